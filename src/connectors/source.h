@@ -148,7 +148,11 @@ enum value_test {
     VALUES_TRUTH,      /* 0 and 1 */
     VALUES_INT64,      /* whole numbers of 64 bits with a sign */
     VALUES_WITHIN_DAY, /* times from 00:00 to 24:00 */
-    VALUES_DAYS        /* days of the calendar: none is 0000-00-00, or has a zero month or day */
+    VALUES_DAYS,       /* days of the calendar: none is 0000-00-00, or has a zero month or day */
+    VALUES_DATES,      /* texts that are such */
+    VALUES_MOMENTS,    /* texts that are a day and a time, and name no zone */
+    VALUES_INSTANTS,   /* texts that are a day and a time, and name one */
+    VALUES_DECLARED    /* numbers that fit the declared precision and scale */
 };
 
 struct source_functions {

@@ -246,6 +246,47 @@ static void append_quoted(const char *text, size_t length, struct buffer *out)
     buffer_append_byte(out, '"');
 }
 
+/* The server's own rule, so that what it shows of an array is what was written. */
+static bool needs_quotes(const char *text, size_t length)
+{
+    static const char special[] = "{},\"\\ \t\n\r\v\f";
+    bool needs = length == 0 || (length == 4 && strncasecmp(text, "NULL", 4) == 0);
+    for (size_t i = 0; i < length && !needs; i++) {
+        needs = text[i] != '\0' && strchr(special, text[i]) != NULL;
+    }
+    return needs;
+}
+
+static void append_text(const char *text, size_t length, struct buffer *out)
+{
+    if (!needs_quotes(text, length)) {
+        buffer_append(out, text, length);
+        return;
+    }
+    append_quoted(text, length, out);
+}
+
+/* The server's words for values of other kinds. */
+static enum status append_scalar(const struct cell *cell, struct buffer *text, struct error *error)
+{
+    if (cell->kind == VALUE_BOOL) {
+        buffer_append_byte(text, cell->i64 != 0 ? 't' : 'f');
+        return STATUS_OK;
+    }
+    buffer_append_string(text, cell->kind == VALUE_BYTES ? "\\x" : "");
+    enum status status = convert_append_text(cell, true, text, error);
+    bool moment = cell->kind == VALUE_TIMESTAMP && (cell->flags & CELL_SPECIAL) == 0;
+    char *letter = status == STATUS_OK && moment ? memchr(text->data, 'T', text->length) : NULL;
+    if (letter != NULL) {
+        *letter = ' ';
+    }
+    if (letter != NULL && (cell->flags & CELL_ZONED) != 0) {
+        text->length--; /* the Z */
+        buffer_append_string(text, "+00");
+    }
+    return status;
+}
+
 static enum status append_element(const struct cell *cell, const struct value_type *element,
                                   struct buffer *out, struct error *error)
 {
@@ -263,11 +304,10 @@ static enum status append_element(const struct cell *cell, const struct value_ty
     if (json || cell->kind == VALUE_MAP) {
         status = convert_append_json(cell, &text, error);
     } else {
-        buffer_append_string(&text, cell->kind == VALUE_BYTES ? "\\x" : "");
-        status = convert_append_text(cell, true, &text, error);
+        status = append_scalar(cell, &text, error);
     }
     if (status == STATUS_OK) {
-        append_quoted(text.data != NULL ? text.data : "", text.length, out);
+        append_text(text.data != NULL ? text.data : "", text.length, out);
     }
     buffer_free(&text);
     return status;

@@ -187,6 +187,21 @@ static enum status array_of_list(const struct conversion *conversion, const stru
     return status;
 }
 
+/* A timestamp's T and Z, and a UUID's hyphens, give way; the text is the arena's own copy. */
+static void lay_out(enum text_layout layout, struct cell *text)
+{
+    char *at = (char *)(uintptr_t)text->text;
+    uint32_t length = 0;
+    for (uint32_t i = 0; i < text->length; i++) {
+        char one = at[i];
+        bool left_out = layout == TEXT_BARE ? one == '-' : layout == TEXT_SQL && one == 'Z';
+        if (!left_out) {
+            at[length++] = layout == TEXT_SQL && one == 'T' ? ' ' : one;
+        }
+    }
+    text->length = length;
+}
+
 static enum status to_text(const struct conversion *conversion, const struct cell *from,
                            struct cell *result)
 {
@@ -211,9 +226,17 @@ static enum status to_text(const struct conversion *conversion, const struct cel
     case VALUE_LARGE:
         return convert_refuse_kind(conversion, from);
     case VALUE_INTERVAL:
-        status = conversion->to->clock && from->interval->months == 0 && from->interval->days == 0
+        status = conversion->to->layout == TEXT_CLOCK && from->interval->months == 0 &&
+                         from->interval->days == 0
                      ? clock_of_interval(conversion, from, result)
                      : write_text(conversion, from, false, result);
+        break;
+    case VALUE_TIMESTAMP:
+    case VALUE_UUID:
+        status = write_text(conversion, from, false, result);
+        if (status == STATUS_OK && conversion->to->layout != TEXT_ISO) {
+            lay_out(conversion->to->layout, result);
+        }
         break;
     case VALUE_ESCAPE:
         if (value_escape_has_text(from)) {
@@ -801,6 +824,9 @@ enum status convert_value(const struct cell *from, const struct value_type *to, 
     if (to->kind == VALUE_ESCAPE && from->kind == VALUE_ESCAPE) {
         *result = *from;
         return STATUS_OK;
+    }
+    if (convert_counts((enum value_kind)from->kind, to)) {
+        return convert_count(&conversion, from, result);
     }
     converter *convert = (unsigned)to->kind < VALUE_KIND_COUNT ? converters[to->kind] : NULL;
     if (convert == NULL || !convert_is_possible((enum value_kind)from->kind, to->kind)) {

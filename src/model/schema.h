@@ -11,19 +11,40 @@
 struct shape; /* model/batch.h */
 struct time_zone;
 
+/* What a number counts that stands for a moment (from 1970 on, UTC) or for a length of time. */
+enum epoch_unit {
+    EPOCH_NONE = 0,
+    EPOCH_SECONDS,
+    EPOCH_MILLISECONDS,
+    EPOCH_MICROSECONDS,
+    EPOCH_NANOSECONDS
+};
+
+/* How values of other kinds are written as TEXT, where not by ISO 8601 and RFC 9562. */
+enum text_layout {
+    TEXT_ISO = 0,
+    TEXT_CLOCK, /* an interval as 26:00:00 */
+    TEXT_SQL,   /* a timestamp as 2024-03-31 01:30:00.123456, in UTC if it names a zone */
+    TEXT_BARE   /* a UUID without hyphens */
+};
+
 /* A column's type as this program sees it; values may still be of another kind (SQLite). */
 struct value_type {
     enum value_kind kind;
-    int32_t precision;  /* DECIMAL: digits, 0 unknown; TEXT, BYTES: length limit, 0 none */
-    int32_t scale;      /* DECIMAL */
-    uint8_t bits;       /* INT64: how many hold every number and its sign; 0: all 64 */
-    bool zoned;         /* TIME, TIMESTAMP */
-    uint8_t fraction;   /* TIME, TIMESTAMP: 1 + the digits of a second that it holds; 0: all */
-    bool dynamic;       /* values of other kinds than `kind` may occur */
-    bool truth;         /* INT64, UINT64: by custom 0 and 1 alone */
-    bool length;        /* TIME: lengths of time, which may be below 0 and above 24 h: INTERVAL */
-    bool zero_days;     /* DATE, TIMESTAMP: 0000-00-00 may occur */
-    bool clock;         /* TEXT: an interval that becomes it is 26:00:00, not PT26H */
+    int32_t precision; /* DECIMAL: digits, 0 unknown; TEXT, BYTES: length limit, 0 none */
+    int32_t scale;     /* DECIMAL */
+    uint8_t bits;      /* INT64: how many hold every number and its sign; 0: all 64 */
+    bool zoned;        /* TIME, TIMESTAMP */
+    uint8_t fraction;  /* TIME, TIMESTAMP: 1 + the digits of a second that it holds; 0: all */
+    bool dynamic;      /* values of other kinds than `kind` may occur */
+    bool truth;        /* INT64, UINT64: by custom 0 and 1 alone */
+    bool length;       /* TIME: lengths of time, which may be below 0 and above 24 h: INTERVAL */
+    bool dates;        /* TEXT: by declaration days */
+    bool moments;      /* TEXT: by declaration days with times */
+    bool zero_days;    /* DATE, TIMESTAMP: 0000-00-00 may occur */
+    enum text_layout layout; /* TEXT */
+    enum epoch_unit epoch;   /* DATE, TIMESTAMP, INTERVAL: of numbers that become it; numbers: of
+                                the times that become it */
     bool plain_strings; /* JSON: texts are values of documents; of these, an object or an array is
                            what it says, and any other a JSON string */
     const char *native; /* the database's own words: "NVARCHAR(160)" */
@@ -42,8 +63,8 @@ enum schema_default_kind {
     SCHEMA_DEFAULT_NONE = 0, /* none, or NULL */
     SCHEMA_DEFAULT_OWN,      /* only default_text says it */
     SCHEMA_DEFAULT_VALUE,    /* default_value */
-    SCHEMA_DEFAULT_NOW,
-    SCHEMA_DEFAULT_TODAY,
+    SCHEMA_DEFAULT_NOW,      /* by the clocks of the session's zone; default_value "UTC": of that */
+    SCHEMA_DEFAULT_TODAY,    /* likewise */
     SCHEMA_DEFAULT_CLOCK_TEXT, /* the moment in UTC as a text: default_value in the words of
                                   strftime, of which %Y %m %d %H %M %S may occur, and %f for the
                                   seconds with milliseconds */

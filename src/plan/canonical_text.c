@@ -48,6 +48,9 @@ static void put_type(struct buffer *out, const struct value_type *type)
 {
     buffer_format(out, " %s(%d,%d)%s%s", value_kind_name(type->kind), (int)type->precision,
                   (int)type->scale, type->zoned ? " zoned" : "", type->dynamic ? " dynamic" : "");
+    if (type->layout != TEXT_ISO || type->epoch != EPOCH_NONE) {
+        buffer_format(out, " layout %d epoch %d", (int)type->layout, (int)type->epoch);
+    }
 }
 
 /* What the mapper's rows of the root are. */

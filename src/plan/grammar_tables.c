@@ -5,6 +5,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define POLICIES "refuse|append|upsert|replace|skip"
+#define EPOCH_UNITS "epoch_s|epoch_ms|epoch_us|epoch_ns"
 
 static const struct grammar_key option_keys[] = {
     {"jobs", FORM_WHOLE, NULL, NULL, false, false, "chunk workers at once"},
@@ -110,7 +111,10 @@ static const struct grammar_key type_keys[] = {
     {"table", FORM_TEXT, NULL, NULL, false, false, "a pattern of source tables"},
     {"column", FORM_TEXT, NULL, NULL, false, false, "a pattern of their columns"},
     {"from", FORM_TEXT, NULL, NULL, false, false,
-     "a pattern of the columns' types in the source's own words"},
+     "a pattern of the columns' types in the source's own words; or with cast: what their numbers "
+     "count, as in fields"},
+    {"to", FORM_CHOICE, NULL, EPOCH_UNITS, false, false,
+     "with cast: what their times become a number of"},
     {"kind", FORM_TEXT, NULL, NULL, false, false, "a pattern of the columns' kinds"},
     {"cast", FORM_TEXT, NULL, NULL, false, false, "the kind that they become"},
     {"type", FORM_TEXT, NULL, NULL, false, false, "SQL: the target's own type: NUMERIC(10,2)"},
@@ -147,6 +151,10 @@ static const struct grammar_key field_keys[] = {
     {"value", FORM_TEXT, NULL, NULL, false, false, "a template, or count(*), sum(X) …"},
     {"match", FORM_TEXTS, NULL, NULL, false, false, "THEIRS: ours, where no foreign key says it"},
     {"cast", FORM_TEXT, NULL, NULL, false, false, "the kind that it becomes"},
+    {"from", FORM_CHOICE, NULL, EPOCH_UNITS, false, false,
+     "with cast: a number becomes the time that it counts to, from 1970 on in this unit"},
+    {"to", FORM_CHOICE, NULL, EPOCH_UNITS, false, false,
+     "with cast: a time becomes the number that counts to it"},
     {"default", FORM_ANY, NULL, NULL, false, false, "in place of null"},
     {"when", FORM_TEXT, NULL, NULL, false, false, "if false, the field is missing"},
     {"where", FORM_TEXT, NULL, NULL, false, false, "rows for which it is true"},
@@ -161,10 +169,10 @@ const struct grammar_map grammar_field = {"a field", field_keys, COUNT(field_key
 const struct grammar_field_form grammar_field_forms[] = {
     {"drop", "", NULL},
     {"const", "when", NULL},
-    {"lookup", "value|column|match|cast|default|when|lossy", "value|column"},
-    {"aggregate", "value|match|cast|when|lossy", "value"},
-    {"sql", "cast|default|when|lossy", NULL},
+    {"lookup", "value|column|match|cast|from|to|default|when|lossy", "value|column"},
+    {"aggregate", "value|match|cast|from|to|when|lossy", "value"},
+    {"sql", "cast|from|to|default|when|lossy", NULL},
     {"embed", "order|fields|when|match|where", NULL},
-    {"column", "cast|default|when|lossy|parse|take", NULL},
+    {"column", "cast|from|to|default|when|lossy|parse|take", NULL},
 };
 const uint32_t grammar_field_form_count = COUNT(grammar_field_forms);

@@ -234,6 +234,7 @@ static void init_resolver(struct resolver *resolver)
     uint32_t target = resolver->target->capabilities;
     resolver->source_documents =
         (source & CAPABILITY_FREE_FIELDS) != 0 && (source & CAPABILITY_SQL_SCHEMA) == 0;
+    resolver->source_nested = (source & CAPABILITY_NESTED) != 0;
     resolver->source_joins = (source & CAPABILITY_JOINS) != 0;
     resolver->target_free = (target & CAPABILITY_FREE_FIELDS) != 0;
     resolver->target_nested = (target & CAPABILITY_NESTED) != 0;

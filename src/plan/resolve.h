@@ -196,6 +196,7 @@ struct resolver {
     struct plan_list wide_tables;       /* struct wide_table: large ones that were looked into */
     uint32_t entity_count;
     bool source_documents;
+    bool source_nested;
     bool source_joins;
     bool target_free;
     bool target_nested;
@@ -322,8 +323,9 @@ void field_resolve(struct resolver *resolver, struct scope *scope, struct entity
                    const struct plan_node *key, const struct plan_node *node,
                    enum null_policy nulls, struct plan_list *out);
 
-/* The type that a cast names; false: a fault was said. */
-bool cast_parse(struct resolver *resolver, const struct plan_node *cast, struct value_type *type);
+/* The type that `cast` in a field or a rule names, with `from` or `to` beside it; false: a fault
+ * was said. */
+bool cast_parse(struct resolver *resolver, const struct plan_node *beside, struct value_type *type);
 /* What a cast does to all values of the field's type before it; false: a fault was said. */
 bool cast_check(struct resolver *resolver, const struct plan_node *cast,
                 const struct mapping_field *field, const struct value_type *to);

@@ -125,6 +125,7 @@ static const char *value_text(const struct carrying *carrying, const char **why)
     struct resolver *resolver = carrying->resolver;
     const struct value_type *type = &carrying->column->type;
     const char *given = carrying->from->default_value;
+    struct value_type to = *type;
     struct cell value = {0};
     struct buffer text = {0};
     struct error reason = {0};
@@ -140,13 +141,17 @@ static const char *value_text(const struct carrying *carrying, const char **why)
     case VALUE_MAP:
         return NULL; /* their texts are every engine's own */
     case VALUE_JSON:
+        if (carrying->from->type.element != NULL) {
+            break;
+        }
         status = convert_read_json(given, strlen(given), resolver->arena, &value, &reason);
         return status == STATUS_OK ? given : NULL;
     default:
         break;
     }
     struct cell from = cell_text(given, strlen(given));
-    if (convert_value(&from, type, false, resolver->arena, &value, &reason) != STATUS_OK) {
+    to.element = to.kind == VALUE_JSON ? carrying->from->type.element : to.element;
+    if (convert_value(&from, &to, false, resolver->arena, &value, &reason) != STATUS_OK) {
         return NULL;
     }
     if (!is_held_anywhere(carrying, &value)) {
@@ -193,6 +198,7 @@ static enum schema_default_kind clock_text_kind(const struct carrying *carrying)
 
 static void carry_default(const struct carrying *carrying)
 {
+    static const char in_utc[] = "UTC"; /* as the clock's texts are */
     const struct schema_column *from = carrying->from;
     struct schema_column *column = carrying->column;
     enum schema_default_kind kind = from->default_kind;
@@ -201,9 +207,10 @@ static void carry_default(const struct carrying *carrying)
     const char *value = NULL;
     if (kind == SCHEMA_DEFAULT_CLOCK_TEXT) {
         kind = clock_text_kind(carrying);
-        value = kind == SCHEMA_DEFAULT_CLOCK_TEXT ? from->default_value : NULL;
+        value = kind == SCHEMA_DEFAULT_CLOCK_TEXT ? from->default_value : in_utc;
     } else if (kind == SCHEMA_DEFAULT_NOW || kind == SCHEMA_DEFAULT_TODAY) {
         kind = clock_kind(carrying);
+        value = from->type.kind == VALUE_TEXT && column->type.kind != VALUE_TEXT ? in_utc : NULL;
     } else if (kind == SCHEMA_DEFAULT_VALUE && (value = value_text(carrying, &why)) == NULL) {
         kind = SCHEMA_DEFAULT_OWN;
     }

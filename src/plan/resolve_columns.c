@@ -29,8 +29,13 @@ static void apply_type(struct resolver *resolver, const struct plan_node *type,
     if (native.kind == VALUE_TIMESTAMP && native.zoned) {
         native.zone = resolver->plan->time_zone;
     }
-    native.plain_strings = native.kind == VALUE_JSON && resolver->source_documents;
+    native.plain_strings = native.kind == VALUE_JSON && resolver->source_nested;
     struct value_type from = field->type;
+    if (from.epoch != EPOCH_NONE && from.kind == VALUE_TIMESTAMP &&
+        native.kind == VALUE_TIMESTAMP) {
+        native.epoch = from.epoch;
+        from.zoned = native.zoned; /* a moment that was a number */
+    }
     bool known = from.kind != VALUE_MISSING && from.kind != VALUE_NULL;
     if (known && !field->allow_loss && convert_loss(&from, &native) == CONVERSION_LOSSY) {
         plan_fault(&resolver->faults, ERROR_PLAN_LOSSY, type,

@@ -118,7 +118,9 @@ static void note_left_behind(struct resolver *resolver)
 static void copy_table(struct resolver *resolver, const struct schema_table *from)
 {
     const struct schema_table *there = there_find(resolver, from->name);
-    const char *name = there != NULL ? arena_copy_string(resolver->arena, there->name) : from->name;
+    bool folded = (resolver->target->capabilities & CAPABILITY_FOLDED_NAMES) != 0;
+    const char *name =
+        there != NULL && !folded ? arena_copy_string(resolver->arena, there->name) : from->name;
     struct table_builder *table = table_add(resolver, name);
     struct entity_builder *entity = entity_add(resolver, table, from->name);
     table_take_whole(resolver, table, from);

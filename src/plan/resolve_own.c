@@ -168,7 +168,7 @@ static bool become_length(const struct own_field *own)
     if (interval) {
         become(own, (struct value_type){.kind = VALUE_INTERVAL});
     } else if (text) {
-        become(own, (struct value_type){.kind = VALUE_TEXT, .clock = true});
+        become(own, (struct value_type){.kind = VALUE_TEXT, .layout = TEXT_CLOCK});
     }
     if (own->there == NULL) {
         tell(own, interval ? "an interval" : "a text",
@@ -192,10 +192,75 @@ static bool leave_zero_days(const struct own_field *own)
     }
     field->zero_is_null = true;
     field->direct = false;
-    resolve_note(own->resolver, true, own->table->name,
+    resolve_note(own->resolver, false, own->table->name,
                  "%s (%s) has days 0000-00-00, which the target can't hold: they become NULL; "
                  "`types: keep` rejects their records",
                  own->column->name, own->column->type.native);
+    return true;
+}
+
+/* Do all values pass, or is the column there of the kind that such values become? */
+static bool are(const struct own_field *own, enum value_test test, enum value_kind kind)
+{
+    return own->there != NULL ? own->there->type.kind == kind : ask(own, test) == OWN_YES;
+}
+
+/* Is the default a call that makes a text of the clock, of whose form something may make use? */
+static bool forms_text(const struct schema_column *column)
+{
+    return column->default_kind == SCHEMA_DEFAULT_CLOCK_TEXT ||
+           (column->default_kind == SCHEMA_DEFAULT_NOW &&
+            strchr(column->default_text, '(') != NULL);
+}
+
+/* Texts that SQLite's own words call days or moments. */
+static bool become_time(const struct own_field *own)
+{
+    const struct value_type *type = &own->field->type;
+    bool clock_text = forms_text(own->column);
+    if ((!type->dates && !type->moments) || clock_text || is_in_key(own) ||
+        own->column->generated != GENERATED_NO) {
+        return false;
+    }
+    if (type->dates) {
+        if (!are(own, VALUES_DATES, VALUE_DATE)) {
+            return false;
+        }
+        become(own, (struct value_type){.kind = VALUE_DATE});
+    } else if (own->there == NULL && are(own, VALUES_INSTANTS, VALUE_TIMESTAMP) &&
+               !are(own, VALUES_MOMENTS, VALUE_TIMESTAMP)) {
+        become(own, (struct value_type){.kind = VALUE_TIMESTAMP, .zoned = true});
+    } else if (are(own, VALUES_MOMENTS, VALUE_TIMESTAMP)) {
+        bool zoned = own->there != NULL && own->there->type.zoned;
+        become(own, (struct value_type){.kind = VALUE_TIMESTAMP,
+                                        .zoned = zoned,
+                                        .zone = zoned ? own->resolver->plan->time_zone : NULL});
+    } else {
+        return false;
+    }
+    if (own->there == NULL) {
+        tell(own,
+             type->kind == VALUE_DATE ? "a date"
+             : type->zoned            ? "a timestamp with a time zone"
+                                      : "a timestamp",
+             "since all of its values are such");
+    }
+    return true;
+}
+
+/* Decimals whose precision and scale the source only declares. */
+static bool become_decimal(const struct own_field *own)
+{
+    const struct value_type type = own->field->type;
+    const struct value_type *there = own->there != NULL ? &own->there->type : NULL;
+    if (type.kind != VALUE_DECIMAL || !type.dynamic || type.precision <= 0 || is_in_key(own) ||
+        own->column->generated != GENERATED_NO ||
+        (there != NULL && (there->precision != type.precision || there->scale != type.scale)) ||
+        !are(own, VALUES_DECLARED, VALUE_DECIMAL)) {
+        return false;
+    }
+    become(own, (struct value_type){
+                    .kind = VALUE_DECIMAL, .precision = type.precision, .scale = type.scale});
     return true;
 }
 
@@ -212,8 +277,9 @@ void own_apply(struct resolver *resolver, const struct schema_table *table,
         .column = column,
         .there = target != NULL ? there_column(resolver, target->name, field->name) : NULL,
         .field = field};
-    if (!become_list(&own) && resolver->target_sql) {
+    bool engine = resolver->target->connector->target->names != NULL; /* no files */
+    if (!become_list(&own) && engine) {
         (void)(become_truth(&own) || become_counter(&own) || become_length(&own) ||
-               leave_zero_days(&own));
+               leave_zero_days(&own) || become_time(&own) || become_decimal(&own));
     }
 }

@@ -358,8 +358,10 @@ void table_resolve(struct resolver *resolver, struct table_builder *table)
 {
     table->target.name = table->name;
     table->there = there_find(resolver, table->name);
-    table->there =
-        table->there != NULL && strcmp(table->there->name, table->name) == 0 ? table->there : NULL;
+    bool folded = (resolver->target->capabilities & CAPABILITY_FOLDED_NAMES) != 0;
+    if (table->there != NULL && !folded && strcmp(table->there->name, table->name) != 0) {
+        table->there = NULL;
+    }
     table->target.same_engine = table->whole;
     table->target.existing = resolve_existing(resolver, table);
     table->target.billing = resolve_billing(resolver, plan_node_get(table->node, "billing"));

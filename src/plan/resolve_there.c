@@ -172,10 +172,11 @@ static void fit_field(struct resolver *resolver, struct mapping_field *field,
         !makes_array(field, column)) {
         return;
     }
+    bool plain_strings = resolver->source_nested;
     field->type = *column;
     field->type.native = NULL;
     field->type.dynamic = false;
-    field->type.plain_strings = column->kind == VALUE_JSON && resolver->source_documents;
+    field->type.plain_strings = column->kind == VALUE_JSON && plain_strings;
     if (field->type.kind == VALUE_TIMESTAMP && field->type.zoned) {
         field->type.zone = resolver->plan->time_zone;
     }
@@ -183,18 +184,81 @@ static void fit_field(struct resolver *resolver, struct mapping_field *field,
     field->direct = false;
 }
 
+static bool keeps_types(const struct resolver *resolver)
+{
+    const struct plan_node *types =
+        resolver->document != NULL ? plan_node_get(resolver->document->root, "types") : NULL;
+    return plan_node_is_word(types, "keep");
+}
+
+/* How the application that made the column writes what it has no type for. */
+static bool write_as_application(const struct resolver *resolver, const struct value_type *column,
+                                 struct value_type *type, const char **how)
+{
+    const struct value_type from = *type;
+    bool texts = (resolver->target->capabilities & CAPABILITY_TEXT_TIMES) != 0;
+    enum { BARE_UUID_CHARACTERS = 32 };
+    if (from.kind == VALUE_UUID && column->kind == VALUE_TEXT &&
+        column->precision == BARE_UUID_CHARACTERS) {
+        *type = (struct value_type){.kind = VALUE_TEXT, .layout = TEXT_BARE};
+        *how = "without hyphens";
+    } else if (from.kind == VALUE_TIMESTAMP && column->moments && texts) {
+        *type = (struct value_type){.kind = VALUE_TEXT, .layout = TEXT_SQL};
+        *how = from.zoned ? "as 2024-03-31 01:30:00 in UTC" : "as 2024-03-31 01:30:00";
+    } else if (from.kind == VALUE_INTERVAL && value_kind_is_number(column->kind)) {
+        *type = (struct value_type){.kind = column->kind, .epoch = EPOCH_MICROSECONDS};
+        *how = "as a number of microseconds";
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void fit_custom(struct resolver *resolver, const struct table_builder *table,
+                       struct mapping_field *field, const struct value_type *column)
+{
+    const char *how = NULL;
+    const char *native = field->type.native;
+    if (field->cast || keeps_types(resolver) ||
+        !write_as_application(resolver, column, &field->type, &how)) {
+        return;
+    }
+    field->cast = true;
+    field->direct = false;
+    resolve_note(resolver, false, table->name,
+                 "%s (%s) is written %s into %s, which is there; `types: keep` does not",
+                 field->name, native != NULL ? native : value_kind_name(field->type.kind), how,
+                 column->native != NULL ? column->native : value_kind_name(column->kind));
+}
+
+/* A moment that was a number has a zone if its column does. */
+static void fit_epoch(struct mapping_field *field, const struct value_type *column)
+{
+    if (field->cast && field->type.kind == VALUE_TIMESTAMP && field->type.epoch != EPOCH_NONE &&
+        column->kind == VALUE_TIMESTAMP) {
+        field->type.zoned = column->zoned;
+    }
+}
+
+static void fit_in_table(struct resolver *resolver, struct table_builder *table,
+                         struct mapping_field *field)
+{
+    const struct schema_column *column =
+        table->there != NULL ? find_column(table->there, field->name) : NULL;
+    if (column != NULL && table_column_type(table, field->name) == NULL &&
+        column->generated == GENERATED_NO && field->kind != FIELD_CONST) {
+        fit_epoch(field, &column->type);
+        fit_custom(resolver, table, field, &column->type);
+        fit_field(resolver, field, &column->type);
+    }
+}
+
 void there_fit(struct resolver *resolver, struct table_builder *table)
 {
-    for (uint32_t i = 0; table->there != NULL && i < table->entities.count; i++) {
+    for (uint32_t i = 0; i < table->entities.count; i++) {
         const struct entity_builder *entity = table->entities.items[i];
         for (uint32_t j = 0; j < entity->fields.count; j++) {
-            struct mapping_field *field = entity->fields.items[j];
-            const struct schema_column *column = find_column(table->there, field->name);
-            bool typed = table_column_type(table, field->name) != NULL;
-            if (column != NULL && !typed && column->generated == GENERATED_NO &&
-                field->kind != FIELD_CONST) {
-                fit_field(resolver, field, &column->type);
-            }
+            fit_in_table(resolver, table, entity->fields.items[j]);
         }
     }
 }

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "model/convert.h"
 #include "plan/resolve.h"
+#include "plan/scalar.h"
 #include <ctype.h>
 
 struct type_rule {
@@ -83,6 +84,7 @@ void type_rules_resolve(struct resolver *resolver)
         const struct plan_node *node = types->items[i];
         struct type_rule *rule = resolve_add(resolver, &resolver->type_rules, sizeof *rule);
         const char *from = text_of(node, "from");
+        from = scalar_epoch_unit(from) != EPOCH_NONE ? NULL : from;
         *rule = (struct type_rule){.name = types->keys[i],
                                    .table = text_of(node, "table"),
                                    .column = text_of(node, "column"),
@@ -93,7 +95,7 @@ void type_rules_resolve(struct resolver *resolver)
                                    .lossy = plan_node_get(node, "lossy") != NULL};
         check_rule(resolver, rule, node);
         if (rule->cast != NULL) {
-            (void)cast_parse(resolver, rule->cast, &rule->becomes);
+            (void)cast_parse(resolver, node, &rule->becomes);
         }
     }
 }

@@ -599,7 +599,8 @@ tables:
             shutil.rmtree(self.path("in", "more-%d" % number))
         self.assertFalse(os.path.exists(self.path("copy.db")))
         self.run_program("init", "dynamodb-json:in", "copy.db", "-o", "begun.yaml")
-        self.run_program("check", "--plan", "begun.yaml")
+        result = self.run_program("check", "--plan", "begun.yaml", code=1)
+        self.assertRegex(result.out, r"1 of the first 4\s+records would be rejected: data-1.json line 4: JSON")
         self.write("transhume.yaml", """transhume: 1
 source: dynamodb-json:in
 target: sqlite:copy.db

@@ -89,9 +89,9 @@ static void arrays_are_written(void **state)
         const char *written;
     } cases[] = {
         {"{}", &whole, "{}"},
-        {"{1,NULL}", &whole, "{\"1\",NULL}"},
+        {"{1,NULL}", &whole, "{1,NULL}"},
         {"{\"NULL\",\"\",\"a\\\"b\\\\c\"}", &text, "{\"NULL\",\"\",\"a\\\"b\\\\c\"}"},
-        {"{{1},{2}}", &whole, "{{\"1\"},{\"2\"}}"},
+        {"{{1},{2}}", &whole, "{{1},{2}}"},
         {"{\"\\\\x00ff\"}", &bytes, "{\"\\\\x00ff\"}"},
         {"{\"[1, 2]\"}", &json, "{\"[1, 2]\"}"},
     };

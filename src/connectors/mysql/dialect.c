@@ -95,6 +95,9 @@ static bool append_exception(struct buffer *sql, const char *column, enum value_
         [VALUES_INT64] = "%n > 9223372036854775807",
         [VALUES_WITHIN_DAY] = "%n < '00:00:00' OR %n > '24:00:00'",
         [VALUES_DAYS] = "MONTH(%n) = 0 OR DAYOFMONTH(%n) = 0"};
+    if (test > VALUES_DAYS) {
+        return false;
+    }
     mysql_append(sql, conditions[test], column, column);
     return true;
 }

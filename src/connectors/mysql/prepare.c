@@ -78,6 +78,7 @@ static void append_default(struct buffer *sql, const struct mysql_database *self
                            const struct schema_column *column)
 {
     bool as_text = column->type.kind == VALUE_TEXT;
+    bool in_utc = column->default_value != NULL || column->type.zoned;
     if (column->default_kind == SCHEMA_DEFAULT_NONE) {
         return;
     }
@@ -93,12 +94,13 @@ static void append_default(struct buffer *sql, const struct mysql_database *self
     } else if (column->default_kind == SCHEMA_DEFAULT_CLOCK_TEXT) {
         append_clock_text(sql, column->default_value);
     } else if (column->default_kind == SCHEMA_DEFAULT_TODAY) {
-        buffer_append_string(sql,
-                             as_text ? "date_format(utc_timestamp(), '%Y-%m-%d')" : "curdate()");
+        buffer_append_string(sql, as_text  ? "date_format(utc_timestamp(), '%Y-%m-%d')"
+                                  : in_utc ? "utc_date()"
+                                           : "curdate()");
     } else if (as_text) {
         buffer_append_string(sql, "date_format(utc_timestamp(), '%Y-%m-%d %H:%i:%s')");
     } else {
-        buffer_append_string(sql, column->type.zoned ? "utc_timestamp(6)" : "current_timestamp(6)");
+        buffer_append_string(sql, in_utc ? "utc_timestamp(6)" : "current_timestamp(6)");
     }
     buffer_append_byte(sql, ')');
 }

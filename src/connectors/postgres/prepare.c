@@ -51,24 +51,25 @@ static void append_clock_text(struct buffer *sql, const char *format)
 static void append_default(struct buffer *sql, const struct schema_column *column)
 {
     bool as_text = column->type.kind == VALUE_TEXT;
+    bool in_utc = column->default_value != NULL && !column->type.zoned;
     switch (column->default_kind) {
     case SCHEMA_DEFAULT_VALUE:
         postgres_append(sql, " DEFAULT %q", column->default_value);
         break;
     case SCHEMA_DEFAULT_NOW:
-        buffer_append_string(sql, as_text
-                                      ? " DEFAULT to_char(CURRENT_TIMESTAMP AT TIME ZONE 'UTC', "
-                                        "'YYYY-MM-DD HH24:MI:SS')"
-                                      : " DEFAULT CURRENT_TIMESTAMP");
+        buffer_append_string(sql, as_text  ? " DEFAULT to_char(CURRENT_TIMESTAMP AT TIME ZONE "
+                                             "'UTC', 'YYYY-MM-DD HH24:MI:SS')"
+                                  : in_utc ? " DEFAULT (CURRENT_TIMESTAMP AT TIME ZONE 'UTC')"
+                                           : " DEFAULT CURRENT_TIMESTAMP");
         break;
     case SCHEMA_DEFAULT_CLOCK_TEXT:
         append_clock_text(sql, column->default_value);
         break;
     case SCHEMA_DEFAULT_TODAY:
-        buffer_append_string(sql, as_text
-                                      ? " DEFAULT to_char(CURRENT_TIMESTAMP AT TIME ZONE 'UTC', "
-                                        "'YYYY-MM-DD')"
-                                      : " DEFAULT CURRENT_DATE");
+        buffer_append_string(
+            sql, as_text  ? " DEFAULT to_char(CURRENT_TIMESTAMP AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
+                 : in_utc ? " DEFAULT ((CURRENT_TIMESTAMP AT TIME ZONE 'UTC')::date)"
+                          : " DEFAULT CURRENT_DATE");
         break;
     default:
         break;

@@ -2,7 +2,7 @@
  * The normal form: what a value is once it was written, whatever its column's type. A column of
  * texts keeps a number as its digits and a date as its ISO text; a column of numbers gives digits
  * back without the zeros behind them. So numbers of all kinds are one, texts that are exactly a
- * number's digits are that number, and what is neither is text, but for bytes.
+ * number's digits are that number, and what is neither is text, but for bytes that are none.
  */
 #include "connectors/sql/normal.h"
 
@@ -330,8 +330,16 @@ static enum status normal_form(const struct sql_rules *rules, const struct cell 
     case VALUE_BOOL:
         *normal = rules->truth_is_number ? cell_int64(cell->i64) : *cell;
         return STATUS_OK;
-    case VALUE_INT64:
     case VALUE_BYTES:
+        if (text_is_utf8(cell->bytes, cell->length)) {
+            return normal_text(
+                rules,
+                &(struct cell){.kind = VALUE_TEXT, .length = cell->length, .text = cell->text},
+                arena, normal, error);
+        }
+        *normal = *cell;
+        return STATUS_OK;
+    case VALUE_INT64:
     case VALUE_LARGE:
         *normal = *cell;
         return STATUS_OK;

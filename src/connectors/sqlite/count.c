@@ -125,15 +125,14 @@ static enum status count_by(struct sqlite_database *self, const struct schema_ta
                             bool index, int64_t *rows, struct error *error)
 {
     struct buffer sql = {0};
-    sqlite_append(&sql, "SELECT count(*) FROM main.%n%s", table->name,
-                  index ? "" : " NOT INDEXED");
+    sqlite_append(&sql, "SELECT count(*) FROM main.%n%s", table->name, index ? "" : " NOT INDEXED");
     enum status status = source_ask_number(self, buffer_string(&sql), table->name, rows, error);
     buffer_free(&sql);
     return status;
 }
 
-/* SQLite may want to count in an index whose collation only an application knows. Of a table without
- * a row key readers rely on the number: not what a damaged index says. */
+/* SQLite may want to count in an index whose collation only an application knows. Of a table
+ * without a row key readers rely on the number: not what a damaged index says. */
 static enum status count_rows(struct sqlite_database *self, const struct schema_table *table,
                               int64_t *rows, struct error *error)
 {

@@ -2,6 +2,7 @@
 #include "engine/check/foresee.h"
 
 #include "base/text.h"
+#include "model/convert.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -12,7 +13,8 @@ struct foreseen_reason {
     enum error_code code;
     const char *field; /* NULL: of the whole record */
     uint64_t count;
-    const char *first; /* the first of them */
+    const char *first;  /* the first of them */
+    const char *remedy; /* what a plan can say about the first; NULL: nothing that is known */
 };
 
 struct foreseen_entity {
@@ -59,7 +61,7 @@ static bool is_same_field(const char *one, const char *other)
 }
 
 static void note(struct foresight *foresight, uint32_t entity, enum error_code code,
-                 const char *field, const char *reason)
+                 const char *field, const char *reason, const char *remedy)
 {
     struct foreseen_entity *seen = &foresight->entities[entity];
     for (uint32_t i = 0; i < seen->reason_count; i++) {
@@ -76,7 +78,8 @@ static void note(struct foresight *foresight, uint32_t entity, enum error_code c
             .code = code,
             .field = field != NULL ? arena_copy_string(foresight->arena, field) : NULL,
             .count = 1,
-            .first = arena_copy_string(foresight->arena, printable)};
+            .first = arena_copy_string(foresight->arena, printable),
+            .remedy = remedy != NULL ? arena_copy_string(foresight->arena, remedy) : NULL};
     }
 }
 
@@ -92,7 +95,8 @@ static void take_rejects(struct foresight *foresight, const struct parcel *parce
                        sizeof(field));
         entity->seen++;
         entity->rejected++;
-        note(foresight, reject->entity, reject->code, colon != NULL ? field : NULL, reject->reason);
+        note(foresight, reject->entity, reject->code, colon != NULL ? field : NULL, reject->reason,
+             NULL);
     }
 }
 
@@ -117,13 +121,66 @@ static enum status find_trial(struct foresight *foresight, uint32_t number, stru
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
-/* The first value that the table would not take decides, as in a run. */
+static bool is_time(enum value_kind kind)
+{
+    return kind == VALUE_TIMESTAMP || kind == VALUE_DATE || kind == VALUE_INTERVAL;
+}
+
+/* What a number seems to count that is put where a moment should be, by its size: the years from
+ * 1973 to 5138 in each unit, none of which overlap. NULL: it is no such number. */
+static const char *epoch_of(const struct cell *cell)
+{
+    static const char *const units[] = {"epoch_s", "epoch_ms", "epoch_us", "epoch_ns"};
+    const struct value_type number = {.kind = VALUE_FLOAT64};
+    struct arena *arena = arena_create(0);
+    struct cell value = {0};
+    struct error ignored;
+    const char *unit = NULL;
+    if (convert_value(cell, &number, true, arena, &value, &ignored) == STATUS_OK) {
+        double least = 1e8;
+        for (size_t i = 0; unit == NULL && i < sizeof units / sizeof units[0]; i++) {
+            unit = value.f64 >= least && value.f64 < 1000 * least ? units[i] : NULL;
+            least *= 1000;
+        }
+    }
+    arena_destroy(arena);
+    return unit;
+}
+
+/* The line of a plan by which a value that the column does not take would become one that it does;
+ * NULL: none is known. */
+static const char *remedy_of_value(const struct foresight *foresight, const char *table,
+                                   const char *name, const struct cell *cell)
+{
+    const struct schema_table *there = schema_find_table(foresight->session->there, table);
+    int at = there != NULL ? schema_find_column(there, name) : -1;
+    enum value_kind kind = at >= 0 ? there->columns[at].type.kind : VALUE_MISSING;
+    enum value_kind from = (enum value_kind)cell->kind;
+    const char *unit =
+        is_time(kind) && (value_kind_is_number(from) || from == VALUE_TEXT) ? epoch_of(cell) : NULL;
+    if (unit != NULL) {
+        return arena_format(foresight->scratch,
+                            "a plan can say `types: { %s: { column: %s, cast: %s, from: %s } }`",
+                            name, name, value_kind_name(kind), unit);
+    }
+    if (is_time(from) && value_kind_is_number(kind)) {
+        return arena_format(foresight->scratch,
+                            "a plan can say `types: { %s: { column: %s, cast: %s, to: epoch_s } }`,"
+                            " or epoch_ms, epoch_us, epoch_ns",
+                            name, name, value_kind_name(kind));
+    }
+    return NULL;
+}
+
+/* A run's reject says the first value that the table does not take; who prepares one wants to know
+ * them all. */
 static enum status try_row(struct foresight *foresight, const struct batch *batch, uint32_t row,
                            struct error *error)
 {
     const struct target_functions *target = foresight->session->target->connector->target;
     struct foreseen_entity *seen = &foresight->entities[batch->entity];
     const struct cell *cells = batch_row(batch, row);
+    bool taken = true;
     seen->seen++;
     for (uint32_t i = 0; seen->trial != NULL && i < batch->shape->field_count; i++) {
         const char *name = batch->shape->fields[i].name;
@@ -137,10 +194,13 @@ static enum status try_row(struct foresight *foresight, const struct batch *batc
             return error_copy(error, &why);
         }
         const char *reason = arena_format(foresight->scratch, "%s: %s", name, why.message);
-        note(foresight, batch->entity, why.code, name, reason);
-        seen->rejected++;
-        break;
+        const struct plan *plan = foresight->session->plan;
+        const char *table = plan->tables[plan->entities[batch->entity].table].target.name;
+        note(foresight, batch->entity, why.code, name, reason,
+             remedy_of_value(foresight, table, name, &cells[i]));
+        taken = false;
     }
+    seen->rejected += !taken;
     return STATUS_OK;
 }
 
@@ -188,8 +248,9 @@ void foresee_tell(const struct foresight *foresight, struct buffer *out)
                 buffer_format(out, "%s: %" PRIu64 " of the first %" PRIu64 " records",
                               plan->entities[i].name, reason->count, entity->seen);
             }
-            buffer_format(out, " would be rejected: %s%s\n", reason->first,
-                          remedy_of(reason->code));
+            buffer_format(out, " would be rejected: %s%s%s\n", reason->first,
+                          reason->remedy != NULL ? "; " : remedy_of(reason->code),
+                          reason->remedy != NULL ? reason->remedy : "");
         }
     }
 }
