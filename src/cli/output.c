@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "cli/help.h"
 #include "model/json_writer.h"
@@ -209,10 +210,23 @@ void cli_expect_json(int argument_count, char **arguments)
     }
 }
 
+/* As the log shows it: a server may tell back what it was sent. */
+static void append_redacted(const char *text, struct buffer *out)
+{
+    char *copy = memory_copy_string(text);
+    secret_redact(copy);
+    cli_append_json_text(out, copy);
+    free(copy);
+}
+
 static void append_member(const char *name, const char *text, struct buffer *out)
 {
     buffer_format(out, ",\"%s\":", name);
-    cli_append_json_text(out, text[0] == '\0' ? NULL : text);
+    if (text[0] == '\0') {
+        buffer_append_string(out, "null");
+    } else {
+        append_redacted(text, out);
+    }
 }
 
 static void begin_error(const char *code, const char *message, struct buffer *out)
@@ -326,7 +340,7 @@ static void print_faults(const struct cli_call *call, const char *line, uint32_t
         size_t length = strcspn(line, "\n");
         char *fault = memory_copy_bytes(line, length);
         buffer_append_string(&object, first ? "" : ",");
-        cli_append_json_text(&object, fault);
+        append_redacted(fault, &object);
         free(fault);
         line += length + (line[length] == '\n');
     }
