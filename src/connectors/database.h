@@ -48,7 +48,9 @@ enum connector_capability {
      * nothing is read before it is written, replaced or taken back */
     CAPABILITY_APPEND_LOG = 1 << 27,
     /* target: keys have clustering columns with an order of their own, and static columns */
-    CAPABILITY_CLUSTERS = 1 << 28
+    CAPABILITY_CLUSTERS = 1 << 28,
+    /* target: numbers that are no whole ones of 64 bits are floats, and beyond their digits texts */
+    CAPABILITY_FLOAT_DECIMALS = 1 << 29
 };
 
 /* 0 means no limit, unless said. */

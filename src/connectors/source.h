@@ -152,6 +152,7 @@ enum value_test {
     VALUES_DATES,      /* texts that are such */
     VALUES_MOMENTS,    /* texts that are a day and a time, and name no zone */
     VALUES_INSTANTS,   /* texts that are a day and a time, and name one */
+    VALUES_FLOAT,      /* numbers that a float of 64 bits, or a whole number of 64 bits, keeps */
     VALUES_DECLARED    /* numbers that fit the declared precision and scale */
 };
 

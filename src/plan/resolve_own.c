@@ -205,6 +205,35 @@ static bool are(const struct own_field *own, enum value_test test, enum value_ki
     return own->there != NULL ? own->there->type.kind == kind : ask(own, test) == OWN_YES;
 }
 
+/* A text where numbers are floats, which do not keep all of its digits. */
+static bool become_digits(const struct own_field *own)
+{
+    const struct value_type type = own->field->type;
+    bool floats = (own->resolver->target->capabilities & CAPABILITY_FLOAT_DECIMALS) != 0;
+    enum { WHOLE_DIGITS = 18, FLOAT_DIGITS = 15 };
+    bool wide =
+        type.kind == VALUE_UINT64 ||
+        (type.kind == VALUE_DECIMAL && !type.dynamic &&
+         (type.precision <= 0 || type.precision > (type.scale == 0 ? WHOLE_DIGITS : FLOAT_DIGITS)));
+    if (!floats || !wide) {
+        return false;
+    }
+    if (own->there != NULL) {
+        if (own->there->type.kind != VALUE_TEXT) {
+            return false;
+        }
+    } else {
+        enum own_answer answer = ask(own, type.kind == VALUE_UINT64 ? VALUES_INT64 : VALUES_FLOAT);
+        bool declared = type.kind == VALUE_DECIMAL && type.precision > 0;
+        if (answer == OWN_YES || (answer == OWN_UNASKED && !declared)) {
+            return false;
+        }
+        tell(own, "a text", "which keeps all of its digits, as a number there would not");
+    }
+    become(own, (struct value_type){.kind = VALUE_TEXT});
+    return true;
+}
+
 /* Is the default a call that makes a text of the clock, of whose form something may make use? */
 static bool forms_text(const struct schema_column *column)
 {
@@ -280,6 +309,7 @@ void own_apply(struct resolver *resolver, const struct schema_table *table,
     bool engine = resolver->target->connector->target->names != NULL; /* no files */
     if (!become_list(&own) && engine) {
         (void)(become_truth(&own) || become_counter(&own) || become_length(&own) ||
-               leave_zero_days(&own) || become_time(&own) || become_decimal(&own));
+               leave_zero_days(&own) || become_time(&own) || become_decimal(&own) ||
+               become_digits(&own));
     }
 }

@@ -46,6 +46,7 @@ class PushDownCase(support.TestCase):
         """All that does not tell how it was found out."""
         left = {name: value for name, value in report.items() if name not in ("rows", "milliseconds", "columns", "push_down", "source_since_run")}
         left["entities"] = [{name: value for name, value in row.items() if name not in HOW} for row in report["entities"]]
+        left["notes"] = [note for note in report["notes"] if not note.startswith("the source changed since")]   # others use the server, too
         left["records"] = sorted(report["records"], key=json.dumps)
         return left
 

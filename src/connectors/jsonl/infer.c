@@ -9,6 +9,7 @@
  *   lists, objects          list, map     only null, or kinds that don't mix    text, dynamic
  */
 #include "connectors/jsonl/infer.h"
+#include "connectors/jsonl/records.h"
 
 #include "base/memory.h"
 #include "base/name_index.h"
@@ -184,32 +185,32 @@ enum status jsonl_learning_read(struct learning *learning, const struct jsonl_pi
 {
     const struct folder_file *file = &learning->table->files[piece->file];
     bool plain = folder_compression_of(file->name) == FOLDER_PLAIN;
-    struct folder_lines *lines = NULL;
+    struct jsonl_records *records = NULL;
     struct arena *scratch = arena_create(0);
     char *path = folder_file_path(scratch, learning->table, piece->file);
     uint64_t noted = piece->begin;
+    const struct jsonl_records_request request = {
+        .path = path,
+        .array = learning->table->format_data->arrays[piece->file],
+        .begin = piece->begin,
+        .end = piece->end,
+        .record_bytes_max = learning->database->record_bytes_max,
+        .code = ERROR_SOURCE_READ,
+        .wide_code = ERROR_SOURCE_INVALID};
     learning->error = error;
-    enum status status =
-        folder_lines_open(path, piece->begin, piece->end, learning->database->record_bytes_max,
-                          ERROR_SOURCE_READ, &lines, error);
+    enum status status = jsonl_records_open(&request, &records, error);
     while (status == STATUS_OK) {
         char *line = NULL;
         size_t length = 0;
         bool too_long = false;
-        status = folder_lines_next(lines, &line, &length, &too_long, error);
+        status = jsonl_records_next(records, &line, &length, &too_long, error);
         if (status != STATUS_OK) {
             break;
         }
-        uint64_t offset = folder_lines_offset(lines);
-        if (offset == 0 &&
-            folder_lines_first(&line, &length, path, ERROR_SOURCE_INVALID, error) != STATUS_OK) {
-            status = STATUS_FAILED;
-            break;
-        }
-        jsonl_trim(&line, &length);
+        uint64_t offset = jsonl_records_byte(records);
         if (too_long) {
             learning->broken++;
-        } else if (length > 0) {
+        } else {
             arena_reset(scratch);
             status = learn_row(learning, line, length, scratch);
         }
@@ -218,7 +219,7 @@ enum status jsonl_learning_read(struct learning *learning, const struct jsonl_pi
             noted = offset;
         }
     }
-    folder_lines_close(lines);
+    jsonl_records_close(records);
     arena_destroy(scratch);
     if (status == STATUS_END) {
         uint64_t left = piece->end > noted ? piece->end - noted : 0;
@@ -308,6 +309,12 @@ enum status jsonl_learning_finish(const struct learning *learning, struct arena 
                   "none of its records has a field, and a table needs at least one column");
         return error_hint(error, "read them as documents: %s:…?records=documents",
                           learning->database->folder.format->connector->name);
+    }
+    if (learning->rows == 0 && learning->broken > 0 && data->arrays[0]) {
+        error_set(error, ERROR_SOURCE_INVALID, learning->table->name,
+                  "none of its %llu elements is a JSON object that can be read",
+                  (unsigned long long)learning->broken);
+        return error_hint(error, "the array is to hold one object for each record");
     }
     struct schema_column *columns =
         arena_allocate_zeroed(arena, (size_t)learning->count + 1, sizeof(*columns));

@@ -94,11 +94,13 @@ static bool append_exception(struct buffer *sql, const char *column, enum value_
         [VALUES_TRUTH] = "%n NOT IN (0, 1)",
         [VALUES_INT64] = "%n > 9223372036854775807",
         [VALUES_WITHIN_DAY] = "%n < '00:00:00' OR %n > '24:00:00'",
-        [VALUES_DAYS] = "MONTH(%n) = 0 OR DAYOFMONTH(%n) = 0"};
-    if (test > VALUES_DAYS) {
+        [VALUES_DAYS] = "MONTH(%n) = 0 OR DAYOFMONTH(%n) = 0",
+        [VALUES_FLOAT] = "LENGTH(TRIM(BOTH '0' FROM REPLACE(ABS(%n), '.', ''))) > 15 AND NOT "
+                         "(%n = TRUNCATE(%n, 0) AND ABS(%n) < 9223372036854775807)"};
+    if (test > VALUES_FLOAT || conditions[test] == NULL) {
         return false;
     }
-    mysql_append(sql, conditions[test], column, column);
+    mysql_append(sql, conditions[test], column, column, column, column);
     return true;
 }
 

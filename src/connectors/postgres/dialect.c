@@ -100,6 +100,18 @@ static enum status describe(struct sql_database *self, const char *name, struct 
     return status;
 }
 
+static bool append_exception(struct buffer *sql, const char *column, enum value_test test)
+{
+    if (test != VALUES_FLOAT) {
+        return false;
+    }
+    postgres_append(sql,
+                    "%n = 'NaN' OR (length(trim(both '0' from replace(abs(%n)::text, '.', ''))) > "
+                    "15 AND NOT (%n = trunc(%n) AND abs(%n) < 9223372036854775807))",
+                    column, column, column, column, column);
+    return true;
+}
+
 static enum status try_value(struct sql_database *self, const struct sql_table *table,
                              uint32_t column, const struct cell *cell, struct arena *scratch,
                              struct error *error)
@@ -216,6 +228,7 @@ const struct sql_dialect postgres_dialect = {
                    "pg_catalog.current_schema())",
     .describe = describe,
     .try_value = try_value,
+    .append_exception = append_exception,
     .enter_run = enter_run,
     .check_claim = check_claim,
     .silence = silence,

@@ -201,7 +201,7 @@ enum status sql_holds(struct database *database, const char *table, const char *
     dialect->append_table(&sql, self, table);
     buffer_format(&sql, " WHERE %s)", buffer_string(&exception));
     enum status status = dialect->ask(self, &sql, arena, &found, error);
-    *holds = status == STATUS_OK && found != NULL && strcmp(found, "0") == 0;
+    *holds = status == STATUS_OK && found != NULL && (found[0] == '0' || found[0] == 'f');
     arena_destroy(arena);
     buffer_free(&exception);
     return status;
