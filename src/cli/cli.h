@@ -57,7 +57,7 @@ static inline const char *cli_text(const struct cli_call *call, enum cli_option_
     return call->values[id].is_set ? call->values[id].text : NULL;
 }
 
-/* output.c */
+/* failure.c */
 /* What to tell of a failure: one without a code, which would look like success, is a fault of ours.
  */
 void cli_copy_failure(struct error *to, const struct error *from);
@@ -84,6 +84,7 @@ void cli_place_hint(const struct cli_call *call, struct error *error);
 int cli_fail_begun(const struct cli_call *call, struct error *error, const char *goes_on);
 int cli_fail_with_faults(const struct cli_call *call, struct buffer *faults,
                          const struct error *error);
+/* output.c */
 /* Writes to stdout and empties the buffer; a failure to write is ERROR… and exit 3, but for a
  * reader that went away. */
 enum status cli_print(struct buffer *out, struct error *error) MUST_USE;
