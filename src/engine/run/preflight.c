@@ -241,6 +241,22 @@ static enum status check_unfit(const struct run_session *session, const struct t
     return STATUS_OK;
 }
 
+static enum status check_changed(const struct run_session *session,
+                                 const struct target_table *tables, struct preflight *preflight,
+                                 struct error *error)
+{
+    const struct target_functions *target = session->target->connector->target;
+    size_t begin = preflight->unfit.length;
+    if (target->tell_changed == NULL) {
+        return STATUS_OK;
+    }
+    enum status status =
+        target->tell_changed(session->target, tables, session->plan->table_count,
+                             session->plan->same_engine_objects, &preflight->unfit, error);
+    tell_unfit(session, begin, preflight);
+    return status;
+}
+
 static enum status check_unfit_objects(const struct run_session *session,
                                        struct preflight *preflight, struct error *error)
 {
@@ -456,7 +472,8 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
             (*absent)[(*absent_count)++] = tables[i].name;
         }
     }
-    if (check_unfit_objects(session, preflight, error) != STATUS_OK) {
+    if (check_changed(session, tables, preflight, error) != STATUS_OK ||
+        check_unfit_objects(session, preflight, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     check_strict(session, preflight);
