@@ -53,6 +53,7 @@ struct run_options {
     const char *time_zone;
     const char *rejects_file; /* migrate --rejects: load mended records */
     bool repairing;           /* rejects_file is what a validation found: validate --repair */
+    const char *repairs_run;  /* … and of which run; NULL: of none that is known */
     const char *delete_hash;  /* of what it takes out: delete.jsonl in the state folder */
     const char *write_hash;   /* of rejects_file, when it was made */
     bool take_over;
@@ -105,9 +106,9 @@ struct check_report {
     uint32_t note_count;
     const char *const *problems; /* what would make migrate refuse; exit 2 or 5 */
     uint32_t problem_count;
-    int refused;         /* exit status migrate would have, 0 if none */
+    int refused;               /* exit status migrate would have, 0 if none */
     uint64_t foreseen_rejects; /* of the records that were looked at */
-    struct arena *arena; /* frees it all */
+    struct arena *arena;       /* frees it all */
 };
 /* What source and target promise after any crash. */
 enum guarantee run_guarantee(const struct run_session *session);
@@ -137,8 +138,10 @@ struct run_result {
     bool mixed_snapshot;
     bool no_snapshot; /* the source knows none */
     bool has_ledger;  /* the run was this process's to write: the target is not untouched */
-    const char *rejects_folder; /* NULL if nothing was rejected */
-    const char *report_file;    /* NULL: there is none */
+    const char *rejects_folder;   /* NULL if nothing was rejected */
+    const char *report_file;      /* NULL: there is none */
+    const char *not_carried;      /* "2 views, 1 trigger"; NULL: nothing is left behind */
+    const char *not_carried_list; /* the same as JSON text, observe/not_carried.h; NULL: [] */
     uint32_t warning_count;
     int exit_status; /* 0, 1 or 4 when status is OK */
 };
