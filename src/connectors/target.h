@@ -255,8 +255,9 @@ struct target_functions {
                                          struct buffer *out, struct error *error);
     /* Optional: what tables that are to be made will have in another way than in their source, or
      * not at all, since this server has no such thing (a collation, a type, an index), one line
-     * each in `out`, which begins with one or more tables' names and ": ". prepare warns of the
-     * same. `objects` as prepare gets them. Changes nothing. */
+     * each in `out`: "KIND\tTABLES: text", where the kind ("index") is of what is left out, or
+     * empty where nothing is. prepare warns of the same. `objects` as prepare gets them. Changes
+     * nothing. */
     enum status (*tell_changed)(struct database *self, const struct target_table *tables,
                                 uint32_t table_count, const struct schema *objects,
                                 struct buffer *out, struct error *error);

@@ -288,7 +288,8 @@ static void warn_each(const char *table, struct buffer *notes)
 {
     for (const char *line = buffer_string(notes), *end; (end = strchr(line, '\n')) != NULL;
          line = end + 1) {
-        log_write(LOG_WARNING, "%s: %.*s", table, (int)(end - line), line);
+        const char *words = line + strcspn(line, "\t") + 1;
+        log_write(LOG_WARNING, "%s: %.*s", table, (int)(end - words), words);
     }
     buffer_free(notes);
 }
@@ -484,7 +485,8 @@ static enum status tell_changes(struct preparing *preparing, struct error *error
                            objects != NULL ? objects->settings : NULL, &lines, error);
     for (const char *line = buffer_string(&lines), *end; (end = strchr(line, '\n')) != NULL;
          line = end + 1) {
-        log_write(LOG_WARNING, "%.*s", (int)(end - line), line);
+        const char *words = line + strcspn(line, "\t") + 1;
+        log_write(LOG_WARNING, "%.*s", (int)(end - words), words);
     }
     buffer_free(&lines);
     return status;

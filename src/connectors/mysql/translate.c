@@ -24,11 +24,12 @@ struct translator {
     int depth;             /* parentheses that are open */
 };
 
-static void note(struct translator *translator, const char *what, struct text thing,
-                 const char *outcome)
+/* `kind`: of what is left out; empty: nothing is. */
+static void note(struct translator *translator, const char *kind, const char *what,
+                 struct text thing, const char *outcome)
 {
-    buffer_format(translator->notes, "the %s %.*s %s\n", what, (int)thing.length, thing.data,
-                  outcome);
+    buffer_format(translator->notes, "%s\tthe %s %.*s %s\n", kind, what, (int)thing.length,
+                  thing.data, outcome);
 }
 
 static bool is_name_of(struct text piece)
@@ -79,7 +80,7 @@ static void append_collation(struct translator *translator, const char *name)
         strcmp(nearest, name) != 0 ? mysql_collation_differs(name, nearest) : NULL;
     buffer_append_string(&translator->out, nearest);
     if (strcmp(nearest, name) != 0) {
-        buffer_format(translator->notes, "the collation %s becomes %s%s%s\n", name, nearest,
+        buffer_format(translator->notes, "\tthe collation %s becomes %s%s%s\n", name, nearest,
                       differs != NULL ? ", " : "", differs != NULL ? differs : "");
     }
 }
@@ -165,12 +166,14 @@ static void pass_comment(struct translator *translator, struct text piece, enum 
     } else if (invisible && kind == MYSQL_CLAUSE_KEY && self->version >= 100600) {
         buffer_append_string(&translator->out, "IGNORED");
     } else if (invisible) {
-        note(translator, kind == MYSQL_CLAUSE_KEY ? "index" : "column", name, "becomes visible");
+        note(translator, "", kind == MYSQL_CLAUSE_KEY ? "index" : "column", name,
+             "becomes visible");
     } else if (words.length == 12 && strncasecmp(words.data, "NOT ENFORCED", 12) == 0) {
         translator->dropped = true;
-        note(translator, "check", name, "is left out: it is not enforced, and here it would be");
+        note(translator, "check", "check", name,
+             "is left out: it is not enforced, and here it would be");
     } else if (words.length < 10 || strncasecmp(words.data, "ENCRYPTION", 10) != 0) {
-        note(translator, "clause", words, "is left out: the server does not know it");
+        note(translator, "clause", "clause", words, "is left out: the server does not know it");
     }
 }
 
@@ -213,7 +216,8 @@ static struct text pass_type(struct translator *translator, struct text name, co
         return type;
     }
     buffer_append_string(&translator->out, other);
-    buffer_format(translator->notes, "the column %.*s becomes %.*s: the server has no type %.*s\n",
+    buffer_format(translator->notes,
+                  "\tthe column %.*s becomes %.*s: the server has no type %.*s\n",
                   (int)inner(name).length, inner(name).data, (int)strcspn(other, " "), other,
                   (int)type.length, type.data);
     if (mysql_is_word(behind(type, end), "(")) { /* (3) */
@@ -297,10 +301,11 @@ static struct text pass_default(struct translator *translator, struct text word,
     struct text last = end_of_call(value, end);
     bool literal = last.data == value.data;
     if (strncasecmp(value.data, "nextval(", 8) == 0) {
-        buffer_format(translator->notes,
-                      "the default %.*s of column %.*s is left out: the server has no sequences\n",
-                      (int)(last.data + last.length - value.data), value.data,
-                      (int)inner(translator->name).length, inner(translator->name).data);
+        buffer_format(
+            translator->notes,
+            "default\tthe default %.*s of column %.*s is left out: the server has no sequences\n",
+            (int)(last.data + last.length - value.data), value.data,
+            (int)inner(translator->name).length, inner(translator->name).data);
         return last;
     }
     if (literal && !is_long(word_behind(translator->name, end))) {
@@ -322,7 +327,8 @@ static struct text pass_not_null(struct translator *translator, struct text word
         append(translator, word);
         return word;
     }
-    note(translator, "NOT NULL of the computed column", inner(translator->name), "is left out");
+    note(translator, "NOT NULL", "NOT NULL of the computed column", inner(translator->name),
+         "is left out");
     return null;
 }
 
@@ -386,13 +392,13 @@ static bool is_unknown_index(struct translator *translator, struct text clause)
     bool hashed =
         !self->mariadb && strncmp(clause.data, "UNIQUE KEY ", 11) == 0 && has_word(clause, "HASH");
     if (functional) {
-        note(translator, "index", inner(translator->name),
+        note(translator, "index", "index", inner(translator->name),
              "is left out: the server has no indexes of expressions");
     } else if (vector) {
-        note(translator, "index", inner(translator->name),
+        note(translator, "index", "index", inner(translator->name),
              "is left out: the server has no indexes of vectors");
     } else if (hashed) {
-        note(translator, "unique index", inner(translator->name),
+        note(translator, "index", "unique index", inner(translator->name),
              "is left out: the server has none of texts that are as long");
     }
     return functional || vector || hashed;
@@ -441,8 +447,9 @@ static struct text foreign_option(struct translator *translator, struct text pie
     const struct text system = word_behind(piece, end);
     if (!translator->self->mariadb && mysql_is_word(piece, "WITH") &&
         mysql_is_word(system, "SYSTEM")) {
-        buffer_append_string(translator->notes, "the history of its records is left out: the "
-                                                "server has no system versioning\n");
+        buffer_append_string(translator->notes,
+                             "history\tthe history of its records is left out: the "
+                             "server has no system versioning\n");
         return word_behind(system, end);
     }
     return !translator->self->mariadb && foreign && mysql_is_word(equals, "=")
@@ -544,7 +551,7 @@ bool mysql_definition_drop_checks(struct mysql_definition *definition, struct bu
     uint32_t kept = 0;
     for (uint32_t i = 0; i < definition->count; i++) {
         if (definition->kinds[i] == MYSQL_CLAUSE_COLUMN && is_check(&definition->clauses[i])) {
-            buffer_format(notes, "left out, since the server does not take it: %.*s\n",
+            buffer_format(notes, "check\tleft out, since the server does not take it: %.*s\n",
                           (int)definition->clauses[i].length, definition->clauses[i].data);
             continue;
         }
@@ -718,12 +725,13 @@ static void append_told(const struct telling *telling, struct buffer *out)
 {
     for (uint32_t i = 0; i < telling->count; i++) {
         const struct told *told = &telling->told[i];
-        buffer_append_string(out, told->first);
+        size_t kind = strcspn(told->words, "\t");
+        buffer_format(out, "%.*s\t%s", (int)kind, told->words, told->first);
         if (told->tables > 1) {
             buffer_format(out, " and %u other table%s", told->tables - 1,
                           told->tables > 2 ? "s" : "");
         }
-        buffer_format(out, ": %s\n", told->words);
+        buffer_format(out, ": %s\n", told->words + kind + 1);
     }
 }
 

@@ -25,8 +25,9 @@ const char *mysql_collation_differs(const char *name, const char *nearest);
 /*
  * A table's definition in the server's own words: SHOW CREATE TABLE of the source, with `from`, the
  * source's database (may be NULL), as the target's. What the server has no word for becomes the
- * nearest, or is left out; `notes` gets a line for each ("the index x is left out: …"). STATUS_END:
- * there is no statement, or it is not of that form.
+ * nearest, or is left out; `notes` gets a line for each, of the form of tell_changed without the
+ * table ("index\tthe index x is left out: …"). STATUS_END: there is no statement, or it is not of
+ * that form.
  */
 enum status mysql_definition_of(const struct mysql_database *self, const struct schema_table *same,
                                 const char *from, struct arena *arena,
@@ -46,7 +47,8 @@ void mysql_append_settings(struct buffer *out, const struct mysql_database *self
 void mysql_append_translated(struct buffer *out, const struct mysql_database *self,
                              const char *statement);
 /* A line for each thing that tables which are to be made will have in another way than in their
- * source, or not at all: "people and 3 other tables: the collation a becomes b". Control thread. */
+ * source, or not at all, as tell_changed has them: "\tpeople and 3 other tables: the collation a
+ * becomes b". Control thread. */
 enum status mysql_list_changes(struct mysql_database *self, MYSQL *connection,
                                const struct target_table *const *tables, uint32_t table_count,
                                const char *from, struct buffer *out, struct error *error) MUST_USE;

@@ -77,6 +77,20 @@ static void add_unfit(json_t *list, const struct preflight *preflight, const str
     }
 }
 
+/* "KIND\tNAME: text", a line each. */
+static void add_lost(json_t *list, const struct buffer *lines, struct arena *arena)
+{
+    char *next = lines->length > 0 ? arena_copy(arena, lines->data, lines->length) : NULL;
+    for (char *line; (line = strsep(&next, "\n")) != NULL;) {
+        char *tab = strchr(line, '\t');
+        char *colon = tab != NULL ? strstr(tab, ": ") : NULL;
+        if (colon != NULL) {
+            *tab = *colon = '\0';
+            add(list, line, tab + 1, colon + 2, 1);
+        }
+    }
+}
+
 json_t *left_behind_make(const struct run_session *session, const struct preflight *preflight)
 {
     const struct plan *plan = session->plan;
@@ -88,6 +102,7 @@ json_t *left_behind_make(const struct run_session *session, const struct preflig
         }
     }
     add_unfit(list, preflight, plan->same_engine_objects, session->arena);
+    add_lost(list, &preflight->lost, session->arena);
     return list;
 }
 

@@ -59,7 +59,9 @@ struct preflight {
     struct error first;
     uint32_t count;
     uint32_t lacking_count; /* the first of them: what may not be read */
-    struct buffer unfit;    /* what the target can't have, or not as it is, a line each */
+    struct buffer unfit;    /* foreign keys and objects that the target can't have, a line each */
+    struct buffer changed;  /* the same of what it has in another way */
+    struct buffer lost;     /* of these what is left out, as "KIND\tTABLES: text" */
     uint64_t unfit_count;   /* of the foreign keys */
     bool *unfit_objects;    /* of the plan's same_engine_objects; NULL: none of them */
 };
