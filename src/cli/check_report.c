@@ -215,7 +215,10 @@ int cli_check(struct cli_call *call, struct run_session *session, uint32_t sampl
         if (json) {
             append_json(&report, &samples, &out);
         } else {
-            append_text(&report, &samples, cli_color(call, STDOUT_FILENO), dry_run, &out);
+            struct buffer text = {0};
+            append_text(&report, &samples, cli_color(call, STDOUT_FILENO), dry_run, &text);
+            cli_append_placed(call, buffer_string(&text), &out);
+            buffer_free(&text);
         }
         exit_status = cli_finish(&out, exit_status_of(&report));
     }

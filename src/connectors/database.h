@@ -120,6 +120,7 @@ struct uri {
     const char *scheme;
     const char *user; /* NULL where there is none */
     const char *password;
+    bool hides_password; /* it says ***: what it was is known elsewhere */
     const char *host;
     uint16_t port;    /* 0: default */
     const char *path; /* "sqlite:shop.db" → "shop.db"; "x://h/a/b" → "a/b" */

@@ -253,6 +253,14 @@ struct target_functions {
      * nothing. */
     enum status (*tell_unfit_references)(struct database *self, const struct target_table *table,
                                          struct buffer *out, struct error *error);
+    /* Optional: what tables that are to be made will have in another way than in their source, or
+     * not at all, since this server has no such thing (a collation, a type, an index), one line
+     * each in `out`: "KIND\tTABLES: text", where the kind ("index") is of what is left out, or
+     * empty where nothing is. prepare warns of the same. `objects` as prepare gets them. Changes
+     * nothing. */
+    enum status (*tell_changed)(struct database *self, const struct target_table *tables,
+                                uint32_t table_count, const struct schema *objects,
+                                struct buffer *out, struct error *error);
     /* Optional: the objects of a same-engine plain copy that the target can't have, since who or
      * what they name is not there: `unfit[i]` of objects[i], and a line for each in `out` that
      * begins with its table's name and ": "; after_load leaves them out. Changes nothing. */

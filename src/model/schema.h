@@ -218,6 +218,13 @@ struct schema_need {
     bool user_is_type;
 };
 
+/* Objects that a source does not let the account see: nobody knows how many there are. */
+struct schema_unseen {
+    const char *what;  /* "trigger" */
+    const char *owner; /* the database or schema that has them */
+    const char *why;   /* and what lets the account see them */
+};
+
 /* As what a kind of object goes along with its table into whatever target has the like. */
 enum schema_inventory_role {
     INVENTORY_NONE,   /* it does not */
@@ -249,6 +256,8 @@ struct schema {
     uint32_t object_count;
     const struct schema_need *needs; /* equal ones behind one another */
     uint32_t need_count;
+    const struct schema_unseen *unseen;
+    uint32_t unseen_count;
     const struct schema_inventory *inventory; /* by catalogue; none: not counted */
     uint32_t inventory_count;
     const char *settings; /* the database's own (encoding, page size, name), in the words of its

@@ -31,6 +31,7 @@ static enum status parse(struct plan_document *document, struct buffer *lines, s
         grammar_check(root, &faults);
     }
     document->root = root;
+    document->only_unknown_keys = root != NULL && faults.count == faults.unknown_keys;
     return plan_faults_result(&faults, error);
 }
 
@@ -77,12 +78,12 @@ enum status plan_document_read(const char *path, struct plan_document **document
         made->path = made->name;
         status = parse(made, faults, error);
     }
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK && !made->only_unknown_keys) {
         plan_document_destroy(made);
         return STATUS_FAILED;
     }
     *document = made;
-    return STATUS_OK;
+    return status;
 }
 
 void plan_document_destroy(struct plan_document *document)

@@ -27,7 +27,9 @@ struct plan_document;
 
 /*
  * Reads a plan. All faults of form are collected: one line each in `faults` ("transhume.yaml:12:5:
- * …"). Limits: 4 MiB of text, 64 levels, no anchors, no aliases, no tags, one document.
+ * …"). Where nothing is wrong but keys that nobody knows, `*document` is there in spite of the
+ * failure, for what else is wrong with it; run_close and the like destroy it. Limits: 4 MiB of
+ * text, 64 levels, no anchors, no aliases, no tags, one document.
  */
 enum status plan_document_read(const char *path, struct plan_document **document,
                                struct buffer *faults, struct error *error) MUST_USE;

@@ -78,6 +78,8 @@ struct plan_note {
     enum { PLAN_NOTE_INFO, PLAN_NOTE_WARNING } level;
     const char *object;
     const char *text;
+    const char *left; /* what is not carried: "view", "check"; NULL: nothing is */
+    uint32_t count;   /* how many of it */
 };
 
 struct plan {

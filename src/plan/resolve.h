@@ -215,6 +215,9 @@ void *resolve_array(struct resolver *resolver, const struct plan_list *list, siz
 const char *resolve_format(struct resolver *resolver, const char *format, ...) PRINTF_LIKE(2, 3);
 void resolve_note(struct resolver *resolver, bool warning, const char *object, const char *format,
                   ...) PRINTF_LIKE(4, 5);
+/* A warning that `count` objects of the kind `left` ("view", "check") are not carried. */
+void resolve_note_left(struct resolver *resolver, const char *left, uint32_t count,
+                       const char *object, const char *format, ...) PRINTF_LIKE(5, 6);
 /* An error that is not the plan's. */
 void resolve_fatal(struct resolver *resolver, const struct error *error);
 static inline bool resolve_stopped(const struct resolver *resolver)

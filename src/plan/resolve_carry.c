@@ -31,9 +31,9 @@ static void left_out(const struct carrying *carrying, const char *what, const ch
         size_t length = text_clip(words, strlen(words), sizeof shown / 2);
         text_printable(words, length, shown, sizeof shown);
     }
-    resolve_note(carrying->resolver, true, carrying->table->name,
-                 "the %s of %s%s%s%s is not carried: %s", what, carrying->from->name,
-                 words != NULL ? " (" : "", shown, words != NULL ? ")" : "", why);
+    resolve_note_left(carrying->resolver, what, 1, carrying->table->name,
+                      "the %s of %s%s%s%s is not carried: %s", what, carrying->from->name,
+                      words != NULL ? " (" : "", shown, words != NULL ? ")" : "", why);
 }
 
 /* ---------------------------------------------------------------- counters */
@@ -357,9 +357,9 @@ static void note_checks(const struct carrying *carrying)
         char shown[200];
         text_printable(words, text_clip(words, strlen(words), sizeof shown / 2), shown,
                        sizeof shown);
-        resolve_note(carrying->resolver, true, carrying->table->name,
-                     "the check %s%s%s of %s is not carried: it is in its own engine's words",
-                     plain ? "(" : "", shown, plain ? ")" : "", from->name);
+        resolve_note_left(carrying->resolver, "check", 1, carrying->table->name,
+                          "the check %s%s%s of %s is not carried: it is in its own engine's words",
+                          plain ? "(" : "", shown, plain ? ")" : "", from->name);
     }
 }
 
@@ -367,9 +367,9 @@ static void note_details(struct resolver *resolver, const char *name,
                          const struct schema_table *from)
 {
     if (from->details != NULL) {
-        resolve_note(resolver, true, name,
-                     "the table %s is carried without what only its own engine has: %s", from->name,
-                     from->details);
+        resolve_note_left(resolver, "table option", 1, name,
+                          "the table %s is carried without what only its own engine has: %s",
+                          from->name, from->details);
     }
 }
 
@@ -401,13 +401,13 @@ static void carry_comments(const struct carrying *carrying)
         }
     }
     if (left > 0) {
-        resolve_note(carrying->resolver, true, table->name,
-                     "%u of the comments of %s and its columns are not carried: %s", (unsigned)left,
-                     entity->from->name,
-                     !carrying->alone ? "several entities fill the table"
-                     : carrying->resolver->target->limits.comment_bytes_max == 0
-                         ? "the target keeps none"
-                         : "the target keeps no longer ones");
+        resolve_note_left(carrying->resolver, "comment", left, table->name,
+                          "%u of the comments of %s and its columns are not carried: %s",
+                          (unsigned)left, entity->from->name,
+                          !carrying->alone ? "several entities fill the table"
+                          : carrying->resolver->target->limits.comment_bytes_max == 0
+                              ? "the target keeps none"
+                              : "the target keeps no longer ones");
     }
 }
 

@@ -128,9 +128,9 @@ static void take_words(struct resolver *resolver, const struct table_builder *ta
         column->collation = origin->collation;
         column->identity = origin->identity;
     } else if (default_text != NULL) {
-        resolve_note(resolver, true, table->name,
-                     "the default of '%s' (%s) is left out: it is of another type", field->name,
-                     default_text);
+        resolve_note_left(resolver, "default", 1, table->name,
+                          "the default of '%s' (%s) is left out: it is of another type",
+                          field->name, default_text);
     }
 }
 

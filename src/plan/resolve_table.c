@@ -214,9 +214,9 @@ static void note_details(struct resolver *resolver, const struct table_builder *
                          const char *what, const struct schema_index *known)
 {
     if (known->details != NULL) {
-        resolve_note(resolver, true, table->name,
-                     "the %s %s is carried without what only its own engine has: %s", what,
-                     known->name != NULL ? known->name : "without a name", known->details);
+        resolve_note_left(resolver, "index option", 1, table->name,
+                          "the %s %s is carried without what only its own engine has: %s", what,
+                          known->name != NULL ? known->name : "without a name", known->details);
     }
 }
 
@@ -248,9 +248,9 @@ static void default_indexes(struct resolver *resolver, struct table_builder *tab
         }
         const char *why = index_left_behind(resolver, table, known, columns);
         if (why != NULL) {
-            resolve_note(resolver, true, table->name, "the index %s of %s is not carried: %s",
-                         known->name != NULL ? known->name : "without a name", entity->from->name,
-                         why);
+            resolve_note_left(
+                resolver, "index", 1, table->name, "the index %s of %s is not carried: %s",
+                known->name != NULL ? known->name : "without a name", entity->from->name, why);
             continue;
         }
         note_details(resolver, table, "index", known);

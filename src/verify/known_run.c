@@ -1,5 +1,6 @@
 /* The run that made the target: was it finished, by this plan, from a source as it is now? */
 #include "base/file.h"
+#include "base/secret.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/policies.h"
 #include "plan/canonical_text.h"
@@ -219,8 +220,8 @@ static enum status take_ledger(struct verify *verify, const struct ledger_run *l
 static bool is_of_this(const struct verify *verify, const struct local_run *local)
 {
     return local->target != NULL && local->source != NULL &&
-           strcmp(local->target, verify->session->target_uri->shown) == 0 &&
-           strcmp(local->source, verify->session->source_uri->shown) == 0;
+           secret_is_same_uri(local->target, verify->session->target_uri->shown) &&
+           secret_is_same_uri(local->source, verify->session->source_uri->shown);
 }
 
 /*

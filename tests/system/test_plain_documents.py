@@ -233,11 +233,15 @@ class LearnedOnce(Folder):
         self.write_items("things", [{"id": {"N": str(n)}, "f%d" % (n % 7): {"S": "x"}, "l": {"L": [{"M": {"n": {"N": "1"}}}]}}
                                     for n in range(3000)], key=[("id", "N")])
 
+    def killed(self, *options):
+        result = support.kill_at("engine.after_commit", 3, "migrate", *options, "--chunk-rows", "500", "dynamodb-json:in", "copy.db",
+                                 cwd=self.folder)
+        self.assertEqual(result.code, -9, result.err)
+
     def test_a_resume_takes_what_the_run_learned(self):
         self.write_many()
         for options in ((), ("--nested", "tables")):
-            support.kill_at("engine.after_commit", 3, "migrate", *options, "--chunk-rows", "500", "dynamodb-json:in", "copy.db",
-                            cwd=self.folder)
+            self.killed(*options)
             result = self.run_program("resume", "--verbose")
             self.assertNotIn("for its columns", result.err)
             db = self.opened()
@@ -249,9 +253,14 @@ class LearnedOnce(Folder):
 
     def test_a_resume_that_names_both_ends(self):
         self.write_many()
-        support.kill_at("engine.after_commit", 3, "migrate", "--nested", "tables", "--chunk-rows", "500", "dynamodb-json:in", "copy.db",
-                        cwd=self.folder)
+        self.killed("--nested", "tables")
         self.run_program("resume", "dynamodb-json:in", "copy.db")
+        self.assertEqual(self.opened().execute("SELECT count(*) FROM things_l").fetchone(), (3000,))
+
+    def test_a_resume_without_the_state_folder(self):
+        self.write_many()
+        self.killed("--nested", "tables")
+        self.run_program("resume", "--state", "other", "dynamodb-json:in", "copy.db")
         self.assertEqual(self.opened().execute("SELECT count(*) FROM things_l").fetchone(), (3000,))
 
     def test_mended_rejects_and_repairs(self):

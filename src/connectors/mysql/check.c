@@ -2,6 +2,7 @@
  * fault. */
 #include "connectors/sql/check.h"
 #include "connectors/mysql/rebuild.h"
+#include "connectors/mysql/translate.h"
 #include <string.h>
 #include <strings.h>
 
@@ -157,4 +158,30 @@ enum status mysql_check_table(struct database *database, const struct check_requ
     }
     arena_destroy(arena);
     return status == STATUS_END ? STATUS_OK : status;
+}
+
+enum status mysql_tell_changed(struct database *database, const struct target_table *tables,
+                               uint32_t table_count, const struct schema *objects,
+                               struct buffer *out, struct error *error)
+{
+    struct mysql_database *self = mysql_database_of(database);
+    struct arena *arena = arena_create(0);
+    const struct target_table **missing =
+        arena_allocate_zeroed(arena, (size_t)table_count + 1, sizeof *missing);
+    uint32_t count = 0;
+    MYSQL *connection = NULL;
+    enum status status = mysql_control(self, &connection, error);
+    for (uint32_t i = 0; status != STATUS_FAILED && i < table_count; i++) {
+        struct mysql_table facts;
+        status = mysql_look_at(self->seen, self, connection, tables[i].name, arena, &facts, error);
+        if (status == STATUS_END) {
+            missing[count++] = &tables[i];
+        }
+    }
+    if (status != STATUS_FAILED) {
+        status = mysql_list_changes(self, connection, missing, count,
+                                    objects != NULL ? objects->settings : NULL, out, error);
+    }
+    arena_destroy(arena);
+    return status;
 }

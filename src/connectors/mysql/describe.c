@@ -130,7 +130,7 @@ enum status mysql_objects_read(struct mysql_database *self, MYSQL *connection,
     }
     mysql_free_result(objects);
     mysql_free_result(inventory);
-    return status;
+    return status == STATUS_OK ? mysql_unseen_read(self, connection, schema, error) : status;
 }
 
 /* ---------------------------------------------------------------- the statements */
@@ -174,6 +174,7 @@ enum status mysql_statements_read(struct mysql_database *self, MYSQL *connection
             char *statement = arena_copy_string(arena, row[1]);
             mysql_drop_counter(statement);
             table->native_sql = statement;
+            mysql_take_actions(table, arena);
         }
         mysql_free_result(result);
         if (status != STATUS_OK && is_hidden(connection, error)) {

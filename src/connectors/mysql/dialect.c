@@ -191,7 +191,7 @@ static enum status sum(struct sql_database *self, const struct sql_table *table,
     buffer_append_string(&sql, "SELECT CONCAT_WS(' ', COUNT(*), IFNULL(SUM(CAST(CONV(LEFT(h, 16), "
                                "16, 10) AS DECIMAL(20))), 0), IFNULL(SUM(CAST(CONV(RIGHT(h, 16), "
                                "16, 10) AS DECIMAL(20))), 0)) FROM (SELECT HEX(");
-    mysql_undo_append_hash(&sql, summed, count, "t");
+    mysql_undo_append_hash(&sql, server_of(self), summed, count, "t");
     buffer_append_string(&sql, ") AS h FROM ");
     append_table(&sql, self, table->schema->name);
     buffer_append_string(&sql, " AS t) AS k");

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "connectors/mysql/finish.h"
 #include "connectors/mysql/objects.h"
+#include "connectors/mysql/translate.h"
 #include <string.h>
 #include <strings.h>
 
@@ -37,9 +38,11 @@ static bool collect_same(struct mysql_finisher *finisher, const struct target_ta
                          const struct mysql_table *facts, struct clauses *clauses)
 {
     struct mysql_definition definition;
-    if (table->same_engine == NULL || table->same_engine->native_sql == NULL ||
-        mysql_definition_read(table->same_engine->native_sql, finisher->arena, &definition) !=
-            STATUS_OK) {
+    struct buffer told = {0}; /* when the table was made */
+    enum status status = mysql_definition_of(finisher->self, table->same_engine, NULL,
+                                             finisher->arena, &definition, &told);
+    buffer_free(&told);
+    if (status != STATUS_OK) {
         return false;
     }
     clauses->texts = definition.clauses;

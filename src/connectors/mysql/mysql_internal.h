@@ -74,6 +74,7 @@ struct mysql_database {
     pthread_mutex_t slicer_lock;
     struct mysql_catalog *catalog; /* source; read at first use */
     struct mysql_look *seen;       /* target: by the last inspect; NULL: nothing */
+    struct column_list collations; /* target: sorted; none: not read (mysql_read_collations) */
     struct mysql_rights *rights;   /* target: of the account, in seen_arena; NULL: not read */
     struct arena *seen_arena;
     MYSQL *lock;            /* target: holds the lock of `locked_run` as long as it lives */
@@ -85,6 +86,12 @@ struct mysql_database {
 static inline bool mysql_has_windows(const struct mysql_database *self)
 {
     return self->version >= (self->mariadb ? 100200u : 80000u);
+}
+
+/* Since 9.6 MySQL has it as a component, which an administrator may or may not install. */
+static inline bool mysql_has_md5(const struct mysql_database *self)
+{
+    return self->mariadb || self->version < 90600u;
 }
 
 static inline struct mysql_database *mysql_database_of(struct database *self)
@@ -278,7 +285,7 @@ void mysql_append_filled(struct buffer *out, const char *sql, const char *first,
 
 /* ---------------------------------------------------------------- types.c */
 
-enum { MYSQL_TYPE_COUNT = 34 };
+enum { MYSQL_TYPE_COUNT = 35 };
 extern const struct type_mapping mysql_types[MYSQL_TYPE_COUNT];
 extern const char *const mysql_native_names[];
 

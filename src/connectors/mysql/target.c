@@ -1,11 +1,11 @@
 /* MySQL and MariaDB as a target: transactions of the control thread, looking at tables, counting.
  */
-#include "connectors/sql/check.h"
 #include "connectors/mysql/target.h"
 #include "connectors/mysql/crew.h"
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/orphans.h"
 #include "connectors/mysql/rebuild.h"
+#include "connectors/sql/check.h"
 #include "connectors/sql/finding.h"
 #include <string.h>
 
@@ -212,6 +212,7 @@ const struct target_functions mysql_target_functions = {
     .try_value = sql_try_value,
     .inspect = target_inspect,
     .check_table = mysql_check_table,
+    .tell_changed = mysql_tell_changed,
     .caveats = target_caveats,
     .foretell = mysql_foretell,
     .prepare = mysql_prepare,

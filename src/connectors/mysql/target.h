@@ -35,6 +35,9 @@ enum status mysql_target_describe(struct mysql_database *self, MYSQL *connection
                                   struct error *error) MUST_USE;
 
 /* check.c */
+enum status mysql_tell_changed(struct database *database, const struct target_table *tables,
+                               uint32_t table_count, const struct schema *objects,
+                               struct buffer *out, struct error *error);
 enum status mysql_check_table(struct database *self, const struct check_request *request,
                               struct buffer *out, struct error *error);
 /* rights.c: a line for what the account may not do that the table takes; nothing where that can't
@@ -214,9 +217,9 @@ void mysql_undo_append_column(struct buffer *sql, const struct mysql_table *fact
                               uint32_t position, bool in_key);
 /* Is that the name of a column of ours? */
 bool mysql_undo_is_own(const char *column);
-/* An expression: bytes that tell records of these columns apart, whatever is in them. */
-void mysql_undo_append_hash(struct buffer *sql, const struct mysql_column *columns, uint32_t count,
-                            const char *alias);
+/* An expression: 16 bytes that tell records of these columns apart, whatever is in them. */
+void mysql_undo_append_hash(struct buffer *sql, const struct mysql_database *self,
+                            const struct mysql_column *columns, uint32_t count, const char *alias);
 /* ", alias`a`, alias`b` …": the columns that it has of the table's. */
 void mysql_undo_append_columns(struct buffer *sql, const struct mysql_table *facts,
                                const char *alias);

@@ -284,6 +284,7 @@ static enum status find_notes(struct report *report, struct error *error)
     add_plan_notes(report);
     if (!report->session->options.strict) { /* a problem there */
         add_each_line(report, &report->preflight.unfit, add_note);
+        add_each_line(report, &report->preflight.changed, add_note);
     }
     check_append_inventory(report->session, &report->preflight, &inventory);
     add_each_line(report, &inventory, add_note);

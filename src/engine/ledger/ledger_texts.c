@@ -214,6 +214,8 @@ void ledger_status_free(struct ledger_status *status)
     json_decref(status->differing);
     json_decref(status->taken);
     json_decref(status->unfilled);
+    json_decref(status->not_carried);
+    json_decref(status->repairs);
     *status = (struct ledger_status){0};
 }
 
@@ -245,6 +247,8 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
     json_t *differing = json_object_get(object, "differing");
     json_t *taken = json_object_get(object, "taken");
     json_t *unfilled = json_object_get(object, "unfilled");
+    json_t *not_carried = json_object_get(object, "not_carried");
+    json_t *repairs = json_object_get(object, "repairs");
     *status = (struct ledger_status){
         .phase = (enum ledger_phase)number,
         .mixed_snapshot = json_member_true(object, "mixed_snapshot"),
@@ -259,6 +263,8 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
         .undone = json_is_array(undone) ? json_incref(undone) : NULL,
         .differing = json_is_object(differing) ? json_incref(differing) : NULL,
         .taken = json_is_object(taken) ? json_incref(taken) : NULL,
+        .repairs = json_is_string(repairs) ? json_incref(repairs) : NULL,
+        .not_carried = json_is_array(not_carried) ? json_incref(not_carried) : NULL,
         .unfilled = json_is_array(unfilled) ? json_incref(unfilled) : NULL,
         .deleted = json_member_true(object, "deleted"),
         .before_lost = json_member_true(object, "before_lost"),
@@ -301,6 +307,12 @@ enum status ledger_status_make(const struct ledger_status *status, struct arena 
     }
     if (object != NULL && status->unfilled != NULL) {
         failed |= json_object_set(object, "unfilled", status->unfilled) != 0;
+    }
+    if (object != NULL && status->repairs != NULL) {
+        failed |= json_object_set(object, "repairs", status->repairs) != 0;
+    }
+    if (object != NULL && json_array_size(status->not_carried) > 0) {
+        failed |= json_object_set(object, "not_carried", status->not_carried) != 0;
     }
     if (object != NULL && status->deleted) {
         failed |= json_object_set_new(object, "deleted", json_true()) != 0;

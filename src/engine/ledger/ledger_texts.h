@@ -32,6 +32,8 @@
  * "taken":{TABLE:N…},"deleted",                           (a repair: records that it took out, and
  * that all of them are)
  * "unfilled":[{"table","columns":[COLUMN…],"sum"}],       (completed: what the run does not fill)
+ * "repairs":ID,                                          (a repair: the run whose records those
+ * are) "not_carried":[{"kind","object","text","count"}],      (a copy that leaves something behind)
  * "settled":{"entities":{"3":{"rejected":N,"skipped":N,"hash":HEX}},"rejects":{"file","count","xxh3"}}}
  * mark    {"format":1,"chunk":n,"attempt":a,"epoch":e,
  *          "entities":{"0":{"read","made","written","rejected","skipped","filtered","bytes","hash",
@@ -132,10 +134,12 @@ struct ledger_status {
     struct json_t *differing; /* object: how many records of one that is taken back are not what
                                  they were; NULL: none */
     struct json_t *taken;    /* object: how many records a repair took out of a table; NULL: none */
+    struct json_t *repairs;  /* a repair: the id of the run that it repairs; NULL: not known */
     struct json_t *unfilled; /* array: columns that the run does not fill, and what they held at
                                 its end; NULL: none */
-    bool deleted;            /* a repair: what it takes out before it writes is out */
-    bool before_lost;        /* before-images of an earlier attempt are not in the state folder */
+    struct json_t *not_carried; /* array, observe/not_carried.h; NULL: nothing */
+    bool deleted;               /* a repair: what it takes out before it writes is out */
+    bool before_lost; /* before-images of an earlier attempt are not in the state folder */
     uint32_t broken_references; /* missing, or not obeyed by every record, once INDEXED */
 };
 enum { LEDGER_ERRORS_MAX = 20 };

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "engine/copy/copy.h"
+#include "engine/run/opening.h"
 #include "engine/run/options.h"
 #include <ctype.h>
 #include <inttypes.h>
@@ -37,7 +38,8 @@ static enum status open_pass(struct pass *pass, struct error *error)
                                       .read_only = session->options.validating,
                                       .read_units_per_second_max =
                                           session->options.read_units_per_second_max};
-    if (connector->open(&open, &pass->database, error) != STATUS_OK) {
+    if (opening_open(connector, session->source_uri, &open, pass->session->arena, &pass->database,
+                     error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     pass->database->jobs = 1;
@@ -191,6 +193,29 @@ static bool copied_the_same(const struct run_session *session, const struct loca
            strcmp(local->target, session->target_uri->shown) == 0;
 }
 
+/* Of a resume without the state folder: the target's ledger has the plan, too. STATUS_END: it has
+ * none of this source. */
+static enum status take_ledger_plan(struct run_session *session, struct buffer *faults,
+                                    struct error *error)
+{
+    struct ledger_run *ledger;
+    struct ledger_header header;
+    if (!session->options.resuming) {
+        return STATUS_END;
+    }
+    enum status status = ledger_load(session->ledger, NULL, session->arena, &ledger, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (ledger_header_read(ledger->header, session->arena, &header, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool same = header.source_identity != NULL && header.plan_text != NULL &&
+                strcmp(header.source_identity, session->source_identity) == 0;
+    return same ? take_document(session, header.plan_text, strlen(header.plan_text), faults, error)
+                : STATUS_END;
+}
+
 /* STATUS_END: no run there learnt it. */
 static enum status take_past_plan(struct run_session *session, const struct past_run *past,
                                   struct buffer *faults, struct error *error)
@@ -209,7 +234,7 @@ static enum status take_past_plan(struct run_session *session, const struct past
         }
         enum status found = past_runs_current(&folder, session->arena, &current, error);
         if (found != STATUS_OK) {
-            return found;
+            return found == STATUS_END ? take_ledger_plan(session, faults, error) : found;
         }
     }
     if (!copied_the_same(session, &current.local)) {
@@ -290,7 +315,8 @@ enum status learning_make_plan(struct run_session *session, const struct past_ru
     if (status != STATUS_END || !needed) {
         return status == STATUS_FAILED ? status : STATUS_OK;
     }
-    if (refuse_before_reading(session, error) != STATUS_OK) {
+    /* a plan that is refused anyway is not worth a reading */
+    if (faults->length > 0 || refuse_before_reading(session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     struct learnt_table **tables =

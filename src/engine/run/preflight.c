@@ -87,6 +87,8 @@ void preflight_free(struct preflight *preflight)
 {
     buffer_free(&preflight->problems);
     buffer_free(&preflight->unfit);
+    buffer_free(&preflight->changed);
+    buffer_free(&preflight->lost);
     free(preflight->unfit_objects);
 }
 
@@ -203,13 +205,13 @@ static enum status check_objects(struct run_session *session, struct preflight *
 }
 
 /* The lines behind `begin`: with --strict each is a problem. Their number. */
-static uint64_t tell_unfit(const struct run_session *session, size_t begin,
+static uint64_t tell_unfit(const struct run_session *session, struct buffer *lines, size_t begin,
                            struct preflight *preflight)
 {
     uint64_t count = 0;
     struct error problem;
-    for (const char *line = buffer_string(&preflight->unfit) + begin, *end;
-         (end = strchr(line, '\n')) != NULL; line = end + 1) {
+    for (const char *line = buffer_string(lines) + begin, *end; (end = strchr(line, '\n')) != NULL;
+         line = end + 1) {
         count++;
         if (session->options.strict) {
             char object[OBJECT_BYTES];
@@ -237,8 +239,34 @@ static enum status check_unfit(const struct run_session *session, const struct t
     if (target->tell_unfit_references(session->target, table, lines, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    preflight->unfit_count += tell_unfit(session, begin, preflight);
+    preflight->unfit_count += tell_unfit(session, lines, begin, preflight);
     return STATUS_OK;
+}
+
+static enum status check_changed(const struct run_session *session,
+                                 const struct target_table *tables, struct preflight *preflight,
+                                 struct error *error)
+{
+    const struct target_functions *target = session->target->connector->target;
+    struct buffer lines = {0};
+    if (target->tell_changed == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = target->tell_changed(session->target, tables, session->plan->table_count,
+                                              session->plan->same_engine_objects, &lines, error);
+    char *next = take_lines(&lines);
+    for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
+        const char *tab = strchr(line, '\t');
+        if (tab != NULL) {
+            buffer_format(&preflight->changed, "%s\n", tab + 1);
+        }
+        if (tab != NULL && tab > line) {
+            buffer_format(&preflight->lost, "%s\n", line);
+        }
+    }
+    buffer_free(&lines);
+    tell_unfit(session, &preflight->changed, 0, preflight);
+    return status;
 }
 
 static enum status check_unfit_objects(const struct run_session *session,
@@ -255,7 +283,7 @@ static enum status check_unfit_objects(const struct run_session *session,
                                    &preflight->unfit, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    tell_unfit(session, begin, preflight);
+    tell_unfit(session, &preflight->unfit, begin, preflight);
     return STATUS_OK;
 }
 
@@ -456,7 +484,8 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
             (*absent)[(*absent_count)++] = tables[i].name;
         }
     }
-    if (check_unfit_objects(session, preflight, error) != STATUS_OK) {
+    if (check_changed(session, tables, preflight, error) != STATUS_OK ||
+        check_unfit_objects(session, preflight, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     check_strict(session, preflight);

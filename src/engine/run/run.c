@@ -4,6 +4,7 @@
 #include "connectors/lease.h"
 #include "engine/copy/copy.h"
 #include "engine/join/joining.h"
+#include "engine/ledger/json_text.h"
 #include "engine/rejects/rejects_load.h"
 #include "engine/rollback/unfilled.h"
 #include "engine/run/claim.h"
@@ -482,6 +483,7 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     char *folder =
         result->rejected == 0 ? NULL : arena_copy_string(session->arena, run->folder.rejects);
     result->rejects_folder = folder;
+    left_behind_sum(run, result);
     bool less = result->rejected > 0 || result->broken_references > 0 ||
                 run->status.mixed_snapshot || run->left_extra;
     result->exit_status = status == STATUS_END ? 4 : less ? 1 : 0;
@@ -610,6 +612,8 @@ enum status run_migrate(struct run_session *session, struct run_result *result, 
     random_run_id(run->id);
     run->loads_rejects = session->options.rejects_file != NULL;
     run->repairs = session->options.repairing;
+    run->status.repairs =
+        session->options.repairs_run != NULL ? json_text(session->options.repairs_run) : NULL;
     enum status status = run_enter_folder(run, error);
     if (status == STATUS_OK && run->loads_rejects) {
         status = rejects_load_open(run, error); /* it may lie in what is moved away next */

@@ -55,6 +55,7 @@ struct run_options {
     const char *time_zone;
     const char *rejects_file; /* migrate --rejects: load mended records */
     bool repairing;           /* rejects_file is what a validation found: validate --repair */
+    const char *repairs_run;  /* … and of which run; NULL: of none that is known */
     const char *delete_hash;  /* of what it takes out: delete.jsonl in the state folder */
     const char *write_hash;   /* of rejects_file, when it was made */
     bool take_over;
@@ -140,8 +141,10 @@ struct run_result {
     bool mixed_snapshot;
     bool no_snapshot; /* the source knows none */
     bool has_ledger;  /* the run was this process's to write: the target is not untouched */
-    const char *rejects_folder; /* NULL if nothing was rejected */
-    const char *report_file;    /* NULL: there is none */
+    const char *rejects_folder;   /* NULL if nothing was rejected */
+    const char *report_file;      /* NULL: there is none */
+    const char *not_carried;      /* "2 views, 1 trigger"; NULL: nothing is left behind */
+    const char *not_carried_list; /* the same as JSON text, observe/not_carried.h; NULL: [] */
     uint32_t warning_count;
     int exit_status; /* 0, 1 or 4 when status is OK */
 };

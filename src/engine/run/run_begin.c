@@ -66,7 +66,7 @@ static enum status check_local(struct run *run, const struct local_run *local, s
     enum ledger_phase phase;
     const char *id;
     const char *target = run->session->target_uri->shown;
-    if (local->target != NULL && strcmp(local->target, target) != 0) {
+    if (local->target != NULL && !secret_is_same_uri(local->target, target)) {
         if (!local->begun) {
             return STATUS_OK;
         }
@@ -360,6 +360,9 @@ static enum status check_target(struct run *run, struct error *error)
                 error, "%" PRIu32 " problems, see `transhume check`; the first: ", preflight.count);
         }
         status = STATUS_FAILED;
+    }
+    if (status == STATUS_OK && !run->loads_rejects && run->status.not_carried == NULL) {
+        run->status.not_carried = left_behind_make(run->session, &preflight);
     }
     preflight_free(&preflight);
     return status;

@@ -4,11 +4,14 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/secret.h"
+#include "connectors/uri.h"
 #include "engine/copy/copy.h"
 #include "engine/join/joining.h"
 #include "engine/rejects/mended_line.h"
 #include "engine/run/home.h"
 #include "engine/run/learning.h"
+#include "engine/run/opening.h"
 #include "engine/run/options.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/schema_lines.h"
@@ -85,6 +88,22 @@ static enum status find_local_run(struct run_session *session, struct past_run *
     return status == STATUS_END && !is_named ? not_known_here(session, run, error) : status;
 }
 
+static bool is_shown(const char *uri, const char *shown)
+{
+    struct arena *arena = arena_create(0);
+    bool same = secret_is_same_uri(uri_begin(uri, arena)->shown, shown);
+    arena_destroy(arena);
+    return same;
+}
+
+/* Are the endpoints that were said those of the run, which keeps no passwords? */
+static bool names_run(const struct run_options *options, const struct local_run *local)
+{
+    return options->source_uri != NULL && options->target_uri != NULL && local->source != NULL &&
+           local->target != NULL && is_shown(options->source_uri, local->source) &&
+           is_shown(options->target_uri, local->target);
+}
+
 /* What is not given stands as in the run that is gone on with: the unfinished one, or the one that
  * is validated, or whose rejects are loaded. */
 static enum status take_from_local_run(struct run_session *session, struct past_run *taken,
@@ -92,21 +111,28 @@ static enum status take_from_local_run(struct run_session *session, struct past_
 {
     struct run_options *options = &session->options;
     struct past_run current;
-    bool given = options->source_uri != NULL || options->target_uri != NULL;
+    bool named = options->source_uri != NULL || options->target_uri != NULL;
     bool may_be_over = options->resuming || options->validating || options->rejects_file != NULL;
     bool is_known = options->resuming || options->rejects_file != NULL; /* which one is meant */
-    if ((given && !is_known) || (options->plan_path != NULL && !may_be_over)) {
+    if ((named && !is_known && !options->validating) ||
+        (options->plan_path != NULL && !may_be_over)) {
         return STATUS_OK;
     }
     enum status status = find_local_run(session, &current, error);
+    if (status == STATUS_FAILED && named && !is_known) {
+        error_clear(error); /* whatever is wrong with the folder: it was not asked for */
+        return STATUS_OK;
+    }
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
     const struct local_run local = current.local;
-    if (local.finished && !may_be_over) {
+    bool same = named && names_run(options, &local);
+    bool given = named && !same;
+    if ((given && !is_known) || (local.finished && !may_be_over)) {
         return STATUS_OK;
     }
-    if (!given) {
+    if (!named) {
         options->source_uri = local.source;
         options->target_uri = local.target;
     }
@@ -236,7 +262,7 @@ static enum status open_database(struct run_session *session, const char *text, 
         .write_units_per_second_max = session->options.write_units_per_second_max};
     if ((!session->options.validating &&
          check_caps(session, connector, mode, *uri, error) != STATUS_OK) ||
-        connector->open(&open, database, error) != STATUS_OK) {
+        opening_open(connector, *uri, &open, session->arena, database, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     (*database)->time_zone = database == &session->source ? NULL : session->time_zone;
@@ -475,11 +501,29 @@ static enum status resolve(struct run_session *session, const struct past_run *p
     return status;
 }
 
+/* With whatever the plan's text is about. */
+static enum status open_all(struct run_session *session, const struct run_options *asked,
+                            const struct past_run *past, struct buffer *faults, struct error *error)
+{
+    struct run_options *options = &session->options;
+    return options_resolve(options, session->document, error) == STATUS_OK &&
+                   (options->time_zone == NULL ||
+                    time_zone_make(options->time_zone, session->arena, &session->time_zone,
+                                   error) == STATUS_OK) &&
+                   open_endpoints(session, error) == STATUS_OK &&
+                   (!asked->validating ||
+                    check_caps_of_validation(session, asked, error) == STATUS_OK) &&
+                   resolve(session, past, faults, error) == STATUS_OK
+               ? STATUS_OK
+               : STATUS_FAILED;
+}
+
 enum status run_open(const struct run_options *options, struct run_session **made,
                      struct buffer *faults, struct error *error)
 {
     struct run_session *session = memory_allocate_zeroed(1, sizeof(*session));
     struct past_run past = {0};
+    enum status form = STATUS_OK;
     *made = NULL;
     session->options = *options;
     session->arena = arena_create(0);
@@ -487,22 +531,19 @@ enum status run_open(const struct run_options *options, struct run_session **mad
                               ? options->state_folder
                               : default_state_path(session->arena, options->plan_path);
     session->made_state_folder = !file_exists(session->state_path);
-    if (take_from_local_run(session, &past, error) != STATUS_OK ||
-        (session->options.plan_path != NULL &&
-         plan_document_read(session->options.plan_path, &session->document, faults, error) !=
-             STATUS_OK)) {
-        run_close(session);
-        return STATUS_FAILED;
+    enum status status = take_from_local_run(session, &past, error);
+    if (status == STATUS_OK && session->options.plan_path != NULL) {
+        form = plan_document_read(session->options.plan_path, &session->document, faults, error);
+        status = session->document != NULL ? STATUS_OK : form;
     }
-    leave_other_run(session, options, &past);
-    take_time_zone(session, &past);
-    if (options_resolve(&session->options, session->document, error) != STATUS_OK ||
-        (session->options.time_zone != NULL &&
-         time_zone_make(session->options.time_zone, session->arena, &session->time_zone, error) !=
-             STATUS_OK) ||
-        open_endpoints(session, error) != STATUS_OK ||
-        (options->validating && check_caps_of_validation(session, options, error) != STATUS_OK) ||
-        resolve(session, &past, faults, error) != STATUS_OK) {
+    if (status == STATUS_OK) {
+        struct error more = {0};
+        leave_other_run(session, options, &past);
+        take_time_zone(session, &past);
+        /* after a fault of form, what else is wrong is only added to the faults */
+        status = open_all(session, options, &past, faults, form == STATUS_OK ? error : &more);
+    }
+    if (status != STATUS_OK || form != STATUS_OK) {
         run_close(session);
         return STATUS_FAILED;
     }
