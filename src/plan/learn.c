@@ -128,6 +128,7 @@ static struct learnt_field *find_or_add(struct learnt_table *learnt, struct lear
     }
     struct learnt_field *made = arena_allocate_zeroed(learnt->arena, 1, sizeof *made);
     made->name = arena_copy(learnt->arena, name->text, name->length);
+    made->rank = learnt->rank++;
     made->elements.index.arena = learnt->arena;
     (void)name_index_add(&fields->index, made->name, name->length, fields->count);
     fields->fields[fields->count++] = made;
@@ -209,7 +210,75 @@ enum status learnt_table_add(struct learnt_table *learnt, const struct batch *ba
     return STATUS_OK;
 }
 
+void learnt_table_begin(struct learnt_table *learnt, uint32_t span)
+{
+    learnt->rank = (uint64_t)span << 32;
+}
+
 void learnt_table_count(struct learnt_table *learnt, uint64_t records)
 {
     learnt->records += records;
+}
+
+/* ---------------------------------------------------------------- what several threads saw */
+
+struct learnt_table *learnt_table_create_like(const struct learnt_table *learnt)
+{
+    return learnt_table_create(learnt->table, learnt->documents, learnt->child_tables);
+}
+
+static enum status merge_fields(struct learnt_table *learnt, struct learnt_fields *into,
+                                const struct learnt_fields *from, struct error *error)
+{
+    for (uint32_t i = 0; i < from->count; i++) {
+        const struct learnt_field *other = from->fields[i];
+        const struct cell name = cell_text(other->name, strlen(other->name));
+        learnt->rank = other->rank;
+        struct learnt_field *field = find_or_add(learnt, into, &name, error);
+        if (field == NULL) {
+            return STATUS_FAILED;
+        }
+        field->rank = other->rank < field->rank ? other->rank : field->rank;
+        field->raw_bytes = field->raw_bytes || other->raw_bytes;
+        field->element_kinds |= other->element_kinds;
+        learnt_type_merge(&field->type, &other->type);
+        if (merge_fields(learnt, &field->elements, &other->elements, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status learnt_table_merge(struct learnt_table *into, const struct learnt_table *from,
+                               struct error *error)
+{
+    into->records += from->records;
+    return merge_fields(into, &into->fields, &from->fields, error);
+}
+
+static int by_rank(const void *left, const void *right)
+{
+    const struct learnt_field *a = *(struct learnt_field *const *)left;
+    const struct learnt_field *b = *(struct learnt_field *const *)right;
+    return a->rank < b->rank ? -1 : a->rank > b->rank;
+}
+
+/* The index has places in the old order. */
+static void sort_fields(struct learnt_fields *fields)
+{
+    if (fields->count == 0) {
+        return;
+    }
+    qsort(fields->fields, fields->count, sizeof(struct learnt_field *), by_rank);
+    fields->index = (struct name_index){.arena = fields->index.arena};
+    for (uint32_t i = 0; i < fields->count; i++) {
+        const char *name = fields->fields[i]->name;
+        (void)name_index_add(&fields->index, name, strlen(name), i);
+        sort_fields(&fields->fields[i]->elements);
+    }
+}
+
+void learnt_table_sort(struct learnt_table *learnt)
+{
+    sort_fields(&learnt->fields);
 }

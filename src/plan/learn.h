@@ -24,11 +24,20 @@ struct learnt_table *learnt_table_create(const struct schema_table *table, bool 
 void learnt_table_destroy(struct learnt_table *learnt); /* NULL is fine */
 /* What is read for it, all of its records; it lives as long as `learnt`. */
 struct read_request learnt_table_request(const struct learnt_table *learnt);
+/* What follows is of this span: fields come in the order of spans, and within one in that of
+ * records. Each thread takes its spans in ascending order. */
+void learnt_table_begin(struct learnt_table *learnt, uint32_t span);
 /* The same records may be added again: after a failure a span is read from its beginning. */
 enum status learnt_table_add(struct learnt_table *learnt, const struct batch *batch,
                              struct error *error) MUST_USE;
 /* So many records were read for it. */
 void learnt_table_count(struct learnt_table *learnt, uint64_t records);
+/* For another thread; merged when both are read, and in the end its fields put into order. */
+struct learnt_table *learnt_table_create_like(const struct learnt_table *learnt)
+    __attribute__((returns_nonnull));
+enum status learnt_table_merge(struct learnt_table *into, const struct learnt_table *from,
+                               struct error *error) MUST_USE;
+void learnt_table_sort(struct learnt_table *learnt);
 
 struct learnt_plan {
     struct buffer yaml; /* `tables:` with all that is below it */

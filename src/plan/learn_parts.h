@@ -17,6 +17,7 @@ struct learnt_fields {
 
 struct learnt_field {
     const char *name;
+    uint64_t rank; /* of the first occurrence: its span, and how many were met in it before */
     struct learnt_type type;
     bool raw_bytes;                /* bytes that are no text */
     uint32_t element_kinds;        /* of its lists and sets: 1 << enum value_kind */
@@ -32,6 +33,7 @@ struct learnt_table {
     struct learnt_fields fields;
     size_t names_bytes;
     uint64_t records;
+    uint64_t rank;               /* of the next new field */
     struct read_column *columns; /* NULL: documents */
 };
 

@@ -1,9 +1,11 @@
 """A plain copy of records without fixed fields into tables: columns are learned from all of them, once a run."""
 import base64
+import contextlib
 import csv
 import json
 import os
 import random
+import signal
 import sqlite3
 import time
 import unittest
@@ -15,6 +17,7 @@ import postgres
 import sql_case
 import support
 from dynamodb_case import DynamodbCase
+from fault_proxy import FaultProxy
 from support import SEED
 
 TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_transhume\\_%' ESCAPE '\\'"
@@ -73,6 +76,20 @@ class Columns(Folder):
         self.assertEqual(self.columns(db, "things"), {"id": ("NUMERIC(7,2)", 0), "late": ("TEXT", 0)})
         self.assertEqual(db.execute("SELECT count(*), max(id), max(late) FROM things").fetchone(), (20001, 20000.25, "x"))
 
+    def test_columns_stand_in_the_order_of_the_records(self):
+        os.makedirs(self.path("in", "things"))
+        for number in range(8):   # a span each, at least
+            with open(self.path("in", "things", "data-%d.json" % number), "w", encoding="utf-8") as file:
+                file.writelines(json.dumps({"Item": {"id": {"N": "1"}, "b%d" % number: {"N": "1"}, "a%d" % (number // 2): {"S": "x"}}}) + "\n"
+                                for _ in range(500))
+        expected = ["id"] + [name for number in range(8) for name in ["b%d" % number] + ["a%d" % (number // 2)] * (number % 2 == 0)]
+        for place in range(3):
+            target = "order%d.db" % place
+            self.run_program("migrate", "--jobs", "4", "dynamodb-json:in", target, "--state", target + ".state")
+            with contextlib.closing(sqlite3.connect(self.path(target))) as db:
+                self.assertEqual([row[1] for row in db.execute("PRAGMA table_info(things)")], expected)
+                self.assertEqual(db.execute("SELECT count(*) FROM things").fetchone(), (4000,))
+
     def test_numbers_keep_their_digits(self):
         numbers = ["1", "12345678901234567890.5", "9223372036854775808", "0.1"]
         self.write_items("things", [{"n": {"N": str(place)}, "v": {"N": number}, "whole": {"N": "9223372036854775807"}}
@@ -122,6 +139,16 @@ class Columns(Folder):
         self.write_items("things", [{"f%d" % (n * 50 + m): {"N": "1"} for m in range(50)} for n in range(83)])
         result = self.run_program("migrate", "dynamodb-json:in", "copy.db", code=2)
         self.assertIn("more than 4,096 different fields", result.err)
+
+    def test_it_can_be_stopped_meanwhile(self):
+        self.write_items("things", [{"id": {"N": str(n)}} for n in range(5000)])
+        process = support.start("migrate", "--rows-per-second", "1000", "--batch-rows", "100", "dynamodb-json:in", "copy.db", cwd=self.folder)
+        self.assertIn("reading things for its columns", process.stderr.readline().decode())
+        process.send_signal(signal.SIGINT)
+        result = support.finish(process)
+        self.assert_code(result, 4)
+        self.assertIn("stopped while all records were read for their columns", result.err)
+        self.assertFalse(os.path.exists(self.path("copy.db")))
 
     def test_check_says_what_was_learned(self):
         self.write_items("things", [{"id": {"N": "1"}, "tags": {"SS": ["a"]}}], key=[("id", "N")])
@@ -383,6 +410,19 @@ class Dynamodb(DynamodbCase):
         self.assertEqual(db.execute("SELECT count(*), sum(coalesce(f0, f1, f2)) FROM orders").fetchone(), (100, 5000))
         self.assertEqual(db.execute("SELECT count(*), count(DISTINCT sku) FROM orders_lines").fetchone(), (100, 100))
         db.close()
+
+    def test_over_a_network_that_fails(self):
+        items.create(self.client, "herd")
+        items.put(self.client, "herd", [{"id": {"S": "%d" % n}, "f%d" % (n // 50): {"N": "1"}} for n in range(250)])
+        with FaultProxy(self.server.endpoint, SEED) as proxy:
+            for kind in ("throttle", "error", "cut_after", "truncated"):
+                proxy.add(kind, operation="Scan", first=2, every=5, count=4)
+            proxy.add("short_page", limit=20)
+            self.run_aws("migrate", "--timeout", "5s", self.uri(proxy.endpoint), "sqlite:out.db")
+            self.assertGreater(min(proxy.hits[kind] for kind in ("throttle", "error", "cut_after", "truncated")), 0)
+        with contextlib.closing(sqlite3.connect(self.path("out.db"))) as db:
+            self.assertEqual(sorted(row[1] for row in db.execute("PRAGMA table_info(herd)")), ["f0", "f1", "f2", "f3", "f4", "id"])
+            self.assertEqual(db.execute("SELECT count(*), count(f0), count(f4) FROM herd").fetchone(), (250, 50, 50))
 
     @unittest.skipIf(support.UNDER_VALGRIND, "takes longer than the cap asks for")
     def test_the_first_reading_keeps_the_cap(self):

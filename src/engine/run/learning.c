@@ -1,144 +1,12 @@
 #include "engine/run/learning.h"
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/signals.h"
-#include "engine/copy/copy.h"
-#include "engine/run/opening.h"
-#include "engine/run/options.h"
+#include "engine/run/learning_pass.h"
 #include <ctype.h>
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { SPAN_ROWS = 100000, FIRST_MS = 2000, STEP_MS = 10000, PLAN_COPY_BYTES_MAX = 8 << 20 };
-
-/* A connection to the source for this pass alone: the run takes its snapshot later. */
-struct pass {
-    struct run_session *session;
-    const struct source_functions *source;
-    struct database *database;
-    struct reader *reader;
-    struct arena *arena;
-    uint64_t records;
-    int64_t begun_ms;
-    int64_t next_ms; /* of the next line about it */
-};
-
-static enum status open_pass(struct pass *pass, struct error *error)
-{
-    const struct run_session *session = pass->session;
-    const struct connector *connector = session->source->connector;
-    const char *token = NULL;
-    const struct open_options open = {.mode = OPEN_SOURCE,
-                                      .uri = session->source_uri,
-                                      .memory_bytes = options_cache_bytes(&session->options),
-                                      .timeout_ms = session->options.timeout_ms,
-                                      .read_only = session->options.validating,
-                                      .read_units_per_second_max =
-                                          session->options.read_units_per_second_max};
-    if (opening_open(connector, session->source_uri, &open, pass->session->arena, &pass->database,
-                     error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    pass->database->jobs = 1;
-    return pass->source->snapshot(pass->database, 1, pass->arena, &token, error) == STATUS_OK
-               ? pass->source->reader_open(pass->database, &pass->reader, error)
-               : STATUS_FAILED;
-}
-
-static void close_pass(struct pass *pass)
-{
-    if (pass->reader != NULL) {
-        pass->source->reader_close(pass->reader);
-    }
-    if (pass->database != NULL) {
-        pass->database->connector->close(pass->database);
-    }
-}
-
-/* Says how far it is, and keeps the cap on rows. */
-static enum status go_on(struct pass *pass, const char *table, uint64_t rows, struct error *error)
-{
-    uint64_t cap = pass->session->options.rows_per_second_max;
-    pass->records += rows;
-    int64_t now = clock_monotonic_ms();
-    int64_t due = cap == 0 ? now : pass->begun_ms + (int64_t)(pass->records * 1000 / cap);
-    while (now < due && signals_stop_level() == 0) {
-        clock_sleep_ms(due - now < 100 ? due - now : 100);
-        now = clock_monotonic_ms();
-    }
-    if (signals_stop_level() > 0) {
-        return error_set(error, ERROR_INTERRUPTED, table,
-                         "stopped while all records were read for their columns");
-    }
-    if (now >= pass->next_ms) {
-        pass->next_ms = now + STEP_MS;
-        log_write(LOG_INFO, "reading %s for its columns: %" PRIu64 " records so far", table,
-                  pass->records);
-    }
-    return STATUS_OK;
-}
-
-static enum status read_span(struct pass *pass, const struct read_request *request,
-                             const struct span *span, struct learnt_table *learnt,
-                             struct error *error)
-{
-    const struct run_options *options = &pass->session->options;
-    struct cursor *cursor;
-    uint64_t rows = 0;
-    enum status status = pass->source->cursor_open(pass->reader, request, span, &cursor, error);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    while (status == STATUS_OK) {
-        struct batch *batch;
-        status = pass->source->cursor_next(cursor, (uint32_t)options->batch_rows,
-                                           options->batch_bytes, &batch, error);
-        if (status == STATUS_OK) {
-            rows += batch->row_count;
-            status = learnt_table_add(learnt, batch, error);
-            status =
-                status == STATUS_OK ? go_on(pass, request->name, batch->row_count, error) : status;
-            batch_destroy(batch);
-        }
-    }
-    pass->source->cursor_close(cursor);
-    if (status != STATUS_END) {
-        return status;
-    }
-    learnt_table_count(learnt, rows);
-    return STATUS_OK;
-}
-
-/* Connection trouble is tried again, as in a copy. */
-static enum status read_table(struct pass *pass, struct learnt_table *learnt, struct error *error)
-{
-    const struct read_request request = learnt_table_request(learnt);
-    struct stream_facts facts = {0};
-    struct span *spans = NULL;
-    uint32_t count = 0;
-    if (pass->source->describe_stream(pass->database, &request, pass->arena, &facts, error) !=
-            STATUS_OK ||
-        pass->source->split(pass->database, &request, SPAN_ROWS, pass->arena, &spans, &count,
-                            error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-        struct retry retry;
-        session_retry_begin(pass->session, &retry);
-        do {
-            status = read_span(pass, &request, &spans[i], learnt, error);
-        } while (session_tries_again(&retry, &status, error));
-    }
-    if (status == STATUS_END) {
-        return error_set(error, ERROR_INTERRUPTED, request.name,
-                         "stopped while all records were read for their columns");
-    }
-    return status;
-}
+enum { PLAN_COPY_BYTES_MAX = 8 << 20 };
 
 /* ---------------------------------------------------------------- the plan as a document */
 
@@ -265,27 +133,6 @@ static enum status refuse_before_reading(const struct run_session *session, stru
     return STATUS_OK;
 }
 
-static enum status learn(struct run_session *session, struct learnt_table **tables, uint32_t count,
-                         struct error *error)
-{
-    struct pass pass = {.session = session,
-                        .source = session->source->connector->source,
-                        .arena = arena_create(0),
-                        .begun_ms = clock_monotonic_ms()};
-    pass.next_ms = pass.begun_ms + FIRST_MS;
-    if ((session->source->capabilities & CAPABILITY_UNITS) != 0) {
-        log_write(LOG_INFO, "reading all records for their columns, before they are read to be "
-                            "copied: that takes read units twice");
-    }
-    enum status status = open_pass(&pass, error);
-    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-        status = read_table(&pass, tables[i], error);
-    }
-    close_pass(&pass);
-    arena_destroy(pass.arena);
-    return status;
-}
-
 enum status learning_make_plan(struct run_session *session, const struct past_run *past,
                                struct learnt_plan *learnt, struct buffer *faults,
                                struct error *error)
@@ -326,7 +173,7 @@ enum status learning_make_plan(struct run_session *session, const struct past_ru
             tables[count++] = learnt_table_create(&schema->tables[i], documents, child_tables);
         }
     }
-    status = count == 0 ? STATUS_OK : learn(session, tables, count, error);
+    status = count == 0 ? STATUS_OK : learning_pass(session, tables, count, error);
     if (status == STATUS_OK && count > 0) {
         status = learnt_plan_make(tables, count, session->source, session->target, session->there,
                                   learnt, error);
