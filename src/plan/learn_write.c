@@ -140,13 +140,13 @@ struct table_writer {
 };
 
 static struct table_writer begin(struct writer *writer, const struct learnt_table *learnt,
-                                 const char *wanted)
+                                 const char *name)
 {
     struct table_writer table = {.writer = writer,
                                  .learnt = learnt,
+                                 .name = name,
                                  .columns = "",
                                  .names = {.arena = writer->plan->arena, .folded = true}};
-    table.name = free_name(writer, &writer->tables, wanted);
     table.there = table_there(writer, table.name);
     buffer_append_string(&writer->plan->yaml, "  ");
     propose_append_quoted(&writer->plan->yaml, table.name);
@@ -222,10 +222,10 @@ static void write_field(struct table_writer *table, const char *name,
     }
     if (strcmp(name, field->name) != 0) {
         note(writer, true, table->name,
-             arena_format(arena,
-                          "the field '%s' goes into the column '%s': another one has its name, "
-                          "or one that differs in case only",
-                          field->name, name));
+             arena_format(arena, "the field '%s' goes into the column '%s': %s", field->name, name,
+                          strcmp(field->name, "*") == 0
+                              ? "* means all fields in a plan"
+                              : "another one has its name, or one that differs in case only"));
     }
 }
 
@@ -233,12 +233,15 @@ static void note_columns(struct table_writer *table)
 {
     struct arena *arena = table->writer->plan->arena;
     const char *more = "";
+    const char *records = "its only record";
+    if (table->learnt->records != 1) {
+        records = arena_format(arena, "all %" PRIu64 " records", table->learnt->records);
+    }
     if (table->column_count > NAMED_MAX) {
         more = arena_format(arena, " and %u more", table->column_count - NAMED_MAX);
     }
     note(table->writer, false, table->name,
-         arena_format(arena, "its columns were learned from all %" PRIu64 " records%s: %s%s",
-                      table->learnt->records,
+         arena_format(arena, "its columns were learned from %s%s: %s%s", records,
                       table->there != NULL ? "; those in the target say what they hold" : "",
                       table->columns, more));
 }
@@ -281,12 +284,26 @@ static struct column_list parent_names(struct writer *writer, const struct learn
     return names;
 }
 
+/* Names that mean something else where lists are taken apart. */
+static bool has_special_names(const struct learnt_field *list)
+{
+    for (uint32_t i = 0; i < list->elements.count; i++) {
+        const char *name = list->elements.fields[i]->name;
+        if (strcmp(name, "$value") == 0 || strcmp(name, "$ordinal") == 0 ||
+            strncmp(name, "$parent.", 8) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool becomes_table(const struct learnt_table *learnt, const struct learnt_field *field,
                           struct column_list parent)
 {
     const uint32_t lists = 1u << VALUE_LIST | 1u << VALUE_SET;
     return learnt->child_tables && parent.count > 0 && field->type.kinds != 0 &&
-           (field->type.kinds & ~lists) == 0 && field->element_kinds == 1u << VALUE_MAP;
+           (field->type.kinds & ~lists) == 0 && field->element_kinds == 1u << VALUE_MAP &&
+           !has_special_names(field);
 }
 
 static bool is_list_of_maps(const struct learnt_field *field)
@@ -299,8 +316,9 @@ static void write_list_table(struct writer *writer, const struct learnt_table *l
                              struct column_list parent)
 {
     struct arena *arena = writer->plan->arena;
-    struct table_writer table =
-        begin(writer, learnt, arena_format(arena, "%s_%s", parent_table, list->name));
+    struct table_writer table = begin(
+        writer, learnt,
+        free_name(writer, &writer->tables, arena_format(arena, "%s_%s", parent_table, list->name)));
     for (uint32_t i = 0; i < parent.count; i++) {
         (void)free_name(writer, &table.names, parent.names[i]);
     }
@@ -388,15 +406,17 @@ static void note_lists(struct writer *writer, const struct learnt_table *learnt,
             note(writer, true, table,
                  arena_format(arena, "the lists in '%s' stay JSON: %s", field->name,
                               parent.count == 0 ? "the records have no key that its rows could name"
-                                                : "not all values are lists of maps alone"));
+                              : has_special_names(field)
+                                  ? "a field of their maps is called $value, $ordinal or $parent"
+                                  : "not all values are lists of maps alone"));
         }
     }
 }
 
-static void write_table(struct writer *writer, const struct learnt_table *learnt)
+static void write_table(struct writer *writer, const struct learnt_table *learnt, const char *name)
 {
     struct column_list parent = parent_names(writer, learnt);
-    struct table_writer table = begin(writer, learnt, learnt->table->name);
+    struct table_writer table = begin(writer, learnt, name);
     write_key(&table, NULL);
     write_from(&table);
     buffer_append_string(&writer->plan->yaml, "    fields:\n");
@@ -435,6 +455,11 @@ enum status learnt_plan_make(struct learnt_table *const *tables, uint32_t count,
              "all records are read twice, for their columns and to copy them: that takes twice the "
              "read units; a plan that names the fields saves the first reading (`transhume init`)");
     }
+    /* the source's own names come before those of lists */
+    const char **names = arena_allocate_zeroed(plan->arena, count + 1u, sizeof(*names));
+    for (uint32_t i = 0; i < count; i++) {
+        names[i] = free_name(&writer, &writer.tables, tables[i]->table->name);
+    }
     for (uint32_t i = 0; i < count; i++) {
         if (is_unknown(tables[i])) {
             note(&writer, true, tables[i]->table->name,
@@ -445,7 +470,7 @@ enum status learnt_plan_make(struct learnt_table *const *tables, uint32_t count,
         }
         buffer_append_string(&plan->yaml, any ? "" : "tables:\n");
         any = true;
-        write_table(&writer, tables[i]);
+        write_table(&writer, tables[i], names[i]);
     }
     buffer_append_string(&plan->yaml, any ? "" : "tables: {}\n");
     return plan->yaml.length > PLAN_TEXT_BYTES_MAX / 2

@@ -152,7 +152,7 @@ class Columns(Folder):
 
     def test_check_says_what_was_learned(self):
         self.write_items("things", [{"id": {"N": "1"}, "tags": {"SS": ["a"]}}], key=[("id", "N")])
-        self.assertIn("things: its columns were learned from all 1 records: id int64, tags json", self.checked())
+        self.assertIn("things: its columns were learned from its only record: id int64, tags json", self.checked())
         self.assertEqual([name for name in os.listdir(self.folder) if name == "copy.db"], [])
 
     def test_tables_without_records(self):
@@ -231,6 +231,18 @@ class ChildTables(Folder):
         db = self.copied("--nested", "tables")
         self.assertEqual(db.execute("SELECT count(*) FROM orders_lines").fetchone(), (3,))
         self.assertEqual(db.execute("SELECT lines FROM loose").fetchall(), [('[{"a":"x"}]',)])
+
+    def test_odd_names_of_lists(self):
+        one = [{"M": {"a": {"N": "1"}}}]
+        self.write_items("t", [{"id": {"S": "1"}, "x": {"L": one}, "X": {"L": one}, "y.z": {"L": one}, "u": {"L": [{"M": {}}]},
+                                "s": {"L": [{"M": {"$value": {"S": "v"}}}]}, "Nr": {"L": [{"M": {"Nr": {"S": "n"}, "*": {"S": "s"}}}]}}])
+        self.write_items("t_x", [{"id": {"S": "own"}}])
+        self.assertIn("t: the lists in 's' stay JSON: a field of their maps is called $value", self.checked("--nested", "tables"))
+        db = self.copied("--nested", "tables")
+        self.assertEqual({name: db.execute("SELECT * FROM %s" % support.quoted(name)).fetchall() for (name,) in db.execute(TABLES)}, {
+            "t": [("1", '[{"$value":"v"}]')], "t_x": [("own",)], "t_x_2": [("1", 1, 1)], "t_X_3": [("1", 1, 1)], "t_y.z": [("1", 1, 1)],
+            "t_u": [("1", 1)], "t_Nr": [("1", 1, "n", "s")]})
+        self.run_program("validate")
 
     def test_of_json_lines(self):
         os.makedirs(self.path("lines"))
