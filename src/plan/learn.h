@@ -39,6 +39,9 @@ enum status learnt_table_merge(struct learnt_table *into, const struct learnt_ta
                                struct error *error) MUST_USE;
 void learnt_table_sort(struct learnt_table *learnt);
 
+/* The line before `tables:`, by which such a plan is known. */
+extern const char learnt_plan_mark[];
+
 struct learnt_plan {
     struct buffer yaml; /* `tables:` with all that is below it */
     struct arena *arena;

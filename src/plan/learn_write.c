@@ -10,6 +10,8 @@
 
 enum { NAMED_MAX = 40, KEYS_MAX = 2 };
 
+const char learnt_plan_mark[] = "# what follows was learned from all records of the source\n";
+
 struct writer {
     struct learnt_plan *plan;
     bool floats; /* the target keeps decimals as floats */
@@ -450,6 +452,7 @@ enum status learnt_plan_make(struct learnt_table *const *tables, uint32_t count,
                             .there = there,
                             .tables = {.arena = plan->arena, .folded = true}};
     bool any = false;
+    buffer_append_string(&plan->yaml, learnt_plan_mark);
     if ((source->capabilities & CAPABILITY_UNITS) != 0) {
         note(&writer, true, "source",
              "all records are read twice, for their columns and to copy them: that takes twice the "

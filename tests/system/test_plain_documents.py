@@ -300,6 +300,8 @@ class LearnedOnce(Folder):
         self.write_many()
         self.killed("--nested", "tables")
         self.run_program("resume", "--state", "other", "dynamodb-json:in", "copy.db")
+        result = self.run_program("validate", "--state", "third", "dynamodb-json:in", "copy.db")
+        self.assertIn("things_l", result.out)
         self.assertEqual(self.opened().execute("SELECT count(*) FROM things_l").fetchone(), (3000,))
 
     def test_mended_rejects_and_repairs(self):

@@ -61,14 +61,14 @@ static bool copied_the_same(const struct run_session *session, const struct loca
            strcmp(local->target, session->target_uri->shown) == 0;
 }
 
-/* Of a resume without the state folder: the target's ledger has the plan, too. STATUS_END: it has
+/* Without the state folder: the target's ledger has the plan, too. STATUS_END: it has
  * none of this source. */
 static enum status take_ledger_plan(struct run_session *session, struct buffer *faults,
                                     struct error *error)
 {
     struct ledger_run *ledger;
     struct ledger_header header;
-    if (!session->options.resuming) {
+    if (!session->options.resuming && !session->options.validating) {
         return STATUS_END;
     }
     enum status status = ledger_load(session->ledger, NULL, session->arena, &ledger, error);
@@ -79,6 +79,7 @@ static enum status take_ledger_plan(struct run_session *session, struct buffer *
         return STATUS_FAILED;
     }
     bool same = header.source_identity != NULL && header.plan_text != NULL &&
+                strstr(header.plan_text, learnt_plan_mark) != NULL &&
                 strcmp(header.source_identity, session->source_identity) == 0;
     return same ? take_document(session, header.plan_text, strlen(header.plan_text), faults, error)
                 : STATUS_END;
