@@ -173,7 +173,7 @@ static enum status array_of_list(const struct conversion *conversion, const stru
             STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (list.kind == VALUE_NULL) {
+    if (list.kind == VALUE_NULL && from->kind == VALUE_JSON) {
         *result = cell_null();
         return STATUS_OK;
     }
@@ -534,13 +534,12 @@ static enum status to_timestamp(const struct conversion *conversion, const struc
     return STATUS_OK;
 }
 
-static void interval_since_midnight(const struct conversion *conversion, const struct cell *time,
-                                    struct cell *result)
+static void interval_of(const struct conversion *conversion, int64_t nanoseconds,
+                        struct cell *result)
 {
-    struct value_interval *since_midnight =
-        arena_allocate(conversion->arena, sizeof(*since_midnight));
-    *since_midnight = (struct value_interval){.nanoseconds = time->i64};
-    *result = (struct cell){.kind = VALUE_INTERVAL, .interval = since_midnight};
+    struct value_interval *interval = arena_allocate(conversion->arena, sizeof(*interval));
+    *interval = (struct value_interval){.nanoseconds = nanoseconds};
+    *result = (struct cell){.kind = VALUE_INTERVAL, .interval = interval};
 }
 
 static enum status to_interval(const struct conversion *conversion, const struct cell *from,
@@ -551,7 +550,7 @@ static enum status to_interval(const struct conversion *conversion, const struct
         return STATUS_OK;
     }
     if (from->kind == VALUE_TIME && (from->flags & CELL_ZONED) == 0) {
-        interval_since_midnight(conversion, from, result);
+        interval_of(conversion, from->i64, result);
         return STATUS_OK;
     }
     if (from->kind != VALUE_TEXT) {
@@ -560,14 +559,13 @@ static enum status to_interval(const struct conversion *conversion, const struct
     if (time_parse_interval(from->text, from->length, conversion->arena, result) == STATUS_OK) {
         return STATUS_OK;
     }
-    struct cell time;
-    /* of lengths of time, MySQL's type writes those within a day so */
-    if (time_parse_time(from->text, from->length, &time) == STATUS_OK &&
-        (time.flags & CELL_ZONED) == 0) {
-        interval_since_midnight(conversion, &time, result);
+    int64_t nanoseconds = 0;
+    if (time_parse_length(from->text, from->length, &nanoseconds) == STATUS_OK) {
+        interval_of(conversion, nanoseconds, result);
         return STATUS_OK;
     }
-    return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "it is not an ISO duration");
+    return convert_refuse(conversion, from, ERROR_REJECT_TYPE,
+                          "it is neither an ISO duration nor hours, minutes and seconds");
 }
 
 /* 32 hex digits, hyphens between pairs of them, braces around all. */

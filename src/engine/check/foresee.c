@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { REASONS_MAX = 20, REASON_BYTES = 400 };
+enum { REASONS_MAX = 100, REASON_BYTES = 400 };
 
 /* Rejects of one entity for one field and of one kind. */
 struct foreseen_reason {
@@ -83,20 +83,21 @@ static void note(struct foresight *foresight, uint32_t entity, enum error_code c
     }
 }
 
-/* The mapping's reasons begin with the field that they are about. */
+/* The mapping's reasons begin with the field that they are about: "field at: ". */
 static void take_rejects(struct foresight *foresight, const struct parcel *parcel)
 {
     for (uint32_t i = 0; i < parcel->reject_count; i++) {
         const struct mapper_reject *reject = &parcel->rejects[i];
         struct foreseen_entity *entity = &foresight->entities[reject->entity];
-        const char *colon = strstr(reject->reason, ": ");
+        static const char prefix[] = "field ";
+        bool named = strncmp(reject->reason, prefix, strlen(prefix)) == 0;
+        const char *reason = reject->reason + (named ? strlen(prefix) : 0);
+        const char *colon = named ? strstr(reason, ": ") : NULL;
         char field[REASON_BYTES];
-        text_printable(reject->reason, colon != NULL ? (size_t)(colon - reject->reason) : 0, field,
-                       sizeof(field));
+        text_printable(reason, colon != NULL ? (size_t)(colon - reason) : 0, field, sizeof(field));
         entity->seen++;
         entity->rejected++;
-        note(foresight, reject->entity, reject->code, colon != NULL ? field : NULL, reject->reason,
-             NULL);
+        note(foresight, reject->entity, reject->code, colon != NULL ? field : NULL, reason, NULL);
     }
 }
 
