@@ -205,16 +205,6 @@ static enum status float_of_decimal(const struct conversion *conversion, const s
                : convert_refuse(conversion, from, ERROR_REJECT_NUMBER, would_round);
 }
 
-/* A float32 has its own digits: 0.1 is 0.1 in both, though not the same number. */
-static enum status narrow_float(const struct conversion *conversion, const struct cell *from,
-                                struct cell *result)
-{
-    struct cell digits;
-    return decimal_of_float(conversion, from, &digits) == STATUS_OK
-               ? float_of_decimal(conversion, from, &digits, from->f64, result)
-               : STATUS_FAILED;
-}
-
 static enum status float_of_text(const struct conversion *conversion, const struct cell *from,
                                  struct cell *result)
 {
@@ -265,8 +255,8 @@ enum status convert_to_float(const struct conversion *conversion, const struct c
             if (isinf(value) && !isinf(from->f64)) {
                 return convert_refuse(conversion, from, ERROR_REJECT_NUMBER, out_of_range);
             }
-            if (value != from->f64) {
-                return narrow_float(conversion, from, result);
+            if (value != from->f64 && !conversion->allow_loss) {
+                return convert_refuse(conversion, from, ERROR_REJECT_NUMBER, would_round);
             }
         }
         *result = float_cell(conversion, value);

@@ -111,10 +111,8 @@ static void arrays_are_written(void **state)
 static void texts_become_the_servers_words(void **state)
 {
     (void)state;
-    static const struct value_type moment = {.kind = VALUE_TIMESTAMP};
     static const struct value_type instant = {.kind = VALUE_TIMESTAMP, .zoned = true};
     static const struct value_type clock = {.kind = VALUE_TIME, .zoned = true};
-    static const struct value_type truth = {.kind = VALUE_BOOL};
     static const struct {
         const char *given;
         const struct value_type *element;

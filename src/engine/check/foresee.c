@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "model/convert.h"
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { REASONS_MAX = 100, REASON_BYTES = 400 };
@@ -148,6 +149,30 @@ static const char *epoch_of(const struct cell *cell)
     return unit;
 }
 
+/* The line by which the value is rounded to what the column takes; NULL: that is not what is wrong
+ * with it. */
+static const char *rounding(const struct foresight *foresight, const char *name,
+                            const struct cell *cell, const struct value_type *type)
+{
+    struct value_type wanted = *type;
+    struct cell made;
+    struct error ignored;
+    char limits[32] = "";
+    wanted.dynamic = false;
+    if (!value_kind_is_number(type->kind) ||
+        convert_value(cell, &wanted, false, foresight->scratch, &made, &ignored) == STATUS_OK ||
+        convert_value(cell, &wanted, true, foresight->scratch, &made, &ignored) != STATUS_OK) {
+        return NULL;
+    }
+    if (type->kind == VALUE_DECIMAL && type->precision > 0) {
+        snprintf(limits, sizeof limits, "(%d,%d)", type->precision, type->scale);
+    }
+    return arena_format(foresight->scratch,
+                        "a plan can say `types: { %s: { column: %s, cast: \"%s%s\", lossy: allow } "
+                        "}`, which rounds it",
+                        name, name, value_kind_name(type->kind), limits);
+}
+
 /* The line of a plan by which a value that the column does not take would become one that it does;
  * NULL: none is known. */
 static const char *remedy_of_value(const struct foresight *foresight, const char *table,
@@ -170,7 +195,7 @@ static const char *remedy_of_value(const struct foresight *foresight, const char
                             " or epoch_ms, epoch_us, epoch_ns",
                             name, name, value_kind_name(kind));
     }
-    return NULL;
+    return at >= 0 ? rounding(foresight, name, cell, &there->columns[at].type) : NULL;
 }
 
 /* A run's reject says the first value that the table does not take; who prepares one wants to know
@@ -242,7 +267,9 @@ void foresee_tell(const struct foresight *foresight, struct buffer *out)
         const struct foreseen_entity *entity = &foresight->entities[i];
         for (uint32_t k = 0; k < entity->reason_count; k++) {
             const struct foreseen_reason *reason = &entity->reasons[k];
-            if (reason->count == entity->seen) {
+            if (entity->seen == 1) {
+                buffer_format(out, "%s: the first record", plan->entities[i].name);
+            } else if (reason->count == entity->seen) {
                 buffer_format(out, "%s: all of the first %" PRIu64 " records",
                               plan->entities[i].name, entity->seen);
             } else {
