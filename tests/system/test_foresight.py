@@ -19,7 +19,7 @@ import test_kinds as types
 
 SOURCES = ("sqlite", "postgres", "mysql", "csv", "jsonl", "dynamodb-json")
 TARGETS = {"sqlite": types.SQLITE, "postgres": types.POSTGRES, "mysql": types.MYSQL}
-ROUNDS = 3 if not support.SOAK else 30
+ROUNDS = 1 if not support.SOAK else 30
 
 
 class Foresight(support.TestCase):

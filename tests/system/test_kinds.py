@@ -3,6 +3,7 @@
 Tests are against what values mean (kinds.py), and against tables of what came of each (tests/data/kinds), so that a change shows.
 TRANSHUME_WRITE_KINDS=1 writes these anew.
 """
+import base64
 import collections
 import contextlib
 import json
@@ -78,11 +79,15 @@ class Kinds(support.TestCase):
             found[reject["entity"], int(reject["record"]["id"])] = reject["code"]
         return found
 
-    def into(self, name, target, types, read, *options):
+    def into(self, name, target, types, read, planned=False):
         columns = self.columns_of(types)
         source, content = self.write_source(columns)
         target = target(columns)
-        arguments = ("--existing", "append", "--time-zone", "UTC", *options, source, target)
+        arguments = ("--existing", "append", "--time-zone", "UTC", source, target)
+        refused = {}
+        if planned:
+            refused = self.refused_casts(source, target, columns)
+            arguments = ("--time-zone", "UTC", "--plan", self.plan(source, target, columns, refused))
         checked = json.loads(support.transhume("check", "--json", *arguments, cwd=self.folder).out)
         result = support.transhume("migrate", "--quiet", *arguments, cwd=self.folder)
         self.assertIn(result.code, (0, 1), result.err)
@@ -95,6 +100,9 @@ class Kinds(support.TestCase):
                 if of != kind:
                     continue
                 declared, column_class = columns[column]
+                if (kind, column) in refused:
+                    outcomes[kind, self.shown(value)]["refused before the run"].append(declared)
+                    continue
                 found = rows.get(number, {}).get(column)
                 self.assertEqual(number in rows, (kind, number) not in reasons, (kind, value, declared))
                 outcome = "reject: " + reasons[kind, number] if number not in rows else "NULL" if found is None else self.shown(found)
@@ -138,6 +146,32 @@ class Kinds(support.TestCase):
                 file.write("\n".join(lines) + "\n")
         with open(path, encoding="utf-8") as file:
             self.assertEqual(lines, file.read().split("\n")[:-1])
+
+    # --- plans
+
+    def plan(self, source, target, columns, refused):
+        """All columns are cast to their types."""
+        lines = ["transhume: 1", "source: " + source, "target: " + target, "tables:"]
+        for kind in kinds.KINDS:
+            fields = ["id: { column: id }"] + ['%s: { column: %s, cast: "%s" }' % (column, column, declared)
+                                               for column, (declared, _) in columns.items() if (kind, column) not in refused]
+            lines.append("  %s: { key: [id], from: %s, fields: { %s } }" % (kind, kind, ", ".join(fields)))
+        return self.write("plan.yaml", "\n".join(lines) + "\n")
+
+    def refused_casts(self, source, target, columns):
+        """{(kind, column): why}; of what no value of the kind can become the plan is refused, all of it at once."""
+        result = support.transhume("check", "--plan", self.plan(source, target, columns, {}), cwd=self.folder)
+        self.assert_code(result, 2)
+        plan = self.read_lines("plan.yaml")
+        found = {}
+        for line, place in re.findall(r"plan\.yaml:(\d+):(\d+)", result.err + result.out):
+            text = plan[int(line) - 1]
+            found[text.split(":")[0].strip(), re.findall(r"(c\d+): ", text[:int(place)])[-1]] = True
+        return found
+
+    def read_lines(self, name):
+        with open(self.path(name), encoding="utf-8") as file:
+            return file.read().split("\n")
 
     # --- targets
 
@@ -189,6 +223,41 @@ class Kinds(support.TestCase):
                 rows = db.execute("SELECT * FROM \"%s\"" % kind).fetchall()
             return {row[0]: dict(zip(columns, map(self.of_sqlite, row[1:]))) for row in rows}
         self.into("sqlite", target, SQLITE, read)
+
+    def test_csv(self):
+        def read(kind, columns):
+            found = {}
+            for text in records.texts(self.path("target", kind)):
+                rows = list(csv_files.records_in(text))
+                names = [name for _, name in rows[0]]
+                for row in rows[1:]:
+                    values = {name: self.of_csv(columns.get(name, ("", ""))[1], field) for name, field in zip(names, row)}
+                    found[int(values.pop("id"))] = values
+            return found
+        self.into("csv", lambda columns: "csv:" + self.path("target"), FILES, read, planned=True)
+
+    @staticmethod
+    def of_csv(column_class, field):
+        quoted, text = field
+        return None if not quoted and text == "" else text[2:] if column_class == "bytes" else text
+
+    def test_jsonl(self):
+        def read(kind, columns):
+            found = {}
+            for text in records.texts(self.path("target", kind)):
+                for line in text.split("\n")[:-1]:
+                    record = json.loads(line, parse_float=kinds.decimal.Decimal)
+                    number = record.pop("id")
+                    found[number] = {name: self.of_json(columns[name][1], value) for name, value in record.items()}
+            return found
+        self.into("jsonl", lambda columns: "jsonl:" + self.path("target"), FILES, read, planned=True)
+
+    def of_json(self, column_class, value):
+        if isinstance(value, dict) and len(value) == 1 and next(iter(value)).startswith("$"):
+            (_, value), = value.items()
+        if value is None or column_class == "json":
+            return value if value is None else self.line(value)
+        return base64.b64decode(value).hex() if column_class == "bytes" else value if isinstance(value, str) else self.line(value)
 
     @staticmethod
     def of_sqlite(value):
