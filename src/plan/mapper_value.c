@@ -369,6 +369,8 @@ enum status mapper_field(struct making *making, const struct mapping_field *fiel
         status =
             convert_value(cell, &field->type, field->allow_loss, making->arena, &converted, error);
         if (status != STATUS_OK) {
+            making->refusing = field;
+            making->refused = *cell;
             *cell = cell_missing();
             return status;
         }

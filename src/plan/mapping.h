@@ -8,6 +8,7 @@
 #include "model/value.h"
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { MAPPING_NONE = UINT32_MAX };
 
@@ -229,5 +230,17 @@ struct mapping {
     const char *const *star_except;
     uint32_t star_except_count;
 };
+
+/* The field of that name, or NULL. */
+static inline const struct mapping_field *mapping_find_field(const struct mapping *mapping,
+                                                             const char *name)
+{
+    for (uint32_t i = 0; i < mapping->field_count; i++) {
+        if (strcmp(mapping->fields[i].name, name) == 0) {
+            return &mapping->fields[i];
+        }
+    }
+    return NULL;
+}
 
 #endif

@@ -13,8 +13,10 @@ struct type_rule {
     const char *kind;
     const struct plan_node *cast;
     const struct plan_node *type;
-    struct value_type becomes; /* by `cast` */
+    struct value_type becomes;     /* by `cast` */
+    const struct plan_node *given; /* by `default`; NULL: nothing */
     bool lossy;
+    bool drop;
     bool used;
     bool forestalled; /* an earlier rule held where it fits */
 };
@@ -60,10 +62,16 @@ static void check_rule(struct resolver *resolver, const struct type_rule *rule,
                    "types of the source's own are said by from: TYPE", "'%s' is no kind",
                    rule->kind);
     }
-    if (rule->cast == NULL && rule->type == NULL) {
+    if (rule->cast == NULL && rule->type == NULL && rule->given == NULL && !rule->drop) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, rule->name,
-                   "say cast: KIND, or type: a type of the target's own",
+                   "say cast: KIND, or type: a type of the target's own; or default: VALUE, or "
+                   "drop: true",
                    "the rule '%s' does not say what its columns become", rule->name->text);
+    }
+    if (rule->drop && (rule->cast != NULL || rule->type != NULL || rule->given != NULL)) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, rule->name, "say drop: true alone",
+                   "the rule '%s' leaves its columns out, so that they become nothing else",
+                   rule->name->text);
     }
     if (rule->type != NULL && !resolver->target_sql) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, rule->type, "say cast: KIND",
@@ -92,7 +100,9 @@ void type_rules_resolve(struct resolver *resolver)
                                    .kind = text_of(node, "kind"),
                                    .cast = plan_node_get(node, "cast"),
                                    .type = plan_node_get(node, "type"),
-                                   .lossy = plan_node_get(node, "lossy") != NULL};
+                                   .given = plan_node_get(node, "default"),
+                                   .lossy = plan_node_get(node, "lossy") != NULL,
+                                   .drop = plan_node_is_word(plan_node_get(node, "drop"), "true")};
         check_rule(resolver, rule, node);
         if (rule->cast != NULL) {
             (void)cast_parse(resolver, node, &rule->becomes);
@@ -177,10 +187,69 @@ static void apply_cast(struct resolver *resolver, const struct type_rule *rule,
                        struct mapping_field *field)
 {
     (void)cast_check(resolver, rule->cast, field, &rule->becomes);
-    field->merges = may_merge(field, &rule->becomes);
+    field->merges |= may_merge(field, &rule->becomes);
     field->cast = true;
     field->direct = false;
     field->type = rule->becomes;
+}
+
+/* In place of nulls, so that two values may become one. */
+static void apply_default(struct resolver *resolver, const struct type_rule *rule,
+                          struct mapping_field *field)
+{
+    const struct value_type *type = &field->type;
+    struct cell value;
+    struct error error;
+    error_clear(&error);
+    if (!resolve_scalar(resolver, rule->given, &value)) {
+        return;
+    }
+    field->default_value = value;
+    bool known = type->kind != VALUE_MISSING && type->kind != VALUE_NULL && !type->dynamic;
+    if (known && value.kind != VALUE_NULL &&
+        convert_value(&value, type, field->allow_loss, resolver->arena, &field->default_value,
+                      &error) != STATUS_OK) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, rule->given, NULL,
+                   "the default does not fit %s: %s", field->name, error.message);
+    }
+}
+
+/* Does the plan give the type of the target table's column? */
+static bool is_typed(const struct resolver *resolver, const struct table_builder *target,
+                     const struct mapping_field *field)
+{
+    return target != NULL && resolver->target_sql && table_column_type(target, field->name) != NULL;
+}
+
+/* The column becomes what another engine has for such. */
+static void apply_own(struct resolver *resolver, const struct schema_table *table,
+                      const struct schema_column *column, const struct table_builder *target,
+                      struct mapping_field *field)
+{
+    if (!is_typed(resolver, target, field)) {
+        own_apply(resolver, table, column, target, field);
+    }
+}
+
+static void apply_rule(struct resolver *resolver, const struct type_rule *rule,
+                       struct mapping_field *field)
+{
+    field->allow_loss |= rule->lossy;
+    field->type_rule = rule->type;
+    if (rule->cast != NULL && rule->becomes.kind != VALUE_MISSING) {
+        apply_cast(resolver, rule, field);
+    }
+}
+
+bool type_rules_drop(struct resolver *resolver, const struct schema_table *table,
+                     const struct schema_column *column)
+{
+    struct type_rule *rule = find_rule(resolver, table, column);
+    bool drops = rule != NULL && rule->drop;
+    if (drops) {
+        rule->used = true;
+    }
+    return drops;
 }
 
 void type_rules_apply(struct resolver *resolver, const struct schema_table *table,
@@ -189,21 +258,20 @@ void type_rules_apply(struct resolver *resolver, const struct schema_table *tabl
 {
     struct type_rule *rule =
         table != NULL && column != NULL ? find_rule(resolver, table, column) : NULL;
-    if (rule == NULL) {
-        bool typed = target != NULL && resolver->target_sql &&
-                     table_column_type(target, field->name) != NULL;
-        if (!typed) {
-            own_apply(resolver, table, column, target, field);
-        }
+    if (rule == NULL || rule->drop) { /* a column that the plan names is not left out */
+        apply_own(resolver, table, column, target, field);
         return;
     }
     rule->used = true;
-    if (target != NULL && resolver->target_sql && table_column_type(target, field->name) != NULL) {
-        return;
+    field->has_default = rule->given != NULL;
+    field->merges = field->has_default;
+    field->direct &= !field->has_default;
+    if (rule->cast == NULL && rule->type == NULL) {
+        apply_own(resolver, table, column, target, field);
+    } else if (!is_typed(resolver, target, field)) {
+        apply_rule(resolver, rule, field);
     }
-    field->allow_loss |= rule->lossy;
-    field->type_rule = rule->type;
-    if (rule->cast != NULL && rule->becomes.kind != VALUE_MISSING) {
-        apply_cast(resolver, rule, field);
+    if (rule->given != NULL) {
+        apply_default(resolver, rule, field);
     }
 }
