@@ -252,6 +252,7 @@ static enum status to_text(const struct conversion *conversion, const struct cel
         status = write_text(conversion, from, false, result);
         break;
     }
+    status = status == STATUS_OK ? convert_strip_nul(conversion, result) : status;
     return status == STATUS_OK ? fit_length(conversion, from, result) : status;
 }
 
@@ -326,19 +327,23 @@ static enum status to_json(const struct conversion *conversion, const struct cel
     if (conversion->to->element != NULL && from->kind == VALUE_TEXT) {
         return json_of_array(conversion, from, result);
     }
+    enum status status = STATUS_OK;
     switch ((enum value_kind)from->kind) {
     case VALUE_JSON:
         *result = *from;
-        return STATUS_OK;
+        break;
     case VALUE_TEXT:
     case VALUE_BYTES:
-        return json_of_text(conversion, from, result);
+        status = json_of_text(conversion, from, result);
+        break;
     case VALUE_LARGE:
     case VALUE_ESCAPE:
         return convert_refuse_kind(conversion, from);
     default:
-        return write_text(conversion, from, true, result);
+        status = write_text(conversion, from, true, result);
+        break;
     }
+    return status == STATUS_OK ? convert_strip_nul(conversion, result) : status;
 }
 
 /* --- to DATE, TIME, TIMESTAMP, INTERVAL and UUID --- */

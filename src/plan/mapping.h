@@ -135,9 +135,10 @@ struct mapping_field {
     uint32_t list;       /* FIELD_EMBED */
     bool cast;
     bool allow_loss;
-    bool merges;       /* by a rule of types two values of the source may become one */
-    bool zero_is_null; /* a day 0000-00-00 becomes null */
-    bool is_key;       /* null rejects the record */
+    bool merges;        /* by a rule of types two values of the source may become one */
+    bool zero_is_null;  /* a day 0000-00-00 becomes null */
+    bool empty_is_null; /* an empty text does */
+    bool is_key;        /* null rejects the record */
     bool has_default;
     struct cell default_value;
     enum null_policy nulls;

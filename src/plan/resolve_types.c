@@ -16,6 +16,7 @@ struct type_rule {
     struct value_type becomes;     /* by `cast` */
     const struct plan_node *given; /* by `default`; NULL: nothing */
     bool lossy;
+    bool empty; /* texts become null */
     bool drop;
     bool used;
     bool forestalled; /* an earlier rule held where it fits */
@@ -49,6 +50,12 @@ static bool is_some_kind(const char *pattern)
     return false;
 }
 
+/* What its columns become, or that they are left out. */
+static bool says_type(const struct type_rule *rule)
+{
+    return rule->cast != NULL || rule->type != NULL || rule->drop;
+}
+
 static void check_rule(struct resolver *resolver, const struct type_rule *rule,
                        const struct plan_node *node)
 {
@@ -62,13 +69,14 @@ static void check_rule(struct resolver *resolver, const struct type_rule *rule,
                    "types of the source's own are said by from: TYPE", "'%s' is no kind",
                    rule->kind);
     }
-    if (rule->cast == NULL && rule->type == NULL && rule->given == NULL && !rule->drop) {
+    bool fills = rule->given != NULL || rule->empty;
+    if (!says_type(rule) && !fills) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, rule->name,
-                   "say cast: KIND, or type: a type of the target's own; or default: VALUE, or "
-                   "drop: true",
+                   "say cast: KIND, or type: a type of the target's own; or default: VALUE, "
+                   "empty: null or drop: true",
                    "the rule '%s' does not say what its columns become", rule->name->text);
     }
-    if (rule->drop && (rule->cast != NULL || rule->type != NULL || rule->given != NULL)) {
+    if (rule->drop && (rule->cast != NULL || rule->type != NULL || fills)) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, rule->name, "say drop: true alone",
                    "the rule '%s' leaves its columns out, so that they become nothing else",
                    rule->name->text);
@@ -102,6 +110,7 @@ void type_rules_resolve(struct resolver *resolver)
                                    .type = plan_node_get(node, "type"),
                                    .given = plan_node_get(node, "default"),
                                    .lossy = plan_node_get(node, "lossy") != NULL,
+                                   .empty = plan_node_get(node, "empty") != NULL,
                                    .drop = plan_node_is_word(plan_node_get(node, "drop"), "true")};
         check_rule(resolver, rule, node);
         if (rule->cast != NULL) {
@@ -147,30 +156,40 @@ static bool fits(struct resolver *resolver, const struct type_rule *rule,
             text_matches(rule->from, small_letters(resolver, column->type.native)));
 }
 
-/* The first that fits; NULL: none. What a virtual table keeps its rows in is read by itself alone,
- * and has to stay as it is. */
-static struct type_rule *find_rule(struct resolver *resolver, const struct schema_table *table,
-                                   const struct schema_column *column)
+/* The first rule of each sort that fits a column; NULL: none. */
+struct chosen {
+    struct type_rule *type; /* says what it becomes */
+    struct type_rule *given;
+    struct type_rule *empty;
+};
+
+/* What a virtual table keeps its rows in is read by itself alone, and has to stay as it is. */
+static struct chosen choose(struct resolver *resolver, const struct schema_table *table,
+                            const struct schema_column *column)
 {
-    struct type_rule *first = NULL;
+    struct chosen chosen = {0};
     bool is_store = resolver->same_engine && table->belongs_to != NULL;
     for (uint32_t i = 0; !is_store && i < resolver->type_rules.count; i++) {
         struct type_rule *rule = resolver->type_rules.items[i];
-        if (first != NULL && (rule->used || rule->forestalled)) {
+        if (!fits(resolver, rule, table, column)) {
             continue;
         }
-        if (fits(resolver, rule, table, column)) {
-            rule->forestalled = first != NULL;
-            first = first == NULL ? rule : first;
-        }
+        bool type = says_type(rule) && chosen.type == NULL;
+        bool given = rule->given != NULL && chosen.given == NULL;
+        bool empty = rule->empty && chosen.empty == NULL;
+        chosen.type = type ? rule : chosen.type;
+        chosen.given = given ? rule : chosen.given;
+        chosen.empty = empty ? rule : chosen.empty;
+        rule->forestalled |= !type && !given && !empty;
     }
-    return first;
+    return chosen;
 }
 
 bool type_rules_touch(struct resolver *resolver, const struct schema_table *table)
 {
     for (uint32_t i = 0; resolver->type_rules.count > 0 && i < table->column_count; i++) {
-        if (find_rule(resolver, table, &table->columns[i]) != NULL) {
+        const struct chosen chosen = choose(resolver, table, &table->columns[i]);
+        if (chosen.type != NULL || chosen.given != NULL || chosen.empty != NULL) {
             return true;
         }
     }
@@ -231,7 +250,8 @@ static void apply_own(struct resolver *resolver, const struct schema_table *tabl
     }
 }
 
-static void apply_rule(struct resolver *resolver, const struct type_rule *rule,
+/* What the column becomes. */
+static void apply_type(struct resolver *resolver, struct type_rule *rule,
                        struct mapping_field *field)
 {
     field->allow_loss |= rule->lossy;
@@ -241,10 +261,17 @@ static void apply_rule(struct resolver *resolver, const struct type_rule *rule,
     }
 }
 
+static void note_used(struct type_rule *rule)
+{
+    if (rule != NULL) {
+        rule->used = true;
+    }
+}
+
 bool type_rules_drop(struct resolver *resolver, const struct schema_table *table,
                      const struct schema_column *column)
 {
-    struct type_rule *rule = find_rule(resolver, table, column);
+    struct type_rule *rule = choose(resolver, table, column).type;
     bool drops = rule != NULL && rule->drop;
     if (drops) {
         rule->used = true;
@@ -256,22 +283,25 @@ void type_rules_apply(struct resolver *resolver, const struct schema_table *tabl
                       const struct schema_column *column, const struct table_builder *target,
                       struct mapping_field *field)
 {
-    struct type_rule *rule =
-        table != NULL && column != NULL ? find_rule(resolver, table, column) : NULL;
-    if (rule == NULL || rule->drop) { /* a column that the plan names is not left out */
+    bool rules = table != NULL && column != NULL;
+    const struct chosen chosen =
+        rules ? choose(resolver, table, column) : (struct chosen){.type = NULL};
+    note_used(chosen.given);
+    note_used(chosen.empty);
+    field->has_default = chosen.given != NULL;
+    field->empty_is_null = chosen.empty != NULL;
+    field->merges = field->has_default || field->empty_is_null;
+    field->direct &= !field->merges;
+    /* a column that the plan names is not left out */
+    if (chosen.type == NULL || chosen.type->drop) {
         apply_own(resolver, table, column, target, field);
-        return;
+    } else {
+        chosen.type->used = true;
+        if (!is_typed(resolver, target, field)) {
+            apply_type(resolver, chosen.type, field);
+        }
     }
-    rule->used = true;
-    field->has_default = rule->given != NULL;
-    field->merges = field->has_default;
-    field->direct &= !field->has_default;
-    if (rule->cast == NULL && rule->type == NULL) {
-        apply_own(resolver, table, column, target, field);
-    } else if (!is_typed(resolver, target, field)) {
-        apply_rule(resolver, rule, field);
-    }
-    if (rule->given != NULL) {
-        apply_default(resolver, rule, field);
+    if (chosen.given != NULL) {
+        apply_default(resolver, chosen.given, field);
     }
 }

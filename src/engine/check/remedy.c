@@ -120,11 +120,21 @@ static const char *own_default(const struct remedy_case *of, const struct schema
     return copy;
 }
 
-static const char *find_default(const struct remedy_case *of, const struct schema_column *column)
+/* `also`: "empty: null", or "". */
+static const char *find_default(const struct remedy_case *of, const struct schema_column *column,
+                                const char *also)
 {
     const char *value = own_default(of, column);
     value = value != NULL ? value : plain_default(&column->type);
-    return value != NULL ? say(of, arena_format(of->scratch, "default: %s", value)) : NULL;
+    return value != NULL ? say(of, arena_format(of->scratch, "%s%sdefault: %s", also,
+                                                *also != '\0' ? ", " : "", value))
+                         : NULL;
+}
+
+static const char *find_for_empty(const struct remedy_case *of, const struct schema_column *column)
+{
+    return column != NULL && column->not_null ? find_default(of, column, "empty: null")
+                                              : say(of, "empty: null");
 }
 
 /* ---------------------------------------------------------------- values that may be cut */
@@ -181,7 +191,10 @@ const char *remedy_find(const struct remedy_case *of)
         return NULL;
     }
     if (is_missing(of->value)) {
-        return column != NULL && column->not_null ? find_default(of, column) : NULL;
+        return column != NULL && column->not_null ? find_default(of, column, "") : NULL;
+    }
+    if (of->value->kind == VALUE_TEXT && of->value->length == 0) {
+        return find_for_empty(of, column);
     }
     const char *found = find_epoch(of, type->kind);
     return found != NULL ? found : find_cut(of, type);
