@@ -50,6 +50,7 @@ class Move(support.TestCase):
         result = support.transhume("check", "--json", *self.arguments(), cwd=self.folder)
         self.assertIn(result.code, (0, 1, 2, 5), result.err)
         self.report = json.loads(result.out)
+        self.assertIn("problems", self.report, result.out)
         self.assertEqual(self.report.get("exit_status", result.code), result.code)
         return result.code
 
