@@ -58,6 +58,14 @@ CREATE TABLE ngalert_configuration (id SERIAL PRIMARY KEY NOT NULL, org_id BIGIN
 INSERT INTO migration_log (migration_id, sql, success, error, "timestamp") VALUES ('create migration_log table', 'CREATE', true, '', '2024-06-01'), ('create user table', 'CREATE', true, '', '2024-06-01');
 """
 
+# What it writes at its first start, and somebody's first try with it.
+FIRST_START = """
+INSERT INTO org (version, name, created, updated) VALUES (0, 'Main Org.', '2024-06-01', '2024-06-01');
+INSERT INTO "user" (version, login, email, password, org_id, is_admin, created, updated) VALUES (0, 'admin', 'admin@localhost', 'first', 1, true, '2024-06-01', '2024-06-01');
+INSERT INTO org_user (org_id, user_id, role, created, updated) VALUES (1, 1, 'Admin', '2024-06-01', '2024-06-01');
+INSERT INTO dashboard_tag (id, dashboard_id, term) VALUES (500, 999, 'mine');
+"""
+
 CREATED, UPDATED = "2021-03-04 05:06:07", "2024-10-27 02:30:00"
 PANELS = json.dumps({"title": "Herd \U0001f411", "panels": [{"id": n, "type": "timeseries", "targets": [{"expr": 'rate(x{job="a\\b"}[5m])'}]} for n in range(40)]},
                     ensure_ascii=False)
@@ -110,6 +118,19 @@ class Grafana(move.Move):
             self.assertIn(column, told)
         self.migrate()
         self.assertEqual(self.value("SELECT count(*) FROM migration_log"), "2")
+        self.look_at_values()
+        self.go_on()
+
+    def test_over_the_rows_of_its_first_start(self):
+        self.ALREADY = "upsert"
+        self.begin(self.source_file(), TARGET + FIRST_START)
+        told = "\n".join(self.follow())
+        for table in ("org", "user", "org_user", "migration_log"):
+            self.assertIn("%s: there are records in it already" % table, told)
+        self.migrate()
+        self.assertEqual(self.value("SELECT count(*) FROM migration_log"), "59")
+        self.assertEqual(self.ask("SELECT id, password FROM \"user\" WHERE login = 'admin'"), [["1", "59acf18b"]])
+        self.assertEqual(self.ask("SELECT * FROM dashboard_tag WHERE id = 500"), [["500", "999", "mine"]])
         self.look_at_values()
         self.go_on()
 
