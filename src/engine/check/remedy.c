@@ -1,6 +1,7 @@
 #include "engine/check/remedy.h"
 
 #include "model/convert.h"
+#include "model/time_text.h"
 #include "model/time_zone.h"
 #include "plan/propose.h"
 #include "plan/rule_text.h"
@@ -51,6 +52,15 @@ static const char *epoch_of(const struct remedy_case *of)
     return NULL;
 }
 
+/* Is it a moment or a length of time, in words too? */
+static bool holds_time(const struct cell *value)
+{
+    struct cell moment;
+    return is_time((enum value_kind)value->kind) ||
+           (value->kind == VALUE_TEXT &&
+            time_parse_timestamp(value->text, value->length, &moment) == STATUS_OK);
+}
+
 static const char *find_epoch(const struct remedy_case *of, enum value_kind kind)
 {
     enum value_kind from = (enum value_kind)of->value->kind;
@@ -60,7 +70,7 @@ static const char *find_epoch(const struct remedy_case *of, enum value_kind kind
         return say(of,
                    arena_format(of->scratch, "cast: %s, from: %s", value_kind_name(kind), unit));
     }
-    if (is_time(from) && value_kind_is_number(kind)) {
+    if (value_kind_is_number(kind) && holds_time(of->value)) {
         const char *said =
             say(of, arena_format(of->scratch, "cast: %s, to: epoch_s", value_kind_name(kind)));
         return said != NULL ? arena_format(of->scratch, "%s, or epoch_ms, epoch_us, epoch_ns", said)
