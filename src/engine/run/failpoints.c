@@ -63,6 +63,7 @@ static const char *const names[] = {
     "engine.before_repair_delete",
     "engine.after_repair_delete",
     "engine.before_after_load",
+    "engine.after_fill",
     "engine.after_after_load",
     "engine.before_settle",
     "engine.after_settle",

@@ -2,6 +2,7 @@
 #include "engine/run/run.h"
 #include "base/memory.h"
 #include "connectors/lease.h"
+#include "engine/copy/circles.h"
 #include "engine/copy/copy.h"
 #include "engine/join/joining.h"
 #include "engine/ledger/json_text.h"
@@ -207,9 +208,12 @@ static enum status prepare_target(struct run *run, struct error *error)
         .objects = session->plan->same_engine_objects,
         .rebuilds_indexes = untouched && run->header.rebuilds_indexes,
         .disables_triggers = untouched && run->header.disables_triggers};
+    const struct target_functions *target = session->target->connector->target;
     if (failpoint_hit("engine.before_prepare", error) != STATUS_OK ||
-        session->target->connector->target->prepare(session->target, &request, error) !=
-            STATUS_OK) {
+        target->prepare(session->target, &request, error) != STATUS_OK ||
+        (target->later_prepare != NULL &&
+         target->later_prepare(session->target, run->tables, run->table_count, error) !=
+             STATUS_OK)) {
         return STATUS_FAILED;
     }
     pthread_mutex_lock(&run->state_mutex);
@@ -356,7 +360,7 @@ static enum status build(struct run *run, struct error *error)
         session->target->connector->target->after_load(session->target, &request, error);
     free(written);
     pthread_mutex_lock(&run->state_mutex);
-    run->status.broken_references = request.broken;
+    run->status.broken_references = request.broken + run->left_references;
     pthread_mutex_unlock(&run->state_mutex);
     return status == STATUS_FAILED ? stopped_or_failed(error) : status;
 }
@@ -368,7 +372,11 @@ static enum status after_load(struct run *run, struct error *error)
         session_leave_source(run->session, error) != STATUS_OK) {
         return stopped_or_failed(error);
     }
-    enum status status = persist(run, build, error);
+    enum status status = persist(run, circles_fill, error);
+    if (status == STATUS_OK && failpoint_hit("engine.after_fill", error) != STATUS_OK) {
+        return stopped_or_failed(error);
+    }
+    status = status == STATUS_OK ? persist(run, build, error) : status;
     if (status != STATUS_OK) {
         return status;
     }

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/secret.h"
 #include "connectors/uri.h"
+#include "engine/copy/circles.h"
 #include "engine/copy/copy.h"
 #include "engine/join/joining.h"
 #include "engine/rejects/mended_line.h"
@@ -485,6 +486,7 @@ static enum status resolve_described(struct run_session *session, const struct l
         prepare_joining(session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    circles_find(session);
     describe_source(session);
     prepare_progress(session);
     return STATUS_OK;
