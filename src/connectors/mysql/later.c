@@ -72,7 +72,7 @@ static enum status make(struct mysql_database *self, MYSQL *connection,
     struct buffer sql = {0};
     buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
     mysql_append_later_table(&sql, self, table->name);
-    buffer_append_string(&sql, " (PRIMARY KEY (");
+    buffer_append_string(&sql, " (" MYSQL_REFERENCE " BIGINT UNSIGNED NOT NULL, PRIMARY KEY (");
     mysql_append_names(&sql, NULL, table->key);
     buffer_append_string(&sql, ", " MYSQL_REFERENCE ")) ENGINE=InnoDB AS SELECT ");
     mysql_append_names(&sql, NULL, table->key);
@@ -136,16 +136,13 @@ static void append_where(struct buffer *sql, const struct filling *filling)
     mysql_append_reference(sql, filling->later);
 }
 
-/* A time that the server would set with each update is said to stay. */
+/* ", t.at = t.at" */
 static void append_times(struct buffer *sql, const struct filling *filling)
 {
     const struct mysql_table *facts = filling->facts;
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         const struct mysql_column *column = &facts->columns[i];
-        bool time =
-            column->type.format == MYSQL_AS_TIMESTAMP || column->type.format == MYSQL_AS_DATETIME;
-        if (time && !column->generated &&
-            !column_list_holds(filling->later->emptied, column->name)) {
+        if (mysql_is_time(column) && !mysql_is_in(filling->later->emptied, column->name)) {
             mysql_append(sql, ", t.%n = t.%n", column->name, column->name);
         }
     }
@@ -352,6 +349,122 @@ enum status mysql_later_fill(struct database *database, const struct target_tabl
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
         filling.table = &tables[i];
         status = target_table_later_count(&tables[i]) > 0 ? fill(&filling, &filled[i]) : STATUS_OK;
+    }
+    arena_destroy(filling.arena);
+    return status;
+}
+
+/* ---------------------------------------------------------------- taking back */
+
+/* _transhume_fate, within the transaction: rollback_keys.c has others. */
+enum { FATE_LOOSENED = 100 };
+
+/* "UPDATE undo AS u JOIN table AS t ON … SET " */
+static void append_undo_update(struct buffer *sql, const struct filling *filling, const char *undo)
+{
+    mysql_append(sql, "UPDATE %t AS u JOIN %t AS t ON ", &filling->self->sql, undo,
+                 &filling->self->sql, filling->facts->schema->name);
+    mysql_append_match(sql, filling->table->key, "u", "t");
+    buffer_append_string(sql, " SET ");
+}
+
+static void append_hash(struct buffer *sql, const struct filling *filling)
+{
+    mysql_undo_append_hash(sql, filling->self, filling->facts->columns,
+                           filling->facts->schema->column_count, "t");
+}
+
+/* Those that the run added, and that are as it left them, and refer to something. */
+static enum status choose(const struct filling *filling, const char *undo)
+{
+    const struct column_list emptied = filling->later->emptied;
+    struct buffer sql = {0};
+    append_undo_update(&sql, filling, undo);
+    buffer_format(&sql, "u._transhume_fate = %d WHERE u._transhume_found = 0", FATE_LOOSENED);
+    for (uint32_t i = 0; i < emptied.count; i++) {
+        mysql_append(&sql, "%st.%n IS NOT NULL", i > 0 ? " OR " : " AND (", emptied.names[i]);
+    }
+    buffer_append_string(&sql, ") AND u._transhume_hash = ");
+    append_hash(&sql, filling);
+    return mysql_run_buffer(filling->self, filling->connection, &sql, SQL_BUILD, ERROR_TARGET_WRITE,
+                            NULL, filling->error);
+}
+
+static enum status empty(const struct filling *filling, const char *undo)
+{
+    const struct column_list emptied = filling->later->emptied;
+    struct buffer sql = {0};
+    append_undo_update(&sql, filling, undo);
+    for (uint32_t i = 0; i < emptied.count; i++) {
+        mysql_append(&sql, "%st.%n = NULL", i > 0 ? ", " : "", emptied.names[i]);
+    }
+    append_times(&sql, filling);
+    buffer_format(&sql, " WHERE u._transhume_fate = %d", FATE_LOOSENED);
+    return mysql_run_buffer(filling->self, filling->connection, &sql, SQL_BUILD, ERROR_TARGET_WRITE,
+                            NULL, filling->error);
+}
+
+/* What the records are now is what the run leaves. */
+static enum status note_loosened(const struct filling *filling, const char *undo)
+{
+    struct buffer sql = {0};
+    append_undo_update(&sql, filling, undo);
+    buffer_append_string(&sql, "u._transhume_fate = NULL, u._transhume_hash = ");
+    append_hash(&sql, filling);
+    buffer_format(&sql, " WHERE u._transhume_fate = %d", FATE_LOOSENED);
+    return mysql_run_buffer(filling->self, filling->connection, &sql, SQL_BUILD, ERROR_TARGET_WRITE,
+                            NULL, filling->error);
+}
+
+static enum status loosen_within(struct filling *filling, const char *undo)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < filling->table->later_count; i++) {
+        filling->later = &filling->table->later[i];
+        status = choose(filling, undo);
+        status = status == STATUS_OK ? empty(filling, undo) : status;
+        status = status == STATUS_OK ? note_loosened(filling, undo) : status;
+    }
+    return status == STATUS_OK
+               ? mysql_check_claim(filling->self, filling->connection, filling->error)
+               : status;
+}
+
+/* `*found`: the table is there, and its undo records. */
+static enum status find_undo(struct filling *filling, struct mysql_catalog *catalog,
+                             const char *undo, bool *found)
+{
+    MYSQL_RES *names = NULL;
+    enum status status =
+        mysql_list_own(filling->self, filling->connection, undo, &names, filling->error);
+    *found = status == STATUS_OK && mysql_num_rows(names) > 0;
+    mysql_free_result(names);
+    if (status != STATUS_OK || !*found) {
+        return status;
+    }
+    status = mysql_catalog_read(filling->self, filling->connection, filling->table->name,
+                                filling->arena, catalog, filling->error);
+    *found = status == STATUS_OK && catalog->table_count > 0;
+    filling->facts = *found ? &catalog->tables[0] : NULL;
+    return status;
+}
+
+enum status mysql_later_loosen(struct database *database, const struct target_table *table,
+                               struct error *error)
+{
+    struct filling filling = {.self = mysql_database_of(database),
+                              .table = table,
+                              .arena = arena_create(0),
+                              .error = error};
+    struct mysql_catalog catalog;
+    bool found = false;
+    const char *undo = sql_undo_name(filling.arena, filling.self->sql.run_id, table->name);
+    enum status status = mysql_control(filling.self, &filling.connection, error);
+    status = status == STATUS_OK ? find_undo(&filling, &catalog, undo, &found) : status;
+    status = status == STATUS_OK && found ? mysql_begin(filling.self, &filling.connection, error)
+                                          : status;
+    if (status == STATUS_OK && found) {
+        status = mysql_end(filling.self, filling.connection, loosen_within(&filling, undo), error);
     }
     arena_destroy(filling.arena);
     return status;

@@ -17,11 +17,21 @@ void mysql_append_later_table(struct buffer *sql, const struct mysql_database *s
 /* The number in MYSQL_REFERENCE. */
 void mysql_append_reference(struct buffer *sql, const struct target_later *later);
 
+/* May the server set it with each update? Then it has to be said that it stays. */
+static inline bool mysql_is_time(const struct mysql_column *column)
+{
+    return !column->generated &&
+           (column->type.format == MYSQL_AS_TIMESTAMP || column->type.format == MYSQL_AS_DATETIME);
+}
+
 /* target_functions */
 enum status mysql_later_prepare(struct database *self, const struct target_table *tables,
                                 uint32_t table_count, struct error *error);
 enum status mysql_later_fill(struct database *self, const struct target_table *tables,
                              uint32_t table_count, struct target_filled *filled,
                              struct error *error);
+/* rollback_functions */
+enum status mysql_later_loosen(struct database *self, const struct target_table *table,
+                               struct error *error);
 
 #endif

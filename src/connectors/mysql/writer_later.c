@@ -80,6 +80,18 @@ static enum status keep(struct stage_pass *pass, const struct target_later *late
     return writer_run_statement(pass->writer, &sql, NULL, pass->refusal, pass->error);
 }
 
+/* The temporary table's columns are the table's, also in what an update does to times. */
+static void append_times(struct buffer *sql, const struct writer_plan *plan,
+                         struct column_list emptied)
+{
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        const struct mysql_column *column = plan->columns[i].column;
+        if (mysql_is_time(column) && !mysql_is_in(emptied, column->name)) {
+            mysql_append(sql, ", s.%n = s.%n", column->name, column->name);
+        }
+    }
+}
+
 static enum status empty(struct stage_pass *pass, const struct target_later *later)
 {
     struct buffer sql = {0};
@@ -92,6 +104,7 @@ static enum status empty(struct stage_pass *pass, const struct target_later *lat
     for (uint32_t i = 0; i < later->emptied.count; i++) {
         mysql_append(&sql, "%ss.%n = NULL", i > 0 ? ", " : " SET ", later->emptied.names[i]);
     }
+    append_times(&sql, pass->plan, later->emptied);
     buffer_append_string(&sql, " WHERE l." MYSQL_REFERENCE " = ");
     mysql_append_reference(&sql, later);
     return writer_run_statement(pass->writer, &sql, NULL, pass->refusal, pass->error);

@@ -342,3 +342,92 @@ enum status postgres_later_fill(struct database *database, const struct target_t
     arena_destroy(filling.arena);
     return status;
 }
+
+/* ---------------------------------------------------------------- taking back */
+
+static void append_undo_key(struct buffer *sql, const struct filling *filling, const char *alias)
+{
+    struct column_list key = filling->table->key;
+    for (uint32_t i = 0; i < key.count; i++) {
+        int32_t at = postgres_find_column(filling->facts, key.names[i]);
+        postgres_append(sql, "%su.c%d = %s.%n", i > 0 ? " AND " : "",
+                        at >= 0 ? filling->facts->columns[at].number : 0, alias, key.names[i]);
+    }
+}
+
+static void append_hash(struct buffer *sql, const struct filling *filling)
+{
+    postgres_undo_append_hash(sql, filling->facts->columns, filling->facts->schema->column_count,
+                              "t", false);
+}
+
+/* What the records are then is what the run leaves. */
+static enum status loosen(const struct filling *filling, const char *undo)
+{
+    const struct column_list emptied = filling->later->emptied;
+    const struct postgres_database *self = filling->self;
+    struct buffer sql = {0};
+    postgres_append(&sql, "WITH w AS (UPDATE %t AS t SET ", &self->sql, filling->table->name);
+    for (uint32_t i = 0; i < emptied.count; i++) {
+        postgres_append(&sql, "%s%n = NULL", i > 0 ? ", " : "", emptied.names[i]);
+    }
+    postgres_append(&sql, " FROM %t AS u WHERE NOT u.found AND ", &self->sql, undo);
+    append_undo_key(&sql, filling, "t");
+    for (uint32_t i = 0; i < emptied.count; i++) {
+        postgres_append(&sql, "%st.%n IS NOT NULL", i > 0 ? " OR " : " AND (", emptied.names[i]);
+    }
+    buffer_append_string(&sql, ") AND u.hash = ");
+    append_hash(&sql, filling);
+    buffer_append_string(&sql, " RETURNING ");
+    postgres_append_names(&sql, "t", filling->table->key);
+    buffer_append_string(&sql, ", ");
+    append_hash(&sql, filling);
+    postgres_append(
+        &sql, " AS _transhume_hash) UPDATE %t AS u SET hash = w._transhume_hash FROM w WHERE ",
+        &self->sql, undo);
+    append_undo_key(&sql, filling, "w");
+    return postgres_query_buffer(filling->self, filling->connection, &sql, NULL, 0, SQL_BUILD,
+                                 ERROR_TARGET_WRITE, NULL, filling->error);
+}
+
+static enum status loosen_within(struct filling *filling)
+{
+    struct postgres_database *self = filling->self;
+    struct postgres_table facts;
+    struct buffer name = {0};
+    bool found = false;
+    const char *undo = sql_undo_name(filling->arena, self->sql.run_id, filling->table->name);
+    postgres_append_table(&name, self, undo);
+    enum status status = postgres_check_claim(self, filling->connection, filling->error);
+    status = status == STATUS_OK
+                 ? postgres_is_there(self, filling->connection, buffer_string(&name),
+                                     ERROR_TARGET_INVALID, &found, filling->error)
+                 : status;
+    buffer_free(&name);
+    if (status != STATUS_OK || !found) {
+        return status;
+    }
+    status = postgres_target_describe(self, filling->connection, filling->table->name,
+                                      filling->arena, &facts, filling->error);
+    filling->facts = &facts;
+    for (uint32_t i = 0; status == STATUS_OK && i < filling->table->later_count; i++) {
+        filling->later = &filling->table->later[i];
+        status = loosen(filling, undo);
+    }
+    return status == STATUS_END ? STATUS_OK : status; /* the table is gone */
+}
+
+enum status postgres_later_loosen(struct database *database, const struct target_table *table,
+                                  struct error *error)
+{
+    struct filling filling = {.self = postgres_database_of(database),
+                              .table = table,
+                              .arena = arena_create(0),
+                              .error = error};
+    enum status status = postgres_begin(filling.self, &filling.connection, error);
+    status = status == STATUS_OK
+                 ? postgres_end(filling.self, filling.connection, loosen_within(&filling), error)
+                 : status;
+    arena_destroy(filling.arena);
+    return status;
+}

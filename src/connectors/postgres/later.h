@@ -23,5 +23,8 @@ enum status postgres_later_prepare(struct database *self, const struct target_ta
 enum status postgres_later_fill(struct database *self, const struct target_table *tables,
                                 uint32_t table_count, struct target_filled *filled,
                                 struct error *error);
+/* rollback_functions */
+enum status postgres_later_loosen(struct database *self, const struct target_table *table,
+                                  struct error *error);
 
 #endif

@@ -6,51 +6,54 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the target has of the plan's tables. */
+/* What the target has of the tables of a run. */
 struct circles {
-    const struct run_session *session;
-    const struct schema_table **there; /* a table of the plan each; NULL: not there */
+    const struct schema *schema;
+    struct target_table *const *tables;
+    uint32_t count;
+    struct name_index numbers;
+    const struct schema_table **there; /* a table each; NULL: not there */
     uint32_t **parents;                /* those that a table refers to, by their numbers */
     uint32_t *parent_count;
 };
 
 /* ---- the graph */
 
-static void find_tables(struct circles *circles, struct name_index *numbers)
+static void find_tables(struct circles *circles)
 {
-    const struct run_session *session = circles->session;
-    struct name_index found = session_target_names(session, numbers->arena);
-    for (uint32_t i = 0; i < session->there->table_count; i++) {
-        const struct schema_table *table = &session->there->tables[i];
-        if (table->kind == SCHEMA_TABLE) {
-            (void)name_index_add(&found, table->name, strlen(table->name), i);
+    for (uint32_t i = 0; i < circles->count; i++) {
+        const char *name = circles->tables[i]->name;
+        (void)name_index_add(&circles->numbers, name, strlen(name), i);
+    }
+    for (uint32_t i = 0; i < circles->schema->table_count; i++) {
+        const struct schema_table *table = &circles->schema->tables[i];
+        uint32_t number = name_index_find(&circles->numbers, table->name, strlen(table->name));
+        if (number != NAME_INDEX_NONE && table->kind == SCHEMA_TABLE) {
+            circles->there[number] = table;
         }
     }
-    for (uint32_t i = 0; i < session->plan->table_count; i++) {
-        const char *name = session->plan->tables[i].target.name;
-        uint32_t number = name_index_find(&found, name, strlen(name));
-        circles->there[i] = number == NAME_INDEX_NONE ? NULL : &session->there->tables[number];
-        (void)name_index_add(numbers, name, strlen(name), i);
-    }
 }
 
-static uint32_t number_of(const struct name_index *numbers, const struct schema_foreign_key *key)
+/* The table that is referred to; NAME_INDEX_NONE: none of these. */
+static uint32_t parent_of(const struct circles *circles, const struct schema_foreign_key *key)
 {
-    return key->references_schema != NULL
-               ? NAME_INDEX_NONE
-               : name_index_find(numbers, key->references, strlen(key->references));
+    uint32_t parent =
+        key->references_schema != NULL
+            ? NAME_INDEX_NONE
+            : name_index_find(&circles->numbers, key->references, strlen(key->references));
+    return parent != NAME_INDEX_NONE && circles->there[parent] != NULL ? parent : NAME_INDEX_NONE;
 }
 
-static void find_parents(struct circles *circles, const struct name_index *numbers)
+static void find_parents(struct circles *circles, struct arena *arena)
 {
-    for (uint32_t i = 0; i < circles->session->plan->table_count; i++) {
+    for (uint32_t i = 0; i < circles->count; i++) {
         const struct schema_table *table = circles->there[i];
         uint32_t count = table == NULL ? 0 : table->foreign_key_count;
         circles->parents[i] =
-            arena_allocate_zeroed(numbers->arena, count + 1u, sizeof(**circles->parents));
+            arena_allocate_zeroed(arena, count + (size_t)1, sizeof(**circles->parents));
         for (uint32_t j = 0; j < count; j++) {
-            uint32_t parent = number_of(numbers, &table->foreign_keys[j]);
-            if (parent != NAME_INDEX_NONE && circles->there[parent] != NULL) {
+            uint32_t parent = parent_of(circles, &table->foreign_keys[j]);
+            if (parent != NAME_INDEX_NONE) {
                 circles->parents[i][circles->parent_count[i]++] = parent;
             }
         }
@@ -60,9 +63,8 @@ static void find_parents(struct circles *circles, const struct name_index *numbe
 /* Does a table refer to another one, at once or by way of others? */
 static bool reaches(const struct circles *circles, uint32_t from, uint32_t to)
 {
-    uint32_t tables = circles->session->plan->table_count;
-    bool *seen = memory_allocate_zeroed(tables + (size_t)1, sizeof *seen);
-    uint32_t *open = memory_allocate_zeroed(tables + (size_t)1, sizeof *open);
+    bool *seen = memory_allocate_zeroed(circles->count + (size_t)1, sizeof *seen);
+    uint32_t *open = memory_allocate_zeroed(circles->count + (size_t)1, sizeof *open);
     uint32_t count = 1;
     open[0] = from;
     seen[from] = true;
@@ -93,78 +95,98 @@ static bool may_be_empty(const struct schema_table *there, const struct target_t
            !column_list_holds(there->primary_key, name) && !column_list_holds(table->key, name);
 }
 
-/* None, where nothing can be. */
-static struct column_list find_emptied(struct arena *arena, const struct schema_table *there,
-                                       const struct target_table *table,
-                                       const struct schema_foreign_key *key)
+static struct column_list copy_names(struct arena *arena, struct column_list from)
 {
-    const char **names = arena_allocate_zeroed(arena, key->columns.count + 1u, sizeof *names);
+    const char **names = arena_allocate_zeroed(arena, from.count + (size_t)1, sizeof *names);
+    for (uint32_t i = 0; i < from.count; i++) {
+        names[i] = arena_copy_string(arena, from.names[i]);
+    }
+    return (struct column_list){.names = names, .count = from.count};
+}
+
+/* None, where nothing can be. */
+static struct column_list find_emptied(struct column_list columns, const struct schema_table *there,
+                                       const struct target_table *table,
+                                       const struct schema_foreign_key *key, struct arena *arena)
+{
+    const char **names = arena_allocate_zeroed(arena, columns.count + (size_t)1, sizeof *names);
     struct column_list emptied = {.names = names};
     bool whole = key->details != NULL && strstr(key->details, "MATCH FULL") != NULL;
-    for (uint32_t i = 0; i < key->columns.count; i++) {
-        if (may_be_empty(there, table, key->columns.names[i])) {
-            names[emptied.count++] = key->columns.names[i];
+    for (uint32_t i = 0; i < columns.count; i++) {
+        if (may_be_empty(there, table, columns.names[i])) {
+            names[emptied.count++] = columns.names[i];
         }
     }
-    if (whole && emptied.count < key->columns.count) {
+    if (whole && emptied.count < columns.count) {
         emptied.count = 0;
     }
     return emptied;
 }
 
-static void find_later(const struct circles *circles, uint32_t number,
-                       const struct name_index *numbers)
+static void find_later(const struct circles *circles, uint32_t number, struct arena *arena)
 {
-    const struct run_session *session = circles->session;
     const struct schema_table *there = circles->there[number];
-    struct target_table *table = &session->plan->tables[number].target;
+    struct target_table *table = circles->tables[number];
     struct target_later *later =
-        arena_allocate_zeroed(session->arena, there->foreign_key_count + 1u, sizeof *later);
+        arena_allocate_zeroed(arena, there->foreign_key_count + (size_t)1, sizeof *later);
     table->later = later;
     for (uint32_t i = 0; i < there->foreign_key_count; i++) {
         const struct schema_foreign_key *key = &there->foreign_keys[i];
-        uint32_t parent = number_of(numbers, key);
-        if (parent == NAME_INDEX_NONE || circles->there[parent] == NULL ||
-            !reaches(circles, parent, number)) {
+        uint32_t parent = parent_of(circles, key);
+        if (parent == NAME_INDEX_NONE || !reaches(circles, parent, number)) {
             continue;
         }
-        struct column_list emptied = find_emptied(session->arena, there, table, key);
+        struct column_list columns = copy_names(arena, key->columns);
+        struct column_list emptied = find_emptied(columns, there, table, key, arena);
         struct column_list referenced = key->referenced_columns.count > 0
                                             ? key->referenced_columns
                                             : circles->there[parent]->primary_key;
-        if (emptied.count > 0 && referenced.count == key->columns.count) {
-            later[table->later_count++] =
-                (struct target_later){.columns = key->columns,
-                                      .emptied = emptied,
-                                      .table = circles->there[parent]->name,
-                                      .referenced_columns = referenced};
+        if (emptied.count > 0 && referenced.count == columns.count) {
+            later[table->later_count++] = (struct target_later){
+                .columns = columns,
+                .emptied = emptied,
+                .table = arena_copy_string(arena, circles->there[parent]->name),
+                .referenced_columns = copy_names(arena, referenced)};
         }
     }
 }
 
+void circles_search(const struct run_session *session, const struct schema *schema,
+                    struct target_table *const *tables, uint32_t count, struct arena *arena)
+{
+    struct arena *scratch = arena_create(0);
+    struct circles circles = {
+        .schema = schema,
+        .tables = tables,
+        .count = count,
+        .numbers = session_target_names(session, scratch),
+        .there = arena_allocate_zeroed(scratch, count + (size_t)1, sizeof *circles.there),
+        .parents = arena_allocate_zeroed(scratch, count + (size_t)1, sizeof *circles.parents),
+        .parent_count =
+            arena_allocate_zeroed(scratch, count + (size_t)1, sizeof *circles.parent_count)};
+    find_tables(&circles);
+    find_parents(&circles, scratch);
+    for (uint32_t i = 0; i < count; i++) {
+        if (circles.there[i] != NULL && tables[i]->key.count > 0) {
+            find_later(&circles, i, arena);
+        }
+    }
+    arena_destroy(scratch);
+}
+
 void circles_find(struct run_session *session)
 {
-    uint32_t tables = session->plan->table_count;
+    uint32_t count = session->plan->table_count;
     if (session->there == NULL || session->options.repairing ||
         session->target->connector->target->later_fill == NULL) {
         return;
     }
-    struct arena *arena = arena_create(0);
-    struct circles circles = {
-        .session = session,
-        .there = arena_allocate_zeroed(arena, tables + (size_t)1, sizeof *circles.there),
-        .parents = arena_allocate_zeroed(arena, tables + (size_t)1, sizeof *circles.parents),
-        .parent_count =
-            arena_allocate_zeroed(arena, tables + (size_t)1, sizeof *circles.parent_count)};
-    struct name_index numbers = session_target_names(session, arena);
-    find_tables(&circles, &numbers);
-    find_parents(&circles, &numbers);
-    for (uint32_t i = 0; i < tables; i++) {
-        if (circles.there[i] != NULL && session->plan->tables[i].target.key.count > 0) {
-            find_later(&circles, i, &numbers);
-        }
+    struct target_table **tables = memory_allocate_zeroed(count + (size_t)1, sizeof *tables);
+    for (uint32_t i = 0; i < count; i++) {
+        tables[i] = &session->plan->tables[i].target;
     }
-    arena_destroy(arena);
+    circles_search(session, session->there, tables, count, session->arena);
+    free(tables);
 }
 
 bool circles_is_later(const struct target_table *table, const struct schema_foreign_key *key)

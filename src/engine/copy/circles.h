@@ -5,7 +5,10 @@
 
 #include "engine/run/session.h"
 
-/* Sets target_table.later of the plan's tables, by session->there, in the session's arena. */
+/* Sets target_table.later of tables, by what the target has of them, in the arena. */
+void circles_search(const struct run_session *session, const struct schema *schema,
+                    struct target_table *const *tables, uint32_t count, struct arena *arena);
+/* The same of the plan's tables, by session->there. */
 void circles_find(struct run_session *session);
 /* Is it the foreign key of one of the table's `later`? */
 bool circles_is_later(const struct target_table *table, const struct schema_foreign_key *key);

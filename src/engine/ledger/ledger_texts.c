@@ -215,6 +215,7 @@ void ledger_status_free(struct ledger_status *status)
     json_decref(status->taken);
     json_decref(status->unfilled);
     json_decref(status->not_carried);
+    json_decref(status->strangers);
     json_decref(status->repairs);
     *status = (struct ledger_status){0};
 }
@@ -248,6 +249,7 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
     json_t *taken = json_object_get(object, "taken");
     json_t *unfilled = json_object_get(object, "unfilled");
     json_t *not_carried = json_object_get(object, "not_carried");
+    json_t *strangers = json_object_get(object, "strangers");
     json_t *repairs = json_object_get(object, "repairs");
     *status = (struct ledger_status){
         .phase = (enum ledger_phase)number,
@@ -265,6 +267,7 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
         .taken = json_is_object(taken) ? json_incref(taken) : NULL,
         .repairs = json_is_string(repairs) ? json_incref(repairs) : NULL,
         .not_carried = json_is_array(not_carried) ? json_incref(not_carried) : NULL,
+        .strangers = json_is_object(strangers) ? json_incref(strangers) : NULL,
         .unfilled = json_is_array(unfilled) ? json_incref(unfilled) : NULL,
         .deleted = json_member_true(object, "deleted"),
         .before_lost = json_member_true(object, "before_lost"),
@@ -310,6 +313,9 @@ enum status ledger_status_make(const struct ledger_status *status, struct arena 
     }
     if (object != NULL && status->repairs != NULL) {
         failed |= json_object_set(object, "repairs", status->repairs) != 0;
+    }
+    if (object != NULL && json_object_size(status->strangers) > 0) {
+        failed |= json_object_set(object, "strangers", status->strangers) != 0;
     }
     if (object != NULL && json_array_size(status->not_carried) > 0) {
         failed |= json_object_set(object, "not_carried", status->not_carried) != 0;

@@ -33,7 +33,8 @@
  * that all of them are)
  * "unfilled":[{"table","columns":[COLUMN…],"sum"}],       (completed: what the run does not fill)
  * "repairs":ID,                                          (a repair: the run whose records those
- * are) "not_carried":[{"kind","object","text","count"}],      (a copy that leaves something behind)
+ * are) "strangers":{TABLE:N…},                             (skipped, and there with other values)
+ * "not_carried":[{"kind","object","text","count"}],      (a copy that leaves something behind)
  * "settled":{"entities":{"3":{"rejected":N,"skipped":N,"hash":HEX}},"rejects":{"file","count","xxh3"}}}
  * mark    {"format":1,"chunk":n,"attempt":a,"epoch":e,
  *          "entities":{"0":{"read","made","written","rejected","skipped","filtered","bytes","hash",
@@ -138,6 +139,8 @@ struct ledger_status {
     struct json_t *unfilled; /* array: columns that the run does not fill, and what they held at
                                 its end; NULL: none */
     struct json_t *not_carried; /* array, observe/not_carried.h; NULL: nothing */
+    struct json_t *strangers;   /* object: how many records of a table were skipped, and are there
+                                   with other values; NULL: not known */
     bool deleted;               /* a repair: what it takes out before it writes is out */
     bool before_lost; /* before-images of an earlier attempt are not in the state folder */
     uint32_t broken_references; /* missing, or not obeyed by every record, once INDEXED */

@@ -10,6 +10,7 @@ static const char *const names[] = {
     "rollback.before_begin",
     "rollback.after_begin",
     "rollback.after_objects",
+    "rollback.after_loosening",
     "rollback.before_table",
     "rollback.after_table",
     "rollback.images_restored",

@@ -4,6 +4,7 @@
 #include "connectors/lease.h"
 #include "engine/copy/circles.h"
 #include "engine/copy/copy.h"
+#include "engine/copy/strangers.h"
 #include "engine/join/joining.h"
 #include "engine/ledger/json_text.h"
 #include "engine/rejects/rejects_load.h"
@@ -305,6 +306,10 @@ static enum status copy_chunks(struct run *run, struct error *error)
     if (run_look_at_target(run, error) != STATUS_OK) {
         return stopped_or_failed(error);
     }
+    enum status found = strangers_find(run, error);
+    if (found != STATUS_OK) {
+        return found == STATUS_END ? STATUS_END : stopped_or_failed(error);
+    }
     atomic_store(&run->session->progress.phase, PROGRESS_COPY);
     state_note_counters(run);
     if (copy_create(run, &copy, error) != STATUS_OK) {
@@ -327,6 +332,10 @@ static enum status copy_and_recheck(struct run *run, struct error *error)
             status = recheck_run(run, error);
         }
     } while (status == STATUS_AGAIN);
+    if (!run->session->stuck) {
+        strangers_free(run->strangers);
+        run->strangers = NULL;
+    }
     return status;
 }
 
