@@ -368,5 +368,9 @@ enum status strangers_find(struct run *run, struct error *error)
     } else {
         strangers_free(strangers);
     }
+    if (run->session->sample_reader != NULL) { /* the copy has no more than its own */
+        session_reader_keep(run->session, run->session->sample_reader);
+        run->session->sample_reader = NULL;
+    }
     return status;
 }

@@ -15,6 +15,7 @@ struct item {
     struct canonical_hash *hashes; /* a set each, of this table; in the order of the sets */
     bool *hashed;
     const struct shape *shape;
+    uint32_t entity;
 };
 
 struct stranger_compare {
@@ -169,12 +170,13 @@ static enum status fetch(struct stranger_compare *compare, struct batch **batch,
     return status;
 }
 
-static enum status normal(const struct stranger_compare *compare, const struct cell *cell,
-                          struct cell *out, struct error *error)
+/* A value of the target's, as the field of that number would be kept. */
+static enum status normal(const struct stranger_compare *compare, const struct item *item,
+                          int32_t field, const struct cell *cell, struct cell *out,
+                          struct error *error)
 {
-    struct database *target = compare->strangers->run->session->target;
-    enum status status =
-        target->connector->target->normal_form(target, cell, compare->names, out, error);
+    enum status status = stranger_normal(compare->strangers->run, item->entity, (uint32_t)field,
+                                         cell, compare->names, out, error);
     if (status != STATUS_OK && error->class != ERROR_CLASS_STOP) {
         *out = *cell;
         status = STATUS_OK;
@@ -208,7 +210,7 @@ static enum status is_equal(struct stranger_compare *compare, const struct item 
             continue;
         }
         if ((found != NULL && found->kind != VALUE_MISSING &&
-             normal(compare, found, &there, error) != STATUS_OK) ||
+             normal(compare, item, (int32_t)i, found, &there, error) != STATUS_OK) ||
             canonical_hash_cells(&item->values[i], 1, &compare->scratch, &hashes[0], error) !=
                 STATUS_OK ||
             canonical_hash_cells(&there, 1, &compare->scratch, &hashes[1], error) != STATUS_OK) {
@@ -241,8 +243,12 @@ static enum status take_record(struct stranger_compare *compare, const struct ce
     struct cell *cells = arena_allocate_zeroed(compare->names, key.count + 1u, sizeof *cells);
     for (uint32_t i = 0; i < key.count; i++) {
         const struct cell *cell = value_field(map, key.names[i]);
-        if (cell == NULL || normal(compare, cell, &cells[i], error) != STATUS_OK) {
-            return cell == NULL ? STATUS_OK : STATUS_FAILED; /* of no key that was asked for */
+        int32_t field = stranger_field(compare->items[0].shape, key.names[i]);
+        if (cell == NULL || field < 0) {
+            return STATUS_OK; /* of no key that was asked for */
+        }
+        if (normal(compare, &compare->items[0], field, cell, &cells[i], error) != STATUS_OK) {
+            return STATUS_FAILED;
         }
     }
     if (canonical_hash_cells(cells, key.count, &compare->scratch, &wanted.key, error) !=
@@ -290,7 +296,7 @@ enum status stranger_compare_batch(struct stranger_compare *compare, const struc
     compare->there =
         session_target_table(run->session, run->session->there, run->tables[table].name);
     for (uint32_t row = 0; compare->there != NULL && row < batch->row_count; row++) {
-        struct item item = {0};
+        struct item item = {.entity = batch->entity};
         enum status status = read_values(compare, batch, row, &item, error);
         status = status == STATUS_OK ? read_key(compare, &item, error) : status;
         status = status == STATUS_OK ? read_sets(compare, batch, row, &item, error) : status;
