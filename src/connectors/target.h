@@ -412,6 +412,10 @@ struct target_functions {
     enum status (*tell_partnerless)(struct database *self, const struct target_table *table,
                                     struct buffer *out, struct buffer *unasked,
                                     struct error *error);
+    /* Optional: the largest number that the column of a table that is there holds; `*any`: it holds
+     * one. Changes nothing. Control thread. */
+    enum status (*highest_key)(struct database *self, const char *table, const char *column,
+                               int64_t *highest, bool *any, struct error *error);
     /* Records in the table now. */
     enum status (*count)(struct database *self, const struct target_table *table, uint64_t *count,
                          struct error *error);

@@ -229,6 +229,7 @@ const struct target_functions mysql_target_functions = {
     .fetch = sql_fetch,
     .delete_records = sql_delete_records,
     .tell_partnerless = mysql_tell_partnerless,
+    .highest_key = sql_highest_key,
     .count = target_count,
     .tell_orphans = sql_orphans_tell,
     .normal_form = target_normal_form,

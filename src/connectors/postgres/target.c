@@ -257,6 +257,7 @@ const struct target_functions postgres_target_functions = {
     .fetch = sql_fetch,
     .delete_records = sql_delete_records,
     .tell_partnerless = postgres_tell_partnerless,
+    .highest_key = sql_highest_key,
     .count = target_count,
     .settle_duplicates = postgres_lost_tell,
     .tell_orphans = sql_orphans_tell,

@@ -13,6 +13,7 @@
  *          "streams":[{"name","keyed","records"}],"absent_tables":[NAME…],
  *          "tables":[{"name","key":[…],"existing","was":"absent"|"empty"|"records","undo",
  *                     "settles","entities":[{"entity":n,"fields":[…]}]}],
+ *          "renumbered":{TABLE:N…},                        (new keys are old ones + N)
  *          "indexes":"rebuild","triggers":"disable",       (only where they are)
  *          "broken_references":"reject",                   (likewise)
  *          "takes_out":true,                               (a repair that deletes records)
@@ -68,6 +69,12 @@ struct ledger_table {
     uint32_t entity_count;
 };
 
+/* A table whose records got new keys: by how much they were moved. */
+struct ledger_renumbered {
+    const char *table;
+    int64_t by;
+};
+
 /* What the header is made of, and what is compared on resume. All borrowed. */
 struct ledger_header {
     const char *run_id;
@@ -88,6 +95,9 @@ struct ledger_header {
     uint32_t absent_count;
     struct ledger_table *tables; /* the plan's, in its order; none in ledgers of before 0.2 */
     uint32_t table_count;
+    struct json_t *renumber; /* to be written, as the next two are read; NULL: no table */
+    struct ledger_renumbered *renumbered;
+    uint32_t renumbered_count;
     const char *before_id;   /* NULL: no before-images are in the state folder */
     bool rebuilds_indexes;   /* of tables that are there, for the load */
     bool disables_triggers;  /* likewise */

@@ -3,6 +3,7 @@
 #include "engine/copy/care.h"
 #include "engine/copy/circles.h"
 #include "engine/run/home.h"
+#include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
 
 #include <stdio.h>
@@ -71,6 +72,7 @@ enum status preflight_foretell(struct run_session *session, struct target_table 
                                   "target: what its tables have stays as it is\n");
     }
     circles_tell(session, out);
+    renumber_tell(session, out);
     if (target->caveats != NULL) {
         status = target->caveats(session->target, out, error);
     }

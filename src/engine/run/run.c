@@ -111,6 +111,8 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
         .include_count = options->include_count,
         .exclude = options->exclude,
         .exclude_count = options->exclude_count,
+        .renumber = options->renumber,
+        .renumber_count = options->renumber_count,
         .existing = options->existing,
         .max_rejects = options_reject_bound(options),
         .plan_rejects = options->plan_rejects,

@@ -151,6 +151,10 @@ static enum status take_from_local_run(struct run_session *session, struct past_
         options->exclude = local.exclude;
         options->exclude_count = local.exclude_count;
     }
+    if (options->renumber_count == 0) {
+        options->renumber = local.renumber;
+        options->renumber_count = local.renumber_count;
+    }
     if (options->existing < 0) {
         options->existing = local.existing;
         session->existing_is_of_run = local.existing >= 0;
@@ -475,6 +479,8 @@ static enum status resolve_described(struct run_session *session, const struct l
                                            .include_count = options->include_count,
                                            .exclude = options->exclude,
                                            .exclude_count = options->exclude_count,
+                                           .renumber = options->renumber,
+                                           .renumber_count = options->renumber_count,
                                            .there = session->there,
                                            .existing = options->existing,
                                            .notes = learnt->notes,
