@@ -103,6 +103,8 @@ static const struct grammar_key table_keys[] = {
     {"existing", FORM_CHOICE, NULL, POLICIES, false, false, "what to do about records there"},
     {"columns", FORM_NAMED, &column_map, NULL, false, false, "SQL: types and nulls"},
     {"references", FORM_TEXTS, NULL, NULL, false, false, "SQL: COLUMN: TABLE.COLUMN"},
+    {"renumber", FORM_BOOLEAN, NULL, NULL, false, false,
+     "SQL: its records get new keys, after those that are there"},
     {"entities", FORM_NAMED, &grammar_entity, NULL, false, false, "the kinds of its records"},
     ENTITY_KEYS,
 };

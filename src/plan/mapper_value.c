@@ -344,6 +344,27 @@ static bool is_null_by_plan(const struct mapping_field *field, const struct cell
     return (field->zero_is_null && zero) || (field->empty_is_null && empty);
 }
 
+/* The new key of the record, or of the one that is referred to. */
+static enum status move_key(const struct mapping_field *field, struct cell *cell,
+                            struct error *error)
+{
+    int64_t number = cell->i64;
+    if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
+        return STATUS_OK;
+    }
+    if (cell->kind != VALUE_INT64 && (cell->kind != VALUE_UINT64 || cell->u64 > INT64_MAX)) {
+        return error_set(error, ERROR_REJECT_TYPE, field->name,
+                         "%s: it is no whole number, as the keys of the renumbered %s are",
+                         field->name, field->renumber->table);
+    }
+    if (__builtin_add_overflow(number, field->renumber->by, &number)) {
+        return error_set(error, ERROR_REJECT_NUMBER, field->name,
+                         "%s: there is no new number for it", field->name);
+    }
+    *cell = cell_int64(number);
+    return STATUS_OK;
+}
+
 enum status mapper_field(struct making *making, const struct mapping_field *field,
                          const struct list_state *list, struct cell *cell, struct error *error)
 {
@@ -381,6 +402,9 @@ enum status mapper_field(struct making *making, const struct mapping_field *fiel
             return status;
         }
         *cell = converted;
+    }
+    if (field->renumber != NULL && move_key(field, cell, error) != STATUS_OK) {
+        return STATUS_FAILED; /* with the old one in it, for who looks the record up */
     }
     /* Made values live in the arena already; only those of the row may have to be copied. */
     if (field->kind == FIELD_VALUE) {

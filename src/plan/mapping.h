@@ -121,6 +121,7 @@ enum null_policy {
 };
 
 struct plan_node;
+struct plan_renumber;
 struct mapping_field {
     const char *name;
     uint32_t name_length;
@@ -145,7 +146,8 @@ struct mapping_field {
     struct value_type type;             /* of the values made */
     const struct schema_column *origin; /* the source column taken as it is; NULL: made otherwise */
     const char *origin_name;            /* of a document's field taken as it is */
-    const struct plan_node *type_rule;  /* the target's own type, by a rule; NULL: none */
+    const struct plan_renumber *renumber; /* whose keys it holds; NULL: it is as the source's */
+    const struct plan_node *type_rule;    /* the target's own type, by a rule; NULL: none */
 };
 
 enum aggregate_function {

@@ -299,6 +299,9 @@ bool scope_has_value(const struct scope *scope, const char *name, struct scope_v
 /* The sandbox, made when it is first needed; NULL after a fatal error. */
 struct expression_sandbox *resolve_sandbox(struct resolver *resolver);
 
+/* resolve_renumber.c: once fields and references are known, and before streams are finished */
+void renumber_resolve(struct resolver *resolver);
+
 /* resolve_aggregate.c */
 bool aggregate_resolve(struct resolver *resolver, struct scope *scope,
                        const struct plan_node *field, struct scope_value *value);

@@ -9,6 +9,7 @@
 #include "engine/join/joining.h"
 #include "engine/rollback/undo.h"
 #include "engine/run/home.h"
+#include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -614,7 +615,8 @@ enum status run_check(struct run_session *session, struct check_report *out, str
     bool failed = find_problems(&report, error) != STATUS_OK;
     bool readable = report.preflight.lacking_count == 0;
     failed = failed || (readable && (session_snapshot(session, 1, error) != STATUS_OK ||
-                                     session_describe_streams(session, error) != STATUS_OK));
+                                     session_describe_streams(session, error) != STATUS_OK ||
+                                     renumber_measure(session, error) != STATUS_OK));
     failed = failed || find_notes(&report, error) != STATUS_OK ||
              (readable && read_some(&report, error) != STATUS_OK);
     preflight_free(&report.preflight);

@@ -1,7 +1,9 @@
 /* What can be known to go wrong before anything is changed. */
 #include "base/memory.h"
 #include "engine/copy/care.h"
+#include "engine/copy/circles.h"
 #include "engine/run/home.h"
+#include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
 #include "plan/rule_text.h"
 
@@ -70,6 +72,8 @@ enum status preflight_foretell(struct run_session *session, struct target_table 
         buffer_append_string(out, "--indexes rebuild and --triggers disable mean nothing to this "
                                   "target: what its tables have stays as it is\n");
     }
+    circles_tell(session, out);
+    renumber_tell(session, out);
     if (target->caveats != NULL) {
         status = target->caveats(session->target, out, error);
     }
