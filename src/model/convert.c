@@ -173,7 +173,7 @@ static enum status array_of_list(const struct conversion *conversion, const stru
             STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (list.kind == VALUE_NULL) {
+    if (list.kind == VALUE_NULL && from->kind == VALUE_JSON) {
         *result = cell_null();
         return STATUS_OK;
     }
@@ -566,13 +566,12 @@ static enum status to_timestamp(const struct conversion *conversion, const struc
     return STATUS_OK;
 }
 
-static void interval_since_midnight(const struct conversion *conversion, const struct cell *time,
-                                    struct cell *result)
+static void interval_of(const struct conversion *conversion, int64_t nanoseconds,
+                        struct cell *result)
 {
-    struct value_interval *since_midnight =
-        arena_allocate(conversion->arena, sizeof(*since_midnight));
-    *since_midnight = (struct value_interval){.nanoseconds = time->i64};
-    *result = (struct cell){.kind = VALUE_INTERVAL, .interval = since_midnight};
+    struct value_interval *interval = arena_allocate(conversion->arena, sizeof(*interval));
+    *interval = (struct value_interval){.nanoseconds = nanoseconds};
+    *result = (struct cell){.kind = VALUE_INTERVAL, .interval = interval};
 }
 
 static enum status to_interval(const struct conversion *conversion, const struct cell *from,
@@ -583,17 +582,22 @@ static enum status to_interval(const struct conversion *conversion, const struct
         return STATUS_OK;
     }
     if (from->kind == VALUE_TIME && (from->flags & CELL_ZONED) == 0) {
-        interval_since_midnight(conversion, from, result);
+        interval_of(conversion, from->i64, result);
         return STATUS_OK;
     }
     if (from->kind != VALUE_TEXT) {
         return convert_refuse_kind(conversion, from);
     }
-    if (time_parse_interval(from->text, from->length, conversion->arena, result) == STATUS_OK ||
-        time_parse_length(from->text, from->length, conversion->arena, result) == STATUS_OK) {
+    if (time_parse_interval(from->text, from->length, conversion->arena, result) == STATUS_OK) {
         return STATUS_OK;
     }
-    return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "it is not an ISO duration");
+    int64_t nanoseconds = 0;
+    if (time_parse_length(from->text, from->length, &nanoseconds) == STATUS_OK) {
+        interval_of(conversion, nanoseconds, result);
+        return STATUS_OK;
+    }
+    return convert_refuse(conversion, from, ERROR_REJECT_TYPE,
+                          "it is neither an ISO duration nor hours, minutes and seconds");
 }
 
 /* 32 hex digits, hyphens between pairs of them, braces around all. */

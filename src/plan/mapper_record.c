@@ -156,11 +156,12 @@ void mapper_refuse(struct making *making, const struct error *reason, const stru
 {
     struct mapper *mapper = making->mapper;
     enum error_code code = reason->code;
-    char text[sizeof reason->message + 256];
-    memcpy(text, reason->message, sizeof reason->message);
+    char text[sizeof reason->message + sizeof reason->context + 256];
     if (making->ordinal > 0) {
-        snprintf(text, sizeof text, "element %lld of %.200s: %s", (long long)making->ordinal,
-                 making->entity->mapping->unnest->text, reason->message);
+        snprintf(text, sizeof text, "element %lld of %.200s: %s%s", (long long)making->ordinal,
+                 making->entity->mapping->unnest->text, reason->context, reason->message);
+    } else {
+        snprintf(text, sizeof text, "%s%s", reason->context, reason->message);
     }
     grow_rejects(mapper);
     struct mapper_reject *reject = &mapper->rejects[mapper->reject_count];

@@ -461,10 +461,10 @@ static void texts_are_taken_apart(void **state)
         "t {id:1,n:12,rest:\"x\"}\n"
         "t {id:3,n:-1}\n"
         "t {id:4,n:-1}\n"
-        "t REJECT pattern \"data-1.json\"47: reading v as A-{n:04}-{rest}: the text does not "
+        "t REJECT pattern \"data-1.json\"47: field n: reading v as A-{n:04}-{rest}: the text does not "
         "fit\n"
-        "t REJECT pattern \"data-1.json\"164: reading v as A-{n:04}-{rest}: the text is none\n"
-        "t REJECT pattern \"data-1.json\"204: reading v as A-{n:04}-{rest}: the text can be "
+        "t REJECT pattern \"data-1.json\"164: field n: reading v as A-{n:04}-{rest}: the text is none\n"
+        "t REJECT pattern \"data-1.json\"204: field n: reading v as A-{n:04}-{rest}: the text can be "
         "read in two ways\n");
     plan_test_close(&folder);
 }
@@ -485,7 +485,7 @@ static void columns_of_tables_are_taken_apart(void **state)
                       "      land: { column: code, parse: \"{l}-{n}\", take: l }\n"
                       "      number: { column: code, parse: \"{l}-{n}\", take: n, cast: int64 }\n",
                       "t {code:\"DE-07\",land:\"DE\",number:7}\n"
-                      "t REJECT pattern 2: reading code as {l}-{n}: the text does not "
+                      "t REJECT pattern 2: field land: reading code as {l}-{n}: the text does not "
                       "fit\n");
     plan_test_close(&test);
 }

@@ -8,6 +8,8 @@
 
 /* Booleans are numbers, instants stand in UTC without a zone. */
 extern const struct sql_rules mysql_rules;
+/* In a column of texts, where an instant keeps its zone. */
+extern const struct sql_rules mysql_text_rules;
 
 /* ---------------------------------------------------------------- target.c */
 
@@ -118,6 +120,11 @@ uint16_t mysql_bulk_type(const struct mysql_column *column);
 enum status mysql_encode(const struct mysql_column *column, const struct cell *cell,
                          enum mysql_form form, struct arena *scratch, struct buffer *out,
                          struct error *error) MUST_USE;
+
+/* trial.c: struct sql_dialect */
+enum status mysql_try_value(struct sql_database *database, const struct sql_table *table,
+                            uint32_t column, const struct cell *cell, struct arena *scratch,
+                            struct error *error);
 /* A value of the column's kind of one that is neither text nor JSON: itself, or converted. Fails as
  * convert_value does. */
 enum status mysql_of_column(const struct mysql_column *column, const struct cell *cell,

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { REASONS_MAX = 20, REASON_BYTES = 400 };
+enum { REASONS_MAX = 100, REASON_BYTES = 400 };
 
 /* Rejects of one entity for one field and of one kind. */
 struct foreseen_reason {
@@ -91,14 +91,14 @@ static void take_reject(struct foresight *foresight, const struct mapper_reject 
                                         .field = reject->field,
                                         .value = &reject->value,
                                         .scratch = foresight->scratch};
+    static const char prefix[] = "field "; /* its name follows */
+    bool named = strncmp(reject->reason, prefix, strlen(prefix)) == 0;
     arena_reset(foresight->scratch);
-    const char *field = reject->field != NULL ? reject->field->name : NULL;
-    const char *reason = field != NULL
-                             ? arena_format(foresight->scratch, "%s: %s", field, reject->reason)
-                             : reject->reason;
     entity->seen++;
     entity->rejected++;
-    note(foresight, reject->entity, reject->code, field, reason,
+    note(foresight, reject->entity, reject->code,
+         reject->field != NULL ? reject->field->name : NULL,
+         reject->reason + (named ? strlen(prefix) : 0),
          reject->value.kind != VALUE_MISSING ? remedy_find(&refused) : NULL);
 }
 
@@ -199,7 +199,9 @@ void foresee_tell(const struct foresight *foresight, struct buffer *out)
         const struct foreseen_entity *entity = &foresight->entities[i];
         for (uint32_t k = 0; k < entity->reason_count; k++) {
             const struct foreseen_reason *reason = &entity->reasons[k];
-            if (reason->count == entity->seen) {
+            if (entity->seen == 1) {
+                buffer_format(out, "%s: the first record", plan->entities[i].name);
+            } else if (reason->count == entity->seen) {
                 buffer_format(out, "%s: all of the first %" PRIu64 " records",
                               plan->entities[i].name, entity->seen);
             } else {

@@ -95,7 +95,7 @@ class Proposals(move.Move):
         self.assertEqual(self.check(), 1)
         self.ask("ALTER TABLE t ALTER j TYPE text, ALTER d TYPE text")
         self.assertEqual(self.check(), 1)
-        self.assertIn("t: all of the first 1 records would be rejected: n: the value is out of range for integer", self.report["problems"])
+        self.assertIn("t: the first record would be rejected: n: the value is out of range for integer", self.report["problems"])
 
 
 if __name__ == "__main__":
