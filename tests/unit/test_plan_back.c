@@ -294,13 +294,13 @@ static void items_go_to_their_entities(void **state)
         "line {OrderId:7,Place:1,Nr:1,Label:\"C#1 1\"}\n"
         "line {OrderId:7,Place:2,Nr:2,Label:\"C#1 2\"}\n"
         "line {OrderId:10,Place:3,Nr:3,Label:\"C#2 3\"}\n"
-        "order REJECT pattern \"data-1.json\"281: reading SK as O#{Date}#{Id:04}: the text "
+        "order REJECT pattern \"data-1.json\"281: field Id: reading SK as O#{Date}#{Id:04}: the text "
         "can be read in two ways {\"Id\":?,\"Date\":?,\"Label\":?}\n"
         "line REJECT type \"data-1.json\"281: unnesting Lines: 'Lines' is no list but text "
         "{\"parent\":{\"PK\":\"C#2\",\"SK\":\"O#2021#x#0009\",\"Lines\":\"none\"}}\n"
         "line REJECT type \"data-1.json\"357: element 1 of Lines: it has no fields: it is text "
         "{\"$value\":\"odd\"}\n"
-        "line REJECT type \"data-1.json\"357: element 2 of Lines: text \"x\" can't become int64: it is not a number {\"OrderId\":10,\"Place\":2,\"Nr\":?,\"Label\":\"C#2 x\"}\n"
+        "line REJECT type \"data-1.json\"357: element 2 of Lines: field Nr: text \"x\" can't become int64: it is not a number {\"OrderId\":10,\"Place\":2,\"Nr\":?,\"Label\":\"C#2 x\"}\n"
         "customer REJECT unmatched \"data-1.json\"549: the record fits no entity of the plan "
         "{\"unmatched\":{\"PK\":\"X#3\",\"SK\":\"WHAT\"}}\n");
     /* of seven items: one of the other kind, five that are orders, one that is nobody's */

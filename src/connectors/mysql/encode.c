@@ -206,7 +206,7 @@ static enum status put_made_text(const struct mysql_column *column, enum mysql_f
     struct buffer made = {0};
     enum status status = column->type.format == MYSQL_AS_JSON
                              ? convert_append_json(cell, &made, error)
-                             : sql_append_column_text(&mysql_text_rules, cell, &made, error);
+                             : sql_append_column_text(&mysql_rules, cell, &made, error);
     if (status == STATUS_OK) {
         status = put_text(column, form, buffer_string(&made), made.length, out, error);
     }

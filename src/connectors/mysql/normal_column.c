@@ -50,7 +50,7 @@ uint32_t mysql_column_class(struct database *database, const struct schema_table
 static enum status as_text(uint32_t class, const struct cell *cell, struct arena *arena,
                            struct cell *normal, struct error *error)
 {
-    enum status status = sql_text_in_column(&mysql_text_rules, cell, false, arena, normal, error);
+    enum status status = sql_text_in_column(&mysql_rules, cell, false, arena, normal, error);
     return status == STATUS_OK && (class & CLASS_ADDRESS) != 0
                ? sql_address_in_column(normal, arena, error)
                : status;

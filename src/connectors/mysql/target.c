@@ -11,7 +11,6 @@
 
 const struct sql_rules mysql_rules = {
     .truth_is_number = true, .zone_dropped = true, .zero_unsigned = true};
-const struct sql_rules mysql_text_rules = {.truth_is_number = true, .zero_unsigned = true};
 
 enum status mysql_begin(struct mysql_database *self, MYSQL **connection, struct error *error)
 {

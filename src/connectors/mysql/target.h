@@ -8,8 +8,6 @@
 
 /* Booleans are numbers, instants stand in UTC without a zone. */
 extern const struct sql_rules mysql_rules;
-/* In a column of texts, where an instant keeps its zone. */
-extern const struct sql_rules mysql_text_rules;
 
 /* ---------------------------------------------------------------- target.c */
 
@@ -51,8 +49,6 @@ void mysql_rights_free(struct mysql_rights *rights); /* what is not in an arena;
 /* prepare.c */
 enum status mysql_prepare(struct database *self, const struct prepare_request *request,
                           struct error *error);
-/* "KEY `name` (…)" */
-void mysql_append_index(struct buffer *sql, const struct target_index *index);
 /* Does the table's comment say that the claimed run is making it? */
 bool mysql_is_marked(const struct mysql_database *self, const struct mysql_table *facts);
 /* finish.c */
@@ -78,6 +74,10 @@ struct mysql_layout {
 struct mysql_layout mysql_layout_make(const struct mysql_database *self,
                                       const struct target_table *table, struct arena *arena);
 bool mysql_layout_fits(const struct mysql_layout *layout);
+/* "KEY `name` (…)"; of long texts and bytes a plain one holds the beginnings. */
+void mysql_layout_append_index(const struct mysql_database *self, const struct target_table *table,
+                               const struct mysql_layout *layout, const struct target_index *index,
+                               struct buffer *sql);
 
 /* ---------------------------------------------------------------- definition.c */
 
