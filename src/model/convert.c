@@ -588,12 +588,8 @@ static enum status to_interval(const struct conversion *conversion, const struct
     if (from->kind != VALUE_TEXT) {
         return convert_refuse_kind(conversion, from);
     }
-    if (time_parse_interval(from->text, from->length, conversion->arena, result) == STATUS_OK) {
-        return STATUS_OK;
-    }
-    int64_t nanoseconds = 0;
-    if (time_parse_length(from->text, from->length, &nanoseconds) == STATUS_OK) {
-        interval_of(conversion, nanoseconds, result);
+    if (time_parse_interval(from->text, from->length, conversion->arena, result) == STATUS_OK ||
+        time_parse_length(from->text, from->length, conversion->arena, result) == STATUS_OK) {
         return STATUS_OK;
     }
     return convert_refuse(conversion, from, ERROR_REJECT_TYPE,

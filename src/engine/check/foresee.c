@@ -91,14 +91,14 @@ static void take_reject(struct foresight *foresight, const struct mapper_reject 
                                         .field = reject->field,
                                         .value = &reject->value,
                                         .scratch = foresight->scratch};
-    static const char prefix[] = "field "; /* its name follows */
-    bool named = strncmp(reject->reason, prefix, strlen(prefix)) == 0;
     arena_reset(foresight->scratch);
+    const char *field = reject->field != NULL ? reject->field->name : NULL;
+    static const char prefix[] = "field "; /* as in "field at: …" */
+    bool named = strncmp(reject->reason, prefix, strlen(prefix)) == 0;
+    const char *reason = reject->reason + (named ? strlen(prefix) : 0);
     entity->seen++;
     entity->rejected++;
-    note(foresight, reject->entity, reject->code,
-         reject->field != NULL ? reject->field->name : NULL,
-         reject->reason + (named ? strlen(prefix) : 0),
+    note(foresight, reject->entity, reject->code, field, reason,
          reject->value.kind != VALUE_MISSING ? remedy_find(&refused) : NULL);
 }
 
