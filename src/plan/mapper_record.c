@@ -232,12 +232,12 @@ static enum status check_key(const struct mapping_field *field, const struct cel
 }
 
 /* What a reject holds of a field that can't be made. A value that its column does not take is kept
- * as it was: the column refuses it again. */
+ * as it was, since the column refuses it again; one of JSON would take it for a string. */
 static void keep_or_omit(struct making *making, const struct mapping_field *field,
                          const struct error *fault, struct cell *cell)
 {
     struct error ignored;
-    bool refused = field->fitted && making->refusing == field;
+    bool refused = field->fitted && field->type.kind != VALUE_JSON && making->refusing == field;
     if (!refused || mapper_keep(making, &making->refused, cell, &ignored) != STATUS_OK) {
         mapper_omit(making, field->name, fault->message, cell);
     }

@@ -101,15 +101,15 @@ class Proposals(move.Move):
         path = self.path("app.db")
         db = sqlite3.connect(path)
         with db:
-            db.executescript("CREATE TABLE t(id INTEGER PRIMARY KEY, d DATETIME, j TEXT); INSERT INTO t VALUES (1, 'soon', '{')")
+            db.executescript("CREATE TABLE t(id INTEGER PRIMARY KEY, d DATETIME, n REAL); INSERT INTO t VALUES (1, 'soon', 1)")
         db.close()
-        self.begin(path, "CREATE TABLE t(id integer PRIMARY KEY, d timestamp, j jsonb)")
+        self.begin(path, "CREATE TABLE t(id integer PRIMARY KEY, d timestamp, n integer)")
         self.run_program("migrate", self.source, self.target, code=1)
         reject, = self.rejects()
-        self.assertEqual(reject["record"], {"id": 1, "d": "soon", "j": "{"})
-        self.write("again.jsonl", json.dumps(dict(reject, record={"id": 1, "d": "2024-05-06 07:08:09", "j": "{}"})) + "\n")
+        self.assertEqual(reject["record"], {"id": 1, "d": "soon", "n": 1.0})
+        self.write("again.jsonl", json.dumps(dict(reject, record={"id": 1, "d": "2024-05-06 07:08:09", "n": 2})) + "\n")
         self.run_program("migrate", "--rejects", "again.jsonl")
-        self.assertEqual(self.ask("SELECT d, j FROM t"), [["2024-05-06 07:08:09", "{}"]])
+        self.assertEqual(self.ask("SELECT d, n FROM t"), [["2024-05-06 07:08:09", "2"]])
 
 
 if __name__ == "__main__":
