@@ -234,6 +234,7 @@ const struct sql_dialect sqlite_dialect = {
     .list = list,
     .names_query = "SELECT name FROM main.sqlite_schema WHERE type IN ('table', 'view')",
     .describe = describe,
+    .try_value = sqlite_try_value,
     .check_claim = check_claim,
     .silence = silence,
     .delete_all = sqlite_delete_all,
