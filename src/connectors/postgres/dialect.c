@@ -90,6 +90,17 @@ static enum status list(struct sql_database *self, struct buffer *sql, struct ar
     return status;
 }
 
+static void append_names_query(struct buffer *sql, struct sql_database *self)
+{
+    postgres_append(sql,
+                    "SELECT s.list[i][2] || c.relname FROM (SELECT %q::text[] AS list) s CROSS "
+                    "JOIN LATERAL pg_catalog.generate_subscripts(s.list, 1) i JOIN "
+                    "pg_catalog.pg_namespace n ON n.nspname = s.list[i][1] JOIN "
+                    "pg_catalog.pg_class c ON c.relnamespace = n.oid WHERE c.relkind IN "
+                    "('r', 'p', 'v', 'm', 'f') AND c.relname NOT LIKE '\\_transhume\\_%%'",
+                    server_of(self)->spaces);
+}
+
 static enum status describe(struct sql_database *self, const char *name, struct arena *arena,
                             struct sql_table *table, struct error *error)
 {
@@ -222,10 +233,7 @@ const struct sql_dialect postgres_dialect = {
     .run = run,
     .ask = ask,
     .list = list,
-    .names_query = "SELECT c.relname FROM pg_catalog.pg_class c WHERE c.relkind IN "
-                   "('r', 'p', 'v', 'm', 'f') AND c.relnamespace = "
-                   "(SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = "
-                   "pg_catalog.current_schema())",
+    .append_names_query = append_names_query,
     .describe = describe,
     .try_value = try_value,
     .append_exception = append_exception,

@@ -2,10 +2,10 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "connectors/sql/check.h"
 #include "connectors/postgres/keys.h"
 #include "connectors/postgres/orphans.h"
 #include "connectors/postgres/rebuild.h"
+#include "connectors/sql/check.h"
 #include "connectors/sql/finding.h"
 #include "connectors/sql/normal.h"
 #include <stdlib.h>
@@ -99,7 +99,7 @@ enum status postgres_target_describe(struct postgres_database *self, PGconn *con
                                      struct postgres_table *table, struct error *error)
 {
     struct postgres_catalog catalog;
-    if (strlen(name) > POSTGRES_NAME_BYTES_MAX) {
+    if (strlen(sql_place_of(&self->sql, name).name) > POSTGRES_NAME_BYTES_MAX) {
         return STATUS_END;
     }
     if (postgres_catalog_read(self, connection, name, arena, &catalog, error) != STATUS_OK) {
@@ -165,16 +165,17 @@ static enum status target_inspect(struct database *database, const struct target
                                   struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
-    const struct postgres_parameter schema = {.text = self->sql.schema};
+    const struct postgres_parameter spaces = {.text = self->spaces};
     PGconn *connection = NULL;
     PGresult *listed = NULL;
     enum status status = postgres_control(self, &connection, error);
     status = status == STATUS_OK
                  ? postgres_query(self, connection,
-                                  "SELECT c.relname FROM pg_catalog.pg_class c JOIN "
-                                  "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
-                                  "n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
-                                  &schema, 1, SQL_SHORT, ERROR_TARGET_INVALID, &listed, error)
+                                  POSTGRES_WITH_SPACE
+                                  "SELECT n.lead || c.relname FROM pg_catalog.pg_class c JOIN "
+                                  "space n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', "
+                                  "'p', 'v', 'm', 'f')",
+                                  &spaces, 1, SQL_SHORT, ERROR_TARGET_INVALID, &listed, error)
                  : status;
     const char **names = status == STATUS_OK ? sorted_names(listed) : NULL;
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
