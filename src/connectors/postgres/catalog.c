@@ -397,21 +397,8 @@ static enum status order_tables(struct builder *builder, int **order, size_t *co
 static enum status ask_for_all(struct builder *builder, enum catalog_query query,
                                enum error_code otherwise, struct rows *rows, struct error *error)
 {
-    const char *spaces = builder->self->spaces;
     struct buffer sql = {0};
-    const char *at = queries[query];
-    for (const char *next = strchr(at, '$'); next != NULL; next = strchr(next + 1, '$')) {
-        if (next[1] == '1' || next[1] == '2') {
-            buffer_append(&sql, at, (size_t)(next - at));
-            if (next[1] == '1') {
-                postgres_append_text(&sql, spaces, strlen(spaces));
-            } else {
-                buffer_append_string(&sql, "NULL");
-            }
-            at = next + 2;
-        }
-    }
-    buffer_append_string(&sql, at);
+    postgres_fill_spaces(&sql, builder->self, queries[query]);
     return postgres_query_kept(builder->self, builder->connection, query, &sql, SQL_LONG, otherwise,
                                &rows->result, error);
 }

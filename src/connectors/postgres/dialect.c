@@ -92,13 +92,11 @@ static enum status list(struct sql_database *self, struct buffer *sql, struct ar
 
 static void append_names_query(struct buffer *sql, struct sql_database *self)
 {
-    postgres_append(sql,
-                    "SELECT s.list[i][2] || c.relname FROM (SELECT %q::text[] AS list) s CROSS "
-                    "JOIN LATERAL pg_catalog.generate_subscripts(s.list, 1) i JOIN "
-                    "pg_catalog.pg_namespace n ON n.nspname = s.list[i][1] JOIN "
-                    "pg_catalog.pg_class c ON c.relnamespace = n.oid WHERE c.relkind IN "
-                    "('r', 'p', 'v', 'm', 'f') AND c.relname NOT LIKE '\\_transhume\\_%%'",
-                    server_of(self)->spaces);
+    static const char names[] =
+        POSTGRES_WITH_SPACE "SELECT n.lead || c.relname FROM pg_catalog.pg_class c JOIN space n ON "
+                            "n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') "
+                            "AND c.relname NOT LIKE '\\_transhume\\_%' AND " POSTGRES_IS_CALLED;
+    postgres_fill_spaces(sql, server_of(self), names);
 }
 
 static enum status describe(struct sql_database *self, const char *name, struct arena *arena,

@@ -202,8 +202,9 @@ static enum status load_present(struct maker *maker)
     const struct postgres_parameter spaces = {.text = maker->self->spaces};
     return postgres_query(
         maker->self, maker->connection,
-        POSTGRES_WITH_SPACE "SELECT n.lead || c.relname FROM pg_catalog.pg_class c JOIN space n ON "
-                            "n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')",
+        POSTGRES_WITH_SPACE
+        "SELECT n.lead || c.relname FROM pg_catalog.pg_class c JOIN space n ON "
+        "n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND " POSTGRES_IS_CALLED,
         &spaces, 1, SQL_SHORT, ERROR_TARGET_INVALID, &maker->present, maker->error);
 }
 

@@ -263,9 +263,14 @@ enum status postgres_choose_schemas(struct postgres_database *self, const struct
  */
 const char *postgres_spaces_of(const struct postgres_database *self, const char *table,
                                struct arena *arena, const char **name);
+/* A query of all tables without parameters: $1 filled in, and NULL for $2. */
+void postgres_fill_spaces(struct buffer *out, const struct postgres_database *self,
+                          const char *sql);
 /* catalog_functions */
 enum status postgres_use_scope(struct database *database, const struct schema_scope *scope,
                                struct error *error);
+/* target_functions.caveats: where the tables of several schemas go. */
+enum status postgres_tell_scope(struct database *database, struct buffer *out, struct error *error);
 enum status postgres_identity_in(struct database *database, const char *schema, struct arena *arena,
                                  const char **identity, struct error *error);
 
@@ -274,6 +279,13 @@ enum status postgres_identity_in(struct database *database, const char *schema, 
     "WITH space AS (SELECT n.oid, n.nspname, s.list[i][2] AS lead FROM (SELECT $1::text[] AS " \
     "list) s CROSS JOIN LATERAL pg_catalog.generate_subscripts(s.list, 1) i JOIN "             \
     "pg_catalog.pg_namespace n ON n.nspname = s.list[i][1]) "
+
+/* Is the relation c of the space n called what they are together? A table of the own schema whose
+ * plain name is like that of a table of another one is not. */
+#define POSTGRES_IS_CALLED                                                                        \
+    "NOT (n.lead = '' AND EXISTS (SELECT 1 FROM pg_catalog.generate_subscripts($1::text[], 1) i " \
+    "WHERE ($1::text[])[i][2] <> '' AND pg_catalog.starts_with(c.relname::text, "                 \
+    "($1::text[])[i][2])))"
 
 /* ---------------------------------------------------------------- types.c */
 

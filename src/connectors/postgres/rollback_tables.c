@@ -146,7 +146,7 @@ static enum status drop_references(struct postgres_database *self, PGconn *conne
         "c.relname, k.conname) FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c "
         "ON c.oid = k.conrelid JOIN space n ON n.oid = c.relnamespace WHERE k.contype = 'f' "
         "AND k.confrelid = $2::pg_catalog.oid AND k.conrelid <> k.confrelid AND "
-        "k.conparentid = 0 AND n.lead || c.relname IN ");
+        "k.conparentid = 0 AND " POSTGRES_IS_CALLED " AND n.lead || c.relname IN ");
     postgres_append_made(&sql, self);
     enum status status = postgres_query_buffer(self, connection, &sql, parameters, 2, SQL_LONG,
                                                ERROR_TARGET_WRITE, &keys, error);

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "connectors/postgres/target.h"
 #include "connectors/registry.h"
+#include "connectors/sql/check.h"
 #include <string.h>
 
 /* The columns of what list_schemas asks. */
@@ -47,6 +48,22 @@ const char *postgres_spaces_of(const struct postgres_database *self, const char 
     const char *made = arena_copy_string(arena, buffer_string(&out));
     buffer_free(&out);
     return made;
+}
+
+void postgres_fill_spaces(struct buffer *out, const struct postgres_database *self, const char *sql)
+{
+    for (const char *next = strchr(sql, '$'); next != NULL; next = strchr(next + 1, '$')) {
+        if (next[1] == '1' || next[1] == '2') {
+            buffer_append(out, sql, (size_t)(next - sql));
+            if (next[1] == '1') {
+                postgres_append_text(out, self->spaces, strlen(self->spaces));
+            } else {
+                buffer_append_string(out, "NULL");
+            }
+            sql = next + 2;
+        }
+    }
+    buffer_append_string(out, sql);
 }
 
 static void word_spaces(struct postgres_database *self)
@@ -312,6 +329,40 @@ enum status postgres_choose_schemas(struct postgres_database *self, const struct
         word_spaces(self);
         status = postgres_prefer_schema(self, self->control, error);
     }
+    return status;
+}
+
+enum status postgres_tell_scope(struct database *database, struct buffer *out, struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    const struct postgres_parameter parameter = {.text = self->spaces};
+    char shown[SQL_SHOWN_BYTES];
+    PGconn *connection = NULL;
+    PGresult *missing = NULL;
+    if (self->sql.base.scope.others.count == 0) {
+        return STATUS_OK;
+    }
+    enum status status = postgres_control(self, &connection, error);
+    if (status == STATUS_OK) {
+        status = postgres_query(
+            self, connection,
+            "SELECT s.list[i][1] FROM (SELECT $1::text[] AS list) s CROSS JOIN LATERAL "
+            "pg_catalog.generate_subscripts(s.list, 1) i WHERE s.list[i][2] <> '' AND s.list[i][1] "
+            "NOT IN (SELECT nspname FROM pg_catalog.pg_namespace) ORDER BY i",
+            &parameter, 1, SQL_SHORT, ERROR_TARGET_INVALID, &missing, error);
+    }
+    if (status == STATUS_OK) {
+        buffer_format(out,
+                      "tables without a schema in their names go into the schema %s, others "
+                      "into that of their names",
+                      sql_show_name(self->sql.schema, shown));
+        for (int row = 0; row < PQntuples(missing); row++) {
+            buffer_format(out, "%s%s", row > 0 ? ", " : "; the run creates the missing ones: ",
+                          sql_show_name(PQgetvalue(missing, row, 0), shown));
+        }
+        buffer_append_byte(out, '\n');
+    }
+    PQclear(missing);
     return status;
 }
 

@@ -174,7 +174,7 @@ static enum status target_inspect(struct database *database, const struct target
                                   POSTGRES_WITH_SPACE
                                   "SELECT n.lead || c.relname FROM pg_catalog.pg_class c JOIN "
                                   "space n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', "
-                                  "'p', 'v', 'm', 'f')",
+                                  "'p', 'v', 'm', 'f') AND " POSTGRES_IS_CALLED,
                                   &spaces, 1, SQL_SHORT, ERROR_TARGET_INVALID, &listed, error)
                  : status;
     const char **names = status == STATUS_OK ? sorted_names(listed) : NULL;
@@ -242,6 +242,7 @@ const struct target_functions postgres_target_functions = {
     .check_objects = postgres_check_objects,
     .tell_unfit_objects = postgres_tell_unfit_objects,
     .tell_unfit_references = postgres_tell_unfit_references,
+    .caveats = postgres_tell_scope,
     .foretell = postgres_foretell,
     .prepare = postgres_prepare,
     .writer_open = postgres_writer_open,

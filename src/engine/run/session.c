@@ -302,8 +302,8 @@ static enum status open_database(struct run_session *session, const char *text, 
     }
     (*database)->time_zone = database == &session->source ? NULL : session->time_zone;
     (*database)->jobs = session->options.jobs;
-    if ((database == &session->source ? take_schemas(session, error)
-                                      : give_schemas(session, *database, error)) != STATUS_OK) {
+    if ((database == &session->source && take_schemas(session, error) != STATUS_OK) ||
+        (database == &session->mirror && give_schemas(session, *database, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     return database == &session->target ? home_open(session, session->options.ledger_uri, error)
@@ -411,11 +411,16 @@ static enum status check_schemas(struct run_session *session, struct error *erro
     return status;
 }
 
-static enum status check_identities(struct run_session *session, struct error *error)
+/* What is known of both, once both are open. */
+static enum status settle_schemas(struct run_session *session, struct error *error)
 {
     bool same = strcmp(session->source_identity, session->target_identity) == 0;
-    return same && !session->source->scope.leaves_own ? refuse_same(session, NULL, error)
-                                                      : check_schemas(session, error);
+    if (same && !session->source->scope.leaves_own) {
+        return refuse_same(session, NULL, error);
+    }
+    return check_schemas(session, error) == STATUS_OK
+               ? give_schemas(session, session->target, error)
+               : STATUS_FAILED;
 }
 
 static enum status open_endpoints(struct run_session *session, struct error *error)
@@ -445,7 +450,7 @@ static enum status open_endpoints(struct run_session *session, struct error *err
                       error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return check_identities(session, error);
+    return settle_schemas(session, error);
 }
 
 static void prepare_progress(struct run_session *session)

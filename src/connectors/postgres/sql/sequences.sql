@@ -31,4 +31,6 @@ SELECT n.lead || c.relname, a.attname, pg_catalog.format('%I.%I', sn.nspname, s.
   JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
  WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
    AND c.relname NOT LIKE '\_transhume\_%' AND b.oid IN (20, 21, 23, 1700)
+   -- a plain name like that of another schema's table means that one
+   AND NOT (n.lead = '' AND EXISTS (SELECT 1 FROM pg_catalog.generate_subscripts($1::text[], 1) i WHERE ($1::text[])[i][2] <> '' AND pg_catalog.starts_with(c.relname::text, ($1::text[])[i][2])))
  ORDER BY n.lead COLLATE "C", c.relname COLLATE "C", a.attnum
