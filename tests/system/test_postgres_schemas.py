@@ -203,6 +203,7 @@ tables:
         self.assertEqual(self.server.psql(target, "SELECT name FROM sales.orders WHERE id = 8"), self.server.psql(source, "SELECT name FROM users WHERE id = 9"))
         self.run_program("rollback", "--run", self.run_id(), "--confirm")
         self.assertEqual(self.server.psql(target, "SELECT * FROM sales.orders ORDER BY id") + self.server.psql(target, "SELECT * FROM users ORDER BY id"), before)
+        self.server.psql(target, "UPDATE sales.orders SET name = 'n9' WHERE id = 8")
         self.run_program("rollback", "--run", first, "--confirm")
         self.assertEqual(self.server.psql(target, SCHEMAS), [["public"]])
 
@@ -350,8 +351,6 @@ class Elsewhere(SchemasCase):
         with open(self.path(name), encoding="utf-8") as file:
             return file.read()
 
-
-del PostgresCase
 
 if __name__ == "__main__":
     unittest.main()

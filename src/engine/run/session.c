@@ -399,7 +399,8 @@ static enum status check_schemas(struct run_session *session, struct error *erro
         if (status == STATUS_OK && strcmp(identity, session->target_identity) == 0) {
             status = refuse_same(session, schema, error);
         }
-        if (status != STATUS_OK || session->target->connector != source->connector) {
+        if (status != STATUS_OK || session->target->connector != source->connector ||
+            (session->target->capabilities & CAPABILITY_SCHEMAS) == 0) {
             continue;
         }
         const char *written = NULL;
