@@ -151,7 +151,7 @@ static enum status take_from_local_run(struct run_session *session, struct past_
         options->exclude = local.exclude;
         options->exclude_count = local.exclude_count;
     }
-    if (options->schemas.count == 0) {
+    if (options->schemas.count == 0 && !given) {
         options->schemas = local.schemas;
     }
     if (options->existing < 0) {
