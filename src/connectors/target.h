@@ -96,6 +96,9 @@ struct check_request {
     const struct target_table *table;
     const struct shape *const *shapes; /* of the records that it is to hold */
     uint32_t shape_count;
+    /* by shape and field: the line of a plan that leaves the field out, for messages, or NULL; may
+     * be NULL as a whole */
+    const char *const *const *leaving_out;
     bool rebuilds_indexes; /* as prepare will be asked */
     bool disables_triggers;
     bool triggers_off;  /* as database.triggers_off will be */

@@ -280,10 +280,26 @@ static enum status append_scalar(const struct cell *cell, struct buffer *text, s
     if (letter != NULL) {
         *letter = ' ';
     }
-    if (letter != NULL && (cell->flags & CELL_ZONED) != 0) {
-        text->length--; /* the Z */
+    if (status == STATUS_OK && text->length > 0 && text->data[text->length - 1] == 'Z' &&
+        (cell->kind == VALUE_TIMESTAMP || cell->kind == VALUE_TIME)) {
+        text->length--;
         buffer_append_string(text, "+00");
     }
+    return status;
+}
+
+/* What was carried as text, as JSON has it, in the server's words. */
+static enum status append_read(const struct cell *from, const struct value_type *element,
+                               struct buffer *text, struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    struct cell made;
+    struct error ignored;
+    bool typed = from->kind == VALUE_TEXT && element != NULL && element->kind != VALUE_TEXT &&
+                 element->kind != VALUE_BYTES &&
+                 convert_value(from, element, false, arena, &made, &ignored) == STATUS_OK;
+    enum status status = append_scalar(typed ? &made : from, text, error);
+    arena_destroy(arena);
     return status;
 }
 
@@ -304,7 +320,7 @@ static enum status append_element(const struct cell *cell, const struct value_ty
     if (json || cell->kind == VALUE_MAP) {
         status = convert_append_json(cell, &text, error);
     } else {
-        status = append_scalar(cell, &text, error);
+        status = append_read(cell, element, &text, error);
     }
     if (status == STATUS_OK) {
         append_text(text.data != NULL ? text.data : "", text.length, out);

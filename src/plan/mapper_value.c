@@ -336,6 +336,14 @@ static void apply_nulls(const struct mapping_field *field, struct cell *cell)
     }
 }
 
+static bool is_null_by_plan(const struct mapping_field *field, const struct cell *cell)
+{
+    bool day = cell->kind == VALUE_DATE || cell->kind == VALUE_TIMESTAMP;
+    bool zero = day && (cell->flags & CELL_SPECIAL) != 0 && cell->i64 == CELL_ZERO_DATE;
+    bool empty = cell->kind == VALUE_TEXT && cell->length == 0;
+    return (field->zero_is_null && zero) || (field->empty_is_null && empty);
+}
+
 enum status mapper_field(struct making *making, const struct mapping_field *field,
                          const struct list_state *list, struct cell *cell, struct error *error)
 {
@@ -354,9 +362,7 @@ enum status mapper_field(struct making *making, const struct mapping_field *fiel
         }
         return status;
     }
-    bool day = cell->kind == VALUE_DATE || cell->kind == VALUE_TIMESTAMP;
-    if (field->zero_is_null && day && (cell->flags & CELL_SPECIAL) != 0 &&
-        cell->i64 == CELL_ZERO_DATE) {
+    if (is_null_by_plan(field, cell)) {
         *cell = cell_null();
     }
     if (there) {
@@ -369,6 +375,8 @@ enum status mapper_field(struct making *making, const struct mapping_field *fiel
         status =
             convert_value(cell, &field->type, field->allow_loss, making->arena, &converted, error);
         if (status != STATUS_OK) {
+            making->refusing = field;
+            making->refused = *cell;
             *cell = cell_missing();
             return status;
         }

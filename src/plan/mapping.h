@@ -8,6 +8,7 @@
 #include "model/value.h"
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { MAPPING_NONE = UINT32_MAX };
 
@@ -134,9 +135,10 @@ struct mapping_field {
     uint32_t list;       /* FIELD_EMBED */
     bool cast;
     bool allow_loss;
-    bool merges;       /* by a rule of types two values of the source may become one */
-    bool zero_is_null; /* a day 0000-00-00 becomes null */
-    bool is_key;       /* null rejects the record */
+    bool merges;        /* by a rule of types two values of the source may become one */
+    bool zero_is_null;  /* a day 0000-00-00 becomes null */
+    bool empty_is_null; /* an empty text does */
+    bool is_key;        /* null rejects the record */
     bool has_default;
     struct cell default_value;
     enum null_policy nulls;
@@ -229,5 +231,17 @@ struct mapping {
     const char *const *star_except;
     uint32_t star_except_count;
 };
+
+/* The field of that name, or NULL. */
+static inline const struct mapping_field *mapping_find_field(const struct mapping *mapping,
+                                                             const char *name)
+{
+    for (uint32_t i = 0; i < mapping->field_count; i++) {
+        if (strcmp(mapping->fields[i].name, name) == 0) {
+            return &mapping->fields[i];
+        }
+    }
+    return NULL;
+}
 
 #endif

@@ -341,6 +341,9 @@ bool type_rules_touch(struct resolver *resolver, const struct schema_table *tabl
 void type_rules_apply(struct resolver *resolver, const struct schema_table *table,
                       const struct schema_column *column, const struct table_builder *target,
                       struct mapping_field *field);
+/* Does the first rule that fits the column leave it out? */
+bool type_rules_drop(struct resolver *resolver, const struct schema_table *table,
+                     const struct schema_column *column);
 void type_rules_note_unused(struct resolver *resolver);
 
 /* resolve_own.c */

@@ -161,7 +161,8 @@ static bool makes_array(const struct mapping_field *field, const struct value_ty
 /* The plan allows to round or to cut what the column can't hold. */
 static bool cuts(const struct mapping_field *field, const struct value_type *column)
 {
-    return field->allow_loss && is_known(&field->type) && column->kind != VALUE_JSON &&
+    return field->allow_loss && is_known(&field->type) &&
+           (column->kind != VALUE_JSON || field->type.kind == VALUE_JSON) &&
            convert_is_possible(field->type.kind, column->kind);
 }
 
@@ -240,6 +241,19 @@ static void fit_epoch(struct mapping_field *field, const struct value_type *colu
     }
 }
 
+/* In a text an instant keeps its zone, also where the target's own types have none. */
+static void fit_instant(const struct resolver *resolver, struct mapping_field *field,
+                        const struct value_type *column)
+{
+    bool texts = (resolver->target->capabilities & CAPABILITY_TEXT_TIMES) != 0;
+    if (!resolver->same_engine && !texts && !field->cast && field->type.kind == VALUE_TIMESTAMP &&
+        field->type.zoned && column->kind == VALUE_TEXT && column->element == NULL) {
+        field->type = (struct value_type){.kind = VALUE_TEXT};
+        field->cast = true;
+        field->direct = false;
+    }
+}
+
 static void fit_in_table(struct resolver *resolver, struct table_builder *table,
                          struct mapping_field *field)
 {
@@ -249,6 +263,7 @@ static void fit_in_table(struct resolver *resolver, struct table_builder *table,
         column->generated == GENERATED_NO && field->kind != FIELD_CONST) {
         fit_epoch(field, &column->type);
         fit_custom(resolver, table, field, &column->type);
+        fit_instant(resolver, field, &column->type);
         fit_field(resolver, field, &column->type);
     }
 }

@@ -139,7 +139,8 @@ class Arrays(FilesTestCase):
 
     def test_rejects_of_the_target_name_the_element(self):
         self.put("t.json", json.dumps([{"a": 1}] * 50 + [{"a": 18446744073709551615}] + [{"a": 2}] * 50))
-        self.migrate("t.json", "copy.db", code=1)
+        support.make_sqlite(self.path("copy.db"), "CREATE TABLE t (a INTEGER)")
+        self.migrate("t.json", "copy.db", "--existing", "append", code=1)
         reject, = self.rejects(self.state)
         self.assertEqual(reject["key"], {"$file": "t.json", "$line": 51})
 

@@ -472,7 +472,8 @@ class BadLines(Lines):
 
     def test_lines_of_keyless_rows_name_rejects_of_the_target(self):
         self.write_lines("in/t.jsonl", ['{"a":1}'] * 5000 + ['{"a":18446744073709551615}'] + ['{"a":2}'] * 5000)
-        self.run_program("migrate", "--chunk-rows", "1000", "jsonl:in", "x.db", code=1)
+        support.make_sqlite(self.path("x.db"), "CREATE TABLE t (a INTEGER)")
+        self.run_program("migrate", "--existing", "append", "--chunk-rows", "1000", "jsonl:in", "x.db", code=1)
         reject, = rejects(self.path(".transhume"))
         self.assertEqual(reject["key"], {"$file": "t.jsonl", "$line": 5001})
 

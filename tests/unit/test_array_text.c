@@ -60,7 +60,7 @@ static void arrays_are_read(void **state)
 static void what_is_none_is_refused(void **state)
 {
     (void)state;
-    static const char *const cases[] = {"",      "{",       "}",        "{1",      "{1,}",
+    static const char *const cases[] = {"",      "{",       "}",        "{1",       "{1,}",
                                         "{,1}",  "{1}2",    "{\"a}",    "{a\"b\"}", "{{1}",
                                         "[1:2]", "[1:2]={", "{1 2}{3}", "x"};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -107,12 +107,41 @@ static void arrays_are_written(void **state)
     }
 }
 
+/* Elements that came as texts, as out of JSON, are written as the server shows them. */
+static void texts_become_the_servers_words(void **state)
+{
+    (void)state;
+    static const struct value_type instant = {.kind = VALUE_TIMESTAMP, .zoned = true};
+    static const struct value_type clock = {.kind = VALUE_TIME, .zoned = true};
+    static const struct {
+        const char *given;
+        const struct value_type *element;
+        const char *written;
+    } cases[] = {
+        {"{2024-03-31T02:30:00.1235,infinity}", &moment, "{\"2024-03-31 02:30:00.1235\",infinity}"},
+        {"{2024-03-31T02:30:00Z}", &instant, "{\"2024-03-31 02:30:00+00\"}"},
+        {"{12:00:00.000001Z,00:00:00-00:00:01}", &clock, "{12:00:00.000001+00,00:00:00-00:00:01}"},
+        {"{true,{f}}", &truth, "{t,{f}}"},
+        {"{\"\\\\x00ff\"}", &bytes, "{\"\\\\x00ff\"}"},
+        {"{none,Z}", &moment, "{none,Z}"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buffer out = {0};
+        struct error error;
+        struct cell list = read_array(cases[i].given, &text);
+        assert_int_equal(array_text_append(&list, cases[i].element, &out, &error), STATUS_OK);
+        assert_string_equal(buffer_string(&out), cases[i].written);
+        buffer_free(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arrays_are_read),
         cmocka_unit_test(what_is_none_is_refused),
         cmocka_unit_test(arrays_are_written),
+        cmocka_unit_test(texts_become_the_servers_words),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -406,6 +406,9 @@ const struct cell *folder_place(struct arena *arena, const char *file, const cha
 
 extern const struct catalog_functions folder_catalog;
 extern const struct source_functions folder_source;
+/* source_functions.holds: for VALUES_FLOAT and VALUES_INT64; no column passes another test. */
+enum status folder_holds(struct database *self, const char *table, const char *column,
+                         enum value_test test, bool *holds, struct error *error);
 extern const struct target_functions folder_target;
 extern const struct target_functions folder_pipe_target; /* without settle_duplicates */
 

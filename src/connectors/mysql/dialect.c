@@ -114,19 +114,6 @@ static enum status describe(struct sql_database *self, const char *name, struct 
     return status;
 }
 
-static enum status try_value(struct sql_database *self, const struct sql_table *table,
-                             uint32_t column, const struct cell *cell, struct arena *scratch,
-                             struct error *error)
-{
-    const struct mysql_table *facts = mysql_facts_of(table);
-    struct buffer out = {0};
-    (void)self;
-    enum status status =
-        mysql_encode(&facts->columns[column], cell, MYSQL_IN_STATEMENT, scratch, &out, error);
-    buffer_free(&out);
-    return status;
-}
-
 /* ---------------------------------------------------------------- runs */
 
 static enum status enter_run(struct sql_database *self, bool took_over, struct error *error)
@@ -231,7 +218,7 @@ const struct sql_dialect mysql_dialect = {
     .append_exception = append_exception,
     .append_names_query = append_names_query,
     .describe = describe,
-    .try_value = try_value,
+    .try_value = mysql_try_value,
     .enter_run = enter_run,
     .check_claim = check_claim,
     .silence = silence,

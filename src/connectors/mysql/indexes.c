@@ -68,7 +68,7 @@ static void collect_planned(struct mysql_finisher *finisher, const struct target
             continue;
         }
         buffer_clear(&words);
-        mysql_append_index(&words, index);
+        mysql_layout_append_index(finisher->self, table, &layout, index, &words);
         const char *copy = arena_copy(finisher->arena, words.data, words.length);
         clauses->texts[clauses->count++] = (struct text){copy, words.length};
     }

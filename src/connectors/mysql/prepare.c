@@ -136,13 +136,6 @@ static void append_mark(struct buffer *sql, const struct mysql_database *self)
     buffer_free(&mark);
 }
 
-void mysql_append_index(struct buffer *sql, const struct target_index *index)
-{
-    mysql_append(sql, "%s%n (", index->unique ? "UNIQUE KEY " : "KEY ", index->name);
-    mysql_append_names(sql, NULL, index->columns);
-    buffer_append_byte(sql, ')');
-}
-
 /* Unique indexes refuse records one by one; made after the load they would refuse all of them. */
 static void append_planned(struct buffer *sql, const struct mysql_database *self,
                            const struct target_table *table, const struct mysql_layout *layout)
@@ -160,7 +153,7 @@ static void append_planned(struct buffer *sql, const struct mysql_database *self
     for (uint32_t i = 0; i < table->index_count; i++) {
         if (table->indexes[i].unique) {
             buffer_append_string(sql, ", ");
-            mysql_append_index(sql, &table->indexes[i]);
+            mysql_layout_append_index(self, table, layout, &table->indexes[i], sql);
         }
     }
     buffer_format(sql, ") ENGINE=InnoDB%s ROW_FORMAT=DYNAMIC", mysql_text_collation(self));

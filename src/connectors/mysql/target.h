@@ -49,8 +49,6 @@ void mysql_rights_free(struct mysql_rights *rights); /* what is not in an arena;
 /* prepare.c */
 enum status mysql_prepare(struct database *self, const struct prepare_request *request,
                           struct error *error);
-/* "KEY `name` (…)" */
-void mysql_append_index(struct buffer *sql, const struct target_index *index);
 /* Does the table's comment say that the claimed run is making it? */
 bool mysql_is_marked(const struct mysql_database *self, const struct mysql_table *facts);
 /* finish.c */
@@ -76,6 +74,10 @@ struct mysql_layout {
 struct mysql_layout mysql_layout_make(const struct mysql_database *self,
                                       const struct target_table *table, struct arena *arena);
 bool mysql_layout_fits(const struct mysql_layout *layout);
+/* "KEY `name` (…)"; of long texts and bytes a plain one holds the beginnings. */
+void mysql_layout_append_index(const struct mysql_database *self, const struct target_table *table,
+                               const struct mysql_layout *layout, const struct target_index *index,
+                               struct buffer *sql);
 
 /* ---------------------------------------------------------------- definition.c */
 
@@ -118,6 +120,11 @@ uint16_t mysql_bulk_type(const struct mysql_column *column);
 enum status mysql_encode(const struct mysql_column *column, const struct cell *cell,
                          enum mysql_form form, struct arena *scratch, struct buffer *out,
                          struct error *error) MUST_USE;
+
+/* trial.c: struct sql_dialect */
+enum status mysql_try_value(struct sql_database *database, const struct sql_table *table,
+                            uint32_t column, const struct cell *cell, struct arena *scratch,
+                            struct error *error);
 /* A value of the column's kind of one that is neither text nor JSON: itself, or converted. Fails as
  * convert_value does. */
 enum status mysql_of_column(const struct mysql_column *column, const struct cell *cell,

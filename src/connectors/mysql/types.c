@@ -24,7 +24,7 @@ const struct type_mapping mysql_types[MYSQL_TYPE_COUNT] = {
      "widened; -0.0 becomes 0"},
     {"tinyint(1)", VALUE_BOOL, NULL, "tinyint(1), 0 and 1", "widened; reads back as a number"},
     {"varchar(n)", VALUE_TEXT, "in any character set, as UTF-8",
-     "varchar(n), or longtext where no length up to 4,096 is known (in a key or index: "
+     "varchar(n), or longtext where no length up to 4,096 is known (in a key or unique index: "
      "varchar(255)); compared by bytes",
      "exact"},
     {"char(n)", VALUE_TEXT, "without the blanks at the end, which the server drops", NULL, "exact"},
@@ -32,7 +32,7 @@ const struct type_mapping mysql_types[MYSQL_TYPE_COUNT] = {
     {"enum", VALUE_TEXT, "the label", NULL, "exact"},
     {"set", VALUE_TEXT, "the labels, with commas", NULL, "exact"},
     {"varbinary(n)", VALUE_BYTES, "any bytes",
-     "varbinary(n), or longblob where no length up to 4,096 is known (in a key or index: "
+     "varbinary(n), or longblob where no length up to 4,096 is known (in a key or unique index: "
      "varbinary(255))",
      "exact"},
     {"binary(n)", VALUE_BYTES, "with the zeros that it is padded with", NULL, "exact"},

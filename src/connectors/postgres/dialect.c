@@ -121,18 +121,6 @@ static bool append_exception(struct buffer *sql, const char *column, enum value_
     return true;
 }
 
-static enum status try_value(struct sql_database *self, const struct sql_table *table,
-                             uint32_t column, const struct cell *cell, struct arena *scratch,
-                             struct error *error)
-{
-    const struct postgres_table *facts = postgres_facts_of(table);
-    struct buffer out = {0};
-    (void)self;
-    enum status status = postgres_encode(&facts->columns[column], cell, scratch, &out, error);
-    buffer_free(&out);
-    return status;
-}
-
 /* ---------------------------------------------------------------- runs */
 
 static enum status enter_run(struct sql_database *self, bool took_over, struct error *error)
@@ -233,7 +221,7 @@ const struct sql_dialect postgres_dialect = {
     .list = list,
     .append_names_query = append_names_query,
     .describe = describe,
-    .try_value = try_value,
+    .try_value = postgres_try_value,
     .append_exception = append_exception,
     .enter_run = enter_run,
     .check_claim = check_claim,

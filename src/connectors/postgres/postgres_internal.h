@@ -233,6 +233,8 @@ enum status postgres_failure(const struct postgres_database *self, const PGconn 
                              struct error *error);
 /* Is that failure what one record's values made? Then `*code` is its reject's. */
 bool postgres_is_of_record(const PGresult *failure, enum error_code *code);
+/* The same of what its SQLSTATE alone tells. */
+bool postgres_is_state_of_record(const char *state, enum error_code *code);
 /* The connection broke, or its session is being ended. */
 bool postgres_is_lost(const PGconn *connection, const char *sqlstate);
 

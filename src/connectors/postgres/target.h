@@ -84,6 +84,17 @@ enum status postgres_encode(const struct postgres_column *column, const struct c
                             struct arena *scratch, struct buffer *out,
                             struct error *error) MUST_USE;
 
+/* ---------------------------------------------------------------- trial.c */
+
+/* Appends a condition: of the text that the expression gives the column's type would make another
+ * value, since a cast that is written out cuts, rounds and pads. Nothing: the type says so itself. */
+void postgres_append_unfit(struct buffer *sql, const struct postgres_column *column,
+                           const char *text);
+/* struct sql_dialect */
+enum status postgres_try_value(struct sql_database *database, const struct sql_table *table,
+                               uint32_t column, const struct cell *cell, struct arena *scratch,
+                               struct error *error);
+
 /* ---------------------------------------------------------------- claim.c, store.c */
 
 /* Does the guard of the claim stand? If not, ERROR_RUN_FENCED; its row is locked until the

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "engine/check/foresee.h"
+#include "engine/check/orphans.h"
 #include "engine/check/sampling.h"
 #include "engine/join/joining.h"
 #include "engine/rollback/undo.h"
@@ -578,25 +579,28 @@ static void list_entities(struct report *report)
 }
 
 /* Rejects that are certain: the run itself is not refused for them. */
-static void tell_foreseen(struct report *report)
+static enum status tell_foreseen(struct report *report, struct error *error)
 {
     struct buffer lines = {0};
+    uint64_t orphans = 0;
     for (uint32_t i = 0; i < report->session->plan->entity_count; i++) {
         report->out->foreseen_rejects += foresee_rejected(report->foresight, i);
     }
     foresee_tell(report->foresight, &lines);
+    enum status status = orphans_foresee(report->session, &lines, &orphans, error);
+    report->out->foreseen_rejects += orphans;
     add_each_line(report, &lines, add_problem);
     buffer_free(&lines);
+    return status;
 }
 
 /* Records that are read, where they may be. */
 static enum status read_some(struct report *report, struct error *error)
 {
     report->foresight = foresee_create(report->session, report->out->arena);
-    if (sample_streams(report, error) != STATUS_OK) {
+    if (sample_streams(report, error) != STATUS_OK || tell_foreseen(report, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    tell_foreseen(report);
     return tell_loads(report, error);
 }
 
