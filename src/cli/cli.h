@@ -114,6 +114,8 @@ enum status cli_find_plan_of_run(struct cli_call *call, const char **path,
                                  struct error *error) MUST_USE;
 /* From the call's values to the engine's options; what is not given stays unset. */
 void cli_run_options(struct cli_call *call, const char *plan_path, struct run_options *options);
+/* What --schema lists. */
+struct column_list cli_schemas(const struct cli_call *call);
 /* Opens plan and databases. A failure has been printed, and is in `*exit_status`. */
 enum status cli_open_session(struct cli_call *call, const char *plan_path,
                              struct run_session **session, int *exit_status) MUST_USE;

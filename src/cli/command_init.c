@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "connectors/registry.h"
+#include "connectors/scope.h"
 #include "engine/run/opening.h"
 #include "model/time_zone.h"
 #include <string.h>
@@ -59,7 +60,12 @@ static enum status open_source(const struct cli_call *call, struct uri *uri,
     struct open_options options = {.mode = OPEN_SOURCE,
                                    .uri = uri,
                                    .memory_bytes = MEMORY_BYTES,
-                                   .timeout_ms = timeout->is_set ? timeout->number : TIMEOUT_MS};
+                                   .timeout_ms = timeout->is_set ? timeout->number : TIMEOUT_MS,
+                                   .schemas = cli_schemas(call)};
+    if (options.schemas.count > 0 && (connector->capabilities & CAPABILITY_SCHEMAS) == 0) {
+        error_set(error, ERROR_USAGE, uri->shown, "%s has no schemas", connector->title);
+        return error_hint(error, "leave out --schema");
+    }
     return opening_open(connector, uri, &options, call->arena, source, error);
 }
 
@@ -116,6 +122,10 @@ static enum status propose(const struct cli_call *call, struct buffer *yaml, str
         zone != NULL ? time_zone_make(zone, call->arena, &settings.time_zone, error) : STATUS_OK;
     if (status == STATUS_OK) {
         status = open_source(call, source_uri, source_connector, &source, error);
+    }
+    if (status == STATUS_OK &&
+        (call->values[CLI_SCHEMA].is_set || source->scope.others.count > 0)) {
+        settings.schemas = scope_names(&source->scope, call->arena);
     }
     if (status == STATUS_OK) {
         status = source_connector->catalog->describe(source, &schema, error);

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "base/log.h"
+#include "connectors/scope.h"
 #include <string.h>
 #include <unistd.h>
 
@@ -87,8 +88,19 @@ static uint64_t choice_or_unset(const struct cli_call *call, enum cli_option_id 
     return call->values[id].is_set ? (uint64_t)call->values[id].number + 1 : 0;
 }
 
+struct column_list cli_schemas(const struct cli_call *call)
+{
+    const struct cli_value *value = &call->values[CLI_SCHEMA];
+    struct column_list schemas = {0};
+    for (uint32_t i = 0; i < value->list_count; i++) {
+        scope_read_list(value->list[i], call->arena, &schemas);
+    }
+    return schemas;
+}
+
 static void take_lists(const struct cli_call *call, struct run_options *options)
 {
+    options->schemas = cli_schemas(call);
     options->include = call->values[CLI_INCLUDE].list;
     options->include_count = call->values[CLI_INCLUDE].list_count;
     options->exclude = call->values[CLI_EXCLUDE].list;

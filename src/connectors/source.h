@@ -311,6 +311,17 @@ struct catalog_functions {
      */
     enum status (*understands)(struct database *self, const struct schema_column *column,
                                struct column_words *understood, struct error *error);
+    /*
+     * With CAPABILITY_SCHEMAS: from now on names are of this scope, the run's, in place of the one
+     * of the opening. Of a target, or of one that is read to compare: a schema that is not there is
+     * no failure, and prepare makes it. ERROR_USAGE: names of its own schema and of another one
+     * would be the same tables. Control thread, before anything is described.
+     */
+    enum status (*use_scope)(struct database *self, const struct schema_scope *scope,
+                             struct error *error);
+    /* With CAPABILITY_SCHEMAS: as connector.identity, of one of the scope's `others`. */
+    enum status (*identity_in)(struct database *self, const char *schema, struct arena *arena,
+                               const char **identity, struct error *error);
 };
 
 #endif

@@ -136,6 +136,18 @@ const char *plan_document_option(const struct plan_document *document, const cha
                : plan_node_text(plan_node_get(plan_node_get(document->root, "options"), name));
 }
 
+struct column_list plan_document_list(const struct plan_document *document, const char *name,
+                                      struct arena *arena)
+{
+    const struct plan_node *node = plan_node_get(document->root, name);
+    uint32_t count = node == NULL ? 0 : node->kind == PLAN_NODE_LIST ? node->count : 1;
+    const char **names = arena_allocate_zeroed(arena, count + 1u, sizeof *names);
+    for (uint32_t i = 0; i < count; i++) {
+        names[i] = plan_node_text(node->kind == PLAN_NODE_LIST ? node->items[i] : node);
+    }
+    return (struct column_list){names, count};
+}
+
 const char *plan_document_option_place(const struct plan_document *document, const char *name,
                                        char *place, size_t capacity)
 {

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/error.h"
+#include "model/schema.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -51,6 +52,9 @@ const char *plan_document_text(const struct plan_document *document, size_t *len
 /* Options that a plan may give ("jobs", "max_rejects", "chunk_rows", "memory" …) under `options:`;
  * NULL if not there, or if there is no document (NULL). */
 const char *plan_document_option(const struct plan_document *document, const char *name);
+/* A list of texts that stands at its top; empty where the plan does not say. */
+struct column_list plan_document_list(const struct plan_document *document, const char *name,
+                                      struct arena *arena);
 /* Where it stands: "FILE:LINE:COLUMN" in `place`, which is given back. */
 const char *plan_document_option_place(const struct plan_document *document, const char *name,
                                        char *place, size_t capacity);

@@ -134,6 +134,8 @@ static const struct grammar_key plan_keys[] = {
     {"source", FORM_TEXT, NULL, NULL, false, false, "URI of the source"},
     {"target", FORM_TEXT, NULL, NULL, false, false, "URI of the target"},
     {"existing", FORM_CHOICE, NULL, POLICIES, false, false, "what to do about records there"},
+    {"schemas", FORM_TEXT | FORM_LIST, NULL, NULL, false, false,
+     "schemas of the source; MySQL, MariaDB: databases"},
     {"include", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "patterns of source tables"},
     {"exclude", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "patterns of source tables"},
     {"unmatched", FORM_CHOICE | FORM_TEXTS, NULL, "reject|skip", false, false,

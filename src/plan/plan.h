@@ -123,6 +123,7 @@ struct plan_settings {
     uint32_t exclude_count;
     const char *const *renumber; /* names of target tables whose records get new keys */
     uint32_t renumber_count;
+    struct column_list schemas;        /* of the source, as they were chosen, or none */
     const struct schema *there;        /* tables that are in the target, or NULL; borrowed */
     int existing;                      /* enum existing_policy that overrides the plan, or -1 */
     const struct time_zone *time_zone; /* of times that name none, where one is needed, or NULL */

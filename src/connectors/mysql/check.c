@@ -126,6 +126,14 @@ enum status mysql_check_table(struct database *database, const struct check_requ
     MYSQL *connection = NULL;
 
     check_name("table", table->name, out);
+    const char *elsewhere = mysql_database_elsewhere(self, table->name);
+    if (elsewhere != NULL) {
+        char shown[SQL_SHOWN_BYTES];
+        buffer_format(out,
+                      "it is of the database %s, and a run writes into one database: give it "
+                      "another name in a plan, or copy that database by a run of its own\n",
+                      sql_show_name(elsewhere, shown));
+    }
     if (strncmp(table->name, "_transhume_", 11) == 0) {
         buffer_append_string(out, "names that begin with _transhume_ are the ledger's\n");
     }

@@ -189,6 +189,13 @@ static enum status sum(struct sql_database *self, const struct sql_table *table,
                : status;
 }
 
+static void append_names_query(struct buffer *sql, struct sql_database *self)
+{
+    (void)self;
+    buffer_append_string(
+        sql, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()");
+}
+
 const struct sql_dialect mysql_dialect = {
     .name = "mysql",
     .container = "database",
@@ -209,8 +216,7 @@ const struct sql_dialect mysql_dialect = {
     .ask = ask,
     .list = list,
     .append_exception = append_exception,
-    .names_query =
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()",
+    .append_names_query = append_names_query,
     .describe = describe,
     .try_value = mysql_try_value,
     .enter_run = enter_run,

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "connectors/connector.h"
 #include "connectors/sql/database.h"
+#include "connectors/sql/place.h"
 #include "connectors/sql/vigil.h"
 #include <mysql.h>
 #include <pthread.h>
@@ -52,6 +53,7 @@ struct mysql_database {
     struct sql_database sql;
     struct arena *arena; /* lives as long as the instance; control thread only */
     enum open_mode mode;
+    struct schema_scope elsewhere; /* target: databases of its source that are not its own */
     struct mysql_settings settings;
     int64_t timeout_ms;
     bool mariadb;              /* else MySQL */
@@ -257,6 +259,19 @@ enum status mysql_failure(const struct mysql_database *self, MYSQL *connection,
 bool mysql_is_of_record(unsigned number, const char *words, enum error_code *code);
 /* The connection broke, or its session is being ended. */
 bool mysql_is_lost(unsigned number);
+
+/* ---------------------------------------------------------------- scope.c */
+
+/* The databases that are meant, by `open`. */
+enum status mysql_choose_databases(struct mysql_database *self, const struct open_options *open,
+                                   struct error *error) MUST_USE;
+/* catalog_functions: a target only takes note of them. */
+enum status mysql_use_scope(struct database *database, const struct schema_scope *scope,
+                            struct error *error);
+enum status mysql_identity_in(struct database *database, const char *schema, struct arena *arena,
+                              const char **identity, struct error *error);
+/* Target: the other database that its source means by a name; NULL: none. */
+const char *mysql_database_elsewhere(const struct mysql_database *self, const char *table);
 
 /* ---------------------------------------------------------------- quote.c */
 

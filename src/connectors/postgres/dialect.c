@@ -90,6 +90,15 @@ static enum status list(struct sql_database *self, struct buffer *sql, struct ar
     return status;
 }
 
+static void append_names_query(struct buffer *sql, struct sql_database *self)
+{
+    static const char names[] =
+        POSTGRES_WITH_SPACE "SELECT n.lead || c.relname FROM pg_catalog.pg_class c JOIN space n ON "
+                            "n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') "
+                            "AND c.relname NOT LIKE '\\_transhume\\_%' AND " POSTGRES_IS_CALLED;
+    postgres_fill_spaces(sql, server_of(self), names);
+}
+
 static enum status describe(struct sql_database *self, const char *name, struct arena *arena,
                             struct sql_table *table, struct error *error)
 {
@@ -210,10 +219,7 @@ const struct sql_dialect postgres_dialect = {
     .run = run,
     .ask = ask,
     .list = list,
-    .names_query = "SELECT c.relname FROM pg_catalog.pg_class c WHERE c.relkind IN "
-                   "('r', 'p', 'v', 'm', 'f') AND c.relnamespace = "
-                   "(SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = "
-                   "pg_catalog.current_schema())",
+    .append_names_query = append_names_query,
     .describe = describe,
     .try_value = postgres_try_value,
     .append_exception = append_exception,

@@ -357,17 +357,22 @@ static enum status prepare_objects(struct preparing *preparing)
 {
     struct postgres_database *self = preparing->self;
     const struct prepare_request *request = preparing->request;
-    if (request->objects == NULL) {
+    if (request->objects == NULL && self->sql.base.scope.others.count == 0) {
         return STATUS_OK;
     }
     if (postgres_begin(self, &preparing->connection, preparing->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return postgres_end(self, preparing->connection,
-                        postgres_objects_make(self, preparing->connection, request->tables,
-                                              request->table_count, request->objects,
-                                              POSTGRES_BEFORE_TABLES, preparing->error),
-                        preparing->error);
+    enum status status = postgres_check_claim(self, preparing->connection, preparing->error);
+    if (status == STATUS_OK) {
+        status = postgres_schemas_make(self, preparing->connection, request, preparing->error);
+    }
+    if (status == STATUS_OK) {
+        status = postgres_objects_make(self, preparing->connection, request->tables,
+                                       request->table_count, request->objects,
+                                       POSTGRES_BEFORE_TABLES, preparing->error);
+    }
+    return postgres_end(self, preparing->connection, status, preparing->error);
 }
 
 enum status postgres_prepare(struct database *database, const struct prepare_request *request,
@@ -383,7 +388,8 @@ enum status postgres_prepare(struct database *database, const struct prepare_req
 
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
         const struct schema_table *same = request->tables[i].same_engine;
-        status = same != NULL ? postgres_check_told(same, error) : STATUS_OK;
+        status = same != NULL ? postgres_check_told(&preparing.self->sql.base.scope, same, error)
+                              : STATUS_OK;
     }
     status = status == STATUS_OK ? prepare_objects(&preparing) : status;
     status = status == STATUS_OK ? postgres_control(preparing.self, &preparing.connection, error)

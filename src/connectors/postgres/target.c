@@ -100,7 +100,7 @@ enum status postgres_target_describe(struct postgres_database *self, PGconn *con
                                      struct postgres_table *table, struct error *error)
 {
     struct postgres_catalog catalog;
-    if (strlen(name) > POSTGRES_NAME_BYTES_MAX) {
+    if (strlen(sql_place_of(&self->sql, name).name) > POSTGRES_NAME_BYTES_MAX) {
         return STATUS_END;
     }
     if (postgres_catalog_read(self, connection, name, arena, &catalog, error) != STATUS_OK) {
@@ -166,16 +166,17 @@ static enum status target_inspect(struct database *database, const struct target
                                   struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
-    const struct postgres_parameter schema = {.text = self->sql.schema};
+    const struct postgres_parameter spaces = {.text = self->spaces};
     PGconn *connection = NULL;
     PGresult *listed = NULL;
     enum status status = postgres_control(self, &connection, error);
     status = status == STATUS_OK
                  ? postgres_query(self, connection,
-                                  "SELECT c.relname FROM pg_catalog.pg_class c JOIN "
-                                  "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
-                                  "n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
-                                  &schema, 1, SQL_SHORT, ERROR_TARGET_INVALID, &listed, error)
+                                  POSTGRES_WITH_SPACE
+                                  "SELECT n.lead || c.relname FROM pg_catalog.pg_class c JOIN "
+                                  "space n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', "
+                                  "'p', 'v', 'm', 'f') AND " POSTGRES_IS_CALLED,
+                                  &spaces, 1, SQL_SHORT, ERROR_TARGET_INVALID, &listed, error)
                  : status;
     const char **names = status == STATUS_OK ? sorted_names(listed) : NULL;
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
@@ -242,6 +243,7 @@ const struct target_functions postgres_target_functions = {
     .check_objects = postgres_check_objects,
     .tell_unfit_objects = postgres_tell_unfit_objects,
     .tell_unfit_references = postgres_tell_unfit_references,
+    .caveats = postgres_tell_scope,
     .foretell = postgres_foretell,
     .prepare = postgres_prepare,
     .writer_open = postgres_writer_open,

@@ -249,7 +249,7 @@ enum status sql_names(struct database *database, struct arena *arena, struct col
     if (self->dialect->begin(self, SQL_LOOKS, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, self->dialect->names_query);
+    self->dialect->append_names_query(&sql, self);
     enum status status = self->dialect->list(self, &sql, arena, names, error);
     *names = status == STATUS_OK ? leave_out_own(*names) : (struct column_list){0};
     return self->dialect->end(self, status, error);

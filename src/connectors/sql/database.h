@@ -94,7 +94,8 @@ struct sql_dialect {
     /* The first column of a query, which it frees, in `arena`; none of it is NULL. */
     enum status (*list)(struct sql_database *self, struct buffer *sql, struct arena *arena,
                         struct column_list *texts, struct error *error);
-    const char *names_query; /* the names of tables and views, the ledger's too */
+    /* The names of tables and views; the ledger's may be among them. */
+    void (*append_names_query)(struct buffer *sql, struct sql_database *self);
     /* STATUS_END: there is no table of that name. */
     enum status (*describe)(struct sql_database *self, const char *name, struct arena *arena,
                             struct sql_table *table, struct error *error);

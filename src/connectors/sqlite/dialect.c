@@ -221,6 +221,13 @@ static enum status make_place(struct sql_database *self, struct error *error)
     return sqlite_place_make(sqlite, sqlite->control, error);
 }
 
+static void append_names_query(struct buffer *sql, struct sql_database *self)
+{
+    (void)self;
+    buffer_append_string(sql,
+                         "SELECT name FROM main.sqlite_schema WHERE type IN ('table', 'view')");
+}
+
 const struct sql_dialect sqlite_dialect = {
     .make_place = make_place,
     .name = "sqlite",
@@ -232,7 +239,7 @@ const struct sql_dialect sqlite_dialect = {
     .run = run,
     .ask = ask,
     .list = list,
-    .names_query = "SELECT name FROM main.sqlite_schema WHERE type IN ('table', 'view')",
+    .append_names_query = append_names_query,
     .describe = describe,
     .try_value = sqlite_try_value,
     .check_claim = check_claim,

@@ -3,6 +3,7 @@
 #include "engine/copy/care.h"
 #include "engine/copy/copy.h"
 #include "engine/run/home.h"
+#include "engine/run/opening.h"
 #include "engine/run/session.h"
 #include "plan/mapping.h"
 
@@ -248,9 +249,12 @@ enum status session_describe_target(const struct run_session *session, const cha
                                       .uri = session->target_uri,
                                       .memory_bytes = 8 << 20,
                                       .timeout_ms = session->options.timeout_ms,
-                                      .catalog_tables = names};
+                                      .catalog_tables = names,
+                                      .mirrors = true};
     *source = NULL;
-    return connector->open(&open, source, error) == STATUS_OK
+    return connector->open(&open, source, error) == STATUS_OK &&
+                   opening_use_schemas(*source, session->target->scope.others, true, error) ==
+                       STATUS_OK
                ? connector->catalog->describe(*source, schema, error)
                : STATUS_FAILED;
 }

@@ -93,6 +93,11 @@ enum status ledger_header_make(const struct ledger_header *header, struct arena 
     if (object != NULL && header->rejects_orphans) {
         failed |= json_object_set_new(object, "broken_references", json_string("reject")) != 0;
     }
+    if (object != NULL && header->schemas.count > 0) {
+        failed |=
+            json_object_set_new(object, "schemas",
+                                json_texts(header->schemas.names, header->schemas.count)) != 0;
+    }
     if (object != NULL && header->takes_out) {
         failed |= json_object_set_new(object, "takes_out", json_true()) != 0;
     }
@@ -159,6 +164,18 @@ static enum status header_lists_read(const json_t *object, struct arena *arena,
     return STATUS_OK;
 }
 
+static struct column_list schemas_read(const json_t *object, struct arena *arena)
+{
+    const json_t *list = json_object_get(object, "schemas");
+    uint32_t count = (uint32_t)json_array_size(list);
+    const char **names = arena_allocate_zeroed(arena, count + 1u, sizeof(*names));
+    for (uint32_t i = 0; i < count; i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        names[i] = arena_copy_string(arena, name == NULL ? "" : name);
+    }
+    return (struct column_list){names, count};
+}
+
 enum status ledger_header_read(const char *text, struct arena *arena, struct ledger_header *header,
                                struct error *error)
 {
@@ -194,6 +211,7 @@ enum status ledger_header_read(const char *text, struct arena *arena, struct led
     };
     enum status status = header_lists_read(object, arena, header, error);
     renumbered_read(object, arena, header);
+    header->schemas = schemas_read(object, arena);
     status = status == STATUS_OK ? ledger_tables_read(object, arena, header, error) : status;
     if (status == STATUS_OK &&
         (header->run_id == NULL || header->kind == NULL || header->source_identity == NULL ||

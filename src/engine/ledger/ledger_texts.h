@@ -16,7 +16,8 @@
  *          "renumbered":{TABLE:N…},                        (new keys are old ones + N)
  *          "indexes":"rebuild","triggers":"disable",       (only where they are)
  *          "broken_references":"reject",                   (likewise)
- *          "takes_out":true,                               (a repair that deletes records)
+ *          "schemas":[NAME…],                               (likewise: the target's, besides its
+ * own) "takes_out":true,                               (a repair that deletes records)
  *          "keeps_taken":true,                             (and they can be put back)
  *          "delete":HEX,                                   (a repair: xxh3 of delete.jsonl)
  *          "before":ID,                                    (the before-images in the state folder)
@@ -98,14 +99,15 @@ struct ledger_header {
     struct json_t *renumber; /* to be written, as the next two are read; NULL: no table */
     struct ledger_renumbered *renumbered;
     uint32_t renumbered_count;
-    const char *before_id;   /* NULL: no before-images are in the state folder */
-    bool rebuilds_indexes;   /* of tables that are there, for the load */
-    bool disables_triggers;  /* likewise */
-    bool rejects_orphans;    /* --broken-references reject */
-    bool takes_out;          /* a repair that deletes records */
-    bool keeps_taken;        /* and they can be put back; earlier versions refuse by takes_out */
-    const char *delete_hash; /* of a repair's delete.jsonl; NULL: before 0.2 */
-    const char *input_hash;  /* kind rejects */
+    const char *before_id;      /* NULL: no before-images are in the state folder */
+    bool rebuilds_indexes;      /* of tables that are there, for the load */
+    bool disables_triggers;     /* likewise */
+    struct column_list schemas; /* of the target besides its own, of which tables are */
+    bool rejects_orphans;       /* --broken-references reject */
+    bool takes_out;             /* a repair that deletes records */
+    bool keeps_taken;           /* and they can be put back; earlier versions refuse by takes_out */
+    const char *delete_hash;    /* of a repair's delete.jsonl; NULL: before 0.2 */
+    const char *input_hash;     /* kind rejects */
     int64_t input_bytes;
 };
 enum status ledger_header_make(const struct ledger_header *header, struct arena *arena,

@@ -314,6 +314,8 @@ static enum status read_run(struct rollback *rollback, struct error *error)
     if (ledger_status_read(rollback->ledger->status, &run->status, error) != STATUS_OK ||
         ledger_header_read(rollback->ledger->header, run->arena, &run->header, error) !=
             STATUS_OK ||
+        opening_use_schemas(rollback->session.target, run->header.schemas, true, error) !=
+            STATUS_OK ||
         ledger_check_marks(rollback->ledger, &run->status, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

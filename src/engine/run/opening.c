@@ -71,3 +71,13 @@ enum status opening_open(const struct connector *connector, struct uri *uri,
     }
     return STATUS_FAILED;
 }
+
+enum status opening_use_schemas(struct database *database, struct column_list others,
+                                bool leaves_own, struct error *error)
+{
+    const struct catalog_functions *catalog = database->connector->catalog;
+    const struct schema_scope scope = {.others = others, .leaves_own = leaves_own};
+    return others.count == 0 || catalog == NULL || catalog->use_scope == NULL
+               ? STATUS_OK
+               : catalog->use_scope(database, &scope, error);
+}

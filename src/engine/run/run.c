@@ -107,6 +107,7 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
         .ledger = home_is_elsewhere(run->session) ? run->session->home_uri->shown : NULL,
         .plan_path = options->plan_path,
         .learned = run->session->learned,
+        .schemas = options->schemas,
         .include = options->include,
         .include_count = options->include_count,
         .exclude = options->exclude,

@@ -33,11 +33,12 @@ struct run_options {
     uint64_t chunk_rows;      /* 0: chosen */
     uint64_t batch_rows;
     uint64_t batch_bytes;
-    int64_t max_rejects;  /* -1: no bound */
-    bool fail_fast;       /* the first reject ends the run */
-    bool bound_is_said;   /* by one of these two, before options_resolve */
-    int64_t plan_rejects; /* the bound that the plan names, fail_fast as 0; -1: none */
-    int existing;         /* enum existing_policy, -1: the plan's */
+    int64_t max_rejects;        /* -1: no bound */
+    bool fail_fast;             /* the first reject ends the run */
+    bool bound_is_said;         /* by one of these two, before options_resolve */
+    int64_t plan_rejects;       /* the bound that the plan names, fail_fast as 0; -1: none */
+    int existing;               /* enum existing_policy, -1: the plan's */
+    struct column_list schemas; /* of the source; none: what the URI or its connector says */
     const char *const *include;
     uint32_t include_count;
     const char *const *exclude;

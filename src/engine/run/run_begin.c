@@ -182,6 +182,7 @@ void run_fill_header(struct run *run)
     run->header.rebuilds_indexes = preflight_rebuilds_indexes(session);
     run->header.disables_triggers = preflight_disables_triggers(session);
     run->header.rejects_orphans = preflight_rejects_orphans(session);
+    run->header.schemas = session->target->scope.others;
 }
 
 static void fill_stream_facts(struct run *run)

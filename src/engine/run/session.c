@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/secret.h"
+#include "connectors/scope.h"
 #include "connectors/uri.h"
 #include "engine/copy/circles.h"
 #include "engine/copy/copy.h"
@@ -155,6 +156,9 @@ static enum status take_from_local_run(struct run_session *session, struct past_
         options->renumber = local.renumber;
         options->renumber_count = local.renumber_count;
     }
+    if (options->schemas.count == 0 && !given) {
+        options->schemas = local.schemas;
+    }
     if (options->existing < 0) {
         options->existing = local.existing;
         session->existing_is_of_run = local.existing >= 0;
@@ -240,6 +244,34 @@ static enum status check_caps(const struct run_session *session, const struct co
     return STATUS_FAILED;
 }
 
+/* The source's, as they are from now on for this run. */
+static enum status take_schemas(struct run_session *session, struct error *error)
+{
+    struct database *source = session->source;
+    if ((source->capabilities & CAPABILITY_SCHEMAS) != 0) {
+        session->options.schemas = scope_names(&source->scope, session->arena);
+        return STATUS_OK;
+    }
+    if (session->options.schemas.count == 0) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_USAGE, session->source_uri->shown, "%s has no schemas",
+              source->connector->title);
+    return error_hint(error, "leave out --schema, and `schemas:` in the plan");
+}
+
+/* Names of the target mean the source's schemas where both are of one kind, or where it makes what
+ * others have. */
+static enum status give_schemas(struct run_session *session, struct database *target,
+                                struct error *error)
+{
+    const struct database *source = session->source;
+    bool has =
+        source->connector == target->connector || (target->capabilities & CAPABILITY_SCHEMAS) != 0;
+    return has ? opening_use_schemas(target, source->scope.others, source->scope.leaves_own, error)
+               : STATUS_OK;
+}
+
 static enum status open_database(struct run_session *session, const char *text, enum open_mode mode,
                                  struct uri **uri, struct database **database, struct error *error)
 {
@@ -264,7 +296,10 @@ static enum status open_database(struct run_session *session, const char *text, 
         .timeout_ms = session->options.timeout_ms,
         .read_only = session->options.validating,
         .read_units_per_second_max = session->options.read_units_per_second_max,
-        .write_units_per_second_max = session->options.write_units_per_second_max};
+        .write_units_per_second_max = session->options.write_units_per_second_max,
+        .schemas =
+            database == &session->source ? session->options.schemas : (struct column_list){0},
+        .mirrors = database == &session->mirror};
     if ((!session->options.validating &&
          check_caps(session, connector, mode, *uri, error) != STATUS_OK) ||
         opening_open(connector, *uri, &open, session->arena, database, error) != STATUS_OK) {
@@ -272,6 +307,10 @@ static enum status open_database(struct run_session *session, const char *text, 
     }
     (*database)->time_zone = database == &session->source ? NULL : session->time_zone;
     (*database)->jobs = session->options.jobs;
+    if ((database == &session->source && take_schemas(session, error) != STATUS_OK) ||
+        (database == &session->mirror && give_schemas(session, *database, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
     return database == &session->target ? home_open(session, session->options.ledger_uri, error)
                                         : STATUS_OK;
 }
@@ -339,6 +378,57 @@ static enum status check_caps_of_validation(const struct run_session *session,
     return STATUS_OK;
 }
 
+static enum status refuse_same(const struct run_session *session, const char *schema,
+                               struct error *error)
+{
+    if (schema == NULL) {
+        error_set(error, ERROR_SAME_DATABASE, session->target_uri->shown,
+                  "source and target are the same database");
+        return error_hint(error, "name another target");
+    }
+    error_set(error, ERROR_SAME_DATABASE, session->target_uri->shown,
+              "the schema %s of the source would be written to itself", schema);
+    return error_hint(error, "name another target, or choose the source's schemas with --schema");
+}
+
+/* Of several schemas none may be one that is written. */
+static enum status check_schemas(struct run_session *session, struct error *error)
+{
+    const struct catalog_functions *catalog = session->source->connector->catalog;
+    struct database *source = session->source;
+    const char *identity = NULL;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < source->scope.others.count; i++) {
+        const char *schema = source->scope.others.names[i];
+        status = catalog->identity_in(source, schema, session->arena, &identity, error);
+        if (status == STATUS_OK && strcmp(identity, session->target_identity) == 0) {
+            status = refuse_same(session, schema, error);
+        }
+        if (status != STATUS_OK || session->target->connector != source->connector ||
+            (session->target->capabilities & CAPABILITY_SCHEMAS) == 0) {
+            continue;
+        }
+        const char *written = NULL;
+        status = catalog->identity_in(session->target, schema, session->arena, &written, error);
+        if (status == STATUS_OK && strcmp(identity, written) == 0) {
+            status = refuse_same(session, schema, error);
+        }
+    }
+    return status;
+}
+
+/* What is known of both, once both are open. */
+static enum status settle_schemas(struct run_session *session, struct error *error)
+{
+    bool same = strcmp(session->source_identity, session->target_identity) == 0;
+    if (same && !session->source->scope.leaves_own) {
+        return refuse_same(session, NULL, error);
+    }
+    return check_schemas(session, error) == STATUS_OK
+               ? give_schemas(session, session->target, error)
+               : STATUS_FAILED;
+}
+
 static enum status open_endpoints(struct run_session *session, struct error *error)
 {
     const char *source = session->options.source_uri;
@@ -366,13 +456,7 @@ static enum status open_endpoints(struct run_session *session, struct error *err
                       error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (strcmp(session->source_identity, session->target_identity) == 0) {
-        error_set(error, ERROR_SAME_DATABASE, session->target_uri->shown,
-                  "source and target are the same database");
-        error_hint(error, "name another target");
-        return STATUS_FAILED;
-    }
-    return STATUS_OK;
+    return settle_schemas(session, error);
 }
 
 static void prepare_progress(struct run_session *session)
@@ -514,6 +598,9 @@ static enum status open_all(struct run_session *session, const struct run_option
                             const struct past_run *past, struct buffer *faults, struct error *error)
 {
     struct run_options *options = &session->options;
+    if (options->schemas.count == 0 && session->document != NULL) {
+        options->schemas = plan_document_list(session->document, "schemas", session->arena);
+    }
     return options_resolve(options, session->document, error) == STATUS_OK &&
                    (options->time_zone == NULL ||
                     time_zone_make(options->time_zone, session->arena, &session->time_zone,

@@ -339,6 +339,7 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         list_read(object, "include", arena, &run->include, &run->include_count);
         list_read(object, "exclude", arena, &run->exclude, &run->exclude_count);
         list_read(object, "renumber", arena, &run->renumber, &run->renumber_count);
+        list_read(object, "schemas", arena, &run->schemas.names, &run->schemas.count);
     }
     json_decref(object);
     return status;
@@ -355,6 +356,9 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
         "exclude", json_texts(run->exclude, run->exclude_count), "existing", run->existing);
     if (run->renumber_count > 0) {
         json_object_set_new(object, "renumber", json_texts(run->renumber, run->renumber_count));
+    }
+    if (run->schemas.count > 0) {
+        json_object_set_new(object, "schemas", json_texts(run->schemas.names, run->schemas.count));
     }
     if (run->learned) {
         json_object_set_new(object, "learned", json_true());
