@@ -239,7 +239,7 @@ static enum status make_fields(struct making *making, struct cell *cells, struct
     }
     for (uint32_t i = 0; i < mapping->field_count; i++) {
         const struct mapping_field *field = &mapping->fields[i];
-        const struct list_state *state = NULL;
+        struct list_state *state = NULL;
         struct error fault;
         if (field->kind == FIELD_EMBED) {
             state = &making->entity->lists[list++];
