@@ -272,8 +272,7 @@ enum status mapper_nested_find(struct mapper *mapper, const struct list_state *l
  * one that is left out. */
 enum status mapper_nested_place(struct making *making, struct list_state *list, uint32_t item,
                                 struct cell *cell, struct error *error) MUST_USE;
-/* Hands out what belongs to the items of a record's list. After a reject-class failure all that
- * could be made is there. */
+/* Hands out what belongs to the items of a record's list. */
 enum status mapper_nested_fill(struct making *making, struct list_state *top,
                                struct error *error) MUST_USE;
 /* "item 2: lines, item 1: " before what is wrong with an item. */

@@ -259,8 +259,10 @@ static enum status absorb(struct list_state *list, enum status status, struct er
     if (status == STATUS_OK || !mapper_is_reject(error)) {
         return status;
     }
-    mapper_nested_name(list, list->count, error);
-    mapper_list_fail(list, error);
+    if (!mapper_list_top(list)->failed) {
+        mapper_nested_name(list, list->count, error);
+        mapper_list_fail(list, error);
+    }
     return STATUS_OK;
 }
 

@@ -1,6 +1,5 @@
 /* Lists within the items of lists: whose row is whose, and what becomes of them in the end. */
 #include "base/memory.h"
-#include "model/convert.h"
 #include "plan/mapper_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -214,10 +213,21 @@ enum status mapper_nested_place(struct making *making, struct list_state *list, 
     return status == STATUS_OK ? mapper_field(making, list->field, list, cell, error) : status;
 }
 
+/* Its number within the list that it is in, from 1. */
+static uint32_t number_within(const struct list_state *list, uint32_t item)
+{
+    uint32_t number = 1;
+    for (uint32_t i = 0; i < item; i++) {
+        number += list->owners[i] == list->owners[item];
+    }
+    return number;
+}
+
 void mapper_nested_name(const struct list_state *list, uint32_t item, struct error *error)
 {
     for (; list->outer != NULL; list = list->outer) {
-        error_context(error, "%s, item %u: ", list->list->text, (unsigned)item + 1);
+        error_context(error, "%s, item %u: ", list->list->text,
+                      (unsigned)number_within(list, item));
         item = list->owners[item];
     }
     error_context(error, "item %u: ", (unsigned)item + 1);
@@ -272,70 +282,32 @@ static enum status sort_items(struct making *making, const struct list_state *li
     return STATUS_OK;
 }
 
-static enum status cast_list(struct making *making, const struct list_state *list, uint32_t owner,
-                             struct cell *cell, struct error *error)
-{
-    const struct mapping_field *field = list->field;
-    struct cell converted;
-    if (!field->cast) {
-        return STATUS_OK;
-    }
-    if (convert_value(cell, &field->type, field->allow_loss, making->arena, &converted, error) !=
-        STATUS_OK) {
-        if (mapper_is_reject(error)) {
-            error_context(error, "field %s: ", field->name);
-            mapper_nested_name(list->outer, owner, error);
-        }
-        return STATUS_FAILED;
-    }
-    *cell = converted;
-    return STATUS_OK;
-}
-
 static enum status fill(struct making *making, struct list_state *list, struct error *error)
 {
     struct cell *sorted = NULL;
     uint32_t *ends = NULL;
-    enum status result = STATUS_OK;
     if (share_among_twins(making, list, error) != STATUS_OK ||
         sort_items(making, list, &sorted, &ends, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t owner = 0; owner < list->outer->count; owner++) {
         uint32_t begin = owner > 0 ? ends[owner - 1] : 0;
-        struct cell *cell = list->places[owner];
-        struct error fault;
-        if (cell == NULL) {
-            continue;
-        }
-        *cell = cell_items(VALUE_LIST, sorted + begin, ends[owner] - begin);
-        if (cast_list(making, list, owner, cell, &fault) != STATUS_OK && result == STATUS_OK) {
-            error_copy(error, &fault);
-            result = STATUS_FAILED;
+        if (list->places[owner] != NULL) {
+            *list->places[owner] = cell_items(VALUE_LIST, sorted + begin, ends[owner] - begin);
         }
     }
-    return result;
+    return STATUS_OK;
 }
 
 enum status mapper_nested_fill(struct making *making, struct list_state *top, struct error *error)
 {
     struct entity_state *entity = top->entity;
-    enum status result = STATUS_OK;
-    /* those within are filled first: a cast takes a list as it stands */
-    for (uint32_t i = entity->list_count; i > 0; i--) {
-        struct list_state *list = &entity->lists[i - 1];
-        struct error fault;
-        if (list->outer == NULL || mapper_list_top(list) != top ||
-            fill(making, list, &fault) == STATUS_OK) {
-            continue;
-        }
-        if (result == STATUS_OK || !mapper_is_reject(&fault)) {
-            error_copy(error, &fault);
-            result = STATUS_FAILED;
-        }
-        if (!mapper_is_reject(&fault)) {
-            return STATUS_FAILED;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < entity->list_count && status == STATUS_OK; i++) {
+        struct list_state *list = &entity->lists[i];
+        if (list->outer != NULL && mapper_list_top(list) == top) {
+            status = fill(making, list, error);
         }
     }
-    return result;
+    return status;
 }

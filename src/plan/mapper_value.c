@@ -272,14 +272,9 @@ static enum status list_value(struct making *making, struct list_state *list, st
     default:
         break;
     }
-    if (list->inner_count > 0 && list->count > 0) {
-        enum status status = mapper_nested_fill(making, list, error);
-        if (status != STATUS_OK && !mapper_is_reject(error)) {
-            return status;
-        }
-        if (status != STATUS_OK) {
-            mapper_list_fail(list, error);
-        }
+    if (list->inner_count > 0 && list->count > 0 &&
+        mapper_nested_fill(making, list, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     struct cell *items =
         arena_try_allocate(making->arena, ((size_t)list->count + 1) * sizeof *items);
