@@ -70,29 +70,31 @@ static enum status no_memory(const struct list_state *list, struct error *error)
     return error_set(error, ERROR_MEMORY, list->list->text, "no memory for a list");
 }
 
-static bool resize(void **items, size_t count, size_t size)
-{
-    void *grown = reallocarray(*items, count, size);
-    *items = grown != NULL ? grown : *items;
-    return grown != NULL;
-}
-
 static bool grow_inner(struct list_state *list, uint32_t capacity)
 {
     struct item_index *index = &list->index;
-    bool grown = resize((void **)&index->keys, capacity, sizeof *index->keys) &&
-                 resize((void **)&index->twins, capacity, sizeof *index->twins);
+    struct canonical_hash *keys = reallocarray(index->keys, capacity, sizeof *keys);
+    index->keys = keys != NULL ? keys : index->keys;
+    uint32_t *twins = reallocarray(index->twins, capacity, sizeof *twins);
+    index->twins = twins != NULL ? twins : index->twins;
+    bool grown = keys != NULL && twins != NULL;
     for (uint32_t i = 0; grown && i < list->inner_count; i++) {
         struct list_state *inner = &list->inner[i];
-        grown = resize((void **)&inner->places, capacity, sizeof *inner->places);
+        struct cell **places = reallocarray(inner->places, capacity, sizeof(struct cell *));
+        inner->places = places != NULL ? places : inner->places;
+        grown = places != NULL;
     }
     return grown;
 }
 
 enum status mapper_nested_grow(struct list_state *list, uint32_t capacity, struct error *error)
 {
-    if (list->outer != NULL && !resize((void **)&list->owners, capacity, sizeof *list->owners)) {
-        return no_memory(list, error);
+    if (list->outer != NULL) {
+        uint32_t *owners = reallocarray(list->owners, capacity, sizeof *owners);
+        if (owners == NULL) {
+            return no_memory(list, error);
+        }
+        list->owners = owners;
     }
     return list->inner_count == 0 || grow_inner(list, capacity) ? STATUS_OK
                                                                 : no_memory(list, error);
@@ -149,9 +151,11 @@ static enum status make_index(struct list_state *list, struct error *error)
         wanted *= 2;
     }
     if (wanted > index->slot_capacity) {
-        if (!resize((void **)&index->slots, wanted, sizeof *index->slots)) {
+        uint32_t *slots = reallocarray(index->slots, wanted, sizeof *slots);
+        if (slots == NULL) {
             return no_memory(list, error);
         }
+        index->slots = slots;
         index->slot_capacity = wanted;
     }
     memset(index->slots, 0, wanted * sizeof *index->slots);
