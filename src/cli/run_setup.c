@@ -93,6 +93,8 @@ static void take_lists(const struct cli_call *call, struct run_options *options)
     options->include_count = call->values[CLI_INCLUDE].list_count;
     options->exclude = call->values[CLI_EXCLUDE].list;
     options->exclude_count = call->values[CLI_EXCLUDE].list_count;
+    options->renumber = call->values[CLI_RENUMBER].list;
+    options->renumber_count = call->values[CLI_RENUMBER].list_count;
 }
 
 static enum progress_mode progress_mode(const struct cli_call *call)

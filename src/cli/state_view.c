@@ -366,6 +366,23 @@ static void append_repair(const json_t *state, struct buffer *out)
     }
 }
 
+/* "there with other values: album 1, artist 3 (skipped)" */
+static void append_differing(const json_t *state, struct buffer *out)
+{
+    const char *table;
+    json_t *count;
+    const char *separator = "there with other values: ";
+    json_t *tables = json_object_get(state, "differing_there");
+    json_object_foreach(tables, table, count)
+    {
+        buffer_append_string(out, separator);
+        append_printable(out, table);
+        buffer_format(out, " %" JSON_INTEGER_FORMAT, json_integer_value(count));
+        separator = ", ";
+    }
+    buffer_append_string(out, json_object_size(tables) > 0 ? " (skipped)\n" : "");
+}
+
 static void append_not_carried(const json_t *state, struct buffer *out)
 {
     struct buffer sum = {0};
@@ -457,6 +474,7 @@ enum status state_view_append(const char *json, bool running, bool color, struct
         buffer_append_string(out, "foreign keys: missing or broken; the log names them\n");
     }
     append_repair(state, out);
+    append_differing(state, out);
     append_not_carried(state, out);
     buffer_append_byte(out, '\n');
     append_tables(state, color, watch->rows, &sums, out);

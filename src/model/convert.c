@@ -252,6 +252,7 @@ static enum status to_text(const struct conversion *conversion, const struct cel
         status = write_text(conversion, from, false, result);
         break;
     }
+    status = status == STATUS_OK ? convert_strip_nul(conversion, result) : status;
     return status == STATUS_OK ? fit_length(conversion, from, result) : status;
 }
 
@@ -326,19 +327,23 @@ static enum status to_json(const struct conversion *conversion, const struct cel
     if (conversion->to->element != NULL && from->kind == VALUE_TEXT) {
         return json_of_array(conversion, from, result);
     }
+    enum status status = STATUS_OK;
     switch ((enum value_kind)from->kind) {
     case VALUE_JSON:
         *result = *from;
-        return STATUS_OK;
+        break;
     case VALUE_TEXT:
     case VALUE_BYTES:
-        return json_of_text(conversion, from, result);
+        status = json_of_text(conversion, from, result);
+        break;
     case VALUE_LARGE:
     case VALUE_ESCAPE:
         return convert_refuse_kind(conversion, from);
     default:
-        return write_text(conversion, from, true, result);
+        status = write_text(conversion, from, true, result);
+        break;
     }
+    return status == STATUS_OK ? convert_strip_nul(conversion, result) : status;
 }
 
 /* --- to DATE, TIME, TIMESTAMP, INTERVAL and UUID --- */
@@ -355,29 +360,38 @@ static int64_t split_timestamp(int64_t us, int64_t *us_of_day)
     return days;
 }
 
+/* `from` is what the moment was read from. */
+static enum status date_of_moment(const struct conversion *conversion, const struct cell *from,
+                                  const struct cell *moment, struct cell *result)
+{
+    int64_t us;
+    int64_t days = split_timestamp(moment->i64, &us);
+    if ((moment->flags & CELL_SPECIAL) != 0) {
+        days = moment->i64;
+    } else if ((us != 0 || moment->aux != 0 || (moment->flags & CELL_ZONED) != 0) &&
+               !conversion->allow_loss) {
+        return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "its time would be lost");
+    }
+    *result = (struct cell){.kind = VALUE_DATE, .flags = moment->flags & CELL_SPECIAL, .i64 = days};
+    return STATUS_OK;
+}
+
 static enum status to_date(const struct conversion *conversion, const struct cell *from,
                            struct cell *result)
 {
+    struct cell moment;
     switch ((enum value_kind)from->kind) {
     case VALUE_DATE:
         *result = *from;
         return STATUS_OK;
-    case VALUE_TIMESTAMP: {
-        int64_t us;
-        int64_t days = split_timestamp(from->i64, &us);
-        if ((from->flags & CELL_SPECIAL) != 0) {
-            days = from->i64;
-        } else if ((us != 0 || from->aux != 0 || (from->flags & CELL_ZONED) != 0) &&
-                   !conversion->allow_loss) {
-            return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "its time would be lost");
-        }
-        *result =
-            (struct cell){.kind = VALUE_DATE, .flags = from->flags & CELL_SPECIAL, .i64 = days};
-        return STATUS_OK;
-    }
+    case VALUE_TIMESTAMP:
+        return date_of_moment(conversion, from, from, result);
     case VALUE_TEXT:
-        return time_parse_date(from->text, from->length, result) == STATUS_OK
-                   ? STATUS_OK
+        if (time_parse_date(from->text, from->length, result) == STATUS_OK) {
+            return STATUS_OK;
+        }
+        return time_parse_timestamp(from->text, from->length, &moment) == STATUS_OK
+                   ? date_of_moment(conversion, from, &moment, result)
                    : convert_refuse(conversion, from, ERROR_REJECT_TYPE, "it is not an ISO date");
     default:
         return convert_refuse_kind(conversion, from);
@@ -418,30 +432,48 @@ static void round_timestamp(const struct conversion *conversion, struct cell *ti
     }
 }
 
-static enum status to_time(const struct conversion *conversion, const struct cell *from,
-                           struct cell *result)
+/* `from` is what the moment was read from. */
+static enum status time_of_moment(const struct conversion *conversion, const struct cell *from,
+                                  const struct cell *moment, struct cell *result)
 {
+    int64_t us;
+    if ((moment->flags & CELL_SPECIAL) != 0 || !conversion->allow_loss) {
+        return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "its date would be lost");
+    }
+    split_timestamp(moment->i64, &us);
+    *result = (struct cell){
+        .kind = VALUE_TIME, .flags = moment->flags & CELL_ZONED, .i64 = us * 1000 + moment->aux};
+    return STATUS_OK;
+}
+
+/* Before the type's zone and fraction. */
+static enum status read_time(const struct conversion *conversion, const struct cell *from,
+                             struct cell *result)
+{
+    struct cell moment;
     switch ((enum value_kind)from->kind) {
     case VALUE_TIME:
         *result = *from;
-        break;
-    case VALUE_TIMESTAMP: {
-        if ((from->flags & CELL_SPECIAL) != 0 || !conversion->allow_loss) {
-            return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "its date would be lost");
-        }
-        int64_t us;
-        split_timestamp(from->i64, &us);
-        *result = (struct cell){
-            .kind = VALUE_TIME, .flags = from->flags & CELL_ZONED, .i64 = us * 1000 + from->aux};
-        break;
-    }
+        return STATUS_OK;
+    case VALUE_TIMESTAMP:
+        return time_of_moment(conversion, from, from, result);
     case VALUE_TEXT:
-        if (time_parse_time(from->text, from->length, result) != STATUS_OK) {
-            return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "it is not an ISO time");
+        if (time_parse_time(from->text, from->length, result) == STATUS_OK) {
+            return STATUS_OK;
         }
-        break;
+        return time_parse_timestamp(from->text, from->length, &moment) == STATUS_OK
+                   ? time_of_moment(conversion, from, &moment, result)
+                   : convert_refuse(conversion, from, ERROR_REJECT_TYPE, "it is not an ISO time");
     default:
         return convert_refuse_kind(conversion, from);
+    }
+}
+
+static enum status to_time(const struct conversion *conversion, const struct cell *from,
+                           struct cell *result)
+{
+    if (read_time(conversion, from, result) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     if (rounds(conversion)) {
         result->i64 = round_to_fraction(conversion, result->i64);
@@ -556,12 +588,8 @@ static enum status to_interval(const struct conversion *conversion, const struct
     if (from->kind != VALUE_TEXT) {
         return convert_refuse_kind(conversion, from);
     }
-    if (time_parse_interval(from->text, from->length, conversion->arena, result) == STATUS_OK) {
-        return STATUS_OK;
-    }
-    int64_t nanoseconds = 0;
-    if (time_parse_length(from->text, from->length, &nanoseconds) == STATUS_OK) {
-        interval_of(conversion, nanoseconds, result);
+    if (time_parse_interval(from->text, from->length, conversion->arena, result) == STATUS_OK ||
+        time_parse_length(from->text, from->length, conversion->arena, result) == STATUS_OK) {
         return STATUS_OK;
     }
     return convert_refuse(conversion, from, ERROR_REJECT_TYPE,

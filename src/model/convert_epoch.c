@@ -2,6 +2,7 @@
 #include "base/buffer.h"
 #include "model/convert_parts.h"
 #include "model/decimal.h"
+#include "model/time_text.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,9 +20,9 @@ static bool is_time(enum value_kind kind)
 bool convert_counts(enum value_kind from, const struct value_type *to)
 {
     bool number = value_kind_is_number(to->kind);
-    return to->epoch != EPOCH_NONE &&
-           ((number && is_time(from)) || (is_time(to->kind) && to->kind != VALUE_TIME &&
-                                          (value_kind_is_number(from) || from == VALUE_TEXT)));
+    return to->epoch != EPOCH_NONE && ((number && (is_time(from) || from == VALUE_TEXT)) ||
+                                       (is_time(to->kind) && to->kind != VALUE_TIME &&
+                                        (value_kind_is_number(from) || from == VALUE_TEXT)));
 }
 
 /* By how many decimal digits a unit is larger than a nanosecond. */
@@ -203,9 +204,25 @@ static enum status number_of_time(const struct conversion *conversion, const str
                          conversion->error);
 }
 
+/* Of a moment in words; of another text the number that it is. */
+static enum status number_of_text(const struct conversion *conversion, const struct cell *from,
+                                  struct cell *result)
+{
+    struct value_type to = *conversion->to;
+    struct cell moment;
+    to.epoch = EPOCH_NONE;
+    return time_parse_timestamp(from->text, from->length, &moment) == STATUS_OK
+               ? number_of_time(conversion, &moment, result)
+               : convert_value(from, &to, conversion->allow_loss, conversion->arena, result,
+                               conversion->error);
+}
+
 enum status convert_count(const struct conversion *conversion, const struct cell *from,
                           struct cell *result)
 {
-    return is_time((enum value_kind)from->kind) ? number_of_time(conversion, from, result)
-                                                : time_of_number(conversion, from, result);
+    if (is_time((enum value_kind)from->kind)) {
+        return number_of_time(conversion, from, result);
+    }
+    return value_kind_is_number(conversion->to->kind) ? number_of_text(conversion, from, result)
+                                                      : time_of_number(conversion, from, result);
 }

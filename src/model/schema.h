@@ -42,6 +42,7 @@ struct value_type {
     bool dates;        /* TEXT: by declaration days */
     bool moments;      /* TEXT: by declaration days with times */
     bool zero_days;    /* DATE, TIMESTAMP: 0000-00-00 may occur */
+    bool no_nul;       /* TEXT, JSON: U+0000 can't occur, nor its escape in JSON */
     enum text_layout layout; /* TEXT */
     enum epoch_unit epoch;   /* DATE, TIMESTAMP, INTERVAL: of numbers that become it; numbers: of
                                 the times that become it */

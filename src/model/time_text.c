@@ -533,39 +533,31 @@ enum status time_parse_interval(const char *text, size_t length, struct arena *a
     return STATUS_OK;
 }
 
-/* ":MM" or ":MM:SS.fff" behind the hours. */
-static int read_below_hour(struct reading *reading, int64_t *ns)
-{
-    int minute;
-    int second = 0;
-    int64_t fraction = 0;
-    if (!read_byte(reading, ':') || !read_two(reading, 59, &minute)) {
-        return 0;
-    }
-    if (read_byte(reading, ':') &&
-        (!read_two(reading, 59, &second) || !read_fraction(reading, &fraction))) {
-        return 0;
-    }
-    *ns = minute * NS_PER_MINUTE + second * NS_PER_SECOND + fraction;
-    return 1;
-}
-
-enum status time_parse_length(const char *text, size_t length, int64_t *nanoseconds)
+enum status time_parse_length(const char *text, size_t length, struct arena *arena,
+                              struct cell *cell)
 {
     enum { HOUR_DIGITS_MAX = 6 };
     struct reading reading = {text, text + length};
     int negative = read_byte(&reading, '-');
-    const char *start = reading.position;
     int64_t hours = 0;
-    int64_t below = 0;
+    int64_t fraction = 0;
+    int minute;
+    int second = 0;
+    const char *start = reading.position;
     while (reading.position < reading.end && is_digit(*reading.position) &&
            reading.position - start < HOUR_DIGITS_MAX) {
         hours = hours * 10 + (*reading.position++ - '0');
     }
-    if (reading.position == start || !read_below_hour(&reading, &below) ||
+    if (reading.position == start || !read_byte(&reading, ':') ||
+        !read_two(&reading, 59, &minute) ||
+        (read_byte(&reading, ':') &&
+         (!read_two(&reading, 59, &second) || !read_fraction(&reading, &fraction))) ||
         reading.position != reading.end) {
         return STATUS_END;
     }
-    *nanoseconds = (hours * NS_PER_HOUR + below) * (negative ? -1 : 1);
+    int64_t ns = hours * NS_PER_HOUR + minute * NS_PER_MINUTE + second * NS_PER_SECOND + fraction;
+    struct value_interval *interval = arena_allocate(arena, sizeof *interval);
+    *interval = (struct value_interval){.nanoseconds = negative ? -ns : ns};
+    *cell = (struct cell){.kind = VALUE_INTERVAL, .interval = interval};
     return STATUS_OK;
 }

@@ -37,7 +37,8 @@ enum status time_parse_timestamp(const char *text, size_t length, struct cell *c
 struct arena;
 enum status time_parse_interval(const char *text, size_t length, struct arena *arena,
                                 struct cell *cell) MUST_USE;
-/* A length of time as a clock shows it: "26:00:00", "-838:59:59.5"; hours of up to six digits. */
-enum status time_parse_length(const char *text, size_t length, int64_t *nanoseconds) MUST_USE;
+/* A length of time as clocks show it: -26:30, 838:59:59.5. */
+enum status time_parse_length(const char *text, size_t length, struct arena *arena,
+                              struct cell *cell) MUST_USE;
 
 #endif

@@ -258,8 +258,13 @@ static void put_field(struct text_writer *writer, const struct mapping_field *fi
         buffer_append_string(writer->out, " cast");
         put_type(writer->out, &field->type);
     }
-    buffer_format(writer->out, " nulls %d%s\n", (int)field->nulls,
-                  field->allow_loss ? " lossy" : "");
+    if (field->renumber != NULL) {
+        buffer_append_string(writer->out, " renumber ");
+        put_name(writer->out, field->renumber->table);
+    }
+    buffer_format(writer->out, " nulls %d%s%s%s\n", (int)field->nulls,
+                  field->allow_loss ? " lossy" : "", field->zero_is_null ? " zero" : "",
+                  field->empty_is_null ? " empty" : "");
 }
 
 static void put_list(struct text_writer *writer, const struct mapping_list *list)

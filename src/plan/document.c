@@ -103,6 +103,11 @@ const char *plan_document_target(const struct plan_document *document)
     return plan_node_text(plan_node_get(document->root, "target"));
 }
 
+bool plan_document_has_tables(const struct plan_document *document)
+{
+    return document != NULL && plan_node_get(document->root, "tables") != NULL;
+}
+
 bool plan_document_names_table(const struct plan_document *document, const char *name)
 {
     const struct plan_node *tables = plan_node_get(document->root, "tables");

@@ -42,6 +42,8 @@ void plan_document_destroy(struct plan_document *document);
 const char *plan_document_source(const struct plan_document *document);
 const char *plan_document_target(const struct plan_document *document);
 const char *plan_document_path(const struct plan_document *document);
+/* Does it say which tables are made, of which records? NULL: a plain copy, which does not. */
+bool plan_document_has_tables(const struct plan_document *document);
 /* Is it the name of one of its tables, whatever the case? */
 bool plan_document_names_table(const struct plan_document *document, const char *name);
 /* The whole text as read: kept in the state folder and the ledger. */

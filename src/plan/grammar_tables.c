@@ -103,6 +103,8 @@ static const struct grammar_key table_keys[] = {
     {"existing", FORM_CHOICE, NULL, POLICIES, false, false, "what to do about records there"},
     {"columns", FORM_NAMED, &column_map, NULL, false, false, "SQL: types and nulls"},
     {"references", FORM_TEXTS, NULL, NULL, false, false, "SQL: COLUMN: TABLE.COLUMN"},
+    {"renumber", FORM_BOOLEAN, NULL, NULL, false, false,
+     "SQL: its records get new keys, after those that are there"},
     {"entities", FORM_NAMED, &grammar_entity, NULL, false, false, "the kinds of its records"},
     ENTITY_KEYS,
 };
@@ -120,6 +122,10 @@ static const struct grammar_key type_keys[] = {
     {"cast", FORM_TEXT, NULL, NULL, false, false, "the kind that they become"},
     {"type", FORM_TEXT, NULL, NULL, false, false, "SQL: the target's own type: NUMERIC(10,2)"},
     {"lossy", FORM_CHOICE, NULL, "allow", false, false, "rounding or cutting is fine"},
+    {"default", FORM_ANY, NULL, NULL, false, false,
+     "in place of null, and of days 0000-00-00 that the target can't hold"},
+    {"empty", FORM_CHOICE, NULL, "null", false, false, "empty texts become null"},
+    {"drop", FORM_BOOLEAN, NULL, NULL, false, false, "not in the target"},
 };
 static const struct grammar_map type_map = {"a rule of types", type_keys, COUNT(type_keys)};
 

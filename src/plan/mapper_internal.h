@@ -135,6 +135,8 @@ struct making {
     uint64_t bytes;                   /* made so far */
     /* why the record is rejected, found before it is made: made all the same, for the reject */
     const struct error *fault;
+    const struct mapping_field *refusing; /* the field that can't be made; NULL: none */
+    struct cell refused;                  /* the value that its type does not take */
 };
 
 /* What the source's envelope tells, to the record that was appended last; of what was put together

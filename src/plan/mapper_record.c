@@ -177,6 +177,10 @@ void mapper_refuse(struct making *making, const struct error *reason, const stru
     for (uint32_t i = 0; i < keys; i++) {
         key[i] = kept_for_reject(making, "", key_part(making, i));
     }
+    if (making->refusing != NULL) {
+        reject->field = making->refusing;
+        reject->value = kept_for_reject(making, making->refusing->name, &making->refused);
+    }
     reject->source_key = key;
     reject->source_key_count = keys;
     struct record_envelope made;
@@ -227,10 +231,28 @@ static enum status check_key(const struct mapping_field *field, const struct cel
     return STATUS_OK;
 }
 
+/* A field's value. STATUS_FAILED with a reject-class error: the cell is what is kept of it. */
+static enum status make_field(struct making *making, const struct mapping_field *field,
+                              const struct list_state *list, struct cell *cell, struct error *fault)
+{
+    enum status status = mapper_field(making, field, list, cell, fault);
+    if (status != STATUS_OK && mapper_is_reject(fault) && cell->kind == VALUE_MISSING) {
+        mapper_omit(making, field->name, fault->message, cell);
+    }
+    if (status != STATUS_OK && !fault->object[0]) {
+        error_context(fault, "field %s: ", field->name);
+    } else if (status == STATUS_OK) {
+        status = check_key(field, cell, fault);
+    }
+    return status;
+}
+
 /* A reject holds all fields that can be made: the first failure is the reason, the others go on. */
 static enum status make_fields(struct making *making, struct cell *cells, struct error *error)
 {
     const struct mapping *mapping = making->entity->mapping;
+    const struct mapping_field *refusing = NULL; /* of the first failure */
+    struct cell refused = cell_missing();
     uint32_t list = 0;
     enum status result = STATUS_OK;
     if (making->fault != NULL) {
@@ -245,14 +267,10 @@ static enum status make_fields(struct making *making, struct cell *cells, struct
             state = &making->entity->lists[list++];
             making->bytes += state->bytes;
         }
-        enum status status = mapper_field(making, field, state, &cells[i], &fault);
-        if (status != STATUS_OK && mapper_is_reject(&fault) && cells[i].kind == VALUE_MISSING) {
-            mapper_omit(making, field->name, fault.message, &cells[i]);
-        }
-        if (status != STATUS_OK && !fault.object[0]) {
-            error_context(&fault, "field %s: ", field->name);
-        } else if (status == STATUS_OK) {
-            status = check_key(field, &cells[i], &fault);
+        enum status status = make_field(making, field, state, &cells[i], &fault);
+        if (status != STATUS_OK && result == STATUS_OK) {
+            refused = making->refusing == field ? making->refused : cell_missing();
+            refusing = field;
         }
         if (status != STATUS_OK && (result == STATUS_OK || !mapper_is_reject(&fault))) {
             error_copy(error, &fault);
@@ -262,6 +280,8 @@ static enum status make_fields(struct making *making, struct cell *cells, struct
             }
         }
     }
+    making->refusing = refusing;
+    making->refused = refused;
     if (result == STATUS_OK && making->bytes > making->mapper->record_bytes_max &&
         !making->borrow) {
         result =

@@ -342,6 +342,35 @@ static void apply_nulls(const struct mapping_field *field, struct cell *cell)
     }
 }
 
+static bool is_null_by_plan(const struct mapping_field *field, const struct cell *cell)
+{
+    bool day = cell->kind == VALUE_DATE || cell->kind == VALUE_TIMESTAMP;
+    bool zero = day && (cell->flags & CELL_SPECIAL) != 0 && cell->i64 == CELL_ZERO_DATE;
+    bool empty = cell->kind == VALUE_TEXT && cell->length == 0;
+    return (field->zero_is_null && zero) || (field->empty_is_null && empty);
+}
+
+/* The new key of the record, or of the one that is referred to. */
+static enum status move_key(const struct mapping_field *field, struct cell *cell,
+                            struct error *error)
+{
+    int64_t number = cell->i64;
+    if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
+        return STATUS_OK;
+    }
+    if (cell->kind != VALUE_INT64 && (cell->kind != VALUE_UINT64 || cell->u64 > INT64_MAX)) {
+        return error_set(error, ERROR_REJECT_TYPE, field->name,
+                         "%s: it is no whole number, as the keys of the renumbered %s are",
+                         field->name, field->renumber->table);
+    }
+    if (__builtin_add_overflow(number, field->renumber->by, &number)) {
+        return error_set(error, ERROR_REJECT_NUMBER, field->name,
+                         "%s: there is no new number for it", field->name);
+    }
+    *cell = cell_int64(number);
+    return STATUS_OK;
+}
+
 enum status mapper_field(struct making *making, const struct mapping_field *field,
                          struct list_state *list, struct cell *cell, struct error *error)
 {
@@ -360,9 +389,7 @@ enum status mapper_field(struct making *making, const struct mapping_field *fiel
         }
         return status;
     }
-    bool day = cell->kind == VALUE_DATE || cell->kind == VALUE_TIMESTAMP;
-    if (field->zero_is_null && day && (cell->flags & CELL_SPECIAL) != 0 &&
-        cell->i64 == CELL_ZERO_DATE) {
+    if (is_null_by_plan(field, cell)) {
         *cell = cell_null();
     }
     if (there) {
@@ -375,10 +402,15 @@ enum status mapper_field(struct making *making, const struct mapping_field *fiel
         status =
             convert_value(cell, &field->type, field->allow_loss, making->arena, &converted, error);
         if (status != STATUS_OK) {
+            making->refusing = field;
+            making->refused = *cell;
             *cell = cell_missing();
             return status;
         }
         *cell = converted;
+    }
+    if (field->renumber != NULL && move_key(field, cell, error) != STATUS_OK) {
+        return STATUS_FAILED; /* with the old one in it, for who looks the record up */
     }
     /* Made values live in the arena already; only those of the row may have to be copied. */
     if (field->kind == FIELD_VALUE) {

@@ -72,6 +72,16 @@ struct plan_table {
     const char *keys_reason; /* how it was proved, or why not */
 };
 
+/* A table whose records get new keys: the old ones and `by`. */
+struct plan_renumber {
+    const char *table;
+    const char *column;
+    uint32_t stream;
+    uint32_t value; /* the key, among the columns of the stream's request */
+    int64_t by;     /* set by who runs the plan */
+    bool known;     /* `by` is set */
+};
+
 /* Something worth saying before a run: a widened mapping, a column not carried, a trigger left
  * behind. */
 struct plan_note {
@@ -93,6 +103,8 @@ struct plan {
     uint32_t stream_count;
     const struct plan_note *notes;
     uint32_t note_count;
+    struct plan_renumber *renumbers;
+    uint32_t renumber_count;
     const struct schema *source_schema; /* borrowed */
     const struct time_zone *time_zone; /* of times that name none; NULL: they have none; borrowed */
     bool plain;                        /* a copy of tables: it reads no view and no query */
@@ -109,6 +121,8 @@ struct plan_settings {
     uint32_t include_count;
     const char *const *exclude;
     uint32_t exclude_count;
+    const char *const *renumber; /* names of target tables whose records get new keys */
+    uint32_t renumber_count;
     const struct schema *there;        /* tables that are in the target, or NULL; borrowed */
     int existing;                      /* enum existing_policy that overrides the plan, or -1 */
     const struct time_zone *time_zone; /* of times that name none, where one is needed, or NULL */

@@ -202,6 +202,9 @@ static void resolve_all(struct resolver *resolver)
     if (!resolve_stopped(resolver)) {
         resolve_tables(resolver);
     }
+    if (!resolve_stopped(resolver) && resolver->faults.count == 0) {
+        renumber_resolve(resolver);
+    }
     if (resolve_stopped(resolver) || resolver->faults.count > 0) {
         return;
     }

@@ -316,6 +316,9 @@ bool scope_has_value(const struct scope *scope, const char *name, struct scope_v
 /* The sandbox, made when it is first needed; NULL after a fatal error. */
 struct expression_sandbox *resolve_sandbox(struct resolver *resolver);
 
+/* resolve_renumber.c: once fields and references are known, and before streams are finished */
+void renumber_resolve(struct resolver *resolver);
+
 /* resolve_aggregate.c */
 bool aggregate_resolve(struct resolver *resolver, struct scope *scope,
                        const struct plan_node *field, struct scope_value *value);
@@ -359,6 +362,9 @@ bool type_rules_touch(struct resolver *resolver, const struct schema_table *tabl
 void type_rules_apply(struct resolver *resolver, const struct schema_table *table,
                       const struct schema_column *column, const struct table_builder *target,
                       struct mapping_field *field);
+/* Does the first rule that fits the column leave it out? */
+bool type_rules_drop(struct resolver *resolver, const struct schema_table *table,
+                     const struct schema_column *column);
 void type_rules_note_unused(struct resolver *resolver);
 
 /* resolve_own.c */

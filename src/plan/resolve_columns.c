@@ -148,7 +148,8 @@ static void add_column(struct resolver *resolver, const struct table_builder *ta
     const struct plan_node *null = plan_node_get(column_node(table, field->name), "null");
     column->name = field->name;
     column->type = field->type;
-    column->not_null = field->origin != NULL && field->origin->not_null && !field->zero_is_null;
+    bool empties = (field->zero_is_null || field->empty_is_null) && !field->has_default;
+    column->not_null = field->origin != NULL && field->origin->not_null && !empties;
     column->derived = is_derived(field);
     if (null != NULL) {
         column->not_null = plan_node_is_word(null, "false");

@@ -185,7 +185,7 @@ static bool leave_zero_days(const struct own_field *own)
     bool day = field->type.kind == VALUE_DATE || field->type.kind == VALUE_TIMESTAMP;
     bool texts = (own->resolver->target->capabilities & CAPABILITY_TEXT_TIMES) != 0;
     bool zero = given != NULL && strncmp(given, "0000", 4) == 0;
-    bool needed = own->there != NULL && own->there->not_null;
+    bool needed = own->there != NULL && own->there->not_null && !field->has_default;
     if (!day || !field->type.zero_days || texts || needed || is_in_key(own) ||
         (!zero && ask(own, VALUES_DAYS) != OWN_NO)) {
         return false;
@@ -193,9 +193,10 @@ static bool leave_zero_days(const struct own_field *own)
     field->zero_is_null = true;
     field->direct = false;
     resolve_note(own->resolver, false, own->table->name,
-                 "%s (%s) has days 0000-00-00, which the target can't hold: they become NULL; "
+                 "%s (%s) has days 0000-00-00, which the target can't hold: they become %s; "
                  "`types: keep` rejects their records",
-                 own->column->name, own->column->type.native);
+                 own->column->name, own->column->type.native,
+                 field->has_default ? "the plan's default" : "NULL");
     return true;
 }
 

@@ -161,7 +161,8 @@ static bool makes_array(const struct mapping_field *field, const struct value_ty
 /* The plan allows to round or to cut what the column can't hold. */
 static bool cuts(const struct mapping_field *field, const struct value_type *column)
 {
-    return field->allow_loss && is_known(&field->type) && column->kind != VALUE_JSON &&
+    return field->allow_loss && is_known(&field->type) &&
+           (column->kind != VALUE_JSON || field->type.kind == VALUE_JSON) &&
            convert_is_possible(field->type.kind, column->kind);
 }
 

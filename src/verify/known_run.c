@@ -3,6 +3,7 @@
 #include "base/secret.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/policies.h"
+#include "engine/run/renumber.h"
 #include "plan/canonical_text.h"
 #include "verify/steps.h"
 #include <string.h>
@@ -134,6 +135,9 @@ static enum status check_plan(struct verify *verify, const struct ledger_header 
 {
     const struct run_session *session = verify->session;
     if (strcmp(header->mapping_hash, session->plan->mapping_hash) == 0) {
+        if (is_copy(header) && renumber_take(session->plan, header, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
         return take_policies(verify, header, error);
     }
     if (!verify->options.plan_given) {
@@ -334,7 +338,7 @@ enum status steps_find_run(struct verify *verify, struct error *error)
     result->source = arena_copy_string(verify->arena, session->source_uri->shown);
     result->target = arena_copy_string(verify->arena, session->target_uri->shown);
     result->target_identity = arena_copy_string(verify->arena, session->target_identity);
-    if (find_run(verify, error) != STATUS_OK) {
+    if (find_run(verify, error) != STATUS_OK || renumber_check(session->plan, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     name_files(verify);

@@ -326,6 +326,40 @@ static void to_text_and_bytes(void **state)
         .kind = VALUE_##kind_name, .zoned = true \
     }
 
+/* Only where the type can't hold it, and where that is allowed. */
+static void nuls_are_taken_out(void **state)
+{
+    static const struct {
+        enum value_kind kind;
+        const char *text;
+        size_t length;
+        const char *stripped;
+    } cases[] = {
+        {VALUE_TEXT, "\0a\0\0b\0", 6, "ab"},
+        {VALUE_TEXT, "\0", 1, ""},
+        {VALUE_TEXT, "\\u0000", 6, "\\u0000"},
+        {VALUE_JSON, "[\"\\u0000a\\u0000\"]", 17, "[\"a\"]"},
+        {VALUE_JSON, "\"\\\\u0000\"", 9, "\"\\\\u0000\""},
+        {VALUE_JSON, "\"\\\\\\u0000\"", 10, "\"\\\\\""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct cell from = cell_text(cases[i].text, cases[i].length);
+        struct value_type to = {.kind = cases[i].kind, .no_nul = true};
+        struct cell result;
+        from.kind = (uint8_t)cases[i].kind;
+        assert_int_equal(convert_value(&from, &to, true, arena, &result, &error), STATUS_OK);
+        assert_int_equal(result.kind, cases[i].kind);
+        assert_int_equal(result.length, strlen(cases[i].stripped));
+        assert_memory_equal(result.text, cases[i].stripped, result.length);
+        assert_int_equal(convert_value(&from, &to, false, arena, &result, &error), STATUS_OK);
+        assert_int_equal(result.length, cases[i].length);
+        to.no_nul = false;
+        assert_int_equal(convert_value(&from, &to, true, arena, &result, &error), STATUS_OK);
+        assert_int_equal(result.length, cases[i].length);
+    }
+}
+
 static void to_times(void **state)
 {
     (void)state;
@@ -792,6 +826,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(to_floats, set_up, tear_down),
         cmocka_unit_test_setup_teardown(to_decimals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(to_text_and_bytes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nuls_are_taken_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(to_times, set_up, tear_down),
         cmocka_unit_test_setup_teardown(to_uuids, set_up, tear_down),
         cmocka_unit_test_setup_teardown(to_containers, set_up, tear_down),

@@ -139,7 +139,7 @@ enum status mysql_check_table(struct database *database, const struct check_requ
         buffer_append_string(out, "the target has a view of this name, which is not written to\n");
     } else if (status != STATUS_FAILED) {
         for (uint32_t i = 0; found && i < request->shape_count; i++) {
-            sql_check_shape(table, facts.schema, request->shapes[i], strcasecmp, out);
+            sql_check_shape(request, i, facts.schema, strcasecmp, out);
         }
         if (found && facts.engine != NULL && strcasecmp(facts.engine, "InnoDB") != 0) {
             buffer_format(out,

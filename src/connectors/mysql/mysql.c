@@ -68,7 +68,8 @@ static const char *const failpoints[] = {"mysql.before_empty",        "mysql.bef
                                          "mysql.after_rename",        "mysql.before_drop",
                                          "mysql.after_remove_table",  "mysql.before_forget",
                                          "mysql.after_forget",        "mysql.after_sweep",
-                                         "mysql.snapshot_begun",      NULL};
+                                         "mysql.snapshot_begun",      "mysql.before_fill",
+                                         "mysql.after_fill",          NULL};
 
 /* ---------------------------------------------------------------- how to connect */
 

@@ -160,7 +160,8 @@ enum status mysql_list_own(struct mysql_database *self, MYSQL *connection, const
 
 static bool is_of_run(const char *table, const char *run_id)
 {
-    static const char *const kinds[] = {MYSQL_OWN_KEYS, MYSQL_OWN_DROPPED, MYSQL_OWN_UNDO};
+    static const char *const kinds[] = {MYSQL_OWN_KEYS, MYSQL_OWN_DROPPED, MYSQL_OWN_UNDO,
+                                        MYSQL_OWN_LATER};
     bool found = run_id == NULL;
     for (size_t i = 0; !found && i < sizeof kinds / sizeof kinds[0]; i++) {
         char prefix[SQL_OWN_NAME_BYTES];

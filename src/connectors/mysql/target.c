@@ -1,7 +1,7 @@
 /* MySQL and MariaDB as a target: transactions of the control thread, looking at tables, counting.
  */
-#include "connectors/mysql/target.h"
 #include "connectors/mysql/crew.h"
+#include "connectors/mysql/later.h"
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/orphans.h"
 #include "connectors/mysql/rebuild.h"
@@ -223,10 +223,13 @@ const struct target_functions mysql_target_functions = {
     .poll = mysql_writer_poll,
     .commit = mysql_writer_commit,
     .chunk_abandon = mysql_writer_chunk_abandon,
+    .later_prepare = mysql_later_prepare,
+    .later_fill = mysql_later_fill,
     .after_load = mysql_after_load,
     .fetch = sql_fetch,
     .delete_records = sql_delete_records,
     .tell_partnerless = mysql_tell_partnerless,
+    .highest_key = sql_highest_key,
     .count = target_count,
     .tell_orphans = sql_orphans_tell,
     .normal_form = target_normal_form,

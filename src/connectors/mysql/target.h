@@ -171,6 +171,7 @@ enum status mysql_forget_notes(struct mysql_database *self, MYSQL *connection, c
 #define MYSQL_OWN_KEYS "key"     /* keys that the run wrote into a table that held records */
 #define MYSQL_OWN_DROPPED "drop" /* a table that a rollback is about to drop */
 #define MYSQL_OWN_UNDO "undo"    /* undo.c, orphans.c */
+#define MYSQL_OWN_LATER "later"  /* later.h */
 void mysql_own_name(const struct mysql_database *self, const char *kind, const char *table,
                     char name[SQL_OWN_NAME_BYTES]);
 void mysql_append_key_table(struct buffer *sql, const struct mysql_database *self,

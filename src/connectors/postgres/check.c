@@ -357,7 +357,7 @@ enum status postgres_check_table(struct database *database, const struct check_r
         return STATUS_OK;
     }
     for (uint32_t i = 0; facts != NULL && i < request->shape_count; i++) {
-        sql_check_shape(table, facts->schema, request->shapes[i], strcmp, out);
+        sql_check_shape(request, i, facts->schema, strcmp, out);
     }
     /* ON CONFLICT needs a unique index over exactly the key's columns */
     sql_check_key(table, facts != NULL ? facts->schema : NULL, strcmp,

@@ -79,7 +79,8 @@ static const char *const failpoints[] = {
     "postgres.after_objects",        "postgres.before_forget",
     "postgres.after_forget",         "postgres.before_delete",
     "postgres.after_delete",         "postgres.before_hold",
-    "postgres.before_slice",         NULL,
+    "postgres.before_slice",         "postgres.before_fill",
+    "postgres.after_fill",           NULL,
 };
 
 /* ---------------------------------------------------------------- how to connect */

@@ -2,10 +2,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "connectors/sql/check.h"
 #include "connectors/postgres/keys.h"
+#include "connectors/postgres/later.h"
 #include "connectors/postgres/orphans.h"
 #include "connectors/postgres/rebuild.h"
+#include "connectors/sql/check.h"
 #include "connectors/sql/finding.h"
 #include "connectors/sql/normal.h"
 #include <stdlib.h>
@@ -250,10 +251,13 @@ const struct target_functions postgres_target_functions = {
     .poll = postgres_writer_poll,
     .commit = postgres_writer_commit,
     .chunk_abandon = postgres_writer_chunk_abandon,
+    .later_prepare = postgres_later_prepare,
+    .later_fill = postgres_later_fill,
     .after_load = postgres_after_load,
     .fetch = sql_fetch,
     .delete_records = sql_delete_records,
     .tell_partnerless = postgres_tell_partnerless,
+    .highest_key = sql_highest_key,
     .count = target_count,
     .settle_duplicates = postgres_lost_tell,
     .tell_orphans = sql_orphans_tell,

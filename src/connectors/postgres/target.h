@@ -125,11 +125,12 @@ enum status postgres_forget_notes(struct postgres_database *self, PGconn *connec
 /*
  * Tables of ours beside those of the plan, "_transhume_KIND_RUN_HASH" with the hash of the table's
  * name: images for a rollback (sql_undo_name); keys that the run wrote into a table that held
- * records; records that were moved out of the way (lost.c).
+ * records; records that were moved out of the way (lost.c); references to later records (later.h).
  */
 #define POSTGRES_OWN_UNDO "undo"
 #define POSTGRES_OWN_KEYS "key"
 #define POSTGRES_OWN_LOST "lost"
+#define POSTGRES_OWN_LATER "later"
 /* Of the claimed run. */
 void postgres_append_own_table(struct buffer *sql, const struct postgres_database *self,
                                const char *kind, const char *table);

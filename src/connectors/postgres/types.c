@@ -169,6 +169,7 @@ struct postgres_type postgres_type_of(uint32_t oid, char kind_of_type, int32_t m
     }
     read_modifier(oid, modifier, &made.type);
     made.type.fraction = fraction_of(made.type.kind, modifier);
+    made.type.no_nul = made.type.kind == VALUE_TEXT || made.format == POSTGRES_AS_JSONB;
     return made;
 }
 
@@ -298,15 +299,16 @@ bool postgres_native_type(const char *declared, struct value_type *type)
         bool limited = names[i].numbers == 'n' || names[i].numbers == 'p';
         bool one = count == 0 && strncasecmp(declared, "char", length) == 0 && length == 4;
         one = one || (count == 0 && length == 9 && names[i].numbers == 'n');
-        *type =
-            (struct value_type){.kind = names[i].kind,
-                                .zoned = names[i].zoned,
-                                .precision = one       ? 1
-                                             : limited ? (int32_t)number[0]
-                                                       : 0,
-                                .scale = names[i].numbers == 'p' ? (int32_t)number[1] : 0,
-                                .fraction = fraction_of(names[i].kind, count > 0 ? number[0] : -1),
-                                .native = declared};
+        *type = (struct value_type){
+            .kind = names[i].kind,
+            .zoned = names[i].zoned,
+            .precision = one       ? 1
+                         : limited ? (int32_t)number[0]
+                                   : 0,
+            .scale = names[i].numbers == 'p' ? (int32_t)number[1] : 0,
+            .fraction = fraction_of(names[i].kind, count > 0 ? number[0] : -1),
+            .no_nul = names[i].kind == VALUE_TEXT || strcasecmp(names[i].text, "jsonb") == 0,
+            .native = declared};
         return true;
     }
     return false;

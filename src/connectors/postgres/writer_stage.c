@@ -388,6 +388,7 @@ enum status writer_stage_apply(struct writer *writer, uint32_t count, PGresult *
     if (status == STATUS_OK && pass.plan->facts->inherited && (undo || overwrites)) {
         status = take_out_inherited(&pass);
     }
+    status = status == STATUS_OK ? writer_later_lay_aside(&pass) : status;
     if (status == STATUS_OK && undo) {
         status = check_key_at_once(&pass);
     }

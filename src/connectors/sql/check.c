@@ -84,19 +84,29 @@ void sql_check_generated(const struct target_table *table, const char *field,
                   shown, shown);
 }
 
-void sql_check_shape(const struct target_table *table, const struct schema_table *present,
-                     const struct shape *shape, int (*compare_names)(const char *, const char *),
-                     struct buffer *out)
+void sql_tell_no_column(const struct check_request *request, uint32_t shape, uint32_t field,
+                        struct buffer *out)
 {
     char shown[SQL_SHOWN_BYTES];
+    const char *line = request->leaving_out != NULL ? request->leaving_out[shape][field] : NULL;
+    buffer_format(out, "the table in the target has no column %s%s%s\n",
+                  sql_show_name(request->shapes[shape]->fields[field].name, shown),
+                  line != NULL ? "; a plan can leave it out: " : "", line != NULL ? line : "");
+}
+
+void sql_check_shape(const struct check_request *request, uint32_t number,
+                     const struct schema_table *present,
+                     int (*compare_names)(const char *, const char *), struct buffer *out)
+{
+    char shown[SQL_SHOWN_BYTES];
+    const struct shape *shape = request->shapes[number];
     for (uint32_t i = 0; i < shape->field_count; i++) {
         const char *field = shape->fields[i].name;
         const struct schema_column *column = find_column(present, field, compare_names);
         if (column == NULL) {
-            buffer_format(out, "the table in the target has no column %s\n",
-                          sql_show_name(field, shown));
+            sql_tell_no_column(request, number, i, out);
         } else if (column->generated != GENERATED_NO) {
-            sql_check_generated(table, field, compare_names, out);
+            sql_check_generated(request->table, field, compare_names, out);
         }
     }
     for (uint32_t i = 0; i < present->column_count; i++) {

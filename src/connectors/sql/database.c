@@ -2,6 +2,7 @@
 #include "connectors/sql/database.h"
 #include "base/failpoint.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "connectors/sql/store.h"
 #include "connectors/store_key.h"
 #include <stdio.h>
@@ -217,6 +218,27 @@ static struct column_list leave_out_own(struct column_list names)
         }
     }
     return (struct column_list){kept, count};
+}
+
+enum status sql_highest_key(struct database *database, const char *table, const char *column,
+                            int64_t *highest, bool *any, struct error *error)
+{
+    struct sql_database *self = sql_database_of(database);
+    struct arena *arena = arena_create(0);
+    struct buffer sql = {0};
+    const char *text = NULL;
+    buffer_append_string(&sql, "SELECT max(");
+    self->dialect->append_name(&sql, column);
+    buffer_append_string(&sql, ") FROM ");
+    self->dialect->append_table(&sql, self, table);
+    enum status status = self->dialect->ask(self, &sql, arena, &text, error);
+    *any = status == STATUS_OK && text != NULL;
+    if (*any && text_to_int64(text, strlen(text), highest) != STATUS_OK) {
+        status = error_set(error, ERROR_TARGET_INVALID, table, "its highest %s is %s, no integer",
+                           column, text);
+    }
+    arena_destroy(arena);
+    return status;
 }
 
 enum status sql_names(struct database *database, struct arena *arena, struct column_list *names,

@@ -175,6 +175,8 @@ enum status sql_end_between(struct sql_database *self, const char *before, const
 /* source_functions.holds */
 enum status sql_holds(struct database *self, const char *table, const char *column,
                       enum value_test test, bool *holds, struct error *error);
+enum status sql_highest_key(struct database *self, const char *table, const char *column,
+                            int64_t *highest, bool *any, struct error *error);
 enum status sql_names(struct database *self, struct arena *arena, struct column_list *names,
                       struct error *error);
 enum status sql_claimed(struct database *self, const struct run_claim *claim, struct error *error);

@@ -443,6 +443,7 @@ const struct target_functions sqlite_target = {
     .fetch = sql_fetch,
     .delete_records = sql_delete_records,
     .tell_partnerless = sqlite_tell_partnerless,
+    .highest_key = sql_highest_key,
     .count = target_count,
     .tell_orphans = sql_orphans_tell,
     .normal_form = sqlite_target_normal_form,

@@ -4,10 +4,12 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "engine/check/foresee.h"
+#include "engine/check/orphans.h"
 #include "engine/check/sampling.h"
 #include "engine/join/joining.h"
 #include "engine/rollback/undo.h"
 #include "engine/run/home.h"
+#include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -578,25 +580,28 @@ static void list_entities(struct report *report)
 }
 
 /* Rejects that are certain: the run itself is not refused for them. */
-static void tell_foreseen(struct report *report)
+static enum status tell_foreseen(struct report *report, struct error *error)
 {
     struct buffer lines = {0};
+    uint64_t orphans = 0;
     for (uint32_t i = 0; i < report->session->plan->entity_count; i++) {
         report->out->foreseen_rejects += foresee_rejected(report->foresight, i);
     }
     foresee_tell(report->foresight, &lines);
+    enum status status = orphans_foresee(report->session, &lines, &orphans, error);
+    report->out->foreseen_rejects += orphans;
     add_each_line(report, &lines, add_problem);
     buffer_free(&lines);
+    return status;
 }
 
 /* Records that are read, where they may be. */
 static enum status read_some(struct report *report, struct error *error)
 {
     report->foresight = foresee_create(report->session, report->out->arena);
-    if (sample_streams(report, error) != STATUS_OK) {
+    if (sample_streams(report, error) != STATUS_OK || tell_foreseen(report, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    tell_foreseen(report);
     return tell_loads(report, error);
 }
 
@@ -610,7 +615,8 @@ enum status run_check(struct run_session *session, struct check_report *out, str
     bool failed = find_problems(&report, error) != STATUS_OK;
     bool readable = report.preflight.lacking_count == 0;
     failed = failed || (readable && (session_snapshot(session, 1, error) != STATUS_OK ||
-                                     session_describe_streams(session, error) != STATUS_OK));
+                                     session_describe_streams(session, error) != STATUS_OK ||
+                                     renumber_measure(session, error) != STATUS_OK));
     failed = failed || find_notes(&report, error) != STATUS_OK ||
              (readable && read_some(&report, error) != STATUS_OK);
     preflight_free(&report.preflight);

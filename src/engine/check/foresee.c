@@ -2,9 +2,8 @@
 #include "engine/check/foresee.h"
 
 #include "base/text.h"
-#include "model/convert.h"
+#include "engine/check/remedy.h"
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { REASONS_MAX = 100, REASON_BYTES = 400 };
@@ -84,22 +83,23 @@ static void note(struct foresight *foresight, uint32_t entity, enum error_code c
     }
 }
 
-/* The mapping's reasons begin with the field that they are about: "field at: ". */
-static void take_rejects(struct foresight *foresight, const struct parcel *parcel)
+static void take_reject(struct foresight *foresight, const struct mapper_reject *reject)
 {
-    for (uint32_t i = 0; i < parcel->reject_count; i++) {
-        const struct mapper_reject *reject = &parcel->rejects[i];
-        struct foreseen_entity *entity = &foresight->entities[reject->entity];
-        static const char prefix[] = "field ";
-        bool named = strncmp(reject->reason, prefix, strlen(prefix)) == 0;
-        const char *reason = reject->reason + (named ? strlen(prefix) : 0);
-        const char *colon = named ? strstr(reason, ": ") : NULL;
-        char field[REASON_BYTES];
-        text_printable(reason, colon != NULL ? (size_t)(colon - reason) : 0, field, sizeof(field));
-        entity->seen++;
-        entity->rejected++;
-        note(foresight, reject->entity, reject->code, colon != NULL ? field : NULL, reason, NULL);
-    }
+    struct foreseen_entity *entity = &foresight->entities[reject->entity];
+    const struct remedy_case refused = {.session = foresight->session,
+                                        .entity = reject->entity,
+                                        .field = reject->field,
+                                        .value = &reject->value,
+                                        .scratch = foresight->scratch};
+    arena_reset(foresight->scratch);
+    const char *field = reject->field != NULL ? reject->field->name : NULL;
+    static const char prefix[] = "field "; /* as in "field at: …" */
+    bool named = strncmp(reject->reason, prefix, strlen(prefix)) == 0;
+    const char *reason = reject->reason + (named ? strlen(prefix) : 0);
+    entity->seen++;
+    entity->rejected++;
+    note(foresight, reject->entity, reject->code, field, reason,
+         reject->value.kind != VALUE_MISSING ? remedy_find(&refused) : NULL);
 }
 
 /* ---- values in tables that are there */
@@ -121,81 +121,6 @@ static enum status find_trial(struct foresight *foresight, uint32_t number, stru
         seen->trial = NULL;
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
-}
-
-static bool is_time(enum value_kind kind)
-{
-    return kind == VALUE_TIMESTAMP || kind == VALUE_DATE || kind == VALUE_INTERVAL;
-}
-
-/* What a number seems to count that is put where a moment should be, by its size: the years from
- * 1973 to 5138 in each unit, none of which overlap. NULL: it is no such number. */
-static const char *epoch_of(const struct cell *cell)
-{
-    static const char *const units[] = {"epoch_s", "epoch_ms", "epoch_us", "epoch_ns"};
-    const struct value_type number = {.kind = VALUE_FLOAT64};
-    struct arena *arena = arena_create(0);
-    struct cell value = {0};
-    struct error ignored;
-    const char *unit = NULL;
-    if (convert_value(cell, &number, true, arena, &value, &ignored) == STATUS_OK) {
-        double least = 1e8;
-        for (size_t i = 0; unit == NULL && i < sizeof units / sizeof units[0]; i++) {
-            unit = value.f64 >= least && value.f64 < 1000 * least ? units[i] : NULL;
-            least *= 1000;
-        }
-    }
-    arena_destroy(arena);
-    return unit;
-}
-
-/* The line by which the value is rounded to what the column takes; NULL: that is not what is wrong
- * with it. */
-static const char *rounding(const struct foresight *foresight, const char *name,
-                            const struct cell *cell, const struct value_type *type)
-{
-    struct value_type wanted = *type;
-    struct cell made;
-    struct error ignored;
-    char limits[32] = "";
-    wanted.dynamic = false;
-    if (!value_kind_is_number(type->kind) ||
-        convert_value(cell, &wanted, false, foresight->scratch, &made, &ignored) == STATUS_OK ||
-        convert_value(cell, &wanted, true, foresight->scratch, &made, &ignored) != STATUS_OK) {
-        return NULL;
-    }
-    if (type->kind == VALUE_DECIMAL && type->precision > 0) {
-        snprintf(limits, sizeof limits, "(%d,%d)", type->precision, type->scale);
-    }
-    return arena_format(foresight->scratch,
-                        "a plan can say `types: { %s: { column: %s, cast: \"%s%s\", lossy: allow } "
-                        "}`, which rounds it",
-                        name, name, value_kind_name(type->kind), limits);
-}
-
-/* The line of a plan by which a value that the column does not take would become one that it does;
- * NULL: none is known. */
-static const char *remedy_of_value(const struct foresight *foresight, const char *table,
-                                   const char *name, const struct cell *cell)
-{
-    const struct schema_table *there = schema_find_table(foresight->session->there, table);
-    int at = there != NULL ? schema_find_column(there, name) : -1;
-    enum value_kind kind = at >= 0 ? there->columns[at].type.kind : VALUE_MISSING;
-    enum value_kind from = (enum value_kind)cell->kind;
-    const char *unit =
-        is_time(kind) && (value_kind_is_number(from) || from == VALUE_TEXT) ? epoch_of(cell) : NULL;
-    if (unit != NULL) {
-        return arena_format(foresight->scratch,
-                            "a plan can say `types: { %s: { column: %s, cast: %s, from: %s } }`",
-                            name, name, value_kind_name(kind), unit);
-    }
-    if (is_time(from) && value_kind_is_number(kind)) {
-        return arena_format(foresight->scratch,
-                            "a plan can say `types: { %s: { column: %s, cast: %s, to: epoch_s } }`,"
-                            " or epoch_ms, epoch_us, epoch_ns",
-                            name, name, value_kind_name(kind));
-    }
-    return at >= 0 ? rounding(foresight, name, cell, &there->columns[at].type) : NULL;
 }
 
 /* A run's reject says the first value that the table does not take; who prepares one wants to know
@@ -220,10 +145,15 @@ static enum status try_row(struct foresight *foresight, const struct batch *batc
             return error_copy(error, &why);
         }
         const char *reason = arena_format(foresight->scratch, "%s: %s", name, why.message);
-        const struct plan *plan = foresight->session->plan;
-        const char *table = plan->tables[plan->entities[batch->entity].table].target.name;
-        note(foresight, batch->entity, why.code, name, reason,
-             remedy_of_value(foresight, table, name, &cells[i]));
+        const struct remedy_case refused = {
+            .session = foresight->session,
+            .entity = batch->entity,
+            .field =
+                mapping_find_field(foresight->session->plan->entities[batch->entity].mapping, name),
+            .value = &cells[i],
+            .trial = seen->trial,
+            .scratch = foresight->scratch};
+        note(foresight, batch->entity, why.code, name, reason, remedy_find(&refused));
         taken = false;
     }
     seen->rejected += !taken;
@@ -235,7 +165,9 @@ enum status foresee_take(struct foresight *foresight, const struct parcel *parce
 {
     enum status status = STATUS_OK;
     foresight->scratch = arena_create(0);
-    take_rejects(foresight, parcel);
+    for (uint32_t i = 0; i < parcel->reject_count; i++) {
+        take_reject(foresight, &parcel->rejects[i]);
+    }
     for (uint32_t i = 0; status == STATUS_OK && i < parcel->batch_count; i++) {
         const struct batch *batch = parcel->batches[i];
         if (batch->shape != NULL) {

@@ -70,12 +70,16 @@ uint32_t session_hands(const struct run_session *session)
            session_writer_count(session) * (open_max == 0 ? 1 : open_max);
 }
 
-/* The target would not say which keys it pulls. */
-static bool keeps_undo(const struct run_session *session, const struct plan_stream *stream)
+/* The target would not say which keys it pulls, nor leave columns NULL. */
+static bool looks_at_records(const struct run_session *session, const struct plan_stream *stream)
 {
     const struct plan *plan = session->plan;
-    return stream->entity_count > 0 &&
-           plan->tables[plan->entities[stream->entities[0]].table].target.keeps_undo;
+    if (stream->entity_count == 0) {
+        return false;
+    }
+    const struct target_table *table =
+        &plan->tables[plan->entities[stream->entities[0]].table].target;
+    return table->keeps_undo || table->later_count > 0;
 }
 
 bool session_is_express(const struct run_session *session, const struct plan_stream *stream)
@@ -85,7 +89,7 @@ bool session_is_express(const struct run_session *session, const struct plan_str
     bool capped = options->rows_per_second_max > 0 || options->bytes_per_second_max > 0 ||
                   care_is_wanted(options);
     return stream->express && !options->no_express && !capped && !home_repeats_chunks(session) &&
-           !keeps_undo(session, stream) && target->express_accepts != NULL &&
+           !looks_at_records(session, stream) && target->express_accepts != NULL &&
            target->express_chunk != NULL &&
            target->express_accepts(session->target, session->source);
 }

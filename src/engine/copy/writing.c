@@ -410,10 +410,56 @@ static enum status submit_in_pieces(struct writing *writing, struct open_chunk *
     return status;
 }
 
+/* Takes the batch over. */
+static enum status submit_whole(struct writing *writing, struct open_chunk *chunk,
+                                struct batch *batch, struct error *error)
+{
+    uint32_t rows_max = writing->copy->session->target->limits.batch_rows_max;
+    return rows_max != 0 && batch->row_count > rows_max
+               ? submit_in_pieces(writing, chunk, batch, rows_max, error)
+               : writing_submit(writing, chunk, batch, error);
+}
+
+/* A record that refers to a stranger; else `*reason` is NULL. */
+static enum status find_stranger(struct writing *writing, const struct batch *batch, uint32_t row,
+                                 const char **reason, struct error *error)
+{
+    struct strangers *strangers = writing->copy->run->strangers;
+    return writing->search != NULL ||
+                   stranger_search_open(strangers, &writing->search, error) == STATUS_OK
+               ? stranger_search_row(writing->search, batch, row, reason, error)
+               : STATUS_FAILED;
+}
+
+/* Takes the batch over: what refers to strangers is rejected, the rest submitted. */
+static enum status submit_others(struct writing *writing, struct open_chunk *chunk,
+                                 struct batch *batch, struct error *error)
+{
+    uint32_t first = 0;
+    enum status status = STATUS_OK;
+    keep_original(chunk, batch);
+    for (uint32_t row = 0; status == STATUS_OK && row <= batch->row_count; row++) {
+        struct record_outcome outcome = {
+            .row = row, .kind = OUTCOME_REJECTED, .code = ERROR_REJECT_CONSTRAINT};
+        if (row < batch->row_count) {
+            status = find_stranger(writing, batch, row, &outcome.reason, error);
+        }
+        bool ends = row == batch->row_count || outcome.reason != NULL;
+        if (status == STATUS_OK && ends && row > first) {
+            status = submit_whole(writing, chunk, writing_cut(batch, first, row - first), error);
+        }
+        if (status == STATUS_OK && outcome.reason != NULL) {
+            status = writing_count_outcome(writing, chunk, batch, &outcome, error);
+        }
+        first = ends ? row + 1 : first;
+    }
+    return status;
+}
+
 static enum status feed_batches(struct writing *writing, struct open_chunk *chunk,
                                 struct parcel *parcel, struct error *error)
 {
-    uint32_t rows_max = writing->copy->session->target->limits.batch_rows_max;
+    const struct strangers *strangers = writing->copy->run->strangers;
     for (uint32_t i = 0; i < parcel->batch_count; i++) {
         struct batch *batch = parcel->batches[i];
         parcel->batches[i] = NULL;
@@ -421,9 +467,9 @@ static enum status feed_batches(struct writing *writing, struct open_chunk *chun
             batch_destroy(batch);
             continue;
         }
-        enum status status = rows_max != 0 && batch->row_count > rows_max
-                                 ? submit_in_pieces(writing, chunk, batch, rows_max, error)
-                                 : writing_submit(writing, chunk, batch, error);
+        enum status status = strangers_concern(strangers, batch->entity)
+                                 ? submit_others(writing, chunk, batch, error)
+                                 : submit_whole(writing, chunk, batch, error);
         if (status != STATUS_OK) {
             return status;
         }

@@ -81,6 +81,9 @@ enum status ledger_header_make(const struct ledger_header *header, struct arena 
     if (object != NULL && header->tables != NULL) {
         failed |= json_object_set_new(object, "tables", ledger_tables_make(header)) != 0;
     }
+    if (object != NULL && header->renumber != NULL) {
+        failed |= json_object_set(object, "renumbered", header->renumber) != 0;
+    }
     if (object != NULL && header->rebuilds_indexes) {
         failed |= json_object_set_new(object, "indexes", json_string("rebuild")) != 0;
     }
@@ -114,6 +117,20 @@ static const char *keep_text(const json_t *object, const char *name, struct aren
 {
     const char *text = json_member_text(object, name, NULL);
     return text == NULL ? NULL : arena_copy_string(arena, text);
+}
+
+static void renumbered_read(json_t *object, struct arena *arena, struct ledger_header *header)
+{
+    json_t *tables = json_object_get(object, "renumbered");
+    const char *table;
+    json_t *by;
+    header->renumbered =
+        arena_allocate_zeroed(arena, json_object_size(tables) + 1, sizeof *header->renumbered);
+    json_object_foreach(tables, table, by)
+    {
+        header->renumbered[header->renumbered_count++] = (struct ledger_renumbered){
+            .table = arena_copy_string(arena, table), .by = json_integer_value(by)};
+    }
 }
 
 static enum status header_lists_read(const json_t *object, struct arena *arena,
@@ -176,6 +193,7 @@ enum status ledger_header_read(const char *text, struct arena *arena, struct led
         .before_id = keep_text(object, "before", arena),
     };
     enum status status = header_lists_read(object, arena, header, error);
+    renumbered_read(object, arena, header);
     status = status == STATUS_OK ? ledger_tables_read(object, arena, header, error) : status;
     if (status == STATUS_OK &&
         (header->run_id == NULL || header->kind == NULL || header->source_identity == NULL ||
@@ -215,6 +233,7 @@ void ledger_status_free(struct ledger_status *status)
     json_decref(status->taken);
     json_decref(status->unfilled);
     json_decref(status->not_carried);
+    json_decref(status->strangers);
     json_decref(status->repairs);
     *status = (struct ledger_status){0};
 }
@@ -248,6 +267,7 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
     json_t *taken = json_object_get(object, "taken");
     json_t *unfilled = json_object_get(object, "unfilled");
     json_t *not_carried = json_object_get(object, "not_carried");
+    json_t *strangers = json_object_get(object, "strangers");
     json_t *repairs = json_object_get(object, "repairs");
     *status = (struct ledger_status){
         .phase = (enum ledger_phase)number,
@@ -265,6 +285,7 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
         .taken = json_is_object(taken) ? json_incref(taken) : NULL,
         .repairs = json_is_string(repairs) ? json_incref(repairs) : NULL,
         .not_carried = json_is_array(not_carried) ? json_incref(not_carried) : NULL,
+        .strangers = json_is_object(strangers) ? json_incref(strangers) : NULL,
         .unfilled = json_is_array(unfilled) ? json_incref(unfilled) : NULL,
         .deleted = json_member_true(object, "deleted"),
         .before_lost = json_member_true(object, "before_lost"),
@@ -310,6 +331,9 @@ enum status ledger_status_make(const struct ledger_status *status, struct arena 
     }
     if (object != NULL && status->repairs != NULL) {
         failed |= json_object_set(object, "repairs", status->repairs) != 0;
+    }
+    if (object != NULL && json_object_size(status->strangers) > 0) {
+        failed |= json_object_set(object, "strangers", status->strangers) != 0;
     }
     if (object != NULL && json_array_size(status->not_carried) > 0) {
         failed |= json_object_set(object, "not_carried", status->not_carried) != 0;

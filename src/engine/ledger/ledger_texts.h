@@ -13,6 +13,7 @@
  *          "streams":[{"name","keyed","records"}],"absent_tables":[NAME…],
  *          "tables":[{"name","key":[…],"existing","was":"absent"|"empty"|"records","undo",
  *                     "settles","entities":[{"entity":n,"fields":[…]}]}],
+ *          "renumbered":{TABLE:N…},                        (new keys are old ones + N)
  *          "indexes":"rebuild","triggers":"disable",       (only where they are)
  *          "broken_references":"reject",                   (likewise)
  *          "takes_out":true,                               (a repair that deletes records)
@@ -33,7 +34,8 @@
  * that all of them are)
  * "unfilled":[{"table","columns":[COLUMN…],"sum"}],       (completed: what the run does not fill)
  * "repairs":ID,                                          (a repair: the run whose records those
- * are) "not_carried":[{"kind","object","text","count"}],      (a copy that leaves something behind)
+ * are) "strangers":{TABLE:N…},                             (skipped, and there with other values)
+ * "not_carried":[{"kind","object","text","count"}],      (a copy that leaves something behind)
  * "settled":{"entities":{"3":{"rejected":N,"skipped":N,"hash":HEX}},"rejects":{"file","count","xxh3"}}}
  * mark    {"format":1,"chunk":n,"attempt":a,"epoch":e,
  *          "entities":{"0":{"read","made","written","rejected","skipped","filtered","bytes","hash",
@@ -67,6 +69,12 @@ struct ledger_table {
     uint32_t entity_count;
 };
 
+/* A table whose records got new keys: by how much they were moved. */
+struct ledger_renumbered {
+    const char *table;
+    int64_t by;
+};
+
 /* What the header is made of, and what is compared on resume. All borrowed. */
 struct ledger_header {
     const char *run_id;
@@ -87,6 +95,9 @@ struct ledger_header {
     uint32_t absent_count;
     struct ledger_table *tables; /* the plan's, in its order; none in ledgers of before 0.2 */
     uint32_t table_count;
+    struct json_t *renumber; /* to be written, as the next two are read; NULL: no table */
+    struct ledger_renumbered *renumbered;
+    uint32_t renumbered_count;
     const char *before_id;   /* NULL: no before-images are in the state folder */
     bool rebuilds_indexes;   /* of tables that are there, for the load */
     bool disables_triggers;  /* likewise */
@@ -138,6 +149,8 @@ struct ledger_status {
     struct json_t *unfilled; /* array: columns that the run does not fill, and what they held at
                                 its end; NULL: none */
     struct json_t *not_carried; /* array, observe/not_carried.h; NULL: nothing */
+    struct json_t *strangers;   /* object: how many records of a table were skipped, and are there
+                                   with other values; NULL: not known */
     bool deleted;               /* a repair: what it takes out before it writes is out */
     bool before_lost; /* before-images of an earlier attempt are not in the state folder */
     uint32_t broken_references; /* missing, or not obeyed by every record, once INDEXED */

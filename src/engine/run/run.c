@@ -2,7 +2,9 @@
 #include "engine/run/run.h"
 #include "base/memory.h"
 #include "connectors/lease.h"
+#include "engine/copy/circles.h"
 #include "engine/copy/copy.h"
+#include "engine/copy/strangers.h"
 #include "engine/join/joining.h"
 #include "engine/ledger/json_text.h"
 #include "engine/rejects/rejects_load.h"
@@ -109,6 +111,8 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
         .include_count = options->include_count,
         .exclude = options->exclude,
         .exclude_count = options->exclude_count,
+        .renumber = options->renumber,
+        .renumber_count = options->renumber_count,
         .existing = options->existing,
         .max_rejects = options_reject_bound(options),
         .plan_rejects = options->plan_rejects,
@@ -207,9 +211,12 @@ static enum status prepare_target(struct run *run, struct error *error)
         .objects = session->plan->same_engine_objects,
         .rebuilds_indexes = untouched && run->header.rebuilds_indexes,
         .disables_triggers = untouched && run->header.disables_triggers};
+    const struct target_functions *target = session->target->connector->target;
     if (failpoint_hit("engine.before_prepare", error) != STATUS_OK ||
-        session->target->connector->target->prepare(session->target, &request, error) !=
-            STATUS_OK) {
+        target->prepare(session->target, &request, error) != STATUS_OK ||
+        (target->later_prepare != NULL &&
+         target->later_prepare(session->target, run->tables, run->table_count, error) !=
+             STATUS_OK)) {
         return STATUS_FAILED;
     }
     pthread_mutex_lock(&run->state_mutex);
@@ -301,6 +308,10 @@ static enum status copy_chunks(struct run *run, struct error *error)
     if (run_look_at_target(run, error) != STATUS_OK) {
         return stopped_or_failed(error);
     }
+    enum status found = strangers_find(run, error);
+    if (found != STATUS_OK) {
+        return found == STATUS_END ? STATUS_END : stopped_or_failed(error);
+    }
     atomic_store(&run->session->progress.phase, PROGRESS_COPY);
     state_note_counters(run);
     if (copy_create(run, &copy, error) != STATUS_OK) {
@@ -323,6 +334,10 @@ static enum status copy_and_recheck(struct run *run, struct error *error)
             status = recheck_run(run, error);
         }
     } while (status == STATUS_AGAIN);
+    if (!run->session->stuck) {
+        strangers_free(run->strangers);
+        run->strangers = NULL;
+    }
     return status;
 }
 
@@ -356,7 +371,7 @@ static enum status build(struct run *run, struct error *error)
         session->target->connector->target->after_load(session->target, &request, error);
     free(written);
     pthread_mutex_lock(&run->state_mutex);
-    run->status.broken_references = request.broken;
+    run->status.broken_references = request.broken + run->left_references;
     pthread_mutex_unlock(&run->state_mutex);
     return status == STATUS_FAILED ? stopped_or_failed(error) : status;
 }
@@ -368,7 +383,11 @@ static enum status after_load(struct run *run, struct error *error)
         session_leave_source(run->session, error) != STATUS_OK) {
         return stopped_or_failed(error);
     }
-    enum status status = persist(run, build, error);
+    enum status status = persist(run, circles_fill, error);
+    if (status == STATUS_OK && failpoint_hit("engine.after_fill", error) != STATUS_OK) {
+        return stopped_or_failed(error);
+    }
+    status = status == STATUS_OK ? persist(run, build, error) : status;
     if (status != STATUS_OK) {
         return status;
     }

@@ -42,6 +42,8 @@ struct run_options {
     uint32_t include_count;
     const char *const *exclude;
     uint32_t exclude_count;
+    const char *const *renumber; /* target tables whose records get new keys */
+    uint32_t renumber_count;
     uint64_t rows_per_second_max; /* 0: no cap */
     uint64_t bytes_per_second_max;
     uint64_t read_units_per_second_max; /* capacity units of the source; 0: no cap */

@@ -9,8 +9,10 @@
 #include "engine/rollback/undo.h"
 #include "engine/run/claim.h"
 #include "engine/run/home.h"
+#include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -257,8 +259,11 @@ enum status run_create_ledger(struct run *run, struct error *error)
     struct ledger_run *made;
     ledger_status_begin_attempt(&run->status, 1, run->header.snapshot, session_hands(run->session));
     run_note_connections(run);
-    if (before_begin(run, error) != STATUS_OK ||
-        ledger_header_make(&run->header, run->arena, &header, error) != STATUS_OK ||
+    run->header.renumber = renumber_make(run->session->plan);
+    enum status made_header = ledger_header_make(&run->header, run->arena, &header, error);
+    json_decref(run->header.renumber);
+    run->header.renumber = NULL;
+    if (made_header != STATUS_OK || before_begin(run, error) != STATUS_OK ||
         ledger_status_make(&run->status, run->arena, &status_text, error) != STATUS_OK ||
         failpoint_hit("engine.before_ledger_create", error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -393,11 +398,23 @@ static enum status read_identity(struct run *run, struct error *error)
                                                 &session->target_identity, error);
 }
 
+/* By the snapshot that the copy reads, too. */
+static enum status measure_keys(struct run *run, struct error *error)
+{
+    struct run_session *session = run->session;
+    return session->plan->renumber_count == 0 ||
+                   (session_snapshot(session, session_reader_count(session), error) == STATUS_OK &&
+                    renumber_measure(session, error) == STATUS_OK)
+               ? STATUS_OK
+               : STATUS_FAILED;
+}
+
 enum status run_begin(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
     if (check_target(run, error) != STATUS_OK || undo_begin(run, error) != STATUS_OK ||
-        tell_foretold(run, error) != STATUS_OK || run_retire_finished(run, error) != STATUS_OK ||
+        measure_keys(run, error) != STATUS_OK || tell_foretold(run, error) != STATUS_OK ||
+        run_retire_finished(run, error) != STATUS_OK ||
         state_folder_make_rooms(&run->folder, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/secret.h"
 #include "connectors/uri.h"
+#include "engine/copy/circles.h"
 #include "engine/copy/copy.h"
 #include "engine/join/joining.h"
 #include "engine/rejects/mended_line.h"
@@ -149,6 +150,10 @@ static enum status take_from_local_run(struct run_session *session, struct past_
         options->include_count = local.include_count;
         options->exclude = local.exclude;
         options->exclude_count = local.exclude_count;
+    }
+    if (options->renumber_count == 0) {
+        options->renumber = local.renumber;
+        options->renumber_count = local.renumber_count;
     }
     if (options->existing < 0) {
         options->existing = local.existing;
@@ -474,6 +479,8 @@ static enum status resolve_described(struct run_session *session, const struct l
                                            .include_count = options->include_count,
                                            .exclude = options->exclude,
                                            .exclude_count = options->exclude_count,
+                                           .renumber = options->renumber,
+                                           .renumber_count = options->renumber_count,
                                            .there = session->there,
                                            .existing = options->existing,
                                            .notes = learnt->notes,
@@ -485,6 +492,7 @@ static enum status resolve_described(struct run_session *session, const struct l
         prepare_joining(session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    circles_find(session);
     describe_source(session);
     prepare_progress(session);
     return STATUS_OK;

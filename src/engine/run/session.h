@@ -116,6 +116,8 @@ struct run {
     bool target_seen;                /* run_look_at_target: the next two are known */
     const struct stream_turn *turns; /* parents.h; NULL: no stream waits for another */
     struct stored_form *forms;       /* an entity each; NULL: no table was there */
+    struct strangers *strangers;     /* strangers.h; NULL: nobody looks out for them */
+    uint32_t left_references;        /* tables of which circles_fill left some NULL */
 };
 
 /* Nothing is read of the source any more: its snapshot goes, where the target needs no second look

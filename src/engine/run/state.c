@@ -223,6 +223,9 @@ static void add_conditions(const struct run *run, json_t *state)
     if (run->status.taken != NULL) {
         json_object_set(state, "deleted", run->status.taken);
     }
+    if (json_object_size(run->status.strangers) > 0) {
+        json_object_set(state, "differing_there", run->status.strangers);
+    }
     if (run->status.not_carried != NULL) {
         json_object_set(state, "not_carried", run->status.not_carried);
     }

@@ -338,6 +338,7 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
     } else {
         list_read(object, "include", arena, &run->include, &run->include_count);
         list_read(object, "exclude", arena, &run->exclude, &run->exclude_count);
+        list_read(object, "renumber", arena, &run->renumber, &run->renumber_count);
     }
     json_decref(object);
     return status;
@@ -352,6 +353,9 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
         run->finished, "source", json_text(run->source), "target", json_text(run->target), "plan",
         json_text(run->plan_path), "include", json_texts(run->include, run->include_count),
         "exclude", json_texts(run->exclude, run->exclude_count), "existing", run->existing);
+    if (run->renumber_count > 0) {
+        json_object_set_new(object, "renumber", json_texts(run->renumber, run->renumber_count));
+    }
     if (run->learned) {
         json_object_set_new(object, "learned", json_true());
     }

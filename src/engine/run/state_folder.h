@@ -94,6 +94,8 @@ struct local_run {
     uint32_t include_count;
     const char *const *exclude;
     uint32_t exclude_count;
+    const char *const *renumber;
+    uint32_t renumber_count;
     int existing;
     int64_t max_rejects;        /* --fail-fast as 0; -1: no bound */
     int64_t plan_rejects;       /* the bound that the plan named; -1: none */
