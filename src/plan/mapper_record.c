@@ -233,7 +233,7 @@ static enum status check_key(const struct mapping_field *field, const struct cel
 
 /* A field's value. STATUS_FAILED with a reject-class error: the cell is what is kept of it. */
 static enum status make_field(struct making *making, const struct mapping_field *field,
-                              const struct list_state *list, struct cell *cell, struct error *fault)
+                              struct list_state *list, struct cell *cell, struct error *fault)
 {
     enum status status = mapper_field(making, field, list, cell, fault);
     if (status != STATUS_OK && mapper_is_reject(fault) && cell->kind == VALUE_MISSING) {
