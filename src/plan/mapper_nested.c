@@ -290,6 +290,9 @@ static enum status fill(struct making *making, struct list_state *list, struct e
 {
     struct cell *sorted = NULL;
     uint32_t *ends = NULL;
+    if (list->count == 0) {
+        return STATUS_OK; /* they are empty as they were placed */
+    }
     if (share_among_twins(making, list, error) != STATUS_OK ||
         sort_items(making, list, &sorted, &ends, error) != STATUS_OK) {
         return STATUS_FAILED;
