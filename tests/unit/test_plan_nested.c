@@ -184,6 +184,14 @@ static void values_of_inner_items(void **state)
                                              "default: 0 } } } } }")));
     assert_non_null(strstr(plan_test_run(&shop),
                            "t {id:2,o:[{\"id\":\"12\",\"l\":[{\"n\":\"2\",\"w\":3}]}]}\n"));
+    plan_test_expect(
+        &shop,
+        "transhume: 1\ntypes: { numbers: { table: line, column: n, cast: text } }\ntables:\n" OF_CUSTOMERS(
+            "o: { embed: orders, fields: { l: { embed: line, fields: { \"*\": copy, nr: { drop: true "
+            "} } } } }"));
+    assert_non_null(
+        strstr(plan_test_run(&shop),
+               "t {id:2,o:[{\"l\":[{\"orders\":12,\"what\":3,\"n\":\"2\",\"price\":2}]}]}\n"));
 }
 
 static void failing_items(void **state)
