@@ -54,6 +54,22 @@ tables:
           notes: { embed: note, when: "day <> 'Mon'", order: [said, id], fields: { said: copy, text: "{nr}: {said}" } }
 """
 
+BACK = """
+transhume: 1
+source: dynamodb-json:out
+target: sqlite:back.db
+tables:
+  line:
+    key: [customer, place]
+    from: customer
+    unnest: orders.lines
+    fields:
+      customer: { column: $parent.id, cast: int64 }
+      place: { column: $ordinal }
+      nr: { column: $parent.orders.nr, cast: text }
+      n: { column: n, cast: int64 }
+"""
+
 
 def make_shop(path, customers=40, seed=None):
     """Composite keys, lines that are equal in all they have, foreign keys that are null, articles of many lines."""
@@ -189,6 +205,19 @@ class NestedLists(support.TestCase):
                 self.assert_equal_in_full()
                 self.run_program("finish")
                 os.unlink(self.path("copy.db"))
+
+    def test_there_and_back(self):
+        """Items' lists become rows again."""
+        self.plan("sqlite:shop.db", "dynamodb-json:out", "{ partition: id }")
+        self.run_program("migrate")
+        self.assert_equal_in_full()
+        self.write("back.yaml", BACK)
+        self.run_program("migrate", "--plan", "back.yaml", "--state", "back")
+        with contextlib.closing(sqlite3.connect(self.path("back.db"))) as db:
+            found = db.execute("SELECT customer, nr, n FROM line ORDER BY customer, place").fetchall()
+        self.assertEqual(found, [(id, order["nr"], line["n"])
+                                 for id, record in sorted(expected_of(self.path("shop.db"), columns=False).items())
+                                 for order in record["orders"] for line in order["lines"]])
 
     def test_a_changed_list_is_another_mapping(self):
         plan = self.plan("sqlite:shop.db", "jsonl:out")
