@@ -19,6 +19,7 @@ complete -c transhume -n '__fish_seen_subcommand_from check migrate resume statu
 complete -c transhume -n '__fish_seen_subcommand_from rollback report' -l run -x -d 'Which run'
 complete -c transhume -n '__fish_seen_subcommand_from init check migrate resume validate' -l include -x -d 'Only source tables whose name matches (* and ?)'
 complete -c transhume -n '__fish_seen_subcommand_from init check migrate resume validate' -l exclude -x -d 'No source tables whose name matches; wins over --include'
+complete -c transhume -n '__fish_seen_subcommand_from check migrate resume validate' -l renumber -x -d 'Give the records of an existing target table new keys, after those that are there'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate resume validate' -l existing -x -a 'refuse append upsert replace skip' -d 'What to do if a target table holds records'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate validate' -l nested -x -a 'json tables' -d 'What lists of maps become in a plain copy'
 complete -c transhume -n '__fish_seen_subcommand_from migrate rollback finish' -l dry-run -s n -d 'Change nothing; report what would be done'

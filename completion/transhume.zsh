@@ -45,6 +45,7 @@ _transhume() {
                 '--state=[The state folder]:DIR:_files -/' \
                 '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
                 '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity; validate\: compare N random ones]:N:' \
@@ -81,6 +82,7 @@ _transhume() {
                 '--state=[The state folder]:DIR:_files -/' \
                 '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
                 '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
@@ -126,6 +128,7 @@ _transhume() {
                 '--state=[The state folder]:DIR:_files -/' \
                 '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
                 '--json[Results on stdout as JSON]' \
@@ -172,6 +175,7 @@ _transhume() {
                 '--state=[The state folder]:DIR:_files -/' \
                 '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
                 '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity; validate\: compare N random ones]:N:' \

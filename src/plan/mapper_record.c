@@ -231,13 +231,25 @@ static enum status check_key(const struct mapping_field *field, const struct cel
     return STATUS_OK;
 }
 
+/* What a reject holds of a field that can't be made. A value that its column does not take is kept
+ * as it was, since the column refuses it again; one of JSON would take it for a string. */
+static void keep_or_omit(struct making *making, const struct mapping_field *field,
+                         const struct error *fault, struct cell *cell)
+{
+    struct error ignored;
+    bool refused = field->fitted && field->type.kind != VALUE_JSON && making->refusing == field;
+    if (!refused || mapper_keep(making, &making->refused, cell, &ignored) != STATUS_OK) {
+        mapper_omit(making, field->name, fault->message, cell);
+    }
+}
+
 /* A field's value. STATUS_FAILED with a reject-class error: the cell is what is kept of it. */
 static enum status make_field(struct making *making, const struct mapping_field *field,
                               struct list_state *list, struct cell *cell, struct error *fault)
 {
     enum status status = mapper_field(making, field, list, cell, fault);
     if (status != STATUS_OK && mapper_is_reject(fault) && cell->kind == VALUE_MISSING) {
-        mapper_omit(making, field->name, fault->message, cell);
+        keep_or_omit(making, field, fault, cell);
     }
     if (status != STATUS_OK && !fault->object[0]) {
         error_context(fault, "field %s: ", field->name);

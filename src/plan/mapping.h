@@ -135,6 +135,7 @@ struct mapping_field {
     uint32_t when;       /* MAPPING_NONE: always */
     uint32_t list;       /* FIELD_EMBED */
     bool cast;
+    bool fitted; /* cast to what a column that is there takes, not by the plan's word */
     bool allow_loss;
     bool merges;        /* by a rule of types two values of the source may become one */
     bool zero_is_null;  /* a day 0000-00-00 becomes null */

@@ -322,7 +322,7 @@ static void note_collations(const struct carrying *carrying)
     const struct entity_builder *entity = carrying->entity;
     const struct schema_column *first = NULL;
     bool others = false;
-    if (carrying->resolver->same_engine) {
+    if (carrying->resolver->same_engine || carrying->table->there != NULL) {
         return;
     }
     for (uint32_t i = 0; i < entity->fields.count; i++) {

@@ -60,6 +60,7 @@ static void become(const struct own_field *own, struct value_type type)
 {
     own->field->type = type;
     own->field->cast = true;
+    own->field->fitted = own->there != NULL;
     own->field->direct = false;
 }
 

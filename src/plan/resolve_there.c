@@ -174,6 +174,7 @@ static void fit_field(struct resolver *resolver, struct mapping_field *field,
         return;
     }
     bool plain_strings = resolver->source_nested;
+    field->fitted |= !field->cast;
     field->type = *column;
     field->type.native = NULL;
     field->type.dynamic = false;

@@ -146,6 +146,8 @@ class References(sql_case.SqlCase):
                            "INSERT INTO z_house VALUES (9001);" +
                            "ALTER TABLE m_parent ADD FOREIGN KEY (friend) REFERENCES a_child (id);")
         source = self.source("UPDATE m_parent SET friend = 7;", rows)
+        checked = self.run_program("check", source, self.server.uri(target), "--existing", "append")
+        self.assertIn("m_parent: friend refers to a_child, in a circle in which nothing may be NULL", re.sub(r"\s+", " ", checked.out))
         result = self.run_program("migrate", source, self.server.uri(target), "--existing", "append", "--chunk-rows", "100", code=1)
         self.assertRegex(result.err, "(a_child refers to m_parent|m_parent refers to a_child), and that")
         self.assertEqual(self.counts(target), [0, rows, 0, rows + 1])
@@ -196,6 +198,16 @@ class References(sql_case.SqlCase):
         target = self.made(tree % "" + "ALTER TABLE tree ADD FOREIGN KEY (up) REFERENCES tree (id);")
         self.copy(source, target)
         self.assertEqual(self.server.ask(target, "SELECT count(*) FROM tree"), [[str(ROWS - 99)]])
+
+
+class Sqlite(support.TestCase):
+    def test_a_circle(self):
+        """Its foreign keys are not in the way of a load."""
+        tables = "CREATE TABLE a (id INTEGER PRIMARY KEY, b INTEGER NOT NULL REFERENCES b (id)); CREATE TABLE b (id INTEGER PRIMARY KEY, a INTEGER REFERENCES a (id));"
+        source = support.make_sqlite(self.path("s.db"), tables + "INSERT INTO a VALUES (1, 2), (2, 1); INSERT INTO b VALUES (1, 1), (2, 2);")
+        support.make_sqlite(self.path("d.db"), tables)
+        self.run_program("migrate", source, "d.db", "--existing", "append")
+        self.run_program("validate", source, "d.db", "--level", "full")
 
 
 class Postgres(References):

@@ -157,7 +157,9 @@ static enum status look_up(const struct looking *looking, struct found *found, s
 static void tell(const struct looking *looking, struct found *found, struct buffer *out)
 {
     buffer_format(out, "%s: ", looking->child->name);
-    if (found->orphans < found->seen) {
+    if (found->seen == 1) {
+        buffer_append_string(out, "the first record");
+    } else if (found->orphans < found->seen) {
         buffer_format(out, "%" PRIu64 " of the first %" PRIu64 " records", found->orphans,
                       found->seen);
     } else {

@@ -44,7 +44,8 @@ static uint32_t parent_of(const struct circles *circles, const struct schema_for
     return parent != NAME_INDEX_NONE && circles->there[parent] != NULL ? parent : NAME_INDEX_NONE;
 }
 
-static void find_parents(struct circles *circles, struct arena *arena)
+/* `strict`: only where a record can't come before the one that it refers to. */
+static void find_parents(struct circles *circles, bool strict, struct arena *arena)
 {
     for (uint32_t i = 0; i < circles->count; i++) {
         const struct schema_table *table = circles->there[i];
@@ -52,8 +53,10 @@ static void find_parents(struct circles *circles, struct arena *arena)
         circles->parents[i] =
             arena_allocate_zeroed(arena, count + (size_t)1, sizeof(**circles->parents));
         for (uint32_t j = 0; j < count; j++) {
-            uint32_t parent = parent_of(circles, &table->foreign_keys[j]);
-            if (parent != NAME_INDEX_NONE) {
+            const struct schema_foreign_key *key = &table->foreign_keys[j];
+            uint32_t parent = parent_of(circles, key);
+            if (parent != NAME_INDEX_NONE &&
+                !(strict && circles_is_later(circles->tables[i], key))) {
                 circles->parents[i][circles->parent_count[i]++] = parent;
             }
         }
@@ -123,6 +126,13 @@ static struct column_list find_emptied(struct column_list columns, const struct 
     return emptied;
 }
 
+/* The database looks for partners at the end of a chunk: a table's own are found there, and what
+ * has none is rejected. */
+static bool waits_itself(const struct schema_foreign_key *key)
+{
+    return key->details != NULL && strstr(key->details, "INITIALLY DEFERRED") != NULL;
+}
+
 static void find_later(const struct circles *circles, uint32_t number, struct arena *arena)
 {
     const struct schema_table *there = circles->there[number];
@@ -133,7 +143,8 @@ static void find_later(const struct circles *circles, uint32_t number, struct ar
     for (uint32_t i = 0; i < there->foreign_key_count; i++) {
         const struct schema_foreign_key *key = &there->foreign_keys[i];
         uint32_t parent = parent_of(circles, key);
-        if (parent == NAME_INDEX_NONE || !reaches(circles, parent, number)) {
+        if (parent == NAME_INDEX_NONE || !reaches(circles, parent, number) ||
+            (parent == number && waits_itself(key))) {
             continue;
         }
         struct column_list columns = copy_names(arena, key->columns);
@@ -151,21 +162,29 @@ static void find_later(const struct circles *circles, uint32_t number, struct ar
     }
 }
 
-void circles_search(const struct run_session *session, const struct schema *schema,
-                    struct target_table *const *tables, uint32_t count, struct arena *arena)
+static struct circles begin(const struct run_session *session, const struct schema *schema,
+                            struct target_table *const *tables, uint32_t count, bool strict,
+                            struct arena *arena)
 {
-    struct arena *scratch = arena_create(0);
     struct circles circles = {
         .schema = schema,
         .tables = tables,
         .count = count,
-        .numbers = session_target_names(session, scratch),
-        .there = arena_allocate_zeroed(scratch, count + (size_t)1, sizeof *circles.there),
-        .parents = arena_allocate_zeroed(scratch, count + (size_t)1, sizeof *circles.parents),
+        .numbers = session_target_names(session, arena),
+        .there = arena_allocate_zeroed(arena, count + (size_t)1, sizeof *circles.there),
+        .parents = arena_allocate_zeroed(arena, count + (size_t)1, sizeof *circles.parents),
         .parent_count =
-            arena_allocate_zeroed(scratch, count + (size_t)1, sizeof *circles.parent_count)};
+            arena_allocate_zeroed(arena, count + (size_t)1, sizeof *circles.parent_count)};
     find_tables(&circles);
-    find_parents(&circles, scratch);
+    find_parents(&circles, strict, arena);
+    return circles;
+}
+
+void circles_search(const struct run_session *session, const struct schema *schema,
+                    struct target_table *const *tables, uint32_t count, struct arena *arena)
+{
+    struct arena *scratch = arena_create(0);
+    struct circles circles = begin(session, schema, tables, count, false, scratch);
     for (uint32_t i = 0; i < count; i++) {
         if (circles.there[i] != NULL && tables[i]->key.count > 0) {
             find_later(&circles, i, arena);
@@ -174,19 +193,31 @@ void circles_search(const struct run_session *session, const struct schema *sche
     arena_destroy(scratch);
 }
 
-void circles_find(struct run_session *session)
+/* The plan's, in the arena. */
+static struct target_table **list_tables(const struct run_session *session, struct arena *arena)
 {
     uint32_t count = session->plan->table_count;
-    if (session->there == NULL || session->options.repairing ||
-        session->target->connector->target->later_fill == NULL) {
-        return;
-    }
-    struct target_table **tables = memory_allocate_zeroed(count + (size_t)1, sizeof *tables);
+    struct target_table **tables = arena_allocate_zeroed(arena, count + (size_t)1, sizeof *tables);
     for (uint32_t i = 0; i < count; i++) {
         tables[i] = &session->plan->tables[i].target;
     }
-    circles_search(session, session->there, tables, count, session->arena);
-    free(tables);
+    return tables;
+}
+
+static bool is_wanted(const struct run_session *session)
+{
+    return session->there != NULL && !session->options.repairing &&
+           session->target->connector->target->later_fill != NULL;
+}
+
+void circles_find(struct run_session *session)
+{
+    struct arena *arena = arena_create(0);
+    if (is_wanted(session)) {
+        circles_search(session, session->there, list_tables(session, arena),
+                       session->plan->table_count, session->arena);
+    }
+    arena_destroy(arena);
 }
 
 bool circles_is_later(const struct target_table *table, const struct schema_foreign_key *key)
@@ -208,8 +239,39 @@ static void append_names(struct buffer *out, struct column_list names)
     }
 }
 
+/* Circles of which no column may be NULL. */
+static void tell_closed(const struct run_session *session, struct buffer *out)
+{
+    struct arena *arena = arena_create(0);
+    struct circles circles = begin(session, session->there, list_tables(session, arena),
+                                   session->plan->table_count, true, arena);
+    for (uint32_t i = 0; i < circles.count; i++) {
+        const struct schema_table *there = circles.there[i];
+        for (uint32_t j = 0; there != NULL && j < there->foreign_key_count; j++) {
+            const struct schema_foreign_key *key = &there->foreign_keys[j];
+            uint32_t parent = parent_of(&circles, key);
+            if (parent == NAME_INDEX_NONE || circles_is_later(circles.tables[i], key) ||
+                !reaches(&circles, parent, i)) {
+                continue;
+            }
+            buffer_format(out, "%s: ", circles.tables[i]->name);
+            append_names(out, key->columns);
+            buffer_format(out,
+                          " refers to %s, in a circle in which nothing may be NULL: records that "
+                          "come before the one that they refer to are rejected; let %s.",
+                          circles.tables[parent]->name, circles.tables[i]->name);
+            append_names(out, key->columns);
+            buffer_append_string(out, " be NULL for the load, or drop the foreign key meanwhile\n");
+        }
+    }
+    arena_destroy(arena);
+}
+
 void circles_tell(const struct run_session *session, struct buffer *out)
 {
+    if (!is_wanted(session)) {
+        return;
+    }
     for (uint32_t i = 0; i < session->plan->table_count; i++) {
         const struct target_table *table = &session->plan->tables[i].target;
         for (uint32_t j = 0; j < target_table_later_count(table); j++) {
@@ -221,6 +283,7 @@ void circles_tell(const struct run_session *session, struct buffer *out)
                           table->later[j].table);
         }
     }
+    tell_closed(session, out);
 }
 
 /* ---- filling */

@@ -97,6 +97,20 @@ class Proposals(move.Move):
         self.assertEqual(self.check(), 1)
         self.assertIn("t: the first record would be rejected: n: the value is out of range for integer", self.report["problems"])
 
+    def test_a_reject_keeps_what_a_column_does_not_take(self):
+        path = self.path("app.db")
+        db = sqlite3.connect(path)
+        with db:
+            db.executescript("CREATE TABLE t(id INTEGER PRIMARY KEY, d DATETIME, n REAL); INSERT INTO t VALUES (1, 'soon', 1)")
+        db.close()
+        self.begin(path, "CREATE TABLE t(id integer PRIMARY KEY, d timestamp, n integer)")
+        self.run_program("migrate", self.source, self.target, code=1)
+        reject, = self.rejects()
+        self.assertEqual(reject["record"], {"id": 1, "d": "soon", "n": 1.0})
+        self.write("again.jsonl", json.dumps(dict(reject, record={"id": 1, "d": "2024-05-06 07:08:09", "n": 2})) + "\n")
+        self.run_program("migrate", "--rejects", "again.jsonl")
+        self.assertEqual(self.ask("SELECT d, n FROM t"), [["2024-05-06 07:08:09", "2"]])
+
 
 if __name__ == "__main__":
     unittest.main()

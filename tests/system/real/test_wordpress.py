@@ -88,6 +88,8 @@ class Job:
         told = "\n".join(self.follow())
         for column in ("post_modified_gmt", "user_registered", "holds a NUL"):
             self.assertIn(column, told)
+        for words in ("numeric(20)", "a table that the run makes"):   # all of them are there
+            self.assertNotIn(words, "\n".join(self.report["notes"]))
         self.migrate()
         self.look_at_values()
         self.go_on()
