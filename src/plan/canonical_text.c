@@ -287,6 +287,11 @@ static void put_list(struct text_writer *writer, const struct mapping_list *list
         buffer_append_byte(writer->out, '\n');
     }
     put_expression(&inner, "where", list->where);
+    for (uint32_t i = 0; i < list->key_count; i++) {
+        buffer_append_string(writer->out, "    by ");
+        put_column(&inner, list->key[i]);
+        buffer_append_byte(writer->out, '\n');
+    }
     if (list->document != MAPPING_NONE) {
         buffer_append_string(writer->out, "    all but ");
         put_names(writer->out, (struct column_list){list->star_except, list->star_except_count});

@@ -245,7 +245,7 @@ static void keep_or_omit(struct making *making, const struct mapping_field *fiel
 
 /* A field's value. STATUS_FAILED with a reject-class error: the cell is what is kept of it. */
 static enum status make_field(struct making *making, const struct mapping_field *field,
-                              const struct list_state *list, struct cell *cell, struct error *fault)
+                              struct list_state *list, struct cell *cell, struct error *fault)
 {
     enum status status = mapper_field(making, field, list, cell, fault);
     if (status != STATUS_OK && mapper_is_reject(fault) && cell->kind == VALUE_MISSING) {
@@ -273,7 +273,7 @@ static enum status make_fields(struct making *making, struct cell *cells, struct
     }
     for (uint32_t i = 0; i < mapping->field_count; i++) {
         const struct mapping_field *field = &mapping->fields[i];
-        const struct list_state *state = NULL;
+        struct list_state *state = NULL;
         struct error fault;
         if (field->kind == FIELD_EMBED) {
             state = &making->entity->lists[list++];

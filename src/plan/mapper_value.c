@@ -256,8 +256,8 @@ static enum status as_json(struct making *making, const struct cell *list, struc
     return STATUS_OK;
 }
 
-static enum status list_value(struct making *making, const struct list_state *list,
-                              struct cell *cell, struct error *error)
+static enum status list_value(struct making *making, struct list_state *list, struct cell *cell,
+                              struct error *error)
 {
     switch (list->phase) {
     case LIST_LEFT_OUT:
@@ -265,10 +265,16 @@ static enum status list_value(struct making *making, const struct list_state *li
         return STATUS_OK;
     case LIST_TOO_LARGE:
         return error_set(error, ERROR_REJECT_TOO_LARGE, list->list->text,
-                         "the list %s grows beyond %llu bytes; cut it with pages:",
-                         list->list->text, (unsigned long long)making->mapper->record_bytes_max);
+                         "the list %s grows beyond %llu bytes%s", list->list->text,
+                         (unsigned long long)making->mapper->record_bytes_max,
+                         list->inner_count > 0 ? " with the lists in its items"
+                                               : "; cut it with pages:");
     default:
         break;
+    }
+    if (list->inner_count > 0 && list->count > 0 &&
+        mapper_nested_fill(making, list, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     struct cell *items =
         arena_try_allocate(making->arena, ((size_t)list->count + 1) * sizeof *items);
@@ -295,7 +301,7 @@ static enum status list_value(struct making *making, const struct list_state *li
 
 /* The value before nulls, default and cast. */
 static enum status raw_value(struct making *making, const struct mapping_field *field,
-                             const struct list_state *list, struct cell *cell, struct error *error)
+                             struct list_state *list, struct cell *cell, struct error *error)
 {
     switch (field->kind) {
     case FIELD_VALUE: {
@@ -366,7 +372,7 @@ static enum status move_key(const struct mapping_field *field, struct cell *cell
 }
 
 enum status mapper_field(struct making *making, const struct mapping_field *field,
-                         const struct list_state *list, struct cell *cell, struct error *error)
+                         struct list_state *list, struct cell *cell, struct error *error)
 {
     bool there = true;
     enum status status = STATUS_OK;

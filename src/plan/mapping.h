@@ -167,9 +167,16 @@ struct mapping_aggregate {
     const char *text; /* "sum(Total) of Invoice": for messages */
 };
 
-/* A list of items made of a child's rows. */
+/* A list of items made of a child's rows: of a record, or of the items of another list. */
 struct mapping_list {
     uint32_t child;
+    /* cells of the child row that tell which item of which row it becomes; none: the items hold no
+     * lists */
+    const uint32_t *key;
+    uint32_t key_count;
+    /* of a list within items: cells of its own child row that are the key of the item that holds
+     * it, as many as the outer list's */
+    const uint32_t *outer_key;
     uint32_t presence;
     uint32_t where;
     const struct mapping_field *fields;

@@ -16,7 +16,7 @@ struct mapping; /* one entity's program: plan/mapper.c runs it */
  * Child rows of a stream's roots. Where the source joins they come ordered with the roots, and the
  * first columns are the root key (`root_key_count` cells, equal to the parent's); then what the
  * mapping needs. Where it can't, the engine finds them for each root row (engine/join/joining.h),
- * without a key.
+ * without a key. Children for lists within items stand behind those for the outer lists.
  */
 struct plan_child {
     struct read_request request;

@@ -61,6 +61,9 @@ struct list_builder {
     struct mapping_list mapping;
     struct child_builder *child;
     struct entity_builder *entity;
+    struct list_builder *outer;   /* whose items hold it; NULL: the records do */
+    uint32_t depth;               /* 1: a list of records */
+    struct path path;             /* from the root */
     struct plan_list fields;      /* struct mapping_field */
     struct plan_list star_except; /* const char * */
     struct scope *scope;
@@ -128,6 +131,7 @@ struct scope {
     struct plan_list values;       /* struct scope_value: look-ups, aggregates, $page, $list */
     const struct scope *outer;     /* pages: the parent's */
     struct unnest_builder *unnest; /* names mean an element's fields; NULL: the record's */
+    struct list_builder *list;     /* names mean what its items are made of; NULL: records */
 };
 
 struct entity_builder {
@@ -171,6 +175,12 @@ struct table_builder {
     const struct schema_table *whole; /* the one source table that it is a copy of; NULL: none */
 };
 
+/* The columns that tell the rows of a source table apart. */
+struct table_key {
+    const struct schema_table *table;
+    struct column_list columns;
+};
+
 /* A foreign key that the plan tells. */
 struct plan_relation {
     const struct schema_table *from;
@@ -194,6 +204,7 @@ struct resolver {
     struct plan_list relations;         /* struct plan_relation */
     struct plan_list type_rules;        /* struct type_rule, of resolve_types.c */
     struct plan_list wide_tables;       /* struct wide_table: large ones that were looked into */
+    struct plan_list table_keys;        /* struct table_key: those that were asked for */
     uint32_t entity_count;
     bool source_documents;
     bool source_nested;
@@ -253,6 +264,9 @@ const char *resolve_match_column(struct resolver *resolver, const struct schema_
 bool path_resolve(struct resolver *resolver, const struct schema_table *start,
                   const struct plan_node *node, const struct plan_node *match, bool start_down,
                   struct path *path);
+/* `first`, then `second`, which begins where that one ends and goes down. */
+struct path path_join(struct resolver *resolver, const struct path *first,
+                      const struct path *second);
 bool path_equal(const struct path *left, const struct path *right);
 /* Equal up to the last step that goes down. */
 bool path_equal_down(const struct path *left, const struct path *right);
@@ -271,9 +285,12 @@ struct stream_builder *stream_add_query(struct resolver *resolver, const struct 
                                         struct schema_table **table);
 void stream_add_entity(struct resolver *resolver, struct stream_builder *stream,
                        struct entity_builder *entity);
+/* `after`: only one whose rows come after that child's will do; NULL: any. */
 struct child_builder *stream_child(struct resolver *resolver, struct stream_builder *stream,
                                    const struct path *path, const struct plan_list *orders,
-                                   bool aggregate_only);
+                                   bool aggregate_only, const struct child_builder *after);
+/* The columns that tell the table's rows apart, as the source says; all of them if it has none. */
+struct column_list stream_table_key(struct resolver *resolver, const struct schema_table *table);
 /* Assigns aggregates to children and makes the plan's streams with their mappings. */
 void streams_finish(struct resolver *resolver);
 
@@ -311,7 +328,8 @@ void fields_resolve(struct resolver *resolver, struct entity_builder *entity);
 void fields_copy_all(struct resolver *resolver, struct entity_builder *entity);
 
 /* resolve_list.c */
-void list_resolve(struct resolver *resolver, struct entity_builder *entity,
+/* `scope`: of the records or items that hold the list. */
+void list_resolve(struct resolver *resolver, struct scope *scope, struct entity_builder *entity,
                   const struct plan_node *node, struct mapping_field *field);
 
 /* resolve_star.c */

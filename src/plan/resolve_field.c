@@ -270,13 +270,9 @@ static void resolve_collected(struct field_maker *maker)
 
 static void resolve_embed(struct field_maker *maker, const struct plan_node *node)
 {
-    if (maker->entity == NULL) {
-        plan_fault(&maker->resolver->faults, ERROR_NOT_IMPLEMENTED, node, NULL,
-                   "a list inside a list comes with a later version");
-        maker->failed = true;
-        return;
-    }
-    if (maker->entity->is_pages) {
+    struct list_builder *outer = maker->scope->list;
+    struct entity_builder *entity = outer != NULL ? outer->entity : maker->entity;
+    if (entity->is_pages) {
         plan_fault(&maker->resolver->faults, ERROR_PLAN_INVALID, node,
                    "put it into the entity whose list is cut", "pages can not embed lists");
         maker->failed = true;
@@ -284,7 +280,7 @@ static void resolve_embed(struct field_maker *maker, const struct plan_node *nod
     }
     maker->field.kind = FIELD_EMBED;
     maker->field.type.kind = maker->resolver->target_nested ? VALUE_LIST : VALUE_JSON;
-    list_resolve(maker->resolver, maker->entity, maker->node, &maker->field);
+    list_resolve(maker->resolver, maker->scope, entity, maker->node, &maker->field);
     maker->failed = maker->field.list == MAPPING_NONE;
 }
 

@@ -402,6 +402,40 @@ def one_table_feeds_many_entities(shop):
 
 
 @construct("""
+  bosses:
+    key: KEY(Id)
+    from: person
+    fields:
+      Id: { column: id }
+      team:
+        embed: person
+        order: [name desc]
+        fields:
+          name: copy
+          sales:
+            embed: sale
+            order: [total desc, id]
+            where: "total > 300"
+            fields: { id: copy, items: { embed: item, when: "day > '2024-06'", order: [quantity, id], fields: { id: copy, title: { lookup: product, column: title } } } }
+          region: { lookup: region, column: name }
+""")
+def lists_within_lists(shop):
+    def items(sale):
+        return [{"id": row["id"], "title": row["title"]} for row in shop.rows(
+            "SELECT item.id, title FROM item LEFT JOIN product ON product.id = product WHERE sale = ? ORDER BY quantity, item.id", sale)]
+
+    def sales(person):
+        return [{"id": row["id"], "items": items(row["id"]) if row["day"] > "2024-06" else None} for row in shop.rows(
+            "SELECT * FROM sale WHERE person = ? AND total > 300 ORDER BY total DESC, id", person)]
+
+    def team(boss):
+        return [{"name": row["name"], "sales": sales(row["id"]), "region": shop.one(
+            "SELECT name FROM region WHERE code = ? AND zone = ?", row["region_code"], row["region_zone"])}
+            for row in shop.rows("SELECT * FROM person WHERE boss = ? ORDER BY name DESC", boss)]
+    return {"bosses": [{"Id": row["id"], "team": team(row["id"])} for row in shop.rows("SELECT id FROM person")]}
+
+
+@construct("""
   nicks:
     key: KEY(Nick)
     from: person
