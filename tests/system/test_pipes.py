@@ -91,7 +91,7 @@ class Output(PipesTestCase):
                     self.assertEqual(result.out, "")
                     self.assertIn("%s: what went to standard output can't be read again" % target, result.err)
                     self.assertIn("validate --state s%d SOURCE %s:DIR" % (number, target[:-2]), result.err)
-                    self.assertEqual(len(result.err.splitlines()), 2, result.err)
+                    self.assertEqual(len(result.err.splitlines()), 3 if "--json" in command else 2, result.err)
             for more in ("--dry-run", "--confirm"):
                 with self.subTest(target=target, rollback=more):
                     result = self.run_program("rollback", *state, "--run", run, more, code=5)

@@ -18,7 +18,7 @@ class RejectBound(support.TestCase):
     def refused(self, *arguments, env=None):
         result = self.run_program(*arguments, code=3, env=env)
         self.assertIn("[too-many-rejects]", result.err)
-        plan = "--plan plan.yaml " if "--plan" in arguments else ""
+        plan = "--plan %s " % arguments[arguments.index("--plan") + 1] if "--plan" in arguments else ""
         self.assertIn("`transhume resume %s--max-rejects N`" % plan, " ".join(result.err.split()))
 
     def assert_arrived(self):

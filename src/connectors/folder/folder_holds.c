@@ -5,27 +5,31 @@
 #include "model/decimal.h"
 #include <float.h>
 
-enum { BATCH_ROWS = 1000, BATCH_BYTES = 1 << 20, WHOLE_DIGITS_MAX = 18 };
+enum { BATCH_ROWS = 1000, BATCH_BYTES = 1 << 20 };
 
-static bool is_whole(const struct cell *number)
+/* Is it a whole number of 64 bits, or what a float's shortest digits say? */
+static bool is_kept(const struct cell *decimal, struct arena *arena)
 {
-    return number->kind == VALUE_INT64 ||
-           (number->kind == VALUE_UINT64 && number->u64 <= INT64_MAX);
+    struct cell back;
+    int64_t whole = 0;
+    int64_t digits = 0;
+    int64_t exponent = 0;
+    if (!decimal_measure(decimal, &digits, &exponent)) {
+        return false;
+    }
+    return (digits <= DBL_DIG && exponent < DBL_MAX_10_EXP && exponent > DBL_MIN_10_EXP) ||
+           decimal_to_int64(decimal, &whole) == STATUS_OK ||
+           (decimal_from_double(decimal_to_double(decimal), arena, &back) == STATUS_OK &&
+            decimal_compare(decimal, &back) == 0);
 }
 
 /* What is no number is not asked about: the column's type decides on it. */
-static bool passes(const struct cell *cell, enum value_test test)
+static bool passes(const struct cell *cell, enum value_test test, struct arena *arena)
 {
-    int64_t digits = 0;
-    int64_t exponent = 0;
-    if (cell->kind == VALUE_UINT64 || test == VALUES_INT64) {
-        return cell->kind != VALUE_UINT64 || is_whole(cell);
+    if (cell->kind == VALUE_UINT64) {
+        return cell->u64 <= INT64_MAX;
     }
-    if (cell->kind != VALUE_DECIMAL) {
-        return true;
-    }
-    return decimal_measure(cell, &digits, &exponent) &&
-           (digits <= DBL_DIG || (digits <= exponent + 1 && exponent < WHOLE_DIGITS_MAX));
+    return test != VALUES_FLOAT || cell->kind != VALUE_DECIMAL || is_kept(cell, arena);
 }
 
 static enum status go_through(struct reader *reader, const struct read_request *request,
@@ -38,7 +42,7 @@ static enum status go_through(struct reader *reader, const struct read_request *
         struct batch *batch = NULL;
         status = folder_source.cursor_next(cursor, BATCH_ROWS, BATCH_BYTES, &batch, error);
         for (uint32_t row = 0; status == STATUS_OK && row < batch->row_count && *holds; row++) {
-            *holds = passes(&batch->cells[row * batch->width], test);
+            *holds = passes(&batch->cells[row * batch->width], test, batch->arena);
         }
         batch_destroy(batch);
     }
