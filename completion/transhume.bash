@@ -6,7 +6,7 @@ _transhume() {
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            --plan|-p|--state|--run|--include|--exclude|--existing|--sample|-s|--level|-l|--limit|--rejects|--output|-o|--as|--progress|--max-rejects|--broken-references|--jobs|-j|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--indexes|--triggers|--ledger|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
+            --plan|-p|--state|--run|--include|--exclude|--renumber|--schema|--existing|--nested|--sample|-s|--level|-l|--limit|--rejects|--output|-o|--as|--progress|--max-rejects|--broken-references|--jobs|-j|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--indexes|--triggers|--ledger|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
             -*) ;;
             *) command=${COMP_WORDS[i]}; break ;;
         esac
@@ -14,6 +14,9 @@ _transhume() {
     case $previous in
         --existing)
             mapfile -t COMPREPLY < <(compgen -W 'refuse append upsert replace skip' -- "$word")
+            return ;;
+        --nested)
+            mapfile -t COMPREPLY < <(compgen -W 'json tables' -- "$word")
             return ;;
         --level)
             mapfile -t COMPREPLY < <(compgen -W 'count sample hash full' -- "$word")
@@ -40,17 +43,17 @@ _transhume() {
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return ;;
-        --run|--include|--exclude|--sample|-s|--limit|--max-rejects|--jobs|-j|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--ledger|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed)
+        --run|--include|--exclude|--renumber|--schema|--sample|-s|--limit|--max-rejects|--jobs|-j|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--ledger|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed)
             return ;;
     esac
     case $command in
         '') options='init check migrate resume status validate rollback report finish reset connectors help version failpoints --help --version' ;;
-        init) options='--include --exclude --output --force --quiet --verbose --help --time-zone --timeout' ;;
-        check) options='--plan --state --include --exclude --existing --sample --json --quiet --verbose --help --strict --broken-references --rollback-keys --no-before-images --jobs --memory --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --chunk-rows --batch-rows --batch-bytes --estimate-time --color' ;;
-        migrate) options='--plan --state --include --exclude --existing --dry-run --rejects --progress --json --quiet --verbose --help --max-rejects --fail-fast --strict --broken-references --rollback-keys --no-before-images --restart --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
-        resume) options='--plan --state --include --exclude --existing --progress --json --quiet --verbose --help --max-rejects --fail-fast --take-over --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
+        init) options='--include --exclude --schema --output --force --quiet --verbose --help --time-zone --timeout' ;;
+        check) options='--plan --state --include --exclude --renumber --schema --existing --nested --sample --json --quiet --verbose --help --strict --broken-references --rollback-keys --no-before-images --jobs --memory --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --chunk-rows --batch-rows --batch-bytes --estimate-time --color' ;;
+        migrate) options='--plan --state --include --exclude --renumber --schema --existing --nested --dry-run --rejects --progress --json --quiet --verbose --help --max-rejects --fail-fast --strict --broken-references --rollback-keys --no-before-images --restart --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
+        resume) options='--plan --state --include --exclude --renumber --schema --existing --progress --json --quiet --verbose --help --max-rejects --fail-fast --take-over --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
         status) options='--plan --state --watch --json --quiet --verbose --help --color' ;;
-        validate) options='--plan --state --include --exclude --existing --sample --level --limit --repair --progress --json --quiet --verbose --help --delete-extra --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --push-down --ledger --time-zone --timeout --stall --seed --color' ;;
+        validate) options='--plan --state --include --exclude --renumber --schema --existing --nested --sample --level --limit --repair --progress --json --quiet --verbose --help --delete-extra --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --push-down --ledger --time-zone --timeout --stall --seed --color' ;;
         rollback) options='--plan --state --run --dry-run --json --quiet --verbose --help --take-over --confirm --ledger --timeout --color' ;;
         report) options='--plan --state --run --output --json --quiet --verbose --help' ;;
         finish) options='--plan --state --dry-run --json --quiet --verbose --help --take-over --confirm --ledger --timeout --color' ;;

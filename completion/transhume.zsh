@@ -31,6 +31,7 @@ _transhume() {
             _arguments -s \
                 '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
                 '(-o --output)'{-o+,--output=}'[The file to write; - is stdout]:FILE:_files' \
                 '(-f --force)'{-f,--force}'[Overwrite an existing plan]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
@@ -45,7 +46,10 @@ _transhume() {
                 '--state=[The state folder]:DIR:_files -/' \
                 '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
+                '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity; validate\: compare N random ones]:N:' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
@@ -80,7 +84,10 @@ _transhume() {
                 '--state=[The state folder]:DIR:_files -/' \
                 '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
+                '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
                 '--rejects=[Load the corrected records of a reject file instead of reading the source]:FILE:_files' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
@@ -124,6 +131,8 @@ _transhume() {
                 '--state=[The state folder]:DIR:_files -/' \
                 '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
+                '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
                 '--json[Results on stdout as JSON]' \
@@ -170,7 +179,10 @@ _transhume() {
                 '--state=[The state folder]:DIR:_files -/' \
                 '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
+                '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity; validate\: compare N random ones]:N:' \
                 '(-l --level)'{-l+,--level=}'[How much to compare]:LEVEL:(count sample hash full)' \
                 '--limit=[Show the first N differences]:N:' \

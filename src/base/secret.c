@@ -273,3 +273,40 @@ char *secret_redact_copy(const char *text)
     secret_redact(copy.data);
     return copy.data;
 }
+
+/* ---- what is hidden */
+
+void secret_strip_hidden(char *uri)
+{
+    static const char hidden[] = "***";
+    for (char *place = strstr(uri, hidden); place != NULL; place = strstr(place, hidden)) {
+        char *after = place + sizeof(hidden) - 1;
+        char *from = place;
+        if (from > uri && from[-1] == ':' && *after == '@') {
+            from--;
+        } else if (from > uri && from[-1] == '=' && (*after == '&' || *after == '\0')) {
+            while (from > uri && from[-1] != '?' && from[-1] != '&') {
+                from--;
+            }
+            bool more = *after == '&';
+            from -= from > uri && !more; /* the mark before it */
+            after += more;
+        } else {
+            from = after;
+        }
+        memmove(from, after, strlen(after) + 1);
+        place = from;
+    }
+}
+
+bool secret_is_same_uri(const char *shown, const char *other)
+{
+    char *left = memory_copy_string(shown);
+    char *right = memory_copy_string(other);
+    secret_strip_hidden(left);
+    secret_strip_hidden(right);
+    bool same = strcmp(left, right) == 0;
+    free(left);
+    free(right);
+    return same;
+}

@@ -2,6 +2,7 @@
 #ifndef TRANSHUME_BASE_SECRET_H
 #define TRANSHUME_BASE_SECRET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Keeps this process's memory, which holds secrets, from core files and from other processes of the
@@ -23,6 +24,11 @@ void secret_redact(char *line);
 /* A copy of a longer text (free it), without registered secrets and without what is secret in words
  * that look like URIs, however short. */
 char *secret_redact_copy(const char *text) __attribute__((returns_nonnull));
+/* What a URI that is shown hides goes from it, names of parameters included: "postgres://u@h/db".
+ */
+void secret_strip_hidden(char *uri);
+/* Are they the same but for a password, which one of them may hide and the other leave out? */
+bool secret_is_same_uri(const char *shown, const char *other);
 /* The URI without user's password: "postgres://u:***@host/db", into `out`. */
 void secret_redact_uri(const char *uri, char *out, size_t capacity);
 

@@ -103,11 +103,21 @@ static void append_estimate(const struct check_report *report, struct buffer *ou
                     out);
 }
 
+/* What `migrate` would end with. */
+static int exit_status_of(const struct check_report *report)
+{
+    return report->refused == 0 && report->foreseen_rejects > 0 ? 1 : report->refused;
+}
+
 static void append_verdict(const struct check_report *report, bool dry_run, struct buffer *out)
 {
     if (report->refused != 0) {
         buffer_format(out, "\nmigrate would refuse this with exit status %d; nothing was changed\n",
                       report->refused);
+    } else if (report->foreseen_rejects > 0) {
+        buffer_append_string(out,
+                             "\nmigrate would leave records out, as rejects, and end with exit "
+                             "status 1; nothing was changed\n");
     } else {
         buffer_format(out, "\n%s; nothing was changed\n",
                       dry_run ? "dry run: migrate would do this" : "ready to migrate");
@@ -171,11 +181,12 @@ static void append_json(const struct check_report *report, struct buffer *sample
                         struct buffer *out)
 {
     buffer_format(out, "{\"format\":%d,\"exit_status\":%d,\"guarantee\":\"%s\"", FORMAT,
-                  report->refused, run_guarantee_name(report->guarantee));
+                  exit_status_of(report), run_guarantee_name(report->guarantee));
     buffer_append_string(out, ",\"guarantee_text\":");
     cli_append_json_text(out, report->guarantee_text);
     append_json_number("seconds_estimate", report->seconds_estimate, out);
     append_json_number("bytes_estimate", report->bytes_estimate, out);
+    append_json_number("rejects_foreseen", (int64_t)report->foreseen_rejects, out);
     append_json_entities(report, out);
     append_json_lines("notes", report->notes, report->note_count, out);
     append_json_lines("problems", report->problems, report->problem_count, out);
@@ -204,9 +215,12 @@ int cli_check(struct cli_call *call, struct run_session *session, uint32_t sampl
         if (json) {
             append_json(&report, &samples, &out);
         } else {
-            append_text(&report, &samples, cli_color(call, STDOUT_FILENO), dry_run, &out);
+            struct buffer text = {0};
+            append_text(&report, &samples, cli_color(call, STDOUT_FILENO), dry_run, &text);
+            cli_append_placed(call, buffer_string(&text), &out);
+            buffer_free(&text);
         }
-        exit_status = cli_finish(&out, report.refused);
+        exit_status = cli_finish(&out, exit_status_of(&report));
     }
     buffer_free(&samples);
     arena_destroy(report.arena);

@@ -92,6 +92,7 @@ static int say_later(const struct cli_command *command)
     error_set(&error, ERROR_NOT_IMPLEMENTED, command->name,
               "this command (%s) comes with a later version", command->summary);
     log_write_error(&error);
+    cli_print_error(NULL, &error, error_exit_status(&error));
     return error_exit_status(&error);
 }
 
@@ -112,11 +113,12 @@ static int dispatch(struct cli_call *call)
     struct buffer out = {0};
     if (call->command == NULL && !cli_switch(call, CLI_HELP)) {
         help_append_overview(&out);
-        log_write(LOG_ERROR, "no command was given");
+        error_set(&error, ERROR_USAGE, NULL, "no command was given");
+        int exit_status = cli_fail(call, &error);
         ssize_t ignored = write(STDERR_FILENO, out.data, out.length);
         (void)ignored;
         buffer_free(&out);
-        return error_describe(ERROR_USAGE)->exit_status;
+        return exit_status;
     }
     if (call->command == NULL) {
         help_append_overview(&out);
@@ -163,6 +165,7 @@ int cli_main(int argument_count, char **arguments)
     int exit_status;
     signal(SIGPIPE, SIG_IGN); /* the writer is told, and need not be killed */
     char **copies = copy_arguments(call.arena, argument_count, arguments);
+    cli_expect_json(argument_count, copies);
     if (failpoint_setup(&error) != STATUS_OK ||
         cli_parse(&call, argument_count, copies, &error) != STATUS_OK) {
         exit_status = cli_fail(NULL, &error);

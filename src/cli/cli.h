@@ -57,7 +57,7 @@ static inline const char *cli_text(const struct cli_call *call, enum cli_option_
     return call->values[id].is_set ? call->values[id].text : NULL;
 }
 
-/* output.c */
+/* failure.c */
 /* What to tell of a failure: one without a code, which would look like success, is a fault of ours.
  */
 void cli_copy_failure(struct error *to, const struct error *from);
@@ -69,11 +69,22 @@ void cli_append_command(const struct cli_call *call, const char *name, struct bu
  * may be NULL.
  */
 int cli_fail(const struct cli_call *call, const struct error *error);
+/* With --json on the command line, whatever else is wrong with it, each failure is told on stdout
+ * as well: {"format":1,"error":{…}}. */
+void cli_expect_json(int argument_count, char **arguments);
+/* {"code","message","object","hint","exit"}, as it was told. */
+void cli_append_error(const struct error *told, int exit_status, struct buffer *out);
+/* Prints that object, if --json was given. */
+void cli_print_error(const struct cli_call *call, const struct error *told, int exit_status);
+/* Commands in backquotes get the --plan and --state of the call, so that they can be pasted. */
+void cli_append_placed(const struct cli_call *call, const char *text, struct buffer *out);
+void cli_place_hint(const struct cli_call *call, struct error *error);
 /* The same of what has begun, where 2 would say that nothing was touched: 3 then. `goes_on` (may be
  * NULL) is what does "once that is mended", and added to the hint. */
 int cli_fail_begun(const struct cli_call *call, struct error *error, const char *goes_on);
 int cli_fail_with_faults(const struct cli_call *call, struct buffer *faults,
                          const struct error *error);
+/* output.c */
 /* Writes to stdout and empties the buffer; a failure to write is ERROR… and exit 3, but for a
  * reader that went away. */
 enum status cli_print(struct buffer *out, struct error *error) MUST_USE;
@@ -103,6 +114,8 @@ enum status cli_find_plan_of_run(struct cli_call *call, const char **path,
                                  struct error *error) MUST_USE;
 /* From the call's values to the engine's options; what is not given stays unset. */
 void cli_run_options(struct cli_call *call, const char *plan_path, struct run_options *options);
+/* What --schema lists. */
+struct column_list cli_schemas(const struct cli_call *call);
 /* Opens plan and databases. A failure has been printed, and is in `*exit_status`. */
 enum status cli_open_session(struct cli_call *call, const char *plan_path,
                              struct run_session **session, int *exit_status) MUST_USE;

@@ -3,7 +3,10 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "connectors/registry.h"
+#include "connectors/scope.h"
+#include "engine/run/opening.h"
 #include "model/time_zone.h"
 #include <string.h>
 
@@ -57,35 +60,20 @@ static enum status open_source(const struct cli_call *call, struct uri *uri,
     struct open_options options = {.mode = OPEN_SOURCE,
                                    .uri = uri,
                                    .memory_bytes = MEMORY_BYTES,
-                                   .timeout_ms = timeout->is_set ? timeout->number : TIMEOUT_MS};
-    return connector->open(&options, source, error);
+                                   .timeout_ms = timeout->is_set ? timeout->number : TIMEOUT_MS,
+                                   .schemas = cli_schemas(call)};
+    if (options.schemas.count > 0 && (connector->capabilities & CAPABILITY_SCHEMAS) == 0) {
+        error_set(error, ERROR_USAGE, uri->shown, "%s has no schemas", connector->title);
+        return error_hint(error, "leave out --schema");
+    }
+    return opening_open(connector, uri, &options, call->arena, source, error);
 }
 
-/* Of a URI that is shown with "***" for what is secret: nothing instead, which a connection takes
- * from elsewhere. */
-static const char *without_secrets(const char *shown, struct arena *arena)
+/* What is shown as "***" is not there, and a connection takes it from elsewhere. */
+static const char *strip(const char *shown, struct arena *arena)
 {
-    static const char hidden[] = "***";
-    const size_t hidden_length = sizeof(hidden) - 1;
     char *text = arena_copy_string(arena, shown);
-    for (char *place = strstr(text, hidden); place != NULL; place = strstr(place, hidden)) {
-        char *after = place + hidden_length;
-        char *from = place;
-        if (from > text && from[-1] == ':' && *after == '@') {
-            from--;
-        } else if (from > text && from[-1] == '=' && (*after == '&' || *after == '\0')) {
-            while (from > text && from[-1] != '?' && from[-1] != '&') {
-                from--;
-            }
-            bool more = *after == '&';
-            from -= from > text && !more; /* the mark before it */
-            after += more;
-        } else {
-            from = after;
-        }
-        memmove(from, after, strlen(after) + 1);
-        place = from;
-    }
+    secret_strip_hidden(text);
     return text;
 }
 
@@ -95,8 +83,8 @@ static enum status write_proposal(const struct cli_call *call, const struct uri 
                                   const struct plan_settings *settings, struct buffer *yaml,
                                   struct error *error)
 {
-    const char *from = without_secrets(source_uri->shown, call->arena);
-    const char *to = without_secrets(target_uri->shown, call->arena);
+    const char *from = strip(source_uri->shown, call->arena);
+    const char *to = strip(target_uri->shown, call->arena);
     if (strcmp(from, source_uri->shown) != 0 || strcmp(to, target_uri->shown) != 0) {
         log_write(LOG_WARNING, "passwords are left out of the plan: keep them in ~/.pgpass "
                                "(PostgreSQL) or ~/.my.cnf (MySQL, MariaDB)");
@@ -134,6 +122,10 @@ static enum status propose(const struct cli_call *call, struct buffer *yaml, str
         zone != NULL ? time_zone_make(zone, call->arena, &settings.time_zone, error) : STATUS_OK;
     if (status == STATUS_OK) {
         status = open_source(call, source_uri, source_connector, &source, error);
+    }
+    if (status == STATUS_OK &&
+        (call->values[CLI_SCHEMA].is_set || source->scope.others.count > 0)) {
+        settings.schemas = scope_names(&source->scope, call->arena);
     }
     if (status == STATUS_OK) {
         status = source_connector->catalog->describe(source, &schema, error);

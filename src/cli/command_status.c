@@ -9,7 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { REFRESH_MS = 1000, OTHER_ROWS = 18, ENTITY_ROWS_MIN = 4 };
+enum {
+    REFRESH_MS = 1000,
+    BEGIN_MS = 5000,
+    BEGIN_STEP_MS = 50,
+    OTHER_ROWS = 18,
+    ENTITY_ROWS_MIN = 4
+};
 
 /* The process at work holds the lock; the pid in the file may be another's by now. */
 static bool is_running(const struct cli_call *call, const char *folder)
@@ -33,7 +39,12 @@ static enum status append_state(struct cli_call *call, const char *text, bool ru
 {
     size_t length = strlen(text);
     if (!cli_switch(call, CLI_JSON)) {
-        return state_view_append(text, running, cli_color(call, STDOUT_FILENO), watch, out, error);
+        struct buffer view = {0};
+        enum status status =
+            state_view_append(text, running, cli_color(call, STDOUT_FILENO), watch, &view, error);
+        cli_append_placed(call, buffer_string(&view), out);
+        buffer_free(&view);
+        return status;
     }
     buffer_append_string(out, text);
     buffer_append_string(out, length > 0 && text[length - 1] != '\n' ? "\n" : "");
@@ -73,7 +84,9 @@ static enum status look(struct cli_call *call, const char *folder, struct state_
     } else if (status == STATUS_OK) {
         bool running = is_running(call, folder);
         const char *text = buffer_string(&json);
-        *open = running && state_view_is_open(text);
+        bool under_way = running && state_view_is_open(text);
+        watch->seen = watch->seen || under_way;
+        *open = running && (under_way || !watch->seen); /* else one is about to begin */
         status = append_state(call, text, running, watch, out, error);
     }
     buffer_free(&json);
@@ -107,6 +120,22 @@ static uint32_t rows_for_entities(void)
                                                  : rows - OTHER_ROWS;
 }
 
+/* Somebody may be about to begin one: a little time for that, or as long as he holds the folder. */
+static void wait_for_run(struct cli_call *call, const char *folder)
+{
+    struct error ignored = {0};
+    int64_t until_ms = clock_monotonic_ms() + BEGIN_MS;
+    enum status status = STATUS_END;
+    while (status == STATUS_END && (clock_monotonic_ms() < until_ms || is_running(call, folder))) {
+        struct buffer json = {0};
+        status = run_state_read(folder, &json, &ignored);
+        buffer_free(&json);
+        if (status == STATUS_END) {
+            clock_sleep_ms(BEGIN_STEP_MS);
+        }
+    }
+}
+
 int command_status(struct cli_call *call)
 {
     struct error error = {0};
@@ -115,6 +144,9 @@ int command_status(struct cli_call *call)
     bool open = true;
     bool watching = cli_switch(call, CLI_WATCH);
     struct buffer out = {0};
+    if (watching) {
+        wait_for_run(call, folder);
+    }
     do {
         watch.rows = watching ? rows_for_entities() : 0;
         enum status status = look(call, folder, &watch, &out, &open, &error);

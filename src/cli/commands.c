@@ -66,8 +66,9 @@ static const struct cli_command commands[] = {
      .summary = "show the progress of a run",
      .description =
          "Shows the run of the state folder: done records, percent, rate and time left of each "
-         "entity, or an interrupted rollback and the command that continues it. --json prints "
-         "state.json. The exit status is 0 also if there is no run.",
+         "entity, what was not carried, and what a repair deleted; or an interrupted rollback and "
+         "the command that continues it. --watch waits a few seconds for a run that is about to "
+         "begin, and ends with it. --json prints state.json. The exit status is 0 also if there is no run.",
      .examples = "transhume status\n"
                  "transhume status --watch\n"
                  "transhume status --json --state /var/lib/shop-move",
@@ -90,15 +91,16 @@ static const struct cli_command commands[] = {
      .run = command_validate},
     {.name = "rollback",
      .place = IN_ROLLBACK,
-     .arguments = "[TARGET]",
-     .arguments_max = 1,
+     .arguments = "[[SOURCE] TARGET]",
+     .arguments_max = 2,
      .summary = "undo just what a run wrote",
      .description =
          "Deletes the records that the run wrote, restores those that it overwrote, and drops "
          "what it created. Refuses (5) if that could remove other data: a table changed since, a "
          "later run, old versions not stored. Exits with 1 if a trigger kept records from being "
          "restored. Stopped or killed, the same command continues. Needs --dry-run, which only "
-         "counts, or --confirm. TARGET is needed if the state folder does not know the run.",
+         "counts, or --confirm. TARGET is needed if the state folder does not know the run, or "
+         "to say its password; SOURCE may stand before it, as for other commands.",
      .examples = "transhume rollback --run 20260131T235959Z-1f3a5c --dry-run\n"
                  "transhume rollback --run 20260131T235959Z-1f3a5c --confirm",
      .run = command_rollback},
@@ -117,8 +119,8 @@ static const struct cli_command commands[] = {
      .run = command_report},
     {.name = "finish",
      .place = IN_FINISH,
-     .arguments = "[TARGET]",
-     .arguments_max = 1,
+     .arguments = "[[SOURCE] TARGET]",
+     .arguments_max = 2,
      .summary = "drop the ledger",
      .description =
          "Drops the ledger of all runs in the target, with stored keys and old versions: nothing "

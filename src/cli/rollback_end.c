@@ -334,7 +334,7 @@ enum status cli_rollback_begin(struct cli_call *call, struct rollback_options *o
     }
     signals_setup();
     run_end_set_log_level(call);
-    cli_rollback_options(call, plan_path, call->argument_count > 0 ? call->arguments[0] : NULL,
-                         options);
+    uint32_t count = call->argument_count; /* SRC DST are the run's, as for other commands */
+    cli_rollback_options(call, plan_path, count > 0 ? call->arguments[count - 1] : NULL, options);
     return STATUS_OK;
 }

@@ -63,7 +63,11 @@ static void append_json(const struct run_result *result, const struct error *err
     buffer_format(out, "{\"format\":%d,\"run\":", FORMAT);
     cli_append_json_text(out, result->run_id[0] == '\0' ? NULL : result->run_id);
     buffer_format(out, ",\"exit_status\":%d,\"error\":", exit_status);
-    cli_append_json_text(out, error == NULL ? NULL : error_describe(error->code)->name);
+    if (error == NULL) {
+        buffer_append_string(out, "null");
+    } else {
+        cli_append_error(error, exit_status, out);
+    }
     append_json_count("milliseconds", (uint64_t)(result->seconds * 1000), out);
     append_json_count("rejected", result->rejected, out);
     buffer_append_string(out, ",\"rejects_folder\":");
@@ -74,9 +78,23 @@ static void append_json(const struct run_result *result, const struct error *err
     append_json_count("differences", result->differences, out);
     append_json_count("broken_references", result->broken_references, out);
     append_json_count("warnings", result->warning_count, out);
-    buffer_format(out, ",\"snapshot\":\"%s\"", snapshot_name(result));
+    buffer_format(out, ",\"snapshot\":\"%s\",\"not_carried\":%s", snapshot_name(result),
+                  result->not_carried_list == NULL ? "[]" : result->not_carried_list);
     append_json_entities(result->progress, out);
     buffer_append_string(out, "}\n");
+}
+
+static void append_not_carried(const struct run_result *result, struct buffer *out)
+{
+    struct buffer line = {0};
+    if (result->not_carried == NULL) {
+        return;
+    }
+    buffer_format(&line, "not carried: %s (%s)", result->not_carried,
+                  result->report_file != NULL ? "the report lists them"
+                                              : "`transhume check` lists them");
+    cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
+    buffer_free(&line);
 }
 
 static void append_text(const struct cli_call *call, const struct run_session *session,
@@ -98,6 +116,7 @@ static void append_text(const struct cli_call *call, const struct run_session *s
     buffer_append_byte(out, '\n');
     cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
     buffer_free(&line);
+    append_not_carried(result, out);
     if (result->report_file != NULL) {
         buffer_format(out, "report: %s\n", result->report_file);
     }
@@ -159,30 +178,41 @@ static void tell_next_step(const struct cli_call *call, const struct run_session
     }
 }
 
-int run_end_failed(const struct cli_call *call, const struct run_session *session,
-                   const struct run_result *result, const struct error *error)
+/* `told` gets what is said of it. */
+static int tell_failure(const struct cli_call *call, const struct run_session *session,
+                        const struct run_result *result, const struct error *error,
+                        struct error *told)
 {
-    struct error told;
-    cli_copy_failure(&told, error);
-    int exit_status = error_exit_status(&told);
+    cli_copy_failure(told, error);
+    int exit_status = error_exit_status(told);
     if (exit_status == 2 && result->has_ledger) {
         exit_status = 3; /* in the midst of it: 2 would say that nothing was touched */
     }
     bool resumable = result->run_id[0] != '\0' && exit_status == 3;
-    if (resumable && strstr(told.hint, "resume") == NULL) {
+    if (resumable && strstr(told->hint, "resume") == NULL) {
         struct buffer resume = {0};
         cli_append_command(call, "resume", &resume);
         size_t length = strlen(error->hint);
         const char *joint = length == 0 ? "" : error->hint[length - 1] == '.' ? " " : ". ";
         if (run_can_resume(session)) {
-            error_hint(&told, "%s%sWhat is done is kept: `%s` continues once that is fixed.",
+            error_hint(told, "%s%sWhat is done is kept: `%s` continues once that is fixed.",
                        error->hint, joint, buffer_string(&resume));
         } else {
-            error_hint(&told, "%s%s%s", error->hint, joint, CANNOT_RESUME);
+            error_hint(told, "%s%s%s", error->hint, joint, CANNOT_RESUME);
         }
         buffer_free(&resume);
     }
-    log_write_error(&told);
+    cli_place_hint(call, told);
+    log_write_error(told);
+    return exit_status;
+}
+
+int run_end_failed(const struct cli_call *call, const struct run_session *session,
+                   const struct run_result *result, const struct error *error)
+{
+    struct error told;
+    int exit_status = tell_failure(call, session, result, error, &told);
+    cli_print_error(call, &told, exit_status);
     return exit_status;
 }
 
@@ -205,9 +235,10 @@ int run_end(struct cli_call *call, const struct run_session *session, enum statu
     struct buffer out = {0};
     bool json = cli_switch(call, CLI_JSON);
     if (status != STATUS_OK) {
-        int exit_status = run_end_failed(call, session, result, error);
+        struct error told;
+        int exit_status = tell_failure(call, session, result, error, &told);
         if (json) {
-            append_json(result, error, exit_status, &out);
+            append_json(result, &told, exit_status, &out);
             return print_figures(session, &out, exit_status);
         }
         return exit_status;

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "base/log.h"
+#include "connectors/scope.h"
 #include <string.h>
 #include <unistd.h>
 
@@ -87,12 +88,25 @@ static uint64_t choice_or_unset(const struct cli_call *call, enum cli_option_id 
     return call->values[id].is_set ? (uint64_t)call->values[id].number + 1 : 0;
 }
 
+struct column_list cli_schemas(const struct cli_call *call)
+{
+    const struct cli_value *value = &call->values[CLI_SCHEMA];
+    struct column_list schemas = {0};
+    for (uint32_t i = 0; i < value->list_count; i++) {
+        scope_read_list(value->list[i], call->arena, &schemas);
+    }
+    return schemas;
+}
+
 static void take_lists(const struct cli_call *call, struct run_options *options)
 {
+    options->schemas = cli_schemas(call);
     options->include = call->values[CLI_INCLUDE].list;
     options->include_count = call->values[CLI_INCLUDE].list_count;
     options->exclude = call->values[CLI_EXCLUDE].list;
     options->exclude_count = call->values[CLI_EXCLUDE].list_count;
+    options->renumber = call->values[CLI_RENUMBER].list;
+    options->renumber_count = call->values[CLI_RENUMBER].list_count;
 }
 
 static enum progress_mode progress_mode(const struct cli_call *call)
@@ -154,6 +168,7 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->triggers = (enum triggers_choice)choice_or_unset(call, CLI_TRIGGERS);
     options->broken_references =
         (enum broken_references_choice)choice_or_unset(call, CLI_BROKEN_REFERENCES);
+    options->nested = (enum nested_choice)choice_or_unset(call, CLI_NESTED);
     options->no_before_images = cli_switch(call, CLI_NO_BEFORE_IMAGES);
     options->resuming = call->command->place == IN_RESUME;
     options->validating = call->command->place == IN_VALIDATE;

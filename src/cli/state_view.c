@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "engine/ledger/json_text.h"
 #include "model/json_tree.h"
+#include "observe/not_carried.h"
 #include "observe/table.h"
 #include <jansson.h>
 #include <stdio.h>
@@ -342,6 +343,58 @@ static void append_validation(const json_t *state, struct buffer *out)
     buffer_append_byte(out, '\n');
 }
 
+static void append_repair(const json_t *state, struct buffer *out)
+{
+    const char *table;
+    const json_t *count;
+    const char *repaired = text_of(state, "repairs");
+    if (*repaired != '\0') {
+        buffer_append_string(out, "repairs  run ");
+        append_printable(out, repaired);
+        buffer_append_string(out, " (`transhume report --run ");
+        append_printable(out, repaired);
+        buffer_append_string(out, "` is about it)\n");
+    }
+    json_object_foreach(json_object_get(state, "deleted"), table, count)
+    {
+        char text[32];
+        int64_t records = json_is_integer(count) ? json_integer_value(count) : 0;
+        text_human_count(records > 0 ? (uint64_t)records : 0, text, sizeof(text));
+        buffer_format(out, "deleted  %s record%s of ", text, records == 1 ? "" : "s");
+        append_printable(out, table);
+        buffer_append_byte(out, '\n');
+    }
+}
+
+/* "there with other values: album 1, artist 3 (skipped)" */
+static void append_differing(const json_t *state, struct buffer *out)
+{
+    const char *table;
+    json_t *count;
+    const char *separator = "there with other values: ";
+    json_t *tables = json_object_get(state, "differing_there");
+    json_object_foreach(tables, table, count)
+    {
+        buffer_append_string(out, separator);
+        append_printable(out, table);
+        buffer_format(out, " %" JSON_INTEGER_FORMAT, json_integer_value(count));
+        separator = ", ";
+    }
+    buffer_append_string(out, json_object_size(tables) > 0 ? " (skipped)\n" : "");
+}
+
+static void append_not_carried(const json_t *state, struct buffer *out)
+{
+    struct buffer sum = {0};
+    not_carried_append_sum(json_object_get(state, "not_carried"), &sum);
+    if (sum.length > 0) {
+        buffer_append_string(out, "not carried: ");
+        append_printable(out, buffer_string(&sum));
+        buffer_append_string(out, " (`transhume report` lists them)\n");
+    }
+    buffer_free(&sum);
+}
+
 static void append_waiting(const json_t *state, bool running, struct buffer *out)
 {
     char text[32];
@@ -420,6 +473,9 @@ enum status state_view_append(const char *json, bool running, bool color, struct
     if (json_integer_value(json_object_get(state, "broken_references")) > 0) {
         buffer_append_string(out, "foreign keys: missing or broken; the log names them\n");
     }
+    append_repair(state, out);
+    append_differing(state, out);
+    append_not_carried(state, out);
     buffer_append_byte(out, '\n');
     append_tables(state, color, watch->rows, &sums, out);
     append_rate(state, running, &sums, watch, out);

@@ -13,6 +13,7 @@ struct state_watch {
     int64_t then_ms;
     int64_t done;
     double rate;   /* records per second; 0: not known */
+    bool seen;     /* a run was under way */
     uint32_t rows; /* of entities that there is room for, set by the caller; 0: all are shown */
 };
 

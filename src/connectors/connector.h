@@ -31,14 +31,15 @@
 #include "connectors/store.h"
 #include "connectors/target.h"
 
-enum { CONNECTOR_CONTRACT_VERSION = 11 };
+enum { CONNECTOR_CONTRACT_VERSION = 12 };
 
 struct connector {
     uint32_t contract_version;
     const char *name;            /* the URI scheme: "sqlite" */
     const char *title;           /* "SQLite" */
     const char *const *schemes;  /* further schemes, NULL-terminated; may be NULL */
-    const char *const *suffixes; /* endings of bare paths (".db"); may be NULL */
+    const char *const *suffixes; /* endings of bare paths (".db"); may be NULL. Of a connector of
+                                    folders (uri_help names a DIR) only files that are there */
     const char *uri_help;        /* "sqlite:FILE" */
     uint32_t capabilities;
     enum guarantee guarantee;

@@ -48,7 +48,13 @@ enum connector_capability {
      * nothing is read before it is written, replaced or taken back */
     CAPABILITY_APPEND_LOG = 1 << 27,
     /* target: keys have clustering columns with an order of their own, and static columns */
-    CAPABILITY_CLUSTERS = 1 << 28
+    CAPABILITY_CLUSTERS = 1 << 28,
+    /* target: numbers that are no whole ones of 64 bits are floats, and beyond their digits texts
+     */
+    CAPABILITY_FLOAT_DECIMALS = 1 << 29,
+    /* source: may read several schemas (databases of a server) at once, open_options.schemas;
+     * target: makes those of a source of another kind */
+    CAPABILITY_SCHEMAS = 1 << 30
 };
 
 /* 0 means no limit, unless said. */
@@ -118,6 +124,7 @@ struct uri {
     const char *scheme;
     const char *user; /* NULL where there is none */
     const char *password;
+    bool hides_password; /* it says ***: what it was is known elsewhere */
     const char *host;
     uint16_t port;    /* 0: default */
     const char *path; /* "sqlite:shop.db" → "shop.db"; "x://h/a/b" → "a/b" */
@@ -140,6 +147,11 @@ struct open_options {
     uint64_t read_units_per_second_max;
     uint64_t write_units_per_second_max;
     const char *const *catalog_tables; /* NULL: the user's tables */
+    /* source with CAPABILITY_SCHEMAS: the schemas to read; empty: those of the URI, or what its
+     * connector takes by default. Borrowed until `open` returns */
+    struct column_list schemas;
+    /* source: it is a run's target, read to compare: its schemas are chosen as a target's are */
+    bool mirrors;
     /* target: it is only looked at. It has to be there, nothing is made, and it may be one that
      * can't be written */
     bool read_only;
@@ -183,6 +195,19 @@ struct database_report {
     struct database_link links[LINK_SECURITY_COUNT]; /* by enum link_security */
 };
 
+/*
+ * Which schemas names of tables are of. A table of the database's own schema (the URI's, or the
+ * default) goes by its plain name, one of the `others` by SCHEMA.TABLE: in the catalogue, in plans,
+ * requests and reports. A schema whose name holds a dot or a double quote stands in double quotes
+ * there, those in it doubled; the table's name stands as it is. So what begins with none of the
+ * `others` is a plain name, whatever dots it has.
+ */
+struct schema_scope {
+    const char *own;           /* NULL: it has no schemas */
+    struct column_list others; /* by name, bytewise */
+    bool leaves_own;           /* its own schema has no tables that are meant */
+};
+
 /* The head of every connector's instance, its first member. */
 struct database {
     const struct connector *connector;
@@ -212,6 +237,7 @@ struct database {
     /* Target: set by the engine before anything is written: what the run writes and deletes stands
      * as it is, and no trigger of the database fires. */
     bool triggers_off;
+    struct schema_scope scope; /* set at the opening, and by catalog_functions.use_scope */
     /* What the server is, "PostgreSQL 15.8", set at the opening; "": it does not say, or is none */
     char server[64];
     struct database_report report;

@@ -261,13 +261,21 @@ static bool ends_with(const char *text, size_t length, const char *suffix)
            strncasecmp(text + length - suffix_length, suffix, suffix_length) == 0;
 }
 
+static bool is_file(const char *path)
+{
+    struct stat facts;
+    return stat(path, &facts) == 0 && S_ISREG(facts.st_mode);
+}
+
 static const struct connector *find_by_suffix(const char *path, size_t length)
 {
     for (uint32_t i = 0; i < registry_count(); i++) {
-        const char *const *suffix = registry_at(i)->suffixes;
+        const struct connector *connector = registry_at(i);
+        bool of_folders = strstr(connector->uri_help, ":DIR") != NULL;
+        const char *const *suffix = of_folders && !is_file(path) ? NULL : connector->suffixes;
         for (; suffix != NULL && *suffix != NULL; suffix++) {
             if (ends_with(path, length, *suffix)) {
-                return registry_at(i);
+                return connector;
             }
         }
     }

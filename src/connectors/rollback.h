@@ -42,6 +42,10 @@ struct rollback_functions {
     bool undoes_all;
     /* What delete_records takes out is kept, and comes back with undo: of targets that undo all. */
     bool keeps_deleted;
+    /* Optional: of a table with `later`, those columns become NULL in records that the run added
+     * and nobody changed since, so that none of a circle holds another one. Repeatable. */
+    enum status (*loosen)(struct database *self, const struct target_table *table,
+                          struct error *error);
     /*
      * Optional: delete_records keeps what it takes out of a table with `keeps_undo`, and this puts
      * it back, where nothing stands under its key: what does is somebody else's, stays, and is

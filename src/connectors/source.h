@@ -142,7 +142,25 @@ struct stream_facts {
 struct reader; /* a connection of its own within the snapshot; one thread */
 struct cursor; /* one read_request being read; lives on its reader's thread */
 
+/* What all values of a column may have in common, by which a plan chooses what becomes of it. NULL
+ * passes every test. */
+enum value_test {
+    VALUES_TRUTH,      /* 0 and 1 */
+    VALUES_INT64,      /* whole numbers of 64 bits with a sign */
+    VALUES_WITHIN_DAY, /* times from 00:00 to 24:00 */
+    VALUES_DAYS,       /* days of the calendar: none is 0000-00-00, or has a zero month or day */
+    VALUES_DATES,      /* texts that are such */
+    VALUES_MOMENTS,    /* texts that are a day and a time, and name no zone */
+    VALUES_INSTANTS,   /* texts that are a day and a time, and name one */
+    VALUES_FLOAT,      /* numbers that a float of 64 bits, or a whole number of 64 bits, keeps */
+    VALUES_DECLARED    /* numbers that fit the declared precision and scale */
+};
+
 struct source_functions {
+    /* Optional: do all values of a table's column, as it is now, pass the test? It may read the
+     * table through. Before the snapshot; control thread. NULL: the source does not tell. */
+    enum status (*holds)(struct database *self, const char *table, const char *column,
+                         enum value_test test, bool *holds, struct error *error);
     /*
      * Optional: told of every request before the snapshot is taken, so that what they read can be
      * held from before it until `leave`: against whatever would empty, rewrite or
@@ -259,6 +277,7 @@ struct column_words {
 };
 
 struct catalog_functions {
+    /* All tables, and of a source all objects. A SQL target tells of the tables that are there. */
     enum status (*describe)(struct database *self, struct schema **schema, struct error *error);
     /* The shape of a query's result: a SCHEMA_QUERY table in `arena`. NULL: no queries. */
     enum status (*describe_query)(struct database *self, const char *query, struct arena *arena,
@@ -292,6 +311,17 @@ struct catalog_functions {
      */
     enum status (*understands)(struct database *self, const struct schema_column *column,
                                struct column_words *understood, struct error *error);
+    /*
+     * With CAPABILITY_SCHEMAS: from now on names are of this scope, the run's, in place of the one
+     * of the opening. Of a target, or of one that is read to compare: a schema that is not there is
+     * no failure, and prepare makes it. ERROR_USAGE: names of its own schema and of another one
+     * would be the same tables. Control thread, before anything is described.
+     */
+    enum status (*use_scope)(struct database *self, const struct schema_scope *scope,
+                             struct error *error);
+    /* With CAPABILITY_SCHEMAS: as connector.identity, of one of the scope's `others`. */
+    enum status (*identity_in)(struct database *self, const char *schema, struct arena *arena,
+                               const char **identity, struct error *error);
 };
 
 #endif

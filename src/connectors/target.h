@@ -15,6 +15,15 @@ struct target_reference {
     const char *on_update;
 };
 
+/* A foreign key of a table that is there, whose partners may come after the records that refer to
+ * them. */
+struct target_later {
+    struct column_list columns; /* of the foreign key */
+    struct column_list emptied; /* those of them that can be NULL until the partner is there */
+    const char *table;          /* that they refer to, as the target names it */
+    struct column_list referenced_columns;
+};
+
 /* A secondary index of the plan. */
 struct target_index {
     const char *name;
@@ -47,6 +56,11 @@ struct target_table {
     uint32_t index_count;
     const struct target_reference *references;
     uint32_t reference_count;
+    /* Only where the target has later_fill, and of tables that the run did not make: where a
+     * record's partner is not there yet, the writer leaves `emptied` NULL, and keeps the values
+     * beside the table, in the transaction of the chunk. */
+    const struct target_later *later;
+    uint32_t later_count;
     enum existing_policy existing;
     /* A second record under a key is skipped if all of its fields are those of the record that is
      * there, and rejected only if they are not. Without CAPABILITY_KEY_ENFORCED settle_duplicates
@@ -82,6 +96,12 @@ bool target_table_is_keyed(const struct target_table *table, const char *name);
 /* What becomes of another record under a key: in a table that the run made it is the run's own. */
 enum existing_policy target_table_policy(const struct target_table *table);
 
+/* The foreign keys whose partners may come later. */
+static inline uint32_t target_table_later_count(const struct target_table *table)
+{
+    return table->created ? 0 : table->later_count;
+}
+
 /* Are the keys that the run writes kept beside the table, so that a second record of the run under
  * one of them is found? */
 bool target_table_tracks(const struct target_table *table);
@@ -96,6 +116,9 @@ struct check_request {
     const struct target_table *table;
     const struct shape *const *shapes; /* of the records that it is to hold */
     uint32_t shape_count;
+    /* by shape and field: the line of a plan that leaves the field out, for messages, or NULL; may
+     * be NULL as a whole */
+    const char *const *const *leaving_out;
     bool rebuilds_indexes; /* as prepare will be asked */
     bool disables_triggers;
     bool triggers_off;  /* as database.triggers_off will be */
@@ -115,6 +138,13 @@ struct prepare_request {
 struct target_count {
     uint64_t records;
     bool known;
+};
+
+/* What later_fill did to a table. */
+struct target_filled {
+    uint64_t filled; /* by this call: references whose partners were there */
+    uint64_t left;   /* that have none: NULL stands in their place */
+    char first[160]; /* of those, as text; empty: none */
 };
 
 struct after_load_request {
@@ -184,7 +214,8 @@ struct target_load {
     double units; /* of writing them: capacity units or the like; 0: it knows none */
 };
 
-struct writer; /* a connection of its own; one thread */
+struct target_trial; /* see try_open */
+struct writer;       /* a connection of its own; one thread */
 
 enum { TARGET_FEEDING_MS = 20 }; /* see poll */
 
@@ -228,6 +259,10 @@ struct target_functions {
      * Repeating it is safe. */
     enum status (*empty)(struct database *self, const struct target_table *const *tables,
                          uint32_t table_count, struct error *error);
+    /* Optional: the names of the tables and views that are there, the ledger's own left out; they
+     * live in `arena`. Of those, catalog->describe tells more. */
+    enum status (*names)(struct database *self, struct arena *arena, struct column_list *names,
+                         struct error *error);
     /*
      * Looks at the tables: fills `record_exists[i]` (is there any record?) and `table_exists[i]`.
      * Changes nothing.
@@ -248,11 +283,29 @@ struct target_functions {
      * nothing. */
     enum status (*tell_unfit_references)(struct database *self, const struct target_table *table,
                                          struct buffer *out, struct error *error);
+    /* Optional: what tables that are to be made will have in another way than in their source, or
+     * not at all, since this server has no such thing (a collation, a type, an index), one line
+     * each in `out`: "KIND\tTABLES: text", where the kind ("index") is of what is left out, or
+     * empty where nothing is. prepare warns of the same. `objects` as prepare gets them. Changes
+     * nothing. */
+    enum status (*tell_changed)(struct database *self, const struct target_table *tables,
+                                uint32_t table_count, const struct schema *objects,
+                                struct buffer *out, struct error *error);
     /* Optional: the objects of a same-engine plain copy that the target can't have, since who or
      * what they name is not there: `unfit[i]` of objects[i], and a line for each in `out` that
      * begins with its table's name and ": "; after_load leaves them out. Changes nothing. */
     enum status (*tell_unfit_objects)(struct database *self, const struct schema *objects,
                                       bool *unfit, struct buffer *out, struct error *error);
+    /*
+     * Optional, both or none, for check: would a table that is there take these values? try_open
+     * looks at it (STATUS_END: there is none); try_value then fails of class REJECT as a writer
+     * would, by what is known of the column alone. The trial lives in `arena`. Control thread;
+     * nothing is changed.
+     */
+    enum status (*try_open)(struct database *self, const char *table, struct arena *arena,
+                            struct target_trial **trial, struct error *error);
+    enum status (*try_value)(struct target_trial *trial, const char *column,
+                             const struct cell *cell, struct arena *scratch, struct error *error);
     /* Optional: what is worth saying before a run ("written more slowly, since …"), one line each
      * in `out`. */
     enum status (*caveats)(struct database *self, struct buffer *out, struct error *error);
@@ -301,6 +354,17 @@ struct target_functions {
     /* Forgets an open chunk; what it wrote is undone or will be repeated. Batches under way are
      * destroyed. */
     void (*chunk_abandon)(struct writer *writer, uint64_t chunk);
+    /*
+     * Optional, both or none, for tables with `later`. later_prepare makes what the writers keep
+     * values in, before the first of them is opened. later_fill puts these in where the partner is
+     * there by now, after the last chunk and before after_load; `filled`, a table each. Repeatable;
+     * what is left is kept for the next call, until forget_run. Control thread.
+     */
+    enum status (*later_prepare)(struct database *self, const struct target_table *tables,
+                                 uint32_t table_count, struct error *error);
+    enum status (*later_fill)(struct database *self, const struct target_table *tables,
+                              uint32_t table_count, struct target_filled *filled,
+                              struct error *error);
     /*
      * Indexes, triggers, views, sequences: after the last chunk; what prepare dropped or disabled
      * for the load is put back, whatever the tables say now. Repeatable. Asked to stop once it
@@ -351,6 +415,10 @@ struct target_functions {
     enum status (*tell_partnerless)(struct database *self, const struct target_table *table,
                                     struct buffer *out, struct buffer *unasked,
                                     struct error *error);
+    /* Optional: the largest number that the column of a table that is there holds; `*any`: it holds
+     * one. Changes nothing. Control thread. */
+    enum status (*highest_key)(struct database *self, const char *table, const char *column,
+                               int64_t *highest, bool *any, struct error *error);
     /* Records in the table now. */
     enum status (*count)(struct database *self, const struct target_table *table, uint64_t *count,
                          struct error *error);

@@ -67,6 +67,12 @@ static enum status read_port(struct uri_reader *reader, const char *text, size_t
     return STATUS_OK;
 }
 
+/* A URI as it is shown has no secrets to connect with. */
+static bool is_hidden(const char *text, size_t length)
+{
+    return length == 3 && strncmp(text, "***", length) == 0;
+}
+
 /* [user[:password]@]host[:port]; a host in brackets may hold colons. */
 static enum status read_authority(struct uri_reader *reader, const char *text, size_t length)
 {
@@ -81,7 +87,8 @@ static enum status read_authority(struct uri_reader *reader, const char *text, s
         if (uri->user == NULL) {
             return STATUS_FAILED;
         }
-        if (colon != NULL) {
+        uri->hides_password = colon != NULL && is_hidden(colon + 1, (size_t)(at - colon) - 1);
+        if (colon != NULL && !uri->hides_password) {
             uri->password = decode(reader, colon + 1, (size_t)(at - colon) - 1);
             if (uri->password == NULL) {
                 return STATUS_FAILED;
@@ -266,7 +273,12 @@ static enum status read_parameters(struct uri_reader *reader, const char *text)
                 equals == NULL ? "true" : decode(reader, equals + 1, length - name_length - 1);
             const struct connector_option *option =
                 name != NULL ? find_option(reader->connector, name) : NULL;
-            if (option != NULL && option->secret && equals != NULL) {
+            bool secret = option != NULL && option->secret && equals != NULL;
+            if (secret && is_hidden(equals + 1, length - name_length - 1)) {
+                text += length + (text[length] == '&');
+                continue;
+            }
+            if (secret) {
                 secret_register(equals + 1, length - name_length - 1); /* as it was written */
             }
             if (name == NULL || value == NULL || add_parameter(reader, name, value) != STATUS_OK) {

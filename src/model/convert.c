@@ -5,8 +5,10 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/array_text.h"
 #include "model/canonical.h"
 #include "model/convert_parts.h"
+#include "model/json_reader.h"
 #include "model/time_text.h"
 #include "model/time_zone.h"
 #include <math.h>
@@ -138,10 +140,76 @@ static enum status write_text(const struct conversion *conversion, const struct 
     return status;
 }
 
+/* "-26:00:00.5" */
+static enum status clock_of_interval(const struct conversion *conversion, const struct cell *from,
+                                     struct cell *result)
+{
+    struct buffer text = {0};
+    int64_t nanoseconds = from->interval->nanoseconds;
+    uint64_t length = nanoseconds < 0 ? -(uint64_t)nanoseconds : (uint64_t)nanoseconds;
+    uint64_t seconds = length / 1000000000;
+    buffer_format(&text, "%s%02llu:%02llu:%02llu", nanoseconds < 0 ? "-" : "",
+                  (unsigned long long)(seconds / 3600), (unsigned long long)(seconds / 60 % 60),
+                  (unsigned long long)(seconds % 60));
+    if (length % 1000000000 != 0) {
+        buffer_format(&text, ".%09llu", (unsigned long long)(length % 1000000000));
+        while (text.data[text.length - 1] == '0') {
+            text.length--;
+        }
+    }
+    enum status status = hand_over(conversion, from, &text, result);
+    buffer_free(&text);
+    return status;
+}
+
+/* The text of an array: of a list, or of the JSON that holds one. */
+static enum status array_of_list(const struct conversion *conversion, const struct cell *from,
+                                 struct cell *result)
+{
+    struct cell list = *from;
+    struct buffer text = {0};
+    if ((from->kind == VALUE_JSON || from->kind == VALUE_TEXT) &&
+        convert_read_json(from->text, from->length, conversion->arena, &list, conversion->error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (list.kind == VALUE_NULL && from->kind == VALUE_JSON) {
+        *result = cell_null();
+        return STATUS_OK;
+    }
+    if (list.kind != VALUE_LIST && list.kind != VALUE_SET) {
+        return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "it is no list");
+    }
+    enum status status =
+        array_text_append(&list, conversion->to->element, &text, conversion->error);
+    status = status == STATUS_OK ? hand_over(conversion, from, &text, result) : status;
+    buffer_free(&text);
+    return status;
+}
+
+/* A timestamp's T and Z, and a UUID's hyphens, give way; the text is the arena's own copy. */
+static void lay_out(enum text_layout layout, struct cell *text)
+{
+    char *at = (char *)(uintptr_t)text->text;
+    uint32_t length = 0;
+    for (uint32_t i = 0; i < text->length; i++) {
+        char one = at[i];
+        bool left_out = layout == TEXT_BARE ? one == '-' : layout == TEXT_SQL && one == 'Z';
+        if (!left_out) {
+            at[length++] = layout == TEXT_SQL && one == 'T' ? ' ' : one;
+        }
+    }
+    text->length = length;
+}
+
 static enum status to_text(const struct conversion *conversion, const struct cell *from,
                            struct cell *result)
 {
     enum status status = STATUS_OK;
+    if (conversion->to->element != NULL &&
+        (from->kind != VALUE_TEXT || !array_text_is_one(from->text, from->length))) {
+        return array_of_list(conversion, from, result);
+    }
     switch ((enum value_kind)from->kind) {
     case VALUE_TEXT:
         *result = *from;
@@ -157,7 +225,24 @@ static enum status to_text(const struct conversion *conversion, const struct cel
         break;
     case VALUE_LARGE:
         return convert_refuse_kind(conversion, from);
+    case VALUE_INTERVAL:
+        status = conversion->to->layout == TEXT_CLOCK && from->interval->months == 0 &&
+                         from->interval->days == 0
+                     ? clock_of_interval(conversion, from, result)
+                     : write_text(conversion, from, false, result);
+        break;
+    case VALUE_TIMESTAMP:
+    case VALUE_UUID:
+        status = write_text(conversion, from, false, result);
+        if (status == STATUS_OK && conversion->to->layout != TEXT_ISO) {
+            lay_out(conversion->to->layout, result);
+        }
+        break;
     case VALUE_ESCAPE:
+        if (value_escape_has_text(from)) {
+            *result = cell_text(from->text, from->length);
+            break;
+        }
         if ((from->flags & CELL_ESCAPED_TEXT) == 0 || !conversion->allow_loss) {
             return convert_refuse(conversion, from, ERROR_REJECT_TEXT, "it is not UTF-8");
         }
@@ -167,6 +252,7 @@ static enum status to_text(const struct conversion *conversion, const struct cel
         status = write_text(conversion, from, false, result);
         break;
     }
+    status = status == STATUS_OK ? convert_strip_nul(conversion, result) : status;
     return status == STATUS_OK ? fit_length(conversion, from, result) : status;
 }
 
@@ -194,19 +280,70 @@ static enum status to_bytes(const struct conversion *conversion, const struct ce
     return fit_length(conversion, from, result);
 }
 
+/* Byte for byte as it stands, if it is one JSON value. */
+static enum status json_of_text(const struct conversion *conversion, const struct cell *from,
+                                struct cell *result)
+{
+    struct json_reader reader;
+    struct error problem;
+    enum json_token token = JSON_TOKEN_NULL;
+    enum status status = STATUS_OK;
+    bool nested = false;
+    json_reader_init(&reader, from->text, from->length, JSON_DEPTH_MAX, conversion->arena);
+    do {
+        status = json_reader_next(&reader, &token, &problem);
+        nested = nested || token == JSON_TOKEN_OBJECT_BEGIN || token == JSON_TOKEN_ARRAY_BEGIN;
+    } while (status == STATUS_OK && token != JSON_TOKEN_END);
+    if (conversion->to->plain_strings && from->kind == VALUE_TEXT &&
+        (status != STATUS_OK || !nested)) {
+        return write_text(conversion, from, true, result);
+    }
+    if (status != STATUS_OK) {
+        struct buffer why = {0};
+        buffer_format(&why, "it is not JSON: %s", problem.message);
+        convert_refuse(conversion, from, problem.code, buffer_string(&why));
+        buffer_free(&why);
+        return STATUS_FAILED;
+    }
+    *result = cell_text(from->text, from->length);
+    result->kind = VALUE_JSON;
+    return STATUS_OK;
+}
+
+/* As a JSON array. */
+static enum status json_of_array(const struct conversion *conversion, const struct cell *from,
+                                 struct cell *result)
+{
+    struct cell list;
+    return array_text_read(from->text, from->length, conversion->to->element, conversion->arena,
+                           &list, conversion->error) == STATUS_OK
+               ? write_text(conversion, &list, true, result)
+               : STATUS_FAILED;
+}
+
 static enum status to_json(const struct conversion *conversion, const struct cell *from,
                            struct cell *result)
 {
+    if (conversion->to->element != NULL && from->kind == VALUE_TEXT) {
+        return json_of_array(conversion, from, result);
+    }
+    enum status status = STATUS_OK;
     switch ((enum value_kind)from->kind) {
     case VALUE_JSON:
         *result = *from;
-        return STATUS_OK;
+        break;
+    case VALUE_TEXT:
+    case VALUE_BYTES:
+        status = json_of_text(conversion, from, result);
+        break;
     case VALUE_LARGE:
     case VALUE_ESCAPE:
         return convert_refuse_kind(conversion, from);
     default:
-        return write_text(conversion, from, true, result);
+        status = write_text(conversion, from, true, result);
+        break;
     }
+    return status == STATUS_OK ? convert_strip_nul(conversion, result) : status;
 }
 
 /* --- to DATE, TIME, TIMESTAMP, INTERVAL and UUID --- */
@@ -223,30 +360,110 @@ static int64_t split_timestamp(int64_t us, int64_t *us_of_day)
     return days;
 }
 
+/* `from` is what the moment was read from. */
+static enum status date_of_moment(const struct conversion *conversion, const struct cell *from,
+                                  const struct cell *moment, struct cell *result)
+{
+    int64_t us;
+    int64_t days = split_timestamp(moment->i64, &us);
+    if ((moment->flags & CELL_SPECIAL) != 0) {
+        days = moment->i64;
+    } else if ((us != 0 || moment->aux != 0 || (moment->flags & CELL_ZONED) != 0) &&
+               !conversion->allow_loss) {
+        return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "its time would be lost");
+    }
+    *result = (struct cell){.kind = VALUE_DATE, .flags = moment->flags & CELL_SPECIAL, .i64 = days};
+    return STATUS_OK;
+}
+
 static enum status to_date(const struct conversion *conversion, const struct cell *from,
                            struct cell *result)
 {
+    struct cell moment;
     switch ((enum value_kind)from->kind) {
     case VALUE_DATE:
         *result = *from;
         return STATUS_OK;
-    case VALUE_TIMESTAMP: {
-        int64_t us;
-        int64_t days = split_timestamp(from->i64, &us);
-        if ((from->flags & CELL_SPECIAL) != 0) {
-            days = from->i64;
-        } else if ((us != 0 || from->aux != 0 || (from->flags & CELL_ZONED) != 0) &&
-                   !conversion->allow_loss) {
-            return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "its time would be lost");
-        }
-        *result =
-            (struct cell){.kind = VALUE_DATE, .flags = from->flags & CELL_SPECIAL, .i64 = days};
-        return STATUS_OK;
-    }
+    case VALUE_TIMESTAMP:
+        return date_of_moment(conversion, from, from, result);
     case VALUE_TEXT:
-        return time_parse_date(from->text, from->length, result) == STATUS_OK
-                   ? STATUS_OK
+        if (time_parse_date(from->text, from->length, result) == STATUS_OK) {
+            return STATUS_OK;
+        }
+        return time_parse_timestamp(from->text, from->length, &moment) == STATUS_OK
+                   ? date_of_moment(conversion, from, &moment, result)
                    : convert_refuse(conversion, from, ERROR_REJECT_TYPE, "it is not an ISO date");
+    default:
+        return convert_refuse_kind(conversion, from);
+    }
+}
+
+/* A number of nanoseconds that is a multiple of what the type can tell apart, half to even. */
+static int64_t round_to_fraction(const struct conversion *conversion, int64_t nanoseconds)
+{
+    int64_t step = 1000000000;
+    for (int digits = 1; digits < conversion->to->fraction; digits++) {
+        step /= 10;
+    }
+    int64_t rest = nanoseconds % step;
+    int64_t rounded = nanoseconds - rest;
+    bool odd = (rounded / step) % 2 != 0;
+    rest = rest < 0 ? -rest : rest;
+    bool away = 2 * rest > step || (2 * rest == step && odd);
+    return rounded + (away ? (nanoseconds < 0 ? -step : step) : 0);
+}
+
+static bool rounds(const struct conversion *conversion)
+{
+    enum { FRACTION_WHOLE = 10 };
+    return conversion->allow_loss && conversion->to->fraction > 0 &&
+           conversion->to->fraction < FRACTION_WHOLE;
+}
+
+/* The µs since the epoch may be too many for their nanoseconds to be counted: those of the last two
+ * seconds are rounded, which tells odd from even. */
+static void round_timestamp(const struct conversion *conversion, struct cell *timestamp)
+{
+    int64_t us = timestamp->i64 % 2000000;
+    us = us < 0 ? us + 2000000 : us;
+    int64_t rounded = round_to_fraction(conversion, us * 1000 + timestamp->aux);
+    if (!__builtin_add_overflow(timestamp->i64 - us, rounded / 1000, &timestamp->i64)) {
+        timestamp->aux = (uint16_t)(rounded % 1000);
+    }
+}
+
+/* `from` is what the moment was read from. */
+static enum status time_of_moment(const struct conversion *conversion, const struct cell *from,
+                                  const struct cell *moment, struct cell *result)
+{
+    int64_t us;
+    if ((moment->flags & CELL_SPECIAL) != 0 || !conversion->allow_loss) {
+        return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "its date would be lost");
+    }
+    split_timestamp(moment->i64, &us);
+    *result = (struct cell){
+        .kind = VALUE_TIME, .flags = moment->flags & CELL_ZONED, .i64 = us * 1000 + moment->aux};
+    return STATUS_OK;
+}
+
+/* Before the type's zone and fraction. */
+static enum status read_time(const struct conversion *conversion, const struct cell *from,
+                             struct cell *result)
+{
+    struct cell moment;
+    switch ((enum value_kind)from->kind) {
+    case VALUE_TIME:
+        *result = *from;
+        return STATUS_OK;
+    case VALUE_TIMESTAMP:
+        return time_of_moment(conversion, from, from, result);
+    case VALUE_TEXT:
+        if (time_parse_time(from->text, from->length, result) == STATUS_OK) {
+            return STATUS_OK;
+        }
+        return time_parse_timestamp(from->text, from->length, &moment) == STATUS_OK
+                   ? time_of_moment(conversion, from, &moment, result)
+                   : convert_refuse(conversion, from, ERROR_REJECT_TYPE, "it is not an ISO time");
     default:
         return convert_refuse_kind(conversion, from);
     }
@@ -255,27 +472,11 @@ static enum status to_date(const struct conversion *conversion, const struct cel
 static enum status to_time(const struct conversion *conversion, const struct cell *from,
                            struct cell *result)
 {
-    switch ((enum value_kind)from->kind) {
-    case VALUE_TIME:
-        *result = *from;
-        break;
-    case VALUE_TIMESTAMP: {
-        if ((from->flags & CELL_SPECIAL) != 0 || !conversion->allow_loss) {
-            return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "its date would be lost");
-        }
-        int64_t us;
-        split_timestamp(from->i64, &us);
-        *result = (struct cell){
-            .kind = VALUE_TIME, .flags = from->flags & CELL_ZONED, .i64 = us * 1000 + from->aux};
-        break;
+    if (read_time(conversion, from, result) != STATUS_OK) {
+        return STATUS_FAILED;
     }
-    case VALUE_TEXT:
-        if (time_parse_time(from->text, from->length, result) != STATUS_OK) {
-            return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "it is not an ISO time");
-        }
-        break;
-    default:
-        return convert_refuse_kind(conversion, from);
+    if (rounds(conversion)) {
+        result->i64 = round_to_fraction(conversion, result->i64);
     }
     bool zoned = (result->flags & CELL_ZONED) != 0;
     if (zoned != conversion->to->zoned && !conversion->to->dynamic) {
@@ -344,6 +545,9 @@ static enum status to_timestamp(const struct conversion *conversion, const struc
     default:
         return convert_refuse_kind(conversion, from);
     }
+    if (rounds(conversion) && (result->flags & CELL_SPECIAL) == 0) {
+        round_timestamp(conversion, result);
+    }
     bool zoned = (result->flags & CELL_ZONED) != 0;
     if ((result->flags & CELL_SPECIAL) != 0) {
         result->flags = (uint8_t)(CELL_SPECIAL | (conversion->to->zoned ? CELL_ZONED : 0));
@@ -353,11 +557,21 @@ static enum status to_timestamp(const struct conversion *conversion, const struc
         }
         if (!conversion->allow_loss) {
             return convert_refuse(conversion, from, ERROR_REJECT_TYPE,
-                                  zoned ? "that it is UTC would be lost" : "it has no time zone");
+                                  zoned ? "that it is UTC would be lost"
+                                        : "it names no time zone: say with --time-zone "
+                                          "which one is meant");
         }
         result->flags ^= CELL_ZONED;
     }
     return STATUS_OK;
+}
+
+static void interval_of(const struct conversion *conversion, int64_t nanoseconds,
+                        struct cell *result)
+{
+    struct value_interval *interval = arena_allocate(conversion->arena, sizeof(*interval));
+    *interval = (struct value_interval){.nanoseconds = nanoseconds};
+    *result = (struct cell){.kind = VALUE_INTERVAL, .interval = interval};
 }
 
 static enum status to_interval(const struct conversion *conversion, const struct cell *from,
@@ -367,23 +581,19 @@ static enum status to_interval(const struct conversion *conversion, const struct
         *result = *from;
         return STATUS_OK;
     }
+    if (from->kind == VALUE_TIME && (from->flags & CELL_ZONED) == 0) {
+        interval_of(conversion, from->i64, result);
+        return STATUS_OK;
+    }
     if (from->kind != VALUE_TEXT) {
         return convert_refuse_kind(conversion, from);
     }
-    if (time_parse_interval(from->text, from->length, conversion->arena, result) == STATUS_OK) {
+    if (time_parse_interval(from->text, from->length, conversion->arena, result) == STATUS_OK ||
+        time_parse_length(from->text, from->length, conversion->arena, result) == STATUS_OK) {
         return STATUS_OK;
     }
-    struct cell time;
-    /* of lengths of time, MySQL's type writes those within a day so */
-    if (time_parse_time(from->text, from->length, &time) == STATUS_OK &&
-        (time.flags & CELL_ZONED) == 0) {
-        struct value_interval *since_midnight =
-            arena_allocate(conversion->arena, sizeof(*since_midnight));
-        *since_midnight = (struct value_interval){.nanoseconds = time.i64};
-        *result = (struct cell){.kind = VALUE_INTERVAL, .interval = since_midnight};
-        return STATUS_OK;
-    }
-    return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "it is not an ISO duration");
+    return convert_refuse(conversion, from, ERROR_REJECT_TYPE,
+                          "it is neither an ISO duration nor hours, minutes and seconds");
 }
 
 /* 32 hex digits, hyphens between pairs of them, braces around all. */
@@ -533,6 +743,11 @@ static enum status to_nested(const struct conversion *conversion, const struct c
 {
     enum value_kind kind = conversion->to->kind;
     struct cell nested = *from;
+    if (kind == VALUE_LIST && from->kind == VALUE_TEXT &&
+        array_text_is_one(from->text, from->length)) {
+        return array_text_read(from->text, from->length, conversion->to->element, conversion->arena,
+                               result, conversion->error);
+    }
     if (from->kind == VALUE_TEXT || from->kind == VALUE_JSON) {
         if (convert_read_json(from->text, from->length, conversion->arena, &nested,
                               conversion->error) != STATUS_OK) {
@@ -635,6 +850,9 @@ enum status convert_value(const struct cell *from, const struct value_type *to, 
     if (to->kind == VALUE_ESCAPE && from->kind == VALUE_ESCAPE) {
         *result = *from;
         return STATUS_OK;
+    }
+    if (convert_counts((enum value_kind)from->kind, to)) {
+        return convert_count(&conversion, from, result);
     }
     converter *convert = (unsigned)to->kind < VALUE_KIND_COUNT ? converters[to->kind] : NULL;
     if (convert == NULL || !convert_is_possible((enum value_kind)from->kind, to->kind)) {

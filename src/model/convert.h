@@ -24,8 +24,15 @@ enum conversion_loss convert_loss(const struct value_type *from, const struct va
  * this value cannot be had without loss; with `allow_loss` it is rounded (half even) or cut
  * instead. TEXT to number wants exactly one number (surrounding spaces are an error); BOOL reads
  * true/false, t/f, 1/0; number to TEXT gives its shortest exact digits; BYTES to TEXT wants UTF-8;
- * TEXT to JSON makes a JSON string; JSON, LIST, SET and MAP to TEXT or JSON give JSON text; TEXT
- * and JSON to LIST, SET or MAP are read as JSON; other kinds see through JSON to the scalar in it.
+ * TEXT and BYTES to JSON are the JSON text that they hold (but see value_type.plain_strings); JSON,
+ * LIST, SET and MAP to TEXT or JSON give JSON text; TEXT and JSON to LIST, SET or MAP are read as
+ * JSON; other kinds see through JSON to the scalar in it.
+ *
+ * TEXT to LIST is an array's text ({…}) or JSON; TEXT and JSON with an element type are, from and
+ * to it, array_text.h's.
+ *
+ * Digits of a second beyond those of the type are rounded off (half even) with `allow_loss`;
+ * without it they stay, for the writer to refuse.
  *
  * A float and a decimal are taken for equal if the float's shortest digits are the decimal's value.
  * The limits in `to` (length of TEXT in characters and of BYTES in bytes, precision and scale,

@@ -1,5 +1,5 @@
 /* What a conversion between two types does to their values, before any value is seen. */
-#include "model/convert.h"
+#include "model/convert_parts.h"
 
 /*
  * Rows: from; columns: to, both in the order of enum value_kind from BOOL on. E exact, W widened,
@@ -16,10 +16,10 @@ static const char losses[VALUE_KIND_COUNT - VALUE_BOOL][VALUE_KIND_COUNT - VALUE
     /* float32   */ "PLLEWWW-----" "-W-----",
     /* float64   */ "PLLLEWW-----" "-W-----",
     /* decimal   */ "PLLLLEW-----" "-W-----",
-    /* text      */ "PPPPPPEWPPPP" "PWPPP--",
-    /* bytes     */ "------PE----" "PW-----",
+    /* text      */ "PPPPPPEWPPPP" "PPPPP--",
+    /* bytes     */ "------PE----" "PP-----",
     /* date      */ "------W-E-W-" "-W-----",
-    /* time      */ "------W--E--" "-W-----",
+    /* time      */ "------W--E-P" "-W-----",
     /* timestamp */ "------W-LLE-" "-W-----",
     /* interval  */ "------W----E" "-W-----",
     /* uuid      */ "------WW----" "EW-----",
@@ -140,14 +140,18 @@ static enum conversion_loss loss_by_length(const struct value_type *from,
         return fits ? CONVERSION_EXACT : CONVERSION_LOSSY;
     }
     if (from->kind == VALUE_UUID) {
-        return to->precision >= (to->kind == VALUE_TEXT ? 36 : 16) ? CONVERSION_EXACT
-                                                                   : CONVERSION_PARTIAL;
+        int32_t characters = to->layout == TEXT_BARE ? 32 : 36;
+        return to->precision >= (to->kind == VALUE_TEXT ? characters : 16) ? CONVERSION_EXACT
+                                                                           : CONVERSION_PARTIAL;
     }
     return CONVERSION_PARTIAL;
 }
 
 enum conversion_loss convert_loss(const struct value_type *from, const struct value_type *to)
 {
+    if (convert_counts(from->kind, to)) {
+        return CONVERSION_PARTIAL;
+    }
     enum conversion_loss loss = loss_between(from->kind, to->kind);
     if (loss == CONVERSION_IMPOSSIBLE) {
         /* a dynamic column may well hold values of a kind that can be converted */

@@ -26,4 +26,14 @@ enum status convert_to_float(const struct conversion *conversion, const struct c
 enum status convert_to_decimal(const struct conversion *conversion, const struct cell *from,
                                struct cell *result);
 
+/* Takes U+0000 out of a TEXT or JSON that was made, where the type can't hold it and that is
+ * allowed. */
+enum status convert_strip_nul(const struct conversion *conversion, struct cell *result);
+
+/* Does the type's epoch_unit say how values of the kind become those of the type? */
+bool convert_counts(enum value_kind from, const struct value_type *to);
+/* Converts one then. */
+enum status convert_count(const struct conversion *conversion, const struct cell *from,
+                          struct cell *result);
+
 #endif

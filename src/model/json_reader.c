@@ -494,3 +494,20 @@ enum status json_decode_base64(const char *text, size_t length, struct arena *ar
     *byte_count = filled - padding;
     return STATUS_OK;
 }
+
+const char *json_find_nul(const char *text, size_t length)
+{
+    const char *end = text + length;
+    const char *at = text;
+    while ((at = memmem(at, (size_t)(end - at), "\\u0000", JSON_NUL_BYTES)) != NULL) {
+        size_t before = 0; /* backslashes: each second one is taken back by the next */
+        while (before < (size_t)(at - text) && at[-1 - (ptrdiff_t)before] == '\\') {
+            before++;
+        }
+        if (before % 2 == 0) {
+            return at;
+        }
+        at++;
+    }
+    return NULL;
+}

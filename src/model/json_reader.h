@@ -52,4 +52,8 @@ enum status json_reader_skip(struct json_reader *reader, enum json_token token,
 enum status json_decode_base64(const char *text, size_t length, struct arena *arena,
                                uint8_t **bytes, size_t *byte_count, struct error *error) MUST_USE;
 
+enum { JSON_NUL_BYTES = 6 };
+/* The first "\\u0000" of a JSON text that is an escape, or NULL. */
+const char *json_find_nul(const char *text, size_t length);
+
 #endif

@@ -11,19 +11,50 @@
 struct shape; /* model/batch.h */
 struct time_zone;
 
+/* What a number counts that stands for a moment (from 1970 on, UTC) or for a length of time. */
+enum epoch_unit {
+    EPOCH_NONE = 0,
+    EPOCH_SECONDS,
+    EPOCH_MILLISECONDS,
+    EPOCH_MICROSECONDS,
+    EPOCH_NANOSECONDS
+};
+
+/* How values of other kinds are written as TEXT, where not by ISO 8601 and RFC 9562. */
+enum text_layout {
+    TEXT_ISO = 0,
+    TEXT_CLOCK, /* an interval as 26:00:00 */
+    TEXT_SQL,   /* a timestamp as 2024-03-31 01:30:00.123456, in UTC if it names a zone */
+    TEXT_BARE   /* a UUID without hyphens */
+};
+
 /* A column's type as this program sees it; values may still be of another kind (SQLite). */
 struct value_type {
     enum value_kind kind;
-    int32_t precision;  /* DECIMAL: digits, 0 unknown; TEXT, BYTES: length limit, 0 none */
-    int32_t scale;      /* DECIMAL */
-    uint8_t bits;       /* INT64: how many hold every number and its sign; 0: all 64 */
-    bool zoned;         /* TIME, TIMESTAMP */
-    bool dynamic;       /* values of other kinds than `kind` may occur */
+    int32_t precision; /* DECIMAL: digits, 0 unknown; TEXT, BYTES: length limit, 0 none */
+    int32_t scale;     /* DECIMAL */
+    uint8_t bits;      /* INT64: how many hold every number and its sign; 0: all 64 */
+    bool zoned;        /* TIME, TIMESTAMP */
+    uint8_t fraction;  /* TIME, TIMESTAMP: 1 + the digits of a second that it holds; 0: all */
+    bool dynamic;      /* values of other kinds than `kind` may occur */
+    bool truth;        /* INT64, UINT64: by custom 0 and 1 alone */
+    bool length;       /* TIME: lengths of time, which may be below 0 and above 24 h: INTERVAL */
+    bool dates;        /* TEXT: by declaration days */
+    bool moments;      /* TEXT: by declaration days with times */
+    bool zero_days;    /* DATE, TIMESTAMP: 0000-00-00 may occur */
+    bool no_nul;       /* TEXT, JSON: U+0000 can't occur, nor its escape in JSON */
+    enum text_layout layout; /* TEXT */
+    enum epoch_unit epoch;   /* DATE, TIMESTAMP, INTERVAL: of numbers that become it; numbers: of
+                                the times that become it */
+    bool plain_strings; /* JSON: texts are values of documents; of these, an object or an array is
+                           what it says, and any other a JSON string */
     const char *native; /* the database's own words: "NVARCHAR(160)" */
     /* TIMESTAMP with `zoned`: values that name no zone are of this one; NULL: they are refused */
     const struct time_zone *zone;
     /* What a nested value holds, where it is known: */
-    const struct value_type *element; /* LIST, SET: of each; MAP: of the values */
+    const struct value_type *element; /* LIST, SET: of each; MAP: of the values; TEXT: it is that
+                                         of an array (array_text.h) of such; JSON: texts that
+                                         become it are */
     const struct value_type *key;     /* MAP with keys of one type */
     const struct shape *fields;       /* MAP that is a record: a tuple, a composite type */
 };
@@ -33,9 +64,12 @@ enum schema_default_kind {
     SCHEMA_DEFAULT_NONE = 0, /* none, or NULL */
     SCHEMA_DEFAULT_OWN,      /* only default_text says it */
     SCHEMA_DEFAULT_VALUE,    /* default_value */
-    SCHEMA_DEFAULT_NOW,
-    SCHEMA_DEFAULT_TODAY,
-    SCHEMA_DEFAULT_COUNTER /* the next number of a sequence */
+    SCHEMA_DEFAULT_NOW,      /* by the clocks of the session's zone; default_value "UTC": of that */
+    SCHEMA_DEFAULT_TODAY,    /* likewise */
+    SCHEMA_DEFAULT_CLOCK_TEXT, /* the moment in UTC as a text: default_value in the words of
+                                  strftime, of which %Y %m %d %H %M %S may occur, and %f for the
+                                  seconds with milliseconds */
+    SCHEMA_DEFAULT_COUNTER     /* the next number of a sequence */
 };
 
 enum generated_kind { GENERATED_NO = 0, GENERATED_STORED, GENERATED_VIRTUAL };
@@ -83,9 +117,11 @@ struct schema_index {
     struct column_list columns; /* empty names ("") stand for expressions */
     bool unique;
     bool partial;
-    bool deferrable;        /* what is unique may be so at the end of a transaction only */
-    bool implied;           /* made by the engine for a constraint */
-    bool local;             /* key-value stores: kept with the records of a partition */
+    struct column_list beginnings; /* of a partial one: its columns, if it is so only because it
+                                      holds the beginnings of their values; else empty */
+    bool deferrable;               /* what is unique may be so at the end of a transaction only */
+    bool implied;                  /* made by the engine for a constraint */
+    bool local;                    /* key-value stores: kept with the records of a partition */
     const char *method;     /* how it finds what no other engine finds so: "gin", "FULLTEXT"; NULL:
                                values, by their order or by being equal */
     const char *details;    /* what else is to it, that goes into no other engine: "v DESC, INCLUDE
@@ -183,6 +219,13 @@ struct schema_need {
     bool user_is_type;
 };
 
+/* Objects that a source does not let the account see: nobody knows how many there are. */
+struct schema_unseen {
+    const char *what;  /* "trigger" */
+    const char *owner; /* the database or schema that has them */
+    const char *why;   /* and what lets the account see them */
+};
+
 /* As what a kind of object goes along with its table into whatever target has the like. */
 enum schema_inventory_role {
     INVENTORY_NONE,   /* it does not */
@@ -214,6 +257,8 @@ struct schema {
     uint32_t object_count;
     const struct schema_need *needs; /* equal ones behind one another */
     uint32_t need_count;
+    const struct schema_unseen *unseen;
+    uint32_t unseen_count;
     const struct schema_inventory *inventory; /* by catalogue; none: not counted */
     uint32_t inventory_count;
     const char *settings; /* the database's own (encoding, page size, name), in the words of its

@@ -532,3 +532,32 @@ enum status time_parse_interval(const char *text, size_t length, struct arena *a
     *cell = (struct cell){.kind = VALUE_INTERVAL, .interval = interval};
     return STATUS_OK;
 }
+
+enum status time_parse_length(const char *text, size_t length, struct arena *arena,
+                              struct cell *cell)
+{
+    enum { HOUR_DIGITS_MAX = 6 };
+    struct reading reading = {text, text + length};
+    int negative = read_byte(&reading, '-');
+    int64_t hours = 0;
+    int64_t fraction = 0;
+    int minute;
+    int second = 0;
+    const char *start = reading.position;
+    while (reading.position < reading.end && is_digit(*reading.position) &&
+           reading.position - start < HOUR_DIGITS_MAX) {
+        hours = hours * 10 + (*reading.position++ - '0');
+    }
+    if (reading.position == start || !read_byte(&reading, ':') ||
+        !read_two(&reading, 59, &minute) ||
+        (read_byte(&reading, ':') &&
+         (!read_two(&reading, 59, &second) || !read_fraction(&reading, &fraction))) ||
+        reading.position != reading.end) {
+        return STATUS_END;
+    }
+    int64_t ns = hours * NS_PER_HOUR + minute * NS_PER_MINUTE + second * NS_PER_SECOND + fraction;
+    struct value_interval *interval = arena_allocate(arena, sizeof *interval);
+    *interval = (struct value_interval){.nanoseconds = negative ? -ns : ns};
+    *cell = (struct cell){.kind = VALUE_INTERVAL, .interval = interval};
+    return STATUS_OK;
+}

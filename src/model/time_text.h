@@ -37,5 +37,8 @@ enum status time_parse_timestamp(const char *text, size_t length, struct cell *c
 struct arena;
 enum status time_parse_interval(const char *text, size_t length, struct arena *arena,
                                 struct cell *cell) MUST_USE;
+/* A length of time as clocks show it: -26:30, 838:59:59.5. */
+enum status time_parse_length(const char *text, size_t length, struct arena *arena,
+                              struct cell *cell) MUST_USE;
 
 #endif

@@ -317,6 +317,12 @@ static void print_text(const struct cell *cell, size_t limit, struct buffer *out
     buffer_append_byte(out, '"');
 }
 
+bool value_escape_has_text(const struct cell *cell)
+{
+    return cell->kind == VALUE_ESCAPE && cell->aux == ESCAPE_MYSQL &&
+           (cell->flags & CELL_ESCAPED_TEXT) == 0 && text_is_utf8(cell->bytes, cell->length);
+}
+
 void value_append_uuid(struct buffer *out, const uint8_t bytes[16])
 {
     static const uint8_t group_ends[] = {4, 6, 8, 10, 16};

@@ -3,6 +3,7 @@
 #define TRANSHUME_MODEL_VALUE_H
 
 #include "base/error.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -190,6 +191,9 @@ size_t value_bytes(const struct cell *cell);
 struct buffer;
 /* 8-4-4-4-12 lower-case digits. */
 void value_append_uuid(struct buffer *out, const uint8_t bytes[16]);
+/* Are the bytes of an ESCAPE the text that its engine shows of the value, as of a day that is none
+ * (MySQL's 2200-00-08)? */
+bool value_escape_has_text(const struct cell *cell);
 /* For people and logs: quoted texts, hex for bytes, clipped at about `limit` bytes. */
 void value_print(const struct cell *cell, size_t limit, struct buffer *out);
 

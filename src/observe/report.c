@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "model/json_tree.h"
+#include "observe/not_carried.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,6 +105,30 @@ static void read_entities(struct report *report)
     }
 }
 
+/* Only what is a run's id becomes part of a path. */
+static void read_repair(const char *folder, struct report *report)
+{
+    report->repairs = report_text(report->state, "repairs");
+    report->deleted = json_object_get(report->state, "deleted");
+    bool known = report->repairs != NULL && report_is_run_id(report->repairs);
+    for (size_t i = 0; known && report->repairs_page == NULL && i < 2; i++) {
+        const char *page = arena_format(report->arena, "%s/%s/report.html", i == 0 ? "runs" : "..",
+                                        report->repairs);
+        report->repairs_page = file_exists(file_join(report->arena, folder, page)) ? page : NULL;
+    }
+}
+
+static void read_not_carried(struct report *report)
+{
+    struct buffer sum = {0};
+    report->not_carried = json_object_get(report->state, "not_carried");
+    not_carried_append_sum(report->not_carried, &sum);
+    if (sum.length > 0) {
+        report->not_carried_sum = arena_copy_string(report->arena, buffer_string(&sum));
+    }
+    buffer_free(&sum);
+}
+
 static enum status read_state(const char *folder, struct report *report, struct error *error)
 {
     char *text;
@@ -135,6 +160,8 @@ static enum status read_state(const char *folder, struct report *report, struct 
         text_or(state, "snapshot",
                 json_is_true(json_object_get(state, "mixed_snapshot")) ? "mixed" : "one");
     report->broken_references = (uint32_t)report_count(state, "broken_references");
+    read_not_carried(report);
+    read_repair(folder, report);
     report->version = text_or(state, "version", "?");
     report->started_at = text_or(state, "started_at", "?");
     report->updated_at = text_or(state, "updated_at", "?");

@@ -92,7 +92,10 @@ struct report {
     json_t *state;      /* state.json */
     json_t *validation; /* validation.json; NULL: nobody validated */
     const char *run;
-    const char *kind; /* "copy", "rejects" … */
+    const char *kind;         /* "copy", "rejects" … */
+    const char *repairs;      /* the id of the run that this one repairs; NULL: none */
+    const char *repairs_page; /* its report, from the folder of this one; NULL: it is not there */
+    const json_t *deleted;    /* {TABLE:n}: what it deleted; NULL: nothing */
     const char *status;
     const char *phase;
     bool interrupted;
@@ -100,9 +103,11 @@ struct report {
     bool resumable;
     const char *source;
     const char *target;
-    const char *guarantee;      /* NULL: not told */
-    const char *snapshot;       /* "one", "mixed", "none" */
-    uint32_t broken_references; /* missing, or not obeyed by every record */
+    const char *guarantee;       /* NULL: not told */
+    const char *snapshot;        /* "one", "mixed", "none" */
+    const json_t *not_carried;   /* not_carried.h; NULL: nothing is left behind */
+    const char *not_carried_sum; /* "2 views, 1 trigger"; NULL likewise */
+    uint32_t broken_references;  /* missing, or not obeyed by every record */
     const char *version;
     const char *started_at;
     const char *updated_at;
@@ -164,7 +169,7 @@ enum status report_write(const char *folder, bool at_work, struct error *error) 
 const char *report_verdict(const struct report *report);
 /* What to do next, a sentence each; the count comes back. Texts in `sentences` are the
  * report's. */
-enum { REPORT_STEPS_MAX = 6 };
+enum { REPORT_STEPS_MAX = 7 };
 uint32_t report_next_steps(const struct report *report, const char *sentences[REPORT_STEPS_MAX]);
 /* What the guarantee and the snapshot mean, as sentences. */
 const char *report_guarantee_text(const struct report *report);

@@ -186,6 +186,10 @@ void report_append_json(const struct report *report, struct buffer *out)
     append_chunks(report, out);
     append_rejects(report, out);
     append_warnings(report, out);
+    append_text(out, "repairs", report->repairs);
+    append_tree(out, "deleted", report->deleted);
+    append_text(out, "not_carried_sum", report->not_carried_sum);
+    append_tree(out, "not_carried", report->not_carried);
     append_tree(out, "validation", report->validation);
     append_tree(out, "attempts", json_object_get(report->state, "attempts"));
     append_tree(out, "errors", json_object_get(report->state, "errors"));

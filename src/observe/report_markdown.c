@@ -56,6 +56,9 @@ static void append_summary(const struct report *report, struct buffer *out)
     buffer_append_string(out, " |\n");
     append_fact(out, "guarantee", report->guarantee);
     append_fact(out, "snapshot", report->snapshot);
+    if (report->not_carried_sum != NULL) {
+        append_fact(out, "not carried", report->not_carried_sum);
+    }
     append_fact(out, "transhume", report->version);
     append_connection(out, "source", report->source_connection);
     append_connection(out, "target", report->target_connection);
@@ -345,6 +348,8 @@ void report_append_markdown(const struct report *report, struct buffer *out)
 {
     append_summary(report, out);
     append_steps(report, out);
+    report_append_repair_markdown(report, out);
+    report_append_left_markdown(report, out);
     append_entities(report, out);
     append_slowest(report, out);
     append_rejects(report, out);

@@ -19,6 +19,15 @@ void report_append_warnings(const struct report *report, struct buffer *out);
 /* " (3 times)" of one that stands in the log more than once. */
 void report_append_repeats(struct buffer *out, const struct report_warning *warning);
 
+/* report_repair.c: which run was repaired, and what was deleted; nothing for other runs. */
+void report_append_repair(const struct report *report, struct buffer *out);
+void report_append_repair_markdown(const struct report *report, struct buffer *out);
+
+/* report_left.c: what was not carried: its sum, and a list with why; nothing where nothing is. */
+void report_append_left_sum(const struct report *report, struct buffer *out);
+void report_append_left(const struct report *report, struct buffer *out);
+void report_append_left_markdown(const struct report *report, struct buffer *out);
+
 /* report_chart.c: throughput over time as SVG; nothing for fewer than two samples. */
 void report_append_chart(const struct report *report, struct buffer *out);
 /* report_map.c: the chunks as a grid, SVG. */
@@ -35,6 +44,9 @@ void report_append_settings(const struct report *report, struct buffer *out);
 
 /* Did a complete run write to standard output, which nobody can read again? */
 bool report_is_streamed(const struct report *report);
+
+/* Is it spelled as an id is, which may stand in a page and in a path? */
+bool report_is_run_id(const char *text);
 
 /* A text member of an object; NULL: it is not there or no text. */
 const char *report_text(const json_t *object, const char *name);

@@ -148,7 +148,7 @@ bool report_is_streamed(const struct report *report)
 }
 
 /* Sentences go into the page as they are, and a state.json may say anything. */
-static bool is_run_id(const char *text)
+bool report_is_run_id(const char *text)
 {
     return text[0] != '\0' && strspn(text, "0123456789abcdefTZ-") == strlen(text);
 }
@@ -161,7 +161,7 @@ static const char *step_of_rollback(const struct report *report)
         return arena_format(
             report->arena,
             "If no process is running it: `transhume rollback --run %s --confirm` continues the rollback.",
-            is_run_id(report->run) ? report->run : "ID");
+            report_is_run_id(report->run) ? report->run : "ID");
     }
     if (!is(report->status, "rolled_back")) {
         return NULL;
@@ -208,6 +208,11 @@ uint32_t report_next_steps(const struct report *report, const char *sentences[RE
             "Foreign keys are missing in the target, or records break them: the run's log names "
             "them. Fix them there, or in the source and copy again.";
     }
+    if (report->not_carried_sum != NULL) {
+        sentences[count++] =
+            "Not all of the source is in the target: what was not carried is listed "
+            "below. Make by hand what the target needs of it.";
+    }
     if (report_is_streamed(report)) {
         sentences[count++] =
             "Standard output can't be read again: to compare what went there, put it into a folder as "
@@ -232,7 +237,9 @@ uint32_t report_next_steps(const struct report *report, const char *sentences[RE
     } else if (is_validated(report) && report->sum.rejected == 0 &&
                report->broken_references == 0) {
         sentences[count++] =
-            "Nothing is left to do. `transhume finish` drops the ledger from the target.";
+            report->not_carried_sum == NULL
+                ? "Nothing is left to do. `transhume finish` drops the ledger from the target."
+                : "No record is left to copy: `transhume finish` drops the ledger from the target.";
     }
     return count;
 }

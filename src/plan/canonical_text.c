@@ -48,6 +48,9 @@ static void put_type(struct buffer *out, const struct value_type *type)
 {
     buffer_format(out, " %s(%d,%d)%s%s", value_kind_name(type->kind), (int)type->precision,
                   (int)type->scale, type->zoned ? " zoned" : "", type->dynamic ? " dynamic" : "");
+    if (type->layout != TEXT_ISO || type->epoch != EPOCH_NONE) {
+        buffer_format(out, " layout %d epoch %d", (int)type->layout, (int)type->epoch);
+    }
 }
 
 /* What the mapper's rows of the root are. */
@@ -255,8 +258,13 @@ static void put_field(struct text_writer *writer, const struct mapping_field *fi
         buffer_append_string(writer->out, " cast");
         put_type(writer->out, &field->type);
     }
-    buffer_format(writer->out, " nulls %d%s\n", (int)field->nulls,
-                  field->allow_loss ? " lossy" : "");
+    if (field->renumber != NULL) {
+        buffer_append_string(writer->out, " renumber ");
+        put_name(writer->out, field->renumber->table);
+    }
+    buffer_format(writer->out, " nulls %d%s%s%s\n", (int)field->nulls,
+                  field->allow_loss ? " lossy" : "", field->zero_is_null ? " zero" : "",
+                  field->empty_is_null ? " empty" : "");
 }
 
 static void put_list(struct text_writer *writer, const struct mapping_list *list)
@@ -279,6 +287,11 @@ static void put_list(struct text_writer *writer, const struct mapping_list *list
         buffer_append_byte(writer->out, '\n');
     }
     put_expression(&inner, "where", list->where);
+    for (uint32_t i = 0; i < list->key_count; i++) {
+        buffer_append_string(writer->out, "    by ");
+        put_column(&inner, list->key[i]);
+        buffer_append_byte(writer->out, '\n');
+    }
     if (list->document != MAPPING_NONE) {
         buffer_append_string(writer->out, "    all but ");
         put_names(writer->out, (struct column_list){list->star_except, list->star_except_count});

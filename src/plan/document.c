@@ -31,6 +31,7 @@ static enum status parse(struct plan_document *document, struct buffer *lines, s
         grammar_check(root, &faults);
     }
     document->root = root;
+    document->only_unknown_keys = root != NULL && faults.count == faults.unknown_keys;
     return plan_faults_result(&faults, error);
 }
 
@@ -77,12 +78,12 @@ enum status plan_document_read(const char *path, struct plan_document **document
         made->path = made->name;
         status = parse(made, faults, error);
     }
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK && !made->only_unknown_keys) {
         plan_document_destroy(made);
         return STATUS_FAILED;
     }
     *document = made;
-    return STATUS_OK;
+    return status;
 }
 
 void plan_document_destroy(struct plan_document *document)
@@ -102,6 +103,21 @@ const char *plan_document_target(const struct plan_document *document)
     return plan_node_text(plan_node_get(document->root, "target"));
 }
 
+bool plan_document_has_tables(const struct plan_document *document)
+{
+    return document != NULL && plan_node_get(document->root, "tables") != NULL;
+}
+
+bool plan_document_names_table(const struct plan_document *document, const char *name)
+{
+    const struct plan_node *tables = plan_node_get(document->root, "tables");
+    bool found = false;
+    for (uint32_t i = 0; tables != NULL && !found && i < tables->count; i++) {
+        found = strcasecmp(tables->keys[i]->text, name) == 0;
+    }
+    return found;
+}
+
 const char *plan_document_path(const struct plan_document *document)
 {
     return document->path;
@@ -118,6 +134,18 @@ const char *plan_document_option(const struct plan_document *document, const cha
     return document == NULL
                ? NULL
                : plan_node_text(plan_node_get(plan_node_get(document->root, "options"), name));
+}
+
+struct column_list plan_document_list(const struct plan_document *document, const char *name,
+                                      struct arena *arena)
+{
+    const struct plan_node *node = plan_node_get(document->root, name);
+    uint32_t count = node == NULL ? 0 : node->kind == PLAN_NODE_LIST ? node->count : 1;
+    const char **names = arena_allocate_zeroed(arena, count + 1u, sizeof *names);
+    for (uint32_t i = 0; i < count; i++) {
+        names[i] = plan_node_text(node->kind == PLAN_NODE_LIST ? node->items[i] : node);
+    }
+    return (struct column_list){names, count};
 }
 
 const char *plan_document_option_place(const struct plan_document *document, const char *name,

@@ -12,6 +12,7 @@ struct plan_document {
     const char *text;
     size_t length;
     const struct plan_node *root; /* a map whose form is checked */
+    bool only_unknown_keys;       /* all that is wrong with it, if anything is */
 };
 
 #endif

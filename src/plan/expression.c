@@ -495,6 +495,9 @@ static enum status bind_value(struct expression_statement *statement, int index,
     case VALUE_LARGE:
         return bind_large(statement, index, value, error);
     case VALUE_ESCAPE:
+        if (value_escape_has_text(value)) {
+            return bind_text(statement, index, VALUE_TEXT, value->bytes, value->length, error);
+        }
         return reject(statement, "a value is not readable here", error);
     default:
         return bind_other(statement, index, value, error);

@@ -14,6 +14,7 @@ struct plan_faults {
     struct buffer *lines; /* one line a fault; may be NULL */
     struct error first;
     uint32_t count;
+    uint32_t unknown_keys; /* of them: the plan can be read without these */
 };
 
 void plan_faults_init(struct plan_faults *faults, const char *file, struct buffer *lines);

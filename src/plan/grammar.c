@@ -236,6 +236,7 @@ static void fault_unknown_key(const struct grammar_map *map, const struct plan_n
     if (map == &grammar_field && strcmp(key->text, "on") == 0) {
         advice = "write match: { THEIRS: ours }";
     }
+    faults->unknown_keys++;
     plan_fault(faults, ERROR_PLAN_INVALID, key, advice, "'%s' is no key of %s", key->text,
                map->what);
 }

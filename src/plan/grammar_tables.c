@@ -5,6 +5,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define POLICIES "refuse|append|upsert|replace|skip"
+#define EPOCH_UNITS "epoch_s|epoch_ms|epoch_us|epoch_ns"
 
 static const struct grammar_key option_keys[] = {
     {"jobs", FORM_WHOLE, NULL, NULL, false, false, "chunk workers at once"},
@@ -34,6 +35,7 @@ static const struct grammar_key option_keys[] = {
     {"indexes", FORM_CHOICE, NULL, "keep|rebuild", false, false, "secondary ones that are there"},
     {"triggers", FORM_CHOICE, NULL, "keep|disable", false, false, "of tables that are there"},
     {"broken_references", FORM_CHOICE, NULL, "keep|reject", false, false, "orphaned rows"},
+    {"nested", FORM_CHOICE, NULL, "json|tables", false, false, "lists of maps in documents"},
     {"before_images", FORM_BOOLEAN, NULL, NULL, false, false, "keep what is overwritten"},
 };
 static const struct grammar_map option_map = {"options", option_keys, COUNT(option_keys)};
@@ -101,6 +103,8 @@ static const struct grammar_key table_keys[] = {
     {"existing", FORM_CHOICE, NULL, POLICIES, false, false, "what to do about records there"},
     {"columns", FORM_NAMED, &column_map, NULL, false, false, "SQL: types and nulls"},
     {"references", FORM_TEXTS, NULL, NULL, false, false, "SQL: COLUMN: TABLE.COLUMN"},
+    {"renumber", FORM_BOOLEAN, NULL, NULL, false, false,
+     "SQL: its records get new keys, after those that are there"},
     {"entities", FORM_NAMED, &grammar_entity, NULL, false, false, "the kinds of its records"},
     ENTITY_KEYS,
 };
@@ -110,11 +114,18 @@ static const struct grammar_key type_keys[] = {
     {"table", FORM_TEXT, NULL, NULL, false, false, "a pattern of source tables"},
     {"column", FORM_TEXT, NULL, NULL, false, false, "a pattern of their columns"},
     {"from", FORM_TEXT, NULL, NULL, false, false,
-     "a pattern of the columns' types in the source's own words"},
+     "a pattern of the columns' types in the source's own words; or with cast: what their numbers "
+     "count, as in fields"},
+    {"to", FORM_CHOICE, NULL, EPOCH_UNITS, false, false,
+     "with cast: what their times become a number of"},
     {"kind", FORM_TEXT, NULL, NULL, false, false, "a pattern of the columns' kinds"},
     {"cast", FORM_TEXT, NULL, NULL, false, false, "the kind that they become"},
     {"type", FORM_TEXT, NULL, NULL, false, false, "SQL: the target's own type: NUMERIC(10,2)"},
     {"lossy", FORM_CHOICE, NULL, "allow", false, false, "rounding or cutting is fine"},
+    {"default", FORM_ANY, NULL, NULL, false, false,
+     "in place of null, and of days 0000-00-00 that the target can't hold"},
+    {"empty", FORM_CHOICE, NULL, "null", false, false, "empty texts become null"},
+    {"drop", FORM_BOOLEAN, NULL, NULL, false, false, "not in the target"},
 };
 static const struct grammar_map type_map = {"a rule of types", type_keys, COUNT(type_keys)};
 
@@ -123,13 +134,15 @@ static const struct grammar_key plan_keys[] = {
     {"source", FORM_TEXT, NULL, NULL, false, false, "URI of the source"},
     {"target", FORM_TEXT, NULL, NULL, false, false, "URI of the target"},
     {"existing", FORM_CHOICE, NULL, POLICIES, false, false, "what to do about records there"},
+    {"schemas", FORM_TEXT | FORM_LIST, NULL, NULL, false, false,
+     "schemas of the source; MySQL, MariaDB: databases"},
     {"include", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "patterns of source tables"},
     {"exclude", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "patterns of source tables"},
     {"unmatched", FORM_CHOICE | FORM_TEXTS, NULL, "reject|skip", false, false,
      "records that fit no entity's match"},
     {"relations", FORM_RELATIONS, NULL, NULL, false, false,
      "foreign keys of a source that declares none: TABLE: { COLUMN: TABLE.COLUMN }"},
-    {"types", FORM_NAMED, &type_map, NULL, false, false,
+    {"types", FORM_CHOICE | FORM_NAMED, &type_map, "keep", false, false,
      "rules for the types of columns that are copied as they are; the first that fits holds"},
     {"options", FORM_MAP, &option_map, NULL, false, false, "how the run goes"},
     {"tables", FORM_NAMED, &grammar_table, NULL, false, false, "the target's tables"},
@@ -147,6 +160,10 @@ static const struct grammar_key field_keys[] = {
     {"value", FORM_TEXT, NULL, NULL, false, false, "a template, or count(*), sum(X) …"},
     {"match", FORM_TEXTS, NULL, NULL, false, false, "THEIRS: ours, where no foreign key says it"},
     {"cast", FORM_TEXT, NULL, NULL, false, false, "the kind that it becomes"},
+    {"from", FORM_CHOICE, NULL, EPOCH_UNITS, false, false,
+     "with cast: a number becomes the time that it counts to, from 1970 on in this unit"},
+    {"to", FORM_CHOICE, NULL, EPOCH_UNITS, false, false,
+     "with cast: a time becomes the number that counts to it"},
     {"default", FORM_ANY, NULL, NULL, false, false, "in place of null"},
     {"when", FORM_TEXT, NULL, NULL, false, false, "if false, the field is missing"},
     {"where", FORM_TEXT, NULL, NULL, false, false, "rows for which it is true"},
@@ -161,10 +178,10 @@ const struct grammar_map grammar_field = {"a field", field_keys, COUNT(field_key
 const struct grammar_field_form grammar_field_forms[] = {
     {"drop", "", NULL},
     {"const", "when", NULL},
-    {"lookup", "value|column|match|cast|default|when|lossy", "value|column"},
-    {"aggregate", "value|match|cast|when|lossy", "value"},
-    {"sql", "cast|default|when|lossy", NULL},
+    {"lookup", "value|column|match|cast|from|to|default|when|lossy", "value|column"},
+    {"aggregate", "value|match|cast|from|to|when|lossy", "value"},
+    {"sql", "cast|from|to|default|when|lossy", NULL},
     {"embed", "order|fields|when|match|where", NULL},
-    {"column", "cast|default|when|lossy|parse|take", NULL},
+    {"column", "cast|from|to|default|when|lossy|parse|take", NULL},
 };
 const uint32_t grammar_field_form_count = COUNT(grammar_field_forms);

@@ -31,6 +31,7 @@ static void make_lists(struct mapper *mapper, struct entity_state *entity)
 {
     const struct mapping *mapping = entity->mapping;
     uint32_t count = mapping->pages != MAPPING_NONE;
+    count += mapper_nested_count(mapper->shared, mapping->fields, mapping->field_count);
     for (uint32_t i = 0; i < mapping->field_count; i++) {
         count += mapping->fields[i].kind == FIELD_EMBED;
     }
@@ -51,6 +52,7 @@ static void make_lists(struct mapper *mapper, struct entity_state *entity)
                                 .number = mapping->pages,
                                 .entity = entity};
     }
+    mapper_nested_make(mapper, entity);
 }
 
 static size_t most_element_names(const struct mapper *mapper)
@@ -121,6 +123,7 @@ void mapper_destroy(struct mapper *mapper)
     for (uint32_t e = 0; e < mapper->entity_count; e++) {
         for (uint32_t i = 0; i < mapper->entities[e].list_count; i++) {
             free(mapper->entities[e].lists[i].items);
+            mapper_nested_free(&mapper->entities[e].lists[i]);
         }
         free(mapper->entities[e].lists);
         mapper_distinct_free(&mapper->entities[e].distinct);

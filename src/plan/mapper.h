@@ -14,6 +14,8 @@ struct mapper_reject {
     uint32_t entity;
     enum error_code code;
     const char *reason;
+    const struct mapping_field *field; /* that can't be made; NULL: another reason */
+    struct cell value;                 /* that its type does not take; MISSING: another reason */
     const struct cell *source_key;
     uint32_t source_key_count;
     const struct record_envelope *envelope; /* as the record would have it; NULL: plain */

@@ -34,17 +34,39 @@ struct distinct_set {
 
 enum list_phase { LIST_UNDECIDED, LIST_BUILDING, LIST_LEFT_OUT, LIST_TOO_LARGE };
 
-/* Items made of a child's rows for one consumer: a field that embeds them or an entity of pages. */
+/* A list's items by their keys. Items that nothing tells apart (equal rows of a table without a
+ * key) are twins: the first of them is found, the others follow it in a circle. */
+struct item_index {
+    struct canonical_hash *keys; /* of each item */
+    uint32_t *twins;             /* of each item: the next one with its key */
+    bool has_twins;
+    uint32_t *slots;     /* open addressing: an item's number + 1; 0: free */
+    uint32_t slot_count; /* in use for these items: a power of two; 0: not made yet */
+    uint32_t slot_capacity;
+    struct cell *key; /* room for one */
+};
+
+/*
+ * Items made of a child's rows for one consumer: a field that embeds them or an entity of pages.
+ * The rows of a list within items come after those of the outer one. Its items, of all the outer
+ * list's items together, are handed out to these when the record is made.
+ */
 struct list_state {
     const struct mapping_list *list;
     uint32_t number;                   /* of the list in the stream's mapping */
     struct entity_state *entity;       /* whose batch's arena holds the items */
     const struct mapping_field *field; /* that embeds it; NULL: pages */
-    enum list_phase phase;
+    struct list_state *outer;          /* whose items hold it; NULL: the record does */
+    struct list_state *inner;          /* those of its items, in order of its fields */
+    uint32_t inner_count;
+    struct item_index index; /* if inner_count > 0 */
+    struct cell **places;    /* of each item of `outer`: its list's cell; NULL: it is left out */
+    uint32_t *owners;        /* of each item: that of `outer` which holds it, or its first twin */
+    enum list_phase phase;   /* of a list of the record */
     struct cell *items;
     uint32_t count;
     uint32_t capacity;
-    uint64_t bytes;
+    uint64_t bytes;      /* of a list of the record: with all that its items hold */
     bool page_too_large; /* the page at hand will be rejected: its items only count */
     bool failed;         /* `fault`: an item could not be made, its record is rejected */
     struct error fault;
@@ -55,8 +77,9 @@ struct entity_state {
     const struct mapping *mapping;
     struct batch *out; /* NULL: nothing pending */
     struct mapper_counts *counts;
-    struct list_state
-        *lists; /* one a field that embeds, in order of the fields; or the pages' one */
+    /* one a field that embeds, in order of the fields, or the pages' one; then those within items,
+     * outer ones first */
+    struct list_state *lists;
     uint32_t list_count;
     int64_t page; /* number of the last page made for the parent */
     bool stopped; /* pages: the record was refused or filtered, no more of this parent */
@@ -112,6 +135,8 @@ struct making {
     uint64_t bytes;                   /* made so far */
     /* why the record is rejected, found before it is made: made all the same, for the reject */
     const struct error *fault;
+    const struct mapping_field *refusing; /* the field that can't be made; NULL: none */
+    struct cell refused;                  /* the value that its type does not take */
 };
 
 /* What the source's envelope tells, to the record that was appended last; of what was put together
@@ -132,11 +157,11 @@ enum status mapper_template(struct making *making, const struct plan_template *t
 /* The expression as a condition; MAPPING_NONE is true. */
 enum status mapper_test(struct making *making, uint32_t expression, bool *result,
                         struct error *error) MUST_USE;
-/* One field's value, ready to stay. A list that is embedded comes from `list`. After a reject-class
+/* One field's value, ready to stay. A list that is embedded comes from `list`, which gets the lists
+ * within its items. After a reject-class
  * failure the cell is what there is of it: MISSING, or a list with what could be made. */
 enum status mapper_field(struct making *making, const struct mapping_field *field,
-                         const struct list_state *list, struct cell *cell,
-                         struct error *error) MUST_USE;
+                         struct list_state *list, struct cell *cell, struct error *error) MUST_USE;
 /* A copy that lives in the arena; large values are read in, up to the record's limit. */
 enum status mapper_keep(struct making *making, const struct cell *from, struct cell *to,
                         struct error *error) MUST_USE;
@@ -213,6 +238,47 @@ enum status mapper_pages_end(struct mapper *mapper, struct error *error) MUST_US
 /* Items of a page under way are moved to a new batch's arena. */
 enum status mapper_list_move(struct mapper *mapper, struct list_state *list, struct arena *arena,
                              struct error *error) MUST_USE;
+
+/* The record of the list is rejected for it. */
+void mapper_list_fail(struct list_state *list, const struct error *fault);
+/* The list of the record that the list is in, itself or in some item. */
+static inline struct list_state *mapper_list_top(struct list_state *list)
+{
+    while (list->outer != NULL) {
+        list = list->outer;
+    }
+    return list;
+}
+
+/* mapper_nested.c: lists within the items of lists */
+/* Adds the states of lists within items behind those of the entity's records. */
+void mapper_nested_make(struct mapper *mapper, struct entity_state *entity);
+/* How many these are. */
+uint32_t mapper_nested_count(const struct stream_mapping *shared,
+                             const struct mapping_field *fields, uint32_t field_count);
+void mapper_nested_free(struct list_state *list);
+/* Room for what belongs to `capacity` items beside them. */
+enum status mapper_nested_grow(struct list_state *list, uint32_t capacity,
+                               struct error *error) MUST_USE;
+/* Bytes that an item takes beside what is made of its row. */
+uint64_t mapper_nested_item_bytes(const struct list_state *list);
+/* The key of the item that is about to be added, made of `row`. */
+enum status mapper_nested_note_key(struct mapper *mapper, struct list_state *list,
+                                   const struct cell *row, struct error *error) MUST_USE;
+/* Which item of the outer list does the row belong to? `*found` false: to none that is there and
+ * holds the list. */
+enum status mapper_nested_find(struct mapper *mapper, const struct list_state *list,
+                               const struct cell *row, uint32_t *owner, bool *found,
+                               struct error *error) MUST_USE;
+/* The field of an item, under way, that embeds: an empty list, to be filled; or what stands for
+ * one that is left out. */
+enum status mapper_nested_place(struct making *making, struct list_state *list, uint32_t item,
+                                struct cell *cell, struct error *error) MUST_USE;
+/* Hands out what belongs to the items of a record's list. */
+enum status mapper_nested_fill(struct making *making, struct list_state *top,
+                               struct error *error) MUST_USE;
+/* "item 2: lines, item 1: " before what is wrong with an item. */
+void mapper_nested_name(const struct list_state *list, uint32_t item, struct error *error);
 
 /* A reject-class error, or one that stops the run? */
 static inline bool mapper_is_reject(const struct error *error)

@@ -26,6 +26,7 @@ void mapper_lists_begin(struct mapper *mapper)
             entity->lists[i].bytes = 0;
             entity->lists[i].page_too_large = false;
             entity->lists[i].failed = false;
+            entity->lists[i].index.slot_count = 0;
         }
     }
 }
@@ -43,8 +44,9 @@ struct making mapper_making_of_parent(struct mapper *mapper, struct entity_state
     };
 }
 
-static void fail(struct list_state *list, const struct error *fault)
+void mapper_list_fail(struct list_state *list, const struct error *fault)
 {
+    list = mapper_list_top(list);
     if (!list->failed) {
         error_copy(&list->fault, fault);
         list->failed = true;
@@ -61,7 +63,7 @@ static enum status decide(struct mapper *mapper, struct list_state *list, struct
     if (list->field) {
         status = mapper_test(&making, list->field->when, &wanted, error);
         if (status != STATUS_OK && mapper_is_reject(error)) {
-            fail(list, error);
+            mapper_list_fail(list, error);
             status = STATUS_OK;
             wanted = true;
         }
@@ -79,6 +81,9 @@ static enum status grow(struct list_state *list, struct error *error)
         return STATUS_OK;
     }
     uint32_t capacity = list->capacity ? list->capacity * 2 : 128;
+    if (mapper_nested_grow(list, capacity, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     struct cell *grown = reallocarray(list->items, capacity, sizeof *grown);
     if (!grown) {
         return error_set(error, ERROR_MEMORY, list->list->text, "no memory for a list");
@@ -131,17 +136,37 @@ static enum status copy_document(struct making *making, const struct mapping_lis
     return result;
 }
 
+/* One field of an item; `*inner` counts those that embed. */
+static enum status make_item_field(struct making *making, const struct mapping_field *field,
+                                   struct list_state *state, uint32_t *inner, struct cell *cell,
+                                   struct error *error)
+{
+    enum status status =
+        field->kind == FIELD_EMBED
+            ? mapper_nested_place(making, &state->inner[(*inner)++], state->count, cell, error)
+            : mapper_field(making, field, NULL, cell, error);
+    if (status != STATUS_OK && mapper_is_reject(error) && cell->kind == VALUE_MISSING) {
+        mapper_omit(making, field->name, error->message, cell);
+    }
+    if (status != STATUS_OK && !error->object[0]) {
+        error_context(error, "field %s: ", field->name);
+    }
+    return status;
+}
+
 /* One item: a MAP of the fields that are there; after a reject-class failure of those that could be
  * made. */
-static enum status make_item(struct making *making, const struct mapping_list *list,
-                             struct cell *item, struct error *error)
+static enum status make_item(struct making *making, struct list_state *state, struct cell *item,
+                             struct error *error)
 {
+    const struct mapping_list *list = state->list;
     const struct cell *document =
         list->document != MAPPING_NONE ? &making->row[list->document] : NULL;
     size_t room = list->field_count;
     room += document != NULL && document->kind == VALUE_MAP ? document->length : 0;
     struct cell *pairs = arena_try_allocate(making->arena, (room * 2 + 1) * sizeof *pairs);
     uint32_t count = 0;
+    uint32_t inner = 0;
     enum status result = STATUS_OK;
     if (!pairs) {
         return error_set(error, ERROR_MEMORY, list->text, "no memory for an item");
@@ -156,16 +181,13 @@ static enum status make_item(struct making *making, const struct mapping_list *l
         const struct mapping_field *field = &list->fields[i];
         struct cell *pair = &pairs[2 * (size_t)count];
         struct error fault;
-        if (mapper_field(making, field, NULL, &pair[1], &fault) != STATUS_OK) {
+        if (make_item_field(making, field, state, &inner, &pair[1], &fault) != STATUS_OK) {
             if (result == STATUS_OK || !mapper_is_reject(&fault)) {
                 error_copy(error, &fault);
                 result = STATUS_FAILED;
             }
             if (!mapper_is_reject(&fault)) {
                 return STATUS_FAILED;
-            }
-            if (pair[1].kind == VALUE_MISSING) {
-                mapper_omit(making, field->name, fault.message, &pair[1]);
             }
         }
         if (pair[1].kind != VALUE_MISSING) {
@@ -231,10 +253,50 @@ static enum status emit_page(struct mapper *mapper, struct list_state *list, str
     return status;
 }
 
-static enum status add_item(struct mapper *mapper, struct list_state *list, const struct cell *row,
-                            struct error *error)
+/* What fails rejects the record or page that holds the item; whole, with what there is of it. */
+static enum status absorb(struct list_state *list, enum status status, struct error *error)
+{
+    if (status == STATUS_OK || !mapper_is_reject(error)) {
+        return status;
+    }
+    if (!mapper_list_top(list)->failed) {
+        mapper_nested_name(list, list->count, error);
+        mapper_list_fail(list, error);
+    }
+    return STATUS_OK;
+}
+
+/* Makes an item of the row, behind the others. */
+static enum status append_item(struct making *making, struct list_state *list, struct error *error)
+{
+    enum status status = STATUS_OK;
+    if (list->inner_count > 0) {
+        status =
+            absorb(list, mapper_nested_note_key(making->mapper, list, making->row, error), error);
+    }
+    return status == STATUS_OK
+               ? absorb(list, make_item(making, list, &list->items[list->count], error), error)
+               : status;
+}
+
+/* No more is made of the list, nor of those in its items. */
+static void give_up(struct list_state *top)
+{
+    struct entity_state *entity = top->entity;
+    top->phase = LIST_TOO_LARGE;
+    for (uint32_t i = 0; i < entity->list_count; i++) {
+        if (mapper_list_top(&entity->lists[i]) == top) {
+            entity->lists[i].count = 0;
+        }
+    }
+}
+
+/* `owner`: of a list within items, the one that holds it. */
+static enum status add_item(struct mapper *mapper, struct list_state *list, uint32_t owner,
+                            const struct cell *row, struct error *error)
 {
     struct entity_state *entity = list->entity;
+    struct list_state *top = mapper_list_top(list);
     mapper_open_batch(mapper, entity);
     if (!list->page_too_large && grow(list, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -245,35 +307,59 @@ static enum status add_item(struct mapper *mapper, struct list_state *list, cons
                             .entity = entity,
                             .arena = entity->out->arena};
     bool wanted = true;
-    /* what fails rejects the record or page that holds the item; whole, with what there is of it */
+    if (list->outer != NULL) {
+        list->owners[list->count] = owner;
+    }
     enum status status = mapper_test(&making, list->list->where, &wanted, error);
-    if (status != STATUS_OK && mapper_is_reject(error)) {
-        fail(list, error);
+    if (status != STATUS_OK) {
         wanted = true;
-        status = STATUS_OK;
+        status = absorb(list, status, error);
     }
     if (status == STATUS_OK && wanted && !list->page_too_large) {
-        status = make_item(&making, list->list, &list->items[list->count], error);
-        if (status != STATUS_OK && mapper_is_reject(error)) {
-            fail(list, error);
-            status = STATUS_OK;
-        }
+        status = append_item(&making, list, error);
     }
     if (status != STATUS_OK || !wanted) {
         return status;
     }
     list->count++;
-    list->bytes += making.bytes + sizeof(struct cell);
-    bool too_large = list->bytes > mapper->record_bytes_max;
+    top->bytes += making.bytes + sizeof(struct cell) + mapper_nested_item_bytes(list);
+    bool too_large = top->bytes > mapper->record_bytes_max;
     if (too_large && list->field) {
-        list->phase = LIST_TOO_LARGE;
-        list->count = 0;
+        give_up(top);
         return STATUS_OK;
     }
     list->page_too_large = list->page_too_large || too_large;
     return !list->field && list->count == entity->mapping->page_size
                ? emit_page(mapper, list, error)
                : STATUS_OK;
+}
+
+static enum status add_to_record(struct mapper *mapper, struct list_state *list,
+                                 const struct cell *row, struct error *error)
+{
+    enum status status = STATUS_OK;
+    if (list->phase == LIST_UNDECIDED) {
+        status = decide(mapper, list, error);
+    }
+    return status == STATUS_OK && list->phase == LIST_BUILDING
+               ? add_item(mapper, list, 0, row, error)
+               : status;
+}
+
+static enum status add_to_items(struct mapper *mapper, struct list_state *list,
+                                const struct cell *row, struct error *error)
+{
+    uint32_t owner = 0;
+    bool found = false;
+    if (mapper_list_top(list)->phase != LIST_BUILDING || list->outer->count == 0) {
+        return STATUS_OK;
+    }
+    enum status status = mapper_nested_find(mapper, list, row, &owner, &found, error);
+    if (status != STATUS_OK && mapper_is_reject(error)) {
+        mapper_list_fail(list, error);
+        return STATUS_OK;
+    }
+    return status == STATUS_OK && found ? add_item(mapper, list, owner, row, error) : status;
 }
 
 enum status mapper_lists_add(struct mapper *mapper, uint32_t child, const struct cell *row,
@@ -286,15 +372,10 @@ enum status mapper_lists_add(struct mapper *mapper, uint32_t child, const struct
         for (uint32_t i = 0; wanted && i < entity->list_count && status == STATUS_OK; i++) {
             struct list_state *list = &entity->lists[i];
             const struct mapping_list *what = list->list;
-            if (what->child != child ||
-                (what->presence != MAPPING_NONE && row[what->presence].i64 == 0)) {
-                continue;
-            }
-            if (list->phase == LIST_UNDECIDED) {
-                status = decide(mapper, list, error);
-            }
-            if (status == STATUS_OK && list->phase == LIST_BUILDING) {
-                status = add_item(mapper, list, row, error);
+            if (what->child == child &&
+                (what->presence == MAPPING_NONE || row[what->presence].i64 != 0)) {
+                status = list->outer != NULL ? add_to_items(mapper, list, row, error)
+                                             : add_to_record(mapper, list, row, error);
             }
         }
     }
@@ -309,7 +390,7 @@ enum status mapper_pages_end(struct mapper *mapper, struct error *error)
         bool wanted = mapper_is_wanted(mapper, entity);
         for (uint32_t i = 0; wanted && i < entity->list_count && status == STATUS_OK; i++) {
             struct list_state *list = &entity->lists[i];
-            if (list->phase == LIST_UNDECIDED && list->field) {
+            if (list->phase == LIST_UNDECIDED && list->field && !list->outer) {
                 status = decide(mapper, list, error);
             }
             if (!list->field && list->phase == LIST_BUILDING && list->count > 0) {

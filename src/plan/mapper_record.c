@@ -156,11 +156,12 @@ void mapper_refuse(struct making *making, const struct error *reason, const stru
 {
     struct mapper *mapper = making->mapper;
     enum error_code code = reason->code;
-    char text[sizeof reason->message + 256];
-    memcpy(text, reason->message, sizeof reason->message);
+    char text[sizeof reason->message + sizeof reason->context + 256];
     if (making->ordinal > 0) {
-        snprintf(text, sizeof text, "element %lld of %.200s: %s", (long long)making->ordinal,
-                 making->entity->mapping->unnest->text, reason->message);
+        snprintf(text, sizeof text, "element %lld of %.200s: %s%s", (long long)making->ordinal,
+                 making->entity->mapping->unnest->text, reason->context, reason->message);
+    } else {
+        snprintf(text, sizeof text, "%s%s", reason->context, reason->message);
     }
     grow_rejects(mapper);
     struct mapper_reject *reject = &mapper->rejects[mapper->reject_count];
@@ -175,6 +176,10 @@ void mapper_refuse(struct making *making, const struct error *reason, const stru
     reject->reason = arena_copy_string(mapper->reject_arena, text);
     for (uint32_t i = 0; i < keys; i++) {
         key[i] = kept_for_reject(making, "", key_part(making, i));
+    }
+    if (making->refusing != NULL) {
+        reject->field = making->refusing;
+        reject->value = kept_for_reject(making, making->refusing->name, &making->refused);
     }
     reject->source_key = key;
     reject->source_key_count = keys;
@@ -226,10 +231,40 @@ static enum status check_key(const struct mapping_field *field, const struct cel
     return STATUS_OK;
 }
 
+/* What a reject holds of a field that can't be made. A value that its column does not take is kept
+ * as it was, since the column refuses it again; one of JSON would take it for a string. */
+static void keep_or_omit(struct making *making, const struct mapping_field *field,
+                         const struct error *fault, struct cell *cell)
+{
+    struct error ignored;
+    bool refused = field->fitted && field->type.kind != VALUE_JSON && making->refusing == field;
+    if (!refused || mapper_keep(making, &making->refused, cell, &ignored) != STATUS_OK) {
+        mapper_omit(making, field->name, fault->message, cell);
+    }
+}
+
+/* A field's value. STATUS_FAILED with a reject-class error: the cell is what is kept of it. */
+static enum status make_field(struct making *making, const struct mapping_field *field,
+                              struct list_state *list, struct cell *cell, struct error *fault)
+{
+    enum status status = mapper_field(making, field, list, cell, fault);
+    if (status != STATUS_OK && mapper_is_reject(fault) && cell->kind == VALUE_MISSING) {
+        keep_or_omit(making, field, fault, cell);
+    }
+    if (status != STATUS_OK && !fault->object[0]) {
+        error_context(fault, "field %s: ", field->name);
+    } else if (status == STATUS_OK) {
+        status = check_key(field, cell, fault);
+    }
+    return status;
+}
+
 /* A reject holds all fields that can be made: the first failure is the reason, the others go on. */
 static enum status make_fields(struct making *making, struct cell *cells, struct error *error)
 {
     const struct mapping *mapping = making->entity->mapping;
+    const struct mapping_field *refusing = NULL; /* of the first failure */
+    struct cell refused = cell_missing();
     uint32_t list = 0;
     enum status result = STATUS_OK;
     if (making->fault != NULL) {
@@ -238,20 +273,16 @@ static enum status make_fields(struct making *making, struct cell *cells, struct
     }
     for (uint32_t i = 0; i < mapping->field_count; i++) {
         const struct mapping_field *field = &mapping->fields[i];
-        const struct list_state *state = NULL;
+        struct list_state *state = NULL;
         struct error fault;
         if (field->kind == FIELD_EMBED) {
             state = &making->entity->lists[list++];
             making->bytes += state->bytes;
         }
-        enum status status = mapper_field(making, field, state, &cells[i], &fault);
-        if (status != STATUS_OK && mapper_is_reject(&fault) && cells[i].kind == VALUE_MISSING) {
-            mapper_omit(making, field->name, fault.message, &cells[i]);
-        }
-        if (status != STATUS_OK && !fault.object[0]) {
-            error_context(&fault, "field %s: ", field->name);
-        } else if (status == STATUS_OK) {
-            status = check_key(field, &cells[i], &fault);
+        enum status status = make_field(making, field, state, &cells[i], &fault);
+        if (status != STATUS_OK && result == STATUS_OK) {
+            refused = making->refusing == field ? making->refused : cell_missing();
+            refusing = field;
         }
         if (status != STATUS_OK && (result == STATUS_OK || !mapper_is_reject(&fault))) {
             error_copy(error, &fault);
@@ -261,6 +292,8 @@ static enum status make_fields(struct making *making, struct cell *cells, struct
             }
         }
     }
+    making->refusing = refusing;
+    making->refused = refused;
     if (result == STATUS_OK && making->bytes > making->mapper->record_bytes_max &&
         !making->borrow) {
         result =

@@ -256,8 +256,8 @@ static enum status as_json(struct making *making, const struct cell *list, struc
     return STATUS_OK;
 }
 
-static enum status list_value(struct making *making, const struct list_state *list,
-                              struct cell *cell, struct error *error)
+static enum status list_value(struct making *making, struct list_state *list, struct cell *cell,
+                              struct error *error)
 {
     switch (list->phase) {
     case LIST_LEFT_OUT:
@@ -265,10 +265,16 @@ static enum status list_value(struct making *making, const struct list_state *li
         return STATUS_OK;
     case LIST_TOO_LARGE:
         return error_set(error, ERROR_REJECT_TOO_LARGE, list->list->text,
-                         "the list %s grows beyond %llu bytes; cut it with pages:",
-                         list->list->text, (unsigned long long)making->mapper->record_bytes_max);
+                         "the list %s grows beyond %llu bytes%s", list->list->text,
+                         (unsigned long long)making->mapper->record_bytes_max,
+                         list->inner_count > 0 ? " with the lists in its items"
+                                               : "; cut it with pages:");
     default:
         break;
+    }
+    if (list->inner_count > 0 && list->count > 0 &&
+        mapper_nested_fill(making, list, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     struct cell *items =
         arena_try_allocate(making->arena, ((size_t)list->count + 1) * sizeof *items);
@@ -295,7 +301,7 @@ static enum status list_value(struct making *making, const struct list_state *li
 
 /* The value before nulls, default and cast. */
 static enum status raw_value(struct making *making, const struct mapping_field *field,
-                             const struct list_state *list, struct cell *cell, struct error *error)
+                             struct list_state *list, struct cell *cell, struct error *error)
 {
     switch (field->kind) {
     case FIELD_VALUE: {
@@ -336,8 +342,37 @@ static void apply_nulls(const struct mapping_field *field, struct cell *cell)
     }
 }
 
+static bool is_null_by_plan(const struct mapping_field *field, const struct cell *cell)
+{
+    bool day = cell->kind == VALUE_DATE || cell->kind == VALUE_TIMESTAMP;
+    bool zero = day && (cell->flags & CELL_SPECIAL) != 0 && cell->i64 == CELL_ZERO_DATE;
+    bool empty = cell->kind == VALUE_TEXT && cell->length == 0;
+    return (field->zero_is_null && zero) || (field->empty_is_null && empty);
+}
+
+/* The new key of the record, or of the one that is referred to. */
+static enum status move_key(const struct mapping_field *field, struct cell *cell,
+                            struct error *error)
+{
+    int64_t number = cell->i64;
+    if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
+        return STATUS_OK;
+    }
+    if (cell->kind != VALUE_INT64 && (cell->kind != VALUE_UINT64 || cell->u64 > INT64_MAX)) {
+        return error_set(error, ERROR_REJECT_TYPE, field->name,
+                         "%s: it is no whole number, as the keys of the renumbered %s are",
+                         field->name, field->renumber->table);
+    }
+    if (__builtin_add_overflow(number, field->renumber->by, &number)) {
+        return error_set(error, ERROR_REJECT_NUMBER, field->name,
+                         "%s: there is no new number for it", field->name);
+    }
+    *cell = cell_int64(number);
+    return STATUS_OK;
+}
+
 enum status mapper_field(struct making *making, const struct mapping_field *field,
-                         const struct list_state *list, struct cell *cell, struct error *error)
+                         struct list_state *list, struct cell *cell, struct error *error)
 {
     bool there = true;
     enum status status = STATUS_OK;
@@ -354,6 +389,9 @@ enum status mapper_field(struct making *making, const struct mapping_field *fiel
         }
         return status;
     }
+    if (is_null_by_plan(field, cell)) {
+        *cell = cell_null();
+    }
     if (there) {
         apply_nulls(field, cell);
     } else if (field->nulls == NULLS_FILL) {
@@ -364,10 +402,15 @@ enum status mapper_field(struct making *making, const struct mapping_field *fiel
         status =
             convert_value(cell, &field->type, field->allow_loss, making->arena, &converted, error);
         if (status != STATUS_OK) {
+            making->refusing = field;
+            making->refused = *cell;
             *cell = cell_missing();
             return status;
         }
         *cell = converted;
+    }
+    if (field->renumber != NULL && move_key(field, cell, error) != STATUS_OK) {
+        return STATUS_FAILED; /* with the old one in it, for who looks the record up */
     }
     /* Made values live in the arena already; only those of the row may have to be copied. */
     if (field->kind == FIELD_VALUE) {

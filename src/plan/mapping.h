@@ -8,6 +8,7 @@
 #include "model/value.h"
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { MAPPING_NONE = UINT32_MAX };
 
@@ -120,6 +121,7 @@ enum null_policy {
 };
 
 struct plan_node;
+struct plan_renumber;
 struct mapping_field {
     const char *name;
     uint32_t name_length;
@@ -133,16 +135,20 @@ struct mapping_field {
     uint32_t when;       /* MAPPING_NONE: always */
     uint32_t list;       /* FIELD_EMBED */
     bool cast;
+    bool fitted; /* cast to what a column that is there takes, not by the plan's word */
     bool allow_loss;
-    bool merges; /* by a rule of types two values of the source may become one */
-    bool is_key; /* null rejects the record */
+    bool merges;        /* by a rule of types two values of the source may become one */
+    bool zero_is_null;  /* a day 0000-00-00 becomes null */
+    bool empty_is_null; /* an empty text does */
+    bool is_key;        /* null rejects the record */
     bool has_default;
     struct cell default_value;
     enum null_policy nulls;
     struct value_type type;             /* of the values made */
     const struct schema_column *origin; /* the source column taken as it is; NULL: made otherwise */
     const char *origin_name;            /* of a document's field taken as it is */
-    const struct plan_node *type_rule;  /* the target's own type, by a rule; NULL: none */
+    const struct plan_renumber *renumber; /* whose keys it holds; NULL: it is as the source's */
+    const struct plan_node *type_rule;    /* the target's own type, by a rule; NULL: none */
 };
 
 enum aggregate_function {
@@ -161,9 +167,16 @@ struct mapping_aggregate {
     const char *text; /* "sum(Total) of Invoice": for messages */
 };
 
-/* A list of items made of a child's rows. */
+/* A list of items made of a child's rows: of a record, or of the items of another list. */
 struct mapping_list {
     uint32_t child;
+    /* cells of the child row that tell which item of which row it becomes; none: the items hold no
+     * lists */
+    const uint32_t *key;
+    uint32_t key_count;
+    /* of a list within items: cells of its own child row that are the key of the item that holds
+     * it, as many as the outer list's */
+    const uint32_t *outer_key;
     uint32_t presence;
     uint32_t where;
     const struct mapping_field *fields;
@@ -228,5 +241,17 @@ struct mapping {
     const char *const *star_except;
     uint32_t star_except_count;
 };
+
+/* The field of that name, or NULL. */
+static inline const struct mapping_field *mapping_find_field(const struct mapping *mapping,
+                                                             const char *name)
+{
+    for (uint32_t i = 0; i < mapping->field_count; i++) {
+        if (strcmp(mapping->fields[i].name, name) == 0) {
+            return &mapping->fields[i];
+        }
+    }
+    return NULL;
+}
 
 #endif

@@ -16,7 +16,7 @@ struct mapping; /* one entity's program: plan/mapper.c runs it */
  * Child rows of a stream's roots. Where the source joins they come ordered with the roots, and the
  * first columns are the root key (`root_key_count` cells, equal to the parent's); then what the
  * mapping needs. Where it can't, the engine finds them for each root row (engine/join/joining.h),
- * without a key.
+ * without a key. Children for lists within items stand behind those for the outer lists.
  */
 struct plan_child {
     struct read_request request;
@@ -72,12 +72,24 @@ struct plan_table {
     const char *keys_reason; /* how it was proved, or why not */
 };
 
+/* A table whose records get new keys: the old ones and `by`. */
+struct plan_renumber {
+    const char *table;
+    const char *column;
+    uint32_t stream;
+    uint32_t value; /* the key, among the columns of the stream's request */
+    int64_t by;     /* set by who runs the plan */
+    bool known;     /* `by` is set */
+};
+
 /* Something worth saying before a run: a widened mapping, a column not carried, a trigger left
  * behind. */
 struct plan_note {
     enum { PLAN_NOTE_INFO, PLAN_NOTE_WARNING } level;
     const char *object;
     const char *text;
+    const char *left; /* what is not carried: "view", "check"; NULL: nothing is */
+    uint32_t count;   /* how many of it */
 };
 
 struct plan {
@@ -91,6 +103,8 @@ struct plan {
     uint32_t stream_count;
     const struct plan_note *notes;
     uint32_t note_count;
+    struct plan_renumber *renumbers;
+    uint32_t renumber_count;
     const struct schema *source_schema; /* borrowed */
     const struct time_zone *time_zone; /* of times that name none; NULL: they have none; borrowed */
     bool plain;                        /* a copy of tables: it reads no view and no query */
@@ -107,8 +121,14 @@ struct plan_settings {
     uint32_t include_count;
     const char *const *exclude;
     uint32_t exclude_count;
+    const char *const *renumber; /* names of target tables whose records get new keys */
+    uint32_t renumber_count;
+    struct column_list schemas;        /* of the source, as they were chosen, or none */
+    const struct schema *there;        /* tables that are in the target, or NULL; borrowed */
     int existing;                      /* enum existing_policy that overrides the plan, or -1 */
     const struct time_zone *time_zone; /* of times that name none, where one is needed, or NULL */
+    const struct plan_note *notes;     /* come first among the plan's */
+    uint32_t note_count;
 };
 
 /*

@@ -80,8 +80,9 @@ void propose_write_tables(struct proposal *proposal, bool keyed)
 }
 
 static void write_head(struct proposal *proposal, const char *source_uri, const char *target_uri,
-                       const struct time_zone *zone)
+                       const struct plan_settings *settings)
 {
+    const struct time_zone *zone = settings != NULL ? settings->time_zone : NULL;
     struct buffer *out = proposal->out;
     buffer_append_string(
         out,
@@ -90,6 +91,10 @@ static void write_head(struct proposal *proposal, const char *source_uri, const 
         "#   transhume migrate             copies; after any interruption: transhume resume\n"
         "transhume: 1\nsource: ");
     propose_append_quoted(out, source_uri);
+    if (settings != NULL && settings->schemas.count > 0) {
+        buffer_append_string(out, "\nschemas: ");
+        column_list(out, settings->schemas);
+    }
     buffer_append_string(out, "\ntarget: ");
     propose_append_quoted(out, target_uri);
     buffer_append_string(
@@ -116,7 +121,7 @@ enum status plan_propose(const char *source_uri, struct database *source,
     enum status status = STATUS_OK;
     propose_decide(&proposal, schema, settings,
                    (target->capabilities & CAPABILITY_KEY_REQUIRED) != 0);
-    write_head(&proposal, source_uri, target_uri, settings != NULL ? settings->time_zone : NULL);
+    write_head(&proposal, source_uri, target_uri, settings);
     if ((target->capabilities & CAPABILITY_SQL_SCHEMA) && proposal.documents) {
         status = propose_write_kinds(&proposal, source, error);
     } else if (source->connector == target->connector &&

@@ -184,6 +184,11 @@ static void resolve_tables(struct resolver *resolver)
 
 static void resolve_all(struct resolver *resolver)
 {
+    for (uint32_t i = 0; resolver->settings != NULL && i < resolver->settings->note_count; i++) {
+        const struct plan_note *note = &resolver->settings->notes[i];
+        resolve_note(resolver, note->level == PLAN_NOTE_WARNING,
+                     arena_copy_string(resolver->arena, note->object), "%s", note->text);
+    }
     type_rules_resolve(resolver);
     patterns_check(resolver);
     bool copy =
@@ -196,6 +201,9 @@ static void resolve_all(struct resolver *resolver)
     }
     if (!resolve_stopped(resolver)) {
         resolve_tables(resolver);
+    }
+    if (!resolve_stopped(resolver) && resolver->faults.count == 0) {
+        renumber_resolve(resolver);
     }
     if (resolve_stopped(resolver) || resolver->faults.count > 0) {
         return;
@@ -234,6 +242,7 @@ static void init_resolver(struct resolver *resolver)
     uint32_t target = resolver->target->capabilities;
     resolver->source_documents =
         (source & CAPABILITY_FREE_FIELDS) != 0 && (source & CAPABILITY_SQL_SCHEMA) == 0;
+    resolver->source_nested = (source & CAPABILITY_NESTED) != 0;
     resolver->source_joins = (source & CAPABILITY_JOINS) != 0;
     resolver->target_free = (target & CAPABILITY_FREE_FIELDS) != 0;
     resolver->target_nested = (target & CAPABILITY_NESTED) != 0;

@@ -61,6 +61,9 @@ struct list_builder {
     struct mapping_list mapping;
     struct child_builder *child;
     struct entity_builder *entity;
+    struct list_builder *outer;   /* whose items hold it; NULL: the records do */
+    uint32_t depth;               /* 1: a list of records */
+    struct path path;             /* from the root */
     struct plan_list fields;      /* struct mapping_field */
     struct plan_list star_except; /* const char * */
     struct scope *scope;
@@ -128,6 +131,7 @@ struct scope {
     struct plan_list values;       /* struct scope_value: look-ups, aggregates, $page, $list */
     const struct scope *outer;     /* pages: the parent's */
     struct unnest_builder *unnest; /* names mean an element's fields; NULL: the record's */
+    struct list_builder *list;     /* names mean what its items are made of; NULL: records */
 };
 
 struct entity_builder {
@@ -167,7 +171,14 @@ struct table_builder {
     struct plan_list entities; /* struct entity_builder */
     struct target_table target;
     bool key_given;
+    const struct schema_table *there; /* in the target already; NULL: it is to be made */
     const struct schema_table *whole; /* the one source table that it is a copy of; NULL: none */
+};
+
+/* The columns that tell the rows of a source table apart. */
+struct table_key {
+    const struct schema_table *table;
+    struct column_list columns;
 };
 
 /* A foreign key that the plan tells. */
@@ -193,8 +204,10 @@ struct resolver {
     struct plan_list relations;         /* struct plan_relation */
     struct plan_list type_rules;        /* struct type_rule, of resolve_types.c */
     struct plan_list wide_tables;       /* struct wide_table: large ones that were looked into */
+    struct plan_list table_keys;        /* struct table_key: those that were asked for */
     uint32_t entity_count;
     bool source_documents;
+    bool source_nested;
     bool source_joins;
     bool target_free;
     bool target_nested;
@@ -213,6 +226,9 @@ void *resolve_array(struct resolver *resolver, const struct plan_list *list, siz
 const char *resolve_format(struct resolver *resolver, const char *format, ...) PRINTF_LIKE(2, 3);
 void resolve_note(struct resolver *resolver, bool warning, const char *object, const char *format,
                   ...) PRINTF_LIKE(4, 5);
+/* A warning that `count` objects of the kind `left` ("view", "check") are not carried. */
+void resolve_note_left(struct resolver *resolver, const char *left, uint32_t count,
+                       const char *object, const char *format, ...) PRINTF_LIKE(5, 6);
 /* An error that is not the plan's. */
 void resolve_fatal(struct resolver *resolver, const struct error *error);
 static inline bool resolve_stopped(const struct resolver *resolver)
@@ -248,6 +264,9 @@ const char *resolve_match_column(struct resolver *resolver, const struct schema_
 bool path_resolve(struct resolver *resolver, const struct schema_table *start,
                   const struct plan_node *node, const struct plan_node *match, bool start_down,
                   struct path *path);
+/* `first`, then `second`, which begins where that one ends and goes down. */
+struct path path_join(struct resolver *resolver, const struct path *first,
+                      const struct path *second);
 bool path_equal(const struct path *left, const struct path *right);
 /* Equal up to the last step that goes down. */
 bool path_equal_down(const struct path *left, const struct path *right);
@@ -266,9 +285,12 @@ struct stream_builder *stream_add_query(struct resolver *resolver, const struct 
                                         struct schema_table **table);
 void stream_add_entity(struct resolver *resolver, struct stream_builder *stream,
                        struct entity_builder *entity);
+/* `after`: only one whose rows come after that child's will do; NULL: any. */
 struct child_builder *stream_child(struct resolver *resolver, struct stream_builder *stream,
                                    const struct path *path, const struct plan_list *orders,
-                                   bool aggregate_only);
+                                   bool aggregate_only, const struct child_builder *after);
+/* The columns that tell the table's rows apart, as the source says; all of them if it has none. */
+struct column_list stream_table_key(struct resolver *resolver, const struct schema_table *table);
 /* Assigns aggregates to children and makes the plan's streams with their mappings. */
 void streams_finish(struct resolver *resolver);
 
@@ -294,6 +316,9 @@ bool scope_has_value(const struct scope *scope, const char *name, struct scope_v
 /* The sandbox, made when it is first needed; NULL after a fatal error. */
 struct expression_sandbox *resolve_sandbox(struct resolver *resolver);
 
+/* resolve_renumber.c: once fields and references are known, and before streams are finished */
+void renumber_resolve(struct resolver *resolver);
+
 /* resolve_aggregate.c */
 bool aggregate_resolve(struct resolver *resolver, struct scope *scope,
                        const struct plan_node *field, struct scope_value *value);
@@ -303,7 +328,8 @@ void fields_resolve(struct resolver *resolver, struct entity_builder *entity);
 void fields_copy_all(struct resolver *resolver, struct entity_builder *entity);
 
 /* resolve_list.c */
-void list_resolve(struct resolver *resolver, struct entity_builder *entity,
+/* `scope`: of the records or items that hold the list. */
+void list_resolve(struct resolver *resolver, struct scope *scope, struct entity_builder *entity,
                   const struct plan_node *node, struct mapping_field *field);
 
 /* resolve_star.c */
@@ -318,8 +344,9 @@ void field_resolve(struct resolver *resolver, struct scope *scope, struct entity
                    const struct plan_node *key, const struct plan_node *node,
                    enum null_policy nulls, struct plan_list *out);
 
-/* The type that a cast names; false: a fault was said. */
-bool cast_parse(struct resolver *resolver, const struct plan_node *cast, struct value_type *type);
+/* The type that `cast` in a field or a rule names, with `from` or `to` beside it; false: a fault
+ * was said. */
+bool cast_parse(struct resolver *resolver, const struct plan_node *beside, struct value_type *type);
 /* What a cast does to all values of the field's type before it; false: a fault was said. */
 bool cast_check(struct resolver *resolver, const struct plan_node *cast,
                 const struct mapping_field *field, const struct value_type *to);
@@ -335,7 +362,16 @@ bool type_rules_touch(struct resolver *resolver, const struct schema_table *tabl
 void type_rules_apply(struct resolver *resolver, const struct schema_table *table,
                       const struct schema_column *column, const struct table_builder *target,
                       struct mapping_field *field);
+/* Does the first rule that fits the column leave it out? */
+bool type_rules_drop(struct resolver *resolver, const struct schema_table *table,
+                     const struct schema_column *column);
 void type_rules_note_unused(struct resolver *resolver);
+
+/* resolve_own.c */
+/* Changes a field that takes a column as it is to what another engine has for such. */
+void own_apply(struct resolver *resolver, const struct schema_table *table,
+               const struct schema_column *column, const struct table_builder *target,
+               struct mapping_field *field);
 
 /* resolve_match.c */
 /* `match` of an entity: its conditions, and the names in its templates for the entity's scope. */
@@ -397,6 +433,23 @@ const struct plan_node *table_column_type(const struct table_builder *table, con
 void columns_resolve(struct resolver *resolver, struct table_builder *table);
 /* Of two limits (digits, bits) the one that has room for the values of both; 0: none. */
 int32_t type_size_of_both(int32_t one, int32_t other);
+
+/* resolve_there.c */
+/* The table of that name that is in the target, or the only one that differs from it in case alone;
+ * NULL: none. */
+const struct schema_table *there_find(const struct resolver *resolver, const char *name);
+/* The column of it that a field of that name goes into; NULL: none. */
+const struct schema_column *there_column(const struct resolver *resolver, const char *table,
+                                         const char *field);
+/* Columns that keep their names take on those of the target's, which may differ in case. */
+void there_take_names(struct resolver *resolver, struct table_builder *table);
+/* The key of the table that is there, if `key` is none of it and the plan fills its columns; else
+ * `key`. */
+struct column_list there_key(struct resolver *resolver, const struct table_builder *table,
+                             struct column_list key);
+/* Fields become what the target's columns hold where the target would take them for something else:
+ * texts into JSON, what has no type yet, and what the plan allows to be cut. */
+void there_fit(struct resolver *resolver, struct table_builder *table);
 
 /* resolve_references.c */
 /* After all tables have their columns, keys and indexes. */

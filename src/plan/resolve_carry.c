@@ -31,9 +31,9 @@ static void left_out(const struct carrying *carrying, const char *what, const ch
         size_t length = text_clip(words, strlen(words), sizeof shown / 2);
         text_printable(words, length, shown, sizeof shown);
     }
-    resolve_note(carrying->resolver, true, carrying->table->name,
-                 "the %s of %s%s%s%s is not carried: %s", what, carrying->from->name,
-                 words != NULL ? " (" : "", shown, words != NULL ? ")" : "", why);
+    resolve_note_left(carrying->resolver, what, 1, carrying->table->name,
+                      "the %s of %s%s%s%s is not carried: %s", what, carrying->from->name,
+                      words != NULL ? " (" : "", shown, words != NULL ? ")" : "", why);
 }
 
 /* ---------------------------------------------------------------- counters */
@@ -125,6 +125,7 @@ static const char *value_text(const struct carrying *carrying, const char **why)
     struct resolver *resolver = carrying->resolver;
     const struct value_type *type = &carrying->column->type;
     const char *given = carrying->from->default_value;
+    struct value_type to = *type;
     struct cell value = {0};
     struct buffer text = {0};
     struct error reason = {0};
@@ -140,13 +141,17 @@ static const char *value_text(const struct carrying *carrying, const char **why)
     case VALUE_MAP:
         return NULL; /* their texts are every engine's own */
     case VALUE_JSON:
+        if (carrying->from->type.element != NULL) {
+            break;
+        }
         status = convert_read_json(given, strlen(given), resolver->arena, &value, &reason);
         return status == STATUS_OK ? given : NULL;
     default:
         break;
     }
     struct cell from = cell_text(given, strlen(given));
-    if (convert_value(&from, type, false, resolver->arena, &value, &reason) != STATUS_OK) {
+    to.element = to.kind == VALUE_JSON ? carrying->from->type.element : to.element;
+    if (convert_value(&from, &to, false, resolver->arena, &value, &reason) != STATUS_OK) {
         return NULL;
     }
     if (!is_held_anywhere(carrying, &value)) {
@@ -173,16 +178,39 @@ static enum schema_default_kind clock_kind(const struct carrying *carrying)
     return fits ? kind : SCHEMA_DEFAULT_OWN;
 }
 
+/* A text that the clock writes stays one; in a column of moments or days it is that. */
+static enum schema_default_kind clock_text_kind(const struct carrying *carrying)
+{
+    const char *format = carrying->from->default_value;
+    bool day = strstr(format, "%Y") != NULL && strstr(format, "%m") != NULL &&
+               strstr(format, "%d") != NULL;
+    switch (carrying->column->type.kind) {
+    case VALUE_TEXT:
+        return SCHEMA_DEFAULT_CLOCK_TEXT;
+    case VALUE_TIMESTAMP:
+        return day ? SCHEMA_DEFAULT_NOW : SCHEMA_DEFAULT_OWN;
+    case VALUE_DATE:
+        return day ? SCHEMA_DEFAULT_TODAY : SCHEMA_DEFAULT_OWN;
+    default:
+        return SCHEMA_DEFAULT_OWN;
+    }
+}
+
 static void carry_default(const struct carrying *carrying)
 {
+    static const char in_utc[] = "UTC"; /* as the clock's texts are */
     const struct schema_column *from = carrying->from;
     struct schema_column *column = carrying->column;
     enum schema_default_kind kind = from->default_kind;
     const char *why =
         kind == SCHEMA_DEFAULT_OWN ? "only its own engine understands it" : another_type;
     const char *value = NULL;
-    if (kind == SCHEMA_DEFAULT_NOW || kind == SCHEMA_DEFAULT_TODAY) {
+    if (kind == SCHEMA_DEFAULT_CLOCK_TEXT) {
+        kind = clock_text_kind(carrying);
+        value = kind == SCHEMA_DEFAULT_CLOCK_TEXT ? from->default_value : in_utc;
+    } else if (kind == SCHEMA_DEFAULT_NOW || kind == SCHEMA_DEFAULT_TODAY) {
         kind = clock_kind(carrying);
+        value = from->type.kind == VALUE_TEXT && column->type.kind != VALUE_TEXT ? in_utc : NULL;
     } else if (kind == SCHEMA_DEFAULT_VALUE && (value = value_text(carrying, &why)) == NULL) {
         kind = SCHEMA_DEFAULT_OWN;
     }
@@ -294,7 +322,7 @@ static void note_collations(const struct carrying *carrying)
     const struct entity_builder *entity = carrying->entity;
     const struct schema_column *first = NULL;
     bool others = false;
-    if (carrying->resolver->same_engine) {
+    if (carrying->resolver->same_engine || carrying->table->there != NULL) {
         return;
     }
     for (uint32_t i = 0; i < entity->fields.count; i++) {
@@ -329,9 +357,9 @@ static void note_checks(const struct carrying *carrying)
         char shown[200];
         text_printable(words, text_clip(words, strlen(words), sizeof shown / 2), shown,
                        sizeof shown);
-        resolve_note(carrying->resolver, true, carrying->table->name,
-                     "the check %s%s%s of %s is not carried: it is in its own engine's words",
-                     plain ? "(" : "", shown, plain ? ")" : "", from->name);
+        resolve_note_left(carrying->resolver, "check", 1, carrying->table->name,
+                          "the check %s%s%s of %s is not carried: it is in its own engine's words",
+                          plain ? "(" : "", shown, plain ? ")" : "", from->name);
     }
 }
 
@@ -339,9 +367,9 @@ static void note_details(struct resolver *resolver, const char *name,
                          const struct schema_table *from)
 {
     if (from->details != NULL) {
-        resolve_note(resolver, true, name,
-                     "the table %s is carried without what only its own engine has: %s", from->name,
-                     from->details);
+        resolve_note_left(resolver, "table option", 1, name,
+                          "the table %s is carried without what only its own engine has: %s",
+                          from->name, from->details);
     }
 }
 
@@ -373,13 +401,13 @@ static void carry_comments(const struct carrying *carrying)
         }
     }
     if (left > 0) {
-        resolve_note(carrying->resolver, true, table->name,
-                     "%u of the comments of %s and its columns are not carried: %s", (unsigned)left,
-                     entity->from->name,
-                     !carrying->alone ? "several entities fill the table"
-                     : carrying->resolver->target->limits.comment_bytes_max == 0
-                         ? "the target keeps none"
-                         : "the target keeps no longer ones");
+        resolve_note_left(carrying->resolver, "comment", left, table->name,
+                          "%u of the comments of %s and its columns are not carried: %s",
+                          (unsigned)left, entity->from->name,
+                          !carrying->alone ? "several entities fill the table"
+                          : carrying->resolver->target->limits.comment_bytes_max == 0
+                              ? "the target keeps none"
+                              : "the target keeps no longer ones");
     }
 }
 

@@ -29,7 +29,13 @@ static void apply_type(struct resolver *resolver, const struct plan_node *type,
     if (native.kind == VALUE_TIMESTAMP && native.zoned) {
         native.zone = resolver->plan->time_zone;
     }
+    native.plain_strings = native.kind == VALUE_JSON && resolver->source_nested;
     struct value_type from = field->type;
+    if (from.epoch != EPOCH_NONE && from.kind == VALUE_TIMESTAMP &&
+        native.kind == VALUE_TIMESTAMP) {
+        native.epoch = from.epoch;
+        from.zoned = native.zoned; /* a moment that was a number */
+    }
     bool known = from.kind != VALUE_MISSING && from.kind != VALUE_NULL;
     if (known && !field->allow_loss && convert_loss(&from, &native) == CONVERSION_LOSSY) {
         plan_fault(&resolver->faults, ERROR_PLAN_LOSSY, type,
@@ -122,9 +128,9 @@ static void take_words(struct resolver *resolver, const struct table_builder *ta
         column->collation = origin->collation;
         column->identity = origin->identity;
     } else if (default_text != NULL) {
-        resolve_note(resolver, true, table->name,
-                     "the default of '%s' (%s) is left out: it is of another type", field->name,
-                     default_text);
+        resolve_note_left(resolver, "default", 1, table->name,
+                          "the default of '%s' (%s) is left out: it is of another type",
+                          field->name, default_text);
     }
 }
 
@@ -142,7 +148,8 @@ static void add_column(struct resolver *resolver, const struct table_builder *ta
     const struct plan_node *null = plan_node_get(column_node(table, field->name), "null");
     column->name = field->name;
     column->type = field->type;
-    column->not_null = field->origin != NULL && field->origin->not_null;
+    bool empties = (field->zero_is_null || field->empty_is_null) && !field->has_default;
+    column->not_null = field->origin != NULL && field->origin->not_null && !empties;
     column->derived = is_derived(field);
     if (null != NULL) {
         column->not_null = plan_node_is_word(null, "false");

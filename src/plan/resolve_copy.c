@@ -53,15 +53,17 @@ static void keep_objects(struct resolver *resolver)
         const struct schema_object *object = &schema->objects[i];
         if (object_wanted(resolver, object) && object->native_sql == NULL &&
             object->not_carried != NULL) {
-            resolve_note(resolver, true, object->name, "the %s is left out: %s",
-                         schema_object_word(object), object->not_carried);
+            resolve_note_left(resolver, schema_object_word(object), 1, object->name,
+                              "the %s is left out: %s", schema_object_word(object),
+                              object->not_carried);
         }
         if (!object_wanted(resolver, object)) {
             if (object->kind == SCHEMA_OBJECT_DETAIL) {
                 continue;
             }
-            resolve_note(resolver, true, object->name, "the %s is left out with what it stands on",
-                         schema_object_word(object));
+            resolve_note_left(resolver, schema_object_word(object), 1, object->name,
+                              "the %s is left out with what it stands on",
+                              schema_object_word(object));
             continue;
         }
         struct schema_object *copy = resolve_add(resolver, &objects, sizeof *copy);
@@ -77,6 +79,22 @@ static void keep_objects(struct resolver *resolver)
     resolver->plan->same_engine_objects = kept;
 }
 
+static bool is_view(const struct schema *schema, const char *name)
+{
+    const struct schema_table *table = schema_find_table(schema, name);
+    return table != NULL && table->kind == SCHEMA_VIEW;
+}
+
+static bool is_object(const struct schema *schema, const char *name)
+{
+    bool found = false;
+    for (uint32_t i = 0; !found && i < schema->object_count; i++) {
+        found = schema->objects[i].kind == SCHEMA_OBJECT_VIEW &&
+                strcmp(schema->objects[i].name, name) == 0;
+    }
+    return found;
+}
+
 static void note_left_behind(struct resolver *resolver)
 {
     bool counts = (resolver->target->capabilities & CAPABILITY_DEFAULTS) != 0;
@@ -87,15 +105,23 @@ static void note_left_behind(struct resolver *resolver)
         if (object->kind == SCHEMA_OBJECT_DETAIL || counter) {
             continue;
         }
-        resolve_note(resolver, true, object->name, "the %s is not carried%s%s",
-                     schema_object_word(object), object->not_carried != NULL ? ": " : "",
-                     object->not_carried != NULL ? object->not_carried : "");
+        const char *why = object->not_carried;
+        const char *name = object->name;
+        bool rows = object->kind == SCHEMA_OBJECT_VIEW && is_view(resolver->schema, name);
+        resolve_note_left(resolver, schema_object_word(object), 1, name,
+                          "the %s is not carried%s%s%s%s", schema_object_word(object),
+                          why != NULL ? ": " : "", why != NULL ? why : "",
+                          rows ? "; a plan can copy its rows: from: " : "", rows ? name : "");
     }
 }
 
 static void copy_table(struct resolver *resolver, const struct schema_table *from)
 {
-    struct table_builder *table = table_add(resolver, from->name);
+    const struct schema_table *there = there_find(resolver, from->name);
+    bool folded = (resolver->target->capabilities & CAPABILITY_FOLDED_NAMES) != 0;
+    const char *name =
+        there != NULL && !folded ? arena_copy_string(resolver->arena, there->name) : from->name;
+    struct table_builder *table = table_add(resolver, name);
     struct entity_builder *entity = entity_add(resolver, table, from->name);
     table_take_whole(resolver, table, from);
     entity_use_table(resolver, entity, from);
@@ -129,6 +155,14 @@ static bool refuse_documents(struct resolver *resolver)
     return count > 0;
 }
 
+static void note_unseen(struct resolver *resolver)
+{
+    for (uint32_t i = 0; i < resolver->schema->unseen_count; i++) {
+        const struct schema_unseen *unseen = &resolver->schema->unseen[i];
+        resolve_note_left(resolver, unseen->what, 0, unseen->owner, "%s", unseen->why);
+    }
+}
+
 void copy_resolve(struct resolver *resolver)
 {
     if (resolver->source_documents && !resolver->target_free && refuse_documents(resolver)) {
@@ -139,10 +173,11 @@ void copy_resolve(struct resolver *resolver)
         if (table->kind == SCHEMA_TABLE && table_wanted(resolver, table)) {
             copy_table(resolver, table);
         } else if (table->kind == SCHEMA_VIEW && !resolver->same_engine &&
-                   strncmp(table->name, "_transhume_", 11) != 0) {
-            resolve_note(resolver, false, table->name,
-                         "the view is not carried; a plan can copy its rows: from: %s",
-                         table->name);
+                   strncmp(table->name, "_transhume_", 11) != 0 &&
+                   !is_object(resolver->schema, table->name)) {
+            resolve_note_left(resolver, "view", 1, table->name,
+                              "the view is not carried; a plan can copy its rows: from: %s",
+                              table->name);
         }
     }
     if (resolver->tables.count == 0 && filtered(resolver) && resolver->schema->table_count > 0 &&
@@ -155,4 +190,5 @@ void copy_resolve(struct resolver *resolver)
     } else {
         note_left_behind(resolver);
     }
+    note_unseen(resolver);
 }

@@ -200,7 +200,7 @@ static struct list_builder *find_list(const struct entity_builder *parent, const
 {
     for (uint32_t i = 0; parent->stream != NULL && i < parent->stream->lists.count; i++) {
         struct list_builder *list = parent->stream->lists.items[i];
-        if (list->entity == parent && strcmp(list->field_name, field) == 0) {
+        if (list->entity == parent && list->outer == NULL && strcmp(list->field_name, field) == 0) {
             return list;
         }
     }
@@ -237,6 +237,18 @@ static void find_cut_list(struct resolver *resolver, struct entity_builder *enti
     }
 }
 
+/* Pages leave as their items come, before the rows of lists within these. */
+static void refuse_nested_pages(struct resolver *resolver, struct entity_builder *entity)
+{
+    if (entity->pages->mapping.key != NULL) {
+        plan_fault(&resolver->faults, ERROR_NOT_IMPLEMENTED, plan_node_get(entity->node, "pages"),
+                   "make an entity of the list's table, and embed the inner lists there",
+                   "pages of '%s', whose items hold lists, come with a later version",
+                   entity->pages->field_name);
+        entity->failed = true;
+    }
+}
+
 static void add_page_value(struct resolver *resolver, struct entity_builder *entity,
                            const char *name, enum value_origin origin, enum value_kind kind)
 {
@@ -250,6 +262,9 @@ static void add_page_value(struct resolver *resolver, struct entity_builder *ent
 static void start_pages(struct resolver *resolver, struct entity_builder *entity)
 {
     find_cut_list(resolver, entity);
+    if (!entity->failed) {
+        refuse_nested_pages(resolver, entity);
+    }
     if (entity->failed) {
         return;
     }

@@ -63,8 +63,36 @@ static bool parse_nested(struct resolver *resolver, const struct plan_node *cast
     return true;
 }
 
-bool cast_parse(struct resolver *resolver, const struct plan_node *cast, struct value_type *type)
+/* `from` and `to` beside a cast. */
+static bool parse_epoch(struct resolver *resolver, const struct plan_node *beside,
+                        struct value_type *type)
 {
+    const struct plan_node *from = plan_node_get(beside, "from");
+    const struct plan_node *to = plan_node_get(beside, "to");
+    enum epoch_unit from_unit = scalar_epoch_unit(from != NULL ? from->text : NULL);
+    enum epoch_unit to_unit = scalar_epoch_unit(to != NULL ? to->text : NULL);
+    bool time =
+        type->kind == VALUE_TIMESTAMP || type->kind == VALUE_DATE || type->kind == VALUE_INTERVAL;
+    if (from_unit != EPOCH_NONE && !time) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, from,
+                   "say cast: timestamp, cast: date or cast: interval",
+                   "a number of '%s' becomes a time only", from->text);
+        return false;
+    }
+    if (to_unit != EPOCH_NONE && !value_kind_is_number(type->kind)) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, to,
+                   "say cast: int64, cast: decimal or cast: float64",
+                   "a time becomes a number of '%s' only", to->text);
+        return false;
+    }
+    type->epoch = from_unit != EPOCH_NONE ? from_unit : to_unit;
+    type->zoned = type->zoned || (from_unit != EPOCH_NONE && type->kind == VALUE_TIMESTAMP);
+    return true;
+}
+
+bool cast_parse(struct resolver *resolver, const struct plan_node *beside, struct value_type *type)
+{
+    const struct plan_node *cast = plan_node_get(beside, "cast");
     char hint[320];
     bool good = false;
     *type = (struct value_type){.kind = VALUE_MISSING};
@@ -72,7 +100,7 @@ bool cast_parse(struct resolver *resolver, const struct plan_node *cast, struct 
         return good;
     }
     if (scalar_parse_type(cast->text, type)) {
-        return true;
+        return parse_epoch(resolver, beside, type);
     }
     plan_fault(&resolver->faults, ERROR_PLAN_INVALID, cast,
                plan_nearest_hint(cast->text, scalar_cast_names, scalar_cast_name_count, hint,
@@ -93,10 +121,11 @@ static void resolve_cast(struct field_maker *maker)
     if (cast == NULL) {
         return;
     }
-    if (!cast_parse(maker->resolver, cast, &type)) {
+    if (!cast_parse(maker->resolver, maker->node, &type)) {
         maker->failed = true;
         return;
     }
+    type.plain_strings = type.kind == VALUE_JSON && maker->resolver->source_nested;
     if (maker->field.kind != FIELD_SQL) {
         maker->failed |= !cast_check(maker->resolver, cast, &maker->field, &type);
     }
@@ -241,13 +270,9 @@ static void resolve_collected(struct field_maker *maker)
 
 static void resolve_embed(struct field_maker *maker, const struct plan_node *node)
 {
-    if (maker->entity == NULL) {
-        plan_fault(&maker->resolver->faults, ERROR_NOT_IMPLEMENTED, node, NULL,
-                   "a list inside a list comes with a later version");
-        maker->failed = true;
-        return;
-    }
-    if (maker->entity->is_pages) {
+    struct list_builder *outer = maker->scope->list;
+    struct entity_builder *entity = outer != NULL ? outer->entity : maker->entity;
+    if (entity->is_pages) {
         plan_fault(&maker->resolver->faults, ERROR_PLAN_INVALID, node,
                    "put it into the entity whose list is cut", "pages can not embed lists");
         maker->failed = true;
@@ -255,7 +280,7 @@ static void resolve_embed(struct field_maker *maker, const struct plan_node *nod
     }
     maker->field.kind = FIELD_EMBED;
     maker->field.type.kind = maker->resolver->target_nested ? VALUE_LIST : VALUE_JSON;
-    list_resolve(maker->resolver, maker->entity, maker->node, &maker->field);
+    list_resolve(maker->resolver, maker->scope, entity, maker->node, &maker->field);
     maker->failed = maker->field.list == MAPPING_NONE;
 }
 

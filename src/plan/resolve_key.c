@@ -83,8 +83,8 @@ static struct column_list default_key(struct resolver *resolver, const struct ta
         return (struct column_list){0};
     }
     if (table_fields_merge(table, entity->from->primary_key)) {
-        resolve_note(resolver, true, table->name, "the key of %s is not carried: %s",
-                     entity->from->name, table_values_merge);
+        resolve_note_left(resolver, "key", 1, table->name, "the key of %s is not carried: %s",
+                          entity->from->name, table_values_merge);
         return (struct column_list){0};
     }
     return table_fields_of(resolver, table, entity->from->primary_key);
@@ -196,7 +196,7 @@ void table_resolve_key(struct resolver *resolver, struct table_builder *table)
 {
     const struct plan_node *node = plan_node_get(table->node, "key");
     if (node == NULL) {
-        table->target.key = default_key(resolver, table);
+        table->target.key = there_key(resolver, table, default_key(resolver, table));
         take_shape(table);
         check_key(resolver, table, NULL);
         return;

@@ -3,6 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
+/* Each level takes two of DynamoDB's 32. */
+enum { LIST_DEPTH_MAX = 8 };
+
 static bool ends_with_word(const char *text, const char *word, size_t *rest)
 {
     size_t length = strlen(text);
@@ -114,12 +117,15 @@ static void resolve_items(struct resolver *resolver, struct list_builder *list,
 }
 
 static struct list_builder *start_list(struct resolver *resolver, struct entity_builder *entity,
-                                       const struct plan_node *node, const char *name)
+                                       struct list_builder *outer, const struct plan_node *node,
+                                       const char *name)
 {
     struct stream_builder *stream = entity->stream;
     struct list_builder *list = resolve_add(resolver, &stream->lists, sizeof *list);
     list->number = stream->lists.count - 1;
     list->entity = entity;
+    list->outer = outer;
+    list->depth = outer != NULL ? outer->depth + 1 : 1;
     list->node = node;
     list->field_name = name;
     list->mapping.text = name;
@@ -131,27 +137,90 @@ static struct list_builder *start_list(struct resolver *resolver, struct entity_
     return list;
 }
 
-void list_resolve(struct resolver *resolver, struct entity_builder *entity,
+/* Asks for what tells the rows of a path apart: the keys of the tables that it goes down to. What
+ * the engine joins has numbers in the place of presences. */
+static const uint32_t *ask_for_keys(struct resolver *resolver, struct request_builder *request,
+                                    const struct path *path, uint32_t *count)
+{
+    struct plan_list cells = {0};
+    int32_t join = -1;
+    for (uint32_t i = 0; i < path->count; i++) {
+        const struct path_step *step = &path->steps[i];
+        struct column_list key = {0};
+        join = request_join(resolver, request, join, step);
+        if (step->many && resolver->source_joins) {
+            key = stream_table_key(resolver, step->table);
+        } else if (step->many) {
+            uint32_t *cell = resolve_add(resolver, &cells, sizeof *cell);
+            *cell = request_column(resolver, request, join, NULL, true);
+        }
+        for (uint32_t k = 0; k < key.count; k++) {
+            uint32_t *cell = resolve_add(resolver, &cells, sizeof *cell);
+            *cell = request_column(resolver, request, join, key.names[k], false);
+        }
+    }
+    return resolve_array(resolver, &cells, sizeof(uint32_t), count);
+}
+
+/* How the rows of the list find the items of the outer one that they belong to. */
+static void tie_to_outer(struct resolver *resolver, struct list_builder *list)
+{
+    struct list_builder *outer = list->outer;
+    uint32_t count = 0;
+    if (outer->mapping.key == NULL) {
+        outer->mapping.key =
+            ask_for_keys(resolver, &outer->child->request, &outer->path, &outer->mapping.key_count);
+    }
+    list->mapping.outer_key = ask_for_keys(resolver, &list->child->request, &outer->path, &count);
+}
+
+static bool nests_too_deep(struct resolver *resolver, const struct list_builder *outer,
+                           const struct plan_node *node)
+{
+    if (outer == NULL || outer->depth < LIST_DEPTH_MAX) {
+        return false;
+    }
+    plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, NULL,
+               "lists within lists are more than %d deep", LIST_DEPTH_MAX);
+    return true;
+}
+
+static void use_child(struct resolver *resolver, struct list_builder *list)
+{
+    struct request_builder *request = &list->child->request;
+    const struct path *path = &list->path;
+    struct scope *scope = list->scope;
+    scope->stream = list->entity->stream;
+    scope->request = request;
+    scope->join = request_path(resolver, request, -1, path);
+    scope->table = path->steps[path->count - 1].table;
+    scope->documents = resolver->source_documents;
+    scope->list = list;
+    if (path->down_count < path->count) {
+        list->mapping.presence = request_column(resolver, request, scope->join, NULL, true);
+    }
+    if (list->outer != NULL) {
+        tie_to_outer(resolver, list);
+    }
+}
+
+void list_resolve(struct resolver *resolver, struct scope *scope, struct entity_builder *entity,
                   const struct plan_node *node, struct mapping_field *field)
 {
+    struct list_builder *outer = scope->list;
     struct path path;
-    if (!path_resolve(resolver, entity->scope.table, plan_node_get(node, "embed"),
+    if (nests_too_deep(resolver, outer, node) ||
+        !path_resolve(resolver, scope->table, plan_node_get(node, "embed"),
                       plan_node_get(node, "match"), true, &path)) {
         return;
     }
     const struct schema_table *table = path.steps[path.count - 1].table;
     struct plan_list *orders = resolve_orders(resolver, table, plan_node_get(node, "order"));
-    struct list_builder *list = start_list(resolver, entity, node, field->name);
-    list->child = stream_child(resolver, entity->stream, &path, orders, false);
-    struct request_builder *request = &list->child->request;
-    list->scope->stream = entity->stream;
-    list->scope->request = request;
-    list->scope->join = request_path(resolver, request, -1, &path);
-    list->scope->table = table;
-    list->scope->documents = resolver->source_documents;
-    if (path.down_count < path.count) {
-        list->mapping.presence = request_column(resolver, request, list->scope->join, NULL, true);
-    }
+    struct list_builder *list = start_list(resolver, entity, outer, node, field->name);
+    list->path = outer != NULL ? path_join(resolver, &outer->path, &path) : path;
+    list->child = stream_child(resolver, entity->stream, &list->path, orders, false,
+                               outer != NULL ? outer->child : NULL);
+    use_child(resolver, list);
     resolve_items(resolver, list, plan_node_get(node, "fields"), entity->nulls);
     const struct plan_node *where = plan_node_get(node, "where");
     if (where != NULL) {
@@ -159,7 +228,7 @@ void list_resolve(struct resolver *resolver, struct entity_builder *entity,
     }
     const struct plan_node *when = plan_node_get(node, "when");
     if (when != NULL) {
-        list->when = scope_expression(resolver, &entity->scope, when);
+        list->when = scope_expression(resolver, scope, when);
         field->when = list->when;
     }
     field->list = list->number;

@@ -53,19 +53,39 @@ const char *resolve_format(struct resolver *resolver, const char *format, ...)
     return arena_copy_string(resolver->arena, text);
 }
 
+static struct plan_note *add_note(struct resolver *resolver, const char *object, const char *format,
+                                  va_list arguments)
+{
+    char text[1024];
+    vsnprintf(text, sizeof text, format, arguments);
+    text_clean_line(text);
+    struct plan_note *note = resolve_add(resolver, &resolver->notes, sizeof *note);
+    *note = (struct plan_note){.level = PLAN_NOTE_INFO,
+                               .object = arena_copy_string(resolver->arena, object),
+                               .text = arena_copy_string(resolver->arena, text)};
+    return note;
+}
+
 void resolve_note(struct resolver *resolver, bool warning, const char *object, const char *format,
                   ...)
 {
-    char text[1024];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    struct plan_note *note = add_note(resolver, object, format, arguments);
     va_end(arguments);
-    text_clean_line(text);
-    struct plan_note *note = resolve_add(resolver, &resolver->notes, sizeof *note);
     note->level = warning ? PLAN_NOTE_WARNING : PLAN_NOTE_INFO;
-    note->object = arena_copy_string(resolver->arena, object);
-    note->text = arena_copy_string(resolver->arena, text);
+}
+
+void resolve_note_left(struct resolver *resolver, const char *left, uint32_t count,
+                       const char *object, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    struct plan_note *note = add_note(resolver, object, format, arguments);
+    va_end(arguments);
+    note->level = PLAN_NOTE_WARNING;
+    note->left = left;
+    note->count = count;
 }
 
 void resolve_fatal(struct resolver *resolver, const struct error *error)

@@ -367,6 +367,18 @@ static bool steps_equal(const struct path_step *left, const struct path_step *ri
     return true;
 }
 
+struct path path_join(struct resolver *resolver, const struct path *first,
+                      const struct path *second)
+{
+    struct path joined = {.count = first->count + second->count,
+                          .down_count = first->count + second->down_count};
+    joined.steps = resolve_allocate(resolver, joined.count, sizeof *joined.steps);
+    memcpy(joined.steps, first->steps, first->count * sizeof *joined.steps);
+    memcpy(joined.steps + first->count, second->steps, second->count * sizeof *joined.steps);
+    joined.text = resolve_format(resolver, "%s.%s", first->text, second->text);
+    return joined;
+}
+
 bool path_equal(const struct path *left, const struct path *right)
 {
     return left->count == right->count && steps_equal(left->steps, right->steps, left->count);

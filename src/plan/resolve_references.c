@@ -198,25 +198,26 @@ static void carry_foreign_key(struct resolver *resolver, struct table_builder *t
         merges |= table_fields_merge(other, unique);
     }
     if (columns.count == 0 || referenced.count != columns.count || merges) {
-        resolve_note(resolver, true, table->name, "the foreign key to %s is not carried",
-                     key->references);
+        resolve_note_left(resolver, "foreign key", 1, table->name,
+                          "the foreign key to %s is not carried", key->references);
         return;
     }
     struct target_reference reference = {
         .columns = columns, .table = other->name, .referenced_columns = referenced};
     const char *why = unfit_reference(resolver, table, &reference);
     if (why != NULL) {
-        resolve_note(resolver, true, table->name, "the foreign key to %s is not carried: %s",
-                     key->references, why);
+        resolve_note_left(resolver, "foreign key", 1, table->name,
+                          "the foreign key to %s is not carried: %s", key->references, why);
         return;
     }
     const char *lost = key->details;
     reference.on_delete = carry_action(resolver, "DELETE", key->on_delete, &lost);
     reference.on_update = carry_action(resolver, "UPDATE", key->on_update, &lost);
     if (lost != NULL && table->whole == NULL) {
-        resolve_note(resolver, true, table->name,
-                     "the foreign key to %s is carried without what only its own engine has: %s",
-                     key->references, lost);
+        resolve_note_left(
+            resolver, "foreign key option", 1, table->name,
+            "the foreign key to %s is carried without what only its own engine has: %s",
+            key->references, lost);
     }
     struct target_reference *made = resolve_add(resolver, references, sizeof *made);
     *made = reference;

@@ -53,7 +53,8 @@ void star_resolve(struct resolver *resolver, const struct scope *scope,
         const struct schema_column *column = &table->columns[i];
         size_t length = strlen(column->name);
         if (column->hidden || name_index_find(&named, column->name, length) != NAME_INDEX_NONE ||
-            (leave_generated && column->generated != GENERATED_NO)) {
+            (leave_generated && column->generated != GENERATED_NO) ||
+            type_rules_drop(resolver, table, column)) {
             continue;
         }
         struct mapping_field *field = resolve_add(resolver, out, sizeof *field);

@@ -53,24 +53,59 @@ int32_t request_path(struct resolver *resolver, struct request_builder *request,
     return from;
 }
 
-/* Asks the source how a record of the stream is named. */
-static void describe(struct resolver *resolver, struct stream_builder *stream)
+/* Asks the source how a record of the request's root is named. */
+static void describe(struct resolver *resolver, const struct read_request *request,
+                     struct stream_facts *facts)
+{
+    const struct source_functions *source = resolver->source->connector->source;
+    struct error error;
+    error_clear(&error);
+    facts->row_count = -1;
+    if (source == NULL || source->describe_stream == NULL) {
+        return;
+    }
+    if (source->describe_stream(resolver->source, request, resolver->arena, facts, &error) !=
+        STATUS_OK) {
+        resolve_fatal(resolver, &error);
+    }
+}
+
+static void describe_stream(struct resolver *resolver, struct stream_builder *stream)
 {
     struct read_request request = {.name = stream->name,
                                    .table = stream->request.table,
                                    .query = stream->request.query,
                                    .root_key = stream->query_key};
-    const struct source_functions *source = resolver->source->connector->source;
-    struct error error;
-    error_clear(&error);
-    stream->facts.row_count = -1;
-    if (source == NULL || source->describe_stream == NULL) {
-        return;
+    describe(resolver, &request, &stream->facts);
+}
+
+static struct column_list all_columns(struct resolver *resolver, const struct schema_table *table)
+{
+    const char **names = resolve_allocate(resolver, table->column_count + (size_t)1, sizeof *names);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (!table->columns[i].hidden) {
+            names[count++] = table->columns[i].name;
+        }
     }
-    if (source->describe_stream(resolver->source, &request, resolver->arena, &stream->facts,
-                                &error) != STATUS_OK) {
-        resolve_fatal(resolver, &error);
+    return (struct column_list){names, count};
+}
+
+struct column_list stream_table_key(struct resolver *resolver, const struct schema_table *table)
+{
+    for (uint32_t i = 0; i < resolver->table_keys.count; i++) {
+        const struct table_key *known = resolver->table_keys.items[i];
+        if (known->table == table) {
+            return known->columns;
+        }
     }
+    struct read_request request = {.name = table->name, .table = table->name};
+    struct stream_facts facts = {0};
+    describe(resolver, &request, &facts);
+    struct table_key *made = resolve_add(resolver, &resolver->table_keys, sizeof *made);
+    made->table = table;
+    made->columns = facts.key.count > 0 ? facts.key : all_columns(resolver, table);
+    return made->columns;
 }
 
 static struct stream_builder *stream_add(struct resolver *resolver, const char *name)
@@ -96,7 +131,7 @@ struct stream_builder *stream_find_table(struct resolver *resolver,
     if (stream != NULL) {
         stream->request.table = table->name;
         stream->request.root = table;
-        describe(resolver, stream);
+        describe_stream(resolver, stream);
     }
     return stream;
 }
@@ -130,7 +165,7 @@ struct stream_builder *stream_add_query(struct resolver *resolver, const struct 
     stream->request.query = query->text;
     stream->request.root = made;
     stream->query_key = key;
-    describe(resolver, stream);
+    describe_stream(resolver, stream);
     stream->facts.key = key;
     *table = made;
     return stream;
@@ -184,13 +219,15 @@ static bool child_serves(const struct child_builder *child, const struct path *p
 
 struct child_builder *stream_child(struct resolver *resolver, struct stream_builder *stream,
                                    const struct path *path, const struct plan_list *orders,
-                                   bool aggregate_only)
+                                   bool aggregate_only, const struct child_builder *after)
 {
+    bool late_enough = after == NULL;
     for (uint32_t i = 0; i < stream->children.count; i++) {
         struct child_builder *child = stream->children.items[i];
-        if (child_serves(child, path, orders, aggregate_only)) {
+        if (late_enough && child_serves(child, path, orders, aggregate_only)) {
             return child;
         }
+        late_enough = late_enough || child == after;
     }
     struct child_builder *child = resolve_add(resolver, &stream->children, sizeof *child);
     child->path = *path;

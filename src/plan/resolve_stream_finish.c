@@ -46,7 +46,7 @@ static struct child_builder *child_of_aggregate(struct resolver *resolver,
             return child;
         }
     }
-    return stream_child(resolver, stream, &aggregate->path, NULL, true);
+    return stream_child(resolver, stream, &aggregate->path, NULL, true, NULL);
 }
 
 static void place_aggregates(struct resolver *resolver, struct stream_builder *stream,

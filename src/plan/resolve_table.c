@@ -182,6 +182,20 @@ static const char *default_index_name(struct resolver *resolver, const struct ta
                : known->name;
 }
 
+/* An index of the beginnings of values may be one of the values, where these are short. */
+static bool is_of_short_values(const struct schema_table *table, const struct schema_index *index)
+{
+    enum { CHARACTERS_MAX = 500 }; /* of four bytes: PostgreSQL's index rows end at 2,704 bytes */
+    int64_t characters = 0;
+    for (uint32_t i = 0; i < index->beginnings.count; i++) {
+        int at = schema_find_column(table, index->beginnings.names[i]);
+        const struct value_type *type = at >= 0 ? &table->columns[at].type : NULL;
+        bool limited = type != NULL && (value_kind_is_number(type->kind) || type->precision > 0);
+        characters += limited ? type->precision : CHARACTERS_MAX + 1;
+    }
+    return index->beginnings.count > 0 && !index->unique && characters <= CHARACTERS_MAX;
+}
+
 /* Why an index has no like in the target; NULL: it has. */
 static const char *index_left_behind(struct resolver *resolver, const struct table_builder *table,
                                      const struct schema_index *known, struct column_list columns)
@@ -200,9 +214,9 @@ static void note_details(struct resolver *resolver, const struct table_builder *
                          const char *what, const struct schema_index *known)
 {
     if (known->details != NULL) {
-        resolve_note(resolver, true, table->name,
-                     "the %s %s is carried without what only its own engine has: %s", what,
-                     known->name != NULL ? known->name : "without a name", known->details);
+        resolve_note_left(resolver, "index option", 1, table->name,
+                          "the %s %s is carried without what only its own engine has: %s", what,
+                          known->name != NULL ? known->name : "without a name", known->details);
     }
 }
 
@@ -216,7 +230,12 @@ static void default_indexes(struct resolver *resolver, struct table_builder *tab
         return;
     }
     for (uint32_t i = 0; i < entity->from->index_count; i++) {
-        const struct schema_index *known = &entity->from->indexes[i];
+        struct schema_index whole = entity->from->indexes[i];
+        if (is_of_short_values(entity->from, &whole)) {
+            whole.columns = whole.beginnings;
+            whole.partial = false;
+        }
+        const struct schema_index *known = &whole;
         bool primary = known->implied && known->columns.count == entity->from->primary_key.count &&
                        schema_is_unique_key(entity->from, known->columns) &&
                        strcmp(known->columns.names[0], entity->from->primary_key.names[0]) == 0;
@@ -229,9 +248,9 @@ static void default_indexes(struct resolver *resolver, struct table_builder *tab
         }
         const char *why = index_left_behind(resolver, table, known, columns);
         if (why != NULL) {
-            resolve_note(resolver, true, table->name, "the index %s of %s is not carried: %s",
-                         known->name != NULL ? known->name : "without a name", entity->from->name,
-                         why);
+            resolve_note_left(
+                resolver, "index", 1, table->name, "the index %s of %s is not carried: %s",
+                known->name != NULL ? known->name : "without a name", entity->from->name, why);
             continue;
         }
         note_details(resolver, table, "index", known);
@@ -338,13 +357,18 @@ void table_take_whole(struct resolver *resolver, struct table_builder *table,
 void table_resolve(struct resolver *resolver, struct table_builder *table)
 {
     table->target.name = table->name;
+    table->there = there_find(resolver, table->name);
+    bool folded = (resolver->target->capabilities & CAPABILITY_FOLDED_NAMES) != 0;
+    if (table->there != NULL && !folded && strcmp(table->there->name, table->name) != 0) {
+        table->there = NULL;
+    }
     table->target.same_engine = table->whole;
     table->target.existing = resolve_existing(resolver, table);
     table->target.billing = resolve_billing(resolver, plan_node_get(table->node, "billing"));
     /* each stands on what those before it have made */
     static void (*const steps[])(struct resolver *, struct table_builder *) = {
-        table_resolve_key, distinct_resolve, resolve_indexes, resolve_ttl,
-        resolve_tags,      columns_resolve,  carry_resolve};
+        there_take_names, table_resolve_key, distinct_resolve, resolve_indexes, resolve_ttl,
+        resolve_tags,     there_fit,         columns_resolve,  carry_resolve};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         if (resolve_stopped(resolver)) {
             return;

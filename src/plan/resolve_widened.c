@@ -87,7 +87,11 @@ static void add_field(struct widened_list *list, const char *entity,
 static void add_entity(struct widened_list *list, const struct entity_builder *entity)
 {
     for (uint32_t i = 0; i < entity->fields.count; i++) {
-        add_field(list, entity->name, entity->fields.items[i]);
+        const struct mapping_field *field = entity->fields.items[i];
+        /* a column that is there has a type of its own */
+        if (there_column(list->resolver, entity->table->name, field->name) == NULL) {
+            add_field(list, entity->name, field);
+        }
     }
     for (uint32_t i = 0; i < entity->stream->lists.count; i++) {
         const struct list_builder *embedded = entity->stream->lists.items[i];

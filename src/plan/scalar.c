@@ -159,6 +159,20 @@ bool scalar_parse_type(const char *text, struct value_type *type)
     return false;
 }
 
+enum epoch_unit scalar_epoch_unit(const char *text)
+{
+    static const char *const names[] = {[EPOCH_SECONDS] = "epoch_s",
+                                        [EPOCH_MILLISECONDS] = "epoch_ms",
+                                        [EPOCH_MICROSECONDS] = "epoch_us",
+                                        [EPOCH_NANOSECONDS] = "epoch_ns"};
+    for (unsigned i = EPOCH_SECONDS; text != NULL && i <= EPOCH_NANOSECONDS; i++) {
+        if (strcmp(names[i], text) == 0) {
+            return (enum epoch_unit)i;
+        }
+    }
+    return EPOCH_NONE;
+}
+
 /* Length of the name before its arguments, without the blanks at its end. */
 static size_t base_length(const char *native)
 {

@@ -20,6 +20,9 @@ struct value_type scalar_type(const struct cell *cell);
 /* "int64", "decimal(10,2)", "text(20)". False if it is no such thing. */
 bool scalar_parse_type(const char *text, struct value_type *type);
 
+/* "epoch_ms"; EPOCH_NONE: it is no such word, or NULL. */
+enum epoch_unit scalar_epoch_unit(const char *text);
+
 /* The kind that a type of the connector's own stands for ("NUMERIC(10,2)"); false if it knows no
  * such type. */
 struct connector;

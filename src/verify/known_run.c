@@ -1,7 +1,9 @@
 /* The run that made the target: was it finished, by this plan, from a source as it is now? */
 #include "base/file.h"
+#include "base/secret.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/policies.h"
+#include "engine/run/renumber.h"
 #include "plan/canonical_text.h"
 #include "verify/steps.h"
 #include <string.h>
@@ -133,6 +135,9 @@ static enum status check_plan(struct verify *verify, const struct ledger_header 
 {
     const struct run_session *session = verify->session;
     if (strcmp(header->mapping_hash, session->plan->mapping_hash) == 0) {
+        if (is_copy(header) && renumber_take(session->plan, header, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
         return take_policies(verify, header, error);
     }
     if (!verify->options.plan_given) {
@@ -219,8 +224,8 @@ static enum status take_ledger(struct verify *verify, const struct ledger_run *l
 static bool is_of_this(const struct verify *verify, const struct local_run *local)
 {
     return local->target != NULL && local->source != NULL &&
-           strcmp(local->target, verify->session->target_uri->shown) == 0 &&
-           strcmp(local->source, verify->session->source_uri->shown) == 0;
+           secret_is_same_uri(local->target, verify->session->target_uri->shown) &&
+           secret_is_same_uri(local->source, verify->session->source_uri->shown);
 }
 
 /*
@@ -333,7 +338,7 @@ enum status steps_find_run(struct verify *verify, struct error *error)
     result->source = arena_copy_string(verify->arena, session->source_uri->shown);
     result->target = arena_copy_string(verify->arena, session->target_uri->shown);
     result->target_identity = arena_copy_string(verify->arena, session->target_identity);
-    if (find_run(verify, error) != STATUS_OK) {
+    if (find_run(verify, error) != STATUS_OK || renumber_check(session->plan, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     name_files(verify);

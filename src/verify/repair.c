@@ -260,6 +260,7 @@ enum status verify_repair(struct run_session *session, struct verify_result *res
     options.target_uri = session->target_uri->text;
     options.validating = false;
     options.repairing = true;
+    options.repairs_run = result->run_id;
     options.no_express = true;
     options.write_hash = result->write_hash;
     options.delete_hash = result->delete_hash;

@@ -21,6 +21,7 @@
 /* One connector under test. Adding a database adds a line in main.c. */
 struct contract_entry {
     const char *name;
+    const char *connector;  /* NULL: as the name */
     const char *uri_format; /* with one %s: a path inside the test's own folder, or what `server`
                              * says */
     /* NULL, or starts a server of the test's own and puts its address; its process comes back, or
@@ -61,6 +62,9 @@ pid_t server_dynoxide(char address[64], const char **reason);
 /* server_sql.c: "PORT/NAME" of a new database. */
 bool database_postgres(char address[64], const char **reason);
 bool database_mariadb(char address[64], const char **reason);
+bool database_mysql(char address[64], const char **reason);
+
+const struct connector *contract_connector(const struct contract_entry *entry);
 
 /* A new folder and an open target; nothing in it. */
 void fixture_open(struct fixture *fixture, const struct contract_entry *entry);

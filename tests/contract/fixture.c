@@ -15,6 +15,11 @@ void check_ok(enum status status, const struct error *error, const char *what)
     }
 }
 
+const struct connector *contract_connector(const struct contract_entry *entry)
+{
+    return registry_find(entry->connector != NULL ? entry->connector : entry->name);
+}
+
 bool contract_reaches(const struct connector *connector, const char *failpoint)
 {
     const char *const *names = connector->failpoints;

@@ -25,6 +25,11 @@ static const struct contract_entry entries[] = {
      .uri_format = "mysql://root@127.0.0.1:%s",
      .database = database_mariadb,
      .query = "SELECT value, id FROM things WHERE id < 3"},
+    {.name = "mysql9",
+     .connector = "mysql",
+     .uri_format = "mysql://root@127.0.0.1:%s",
+     .database = database_mysql,
+     .query = "SELECT value, id FROM things WHERE id < 3"},
 };
 
 static const struct {

@@ -216,7 +216,7 @@ static bool play_whole(const struct contract_entry *entry, const struct scene *s
     }
     snprintf(path, sizeof path, "%s.hits", fixture.folder);
     assert_false(act_in_child(&fixture, scene, "TRANSHUME_FAILPOINT_COUNT", path));
-    read_hits(path, registry_find(entry->name), hits);
+    read_hits(path, contract_connector(entry), hits);
     unlink(path);
     for (int repeat = 0; repeat < 2; repeat++) {
         return_and_act(&fixture, scene, false);

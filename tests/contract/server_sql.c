@@ -1,5 +1,5 @@
-/* The PostgreSQL and the MariaDB that contract tests share: begun by tests/servers/hold, asked by
- * their own clients. */
+/* The PostgreSQL, the MariaDB and the MySQL that contract tests share: begun by tests/servers/hold,
+ * asked by their own clients. */
 #include "contract.h"
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +19,7 @@ struct shared {
 
 static struct shared postgres = {.module = "postgres"};
 static struct shared mariadb = {.module = "mariadb"};
+static struct shared mysql = {.module = "mysql"};
 
 static void stop_one(struct shared *shared)
 {
@@ -33,6 +34,7 @@ static void stop(void)
 {
     stop_one(&postgres);
     stop_one(&mariadb);
+    stop_one(&mysql);
 }
 
 /* The program says its port in one line, then waits until it is ended. */
@@ -109,19 +111,34 @@ bool database_postgres(char address[64], const char **reason)
     return true;
 }
 
-bool database_mariadb(char address[64], const char **reason)
+static void make_database(struct shared *server, char address[64])
 {
     char sql[64];
     char port[16];
     const char *const client[] = {
         "mariadb", "--no-defaults", "-uroot", "-h127.0.0.1", port, "-e", sql, NULL};
+    snprintf(address, 64, "%d/contract_%d_%u", server->port, (int)getpid(), ++server->databases);
+    snprintf(sql, sizeof sql, "CREATE DATABASE contract_%d_%u", (int)getpid(), server->databases);
+    snprintf(port, sizeof port, "-P%d", server->port);
+    assert_true(run_client(client));
+}
+
+bool database_mariadb(char address[64], const char **reason)
+{
     if (!is_there(&mariadb)) {
         *reason = "no MariaDB server (tests/servers/mariadb.py says why)";
         return false;
     }
-    snprintf(address, 64, "%d/contract_%d_%u", mariadb.port, (int)getpid(), ++mariadb.databases);
-    snprintf(sql, sizeof sql, "CREATE DATABASE contract_%d_%u", (int)getpid(), mariadb.databases);
-    snprintf(port, sizeof port, "-P%d", mariadb.port);
-    assert_true(run_client(client));
+    make_database(&mariadb, address);
+    return true;
+}
+
+bool database_mysql(char address[64], const char **reason)
+{
+    if (!is_there(&mysql)) {
+        *reason = "no MySQL 9 server (tests/servers/mysql.py says why)";
+        return false;
+    }
+    make_database(&mysql, address);
     return true;
 }

@@ -175,7 +175,7 @@ static void check_contents(struct fixture *fixture, const struct changing *expec
 
 static bool has_both(const struct contract_entry *entry)
 {
-    const struct connector *connector = registry_find(entry->name);
+    const struct connector *connector = contract_connector(entry);
     return connector->feed != NULL && connector->apply != NULL;
 }
 
@@ -186,7 +186,7 @@ void contract_test_apply(const struct contract_entry *entry)
     struct changing changing;
     struct error error = {0};
     struct position position;
-    const struct apply_functions *functions = registry_find(entry->name)->apply;
+    const struct apply_functions *functions = contract_connector(entry)->apply;
     if (functions == NULL) {
         return;
     }
@@ -335,7 +335,7 @@ void contract_test_feed(const struct contract_entry *entry)
     if (!has_both(entry)) {
         return;
     }
-    const struct connector *connector = registry_find(entry->name);
+    const struct connector *connector = contract_connector(entry);
     begin(&source, entry);
     begin(&target, entry);
     target.fixture.target->connector->apply->close(target.apply);

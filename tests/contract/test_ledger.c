@@ -12,7 +12,7 @@
 
 void contract_test_descriptor(const struct contract_entry *entry)
 {
-    const struct connector *connector = registry_find(entry->name);
+    const struct connector *connector = contract_connector(entry);
     assert_non_null(connector);
     assert_int_equal(connector->contract_version, CONNECTOR_CONTRACT_VERSION);
     assert_non_null(connector->title);
@@ -348,7 +348,7 @@ static uint32_t kill_at_each(const struct contract_entry *entry, const char *con
     uint32_t kills = 0;
     for (; names != NULL && *names != NULL; names++) {
         /* what is not reached twice is not reached three times */
-        bool killed = contract_reaches(registry_find(entry->name), *names);
+        bool killed = contract_reaches(contract_connector(entry), *names);
         for (int occurrence = 1; occurrence <= 3 && killed; occurrence++) {
             killed = kill_once(entry, *names, occurrence);
             kills += killed;
@@ -359,7 +359,7 @@ static uint32_t kill_at_each(const struct contract_entry *entry, const char *con
 
 void contract_test_kills(const struct contract_entry *entry)
 {
-    const struct connector *connector = registry_find(entry->name);
+    const struct connector *connector = contract_connector(entry);
     uint32_t kills = 0;
     const char *const *names[] = {connector->failpoints, run_failpoints()};
     for (int list = 0; list < 2; list++) {

@@ -8,7 +8,7 @@
 
 void contract_test_groups(const struct contract_entry *entry)
 {
-    const struct connector *connector = registry_find(entry->name);
+    const struct connector *connector = contract_connector(entry);
     const struct target_functions *target = connector->target;
     const struct rollback_functions *rollback = connector->rollback;
     assert_true((connector->catalog->native_type == NULL) ==
@@ -31,7 +31,7 @@ void contract_test_groups(const struct contract_entry *entry)
 
 void contract_test_native_types(const struct contract_entry *entry)
 {
-    const struct catalog_functions *catalog = registry_find(entry->name)->catalog;
+    const struct catalog_functions *catalog = contract_connector(entry)->catalog;
     if (!catalog->native_type) {
         return;
     }
@@ -232,7 +232,7 @@ void contract_test_shared_spans(const struct contract_entry *entry)
     uint32_t numbers[2][SHARED_IDS] = {{0}, {0}};
     const char *called[2];
     const char *column = NULL;
-    if (!registry_find(entry->name)->source->number_spans) {
+    if (!contract_connector(entry)->source->number_spans) {
         return;
     }
     for (int i = 0; i < 2; i++) {
@@ -280,7 +280,7 @@ void contract_test_count(const struct contract_entry *entry)
     struct source_side side;
     struct error error = {0};
     int64_t rows = 0;
-    if (registry_find(entry->name)->source->count == NULL) {
+    if (contract_connector(entry)->source->count == NULL) {
         return;
     }
     fixture_open(&fixture, entry);

@@ -2,8 +2,9 @@
 
 Columns hold one kind of values; which of the types that hold them all a column gets is drawn.
 """
-import mariadb
 import re
+
+import mariadb
 
 from . import holding, records, rows
 
@@ -106,15 +107,17 @@ def literal(tagged):
     return str(int(value)) if tag == "t" else "_utf8mb4 x'%s'" % value.encode().hex()
 
 
-def write(at, tables, types, seed):
+COLLATIONS = ("utf8mb4_nopad_bin", "utf8mb4_bin", "utf8mb4_general_ci", "utf8mb4_unicode_nopad_ci")
+
+
+def write(at, tables, types, seed, collations=COLLATIONS):
     server, name = at
     sql = []
     for table in tables:
         columns = ["%s %s" % (quoted(column), types[table.name][column]) for column in table.columns]
         # Where blanks or cases do not tell keys apart, some records stay out: what is there is read before the trip.
         sql.append("CREATE TABLE %s(%s%s) COLLATE %s" % (
-            quoted(table.name), ", ".join(columns), records.primary_key(table, quoted),
-            seed.choice(("utf8mb4_nopad_bin", "utf8mb4_bin", "utf8mb4_general_ci", "utf8mb4_unicode_nopad_ci"))))
+            quoted(table.name), ", ".join(columns), records.primary_key(table, quoted), seed.choice(collations)))
         for record in table.records:
             sql.append("INSERT IGNORE INTO %s VALUES (%s)" % (
                 quoted(table.name), ", ".join(literal(record.get(column)) for column in table.columns)))

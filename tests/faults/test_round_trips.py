@@ -16,6 +16,7 @@ import unittest
 import engines
 import items
 import mariadb
+import mysql as mysql9
 import postgres
 import servers
 import support
@@ -28,6 +29,7 @@ TRIPS = 240
 PAIRS = engines.all_pairs() if support.SOAK else engines.pairs(support.SEED)
 DOCUMENTS = tuple(engine.NAME for engine in engines.all() if engine.SHAPE == "items")
 TABULAR = tuple(engine.NAME for engine in engines.all() if engine.SHAPE == "tables")
+MYSQL = ("mysql", "mysql9")
 # Names that a plan can't give a field, or that have a meaning there.
 UNNAMABLE = ("*", "")
 
@@ -60,7 +62,7 @@ class RoundTrips(DynamodbCase):
         super().setUpClass()
         cls.second = servers.for_class(cls, cls.server_name)
         cls.second_client = items.client_of(cls.second)
-        cls.postgres, cls.mysql = cls.where_it_is(postgres), cls.where_it_is(mariadb)
+        cls.servers = {kind: cls.where_it_is(server) for kind, server in (("postgres", postgres), ("mysql", mariadb), ("mysql9", mysql9))}
 
     @classmethod
     def where_it_is(cls, server):
@@ -76,7 +78,7 @@ class RoundTrips(DynamodbCase):
 
     def test_there_and_back(self):
         pairs = [(source.NAME, target.NAME) for source, target in PAIRS]
-        pairs = [pair for pair in pairs if (self.postgres or "postgres" not in pair) and (self.mysql or "mysql" not in pair)]
+        pairs = [pair for pair in pairs if all(self.servers.get(kind, True) for kind in pair)]
         deadline = time.monotonic() + SECONDS * support.PATIENCE
         number = 0
         # Outside of soaks the same trips each time, wherever time allows them.
@@ -104,15 +106,15 @@ class RoundTrips(DynamodbCase):
         items.empty(self.second_client)
         self.trip, self.there, self.over = folder, there, over
         if "postgres" in (there, over):
-            self.postgres.psql("postgres", "; ".join("DROP SCHEMA IF EXISTS %s CASCADE; CREATE SCHEMA %s" % (name, name) for name in "abc"))
-        if "mysql" in (there, over):
-            self.mysql.ask("", "; ".join("DROP DATABASE IF EXISTS %s; CREATE DATABASE %s" % (name, name) for name in "abc"))
+            self.servers["postgres"].psql("postgres", "; ".join("DROP SCHEMA IF EXISTS %s CASCADE; CREATE SCHEMA %s" % (name, name) for name in "abc"))
+        for kind in {there, over}.intersection(MYSQL):
+            self.servers[kind].ask("", "; ".join("DROP DATABASE IF EXISTS %s; CREATE DATABASE %s" % (name, name) for name in "abc"))
         RandomDatabase(seed, os.path.join(folder, "made.db"), rows_max=30 if "dynamodb" in (there, over) else 150, simple=True,
                        keyless={there, over}.isdisjoint(DOCUMENTS))
         tables = neutral_tables(os.path.join(folder, "made.db"))
         self.types = {}
         self.mysql_types = {}
-        typed = not {"postgres", "mysql"}.isdisjoint((there, over))  # their columns hold one kind of values
+        typed = not {"postgres", *MYSQL}.isdisjoint((there, over))  # their columns hold one kind of values
         planned = (typed or there in DOCUMENTS and over in TABULAR, typed or over in DOCUMENTS and there in TABULAR)
         # What a document store does not hold is rejected on the way to it, and can't be written into one that is the source.
         for engine in {engines.of(there), engines.of(over)} if there in DOCUMENTS else {engines.of(there), engines.of(over)} - set(map(engines.of, DOCUMENTS)):
@@ -131,13 +133,13 @@ class RoundTrips(DynamodbCase):
         if not tables:
             return
         keyless = {table.name for table in tables if not table.key}
-        if "mysql" in (there, over):
+        if {there, over}.intersection(MYSQL):
             self.choose_types(seed, tables)
         if there == "sqlite":
             self.make_sqlite_source(tables, planned[1])
         else:
-            engines.of(there).write(self.at(there, "a"), tables, self.mysql_types if there == "mysql" else self.types, seed)
-        truths = {"sqlite", "mysql"}.isdisjoint((there, over))
+            engines.of(there).write(self.at(there, "a"), tables, self.mysql_types if there in MYSQL else self.types, seed)
+        truths = {"sqlite", *MYSQL}.isdisjoint((there, over))
         before = self.read(there, "a")
         expected = {name: collections.Counter(engines.records.canonical(r, truths) for r in records) for name, records in before.items()}
         self.copy(seed, self.place(there, "a"), self.place(over, "b"), tables if planned[0] else None, over, "one", before, expected, truths)
@@ -158,7 +160,7 @@ class RoundTrips(DynamodbCase):
     def choose_types(self, seed, tables):
         for table in tables:
             kinds = self.mysql_types[table.name] = mysql.types_of(seed, table, self.types[table.name])
-            mysql.drop_unfit(table, kinds, self.there == "mysql")
+            mysql.drop_unfit(table, kinds, self.there in MYSQL)
             if self.there != "sqlite":
                 engines.records.fit_for_keys(table)
 
@@ -208,7 +210,7 @@ class RoundTrips(DynamodbCase):
             planned[table.name] = {"from": table.name, **({"key": table.key} if table.key else {})}
             planned[table.name]["fields"] = {column: "copy" if over == "sqlite" else {"column": column, "cast": casts[types[column]]}
                                              for column in table.columns}
-            if over == "mysql":
+            if over in MYSQL:
                 kinds = self.mysql_types[table.name]
                 planned[table.name]["columns"] = {column: {"type": kinds[column]} for column in table.columns}
                 planned[table.name]["fields"] = {column: mysql.field_of(column, types[column]) for column in table.columns}
@@ -258,7 +260,7 @@ class RoundTrips(DynamodbCase):
         """Where it is to its engine."""
         if kind == "dynamodb":
             return (self.second, self.second_client) if self.is_second(name) else (self.server, self.client)
-        server = {"postgres": self.postgres, "mysql": self.mysql}.get(kind)
+        server = self.servers.get(kind)
         return (server, name) if server else os.path.join(self.trip, name)
 
     def read(self, kind, name):

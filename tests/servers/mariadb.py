@@ -51,7 +51,7 @@ class Server(DatabaseServer):
         if not version and (not os.access(SERVER, os.X_OK) or not shutil.which("mariadb-install-db")):
             raise unittest.SkipTest("no MariaDB: no server is installed (apt-get install mariadb-server)")
         super().__init__()
-        self.program, self.options = program, []
+        self.program, self.options = [program], []
         if version:
             self._settle(version)
         self.socket = os.path.join(self.folder, "s.sock")
@@ -72,10 +72,11 @@ class Server(DatabaseServer):
     def _settle(self, version):
         """What comes without an installation: copied to where the user that it runs as may look, its messages found."""
         own = os.path.join(self.folder, "native")
-        base = os.path.dirname(self.program) if version.startswith("mysql-") else os.path.dirname(os.path.dirname(self.program))
+        program, = self.program
+        base = os.path.dirname(program) if version.startswith("mysql-") else os.path.dirname(os.path.dirname(program))
         root = os.path.dirname(os.path.dirname(base)) if version.startswith("mysql-") else base   # other jars lie beside
         shutil.copytree(root, own, symlinks=True, copy_function=link_or_copy)
-        self.program = os.path.join(own, os.path.relpath(self.program, root))
+        self.program = [os.path.join(own, os.path.relpath(program, root))]
         messages, = glob.glob(os.path.join(own, "**", "english", "errmsg.sys"), recursive=True)
         share = os.path.dirname(os.path.dirname(messages))
         self.base = os.path.join(own, os.path.relpath(base, root))
@@ -98,7 +99,7 @@ class Server(DatabaseServer):
 
     def _copy_data(self):
         """From a folder in the cache of test servers, which is made whole or not at all."""
-        version = subprocess.run([self.program, "--no-defaults", "--version"], stdout=subprocess.PIPE, timeout=self.READY_S, stderr=subprocess.DEVNULL,
+        version = subprocess.run([*self.program, "--no-defaults", "--version"], stdout=subprocess.PIPE, timeout=self.READY_S, stderr=subprocess.DEVNULL,
                                  check=True).stdout
         kept = os.path.join(cache.cache_folder(), "mariadb-data-" + hashlib.sha256(version).hexdigest()[:16])
         if not os.path.isdir(kept):
@@ -122,7 +123,7 @@ class Server(DatabaseServer):
 
     def command(self):
         form = "--loose-%s=%s" if self.options else "--%s=%s"   # others may not know all of them
-        return [self.program, "--no-defaults", *self.options, "--datadir=" + self.data, "--port=%d" % self.port,
+        return [*self.program, "--no-defaults", *self.options, "--datadir=" + self.data, "--port=%d" % self.port,
                 *(form % pair for pair in self.settings.items())]
 
     def _account(self):

@@ -59,6 +59,14 @@ tables:
           Grands: { embed: Child.Grand, order: Weight desc, fields: { "*": copy } }
           Titles: { embed: Child.Label, fields: { Title: copy, Sign: { lookup: Mark, column: Sign } } }
           Names:  { embed: Root, order: Name, fields: { Name: copy } }
+          Nested:
+            embed: Child
+            order: Note
+            where: "Amount IS NULL OR Amount < 1"
+            fields:
+              Code: copy
+              Parts: { embed: Grand, order: Weight desc, fields: { "*": copy, ChildId: { drop: true } } }
+              Pairs: { embed: Pair, match: { LeftId: RootId }, when: "ChildId > 9", fields: { PairId: copy, Halves: { embed: Pair, match: { LeftId: RightId }, fields: { Part: copy } } } }
       page:
         pages: root.Children
         size: 3

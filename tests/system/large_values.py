@@ -119,7 +119,7 @@ class LookedAt(Measured):
         expected = []
         for number in (1, 3, 4):
             text = self.text_of(number)
-            expected.append({"id": number, "json": text, "map": json.loads(text), "length": len(text) + len(text.encode()), "text": text,
+            expected.append({"id": number, "json": json.loads(text), "map": json.loads(text), "length": len(text) + len(text.encode()), "text": text,
                              "straight": text, **({"seen": number} if number == 1 else {})})
         expected.append({"id": 6})
         found = [{name: value for name, value in record.items() if value is not None} for record in sorted(records, key=lambda record: record["id"])]

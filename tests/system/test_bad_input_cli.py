@@ -1,4 +1,5 @@
 """Wrong command lines: each is one clear line with what to do next, exits with 2 and touches nothing."""
+import json
 import os
 import subprocess
 
@@ -9,7 +10,11 @@ class WrongUsage(TestCase):
     def refused(self, *arguments, says, hint=None, code=2, **options):
         before = sorted(os.listdir(self.folder))
         result = self.run_program(*arguments, code=code, **options)
-        self.assertEqual(result.out, "")
+        if "--json" in arguments:
+            error = json.loads(result.out)["error"]
+            self.assertEqual((error["exit"], "[%s]" % error["code"] in result.err), (code, True), result.out)
+        else:
+            self.assertEqual(result.out, "")
         lines = result.err.splitlines()
         errors = [line for line in lines if line.startswith("error: ")]
         self.assertEqual(len(errors), 1, result.err)

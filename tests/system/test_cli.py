@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import select
 import shutil
 import signal
@@ -220,8 +221,64 @@ class Streams(TestCase):
                                   code=3, env=FAILING)
         report = json.loads(result.out)
         self.assertEqual(report["exit_status"], 3)
-        self.assertEqual(report["error"], "internal")
+        self.assertEqual((report["error"]["code"], report["error"]["exit"]), ("internal", 3))
+        self.assertIn("`transhume resume` continues", report["error"]["hint"])
         self.assertIn("transhume resume", result.err)
+
+    def assert_error(self, code, name, *arguments, says=""):
+        result = self.run_program(*arguments, code=code)
+        told = json.loads(result.out)["error"]
+        self.assertEqual(set(told) - {"faults"}, {"code", "message", "object", "hint", "exit"})
+        self.assertEqual((told["code"], told["exit"]), (name, code))
+        self.assertIn(says, told["message"])
+        self.assertIn("[%s]" % name, result.err)
+        return told
+
+    def test_json_of_a_wrong_call_or_source(self):
+        small_source(self.folder)
+        self.run_program("migrate", "--quiet", "small.db", "full.db")
+        self.assert_error(2, "usage", "--json", says="no command")
+        self.assert_error(2, "usage", "chek", "--json", says="there is no command chek")
+        self.assert_error(2, "usage", "check", "--json", "--jsn", says="there is no option --jsn")
+        self.assert_error(2, "usage", "rollback", "--json", says="needs --run ID")
+        self.assert_error(2, "bad-value", "migrate", "--json", "--jobs", "many", "small.db", "copy.db")
+        for command in ("check", "migrate", "validate"):
+            told = self.assert_error(2, "source-missing", command, "--json", "none.db", "copy.db")
+            self.assertEqual(told["object"], "none.db")
+        self.assert_error(5, "target-not-empty", "migrate", "--json", "small.db", "full.db", "--state", "other", says="there are records in it already")
+        for command in ("resume", "report"):
+            self.assert_error(2, "run-nothing", command, "--json", "--state", "nowhere")
+
+    def test_json_of_faults_in_a_plan(self):
+        small_source(self.folder)
+        self.write("transhume.yaml", "transhume: 1\nsource: sqlite:small.db\ntarget: sqlite:copy.db\ntables:\n"
+                   "  t: { entities: { t: { from: tt, fields: { \"*\": copy } } } }\n"
+                   "  u: { entities: { u: { from: t, wher: \"1\", fields: { q: { column: nope } } } } }\n")
+        told = self.assert_error(2, "plan-invalid", "check", "--json", says="3 faults in the plan")
+        self.assertEqual(len(told["faults"]), 3)
+        for text, fault in zip(("'wher' is no key", "no table 'tt'", "nope"), told["faults"]):
+            self.assertIn(text, fault)
+        self.assertFalse(os.path.exists(self.path("copy.db")))
+
+    def test_no_object_among_records(self):
+        result = self.run_program("migrate", "--json", "none.db", "jsonl:-", code=2)
+        self.assertEqual(result.out, "")
+        self.assertIn('{"format":1,"error":{"code":"source-missing"', result.err)
+
+    def test_hints_name_the_state_folder(self):
+        small_source(self.folder)
+        for state, shown in (("a/b", "a/b"), ("it's here", "'it'\\''s here'")):
+            with self.subTest(state=state):
+                copy = "copy%d.db" % len(state)
+                failed = self.run_program("migrate", "--state", state, "small.db", copy, code=3, env=FAILING)
+                self.assertIn("`transhume resume --state %s` continues" % shown, failed.err)
+                refused = self.run_program("migrate", "--state", state, "small.db", copy, code=5).err
+                for command in ("resume", "rollback", "migrate"):
+                    self.assertIn("`transhume %s --state %s" % (command, shown), refused)
+                self.assertIn("`transhume resume --state %s` continues" % shown, self.run_program("status", "--state", state).out)
+                command = re.search("`(transhume resume [^`]*)`", refused).group(1)
+                subprocess.run(["sh", "-c", command.replace("transhume", shlex.quote(PROGRAM), 1)], cwd=self.folder, check=True, capture_output=True)
+                self.assertIn("completed", self.run_program("status", "--state", state).out)
 
     def test_progress_json_is_one_object_a_line(self):
         small_source(self.folder)

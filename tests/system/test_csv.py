@@ -481,7 +481,7 @@ class BadInput(CsvTestCase):
 
     def test_another_delimiter_is_doubted(self):
         self.put("t.csv", "a;b\n1;2\n")
-        result = self.run_program("check", "csv:t.csv", "sqlite:copy.db")
+        result = self.run_program("check", "csv:t.csv?delimiter=comma", "sqlite:copy.db")
         self.assertIn("did you mean ?delimiter=semicolon", " ".join(result.out.split()))
 
     def test_a_definition_that_is_not_understood(self):

@@ -126,8 +126,21 @@ def year_of(value):
 
 # --- what each target holds of it
 
+def length(clock):
+    """Of a clock's time the length of time since midnight."""
+    if clock.startswith("PT"):
+        return clock
+    hours, minutes, seconds = clock.split(":")
+    parts = [(hours.lstrip("0"), "H"), (minutes.lstrip("0"), "M"), (seconds.lstrip("0"), "S")]
+    return "PT" + ("".join(number + letter for number, letter in parts if number) or "0S")
+
+
 def in_postgres(source, kind, value):
-    if kind == "text" and "\0" in value or value == "0000-00-00" or kind == "clock" and value in NO_LENGTH:
+    if source == "mysql" and kind == "clock":
+        return length(value)   # of a column with times beyond a day
+    if value == "0000-00-00":
+        return None if source == "mysql" else REJECTED
+    if kind == "text" and "\0" in value or kind == "clock" and value in NO_LENGTH:
         return REJECTED
     return value
 
@@ -145,6 +158,10 @@ def in_mysql(source, kind, value):
 
 
 def in_sqlite(source, kind, value):
+    if kind == "clock" and value in NO_LENGTH:
+        return value.replace("PT", "").replace("H-", ":").replace("H", ":").replace("M-", ":").replace("M", ":").replace("S", "")
+    if kind in ("large", "exact", "number") and source in SQL + ("csv",):
+        return value   # in a column of texts, as some value of the column needs
     if value == "NaN" and kind in ("double", "single", "number"):
         return REJECTED
     if kind == "large" and int(value) > 2 ** 63 - 1:
@@ -172,8 +189,20 @@ HOLDS = {"sqlite": in_sqlite, "postgres": in_postgres, "mysql": in_mysql, "dynam
          "csv": lambda source, kind, value: value, "jsonl": lambda source, kind, value: value}
 
 
+def elements(value):
+    """A list as JSON, whatever its form."""
+    if isinstance(value, str):
+        return value.replace("{", "[").replace("}", "]").replace("NULL", "null").replace(" ", "")
+    if isinstance(value, dict):
+        (kind, inner), = value.items()
+        return "null" if kind == "NULL" else elements(inner) if kind == "L" else str(inner)
+    return "null" if value is None else "[%s]" % ",".join(elements(element) for element in value) if isinstance(value, list) else str(value)
+
+
 def canonical(kind, value):
     """Of a value of VALUES, or what was read, in words that are no database's."""
+    if kind == "list":
+        return elements(value)
     if kind in ("whole", "large", "double", "exact", "number"):
         return number(value)
     if kind == "single":

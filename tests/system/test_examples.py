@@ -45,6 +45,22 @@ class Examples(support.TestCase):
         counts = support.sqlite_counts(self.path("copy.db"))
         self.assertEqual((len(counts), counts["Track"], counts["InvoiceLine"]), (9, 3500, 2275))
 
+    def test_merge(self):
+        """The shop joins another one, which has the same keys: each of its records is there again, with partners of its own."""
+        db = self.run_example("merge", lambda: subprocess.run(["cp", self.path("shop.db"), self.path("merged.db")], check=True))
+        merged = sqlite3.connect(self.path("merged.db"))
+        self.addCleanup(merged.close)
+        before, after = support.sqlite_counts(self.path("shop.db")), support.sqlite_counts(self.path("merged.db"))
+        shared = ("Genre", "MediaType")
+        self.assertEqual({table: after[table] for table in before}, {table: count * (1 if table in shared else 2) for table, count in before.items()})
+        for sql in ("SELECT l.Quantity, i.InvoiceDate, c.Email, t.Name, a.Title, r.Name, g.Name FROM InvoiceLine l JOIN Invoice i USING (InvoiceId) "
+                    "JOIN Customer c USING (CustomerId) JOIN Track t USING (TrackId) LEFT JOIN Album a USING (AlbumId) "
+                    "LEFT JOIN Artist r USING (ArtistId) LEFT JOIN Genre g USING (GenreId)",
+                    "SELECT e.LastName, b.LastName FROM Employee e LEFT JOIN Employee b ON b.EmployeeId = e.ReportsTo",
+                    "SELECT p.Name, t.Name FROM PlaylistTrack JOIN Playlist p USING (PlaylistId) JOIN Track t USING (TrackId)"):
+            self.assertEqual(sorted(2 * list(map(repr, map(tuple, db.execute(sql))))), sorted(map(repr, map(tuple, merged.execute(sql)))))
+        self.assertEqual(merged.execute("PRAGMA foreign_key_check").fetchall(), [])
+
     def test_orders_embedded(self):
         db = self.run_example("orders-embedded")
         expected = []

@@ -149,7 +149,7 @@ class Places(FilesTestCase):
         result = self.migrate("csv:empty", "jsonl:out")
         self.assertIn("empty: the folder is empty", result.err)
         self.put("in/notes.txt", "a,b\n")
-        self.put("in/t.tsv", "a\tb\n")
+        self.put("in/t.tab", "a\tb\n")
         self.put("in/old/t.xls", "")
         for command in ("migrate", "check"):
             result = self.run_program(command, "--state", "s-" + command, "csv:in", "jsonl:out2")

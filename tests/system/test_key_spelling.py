@@ -11,6 +11,7 @@ import unittest
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TESTS, "servers"), os.path.join(TESTS, "faults")]
 import mariadb
+import mysql
 import postgres
 import sql_case
 import support
@@ -131,6 +132,11 @@ class IntoMariadb(KeySpelling, sql_case.SqlCase):
 
     def change(self, target, sql):
         self.server.ask(target[1], sql)
+
+
+class IntoMysql9(IntoMariadb):
+    SERVERS = mysql
+    CASES = (("varchar(9) COLLATE utf8mb4_0900_ai_ci", ("'A'", "'b'", "'C'"), "TEXT", ("'a'", "'b'", "'c'")), *IntoMariadb.CASES)
 
 
 class IntoSqlite(KeySpelling, support.TestCase):

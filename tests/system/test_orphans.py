@@ -11,6 +11,7 @@ import unittest
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TESTS, "servers"))
 import mariadb
+import mysql
 import postgres
 import support
 
@@ -376,6 +377,12 @@ class Mysql(Servers, support.TestCase):
         self.assert_theirs_stay(self.interrupted_by_others("engine.before_after_load:stop:1", """
             CREATE TABLE theirs (id int PRIMARY KEY, child_id bigint, FOREIGN KEY (child_id) REFERENCES child (id) ON DELETE CASCADE);
             INSERT INTO theirs VALUES (1, 11)"""))
+
+
+class Mysql9(Mysql):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = mysql.for_class(cls)
 
 
 class Sqlite(Cases, support.TestCase):

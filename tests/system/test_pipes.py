@@ -66,7 +66,7 @@ class Output(PipesTestCase):
                 self.assertIn("can't be resumed", result.err)
                 self.assertNotIn("transhume resume", result.err)
                 status = self.run_program("status", *state)
-                self.assertIn("`transhume migrate` writes all of it again", status.out)
+                self.assertIn("`transhume migrate --state s%d` writes all of it again" % number, status.out)
                 resumed = self.run_program("resume", *state, "source.db", target, code=5)
                 self.assertIn("no run into it can be resumed", resumed.err)
                 self.assertEqual(resumed.out, "")
@@ -90,8 +90,8 @@ class Output(PipesTestCase):
                     self.assert_code(result, 2)
                     self.assertEqual(result.out, "")
                     self.assertIn("%s: what went to standard output can't be read again" % target, result.err)
-                    self.assertIn("validate SOURCE %s:DIR" % target[:-2], result.err)
-                    self.assertEqual(len(result.err.splitlines()), 2, result.err)
+                    self.assertIn("validate --state s%d SOURCE %s:DIR" % (number, target[:-2]), result.err)
+                    self.assertEqual(len(result.err.splitlines()), 3 if "--json" in command else 2, result.err)
             for more in ("--dry-run", "--confirm"):
                 with self.subTest(target=target, rollback=more):
                     result = self.run_program("rollback", *state, "--run", run, more, code=5)

@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import re
 import sqlite3
 import sys
 import unittest
@@ -188,10 +189,13 @@ class FromSqlite(PostgresCase):
         self.compare_values(shop, self.path("back.sqlite"), counts)
 
     def compare_values(self, first, second, tables):
+        """Moments, which were typed on the way, come back as ISO 8601 has them."""
         left, right = sqlite3.connect(first), sqlite3.connect(second)
+        moment = re.compile(r"'(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)'")
         for table in tables:
             ask = "SELECT * FROM %s" % support.quoted(table)
-            self.assertEqual(sorted(map(repr, left.execute(ask))), sorted(map(repr, right.execute(ask))), table)
+            rows = [sorted(moment.sub(r"'\1 \2'", repr(row)) for row in side.execute(ask)) for side in (left, right)]
+            self.assertEqual(rows[0], rows[1], table)
         left.close()
         right.close()
 
@@ -273,7 +277,7 @@ class Texts(PostgresCase):
     """What has no counterpart elsewhere goes as the text that psql shows."""
     VALUES = {"inet": ("10.0.0.1", "10.0.0.1/32", "10.0.0.1/8", "0.0.0.0/0", "::1", "::1/128", "::ffff:10.0.0.1", "2001:DB8::1/64", "::/0"),
               "address": ("10.0.0.2", "10.0.0.2/24", "::2"), "cidr": ("10.0.0.1", "10.0.0.0/8", "::/0", "::1"),
-              "macaddr": ("08-00-2B-01-02-03",), "inet[]": ("{10.0.0.1,10.0.0.1/8,NULL}",), "money": ("$1,234.56", "-$0.01"), "bit(3)": ("101",),
+              "macaddr": ("08-00-2B-01-02-03",), "money": ("$1,234.56", "-$0.01"), "bit(3)": ("101",),
               "varbit": ("", "01"), "int4range": ("[1,5)", "[1,4]", "empty"), "point": ("(1,2)",), "xml": ("<a/>",), "tsvector": ("b:2 a:1",),
               "pg_lsn": ("16/B374D848",), "pair": ("(1,10.0.0.3)", "(,)"), "regclass": ("pg_class",), '"char"': ("a",), "name": ("n",)}
 

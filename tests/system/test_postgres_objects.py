@@ -229,7 +229,8 @@ class Objects(sql_case.SqlCase):
     def test_every_object_is_in_the_copy_or_named(self):
         source, target = self.made(";\n".join([CARRIED] + [sql for sql, _ in LEFT_OUT])), self.made("CREATE EXTENSION citext")
         self.addCleanup(self.server.psql, source, "ALTER SUBSCRIPTION sub DISABLE; DROP SUBSCRIPTION sub; SELECT lo_unlink(oid) FROM pg_largeobject_metadata")
-        arguments = (self.server.uri(source), self.server.uri(target))
+        source_uri = self.server.uri(source) + "?schema=public"
+        arguments = (source_uri, self.server.uri(target))
         expected = sorted("%s is left out: %s" % (what, why) for _, said in LEFT_OUT for what, why in said.items())
         self.maxDiff = None
         report = self.report("--strict", *arguments, code=5)
@@ -238,7 +239,7 @@ class Objects(sql_case.SqlCase):
         self.assertIn("[strict-refused]", self.run_program("migrate", "--strict", *arguments, code=5).err)
         self.assertEqual(self.server.rows(target), {})
         # into another engine
-        elsewhere = self.report(self.server.uri(source), "copy.db")["notes"]
+        elsewhere = self.report(source_uri, "copy.db")["notes"]
         self.assert_counted(source, elsewhere, "converted with their tables")
         self.assertEqual([text for text in expected if text.replace(" is left out: ", " is not carried: ") not in elsewhere], ["public: the comment is left out: the schema itself is the target's own"])
         self.run_program("migrate", *arguments)

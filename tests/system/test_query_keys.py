@@ -5,6 +5,7 @@ import sys
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
 import mariadb
+import mysql
 import postgres
 import sql_case
 import support
@@ -78,3 +79,7 @@ class Postgres(Keys, sql_case.SqlCase):
 
 class MariaDb(Keys, sql_case.SqlCase):
     SERVERS = mariadb
+
+
+class MySql9(MariaDb):
+    SERVERS = mysql

@@ -18,7 +18,8 @@ class RejectBound(support.TestCase):
     def refused(self, *arguments, env=None):
         result = self.run_program(*arguments, code=3, env=env)
         self.assertIn("[too-many-rejects]", result.err)
-        self.assertIn("`transhume resume --max-rejects N`", " ".join(result.err.split()))
+        plan = "--plan %s " % arguments[arguments.index("--plan") + 1] if "--plan" in arguments else ""
+        self.assertIn("`transhume resume %s--max-rejects N`" % plan, " ".join(result.err.split()))
 
     def assert_arrived(self):
         self.assertEqual(len(support.read_dynamodb_json(self.path("out"))["thing"]), COUNT - BAD)

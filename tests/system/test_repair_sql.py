@@ -11,6 +11,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
 import mariadb
+import mysql
 import postgres
 import sql_case
 import support
@@ -337,6 +338,10 @@ class Postgres(sql_case.ServerTarget, Cases, support.TestCase):
 
 class Mysql(sql_case.ServerTarget, Cases, support.TestCase):
     SERVERS = mariadb
+
+
+class Mysql9(Mysql):
+    SERVERS = mysql
 
 
 if __name__ == "__main__":

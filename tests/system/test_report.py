@@ -428,6 +428,24 @@ class OfOtherRuns(ReportCase):
         self.assert_words(".transhume", "done", ["transhume validate"], unwanted=["resume", "empty it", "migrate"])
         self.assertIn("report: repair", self.page().text)
 
+    def test_what_a_repair_deleted_and_which_run_it_repaired(self):
+        copy = self.migrated()
+        support.make_sqlite(self.path("copy.db"), "INSERT INTO customer (id, name) VALUES (701, 'x'), (702, 'y'); DELETE FROM line WHERE invoice_id = 9;")
+        self.run_program("validate", "--repair", "--delete-extra", "--confirm")
+        repair = self.report()
+        self.assertEqual((repair["repairs"], repair["deleted"]), (copy, {"customer": 2}))
+        link = "runs/%s/report.html" % copy
+        self.assertIn({"href": link}, [attributes for tag, attributes in self.page().elements if tag == "a"])
+        self.assertTrue(os.path.exists(self.path(".transhume", link)))
+        self.assertIn("Deleted: 2 records of customer", self.page().text)
+        self.assertIn("- It repairs run %s." % copy, self.read(".transhume", "report.md"))
+        shown = self.run_program("status").out
+        self.assertIn("repairs  run %s (`transhume report --run %s` is about it)" % (copy, copy), shown)
+        self.assertIn("deleted  2 records of customer", shown)
+        self.run_program("migrate", *self.WHERE, "shop.db", "third.db")
+        self.run_program("report", "--run", repair["run"])
+        self.assertIn('href="../%s/report.html"' % copy, self.read(".transhume", "runs", repair["run"], "report.html"))
+
     def test_a_repair_that_was_killed(self):
         self.migrated()
         support.make_sqlite(self.path("copy.db"), "UPDATE customer SET name = 'other' WHERE id = 7")

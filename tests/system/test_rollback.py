@@ -430,7 +430,8 @@ class Sqlite(refusals.TestCase):
         self.assertIn("[finish-refused]", finish.err)
         for extra in ((), ("--json",)):
             told = self.run_program("finish", "--dry-run", *extra, code=5)
-            self.assertEqual((told.out, told.err), ("", finish.err))
+            self.assertEqual(told.err, finish.err)
+            self.assertEqual([json.loads(line)["error"]["code"] for line in told.out.splitlines()], ["finish-refused"] if extra else [])
         self.assertIn("was not validated", finish.err)
         self.assertIn("was not validated", self.run_program("finish", "--dry-run", "--confirm").out)
         doubted = json.loads(self.run_program("finish", "--dry-run", "--confirm", "--json").out)

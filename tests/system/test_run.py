@@ -195,6 +195,16 @@ class Changed(support.TestCase):
         self.assertEqual(self.picked("tests/system/test_two.py"), {"system/test_two"})
         self.assertEqual(self.picked("tests/unit/test_o.c"), {"unit/test_o", "layers"})
 
+    def test_modules_in_a_folder_below(self):
+        os.makedirs(self.path("tests", "system", "real"))
+        self.write("tests/system/real/test_job.py", "import steps\n")
+        self.write("tests/system/real/test_other.py", "")
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", "jobs")
+        self.write("tests/system/real/steps.py", "import postgres\n")
+        found, _ = changes.pick(self.folder, ("system/real/test_job", "system/real/test_other"), "HEAD")
+        self.assertEqual([name for name, _ in found], ["system/real/test_job"])
+
     def test_a_change_of_the_commands(self):
         self.assertEqual(self.picked("src/cli/c.c"), {"system/test_one", "system/test_two", "layers"})
 

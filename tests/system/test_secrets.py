@@ -414,7 +414,7 @@ existing: replace
 tables:
   people: { key: { partition: Mail }, from: customer, fields: { Mail: "{mail}", "*": copy } }
 """ % uri)
-        self.program("check", "--plan", "plan.yaml")
+        self.program("check", "--plan", "plan.yaml", code=1)   # a key is null
         first = self.stopped("migrate", "-v", "--chunk-rows", "10", "--plan", "plan.yaml", failpoint="engine.after_commit", occurrence=2, env=self.env)
         self.assert_unseen(first, canaries)
         first.kill()

@@ -7,6 +7,7 @@ import unittest
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
 import dynamodb_case
 import mariadb
+import mysql
 import postgres
 import servers
 import support
@@ -91,6 +92,8 @@ class Postgres(Proven):
 
 
 class Mysql(Proven):
+    WITHOUT_TRANSACTIONS = "Aria"
+
     @classmethod
     def setUpClass(cls):
         cls.server = mariadb.for_class(cls)
@@ -116,8 +119,16 @@ class Mysql(Proven):
 
     def make_with_another(self):
         uri = Mysql.make(self)
-        self.ask("CREATE TABLE aside(a int) ENGINE=Aria")
+        self.ask("CREATE TABLE aside(a int) ENGINE=" + self.WITHOUT_TRANSACTIONS)
         return uri
+
+
+class Mysql9(Mysql):
+    WITHOUT_TRANSACTIONS = "MyISAM"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = mysql.for_class(cls)
 
 
 class Files:

@@ -130,7 +130,8 @@ CREATE COLLATION "Looser one" (provider = icu, locale = 'und-u-ks-level1-ka-shif
 CREATE COLLATION libc (provider = libc, locale = 'C.utf8');
 """
     IGNORING = "INSERT INTO %s ON CONFLICT DO NOTHING"
-    SHOWN = {"char": "encode(convert_to(rpad(%s::text, 20), 'UTF8'), 'hex')", "": "encode(convert_to(%s::text, 'UTF8'), 'hex')"}
+    SHOWN = {"text[]": "encode(convert_to(array_to_json(%s)::text, 'UTF8'), 'hex')",
+             "char": "encode(convert_to(rpad(%s::text, 20), 'UTF8'), 'hex')", "": "encode(convert_to(%s::text, 'UTF8'), 'hex')"}
     DRAWN = {"text[]": lambda seed: "ARRAY[%s]::text[]" % ", ".join(quoted_in_postgres(drawn_text(seed, 20)) for _ in range(seed.randint(0, 3))),
              "int": any_number, "varchar(30)": any_text(quoted_in_postgres, 30), "char": any_text(quoted_in_postgres, 20), "name": any_text(quoted_in_postgres, 15),
              "": any_text(quoted_in_postgres)}

@@ -278,6 +278,16 @@ class Status(StateTestCase):
         self.assert_code(result, 0)
         self.assertIn("completed", result.out)
 
+    def test_watch_waits_for_a_run_that_is_about_to_begin(self):
+        watch = support.start("status", "--watch", cwd=self.folder)
+        self.addCleanup(self.end, watch)
+        time.sleep(0.3)
+        self.assertIsNone(watch.poll(), "it did not wait")
+        self.run_program("migrate", *self.arguments, "copy.db")
+        result = support.finish(watch, time_limit=20)
+        self.assertNotIn("there is no run", result.out)
+        self.assertIn("completed", result.out)
+
     def test_watch_without_a_run_ends(self):
         self.assert_code(support.transhume("status", "--watch", cwd=self.folder, time_limit=10), 0)
 

@@ -190,7 +190,7 @@ class TimeZones(support.TestCase):
                     state = "state-%s-%s" % (kind, target)
                     self.run_program("migrate", self.source(kind, rows), uri, "--existing", "append", "--state", state, "--progress", "none", code=1)
                     self.assertEqual(self.arrived(target, name), {})
-                    self.assertIn("it has no time zone", self.rejects(state)[1]["reason"])
+                    self.assertIn("it names no time zone: say with --time-zone", self.rejects(state)[1]["reason"])
                     self.clean("--state", state, "--level", "full")
 
     def test_what_has_a_zone_keeps_it(self):

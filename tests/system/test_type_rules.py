@@ -55,6 +55,26 @@ class TypeRules(support.TestCase):
         self.assertEqual(self.rows('SELECT "from", "table", "to" FROM pragma_foreign_key_list(\'lines\')'), [("orders_id", "orders", "id")])
         self.run_program("validate", *self.plan(RULES), "--level", "full", "shop.db", "copy.db")
 
+    def test_columns_that_are_left_out_or_filled(self):
+        support.make_sqlite(self.path("shop.db"), "UPDATE orders SET name = '' WHERE id = 2; INSERT INTO orders(id, price) VALUES (3, 0)")
+        plan = self.plan("transhume: 1\ntypes:\n  gone: { table: orders, column: placed_at, drop: true }\n  none: { column: n*, empty: null }\n"
+                         "  paid: { table: lines, column: paid, default: 7 }\n  name: { table: orders, column: name, default: nobody }\n"
+                         "  whole: { table: orders, column: price, cast: int64, lossy: allow }\n")
+        for target in ("copy.db", "csv:out"):
+            with self.subTest(target=target):
+                self.run_program("migrate", *plan, "--state", "s" + target[:3], "shop.db", target)
+                self.run_program("validate", *plan, "--state", "s" + target[:3], "--level", "full")
+        self.assertEqual([column[0] for column in self.columns("orders")], ["id", "paid", "price", "name"])
+        self.assertEqual(self.rows("SELECT id, price, name FROM orders ORDER BY id"), [(1, 2, "x"), (2, 4, "nobody"), (3, 0, "nobody")])
+        self.assertEqual(self.rows("SELECT id, paid, note FROM lines ORDER BY id"), [(1, 1, "n"), (2, 7, None)])
+
+    def test_a_rule_that_leaves_out_says_nothing_else(self):
+        for rule, words in (("{ column: paid, drop: true, cast: text }", "leaves its columns out"), ("{ column: paid, drop: false }", "does not say what its columns become"),
+                            ("{ column: paid, lossy: allow }", "does not say what its columns become"), ("{ column: paid, empty: none }", "null")):
+            with self.subTest(rule=rule):
+                result = self.run_program("check", *self.plan("transhume: 1\ntypes: { r: %s }\n" % rule), "shop.db", "copy.db", code=2)
+                self.assertIn(words, result.err)
+
     def test_what_no_rule_fits_is_copied_whole(self):
         support.make_sqlite(self.path("shop.db"), "CREATE TABLE plain(a TEXT COLLATE NOCASE CHECK (a <> ''), UNIQUE (a)); CREATE VIEW v AS SELECT a FROM plain")
         self.run_program("migrate", *self.plan('transhume: 1\ntypes: { flags: { table: orders, from: "tinyint*", cast: int64 } }\n'), "shop.db", "copy.db")

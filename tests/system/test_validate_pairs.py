@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 import engines
 import items
 import mariadb
+import mysql
 import postgres
 import servers
 import support
@@ -20,6 +21,7 @@ import test_validate
 
 # Nobody else can change what is in the toy.
 PAIRS = [(source.NAME, target.NAME) for source, target in (engines.all_pairs() if support.SOAK else engines.pairs(support.SEED)) if target.NAME != "toy"]
+SERVERS = {"postgres": postgres, "mysql": mariadb, "mysql9": mysql}
 LEVELS = ("count", "sample", "hash", "full")
 SCRIPT = """
 CREATE TABLE things(id INTEGER PRIMARY KEY, name TEXT NOT NULL, price DECIMAL(10,2), photo BLOB, note TEXT);
@@ -82,8 +84,8 @@ class Places(test_validate.Validate):
             server, client = self.client(role)
             items.empty(client)
             return "dynamodb://us-east-1?endpoint=" + server.endpoint, client
-        if kind in ("postgres", "mysql"):
-            server = self.server(kind, {"postgres": postgres, "mysql": mariadb}[kind].for_class)
+        if kind in SERVERS:
+            server = self.server(kind, SERVERS[kind].for_class)
             name = server.database()
             return server.uri(name), name
         name = "%s-%s%s" % (role, kind, ".db" if kind == "sqlite" else "")
@@ -105,7 +107,7 @@ class Pairs(Places):
     def damage(self, kind, name):
         if kind == "sqlite":
             self.change(self.path(name), *DAMAGE.split(";"))
-        elif kind in ("postgres", "mysql"):
+        elif kind in SERVERS:
             self.running[kind].ask(name, DAMAGE)
         elif kind == "dynamodb":
             name.delete_item(TableName="things", Key={"id": {"N": "7"}})
@@ -184,6 +186,9 @@ class Pairs(Places):
 
     def test_from_mysql(self):
         self.from_kind("mysql")
+
+    def test_from_mysql9(self):
+        self.from_kind("mysql9")
 
     def test_from_csv(self):
         self.from_kind("csv")

@@ -1,4 +1,4 @@
-"""Other versions of MariaDB than the distribution's, and an old MySQL: tables, edge values, kills and validation, within a version and from or to the distribution's.
+"""Other versions of MariaDB than the distribution's, an old MySQL and a new one: tables, edge values, kills and validation, within a version and from or to the distribution's.
 
 They come from the cache of test servers, which `make servers` fills; where one is not there, what needs it is skipped. An ordinary run takes one of them, by seed.
 """
@@ -11,10 +11,11 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
 import cache
 import mariadb
+import mysql
 import postgres
 import support
 
-VERSIONS = ("mariadb-10.2", "mariadb-11.4", "mysql-5.5")
+VERSIONS = ("mariadb-10.2", "mariadb-11.4", "mysql-5.5", "mysql-9")
 # In words that all of them have.
 TABLES = r"""
 CREATE TABLE numbers (id bigint unsigned PRIMARY KEY AUTO_INCREMENT, t tinyint, s smallint unsigned, m mediumint, i int, b bigint, d decimal(38,10), e decimal(10,2), f float, g double,
@@ -53,7 +54,7 @@ class Versions(support.TestCase):
 
     def started(self, version):
         if version not in self.others:
-            self.others[version] = mariadb.for_class(type(self), version=version)
+            self.others[version] = (mysql if version == mysql.VERSION else mariadb).for_class(type(self), version=version)
         return self.others[version]
 
     def there(self):

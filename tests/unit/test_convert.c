@@ -86,6 +86,7 @@ static void check(const struct conversion_case *cases, size_t count)
         .kind = VALUE_##kind_name \
     }
 #define NO_NUMBER NULL, ERROR_REJECT_NUMBER
+#define NO_JSON NULL, ERROR_REJECT_UNREADABLE
 #define NO_TYPE NULL, ERROR_REJECT_TYPE
 
 static void to_bool(void **state)
@@ -299,11 +300,16 @@ static void to_text_and_bytes(void **state)
         {VALUE_UUID, "0123456789abcdef0123456789abcdef", TYPE(BYTES), false,
          "0123456789abcdef0123456789abcdef", 0},
         {VALUE_INT64, "1", TYPE(BYTES), true, NO_TYPE},
-        {VALUE_TEXT, "say \"x\"", TYPE(JSON), false, "\"say \\\"x\\\"\"", 0},
+        {VALUE_TEXT, "{\"k\": [1.10, null]} ", TYPE(JSON), false, "{\"k\": [1.10, null]} ", 0},
+        {VALUE_TEXT, "\"x\"", TYPE(JSON), false, "\"x\"", 0},
+        {VALUE_TEXT, "say \"x\"", TYPE(JSON), true, NO_JSON},
+        {VALUE_TEXT, "", TYPE(JSON), false, NO_JSON},
+        {VALUE_TEXT, "1 2", TYPE(JSON), false, NO_JSON},
         {VALUE_DECIMAL, "1.50", TYPE(JSON), false, "1.50", 0},
         {VALUE_FLOAT64, "NaN", TYPE(JSON), false, "\"NaN\"", 0},
         {VALUE_DECIMAL, "-Infinity", TYPE(JSON), false, "\"-Infinity\"", 0},
-        {VALUE_BYTES, "foo", TYPE(JSON), false, "\"Zm9v\"", 0},
+        {VALUE_BYTES, "[\"\xC3\xA9\"]", TYPE(JSON), false, "[\"\xC3\xA9\"]", 0},
+        {VALUE_BYTES, "[\"\xE9\"]", TYPE(JSON), false, NO_JSON},
         {VALUE_DATE, "2024-02-29", TYPE(JSON), false, "\"2024-02-29\"", 0},
         {VALUE_JSON, "{ }", TYPE(JSON), false, "{ }", 0},
         {VALUE_ESCAPE, "x", TYPE(JSON), true, NO_TYPE},
@@ -311,10 +317,48 @@ static void to_text_and_bytes(void **state)
     CHECK(cases);
 }
 
+#define FRACTION(kind_name, digits)                       \
+    {                                                     \
+        .kind = VALUE_##kind_name, .fraction = digits + 1 \
+    }
 #define ZONED(kind_name)                         \
     {                                            \
         .kind = VALUE_##kind_name, .zoned = true \
     }
+
+/* Only where the type can't hold it, and where that is allowed. */
+static void nuls_are_taken_out(void **state)
+{
+    static const struct {
+        enum value_kind kind;
+        const char *text;
+        size_t length;
+        const char *stripped;
+    } cases[] = {
+        {VALUE_TEXT, "\0a\0\0b\0", 6, "ab"},
+        {VALUE_TEXT, "\0", 1, ""},
+        {VALUE_TEXT, "\\u0000", 6, "\\u0000"},
+        {VALUE_JSON, "[\"\\u0000a\\u0000\"]", 17, "[\"a\"]"},
+        {VALUE_JSON, "\"\\\\u0000\"", 9, "\"\\\\u0000\""},
+        {VALUE_JSON, "\"\\\\\\u0000\"", 10, "\"\\\\\""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct cell from = cell_text(cases[i].text, cases[i].length);
+        struct value_type to = {.kind = cases[i].kind, .no_nul = true};
+        struct cell result;
+        from.kind = (uint8_t)cases[i].kind;
+        assert_int_equal(convert_value(&from, &to, true, arena, &result, &error), STATUS_OK);
+        assert_int_equal(result.kind, cases[i].kind);
+        assert_int_equal(result.length, strlen(cases[i].stripped));
+        assert_memory_equal(result.text, cases[i].stripped, result.length);
+        assert_int_equal(convert_value(&from, &to, false, arena, &result, &error), STATUS_OK);
+        assert_int_equal(result.length, cases[i].length);
+        to.no_nul = false;
+        assert_int_equal(convert_value(&from, &to, true, arena, &result, &error), STATUS_OK);
+        assert_int_equal(result.length, cases[i].length);
+    }
+}
 
 static void to_times(void **state)
 {
@@ -323,6 +367,12 @@ static void to_times(void **state)
         {VALUE_TEXT, "2024-02-29", TYPE(DATE), false, "2024-02-29", 0},
         {VALUE_TEXT, "2024-02-30", TYPE(DATE), true, NO_TYPE},
         {VALUE_TEXT, "0000-00-00", TYPE(DATE), false, "0000-00-00", 0},
+        {VALUE_TEXT, "2024-02-29T00:00:00", TYPE(DATE), false, "2024-02-29", 0},
+        {VALUE_TEXT, "2024-02-29 10:00:00", TYPE(DATE), false, NO_TYPE},
+        {VALUE_TEXT, "2024-02-29 10:00:00", TYPE(DATE), true, "2024-02-29", 0},
+        {VALUE_TEXT, "2024-02-29 00:00:00Z", TYPE(DATE), false, NO_TYPE},
+        {VALUE_TEXT, "2024-02-29 10:00:00", TYPE(TIME), false, NO_TYPE},
+        {VALUE_TEXT, "2024-02-29 10:00:00.25", TYPE(TIME), true, "10:00:00.25", 0},
         {VALUE_TIMESTAMP, "2024-02-29 00:00:00", TYPE(DATE), false, "2024-02-29", 0},
         {VALUE_TIMESTAMP, "2024-02-29 00:00:01", TYPE(DATE), false, NO_TYPE},
         {VALUE_TIMESTAMP, "1969-12-31 23:59:59", TYPE(DATE), true, "1969-12-31", 0},
@@ -348,6 +398,18 @@ static void to_times(void **state)
         {VALUE_TEXT, "2024-02-29 12:00:00+02", TYPE(TIMESTAMP), true, "2024-02-29T10:00:00", 0},
         {VALUE_TEXT, "2024-02-29 12:00:00+02", ZONED(TIMESTAMP), false, "2024-02-29T10:00:00Z", 0},
         {VALUE_TEXT, "2024-02-29 12:00:00", ZONED(TIMESTAMP), false, NO_TYPE},
+        {VALUE_TEXT, "2024-02-29 12:00:00.123456789", FRACTION(TIMESTAMP, 6), false,
+         "2024-02-29T12:00:00.123456789", 0},
+        {VALUE_TEXT, "2024-02-29 12:00:00.123456789", FRACTION(TIMESTAMP, 6), true,
+         "2024-02-29T12:00:00.123457", 0},
+        {VALUE_TEXT, "2024-02-29 23:59:59.9996", FRACTION(TIMESTAMP, 3), true,
+         "2024-03-01T00:00:00", 0},
+        {VALUE_TEXT, "1969-12-31 23:59:58.5", FRACTION(TIMESTAMP, 0), true, "1969-12-31T23:59:58",
+         0},
+        {VALUE_TEXT, "1969-12-31 23:59:59.5", FRACTION(TIMESTAMP, 0), true, "1970-01-01T00:00:00",
+         0},
+        {VALUE_TEXT, "08:00:00.0000005", FRACTION(TIME, 6), true, "08:00:00", 0},
+        {VALUE_TEXT, "08:00:00.0000015", FRACTION(TIME, 6), true, "08:00:00.000002", 0},
         {VALUE_TEXT, "tomorrow", TYPE(TIMESTAMP), true, NO_TYPE},
         {VALUE_INT64, "0", TYPE(TIMESTAMP), true, NO_TYPE},
         {VALUE_TEXT, "P1Y", TYPE(INTERVAL), false, "P1Y", 0},
@@ -385,7 +447,7 @@ static void to_containers(void **state)
         {VALUE_TEXT, "[1,[2]]", TYPE(LIST), false, "[1,[2]]", 0},
         {VALUE_JSON, "{\"a\":null}", TYPE(MAP), false, "{\"a\":null}", 0},
         {VALUE_TEXT, "[1]", TYPE(MAP), false, NO_TYPE},
-        {VALUE_TEXT, "{}", TYPE(LIST), false, NO_TYPE},
+        {VALUE_TEXT, "{}", TYPE(LIST), false, "[]", 0},
         {VALUE_TEXT, "1", TYPE(LIST), false, NO_TYPE},
         {VALUE_TEXT, "[1", TYPE(LIST), false, NULL, ERROR_REJECT_UNREADABLE},
         {VALUE_LIST, "[1,2,3]", TYPE(SET), false, "[1,2,3]", 0},
@@ -396,6 +458,70 @@ static void to_containers(void **state)
         {VALUE_SET, "[1,2]", TYPE(LIST), false, "[1,2]", 0},
         {VALUE_MAP, "{}", TYPE(LIST), true, NO_TYPE},
         {VALUE_INT64, "1", TYPE(LIST), true, NO_TYPE},
+    };
+    CHECK(cases);
+}
+
+#define COUNT(kind_name, unit)                           \
+    {                                                    \
+        .kind = VALUE_##kind_name, .epoch = EPOCH_##unit \
+    }
+
+/* Numbers that count from 1970, and times that become such. */
+static void times_are_counted(void **state)
+{
+    (void)state;
+    static const struct conversion_case cases[] = {
+        {VALUE_INT64, "0", COUNT(TIMESTAMP, SECONDS), false, "1970-01-01T00:00:00", 0},
+        {VALUE_INT64, "1709212455", COUNT(TIMESTAMP, SECONDS), false, "2024-02-29T13:14:15", 0},
+        {VALUE_INT64, "-1", COUNT(TIMESTAMP, MILLISECONDS), false, "1969-12-31T23:59:59.999", 0},
+        {VALUE_INT64, "1709212455123456", COUNT(TIMESTAMP, MICROSECONDS), false,
+         "2024-02-29T13:14:15.123456", 0},
+        {VALUE_INT64, "-1", COUNT(TIMESTAMP, NANOSECONDS), false, "1969-12-31T23:59:59.999999999",
+         0},
+        {VALUE_FLOAT64, "1709212455.5", COUNT(TIMESTAMP, SECONDS), false, "2024-02-29T13:14:15.5",
+         0},
+        {VALUE_TEXT, "1709212455.123456789", COUNT(TIMESTAMP, SECONDS), false,
+         "2024-02-29T13:14:15.123456789", 0},
+        {VALUE_TEXT, "2024-02-29", COUNT(TIMESTAMP, SECONDS), false, "2024-02-29T00:00:00", 0},
+        {VALUE_INT64, "86400", COUNT(DATE, SECONDS), false, "1970-01-02", 0},
+        {VALUE_INT64, "86401", COUNT(DATE, SECONDS), false, NO_TYPE},
+        {VALUE_INT64, "7200000", COUNT(INTERVAL, MILLISECONDS), false, "PT2H", 0},
+        {VALUE_DECIMAL, "0.0000000001", COUNT(TIMESTAMP, SECONDS), false, NO_NUMBER},
+        {VALUE_DECIMAL, "0.5", COUNT(TIMESTAMP, NANOSECONDS), false, NO_NUMBER},
+        {VALUE_DECIMAL, "99999999999999999999", COUNT(TIMESTAMP, SECONDS), false, NO_NUMBER},
+        {VALUE_FLOAT64, "nan", COUNT(TIMESTAMP, SECONDS), false, NO_NUMBER},
+        {VALUE_TEXT, "soon", COUNT(TIMESTAMP, SECONDS), false, NO_TYPE},
+        {VALUE_TIMESTAMP, "2024-02-29T13:14:15", COUNT(INT64, SECONDS), false, "1709212455", 0},
+        {VALUE_TEXT, "2024-02-29 14:14:15+01", COUNT(INT64, SECONDS), false, "1709212455", 0},
+        {VALUE_TEXT, "12", COUNT(INT64, SECONDS), false, "12", 0},
+        {VALUE_TIMESTAMP, "1969-12-31T23:59:59.5", COUNT(INT64, MILLISECONDS), false, "-500", 0},
+        {VALUE_TIMESTAMP, "2024-02-29T13:14:15.5", COUNT(INT64, SECONDS), false, NO_NUMBER},
+        {VALUE_TIMESTAMP, "2024-02-29T13:14:15.5", COUNT(DECIMAL, SECONDS), false, "1709212455.5",
+         0},
+        {VALUE_TIMESTAMP, "infinity", COUNT(INT64, SECONDS), false, NO_TYPE},
+        {VALUE_DATE, "1970-01-02", COUNT(INT64, MICROSECONDS), false, "86400000000", 0},
+        {VALUE_TIME, "00:00:01", COUNT(INT64, MILLISECONDS), false, "1000", 0},
+        {VALUE_INTERVAL, "P1DT1S", COUNT(INT64, SECONDS), false, "86401", 0},
+        {VALUE_INTERVAL, "P1M", COUNT(INT64, SECONDS), false, NO_TYPE},
+    };
+    CHECK(cases);
+}
+
+/* What clocks show beyond a day, too. */
+static void to_intervals(void **state)
+{
+    (void)state;
+    static const struct conversion_case cases[] = {
+        {VALUE_TEXT, "26:00:00", TYPE(INTERVAL), false, "PT26H", 0},
+        {VALUE_TEXT, "-838:59:59.5", TYPE(INTERVAL), false, "PT-838H-59M-59.5S", 0},
+        {VALUE_TEXT, "13:14", TYPE(INTERVAL), false, "PT13H14M", 0},
+        {VALUE_TEXT, "P1DT2H", TYPE(INTERVAL), false, "P1DT2H", 0},
+        {VALUE_TEXT, "13:60:00", TYPE(INTERVAL), true, NO_TYPE},
+        {VALUE_TEXT, ":14", TYPE(INTERVAL), true, NO_TYPE},
+        {VALUE_TEXT, "13:14:15Z", TYPE(INTERVAL), true, NO_TYPE},
+        {VALUE_TEXT, "1234567:00", TYPE(INTERVAL), true, NO_TYPE},
+        {VALUE_TIME, "13:14:15", TYPE(INTERVAL), false, "PT13H14M15S", 0},
     };
     CHECK(cases);
 }
@@ -708,9 +834,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(to_floats, set_up, tear_down),
         cmocka_unit_test_setup_teardown(to_decimals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(to_text_and_bytes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nuls_are_taken_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(to_times, set_up, tear_down),
         cmocka_unit_test_setup_teardown(to_uuids, set_up, tear_down),
         cmocka_unit_test_setup_teardown(to_containers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(times_are_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(to_intervals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_stays_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(large_values_stay_large_or_are_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(maps_with_other_keys_become_pairs, set_up, tear_down),

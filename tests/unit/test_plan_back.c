@@ -294,13 +294,13 @@ static void items_go_to_their_entities(void **state)
         "line {OrderId:7,Place:1,Nr:1,Label:\"C#1 1\"}\n"
         "line {OrderId:7,Place:2,Nr:2,Label:\"C#1 2\"}\n"
         "line {OrderId:10,Place:3,Nr:3,Label:\"C#2 3\"}\n"
-        "order REJECT pattern \"data-1.json\"281: reading SK as O#{Date}#{Id:04}: the text "
+        "order REJECT pattern \"data-1.json\"281: field Id: reading SK as O#{Date}#{Id:04}: the text "
         "can be read in two ways {\"Id\":?,\"Date\":?,\"Label\":?}\n"
         "line REJECT type \"data-1.json\"281: unnesting Lines: 'Lines' is no list but text "
         "{\"parent\":{\"PK\":\"C#2\",\"SK\":\"O#2021#x#0009\",\"Lines\":\"none\"}}\n"
         "line REJECT type \"data-1.json\"357: element 1 of Lines: it has no fields: it is text "
         "{\"$value\":\"odd\"}\n"
-        "line REJECT type \"data-1.json\"357: element 2 of Lines: text \"x\" can't become int64: it is not a number {\"OrderId\":10,\"Place\":2,\"Nr\":?,\"Label\":\"C#2 x\"}\n"
+        "line REJECT type \"data-1.json\"357: element 2 of Lines: field Nr: text \"x\" can't become int64: it is not a number {\"OrderId\":10,\"Place\":2,\"Nr\":?,\"Label\":\"C#2 x\"}\n"
         "customer REJECT unmatched \"data-1.json\"549: the record fits no entity of the plan "
         "{\"unmatched\":{\"PK\":\"X#3\",\"SK\":\"WHAT\"}}\n");
     /* of seven items: one of the other kind, five that are orders, one that is nobody's */
@@ -461,10 +461,10 @@ static void texts_are_taken_apart(void **state)
         "t {id:1,n:12,rest:\"x\"}\n"
         "t {id:3,n:-1}\n"
         "t {id:4,n:-1}\n"
-        "t REJECT pattern \"data-1.json\"47: reading v as A-{n:04}-{rest}: the text does not "
+        "t REJECT pattern \"data-1.json\"47: field n: reading v as A-{n:04}-{rest}: the text does not "
         "fit\n"
-        "t REJECT pattern \"data-1.json\"164: reading v as A-{n:04}-{rest}: the text is none\n"
-        "t REJECT pattern \"data-1.json\"204: reading v as A-{n:04}-{rest}: the text can be "
+        "t REJECT pattern \"data-1.json\"164: field n: reading v as A-{n:04}-{rest}: the text is none\n"
+        "t REJECT pattern \"data-1.json\"204: field n: reading v as A-{n:04}-{rest}: the text can be "
         "read in two ways\n");
     plan_test_close(&folder);
 }
@@ -485,7 +485,7 @@ static void columns_of_tables_are_taken_apart(void **state)
                       "      land: { column: code, parse: \"{l}-{n}\", take: l }\n"
                       "      number: { column: code, parse: \"{l}-{n}\", take: n, cast: int64 }\n",
                       "t {code:\"DE-07\",land:\"DE\",number:7}\n"
-                      "t REJECT pattern 2: reading code as {l}-{n}: the text does not "
+                      "t REJECT pattern 2: field land: reading code as {l}-{n}: the text does not "
                       "fit\n");
     plan_test_close(&test);
 }

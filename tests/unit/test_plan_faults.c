@@ -243,8 +243,8 @@ static void paths(void **state)
          "did you mean 'Total'?"},
         {FIELDS("X: { embed: Invoice, order: Totl }"), ERROR_PLAN_INVALID,
          "to order by; did you mean 'Total'?"},
-        {FIELDS("X: { embed: Invoice, fields: { A: { embed: InvoiceLine } } }"),
-         ERROR_NOT_IMPLEMENTED, "a list inside a list comes with a later version"},
+        {FIELDS("X: { embed: Invoice, fields: { A: { embed: InvoiceLin } } }"), ERROR_PLAN_INVALID,
+         "did you mean 'InvoiceLine'?"},
         {FIELDS("X: { embed: Invoice.InvoiceLine, match: { a: b } }"), ERROR_PLAN_INVALID,
          "'match' has no place"},
     };

@@ -57,10 +57,19 @@ static void a_shape_fits_the_table(void **state)
     const struct shape_field fields[] = {{.name = "note"}, {.name = "new\n"}, {.name = "NAME"}};
     struct shape shape = {.fields = fields, .field_count = 3};
     const struct target_table table = {.name = "t"};
+    const struct shape *const shapes[] = {&shape};
+    struct check_request request = {.table = &table, .shapes = shapes, .shape_count = 1};
     struct buffer out = {0};
-    sql_check_shape(&table, &present, &shape, strcasecmp, &out);
+    sql_check_shape(&request, 0, &present, strcasecmp, &out);
     assert_buffer(&out, "the table in the target has no column new\\n\n");
-    sql_check_shape(&table, &present, &shape, strcmp, &out);
+    const char *const lines[] = {"`a`", "`b`", NULL};
+    const char *const *const leaving_out[] = {lines};
+    request.leaving_out = leaving_out;
+    sql_check_shape(&request, 0, &present, strcasecmp, &out);
+    assert_buffer(&out,
+                  "the table in the target has no column new\\n; a plan can leave it out: `b`\n");
+    request.leaving_out = NULL;
+    sql_check_shape(&request, 0, &present, strcmp, &out);
     assert_buffer(&out, "the table in the target has no column new\\n\n"
                         "the table in the target has no column NAME\n"
                         "the column name in the target is NOT NULL, has no default, and the plan "
@@ -75,13 +84,15 @@ static void a_generated_column_takes_no_values(void **state)
     const struct shape shape = {.fields = fields, .field_count = 2};
     struct schema_column made[] = {{.name = "name"}, {.name = "sum"}};
     const struct target_table table = {.name = "t", .columns = made, .column_count = 2};
+    const struct shape *const shapes[] = {&shape};
+    const struct check_request request = {.table = &table, .shapes = shapes, .shape_count = 1};
     struct buffer out = {0};
-    sql_check_shape(&table, &present, &shape, strcmp, &out);
+    sql_check_shape(&request, 0, &present, strcmp, &out);
     assert_buffer(&out, "the column sum in the target is generated there, and takes no values: "
                         "leave it out in the plan (sum: { drop: true }), or make it a plain "
                         "column\n");
     made[1].derived = true; /* the source generates it, too */
-    sql_check_shape(&table, &present, &shape, strcmp, &out);
+    sql_check_shape(&request, 0, &present, strcmp, &out);
     assert_buffer(&out, "");
     buffer_free(&out);
 }

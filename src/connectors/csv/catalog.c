@@ -1,6 +1,7 @@
 /* What a table's files say of themselves: dialect, columns, types learned from all rows. */
 #include "connectors/csv/csv.h"
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/name_index.h"
 #include "base/text.h"
@@ -311,6 +312,40 @@ static enum status find_types(struct describing *describing, struct schema_table
     return STATUS_OK;
 }
 
+/* A delimiter that is not the usual one was guessed: that is said at once. */
+static void say_recognised(const struct describing *describing, uint32_t file)
+{
+    bool given = (describing->database->given & CSV_GIVEN_DELIMITER) != 0;
+    if (!given && describing->data->dialect.delimiter != describing->database->dialect.delimiter) {
+        log_write(LOG_WARNING, "%s: recognised %s; options of the URI win over it",
+                  folder_file_path(describing->arena, describing->table, file),
+                  describing->data->recognised);
+    }
+}
+
+/* What neither a definition nor the URI says of the dialect. */
+static enum status recognise(struct describing *describing)
+{
+    struct csv_recognised recognised = {0};
+    struct buffer text = {0};
+    struct folder_table_data *data = describing->data;
+    if (describing->defined) {
+        return STATUS_OK;
+    }
+    if (csv_recognise(describing->database, describing->table, describing->arena, &data->dialect,
+                      &recognised, describing->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (recognised.done) {
+        csv_tell_recognised(describing->database, &data->dialect, &recognised, &text);
+        data->recognised =
+            text.length > 0 ? arena_copy(describing->arena, text.data, text.length) : NULL;
+        say_recognised(describing, recognised.file);
+    }
+    buffer_free(&text);
+    return STATUS_OK;
+}
+
 enum status csv_describe_table(struct folder *folder, struct folder_table *table,
                                struct arena *arena, struct schema_table *schema,
                                struct error *error)
@@ -325,8 +360,8 @@ enum status csv_describe_table(struct folder *folder, struct folder_table *table
     describing.data->dialect = describing.defined && !database->dialect_given
                                    ? describing.definition.dialect
                                    : database->dialect;
-    if (status == STATUS_FAILED || read_heads(&describing) != STATUS_OK ||
-        find_types(&describing, schema) != STATUS_OK) {
+    if (status == STATUS_FAILED || recognise(&describing) != STATUS_OK ||
+        read_heads(&describing) != STATUS_OK || find_types(&describing, schema) != STATUS_OK) {
         return STATUS_FAILED;
     }
     folder_sidecar_describe(&describing.definition.sidecar, schema);
@@ -478,14 +513,11 @@ static void doubt_delimiter(const struct folder_table *table, struct buffer *out
     const char *name = schema->column_count == 1 ? schema->columns[0].name : "";
     const char *mark = strpbrk(name, ",;|\t");
     if (mark != NULL) {
-        const char *word = *mark == ','   ? "comma"
-                           : *mark == ';' ? "semicolon"
-                           : *mark == '|' ? "pipe"
-                                          : "tab";
+        char shown[2];
         buffer_format(
             out,
             "%s: it has one column only, whose name holds a delimiter: did you mean ?delimiter=%s\n",
-            table->name, word);
+            table->name, csv_delimiter_word(*mark, shown));
     }
 }
 
@@ -555,6 +587,9 @@ enum status csv_check_tables(struct folder *folder, const struct folder_snapshot
 void csv_caveats(const struct folder_table *table, struct buffer *out)
 {
     const struct folder_table_data *data = table->format_data;
+    if (data->recognised != NULL) {
+        buffer_format(out, "%s: recognised %s\n", table->name, data->recognised);
+    }
     show_types(table, out);
     doubt_delimiter(table, out);
     for (uint32_t column = 0; data->facts != NULL && column < table->schema.column_count;

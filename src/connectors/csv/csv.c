@@ -7,11 +7,16 @@
 
 enum { CHUNKS_OPEN_MAX = 4, WRITERS_MAX = 16, READERS_MAX = 16 };
 
+static const char *const read_suffixes[] = {".tsv", NULL};
+static const char *const suffixes[] = {".csv",     ".tsv",     ".csv.gz", ".tsv.gz",
+                                       ".csv.zst", ".tsv.zst", NULL};
+
 static const struct connector_option options[] = {
     FOLDER_OPTIONS,
     FOLDER_PIPE_OPTION,
     {"delimiter", OPTION_TEXT, "comma", NULL, false,
-     "Between fields: comma, tab, semicolon, pipe, space, or one byte such as : or %01."},
+     "Between fields: comma, tab, semicolon, pipe, space, or one byte such as : or %01; a "
+     "source's is recognised."},
     {"quote", OPTION_TEXT, "double", NULL, false,
      "The quote: double, single, none or another mark."},
     {"escape", OPTION_CHOICE, "doubled", "doubled|backslash", false,
@@ -73,6 +78,15 @@ static bool is_given(const struct uri *uri, const char *name)
     return false;
 }
 
+/* Those that are recognised where they are not given. */
+static uint32_t given_flag(const char *name)
+{
+    return strcmp(name, "delimiter") == 0  ? CSV_GIVEN_DELIMITER
+           : strcmp(name, "header") == 0   ? CSV_GIVEN_HEADER
+           : strcmp(name, "encoding") == 0 ? CSV_GIVEN_ENCODING
+                                           : 0;
+}
+
 static enum status read_dialect(struct csv_database *database, const struct uri *uri,
                                 struct error *error)
 {
@@ -85,6 +99,7 @@ static enum status read_dialect(struct csv_database *database, const struct uri 
             continue;
         }
         database->dialect_given = true;
+        database->given |= given_flag(names[at]);
         if (csv_dialect_set(&database->dialect, names[at], text, database->folder.arena, error) !=
             STATUS_OK) {
             return STATUS_FAILED;
@@ -165,6 +180,7 @@ static const struct folder_format csv_format = {
     .read_options = read_options,
     .segment_prefix = "part",
     .suffix = ".csv",
+    .read_suffixes = read_suffixes,
     .loose_files = true,
     .position_column = "$line",
     .source_capabilities = CAPABILITY_SQL_SCHEMA | SOURCE_ONLY,
@@ -202,6 +218,7 @@ const struct connector connector_csv = {
     FOLDER_GROUPS,
     .name = "csv",
     .title = "CSV files",
+    .suffixes = suffixes,
     .uri_help = "csv:DIR, csv:FILE or csv:-",
     .capabilities = TARGET_CAPABILITIES | SOURCE_ONLY,
     .options = options,

@@ -32,10 +32,13 @@ struct csv_noted {
 
 enum { CSV_RECORD_BYTES_MOST = 1 << 30 }; /* that record_bytes can be: of segments too */
 
+enum { CSV_GIVEN_DELIMITER = 1, CSV_GIVEN_HEADER = 2, CSV_GIVEN_ENCODING = 4 };
+
 struct csv_database {
     struct folder folder; /* first */
     struct csv_dialect dialect;
     bool dialect_given; /* the URI names one of its options: they win over a table's own */
+    uint32_t given;     /* which of CSV_GIVEN_… the URI names: those are not recognised */
     bool infer;
     size_t record_bytes_max;
     struct csv_declared *declared; /* by the URI */
@@ -71,6 +74,28 @@ enum status csv_definition_prepare(struct csv_database *database, const struct t
 enum status csv_definition_note(struct csv_database *database, const struct target_table *table,
                                 uint32_t column, struct error *error) MUST_USE;
 
+/* ---------------------------------------------------------------- recognise.c */
+
+/* What was recognised, beside the dialect itself. */
+struct csv_recognised {
+    bool done;
+    uint32_t file;        /* that it was recognised in: the first one with contents */
+    const char *encoding; /* that a byte order mark says; NULL: UTF-8 */
+};
+/*
+ * Fills in what the URI does not say of a table without a definition: delimiter (by a first line
+ * "sep=;" or by trying), whether the first line is a header, whether the text is UTF-8. What is in
+ * doubt is refused (ERROR_SOURCE_INVALID), naming the option that decides it.
+ */
+enum status csv_recognise(const struct csv_database *database, const struct folder_table *table,
+                          struct arena *arena, struct csv_dialect *dialect,
+                          struct csv_recognised *recognised, struct error *error) MUST_USE;
+/* "delimiter=semicolon, header=yes, encoding=utf-8": those that the URI does not name. */
+void csv_tell_recognised(const struct csv_database *database, const struct csv_dialect *dialect,
+                         const struct csv_recognised *recognised, struct buffer *out);
+/* The word that stands for it, or the mark itself in `shown`. */
+const char *csv_delimiter_word(char mark, char shown[2]);
+
 /* ---------------------------------------------------------------- catalog.c */
 
 /* Where records begin in a file, some of them. */
@@ -91,6 +116,7 @@ struct csv_file_data {
 /* What is known of a source table. */
 struct folder_table_data {
     struct csv_dialect dialect;
+    const char *recognised; /* what was recognised of it, for people; NULL: nothing */
     struct csv_file_data *files;
     struct csv_column_facts *facts; /* of inferred columns; NULL: no pass was made */
     const bool *learned;            /* a flag a column: its type comes from the pass */

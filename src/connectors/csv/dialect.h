@@ -24,6 +24,7 @@ struct csv_dialect {
     char comment;   /* a line that begins with it is skipped; 0: none */
     bool header;    /* each file begins with the names of its columns */
     bool bom;       /* written before everything; read in any case */
+    bool sep_line;  /* a first line "sep=;" (Excel) is no record */
     enum csv_line_end line_end;
     enum csv_bytes_form bytes_form;
     const char *null_text;

@@ -37,6 +37,7 @@ struct csv_reader {
     const char *record_raw;
     size_t record_raw_length;
     bool has_long_line; /* to be given next */
+    bool may_be_sep;    /* the next record is the file's first, and may be "sep=;" */
     struct csv_field long_field;
     char sample[SAMPLE_BYTES];
 };
@@ -122,6 +123,7 @@ enum status csv_reader_open(const struct csv_reading *reading, struct csv_reader
     made->raw = memory_allocate(RAW_BYTES);
     made->taken = made->window_byte = reading->begin;
     made->exhausted = true;
+    made->may_be_sep = reading->begin == 0 && reading->dialect->sep_line;
     csv_scanner_init(&made->scanner, reading->dialect, reading->field_capacity,
                      reading->record_bytes_max);
     enum status status =
@@ -345,7 +347,16 @@ static void give_long_line(struct csv_reader *reader, struct csv_record *record)
     reader->lines += record->lines;
 }
 
-enum status csv_reader_next(struct csv_reader *reader, struct csv_record *record)
+/* Once, of the file's first record: whether it is Excel's line and no record. */
+static bool is_sep_line(struct csv_reader *reader)
+{
+    char delimiter = 0;
+    bool may_be = reader->may_be_sep;
+    reader->may_be_sep = false;
+    return may_be && csv_is_sep_line(reader->record_raw, reader->record_raw_length, &delimiter);
+}
+
+static enum status next_record(struct csv_reader *reader, struct csv_record *record)
 {
     struct csv_scanner *scanner = &reader->scanner;
     if (reader->has_long_line) {
@@ -366,6 +377,12 @@ enum status csv_reader_next(struct csv_reader *reader, struct csv_record *record
     reader->line = reader->lines + record->skipped_lines;
     reader->lines += record->lines;
     return STATUS_OK;
+}
+
+enum status csv_reader_next(struct csv_reader *reader, struct csv_record *record)
+{
+    enum status status = next_record(reader, record);
+    return status == STATUS_OK && is_sep_line(reader) ? next_record(reader, record) : status;
 }
 
 uint64_t csv_reader_byte(const struct csv_reader *reader)

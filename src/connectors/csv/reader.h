@@ -53,6 +53,9 @@ bool csv_reader_is_utf8(const struct csv_reader *reader);
 enum status csv_reader_can_seek(const struct csv_dialect *dialect, const char *path, bool *can,
                                 struct error *error) MUST_USE;
 
+/* recognise.c: "sep=;" with or without its line end. */
+bool csv_is_sep_line(const char *line, size_t length, char *delimiter);
+
 /* encoding.c */
 struct csv_decoder; /* bytes of another encoding to UTF-8 */
 /* `name` NULL: UTF-8, and a BOM of UTF-16 or UTF-32 wins. */

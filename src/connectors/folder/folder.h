@@ -164,16 +164,26 @@ struct folder_census {
 void folder_take_census(const char *path, struct arena *arena, struct folder_census *census);
 /* True for the names that a table's folder counts as data; case does not count in their ends. */
 bool folder_is_data(const struct folder_format *format, const char *name);
+/* The same of a file that a source reads: read_suffixes count, too. */
+bool folder_is_read(const struct folder_format *format, const char *name);
+/* The ending of such a name, without that of its compression. */
+const char *folder_suffix_of(const struct folder_format *format, const char *name);
+/* "in .csv or .tsv, nor in one of these and .gz or .zst": for messages. */
+const char *folder_suffixes_text(const struct folder_format *format, struct arena *arena);
 /* The regular data files in a folder, by name. A missing folder: STATUS_END. */
 enum status folder_list(const struct folder_format *format, const char *path, struct arena *arena,
                         struct folder_file **files, uint32_t *count, struct error *error) MUST_USE;
+/* The same as a table of the snapshot has them: those that a source reads, if the folder is one. */
+enum status folder_list_table(const struct folder *folder, const char *path, struct arena *arena,
+                              struct folder_file **files, uint32_t *count,
+                              struct error *error) MUST_USE;
 /*
  * Refuses a source's folder that holds what is called like data and is no file: links, pipes,
  * devices, and folders with data. `has_tables`: its subfolders are tables, and no link may stand
  * for one.
  */
-enum status folder_refuse_unread(const struct folder_format *format, const char *path,
-                                 bool has_tables, struct error *error) MUST_USE;
+enum status folder_refuse_unread(const struct folder *folder, const char *path, bool has_tables,
+                                 struct error *error) MUST_USE;
 /* The names of subfolders (no links) that do not begin with '.', by name. Missing: STATUS_END. */
 enum status folder_subfolders(const char *path, struct arena *arena, const char ***names,
                               uint32_t *count, struct error *error) MUST_USE;
@@ -386,6 +396,9 @@ enum status folder_line_number(struct folder *folder, const struct folder_table 
 /* A line that is no record, told with batch_refuse: what, where and why. */
 void folder_refuse_line(struct batch *batch, const char *file, uint64_t number, const char *line,
                         size_t length, const struct error *why);
+/* The same of a record that is named otherwise: `place` says where it is ("element 3, line 7"). */
+void folder_refuse_record(struct batch *batch, const char *file, uint64_t number, const char *place,
+                          const char *text, size_t length, const struct error *why);
 /* {"$file": …, "$line": …} as one MAP cell in the batch's arena: the source key of what has no
  * other. `name` is "$line" or "$byte". */
 const struct cell *folder_place(struct arena *arena, const char *file, const char *name,
@@ -393,6 +406,9 @@ const struct cell *folder_place(struct arena *arena, const char *file, const cha
 
 extern const struct catalog_functions folder_catalog;
 extern const struct source_functions folder_source;
+/* source_functions.holds: for VALUES_FLOAT and VALUES_INT64; no column passes another test. */
+enum status folder_holds(struct database *self, const char *table, const char *column,
+                         enum value_test test, bool *holds, struct error *error);
 extern const struct target_functions folder_target;
 extern const struct target_functions folder_pipe_target; /* without settle_duplicates */
 

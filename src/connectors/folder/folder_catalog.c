@@ -64,11 +64,11 @@ enum status folder_add_table(struct folder_finding *finding, const char *name, c
 {
     struct folder_file *files = NULL;
     uint32_t count = 0;
-    if (folder_refuse_unread(finding->folder->format, path, false, error) != STATUS_OK) {
+    if (folder_refuse_unread(finding->folder, path, false, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status =
-        folder_list(finding->folder->format, path, finding->arena, &files, &count, error);
+        folder_list_table(finding->folder, path, finding->arena, &files, &count, error);
     if (status == STATUS_FAILED || (count == 0 && !always)) {
         return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
     }
@@ -139,7 +139,7 @@ static enum status add_folders(struct folder_finding *finding, struct error *err
 static const char *loose_name(struct folder_finding *finding, const char *file)
 {
     const struct folder_format *format = finding->folder->format;
-    size_t length = strlen(file) - strlen(format->suffix) -
+    size_t length = strlen(file) - strlen(folder_suffix_of(format, file)) -
                     strlen(folder_compression_suffix(folder_compression_of(file)));
     return table_name(finding->arena, file, length);
 }
@@ -148,8 +148,8 @@ static enum status add_loose(struct folder_finding *finding, struct error *error
 {
     struct folder_file *files = NULL;
     uint32_t count = 0;
-    enum status status = folder_list(finding->folder->format, finding->folder->path, finding->arena,
-                                     &files, &count, error);
+    enum status status = folder_list_table(finding->folder, finding->folder->path, finding->arena,
+                                           &files, &count, error);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         const char *name = loose_name(finding, files[at].name);
         if (files[at].path != NULL) {
@@ -177,6 +177,23 @@ static enum status add_pipe(struct folder_finding *finding, struct error *error)
     return STATUS_OK;
 }
 
+static enum status refuse_without_records(const struct folder *folder, struct error *error)
+{
+    const struct folder_format *format = folder->format;
+    bool holds = true;
+    if (folder_is_data(format, folder->path) || format->holds_records == NULL) {
+        return STATUS_OK;
+    }
+    if (format->holds_records(folder->path, &holds, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (holds) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_SOURCE_INVALID, folder->path, "it holds no records");
+    return error_hint(error, "%s", format->records_help);
+}
+
 /* The URI names one file. */
 static enum status add_single(struct folder_finding *finding, struct error *error)
 {
@@ -184,7 +201,8 @@ static enum status add_single(struct folder_finding *finding, struct error *erro
     char *parent = folder_parent(finding->arena, finding->folder->path);
     const char *slash = strrchr(finding->folder->path, '/');
     const char *base = slash != NULL ? slash + 1 : finding->folder->path;
-    if (folder_file_facts(finding->folder->path, base, finding->arena, file, error) != STATUS_OK) {
+    if (refuse_without_records(finding->folder, error) != STATUS_OK ||
+        folder_file_facts(finding->folder->path, base, finding->arena, file, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     add_files(finding, loose_name(finding, base), parent, file, 1);
@@ -195,7 +213,7 @@ static enum status find_tables(struct folder_finding *finding, struct error *err
 {
     const struct folder_format *format = finding->folder->format;
     if (finding->folder->pipe == NULL &&
-        folder_refuse_unread(format, finding->folder->path, true, error) != STATUS_OK) {
+        folder_refuse_unread(finding->folder, finding->folder->path, true, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = format->find_tables != NULL

@@ -2,6 +2,7 @@
 #include "connectors/folder/folder.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "model/json_reader.h"
 #include "model/json_writer.h"
@@ -57,19 +58,52 @@ char *folder_definition_path(struct arena *arena, const struct folder *folder, c
                        arena_format(arena, "tables/%s%s", folder_entry_name(arena, table), end));
 }
 
-static bool ends_with_suffix(const struct folder_format *format, const char *name, size_t length)
+/* Before the ending of a compression. */
+static bool ends_with_suffix(const char *name, const char *suffix)
 {
-    size_t suffix = strlen(format->suffix);
-    return length > suffix && strncasecmp(name + length - suffix, format->suffix, suffix) == 0;
+    size_t length = strlen(name);
+    size_t suffix_length = strlen(suffix);
+    length -= ends_with(name, ".gz") ? 3 : ends_with(name, ".zst") ? 4 : 0;
+    return length > suffix_length &&
+           strncasecmp(name + length - suffix_length, suffix, suffix_length) == 0;
+}
+
+static bool may_be_data(const struct folder_format *format, const char *name)
+{
+    return name[0] != '.' && name[0] != '_' &&
+           (format->ignored_prefix == NULL ||
+            strncmp(name, format->ignored_prefix, strlen(format->ignored_prefix)) != 0);
 }
 
 bool folder_is_data(const struct folder_format *format, const char *name)
 {
-    size_t length = strlen(name);
-    length -= ends_with(name, ".gz") ? 3 : ends_with(name, ".zst") ? 4 : 0;
-    return name[0] != '.' && name[0] != '_' && ends_with_suffix(format, name, length) &&
-           (format->ignored_prefix == NULL ||
-            strncmp(name, format->ignored_prefix, strlen(format->ignored_prefix)) != 0);
+    return may_be_data(format, name) && ends_with_suffix(name, format->suffix);
+}
+
+const char *folder_suffix_of(const struct folder_format *format, const char *name)
+{
+    const char *const *more = format->read_suffixes;
+    for (; more != NULL && *more != NULL; more++) {
+        if (ends_with_suffix(name, *more)) {
+            return *more;
+        }
+    }
+    return format->suffix;
+}
+
+bool folder_is_read(const struct folder_format *format, const char *name)
+{
+    return may_be_data(format, name) && ends_with_suffix(name, folder_suffix_of(format, name));
+}
+
+const char *folder_suffixes_text(const struct folder_format *format, struct arena *arena)
+{
+    const char *text = format->suffix;
+    const char *const *more = format->read_suffixes;
+    for (; more != NULL && *more != NULL; more++) {
+        text = arena_format(arena, "%s%s%s", text, more[1] != NULL ? ", " : " or ", *more);
+    }
+    return arena_format(arena, "%s, nor so with .gz or .zst behind it", text);
 }
 
 /* ---------------------------------------------------------------- listings */
@@ -116,9 +150,11 @@ static int compare_files(const void *left, const void *right)
                   ((const struct folder_file *)right)->name);
 }
 
+typedef bool folder_wanted(const struct folder_format *format, const char *name);
+
 /* `format` NULL: folders. */
-static enum status list_entries(const struct folder_format *format, const char *path,
-                                struct listing *listing, struct error *error)
+static enum status list_entries(const struct folder_format *format, folder_wanted *is_wanted,
+                                const char *path, struct listing *listing, struct error *error)
 {
     struct entries entries;
     struct stat facts;
@@ -129,7 +165,7 @@ static enum status list_entries(const struct folder_format *format, const char *
     }
     while (status == STATUS_OK && (status = entries_next(&entries, &name, error)) == STATUS_OK) {
         bool folders = format == NULL;
-        bool wanted = folders ? name[0] != '.' : folder_is_data(format, name);
+        bool wanted = folders ? name[0] != '.' : is_wanted(format, name);
         if (!wanted || fstatat(dirfd(entries.stream), name, &facts, AT_SYMLINK_NOFOLLOW) != 0 ||
             (folders ? !S_ISDIR(facts.st_mode) : !S_ISREG(facts.st_mode))) {
             continue;
@@ -141,6 +177,12 @@ static enum status list_entries(const struct folder_format *format, const char *
         qsort(listing->files, listing->count, sizeof(*listing->files), compare_files);
     }
     return status == STATUS_END ? STATUS_OK : status;
+}
+
+/* What counts as a table's file: a source reads more endings than are written. */
+static folder_wanted *wanted_of(const struct folder *folder)
+{
+    return folder->mode == OPEN_SOURCE ? folder_is_read : folder_is_data;
 }
 
 /* What a link leads to is a folder? */
@@ -166,7 +208,7 @@ static enum status refuse_entry(const char *path, const char *name, mode_t mode,
 }
 
 /* Within a folder, however deep. */
-static bool holds_data(const struct folder_format *format, int parent, const char *name, int depth)
+static bool holds_data(const struct folder *folder, int parent, const char *name, int depth)
 {
     int descriptor = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *stream = descriptor >= 0 ? fdopendir(descriptor) : NULL;
@@ -180,8 +222,8 @@ static bool holds_data(const struct folder_format *format, int parent, const cha
     }
     while (!found && (entry = readdir(stream)) != NULL) {
         found = entry->d_name[0] != '.' &&
-                (folder_is_data(format, entry->d_name) ||
-                 (depth > 0 && holds_data(format, descriptor, entry->d_name, depth - 1)));
+                (wanted_of(folder)(folder->format, entry->d_name) ||
+                 (depth > 0 && holds_data(folder, descriptor, entry->d_name, depth - 1)));
     }
     closedir(stream);
     return found;
@@ -199,8 +241,8 @@ static enum status refuse_folder(const char *path, const char *name, struct erro
     return status;
 }
 
-enum status folder_refuse_unread(const struct folder_format *format, const char *path,
-                                 bool has_tables, struct error *error)
+enum status folder_refuse_unread(const struct folder *folder, const char *path, bool has_tables,
+                                 struct error *error)
 {
     struct entries entries;
     struct stat facts;
@@ -214,18 +256,18 @@ enum status folder_refuse_unread(const struct folder_format *format, const char 
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
     while (status == STATUS_OK && (status = entries_next(&entries, &name, error)) == STATUS_OK) {
-        int folder = dirfd(entries.stream);
-        if (name[0] == '.' || fstatat(folder, name, &facts, AT_SYMLINK_NOFOLLOW) != 0 ||
+        int descriptor = dirfd(entries.stream);
+        if (name[0] == '.' || fstatat(descriptor, name, &facts, AT_SYMLINK_NOFOLLOW) != 0 ||
             S_ISREG(facts.st_mode)) {
             continue;
         }
         if (S_ISDIR(facts.st_mode)) {
-            bool nested = !has_tables && holds_data(format, folder, name, NESTED_MAX);
+            bool nested = !has_tables && holds_data(folder, descriptor, name, NESTED_MAX);
             status = nested ? refuse_folder(path, name, error) : STATUS_OK;
             continue;
         }
-        bool is_table = has_tables && S_ISLNK(facts.st_mode) && leads_to_folder(folder, name);
-        if (is_table || folder_is_data(format, name)) {
+        bool is_table = has_tables && S_ISLNK(facts.st_mode) && leads_to_folder(descriptor, name);
+        if (is_table || wanted_of(folder)(folder->format, name)) {
             status = refuse_entry(path, name, facts.st_mode, error);
         }
     }
@@ -237,7 +279,42 @@ enum status folder_list(const struct folder_format *format, const char *path, st
                         struct folder_file **files, uint32_t *count, struct error *error)
 {
     struct listing listing = {.arena = arena, .path = path};
-    enum status status = list_entries(format, path, &listing, error);
+    enum status status = list_entries(format, folder_is_data, path, &listing, error);
+    *files = listing.files;
+    *count = status == STATUS_OK ? listing.count : 0;
+    return status;
+}
+
+/* Leaves out what is called like records and holds none. */
+static enum status keep_records(const struct folder *folder, const char *path,
+                                struct listing *listing, struct error *error)
+{
+    uint32_t kept = 0;
+    for (uint32_t at = 0; at < listing->count; at++) {
+        const struct folder_file *file = &listing->files[at];
+        bool holds = true;
+        const char *place =
+            file->path != NULL ? file->path : file_join(listing->arena, path, file->name);
+        if (!folder_is_data(folder->format, file->name) && folder->format->holds_records != NULL &&
+            folder->format->holds_records(place, &holds, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (holds) {
+            listing->files[kept++] = *file;
+        } else {
+            log_write(LOG_WARNING, "%s: left out, since it holds no records", place);
+        }
+    }
+    listing->count = kept;
+    return STATUS_OK;
+}
+
+enum status folder_list_table(const struct folder *folder, const char *path, struct arena *arena,
+                              struct folder_file **files, uint32_t *count, struct error *error)
+{
+    struct listing listing = {.arena = arena, .path = path};
+    enum status status = list_entries(folder->format, wanted_of(folder), path, &listing, error);
+    status = status == STATUS_OK ? keep_records(folder, path, &listing, error) : status;
     *files = listing.files;
     *count = status == STATUS_OK ? listing.count : 0;
     return status;
@@ -247,7 +324,7 @@ enum status folder_subfolders(const char *path, struct arena *arena, const char 
                               uint32_t *count, struct error *error)
 {
     struct listing listing = {.arena = arena};
-    enum status status = list_entries(NULL, path, &listing, error);
+    enum status status = list_entries(NULL, NULL, path, &listing, error);
     *count = 0;
     *names = NULL;
     if (status != STATUS_OK) {

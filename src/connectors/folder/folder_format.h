@@ -42,9 +42,11 @@ struct folder_format {
     /* Optional: reads the options that are the format's own, once the room has read its own. May
      * change limits and capabilities of this database. */
     enum status (*read_options)(struct folder *folder, const struct uri *uri, struct error *error);
-    const char *segment_prefix; /* "part": of the files that are written */
-    const char *suffix;         /* ".csv" */
-    const char *ignored_prefix; /* files that begin so are no data; NULL: none */
+    const char *segment_prefix;       /* "part": of the files that are written */
+    const char *suffix;               /* ".csv" */
+    const char *const *read_suffixes; /* other endings of a source's files, as ".tsv", NULL at the
+                                         end; NULL: none */
+    const char *ignored_prefix;       /* files that begin so are no data; NULL: none */
     bool loose_files;  /* DIR/<table><suffix> is a table; a URI may name one such file; "-" is
                           standard input or output */
     bool json_records; /* raw records are JSON values on one line */
@@ -106,6 +108,10 @@ struct folder_format {
      * DynamoDB). STATUS_END: nothing of that kind here. Calls folder_add_table. */
     enum status (*find_tables)(struct folder *folder, struct folder_finding *finding,
                                struct error *error);
+    /* Optional: whether a file with one of the read_suffixes holds records. What is no table is
+     * left out of a folder with a warning, and refused if the URI names it. */
+    enum status (*holds_records)(const char *path, bool *holds, struct error *error);
+    const char *records_help; /* what records look like: the hint then */
     /*
      * Fills columns and key of `schema` (name, sizes and kind are there) in `arena`. Called once a
      * table and process, with the folder's mutex held: may read all of its files to learn the types

@@ -92,10 +92,10 @@ static enum status check_file(struct folder *folder, const struct stat *facts, s
     const char *slash = strrchr(folder->path, '/');
     const char *name = slash != NULL ? slash + 1 : folder->path;
     if (source && folder->format->loose_files && S_ISREG(facts->st_mode)) {
-        if (!folder_is_data(folder->format, name)) {
+        if (!folder_is_read(folder->format, name)) {
             error_set(error, ERROR_SOURCE_INVALID, folder->path,
-                      "the file's name does not end in %s, %s.gz or %s.zst", folder->format->suffix,
-                      folder->format->suffix, folder->format->suffix);
+                      "the file's name does not end in %s",
+                      folder_suffixes_text(folder->format, folder->arena));
             return error_hint(error, "rename it, or give it by standard input: %s:-",
                               folder->format->connector->name);
         }

@@ -8,6 +8,7 @@
 #include "connectors/folder/compression.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -184,15 +185,23 @@ enum status folder_line_number(struct folder *folder, const struct folder_table 
 void folder_refuse_line(struct batch *batch, const char *file, uint64_t number, const char *line,
                         size_t length, const struct error *why)
 {
+    char place[32];
+    snprintf(place, sizeof(place), "line %llu", (unsigned long long)number);
+    folder_refuse_record(batch, file, number, place, line, length, why);
+}
+
+void folder_refuse_record(struct batch *batch, const char *file, uint64_t number, const char *place,
+                          const char *text, size_t length, const struct error *why)
+{
     struct buffer reason = {0};
-    size_t kept = text_clip(line, length, RAW_BYTES_MAX);
-    buffer_format(&reason, "%s line %llu: ", file, (unsigned long long)number);
+    size_t kept = text_clip(text, length, RAW_BYTES_MAX);
+    buffer_format(&reason, "%s %s: ", file, place);
     if (why->object[0] != '\0') {
         buffer_format(&reason, "field \"%s\": ", why->object);
     }
     buffer_append_string(&reason, why->message);
     const struct cell *key = folder_place(batch->arena, file, "$line", number);
-    const char *raw = arena_copy(batch->arena, line, kept);
+    const char *raw = arena_copy(batch->arena, text, kept);
     const struct cell cell = text_is_utf8(raw, kept) ? cell_text(raw, kept) : cell_bytes(raw, kept);
     batch_refuse(batch, why->code, buffer_string(&reason), key, 1, &cell);
     buffer_free(&reason);

@@ -437,6 +437,7 @@ static enum status source_caveats(struct database *self, struct buffer *out, str
 }
 
 const struct source_functions folder_source = {
+    .holds = folder_holds,
     .snapshot = source_snapshot,
     .describe_stream = source_describe_stream,
     .split = source_split,

@@ -184,8 +184,8 @@ static bool is_wide(const char *bytes, size_t length)
     static const struct {
         const char *bytes;
         size_t length;
-    } beginnings[] = {{"\xFF\xFE", 2}, {"\xFE\xFF", 2}, {"{\0", 2},
-                      {"\0{", 2},      {"\0\0\0{", 4},  {"\0\0\xFE\xFF", 4}};
+    } beginnings[] = {{"\xFF\xFE", 2}, {"\xFE\xFF", 2},     {"{\0", 2}, {"\0{", 2},
+                      {"\0\0\0{", 4},  {"\0\0\xFE\xFF", 4}, {"[\0", 2}, {"\0[", 2}};
     for (size_t at = 0; at < sizeof(beginnings) / sizeof(*beginnings); at++) {
         if (length >= beginnings[at].length &&
             memcmp(bytes, beginnings[at].bytes, beginnings[at].length) == 0) {

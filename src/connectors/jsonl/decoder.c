@@ -1,8 +1,11 @@
 /* Lines of JSON to records. */
 #include "connectors/jsonl/jsonl.h"
+#include "connectors/jsonl/records.h"
 
 #include "base/memory.h"
 #include "base/text.h"
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +23,8 @@ struct folder_decoder {
     const struct folder_table *table; /* NULL: a target's file, read raw */
     const struct read_request *request;
     struct arena *arena;
-    struct folder_lines *lines;
+    struct jsonl_records *records;
+    bool array; /* of elements, else of lines */
     const char *file_name;
     uint32_t file;
     bool tags;
@@ -138,12 +142,19 @@ enum status jsonl_decoder_open(struct folder *folder, const char *name,
     made->table = table;
     made->request = request;
     made->file = range->file;
+    made->array = table != NULL && table->format_data->arrays[range->file];
     enum status status = prepare(made, name, error);
     if (status == STATUS_OK) {
-        status = folder_lines_open(
-            range->path, range->begin, range->end == UINT64_MAX ? 0 : range->end,
-            table != NULL ? made->database->record_bytes_max : JSONL_RECORD_BYTES_MOST,
-            table != NULL ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID, &made->lines, error);
+        const struct jsonl_records_request records = {
+            .path = range->path,
+            .array = made->array,
+            .begin = range->begin,
+            .end = range->end == UINT64_MAX ? 0 : range->end,
+            .record_bytes_max =
+                table != NULL ? made->database->record_bytes_max : JSONL_RECORD_BYTES_MOST,
+            .code = table != NULL ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID,
+            .wide_code = ERROR_SOURCE_READ};
+        status = jsonl_records_open(&records, &made->records, error);
     }
     if (status != STATUS_OK) {
         jsonl_decoder_close(made);
@@ -156,7 +167,7 @@ enum status jsonl_decoder_open(struct folder *folder, const char *name,
 void jsonl_decoder_close(struct folder_decoder *decoder)
 {
     if (decoder != NULL) {
-        folder_lines_close(decoder->lines);
+        jsonl_records_close(decoder->records);
         arena_destroy(decoder->arena);
         free(decoder);
     }
@@ -164,43 +175,17 @@ void jsonl_decoder_close(struct folder_decoder *decoder)
 
 /* ---------------------------------------------------------------- lines */
 
-void jsonl_trim(char **line, size_t *length)
-{
-    while (*length > 0 && ((*line)[0] == ' ' || (*line)[0] == '\t')) {
-        ++*line;
-        --*length;
-    }
-    while (*length > 0 && ((*line)[*length - 1] == ' ' || (*line)[*length - 1] == '\t' ||
-                           (*line)[*length - 1] == '\r')) {
-        --*length;
-    }
-}
-
-/* The next line that is not empty. */
-static enum status next_line(struct folder_decoder *decoder, char **line, size_t *length,
-                             bool *too_long, struct error *error)
-{
-    enum status status = STATUS_OK;
-    do {
-        status = folder_lines_next(decoder->lines, line, length, too_long, error);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        if (folder_lines_offset(decoder->lines) == 0 &&
-            folder_lines_first(line, length, decoder->file_name, ERROR_SOURCE_READ, error) !=
-                STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        jsonl_trim(line, length);
-    } while (*length == 0);
-    return STATUS_OK;
-}
-
+/* Of an array, whose lines mean nothing, the number of the element. */
 static enum status line_number(struct folder_decoder *decoder, uint64_t *number,
                                struct error *error)
 {
+    if (decoder->array) {
+        *number = jsonl_array_number(jsonl_records_array(decoder->records));
+        return STATUS_OK;
+    }
     return folder_line_number(&decoder->database->folder, decoder->table, decoder->file,
-                              decoder->lines, &decoder->line_base, number, error);
+                              jsonl_records_lines(decoder->records), &decoder->line_base, number,
+                              error);
 }
 
 /* ---------------------------------------------------------------- records */
@@ -213,7 +198,15 @@ static enum status refuse(struct folder_decoder *decoder, struct batch *batch, c
     if (line_number(decoder, &number, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    folder_refuse_line(batch, decoder->file_name, number, line, length, why);
+    if (!decoder->array) {
+        folder_refuse_line(batch, decoder->file_name, number, line, length, why);
+        return STATUS_OK;
+    }
+    char place[80];
+    const struct jsonl_array *array = jsonl_records_array(decoder->records);
+    snprintf(place, sizeof(place), "element %" PRIu64 " (line %" PRIu64 ", byte %" PRIu64 ")",
+             number, jsonl_array_line(array), jsonl_array_byte(array));
+    folder_refuse_record(batch, decoder->file_name, number, place, line, length, why);
     return STATUS_OK;
 }
 
@@ -280,7 +273,7 @@ static enum status read_members(struct folder_decoder *decoder, struct jsonl_rea
     uint32_t guess = 0;
     enum status status = jsonl_next(reading, &token, &begin, error);
     if (status == STATUS_OK && token != JSON_TOKEN_OBJECT_BEGIN) {
-        return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "the line is no JSON object");
+        return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "it is no JSON object");
     }
     while (status == STATUS_OK) {
         status = jsonl_next(reading, &token, &begin, error);
@@ -401,14 +394,15 @@ static enum status add_record(struct folder_decoder *decoder, struct batch *batc
     size_t length = 0;
     bool too_long = false;
     struct error why;
-    enum status status = next_line(decoder, &line, &length, &too_long, error);
+    enum status status = jsonl_records_next(decoder->records, &line, &length, &too_long, error);
     if (status != STATUS_OK) {
         return status;
     }
     error_clear(&why);
     if (too_long) {
         error_set(&why, ERROR_REJECT_TOO_LARGE, NULL,
-                  "the line is longer than record_bytes allows (%llu)",
+                  "the %s is longer than record_bytes allows (%llu)",
+                  decoder->array ? "element" : "line",
                   (unsigned long long)decoder->database->record_bytes_max);
         return refuse(decoder, batch, line, length, &why, error);
     }
@@ -446,7 +440,8 @@ enum status jsonl_decoder_fill(struct folder_decoder *decoder, struct batch *bat
 enum status jsonl_decoder_raw_next(struct folder_decoder *decoder, const char **bytes,
                                    size_t *length, struct error *error)
 {
-    return folder_lines_raw(decoder->lines, decoder->file_name, bytes, length, error);
+    return folder_lines_raw(jsonl_records_lines(decoder->records), decoder->file_name, bytes,
+                            length, error);
 }
 
 enum status jsonl_decoder_raw_read(struct folder_decoder *decoder, const char *bytes, size_t length,

@@ -1,34 +1,25 @@
 /*
  * Learning the columns of a table from all of its rows: every name that occurs, in the order of
- * first occurrence, and a type that holds every value of it exactly.
- *
- *   all whole numbers       int64; uint64 if one is above it and none is negative; else decimal
- *   numbers with a point    decimal(p,s) of the most digits before and after it
- *   one with an exponent    float64, if a float holds every number of the column exactly
- *   true and false          bool          texts    text (never taken for dates or numbers)
- *   lists, objects          list, map     only null, or kinds that don't mix    text, dynamic
+ * first occurrence, and a type that holds every value of it exactly (model/learnt_type.h). Texts
+ * are never taken for dates or numbers.
  */
 #include "connectors/jsonl/infer.h"
+#include "connectors/jsonl/records.h"
 
 #include "base/memory.h"
 #include "base/name_index.h"
-#include "model/decimal.h"
+#include "model/learnt_type.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { PRECISION_MAX = 1000, NAMES_BYTES_MAX = 16 << 20 };
+enum { NAMES_BYTES_MAX = 16 << 20 };
 
 /* What was seen of one name. */
 struct learnt {
     const char *name;
     size_t length;
-    uint32_t kinds; /* a bit each */
+    struct learnt_type type;
     uint64_t values;
-    uint64_t last_row;
-    bool negative;
-    bool beyond_float; /* a number that no float holds exactly */
-    int64_t whole_digits;
-    int64_t scale;
 };
 
 struct learning {
@@ -49,51 +40,13 @@ struct learning {
 
 /* ---------------------------------------------------------------- values */
 
-static void learn_digits(struct learnt *learnt, const struct cell *cell, struct arena *scratch)
-{
-    struct cell decimal = *cell;
-    struct cell again;
-    int64_t digits = 0;
-    int64_t exponent = 0;
-    enum status status = STATUS_OK;
-    switch ((enum value_kind)cell->kind) {
-    case VALUE_INT64:
-        decimal = decimal_from_int64(cell->i64, scratch);
-        learnt->negative = learnt->negative || cell->i64 < 0;
-        break;
-    case VALUE_UINT64:
-        decimal = decimal_from_uint64(cell->u64, scratch);
-        break;
-    case VALUE_FLOAT64:
-        status = decimal_from_double(cell->f64, scratch, &decimal);
-        break;
-    default:
-        break;
-    }
-    if (status != STATUS_OK || !decimal_measure(&decimal, &digits, &exponent)) {
-        return;
-    }
-    int64_t whole = digits > 0 && exponent >= 0 ? exponent + 1 : 0;
-    int64_t scale = decimal_scale(&decimal);
-    learnt->whole_digits = whole > learnt->whole_digits ? whole : learnt->whole_digits;
-    learnt->scale = scale > learnt->scale ? scale : learnt->scale;
-    if (digits > 15 && cell->kind != VALUE_FLOAT64 && !learnt->beyond_float) {
-        learnt->beyond_float =
-            decimal_from_double(decimal_to_double(&decimal), scratch, &again) != STATUS_OK ||
-            decimal_compare(&decimal, &again) != 0;
-    }
-}
-
 static void learn_value(struct learnt *learnt, const struct cell *cell, struct arena *scratch)
 {
     if (cell->kind == VALUE_NULL) {
         return;
     }
     learnt->values++;
-    learnt->kinds |= 1u << cell->kind;
-    if (value_kind_is_number((enum value_kind)cell->kind)) {
-        learn_digits(learnt, cell, scratch);
-    }
+    learnt_type_add(&learnt->type, cell, scratch);
 }
 
 /* ---------------------------------------------------------------- names */
@@ -184,32 +137,32 @@ enum status jsonl_learning_read(struct learning *learning, const struct jsonl_pi
 {
     const struct folder_file *file = &learning->table->files[piece->file];
     bool plain = folder_compression_of(file->name) == FOLDER_PLAIN;
-    struct folder_lines *lines = NULL;
+    struct jsonl_records *records = NULL;
     struct arena *scratch = arena_create(0);
     char *path = folder_file_path(scratch, learning->table, piece->file);
     uint64_t noted = piece->begin;
+    const struct jsonl_records_request request = {
+        .path = path,
+        .array = learning->table->format_data->arrays[piece->file],
+        .begin = piece->begin,
+        .end = piece->end,
+        .record_bytes_max = learning->database->record_bytes_max,
+        .code = ERROR_SOURCE_READ,
+        .wide_code = ERROR_SOURCE_INVALID};
     learning->error = error;
-    enum status status =
-        folder_lines_open(path, piece->begin, piece->end, learning->database->record_bytes_max,
-                          ERROR_SOURCE_READ, &lines, error);
+    enum status status = jsonl_records_open(&request, &records, error);
     while (status == STATUS_OK) {
         char *line = NULL;
         size_t length = 0;
         bool too_long = false;
-        status = folder_lines_next(lines, &line, &length, &too_long, error);
+        status = jsonl_records_next(records, &line, &length, &too_long, error);
         if (status != STATUS_OK) {
             break;
         }
-        uint64_t offset = folder_lines_offset(lines);
-        if (offset == 0 &&
-            folder_lines_first(&line, &length, path, ERROR_SOURCE_INVALID, error) != STATUS_OK) {
-            status = STATUS_FAILED;
-            break;
-        }
-        jsonl_trim(&line, &length);
+        uint64_t offset = jsonl_records_byte(records);
         if (too_long) {
             learning->broken++;
-        } else if (length > 0) {
+        } else {
             arena_reset(scratch);
             status = learn_row(learning, line, length, scratch);
         }
@@ -218,24 +171,13 @@ enum status jsonl_learning_read(struct learning *learning, const struct jsonl_pi
             noted = offset;
         }
     }
-    folder_lines_close(lines);
+    jsonl_records_close(records);
     arena_destroy(scratch);
     if (status == STATUS_END) {
         uint64_t left = piece->end > noted ? piece->end - noted : 0;
         status = folder_notice_add(learning->notice, plain ? left : file->bytes, error);
     }
     return status;
-}
-
-static void merge_one(struct learnt *into, const struct learnt *from)
-{
-    into->kinds |= from->kinds;
-    into->values += from->values;
-    into->negative = into->negative || from->negative;
-    into->beyond_float = into->beyond_float || from->beyond_float;
-    into->whole_digits =
-        into->whole_digits > from->whole_digits ? into->whole_digits : from->whole_digits;
-    into->scale = into->scale > from->scale ? into->scale : from->scale;
 }
 
 enum status jsonl_learning_merge(struct learning *into, const struct learning *from,
@@ -248,7 +190,8 @@ enum status jsonl_learning_merge(struct learning *into, const struct learning *f
         if (same == NULL) {
             return STATUS_FAILED;
         }
-        merge_one(same, one);
+        learnt_type_merge(&same->type, &one->type);
+        same->values += one->values;
     }
     into->rows += from->rows;
     into->broken += from->broken;
@@ -264,42 +207,6 @@ size_t jsonl_learning_bytes(const struct learning *learning)
 
 /* ---------------------------------------------------------------- types */
 
-static struct value_type decide_number(const struct learnt *learnt)
-{
-    const uint32_t whole = 1u << VALUE_INT64;
-    const uint32_t large = 1u << VALUE_UINT64;
-    const uint32_t floats = 1u << VALUE_FLOAT64;
-    struct value_type type = {.kind = VALUE_DECIMAL};
-    if (learnt->kinds == whole) {
-        type.kind = VALUE_INT64;
-    } else if ((learnt->kinds & ~(whole | large)) == 0 && !learnt->negative) {
-        type.kind = VALUE_UINT64;
-    } else if ((learnt->kinds & floats) != 0 && !learnt->beyond_float) {
-        type.kind = VALUE_FLOAT64;
-    } else if ((learnt->kinds & floats) == 0 &&
-               learnt->whole_digits + learnt->scale <= PRECISION_MAX) {
-        type.precision = (int32_t)(learnt->whole_digits + learnt->scale);
-        type.precision = type.precision > 0 ? type.precision : 1;
-        type.scale = (int32_t)learnt->scale;
-    }
-    return type;
-}
-
-static struct value_type decide_type(const struct learnt *learnt)
-{
-    const uint32_t numbers =
-        1u << VALUE_INT64 | 1u << VALUE_UINT64 | 1u << VALUE_FLOAT64 | 1u << VALUE_DECIMAL;
-    if (learnt->kinds != 0 && (learnt->kinds & ~numbers) == 0) {
-        return decide_number(learnt);
-    }
-    for (uint32_t kind = 0; kind < VALUE_KIND_COUNT; kind++) {
-        if (learnt->kinds == 1u << kind) {
-            return (struct value_type){.kind = (enum value_kind)kind};
-        }
-    }
-    return (struct value_type){.kind = VALUE_TEXT, .dynamic = true};
-}
-
 enum status jsonl_learning_finish(const struct learning *learning, struct arena *arena,
                                   struct folder_table_data *data, struct error *error)
 {
@@ -309,13 +216,19 @@ enum status jsonl_learning_finish(const struct learning *learning, struct arena 
         return error_hint(error, "read them as documents: %s:…?records=documents",
                           learning->database->folder.format->connector->name);
     }
+    if (learning->rows == 0 && learning->broken > 0 && data->arrays[0]) {
+        error_set(error, ERROR_SOURCE_INVALID, learning->table->name,
+                  "none of its %llu elements is a JSON object that can be read",
+                  (unsigned long long)learning->broken);
+        return error_hint(error, "the array is to hold one object for each record");
+    }
     struct schema_column *columns =
         arena_allocate_zeroed(arena, (size_t)learning->count + 1, sizeof(*columns));
     for (uint32_t at = 0; at < learning->count; at++) {
         const struct learnt *learnt = learning->learnt[at];
         char *name = arena_copy(arena, learnt->name, learnt->length);
         columns[at] = (struct schema_column){.name = name,
-                                             .type = decide_type(learnt),
+                                             .type = learnt_type_decide(&learnt->type),
                                              .not_null = learnt->values == learning->rows};
     }
     data->inferred = true;

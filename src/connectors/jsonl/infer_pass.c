@@ -1,7 +1,7 @@
 /*
- * The first pass over a table's files, on as many threads as there are processors: plain files are
- * cut into pieces, packed ones are a piece each, and what the pieces showed is joined in their
- * order, so that it is what one thread would have learnt.
+ * The first pass over a table's files, on as many threads as there are processors: plain files of
+ * lines are cut into pieces, packed ones and arrays are a piece each, and what the pieces showed is
+ * joined in their order, so that it is what one thread would have learnt.
  */
 #include "connectors/jsonl/infer.h"
 
@@ -38,14 +38,20 @@ struct work {
     struct error error;
 };
 
-static uint32_t pieces_of(const struct folder_file *file)
+static bool may_cut(const struct folder_table *table, uint32_t file)
 {
+    return folder_compression_of(table->files[file].name) == FOLDER_PLAIN &&
+           !table->format_data->arrays[file];
+}
+
+static uint32_t pieces_of(const struct folder_table *table, uint32_t number)
+{
+    const struct folder_file *file = &table->files[number];
     if (file->bytes == 0) {
         return 0;
     }
-    uint64_t pieces = folder_compression_of(file->name) == FOLDER_PLAIN
-                          ? (file->bytes + PIECE_BYTES_MIN - 1) / PIECE_BYTES_MIN
-                          : 1;
+    uint64_t pieces =
+        may_cut(table, number) ? (file->bytes + PIECE_BYTES_MIN - 1) / PIECE_BYTES_MIN : 1;
     return pieces < PIECES_A_FILE_MAX ? (uint32_t)pieces : PIECES_A_FILE_MAX;
 }
 
@@ -54,13 +60,13 @@ static void cut(struct work *work)
     const struct folder_table *table = work->table;
     uint32_t count = 0;
     for (uint32_t file = 0; file < table->file_count; file++) {
-        count += pieces_of(&table->files[file]);
+        count += pieces_of(table, file);
     }
     work->pieces = memory_allocate_zeroed((size_t)count + 1, sizeof(*work->pieces));
     work->learnings = memory_allocate_zeroed((size_t)count + 1, sizeof(struct learning *));
     for (uint32_t file = 0; file < table->file_count; file++) {
         uint64_t bytes = table->files[file].bytes;
-        uint32_t pieces = pieces_of(&table->files[file]);
+        uint32_t pieces = pieces_of(table, file);
         bool plain = folder_compression_of(table->files[file].name) == FOLDER_PLAIN;
         for (uint32_t piece = 0; piece < pieces; piece++) {
             work->pieces[work->count++] =

@@ -1,7 +1,9 @@
 /* jsonl:DIR, tables as files of one JSON object a line: options, tables, the descriptor. */
 #include "connectors/jsonl/jsonl.h"
+#include "connectors/jsonl/records.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "connectors/registry.h"
 #include "model/canonical.h"
@@ -9,6 +11,12 @@
 #include <string.h>
 
 extern const struct connector connector_jsonl;
+static const struct folder_format format;
+
+static const char *const read_suffixes[] = {".ndjson", ".json", NULL};
+static const char *const suffixes[] = {".jsonl",     ".ndjson",  ".json",      ".jsonl.gz",
+                                       ".ndjson.gz", ".json.gz", ".jsonl.zst", ".ndjson.zst",
+                                       ".json.zst",  NULL};
 
 enum { CHUNKS_OPEN_MAX = 4, WRITERS_MAX = 16, READERS_MAX = 16, SHOWN_COLUMNS = 12 };
 static const uint64_t record_bytes_least = 1024;
@@ -192,6 +200,61 @@ static enum status key_append(struct folder *folder, const struct cell *value, c
 
 /* ---------------------------------------------------------------- tables of a source */
 
+/* Which files are arrays. One that is called like lines is, if it begins like records in one. */
+static enum status find_arrays(struct folder *folder, const struct folder_table *table,
+                               struct arena *arena, const bool **arrays, struct error *error)
+{
+    bool *flags = arena_allocate_zeroed(arena, (size_t)table->file_count + 1, sizeof(*flags));
+    *arrays = flags;
+    for (uint32_t file = 0; file < table->file_count; file++) {
+        enum jsonl_contents contents = JSONL_NOTHING;
+        const char *name = table->files[file].name;
+        bool json = strcmp(folder_suffix_of(folder->format, name), ".json") == 0;
+        char *path = folder_file_path(arena, table, file);
+        if (table->files[file].bytes > 0 &&
+            jsonl_look_at(path, ERROR_SOURCE_READ, &contents, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        flags[file] = contents == JSONL_RECORDS_ARRAY || (json && contents == JSONL_ARRAY);
+        if (flags[file] && !json) {
+            log_write(LOG_WARNING, "%s: it is one JSON array, and is read as such", name);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status holds_records(const char *path, bool *holds, struct error *error)
+{
+    enum jsonl_contents contents = JSONL_NOTHING;
+    *holds = true;
+    if (strcmp(folder_suffix_of(&format, path), ".json") != 0) {
+        return STATUS_OK;
+    }
+    enum status status = jsonl_look_at(path, ERROR_SOURCE_READ, &contents, error);
+    *holds = contents != JSONL_ONE_VALUE;
+    return status;
+}
+
+/* Arrays are read whole. */
+static enum status align(struct folder *folder, struct folder_table *table, uint32_t file,
+                         uint64_t *byte, struct error *error)
+{
+    (void)folder;
+    (void)error;
+    *byte = table->format_data->arrays[file] ? table->files[file].bytes : *byte;
+    return STATUS_OK;
+}
+
+/* A table of an array without a record would only be told to have no columns. */
+static void say_of_nothing(const struct folder_table *table)
+{
+    const struct folder_table_data *data = table->format_data;
+    bool nothing = data->inferred && data->rows == 0 && data->broken == 0;
+    if (nothing && table->file_count == 1 && data->arrays[0]) {
+        log_write(LOG_WARNING, "%s: the JSON array is empty", table->files[0].name);
+    }
+}
+
 static enum status describe_table(struct folder *folder, struct folder_table *table,
                                   struct arena *arena, struct schema_table *schema,
                                   struct error *error)
@@ -201,7 +264,8 @@ static enum status describe_table(struct folder *folder, struct folder_table *ta
     struct folder_table_data *data = arena_allocate_zeroed(arena, 1, sizeof(*data));
     char *path = folder_definition_path(arena, folder, table->name, ".json");
     enum status status = folder_sidecar_read(path, arena, &sidecar, error);
-    if (status == STATUS_FAILED) {
+    if (status == STATUS_FAILED ||
+        find_arrays(folder, table, arena, &data->arrays, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     folder_sidecar_describe(&sidecar, schema);
@@ -212,6 +276,7 @@ static enum status describe_table(struct folder *folder, struct folder_table *ta
     if (!database->documents && (sidecar.documents || sidecar.column_count == 0)) {
         status = jsonl_infer(database, table, arena, data, error);
     }
+    say_of_nothing(table);
     schema->columns = database->documents ? NULL : data->columns;
     schema->column_count = database->documents ? 0 : data->column_count;
     schema->row_count = data->inferred ? (int64_t)data->rows : -1;
@@ -234,6 +299,12 @@ static void append_column(const struct schema_column *column, struct buffer *out
 static void caveats(const struct folder_table *table, struct buffer *out)
 {
     const struct folder_table_data *data = table->format_data;
+    for (uint32_t file = 0; file < table->file_count; file++) {
+        if (data->arrays[file]) {
+            buffer_format(out, "%s: %s is one JSON array: it is read in one chunk\n", table->name,
+                          table->files[file].name);
+        }
+    }
     if (!data->inferred) {
         return;
     }
@@ -249,7 +320,7 @@ static void caveats(const struct folder_table *table, struct buffer *out)
     }
     buffer_append_byte(out, '\n');
     if (data->broken > 0) {
-        buffer_format(out, "%s: %llu lines can't be read and will be rejects\n", table->name,
+        buffer_format(out, "%s: %llu records can't be read and will be rejects\n", table->name,
                       (unsigned long long)data->broken);
     }
 }
@@ -289,6 +360,7 @@ static const struct folder_format format = {
     .read_options = read_options,
     .segment_prefix = "part",
     .suffix = ".jsonl",
+    .read_suffixes = read_suffixes,
     .loose_files = true,
     .json_records = true,
     .position_column = "$line",
@@ -307,6 +379,9 @@ static const struct folder_format format = {
     .normal_form = jsonl_normal_form,
     .describe_table = describe_table,
     .caveats = caveats,
+    .holds_records = holds_records,
+    .records_help = "it is to be one JSON array of objects, or one JSON object on each line",
+    .align = align,
     .decoder_open = jsonl_decoder_open,
     .decoder_close = jsonl_decoder_close,
     .decoder_fill = jsonl_decoder_fill,
@@ -325,6 +400,7 @@ const struct connector connector_jsonl = {
     FOLDER_GROUPS,
     .name = "jsonl",
     .title = "JSON lines",
+    .suffixes = suffixes,
     .uri_help = "jsonl:DIR, jsonl:FILE or jsonl:-",
     .capabilities = SHARED_CAPABILITIES | SOURCE_ONLY | TARGET_ONLY,
     .options = options,

@@ -1,6 +1,6 @@
 /*
  * JSON lines: one JSON object a line. What jsonl.c, encoder.c, decoder.c, value_read.c and infer.c
- * share.
+ * share. A source's file may be one JSON array of objects instead (records.h).
  *
  * What JSON lacks is written so that a reader of the column's type gets the same value back:
  *   int64, uint64      digits
@@ -81,10 +81,11 @@ enum status jsonl_read_document(const char *line, size_t length, bool tags,
 struct folder_table_data {
     bool tags;
     bool inferred;
+    const bool *arrays; /* a flag a file: it is a JSON array, else lines */
     const struct schema_column *columns;
     uint32_t column_count;
     uint64_t rows;   /* that the types were learnt from */
-    uint64_t broken; /* lines that were not understood then */
+    uint64_t broken; /* records that were not understood then */
 };
 
 enum status jsonl_decoder_open(struct folder *folder, const char *name,
@@ -98,8 +99,6 @@ enum status jsonl_decoder_raw_next(struct folder_decoder *decoder, const char **
                                    size_t *length, struct error *error);
 enum status jsonl_decoder_raw_read(struct folder_decoder *decoder, const char *bytes, size_t length,
                                    struct arena *arena, struct cell *record, struct error *error);
-/* The line without the blanks before and behind its object. */
-void jsonl_trim(char **line, size_t *length);
 
 /* ---------------------------------------------------------------- infer_pass.c */
 

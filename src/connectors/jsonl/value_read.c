@@ -618,7 +618,7 @@ enum status jsonl_read_document(const char *line, size_t length, bool tags,
         return STATUS_FAILED;
     }
     if (token != JSON_TOKEN_OBJECT_BEGIN) {
-        return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "the line is no JSON object");
+        return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "it is no JSON object");
     }
     if (jsonl_next(&reading, &token, &begin, error) != STATUS_OK ||
         read_members(&reading, token, columns, column_count, map, error) != STATUS_OK) {

@@ -207,7 +207,9 @@ static enum status begin(struct mysql_rows *rows, struct arena *arena, enum erro
     if (refused) {
         return STATUS_OK;
     }
-    return is_as_prepared(rows) && mysql_stmt_bind_result(rows->statement, rows->binds) == 0
+    /* MySQL finds the types of expressions anew when it executes them */
+    return (is_as_prepared(rows) || (bind_columns(rows, arena) && is_as_prepared(rows))) &&
+                   mysql_stmt_bind_result(rows->statement, rows->binds) == 0
                ? STATUS_OK
                : error_set(error, ERROR_SOURCE_READ, rows->database->sql.shown,
                            "the answer has other columns than the server told of");

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/signals.h"
+#include "connectors/scope.h"
 #include "connectors/sql/default_text.h"
 #include "mysql_sql.h"
 #include <stdlib.h>
@@ -20,7 +21,8 @@ struct rows {
 struct builder {
     struct mysql_database *self;
     MYSQL *connection;
-    const char *table; /* NULL: all */
+    const char *schema; /* of which the rows are */
+    const char *table;  /* NULL: all */
     struct arena *arena;
     struct rows tables;
     struct rows columns;
@@ -180,11 +182,11 @@ static bool is_json(const struct builder *builder, struct range checks, const ch
     return false;
 }
 
-static void read_columns(struct builder *builder, struct schema_table *table,
+static void read_columns(struct builder *builder, const char *name, struct schema_table *table,
                          struct mysql_table *facts)
 {
-    struct range range = find_rows(&builder->columns, table->name);
-    struct range checks = find_rows(&builder->checks, table->name);
+    struct range range = find_rows(&builder->columns, name);
+    struct range checks = find_rows(&builder->checks, name);
     uint32_t count = range.end - range.first;
     struct schema_column *columns = zeroed(builder, count, sizeof *columns);
     struct mysql_column *details = zeroed(builder, count, sizeof *details);
@@ -212,9 +214,9 @@ static bool is_of_type(const struct builder *builder, const struct schema_table 
            strncasecmp(cell(&builder->checks, row, 2), "json_valid(", 11) == 0;
 }
 
-static void read_checks(struct builder *builder, struct schema_table *table)
+static void read_checks(struct builder *builder, const char *name, struct schema_table *table)
 {
-    struct range range = find_rows(&builder->checks, table->name);
+    struct range range = find_rows(&builder->checks, name);
     const char **checks = zeroed(builder, range.end - range.first, sizeof *checks);
     for (uint32_t row = range.first; row < range.end; row++) {
         if (!is_of_type(builder, table, row)) {
@@ -283,11 +285,11 @@ static const char *details_of(struct builder *builder, uint32_t first, uint32_t 
 }
 
 /* The first is the primary key, if there is one. */
-static void read_indexes(struct builder *builder, struct schema_table *table,
+static void read_indexes(struct builder *builder, const char *name, struct schema_table *table,
                          struct mysql_table *facts)
 {
     const struct rows *rows = &builder->indexes;
-    struct range range = find_rows(rows, table->name);
+    struct range range = find_rows(rows, name);
     struct schema_index *indexes = zeroed(builder, range.end - range.first, sizeof *indexes);
     for (uint32_t row = range.first; row < range.end;) {
         uint32_t end = group_end(rows, row, range.end, 1);
@@ -298,16 +300,20 @@ static void read_indexes(struct builder *builder, struct schema_table *table,
             table->primary_key_not_null = true;
         } else {
             bool whole = true;
+            bool named = true;
             for (uint32_t i = 0; i < columns.count; i++) {
                 whole = whole && columns.names[i][0] != '\0';
+                named = named && cell(rows, row + i, 6)[0] != '\0';
             }
-            indexes[table->index_count++] =
-                (struct schema_index){.name = text(builder, rows, row, 1),
-                                      .columns = columns,
-                                      .unique = unique,
-                                      .partial = !whole,
-                                      .method = method_of(builder, row),
-                                      .details = details_of(builder, row, end)};
+            indexes[table->index_count++] = (struct schema_index){
+                .name = text(builder, rows, row, 1),
+                .columns = columns,
+                .unique = unique,
+                .partial = !whole,
+                .beginnings =
+                    whole || !named ? (struct column_list){0} : list_of(builder, rows, row, end, 6),
+                .method = method_of(builder, row),
+                .details = details_of(builder, row, end)};
             if (unique && whole && facts->key.count == 0 && is_not_null(facts, columns)) {
                 facts->key = columns;
             }
@@ -331,20 +337,20 @@ static const char *action_of(struct builder *builder, uint32_t row, unsigned col
     return plain ? NULL : text(builder, &builder->foreign_keys, row, column);
 }
 
-static void read_foreign_keys(struct builder *builder, struct schema_table *table)
+static void read_foreign_keys(struct builder *builder, const char *name, struct schema_table *table)
 {
     const struct rows *rows = &builder->foreign_keys;
-    struct range range = find_rows(rows, table->name);
+    struct range range = find_rows(rows, name);
     struct schema_foreign_key *keys = zeroed(builder, range.end - range.first, sizeof *keys);
     for (uint32_t row = range.first; row < range.end;) {
         uint32_t end = group_end(rows, row, range.end, 1);
         const char *schema = cell(rows, row, 3);
-        bool own = strcmp(schema, builder->self->sql.schema) == 0;
+        bool own = sql_is_in_scope(&builder->self->sql, schema);
         keys[table->foreign_key_count++] = (struct schema_foreign_key){
             .name = text(builder, rows, row, 1),
             .columns = list_of(builder, rows, row, end, 2),
-            .references = own ? text(builder, rows, row, 4)
-                              : arena_format(builder->arena, "%s.%s", schema, cell(rows, row, 4)),
+            .references =
+                sql_name_in(&builder->self->sql, schema, cell(rows, row, 4), builder->arena),
             .references_schema = own ? NULL : text(builder, rows, row, 3),
             .referenced_columns = list_of(builder, rows, row, end, 5),
             .on_delete = action_of(builder, row, 6),
@@ -374,6 +380,12 @@ static uint64_t hash_of(struct buffer *bytes)
     return hash;
 }
 
+static const char *name_of(const struct builder *builder, uint32_t row)
+{
+    return sql_name_in(&builder->self->sql, builder->schema, cell(&builder->tables, row, 0),
+                       builder->arena);
+}
+
 static struct mysql_shape shape_of(struct builder *builder, uint32_t row)
 {
     enum { TABLE_CREATE_TIME = 7 };
@@ -389,7 +401,7 @@ static struct mysql_shape shape_of(struct builder *builder, uint32_t row)
     }
     add_cell(&created, time);
     uint64_t when = hash_of(&created);
-    return (struct mysql_shape){.name = text(builder, &builder->tables, row, 0),
+    return (struct mysql_shape){.name = name_of(builder, row),
                                 .columns = hash_of(&columns),
                                 .created = time != NULL ? when : 0};
 }
@@ -405,10 +417,11 @@ static void read_table(struct builder *builder, uint32_t row, struct schema_tabl
                        struct mysql_table *facts)
 {
     const struct rows *rows = &builder->tables;
+    const char *name = cell(rows, row, 0);
     bool is_view = strcmp(cell(rows, row, 1), "VIEW") == 0;
     *table = (struct schema_table){
         .kind = is_view ? SCHEMA_VIEW : SCHEMA_TABLE,
-        .name = text(builder, rows, row, 0),
+        .name = name_of(builder, row),
         .row_count = is_view ? -1 : number(rows, row, 3),
         .size_bytes = is_view ? -1 : number(rows, row, 4),
         .next_number = number(rows, row, 6),
@@ -420,11 +433,11 @@ static void read_table(struct builder *builder, uint32_t row, struct schema_tabl
     table->comment = is_view ? NULL : facts->comment;
     facts->row_estimate = table->row_count;
     facts->shape = shape_of(builder, row);
-    read_columns(builder, table, facts);
+    read_columns(builder, name, table, facts);
     if (!is_view) {
-        read_indexes(builder, table, facts);
-        read_foreign_keys(builder, table);
-        read_checks(builder, table);
+        read_indexes(builder, name, table, facts);
+        read_foreign_keys(builder, name, table);
+        read_checks(builder, name, table);
     }
 }
 
@@ -435,7 +448,7 @@ static enum status ask(struct builder *builder, const char *sql, struct rows *ro
     enum error_code otherwise =
         self->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID;
 
-    mysql_append_filled(&filled, sql, self->sql.schema, builder->table);
+    mysql_append_filled(&filled, sql, builder->schema, builder->table);
     if (mysql_run_buffer(self, builder->connection, &filled, SQL_LONG, otherwise, &rows->result,
                          builder->error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -512,32 +525,120 @@ static enum status ask_all(struct builder *builder)
     return checks != NULL ? ask(builder, checks, &builder->checks) : STATUS_OK;
 }
 
+static void free_all(struct builder *builder)
+{
+    free_rows(&builder->tables);
+    free_rows(&builder->columns);
+    free_rows(&builder->indexes);
+    free_rows(&builder->foreign_keys);
+    free_rows(&builder->checks);
+}
+
+/* The databases that are read: that of one table, or all of the scope. */
+static struct column_list databases_of(const struct mysql_database *self, struct builder *builder)
+{
+    const char **names = zeroed(builder, 1, sizeof *names);
+    if (builder->table == NULL) {
+        return scope_names(&self->sql.base.scope, builder->arena);
+    }
+    const struct sql_place place = sql_place_of(&self->sql, builder->table);
+    builder->table = place.name;
+    names[0] = place.schema;
+    return (struct column_list){names, 1};
+}
+
+/* Of one database, behind those that were read before. */
+static enum status add_tables(struct builder *builder, struct schema_table **tables,
+                              struct mysql_table **facts, uint32_t *count)
+{
+    enum status status = ask_all(builder);
+    if (status == STATUS_OK) {
+        size_t whole = (size_t)*count + builder->tables.count;
+        struct schema_table *all = zeroed(builder, whole, sizeof *all);
+        struct mysql_table *known = zeroed(builder, whole, sizeof *known);
+        for (uint32_t i = 0; i < *count; i++) {
+            all[i] = (*tables)[i];
+            known[i] = (*facts)[i];
+        }
+        for (uint32_t i = 0; i < builder->tables.count; i++) {
+            read_table(builder, i, &all[*count + i], &known[*count + i]);
+        }
+        *tables = all;
+        *facts = known;
+        *count = (uint32_t)whole;
+        for (uint32_t i = 0; i < whole; i++) {
+            known[i].schema = &all[i];
+        }
+    }
+    free_all(builder);
+    return status;
+}
+
+static int compare_facts(const void *left, const void *right)
+{
+    return strcmp(((const struct mysql_table *)left)->schema->name,
+                  ((const struct mysql_table *)right)->schema->name);
+}
+
+/* By name, as one database's come. */
+static struct schema_table *sort_tables(struct builder *builder, struct mysql_table *facts,
+                                        uint32_t count)
+{
+    struct schema_table *sorted = zeroed(builder, count, sizeof *sorted);
+    qsort(facts, count, sizeof *facts, compare_facts);
+    for (uint32_t i = 0; i < count; i++) {
+        sorted[i] = *facts[i].schema;
+        facts[i].schema = &sorted[i];
+    }
+    return sorted;
+}
+
+/* A plain name that means a table of another database. */
+static enum status check_names(const struct builder *builder, const struct mysql_table *facts,
+                               uint32_t count)
+{
+    for (uint32_t i = 1; i < count; i++) {
+        if (strcmp(facts[i].schema->name, facts[i - 1].schema->name) == 0) {
+            return error_set(builder->error, ERROR_SOURCE_INVALID, facts[i].schema->name,
+                             "two tables go by this name, since one of the database %s has a dot "
+                             "in its own",
+                             builder->self->sql.schema);
+        }
+    }
+    return STATUS_OK;
+}
+
 enum status mysql_catalog_read(struct mysql_database *self, MYSQL *connection, const char *table,
                                struct arena *arena, struct mysql_catalog *catalog,
                                struct error *error)
 {
     struct builder builder = {
         .self = self, .connection = connection, .table = table, .arena = arena, .error = error};
-    enum status status = ask_all(&builder);
-    if (status == STATUS_OK) {
-        uint32_t count = builder.tables.count;
-        struct schema *schema = zeroed(&builder, 1, sizeof *schema);
-        struct schema_table *tables = zeroed(&builder, count, sizeof *tables);
-        struct mysql_table *facts = zeroed(&builder, count, sizeof *facts);
-        for (uint32_t i = 0; i < count; i++) {
-            read_table(&builder, i, &tables[i], &facts[i]);
-        }
-        schema->arena = arena;
-        schema->tables = tables;
-        schema->table_count = count;
-        *catalog = (struct mysql_catalog){schema, facts, count, self->folds_names};
+    const struct column_list databases = databases_of(self, &builder);
+    struct schema *schema = zeroed(&builder, 1, sizeof *schema);
+    struct schema_table *tables = NULL;
+    struct mysql_table *facts = NULL;
+    uint32_t count = 0;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < databases.count; i++) {
+        builder.schema = databases.names[i];
+        status = add_tables(&builder, &tables, &facts, &count);
     }
-    free_rows(&builder.tables);
-    free_rows(&builder.columns);
-    free_rows(&builder.indexes);
-    free_rows(&builder.foreign_keys);
-    free_rows(&builder.checks);
+    if (status == STATUS_OK && databases.count > 1) {
+        tables = sort_tables(&builder, facts, count);
+        status = check_names(&builder, facts, count);
+    }
+    schema->arena = arena;
+    schema->tables = tables;
+    schema->table_count = count;
+    *catalog = (struct mysql_catalog){schema, facts, count, self->folds_names};
     return status;
+}
+
+static int compare_shapes(const void *left, const void *right)
+{
+    return strcmp(((const struct mysql_shape *)left)->name,
+                  ((const struct mysql_shape *)right)->name);
 }
 
 enum status mysql_catalog_shapes(struct mysql_database *self, MYSQL *connection,
@@ -546,15 +647,25 @@ enum status mysql_catalog_shapes(struct mysql_database *self, MYSQL *connection,
 {
     struct builder builder = {
         .self = self, .connection = connection, .arena = arena, .error = error};
-    enum status status = ask_columns(&builder);
-    struct mysql_shape *list = zeroed(&builder, builder.tables.count, sizeof *list);
-    *count = status == STATUS_OK ? builder.tables.count : 0;
-    for (uint32_t i = 0; i < *count; i++) {
-        list[i] = shape_of(&builder, i);
+    const struct column_list databases = databases_of(self, &builder);
+    enum status status = STATUS_OK;
+    *shapes = NULL;
+    *count = 0;
+    for (uint32_t i = 0; status == STATUS_OK && i < databases.count; i++) {
+        builder.schema = databases.names[i];
+        status = ask_columns(&builder);
+        uint32_t found = status == STATUS_OK ? builder.tables.count : 0;
+        struct mysql_shape *list = zeroed(&builder, (size_t)*count + found, sizeof *list);
+        for (uint32_t j = 0; j < *count + found; j++) {
+            list[j] = j < *count ? (*shapes)[j] : shape_of(&builder, j - *count);
+        }
+        *shapes = list;
+        *count += found;
+        free_all(&builder);
     }
-    *shapes = list;
-    free_rows(&builder.tables);
-    free_rows(&builder.columns);
+    if (databases.count > 1) {
+        qsort(*shapes, *count, sizeof **shapes, compare_shapes);
+    }
     return status;
 }
 
@@ -627,7 +738,7 @@ static enum status catalog_describe(struct database *database, struct schema **s
     *schema = NULL;
     if (mysql_control(self, &connection, error) != STATUS_OK ||
         mysql_catalog_read(self, connection, NULL, arena, &catalog, error) != STATUS_OK ||
-        (!self->tables_only &&
+        (self->mode == OPEN_SOURCE && !self->tables_only &&
          (mysql_statements_read(self, connection, &catalog, arena, error) != STATUS_OK ||
           mysql_objects_read(self, connection, catalog.schema, error) != STATUS_OK))) {
         arena_destroy(arena);
@@ -652,4 +763,6 @@ const struct catalog_functions mysql_catalog_functions = {
     .native_type = mysql_native_type,
     .native_names = mysql_native_names,
     .ask_values = mysql_ask_values,
+    .use_scope = mysql_use_scope,
+    .identity_in = mysql_identity_in,
 };

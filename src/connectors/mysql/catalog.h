@@ -57,6 +57,14 @@ struct mysql_catalog {
 enum status mysql_catalog_read(struct mysql_database *self, MYSQL *connection, const char *table,
                                struct arena *arena, struct mysql_catalog *catalog,
                                struct error *error) MUST_USE;
+/* unseen.c: the actions of foreign keys that the catalogue does not tell, from the table's
+ * statement. */
+void mysql_take_actions(struct schema_table *table, struct arena *arena);
+/* Sets schema->unseen. */
+enum status mysql_unseen_read(struct mysql_database *self, MYSQL *connection, struct schema *schema,
+                              struct error *error) MUST_USE;
+/* rights.c: has the session a role, or has everybody something? */
+bool mysql_has_other_rights(struct mysql_database *self, MYSQL *connection);
 /* The source's own, read at first use and kept. Control thread. */
 enum status mysql_catalog_get(struct mysql_database *self, const struct mysql_catalog **catalog,
                               struct error *error) MUST_USE;

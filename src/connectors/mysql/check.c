@@ -2,6 +2,7 @@
  * fault. */
 #include "connectors/sql/check.h"
 #include "connectors/mysql/rebuild.h"
+#include "connectors/mysql/translate.h"
 #include <string.h>
 #include <strings.h>
 
@@ -125,6 +126,14 @@ enum status mysql_check_table(struct database *database, const struct check_requ
     MYSQL *connection = NULL;
 
     check_name("table", table->name, out);
+    const char *elsewhere = mysql_database_elsewhere(self, table->name);
+    if (elsewhere != NULL) {
+        char shown[SQL_SHOWN_BYTES];
+        buffer_format(out,
+                      "it is of the database %s, and a run writes into one database: give it "
+                      "another name in a plan, or copy that database by a run of its own\n",
+                      sql_show_name(elsewhere, shown));
+    }
     if (strncmp(table->name, "_transhume_", 11) == 0) {
         buffer_append_string(out, "names that begin with _transhume_ are the ledger's\n");
     }
@@ -138,7 +147,7 @@ enum status mysql_check_table(struct database *database, const struct check_requ
         buffer_append_string(out, "the target has a view of this name, which is not written to\n");
     } else if (status != STATUS_FAILED) {
         for (uint32_t i = 0; found && i < request->shape_count; i++) {
-            sql_check_shape(table, facts.schema, request->shapes[i], strcasecmp, out);
+            sql_check_shape(request, i, facts.schema, strcasecmp, out);
         }
         if (found && facts.engine != NULL && strcasecmp(facts.engine, "InnoDB") != 0) {
             buffer_format(out,
@@ -157,4 +166,30 @@ enum status mysql_check_table(struct database *database, const struct check_requ
     }
     arena_destroy(arena);
     return status == STATUS_END ? STATUS_OK : status;
+}
+
+enum status mysql_tell_changed(struct database *database, const struct target_table *tables,
+                               uint32_t table_count, const struct schema *objects,
+                               struct buffer *out, struct error *error)
+{
+    struct mysql_database *self = mysql_database_of(database);
+    struct arena *arena = arena_create(0);
+    const struct target_table **missing =
+        arena_allocate_zeroed(arena, (size_t)table_count + 1, sizeof *missing);
+    uint32_t count = 0;
+    MYSQL *connection = NULL;
+    enum status status = mysql_control(self, &connection, error);
+    for (uint32_t i = 0; status != STATUS_FAILED && i < table_count; i++) {
+        struct mysql_table facts;
+        status = mysql_look_at(self->seen, self, connection, tables[i].name, arena, &facts, error);
+        if (status == STATUS_END) {
+            missing[count++] = &tables[i];
+        }
+    }
+    if (status != STATUS_FAILED) {
+        status = mysql_list_changes(self, connection, missing, count,
+                                    objects != NULL ? objects->settings : NULL, out, error);
+    }
+    arena_destroy(arena);
+    return status;
 }

@@ -2,6 +2,7 @@
  * looks like. */
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/statement.h"
+#include "connectors/scope.h"
 #include "connectors/sql/request.h"
 #include "mysql_sql.h"
 #include <string.h>
@@ -23,10 +24,10 @@ static enum schema_object_kind kind_of(const char *what)
 }
 
 static enum status ask(struct mysql_database *self, MYSQL *connection, const char *query,
-                       MYSQL_RES **result, struct error *error)
+                       const char *schema, MYSQL_RES **result, struct error *error)
 {
     struct buffer sql = {0};
-    mysql_append_filled(&sql, query, self->sql.schema, NULL);
+    mysql_append_filled(&sql, query, schema, NULL);
     return mysql_run_buffer(self, connection, &sql, SQL_LONG, ERROR_SOURCE_READ, result, error);
 }
 
@@ -108,21 +109,69 @@ static enum status read_name(struct mysql_database *self, MYSQL *connection, str
                              struct error *error)
 {
     MYSQL_RES *result = NULL;
-    enum status status = ask(self, connection, "SELECT DATABASE()", &result, error);
+    enum status status = ask(self, connection, "SELECT DATABASE()", NULL, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     schema->settings = row != NULL ? keep(schema, row[0]) : NULL;
     mysql_free_result(result);
     return status;
 }
 
+/* What several databases have besides tables is told, and none of it copied. */
+static enum status add_told(struct mysql_database *self, MYSQL *connection, struct schema *schema,
+                            const char *database, struct error *error)
+{
+    static const char alone[] = "of several databases only tables are copied";
+    MYSQL_RES *found = NULL;
+    MYSQL_ROW row = NULL;
+    enum status status = ask(self, connection, sql_objects, database, &found, error);
+    size_t count = status == STATUS_OK ? (size_t)mysql_num_rows(found) : 0;
+    struct schema_object *objects =
+        arena_allocate_zeroed(schema->arena, schema->object_count + count + 1, sizeof *objects);
+    for (uint32_t i = 0; i < schema->object_count; i++) {
+        objects[i] = schema->objects[i];
+    }
+    while (status == STATUS_OK && (row = mysql_fetch_row(found)) != NULL) {
+        objects[schema->object_count++] = (struct schema_object){
+            .kind = kind_of(row[0]),
+            .stage = SCHEMA_AFTER_LOAD,
+            .what = keep(schema, row[0]),
+            .name = sql_name_in(&self->sql, database, row[1], schema->arena),
+            .table =
+                row[2] != NULL ? sql_name_in(&self->sql, database, row[2], schema->arena) : NULL,
+            .not_carried = row[5] != NULL ? keep(schema, row[5]) : alone,
+        };
+    }
+    schema->objects = objects;
+    mysql_free_result(found);
+    return status;
+}
+
+static enum status read_several(struct mysql_database *self, MYSQL *connection,
+                                struct schema *schema, struct error *error)
+{
+    const struct column_list databases = scope_names(&self->sql.base.scope, schema->arena);
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < databases.count; i++) {
+        status = add_told(self, connection, schema, databases.names[i], error);
+    }
+    return status == STATUS_OK ? mysql_unseen_read(self, connection, schema, error) : status;
+}
+
 enum status mysql_objects_read(struct mysql_database *self, MYSQL *connection,
                                struct schema *schema, struct error *error)
 {
+    if (self->sql.base.scope.others.count > 0) {
+        return read_several(self, connection, schema, error);
+    }
     MYSQL_RES *objects = NULL;
     MYSQL_RES *inventory = NULL;
     enum status status = read_name(self, connection, schema, error); /* which texts name */
-    status = status == STATUS_OK ? ask(self, connection, sql_objects, &objects, error) : status;
-    status = status == STATUS_OK ? ask(self, connection, sql_inventory, &inventory, error) : status;
+    status = status == STATUS_OK
+                 ? ask(self, connection, sql_objects, self->sql.schema, &objects, error)
+                 : status;
+    status = status == STATUS_OK
+                 ? ask(self, connection, sql_inventory, self->sql.schema, &inventory, error)
+                 : status;
     status = status == STATUS_OK ? add_objects(self, connection, schema, objects, error) : status;
     if (status == STATUS_OK && !add_inventory(schema, inventory)) {
         status = error_set(error, ERROR_SOURCE_READ, self->sql.shown,
@@ -130,7 +179,7 @@ enum status mysql_objects_read(struct mysql_database *self, MYSQL *connection,
     }
     mysql_free_result(objects);
     mysql_free_result(inventory);
-    return status;
+    return status == STATUS_OK ? mysql_unseen_read(self, connection, schema, error) : status;
 }
 
 /* ---------------------------------------------------------------- the statements */
@@ -174,6 +223,7 @@ enum status mysql_statements_read(struct mysql_database *self, MYSQL *connection
             char *statement = arena_copy_string(arena, row[1]);
             mysql_drop_counter(statement);
             table->native_sql = statement;
+            mysql_take_actions(table, arena);
         }
         mysql_free_result(result);
         if (status != STATUS_OK && is_hidden(connection, error)) {

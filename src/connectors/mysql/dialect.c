@@ -72,6 +72,38 @@ static enum status ask(struct sql_database *self, struct buffer *sql, struct are
     return status;
 }
 
+static enum status list(struct sql_database *self, struct buffer *sql, struct arena *arena,
+                        struct column_list *texts, struct error *error)
+{
+    MYSQL_RES *result = NULL;
+    enum status status = mysql_run_buffer(server_of(self), server_of(self)->control, sql, SQL_LONG,
+                                          ERROR_TARGET_INVALID, &result, error);
+    uint32_t count = status == STATUS_OK ? (uint32_t)mysql_num_rows(result) : 0;
+    const char **copies = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *copies);
+    for (uint32_t i = 0; i < count; i++) {
+        copies[i] = arena_copy_string(arena, mysql_fetch_row(result)[0]);
+    }
+    *texts = (struct column_list){copies, count};
+    mysql_free_result(result);
+    return status;
+}
+
+static bool append_exception(struct buffer *sql, const char *column, enum value_test test)
+{
+    static const char *const conditions[] = {
+        [VALUES_TRUTH] = "%n NOT IN (0, 1)",
+        [VALUES_INT64] = "%n > 9223372036854775807",
+        [VALUES_WITHIN_DAY] = "%n < '00:00:00' OR %n > '24:00:00'",
+        [VALUES_DAYS] = "MONTH(%n) = 0 OR DAYOFMONTH(%n) = 0",
+        [VALUES_FLOAT] = "LENGTH(TRIM(BOTH '0' FROM REPLACE(ABS(%n), '.', ''))) > 15 AND NOT "
+                         "(%n = TRUNCATE(%n, 0) AND ABS(%n) < 9223372036854775807)"};
+    if (test > VALUES_FLOAT || conditions[test] == NULL) {
+        return false;
+    }
+    mysql_append(sql, conditions[test], column, column, column, column);
+    return true;
+}
+
 static enum status describe(struct sql_database *self, const char *name, struct arena *arena,
                             struct sql_table *table, struct error *error)
 {
@@ -146,7 +178,7 @@ static enum status sum(struct sql_database *self, const struct sql_table *table,
     buffer_append_string(&sql, "SELECT CONCAT_WS(' ', COUNT(*), IFNULL(SUM(CAST(CONV(LEFT(h, 16), "
                                "16, 10) AS DECIMAL(20))), 0), IFNULL(SUM(CAST(CONV(RIGHT(h, 16), "
                                "16, 10) AS DECIMAL(20))), 0)) FROM (SELECT HEX(");
-    mysql_undo_append_hash(&sql, summed, count, "t");
+    mysql_undo_append_hash(&sql, server_of(self), summed, count, "t");
     buffer_append_string(&sql, ") AS h FROM ");
     append_table(&sql, self, table->schema->name);
     buffer_append_string(&sql, " AS t) AS k");
@@ -155,6 +187,13 @@ static enum status sum(struct sql_database *self, const struct sql_table *table,
                ? error_set(error, ERROR_TARGET_INVALID, table->schema->name,
                            "the server does not tell the sum of its columns")
                : status;
+}
+
+static void append_names_query(struct buffer *sql, struct sql_database *self)
+{
+    (void)self;
+    buffer_append_string(
+        sql, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()");
 }
 
 const struct sql_dialect mysql_dialect = {
@@ -175,7 +214,11 @@ const struct sql_dialect mysql_dialect = {
     .end = end,
     .run = run,
     .ask = ask,
+    .list = list,
+    .append_exception = append_exception,
+    .append_names_query = append_names_query,
     .describe = describe,
+    .try_value = mysql_try_value,
     .enter_run = enter_run,
     .check_claim = check_claim,
     .silence = silence,

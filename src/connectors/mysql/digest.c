@@ -1,7 +1,8 @@
 /*
  * Digests: what each type's values are as a text, and sums of hashes made by the server. A type
- * that is not here has no text that is known to tell any two values apart. What the server's limits
- * make NULL of is doubtful, as are dates that there are not.
+ * that is not here has no text that is known to tell any two values apart; a server without MD5
+ * makes no sums at all. What the server's limits make NULL of is doubtful, as are dates that there
+ * are not.
  */
 #include "connectors/sql/digest.h"
 #include "connectors/mysql/source.h"
@@ -11,7 +12,9 @@ struct digest_type mysql_digest_type(const struct sql_database *self, const stru
                                      uint32_t number)
 {
     const struct mysql_column *column = &mysql_facts_of(table)->columns[number];
-    (void)self;
+    if (!mysql_has_md5((const struct mysql_database *)self)) {
+        return (struct digest_type){.form = DIGEST_NONE};
+    }
     switch (column->type.format) {
     case MYSQL_AS_INT:
     case MYSQL_AS_UINT:

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "connectors/mysql/finish.h"
 #include "connectors/mysql/objects.h"
+#include "connectors/mysql/translate.h"
 #include <string.h>
 #include <strings.h>
 
@@ -37,9 +38,11 @@ static bool collect_same(struct mysql_finisher *finisher, const struct target_ta
                          const struct mysql_table *facts, struct clauses *clauses)
 {
     struct mysql_definition definition;
-    if (table->same_engine == NULL || table->same_engine->native_sql == NULL ||
-        mysql_definition_read(table->same_engine->native_sql, finisher->arena, &definition) !=
-            STATUS_OK) {
+    struct buffer told = {0}; /* when the table was made */
+    enum status status = mysql_definition_of(finisher->self, table->same_engine, NULL,
+                                             finisher->arena, &definition, &told);
+    buffer_free(&told);
+    if (status != STATUS_OK) {
         return false;
     }
     clauses->texts = definition.clauses;
@@ -65,7 +68,7 @@ static void collect_planned(struct mysql_finisher *finisher, const struct target
             continue;
         }
         buffer_clear(&words);
-        mysql_append_index(&words, index);
+        mysql_layout_append_index(finisher->self, table, &layout, index, &words);
         const char *copy = arena_copy(finisher->arena, words.data, words.length);
         clauses->texts[clauses->count++] = (struct text){copy, words.length};
     }

@@ -150,6 +150,29 @@ static uint32_t column_bytes_max(const struct mysql_database *self)
     return old ? OLD_COLUMN_MAX : INDEX_MAX;
 }
 
+/* So many characters or bytes of a column go into a plain index; 0: all of it. */
+static uint32_t prefix_of(const struct mysql_database *self, const char *words)
+{
+    enum { CHARACTERS = 191, BYTES = 764 }; /* utf8mb4 takes four bytes of each */
+    size_t length = strcspn(words, "( ");
+    uint32_t bytes = measure(self, words).index;
+    if (bytes > 0 && bytes <= column_bytes_max(self)) {
+        return 0;
+    }
+    bool text = length >= 4 && strncasecmp(words + length - 4, "text", 4) == 0;
+    bool blob = length >= 4 && strncasecmp(words + length - 4, "blob", 4) == 0;
+    return text || strncasecmp(words, "varchar", 7) == 0     ? CHARACTERS
+           : blob || strncasecmp(words, "varbinary", 9) == 0 ? BYTES
+                                                             : 0;
+}
+
+/* The bytes of a column in an index; 0: it can't be in one. */
+static uint32_t index_bytes(const struct mysql_database *self, const char *words, enum kind kind)
+{
+    uint32_t prefix = kind == PLAIN ? prefix_of(self, words) : 0;
+    return prefix > 0 ? prefix * character_bytes(words) : measure(self, words).index;
+}
+
 /* Appends why the server would refuse an index over these columns, or nothing. */
 static void find_fault(const struct mysql_database *self, const struct target_table *table,
                        const struct mysql_layout *layout, struct column_list columns,
@@ -168,20 +191,19 @@ static void find_fault(const struct mysql_database *self, const struct target_ta
     for (uint32_t i = 0; i < columns.count; i++) {
         int32_t column = column_of(table, columns.names[i]);
         const char *words = column >= 0 ? layout->types[column] : "int";
-        uint32_t one = measure(self, words).index;
+        uint32_t one = index_bytes(self, words, kind);
         char shown[SQL_SHOWN_BYTES];
-        bool cut = kind == PLAIN && hashes; /* of long columns the beginnings are taken */
-        if (one == 0 && !cut) {
+        if (one == 0) {
             buffer_format(why, "%s is a %.*s, of which the server makes no key",
                           sql_show_name(columns.names[i], shown), (int)strcspn(words, "( "), words);
             return;
         }
-        if (!cut && one > column_bytes_max(self)) {
+        if (one > column_bytes_max(self)) {
             buffer_format(why, "%s may take %u bytes, and the server takes %u of a column",
                           sql_show_name(columns.names[i], shown), one, column_bytes_max(self));
             return;
         }
-        bytes += cut && (one == 0 || one > INDEX_MAX) ? INDEX_MAX : one;
+        bytes += one;
     }
     if (bytes > INDEX_MAX) {
         buffer_format(why, "it may take %u bytes, and the server takes %d", bytes, INDEX_MAX);
@@ -202,14 +224,13 @@ static const char *fault_of(const struct mysql_database *self, const struct targ
 /* ---------------------------------------------------------------- the table */
 
 /* InnoDB can't index a text without a length, nor refer to one. */
-static bool is_indexed(const struct target_table *table, const struct mysql_layout *layout,
-                       const char *name)
+static bool is_indexed(const struct target_table *table, const char *name)
 {
     bool found = mysql_is_in(table->key, name);
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct target_index *index = &table->indexes[i];
-        bool made = index->unique || layout->faults[i] == NULL;
-        found = found || (made && mysql_is_in(index->columns, name));
+        /* of plain ones the beginnings of long texts are enough */
+        found = found || (index->unique && mysql_is_in(index->columns, name));
     }
     for (uint32_t i = 0; i < table->reference_count; i++) {
         found = found || mysql_is_in(table->references[i].columns, name);
@@ -225,7 +246,7 @@ static void choose_types(const struct mysql_database *self, const struct target_
         const struct schema_column *column = &table->columns[i];
         buffer_clear(&words);
         mysql_append_type(&words, self, &column->type, column->collation,
-                          is_indexed(table, layout, column->name));
+                          is_indexed(table, column->name));
         layout->types[i] = arena_copy_string(arena, buffer_string(&words));
     }
     buffer_free(&words);
@@ -238,7 +259,7 @@ static bool may_be_long(const struct target_table *table, const struct mysql_lay
     const char *words = layout->types[column];
     return table->columns[column].type.native == NULL &&
            (strncmp(words, "varchar(", 8) == 0 || strncmp(words, "varbinary(", 10) == 0) &&
-           !is_indexed(table, layout, table->columns[column].name);
+           !is_indexed(table, table->columns[column].name);
 }
 
 static void make_long(struct arena *arena, const struct mysql_layout *layout, uint32_t column)
@@ -301,14 +322,28 @@ struct mysql_layout mysql_layout_make(const struct mysql_database *self,
         .faults = arena_allocate_zeroed(arena, (size_t)table->index_count + 1, sizeof(char *)),
     };
     choose_types(self, table, arena, &layout);
+    fit(self, table, arena, &layout);
     layout.key_fault = fault_of(self, table, &layout, table->key, PRIMARY, arena);
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct target_index *index = &table->indexes[i];
         layout.faults[i] =
             fault_of(self, table, &layout, index->columns, index->unique ? UNIQUE : PLAIN, arena);
     }
-    /* columns of what is left out need no length */
-    choose_types(self, table, arena, &layout);
-    fit(self, table, arena, &layout);
     return layout;
+}
+
+void mysql_layout_append_index(const struct mysql_database *self, const struct target_table *table,
+                               const struct mysql_layout *layout, const struct target_index *index,
+                               struct buffer *sql)
+{
+    mysql_append(sql, "%s%n (", index->unique ? "UNIQUE KEY " : "KEY ", index->name);
+    for (uint32_t i = 0; i < index->columns.count; i++) {
+        int32_t column = column_of(table, index->columns.names[i]);
+        uint32_t prefix = column < 0 || index->unique ? 0 : prefix_of(self, layout->types[column]);
+        mysql_append(sql, "%s%n", i > 0 ? ", " : "", index->columns.names[i]);
+        if (prefix > 0) {
+            buffer_format(sql, "(%u)", prefix);
+        }
+    }
+    buffer_append_byte(sql, ')');
 }

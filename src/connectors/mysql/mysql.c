@@ -68,7 +68,8 @@ static const char *const failpoints[] = {"mysql.before_empty",        "mysql.bef
                                          "mysql.after_rename",        "mysql.before_drop",
                                          "mysql.after_remove_table",  "mysql.before_forget",
                                          "mysql.after_forget",        "mysql.after_sweep",
-                                         "mysql.snapshot_begun",      NULL};
+                                         "mysql.snapshot_begun",      "mysql.before_fill",
+                                         "mysql.after_fill",          NULL};
 
 /* ---------------------------------------------------------------- how to connect */
 
@@ -88,9 +89,10 @@ static const char *keep(const struct mysql_database *self, const char *text)
     return text != NULL ? arena_copy_string(self->arena, text) : NULL;
 }
 
-static enum status choose_settings(struct mysql_database *self, const struct uri *uri,
+static enum status choose_settings(struct mysql_database *self, const struct open_options *open,
                                    struct error *error)
 {
+    const struct uri *uri = open->uri;
     struct mysql_settings *settings = &self->settings;
     const char *socket = uri_parameter(uri, &transhume_connector, "socket");
     const char *ca = uri_parameter(uri, &transhume_connector, "sslrootcert");
@@ -116,7 +118,8 @@ static enum status choose_settings(struct mysql_database *self, const struct uri
     settings->ca = keep(self, ca);
     settings->certificate = keep(self, uri_parameter(uri, &transhume_connector, "sslcert"));
     settings->key = keep(self, uri_parameter(uri, &transhume_connector, "sslkey"));
-    self->sql.schema = keep(self, uri->path);
+    bool chosen = open->schemas.count == 1 && self->mode == OPEN_SOURCE;
+    self->sql.schema = keep(self, chosen ? open->schemas.names[0] : uri->path);
     return STATUS_OK;
 }
 
@@ -267,11 +270,13 @@ static void mysql_close_database(struct database *database)
 }
 
 /* The session begins anew where it was begun before it was known what the server can do. */
-static enum status open_all(struct mysql_database *self, const struct uri *uri, struct error *error)
+static enum status open_all(struct mysql_database *self, const struct open_options *open,
+                            struct error *error)
 {
+    const struct uri *uri = open->uri;
     const char *load = uri_parameter(uri, &transhume_connector, "load");
     self->sql.shown = arena_copy_string(self->arena, uri->shown);
-    if (choose_settings(self, uri, error) != STATUS_OK ||
+    if (choose_settings(self, open, error) != STATUS_OK ||
         mysql_connect(self, &self->control, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -283,7 +288,8 @@ static enum status open_all(struct mysql_database *self, const struct uri *uri, 
                           : arena_format(self->arena, "%s:%u/%s", host,
                                          self->settings.port != 0 ? self->settings.port : 3306u,
                                          self->sql.schema);
-    if (look_at_server(self, load, error) != STATUS_OK) {
+    if (look_at_server(self, load, error) != STATUS_OK ||
+        mysql_choose_databases(self, open, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (!self->statement_log) {
@@ -322,7 +328,7 @@ static enum status mysql_open(const struct open_options *open, struct database *
     self->timeout_ms = open->timeout_ms > 0 ? open->timeout_ms : 30000;
     const char *lock = uri_parameter(open->uri, &transhume_connector, "lock");
     self->lockless = lock != NULL && strcmp(lock, "none") == 0;
-    if (open_all(self, open->uri, error) != STATUS_OK) {
+    if (open_all(self, open, error) != STATUS_OK) {
         mysql_close_database(&self->sql.base);
         return STATUS_FAILED;
     }
@@ -332,8 +338,8 @@ static enum status mysql_open(const struct open_options *open, struct database *
 
 /* What the server says of itself, since it may be reached by several addresses. MariaDB's own
  * number (which old ones lack) tells apart what containers of one name can't. */
-static enum status mysql_identity(struct database *database, struct arena *arena,
-                                  const char **identity, struct error *error)
+enum status mysql_identity_in(struct database *database, const char *schema, struct arena *arena,
+                              const char **identity, struct error *error)
 {
     struct mysql_database *self = mysql_database_of(database);
     bool has_uuid = !self->mariadb && self->version >= 50600;
@@ -354,9 +360,8 @@ static enum status mysql_identity(struct database *database, struct arena *arena
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     MYSQL_ROW own = number != NULL ? mysql_fetch_row(number) : NULL;
     if (row != NULL) {
-        *identity =
-            arena_format(arena, "mysql server %s %s %s%s%s database %s", row[0], row[1], row[2],
-                         own != NULL ? " " : "", own != NULL ? own[1] : "", self->sql.schema);
+        *identity = arena_format(arena, "mysql server %s %s %s%s%s database %s", row[0], row[1],
+                                 row[2], own != NULL ? " " : "", own != NULL ? own[1] : "", schema);
     }
     if (status == STATUS_OK && row == NULL) {
         status =
@@ -365,6 +370,13 @@ static enum status mysql_identity(struct database *database, struct arena *arena
     mysql_free_result(result);
     mysql_free_result(number);
     return status;
+}
+
+static enum status mysql_identity(struct database *database, struct arena *arena,
+                                  const char **identity, struct error *error)
+{
+    return mysql_identity_in(database, mysql_database_of(database)->sql.schema, arena, identity,
+                             error);
 }
 
 const struct connector transhume_connector = {
@@ -377,7 +389,8 @@ const struct connector transhume_connector = {
                     CAPABILITY_SNAPSHOT | CAPABILITY_PROVES_UNCHANGED | CAPABILITY_KEY_ENFORCED |
                     CAPABILITY_SQL_SCHEMA | CAPABILITY_REFERENCES | CAPABILITY_COUNTS_EXACT |
                     CAPABILITY_DEFAULTS | CAPABILITY_NO_SET_DEFAULT | CAPABILITY_COUNTS_KEYED |
-                    CAPABILITY_REFERENCES_ALIKE | CAPABILITY_REFERENCES_INDEXED,
+                    CAPABILITY_REFERENCES_ALIKE | CAPABILITY_REFERENCES_INDEXED |
+                    CAPABILITY_SCHEMAS,
     .guarantee = GUARANTEE_EXACTLY_ONCE,
     .options = options,
     .option_count = sizeof options / sizeof options[0],

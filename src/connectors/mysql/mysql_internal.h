@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "connectors/connector.h"
 #include "connectors/sql/database.h"
+#include "connectors/sql/place.h"
 #include "connectors/sql/vigil.h"
 #include <mysql.h>
 #include <pthread.h>
@@ -52,6 +53,7 @@ struct mysql_database {
     struct sql_database sql;
     struct arena *arena; /* lives as long as the instance; control thread only */
     enum open_mode mode;
+    struct schema_scope elsewhere; /* target: databases of its source that are not its own */
     struct mysql_settings settings;
     int64_t timeout_ms;
     bool mariadb;              /* else MySQL */
@@ -74,6 +76,7 @@ struct mysql_database {
     pthread_mutex_t slicer_lock;
     struct mysql_catalog *catalog; /* source; read at first use */
     struct mysql_look *seen;       /* target: by the last inspect; NULL: nothing */
+    struct column_list collations; /* target: sorted; none: not read (mysql_read_collations) */
     struct mysql_rights *rights;   /* target: of the account, in seen_arena; NULL: not read */
     struct arena *seen_arena;
     MYSQL *lock;            /* target: holds the lock of `locked_run` as long as it lives */
@@ -85,6 +88,12 @@ struct mysql_database {
 static inline bool mysql_has_windows(const struct mysql_database *self)
 {
     return self->version >= (self->mariadb ? 100200u : 80000u);
+}
+
+/* Since 9.6 MySQL has it as a component, which an administrator may or may not install. */
+static inline bool mysql_has_md5(const struct mysql_database *self)
+{
+    return self->mariadb || self->version < 90600u;
 }
 
 static inline struct mysql_database *mysql_database_of(struct database *self)
@@ -251,6 +260,19 @@ bool mysql_is_of_record(unsigned number, const char *words, enum error_code *cod
 /* The connection broke, or its session is being ended. */
 bool mysql_is_lost(unsigned number);
 
+/* ---------------------------------------------------------------- scope.c */
+
+/* The databases that are meant, by `open`. */
+enum status mysql_choose_databases(struct mysql_database *self, const struct open_options *open,
+                                   struct error *error) MUST_USE;
+/* catalog_functions: a target only takes note of them. */
+enum status mysql_use_scope(struct database *database, const struct schema_scope *scope,
+                            struct error *error);
+enum status mysql_identity_in(struct database *database, const char *schema, struct arena *arena,
+                              const char **identity, struct error *error);
+/* Target: the other database that its source means by a name; NULL: none. */
+const char *mysql_database_elsewhere(const struct mysql_database *self, const char *table);
+
 /* ---------------------------------------------------------------- quote.c */
 
 /* `name` and 'text' with what is special in them escaped: the only ways into SQL for names and
@@ -278,7 +300,7 @@ void mysql_append_filled(struct buffer *out, const char *sql, const char *first,
 
 /* ---------------------------------------------------------------- types.c */
 
-enum { MYSQL_TYPE_COUNT = 34 };
+enum { MYSQL_TYPE_COUNT = 35 };
 extern const struct type_mapping mysql_types[MYSQL_TYPE_COUNT];
 extern const char *const mysql_native_names[];
 

@@ -89,9 +89,9 @@ enum status mysql_normal_form_in_column(struct database *database, uint32_t clas
     case MYSQL_AS_LABEL:
         return as_text(class, cell, arena, normal, error);
     case MYSQL_AS_JSON:
-        return sql_json_in_column(cell,
-                                  (class & CLASS_REPEATS) != 0 ? SQL_JSON_REPEATS : SQL_JSON_VALUES,
-                                  arena, normal, error);
+        return sql_json_in_column(
+            cell, (class & CLASS_REPEATS) != 0 ? SQL_JSON_REPEATS : SQL_JSON_NUMBERS, arena, normal,
+            error);
     default:
         break;
     }

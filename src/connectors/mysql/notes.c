@@ -120,12 +120,21 @@ static void append_prefix(const char *kind, const char *run_id, char prefix[SQL_
     snprintf(prefix, SQL_OWN_NAME_BYTES, "_transhume_%s_%.26s_", kind, run_id);
 }
 
+/* The hash in 13 digits of base 36: a table that is renamed takes along constraints that are named
+ * after it ("…_ibfk_1"), and MySQL refuses it if one of these gets longer than 64 characters. */
 void mysql_own_name(const struct mysql_database *self, const char *kind, const char *table,
                     char name[SQL_OWN_NAME_BYTES])
 {
-    char prefix[SQL_OWN_NAME_BYTES];
-    append_prefix(kind, self->sql.run_id != NULL ? self->sql.run_id : "", prefix);
-    sql_own_name(prefix, table, name);
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+    enum { DIGITS = 13 };
+    uint64_t hash = sql_name_hash(table);
+    append_prefix(kind, self->sql.run_id != NULL ? self->sql.run_id : "", name);
+    size_t length = strlen(name);
+    for (int i = 0; i < DIGITS; i++) {
+        name[length++] = digits[hash % 36];
+        hash /= 36;
+    }
+    name[length] = '\0';
 }
 
 void mysql_append_key_table(struct buffer *sql, const struct mysql_database *self,
@@ -151,7 +160,8 @@ enum status mysql_list_own(struct mysql_database *self, MYSQL *connection, const
 
 static bool is_of_run(const char *table, const char *run_id)
 {
-    static const char *const kinds[] = {MYSQL_OWN_KEYS, MYSQL_OWN_DROPPED, MYSQL_OWN_UNDO};
+    static const char *const kinds[] = {MYSQL_OWN_KEYS, MYSQL_OWN_DROPPED, MYSQL_OWN_UNDO,
+                                        MYSQL_OWN_LATER};
     bool found = run_id == NULL;
     for (size_t i = 0; !found && i < sizeof kinds / sizeof kinds[0]; i++) {
         char prefix[SQL_OWN_NAME_BYTES];

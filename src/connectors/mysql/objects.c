@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/statement.h"
+#include "connectors/mysql/translate.h"
 #include "connectors/sql/builders.h"
 #include <string.h>
 
@@ -97,7 +98,7 @@ static enum status set_session(struct maker *maker, const char *settings, size_t
     if (status != STATUS_OK || length == 0) {
         return status;
     }
-    buffer_append(&sql, settings, length);
+    mysql_append_settings(&sql, maker->self, settings, length);
     return send(maker, &sql, problem);
 }
 
@@ -210,6 +211,7 @@ static enum status make(struct maker *maker, const struct schema_object *object,
     const bool event = strcmp(object->what, "event") == 0;
     const struct text enabled = event ? mysql_enabled(statement) : (struct text){statement, 0};
     struct buffer made = {0};
+    struct buffer translated = {0};
     if (is_detail(object) ? !mysql_sets(statement, object->name)
                           : !mysql_makes(statement, object->what, object->name)) {
         return error_set(problem, ERROR_TARGET_SCHEMA, object->name,
@@ -217,8 +219,11 @@ static enum status make(struct maker *maker, const struct schema_object *object,
     }
     enum status status = set_session(maker, settings, length, problem);
     append_without(&made, statement, enabled, "DISABLE");
-    status = status == STATUS_OK ? create(maker, object, buffer_string(&made), problem) : status;
+    mysql_append_translated(&translated, maker->self, buffer_string(&made));
+    status =
+        status == STATUS_OK ? create(maker, object, buffer_string(&translated), problem) : status;
     buffer_free(&made);
+    buffer_free(&translated);
     if (status == STATUS_OK && enabled.length > 0) {
         tell_disabled(object);
     }
@@ -463,8 +468,14 @@ enum status mysql_objects_make(struct mysql_database *self, const struct target_
     if (!any) {
         return STATUS_OK;
     }
+    MYSQL *connection = NULL;
+    enum status status = mysql_control(self, &connection, error);
+    status = status == STATUS_OK ? mysql_read_collations(self, connection, error) : status;
+    if (status != STATUS_OK) {
+        return status;
+    }
     maker.arena = arena_create(0);
-    enum status status = persist(&maker);
+    status = persist(&maker);
     arena_destroy(maker.arena);
     return status;
 }

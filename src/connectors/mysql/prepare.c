@@ -8,13 +8,17 @@
 #include "connectors/mysql/crew.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/rebuild.h"
-#include "connectors/mysql/statement.h"
+#include "connectors/mysql/translate.h"
 #include "connectors/sql/finding.h"
 #include <string.h>
 #include <strings.h>
 
 /* Errors of a definition that this server does not understand (another version, another brand). */
-static const unsigned foreign[] = {1273, 1115, 4161, 1286, 1478, 1064, 1231, 1901, 1911, 3780};
+static const unsigned foreign[] = {
+    1064, 1115, 1231, 1273, 1286, 1305, 1478, 1901, 1911, 4161, /* words, sets, engines, options */
+    1067, 1101,                                                 /* of defaults */
+    1071, 1170, 3780,                                           /* of keys */
+    3102, 3109, 3763, 3770, 3814, 3815, 3818}; /* of expressions: generated, default, check */
 
 /* The one column that the server may number, which needs a key that begins with it. */
 static bool counts(const struct target_table *table, const struct schema_column *column)
@@ -49,12 +53,36 @@ static void append_value(struct buffer *sql, const struct schema_column *column)
     }
 }
 
+/* The words of strftime as those of date_format, which knows no milliseconds: they get six digits.
+ */
+static void append_clock_text(struct buffer *sql, const char *format)
+{
+    struct buffer pattern = {0};
+    for (; *format != '\0'; format++) {
+        if (*format != '%') {
+            buffer_append_byte(&pattern, *format);
+            continue;
+        }
+        format++;
+        buffer_append_string(&pattern, "%");
+        buffer_append_string(&pattern, *format == 'M' ? "i" : *format == 'f' ? "s.%f" : "");
+        if (strchr("Mf", *format) == NULL) {
+            buffer_append_byte(&pattern, *format);
+        }
+    }
+    buffer_append_string(sql, "date_format(utc_timestamp(3), ");
+    mysql_append_string(sql, buffer_string(&pattern));
+    buffer_append_byte(sql, ')');
+    buffer_free(&pattern);
+}
+
 /* Of another engine. MySQL wants a default that is no literal, and any of a long text, as an
  * expression; servers before those know neither. */
 static void append_default(struct buffer *sql, const struct mysql_database *self,
                            const struct schema_column *column)
 {
     bool as_text = column->type.kind == VALUE_TEXT;
+    bool in_utc = column->default_value != NULL || column->type.zoned;
     if (column->default_kind == SCHEMA_DEFAULT_NONE) {
         return;
     }
@@ -67,13 +95,16 @@ static void append_default(struct buffer *sql, const struct mysql_database *self
     buffer_append_string(sql, " DEFAULT (");
     if (column->default_kind == SCHEMA_DEFAULT_VALUE) {
         append_value(sql, column);
+    } else if (column->default_kind == SCHEMA_DEFAULT_CLOCK_TEXT) {
+        append_clock_text(sql, column->default_value);
     } else if (column->default_kind == SCHEMA_DEFAULT_TODAY) {
-        buffer_append_string(sql,
-                             as_text ? "date_format(utc_timestamp(), '%Y-%m-%d')" : "curdate()");
+        buffer_append_string(sql, as_text  ? "date_format(utc_timestamp(), '%Y-%m-%d')"
+                                  : in_utc ? "utc_date()"
+                                           : "curdate()");
     } else if (as_text) {
         buffer_append_string(sql, "date_format(utc_timestamp(), '%Y-%m-%d %H:%i:%s')");
     } else {
-        buffer_append_string(sql, column->type.zoned ? "utc_timestamp(6)" : "current_timestamp(6)");
+        buffer_append_string(sql, in_utc ? "utc_timestamp(6)" : "current_timestamp(6)");
     }
     buffer_append_byte(sql, ')');
 }
@@ -86,7 +117,7 @@ static void append_column(struct buffer *sql, const struct mysql_database *self,
     if (counts(table, column)) {
         buffer_append_string(sql, " AUTO_INCREMENT");
     } else if (column->default_text != NULL && column->generated == GENERATED_NO) {
-        buffer_format(sql, " DEFAULT %s", column->default_text);
+        mysql_append_default(sql, self, column->default_text, type);
     } else {
         append_default(sql, self, column);
     }
@@ -103,13 +134,6 @@ static void append_mark(struct buffer *sql, const struct mysql_database *self)
     buffer_append_string(sql, " COMMENT=");
     mysql_append_string(sql, buffer_string(&mark));
     buffer_free(&mark);
-}
-
-void mysql_append_index(struct buffer *sql, const struct target_index *index)
-{
-    mysql_append(sql, "%s%n (", index->unique ? "UNIQUE KEY " : "KEY ", index->name);
-    mysql_append_names(sql, NULL, index->columns);
-    buffer_append_byte(sql, ')');
 }
 
 /* Unique indexes refuse records one by one; made after the load they would refuse all of them. */
@@ -129,7 +153,7 @@ static void append_planned(struct buffer *sql, const struct mysql_database *self
     for (uint32_t i = 0; i < table->index_count; i++) {
         if (table->indexes[i].unique) {
             buffer_append_string(sql, ", ");
-            mysql_append_index(sql, &table->indexes[i]);
+            mysql_layout_append_index(self, table, layout, &table->indexes[i], sql);
         }
     }
     buffer_format(sql, ") ENGINE=InnoDB%s ROW_FORMAT=DYNAMIC", mysql_text_collation(self));
@@ -220,35 +244,14 @@ static void append_clauses(struct buffer *sql, const struct mysql_definition *de
     }
 }
 
-/* A default may be a sequence's next number, told with the name of the source's database. */
-static const char *moved_statement(const struct mysql_database *self, const char *from,
-                                   struct arena *arena, const char *statement)
+static void append_same(struct buffer *sql, const struct mysql_database *self,
+                        const struct target_table *table, const struct mysql_definition *definition)
 {
-    struct buffer moved = {0};
-    if (statement == NULL || from == NULL || strcmp(from, self->sql.schema) == 0) {
-        return statement;
-    }
-    mysql_append_moved(&moved, statement, from, self->sql.schema);
-    const char *copy = arena_copy_string(arena, buffer_string(&moved));
-    buffer_free(&moved);
-    return copy;
-}
-
-/* False: the source's statement is none that can be taken over. */
-static bool append_same(struct buffer *sql, const struct mysql_database *self,
-                        const struct target_table *table, const char *from, struct arena *arena)
-{
-    struct mysql_definition definition;
-    const char *statement = moved_statement(self, from, arena, table->same_engine->native_sql);
-    if (statement == NULL || mysql_definition_read(statement, arena, &definition) != STATUS_OK) {
-        return false;
-    }
     mysql_append(sql, "CREATE TABLE %t (", &self->sql, table->name);
-    append_clauses(sql, &definition, table);
+    append_clauses(sql, definition, table);
     buffer_append_byte(sql, ')');
     append_mark(sql, self);
-    append_options(sql, &definition.options);
-    return true;
+    append_options(sql, &definition->options);
 }
 
 /* ---------------------------------------------------------------- making */
@@ -274,16 +277,60 @@ static bool is_foreign(MYSQL *connection)
     return false;
 }
 
+static void warn_each(const char *table, struct buffer *notes)
+{
+    for (const char *line = buffer_string(notes), *end; (end = strchr(line, '\n')) != NULL;
+         line = end + 1) {
+        const char *words = line + strcspn(line, "\t") + 1;
+        log_write(LOG_WARNING, "%s: %.*s", table, (int)(end - words), words);
+    }
+    buffer_free(notes);
+}
+
+/* As the source has it, or without its checks. STATUS_END: the server takes neither, and `problem`
+ * says why. */
+static enum status create_same(struct mysql_database *self, MYSQL *connection,
+                               const struct target_table *table, const char *from,
+                               struct arena *arena, struct error *problem, struct error *error)
+{
+    struct mysql_definition definition;
+    struct buffer sql = {0};
+    struct buffer notes = {0};
+    enum status status =
+        mysql_definition_of(self, table->same_engine, from, arena, &definition, &notes);
+    buffer_clear(&notes); /* told before */
+    for (bool again = status == STATUS_OK; again;) {
+        append_same(&sql, self, table, &definition);
+        status = run(self, connection, &sql, table->name, problem);
+        again = status != STATUS_OK && is_foreign(connection) &&
+                mysql_definition_drop_checks(&definition, &notes);
+    }
+    if (status == STATUS_OK) {
+        warn_each(table->name, &notes);
+    } else if (status == STATUS_FAILED && is_foreign(connection)) {
+        status = STATUS_END;
+    } else if (status == STATUS_FAILED) {
+        error_copy(error, problem);
+    }
+    buffer_free(&notes);
+    return status;
+}
+
 static enum status create(struct mysql_database *self, MYSQL *connection,
                           const struct target_table *table, const char *from, struct arena *arena,
                           struct error *error)
 {
     struct buffer sql = {0};
-    if (table->same_engine != NULL && append_same(&sql, self, table, from, arena)) {
-        enum status status = run(self, connection, &sql, table->name, error);
-        if (status == STATUS_OK || !is_foreign(connection)) {
+    struct error problem = {0};
+    if (table->same_engine != NULL) {
+        enum status status = create_same(self, connection, table, from, arena, &problem, error);
+        if (status != STATUS_END) {
             return status;
         }
+        log_write(LOG_WARNING,
+                  "%s: it is made from its columns, keys and indexes, and nothing else of its "
+                  "definition: %s",
+                  table->name, problem.message);
     }
     const struct mysql_layout layout = mysql_layout_make(self, table, arena);
     warn_of_left_out(table, &layout);
@@ -416,13 +463,36 @@ static enum status make(void *context, MYSQL *connection, struct arena *arena, u
     return failpoint_hit("mysql.after_table", error);
 }
 
+/* What the server will have otherwise than the source. */
+static enum status tell_changes(struct preparing *preparing, struct error *error)
+{
+    const struct schema *objects = preparing->request->objects;
+    const struct target_table **tables =
+        arena_allocate_zeroed(preparing->arena, preparing->missing_count, sizeof *tables);
+    struct buffer lines = {0};
+    for (uint32_t i = 0; i < preparing->missing_count; i++) {
+        tables[i] = &preparing->request->tables[preparing->missing[i]];
+    }
+    enum status status =
+        mysql_list_changes(preparing->self, preparing->connection, tables, preparing->missing_count,
+                           objects != NULL ? objects->settings : NULL, &lines, error);
+    for (const char *line = buffer_string(&lines), *end; (end = strchr(line, '\n')) != NULL;
+         line = end + 1) {
+        const char *words = line + strcspn(line, "\t") + 1;
+        log_write(LOG_WARNING, "%.*s", (int)(end - words), words);
+    }
+    buffer_free(&lines);
+    return status;
+}
+
 static enum status make_missing(struct preparing *preparing, struct error *error)
 {
     struct mysql_crew crew = {.self = preparing->self};
     if (preparing->missing_count == 0) {
         return STATUS_OK;
     }
-    enum status status = note(preparing, MYSQL_INTENDED, error);
+    enum status status = tell_changes(preparing, error);
+    status = status == STATUS_OK ? note(preparing, MYSQL_INTENDED, error) : status;
     status = status == STATUS_OK ? mysql_control(preparing->self, &preparing->connection, error)
                                  : status; /* note may have made it anew */
     status = status == STATUS_OK ? mysql_crew_run(&crew, preparing->connection,

@@ -53,7 +53,8 @@ void mysql_append_bytes(struct buffer *out, const void *bytes, size_t length)
 
 void mysql_append_table(struct buffer *out, const struct mysql_database *self, const char *name)
 {
-    mysql_append(out, "%n.%n", self->sql.schema, name);
+    const struct sql_place place = sql_place_of(&self->sql, name);
+    mysql_append(out, "%n.%n", place.schema, place.name);
 }
 
 void mysql_append_match(struct buffer *out, struct column_list names, const char *left,

@@ -233,6 +233,7 @@ static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
 }
 
 const struct source_functions mysql_source_functions = {
+    .holds = sql_holds,
     .hold = sql_hold,
     .snapshot = mysql_snapshot,
     .tell_lacking = mysql_tell_lacking,

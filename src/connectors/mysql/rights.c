@@ -68,9 +68,8 @@ static unsigned granted_for(const struct mysql_rights *rights, const char *name,
 
 /* ---------------------------------------------------------------- what is known */
 
-/* Has the session a role, or has everybody something? What such a statement fails with is that the
- * server knows no roles. */
-static bool has_others(struct mysql_database *self, MYSQL *connection)
+/* What such a statement fails with is that the server knows no roles. */
+bool mysql_has_other_rights(struct mysql_database *self, MYSQL *connection)
 {
     static const char *const statements[] = {
         "SELECT 1 FROM DUAL WHERE CURRENT_ROLE() IS NOT NULL AND CURRENT_ROLE() <> 'NONE'",
@@ -106,7 +105,7 @@ static enum status read_rights(struct mysql_database *self, MYSQL *connection, s
     }
     /* an account that the server knows has USAGE at least */
     rights->known = rights->granted != NULL && mysql_num_rows(rights->granted) > 0 &&
-                    !has_others(self, connection);
+                    !mysql_has_other_rights(self, connection);
     self->rights = rights;
     return STATUS_OK;
 }

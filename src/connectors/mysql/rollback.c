@@ -1,6 +1,7 @@
 /* Taking a run's records back, table by table. What is asked of undo tables stands in target.h. */
 #include "connectors/mysql/rollback.h"
 #include "base/failpoint.h"
+#include "connectors/mysql/later.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/sql/rollback.h"
 #include <string.h>
@@ -148,6 +149,7 @@ enum status mysql_undo_table(struct sql_database *database, const struct target_
 const struct rollback_functions mysql_rollback_functions = {
     .can_undo = can_undo,
     .undo = sql_undo,
+    .loosen = mysql_later_loosen,
     .undo_deleted = sql_undo_deleted,
     .sum_columns = sql_sum_columns,
     .find_foreign = sql_find_foreign,

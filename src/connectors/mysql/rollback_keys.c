@@ -35,12 +35,12 @@ static void append_on(struct buffer *sql, const struct mysql_undoing *undoing, c
 
 static void append_hash(struct buffer *sql, const struct mysql_undoing *undoing)
 {
-    mysql_undo_append_hash(sql, undoing->columns, undoing->column_count, "t");
+    mysql_undo_append_hash(sql, undoing->self, undoing->columns, undoing->column_count, "t");
 }
 
 static void append_image_hash(struct buffer *sql, const struct mysql_undoing *undoing)
 {
-    mysql_undo_append_hash(sql, undoing->columns, undoing->column_count, "u");
+    mysql_undo_append_hash(sql, undoing->self, undoing->columns, undoing->column_count, "u");
 }
 
 /* Its record is not yet what it was. */

@@ -286,8 +286,13 @@ static int64_t transactions_so_far(struct mysql_database *self, MYSQL *connectio
         return -1;
     }
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.tables WHERE engine <> "
-                               "'InnoDB' AND table_type = 'BASE TABLE' AND table_schema = ");
+                               "'InnoDB' AND table_type = 'BASE TABLE' AND table_schema IN (");
     mysql_append_string(&sql, self->sql.schema);
+    for (uint32_t i = 0; i < self->sql.base.scope.others.count; i++) {
+        buffer_append_string(&sql, ", ");
+        mysql_append_string(&sql, self->sql.base.scope.others.names[i]);
+    }
+    buffer_append_byte(&sql, ')');
     if (mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, -1, &others, NULL) !=
             STATUS_OK ||
         others != 0) {

@@ -56,8 +56,7 @@ static bool begins_comment(const char *at, const char *end)
            (left > 2 && memcmp(at, "--", 2) == 0 && isspace((unsigned char)at[2]));
 }
 
-/* The piece that begins at `at`, which is before the end. */
-static struct text piece_at(const char *at, const char *end)
+struct text mysql_piece_at(const char *at, const char *end)
 {
     const char *behind = at + 1;
     if (is_quote(*at)) {
@@ -72,7 +71,7 @@ static struct text piece_at(const char *at, const char *end)
     return (struct text){at, (size_t)(behind - at)};
 }
 
-static bool is_word(struct text piece, const char *word)
+bool mysql_is_word(struct text piece, const char *word)
 {
     return piece.length == strlen(word) && strncasecmp(piece.data, word, piece.length) == 0;
 }
@@ -82,8 +81,8 @@ void mysql_drop_counter(char *statement)
     const char *end = statement + strlen(statement);
     char *found = NULL;
     for (struct text piece = {statement, 0}; piece.data < end; piece.data += piece.length) {
-        piece = piece_at(piece.data, end);
-        if (is_word(piece, "AUTO_INCREMENT") && piece.data[piece.length] == '=' &&
+        piece = mysql_piece_at(piece.data, end);
+        if (mysql_is_word(piece, "AUTO_INCREMENT") && piece.data[piece.length] == '=' &&
             piece.data > statement && piece.data[-1] == ' ') {
             found = statement + (piece.data - statement) - 1;
         }
@@ -100,12 +99,12 @@ static struct text find_word(const char *statement, const char *word, const char
 {
     const char *end = statement + strlen(statement);
     for (struct text piece = {statement, 0}; piece.data < end; piece.data += piece.length) {
-        piece = piece_at(piece.data, end);
-        if (is_word(piece, word)) {
+        piece = mysql_piece_at(piece.data, end);
+        if (mysql_is_word(piece, word)) {
             return piece;
         }
         for (size_t i = 0; before[i] != NULL; i++) {
-            if (is_word(piece, before[i])) {
+            if (mysql_is_word(piece, before[i])) {
                 return (struct text){piece.data, 0};
             }
         }
@@ -125,7 +124,7 @@ struct text mysql_definer(const char *statement)
     }
     do { /* `user`, then `host` */
         at++;
-        at = at < end ? at + piece_at(at, end).length : end;
+        at = at < end ? at + mysql_piece_at(at, end).length : end;
     } while (*at == '@');
     at += strspn(at, " ");
     return (struct text){word.data, (size_t)(at - word.data)};
@@ -134,7 +133,7 @@ struct text mysql_definer(const char *statement)
 static struct text next_piece(struct text piece, const char *end)
 {
     const char *at = piece.data + piece.length;
-    return at < end ? piece_at(at, end) : (struct text){end, 0};
+    return at < end ? mysql_piece_at(at, end) : (struct text){end, 0};
 }
 
 /* Behind blanks and comments; empty: there is none. */
@@ -156,8 +155,8 @@ struct text mysql_enabled(const char *statement)
     const struct text disabled = find_word(statement, "DISABLE", before);
     const struct text on = next_word(disabled, end);
     const struct text where = next_word(on, end);
-    if (disabled.length == 0 || !is_word(on, "ON") ||
-        (!is_word(where, "SLAVE") && !is_word(where, "REPLICA"))) {
+    if (disabled.length == 0 || !mysql_is_word(on, "ON") ||
+        (!mysql_is_word(where, "SLAVE") && !mysql_is_word(where, "REPLICA"))) {
         return enabled;
     }
     return (struct text){disabled.data, (size_t)(where.data + where.length - disabled.data)};
@@ -189,7 +188,7 @@ static bool is_called(struct text piece, const char *name)
 static struct text database_behind(struct text word, const char *end)
 {
     struct text name = next_word(word, end);
-    if (is_word(name, "IF")) {
+    if (mysql_is_word(name, "IF")) {
         name = next_word(next_word(next_word(name, end), end), end);
     }
     const struct text point = next_word(name, end);
@@ -238,12 +237,13 @@ static void step(struct place *place, struct text piece)
         place->selects <<= 1;
         return;
     }
-    place->table = is_word(piece, "JOIN") || is_word(piece, "STRAIGHT_JOIN") ||
-                   is_word(piece, "VIEW") || (is_word(piece, "FROM") && (place->selects & 1) != 0);
+    place->table = mysql_is_word(piece, "JOIN") || mysql_is_word(piece, "STRAIGHT_JOIN") ||
+                   mysql_is_word(piece, "VIEW") ||
+                   (mysql_is_word(piece, "FROM") && (place->selects & 1) != 0);
     if (letter == ')') {
         place->selects >>= 1;
     }
-    place->selects |= is_word(piece, "SELECT");
+    place->selects |= mysql_is_word(piece, "SELECT");
 }
 
 struct moving {
@@ -260,7 +260,7 @@ static bool is_database(const struct moving *moving, struct text piece)
 static bool is_ambiguous(const struct moving *moving, const char *statement)
 {
     for (struct text piece = {statement, 0}; piece.data < moving->end; piece.data += piece.length) {
-        piece = piece_at(piece.data, moving->end);
+        piece = mysql_piece_at(piece.data, moving->end);
         const char *behind = piece.data + piece.length;
         if (is_database(moving, piece) && (behind == moving->end || *behind != '.')) {
             return true;
@@ -289,7 +289,7 @@ static bool is_certain(const struct moving *moving, const char *statement, struc
     if (name >= moving->end) {
         return false;
     }
-    const char *behind = name + piece_at(name, moving->end).length;
+    const char *behind = name + mysql_piece_at(name, moving->end).length;
     return (behind < moving->end && (*behind == '(' || *behind == '.')) ||
            is_of_sequence(statement, piece.data);
 }
@@ -304,7 +304,7 @@ void mysql_append_moved(struct buffer *out, const char *statement, const char *f
     char before = '\0';
     buffer_append(out, statement, (size_t)(begin - statement));
     for (struct text piece = {begin, 0}; piece.data < moving.end; piece.data += piece.length) {
-        piece = piece_at(piece.data, moving.end);
+        piece = mysql_piece_at(piece.data, moving.end);
         const char *behind = piece.data + piece.length;
         if (before != '.' && behind < moving.end && *behind == '.' && is_database(&moving, piece) &&
             (!ambiguous || place.table || is_certain(&moving, statement, piece))) {
@@ -324,16 +324,16 @@ static struct text kind_behind(struct text create, const char *end)
 {
     const struct text definer = mysql_definer(create.data);
     struct text word = next_word(create, end);
-    if (is_word(word, "ALGORITHM")) { /* = UNDEFINED */
+    if (mysql_is_word(word, "ALGORITHM")) { /* = UNDEFINED */
         word = next_word(next_word(next_word(word, end), end), end);
     }
     if (definer.length > 0 && word.data == definer.data) {
         word = next_word(definer, end);
     }
-    if (is_word(word, "SQL")) { /* SECURITY DEFINER */
+    if (mysql_is_word(word, "SQL")) { /* SECURITY DEFINER */
         word = next_word(next_word(next_word(word, end), end), end);
     }
-    return is_word(word, "AGGREGATE") ? next_word(word, end) : word;
+    return mysql_is_word(word, "AGGREGATE") ? next_word(word, end) : word;
 }
 
 /* "package body": the piece behind it. */
@@ -367,21 +367,21 @@ static bool has_comment(const char *from, const char *to, bool harmless_too)
 /* TRIGGER [IF NOT EXISTS] [database.]name */
 static bool names_trigger(struct text word, const char *end, const char *name)
 {
-    for (int i = 0; i < 3 && is_word(word, i == 0 ? "IF" : i == 1 ? "NOT" : "EXISTS"); i++) {
+    for (int i = 0; i < 3 && mysql_is_word(word, i == 0 ? "IF" : i == 1 ? "NOT" : "EXISTS"); i++) {
         word = next_word(word, end);
     }
     const struct text behind = next_word(word, end);
-    return is_called(is_word(behind, ".") ? next_word(behind, end) : word, name);
+    return is_called(mysql_is_word(behind, ".") ? next_word(behind, end) : word, name);
 }
 
 bool mysql_makes(const char *statement, const char *what, const char *name)
 {
     const char *end = statement + strlen(statement);
     const struct text create =
-        *statement != '\0' ? piece_at(statement, end) : (struct text){end, 0};
+        *statement != '\0' ? mysql_piece_at(statement, end) : (struct text){end, 0};
     struct text word = kind_behind(create, end);
     bool trigger = strcmp(what, "trigger") == 0;
-    if (!is_word(create, "CREATE") || !pass_kind(&word, what, end) ||
+    if (!mysql_is_word(create, "CREATE") || !pass_kind(&word, what, end) ||
         has_comment(statement, word.data, !trigger)) {
         return false;
     }
@@ -389,11 +389,11 @@ bool mysql_makes(const char *statement, const char *what, const char *name)
         return names_trigger(word, end, name);
     }
     const struct text behind = next_word(word, end);
-    if (!is_called(word, name) || is_word(behind, ".")) {
+    if (!is_called(word, name) || mysql_is_word(behind, ".")) {
         return false;
     }
     if (strcmp(what, "procedure") == 0 || strcmp(what, "function") == 0) {
-        return is_word(behind, "("); /* else it may be a library's */
+        return mysql_is_word(behind, "("); /* else it may be a library's */
     }
     static const char *const before[] = {"DO", NULL};
     return strcmp(what, "event") != 0 || mysql_enabled(statement).length > 0 ||
@@ -423,7 +423,7 @@ bool mysql_sets(const char *statement, const char *name)
     if (!pass(&at, "DO SETVAL(") || *at != '`') {
         return false;
     }
-    const struct text sequence = piece_at(at, end);
+    const struct text sequence = mysql_piece_at(at, end);
     at += sequence.length;
     return is_called(sequence, name) && pass(&at, ", ") && pass_number(&at) && pass(&at, ", 0, ") &&
            pass_number(&at) && strcmp(at, ")") == 0;

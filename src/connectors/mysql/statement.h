@@ -8,6 +8,11 @@
 
 /* Behind a quoted piece that begins at `at`. */
 const char *mysql_skip_quoted(const char *at, const char *end);
+/* The piece that begins at `at`, which is before the end: a text in quotes, a comment, a word, or a
+ * single character. */
+struct text mysql_piece_at(const char *at, const char *end);
+/* In any case of letters. */
+bool mysql_is_word(struct text piece, const char *word);
 /* " AUTO_INCREMENT=17" behind the last parenthesis is no part of a table's definition. */
 void mysql_drop_counter(char *statement);
 /* "DEFINER=`user`@`host` " of a statement that makes something; empty: it has none. */

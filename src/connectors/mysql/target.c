@@ -1,10 +1,11 @@
 /* MySQL and MariaDB as a target: transactions of the control thread, looking at tables, counting.
  */
-#include "connectors/mysql/target.h"
 #include "connectors/mysql/crew.h"
+#include "connectors/mysql/later.h"
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/orphans.h"
 #include "connectors/mysql/rebuild.h"
+#include "connectors/sql/check.h"
 #include "connectors/sql/finding.h"
 #include <string.h>
 
@@ -206,8 +207,12 @@ const struct target_functions mysql_target_functions = {
     .forget_run = mysql_forget_run,
     .tidy = mysql_tidy,
     .empty = sql_empty,
+    .names = sql_names,
+    .try_open = sql_try_open,
+    .try_value = sql_try_value,
     .inspect = target_inspect,
     .check_table = mysql_check_table,
+    .tell_changed = mysql_tell_changed,
     .caveats = target_caveats,
     .foretell = mysql_foretell,
     .prepare = mysql_prepare,
@@ -218,10 +223,13 @@ const struct target_functions mysql_target_functions = {
     .poll = mysql_writer_poll,
     .commit = mysql_writer_commit,
     .chunk_abandon = mysql_writer_chunk_abandon,
+    .later_prepare = mysql_later_prepare,
+    .later_fill = mysql_later_fill,
     .after_load = mysql_after_load,
     .fetch = sql_fetch,
     .delete_records = sql_delete_records,
     .tell_partnerless = mysql_tell_partnerless,
+    .highest_key = sql_highest_key,
     .count = target_count,
     .tell_orphans = sql_orphans_tell,
     .normal_form = target_normal_form,

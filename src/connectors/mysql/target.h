@@ -35,6 +35,9 @@ enum status mysql_target_describe(struct mysql_database *self, MYSQL *connection
                                   struct error *error) MUST_USE;
 
 /* check.c */
+enum status mysql_tell_changed(struct database *database, const struct target_table *tables,
+                               uint32_t table_count, const struct schema *objects,
+                               struct buffer *out, struct error *error);
 enum status mysql_check_table(struct database *self, const struct check_request *request,
                               struct buffer *out, struct error *error);
 /* rights.c: a line for what the account may not do that the table takes; nothing where that can't
@@ -46,8 +49,6 @@ void mysql_rights_free(struct mysql_rights *rights); /* what is not in an arena;
 /* prepare.c */
 enum status mysql_prepare(struct database *self, const struct prepare_request *request,
                           struct error *error);
-/* "KEY `name` (…)" */
-void mysql_append_index(struct buffer *sql, const struct target_index *index);
 /* Does the table's comment say that the claimed run is making it? */
 bool mysql_is_marked(const struct mysql_database *self, const struct mysql_table *facts);
 /* finish.c */
@@ -73,6 +74,10 @@ struct mysql_layout {
 struct mysql_layout mysql_layout_make(const struct mysql_database *self,
                                       const struct target_table *table, struct arena *arena);
 bool mysql_layout_fits(const struct mysql_layout *layout);
+/* "KEY `name` (…)"; of long texts and bytes a plain one holds the beginnings. */
+void mysql_layout_append_index(const struct mysql_database *self, const struct target_table *table,
+                               const struct mysql_layout *layout, const struct target_index *index,
+                               struct buffer *sql);
 
 /* ---------------------------------------------------------------- definition.c */
 
@@ -115,6 +120,11 @@ uint16_t mysql_bulk_type(const struct mysql_column *column);
 enum status mysql_encode(const struct mysql_column *column, const struct cell *cell,
                          enum mysql_form form, struct arena *scratch, struct buffer *out,
                          struct error *error) MUST_USE;
+
+/* trial.c: struct sql_dialect */
+enum status mysql_try_value(struct sql_database *database, const struct sql_table *table,
+                            uint32_t column, const struct cell *cell, struct arena *scratch,
+                            struct error *error);
 /* A value of the column's kind of one that is neither text nor JSON: itself, or converted. Fails as
  * convert_value does. */
 enum status mysql_of_column(const struct mysql_column *column, const struct cell *cell,
@@ -161,6 +171,7 @@ enum status mysql_forget_notes(struct mysql_database *self, MYSQL *connection, c
 #define MYSQL_OWN_KEYS "key"     /* keys that the run wrote into a table that held records */
 #define MYSQL_OWN_DROPPED "drop" /* a table that a rollback is about to drop */
 #define MYSQL_OWN_UNDO "undo"    /* undo.c, orphans.c */
+#define MYSQL_OWN_LATER "later"  /* later.h */
 void mysql_own_name(const struct mysql_database *self, const char *kind, const char *table,
                     char name[SQL_OWN_NAME_BYTES]);
 void mysql_append_key_table(struct buffer *sql, const struct mysql_database *self,
@@ -214,9 +225,9 @@ void mysql_undo_append_column(struct buffer *sql, const struct mysql_table *fact
                               uint32_t position, bool in_key);
 /* Is that the name of a column of ours? */
 bool mysql_undo_is_own(const char *column);
-/* An expression: bytes that tell records of these columns apart, whatever is in them. */
-void mysql_undo_append_hash(struct buffer *sql, const struct mysql_column *columns, uint32_t count,
-                            const char *alias);
+/* An expression: 16 bytes that tell records of these columns apart, whatever is in them. */
+void mysql_undo_append_hash(struct buffer *sql, const struct mysql_database *self,
+                            const struct mysql_column *columns, uint32_t count, const char *alias);
 /* ", alias`a`, alias`b` …": the columns that it has of the table's. */
 void mysql_undo_append_columns(struct buffer *sql, const struct mysql_table *facts,
                                const char *alias);

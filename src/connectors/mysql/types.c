@@ -1,5 +1,5 @@
 /* MySQL's and MariaDB's types and the kinds of values; the table behind docs/types/mysql.md. */
-#include "connectors/mysql/mysql_internal.h"
+#include "connectors/mysql/translate.h"
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -24,7 +24,7 @@ const struct type_mapping mysql_types[MYSQL_TYPE_COUNT] = {
      "widened; -0.0 becomes 0"},
     {"tinyint(1)", VALUE_BOOL, NULL, "tinyint(1), 0 and 1", "widened; reads back as a number"},
     {"varchar(n)", VALUE_TEXT, "in any character set, as UTF-8",
-     "varchar(n), or longtext where no length up to 4,096 is known (in a key or index: "
+     "varchar(n), or longtext where no length up to 4,096 is known (in a key or unique index: "
      "varchar(255)); compared by bytes",
      "exact"},
     {"char(n)", VALUE_TEXT, "without the blanks at the end, which the server drops", NULL, "exact"},
@@ -32,11 +32,13 @@ const struct type_mapping mysql_types[MYSQL_TYPE_COUNT] = {
     {"enum", VALUE_TEXT, "the label", NULL, "exact"},
     {"set", VALUE_TEXT, "the labels, with commas", NULL, "exact"},
     {"varbinary(n)", VALUE_BYTES, "any bytes",
-     "varbinary(n), or longblob where no length up to 4,096 is known (in a key or index: "
+     "varbinary(n), or longblob where no length up to 4,096 is known (in a key or unique index: "
      "varbinary(255))",
      "exact"},
     {"binary(n)", VALUE_BYTES, "with the zeros that it is padded with", NULL, "exact"},
     {"blob", VALUE_BYTES, "also tinyblob, mediumblob, longblob", NULL, "exact"},
+    {"vector(n)", VALUE_BYTES, "MySQL 9, MariaDB 11.7: 4 bytes for each number, little-endian",
+     NULL, "exact as bytes"},
     {"geometry", VALUE_BYTES, "also point and its like: SRID (4 bytes, little-endian) and WKB",
      NULL, "exact"},
     {"date", VALUE_DATE, "a zero date too; one with a zero month or day can't be read",
@@ -97,6 +99,7 @@ static const struct {
     {"blob", MYSQL_AS_BYTES, VALUE_BYTES},
     {"mediumblob", MYSQL_AS_BYTES, VALUE_BYTES},
     {"longblob", MYSQL_AS_BYTES, VALUE_BYTES},
+    {"vector", MYSQL_AS_BYTES, VALUE_BYTES},
     {"date", MYSQL_AS_DATE, VALUE_DATE},
     {"datetime", MYSQL_AS_DATETIME, VALUE_TIMESTAMP},
     {"timestamp", MYSQL_AS_TIMESTAMP, VALUE_TIMESTAMP},
@@ -129,6 +132,11 @@ int mysql_type_numbers(const char *words, int64_t number[2])
     return count;
 }
 
+static bool is_vector(const char *words)
+{
+    return strncasecmp(words, "vector", strlen("vector")) == 0;
+}
+
 static void read_limits(struct mysql_type *type, const char *words)
 {
     int64_t number[2] = {0, 0};
@@ -140,7 +148,8 @@ static void read_limits(struct mysql_type *type, const char *words)
         break;
     case MYSQL_AS_TEXT:
     case MYSQL_AS_BYTES:
-        type->type.precision = count > 0 ? (int32_t)number[0] : 0;
+        /* a vector's is how many numbers it has, of four bytes each */
+        type->type.precision = count > 0 ? (int32_t)number[0] * (is_vector(words) ? 4 : 1) : 0;
         break;
     case MYSQL_AS_FLOAT:
     case MYSQL_AS_DOUBLE:
@@ -190,6 +199,12 @@ struct mysql_type mysql_type_of(const char *data_type, const char *words)
     made.type.bits = bits_of(data_type, words);
     made.type.zoned = made.format == MYSQL_AS_TIMESTAMP;
     read_limits(&made, words);
+    made.type.truth = strncasecmp(words, "tinyint(1)", strlen("tinyint(1)")) == 0 ||
+                      strcasecmp(words, "bit(1)") == 0;
+    made.type.length = made.format == MYSQL_AS_TIME;
+    made.type.zero_days = made.type.kind == VALUE_DATE || made.type.kind == VALUE_TIMESTAMP;
+    bool timed = made.type.kind == VALUE_TIME || made.type.kind == VALUE_TIMESTAMP;
+    made.type.fraction = timed ? (uint8_t)(made.digits + 1) : 0;
     return made;
 }
 
@@ -259,7 +274,7 @@ const char *const mysql_native_names[] = {
     "numeric",   "float",    "double",    "real",       "bit",        "bool",     "boolean",
     "char",      "varchar",  "tinytext",  "text",       "mediumtext", "longtext", "binary",
     "varbinary", "tinyblob", "blob",      "mediumblob", "longblob",   "date",     "datetime",
-    "timestamp", "time",     "year",      "json",       "uuid",       NULL,
+    "timestamp", "time",     "year",      "json",       "uuid",       "vector",   NULL,
 };
 
 static const char *synonym_of(const char *name)
@@ -407,10 +422,8 @@ static const char *type_of_kind(const struct mysql_database *self, const struct 
 static void append_collation(struct buffer *out, const struct mysql_database *self,
                              const char *collation)
 {
-    bool plain = collation != NULL && collation[0] != '\0' &&
-                 strspn(collation, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(collation);
-    if (plain) {
-        buffer_format(out, " COLLATE %s", collation);
+    if (mysql_is_collation(collation)) {
+        buffer_format(out, " COLLATE %s", mysql_nearest_collation(self, collation));
     } else {
         buffer_append_string(out, mysql_text_collation(self));
     }
@@ -422,7 +435,8 @@ void mysql_append_type(struct buffer *out, const struct mysql_database *self,
     enum { LENGTH_MAX = 4096, INDEXED_LENGTH = 255, INDEXED_MAX = 768, PRECISION_MAX = 65 };
 
     /* MariaDB's own words for json are longtext, with a check beside */
-    if (type->kind != VALUE_JSON && type->native != NULL && is_type(type->native)) {
+    if (type->kind != VALUE_JSON && type->native != NULL && is_type(type->native) &&
+        mysql_knows_type(self, type->native)) {
         buffer_append_string(out, type->native);
         if (type->kind == VALUE_TEXT) {
             append_collation(out, self, collation);

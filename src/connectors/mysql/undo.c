@@ -9,8 +9,10 @@ bool mysql_undo_is_own(const char *column)
 
 /* What has few characters goes in as it is, all else as a digest of its bytes: a text made by the
  * server is no longer than a packet. */
-static void append_hashed(struct buffer *sql, const struct mysql_column *column, const char *alias)
+static void append_hashed(struct buffer *sql, const struct mysql_database *self,
+                          const struct mysql_column *column, const char *alias)
 {
+    const char *digest = mysql_has_md5(self) ? "MD5(" : "SHA2(";
     bool plain = false;
     const char *after = "";
     switch (column->type.format) {
@@ -36,23 +38,27 @@ static void append_hashed(struct buffer *sql, const struct mysql_column *column,
     default:
         break;
     }
-    mysql_append(sql, "IFNULL(%s%s.%n%s%s, '-')", plain ? "" : "MD5(", alias, column->name, after,
-                 plain ? "" : ")");
+    mysql_append(sql, "IFNULL(%s%s.%n%s%s, '-')", plain ? "" : digest, alias, column->name, after,
+                 plain                 ? ""
+                 : mysql_has_md5(self) ? ")"
+                                       : ", 256)");
 }
 
-void mysql_undo_append_hash(struct buffer *sql, const struct mysql_column *columns, uint32_t count,
-                            const char *alias)
+void mysql_undo_append_hash(struct buffer *sql, const struct mysql_database *self,
+                            const struct mysql_column *columns, uint32_t count, const char *alias)
 {
     bool begun = false;
-    buffer_append_string(sql, "UNHEX(MD5(CONCAT_WS(','");
+    bool md5 = mysql_has_md5(self);
+    buffer_append_string(sql, md5 ? "UNHEX(MD5(CONCAT_WS(','" : "UNHEX(LEFT(SHA2(CONCAT_WS(','");
     for (uint32_t i = 0; i < count; i++) {
         if (!columns[i].generated) {
             buffer_append_string(sql, ", ");
-            append_hashed(sql, &columns[i], alias);
+            append_hashed(sql, self, &columns[i], alias);
             begun = true;
         }
     }
-    buffer_append_string(sql, begun ? ")))" : ", '')))");
+    buffer_append_string(sql, begun ? ")" : ", '')");
+    buffer_append_string(sql, md5 ? "))" : ", 256), 32))");
 }
 
 void mysql_undo_append_columns(struct buffer *sql, const struct mysql_table *facts,

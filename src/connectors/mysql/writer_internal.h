@@ -282,6 +282,12 @@ enum status writer_distinct_part(struct stage_pass *pass) MUST_USE;
  */
 enum status writer_distinct_settle(struct stage_pass *pass) MUST_USE;
 
+/* ---------------------------------------------------------------- writer_later.c */
+
+/* Of those in the temporary table that refer to a record which is not there yet (target_later): the
+ * values go aside, NULL stands in their place. */
+enum status writer_later_lay_aside(struct stage_pass *pass) MUST_USE;
+
 /* ---------------------------------------------------------------- writer_undo.c */
 
 /* What the records in the temporary table are about to overwrite; what they have written. Results

@@ -250,6 +250,7 @@ enum status writer_stage_apply(struct writer *writer, uint32_t first, uint32_t e
     if (status == STATUS_OK && skips) {
         status = take_out_present(&pass, false);
     }
+    status = status == STATUS_OK ? writer_later_lay_aside(&pass) : status;
     if (status == STATUS_OK && undo && overwrites(pass.plan)) {
         status = writer_undo_before(writer, pass.plan, refusal, error);
     }

@@ -59,7 +59,8 @@ enum status writer_undo_after(struct writer *writer, const struct writer_plan *p
     buffer_append_string(&sql, " (_transhume_found, _transhume_hash, ");
     mysql_append_names(&sql, NULL, key);
     buffer_append_string(&sql, ") SELECT 0, ");
-    mysql_undo_append_hash(&sql, facts->columns, facts->schema->column_count, "t");
+    mysql_undo_append_hash(&sql, writer->database, facts->columns, facts->schema->column_count,
+                           "t");
     buffer_append_string(&sql, ", ");
     mysql_append_names(&sql, "t", key);
     append_records(&sql, writer, plan);

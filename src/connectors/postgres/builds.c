@@ -523,9 +523,9 @@ struct looking {
 static enum status find(void *context, struct sql_built *built, struct error *error)
 {
     const struct looking *looking = context;
-    const struct postgres_parameter schema = {.text = looking->self->sql.schema};
+    const struct postgres_parameter spaces = {.text = looking->self->spaces};
     PGresult *rows = NULL;
-    enum status status = postgres_query(looking->self, looking->connection, sql_builders, &schema,
+    enum status status = postgres_query(looking->self, looking->connection, sql_builders, &spaces,
                                         1, SQL_SHORT, ERROR_TARGET_INVALID, &rows, error);
     *built = (struct sql_built){0};
     for (int row = 0; status == STATUS_OK && built->table == NULL && row < PQntuples(rows); row++) {

@@ -1,6 +1,7 @@
 /* The catalogue: four queries (sql/), made into tables, keys, indexes and references. */
 #include "connectors/postgres/catalog.h"
 #include "base/text.h"
+#include "connectors/scope.h"
 #include "connectors/sql/check.h"
 #include "connectors/sql/default_text.h"
 #include "postgres_sql.h"
@@ -198,12 +199,11 @@ static void read_foreign_key(struct builder *builder, int row, int end,
 {
     const struct rows *rows = &builder->constraints;
     const char *schema = cell(rows, row, 7);
-    bool own = strcmp(schema, builder->self->sql.schema) == 0;
+    bool own = sql_is_in_scope(&builder->self->sql, schema);
     *key = (struct schema_foreign_key){
         .name = text(builder, rows, row, 1),
         .columns = list_of(builder, rows, row, end, 5),
-        .references = own ? text(builder, rows, row, 6)
-                          : arena_format(builder->arena, "%s.%s", schema, cell(rows, row, 6)),
+        .references = sql_name_in(&builder->self->sql, schema, cell(rows, row, 6), builder->arena),
         .references_schema = own ? NULL : text(builder, rows, row, 7),
         .referenced_columns = list_of(builder, rows, row, end, 8),
         .on_delete = action_of(cell(rows, row, 9)[0]),
@@ -354,15 +354,42 @@ static int compare_rows(const void *left, const void *right, void *rows)
     return strcmp(cell(rows, *(const int *)left, 1), cell(rows, *(const int *)right, 1));
 }
 
-/* By name, as strcmp has it: the server's order is that of its own encoding. */
-static const int *order_tables(struct builder *builder)
+/* Would its plain name be that of a table of another schema? */
+static bool is_ambiguous(const struct builder *builder, int row)
 {
-    int *order = zeroed(builder, (size_t)builder->tables.count, sizeof *order);
+    enum { LEAD = 10 };
+    const char *behind = NULL;
+    return cell(&builder->tables, row, LEAD)[0] == '\0' &&
+           scope_schema_of(&builder->self->sql.base.scope, cell(&builder->tables, row, 1),
+                           &behind) != NULL;
+}
+
+static enum status refuse_ambiguous(const struct builder *builder, int row, struct error *error)
+{
+    const char *name = cell(&builder->tables, row, 1);
+    error_set(error, ERROR_SOURCE_INVALID, name,
+              "the schema %s has a table of this name, by which one of another schema goes",
+              builder->self->sql.schema);
+    return error_hint(error, "choose schemas with --schema, so that they are not read together; or "
+                             "rename it");
+}
+
+/* By name, as strcmp has it: the server's order is that of its own encoding. A target's tables that
+ * no name means are left out. */
+static enum status order_tables(struct builder *builder, int **order, size_t *count,
+                                struct error *error)
+{
+    *order = zeroed(builder, (size_t)builder->tables.count, sizeof **order);
+    *count = 0;
     for (int row = 0; row < builder->tables.count; row++) {
-        order[row] = row;
+        if (!is_ambiguous(builder, row)) {
+            (*order)[(*count)++] = row;
+        } else if (builder->self->mode == OPEN_SOURCE && !builder->self->tables_only) {
+            return refuse_ambiguous(builder, row, error);
+        }
     }
-    qsort_r(order, (size_t)builder->tables.count, sizeof *order, compare_rows, &builder->tables);
-    return order;
+    qsort_r(*order, *count, sizeof **order, compare_rows, &builder->tables);
+    return STATUS_OK;
 }
 
 /* Of all tables, which is asked several times in a run: without parameters, since the server plans
@@ -370,21 +397,8 @@ static const int *order_tables(struct builder *builder)
 static enum status ask_for_all(struct builder *builder, enum catalog_query query,
                                enum error_code otherwise, struct rows *rows, struct error *error)
 {
-    const char *schema = builder->self->sql.schema;
     struct buffer sql = {0};
-    const char *at = queries[query];
-    for (const char *next = strchr(at, '$'); next != NULL; next = strchr(next + 1, '$')) {
-        if (next[1] == '1' || next[1] == '2') {
-            buffer_append(&sql, at, (size_t)(next - at));
-            if (next[1] == '1' && schema != NULL) {
-                postgres_append_text(&sql, schema, strlen(schema));
-            } else {
-                buffer_append_string(&sql, "NULL");
-            }
-            at = next + 2;
-        }
-    }
-    buffer_append_string(&sql, at);
+    postgres_fill_spaces(&sql, builder->self, queries[query]);
     return postgres_query_kept(builder->self, builder->connection, query, &sql, SQL_LONG, otherwise,
                                &rows->result, error);
 }
@@ -392,8 +406,10 @@ static enum status ask_for_all(struct builder *builder, enum catalog_query query
 static enum status ask(struct builder *builder, enum catalog_query query, const char *table,
                        struct rows *rows, struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = builder->self->sql.schema},
-                                                    {.text = table}};
+    const char *name = NULL;
+    const char *space =
+        table != NULL ? postgres_spaces_of(builder->self, table, builder->arena, &name) : NULL;
+    const struct postgres_parameter parameters[] = {{.text = space}, {.text = name}};
     enum error_code otherwise =
         builder->self->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID;
     enum status status =
@@ -417,11 +433,15 @@ enum status postgres_catalog_read(struct postgres_database *self, PGconn *connec
         status = STATUS_FAILED;
         goto out;
     }
-    size_t count = (size_t)builder.tables.count;
+    int *order = NULL;
+    size_t count = 0;
+    status = order_tables(&builder, &order, &count, error);
+    if (status != STATUS_OK) {
+        goto out;
+    }
     struct schema *schema = zeroed(&builder, 1, sizeof *schema);
     struct schema_table *tables = zeroed(&builder, count, sizeof *tables);
     struct postgres_table *facts = zeroed(&builder, count, sizeof *facts);
-    const int *order = order_tables(&builder);
     for (size_t i = 0; i < count; i++) {
         read_table(&builder, order[i], &tables[i], &facts[i]);
     }
@@ -634,4 +654,6 @@ const struct catalog_functions postgres_catalog_functions = {
     .native_names = postgres_native_names,
     .ask_values = postgres_ask_values,
     .understands = catalog_understands,
+    .use_scope = postgres_use_scope,
+    .identity_in = postgres_identity_in,
 };

@@ -61,7 +61,8 @@ enum {
     OWNER,
     ROLE, /* this one and those below: as statements have them */
     SCHEMA,
-    DATABASE
+    DATABASE,
+    IS_THERE /* the schema */
 };
 
 static bool may(const PGresult *result, int column)
@@ -69,21 +70,25 @@ static bool may(const PGresult *result, int column)
     return PQgetvalue(result, 0, column)[0] == 't';
 }
 
-static enum status read_rights(struct postgres_database *self, PGconn *connection, uint32_t table,
-                               PGresult **result, struct error *error)
+static enum status read_rights(struct postgres_database *self, PGconn *connection,
+                               const char *schema, uint32_t table, PGresult **result,
+                               struct error *error)
 {
     char oid[16] = {0};
     text_from_uint64(table, oid);
-    const struct postgres_parameter parameters[] = {{.text = self->sql.schema}, {.text = oid}};
+    const struct postgres_parameter parameters[] = {{.text = schema}, {.text = oid}};
     return postgres_query(
         self, connection,
-        "SELECT has_schema_privilege(n.oid, 'CREATE'), has_schema_privilege(n.oid, 'USAGE'), "
+        "SELECT coalesce(has_schema_privilege(n.oid, 'CREATE'), "
+        "has_database_privilege(current_database(), 'CREATE')), "
+        "coalesce(has_schema_privilege(n.oid, 'USAGE'), true), "
         "has_database_privilege(current_database(), 'TEMP'), has_table_privilege(c.oid, 'INSERT'), "
         "has_table_privilege(c.oid, 'SELECT'), has_table_privilege(c.oid, 'UPDATE'), "
         "has_table_privilege(c.oid, 'DELETE'), pg_has_role(c.relowner, 'USAGE'), "
-        "pg_get_userbyid(c.relowner), quote_ident(current_user), quote_ident(n.nspname), "
-        "quote_ident(current_database()) FROM pg_catalog.pg_namespace n LEFT JOIN "
-        "pg_catalog.pg_class c ON c.oid = $2::pg_catalog.oid WHERE n.nspname = $1",
+        "pg_get_userbyid(c.relowner), quote_ident(current_user), quote_ident($1), "
+        "quote_ident(current_database()), n.oid IS NOT NULL FROM (SELECT 1) one LEFT JOIN "
+        "pg_catalog.pg_namespace n ON n.nspname = $1 LEFT JOIN pg_catalog.pg_class c ON c.oid = "
+        "$2::pg_catalog.oid",
         parameters, 2, SQL_SHORT, ERROR_TARGET_INVALID, result, error);
 }
 
@@ -91,7 +96,7 @@ enum status postgres_may_temp(struct postgres_database *self, PGconn *connection
                               struct error *error)
 {
     PGresult *result = NULL;
-    enum status status = read_rights(self, connection, 0, &result, error);
+    enum status status = read_rights(self, connection, self->sql.schema, 0, &result, error);
     *granted = status == STATUS_OK && PQntuples(result) == 1 && may(result, MAY_TEMP);
     PQclear(result);
     return status;
@@ -174,20 +179,26 @@ static void tell_of_table(const struct postgres_database *self, const struct che
     }
 }
 
-static void tell_of_schema(const struct postgres_database *self, const PGresult *rights,
-                           bool staged, struct buffer *out)
+static void tell_of_schema(const struct postgres_database *self, const char *name,
+                           const PGresult *rights, bool staged, struct buffer *out)
 {
+    char shown[SQL_SHOWN_BYTES];
     const char *schema = PQgetvalue(rights, 0, SCHEMA);
     const char *role = PQgetvalue(rights, 0, ROLE);
     if (!may(rights, MAY_ENTER)) {
         buffer_format(out, "the role may not use the schema %s: GRANT USAGE ON SCHEMA %s TO %s\n",
-                      self->sql.schema, schema, role);
+                      sql_show_name(name, shown), schema, role);
     }
-    if (!self->may_create) {
+    if (!may(rights, IS_THERE) && !may(rights, MAY_CREATE)) {
+        buffer_format(out,
+                      "the schema %s is not there, and the role may not create it: GRANT CREATE ON "
+                      "DATABASE %s TO %s\n",
+                      sql_show_name(name, shown), PQgetvalue(rights, 0, DATABASE), role);
+    } else if (!may(rights, MAY_CREATE)) {
         buffer_format(out,
                       "the role may not create tables in the schema %s: GRANT CREATE ON SCHEMA %s "
                       "TO %s\n",
-                      self->sql.schema, schema, role);
+                      sql_show_name(name, shown), schema, role);
     }
     if (staged && !self->may_temp) {
         buffer_format(out,
@@ -203,16 +214,17 @@ static enum status check_rights(struct postgres_database *self, PGconn *connecti
                                 const struct postgres_table *facts, bool staged, struct buffer *out,
                                 struct error *error)
 {
+    const char *schema = sql_place_of(&self->sql, request->table->name).schema;
     PGresult *rights = NULL;
-    if (facts == NULL && self->may_create && (self->may_temp || !staged)) {
+    if (facts == NULL && self->may_create_in == schema && (self->may_temp || !staged)) {
         return STATUS_OK; /* asked already */
     }
     enum status status =
-        read_rights(self, connection, facts != NULL ? facts->oid : 0, &rights, error);
+        read_rights(self, connection, schema, facts != NULL ? facts->oid : 0, &rights, error);
     if (status == STATUS_OK) {
-        self->may_create = may(rights, MAY_CREATE);
+        self->may_create_in = may(rights, MAY_CREATE) ? schema : NULL;
         self->may_temp = may(rights, MAY_TEMP);
-        tell_of_schema(self, rights, staged, out);
+        tell_of_schema(self, schema, rights, staged, out);
         if (facts != NULL) {
             tell_of_table(self, request, rights, out);
         }
@@ -337,8 +349,10 @@ enum status postgres_check_table(struct database *database, const struct check_r
     const struct postgres_table *facts = NULL;
     PGconn *connection = NULL;
 
-    check_name("table", table->name, out);
-    if (strncmp(table->name, "_transhume_", 11) == 0) {
+    const struct sql_place place = sql_place_of(&self->sql, table->name);
+    check_name("table", place.name, out);
+    check_name("schema", place.schema, out);
+    if (strncmp(place.name, "_transhume_", 11) == 0) {
         buffer_append_string(out, "names that begin with _transhume_ are the ledger's\n");
     }
     check_columns(table, out);
@@ -357,7 +371,7 @@ enum status postgres_check_table(struct database *database, const struct check_r
         return STATUS_OK;
     }
     for (uint32_t i = 0; facts != NULL && i < request->shape_count; i++) {
-        sql_check_shape(table, facts->schema, request->shapes[i], strcmp, out);
+        sql_check_shape(request, i, facts->schema, strcmp, out);
     }
     /* ON CONFLICT needs a unique index over exactly the key's columns */
     sql_check_key(table, facts != NULL ? facts->schema : NULL, strcmp,

@@ -230,13 +230,24 @@ static void ignore_notice(void *context, const PGresult *result)
 enum status postgres_prefer_schema(struct postgres_database *self, PGconn *connection,
                                    struct error *error)
 {
-    const struct postgres_parameter schema = {.text = self->sql.schema};
+    const struct postgres_parameter parameters[] = {{.text = self->sql.schema},
+                                                    {.text = self->spaces}};
+    if (self->sql.base.scope.others.count == 0) {
+        return postgres_query(
+            self, connection,
+            "SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', "
+            "pg_catalog.quote_ident($1), nullif(pg_catalog.current_setting('search_path'), '')), "
+            "false)",
+            parameters, 1, SQL_SHORT, ERROR_NETWORK, NULL, error);
+    }
     return postgres_query(
         self, connection,
-        "SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', "
-        "pg_catalog.quote_ident($1), nullif(pg_catalog.current_setting('search_path'), '')), "
-        "false)",
-        &schema, 1, SQL_SHORT, ERROR_NETWORK, NULL, error);
+        "SELECT pg_catalog.set_config('search_path', (SELECT pg_catalog.string_agg("
+        "pg_catalog.quote_ident(p.name), ', ' ORDER BY p.place) FROM pg_catalog.unnest($1::text || "
+        "pg_catalog.current_schemas(false)::text[]) WITH ORDINALITY p(name, place) WHERE p.place = "
+        "1 OR NOT EXISTS (SELECT 1 FROM pg_catalog.generate_subscripts($2::text[], 1) i WHERE "
+        "($2::text[])[i][1] = p.name)), false)",
+        parameters, 2, SQL_SHORT, ERROR_NETWORK, NULL, error);
 }
 
 /* What all have, what only newer servers know, and what is the mode's. */

@@ -59,7 +59,7 @@ static const char *keep(struct reading *reading, const PGresult *result, int row
 static enum status ask(const struct reading *reading, const char *sql, PGresult **result,
                        struct error *error)
 {
-    const struct postgres_parameter parameter = {.text = reading->self->sql.schema};
+    const struct postgres_parameter parameter = {.text = reading->self->spaces};
     return postgres_query(reading->self, reading->connection, sql, &parameter, 1, SQL_LONG,
                           ERROR_SOURCE_READ, result, error);
 }
@@ -68,6 +68,9 @@ static void add_objects(struct reading *reading, const PGresult *found)
 {
     for (int row = 0; row < PQntuples(found); row++) {
         const char *what = PQgetvalue(found, row, 0);
+        if (strcmp(what, "schema") == 0) {
+            continue; /* the target makes those of its tables by itself */
+        }
         reading->objects[reading->count++] = (struct schema_object){
             .kind = kind_of(what, PQgetisnull(found, row, 2) == 0),
             .stage = stage_of(PQgetvalue(found, row, 4)[0]),
@@ -200,8 +203,10 @@ static void attach(struct reading *reading, const PGresult *found, int row,
                    struct schema_object *object)
 {
     struct buffer sql = {0};
-    postgres_append(&sql, "ALTER TABLE ONLY %n ATTACH PARTITION %n %s", PQgetvalue(found, row, 3),
-                    PQgetvalue(found, row, 4), PQgetvalue(found, row, 5));
+    enum { PARENT = 3, BOUND = 5, CALLED = 7 };
+    postgres_append(&sql, "ALTER TABLE ONLY %s ATTACH PARTITION %s %s",
+                    PQgetvalue(found, row, PARENT), PQgetvalue(found, row, CALLED),
+                    PQgetvalue(found, row, BOUND));
     object->native_sql = arena_copy_string(reading->arena, buffer_string(&sql));
     buffer_free(&sql);
 }
@@ -319,6 +324,8 @@ enum status postgres_objects_read(struct postgres_database *self, PGconn *connec
         schema->objects = reading.objects;
         schema->object_count = reading.count;
         add_needs(&reading, found[NEEDS]);
+        schema->unseen = self->closed;
+        schema->unseen_count = self->closed_count;
         status = add_inventory(&reading, found[INVENTORY], found[LEFT_OUT], error);
     }
     for (int i = 0; i < QUESTIONS; i++) {

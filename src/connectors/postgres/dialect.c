@@ -74,6 +74,31 @@ static enum status ask(struct sql_database *self, struct buffer *sql, struct are
     return status;
 }
 
+static enum status list(struct sql_database *self, struct buffer *sql, struct arena *arena,
+                        struct column_list *texts, struct error *error)
+{
+    PGresult *result = NULL;
+    enum status status = postgres_query_buffer(server_of(self), server_of(self)->control, sql, NULL,
+                                               0, SQL_LONG, ERROR_TARGET_INVALID, &result, error);
+    int count = status == STATUS_OK ? PQntuples(result) : 0;
+    const char **copies = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *copies);
+    for (int i = 0; i < count; i++) {
+        copies[i] = arena_copy_string(arena, PQgetvalue(result, i, 0));
+    }
+    *texts = (struct column_list){copies, (uint32_t)count};
+    PQclear(result);
+    return status;
+}
+
+static void append_names_query(struct buffer *sql, struct sql_database *self)
+{
+    static const char names[] =
+        POSTGRES_WITH_SPACE "SELECT n.lead || c.relname FROM pg_catalog.pg_class c JOIN space n ON "
+                            "n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') "
+                            "AND c.relname NOT LIKE '\\_transhume\\_%' AND " POSTGRES_IS_CALLED;
+    postgres_fill_spaces(sql, server_of(self), names);
+}
+
 static enum status describe(struct sql_database *self, const char *name, struct arena *arena,
                             struct sql_table *table, struct error *error)
 {
@@ -82,6 +107,18 @@ static enum status describe(struct sql_database *self, const char *name, struct 
                                                   arena, facts, error);
     *table = postgres_table_of(facts);
     return status;
+}
+
+static bool append_exception(struct buffer *sql, const char *column, enum value_test test)
+{
+    if (test != VALUES_FLOAT) {
+        return false;
+    }
+    postgres_append(sql,
+                    "%n = 'NaN' OR (length(trim(both '0' from replace(abs(%n)::text, '.', ''))) > "
+                    "15 AND NOT (%n = trunc(%n) AND abs(%n) < 9223372036854775807))",
+                    column, column, column, column, column);
+    return true;
 }
 
 /* ---------------------------------------------------------------- runs */
@@ -181,7 +218,11 @@ const struct sql_dialect postgres_dialect = {
     .end = end,
     .run = run,
     .ask = ask,
+    .list = list,
+    .append_names_query = append_names_query,
     .describe = describe,
+    .try_value = postgres_try_value,
+    .append_exception = append_exception,
     .enter_run = enter_run,
     .check_claim = check_claim,
     .silence = silence,

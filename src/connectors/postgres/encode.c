@@ -5,6 +5,7 @@
 #include "connectors/sql/normal.h"
 #include "model/convert.h"
 #include "model/decimal.h"
+#include "model/json_reader.h"
 #include <math.h>
 #include <string.h>
 
@@ -376,6 +377,10 @@ static enum status put_json(const struct postgres_column *column, const struct c
 {
     bool versioned = column->type.format == POSTGRES_AS_JSONB;
     struct buffer made = {0};
+    if (cell->kind == VALUE_JSON && versioned && json_find_nul(cell->text, cell->length) != NULL) {
+        return error_set(error, ERROR_REJECT_TEXT, column->name,
+                         "the JSON holds \\u0000, which jsonb can't store");
+    }
     if (cell->kind == VALUE_JSON) {
         return put_text(column, cell->text, cell->length, versioned, out, error);
     }

@@ -78,7 +78,7 @@ static bool is_of_name(const PGresult *failure, const char *state)
            (context[0] == '\0' || strstr(context, "COPY") != NULL);
 }
 
-bool postgres_is_of_record(const PGresult *failure, enum error_code *code)
+bool postgres_is_state_of_record(const char *state, enum error_code *code)
 {
     static const struct {
         const char *state;
@@ -95,12 +95,20 @@ bool postgres_is_of_record(const PGresult *failure, enum error_code *code)
         {"44", ERROR_REJECT_CONSTRAINT},
         {"P0001", ERROR_REJECT_CONSTRAINT},
     };
-    const char *state = field(failure, PG_DIAG_SQLSTATE);
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         if (strncmp(state, codes[i].state, strlen(codes[i].state)) == 0) {
             *code = codes[i].code;
             return true;
         }
+    }
+    return false;
+}
+
+bool postgres_is_of_record(const PGresult *failure, enum error_code *code)
+{
+    const char *state = field(failure, PG_DIAG_SQLSTATE);
+    if (postgres_is_state_of_record(state, code)) {
+        return true;
     }
     if (is_of_name(failure, state)) {
         *code = ERROR_REJECT_TYPE;

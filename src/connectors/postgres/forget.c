@@ -32,7 +32,8 @@ static enum status forget_within(struct postgres_database *self, PGconn *connect
                                  const char *run_id, bool rolled_back, bool *last,
                                  struct error *error)
 {
-    static const char *const kinds[] = {POSTGRES_OWN_UNDO, POSTGRES_OWN_KEYS, POSTGRES_OWN_LOST};
+    static const char *const kinds[] = {POSTGRES_OWN_UNDO, POSTGRES_OWN_KEYS, POSTGRES_OWN_LOST,
+                                        POSTGRES_OWN_LATER};
     enum status status = postgres_check_claim(self, connection, error);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0] && status == STATUS_OK; i++) {
         status = postgres_drop_own(self, connection, kinds[i], run_id, error);

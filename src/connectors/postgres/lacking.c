@@ -19,14 +19,15 @@ struct looking {
 
 static enum status list_closed(struct looking *looking)
 {
-    const struct postgres_parameter schema = {.text = looking->self->sql.schema};
+    const struct postgres_parameter spaces = {.text = looking->self->spaces};
     return postgres_query(
         looking->self, looking->connection,
-        "SELECT c.relname, pg_catalog.format('GRANT SELECT ON %I.%I TO %I', n.nspname, c.relname, "
-        "current_user) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
-        "c.relnamespace WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT "
+        POSTGRES_WITH_SPACE
+        "SELECT n.lead || c.relname, pg_catalog.format('GRANT SELECT ON %I.%I TO %I', n.nspname, "
+        "c.relname, current_user) FROM pg_catalog.pg_class c JOIN space n ON n.oid = "
+        "c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT "
         "pg_catalog.has_table_privilege(c.oid, 'SELECT') ORDER BY 1",
-        &schema, 1, SQL_SHORT, ERROR_SOURCE_READ, &looking->closed, looking->error);
+        &spaces, 1, SQL_SHORT, ERROR_SOURCE_READ, &looking->closed, looking->error);
 }
 
 /* -1: it is open. */

@@ -45,8 +45,8 @@ static enum status is_to_be_made(struct postgres_database *self, PGconn *connect
                                  const struct schema *objects, const struct schema_need *need,
                                  bool *wanted, struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = self->sql.schema},
-                                                    {.text = need->user}};
+    const struct sql_place place = sql_place_of(&self->sql, need->user);
+    const struct postgres_parameter parameters[] = {{.text = place.schema}, {.text = place.name}};
     PGresult *result = NULL;
     if (!need->user_is_type) {
         *wanted = schema_find_table(objects, need->user) != NULL &&

@@ -104,7 +104,7 @@ static enum status attempt(struct maker *maker, const struct schema_object *obje
 {
     struct postgres_database *self = maker->self;
     *problem = (struct error){0};
-    if (!postgres_makes(object)) {
+    if (!postgres_makes(&self->sql.base.scope, object)) {
         error_set(problem, ERROR_TARGET_SCHEMA, object->name,
                   "what the source tells is no statement that makes it");
         return STATUS_AGAIN;
@@ -199,13 +199,13 @@ static enum status load_made(struct maker *maker)
 
 static enum status load_present(struct maker *maker)
 {
-    const struct postgres_parameter schema = {.text = maker->self->sql.schema};
-    return postgres_query(maker->self, maker->connection,
-                          "SELECT c.relname FROM pg_catalog.pg_class c JOIN "
-                          "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = "
-                          "$1 AND c.relkind IN ('r', 'p')",
-                          &schema, 1, SQL_SHORT, ERROR_TARGET_INVALID, &maker->present,
-                          maker->error);
+    const struct postgres_parameter spaces = {.text = maker->self->spaces};
+    return postgres_query(
+        maker->self, maker->connection,
+        POSTGRES_WITH_SPACE
+        "SELECT n.lead || c.relname FROM pg_catalog.pg_class c JOIN space n ON "
+        "n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND " POSTGRES_IS_CALLED,
+        &spaces, 1, SQL_SHORT, ERROR_TARGET_INVALID, &maker->present, maker->error);
 }
 
 enum status postgres_objects_make(struct postgres_database *self, PGconn *connection,
@@ -241,11 +241,80 @@ enum status postgres_objects_make(struct postgres_database *self, PGconn *connec
     return status;
 }
 
+/* ---------------------------------------------------------------- schemas */
+
+static enum status is_schema_there(struct maker *maker, const char *schema, bool *there)
+{
+    const struct postgres_parameter parameter = {.text = schema};
+    PGresult *result = NULL;
+    enum status status = postgres_query(
+        maker->self, maker->connection, "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1",
+        &parameter, 1, SQL_SHORT, ERROR_TARGET_INVALID, &result, maker->error);
+    *there = status == STATUS_OK && PQntuples(result) > 0;
+    PQclear(result);
+    return status;
+}
+
+static bool has_table_in(const struct maker *maker, const char *schema)
+{
+    bool found = false;
+    for (uint32_t i = 0; !found && i < maker->table_count; i++) {
+        found = strcmp(sql_place_of(&maker->self->sql, maker->tables[i].name).schema, schema) == 0;
+    }
+    return found;
+}
+
+static enum status make_schema(struct maker *maker, const char *schema)
+{
+    struct buffer name = {0};
+    struct buffer make = {0};
+    struct buffer drop = {0};
+    postgres_append_name(&name, schema);
+    buffer_format(&make, "CREATE SCHEMA %s", buffer_string(&name));
+    buffer_format(&drop, "DROP SCHEMA %s", buffer_string(&name));
+    /* as objects.sql has its name */
+    const struct schema_object object = {.what = "schema",
+                                         .name = schema,
+                                         .native_sql = buffer_string(&make),
+                                         .native_drop = buffer_string(&drop)};
+    enum status status = postgres_query(maker->self, maker->connection, object.native_sql, NULL, 0,
+                                        SQL_SHORT, ERROR_TARGET_SCHEMA, NULL, maker->error);
+    status = status == STATUS_OK ? load_made(maker) : status; /* the list is there */
+    status = status == STATUS_OK ? note_made(maker, &object) : status;
+    PQclear(maker->made);
+    maker->made = NULL;
+    buffer_free(&name);
+    buffer_free(&make);
+    buffer_free(&drop);
+    return status;
+}
+
+enum status postgres_schemas_make(struct postgres_database *self, PGconn *connection,
+                                  const struct prepare_request *request, struct error *error)
+{
+    struct maker maker = {.self = self,
+                          .connection = connection,
+                          .tables = request->tables,
+                          .table_count = request->table_count,
+                          .error = error};
+    const struct column_list others = self->sql.base.scope.others;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < others.count; i++) {
+        bool there = false;
+        if (request->objects == NULL && !has_table_in(&maker, others.names[i])) {
+            continue;
+        }
+        status = is_schema_there(&maker, others.names[i], &there);
+        status = status == STATUS_OK && !there ? make_schema(&maker, others.names[i]) : status;
+    }
+    return status;
+}
+
 /* Digests of what was made, as this server words it. */
 enum status postgres_objects_remember(struct postgres_database *self, PGconn *connection,
                                       struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = self->sql.schema},
+    const struct postgres_parameter parameters[] = {{.text = self->spaces},
                                                     {.text = self->sql.run_id}};
     struct buffer sql = {0};
     bool listed = false;
@@ -286,7 +355,7 @@ enum status postgres_objects_listed(struct postgres_database *self, PGconn *conn
 static enum status list_made(struct postgres_database *self, PGconn *connection, bool late,
                              PGresult **list, struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = self->sql.schema},
+    const struct postgres_parameter parameters[] = {{.text = self->spaces},
                                                     {.text = self->sql.run_id}};
     struct buffer sql = {0};
     bool found = false;

@@ -20,6 +20,10 @@ enum status postgres_objects_make(struct postgres_database *self, PGconn *connec
                                   const struct target_table *tables, uint32_t table_count,
                                   const struct schema *objects, enum postgres_moment moment,
                                   struct error *error) MUST_USE;
+/* Makes the schemas that the tables and objects are to be in, likewise, and notes those. */
+enum status postgres_schemas_make(struct postgres_database *self, PGconn *connection,
+                                  const struct prepare_request *request,
+                                  struct error *error) MUST_USE;
 /* After all are made: notes how they stand, so that a rollback knows those changed since. */
 enum status postgres_objects_remember(struct postgres_database *self, PGconn *connection,
                                       struct error *error) MUST_USE;

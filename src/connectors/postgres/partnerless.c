@@ -115,14 +115,15 @@ enum status postgres_tell_partnerless(struct database *database, const struct ta
                                       struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
-    const struct postgres_parameter parameters[] = {{.text = self->sql.schema},
-                                                    {.text = table->name}};
+    const struct sql_place place = sql_place_of(&self->sql, table->name);
+    const struct postgres_parameter parameters[] = {
+        {.text = place.schema}, {.text = place.name}, {.text = self->sql.schema}};
     struct asking asking = {self, arena_create(0), NULL, out, unasked, error};
     PGconn *connection = NULL;
     PGresult *keys = NULL;
     enum status status = postgres_control(self, &connection, error);
     if (status == STATUS_OK) {
-        status = postgres_query(self, connection, sql_partnerless, parameters, 2, SQL_SHORT,
+        status = postgres_query(self, connection, sql_partnerless, parameters, 3, SQL_SHORT,
                                 ERROR_TARGET_INVALID, &keys, error);
     }
     asking.keys = keys;

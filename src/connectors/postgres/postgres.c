@@ -24,7 +24,8 @@ static const char *const schemes[] = {"postgresql", NULL};
 static const struct connector_option options[] = {
     {.name = "schema",
      .type = OPTION_TEXT,
-     .help = "default: the first of search_path, mostly public"},
+     .help = "schemas, comma-separated; default: of a source all, of a target the first of "
+             "search_path, mostly public"},
     {.name = "host",
      .type = OPTION_TEXT,
      .help = "host, or folder of the Unix socket, instead of the URI's"},
@@ -79,7 +80,8 @@ static const char *const failpoints[] = {
     "postgres.after_objects",        "postgres.before_forget",
     "postgres.after_forget",         "postgres.before_delete",
     "postgres.after_delete",         "postgres.before_hold",
-    "postgres.before_slice",         NULL,
+    "postgres.before_slice",         "postgres.before_fill",
+    "postgres.after_fill",           NULL,
 };
 
 /* ---------------------------------------------------------------- how to connect */
@@ -159,43 +161,6 @@ static enum status choose_settings(struct postgres_database *self, const struct 
 }
 
 /* ---------------------------------------------------------------- what stands there */
-
-static enum status choose_schema(struct postgres_database *self, const char *wanted,
-                                 struct error *error)
-{
-    const struct postgres_parameter parameter = {.text = wanted};
-    PGresult *result = NULL;
-    /* current_schema() passes over those that the role may not use */
-    enum status status = postgres_query(
-        self, self->control,
-        "SELECT n.nspname, pg_catalog.has_schema_privilege(n.oid, 'USAGE'), "
-        "pg_catalog.quote_ident(n.nspname), pg_catalog.quote_ident(current_user) "
-        "FROM pg_catalog.pg_namespace n WHERE n.nspname = coalesce($1, current_schema(), "
-        "(SELECT e.nspname FROM pg_catalog.pg_namespace e, pg_catalog.strpos("
-        "',' || pg_catalog.regexp_replace(pg_catalog.replace("
-        "pg_catalog.current_setting('search_path'), '\"$user\"', "
-        "pg_catalog.quote_ident(current_user)), '(\"[^\"]*\")|\\s', '\\1', 'g') || ',', "
-        "',' || pg_catalog.quote_ident(e.nspname) || ',') AS at WHERE at > 0 ORDER BY at LIMIT 1))",
-        &parameter, 1, SQL_SHORT, ERROR_NETWORK, &result, error);
-    if (status == STATUS_OK && PQntuples(result) != 1) {
-        error_set(error, self->mode == OPEN_SOURCE ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING,
-                  self->sql.shown, "there is no schema %s",
-                  wanted != NULL ? wanted : "on the search_path");
-        error_hint(error, "create it, or name another one with ?schema=NAME");
-        status = STATUS_FAILED;
-    } else if (status == STATUS_OK && PQgetvalue(result, 0, 1)[0] != 't') {
-        error_set(error, ERROR_PERMISSION, self->sql.shown, "the role may not use the schema %s",
-                  PQgetvalue(result, 0, 0));
-        error_hint(error,
-                   "GRANT USAGE ON SCHEMA %s TO %s; docs/postgres.md lists all that is needed",
-                   PQgetvalue(result, 0, 2), PQgetvalue(result, 0, 3));
-        status = STATUS_FAILED;
-    } else if (status == STATUS_OK) {
-        self->sql.schema = arena_copy_string(self->arena, PQgetvalue(result, 0, 0));
-    }
-    PQclear(result);
-    return status == STATUS_OK ? postgres_prefer_schema(self, self->control, error) : status;
-}
 
 static enum status server_process(struct postgres_database *self, PGconn *connection, char pid[24],
                                   struct error *error)
@@ -347,9 +312,10 @@ static void postgres_close(struct database *database)
     free(self);
 }
 
-static enum status open_all(struct postgres_database *self, const struct uri *uri,
+static enum status open_all(struct postgres_database *self, const struct open_options *open,
                             struct error *error)
 {
+    const struct uri *uri = open->uri;
     self->sql.shown = arena_copy_string(self->arena, uri->shown);
     if (choose_settings(self, uri, error) != STATUS_OK ||
         postgres_connect(self, &self->control, error) != STATUS_OK) {
@@ -359,7 +325,7 @@ static enum status open_all(struct postgres_database *self, const struct uri *ur
                                    PQport(self->control), PQdb(self->control));
     const char *pooler = uri_parameter(uri, &transhume_connector, "pooler");
     return look_at_server(self, pooler, error) == STATUS_OK
-               ? choose_schema(self, uri_parameter(uri, &transhume_connector, "schema"), error)
+               ? postgres_choose_schemas(self, open, error)
                : STATUS_FAILED;
 }
 
@@ -388,7 +354,7 @@ static enum status postgres_open(const struct open_options *open, struct databas
     self->mode = open->mode;
     self->tables_only = open->catalog_tables != NULL;
     self->timeout_ms = open->timeout_ms > 0 ? open->timeout_ms : 30000;
-    if (open_all(self, open->uri, error) != STATUS_OK) {
+    if (open_all(self, open, error) != STATUS_OK) {
         postgres_close(&self->sql.base);
         return STATUS_FAILED;
     }
@@ -396,25 +362,11 @@ static enum status postgres_open(const struct open_options *open, struct databas
     return STATUS_OK;
 }
 
-/* The cluster's own number, not its address: a server may be reached by several. */
 static enum status postgres_identity(struct database *database, struct arena *arena,
                                      const char **identity, struct error *error)
 {
-    struct postgres_database *self = postgres_database_of(database);
-    PGconn *connection = NULL;
-    PGresult *result = NULL;
-
-    if (postgres_control(self, &connection, error) != STATUS_OK ||
-        postgres_query(self, connection,
-                       "SELECT s.system_identifier, d.oid FROM pg_catalog.pg_control_system() s, "
-                       "pg_catalog.pg_database d WHERE d.datname = current_database()",
-                       NULL, 0, SQL_SHORT, ERROR_NETWORK, &result, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    *identity = arena_format(arena, "postgres cluster %s database %s schema %s",
-                             PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1), self->sql.schema);
-    PQclear(result);
-    return STATUS_OK;
+    return postgres_identity_in(database, postgres_database_of(database)->sql.schema, arena,
+                                identity, error);
 }
 
 const struct connector transhume_connector = {
@@ -427,7 +379,7 @@ const struct connector transhume_connector = {
                     CAPABILITY_SNAPSHOT | CAPABILITY_PROVES_UNCHANGED | CAPABILITY_KEY_ENFORCED |
                     CAPABILITY_SQL_SCHEMA | CAPABILITY_REFERENCES | CAPABILITY_COUNTS_EXACT |
                     CAPABILITY_SHARED_NAMES | CAPABILITY_DEFAULTS | CAPABILITY_COUNTS_ANYWHERE |
-                    CAPABILITY_REFERENCES_ALIKE,
+                    CAPABILITY_REFERENCES_ALIKE | CAPABILITY_SCHEMAS,
     .guarantee = GUARANTEE_EXACTLY_ONCE,
     .options = options,
     .option_count = sizeof options / sizeof options[0],

@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "connectors/connector.h"
 #include "connectors/sql/database.h"
+#include "connectors/sql/place.h"
 #include "connectors/sql/vigil.h"
 #include <libpq-fe.h>
 #include <pthread.h>
@@ -28,7 +29,10 @@ struct postgres_database {
     struct sql_database sql;
     struct arena *arena; /* lives as long as the instance; control thread only */
     enum open_mode mode;
-    bool tables_only; /* describe tells of nothing else */
+    bool tables_only;   /* describe tells of nothing else */
+    const char *spaces; /* the scope as the queries take it: {{"public",""},{"sales","sales."}} */
+    const struct schema_unseen *closed; /* source: schemas that the role may not use */
+    uint32_t closed_count;
     const char *keywords[POSTGRES_SETTINGS_MAX];
     const char *values[POSTGRES_SETTINGS_MAX];
     uint32_t setting_count;
@@ -37,10 +41,11 @@ struct postgres_database {
     int64_t deadlock_ms; /* the sessions' deadlock_timeout */
     bool utf8;           /* the database's encoding: what it sends is valid, else it is checked */
     bool standby;
-    bool replica;    /* a target where no trigger and no foreign key would answer by default */
-    bool may_create; /* target: the role may make tables in the schema; false: not asked yet */
-    bool may_temp;   /* target: the same of temporary tables */
-    bool pooled;     /* a pooler stands before the server */
+    bool replica;  /* a target where no trigger and no foreign key would answer by default */
+    bool may_temp; /* target: the role may make temporary tables; false: not asked yet */
+    bool pooled;   /* a pooler stands before the server */
+    /* target: the schema of those asked about last in which the role may make tables; NULL: none */
+    const char *may_create_in;
     PGconn *control; /* the control thread's connection; source: within the snapshot once taken */
     const char *snapshot;       /* exported: what readers import */
     struct postgres_held *held; /* source: what the control connection locks before that */
@@ -103,8 +108,9 @@ enum status postgres_reach(struct postgres_database *self, PGconn **connection,
                            struct error *error) MUST_USE;
 /* link.c: into the instance's report, how this connection is kept from others. Any thread. */
 void postgres_tell_link(struct postgres_database *self, PGconn *connection);
-/* The instance's schema first on the session's search_path: definitions that the source tells
- * without it are made in the target's. postgres_connect does it once the schema is known. */
+/* The instance's schema first on the session's search_path, and the scope's others not on it:
+ * definitions that the source tells without a schema are made in the target's, others in the one
+ * that they name. postgres_connect does it once the schema is known. */
 enum status postgres_prefer_schema(struct postgres_database *self, PGconn *connection,
                                    struct error *error) MUST_USE;
 /* sessions.c: a new connection that works on the claimed run, known as such to who takes the run
@@ -227,6 +233,8 @@ enum status postgres_failure(const struct postgres_database *self, const PGconn 
                              struct error *error);
 /* Is that failure what one record's values made? Then `*code` is its reject's. */
 bool postgres_is_of_record(const PGresult *failure, enum error_code *code);
+/* The same of what its SQLSTATE alone tells. */
+bool postgres_is_state_of_record(const char *state, enum error_code *code);
 /* The connection broke, or its session is being ended. */
 bool postgres_is_lost(const PGconn *connection, const char *sqlstate);
 
@@ -238,7 +246,7 @@ void postgres_append_name(struct buffer *out, const char *name);
 void postgres_append_text(struct buffer *out, const char *text, size_t length);
 /* SQL by a format: sql_append. */
 void postgres_append(struct buffer *out, const char *format, ...);
-/* "schema"."name" of the instance's schema. */
+/* "schema"."name" of a name of the scope. */
 void postgres_append_table(struct buffer *out, const struct postgres_database *self,
                            const char *name);
 /* sql_append_names */
@@ -247,6 +255,39 @@ static inline void postgres_append_names(struct buffer *out, const char *alias,
 {
     sql_append_names(out, &postgres_dialect, alias, names);
 }
+
+/* ---------------------------------------------------------------- scope.c */
+
+/* The schemas that are meant, by `open`, and the session's search_path accordingly. */
+enum status postgres_choose_schemas(struct postgres_database *self, const struct open_options *open,
+                                    struct error *error) MUST_USE;
+/* As postgres_database.spaces, of the table's own schema alone; `*name`: what it is called there.
+ */
+const char *postgres_spaces_of(const struct postgres_database *self, const char *table,
+                               struct arena *arena, const char **name);
+/* A query of all tables without parameters: $1 filled in, and NULL for $2. */
+void postgres_fill_spaces(struct buffer *out, const struct postgres_database *self,
+                          const char *sql);
+/* catalog_functions */
+enum status postgres_use_scope(struct database *database, const struct schema_scope *scope,
+                               struct error *error);
+/* target_functions.caveats: where the tables of several schemas go. */
+enum status postgres_tell_scope(struct database *database, struct buffer *out, struct error *error);
+enum status postgres_identity_in(struct database *database, const char *schema, struct arena *arena,
+                                 const char **identity, struct error *error);
+
+/* What the queries of sql/ begin with, for those in C; $1: postgres_database.spaces. */
+#define POSTGRES_WITH_SPACE                                                                    \
+    "WITH space AS (SELECT n.oid, n.nspname, s.list[i][2] AS lead FROM (SELECT $1::text[] AS " \
+    "list) s CROSS JOIN LATERAL pg_catalog.generate_subscripts(s.list, 1) i JOIN "             \
+    "pg_catalog.pg_namespace n ON n.nspname = s.list[i][1]) "
+
+/* Is the relation c of the space n called what they are together? A table of the own schema whose
+ * plain name is like that of a table of another one is not. */
+#define POSTGRES_IS_CALLED                                                                        \
+    "NOT (n.lead = '' AND EXISTS (SELECT 1 FROM pg_catalog.generate_subscripts($1::text[], 1) i " \
+    "WHERE ($1::text[])[i][2] <> '' AND pg_catalog.starts_with(c.relname::text, "                 \
+    "($1::text[])[i][2])))"
 
 /* ---------------------------------------------------------------- types.c */
 

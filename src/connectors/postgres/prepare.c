@@ -23,25 +23,53 @@ static const char *serial_type(const struct schema_column *column)
                                              : NULL;
 }
 
+/* The words of strftime as those of to_char (PostgreSQL documentation, 9.8), where letters that are
+ * no pattern stand in quotes. */
+static void append_clock_text(struct buffer *sql, const char *format)
+{
+    static const char *const patterns[][2] = {{"Y", "YYYY"}, {"m", "MM"}, {"d", "DD"},
+                                              {"H", "HH24"}, {"M", "MI"}, {"S", "SS"},
+                                              {"f", "SS.MS"}};
+    struct buffer pattern = {0};
+    for (; *format != '\0'; format++) {
+        if (*format != '%') {
+            buffer_format(&pattern, *format == '"' || *format == '\\' ? "\"\\%c\"" : "\"%c\"",
+                          *format);
+            continue;
+        }
+        format++;
+        for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
+            buffer_append_string(&pattern, *format == patterns[i][0][0] ? patterns[i][1] : "");
+        }
+    }
+    postgres_append(sql, " DEFAULT to_char(CURRENT_TIMESTAMP AT TIME ZONE 'UTC', %q)",
+                    buffer_string(&pattern));
+    buffer_free(&pattern);
+}
+
 /* Of another engine: the server reads a value's text as the column's type. */
 static void append_default(struct buffer *sql, const struct schema_column *column)
 {
     bool as_text = column->type.kind == VALUE_TEXT;
+    bool in_utc = column->default_value != NULL && !column->type.zoned;
     switch (column->default_kind) {
     case SCHEMA_DEFAULT_VALUE:
         postgres_append(sql, " DEFAULT %q", column->default_value);
         break;
     case SCHEMA_DEFAULT_NOW:
-        buffer_append_string(sql, as_text
-                                      ? " DEFAULT to_char(CURRENT_TIMESTAMP AT TIME ZONE 'UTC', "
-                                        "'YYYY-MM-DD HH24:MI:SS')"
-                                      : " DEFAULT CURRENT_TIMESTAMP");
+        buffer_append_string(sql, as_text  ? " DEFAULT to_char(CURRENT_TIMESTAMP AT TIME ZONE "
+                                             "'UTC', 'YYYY-MM-DD HH24:MI:SS')"
+                                  : in_utc ? " DEFAULT (CURRENT_TIMESTAMP AT TIME ZONE 'UTC')"
+                                           : " DEFAULT CURRENT_TIMESTAMP");
+        break;
+    case SCHEMA_DEFAULT_CLOCK_TEXT:
+        append_clock_text(sql, column->default_value);
         break;
     case SCHEMA_DEFAULT_TODAY:
-        buffer_append_string(sql, as_text
-                                      ? " DEFAULT to_char(CURRENT_TIMESTAMP AT TIME ZONE 'UTC', "
-                                        "'YYYY-MM-DD')"
-                                      : " DEFAULT CURRENT_DATE");
+        buffer_append_string(
+            sql, as_text  ? " DEFAULT to_char(CURRENT_TIMESTAMP AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
+                 : in_utc ? " DEFAULT ((CURRENT_TIMESTAMP AT TIME ZONE 'UTC')::date)"
+                          : " DEFAULT CURRENT_DATE");
         break;
     default:
         break;
@@ -329,17 +357,22 @@ static enum status prepare_objects(struct preparing *preparing)
 {
     struct postgres_database *self = preparing->self;
     const struct prepare_request *request = preparing->request;
-    if (request->objects == NULL) {
+    if (request->objects == NULL && self->sql.base.scope.others.count == 0) {
         return STATUS_OK;
     }
     if (postgres_begin(self, &preparing->connection, preparing->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return postgres_end(self, preparing->connection,
-                        postgres_objects_make(self, preparing->connection, request->tables,
-                                              request->table_count, request->objects,
-                                              POSTGRES_BEFORE_TABLES, preparing->error),
-                        preparing->error);
+    enum status status = postgres_check_claim(self, preparing->connection, preparing->error);
+    if (status == STATUS_OK) {
+        status = postgres_schemas_make(self, preparing->connection, request, preparing->error);
+    }
+    if (status == STATUS_OK) {
+        status = postgres_objects_make(self, preparing->connection, request->tables,
+                                       request->table_count, request->objects,
+                                       POSTGRES_BEFORE_TABLES, preparing->error);
+    }
+    return postgres_end(self, preparing->connection, status, preparing->error);
 }
 
 enum status postgres_prepare(struct database *database, const struct prepare_request *request,
@@ -355,7 +388,8 @@ enum status postgres_prepare(struct database *database, const struct prepare_req
 
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
         const struct schema_table *same = request->tables[i].same_engine;
-        status = same != NULL ? postgres_check_told(same, error) : STATUS_OK;
+        status = same != NULL ? postgres_check_told(&preparing.self->sql.base.scope, same, error)
+                              : STATUS_OK;
     }
     status = status == STATUS_OK ? prepare_objects(&preparing) : status;
     status = status == STATUS_OK ? postgres_control(preparing.self, &preparing.connection, error)

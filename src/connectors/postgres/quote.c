@@ -32,7 +32,8 @@ void postgres_append_text(struct buffer *out, const char *text, size_t length)
 void postgres_append_table(struct buffer *out, const struct postgres_database *self,
                            const char *name)
 {
-    postgres_append(out, "%n.%n", self->sql.schema, name);
+    const struct sql_place place = sql_place_of(&self->sql, name);
+    postgres_append(out, "%n.%n", place.schema, place.name);
 }
 
 void postgres_append(struct buffer *out, const char *format, ...)

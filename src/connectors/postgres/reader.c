@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "connectors/defaults.h"
 #include "connectors/postgres/source.h"
+#include "connectors/sql/database.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -363,6 +364,7 @@ static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
 }
 
 const struct source_functions postgres_source_functions = {
+    .holds = sql_holds,
     .hold = sql_hold,
     .snapshot = take_snapshot,
     .leave = leave_snapshot,

@@ -262,19 +262,20 @@ enum status postgres_rebuild_list(struct postgres_database *self, PGconn *connec
                                   const char *run_id, PGresult **list, struct error *error)
 {
     const struct rebuilding rebuilding = {.self = self, .connection = connection, .error = error};
-    const struct postgres_parameter parameters[] = {{.text = run_id}, {.text = self->sql.schema}};
+    const struct postgres_parameter parameters[] = {{.text = self->spaces}, {.text = run_id}};
     struct buffer sql = {0};
     buffer_append_string(
-        &sql, "SELECT r.what, r.name, r.make, r.undo, r.remark, r.owner, CASE WHEN i.indisvalid "
-              "THEN 'valid' WHEN i.indisvalid IS NULL THEN 'none' ELSE 'invalid' END, c.oid IS NOT "
-              "NULL, coalesce(pg_catalog.pg_table_size(c.oid), 0), r.columns IS NOT NULL FROM ");
+        &sql, POSTGRES_WITH_SPACE
+        "SELECT r.what, r.name, r.make, r.undo, r.remark, r.owner, CASE WHEN i.indisvalid "
+        "THEN 'valid' WHEN i.indisvalid IS NULL THEN 'none' ELSE 'invalid' END, c.oid IS NOT "
+        "NULL, coalesce(pg_catalog.pg_table_size(c.oid), 0), r.columns IS NOT NULL FROM ");
     postgres_append_table(&sql, self, notes_table);
     buffer_append_string(
-        &sql, " AS r JOIN pg_catalog.pg_namespace n ON n.nspname = $2 LEFT JOIN "
-              "pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = r.owner AND "
-              "c.relkind IN ('r', 'p') LEFT JOIN pg_catalog.pg_class x ON x.relnamespace = n.oid "
-              "AND x.relname = r.name AND r.what <> 'trigger' LEFT JOIN pg_catalog.pg_index i ON "
-              "i.indexrelid = x.oid AND i.indrelid = c.oid WHERE r.run = $1 ORDER BY r.number");
+        &sql, " AS r LEFT JOIN (pg_catalog.pg_class c JOIN space n ON n.oid = c.relnamespace) ON "
+              "n.lead || c.relname = r.owner AND c.relkind IN ('r', 'p') LEFT JOIN "
+              "pg_catalog.pg_class x ON x.relnamespace = n.oid AND x.relname = r.name AND r.what "
+              "<> 'trigger' LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = x.oid AND i.indrelid "
+              "= c.oid WHERE r.run = $2 ORDER BY r.number");
     return ask(&rebuilding, &sql, parameters, 2, list);
 }
 

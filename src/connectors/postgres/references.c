@@ -51,8 +51,8 @@ static bool describe_orphans(const struct postgres_finisher *finisher,
 static enum status find_collations(const struct postgres_finisher *finisher,
                                    struct sql_orphans *orphans, struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = finisher->self->sql.schema},
-                                                    {.text = orphans->partner}};
+    const struct sql_place place = sql_place_of(&finisher->self->sql, orphans->partner);
+    const struct postgres_parameter parameters[] = {{.text = place.schema}, {.text = place.name}};
     const char **names = arena_allocate_zeroed(
         finisher->arena, (size_t)orphans->referenced.count + 1, sizeof *names);
     PGresult *rows = NULL;
@@ -209,8 +209,9 @@ static void append_reference(struct buffer *sql, const struct postgres_finisher 
 static enum status find_reference(struct postgres_finisher *finisher, const char *table,
                                   const char *name, bool *found, bool *checked)
 {
+    const struct sql_place place = sql_place_of(&finisher->self->sql, table);
     const struct postgres_parameter parameters[] = {
-        {.text = finisher->self->sql.schema}, {.text = table}, {.text = name}};
+        {.text = place.schema}, {.text = place.name}, {.text = name}};
     PGresult *result = NULL;
     enum status status = postgres_query(
         finisher->self, finisher->connection,

@@ -9,16 +9,18 @@ enum { REFERRING, REFERRED, NAME };
 /* Those of tables that runs made: what others left unvalidated they may have meant so. */
 static enum status find_left(const struct postgres_finisher *finisher, PGresult **keys)
 {
-    const struct postgres_parameter schema = {.text = finisher->self->sql.schema};
+    const struct postgres_parameter spaces = {.text = finisher->self->spaces};
     struct buffer sql = {0};
     buffer_append_string(
-        &sql, "SELECT r.relname, p.relname, k.conname FROM pg_catalog.pg_constraint k JOIN "
-              "pg_catalog.pg_class r ON r.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid "
-              "= r.relnamespace JOIN pg_catalog.pg_class p ON p.oid = k.confrelid WHERE k.contype "
-              "= 'f' AND NOT k.convalidated AND n.nspname = $1 AND EXISTS (SELECT 1 FROM ");
+        &sql, POSTGRES_WITH_SPACE
+        "SELECT n.lead || r.relname, m.lead || p.relname, k.conname FROM "
+        "pg_catalog.pg_constraint k JOIN pg_catalog.pg_class r ON r.oid = k.conrelid JOIN "
+        "space n ON n.oid = r.relnamespace JOIN pg_catalog.pg_class p ON p.oid = k.confrelid "
+        "JOIN space m ON m.oid = p.relnamespace WHERE k.contype = 'f' AND NOT k.convalidated "
+        "AND EXISTS (SELECT 1 FROM ");
     postgres_append_made_by_any(&sql, finisher->self);
-    buffer_append_string(&sql, " m WHERE m.name = r.relname) ORDER BY 1, 3");
-    return postgres_query_buffer(finisher->self, finisher->connection, &sql, &schema, 1, SQL_SHORT,
+    buffer_append_string(&sql, " t WHERE t.name = n.lead || r.relname) ORDER BY 1, 3");
+    return postgres_query_buffer(finisher->self, finisher->connection, &sql, &spaces, 1, SQL_SHORT,
                                  ERROR_TARGET_INVALID, keys, finisher->error);
 }
 

@@ -3,6 +3,7 @@
 #include "connectors/postgres/rollback.h"
 #include "base/failpoint.h"
 #include "base/text.h"
+#include "connectors/postgres/later.h"
 #include "connectors/sql/rollback.h"
 #include <string.h>
 
@@ -145,6 +146,7 @@ enum status postgres_undo_table(struct sql_database *database, const struct targ
 const struct rollback_functions postgres_rollback_functions = {
     .can_undo = can_undo,
     .undo = sql_undo,
+    .loosen = postgres_later_loosen,
     .undo_deleted = sql_undo_deleted,
     .sum_columns = sql_sum_columns,
     .find_foreign = sql_find_foreign,

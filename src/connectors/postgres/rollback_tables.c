@@ -136,20 +136,19 @@ static enum status drop_references(struct postgres_database *self, PGconn *conne
 {
     char oid[24] = {0};
     text_from_uint64(facts->oid, oid);
-    const struct postgres_parameter parameter = {.text = oid};
+    const struct postgres_parameter parameters[] = {{.text = self->spaces}, {.text = oid}};
     struct buffer sql = {0};
     struct buffer drops = {0};
     PGresult *keys = NULL;
     buffer_append_string(
-        &sql, "SELECT pg_catalog.format('ALTER TABLE %I.%I DROP CONSTRAINT %I;', n.nspname, "
-              "c.relname, k.conname) FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c "
-              "ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-              "WHERE k.contype = 'f' AND k.confrelid = $1::pg_catalog.oid AND k.conrelid <> "
-              "k.confrelid AND k.conparentid = 0 AND n.nspname = ");
-    postgres_append_text(&sql, self->sql.schema, strlen(self->sql.schema));
-    buffer_append_string(&sql, " AND c.relname IN ");
+        &sql, POSTGRES_WITH_SPACE
+        "SELECT pg_catalog.format('ALTER TABLE %I.%I DROP CONSTRAINT %I;', n.nspname, "
+        "c.relname, k.conname) FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c "
+        "ON c.oid = k.conrelid JOIN space n ON n.oid = c.relnamespace WHERE k.contype = 'f' "
+        "AND k.confrelid = $2::pg_catalog.oid AND k.conrelid <> k.confrelid AND "
+        "k.conparentid = 0 AND " POSTGRES_IS_CALLED " AND n.lead || c.relname IN ");
     postgres_append_made(&sql, self);
-    enum status status = postgres_query_buffer(self, connection, &sql, &parameter, 1, SQL_LONG,
+    enum status status = postgres_query_buffer(self, connection, &sql, parameters, 2, SQL_LONG,
                                                ERROR_TARGET_WRITE, &keys, error);
     for (int i = 0; status == STATUS_OK && i < PQntuples(keys); i++) {
         buffer_append_string(&drops, PQgetvalue(keys, i, 0));
@@ -240,16 +239,15 @@ enum status postgres_remove(struct sql_database *database, const struct sql_tabl
 static enum status drop_made(struct postgres_database *self, PGconn *connection,
                              struct error *error)
 {
-    const struct postgres_parameter schema = {.text = self->sql.schema};
+    const struct postgres_parameter spaces = {.text = self->spaces};
     struct buffer sql = {0};
     PGresult *names = NULL;
-    buffer_append_string(&sql, "SELECT m.name FROM ");
+    buffer_append_string(&sql, POSTGRES_WITH_SPACE "SELECT m.name FROM ");
     postgres_append_made(&sql, self);
-    buffer_append_string(&sql, " AS m WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_class c JOIN "
-                               "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
-                               "n.nspname = $1 AND c.relname = m.name AND "
+    buffer_append_string(&sql, " AS m WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_class c JOIN space "
+                               "n ON n.oid = c.relnamespace WHERE n.lead || c.relname = m.name AND "
                                "c.relkind IN ('r', 'p'))");
-    enum status status = postgres_query_buffer(self, connection, &sql, &schema, 1, SQL_LONG,
+    enum status status = postgres_query_buffer(self, connection, &sql, &spaces, 1, SQL_LONG,
                                                ERROR_TARGET_WRITE, &names, error);
     return postgres_drop_listed(self, connection, names, status, error);
 }

@@ -4,11 +4,13 @@
  * asked for: the forms are those of sql/objects.sql.
  */
 #include "connectors/postgres/statement.h"
+#include "connectors/scope.h"
 #include <ctype.h>
 #include <string.h>
 
 /*
- * `$`: the thing's own name; `?`: any name; `*`: whatever follows. NULL: nothing drops it alone.
+ * `$`: the thing's own name; `?`: any name, perhaps with a schema of the scope; `!`: one without;
+ * `*`: whatever follows. NULL: nothing drops it alone.
  */
 struct form {
     const char *what;
@@ -43,7 +45,8 @@ static const struct form forms[] = {
     {"statistics", "CREATE STATISTICS $ *", "DROP STATISTICS $"},
     {"comment", "COMMENT ON *", NULL},
     {"foreign key of a partition", "ALTER TABLE ? ADD CONSTRAINT ? FOREIGN KEY *", NULL},
-    {"property", "ALTER SEQUENCE ? OWNED BY ?.?", NULL},
+    {"property", "ALTER SEQUENCE ? OWNED BY !.!", NULL},
+    {"property", "ALTER SEQUENCE ? OWNED BY ?.!", NULL},
     {"property", "ALTER TABLE ONLY ? ALTER ? SET STORAGE ?", NULL},
     {"property", "ALTER TABLE ONLY ? ALTER ? SET STATISTICS ?", NULL},
     {"property", "ALTER TABLE ONLY ? ALTER ? SET COMPRESSION ?", NULL},
@@ -129,8 +132,27 @@ static bool is_called(const char *begin, const char *end, const char *name)
     return *name == '\0';
 }
 
+/* Behind the schema and the dot, if that stands there. */
+static const char *pass_schema(const char *at, const char *schema)
+{
+    const char *behind = pass_name(at);
+    return behind != NULL && *behind == '.' && is_called(at, behind, schema) ? behind + 1 : NULL;
+}
+
+/* A name of the thing's own schema, or of another one of the scope. */
+static const char *pass_placed(const char *at, const struct schema_scope *scope)
+{
+    for (uint32_t i = 0; i < scope->others.count; i++) {
+        const char *behind = pass_schema(at, scope->others.names[i]);
+        if (behind != NULL) {
+            return pass_name(behind);
+        }
+    }
+    return pass_name(at);
+}
+
 /* A routine's has its arguments, and is made with more words in them. */
-static const char *pass_own(const char *at, const char *name, bool makes)
+static const char *pass_bare(const char *at, const char *name, bool makes)
 {
     const char *behind = pass_name(at);
     if (behind == NULL || *behind != '(') {
@@ -144,15 +166,26 @@ static const char *pass_own(const char *at, const char *name, bool makes)
     return end != NULL && is_called(at, end, name) ? end : NULL;
 }
 
-static bool fits(const char *form, const char *statement, const char *name, bool makes)
+static const char *pass_own(const char *at, const char *name, bool makes,
+                            const struct schema_scope *scope)
+{
+    const char *behind = NULL;
+    const char *schema = scope_schema_of(scope, name, &behind);
+    const char *placed = schema != NULL ? pass_schema(at, schema) : NULL;
+    return placed != NULL ? pass_bare(placed, behind, makes) : pass_bare(at, name, makes);
+}
+
+static bool fits(const char *form, const char *statement, const char *name, bool makes,
+                 const struct schema_scope *scope)
 {
     const char *at = statement;
     for (; at != NULL && *form != '\0'; form++) {
         if (*form == '*') {
             return true;
         }
-        at = *form == '$'   ? pass_own(at, name, makes)
-             : *form == '?' ? pass_name(at)
+        at = *form == '$'   ? pass_own(at, name, makes, scope)
+             : *form == '?' ? pass_placed(at, scope)
+             : *form == '!' ? pass_name(at)
              : *form == *at ? at + 1
                             : NULL;
     }
@@ -160,32 +193,35 @@ static bool fits(const char *form, const char *statement, const char *name, bool
 }
 
 /* `drop` may be NULL. */
-static bool is_told(const char *what, const char *name, const char *make, const char *drop)
+static bool is_told(const struct schema_scope *scope, const char *what, const char *name,
+                    const char *make, const char *drop)
 {
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
         const struct form *form = &forms[i];
-        if (strcmp(form->what, what) == 0 && fits(form->make, make, name, true) &&
-            (drop == NULL || (form->drop != NULL && fits(form->drop, drop, name, false)))) {
+        if (strcmp(form->what, what) == 0 && fits(form->make, make, name, true, scope) &&
+            (drop == NULL || (form->drop != NULL && fits(form->drop, drop, name, false, scope)))) {
             return true;
         }
     }
     return false;
 }
 
-bool postgres_makes(const struct schema_object *object)
+bool postgres_makes(const struct schema_scope *scope, const struct schema_object *object)
 {
-    return is_told(object->what, object->name, object->native_sql, object->native_drop);
+    return is_told(scope, object->what, object->name, object->native_sql, object->native_drop);
 }
 
-enum status postgres_check_told(const struct schema_table *table, struct error *error)
+enum status postgres_check_told(const struct schema_scope *scope, const struct schema_table *table,
+                                struct error *error)
 {
-    if (table->native_sql != NULL && !is_told("table", table->name, table->native_sql, NULL)) {
+    if (table->native_sql != NULL &&
+        !is_told(scope, "table", table->name, table->native_sql, NULL)) {
         return error_set(error, ERROR_TARGET_SCHEMA, table->name,
                          "what the source tells is no statement that makes it");
     }
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct schema_index *index = &table->indexes[i];
-        if (index->native_sql != NULL && !is_told(index->implied ? "constraint" : "index",
+        if (index->native_sql != NULL && !is_told(scope, index->implied ? "constraint" : "index",
                                                   index->name, index->native_sql, NULL)) {
             return error_set(error, ERROR_TARGET_SCHEMA, table->name,
                              "what the source tells is no statement that makes its %s %s",

@@ -135,7 +135,7 @@ static enum status analyze(struct postgres_finisher *finisher,
 enum status postgres_analyze_tables(struct postgres_finisher *finisher,
                                     const struct postgres_catalog *catalog, struct arena *arena)
 {
-    const struct postgres_parameter schema = {.text = finisher->self->sql.schema};
+    const struct postgres_parameter spaces = {.text = finisher->self->spaces};
     PGresult *statistics = NULL;
     enum status status = STATUS_OK;
     bool others = false;
@@ -143,7 +143,7 @@ enum status postgres_analyze_tables(struct postgres_finisher *finisher,
         others = others || !finisher->request->tables[i].created;
     }
     if (others) {
-        status = postgres_query(finisher->self, finisher->connection, sql_statistics, &schema, 1,
+        status = postgres_query(finisher->self, finisher->connection, sql_statistics, &spaces, 1,
                                 SQL_SHORT, ERROR_TARGET_INVALID, &statistics, finisher->error);
     }
     status = status == STATUS_OK ? analyze(finisher, catalog, statistics, arena) : status;

@@ -3,8 +3,10 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "connectors/postgres/keys.h"
+#include "connectors/postgres/later.h"
 #include "connectors/postgres/orphans.h"
 #include "connectors/postgres/rebuild.h"
+#include "connectors/sql/check.h"
 #include "connectors/sql/finding.h"
 #include "connectors/sql/normal.h"
 #include <stdlib.h>
@@ -98,7 +100,7 @@ enum status postgres_target_describe(struct postgres_database *self, PGconn *con
                                      struct postgres_table *table, struct error *error)
 {
     struct postgres_catalog catalog;
-    if (strlen(name) > POSTGRES_NAME_BYTES_MAX) {
+    if (strlen(sql_place_of(&self->sql, name).name) > POSTGRES_NAME_BYTES_MAX) {
         return STATUS_END;
     }
     if (postgres_catalog_read(self, connection, name, arena, &catalog, error) != STATUS_OK) {
@@ -164,16 +166,17 @@ static enum status target_inspect(struct database *database, const struct target
                                   struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
-    const struct postgres_parameter schema = {.text = self->sql.schema};
+    const struct postgres_parameter spaces = {.text = self->spaces};
     PGconn *connection = NULL;
     PGresult *listed = NULL;
     enum status status = postgres_control(self, &connection, error);
     status = status == STATUS_OK
                  ? postgres_query(self, connection,
-                                  "SELECT c.relname FROM pg_catalog.pg_class c JOIN "
-                                  "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
-                                  "n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
-                                  &schema, 1, SQL_SHORT, ERROR_TARGET_INVALID, &listed, error)
+                                  POSTGRES_WITH_SPACE
+                                  "SELECT n.lead || c.relname FROM pg_catalog.pg_class c JOIN "
+                                  "space n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', "
+                                  "'p', 'v', 'm', 'f') AND " POSTGRES_IS_CALLED,
+                                  &spaces, 1, SQL_SHORT, ERROR_TARGET_INVALID, &listed, error)
                  : status;
     const char **names = status == STATUS_OK ? sorted_names(listed) : NULL;
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
@@ -232,11 +235,15 @@ const struct target_functions postgres_target_functions = {
     .released = sql_released,
     .forget_run = postgres_forget_run,
     .empty = sql_empty,
+    .names = sql_names,
+    .try_open = sql_try_open,
+    .try_value = sql_try_value,
     .inspect = target_inspect,
     .check_table = postgres_check_table,
     .check_objects = postgres_check_objects,
     .tell_unfit_objects = postgres_tell_unfit_objects,
     .tell_unfit_references = postgres_tell_unfit_references,
+    .caveats = postgres_tell_scope,
     .foretell = postgres_foretell,
     .prepare = postgres_prepare,
     .writer_open = postgres_writer_open,
@@ -246,10 +253,13 @@ const struct target_functions postgres_target_functions = {
     .poll = postgres_writer_poll,
     .commit = postgres_writer_commit,
     .chunk_abandon = postgres_writer_chunk_abandon,
+    .later_prepare = postgres_later_prepare,
+    .later_fill = postgres_later_fill,
     .after_load = postgres_after_load,
     .fetch = sql_fetch,
     .delete_records = sql_delete_records,
     .tell_partnerless = postgres_tell_partnerless,
+    .highest_key = sql_highest_key,
     .count = target_count,
     .settle_duplicates = postgres_lost_tell,
     .tell_orphans = sql_orphans_tell,

@@ -84,6 +84,17 @@ enum status postgres_encode(const struct postgres_column *column, const struct c
                             struct arena *scratch, struct buffer *out,
                             struct error *error) MUST_USE;
 
+/* ---------------------------------------------------------------- trial.c */
+
+/* Appends a condition: of the text that the expression gives the column's type would make another
+ * value, since a cast that is written out cuts, rounds and pads. Nothing: the type says so itself. */
+void postgres_append_unfit(struct buffer *sql, const struct postgres_column *column,
+                           const char *text);
+/* struct sql_dialect */
+enum status postgres_try_value(struct sql_database *database, const struct sql_table *table,
+                               uint32_t column, const struct cell *cell, struct arena *scratch,
+                               struct error *error);
+
 /* ---------------------------------------------------------------- claim.c, store.c */
 
 /* Does the guard of the claim stand? If not, ERROR_RUN_FENCED; its row is locked until the
@@ -114,11 +125,12 @@ enum status postgres_forget_notes(struct postgres_database *self, PGconn *connec
 /*
  * Tables of ours beside those of the plan, "_transhume_KIND_RUN_HASH" with the hash of the table's
  * name: images for a rollback (sql_undo_name); keys that the run wrote into a table that held
- * records; records that were moved out of the way (lost.c).
+ * records; records that were moved out of the way (lost.c); references to later records (later.h).
  */
 #define POSTGRES_OWN_UNDO "undo"
 #define POSTGRES_OWN_KEYS "key"
 #define POSTGRES_OWN_LOST "lost"
+#define POSTGRES_OWN_LATER "later"
 /* Of the claimed run. */
 void postgres_append_own_table(struct buffer *sql, const struct postgres_database *self,
                                const char *kind, const char *table);

@@ -90,6 +90,13 @@ static const struct {
 };
 enum { MODIFIER_HEADER = 4, OID_BPCHAR = 1042, OID_VARCHAR = 1043, OID_NUMERIC = 1700 };
 
+static uint8_t fraction_of(enum value_kind kind, int64_t digits)
+{
+    enum { DIGITS_MAX = 6 };
+    bool timed = kind == VALUE_TIME || kind == VALUE_TIMESTAMP;
+    return !timed ? 0 : (uint8_t)(1 + (digits >= 0 && digits < DIGITS_MAX ? digits : DIGITS_MAX));
+}
+
 static void read_modifier(uint32_t oid, int32_t modifier, struct value_type *type)
 {
     if (modifier < MODIFIER_HEADER) {
@@ -105,6 +112,38 @@ static void read_modifier(uint32_t oid, int32_t modifier, struct value_type *typ
             type->scale = scale;
         }
     }
+}
+
+/* What the built-in arrays hold; of others (enums, types of extensions) the texts are taken. */
+static const struct value_type *element_of(uint32_t oid)
+{
+    static const struct {
+        uint32_t oid;
+        struct value_type type;
+    } arrays[] = {
+        {1000, {.kind = VALUE_BOOL}},      {1001, {.kind = VALUE_BYTES}},
+        {1005, {.kind = VALUE_INT64}},     {1007, {.kind = VALUE_INT64}},
+        {1016, {.kind = VALUE_INT64}},     {1028, {.kind = VALUE_INT64}},
+        {1021, {.kind = VALUE_FLOAT32}},   {1022, {.kind = VALUE_FLOAT64}},
+        {1231, {.kind = VALUE_DECIMAL}},   {199, {.kind = VALUE_JSON}},
+        {3807, {.kind = VALUE_JSON}},      {1182, {.kind = VALUE_DATE}},
+        {1183, {.kind = VALUE_TIME}},      {1270, {.kind = VALUE_TIME, .zoned = true}},
+        {1115, {.kind = VALUE_TIMESTAMP}}, {1185, {.kind = VALUE_TIMESTAMP, .zoned = true}},
+        {1187, {.kind = VALUE_INTERVAL}},  {2951, {.kind = VALUE_UUID}},
+    };
+    static const struct value_type text = {.kind = VALUE_TEXT};
+    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
+        if (arrays[i].oid == oid) {
+            return &arrays[i].type;
+        }
+    }
+    return &text;
+}
+
+static bool is_array(const char *words)
+{
+    size_t length = words != NULL ? strlen(words) : 0;
+    return length > 2 && strcmp(words + length - 2, "[]") == 0;
 }
 
 struct postgres_type postgres_type_of(uint32_t oid, char kind_of_type, int32_t modifier,
@@ -125,7 +164,12 @@ struct postgres_type postgres_type_of(uint32_t oid, char kind_of_type, int32_t m
     if (kind_of_type == 'e') {
         made.format = POSTGRES_AS_TEXT;
     }
+    if (made.format == POSTGRES_AS_CAST && is_array(words)) {
+        made.type.element = element_of(oid);
+    }
     read_modifier(oid, modifier, &made.type);
+    made.type.fraction = fraction_of(made.type.kind, modifier);
+    made.type.no_nul = made.type.kind == VALUE_TEXT || made.format == POSTGRES_AS_JSONB;
     return made;
 }
 
@@ -255,13 +299,16 @@ bool postgres_native_type(const char *declared, struct value_type *type)
         bool limited = names[i].numbers == 'n' || names[i].numbers == 'p';
         bool one = count == 0 && strncasecmp(declared, "char", length) == 0 && length == 4;
         one = one || (count == 0 && length == 9 && names[i].numbers == 'n');
-        *type = (struct value_type){.kind = names[i].kind,
-                                    .zoned = names[i].zoned,
-                                    .precision = one       ? 1
-                                                 : limited ? (int32_t)number[0]
-                                                           : 0,
-                                    .scale = names[i].numbers == 'p' ? (int32_t)number[1] : 0,
-                                    .native = declared};
+        *type = (struct value_type){
+            .kind = names[i].kind,
+            .zoned = names[i].zoned,
+            .precision = one       ? 1
+                         : limited ? (int32_t)number[0]
+                                   : 0,
+            .scale = names[i].numbers == 'p' ? (int32_t)number[1] : 0,
+            .fraction = fraction_of(names[i].kind, count > 0 ? number[0] : -1),
+            .no_nul = names[i].kind == VALUE_TEXT || strcasecmp(names[i].text, "jsonb") == 0,
+            .native = declared};
         return true;
     }
     return false;

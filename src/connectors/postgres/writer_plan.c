@@ -141,6 +141,7 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
     made->distinct = target->distinct && target->key.count > 0;
     made->staged = made->existing == EXISTING_UPSERT || made->existing == EXISTING_REPLACE ||
                    made->existing == EXISTING_SKIP || made->distinct ||
+                   target_table_later_count(target) > 0 ||
                    writer_keeps_undo(&writer->tables[table]);
     made->stage_name = arena_format(writer->sql.arena, "_transhume_stage_%u", ++writer->plan_count);
     made->repeats_name =

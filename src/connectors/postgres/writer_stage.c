@@ -113,39 +113,6 @@ enum status writer_stage_take_out(struct stage_pass *pass, const char *from,
     return status;
 }
 
-/* Says of a column's text in the temporary table that the type would make another value of it;
- * empty: it says so itself. */
-static void append_unfit(struct buffer *sql, const struct postgres_column *column)
-{
-    enum {
-        OID_CHAR = 18,
-        OID_MONEY = 790,
-        OID_CHARS = 1002,
-        OID_NAMES = 1003,
-        OID_BIT = 1560,
-        OID_BITS = 1562 /* of x1f they make eight */
-    };
-    const char *native = column->type.type.native;
-    struct buffer name = {0};
-    postgres_append_name(&name, column->name);
-    const char *quoted = buffer_string(&name);
-    if (column->type_oid == OID_CHAR || column->type_oid == OID_BIT ||
-        column->type_oid == OID_BITS) {
-        buffer_format(sql, "%s::%s::text IS DISTINCT FROM %s", quoted, native, quoted);
-    } else if (column->unlimited != NULL) {
-        buffer_format(sql, "%s::%s IS DISTINCT FROM %s::%s", quoted, native, quoted,
-                      column->unlimited);
-    } else if (column->type_oid == OID_CHARS || column->type_oid == OID_NAMES) {
-        buffer_format(sql, "%s::%s::text[] IS DISTINCT FROM %s::text[]", quoted, native, quoted);
-    } else if (column->type_oid == OID_MONEY) {
-        buffer_format(sql,
-                      "CASE WHEN %s ~ '^-?[0-9]+([.][0-9]+)?$' THEN %s::%s::numeric <> %s::numeric "
-                      "ELSE %s::%s::text IS DISTINCT FROM %s END",
-                      quoted, quoted, native, quoted, quoted, native, quoted);
-    }
-    buffer_free(&name);
-}
-
 /* A cast that is written out cuts, rounds and pads. */
 static enum status take_out_unfit(struct stage_pass *pass)
 {
@@ -154,7 +121,10 @@ static enum status take_out_unfit(struct stage_pass *pass)
         const struct postgres_column *column = pass->plan->columns[i].column;
         struct buffer condition = {0};
         if (column->type.format == POSTGRES_AS_CAST) {
-            append_unfit(&condition, column);
+            struct buffer name = {0};
+            postgres_append_name(&name, column->name);
+            postgres_append_unfit(&condition, column, buffer_string(&name));
+            buffer_free(&name);
         }
         if (!buffer_is_empty(&condition)) {
             const char *reason =
@@ -418,6 +388,7 @@ enum status writer_stage_apply(struct writer *writer, uint32_t count, PGresult *
     if (status == STATUS_OK && pass.plan->facts->inherited && (undo || overwrites)) {
         status = take_out_inherited(&pass);
     }
+    status = status == STATUS_OK ? writer_later_lay_aside(&pass) : status;
     if (status == STATUS_OK && undo) {
         status = check_key_at_once(&pass);
     }

@@ -3,7 +3,7 @@
 #define TRANSHUME_CONNECTORS_SQL_CHECK_H
 
 #include "base/buffer.h"
-#include "connectors/connector.h"
+#include "connectors/sql/database.h"
 
 enum { SQL_SHOWN_BYTES = 128 };
 /* A name for a message. */
@@ -29,9 +29,12 @@ void sql_check_key_columns(const struct target_table *table,
                            int (*compare_names)(const char *, const char *), struct buffer *out);
 /* The table in the target has all fields, takes their values, and has no column that records must
  * have and do not. */
-void sql_check_shape(const struct target_table *table, const struct schema_table *present,
-                     const struct shape *shape, int (*compare_names)(const char *, const char *),
-                     struct buffer *out);
+void sql_check_shape(const struct check_request *request, uint32_t shape,
+                     const struct schema_table *present,
+                     int (*compare_names)(const char *, const char *), struct buffer *out);
+/* The table in the target has no column for the field of a shape. */
+void sql_tell_no_column(const struct check_request *request, uint32_t shape, uint32_t field,
+                        struct buffer *out);
 /* A field goes into a column that the target generates: a fault, unless the source does, too. */
 void sql_check_generated(const struct target_table *table, const char *field,
                          int (*compare_names)(const char *, const char *), struct buffer *out);
@@ -40,5 +43,11 @@ void sql_check_generated(const struct target_table *table, const char *field,
 void sql_check_key(const struct target_table *table, const struct schema_table *present,
                    int (*compare_names)(const char *, const char *), const char *kinds,
                    struct buffer *out);
+
+/* target_functions. */
+enum status sql_try_open(struct database *self, const char *table, struct arena *arena,
+                         struct target_trial **trial, struct error *error);
+enum status sql_try_value(struct target_trial *trial, const char *column, const struct cell *cell,
+                          struct arena *scratch, struct error *error);
 
 #endif

@@ -2,6 +2,7 @@
 #include "connectors/sql/database.h"
 #include "base/failpoint.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "connectors/sql/store.h"
 #include "connectors/store_key.h"
 #include <stdio.h>
@@ -182,6 +183,76 @@ static enum status empty_table(struct sql_database *self, const char *name, stru
     buffer_append_string(&sql, "DELETE FROM ");
     self->dialect->append_table(&sql, self, name);
     return self->dialect->run(self, &sql, NULL, error);
+}
+
+enum status sql_holds(struct database *database, const char *table, const char *column,
+                      enum value_test test, bool *holds, struct error *error)
+{
+    struct sql_database *self = sql_database_of(database);
+    const struct sql_dialect *dialect = self->dialect;
+    struct buffer exception = {0};
+    const char *found = NULL;
+    *holds = false;
+    if (dialect->append_exception == NULL || !dialect->append_exception(&exception, column, test)) {
+        return STATUS_OK;
+    }
+    struct buffer sql = {0};
+    struct arena *arena = arena_create(1024);
+    buffer_append_string(&sql, "SELECT EXISTS (SELECT 1 FROM ");
+    dialect->append_table(&sql, self, table);
+    buffer_format(&sql, " WHERE %s)", buffer_string(&exception));
+    enum status status = dialect->ask(self, &sql, arena, &found, error);
+    *holds = status == STATUS_OK && found != NULL && (found[0] == '0' || found[0] == 'f');
+    arena_destroy(arena);
+    buffer_free(&exception);
+    return status;
+}
+
+static struct column_list leave_out_own(struct column_list names)
+{
+    const char **kept = (const char **)names.names; /* made a moment ago, in the caller's arena */
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < names.count; i++) {
+        if (strncmp(names.names[i], "_transhume_", strlen("_transhume_")) != 0) {
+            kept[count++] = names.names[i];
+        }
+    }
+    return (struct column_list){kept, count};
+}
+
+enum status sql_highest_key(struct database *database, const char *table, const char *column,
+                            int64_t *highest, bool *any, struct error *error)
+{
+    struct sql_database *self = sql_database_of(database);
+    struct arena *arena = arena_create(0);
+    struct buffer sql = {0};
+    const char *text = NULL;
+    buffer_append_string(&sql, "SELECT max(");
+    self->dialect->append_name(&sql, column);
+    buffer_append_string(&sql, ") FROM ");
+    self->dialect->append_table(&sql, self, table);
+    enum status status = self->dialect->ask(self, &sql, arena, &text, error);
+    *any = status == STATUS_OK && text != NULL;
+    if (*any && text_to_int64(text, strlen(text), highest) != STATUS_OK) {
+        status = error_set(error, ERROR_TARGET_INVALID, table, "its highest %s is %s, no integer",
+                           column, text);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+enum status sql_names(struct database *database, struct arena *arena, struct column_list *names,
+                      struct error *error)
+{
+    struct sql_database *self = sql_database_of(database);
+    struct buffer sql = {0};
+    if (self->dialect->begin(self, SQL_LOOKS, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    self->dialect->append_names_query(&sql, self);
+    enum status status = self->dialect->list(self, &sql, arena, names, error);
+    *names = status == STATUS_OK ? leave_out_own(*names) : (struct column_list){0};
+    return self->dialect->end(self, status, error);
 }
 
 enum status sql_empty(struct database *database, const struct target_table *const *tables,

@@ -75,6 +75,10 @@ struct sql_dialect {
     struct digest_type (*digest_type)(const struct sql_database *self,
                                       const struct sql_table *table, uint32_t column);
 
+    /* A condition that a value of the column meets which does not pass the test. False: it does not
+     * say. NULL: it says of none. */
+    bool (*append_exception)(struct buffer *sql, const char *column, enum value_test test);
+
     /* ---- the target */
 
     enum status (*begin)(struct sql_database *self, enum sql_access access, struct error *error);
@@ -87,9 +91,20 @@ struct sql_dialect {
      * row. */
     enum status (*ask)(struct sql_database *self, struct buffer *sql, struct arena *arena,
                        const char **text, struct error *error);
+    /* The first column of a query, which it frees, in `arena`; none of it is NULL. */
+    enum status (*list)(struct sql_database *self, struct buffer *sql, struct arena *arena,
+                        struct column_list *texts, struct error *error);
+    /* The names of tables and views; the ledger's may be among them. */
+    void (*append_names_query)(struct buffer *sql, struct sql_database *self);
     /* STATUS_END: there is no table of that name. */
     enum status (*describe)(struct sql_database *self, const char *name, struct arena *arena,
                             struct sql_table *table, struct error *error);
+
+    /* Would the column take the value, which is not NULL? Fails of class REJECT. NULL: it takes any
+     * that it can be given. */
+    enum status (*try_value)(struct sql_database *self, const struct sql_table *table,
+                             uint32_t column, const struct cell *cell, struct arena *scratch,
+                             struct error *error);
 
     /* ---- the claim */
 
@@ -158,6 +173,13 @@ enum status sql_end_between(struct sql_database *self, const char *before, const
 
 /* ---- target_functions and lock_functions that are alike in all of them */
 
+/* source_functions.holds */
+enum status sql_holds(struct database *self, const char *table, const char *column,
+                      enum value_test test, bool *holds, struct error *error);
+enum status sql_highest_key(struct database *self, const char *table, const char *column,
+                            int64_t *highest, bool *any, struct error *error);
+enum status sql_names(struct database *self, struct arena *arena, struct column_list *names,
+                      struct error *error);
 enum status sql_claimed(struct database *self, const struct run_claim *claim, struct error *error);
 void sql_released(struct database *self);
 enum status sql_empty(struct database *self, const struct target_table *const *tables,

@@ -2,7 +2,8 @@
  * What a column's default says:
  *
  *     default := "(" default ")" casts | literal casts | clock
- *     literal := number | text | TRUE | FALSE | NULL
+ *     literal := number | text | bits | TRUE | FALSE | NULL
+ *     clock   := CURRENT_TIMESTAMP … | SQLite's datetime('now'), strftime(text, 'now') …
  *     casts   := ("::" type)*          the column's own type decides in the end
  *
  * All else is only its own engine's.
@@ -144,9 +145,119 @@ static bool clock_fits(const struct reader *reader)
            (kind == VALUE_TEXT && (reader->words & SQL_CLOCK_TEXTS) != 0);
 }
 
+/* b'0101', a number. */
+static bool read_bits(struct reader *reader)
+{
+    enum { BITS_MAX = 64 };
+    uint64_t value = 0;
+    enum value_kind kind = reader->column->type.kind;
+    size_t count = strspn(reader->at + 2, "01");
+    if ((kind != VALUE_BOOL && !value_kind_is_number(kind)) || count == 0 || count > BITS_MAX || reader->at[2 + count] != '\'') {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        value = value << 1 | (uint64_t)(reader->at[2 + i] == '1');
+    }
+    reader->at += 2 + count + 1;
+    buffer_append_uint64(&reader->value, value);
+    reader->column->default_kind = SCHEMA_DEFAULT_VALUE;
+    return true;
+}
+
+/* ---------------------------------------------------------------- SQLite's clock */
+
+/* "'now')", whatever the case, and nothing else asked of it. */
+static bool take_now(struct reader *reader)
+{
+    static const char now[] = "'now'";
+    skip_blanks(reader);
+    if (strncasecmp(reader->at, now, sizeof now - 1) != 0) {
+        return false;
+    }
+    reader->at += sizeof now - 1;
+    return take(reader, ')');
+}
+
+static bool is_clock_format(const char *format)
+{
+    for (; *format != '\0'; format++) {
+        if (*format == '%' && strchr("YmdHMSf", *++format) == NULL) {
+            return false;
+        }
+        if (*format == '\0') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool give_clock(struct reader *reader, const char *format)
+{
+    reader->column->default_kind = SCHEMA_DEFAULT_CLOCK_TEXT;
+    buffer_clear(&reader->value);
+    buffer_append_string(&reader->value, format);
+    return reader->column->type.kind == VALUE_TEXT;
+}
+
+/* strftime('%Y-%m-%d %H:%M:%f', 'now') */
+static bool read_strftime(struct reader *reader)
+{
+    skip_blanks(reader);
+    if (*reader->at != '\'' || !read_text(reader, '\'') || !take(reader, ',') ||
+        !take_now(reader) || !is_clock_format(buffer_string(&reader->value))) {
+        return false;
+    }
+    reader->column->default_kind = SCHEMA_DEFAULT_CLOCK_TEXT;
+    return reader->column->type.kind == VALUE_TEXT;
+}
+
+/* datetime('now') and its like; false: no such call, or one that means another thing. */
+static bool read_clock_call(struct reader *reader, size_t length)
+{
+    static const struct {
+        const char *name;
+        enum schema_default_kind kind;
+        const char *format;
+    } calls[] = {{"datetime", SCHEMA_DEFAULT_NOW, NULL},
+                 {"date", SCHEMA_DEFAULT_TODAY, NULL},
+                 {"time", SCHEMA_DEFAULT_CLOCK_TEXT, "%H:%M:%S"}};
+    const char *name = reader->at;
+    reader->at += length;
+    if (!take(reader, '(')) {
+        return false;
+    }
+    if (length == strlen("strftime") && strncasecmp(name, "strftime", length) == 0) {
+        return read_strftime(reader);
+    }
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        if (strlen(calls[i].name) != length || strncasecmp(calls[i].name, name, length) != 0 ||
+            !take_now(reader)) {
+            continue;
+        }
+        if (calls[i].format != NULL) {
+            return give_clock(reader, calls[i].format);
+        }
+        reader->column->default_kind = calls[i].kind;
+        return clock_fits(reader);
+    }
+    return false;
+}
+
 static bool read_word(struct reader *reader)
 {
     size_t length = word_length(reader->at);
+    if (length == 1 && (reader->at[0] == 'b' || reader->at[0] == 'B') && reader->at[1] == '\'') {
+        return read_bits(reader);
+    }
+    bool clock_texts = (reader->words & SQL_CLOCK_TEXTS) != 0;
+    if (clock_texts && length == strlen("current_time") &&
+        strncasecmp(reader->at, "current_time", length) == 0) {
+        reader->at += length;
+        return give_clock(reader, "%H:%M:%S");
+    }
+    if (clock_texts && length > 0 && reader->at[length] == '(') {
+        return read_clock_call(reader, length);
+    }
     for (size_t i = 0; i < sizeof known_words / sizeof known_words[0]; i++) {
         const char *word = known_words[i].word;
         if (strlen(word) == length && strncasecmp(word, reader->at, length) == 0) {
@@ -236,7 +347,8 @@ bool sql_default_read(struct schema_column *column, unsigned words, struct arena
     if (!read_default(&reader)) {
         column->default_kind = SCHEMA_DEFAULT_OWN;
     }
-    if (column->default_kind == SCHEMA_DEFAULT_VALUE) {
+    if (column->default_kind == SCHEMA_DEFAULT_VALUE ||
+        column->default_kind == SCHEMA_DEFAULT_CLOCK_TEXT) {
         column->default_value = arena_copy_string(arena, buffer_string(&reader.value));
     }
     buffer_free(&reader.value);

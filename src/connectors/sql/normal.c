@@ -2,9 +2,11 @@
  * The normal form: what a value is once it was written, whatever its column's type. A column of
  * texts keeps a number as its digits and a date as its ISO text; a column of numbers gives digits
  * back without the zeros behind them. So numbers of all kinds are one, texts that are exactly a
- * number's digits are that number, and what is neither is text, but for bytes.
+ * number's digits are that number, and what is neither is text, but for bytes that are none.
  */
 #include "connectors/sql/normal.h"
+
+#include "base/text.h"
 #include "model/convert.h"
 #include "model/decimal.h"
 #include "model/time_text.h"
@@ -93,10 +95,10 @@ static int compare_pairs(const void *left, const void *right)
     return order != 0 ? order : a->place < b->place ? -1 : 1;
 }
 
-static void sort_json(struct cell *cell, bool repeats, struct arena *arena);
+static void sort_json(struct cell *cell, enum sql_json_told told, struct arena *arena);
 
-/* Of equal keys the last counts, or all of them: `repeats`. */
-static void sort_map(struct cell *cell, bool repeats, struct arena *arena)
+/* Of equal keys the last counts, or all of them. */
+static void sort_map(struct cell *cell, enum sql_json_told told, struct arena *arena)
 {
     uint32_t count = cell->length;
     struct pair *pairs = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *pairs);
@@ -107,24 +109,40 @@ static void sort_map(struct cell *cell, bool repeats, struct arena *arena)
     }
     qsort(pairs, count, sizeof *pairs, compare_pairs);
     for (uint32_t i = 0; i < count; i++) {
-        bool again = !repeats && i + 1 < count && pairs[i].key.length == pairs[i + 1].key.length &&
+        bool again = told != SQL_JSON_REPEATS && i + 1 < count &&
+                     pairs[i].key.length == pairs[i + 1].key.length &&
                      memcmp(pairs[i].key.text, pairs[i + 1].key.text, pairs[i].key.length) == 0;
         if (again) {
             continue;
         }
         items[2 * (size_t)kept] = pairs[i].key;
         items[2 * (size_t)kept + 1] = pairs[i].value;
-        sort_json(&items[2 * (size_t)kept + 1], repeats, arena);
+        sort_json(&items[2 * (size_t)kept + 1], told, arena);
         kept++;
     }
     *cell = cell_items(VALUE_MAP, items, kept);
 }
 
-/* The depth is bounded by convert_read_json. */
-static void sort_json(struct cell *cell, bool repeats, struct arena *arena)
+/* As the same number whatever its digits are, and no whole one: 1.10 is 1.1, and 1e2 is 100.0. */
+static void settle_number(struct cell *cell, struct arena *arena)
 {
-    if (cell->kind == VALUE_MAP) {
-        sort_map(cell, repeats, arena);
+    struct buffer digits = {0};
+    decimal_append_normal(cell, &digits);
+    if (strchr(buffer_string(&digits), '.') == NULL) {
+        buffer_append_string(&digits, ".0");
+    }
+    const char *text = arena_copy(arena, digits.data, digits.length);
+    *cell = (struct cell){.kind = VALUE_JSON, .length = (uint32_t)digits.length, .text = text};
+    buffer_free(&digits);
+}
+
+/* The depth is bounded by convert_read_json. */
+static void sort_json(struct cell *cell, enum sql_json_told told, struct arena *arena)
+{
+    if (cell->kind == VALUE_DECIMAL && told == SQL_JSON_NUMBERS) {
+        settle_number(cell, arena);
+    } else if (cell->kind == VALUE_MAP) {
+        sort_map(cell, told, arena);
     }
     if (cell->kind != VALUE_LIST) {
         return;
@@ -132,12 +150,12 @@ static void sort_json(struct cell *cell, bool repeats, struct arena *arena)
     struct cell *items = arena_allocate_zeroed(arena, (size_t)cell->length + 1, sizeof *items);
     for (uint32_t i = 0; i < cell->length; i++) {
         items[i] = cell->items[i];
-        sort_json(&items[i], repeats, arena);
+        sort_json(&items[i], told, arena);
     }
     *cell = cell_items(VALUE_LIST, items, cell->length);
 }
 
-enum status sql_append_canonical_json(const char *text, size_t length, bool repeats,
+enum status sql_append_canonical_json(const char *text, size_t length, enum sql_json_told told,
                                       struct buffer *out, struct error *error)
 {
     struct arena *arena = arena_create(4096);
@@ -146,7 +164,7 @@ enum status sql_append_canonical_json(const char *text, size_t length, bool repe
     enum status status = STATUS_OK;
 
     if (convert_read_json(text, length, arena, &read, &why) == STATUS_OK) {
-        sort_json(&read, repeats, arena);
+        sort_json(&read, told, arena);
         status = convert_append_json(&read, out, error);
     } else if (why.code == ERROR_MEMORY) {
         status = no_memory(error);
@@ -162,11 +180,12 @@ static enum status append_json(const struct cell *cell, struct buffer *out, stru
     struct buffer written = {0};
     enum status status = STATUS_OK;
     if (cell->kind == VALUE_JSON) {
-        return sql_append_canonical_json(cell->text, cell->length, false, out, error);
+        return sql_append_canonical_json(cell->text, cell->length, SQL_JSON_VALUES, out, error);
     }
     status = convert_append_json(cell, &written, error);
     if (status == STATUS_OK) {
-        status = sql_append_canonical_json(written.data, written.length, false, out, error);
+        status =
+            sql_append_canonical_json(written.data, written.length, SQL_JSON_VALUES, out, error);
     }
     buffer_free(&written);
     return status;
@@ -245,7 +264,12 @@ enum status sql_append_value_text(const struct sql_rules *rules, const struct ce
 enum status sql_append_column_text(const struct sql_rules *rules, const struct cell *cell,
                                    struct buffer *out, struct error *error)
 {
-    if (cell->kind == VALUE_JSON) {
+    bool bytes = cell->kind == VALUE_BYTES;
+    if (bytes && !text_is_utf8(cell->bytes, cell->length)) {
+        error_set(error, ERROR_REJECT_TEXT, NULL, "these bytes are no text: they are not UTF-8");
+        return error_hint(error, "give the column a type of bytes");
+    }
+    if (bytes || cell->kind == VALUE_JSON) {
         buffer_append(out, cell->text, cell->length);
         return STATUS_OK;
     }
@@ -323,8 +347,16 @@ static enum status normal_form(const struct sql_rules *rules, const struct cell 
     case VALUE_BOOL:
         *normal = rules->truth_is_number ? cell_int64(cell->i64) : *cell;
         return STATUS_OK;
-    case VALUE_INT64:
     case VALUE_BYTES:
+        if (text_is_utf8(cell->bytes, cell->length)) {
+            return normal_text(
+                rules,
+                &(struct cell){.kind = VALUE_TEXT, .length = cell->length, .text = cell->text},
+                arena, normal, error);
+        }
+        *normal = *cell;
+        return STATUS_OK;
+    case VALUE_INT64:
     case VALUE_LARGE:
         *normal = *cell;
         return STATUS_OK;
@@ -431,8 +463,8 @@ enum status sql_json_in_column(const struct cell *cell, enum sql_json_told told,
         status = convert_append_json(cell, &text, error);
     }
     if (status == STATUS_OK && told != SQL_JSON_BYTES) {
-        status = sql_append_canonical_json(buffer_string(&text), text.length,
-                                           told == SQL_JSON_REPEATS, &canonical, error);
+        status =
+            sql_append_canonical_json(buffer_string(&text), text.length, told, &canonical, error);
     }
     if (status == STATUS_OK) {
         keep_text(told == SQL_JSON_BYTES ? &text : &canonical, false, arena, normal);

@@ -33,9 +33,12 @@ enum status sql_append_value_text(const struct sql_rules *rules, const struct ce
 /* Likewise in a column of texts that was there, where json is its own text. */
 enum status sql_append_column_text(const struct sql_rules *rules, const struct cell *cell,
                                    struct buffer *out, struct error *error) MUST_USE;
-/* One text for all that jsonb takes for equal; what is no JSON stays as it is. `repeats`: of equal
- * keys in one object all count, in their order, not the last alone. */
-enum status sql_append_canonical_json(const char *text, size_t length, bool repeats,
+/* What is told apart in a column of JSON: what jsonb does, keys that are there again as well, or
+ * also the blanks between the parts and their order; or numbers by their value alone, but whole
+ * ones from those with a point or an exponent. */
+enum sql_json_told { SQL_JSON_VALUES, SQL_JSON_REPEATS, SQL_JSON_BYTES, SQL_JSON_NUMBERS };
+/* One text for all that is taken for equal; what is no JSON stays as it is. */
+enum status sql_append_canonical_json(const char *text, size_t length, enum sql_json_told told,
                                       struct buffer *out, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- in columns that are there */
@@ -49,9 +52,6 @@ enum status sql_text_in_column(const struct sql_rules *rules, const struct cell 
  * single address. What is no address stays as it is. */
 enum status sql_address_in_column(struct cell *text, struct arena *arena,
                                   struct error *error) MUST_USE;
-/* What is told apart in a column of JSON: what jsonb does, keys that are there again as well, or
- * also the blanks between the parts and their order. */
-enum sql_json_told { SQL_JSON_VALUES, SQL_JSON_REPEATS, SQL_JSON_BYTES };
 /* In a column of JSON, as a text: what is no JSON yet becomes some. */
 enum status sql_json_in_column(const struct cell *cell, enum sql_json_told told,
                                struct arena *arena, struct cell *normal,

@@ -1,5 +1,7 @@
 /* Hashes of values' normal forms, at once: each record that is copied passes here. */
 #include "connectors/sql/normal.h"
+
+#include "base/text.h"
 #include "model/decimal.h"
 #include "model/field_hash.h"
 #include "model/time_text.h"
@@ -111,6 +113,9 @@ static bool add_common(struct field_hasher *hasher, uint64_t seed, const struct 
         field_hash_add_u64(hasher, seed, VALUE_INT64, 0, cell->u64);
         return true;
     case VALUE_BYTES:
+        if (text_is_utf8(cell->bytes, cell->length)) {
+            return add_text(hasher, seed, cell);
+        }
         field_hash_add(hasher, seed, VALUE_BYTES, 0, cell->bytes, cell->length);
         return true;
     case VALUE_TEXT:

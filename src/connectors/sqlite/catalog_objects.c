@@ -22,11 +22,10 @@ enum status catalog_read_objects(struct catalog_builder *builder)
         bool is_view = strcmp(sqlite_text_of(row, 0), "view") == 0;
         const char *name = catalog_copy_text(builder, row, 1);
         const char *table = is_view ? NULL : catalog_copy_text(builder, row, 2);
-        catalog_add_object(
-            builder, is_view ? SCHEMA_OBJECT_VIEW : SCHEMA_OBJECT_TRIGGER, name, table,
-            catalog_copy_text(builder, row, 3),
-            is_view ? "a view is written in SQLite's own SQL; its rows can be copied as a table"
-                    : "a trigger is written in SQLite's own SQL");
+        catalog_add_object(builder, is_view ? SCHEMA_OBJECT_VIEW : SCHEMA_OBJECT_TRIGGER, name,
+                           table, catalog_copy_text(builder, row, 3),
+                           is_view ? "a view is written in SQLite's own SQL"
+                                   : "a trigger is written in SQLite's own SQL");
     }
     return result == SQLITE_DONE ? STATUS_OK : catalog_fail(builder, NULL);
 }

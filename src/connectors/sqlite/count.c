@@ -121,16 +121,26 @@ static enum status guess(struct sqlite_database *self, const struct schema_table
 
 /* ---------------------------------------------------------------- counting */
 
+static enum status count_by(struct sqlite_database *self, const struct schema_table *table,
+                            bool index, int64_t *rows, struct error *error)
+{
+    struct buffer sql = {0};
+    sqlite_append(&sql, "SELECT count(*) FROM main.%n%s", table->name, index ? "" : " NOT INDEXED");
+    enum status status = source_ask_number(self, buffer_string(&sql), table->name, rows, error);
+    buffer_free(&sql);
+    return status;
+}
+
+/* SQLite may want to count in an index whose collation only an application knows. Of a table
+ * without a row key readers rely on the number: not what a damaged index says. */
 static enum status count_rows(struct sqlite_database *self, const struct schema_table *table,
                               int64_t *rows, struct error *error)
 {
-    struct buffer sql = {0};
-    sqlite_append(&sql, "SELECT count(*) FROM main.%n", table->name);
-    if (table->row_key == NULL) { /* readers rely on it: not what a damaged index says */
-        buffer_append_string(&sql, " NOT INDEXED");
+    enum status status = count_by(self, table, table->row_key != NULL, rows, error);
+    if (status == STATUS_FAILED && error->native_code == SQLITE_ERROR_MISSING_COLLSEQ) {
+        error_clear(error);
+        status = count_by(self, table, false, rows, error);
     }
-    enum status status = source_ask_number(self, buffer_string(&sql), table->name, rows, error);
-    buffer_free(&sql);
     return status;
 }
 

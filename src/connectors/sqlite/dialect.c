@@ -3,6 +3,7 @@
 #include "connectors/sql/rollback.h"
 #include "connectors/sqlite/ledger_internal.h"
 #include "model/canonical.h"
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -56,6 +57,30 @@ static enum status ask(struct sql_database *self, struct buffer *sql, struct are
     sqlite3_finalize(statement);
     buffer_free(sql);
     return status == STATUS_END ? STATUS_OK : status;
+}
+
+static enum status list(struct sql_database *self, struct buffer *sql, struct arena *arena,
+                        struct column_list *texts, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    const char **found = NULL;
+    uint32_t count = 0;
+    enum status status =
+        sqlite_target_prepare_buffer(file_of(self), file_of(self)->control, sql, &statement, error);
+    while (status == STATUS_OK &&
+           (status = sqlite_step(file_of(self), statement, error)) == STATUS_OK) {
+        found = memory_resize(found, count + 1u, sizeof *found);
+        sqlite_copy_text(statement, 0, arena, &found[count++]);
+    }
+    const char **copies = arena_allocate_zeroed(arena, count + 1u, sizeof *copies);
+    for (uint32_t i = 0; i < count; i++) {
+        copies[i] = found[i];
+    }
+    free(found);
+    sqlite3_finalize(statement);
+    buffer_free(sql);
+    *texts = (struct column_list){copies, count};
+    return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
 }
 
 struct sql_table sqlite_table_of(const struct sqlite_target_table *facts, struct arena *arena)
@@ -196,6 +221,13 @@ static enum status make_place(struct sql_database *self, struct error *error)
     return sqlite_place_make(sqlite, sqlite->control, error);
 }
 
+static void append_names_query(struct buffer *sql, struct sql_database *self)
+{
+    (void)self;
+    buffer_append_string(sql,
+                         "SELECT name FROM main.sqlite_schema WHERE type IN ('table', 'view')");
+}
+
 const struct sql_dialect sqlite_dialect = {
     .make_place = make_place,
     .name = "sqlite",
@@ -206,7 +238,10 @@ const struct sql_dialect sqlite_dialect = {
     .end = end,
     .run = run,
     .ask = ask,
+    .list = list,
+    .append_names_query = append_names_query,
     .describe = describe,
+    .try_value = sqlite_try_value,
     .check_claim = check_claim,
     .silence = silence,
     .delete_all = sqlite_delete_all,

@@ -577,6 +577,7 @@ static enum status source_snapshot(struct database *database, uint32_t reader_co
 }
 
 const struct source_functions sqlite_source_functions = {
+    .holds = source_holds,
     .snapshot = source_snapshot,
     .describe_stream = source_describe_stream,
     .count = source_count,

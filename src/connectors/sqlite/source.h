@@ -216,6 +216,12 @@ enum status source_guess_rows(struct sqlite_database *self, const struct catalog
 enum status source_count(struct database *database, const struct read_request *request,
                          int64_t *rows, struct error *error);
 
+/* ---------------------------------------------------------------- holds.c */
+
+/* source_functions.holds, of the tests of texts that are times, and of decimals */
+enum status source_holds(struct database *database, const char *table_name, const char *column_name,
+                         enum value_test test, bool *holds, struct error *error);
+
 /* ---------------------------------------------------------------- split.c */
 
 enum status source_describe_stream(struct database *self, const struct read_request *request,

@@ -1,5 +1,6 @@
 /* SQLite as a target: opening, looking at its tables, counting, the normal form of values. */
 #include "base/clock.h"
+#include "connectors/sql/check.h"
 #include "connectors/sql/orphans.h"
 #include "connectors/sqlite/target_internal.h"
 #include "connectors/sqlite/writer_internal.h"
@@ -424,6 +425,9 @@ const struct target_functions sqlite_target = {
     .forget_run = sqlite_target_forget_run,
     .tidy = sqlite_target_tidy,
     .empty = sql_empty,
+    .names = sql_names,
+    .try_open = sql_try_open,
+    .try_value = sql_try_value,
     .inspect = target_inspect,
     .check_table = sqlite_target_check_table,
     .check_objects = sqlite_target_check_objects,
@@ -439,6 +443,7 @@ const struct target_functions sqlite_target = {
     .fetch = sql_fetch,
     .delete_records = sql_delete_records,
     .tell_partnerless = sqlite_tell_partnerless,
+    .highest_key = sql_highest_key,
     .count = target_count,
     .tell_orphans = sql_orphans_tell,
     .normal_form = sqlite_target_normal_form,

@@ -78,26 +78,25 @@ static enum status check_store(struct sqlite_database *self, const struct target
 }
 
 /* A table that is there is filled as it is. */
-static void check_present(const struct target_table *table, const struct sqlite_target_table *facts,
-                          const struct shape *const *shapes, uint32_t shape_count,
-                          struct buffer *out)
+static void check_present(const struct check_request *request,
+                          const struct sqlite_target_table *facts, struct buffer *out)
 {
     char name[SQL_SHOWN_BYTES];
+    const struct shape *const *shapes = request->shapes;
 
     if (facts->is_view || facts->is_virtual) {
         buffer_format(out, "the target has a %s of this name, which takes no records\n",
                       facts->is_view ? "view" : "virtual table");
         return;
     }
-    for (uint32_t s = 0; s < shape_count; s++) {
+    for (uint32_t s = 0; s < request->shape_count; s++) {
         for (uint32_t i = 0; i < shapes[s]->field_count; i++) {
             const char *field = shapes[s]->fields[i].name;
             const struct sqlite_target_column *column = sqlite_target_find_column(facts, field);
             if (column == NULL) {
-                buffer_format(out, "the table in the target has no column %s\n",
-                              sql_show_name(field, name));
+                sql_tell_no_column(request, s, i, out);
             } else if (column->generated) {
-                sql_check_generated(table, field, sqlite3_stricmp, out);
+                sql_check_generated(request->table, field, sqlite3_stricmp, out);
             }
         }
         for (uint32_t i = 0; i < facts->column_count; i++) {
@@ -232,7 +231,7 @@ enum status sqlite_target_check_table(struct database *database,
     enum status status =
         sqlite_target_describe(self, self->control, table->name, arena, &facts, error);
     if (status == STATUS_OK) {
-        check_present(table, &facts, request->shapes, request->shape_count, out);
+        check_present(request, &facts, out);
     } else if (status == STATUS_END && check_index_names(self, table, out, error) != STATUS_OK) {
         status = STATUS_FAILED;
     }

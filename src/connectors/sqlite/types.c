@@ -152,6 +152,8 @@ struct column_type sqlite_column_type_of(const char *declared, bool strict)
         read.rule = READ_BOOL;
         read.type.kind = VALUE_BOOL;
     }
+    read.type.moments = is_word(text, word, "DATETIME") || is_word(text, word, "TIMESTAMP");
+    read.type.dates = is_word(text, word, "DATE");
     return read;
 }
 

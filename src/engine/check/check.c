@@ -3,10 +3,13 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "engine/check/foresee.h"
+#include "engine/check/orphans.h"
 #include "engine/check/sampling.h"
 #include "engine/join/joining.h"
 #include "engine/rollback/undo.h"
 #include "engine/run/home.h"
+#include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -31,7 +34,8 @@ struct report {
     uint32_t problem_capacity;
     struct target_table *tables;
     struct target_load *loads; /* of the whole run, by table */
-    double milliseconds;       /* of the whole run, estimated */
+    struct foresight *foresight;
+    double milliseconds; /* of the whole run, estimated */
     struct preflight preflight;
 };
 
@@ -45,6 +49,8 @@ struct sampled {
     uint64_t *bytes;
     struct target_load *loads; /* likewise */
     bool whole;
+    struct error *error;
+    bool failed;
 };
 
 /* ---- lists of lines */
@@ -280,6 +286,7 @@ static enum status find_notes(struct report *report, struct error *error)
     add_plan_notes(report);
     if (!report->session->options.strict) { /* a problem there */
         add_each_line(report, &report->preflight.unfit, add_note);
+        add_each_line(report, &report->preflight.changed, add_note);
     }
     check_append_inventory(report->session, &report->preflight, &inventory);
     add_each_line(report, &inventory, add_note);
@@ -322,6 +329,7 @@ static enum status take_parcel(void *context, struct parcel *parcel)
 {
     struct sampled *sampled = context;
     const struct plan_stream *stream = sampled->stream;
+    sampled->failed = foresee_take(sampled->report->foresight, parcel, sampled->error) != STATUS_OK;
     sampled->root_rows += parcel->root_rows;
     sampled->whole = parcel->kind == PARCEL_END;
     for (uint32_t i = 0; sampled->whole && i < stream->entity_count; i++) {
@@ -343,7 +351,9 @@ static enum status take_parcel(void *context, struct parcel *parcel)
         }
     }
     parcel_destroy(parcel);
-    return clock_monotonic_ms() < sampled->until_ms || sampled->whole ? STATUS_OK : STATUS_END;
+    bool goes_on = sampled->root_rows < FORESEE_RECORDS ||
+                   clock_monotonic_ms() < sampled->until_ms || sampled->whole;
+    return goes_on && !sampled->failed ? STATUS_OK : STATUS_END;
 }
 
 static double scale_of(const struct sampled *sampled, int64_t row_count)
@@ -458,6 +468,7 @@ static enum status sample_streams(struct report *report, struct error *error)
         int64_t left = until_ms > now ? until_ms - now : 0;
         struct sampled sampled = {.report = report,
                                   .stream = &plan->streams[i],
+                                  .error = error,
                                   .until_ms = now + left / (int64_t)(plan->stream_count - i)};
         uint32_t entities = plan->streams[i].entity_count;
         sampled.made = arena_allocate_zeroed(report->out->arena, entities, sizeof(uint64_t));
@@ -465,7 +476,8 @@ static enum status sample_streams(struct report *report, struct error *error)
         sampled.loads = arena_allocate_zeroed(report->out->arena, entities, sizeof(*sampled.loads));
         int64_t began = clock_monotonic_ns();
         if (sampling_read(session, &plan->streams[i], take_parcel, &sampled, error) ==
-            STATUS_FAILED) {
+                STATUS_FAILED ||
+            sampled.failed) {
             return STATUS_FAILED;
         }
         report_stream(report, &sampled, clock_monotonic_ns() - began);
@@ -567,10 +579,30 @@ static void list_entities(struct report *report)
     }
 }
 
+/* Rejects that are certain: the run itself is not refused for them. */
+static enum status tell_foreseen(struct report *report, struct error *error)
+{
+    struct buffer lines = {0};
+    uint64_t orphans = 0;
+    for (uint32_t i = 0; i < report->session->plan->entity_count; i++) {
+        report->out->foreseen_rejects += foresee_rejected(report->foresight, i);
+    }
+    foresee_tell(report->foresight, &lines);
+    enum status status = orphans_foresee(report->session, &lines, &orphans, error);
+    report->out->foreseen_rejects += orphans;
+    add_each_line(report, &lines, add_problem);
+    buffer_free(&lines);
+    return status;
+}
+
 /* Records that are read, where they may be. */
 static enum status read_some(struct report *report, struct error *error)
 {
-    return sample_streams(report, error) == STATUS_OK ? tell_loads(report, error) : STATUS_FAILED;
+    report->foresight = foresee_create(report->session, report->out->arena);
+    if (sample_streams(report, error) != STATUS_OK || tell_foreseen(report, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return tell_loads(report, error);
 }
 
 enum status run_check(struct run_session *session, struct check_report *out, struct error *error)
@@ -583,7 +615,8 @@ enum status run_check(struct run_session *session, struct check_report *out, str
     bool failed = find_problems(&report, error) != STATUS_OK;
     bool readable = report.preflight.lacking_count == 0;
     failed = failed || (readable && (session_snapshot(session, 1, error) != STATUS_OK ||
-                                     session_describe_streams(session, error) != STATUS_OK));
+                                     session_describe_streams(session, error) != STATUS_OK ||
+                                     renumber_measure(session, error) != STATUS_OK));
     failed = failed || find_notes(&report, error) != STATUS_OK ||
              (readable && read_some(&report, error) != STATUS_OK);
     preflight_free(&report.preflight);

@@ -7,6 +7,7 @@
 #include "base/signals.h"
 #include "engine/copy/parents.h"
 #include "engine/copy/stall.h"
+#include "engine/copy/strangers.h"
 #include "engine/rejects/rejects_load.h"
 #include "engine/run/claim.h"
 #include "engine/run/options.h"
@@ -34,9 +35,11 @@ static void mark_chunks(struct copy *copy)
     copy->chunk_count = run->chunk_count;
     for (uint64_t i = 0; i < run->chunk_count; i++) {
         const struct plan_stream *stream = copy_stream(copy, i);
-        copy->chunks[i].state = run->done[i]                                ? CHUNK_DONE
-                                : session_is_express(copy->session, stream) ? CHUNK_PULLED
-                                                                            : CHUNK_PENDING;
+        copy->chunks[i].state = run->done[i] ? CHUNK_DONE
+                                : session_is_express(copy->session, stream) &&
+                                        !strangers_concern(run->strangers, stream->entities[0])
+                                    ? CHUNK_PULLED
+                                    : CHUNK_PENDING;
         copy->done_count += run->done[i];
         if (copy->undone != NULL && !run->done[i]) {
             copy->undone[run->turns[run->chunks[i].stream].rank]++;

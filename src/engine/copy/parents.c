@@ -1,6 +1,7 @@
 /* The order of streams, from the foreign keys that the target's tables have. */
 #include "engine/copy/parents.h"
 #include "base/log.h"
+#include "engine/copy/circles.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 struct edge {
     uint32_t parent;
     uint32_t child;
+    bool later; /* the child's records may come first */
 };
 
 struct ordering {
@@ -15,8 +17,10 @@ struct ordering {
     struct stream_turn *turns;
     struct buffer edges;
     uint32_t *waits_for; /* a stream each: edges to it from those that have no rank yet */
+    uint32_t *must_wait; /* of these, those that are not `later` */
     bool *ranked;
-    bool waits; /* somebody does */
+    bool *strict; /* a stream each: it refers to itself, and none of that may come later */
+    bool waits;   /* somebody does */
 };
 
 bool parents_matter(const struct run *run)
@@ -25,33 +29,35 @@ bool parents_matter(const struct run *run)
     for (uint32_t i = 0; i < run->table_count; i++) {
         there = there || !run->tables[i].created;
     }
-    return there && !run->loads_rejects && !run->header.disables_triggers &&
+    return there && !run->loads_rejects &&
            (run->session->target->capabilities & CAPABILITY_REFERENCES) != 0;
 }
 
 /* ---- who refers to whom */
 
-static void add_edge(struct ordering *ordering, uint32_t parent, uint32_t child)
+static void add_edge(struct ordering *ordering, struct edge edge)
 {
-    const struct edge edge = {.parent = parent, .child = child};
     ordering->waits = true;
-    if (parent == child) {
-        ordering->turns[child].in_order = true;
+    if (edge.parent == edge.child) {
+        ordering->turns[edge.child].in_order = true;
+        ordering->strict[edge.child] = ordering->strict[edge.child] || !edge.later;
         return;
     }
     buffer_append(&ordering->edges, &edge, sizeof edge);
-    ordering->waits_for[child]++;
+    ordering->waits_for[edge.child]++;
+    ordering->must_wait[edge.child] += !edge.later;
 }
 
 /* For each pair of streams that fill the two tables. */
 static void add_reference(struct ordering *ordering, const struct plan_table *parent,
-                          const struct plan_table *child)
+                          const struct plan_table *child, bool later)
 {
     const struct plan_entity *entities = ordering->plan->entities;
     for (uint32_t i = 0; i < parent->entity_count; i++) {
         for (uint32_t j = 0; j < child->entity_count; j++) {
-            add_edge(ordering, entities[parent->entities[i]].stream,
-                     entities[child->entities[j]].stream);
+            add_edge(ordering, (struct edge){.parent = entities[parent->entities[i]].stream,
+                                             .child = entities[child->entities[j]].stream,
+                                             .later = later});
         }
     }
 }
@@ -73,7 +79,8 @@ static void add_all(struct ordering *ordering, const struct run *run, const stru
             const char *name = found->foreign_keys[j].references;
             uint32_t parent = name_index_find(&numbers, name, strlen(name));
             if (parent != NAME_INDEX_NONE) {
-                add_reference(ordering, &tables[parent], &tables[child]);
+                add_reference(ordering, &tables[parent], &tables[child],
+                              circles_is_later(&run->tables[child], &found->foreign_keys[j]));
             }
         }
     }
@@ -93,11 +100,17 @@ static uint32_t parent_of(const struct ordering *ordering, uint32_t stream)
     return stream;
 }
 
-/* All that are left wait: going from each to one that it waits for ends in a circle. */
+/* All that are left wait. The one whose turn it is nevertheless: its records may come first, or,
+ * going from each to one that it waits for, a circle is found. */
 static uint32_t break_circle(const struct ordering *ordering)
 {
     const struct plan *plan = ordering->plan;
     uint32_t at = 0;
+    for (uint32_t i = 0; i < plan->stream_count; i++) {
+        if (!ordering->ranked[i] && ordering->must_wait[i] == 0) {
+            return i;
+        }
+    }
     while (ordering->ranked[at]) {
         at++;
     }
@@ -140,6 +153,7 @@ static void rank(struct ordering *ordering)
             if (ordering->turns[edges[i].parent].rank == round &&
                 ordering->ranked[edges[i].parent] && !ordering->ranked[edges[i].child]) {
                 ordering->waits_for[edges[i].child]--;
+                ordering->must_wait[edges[i].child] -= !edges[i].later;
             }
         }
     }
@@ -148,7 +162,7 @@ static void rank(struct ordering *ordering)
 static void tell_loops(const struct ordering *ordering)
 {
     for (uint32_t i = 0; i < ordering->plan->stream_count; i++) {
-        if (ordering->turns[i].in_order) {
+        if (ordering->strict[i]) {
             log_write(LOG_INFO,
                       "%s refers to itself: its chunks are copied one after the other; records "
                       "that come before the one that they refer to are rejected",
@@ -163,6 +177,8 @@ void parents_find(struct run *run, const struct schema *schema)
     uint32_t count = ordering.plan->stream_count;
     ordering.turns = arena_allocate_zeroed(run->arena, count + 1u, sizeof *ordering.turns);
     ordering.waits_for = arena_allocate_zeroed(run->arena, count + 1u, sizeof *ordering.waits_for);
+    ordering.must_wait = arena_allocate_zeroed(run->arena, count + 1u, sizeof *ordering.must_wait);
+    ordering.strict = arena_allocate_zeroed(run->arena, count + 1u, sizeof *ordering.strict);
     ordering.ranked = arena_allocate_zeroed(run->arena, count + 1u, sizeof *ordering.ranked);
     add_all(&ordering, run, schema);
     if (ordering.waits) {

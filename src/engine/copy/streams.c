@@ -3,6 +3,7 @@
 #include "engine/copy/care.h"
 #include "engine/copy/copy.h"
 #include "engine/run/home.h"
+#include "engine/run/opening.h"
 #include "engine/run/session.h"
 #include "plan/mapping.h"
 
@@ -70,12 +71,16 @@ uint32_t session_hands(const struct run_session *session)
            session_writer_count(session) * (open_max == 0 ? 1 : open_max);
 }
 
-/* The target would not say which keys it pulls. */
-static bool keeps_undo(const struct run_session *session, const struct plan_stream *stream)
+/* The target would not say which keys it pulls, nor leave columns NULL. */
+static bool looks_at_records(const struct run_session *session, const struct plan_stream *stream)
 {
     const struct plan *plan = session->plan;
-    return stream->entity_count > 0 &&
-           plan->tables[plan->entities[stream->entities[0]].table].target.keeps_undo;
+    if (stream->entity_count == 0) {
+        return false;
+    }
+    const struct target_table *table =
+        &plan->tables[plan->entities[stream->entities[0]].table].target;
+    return table->keeps_undo || table->later_count > 0;
 }
 
 bool session_is_express(const struct run_session *session, const struct plan_stream *stream)
@@ -85,7 +90,7 @@ bool session_is_express(const struct run_session *session, const struct plan_str
     bool capped = options->rows_per_second_max > 0 || options->bytes_per_second_max > 0 ||
                   care_is_wanted(options);
     return stream->express && !options->no_express && !capped && !home_repeats_chunks(session) &&
-           !keeps_undo(session, stream) && target->express_accepts != NULL &&
+           !looks_at_records(session, stream) && target->express_accepts != NULL &&
            target->express_chunk != NULL &&
            target->express_accepts(session->target, session->source);
 }
@@ -244,9 +249,12 @@ enum status session_describe_target(const struct run_session *session, const cha
                                       .uri = session->target_uri,
                                       .memory_bytes = 8 << 20,
                                       .timeout_ms = session->options.timeout_ms,
-                                      .catalog_tables = names};
+                                      .catalog_tables = names,
+                                      .mirrors = true};
     *source = NULL;
-    return connector->open(&open, source, error) == STATUS_OK
+    return connector->open(&open, source, error) == STATUS_OK &&
+                   opening_use_schemas(*source, session->target->scope.others, true, error) ==
+                       STATUS_OK
                ? connector->catalog->describe(*source, schema, error)
                : STATUS_FAILED;
 }

@@ -285,6 +285,7 @@ void *writer_main(void *argument)
     run_writer(&writing, &error);
     writing_abandon_all(&writing, false);
     before_close(writing.before);
+    stranger_search_close(writing.search);
     ledger_close_store(worker->copy->session->ledger, writing.store);
     record_hasher_free(&writing.hasher);
     arena_destroy(writing.arena);

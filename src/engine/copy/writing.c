@@ -410,10 +410,56 @@ static enum status submit_in_pieces(struct writing *writing, struct open_chunk *
     return status;
 }
 
+/* Takes the batch over. */
+static enum status submit_whole(struct writing *writing, struct open_chunk *chunk,
+                                struct batch *batch, struct error *error)
+{
+    uint32_t rows_max = writing->copy->session->target->limits.batch_rows_max;
+    return rows_max != 0 && batch->row_count > rows_max
+               ? submit_in_pieces(writing, chunk, batch, rows_max, error)
+               : writing_submit(writing, chunk, batch, error);
+}
+
+/* A record that refers to a stranger; else `*reason` is NULL. */
+static enum status find_stranger(struct writing *writing, const struct batch *batch, uint32_t row,
+                                 const char **reason, struct error *error)
+{
+    struct strangers *strangers = writing->copy->run->strangers;
+    return writing->search != NULL ||
+                   stranger_search_open(strangers, &writing->search, error) == STATUS_OK
+               ? stranger_search_row(writing->search, batch, row, reason, error)
+               : STATUS_FAILED;
+}
+
+/* Takes the batch over: what refers to strangers is rejected, the rest submitted. */
+static enum status submit_others(struct writing *writing, struct open_chunk *chunk,
+                                 struct batch *batch, struct error *error)
+{
+    uint32_t first = 0;
+    enum status status = STATUS_OK;
+    keep_original(chunk, batch);
+    for (uint32_t row = 0; status == STATUS_OK && row <= batch->row_count; row++) {
+        struct record_outcome outcome = {
+            .row = row, .kind = OUTCOME_REJECTED, .code = ERROR_REJECT_CONSTRAINT};
+        if (row < batch->row_count) {
+            status = find_stranger(writing, batch, row, &outcome.reason, error);
+        }
+        bool ends = row == batch->row_count || outcome.reason != NULL;
+        if (status == STATUS_OK && ends && row > first) {
+            status = submit_whole(writing, chunk, writing_cut(batch, first, row - first), error);
+        }
+        if (status == STATUS_OK && outcome.reason != NULL) {
+            status = writing_count_outcome(writing, chunk, batch, &outcome, error);
+        }
+        first = ends ? row + 1 : first;
+    }
+    return status;
+}
+
 static enum status feed_batches(struct writing *writing, struct open_chunk *chunk,
                                 struct parcel *parcel, struct error *error)
 {
-    uint32_t rows_max = writing->copy->session->target->limits.batch_rows_max;
+    const struct strangers *strangers = writing->copy->run->strangers;
     for (uint32_t i = 0; i < parcel->batch_count; i++) {
         struct batch *batch = parcel->batches[i];
         parcel->batches[i] = NULL;
@@ -421,9 +467,9 @@ static enum status feed_batches(struct writing *writing, struct open_chunk *chun
             batch_destroy(batch);
             continue;
         }
-        enum status status = rows_max != 0 && batch->row_count > rows_max
-                                 ? submit_in_pieces(writing, chunk, batch, rows_max, error)
-                                 : writing_submit(writing, chunk, batch, error);
+        enum status status = strangers_concern(strangers, batch->entity)
+                                 ? submit_others(writing, chunk, batch, error)
+                                 : submit_whole(writing, chunk, batch, error);
         if (status != STATUS_OK) {
             return status;
         }
@@ -431,12 +477,30 @@ static enum status feed_batches(struct writing *writing, struct open_chunk *chun
     return STATUS_OK;
 }
 
-static void count_read(struct writing *writing, struct open_chunk *chunk, uint64_t rows)
+static void add_read(struct writing *writing, struct open_chunk *chunk, uint32_t position,
+                     uint64_t rows)
+{
+    chunk->tallies[position].read += rows;
+    atomic_fetch_add_explicit(&progress_of(writing, chunk, position)->read, rows,
+                              memory_order_relaxed);
+}
+
+static void add_read_for_all(struct writing *writing, struct open_chunk *chunk, uint64_t rows)
 {
     for (uint32_t i = 0; rows > 0 && i < chunk->stream->entity_count; i++) {
-        chunk->tallies[i].read += rows;
-        atomic_fetch_add_explicit(&progress_of(writing, chunk, i)->read, rows,
-                                  memory_order_relaxed);
+        add_read(writing, chunk, i, rows);
+    }
+}
+
+/* A row of the source is read for each entity of its stream; a mended record is of one. */
+static void count_read(struct writing *writing, struct open_chunk *chunk,
+                       const struct parcel *parcel)
+{
+    add_read_for_all(writing, chunk, parcel->root_rows);
+    bool mended = writing->copy->run->loads_rejects;
+    for (uint32_t i = 0; mended && i < parcel->batch_count; i++) {
+        const struct batch *batch = parcel->batches[i];
+        add_read(writing, chunk, copy_position_of(chunk->stream, batch->entity), batch->row_count);
     }
 }
 
@@ -444,7 +508,7 @@ enum status writing_feed(struct writing *writing, struct open_chunk *chunk, stru
                          struct error *error)
 {
     enum status status;
-    count_read(writing, chunk, parcel->root_rows);
+    count_read(writing, chunk, parcel);
     if (parcel->kind == PARCEL_RESTART) {
         status = writing_restart(writing, chunk, error);
     } else if (parcel->kind == PARCEL_END) {
@@ -478,7 +542,7 @@ void writing_count_pulled(struct writing *writing, struct open_chunk *chunk, uin
         schema_find_table(plan->source_schema, chunk->stream->request.table);
     struct tally *tally = &chunk->tallies[0];
     struct progress_entity *shown = progress_of(writing, chunk, 0);
-    count_read(writing, chunk, rows);
+    add_read_for_all(writing, chunk, rows);
     tally->made = rows;
     tally->written = rows;
     if (table != NULL && table->row_count > 0 && table->size_bytes > 0) {

@@ -6,6 +6,7 @@
 #include "engine/copy/copy.h"
 #include "engine/copy/parcel.h"
 #include "engine/copy/record_hash.h"
+#include "engine/copy/strangers.h"
 #include "engine/rejects/rejects.h"
 #include "engine/rollback/before.h"
 
@@ -51,6 +52,7 @@ struct writing {
     struct arena *arena;   /* for marks, emptied a chunk */
     struct store *store;   /* for marks that are not in the target's transactions; NULL: none yet */
     struct before *before; /* images of what is overwritten; NULL: none yet */
+    struct stranger_search *search; /* NULL: none yet */
 };
 
 /* Begins the chunk at the target and puts it last. The work is the chunk's from now on, also when

@@ -9,6 +9,8 @@
  *     equals nothing. A key above the source's limit for large values ends the run, on either side.
  *   - Rows of a list come by its `order`, then by their table's primary key; a table that declares
  *     none goes by the order in which its records are read.
+ *   - A presence is the number of the row that was found, by which it can be told from the table's
+ *     other rows; 0: none was.
  *   - A look-up takes one partner; of several, the first in that same order.
  *
  * The file is made once an attempt at a run, after the source's snapshot, and is gone with the

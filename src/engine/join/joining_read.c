@@ -243,8 +243,7 @@ static enum status take_row(struct joining_search *search, struct arena *arena, 
         if (column->join < 0) {
             row[i] = search->root[what->positions[i]];
         } else if (column->presence) {
-            row[i] = cell_bool(sqlite3_column_type(search->statement, 2 * column->join + 1) !=
-                               SQLITE_NULL);
+            row[i] = cell_int64(sqlite3_column_int64(search->statement, 2 * column->join + 1));
         } else {
             row[i] = search->decoded[column->join][what->positions[i]];
         }

@@ -81,6 +81,9 @@ enum status ledger_header_make(const struct ledger_header *header, struct arena 
     if (object != NULL && header->tables != NULL) {
         failed |= json_object_set_new(object, "tables", ledger_tables_make(header)) != 0;
     }
+    if (object != NULL && header->renumber != NULL) {
+        failed |= json_object_set(object, "renumbered", header->renumber) != 0;
+    }
     if (object != NULL && header->rebuilds_indexes) {
         failed |= json_object_set_new(object, "indexes", json_string("rebuild")) != 0;
     }
@@ -89,6 +92,11 @@ enum status ledger_header_make(const struct ledger_header *header, struct arena 
     }
     if (object != NULL && header->rejects_orphans) {
         failed |= json_object_set_new(object, "broken_references", json_string("reject")) != 0;
+    }
+    if (object != NULL && header->schemas.count > 0) {
+        failed |=
+            json_object_set_new(object, "schemas",
+                                json_texts(header->schemas.names, header->schemas.count)) != 0;
     }
     if (object != NULL && header->takes_out) {
         failed |= json_object_set_new(object, "takes_out", json_true()) != 0;
@@ -116,6 +124,20 @@ static const char *keep_text(const json_t *object, const char *name, struct aren
     return text == NULL ? NULL : arena_copy_string(arena, text);
 }
 
+static void renumbered_read(json_t *object, struct arena *arena, struct ledger_header *header)
+{
+    json_t *tables = json_object_get(object, "renumbered");
+    const char *table;
+    json_t *by;
+    header->renumbered =
+        arena_allocate_zeroed(arena, json_object_size(tables) + 1, sizeof *header->renumbered);
+    json_object_foreach(tables, table, by)
+    {
+        header->renumbered[header->renumbered_count++] = (struct ledger_renumbered){
+            .table = arena_copy_string(arena, table), .by = json_integer_value(by)};
+    }
+}
+
 static enum status header_lists_read(const json_t *object, struct arena *arena,
                                      struct ledger_header *header, struct error *error)
 {
@@ -140,6 +162,18 @@ static enum status header_lists_read(const json_t *object, struct arena *arena,
         header->absent_tables[i] = arena_copy_string(arena, name == NULL ? "" : name);
     }
     return STATUS_OK;
+}
+
+static struct column_list schemas_read(const json_t *object, struct arena *arena)
+{
+    const json_t *list = json_object_get(object, "schemas");
+    uint32_t count = (uint32_t)json_array_size(list);
+    const char **names = arena_allocate_zeroed(arena, count + 1u, sizeof(*names));
+    for (uint32_t i = 0; i < count; i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        names[i] = arena_copy_string(arena, name == NULL ? "" : name);
+    }
+    return (struct column_list){names, count};
 }
 
 enum status ledger_header_read(const char *text, struct arena *arena, struct ledger_header *header,
@@ -176,6 +210,8 @@ enum status ledger_header_read(const char *text, struct arena *arena, struct led
         .before_id = keep_text(object, "before", arena),
     };
     enum status status = header_lists_read(object, arena, header, error);
+    renumbered_read(object, arena, header);
+    header->schemas = schemas_read(object, arena);
     status = status == STATUS_OK ? ledger_tables_read(object, arena, header, error) : status;
     if (status == STATUS_OK &&
         (header->run_id == NULL || header->kind == NULL || header->source_identity == NULL ||
@@ -214,6 +250,9 @@ void ledger_status_free(struct ledger_status *status)
     json_decref(status->differing);
     json_decref(status->taken);
     json_decref(status->unfilled);
+    json_decref(status->not_carried);
+    json_decref(status->strangers);
+    json_decref(status->repairs);
     *status = (struct ledger_status){0};
 }
 
@@ -245,6 +284,9 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
     json_t *differing = json_object_get(object, "differing");
     json_t *taken = json_object_get(object, "taken");
     json_t *unfilled = json_object_get(object, "unfilled");
+    json_t *not_carried = json_object_get(object, "not_carried");
+    json_t *strangers = json_object_get(object, "strangers");
+    json_t *repairs = json_object_get(object, "repairs");
     *status = (struct ledger_status){
         .phase = (enum ledger_phase)number,
         .mixed_snapshot = json_member_true(object, "mixed_snapshot"),
@@ -259,6 +301,9 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
         .undone = json_is_array(undone) ? json_incref(undone) : NULL,
         .differing = json_is_object(differing) ? json_incref(differing) : NULL,
         .taken = json_is_object(taken) ? json_incref(taken) : NULL,
+        .repairs = json_is_string(repairs) ? json_incref(repairs) : NULL,
+        .not_carried = json_is_array(not_carried) ? json_incref(not_carried) : NULL,
+        .strangers = json_is_object(strangers) ? json_incref(strangers) : NULL,
         .unfilled = json_is_array(unfilled) ? json_incref(unfilled) : NULL,
         .deleted = json_member_true(object, "deleted"),
         .before_lost = json_member_true(object, "before_lost"),
@@ -301,6 +346,15 @@ enum status ledger_status_make(const struct ledger_status *status, struct arena 
     }
     if (object != NULL && status->unfilled != NULL) {
         failed |= json_object_set(object, "unfilled", status->unfilled) != 0;
+    }
+    if (object != NULL && status->repairs != NULL) {
+        failed |= json_object_set(object, "repairs", status->repairs) != 0;
+    }
+    if (object != NULL && json_object_size(status->strangers) > 0) {
+        failed |= json_object_set(object, "strangers", status->strangers) != 0;
+    }
+    if (object != NULL && json_array_size(status->not_carried) > 0) {
+        failed |= json_object_set(object, "not_carried", status->not_carried) != 0;
     }
     if (object != NULL && status->deleted) {
         failed |= json_object_set_new(object, "deleted", json_true()) != 0;

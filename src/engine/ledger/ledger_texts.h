@@ -13,9 +13,11 @@
  *          "streams":[{"name","keyed","records"}],"absent_tables":[NAME…],
  *          "tables":[{"name","key":[…],"existing","was":"absent"|"empty"|"records","undo",
  *                     "settles","entities":[{"entity":n,"fields":[…]}]}],
+ *          "renumbered":{TABLE:N…},                        (new keys are old ones + N)
  *          "indexes":"rebuild","triggers":"disable",       (only where they are)
  *          "broken_references":"reject",                   (likewise)
- *          "takes_out":true,                               (a repair that deletes records)
+ *          "schemas":[NAME…],                               (likewise: the target's, besides its
+ * own) "takes_out":true,                               (a repair that deletes records)
  *          "keeps_taken":true,                             (and they can be put back)
  *          "delete":HEX,                                   (a repair: xxh3 of delete.jsonl)
  *          "before":ID,                                    (the before-images in the state folder)
@@ -32,6 +34,9 @@
  * "taken":{TABLE:N…},"deleted",                           (a repair: records that it took out, and
  * that all of them are)
  * "unfilled":[{"table","columns":[COLUMN…],"sum"}],       (completed: what the run does not fill)
+ * "repairs":ID,                                          (a repair: the run whose records those
+ * are) "strangers":{TABLE:N…},                             (skipped, and there with other values)
+ * "not_carried":[{"kind","object","text","count"}],      (a copy that leaves something behind)
  * "settled":{"entities":{"3":{"rejected":N,"skipped":N,"hash":HEX}},"rejects":{"file","count","xxh3"}}}
  * mark    {"format":1,"chunk":n,"attempt":a,"epoch":e,
  *          "entities":{"0":{"read","made","written","rejected","skipped","filtered","bytes","hash",
@@ -65,6 +70,12 @@ struct ledger_table {
     uint32_t entity_count;
 };
 
+/* A table whose records got new keys: by how much they were moved. */
+struct ledger_renumbered {
+    const char *table;
+    int64_t by;
+};
+
 /* What the header is made of, and what is compared on resume. All borrowed. */
 struct ledger_header {
     const char *run_id;
@@ -85,14 +96,18 @@ struct ledger_header {
     uint32_t absent_count;
     struct ledger_table *tables; /* the plan's, in its order; none in ledgers of before 0.2 */
     uint32_t table_count;
-    const char *before_id;   /* NULL: no before-images are in the state folder */
-    bool rebuilds_indexes;   /* of tables that are there, for the load */
-    bool disables_triggers;  /* likewise */
-    bool rejects_orphans;    /* --broken-references reject */
-    bool takes_out;          /* a repair that deletes records */
-    bool keeps_taken;        /* and they can be put back; earlier versions refuse by takes_out */
-    const char *delete_hash; /* of a repair's delete.jsonl; NULL: before 0.2 */
-    const char *input_hash;  /* kind rejects */
+    struct json_t *renumber; /* to be written, as the next two are read; NULL: no table */
+    struct ledger_renumbered *renumbered;
+    uint32_t renumbered_count;
+    const char *before_id;      /* NULL: no before-images are in the state folder */
+    bool rebuilds_indexes;      /* of tables that are there, for the load */
+    bool disables_triggers;     /* likewise */
+    struct column_list schemas; /* of the target besides its own, of which tables are */
+    bool rejects_orphans;       /* --broken-references reject */
+    bool takes_out;             /* a repair that deletes records */
+    bool keeps_taken;           /* and they can be put back; earlier versions refuse by takes_out */
+    const char *delete_hash;    /* of a repair's delete.jsonl; NULL: before 0.2 */
+    const char *input_hash;     /* kind rejects */
     int64_t input_bytes;
 };
 enum status ledger_header_make(const struct ledger_header *header, struct arena *arena,
@@ -132,10 +147,14 @@ struct ledger_status {
     struct json_t *differing; /* object: how many records of one that is taken back are not what
                                  they were; NULL: none */
     struct json_t *taken;    /* object: how many records a repair took out of a table; NULL: none */
+    struct json_t *repairs;  /* a repair: the id of the run that it repairs; NULL: not known */
     struct json_t *unfilled; /* array: columns that the run does not fill, and what they held at
                                 its end; NULL: none */
-    bool deleted;            /* a repair: what it takes out before it writes is out */
-    bool before_lost;        /* before-images of an earlier attempt are not in the state folder */
+    struct json_t *not_carried; /* array, observe/not_carried.h; NULL: nothing */
+    struct json_t *strangers;   /* object: how many records of a table were skipped, and are there
+                                   with other values; NULL: not known */
+    bool deleted;               /* a repair: what it takes out before it writes is out */
+    bool before_lost; /* before-images of an earlier attempt are not in the state folder */
     uint32_t broken_references; /* missing, or not obeyed by every record, once INDEXED */
 };
 enum { LEDGER_ERRORS_MAX = 20 };

@@ -358,7 +358,8 @@ enum status rejects_load_begin(struct run *run, struct error *error)
     if (run->repairs && repair_delete_bind(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (run_write_local(run, false, false, error) != STATUS_OK) {
+    if (run_write_local(run, false, false, error) != STATUS_OK ||
+        (run->session->learned && run_keep_plan(run, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     state_begin(run, NULL, 0);

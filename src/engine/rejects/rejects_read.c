@@ -130,7 +130,6 @@ enum status rejects_load_span(struct reading *reading, struct error *error)
     }
     if (read_bytes(reading->worker->copy->run, get_uint64(span->bounds), length, text, error) ==
         STATUS_OK) {
-        reading->root_rows = turning.line_count;
         status = turn_lines(&turning, text, length, error);
     }
 out:

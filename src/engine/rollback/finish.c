@@ -5,6 +5,7 @@
 #include "engine/ledger/json_text.h"
 #include "engine/rollback/rollback_parts.h"
 #include "engine/run/claim.h"
+#include "engine/run/opening.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,7 +190,10 @@ static enum status forget_one(struct rollback *rollback, const char *id, bool ta
         run->header = (struct ledger_header){0};
         error_clear(error);
     }
-    status = run_claim(run, rollback->ledger->epoch, take_over, error);
+    status = opening_use_schemas(rollback->session.target, run->header.schemas, true, error);
+    if (status == STATUS_OK) {
+        status = run_claim(run, rollback->ledger->epoch, take_over, error);
+    }
     if (status != STATUS_OK || failpoint_hit("finish.before_forget", error) != STATUS_OK ||
         end_local(rollback, error) != STATUS_OK) {
         return STATUS_FAILED;

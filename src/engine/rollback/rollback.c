@@ -360,6 +360,29 @@ static enum status remove_objects(struct rollback *rollback, struct error *error
     return status == STATUS_OK ? failpoint_hit("rollback.after_objects", error) : status;
 }
 
+/* Circles that no order of the tables opens. */
+static enum status loosen_tables(struct rollback *rollback, struct error *error)
+{
+    struct database *target = rollback->session.target;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < rollback->report.table_count; i++) {
+        struct retry retry;
+        if (!rollback->looked[i].loosened ||
+            rollback_is_undone(rollback, rollback->report.tables[i].name)) {
+            continue;
+        }
+        session_retry_begin(&rollback->session, &retry);
+        do {
+            status = claim_still_holds(&rollback->run, error);
+            status = status == STATUS_OK
+                         ? target->connector->rollback->loosen(target, &rollback->tables[i], error)
+                         : status;
+        } while (session_tries_again(&retry, &status, error));
+        status = name_table(rollback->report.tables[i].name, status, error);
+    }
+    return status == STATUS_OK ? failpoint_hit("rollback.after_loosening", error) : status;
+}
+
 static enum status take_all_back(struct rollback *rollback, struct error *error)
 {
     uint32_t *order = NULL;
@@ -368,6 +391,7 @@ static enum status take_all_back(struct rollback *rollback, struct error *error)
         return STATUS_FAILED;
     }
     enum status status = remove_objects(rollback, error);
+    status = status == STATUS_OK ? loosen_tables(rollback, error) : status;
     if (status != STATUS_OK) {
         return status;
     }

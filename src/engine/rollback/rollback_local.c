@@ -2,6 +2,7 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "engine/ledger/json_text.h"
 #include "engine/rollback/rollback_parts.h"
 #include "engine/run/home.h"
@@ -80,7 +81,7 @@ static bool goes_to_target(const struct rollback *rollback, const struct local_r
     const struct run_session *session = &rollback->session;
     const char *made_for = rollback->run.header.target_identity;
     return (made_for != NULL && strcmp(made_for, session->target_identity) == 0) ||
-           (local->target != NULL && strcmp(local->target, session->target_uri->shown) == 0);
+           (local->target != NULL && secret_is_same_uri(local->target, session->target_uri->shown));
 }
 
 bool rollback_find_place(struct rollback *rollback, const char *run_id, struct local_run *local)
@@ -120,8 +121,9 @@ bool rollback_is_noted(const struct state_folder *folder, const char *run_id, co
     struct arena *arena = arena_create(0);
     const char *path = runs_path(folder, run_id, arena);
     json_t *object = path == NULL ? NULL : read_state(file_join(arena, path, "state.json"));
-    bool noted = strcmp(json_member_text(object, "status", ""), ROLLED_BACK) == 0 &&
-                 (target == NULL || strcmp(json_member_text(object, "target", ""), target) == 0);
+    bool noted =
+        strcmp(json_member_text(object, "status", ""), ROLLED_BACK) == 0 &&
+        (target == NULL || secret_is_same_uri(json_member_text(object, "target", ""), target));
     json_decref(object);
     arena_destroy(arena);
     return noted;

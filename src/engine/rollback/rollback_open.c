@@ -8,6 +8,7 @@
 #include "engine/ledger/json_text.h"
 #include "engine/run/claim.h"
 #include "engine/run/home.h"
+#include "engine/run/opening.h"
 #include "engine/run/options.h"
 #include "engine/run/past_runs.h"
 #include "plan/document.h"
@@ -116,7 +117,8 @@ static enum status open_database(struct rollback *rollback, const struct rollbac
                                       .uri = session->target_uri,
                                       .memory_bytes = options_cache_bytes(&session->options),
                                       .timeout_ms = session->options.timeout_ms};
-    return connector->open(&open, &session->target, error) == STATUS_OK
+    return opening_open(connector, session->target_uri, &open, session->arena, &session->target,
+                        error) == STATUS_OK
                ? home_open(session, rollback->ledger_text, error)
                : STATUS_FAILED;
 }
@@ -311,6 +313,8 @@ static enum status read_run(struct rollback *rollback, struct error *error)
     ledger_status_free(&run->status);
     if (ledger_status_read(rollback->ledger->status, &run->status, error) != STATUS_OK ||
         ledger_header_read(rollback->ledger->header, run->arena, &run->header, error) !=
+            STATUS_OK ||
+        opening_use_schemas(rollback->session.target, run->header.schemas, true, error) !=
             STATUS_OK ||
         ledger_check_marks(rollback->ledger, &run->status, error) != STATUS_OK) {
         return STATUS_FAILED;

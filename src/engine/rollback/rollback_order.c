@@ -1,5 +1,6 @@
 /* In which order tables are taken back. The plan's says nothing of it: a source may list what
  * refers to others first. */
+#include "engine/copy/circles.h"
 #include "engine/rollback/rollback_parts.h"
 #include <string.h>
 
@@ -7,10 +8,11 @@
 struct reference {
     uint32_t from;
     uint32_t to;
+    bool later; /* its columns may be NULL */
 };
 
 struct sorting {
-    const struct ledger_table *tables;
+    const struct target_table *tables;
     uint32_t count;
     struct name_index numbers;
     struct buffer references; /* struct reference */
@@ -35,8 +37,10 @@ static void add_references(struct sorting *sorting, const struct schema *schema)
         }
         for (uint32_t j = 0; from != NAME_INDEX_NONE && j < table->foreign_key_count; j++) {
             const char *name = table->foreign_keys[j].references;
-            const struct reference one = {from,
-                                          name_index_find(&sorting->numbers, name, strlen(name))};
+            const struct reference one = {
+                .from = from,
+                .to = name_index_find(&sorting->numbers, name, strlen(name)),
+                .later = circles_is_later(&sorting->tables[from], &table->foreign_keys[j])};
             if (one.to != NAME_INDEX_NONE && one.to != from) {
                 buffer_append(&sorting->references, &one, sizeof one);
                 sorting->referrers[one.to]++;
@@ -48,15 +52,34 @@ static void add_references(struct sorting *sorting, const struct schema *schema)
 static void place(struct sorting *sorting, uint32_t number)
 {
     const struct reference *all = (const void *)sorting->references.data;
+    bool loosened = sorting->looked[number].loosened;
     sorting->placed[number] = true;
     for (size_t i = 0; i < sorting->references.length / sizeof *all; i++) {
-        sorting->referrers[all[i].to] -= all[i].from == number;
+        sorting->referrers[all[i].to] -= all[i].from == number && !(loosened && all[i].later);
     }
 }
 
+/* One in a circle whose records need not refer to others; false: there is none. */
+static bool loosen_one(struct sorting *sorting)
+{
+    const struct reference *all = (const void *)sorting->references.data;
+    uint32_t at = sorting->count;
+    while (at > 0 && (sorting->placed[at - 1] || sorting->looked[at - 1].loosened ||
+                      sorting->tables[at - 1].later_count == 0)) {
+        at--;
+    }
+    for (size_t i = 0; at > 0 && i < sorting->references.length / sizeof *all; i++) {
+        sorting->referrers[all[i].to] -= all[i].from == at - 1 && all[i].later;
+    }
+    if (at > 0) {
+        sorting->looked[at - 1].loosened = true;
+    }
+    return at > 0;
+}
+
 /* What is not there first: a rollback that broke off may have left it put aside, where it refers to
- * others still. The rest backwards, but what refers to others before them; of a circle the last
- * one. */
+ * others still. The rest backwards, but what refers to others before them; of a circle that can't
+ * be opened the last one. */
 static void sort(struct sorting *sorting, uint32_t *order)
 {
     uint32_t count = sorting->count;
@@ -67,7 +90,7 @@ static void sort(struct sorting *sorting, uint32_t *order)
             place(sorting, i - 1);
         }
     }
-    for (; at < count; at++) {
+    while (at < count) {
         uint32_t last = count;
         uint32_t chosen = count;
         for (uint32_t i = count; i > 0 && chosen == count; i--) {
@@ -76,9 +99,30 @@ static void sort(struct sorting *sorting, uint32_t *order)
                 chosen = sorting->referrers[i - 1] == 0 ? i - 1 : count;
             }
         }
+        if (chosen == count && loosen_one(sorting)) {
+            continue;
+        }
         order[at] = chosen == count ? last : chosen;
         sorting->looked[order[at]].goes_early = chosen == count;
-        place(sorting, order[at]);
+        place(sorting, order[at++]);
+    }
+}
+
+/* Only where undo records tell which are the run's. */
+static void find_circles(struct rollback *rollback, const struct schema *schema)
+{
+    struct arena *arena = rollback->run.arena;
+    uint32_t count = rollback->run.header.table_count;
+    struct target_table **tables = arena_allocate_zeroed(arena, count + 1u, sizeof *tables);
+    if (rollback->session.target->connector->rollback->loosen == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        tables[i] = &rollback->tables[i];
+    }
+    circles_search(&rollback->session, schema, tables, count, arena);
+    for (uint32_t i = 0; i < count; i++) {
+        tables[i]->later_count = tables[i]->keeps_undo ? tables[i]->later_count : 0;
     }
 }
 
@@ -86,7 +130,7 @@ enum status rollback_order(struct rollback *rollback, uint32_t **order, struct e
 {
     struct arena *arena = rollback->run.arena;
     uint32_t count = rollback->run.header.table_count;
-    struct sorting sorting = {.tables = rollback->run.header.tables,
+    struct sorting sorting = {.tables = rollback->tables,
                               .count = count,
                               .looked = rollback->looked,
                               .numbers = session_target_names(&rollback->session, arena)};
@@ -104,6 +148,7 @@ enum status rollback_order(struct rollback *rollback, uint32_t **order, struct e
         status = rollback_describe(rollback, 0, count, arena, &source, &schema, error);
     }
     if (status == STATUS_OK && schema != NULL) {
+        find_circles(rollback, schema);
         add_references(&sorting, schema);
     }
     if (status == STATUS_OK) {

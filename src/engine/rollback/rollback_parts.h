@@ -21,6 +21,7 @@ struct rollback_looked {
     uint64_t left;   /* of undo, that another call may do; or the table, which waits for others */
     uint64_t away;   /* of undo_deleted, likewise */
     bool goes_early; /* tables that refer to it go later: they are in a circle with it */
+    bool loosened;   /* before any goes: what it refers to in a circle is NULL in its records */
 };
 
 /* The target opened once more, for reading, while its tables are looked at. */

@@ -36,7 +36,9 @@ static enum status judge(struct run_session *session, const struct target_table 
                          struct ledger_table *out, struct buffer *notes, struct error *error)
 {
     const struct rollback_functions *rollback = session->target->connector->rollback;
-    bool wanted = out->was == LEDGER_WAS_FILLED || session->options.rollback_keys;
+    /* sums say nothing of records whose references are still to be filled in */
+    bool wanted = out->was == LEDGER_WAS_FILLED || session->options.rollback_keys ||
+                  target_table_later_count(table) > 0;
     if (!wanted || (rollback != NULL && rollback->undoes_all)) {
         return STATUS_OK;
     }

@@ -1,6 +1,7 @@
 /* Opening and closing the database that holds the ledger. */
 #include "engine/run/home.h"
 
+#include "engine/run/opening.h"
 #include "engine/run/options.h"
 #include <string.h>
 
@@ -34,7 +35,8 @@ static enum status open_elsewhere(struct run_session *session, const char *uri, 
                                       .memory_bytes = options_cache_bytes(&session->options),
                                       .timeout_ms = session->options.timeout_ms,
                                       .read_only = session->options.validating};
-    if (connector->open(&open, &session->home, error) != STATUS_OK ||
+    if (opening_open(connector, session->home_uri, &open, session->arena, &session->home, error) !=
+            STATUS_OK ||
         connector->identity(session->home, session->arena, &identity, error) != STATUS_OK) {
         error_context(error, "--ledger: ");
         return STATUS_FAILED;

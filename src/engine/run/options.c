@@ -57,13 +57,16 @@ static const struct option_row rows[] = {
     {"indexes", KIND_CHOICE, FIELD(indexes), 1, 2, 1},
     {"triggers", KIND_CHOICE, FIELD(triggers), 1, 2, 1},
     {"broken_references", KIND_CHOICE, FIELD(broken_references), 1, 2, 1},
+    {"nested", KIND_CHOICE, FIELD(nested), 1, 2, 1},
     {"before_images", KIND_NEGATED, FIELD(no_before_images), 0, 1, 0},
 };
 enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
 
 static const char *word_of(const struct option_row *row, uint64_t number)
 {
-    return number == 1                          ? "keep"
+    bool nested = strcmp(row->name, "nested") == 0;
+    return number == 1                          ? (nested ? "json" : "keep")
+           : nested                             ? "tables"
            : strcmp(row->name, "indexes") == 0  ? "rebuild"
            : strcmp(row->name, "triggers") == 0 ? "disable"
                                                 : "reject";
@@ -307,6 +310,10 @@ json_t *options_describe(const struct run_options *options)
     }
     json_object_set_new(settings, "include", json_texts(options->include, options->include_count));
     json_object_set_new(settings, "exclude", json_texts(options->exclude, options->exclude_count));
+    if (options->schemas.count > 0) {
+        json_object_set_new(settings, "schemas",
+                            json_texts(options->schemas.names, options->schemas.count));
+    }
     return settings;
 }
 

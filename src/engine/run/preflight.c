@@ -1,8 +1,11 @@
 /* What can be known to go wrong before anything is changed. */
 #include "base/memory.h"
 #include "engine/copy/care.h"
+#include "engine/copy/circles.h"
 #include "engine/run/home.h"
+#include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
+#include "plan/rule_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +72,8 @@ enum status preflight_foretell(struct run_session *session, struct target_table 
         buffer_append_string(out, "--indexes rebuild and --triggers disable mean nothing to this "
                                   "target: what its tables have stays as it is\n");
     }
+    circles_tell(session, out);
+    renumber_tell(session, out);
     if (target->caveats != NULL) {
         status = target->caveats(session->target, out, error);
     }
@@ -87,6 +92,8 @@ void preflight_free(struct preflight *preflight)
 {
     buffer_free(&preflight->problems);
     buffer_free(&preflight->unfit);
+    buffer_free(&preflight->changed);
+    buffer_free(&preflight->lost);
     free(preflight->unfit_objects);
 }
 
@@ -96,7 +103,9 @@ static void add_problem(struct preflight *preflight, const struct error *problem
         preflight->first = *problem;
     }
     preflight->count++;
-    buffer_format(&preflight->problems, "%s: %s\n", problem->object, problem->message);
+    bool helps = problem->hint[0] != '\0' && strcmp(problem->hint, strict_hint) != 0;
+    buffer_format(&preflight->problems, "%s: %s%s%s\n", problem->object, problem->message,
+                  helps ? "; " : "", helps ? problem->hint : "");
 }
 
 /* The lines that a connector wrote, to be cut in place; NULL: none. */
@@ -104,6 +113,44 @@ static char *take_lines(struct buffer *lines)
 {
     const char *all = buffer_string(lines);
     return all[0] == '\0' ? NULL : lines->data;
+}
+
+/* The line of a plan that leaves the field of an entity out, for which a table that is there has no
+ * column; NULL: none is needed, or none does. */
+static const char *leaving_out(const struct run_session *session, uint32_t entity, uint32_t number,
+                               const struct schema_table *there)
+{
+    const struct plan_entity *of = &session->plan->entities[entity];
+    const struct mapping_field *field =
+        mapping_find_field(of->mapping, of->shape->fields[number].name);
+    if (field == NULL || schema_find_column(there, field->name) >= 0) {
+        return NULL;
+    }
+    return plan_document_has_tables(session->document)
+               ? arena_format(session->arena, "`%s: { drop: true }` among the fields", field->name)
+               : rule_text(session->plan, entity, field, "drop: true", session->arena);
+}
+
+/* By shape and field, as check_request has them; NULL: the table is not there. */
+static const char *const *const *find_leaving_out(const struct run_session *session,
+                                                  const struct plan_table *table)
+{
+    const struct schema_table *there =
+        session->there != NULL ? schema_find_table(session->there, table->target.name) : NULL;
+    if (there == NULL) {
+        return NULL;
+    }
+    const char *const **lines =
+        arena_allocate_zeroed(session->arena, table->entity_count, sizeof *lines);
+    for (uint32_t i = 0; i < table->entity_count; i++) {
+        const struct shape *shape = session->plan->entities[table->entities[i]].shape;
+        const char **of = arena_allocate_zeroed(session->arena, shape->field_count, sizeof *of);
+        for (uint32_t k = 0; k < shape->field_count; k++) {
+            of[k] = leaving_out(session, table->entities[i], k, there);
+        }
+        lines[i] = of;
+    }
+    return lines;
 }
 
 static enum status check_table(struct run_session *session, uint32_t number,
@@ -122,6 +169,7 @@ static enum status check_table(struct run_session *session, uint32_t number,
     const struct check_request request = {.table = table,
                                           .shapes = shapes,
                                           .shape_count = planned->entity_count,
+                                          .leaving_out = find_leaving_out(session, planned),
                                           .rebuilds_indexes = preflight_rebuilds_indexes(session),
                                           .disables_triggers =
                                               preflight_disables_triggers(session)};
@@ -203,13 +251,13 @@ static enum status check_objects(struct run_session *session, struct preflight *
 }
 
 /* The lines behind `begin`: with --strict each is a problem. Their number. */
-static uint64_t tell_unfit(const struct run_session *session, size_t begin,
+static uint64_t tell_unfit(const struct run_session *session, struct buffer *lines, size_t begin,
                            struct preflight *preflight)
 {
     uint64_t count = 0;
     struct error problem;
-    for (const char *line = buffer_string(&preflight->unfit) + begin, *end;
-         (end = strchr(line, '\n')) != NULL; line = end + 1) {
+    for (const char *line = buffer_string(lines) + begin, *end; (end = strchr(line, '\n')) != NULL;
+         line = end + 1) {
         count++;
         if (session->options.strict) {
             char object[OBJECT_BYTES];
@@ -237,8 +285,34 @@ static enum status check_unfit(const struct run_session *session, const struct t
     if (target->tell_unfit_references(session->target, table, lines, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    preflight->unfit_count += tell_unfit(session, begin, preflight);
+    preflight->unfit_count += tell_unfit(session, lines, begin, preflight);
     return STATUS_OK;
+}
+
+static enum status check_changed(const struct run_session *session,
+                                 const struct target_table *tables, struct preflight *preflight,
+                                 struct error *error)
+{
+    const struct target_functions *target = session->target->connector->target;
+    struct buffer lines = {0};
+    if (target->tell_changed == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = target->tell_changed(session->target, tables, session->plan->table_count,
+                                              session->plan->same_engine_objects, &lines, error);
+    char *next = take_lines(&lines);
+    for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
+        const char *tab = strchr(line, '\t');
+        if (tab != NULL) {
+            buffer_format(&preflight->changed, "%s\n", tab + 1);
+        }
+        if (tab != NULL && tab > line) {
+            buffer_format(&preflight->lost, "%s\n", line);
+        }
+    }
+    buffer_free(&lines);
+    tell_unfit(session, &preflight->changed, 0, preflight);
+    return status;
 }
 
 static enum status check_unfit_objects(const struct run_session *session,
@@ -255,7 +329,7 @@ static enum status check_unfit_objects(const struct run_session *session,
                                    &preflight->unfit, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    tell_unfit(session, begin, preflight);
+    tell_unfit(session, &preflight->unfit, begin, preflight);
     return STATUS_OK;
 }
 
@@ -371,8 +445,9 @@ static void check_emptiness(const struct target_table *table, bool record_exists
         return;
     }
     error_set(&problem, ERROR_TARGET_NOT_EMPTY, table->name, "there are records in it already");
-    error_hint(&problem, "say what is to become of them with `existing:` or --existing append, "
-                         "upsert, replace or skip; or name an empty target");
+    error_hint(&problem,
+               "say what to do with them: `existing:` or --existing append, upsert, replace or "
+               "skip; leave the table out with --exclude; or name an empty target");
     add_problem(preflight, &problem);
 }
 
@@ -456,7 +531,8 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
             (*absent)[(*absent_count)++] = tables[i].name;
         }
     }
-    if (check_unfit_objects(session, preflight, error) != STATUS_OK) {
+    if (check_changed(session, tables, preflight, error) != STATUS_OK ||
+        check_unfit_objects(session, preflight, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     check_strict(session, preflight);

@@ -12,6 +12,7 @@
 #include "engine/run/claim.h"
 #include "engine/run/home.h"
 #include "engine/run/policies.h"
+#include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
 #include "engine/run/schema_lines.h"
 #include <inttypes.h>
@@ -494,7 +495,11 @@ static enum status read_ledger(struct resume *resume, struct error *error)
     run_set_kind(run, resume->header.kind);
     run->header = resume->header;
     undo_resume(run);
-    return check_match(resume, error) == STATUS_OK ? read_done(resume, error) : STATUS_FAILED;
+    return check_match(resume, error) == STATUS_OK &&
+                   (run->loads_rejects ||
+                    renumber_take(run->session->plan, &run->header, error) == STATUS_OK)
+               ? read_done(resume, error)
+               : STATUS_FAILED;
 }
 
 /* Until the claim another attempt may have committed chunks; what stands now is all of them. */

@@ -2,8 +2,11 @@
 #include "engine/run/run.h"
 #include "base/memory.h"
 #include "connectors/lease.h"
+#include "engine/copy/circles.h"
 #include "engine/copy/copy.h"
+#include "engine/copy/strangers.h"
 #include "engine/join/joining.h"
+#include "engine/ledger/json_text.h"
 #include "engine/rejects/rejects_load.h"
 #include "engine/rollback/unfilled.h"
 #include "engine/run/claim.h"
@@ -103,10 +106,14 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
         .target = run->session->target_uri->shown,
         .ledger = home_is_elsewhere(run->session) ? run->session->home_uri->shown : NULL,
         .plan_path = options->plan_path,
+        .learned = run->session->learned,
+        .schemas = options->schemas,
         .include = options->include,
         .include_count = options->include_count,
         .exclude = options->exclude,
         .exclude_count = options->exclude_count,
+        .renumber = options->renumber,
+        .renumber_count = options->renumber_count,
         .existing = options->existing,
         .max_rejects = options_reject_bound(options),
         .plan_rejects = options->plan_rejects,
@@ -205,9 +212,12 @@ static enum status prepare_target(struct run *run, struct error *error)
         .objects = session->plan->same_engine_objects,
         .rebuilds_indexes = untouched && run->header.rebuilds_indexes,
         .disables_triggers = untouched && run->header.disables_triggers};
+    const struct target_functions *target = session->target->connector->target;
     if (failpoint_hit("engine.before_prepare", error) != STATUS_OK ||
-        session->target->connector->target->prepare(session->target, &request, error) !=
-            STATUS_OK) {
+        target->prepare(session->target, &request, error) != STATUS_OK ||
+        (target->later_prepare != NULL &&
+         target->later_prepare(session->target, run->tables, run->table_count, error) !=
+             STATUS_OK)) {
         return STATUS_FAILED;
     }
     pthread_mutex_lock(&run->state_mutex);
@@ -299,6 +309,10 @@ static enum status copy_chunks(struct run *run, struct error *error)
     if (run_look_at_target(run, error) != STATUS_OK) {
         return stopped_or_failed(error);
     }
+    enum status found = strangers_find(run, error);
+    if (found != STATUS_OK) {
+        return found == STATUS_END ? STATUS_END : stopped_or_failed(error);
+    }
     atomic_store(&run->session->progress.phase, PROGRESS_COPY);
     state_note_counters(run);
     if (copy_create(run, &copy, error) != STATUS_OK) {
@@ -321,6 +335,10 @@ static enum status copy_and_recheck(struct run *run, struct error *error)
             status = recheck_run(run, error);
         }
     } while (status == STATUS_AGAIN);
+    if (!run->session->stuck) {
+        strangers_free(run->strangers);
+        run->strangers = NULL;
+    }
     return status;
 }
 
@@ -354,7 +372,7 @@ static enum status build(struct run *run, struct error *error)
         session->target->connector->target->after_load(session->target, &request, error);
     free(written);
     pthread_mutex_lock(&run->state_mutex);
-    run->status.broken_references = request.broken;
+    run->status.broken_references = request.broken + run->left_references;
     pthread_mutex_unlock(&run->state_mutex);
     return status == STATUS_FAILED ? stopped_or_failed(error) : status;
 }
@@ -366,7 +384,11 @@ static enum status after_load(struct run *run, struct error *error)
         session_leave_source(run->session, error) != STATUS_OK) {
         return stopped_or_failed(error);
     }
-    enum status status = persist(run, build, error);
+    enum status status = persist(run, circles_fill, error);
+    if (status == STATUS_OK && failpoint_hit("engine.after_fill", error) != STATUS_OK) {
+        return stopped_or_failed(error);
+    }
+    status = status == STATUS_OK ? persist(run, build, error) : status;
     if (status != STATUS_OK) {
         return status;
     }
@@ -481,6 +503,7 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     char *folder =
         result->rejected == 0 ? NULL : arena_copy_string(session->arena, run->folder.rejects);
     result->rejects_folder = folder;
+    left_behind_sum(run, result);
     bool less = result->rejected > 0 || result->broken_references > 0 ||
                 run->status.mixed_snapshot || run->left_extra;
     result->exit_status = status == STATUS_END ? 4 : less ? 1 : 0;
@@ -609,6 +632,8 @@ enum status run_migrate(struct run_session *session, struct run_result *result, 
     random_run_id(run->id);
     run->loads_rejects = session->options.rejects_file != NULL;
     run->repairs = session->options.repairing;
+    run->status.repairs =
+        session->options.repairs_run != NULL ? json_text(session->options.repairs_run) : NULL;
     enum status status = run_enter_folder(run, error);
     if (status == STATUS_OK && run->loads_rejects) {
         status = rejects_load_open(run, error); /* it may lie in what is moved away next */

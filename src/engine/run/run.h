@@ -12,6 +12,8 @@
 /* Of tables that are in the target already. */
 enum indexes_choice { INDEXES_UNSET, INDEXES_KEEP, INDEXES_REBUILD };
 enum triggers_choice { TRIGGERS_UNSET, TRIGGERS_KEEP, TRIGGERS_DISABLE };
+/* What becomes of lists of maps in a plain copy of documents. */
+enum nested_choice { NESTED_UNSET, NESTED_JSON, NESTED_TABLES };
 /* Of tables that the run makes. */
 enum broken_references_choice { BROKEN_UNSET, BROKEN_KEEP, BROKEN_REJECT };
 
@@ -31,15 +33,18 @@ struct run_options {
     uint64_t chunk_rows;      /* 0: chosen */
     uint64_t batch_rows;
     uint64_t batch_bytes;
-    int64_t max_rejects;  /* -1: no bound */
-    bool fail_fast;       /* the first reject ends the run */
-    bool bound_is_said;   /* by one of these two, before options_resolve */
-    int64_t plan_rejects; /* the bound that the plan names, fail_fast as 0; -1: none */
-    int existing;         /* enum existing_policy, -1: the plan's */
+    int64_t max_rejects;        /* -1: no bound */
+    bool fail_fast;             /* the first reject ends the run */
+    bool bound_is_said;         /* by one of these two, before options_resolve */
+    int64_t plan_rejects;       /* the bound that the plan names, fail_fast as 0; -1: none */
+    int existing;               /* enum existing_policy, -1: the plan's */
+    struct column_list schemas; /* of the source; none: what the URI or its connector says */
     const char *const *include;
     uint32_t include_count;
     const char *const *exclude;
     uint32_t exclude_count;
+    const char *const *renumber; /* target tables whose records get new keys */
+    uint32_t renumber_count;
     uint64_t rows_per_second_max; /* 0: no cap */
     uint64_t bytes_per_second_max;
     uint64_t read_units_per_second_max; /* capacity units of the source; 0: no cap */
@@ -53,6 +58,7 @@ struct run_options {
     const char *time_zone;
     const char *rejects_file; /* migrate --rejects: load mended records */
     bool repairing;           /* rejects_file is what a validation found: validate --repair */
+    const char *repairs_run;  /* … and of which run; NULL: of none that is known */
     const char *delete_hash;  /* of what it takes out: delete.jsonl in the state folder */
     const char *write_hash;   /* of rejects_file, when it was made */
     bool take_over;
@@ -67,6 +73,7 @@ struct run_options {
     enum triggers_choice triggers; /* disable: none fires while it lasts */
     /* reject: records without a partner become rejects */
     enum broken_references_choice broken_references;
+    enum nested_choice nested;
     bool no_before_images; /* nothing is kept of records that are overwritten */
     bool resuming;         /* resume: endpoints and filters that are not given are those of the
                               unfinished run in the state folder */
@@ -105,8 +112,9 @@ struct check_report {
     uint32_t note_count;
     const char *const *problems; /* what would make migrate refuse; exit 2 or 5 */
     uint32_t problem_count;
-    int refused;         /* exit status migrate would have, 0 if none */
-    struct arena *arena; /* frees it all */
+    int refused;               /* exit status migrate would have, 0 if none */
+    uint64_t foreseen_rejects; /* of the records that were looked at */
+    struct arena *arena;       /* frees it all */
 };
 /* What source and target promise after any crash. */
 enum guarantee run_guarantee(const struct run_session *session);
@@ -136,8 +144,10 @@ struct run_result {
     bool mixed_snapshot;
     bool no_snapshot; /* the source knows none */
     bool has_ledger;  /* the run was this process's to write: the target is not untouched */
-    const char *rejects_folder; /* NULL if nothing was rejected */
-    const char *report_file;    /* NULL: there is none */
+    const char *rejects_folder;   /* NULL if nothing was rejected */
+    const char *report_file;      /* NULL: there is none */
+    const char *not_carried;      /* "2 views, 1 trigger"; NULL: nothing is left behind */
+    const char *not_carried_list; /* the same as JSON text, observe/not_carried.h; NULL: [] */
     uint32_t warning_count;
     int exit_status; /* 0, 1 or 4 when status is OK */
 };

@@ -9,8 +9,10 @@
 #include "engine/rollback/undo.h"
 #include "engine/run/claim.h"
 #include "engine/run/home.h"
+#include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,7 +68,7 @@ static enum status check_local(struct run *run, const struct local_run *local, s
     enum ledger_phase phase;
     const char *id;
     const char *target = run->session->target_uri->shown;
-    if (local->target != NULL && strcmp(local->target, target) != 0) {
+    if (local->target != NULL && !secret_is_same_uri(local->target, target)) {
         if (!local->begun) {
             return STATUS_OK;
         }
@@ -180,6 +182,7 @@ void run_fill_header(struct run *run)
     run->header.rebuilds_indexes = preflight_rebuilds_indexes(session);
     run->header.disables_triggers = preflight_disables_triggers(session);
     run->header.rejects_orphans = preflight_rejects_orphans(session);
+    run->header.schemas = session->target->scope.others;
 }
 
 static void fill_stream_facts(struct run *run)
@@ -257,8 +260,11 @@ enum status run_create_ledger(struct run *run, struct error *error)
     struct ledger_run *made;
     ledger_status_begin_attempt(&run->status, 1, run->header.snapshot, session_hands(run->session));
     run_note_connections(run);
-    if (before_begin(run, error) != STATUS_OK ||
-        ledger_header_make(&run->header, run->arena, &header, error) != STATUS_OK ||
+    run->header.renumber = renumber_make(run->session->plan);
+    enum status made_header = ledger_header_make(&run->header, run->arena, &header, error);
+    json_decref(run->header.renumber);
+    run->header.renumber = NULL;
+    if (made_header != STATUS_OK || before_begin(run, error) != STATUS_OK ||
         ledger_status_make(&run->status, run->arena, &status_text, error) != STATUS_OK ||
         failpoint_hit("engine.before_ledger_create", error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -304,7 +310,7 @@ enum status run_create_ledger(struct run *run, struct error *error)
     return run_claim(run, 0, false, error);
 }
 
-static enum status keep_plan_copy(const struct run *run, struct error *error)
+enum status run_keep_plan(const struct run *run, struct error *error)
 {
     size_t length;
     if (run->session->document == NULL) {
@@ -361,6 +367,9 @@ static enum status check_target(struct run *run, struct error *error)
         }
         status = STATUS_FAILED;
     }
+    if (status == STATUS_OK && !run->loads_rejects && run->status.not_carried == NULL) {
+        run->status.not_carried = left_behind_make(run->session, &preflight);
+    }
     preflight_free(&preflight);
     return status;
 }
@@ -390,11 +399,23 @@ static enum status read_identity(struct run *run, struct error *error)
                                                 &session->target_identity, error);
 }
 
+/* By the snapshot that the copy reads, too. */
+static enum status measure_keys(struct run *run, struct error *error)
+{
+    struct run_session *session = run->session;
+    return session->plan->renumber_count == 0 ||
+                   (session_snapshot(session, session_reader_count(session), error) == STATUS_OK &&
+                    renumber_measure(session, error) == STATUS_OK)
+               ? STATUS_OK
+               : STATUS_FAILED;
+}
+
 enum status run_begin(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
     if (check_target(run, error) != STATUS_OK || undo_begin(run, error) != STATUS_OK ||
-        tell_foretold(run, error) != STATUS_OK || run_retire_finished(run, error) != STATUS_OK ||
+        measure_keys(run, error) != STATUS_OK || tell_foretold(run, error) != STATUS_OK ||
+        run_retire_finished(run, error) != STATUS_OK ||
         state_folder_make_rooms(&run->folder, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -410,7 +431,7 @@ enum status run_begin(struct run *run, struct error *error)
     run->snapshot = session->snapshot;
     run->status.no_snapshot = (session->source->capabilities & CAPABILITY_SNAPSHOT) == 0;
     if (run_write_local(run, false, false, error) != STATUS_OK ||
-        keep_plan_copy(run, error) != STATUS_OK) {
+        run_keep_plan(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     state_begin(run, NULL, 0);

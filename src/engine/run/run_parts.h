@@ -31,6 +31,8 @@ enum status run_conclude(struct run *run, enum status status, struct run_result 
 enum status run_with_display(struct run *run, enum status (*steps)(struct run *run, struct error *),
                              struct error *error) MUST_USE;
 /* run.json for this run. */
+/* The state folder's own copy of the plan, without secrets. */
+enum status run_keep_plan(const struct run *run, struct error *error) MUST_USE;
 enum status run_write_local(const struct run *run, bool begun, bool finished,
                             struct error *error) MUST_USE;
 /* Goes on with a run whose ledger does not exist yet, or begins one: run_begin.c */
@@ -60,6 +62,8 @@ struct preflight {
     uint32_t count;
     uint32_t lacking_count; /* the first of them: what may not be read */
     struct buffer unfit;    /* foreign keys and objects that the target can't have, a line each */
+    struct buffer changed;  /* the same of what it has in another way */
+    struct buffer lost;     /* of these what is left out, as "KIND\tTABLES: text" */
     uint64_t unfit_count;   /* of the foreign keys */
     bool *unfit_objects;    /* of the plan's same_engine_objects; NULL: none of them */
 };
@@ -79,6 +83,12 @@ enum status check_query_key(struct run_session *session, const struct plan_strea
 /* A line for each catalogue of the source: what a plain copy does with its objects. */
 void check_append_inventory(const struct run_session *session, const struct preflight *preflight,
                             struct buffer *out);
+/* left_behind.c: what the run does not carry, as observe/not_carried.h has it; the caller owns it.
+ */
+struct json_t *left_behind_make(const struct run_session *session,
+                                const struct preflight *preflight);
+/* Sets what the result has of it, in the session's arena. */
+void left_behind_sum(const struct run *run, struct run_result *result);
 enum status preflight_check(struct run_session *session, struct target_table *tables,
                             const char ***absent, uint32_t *absent_count,
                             struct preflight *preflight, struct error *error) MUST_USE;

@@ -4,13 +4,20 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/secret.h"
+#include "connectors/scope.h"
+#include "connectors/uri.h"
+#include "engine/copy/circles.h"
 #include "engine/copy/copy.h"
 #include "engine/join/joining.h"
 #include "engine/rejects/mended_line.h"
 #include "engine/run/home.h"
+#include "engine/run/learning.h"
+#include "engine/run/opening.h"
 #include "engine/run/options.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/schema_lines.h"
+#include "engine/run/there.h"
 #include "model/time_zone.h"
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +90,22 @@ static enum status find_local_run(struct run_session *session, struct past_run *
     return status == STATUS_END && !is_named ? not_known_here(session, run, error) : status;
 }
 
+static bool is_shown(const char *uri, const char *shown)
+{
+    struct arena *arena = arena_create(0);
+    bool same = secret_is_same_uri(uri_begin(uri, arena)->shown, shown);
+    arena_destroy(arena);
+    return same;
+}
+
+/* Are the endpoints that were said those of the run, which keeps no passwords? */
+static bool names_run(const struct run_options *options, const struct local_run *local)
+{
+    return options->source_uri != NULL && options->target_uri != NULL && local->source != NULL &&
+           local->target != NULL && is_shown(options->source_uri, local->source) &&
+           is_shown(options->target_uri, local->target);
+}
+
 /* What is not given stands as in the run that is gone on with: the unfinished one, or the one that
  * is validated, or whose rejects are loaded. */
 static enum status take_from_local_run(struct run_session *session, struct past_run *taken,
@@ -90,21 +113,28 @@ static enum status take_from_local_run(struct run_session *session, struct past_
 {
     struct run_options *options = &session->options;
     struct past_run current;
-    bool given = options->source_uri != NULL || options->target_uri != NULL;
+    bool named = options->source_uri != NULL || options->target_uri != NULL;
     bool may_be_over = options->resuming || options->validating || options->rejects_file != NULL;
     bool is_known = options->resuming || options->rejects_file != NULL; /* which one is meant */
-    if ((given && !is_known) || (options->plan_path != NULL && !may_be_over)) {
+    if ((named && !is_known && !options->validating) ||
+        (options->plan_path != NULL && !may_be_over)) {
         return STATUS_OK;
     }
     enum status status = find_local_run(session, &current, error);
+    if (status == STATUS_FAILED && named && !is_known) {
+        error_clear(error); /* whatever is wrong with the folder: it was not asked for */
+        return STATUS_OK;
+    }
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
     const struct local_run local = current.local;
-    if (local.finished && !may_be_over) {
+    bool same = named && names_run(options, &local);
+    bool given = named && !same;
+    if ((given && !is_known) || (local.finished && !may_be_over)) {
         return STATUS_OK;
     }
-    if (!given) {
+    if (!named) {
         options->source_uri = local.source;
         options->target_uri = local.target;
     }
@@ -121,6 +151,13 @@ static enum status take_from_local_run(struct run_session *session, struct past_
         options->include_count = local.include_count;
         options->exclude = local.exclude;
         options->exclude_count = local.exclude_count;
+    }
+    if (options->renumber_count == 0) {
+        options->renumber = local.renumber;
+        options->renumber_count = local.renumber_count;
+    }
+    if (options->schemas.count == 0 && !given) {
+        options->schemas = local.schemas;
     }
     if (options->existing < 0) {
         options->existing = local.existing;
@@ -207,6 +244,34 @@ static enum status check_caps(const struct run_session *session, const struct co
     return STATUS_FAILED;
 }
 
+/* The source's, as they are from now on for this run. */
+static enum status take_schemas(struct run_session *session, struct error *error)
+{
+    struct database *source = session->source;
+    if ((source->capabilities & CAPABILITY_SCHEMAS) != 0) {
+        session->options.schemas = scope_names(&source->scope, session->arena);
+        return STATUS_OK;
+    }
+    if (session->options.schemas.count == 0) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_USAGE, session->source_uri->shown, "%s has no schemas",
+              source->connector->title);
+    return error_hint(error, "leave out --schema, and `schemas:` in the plan");
+}
+
+/* Names of the target mean the source's schemas where both are of one kind, or where it makes what
+ * others have. */
+static enum status give_schemas(struct run_session *session, struct database *target,
+                                struct error *error)
+{
+    const struct database *source = session->source;
+    bool has =
+        source->connector == target->connector || (target->capabilities & CAPABILITY_SCHEMAS) != 0;
+    return has ? opening_use_schemas(target, source->scope.others, source->scope.leaves_own, error)
+               : STATUS_OK;
+}
+
 static enum status open_database(struct run_session *session, const char *text, enum open_mode mode,
                                  struct uri **uri, struct database **database, struct error *error)
 {
@@ -231,14 +296,21 @@ static enum status open_database(struct run_session *session, const char *text, 
         .timeout_ms = session->options.timeout_ms,
         .read_only = session->options.validating,
         .read_units_per_second_max = session->options.read_units_per_second_max,
-        .write_units_per_second_max = session->options.write_units_per_second_max};
+        .write_units_per_second_max = session->options.write_units_per_second_max,
+        .schemas =
+            database == &session->source ? session->options.schemas : (struct column_list){0},
+        .mirrors = database == &session->mirror};
     if ((!session->options.validating &&
          check_caps(session, connector, mode, *uri, error) != STATUS_OK) ||
-        connector->open(&open, database, error) != STATUS_OK) {
+        opening_open(connector, *uri, &open, session->arena, database, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     (*database)->time_zone = database == &session->source ? NULL : session->time_zone;
     (*database)->jobs = session->options.jobs;
+    if ((database == &session->source && take_schemas(session, error) != STATUS_OK) ||
+        (database == &session->mirror && give_schemas(session, *database, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
     return database == &session->target ? home_open(session, session->options.ledger_uri, error)
                                         : STATUS_OK;
 }
@@ -306,6 +378,57 @@ static enum status check_caps_of_validation(const struct run_session *session,
     return STATUS_OK;
 }
 
+static enum status refuse_same(const struct run_session *session, const char *schema,
+                               struct error *error)
+{
+    if (schema == NULL) {
+        error_set(error, ERROR_SAME_DATABASE, session->target_uri->shown,
+                  "source and target are the same database");
+        return error_hint(error, "name another target");
+    }
+    error_set(error, ERROR_SAME_DATABASE, session->target_uri->shown,
+              "the schema %s of the source would be written to itself", schema);
+    return error_hint(error, "name another target, or choose the source's schemas with --schema");
+}
+
+/* Of several schemas none may be one that is written. */
+static enum status check_schemas(struct run_session *session, struct error *error)
+{
+    const struct catalog_functions *catalog = session->source->connector->catalog;
+    struct database *source = session->source;
+    const char *identity = NULL;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < source->scope.others.count; i++) {
+        const char *schema = source->scope.others.names[i];
+        status = catalog->identity_in(source, schema, session->arena, &identity, error);
+        if (status == STATUS_OK && strcmp(identity, session->target_identity) == 0) {
+            status = refuse_same(session, schema, error);
+        }
+        if (status != STATUS_OK || session->target->connector != source->connector ||
+            (session->target->capabilities & CAPABILITY_SCHEMAS) == 0) {
+            continue;
+        }
+        const char *written = NULL;
+        status = catalog->identity_in(session->target, schema, session->arena, &written, error);
+        if (status == STATUS_OK && strcmp(identity, written) == 0) {
+            status = refuse_same(session, schema, error);
+        }
+    }
+    return status;
+}
+
+/* What is known of both, once both are open. */
+static enum status settle_schemas(struct run_session *session, struct error *error)
+{
+    bool same = strcmp(session->source_identity, session->target_identity) == 0;
+    if (same && !session->source->scope.leaves_own) {
+        return refuse_same(session, NULL, error);
+    }
+    return check_schemas(session, error) == STATUS_OK
+               ? give_schemas(session, session->target, error)
+               : STATUS_FAILED;
+}
+
 static enum status open_endpoints(struct run_session *session, struct error *error)
 {
     const char *source = session->options.source_uri;
@@ -333,13 +456,7 @@ static enum status open_endpoints(struct run_session *session, struct error *err
                       error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (strcmp(session->source_identity, session->target_identity) == 0) {
-        error_set(error, ERROR_SAME_DATABASE, session->target_uri->shown,
-                  "source and target are the same database");
-        error_hint(error, "name another target");
-        return STATUS_FAILED;
-    }
-    return STATUS_OK;
+    return settle_schemas(session, error);
 }
 
 static void prepare_progress(struct run_session *session)
@@ -421,27 +538,79 @@ static void describe_source(struct run_session *session)
     buffer_free(&lines);
 }
 
-static enum status resolve(struct run_session *session, struct buffer *faults, struct error *error)
+/* Schemas, and for records without fixed fields the plan that names their columns. */
+static enum status describe_both(struct run_session *session, const struct past_run *past,
+                                 struct learnt_plan *learnt, struct buffer *faults,
+                                 struct error *error)
+{
+    if (session->source->connector->catalog->describe(session->source, &session->schema, error) !=
+            STATUS_OK ||
+        there_describe(session, &session->there, error) != STATUS_OK ||
+        learning_make_plan(session, past, learnt, faults, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    /* tables that were learnt may have names that the source has not */
+    return session->learned && session->there == NULL
+               ? there_describe(session, &session->there, error)
+               : STATUS_OK;
+}
+
+static enum status resolve_described(struct run_session *session, const struct learnt_plan *learnt,
+                                     struct buffer *faults, struct error *error)
 {
     const struct run_options *options = &session->options;
     const struct plan_settings settings = {.include = options->include,
                                            .include_count = options->include_count,
                                            .exclude = options->exclude,
                                            .exclude_count = options->exclude_count,
+                                           .renumber = options->renumber,
+                                           .renumber_count = options->renumber_count,
+                                           .there = session->there,
                                            .existing = options->existing,
+                                           .notes = learnt->notes,
+                                           .note_count = learnt->note_count,
                                            .time_zone = session->time_zone};
-    atomic_store(&session->progress.phase, PROGRESS_SCHEMA);
-    if (session->source->connector->catalog->describe(session->source, &session->schema, error) !=
-            STATUS_OK ||
-        plan_resolve(session->document, session->source, session->schema, session->target,
+    if (plan_resolve(session->document, session->source, session->schema, session->target,
                      &settings, &session->plan, faults, error) != STATUS_OK ||
         find_settings(session, error) != STATUS_OK ||
         prepare_joining(session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    circles_find(session);
     describe_source(session);
     prepare_progress(session);
     return STATUS_OK;
+}
+
+static enum status resolve(struct run_session *session, const struct past_run *past,
+                           struct buffer *faults, struct error *error)
+{
+    struct learnt_plan learnt = {0};
+    atomic_store(&session->progress.phase, PROGRESS_SCHEMA);
+    enum status status = describe_both(session, past, &learnt, faults, error);
+    status = status == STATUS_OK ? resolve_described(session, &learnt, faults, error) : status;
+    learnt_plan_free(&learnt);
+    return status;
+}
+
+/* With whatever the plan's text is about. */
+static enum status open_all(struct run_session *session, const struct run_options *asked,
+                            const struct past_run *past, struct buffer *faults, struct error *error)
+{
+    struct run_options *options = &session->options;
+    if (options->schemas.count == 0 && session->document != NULL) {
+        options->schemas = plan_document_list(session->document, "schemas", session->arena);
+    }
+    return options_resolve(options, session->document, error) == STATUS_OK &&
+                   (options->time_zone == NULL ||
+                    time_zone_make(options->time_zone, session->arena, &session->time_zone,
+                                   error) == STATUS_OK) &&
+                   open_endpoints(session, error) == STATUS_OK &&
+                   (!asked->validating ||
+                    check_caps_of_validation(session, asked, error) == STATUS_OK) &&
+                   resolve(session, past, faults, error) == STATUS_OK
+               ? STATUS_OK
+               : STATUS_FAILED;
 }
 
 enum status run_open(const struct run_options *options, struct run_session **made,
@@ -449,6 +618,7 @@ enum status run_open(const struct run_options *options, struct run_session **mad
 {
     struct run_session *session = memory_allocate_zeroed(1, sizeof(*session));
     struct past_run past = {0};
+    enum status form = STATUS_OK;
     *made = NULL;
     session->options = *options;
     session->arena = arena_create(0);
@@ -456,22 +626,19 @@ enum status run_open(const struct run_options *options, struct run_session **mad
                               ? options->state_folder
                               : default_state_path(session->arena, options->plan_path);
     session->made_state_folder = !file_exists(session->state_path);
-    if (take_from_local_run(session, &past, error) != STATUS_OK ||
-        (session->options.plan_path != NULL &&
-         plan_document_read(session->options.plan_path, &session->document, faults, error) !=
-             STATUS_OK)) {
-        run_close(session);
-        return STATUS_FAILED;
+    enum status status = take_from_local_run(session, &past, error);
+    if (status == STATUS_OK && session->options.plan_path != NULL) {
+        form = plan_document_read(session->options.plan_path, &session->document, faults, error);
+        status = session->document != NULL ? STATUS_OK : form;
     }
-    leave_other_run(session, options, &past);
-    take_time_zone(session, &past);
-    if (options_resolve(&session->options, session->document, error) != STATUS_OK ||
-        (session->options.time_zone != NULL &&
-         time_zone_make(session->options.time_zone, session->arena, &session->time_zone, error) !=
-             STATUS_OK) ||
-        open_endpoints(session, error) != STATUS_OK ||
-        (options->validating && check_caps_of_validation(session, options, error) != STATUS_OK) ||
-        resolve(session, faults, error) != STATUS_OK) {
+    if (status == STATUS_OK) {
+        struct error more = {0};
+        leave_other_run(session, options, &past);
+        take_time_zone(session, &past);
+        /* after a fault of form, what else is wrong is only added to the faults */
+        status = open_all(session, options, &past, faults, form == STATUS_OK ? error : &more);
+    }
+    if (status != STATUS_OK || form != STATUS_OK) {
         run_close(session);
         return STATUS_FAILED;
     }
@@ -561,6 +728,9 @@ void run_close(struct run_session *session)
     if (session->schema != NULL) {
         arena_destroy(session->schema->arena);
     }
+    if (session->there != NULL) {
+        arena_destroy(session->there->arena);
+    }
     if (session->mirror != NULL) {
         session->mirror->connector->close(session->mirror);
     }
@@ -570,6 +740,7 @@ void run_close(struct run_session *session)
     }
     remove_unused_folders(session);
     plan_document_destroy(session->document);
+    plan_document_destroy(session->written_document);
     arena_destroy(session->arena);
     free(session);
 }

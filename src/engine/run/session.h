@@ -32,6 +32,9 @@ struct run_session {
     struct run_options options; /* resolved */
     bool existing_is_of_run;    /* options.existing was not said, but taken from run.json */
     struct plan_document *document;
+    struct plan_document
+        *written_document; /* the user's, where `document` was learned; else NULL */
+    bool learned;          /* `document` names columns that learning.h found */
     struct uri *source_uri;
     struct uri *target_uri;
     struct database *source;
@@ -42,6 +45,7 @@ struct run_session {
     struct database *mirror; /* validating: the target once more, opened as a source; else NULL */
     const struct time_zone *time_zone; /* of times that name none; NULL: they have none */
     struct schema *schema;
+    struct schema *there; /* tables that are in the target; NULL: none that the plan means */
     struct plan *plan;
     const char *source_identity;
     const char *target_identity;
@@ -112,6 +116,8 @@ struct run {
     bool target_seen;                /* run_look_at_target: the next two are known */
     const struct stream_turn *turns; /* parents.h; NULL: no stream waits for another */
     struct stored_form *forms;       /* an entity each; NULL: no table was there */
+    struct strangers *strangers;     /* strangers.h; NULL: nobody looks out for them */
+    uint32_t left_references;        /* tables of which circles_fill left some NULL */
 };
 
 /* Nothing is read of the source any more: its snapshot goes, where the target needs no second look

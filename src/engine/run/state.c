@@ -217,6 +217,18 @@ static void add_conditions(const struct run *run, json_t *state)
                                     : run->status.mixed_snapshot ? "mixed"
                                                                  : "one"));
     json_object_set_new(state, "broken_references", json_integer(run->status.broken_references));
+    if (run->status.repairs != NULL) {
+        json_object_set(state, "repairs", run->status.repairs);
+    }
+    if (run->status.taken != NULL) {
+        json_object_set(state, "deleted", run->status.taken);
+    }
+    if (json_object_size(run->status.strangers) > 0) {
+        json_object_set(state, "differing_there", run->status.strangers);
+    }
+    if (run->status.not_carried != NULL) {
+        json_object_set(state, "not_carried", run->status.not_carried);
+    }
     json_object_set_new(state, "attempts", attempts_make(run));
     json_object_set_new(state, "settings", settings);
     json_object_set_new(state, "ended_at", json_stamp(run->status.ended_us));

@@ -322,6 +322,7 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         .target = keep(object, "target", arena),
         .ledger = keep(object, "ledger", arena),
         .plan_path = keep(object, "plan", arena),
+        .learned = json_member_true(object, "learned"),
         .existing = (int)json_member_integer(object, "existing", -1),
         .max_rejects = bound_member(object, "max_rejects"),
         .plan_rejects = bound_member(object, "plan_rejects"),
@@ -337,6 +338,8 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
     } else {
         list_read(object, "include", arena, &run->include, &run->include_count);
         list_read(object, "exclude", arena, &run->exclude, &run->exclude_count);
+        list_read(object, "renumber", arena, &run->renumber, &run->renumber_count);
+        list_read(object, "schemas", arena, &run->schemas.names, &run->schemas.count);
     }
     json_decref(object);
     return status;
@@ -351,6 +354,15 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
         run->finished, "source", json_text(run->source), "target", json_text(run->target), "plan",
         json_text(run->plan_path), "include", json_texts(run->include, run->include_count),
         "exclude", json_texts(run->exclude, run->exclude_count), "existing", run->existing);
+    if (run->renumber_count > 0) {
+        json_object_set_new(object, "renumber", json_texts(run->renumber, run->renumber_count));
+    }
+    if (run->schemas.count > 0) {
+        json_object_set_new(object, "schemas", json_texts(run->schemas.names, run->schemas.count));
+    }
+    if (run->learned) {
+        json_object_set_new(object, "learned", json_true());
+    }
     if (run->rolling_back) {
         json_object_set_new(object, "rolling_back", json_true());
     }

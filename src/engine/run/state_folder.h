@@ -9,7 +9,7 @@
 /*
  *   lock            held by the process that works here; its pid as text
  *   run.json        {"format","run","kind","begun","finished","source","target","plan","include",
- *                    "exclude","existing","max_rejects",
+ *                    "exclude","schemas","existing","max_rejects",
  *                    "plan_rejects","rolling_back","time_zone","plan_time_zone","ledger"}: what
  * resume needs to know before it reaches the ledger plan.yaml       the plan as the run began with
  * it (none for a plain copy) state.json      for people and scripts, never the truth: see state.h
@@ -87,12 +87,16 @@ struct local_run {
     bool rolling_back;  /* it may be gone from the target: what is left to do is here */
     const char *source; /* URIs without secrets */
     const char *target;
-    const char *ledger;    /* NULL: it is in the target */
-    const char *plan_path; /* NULL: a plain copy */
+    const char *ledger;         /* NULL: it is in the target */
+    const char *plan_path;      /* NULL: a plain copy */
+    bool learned;               /* the tables of its own copy of the plan were learned by it */
+    struct column_list schemas; /* of the source; none: it has none */
     const char *const *include;
     uint32_t include_count;
     const char *const *exclude;
     uint32_t exclude_count;
+    const char *const *renumber;
+    uint32_t renumber_count;
     int existing;
     int64_t max_rejects;        /* --fail-fast as 0; -1: no bound */
     int64_t plan_rejects;       /* the bound that the plan named; -1: none */

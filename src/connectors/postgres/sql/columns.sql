@@ -1,7 +1,12 @@
 -- Columns of the tables that tables.sql lists, in their order. A domain's type is that of its innermost base, whose words come behind
 -- ("numeric(5,-3)"; NULL: it is no domain), and that is told without the limits (length, digits, fields) that it has here or in a
--- domain, NULL where it has none. $1: schema, $2: one table or NULL for all.
-WITH RECURSIVE nested AS (
+-- domain, NULL where it has none. $1: the schemas, each with what names of its tables begin with: '{{public,""},{sales,sales.}}';
+-- $2: one table or NULL for all.
+WITH RECURSIVE space AS (
+  SELECT n.oid, n.nspname, s.list[i][2] AS lead, CASE WHEN s.list[i][2] = '' THEN '' ELSE pg_catalog.quote_ident(n.nspname) || '.' END AS place
+    FROM (SELECT $1::text[] AS list) s CROSS JOIN LATERAL pg_catalog.generate_subscripts(s.list, 1) i
+    JOIN pg_catalog.pg_namespace n ON n.nspname = s.list[i][1]
+), nested AS (
   SELECT oid AS domain, typbasetype AS base, typtypmod AS modifier FROM pg_catalog.pg_type WHERE typtype = 'd'
    UNION ALL
   SELECT n.domain, i.typbasetype, i.typtypmod FROM nested n JOIN pg_catalog.pg_type i ON i.oid = n.base AND i.typtype = 'd'
@@ -39,7 +44,7 @@ SELECT a.attrelid, a.attname,
            AND NOT pg_catalog.pg_operator_is_visible(o.oid)) END
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  JOIN space n ON n.oid = c.relnamespace
   JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
   LEFT JOIN innermost o ON o.domain = t.oid
   JOIN pg_catalog.pg_type s ON s.oid = CASE WHEN t.typtype = 'd' THEN o.base ELSE t.oid END
@@ -47,7 +52,7 @@ SELECT a.attrelid, a.attname,
   LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
   LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
   LEFT JOIN pg_catalog.pg_namespace m ON m.oid = l.collnamespace
- WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
    AND ($2::text IS NULL OR c.relname = $2)
    AND a.attnum > 0 AND NOT a.attisdropped
  ORDER BY a.attrelid, a.attnum

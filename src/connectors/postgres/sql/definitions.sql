@@ -1,17 +1,21 @@
--- What makes each table and partition of a schema, for a copy into another PostgreSQL: the table's number, is it a
--- partition, its topmost parent, its own parent and bound, and the statement. Names are told as the session's
--- search_path lets them be. $1: schema.
-WITH RECURSIVE tree AS (
+-- What makes each table and partition, for a copy into another PostgreSQL: the table's number, is it a partition, its topmost
+-- parent, its own parent as SQL, its name, its bound, the statement, and its name as SQL. Names are told as the session's
+-- search_path lets them be. $1: the schemas, each with what names of its tables begin with: '{{public,""},{sales,sales.}}'.
+WITH RECURSIVE space AS (
+  SELECT n.oid, n.nspname, s.list[i][2] AS lead, CASE WHEN s.list[i][2] = '' THEN '' ELSE pg_catalog.quote_ident(n.nspname) || '.' END AS place
+    FROM (SELECT $1::text[] AS list) s CROSS JOIN LATERAL pg_catalog.generate_subscripts(s.list, 1) i
+    JOIN pg_catalog.pg_namespace n ON n.nspname = s.list[i][1]
+), tree AS (
   SELECT c.oid, c.oid AS top, NULL::pg_catalog.oid AS parent, 0 AS depth
-    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-   WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname NOT LIKE '\_transhume\_%'
+    FROM pg_catalog.pg_class c JOIN space n ON n.oid = c.relnamespace
+   WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname NOT LIKE '\_transhume\_%'
      AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
                       AND d.objid = c.oid AND d.deptype = 'e')
    UNION ALL
   SELECT i.inhrelid, t.top, t.oid, t.depth + 1
     FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
    WHERE c.relispartition AND c.relkind IN ('r', 'p')
-     AND c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1)
+     AND c.relnamespace IN (SELECT oid FROM space)
 ), identity AS (
   SELECT d.refobjid AS attrelid, d.refobjsubid AS attnum, c.relname, s.*
     FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class c ON c.oid = d.objid JOIN pg_catalog.pg_sequence s ON s.seqrelid = c.oid
@@ -20,8 +24,7 @@ WITH RECURSIVE tree AS (
   SELECT a.attrelid, 0 AS room, a.attnum AS place,
          pg_catalog.format('%I %s', a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod))
          || CASE WHEN a.attcollation <> ty.typcollation
-                 THEN ' COLLATE ' || CASE WHEN ln.nspname = $1 THEN pg_catalog.quote_ident(l.collname)
-                                          ELSE pg_catalog.format('%I.%I', ln.nspname, l.collname) END ELSE '' END
+                 THEN ' COLLATE ' || coalesce(sp.place, pg_catalog.quote_ident(ln.nspname) || '.') || pg_catalog.quote_ident(l.collname) ELSE '' END
          || CASE WHEN a.attgenerated = 's' THEN ' GENERATED ALWAYS AS (' || pg_catalog.pg_get_expr(d.adbin, d.adrelid) || ') STORED'
                  WHEN a.attgenerated = 'v' THEN ' GENERATED ALWAYS AS (' || pg_catalog.pg_get_expr(d.adbin, d.adrelid) || ')'
                  WHEN a.attidentity <> '' THEN
@@ -36,6 +39,7 @@ WITH RECURSIVE tree AS (
     LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
     LEFT JOIN pg_catalog.pg_namespace ln ON ln.oid = l.collnamespace
+    LEFT JOIN space sp ON sp.oid = ln.oid
     LEFT JOIN identity i ON i.attrelid = a.attrelid AND i.attnum = a.attnum
    UNION ALL
   SELECT k.conrelid, 1, pg_catalog.row_number() OVER (ORDER BY k.contype <> 'p', k.conname COLLATE "C"),
@@ -52,13 +56,15 @@ WITH RECURSIVE tree AS (
 ), lists AS (
   SELECT attrelid, pg_catalog.string_agg(words, ', ' ORDER BY room, place) AS words FROM parts GROUP BY attrelid
 )
-SELECT t.oid, t.parent IS NOT NULL, tc.relname, pc.relname, c.relname, pg_catalog.pg_get_expr(c.relpartbound, c.oid),
-       pg_catalog.format('CREATE %sTABLE %I (%s)%s%s', CASE WHEN c.relpersistence = 'u' THEN 'UNLOGGED ' ELSE '' END, c.relname,
+SELECT t.oid, t.parent IS NOT NULL, tn.lead || tc.relname, pn.place || pg_catalog.quote_ident(pc.relname), n.lead || c.relname, pg_catalog.pg_get_expr(c.relpartbound, c.oid),
+       pg_catalog.format('CREATE %sTABLE %s%I (%s)%s%s', CASE WHEN c.relpersistence = 'u' THEN 'UNLOGGED ' ELSE '' END, n.place, c.relname,
          coalesce(l.words, ''),
          CASE WHEN c.relkind = 'p' THEN ' PARTITION BY ' || pg_catalog.pg_get_partkeydef(c.oid) ELSE '' END,
          coalesce((SELECT ' WITH (' || pg_catalog.string_agg(o.prefix || pg_catalog.quote_ident(o.option_name) || '=' || pg_catalog.quote_literal(o.option_value), ', ') || ')'
                      FROM (SELECT '' AS prefix, own.* FROM pg_catalog.pg_options_to_table(c.reloptions) own UNION ALL
-                           SELECT 'toast.', toast.* FROM pg_catalog.pg_class x CROSS JOIN LATERAL pg_catalog.pg_options_to_table(x.reloptions) toast WHERE x.oid = c.reltoastrelid) o), ''))
+                           SELECT 'toast.', toast.* FROM pg_catalog.pg_class x CROSS JOIN LATERAL pg_catalog.pg_options_to_table(x.reloptions) toast WHERE x.oid = c.reltoastrelid) o), '')),
+       n.place || pg_catalog.quote_ident(c.relname)
   FROM tree t JOIN pg_catalog.pg_class c ON c.oid = t.oid JOIN pg_catalog.pg_class tc ON tc.oid = t.top
-  LEFT JOIN pg_catalog.pg_class pc ON pc.oid = t.parent LEFT JOIN lists l ON l.attrelid = t.oid
- ORDER BY t.depth, c.relname COLLATE "C"
+  JOIN space n ON n.oid = c.relnamespace JOIN space tn ON tn.oid = tc.relnamespace
+  LEFT JOIN pg_catalog.pg_class pc ON pc.oid = t.parent LEFT JOIN space pn ON pn.oid = pc.relnamespace LEFT JOIN lists l ON l.attrelid = t.oid
+ ORDER BY t.depth, n.lead COLLATE "C", c.relname COLLATE "C"

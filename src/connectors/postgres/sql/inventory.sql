@@ -1,7 +1,12 @@
--- How many objects of each kind the catalogue has of a schema: the catalogue, the kind in the words of objects.sql, the
+-- How many objects of each kind the catalogue has of some schemas: the catalogue, the kind in the words of objects.sql, the
 -- number, and as what it goes along with a table into whatever target has the like (schema_count_objects). What an
--- extension made is the extension's. $1: schema.
-WITH space AS (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1),
+-- extension made is the extension's.
+-- $1: the schemas, each with what names of its tables begin with: '{{public,""},{sales,sales.}}'.
+WITH space AS (
+  SELECT n.oid, n.nspname, s.list[i][2] AS lead, CASE WHEN s.list[i][2] = '' THEN '' ELSE pg_catalog.quote_ident(n.nspname) || '.' END AS place
+    FROM (SELECT $1::text[] AS list) s CROSS JOIN LATERAL pg_catalog.generate_subscripts(s.list, 1) i
+    JOIN pg_catalog.pg_namespace n ON n.nspname = s.list[i][1]
+),
 extended AS (SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'),
 relations AS (
   SELECT c.*, EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indexrelid = c.oid AND NOT (i.indisvalid AND i.indislive)) AS invalid FROM pg_catalog.pg_class c, space
@@ -47,6 +52,6 @@ SELECT 'pg_rewrite', 'rule', count(*), '' FROM pg_catalog.pg_rewrite r JOIN rela
 UNION ALL
 SELECT 'pg_policy', 'policy', count(*), '' FROM pg_catalog.pg_policy p JOIN relations c ON c.oid = p.polrelid HAVING count(*) > 0
 UNION ALL
-SELECT 'pg_statistic_ext', 'statistics', count(*), '' FROM pg_catalog.pg_statistic_ext s JOIN pg_catalog.pg_class c ON c.oid = s.stxrelid, space
+SELECT 'pg_statistic_ext', 'statistics', count(DISTINCT s.oid), '' FROM pg_catalog.pg_statistic_ext s JOIN pg_catalog.pg_class c ON c.oid = s.stxrelid, space
  WHERE space.oid IN (s.stxnamespace, c.relnamespace) AND c.relkind <> 'f' HAVING count(*) > 0
  ORDER BY 1, 2

@@ -1,20 +1,26 @@
 -- What no copy into another PostgreSQL makes: what it is, its name, the table that it belongs to (NULL: none), why, and the
 -- catalogue that holds it, where it is counted nowhere else (inventory.sql). Casts, publications, event triggers and their
--- like belong to no schema, and are told for each. $1: schema.
-WITH space AS (SELECT oid, nspname, nspowner, nspacl FROM pg_catalog.pg_namespace WHERE nspname = $1),
+-- like belong to no schema, and are told always.
+-- $1: the schemas, each with what names of its tables begin with: '{{public,""},{sales,sales.}}'.
+WITH space AS (
+  SELECT n.oid, n.nspname, n.nspowner, n.nspacl, s.list[i][2] AS lead, CASE WHEN s.list[i][2] = '' THEN '' ELSE pg_catalog.quote_ident(n.nspname) || '.' END AS place
+    FROM (SELECT $1::text[] AS list) s CROSS JOIN LATERAL pg_catalog.generate_subscripts(s.list, 1) i
+    JOIN pg_catalog.pg_namespace n ON n.nspname = s.list[i][1]
+),
 extended AS (SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'),
 relations AS (
-  SELECT c.oid, c.relname, c.relkind, c.relowner, c.relacl, c.reltablespace, c.relam, c.relispartition,
-         CASE WHEN c.relispartition THEN (SELECT r.relname FROM pg_catalog.pg_class r WHERE r.oid = pg_catalog.pg_partition_root(c.oid)) WHEN c.relkind IN ('r', 'p') THEN c.relname END AS top
+  SELECT c.oid, space.lead, space.lead || c.relname AS relname, c.relkind, c.relowner, c.relacl, c.reltablespace, c.relam, c.relispartition,
+         CASE WHEN c.relispartition THEN (SELECT coalesce(rs.lead, '') || r.relname FROM pg_catalog.pg_class r LEFT JOIN space rs ON rs.oid = r.relnamespace WHERE r.oid = pg_catalog.pg_partition_root(c.oid))
+              WHEN c.relkind IN ('r', 'p') THEN space.lead || c.relname END AS top
     FROM pg_catalog.pg_class c, space
    WHERE c.relnamespace = space.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relname NOT LIKE '\_transhume\_%'
      AND c.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
 ), types AS (
-  SELECT t.oid, t.typname, t.typowner, t.typacl FROM pg_catalog.pg_type t JOIN space ON space.oid = t.typnamespace LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+  SELECT t.oid, space.lead || t.typname AS typname, t.typowner, t.typacl FROM pg_catalog.pg_type t JOIN space ON space.oid = t.typnamespace LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
    WHERE (t.typtype IN ('e', 'd', 'r') OR t.typtype = 'b' AND t.typelem = 0 OR c.relkind = 'c')
      AND t.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_type'::pg_catalog.regclass)
 ), functions AS (
-  SELECT p.oid, p.proowner, p.proacl, pg_catalog.format('%I(%s)', p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid)) AS name
+  SELECT p.oid, p.proowner, p.proacl, space.lead || pg_catalog.format('%I(%s)', p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid)) AS name
     FROM pg_catalog.pg_proc p JOIN space ON space.oid = p.pronamespace
    WHERE p.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_proc'::pg_catalog.regclass)
      AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'i')
@@ -22,25 +28,25 @@ relations AS (
   SELECT relowner AS owner FROM relations UNION ALL SELECT typowner FROM types UNION ALL SELECT proowner FROM functions
 ), found AS (
   -- of the schema
-  SELECT 'pg_operator' AS catalog, 'operator' AS what, o.oid, o.oprname::text AS name, NULL::text AS of, 'operators are not made' AS why
+  SELECT 'pg_operator' AS catalog, 'operator' AS what, o.oid, space.lead || o.oprname AS name, NULL::text AS of, 'operators are not made' AS why
     FROM pg_catalog.pg_operator o JOIN space ON space.oid = o.oprnamespace
   UNION ALL
-  SELECT 'pg_opclass', 'operator class', o.oid, o.opcname, NULL, 'operator classes are not made' FROM pg_catalog.pg_opclass o JOIN space ON space.oid = o.opcnamespace
+  SELECT 'pg_opclass', 'operator class', o.oid, space.lead || o.opcname, NULL, 'operator classes are not made' FROM pg_catalog.pg_opclass o JOIN space ON space.oid = o.opcnamespace
   UNION ALL
-  SELECT 'pg_opfamily', 'operator family', o.oid, o.opfname, NULL, 'operator families are not made' FROM pg_catalog.pg_opfamily o JOIN space ON space.oid = o.opfnamespace
+  SELECT 'pg_opfamily', 'operator family', o.oid, space.lead || o.opfname, NULL, 'operator families are not made' FROM pg_catalog.pg_opfamily o JOIN space ON space.oid = o.opfnamespace
   UNION ALL
-  SELECT 'pg_conversion', 'conversion', c.oid, c.conname, NULL, 'conversions are not made' FROM pg_catalog.pg_conversion c JOIN space ON space.oid = c.connamespace
+  SELECT 'pg_conversion', 'conversion', c.oid, space.lead || c.conname, NULL, 'conversions are not made' FROM pg_catalog.pg_conversion c JOIN space ON space.oid = c.connamespace
   UNION ALL
-  SELECT 'pg_ts_config', 'text search configuration', c.oid, c.cfgname, NULL, 'text search configurations are not made' FROM pg_catalog.pg_ts_config c JOIN space ON space.oid = c.cfgnamespace
+  SELECT 'pg_ts_config', 'text search configuration', c.oid, space.lead || c.cfgname, NULL, 'text search configurations are not made' FROM pg_catalog.pg_ts_config c JOIN space ON space.oid = c.cfgnamespace
   UNION ALL
-  SELECT 'pg_ts_dict', 'text search dictionary', d.oid, d.dictname, NULL, 'text search dictionaries are not made' FROM pg_catalog.pg_ts_dict d JOIN space ON space.oid = d.dictnamespace
+  SELECT 'pg_ts_dict', 'text search dictionary', d.oid, space.lead || d.dictname, NULL, 'text search dictionaries are not made' FROM pg_catalog.pg_ts_dict d JOIN space ON space.oid = d.dictnamespace
   UNION ALL
-  SELECT 'pg_ts_parser', 'text search parser', p.oid, p.prsname, NULL, 'text search parsers are not made' FROM pg_catalog.pg_ts_parser p JOIN space ON space.oid = p.prsnamespace
+  SELECT 'pg_ts_parser', 'text search parser', p.oid, space.lead || p.prsname, NULL, 'text search parsers are not made' FROM pg_catalog.pg_ts_parser p JOIN space ON space.oid = p.prsnamespace
   UNION ALL
-  SELECT 'pg_ts_template', 'text search template', t.oid, t.tmplname, NULL, 'text search templates are not made' FROM pg_catalog.pg_ts_template t JOIN space ON space.oid = t.tmplnamespace
+  SELECT 'pg_ts_template', 'text search template', t.oid, space.lead || t.tmplname, NULL, 'text search templates are not made' FROM pg_catalog.pg_ts_template t JOIN space ON space.oid = t.tmplnamespace
   UNION ALL
-  SELECT NULL, 'statistics', s.oid, s.stxname, NULL, 'it is in another schema than its table' FROM pg_catalog.pg_statistic_ext s JOIN pg_catalog.pg_class c ON c.oid = s.stxrelid, space
-   WHERE s.stxnamespace <> c.relnamespace AND space.oid IN (s.stxnamespace, c.relnamespace)
+  SELECT NULL, 'statistics', s.oid, s.stxname, NULL, 'it is in another schema than its table' FROM pg_catalog.pg_statistic_ext s JOIN pg_catalog.pg_class c ON c.oid = s.stxrelid
+   WHERE s.stxnamespace <> c.relnamespace AND (s.stxnamespace IN (SELECT oid FROM space)) <> (c.relnamespace IN (SELECT oid FROM space))
   UNION ALL
   SELECT NULL, 'foreign table', r.oid, r.relname, NULL, 'foreign tables are not made, and their rows not read' FROM relations r WHERE r.relkind = 'f'
   UNION ALL
@@ -55,11 +61,11 @@ relations AS (
   UNION ALL
   SELECT NULL, 'partition of another schema', NULL, pg_catalog.format('%I.%I', n.nspname, c.relname), r.top, 'it is not made, so that records of it find no place; make it once the table is there, then load the rejects'
     FROM relations r JOIN pg_catalog.pg_inherits i ON i.inhparent = r.oid JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-   WHERE c.relispartition AND n.nspname <> $1
+   WHERE c.relispartition AND n.oid NOT IN (SELECT oid FROM space)
   UNION ALL
   SELECT NULL, 'partition', NULL, r.relname, NULL, 'the table that it is a part of is in another schema: its rows are read with that'
-    FROM relations r JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.pg_partition_root(r.oid), space
-   WHERE r.relispartition AND r.relkind IN ('r', 'p') AND c.relnamespace <> space.oid
+    FROM relations r JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.pg_partition_root(r.oid)
+   WHERE r.relispartition AND r.relkind IN ('r', 'p') AND c.relnamespace NOT IN (SELECT oid FROM space)
   UNION ALL
   SELECT NULL, 'table access method', NULL, r.relname, r.top, pg_catalog.format('it is %s; the table is made with what is default there', m.amname)
     FROM relations r JOIN pg_catalog.pg_am m ON m.oid = r.relam WHERE r.relkind IN ('r', 'p', 'm') AND m.amname <> 'heap'
@@ -127,7 +133,7 @@ relations AS (
   UNION ALL
   SELECT NULL, 'security label', NULL, i.identity, NULL, pg_catalog.format('labels (of %s) are not carried', l.provider)
     FROM pg_catalog.pg_seclabel l CROSS JOIN LATERAL pg_catalog.pg_identify_object(l.classoid, l.objoid, l.objsubid) i
-   WHERE i.schema = pg_catalog.quote_ident($1) OR i.type = 'schema' AND i.name = pg_catalog.quote_ident($1)
+   WHERE CASE i.type WHEN 'schema' THEN i.name ELSE i.schema END IN (SELECT pg_catalog.quote_ident(nspname) FROM space)
 )
 SELECT f.what, f.name, f.of, f.why, f.catalog
   FROM found f

@@ -1,18 +1,22 @@
--- What a schema's tables and types stand on that a copy of the schema does not make, since it is another schema's or an
+-- What tables and types stand on that a copy of their schemas does not make, since it is another schema's or an
 -- extension's: is it a type that stands on it, its name (of a partition the topmost table's), and what it is, its schema,
 -- name and extension; and the roles that policies name, where the schema's place has the policy's name. Foreign keys are
--- left out. $1: schema.
-WITH space AS (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1),
+-- left out. $1: the schemas, each with what names of its tables begin with: '{{public,""},{sales,sales.}}'.
+WITH space AS (
+  SELECT n.oid, n.nspname, s.list[i][2] AS lead, CASE WHEN s.list[i][2] = '' THEN '' ELSE pg_catalog.quote_ident(n.nspname) || '.' END AS place
+    FROM (SELECT $1::text[] AS list) s CROSS JOIN LATERAL pg_catalog.generate_subscripts(s.list, 1) i
+    JOIN pg_catalog.pg_namespace n ON n.nspname = s.list[i][1]
+),
 extended AS (
   SELECT d.classid, d.objid, e.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
    WHERE d.deptype = 'e' AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
 ), tables AS (
-  SELECT c.oid, c.relkind = 'c' AS is_type, CASE WHEN c.relispartition THEN (SELECT r.relname FROM pg_catalog.pg_class r WHERE r.oid = pg_catalog.pg_partition_root(c.oid)) ELSE c.relname END AS name
+  SELECT c.oid, c.relkind = 'c' AS is_type, CASE WHEN c.relispartition THEN (SELECT coalesce(rs.lead, '') || r.relname FROM pg_catalog.pg_class r LEFT JOIN space rs ON rs.oid = r.relnamespace WHERE r.oid = pg_catalog.pg_partition_root(c.oid)) ELSE space.lead || c.relname END AS name
     FROM pg_catalog.pg_class c, space
    WHERE c.relnamespace = space.oid AND c.relkind IN ('r', 'p', 'c') AND c.relname NOT LIKE '\_transhume\_%'
      AND NOT EXISTS (SELECT 1 FROM extended x WHERE x.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.objid = c.oid)
 ), types AS (
-  SELECT t.oid, true, t.typname FROM pg_catalog.pg_type t, space
+  SELECT t.oid, true, space.lead || t.typname AS typname FROM pg_catalog.pg_type t, space
    WHERE t.typnamespace = space.oid AND t.typtype IN ('d', 'r')
      AND NOT EXISTS (SELECT 1 FROM extended x WHERE x.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND x.objid = t.oid)
 ), users AS (
@@ -44,7 +48,7 @@ SELECT DISTINCT u.is_type, u.name, t.what, n.nspname, t.name, x.extname
   JOIN pg_catalog.pg_namespace n ON n.oid = t.space
   LEFT JOIN extended x ON x.classid = t.class AND x.objid = t.oid
  WHERE t.oid >= 16384 -- the first number of what is not built in
-   AND (n.nspname <> $1 OR x.extname IS NOT NULL)
+   AND (n.oid NOT IN (SELECT oid FROM space) OR x.extname IS NOT NULL)
  UNION
 SELECT t.is_type, t.name, 'role', p.polname, pg_catalog.pg_get_userbyid(role), NULL
   FROM tables t JOIN pg_catalog.pg_policy p ON p.polrelid = t.oid, pg_catalog.unnest(p.polroles) role WHERE role <> 0

@@ -1,9 +1,10 @@
 -- Foreign keys that refer to a table and that were checked: what is NOT ENFORCED never is. A row for each of their columns, and of those of the
 -- referring table's primary key, NULL where the other has more: the key's number and name; the referring table and the one that is referred to,
 -- each for people and as FROM has it; MATCH FULL; has it a PERIOD; its column, the one referred to, the operator and the collation by which the
--- server compares them; the primary key's column. $1: schema, $2: the table that is referred to.
+-- server compares them; the primary key's column. $1, $2: schema
+-- and name of the table that is referred to, $3: the schema of plain names.
 WITH tables AS (
-  SELECT c.oid, CASE WHEN n.nspname = $1 THEN c.relname::pg_catalog.text ELSE pg_catalog.concat(n.nspname, '.', c.relname) END AS shown,
+  SELECT c.oid, CASE WHEN n.nspname = $3 THEN c.relname::pg_catalog.text ELSE pg_catalog.concat(n.nspname, '.', c.relname) END AS shown,
          -- what inherits from a table is another one; a partition is a part of it
          pg_catalog.format(CASE WHEN c.relkind = 'p' THEN '%I.%I' ELSE 'ONLY %I.%I' END, n.nspname, c.relname) AS place,
          n.nspname, c.relname

@@ -1,6 +1,12 @@
--- Tables, partitioned tables, views and foreign tables of one schema. $1: schema, $2: one name or NULL for all.
+-- Tables, partitioned tables, views and foreign tables. $1: the schemas, each with what names of its tables begin with: '{{public,""},{sales,sales.}}';
+-- $2: one name, without that, or NULL for all.
 -- A partition goes with its table; what an extension made goes with the extension.
-SELECT c.oid, c.relname, c.relkind, c.reltuples::bigint,
+WITH space AS (
+  SELECT n.oid, n.nspname, s.list[i][2] AS lead, CASE WHEN s.list[i][2] = '' THEN '' ELSE pg_catalog.quote_ident(n.nspname) || '.' END AS place
+    FROM (SELECT $1::text[] AS list) s CROSS JOIN LATERAL pg_catalog.generate_subscripts(s.list, 1) i
+    JOIN pg_catalog.pg_namespace n ON n.nspname = s.list[i][1]
+)
+SELECT c.oid, n.lead || c.relname, c.relkind, c.reltuples::bigint,
        CASE WHEN c.relkind = 'p'
             THEN (SELECT sum(pg_catalog.pg_relation_size(t.relid)) FROM pg_catalog.pg_partition_tree(c.oid) t WHERE t.isleaf)
             WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) END,
@@ -10,11 +16,11 @@ SELECT c.oid, c.relname, c.relkind, c.reltuples::bigint,
          CASE WHEN c.relpersistence = 'u' THEN 'UNLOGGED' END, 'WITH (' || pg_catalog.array_to_string(c.reloptions, ', ') || ')',
          CASE WHEN c.relrowsecurity THEN 'ROW LEVEL SECURITY' END), ''),
        c.relhassubclass,
-       c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid)
+       c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid),
+       n.lead
   FROM pg_catalog.pg_class c
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = $1
-   AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+  JOIN space n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
    AND NOT c.relispartition
    AND (c.relname = $2 OR ($2::text IS NULL AND c.relname NOT LIKE '\_transhume\_%'))
    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d

@@ -1,0 +1,52 @@
+/* Reading a line from the terminal, which does not show it. */
+#include "base/prompt.h"
+
+#include "base/secret.h"
+#include <stdbool.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+static void say(const char *text)
+{
+    ssize_t ignored = write(STDERR_FILENO, text, strlen(text));
+    (void)ignored;
+}
+
+enum { CTRL_C = 3 };
+
+/* Signals of the keyboard are off, so that none leaves the terminal without echo: Ctrl-C is a
+ * character here, which ends the line. */
+static size_t read_line(char *answer, size_t size)
+{
+    size_t length = 0;
+    char next = 0;
+    while (read(STDIN_FILENO, &next, 1) == 1 && next != '\n' && next != CTRL_C) {
+        if (length + 1 < size) {
+            answer[length++] = next;
+        }
+    }
+    length = next == CTRL_C ? 0 : length;
+    answer[length] = '\0';
+    return length;
+}
+
+enum status prompt_secret(const char *question, char *answer, size_t size)
+{
+    struct termios shown;
+    answer[0] = '\0';
+    if (!isatty(STDERR_FILENO) || tcgetattr(STDIN_FILENO, &shown) != 0) {
+        return STATUS_END;
+    }
+    struct termios hidden = shown;
+    hidden.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
+    hidden.c_cc[VEOL] = CTRL_C;
+    if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) != 0) {
+        return STATUS_END;
+    }
+    say(question);
+    size_t length = read_line(answer, size);
+    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+    say("\n");
+    return length > 0 ? STATUS_OK : STATUS_END;
+}

@@ -1,0 +1,138 @@
+/* Would a column take a value? By the server's own limits, which a writer leaves to it. */
+#include "connectors/mysql/target.h"
+#include "model/convert.h"
+#include "model/decimal.h"
+#include <arpa/inet.h>
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+enum { YEAR_FIRST = 1901, YEAR_LAST = 2155, BITS_MAX = 64 };
+
+static bool begins(const char *native, const char *word)
+{
+    return native != NULL && strncasecmp(native, word, strlen(word)) == 0;
+}
+
+static enum status out_of_range(const struct mysql_column *column, struct error *error)
+{
+    return error_set(error, ERROR_REJECT_NUMBER, column->name, "the value is out of range for %s",
+                     column->type.type.native);
+}
+
+/* The greatest whole number of the column's width. */
+static uint64_t greatest_of(const struct mysql_column *column)
+{
+    const char *native = column->type.type.native;
+    int64_t number[2];
+    int64_t bits = column->type.type.bits > 0               ? column->type.type.bits - 1
+                   : column->type.type.kind == VALUE_UINT64 ? BITS_MAX
+                                                            : BITS_MAX - 1;
+    if (begins(native, "bit")) {
+        bits = mysql_type_numbers(native, number) > 0 ? number[0] : 1;
+    }
+    return bits >= BITS_MAX ? UINT64_MAX : (UINT64_C(1) << bits) - 1;
+}
+
+static bool is_within_width(const struct mysql_column *column, const struct cell *cell)
+{
+    uint64_t greatest = greatest_of(column);
+    const char *native = column->type.type.native;
+    bool without_sign = column->type.type.kind == VALUE_UINT64 ||
+                        (native != NULL && strcasestr(native, "unsigned") != NULL);
+    if (column->type.format == MYSQL_AS_YEAR) {
+        return cell->i64 == 0 || (cell->i64 >= YEAR_FIRST && cell->i64 <= YEAR_LAST);
+    }
+    if (cell->kind == VALUE_UINT64 || cell->i64 >= 0) {
+        return cell->u64 <= greatest;
+    }
+    return !without_sign && cell->i64 >= -(int64_t)greatest - 1;
+}
+
+static bool is_within_digits(const struct value_type *type, const struct cell *decimal)
+{
+    int64_t digits = 0;
+    int64_t exponent = 0;
+    return !decimal_measure(decimal, &digits, &exponent) || digits == 0 ||
+           exponent < type->precision - type->scale;
+}
+
+/* From the second after 1970 began to the end of what 32 bits count; TIMESTAMP is in UTC here. */
+static bool is_within_timestamp(const struct mysql_database *self, const struct cell *cell)
+{
+    enum { LONGER_SINCE = 110500 };
+    const int64_t second_us = 1000000;
+    bool longer = self->mariadb && self->version >= LONGER_SINCE;
+    int64_t end = (longer ? INT64_C(1) << 32 : INT64_C(1) << 31) * second_us;
+    return (cell->flags & CELL_SPECIAL) != 0 || (cell->i64 >= second_us && cell->i64 < end);
+}
+
+static bool is_address(const char *native, const struct cell *text)
+{
+    char address[INET6_ADDRSTRLEN + 1];
+    uint8_t bytes[16];
+    if (text->length >= sizeof address) {
+        return false;
+    }
+    memcpy(address, text->text, text->length);
+    address[text->length] = '\0';
+    return strlen(address) == text->length &&
+           inet_pton(begins(native, "inet6") ? AF_INET6 : AF_INET, address, bytes) == 1;
+}
+
+static enum status check_number(const struct mysql_column *column, const struct cell *cell,
+                                struct arena *scratch, struct error *error)
+{
+    const struct value_type *type = &column->type.type;
+    const struct value_type plain = {.kind = VALUE_DECIMAL};
+    struct cell decimal;
+    if (type->kind == VALUE_INT64 || type->kind == VALUE_UINT64) {
+        return is_within_width(column, cell) ? STATUS_OK : out_of_range(column, error);
+    }
+    if (type->kind != VALUE_DECIMAL) {
+        return STATUS_OK;
+    }
+    return convert_value(cell, &plain, false, scratch, &decimal, error) == STATUS_OK &&
+                   is_within_digits(type, &decimal)
+               ? STATUS_OK
+               : out_of_range(column, error);
+}
+
+static enum status check_text(const struct mysql_column *column, const struct cell *cell,
+                              struct error *error)
+{
+    const char *native = column->type.type.native;
+    return !begins(native, "inet") || (cell->kind == VALUE_TEXT && is_address(native, cell))
+               ? STATUS_OK
+               : error_set(error, ERROR_REJECT_TYPE, column->name, "the value is no address of %s",
+                           native);
+}
+
+enum status mysql_try_value(struct sql_database *database, const struct sql_table *table,
+                            uint32_t column, const struct cell *cell, struct arena *scratch,
+                            struct error *error)
+{
+    const struct mysql_column *facts = &mysql_facts_of(table)->columns[column];
+    struct buffer out = {0};
+    struct cell made;
+    enum status status = mysql_encode(facts, cell, MYSQL_IN_STATEMENT, scratch, &out, error);
+    buffer_free(&out);
+    if (status != STATUS_OK || cell->kind == VALUE_ESCAPE) {
+        return status;
+    }
+    if (facts->type.type.kind == VALUE_TEXT) {
+        return check_text(facts, cell, error);
+    }
+    if (mysql_of_column(facts, cell, scratch, &made, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (facts->type.format == MYSQL_AS_TIMESTAMP) {
+        return is_within_timestamp((const struct mysql_database *)database, &made)
+                   ? STATUS_OK
+                   : error_set(error, ERROR_REJECT_TYPE, facts->name,
+                               "the time is outside the years that TIMESTAMP holds");
+    }
+    return value_kind_is_number((enum value_kind)made.kind)
+               ? check_number(facts, &made, scratch, error)
+               : STATUS_OK;
+}

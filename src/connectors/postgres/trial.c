@@ -1,0 +1,107 @@
+/* Would a column take a value? The server is asked what it alone knows; nothing is written. */
+#include "connectors/postgres/target.h"
+#include "connectors/sql/database.h"
+
+enum {
+    OID_CHAR = 18,
+    OID_NAME = 19,
+    OID_TEXT = 25,
+    OID_MONEY = 790,
+    OID_CHARS = 1002,
+    OID_NAMES = 1003,
+    OID_BPCHAR = 1042,
+    OID_VARCHAR = 1043,
+    OID_BIT = 1560,
+    OID_BITS = 1562 /* of x1f they make eight */
+};
+
+void postgres_append_unfit(struct buffer *sql, const struct postgres_column *column,
+                           const char *text)
+{
+    const char *native = column->type.type.native;
+    if (column->type_oid == OID_CHAR || column->type_oid == OID_BIT ||
+        column->type_oid == OID_BITS) {
+        buffer_format(sql, "%s::%s::text IS DISTINCT FROM %s", text, native, text);
+    } else if (column->unlimited != NULL) {
+        buffer_format(sql, "%s::%s IS DISTINCT FROM %s::%s", text, native, text, column->unlimited);
+    } else if (column->type_oid == OID_CHARS || column->type_oid == OID_NAMES) {
+        buffer_format(sql, "%s::%s::text[] IS DISTINCT FROM %s::text[]", text, native, text);
+    } else if (column->type_oid == OID_MONEY) {
+        buffer_format(sql,
+                      "CASE WHEN %s ~ '^-?[0-9]+([.][0-9]+)?$' THEN %s::%s::numeric <> %s::numeric "
+                      "ELSE %s::%s::text IS DISTINCT FROM %s END",
+                      text, text, native, text, text, native, text);
+    }
+}
+
+/* Has the encoder not looked at all that the column's type demands? */
+static bool is_the_servers(const struct postgres_column *column, const struct schema_column *schema)
+{
+    bool plain_text = column->type_oid == OID_TEXT || column->type_oid == OID_VARCHAR ||
+                      column->type_oid == OID_BPCHAR || column->type_oid == OID_NAME;
+    switch (column->type.format) {
+    case POSTGRES_AS_CAST:
+    case POSTGRES_AS_JSON:
+    case POSTGRES_AS_JSONB:
+        return true;
+    case POSTGRES_AS_NUMERIC:
+        return column->type.type.precision > 0 || schema->base != NULL;
+    case POSTGRES_AS_TEXT:
+        return !plain_text || schema->base != NULL;
+    default:
+        return schema->base != NULL;
+    }
+}
+
+static void make_question(const struct postgres_column *column, struct buffer *sql)
+{
+    struct buffer unfit = {0};
+    bool cast = column->type.format == POSTGRES_AS_CAST;
+    if (cast) {
+        postgres_append_unfit(&unfit, column, "$1::pg_catalog.text");
+    }
+    buffer_format(sql, "SELECT %s::%s IS NULL, %s", cast ? "$1::pg_catalog.text" : "$1",
+                  column->type.type.native, unfit.length > 0 ? buffer_string(&unfit) : "false");
+    buffer_free(&unfit);
+}
+
+/* The encoded value, behind its length, as the one parameter of a question. */
+static enum status ask(struct postgres_database *self, const struct postgres_column *column,
+                       const struct buffer *value, struct error *error)
+{
+    enum { LENGTH_BYTES = 4 };
+    const struct postgres_parameter parameter = {
+        .text = value->data + LENGTH_BYTES, .length = value->length - LENGTH_BYTES, .binary = true};
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    enum error_code code = ERROR_REJECT_TYPE;
+    make_question(column, &sql);
+    enum status status = postgres_query_buffer(self, self->control, &sql, &parameter, 1, SQL_SHORT,
+                                               ERROR_TARGET_INVALID, &result, error);
+    if (status == STATUS_OK && PQgetvalue(result, 0, 1)[0] == 't') {
+        status = error_set(error, ERROR_REJECT_TYPE, column->name,
+                           "the value does not fit %s exactly", column->type.type.native);
+    } else if (status == STATUS_FAILED &&
+               (postgres_is_state_of_record(error->native_state, &code) ||
+                error->native_state[0] == '4')) {
+        struct error said = *error;
+        status = error_set(error, code, column->name, "%s", said.message);
+    }
+    PQclear(result);
+    return status;
+}
+
+enum status postgres_try_value(struct sql_database *database, const struct sql_table *table,
+                               uint32_t column, const struct cell *cell, struct arena *scratch,
+                               struct error *error)
+{
+    struct postgres_database *self = (struct postgres_database *)database;
+    const struct postgres_column *facts = &postgres_facts_of(table)->columns[column];
+    struct buffer value = {0};
+    enum status status = postgres_encode(facts, cell, scratch, &value, error);
+    if (status == STATUS_OK && is_the_servers(facts, &table->schema->columns[column])) {
+        status = ask(self, facts, &value, error);
+    }
+    buffer_free(&value);
+    return status;
+}

@@ -1,0 +1,24 @@
+/* Which of the first records a run would reject, and why: for check. */
+#ifndef TRANSHUME_ENGINE_CHECK_FORESEE_H
+#define TRANSHUME_ENGINE_CHECK_FORESEE_H
+
+#include "engine/copy/parcel.h"
+#include "engine/run/session.h"
+
+enum { FORESEE_RECORDS = 1000 }; /* are looked at of each entity, if there are so many */
+
+struct foresight;
+
+/* Lives in `arena`. */
+struct foresight *foresee_create(struct run_session *session, struct arena *arena);
+/* Takes what a stream's next records became. Records that the mapping makes are tried in the tables
+ * that are there. */
+enum status foresee_take(struct foresight *foresight, const struct parcel *parcel,
+                         struct error *error) MUST_USE;
+/* How many records were looked at of the entity, and how many of these would be rejected. */
+uint64_t foresee_seen(const struct foresight *foresight, uint32_t entity);
+uint64_t foresee_rejected(const struct foresight *foresight, uint32_t entity);
+/* A line for each reason: "things: all of the first 1000 records would be rejected: at: …". */
+void foresee_tell(const struct foresight *foresight, struct buffer *out);
+
+#endif

@@ -1,0 +1,121 @@
+/* What a copy does not carry, noted in the run's status: for its last lines, `status` and the
+ * report. */
+#include "engine/ledger/json_text.h"
+#include "engine/run/run_parts.h"
+#include "model/json_tree.h"
+#include "observe/not_carried.h"
+#include <string.h>
+
+enum { LISTED_MAX = 1000 }; /* of more, the rest is counted by kind */
+
+static json_t *item_make(const char *kind, const char *object, const char *text, uint32_t count)
+{
+    return json_pack("{s:o,s:o,s:o,s:I}", "kind", json_text(kind), "object", json_text(object),
+                     "text", json_text(text), "count", (json_int_t)count);
+}
+
+/* The item that stands for what is not listed of that kind. */
+static json_t *rest_of(json_t *list, const char *kind)
+{
+    for (size_t i = LISTED_MAX; i < json_array_size(list); i++) {
+        json_t *item = json_array_get(list, i);
+        if (json_is_text(json_object_get(item, "kind"), kind)) {
+            return item;
+        }
+    }
+    return NULL;
+}
+
+static void add(json_t *list, const char *kind, const char *object, const char *text,
+                uint32_t count)
+{
+    if (json_array_size(list) < LISTED_MAX) {
+        json_array_append_new(list, item_make(kind, object, text, count));
+        return;
+    }
+    json_t *rest = rest_of(list, kind);
+    if (rest == NULL) {
+        json_array_append_new(
+            list, item_make(kind, "more", "not listed here; `transhume check` names all", count));
+        return;
+    }
+    json_int_t sum = json_integer_value(json_object_get(rest, "count")) + count;
+    json_object_set_new(rest, "count", json_integer(sum));
+}
+
+/* What the next of the objects that the target can't have is called. */
+static const char *next_unfit(const struct schema *objects, const bool *unfit, uint32_t *place)
+{
+    while (unfit != NULL && *place < objects->object_count) {
+        uint32_t number = (*place)++;
+        if (unfit[number]) {
+            return schema_object_word(&objects->objects[number]);
+        }
+    }
+    return "object";
+}
+
+/* "NAME: text", a line each: first those of foreign keys, then those of objects. */
+static void add_unfit(json_t *list, const struct preflight *preflight, const struct schema *objects,
+                      struct arena *arena)
+{
+    uint64_t number = 0;
+    uint32_t place = 0;
+    if (preflight->unfit.length == 0) {
+        return;
+    }
+    char *next = arena_copy(arena, preflight->unfit.data, preflight->unfit.length);
+    for (char *line; (line = strsep(&next, "\n")) != NULL;) {
+        char *colon = strstr(line, ": ");
+        if (colon != NULL) {
+            *colon = '\0';
+            const char *kind = number++ < preflight->unfit_count
+                                   ? "foreign key"
+                                   : next_unfit(objects, preflight->unfit_objects, &place);
+            add(list, kind, line, colon + 2, 1);
+        }
+    }
+}
+
+/* "KIND\tNAME: text", a line each. */
+static void add_lost(json_t *list, const struct buffer *lines, struct arena *arena)
+{
+    char *next = lines->length > 0 ? arena_copy(arena, lines->data, lines->length) : NULL;
+    for (char *line; (line = strsep(&next, "\n")) != NULL;) {
+        char *tab = strchr(line, '\t');
+        char *colon = tab != NULL ? strstr(tab, ": ") : NULL;
+        if (colon != NULL) {
+            *tab = *colon = '\0';
+            add(list, line, tab + 1, colon + 2, 1);
+        }
+    }
+}
+
+json_t *left_behind_make(const struct run_session *session, const struct preflight *preflight)
+{
+    const struct plan *plan = session->plan;
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < plan->note_count; i++) {
+        const struct plan_note *note = &plan->notes[i];
+        if (note->left != NULL) {
+            add(list, note->left, note->object, note->text, note->count);
+        }
+    }
+    add_unfit(list, preflight, plan->same_engine_objects, session->arena);
+    add_lost(list, &preflight->lost, session->arena);
+    return list;
+}
+
+void left_behind_sum(const struct run *run, struct run_result *result)
+{
+    struct buffer text = {0};
+    struct arena *arena = run->session->arena;
+    not_carried_append_sum(run->status.not_carried, &text);
+    result->not_carried = text.length > 0 ? arena_copy_string(arena, buffer_string(&text)) : NULL;
+    buffer_clear(&text);
+    if (result->not_carried != NULL &&
+        json_tree_append(run->status.not_carried, JSON_COMPACT, &text)) {
+        result->not_carried_list = arena_copy_string(arena, buffer_string(&text));
+    }
+    buffer_free(&text);
+}

@@ -1,0 +1,12 @@
+/* The tables that are in the target before the plan is resolved. */
+#ifndef TRANSHUME_ENGINE_RUN_THERE_H
+#define TRANSHUME_ENGINE_RUN_THERE_H
+
+#include "engine/run/session.h"
+
+/* What the target's catalogue tells, if a table that the run may write to is in it; NULL: none is,
+ * or the target's tables have no columns. The caller's to destroy with its arena. */
+enum status there_describe(const struct run_session *session, struct schema **there,
+                           struct error *error) MUST_USE;
+
+#endif

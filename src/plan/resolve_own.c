@@ -1,0 +1,317 @@
+/*
+ * What a column becomes in another engine that has no like of its type, or has another custom: an
+ * array a list, tinyint(1) a truth value, a length of time an interval. Each is chosen so that all
+ * values of the column are held; `types: keep` in the plan chooses none.
+ */
+#include "plan/resolve.h"
+#include <string.h>
+
+/* Larger tables are not read through to choose a type: custom decides, and what it does not fit is
+ * rejected one by one. */
+#define ASKED_BYTES_MAX (INT64_C(1) << 30)
+
+enum own_answer { OWN_NO, OWN_YES, OWN_UNASKED };
+
+static bool keeps_types(const struct resolver *resolver)
+{
+    const struct plan_node *types =
+        resolver->document != NULL ? plan_node_get(resolver->document->root, "types") : NULL;
+    return plan_node_is_word(types, "keep");
+}
+
+/* A field that takes a column as it is. */
+struct own_field {
+    struct resolver *resolver;
+    const struct schema_table *table;
+    const struct schema_column *column;
+    /* of the target, which decides where it is there, so that a run goes on as it began; NULL: it
+     * is to be made */
+    const struct schema_column *there;
+    struct mapping_field *field;
+};
+
+/* Do all values of the column pass the test? */
+static enum own_answer ask(const struct own_field *own, enum value_test test)
+{
+    struct resolver *resolver = own->resolver;
+    const struct schema_table *table = own->table;
+    const struct schema_column *column = own->column;
+    const struct source_functions *source = resolver->source->connector->source;
+    struct error error;
+    bool holds = false;
+    if (source->holds == NULL || table->kind != SCHEMA_TABLE ||
+        table->size_bytes > ASKED_BYTES_MAX || resolve_stopped(resolver)) {
+        return OWN_UNASKED;
+    }
+    if (source->holds(resolver->source, table->name, column->name, test, &holds, &error) !=
+        STATUS_OK) {
+        resolve_fatal(resolver, &error);
+        return OWN_UNASKED;
+    }
+    return holds ? OWN_YES : OWN_NO;
+}
+
+static bool is_in_key(const struct own_field *own)
+{
+    return column_list_holds(own->table->primary_key, own->column->name);
+}
+
+static void become(const struct own_field *own, struct value_type type)
+{
+    own->field->type = type;
+    own->field->cast = true;
+    own->field->fitted = own->there != NULL;
+    own->field->direct = false;
+}
+
+static void tell(const struct own_field *own, const char *what, const char *why)
+{
+    resolve_note(own->resolver, false, own->table->name,
+                 "%s (%s) becomes %s, %s; `types: keep` keeps it", own->column->name,
+                 own->column->type.native, what, why);
+}
+
+/* ---------------------------------------------------------------- each kind */
+
+static bool become_list(const struct own_field *own)
+{
+    const struct value_type *type = &own->field->type;
+    if (type->kind != VALUE_TEXT || type->element == NULL) {
+        return false;
+    }
+    become(own, (struct value_type){.kind = own->resolver->target_nested ? VALUE_LIST : VALUE_JSON,
+                                    .element = type->element});
+    return true;
+}
+
+static bool become_truth(const struct own_field *own)
+{
+    if (!own->field->type.truth || is_in_key(own)) {
+        return false;
+    }
+    enum own_answer answer = OWN_YES;
+    if (own->there != NULL ? own->there->type.kind != VALUE_BOOL
+                           : (answer = ask(own, VALUES_TRUTH)) == OWN_NO) {
+        return false;
+    }
+    become(own, (struct value_type){.kind = VALUE_BOOL});
+    if (own->there != NULL) {
+        return true;
+    }
+    tell(own, "a truth value",
+         answer == OWN_YES ? "since all of its values are 0 or 1"
+                           : "as is the custom; other values than 0 and 1 are rejected");
+    return true;
+}
+
+/* A column whose numbers the source counts itself, or one that refers to such. */
+static bool is_counted(const struct own_field *own)
+{
+    const struct schema_table *table = own->table;
+    if (own->column->identity) {
+        return true;
+    }
+    for (uint32_t i = 0; i < table->foreign_key_count; i++) {
+        const struct schema_foreign_key *key = &table->foreign_keys[i];
+        const struct schema_table *other =
+            schema_find_table(own->resolver->schema, key->references);
+        if (other == NULL || key->columns.count != 1 || key->referenced_columns.count != 1 ||
+            strcmp(key->columns.names[0], own->column->name) != 0) {
+            continue;
+        }
+        int at = schema_find_column(other, key->referenced_columns.names[0]);
+        if (at >= 0 && other->columns[at].identity) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool become_counter(const struct own_field *own)
+{
+    if (own->field->type.kind != VALUE_UINT64 || !is_counted(own) ||
+        (own->there != NULL ? own->there->type.kind != VALUE_INT64
+                            : ask(own, VALUES_INT64) == OWN_NO)) {
+        return false;
+    }
+    become(own, (struct value_type){.kind = VALUE_INT64});
+    if (own->there != NULL) {
+        return true;
+    }
+    tell(own, "a number with a sign", "so that it goes on counting");
+    return true;
+}
+
+/* Does the target have a type for lengths of time? */
+static bool has_intervals(const struct resolver *resolver)
+{
+    const struct connector *target = resolver->target->connector;
+    for (uint32_t i = 0; i < target->type_count; i++) {
+        const struct type_mapping *mapping = &target->types[i];
+        if (mapping->kind == VALUE_INTERVAL && mapping->writing != NULL) {
+            return strncmp(mapping->loss, "exact", strlen("exact")) == 0;
+        }
+    }
+    return false;
+}
+
+static bool become_length(const struct own_field *own)
+{
+    if (own->field->type.kind != VALUE_TIME || !own->field->type.length) {
+        return false;
+    }
+    if (own->there == NULL && ask(own, VALUES_WITHIN_DAY) == OWN_YES) {
+        return false;
+    }
+    bool interval =
+        own->there != NULL ? own->there->type.kind == VALUE_INTERVAL : has_intervals(own->resolver);
+    bool text = own->there != NULL ? own->there->type.kind == VALUE_TEXT : !interval;
+    if (interval) {
+        become(own, (struct value_type){.kind = VALUE_INTERVAL});
+    } else if (text) {
+        become(own, (struct value_type){.kind = VALUE_TEXT, .layout = TEXT_CLOCK});
+    }
+    if (own->there == NULL) {
+        tell(own, interval ? "an interval" : "a text",
+             "since it is a length of time, not a time of the day");
+    }
+    return interval || text;
+}
+
+/* Days that are none: 0000-00-00. */
+static bool leave_zero_days(const struct own_field *own)
+{
+    struct mapping_field *field = own->field;
+    const char *given = own->column->default_value;
+    bool day = field->type.kind == VALUE_DATE || field->type.kind == VALUE_TIMESTAMP;
+    bool texts = (own->resolver->target->capabilities & CAPABILITY_TEXT_TIMES) != 0;
+    bool zero = given != NULL && strncmp(given, "0000", 4) == 0;
+    bool needed = own->there != NULL && own->there->not_null && !field->has_default;
+    if (!day || !field->type.zero_days || texts || needed || is_in_key(own) ||
+        (!zero && ask(own, VALUES_DAYS) != OWN_NO)) {
+        return false;
+    }
+    field->zero_is_null = true;
+    field->direct = false;
+    resolve_note(own->resolver, false, own->table->name,
+                 "%s (%s) has days 0000-00-00, which the target can't hold: they become %s; "
+                 "`types: keep` rejects their records",
+                 own->column->name, own->column->type.native,
+                 field->has_default ? "the plan's default" : "NULL");
+    return true;
+}
+
+/* Do all values pass, or is the column there of the kind that such values become? */
+static bool are(const struct own_field *own, enum value_test test, enum value_kind kind)
+{
+    return own->there != NULL ? own->there->type.kind == kind : ask(own, test) == OWN_YES;
+}
+
+/* A text where numbers are floats, which do not keep all of its digits. */
+static bool become_digits(const struct own_field *own)
+{
+    const struct value_type type = own->field->type;
+    bool floats = (own->resolver->target->capabilities & CAPABILITY_FLOAT_DECIMALS) != 0;
+    enum { WHOLE_DIGITS = 18, FLOAT_DIGITS = 15 };
+    bool wide =
+        type.kind == VALUE_UINT64 ||
+        (type.kind == VALUE_DECIMAL && !type.dynamic &&
+         (type.precision <= 0 || type.precision > (type.scale == 0 ? WHOLE_DIGITS : FLOAT_DIGITS)));
+    if (!floats || !wide) {
+        return false;
+    }
+    if (own->there != NULL) {
+        if (own->there->type.kind != VALUE_TEXT) {
+            return false;
+        }
+    } else {
+        enum own_answer answer = ask(own, type.kind == VALUE_UINT64 ? VALUES_INT64 : VALUES_FLOAT);
+        bool declared = type.kind == VALUE_DECIMAL && type.precision > 0;
+        if (answer == OWN_YES || (answer == OWN_UNASKED && !declared)) {
+            return false;
+        }
+        tell(own, "a text", "which keeps all of its digits, as a number there would not");
+    }
+    become(own, (struct value_type){.kind = VALUE_TEXT});
+    return true;
+}
+
+/* Is the default a call that makes a text of the clock, of whose form something may make use? */
+static bool forms_text(const struct schema_column *column)
+{
+    return column->default_kind == SCHEMA_DEFAULT_CLOCK_TEXT ||
+           (column->default_kind == SCHEMA_DEFAULT_NOW &&
+            strchr(column->default_text, '(') != NULL);
+}
+
+/* Texts that SQLite's own words call days or moments. */
+static bool become_time(const struct own_field *own)
+{
+    const struct value_type *type = &own->field->type;
+    bool clock_text = forms_text(own->column);
+    if ((!type->dates && !type->moments) || clock_text || is_in_key(own) ||
+        own->column->generated != GENERATED_NO) {
+        return false;
+    }
+    if (type->dates) {
+        if (!are(own, VALUES_DATES, VALUE_DATE)) {
+            return false;
+        }
+        become(own, (struct value_type){.kind = VALUE_DATE});
+    } else if (own->there == NULL && are(own, VALUES_INSTANTS, VALUE_TIMESTAMP) &&
+               !are(own, VALUES_MOMENTS, VALUE_TIMESTAMP)) {
+        become(own, (struct value_type){.kind = VALUE_TIMESTAMP, .zoned = true});
+    } else if (are(own, VALUES_MOMENTS, VALUE_TIMESTAMP)) {
+        bool zoned = own->there != NULL && own->there->type.zoned;
+        become(own, (struct value_type){.kind = VALUE_TIMESTAMP,
+                                        .zoned = zoned,
+                                        .zone = zoned ? own->resolver->plan->time_zone : NULL});
+    } else {
+        return false;
+    }
+    if (own->there == NULL) {
+        tell(own,
+             type->kind == VALUE_DATE ? "a date"
+             : type->zoned            ? "a timestamp with a time zone"
+                                      : "a timestamp",
+             "since all of its values are such");
+    }
+    return true;
+}
+
+/* Decimals whose precision and scale the source only declares. */
+static bool become_decimal(const struct own_field *own)
+{
+    const struct value_type type = own->field->type;
+    const struct value_type *there = own->there != NULL ? &own->there->type : NULL;
+    if (type.kind != VALUE_DECIMAL || !type.dynamic || type.precision <= 0 || is_in_key(own) ||
+        own->column->generated != GENERATED_NO ||
+        (there != NULL && (there->precision != type.precision || there->scale != type.scale)) ||
+        !are(own, VALUES_DECLARED, VALUE_DECIMAL)) {
+        return false;
+    }
+    become(own, (struct value_type){
+                    .kind = VALUE_DECIMAL, .precision = type.precision, .scale = type.scale});
+    return true;
+}
+
+void own_apply(struct resolver *resolver, const struct schema_table *table,
+               const struct schema_column *column, const struct table_builder *target,
+               struct mapping_field *field)
+{
+    if (resolver->same_engine || table == NULL || column == NULL || keeps_types(resolver)) {
+        return;
+    }
+    const struct own_field own = {
+        .resolver = resolver,
+        .table = table,
+        .column = column,
+        .there = target != NULL ? there_column(resolver, target->name, field->name) : NULL,
+        .field = field};
+    bool engine = resolver->target->connector->target->names != NULL; /* no files */
+    if (!become_list(&own) && engine) {
+        (void)(become_truth(&own) || become_counter(&own) || become_length(&own) ||
+               leave_zero_days(&own) || become_time(&own) || become_decimal(&own) ||
+               become_digits(&own));
+    }
+}
