@@ -3,6 +3,7 @@
 #include "connectors/sqlite/source.h"
 #include "model/decimal.h"
 #include "model/time_text.h"
+#include <math.h>
 #include <string.h>
 
 /* Files beyond are not gone through to choose a type. */
@@ -15,6 +16,24 @@ static bool has_few_digits(const char *text, size_t length)
     return point == NULL || strspn(point + 1, "0123456789") <= FRACTION_DIGITS_MAX;
 }
 
+/* Two digits, of which no number is greater. */
+static bool is_two(const char *text, int least, int greatest)
+{
+    int number = (text[0] - '0') * 10 + text[1] - '0';
+    return text[0] >= '0' && text[0] <= '9' && text[1] >= '0' && text[1] <= '9' &&
+           number >= least && number <= greatest;
+}
+
+/* What most such columns hold, "2024-02-29 13:14:15", and no day that not each month has. */
+static bool is_common_moment(const char *text, size_t length)
+{
+    enum { LENGTH = 19, DAYS = 28 };
+    return length == LENGTH && is_two(text, 1, 99) && is_two(text + 2, 0, 99) && text[4] == '-' &&
+           is_two(text + 5, 1, 12) && text[7] == '-' && is_two(text + 8, 1, DAYS) &&
+           (text[10] == ' ' || text[10] == 'T') && is_two(text + 11, 0, 23) && text[13] == ':' &&
+           is_two(text + 14, 0, 59) && text[16] == ':' && is_two(text + 17, 0, 59);
+}
+
 static bool is_time(sqlite3_stmt *statement, enum value_test test)
 {
     if (sqlite3_column_type(statement, 0) != SQLITE_TEXT) {
@@ -25,6 +44,9 @@ static bool is_time(sqlite3_stmt *statement, enum value_test test)
     struct cell cell;
     if (text == NULL) {
         return false;
+    }
+    if (test == VALUES_MOMENTS && is_common_moment(text, length)) {
+        return true;
     }
     if (test == VALUES_DATES) {
         return time_parse_date(text, length, &cell) == STATUS_OK &&
@@ -48,6 +70,22 @@ static bool is_within(const struct cell *decimal, const struct value_type *type,
            exact;
 }
 
+/* Is it the float next to a decimal of that type, of few enough digits that it is told by them? */
+static bool is_common_float(double value, const struct value_type *type)
+{
+    enum { DIGITS = 15 };
+    double unit = 1;
+    for (int i = 0; i < type->scale; i++) {
+        unit *= 10;
+    }
+    double most = 1;
+    for (int i = 0; i < type->precision && i < DIGITS; i++) {
+        most *= 10;
+    }
+    double units = nearbyint(value * unit);
+    return type->scale >= 0 && type->scale <= DIGITS && fabs(units) < most && units / unit == value;
+}
+
 static bool is_declared_decimal(sqlite3_stmt *statement, const struct value_type *type,
                                 struct arena *arena)
 {
@@ -58,6 +96,9 @@ static bool is_declared_decimal(sqlite3_stmt *statement, const struct value_type
         decimal = decimal_from_int64(sqlite3_column_int64(statement, 0), arena);
         return is_within(&decimal, type, arena);
     case SQLITE_FLOAT:
+        if (is_common_float(sqlite3_column_double(statement, 0), type)) {
+            return true;
+        }
         return decimal_from_double(sqlite3_column_double(statement, 0), arena, &decimal) ==
                    STATUS_OK &&
                is_within(&decimal, type, arena);
