@@ -16,28 +16,28 @@
  *          "renumbered":{TABLE:N…},                        (new keys are old ones + N)
  *          "indexes":"rebuild","triggers":"disable",       (only where they are)
  *          "broken_references":"reject",                   (likewise)
- *          "schemas":[NAME…],                               (likewise: the target's, besides its
- * own) "takes_out":true,                               (a repair that deletes records)
+ *          "schemas":[NAME…],                              (the target's, besides its own)
+ *          "takes_out":true,                               (a repair that deletes records)
  *          "keeps_taken":true,                             (and they can be put back)
  *          "delete":HEX,                                   (a repair: xxh3 of delete.jsonl)
  *          "before":ID,                                    (the before-images in the state folder)
  *          "input":{"xxh3":HEX,"bytes":N}}                          (input: kind rejects only)
- * status
- * {"format":1,"phase":…,"created":[TABLE…],"mixed_snapshot":…,"no_snapshot":…,("broken_references":N,)
+ * status  {"format":1,"phase":…,"created":[TABLE…],"mixed_snapshot":…,"no_snapshot":…,
+ *          "broken_references":N,                          (where it is known)
  *          "started_at":…,"ended_at":…,
  *          "attempts":[{"epoch","at","snapshot","hands","end","source_connection":
  *                       {"server","security","protocol","cipher"},"target_connection"}],
- *          "errors":[{"at","code","message"}],
- *          "doubtful":[CHUNK…],"undone":[TABLE…],"before_lost",    (undone: while it is rolled
- * back)
- * "differing":{TABLE:N…},                                 (likewise: of those undone)
- * "taken":{TABLE:N…},"deleted",                           (a repair: records that it took out, and
- * that all of them are)
- * "unfilled":[{"table","columns":[COLUMN…],"sum"}],       (completed: what the run does not fill)
- * "repairs":ID,                                          (a repair: the run whose records those
- * are) "strangers":{TABLE:N…},                             (skipped, and there with other values)
- * "not_carried":[{"kind","object","text","count"}],      (a copy that leaves something behind)
- * "settled":{"entities":{"3":{"rejected":N,"skipped":N,"hash":HEX}},"rejects":{"file","count","xxh3"}}}
+ *          "errors":[{"at","code","message"}],"doubtful":[CHUNK…],
+ *          "undone":[TABLE…],"before_lost",                (while it is rolled back)
+ *          "differing":{TABLE:N…},                         (likewise: of those undone)
+ *          "taken":{TABLE:N…},"deleted",                   (a repair: records that it took out,
+ *                                                           and that all of them are)
+ *          "unfilled":[{"table","columns":[COLUMN…],"sum"}],  (what the run does not fill)
+ *          "repairs":ID,                                   (a repair: the run that it repairs)
+ *          "strangers":{TABLE:N…},                         (skipped, and there with other values)
+ *          "not_carried":[{"kind","object","text","count"}],  (what a copy leaves behind)
+ *          "settled":{"entities":{"3":{"rejected":N,"skipped":N,"hash":HEX}},
+ *                     "rejects":{"file","count","xxh3"}}}
  * mark    {"format":1,"chunk":n,"attempt":a,"epoch":e,
  *          "entities":{"0":{"read","made","written","rejected","skipped","filtered","bytes","hash",
  *          "unmatched"}},

@@ -15,10 +15,11 @@
  *  "attempt":{"number":n,"started_at":…,"migrated_before":n},
  *  "started_at":…,"updated_at":…,"ended_at":…|null,"errors":[{"at","code","message"}],
  *  "validation":[],"resumable":…,"source_use":{…},"target_use":{…},"version":…,"guarantee":…,
- *  "snapshot":"one"|"mixed"|"none","broken_references":N,("differing_there":{TABLE:N…},)
- *  "repairs":ID,"deleted":{TABLE:n}                        (a repair: of which run; what it
- * deleted) "not_carried":[{"kind","object","text","count"}]
- * (observe/not_carried.h),"attempts":[{"epoch","at","end",
+ *  "snapshot":"one"|"mixed"|"none","broken_references":N,
+ *  "differing_there":{TABLE:n},                            (skipped, and there with other values)
+ *  "repairs":ID,"deleted":{TABLE:n},                       (a repair: of which run, and what)
+ *  "not_carried":[{"kind","object","text","count"}],       (observe/not_carried.h)
+ *  "attempts":[{"epoch","at","end",
  *    "source_connection":{"server":TEXT|null,"security":…,"protocol":TEXT|null,"cipher":TEXT|null},
  *    "target_connection":…}],"settings":{NAME:value}}      (connections: only of servers)
  * Counts are those of committed chunks; last_id is the end of the unbroken prefix of them.
