@@ -2,6 +2,7 @@
 #include "connectors/mysql/later.h"
 #include "base/failpoint.h"
 #include "base/text.h"
+#include "connectors/sql/later.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,23 +44,12 @@ void mysql_append_reference(struct buffer *sql, const struct target_later *later
 
 /* ---------------------------------------------------------------- preparing */
 
-/* Foreign keys may share columns: is it of one before? */
-static bool is_listed(const struct target_table *table, uint32_t before, const char *name)
-{
-    for (uint32_t i = 0; i < before; i++) {
-        if (column_list_holds(table->later[i].emptied, name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void append_emptied(struct buffer *sql, const struct target_table *table, const char *alias)
 {
     for (uint32_t i = 0; i < table->later_count; i++) {
         const struct column_list emptied = table->later[i].emptied;
         for (uint32_t j = 0; j < emptied.count; j++) {
-            if (!is_listed(table, i, emptied.names[j])) {
+            if (!sql_later_is_listed(table, i, emptied.names[j])) {
                 mysql_append(sql, ", %s%n", alias, emptied.names[j]);
             }
         }

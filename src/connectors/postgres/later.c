@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "connectors/postgres/locks.h"
 #include "connectors/postgres/store.h"
+#include "connectors/sql/later.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -35,23 +36,12 @@ void postgres_append_reference(struct buffer *sql, const struct target_later *la
 
 /* ---------------------------------------------------------------- preparing */
 
-/* Foreign keys may share columns: is it of one before? */
-static bool is_listed(const struct target_table *table, uint32_t before, const char *name)
-{
-    for (uint32_t i = 0; i < before; i++) {
-        if (column_list_holds(table->later[i].emptied, name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void append_emptied(struct buffer *sql, const struct target_table *table)
 {
     for (uint32_t i = 0; i < table->later_count; i++) {
         const struct column_list emptied = table->later[i].emptied;
         for (uint32_t j = 0; j < emptied.count; j++) {
-            if (!is_listed(table, i, emptied.names[j])) {
+            if (!sql_later_is_listed(table, i, emptied.names[j])) {
                 postgres_append(sql, ", %n", emptied.names[j]);
             }
         }
