@@ -1,0 +1,103 @@
+/*
+ * Apache Cassandra: what the files of this connector share.
+ *
+ *   cassandra.c   the descriptor, opening          options.c     what a URI says
+ *   schema.c      tables as system_schema has them catalog.c     the same for plans
+ *   split.c       spans of tokens                  reader.c      pages of rows
+ *   fetch.c       rows by their keys
+ *   tables.c      checks, counts                   create.c      keyspaces, tables
+ *   encode.c, send.c  the service of the keyed room
+ *   store.c       the store                        rollback.c    taking a run back
+ *   protocol/     the client of the native protocol; cql_session.h is all that is used of it
+ *
+ * Every write of a run carries a timestamp of the run's own (cassandra_timestamp_us), which is
+ * about the moment when the run began: what an application writes later is newer and stays.
+ */
+#ifndef TRANSHUME_CONNECTORS_CASSANDRA_CASSANDRA_H
+#define TRANSHUME_CONNECTORS_CASSANDRA_CASSANDRA_H
+
+#include "connectors/cassandra/protocol/cql_session.h"
+#include "connectors/connector.h"
+#include "connectors/keyed/keyed.h"
+#include <pthread.h>
+
+enum { CASSANDRA_NAME_BYTES_MAX = 48 /* of keyspaces and tables */ };
+
+/* What the options of a URI say. */
+struct cassandra_settings {
+    enum cql_consistency read_consistency;
+    enum cql_consistency write_consistency;
+    enum cql_consistency fallback; /* CQL_ANY: none */
+    enum cql_consistency serial;   /* of conditional writes */
+    bool creates_keyspace;         /* if it is not there */
+    const char *replication;       /* as CQL has it: "{'class': …}" */
+    bool keeps_times;              /* source: WRITETIME and TTL of each cell are read */
+    bool writes_counters;          /* target: counters go into rows that are not there */
+    uint32_t page_rows;
+    uint32_t batch_rows; /* most records of one partition in one request */
+    uint32_t batch_bytes;
+};
+
+struct cassandra {
+    struct keyed_database keyed; /* first */
+    enum open_mode mode;
+    struct arena *arena; /* lives as long as the database; control thread, or with `mutex` */
+    pthread_mutex_t mutex;
+    const struct uri *uri;
+    const char *keyspace;
+    struct cassandra_settings settings;
+    struct stream_tls *tls; /* NULL: plaintext */
+    struct cql_session_options options;
+    struct cql_session *control; /* with control_mutex */
+    pthread_mutex_t control_mutex;
+    int64_t timeout_ms;
+    const char *const *catalog_tables; /* open_options */
+    int64_t run_started_us;            /* of the claimed run; 0: none */
+    struct cassandra_schema *schema;   /* of the source, read at first use; schema.h */
+};
+
+static inline struct cassandra *cassandra_of(struct database *database)
+{
+    return (struct cassandra *)database;
+}
+
+extern const struct connector connector_cassandra;
+extern const struct catalog_functions cassandra_catalog;
+extern const struct source_functions cassandra_source;
+extern const struct store_functions cassandra_store;
+extern const struct rollback_functions cassandra_rollback;
+extern const struct keyed_service cassandra_keyed_service;
+
+/* options.c: fills settings, options and tls. */
+enum status cassandra_options_read(struct cassandra *self, const struct open_options *open,
+                                   struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- cassandra.c */
+
+/* A session of one's own, for a reader or a writer. */
+enum status cassandra_connect(struct cassandra *self, struct cql_session **session,
+                              struct error *error) MUST_USE;
+
+/* One statement to its end on the control session; any thread. Tries again what may be repeated
+ * until patience ends: reads, and with `repeats` writes. What the reply points to is in `arena`. */
+enum status cassandra_run(struct cassandra *self, const char *text,
+                          enum cql_consistency consistency, bool repeats, struct arena *arena,
+                          struct cql_reply *reply, struct error *error) MUST_USE;
+/* The same of a prepared statement with `values` ([value] one after the other). */
+enum status cassandra_run_prepared(struct cassandra *self, const char *text,
+                                   const struct buffer *values, uint16_t value_count,
+                                   enum cql_consistency consistency, bool repeats,
+                                   struct arena *arena, struct cql_reply *reply,
+                                   struct error *error) MUST_USE;
+
+/* Appends "keyspace"."table" as CQL has it. */
+void cassandra_append_table(const struct cassandra *self, const char *table, struct buffer *out);
+
+/* The timestamp of what attempt number `attempt` (from 1) of a chunk writes, at its `failures`th
+ * repetition (from 0), under a claim of that epoch (from 1). A later one is above all earlier ones,
+ * so that a request which is late loses; of lists, whose elements add up under one timestamp, none
+ * is there twice (CASSANDRA-11368). */
+int64_t cassandra_timestamp_us(const struct cassandra *self, uint64_t epoch, uint32_t attempt,
+                               uint32_t failures);
+
+#endif

@@ -1,0 +1,85 @@
+/* Tables of a keyspace as system_schema describes them. */
+#ifndef TRANSHUME_CONNECTORS_CASSANDRA_SCHEMA_H
+#define TRANSHUME_CONNECTORS_CASSANDRA_SCHEMA_H
+
+#include "connectors/cassandra/cassandra.h"
+#include "connectors/cassandra/protocol/cql_type.h"
+
+enum cassandra_part {
+    CASSANDRA_PARTITION,
+    CASSANDRA_CLUSTERING,
+    CASSANDRA_STATIC,
+    CASSANDRA_REGULAR
+};
+
+struct cassandra_column {
+    const char *name;
+    const struct cql_type *type;
+    const char *type_text; /* as CQL has it */
+    enum cassandra_part part;
+    bool descending; /* CLUSTERING */
+};
+
+struct cassandra_index {
+    const char *name;
+    const char *target; /* "values(tags)", a column */
+    const char *class;  /* of a custom one ("StorageAttachedIndex"); NULL: the server's own */
+};
+
+struct cassandra_table {
+    const char *name;
+    const char *id; /* 36 characters: a table that is made again has another one */
+    /* the partition key in its order, the clustering columns in theirs, then the others by name */
+    const struct cassandra_column *columns;
+    uint32_t column_count;
+    uint32_t partition_count;
+    uint32_t clustering_count;
+    struct column_list key; /* the first partition_count + clustering_count names */
+    bool counter;           /* a table of counters */
+    bool compact;           /* COMPACT STORAGE, of old */
+    const char *view_of;    /* a materialised view of that table; NULL: a table */
+    const char *comment;    /* NULL: none */
+    int32_t ttl_seconds;    /* default_time_to_live; 0: none */
+    const struct cassandra_index *indexes;
+    uint32_t index_count;
+};
+
+struct cassandra_schema {
+    struct arena *arena;
+    const struct cassandra_table
+        *tables; /* tables and views, by name, the program's own left out */
+    uint32_t table_count;
+};
+
+/* All of the keyspace, anew. In `arena`. */
+enum status cassandra_schema_read(struct cassandra *self, struct arena *arena,
+                                  struct cassandra_schema *schema, struct error *error) MUST_USE;
+/* One table, anew. STATUS_END: it is not there (or the keyspace is not). */
+enum status cassandra_table_read(struct cassandra *self, const char *name, struct arena *arena,
+                                 const struct cassandra_table **table,
+                                 struct error *error) MUST_USE;
+/* Of the source, read at first use, as it was then; any thread. ERROR_SOURCE_MISSING: it is not
+ * there. */
+enum status cassandra_schema_find(struct cassandra *self, const char *name,
+                                  const struct cassandra_table **table,
+                                  struct error *error) MUST_USE;
+/* -1: it has no such column. */
+int32_t cassandra_column_find(const struct cassandra_table *table, const char *name, size_t length);
+
+/* ---------------------------------------------------------------- fetch.c */
+
+/* Rows by keys: key_count × table->key.count cells. Calls `found` for each row that is there, with
+ * its columns' cells in the order of table->columns, which live in `arena`. Class REJECT: a key is
+ * none that the table can hold. Serial: what is under way as a conditional write is settled first.
+ */
+typedef enum status cassandra_row_found(void *context, const struct cell *cells,
+                                        struct error *error);
+enum status cassandra_fetch(struct cassandra *self, const struct cassandra_table *table,
+                            const struct cell *keys, uint32_t key_count, bool serial,
+                            struct arena *arena, cassandra_row_found *found, void *context,
+                            struct error *error) MUST_USE;
+/* Records in the table now, range by range. */
+enum status cassandra_count(struct cassandra *self, const char *table, uint64_t *count,
+                            struct error *error) MUST_USE;
+
+#endif
