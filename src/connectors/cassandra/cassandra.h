@@ -54,6 +54,8 @@ struct cassandra {
     const char *const *catalog_tables; /* open_options */
     int64_t run_started_us;            /* of the claimed run; 0: none */
     struct cassandra_schema *schema;   /* of the source, read at first use; schema.h */
+    struct cassandra_fetcher *fetcher; /* made at first use; fetch.h */
+    _Atomic uint64_t fallback_count;   /* of reads and writes with the consistency `fallback` */
 };
 
 static inline struct cassandra *cassandra_of(struct database *database)

@@ -386,6 +386,11 @@ enum status cassandra_schema_read(struct cassandra *self, struct arena *arena,
     }
     schema->tables = reading.tables;
     schema->table_count = reading.table_count;
+    schema->row_estimates = (_Atomic int64_t *)arena_allocate_zeroed(
+        arena, (size_t)schema->table_count + 1, sizeof(*schema->row_estimates));
+    for (uint32_t at = 0; at < schema->table_count; at++) {
+        atomic_init(&schema->row_estimates[at], CASSANDRA_ROWS_NOT_ASKED);
+    }
     return STATUS_OK;
 }
 
@@ -401,8 +406,8 @@ enum status cassandra_table_read(struct cassandra *self, const char *name, struc
     return *table != NULL ? STATUS_OK : STATUS_END;
 }
 
-/* Of the source, read once. */
-static enum status get_schema(struct cassandra *self, struct error *error)
+enum status cassandra_schema_get(struct cassandra *self, const struct cassandra_schema **schema,
+                                 struct error *error)
 {
     enum status status = STATUS_OK;
     pthread_mutex_lock(&self->mutex);
@@ -416,6 +421,7 @@ static enum status get_schema(struct cassandra *self, struct error *error)
             arena_destroy(arena);
         }
     }
+    *schema = self->schema;
     pthread_mutex_unlock(&self->mutex);
     return status;
 }
@@ -423,13 +429,14 @@ static enum status get_schema(struct cassandra *self, struct error *error)
 enum status cassandra_schema_find(struct cassandra *self, const char *name,
                                   const struct cassandra_table **table, struct error *error)
 {
+    const struct cassandra_schema *schema = NULL;
     *table = NULL;
-    if (get_schema(self, error) != STATUS_OK) {
+    if (cassandra_schema_get(self, &schema, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    for (uint32_t at = 0; at < self->schema->table_count; at++) {
-        if (strcmp(self->schema->tables[at].name, name) == 0) {
-            *table = &self->schema->tables[at];
+    for (uint32_t at = 0; at < schema->table_count; at++) {
+        if (strcmp(schema->tables[at].name, name) == 0) {
+            *table = &schema->tables[at];
             return STATUS_OK;
         }
     }

@@ -44,11 +44,14 @@ struct cassandra_table {
     uint32_t index_count;
 };
 
+#define CASSANDRA_ROWS_NOT_ASKED INT64_MIN
+
 struct cassandra_schema {
     struct arena *arena;
     const struct cassandra_table
         *tables; /* tables and views, by name, the program's own left out */
     uint32_t table_count;
+    _Atomic int64_t *row_estimates; /* one a table: CASSANDRA_ROWS_NOT_ASKED, -1: not known */
 };
 
 /* All of the keyspace, anew. In `arena`. */
@@ -58,8 +61,10 @@ enum status cassandra_schema_read(struct cassandra *self, struct arena *arena,
 enum status cassandra_table_read(struct cassandra *self, const char *name, struct arena *arena,
                                  const struct cassandra_table **table,
                                  struct error *error) MUST_USE;
-/* Of the source, read at first use, as it was then; any thread. ERROR_SOURCE_MISSING: it is not
- * there. */
+/* The source's, read at first use, as it was then; any thread. */
+enum status cassandra_schema_get(struct cassandra *self, const struct cassandra_schema **schema,
+                                 struct error *error) MUST_USE;
+/* A table of it. ERROR_SOURCE_MISSING: it is not there. */
 enum status cassandra_schema_find(struct cassandra *self, const char *name,
                                   const struct cassandra_table **table,
                                   struct error *error) MUST_USE;
@@ -69,8 +74,10 @@ int32_t cassandra_column_find(const struct cassandra_table *table, const char *n
 /* ---------------------------------------------------------------- fetch.c */
 
 /* Rows by keys: key_count × table->key.count cells. Calls `found` for each row that is there, with
- * its columns' cells in the order of table->columns, which live in `arena`. Class REJECT: a key is
- * none that the table can hold. Serial: what is under way as a conditional write is settled first.
+ * its columns' cells in the order of table->columns, which live in `arena`; it must not fetch
+ * itself. A value that can't be read is the server's bytes, an ESCAPE. Class REJECT: a key is none
+ * that the table can hold. Any thread. Serial: what is under way as a conditional write is settled
+ * first.
  */
 typedef enum status cassandra_row_found(void *context, const struct cell *cells,
                                         struct error *error);

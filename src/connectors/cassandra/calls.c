@@ -1,0 +1,42 @@
+#include "connectors/cassandra/calls.h"
+
+#include "base/retry.h"
+
+enum status cassandra_calls_poll(struct cql_session *session, int64_t timeout_ms)
+{
+    struct cql_reply reply;
+    struct error error;
+    error_clear(&error);
+    enum status status = cql_session_poll(session, timeout_ms, &reply, &error);
+    if (status == STATUS_AGAIN) {
+        return STATUS_AGAIN;
+    }
+    struct cassandra_call *call = reply.tag;
+    call->answered(call, status, &reply, &error);
+    return STATUS_OK;
+}
+
+enum status cassandra_calls_prepare(struct cassandra *self, struct cql_session *session,
+                                    const char *text, const struct cql_prepared **prepared,
+                                    struct error *error)
+{
+    struct retry retry;
+    enum status status;
+    enum cql_failure failure;
+    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
+    retry.cancelled = &self->keyed.base.hurried;
+    do {
+        status = cql_session_prepare(session, text, prepared, &failure, error);
+    } while (status != STATUS_OK && retry_wait(&retry, error));
+    return status;
+}
+
+bool cassandra_calls_keep_rows(const struct cql_rows *rows, struct buffer *bytes)
+{
+    size_t length = cql_reader_left(&rows->content);
+    if (!buffer_try_reserve(bytes, length)) {
+        return false;
+    }
+    buffer_append(bytes, rows->content.at, length);
+    return true;
+}

@@ -1,0 +1,258 @@
+/* A span's rows, a query's, or those of some keys, as batches. */
+#include "connectors/cassandra/reader.h"
+
+#include "base/memory.h"
+#include "connectors/cassandra/query.h"
+#include "connectors/cassandra/rows.h"
+#include "connectors/cassandra/split.h"
+#include "connectors/cassandra/wanted.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LIFE_SIGN_MS = 1000, /* a batch without records tells the engine that we still wait */
+    KEYS_AT_ONCE = 64
+};
+
+struct cursor {
+    struct reader *reader;
+    const struct read_request *request;
+    struct arena *arena;
+    struct cassandra_select select; /* of a table */
+    struct cassandra_rows rows;
+    struct cql_value *values; /* of one row */
+    bool by_key;              /* its keys are looked up, or a query's rows sifted by them */
+    struct cassandra_wanted wanted;
+    const char *key_text; /* the SELECT by key; NULL: not by key */
+    struct cassandra_scan *scan;
+    struct cassandra_page page;
+    bool has_page;
+};
+
+/* ---------------------------------------------------------------- opening */
+
+static void make_room(struct cursor *cursor)
+{
+    cursor->values = arena_allocate_zeroed(cursor->arena, cursor->rows.columns->count + 1,
+                                           sizeof(*cursor->values));
+}
+
+static enum status open_scan(struct cursor *cursor, const struct span *span, struct error *error)
+{
+    struct cql_range range;
+    if (cassandra_span_read(span, &range, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *text =
+        cassandra_select_range(&cursor->select, cursor->reader->cassandra, cursor->arena);
+    if (cassandra_scan_open(&cursor->reader->scans, cursor->select.table->name, text, &range,
+                            cursor->select.field_count, &cursor->scan, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    cursor->rows = cassandra_rows_of_table(cursor->request, &cursor->select,
+                                           cassandra_scan_columns(cursor->scan), cursor->arena);
+    make_room(cursor);
+    return STATUS_OK;
+}
+
+static enum status open_by_key(struct cursor *cursor, struct error *error)
+{
+    const struct cassandra *self = cursor->reader->cassandra;
+    cursor->key_text = cassandra_select_key(&cursor->select, self, cursor->arena);
+    cursor->rows = cassandra_rows_of_table(cursor->request, &cursor->select, NULL, cursor->arena);
+    return cassandra_wanted_of_table(cursor->request, cursor->select.table, &cursor->wanted, error);
+}
+
+static enum status open_table(struct cursor *cursor, const struct span *span, struct error *error)
+{
+    struct cassandra *self = cursor->reader->cassandra;
+    const struct cassandra_table *table = NULL;
+    if (cassandra_schema_find(self, cursor->request->table, &table, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    cursor->select =
+        cassandra_select_of(table, cursor->request, self->settings.keeps_times, cursor->arena);
+    return cursor->by_key ? open_by_key(cursor, error) : open_scan(cursor, span, error);
+}
+
+static enum status open_query(struct cursor *cursor, struct error *error)
+{
+    const struct read_request *request = cursor->request;
+    if (cassandra_query_check(request->query, error) != STATUS_OK ||
+        cassandra_scan_open(&cursor->reader->scans, request->name, request->query, NULL, 0,
+                            &cursor->scan, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const struct cql_columns *columns = cassandra_scan_columns(cursor->scan);
+    cursor->rows = cassandra_rows_of_query(request, columns, request->root_key, cursor->arena);
+    make_room(cursor);
+    return cursor->by_key
+               ? cassandra_wanted_of_query(request, columns, cursor->arena, &cursor->wanted, error)
+               : STATUS_OK;
+}
+
+enum status cassandra_cursor_open(struct reader *reader, const struct read_request *request,
+                                  const struct span *span, struct cursor **cursor,
+                                  struct error *error)
+{
+    struct cursor *made = memory_allocate_zeroed(1, sizeof(*made));
+    *cursor = NULL;
+    made->reader = reader;
+    made->request = request;
+    made->arena = arena_create(0);
+    made->by_key = request->keys != NULL;
+    enum status status =
+        request->query != NULL ? open_query(made, error) : open_table(made, span, error);
+    if (status != STATUS_OK) {
+        cassandra_cursor_close(made);
+        return status;
+    }
+    *cursor = made;
+    return STATUS_OK;
+}
+
+void cassandra_cursor_close(struct cursor *cursor)
+{
+    if (cursor != NULL) {
+        cassandra_scan_close(cursor->scan);
+        cassandra_page_free(&cursor->page);
+        cassandra_wanted_free(&cursor->wanted);
+        arena_destroy(cursor->arena);
+        free(cursor);
+    }
+}
+
+/* ---------------------------------------------------------------- rows of pages */
+
+/* What the values point to, from the page into the batch. */
+static enum status keep_values(struct cursor *cursor, const uint8_t *begin, size_t length,
+                               struct batch *batch, struct error *error)
+{
+    const uint8_t *copy = (const uint8_t *)arena_try_copy(batch->arena, begin, length);
+    if (copy == NULL) {
+        return error_set(error, ERROR_MEMORY, cursor->rows.name, "no memory to read a row");
+    }
+    for (size_t at = 0; at < cursor->rows.columns->count; at++) {
+        struct cql_value *value = &cursor->values[at];
+        value->data = value->data != NULL ? copy + (value->data - begin) : NULL;
+    }
+    return STATUS_OK;
+}
+
+/* STATUS_END: the page is at its end. */
+static enum status add_row(struct cursor *cursor, struct batch *batch, struct error *error)
+{
+    struct cql_rows *rows = &cursor->page.rows;
+    const uint8_t *begin = rows->content.at;
+    if (cql_rows_next(rows, cursor->values) != STATUS_OK) {
+        return rows->content.failed ? error_set(error, ERROR_NETWORK_ANSWER, cursor->rows.name,
+                                                "a page of rows is cut short")
+                                    : STATUS_END;
+    }
+    if (cursor->rows.table != NULL && rows->left == 0) {
+        cassandra_scan_passed(cursor->scan, cassandra_rows_token(&cursor->rows, cursor->values));
+    }
+    if (cursor->by_key && !cassandra_wanted_has(&cursor->wanted, cursor->values)) {
+        return STATUS_OK;
+    }
+    return keep_values(cursor, begin, (size_t)(rows->content.at - begin), batch, error) == STATUS_OK
+               ? cassandra_rows_add(&cursor->rows, batch, cursor->values, error)
+               : STATUS_FAILED;
+}
+
+static bool is_empty(const struct batch *batch)
+{
+    return batch->row_count + batch->refused_count == 0;
+}
+
+static enum status add_next(struct cursor *cursor, struct batch *batch, struct error *error)
+{
+    if (!cursor->has_page) {
+        enum status status = cassandra_scan_next(cursor->scan, is_empty(batch) ? LIFE_SIGN_MS : 0,
+                                                 &cursor->page, error);
+        cursor->has_page = status == STATUS_OK;
+        return status;
+    }
+    enum status status = add_row(cursor, batch, error);
+    if (status == STATUS_END) {
+        cassandra_page_free(&cursor->page);
+        cursor->has_page = false;
+        return STATUS_OK;
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- rows by key */
+
+struct adding {
+    struct cursor *cursor;
+    struct batch *batch;
+};
+
+static enum status take_found(void *context, const struct cql_columns *columns,
+                              const struct cql_value *values, struct error *error)
+{
+    const struct adding *adding = context;
+    struct cursor *cursor = adding->cursor;
+    cursor->rows.columns = columns;
+    struct cql_value *kept =
+        arena_allocate_zeroed(adding->batch->arena, columns->count + 1, sizeof(*kept));
+    for (size_t at = 0; at < columns->count; at++) {
+        kept[at] = values[at];
+        if (values[at].length > 0) {
+            kept[at].data = (const uint8_t *)arena_try_copy(adding->batch->arena, values[at].data,
+                                                            (size_t)values[at].length);
+        }
+        if (values[at].length > 0 && kept[at].data == NULL) {
+            return error_set(error, ERROR_MEMORY, cursor->rows.name, "no memory to read a row");
+        }
+    }
+    return cassandra_rows_add(&cursor->rows, adding->batch, kept, error);
+}
+
+static enum status add_by_key(struct cursor *cursor, struct batch *batch, struct error *error)
+{
+    struct cassandra *self = cursor->reader->cassandra;
+    struct adding adding = {cursor, batch};
+    uint32_t left = cursor->wanted.count - cursor->wanted.next;
+    const struct cassandra_look_up look_up = {.cassandra = self,
+                                              .session = cursor->reader->scans.session,
+                                              .table = cursor->select.table,
+                                              .text = cursor->key_text,
+                                              .field_count = cursor->select.field_count,
+                                              .consistency = self->settings.read_consistency,
+                                              .keys = cursor->wanted.keys + cursor->wanted.next,
+                                              .key_count =
+                                                  left < KEYS_AT_ONCE ? left : KEYS_AT_ONCE};
+    if (left == 0) {
+        return STATUS_END;
+    }
+    cursor->wanted.next += look_up.key_count;
+    enum status status = cassandra_look_up(&look_up, take_found, &adding, error);
+    return status == STATUS_OK ? STATUS_OK : error_recode(error, ERROR_SOURCE_READ);
+}
+
+/* ---------------------------------------------------------------- batches */
+
+enum status cassandra_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
+                                  struct batch **batch, struct error *error)
+{
+    uint32_t columns = cursor->request->column_count;
+    struct batch *made = batch_create_for_cursor(columns > 0 ? columns : 1, rows_max, bytes_max);
+    enum status status = STATUS_OK;
+    *batch = NULL;
+    if (columns == 0 || (cursor->select.table != NULL && cursor->select.times != NULL)) {
+        batch_add_envelopes(made);
+    }
+    while (status == STATUS_OK && made->row_count + made->refused_count < rows_max &&
+           (is_empty(made) || batch_bytes(made) < bytes_max)) {
+        status = cursor->key_text != NULL ? add_by_key(cursor, made, error)
+                                          : add_next(cursor, made, error);
+    }
+    if (status == STATUS_FAILED || (status == STATUS_END && is_empty(made))) {
+        batch_destroy(made);
+        return status;
+    }
+    *batch = made;
+    return STATUS_OK;
+}

@@ -1,0 +1,34 @@
+/* Rows by their whole keys, many under way at once. */
+#ifndef TRANSHUME_CONNECTORS_CASSANDRA_LOOK_UP_H
+#define TRANSHUME_CONNECTORS_CASSANDRA_LOOK_UP_H
+
+#include "base/text.h"
+#include "connectors/cassandra/schema.h"
+
+/* As cassandra_key_encode writes it. */
+struct cassandra_wanted_key {
+    struct text values;
+    int64_t token;
+};
+
+struct cassandra_look_up {
+    struct cassandra *cassandra;
+    struct cql_session *session; /* whose other calls are told of their replies, too */
+    const struct cassandra_table *table;
+    const char *text;     /* a SELECT with the key's columns as parameters */
+    uint32_t field_count; /* of its rows */
+    enum cql_consistency consistency;
+    const struct cassandra_wanted_key *keys;
+    uint32_t key_count;
+};
+
+/* A row that is there: its values hold until the function returns. */
+typedef enum status cassandra_values_found(void *context, const struct cql_columns *columns,
+                                           const struct cql_value *values, struct error *error);
+
+/* Each row that is there, in any order, once. Tries again until patience ends. */
+enum status cassandra_look_up(const struct cassandra_look_up *look_up,
+                              cassandra_values_found *found, void *context,
+                              struct error *error) MUST_USE;
+
+#endif

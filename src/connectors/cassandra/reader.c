@@ -1,0 +1,203 @@
+/*
+ * Cassandra as a source: tables and materialised views, cut into ranges of tokens. A partition's
+ * token never changes, so that the spans of a table tile it at any time; there is no snapshot.
+ */
+#include "connectors/cassandra/reader.h"
+
+#include "base/memory.h"
+#include "connectors/cassandra/estimate.h"
+#include "connectors/cassandra/query.h"
+#include "connectors/cassandra/schema.h"
+#include "connectors/cassandra/split.h"
+#include <stdlib.h>
+
+static enum status refuse_joins(const struct read_request *request, struct error *error)
+{
+    return request->join_count > 0 || request->ordered
+               ? error_set(error, ERROR_NOT_IMPLEMENTED, request->name,
+                           "Cassandra has no joins and no order over tables")
+               : STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- facts */
+
+static enum status source_snapshot(struct database *self, uint32_t reader_count,
+                                   struct arena *arena, const char **token, struct error *error)
+{
+    (void)self;
+    (void)reader_count;
+    (void)arena;
+    (void)error;
+    *token = "none";
+    return STATUS_OK;
+}
+
+/* Asked once of each table. */
+static double rows_of(struct cassandra *self, const struct cassandra_table *table)
+{
+    _Atomic int64_t *known = &self->schema->row_estimates[table - self->schema->tables];
+    int64_t rows = atomic_load(known);
+    if (rows == CASSANDRA_ROWS_NOT_ASKED) {
+        rows = (int64_t)cassandra_estimate_rows(self, table);
+        atomic_store(known, rows);
+    }
+    return (double)rows;
+}
+
+static enum status source_describe_stream(struct database *self, const struct read_request *request,
+                                          struct arena *arena, struct stream_facts *facts,
+                                          struct error *error)
+{
+    struct cassandra *cassandra = cassandra_of(self);
+    const struct cassandra_table *table = NULL;
+    *facts = (struct stream_facts){.row_count = -1};
+    if (refuse_joins(request, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (request->query != NULL) {
+        enum status status =
+            cassandra_query_key(cassandra, request->query, arena, &facts->key, error);
+        facts->keyed = facts->key.count > 0;
+        facts->key_unique = facts->keyed;
+        return status;
+    }
+    if (cassandra_schema_find(cassandra, request->table, &table, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *facts = (struct stream_facts){.keyed = true,
+                                   .key_unique = true,
+                                   .row_count = (int64_t)rows_of(cassandra, table),
+                                   .key = table->key};
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- split */
+
+static enum status split_table(struct cassandra *self, const struct cassandra_table *table,
+                               uint64_t rows_wanted, struct arena *arena, struct span **spans,
+                               uint32_t *span_count)
+{
+    size_t range_count = 0;
+    size_t piece_count = 0;
+    double rows = rows_of(self, table);
+    double wanted = rows_wanted > 0 ? (double)rows_wanted : 1;
+    pthread_mutex_lock(&self->control_mutex);
+    const struct cql_range *ranges = cql_session_ranges(self->control, arena, &range_count);
+    pthread_mutex_unlock(&self->control_mutex);
+    const struct cql_range *pieces =
+        cassandra_split(ranges, range_count, rows >= 0 ? rows : wanted * CASSANDRA_PIECES_UNKNOWN,
+                        wanted, arena, &piece_count);
+    struct span *made = arena_allocate_zeroed(arena, piece_count + 1, sizeof(*made));
+    for (size_t at = 0; at < piece_count; at++) {
+        made[at] = cassandra_span_of(&pieces[at], rows, arena);
+    }
+    *spans = made;
+    *span_count = (uint32_t)piece_count;
+    return STATUS_OK;
+}
+
+static enum status source_split(struct database *self, const struct read_request *request,
+                                uint64_t rows_wanted, struct arena *arena, struct span **spans,
+                                uint32_t *span_count, struct error *error)
+{
+    static const struct cql_range ring = {CQL_TOKEN_MIN, CQL_TOKEN_MAX};
+    const struct cassandra_table *table = NULL;
+    if (refuse_joins(request, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (request->query == NULL) {
+        return cassandra_schema_find(cassandra_of(self), request->table, &table, error) == STATUS_OK
+                   ? split_table(cassandra_of(self), table, rows_wanted, arena, spans, span_count)
+                   : STATUS_FAILED;
+    }
+    *spans = arena_allocate_zeroed(arena, 1, sizeof(**spans));
+    (*spans)[0] = cassandra_span_of(&ring, -1, arena);
+    (*spans)[0].printable = "the query's rows";
+    *span_count = 1;
+    return STATUS_OK;
+}
+
+static enum status source_prepare(struct database *self, const struct read_request *const *requests,
+                                  uint32_t request_count, void (*progress)(const char *what),
+                                  struct error *error)
+{
+    (void)progress;
+    for (uint32_t at = 0; at < request_count; at++) {
+        const struct cassandra_table *table = NULL;
+        if (refuse_joins(requests[at], error) != STATUS_OK ||
+            (requests[at]->query == NULL &&
+             cassandra_schema_find(cassandra_of(self), requests[at]->table, &table, error) !=
+                 STATUS_OK)) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- readers */
+
+static enum status source_reader_open(struct database *self, struct reader **reader,
+                                      struct error *error)
+{
+    struct cassandra *cassandra = cassandra_of(self);
+    struct reader *made = memory_allocate_zeroed(1, sizeof(*made));
+    *reader = NULL;
+    made->cassandra = cassandra;
+    made->scans.cassandra = cassandra;
+    if (cassandra_connect(cassandra, &made->scans.session, error) != STATUS_OK) {
+        free(made);
+        return STATUS_FAILED;
+    }
+    *reader = made;
+    return STATUS_OK;
+}
+
+static void source_reader_close(struct reader *reader)
+{
+    if (reader != NULL) {
+        cassandra_scans_close(&reader->scans);
+        free(reader);
+    }
+}
+
+/* ---------------------------------------------------------------- caveats */
+
+static bool is_weak(enum cql_consistency consistency)
+{
+    return consistency == CQL_ONE || consistency == CQL_LOCAL_ONE;
+}
+
+static enum status source_caveats(struct database *self, struct buffer *out, struct error *error)
+{
+    struct cassandra *cassandra = cassandra_of(self);
+    (void)error;
+    pthread_mutex_lock(&cassandra->control_mutex);
+    size_t nodes = cql_session_cluster(cassandra->control).node_count;
+    pthread_mutex_unlock(&cassandra->control_mutex);
+    buffer_append_string(out, "numbers of rows are estimated from how close together tokens are; "
+                              "only small tables are counted\n");
+    if (nodes > 1 && is_weak(cassandra->settings.read_consistency)) {
+        buffer_format(out,
+                      "each row is read from one replica (%s): what that one missed is not "
+                      "copied; ?consistency=LOCAL_QUORUM reads from more of them\n",
+                      cql_consistency_name(cassandra->settings.read_consistency));
+    }
+    if (!cassandra->settings.keeps_times) {
+        buffer_append_string(out, "when cells were written and when they expire is not read: what "
+                                  "has a TTL is copied as if it stayed; ?times=true keeps both\n");
+    }
+    return STATUS_OK;
+}
+
+const struct source_functions cassandra_source = {
+    .snapshot = source_snapshot,
+    .describe_stream = source_describe_stream,
+    .split = source_split,
+    .prepare = source_prepare,
+    .reader_open = source_reader_open,
+    .reader_close = source_reader_close,
+    .cursor_open = cassandra_cursor_open,
+    .cursor_next = cassandra_cursor_next,
+    .cursor_close = cassandra_cursor_close,
+    .caveats = source_caveats,
+};
