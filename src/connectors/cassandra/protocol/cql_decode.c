@@ -5,6 +5,7 @@
 #include "model/decimal.h"
 #include "model/decimal_plain.h"
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { SMALL_SCALE_MAX = 18, DATE_OFFSET_BITS = 31, US_A_MS = 1000 };
@@ -48,8 +49,7 @@ static struct cell plain_decimal(bool negative, struct text digits, uint32_t sca
         }
         *at++ = i < zeros ? '0' : digits.data[i - zeros];
     }
-    return (struct cell){
-        .kind = VALUE_DECIMAL, .length = (uint32_t)(at - text), .text = text};
+    return (struct cell){.kind = VALUE_DECIMAL, .length = (uint32_t)(at - text), .text = text};
 }
 
 static struct cell decimal_of_bytes(const uint8_t *bytes, size_t length, uint32_t scale,
@@ -219,9 +219,9 @@ static enum status decode_items(const struct cql_type *type, struct cql_reader *
             return STATUS_FAILED;
         }
     }
-    return reader->failed                    ? refuse(type, "an element is cut short", error)
+    return reader->failed                ? refuse(type, "an element is cut short", error)
            : cql_reader_left(reader) > 0 ? refuse(type, "more follow its elements", error)
-                                             : STATUS_OK;
+                                         : STATUS_OK;
 }
 
 static enum status decode_collection(const struct cql_type *type, struct cql_value value,
@@ -275,8 +275,9 @@ static enum status decode_fields(const struct cql_type *type, struct cql_value v
         }
     }
     if (reader.failed || cql_reader_left(&reader) > 0) {
-        return refuse(type, reader.failed ? "a field is cut short" : "it has no such many fields",
-                      error);
+        return refuse(
+            type, reader.failed ? "a field is cut short" : "they have more fields than the type",
+            error);
     }
     *cell = cell_items(named ? VALUE_MAP : VALUE_LIST, items, count);
     return STATUS_OK;

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "connectors/cassandra/protocol/cql_value.h"
+#include <stdlib.h>
 #include <string.h>
 
 enum { GROUP_DIGITS = 9, GROUP = 1000000000, WORD_BYTES = 4, SMALL_BYTES = 8 };
@@ -99,7 +100,7 @@ int cql_number_compare(const uint8_t *left, size_t left_length, const uint8_t *r
     size_t from_left = skip_sign(left, left_length);
     size_t from_right = skip_sign(right, right_length);
     bool negative = left[from_left] >= 0x80;
-    if (negative != right[from_right] >= 0x80) {
+    if (negative != (right[from_right] >= 0x80)) {
         return negative ? -1 : 1;
     }
     size_t one = left_length - from_left;
@@ -201,17 +202,26 @@ uint64_t cql_read_vint(struct cql_reader *reader)
     return (more < 8 ? top << (8 * more) : 0) | bytes_get_be(rest, more);
 }
 
-void cql_write_vint(struct buffer *to, uint64_t number)
+size_t cql_put_vint(uint8_t bytes[CQL_VINT_BYTES_MAX], uint64_t number)
 {
-    uint8_t bytes[9];
     int more = 0;
     while (more < 8 && number >> (7 * (more + 1)) != 0) {
         more++;
     }
-    bytes_put_be(bytes + 1, number, 8);
-    uint8_t *first = bytes + 8 - more;
-    *first = (uint8_t)(more == 8 ? 0xff : *first | (uint8_t)(0xff00u >> more));
-    buffer_append(to, first, (size_t)more + 1);
+    if (more == 8) {
+        bytes[0] = 0xff;
+        bytes_put_be(bytes + 1, number, 8);
+        return CQL_VINT_BYTES_MAX;
+    }
+    bytes_put_be(bytes, number, more + 1);
+    bytes[0] |= (uint8_t)(0xff00u >> more);
+    return (size_t)more + 1;
+}
+
+void cql_write_vint(struct buffer *to, uint64_t number)
+{
+    uint8_t bytes[CQL_VINT_BYTES_MAX];
+    buffer_append(to, bytes, cql_put_vint(bytes, number));
 }
 
 int64_t cql_read_signed_vint(struct cql_reader *reader)
