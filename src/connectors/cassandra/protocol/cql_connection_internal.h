@@ -9,10 +9,9 @@ enum { NO_SLOT = -1 };
 
 enum step {
     STEP_CONNECTING,
-    STEP_OPTIONS, /* sent, its answer is awaited; so with the next three */
+    STEP_OPTIONS, /* sent, its answer is awaited; so with the next two */
     STEP_STARTUP,
     STEP_PASSWORD,
-    STEP_REGISTER,
     STEP_OPEN,
     STEP_BROKEN
 };

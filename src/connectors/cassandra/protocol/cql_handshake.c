@@ -115,18 +115,10 @@ static enum status ask_password(struct cql_connection *connection, struct text a
     return STATUS_OK;
 }
 
-/* Logged in: the events, or nothing more. */
 static void finish(struct cql_connection *connection)
 {
     secret_wipe(connection->wire.data, connection->wire.capacity);
     secret_wipe(connection->gathered.data, connection->gathered.capacity);
-    const struct cql_connection_options *options = &connection->options;
-    if (options->event_count > 0) {
-        struct buffer body = {0};
-        cql_write_register(&body, options->events, options->event_count);
-        ask(connection, STEP_REGISTER, CQL_REGISTER, &body);
-        return;
-    }
     connection->step = STEP_OPEN;
 }
 
@@ -236,15 +228,9 @@ static enum status take(struct cql_connection *connection, const struct cql_resp
             return ask_password(connection, response->authenticator, error);
         }
         break;
-    case STEP_PASSWORD:
+    default:
         if (opcode == CQL_AUTH_SUCCESS) {
             finish(connection);
-            return STATUS_OK;
-        }
-        break;
-    default:
-        if (opcode == CQL_READY) {
-            connection->step = STEP_OPEN;
             return STATUS_OK;
         }
     }
