@@ -309,10 +309,12 @@ static enum status encode_time(const struct cql_type *type, const struct cell *c
 static enum status encode_duration(const struct cql_type *type, const struct cell *cell,
                                    struct buffer *out, struct error *error)
 {
-    if (cell->kind != VALUE_INTERVAL) {
+    bool clock = cell->kind == VALUE_TIME && (cell->flags & CELL_ZONED) == 0;
+    if (cell->kind != VALUE_INTERVAL && !clock) {
         return refuse_kind(type, cell, error);
     }
-    const struct value_interval *interval = cell->interval;
+    struct value_interval of_clock = {.nanoseconds = cell->i64};
+    const struct value_interval *interval = clock ? &of_clock : cell->interval;
     bool below = interval->months < 0 || interval->days < 0 || interval->nanoseconds < 0;
     bool above = interval->months > 0 || interval->days > 0 || interval->nanoseconds > 0;
     if (below && above) {

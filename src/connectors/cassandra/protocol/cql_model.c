@@ -238,14 +238,25 @@ static const struct cql_type *part_of(const struct value_type *type, struct cql_
     return cql_type_frozen(type_within(type, udts, depth + 1, arena), arena);
 }
 
-/* NULL: its parts are not known. */
+/* Sets and the keys of maps have no durations in them. */
+static bool has_duration(const struct cql_type *type)
+{
+    for (uint32_t i = 0; i < type->part_count; i++) {
+        if (has_duration(type->parts[i])) {
+            return true;
+        }
+    }
+    return type->kind == CQL_TYPE_DURATION;
+}
+
+/* NULL: its parts are not known, or CQL has none such. */
 static const struct cql_type *nested_type(const struct value_type *type, struct cql_udts *udts,
                                           uint32_t depth, struct arena *arena)
 {
     bool map = type->kind == VALUE_MAP;
     const struct cql_type *element = part_of(type->element, udts, depth, arena);
     const struct cql_type *key = map ? part_of(type->key, udts, depth, arena) : element;
-    if (element == NULL || key == NULL) {
+    if (element == NULL || key == NULL || (type->kind != VALUE_LIST && has_duration(key))) {
         return NULL;
     }
     const struct cql_type **parts = arena_allocate_zeroed(arena, 2, sizeof(*parts));
