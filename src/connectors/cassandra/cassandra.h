@@ -46,13 +46,15 @@ struct cassandra {
     const struct uri *uri;
     const char *keyspace;
     struct cassandra_settings settings;
-    struct stream_tls *tls; /* NULL: plaintext */
+    struct stream_tls *tls;    /* NULL: plaintext, or the bundle's */
+    struct cql_bundle *bundle; /* Astra's; NULL: none */
     struct cql_session_options options;
     struct cql_session *control; /* with control_mutex */
     pthread_mutex_t control_mutex;
     int64_t timeout_ms;
     const char *const *catalog_tables; /* open_options */
     int64_t run_started_us;            /* of the claimed run; 0: none */
+    bool keyspace_there;               /* target: it is there, or was made */
     struct cassandra_schema *schema;   /* of the source, read at first use; schema.h */
 };
 
@@ -67,10 +69,6 @@ extern const struct source_functions cassandra_source;
 extern const struct store_functions cassandra_store;
 extern const struct rollback_functions cassandra_rollback;
 extern const struct keyed_service cassandra_keyed_service;
-
-/* options.c: fills settings, options and tls. */
-enum status cassandra_options_read(struct cassandra *self, const struct open_options *open,
-                                   struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- cassandra.c */
 
@@ -89,6 +87,9 @@ enum status cassandra_run_prepared(struct cassandra *self, const char *text,
                                    enum cql_consistency consistency, bool repeats,
                                    struct arena *arena, struct cql_reply *reply,
                                    struct error *error) MUST_USE;
+
+/* Target: makes the keyspace if it is not there and may be made. Repeatable. */
+enum status cassandra_make_keyspace(struct cassandra *self, struct error *error) MUST_USE;
 
 /* Appends "keyspace"."table" as CQL has it. */
 void cassandra_append_table(const struct cassandra *self, const char *table, struct buffer *out);

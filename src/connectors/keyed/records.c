@@ -145,7 +145,9 @@ bool keyed_request_record(const struct keyed_request *request, uint32_t at,
                                     .shape = encoding->shape,
                                     .cells = batch_row(batch, slot->row),
                                     .key = key,
-                                    .encoder = encoding->encoder};
+                                    .encoder = encoding->encoder,
+                                    .attempt = slot->attempt,
+                                    .repeated = slot->attempt > 1 || writer->epoch > 1};
     return find_key(table, encoding, record->cells, key);
 }
 
@@ -300,7 +302,10 @@ static enum status encode_row(struct writer *writer, struct keyed_record *record
     if (request->count > 0 && service->separator != '\0') {
         buffer_append_byte(body, service->separator);
     }
-    struct keyed_slot slot = {.offset = (uint32_t)body->length, .row = row, .waiting = waiting};
+    struct keyed_slot slot = {.offset = (uint32_t)body->length,
+                              .row = row,
+                              .attempt = chunk->attempt,
+                              .waiting = waiting};
     if (service->encode(writer->connection, request->kind, record, body, &reason) != STATUS_OK) {
         body->length = start;
         return reject_row(writer, waiting, row, &reason, error);
@@ -329,8 +334,11 @@ enum status keyed_encode_batch(struct writer *writer, struct keyed_waiting *wait
 {
     uint32_t number = waiting->result.table;
     const struct encoding *encoding = find_encoding(writer, number, waiting->result.batch);
-    struct keyed_record record = {
-        .table = &writer->tables[number], .shape = encoding->shape, .encoder = encoding->encoder};
+    struct keyed_record record = {.table = &writer->tables[number],
+                                  .shape = encoding->shape,
+                                  .encoder = encoding->encoder,
+                                  .attempt = chunk->attempt,
+                                  .repeated = chunk->repeated};
     enum status status = STATUS_OK;
     uint32_t rows = waiting->result.batch->row_count;
     for (uint32_t row = 0; row < rows && status == STATUS_OK; row++) {
@@ -356,6 +364,9 @@ enum status keyed_encode_again(struct keyed_request *request, enum keyed_kind ki
     slot->offset = (uint32_t)request->body.length;
     enum status status = service->encode(connection, kind, &record, &request->body, error);
     slot->length = (uint32_t)(request->body.length - slot->offset);
+    if (status == STATUS_OK && service->group != NULL) {
+        request->group = service->group(request->body.data + slot->offset, slot->length);
+    }
     service->end(connection, kind, request->table, &request->body);
     return status;
 }

@@ -73,18 +73,6 @@ extern const struct store_functions dynamodb_network_store;
 enum status dynamodb_network_empty_all(struct database *self,
                                        const struct target_table *const *tables,
                                        uint32_t table_count, struct error *error);
-/* What the store notes of a table that the claimed run makes. Control thread. */
-enum dynamodb_made { DYNAMODB_MADE_NOT, DYNAMODB_MADE_INTENDED, DYNAMODB_MADE_DONE };
-/* `*table_id` (arena): which table it is, once it is made. */
-enum status dynamodb_made_read(struct dynamodb_network *network, const char *table,
-                               struct arena *arena, enum dynamodb_made *made, const char **table_id,
-                               struct error *error) MUST_USE;
-enum status dynamodb_made_intend(struct dynamodb_network *network, const char *table,
-                                 struct error *error) MUST_USE;
-enum status dynamodb_made_done(struct dynamodb_network *network, const char *table,
-                               const char *table_id, struct error *error) MUST_USE;
-enum status dynamodb_made_forget(struct dynamodb_network *network, const char *table,
-                                 struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- rollback.c */
 
