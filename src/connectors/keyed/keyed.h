@@ -35,8 +35,9 @@ struct keyed_record {
     const struct target_table *table;
     const struct shape *shape; /* NULL: `cells` is one MAP */
     const struct cell *cells;
-    const struct cell *key; /* table->key.count cells */
-    void *encoder;          /* keyed_service.encoder's; NULL: it has none */
+    const struct cell *key;                 /* table->key.count cells */
+    void *encoder;                          /* keyed_service.encoder's; NULL: it has none */
+    const struct record_envelope *envelope; /* NULL: nothing more is known of it */
     /* of its chunk, from 1; above 1 or under a later claim than the first, the record may have been
      * written before, and in another form */
     uint32_t attempt;
@@ -71,6 +72,7 @@ struct keyed_request {
     int64_t next_ms;   /* not to be sent before */
     int64_t reserved;  /* thousandths of units taken for it before it was sent */
     bool tried;        /* it may have been done, wholly or in part */
+    uint32_t mark;     /* the service's own, 0 at first; a request that is cut leaves it behind */
     uint32_t vanished; /* times that the record which refused it was gone when it was looked at */
     /* the records */
     uint32_t count;
@@ -158,10 +160,10 @@ struct keyed_service {
                           struct error *error);
     /* A key as bytes, equal for equal keys, of which none begins another; and back (false: they are
      * no key). */
-    enum status (*append_key)(const struct target_table *table, const struct cell *key,
-                              struct buffer *out, struct error *error);
-    bool (*read_key)(const struct target_table *table, const uint8_t *bytes, size_t length,
-                     struct arena *arena, struct cell *key);
+    enum status (*append_key)(struct database *self, const struct target_table *table,
+                              const struct cell *key, struct buffer *out, struct error *error);
+    bool (*read_key)(struct database *self, const struct target_table *table, const uint8_t *bytes,
+                     size_t length, struct arena *arena, struct cell *key);
     /* Optional: of an encoded record; only such of one group share a request (a partition). */
     uint64_t (*group)(const char *bytes, size_t length);
     /* Optional: units of capacity that writing a record of so many bytes is guessed to take. */

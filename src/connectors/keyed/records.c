@@ -121,8 +121,8 @@ static enum status hash_key(struct writer *writer, uint32_t table, const struct 
                             struct keyed_hash *hash, struct error *error)
 {
     buffer_clear(&writer->scratch);
-    if (writer->service->append_key(&writer->tables[table], key, &writer->scratch, error) !=
-        STATUS_OK) {
+    if (writer->service->append_key(writer->database, &writer->tables[table], key, &writer->scratch,
+                                    error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     XXH128_hash_t made = XXH3_128bits_withSeed(writer->scratch.data, writer->scratch.length, table);
@@ -141,13 +141,15 @@ bool keyed_request_record(const struct keyed_request *request, uint32_t at,
     const struct batch *batch = slot->waiting->result.batch;
     const struct target_table *table = &writer->tables[request->table];
     const struct encoding *encoding = find_encoding(writer, request->table, batch);
-    *record = (struct keyed_record){.table = table,
-                                    .shape = encoding->shape,
-                                    .cells = batch_row(batch, slot->row),
-                                    .key = key,
-                                    .encoder = encoding->encoder,
-                                    .attempt = slot->attempt,
-                                    .repeated = slot->attempt > 1 || writer->epoch > 1};
+    *record = (struct keyed_record){
+        .table = table,
+        .shape = encoding->shape,
+        .cells = batch_row(batch, slot->row),
+        .key = key,
+        .encoder = encoding->encoder,
+        .envelope = batch->envelopes != NULL ? &batch->envelopes[slot->row] : NULL,
+        .attempt = slot->attempt,
+        .repeated = slot->attempt > 1 || writer->epoch > 1};
     return find_key(table, encoding, record->cells, key);
 }
 
@@ -294,7 +296,9 @@ static enum status encode_row(struct writer *writer, struct keyed_record *record
     struct cell key[KEYED_KEY_COLUMNS_MAX];
     struct error reason;
     bool unsent = false;
-    record->cells = batch_row(waiting->result.batch, row);
+    const struct batch *batch = waiting->result.batch;
+    record->cells = batch_row(batch, row);
+    record->envelope = batch->envelopes != NULL ? &batch->envelopes[row] : NULL;
     record->key = find_key(record->table, encoding, record->cells, key) ? key : NULL;
     struct keyed_request *request = keyed_filling(writer, encoding->table);
     struct buffer *body = &request->body;

@@ -26,11 +26,12 @@ const struct dynamodb_known *dynamodb_network_keys(struct dynamodb_network *netw
 
 /* A table's key as bytes: for each attribute its length (4 bytes, big endian), its letter and its
  * normal form. Equal keys have equal bytes. `key` has table->key.count cells. */
-enum status dynamodb_key_append(const struct target_table *table, const struct cell *key,
-                                struct buffer *out, struct error *error) MUST_USE;
+enum status dynamodb_key_append(struct database *self, const struct target_table *table,
+                                const struct cell *key, struct buffer *out,
+                                struct error *error) MUST_USE;
 /* Back to cells (in the arena). False: these bytes are no key of the table. */
-bool dynamodb_key_read(const struct target_table *table, const uint8_t *bytes, size_t length,
-                       struct arena *arena, struct cell *key);
+bool dynamodb_key_read(struct database *self, const struct target_table *table,
+                       const uint8_t *bytes, size_t length, struct arena *arena, struct cell *key);
 /* The key's cells of an item (a MAP). False: one is missing. */
 bool dynamodb_key_of_item(const struct target_table *table, const struct cell *item,
                           struct cell *key);
