@@ -147,7 +147,7 @@ static enum status encode_record(struct toy_database *self, const struct keyed_r
     struct buffer key = {0};
     struct buffer value = {0};
     enum status status = is_complete(record)
-                             ? append_key(record->table, record->key, &key, error)
+                             ? append_key(NULL, record->table, record->key, &key, error)
                              : error_set(error, ERROR_REJECT_KEY_NULL, record->table->name,
                                          "a part of the key is null or empty");
     if (status == STATUS_OK) {

@@ -91,9 +91,9 @@ static enum status run(struct cassandra *self, struct cql_call *call,
     return status;
 }
 
-enum status cassandra_run(struct cassandra *self, const char *text, enum cql_consistency consistency,
-                          bool repeats, struct arena *arena, struct cql_reply *reply,
-                          struct error *error)
+enum status cassandra_run(struct cassandra *self, const char *text,
+                          enum cql_consistency consistency, bool repeats, struct arena *arena,
+                          struct cql_reply *reply, struct error *error)
 {
     struct cql_statement statement = {.text = text};
     struct cql_call call = {.consistency = consistency, .timestamp_us = CQL_NO_TIMESTAMP};
@@ -166,8 +166,7 @@ enum status cassandra_make_keyspace(struct cassandra *self, struct error *error)
     buffer_format(&text, " WITH replication = %s", self->settings.replication);
     enum status status = failpoint_hit("cassandra.before_keyspace", error);
     if (status == STATUS_OK) {
-        status =
-            cassandra_run(self, buffer_string(&text), CQL_QUORUM, true, arena, &reply, error);
+        status = cassandra_run(self, buffer_string(&text), CQL_QUORUM, true, arena, &reply, error);
     }
     self->keyspace_there = status == STATUS_OK;
     buffer_free(&text);
@@ -223,7 +222,8 @@ static enum status cassandra_open(const struct open_options *open, struct databa
                                                         .record_bytes_max = RECORD_BYTES_MAX,
                                                         .name_bytes_max = CASSANDRA_NAME_BYTES_MAX,
                                                         .nesting_max = NESTING_MAX};
-    keyed_room_init(&self->keyed, &cassandra_keyed_service, open);
+    self->service = cassandra_keyed_service;
+    keyed_room_init(&self->keyed, &self->service, open);
     self->mode = open->mode;
     self->uri = open->uri;
     self->timeout_ms = open->timeout_ms;
@@ -276,8 +276,8 @@ static enum status cassandra_identity(struct database *database, struct arena *a
         buffer_append_byte(&id, ' ');
         value_append_uuid(&id, lowest);
     }
-    *identity = arena_format(arena, "cassandra cluster %s%s keyspace %s", name,
-                             buffer_string(&id), self->keyspace);
+    *identity = arena_format(arena, "cassandra cluster %s%s keyspace %s", name, buffer_string(&id),
+                             self->keyspace);
     buffer_free(&id);
     return STATUS_OK;
 }

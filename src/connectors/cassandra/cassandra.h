@@ -53,6 +53,10 @@ struct cassandra {
     pthread_mutex_t control_mutex;
     int64_t timeout_ms;
     const char *const *catalog_tables; /* open_options */
+    struct cassandra_layout *layouts;  /* target.h; with `mutex` */
+    struct keyed_service service;      /* cassandra_keyed_service with the options' bounds */
+    _Atomic uint64_t fallbacks;        /* how often `fallback` was used */
+    _Atomic int64_t last_control_us;   /* the timestamp of the last write of control work */
     int64_t run_started_us;            /* of the claimed run; 0: none */
     bool keyspace_there;               /* target: it is there, or was made */
     struct cassandra_schema *schema;   /* of the source, read at first use; schema.h */

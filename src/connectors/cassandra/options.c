@@ -273,6 +273,9 @@ enum status cassandra_options_read(struct cassandra *self, const struct open_opt
         int64_t least_ms = 2 * open->timeout_ms;
         self->keyed.base.lease_ms = lease_ms > least_ms ? lease_ms : least_ms;
     }
+    self->service.records_max[KEYED_PUT] = self->settings.batch_rows;
+    self->service.records_max[KEYED_UPDATE] = self->settings.batch_rows;
+    self->service.request_bytes_max = self->settings.batch_bytes;
     self->keyed.room.in_flight_max = (uint32_t)number_of(self, "connections");
     self->options.version_max = (uint8_t)number_of(self, "protocol");
     self->options.compression = strcmp(option(self, "compression"), "lz4") == 0;

@@ -349,8 +349,8 @@ static enum status write_row(struct call *call, struct error *error)
             arena_allocate_zeroed(arena, rows->columns.count + 1, sizeof(*values));
         bool told = reply.response.kind == CQL_RESULT_ROWS && rows->columns.count > 0 &&
                     cql_rows_next(rows, values) == STATUS_OK && values[0].length == 1;
-        status = !told ? error_set(error, ERROR_NETWORK_ANSWER, CASSANDRA_LEDGER,
-                                   "a conditional write was not answered as such")
+        status = !told                    ? error_set(error, ERROR_NETWORK_ANSWER, CASSANDRA_LEDGER,
+                                                      "a conditional write was not answered as such")
                  : values[0].data[0] != 0 ? STATUS_OK
                                           : STATUS_AGAIN;
     }

@@ -59,43 +59,56 @@ enum status cassandra_try_value(struct target_trial *trial, const char *column,
 
 /* ---------------------------------------------------------------- encode.c, send.c */
 
-/* A table as the service writes it: its columns' types and the places of its key. */
+/* A table as it is written: its columns' types and the places of its key. */
 struct cassandra_layout {
+    struct cassandra_layout *next;
+    const char *name;
     const struct cassandra_table *table;
     int32_t *key; /* of each of the target table's key columns: its place in table->columns */
 };
 
+/* Read at first use; lives as long as the database. Any thread. */
+enum status cassandra_layout_find(struct cassandra *self, const struct target_table *table,
+                                  const struct cassandra_layout **layout,
+                                  struct error *error) MUST_USE;
+/* Tables were made or dropped: the next call reads them again. */
+void cassandra_layouts_forget(struct cassandra *self);
+
 /* A statement for records of one shape. Its values are in the order of `places`, each the place of
- * a column in the table. */
+ * a column in the table: the key's come first. */
 struct cassandra_statement {
     struct cassandra_statement *next;
     uint32_t number;
     enum keyed_kind kind;
+    uint32_t table;
     const struct cassandra_layout *layout;
-    const struct shape *shape; /* NULL: each record has its own fields, all columns are bound */
-    char *text;
+    const struct shape *shape; /* NULL: each record has its own fields */
+    const char *text;
     const struct cql_prepared *prepared; /* NULL: not yet */
     uint32_t *places;
     int32_t *fields; /* in the record, of each place; -1: none */
     uint32_t count;
+    struct text unknown; /* a field of the shape that there is no column for; `data` NULL: none */
+    bool expires;        /* one more value: TTL */
+    int32_t ttl_field;
 };
 
 struct keyed_connection {
     struct cassandra *cassandra;
     const struct target_table *tables;
-    uint32_t table_count;
-    struct cassandra_layout *layouts; /* a table each */
-    struct cql_session *session;
-    struct arena *arena; /* of layouts and statements */
+    const struct cassandra_layout **layouts; /* a table each */
+    struct cql_session *session;             /* NULL: only encodes */
+    struct arena *arena;                     /* of statements */
     struct cassandra_statement *statements;
     uint32_t statement_count;
-    struct buffer key; /* scratch */
-    struct arena *scratch;
+    struct buffer key;           /* scratch */
+    struct cql_statement *calls; /* scratch, of one request */
     /* of the last answer */
     struct error reason;
-    enum keyed_outcome outcome;
 };
 
+/* Appends " WHERE key = ? AND …" */
+void cassandra_append_where(const struct cassandra_table *table, struct buffer *out);
 /* The statement for records of that shape; made at first use. */
 struct cassandra_statement *cassandra_statement_of(struct keyed_connection *connection,
                                                    enum keyed_kind kind, uint32_t table,
@@ -119,13 +132,38 @@ struct cassandra_record {
 };
 struct cassandra_record cassandra_record_read(const char *bytes, size_t length);
 
+/* What the record holds for the column at a place; NULL: it does not fill it. */
+const struct cell *cassandra_cell_of(const struct cassandra_statement *statement,
+                                     const struct keyed_record *record, uint32_t at);
+
+/* Appends [value] of each column of the key, in the order of the table there. */
+enum status cassandra_append_table_key(const struct cassandra_layout *layout,
+                                       const struct target_table *table, const struct cell *key,
+                                       struct buffer *out, struct error *error) MUST_USE;
+
+/* A write of control work, at a timestamp of its own: it may be tried again. */
+struct cassandra_write {
+    const char *text;
+    const void *values;
+    size_t length;
+    uint16_t count;
+    int64_t token;
+    int64_t timestamp_us;
+};
+/* All of them to their end, on the control session and while the lease lasts; what may be tried
+ * again is until patience ends. Any thread. */
+enum status cassandra_write_all(struct cassandra *self, const struct cassandra_write *writes,
+                                uint32_t count, struct error *error) MUST_USE;
+
 /* As struct keyed_service has them. */
 enum status cassandra_encode(struct keyed_connection *connection, enum keyed_kind kind,
                              const struct keyed_record *record, struct buffer *out,
                              struct error *error);
-enum status cassandra_append_key(const struct target_table *table, const struct cell *key,
-                                 struct buffer *out, struct error *error);
-bool cassandra_read_key(const struct target_table *table, const uint8_t *bytes, size_t length,
-                        struct arena *arena, struct cell *key);
+enum status cassandra_append_key(struct database *self, const struct target_table *table,
+                                 const struct cell *key, struct buffer *out, struct error *error);
+bool cassandra_read_key(struct database *self, const struct target_table *table,
+                        const uint8_t *bytes, size_t length, struct arena *arena, struct cell *key);
+/* Records of one partition go together. */
+uint64_t cassandra_group(const char *bytes, size_t length);
 
 #endif
