@@ -54,6 +54,7 @@ struct cassandra {
     int64_t timeout_ms;
     const char *const *catalog_tables; /* open_options */
     struct cassandra_layout *layouts;  /* target.h; with `mutex` */
+    struct cassandra_class *classes;   /* normal.c; with `mutex` */
     struct keyed_service service;      /* cassandra_keyed_service with the options' bounds */
     _Atomic uint64_t fallbacks;        /* how often `fallback` was used */
     _Atomic int64_t last_control_us;   /* the timestamp of the last write of control work */

@@ -34,6 +34,8 @@ enum status cassandra_target_fetch(struct database *self, const struct target_ta
 enum status cassandra_target_count(struct database *self, const struct target_table *table,
                                    uint64_t *count, struct error *error);
 
+/* Does after_load make that index? */
+bool cassandra_makes_index(const struct target_table *table, const struct target_index *index);
 /* Removes all records of a table. */
 enum status cassandra_truncate(struct cassandra *self, const char *table,
                                struct error *error) MUST_USE;
