@@ -21,7 +21,10 @@
 #include "connectors/keyed/keyed.h"
 #include <pthread.h>
 
-enum { CASSANDRA_NAME_BYTES_MAX = 48 /* of keyspaces and tables */ };
+enum {
+    CASSANDRA_NAME_BYTES_MAX = 48, /* of keyspaces and tables */
+    CASSANDRA_CLASSES_MAX = 1024
+};
 
 /* What the options of a URI say. */
 struct cassandra_settings {
@@ -54,13 +57,15 @@ struct cassandra {
     int64_t timeout_ms;
     const char *const *catalog_tables; /* open_options */
     struct cassandra_layout *layouts;  /* target.h; with `mutex` */
-    struct cassandra_class *classes;   /* normal.c; with `mutex` */
-    struct keyed_service service;      /* cassandra_keyed_service with the options' bounds */
-    _Atomic uint64_t fallbacks;        /* how often `fallback` was used */
-    _Atomic int64_t last_control_us;   /* the timestamp of the last write of control work */
-    int64_t run_started_us;            /* of the claimed run; 0: none */
-    bool keyspace_there;               /* target: it is there, or was made */
-    struct cassandra_schema *schema;   /* of the source, read at first use; schema.h */
+    /* normal.c: types that columns were asked about, by number; added to with `mutex` */
+    const struct cql_type *classes[CASSANDRA_CLASSES_MAX];
+    _Atomic uint32_t class_count;
+    struct keyed_service service;    /* cassandra_keyed_service with the options' bounds */
+    _Atomic uint64_t fallbacks;      /* how often `fallback` was used */
+    _Atomic int64_t last_control_us; /* the timestamp of the last write of control work */
+    int64_t run_started_us;          /* of the claimed run; 0: none */
+    bool keyspace_there;             /* target: it is there, or was made */
+    struct cassandra_schema *schema; /* of the source, read at first use; schema.h */
 };
 
 static inline struct cassandra *cassandra_of(struct database *database)

@@ -26,6 +26,7 @@ static enum status make_layout(struct cassandra *self, const struct target_table
         }
     }
     layout->name = layout->table->name;
+    layout->key_count = table->key.count;
     *made = layout;
     return STATUS_OK;
 }
@@ -36,7 +37,8 @@ enum status cassandra_layout_find(struct cassandra *self, const struct target_ta
     enum status status = STATUS_OK;
     pthread_mutex_lock(&self->mutex);
     struct cassandra_layout *found = self->layouts;
-    while (found != NULL && strcmp(found->name, table->name) != 0) {
+    while (found != NULL &&
+           (found->key_count != table->key.count || strcmp(found->name, table->name) != 0)) {
         found = found->next;
     }
     if (found == NULL) {

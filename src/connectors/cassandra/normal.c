@@ -1,10 +1,12 @@
 /* Values as the target's columns keep them. */
 #include "connectors/cassandra/target.h"
 
-#include "base/memory.h"
 #include "connectors/cassandra/protocol/cql_normal.h"
 #include "connectors/cassandra/protocol/cql_value.h"
 #include <string.h>
+
+/* A column that is not known: its values are taken as a new table would keep them. */
+enum { STORED_AS_SENT = UINT32_MAX };
 
 enum status cassandra_normal_form(struct database *database, const struct cell *cell,
                                   struct arena *arena, struct cell *normal, struct error *error)
@@ -15,27 +17,22 @@ enum status cassandra_normal_form(struct database *database, const struct cell *
 
 /* ---------------------------------------------------------------- columns that are there */
 
-/* The types that columns were asked about, by number; kept as long as the database. */
-struct cassandra_class {
-    struct cassandra_class *next;
-    const struct cql_type *type;
-    uint32_t number;
-};
-
-static const struct cassandra_class *class_of(struct cassandra *self, const struct cql_type *type)
+/* With the mutex held. */
+static uint32_t class_of(struct cassandra *self, const struct cql_type *type)
 {
-    struct cassandra_class *known = self->classes;
-    while (known != NULL && known->type != type) {
-        known = known->next;
+    uint32_t count = atomic_load(&self->class_count);
+    uint32_t number = 0;
+    while (number < count && self->classes[number] != type) {
+        number++;
     }
-    if (known == NULL) {
-        known = arena_allocate_zeroed(self->arena, 1, sizeof(*known));
-        known->type = type;
-        known->number = self->classes != NULL ? self->classes->number + 1 : 1;
-        known->next = self->classes;
-        self->classes = known;
+    if (number == CASSANDRA_CLASSES_MAX) {
+        return STORED_AS_SENT;
     }
-    return known;
+    if (number == count) {
+        self->classes[number] = type;
+        atomic_store(&self->class_count, count + 1);
+    }
+    return number;
 }
 
 uint32_t cassandra_column_class(struct database *database, const struct schema_table *table,
@@ -52,7 +49,7 @@ uint32_t cassandra_column_class(struct database *database, const struct schema_t
     int32_t at = cassandra_column_find(layout->table, column->name, strlen(column->name));
     if (at >= 0) {
         pthread_mutex_lock(&self->mutex);
-        number = class_of(self, layout->table->columns[at].type)->number;
+        number = class_of(self, layout->table->columns[at].type);
         pthread_mutex_unlock(&self->mutex);
     }
     return number;
@@ -63,14 +60,9 @@ enum status cassandra_normal_form_in_column(struct database *database, uint32_t 
                                             struct cell *normal, struct error *error)
 {
     struct cassandra *self = cassandra_of(database);
-    pthread_mutex_lock(&self->mutex);
-    const struct cassandra_class *known = self->classes;
-    while (known != NULL && known->number != column_class) {
-        known = known->next;
-    }
-    pthread_mutex_unlock(&self->mutex);
-    return known != NULL ? cql_normal_form(known->type, cell, arena, normal, error)
-                         : cql_normal_form_of_any(cell, arena, normal, error);
+    return column_class < atomic_load(&self->class_count)
+               ? cql_normal_form(self->classes[column_class], cell, arena, normal, error)
+               : cql_normal_form_of_any(cell, arena, normal, error);
 }
 
 /* ---------------------------------------------------------------- trials */

@@ -66,6 +66,7 @@ struct cassandra_layout {
     struct cassandra_layout *next;
     const char *name;
     const struct cassandra_table *table;
+    uint32_t key_count;
     int32_t *key; /* of each of the target table's key columns: its place in table->columns */
 };
 
