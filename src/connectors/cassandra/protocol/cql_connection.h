@@ -2,7 +2,7 @@
  * One connection to one node, asynchronous: requests are sent as they come, answers arrive in any
  * order and are told apart by their stream ids.
  *
- *   connect -> TLS -> OPTIONS -> STARTUP -> password -> REGISTER -> open -> broken
+ *   connect -> TLS -> OPTIONS -> STARTUP -> password -> open -> broken
  *      ^                    |
  *      '--- one version less, if the node does not speak this one
  *
@@ -32,11 +32,9 @@ struct cql_connection_options {
     bool plaintext_allowed;
     const char *user; /* NULL: none; a node that asks for a password is refused then */
     const char *password;
-    uint8_t version;           /* tried first; 0: CQL_VERSION_MAX */
-    bool version_fixed;        /* no lower one is tried */
-    bool compression;          /* lz4, if the node offers it */
-    const char *const *events; /* to register for */
-    size_t event_count;
+    uint8_t version;            /* tried first; 0: CQL_VERSION_MAX */
+    bool version_fixed;         /* no lower one is tried */
+    bool compression;           /* lz4, if the node offers it */
     uint32_t streams_max;       /* under way at once; 0: CQL_STREAMS_DEFAULT */
     int64_t connect_timeout_ms; /* from here to open, all attempts together */
     int64_t heartbeat_ms;       /* an OPTIONS is sent when nothing came for so long; 0: never */

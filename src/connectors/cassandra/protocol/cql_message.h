@@ -112,7 +112,7 @@ struct cql_column {
     struct text keyspace;
     struct text table;
     struct text name;
-    struct cql_type *type;
+    const struct cql_type *type;
 };
 
 struct cql_columns {
@@ -259,7 +259,7 @@ struct cql_response {
 };
 
 /* ERROR_NETWORK_ANSWER: not a response of this version, or its lengths do not add up. Types of
- * columns are read by cql_type_read. */
+ * columns are those of cql_type.h. */
 enum status cql_response_decode(const struct cql_envelope *envelope, struct arena *arena,
                                 struct cql_response *response, struct error *error) MUST_USE;
 

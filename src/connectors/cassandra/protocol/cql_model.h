@@ -7,7 +7,7 @@
 #include "connectors/database.h"
 #include "model/schema.h"
 
-enum { CQL_MAPPING_COUNT = 40 };
+enum { CQL_MAPPING_COUNT = 29 };
 extern const struct type_mapping cql_mappings[CQL_MAPPING_COUNT];
 
 /* The names of types that a plan may give a column, NULL-terminated. */

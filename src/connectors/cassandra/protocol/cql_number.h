@@ -24,6 +24,9 @@ bool cql_number_append_digits(bool negative, struct text digits, struct buffer *
 /* An unsigned vint: ones at the top of its first byte tell how many bytes follow. */
 uint64_t cql_read_vint(struct cql_reader *reader);
 void cql_write_vint(struct buffer *to, uint64_t number);
+enum { CQL_VINT_BYTES_MAX = 9 };
+/* The same to memory; how many bytes it takes. */
+size_t cql_put_vint(uint8_t bytes[CQL_VINT_BYTES_MAX], uint64_t number);
 /* A signed one: 0, -1, 1, -2, … are 0, 1, 2, 3, … */
 int64_t cql_read_signed_vint(struct cql_reader *reader);
 void cql_write_signed_vint(struct buffer *to, int64_t number);

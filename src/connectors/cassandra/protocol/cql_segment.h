@@ -43,8 +43,7 @@ enum {
 
 /* One envelope; the body is not compressed any more, and borrowed. */
 struct cql_envelope {
-    uint8_t version; /* without the bit of the direction */
-    bool response;   /* that bit */
+    uint8_t version; /* without the bit that says it is a response */
     uint8_t flags;
     int16_t stream;
     uint8_t opcode;
@@ -76,7 +75,7 @@ void cql_frame_write(enum cql_framing framing, const void *envelopes, size_t len
 /* ---------------------------------------------------------------- receiving */
 
 /*
- * Finds the envelopes in received bytes. All sizes that the peer claims are checked, and memory
+ * Finds the responses in received bytes. All sizes that the peer claims are checked, and memory
  * grows with the bytes that have come, not with a length that was claimed.
  *
  *   room -> bytes are read into it -> add -> next until AGAIN -> room …
@@ -97,13 +96,14 @@ void cql_unframer_free(struct cql_unframer *unframer);
 /* From the next envelope on. Bytes that came too early for that are refused by cql_unframer_next.
  */
 void cql_unframer_set(struct cql_unframer *unframer, enum cql_framing framing);
-/* Where to put up to `*capacity` bytes; the envelope handed out last is gone then. */
+/* Where to put up to `*capacity` bytes, to be called when cql_unframer_next says AGAIN; the
+ * envelope handed out last is gone then. NULL: no memory. */
 void *cql_unframer_room(struct cql_unframer *unframer, size_t *capacity);
 /* So many bytes were put there. */
 void cql_unframer_add(struct cql_unframer *unframer, size_t length);
 /*
  * The next envelope, valid until the next call of any function here. STATUS_AGAIN: more bytes are
- * needed. STATUS_FAILED: these are no envelopes (ERROR_NETWORK_ANSWER), or one is too large for
+ * needed. STATUS_FAILED: these are no responses (ERROR_NETWORK_ANSWER), or one is too large for
  * memory (ERROR_MEMORY); there is nothing more to be had.
  */
 enum status cql_unframer_next(struct cql_unframer *unframer, struct cql_envelope *envelope,

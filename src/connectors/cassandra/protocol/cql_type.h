@@ -69,6 +69,8 @@ struct cql_type {
     struct text name;                    /* UDT; CUSTOM: its class */
 };
 
+/* The type of a kind without parts: from ASCII to DURATION. */
+const struct cql_type *cql_type_plain(enum cql_kind kind);
 /* Reads an [option]. NULL: the reader failed. */
 const struct cql_type *cql_type_read(struct cql_reader *reader, struct arena *arena);
 
