@@ -2,6 +2,7 @@
 #include "connectors/cassandra/cassandra.h"
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/retry.h"
