@@ -131,7 +131,8 @@ enum status plan_propose(const char *source_uri, struct database *source,
                   "beside `from`\n# (where:, key:, other fields) makes a new one, which has "
                   "just what the plan names.\n");
         propose_write_tables(&proposal, false);
-    } else if (target->capabilities & CAPABILITY_SQL_SCHEMA) {
+    } else if ((target->capabilities & CAPABILITY_SQL_SCHEMA) &&
+               (target->capabilities & CAPABILITY_CLUSTERS) == 0) {
         buffer_append_string(
             yaml, "# One target table a source table. \"*\": copy takes every column under "
                   "its own name;\n# a field named beside it wins: Price: { column: Total }, "

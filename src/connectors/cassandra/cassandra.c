@@ -318,8 +318,8 @@ const struct connector connector_cassandra = {
     .name = "cassandra",
     .title = "Apache Cassandra",
     .uri_help = "cassandra://HOST/KEYSPACE",
-    .capabilities = CAPABILITY_NESTED | CAPABILITY_KEY_REQUIRED | CAPABILITY_ASYNCHRONOUS |
-                    CAPABILITY_READS_BY_KEY | CAPABILITY_CLUSTERS,
+    .capabilities = CAPABILITY_NESTED | CAPABILITY_SQL_SCHEMA | CAPABILITY_KEY_REQUIRED |
+                    CAPABILITY_ASYNCHRONOUS | CAPABILITY_READS_BY_KEY | CAPABILITY_CLUSTERS,
     .guarantee = GUARANTEE_IDEMPOTENT,
     .options = cassandra_options,
     .option_count = CASSANDRA_OPTION_COUNT,
