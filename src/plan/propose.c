@@ -131,12 +131,20 @@ enum status plan_propose(const char *source_uri, struct database *source,
                   "beside `from`\n# (where:, key:, other fields) makes a new one, which has "
                   "just what the plan names.\n");
         propose_write_tables(&proposal, false);
-    } else if (target->capabilities & CAPABILITY_SQL_SCHEMA) {
+    } else if ((target->capabilities & CAPABILITY_SQL_SCHEMA) &&
+               (target->capabilities & CAPABILITY_CLUSTERS) == 0) {
         buffer_append_string(
             yaml, "# One target table a source table. \"*\": copy takes every column under "
                   "its own name;\n# a field named beside it wins: Price: { column: Total }, "
                   "Note: { drop: true }, Full: \"{First} {Last}\"\n");
         propose_write_tables(&proposal, true);
+    } else if (target->capabilities & CAPABILITY_CLUSTERS) {
+        buffer_append_string(
+            yaml, "# One target table a source table: what belongs to a record of another one "
+                  "shares its partition.\n# A query reads one partition by its whole key: to read "
+                  "by something else, write a second table\n# of the same records with another "
+                  "key.\n");
+        propose_write_clusters(&proposal);
     } else {
         buffer_append_string(
             yaml,

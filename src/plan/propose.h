@@ -42,6 +42,8 @@ void propose_decide(struct proposal *proposal, const struct schema *schema,
 
 /* The tables of a plan for key-value and document stores. */
 void propose_write_documents(struct proposal *proposal, const struct connector *target);
+/* The tables of a plan for databases with CAPABILITY_CLUSTERS. */
+void propose_write_clusters(struct proposal *proposal);
 /* The tables of a plan for SQL targets: one to one. `keyed` false: without their keys, as whole
  * copies between two databases of one kind have them. */
 void propose_write_tables(struct proposal *proposal, bool keyed);

@@ -220,6 +220,22 @@ static void note_details(struct resolver *resolver, const struct table_builder *
     }
 }
 
+/* Where a key places records, an index asks every node: a plan says which are worth it. */
+static void leave_indexes(struct resolver *resolver, const struct table_builder *table,
+                          const struct schema_table *from)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < from->index_count; i++) {
+        count += !schema_is_primary_index(from, &from->indexes[i]);
+    }
+    if (count > 0) {
+        resolve_note_left(resolver, "index", count, table->name,
+                          "%u indexes of %s are not carried; name those that queries need under "
+                          "`indexes:`, or write a second table with another key",
+                          (unsigned)count, from->name);
+    }
+}
+
 /* Indexes that a SQL target takes over from the one source table. */
 static void default_indexes(struct resolver *resolver, struct table_builder *table,
                             struct plan_list *indexes)
@@ -227,6 +243,10 @@ static void default_indexes(struct resolver *resolver, struct table_builder *tab
     const struct entity_builder *entity =
         table->entities.count == 1 ? table->entities.items[0] : NULL;
     if (!resolver->target_sql || entity == NULL || entity->from == NULL || entity->is_pages) {
+        return;
+    }
+    if ((resolver->target->capabilities & CAPABILITY_CLUSTERS) != 0) {
+        leave_indexes(resolver, table, entity->from);
         return;
     }
     for (uint32_t i = 0; i < entity->from->index_count; i++) {
@@ -383,7 +403,9 @@ void table_resolve(struct resolver *resolver, struct table_builder *table)
     if (resolver->target_sql && table->target.billing != NULL) {
         resolve_note(resolver, true, table->name, "'billing' means nothing to this target");
     }
-    if (resolver->target_sql && (table->target.ttl != NULL || table->target.tag_count > 0)) {
+    bool clusters = (resolver->target->capabilities & CAPABILITY_CLUSTERS) != 0;
+    if (resolver->target_sql && !clusters &&
+        (table->target.ttl != NULL || table->target.tag_count > 0)) {
         resolve_note(resolver, true, table->name, "'ttl' and 'tags' mean nothing to this target");
     }
 }

@@ -66,9 +66,10 @@ static void frame_nothing(struct keyed_connection *connection, enum keyed_kind k
     (void)body;
 }
 
-static enum status append_key(const struct target_table *table, const struct cell *key,
-                              struct buffer *out, struct error *error)
+static enum status append_key(struct database *self, const struct target_table *table,
+                              const struct cell *key, struct buffer *out, struct error *error)
 {
+    (void)self;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < table->key.count && status == STATUS_OK; i++) {
         status = toy_encode(&key[i], out, error);
@@ -76,9 +77,10 @@ static enum status append_key(const struct target_table *table, const struct cel
     return status;
 }
 
-static bool read_key(const struct target_table *table, const uint8_t *bytes, size_t length,
-                     struct arena *arena, struct cell *key)
+static bool read_key(struct database *self, const struct target_table *table, const uint8_t *bytes,
+                     size_t length, struct arena *arena, struct cell *key)
 {
+    (void)self;
     struct error ignored;
     for (uint32_t i = 0; i < table->key.count; i++) {
         size_t used;
@@ -145,7 +147,7 @@ static enum status encode_record(struct toy_database *self, const struct keyed_r
     struct buffer key = {0};
     struct buffer value = {0};
     enum status status = is_complete(record)
-                             ? append_key(record->table, record->key, &key, error)
+                             ? append_key(NULL, record->table, record->key, &key, error)
                              : error_set(error, ERROR_REJECT_KEY_NULL, record->table->name,
                                          "a part of the key is null or empty");
     if (status == STATUS_OK) {

@@ -17,6 +17,10 @@ static const struct contract_entry entries[] = {
      .server = server_dynoxide,
      .query = "{\"TableName\": \"things\", \"FilterExpression\": \"id < :n\", "
               "\"ExpressionAttributeValues\": {\":n\": {\"N\": \"3\"}}}"},
+    {.name = "cassandra",
+     .uri_format = "cassandra://127.0.0.1:%s?create=true",
+     .database = database_cassandra,
+     .query = "SELECT value, id FROM things WHERE id < 3 ALLOW FILTERING"},
     {.name = "postgres",
      .uri_format = "postgres://postgres@127.0.0.1:%s",
      .database = database_postgres,

@@ -1,5 +1,5 @@
-/* The PostgreSQL, the MariaDB and the MySQL that contract tests share: begun by tests/servers/hold,
- * asked by their own clients. */
+/* The servers that contract tests share: begun by tests/servers/hold, asked by their own clients.
+ */
 #include "contract.h"
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +20,7 @@ struct shared {
 static struct shared postgres = {.module = "postgres"};
 static struct shared mariadb = {.module = "mariadb"};
 static struct shared mysql = {.module = "mysql"};
+static struct shared cassandra = {.module = "cassandra"};
 
 static void stop_one(struct shared *shared)
 {
@@ -35,6 +36,7 @@ static void stop(void)
     stop_one(&postgres);
     stop_one(&mariadb);
     stop_one(&mysql);
+    stop_one(&cassandra);
 }
 
 /* The program says its port in one line, then waits until it is ended. */
@@ -140,5 +142,16 @@ bool database_mysql(char address[64], const char **reason)
         return false;
     }
     make_database(&mysql, address);
+    return true;
+}
+
+bool database_cassandra(char address[64], const char **reason)
+{
+    if (!is_there(&cassandra)) {
+        *reason = "no Cassandra server (tests/servers/cassandra.py says why)";
+        return false;
+    }
+    snprintf(address, 64, "%d/contract_%d_%u", cassandra.port, (int)getpid(),
+             ++cassandra.databases);
     return true;
 }

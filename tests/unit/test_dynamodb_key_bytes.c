@@ -24,16 +24,17 @@ static void keys_are_bytes_and_back(void **state)
         struct cell key[2] = {values[i / COUNT], values[i % COUNT]};
         struct cell back[2];
         struct cell normal;
-        assert_int_equal(dynamodb_key_append(&table, key, &all[i], &error), STATUS_OK);
-        assert_true(
-            dynamodb_key_read(&table, (const uint8_t *)all[i].data, all[i].length, arena, back));
+        assert_int_equal(dynamodb_key_append(NULL, &table, key, &all[i], &error), STATUS_OK);
+        assert_true(dynamodb_key_read(NULL, &table, (const uint8_t *)all[i].data, all[i].length,
+                                      arena, back));
         for (int part = 0; part < 2; part++) {
             assert_int_equal(dynamodb_item_normal_form(&key[part], arena, &normal, &error),
                              STATUS_OK);
             assert_true(value_equal(&normal, &back[part]));
         }
         for (size_t cut = 0; cut < all[i].length; cut++) {
-            assert_false(dynamodb_key_read(&table, (const uint8_t *)all[i].data, cut, arena, back));
+            assert_false(
+                dynamodb_key_read(NULL, &table, (const uint8_t *)all[i].data, cut, arena, back));
         }
         for (size_t other = 0; other < i; other++) { /* no key is another's beginning */
             size_t shorter = all[i].length < all[other].length ? all[i].length : all[other].length;
@@ -57,7 +58,7 @@ static void equal_numbers_are_one_key(void **state)
         struct cell key[2] = {
             {.kind = VALUE_DECIMAL, .length = (uint32_t)strlen(texts[i]), .text = texts[i]},
             cell_text("x", 1)};
-        assert_int_equal(dynamodb_key_append(&table, key, &bytes, &error), STATUS_OK);
+        assert_int_equal(dynamodb_key_append(NULL, &table, key, &bytes, &error), STATUS_OK);
         if (i == 0) {
             first = bytes;
             continue;

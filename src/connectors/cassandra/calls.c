@@ -1,6 +1,9 @@
 #include "connectors/cassandra/calls.h"
 
+#include "base/clock.h"
 #include "base/retry.h"
+
+enum { IDLE_MS = 20 /* with no call under way a session does not wait */ };
 
 enum status cassandra_calls_poll(struct cql_session *session, int64_t timeout_ms)
 {
@@ -9,6 +12,9 @@ enum status cassandra_calls_poll(struct cql_session *session, int64_t timeout_ms
     error_clear(&error);
     enum status status = cql_session_poll(session, timeout_ms, &reply, &error);
     if (status == STATUS_AGAIN) {
+        if (timeout_ms > 0 && cql_session_under_way(session) == 0) {
+            clock_sleep_ms(timeout_ms < IDLE_MS ? timeout_ms : IDLE_MS);
+        }
         return STATUS_AGAIN;
     }
     struct cassandra_call *call = reply.tag;

@@ -21,7 +21,10 @@
 #include "connectors/keyed/keyed.h"
 #include <pthread.h>
 
-enum { CASSANDRA_NAME_BYTES_MAX = 48 /* of keyspaces and tables */ };
+enum {
+    CASSANDRA_NAME_BYTES_MAX = 48, /* of keyspaces and tables */
+    CASSANDRA_CLASSES_MAX = 1024
+};
 
 /* What the options of a URI say. */
 struct cassandra_settings {
@@ -46,16 +49,24 @@ struct cassandra {
     const struct uri *uri;
     const char *keyspace;
     struct cassandra_settings settings;
-    struct stream_tls *tls; /* NULL: plaintext */
+    struct stream_tls *tls;    /* NULL: plaintext, or the bundle's */
+    struct cql_bundle *bundle; /* Astra's; NULL: none */
     struct cql_session_options options;
     struct cql_session *control; /* with control_mutex */
     pthread_mutex_t control_mutex;
     int64_t timeout_ms;
     const char *const *catalog_tables; /* open_options */
+    struct cassandra_layout *layouts;  /* target.h; with `mutex` */
+    /* normal.c: types that columns were asked about, by number; added to with `mutex` */
+    const struct cql_type *classes[CASSANDRA_CLASSES_MAX];
+    _Atomic uint32_t class_count;
+    struct keyed_service service;      /* cassandra_keyed_service with the options' bounds */
+    _Atomic uint64_t fallbacks;        /* how often `fallback` was used */
+    _Atomic int64_t last_control_us;   /* the timestamp of the last write of control work */
     int64_t run_started_us;            /* of the claimed run; 0: none */
+    bool keyspace_there;               /* target: it is there, or was made */
     struct cassandra_schema *schema;   /* of the source, read at first use; schema.h */
     struct cassandra_fetcher *fetcher; /* made at first use; fetch.h */
-    _Atomic uint64_t fallback_count;   /* of reads and writes with the consistency `fallback` */
 };
 
 static inline struct cassandra *cassandra_of(struct database *database)
@@ -69,10 +80,6 @@ extern const struct source_functions cassandra_source;
 extern const struct store_functions cassandra_store;
 extern const struct rollback_functions cassandra_rollback;
 extern const struct keyed_service cassandra_keyed_service;
-
-/* options.c: fills settings, options and tls. */
-enum status cassandra_options_read(struct cassandra *self, const struct open_options *open,
-                                   struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- cassandra.c */
 
@@ -91,6 +98,9 @@ enum status cassandra_run_prepared(struct cassandra *self, const char *text,
                                    enum cql_consistency consistency, bool repeats,
                                    struct arena *arena, struct cql_reply *reply,
                                    struct error *error) MUST_USE;
+
+/* Target: makes the keyspace if it is not there and may be made. Repeatable. */
+enum status cassandra_make_keyspace(struct cassandra *self, struct error *error) MUST_USE;
 
 /* Appends "keyspace"."table" as CQL has it. */
 void cassandra_append_table(const struct cassandra *self, const char *table, struct buffer *out);

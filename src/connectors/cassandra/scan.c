@@ -295,7 +295,7 @@ static bool fall_back(struct cassandra_scan *scan)
     }
     scan->consistency = fallback;
     scan->state = CALL_NONE;
-    atomic_fetch_add(&self->fallback_count, 1);
+    atomic_fetch_add(&self->fallbacks, 1);
     return true;
 }
 

@@ -35,8 +35,13 @@ struct keyed_record {
     const struct target_table *table;
     const struct shape *shape; /* NULL: `cells` is one MAP */
     const struct cell *cells;
-    const struct cell *key; /* table->key.count cells */
-    void *encoder;          /* keyed_service.encoder's; NULL: it has none */
+    const struct cell *key;                 /* table->key.count cells */
+    void *encoder;                          /* keyed_service.encoder's; NULL: it has none */
+    const struct record_envelope *envelope; /* NULL: nothing more is known of it */
+    /* of its chunk, from 1; above 1 or under a later claim than the first, the record may have been
+     * written before, and in another form */
+    uint32_t attempt;
+    bool repeated;
 };
 
 struct keyed_hash {
@@ -49,6 +54,7 @@ struct keyed_slot {
     uint32_t offset; /* in the body */
     uint32_t length;
     uint32_t row;
+    uint32_t attempt;              /* as keyed_record has it */
     struct keyed_waiting *waiting; /* NULL: its chunk was abandoned */
     struct keyed_hash key;
 };
@@ -56,15 +62,17 @@ struct keyed_slot {
 struct keyed_request {
     enum keyed_kind kind;
     uint32_t table; /* its number */
+    uint64_t group; /* keyed_service.group's, of all its records */
     struct buffer body;
     /* the room's */
     struct writer *writer;
     struct keyed_request *next;
-    uint32_t failures;
+    uint32_t failures; /* how often it was sent in vain; also the service's to read */
     int64_t since_ms;  /* monotonic: begun to be filled */
     int64_t next_ms;   /* not to be sent before */
     int64_t reserved;  /* thousandths of units taken for it before it was sent */
     bool tried;        /* it may have been done, wholly or in part */
+    uint32_t mark;     /* the service's own, 0 at first; a request that is cut leaves it behind */
     uint32_t vanished; /* times that the record which refused it was gone when it was looked at */
     /* the records */
     uint32_t count;
@@ -152,10 +160,12 @@ struct keyed_service {
                           struct error *error);
     /* A key as bytes, equal for equal keys, of which none begins another; and back (false: they are
      * no key). */
-    enum status (*append_key)(const struct target_table *table, const struct cell *key,
-                              struct buffer *out, struct error *error);
-    bool (*read_key)(const struct target_table *table, const uint8_t *bytes, size_t length,
-                     struct arena *arena, struct cell *key);
+    enum status (*append_key)(struct database *self, const struct target_table *table,
+                              const struct cell *key, struct buffer *out, struct error *error);
+    bool (*read_key)(struct database *self, const struct target_table *table, const uint8_t *bytes,
+                     size_t length, struct arena *arena, struct cell *key);
+    /* Optional: of an encoded record; only such of one group share a request (a partition). */
+    uint64_t (*group)(const char *bytes, size_t length);
     /* Optional: units of capacity that writing a record of so many bytes is guessed to take. */
     double (*units)(size_t length);
 
@@ -207,6 +217,20 @@ static inline struct keyed_room *keyed_room_of(struct database *database)
 void keyed_room_init(struct keyed_database *database, const struct keyed_service *service,
                      const struct open_options *options);
 void keyed_room_destroy(struct keyed_database *database);
+
+/* What the store notes of a table that the claimed run makes: first that it is about to, then which
+ * table it is (an id that no other one has). Control thread. */
+enum keyed_made { KEYED_MADE_NOT, KEYED_MADE_INTENDED, KEYED_MADE_DONE };
+/* `*table_id` (arena): which table it is, once it is made. */
+enum status keyed_made_read(const struct keyed_room *room, const char *table, struct arena *arena,
+                            enum keyed_made *made, const char **table_id,
+                            struct error *error) MUST_USE;
+enum status keyed_made_intend(const struct keyed_room *room, const char *table,
+                              struct error *error) MUST_USE;
+enum status keyed_made_done(const struct keyed_room *room, const char *table, const char *table_id,
+                            struct error *error) MUST_USE;
+enum status keyed_made_forget(const struct keyed_room *room, const char *table,
+                              struct error *error) MUST_USE;
 
 /* As struct target_functions has them. */
 enum status keyed_claimed(struct database *self, const struct run_claim *claim,

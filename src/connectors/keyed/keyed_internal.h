@@ -62,6 +62,7 @@ struct encoding {
 struct writer_chunk {
     struct writer_chunk *next;
     uint64_t number;
+    uint32_t attempt;
     bool repeated; /* records of it may be there from an earlier attempt */
     struct ordinal_count {
         uint32_t table;

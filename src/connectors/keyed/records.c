@@ -121,8 +121,8 @@ static enum status hash_key(struct writer *writer, uint32_t table, const struct 
                             struct keyed_hash *hash, struct error *error)
 {
     buffer_clear(&writer->scratch);
-    if (writer->service->append_key(&writer->tables[table], key, &writer->scratch, error) !=
-        STATUS_OK) {
+    if (writer->service->append_key(writer->database, &writer->tables[table], key, &writer->scratch,
+                                    error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     XXH128_hash_t made = XXH3_128bits_withSeed(writer->scratch.data, writer->scratch.length, table);
@@ -141,11 +141,15 @@ bool keyed_request_record(const struct keyed_request *request, uint32_t at,
     const struct batch *batch = slot->waiting->result.batch;
     const struct target_table *table = &writer->tables[request->table];
     const struct encoding *encoding = find_encoding(writer, request->table, batch);
-    *record = (struct keyed_record){.table = table,
-                                    .shape = encoding->shape,
-                                    .cells = batch_row(batch, slot->row),
-                                    .key = key,
-                                    .encoder = encoding->encoder};
+    *record = (struct keyed_record){
+        .table = table,
+        .shape = encoding->shape,
+        .cells = batch_row(batch, slot->row),
+        .key = key,
+        .encoder = encoding->encoder,
+        .envelope = batch->envelopes != NULL ? &batch->envelopes[slot->row] : NULL,
+        .attempt = slot->attempt,
+        .repeated = slot->attempt > 1 || writer->epoch > 1};
     return find_key(table, encoding, record->cells, key);
 }
 
@@ -292,7 +296,9 @@ static enum status encode_row(struct writer *writer, struct keyed_record *record
     struct cell key[KEYED_KEY_COLUMNS_MAX];
     struct error reason;
     bool unsent = false;
-    record->cells = batch_row(waiting->result.batch, row);
+    const struct batch *batch = waiting->result.batch;
+    record->cells = batch_row(batch, row);
+    record->envelope = batch->envelopes != NULL ? &batch->envelopes[row] : NULL;
     record->key = find_key(record->table, encoding, record->cells, key) ? key : NULL;
     struct keyed_request *request = keyed_filling(writer, encoding->table);
     struct buffer *body = &request->body;
@@ -300,7 +306,10 @@ static enum status encode_row(struct writer *writer, struct keyed_record *record
     if (request->count > 0 && service->separator != '\0') {
         buffer_append_byte(body, service->separator);
     }
-    struct keyed_slot slot = {.offset = (uint32_t)body->length, .row = row, .waiting = waiting};
+    struct keyed_slot slot = {.offset = (uint32_t)body->length,
+                              .row = row,
+                              .attempt = chunk->attempt,
+                              .waiting = waiting};
     if (service->encode(writer->connection, request->kind, record, body, &reason) != STATUS_OK) {
         body->length = start;
         return reject_row(writer, waiting, row, &reason, error);
@@ -329,8 +338,11 @@ enum status keyed_encode_batch(struct writer *writer, struct keyed_waiting *wait
 {
     uint32_t number = waiting->result.table;
     const struct encoding *encoding = find_encoding(writer, number, waiting->result.batch);
-    struct keyed_record record = {
-        .table = &writer->tables[number], .shape = encoding->shape, .encoder = encoding->encoder};
+    struct keyed_record record = {.table = &writer->tables[number],
+                                  .shape = encoding->shape,
+                                  .encoder = encoding->encoder,
+                                  .attempt = chunk->attempt,
+                                  .repeated = chunk->repeated};
     enum status status = STATUS_OK;
     uint32_t rows = waiting->result.batch->row_count;
     for (uint32_t row = 0; row < rows && status == STATUS_OK; row++) {
@@ -356,6 +368,9 @@ enum status keyed_encode_again(struct keyed_request *request, enum keyed_kind ki
     slot->offset = (uint32_t)request->body.length;
     enum status status = service->encode(connection, kind, &record, &request->body, error);
     slot->length = (uint32_t)(request->body.length - slot->offset);
+    if (status == STATUS_OK && service->group != NULL) {
+        request->group = service->group(request->body.data + slot->offset, slot->length);
+    }
     service->end(connection, kind, request->table, &request->body);
     return status;
 }

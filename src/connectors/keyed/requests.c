@@ -107,6 +107,18 @@ struct keyed_request *keyed_filling(struct writer *writer, uint32_t table)
     return request;
 }
 
+static uint64_t group_of(const struct writer *writer, const char *bytes, size_t length)
+{
+    return writer->service->group != NULL ? writer->service->group(bytes, length) : 0;
+}
+
+/* May a record of that group, which makes the body so long, go along with what is in it? */
+static bool goes_along(const struct keyed_request *request, uint64_t group, size_t body_length)
+{
+    return request->count == 0 ||
+           (request->group == group && body_length <= request->writer->service->request_bytes_max);
+}
+
 static void add_record(struct keyed_request *request, const struct keyed_slot *slot,
                        const char *bytes)
 {
@@ -117,6 +129,7 @@ static void add_record(struct keyed_request *request, const struct keyed_slot *s
     }
     *made = *slot;
     made->offset = (uint32_t)request->body.length;
+    request->group = group_of(writer, bytes, slot->length);
     buffer_append(&request->body, bytes, slot->length);
     keyed_set_add(&writer->keys, slot->key);
     request->count++;
@@ -163,8 +176,8 @@ static void place(struct writer *writer, uint32_t table, const struct keyed_slot
         return;
     }
     struct keyed_request *request = keyed_filling(writer, table);
-    if (request->count > 0 &&
-        request->body.length + slot->length > writer->service->request_bytes_max) {
+    if (!goes_along(request, group_of(writer, bytes, slot->length),
+                    request->body.length + slot->length)) {
         flush(writer, table);
         request = keyed_filling(writer, table);
     }
@@ -177,8 +190,10 @@ void keyed_keep(struct keyed_request *request, size_t start, const struct keyed_
     struct writer *writer = request->writer;
     struct buffer *body = &request->body;
     bool taken = keyed_set_has(&writer->keys, slot->key);
-    if (!taken && (request->count == 0 || body->length <= writer->service->request_bytes_max)) {
+    uint64_t group = group_of(writer, body->data + slot->offset, slot->length);
+    if (!taken && goes_along(request, group, body->length)) {
         keyed_set_add(&writer->keys, slot->key);
+        request->group = group;
         request->slots[request->count++] = *slot;
         return;
     }

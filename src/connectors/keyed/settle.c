@@ -79,8 +79,9 @@ static enum status tell(const struct settling *settling, const struct group *gro
     struct cell key[KEYED_KEY_COLUMNS_MAX];
     struct arena *arena = arena_create(1024);
     enum status status = STATUS_OK;
-    if (!settling->room->service->read_key(settling->table, (const uint8_t *)group->key.data,
-                                           group->key.length, arena, key)) {
+    if (!settling->room->service->read_key(settling->database, settling->table,
+                                           (const uint8_t *)group->key.data, group->key.length,
+                                           arena, key)) {
         status =
             error_set(error, ERROR_LEDGER_INVALID, settling->table->name, "kept keys are damaged");
     } else {

@@ -199,6 +199,7 @@ enum status keyed_chunk_begin(struct writer *writer, uint64_t number, uint32_t a
     }
     struct writer_chunk *chunk = memory_allocate_zeroed(1, sizeof(*chunk));
     chunk->number = number;
+    chunk->attempt = attempt;
     chunk->repeated = attempt > 1 || writer->epoch > 1;
     chunk->next = writer->chunks;
     writer->chunks = chunk;

@@ -404,7 +404,7 @@ static enum status begin_making(struct dynamodb_network *network, const struct t
                                 bool intended, struct arena *arena, struct error *error)
 {
     if (failpoint_hit("dynamodb.before_intent", error) != STATUS_OK ||
-        dynamodb_made_intend(network, table->name, error) != STATUS_OK ||
+        keyed_made_intend(&network->keyed.room, table->name, error) != STATUS_OK ||
         failpoint_hit("dynamodb.after_intent", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -429,7 +429,7 @@ static enum status finish_making(struct dynamodb_network *network, const struct 
     dynamodb_network_keys(network, table, NULL, 0, &description);
     if (make_expire(network, table, error) != STATUS_OK ||
         failpoint_hit("dynamodb.before_made", error) != STATUS_OK ||
-        dynamodb_made_done(network, table->name, description.id, error) != STATUS_OK) {
+        keyed_made_done(&network->keyed.room, table->name, description.id, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return failpoint_hit("dynamodb.after_made", error);
@@ -440,24 +440,24 @@ static enum status begin_table(struct dynamodb_network *network, struct target_t
                                struct arena *arena, bool *making, struct error *error)
 {
     struct dynamodb_description description;
-    enum dynamodb_made made = DYNAMODB_MADE_NOT;
+    enum keyed_made made = KEYED_MADE_NOT;
     const char *table_id = NULL;
     enum status status = dynamodb_describe(network, table->name, arena, &description, error);
     bool there = status == STATUS_OK;
     *making = false;
     table->created = false;
-    if (status == STATUS_FAILED ||
-        dynamodb_made_read(network, table->name, arena, &made, &table_id, error) != STATUS_OK) {
+    if (status == STATUS_FAILED || keyed_made_read(&network->keyed.room, table->name, arena, &made,
+                                                   &table_id, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (made == DYNAMODB_MADE_DONE && !there) {
+    if (made == KEYED_MADE_DONE && !there) {
         error_set(error, ERROR_TARGET_SCHEMA, table->name,
                   "the run made this table and it is gone");
         return error_hint(error,
                           "start again: `transhume reset --confirm`, then `transhume migrate`");
     }
-    if (there && made != DYNAMODB_MADE_INTENDED) {
-        table->created = made == DYNAMODB_MADE_DONE;
+    if (there && made != KEYED_MADE_INTENDED) {
+        table->created = made == KEYED_MADE_DONE;
         if (dynamodb_wait_active(network, table->name, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -465,7 +465,7 @@ static enum status begin_table(struct dynamodb_network *network, struct target_t
         return STATUS_OK;
     }
     *making = true;
-    return begin_making(network, table, made == DYNAMODB_MADE_INTENDED, arena, error);
+    return begin_making(network, table, made == KEYED_MADE_INTENDED, arena, error);
 }
 
 enum status dynamodb_network_prepare(struct database *self, const struct prepare_request *request,

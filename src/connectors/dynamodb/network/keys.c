@@ -120,9 +120,10 @@ static enum status append_part(const char *name, const struct cell *cell, struct
     return STATUS_OK;
 }
 
-enum status dynamodb_key_append(const struct target_table *table, const struct cell *key,
-                                struct buffer *out, struct error *error)
+enum status dynamodb_key_append(struct database *self, const struct target_table *table,
+                                const struct cell *key, struct buffer *out, struct error *error)
 {
+    (void)self;
     for (uint32_t at = 0; at < table->key.count; at++) {
         if (append_part(table->key.names[at], &key[at], out, error) != STATUS_OK) {
             return STATUS_FAILED;
@@ -131,10 +132,11 @@ enum status dynamodb_key_append(const struct target_table *table, const struct c
     return STATUS_OK;
 }
 
-bool dynamodb_key_read(const struct target_table *table, const uint8_t *bytes, size_t length,
-                       struct arena *arena, struct cell *key)
+bool dynamodb_key_read(struct database *self, const struct target_table *table,
+                       const uint8_t *bytes, size_t length, struct arena *arena, struct cell *key)
 {
     struct error ignored;
+    (void)self;
     for (uint32_t at = 0; at < table->key.count; at++) {
         size_t own = 0;
         if (length < LENGTH_BYTES + 1) {

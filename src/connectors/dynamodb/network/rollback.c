@@ -95,13 +95,13 @@ enum status dynamodb_wait_gone(struct dynamodb_network *network, const char *tab
 /* Of a table that was asked for and never finished it is not known which one it is: only an empty
  * one goes. */
 static enum status is_ours(struct dynamodb_network *network, const struct target_table *table,
-                           enum dynamodb_made made, const char *noted_id,
+                           enum keyed_made made, const char *noted_id,
                            const struct dynamodb_description *description, bool *ours,
                            struct error *error)
 {
     bool exists = false;
     bool filled = true;
-    if (made == DYNAMODB_MADE_DONE) {
+    if (made == KEYED_MADE_DONE) {
         *ours = noted_id != NULL && strcmp(noted_id, description->id) == 0;
         return STATUS_OK;
     }
@@ -116,14 +116,15 @@ static enum status is_ours(struct dynamodb_network *network, const struct target
 static enum status drop_made(struct dynamodb_network *network, const struct target_table *table,
                              struct arena *arena, struct error *error)
 {
-    enum dynamodb_made made = DYNAMODB_MADE_NOT;
+    enum keyed_made made = KEYED_MADE_NOT;
     const char *noted_id = NULL;
     struct dynamodb_description description;
     bool ours = false;
-    if (dynamodb_made_read(network, table->name, arena, &made, &noted_id, error) != STATUS_OK) {
+    if (keyed_made_read(&network->keyed.room, table->name, arena, &made, &noted_id, error) !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (made == DYNAMODB_MADE_NOT) {
+    if (made == KEYED_MADE_NOT) {
         return STATUS_OK; /* dropped already, or never asked for */
     }
     enum status status = dynamodb_describe(network, table->name, arena, &description, error);
@@ -138,7 +139,7 @@ static enum status drop_made(struct dynamodb_network *network, const struct targ
         status = status == STATUS_OK ? failpoint_hit("dynamodb.table_deleted", error) : status;
     }
     return status == STATUS_FAILED ? STATUS_FAILED
-                                   : dynamodb_made_forget(network, table->name, error);
+                                   : keyed_made_forget(&network->keyed.room, table->name, error);
 }
 
 static enum status remove_table(struct database *self, const struct target_table *table,

@@ -26,11 +26,12 @@ const struct dynamodb_known *dynamodb_network_keys(struct dynamodb_network *netw
 
 /* A table's key as bytes: for each attribute its length (4 bytes, big endian), its letter and its
  * normal form. Equal keys have equal bytes. `key` has table->key.count cells. */
-enum status dynamodb_key_append(const struct target_table *table, const struct cell *key,
-                                struct buffer *out, struct error *error) MUST_USE;
+enum status dynamodb_key_append(struct database *self, const struct target_table *table,
+                                const struct cell *key, struct buffer *out,
+                                struct error *error) MUST_USE;
 /* Back to cells (in the arena). False: these bytes are no key of the table. */
-bool dynamodb_key_read(const struct target_table *table, const uint8_t *bytes, size_t length,
-                       struct arena *arena, struct cell *key);
+bool dynamodb_key_read(struct database *self, const struct target_table *table,
+                       const uint8_t *bytes, size_t length, struct arena *arena, struct cell *key);
 /* The key's cells of an item (a MAP). False: one is missing. */
 bool dynamodb_key_of_item(const struct target_table *table, const struct cell *item,
                           struct cell *key);
@@ -73,18 +74,6 @@ extern const struct store_functions dynamodb_network_store;
 enum status dynamodb_network_empty_all(struct database *self,
                                        const struct target_table *const *tables,
                                        uint32_t table_count, struct error *error);
-/* What the store notes of a table that the claimed run makes. Control thread. */
-enum dynamodb_made { DYNAMODB_MADE_NOT, DYNAMODB_MADE_INTENDED, DYNAMODB_MADE_DONE };
-/* `*table_id` (arena): which table it is, once it is made. */
-enum status dynamodb_made_read(struct dynamodb_network *network, const char *table,
-                               struct arena *arena, enum dynamodb_made *made, const char **table_id,
-                               struct error *error) MUST_USE;
-enum status dynamodb_made_intend(struct dynamodb_network *network, const char *table,
-                                 struct error *error) MUST_USE;
-enum status dynamodb_made_done(struct dynamodb_network *network, const char *table,
-                               const char *table_id, struct error *error) MUST_USE;
-enum status dynamodb_made_forget(struct dynamodb_network *network, const char *table,
-                                 struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- rollback.c */
 

@@ -1,0 +1,339 @@
+/* cassandra://HOST/KEYSPACE: the descriptor, opening, control work. */
+#include "connectors/cassandra/cassandra.h"
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/retry.h"
+#include "connectors/cassandra/fetch.h"
+#include "connectors/cassandra/options.h"
+#include "connectors/cassandra/protocol/cql_bundle.h"
+#include "connectors/cassandra/protocol/cql_model.h"
+#include "connectors/cassandra/schema.h"
+#include "connectors/cassandra/target.h"
+#include "connectors/lease.h"
+#include "connectors/report.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    WRITERS_MAX = 4,
+    READERS_MAX = 16,
+    CHUNKS_OPEN_MAX = 4,
+    RECORD_BYTES_MAX = 16 << 20, /* half of the commit log's segments by default */
+    NESTING_MAX = 32,
+    CONTROL_UNDER_WAY_MAX = 256
+};
+
+static const char *const failpoints[] = {
+    KEYED_FAILPOINTS("cassandra"),   "cassandra.before_keyspace",
+    "cassandra.before_ledger_table", "cassandra.after_ledger_table",
+    "cassandra.before_intent",       "cassandra.after_intent",
+    "cassandra.before_table",        "cassandra.after_table",
+    "cassandra.before_made",         "cassandra.after_made",
+    "cassandra.before_empty",        "cassandra.before_delete",
+    "cassandra.before_remove_table", "cassandra.table_deleted",
+    "cassandra.after_remove_table",  NULL,
+};
+
+/* ---------------------------------------------------------------- control work */
+
+enum status cassandra_connect(struct cassandra *self, struct cql_session **session,
+                              struct error *error)
+{
+    if (cql_session_open(&self->options, session, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    static const enum link_security levels[] = {
+        [STREAM_PLAINTEXT] = LINK_PLAINTEXT,
+        [STREAM_PLAINTEXT_LOOPBACK] = LINK_PLAINTEXT_LOOPBACK,
+        [STREAM_UNVERIFIED] = LINK_UNVERIFIED,
+        [STREAM_AUTHORITY_VERIFIED] = LINK_AUTHORITY_VERIFIED,
+        [STREAM_PEER_VERIFIED] = LINK_PEER_VERIFIED};
+    const struct stream_report report = cql_session_cluster(*session).report;
+    report_link(&self->keyed.base, levels[report.security], report.protocol, report.cipher);
+    return STATUS_OK;
+}
+
+/* The call with its statement filled in; prepared first where it has values. */
+static enum status run_once(struct cassandra *self, struct cql_call *call,
+                            struct cql_statement *statement, struct arena *arena,
+                            struct cql_reply *reply, struct error *error)
+{
+    enum cql_failure failure = CQL_FAILURE_NONE;
+    if (statement->value_count > 0) {
+        if (cql_session_prepare(self->control, statement->text, &statement->prepared, &failure,
+                                error) != STATUS_OK) {
+            *reply = (struct cql_reply){.failure = failure};
+            return STATUS_FAILED;
+        }
+    }
+    call->statements = statement;
+    call->statement_count = 1;
+    call->deadline_ms = clock_boottime_ms() + self->timeout_ms;
+    return cql_session_query(self->control, call, arena, reply, error);
+}
+
+static enum status run(struct cassandra *self, struct cql_call *call,
+                       struct cql_statement *statement, bool repeats, struct arena *arena,
+                       struct cql_reply *reply, struct error *error)
+{
+    struct retry retry;
+    enum status status;
+    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
+    retry.cancelled = &self->keyed.base.hurried;
+    do {
+        pthread_mutex_lock(&self->control_mutex);
+        status = run_once(self, call, statement, arena, reply, error);
+        pthread_mutex_unlock(&self->control_mutex);
+    } while (status == STATUS_FAILED && (repeats || !reply->may_have_happened) &&
+             retry_wait(&retry, error));
+    return status;
+}
+
+enum status cassandra_run(struct cassandra *self, const char *text,
+                          enum cql_consistency consistency, bool repeats, struct arena *arena,
+                          struct cql_reply *reply, struct error *error)
+{
+    struct cql_statement statement = {.text = text};
+    struct cql_call call = {.consistency = consistency, .timestamp_us = CQL_NO_TIMESTAMP};
+    return run(self, &call, &statement, repeats, arena, reply, error);
+}
+
+enum status cassandra_run_prepared(struct cassandra *self, const char *text,
+                                   const struct buffer *values, uint16_t value_count,
+                                   enum cql_consistency consistency, bool repeats,
+                                   struct arena *arena, struct cql_reply *reply,
+                                   struct error *error)
+{
+    struct cql_statement statement = {.text = text,
+                                      .values = values->data,
+                                      .values_length = values->length,
+                                      .value_count = value_count};
+    struct cql_call call = {.consistency = consistency,
+                            .serial_consistency = self->settings.serial,
+                            .timestamp_us = CQL_NO_TIMESTAMP};
+    return run(self, &call, &statement, repeats, arena, reply, error);
+}
+
+void cassandra_append_table(const struct cassandra *self, const char *table, struct buffer *out)
+{
+    cql_name_append((struct text){self->keyspace, strlen(self->keyspace)}, out);
+    buffer_append_byte(out, '.');
+    cql_name_append((struct text){table, strlen(table)}, out);
+}
+
+/* ---------------------------------------------------------------- the keyspace */
+
+static enum status look_for_keyspace(struct cassandra *self, struct error *error)
+{
+    static const char text[] =
+        "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?";
+    struct arena *arena = arena_create(0);
+    struct buffer values = {0};
+    struct cql_reply reply;
+    cql_write_value(&values, self->keyspace, (int32_t)strlen(self->keyspace));
+    enum status status =
+        cassandra_run_prepared(self, text, &values, 1, CQL_ONE, true, arena, &reply, error);
+    self->keyspace_there = status == STATUS_OK && reply.response.rows.count > 0;
+    buffer_free(&values);
+    arena_destroy(arena);
+    if (status != STATUS_OK || self->keyspace_there) {
+        return status;
+    }
+    if (self->mode == OPEN_TARGET && self->settings.creates_keyspace) {
+        return STATUS_OK;
+    }
+    error_set(error, self->mode == OPEN_SOURCE ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING,
+              self->uri->shown, "there is no keyspace %s", self->keyspace);
+    return error_hint(error, self->mode == OPEN_SOURCE
+                                 ? "names of keyspaces count their case; `DESCRIBE KEYSPACES` in "
+                                   "cqlsh lists them"
+                                 : "?create=true makes it, with ?replication=3 or "
+                                   "?replication=dc1:3,dc2:2");
+}
+
+enum status cassandra_make_keyspace(struct cassandra *self, struct error *error)
+{
+    if (self->keyspace_there) {
+        return STATUS_OK;
+    }
+    struct arena *arena = arena_create(0);
+    struct buffer text = {0};
+    struct cql_reply reply;
+    buffer_append_string(&text, "CREATE KEYSPACE IF NOT EXISTS ");
+    cql_name_append((struct text){self->keyspace, strlen(self->keyspace)}, &text);
+    buffer_format(&text, " WITH replication = %s", self->settings.replication);
+    enum status status = failpoint_hit("cassandra.before_keyspace", error);
+    if (status == STATUS_OK) {
+        status = cassandra_run(self, buffer_string(&text), CQL_QUORUM, true, arena, &reply, error);
+    }
+    self->keyspace_there = status == STATUS_OK;
+    buffer_free(&text);
+    arena_destroy(arena);
+    return status;
+}
+
+/* ---------------------------------------------------------------- opening */
+
+static void cassandra_close(struct database *database)
+{
+    struct cassandra *self = cassandra_of(database);
+    if (self == NULL) {
+        return;
+    }
+    keyed_room_destroy(&self->keyed);
+    cql_session_close(self->control);
+    cql_bundle_close(self->bundle);
+    stream_tls_destroy(self->tls);
+    cassandra_fetcher_close(self->fetcher);
+    if (self->schema != NULL) {
+        arena_destroy(self->schema->arena);
+    }
+    pthread_mutex_destroy(&self->control_mutex);
+    pthread_mutex_destroy(&self->mutex);
+    arena_destroy(self->arena);
+    free(self);
+}
+
+static enum status open_all(struct cassandra *self, const struct open_options *open,
+                            struct error *error)
+{
+    if (cassandra_options_read(self, open, error) != STATUS_OK ||
+        cassandra_connect(self, &self->control, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    snprintf(self->keyed.base.server, sizeof(self->keyed.base.server), "Cassandra %s",
+             cql_session_cluster(self->control).release);
+    return look_for_keyspace(self, error);
+}
+
+static enum status cassandra_open(const struct open_options *open, struct database **database,
+                                  struct error *error)
+{
+    struct cassandra *self = memory_allocate_zeroed(1, sizeof(*self));
+    *database = NULL;
+    pthread_mutex_init(&self->control_mutex, NULL);
+    pthread_mutex_init(&self->mutex, NULL);
+    self->keyed.base.connector = &connector_cassandra;
+    self->keyed.base.capabilities = connector_cassandra.capabilities;
+    self->keyed.base.limits = (struct connector_limits){.readers_max = READERS_MAX,
+                                                        .writers_max = WRITERS_MAX,
+                                                        .chunks_open_max = CHUNKS_OPEN_MAX,
+                                                        .record_bytes_max = RECORD_BYTES_MAX,
+                                                        .name_bytes_max = CASSANDRA_NAME_BYTES_MAX,
+                                                        .nesting_max = NESTING_MAX};
+    self->service = cassandra_keyed_service;
+    keyed_room_init(&self->keyed, &self->service, open);
+    self->mode = open->mode;
+    self->uri = open->uri;
+    self->timeout_ms = open->timeout_ms;
+    self->catalog_tables = open->catalog_tables;
+    self->arena = arena_create(0);
+    enum status status = open_all(self, open, error);
+    if (status != STATUS_OK) {
+        cassandra_close(&self->keyed.base);
+        return status;
+    }
+    *database = &self->keyed.base;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- identity */
+
+/* The lowest of the nodes' ids, in `lowest`. */
+static enum status add_host_ids(struct cassandra *self, const char *text, struct arena *arena,
+                                uint8_t lowest[16], struct error *error)
+{
+    struct cql_reply reply;
+    struct cql_value value;
+    if (cassandra_run(self, text, CQL_ONE, true, arena, &reply, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    while (cql_rows_next(&reply.response.rows, &value) == STATUS_OK) {
+        if (value.length == 16 && memcmp(value.data, lowest, 16) < 0) {
+            memcpy(lowest, value.data, 16);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* A cluster is told by its name; of those that were never given one, also by its nodes. */
+static enum status cassandra_identity(struct database *database, struct arena *arena,
+                                      const char **identity, struct error *error)
+{
+    struct cassandra *self = cassandra_of(database);
+    const char *name = arena_copy_string(arena, cql_session_cluster(self->control).cluster_name);
+    struct buffer id = {0};
+    uint8_t lowest[16];
+    memset(lowest, 0xff, sizeof(lowest));
+    if (strcmp(name, "Test Cluster") == 0) {
+        if (add_host_ids(self, "SELECT host_id FROM system.local", arena, lowest, error) !=
+                STATUS_OK ||
+            add_host_ids(self, "SELECT host_id FROM system.peers", arena, lowest, error) !=
+                STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        buffer_append_byte(&id, ' ');
+        value_append_uuid(&id, lowest);
+    }
+    *identity = arena_format(arena, "cassandra cluster %s%s keyspace %s", name, buffer_string(&id),
+                             self->keyspace);
+    buffer_free(&id);
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- the descriptor */
+
+static const struct target_functions target = {
+    .claimed = cassandra_claimed,
+    .released = keyed_released,
+    .empty = cassandra_empty,
+    .names = cassandra_names,
+    .inspect = cassandra_inspect,
+    .check_table = cassandra_check_table,
+    .try_open = cassandra_try_open,
+    .try_value = cassandra_try_value,
+    .prepare = cassandra_prepare,
+    .writer_open = keyed_writer_open,
+    .writer_close = keyed_writer_close,
+    .chunk_begin = keyed_chunk_begin,
+    .submit = keyed_submit,
+    .poll = keyed_poll,
+    .commit = keyed_commit,
+    .chunk_abandon = keyed_chunk_abandon,
+    .after_load = cassandra_after_load,
+    .fetch = cassandra_target_fetch,
+    .delete_records = keyed_delete,
+    .count = cassandra_target_count,
+    .settle_duplicates = keyed_settle,
+    .restore = keyed_restore,
+    .normal_form = cassandra_normal_form,
+    .column_class = cassandra_column_class,
+    .normal_form_in_column = cassandra_normal_form_in_column,
+};
+
+const struct connector connector_cassandra = {
+    .contract_version = CONNECTOR_CONTRACT_VERSION,
+    .name = "cassandra",
+    .title = "Apache Cassandra",
+    .uri_help = "cassandra://HOST/KEYSPACE",
+    .capabilities = CAPABILITY_NESTED | CAPABILITY_SQL_SCHEMA | CAPABILITY_KEY_REQUIRED |
+                    CAPABILITY_ASYNCHRONOUS | CAPABILITY_READS_BY_KEY | CAPABILITY_CLUSTERS,
+    .guarantee = GUARANTEE_IDEMPOTENT,
+    .options = cassandra_options,
+    .option_count = CASSANDRA_OPTION_COUNT,
+    .types = cql_mappings,
+    .type_count = CQL_MAPPING_COUNT,
+    .failpoints = failpoints,
+    .open = cassandra_open,
+    .close = cassandra_close,
+    .identity = cassandra_identity,
+    .catalog = &cassandra_catalog,
+    .source = &cassandra_source,
+    .target = &target,
+    .store = &cassandra_store,
+    .rollback = &cassandra_rollback,
+};

@@ -1,0 +1,238 @@
+/* Making tables. */
+#include "connectors/cassandra/target.h"
+
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "connectors/cassandra/protocol/cql_model.h"
+#include <string.h>
+
+static struct text text_of(const char *string)
+{
+    return (struct text){string, strlen(string)};
+}
+
+const struct cql_type *cassandra_new_type(const struct target_table *table,
+                                          const struct schema_column *column, struct arena *arena)
+{
+    const struct cql_type *type = cql_type_of_model(&column->type, NULL, arena);
+    return type != NULL && column_list_holds(table->key, column->name)
+               ? cql_type_frozen(type, arena)
+               : type;
+}
+
+/* ---------------------------------------------------------------- CREATE TABLE */
+
+static uint32_t partition_count(const struct target_table *table)
+{
+    uint32_t count = table->key_shape.partition_count;
+    return count > 0 && count <= table->key.count ? count : table->key.count;
+}
+
+static void append_key(const struct target_table *table, struct buffer *out)
+{
+    uint32_t partition = partition_count(table);
+    buffer_append_string(out, ", PRIMARY KEY ((");
+    for (uint32_t at = 0; at < table->key.count; at++) {
+        buffer_append_string(out, at == 0 ? "" : at == partition ? "), " : ", ");
+        cql_name_append(text_of(table->key.names[at]), out);
+    }
+    buffer_append_string(out, partition == table->key.count ? "))" : ")");
+}
+
+static void append_order(const struct target_table *table, struct buffer *out)
+{
+    uint32_t partition = partition_count(table);
+    const bool *descending = table->key_shape.descending;
+    if (descending == NULL || partition == table->key.count) {
+        return;
+    }
+    buffer_append_string(out, " WITH CLUSTERING ORDER BY (");
+    for (uint32_t at = partition; at < table->key.count; at++) {
+        buffer_append_string(out, at > partition ? ", " : "");
+        cql_name_append(text_of(table->key.names[at]), out);
+        buffer_append_string(out, descending[at] ? " DESC" : " ASC");
+    }
+    buffer_append_byte(out, ')');
+}
+
+/* 'text', its quotes doubled. */
+static void append_text(const char *text, struct buffer *out)
+{
+    buffer_append_byte(out, '\'');
+    for (; *text != '\0'; text++) {
+        buffer_append_string(out, *text == '\'' ? "'" : "");
+        buffer_append_byte(out, *text);
+    }
+    buffer_append_byte(out, '\'');
+}
+
+static enum status append_columns(const struct target_table *table, struct arena *arena,
+                                  struct buffer *out, struct error *error)
+{
+    for (uint32_t at = 0; at < table->column_count; at++) {
+        const struct schema_column *column = &table->columns[at];
+        const struct cql_type *type = cassandra_new_type(table, column, arena);
+        if (type == NULL) {
+            return error_set(error, ERROR_TARGET_SCHEMA, table->name,
+                             "column %s: Cassandra has no type for it", column->name);
+        }
+        buffer_append_string(out, at > 0 ? ", " : "");
+        cql_name_append(text_of(column->name), out);
+        buffer_append_byte(out, ' ');
+        cql_type_append(type, out);
+        if (column_list_holds(table->key_shape.static_columns, column->name)) {
+            buffer_append_string(out, " static");
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status append_definition(struct cassandra *self, const struct target_table *table,
+                                     struct arena *arena, struct buffer *out, struct error *error)
+{
+    buffer_append_string(out, "CREATE TABLE IF NOT EXISTS ");
+    cassandra_append_table(self, table->name, out);
+    buffer_append_string(out, " (");
+    if (append_columns(table, arena, out, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    append_key(table, out);
+    buffer_append_byte(out, ')');
+    size_t before = out->length;
+    append_order(table, out);
+    if (table->comment != NULL) {
+        buffer_append_string(out, out->length > before ? " AND comment = " : " WITH comment = ");
+        append_text(table->comment, out);
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- indexes */
+
+/* Names of indexes are of the keyspace: the plan's own, else the server makes one. */
+static enum status make_index(struct cassandra *self, const struct target_table *table,
+                              const struct target_index *index, struct arena *arena,
+                              struct error *error)
+{
+    struct buffer text = {0};
+    struct cql_reply reply;
+    buffer_append_string(&text, "CREATE INDEX IF NOT EXISTS ");
+    cql_name_append(text_of(index->name), &text);
+    buffer_append_string(&text, " ON ");
+    cassandra_append_table(self, table->name, &text);
+    buffer_append_string(&text, " (");
+    cql_name_append(text_of(index->columns.names[0]), &text);
+    buffer_append_byte(&text, ')');
+    enum status status =
+        cassandra_run(self, buffer_string(&text), CQL_QUORUM, true, arena, &reply, error);
+    buffer_free(&text);
+    return status;
+}
+
+/* After the load, since an index slows it down. Only those of the plan for a single column; check
+ * says which are not made. */
+enum status cassandra_after_load(struct database *database, struct after_load_request *request,
+                                 struct error *error)
+{
+    struct cassandra *self = cassandra_of(database);
+    struct arena *arena = arena_create(0);
+    enum status status = STATUS_OK;
+    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
+        const struct target_table *table = &request->tables[at];
+        for (uint32_t i = 0; table->created && i < table->index_count && status == STATUS_OK; i++) {
+            if (cassandra_makes_index(table, &table->indexes[i])) {
+                status = make_index(self, table, &table->indexes[i], arena, error);
+            }
+        }
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+/* ---------------------------------------------------------------- prepare */
+
+static enum status create_table(struct cassandra *self, const struct target_table *table,
+                                struct arena *arena, struct error *error)
+{
+    struct buffer text = {0};
+    struct cql_reply reply;
+    enum status status = append_definition(self, table, arena, &text, error);
+    if (status == STATUS_OK) {
+        status = failpoint_hit("cassandra.before_table", error);
+    }
+    if (status == STATUS_OK) {
+        status = cassandra_run(self, buffer_string(&text), CQL_QUORUM, true, arena, &reply, error);
+    }
+    buffer_free(&text);
+    return status == STATUS_OK ? failpoint_hit("cassandra.after_table", error) : status;
+}
+
+static enum status make_table(struct cassandra *self, struct target_table *table,
+                              struct arena *arena, struct error *error)
+{
+    const struct keyed_room *room = &self->keyed.room;
+    const struct cassandra_table *made = NULL;
+    if (failpoint_hit("cassandra.before_intent", error) != STATUS_OK ||
+        keyed_made_intend(room, table->name, error) != STATUS_OK ||
+        failpoint_hit("cassandra.after_intent", error) != STATUS_OK ||
+        create_table(self, table, arena, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = cassandra_table_read(self, table->name, arena, &made, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END
+                   ? error_set(error, ERROR_TARGET_SCHEMA, table->name, "the new table is gone")
+                   : STATUS_FAILED;
+    }
+    if (failpoint_hit("cassandra.before_made", error) != STATUS_OK ||
+        keyed_made_done(room, table->name, made->id, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return failpoint_hit("cassandra.after_made", error);
+}
+
+static enum status prepare_table(struct cassandra *self, struct target_table *table,
+                                 struct arena *arena, struct error *error)
+{
+    const struct cassandra_table *there = NULL;
+    enum keyed_made made = KEYED_MADE_NOT;
+    const char *made_id = NULL;
+    enum status status = cassandra_table_read(self, table->name, arena, &there, error);
+    table->created = false;
+    if (status == STATUS_FAILED || keyed_made_read(&self->keyed.room, table->name, arena, &made,
+                                                   &made_id, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool exists = status == STATUS_OK;
+    if (made == KEYED_MADE_DONE && (!exists || strcmp(there->id, made_id) != 0)) {
+        error_set(error, ERROR_TARGET_SCHEMA, table->name,
+                  "the run made this table, and it is gone%s",
+                  exists ? ": another one has its name" : "");
+        return error_hint(error,
+                          "start again: `transhume reset --confirm`, then `transhume migrate`");
+    }
+    if (exists && made != KEYED_MADE_INTENDED) {
+        table->created = made == KEYED_MADE_DONE;
+        return STATUS_OK;
+    }
+    status = make_table(self, table, arena, error);
+    table->created = status == STATUS_OK;
+    return status;
+}
+
+enum status cassandra_prepare(struct database *database, const struct prepare_request *request,
+                              struct error *error)
+{
+    struct cassandra *self = cassandra_of(database);
+    struct arena *arena = arena_create(0);
+    enum status status = cassandra_make_keyspace(self, error);
+    if (status == STATUS_OK && self->keyed.room.run_id == NULL) {
+        status = error_set(error, ERROR_INTERNAL, NULL, "no run is claimed");
+    }
+    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
+        status = prepare_table(self, &request->tables[at], arena, error);
+    }
+    cassandra_layouts_forget(self);
+    arena_destroy(arena);
+    return status;
+}

@@ -1,0 +1,347 @@
+/* Records as statements bind them. */
+#include "connectors/cassandra/target.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "connectors/cassandra/protocol/cql_value.h"
+#include "model/batch.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_BYTES_MAX = 65535 };
+
+/* ---------------------------------------------------------------- statements */
+
+static struct text text_of(const char *string)
+{
+    return (struct text){string, strlen(string)};
+}
+
+static void append_names(const struct cassandra_statement *made, const char *between,
+                         const char *after, struct buffer *out)
+{
+    for (uint32_t at = 0; at < made->count; at++) {
+        buffer_append_string(out, at > 0 ? between : "");
+        cql_name_append(text_of(made->layout->table->columns[made->places[at]].name), out);
+        buffer_append_string(out, after);
+    }
+}
+
+static void append_insert(const struct cassandra *self, const struct cassandra_statement *made,
+                          struct buffer *out)
+{
+    buffer_append_string(out, "INSERT INTO ");
+    cassandra_append_table(self, made->layout->table->name, out);
+    buffer_append_string(out, " (");
+    append_names(made, ", ", "", out);
+    buffer_append_string(out, ") VALUES (");
+    for (uint32_t at = 0; at < made->count; at++) {
+        buffer_append_string(out, at > 0 ? ", ?" : "?");
+    }
+    buffer_append_string(out, made->kind == KEYED_INSERT ? ") IF NOT EXISTS" : ")");
+    if (made->expires) {
+        buffer_append_string(out, " USING TTL ?");
+    }
+}
+
+void cassandra_append_where(const struct cassandra_table *table, struct buffer *out)
+{
+    for (uint32_t at = 0; at < table->key.count; at++) {
+        buffer_append_string(out, at > 0 ? " AND " : " WHERE ");
+        cql_name_append(text_of(table->key.names[at]), out);
+        buffer_append_string(out, " = ?");
+    }
+}
+
+/* What is compared with the record is selected; only the key is bound. */
+static void append_select(const struct cassandra *self, const struct cassandra_statement *made,
+                          struct buffer *out)
+{
+    buffer_append_string(out, "SELECT ");
+    append_names(made, ", ", "", out);
+    buffer_append_string(out, " FROM ");
+    cassandra_append_table(self, made->layout->table->name, out);
+    cassandra_append_where(made->layout->table, out);
+}
+
+static int32_t field_of(const struct shape *shape, const char *name)
+{
+    size_t length = strlen(name);
+    for (uint32_t at = 0; at < shape->field_count; at++) {
+        const struct shape_field *field = &shape->fields[at];
+        if (length == field->name_length && memcmp(name, field->name, length) == 0) {
+            return (int32_t)at;
+        }
+    }
+    return -1;
+}
+
+/* The columns that the records fill; where a whole record is put over another one, and where each
+ * has fields of its own, all of them. The key's are always among them. */
+static void choose_places(struct cassandra_statement *made, const struct target_table *table,
+                          struct arena *arena)
+{
+    const struct cassandra_table *there = made->layout->table;
+    bool whole = made->shape == NULL || (made->kind == KEYED_PUT && !table->created);
+    made->places = arena_allocate_zeroed(arena, there->column_count + 1u, sizeof(*made->places));
+    made->fields = arena_allocate_zeroed(arena, there->column_count + 1u, sizeof(*made->fields));
+    for (uint32_t at = 0; at < there->column_count; at++) {
+        int32_t field = made->shape != NULL ? field_of(made->shape, there->columns[at].name) : -1;
+        if (field >= 0 || whole || at < there->key.count) {
+            made->places[made->count] = at;
+            made->fields[made->count] = field;
+            made->count++;
+        }
+    }
+}
+
+/* The first field that the table has no column for. */
+static struct text unknown_field(const struct cassandra_table *table, const struct shape *shape)
+{
+    for (uint32_t at = 0; at < shape->field_count; at++) {
+        const struct shape_field *field = &shape->fields[at];
+        if (cassandra_column_find(table, field->name, field->name_length) < 0) {
+            return (struct text){field->name, field->name_length};
+        }
+    }
+    return (struct text){0};
+}
+
+static struct cassandra_statement *make_statement(struct keyed_connection *connection,
+                                                  enum keyed_kind kind, uint32_t table,
+                                                  const struct shape *shape)
+{
+    struct cassandra_statement *made = arena_allocate_zeroed(connection->arena, 1, sizeof(*made));
+    struct buffer text = {0};
+    made->kind = kind;
+    made->table = table;
+    made->layout = connection->layouts[table];
+    made->shape = shape;
+    made->expires = connection->tables[table].ttl != NULL && kind != KEYED_LOOK;
+    made->ttl_field =
+        made->expires && shape != NULL ? field_of(shape, connection->tables[table].ttl) : -1;
+    made->unknown = shape != NULL ? unknown_field(made->layout->table, shape) : (struct text){0};
+    choose_places(made, &connection->tables[table], connection->arena);
+    if (kind == KEYED_LOOK) {
+        append_select(connection->cassandra, made, &text);
+    } else {
+        append_insert(connection->cassandra, made, &text);
+    }
+    made->text = arena_copy_string(connection->arena, buffer_string(&text));
+    buffer_free(&text);
+    made->number = connection->statement_count++;
+    made->next = connection->statements;
+    connection->statements = made;
+    return made;
+}
+
+struct cassandra_statement *cassandra_statement_of(struct keyed_connection *connection,
+                                                   enum keyed_kind kind, uint32_t table,
+                                                   const struct shape *shape)
+{
+    struct cassandra_statement *known = connection->statements;
+    while (known != NULL &&
+           (known->kind != kind || known->shape != shape || known->table != table)) {
+        known = known->next;
+    }
+    return known != NULL ? known : make_statement(connection, kind, table, shape);
+}
+
+struct cassandra_statement *cassandra_statement_at(const struct keyed_connection *connection,
+                                                   uint32_t number)
+{
+    struct cassandra_statement *known = connection->statements;
+    while (known != NULL && known->number != number) {
+        known = known->next;
+    }
+    return known;
+}
+
+/* ---------------------------------------------------------------- records */
+
+struct cassandra_record cassandra_record_read(const char *bytes, size_t length)
+{
+    struct cassandra_record record = {.values = bytes + CASSANDRA_RECORD_HEAD,
+                                      .length = length - CASSANDRA_RECORD_HEAD};
+    memcpy(&record.token, bytes, 8);
+    memcpy(&record.statement, bytes + 8, 4);
+    memcpy(&record.value_count, bytes + 12, 4);
+    return record;
+}
+
+/* NULL: the record does not fill it. */
+const struct cell *cassandra_cell_of(const struct cassandra_statement *statement,
+                                     const struct keyed_record *record, uint32_t at)
+{
+    if (statement->shape != NULL) {
+        return statement->fields[at] >= 0 ? &record->cells[statement->fields[at]] : NULL;
+    }
+    const char *name = statement->layout->table->columns[statement->places[at]].name;
+    return value_field(record->cells, name);
+}
+
+static enum status refuse_field(const struct cassandra_table *table, struct text name,
+                                struct error *error)
+{
+    return error_set(error, ERROR_REJECT_TYPE, NULL, "the table %s has no column %.*s", table->name,
+                     (int)(name.length < 100 ? name.length : 100), name.data);
+}
+
+/* A field that no column is there for would be lost. Of a shape that is looked at once. */
+static enum status check_fields(const struct cassandra_statement *statement,
+                                const struct keyed_record *record, struct error *error)
+{
+    const struct cassandra_table *table = statement->layout->table;
+    if (statement->shape != NULL) {
+        return statement->unknown.data == NULL ? STATUS_OK
+                                               : refuse_field(table, statement->unknown, error);
+    }
+    for (uint32_t at = 0; at < record->cells->length; at++) {
+        const struct cell *name = &record->cells->items[2 * (size_t)at];
+        if (cassandra_column_find(table, name->text, name->length) < 0) {
+            return refuse_field(table, (struct text){name->text, name->length}, error);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status refuse_value(const struct cassandra_column *column, struct error *error)
+{
+    return error_context(error, "column %s: ", column->name);
+}
+
+/* A null writes a tombstone: into a table that is new it is left out, unless what was written there
+ * before may have been another value. */
+static bool writes_nulls(const struct keyed_record *record)
+{
+    const struct target_table *table = record->table;
+    return !table->created || (record->repeated && table->may_repeat);
+}
+
+static enum status encode_key_value(const struct cassandra_table *table,
+                                    const struct cassandra_column *column, const struct cell *cell,
+                                    struct buffer *out, struct error *error)
+{
+    size_t start = out->length;
+    if (cell == NULL || cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
+        return error_set(error, ERROR_REJECT_KEY_NULL, NULL, "key column %s is null", column->name);
+    }
+    if (cql_value_encode(column->type, cell, out, error) != STATUS_OK) {
+        return refuse_value(column, error);
+    }
+    size_t length = out->length - start - 4;
+    if (length > KEY_BYTES_MAX) {
+        return error_set(error, ERROR_REJECT_TOO_LARGE, NULL,
+                         "key column %s has %zu bytes; a key takes %d", column->name, length,
+                         (int)KEY_BYTES_MAX);
+    }
+    if (length == 0 && column->part == CASSANDRA_PARTITION && table->partition_count == 1) {
+        return error_set(error, ERROR_REJECT_KEY_NULL, NULL,
+                         "key column %s is empty, which no partition can be named", column->name);
+    }
+    return STATUS_OK;
+}
+
+static enum status encode_value(const struct cassandra_statement *statement,
+                                const struct keyed_record *record, uint32_t at, struct buffer *out,
+                                struct error *error)
+{
+    const struct cassandra_table *table = statement->layout->table;
+    const struct cassandra_column *column = &table->columns[statement->places[at]];
+    const struct cell *cell = cassandra_cell_of(statement, record, at);
+    if (statement->places[at] < table->key.count) {
+        return encode_key_value(table, column, cell, out, error);
+    }
+    bool missing = cell == NULL || cell->kind == VALUE_MISSING;
+    bool update = statement->kind == KEYED_UPDATE;
+    if (missing || cell->kind == VALUE_NULL) {
+        bool null = statement->kind != KEYED_INSERT && writes_nulls(record) && !(missing && update);
+        cql_write_int(out, null ? CQL_NULL : CQL_UNSET);
+        return STATUS_OK;
+    }
+    return cql_value_encode(column->type, cell, out, error) == STATUS_OK
+               ? STATUS_OK
+               : refuse_value(column, error);
+}
+
+enum { TTL_SECONDS_MAX = 630720000 }; /* as the server has it */
+
+/* The field holds the moment, in seconds since 1970, at which the record expires. */
+static enum status encode_ttl(const struct cassandra_statement *statement,
+                              const struct keyed_record *record, const char *field,
+                              struct buffer *out, struct error *error)
+{
+    const struct cell *cell = statement->shape == NULL    ? value_field(record->cells, field)
+                              : statement->ttl_field >= 0 ? &record->cells[statement->ttl_field]
+                                                          : NULL;
+    if (cell == NULL || cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
+        cql_write_int(out, CQL_UNSET);
+        return STATUS_OK;
+    }
+    if (cell->kind != VALUE_INT64) {
+        return error_set(error, ERROR_REJECT_TYPE, NULL,
+                         "%s is to say when the record expires, in seconds since 1970", field);
+    }
+    int64_t left = cell->i64 - clock_utc_us() / 1000000;
+    left = left < 1 ? 1 : left; /* it is over: it goes at once, as it would have in the source */
+    if (left > TTL_SECONDS_MAX) {
+        return error_set(error, ERROR_REJECT_TYPE, NULL,
+                         "%s is more than 20 years ahead, which Cassandra refuses", field);
+    }
+    cql_write_int(out, 4);
+    cql_write_int(out, (int32_t)left);
+    return STATUS_OK;
+}
+
+/* The token of the partition's values, which begin at `at` in the buffer. */
+static int64_t token_of(struct keyed_connection *connection, const struct cassandra_table *table,
+                        const struct buffer *out, size_t at)
+{
+    struct cql_reader reader = cql_reader_of(out->data + at, out->length - at);
+    struct cql_value value = cql_read_value(&reader);
+    if (table->partition_count == 1) {
+        return cql_token_of(value.data, (size_t)value.length);
+    }
+    buffer_clear(&connection->key);
+    for (uint32_t part = 0; part < table->partition_count; part++) {
+        (void)!cql_token_key_append(&connection->key, value.data, (size_t)value.length);
+        value = part + 1 < table->partition_count ? cql_read_value(&reader) : value;
+    }
+    return cql_token_of(connection->key.data, connection->key.length);
+}
+
+enum status cassandra_encode(struct keyed_connection *connection, enum keyed_kind kind,
+                             const struct keyed_record *record, struct buffer *out,
+                             struct error *error)
+{
+    uint32_t number = (uint32_t)(record->table - connection->tables);
+    const struct cassandra_statement *statement =
+        cassandra_statement_of(connection, kind, number, record->shape);
+    const struct cassandra_table *table = statement->layout->table;
+    size_t start = out->length;
+    uint32_t count = kind == KEYED_LOOK ? table->key.count : statement->count;
+    enum status status = check_fields(statement, record, error);
+    static const uint8_t head[CASSANDRA_RECORD_HEAD] = {0};
+    buffer_append(out, head, sizeof(head));
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
+        status = encode_value(statement, record, at, out, error);
+    }
+    if (status == STATUS_OK && statement->expires) {
+        status = encode_ttl(statement, record, record->table->ttl, out, error);
+    }
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    int64_t token = token_of(connection, table, out, start + CASSANDRA_RECORD_HEAD);
+    count += statement->expires ? 1 : 0;
+    memcpy(out->data + start, &token, 8);
+    memcpy(out->data + start + 8, &statement->number, 4);
+    memcpy(out->data + start + 12, &count, 4);
+    return STATUS_OK;
+}
+
+uint64_t cassandra_group(const char *bytes, size_t length)
+{
+    struct cassandra_record record = cassandra_record_read(bytes, length);
+    return (uint64_t)record.token;
+}

@@ -1,0 +1,122 @@
+/* Target tables as the writers know them, and keys as bytes. */
+#include "connectors/cassandra/target.h"
+
+#include "base/memory.h"
+#include "connectors/cassandra/protocol/cql_value.h"
+#include <stdlib.h>
+#include <string.h>
+
+static enum status make_layout(struct cassandra *self, const struct target_table *table,
+                               struct cassandra_layout **made, struct error *error)
+{
+    struct cassandra_layout *layout = arena_allocate_zeroed(self->arena, 1, sizeof(*layout));
+    enum status status =
+        cassandra_table_read(self, table->name, self->arena, &layout->table, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END
+                   ? error_set(error, ERROR_TARGET_SCHEMA, table->name, "the table is not there")
+                   : STATUS_FAILED;
+    }
+    layout->key = arena_allocate_zeroed(self->arena, table->key.count + 1u, sizeof(*layout->key));
+    for (uint32_t at = 0; at < table->key.count; at++) {
+        const char *name = table->key.names[at];
+        layout->key[at] = cassandra_column_find(layout->table, name, strlen(name));
+        if (layout->key[at] < 0) {
+            return error_set(error, ERROR_TARGET_SCHEMA, table->name, "it has no column %s", name);
+        }
+    }
+    layout->name = layout->table->name;
+    layout->key_count = table->key.count;
+    *made = layout;
+    return STATUS_OK;
+}
+
+enum status cassandra_layout_find(struct cassandra *self, const struct target_table *table,
+                                  const struct cassandra_layout **layout, struct error *error)
+{
+    enum status status = STATUS_OK;
+    pthread_mutex_lock(&self->mutex);
+    struct cassandra_layout *found = self->layouts;
+    while (found != NULL &&
+           (found->key_count != table->key.count || strcmp(found->name, table->name) != 0)) {
+        found = found->next;
+    }
+    if (found == NULL) {
+        status = make_layout(self, table, &found, error);
+        if (status == STATUS_OK) {
+            found->next = self->layouts;
+            self->layouts = found;
+        }
+    }
+    *layout = found;
+    pthread_mutex_unlock(&self->mutex);
+    return status;
+}
+
+void cassandra_layouts_forget(struct cassandra *self)
+{
+    pthread_mutex_lock(&self->mutex);
+    self->layouts = NULL; /* what they were made of stays in the arena */
+    pthread_mutex_unlock(&self->mutex);
+}
+
+/* ---------------------------------------------------------------- keys as bytes */
+
+enum status cassandra_append_table_key(const struct cassandra_layout *layout,
+                                       const struct target_table *table, const struct cell *key,
+                                       struct buffer *out, struct error *error)
+{
+    for (uint32_t place = 0; place < layout->table->key.count; place++) {
+        uint32_t at = 0;
+        while (at < table->key.count && layout->key[at] != (int32_t)place) {
+            at++;
+        }
+        if (at == table->key.count || key[at].kind == VALUE_NULL || key[at].kind == VALUE_MISSING) {
+            return error_set(error, ERROR_REJECT_KEY_NULL, table->name, "key column %s is null",
+                             layout->table->key.names[place]);
+        }
+        if (cql_value_encode(layout->table->columns[place].type, &key[at], out, error) !=
+            STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* [value] of each column, as the table has its type. */
+enum status cassandra_append_key(struct database *self, const struct target_table *table,
+                                 const struct cell *key, struct buffer *out, struct error *error)
+{
+    const struct cassandra_layout *layout = NULL;
+    if (cassandra_layout_find(cassandra_of(self), table, &layout, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t at = 0; at < table->key.count; at++) {
+        const struct cassandra_column *column = &layout->table->columns[layout->key[at]];
+        if (cql_value_encode(column->type, &key[at], out, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+bool cassandra_read_key(struct database *self, const struct target_table *table,
+                        const uint8_t *bytes, size_t length, struct arena *arena, struct cell *key)
+{
+    const struct cassandra_layout *layout = NULL;
+    struct error ignored;
+    const uint8_t *copy = (const uint8_t *)arena_copy(arena, bytes, length);
+    struct cql_reader reader = cql_reader_of(copy, length);
+    if (cassandra_layout_find(cassandra_of(self), table, &layout, &ignored) != STATUS_OK) {
+        return false;
+    }
+    for (uint32_t at = 0; at < table->key.count; at++) {
+        const struct cassandra_column *column = &layout->table->columns[layout->key[at]];
+        struct cql_value value = cql_read_value(&reader);
+        if (reader.failed || value.length < 0 ||
+            cql_value_decode(column->type, value, arena, &key[at], &ignored) != STATUS_OK) {
+            return false;
+        }
+    }
+    return cql_reader_left(&reader) == 0;
+}

@@ -1,0 +1,286 @@
+/* What a URI says: cassandra://USER:PASSWORD@HOST,HOST:PORT/KEYSPACE?options. */
+#include "connectors/cassandra/options.h"
+
+#include "base/text.h"
+#include "connectors/cassandra/protocol/cql_bundle.h"
+#include "connectors/registry.h"
+#include "connectors/sql/link.h"
+#include <stdlib.h>
+#include <string.h>
+
+const struct connector_option cassandra_options[CASSANDRA_OPTION_COUNT] = {
+    {"contacts", OPTION_TEXT, NULL, NULL, false,
+     "Further nodes to ask for the others: HOST[:PORT],HOST[:PORT]."},
+    {"dc", OPTION_TEXT, NULL, NULL, false,
+     "The local data centre; else that of the first node that answers."},
+    {"bundle", OPTION_TEXT, NULL, NULL, false,
+     "DataStax Astra's secure connect bundle (a zip file), instead of a host."},
+    {"sslmode", OPTION_CHOICE, NULL, "disable|require|verify-full", false,
+     "Default: verify-full, and disable for loopback."},
+    {"sslrootcert", OPTION_TEXT, NULL, NULL, false,
+     "PEM certificates of trusted authorities; default: the system's."},
+    {"sslcert", OPTION_TEXT, NULL, NULL, false, "The client's certificate (PEM)."},
+    {"sslkey", OPTION_TEXT, NULL, NULL, false, "The client's private key (PEM)."},
+    {"protocol", OPTION_INTEGER, "5", "3..5", false, "The newest protocol version to speak."},
+    {"compression", OPTION_CHOICE, "none", "none|lz4", false, "Of requests and answers."},
+    {"consistency", OPTION_CHOICE, "LOCAL_QUORUM",
+     "ANY|ONE|TWO|THREE|QUORUM|ALL|LOCAL_QUORUM|EACH_QUORUM|LOCAL_ONE", false,
+     "Of reads and writes."},
+    {"fallback", OPTION_CHOICE, "none", "none|ONE|LOCAL_ONE|TWO|QUORUM|LOCAL_QUORUM", false,
+     "Consistency to fall back to when too few replicas are alive; each use is counted."},
+    {"create", OPTION_BOOLEAN, "false", NULL, false,
+     "Target: make the keyspace if it is not there."},
+    {"replication", OPTION_TEXT, "1", NULL, false,
+     "Of a keyspace that is made: a number of copies, or DC:NUMBER,DC:NUMBER."},
+    {"connections", OPTION_INTEGER, "256", "1..8192", false,
+     "Most requests of a writer under way."},
+    {"batch_rows", OPTION_INTEGER, "32", "1..1000", false,
+     "Target: most records of one partition that share a request."},
+    {"batch_bytes", OPTION_BYTES, "4KiB", "1KiB..1MiB", false,
+     "Target: most bytes of such a request; servers warn from 5 KiB on."},
+    {"page_rows", OPTION_INTEGER, "1000", "10..100000", false, "Source: rows a page."},
+    {"times", OPTION_BOOLEAN, "false", NULL, false,
+     "Source: read when each cell was written and how long it lives, and keep both."},
+    {"counters", OPTION_BOOLEAN, "false", NULL, false,
+     "Target: write counters, each into a row that is not there yet."},
+    {"lease", OPTION_INTEGER, "60", "1..3600", false,
+     "Target: seconds until a claim on a run expires; at least twice --timeout."},
+};
+
+static const char *option(const struct cassandra *self, const char *name)
+{
+    return uri_parameter(self->uri, &connector_cassandra, name);
+}
+
+static bool is_on(const struct cassandra *self, const char *name)
+{
+    const char *value = option(self, name);
+    return value != NULL && strcmp(value, "true") == 0;
+}
+
+static uint64_t number_of(const struct cassandra *self, const char *name)
+{
+    const char *text = option(self, name);
+    uint64_t number = 0;
+    if (text == NULL || text_to_bytes(text, &number) != STATUS_OK) {
+        return 0;
+    }
+    return number;
+}
+
+static enum status refuse(const struct cassandra *self, const char *what, struct error *error)
+{
+    error_set(error, ERROR_BAD_VALUE, self->uri->shown, "%s", what);
+    return error_hint(error, "`transhume connectors cassandra` lists the options");
+}
+
+/* ---------------------------------------------------------------- nodes */
+
+enum { CONTACTS_MAX = 32 };
+
+/* HOST, HOST:PORT, [ADDRESS] or [ADDRESS]:PORT. */
+static bool read_contact(struct cassandra *self, const char *text, size_t length,
+                         struct cql_contact *contact)
+{
+    const char *end = text + length;
+    const char *close = length > 0 && *text == '[' ? memchr(text, ']', length) : NULL;
+    const char *colon = close != NULL ? close + 1 : memchr(text, ':', length);
+    uint64_t port = 0;
+    colon = colon != NULL && colon < end && *colon == ':' ? colon : NULL;
+    if (colon != NULL &&
+        (text_to_uint64(colon + 1, (size_t)(end - colon) - 1, &port) != STATUS_OK || port < 1 ||
+         port > UINT16_MAX)) {
+        return false;
+    }
+    const char *last = close != NULL ? close : colon != NULL ? colon : end;
+    text += close != NULL;
+    contact->host = arena_copy(self->arena, text, (size_t)(last - text));
+    contact->port = (uint16_t)port;
+    return last > text;
+}
+
+/* Those of one list, behind what is there already. */
+static bool read_contacts(struct cassandra *self, const char *list, struct cql_contact *contacts,
+                          size_t *count)
+{
+    while (list != NULL && *list != '\0') {
+        size_t length = strcspn(list, ",");
+        if (*count == CONTACTS_MAX || !read_contact(self, list, length, &contacts[*count])) {
+            return false;
+        }
+        ++*count;
+        list += length + (list[length] == ',');
+    }
+    return true;
+}
+
+static enum status read_nodes(struct cassandra *self, struct error *error)
+{
+    struct cql_contact *contacts =
+        arena_allocate_zeroed(self->arena, CONTACTS_MAX, sizeof(*contacts));
+    const char *host = self->uri->host;
+    size_t count = 0;
+    /* an IPv6 address of the URI has lost its brackets */
+    if (host != NULL && strchr(host, ':') != NULL && strchr(host, ',') == NULL) {
+        contacts[count++].host = host;
+    } else if (!read_contacts(self, host, contacts, &count)) {
+        return refuse(self, "the hosts are written HOST,HOST:PORT", error);
+    }
+    if (!read_contacts(self, option(self, "contacts"), contacts, &count)) {
+        return refuse(self, "contacts is written HOST[:PORT],HOST[:PORT], 32 at most", error);
+    }
+    if (count == 0 && option(self, "bundle") == NULL) {
+        contacts[count++].host = "127.0.0.1";
+    }
+    self->options.contacts = contacts;
+    self->options.contact_count = count;
+    self->options.port = self->uri->port;
+    self->options.local_dc = option(self, "dc");
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- TLS */
+
+static bool all_are_local(const struct cassandra *self)
+{
+    bool local = true;
+    for (size_t at = 0; at < self->options.contact_count; at++) {
+        local = local && sql_is_local(self->options.contacts[at].host);
+    }
+    return local;
+}
+
+static enum status read_security(struct cassandra *self, struct error *error)
+{
+    const char *mode = option(self, "sslmode");
+    bool plaintext = mode != NULL ? strcmp(mode, "disable") == 0 : all_are_local(self);
+    const char *bundle = option(self, "bundle");
+    if (bundle != NULL) {
+        enum status status = cql_bundle_open(bundle, self->timeout_ms, &self->bundle, error);
+        self->options.bundle = self->bundle;
+        return status;
+    }
+    self->options.plaintext_allowed = mode != NULL && plaintext;
+    if (plaintext) {
+        return STATUS_OK;
+    }
+    const struct stream_tls_options tls = {.ca_file = option(self, "sslrootcert"),
+                                           .certificate_file = option(self, "sslcert"),
+                                           .key_file = option(self, "sslkey"),
+                                           .verify = mode != NULL && strcmp(mode, "require") == 0
+                                                         ? STREAM_VERIFY_NONE
+                                                         : STREAM_VERIFY_PEER};
+    if (stream_tls_create(&tls, &self->tls, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    self->options.tls = self->tls;
+    return STATUS_OK;
+}
+
+static void read_login(struct cassandra *self)
+{
+    const char *password = getenv("CASSANDRA_PASSWORD");
+    const char *user = self->uri->user;
+    self->options.user = user != NULL && user[0] != '\0' ? user : NULL;
+    self->options.password = self->uri->password != NULL ? self->uri->password : password;
+}
+
+/* ---------------------------------------------------------------- what is written how */
+
+static bool is_name(const char *text, size_t length)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-. ";
+    size_t good = 0;
+    while (good < length && strchr(letters, text[good]) != NULL) {
+        good++;
+    }
+    return length > 0 && good == length;
+}
+
+/* "3" or "dc1:3,dc2:2", as CQL has it. NULL: it is neither. */
+static const char *read_replication(struct arena *arena, const char *text)
+{
+    uint64_t copies = 0;
+    struct buffer out = {0};
+    const char *made = NULL;
+    if (text_to_uint64(text, strlen(text), &copies) == STATUS_OK && copies > 0) {
+        return arena_format(arena, "{'class': 'SimpleStrategy', 'replication_factor': %s}", text);
+    }
+    buffer_append_string(&out, "{'class': 'NetworkTopologyStrategy'");
+    while (*text != '\0') {
+        size_t length = strcspn(text, ",");
+        const char *colon = memchr(text, ':', length);
+        if (colon == NULL || !is_name(text, (size_t)(colon - text)) ||
+            text_to_uint64(colon + 1, length - (size_t)(colon - text) - 1, &copies) != STATUS_OK) {
+            goto out;
+        }
+        buffer_format(&out, ", '%.*s': %.*s", (int)(colon - text), text,
+                      (int)(length - (size_t)(colon - text) - 1), colon + 1);
+        text += length + (text[length] == ',');
+    }
+    buffer_append_byte(&out, '}');
+    made = arena_copy_string(arena, buffer_string(&out));
+out:
+    buffer_free(&out);
+    return made;
+}
+
+static enum status read_settings(struct cassandra *self, struct error *error)
+{
+    struct cassandra_settings *settings = &self->settings;
+    enum cql_consistency consistency = CQL_LOCAL_QUORUM;
+    const char *fallback = option(self, "fallback");
+    settings->replication = read_replication(self->arena, option(self, "replication"));
+    if (settings->replication == NULL) {
+        return refuse(self, "replication is a number of copies, or DC:NUMBER,DC:NUMBER", error);
+    }
+    if (!cql_consistency_find(option(self, "consistency"), &consistency) ||
+        (strcmp(fallback, "none") != 0 && !cql_consistency_find(fallback, &settings->fallback))) {
+        return refuse(self, "there is no such consistency", error);
+    }
+    settings->write_consistency = consistency;
+    /* what only writes can have */
+    settings->read_consistency = consistency == CQL_ANY           ? CQL_ONE
+                                 : consistency == CQL_EACH_QUORUM ? CQL_QUORUM
+                                                                  : consistency;
+    settings->serial = CQL_SERIAL;
+    settings->creates_keyspace = is_on(self, "create");
+    settings->keeps_times = is_on(self, "times");
+    settings->writes_counters = is_on(self, "counters");
+    settings->page_rows = (uint32_t)number_of(self, "page_rows");
+    settings->batch_rows = (uint32_t)number_of(self, "batch_rows");
+    settings->batch_bytes = (uint32_t)number_of(self, "batch_bytes");
+    return STATUS_OK;
+}
+
+enum status cassandra_options_read(struct cassandra *self, const struct open_options *open,
+                                   struct error *error)
+{
+    if (self->uri->path == NULL || self->uri->path[0] == '\0' ||
+        strchr(self->uri->path, '/') != NULL) {
+        error_set(error, ERROR_USAGE, self->uri->shown, "the URI names no keyspace");
+        return error_hint(error, "write it behind the host: cassandra://HOST/KEYSPACE");
+    }
+    self->keyspace = self->uri->path;
+    if (read_nodes(self, error) != STATUS_OK || read_security(self, error) != STATUS_OK ||
+        read_settings(self, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    read_login(self);
+    if (open->mode == OPEN_TARGET) {
+        int64_t lease_ms = (int64_t)number_of(self, "lease") * 1000;
+        int64_t least_ms = 2 * open->timeout_ms;
+        self->keyed.base.lease_ms = lease_ms > least_ms ? lease_ms : least_ms;
+    }
+    self->service.records_max[KEYED_PUT] = self->settings.batch_rows;
+    self->service.records_max[KEYED_UPDATE] = self->settings.batch_rows;
+    self->service.request_bytes_max = self->settings.batch_bytes;
+    self->keyed.room.in_flight_max = (uint32_t)number_of(self, "connections");
+    self->options.version_max = (uint8_t)number_of(self, "protocol");
+    self->options.compression = strcmp(option(self, "compression"), "lz4") == 0;
+    self->options.under_way_max = self->keyed.room.in_flight_max;
+    self->options.request_timeout_ms = open->timeout_ms;
+    self->options.connect_timeout_ms = open->timeout_ms < 5000 ? open->timeout_ms : 5000;
+    return STATUS_OK;
+}

@@ -1,0 +1,69 @@
+/* The claimed run: when it began, which is the timestamp of what it writes. */
+#include "connectors/cassandra/target.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "connectors/store_key.h"
+#include <stdio.h>
+#include <string.h>
+
+/* The later one of this machine's clock and of a node's: what stands there already is older. */
+static enum status read_clock(struct cassandra *self, int64_t *now_us, struct error *error)
+{
+    static const char text[] = "SELECT toUnixTimestamp(now()) FROM system.local";
+    struct arena *arena = arena_create(0);
+    struct cql_reply reply;
+    struct cql_value value;
+    enum status status = cassandra_run(self, text, CQL_ONE, true, arena, &reply, error);
+    *now_us = clock_utc_us();
+    if (status == STATUS_OK && cql_rows_next(&reply.response.rows, &value) == STATUS_OK &&
+        value.length == 8) {
+        struct cql_reader reader = cql_reader_of(value.data, 8);
+        int64_t theirs_us = (cql_read_long(&reader) + 1) * 1000;
+        *now_us = theirs_us > *now_us ? theirs_us : *now_us;
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+/* The first attempt of the run notes it, and all others read it. */
+static enum status find_start(struct cassandra *self, struct error *error)
+{
+    enum { TRIES_MAX = 3 };
+    const struct keyed_room *room = &self->keyed.room;
+    const struct store_functions *store = room->home->connector->store;
+    char key[STORE_KEY_BYTES];
+    char text[32];
+    int64_t now_us = 0;
+    struct arena *arena = arena_create(0);
+    struct store_value note;
+    enum status status = STATUS_AGAIN;
+    uint64_t ignored = 0;
+    store_note_key(key, room->run_id, "began", "timestamp");
+    for (int tries = 0; status == STATUS_AGAIN && tries < TRIES_MAX; tries++) {
+        status = store->get(room->store, key, arena, &note, error);
+        if (status == STATUS_END) {
+            status = read_clock(self, &now_us, error);
+            snprintf(text, sizeof(text), "%lld", (long long)now_us);
+            status = status == STATUS_OK ? store->put_if(room->store, key, text, strlen(text),
+                                                         STORE_ABSENT, &ignored, error)
+                                         : status;
+        } else if (status == STATUS_OK &&
+                   text_to_int64(note.text, note.length, &now_us) != STATUS_OK) {
+            status = error_set(error, ERROR_LEDGER_INVALID, room->run_id,
+                               "the ledger's note of when the run began is damaged");
+        }
+    }
+    arena_destroy(arena);
+    self->run_started_us = status == STATUS_OK ? now_us : 0;
+    return status == STATUS_AGAIN ? error_set(error, ERROR_RUN_FENCED, room->run_id,
+                                              "another process notes when the run began")
+                                  : status;
+}
+
+enum status cassandra_claimed(struct database *database, const struct run_claim *claim,
+                              struct error *error)
+{
+    enum status status = keyed_claimed(database, claim, error);
+    return status == STATUS_OK ? find_start(cassandra_of(database), error) : status;
+}

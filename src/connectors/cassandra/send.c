@@ -1,0 +1,435 @@
+/* The service of the keyed room: requests to a session, answers from it. */
+#include "connectors/cassandra/target.h"
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "connectors/cassandra/protocol/cql_normal.h"
+#include "connectors/cassandra/protocol/cql_value.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { ERASE_MAX = 64, RECORDS_MAX = 32, REQUEST_BYTES_MAX = 4096 };
+
+/* A mark of a request: too few replicas were alive for its consistency. */
+enum { MARK_FALLS_BACK = 1 };
+
+/* ---------------------------------------------------------------- connections */
+
+static void disconnect(struct keyed_connection *connection)
+{
+    if (connection == NULL) {
+        return;
+    }
+    cql_session_close(connection->session);
+    arena_destroy(connection->arena);
+    buffer_free(&connection->key);
+    free(connection->layouts);
+    free(connection->calls);
+    free(connection);
+}
+
+/* Encodes, and sends nothing. */
+static enum status make_connection(struct cassandra *self, const struct target_table *tables,
+                                   uint32_t table_count, struct keyed_connection **connection,
+                                   struct error *error)
+{
+    struct keyed_connection *made = memory_allocate_zeroed(1, sizeof(*made));
+    enum status status = STATUS_OK;
+    made->cassandra = self;
+    made->tables = tables;
+    made->arena = arena_create(0);
+    made->layouts = memory_allocate_zeroed(table_count + (size_t)1, sizeof(*made->layouts));
+    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
+        status = cassandra_layout_find(self, &tables[at], &made->layouts[at], error);
+    }
+    if (status != STATUS_OK) {
+        disconnect(made);
+        return STATUS_FAILED;
+    }
+    *connection = made;
+    return STATUS_OK;
+}
+
+static enum status connect(struct database *database, const struct target_table *tables,
+                           uint32_t table_count, uint32_t in_flight_max,
+                           struct keyed_connection **connection, struct error *error)
+{
+    struct cassandra *self = cassandra_of(database);
+    struct keyed_connection *made = NULL;
+    (void)in_flight_max; /* it is the session's bound, too */
+    *connection = NULL;
+    if (make_connection(self, tables, table_count, &made, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    made->calls =
+        memory_allocate_zeroed(self->settings.batch_rows + (size_t)1, sizeof(*made->calls));
+    if (cassandra_connect(self, &made->session, error) != STATUS_OK) {
+        disconnect(made);
+        return STATUS_FAILED;
+    }
+    *connection = made;
+    return STATUS_OK;
+}
+
+static void frame_nothing(struct keyed_connection *connection, enum keyed_kind kind, uint32_t table,
+                          struct buffer *body)
+{
+    (void)connection;
+    (void)kind;
+    (void)table;
+    (void)body;
+}
+
+/* ---------------------------------------------------------------- sending */
+
+int64_t cassandra_timestamp_us(const struct cassandra *self, uint64_t epoch, uint32_t attempt,
+                               uint32_t failures)
+{
+    enum { EPOCH_US = 10000, ATTEMPT_US = 100, LAST = 99 };
+    int64_t attempts = attempt > LAST ? LAST : attempt - 1;
+    int64_t repeats = failures > LAST ? LAST : failures;
+    return self->run_started_us + (int64_t)(epoch - 1) * EPOCH_US + attempts * ATTEMPT_US + repeats;
+}
+
+static enum status prepare(struct keyed_connection *connection,
+                           struct cassandra_statement *statement, struct error *error)
+{
+    return statement->prepared != NULL ? STATUS_OK
+                                       : cql_session_prepare(connection->session, statement->text,
+                                                             &statement->prepared, NULL, error);
+}
+
+/* The request's records as statements. `*attempt`: the highest of them. */
+static enum status bind_records(struct keyed_connection *connection,
+                                const struct keyed_request *request, int64_t *token,
+                                uint32_t *attempt, struct error *error)
+{
+    *attempt = 1;
+    for (uint32_t at = 0; at < request->count; at++) {
+        const struct keyed_slot *slot = &request->slots[at];
+        const struct cassandra_record record =
+            cassandra_record_read(request->body.data + slot->offset, slot->length);
+        struct cassandra_statement *statement =
+            cassandra_statement_at(connection, record.statement);
+        if (prepare(connection, statement, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        connection->calls[at] = (struct cql_statement){.prepared = statement->prepared,
+                                                       .values = record.values,
+                                                       .values_length = record.length,
+                                                       .value_count = (uint16_t)record.value_count};
+        *token = record.token;
+        *attempt = slot->attempt > *attempt ? slot->attempt : *attempt;
+    }
+    return STATUS_OK;
+}
+
+static enum status send(struct keyed_connection *connection, struct keyed_request *request,
+                        struct error *error)
+{
+    const struct cassandra *self = connection->cassandra;
+    const struct cassandra_settings *settings = &self->settings;
+    bool conditional = request->kind == KEYED_INSERT;
+    bool look = request->kind == KEYED_LOOK;
+    bool falls_back = (request->mark & MARK_FALLS_BACK) != 0;
+    uint32_t attempt = 1;
+    int64_t token = 0;
+    if (bind_records(connection, request, &token, &attempt, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const struct cql_call call = {
+        .statements = connection->calls,
+        .statement_count = request->count,
+        .batch = request->count > 1 ? CQL_BATCH_OF_UNLOGGED : CQL_BATCH_NONE,
+        .consistency = look         ? settings->serial
+                       : falls_back ? settings->fallback
+                                    : settings->write_consistency,
+        .serial_consistency = conditional ? settings->serial : 0,
+        .timestamp_us = conditional || look ? CQL_NO_TIMESTAMP
+                                            : cassandra_timestamp_us(self, self->keyed.room.epoch,
+                                                                     attempt, request->failures),
+        .token = &token,
+        .deadline_ms = clock_boottime_ms() + self->timeout_ms,
+        .tag = request};
+    return cql_session_send(connection->session, &call, error);
+}
+
+/* ---------------------------------------------------------------- answers */
+
+/* The answer to a conditional write begins with [applied]. */
+static enum status judge_insert(struct cql_reply *reply, struct keyed_answer *answer,
+                                struct error *error)
+{
+    struct cql_rows *rows = &reply->response.rows;
+    struct cql_value *values = memory_allocate_zeroed(rows->columns.count + 1, sizeof(*values));
+    bool told = reply->response.kind == CQL_RESULT_ROWS && rows->columns.count > 0 &&
+                cql_rows_next(rows, values) == STATUS_OK && values[0].length == 1;
+    answer->outcome = told && values[0].data[0] != 0 ? KEYED_DONE : KEYED_OCCUPIED;
+    free(values);
+    return told ? STATUS_OK
+                : error_set(error, ERROR_NETWORK_ANSWER, NULL,
+                            "a conditional write was not answered as such");
+}
+
+static bool same_value(const struct cql_type *type, const struct cell *own, struct cql_value there,
+                       struct arena *arena)
+{
+    struct cell normal = cell_null();
+    struct cell found = cell_null();
+    struct error ignored;
+    bool null = own == NULL || own->kind == VALUE_NULL || own->kind == VALUE_MISSING;
+    if (cql_value_decode(type, there, arena, &found, &ignored) != STATUS_OK) {
+        return false;
+    }
+    if (!null && cql_normal_form(type, own, arena, &normal, &ignored) != STATUS_OK) {
+        return false;
+    }
+    return value_equal(&normal, &found);
+}
+
+/* Columns of the record as they stand there. */
+static enum status judge_look(struct keyed_connection *connection, struct cql_reply *reply,
+                              struct keyed_answer *answer)
+{
+    struct cell key[KEYED_KEY_COLUMNS_MAX];
+    struct keyed_record record;
+    if (!keyed_request_record(answer->request, 0, key, &record)) {
+        return STATUS_OK;
+    }
+    const struct cassandra_statement *statement =
+        cassandra_statement_of(connection, KEYED_LOOK, answer->request->table, record.shape);
+    struct arena *arena = arena_create(0);
+    struct cql_value *values = arena_allocate_zeroed(arena, statement->count + 1u, sizeof(*values));
+    bool there = reply->response.rows.columns.count == statement->count &&
+                 cql_rows_next(&reply->response.rows, values) == STATUS_OK;
+    bool same = there;
+    for (uint32_t at = 0; same && at < statement->count; at++) {
+        const struct cassandra_column *column =
+            &statement->layout->table->columns[statement->places[at]];
+        same =
+            same_value(column->type, cassandra_cell_of(statement, &record, at), values[at], arena);
+    }
+    answer->outcome = !there ? KEYED_GONE : same ? KEYED_DONE : KEYED_OCCUPIED;
+    arena_destroy(arena);
+    return STATUS_OK;
+}
+
+static enum error_code code_of(enum cql_failure failure, const char *message)
+{
+    if (strstr(message, "too large") != NULL || strstr(message, "oversized") != NULL ||
+        strstr(message, "larger than") != NULL) {
+        return ERROR_REJECT_TOO_LARGE;
+    }
+    return failure == CQL_FAILURE_INVALID ? ERROR_REJECT_CONSTRAINT : ERROR_NONE;
+}
+
+/* The table or keyspace is gone, or its columns are not what they were: no fault of a record. */
+static bool is_of_schema(const char *message)
+{
+    return strstr(message, "unconfigured table") != NULL ||
+           strstr(message, "does not exist") != NULL ||
+           strstr(message, "ndefined column name") != NULL ||
+           strstr(message, "nknown identifier") != NULL;
+}
+
+static bool is_again(enum cql_failure failure)
+{
+    switch (failure) {
+    case CQL_FAILURE_NO_HOST:
+    case CQL_FAILURE_LOST:
+    case CQL_FAILURE_LATE:
+    case CQL_FAILURE_UNAVAILABLE:
+    case CQL_FAILURE_OVERLOADED:
+    case CQL_FAILURE_BOOTSTRAPPING:
+    case CQL_FAILURE_READ_TIMEOUT:
+    case CQL_FAILURE_WRITE_TIMEOUT:
+    case CQL_FAILURE_READ:
+    case CQL_FAILURE_WRITE:
+    case CQL_FAILURE_CAS_UNKNOWN:
+    case CQL_FAILURE_UNPREPARED:
+    case CQL_FAILURE_TRUNCATE:
+    case CQL_FAILURE_SERVER:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Too few replicas: the plan may allow less, from the next try on. */
+static void fall_back(struct keyed_connection *connection, struct keyed_request *request,
+                      enum cql_failure failure)
+{
+    struct cassandra *self = connection->cassandra;
+    bool few = failure == CQL_FAILURE_UNAVAILABLE || failure == CQL_FAILURE_WRITE_TIMEOUT;
+    if (!few || self->settings.fallback == CQL_ANY || request->kind == KEYED_INSERT ||
+        request->kind == KEYED_LOOK || (request->mark & MARK_FALLS_BACK) != 0) {
+        return;
+    }
+    request->mark |= MARK_FALLS_BACK;
+    if (atomic_fetch_add(&self->fallbacks, 1) == 0) {
+        log_write(LOG_WARNING, "%s: %s; such requests are written at %s instead of %s",
+                  connection->tables[request->table].name, connection->reason.message,
+                  cql_consistency_name(self->settings.fallback),
+                  cql_consistency_name(self->settings.write_consistency));
+    }
+}
+
+static enum status judge_failure(struct keyed_connection *connection, const struct cql_reply *reply,
+                                 struct keyed_answer *answer, struct error *error)
+{
+    enum cql_failure failure = reply->failure;
+    struct error *reason = &connection->reason;
+    *reason = *error;
+    enum error_code code = code_of(failure, reason->message);
+    answer->reason = reason;
+    if (failure == CQL_FAILURE_INVALID && is_of_schema(reason->message)) {
+        return error_recode(error, ERROR_TARGET_SCHEMA);
+    }
+    if (code != ERROR_NONE && (failure == CQL_FAILURE_INVALID || failure == CQL_FAILURE_SERVER ||
+                               failure == CQL_FAILURE_WRITE)) {
+        error_recode(reason, code);
+        answer->outcome = KEYED_REFUSED;
+        return STATUS_OK;
+    }
+    if (!is_again(failure)) {
+        return STATUS_FAILED;
+    }
+    reason->class = ERROR_CLASS_RETRY;
+    answer->outcome = KEYED_AGAIN;
+    answer->unknown = reply->may_have_happened;
+    answer->throttled = failure == CQL_FAILURE_OVERLOADED || failure == CQL_FAILURE_WRITE_TIMEOUT ||
+                        failure == CQL_FAILURE_LATE;
+    fall_back(connection, answer->request, failure);
+    return STATUS_OK;
+}
+
+static enum status poll(struct keyed_connection *connection, int64_t timeout_ms,
+                        struct keyed_answer *answer, struct error *error)
+{
+    struct cql_reply reply;
+    enum status status = cql_session_poll(connection->session, timeout_ms, &reply, error);
+    if (status == STATUS_AGAIN) {
+        return STATUS_AGAIN;
+    }
+    *answer = (struct keyed_answer){.request = reply.tag, .outcome = KEYED_DONE, .units = -1};
+    if (status != STATUS_OK) {
+        return judge_failure(connection, &reply, answer, error);
+    }
+    switch (answer->request->kind) {
+    case KEYED_INSERT:
+        return judge_insert(&reply, answer, error);
+    case KEYED_LOOK:
+        return judge_look(connection, &reply, answer);
+    default:
+        return STATUS_OK;
+    }
+}
+
+/* ---------------------------------------------------------------- control work */
+
+/* Above what any attempt of the run wrote, and above what was written before. */
+static int64_t now_us(struct cassandra *self)
+{
+    int64_t now = clock_utc_us();
+    int64_t last = atomic_load(&self->last_control_us);
+    int64_t least = cassandra_timestamp_us(self, self->keyed.room.epoch + 1, 1, 0);
+    now = now > least ? now : least;
+    do {
+        now = now > last ? now : last + 1;
+    } while (!atomic_compare_exchange_weak(&self->last_control_us, &last, now));
+    return now;
+}
+
+static enum status write_one(struct database *database, enum keyed_kind kind,
+                             const struct keyed_record *record, struct error *error)
+{
+    struct cassandra *self = cassandra_of(database);
+    struct keyed_connection *connection = NULL;
+    struct buffer body = {0};
+    struct keyed_record own = *record;
+    own.repeated = true;
+    if (make_connection(self, record->table, 1, &connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    struct target_table table = *record->table;
+    table.may_repeat = true; /* what it is put over may have other fields */
+    connection->tables = &table;
+    own.table = &table;
+    enum status status = cassandra_encode(connection, kind, &own, &body, error);
+    if (status == STATUS_OK) {
+        const struct cassandra_record read = cassandra_record_read(body.data, body.length);
+        const struct cassandra_write write = {
+            .text = cassandra_statement_at(connection, read.statement)->text,
+            .values = read.values,
+            .length = read.length,
+            .count = (uint16_t)read.value_count,
+            .token = read.token,
+            .timestamp_us = now_us(self)};
+        status = cassandra_write_all(self, &write, 1, error);
+    }
+    buffer_free(&body);
+    disconnect(connection);
+    return status;
+}
+
+static enum status erase(struct database *database, const struct target_table *table,
+                         const struct cell *keys, uint32_t count, struct error *error)
+{
+    struct cassandra *self = cassandra_of(database);
+    const struct cassandra_layout *layout = NULL;
+    struct cassandra_write writes[ERASE_MAX];
+    size_t begins[ERASE_MAX];
+    struct buffer text = {0};
+    struct buffer values = {0};
+    enum status status = failpoint_hit("cassandra.before_delete", error);
+    status = status == STATUS_OK ? cassandra_layout_find(self, table, &layout, error) : status;
+    if (status == STATUS_OK) {
+        buffer_append_string(&text, "DELETE FROM ");
+        cassandra_append_table(self, table->name, &text);
+        cassandra_append_where(layout->table, &text);
+    }
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
+        begins[at] = values.length;
+        status = cassandra_append_table_key(layout, table, keys + (size_t)at * table->key.count,
+                                            &values, error);
+        writes[at] = (struct cassandra_write){.text = buffer_string(&text),
+                                              .length = values.length - begins[at],
+                                              .count = (uint16_t)table->key.count,
+                                              .timestamp_us = now_us(self)};
+    }
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
+        writes[at].values = values.data + begins[at];
+    }
+    status = status == STATUS_OK ? cassandra_write_all(self, writes, count, error) : status;
+    buffer_free(&text);
+    buffer_free(&values);
+    return status;
+}
+
+static const char *const failpoints[] = {KEYED_FAILPOINTS("cassandra")};
+
+const struct keyed_service cassandra_keyed_service = {
+    .records_max = {[KEYED_PUT] = RECORDS_MAX,
+                    [KEYED_INSERT] = 1,
+                    [KEYED_UPDATE] = RECORDS_MAX,
+                    [KEYED_LOOK] = 1},
+    .request_bytes_max = REQUEST_BYTES_MAX,
+    .separator = '\0',
+    .guard = KEYED_GUARD_NEWER,
+    .failpoints = failpoints,
+    .connect = connect,
+    .disconnect = disconnect,
+    .begin = frame_nothing,
+    .end = frame_nothing,
+    .encode = cassandra_encode,
+    .append_key = cassandra_append_key,
+    .read_key = cassandra_read_key,
+    .group = cassandra_group,
+    .send = send,
+    .poll = poll,
+    .write = write_one,
+    .erase = erase,
+    .erase_max = ERASE_MAX,
+};

@@ -1,0 +1,172 @@
+/* Cassandra as a target: what its files share. */
+#ifndef TRANSHUME_CONNECTORS_CASSANDRA_TARGET_H
+#define TRANSHUME_CONNECTORS_CASSANDRA_TARGET_H
+
+#include "connectors/cassandra/schema.h"
+
+#define CASSANDRA_LEDGER "_transhume_ledger"
+
+/* ---------------------------------------------------------------- run.c */
+
+/* As struct target_functions has it; finds or notes when the run began. */
+enum status cassandra_claimed(struct database *self, const struct run_claim *claim,
+                              struct error *error);
+
+/* ---------------------------------------------------------------- tables.c, create.c */
+
+/* As struct target_functions has them. */
+enum status cassandra_empty(struct database *self, const struct target_table *const *tables,
+                            uint32_t table_count, struct error *error);
+enum status cassandra_names(struct database *self, struct arena *arena, struct column_list *names,
+                            struct error *error);
+enum status cassandra_inspect(struct database *self, const struct target_table *tables,
+                              uint32_t table_count, bool *table_exists, bool *record_exists,
+                              struct error *error);
+enum status cassandra_check_table(struct database *self, const struct check_request *request,
+                                  struct buffer *out, struct error *error);
+enum status cassandra_prepare(struct database *self, const struct prepare_request *request,
+                              struct error *error);
+enum status cassandra_after_load(struct database *self, struct after_load_request *request,
+                                 struct error *error);
+enum status cassandra_target_fetch(struct database *self, const struct target_table *table,
+                                   const struct cell *keys, uint32_t key_count,
+                                   struct batch **batch, struct error *error);
+enum status cassandra_target_count(struct database *self, const struct target_table *table,
+                                   uint64_t *count, struct error *error);
+
+/* Does after_load make that index? */
+bool cassandra_makes_index(const struct target_table *table, const struct target_index *index);
+/* Removes all records of a table. */
+enum status cassandra_truncate(struct cassandra *self, const char *table,
+                               struct error *error) MUST_USE;
+/* The type that a column of a new table gets. NULL: no type of Cassandra holds it. */
+const struct cql_type *cassandra_new_type(const struct target_table *table,
+                                          const struct schema_column *column, struct arena *arena);
+
+/* ---------------------------------------------------------------- normal.c */
+
+/* As struct target_functions has them. */
+enum status cassandra_normal_form(struct database *self, const struct cell *cell,
+                                  struct arena *arena, struct cell *normal, struct error *error);
+uint32_t cassandra_column_class(struct database *self, const struct schema_table *table,
+                                const struct schema_column *column);
+enum status cassandra_normal_form_in_column(struct database *self, uint32_t column_class,
+                                            const struct cell *cell, struct arena *arena,
+                                            struct cell *normal, struct error *error);
+enum status cassandra_try_open(struct database *self, const char *table, struct arena *arena,
+                               struct target_trial **trial, struct error *error);
+enum status cassandra_try_value(struct target_trial *trial, const char *column,
+                                const struct cell *cell, struct arena *scratch,
+                                struct error *error);
+
+/* ---------------------------------------------------------------- encode.c, send.c */
+
+/* A table as it is written: its columns' types and the places of its key. */
+struct cassandra_layout {
+    struct cassandra_layout *next;
+    const char *name;
+    const struct cassandra_table *table;
+    uint32_t key_count;
+    int32_t *key; /* of each of the target table's key columns: its place in table->columns */
+};
+
+/* Read at first use; lives as long as the database. Any thread. */
+enum status cassandra_layout_find(struct cassandra *self, const struct target_table *table,
+                                  const struct cassandra_layout **layout,
+                                  struct error *error) MUST_USE;
+/* Tables were made or dropped: the next call reads them again. */
+void cassandra_layouts_forget(struct cassandra *self);
+
+/* A statement for records of one shape. Its values are in the order of `places`, each the place of
+ * a column in the table: the key's come first. */
+struct cassandra_statement {
+    struct cassandra_statement *next;
+    uint32_t number;
+    enum keyed_kind kind;
+    uint32_t table;
+    const struct cassandra_layout *layout;
+    const struct shape *shape; /* NULL: each record has its own fields */
+    const char *text;
+    const struct cql_prepared *prepared; /* NULL: not yet */
+    uint32_t *places;
+    int32_t *fields; /* in the record, of each place; -1: none */
+    uint32_t count;
+    struct text unknown; /* a field of the shape that there is no column for; `data` NULL: none */
+    bool expires;        /* one more value: TTL */
+    int32_t ttl_field;
+};
+
+struct keyed_connection {
+    struct cassandra *cassandra;
+    const struct target_table *tables;
+    const struct cassandra_layout **layouts; /* a table each */
+    struct cql_session *session;             /* NULL: only encodes */
+    struct arena *arena;                     /* of statements */
+    struct cassandra_statement *statements;
+    uint32_t statement_count;
+    struct buffer key;           /* scratch */
+    struct cql_statement *calls; /* scratch, of one request */
+    /* of the last answer */
+    struct error reason;
+};
+
+/* Appends " WHERE key = ? AND …" */
+void cassandra_append_where(const struct cassandra_table *table, struct buffer *out);
+/* The statement for records of that shape; made at first use. */
+struct cassandra_statement *cassandra_statement_of(struct keyed_connection *connection,
+                                                   enum keyed_kind kind, uint32_t table,
+                                                   const struct shape *shape);
+struct cassandra_statement *cassandra_statement_at(const struct keyed_connection *connection,
+                                                   uint32_t number);
+/*
+ * An encoded record:
+ *
+ *   int64 token | uint32 number of its statement | uint32 values | [value] …
+ *
+ * in the machine's own byte order: it never leaves the process.
+ */
+enum { CASSANDRA_RECORD_HEAD = 16 };
+struct cassandra_record {
+    int64_t token;
+    uint32_t statement;
+    uint32_t value_count;
+    const char *values;
+    size_t length;
+};
+struct cassandra_record cassandra_record_read(const char *bytes, size_t length);
+
+/* What the record holds for the column at a place; NULL: it does not fill it. */
+const struct cell *cassandra_cell_of(const struct cassandra_statement *statement,
+                                     const struct keyed_record *record, uint32_t at);
+
+/* Appends [value] of each column of the key, in the order of the table there. */
+enum status cassandra_append_table_key(const struct cassandra_layout *layout,
+                                       const struct target_table *table, const struct cell *key,
+                                       struct buffer *out, struct error *error) MUST_USE;
+
+/* A write of control work, at a timestamp of its own: it may be tried again. */
+struct cassandra_write {
+    const char *text;
+    const void *values;
+    size_t length;
+    uint16_t count;
+    int64_t token;
+    int64_t timestamp_us;
+};
+/* All of them to their end, on the control session and while the lease lasts; what may be tried
+ * again is until patience ends. Any thread. */
+enum status cassandra_write_all(struct cassandra *self, const struct cassandra_write *writes,
+                                uint32_t count, struct error *error) MUST_USE;
+
+/* As struct keyed_service has them. */
+enum status cassandra_encode(struct keyed_connection *connection, enum keyed_kind kind,
+                             const struct keyed_record *record, struct buffer *out,
+                             struct error *error);
+enum status cassandra_append_key(struct database *self, const struct target_table *table,
+                                 const struct cell *key, struct buffer *out, struct error *error);
+bool cassandra_read_key(struct database *self, const struct target_table *table,
+                        const uint8_t *bytes, size_t length, struct arena *arena, struct cell *key);
+/* Records of one partition go together. */
+uint64_t cassandra_group(const char *bytes, size_t length);
+
+#endif
