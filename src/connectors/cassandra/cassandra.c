@@ -40,10 +40,13 @@ static const char *const failpoints[] = {
 
 /* ---------------------------------------------------------------- control work */
 
+/* A user's query may leave the keyspace out. */
 enum status cassandra_connect(struct cassandra *self, struct cql_session **session,
                               struct error *error)
 {
-    if (cql_session_open(&self->options, session, error) != STATUS_OK) {
+    struct cql_session_options options = self->options;
+    options.keyspace = self->mode == OPEN_SOURCE && self->keyspace_there ? self->keyspace : NULL;
+    if (cql_session_open(&options, session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     static const enum link_security levels[] = {

@@ -3,16 +3,21 @@
 
 #include "connectors/cassandra/protocol/cql_normal.h"
 #include "connectors/cassandra/protocol/cql_value.h"
+#include "connectors/sql/normal.h"
 #include <string.h>
 
 /* A column that is not known: its values are taken as a new table would keep them. */
 enum { STORED_AS_SENT = UINT32_MAX };
 
+/* Whatever the column: a column of texts keeps a number as its digits, and the like. */
 enum status cassandra_normal_form(struct database *database, const struct cell *cell,
                                   struct arena *arena, struct cell *normal, struct error *error)
 {
+    static const struct sql_rules rules = {0};
+    struct cell stored;
     (void)database;
-    return cql_normal_form_of_any(cell, arena, normal, error);
+    bool own = cql_normal_form_of_any(cell, arena, &stored, error) == STATUS_OK;
+    return sql_normal_form(&rules, own ? &stored : cell, arena, normal, error);
 }
 
 /* ---------------------------------------------------------------- columns that are there */
@@ -62,7 +67,7 @@ enum status cassandra_normal_form_in_column(struct database *database, uint32_t 
     struct cassandra *self = cassandra_of(database);
     return column_class < atomic_load(&self->class_count)
                ? cql_normal_form(self->classes[column_class], cell, arena, normal, error)
-               : cql_normal_form_of_any(cell, arena, normal, error);
+               : cassandra_normal_form(database, cell, arena, normal, error);
 }
 
 /* ---------------------------------------------------------------- trials */

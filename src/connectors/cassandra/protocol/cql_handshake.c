@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "connectors/cassandra/protocol/cql_failure.h"
+#include "connectors/cassandra/protocol/cql_type.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -115,8 +116,28 @@ static enum status ask_password(struct cql_connection *connection, struct text a
     return STATUS_OK;
 }
 
+static void ask_keyspace(struct cql_connection *connection)
+{
+    const struct cql_parameters parameters = {.consistency = CQL_ONE,
+                                              .timestamp_us = CQL_NO_TIMESTAMP};
+    const char *keyspace = connection->options.keyspace;
+    struct buffer text = {0};
+    struct buffer body = {0};
+    buffer_append_string(&text, "USE ");
+    cql_name_append((struct text){keyspace, strlen(keyspace)}, &text);
+    const struct cql_bound bound = {.query = {text.data, text.length}};
+    cql_write_statement(&body, connection->version, &bound, &parameters);
+    buffer_free(&text);
+    ask(connection, STEP_KEYSPACE, CQL_QUERY, &body);
+}
+
+/* The node takes requests. */
 static void finish(struct cql_connection *connection)
 {
+    if (connection->options.keyspace != NULL && connection->step != STEP_KEYSPACE) {
+        ask_keyspace(connection);
+        return;
+    }
     secret_wipe(connection->wire.data, connection->wire.capacity);
     secret_wipe(connection->gathered.data, connection->gathered.capacity);
     connection->step = STEP_OPEN;
@@ -226,6 +247,12 @@ static enum status take(struct cql_connection *connection, const struct cql_resp
         }
         if (opcode == CQL_AUTHENTICATE) {
             return ask_password(connection, response->authenticator, error);
+        }
+        break;
+    case STEP_KEYSPACE:
+        if (opcode == CQL_RESULT && response->kind == CQL_RESULT_KEYSPACE) {
+            finish(connection);
+            return STATUS_OK;
         }
         break;
     default:

@@ -59,10 +59,9 @@ const struct type_mapping cql_mappings[CQL_MAPPING_COUNT] = {
 };
 
 const char *const cql_native_names[] = {
-    "ascii",   "bigint",   "blob",     "boolean", "counter", "date",      "decimal",
-    "double",  "duration", "float",    "frozen",  "inet",    "int",       "list",
-    "map",     "set",      "smallint", "text",    "time",    "timestamp", "timeuuid",
-    "tinyint", "tuple",    "uuid",     "varchar", "varint",  "vector",    NULL,
+    "ascii",    "bigint",  "blob", "boolean", "counter",  "date", "decimal", "double",
+    "duration", "float",   "inet", "int",     "smallint", "text", "time",    "timestamp",
+    "timeuuid", "tinyint", "uuid", "varchar", "varint",   NULL,
 };
 
 /* ---------------------------------------------------------------- to the model */
