@@ -173,7 +173,6 @@ static bool is_static_alone(const struct cassandra_rows *rows, const struct cql_
 {
     const struct cassandra_table *table = rows->table;
     return table != NULL && table->clustering_count > 0 && !table->compact &&
-           !rows->select->without_clusters &&
            values[rows->select->key[table->partition_count]].length < 0;
 }
 
