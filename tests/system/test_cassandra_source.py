@@ -23,7 +23,7 @@ VALUES (2, 'plain', -9223372036854775808, 0x00ff, true, '2020-02-29', 12.340, 0.
   {street: 's', phones: [{kind: 'home', number: '1'}], zip: null}, 123e4567-e89b-12d3-a456-426614174000, -170141183460469231731687303715884105728, [1, -2.5, 0],
   'x')"""
 FOUND = {"id": 2, "a_ascii": "plain", "a_big": -2**63, "a_blob": "AP8=", "a_bool": True, "a_date": "2020-02-29", "a_double": 0.1, "a_duration": "P1M2DT3S",
-         "a_float": 1.5, "a_inet": "::1", "a_list": ["1969-12-31T23:59:59.999Z"], "a_map": {"x": [1, 2]}, "a_set": ["a", "b"], "a_small": -32768,
+         "a_float": 1.5, "a_inet": "::1", "a_list": [{"$timestamp": "1969-12-31T23:59:59.999Z"}], "a_map": {"x": {"$set": [1, 2]}}, "a_set": ["a", "b"], "a_small": -32768,
          "a_text": "dü€😀", "a_time": "23:59:59.999999999", "a_timestamp": "2024-03-31T01:30:00.123Z", "a_timeuuid": "50554d6e-29bb-11e5-b345-feff819cdc9f",
          "a_tiny": -128, "a_tuple": [7, None], "a_udt": {"street": "s", "phones": [{"kind": "home", "number": "1"}], "zip": None},
          "a_uuid": "123e4567-e89b-12d3-a456-426614174000", "a_vector": [1, -2.5, 0], 'Quoted "name': "x"}
@@ -84,7 +84,6 @@ class Source(support.TestCase):
         self.assertIn('-170141183460469231731687303715884105728', texts[2])
         for column in ("a_decimal", "a_varint"):
             del found[column]
-        self.maxDiff = None
         self.assertEqual(found, FOUND)
         self.assertEqual({key: value for key, value in json.loads(texts[1]).items() if value is not None}, {"id": 1})
 
@@ -170,7 +169,7 @@ class Source(support.TestCase):
             self.run_program("validate", "--level", level, "--quiet", code=0)
         self.server.ask(name, "UPDATE event SET body = 'other' WHERE tenant = 't3' AND day = 1 AND at = 2 AND seq = 1")
         self.server.ask(name, "DELETE FROM event WHERE tenant = 't4' AND day = 1 AND at = 2 AND seq = 1")
-        self.run_program("validate", "--level", "full", "--repair", "--delete-extra", "--confirm", "--quiet", code=1)
+        self.run_program("validate", "--level", "full", "--repair", "--delete-extra", "--confirm", "--quiet", code=0)
         self.assert_events(name)
 
     def test_an_unknown_keyspace(self):
