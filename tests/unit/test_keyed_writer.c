@@ -75,9 +75,10 @@ static enum status encode(struct keyed_connection *connection, enum keyed_kind k
     return STATUS_OK;
 }
 
-static enum status append_key(const struct target_table *table, const struct cell *key,
-                              struct buffer *out, struct error *error)
+static enum status append_key(struct database *self, const struct target_table *table,
+                              const struct cell *key, struct buffer *out, struct error *error)
 {
+    (void)self;
     (void)table;
     (void)error;
     buffer_append(out, &key->i64, 8);

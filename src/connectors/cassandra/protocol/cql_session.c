@@ -270,8 +270,8 @@ static enum status take_rows(struct call *call, struct cql_reply *reply, struct 
 }
 
 /* The reply to a call that has its outcome; what it points to is in the call and the arena. */
-static enum status make_reply(const struct cql_session *session, struct call *call,
-                              struct arena *arena, struct cql_reply *reply, struct error *error)
+static enum status make_reply(struct cql_session *session, struct call *call, struct arena *arena,
+                              struct cql_reply *reply, struct error *error)
 {
     *reply = (struct cql_reply){
         .tag = call->tag,
@@ -296,6 +296,9 @@ static enum status make_reply(const struct cql_session *session, struct call *ca
         reply->failure = cql_failure_of(&reply->cause, reply->node, error);
         reply->may_have_happened = cql_failure_may_have_happened(reply->failure);
         return STATUS_FAILED;
+    }
+    if (reply->response.kind == CQL_RESULT_SCHEMA_CHANGE) {
+        session->changed = call->link;
     }
     return reply->response.kind == CQL_RESULT_ROWS ? take_rows(call, reply, error) : STATUS_OK;
 }
@@ -566,12 +569,19 @@ enum status cql_session_prepare(struct cql_session *session, const char *text,
 
 /* ---------------------------------------------------------------- agreement */
 
-/* The result of a query that the control link answers. */
-static enum status ask_control(struct cql_session *session, const char *text, struct arena *arena,
-                               struct cql_rows *rows, struct error *error)
+/* The node that changed the schema last: others may not have heard of it, and agree on the old one.
+ */
+static struct link *changed_link(const struct cql_session *session)
+{
+    return session->changed != NULL && session->changed->open ? session->changed : session->control;
+}
+
+/* The two columns that one node has. */
+static enum status ask_node(struct cql_session *session, struct link *link, const char *text,
+                            struct arena *arena, struct cql_rows *rows, struct error *error)
 {
     struct call *call = call_new(session, CALL_WAITED);
-    call->pinned = session->control;
+    call->pinned = link;
     call_write_query(session, call, text);
     struct cql_reply reply;
     enum status status = run_call(session, call, arena, &reply, error);
@@ -597,21 +607,21 @@ static bool is_down(struct cql_session *session, struct cql_value host_id)
 }
 
 /* OK: all that are up agree. AGAIN: not yet. */
-static enum status compare_schemas(struct cql_session *session, struct arena *arena,
-                                   struct error *error)
+static enum status compare_schemas(struct cql_session *session, struct link *link,
+                                   struct arena *arena, struct error *error)
 {
     const char *peers = session->old_peers ? "SELECT host_id, schema_version FROM system.peers"
                                            : "SELECT host_id, schema_version FROM system.peers_v2";
     struct cql_rows rows;
     struct cql_value own[2];
     struct cql_value other[2];
-    enum status status =
-        ask_control(session, "SELECT host_id, schema_version FROM system.local WHERE key = 'local'",
-                    arena, &rows, error);
+    enum status status = ask_node(
+        session, link, "SELECT host_id, schema_version FROM system.local WHERE key = 'local'",
+        arena, &rows, error);
     if (status != STATUS_OK || cql_rows_next(&rows, own) != STATUS_OK) {
         return status == STATUS_FAILED ? status : STATUS_AGAIN;
     }
-    status = ask_control(session, peers, arena, &rows, error);
+    status = ask_node(session, link, peers, arena, &rows, error);
     while (status == STATUS_OK && cql_rows_next(&rows, other) == STATUS_OK) {
         bool agrees = own[1].length == other[1].length && own[1].length > 0 &&
                       memcmp(own[1].data, other[1].data, (size_t)own[1].length) == 0;
@@ -630,7 +640,8 @@ enum status cql_session_agree(struct cql_session *session, struct error *error)
     error_clear(error);
     while (status != STATUS_OK && clock_boottime_ms() < until_ms) {
         arena_reset(arena);
-        status = session->control != NULL ? compare_schemas(session, arena, error) : STATUS_AGAIN;
+        struct link *link = changed_link(session);
+        status = link != NULL ? compare_schemas(session, link, arena, error) : STATUS_AGAIN;
         if (status != STATUS_OK) {
             work(session, NULL, clock_boottime_ms() + AGREEMENT_PAUSE_MS);
         }

@@ -138,6 +138,7 @@ struct cql_session {
     char *release;
 
     struct link *control; /* where events come from; NULL: none */
+    struct link *changed; /* that changed the schema last; NULL: none did */
     enum watch watch;
     bool old_peers; /* there is no system.peers_v2 */
     bool keyspaces_stale;
