@@ -94,6 +94,18 @@ class Source(support.TestCase):
         self.migrate(self.server.uri(name), "sqlite:out.db")
         self.assertEqual(sorted(self.rows("SELECT page, day, n FROM hits")), sorted(("p%d" % (n % 7), n, n - 25) for n in range(50)))
 
+    def test_times(self):
+        """They go with a record, into its reject too; what has none of its own has the record's."""
+        name = self.made("CREATE TABLE t (k int PRIMARY KEY, a text, b text, l list<int>)")
+        self.server.ask(name, "INSERT INTO t (k, a, l) VALUES (1, 'x', [1]) USING TIMESTAMP 1700000000000001 AND TTL 100000")
+        self.server.ask(name, "UPDATE t USING TIMESTAMP 1700000000000002 SET b = 'y' WHERE k = 1")
+        self.run_plan(name, "from: t\n    fields: { '*': copy, b: { column: b, cast: int64 } }", "k", "?times=true", code=1)
+        reject, = self.rejects()
+        self.assertEqual((reject["write_time"], reject.get("ttl", 0)), (1700000000000002, 0))
+        self.assertEqual(list(reject["cell_times"]), ["a"])
+        self.assertEqual(reject["cell_times"]["a"]["write_time"], 1700000000000001)
+        self.assertTrue(90000 < reject["cell_times"]["a"]["ttl"] <= 100000, reject)
+
     # --- ranges and pages
 
     def test_spans_and_pages_add_up(self):
@@ -198,6 +210,14 @@ class Tombstones(support.TestCase):
         self.run_program("migrate", self.server.uri(self.name), "sqlite:out.db", "--quiet")
         with contextlib.closing(sqlite3.connect(self.path("out.db"))) as db:
             self.assertEqual(db.execute("SELECT count(*), count(DISTINCT p) FROM t").fetchall(), [(60 * 7, 60)])
+
+    def test_ranges_are_cut_between_pages(self):
+        """Within the partition that a page ended in, too."""
+        self.fill(60, 60, 1)
+        self.server.fill(self.name, "INSERT INTO t (p, c, v) VALUES (?, ?, 'v')", [(p, c) for p in range(100, 130) for c in range(45)])
+        self.run_program("migrate", self.server.uri(self.name, "?page_rows=20"), "sqlite:out.db", "--quiet")
+        with contextlib.closing(sqlite3.connect(self.path("out.db"))) as db:
+            self.assertEqual(db.execute("SELECT count(*), count(DISTINCT p) FROM t").fetchall(), [(60 + 30 * 45, 90)])
 
     def test_one_partition_of_too_many(self):
         self.fill(3, 400, 2)
