@@ -20,7 +20,7 @@ struct shared {
 static struct shared postgres = {.module = "postgres"};
 static struct shared mariadb = {.module = "mariadb"};
 static struct shared mysql = {.module = "mysql"};
-static struct shared cassandra = {.module = "cassandra"};
+static struct shared cassandra = {.module = "cassandra_server"};
 
 static void stop_one(struct shared *shared)
 {
@@ -148,7 +148,7 @@ bool database_mysql(char address[64], const char **reason)
 bool database_cassandra(char address[64], const char **reason)
 {
     if (!is_there(&cassandra)) {
-        *reason = "no Cassandra server (tests/servers/cassandra.py says why)";
+        *reason = "no Cassandra server (tests/servers/cassandra_server.py says why)";
         return false;
     }
     snprintf(address, 64, "%d/contract_%d_%u", cassandra.port, (int)getpid(),

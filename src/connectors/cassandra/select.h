@@ -16,11 +16,10 @@ struct cassandra_select {
     const int32_t *places; /* of the request's columns in the row; -1: there is no such column.
                               Documents: NULL, all columns in their order */
     uint32_t place_count;
-    const uint32_t *key;   /* of the table's key */
-    const int32_t *times;  /* a column: where its WRITETIME is, TTL behind it; -1: it has none.
-                              NULL: no times are read */
-    uint32_t field_count;  /* of a row, times included */
-    bool without_clusters; /* it reads nothing but what a partition has once */
+    const uint32_t *key;  /* of the table's key */
+    const int32_t *times; /* a column: where its WRITETIME is, TTL behind it; -1: it has none.
+                             NULL: no times are read */
+    uint32_t field_count; /* of a row, times included */
 };
 
 /* All in `arena`. */
