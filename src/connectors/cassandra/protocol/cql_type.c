@@ -233,13 +233,6 @@ bool cql_type_is_equal(const struct cql_type *left, const struct cql_type *right
     return true;
 }
 
-/* Tuples and vectors are frozen whether they say so or not. */
-static bool may_freeze(enum cql_kind kind)
-{
-    return kind == CQL_TYPE_LIST || kind == CQL_TYPE_SET || kind == CQL_TYPE_MAP ||
-           kind == CQL_TYPE_UDT;
-}
-
 static void freeze_parts(struct cql_type *type, struct arena *arena)
 {
     const struct cql_type **parts = arena_allocate_zeroed(arena, type->part_count, sizeof(*parts));
@@ -256,7 +249,7 @@ const struct cql_type *cql_type_frozen(const struct cql_type *type, struct arena
     }
     struct cql_type *made = arena_allocate(arena, sizeof *made);
     *made = *type;
-    made->frozen = may_freeze(type->kind);
+    made->frozen = type->kind != CQL_TYPE_VECTOR; /* which needs no word for it */
     freeze_parts(made, arena);
     return made;
 }
