@@ -236,7 +236,7 @@ static void wrong_options_fail(void **state)
     (void)state;
     struct arena *arena = arena_create(0);
     static const uint8_t unknown[] = {0x00, 0x16};
-    static const uint8_t vector[] = {0x01, 0x00};
+    static const uint8_t vector[] = {0x00, 0x32, 0x00, 0x08};
     static const uint8_t lying[] = {0x00, 0x31, 0xff, 0xff, 0x00, 0x09};
     uint8_t deep[2 * CQL_TYPE_DEPTH_MAX + 4];
     struct cql_reader reader = cql_reader_of(unknown, sizeof unknown);
