@@ -456,7 +456,8 @@ void cql_connection_wait(const struct cql_connection *connection, struct stream_
 
 int64_t cql_connection_wake_ms(const struct cql_connection *connection)
 {
-    if (connection->step == STEP_BROKEN || connection->gathered.length > 0) {
+    bool idle = connection->wire_sent == connection->wire.length;
+    if (connection->step == STEP_BROKEN || (idle && connection->gathered.length > 0)) {
         return 0;
     }
     if (connection->step < STEP_OPEN) {

@@ -29,6 +29,7 @@ enum status cql_handshake_begin(struct cql_connection *connection, struct error 
     struct stream_options stream = {
         .host = options->host,
         .port = options->port,
+        .local_port = options->local_port,
         .tls = options->tls,
         .server_name = options->server_name,
         .plaintext_allowed = options->plaintext_allowed,

@@ -99,7 +99,7 @@ struct cql_prepared {
 };
 
 /* Prepares on one node; others follow when they need it. The same text gives the same statement.
- * The reply that `error` is made of is one of `failure` (may be NULL). */
+ * `*failure` (may be NULL): why it failed. */
 enum status cql_session_prepare(struct cql_session *session, const char *text,
                                 const struct cql_prepared **prepared, enum cql_failure *failure,
                                 struct error *error) MUST_USE;
