@@ -66,58 +66,37 @@ const char *const cql_native_names[] = {
 
 /* ---------------------------------------------------------------- to the model */
 
-static struct value_type type_of_kind(enum cql_kind kind)
-{
-    enum { DIGITS_OF_MS = 3, DIGITS_OF_NS = 9 };
-    switch (kind) {
-    case CQL_TYPE_TINYINT:
-        return (struct value_type){.kind = VALUE_INT64, .bits = 8};
-    case CQL_TYPE_SMALLINT:
-        return (struct value_type){.kind = VALUE_INT64, .bits = 16};
-    case CQL_TYPE_INT:
-        return (struct value_type){.kind = VALUE_INT64, .bits = 32};
-    case CQL_TYPE_BIGINT:
-    case CQL_TYPE_COUNTER:
-        return (struct value_type){.kind = VALUE_INT64};
-    case CQL_TYPE_VARINT:
-        return (struct value_type){.kind = VALUE_DECIMAL, .dynamic = true};
-    case CQL_TYPE_DECIMAL:
-        return (struct value_type){.kind = VALUE_DECIMAL};
-    case CQL_TYPE_DOUBLE:
-        return (struct value_type){.kind = VALUE_FLOAT64};
-    case CQL_TYPE_FLOAT:
-        return (struct value_type){.kind = VALUE_FLOAT32};
-    case CQL_TYPE_BOOLEAN:
-        return (struct value_type){.kind = VALUE_BOOL};
-    case CQL_TYPE_BLOB:
-        return (struct value_type){.kind = VALUE_BYTES};
-    case CQL_TYPE_DATE:
-        return (struct value_type){.kind = VALUE_DATE};
-    case CQL_TYPE_TIME:
-        return (struct value_type){.kind = VALUE_TIME, .fraction = 1 + DIGITS_OF_NS};
-    case CQL_TYPE_TIMESTAMP:
-        return (struct value_type){
-            .kind = VALUE_TIMESTAMP, .zoned = true, .fraction = 1 + DIGITS_OF_MS};
-    case CQL_TYPE_DURATION:
-        return (struct value_type){.kind = VALUE_INTERVAL};
-    case CQL_TYPE_UUID:
-    case CQL_TYPE_TIMEUUID:
-        return (struct value_type){.kind = VALUE_UUID};
-    case CQL_TYPE_LIST:
-    case CQL_TYPE_VECTOR:
-    case CQL_TYPE_TUPLE:
-        return (struct value_type){.kind = VALUE_LIST};
-    case CQL_TYPE_SET:
-        return (struct value_type){.kind = VALUE_SET};
-    case CQL_TYPE_MAP:
-    case CQL_TYPE_UDT:
-        return (struct value_type){.kind = VALUE_MAP};
-    case CQL_TYPE_CUSTOM:
-        return (struct value_type){.kind = VALUE_ESCAPE};
-    default:
-        return (struct value_type){.kind = VALUE_TEXT};
-    }
-}
+enum { DIGITS_OF_MS = 3, DIGITS_OF_NS = 9 };
+
+static const struct value_type types[CQL_TYPE_KINDS] = {
+    [CQL_TYPE_CUSTOM] = {.kind = VALUE_ESCAPE},
+    [CQL_TYPE_ASCII] = {.kind = VALUE_TEXT},
+    [CQL_TYPE_BIGINT] = {.kind = VALUE_INT64},
+    [CQL_TYPE_BLOB] = {.kind = VALUE_BYTES},
+    [CQL_TYPE_BOOLEAN] = {.kind = VALUE_BOOL},
+    [CQL_TYPE_COUNTER] = {.kind = VALUE_INT64},
+    [CQL_TYPE_DECIMAL] = {.kind = VALUE_DECIMAL},
+    [CQL_TYPE_DOUBLE] = {.kind = VALUE_FLOAT64},
+    [CQL_TYPE_FLOAT] = {.kind = VALUE_FLOAT32},
+    [CQL_TYPE_INT] = {.kind = VALUE_INT64, .bits = 32},
+    [CQL_TYPE_TIMESTAMP] = {.kind = VALUE_TIMESTAMP, .zoned = true, .fraction = 1 + DIGITS_OF_MS},
+    [CQL_TYPE_UUID] = {.kind = VALUE_UUID},
+    [CQL_TYPE_TEXT] = {.kind = VALUE_TEXT},
+    [CQL_TYPE_VARINT] = {.kind = VALUE_DECIMAL, .dynamic = true},
+    [CQL_TYPE_TIMEUUID] = {.kind = VALUE_UUID},
+    [CQL_TYPE_INET] = {.kind = VALUE_TEXT},
+    [CQL_TYPE_DATE] = {.kind = VALUE_DATE},
+    [CQL_TYPE_TIME] = {.kind = VALUE_TIME, .fraction = 1 + DIGITS_OF_NS},
+    [CQL_TYPE_SMALLINT] = {.kind = VALUE_INT64, .bits = 16},
+    [CQL_TYPE_TINYINT] = {.kind = VALUE_INT64, .bits = 8},
+    [CQL_TYPE_DURATION] = {.kind = VALUE_INTERVAL},
+    [CQL_TYPE_LIST] = {.kind = VALUE_LIST},
+    [CQL_TYPE_MAP] = {.kind = VALUE_MAP},
+    [CQL_TYPE_SET] = {.kind = VALUE_SET},
+    [CQL_TYPE_UDT] = {.kind = VALUE_MAP},
+    [CQL_TYPE_TUPLE] = {.kind = VALUE_LIST},
+    [CQL_TYPE_VECTOR] = {.kind = VALUE_LIST},
+};
 
 static const struct value_type *part_type(const struct cql_type *part, struct arena *arena)
 {
@@ -144,7 +123,7 @@ static const struct shape *fields_of(const struct cql_type *type, struct arena *
 
 struct value_type cql_type_to_model(const struct cql_type *type, struct arena *arena)
 {
-    struct value_type made = type_of_kind(type->kind);
+    struct value_type made = types[type->kind];
     made.native = cql_type_text(type, arena);
     switch (type->kind) {
     case CQL_TYPE_LIST:
@@ -172,7 +151,7 @@ bool cql_native_type(const char *declared, struct value_type *type)
     struct text text = {declared, strlen(declared)};
     bool known = cql_type_parse(text, NULL, arena, &parsed, NULL) == STATUS_OK;
     if (known) {
-        *type = type_of_kind(parsed->kind);
+        *type = types[parsed->kind];
         type->native = declared;
     }
     arena_destroy(arena);
