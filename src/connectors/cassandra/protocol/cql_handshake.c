@@ -262,29 +262,40 @@ static enum status step(struct cql_connection *connection, const struct cql_enve
                                         : take(connection, &response, error);
 }
 
+/* Sends the request of this step, then takes its answer: never one that came before all was sent.
+ */
+static enum status exchange(struct cql_connection *connection, struct error *error)
+{
+    enum status status = cql_connection_flush(connection, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (connection->wire_sent < connection->wire.length) {
+        return STATUS_AGAIN;
+    }
+    struct cql_envelope envelope;
+    status = cql_connection_envelope(connection, &envelope, error);
+    if (status == STATUS_AGAIN) {
+        return cql_connection_receive(connection, error);
+    }
+    return status == STATUS_OK ? step(connection, &envelope, error) : status;
+}
+
+static enum status connect_stream(struct cql_connection *connection, struct error *error)
+{
+    struct error why;
+    enum status status = stream_ready(connection->stream, &why);
+    if (status == STATUS_OK) {
+        ask_options(connection);
+    }
+    return status == STATUS_FAILED ? cql_connection_break(connection, &why, error) : status;
+}
+
 enum status cql_connection_ready(struct cql_connection *connection, struct error *error)
 {
     while (connection->step < STEP_OPEN) {
-        struct error why;
-        enum status status = STATUS_OK;
-        if (connection->step == STEP_CONNECTING) {
-            status = stream_ready(connection->stream, &why);
-            if (status == STATUS_FAILED) {
-                return cql_connection_break(connection, &why, error);
-            }
-            if (status == STATUS_OK) {
-                ask_options(connection);
-            }
-        } else {
-            struct cql_envelope envelope;
-            status = cql_connection_envelope(connection, &envelope, error);
-            if (status == STATUS_OK) {
-                status = step(connection, &envelope, error);
-            } else if (status == STATUS_AGAIN) {
-                status = cql_connection_flush(connection, error);
-                status = status == STATUS_OK ? cql_connection_receive(connection, error) : status;
-            }
-        }
+        enum status status = connection->step == STEP_CONNECTING ? connect_stream(connection, error)
+                                                                 : exchange(connection, error);
         if (status == STATUS_AGAIN && clock_boottime_ms() >= connection->open_until_ms) {
             return refuse(connection, ERROR_NETWORK, error,
                           "the node did not answer in time while the connection was set up");

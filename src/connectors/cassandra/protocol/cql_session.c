@@ -75,7 +75,7 @@ static bool try_contact(struct cql_session *session, struct link *link)
         if (clock_boottime_ms() >= until_ms) {
             return false;
         }
-        if (!session->known && !session->unusable) {
+        if (!session->known && !session->unusable && link->connection != NULL) {
             call_wait(session, until_ms);
         }
     }
