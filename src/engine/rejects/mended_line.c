@@ -175,6 +175,8 @@ struct parts {
     struct cell key;
     struct cell source;
     struct envelope_members envelope;
+    bool leaves_omitted; /* fields of the record that can't be read are left out */
+    bool incomplete;     /* some were */
 };
 
 /* `shape` NULL: documents, one cell that is the record. */
@@ -199,6 +201,55 @@ static enum status fill_cells(const struct cell *record, const struct shape *sha
     return STATUS_OK;
 }
 
+/* The value of a field, whose name was just read. STATUS_END: it is left out. */
+static enum status read_known_value(struct json_reader *reader, struct arena *arena,
+                                    struct cell *value, struct error *error)
+{
+    enum json_token token;
+    if (json_reader_next(reader, &token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const struct json_reader before = *reader;
+    if (typed_json_read(reader, token, arena, value, error) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    if (error->code == ERROR_MEMORY) {
+        return STATUS_FAILED;
+    }
+    *reader = before;
+    return json_reader_skip(reader, token, error) == STATUS_OK ? STATUS_END : STATUS_FAILED;
+}
+
+/* The fields of a record, as far as they can be read. */
+static enum status read_known_fields(struct json_reader *reader, struct arena *arena,
+                                     struct parts *parts, struct error *error)
+{
+    struct json_reader ahead = *reader;
+    enum json_token token;
+    uint32_t count = 0;
+    enum status status;
+    while ((status = json_reader_next(&ahead, &token, error)) == STATUS_OK &&
+           token == JSON_TOKEN_KEY) {
+        count++;
+        if (json_reader_skip(&ahead, token, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    struct cell *items = arena_allocate_zeroed(arena, 2 * (size_t)count + 1, sizeof *items);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = json_reader_next(reader, &token, error);
+        items[2 * kept] = cell_text(reader->text, reader->length);
+        status = status == STATUS_OK ? read_known_value(reader, arena, &items[2 * kept + 1], error)
+                                     : status;
+        kept += status == STATUS_OK;
+        parts->incomplete |= status == STATUS_END;
+        status = status == STATUS_END ? STATUS_OK : status;
+    }
+    parts->record = cell_items(VALUE_MAP, items, kept);
+    return status == STATUS_OK ? json_reader_next(reader, &token, error) : status;
+}
+
 static enum status read_member(struct json_reader *reader, struct arena *arena, struct parts *parts,
                                struct error *error)
 {
@@ -210,6 +261,9 @@ static enum status read_member(struct json_reader *reader, struct arena *arena, 
     to = to != NULL ? to : envelope_json_member(&parts->envelope, reader);
     if (json_reader_next(reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    if (to == &parts->record && parts->leaves_omitted && token == JSON_TOKEN_OBJECT_BEGIN) {
+        return read_known_fields(reader, arena, parts, error);
     }
     return to != NULL ? typed_json_read_fields(reader, token, arena, to, error)
                       : json_reader_skip(reader, token, error);
@@ -231,7 +285,7 @@ static enum status read_parts(const char *line, size_t length, struct arena *are
 {
     struct json_reader reader;
     enum json_token token;
-    *parts = (struct parts){.record = cell_missing()};
+    parts->record = cell_missing();
     json_reader_init(&reader, line, length, JSON_DEPTH_MAX, arena);
     if (json_reader_next(&reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -265,7 +319,7 @@ static enum status refuse_delete(const struct record_envelope *envelope, struct 
 enum status mended_line_check(const struct plan *plan, const char *line, size_t length,
                               struct mended_line *mended, struct error *error)
 {
-    struct parts parts;
+    struct parts parts = {.leaves_omitted = false};
     if (mended_line_scan(plan, line, length, mended, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -295,28 +349,43 @@ static enum status append_envelope(const struct envelope_members *members, struc
                               &batch->envelopes[batch->row_count - 1], error);
 }
 
-enum status mended_line_append(const char *line, size_t length, struct batch *batch,
-                               struct error *error)
+static enum status append_line(const char *line, size_t length, struct parts *parts,
+                               struct batch *batch, struct error *error)
 {
-    struct parts parts;
     uint32_t fields = batch_shape_width(batch->shape);
     char *copy = arena_try_copy(batch->arena, line, length);
     if (copy == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
     }
-    if (read_parts(copy, length, batch->arena, &parts, error) != STATUS_OK) {
+    if (read_parts(copy, length, batch->arena, parts, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    bool is_text = parts.source.kind == VALUE_TEXT;
-    char *source = arena_copy(batch->arena, is_text ? parts.source.text : "",
-                              is_text ? parts.source.length : 0);
+    bool is_text = parts->source.kind == VALUE_TEXT;
+    char *source = arena_copy(batch->arena, is_text ? parts->source.text : "",
+                              is_text ? parts->source.length : 0);
     struct cell *cells = batch_append(batch);
     if (cells == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
     }
-    cells[fields] = parts.key.kind == VALUE_MAP ? parts.key : cell_missing();
-    cells[fields + 1] = cell_text(source, is_text ? parts.source.length : 0);
-    return fill_cells(&parts.record, batch->shape, cells, error) == STATUS_OK
-               ? append_envelope(&parts.envelope, batch, error)
+    cells[fields] = parts->key.kind == VALUE_MAP ? parts->key : cell_missing();
+    cells[fields + 1] = cell_text(source, is_text ? parts->source.length : 0);
+    return fill_cells(&parts->record, batch->shape, cells, error) == STATUS_OK
+               ? append_envelope(&parts->envelope, batch, error)
                : STATUS_FAILED;
+}
+
+enum status mended_line_append(const char *line, size_t length, struct batch *batch,
+                               struct error *error)
+{
+    struct parts parts = {.leaves_omitted = false};
+    return append_line(line, length, &parts, batch, error);
+}
+
+enum status mended_line_append_known(const char *line, size_t length, struct batch *batch,
+                                     bool *complete, struct error *error)
+{
+    struct parts parts = {.leaves_omitted = true};
+    enum status status = append_line(line, length, &parts, batch, error);
+    *complete = !parts.incomplete;
+    return status;
 }

@@ -30,5 +30,8 @@ enum { MENDED_EXTRA_CELLS = 2 };
 /* Appends the line's record to the batch; everything lives in the batch's arena. */
 enum status mended_line_append(const char *line, size_t length, struct batch *batch,
                                struct error *error) MUST_USE;
+/* The same of a line as the run wrote it: values that are not in it are MISSING. */
+enum status mended_line_append_known(const char *line, size_t length, struct batch *batch,
+                                     bool *complete, struct error *error) MUST_USE;
 
 #endif
