@@ -288,6 +288,12 @@ struct catalog_functions {
      * NULL: the names in the table of types are all that there are. Any thread.
      */
     bool (*native_type)(const char *declared, struct value_type *type);
+    /*
+     * Optional, with native_type: what `describe` will tell of a column, of no key and no index,
+     * that a run makes for values of `type`. `made->native` is in `arena`. Any thread.
+     */
+    void (*made_type)(const struct database *self, const struct value_type *type,
+                      struct arena *arena, struct value_type *made);
     /* With native_type: the names that it knows, NULL-terminated, for the nearest one. */
     const char *const *native_names;
     /*

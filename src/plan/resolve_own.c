@@ -244,6 +244,45 @@ static bool forms_text(const struct schema_column *column)
             strchr(column->default_text, '(') != NULL);
 }
 
+/* What the column there is, or what it will be once it is made for values of that type. */
+static struct value_type made_as(const struct own_field *own, struct value_type type)
+{
+    const struct database *target = own->resolver->target;
+    const struct catalog_functions *catalog = target->connector->catalog;
+    if (own->there != NULL) {
+        return own->there->type;
+    }
+    struct value_type made = type;
+    if (catalog != NULL && catalog->made_type != NULL) {
+        catalog->made_type(target, &type, own->resolver->arena, &made);
+    }
+    return made;
+}
+
+/* Does a column that the run makes for instants know that they are such? */
+static bool makes_zoned(const struct own_field *own)
+{
+    struct own_field absent = *own;
+    absent.there = NULL;
+    return made_as(&absent, (struct value_type){.kind = VALUE_TIMESTAMP, .zoned = true}).zoned;
+}
+
+static bool become_moment(const struct own_field *own)
+{
+    bool zoned = own->there != NULL && own->there->type.zoned;
+    bool utc = !zoned && !makes_zoned(own);
+    bool fits = own->there == NULL || (utc && own->there->type.kind == VALUE_TIMESTAMP);
+    bool instants = fits && ask(own, VALUES_INSTANTS) == OWN_YES;
+    if (!instants && !are(own, VALUES_MOMENTS, VALUE_TIMESTAMP)) {
+        return false;
+    }
+    become(own, (struct value_type){.kind = VALUE_TIMESTAMP,
+                                    .zoned = zoned || (instants && !utc),
+                                    .utc = instants && utc,
+                                    .zone = zoned ? own->resolver->plan->time_zone : NULL});
+    return true;
+}
+
 /* Texts that SQLite's own words call days or moments. */
 static bool become_time(const struct own_field *own)
 {
@@ -253,19 +292,12 @@ static bool become_time(const struct own_field *own)
         own->column->generated != GENERATED_NO) {
         return false;
     }
-    if (type->dates) {
-        if (!are(own, VALUES_DATES, VALUE_DATE)) {
+    if (type->moments) {
+        if (!become_moment(own)) {
             return false;
         }
+    } else if (are(own, VALUES_DATES, VALUE_DATE)) {
         become(own, (struct value_type){.kind = VALUE_DATE});
-    } else if (own->there == NULL && are(own, VALUES_INSTANTS, VALUE_TIMESTAMP) &&
-               !are(own, VALUES_MOMENTS, VALUE_TIMESTAMP)) {
-        become(own, (struct value_type){.kind = VALUE_TIMESTAMP, .zoned = true});
-    } else if (are(own, VALUES_MOMENTS, VALUE_TIMESTAMP)) {
-        bool zoned = own->there != NULL && own->there->type.zoned;
-        become(own, (struct value_type){.kind = VALUE_TIMESTAMP,
-                                        .zoned = zoned,
-                                        .zone = zoned ? own->resolver->plan->time_zone : NULL});
     } else {
         return false;
     }
@@ -273,6 +305,7 @@ static bool become_time(const struct own_field *own)
         tell(own,
              type->kind == VALUE_DATE ? "a date"
              : type->zoned            ? "a timestamp with a time zone"
+             : type->utc              ? "a timestamp in UTC"
                                       : "a timestamp",
              "since all of its values are such");
     }
@@ -283,15 +316,18 @@ static bool become_time(const struct own_field *own)
 static bool become_decimal(const struct own_field *own)
 {
     const struct value_type type = own->field->type;
-    const struct value_type *there = own->there != NULL ? &own->there->type : NULL;
+    const struct value_type declared = {
+        .kind = VALUE_DECIMAL, .precision = type.precision, .scale = type.scale};
     if (type.kind != VALUE_DECIMAL || !type.dynamic || type.precision <= 0 || is_in_key(own) ||
-        own->column->generated != GENERATED_NO ||
-        (there != NULL && (there->precision != type.precision || there->scale != type.scale)) ||
+        own->column->generated != GENERATED_NO) {
+        return false;
+    }
+    const struct value_type made = made_as(own, declared);
+    if (made.precision != type.precision || made.scale != type.scale ||
         !are(own, VALUES_DECLARED, VALUE_DECIMAL)) {
         return false;
     }
-    become(own, (struct value_type){
-                    .kind = VALUE_DECIMAL, .precision = type.precision, .scale = type.scale});
+    become(own, declared);
     return true;
 }
 
