@@ -59,8 +59,9 @@ struct run_options {
     const char *rejects_file; /* migrate --rejects: load mended records */
     bool repairing;           /* rejects_file is what a validation found: validate --repair */
     const char *repairs_run;  /* … and of which run; NULL: of none that is known */
-    const char *delete_hash;  /* of what it takes out: delete.jsonl in the state folder */
-    const char *write_hash;   /* of rejects_file, when it was made */
+    struct column_list repairs_made; /* … and the tables which that one made */
+    const char *delete_hash;         /* of what it takes out: delete.jsonl in the state folder */
+    const char *write_hash;          /* of rejects_file, when it was made */
     bool take_over;
     bool may_repair;    /* validating: with --repair */
     bool validating;    /* validate: the target is only read, through its source side, too */
