@@ -46,6 +46,43 @@ class OwnTypes(support.TestCase):
         told = self.run_program("check", source, server.uri(server.database())).out
         self.assertIn("tz (TIMESTAMP) becomes a timestamp in UTC", told)
 
+    def columns(self, server, name, table):
+        """{column: (type, may it be NULL?, default)}"""
+        rows = server.ask(name, "SELECT column_name, data_type, is_nullable, column_default FROM information_schema.columns WHERE table_name = '%s' "
+                                "AND table_schema IN ('public', '%s')" % (table, name))
+        return {row[0]: tuple(row[1:]) for row in rows}
+
+    def copied_to_postgres(self, script):
+        source, target = self.servers[1].database(), self.servers[0].database()
+        self.servers[1].ask(source, "SET sql_mode = ''; " + script)
+        self.run_program("migrate", "--state", self.path("state"), self.servers[1].uri(source), self.servers[0].uri(target))
+        return target
+
+    def test_a_default_of_a_zero_day_alone_empties_nothing(self):
+        target = self.copied_to_postgres("CREATE TABLE t (id INT PRIMARY KEY, d DATE NOT NULL DEFAULT '0000-00-00', z DATE NOT NULL DEFAULT '0000-00-00'); "
+                                         "INSERT INTO t VALUES (1, '2024-01-01', '0000-00-00')")
+        self.assertEqual(self.columns(self.servers[0], target, "t"), {"id": ("integer", "NO", None), "d": ("date", "NO", None), "z": ("date", "YES", None)})
+
+    def test_numbers_that_a_default_or_a_foreign_key_shows_to_be_such(self):
+        target = self.copied_to_postgres("CREATE TABLE p (id INT PRIMARY KEY, k TINYINT(1), UNIQUE (k)); INSERT INTO p VALUES (1, 1); CREATE TABLE c (id INT PRIMARY KEY, "
+                                         "k TINYINT(1), five TINYINT(1) DEFAULT 5, one TINYINT(1) DEFAULT 1, FOREIGN KEY (k) REFERENCES p (k)); INSERT INTO c VALUES (1, 1, 0, 0)")
+        self.assertEqual({name: column[0] for name, column in self.columns(self.servers[0], target, "c").items()},
+                         {"id": "integer", "k": "smallint", "five": "smallint", "one": "boolean"})
+        self.assertEqual(self.columns(self.servers[0], target, "p")["k"][0], "smallint")
+
+    def test_both_ends_of_a_foreign_key_are_of_one_type(self):
+        source = self.sqlite("CREATE TABLE p (at DATETIME PRIMARY KEY, d DATE UNIQUE); INSERT INTO p VALUES ('2024-01-01 00:00:00', '2024-01-01');"
+                             "CREATE TABLE c (id INTEGER PRIMARY KEY, at DATETIME REFERENCES p(at), d DATE REFERENCES p(d), other DATETIME);"
+                             "INSERT INTO c VALUES (1, '2024-01-01 00:00:00', '2024-01-01', '2024-01-01 00:00:00')")
+        for server in self.servers:
+            with self.subTest(server.TITLE):
+                name = server.database()
+                self.run_program("migrate", "--state", self.path("state-" + server.TITLE), source, server.uri(name))
+                parent, child = self.columns(server, name, "p"), self.columns(server, name, "c")
+                self.assertEqual((child["at"][0], child["d"][0]), (parent["at"][0], parent["d"][0]))
+                self.assertNotEqual(child["other"][0], child["at"][0])
+                self.assertEqual(server.ask(name, "SELECT COUNT(*) FROM information_schema.referential_constraints WHERE constraint_schema IN ('public', '%s')" % name), [["2"]])
+
 
 if __name__ == "__main__":
     unittest.main()
