@@ -362,6 +362,7 @@ struct walk {
     struct pile target;
     struct pile rejects;
     uint64_t refused; /* of these, those that the source's side does not have */
+    const struct spill_head *reject;
     struct unmatched unmatched;
 };
 
@@ -378,6 +379,7 @@ static void walk_begin(struct match *match, const struct spill_group *group, str
     const struct verify *verify = match->verify;
     *walk = (struct walk){.match = match, .table = &verify->tables[group->first->table]};
     walk->refused = group->counts[SIDE_REJECT];
+    walk->reject = walk->refused > 0 ? spill_peek(&group->sides[SIDE_REJECT]) : NULL;
     walk->asks =
         group->counts[SIDE_TARGET] == 0 && spelling_is_possible(match->verify, walk->table);
     pile_begin(&walk->source, verify, &group->sides[SIDE_SOURCE]);
@@ -482,6 +484,7 @@ static void settle_loaded(struct walk *walk)
     while (walk->match->verify->mended && walk->refused > 0 &&
            unmatched_take(&walk->unmatched, &other)) {
         walk->refused--;
+        walk->match->entities[walk->reject->entity].kept++;
     }
 }
 

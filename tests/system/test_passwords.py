@@ -80,6 +80,14 @@ class Passwords:
         self.assertEqual(self.tables(), [])
         self.assertIn("rolled back", self.say("report", "--run", run, "-o", "-").out)
 
+    def test_in_the_plan(self):
+        self.write("plan.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: %s\n" % self.uri)
+        killed = support.kill_at("engine.after_commit", 2, "migrate", "--chunk-rows", "20", "--plan", "plan.yaml", cwd=self.folder, env=self.env)
+        self.assert_code(killed, -9)
+        self.say("resume")
+        self.say("validate", "--plan", "plan.yaml")
+        self.say("validate")
+
     def test_the_uri_again_means_the_tables_of_the_run(self):
         self.say("migrate", "--quiet", "--include", "customer", "shop.db", self.uri)
         self.say("validate", "shop.db", self.uri)

@@ -311,7 +311,7 @@ class Refused(refusals.TestCase):
         self.correct()
         self.run_program("migrate", "--plan", "plan.yaml", "--rejects", "corrected.jsonl")
         for level in ("hash", "full"):
-            self.run_program("validate", "--plan", "plan.yaml", "--level", level)
+            self.assertRegex(self.run_program("validate", "--plan", "plan.yaml", "--level", level).out, r"rejected  kept\nt .* 2 +2\n")
         self.run_program("validate", "--plan", "plan.yaml", "--repair", "--delete-extra", "--confirm")
         self.assertEqual(self.query(self.path("copy.db"), "SELECT id, v FROM t ORDER BY id"), [(1, "{}"), (2, "[5]"), (3, "[5]")])
 

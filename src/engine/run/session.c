@@ -205,6 +205,26 @@ static void leave_other_run(struct run_session *session, const struct run_option
     *past = (struct past_run){0};
 }
 
+/* The plan may say the passwords of the run's databases, which the state folder does not keep. */
+static void take_plan_uris(struct run_session *session, const struct past_run *past)
+{
+    struct run_options *options = &session->options;
+    const char *source = NULL;
+    const char *target = NULL;
+    if (session->document != NULL) {
+        source = plan_document_source(session->document);
+        target = plan_document_target(session->document);
+    }
+    if (source != NULL && past->local.source != NULL && options->source_uri == past->local.source &&
+        is_shown(source, past->local.source)) {
+        options->source_uri = source;
+    }
+    if (target != NULL && past->local.target != NULL && options->target_uri == past->local.target &&
+        is_shown(target, past->local.target)) {
+        options->target_uri = target;
+    }
+}
+
 /* Where neither a flag nor the plan says one, it is the run's; also where the plan says the one
  * that it said then, since a flag may have won. */
 static void take_time_zone(struct run_session *session, const struct past_run *past)
@@ -634,6 +654,7 @@ enum status run_open(const struct run_options *options, struct run_session **mad
     if (status == STATUS_OK) {
         struct error more = {0};
         leave_other_run(session, options, &past);
+        take_plan_uris(session, &past);
         take_time_zone(session, &past);
         /* after a fault of form, what else is wrong is only added to the faults */
         status = open_all(session, options, &past, faults, form == STATUS_OK ? error : &more);
