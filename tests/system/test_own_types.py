@@ -83,6 +83,19 @@ class OwnTypes(support.TestCase):
                 self.assertNotEqual(child["other"][0], child["at"][0])
                 self.assertEqual(server.ask(name, "SELECT COUNT(*) FROM information_schema.referential_constraints WHERE constraint_schema IN ('public', '%s')" % name), [["2"]])
 
+    def test_numbers_in_texts_that_are_there(self):
+        script = "CREATE TABLE t (id INT PRIMARY KEY, r %s, n NUMERIC(6,3)); INSERT INTO t VALUES (1, 0.1, 1.5), (2, 16777216, 0), (3, NULL, NULL)"
+        for server, single in zip(self.servers, ("REAL", "FLOAT")):
+            for other in self.servers:
+                with self.subTest(source=server.TITLE, target=other.TITLE):
+                    source, target = server.database(), other.database()
+                    server.ask(source, script % single)
+                    other.ask(target, "CREATE TABLE t (id INT PRIMARY KEY, r VARCHAR(40), n VARCHAR(40))")
+                    arguments = ("--state", self.path("state-%s-%s" % (server.TITLE, other.TITLE)), server.uri(source), other.uri(target))
+                    self.run_program("migrate", *arguments)
+                    self.run_program("validate", "--level", "full", *arguments)
+                    self.assertEqual(other.ask(target, "SELECT r, n FROM t ORDER BY id"), [["0.1", "1.500"], ["16777216", "0.000"], [None, None]])
+
 
 if __name__ == "__main__":
     unittest.main()
