@@ -228,7 +228,8 @@ static enum status note(struct stranger_compare *compare, const struct item *ite
     struct strangers *strangers = compare->strangers;
     strangers->differing[compare->table]++;
     for (uint32_t i = 0; i < strangers->set_count; i++) {
-        if (item->hashed[i] && strangers_add(strangers, i, &item->hashes[i], error) != STATUS_OK) {
+        if (item->hashed[i] &&
+            strangers_add(strangers, i, &item->hashes[i], true, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
