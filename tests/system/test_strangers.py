@@ -173,6 +173,19 @@ class Postgres(Strangers, sql_case.ServerTarget, support.TestCase):
 class MariaDb(Strangers, sql_case.ServerTarget, support.TestCase):
     SERVERS = mariadb
 
+    def test_a_key_spelled_otherwise(self):
+        """To the target's collation it is the same key, and the record another one."""
+        target = self.new_target()
+        self.ask("CREATE TABLE p (code varchar(20) COLLATE utf8mb4_general_ci PRIMARY KEY, v bigint)")
+        self.ask("INSERT INTO p VALUES ('ann', 1), ('bob', 1)")
+        source = support.make_sqlite(self.path("spelled.db"), "CREATE TABLE p (code TEXT PRIMARY KEY, v INTEGER);"
+                                     "CREATE TABLE c (id INTEGER PRIMARY KEY, code TEXT REFERENCES p (code));"
+                                     "INSERT INTO p VALUES ('ANN', 2), ('bob', 1), ('cid', 1), ('dan', 1);"
+                                     "INSERT INTO c VALUES (1, 'ANN'), (2, 'bob'), (3, 'cid');")
+        result = self.run_program("migrate", source, target, "--existing", "skip", "--state", self.path("s"), code=1)
+        self.assertRegex(result.err, "p: 1 record has a key that is there with other values")
+        self.assertEqual(self.ask("SELECT id, code FROM c ORDER BY id"), [["2", "bob"], ["3", "cid"]])
+
 
 if __name__ == "__main__":
     unittest.main()
