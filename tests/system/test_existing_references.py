@@ -161,6 +161,28 @@ class References(sql_case.SqlCase):
         self.assertIn("tree: 1 references have no record to refer to, and stay NULL; the first of them: id 4: up 77", result.err)
         self.assertEqual(self.server.ask(target, "SELECT id, up FROM tree ORDER BY id"), [["1", None], ["2", "3"], ["3", "1"], ["4", None]])
 
+    def test_what_the_table_refuses_stays_null(self):
+        """By a constraint or a trigger: the others are filled in, and what is refused is told with the reason."""
+        rows = 300
+        source = support.make_sqlite(self.path("r.db"), "CREATE TABLE tree (id INTEGER PRIMARY KEY, up INTEGER, n INTEGER);"
+                                     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
+                                     "INSERT INTO tree SELECT i, nullif(i + 1, %d + 1), i %% 100 = 50 FROM n;" % (rows, rows) +
+                                     "INSERT INTO tree VALUES (900, 999, 0)")
+        target = self.made("CREATE TABLE tree (id INTEGER PRIMARY KEY, up INTEGER UNIQUE, n INTEGER, CONSTRAINT not_that CHECK (up IS NULL OR n = 0));"
+                           "ALTER TABLE tree ADD FOREIGN KEY (up) REFERENCES tree (id); INSERT INTO tree VALUES (1000, NULL, 0);"
+                           "INSERT INTO tree VALUES (1001, 1000, 0)")
+        more = support.make_sqlite(self.path("more.db"), "CREATE TABLE tree (id INTEGER PRIMARY KEY, up INTEGER, n INTEGER);"
+                                   "INSERT INTO tree VALUES (2000, 2001, 0), (2001, 2002, 0), (2002, NULL, 0), (2003, 2004, 1), (2004, NULL, 0);")
+        result = self.run_program("migrate", source, self.server.uri(target), "--existing", "append", code=1)
+        told = re.sub(r"\s+", " ", result.err)
+        self.assertIn("tree: 3 references to records that came later are refused by the target, and stay NULL; the first of them: id 50: up 51: ", told)
+        self.assertIn("not_that", told)
+        self.assertIn("tree: 1 references have no record to refer to, and stay NULL; the first of them: id 900: up 999", told)
+        self.assertEqual(self.server.ask(target, "SELECT id FROM tree WHERE id < 300 AND (up IS NULL OR up <> id + 1) ORDER BY id"), [["50"], ["150"], ["250"]])
+        self.run_program("migrate", more, self.server.uri(target), "--existing", "append", "--state", self.path("more"), code=1)
+        self.assertEqual(self.server.ask(target, "SELECT id, up FROM tree WHERE id >= 2000 ORDER BY id"),
+                         [["2000", "2001"], ["2001", "2002"], ["2002", None], ["2003", None], ["2004", None]])
+
     def test_a_circle_is_taken_back(self):
         """By no order of the tables: what is in the way goes first, whether they were empty or held records."""
         circle = "CREATE TABLE a (id INTEGER PRIMARY KEY, b INTEGER%s); CREATE TABLE b (id INTEGER PRIMARY KEY, a INTEGER%s);"
