@@ -362,10 +362,13 @@ static enum status begin_anew(const struct filling *filling)
     struct buffer sql = {0};
     buffer_append_string(&sql, "UPDATE ");
     postgres_append_later_table(&sql, filling->self, filling->table->name);
-    buffer_append_string(&sql, " SET " POSTGRES_REFUSED " = NULL WHERE " POSTGRES_REFUSED
-                               " IS NOT NULL; SET CONSTRAINTS ALL IMMEDIATE; ANALYZE ");
+    buffer_append_string(&sql,
+                         " SET " POSTGRES_REFUSED " = NULL WHERE " POSTGRES_REFUSED " IS NOT NULL");
+    enum status status = ask(filling, &sql, NULL);
+    status = status == STATUS_OK ? run(filling, "SET CONSTRAINTS ALL IMMEDIATE") : status;
+    buffer_append_string(&sql, "ANALYZE ");
     postgres_append_later_table(&sql, filling->self, filling->table->name);
-    return ask(filling, &sql, NULL);
+    return status == STATUS_OK ? ask(filling, &sql, NULL) : status;
 }
 
 static enum status fill_within(struct filling *filling, struct target_filled *filled)
