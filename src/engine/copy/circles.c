@@ -186,6 +186,7 @@ void circles_search(const struct run_session *session, const struct schema *sche
     struct arena *scratch = arena_create(0);
     struct circles circles = begin(session, schema, tables, count, false, scratch);
     for (uint32_t i = 0; i < count; i++) {
+        tables[i]->later_count = 0; /* of a search before */
         if (circles.there[i] != NULL && tables[i]->key.count > 0) {
             find_later(&circles, i, arena);
         }
