@@ -15,6 +15,7 @@
 #include "engine/run/learning.h"
 #include "engine/run/opening.h"
 #include "engine/run/options.h"
+#include "engine/run/parameters.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/schema_lines.h"
 #include "engine/run/there.h"
@@ -447,7 +448,8 @@ static enum status open_endpoints(struct run_session *session, struct error *err
         return STATUS_FAILED;
     }
     atomic_store(&session->progress.phase, PROGRESS_CONNECT);
-    if (open_database(session, source, OPEN_SOURCE, &session->source_uri, &session->source,
+    if (parameters_add(&session->options, &source, &target, session->arena, error) != STATUS_OK ||
+        open_database(session, source, OPEN_SOURCE, &session->source_uri, &session->source,
                       error) != STATUS_OK ||
         (session->options.validating && open_mirror(session, target, error) != STATUS_OK) ||
         session->source->connector->identity(session->source, session->arena,
