@@ -461,6 +461,23 @@ static enum status open_endpoints(struct run_session *session, struct error *err
     return settle_schemas(session, error);
 }
 
+/* What is read for a stream counts for the first of its entities. */
+static void count_requests(struct run_session *session)
+{
+    struct plan *plan = session->plan;
+    session->counts =
+        arena_allocate_zeroed(session->arena, plan->entity_count, sizeof(*session->counts));
+    for (uint32_t i = 0; i < plan->stream_count; i++) {
+        struct plan_stream *stream = &plan->streams[i];
+        struct database_counts *counts =
+            stream->entity_count > 0 ? &session->counts[stream->entities[0]] : NULL;
+        stream->request.counts = counts;
+        for (uint32_t j = 0; j < stream->child_count; j++) {
+            stream->children[j].request.counts = counts;
+        }
+    }
+}
+
 static void prepare_progress(struct run_session *session)
 {
     const struct plan *plan = session->plan;
@@ -468,6 +485,7 @@ static void prepare_progress(struct run_session *session)
     progress->entities =
         arena_allocate_zeroed(session->arena, plan->entity_count, sizeof(*progress->entities));
     progress->entity_count = plan->entity_count;
+    count_requests(session);
     for (uint32_t i = 0; i < plan->entity_count; i++) {
         progress->entities[i].name = plan->entities[i].name;
         progress->entities[i].table = plan->tables[plan->entities[i].table].target.name;
