@@ -361,12 +361,28 @@ static enum status read_text(struct settings *settings, const char *path, const 
     return status == STATUS_OK ? STATUS_OK : error_recode(error, ERROR_SETTINGS_INVALID);
 }
 
+/* Blank lines and comments alone: no map, but no fault either. */
+static bool says_nothing(const char *text)
+{
+    while (*text != '\0') {
+        text += strspn(text, " \r\n");
+        if (*text != '#') {
+            break;
+        }
+        text += strcspn(text, "\n");
+    }
+    return *text == '\0';
+}
+
 static enum status read_file(struct settings *settings, const char *path, struct error *error)
 {
     const char *text = NULL;
     size_t length = 0;
     if (read_text(settings, path, &text, &length, error) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    if (says_nothing(text)) {
+        return STATUS_OK;
     }
     secret_register_uris(text); /* faults tell what they found */
     const struct plan_node *root =

@@ -91,7 +91,7 @@ enum status run_enter_folder(struct run *run, struct error *error)
     }
     const char *command = run->session->options.command_line;
     log_write(LOG_DEBUG, "transhume %s: %s", TRANSHUME_VERSION, command == NULL ? "" : command);
-    log_write_user(LOG_INFO, NULL, "from %s to %s: %" PRIu32 " tables, %" PRIu32 " jobs",
+    log_write_user(LOG_INFO, NULL, "from %s to %s, tables: %" PRIu32 ", jobs: %" PRIu32,
                    run->session->source_uri->shown, run->session->target_uri->shown,
                    run->table_count, run->session->options.jobs);
     return STATUS_OK;
