@@ -35,7 +35,7 @@ complete -c transhume -n '__fish_seen_subcommand_from check migrate resume valid
 complete -c transhume -n '__fish_seen_subcommand_from init report' -l output -s o -r -F -d 'The file to write; - is stdout'
 complete -c transhume -n '__fish_seen_subcommand_from init' -l force -s f -d 'Overwrite an existing plan'
 complete -c transhume -n '__fish_seen_subcommand_from status' -l watch -s w -d 'Repeat every second until the run ends'
-complete -c transhume -n '__fish_seen_subcommand_from help' -l as -x -a 'text markdown man bash zsh fish errors settings' -d 'All help as a page or shell script'
+complete -c transhume -n '__fish_seen_subcommand_from help' -l as -x -a 'text markdown man bash zsh fish errors settings' -d 'All help as a page or script'
 complete -c transhume -n '__fish_seen_subcommand_from migrate resume validate' -l progress -x -a 'auto bar log json none' -d 'How to show progress on stderr'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate resume status validate rollback report finish connectors version failpoints' -l json -d 'Results on stdout as JSON'
 complete -c transhume -n 'not __fish_use_subcommand' -l quiet -s q -d 'Errors and results only: no progress, no warnings'

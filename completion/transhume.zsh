@@ -288,7 +288,7 @@ _transhume() {
                 '*:argument:_files' ;;
         help)
             _arguments -s \
-                '--as=[All help as a page or shell script]:FORM:(text markdown man bash zsh fish errors settings)' \
+                '--as=[All help as a page or script]:FORM:(text markdown man bash zsh fish errors settings)' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
