@@ -180,13 +180,9 @@ static void append_use(const struct report *report, const char *member, const ch
     const json_t *use = json_object_get(report->state, member);
     double units = json_number_value(json_object_get(use, "capacity_units"));
     uint64_t times = report_count(use, "throttled_times");
-    uint64_t retries = report_count(use, "retries");
     uint64_t fallbacks = report_count(use, "fallbacks");
     buffer_format(out, "<div><dt>%s asked to slow down%s</dt><dd>%" PRIu64 " times", title,
                   report->attempt_count > 1 ? " in the last attempt" : "", times);
-    if (retries > 0) {
-        buffer_format(out, ", %" PRIu64 " requests tried again", retries);
-    }
     if (fallbacks > 0) {
         buffer_format(out, ", %" PRIu64 " done with less than was asked for", fallbacks);
     }
