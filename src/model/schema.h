@@ -49,7 +49,8 @@ struct value_type {
     bool plain_strings; /* JSON: texts are values of documents; of these, an object or an array is
                            what it says, and any other a JSON string */
     const char *native; /* the database's own words: "NVARCHAR(160)" */
-    /* TIMESTAMP with `zoned`: values that name no zone are of this one; NULL: they are refused */
+    /* TIMESTAMP with `zoned`, numbers with `epoch`: values that name no zone are of this one; NULL:
+     * they are refused */
     const struct time_zone *zone;
     /* What a nested value holds, where it is known: */
     const struct value_type *element; /* LIST, SET: of each; MAP: of the values; TEXT: it is that

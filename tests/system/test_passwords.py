@@ -106,6 +106,15 @@ class Passwords:
                 self.assertEqual(terminal.finish(), 2, terminal.text)
                 self.assertIn("[credentials]", terminal.text)
 
+    def test_an_answer_that_is_too_long(self):
+        """Is not cut to what may well be another one's."""
+        self.migrated()
+        terminal = test_cli.Terminal("validate", cwd=self.folder, env={**os.environ, **{k: v or "" for k, v in self.env.items()}})
+        terminal.read_until("Password for [^\\n]*: ")
+        terminal.type("x" * 2000 + "\n")
+        self.assertEqual(terminal.finish(), 2, terminal.text)
+        self.assertIn("the answer is too long", terminal.text)
+
 
 class Mysql(Passwords, refusals.TestCase):
     scheme, variable, own_file = "mysql", "MYSQL_PWD", (".my.cnf", "[client]\npassword='%s'\n" % PASSWORD)

@@ -186,6 +186,7 @@ void circles_search(const struct run_session *session, const struct schema *sche
     struct arena *scratch = arena_create(0);
     struct circles circles = begin(session, schema, tables, count, false, scratch);
     for (uint32_t i = 0; i < count; i++) {
+        tables[i]->later_count = 0; /* of a search before */
         if (circles.there[i] != NULL && tables[i]->key.count > 0) {
             find_later(&circles, i, arena);
         }
@@ -306,8 +307,14 @@ static uint32_t tell_filled(const struct run *run, const struct target_filled *f
             log_write(LOG_INFO, "%s: filled in %" PRIu64 " references to records that came later",
                       run->tables[i].name, filled[i].filled);
         }
+        broken += filled[i].left > 0 || filled[i].refused > 0;
+        if (filled[i].refused > 0) {
+            log_write(LOG_WARNING,
+                      "%s: %" PRIu64 " references to records that came later are refused by the "
+                      "target, and stay NULL; the first of them: %s",
+                      run->tables[i].name, filled[i].refused, filled[i].first_refused);
+        }
         if (filled[i].left > 0) {
-            broken++;
             log_write(LOG_WARNING,
                       "%s: %" PRIu64 " references have no record to refer to, and stay NULL; the "
                       "first of them: %s",

@@ -257,9 +257,10 @@ static struct open_chunk *find_chunk(const struct writing *writing, uint64_t num
     return chunk;
 }
 
-enum status writing_count_outcome(struct writing *writing, struct open_chunk *chunk,
-                                  const struct batch *batch, const struct record_outcome *outcome,
-                                  struct error *error)
+/* `parents_differ` as in rejects.h. */
+static enum status count_outcome(struct writing *writing, struct open_chunk *chunk,
+                                 const struct batch *batch, const struct record_outcome *outcome,
+                                 const char *parents_differ, struct error *error)
 {
     uint32_t position = copy_position_of(chunk->stream, batch->entity);
     struct tally *tally = &chunk->tallies[position];
@@ -281,11 +282,19 @@ enum status writing_count_outcome(struct writing *writing, struct open_chunk *ch
     }
     struct reject reject = {.code = outcome->code,
                             .reason = outcome->reason,
+                            .parents_differ = parents_differ,
                             .shape = batch->shape,
                             .cells = batch_row(batch, outcome->row),
                             .record = batch->shape == NULL ? batch_row(batch, outcome->row) : NULL};
     reject_find_key(writing->copy->run, chunk->stream, batch, outcome->row, &reject);
     return add_reject(writing, chunk, position, &reject, error);
+}
+
+enum status writing_count_outcome(struct writing *writing, struct open_chunk *chunk,
+                                  const struct batch *batch, const struct record_outcome *outcome,
+                                  struct error *error)
+{
+    return count_outcome(writing, chunk, batch, outcome, NULL, error);
 }
 
 static enum status take_outcome(struct writing *writing, struct open_chunk *chunk,
@@ -454,38 +463,54 @@ static enum status submit_whole(struct writing *writing, struct open_chunk *chun
                : writing_submit(writing, chunk, batch, error);
 }
 
-/* A record that refers to a stranger; else `*reason` is NULL. */
+/* NULL: the record refers to no stranger. */
 static enum status find_stranger(struct writing *writing, const struct batch *batch, uint32_t row,
-                                 const char **reason, struct error *error)
+                                 const struct stranger_match **match, struct error *error)
 {
     struct strangers *strangers = writing->copy->run->strangers;
     return writing->search != NULL ||
                    stranger_search_open(strangers, &writing->search, error) == STATUS_OK
-               ? stranger_search_row(writing->search, batch, row, reason, error)
+               ? stranger_search_row(writing->search, batch, row, match, error)
                : STATUS_FAILED;
+}
+
+static enum status reject_stranger(struct writing *writing, struct open_chunk *chunk,
+                                   const struct batch *batch, uint32_t row,
+                                   const struct stranger_match *match, struct error *error)
+{
+    struct record_outcome outcome = {.row = row,
+                                     .kind = OUTCOME_REJECTED,
+                                     .code = ERROR_REJECT_CONSTRAINT,
+                                     .reason = match->reason};
+    return count_outcome(writing, chunk, batch, &outcome, match->parents, error);
 }
 
 /* Takes the batch over: what refers to strangers is rejected, the rest submitted. */
 static enum status submit_others(struct writing *writing, struct open_chunk *chunk,
                                  struct batch *batch, struct error *error)
 {
+    bool keep = batch->large_values != NULL;
     uint32_t first = 0;
     enum status status = STATUS_OK;
-    keep_original(chunk, batch);
+    if (keep) {
+        keep_original(chunk, batch);
+    }
     for (uint32_t row = 0; status == STATUS_OK && row <= batch->row_count; row++) {
-        struct record_outcome outcome = {
-            .row = row, .kind = OUTCOME_REJECTED, .code = ERROR_REJECT_CONSTRAINT};
+        const struct stranger_match *match = NULL;
         if (row < batch->row_count) {
-            status = find_stranger(writing, batch, row, &outcome.reason, error);
+            status = find_stranger(writing, batch, row, &match, error);
         }
-        bool ends = row == batch->row_count || outcome.reason != NULL;
+        bool ends = row == batch->row_count || match != NULL;
         if (status == STATUS_OK && ends && row > first) {
             status = submit_whole(writing, chunk, writing_cut(batch, first, row - first), error);
         }
-        if (status == STATUS_OK && outcome.reason != NULL) {
-            status = writing_count_outcome(writing, chunk, batch, &outcome, error);
+        if (status == STATUS_OK && match != NULL) {
+            status = reject_stranger(writing, chunk, batch, row, match, error);
         }
         first = ends ? row + 1 : first;
+    }
+    if (!keep) {
+        batch_destroy(batch);
     }
     return status;
 }

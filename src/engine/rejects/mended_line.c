@@ -5,9 +5,10 @@
 #include "engine/ledger/format.h"
 #include "engine/rejects/envelope_json.h"
 #include "engine/rejects/typed_json.h"
+#include "model/json_tree.h"
 #include <string.h>
 
-enum { NAME_SHOWN_BYTES = 200 };
+enum { NAME_SHOWN_BYTES = 200, MENDED_COLUMNS_MAX = 4096 };
 
 /* Borrowed from the line or the arena; of any length, as some databases' names are. */
 struct name {
@@ -20,6 +21,7 @@ struct names {
     struct name table;
     struct name found;
     struct name run;
+    struct name parents; /* the text of the array */
     int64_t format;
     bool has_record;
 };
@@ -28,6 +30,7 @@ static const struct names no_names = {.entity = {"", 0},
                                       .table = {"", 0},
                                       .found = {"", 0},
                                       .run = {"", 0},
+                                      .parents = {"", 0},
                                       .format = CONTROL_FORMAT};
 
 static bool is_key(const struct json_reader *reader, const char *name)
@@ -62,6 +65,7 @@ static enum status scan_member(struct json_reader *reader, struct names *names, 
     struct name *name = name_of(reader, names);
     bool is_format = is_key(reader, "format");
     bool is_record = is_key(reader, "record");
+    bool is_parents = is_key(reader, "parents_differ");
     if (json_reader_next(reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -75,7 +79,14 @@ static enum status scan_member(struct json_reader *reader, struct names *names, 
                    : fault(error, "\"format\" is no whole number");
     }
     names->has_record = names->has_record || (is_record && token == JSON_TOKEN_OBJECT_BEGIN);
-    return json_reader_skip(reader, token, error);
+    const char *begin = reader->position - 1;
+    if (json_reader_skip(reader, token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (is_parents && token == JSON_TOKEN_ARRAY_BEGIN) {
+        names->parents = (struct name){begin, (size_t)(reader->position - begin)};
+    }
+    return STATUS_OK;
 }
 
 static enum status scan_names(const char *line, size_t length, struct arena *arena,
@@ -114,6 +125,7 @@ static enum status find_entity(const struct plan *plan, const struct names *name
             is_name(&names->table, plan->tables[entity->table].target.name)) {
             mended->entity = i;
             mended->inserts = is_name(&names->found, "missing");
+            mended->parents_differ = names->parents.length > 0;
             return STATUS_OK;
         }
     }
@@ -166,6 +178,59 @@ enum status mended_line_run(const char *line, size_t length, char run[MENDED_RUN
     }
     error_clear(error);
     return STATUS_OK;
+}
+
+/* ---- parents that differ */
+
+static bool read_columns(const json_t *list, struct arena *arena, struct column_list *columns)
+{
+    size_t count = json_array_size(list);
+    const char **names = arena_allocate_zeroed(arena, count + 1, sizeof *names);
+    bool good = count > 0 && count <= MENDED_COLUMNS_MAX;
+    for (size_t i = 0; good && i < count; i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        good = name != NULL;
+        names[i] = good ? arena_copy_string(arena, name) : NULL;
+    }
+    *columns = (struct column_list){.names = names, .count = (uint32_t)(good ? count : 0)};
+    return good;
+}
+
+static bool read_parent(const json_t *object, struct arena *arena, struct mended_parent *parent)
+{
+    const char *table = json_string_value(json_object_get(object, "table"));
+    const char *hash = json_string_value(json_object_get(object, "hash"));
+    if (table == NULL || hash == NULL || canonical_hash_parse(hash, &parent->hash) != STATUS_OK) {
+        return false;
+    }
+    parent->table = arena_copy_string(arena, table);
+    return read_columns(json_object_get(object, "key"), arena, &parent->key) &&
+           read_columns(json_object_get(object, "columns"), arena, &parent->columns);
+}
+
+enum status mended_line_parents(const char *line, size_t length, struct arena *arena,
+                                enum status (*take)(void *context,
+                                                    const struct mended_parent *parent,
+                                                    struct error *error),
+                                void *context, struct error *error)
+{
+    struct names names = no_names;
+    json_t *list = NULL;
+    struct arena *texts = arena_create(0);
+    enum status status = scan_names(line, length, texts, &names, error);
+    if (status == STATUS_OK && names.parents.length > 0) {
+        status = json_tree_parse(names.parents.text, names.parents.length, 0, "parents_differ",
+                                 ERROR_REJECT_UNREADABLE, &list, error);
+    }
+    for (size_t i = 0; status == STATUS_OK && i < json_array_size(list); i++) {
+        struct mended_parent parent;
+        status = read_parent(json_array_get(list, i), arena, &parent)
+                     ? take(context, &parent, error)
+                     : fault(error, "\"parents_differ\" is damaged: leave it as it was, or out");
+    }
+    json_decref(list);
+    arena_destroy(texts);
+    return status;
 }
 
 /* ---- the record */

@@ -77,6 +77,9 @@ enum status reject_append(const struct reject *reject, struct typed_json_drain *
     json_append_printable(line, error_describe(reject->code)->name);
     buffer_append_string(line, ",\"reason\":");
     json_append_printable(line, reject->reason == NULL ? "" : reject->reason);
+    if (reject->parents_differ != NULL) {
+        buffer_format(line, ",\"parents_differ\":[%s]", reject->parents_differ);
+    }
     if (reject->envelope != NULL) {
         envelope_json_append(reject->envelope, reject->envelope_shape, line);
     }

@@ -125,7 +125,8 @@ struct check_report {
     const char *const *problems; /* what would make migrate refuse; exit 2 or 5 */
     uint32_t problem_count;
     int refused;               /* exit status migrate would have, 0 if none */
-    uint64_t foreseen_rejects; /* of the records that were looked at */
+    uint64_t foreseen_rejects; /* at least, of the records that were looked at */
+    bool foreseen_emptied;     /* references that stay NULL */
     struct arena *arena;       /* frees it all */
 };
 /* What source and target promise after any crash. */
