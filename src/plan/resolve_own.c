@@ -300,6 +300,13 @@ static bool makes_zoned(const struct own_field *own)
     return made_as(&absent, (struct value_type){.kind = VALUE_TIMESTAMP, .zoned = true}).zoned;
 }
 
+/* Of what names none: the plan's, or the one that the column's engine takes. */
+static const struct time_zone *zone_of(const struct own_field *own)
+{
+    const struct time_zone *zone = own->resolver->plan->time_zone;
+    return zone != NULL ? zone : own->there->type.zone;
+}
+
 static bool become_moment(const struct own_field *own)
 {
     bool zoned = own->there != NULL && own->there->type.zoned;
@@ -312,7 +319,7 @@ static bool become_moment(const struct own_field *own)
     become(own, (struct value_type){.kind = VALUE_TIMESTAMP,
                                     .zoned = zoned || (instants && !utc),
                                     .utc = instants && utc,
-                                    .zone = zoned ? own->resolver->plan->time_zone : NULL});
+                                    .zone = zoned ? zone_of(own) : NULL});
     return true;
 }
 

@@ -180,7 +180,8 @@ static void fit_field(struct resolver *resolver, struct mapping_field *field,
     field->type.dynamic = false;
     field->type.plain_strings = column->kind == VALUE_JSON && plain_strings;
     if (field->type.kind == VALUE_TIMESTAMP && field->type.zoned) {
-        field->type.zone = resolver->plan->time_zone;
+        field->type.zone =
+            resolver->plan->time_zone != NULL ? resolver->plan->time_zone : column->zone;
     }
     field->cast = true;
     field->direct = false;

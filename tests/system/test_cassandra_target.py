@@ -50,7 +50,8 @@ class Target(support.TestCase):
         return self.server.ask(self.keyspace, cql, *values)
 
     def people(self, rows, existing="refuse"):
-        support.make_sqlite(self.path("source.db"), PEOPLE % rows)
+        if not os.path.exists(self.path("source.db")):
+            support.make_sqlite(self.path("source.db"), PEOPLE % rows)
         self.write("plan.yaml", PLAN % ("source.db", self.uri(), existing))
 
     def migrate(self, *options, code=0, **settings):

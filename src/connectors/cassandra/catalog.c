@@ -4,6 +4,7 @@
 #include "connectors/cassandra/query.h"
 #include "connectors/cassandra/system_rows.h"
 #include "connectors/cassandra/udts.h"
+#include "model/time_zone.h"
 #include <string.h>
 
 /* ---------------------------------------------------------------- columns */
@@ -17,8 +18,9 @@ static bool holds_udt(const struct cql_type *type)
     return found;
 }
 
+/* `zone`: of times that name none, in columns of timestamps; NULL: there are no such. */
 static const struct schema_column *columns_of(const struct cassandra_table *from,
-                                              struct arena *arena)
+                                              const struct time_zone *zone, struct arena *arena)
 {
     struct schema_column *columns =
         arena_allocate_zeroed(arena, (size_t)from->column_count + 1, sizeof(*columns));
@@ -28,6 +30,7 @@ static const struct schema_column *columns_of(const struct cassandra_table *from
                                              .type = cql_type_to_model(column->type, arena),
                                              .not_null = at < from->key.count,
                                              .type_made = holds_udt(column->type)};
+        columns[at].type.zone = column->type->kind == CQL_TYPE_TIMESTAMP ? zone : NULL;
         columns[at].type.native = column->type_text;
     }
     return columns;
@@ -146,14 +149,15 @@ static const char *details_of(const struct cassandra_table *from, struct arena *
 }
 
 static void describe_table(const struct cassandra_table *from, const struct cassandra_sizes *sizes,
-                           struct arena *arena, struct schema_table *to)
+                           const struct time_zone *zone, struct arena *arena,
+                           struct schema_table *to)
 {
     int64_t partitions = -1;
     int64_t bytes = -1;
     cassandra_sizes_find(sizes, from->name, &partitions, &bytes);
     *to = (struct schema_table){.kind = from->view_of != NULL ? SCHEMA_VIEW : SCHEMA_TABLE,
                                 .name = from->name,
-                                .columns = columns_of(from, arena),
+                                .columns = columns_of(from, zone, arena),
                                 .column_count = from->column_count,
                                 .primary_key = from->key,
                                 .key_shape = key_shape_of(from, arena),
@@ -263,16 +267,21 @@ static enum status fill_schema(struct cassandra *self, const struct cassandra_sc
 {
     struct cassandra_sizes sizes;
     struct error ignored;
+    const struct time_zone *zone = NULL;
     struct schema_table *tables =
         arena_allocate_zeroed(to->arena, (size_t)from->table_count + 1, sizeof(*tables));
     error_clear(&ignored);
+    /* a time without a zone that goes into a timestamp is taken for one of UTC */
+    if (self->mode == OPEN_TARGET && time_zone_make("UTC", to->arena, &zone, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (cassandra_sizes_read(self, to->arena, &sizes, &ignored) != STATUS_OK) {
         sizes = (struct cassandra_sizes){0}; /* what only helps to guess */
     }
     for (uint32_t at = 0; at < from->table_count; at++) {
         const struct cassandra_table *table = &from->tables[at];
         if (is_wanted(self, table->name)) {
-            describe_table(table, &sizes, to->arena, &tables[to->table_count++]);
+            describe_table(table, &sizes, zone, to->arena, &tables[to->table_count++]);
         }
         if (table->view_of != NULL) {
             add_view(objects, table);

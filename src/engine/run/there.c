@@ -1,6 +1,8 @@
 /* The tables that are in the target before the plan is resolved. */
 #include "engine/run/there.h"
 
+#include "engine/ledger/ledger_texts.h"
+#include <string.h>
 #include <strings.h>
 
 /* By a plan's word or a source's name; case is for resolving to look at. */
@@ -12,6 +14,74 @@ static bool may_be_written(const struct run_session *session, const char *name)
         }
     }
     return session->document != NULL && plan_document_names_table(session->document, name);
+}
+
+static enum status read_header(const struct run_session *session, const char *run_id,
+                               struct ledger_header *header, struct error *error)
+{
+    struct ledger_run *ledger = NULL;
+    enum status status = ledger_load(session->ledger, run_id, session->arena, &ledger, error);
+    return status == STATUS_OK ? ledger_header_read(ledger->header, session->arena, header, error)
+                               : status;
+}
+
+/* The run that is continued or compared, or the copy that it repairs or loads rejects of. `tables`
+ * stays NULL: there is none. */
+static enum status find_copy(const struct run_session *session, struct ledger_header *header,
+                             struct error *error)
+{
+    const char **ids = NULL;
+    uint32_t count = 0;
+    enum status status = read_header(session, NULL, header, error);
+    if (status != STATUS_OK || strcmp(header->kind, "copy") == 0) {
+        return status == STATUS_END ? STATUS_OK : status;
+    }
+    status = ledger_list(session->ledger, session->arena, &ids, &count, error);
+    for (uint32_t i = count; status == STATUS_OK && i > 0; i--) {
+        status = read_header(session, ids[i - 1], header, error);
+        if (status == STATUS_OK && strcmp(header->kind, "copy") == 0) {
+            return STATUS_OK;
+        }
+    }
+    header->tables = NULL;
+    header->table_count = 0;
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+static bool made(const struct ledger_header *header, const char *table)
+{
+    for (uint32_t i = 0; i < header->table_count; i++) {
+        if (strcmp(header->tables[i].name, table) == 0) {
+            return header->tables[i].was == LEDGER_WAS_ABSENT;
+        }
+    }
+    return false;
+}
+
+/* Tables that the run itself made were not there when its plan was resolved, and are not to change
+ * what it is resolved to: their columns may tell less than what they were made for. */
+static enum status leave_own_out(const struct run_session *session, struct schema *there,
+                                 struct error *error)
+{
+    const struct run_options *options = &session->options;
+    struct ledger_header header = {0};
+    if (!options->resuming && !options->validating && options->rejects_file == NULL) {
+        return STATUS_OK;
+    }
+    if (find_copy(session, &header, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    struct schema_table *tables =
+        arena_allocate_zeroed(there->arena, there->table_count + 1u, sizeof(*tables));
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < there->table_count; i++) {
+        if (!made(&header, there->tables[i].name)) {
+            tables[kept++] = there->tables[i];
+        }
+    }
+    there->tables = tables;
+    there->table_count = kept;
+    return STATUS_OK;
 }
 
 enum status there_describe(const struct run_session *session, struct schema **there,
@@ -31,5 +101,9 @@ enum status there_describe(const struct run_session *session, struct schema **th
         any = may_be_written(session, names.names[i]);
     }
     arena_destroy(arena);
-    return status == STATUS_OK && any ? connector->catalog->describe(target, there, error) : status;
+    if (status != STATUS_OK || !any) {
+        return status;
+    }
+    status = connector->catalog->describe(target, there, error);
+    return status == STATUS_OK ? leave_own_out(session, *there, error) : status;
 }
