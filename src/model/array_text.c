@@ -24,10 +24,17 @@ static enum status fail(const struct array_reader *reader, const char *what)
                      (size_t)(reader->at - reader->start), what);
 }
 
+/* A NUL, which strchr finds at the end of every text, is none of them. */
+static bool is_among(const char *letters, char letter)
+{
+    return letter != '\0' && strchr(letters, letter) != NULL;
+}
+
+static const char blanks[] = " \t\n\r\v\f";
+
 static void skip_blanks(struct array_reader *reader)
 {
-    while (reader->at < reader->end && strchr(" \t\n\r\v\f", *reader->at) != NULL &&
-           *reader->at != '\0') {
+    while (reader->at < reader->end && is_among(blanks, *reader->at)) {
         reader->at++;
     }
 }
@@ -44,7 +51,7 @@ static bool take(struct array_reader *reader, char wanted)
 static void skip_bounds(struct array_reader *reader)
 {
     const char *at = reader->at;
-    while (at < reader->end && strchr("[]:-+0123456789", *at) != NULL && *at != '\0') {
+    while (at < reader->end && is_among("[]:-+0123456789", *at)) {
         at++;
     }
     if (at > reader->at && at < reader->end && *at == '=') {
@@ -111,7 +118,7 @@ static void make_element(const struct array_reader *reader, const char *text, si
 static size_t length_before(const struct array_reader *reader, const char *at, const char *ends)
 {
     const char *end = at;
-    while (end < reader->end && strchr(ends, *end) == NULL) {
+    while (end < reader->end && !is_among(ends, *end)) {
         end += *end == '\\' && end + 1 < reader->end ? 2 : 1;
     }
     return (size_t)(end - at);
@@ -141,12 +148,12 @@ static enum status read_bare(struct array_reader *reader, struct cell *cell)
     size_t length = 0;
     size_t kept = 0;
     bool escaped = false;
-    while (reader->at < reader->end && strchr(ends, *reader->at) == NULL) {
+    while (reader->at < reader->end && !is_among(ends, *reader->at)) {
         bool escape = *reader->at == '\\' && reader->at + 1 < reader->end;
         escaped = escaped || escape;
         reader->at += escape;
         text[length++] = *reader->at;
-        bool blank = !escape && strchr(" \t\n\r\v\f", *reader->at) != NULL;
+        bool blank = !escape && is_among(blanks, *reader->at);
         kept = blank ? kept : length;
         reader->at++;
     }
@@ -252,7 +259,7 @@ static bool needs_quotes(const char *text, size_t length)
     static const char special[] = "{},\"\\ \t\n\r\v\f";
     bool needs = length == 0 || (length == 4 && strncasecmp(text, "NULL", 4) == 0);
     for (size_t i = 0; i < length && !needs; i++) {
-        needs = text[i] != '\0' && strchr(special, text[i]) != NULL;
+        needs = is_among(special, text[i]);
     }
     return needs;
 }

@@ -48,6 +48,7 @@ struct stream;
 struct stream_options {
     const char *host; /* a name or an address */
     uint16_t port;
+    uint16_t local_port;          /* 0: any */
     const struct stream_tls *tls; /* NULL: plaintext */
     const char *server_name;      /* what the certificate must be for; NULL: host */
     bool plaintext_allowed;       /* to a host that is not loopback */

@@ -147,6 +147,18 @@ static void close_socket(struct stream *stream)
     }
 }
 
+/* Gives the socket its own port, if one was asked for. */
+static bool bind_local(const struct stream *stream, int family)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(stream->local_port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(stream->local_port)};
+    if (stream->local_port == 0) {
+        return true;
+    }
+    return family == AF_INET6 ? bind(stream->descriptor, (struct sockaddr *)&v6, sizeof(v6)) == 0
+                              : bind(stream->descriptor, (struct sockaddr *)&v4, sizeof(v4)) == 0;
+}
+
 /* Begins to connect to the first address, from stream->address on, that does not fail at once. */
 static enum status connect_next(struct stream *stream, int fault)
 {
@@ -156,6 +168,7 @@ static enum status connect_next(struct stream *stream, int fault)
         stream->descriptor =
             socket(to->ai_family, to->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, to->ai_protocol);
         if (stream->descriptor >= 0 && stream_set_up_socket(stream->descriptor) &&
+            bind_local(stream, to->ai_family) &&
             (connect(stream->descriptor, to->ai_addr, to->ai_addrlen) == 0 ||
              errno == EINPROGRESS)) {
             stream->state = STREAM_CONNECTING;
@@ -215,6 +228,7 @@ enum status stream_open(const struct stream_options *options, struct stream **st
     *stream = NULL;
     struct stream *made =
         stream_new(options->tls, options->host, options->port, options->deadline_ms);
+    made->local_port = options->local_port;
     snprintf(port, sizeof(port), "%u", options->port);
     enum status status = STATUS_OK;
     if (options->tls == NULL && !options->plaintext_allowed &&

@@ -21,6 +21,7 @@ struct stream {
     int descriptor;      /* -1: none yet */
     char object[280];    /* "host:port", for errors */
     int64_t deadline_ms; /* until it is open */
+    uint16_t local_port; /* 0: any */
     struct stream_lookup *lookup;
     struct addrinfo *addresses;
     const struct addrinfo *address; /* the one that is tried */

@@ -107,6 +107,9 @@ void fixture_commit(struct fixture *fixture, uint64_t chunk, const char *mark_te
 /* chunk_begin, write, commit. */
 struct tally fixture_chunk(struct fixture *fixture, uint64_t chunk, int64_t first, uint32_t count,
                            const struct cell *value);
+/* The same of a second attempt at the chunk. */
+struct tally fixture_chunk_again(struct fixture *fixture, uint64_t chunk, int64_t first,
+                                 uint32_t count, const struct cell *value);
 uint64_t fixture_count(struct fixture *fixture);
 /* Are records that share a key found after the load, instead of when they are written? */
 bool fixture_settles(const struct fixture *fixture);

@@ -348,15 +348,28 @@ void fixture_commit(struct fixture *fixture, uint64_t chunk, const char *mark_te
     buffer_free(&extra);
 }
 
-struct tally fixture_chunk(struct fixture *fixture, uint64_t chunk, int64_t first, uint32_t count,
-                           const struct cell *value)
+static struct tally write_chunk(struct fixture *fixture, uint64_t chunk, uint32_t attempt,
+                                int64_t first, uint32_t count, const struct cell *value)
 {
     struct error error = {0};
-    check_ok(fixture->target->connector->target->chunk_begin(fixture->writer, chunk, 1, &error),
-             &error, "chunk_begin");
+    check_ok(
+        fixture->target->connector->target->chunk_begin(fixture->writer, chunk, attempt, &error),
+        &error, "chunk_begin");
     struct tally tally = fixture_write(fixture, chunk, fixture_batch(fixture, first, count, value));
     fixture_commit(fixture, chunk, "{\"done\":true}");
     return tally;
+}
+
+struct tally fixture_chunk(struct fixture *fixture, uint64_t chunk, int64_t first, uint32_t count,
+                           const struct cell *value)
+{
+    return write_chunk(fixture, chunk, 1, first, count, value);
+}
+
+struct tally fixture_chunk_again(struct fixture *fixture, uint64_t chunk, int64_t first,
+                                 uint32_t count, const struct cell *value)
+{
+    return write_chunk(fixture, chunk, 2, first, count, value);
 }
 
 uint64_t fixture_count(struct fixture *fixture)

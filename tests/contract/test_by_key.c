@@ -132,7 +132,7 @@ static const struct key_kind {
       {.kind = VALUE_TIMESTAMP, .flags = CELL_ZONED, .i64 = 1698543000000000}}},
     {"interval",
      {.kind = VALUE_INTERVAL},
-     NULL,
+     "cassandra",
      {{.kind = VALUE_INTERVAL, .interval = &interval},
       {.kind = VALUE_INTERVAL, .interval = &month}}},
     {"uuid",

@@ -203,7 +203,7 @@ void contract_test_fetch(const struct contract_entry *entry)
     fetch_and_check(&fixture, ids, 4, &old, 3);
     fetch_and_check(&fixture, ids + 2, 1, &old, 0);
     if ((fixture.target->capabilities & CAPABILITY_TRANSACTIONS) == 0) {
-        fixture_chunk(&fixture, 1, 0, 10, &new); /* the chunk again, as after a take-over */
+        fixture_chunk_again(&fixture, 1, 0, 10, &new);
         fetch_and_check(&fixture, ids, 4, &new, 3);
     }
     fixture_close(&fixture);

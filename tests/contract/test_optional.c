@@ -157,7 +157,7 @@ void contract_test_long_names(const struct contract_entry *entry)
             assert_int_equal(fixture_chunk(&fixture, 1, 0, 10, &value).written, 10);
             assert_int_equal(fixture_count(&fixture), 10);
         } else {
-            assert_true(lengths[i] > 63);
+            assert_true(lengths[i] > 63 || fixture.target->limits.name_bytes_max < 63);
         }
         fixture_close(&fixture);
     }

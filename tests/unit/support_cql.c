@@ -4,6 +4,7 @@
 #include "connectors/cassandra/protocol/cql_value.h"
 #include "model/decimal.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---------------------------------------------------------------- types */
@@ -326,5 +327,47 @@ struct cell random_cql_value(struct random *random, const struct cql_type *type,
     }
     default:
         return plain_value(random, type->kind, arena);
+    }
+}
+
+/* ---------------------------------------------------------------- the fixture */
+
+int cql_set_up(void **state)
+{
+    struct cql_fixture *fixture = calloc(1, sizeof *fixture);
+    fixture->arena = arena_create(0);
+    *state = fixture;
+    return 0;
+}
+
+int cql_tear_down(void **state)
+{
+    struct cql_fixture *fixture = *state;
+    buffer_free(&fixture->out);
+    arena_destroy(fixture->arena);
+    free(fixture);
+    return 0;
+}
+
+struct cell cql_text_cell(const char *text)
+{
+    return cell_text(text, strlen(text));
+}
+
+struct cell cql_decimal(struct cql_fixture *fixture, const char *text)
+{
+    struct cell cell = {0};
+    assert_int_equal(decimal_parse(text, strlen(text), fixture->arena, &cell), STATUS_OK);
+    return cell;
+}
+
+void cql_assert_cell(const struct cell *cell, const struct cell *expected)
+{
+    if (!value_equal(cell, expected)) {
+        struct buffer shown = {0};
+        value_print(cell, 200, &shown);
+        buffer_append_string(&shown, " instead of ");
+        value_print(expected, 200, &shown);
+        fail_msg("%s %s", value_kind_name((enum value_kind)cell->kind), buffer_string(&shown));
     }
 }

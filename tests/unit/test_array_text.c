@@ -107,6 +107,26 @@ static void arrays_are_written(void **state)
     }
 }
 
+/* A NUL is a letter like others: it neither ends an element nor cuts one short. */
+static void a_nul_is_a_letter(void **state)
+{
+    (void)state;
+    static const char given[] = "{a\0b,\"c\0d with more behind it\"}";
+    struct cell list;
+    struct error error;
+    struct buffer out = {0};
+    assert_int_equal(array_text_read(given, sizeof given - 1, &text, arena, &list, &error),
+                     STATUS_OK);
+    assert_int_equal(list.length, 2);
+    assert_int_equal(list.items[0].length, 3);
+    assert_memory_equal(list.items[0].text, "a\0b", 3);
+    assert_int_equal(list.items[1].length, sizeof "c d with more behind it" - 1);
+    assert_int_equal(array_text_append(&list, &text, &out, &error), STATUS_OK);
+    assert_int_equal(out.length, sizeof given - 1);
+    assert_memory_equal(out.data, given, out.length);
+    buffer_free(&out);
+}
+
 /* Elements that came as texts, as out of JSON, are written as the server shows them. */
 static void texts_become_the_servers_words(void **state)
 {
@@ -140,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arrays_are_read),
         cmocka_unit_test(what_is_none_is_refused),
+        cmocka_unit_test(a_nul_is_a_letter),
         cmocka_unit_test(arrays_are_written),
         cmocka_unit_test(texts_become_the_servers_words),
     };

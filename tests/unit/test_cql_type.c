@@ -32,7 +32,8 @@ static void texts_are_read_and_printed(void **state)
         {"frozen<set<list<int>>>", "frozen<set<frozen<list<int>>>>"},
         {"vector<float, 3>", "vector<float, 3>"},
         {"VECTOR<Float,1536>", "vector<float, 1536>"},
-        {"frozen<tuple<int, text, duration>>", "tuple<int, text, duration>"},
+        {"frozen<tuple<int, text, duration>>", "frozen<tuple<int, text, duration>>"},
+        {"tuple<int, text>", "tuple<int, text>"},
         {"\"Address\"", "\"Address\""},
         {"frozen<\"Address\">", "frozen<\"Address\">"},
         {"shop.\"Address\"", "\"Address\""},
@@ -235,7 +236,7 @@ static void wrong_options_fail(void **state)
     (void)state;
     struct arena *arena = arena_create(0);
     static const uint8_t unknown[] = {0x00, 0x16};
-    static const uint8_t vector[] = {0x01, 0x00};
+    static const uint8_t vector[] = {0x00, 0x32, 0x00, 0x08};
     static const uint8_t lying[] = {0x00, 0x31, 0xff, 0xff, 0x00, 0x09};
     uint8_t deep[2 * CQL_TYPE_DEPTH_MAX + 4];
     struct cql_reader reader = cql_reader_of(unknown, sizeof unknown);

@@ -1,53 +1,15 @@
-/* Values of CQL: golden bytes, what is refused and why, the server's order, normal forms, and any
- * value of any type there and back. */
+/* Values of CQL: golden bytes, what is refused and why, what is read in a way of its own. */
 #include "support_cql.h"
 
-#include "connectors/cassandra/protocol/cql_normal.h"
 #include "connectors/cassandra/protocol/cql_number.h"
-#include "connectors/cassandra/protocol/cql_order.h"
 #include "connectors/cassandra/protocol/cql_value.h"
 #include "model/decimal.h"
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct fixture {
-    struct arena *arena;
-    struct buffer out;
-    struct error error;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    fixture->arena = arena_create(0);
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    buffer_free(&fixture->out);
-    arena_destroy(fixture->arena);
-    free(fixture);
-    return 0;
-}
-
-static struct cell text_of(const char *text)
-{
-    return cell_text(text, strlen(text));
-}
-
-static struct cell decimal_of(struct fixture *fixture, const char *text)
-{
-    struct cell cell = {0};
-    assert_int_equal(decimal_parse(text, strlen(text), fixture->arena, &cell), STATUS_OK);
-    return cell;
-}
-
-static struct cell interval_of(struct fixture *fixture, int32_t months, int32_t days, int64_t ns)
+static struct cell interval_of(struct cql_fixture *fixture, int32_t months, int32_t days,
+                               int64_t ns)
 {
     struct value_interval *interval = arena_allocate(fixture->arena, sizeof *interval);
     *interval = (struct value_interval){months, days, ns};
@@ -60,19 +22,8 @@ static struct cell escape_of(const void *bytes, uint32_t length)
         .kind = VALUE_ESCAPE, .aux = ESCAPE_CASSANDRA, .length = length, .bytes = bytes};
 }
 
-static void assert_cell(const struct cell *cell, const struct cell *expected)
-{
-    if (!value_equal(cell, expected)) {
-        struct buffer shown = {0};
-        value_print(cell, 200, &shown);
-        buffer_append_string(&shown, " instead of ");
-        value_print(expected, 200, &shown);
-        fail_msg("%s %s", value_kind_name((enum value_kind)cell->kind), buffer_string(&shown));
-    }
-}
-
 /* The bytes of a value; the cell that reads them again is `expected`. */
-static void assert_written(struct fixture *fixture, const char *type_text, struct cell cell,
+static void assert_written(struct cql_fixture *fixture, const char *type_text, struct cell cell,
                            const char *bytes, struct cell expected)
 {
     const struct cql_type *type = cql_type_of(type_text, fixture->arena);
@@ -92,16 +43,16 @@ static void assert_written(struct fixture *fixture, const char *type_text, struc
     buffer_free(&hex);
     assert_int_equal(cql_value_decode(type, value, fixture->arena, &again, &fixture->error),
                      STATUS_OK);
-    assert_cell(&again, &expected);
+    cql_assert_cell(&again, &expected);
 }
 
-static void assert_same(struct fixture *fixture, const char *type, struct cell cell,
+static void assert_same(struct cql_fixture *fixture, const char *type, struct cell cell,
                         const char *bytes)
 {
     assert_written(fixture, type, cell, bytes, cell);
 }
 
-static void assert_refused(struct fixture *fixture, const char *type_text, struct cell cell,
+static void assert_refused(struct cql_fixture *fixture, const char *type_text, struct cell cell,
                            const char *why)
 {
     const struct cql_type *type = cql_type_of(type_text, fixture->arena);
@@ -120,7 +71,7 @@ static void assert_refused(struct fixture *fixture, const char *type_text, struc
 
 static void whole_numbers_have_their_bytes(void **state)
 {
-    struct fixture *fixture = *state;
+    struct cql_fixture *fixture = *state;
     static const struct {
         int64_t number;
         const char *bytes;
@@ -141,13 +92,13 @@ static void whole_numbers_have_their_bytes(void **state)
     for (size_t i = 0; i < sizeof varints / sizeof varints[0]; i++) {
         assert_same(fixture, "varint", cell_int64(varints[i].number), varints[i].bytes);
     }
-    assert_same(fixture, "varint", decimal_of(fixture, "9223372036854775808"),
+    assert_same(fixture, "varint", cql_decimal(fixture, "9223372036854775808"),
                 "008000000000000000");
-    assert_same(fixture, "varint", decimal_of(fixture, "-9223372036854775809"),
+    assert_same(fixture, "varint", cql_decimal(fixture, "-9223372036854775809"),
                 "ff7fffffffffffffff");
-    assert_same(fixture, "varint", decimal_of(fixture, "340282366920938463463374607431768211456"),
+    assert_same(fixture, "varint", cql_decimal(fixture, "340282366920938463463374607431768211456"),
                 "0100000000000000000000000000000000");
-    assert_same(fixture, "varint", decimal_of(fixture, "-340282366920938463463374607431768211456"),
+    assert_same(fixture, "varint", cql_decimal(fixture, "-340282366920938463463374607431768211456"),
                 "ff00000000000000000000000000000000");
     assert_same(fixture, "bigint", cell_int64(-2), "fffffffffffffffe");
     assert_same(fixture, "counter", cell_int64(5323), "00000000000014cb");
@@ -158,24 +109,25 @@ static void whole_numbers_have_their_bytes(void **state)
 
 static void decimals_keep_their_scale(void **state)
 {
-    struct fixture *fixture = *state;
-    assert_same(fixture, "decimal", decimal_of(fixture, "1.23"), "000000027b");
-    assert_same(fixture, "decimal", decimal_of(fixture, "0.10"), "000000020a");
-    assert_same(fixture, "decimal", decimal_of(fixture, "-0.05"), "00000002fb");
-    assert_same(fixture, "decimal", decimal_of(fixture, "0"), "0000000000");
-    assert_same(fixture, "decimal", decimal_of(fixture, "0.000"), "0000000300");
-    assert_same(fixture, "decimal", decimal_of(fixture, "12345678901234567890123456789.0123456789"),
+    struct cql_fixture *fixture = *state;
+    assert_same(fixture, "decimal", cql_decimal(fixture, "1.23"), "000000027b");
+    assert_same(fixture, "decimal", cql_decimal(fixture, "0.10"), "000000020a");
+    assert_same(fixture, "decimal", cql_decimal(fixture, "-0.05"), "00000002fb");
+    assert_same(fixture, "decimal", cql_decimal(fixture, "0"), "0000000000");
+    assert_same(fixture, "decimal", cql_decimal(fixture, "0.000"), "0000000300");
+    assert_same(fixture, "decimal",
+                cql_decimal(fixture, "12345678901234567890123456789.0123456789"),
                 "0000000a5ce0e9a56015fec5aadfa328ae398115");
 }
 
 static void other_scalars_have_their_bytes(void **state)
 {
-    struct fixture *fixture = *state;
+    struct cql_fixture *fixture = *state;
     static const uint8_t random_uuid[16] = {0x12, 0x34, 0, 0, 0, 0, 0x41, 0, 0x80};
     static const uint8_t time_uuid[16] = {0x12, 0x34, 0, 0, 0, 0, 0x11, 0, 0x80};
-    assert_same(fixture, "text", text_of("é"), "c3a9");
-    assert_same(fixture, "text", text_of(""), "");
-    assert_same(fixture, "ascii", text_of("a"), "61");
+    assert_same(fixture, "text", cql_text_cell("é"), "c3a9");
+    assert_same(fixture, "text", cql_text_cell(""), "");
+    assert_same(fixture, "ascii", cql_text_cell("a"), "61");
     assert_same(fixture, "blob", cell_bytes("\0\xff", 2), "00ff");
     assert_same(fixture, "blob", cell_bytes("", 0), "");
     assert_same(fixture, "boolean", cell_bool(1), "01");
@@ -196,10 +148,10 @@ static void other_scalars_have_their_bytes(void **state)
                 "12340000000041008000000000000000");
     assert_same(fixture, "timeuuid", (struct cell){.kind = VALUE_UUID, .bytes = time_uuid},
                 "12340000000011008000000000000000");
-    assert_same(fixture, "inet", text_of("127.0.0.1"), "7f000001");
-    assert_same(fixture, "inet", text_of("2001:db8::1"), "20010db8000000000000000000000001");
-    assert_written(fixture, "inet", text_of("2001:DB8:0:0::1"), "20010db8000000000000000000000001",
-                   text_of("2001:db8::1"));
+    assert_same(fixture, "inet", cql_text_cell("127.0.0.1"), "7f000001");
+    assert_same(fixture, "inet", cql_text_cell("2001:db8::1"), "20010db8000000000000000000000001");
+    assert_written(fixture, "inet", cql_text_cell("2001:DB8:0:0::1"),
+                   "20010db8000000000000000000000001", cql_text_cell("2001:db8::1"));
     assert_same(fixture, "duration", interval_of(fixture, 1, 2, 3), "020406");
     assert_same(fixture, "duration", interval_of(fixture, -1, -2, -3), "010305");
     assert_same(fixture, "duration", interval_of(fixture, 0, 0, 128000), "0000c3e800");
@@ -210,15 +162,17 @@ static void other_scalars_have_their_bytes(void **state)
 
 static void nested_values_have_their_bytes(void **state)
 {
-    struct fixture *fixture = *state;
+    struct cql_fixture *fixture = *state;
     const struct cell numbers[] = {cell_int64(1), cell_int64(2), cell_int64(-1)};
     const struct cell sorted[] = {cell_int64(-1), cell_int64(1), cell_int64(2)};
-    const struct cell texts[] = {text_of("a"), text_of("bc")};
+    const struct cell texts[] = {cql_text_cell("a"), cql_text_cell("bc")};
     const struct cell floats[] = {{.kind = VALUE_FLOAT32, .f64 = 1},
                                   {.kind = VALUE_FLOAT32, .f64 = 2}};
-    const struct cell pairs[] = {text_of("b"), cell_int64(1), text_of("a"), cell_int64(2)};
-    const struct cell ordered[] = {text_of("a"), cell_int64(2), text_of("b"), cell_int64(1)};
-    const struct cell fields[] = {text_of("a"), cell_null()};
+    const struct cell pairs[] = {cql_text_cell("b"), cell_int64(1), cql_text_cell("a"),
+                                 cell_int64(2)};
+    const struct cell ordered[] = {cql_text_cell("a"), cell_int64(2), cql_text_cell("b"),
+                                   cell_int64(1)};
+    const struct cell fields[] = {cql_text_cell("a"), cell_null()};
     assert_same(fixture, "list<int>", cell_items(VALUE_LIST, numbers, 2),
                 "00000002"
                 "0000000400000001"
@@ -273,16 +227,20 @@ static void nested_values_have_their_bytes(void **state)
 
 static void udts_are_maps(void **state)
 {
-    struct fixture *fixture = *state;
-    const struct cell tags[] = {text_of("x")};
-    const struct cell whole[] = {text_of("street"), text_of("a"),
-                                 text_of("No"),     cell_int64(7),
-                                 text_of("tags"),   cell_items(VALUE_SET, tags, 1)};
-    const struct cell part[] = {text_of("No"), cell_int64(7), text_of("tags"), cell_missing()};
-    const struct cell filled[] = {text_of("street"), cell_null(),     text_of("No"),
-                                  cell_int64(7),     text_of("tags"), cell_null()};
-    const struct cell unknown[] = {text_of("No"), cell_int64(7), text_of("city"), cell_null()};
-    const struct cell twice[] = {text_of("No"), cell_int64(7), text_of("No"), cell_int64(8)};
+    struct cql_fixture *fixture = *state;
+    const struct cell tags[] = {cql_text_cell("x")};
+    const struct cell whole[] = {cql_text_cell("street"), cql_text_cell("a"),
+                                 cql_text_cell("No"),     cell_int64(7),
+                                 cql_text_cell("tags"),   cell_items(VALUE_SET, tags, 1)};
+    const struct cell part[] = {cql_text_cell("No"), cell_int64(7), cql_text_cell("tags"),
+                                cell_missing()};
+    const struct cell filled[] = {cql_text_cell("street"), cell_null(),
+                                  cql_text_cell("No"),     cell_int64(7),
+                                  cql_text_cell("tags"),   cell_null()};
+    const struct cell unknown[] = {cql_text_cell("No"), cell_int64(7), cql_text_cell("city"),
+                                   cell_null()};
+    const struct cell twice[] = {cql_text_cell("No"), cell_int64(7), cql_text_cell("No"),
+                                 cell_int64(8)};
     const char *type = "\"Address\"";
     assert_same(fixture, type, cell_items(VALUE_MAP, whole, 3),
                 "0000000161"
@@ -300,19 +258,20 @@ static void udts_are_maps(void **state)
     assert_refused(fixture, type, cell_items(VALUE_MAP, twice, 2), "a field twice");
     struct cell read = {0};
     const uint8_t shorter[] = {0, 0, 0, 1, 'a'};
-    const struct cell begun[] = {text_of("street"), text_of("a"),    text_of("No"),
-                                 cell_null(),       text_of("tags"), cell_null()};
+    const struct cell begun[] = {cql_text_cell("street"), cql_text_cell("a"),
+                                 cql_text_cell("No"),     cell_null(),
+                                 cql_text_cell("tags"),   cell_null()};
     struct cell expected = cell_items(VALUE_MAP, begun, 3);
     assert_int_equal(cql_value_decode(cql_type_of(type, fixture->arena),
                                       (struct cql_value){shorter, sizeof shorter}, fixture->arena,
                                       &read, &fixture->error),
                      STATUS_OK);
-    assert_cell(&read, &expected);
+    cql_assert_cell(&read, &expected);
 }
 
 static void null_unset_and_empty_are_three(void **state)
 {
-    struct fixture *fixture = *state;
+    struct cql_fixture *fixture = *state;
     const struct cql_type *type = cql_type_of("int", fixture->arena);
     const struct cell cells[] = {cell_null(), cell_missing(), escape_of("", 0)};
     static const char bytes[] = "\xff\xff\xff\xff\xff\xff\xff\xfe\0\0\0\0";
@@ -328,7 +287,7 @@ static void null_unset_and_empty_are_three(void **state)
         assert_int_equal(
             cql_value_decode(type, cql_read_value(&reader), fixture->arena, &read, &fixture->error),
             STATUS_OK);
-        assert_cell(&read, &cells[i]);
+        cql_assert_cell(&read, &cells[i]);
     }
     assert_refused(fixture, "text", cells[2], "does not fit text");
     assert_refused(fixture, "vector<int, 1>", cell_items(VALUE_LIST, &cells[2], 1), "be empty");
@@ -338,39 +297,40 @@ static void null_unset_and_empty_are_three(void **state)
 
 static void what_means_the_same_is_taken(void **state)
 {
-    struct fixture *fixture = *state;
+    struct cql_fixture *fixture = *state;
     struct cell half = {.kind = VALUE_FLOAT32, .f64 = 0.5};
-    struct cell json = text_of("{\"a\":1}");
+    struct cell json = cql_text_cell("{\"a\":1}");
     json.kind = VALUE_JSON;
-    const struct cell items[] = {cell_int64(1), text_of("x")};
+    const struct cell items[] = {cell_int64(1), cql_text_cell("x")};
     assert_written(fixture, "int", cell_uint64(7), "00000007", cell_int64(7));
-    assert_written(fixture, "int", decimal_of(fixture, "7.00"), "00000007", cell_int64(7));
+    assert_written(fixture, "int", cql_decimal(fixture, "7.00"), "00000007", cell_int64(7));
     assert_written(fixture, "int", cell_float64(-7), "fffffff9", cell_int64(-7));
     assert_written(fixture, "bigint", cell_float64(-0x1p63), "8000000000000000",
                    cell_int64(INT64_MIN));
     assert_written(fixture, "varint", cell_uint64(UINT64_MAX), "00ffffffffffffffff",
-                   decimal_of(fixture, "18446744073709551615"));
-    assert_written(fixture, "varint", decimal_of(fixture, "18446744073709551616.00"),
-                   "010000000000000000", decimal_of(fixture, "18446744073709551616"));
-    assert_written(fixture, "decimal", cell_int64(-5), "00000000fb", decimal_of(fixture, "-5"));
+                   cql_decimal(fixture, "18446744073709551615"));
+    assert_written(fixture, "varint", cql_decimal(fixture, "18446744073709551616.00"),
+                   "010000000000000000", cql_decimal(fixture, "18446744073709551616"));
+    assert_written(fixture, "decimal", cell_int64(-5), "00000000fb", cql_decimal(fixture, "-5"));
     assert_written(fixture, "decimal", cell_uint64(UINT64_MAX), "0000000000ffffffffffffffff",
-                   decimal_of(fixture, "18446744073709551615"));
-    assert_written(fixture, "decimal", cell_float64(0.1), "0000000101", decimal_of(fixture, "0.1"));
+                   cql_decimal(fixture, "18446744073709551615"));
+    assert_written(fixture, "decimal", cell_float64(0.1), "0000000101",
+                   cql_decimal(fixture, "0.1"));
     assert_written(fixture, "decimal", (struct cell){.kind = VALUE_FLOAT32, .f64 = (double)0.1f},
-                   "0000000101", decimal_of(fixture, "0.1"));
+                   "0000000101", cql_decimal(fixture, "0.1"));
     assert_written(fixture, "double", half, "3fe0000000000000", cell_float64(0.5));
     assert_written(fixture, "double", cell_int64((int64_t)1 << 60), "43b0000000000000",
                    cell_float64(0x1p60));
-    assert_written(fixture, "double", decimal_of(fixture, "0.10"), "3fb999999999999a",
+    assert_written(fixture, "double", cql_decimal(fixture, "0.10"), "3fb999999999999a",
                    cell_float64(0.1));
     assert_written(fixture, "float", cell_float64(0.5), "3f000000", half);
-    assert_written(fixture, "float", decimal_of(fixture, "0.1"), "3dcccccd",
+    assert_written(fixture, "float", cql_decimal(fixture, "0.1"), "3dcccccd",
                    (struct cell){.kind = VALUE_FLOAT32, .f64 = (double)0.1f});
-    assert_written(fixture, "text", json, "7b2261223a317d", text_of("{\"a\":1}"));
+    assert_written(fixture, "text", json, "7b2261223a317d", cql_text_cell("{\"a\":1}"));
     assert_written(fixture, "text", cell_items(VALUE_LIST, items, 2), "5b312c2278225d",
-                   text_of("[1,\"x\"]"));
-    assert_written(fixture, "text", cell_int64(-12), "2d3132", text_of("-12"));
-    assert_written(fixture, "text", cell_bytes("a", 1), "61", text_of("a"));
+                   cql_text_cell("[1,\"x\"]"));
+    assert_written(fixture, "text", cell_int64(-12), "2d3132", cql_text_cell("-12"));
+    assert_written(fixture, "text", cell_bytes("a", 1), "61", cql_text_cell("a"));
     assert_written(fixture, "timestamp", (struct cell){.kind = VALUE_TIMESTAMP, .i64 = 1000},
                    "0000000000000001",
                    (struct cell){.kind = VALUE_TIMESTAMP, .flags = CELL_ZONED, .i64 = 1000});
@@ -380,11 +340,12 @@ static void what_means_the_same_is_taken(void **state)
 
 static void the_rest_is_refused_with_its_reason(void **state)
 {
-    struct fixture *fixture = *state;
+    struct cql_fixture *fixture = *state;
     static const uint8_t uuid[16] = {0, 0, 0, 0, 0, 0, 0x40};
     const struct cell nulls[] = {cell_int64(1), cell_null()};
-    const struct cell equal[] = {decimal_of(fixture, "1.0"), decimal_of(fixture, "1.00")};
-    const struct cell keys[] = {text_of("a"), cell_int64(1), text_of("a"), cell_int64(2)};
+    const struct cell equal[] = {cql_decimal(fixture, "1.0"), cql_decimal(fixture, "1.00")};
+    const struct cell keys[] = {cql_text_cell("a"), cell_int64(1), cql_text_cell("a"),
+                                cell_int64(2)};
     struct cell infinite = {.kind = VALUE_TIMESTAMP, .flags = CELL_SPECIAL, .i64 = CELL_INFINITY};
     struct cell fine = {.kind = VALUE_TIMESTAMP, .flags = CELL_ZONED, .i64 = 1001};
     struct cell finer = {.kind = VALUE_TIMESTAMP, .flags = CELL_ZONED, .aux = 1};
@@ -397,20 +358,20 @@ static void the_rest_is_refused_with_its_reason(void **state)
     assert_refused(fixture, "int", cell_float64(NAN), "does not fit int (whole numbers");
     assert_refused(fixture, "bigint", cell_uint64(UINT64_MAX), "to 9223372036854775807");
     assert_refused(fixture, "bigint", cell_float64(0x1p63), "to 9223372036854775807");
-    assert_refused(fixture, "varint", decimal_of(fixture, "0.5"), "(whole numbers)");
+    assert_refused(fixture, "varint", cql_decimal(fixture, "0.5"), "(whole numbers)");
     assert_refused(fixture, "varint", cell_float64(INFINITY), "(whole numbers)");
     assert_refused(fixture, "decimal", cell_float64(NAN), "(finite numbers)");
-    assert_refused(fixture, "decimal", decimal_of(fixture, "Infinity"), "(finite numbers)");
+    assert_refused(fixture, "decimal", cql_decimal(fixture, "Infinity"), "(finite numbers)");
     assert_refused(fixture, "double", cell_int64(((int64_t)1 << 53) + 1), "(without rounding)");
-    assert_refused(fixture, "double", decimal_of(fixture, "0.10000000000000000555"),
+    assert_refused(fixture, "double", cql_decimal(fixture, "0.10000000000000000555"),
                    "(without rounding)");
     assert_refused(fixture, "float", cell_float64(0.1), "(without rounding)");
     assert_refused(fixture, "boolean", cell_int64(1), "int64 1 does not fit boolean");
-    assert_refused(fixture, "int", text_of("7"), "text \"7\" does not fit int");
-    assert_refused(fixture, "blob", text_of("7"), "does not fit blob");
-    assert_refused(fixture, "uuid", text_of("7"), "does not fit uuid");
-    assert_refused(fixture, "date", text_of("2024-02-29"), "does not fit date");
-    assert_refused(fixture, "ascii", text_of("é"), "(ASCII alone)");
+    assert_refused(fixture, "int", cql_text_cell("7"), "text \"7\" does not fit int");
+    assert_refused(fixture, "blob", cql_text_cell("7"), "does not fit blob");
+    assert_refused(fixture, "uuid", cql_text_cell("7"), "does not fit uuid");
+    assert_refused(fixture, "date", cql_text_cell("2024-02-29"), "does not fit date");
+    assert_refused(fixture, "ascii", cql_text_cell("é"), "(ASCII alone)");
     assert_refused(fixture, "text", cell_text("\xff", 1), "(valid UTF-8)");
     assert_refused(fixture, "text", cell_bytes("\xff", 1), "does not fit text");
     assert_refused(fixture, "timestamp", infinite, "does not fit timestamp");
@@ -423,10 +384,11 @@ static void the_rest_is_refused_with_its_reason(void **state)
     assert_refused(fixture, "duration", interval_of(fixture, 1, -1, 0), "of one sign");
     assert_refused(fixture, "timeuuid", (struct cell){.kind = VALUE_UUID, .bytes = uuid},
                    "(UUIDs of version 1)");
-    assert_refused(fixture, "inet", text_of("300.0.0.1"), "(addresses of IPv4 and IPv6)");
+    assert_refused(fixture, "inet", cql_text_cell("300.0.0.1"), "(addresses of IPv4 and IPv6)");
     assert_refused(fixture, "inet", cell_text("::1\0x", 5), "(addresses of IPv4 and IPv6)");
     assert_refused(fixture, "list<int>", cell_items(VALUE_LIST, nulls, 2), "can't be null");
-    assert_refused(fixture, "list<int>", text_of("[1]"), "text \"[1]\" does not fit list<int>");
+    assert_refused(fixture, "list<int>", cql_text_cell("[1]"),
+                   "text \"[1]\" does not fit list<int>");
     assert_refused(fixture, "list<tinyint>",
                    cell_items(VALUE_LIST, &(struct cell){.kind = VALUE_INT64, .i64 = 128}, 1),
                    "int64 128 does not fit tinyint");
@@ -445,7 +407,7 @@ static void the_rest_is_refused_with_its_reason(void **state)
 
 /* ---------------------------------------------------------------- reading */
 
-static enum status read_hex(struct fixture *fixture, const char *type, const char *hex,
+static enum status read_hex(struct cql_fixture *fixture, const char *type, const char *hex,
                             struct cell *cell)
 {
     size_t length = strlen(hex) / 2;
@@ -459,23 +421,23 @@ static enum status read_hex(struct fixture *fixture, const char *type, const cha
                             &fixture->error);
 }
 
-static void assert_read(struct fixture *fixture, const char *type, const char *hex,
+static void assert_read(struct cql_fixture *fixture, const char *type, const char *hex,
                         struct cell expected)
 {
     struct cell cell = {0};
     assert_int_equal(read_hex(fixture, type, hex, &cell), STATUS_OK);
-    assert_cell(&cell, &expected);
+    cql_assert_cell(&cell, &expected);
 }
 
 static void some_bytes_are_read_in_their_own_way(void **state)
 {
-    struct fixture *fixture = *state;
+    struct cql_fixture *fixture = *state;
     const struct cell nulls[] = {cell_null(), cell_null()};
-    assert_read(fixture, "decimal", "fffffffd01", decimal_of(fixture, "1000"));
-    assert_read(fixture, "decimal", "fffffffdff", decimal_of(fixture, "-1000"));
-    assert_read(fixture, "decimal", "fffffffd00", decimal_of(fixture, "0"));
+    assert_read(fixture, "decimal", "fffffffd01", cql_decimal(fixture, "1000"));
+    assert_read(fixture, "decimal", "fffffffdff", cql_decimal(fixture, "-1000"));
+    assert_read(fixture, "decimal", "fffffffd00", cql_decimal(fixture, "0"));
     assert_read(fixture, "decimal", "0000000000000000000000000000000000000001",
-                decimal_of(fixture, "1"));
+                cql_decimal(fixture, "1"));
     assert_read(fixture, "decimal", "fffff00001", escape_of("\xff\xff\xf0\0\1", 5));
     assert_read(fixture, "decimal", "7fffffff01", escape_of("\x7f\xff\xff\xff\1", 5));
     assert_read(fixture, "varint", "00000000000000000005", cell_int64(5));
@@ -484,7 +446,8 @@ static void some_bytes_are_read_in_their_own_way(void **state)
                 escape_of("\x7f\xff\xff\xff\xff\xff\xff\xff", 8));
     assert_read(fixture, "boolean", "02", cell_bool(1));
     assert_read(fixture, "text", "ff", cell_bytes("\xff", 1));
-    assert_read(fixture, "inet", "00000000000000000000ffff01020304", text_of("::ffff:1.2.3.4"));
+    assert_read(fixture, "inet", "00000000000000000000ffff01020304",
+                cql_text_cell("::ffff:1.2.3.4"));
     assert_read(fixture, "tuple<int, int>", "", cell_items(VALUE_LIST, nulls, 2));
     assert_read(fixture, "list<int>", "", escape_of("", 0));
     assert_read(fixture, "list<int>", "00000001ffffffff", cell_items(VALUE_LIST, nulls, 1));
@@ -492,7 +455,7 @@ static void some_bytes_are_read_in_their_own_way(void **state)
 
 static void other_bytes_are_refused(void **state)
 {
-    struct fixture *fixture = *state;
+    struct cql_fixture *fixture = *state;
     static const char *const wrong[][2] = {
         {"int", "0001"},
         {"bigint", "00000001"},
@@ -533,7 +496,7 @@ static void other_bytes_are_refused(void **state)
 
 static void numbers_of_any_size(void **state)
 {
-    struct fixture *fixture = *state;
+    struct cql_fixture *fixture = *state;
     struct random random = random_start();
     enum { DIGITS_MAX = 39000 };
     char *text = arena_allocate(fixture->arena, DIGITS_MAX + 2);
@@ -575,12 +538,12 @@ static void numbers_of_any_size(void **state)
                                       (struct cql_value){huge, CQL_VARINT_BYTES_MAX + 1},
                                       fixture->arena, &read, &fixture->error),
                      STATUS_OK);
-    assert_cell(&read, &escape);
+    cql_assert_cell(&read, &escape);
 }
 
 static void vints_are_as_the_server_has_them(void **state)
 {
-    struct fixture *fixture = *state;
+    struct cql_fixture *fixture = *state;
     static const struct {
         uint64_t number;
         const char *bytes;
@@ -617,250 +580,6 @@ static void vints_are_as_the_server_has_them(void **state)
     }
 }
 
-/* ---------------------------------------------------------------- order */
-
-/* Sets of these elements are written in the order in which they stand. */
-static void assert_order(struct fixture *fixture, const char *type_text, const struct cell *cells,
-                         uint32_t count)
-{
-    const struct cql_type *type = cql_type_of(type_text, fixture->arena);
-    struct cell *backwards = arena_allocate_zeroed(fixture->arena, count, sizeof *backwards);
-    for (uint32_t i = 0; i < count; i++) {
-        backwards[i] = cells[count - 1 - i];
-    }
-    struct cell set = cell_items(VALUE_SET, backwards, count);
-    struct cell read = {0};
-    buffer_clear(&fixture->out);
-    if (cql_value_encode(type, &set, &fixture->out, &fixture->error) != STATUS_OK) {
-        fail_msg("%s: %s", type_text, fixture->error.message);
-    }
-    struct cql_reader reader = cql_reader_of(fixture->out.data, fixture->out.length);
-    assert_int_equal(
-        cql_value_decode(type, cql_read_value(&reader), fixture->arena, &read, &fixture->error),
-        STATUS_OK);
-    for (uint32_t i = 0; i < count; i++) {
-        assert_cell(&read.items[i], &cells[i]);
-    }
-}
-
-static void sets_are_in_the_order_of_the_server(void **state)
-{
-    struct fixture *fixture = *state;
-    const struct cell whole[] = {cell_int64(-200000), cell_int64(-1), cell_int64(0), cell_int64(1),
-                                 cell_int64(70000)};
-    const struct cell varints[] = {decimal_of(fixture, "-99999999999999999999"),
-                                   cell_int64(-129),
-                                   cell_int64(-128),
-                                   cell_int64(0),
-                                   cell_int64(127),
-                                   cell_int64(128),
-                                   decimal_of(fixture, "99999999999999999999")};
-    const struct cell decimals[] = {decimal_of(fixture, "-1.5"),  decimal_of(fixture, "-1.25"),
-                                    decimal_of(fixture, "0.000"), decimal_of(fixture, "0.9"),
-                                    decimal_of(fixture, "0.91"),  decimal_of(fixture, "10")};
-    const struct cell doubles[] = {
-        cell_float64(-INFINITY), cell_float64(-1.5),     cell_float64(-0.0), cell_float64(0.0),
-        cell_float64(1e-300),    cell_float64(INFINITY), cell_float64(NAN)};
-    const struct cell texts[] = {text_of(""), text_of("B"), text_of("a"), text_of("aa"),
-                                 text_of("é")};
-    const struct cell dates[] = {
-        {.kind = VALUE_DATE, .i64 = -1}, {.kind = VALUE_DATE}, {.kind = VALUE_DATE, .i64 = 1}};
-    const struct cell one[] = {cell_int64(1)};
-    const struct cell pair[] = {cell_int64(1), cell_int64(-1)};
-    const struct cell lists[] = {cell_items(VALUE_LIST, NULL, 0), cell_items(VALUE_LIST, one, 1),
-                                 cell_items(VALUE_LIST, pair, 2),
-                                 cell_items(VALUE_LIST, whole + 4, 1)};
-    assert_order(fixture, "set<int>", whole, 5);
-    assert_order(fixture, "set<bigint>", whole, 5);
-    assert_order(fixture, "set<varint>", varints, 7);
-    assert_order(fixture, "set<decimal>", decimals, 6);
-    assert_order(fixture, "set<double>", doubles, 7);
-    assert_order(fixture, "set<text>", texts, 5);
-    assert_order(fixture, "set<date>", dates, 3);
-    assert_order(fixture, "set<frozen<list<int>>>", lists, 4);
-}
-
-static void uuids_are_ordered_by_version_and_time(void **state)
-{
-    struct fixture *fixture = *state;
-    static const uint8_t bytes[][16] = {
-        {0, 0, 0, 2, 0, 0, 0x10, 0, 0x80, 0, 0, 0, 0, 0, 0, 0},
-        {0, 0, 0, 2, 0, 0, 0x10, 0, 0x80, 0, 0, 0, 0, 0, 0, 1},
-        {0, 0, 0, 1, 0, 1, 0x10, 0, 0x80, 0, 0, 0, 0, 0, 0, 0},
-        {0, 0, 0, 0, 0, 0, 0x10, 1, 0x80, 0, 0, 0, 0, 0, 0, 0},
-        {0, 0, 0, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, 0},
-        {1, 0, 0, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, 0},
-    };
-    struct cell cells[6];
-    for (size_t i = 0; i < 6; i++) {
-        cells[i] = (struct cell){.kind = VALUE_UUID, .bytes = bytes[i]};
-    }
-    assert_order(fixture, "set<uuid>", cells, 6);
-    assert_order(fixture, "set<timeuuid>", cells, 4);
-    /* the node of a timeuuid by signed bytes */
-    static const uint8_t low[16] = {0, 0, 0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0, 0, 0, 0, 0x80};
-    static const uint8_t high[16] = {0, 0, 0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0, 0, 0, 0, 0x7f};
-    const struct cell nodes[] = {{.kind = VALUE_UUID, .bytes = low},
-                                 {.kind = VALUE_UUID, .bytes = high}};
-    assert_order(fixture, "set<timeuuid>", nodes, 2);
-}
-
-/* ---------------------------------------------------------------- normal forms */
-
-static void assert_normal(struct fixture *fixture, const char *type, struct cell cell,
-                          struct cell expected)
-{
-    struct cell normal = {0};
-    enum status status =
-        type != NULL ? cql_normal_form(cql_type_of(type, fixture->arena), &cell, fixture->arena,
-                                       &normal, &fixture->error)
-                     : cql_normal_form_of_any(&cell, fixture->arena, &normal, &fixture->error);
-    if (status != STATUS_OK) {
-        fail_msg("%s", fixture->error.message);
-    }
-    assert_cell(&normal, &expected);
-}
-
-static void normal_forms_by_hand(void **state)
-{
-    struct fixture *fixture = *state;
-    struct cell naive = {.kind = VALUE_TIMESTAMP, .i64 = 1000};
-    struct cell instant = {.kind = VALUE_TIMESTAMP, .flags = CELL_ZONED, .i64 = 1000};
-    const struct cell mixed[] = {cell_uint64(1), naive};
-    const struct cell normal[] = {cell_int64(1), instant};
-    const struct cell nulls[] = {text_of("street"), cell_null(),     text_of("No"),
-                                 cell_null(),       text_of("tags"), cell_null()};
-    struct cell json = text_of("{}");
-    json.kind = VALUE_JSON;
-    assert_normal(fixture, "int", cell_uint64(1), cell_int64(1));
-    assert_normal(fixture, "varint", cell_int64(1), cell_int64(1));
-    assert_normal(fixture, "decimal", decimal_of(fixture, "1.10"), decimal_of(fixture, "1.10"));
-    assert_normal(fixture, "text", cell_missing(), cell_missing());
-    assert_normal(fixture, "text", json, text_of("{}"));
-    assert_normal(fixture, "list<int>", cell_items(VALUE_LIST, NULL, 0), cell_null());
-    assert_normal(fixture, "frozen<list<int>>", cell_items(VALUE_LIST, NULL, 0),
-                  cell_items(VALUE_LIST, NULL, 0));
-    assert_normal(fixture, "\"Address\"", cell_items(VALUE_MAP, nulls, 3), cell_null());
-    assert_normal(fixture, "frozen<\"Address\">", cell_items(VALUE_MAP, nulls, 0),
-                  cell_items(VALUE_MAP, nulls, 3));
-    assert_normal(fixture, NULL, naive, instant);
-    assert_normal(fixture, NULL, cell_uint64(1), cell_int64(1));
-    assert_normal(fixture, NULL, json, text_of("{}"));
-    assert_normal(fixture, NULL, cell_items(VALUE_LIST, mixed, 2),
-                  cell_items(VALUE_LIST, normal, 2));
-}
-
-/* ---------------------------------------------------------------- any of them */
-
-static void any_value_of_any_type_comes_back(void **state)
-{
-    struct fixture *fixture = *state;
-    struct random random = random_start();
-    for (long round = 0; round < test_rounds(3000); round++) {
-        arena_reset(fixture->arena);
-        const struct cql_type *type = random_cql_type(&random, fixture->arena, 3);
-        struct cell cell = random_cql_value(&random, type, fixture->arena);
-        struct cell again = {0};
-        struct cell normal = {0};
-        buffer_clear(&fixture->out);
-        if (cql_value_encode(type, &cell, &fixture->out, &fixture->error) != STATUS_OK) {
-            fail_msg("%s: %s", cql_type_text(type, fixture->arena), fixture->error.message);
-        }
-        struct cql_reader reader = cql_reader_of(fixture->out.data, fixture->out.length);
-        struct cql_value value = cql_read_value(&reader);
-        assert_int_equal(cql_value_decode(type, value, fixture->arena, &again, &fixture->error),
-                         STATUS_OK);
-        assert_cell(&again, &cell);
-        const struct cql_type *frozen = cql_type_frozen(type, fixture->arena);
-        assert_int_equal(cql_normal_form(frozen, &cell, fixture->arena, &normal, &fixture->error),
-                         STATUS_OK);
-        assert_cell(&normal, &cell);
-    }
-}
-
-/* Either exact, as what is written again from what was read says, or refused with a reason. */
-static void write_any(struct fixture *fixture, const struct cql_type *type, const struct cell *cell)
-{
-    struct cell normal = {0};
-    struct cell again = {0};
-    buffer_clear(&fixture->out);
-    error_clear(&fixture->error);
-    const struct cql_type *frozen = cql_type_frozen(type, fixture->arena);
-    if (cql_normal_form(frozen, cell, fixture->arena, &normal, &fixture->error) != STATUS_OK) {
-        assert_int_equal(fixture->error.class, ERROR_CLASS_REJECT);
-        assert_true(strlen(fixture->error.message) > 0);
-        assert_int_equal(cql_value_encode(type, cell, &fixture->out, &fixture->error),
-                         STATUS_FAILED);
-        assert_int_equal(fixture->out.length, 0);
-        return;
-    }
-    assert_int_equal(cql_normal_form(frozen, &normal, fixture->arena, &again, &fixture->error),
-                     STATUS_OK);
-    assert_cell(&again, &normal);
-    struct buffer second = {0};
-    assert_int_equal(cql_value_encode(type, cell, &fixture->out, &fixture->error), STATUS_OK);
-    assert_int_equal(cql_value_encode(type, &normal, &second, &fixture->error), STATUS_OK);
-    assert_int_equal(fixture->out.length, second.length);
-    assert_memory_equal(fixture->out.data, second.data, second.length);
-    buffer_free(&second);
-}
-
-static void every_kind_fits_or_is_refused(void **state)
-{
-    struct fixture *fixture = *state;
-    struct random random = random_start();
-    for (long round = 0; round < test_rounds(20); round++) {
-        for (unsigned kind = 0; kind < VALUE_KIND_COUNT; kind++) {
-            arena_reset(fixture->arena);
-            if (kind == VALUE_LARGE) {
-                continue;
-            }
-            struct cell cell = random_value_of(&random, (enum value_kind)kind, fixture->arena, 2);
-            for (unsigned of = CQL_TYPE_ASCII; of <= CQL_TYPE_DURATION; of++) {
-                if (cql_kind_name((enum cql_kind)of) != NULL) {
-                    write_any(fixture, cql_type_plain((enum cql_kind)of), &cell);
-                }
-            }
-            for (int nested = 0; nested < 10; nested++) {
-                write_any(fixture, random_cql_type(&random, fixture->arena, 2), &cell);
-            }
-            struct cell normal = {0};
-            struct cell again = {0};
-            if (cql_normal_form_of_any(&cell, fixture->arena, &normal, &fixture->error) ==
-                STATUS_OK) {
-                assert_int_equal(
-                    cql_normal_form_of_any(&normal, fixture->arena, &again, &fixture->error),
-                    STATUS_OK);
-                assert_cell(&again, &normal);
-            }
-        }
-    }
-}
-
-static void mutilated_values_do_no_harm(void **state)
-{
-    struct fixture *fixture = *state;
-    struct random random = random_start();
-    for (long round = 0; round < test_rounds(3000); round++) {
-        arena_reset(fixture->arena);
-        const struct cql_type *type = random_cql_type(&random, fixture->arena, 3);
-        struct cell cell = random_cql_value(&random, type, fixture->arena);
-        buffer_clear(&fixture->out);
-        assert_int_equal(cql_value_encode(type, &cell, &fixture->out, &fixture->error), STATUS_OK);
-        size_t length = random_below(&random, fixture->out.length - 4 + 1);
-        uint8_t *bytes = (uint8_t *)arena_copy(fixture->arena, fixture->out.data + 4, length);
-        if (length > 0 && random_below(&random, 2) == 0) {
-            bytes[random_below(&random, length)] ^= (uint8_t)(1 << random_below(&random, 8));
-        }
-        struct cql_value value = {bytes, (int32_t)length};
-        if (cql_value_decode(type, value, fixture->arena, &cell, &fixture->error) == STATUS_OK) {
-            write_any(fixture, type, &cell);
-        } else {
-            assert_int_equal(fixture->error.code, ERROR_REJECT_UNREADABLE);
-        }
-    }
-}
-
 /* ---------------------------------------------------------------- large values */
 
 static enum status read_slice(struct large_value *self, uint64_t offset, void *bytes, size_t size,
@@ -877,7 +596,7 @@ static enum status read_slice(struct large_value *self, uint64_t offset, void *b
 
 static void large_values_are_read_whole(void **state)
 {
-    struct fixture *fixture = *state;
+    struct cql_fixture *fixture = *state;
     struct large_value large = {.kind = VALUE_TEXT, .length = 100000, .read = read_slice};
     struct cell cell = {.kind = VALUE_LARGE, .large = &large};
     assert_int_equal(
@@ -901,25 +620,22 @@ static void large_values_are_read_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(whole_numbers_have_their_bytes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(decimals_keep_their_scale, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(other_scalars_have_their_bytes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(nested_values_have_their_bytes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(udts_are_maps, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(null_unset_and_empty_are_three, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_means_the_same_is_taken, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_rest_is_refused_with_its_reason, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(some_bytes_are_read_in_their_own_way, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(other_bytes_are_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(numbers_of_any_size, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(vints_are_as_the_server_has_them, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(sets_are_in_the_order_of_the_server, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(uuids_are_ordered_by_version_and_time, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(normal_forms_by_hand, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(any_value_of_any_type_comes_back, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(every_kind_fits_or_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(mutilated_values_do_no_harm, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(large_values_are_read_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(whole_numbers_have_their_bytes, cql_set_up, cql_tear_down),
+        cmocka_unit_test_setup_teardown(decimals_keep_their_scale, cql_set_up, cql_tear_down),
+        cmocka_unit_test_setup_teardown(other_scalars_have_their_bytes, cql_set_up, cql_tear_down),
+        cmocka_unit_test_setup_teardown(nested_values_have_their_bytes, cql_set_up, cql_tear_down),
+        cmocka_unit_test_setup_teardown(udts_are_maps, cql_set_up, cql_tear_down),
+        cmocka_unit_test_setup_teardown(null_unset_and_empty_are_three, cql_set_up, cql_tear_down),
+        cmocka_unit_test_setup_teardown(what_means_the_same_is_taken, cql_set_up, cql_tear_down),
+        cmocka_unit_test_setup_teardown(the_rest_is_refused_with_its_reason, cql_set_up,
+                                        cql_tear_down),
+        cmocka_unit_test_setup_teardown(some_bytes_are_read_in_their_own_way, cql_set_up,
+                                        cql_tear_down),
+        cmocka_unit_test_setup_teardown(other_bytes_are_refused, cql_set_up, cql_tear_down),
+        cmocka_unit_test_setup_teardown(numbers_of_any_size, cql_set_up, cql_tear_down),
+        cmocka_unit_test_setup_teardown(vints_are_as_the_server_has_them, cql_set_up,
+                                        cql_tear_down),
+        cmocka_unit_test_setup_teardown(large_values_are_read_whole, cql_set_up, cql_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

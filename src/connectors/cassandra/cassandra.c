@@ -40,10 +40,13 @@ static const char *const failpoints[] = {
 
 /* ---------------------------------------------------------------- control work */
 
+/* A user's query may leave the keyspace out. */
 enum status cassandra_connect(struct cassandra *self, struct cql_session **session,
                               struct error *error)
 {
-    if (cql_session_open(&self->options, session, error) != STATUS_OK) {
+    struct cql_session_options options = self->options;
+    options.keyspace = self->mode == OPEN_SOURCE && self->keyspace_there ? self->keyspace : NULL;
+    if (cql_session_open(&options, session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     static const enum link_security levels[] = {
@@ -207,7 +210,15 @@ static enum status open_all(struct cassandra *self, const struct open_options *o
     }
     snprintf(self->keyed.base.server, sizeof(self->keyed.base.server), "Cassandra %s",
              cql_session_cluster(self->control).release);
-    return look_for_keyspace(self, error);
+    if (look_for_keyspace(self, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (self->mode == OPEN_TARGET) {
+        return STATUS_OK;
+    }
+    cql_session_close(self->control); /* one that knows the keyspace, which is there */
+    self->control = NULL;
+    return cassandra_connect(self, &self->control, error);
 }
 
 static enum status cassandra_open(const struct open_options *open, struct database **database,

@@ -22,7 +22,7 @@
 #include <pthread.h>
 
 enum {
-    CASSANDRA_NAME_BYTES_MAX = 48, /* of keyspaces and tables */
+    CASSANDRA_NAME_BYTES_MAX = 48, /* of tables; of keyspaces too */
     CASSANDRA_CLASSES_MAX = 1024
 };
 

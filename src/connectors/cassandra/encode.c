@@ -226,7 +226,7 @@ static enum status encode_key_value(const struct cassandra_table *table,
     if (cell == NULL || cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
         return error_set(error, ERROR_REJECT_KEY_NULL, NULL, "key column %s is null", column->name);
     }
-    if (cql_value_encode(column->type, cell, out, error) != STATUS_OK) {
+    if (cassandra_value_encode(column->type, cell, out, error) != STATUS_OK) {
         return refuse_value(column, error);
     }
     size_t length = out->length - start - 4;
@@ -259,7 +259,7 @@ static enum status encode_value(const struct cassandra_statement *statement,
         cql_write_int(out, null ? CQL_NULL : CQL_UNSET);
         return STATUS_OK;
     }
-    return cql_value_encode(column->type, cell, out, error) == STATUS_OK
+    return cassandra_value_encode(column->type, cell, out, error) == STATUS_OK
                ? STATUS_OK
                : refuse_value(column, error);
 }

@@ -75,7 +75,7 @@ enum status cassandra_append_table_key(const struct cassandra_layout *layout,
             return error_set(error, ERROR_REJECT_KEY_NULL, table->name, "key column %s is null",
                              layout->table->key.names[place]);
         }
-        if (cql_value_encode(layout->table->columns[place].type, &key[at], out, error) !=
+        if (cassandra_value_encode(layout->table->columns[place].type, &key[at], out, error) !=
             STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -93,7 +93,7 @@ enum status cassandra_append_key(struct database *self, const struct target_tabl
     }
     for (uint32_t at = 0; at < table->key.count; at++) {
         const struct cassandra_column *column = &layout->table->columns[layout->key[at]];
-        if (cql_value_encode(column->type, &key[at], out, error) != STATUS_OK) {
+        if (cassandra_value_encode(column->type, &key[at], out, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }

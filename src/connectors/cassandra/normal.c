@@ -3,16 +3,46 @@
 
 #include "connectors/cassandra/protocol/cql_normal.h"
 #include "connectors/cassandra/protocol/cql_value.h"
+#include "connectors/sql/normal.h"
 #include <string.h>
 
 /* A column that is not known: its values are taken as a new table would keep them. */
 enum { STORED_AS_SENT = UINT32_MAX };
 
+static const struct sql_rules rules = {0};
+
+/* Is it to become a text first? */
+static bool becomes_text(const struct cql_type *type, const struct cell *cell)
+{
+    return type->kind == CQL_TYPE_TEXT && cell->kind != VALUE_TEXT && cell->kind != VALUE_NULL &&
+           cell->kind != VALUE_MISSING && cell->kind != VALUE_LARGE && cell->kind != VALUE_BYTES &&
+           cell->kind != VALUE_ESCAPE;
+}
+
+enum status cassandra_value_encode(const struct cql_type *type, const struct cell *cell,
+                                   struct buffer *out, struct error *error)
+{
+    if (!becomes_text(type, cell)) {
+        return cql_value_encode(type, cell, out, error);
+    }
+    struct buffer text = {0};
+    enum status status = sql_append_value_text(&rules, cell, &text, error);
+    if (status == STATUS_OK) {
+        const struct cell made = cell_text(buffer_string(&text), text.length);
+        status = cql_value_encode(type, &made, out, error);
+    }
+    buffer_free(&text);
+    return status;
+}
+
+/* Whatever the column: a column of texts keeps a number as its digits, and the like. */
 enum status cassandra_normal_form(struct database *database, const struct cell *cell,
                                   struct arena *arena, struct cell *normal, struct error *error)
 {
+    struct cell stored;
     (void)database;
-    return cql_normal_form_of_any(cell, arena, normal, error);
+    bool own = cql_normal_form_of_any(cell, arena, &stored, error) == STATUS_OK;
+    return sql_normal_form(&rules, own ? &stored : cell, arena, normal, error);
 }
 
 /* ---------------------------------------------------------------- columns that are there */
@@ -60,9 +90,13 @@ enum status cassandra_normal_form_in_column(struct database *database, uint32_t 
                                             struct cell *normal, struct error *error)
 {
     struct cassandra *self = cassandra_of(database);
-    return column_class < atomic_load(&self->class_count)
-               ? cql_normal_form(self->classes[column_class], cell, arena, normal, error)
-               : cql_normal_form_of_any(cell, arena, normal, error);
+    const struct cql_type *type =
+        column_class < atomic_load(&self->class_count) ? self->classes[column_class] : NULL;
+    if (type == NULL) {
+        return cassandra_normal_form(database, cell, arena, normal, error);
+    }
+    return becomes_text(type, cell) ? sql_text_in_column(&rules, cell, false, arena, normal, error)
+                                    : cql_normal_form(type, cell, arena, normal, error);
 }
 
 /* ---------------------------------------------------------------- trials */
@@ -94,7 +128,7 @@ enum status cassandra_try_value(struct target_trial *trial, const char *column,
         (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING)) {
         return error_set(error, ERROR_REJECT_KEY_NULL, NULL, "key column %s is null", column);
     }
-    enum status status = cql_value_encode(there->type, cell, &out, error);
+    enum status status = cassandra_value_encode(there->type, cell, &out, error);
     buffer_free(&out);
     return status;
 }

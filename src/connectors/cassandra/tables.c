@@ -97,6 +97,9 @@ static bool can_be_key(const struct cql_type *type)
 
 static void check_new(const struct target_table *table, struct arena *arena, struct buffer *out)
 {
+    if (table->key.count == 0) {
+        buffer_append_string(out, "it has no key; say key: { partition: [FIELD] } in the plan\n");
+    }
     for (uint32_t at = 0; at < table->column_count; at++) {
         const struct schema_column *column = &table->columns[at];
         const struct cql_type *type = cassandra_new_type(table, column, arena);

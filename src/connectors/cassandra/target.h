@@ -45,6 +45,11 @@ const struct cql_type *cassandra_new_type(const struct target_table *table,
 
 /* ---------------------------------------------------------------- normal.c */
 
+/* cql_value_encode, but for texts: a value of another kind is the text that it has in other
+ * databases' columns of texts, too. */
+enum status cassandra_value_encode(const struct cql_type *type, const struct cell *cell,
+                                   struct buffer *out, struct error *error) MUST_USE;
+
 /* As struct target_functions has them. */
 enum status cassandra_normal_form(struct database *self, const struct cell *cell,
                                   struct arena *arena, struct cell *normal, struct error *error);

@@ -6,6 +6,7 @@
 #include "connectors/lease.h"
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 void keyed_room_init(struct keyed_database *database, const struct keyed_service *service,
                      const struct open_options *options)
@@ -90,6 +91,23 @@ enum status keyed_restore(struct database *self, const struct target_table *tabl
     return status == STATUS_OK ? keyed_hit(room, KEYED_POINT_AFTER_RESTORE, error) : status;
 }
 
+/* The keys of the records of a batch without a shape, one after the other; the caller frees them.
+ */
+static struct cell *keys_of(const struct target_table *table, const struct batch *there)
+{
+    struct cell key[KEYED_KEY_COLUMNS_MAX];
+    uint32_t width = table->key.count;
+    struct cell *keys = memory_allocate_zeroed((size_t)there->row_count * width + 1, sizeof(*keys));
+    for (uint32_t row = 0; row < there->row_count; row++) {
+        if (keyed_find_key(table, NULL, batch_row(there, row), key)) {
+            memcpy(keys + (size_t)row * width, key, width * sizeof(*key));
+        }
+    }
+    return keys;
+}
+
+/* Only what is there is deleted: elsewhere a deletion may leave something that a later write of the
+ * run would not get past. */
 enum status keyed_delete(struct database *self, const struct target_table *table,
                          const struct cell *keys, uint32_t key_count, uint64_t *deleted,
                          struct error *error)
@@ -103,12 +121,14 @@ enum status keyed_delete(struct database *self, const struct target_table *table
         return status;
     }
     uint32_t found = there->row_count;
-    batch_destroy(there);
-    for (uint32_t at = 0; at < key_count && status == STATUS_OK; at += service->erase_max) {
-        uint32_t left = key_count - at;
-        status = service->erase(self, table, keys + (size_t)at * table->key.count,
+    struct cell *going = keys_of(table, there);
+    for (uint32_t at = 0; at < found && status == STATUS_OK; at += service->erase_max) {
+        uint32_t left = found - at;
+        status = service->erase(self, table, going + (size_t)at * table->key.count,
                                 left < service->erase_max ? left : service->erase_max, error);
     }
+    free(going);
+    batch_destroy(there);
     *deleted = status == STATUS_OK ? found : 0;
     return status;
 }

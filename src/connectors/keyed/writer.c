@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { WINDOW_FIRST = 8, SLICE_MS = 50 };
+enum { WINDOW_FIRST = 8, READY_MORE = 64, SLICE_MS = 50 };
 
 /* ---------------------------------------------------------------- open and close */
 
@@ -263,7 +263,8 @@ static enum status take_batch(struct writer *writer, struct writer_chunk *chunk,
 /* Small records need no long queue: what waits in it only makes the caches cold. */
 static bool has_room(const struct writer *writer)
 {
-    return writer->bytes <= KEYED_BYTES_MAX && writer->ready.count <= (uint32_t)writer->window;
+    return writer->bytes <= KEYED_BYTES_MAX &&
+           writer->ready.count <= (uint32_t)writer->window + READY_MORE;
 }
 
 enum status keyed_submit(struct writer *writer, uint64_t number, uint32_t table,
@@ -420,7 +421,7 @@ static struct keyed_waiting **forget_waiting(struct writer *writer, struct keyed
  * overtake what repeats it. */
 void keyed_chunk_abandon(struct writer *writer, uint64_t number)
 {
-    writer->keeps_order = writer->service->guard == KEYED_GUARD_NONE;
+    writer->keeps_order = true;
     for (uint32_t at = 0; at < writer->table_count; at++) {
         forget_slots(writer->filling[at], number);
     }

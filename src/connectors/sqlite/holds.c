@@ -34,20 +34,9 @@ static bool is_common_moment(const char *text, size_t length)
            is_two(text + 14, 0, 59) && text[16] == ':' && is_two(text + 17, 0, 59);
 }
 
-static bool is_time(sqlite3_stmt *statement, enum value_test test)
+static bool is_time(const char *text, size_t length, enum value_test test)
 {
-    if (sqlite3_column_type(statement, 0) != SQLITE_TEXT) {
-        return false;
-    }
-    const char *text = (const char *)sqlite3_column_text(statement, 0);
-    size_t length = (size_t)sqlite3_column_bytes(statement, 0);
     struct cell cell;
-    if (text == NULL) {
-        return false;
-    }
-    if (test == VALUES_MOMENTS && is_common_moment(text, length)) {
-        return true;
-    }
     if (test == VALUES_DATES) {
         return time_parse_date(text, length, &cell) == STATUS_OK &&
                (cell.flags & CELL_SPECIAL) == 0;
@@ -70,60 +59,140 @@ static bool is_within(const struct cell *decimal, const struct value_type *type,
            exact;
 }
 
+/* Powers of ten that floats hold exactly. */
+static const double powers_of_ten[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                       1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+
 /* Is it the float next to a decimal of that type, of few enough digits that it is told by them? */
 static bool is_common_float(double value, const struct value_type *type)
 {
     enum { DIGITS = 15 };
-    double unit = 1;
-    for (int i = 0; i < type->scale; i++) {
-        unit *= 10;
+    if (type->scale < 0 || type->scale > DIGITS) {
+        return false;
     }
-    double most = 1;
-    for (int i = 0; i < type->precision && i < DIGITS; i++) {
-        most *= 10;
+    double unit = powers_of_ten[type->scale];
+    double most = powers_of_ten[type->precision < DIGITS ? type->precision : DIGITS];
+    double units = value * unit;
+    if (!(fabs(units) < most)) {
+        return false;
     }
-    double units = nearbyint(value * unit);
-    return type->scale >= 0 && type->scale <= DIGITS && fabs(units) < most && units / unit == value;
+    double whole = (double)(int64_t)(units + (units < 0 ? -0.5 : 0.5));
+    return fabs(whole) < most && whole / unit == value;
 }
 
-static bool is_declared_decimal(sqlite3_stmt *statement, const struct value_type *type,
+static bool is_declared_decimal(sqlite3_value *value, const struct value_type *type,
                                 struct arena *arena)
 {
     struct cell decimal;
     arena_reset(arena);
-    switch (sqlite3_column_type(statement, 0)) {
+    switch (sqlite3_value_type(value)) {
     case SQLITE_INTEGER:
-        decimal = decimal_from_int64(sqlite3_column_int64(statement, 0), arena);
+        decimal = decimal_from_int64(sqlite3_value_int64(value), arena);
         return is_within(&decimal, type, arena);
     case SQLITE_FLOAT:
-        if (is_common_float(sqlite3_column_double(statement, 0), type)) {
+        if (is_common_float(sqlite3_value_double(value), type)) {
             return true;
         }
-        return decimal_from_double(sqlite3_column_double(statement, 0), arena, &decimal) ==
-                   STATUS_OK &&
+        return decimal_from_double(sqlite3_value_double(value), arena, &decimal) == STATUS_OK &&
                is_within(&decimal, type, arena);
     default:
         return false;
     }
 }
 
-static bool passes(sqlite3_stmt *statement, enum value_test test, const struct value_type *type,
-                   struct arena *arena)
+/* ---------------------------------------------------------------- one pass over a table */
+
+/* What is known of a column: which tests all values seen so far pass, as bits of enum value_test.
+ */
+struct tested_column {
+    const struct schema_column *column;
+    uint32_t tests;
+};
+
+/* The tests of a table's columns, of all at once, since one pass over it answers for all of them.
+ */
+struct sqlite_tested {
+    struct sqlite_tested *next;
+    const char *table;
+    int64_t data_version; /* SQLite's own: another one when the file was written to */
+    struct tested_column *columns;
+    uint32_t column_count;
+};
+
+static uint32_t bit_of(enum value_test test)
 {
-    if (sqlite3_column_type(statement, 0) == SQLITE_NULL) {
-        return true;
-    }
-    return test == VALUES_DECLARED ? is_declared_decimal(statement, type, arena)
-                                   : is_time(statement, test);
+    return UINT32_C(1) << test;
 }
 
-static enum status go_through(struct sqlite_database *self, const struct schema_table *table,
-                              const struct schema_column *column, enum value_test test, bool *holds,
+/* The tests that a plan may ask of a column of that type. */
+static uint32_t tests_of(const struct value_type *type)
+{
+    if (type->dates) {
+        return bit_of(VALUES_DATES);
+    }
+    if (type->moments) {
+        return bit_of(VALUES_MOMENTS) | bit_of(VALUES_INSTANTS);
+    }
+    return type->kind == VALUE_DECIMAL && type->dynamic && type->precision > 0
+               ? bit_of(VALUES_DECLARED)
+               : 0;
+}
+
+static uint32_t passed_by_text(const char *text, size_t length, uint32_t tests)
+{
+    static const enum value_test of_texts[] = {VALUES_MOMENTS, VALUES_INSTANTS, VALUES_DATES};
+    uint32_t passed = 0;
+    if (is_common_moment(text, length)) {
+        return tests & bit_of(VALUES_MOMENTS);
+    }
+    for (size_t i = 0; i < sizeof of_texts / sizeof *of_texts; i++) {
+        uint32_t bit = bit_of(of_texts[i]);
+        passed |= (tests & bit) != 0 && is_time(text, length, of_texts[i]) ? bit : 0;
+    }
+    return passed;
+}
+
+/* Those of the tests that the value passes. */
+static uint32_t passed_by(sqlite3_value *value, uint32_t tests, const struct value_type *type,
+                          struct arena *arena)
+{
+    int stored = sqlite3_value_type(value);
+    if (stored == SQLITE_NULL) {
+        return tests;
+    }
+    if (stored == SQLITE_TEXT) {
+        const char *text = (const char *)sqlite3_value_text(value);
+        return text != NULL ? passed_by_text(text, (size_t)sqlite3_value_bytes(value), tests) : 0;
+    }
+    uint32_t declared = tests & bit_of(VALUES_DECLARED);
+    return declared != 0 && is_declared_decimal(value, type, arena) ? declared : 0;
+}
+
+/* True: some column still passes a test. */
+static bool test_row(sqlite3_stmt *row, struct sqlite_tested *tested, struct arena *arena)
+{
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < tested->column_count; i++) {
+        struct tested_column *at = &tested->columns[i];
+        if (at->tests != 0) {
+            at->tests =
+                passed_by(sqlite3_column_value(row, (int)i), at->tests, &at->column->type, arena);
+        }
+        left |= at->tests;
+    }
+    return left != 0;
+}
+
+static enum status go_through(struct sqlite_database *self, struct sqlite_tested *tested,
                               struct error *error)
 {
     struct buffer sql = {0};
     sqlite3_stmt *statement = NULL;
-    sqlite_append(&sql, "SELECT %n FROM main.%n", column->name, table->name);
+    buffer_append_string(&sql, "SELECT");
+    for (uint32_t i = 0; i < tested->column_count; i++) {
+        sqlite_append(&sql, i > 0 ? ", %n" : " %n", tested->columns[i].column->name);
+    }
+    sqlite_append(&sql, " FROM main.%n", tested->table);
     enum status status =
         sqlite_prepare(self, self->control, buffer_string(&sql), &statement, error);
     buffer_free(&sql);
@@ -132,17 +201,85 @@ static enum status go_through(struct sqlite_database *self, const struct schema_
     }
     struct arena *arena = arena_create(0);
     int result = sqlite3_step(statement);
-    *holds = true;
-    while (result == SQLITE_ROW && *holds) {
-        *holds = passes(statement, test, &column->type, arena);
-        result = *holds ? sqlite3_step(statement) : SQLITE_DONE;
+    while (result == SQLITE_ROW) {
+        result = test_row(statement, tested, arena) ? sqlite3_step(statement) : SQLITE_DONE;
     }
     arena_destroy(arena);
     sqlite3_finalize(statement);
     return result == SQLITE_DONE
                ? STATUS_OK
-               : sqlite_error(self->control, result, OPEN_SOURCE, ERROR_SOURCE_READ, table->name,
+               : sqlite_error(self->control, result, OPEN_SOURCE, ERROR_SOURCE_READ, tested->table,
                               "its values can't be looked at", error);
+}
+
+/* ---------------------------------------------------------------- what is asked */
+
+static enum status read_data_version(struct sqlite_database *self, int64_t *version,
+                                     struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    enum status status =
+        sqlite_prepare(self, self->control, "PRAGMA main.data_version", &statement, error);
+    if (status == STATUS_OK) {
+        status = sqlite_step(self, statement, error);
+        *version = status == STATUS_OK ? sqlite3_column_int64(statement, 0) : 0;
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
+static struct sqlite_tested *find(struct sqlite_database *self, const char *table)
+{
+    struct sqlite_tested *tested = self->tested;
+    while (tested != NULL && strcmp(tested->table, table) != 0) {
+        tested = tested->next;
+    }
+    return tested;
+}
+
+static struct sqlite_tested *add(struct sqlite_database *self, const struct schema_table *table)
+{
+    struct sqlite_tested *tested = arena_allocate_zeroed(self->arena, 1, sizeof *tested);
+    *tested =
+        (struct sqlite_tested){.next = self->tested,
+                               .table = table->name,
+                               .columns = arena_allocate_zeroed(self->arena, table->column_count,
+                                                                sizeof *tested->columns)};
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (tests_of(&table->columns[i].type) != 0) {
+            tested->columns[tested->column_count++].column = &table->columns[i];
+        }
+    }
+    self->tested = tested;
+    return tested;
+}
+
+/* The tests of the table as it is now; NULL: no column of it is to be asked about. */
+static enum status test_table(struct sqlite_database *self, const struct schema_table *table,
+                              const struct sqlite_tested **result, struct error *error)
+{
+    int64_t version = 0;
+    struct sqlite_tested *tested = find(self, table->name);
+    if (tested == NULL) {
+        tested = add(self, table);
+    }
+    *result = tested;
+    if (tested->column_count == 0) {
+        return STATUS_OK;
+    }
+    if (read_data_version(self, &version, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (tested->data_version == version) {
+        return STATUS_OK;
+    }
+    for (uint32_t i = 0; i < tested->column_count; i++) {
+        tested->columns[i].tests = tests_of(&tested->columns[i].column->type);
+    }
+    tested->data_version = 0;
+    enum status status = go_through(self, tested, error);
+    tested->data_version = status == STATUS_OK ? version : 0;
+    return status;
 }
 
 enum status source_holds(struct database *database, const char *table_name, const char *column_name,
@@ -150,20 +287,25 @@ enum status source_holds(struct database *database, const char *table_name, cons
 {
     struct sqlite_database *self = sqlite_database_of(database);
     const struct catalog *catalog = NULL;
+    const struct sqlite_tested *tested = NULL;
     int64_t bytes = 0;
-    bool known = test == VALUES_MOMENTS || test == VALUES_INSTANTS || test == VALUES_DATES ||
-                 test == VALUES_DECLARED;
     *holds = false;
-    if (!known) {
-        return STATUS_OK;
-    }
     if (catalog_get(self, &catalog, error) != STATUS_OK ||
         source_file_bytes(self, &bytes, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const struct catalog_table *table = catalog_find(catalog, table_name);
     int32_t at = table != NULL ? catalog_find_column(table, column_name) : -1;
-    return at >= 0 && bytes <= FILE_BYTES_MAX
-               ? go_through(self, table->schema, &table->schema->columns[at], test, holds, error)
-               : STATUS_OK;
+    if (at < 0 || bytes > FILE_BYTES_MAX ||
+        (tests_of(&table->schema->columns[at].type) & bit_of(test)) == 0) {
+        return STATUS_OK;
+    }
+    if (test_table(self, table->schema, &tested, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < tested->column_count; i++) {
+        *holds = *holds || (tested->columns[i].column == &table->schema->columns[at] &&
+                            (tested->columns[i].tests & bit_of(test)) != 0);
+    }
+    return STATUS_OK;
 }

@@ -25,6 +25,7 @@ struct sqlite_database {
     int64_t timeout_ms;
     sqlite3 *control; /* the control thread's connection. Source: read-only, within the snapshot
                          once that is taken; target: read-write */
+    struct sqlite_tested *tested;       /* which tests the columns of tables pass: holds.c */
     struct sqlite_source *source;       /* NULL for a target */
     struct sqlite_target_state *target; /* NULL for a source */
 };

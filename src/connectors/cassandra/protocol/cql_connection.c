@@ -31,6 +31,7 @@ enum status cql_connection_open(const struct cql_connection_options *options,
     own->server_name = copy(options->server_name);
     own->user = copy(options->user);
     own->password = copy(options->password);
+    own->keyspace = copy(options->keyspace);
     own->streams_max = options->streams_max > 0 ? options->streams_max : CQL_STREAMS_DEFAULT;
     if (own->streams_max > CQL_STREAMS_MAX) {
         own->streams_max = CQL_STREAMS_MAX;
@@ -67,6 +68,7 @@ void cql_connection_close(struct cql_connection *connection)
         secret_wipe((char *)(uintptr_t)own->password, strlen(own->password));
     }
     free((char *)(uintptr_t)own->password);
+    free((char *)(uintptr_t)own->keyspace);
     free((char *)(uintptr_t)own->user);
     free((char *)(uintptr_t)own->server_name);
     free((char *)(uintptr_t)own->host);

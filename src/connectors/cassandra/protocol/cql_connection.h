@@ -32,6 +32,7 @@ struct cql_connection_options {
     bool plaintext_allowed;
     const char *user; /* NULL: none; a node that asks for a password is refused then */
     const char *password;
+    const char *keyspace;       /* of names that say none (USE); NULL: none. It has to be there */
     uint8_t version;            /* tried first; 0: CQL_VERSION_MAX */
     bool version_fixed;         /* no lower one is tried */
     bool compression;           /* lz4, if the node offers it */

@@ -9,9 +9,10 @@ enum { NO_SLOT = -1 };
 
 enum step {
     STEP_CONNECTING,
-    STEP_OPTIONS, /* sent, its answer is awaited; so with the next two */
+    STEP_OPTIONS, /* sent, its answer is awaited; so with the next three */
     STEP_STARTUP,
     STEP_PASSWORD,
+    STEP_KEYSPACE,
     STEP_OPEN,
     STEP_BROKEN
 };

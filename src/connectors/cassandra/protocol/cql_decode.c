@@ -321,33 +321,6 @@ static enum status decode_vector(const struct cql_type *type, struct cql_value v
 
 /* ---------------------------------------------------------------- all of them */
 
-/* Bytes that every value of the kind has, but an empty one; 0: they vary. */
-static int32_t size_of_kind(enum cql_kind kind)
-{
-    switch (kind) {
-    case CQL_TYPE_BOOLEAN:
-    case CQL_TYPE_TINYINT:
-        return 1;
-    case CQL_TYPE_SMALLINT:
-        return 2;
-    case CQL_TYPE_INT:
-    case CQL_TYPE_FLOAT:
-    case CQL_TYPE_DATE:
-        return 4;
-    case CQL_TYPE_BIGINT:
-    case CQL_TYPE_COUNTER:
-    case CQL_TYPE_DOUBLE:
-    case CQL_TYPE_TIMESTAMP:
-    case CQL_TYPE_TIME:
-        return 8;
-    case CQL_TYPE_UUID:
-    case CQL_TYPE_TIMEUUID:
-        return 16;
-    default:
-        return 0;
-    }
-}
-
 /* Has a value of no bytes a meaning of its own? */
 static bool may_be_empty(enum cql_kind kind)
 {
@@ -446,7 +419,7 @@ static enum status decode(const struct cql_type *type, struct cql_value value, s
         *cell = escape_of(value);
         return STATUS_OK;
     }
-    int32_t size = size_of_kind(type->kind);
+    int32_t size = (int32_t)cql_kind_bytes(type->kind);
     if (size == 0) {
         return decode_varying(type, value, arena, cell, error);
     }

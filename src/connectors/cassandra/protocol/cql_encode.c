@@ -13,6 +13,7 @@
 #include <string.h>
 
 static const int64_t day_ns = 86400 * (int64_t)1000000000;
+static const double two_to_63 = 9223372036854775808.0;
 static const char too_many_digits[] = "up to 39,456 digits";
 enum { US_A_MS = 1000, SHOWN_MAX = 60 };
 
@@ -50,7 +51,7 @@ static bool whole_of(const struct cell *cell, int64_t *number)
         return cell->u64 <= INT64_MAX;
     case VALUE_FLOAT32:
     case VALUE_FLOAT64:
-        if (!(cell->f64 >= -0x1p63 && cell->f64 < 0x1p63) || cell->f64 != floor(cell->f64)) {
+        if (!(cell->f64 >= -two_to_63 && cell->f64 < two_to_63) || cell->f64 != floor(cell->f64)) {
             return false;
         }
         *number = (int64_t)cell->f64;
@@ -62,10 +63,11 @@ static bool whole_of(const struct cell *cell, int64_t *number)
     }
 }
 
-static enum status encode_whole(const struct cql_type *type, int bytes, const struct cell *cell,
+static enum status encode_whole(const struct cql_type *type, const struct cell *cell,
                                 struct buffer *out, struct error *error)
 {
     int64_t number;
+    int bytes = (int)cql_kind_bytes(type->kind);
     int64_t most = bytes == 8 ? INT64_MAX : ((int64_t)1 << (8 * bytes - 1)) - 1;
     if (!value_kind_is_number(cell->kind)) {
         return refuse_kind(type, cell, error);
@@ -215,10 +217,10 @@ static bool float_of(const struct cell *cell, bool single, double *number)
     switch (cell->kind) {
     case VALUE_INT64:
         *number = single ? (double)(float)cell->i64 : (double)cell->i64;
-        return *number < 0x1p63 && (int64_t)*number == cell->i64;
+        return *number < two_to_63 && (int64_t)*number == cell->i64;
     case VALUE_UINT64:
         *number = single ? (double)(float)cell->u64 : (double)cell->u64;
-        return *number < 0x1p64 && (uint64_t)*number == cell->u64;
+        return *number < 2 * two_to_63 && (uint64_t)*number == cell->u64;
     case VALUE_DECIMAL:
         *number = decimal_to_double(cell);
         *number = single ? (double)(float)*number : *number;
@@ -466,50 +468,25 @@ static enum status encode_escape(const struct cql_type *type, const struct cell 
     return STATUS_OK;
 }
 
-static enum status encode_plain(const struct cql_type *type, const struct cell *cell,
-                                struct buffer *out, struct error *error)
-{
-    switch (type->kind) {
-    case CQL_TYPE_ASCII:
-    case CQL_TYPE_TEXT:
-        return encode_text(type, cell, out, error);
-    case CQL_TYPE_BLOB:
-        return encode_blob(type, cell, out, error);
-    case CQL_TYPE_BOOLEAN:
-        return encode_boolean(type, cell, out, error);
-    case CQL_TYPE_TINYINT:
-        return encode_whole(type, 1, cell, out, error);
-    case CQL_TYPE_SMALLINT:
-        return encode_whole(type, 2, cell, out, error);
-    case CQL_TYPE_INT:
-        return encode_whole(type, 4, cell, out, error);
-    case CQL_TYPE_BIGINT:
-    case CQL_TYPE_COUNTER:
-        return encode_whole(type, 8, cell, out, error);
-    case CQL_TYPE_VARINT:
-        return encode_varint(type, cell, out, error);
-    case CQL_TYPE_DECIMAL:
-        return encode_decimal(type, cell, out, error);
-    case CQL_TYPE_FLOAT:
-    case CQL_TYPE_DOUBLE:
-        return encode_float(type, cell, out, error);
-    case CQL_TYPE_TIMESTAMP:
-        return encode_timestamp(type, cell, out, error);
-    case CQL_TYPE_DATE:
-        return encode_date(type, cell, out, error);
-    case CQL_TYPE_TIME:
-        return encode_time(type, cell, out, error);
-    case CQL_TYPE_DURATION:
-        return encode_duration(type, cell, out, error);
-    case CQL_TYPE_UUID:
-    case CQL_TYPE_TIMEUUID:
-        return encode_uuid(type, cell, out, error);
-    case CQL_TYPE_INET:
-        return encode_inet(type, cell, out, error);
-    default:
-        return cql_encode_nested(type, cell, out, error);
-    }
-}
+typedef enum status encode_function(const struct cql_type *type, const struct cell *cell,
+                                    struct buffer *out, struct error *error);
+
+static encode_function *const encoders[CQL_TYPE_KINDS] = {
+    [CQL_TYPE_CUSTOM] = cql_encode_nested,   [CQL_TYPE_ASCII] = encode_text,
+    [CQL_TYPE_TEXT] = encode_text,           [CQL_TYPE_BLOB] = encode_blob,
+    [CQL_TYPE_BOOLEAN] = encode_boolean,     [CQL_TYPE_TINYINT] = encode_whole,
+    [CQL_TYPE_SMALLINT] = encode_whole,      [CQL_TYPE_INT] = encode_whole,
+    [CQL_TYPE_BIGINT] = encode_whole,        [CQL_TYPE_COUNTER] = encode_whole,
+    [CQL_TYPE_VARINT] = encode_varint,       [CQL_TYPE_DECIMAL] = encode_decimal,
+    [CQL_TYPE_FLOAT] = encode_float,         [CQL_TYPE_DOUBLE] = encode_float,
+    [CQL_TYPE_TIMESTAMP] = encode_timestamp, [CQL_TYPE_DATE] = encode_date,
+    [CQL_TYPE_TIME] = encode_time,           [CQL_TYPE_DURATION] = encode_duration,
+    [CQL_TYPE_UUID] = encode_uuid,           [CQL_TYPE_TIMEUUID] = encode_uuid,
+    [CQL_TYPE_INET] = encode_inet,           [CQL_TYPE_LIST] = cql_encode_nested,
+    [CQL_TYPE_MAP] = cql_encode_nested,      [CQL_TYPE_SET] = cql_encode_nested,
+    [CQL_TYPE_UDT] = cql_encode_nested,      [CQL_TYPE_TUPLE] = cql_encode_nested,
+    [CQL_TYPE_VECTOR] = cql_encode_nested,
+};
 
 static enum status encode_kind(const struct cql_type *type, const struct cell *cell,
                                struct buffer *out, struct error *error)
@@ -526,7 +503,7 @@ static enum status encode_kind(const struct cql_type *type, const struct cell *c
     case VALUE_ESCAPE:
         return encode_escape(type, cell, out, error);
     default:
-        return encode_plain(type, cell, out, error);
+        return encoders[type->kind](type, cell, out, error);
     }
 }
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "connectors/cassandra/protocol/cql_failure.h"
+#include "connectors/cassandra/protocol/cql_type.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,6 +30,7 @@ enum status cql_handshake_begin(struct cql_connection *connection, struct error 
     struct stream_options stream = {
         .host = options->host,
         .port = options->port,
+        .local_port = options->local_port,
         .tls = options->tls,
         .server_name = options->server_name,
         .plaintext_allowed = options->plaintext_allowed,
@@ -115,8 +117,28 @@ static enum status ask_password(struct cql_connection *connection, struct text a
     return STATUS_OK;
 }
 
+static void ask_keyspace(struct cql_connection *connection)
+{
+    const struct cql_parameters parameters = {.consistency = CQL_ONE,
+                                              .timestamp_us = CQL_NO_TIMESTAMP};
+    const char *keyspace = connection->options.keyspace;
+    struct buffer text = {0};
+    struct buffer body = {0};
+    buffer_append_string(&text, "USE ");
+    cql_name_append((struct text){keyspace, strlen(keyspace)}, &text);
+    const struct cql_bound bound = {.query = {text.data, text.length}};
+    cql_write_statement(&body, connection->version, &bound, &parameters);
+    buffer_free(&text);
+    ask(connection, STEP_KEYSPACE, CQL_QUERY, &body);
+}
+
+/* The node takes requests. */
 static void finish(struct cql_connection *connection)
 {
+    if (connection->options.keyspace != NULL && connection->step != STEP_KEYSPACE) {
+        ask_keyspace(connection);
+        return;
+    }
     secret_wipe(connection->wire.data, connection->wire.capacity);
     secret_wipe(connection->gathered.data, connection->gathered.capacity);
     connection->step = STEP_OPEN;
@@ -228,6 +250,12 @@ static enum status take(struct cql_connection *connection, const struct cql_resp
             return ask_password(connection, response->authenticator, error);
         }
         break;
+    case STEP_KEYSPACE:
+        if (opcode == CQL_RESULT && response->kind == CQL_RESULT_KEYSPACE) {
+            finish(connection);
+            return STATUS_OK;
+        }
+        break;
     default:
         if (opcode == CQL_AUTH_SUCCESS) {
             finish(connection);
@@ -261,29 +289,40 @@ static enum status step(struct cql_connection *connection, const struct cql_enve
                                         : take(connection, &response, error);
 }
 
+/* Sends the request of this step, then takes its answer: never one that came before all was sent.
+ */
+static enum status exchange(struct cql_connection *connection, struct error *error)
+{
+    enum status status = cql_connection_flush(connection, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (connection->wire_sent < connection->wire.length) {
+        return STATUS_AGAIN;
+    }
+    struct cql_envelope envelope;
+    status = cql_connection_envelope(connection, &envelope, error);
+    if (status == STATUS_AGAIN) {
+        return cql_connection_receive(connection, error);
+    }
+    return status == STATUS_OK ? step(connection, &envelope, error) : status;
+}
+
+static enum status connect_stream(struct cql_connection *connection, struct error *error)
+{
+    struct error why;
+    enum status status = stream_ready(connection->stream, &why);
+    if (status == STATUS_OK) {
+        ask_options(connection);
+    }
+    return status == STATUS_FAILED ? cql_connection_break(connection, &why, error) : status;
+}
+
 enum status cql_connection_ready(struct cql_connection *connection, struct error *error)
 {
     while (connection->step < STEP_OPEN) {
-        struct error why;
-        enum status status = STATUS_OK;
-        if (connection->step == STEP_CONNECTING) {
-            status = stream_ready(connection->stream, &why);
-            if (status == STATUS_FAILED) {
-                return cql_connection_break(connection, &why, error);
-            }
-            if (status == STATUS_OK) {
-                ask_options(connection);
-            }
-        } else {
-            struct cql_envelope envelope;
-            status = cql_connection_envelope(connection, &envelope, error);
-            if (status == STATUS_OK) {
-                status = step(connection, &envelope, error);
-            } else if (status == STATUS_AGAIN) {
-                status = cql_connection_flush(connection, error);
-                status = status == STATUS_OK ? cql_connection_receive(connection, error) : status;
-            }
-        }
+        enum status status = connection->step == STEP_CONNECTING ? connect_stream(connection, error)
+                                                                 : exchange(connection, error);
         if (status == STATUS_AGAIN && clock_boottime_ms() >= connection->open_until_ms) {
             return refuse(connection, ERROR_NETWORK, error,
                           "the node did not answer in time while the connection was set up");

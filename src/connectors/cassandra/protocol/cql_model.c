@@ -1,6 +1,7 @@
 /* Types of CQL and of the model. */
 #include "connectors/cassandra/protocol/cql_model.h"
 
+#include "connectors/cassandra/protocol/cql_type_parts.h"
 #include "model/batch.h"
 #include <string.h>
 
@@ -59,66 +60,44 @@ const struct type_mapping cql_mappings[CQL_MAPPING_COUNT] = {
 };
 
 const char *const cql_native_names[] = {
-    "ascii",   "bigint",   "blob",     "boolean", "counter", "date",      "decimal",
-    "double",  "duration", "float",    "frozen",  "inet",    "int",       "list",
-    "map",     "set",      "smallint", "text",    "time",    "timestamp", "timeuuid",
-    "tinyint", "tuple",    "uuid",     "varchar", "varint",  "vector",    NULL,
+    "ascii",    "bigint",  "blob", "boolean", "counter",  "date", "decimal", "double",
+    "duration", "float",   "inet", "int",     "smallint", "text", "time",    "timestamp",
+    "timeuuid", "tinyint", "uuid", "varchar", "varint",   NULL,
 };
 
 /* ---------------------------------------------------------------- to the model */
 
-static struct value_type type_of_kind(enum cql_kind kind)
-{
-    enum { DIGITS_OF_MS = 3, DIGITS_OF_NS = 9 };
-    switch (kind) {
-    case CQL_TYPE_TINYINT:
-        return (struct value_type){.kind = VALUE_INT64, .bits = 8};
-    case CQL_TYPE_SMALLINT:
-        return (struct value_type){.kind = VALUE_INT64, .bits = 16};
-    case CQL_TYPE_INT:
-        return (struct value_type){.kind = VALUE_INT64, .bits = 32};
-    case CQL_TYPE_BIGINT:
-    case CQL_TYPE_COUNTER:
-        return (struct value_type){.kind = VALUE_INT64};
-    case CQL_TYPE_VARINT:
-        return (struct value_type){.kind = VALUE_DECIMAL, .dynamic = true};
-    case CQL_TYPE_DECIMAL:
-        return (struct value_type){.kind = VALUE_DECIMAL};
-    case CQL_TYPE_DOUBLE:
-        return (struct value_type){.kind = VALUE_FLOAT64};
-    case CQL_TYPE_FLOAT:
-        return (struct value_type){.kind = VALUE_FLOAT32};
-    case CQL_TYPE_BOOLEAN:
-        return (struct value_type){.kind = VALUE_BOOL};
-    case CQL_TYPE_BLOB:
-        return (struct value_type){.kind = VALUE_BYTES};
-    case CQL_TYPE_DATE:
-        return (struct value_type){.kind = VALUE_DATE};
-    case CQL_TYPE_TIME:
-        return (struct value_type){.kind = VALUE_TIME, .fraction = 1 + DIGITS_OF_NS};
-    case CQL_TYPE_TIMESTAMP:
-        return (struct value_type){
-            .kind = VALUE_TIMESTAMP, .zoned = true, .fraction = 1 + DIGITS_OF_MS};
-    case CQL_TYPE_DURATION:
-        return (struct value_type){.kind = VALUE_INTERVAL};
-    case CQL_TYPE_UUID:
-    case CQL_TYPE_TIMEUUID:
-        return (struct value_type){.kind = VALUE_UUID};
-    case CQL_TYPE_LIST:
-    case CQL_TYPE_VECTOR:
-    case CQL_TYPE_TUPLE:
-        return (struct value_type){.kind = VALUE_LIST};
-    case CQL_TYPE_SET:
-        return (struct value_type){.kind = VALUE_SET};
-    case CQL_TYPE_MAP:
-    case CQL_TYPE_UDT:
-        return (struct value_type){.kind = VALUE_MAP};
-    case CQL_TYPE_CUSTOM:
-        return (struct value_type){.kind = VALUE_ESCAPE};
-    default:
-        return (struct value_type){.kind = VALUE_TEXT};
-    }
-}
+enum { DIGITS_OF_MS = 3, DIGITS_OF_NS = 9 };
+
+static const struct value_type types[CQL_TYPE_KINDS] = {
+    [CQL_TYPE_CUSTOM] = {.kind = VALUE_ESCAPE},
+    [CQL_TYPE_ASCII] = {.kind = VALUE_TEXT},
+    [CQL_TYPE_BIGINT] = {.kind = VALUE_INT64},
+    [CQL_TYPE_BLOB] = {.kind = VALUE_BYTES},
+    [CQL_TYPE_BOOLEAN] = {.kind = VALUE_BOOL},
+    [CQL_TYPE_COUNTER] = {.kind = VALUE_INT64},
+    [CQL_TYPE_DECIMAL] = {.kind = VALUE_DECIMAL},
+    [CQL_TYPE_DOUBLE] = {.kind = VALUE_FLOAT64},
+    [CQL_TYPE_FLOAT] = {.kind = VALUE_FLOAT32},
+    [CQL_TYPE_INT] = {.kind = VALUE_INT64, .bits = 32},
+    [CQL_TYPE_TIMESTAMP] = {.kind = VALUE_TIMESTAMP, .zoned = true, .fraction = 1 + DIGITS_OF_MS},
+    [CQL_TYPE_UUID] = {.kind = VALUE_UUID},
+    [CQL_TYPE_TEXT] = {.kind = VALUE_TEXT},
+    [CQL_TYPE_VARINT] = {.kind = VALUE_DECIMAL, .dynamic = true},
+    [CQL_TYPE_TIMEUUID] = {.kind = VALUE_UUID},
+    [CQL_TYPE_INET] = {.kind = VALUE_TEXT},
+    [CQL_TYPE_DATE] = {.kind = VALUE_DATE},
+    [CQL_TYPE_TIME] = {.kind = VALUE_TIME, .fraction = 1 + DIGITS_OF_NS},
+    [CQL_TYPE_SMALLINT] = {.kind = VALUE_INT64, .bits = 16},
+    [CQL_TYPE_TINYINT] = {.kind = VALUE_INT64, .bits = 8},
+    [CQL_TYPE_DURATION] = {.kind = VALUE_INTERVAL},
+    [CQL_TYPE_LIST] = {.kind = VALUE_LIST},
+    [CQL_TYPE_MAP] = {.kind = VALUE_MAP},
+    [CQL_TYPE_SET] = {.kind = VALUE_SET},
+    [CQL_TYPE_UDT] = {.kind = VALUE_MAP},
+    [CQL_TYPE_TUPLE] = {.kind = VALUE_LIST},
+    [CQL_TYPE_VECTOR] = {.kind = VALUE_LIST},
+};
 
 static const struct value_type *part_type(const struct cql_type *part, struct arena *arena)
 {
@@ -145,7 +124,7 @@ static const struct shape *fields_of(const struct cql_type *type, struct arena *
 
 struct value_type cql_type_to_model(const struct cql_type *type, struct arena *arena)
 {
-    struct value_type made = type_of_kind(type->kind);
+    struct value_type made = types[type->kind];
     made.native = cql_type_text(type, arena);
     switch (type->kind) {
     case CQL_TYPE_LIST:
@@ -173,7 +152,7 @@ bool cql_native_type(const char *declared, struct value_type *type)
     struct text text = {declared, strlen(declared)};
     bool known = cql_type_parse(text, NULL, arena, &parsed, NULL) == STATUS_OK;
     if (known) {
-        *type = type_of_kind(parsed->kind);
+        *type = types[parsed->kind];
         type->native = declared;
     }
     arena_destroy(arena);
@@ -259,7 +238,7 @@ static const struct cql_type *nested_type(const struct value_type *type, struct 
     if (element == NULL || key == NULL || (type->kind != VALUE_LIST && has_duration(key))) {
         return NULL;
     }
-    const struct cql_type **parts = arena_allocate_zeroed(arena, 2, sizeof(*parts));
+    const struct cql_type **parts = cql_type_make_parts(arena, 2);
     struct cql_type *made = arena_allocate_zeroed(arena, 1, sizeof *made);
     parts[0] = key;
     parts[1] = element;

@@ -1,6 +1,7 @@
 /* What reading a value back from its column gives. */
 #include "connectors/cassandra/protocol/cql_normal.h"
 
+#include "connectors/cassandra/protocol/cql_model.h"
 #include "connectors/cassandra/protocol/cql_value.h"
 #include "model/decimal.h"
 
@@ -88,39 +89,6 @@ enum status cql_normal_form(const struct cql_type *type, const struct cell *cell
 
 /* ---------------------------------------------------------------- in any column */
 
-/* Of what has no parts; the type that a new column gets for it. */
-static enum cql_kind kind_of(const struct cell *cell)
-{
-    switch (cell->kind) {
-    case VALUE_BOOL:
-        return CQL_TYPE_BOOLEAN;
-    case VALUE_INT64:
-        return CQL_TYPE_BIGINT;
-    case VALUE_UINT64:
-        return CQL_TYPE_VARINT;
-    case VALUE_FLOAT32:
-        return CQL_TYPE_FLOAT;
-    case VALUE_FLOAT64:
-        return CQL_TYPE_DOUBLE;
-    case VALUE_DECIMAL:
-        return CQL_TYPE_DECIMAL;
-    case VALUE_BYTES:
-        return CQL_TYPE_BLOB;
-    case VALUE_DATE:
-        return CQL_TYPE_DATE;
-    case VALUE_TIME:
-        return (cell->flags & CELL_ZONED) != 0 ? CQL_TYPE_TEXT : CQL_TYPE_TIME;
-    case VALUE_TIMESTAMP:
-        return CQL_TYPE_TIMESTAMP;
-    case VALUE_INTERVAL:
-        return CQL_TYPE_DURATION;
-    case VALUE_UUID:
-        return CQL_TYPE_UUID;
-    default:
-        return CQL_TYPE_TEXT;
-    }
-}
-
 static enum status normal_parts(const struct cell *cell, struct arena *arena, struct cell *normal,
                                 struct error *error)
 {
@@ -145,5 +113,6 @@ enum status cql_normal_form_of_any(const struct cell *cell, struct arena *arena,
         *normal = *cell;
         return STATUS_OK;
     }
-    return cql_normal_form(cql_type_plain(kind_of(cell)), cell, arena, normal, error);
+    struct value_type type = {.kind = cell->kind, .zoned = (cell->flags & CELL_ZONED) != 0};
+    return cql_normal_form(cql_type_of_model(&type, NULL, arena), cell, arena, normal, error);
 }

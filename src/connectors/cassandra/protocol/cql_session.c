@@ -28,6 +28,7 @@ static void take_options(struct cql_session *session, const struct cql_session_o
     own->contacts = NULL;
     own->user = copy(options->user);
     own->password = copy(options->password);
+    own->keyspace = copy(options->keyspace);
     own->server_name = copy(options->server_name);
     session->local_dc = copy(options->local_dc);
     own->port = options->port > 0 ? options->port : CQL_PORT;
@@ -75,7 +76,7 @@ static bool try_contact(struct cql_session *session, struct link *link)
         if (clock_boottime_ms() >= until_ms) {
             return false;
         }
-        if (!session->known && !session->unusable) {
+        if (!session->known && !session->unusable && link->connection != NULL) {
             call_wait(session, until_ms);
         }
     }
@@ -165,6 +166,7 @@ void cql_session_close(struct cql_session *session)
         secret_wipe((char *)(uintptr_t)own->password, strlen(own->password));
     }
     free((char *)(uintptr_t)own->password);
+    free((char *)(uintptr_t)own->keyspace);
     free((char *)(uintptr_t)own->user);
     free((char *)(uintptr_t)own->server_name);
     topology_free(session);

@@ -43,6 +43,7 @@ struct cql_session_options {
     uint16_t port;    /* of nodes that do not say theirs (CQL_PORT) */
     const char *user; /* NULL: no log-in */
     const char *password;
+    const char *keyspace;            /* of names that say none; NULL: none. It has to be there */
     const struct stream_tls *tls;    /* NULL: plaintext */
     const char *server_name;         /* in every node's certificate; NULL: the node's address */
     bool plaintext_allowed;          /* beyond loopback */

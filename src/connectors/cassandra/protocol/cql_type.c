@@ -8,55 +8,50 @@
 
 enum { OPTION_OLD_TEXT = 0x0A, OPTION_BYTES_MIN = 2, FIELD_BYTES_MIN = 4 };
 
-/* Those without parts are told by their number; the types themselves are here. */
+/* The types themselves are those without parts; of the others only the kinds. */
 static const struct {
-    struct cql_type type;
     const char *name;
     const char *class_name; /* Java */
-    uint32_t fixed_bytes;
-} kinds[] = {
-    {{.kind = CQL_TYPE_ASCII}, "ascii", "AsciiType", 0},
-    {{.kind = CQL_TYPE_BIGINT}, "bigint", "LongType", 8},
-    {{.kind = CQL_TYPE_BLOB}, "blob", "BytesType", 0},
-    {{.kind = CQL_TYPE_BOOLEAN}, "boolean", "BooleanType", 1},
-    {{.kind = CQL_TYPE_COUNTER}, "counter", "CounterColumnType", 0},
-    {{.kind = CQL_TYPE_DATE}, "date", "SimpleDateType", 0},
-    {{.kind = CQL_TYPE_DECIMAL}, "decimal", "DecimalType", 0},
-    {{.kind = CQL_TYPE_DOUBLE}, "double", "DoubleType", 8},
-    {{.kind = CQL_TYPE_DURATION}, "duration", "DurationType", 0},
-    {{.kind = CQL_TYPE_FLOAT}, "float", "FloatType", 4},
-    {{.kind = CQL_TYPE_INET}, "inet", "InetAddressType", 0},
-    {{.kind = CQL_TYPE_INT}, "int", "Int32Type", 4},
-    {{.kind = CQL_TYPE_LIST}, "list", "ListType", 0},
-    {{.kind = CQL_TYPE_MAP}, "map", "MapType", 0},
-    {{.kind = CQL_TYPE_SET}, "set", "SetType", 0},
-    {{.kind = CQL_TYPE_SMALLINT}, "smallint", "ShortType", 0},
-    {{.kind = CQL_TYPE_TEXT}, "text", "UTF8Type", 0},
-    {{.kind = CQL_TYPE_TIME}, "time", "TimeType", 0},
-    {{.kind = CQL_TYPE_TIMESTAMP}, "timestamp", "TimestampType", 8},
-    {{.kind = CQL_TYPE_TIMEUUID}, "timeuuid", "TimeUUIDType", 16},
-    {{.kind = CQL_TYPE_TINYINT}, "tinyint", "ByteType", 0},
-    {{.kind = CQL_TYPE_TUPLE}, "tuple", "TupleType", 0},
-    {{.kind = CQL_TYPE_UUID}, "uuid", "UUIDType", 16},
-    {{.kind = CQL_TYPE_VARINT}, "varint", "IntegerType", 0},
-    {{.kind = CQL_TYPE_VECTOR}, "vector", "VectorType", 0},
+    uint32_t bytes;
+    bool fixed; /* the server's class says that all values have so many bytes */
+    struct cql_type type;
+} kinds[CQL_TYPE_KINDS] = {
+    [CQL_TYPE_ASCII] = {"ascii", "AsciiType", 0, false, {.kind = CQL_TYPE_ASCII}},
+    [CQL_TYPE_BIGINT] = {"bigint", "LongType", 8, true, {.kind = CQL_TYPE_BIGINT}},
+    [CQL_TYPE_BLOB] = {"blob", "BytesType", 0, false, {.kind = CQL_TYPE_BLOB}},
+    [CQL_TYPE_BOOLEAN] = {"boolean", "BooleanType", 1, true, {.kind = CQL_TYPE_BOOLEAN}},
+    [CQL_TYPE_COUNTER] = {"counter", "CounterColumnType", 8, false, {.kind = CQL_TYPE_COUNTER}},
+    [CQL_TYPE_DATE] = {"date", "SimpleDateType", 4, false, {.kind = CQL_TYPE_DATE}},
+    [CQL_TYPE_DECIMAL] = {"decimal", "DecimalType", 0, false, {.kind = CQL_TYPE_DECIMAL}},
+    [CQL_TYPE_DOUBLE] = {"double", "DoubleType", 8, true, {.kind = CQL_TYPE_DOUBLE}},
+    [CQL_TYPE_DURATION] = {"duration", "DurationType", 0, false, {.kind = CQL_TYPE_DURATION}},
+    [CQL_TYPE_FLOAT] = {"float", "FloatType", 4, true, {.kind = CQL_TYPE_FLOAT}},
+    [CQL_TYPE_INET] = {"inet", "InetAddressType", 0, false, {.kind = CQL_TYPE_INET}},
+    [CQL_TYPE_INT] = {"int", "Int32Type", 4, true, {.kind = CQL_TYPE_INT}},
+    [CQL_TYPE_LIST] = {"list", "ListType", 0, false, {.kind = CQL_TYPE_LIST}},
+    [CQL_TYPE_MAP] = {"map", "MapType", 0, false, {.kind = CQL_TYPE_MAP}},
+    [CQL_TYPE_SET] = {"set", "SetType", 0, false, {.kind = CQL_TYPE_SET}},
+    [CQL_TYPE_SMALLINT] = {"smallint", "ShortType", 2, false, {.kind = CQL_TYPE_SMALLINT}},
+    [CQL_TYPE_TEXT] = {"text", "UTF8Type", 0, false, {.kind = CQL_TYPE_TEXT}},
+    [CQL_TYPE_TIME] = {"time", "TimeType", 8, false, {.kind = CQL_TYPE_TIME}},
+    [CQL_TYPE_TIMESTAMP] = {"timestamp", "TimestampType", 8, true, {.kind = CQL_TYPE_TIMESTAMP}},
+    [CQL_TYPE_TIMEUUID] = {"timeuuid", "TimeUUIDType", 16, true, {.kind = CQL_TYPE_TIMEUUID}},
+    [CQL_TYPE_TINYINT] = {"tinyint", "ByteType", 1, false, {.kind = CQL_TYPE_TINYINT}},
+    [CQL_TYPE_TUPLE] = {"tuple", "TupleType", 0, false, {.kind = CQL_TYPE_TUPLE}},
+    [CQL_TYPE_UUID] = {"uuid", "UUIDType", 16, true, {.kind = CQL_TYPE_UUID}},
+    [CQL_TYPE_VARINT] = {"varint", "IntegerType", 0, false, {.kind = CQL_TYPE_VARINT}},
+    [CQL_TYPE_VECTOR] = {"vector", "VectorType", 0, false, {.kind = CQL_TYPE_VECTOR}},
+    [CQL_TYPE_UDT] = {NULL, "UserType", 0, false, {.kind = CQL_TYPE_UDT}},
 };
-enum { KIND_COUNT = sizeof kinds / sizeof kinds[0] };
-
-/* KIND_COUNT: there is no such kind. */
-static size_t place_of(enum cql_kind kind)
-{
-    size_t at = 0;
-    while (at < KIND_COUNT && kinds[at].type.kind != kind) {
-        at++;
-    }
-    return at;
-}
 
 const char *cql_kind_name(enum cql_kind kind)
 {
-    size_t at = place_of(kind);
-    return at < KIND_COUNT ? kinds[at].name : NULL;
+    return kind < CQL_TYPE_KINDS ? kinds[kind].name : NULL;
+}
+
+uint32_t cql_kind_bytes(enum cql_kind kind)
+{
+    return kinds[kind].bytes;
 }
 
 uint32_t cql_type_fixed_bytes(const struct cql_type *type)
@@ -65,26 +60,25 @@ uint32_t cql_type_fixed_bytes(const struct cql_type *type)
         uint64_t bytes = (uint64_t)cql_type_fixed_bytes(type->parts[0]) * type->dimension;
         return bytes <= INT32_MAX ? (uint32_t)bytes : 0;
     }
-    size_t at = place_of(type->kind);
-    return at < KIND_COUNT ? kinds[at].fixed_bytes : 0;
+    return kinds[type->kind].fixed ? kinds[type->kind].bytes : 0;
 }
 
 bool cql_type_is_plain(enum cql_kind kind)
 {
-    return kind <= CQL_TYPE_DURATION && place_of(kind) < KIND_COUNT;
+    return kind <= CQL_TYPE_DURATION && kinds[kind].name != NULL;
 }
 
 const struct cql_type *cql_type_plain(enum cql_kind kind)
 {
     assert(cql_type_is_plain(kind));
-    return &kinds[place_of(kind)].type;
+    return &kinds[kind].type;
 }
 
 bool cql_type_has_name(enum cql_kind *kind, struct text name)
 {
-    for (size_t i = 0; i < KIND_COUNT; i++) {
-        if (cql_is_word(name, kinds[i].name)) {
-            *kind = kinds[i].type.kind;
+    for (unsigned i = 0; i < CQL_TYPE_KINDS; i++) {
+        if (kinds[i].name != NULL && cql_is_word(name, kinds[i].name)) {
+            *kind = (enum cql_kind)i;
             return true;
         }
     }
@@ -94,15 +88,14 @@ bool cql_type_has_name(enum cql_kind *kind, struct text name)
 
 bool cql_type_has_class(enum cql_kind *kind, struct text name)
 {
-    for (size_t i = 0; i < KIND_COUNT; i++) {
-        if (cql_is_word(name, kinds[i].class_name)) {
-            *kind = kinds[i].type.kind;
+    for (unsigned i = 0; i < CQL_TYPE_KINDS; i++) {
+        if (kinds[i].class_name != NULL && cql_is_word(name, kinds[i].class_name)) {
+            *kind = (enum cql_kind)i;
             return true;
         }
     }
-    bool udt = cql_is_word(name, "UserType");
-    *kind = udt ? CQL_TYPE_UDT : CQL_TYPE_TIMESTAMP;
-    return udt || cql_is_word(name, "DateType");
+    *kind = CQL_TYPE_TIMESTAMP;
+    return cql_is_word(name, "DateType");
 }
 
 struct cql_type *cql_type_make(struct arena *arena, enum cql_kind kind)
@@ -110,6 +103,11 @@ struct cql_type *cql_type_make(struct arena *arena, enum cql_kind kind)
     struct cql_type *made = arena_allocate_zeroed(arena, 1, sizeof *made);
     made->kind = kind;
     return made;
+}
+
+const struct cql_type **cql_type_make_parts(struct arena *arena, uint32_t count)
+{
+    return arena_allocate_zeroed(arena, count, sizeof(void *));
 }
 
 /* ---------------------------------------------------------------- metadata */
@@ -120,7 +118,7 @@ static const struct cql_type *read_type(struct cql_reader *reader, uint32_t dept
 static const struct cql_type *read_parts(struct cql_reader *reader, struct cql_type *type,
                                          uint32_t count, uint32_t depth, struct arena *arena)
 {
-    const struct cql_type **parts = arena_allocate_zeroed(arena, count, sizeof(*parts));
+    const struct cql_type **parts = cql_type_make_parts(arena, count);
     for (uint32_t i = 0; i < count && !reader->failed; i++) {
         parts[i] = read_type(reader, depth + 1, arena);
     }
@@ -160,7 +158,7 @@ static const struct cql_type *read_udt(struct cql_reader *reader, struct cql_typ
     type->name = copy_text(cql_read_string(reader), arena);
     uint32_t count = read_field_count(reader, FIELD_BYTES_MIN);
     struct text *names = arena_allocate_zeroed(arena, count, sizeof *names);
-    const struct cql_type **parts = arena_allocate_zeroed(arena, count, sizeof(*parts));
+    const struct cql_type **parts = cql_type_make_parts(arena, count);
     for (uint32_t i = 0; i < count && !reader->failed; i++) {
         names[i] = copy_text(cql_read_string(reader), arena);
         parts[i] = read_type(reader, depth + 1, arena);
@@ -233,16 +231,9 @@ bool cql_type_is_equal(const struct cql_type *left, const struct cql_type *right
     return true;
 }
 
-/* Tuples and vectors are frozen whether they say so or not. */
-static bool may_freeze(enum cql_kind kind)
-{
-    return kind == CQL_TYPE_LIST || kind == CQL_TYPE_SET || kind == CQL_TYPE_MAP ||
-           kind == CQL_TYPE_UDT;
-}
-
 static void freeze_parts(struct cql_type *type, struct arena *arena)
 {
-    const struct cql_type **parts = arena_allocate_zeroed(arena, type->part_count, sizeof(*parts));
+    const struct cql_type **parts = cql_type_make_parts(arena, type->part_count);
     for (uint32_t i = 0; i < type->part_count; i++) {
         parts[i] = cql_type_frozen(type->parts[i], arena);
     }
@@ -251,12 +242,12 @@ static void freeze_parts(struct cql_type *type, struct arena *arena)
 
 const struct cql_type *cql_type_frozen(const struct cql_type *type, struct arena *arena)
 {
-    if (type->part_count == 0) {
+    if (cql_type_is_plain(type->kind) || type->kind == CQL_TYPE_CUSTOM) {
         return type;
     }
     struct cql_type *made = arena_allocate(arena, sizeof *made);
     *made = *type;
-    made->frozen = may_freeze(type->kind);
+    made->frozen = type->kind != CQL_TYPE_VECTOR; /* which needs no word for it */
     freeze_parts(made, arena);
     return made;
 }

@@ -50,7 +50,8 @@ enum cql_kind {
     CQL_TYPE_SET = 0x22,
     CQL_TYPE_UDT = 0x30,
     CQL_TYPE_TUPLE = 0x31,
-    CQL_TYPE_VECTOR = 0x100 /* no option of its own */
+    CQL_TYPE_VECTOR = 0x32, /* no option of its own */
+    CQL_TYPE_KINDS
 };
 
 /* Levels of types within types. */
@@ -103,7 +104,9 @@ const struct cql_type *cql_type_frozen(const struct cql_type *type, struct arena
 /* Bytes that every value of the type has; 0: they vary, as the server's class of the type says of
  * all but boolean, int, bigint, float, double, timestamp, uuid, timeuuid and vectors of these. */
 uint32_t cql_type_fixed_bytes(const struct cql_type *type);
-/* "int", "list" … NULL: no such kind. */
+/* "int", "list" … NULL: no such kind, or one that each type has a name of its own for. */
 const char *cql_kind_name(enum cql_kind kind);
+/* Bytes of every value of the kind but an empty one; 0: they vary. */
+uint32_t cql_kind_bytes(enum cql_kind kind);
 
 #endif
