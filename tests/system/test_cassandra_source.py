@@ -161,8 +161,8 @@ class Source(support.TestCase):
 
     def test_a_query(self):
         name = self.events(5, 4, 30)
-        self.run_plan(name, "query: \"/* of one */ SELECT tenant, day, at, seq AS n FROM %s.event WHERE tenant = 't3' AND day IN (1, 2)\"\n"
-                            '    fields: { "*": copy }' % name, "tenant, day, at, n", "?page_rows=10")
+        self.run_plan(name, "query: \"/* of one */ SELECT tenant, day, at, seq AS n FROM event WHERE tenant = 't3' AND day IN (1, 2)\"\n"
+                            '    fields: { "*": copy }', "tenant, day, at, n", "?page_rows=10")
         self.assertEqual(self.rows("SELECT count(*), min(day), max(day), max(at) FROM found"), [(60, 1, 2, 9)])
 
     def test_no_query(self):

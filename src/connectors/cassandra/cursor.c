@@ -78,9 +78,11 @@ static enum status open_table(struct cursor *cursor, const struct span *span, st
 static enum status open_query(struct cursor *cursor, struct error *error)
 {
     const struct read_request *request = cursor->request;
-    if (cassandra_query_check(request->query, error) != STATUS_OK ||
-        cassandra_scan_open(&cursor->reader->scans, request->name, request->query, NULL, 0,
-                            &cursor->scan, error) != STATUS_OK) {
+    const char *text = NULL;
+    if (cassandra_query_text(cursor->reader->cassandra, request->query, cursor->arena, &text,
+                             error) != STATUS_OK ||
+        cassandra_scan_open(&cursor->reader->scans, request->name, text, NULL, 0, &cursor->scan,
+                            error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const struct cql_columns *columns = cassandra_scan_columns(cursor->scan);

@@ -35,13 +35,71 @@ static enum status refuse(const char *why, struct error *error)
     return error_hint(error, "a query is one SELECT in CQL, without parameters");
 }
 
-enum status cassandra_query_check(const char *text, struct error *error)
+static bool is_word(char character)
 {
-    const char *begin = skip_blanks(text);
-    const char *word_end = begin + 6;
-    bool select =
-        strncasecmp(begin, "select", 6) == 0 && (strchr(" \t\r\n*(\"'/-", *word_end) != NULL);
-    return select && *word_end != '\0' ? STATUS_OK : refuse("the query is no SELECT", error);
+    return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
+           (character >= '0' && character <= '9') || character == '_';
+}
+
+/* Behind the token that begins there: a word, what is in quotes, or any other character. */
+static const char *skip_token(const char *at)
+{
+    if (*at == '\'' || *at == '"') {
+        const char quote = *at;
+        for (at++; *at != '\0' && (*at != quote || at[1] == quote); at += 1 + (*at == quote)) {
+        }
+        return *at != '\0' ? at + 1 : at;
+    }
+    if (strncmp(at, "$$", 2) == 0) {
+        const char *end = strstr(at + 2, "$$");
+        return end != NULL ? end + 2 : at + strlen(at);
+    }
+    if (!is_word(*at)) {
+        return *at != '\0' ? at + 1 : at;
+    }
+    while (is_word(*at)) {
+        at++;
+    }
+    return at;
+}
+
+static bool is_keyword(const char *at, const char *word)
+{
+    size_t length = strlen(word);
+    return strncasecmp(at, word, length) == 0 && !is_word(at[length]);
+}
+
+/* Where the name of the table begins that has no keyspace before it; NULL: it has, or there is
+ * none. */
+static const char *find_bare_table(const char *query)
+{
+    const char *at = skip_blanks(query);
+    while (*at != '\0' && !is_keyword(at, "from")) {
+        at = skip_blanks(skip_token(at));
+    }
+    const char *name = *at != '\0' ? skip_blanks(skip_token(at)) : at;
+    return *name != '\0' && *skip_blanks(skip_token(name)) != '.' ? name : NULL;
+}
+
+enum status cassandra_query_text(const struct cassandra *self, const char *query,
+                                 struct arena *arena, const char **text, struct error *error)
+{
+    if (!is_keyword(skip_blanks(query), "select")) {
+        return refuse("the query is no SELECT", error);
+    }
+    const char *table = find_bare_table(query);
+    if (table == NULL) {
+        *text = query;
+        return STATUS_OK;
+    }
+    struct buffer made = {0};
+    buffer_append(&made, query, (size_t)(table - query));
+    cql_name_append((struct text){self->keyspace, strlen(self->keyspace)}, &made);
+    buffer_append_byte(&made, '.');
+    buffer_append_string(&made, table);
+    *text = arena_copy(arena, made.data, made.length);
+    buffer_free(&made);
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- its columns */
@@ -74,12 +132,13 @@ static void copy_columns(const struct cql_columns *from, const char *keyspace, s
     }
 }
 
-static enum status prepare(struct cassandra *self, const char *text, struct arena *arena,
+static enum status prepare(struct cassandra *self, const char *query, struct arena *arena,
                            struct shape_of_query *shape, struct error *error)
 {
     const struct cql_prepared *prepared = NULL;
+    const char *text = NULL;
     *shape = (struct shape_of_query){0};
-    if (cassandra_query_check(text, error) != STATUS_OK) {
+    if (cassandra_query_text(self, query, arena, &text, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     pthread_mutex_lock(&self->control_mutex);

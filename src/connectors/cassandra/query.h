@@ -4,8 +4,11 @@
 
 #include "connectors/cassandra/schema.h"
 
-/* ERROR_PLAN_INVALID: the text does not begin as a SELECT. */
-enum status cassandra_query_check(const char *text, struct error *error) MUST_USE;
+/* The text as it is sent, in `arena`: with the keyspace before the table's name, if it has none.
+ * ERROR_PLAN_INVALID: it does not begin as a SELECT. */
+enum status cassandra_query_text(const struct cassandra *self, const char *query,
+                                 struct arena *arena, const char **text,
+                                 struct error *error) MUST_USE;
 
 /* As struct catalog_functions has it. */
 enum status cassandra_query_describe(struct database *self, const char *text, struct arena *arena,
