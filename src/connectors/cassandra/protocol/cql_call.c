@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 enum {
-    BODY_KEPT_BYTES = 64 << 10,
+    BODY_KEPT_BYTES = 8 << 10,
     PREPARED_AGAIN_MAX = 3,
     LINK_TURNS_MAX = 64, /* replies in a row from one link */
     WAIT_MS_MAX = 1000

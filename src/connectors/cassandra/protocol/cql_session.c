@@ -30,7 +30,10 @@ static void take_options(struct cql_session *session, const struct cql_session_o
     own->password = copy(options->password);
     own->server_name = copy(options->server_name);
     session->local_dc = copy(options->local_dc);
-    own->port = options->port > 0 ? options->port : CQL_PORT;
+    if (own->port == 0 && options->contact_count > 0) {
+        own->port = options->contacts[0].port;
+    }
+    own->port = own->port > 0 ? own->port : CQL_PORT;
     own->version_max = options->version_max > 0 ? options->version_max : CQL_VERSION_MAX;
     own->under_way_max = options->under_way_max > 0 ? options->under_way_max : 1024;
     set_default(&own->connect_timeout_ms, 5000);

@@ -236,7 +236,7 @@ static struct node *node_of(struct cql_session *session, const struct staged *ro
     if (node == NULL && row->local && !session->control->node->identified) {
         node = session->control->node;
     }
-    if (node != NULL && !row->local && !is_in_use(node) &&
+    if (node != NULL && !row->local && session->options.bundle == NULL && !is_in_use(node) &&
         (strcmp(node->host, row->host) != 0 || node->port != row->port)) {
         node->identified = false; /* it has moved */
         node->gone = true;
