@@ -2,6 +2,7 @@
 #include "base/prompt.h"
 
 #include "base/secret.h"
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #include <termios.h>
@@ -17,16 +18,29 @@ enum { CTRL_C = 3 };
 
 /* Signals of the keyboard are off, so that none leaves the terminal without echo: Ctrl-C is a
  * character here, which ends the line. */
-static size_t read_line(char *answer, size_t size)
+static bool read_byte(char *next)
+{
+    ssize_t got;
+    do {
+        got = read(STDIN_FILENO, next, 1);
+    } while (got < 0 && errno == EINTR);
+    return got == 1;
+}
+
+/* `*fits`: there was room for all of the line; else nothing of it is the answer. */
+static size_t read_line(char *answer, size_t size, bool *fits)
 {
     size_t length = 0;
     char next = 0;
-    while (read(STDIN_FILENO, &next, 1) == 1 && next != '\n' && next != CTRL_C) {
-        if (length + 1 < size) {
-            answer[length++] = next;
+    *fits = true;
+    while (read_byte(&next) && next != '\n' && next != CTRL_C) {
+        *fits = length + 1 < size;
+        if (!*fits) {
+            continue;
         }
+        answer[length++] = next;
     }
-    length = next == CTRL_C ? 0 : length;
+    length = next == CTRL_C || !*fits ? 0 : length;
     answer[length] = '\0';
     return length;
 }
@@ -45,8 +59,9 @@ enum status prompt_secret(const char *question, char *answer, size_t size)
         return STATUS_END;
     }
     say(question);
-    size_t length = read_line(answer, size);
+    bool fits;
+    size_t length = read_line(answer, size, &fits);
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-    say("\n");
+    say(fits ? "\n" : "\nthe answer is too long\n");
     return length > 0 ? STATUS_OK : STATUS_END;
 }

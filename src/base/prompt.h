@@ -7,7 +7,8 @@
 
 /*
  * Writes `question` to standard error and reads a line without echo. STATUS_END: standard input or
- * error is no terminal, or nothing was answered (an empty line, Ctrl-C, Ctrl-D). The caller wipes
+ * error is no terminal, or nothing was answered (an empty line, Ctrl-C, Ctrl-D), or more than `size`
+ * holds, which it says. The caller wipes
  * `answer`.
  */
 enum status prompt_secret(const char *question, char *answer, size_t size) MUST_USE;

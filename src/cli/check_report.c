@@ -106,7 +106,8 @@ static void append_estimate(const struct check_report *report, struct buffer *ou
 /* What `migrate` would end with. */
 static int exit_status_of(const struct check_report *report)
 {
-    return report->refused == 0 && report->foreseen_rejects > 0 ? 1 : report->refused;
+    bool attention = report->foreseen_rejects > 0 || report->foreseen_emptied;
+    return report->refused == 0 && attention ? 1 : report->refused;
 }
 
 static void append_verdict(const struct check_report *report, bool dry_run, struct buffer *out)
@@ -118,6 +119,9 @@ static void append_verdict(const struct check_report *report, bool dry_run, stru
         buffer_append_string(out,
                              "\nmigrate would leave records out, as rejects, and end with exit "
                              "status 1; nothing was changed\n");
+    } else if (report->foreseen_emptied) {
+        buffer_append_string(out, "\nmigrate would leave references NULL, and end with exit "
+                                  "status 1; nothing was changed\n");
     } else {
         buffer_format(out, "\n%s; nothing was changed\n",
                       dry_run ? "dry run: migrate would do this" : "ready to migrate");

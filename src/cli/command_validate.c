@@ -59,11 +59,23 @@ static enum status check_options(const struct cli_call *call, const struct verif
 
 /* ---------------------------------------------------------------- for people */
 
+/* Records that are there in another form, and were to stay. */
+static bool keeps_any(const struct verify_result *result)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < result->entity_count; i++) {
+        any = any || result->entities[i].kept > 0;
+    }
+    return any;
+}
+
 static void append_entities(const struct verify_result *result, bool color, struct buffer *out)
 {
-    static const char *const titles[] = {"entity",    "table",      ">source", ">target",
-                                         ">missing",  ">different", ">extra",  ">unreadable",
-                                         ">rejected", NULL};
+    bool kept = keeps_any(result);
+    const char *const titles[] = {
+        "entity",     "table",  ">source",     ">target",   ">missing",
+        ">different", ">extra", ">unreadable", ">rejected", kept ? ">kept" : NULL,
+        NULL};
     struct table *table = table_create(titles);
     for (uint32_t i = 0; i < result->entity_count; i++) {
         const struct verify_entity_result *row = &result->entities[i];
@@ -76,6 +88,9 @@ static void append_entities(const struct verify_result *result, bool color, stru
         table_add_count(table, (int64_t)row->extra);
         table_add_count(table, (int64_t)row->unreadable);
         table_add_count(table, (int64_t)row->rejected);
+        if (kept) {
+            table_add_count(table, (int64_t)row->kept);
+        }
     }
     table_fit(table, cli_terminal_columns(STDOUT_FILENO));
     table_append(table, color, out);

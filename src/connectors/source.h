@@ -126,6 +126,7 @@ struct read_request {
     const struct digest *digest; /* NULL: all rows; else those of these buckets, ascending: */
     const uint32_t *buckets;
     uint32_t bucket_count;
+    struct database_counts *counts; /* where report_retried tells of it, too; may be NULL */
 };
 
 /* How a stream can be cut and what a restart may rely on. */
@@ -288,6 +289,12 @@ struct catalog_functions {
      * NULL: the names in the table of types are all that there are. Any thread.
      */
     bool (*native_type)(const char *declared, struct value_type *type);
+    /*
+     * Optional, with native_type: what `describe` will tell of a column, of no key and no index,
+     * that a run makes for values of `type`. `made->native` is in `arena`. Any thread.
+     */
+    void (*made_type)(const struct database *self, const struct value_type *type,
+                      struct arena *arena, struct value_type *made);
     /* With native_type: the names that it knows, NULL-terminated, for the nearest one. */
     const char *const *native_names;
     /*

@@ -145,6 +145,9 @@ struct target_filled {
     uint64_t filled; /* by this call: references whose partners were there */
     uint64_t left;   /* that have none: NULL stands in their place */
     char first[160]; /* of those, as text; empty: none */
+    uint64_t
+        refused; /* that the table does not take, by a constraint or a trigger: NULL likewise */
+    char first_refused[320]; /* of those, with the reason */
 };
 
 struct after_load_request {
@@ -204,7 +207,11 @@ struct batch_result {
     const struct record_outcome *outcomes;
     uint32_t outcome_count; /* written + outcome_count == batch->row_count */
     uint64_t bytes;         /* sent or stored, as far as it is known */
-    struct arena *arena;    /* of outcomes and reasons; the caller destroys it, may be NULL */
+    /* requests that were sent again, whole or in parts, and that were done with less than was asked
+     * for: one with records of several batches counts for one of them */
+    uint32_t retries;
+    uint32_t fallbacks;
+    struct arena *arena; /* of outcomes and reasons; the caller destroys it, may be NULL */
 };
 
 /* What a check foresees of a table's records, in the target's own measures. */
@@ -358,7 +365,7 @@ struct target_functions {
      * Optional, both or none, for tables with `later`. later_prepare makes what the writers keep
      * values in, before the first of them is opened. later_fill puts these in where the partner is
      * there by now, after the last chunk and before after_load; `filled`, a table each. Repeatable;
-     * what is left is kept for the next call, until forget_run. Control thread.
+     * what is left or refused is kept for the next call, until forget_run. Control thread.
      */
     enum status (*later_prepare)(struct database *self, const struct target_table *tables,
                                  uint32_t table_count, struct error *error);

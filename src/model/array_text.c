@@ -2,6 +2,7 @@
 #include "model/array_text.h"
 
 #include "model/convert.h"
+#include "model/json_reader.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -96,6 +97,32 @@ static bool read_hex(const char *text, size_t length, struct arena *arena, struc
     return true;
 }
 
+/* In bytea's other form: \\ for a backslash, three octal digits after one for a byte. False: it is
+ * not that either. */
+static bool read_escaped(const char *text, size_t length, struct arena *arena, struct cell *cell)
+{
+    uint8_t *bytes = arena_allocate(arena, length + 1);
+    size_t count = 0;
+    for (size_t i = 0; i < length; i++) {
+        const char *digits = text + i + 1;
+        if (text[i] != '\\') {
+            bytes[count++] = (uint8_t)text[i];
+        } else if (i + 1 < length && digits[0] == '\\') {
+            bytes[count++] = '\\';
+            i++;
+        } else if (i + 3 < length && digits[0] >= '0' && digits[0] <= '3' &&
+                   is_among("01234567", digits[1]) && is_among("01234567", digits[2])) {
+            bytes[count++] =
+                (uint8_t)((digits[0] - '0') << 6 | (digits[1] - '0') << 3 | (digits[2] - '0'));
+            i += 3;
+        } else {
+            return false;
+        }
+    }
+    *cell = cell_bytes(bytes, count);
+    return true;
+}
+
 static void make_element(const struct array_reader *reader, const char *text, size_t length,
                          struct cell *cell)
 {
@@ -106,7 +133,8 @@ static void make_element(const struct array_reader *reader, const char *text, si
         return;
     }
     if (reader->element->kind == VALUE_BYTES) {
-        (void)read_hex(text, length, reader->arena, cell);
+        (void)(read_hex(text, length, reader->arena, cell) ||
+               read_escaped(text, length, reader->arena, cell));
         return;
     }
     if (convert_value(cell, reader->element, false, reader->arena, &made, &ignored) == STATUS_OK) {
@@ -295,25 +323,67 @@ static enum status append_scalar(const struct cell *cell, struct buffer *text, s
     return status;
 }
 
+/* Bytes out of JSON are base64, unless they are as the server writes them. */
+static bool read_bytes(const struct cell *from, struct arena *arena, struct cell *made)
+{
+    struct error ignored;
+    uint8_t *bytes;
+    size_t count;
+    if (read_hex(from->text, from->length, arena, made)) {
+        return true;
+    }
+    bool read =
+        json_decode_base64(from->text, from->length, arena, &bytes, &count, &ignored) == STATUS_OK;
+    *made = read ? cell_bytes(bytes, count) : *from;
+    return read;
+}
+
+static bool read_carried(const struct cell *from, const struct value_type *element,
+                         struct arena *arena, struct cell *made)
+{
+    struct error ignored;
+    if (from->kind != VALUE_TEXT || element == NULL || element->kind == VALUE_TEXT) {
+        return false;
+    }
+    return element->kind == VALUE_BYTES
+               ? read_bytes(from, arena, made)
+               : convert_value(from, element, false, arena, made, &ignored) == STATUS_OK;
+}
+
 /* What was carried as text, as JSON has it, in the server's words. */
 static enum status append_read(const struct cell *from, const struct value_type *element,
                                struct buffer *text, struct error *error)
 {
     struct arena *arena = arena_create(0);
     struct cell made;
-    struct error ignored;
-    bool typed = from->kind == VALUE_TEXT && element != NULL && element->kind != VALUE_TEXT &&
-                 element->kind != VALUE_BYTES &&
-                 convert_value(from, element, false, arena, &made, &ignored) == STATUS_OK;
+    bool typed = read_carried(from, element, arena, &made);
     enum status status = append_scalar(typed ? &made : from, text, error);
     arena_destroy(arena);
     return status;
 }
 
-static enum status append_element(const struct cell *cell, const struct value_type *element,
-                                  struct buffer *out, struct error *error)
+static bool is_nested(const struct cell *cell)
 {
-    bool nested = cell->kind == VALUE_LIST || cell->kind == VALUE_SET;
+    return cell->kind == VALUE_LIST || cell->kind == VALUE_SET;
+}
+
+/* Lists of JSON values are dimensions; of others, they are JSON themselves. */
+static bool holds_json(const struct cell *list)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < list->length && !found; i++) {
+        const struct cell *item = &list->items[i];
+        found = is_nested(item) ? holds_json(item) : item->kind == VALUE_JSON;
+    }
+    return found;
+}
+
+static enum status append_list(const struct cell *list, const struct value_type *element,
+                               bool dimensions, struct buffer *out, struct error *error);
+
+static enum status append_element(const struct cell *cell, const struct value_type *element,
+                                  bool dimensions, struct buffer *out, struct error *error)
+{
     bool json = element != NULL && element->kind == VALUE_JSON;
     struct buffer text = {0};
     enum status status = STATUS_OK;
@@ -321,8 +391,8 @@ static enum status append_element(const struct cell *cell, const struct value_ty
         buffer_append_string(out, "NULL");
         return STATUS_OK;
     }
-    if (nested && !json) {
-        return array_text_append(cell, element, out, error);
+    if (is_nested(cell) && dimensions) {
+        return append_list(cell, element, dimensions, out, error);
     }
     if (json || cell->kind == VALUE_MAP) {
         status = convert_append_json(cell, &text, error);
@@ -336,15 +406,22 @@ static enum status append_element(const struct cell *cell, const struct value_ty
     return status;
 }
 
-enum status array_text_append(const struct cell *list, const struct value_type *element,
-                              struct buffer *out, struct error *error)
+static enum status append_list(const struct cell *list, const struct value_type *element,
+                               bool dimensions, struct buffer *out, struct error *error)
 {
     enum status status = STATUS_OK;
     buffer_append_byte(out, '{');
     for (uint32_t i = 0; i < list->length && status == STATUS_OK; i++) {
         buffer_append_string(out, i > 0 ? "," : "");
-        status = append_element(&list->items[i], element, out, error);
+        status = append_element(&list->items[i], element, dimensions, out, error);
     }
     buffer_append_byte(out, '}');
     return status;
+}
+
+enum status array_text_append(const struct cell *list, const struct value_type *element,
+                              struct buffer *out, struct error *error)
+{
+    bool json = element != NULL && element->kind == VALUE_JSON;
+    return append_list(list, element, !json || holds_json(list), out, error);
 }

@@ -551,7 +551,10 @@ static enum status to_timestamp(const struct conversion *conversion, const struc
     bool zoned = (result->flags & CELL_ZONED) != 0;
     if ((result->flags & CELL_SPECIAL) != 0) {
         result->flags = (uint8_t)(CELL_SPECIAL | (conversion->to->zoned ? CELL_ZONED : 0));
-    } else if (zoned != conversion->to->zoned && !conversion->to->dynamic) {
+    } else if (conversion->to->utc && zoned) {
+        result->flags ^= CELL_ZONED;
+    } else if ((zoned != conversion->to->zoned || conversion->to->utc) &&
+               !conversion->to->dynamic) {
         if (!zoned && conversion->to->zone != NULL) {
             return in_zone(conversion, from, result);
         }

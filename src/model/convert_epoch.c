@@ -183,11 +183,37 @@ static size_t write_count(__int128 nanoseconds, int digits, char text[DIGITS_MAX
     return length;
 }
 
+/* Only an instant is a number: a time without a zone is made one as for a column of instants. */
+static enum status instant_of(const struct conversion *conversion, const struct cell *from,
+                              struct cell *instant)
+{
+    const struct value_type zoned = {
+        .kind = VALUE_TIMESTAMP, .zoned = true, .zone = conversion->to->zone};
+    bool special = (from->flags & CELL_SPECIAL) != 0;
+    *instant = *from;
+    if (from->kind == VALUE_TIME && (from->flags & CELL_ZONED) != 0 && !conversion->allow_loss) {
+        return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "its offset would be lost");
+    }
+    if (from->kind == VALUE_TIMESTAMP && !special && (from->flags & CELL_ZONED) == 0 &&
+        zoned.zone == NULL && !conversion->allow_loss) {
+        return convert_refuse(conversion, from, ERROR_REJECT_TYPE,
+                              "it names no time zone: say with --time-zone which one is meant");
+    }
+    return from->kind == VALUE_TIMESTAMP && !special
+               ? convert_value(from, &zoned, conversion->allow_loss, conversion->arena, instant,
+                               conversion->error)
+               : STATUS_OK;
+}
+
 static enum status number_of_time(const struct conversion *conversion, const struct cell *from,
                                   struct cell *result)
 {
     __int128 nanoseconds;
-    if (!count_nanoseconds(from, &nanoseconds)) {
+    struct cell instant;
+    if (instant_of(conversion, from, &instant) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!count_nanoseconds(&instant, &nanoseconds)) {
         return convert_refuse(conversion, from, ERROR_REJECT_TYPE,
                               from->kind == VALUE_INTERVAL ? "months have no one length"
                                                            : "it is no moment that has a number");

@@ -35,6 +35,8 @@ struct value_type {
     int32_t scale;     /* DECIMAL */
     uint8_t bits;      /* INT64: how many hold every number and its sign; 0: all 64 */
     bool zoned;        /* TIME, TIMESTAMP */
+    bool utc;          /* TIMESTAMP without `zoned`: instants become what UTC's clocks show, and
+                          what names no zone is refused */
     uint8_t fraction;  /* TIME, TIMESTAMP: 1 + the digits of a second that it holds; 0: all */
     bool dynamic;      /* values of other kinds than `kind` may occur */
     bool truth;        /* INT64, UINT64: by custom 0 and 1 alone */
@@ -49,7 +51,8 @@ struct value_type {
     bool plain_strings; /* JSON: texts are values of documents; of these, an object or an array is
                            what it says, and any other a JSON string */
     const char *native; /* the database's own words: "NVARCHAR(160)" */
-    /* TIMESTAMP with `zoned`: values that name no zone are of this one; NULL: they are refused */
+    /* TIMESTAMP with `zoned`, numbers with `epoch`: values that name no zone are of this one; NULL:
+     * they are refused */
     const struct time_zone *zone;
     /* What a nested value holds, where it is known: */
     const struct value_type *element; /* LIST, SET: of each; MAP: of the values; TEXT: it is that

@@ -147,6 +147,9 @@ void mapper_carry_envelope(struct mapper *mapper, struct entity_state *entity,
 /* What stands in a reject for a value that can't be made or kept, so that it is not loaded again
  * without it. */
 void mapper_omit(struct making *making, const char *field, const char *why, struct cell *cell);
+/* The same with the value that the field does not take: a LIST of both, marked alike. */
+void mapper_omit_value(struct making *making, const char *field, const char *why,
+                       const struct cell *value, struct cell *cell);
 
 /* mapper_value.c */
 /* The value that a reference means; borrowed or in the mapper's scratch. */

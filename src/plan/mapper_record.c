@@ -232,14 +232,16 @@ static enum status check_key(const struct mapping_field *field, const struct cel
 }
 
 /* What a reject holds of a field that can't be made. A value that its column does not take is kept
- * as it was, since the column refuses it again; one of JSON would take it for a string. */
+ * as it was, since the column refuses it again; another might be loaded as what it is not. */
 static void keep_or_omit(struct making *making, const struct mapping_field *field,
                          const struct error *fault, struct cell *cell)
 {
     struct error ignored;
+    const struct cell none = cell_missing();
+    const struct cell *value = making->refusing == field ? &making->refused : &none;
     bool refused = field->fitted && field->type.kind != VALUE_JSON && making->refusing == field;
-    if (!refused || mapper_keep(making, &making->refused, cell, &ignored) != STATUS_OK) {
-        mapper_omit(making, field->name, fault->message, cell);
+    if (!refused || mapper_keep(making, value, cell, &ignored) != STATUS_OK) {
+        mapper_omit_value(making, field->name, fault->message, value, cell);
     }
 }
 

@@ -202,6 +202,20 @@ void mapper_omit(struct making *making, const char *field, const char *why, stru
     cell->aux = ESCAPE_OMITTED;
 }
 
+void mapper_omit_value(struct making *making, const char *field, const char *why,
+                       const struct cell *value, struct cell *cell)
+{
+    struct error ignored;
+    struct cell *pair = arena_allocate_zeroed(making->arena, 2, sizeof *pair);
+    mapper_omit(making, field, why, cell);
+    if (value->kind != VALUE_MISSING &&
+        mapper_keep(making, value, &pair[1], &ignored) == STATUS_OK) {
+        pair[0] = *cell;
+        *cell = cell_items(VALUE_LIST, pair, 2);
+        cell->aux = ESCAPE_OMITTED;
+    }
+}
+
 enum status mapper_keep(struct making *making, const struct cell *from, struct cell *to,
                         struct error *error)
 {

@@ -36,6 +36,11 @@ static void apply_type(struct resolver *resolver, const struct plan_node *type,
         native.epoch = from.epoch;
         from.zoned = native.zoned; /* a moment that was a number */
     }
+    if (from.epoch != EPOCH_NONE && value_kind_is_number(from.kind) &&
+        value_kind_is_number(native.kind)) {
+        native.epoch = from.epoch; /* a number of a moment */
+        native.zone = from.zone;
+    }
     bool known = from.kind != VALUE_MISSING && from.kind != VALUE_NULL;
     if (known && !field->allow_loss && convert_loss(&from, &native) == CONVERSION_LOSSY) {
         plan_fault(&resolver->faults, ERROR_PLAN_LOSSY, type,

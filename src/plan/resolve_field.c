@@ -87,6 +87,7 @@ static bool parse_epoch(struct resolver *resolver, const struct plan_node *besid
     }
     type->epoch = from_unit != EPOCH_NONE ? from_unit : to_unit;
     type->zoned = type->zoned || (from_unit != EPOCH_NONE && type->kind == VALUE_TIMESTAMP);
+    type->zone = type->epoch != EPOCH_NONE ? resolver->plan->time_zone : NULL;
     return true;
 }
 

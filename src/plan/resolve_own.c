@@ -56,6 +56,40 @@ static bool is_in_key(const struct own_field *own)
     return column_list_holds(own->table->primary_key, own->column->name);
 }
 
+/* Does the column belong to a foreign key, of its table or of one that refers to it? */
+static bool is_in_reference(const struct own_field *own)
+{
+    const struct schema *schema = own->resolver->schema;
+    const char *name = own->column->name;
+    for (uint32_t i = 0; i < schema->table_count; i++) {
+        const struct schema_table *table = &schema->tables[i];
+        for (uint32_t k = 0; k < table->foreign_key_count; k++) {
+            const struct schema_foreign_key *key = &table->foreign_keys[k];
+            bool refers = strcmp(table->name, own->table->name) == 0;
+            bool referred = strcmp(key->references, own->table->name) == 0;
+            if ((refers && column_list_holds(key->columns, name)) ||
+                (referred && column_list_holds(key->referenced_columns, name))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Keys stay as they are, so that both ends of a foreign key are made of one type. */
+static bool has_to_stay(const struct own_field *own)
+{
+    return is_in_key(own) || (own->there == NULL && is_in_reference(own));
+}
+
+/* A default that no truth value is. */
+static bool has_other_default(const struct schema_column *column)
+{
+    const char *value = column->default_value;
+    return column->default_kind == SCHEMA_DEFAULT_VALUE && value != NULL &&
+           strcmp(value, "0") != 0 && strcmp(value, "1") != 0;
+}
+
 static void become(const struct own_field *own, struct value_type type)
 {
     own->field->type = type;
@@ -86,7 +120,8 @@ static bool become_list(const struct own_field *own)
 
 static bool become_truth(const struct own_field *own)
 {
-    if (!own->field->type.truth || is_in_key(own)) {
+    if (!own->field->type.truth || has_to_stay(own) ||
+        (own->there == NULL && has_other_default(own->column))) {
         return false;
     }
     enum own_answer answer = OWN_YES;
@@ -182,13 +217,11 @@ static bool become_length(const struct own_field *own)
 static bool leave_zero_days(const struct own_field *own)
 {
     struct mapping_field *field = own->field;
-    const char *given = own->column->default_value;
     bool day = field->type.kind == VALUE_DATE || field->type.kind == VALUE_TIMESTAMP;
     bool texts = (own->resolver->target->capabilities & CAPABILITY_TEXT_TIMES) != 0;
-    bool zero = given != NULL && strncmp(given, "0000", 4) == 0;
     bool needed = own->there != NULL && own->there->not_null && !field->has_default;
     if (!day || !field->type.zero_days || texts || needed || is_in_key(own) ||
-        (!zero && ask(own, VALUES_DAYS) != OWN_NO)) {
+        ask(own, VALUES_DAYS) != OWN_NO) {
         return false;
     }
     field->zero_is_null = true;
@@ -244,28 +277,60 @@ static bool forms_text(const struct schema_column *column)
             strchr(column->default_text, '(') != NULL);
 }
 
+/* What the column there is, or what it will be once it is made for values of that type. */
+static struct value_type made_as(const struct own_field *own, struct value_type type)
+{
+    const struct database *target = own->resolver->target;
+    const struct catalog_functions *catalog = target->connector->catalog;
+    if (own->there != NULL) {
+        return own->there->type;
+    }
+    struct value_type made = type;
+    if (catalog != NULL && catalog->made_type != NULL) {
+        catalog->made_type(target, &type, own->resolver->arena, &made);
+    }
+    return made;
+}
+
+/* Does a column that the run makes for instants know that they are such? */
+static bool makes_zoned(const struct own_field *own)
+{
+    struct own_field absent = *own;
+    absent.there = NULL;
+    return made_as(&absent, (struct value_type){.kind = VALUE_TIMESTAMP, .zoned = true}).zoned;
+}
+
+static bool become_moment(const struct own_field *own)
+{
+    bool zoned = own->there != NULL && own->there->type.zoned;
+    bool utc = !zoned && !makes_zoned(own);
+    bool fits = own->there == NULL || (utc && own->there->type.kind == VALUE_TIMESTAMP);
+    bool instants = fits && ask(own, VALUES_INSTANTS) == OWN_YES;
+    if (!instants && !are(own, VALUES_MOMENTS, VALUE_TIMESTAMP)) {
+        return false;
+    }
+    become(own, (struct value_type){.kind = VALUE_TIMESTAMP,
+                                    .zoned = zoned || (instants && !utc),
+                                    .utc = instants && utc,
+                                    .zone = zoned ? own->resolver->plan->time_zone : NULL});
+    return true;
+}
+
 /* Texts that SQLite's own words call days or moments. */
 static bool become_time(const struct own_field *own)
 {
     const struct value_type *type = &own->field->type;
     bool clock_text = forms_text(own->column);
-    if ((!type->dates && !type->moments) || clock_text || is_in_key(own) ||
+    if ((!type->dates && !type->moments) || clock_text || has_to_stay(own) ||
         own->column->generated != GENERATED_NO) {
         return false;
     }
-    if (type->dates) {
-        if (!are(own, VALUES_DATES, VALUE_DATE)) {
+    if (type->moments) {
+        if (!become_moment(own)) {
             return false;
         }
+    } else if (are(own, VALUES_DATES, VALUE_DATE)) {
         become(own, (struct value_type){.kind = VALUE_DATE});
-    } else if (own->there == NULL && are(own, VALUES_INSTANTS, VALUE_TIMESTAMP) &&
-               !are(own, VALUES_MOMENTS, VALUE_TIMESTAMP)) {
-        become(own, (struct value_type){.kind = VALUE_TIMESTAMP, .zoned = true});
-    } else if (are(own, VALUES_MOMENTS, VALUE_TIMESTAMP)) {
-        bool zoned = own->there != NULL && own->there->type.zoned;
-        become(own, (struct value_type){.kind = VALUE_TIMESTAMP,
-                                        .zoned = zoned,
-                                        .zone = zoned ? own->resolver->plan->time_zone : NULL});
     } else {
         return false;
     }
@@ -273,6 +338,7 @@ static bool become_time(const struct own_field *own)
         tell(own,
              type->kind == VALUE_DATE ? "a date"
              : type->zoned            ? "a timestamp with a time zone"
+             : type->utc              ? "a timestamp in UTC"
                                       : "a timestamp",
              "since all of its values are such");
     }
@@ -283,15 +349,18 @@ static bool become_time(const struct own_field *own)
 static bool become_decimal(const struct own_field *own)
 {
     const struct value_type type = own->field->type;
-    const struct value_type *there = own->there != NULL ? &own->there->type : NULL;
-    if (type.kind != VALUE_DECIMAL || !type.dynamic || type.precision <= 0 || is_in_key(own) ||
-        own->column->generated != GENERATED_NO ||
-        (there != NULL && (there->precision != type.precision || there->scale != type.scale)) ||
+    const struct value_type declared = {
+        .kind = VALUE_DECIMAL, .precision = type.precision, .scale = type.scale};
+    if (type.kind != VALUE_DECIMAL || !type.dynamic || type.precision <= 0 || has_to_stay(own) ||
+        own->column->generated != GENERATED_NO) {
+        return false;
+    }
+    const struct value_type made = made_as(own, declared);
+    if (made.precision != type.precision || made.scale != type.scale ||
         !are(own, VALUES_DECLARED, VALUE_DECIMAL)) {
         return false;
     }
-    become(own, (struct value_type){
-                    .kind = VALUE_DECIMAL, .precision = type.precision, .scale = type.scale});
+    become(own, declared);
     return true;
 }
 

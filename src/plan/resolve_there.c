@@ -255,6 +255,29 @@ static void fit_instant(const struct resolver *resolver, struct mapping_field *f
     }
 }
 
+/* Has a text of that length room for all digits of a decimal, a sign and a point? */
+static bool has_room(const struct value_type *decimal, int32_t length)
+{
+    enum { SIGN_AND_POINT = 2 };
+    return length <= 0 || (decimal->precision > 0 && length >= decimal->precision + SIGN_AND_POINT);
+}
+
+/* In a text a number has its own digits: 0.1 of 32 bits, and 1.500 of numeric(6,3). */
+static void fit_digits(const struct resolver *resolver, struct mapping_field *field,
+                       const struct value_type *column)
+{
+    const struct value_type *type = &field->type;
+    bool texts = (resolver->target->capabilities & CAPABILITY_TEXT_TIMES) != 0;
+    bool number = type->kind == VALUE_FLOAT32 ||
+                  (type->kind == VALUE_DECIMAL && has_room(type, column->precision));
+    if (!texts && !field->cast && number && !type->dynamic && column->kind == VALUE_TEXT &&
+        column->element == NULL) {
+        field->type = (struct value_type){.kind = VALUE_TEXT};
+        field->cast = true;
+        field->direct = false;
+    }
+}
+
 static void fit_in_table(struct resolver *resolver, struct table_builder *table,
                          struct mapping_field *field)
 {
@@ -265,6 +288,9 @@ static void fit_in_table(struct resolver *resolver, struct table_builder *table,
         fit_epoch(field, &column->type);
         fit_custom(resolver, table, field, &column->type);
         fit_instant(resolver, field, &column->type);
+        if (!column_list_holds(table->there->primary_key, column->name)) {
+            fit_digits(resolver, field, &column->type);
+        }
         fit_field(resolver, field, &column->type);
     }
 }

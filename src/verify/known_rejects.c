@@ -22,7 +22,8 @@ static enum status leave_line(const struct error *why, struct error *error)
     return STATUS_OK;
 }
 
-/* A line whose record was lost (it was overwritten, or too large to keep) is of no use here. */
+/* A line whose record was lost (it was overwritten, or too large to keep) is of no use here; one
+ * whose record lacks values was refused by the mapping, and tells the key alone. */
 static enum status feed_line(struct feeding *feeding, const char *line, size_t length,
                              struct error *error)
 {
@@ -36,11 +37,15 @@ static enum status feed_line(struct feeding *feeding, const char *line, size_t l
     const struct shape *shape = plan_entity_batch_shape(entity->plan);
     struct batch *batch = batch_create(shape, batch_shape_width(shape) + MENDED_EXTRA_CELLS, 1);
     enum status status = STATUS_OK;
-    if (mended_line_append(line, length, batch, &why) != STATUS_OK) {
+    bool complete;
+    if (mended_line_append_known(line, length, batch, &complete, &why) != STATUS_OK) {
         status = leave_line(&why, error);
-    } else {
+    } else if (complete) {
         status = pass_take_reject(feeding->pass, &feeding->former, mended.entity, &entity->form,
                                   batch_row(batch, 0), error);
+    } else {
+        status = pass_take_refused(feeding->pass, &feeding->former, mended.entity, &entity->form,
+                                   batch_row(batch, 0), error);
     }
     batch_destroy(batch);
     return status;

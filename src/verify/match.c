@@ -361,6 +361,8 @@ struct walk {
     struct pile source;
     struct pile target;
     struct pile rejects;
+    uint64_t refused; /* of these, those that the source's side does not have */
+    const struct spill_head *reject;
     struct unmatched unmatched;
 };
 
@@ -376,6 +378,8 @@ static void walk_begin(struct match *match, const struct spill_group *group, str
 {
     const struct verify *verify = match->verify;
     *walk = (struct walk){.match = match, .table = &verify->tables[group->first->table]};
+    walk->refused = group->counts[SIDE_REJECT];
+    walk->reject = walk->refused > 0 ? spill_peek(&group->sides[SIDE_REJECT]) : NULL;
     walk->asks =
         group->counts[SIDE_TARGET] == 0 && spelling_is_possible(match->verify, walk->table);
     pile_begin(&walk->source, verify, &group->sides[SIDE_SOURCE]);
@@ -394,6 +398,7 @@ static bool next_kind(struct walk *walk, struct kind *kind)
     kind->equal = pile_take_equal(&walk->target, entry, count);
     kind->rejected = pile_take_equal(&walk->rejects, entry, count - kind->equal);
     kind->rest = count - kind->equal - kind->rejected;
+    walk->refused -= kind->rejected;
     pile_next(&walk->source);
     return true;
 }
@@ -472,6 +477,17 @@ static enum status settle_kind(struct walk *walk, const struct kind *kind, struc
     return status;
 }
 
+/* What the mapping refuses, and was mended and loaded. */
+static void settle_loaded(struct walk *walk)
+{
+    const struct spill_head *other;
+    while (walk->match->verify->mended && walk->refused > 0 &&
+           unmatched_take(&walk->unmatched, &other)) {
+        walk->refused--;
+        walk->match->entities[walk->reject->entity].kept++;
+    }
+}
+
 static enum status settle_extra(struct walk *walk, uint64_t *extra, struct error *error)
 {
     const struct spill_head *other;
@@ -546,6 +562,7 @@ static enum status match_group(void *context, const struct spill_group *group, s
     while (status == STATUS_OK && next_kind(&walk, &kind)) {
         status = settle_kind(&walk, &kind, error);
     }
+    settle_loaded(&walk);
     status = status == STATUS_OK ? settle_extra(&walk, &extra, error) : status;
     bool crowded = status == STATUS_OK && match->crowded && match->repair != NULL;
     return crowded && match->record_count > lines ? crowded_repair(match, group, extra, error)

@@ -210,6 +210,18 @@ static enum status take_off_columns(struct verify *verify, const struct verify_t
     return status;
 }
 
+static enum status spill_reject(struct verify *verify, const struct verify_table *table,
+                                struct former *former, uint32_t entity,
+                                const struct record_form *form, struct error *error)
+{
+    struct spiller spiller = {.spill = verify->spill};
+    struct spill_head head = {
+        .side = SIDE_REJECT, .table = table->number, .entity = entity, .task = SPILL_NO_TASK};
+    enum status status = spiller_add(&spiller, head, former, form, error);
+    spiller_free(&spiller);
+    return status;
+}
+
 enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t entity,
                              const struct record_form *form, const struct cell *cells,
                              struct error *error)
@@ -236,12 +248,34 @@ enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t 
         verify->entities[entity].rejected_clean += table->bad;
         return take_off_columns(verify, table, former, error);
     }
-    struct spiller spiller = {.spill = verify->spill};
-    struct spill_head head = {
-        .side = SIDE_REJECT, .table = table->number, .entity = entity, .task = SPILL_NO_TASK};
-    enum status status = spiller_add(&spiller, head, former, form, error);
-    spiller_free(&spiller);
-    return status;
+    return spill_reject(verify, table, former, entity, form, error);
+}
+
+static bool has_key(const struct shape *shape, const struct cell *cells)
+{
+    bool has = shape != NULL && shape->key_field_count > 0;
+    for (uint32_t i = 0; has && i < shape->key_field_count; i++) {
+        has = cells[shape->key_fields[i]].kind > VALUE_NULL;
+    }
+    return has;
+}
+
+enum status pass_take_refused(struct pass *pass, struct former *former, uint32_t entity,
+                              const struct record_form *form, const struct cell *cells,
+                              struct error *error)
+{
+    struct verify *verify = pass->verify;
+    const struct verify_table *table = &verify->tables[verify->entities[entity].plan->table];
+    if (pass->act == ACT_COUNT || pass->act == ACT_SUM || !verify->mended ||
+        !has_key(plan_entity_batch_shape(verify->entities[entity].plan), cells)) {
+        return STATUS_OK;
+    }
+    if (former_take(former, form, cells, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return is_wanted(pass, table, NULL, SIDE_REJECT, entity, former)
+               ? spill_reject(verify, table, former, entity, form, error)
+               : STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- batches */

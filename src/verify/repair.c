@@ -60,9 +60,24 @@ static enum status hash(const char *path, char hex[33], struct error *error)
                : status;
 }
 
+/* For a repair's session, which comes after this one. */
+static void note_made(const struct verify *verify)
+{
+    const char **names =
+        arena_allocate_zeroed(verify->session->arena, verify->table_count + 1u, sizeof *names);
+    verify->result->made.names = names;
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        const char *name = verify->tables[i].plan->target.name;
+        if (ledger_status_is_created(&verify->run->status, name)) {
+            names[verify->result->made.count++] = name;
+        }
+    }
+}
+
 enum status repair_files_hash(const struct repair_files *files, struct error *error)
 {
     struct verify_result *result = files->verify->result;
+    note_made(files->verify);
     return hash(files->write_path, result->write_hash, error) == STATUS_OK
                ? hash(files->delete_path, result->delete_hash, error)
                : STATUS_FAILED;
@@ -262,6 +277,7 @@ enum status verify_repair(struct run_session *session, struct verify_result *res
     options.repairing = true;
     options.repairs_run = result->run_id;
     options.no_express = true;
+    options.repairs_made = result->made;
     options.write_hash = result->write_hash;
     options.delete_hash = result->delete_hash;
     options.rejects_file = arena_format(session->arena, "%s/repair.jsonl", session->state_path);

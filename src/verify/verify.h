@@ -77,11 +77,12 @@ struct verify_result {
     uint64_t rows; /* read, of both sides */
     bool repaired; /* a repair run wrote what follows, and the numbers above are those before it */
     struct run_result repair;
-    uint64_t to_write;   /* with --repair: what it takes */
-    uint64_t to_delete;  /* extra, and different ones that the target can't write over */
-    uint64_t to_leave;   /* extra, and not to be taken out */
-    uint64_t to_keep;    /* different in what is not to be written over */
-    char write_hash[33]; /* of the lists that say so (repair.jsonl and delete.jsonl) */
+    uint64_t to_write;       /* with --repair: what it takes */
+    uint64_t to_delete;      /* extra, and different ones that the target can't write over */
+    uint64_t to_leave;       /* extra, and not to be taken out */
+    uint64_t to_keep;        /* different in what is not to be written over */
+    struct column_list made; /* tables that the run made */
+    char write_hash[33];     /* of the lists that say so (repair.jsonl and delete.jsonl) */
     char delete_hash[33];
     uint32_t parts;      /* of a validation that was broken off and can be gone on with; else 0 */
     uint32_t parts_kept; /* that need not be compared again */

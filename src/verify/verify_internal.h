@@ -226,6 +226,12 @@ enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t 
 enum status verify_take_number_off(struct verify_column_sum *sum, const char *digits, size_t length,
                                    struct error *error) MUST_USE;
 
+/* The same of one that the mapping refused, known by its key: the source's side has it not, but it
+ * may have been mended and loaded. */
+enum status pass_take_refused(struct pass *pass, struct former *former, uint32_t entity,
+                              const struct record_form *form, const struct cell *cells,
+                              struct error *error) MUST_USE;
+
 /* ---- known_rejects.c: what the runs of this state folder rejected */
 enum status known_rejects_feed(struct pass *pass, struct error *error) MUST_USE;
 

@@ -46,6 +46,10 @@ class Delimiters(RecognisedTestCase):
         found, _ = self.read("a;b\n\"1,2,3\";\"x|y\"\n\"4,5,6\";\"z\n;w|\"\n")
         self.assertEqual(found, (("a", "b"), [("1,2,3", "x|y"), ("4,5,6", "z\n;w|")]))
 
+    def test_quotes_with_another_delimiter_on_each_line(self):
+        found, _ = self.read("name;note, free text\n" + "Ann;\"l1, a\nl2, b\nl3, c\nl4, d\nl5, e\"\n" * 15)
+        self.assertEqual(found, (("name", "note, free text"), [("Ann", "l1, a\nl2, b\nl3, c\nl4, d\nl5, e")] * 15))
+
     def test_decimal_commas(self):
         found, _ = self.read("name;price\na;1,5\nb;2,25\n")
         self.assertEqual(found, (("name", "price"), [("a", "1,5"), ("b", "2,25")]))

@@ -157,9 +157,47 @@ class References(sql_case.SqlCase):
         source = support.make_sqlite(self.path("n.db"), "CREATE TABLE tree (id INTEGER PRIMARY KEY, up INTEGER);"
                                      "INSERT INTO tree VALUES (1, NULL), (2, 3), (3, 1), (4, 77);")
         target = self.made("CREATE TABLE tree (id INTEGER PRIMARY KEY, up INTEGER); ALTER TABLE tree ADD FOREIGN KEY (up) REFERENCES tree (id);")
+        checked = json.loads(self.run_program("check", "--json", source, self.server.uri(target), code=1).out)
+        self.assertIn("tree: 1 of the first 4 records would keep NULL instead of a reference: up refers to no record of tree (the first: 77)",
+                      " ".join(checked["problems"]))
+        self.assertEqual(checked["rejects_foreseen"], 0)
         result = self.run_program("migrate", source, self.server.uri(target), "--existing", "append", code=1)
         self.assertIn("tree: 1 references have no record to refer to, and stay NULL; the first of them: id 4: up 77", result.err)
         self.assertEqual(self.server.ask(target, "SELECT id, up FROM tree ORDER BY id"), [["1", None], ["2", "3"], ["3", "1"], ["4", None]])
+
+    def test_orphans_are_foreseen_once_each(self):
+        """However many of its keys lead nowhere."""
+        tables = "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER);"
+        source = support.make_sqlite(self.path("two.db"), tables + "INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1, 1), (2, 7, 8), (3, 9, 1);")
+        target = self.made(tables + "ALTER TABLE c ADD FOREIGN KEY (a) REFERENCES p (id); ALTER TABLE c ADD FOREIGN KEY (b) REFERENCES p (id);")
+        checked = json.loads(self.run_program("check", "--json", source, self.server.uri(target), code=1).out)
+        for words in ("2 of the first 3 records would be rejected: a refers", "1 of the first 3 records would be rejected: b refers"):
+            self.assertIn(words, " ".join(checked["problems"]))
+        self.assertEqual(checked["rejects_foreseen"], 2)
+        self.run_program("migrate", source, self.server.uri(target), code=1)
+        self.assertEqual(len(self.rejects()), 2)
+
+    def test_what_the_table_refuses_stays_null(self):
+        """By a constraint or a trigger: the others are filled in, and what is refused is told with the reason."""
+        rows = 300
+        source = support.make_sqlite(self.path("r.db"), "CREATE TABLE tree (id INTEGER PRIMARY KEY, up INTEGER, n INTEGER);"
+                                     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
+                                     "INSERT INTO tree SELECT i, nullif(i + 1, %d + 1), i %% 100 = 50 FROM n;" % (rows, rows) +
+                                     "INSERT INTO tree VALUES (900, 999, 0)")
+        target = self.made("CREATE TABLE tree (id INTEGER PRIMARY KEY, up INTEGER UNIQUE, n INTEGER, CONSTRAINT not_that CHECK (up IS NULL OR n = 0));"
+                           "ALTER TABLE tree ADD FOREIGN KEY (up) REFERENCES tree (id); INSERT INTO tree VALUES (1000, NULL, 0);"
+                           "INSERT INTO tree VALUES (1001, 1000, 0)")
+        more = support.make_sqlite(self.path("more.db"), "CREATE TABLE tree (id INTEGER PRIMARY KEY, up INTEGER, n INTEGER);"
+                                   "INSERT INTO tree VALUES (2000, 2001, 0), (2001, 2002, 0), (2002, NULL, 0), (2003, 2004, 1), (2004, NULL, 0);")
+        result = self.run_program("migrate", source, self.server.uri(target), "--existing", "append", code=1)
+        told = re.sub(r"\s+", " ", result.err)
+        self.assertIn("tree: 3 references to records that came later are refused by the target, and stay NULL; the first of them: id 50: up 51: ", told)
+        self.assertIn("not_that", told)
+        self.assertIn("tree: 1 references have no record to refer to, and stay NULL; the first of them: id 900: up 999", told)
+        self.assertEqual(self.server.ask(target, "SELECT id FROM tree WHERE id < 300 AND (up IS NULL OR up <> id + 1) ORDER BY id"), [["50"], ["150"], ["250"]])
+        self.run_program("migrate", more, self.server.uri(target), "--existing", "append", "--state", self.path("more"), code=1)
+        self.assertEqual(self.server.ask(target, "SELECT id, up FROM tree WHERE id >= 2000 ORDER BY id"),
+                         [["2000", "2001"], ["2001", "2002"], ["2002", None], ["2003", None], ["2004", None]])
 
     def test_a_circle_is_taken_back(self):
         """By no order of the tables: what is in the way goes first, whether they were empty or held records."""
@@ -201,6 +239,17 @@ class References(sql_case.SqlCase):
 
 
 class Sqlite(support.TestCase):
+    def test_orphans_are_written(self):
+        """And told beforehand as what they are."""
+        tables = "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id));"
+        source = support.make_sqlite(self.path("o.db"), tables + "INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1), (2, 7);")
+        support.make_sqlite(self.path("there.db"), tables)
+        checked = self.run_program("check", source, "there.db")
+        told = re.sub(r"\s+", " ", checked.out)
+        self.assertIn("c: 1 of the first 2 records would break a foreign key: p refers to no record of p (the first: 7)", told)
+        self.run_program("migrate", source, "there.db")
+        self.assertEqual(self.rejects(), [])
+
     def test_a_circle(self):
         """Its foreign keys are not in the way of a load."""
         tables = "CREATE TABLE a (id INTEGER PRIMARY KEY, b INTEGER NOT NULL REFERENCES b (id)); CREATE TABLE b (id INTEGER PRIMARY KEY, a INTEGER REFERENCES a (id));"
@@ -233,6 +282,18 @@ class Postgres(References):
 class MariaDb(References):
     SERVERS = mariadb
     POINTS = "mysql"
+
+    def test_numbers_below_zero_where_there_is_no_sign(self):
+        """Are foreseen, of each kind of number; and what is refused for other reasons is not told as the first of them."""
+        source = support.make_sqlite(self.path("below.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, d NUMERIC, f REAL, s TEXT);"
+                                     "INSERT INTO t VALUES (1, 1, 1.5, 1.5, '1'), (2, -1, 1, 1, 'soon'), (3, 1, -1.5, 1, '-3'), (4, 1, 1, -0.5, '4');")
+        target = self.made("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER UNSIGNED, d DECIMAL(9,2) UNSIGNED, f DOUBLE UNSIGNED, s DECIMAL(9,2) UNSIGNED)")
+        checked = json.loads(self.run_program("check", "--json", source, self.server.uri(target), code=1).out)
+        for column in "ndf":
+            self.assertIn("t: 1 of the first 4 records would be rejected: %s: the value is out of range for" % column, " ".join(checked["problems"]))
+        self.assertEqual(checked["rejects_foreseen"], 3)
+        self.run_program("migrate", source, self.server.uri(target), code=1)
+        self.assertEqual(len(self.rejects()), 3)
 
     def test_times_that_an_update_would_set(self):
         """Filling in leaves them alone."""

@@ -34,6 +34,7 @@ INSERT INTO t (u, a, b, x, y, z, words, doc) VALUES
   ('123e4567-e89b-12d3-a456-426614174000', '10.0.0.1', '2001:db8::ff00:42:8329', 'a ', 'b', 'c', 'p', '{"x": 1.10}'), (NULL, NULL, '::ffff:1.2.3.4', 'A', 'B ', 'C', 'q', NULL);
 CREATE TABLE pages (id int PRIMARY KEY, v varchar(10)) ENGINE=Aria PAGE_CHECKSUM=1;
 INSERT INTO pages VALUES (1, 'x');
+CREATE TABLE words (id int PRIMARY KEY, p varchar(9) COLLATE utf8mb4_nopad_bin, q varchar(9) COLLATE utf8mb4_nopad_bin);
 CREATE VIEW seen AS SELECT id, x FROM t WHERE x = 'A' COLLATE utf8mb4_uca1400_ai_ci;
 CREATE FUNCTION twice (n int) RETURNS int DETERMINISTIC RETURN n * 2;
 CREATE TRIGGER raised BEFORE INSERT ON pages FOR EACH ROW SET NEW.v = upper(NEW.v);
@@ -98,10 +99,11 @@ class Brands(support.TestCase):
 
     def test_mariadb_to_mysql(self):
         source, target = self.made(self.mariadb, OF_MARIADB), self.mysql.database()
-        self.copy(self.mariadb.uri(source), self.mysql.uri(target), (
+        result = self.copy(self.mariadb.uri(source), self.mysql.uri(target), (
             "t: the column u becomes char(36): the server has no type uuid", "t: the column a becomes varchar(15)", "t: the column b becomes varchar(45)",
-            "t: the collation utf8mb4_uca1400_ai_ci becomes utf8mb4_0900_ai_ci, to which blanks at the end count", "t: the collation utf8mb4_nopad_bin becomes utf8mb4_0900_bin",
+            "t: the collation utf8mb4_uca1400_ai_ci becomes utf8mb4_0900_ai_ci, to which blanks at the end count", "t and 1 other table: the collation utf8mb4_nopad_bin becomes utf8mb4_0900_bin",
             "of column number is left out: the server has no sequences", "t: the unique index whole is left out"))
+        self.assertIn("the view seen: the collation utf8mb4_uca1400_ai_ci becomes utf8mb4_0900_ai_ci", lines(result.err))
         self.assertEqual([self.collations(self.mysql, target, "t")[column] for column in "uxyz"],
                          ["ascii_bin", "utf8mb4_0900_ai_ci", "utf8mb4_0900_ai_ci", "utf8mb4_0900_bin"])
         definition = self.definition(self.mysql, target, "t")

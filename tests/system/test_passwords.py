@@ -80,6 +80,14 @@ class Passwords:
         self.assertEqual(self.tables(), [])
         self.assertIn("rolled back", self.say("report", "--run", run, "-o", "-").out)
 
+    def test_in_the_plan(self):
+        self.write("plan.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: %s\n" % self.uri)
+        killed = support.kill_at("engine.after_commit", 2, "migrate", "--chunk-rows", "20", "--plan", "plan.yaml", cwd=self.folder, env=self.env)
+        self.assert_code(killed, -9)
+        self.say("resume")
+        self.say("validate", "--plan", "plan.yaml")
+        self.say("validate")
+
     def test_the_uri_again_means_the_tables_of_the_run(self):
         self.say("migrate", "--quiet", "--include", "customer", "shop.db", self.uri)
         self.say("validate", "shop.db", self.uri)
@@ -105,6 +113,15 @@ class Passwords:
                 terminal.type(typed)
                 self.assertEqual(terminal.finish(), 2, terminal.text)
                 self.assertIn("[credentials]", terminal.text)
+
+    def test_an_answer_that_is_too_long(self):
+        """Is not cut to what may well be another one's."""
+        self.migrated()
+        terminal = test_cli.Terminal("validate", cwd=self.folder, env={**os.environ, **{k: v or "" for k, v in self.env.items()}})
+        terminal.read_until("Password for [^\\n]*: ")
+        terminal.type("x" * 2000 + "\n")
+        self.assertEqual(terminal.finish(), 2, terminal.text)
+        self.assertIn("the answer is too long", terminal.text)
 
 
 class Mysql(Passwords, refusals.TestCase):

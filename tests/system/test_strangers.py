@@ -73,6 +73,30 @@ class Strangers:
         human = self.run_program("status", "--state", self.path("second")).out
         self.assertRegex(human, r"(?s)there with other values: .*artist 1")
 
+    def load(self, state, lines, code):
+        """Loads these rejects; those that it has left."""
+        with open(self.path("lines.jsonl"), "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(line) + "\n" for line in lines)
+        self.run_program("migrate", "--rejects", self.path("lines.jsonl"), "--state", state, code=code)
+        return self.rejects(state) if code else []
+
+    def test_rejects_loaded_again(self):
+        """As they are they are not hung on the other ones either; once corrected they go in, and with them what waited for them."""
+        source, target = self.shops()
+        state = self.path("again")
+        self.run_program("migrate", source, target, "--existing", "skip", "--state", state, code=1)
+        rejects = {(line["table"], line["record"]["id"]): line for line in self.rejects(state)}
+        direct = {name for name, line in rejects.items() if "parents_differ" in line}
+        self.assertEqual(direct, {("album", 9), ("track", 92)})
+        left = self.load(state, [rejects[name] for name in sorted(direct)], 1)
+        self.assertEqual(self.kept(), KEPT)
+        self.assertEqual([(line["table"], line["record"]["id"], line["parents_differ"]) for line in left],
+                         [(table, number, rejects[table, number]["parents_differ"]) for table, number in sorted(direct)])
+        rejects["album", 9]["record"]["artist_id"] = 3
+        del rejects["track", 92]["parents_differ"]   # the one that is there is right for it
+        self.load(state, [rejects["album", 9], rejects["track", 92], rejects["track", 90]], 0)
+        self.assertEqual(self.kept(), {**KEPT, "album": [1, 2, 9, 10, 11], "track": [1, 90, 91, 92, 94, 95]})
+
     def test_after_kills(self):
         """A resume looks again, and takes what the run wrote for what it is."""
         for number, (point, times) in enumerate((("engine.after_commit", 1), ("engine.after_commit", 2), ("engine.before_after_load", 1))):
@@ -111,7 +135,20 @@ class Strangers:
 
 
 class Sqlite(Strangers, sql_case.SqliteTarget, support.TestCase):
-    pass
+    def test_a_long_chain(self):
+        """So many records depend on others' that the list of them outgrows its cache."""
+        rows = 100000
+        tables = ("CREATE TABLE a (id INTEGER PRIMARY KEY, v INTEGER); CREATE TABLE b (id INTEGER PRIMARY KEY, a INTEGER REFERENCES a (id));"
+                  "CREATE TABLE c (id INTEGER PRIMARY KEY, b INTEGER REFERENCES b (id));")
+        fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) " % rows
+        target = self.new_target()
+        self.ask(tables.split(";")[0])
+        self.ask("INSERT INTO a VALUES (1, 1)")
+        source = support.make_sqlite(self.path("chain.db"), tables + "INSERT INTO a VALUES (1, 2), (2, 2);" + fill + "INSERT INTO b SELECT i, 1 FROM n;" +
+                                     "INSERT INTO b VALUES (0, 2); INSERT INTO c VALUES (1, 1), (2, %d), (3, 0);" % rows)
+        result = self.run_program("migrate", source, target, "--existing", "skip", "--state", self.path("s"), code=1)
+        self.assertRegex(result.err, "a: 1 record has a key that is there with other values")
+        self.assertEqual(self.ask("SELECT (SELECT count(*) FROM b), (SELECT count(*) FROM c), (SELECT id FROM c)"), [["1", "1", "3"]])
 
 
 class Postgres(Strangers, sql_case.ServerTarget, support.TestCase):
@@ -135,6 +172,19 @@ class Postgres(Strangers, sql_case.ServerTarget, support.TestCase):
 
 class MariaDb(Strangers, sql_case.ServerTarget, support.TestCase):
     SERVERS = mariadb
+
+    def test_a_key_spelled_otherwise(self):
+        """To the target's collation it is the same key, and the record another one."""
+        target = self.new_target()
+        self.ask("CREATE TABLE p (code varchar(20) COLLATE utf8mb4_general_ci PRIMARY KEY, v bigint)")
+        self.ask("INSERT INTO p VALUES ('ann', 1), ('bob', 1)")
+        source = support.make_sqlite(self.path("spelled.db"), "CREATE TABLE p (code TEXT PRIMARY KEY, v INTEGER);"
+                                     "CREATE TABLE c (id INTEGER PRIMARY KEY, code TEXT REFERENCES p (code));"
+                                     "INSERT INTO p VALUES ('ANN', 2), ('bob', 1), ('cid', 1), ('dan', 1);"
+                                     "INSERT INTO c VALUES (1, 'ANN'), (2, 'bob'), (3, 'cid');")
+        result = self.run_program("migrate", source, target, "--existing", "skip", "--state", self.path("s"), code=1)
+        self.assertRegex(result.err, "p: 1 record has a key that is there with other values")
+        self.assertEqual(self.ask("SELECT id, code FROM c ORDER BY id"), [["2", "bob"], ["3", "cid"]])
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ static void arrays_are_read(void **state)
         {"{{1,2},{3,4}}", &whole, "[[1,2],[3,4]]"},
         {"[0:1][-1:0]={{1,2},{3,4}}", &whole, "[[1,2],[3,4]]"},
         {"{\"\\\\x00ff\"}", &bytes, "[\"AP8=\"]"},
+        {"{\"\\\\000\\\\377\",YWJj,\"a\\\\\\\\b\"}", &bytes, "[\"AP8=\",\"WVdKag==\",\"YVxi\"]"},
         {"{\"{\\\"k\\\": [1.10]}\"}", &json, "[{\"k\": [1.10]}]"},
         {"{\"2024-02-29 12:00:00\",infinity}", &moment, "[\"2024-02-29T12:00:00\",\"infinity\"]"},
         {"{1,many}", &whole, "[1,\"many\"]"},
@@ -94,6 +95,9 @@ static void arrays_are_written(void **state)
         {"{{1},{2}}", &whole, "{{1},{2}}"},
         {"{\"\\\\x00ff\"}", &bytes, "{\"\\\\x00ff\"}"},
         {"{\"[1, 2]\"}", &json, "{\"[1, 2]\"}"},
+        {"{{1,NULL},{\"{\\\"k\\\": 1}\",\"[2, 3]\"}}", &json,
+         "{{1,NULL},{\"{\\\"k\\\": 1}\",\"[2, 3]\"}}"},
+        {"{{NULL,NULL},{NULL,[1]}}", &json, "{{NULL,NULL},{NULL,[1]}}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct buffer out = {0};
@@ -143,6 +147,7 @@ static void texts_become_the_servers_words(void **state)
         {"{12:00:00.000001Z,00:00:00-00:00:01}", &clock, "{12:00:00.000001+00,00:00:00-00:00:01}"},
         {"{true,{f}}", &truth, "{t,{f}}"},
         {"{\"\\\\x00ff\"}", &bytes, "{\"\\\\x00ff\"}"},
+        {"{AP8=,\"\"}", &bytes, "{\"\\\\x00ff\",\"\\\\x\"}"},
         {"{none,Z}", &moment, "{none,Z}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

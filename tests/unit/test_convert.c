@@ -3,6 +3,7 @@
 #include "model/decimal.h"
 #include "model/number_text.h"
 #include "model/time_text.h"
+#include "model/time_zone.h"
 #include "support_arena.h"
 #include <math.h>
 #include <stdio.h>
@@ -492,18 +493,40 @@ static void times_are_counted(void **state)
         {VALUE_DECIMAL, "99999999999999999999", COUNT(TIMESTAMP, SECONDS), false, NO_NUMBER},
         {VALUE_FLOAT64, "nan", COUNT(TIMESTAMP, SECONDS), false, NO_NUMBER},
         {VALUE_TEXT, "soon", COUNT(TIMESTAMP, SECONDS), false, NO_TYPE},
-        {VALUE_TIMESTAMP, "2024-02-29T13:14:15", COUNT(INT64, SECONDS), false, "1709212455", 0},
+        {VALUE_TIMESTAMP, "2024-02-29T13:14:15Z", COUNT(INT64, SECONDS), false, "1709212455", 0},
         {VALUE_TEXT, "2024-02-29 14:14:15+01", COUNT(INT64, SECONDS), false, "1709212455", 0},
         {VALUE_TEXT, "12", COUNT(INT64, SECONDS), false, "12", 0},
-        {VALUE_TIMESTAMP, "1969-12-31T23:59:59.5", COUNT(INT64, MILLISECONDS), false, "-500", 0},
-        {VALUE_TIMESTAMP, "2024-02-29T13:14:15.5", COUNT(INT64, SECONDS), false, NO_NUMBER},
-        {VALUE_TIMESTAMP, "2024-02-29T13:14:15.5", COUNT(DECIMAL, SECONDS), false, "1709212455.5",
+        {VALUE_TIMESTAMP, "1969-12-31T23:59:59.5Z", COUNT(INT64, MILLISECONDS), false, "-500", 0},
+        {VALUE_TIMESTAMP, "2024-02-29T13:14:15.5Z", COUNT(INT64, SECONDS), false, NO_NUMBER},
+        {VALUE_TIMESTAMP, "2024-02-29T13:14:15.5Z", COUNT(DECIMAL, SECONDS), false, "1709212455.5",
          0},
         {VALUE_TIMESTAMP, "infinity", COUNT(INT64, SECONDS), false, NO_TYPE},
         {VALUE_DATE, "1970-01-02", COUNT(INT64, MICROSECONDS), false, "86400000000", 0},
         {VALUE_TIME, "00:00:01", COUNT(INT64, MILLISECONDS), false, "1000", 0},
         {VALUE_INTERVAL, "P1DT1S", COUNT(INT64, SECONDS), false, "86401", 0},
         {VALUE_INTERVAL, "P1M", COUNT(INT64, SECONDS), false, NO_TYPE},
+    };
+    CHECK(cases);
+}
+
+/* A number counts an instant: what names no zone is of the type's, or is refused. */
+static void times_without_a_zone_are_counted_in_the_type_s(void **state)
+{
+    (void)state;
+    struct value_type in_paris = COUNT(INT64, SECONDS);
+    assert_int_equal(time_zone_make("Europe/Paris", arena, &in_paris.zone, &error), STATUS_OK);
+    const struct conversion_case cases[] = {
+        {VALUE_TIMESTAMP, "2024-02-29T13:14:15", COUNT(INT64, SECONDS), false, NO_TYPE},
+        {VALUE_TIMESTAMP, "2024-02-29T13:14:15", COUNT(INT64, SECONDS), true, "1709212455", 0},
+        {VALUE_TIMESTAMP, "2024-02-29T14:14:15", in_paris, false, "1709212455", 0},
+        {VALUE_TIMESTAMP, "2024-02-29T13:14:15Z", in_paris, false, "1709212455", 0},
+        {VALUE_TIMESTAMP, "2024-03-31T02:30:00", in_paris, false, NO_TYPE},
+        {VALUE_TEXT, "2024-02-29 14:14:15", in_paris, false, "1709212455", 0},
+        {VALUE_TEXT, "2024-02-29 14:14:15", COUNT(INT64, SECONDS), false, NO_TYPE},
+        {VALUE_TEXT, "2024-02-29 13:14:15Z", in_paris, false, "1709212455", 0},
+        {VALUE_DATE, "1970-01-02", in_paris, false, "86400", 0},
+        {VALUE_TIME, "13:14:15+02:00", COUNT(INT64, SECONDS), false, NO_TYPE},
+        {VALUE_TIME, "00:00:15+02:00", COUNT(INT64, SECONDS), true, "15", 0},
     };
     CHECK(cases);
 }
@@ -839,6 +862,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(to_uuids, set_up, tear_down),
         cmocka_unit_test_setup_teardown(to_containers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(times_are_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(times_without_a_zone_are_counted_in_the_type_s, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(to_intervals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_stays_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(large_values_stay_large_or_are_read, set_up, tear_down),

@@ -148,7 +148,8 @@ static const struct candidate *best_of(const struct candidate *candidates, uint3
                                        char usual)
 {
     const struct candidate *best = NULL;
-    uint32_t clear = 0;
+    const struct candidate *clear = NULL;
+    uint32_t clear_count = 0;
     uint32_t dividing = 0;
     for (uint32_t at = 0; at < count; at++) {
         const struct candidate *one = &candidates[at];
@@ -156,10 +157,16 @@ static const struct candidate *best_of(const struct candidate *candidates, uint3
             continue;
         }
         dividing++;
-        clear += one->same == one->records;
+        if (one->same == one->records) {
+            clear = one;
+            clear_count++;
+        }
         best = best == NULL || one->same > best->same ? one : best;
     }
-    if (clear == 1 || (dividing == 1 && (best->mark == usual || best->same * 2 >= best->records))) {
+    if (clear_count == 1) {
+        return clear;
+    }
+    if (dividing == 1 && (best->mark == usual || best->same * 2 >= best->records)) {
         return best;
     }
     for (uint32_t at = 0; best != NULL && at < count; at++) {

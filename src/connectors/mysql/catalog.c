@@ -757,10 +757,22 @@ static enum status catalog_describe_query(struct database *database, const char 
     return mysql_describe_query(self, self->control, query, arena, table, &columns, error);
 }
 
+static void catalog_made_type(const struct database *database, const struct value_type *type,
+                              struct arena *arena, struct value_type *made)
+{
+    struct buffer words = {0};
+    mysql_append_type(&words, (const struct mysql_database *)database, type, NULL, false);
+    if (!mysql_native_type(arena_copy_string(arena, buffer_string(&words)), made)) {
+        *made = *type;
+    }
+    buffer_free(&words);
+}
+
 const struct catalog_functions mysql_catalog_functions = {
     .describe = catalog_describe,
     .describe_query = catalog_describe_query,
     .native_type = mysql_native_type,
+    .made_type = catalog_made_type,
     .native_names = mysql_native_names,
     .ask_values = mysql_ask_values,
     .use_scope = mysql_use_scope,

@@ -553,12 +553,47 @@ static enum status put_escape(const struct mysql_column *column, const struct ce
     return STATUS_OK;
 }
 
+/* The bits that the digits of a text are: a decimal number could not be told from them. */
+static enum status bits_of_text(const struct mysql_column *column, const struct cell *text,
+                                struct cell *made, struct error *error)
+{
+    enum { BITS_MAX = 64 };
+    uint64_t bits = 0;
+    for (uint32_t i = 0; i < text->length && i < BITS_MAX; i++) {
+        if (text->text[i] != '0' && text->text[i] != '1') {
+            return refuse(column, ERROR_REJECT_TYPE, "it is no text of the digits 0 and 1", error);
+        }
+        bits = bits << 1 | (uint64_t)(text->text[i] - '0');
+    }
+    if (text->length == 0 || text->length > BITS_MAX) {
+        return refuse(column, ERROR_REJECT_TYPE, "it is no text of 1 to 64 digits 0 and 1", error);
+    }
+    *made = cell_uint64(bits);
+    return STATUS_OK;
+}
+
+/* A text such as 26:00:00, which is no time of a day: these columns hold lengths of time. */
+static bool is_length(const struct mysql_column *column, const struct cell *cell,
+                      struct arena *scratch, struct cell *made)
+{
+    struct cell time;
+    return column->type.format == MYSQL_AS_TIME && cell->kind == VALUE_TEXT &&
+           time_parse_time(cell->text, cell->length, &time) != STATUS_OK &&
+           time_parse_length(cell->text, cell->length, scratch, made) == STATUS_OK;
+}
+
 enum status mysql_of_column(const struct mysql_column *column, const struct cell *cell,
                             struct arena *scratch, struct cell *made, struct error *error)
 {
     struct value_type wanted = column->type.type;
     if (is_same(column, cell)) {
         *made = *cell;
+        return STATUS_OK;
+    }
+    if (column->type.format == MYSQL_AS_BIT && cell->kind == VALUE_TEXT) {
+        return bits_of_text(column, cell, made, error);
+    }
+    if (is_length(column, cell, scratch, made)) {
         return STATUS_OK;
     }
     wanted.dynamic = false;

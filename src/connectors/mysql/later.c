@@ -62,7 +62,9 @@ static enum status make(struct mysql_database *self, MYSQL *connection,
     struct buffer sql = {0};
     buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
     mysql_append_later_table(&sql, self, table->name);
-    buffer_append_string(&sql, " (" MYSQL_REFERENCE " BIGINT UNSIGNED NOT NULL, PRIMARY KEY (");
+    buffer_append_string(&sql, " (" MYSQL_REFERENCE " BIGINT UNSIGNED NOT NULL, " MYSQL_NUMBER
+                               " BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE, " MYSQL_REFUSED
+                               " TEXT CHARACTER SET utf8mb4, PRIMARY KEY (");
     mysql_append_names(&sql, NULL, table->key);
     buffer_append_string(&sql, ", " MYSQL_REFERENCE ")) ENGINE=InnoDB AS SELECT ");
     mysql_append_names(&sql, NULL, table->key);
@@ -122,7 +124,7 @@ static void append_joined(struct buffer *sql, const struct filling *filling)
 
 static void append_where(struct buffer *sql, const struct filling *filling)
 {
-    buffer_append_string(sql, " WHERE l." MYSQL_REFERENCE " = ");
+    buffer_append_string(sql, " WHERE l." MYSQL_REFUSED " IS NULL AND l." MYSQL_REFERENCE " = ");
     mysql_append_reference(sql, filling->later);
 }
 
@@ -138,10 +140,17 @@ static void append_times(struct buffer *sql, const struct filling *filling)
     }
 }
 
-static enum status update(const struct filling *filling, uint64_t *filled)
+/* The values of these numbers. STATUS_AGAIN: the table does not take all of them, and nothing was
+ * done. */
+static enum status update_range(const struct filling *filling, uint64_t first, uint64_t last,
+                                uint64_t *filled)
 {
     const struct column_list emptied = filling->later->emptied;
+    struct error problem = {0};
+    struct filling asking = *filling;
     struct buffer sql = {0};
+    enum error_code code;
+    asking.error = &problem;
     buffer_append_string(&sql, "UPDATE");
     append_joined(&sql, filling);
     buffer_append_string(&sql, " SET ");
@@ -150,9 +159,65 @@ static enum status update(const struct filling *filling, uint64_t *filled)
     }
     append_times(&sql, filling);
     append_where(&sql, filling);
-    enum status status = ask(filling, &sql, NULL);
-    *filled += status == STATUS_OK ? mysql_affected_rows(filling->connection) : 0;
-    return status;
+    buffer_format(&sql, " AND l." MYSQL_NUMBER " BETWEEN %" PRIu64 " AND %" PRIu64, first, last);
+    if (ask(&asking, &sql, NULL) == STATUS_OK) {
+        *filled += mysql_affected_rows(filling->connection);
+        return STATUS_OK;
+    }
+    return mysql_is_of_record(mysql_errno(filling->connection), mysql_error(filling->connection),
+                              &code)
+               ? STATUS_AGAIN
+               : error_copy(filling->error, &problem);
+}
+
+/* What the server said last. */
+static enum status note_refused(const struct filling *filling, uint64_t number)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "UPDATE ");
+    mysql_append_later_table(&sql, filling->self, filling->table->name);
+    mysql_append(&sql, " SET " MYSQL_REFUSED " = %q", mysql_error(filling->connection));
+    buffer_format(&sql, " WHERE " MYSQL_NUMBER " = %" PRIu64, number);
+    return ask(filling, &sql, NULL);
+}
+
+/* By halves, down to the one that is refused. */
+static enum status update_halves(const struct filling *filling, uint64_t first, uint64_t last,
+                                 uint64_t *filled)
+{
+    enum status status = update_range(filling, first, last, filled);
+    if (status != STATUS_AGAIN) {
+        return status;
+    }
+    if (first == last) {
+        return note_refused(filling, first);
+    }
+    uint64_t middle = first + (last - first) / 2;
+    status = update_halves(filling, first, middle, filled);
+    return status == STATUS_OK ? update_halves(filling, middle + 1, last, filled) : status;
+}
+
+static enum status update(const struct filling *filling, uint64_t *filled)
+{
+    struct buffer sql = {0};
+    MYSQL_RES *result = NULL;
+    buffer_append_string(&sql, "SELECT coalesce(max(" MYSQL_NUMBER "), 0) FROM ");
+    mysql_append_later_table(&sql, filling->self, filling->table->name);
+    enum status status = ask(filling, &sql, &result);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    uint64_t last = row != NULL && row[0] != NULL ? strtoull(row[0], NULL, 10) : 0;
+    mysql_free_result(result);
+    return status == STATUS_OK && last > 0 ? update_halves(filling, 1, last, filled) : status;
+}
+
+/* What an earlier call found refused may be taken by now. */
+static enum status begin_anew(const struct filling *filling)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "UPDATE ");
+    mysql_append_later_table(&sql, filling->self, filling->table->name);
+    buffer_append_string(&sql, " SET " MYSQL_REFUSED " = NULL WHERE " MYSQL_REFUSED " IS NOT NULL");
+    return ask(filling, &sql, NULL);
 }
 
 /* The record as the run leaves it is another one now. */
@@ -213,8 +278,8 @@ static void append_words(struct buffer *sql, const struct filling *filling)
     buffer_append_byte(sql, ')');
 }
 
-static void name_first(const struct filling *filling, const MYSQL_ROW row,
-                       struct target_filled *filled)
+static void name_first(const struct filling *filling, const MYSQL_ROW row, char *first,
+                       size_t capacity)
 {
     struct buffer words = {0};
     uint64_t number = row[1] != NULL ? strtoull(row[1], NULL, 10) : 0;
@@ -225,38 +290,55 @@ static void name_first(const struct filling *filling, const MYSQL_ROW row,
             buffer_format(&words, "%s%s", j > 0 ? "," : " ", later->columns.names[j]);
         }
     }
-    buffer_format(&words, " %s", row[3] != NULL ? row[3] : "");
-    snprintf(filled->first, sizeof filled->first, "%s", buffer_string(&words));
-    text_clean_line(filled->first);
+    buffer_format(&words, " %s%s%s", row[3] != NULL ? row[3] : "", row[4] != NULL ? ": " : "",
+                  row[4] != NULL ? row[4] : "");
+    snprintf(first, capacity, "%s", buffer_string(&words));
+    text_clean_line(first);
     buffer_free(&words);
 }
 
-static enum status count_left(const struct filling *filling, struct target_filled *filled)
+/* Those that are left, or those that are refused; `first` is the first of them, with the reason. */
+static enum status count_kept(const struct filling *filling, bool refused, uint64_t *count,
+                              char *first, size_t capacity)
 {
+    const char *which = refused ? "NOT NULL" : "NULL";
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     struct buffer name = {0};
     mysql_append_later_table(&name, filling->self, filling->table->name);
-    mysql_append(&sql, "SELECT (SELECT count(*) FROM %s), l." MYSQL_REFERENCE ", ",
-                 buffer_string(&name));
+    mysql_append(&sql,
+                 "SELECT (SELECT count(*) FROM %s WHERE " MYSQL_REFUSED " IS %s), "
+                 "l." MYSQL_REFERENCE ", ",
+                 buffer_string(&name), which);
     append_words(&sql, filling);
-    mysql_append(&sql, " FROM %s AS l ORDER BY ", buffer_string(&name));
+    mysql_append(&sql,
+                 ", l." MYSQL_REFUSED " FROM %s AS l WHERE l." MYSQL_REFUSED " IS %s ORDER BY ",
+                 buffer_string(&name), which);
     mysql_append_names(&sql, "l", filling->table->key);
     buffer_append_string(&sql, " LIMIT 1");
     buffer_free(&name);
     enum status status = ask(filling, &sql, &result);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL) {
-        filled->left = strtoull(row[0], NULL, 10);
-        name_first(filling, row, filled);
+        *count = strtoull(row[0], NULL, 10);
+        name_first(filling, row, first, capacity);
     }
     mysql_free_result(result);
     return status;
 }
 
+static enum status count_left(const struct filling *filling, struct target_filled *filled)
+{
+    enum status status =
+        count_kept(filling, false, &filled->left, filled->first, sizeof filled->first);
+    return status == STATUS_OK ? count_kept(filling, true, &filled->refused, filled->first_refused,
+                                            sizeof filled->first_refused)
+                               : status;
+}
+
 static enum status fill_within(struct filling *filling, struct target_filled *filled)
 {
-    enum status status = STATUS_OK;
+    enum status status = begin_anew(filling);
     for (uint32_t i = 0; status == STATUS_OK && i < filling->table->later_count; i++) {
         filling->later = &filling->table->later[i];
         status = update(filling, &filled->filled);
@@ -326,7 +408,8 @@ static enum status fill(struct filling *filling, struct target_filled *filled)
     if (status == STATUS_OK) {
         status = failpoint_hit("mysql.after_fill", filling->error);
     }
-    return status == STATUS_OK && filled->left == 0 ? drop(filling) : status;
+    return status == STATUS_OK && filled->left == 0 && filled->refused == 0 ? drop(filling)
+                                                                            : status;
 }
 
 enum status mysql_later_fill(struct database *database, const struct target_table *tables,

@@ -9,8 +9,12 @@
  * record that was written without it
  *   the table's key; the `emptied` columns of all its foreign keys, those of this one filled
  *   _transhume_reference   a hash of the foreign key's columns
+ *   _transhume_number      its own
+ *   _transhume_refused     why the table does not take it, by the last filling; NULL: it may
  */
 #define MYSQL_REFERENCE "_transhume_reference"
+#define MYSQL_NUMBER "_transhume_number"
+#define MYSQL_REFUSED "_transhume_refused"
 
 void mysql_append_later_table(struct buffer *sql, const struct mysql_database *self,
                               const char *table);

@@ -201,6 +201,24 @@ static enum status create(struct maker *maker, const struct schema_object *objec
     return status;
 }
 
+/* Each change once, however often the statement names the collation. */
+static void tell_translated(const struct schema_object *object, struct buffer *notes)
+{
+    const char *text = buffer_string(notes);
+    for (const char *line = text, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        size_t length = (size_t)(end + 1 - line);
+        bool told = false;
+        for (const char *before = text; before < line; before = strchr(before, '\n') + 1) {
+            told = told || strncmp(before, line, length) == 0;
+        }
+        size_t kind = strcspn(line, "\t") + 1;
+        if (!told && kind < length) {
+            log_write(LOG_WARNING, "the %s %s: %.*s", object->what, object->name,
+                      (int)(length - kind - 1), line + kind);
+        }
+    }
+}
+
 static enum status make(struct maker *maker, const struct schema_object *object,
                         struct error *problem)
 {
@@ -212,6 +230,7 @@ static enum status make(struct maker *maker, const struct schema_object *object,
     const struct text enabled = event ? mysql_enabled(statement) : (struct text){statement, 0};
     struct buffer made = {0};
     struct buffer translated = {0};
+    struct buffer notes = {0};
     if (is_detail(object) ? !mysql_sets(statement, object->name)
                           : !mysql_makes(statement, object->what, object->name)) {
         return error_set(problem, ERROR_TARGET_SCHEMA, object->name,
@@ -219,11 +238,15 @@ static enum status make(struct maker *maker, const struct schema_object *object,
     }
     enum status status = set_session(maker, settings, length, problem);
     append_without(&made, statement, enabled, "DISABLE");
-    mysql_append_translated(&translated, maker->self, buffer_string(&made));
+    mysql_append_translated(&translated, maker->self, buffer_string(&made), &notes);
     status =
         status == STATUS_OK ? create(maker, object, buffer_string(&translated), problem) : status;
     buffer_free(&made);
     buffer_free(&translated);
+    if (status == STATUS_OK) {
+        tell_translated(object, &notes);
+    }
+    buffer_free(&notes);
     if (status == STATUS_OK && enabled.length > 0) {
         tell_disabled(object);
     }

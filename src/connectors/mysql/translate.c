@@ -638,10 +638,9 @@ void mysql_append_settings(struct buffer *out, const struct mysql_database *self
 }
 
 void mysql_append_translated(struct buffer *out, const struct mysql_database *self,
-                             const char *statement)
+                             const char *statement, struct buffer *notes)
 {
-    struct buffer notes = {0};
-    struct translator translator = {.self = self, .notes = &notes};
+    struct translator translator = {.self = self, .notes = notes};
     const char *end = statement + strlen(statement);
     for (struct text piece = {statement, 0}; piece.data < end; piece.data += piece.length) {
         piece = mysql_piece_at(piece.data, end);
@@ -653,7 +652,6 @@ void mysql_append_translated(struct buffer *out, const struct mysql_database *se
     }
     buffer_append_buffer(out, &translator.out);
     buffer_free(&translator.out);
-    buffer_free(&notes);
 }
 
 /* ---------------------------------------------------------------- told before the run */
@@ -662,6 +660,7 @@ void mysql_append_translated(struct buffer *out, const struct mysql_database *se
 struct told {
     const char *words;
     const char *first; /* the first of these tables */
+    const char *last;
     uint32_t tables;
 };
 
@@ -677,8 +676,8 @@ static void add_told(struct telling *telling, const char *table, const char *wor
     for (uint32_t i = 0; i < telling->count; i++) {
         struct told *told = &telling->told[i];
         if (strncmp(told->words, words, length) == 0 && told->words[length] == '\0') {
-            told->tables += told->first != table;
-            told->first = told->first == table ? table : told->first;
+            told->tables += told->last != table;
+            told->last = table;
             return;
         }
     }
@@ -695,6 +694,7 @@ static void add_told(struct telling *telling, const char *table, const char *wor
         .words = arena_copy(telling->arena,
                             arena_format(telling->arena, "%.*s", (int)length, words), length + 1),
         .first = table,
+        .last = table,
         .tables = 1};
 }
 

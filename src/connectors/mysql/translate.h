@@ -43,9 +43,10 @@ void mysql_append_default(struct buffer *out, const struct mysql_database *self,
 /* "SET sql_mode = '…', collation_connection = '…'": without modes that the server does not know. */
 void mysql_append_settings(struct buffer *out, const struct mysql_database *self,
                            const char *settings, size_t length);
-/* The statement of a view, a routine and so on, with collations that the server has. */
+/* The statement of a view, a routine and so on, with collations that the server has; a line in
+ * `notes` for each that is another one. */
 void mysql_append_translated(struct buffer *out, const struct mysql_database *self,
-                             const char *statement);
+                             const char *statement, struct buffer *notes);
 /* A line for each thing that tables which are to be made will have in another way than in their
  * source, or not at all, as tell_changed has them: "\tpeople and 3 other tables: the collation a
  * becomes b". Control thread. */

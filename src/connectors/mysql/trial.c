@@ -49,6 +49,26 @@ static bool is_within_width(const struct mysql_column *column, const struct cell
     return !without_sign && cell->i64 >= -(int64_t)greatest - 1;
 }
 
+/* Numbers with a fraction: what stands below zero is refused where the column has no sign. */
+static bool is_negative(const struct cell *number)
+{
+    struct buffer text = {0};
+    bool negative;
+    if (number->kind == VALUE_FLOAT32 || number->kind == VALUE_FLOAT64) {
+        return number->f64 < 0;
+    }
+    decimal_append(number, &text);
+    negative = text.length > 0 && text.data[0] == '-';
+    buffer_free(&text);
+    return negative;
+}
+
+static bool is_unsigned(const struct mysql_column *column)
+{
+    const char *native = column->type.type.native;
+    return native != NULL && strcasestr(native, "unsigned") != NULL;
+}
+
 static bool is_within_digits(const struct value_type *type, const struct cell *decimal)
 {
     int64_t digits = 0;
@@ -88,6 +108,10 @@ static enum status check_number(const struct mysql_column *column, const struct 
     struct cell decimal;
     if (type->kind == VALUE_INT64 || type->kind == VALUE_UINT64) {
         return is_within_width(column, cell) ? STATUS_OK : out_of_range(column, error);
+    }
+    bool is_real = cell->kind == VALUE_FLOAT32 || cell->kind == VALUE_FLOAT64;
+    if (is_unsigned(column) && (is_real || cell->kind == VALUE_DECIMAL) && is_negative(cell)) {
+        return out_of_range(column, error);
     }
     if (type->kind != VALUE_DECIMAL) {
         return STATUS_OK;

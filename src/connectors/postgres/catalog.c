@@ -647,10 +647,23 @@ static enum status catalog_describe_query(struct database *database, const char 
     return postgres_describe_query(self, self->control, query, arena, table, &columns, error);
 }
 
+static void catalog_made_type(const struct database *database, const struct value_type *type,
+                              struct arena *arena, struct value_type *made)
+{
+    struct buffer words = {0};
+    (void)database;
+    postgres_append_type(&words, type);
+    if (!postgres_native_type(arena_copy_string(arena, buffer_string(&words)), made)) {
+        *made = *type;
+    }
+    buffer_free(&words);
+}
+
 const struct catalog_functions postgres_catalog_functions = {
     .describe = catalog_describe,
     .describe_query = catalog_describe_query,
     .native_type = postgres_native_type,
+    .made_type = catalog_made_type,
     .native_names = postgres_native_names,
     .ask_values = postgres_ask_values,
     .understands = catalog_understands,

@@ -72,7 +72,9 @@ static enum status make(struct postgres_database *self, PGconn *connection,
     buffer_append_string(&sql, " AS SELECT ");
     postgres_append_names(&sql, NULL, table->key);
     append_emptied(&sql, table);
-    postgres_append(&sql, ", ''::pg_catalog.text AS " POSTGRES_REFERENCE " FROM %t WITH NO DATA",
+    postgres_append(&sql,
+                    ", ''::pg_catalog.text AS " POSTGRES_REFERENCE
+                    ", NULL::pg_catalog.text AS " POSTGRES_REFUSED " FROM %t WITH NO DATA",
                     &self->sql, table->name);
     return postgres_execute_buffer(self, connection, &sql, SQL_LONG, ERROR_TARGET_SCHEMA, error);
 }
@@ -127,6 +129,13 @@ static enum status ask(const struct filling *filling, struct buffer *sql, PGresu
     return status;
 }
 
+static enum status run(const struct filling *filling, const char *statement)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, statement);
+    return ask(filling, &sql, NULL);
+}
+
 /* "l.key = t.key AND …" */
 static void append_match(struct buffer *sql, const struct filling *filling)
 {
@@ -139,12 +148,14 @@ static void append_match(struct buffer *sql, const struct filling *filling)
     }
 }
 
-/* Of a row l of the values and a record t: it is written, and the partner is there. */
+/* Of a row l of the values and a record t: it is written, the partner is there, and nothing is
+ * known to refuse it. */
 static void append_condition(struct buffer *sql, const struct filling *filling)
 {
     const struct target_later *later = filling->later;
     append_match(sql, filling);
-    buffer_append_string(sql, " AND l." POSTGRES_REFERENCE " = ");
+    buffer_append_string(sql,
+                         " AND l." POSTGRES_REFUSED " IS NULL AND l." POSTGRES_REFERENCE " = ");
     postgres_append_reference(sql, later);
     postgres_append(sql, " AND EXISTS (SELECT 1 FROM %t AS p WHERE ", &filling->self->sql,
                     later->table);
@@ -157,26 +168,78 @@ static void append_condition(struct buffer *sql, const struct filling *filling)
     buffer_append_byte(sql, ')');
 }
 
-static enum status update(const struct filling *filling, uint64_t *filled)
+/* "UPDATE table AS t SET … FROM values AS l WHERE " */
+static void append_update(struct buffer *sql, const struct filling *filling)
 {
     const struct target_later *later = filling->later;
-    struct buffer sql = {0};
-    PGresult *result = NULL;
-    uint64_t count = 0;
-    postgres_append(&sql, "UPDATE %t AS t SET ", &filling->self->sql, filling->table->name);
+    postgres_append(sql, "UPDATE %t AS t SET ", &filling->self->sql, filling->table->name);
     for (uint32_t i = 0; i < later->emptied.count; i++) {
         const char *name = later->emptied.names[i];
-        postgres_append(&sql, "%s%n = l.%n", i > 0 ? ", " : "", name, name);
+        postgres_append(sql, "%s%n = l.%n", i > 0 ? ", " : "", name, name);
     }
-    buffer_append_string(&sql, " FROM ");
-    postgres_append_later_table(&sql, filling->self, filling->table->name);
-    buffer_append_string(&sql, " AS l WHERE ");
+    buffer_append_string(sql, " FROM ");
+    postgres_append_later_table(sql, filling->self, filling->table->name);
+    buffer_append_string(sql, " AS l WHERE ");
+}
+
+/* STATUS_AGAIN: the table does not take all of them, and nothing was done. */
+static enum status update_all(const struct filling *filling)
+{
+    static const char back[] = "ROLLBACK TO SAVEPOINT transhume_fill";
+    struct error problem = {0};
+    struct filling asking = *filling;
+    struct buffer sql = {0};
+    enum error_code code;
+    asking.error = &problem;
+    if (run(filling, "SAVEPOINT transhume_fill") != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    append_update(&sql, filling);
     append_condition(&sql, filling);
-    enum status status = ask(filling, &sql, &result);
-    status = status == STATUS_OK ? postgres_rows_changed(result, &count) : status;
-    PQclear(result);
-    *filled += count;
-    return status;
+    if (ask(&asking, &sql, NULL) == STATUS_OK) {
+        return run(filling, "RELEASE SAVEPOINT transhume_fill");
+    }
+    if (!postgres_is_state_of_record(problem.native_state, &code)) {
+        return error_copy(filling->error, &problem);
+    }
+    return run(filling, back) == STATUS_OK ? STATUS_AGAIN : STATUS_FAILED;
+}
+
+/* Each by itself; the errors are those of postgres_is_state_of_record. */
+static enum status update_one_by_one(const struct filling *filling)
+{
+    struct buffer body = {0};
+    struct buffer sql = {0};
+    struct buffer values = {0};
+    postgres_append_later_table(&values, filling->self, filling->table->name);
+    postgres_append(
+        &body,
+        "#variable_conflict use_column\n"
+        "DECLARE _transhume_row pg_catalog.record;\n"
+        "BEGIN FOR _transhume_row IN SELECT l.ctid AS place FROM %s AS l, %t AS t WHERE ",
+        buffer_string(&values), &filling->self->sql, filling->table->name);
+    append_condition(&body, filling);
+    buffer_append_string(&body, " LOOP BEGIN ");
+    append_update(&body, filling);
+    append_match(&body, filling);
+    postgres_append(&body,
+                    " AND l.ctid OPERATOR(pg_catalog.=) _transhume_row.place; "
+                    "EXCEPTION WHEN OTHERS THEN "
+                    "IF SQLSTATE !~ '^(22|23|44|P0001|54000|42622)' THEN RAISE; END IF; "
+                    "UPDATE %s SET " POSTGRES_REFUSED
+                    " = SQLERRM WHERE ctid OPERATOR(pg_catalog.=) _transhume_row.place; "
+                    "END; END LOOP; END",
+                    buffer_string(&values));
+    postgres_append(&sql, "DO %q", buffer_string(&body));
+    buffer_free(&body);
+    buffer_free(&values);
+    return ask(filling, &sql, NULL);
+}
+
+static enum status update(const struct filling *filling)
+{
+    enum status status = update_all(filling);
+    return status == STATUS_AGAIN ? update_one_by_one(filling) : status;
 }
 
 /* The record as the run leaves it is another one now. */
@@ -203,14 +266,20 @@ static enum status note_undo(const struct filling *filling)
     return ask(filling, &sql, NULL);
 }
 
-static enum status forget_filled(const struct filling *filling)
+static enum status forget_filled(const struct filling *filling, uint64_t *filled)
 {
     struct buffer sql = {0};
+    PGresult *result = NULL;
+    uint64_t count = 0;
     buffer_append_string(&sql, "DELETE FROM ");
     postgres_append_later_table(&sql, filling->self, filling->table->name);
     postgres_append(&sql, " AS l USING %t AS t WHERE ", &filling->self->sql, filling->table->name);
     append_condition(&sql, filling);
-    return ask(filling, &sql, NULL);
+    enum status status = ask(filling, &sql, &result);
+    status = status == STATUS_OK ? postgres_rows_changed(result, &count) : status;
+    PQclear(result);
+    *filled += count;
+    return status;
 }
 
 /* Records that others took out have nothing to fill in. */
@@ -243,50 +312,74 @@ static void append_words(struct buffer *sql, const struct filling *filling)
     buffer_append_string(sql, ")), 150)");
 }
 
-/* Nothing left: nothing is kept. */
-static enum status count_left(const struct filling *filling, struct target_filled *filled)
+/* Those that are left, or those that are refused; `first` is the first of them, with the reason. */
+static enum status count_kept(const struct filling *filling, bool refused, uint64_t *count,
+                              char *first, size_t capacity)
 {
     struct buffer sql = {0};
     PGresult *result = NULL;
     buffer_append_string(&sql, "SELECT pg_catalog.count(*) OVER (), ");
     append_words(&sql, filling);
-    buffer_append_string(&sql, " FROM ");
+    buffer_append_string(&sql, ", ': ' || l." POSTGRES_REFUSED " FROM ");
     postgres_append_later_table(&sql, filling->self, filling->table->name);
-    buffer_append_string(&sql, " AS l ORDER BY ");
+    buffer_format(&sql, " AS l WHERE l." POSTGRES_REFUSED " IS %s NULL ORDER BY ",
+                  refused ? "NOT" : "");
     postgres_append_names(&sql, "l", filling->table->key);
     buffer_append_string(&sql, " LIMIT 1");
     enum status status = ask(filling, &sql, &result);
     if (status == STATUS_OK && PQntuples(result) > 0) {
         const char *digits = PQgetvalue(result, 0, 0);
-        status = text_to_uint64(digits, strlen(digits), &filled->left);
-        snprintf(filled->first, sizeof filled->first, "%s", PQgetvalue(result, 0, 1));
-        text_clean_line(filled->first);
-    } else if (status == STATUS_OK) {
-        buffer_append_string(&sql, "DROP TABLE ");
-        postgres_append_later_table(&sql, filling->self, filling->table->name);
-        status = ask(filling, &sql, NULL);
+        status = text_to_uint64(digits, strlen(digits), count);
+        snprintf(first, capacity, "%s%s", PQgetvalue(result, 0, 1), PQgetvalue(result, 0, 2));
+        text_clean_line(first);
     }
     PQclear(result);
     return status;
 }
 
-static enum status analyze(const struct filling *filling)
+/* Nothing left: nothing is kept. */
+static enum status count_left(const struct filling *filling, struct target_filled *filled)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "ANALYZE ");
+    enum status status =
+        count_kept(filling, false, &filled->left, filled->first, sizeof filled->first);
+    if (status == STATUS_OK) {
+        status = count_kept(filling, true, &filled->refused, filled->first_refused,
+                            sizeof filled->first_refused);
+    }
+    if (status != STATUS_OK || filled->left > 0 || filled->refused > 0) {
+        return status;
+    }
+    buffer_append_string(&sql, "DROP TABLE ");
     postgres_append_later_table(&sql, filling->self, filling->table->name);
     return ask(filling, &sql, NULL);
+}
+
+/* What an earlier call found refused may be taken by now; what a constraint refuses is to be known
+ * with the statement. */
+static enum status begin_anew(const struct filling *filling)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "UPDATE ");
+    postgres_append_later_table(&sql, filling->self, filling->table->name);
+    buffer_append_string(&sql,
+                         " SET " POSTGRES_REFUSED " = NULL WHERE " POSTGRES_REFUSED " IS NOT NULL");
+    enum status status = ask(filling, &sql, NULL);
+    status = status == STATUS_OK ? run(filling, "SET CONSTRAINTS ALL IMMEDIATE") : status;
+    buffer_append_string(&sql, "ANALYZE ");
+    postgres_append_later_table(&sql, filling->self, filling->table->name);
+    return status == STATUS_OK ? ask(filling, &sql, NULL) : status;
 }
 
 static enum status fill_within(struct filling *filling, struct target_filled *filled)
 {
     enum status status = postgres_check_claim(filling->self, filling->connection, filling->error);
-    status = status == STATUS_OK ? analyze(filling) : status;
+    status = status == STATUS_OK ? begin_anew(filling) : status;
     for (uint32_t i = 0; status == STATUS_OK && i < filling->table->later_count; i++) {
         filling->later = &filling->table->later[i];
-        status = update(filling, &filled->filled);
+        status = update(filling);
         status = status == STATUS_OK ? note_undo(filling) : status;
-        status = status == STATUS_OK ? forget_filled(filling) : status;
+        status = status == STATUS_OK ? forget_filled(filling, &filled->filled) : status;
     }
     status = status == STATUS_OK ? forget_gone(filling) : status;
     status = status == STATUS_OK ? count_left(filling, filled) : status;

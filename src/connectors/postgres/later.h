@@ -9,8 +9,10 @@
  * record that was written without it
  *   the table's key; the `emptied` columns of all its foreign keys, those of this one filled
  *   _transhume_reference   the foreign key's columns, with commas
+ *   _transhume_refused     why the table does not take it, by the last filling; NULL: it may
  */
 #define POSTGRES_REFERENCE "_transhume_reference"
+#define POSTGRES_REFUSED "_transhume_refused"
 
 void postgres_append_later_table(struct buffer *sql, const struct postgres_database *self,
                                  const char *table);

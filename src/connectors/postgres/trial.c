@@ -83,7 +83,8 @@ static enum status ask(struct postgres_database *self, const struct postgres_col
                            "the value does not fit %s exactly", column->type.type.native);
     } else if (status == STATUS_FAILED &&
                (postgres_is_state_of_record(error->native_state, &code) ||
-                error->native_state[0] == '4')) {
+                (error->native_state[0] == '4' &&
+                 strcmp(error->native_state, "42501") != 0))) { /* a privilege that is missing */
         struct error said = *error;
         status = error_set(error, code, column->name, "%s", said.message);
     }

@@ -152,7 +152,8 @@ static bool read_bits(struct reader *reader)
     uint64_t value = 0;
     enum value_kind kind = reader->column->type.kind;
     size_t count = strspn(reader->at + 2, "01");
-    if ((kind != VALUE_BOOL && !value_kind_is_number(kind)) || count == 0 || count > BITS_MAX || reader->at[2 + count] != '\'') {
+    if ((kind != VALUE_BOOL && !value_kind_is_number(kind)) || count == 0 || count > BITS_MAX ||
+        reader->at[2 + count] != '\'') {
         return false;
     }
     for (size_t i = 0; i < count; i++) {

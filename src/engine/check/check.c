@@ -583,13 +583,21 @@ static void list_entities(struct report *report)
 static enum status tell_foreseen(struct report *report, struct error *error)
 {
     struct buffer lines = {0};
-    uint64_t orphans = 0;
-    for (uint32_t i = 0; i < report->session->plan->entity_count; i++) {
-        report->out->foreseen_rejects += foresee_rejected(report->foresight, i);
+    uint32_t count = report->session->plan->entity_count;
+    struct orphans orphans = {
+        .rejected = memory_allocate_zeroed(count + (size_t)1, sizeof *orphans.rejected)};
+    for (uint32_t i = 0; i < count; i++) {
+        orphans.rejected[i] = foresee_rejected(report->foresight, i);
     }
     foresee_tell(report->foresight, &lines);
     enum status status = orphans_foresee(report->session, &lines, &orphans, error);
-    report->out->foreseen_rejects += orphans;
+    for (uint32_t i = 0; i < count; i++) {
+        report->out->foreseen_rejects += orphans.rejected[i];
+    }
+    report->out->foreseen_emptied = orphans.emptied;
+    add_each_line(report, &orphans.notes, add_note);
+    buffer_free(&orphans.notes);
+    free(orphans.rejected);
     add_each_line(report, &lines, add_problem);
     buffer_free(&lines);
     return status;

@@ -14,6 +14,7 @@ struct foreseen_reason {
     const char *field; /* NULL: of the whole record */
     uint64_t count;
     const char *first;  /* the first of them */
+    bool various;       /* others say something else */
     const char *remedy; /* what a plan can say about the first; NULL: nothing that is known */
 };
 
@@ -60,20 +61,32 @@ static bool is_same_field(const char *one, const char *other)
     return one == other || (one != NULL && other != NULL && strcmp(one, other) == 0);
 }
 
+/* What a reason says of its value stands last. */
+static const char *verdict_of(const char *reason)
+{
+    const char *last = reason;
+    for (const char *at = reason; (at = strstr(at, ": ")) != NULL; at += 2) {
+        last = at + 2;
+    }
+    return last;
+}
+
 static void note(struct foresight *foresight, uint32_t entity, enum error_code code,
                  const char *field, const char *reason, const char *remedy)
 {
     struct foreseen_entity *seen = &foresight->entities[entity];
+    char printable[REASON_BYTES];
+    text_printable(reason, strlen(reason), printable, sizeof(printable));
     for (uint32_t i = 0; i < seen->reason_count; i++) {
         struct foreseen_reason *known = &seen->reasons[i];
         if (known->code == code && is_same_field(known->field, field)) {
             known->count++;
+            known->various =
+                known->various || strcmp(verdict_of(known->first), verdict_of(printable)) != 0;
             return;
         }
     }
     if (seen->reason_count < REASONS_MAX) {
-        char printable[REASON_BYTES];
-        text_printable(reason, strlen(reason), printable, sizeof(printable));
         seen->reasons[seen->reason_count++] = (struct foreseen_reason){
             .code = code,
             .field = field != NULL ? arena_copy_string(foresight->arena, field) : NULL,
@@ -208,7 +221,8 @@ void foresee_tell(const struct foresight *foresight, struct buffer *out)
                 buffer_format(out, "%s: %" PRIu64 " of the first %" PRIu64 " records",
                               plan->entities[i].name, reason->count, entity->seen);
             }
-            buffer_format(out, " would be rejected: %s%s%s\n", reason->first,
+            buffer_format(out, " would be rejected: %s%s%s%s\n", reason->first,
+                          reason->various ? " (the first of several reasons)" : "",
                           reason->remedy != NULL ? "; " : remedy_of(reason->code),
                           reason->remedy != NULL ? reason->remedy : "");
         }

@@ -2,6 +2,7 @@
 
 #include "engine/check/foresee.h"
 #include "engine/check/sampling.h"
+#include "engine/copy/circles.h"
 #include "plan/mapping.h"
 #include <inttypes.h>
 #include <string.h>
@@ -154,8 +155,24 @@ static enum status look_up(const struct looking *looking, struct found *found, s
     return read_rows(looking, &request, found, error);
 }
 
-static void tell(const struct looking *looking, struct found *found, struct buffer *out)
+/* What becomes of such records. */
+enum fate { FATE_REJECTED, FATE_EMPTIED, FATE_BROKEN };
+
+static enum fate fate_of(const struct looking *looking)
 {
+    const struct run_session *session = looking->session;
+    const struct target_table *table = &session->plan->tables[looking->child->table].target;
+    return circles_is_later(table, looking->key)                          ? FATE_EMPTIED
+           : (session->target->capabilities & CAPABILITY_REFERENCES) != 0 ? FATE_REJECTED
+                                                                          : FATE_BROKEN;
+}
+
+static void tell(const struct looking *looking, struct found *found, enum fate fate,
+                 struct buffer *out)
+{
+    static const char *const words[] = {[FATE_REJECTED] = "would be rejected",
+                                        [FATE_EMPTIED] = "would keep NULL instead of a reference",
+                                        [FATE_BROKEN] = "would break a foreign key"};
     buffer_format(out, "%s: ", looking->child->name);
     if (found->seen == 1) {
         buffer_append_string(out, "the first record");
@@ -165,7 +182,7 @@ static void tell(const struct looking *looking, struct found *found, struct buff
     } else {
         buffer_format(out, "all of the first %" PRIu64 " records", found->seen);
     }
-    buffer_append_string(out, " would be rejected: ");
+    buffer_format(out, " %s: ", words[fate]);
     for (uint32_t i = 0; i < looking->key->columns.count; i++) {
         buffer_format(out, "%s%s", i > 0 ? ", " : "", looking->key->columns.names[i]);
     }
@@ -175,7 +192,14 @@ static void tell(const struct looking *looking, struct found *found, struct buff
                   looking->key->references, buffer_string(&found->first));
 }
 
-static enum status look_along(struct looking *looking, struct buffer *out, uint64_t *count,
+/* Of its entity: a record may have several keys, and other faults. */
+static void count_rejects(const struct looking *looking, uint64_t orphans, struct orphans *told)
+{
+    uint64_t *rejected = &told->rejected[looking->child - looking->session->plan->entities];
+    *rejected = orphans > *rejected ? orphans : *rejected;
+}
+
+static enum status look_along(struct looking *looking, struct buffer *out, struct orphans *told,
                               struct error *error)
 {
     struct found found = {0};
@@ -184,19 +208,22 @@ static enum status look_along(struct looking *looking, struct buffer *out, uint6
         status = look_up(looking, &found, error);
     }
     if (status == STATUS_OK && found.orphans > 0) {
-        tell(looking, &found, out);
-        *count += found.orphans;
+        enum fate fate = fate_of(looking);
+        tell(looking, &found, fate, fate == FATE_BROKEN ? &told->notes : out);
+        told->emptied = told->emptied || fate == FATE_EMPTIED;
+        if (fate == FATE_REJECTED) {
+            count_rejects(looking, found.orphans, told);
+        }
     }
     buffer_free(&found.first);
     return status;
 }
 
-enum status orphans_foresee(struct run_session *session, struct buffer *out, uint64_t *count,
+enum status orphans_foresee(struct run_session *session, struct buffer *out, struct orphans *told,
                             struct error *error)
 {
     const struct plan *plan = session->plan;
     enum status status = STATUS_OK;
-    *count = 0;
     if (session->there == NULL || (session->source->capabilities & CAPABILITY_JOINS) == 0 ||
         session->options.triggers == TRIGGERS_DISABLE) {
         return STATUS_OK;
@@ -209,7 +236,7 @@ enum status orphans_foresee(struct run_session *session, struct buffer *out, uin
              k++) {
             struct looking looking = {
                 .session = session, .key = &there->foreign_keys[k], .child = child, .arena = arena};
-            status = look_along(&looking, out, count, error);
+            status = look_along(&looking, out, told, error);
         }
     }
     arena_destroy(arena);

@@ -4,10 +4,15 @@
 
 #include "engine/run/session.h"
 
+struct orphans {
+    uint64_t *rejected;  /* an entity each: at least so many, what is there before included */
+    bool emptied;        /* others are written, with NULL for the reference */
+    struct buffer notes; /* a line for each key that others are written in spite of */
+};
+
 /* Looks up the first rows of each table in the source along the foreign keys of the target's
- * tables, where the source can join. A line in `out` for each key that finds no partner; `*count`
- * are these rows. */
-enum status orphans_foresee(struct run_session *session, struct buffer *out, uint64_t *count,
+ * tables, where the source can join. A line in `out` for each other key that finds no partner. */
+enum status orphans_foresee(struct run_session *session, struct buffer *out, struct orphans *told,
                             struct error *error) MUST_USE;
 
 #endif

@@ -61,8 +61,16 @@ static bool holds_time(const struct cell *value)
             time_parse_timestamp(value->text, value->length, &moment) == STATUS_OK);
 }
 
+static bool is_counted(const struct remedy_case *of)
+{
+    return of->field != NULL && of->field->type.epoch != EPOCH_NONE;
+}
+
 static const char *find_epoch(const struct remedy_case *of, enum value_kind kind)
 {
+    if (is_counted(of)) {
+        return NULL;
+    }
     enum value_kind from = (enum value_kind)of->value->kind;
     bool counts = is_time(kind) && (value_kind_is_number(from) || from == VALUE_TEXT);
     const char *unit = counts ? epoch_of(of) : NULL;
@@ -159,10 +167,11 @@ static bool takes(const struct remedy_case *of, const struct value_type *type, b
 /* Is a zone all that it lacks? Then its message says how to name one. */
 static bool lacks_zone(const struct remedy_case *of, const struct value_type *type)
 {
-    struct value_type zoned = *type;
+    struct value_type zoned = is_counted(of) ? of->field->type : *type;
     struct error ignored;
     struct cell made;
-    return type->kind == VALUE_TIMESTAMP && type->zoned && type->zone == NULL &&
+    bool is_instant = zoned.kind == VALUE_TIMESTAMP && zoned.zoned;
+    return (is_instant || is_counted(of)) && zoned.zone == NULL &&
            time_zone_make("UTC", of->scratch, &zoned.zone, &ignored) == STATUS_OK &&
            takes(of, &zoned, false, &made);
 }

@@ -8,6 +8,8 @@
 
 /* What the target has of the tables of a run. */
 struct circles {
+    bool repairing;          /* foreign keys do not answer: none is written that has no partner */
+    struct column_list made; /* with it: tables whose foreign keys are as the run left them */
     const struct schema *schema;
     struct target_table *const *tables;
     uint32_t count;
@@ -133,6 +135,23 @@ static bool waits_itself(const struct schema_foreign_key *key)
     return key->details != NULL && strstr(key->details, "INITIALLY DEFERRED") != NULL;
 }
 
+/* The table that a foreign key refers to, if its records may come after those that refer to them;
+ * NULL: they may not. */
+static const struct schema_table *find_late_parent(const struct circles *circles, uint32_t number,
+                                                   const struct schema_foreign_key *key)
+{
+    if (circles->repairing) {
+        return key->references_schema == NULL &&
+                       !column_list_holds(circles->made, circles->tables[number]->name)
+                   ? schema_find_table(circles->schema, key->references)
+                   : NULL;
+    }
+    uint32_t parent = parent_of(circles, key);
+    bool late = parent != NAME_INDEX_NONE && reaches(circles, parent, number) &&
+                !(parent == number && waits_itself(key));
+    return late ? circles->there[parent] : NULL;
+}
+
 static void find_later(const struct circles *circles, uint32_t number, struct arena *arena)
 {
     const struct schema_table *there = circles->there[number];
@@ -142,22 +161,20 @@ static void find_later(const struct circles *circles, uint32_t number, struct ar
     table->later = later;
     for (uint32_t i = 0; i < there->foreign_key_count; i++) {
         const struct schema_foreign_key *key = &there->foreign_keys[i];
-        uint32_t parent = parent_of(circles, key);
-        if (parent == NAME_INDEX_NONE || !reaches(circles, parent, number) ||
-            (parent == number && waits_itself(key))) {
+        const struct schema_table *parent = find_late_parent(circles, number, key);
+        if (parent == NULL) {
             continue;
         }
         struct column_list columns = copy_names(arena, key->columns);
         struct column_list emptied = find_emptied(columns, there, table, key, arena);
-        struct column_list referenced = key->referenced_columns.count > 0
-                                            ? key->referenced_columns
-                                            : circles->there[parent]->primary_key;
+        struct column_list referenced =
+            key->referenced_columns.count > 0 ? key->referenced_columns : parent->primary_key;
         if (emptied.count > 0 && referenced.count == columns.count) {
-            later[table->later_count++] = (struct target_later){
-                .columns = columns,
-                .emptied = emptied,
-                .table = arena_copy_string(arena, circles->there[parent]->name),
-                .referenced_columns = copy_names(arena, referenced)};
+            later[table->later_count++] =
+                (struct target_later){.columns = columns,
+                                      .emptied = emptied,
+                                      .table = arena_copy_string(arena, parent->name),
+                                      .referenced_columns = copy_names(arena, referenced)};
         }
     }
 }
@@ -167,6 +184,8 @@ static struct circles begin(const struct run_session *session, const struct sche
                             struct arena *arena)
 {
     struct circles circles = {
+        .repairing = session->options.repairing,
+        .made = session->options.repairs_made,
         .schema = schema,
         .tables = tables,
         .count = count,
@@ -186,6 +205,7 @@ void circles_search(const struct run_session *session, const struct schema *sche
     struct arena *scratch = arena_create(0);
     struct circles circles = begin(session, schema, tables, count, false, scratch);
     for (uint32_t i = 0; i < count; i++) {
+        tables[i]->later_count = 0; /* of a search before */
         if (circles.there[i] != NULL && tables[i]->key.count > 0) {
             find_later(&circles, i, arena);
         }
@@ -206,8 +226,7 @@ static struct target_table **list_tables(const struct run_session *session, stru
 
 static bool is_wanted(const struct run_session *session)
 {
-    return session->there != NULL && !session->options.repairing &&
-           session->target->connector->target->later_fill != NULL;
+    return session->there != NULL && session->target->connector->target->later_fill != NULL;
 }
 
 void circles_find(struct run_session *session)
@@ -306,8 +325,14 @@ static uint32_t tell_filled(const struct run *run, const struct target_filled *f
             log_write(LOG_INFO, "%s: filled in %" PRIu64 " references to records that came later",
                       run->tables[i].name, filled[i].filled);
         }
+        broken += filled[i].left > 0 || filled[i].refused > 0;
+        if (filled[i].refused > 0) {
+            log_write(LOG_WARNING,
+                      "%s: %" PRIu64 " references to records that came later are refused by the "
+                      "target, and stay NULL; the first of them: %s",
+                      run->tables[i].name, filled[i].refused, filled[i].first_refused);
+        }
         if (filled[i].left > 0) {
-            broken++;
             log_write(LOG_WARNING,
                       "%s: %" PRIu64 " references have no record to refer to, and stay NULL; the "
                       "first of them: %s",

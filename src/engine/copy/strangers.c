@@ -29,7 +29,7 @@ static bool matter(const struct run *run)
     for (uint32_t i = 0; i < run->table_count; i++) {
         any = any || skips(run, i);
     }
-    return any && !run->loads_rejects && run->session->there != NULL &&
+    return any && run->session->there != NULL &&
            run->session->target->connector->target->fetch != NULL;
 }
 
@@ -62,8 +62,9 @@ static uint32_t add_set(struct strangers *strangers, uint32_t table, struct colu
     return strangers->set_count++;
 }
 
-static void add_reference(struct strangers *strangers, uint32_t table, struct column_list columns,
-                          const char *to, struct column_list referenced)
+void strangers_add_reference(struct strangers *strangers, uint32_t table,
+                             struct column_list columns, const char *to,
+                             struct column_list referenced)
 {
     const struct run *run = strangers->run;
     uint32_t parent = find_table(run, to);
@@ -97,7 +98,8 @@ static void add_keys(struct strangers *strangers, uint32_t table, const struct s
     for (uint32_t i = 0; from != NULL && i < from->foreign_key_count; i++) {
         const struct schema_foreign_key *key = &from->foreign_keys[i];
         if (key->references_schema == NULL) {
-            add_reference(strangers, table, key->columns, key->references, key->referenced_columns);
+            strangers_add_reference(strangers, table, key->columns, key->references,
+                                    key->referenced_columns);
         }
     }
 }
@@ -109,8 +111,8 @@ void strangers_list(struct strangers *strangers)
         const struct target_table *table = &run->tables[i];
         for (uint32_t j = 0; j < table->reference_count; j++) {
             const struct target_reference *reference = &table->references[j];
-            add_reference(strangers, i, reference->columns, reference->table,
-                          reference->referenced_columns);
+            strangers_add_reference(strangers, i, reference->columns, reference->table,
+                                    reference->referenced_columns);
         }
         add_keys(strangers, i, table->same_engine);
         add_keys(strangers, i,
@@ -185,9 +187,9 @@ static enum status follow_row(struct pass *pass, const struct batch *batch, uint
 {
     struct strangers *strangers = pass->strangers;
     uint32_t table = strangers->run->session->plan->entities[batch->entity].table;
-    const char *reason = NULL;
-    enum status status = stranger_search_row(pass->search, batch, row, &reason, pass->error);
-    for (uint32_t i = 0; status == STATUS_OK && reason != NULL && i < strangers->set_count; i++) {
+    const struct stranger_match *match = NULL;
+    enum status status = stranger_search_row(pass->search, batch, row, &match, pass->error);
+    for (uint32_t i = 0; status == STATUS_OK && match != NULL && i < strangers->set_count; i++) {
         struct canonical_hash hash;
         if (strangers->sets[i].table != table) {
             continue;
@@ -195,7 +197,7 @@ static enum status follow_row(struct pass *pass, const struct batch *batch, uint
         arena_reset(pass->arena);
         status = stranger_hash(strangers->run, batch, row, strangers->sets[i].columns, pass->arena,
                                &pass->scratch, &hash, pass->error);
-        status = status == STATUS_OK    ? strangers_add(strangers, i, &hash, pass->error)
+        status = status == STATUS_OK    ? strangers_add(strangers, i, &hash, false, pass->error)
                  : status == STATUS_END ? STATUS_OK
                                         : status;
     }
@@ -312,7 +314,7 @@ static enum status follow_all(struct strangers *strangers, struct error *error)
         before = count_all(strangers);
         status = strangers_flush(strangers, error);
         if (status == STATUS_OK && find_between(strangers, between)) {
-            status = stranger_search_open(strangers, &pass.search, error);
+            status = stranger_search_within(strangers, &pass.search, error);
             status = status == STATUS_OK ? read_streams(&pass, between, error) : status;
         }
         stranger_search_close(pass.search);
@@ -346,9 +348,22 @@ static void tell(const struct strangers *strangers)
     pthread_mutex_unlock(&run->state_mutex);
 }
 
+static enum status find(struct strangers *strangers, struct error *error)
+{
+    log_write(LOG_INFO, "comparing the records that may be there already");
+    strangers_list(strangers);
+    enum status status = compare_all(strangers, error);
+    status = status == STATUS_OK ? follow_all(strangers, error) : status;
+    if (status == STATUS_OK) {
+        tell(strangers);
+    }
+    return status;
+}
+
 enum status strangers_find(struct run *run, struct error *error)
 {
-    if (!matter(run) || run->strangers != NULL) {
+    bool recalls = run->loads_rejects && !run->repairs;
+    if (run->strangers != NULL || run->repairs || (!recalls && !matter(run))) {
         return STATUS_OK;
     }
     struct strangers *strangers = memory_allocate_zeroed(1, sizeof *strangers);
@@ -357,13 +372,11 @@ enum status strangers_find(struct run *run, struct error *error)
     strangers->path = file_join(strangers->arena, run->folder.spill, "strangers.db");
     strangers->differing = arena_allocate_zeroed(strangers->arena, run->table_count + 1u,
                                                  sizeof *strangers->differing);
-    log_write(LOG_INFO, "comparing the records that may be there already");
-    strangers_list(strangers);
     enum status status = strangers_create(strangers, error);
-    status = status == STATUS_OK ? compare_all(strangers, error) : status;
-    status = status == STATUS_OK ? follow_all(strangers, error) : status;
     if (status == STATUS_OK) {
-        tell(strangers);
+        status = recalls ? strangers_recall(strangers, error) : find(strangers, error);
+    }
+    if (status == STATUS_OK) {
         run->strangers = strangers;
     } else {
         strangers_free(strangers);

@@ -16,6 +16,7 @@ struct item {
     bool *hashed;
     const struct shape *shape;
     uint32_t entity;
+    bool met; /* the target has one whose key hashes to the same */
 };
 
 struct stranger_compare {
@@ -145,12 +146,25 @@ static int compare_items(const void *left, const void *right)
                                       : 0;
 }
 
-static enum status fetch(struct stranger_compare *compare, struct batch **batch,
-                         struct error *error)
+static enum status fetch(struct stranger_compare *compare, const struct cell *keys, uint32_t count,
+                         struct batch **batch, struct error *error)
 {
     struct run_session *session = compare->strangers->run->session;
     const struct target_table *table = table_of(compare);
-    uint32_t width = table->key.count;
+    struct retry retry;
+    enum status status;
+    session_retry_begin(session, &retry);
+    do {
+        status = session->target->connector->target->fetch(session->target, table, keys, count,
+                                                           batch, error);
+    } while (status == STATUS_FAILED && retry_wait(&retry, error));
+    return status;
+}
+
+static enum status fetch_all(struct stranger_compare *compare, struct batch **batch,
+                             struct error *error)
+{
+    uint32_t width = table_of(compare)->key.count;
     uint32_t count = 0;
     struct cell *keys =
         arena_allocate_zeroed(compare->arena, (size_t)compare->count * width + 1, sizeof *keys);
@@ -160,14 +174,7 @@ static enum status fetch(struct stranger_compare *compare, struct batch **batch,
             count++;
         }
     }
-    struct retry retry;
-    enum status status;
-    session_retry_begin(session, &retry);
-    do {
-        status = session->target->connector->target->fetch(session->target, table, keys, count,
-                                                           batch, error);
-    } while (status == STATUS_FAILED && retry_wait(&retry, error));
-    return status;
+    return fetch(compare, keys, count, batch, error);
 }
 
 /* A value of the target's, as the field of that number would be kept. */
@@ -228,24 +235,38 @@ static enum status note(struct stranger_compare *compare, const struct item *ite
     struct strangers *strangers = compare->strangers;
     strangers->differing[compare->table]++;
     for (uint32_t i = 0; i < strangers->set_count; i++) {
-        if (item->hashed[i] && strangers_add(strangers, i, &item->hashes[i], error) != STATUS_OK) {
+        if (item->hashed[i] &&
+            strangers_add(strangers, i, &item->hashes[i], true, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
     return STATUS_OK;
 }
 
+static enum status compare_item(struct stranger_compare *compare, struct item *item,
+                                const struct cell *map, struct error *error)
+{
+    bool equal = true;
+    item->met = true;
+    if (is_equal(compare, item, map, &equal, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return equal ? STATUS_OK : note(compare, item, error);
+}
+
+/* `*known`: its key is spelled as that of an item. */
 static enum status take_record(struct stranger_compare *compare, const struct cell *map,
-                               struct error *error)
+                               bool *known, struct error *error)
 {
     const struct column_list key = table_of(compare)->key;
     struct item wanted = {0};
     struct cell *cells = arena_allocate_zeroed(compare->names, key.count + 1u, sizeof *cells);
+    *known = false;
     for (uint32_t i = 0; i < key.count; i++) {
         const struct cell *cell = value_field(map, key.names[i]);
         int32_t field = stranger_field(compare->items[0].shape, key.names[i]);
         if (cell == NULL || field < 0) {
-            return STATUS_OK; /* of no key that was asked for */
+            return STATUS_OK;
         }
         if (normal(compare, &compare->items[0], field, cell, &cells[i], error) != STATUS_OK) {
             return STATUS_FAILED;
@@ -256,29 +277,56 @@ static enum status take_record(struct stranger_compare *compare, const struct ce
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < compare->count; i++) {
-        bool equal = true;
-        if (compare_items(&compare->items[i], &wanted) == 0 &&
-            (is_equal(compare, &compare->items[i], map, &equal, error) != STATUS_OK ||
-             (!equal && note(compare, &compare->items[i], error) != STATUS_OK))) {
-            return STATUS_FAILED;
+        if (compare_items(&compare->items[i], &wanted) == 0) {
+            *known = true;
+            if (compare_item(compare, &compare->items[i], map, error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
         }
     }
     return STATUS_OK;
+}
+
+/* To the target keys may be equal that are spelled differently, as by a collation: only it can say
+ * which of the items has the key of a record that it gave. */
+static enum status take_spelled_otherwise(struct stranger_compare *compare, struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < compare->count; i++) {
+        struct item *item = &compare->items[i];
+        struct batch *batch = NULL;
+        if (item->met) {
+            continue;
+        }
+        status = fetch(compare, item->key_cells, 1, &batch, error);
+        if (status == STATUS_OK && batch != NULL && batch->row_count > 0) {
+            arena_reset(compare->names);
+            status = compare_item(compare, item, batch_row(batch, 0), error);
+        }
+        batch_destroy(batch);
+    }
+    return status;
 }
 
 enum status stranger_compare_flush(struct stranger_compare *compare, struct error *error)
 {
     struct batch *batch = NULL;
     enum status status = STATUS_OK;
+    bool all_known = true;
     if (compare->count > 0) {
         qsort(compare->items, compare->count, sizeof compare->items[0], compare_items);
-        status = fetch(compare, &batch, error);
+        status = fetch_all(compare, &batch, error);
     }
     for (uint32_t row = 0; status == STATUS_OK && batch != NULL && row < batch->row_count; row++) {
+        bool known;
         arena_reset(compare->names);
-        status = take_record(compare, batch_row(batch, row), error);
+        status = take_record(compare, batch_row(batch, row), &known, error);
+        all_known = all_known && known;
     }
     batch_destroy(batch);
+    if (status == STATUS_OK && !all_known) {
+        status = take_spelled_otherwise(compare, error);
+    }
     compare->count = 0;
     arena_reset(compare->arena);
     return status;

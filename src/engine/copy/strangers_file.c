@@ -2,6 +2,7 @@
 #include "engine/copy/strangers_parts.h"
 
 #include "base/memory.h"
+#include "model/json_writer.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,13 +24,13 @@ static enum status execute(const struct strangers *strangers, sqlite3 *file, con
 enum status strangers_create(struct strangers *strangers, struct error *error)
 {
     static const char make[] = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; "
-                               "CREATE TABLE stranger (list INTEGER, hash BLOB, PRIMARY KEY "
-                               "(list, hash)) WITHOUT ROWID; BEGIN";
+                               "CREATE TABLE stranger (list INTEGER, hash BLOB, direct INTEGER, "
+                               "PRIMARY KEY (list, hash)) WITHOUT ROWID; BEGIN";
     unlink(strangers->path); /* of an attempt before */
     if (sqlite3_open_v2(strangers->path, &strangers->file,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK ||
         execute(strangers, strangers->file, make, error) != STATUS_OK ||
-        sqlite3_prepare_v2(strangers->file, "INSERT OR IGNORE INTO stranger VALUES (?, ?)", -1,
+        sqlite3_prepare_v2(strangers->file, "INSERT OR IGNORE INTO stranger VALUES (?, ?, ?)", -1,
                            &strangers->insert, NULL) != SQLITE_OK) {
         return fail(strangers, strangers->file, error);
     }
@@ -37,11 +38,12 @@ enum status strangers_create(struct strangers *strangers, struct error *error)
 }
 
 enum status strangers_add(struct strangers *strangers, uint32_t set,
-                          const struct canonical_hash *hash, struct error *error)
+                          const struct canonical_hash *hash, bool direct, struct error *error)
 {
     sqlite3_stmt *insert = strangers->insert;
     bool failed = sqlite3_bind_int64(insert, 1, set) != SQLITE_OK ||
                   sqlite3_bind_blob(insert, 2, hash, sizeof *hash, SQLITE_STATIC) != SQLITE_OK ||
+                  sqlite3_bind_int(insert, 3, direct) != SQLITE_OK ||
                   sqlite3_step(insert) != SQLITE_DONE;
     strangers->sets[set].count += failed ? 0 : (uint64_t)sqlite3_changes(strangers->file);
     sqlite3_reset(insert);
@@ -76,20 +78,43 @@ struct stranger_search {
     struct arena *arena;
     struct buffer scratch;
     struct buffer reason;
+    struct buffer parents;
+    struct stranger_match match;
 };
+
+static struct stranger_search *create(struct strangers *strangers)
+{
+    struct stranger_search *search = memory_allocate_zeroed(1, sizeof *search);
+    search->strangers = strangers;
+    search->arena = arena_create(0);
+    return search;
+}
+
+static enum status prepare(struct stranger_search *search, struct error *error)
+{
+    static const char find[] = "SELECT direct FROM stranger WHERE list = ? AND hash = ?";
+    return sqlite3_prepare_v2(search->file, find, -1, &search->find, NULL) == SQLITE_OK
+               ? STATUS_OK
+               : fail(search->strangers, search->file, error);
+}
 
 enum status stranger_search_open(struct strangers *strangers, struct stranger_search **search,
                                  struct error *error)
 {
-    struct stranger_search *opened = memory_allocate_zeroed(1, sizeof *opened);
-    *opened = (struct stranger_search){.strangers = strangers, .arena = arena_create(0)};
-    *search = opened;
-    if (sqlite3_open_v2(strangers->path, &opened->file, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
-        sqlite3_prepare_v2(opened->file, "SELECT 1 FROM stranger WHERE list = ? AND hash = ?", -1,
-                           &opened->find, NULL) != SQLITE_OK) {
-        return fail(strangers, opened->file, error);
+    *search = create(strangers);
+    if (sqlite3_open_v2(strangers->path, &(*search)->file, SQLITE_OPEN_READONLY, NULL) !=
+        SQLITE_OK) {
+        return fail(strangers, (*search)->file, error);
     }
-    return STATUS_OK;
+    return prepare(*search, error);
+}
+
+enum status stranger_search_within(struct strangers *strangers, struct stranger_search **search,
+                                   struct error *error)
+{
+    *search = create(strangers);
+    (*search)->file = strangers->file;
+    return prepare(*search, error);
 }
 
 void stranger_search_close(struct stranger_search *search)
@@ -98,15 +123,19 @@ void stranger_search_close(struct stranger_search *search)
         return;
     }
     sqlite3_finalize(search->find);
-    sqlite3_close(search->file);
+    if (search->file != search->strangers->file) {
+        sqlite3_close(search->file);
+    }
     buffer_free(&search->scratch);
     buffer_free(&search->reason);
+    buffer_free(&search->parents);
     arena_destroy(search->arena);
     free(search);
 }
 
 static enum status is_there(struct stranger_search *search, uint32_t set,
-                            const struct canonical_hash *hash, bool *found, struct error *error)
+                            const struct canonical_hash *hash, bool *found, bool *direct,
+                            struct error *error)
 {
     int step = SQLITE_ERROR;
     if (sqlite3_bind_int64(search->find, 1, set) == SQLITE_OK &&
@@ -114,6 +143,7 @@ static enum status is_there(struct stranger_search *search, uint32_t set,
         step = sqlite3_step(search->find);
     }
     *found = step == SQLITE_ROW;
+    *direct = *found && sqlite3_column_int(search->find, 0) != 0;
     enum status status = step == SQLITE_ROW || step == SQLITE_DONE
                              ? STATUS_OK
                              : fail(search->strangers, search->file, error);
@@ -121,7 +151,7 @@ static enum status is_there(struct stranger_search *search, uint32_t set,
     return status;
 }
 
-static const char *say(struct stranger_search *search, const struct stranger_reference *reference)
+static void say(struct stranger_search *search, const struct stranger_reference *reference)
 {
     const struct strangers *strangers = search->strangers;
     buffer_clear(&search->reason);
@@ -132,31 +162,74 @@ static const char *say(struct stranger_search *search, const struct stranger_ref
                   " refers to a record of %s that was not written: its key, or that of one that it "
                   "depends on, is there with other values",
                   strangers->run->tables[strangers->sets[reference->set].table].name);
-    return buffer_string(&search->reason);
+    search->match.reason = buffer_string(&search->reason);
+}
+
+static void list_columns(struct buffer *out, const char *name, struct column_list columns)
+{
+    buffer_format(out, ",\"%s\":[", name);
+    for (uint32_t i = 0; i < columns.count; i++) {
+        buffer_append_string(out, i > 0 ? "," : "");
+        json_append_printable(out, columns.names[i]);
+    }
+    buffer_append_byte(out, ']');
+}
+
+/* As rejects.h has it. */
+static void add_parent(struct stranger_search *search, const struct stranger_reference *reference,
+                       const struct canonical_hash *hash)
+{
+    const struct strangers *strangers = search->strangers;
+    const struct stranger_set *set = &strangers->sets[reference->set];
+    struct buffer *out = &search->parents;
+    char hex[33];
+    canonical_hash_format(hash, hex);
+    buffer_append_string(out, out->length > 0 ? "," : "");
+    buffer_append_string(out, "{\"table\":");
+    json_append_printable(out, strangers->run->tables[set->table].name);
+    list_columns(out, "key", set->columns);
+    list_columns(out, "columns", reference->columns);
+    buffer_format(out, ",\"hash\":\"%s\"}", hex);
+    search->match.parents = buffer_string(out);
+}
+
+static enum status match_reference(struct stranger_search *search, const struct batch *batch,
+                                   uint32_t row, const struct stranger_reference *reference,
+                                   struct error *error)
+{
+    struct canonical_hash hash;
+    bool found = false;
+    bool direct = false;
+    arena_reset(search->arena);
+    enum status status = stranger_hash(search->strangers->run, batch, row, reference->columns,
+                                       search->arena, &search->scratch, &hash, error);
+    if (status == STATUS_OK) {
+        status = is_there(search, reference->set, &hash, &found, &direct, error);
+    }
+    if (found && search->match.reason == NULL) {
+        say(search, reference);
+    }
+    if (direct) {
+        add_parent(search, reference, &hash);
+    }
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 enum status stranger_search_row(struct stranger_search *search, const struct batch *batch,
-                                uint32_t row, const char **reason, struct error *error)
+                                uint32_t row, const struct stranger_match **match,
+                                struct error *error)
 {
     const struct strangers *strangers = search->strangers;
     uint32_t table = strangers->run->session->plan->entities[batch->entity].table;
-    *reason = NULL;
-    for (uint32_t i = 0; i < strangers->reference_count && *reason == NULL; i++) {
+    enum status status = STATUS_OK;
+    search->match = (struct stranger_match){0};
+    buffer_clear(&search->parents);
+    for (uint32_t i = 0; status == STATUS_OK && i < strangers->reference_count; i++) {
         const struct stranger_reference *reference = &strangers->references[i];
-        struct canonical_hash hash;
-        bool found = false;
-        if (reference->table != table || strangers->sets[reference->set].count == 0) {
-            continue;
+        if (reference->table == table && strangers->sets[reference->set].count > 0) {
+            status = match_reference(search, batch, row, reference, error);
         }
-        arena_reset(search->arena);
-        enum status status = stranger_hash(strangers->run, batch, row, reference->columns,
-                                           search->arena, &search->scratch, &hash, error);
-        status =
-            status == STATUS_OK ? is_there(search, reference->set, &hash, &found, error) : status;
-        if (status == STATUS_FAILED) {
-            return STATUS_FAILED;
-        }
-        *reason = found ? say(search, reference) : NULL;
     }
-    return STATUS_OK;
+    *match = search->match.reason != NULL ? &search->match : NULL;
+    return status;
 }

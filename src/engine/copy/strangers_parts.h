@@ -47,10 +47,23 @@ static inline int32_t stranger_field(const struct shape *shape, const char *name
     return found;
 }
 
+/* Columns of a table that refer to those of the table `to`; without any of these, to its key. */
+void strangers_add_reference(struct strangers *strangers, uint32_t table,
+                             struct column_list columns, const char *to,
+                             struct column_list referenced);
+
+/* strangers_recall.c: those that the rejects to load name. */
+enum status strangers_recall(struct strangers *strangers, struct error *error) MUST_USE;
+
 /* strangers_file.c */
+/* A search by the connection that adds, which sees what is not flushed yet. */
+enum status stranger_search_within(struct strangers *strangers, struct stranger_search **search,
+                                   struct error *error) MUST_USE;
 enum status strangers_create(struct strangers *strangers, struct error *error) MUST_USE;
+/* `direct`: the record is there with other values; else it refers to one that is left out. */
 enum status strangers_add(struct strangers *strangers, uint32_t set,
-                          const struct canonical_hash *hash, struct error *error) MUST_USE;
+                          const struct canonical_hash *hash, bool direct,
+                          struct error *error) MUST_USE;
 /* What others open sees all. */
 enum status strangers_flush(struct strangers *strangers, struct error *error) MUST_USE;
 

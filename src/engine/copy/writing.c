@@ -75,6 +75,35 @@ enum status writing_begin(struct writing *writing, uint64_t index, struct work *
     return begin_attempt(writing, chunk, error);
 }
 
+/* What was done again stays done: the next chunk of the stream counts it. */
+static void give_counts_back(const struct writing *writing, const struct open_chunk *chunk,
+                             uint32_t position)
+{
+    struct database_counts *counts =
+        &writing->copy->session->counts[chunk->stream->entities[position]];
+    struct progress_entity *entity = progress_of(writing, chunk, position);
+    const struct tally *tally = &chunk->tallies[position];
+    atomic_fetch_sub(&entity->retries, tally->retries);
+    atomic_fetch_sub(&entity->fallbacks, tally->fallbacks);
+    atomic_fetch_add(&counts->retries, tally->retries);
+    atomic_fetch_add(&counts->fallbacks, tally->fallbacks);
+}
+
+void writing_take_counts(const struct writing *writing, struct open_chunk *chunk)
+{
+    for (uint32_t i = 0; i < chunk->stream->entity_count; i++) {
+        struct database_counts *counts =
+            &writing->copy->session->counts[chunk->stream->entities[i]];
+        struct progress_entity *entity = progress_of(writing, chunk, i);
+        uint64_t retries = atomic_exchange(&counts->retries, 0);
+        uint64_t fallbacks = atomic_exchange(&counts->fallbacks, 0);
+        chunk->tallies[i].retries += retries;
+        chunk->tallies[i].fallbacks += fallbacks;
+        atomic_fetch_add(&entity->retries, retries);
+        atomic_fetch_add(&entity->fallbacks, fallbacks);
+    }
+}
+
 static void take_progress_back(struct writing *writing, struct open_chunk *chunk)
 {
     uint64_t rejected = 0;
@@ -86,6 +115,7 @@ static void take_progress_back(struct writing *writing, struct open_chunk *chunk
         atomic_fetch_sub(&entity->rejected, tally->rejected);
         atomic_fetch_sub(&entity->skipped, tally->skipped);
         atomic_fetch_sub(&entity->bytes, tally->bytes);
+        give_counts_back(writing, chunk, i);
         rejected += tally->rejected;
     }
     atomic_fetch_sub(&writing->copy->rejected, rejected);
@@ -227,9 +257,10 @@ static struct open_chunk *find_chunk(const struct writing *writing, uint64_t num
     return chunk;
 }
 
-enum status writing_count_outcome(struct writing *writing, struct open_chunk *chunk,
-                                  const struct batch *batch, const struct record_outcome *outcome,
-                                  struct error *error)
+/* `parents_differ` as in rejects.h. */
+static enum status count_outcome(struct writing *writing, struct open_chunk *chunk,
+                                 const struct batch *batch, const struct record_outcome *outcome,
+                                 const char *parents_differ, struct error *error)
 {
     uint32_t position = copy_position_of(chunk->stream, batch->entity);
     struct tally *tally = &chunk->tallies[position];
@@ -251,11 +282,19 @@ enum status writing_count_outcome(struct writing *writing, struct open_chunk *ch
     }
     struct reject reject = {.code = outcome->code,
                             .reason = outcome->reason,
+                            .parents_differ = parents_differ,
                             .shape = batch->shape,
                             .cells = batch_row(batch, outcome->row),
                             .record = batch->shape == NULL ? batch_row(batch, outcome->row) : NULL};
     reject_find_key(writing->copy->run, chunk->stream, batch, outcome->row, &reject);
     return add_reject(writing, chunk, position, &reject, error);
+}
+
+enum status writing_count_outcome(struct writing *writing, struct open_chunk *chunk,
+                                  const struct batch *batch, const struct record_outcome *outcome,
+                                  struct error *error)
+{
+    return count_outcome(writing, chunk, batch, outcome, NULL, error);
 }
 
 static enum status take_outcome(struct writing *writing, struct open_chunk *chunk,
@@ -288,6 +327,10 @@ enum status writing_settle(struct writing *writing, struct batch_result *result,
         chunk->under_way--;
         chunk->tallies[position].written += result->written;
         chunk->tallies[position].bytes += result->bytes;
+        chunk->tallies[position].retries += result->retries;
+        chunk->tallies[position].fallbacks += result->fallbacks;
+        atomic_fetch_add_explicit(&shown->retries, result->retries, memory_order_relaxed);
+        atomic_fetch_add_explicit(&shown->fallbacks, result->fallbacks, memory_order_relaxed);
         atomic_fetch_add_explicit(&shown->written, result->written, memory_order_relaxed);
         atomic_fetch_add_explicit(&shown->bytes, result->bytes, memory_order_relaxed);
         for (uint32_t i = 0; i < result->outcome_count && status == STATUS_OK; i++) {
@@ -420,38 +463,54 @@ static enum status submit_whole(struct writing *writing, struct open_chunk *chun
                : writing_submit(writing, chunk, batch, error);
 }
 
-/* A record that refers to a stranger; else `*reason` is NULL. */
+/* NULL: the record refers to no stranger. */
 static enum status find_stranger(struct writing *writing, const struct batch *batch, uint32_t row,
-                                 const char **reason, struct error *error)
+                                 const struct stranger_match **match, struct error *error)
 {
     struct strangers *strangers = writing->copy->run->strangers;
     return writing->search != NULL ||
                    stranger_search_open(strangers, &writing->search, error) == STATUS_OK
-               ? stranger_search_row(writing->search, batch, row, reason, error)
+               ? stranger_search_row(writing->search, batch, row, match, error)
                : STATUS_FAILED;
+}
+
+static enum status reject_stranger(struct writing *writing, struct open_chunk *chunk,
+                                   const struct batch *batch, uint32_t row,
+                                   const struct stranger_match *match, struct error *error)
+{
+    struct record_outcome outcome = {.row = row,
+                                     .kind = OUTCOME_REJECTED,
+                                     .code = ERROR_REJECT_CONSTRAINT,
+                                     .reason = match->reason};
+    return count_outcome(writing, chunk, batch, &outcome, match->parents, error);
 }
 
 /* Takes the batch over: what refers to strangers is rejected, the rest submitted. */
 static enum status submit_others(struct writing *writing, struct open_chunk *chunk,
                                  struct batch *batch, struct error *error)
 {
+    bool keep = batch->large_values != NULL;
     uint32_t first = 0;
     enum status status = STATUS_OK;
-    keep_original(chunk, batch);
+    if (keep) {
+        keep_original(chunk, batch);
+    }
     for (uint32_t row = 0; status == STATUS_OK && row <= batch->row_count; row++) {
-        struct record_outcome outcome = {
-            .row = row, .kind = OUTCOME_REJECTED, .code = ERROR_REJECT_CONSTRAINT};
+        const struct stranger_match *match = NULL;
         if (row < batch->row_count) {
-            status = find_stranger(writing, batch, row, &outcome.reason, error);
+            status = find_stranger(writing, batch, row, &match, error);
         }
-        bool ends = row == batch->row_count || outcome.reason != NULL;
+        bool ends = row == batch->row_count || match != NULL;
         if (status == STATUS_OK && ends && row > first) {
             status = submit_whole(writing, chunk, writing_cut(batch, first, row - first), error);
         }
-        if (status == STATUS_OK && outcome.reason != NULL) {
-            status = writing_count_outcome(writing, chunk, batch, &outcome, error);
+        if (status == STATUS_OK && match != NULL) {
+            status = reject_stranger(writing, chunk, batch, row, match, error);
         }
         first = ends ? row + 1 : first;
+    }
+    if (!keep) {
+        batch_destroy(batch);
     }
     return status;
 }

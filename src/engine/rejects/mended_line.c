@@ -5,9 +5,10 @@
 #include "engine/ledger/format.h"
 #include "engine/rejects/envelope_json.h"
 #include "engine/rejects/typed_json.h"
+#include "model/json_tree.h"
 #include <string.h>
 
-enum { NAME_SHOWN_BYTES = 200 };
+enum { NAME_SHOWN_BYTES = 200, MENDED_COLUMNS_MAX = 4096 };
 
 /* Borrowed from the line or the arena; of any length, as some databases' names are. */
 struct name {
@@ -20,6 +21,7 @@ struct names {
     struct name table;
     struct name found;
     struct name run;
+    struct name parents; /* the text of the array */
     int64_t format;
     bool has_record;
 };
@@ -28,6 +30,7 @@ static const struct names no_names = {.entity = {"", 0},
                                       .table = {"", 0},
                                       .found = {"", 0},
                                       .run = {"", 0},
+                                      .parents = {"", 0},
                                       .format = CONTROL_FORMAT};
 
 static bool is_key(const struct json_reader *reader, const char *name)
@@ -62,6 +65,7 @@ static enum status scan_member(struct json_reader *reader, struct names *names, 
     struct name *name = name_of(reader, names);
     bool is_format = is_key(reader, "format");
     bool is_record = is_key(reader, "record");
+    bool is_parents = is_key(reader, "parents_differ");
     if (json_reader_next(reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -75,7 +79,14 @@ static enum status scan_member(struct json_reader *reader, struct names *names, 
                    : fault(error, "\"format\" is no whole number");
     }
     names->has_record = names->has_record || (is_record && token == JSON_TOKEN_OBJECT_BEGIN);
-    return json_reader_skip(reader, token, error);
+    const char *begin = reader->position - 1;
+    if (json_reader_skip(reader, token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (is_parents && token == JSON_TOKEN_ARRAY_BEGIN) {
+        names->parents = (struct name){begin, (size_t)(reader->position - begin)};
+    }
+    return STATUS_OK;
 }
 
 static enum status scan_names(const char *line, size_t length, struct arena *arena,
@@ -114,6 +125,7 @@ static enum status find_entity(const struct plan *plan, const struct names *name
             is_name(&names->table, plan->tables[entity->table].target.name)) {
             mended->entity = i;
             mended->inserts = is_name(&names->found, "missing");
+            mended->parents_differ = names->parents.length > 0;
             return STATUS_OK;
         }
     }
@@ -168,6 +180,59 @@ enum status mended_line_run(const char *line, size_t length, char run[MENDED_RUN
     return STATUS_OK;
 }
 
+/* ---- parents that differ */
+
+static bool read_columns(const json_t *list, struct arena *arena, struct column_list *columns)
+{
+    size_t count = json_array_size(list);
+    const char **names = arena_allocate_zeroed(arena, count + 1, sizeof *names);
+    bool good = count > 0 && count <= MENDED_COLUMNS_MAX;
+    for (size_t i = 0; good && i < count; i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        good = name != NULL;
+        names[i] = good ? arena_copy_string(arena, name) : NULL;
+    }
+    *columns = (struct column_list){.names = names, .count = (uint32_t)(good ? count : 0)};
+    return good;
+}
+
+static bool read_parent(const json_t *object, struct arena *arena, struct mended_parent *parent)
+{
+    const char *table = json_string_value(json_object_get(object, "table"));
+    const char *hash = json_string_value(json_object_get(object, "hash"));
+    if (table == NULL || hash == NULL || canonical_hash_parse(hash, &parent->hash) != STATUS_OK) {
+        return false;
+    }
+    parent->table = arena_copy_string(arena, table);
+    return read_columns(json_object_get(object, "key"), arena, &parent->key) &&
+           read_columns(json_object_get(object, "columns"), arena, &parent->columns);
+}
+
+enum status mended_line_parents(const char *line, size_t length, struct arena *arena,
+                                enum status (*take)(void *context,
+                                                    const struct mended_parent *parent,
+                                                    struct error *error),
+                                void *context, struct error *error)
+{
+    struct names names = no_names;
+    json_t *list = NULL;
+    struct arena *texts = arena_create(0);
+    enum status status = scan_names(line, length, texts, &names, error);
+    if (status == STATUS_OK && names.parents.length > 0) {
+        status = json_tree_parse(names.parents.text, names.parents.length, 0, "parents_differ",
+                                 ERROR_REJECT_UNREADABLE, &list, error);
+    }
+    for (size_t i = 0; status == STATUS_OK && i < json_array_size(list); i++) {
+        struct mended_parent parent;
+        status = read_parent(json_array_get(list, i), arena, &parent)
+                     ? take(context, &parent, error)
+                     : fault(error, "\"parents_differ\" is damaged: leave it as it was, or out");
+    }
+    json_decref(list);
+    arena_destroy(texts);
+    return status;
+}
+
 /* ---- the record */
 
 struct parts {
@@ -175,6 +240,8 @@ struct parts {
     struct cell key;
     struct cell source;
     struct envelope_members envelope;
+    bool leaves_omitted; /* fields of the record that can't be read are left out */
+    bool incomplete;     /* some were */
 };
 
 /* `shape` NULL: documents, one cell that is the record. */
@@ -199,6 +266,55 @@ static enum status fill_cells(const struct cell *record, const struct shape *sha
     return STATUS_OK;
 }
 
+/* The value of a field, whose name was just read. STATUS_END: it is left out. */
+static enum status read_known_value(struct json_reader *reader, struct arena *arena,
+                                    struct cell *value, struct error *error)
+{
+    enum json_token token;
+    if (json_reader_next(reader, &token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const struct json_reader before = *reader;
+    if (typed_json_read(reader, token, arena, value, error) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    if (error->code == ERROR_MEMORY) {
+        return STATUS_FAILED;
+    }
+    *reader = before;
+    return json_reader_skip(reader, token, error) == STATUS_OK ? STATUS_END : STATUS_FAILED;
+}
+
+/* The fields of a record, as far as they can be read. */
+static enum status read_known_fields(struct json_reader *reader, struct arena *arena,
+                                     struct parts *parts, struct error *error)
+{
+    struct json_reader ahead = *reader;
+    enum json_token token;
+    uint32_t count = 0;
+    enum status status;
+    while ((status = json_reader_next(&ahead, &token, error)) == STATUS_OK &&
+           token == JSON_TOKEN_KEY) {
+        count++;
+        if (json_reader_skip(&ahead, token, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    struct cell *items = arena_allocate_zeroed(arena, 2 * (size_t)count + 1, sizeof *items);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = json_reader_next(reader, &token, error);
+        items[2 * kept] = cell_text(reader->text, reader->length);
+        status = status == STATUS_OK ? read_known_value(reader, arena, &items[2 * kept + 1], error)
+                                     : status;
+        kept += status == STATUS_OK;
+        parts->incomplete |= status == STATUS_END;
+        status = status == STATUS_END ? STATUS_OK : status;
+    }
+    parts->record = cell_items(VALUE_MAP, items, kept);
+    return status == STATUS_OK ? json_reader_next(reader, &token, error) : status;
+}
+
 static enum status read_member(struct json_reader *reader, struct arena *arena, struct parts *parts,
                                struct error *error)
 {
@@ -210,6 +326,9 @@ static enum status read_member(struct json_reader *reader, struct arena *arena, 
     to = to != NULL ? to : envelope_json_member(&parts->envelope, reader);
     if (json_reader_next(reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    if (to == &parts->record && parts->leaves_omitted && token == JSON_TOKEN_OBJECT_BEGIN) {
+        return read_known_fields(reader, arena, parts, error);
     }
     return to != NULL ? typed_json_read_fields(reader, token, arena, to, error)
                       : json_reader_skip(reader, token, error);
@@ -231,7 +350,7 @@ static enum status read_parts(const char *line, size_t length, struct arena *are
 {
     struct json_reader reader;
     enum json_token token;
-    *parts = (struct parts){.record = cell_missing()};
+    parts->record = cell_missing();
     json_reader_init(&reader, line, length, JSON_DEPTH_MAX, arena);
     if (json_reader_next(&reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -265,7 +384,7 @@ static enum status refuse_delete(const struct record_envelope *envelope, struct 
 enum status mended_line_check(const struct plan *plan, const char *line, size_t length,
                               struct mended_line *mended, struct error *error)
 {
-    struct parts parts;
+    struct parts parts = {.leaves_omitted = false};
     if (mended_line_scan(plan, line, length, mended, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -295,28 +414,43 @@ static enum status append_envelope(const struct envelope_members *members, struc
                               &batch->envelopes[batch->row_count - 1], error);
 }
 
-enum status mended_line_append(const char *line, size_t length, struct batch *batch,
-                               struct error *error)
+static enum status append_line(const char *line, size_t length, struct parts *parts,
+                               struct batch *batch, struct error *error)
 {
-    struct parts parts;
     uint32_t fields = batch_shape_width(batch->shape);
     char *copy = arena_try_copy(batch->arena, line, length);
     if (copy == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
     }
-    if (read_parts(copy, length, batch->arena, &parts, error) != STATUS_OK) {
+    if (read_parts(copy, length, batch->arena, parts, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    bool is_text = parts.source.kind == VALUE_TEXT;
-    char *source = arena_copy(batch->arena, is_text ? parts.source.text : "",
-                              is_text ? parts.source.length : 0);
+    bool is_text = parts->source.kind == VALUE_TEXT;
+    char *source = arena_copy(batch->arena, is_text ? parts->source.text : "",
+                              is_text ? parts->source.length : 0);
     struct cell *cells = batch_append(batch);
     if (cells == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
     }
-    cells[fields] = parts.key.kind == VALUE_MAP ? parts.key : cell_missing();
-    cells[fields + 1] = cell_text(source, is_text ? parts.source.length : 0);
-    return fill_cells(&parts.record, batch->shape, cells, error) == STATUS_OK
-               ? append_envelope(&parts.envelope, batch, error)
+    cells[fields] = parts->key.kind == VALUE_MAP ? parts->key : cell_missing();
+    cells[fields + 1] = cell_text(source, is_text ? parts->source.length : 0);
+    return fill_cells(&parts->record, batch->shape, cells, error) == STATUS_OK
+               ? append_envelope(&parts->envelope, batch, error)
                : STATUS_FAILED;
+}
+
+enum status mended_line_append(const char *line, size_t length, struct batch *batch,
+                               struct error *error)
+{
+    struct parts parts = {.leaves_omitted = false};
+    return append_line(line, length, &parts, batch, error);
+}
+
+enum status mended_line_append_known(const char *line, size_t length, struct batch *batch,
+                                     bool *complete, struct error *error)
+{
+    struct parts parts = {.leaves_omitted = true};
+    enum status status = append_line(line, length, &parts, batch, error);
+    *complete = !parts.incomplete;
+    return status;
 }

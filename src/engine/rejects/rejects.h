@@ -13,6 +13,9 @@
  * One JSON object a line (docs/guarantees.md):
  *   {"format":1,"run":ID,"chunk":n,"entity":NAME,"table":NAME,"source":STREAM,
  *    "key":{COLUMN:value,…},"code":"number-range","reason":TEXT,…,"record":{FIELD:value,…}|null}
+ * Before "record" there may be "parents_differ":[{"table":T,"key":[K,…],"columns":[C,…],
+ * "hash":HEX},…]: the columns C refer to the key K of a record of T that the target has with other
+ * values, and HEX is the canonical hash of what they hold. Loading refuses what still holds that.
  * The members at … are those of envelope_json.h. Values as in typed_json.h; invalid UTF-8 in names
  * is made printable. `key` names the source record (of a repair, and in settled.jsonl, which has
  * the losers of equal target keys and records without a partner, the target key).
@@ -29,6 +32,7 @@ struct reject {
     uint32_t key_count;
     enum error_code code;
     const char *reason;
+    const char *parents_differ;             /* what stands between [ and ]; NULL: none do */
     const struct record_envelope *envelope; /* NULL: nothing more is known of it */
     const struct shape *envelope_shape;     /* of its cell times; NULL: documents */
     const struct shape *shape;              /* of `cells`; NULL: `record` stands */

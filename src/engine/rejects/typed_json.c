@@ -153,10 +153,37 @@ static void append_wrapped(const char *name, const struct cell *cell, struct buf
     buffer_append_string(out, "\"}");
 }
 
+static void append_why(const struct cell *cell, struct buffer *out)
+{
+    char printable[1024];
+    text_printable(cell->text, cell->length, printable, sizeof(printable));
+    buffer_append_string(out, "{\"$omitted\":");
+    json_append_string(out, printable, strlen(printable));
+}
+
+static void append_omitted(const struct cell *cell, struct buffer *out)
+{
+    append_why(cell, out);
+    buffer_append_byte(out, '}');
+}
+
+static enum status append_omitted_value(const struct cell *pair, struct buffer *out,
+                                        struct error *error)
+{
+    append_why(&pair->items[0], out);
+    buffer_append_string(out, ",\"was\":");
+    enum status status = typed_json_append(&pair->items[1], out, error);
+    buffer_append_byte(out, '}');
+    return status;
+}
+
 static enum status append_nested(const struct cell *cell, struct buffer *out, struct error *error)
 {
     if (cell->kind == VALUE_MAP) {
         return append_map(cell, out, error);
+    }
+    if (cell->kind == VALUE_LIST && cell->aux == ESCAPE_OMITTED) {
+        return append_omitted_value(cell, out, error);
     }
     if (cell->kind == VALUE_LIST) {
         return append_items(cell, out, error);
@@ -165,15 +192,6 @@ static enum status append_nested(const struct cell *cell, struct buffer *out, st
     enum status status = append_items(cell, out, error);
     buffer_append_byte(out, '}');
     return status;
-}
-
-static void append_omitted(const struct cell *cell, struct buffer *out)
-{
-    char printable[1024];
-    text_printable(cell->text, cell->length, printable, sizeof(printable));
-    buffer_append_string(out, "{\"$omitted\":");
-    json_append_string(out, printable, strlen(printable));
-    buffer_append_byte(out, '}');
 }
 
 static void append_bytes_like(const struct cell *cell, struct buffer *out)

@@ -24,6 +24,7 @@
  *   {"$map":[[key,value], … ]}    any other MAP
  *   {"$escape":[tag,text?,"base64"]}   ESCAPE: bytes that only the engine `tag` understands
  *   {"$omitted":"why"}            a value that could not be made or kept: never read back, refused
+ *   {"$omitted":"why","was":…}    the same of a value that its field does not take
  * MISSING is never written. A LARGE value is read and written as the TEXT or BYTES it stands for.
  */
 enum status typed_json_append(const struct cell *cell, struct buffer *out,

@@ -17,6 +17,15 @@ enum nested_choice { NESTED_UNSET, NESTED_JSON, NESTED_TABLES };
 /* Of tables that the run makes. */
 enum broken_references_choice { BROKEN_UNSET, BROKEN_KEEP, BROKEN_REJECT };
 
+/* A URI option of whichever connector knows it. The value needs no escapes. */
+struct run_parameter {
+    const char *name;
+    const char *value;
+    const char *said; /* "MAX_RETRIES (settings.yaml:3:1)"; NULL: nobody did, it is a default */
+    bool for_source;
+    bool for_target;
+};
+
 /*
  * Everything a command can set. run_options_default leaves all unset (0, NULL, false; -1 where 0
  * has a meaning): what nobody sets stands as the plan's `options:` say, else as the default. Texts
@@ -26,6 +35,9 @@ struct run_options {
     const char *plan_path;  /* NULL: no plan, a plain copy */
     const char *source_uri; /* replaces the plan's; needed without a plan */
     const char *target_uri;
+    const struct run_parameter
+        *parameters; /* for source_uri and target_uri, as parameters.h says */
+    uint32_t parameter_count;
     const char *ledger_uri;   /* the database that holds the ledger; NULL: the target */
     const char *state_folder; /* ".transhume" beside the plan (or here) */
     uint32_t jobs;            /* 0: as many as pays, from cores and both sides' limits */
@@ -59,8 +71,9 @@ struct run_options {
     const char *rejects_file; /* migrate --rejects: load mended records */
     bool repairing;           /* rejects_file is what a validation found: validate --repair */
     const char *repairs_run;  /* … and of which run; NULL: of none that is known */
-    const char *delete_hash;  /* of what it takes out: delete.jsonl in the state folder */
-    const char *write_hash;   /* of rejects_file, when it was made */
+    struct column_list repairs_made; /* … and the tables which that one made */
+    const char *delete_hash;         /* of what it takes out: delete.jsonl in the state folder */
+    const char *write_hash;          /* of rejects_file, when it was made */
     bool take_over;
     bool may_repair;    /* validating: with --repair */
     bool validating;    /* validate: the target is only read, through its source side, too */
@@ -113,7 +126,8 @@ struct check_report {
     const char *const *problems; /* what would make migrate refuse; exit 2 or 5 */
     uint32_t problem_count;
     int refused;               /* exit status migrate would have, 0 if none */
-    uint64_t foreseen_rejects; /* of the records that were looked at */
+    uint64_t foreseen_rejects; /* at least, of the records that were looked at */
+    bool foreseen_emptied;     /* references that stay NULL */
     struct arena *arena;       /* frees it all */
 };
 /* What source and target promise after any crash. */
