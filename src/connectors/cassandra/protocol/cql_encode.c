@@ -13,6 +13,7 @@
 #include <string.h>
 
 static const int64_t day_ns = 86400 * (int64_t)1000000000;
+static const double two_to_63 = 9223372036854775808.0;
 static const char too_many_digits[] = "up to 39,456 digits";
 enum { US_A_MS = 1000, SHOWN_MAX = 60 };
 
@@ -50,7 +51,7 @@ static bool whole_of(const struct cell *cell, int64_t *number)
         return cell->u64 <= INT64_MAX;
     case VALUE_FLOAT32:
     case VALUE_FLOAT64:
-        if (!(cell->f64 >= -0x1p63 && cell->f64 < 0x1p63) || cell->f64 != floor(cell->f64)) {
+        if (!(cell->f64 >= -two_to_63 && cell->f64 < two_to_63) || cell->f64 != floor(cell->f64)) {
             return false;
         }
         *number = (int64_t)cell->f64;
@@ -216,10 +217,10 @@ static bool float_of(const struct cell *cell, bool single, double *number)
     switch (cell->kind) {
     case VALUE_INT64:
         *number = single ? (double)(float)cell->i64 : (double)cell->i64;
-        return *number < 0x1p63 && (int64_t)*number == cell->i64;
+        return *number < two_to_63 && (int64_t)*number == cell->i64;
     case VALUE_UINT64:
         *number = single ? (double)(float)cell->u64 : (double)cell->u64;
-        return *number < 0x1p64 && (uint64_t)*number == cell->u64;
+        return *number < 2 * two_to_63 && (uint64_t)*number == cell->u64;
     case VALUE_DECIMAL:
         *number = decimal_to_double(cell);
         *number = single ? (double)(float)*number : *number;

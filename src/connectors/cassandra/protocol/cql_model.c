@@ -1,6 +1,7 @@
 /* Types of CQL and of the model. */
 #include "connectors/cassandra/protocol/cql_model.h"
 
+#include "connectors/cassandra/protocol/cql_type_parts.h"
 #include "model/batch.h"
 #include <string.h>
 
@@ -238,7 +239,7 @@ static const struct cql_type *nested_type(const struct value_type *type, struct 
     if (element == NULL || key == NULL || (type->kind != VALUE_LIST && has_duration(key))) {
         return NULL;
     }
-    const struct cql_type **parts = arena_allocate_zeroed(arena, 2, sizeof(*parts));
+    const struct cql_type **parts = cql_type_make_parts(arena, 2);
     struct cql_type *made = arena_allocate_zeroed(arena, 1, sizeof *made);
     parts[0] = key;
     parts[1] = element;

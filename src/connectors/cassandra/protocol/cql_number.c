@@ -221,7 +221,8 @@ size_t cql_put_vint(uint8_t bytes[CQL_VINT_BYTES_MAX], uint64_t number)
 void cql_write_vint(struct buffer *to, uint64_t number)
 {
     uint8_t bytes[CQL_VINT_BYTES_MAX];
-    buffer_append(to, bytes, cql_put_vint(bytes, number));
+    size_t length = cql_put_vint(bytes, number);
+    buffer_append(to, bytes, length);
 }
 
 int64_t cql_read_signed_vint(struct cql_reader *reader)

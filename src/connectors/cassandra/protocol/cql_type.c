@@ -105,6 +105,11 @@ struct cql_type *cql_type_make(struct arena *arena, enum cql_kind kind)
     return made;
 }
 
+const struct cql_type **cql_type_make_parts(struct arena *arena, uint32_t count)
+{
+    return arena_allocate_zeroed(arena, count, sizeof(void *));
+}
+
 /* ---------------------------------------------------------------- metadata */
 
 static const struct cql_type *read_type(struct cql_reader *reader, uint32_t depth,
@@ -113,7 +118,7 @@ static const struct cql_type *read_type(struct cql_reader *reader, uint32_t dept
 static const struct cql_type *read_parts(struct cql_reader *reader, struct cql_type *type,
                                          uint32_t count, uint32_t depth, struct arena *arena)
 {
-    const struct cql_type **parts = arena_allocate_zeroed(arena, count, sizeof(*parts));
+    const struct cql_type **parts = cql_type_make_parts(arena, count);
     for (uint32_t i = 0; i < count && !reader->failed; i++) {
         parts[i] = read_type(reader, depth + 1, arena);
     }
@@ -153,7 +158,7 @@ static const struct cql_type *read_udt(struct cql_reader *reader, struct cql_typ
     type->name = copy_text(cql_read_string(reader), arena);
     uint32_t count = read_field_count(reader, FIELD_BYTES_MIN);
     struct text *names = arena_allocate_zeroed(arena, count, sizeof *names);
-    const struct cql_type **parts = arena_allocate_zeroed(arena, count, sizeof(*parts));
+    const struct cql_type **parts = cql_type_make_parts(arena, count);
     for (uint32_t i = 0; i < count && !reader->failed; i++) {
         names[i] = copy_text(cql_read_string(reader), arena);
         parts[i] = read_type(reader, depth + 1, arena);
@@ -228,7 +233,7 @@ bool cql_type_is_equal(const struct cql_type *left, const struct cql_type *right
 
 static void freeze_parts(struct cql_type *type, struct arena *arena)
 {
-    const struct cql_type **parts = arena_allocate_zeroed(arena, type->part_count, sizeof(*parts));
+    const struct cql_type **parts = cql_type_make_parts(arena, type->part_count);
     for (uint32_t i = 0; i < type->part_count; i++) {
         parts[i] = cql_type_frozen(type->parts[i], arena);
     }

@@ -91,7 +91,7 @@ static bool take_parts(struct names *names, struct cql_type *type, uint32_t dept
 {
     bool named = type->kind == CQL_TYPE_UDT;
     uint32_t most = count_parts(names);
-    const struct cql_type **parts = arena_allocate_zeroed(names->arena, most, sizeof(*parts));
+    const struct cql_type **parts = cql_type_make_parts(names->arena, most);
     struct text *fields = named ? arena_allocate_zeroed(names->arena, most, sizeof *fields) : NULL;
     type->parts = parts;
     type->field_names = fields;
@@ -119,7 +119,7 @@ static bool take_udt(struct names *names, struct cql_type *type, uint32_t depth)
 
 static bool take_vector(struct names *names, struct cql_type *type, uint32_t depth)
 {
-    const struct cql_type **parts = arena_allocate_zeroed(names->arena, 1, sizeof(*parts));
+    const struct cql_type **parts = cql_type_make_parts(names->arena, 1);
     parts[0] = take_class(names, depth + 1);
     type->parts = parts;
     type->part_count = 1;

@@ -1,4 +1,4 @@
-/* For cql_type*.c only. */
+/* For cql_type*.c and cql_model.c only. */
 #ifndef TRANSHUME_CONNECTORS_CASSANDRA_PROTOCOL_CQL_TYPE_PARTS_H
 #define TRANSHUME_CONNECTORS_CASSANDRA_PROTOCOL_CQL_TYPE_PARTS_H
 
@@ -6,6 +6,8 @@
 #include <string.h>
 
 struct cql_type *cql_type_make(struct arena *arena, enum cql_kind kind);
+/* Room for the parts of a type, all NULL. */
+const struct cql_type **cql_type_make_parts(struct arena *arena, uint32_t count);
 /* Is it a type without parts, and not custom? */
 bool cql_type_is_plain(enum cql_kind kind);
 /* Is it the name of a kind, in small letters; or that of its class in Java, without package? */

@@ -114,10 +114,9 @@ static enum status take_parts(struct words *words, struct cql_type *made, uint32
     do {
         if (made->part_count == room) {
             uint32_t more = room == 0 ? 2 : 2 * room;
-            const struct cql_type **grown =
-                arena_allocate_zeroed(words->arena, more, sizeof(*grown));
+            const struct cql_type **grown = cql_type_make_parts(words->arena, more);
             if (room > 0) {
-                memcpy(grown, parts, room * sizeof(*grown));
+                memcpy(grown, parts, room * sizeof(void *));
             }
             parts = grown;
             made->parts = parts;
