@@ -95,7 +95,8 @@ struct cql_prepared {
     struct cql_columns parameters;
     const uint16_t *key;        /* the parameters that make the partition key, in its order */
     size_t key_count;           /* 0: not all of them are parameters */
-    struct cql_columns columns; /* of its result, as last seen; `list` NULL: none */
+    struct cql_columns columns; /* of its result, in version 5 as last seen; `list` NULL: none. Each
+                                   reply has its own */
 };
 
 /* Prepares on one node; others follow when they need it. The same text gives the same statement.
