@@ -540,8 +540,9 @@ static void *run(void *user)
             struct client *client = &clients[at];
             if (client->stream != NULL) {
                 busy = serve(peer, client) || busy;
-            } else if (!cut && stream_accept(peer->listener, NULL, 0, clock_boottime_ms() + 5000,
-                                             &client->stream, &error) == STATUS_OK) {
+            } else if (!cut &&
+                       stream_accept(peer->listener, peer->tls, 0, clock_boottime_ms() + 5000,
+                                     &client->stream, &error) == STATUS_OK) {
                 client->shard = atomic_fetch_add(&peer->accepted, 1) %
                                 (peer->shard_count > 0 ? peer->shard_count : 1);
                 busy = true;

@@ -51,8 +51,9 @@ struct cql_peer {
     size_t token_count;
     struct cql_peer *others; /* all nodes of the cluster, itself included */
     size_t other_count;
-    bool old_peers;       /* it has no system.peers_v2 */
-    uint32_t shard_count; /* of Scylla; its port is the shard-aware one */
+    bool old_peers;               /* it has no system.peers_v2 */
+    const struct stream_tls *tls; /* NULL: plaintext */
+    uint32_t shard_count;         /* of Scylla; its port is the shard-aware one */
     /* Appends the answer to PREPARE, EXECUTE, BATCH and QUERY (but of the system tables), with the
      * functions below; nothing appended: there is none. NULL: prepares all, and says void. */
     void (*answer)(struct cql_peer *peer, const struct cql_peer_request *request,

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 enum {
-    BODY_KEPT_BYTES = 64 << 10,
+    BODY_KEPT_BYTES = 8 << 10,
     PREPARED_AGAIN_MAX = 3,
     LINK_TURNS_MAX = 64, /* replies in a row from one link */
     WAIT_MS_MAX = 1000
@@ -14,7 +14,7 @@ enum {
 
 /* ---------------------------------------------------------------- life */
 
-struct call *call_new(struct cql_session *session, enum call_kind kind)
+struct call *cql_call_new(struct cql_session *session, enum call_kind kind)
 {
     struct call *call = session->free_calls;
     struct buffer body = {0};
@@ -32,7 +32,7 @@ struct call *call_new(struct cql_session *session, enum call_kind kind)
     return call;
 }
 
-void call_free(struct cql_session *session, struct call *call)
+void cql_call_free(struct cql_session *session, struct call *call)
 {
     if (call->body.capacity > BODY_KEPT_BYTES) {
         buffer_free(&call->body);
@@ -41,14 +41,14 @@ void call_free(struct cql_session *session, struct call *call)
     session->free_calls = call;
 }
 
-void call_list_add(struct call_list *list, struct call *call)
+void cql_call_list_add(struct call_list *list, struct call *call)
 {
     call->next = NULL;
     *(list->first != NULL ? &list->last->next : &list->first) = call;
     list->last = call;
 }
 
-struct call *call_list_take(struct call_list *list)
+struct call *cql_call_list_take(struct call_list *list)
 {
     struct call *call = list->first;
     if (call != NULL) {
@@ -57,7 +57,7 @@ struct call *call_list_take(struct call_list *list)
     return call;
 }
 
-void call_write_query(struct cql_session *session, struct call *call, const char *text)
+void cql_call_write_query(struct cql_session *session, struct call *call, const char *text)
 {
     struct cql_bound bound = {.query = {text, strlen(text)}};
     struct cql_parameters parameters = {.consistency = CQL_ONE, .timestamp_us = CQL_NO_TIMESTAMP};
@@ -65,15 +65,16 @@ void call_write_query(struct cql_session *session, struct call *call, const char
     cql_write_statement(&call->body, session->version, &bound, &parameters);
 }
 
-void call_end(struct cql_session *session, struct call *call, enum cql_failure failure, bool sent)
+void cql_call_end(struct cql_session *session, struct call *call, enum cql_failure failure,
+                  bool sent)
 {
     call->failure = failure;
     call->sent = sent;
     call->answer = (struct cql_envelope){0};
-    call_list_add(&session->done, call);
+    cql_call_list_add(&session->done, call);
 }
 
-void call_keep(struct call *call, struct call_list *list)
+void cql_call_keep(struct call *call, struct call_list *list)
 {
     if (call->failure == CQL_FAILURE_NONE && !call->kept) {
         buffer_clear(&call->body);
@@ -81,7 +82,7 @@ void call_keep(struct call *call, struct call_list *list)
         call->answer.body = (const uint8_t *)call->body.data;
         call->kept = true;
     }
-    call_list_add(list, call);
+    cql_call_list_add(list, call);
 }
 
 /* ---------------------------------------------------------------- choosing */
@@ -97,7 +98,7 @@ static struct link *link_for(struct cql_session *session, struct node *node,
     if (call->routed && node->link_count > 1) {
         struct link *link = node->links[cql_token_shard(call->token, node->shards.count,
                                                         node->shards.ignored_bits)];
-        if (link_is_usable(session, link) && link->open) {
+        if (cql_link_is_usable(session, link) && link->open) {
             return link;
         }
     }
@@ -116,11 +117,11 @@ static struct link *link_for(struct cql_session *session, struct node *node,
 static struct link *better(struct cql_session *session, struct node *node, const struct call *call,
                            struct link *best)
 {
-    if ((call->tried & bit_of(node)) != 0 || !node_is_local(session, node)) {
+    if ((call->tried & bit_of(node)) != 0 || !cql_node_is_local(session, node)) {
         return best;
     }
     struct link *link = link_for(session, node, call);
-    if (!link_is_usable(session, link) || (best != NULL && best->open && !link->open)) {
+    if (!cql_link_is_usable(session, link) || (best != NULL && best->open && !link->open)) {
         return best;
     }
     if (best == NULL || (link->open && !best->open) || link->load < best->load) {
@@ -138,7 +139,7 @@ static struct link *choose(struct cql_session *session, const struct call *call)
     struct link *best = NULL;
     size_t count = 0;
     const uint16_t *replicas =
-        call->routed ? topology_replicas(session, call->keyspace, call->token, &count) : NULL;
+        call->routed ? cql_topology_replicas(session, call->keyspace, call->token, &count) : NULL;
     for (size_t at = 0; at < count && replicas[at] != CQL_NO_NODE; at++) {
         best = better(session, session->nodes[replicas[at]], call, best);
     }
@@ -168,19 +169,19 @@ static enum status give(struct link *link, struct call *call, struct error *erro
     }
     link->load++;
     if (status == STATUS_AGAIN) {
-        call_list_add(&link->waiting, call);
+        cql_call_list_add(&link->waiting, call);
     } else {
         call->attempts++;
     }
     return STATUS_OK;
 }
 
-void call_dispatch(struct cql_session *session, struct call *call)
+void cql_call_dispatch(struct cql_session *session, struct call *call)
 {
     while (clock_boottime_ms() < call->deadline_ms) {
         struct link *link = choose(session, call);
         if (link == NULL) {
-            call_end(session, call, CQL_FAILURE_NO_HOST, false);
+            cql_call_end(session, call, CQL_FAILURE_NO_HOST, false);
             return;
         }
         struct error why;
@@ -188,9 +189,9 @@ void call_dispatch(struct cql_session *session, struct call *call)
             return;
         }
         call->tried |= bit_of(link->node);
-        link_fail(session, link, &why);
+        cql_link_fail(session, link, &why);
     }
-    call_end(session, call, CQL_FAILURE_LATE, false);
+    cql_call_end(session, call, CQL_FAILURE_LATE, false);
 }
 
 /* ---------------------------------------------------------------- prepared statements */
@@ -217,11 +218,11 @@ static bool prepare_again(struct cql_session *session, struct call *call, struct
     }
     for (struct call *other = session->preparing; other != NULL; other = other->next_preparing) {
         if (other->prepared == prepared && other->pinned == call->link) {
-            call_list_add(&other->waiting, call);
+            cql_call_list_add(&other->waiting, call);
             return true;
         }
     }
-    struct call *prepare = call_new(session, CALL_PREPARE);
+    struct call *prepare = cql_call_new(session, CALL_PREPARE);
     prepare->opcode = CQL_PREPARE;
     prepare->prepared = prepared;
     prepare->pinned = call->link;
@@ -229,8 +230,8 @@ static bool prepare_again(struct cql_session *session, struct call *call, struct
     session->preparing = prepare;
     cql_write_prepare(&prepare->body, session->version,
                       (struct text){prepared->public.text, strlen(prepared->public.text)});
-    call_list_add(&prepare->waiting, call);
-    call_dispatch(session, prepare);
+    cql_call_list_add(&prepare->waiting, call);
+    cql_call_dispatch(session, prepare);
     return true;
 }
 
@@ -245,17 +246,17 @@ static void end_prepare(struct cql_session *session, struct call *prepare)
     *at = prepare->next_preparing;
     bool answered = prepare->failure == CQL_FAILURE_NONE;
     bool known = answered && prepare->answer.opcode == CQL_RESULT;
-    for (struct call *call; (call = call_list_take(&prepare->waiting)) != NULL;) {
+    for (struct call *call; (call = cql_call_list_take(&prepare->waiting)) != NULL;) {
         struct error why;
         if (answered && !known) {
             call->answer = prepare->answer;
-            call_keep(call, &session->done);
+            cql_call_keep(call, &session->done);
         } else if (!known || !prepare->pinned->open ||
                    give(prepare->pinned, call, &why) != STATUS_OK) {
-            call_dispatch(session, call);
+            cql_call_dispatch(session, call);
         }
     }
-    call_free(session, prepare);
+    cql_call_free(session, prepare);
 }
 
 /* ---------------------------------------------------------------- answers */
@@ -267,7 +268,7 @@ static bool move_on(struct cql_session *session, struct call *call)
     if (call->pinned != NULL || choose(session, call) == NULL) {
         return false;
     }
-    call_dispatch(session, call);
+    cql_call_dispatch(session, call);
     return true;
 }
 
@@ -309,7 +310,7 @@ static bool settle(struct cql_session *session, struct call *call)
     if (call->kind == CALL_PREPARE) {
         end_prepare(session, call);
     } else {
-        topology_take(session, call);
+        cql_topology_take(session, call);
     }
     return false;
 }
@@ -322,13 +323,13 @@ static void send_waiting(struct cql_session *session, struct link *link)
     int64_t now_ms = clock_boottime_ms();
     struct call_list waiting = link->waiting;
     link->waiting = (struct call_list){0};
-    for (struct call *call; (call = call_list_take(&waiting)) != NULL;) {
+    for (struct call *call; (call = cql_call_list_take(&waiting)) != NULL;) {
         struct error why;
         link->load--;
         if (now_ms >= call->deadline_ms) {
-            call_end(session, call, CQL_FAILURE_LATE, false);
+            cql_call_end(session, call, CQL_FAILURE_LATE, false);
         } else if (link->connection == NULL || give(link, call, &why) != STATUS_OK) {
-            call_dispatch(session, call);
+            cql_call_dispatch(session, call);
         }
     }
 }
@@ -341,7 +342,7 @@ static struct call *read_link(struct cql_session *session, struct link *link)
     enum status status;
     while ((status = cql_connection_next(link->connection, &answer, &why)) == STATUS_OK) {
         if (answer.kind == CQL_ANSWER_EVENT) {
-            topology_event(session, &answer.envelope);
+            cql_topology_event(session, &answer.envelope);
             continue;
         }
         struct call *call = answer.tag;
@@ -350,7 +351,7 @@ static struct call *read_link(struct cql_session *session, struct link *link)
         call->failure = CQL_FAILURE_NONE;
         call->answer = answer.envelope;
         if (answer.kind == CQL_ANSWER_LATE) {
-            call_end(session, call, CQL_FAILURE_LATE, true);
+            cql_call_end(session, call, CQL_FAILURE_LATE, true);
         } else if (settle(session, call)) {
             return call;
         }
@@ -359,7 +360,7 @@ static struct call *read_link(struct cql_session *session, struct link *link)
         }
     }
     if (status == STATUS_FAILED) {
-        link_fail(session, link, &why);
+        cql_link_fail(session, link, &why);
     }
     return NULL;
 }
@@ -373,12 +374,12 @@ static void turn(struct cql_session *session, bool now)
     }
 }
 
-struct call *call_next(struct cql_session *session)
+struct call *cql_call_next(struct cql_session *session)
 {
     while (session->broken_count > 0) {
         cql_connection_close(session->broken[--session->broken_count]);
     }
-    for (struct call *call; (call = call_list_take(&session->done)) != NULL;) {
+    for (struct call *call; (call = cql_call_list_take(&session->done)) != NULL;) {
         if (settle(session, call)) {
             return call;
         }
@@ -386,7 +387,7 @@ struct call *call_next(struct cql_session *session)
     for (size_t left = session->link_count; left > 0; left--) {
         struct link *link = session->links[session->link_at];
         if (link->connection != NULL && !link->open) {
-            link_open(session, link);
+            cql_link_open(session, link);
         }
         if (link->open) {
             struct call *call = read_link(session, link);
@@ -400,14 +401,14 @@ struct call *call_next(struct cql_session *session)
         }
         turn(session, true);
     }
-    topology_tick(session);
-    return session->done.first != NULL ? call_next(session) : NULL;
+    cql_topology_tick(session);
+    return session->done.first != NULL ? cql_call_next(session) : NULL;
 }
 
-void call_wait(struct cql_session *session, int64_t until_ms)
+void cql_call_wait(struct cql_session *session, int64_t until_ms)
 {
     int64_t now_ms = clock_boottime_ms();
-    int64_t wake_ms = topology_wake_ms(session);
+    int64_t wake_ms = cql_topology_wake_ms(session);
     size_t count = 0;
     wake_ms = wake_ms < until_ms ? wake_ms : until_ms;
     if (session->wait_capacity < session->link_count) {
@@ -422,7 +423,7 @@ void call_wait(struct cql_session *session, int64_t until_ms)
             continue;
         }
         if (link->open && cql_connection_flush(link->connection, &ignored) != STATUS_OK) {
-            return; /* call_next meets it */
+            return; /* cql_call_next meets it */
         }
         int64_t link_ms = cql_connection_wake_ms(link->connection);
         wake_ms = link_ms < wake_ms ? link_ms : wake_ms;

@@ -9,8 +9,8 @@
 
 enum {
     GATHER_BYTES = 64 << 10,      /* flushed when there are so many */
-    OUTGOING_BYTES_MAX = 4 << 20, /* a larger single request is taken, then no more */
-    OUTGOING_KEPT_BYTES = 1 << 20
+    OUTGOING_BYTES_MAX = 1 << 20, /* a larger single request is taken, then no more */
+    OUTGOING_KEPT_BYTES = 256 << 10
 };
 
 /* ---------------------------------------------------------------- life */

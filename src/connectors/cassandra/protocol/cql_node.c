@@ -28,7 +28,7 @@ static struct link *add_link(struct cql_session *session, struct node *node, uin
     return link;
 }
 
-struct node *node_add(struct cql_session *session, const char *host, uint16_t port)
+struct node *cql_node_add(struct cql_session *session, const char *host, uint16_t port)
 {
     struct node *node = memory_allocate_zeroed(1, sizeof *node);
     node->index = (uint16_t)session->node_count;
@@ -46,7 +46,7 @@ struct node *node_add(struct cql_session *session, const char *host, uint16_t po
     return node;
 }
 
-struct node *node_find(const struct cql_session *session, const uint8_t host_id[HOST_ID_BYTES])
+struct node *cql_node_find(const struct cql_session *session, const uint8_t host_id[HOST_ID_BYTES])
 {
     for (size_t at = 0; at < session->node_count; at++) {
         struct node *node = session->nodes[at];
@@ -57,7 +57,7 @@ struct node *node_find(const struct cql_session *session, const uint8_t host_id[
     return NULL;
 }
 
-void node_free(struct node *node)
+void cql_node_free(struct node *node)
 {
     free(node->host);
     free(node->dc);
@@ -66,7 +66,7 @@ void node_free(struct node *node)
     free(node);
 }
 
-bool node_is_local(const struct cql_session *session, const struct node *node)
+bool cql_node_is_local(const struct cql_session *session, const struct node *node)
 {
     return !node->gone &&
            (!session->known || (node->identified && strcmp(node->dc, session->local_dc) == 0));
@@ -137,7 +137,7 @@ static enum status connect_link(struct cql_session *session, struct link *link, 
     return cql_connection_open(&own, &link->connection, error);
 }
 
-bool link_begin(struct cql_session *session, struct link *link)
+bool cql_link_begin(struct cql_session *session, struct link *link)
 {
     if (link->connection != NULL) {
         return true;
@@ -147,23 +147,23 @@ bool link_begin(struct cql_session *session, struct link *link)
     }
     struct error why;
     if (connect_link(session, link, &why) != STATUS_OK) {
-        link_fail(session, link, &why);
+        cql_link_fail(session, link, &why);
         return false;
     }
     return true;
 }
 
-bool link_is_usable(struct cql_session *session, struct link *link)
+bool cql_link_is_usable(struct cql_session *session, struct link *link)
 {
-    return link->open || link_begin(session, link);
+    return link->open || cql_link_begin(session, link);
 }
 
-void link_open(struct cql_session *session, struct link *link)
+void cql_link_open(struct cql_session *session, struct link *link)
 {
     struct error why;
     enum status status = cql_connection_ready(link->connection, &why);
     if (status == STATUS_FAILED) {
-        link_fail(session, link, &why);
+        cql_link_fail(session, link, &why);
     } else if (status == STATUS_OK) {
         link->open = true;
         link->failures = 0;
@@ -184,18 +184,18 @@ static void move_calls(struct cql_session *session, struct link *link,
         struct call *call = tag;
         if (sent) {
             link->load--;
-            call_end(session, call, CQL_FAILURE_LOST, true);
+            cql_call_end(session, call, CQL_FAILURE_LOST, true);
         } else {
-            call_list_add(&moved, call);
+            cql_call_list_add(&moved, call);
         }
     }
-    for (struct call *call; (call = call_list_take(&moved)) != NULL;) {
+    for (struct call *call; (call = cql_call_list_take(&moved)) != NULL;) {
         link->load--;
-        call_dispatch(session, call);
+        cql_call_dispatch(session, call);
     }
 }
 
-void link_fail(struct cql_session *session, struct link *link, const struct error *why)
+void cql_link_fail(struct cql_session *session, struct link *link, const struct error *why)
 {
     log_write(LOG_DEBUG, "cassandra: %s: %s", link->node->name, why->message);
     struct cql_connection *connection = link->connection;
@@ -209,7 +209,7 @@ void link_fail(struct cql_session *session, struct link *link, const struct erro
     }
     link->open = false;
     if (session->control == link) {
-        topology_lost(session);
+        cql_topology_lost(session);
     }
     move_calls(session, link, connection);
     if (connection != NULL) { /* a reply that was handed out may still be in it */

@@ -31,7 +31,10 @@ static void take_options(struct cql_session *session, const struct cql_session_o
     own->keyspace = copy(options->keyspace);
     own->server_name = copy(options->server_name);
     session->local_dc = copy(options->local_dc);
-    own->port = options->port > 0 ? options->port : CQL_PORT;
+    if (own->port == 0 && options->contact_count > 0) {
+        own->port = options->contacts[0].port;
+    }
+    own->port = own->port > 0 ? own->port : CQL_PORT;
     own->version_max = options->version_max > 0 ? options->version_max : CQL_VERSION_MAX;
     own->under_way_max = options->under_way_max > 0 ? options->under_way_max : 1024;
     set_default(&own->connect_timeout_ms, 5000);
@@ -52,14 +55,15 @@ static void add_contacts(struct cql_session *session, const struct cql_session_o
     const struct cql_bundle *bundle = options->bundle;
     if (bundle != NULL) {
         for (size_t at = 0; at < cql_bundle_contact_count(bundle); at++) {
-            (void)node_add(session, cql_bundle_contact(bundle, at), cql_bundle_proxy_port(bundle));
+            (void)cql_node_add(session, cql_bundle_contact(bundle, at),
+                               cql_bundle_proxy_port(bundle));
         }
         return;
     }
     for (size_t at = 0; at < options->contact_count; at++) {
         const struct cql_contact *contact = &options->contacts[at];
-        (void)node_add(session, contact->host,
-                       contact->port > 0 ? contact->port : session->options.port);
+        (void)cql_node_add(session, contact->host,
+                           contact->port > 0 ? contact->port : session->options.port);
     }
 }
 
@@ -68,16 +72,16 @@ static bool try_contact(struct cql_session *session, struct link *link)
 {
     int64_t until_ms = clock_boottime_ms() + session->options.connect_timeout_ms +
                        session->options.request_timeout_ms;
-    if (!link_begin(session, link)) {
+    if (!cql_link_begin(session, link)) {
         return false;
     }
     while (!session->known && !session->unusable && link->connection != NULL) {
-        (void)call_next(session); /* there are no calls of users yet */
+        (void)cql_call_next(session); /* there are no calls of users yet */
         if (clock_boottime_ms() >= until_ms) {
             return false;
         }
         if (!session->known && !session->unusable && link->connection != NULL) {
-            call_wait(session, until_ms);
+            cql_call_wait(session, until_ms);
         }
     }
     return session->known;
@@ -120,8 +124,8 @@ static void free_calls(struct call *call)
 static void drop_calls(struct cql_session *session, struct link *link)
 {
     struct call *call;
-    while ((call = call_list_take(&link->waiting)) != NULL) {
-        call_free(session, call);
+    while ((call = cql_call_list_take(&link->waiting)) != NULL) {
+        cql_call_free(session, call);
     }
     if (link->connection == NULL) {
         return;
@@ -129,7 +133,7 @@ static void drop_calls(struct cql_session *session, struct link *link)
     void *tag;
     bool sent;
     while (cql_connection_lost(link->connection, &tag, &sent)) {
-        call_free(session, tag);
+        cql_call_free(session, tag);
     }
     cql_connection_close(link->connection);
 }
@@ -151,7 +155,7 @@ void cql_session_close(struct cql_session *session)
         cql_connection_close(session->broken[at]);
     }
     for (size_t at = 0; at < session->node_count; at++) {
-        node_free(session->nodes[at]);
+        cql_node_free(session->nodes[at]);
     }
     free_calls(session->done.first);
     free_calls(session->free_calls);
@@ -169,7 +173,7 @@ void cql_session_close(struct cql_session *session)
     free((char *)(uintptr_t)own->keyspace);
     free((char *)(uintptr_t)own->user);
     free((char *)(uintptr_t)own->server_name);
-    topology_free(session);
+    cql_topology_free(session);
     arena_destroy(session->arena);
     free(session->broken);
     free(session->waits);
@@ -190,7 +194,7 @@ struct cql_cluster cql_session_cluster(const struct cql_session *session)
     };
     for (size_t at = 0; at < session->node_count; at++) {
         cluster.node_count += !session->nodes[at]->gone;
-        cluster.local_node_count += node_is_local(session, session->nodes[at]);
+        cluster.local_node_count += cql_node_is_local(session, session->nodes[at]);
     }
     for (size_t at = session->link_count; at > 0; at--) {
         if (session->links[at - 1]->open) {
@@ -308,7 +312,7 @@ static enum status make_reply(struct cql_session *session, struct call *call, st
 static void free_out(struct cql_session *session)
 {
     if (session->out != NULL) {
-        call_free(session, session->out);
+        cql_call_free(session, session->out);
         session->out = NULL;
     }
 }
@@ -319,11 +323,11 @@ enum status cql_session_poll(struct cql_session *session, int64_t timeout_ms,
     int64_t until_ms = timeout_ms > 0 ? clock_boottime_ms() + timeout_ms : 0;
     free_out(session);
     struct call *call;
-    while ((call = call_next(session)) == NULL) {
+    while ((call = cql_call_next(session)) == NULL) {
         if (until_ms == 0 || clock_boottime_ms() >= until_ms || session->under_way == 0) {
             return STATUS_AGAIN;
         }
-        call_wait(session, until_ms);
+        cql_call_wait(session, until_ms);
     }
     session->under_way--;
     session->out = call;
@@ -337,17 +341,17 @@ static void work(struct cql_session *session, const struct call *wanted, int64_t
 {
     struct call_list others = {0};
     while (true) {
-        struct call *call = call_next(session);
+        struct call *call = cql_call_next(session);
         if (call != NULL && call != wanted) {
-            call_keep(call, &others);
+            cql_call_keep(call, &others);
         } else if (call != NULL || clock_boottime_ms() >= until_ms) {
             break;
         } else {
-            call_wait(session, until_ms);
+            cql_call_wait(session, until_ms);
         }
     }
-    for (struct call *call; (call = call_list_take(&others)) != NULL;) {
-        call_list_add(&session->done, call);
+    for (struct call *call; (call = cql_call_list_take(&others)) != NULL;) {
+        cql_call_list_add(&session->done, call);
     }
 }
 
@@ -356,7 +360,7 @@ static enum status run_call(struct cql_session *session, struct call *call, stru
                             struct cql_reply *reply, struct error *error)
 {
     free_out(session);
-    call_dispatch(session, call);
+    cql_call_dispatch(session, call);
     work(session, call, INT64_MAX);
     if (call->answer.length > 0) {
         call->answer.body =
@@ -364,7 +368,7 @@ static enum status run_call(struct cql_session *session, struct call *call, stru
     }
     enum status status = make_reply(session, call, arena, reply, error);
     reply->tag = NULL;
-    call_free(session, call);
+    cql_call_free(session, call);
     return status;
 }
 
@@ -419,7 +423,7 @@ static void write_single(struct cql_session *session, struct call *to,
 static struct call *make_call(struct cql_session *session, enum call_kind kind,
                               const struct cql_call *call)
 {
-    struct call *new = call_new(session, kind);
+    struct call *new = cql_call_new(session, kind);
     const struct prepared *prepared = prepared_of(&call->statements[0]);
     struct cql_parameters parameters = {
         .consistency = call->consistency,
@@ -435,11 +439,11 @@ static struct call *make_call(struct cql_session *session, enum call_kind kind,
     if (call->token != NULL) {
         new->routed = true;
         new->token = *call->token;
-        new->keyspace =
-            call->keyspace != NULL
-                ? topology_keyspace(session, (struct text){call->keyspace, strlen(call->keyspace)})
-            : prepared != NULL ? prepared->keyspace
-                               : NULL;
+        new->keyspace = call->keyspace != NULL
+                            ? cql_topology_keyspace(
+                                  session, (struct text){call->keyspace, strlen(call->keyspace)})
+                        : prepared != NULL ? prepared->keyspace
+                                           : NULL;
     }
     if (call->batch == CQL_BATCH_NONE) {
         write_single(session, new, &call->statements[0], &parameters);
@@ -469,14 +473,14 @@ enum status cql_session_send(struct cql_session *session, const struct cql_call 
         return STATUS_FAILED;
     }
     session->under_way++;
-    call_dispatch(session, make_call(session, CALL_USER, call));
+    cql_call_dispatch(session, make_call(session, CALL_USER, call));
     return STATUS_OK;
 }
 
 void cql_session_flush(struct cql_session *session)
 {
     for (size_t at = 0; at < session->link_count; at++) {
-        struct error ignored; /* call_next meets it */
+        struct error ignored; /* cql_call_next meets it */
         if (session->links[at]->open) {
             (void)!cql_connection_flush(session->links[at]->connection, &ignored);
         }
@@ -528,7 +532,7 @@ static void take_prepared(struct cql_session *session, struct prepared *prepared
     if (result->parameters.count > 0) {
         prepared->public.keyspace = result->parameters.list[0].keyspace;
         prepared->public.table = result->parameters.list[0].table;
-        prepared->keyspace = topology_keyspace(session, prepared->public.keyspace);
+        prepared->keyspace = cql_topology_keyspace(session, prepared->public.keyspace);
     }
     prepared->next = session->prepared;
     session->prepared = prepared;
@@ -544,7 +548,7 @@ enum status cql_session_prepare(struct cql_session *session, const char *text,
             return STATUS_OK;
         }
     }
-    struct call *call = call_new(session, CALL_WAITED);
+    struct call *call = cql_call_new(session, CALL_WAITED);
     call->opcode = CQL_PREPARE;
     cql_write_prepare(&call->body, session->version, (struct text){text, strlen(text)});
     struct arena *arena = arena_create(4096);
@@ -582,9 +586,9 @@ static struct link *changed_link(const struct cql_session *session)
 static enum status ask_node(struct cql_session *session, struct link *link, const char *text,
                             struct arena *arena, struct cql_rows *rows, struct error *error)
 {
-    struct call *call = call_new(session, CALL_WAITED);
+    struct call *call = cql_call_new(session, CALL_WAITED);
     call->pinned = link;
-    call_write_query(session, call, text);
+    cql_call_write_query(session, call, text);
     struct cql_reply reply;
     enum status status = run_call(session, call, arena, &reply, error);
     if (status == STATUS_OK &&
@@ -600,12 +604,12 @@ static enum status ask_node(struct cql_session *session, struct link *link, cons
 static bool is_down(struct cql_session *session, struct cql_value host_id)
 {
     const struct node *node =
-        host_id.length == HOST_ID_BYTES ? node_find(session, host_id.data) : NULL;
+        host_id.length == HOST_ID_BYTES ? cql_node_find(session, host_id.data) : NULL;
     if (node == NULL || node->gone) {
         return true;
     }
     struct link *link = node->links[0];
-    return !link->open && (link->failures > 0 || !link_begin(session, link));
+    return !link->open && (link->failures > 0 || !cql_link_begin(session, link));
 }
 
 /* OK: all that are up agree. AGAIN: not yet. */

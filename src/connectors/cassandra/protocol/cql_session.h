@@ -40,7 +40,7 @@ struct cql_contact {
 struct cql_session_options {
     const struct cql_contact *contacts;
     size_t contact_count;
-    uint16_t port;    /* of nodes that do not say theirs (CQL_PORT) */
+    uint16_t port;    /* of nodes that do not say theirs (the first contact point's, or CQL_PORT) */
     const char *user; /* NULL: no log-in */
     const char *password;
     const char *keyspace;            /* of names that say none; NULL: none. It has to be there */
@@ -96,7 +96,8 @@ struct cql_prepared {
     struct cql_columns parameters;
     const uint16_t *key;        /* the parameters that make the partition key, in its order */
     size_t key_count;           /* 0: not all of them are parameters */
-    struct cql_columns columns; /* of its result, as last seen; `list` NULL: none */
+    struct cql_columns columns; /* of its result, in version 5 as last seen; `list` NULL: none. Each
+                                   reply has its own */
 };
 
 /* Prepares on one node; others follow when they need it. The same text gives the same statement.
@@ -139,8 +140,9 @@ struct cql_call {
 };
 
 /* Takes over a call and returns at once; it reaches the socket with others, at the latest with
- * cql_session_flush or _poll. STATUS_AGAIN: under_way_max is reached, take replies first.
- * STATUS_FAILED: the call itself is wrong (ERROR_INTERNAL). */
+ * cql_session_flush or _poll. A copy of it is kept until its reply is taken. STATUS_AGAIN:
+ * under_way_max is reached, take replies first. STATUS_FAILED: the call itself is wrong
+ * (ERROR_INTERNAL). */
 enum status cql_session_send(struct cql_session *session, const struct cql_call *call,
                              struct error *error) MUST_USE;
 void cql_session_flush(struct cql_session *session);

@@ -161,57 +161,58 @@ struct cql_session {
 
 /* ---------------------------------------------------------------- cql_node.c */
 
-struct node *node_add(struct cql_session *session, const char *host, uint16_t port);
-struct node *node_find(const struct cql_session *session, const uint8_t host_id[HOST_ID_BYTES]);
-void node_free(struct node *node);
+struct node *cql_node_add(struct cql_session *session, const char *host, uint16_t port);
+struct node *cql_node_find(const struct cql_session *session, const uint8_t host_id[HOST_ID_BYTES]);
+void cql_node_free(struct node *node);
 /* In the local data centre (all are until that is known), and not gone. */
-bool node_is_local(const struct cql_session *session, const struct node *node);
+bool cql_node_is_local(const struct cql_session *session, const struct node *node);
 
 /* Begins to connect unless it does or may not yet. False: it may not, or failed at once. */
-bool link_begin(struct cql_session *session, struct link *link);
+bool cql_link_begin(struct cql_session *session, struct link *link);
 /* Whether calls may be given to it: open, or on the way there. */
-bool link_is_usable(struct cql_session *session, struct link *link);
+bool cql_link_is_usable(struct cql_session *session, struct link *link);
 /* Closes a link whose connection failed; its calls go elsewhere, or end. */
-void link_fail(struct cql_session *session, struct link *link, const struct error *why);
+void cql_link_fail(struct cql_session *session, struct link *link, const struct error *why);
 /* Takes the steps of a connection that opens. */
-void link_open(struct cql_session *session, struct link *link);
+void cql_link_open(struct cql_session *session, struct link *link);
 
 /* ---------------------------------------------------------------- cql_call.c */
 
-struct call *call_new(struct cql_session *session, enum call_kind kind);
-void call_free(struct cql_session *session, struct call *call);
-void call_list_add(struct call_list *list, struct call *call);
-struct call *call_list_take(struct call_list *list); /* NULL: empty */
+struct call *cql_call_new(struct cql_session *session, enum call_kind kind);
+void cql_call_free(struct cql_session *session, struct call *call);
+void cql_call_list_add(struct call_list *list, struct call *call);
+struct call *cql_call_list_take(struct call_list *list); /* NULL: empty */
 
 /* A QUERY of a text without values, at ONE. */
-void call_write_query(struct cql_session *session, struct call *call, const char *text);
+void cql_call_write_query(struct cql_session *session, struct call *call, const char *text);
 /* Finds a link for the call and gives it to it; if there is none, the call ends. */
-void call_dispatch(struct cql_session *session, struct call *call);
+void cql_call_dispatch(struct cql_session *session, struct call *call);
 /* Ends a call without an answer. */
-void call_end(struct cql_session *session, struct call *call, enum cql_failure failure, bool sent);
+void cql_call_end(struct cql_session *session, struct call *call, enum cql_failure failure,
+                  bool sent);
 /* Puts a call with its outcome into the list. The answer is copied, since the connection's next one
  * takes its place. */
-void call_keep(struct call *call, struct call_list *list);
+void cql_call_keep(struct call *call, struct call_list *list);
 /* Does what can be done without waiting, up to the next call of a user or waiting function that has
  * its outcome. NULL: none now. */
-struct call *call_next(struct cql_session *session);
+struct call *cql_call_next(struct cql_session *session);
 /* Sends what was gathered, and waits for something to do until `until_ms` at most. */
-void call_wait(struct cql_session *session, int64_t until_ms);
+void cql_call_wait(struct cql_session *session, int64_t until_ms);
 
 /* ---------------------------------------------------------------- cql_topology.c */
 
 /* What is due: to watch over the cluster from a link that is open, to read the tables again. */
-void topology_tick(struct cql_session *session);
-int64_t topology_wake_ms(const struct cql_session *session);
-void topology_event(struct cql_session *session, const struct cql_envelope *envelope);
+void cql_topology_tick(struct cql_session *session);
+int64_t cql_topology_wake_ms(const struct cql_session *session);
+void cql_topology_event(struct cql_session *session, const struct cql_envelope *envelope);
 /* The outcome of a call of the kinds from CALL_REGISTER on. */
-void topology_take(struct cql_session *session, struct call *call);
+void cql_topology_take(struct cql_session *session, struct call *call);
 /* The control link is gone. */
-void topology_lost(struct cql_session *session);
-struct keyspace *topology_keyspace(struct cql_session *session, struct text name);
+void cql_topology_lost(struct cql_session *session);
+struct keyspace *cql_topology_keyspace(struct cql_session *session, struct text name);
 /* The local replicas for a token, `*count` of them with CQL_NO_NODE at the end. NULL: not known. */
-const uint16_t *topology_replicas(struct cql_session *session, const struct keyspace *keyspace,
-                                  int64_t token, size_t *count);
-void topology_free(struct cql_session *session);
+const uint16_t *cql_topology_replicas(struct cql_session *session, const struct keyspace *keyspace,
+                                      int64_t token, size_t *count);
+void cql_topology_free(struct cql_session *session);
 
 #endif

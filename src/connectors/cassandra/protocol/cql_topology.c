@@ -44,22 +44,22 @@ static void replace(char **text, char *with)
 static void ask(struct cql_session *session, enum call_kind kind)
 {
     static const char *const events[] = {"TOPOLOGY_CHANGE", "STATUS_CHANGE", "SCHEMA_CHANGE"};
-    struct call *call = call_new(session, kind);
+    struct call *call = cql_call_new(session, kind);
     call->pinned = session->control;
     if (kind == CALL_REGISTER) {
         call->opcode = CQL_REGISTER;
         cql_write_register(&call->body, events, sizeof events / sizeof *events);
     } else {
-        call_write_query(session, call,
-                         kind == CALL_LOCAL ? "SELECT * FROM system.local WHERE key = 'local'"
-                         : kind == CALL_PEERS && !session->old_peers
-                             ? "SELECT * FROM system.peers_v2"
-                         : kind == CALL_PEERS ? "SELECT * FROM system.peers"
-                                              : "SELECT keyspace_name, replication FROM "
-                                                "system_schema.keyspaces");
+        cql_call_write_query(session, call,
+                             kind == CALL_LOCAL ? "SELECT * FROM system.local WHERE key = 'local'"
+                             : kind == CALL_PEERS && !session->old_peers
+                                 ? "SELECT * FROM system.peers_v2"
+                             : kind == CALL_PEERS ? "SELECT * FROM system.peers"
+                                                  : "SELECT keyspace_name, replication FROM "
+                                                    "system_schema.keyspaces");
     }
     session->watch = WATCH_ASKING;
-    call_dispatch(session, call);
+    cql_call_dispatch(session, call);
 }
 
 /* Watches over the cluster from a link that is open; a known cluster is never left without one. */
@@ -75,13 +75,13 @@ static void choose_control(struct cql_session *session)
     }
     for (size_t at = 0; session->known && at < session->link_count; at++) {
         struct link *link = session->links[at];
-        if (node_is_local(session, link->node) && link_begin(session, link)) {
+        if (cql_node_is_local(session, link->node) && cql_link_begin(session, link)) {
             return;
         }
     }
 }
 
-void topology_tick(struct cql_session *session)
+void cql_topology_tick(struct cql_session *session)
 {
     if (session->control == NULL) {
         choose_control(session);
@@ -98,12 +98,12 @@ void topology_tick(struct cql_session *session)
     }
 }
 
-int64_t topology_wake_ms(const struct cql_session *session)
+int64_t cql_topology_wake_ms(const struct cql_session *session)
 {
     return session->watch == WATCH_ON ? session->refresh_at_ms : INT64_MAX;
 }
 
-void topology_lost(struct cql_session *session)
+void cql_topology_lost(struct cql_session *session)
 {
     session->control = NULL;
     session->watch = WATCH_NOTHING;
@@ -232,11 +232,11 @@ static void uuid_text(const uint8_t uuid[HOST_ID_BYTES], char text[40])
 /* The node that a row is of: known by its id, or the one that was asked, or new. */
 static struct node *node_of(struct cql_session *session, const struct staged *row)
 {
-    struct node *node = node_find(session, row->host_id);
+    struct node *node = cql_node_find(session, row->host_id);
     if (node == NULL && row->local && !session->control->node->identified) {
         node = session->control->node;
     }
-    if (node != NULL && !row->local && !is_in_use(node) &&
+    if (node != NULL && !row->local && session->options.bundle == NULL && !is_in_use(node) &&
         (strcmp(node->host, row->host) != 0 || node->port != row->port)) {
         node->identified = false; /* it has moved */
         node->gone = true;
@@ -245,7 +245,7 @@ static struct node *node_of(struct cql_session *session, const struct staged *ro
     if (node == NULL) {
         char id[40];
         uuid_text(row->host_id, id);
-        node = node_add(session, session->options.bundle != NULL ? id : row->host, row->port);
+        node = cql_node_add(session, session->options.bundle != NULL ? id : row->host, row->port);
     }
     node->identified = true;
     memcpy(node->host_id, row->host_id, HOST_ID_BYTES);
@@ -327,7 +327,7 @@ static enum status take_peers(struct cql_session *session, struct cql_rows *rows
 
 /* ---------------------------------------------------------------- keyspaces */
 
-struct keyspace *topology_keyspace(struct cql_session *session, struct text name)
+struct keyspace *cql_topology_keyspace(struct cql_session *session, struct text name)
 {
     for (struct keyspace *keyspace = session->keyspaces; keyspace != NULL;
          keyspace = keyspace->next) {
@@ -351,7 +351,7 @@ static void take_keyspaces(struct cql_session *session, struct cql_rows *rows)
     while (cql_rows_next(rows, values) == STATUS_OK) {
         struct cql_value name = field(rows, values, "keyspace_name");
         if (name.length > 0) {
-            struct keyspace *keyspace = topology_keyspace(
+            struct keyspace *keyspace = cql_topology_keyspace(
                 session, (struct text){(const char *)name.data, (size_t)name.length});
             keyspace->replication =
                 cql_replication_read(field(rows, values, "replication"), session->local_dc);
@@ -359,8 +359,8 @@ static void take_keyspaces(struct cql_session *session, struct cql_rows *rows)
     }
 }
 
-const uint16_t *topology_replicas(struct cql_session *session, const struct keyspace *keyspace,
-                                  int64_t token, size_t *count)
+const uint16_t *cql_topology_replicas(struct cql_session *session, const struct keyspace *keyspace,
+                                      int64_t token, size_t *count)
 {
     *count = 0;
     struct cql_ring ring = {session->entries, session->entry_count, session->places,
@@ -445,16 +445,16 @@ static void take_answer(struct cql_session *session, struct call *call)
     session->refresh_at_ms = clock_boottime_ms() + session->options.request_timeout_ms;
 }
 
-void topology_take(struct cql_session *session, struct call *call)
+void cql_topology_take(struct cql_session *session, struct call *call)
 {
     if (call->pinned == session->control) {
         if (call->failure == CQL_FAILURE_NONE) {
             take_answer(session, call);
         } else {
-            topology_lost(session);
+            cql_topology_lost(session);
         }
     }
-    call_free(session, call);
+    cql_call_free(session, call);
 }
 
 /* ---------------------------------------------------------------- events */
@@ -480,7 +480,7 @@ static void welcome(struct cql_session *session, const struct cql_inet *inet)
     }
 }
 
-void topology_event(struct cql_session *session, const struct cql_envelope *envelope)
+void cql_topology_event(struct cql_session *session, const struct cql_envelope *envelope)
 {
     struct cql_response response;
     struct error ignored;
@@ -500,7 +500,7 @@ void topology_event(struct cql_session *session, const struct cql_envelope *enve
     session->refresh_at_ms = clock_boottime_ms() + SETTLE_MS;
 }
 
-void topology_free(struct cql_session *session)
+void cql_topology_free(struct cql_session *session)
 {
     for (struct keyspace *keyspace = session->keyspaces; keyspace != NULL;) {
         struct keyspace *next = keyspace->next;
