@@ -6,7 +6,7 @@ _transhume() {
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            --plan|-p|--state|--run|--include|--exclude|--renumber|--schema|--existing|--nested|--sample|-s|--level|-l|--limit|--rejects|--output|-o|--as|--progress|--max-rejects|--broken-references|--jobs|-j|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--indexes|--triggers|--ledger|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
+            --plan|-p|--state|--run|--include|--exclude|--renumber|--schema|--existing|--nested|--sample|-s|--level|-l|--limit|--rejects|--settings|--log-file|--log-level|--output|-o|--as|--progress|--max-rejects|--broken-references|--jobs|-j|--profile|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--indexes|--triggers|--ledger|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
             -*) ;;
             *) command=${COMP_WORDS[i]}; break ;;
         esac
@@ -21,14 +21,20 @@ _transhume() {
         --level)
             mapfile -t COMPREPLY < <(compgen -W 'count sample hash full' -- "$word")
             return ;;
+        --log-level)
+            mapfile -t COMPREPLY < <(compgen -W 'debug info warn error' -- "$word")
+            return ;;
         --as)
-            mapfile -t COMPREPLY < <(compgen -W 'text markdown man bash zsh fish errors' -- "$word")
+            mapfile -t COMPREPLY < <(compgen -W 'text markdown man bash zsh fish errors settings' -- "$word")
             return ;;
         --progress)
             mapfile -t COMPREPLY < <(compgen -W 'auto bar log json none' -- "$word")
             return ;;
         --broken-references)
             mapfile -t COMPREPLY < <(compgen -W 'keep reject' -- "$word")
+            return ;;
+        --profile)
+            mapfile -t COMPREPLY < <(compgen -W 'small medium large unstable' -- "$word")
             return ;;
         --indexes)
             mapfile -t COMPREPLY < <(compgen -W 'keep rebuild' -- "$word")
@@ -39,7 +45,7 @@ _transhume() {
         --color)
             mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$word")
             return ;;
-        --plan|-p|--state|--rejects|--output|-o)
+        --plan|-p|--state|--rejects|--settings|--log-file|--output|-o)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return ;;
@@ -49,14 +55,14 @@ _transhume() {
     case $command in
         '') options='init check migrate resume status validate rollback report finish reset connectors help version failpoints --help --version' ;;
         init) options='--include --exclude --schema --output --force --quiet --verbose --help --time-zone --timeout' ;;
-        check) options='--plan --state --include --exclude --renumber --schema --existing --nested --sample --json --quiet --verbose --help --strict --broken-references --rollback-keys --no-before-images --jobs --memory --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --chunk-rows --batch-rows --batch-bytes --estimate-time --color' ;;
-        migrate) options='--plan --state --include --exclude --renumber --schema --existing --nested --dry-run --rejects --progress --json --quiet --verbose --help --max-rejects --fail-fast --strict --broken-references --rollback-keys --no-before-images --restart --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
-        resume) options='--plan --state --include --exclude --renumber --schema --existing --progress --json --quiet --verbose --help --max-rejects --fail-fast --take-over --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
+        check) options='--plan --state --include --exclude --renumber --schema --existing --nested --sample --settings --log-file --log-level --json --quiet --verbose --help --strict --broken-references --rollback-keys --no-before-images --jobs --profile --memory --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --chunk-rows --batch-rows --batch-bytes --estimate-time --color' ;;
+        migrate) options='--plan --state --include --exclude --renumber --schema --existing --nested --dry-run --rejects --settings --log-file --log-level --progress --json --quiet --verbose --help --max-rejects --fail-fast --strict --broken-references --rollback-keys --no-before-images --restart --confirm --jobs --profile --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
+        resume) options='--plan --state --include --exclude --renumber --schema --existing --log-file --log-level --progress --json --quiet --verbose --help --max-rejects --fail-fast --take-over --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
         status) options='--plan --state --watch --json --quiet --verbose --help --color' ;;
-        validate) options='--plan --state --include --exclude --renumber --schema --existing --nested --sample --level --limit --repair --progress --json --quiet --verbose --help --delete-extra --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --push-down --ledger --time-zone --timeout --stall --seed --color' ;;
-        rollback) options='--plan --state --run --dry-run --json --quiet --verbose --help --take-over --confirm --ledger --timeout --color' ;;
+        validate) options='--plan --state --include --exclude --renumber --schema --existing --nested --sample --level --limit --repair --log-file --log-level --progress --json --quiet --verbose --help --delete-extra --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --push-down --ledger --time-zone --timeout --stall --seed --color' ;;
+        rollback) options='--plan --state --run --dry-run --log-file --log-level --json --quiet --verbose --help --take-over --confirm --ledger --timeout --color' ;;
         report) options='--plan --state --run --output --json --quiet --verbose --help' ;;
-        finish) options='--plan --state --dry-run --json --quiet --verbose --help --take-over --confirm --ledger --timeout --color' ;;
+        finish) options='--plan --state --dry-run --log-file --log-level --json --quiet --verbose --help --take-over --confirm --ledger --timeout --color' ;;
         reset) options='--plan --state --quiet --verbose --help --confirm' ;;
         connectors) options='--json --quiet --verbose --help --color' ;;
         help) options='--as --quiet --verbose --help' ;;

@@ -51,6 +51,9 @@ _transhume() {
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
                 '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity; validate\: compare N random ones]:N:' \
+                '--settings=[Take the settings of a migration script (migrator_settings.yaml)]:FILE:_files' \
+                '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
+                '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
@@ -60,6 +63,7 @@ _transhume() {
                 '--rollback-keys[Store the key of each record written, so that rollback can leave other records alone]' \
                 '--no-before-images[Store no old versions of records in existing tables; rollback then refuses these tables]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
+                '--profile=[Jobs, batch and page sizes as migration scripts name them]:NAME:(small medium large unstable)' \
                 '--memory=[Bound on batches, queues and caches together]:BYTES:' \
                 '--read-units-per-second=[Use at most N of the source'\''s capacity units a second]:N:' \
                 '--write-units-per-second=[Use at most N of the target'\''s capacity units a second]:N:' \
@@ -90,6 +94,9 @@ _transhume() {
                 '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
                 '--rejects=[Load the corrected records of a reject file instead of reading the source]:FILE:_files' \
+                '--settings=[Take the settings of a migration script (migrator_settings.yaml)]:FILE:_files' \
+                '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
+                '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
@@ -104,6 +111,7 @@ _transhume() {
                 '--restart[Roll an unfinished run back, then start again]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
+                '--profile=[Jobs, batch and page sizes as migration scripts name them]:NAME:(small medium large unstable)' \
                 '--memory=[Bound on batches, queues and caches together]:BYTES:' \
                 '--rows-per-second=[Read at most N source rows a second]:N:' \
                 '--bytes-per-second=[Copy at most this many bytes a second]:BYTES:' \
@@ -134,6 +142,8 @@ _transhume() {
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
+                '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
@@ -187,6 +197,8 @@ _transhume() {
                 '(-l --level)'{-l+,--level=}'[How much to compare]:LEVEL:(count sample hash full)' \
                 '--limit=[Show the first N differences]:N:' \
                 '--repair[Write missing and different records into the target]' \
+                '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
+                '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
@@ -217,6 +229,8 @@ _transhume() {
                 '--state=[The state folder]:DIR:_files -/' \
                 '--run=[Which run]:ID:' \
                 '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
+                '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
+                '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
@@ -243,6 +257,8 @@ _transhume() {
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
                 '--state=[The state folder]:DIR:_files -/' \
                 '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
+                '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
+                '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
@@ -272,7 +288,7 @@ _transhume() {
                 '*:argument:_files' ;;
         help)
             _arguments -s \
-                '--as=[All help as a page or shell script]:FORM:(text markdown man bash zsh fish errors)' \
+                '--as=[All help as a page or script]:FORM:(text markdown man bash zsh fish errors settings)' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \

@@ -1,8 +1,9 @@
 /*
- * The log. A line is put together on the stack and written by one write(2); the mutex only keeps
- * lines away from a change of file or of the terminal hooks.
- *   stderr  error: shop.db: message [code]        info lines without a word before them
- *   file    2026-01-31T23:59:59.123Z error: shop.db: message [code]
+ * The log. A line is put together on the stack and written by one write(2) a sink; the mutex only
+ * keeps lines away from a change of file or of the terminal hooks.
+ *   stderr       error: shop.db: message [code]        info lines without a word before them
+ *   run's log    2026-01-31T23:59:59.123Z error: shop.db: message [code]
+ *   user's file  2026-01-31 23:59:59,123 ERROR shop.db: message [code] [table=users, chunk=3]
  */
 #include "base/log.h"
 #include "base/file.h"
@@ -12,55 +13,77 @@
 #include "base/text.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { LINE_BYTES_MAX = 4096, STAMP_BYTES = 25 /* and a blank */ };
+enum { LINE_BYTES_MAX = 4096, STAMP_BYTES = 25 /* and a blank */, PLACE_BYTES_MAX = 1024 };
+
+enum sink_name { SINK_TERMINAL, SINK_RUN, SINK_USER, SINK_COUNT };
+struct sink {
+    int descriptor;
+    atomic_int level; /* -1, below all: closed */
+};
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static atomic_int stderr_level = LOG_WARNING;
-static atomic_int file_level = -1; /* below all: no file */
-static int file_descriptor = -1;
+static struct sink sinks[SINK_COUNT] = {
+    [SINK_TERMINAL] = {STDERR_FILENO, LOG_WARNING}, [SINK_RUN] = {-1, -1}, [SINK_USER] = {-1, -1}};
 static void (*before_line)(void);
 static void (*after_line)(void);
 
 void log_set_stderr_level(enum log_level level)
 {
-    atomic_store(&stderr_level, (int)level);
+    atomic_store(&sinks[SINK_TERMINAL].level, (int)level);
 }
 
-enum status log_open_file(const char *path, enum log_level level, struct error *error)
+/* `descriptor` -1: closes the sink. */
+static void change_sink(struct sink *sink, int descriptor, int level)
+{
+    pthread_mutex_lock(&mutex);
+    int old = sink->descriptor;
+    sink->descriptor = descriptor;
+    atomic_store(&sink->level, level);
+    pthread_mutex_unlock(&mutex);
+    if (old >= 0) {
+        close(old);
+    }
+}
+
+static enum status open_sink(struct sink *sink, const char *path, enum log_level level,
+                             struct error *error)
 {
     int descriptor =
         file_open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
     if (descriptor < 0) {
         return error_set_errno(error, ERROR_STATE_WRITE, errno, path, "can't open the log");
     }
-    pthread_mutex_lock(&mutex);
-    int old = file_descriptor;
-    file_descriptor = descriptor;
-    atomic_store(&file_level, (int)level);
-    pthread_mutex_unlock(&mutex);
-    if (old >= 0) {
-        close(old);
-    }
+    change_sink(sink, descriptor, (int)level);
     return STATUS_OK;
+}
+
+enum status log_open_file(const char *path, enum log_level level, struct error *error)
+{
+    return open_sink(&sinks[SINK_RUN], path, level, error);
 }
 
 void log_close_file(void)
 {
-    pthread_mutex_lock(&mutex);
-    int old = file_descriptor;
-    file_descriptor = -1;
-    atomic_store(&file_level, -1);
-    pthread_mutex_unlock(&mutex);
-    if (old >= 0) {
-        close(old);
-    }
+    change_sink(&sinks[SINK_RUN], -1, -1);
+}
+
+enum status log_open_user_file(const char *path, enum log_level level, struct error *error)
+{
+    return open_sink(&sinks[SINK_USER], path, level, error);
+}
+
+void log_close_user_file(void)
+{
+    change_sink(&sinks[SINK_USER], -1, -1);
 }
 
 void log_set_terminal_hooks(void (*before)(void), void (*after)(void))
@@ -80,42 +103,23 @@ static void write_line(int descriptor, const char *line, size_t length)
     } while (written < 0 && errno == EINTR);
 }
 
-/* `text` is one or more clean lines, the level's word included, without the last newline; there is
- * room for STAMP_BYTES before it and for one byte after it. */
-static void emit(enum log_level level, char *text, size_t length)
-{
-    int saved_errno = errno;
-    text[length++] = '\n';
-    pthread_mutex_lock(&mutex);
-    if ((int)level <= atomic_load(&stderr_level)) {
-        static const char plain[] = "info: ";
-        size_t skip = strncmp(text, plain, sizeof(plain) - 1) == 0 ? sizeof(plain) - 1 : 0;
-        if (before_line != NULL) {
-            before_line();
-        }
-        write_line(STDERR_FILENO, text + skip, length - skip);
-        if (after_line != NULL) {
-            after_line();
-        }
-    }
-    if (file_descriptor >= 0 && (int)level <= atomic_load(&file_level)) {
-        char stamp[32];
-        clock_format_utc(clock_utc_us(), stamp, sizeof(stamp));
-        stamp[STAMP_BYTES - 1] = ' ';
-        memcpy(text - STAMP_BYTES, stamp, STAMP_BYTES);
-        write_line(file_descriptor, text - STAMP_BYTES, length + STAMP_BYTES);
-    }
-    pthread_mutex_unlock(&mutex);
-    errno = saved_errno;
-}
-
-static int is_wanted(enum log_level level)
-{
-    return (int)level <= atomic_load_explicit(&stderr_level, memory_order_relaxed) ||
-           (int)level <= atomic_load_explicit(&file_level, memory_order_relaxed);
-}
-
 static const char *const level_words[] = {"error: ", "warning: ", "info: ", "debug: "};
+
+static bool has_level(const struct sink *sink, enum log_level level)
+{
+    return (int)level <= atomic_load_explicit(&sink->level, memory_order_relaxed);
+}
+
+static bool is_wanted(enum log_level level)
+{
+    return has_level(&sinks[SINK_TERMINAL], level) || has_level(&sinks[SINK_RUN], level) ||
+           has_level(&sinks[SINK_USER], level);
+}
+
+bool log_has_user_file(enum log_level level)
+{
+    return has_level(&sinks[SINK_USER], level);
+}
 
 /* Appends text to the line, clipped with "..." if need be, cleaned and with secrets hidden. */
 static size_t append_clean(char *text, size_t length, const char *addition)
@@ -137,22 +141,150 @@ static size_t append_clean(char *text, size_t length, const char *addition)
     return length + size;
 }
 
-void log_write(enum log_level level, const char *format, ...)
+/* ---- the sinks, under the mutex; `text` is one or more clean lines, the level's word included,
+ * without the last newline, and there is room for a byte behind it */
+
+static void write_to_terminal(const char *text, size_t length)
 {
-    if (!is_wanted(level)) {
+    static const char plain[] = "info: ";
+    size_t skip = strncmp(text, plain, sizeof(plain) - 1) == 0 ? sizeof(plain) - 1 : 0;
+    if (before_line != NULL) {
+        before_line();
+    }
+    write_line(STDERR_FILENO, text + skip, length - skip);
+    if (after_line != NULL) {
+        after_line();
+    }
+}
+
+/* There is room for STAMP_BYTES before the text. */
+static void write_to_run(char *text, size_t length)
+{
+    char stamp[32];
+    clock_format_utc(clock_utc_us(), stamp, sizeof(stamp));
+    stamp[STAMP_BYTES - 1] = ' ';
+    memcpy(text - STAMP_BYTES, stamp, STAMP_BYTES);
+    write_line(sinks[SINK_RUN].descriptor, text - STAMP_BYTES, length + STAMP_BYTES);
+}
+
+/* " [table=users, chunk=3, key={"id":5}]"; "": nothing is known. */
+static void format_place(const struct log_place *place, char *out)
+{
+    char text[PLACE_BYTES_MAX - 8];
+    int size = 0;
+    out[0] = '\0';
+    if (place == NULL || (place->table == NULL && place->chunk == 0 && place->key == NULL)) {
         return;
     }
+    if (place->table != NULL) {
+        size = snprintf(text, sizeof(text), ", table=%.256s", place->table);
+    }
+    if (place->chunk != 0) {
+        size +=
+            snprintf(text + size, sizeof(text) - (size_t)size, ", chunk=%" PRIu64, place->chunk);
+    }
+    if (place->key != NULL) {
+        snprintf(text + size, sizeof(text) - (size_t)size, ", key=%.640s", place->key);
+    }
+    secret_redact(text);
+    text_clean_line(text);
+    snprintf(out, PLACE_BYTES_MAX, " [%s]", text + 2);
+}
+
+/* A hint, which is a line of its own elsewhere, stands in the same line. */
+static void write_to_user(enum log_level level, const struct log_place *place, const char *text)
+{
+    static const char *const names[] = {"ERROR", "WARNING", "INFO", "DEBUG"};
+    char line[LINE_BYTES_MAX + PLACE_BYTES_MAX + 64];
+    char where[PLACE_BYTES_MAX];
+    char stamp[32];
+    struct timespec now;
+    struct tm local = {0};
+    const char *message = text + strlen(level_words[level]);
+    int shown = (int)strcspn(message, "\n");
+    const char *hint = message[shown] == '\n' ? message + shown + 2 : "";
+    clock_gettime(CLOCK_REALTIME, &now);
+    localtime_r(&now.tv_sec, &local);
+    strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &local);
+    format_place(place, where);
+    int length =
+        snprintf(line, sizeof(line), "%s,%03d %s %.*s%s%s%s\n", stamp, (int)(now.tv_nsec / 1000000),
+                 names[level], shown, message, hint[0] != '\0' ? ";" : "", hint, where);
+    write_line(sinks[SINK_USER].descriptor, line, (size_t)length);
+}
+
+static void emit_user(enum log_level level, const struct log_place *place, char *text,
+                      size_t length)
+{
+    text[length] = '\0';
+    if (has_level(&sinks[SINK_USER], level)) {
+        write_to_user(level, place, text);
+    }
+}
+
+static void emit(enum log_level level, const struct log_place *place, char *text, size_t length)
+{
+    int saved_errno = errno;
+    pthread_mutex_lock(&mutex);
+    emit_user(level, place, text, length);
+    text[length++] = '\n';
+    if (has_level(&sinks[SINK_TERMINAL], level)) {
+        write_to_terminal(text, length);
+    }
+    if (has_level(&sinks[SINK_RUN], level)) {
+        write_to_run(text, length);
+    }
+    pthread_mutex_unlock(&mutex);
+    errno = saved_errno;
+}
+
+/* ---- lines */
+
+/* The level's word and the message, cleaned. */
+static size_t format_line(enum log_level level, char *text, const char *format, va_list arguments)
+{
     char message[LINE_BYTES_MAX];
-    va_list arguments;
-    va_start(arguments, format);
-    int size = vsnprintf(message, sizeof(message), format, arguments);
-    va_end(arguments);
-    if (size >= 0) {
-        char line[STAMP_BYTES + LINE_BYTES_MAX];
-        char *text = line + STAMP_BYTES;
-        size_t length = append_clean(text, 0, level_words[level]);
-        length = append_clean(text, length, message);
-        emit(level, text, length);
+    if (vsnprintf(message, sizeof(message), format, arguments) < 0) {
+        message[0] = '\0';
+    }
+    return append_clean(text, append_clean(text, 0, level_words[level]), message);
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+    char line[STAMP_BYTES + LINE_BYTES_MAX];
+    if (is_wanted(level)) {
+        va_list arguments;
+        va_start(arguments, format);
+        size_t length = format_line(level, line + STAMP_BYTES, format, arguments);
+        va_end(arguments);
+        emit(level, NULL, line + STAMP_BYTES, length);
+    }
+}
+
+void log_write_at(enum log_level level, const struct log_place *place, const char *format, ...)
+{
+    char line[STAMP_BYTES + LINE_BYTES_MAX];
+    if (is_wanted(level)) {
+        va_list arguments;
+        va_start(arguments, format);
+        size_t length = format_line(level, line + STAMP_BYTES, format, arguments);
+        va_end(arguments);
+        emit(level, place, line + STAMP_BYTES, length);
+    }
+}
+
+void log_write_user(enum log_level level, const struct log_place *place, const char *format, ...)
+{
+    char text[LINE_BYTES_MAX];
+    if (log_has_user_file(level)) {
+        va_list arguments;
+        va_start(arguments, format);
+        size_t length = format_line(level, text, format, arguments);
+        va_end(arguments);
+        pthread_mutex_lock(&mutex);
+        emit_user(level, place, text, length);
+        pthread_mutex_unlock(&mutex);
     }
 }
 
@@ -183,7 +315,7 @@ void log_write_error(const struct error *error)
         length = append_clean(text, length, "  ");
         length = append_clean(text, length, error->hint);
     }
-    emit(LOG_ERROR, text, length);
+    emit(LOG_ERROR, NULL, text, length);
 }
 
 const char *log_message_of(const char *line, enum log_level level)

@@ -7,6 +7,7 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "cli/help.h"
+#include "cli/settings.h"
 #include "connectors/registry.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -107,14 +108,47 @@ static void set_log_level(const struct cli_call *call)
     log_set_stderr_level(level);
 }
 
+/* --log-file, which takes all lines from now on. */
+static enum status open_log(const struct cli_call *call, struct error *error)
+{
+    static const enum log_level levels[] = {LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR};
+    const char *path = cli_text(call, CLI_LOG_FILE);
+    const struct cli_value *level = &call->values[CLI_LOG_LEVEL]; /* in the order of the choices */
+    if (path == NULL && level->is_set) {
+        return error_set(error, ERROR_USAGE, "--log-level", "needs --log-file FILE beside it");
+    }
+    if (path == NULL || log_open_user_file(path, level->is_set ? levels[level->number] : LOG_INFO,
+                                           error) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    return error_recode(error, ERROR_USAGE);
+}
+
+/* A failure has been told, and is in `*exit_status`. */
+static enum status take_settings(struct cli_call *call, int *exit_status)
+{
+    struct error error = {0};
+    struct buffer faults = {0};
+    enum status status = settings_apply(call, &faults, &error);
+    if (status == STATUS_OK) {
+        status = open_log(call, &error);
+    }
+    if (status != STATUS_OK) {
+        *exit_status = cli_fail_with_faults(call, &faults, &error);
+    }
+    buffer_free(&faults);
+    return status;
+}
+
 static int dispatch(struct cli_call *call)
 {
     struct error error = {0};
     struct buffer out = {0};
+    int exit_status;
     if (call->command == NULL && !cli_switch(call, CLI_HELP)) {
         help_append_overview(&out);
         error_set(&error, ERROR_USAGE, NULL, "no command was given");
-        int exit_status = cli_fail(call, &error);
+        exit_status = cli_fail(call, &error);
         ssize_t ignored = write(STDERR_FILENO, out.data, out.length);
         (void)ignored;
         buffer_free(&out);
@@ -133,6 +167,9 @@ static int dispatch(struct cli_call *call)
     }
     set_log_level(call);
     warn_of_mistyped_variables();
+    if (take_settings(call, &exit_status) != STATUS_OK) {
+        return exit_status;
+    }
     bool needs_connectors =
         (call->command->place & (IN_HELP | IN_VERSION | IN_RESET | IN_REPORT)) == 0;
     if (needs_connectors && registry_load_modules(&error) != STATUS_OK) {
@@ -173,6 +210,7 @@ int cli_main(int argument_count, char **arguments)
         exit_status = dispatch(&call);
     }
     log_close_file();
+    log_close_user_file();
     arena_destroy(call.arena);
     return exit_status;
 }

@@ -17,6 +17,8 @@ struct cli_call {
     const char *arguments[CLI_ARGUMENTS_MAX];
     uint32_t argument_count;
     struct cli_value values[CLI_OPTION_COUNT];
+    struct run_parameter *parameters; /* of a settings file */
+    uint32_t parameter_count;
     struct arena *arena;
     const char *command_line; /* for the log, without secrets */
 };

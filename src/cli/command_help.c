@@ -1,13 +1,14 @@
 /* transhume help: a command, an error code, or everything as a page. */
 #include "base/text.h"
 #include "cli/help.h"
+#include "cli/settings.h"
 
 typedef void help_page(struct buffer *out);
 
 /* In the order of --as. */
 static help_page *const pages[] = {
     help_append_overview, help_append_markdown, help_append_man,         help_append_bash,
-    help_append_zsh,      help_append_fish,     help_append_errors_page,
+    help_append_zsh,      help_append_fish,     help_append_errors_page, settings_append_markdown,
 };
 
 static int unknown_subject(const char *subject)

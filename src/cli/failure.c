@@ -365,7 +365,8 @@ int cli_fail_with_faults(const struct cli_call *call, struct buffer *faults,
         line += length + (line[length] == '\n');
     }
     if (count > 1) {
-        log_write(LOG_ERROR, "%u faults in the plan; nothing was touched [%s]", count, code);
+        log_write(LOG_ERROR, "%u faults in the %s; nothing was touched [%s]", count,
+                  error->code == ERROR_SETTINGS_INVALID ? "settings" : "plan", code);
     }
     if (tells_json) {
         print_faults(call, buffer_string(faults), count, error);

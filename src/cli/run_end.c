@@ -52,6 +52,8 @@ static void append_json_entities(const struct progress *progress, struct buffer 
         append_json_count("rejected", atomic_load(&entity->rejected), out);
         append_json_count("skipped", atomic_load(&entity->skipped), out);
         append_json_count("bytes", atomic_load(&entity->bytes), out);
+        append_json_count("retries", atomic_load(&entity->retries), out);
+        append_json_count("fallbacks", atomic_load(&entity->fallbacks), out);
         buffer_append_byte(out, '}');
     }
     buffer_append_byte(out, ']');
@@ -229,11 +231,51 @@ static int print_figures(const struct run_session *session, struct buffer *out, 
     return status == STATUS_OK ? exit_status : cli_fail(NULL, &error);
 }
 
+/* ---- the user's log file */
+
+static void log_entity(const struct progress_entity *entity, double whole)
+{
+    char bytes[32];
+    char seconds[32];
+    uint64_t rejected = atomic_load(&entity->rejected);
+    text_human_bytes(atomic_load(&entity->bytes), bytes, sizeof(bytes));
+    text_human_seconds(progress_entity_seconds(entity, whole), seconds, sizeof(seconds));
+    log_write_user(
+        rejected > 0 ? LOG_WARNING : LOG_INFO, &(struct log_place){.table = entity->table},
+        "summary of %s: %" PRIu64 " read, %" PRIu64 " written, %" PRIu64 " rejected, %" PRIu64
+        " skipped, %s, %s, %" PRIu64 " retries, %" PRIu64 " fallbacks",
+        entity->name, atomic_load(&entity->read), atomic_load(&entity->written), rejected,
+        atomic_load(&entity->skipped), bytes, seconds, atomic_load(&entity->retries),
+        atomic_load(&entity->fallbacks));
+}
+
+static void log_summary(const struct run_result *result, enum status status)
+{
+    char seconds[32];
+    const struct progress *progress = result->progress;
+    if (progress == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < progress->entity_count; i++) {
+        log_entity(&progress->entities[i], result->seconds);
+    }
+    text_human_seconds(result->seconds, seconds, sizeof(seconds));
+    log_write_user(status == STATUS_OK ? LOG_INFO : LOG_ERROR, NULL, "run %s: %s after %s",
+                   result->run_id,
+                   status != STATUS_OK        ? "failed"
+                   : result->exit_status == 4 ? "interrupted"
+                                              : "done",
+                   seconds);
+}
+
 int run_end(struct cli_call *call, const struct run_session *session, enum status status,
             const struct run_result *result, const struct error *error)
 {
     struct buffer out = {0};
     bool json = cli_switch(call, CLI_JSON);
+    if (error->code != ERROR_RUN_FINISHED) {
+        log_summary(result, status);
+    }
     if (status != STATUS_OK) {
         struct error told;
         int exit_status = tell_failure(call, session, result, error, &told);

@@ -126,6 +126,8 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
         options->source_uri = call->arguments[0];
         options->target_uri = call->arguments[1];
     }
+    options->parameters = call->parameters;
+    options->parameter_count = call->parameter_count;
     options->state_folder = cli_state_folder(call, plan_path);
     options->jobs = (uint32_t)number_or(call, CLI_JOBS, options->jobs);
     options->memory_bytes = number_or(call, CLI_MEMORY, options->memory_bytes);

@@ -175,6 +175,13 @@ struct database_link {
     char cipher[64];
 };
 
+/* How often something was done again after a passing failure (requests, pages, calls), and how
+ * often with less than was asked for, as at a lower consistency. Any thread. */
+struct database_counts {
+    _Atomic uint64_t retries;
+    _Atomic uint64_t fallbacks;
+};
+
 /*
  * What a database tells while it works: added to by its own threads, read by the engine's at any
  * time. connectors/report.h has the functions that fill it.
@@ -184,6 +191,7 @@ struct database_report {
     _Atomic int64_t throttled_since_ms;
     _Atomic int64_t throttled_last_ms;
     _Atomic uint64_t throttle_count;
+    struct database_counts counts;    /* of all that it did since the opening */
     _Atomic int64_t waiting_until_ms; /* monotonic: when it tries something again by itself */
     _Atomic uint64_t milliunits; /* capacity used since the opening, in thousandths of a unit */
     /* records (or a guess of them) that the express_chunk calls under way have pulled so far: what

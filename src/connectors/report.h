@@ -28,6 +28,25 @@ static inline void report_waiting(struct database *database, int64_t until_ms)
     atomic_store(&database->report.waiting_until_ms, until_ms);
 }
 
+/* Something is done again after a passing failure. `counts` (may be NULL): those of the request
+ * that it is for, read_request.counts; a writer tells its own in batch_result. */
+static inline void report_retried(struct database *database, struct database_counts *counts)
+{
+    atomic_fetch_add(&database->report.counts.retries, 1);
+    if (counts != NULL) {
+        atomic_fetch_add(&counts->retries, 1);
+    }
+}
+
+/* The same of something that was done with less than was asked for. */
+static inline void report_fell_back(struct database *database, struct database_counts *counts)
+{
+    atomic_fetch_add(&database->report.counts.fallbacks, 1);
+    if (counts != NULL) {
+        atomic_fetch_add(&counts->fallbacks, 1);
+    }
+}
+
 /* Capacity that a request used, in the database's own units. */
 static inline void report_units(struct database *database, double units)
 {

@@ -126,6 +126,7 @@ struct read_request {
     const struct digest *digest; /* NULL: all rows; else those of these buckets, ascending: */
     const uint32_t *buckets;
     uint32_t bucket_count;
+    struct database_counts *counts; /* where report_retried tells of it, too; may be NULL */
 };
 
 /* How a stream can be cut and what a restart may rely on. */

@@ -207,7 +207,11 @@ struct batch_result {
     const struct record_outcome *outcomes;
     uint32_t outcome_count; /* written + outcome_count == batch->row_count */
     uint64_t bytes;         /* sent or stored, as far as it is known */
-    struct arena *arena;    /* of outcomes and reasons; the caller destroys it, may be NULL */
+    /* requests that were sent again, whole or in parts, and that were done with less than was asked
+     * for: one with records of several batches counts for one of them */
+    uint32_t retries;
+    uint32_t fallbacks;
+    struct arena *arena; /* of outcomes and reasons; the caller destroys it, may be NULL */
 };
 
 /* What a check foresees of a table's records, in the target's own measures. */

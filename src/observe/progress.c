@@ -122,6 +122,8 @@ static void sum_entities(const struct progress *progress, struct progress_view *
         view->written += atomic_load_explicit(&entity->written, memory_order_relaxed);
         view->rejected += atomic_load_explicit(&entity->rejected, memory_order_relaxed);
         view->skipped += atomic_load_explicit(&entity->skipped, memory_order_relaxed);
+        view->entity_retries += atomic_load_explicit(&entity->retries, memory_order_relaxed);
+        view->fallbacks += atomic_load_explicit(&entity->fallbacks, memory_order_relaxed);
         view->bytes += atomic_load_explicit(&entity->bytes, memory_order_relaxed);
         view->done += progress_entity_done(entity);
         uint64_t work = 0;
@@ -293,6 +295,8 @@ static void append_json_entity(const struct progress_entity *entity, struct buff
     append_json_count(out, "rejected", (int64_t)atomic_load(&entity->rejected));
     append_json_count(out, "skipped", (int64_t)atomic_load(&entity->skipped));
     append_json_count(out, "bytes", (int64_t)atomic_load(&entity->bytes));
+    append_json_count(out, "retries", (int64_t)atomic_load(&entity->retries));
+    append_json_count(out, "fallbacks", (int64_t)atomic_load(&entity->fallbacks));
     buffer_append_byte(out, '}');
 }
 
@@ -344,7 +348,7 @@ static void add_seconds(struct table *table, double seconds)
                  (unsigned long long)(tenths % 10));
 }
 
-static double entity_seconds(const struct progress_entity *entity, double whole)
+double progress_entity_seconds(const struct progress_entity *entity, double whole)
 {
     int64_t first_ms = atomic_load_explicit(&entity->first_ms, memory_order_relaxed);
     int64_t last_ms = atomic_load_explicit(&entity->last_ms, memory_order_relaxed);
@@ -355,8 +359,14 @@ static double entity_seconds(const struct progress_entity *entity, double whole)
     return seconds > whole ? whole : seconds;
 }
 
+/* Columns that stand only where there is something to tell. */
+struct extra_columns {
+    bool retries;
+    bool fallbacks;
+};
+
 static void add_row(struct table *table, const char *name, const struct progress_view *view,
-                    double seconds)
+                    double seconds, struct extra_columns extra)
 {
     table_add_text(table, name);
     table_add_count(table, (int64_t)view->read);
@@ -369,26 +379,40 @@ static void add_row(struct table *table, const char *name, const struct progress
         table_add_bytes(table, (int64_t)view->bytes);
     }
     add_seconds(table, seconds);
+    if (extra.retries) {
+        table_add_count(table, (int64_t)view->entity_retries);
+    }
+    if (extra.fallbacks) {
+        table_add_count(table, (int64_t)view->fallbacks);
+    }
 }
 
 void progress_append_table(const struct progress *progress, double seconds, bool color,
                            struct buffer *out)
 {
-    static const char *const titles[] = {"entity",   ">read",  ">written", ">rejected",
-                                         ">skipped", ">bytes", ">seconds", NULL};
+    struct progress_view all = {0};
+    sum_entities(progress, &all);
+    const struct extra_columns extra = {all.entity_retries > 0, all.fallbacks > 0};
+    const char *titles[] = {"entity", ">read",    ">written", ">rejected", ">skipped",
+                            ">bytes", ">seconds", NULL,       NULL,        NULL};
+    uint32_t title = 7;
+    if (extra.retries) {
+        titles[title++] = ">retries";
+    }
+    if (extra.fallbacks) {
+        titles[title] = ">fallbacks";
+    }
     struct table *table = table_create(titles);
     for (uint32_t i = 0; i < progress->entity_count; i++) {
         const struct progress_entity *entity = &progress->entities[i];
         struct progress one = {.entities = progress->entities + i, .entity_count = 1};
         struct progress_view view = {0};
         sum_entities(&one, &view);
-        add_row(table, entity->name, &view, entity_seconds(entity, seconds));
+        add_row(table, entity->name, &view, progress_entity_seconds(entity, seconds), extra);
     }
     if (progress->entity_count != 1) {
-        struct progress_view all = {0};
-        sum_entities(progress, &all);
         table_rule(table);
-        add_row(table, "total", &all, seconds);
+        add_row(table, "total", &all, seconds, extra);
     }
     table_append(table, color, out);
     table_destroy(table);

@@ -15,6 +15,8 @@ enum { PROGRESS_WAITERS_MAX = 512 };
 struct progress_side {
     _Atomic int64_t throttled_ms; /* for how long it has been asking to slow down; 0: it is not */
     _Atomic uint64_t throttle_count;  /* how often it did */
+    _Atomic uint64_t retries;         /* what its connector did again after a passing failure */
+    _Atomic uint64_t fallbacks;       /* … and with less than was asked for */
     _Atomic uint64_t milliunits;      /* capacity used, in thousandths of units */
     _Atomic int64_t waiting_until_ms; /* monotonic: when it tries something again by itself */
 };
@@ -30,7 +32,9 @@ struct progress_entity {
     _Atomic uint64_t rejected;
     _Atomic uint64_t skipped;
     _Atomic uint64_t bytes;
-    _Atomic uint64_t pulled; /* about: by the target itself, in a chunk that is under way */
+    _Atomic uint64_t retries;   /* requests and chunks that were done again */
+    _Atomic uint64_t fallbacks; /* requests done with less than was asked for */
+    _Atomic uint64_t pulled;    /* about: by the target itself, in a chunk that is under way */
     _Atomic int64_t
         first_ms; /* monotonic: when it was first and last seen to move in this attempt; */
     _Atomic int64_t last_ms; /* kept by the display's thread; 0: never */
@@ -92,8 +96,11 @@ enum status progress_display_start(struct progress *progress, enum progress_mode
 /* Draws the last state and leaves the cursor on a new line. */
 void progress_display_stop(struct progress_display *display);
 
-/* The end table, for stdout: entity, read, written, rejected, skipped, bytes, seconds. */
+/* The end table, for stdout: entity, read, written, rejected, skipped, bytes, seconds; retries and
+ * fallbacks where there are any. */
 void progress_append_table(const struct progress *progress, double seconds, bool color,
                            struct buffer *out);
+/* For how long an entity moved in this attempt, of `whole` seconds. */
+double progress_entity_seconds(const struct progress_entity *entity, double whole);
 
 #endif

@@ -22,6 +22,8 @@ struct progress_view {
     uint64_t written;
     uint64_t rejected;
     uint64_t skipped;
+    uint64_t entity_retries; /* what entities had, of requests and chunks */
+    uint64_t fallbacks;
     uint64_t bytes;
     uint64_t done; /* written, rejected or skipped, or pulled in a chunk under way */
     int64_t total; /* -1: not known */

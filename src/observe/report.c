@@ -60,6 +60,8 @@ static void read_entity(const json_t *object, struct report_entity *entity)
     entity->skipped = report_count(object, "skipped");
     entity->filtered = report_count(object, "filtered");
     entity->bytes = report_count(object, "bytes");
+    entity->retries = report_count(object, "retries");
+    entity->fallbacks = report_count(object, "fallbacks");
     entity->made = json_object_get(object, "made") == NULL
                        ? sum_of(sum_of(entity->written, entity->rejected), entity->skipped)
                        : report_count(object, "made");
@@ -76,6 +78,8 @@ static void add_to_sum(struct report_entity *sum, const struct report_entity *en
     sum->skipped = sum_of(sum->skipped, entity->skipped);
     sum->filtered = sum_of(sum->filtered, entity->filtered);
     sum->bytes = sum_of(sum->bytes, entity->bytes);
+    sum->retries = sum_of(sum->retries, entity->retries);
+    sum->fallbacks = sum_of(sum->fallbacks, entity->fallbacks);
 }
 
 static void read_entities(struct report *report)

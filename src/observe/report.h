@@ -30,6 +30,8 @@ struct report_entity {
     uint64_t skipped;
     uint64_t filtered;
     uint64_t bytes;
+    uint64_t retries;   /* requests and chunks that were done again */
+    uint64_t fallbacks; /* requests done with less than was asked for */
     double seconds; /* that its stream's chunks took, together; shared with its other entities */
 };
 

@@ -40,6 +40,8 @@ static void append_counts(const struct report_entity *entity, struct buffer *out
     append_number(out, "skipped", entity->skipped);
     append_number(out, "filtered", entity->filtered);
     append_number(out, "bytes", entity->bytes);
+    append_number(out, "retries", entity->retries);
+    append_number(out, "fallbacks", entity->fallbacks);
 }
 
 static void append_entities(const struct report *report, struct buffer *out)

@@ -75,7 +75,13 @@ static void append_steps(const struct report *report, struct buffer *out)
     buffer_append_string(out, count > 0 ? "\n" : "");
 }
 
-static void append_entity(const struct report_entity *entity, struct buffer *out)
+static bool has_retries(const struct report *report)
+{
+    return report->sum.retries + report->sum.fallbacks > 0;
+}
+
+static void append_entity(const struct report *report, const struct report_entity *entity,
+                          struct buffer *out)
 {
     buffer_append_string(out, "| ");
     report_markdown(out, entity->name);
@@ -91,16 +97,24 @@ static void append_entity(const struct report_entity *entity, struct buffer *out
     report_append_bytes(out, entity->bytes);
     buffer_append_string(out, " | ");
     report_append_seconds(out, entity->seconds);
+    if (has_retries(report)) {
+        buffer_append_string(out, " | ");
+        report_append_count(out, entity->retries);
+        buffer_append_string(out, " | ");
+        report_append_count(out, entity->fallbacks);
+    }
     buffer_append_string(out, " |\n");
 }
 
 static void append_entities(const struct report *report, struct buffer *out)
 {
-    buffer_append_string(
-        out, "## What moved\n\n| entity | table | made | written | rejected | skipped | "
-             "left out | data | work |\n|---|---|--:|--:|--:|--:|--:|--:|--:|\n");
+    bool retries = has_retries(report);
+    buffer_format(out,
+                  "## What moved\n\n| entity | table | made | written | rejected | skipped | "
+                  "left out | data | work |%s\n|---|---|--:|--:|--:|--:|--:|--:|--:|%s\n",
+                  retries ? " retries | fallbacks |" : "", retries ? "--:|--:|" : "");
     for (uint32_t i = 0; i < report->entity_count && i < ENTITIES_SHOWN; i++) {
-        append_entity(&report->entities[i], out);
+        append_entity(report, &report->entities[i], out);
     }
     if (report->entity_count > 1) {
         struct report_entity sum = report->sum;
@@ -109,7 +123,7 @@ static void append_entities(const struct report *report, struct buffer *out)
         for (uint32_t i = 0; i < report->stream_count; i++) {
             sum.seconds += report->streams[i].seconds;
         }
-        append_entity(&sum, out);
+        append_entity(report, &sum, out);
     }
     if (report->entity_count > ENTITIES_SHOWN) {
         buffer_append_string(out, "\nThe first ");

@@ -49,6 +49,10 @@ static void append_entity(const struct report *report, const struct report_entit
     } else {
         buffer_append_string(out, "–");
     }
+    if (report->sum.retries + report->sum.fallbacks > 0) {
+        count_cell(out, entity->retries);
+        count_cell(out, entity->fallbacks);
+    }
     buffer_append_string(out, "\n");
 }
 
@@ -58,9 +62,12 @@ static void begin_entities(const struct report *report, struct buffer *out)
         out,
         "<div class=\"wide\"><table class=\"entities%s\"><thead><tr><th scope=\"col\">Entity<th "
         "scope=\"col\">Written<th scope=\"col\">Rejected<th scope=\"col\">Skipped%s<th "
-        "scope=\"col\">Data<th scope=\"col\">Work</thead><tbody>\n",
+        "scope=\"col\">Data<th scope=\"col\">Work%s</thead><tbody>\n",
         report->sum.filtered > 0 ? " filtered" : "",
-        report->sum.filtered > 0 ? "<th scope=\"col\">Left out" : "");
+        report->sum.filtered > 0 ? "<th scope=\"col\">Left out" : "",
+        report->sum.retries + report->sum.fallbacks > 0
+            ? "<th scope=\"col\">Retries<th scope=\"col\">Fallbacks"
+            : "");
 }
 
 void report_append_entities(const struct report *report, struct buffer *out)
@@ -173,8 +180,12 @@ static void append_use(const struct report *report, const char *member, const ch
     const json_t *use = json_object_get(report->state, member);
     double units = json_number_value(json_object_get(use, "capacity_units"));
     uint64_t times = report_count(use, "throttled_times");
+    uint64_t fallbacks = report_count(use, "fallbacks");
     buffer_format(out, "<div><dt>%s asked to slow down%s</dt><dd>%" PRIu64 " times", title,
                   report->attempt_count > 1 ? " in the last attempt" : "", times);
+    if (fallbacks > 0) {
+        buffer_format(out, ", %" PRIu64 " done with less than was asked for", fallbacks);
+    }
     if (units > 0) {
         buffer_format(out, ", %.1f capacity units used", units);
     }

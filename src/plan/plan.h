@@ -40,7 +40,7 @@ struct plan_stream {
     const uint32_t *key_columns;
     const char *const *key_names;
     uint32_t key_count; /* 0: the stream has no key */
-    const struct plan_child *children;
+    struct plan_child *children;
     uint32_t child_count;
     const uint32_t *entities; /* numbers of the entities it feeds, ascending */
     uint32_t entity_count;
@@ -99,7 +99,7 @@ struct plan {
     uint32_t table_count;
     const struct plan_entity *entities;
     uint32_t entity_count;
-    const struct plan_stream *streams;
+    struct plan_stream *streams;
     uint32_t stream_count;
     const struct plan_note *notes;
     uint32_t note_count;

@@ -1,6 +1,7 @@
 /* The test-only connector: asynchronous, nested, without transactions, with a feed; data survives
  * kill -9. */
 #include "base/file.h"
+#include "connectors/registry.h"
 #include "toy_internal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,10 @@ enum { LEASE_MS = 4000, REQUESTS_A_LEASE = 4, IN_FLIGHT_MAX = 16 };
 static const struct connector_option uri_options[] = {
     {"lease", OPTION_INTEGER, "4000", "100..600000", false, "milliseconds that a claim holds"},
     {"throttle", OPTION_INTEGER, "0", "0..600000", false, "milliseconds of being too busy"},
+    {"batch_rows", OPTION_INTEGER, "500", "1..500", false, "target: the most records of a batch"},
+    {"page_rows", OPTION_INTEGER, "1000", "1..100000", false, "source: rows of a page"},
+    {"consistency", OPTION_CHOICE, "LOCAL_QUORUM", "ONE|QUORUM|LOCAL_QUORUM", false, "no effect"},
+    {"fallback", OPTION_CHOICE, "none", "none|ONE", false, "what is done while it is too busy"},
 };
 
 static const struct type_mapping types[] = {
@@ -147,10 +152,14 @@ static enum status open_with_head(const struct open_options *options, struct dat
     if (status == STATUS_OK) {
         (*database)->connector = &transhume_connector;
         (*database)->capabilities = transhume_connector.capabilities;
-        (*database)->limits =
-            (struct connector_limits){.chunks_open_max = 4, .batch_rows_max = 500};
+        (*database)->limits = (struct connector_limits){
+            .chunks_open_max = 4,
+            .batch_rows_max = (uint32_t)option_of(options->uri, "batch_rows", 500)};
+        toy_of(*database)->page_rows = (uint32_t)option_of(options->uri, "page_rows", 1000);
         (*database)->lease_ms = option_of(options->uri, "lease", LEASE_MS);
         toy_of(*database)->throttle_ms = option_of(options->uri, "throttle", 0);
+        const char *fallback = uri_parameter(options->uri, &transhume_connector, "fallback");
+        toy_of(*database)->falls_back = strcmp(fallback, "ONE") == 0;
         toy_of(*database)->request_ms = (*database)->lease_ms / REQUESTS_A_LEASE;
         struct keyed_room *room = keyed_room_of(*database);
         room->timeout_ms = toy_of(*database)->request_ms;

@@ -47,6 +47,8 @@ struct toy_database {
     uint64_t run;        /* hash of the claimed run's id */
     int64_t request_ms;  /* what one write may take */
     int64_t throttle_ms; /* for so long from the first write on it is all too fast */
+    bool falls_back;     /* what is too fast is done all the same, and told */
+    uint32_t page_rows;  /* the most rows of a batch that is read */
     _Atomic int64_t first_write_ms;
 };
 

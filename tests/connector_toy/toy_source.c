@@ -359,6 +359,7 @@ static enum status toy_cursor_next(struct cursor *cursor, uint32_t rows_max, siz
         return STATUS_END;
     }
     uint32_t width = cursor->request->column_count ? cursor->request->column_count : 1;
+    rows_max = rows_max < cursor->self->page_rows ? rows_max : cursor->self->page_rows;
     struct batch *made = batch_create(NULL, width, rows_max);
     if (!made) {
         return error_set(error, ERROR_MEMORY, cursor->request->table, "no memory for a batch");

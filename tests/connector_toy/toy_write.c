@@ -310,7 +310,9 @@ static enum status toy_poll(struct keyed_connection *connection, int64_t timeout
     struct keyed_request *request = connection->pending[chosen];
     connection->pending[chosen] = connection->pending[--connection->pending_count];
     *answer = (struct keyed_answer){.request = request, .reason = &connection->reason};
-    if (is_busy(self)) {
+    bool busy = is_busy(self);
+    answer->fallbacks = busy && self->falls_back;
+    if (busy && !self->falls_back) {
         error_set(&connection->reason, ERROR_TARGET_THROTTLED, self->folder, "the toy is busy");
         connection->reason.retry_after_ms = BUSY_MS;
         answer->outcome = KEYED_AGAIN;

@@ -232,6 +232,7 @@ struct run_session *fake_session(struct fake_store *store, const char *state_fol
     session->progress.entity_count = FAKE_TABLES;
     session->progress.entities =
         arena_allocate_zeroed(session->arena, FAKE_TABLES, sizeof(*session->progress.entities));
+    session->counts = arena_allocate_zeroed(session->arena, FAKE_TABLES, sizeof(*session->counts));
     for (uint32_t i = 0; i < FAKE_TABLES; i++) {
         session->progress.entities[i].name = names[i];
         session->progress.entities[i].table = names[i];

@@ -22,6 +22,7 @@ struct fake_moods {
     uint32_t batch_rows_max;
     int64_t reject_every; /* records whose id is a multiple of it; 0: none */
     int64_t skip_every;
+    bool falls_back;             /* once for each batch */
     _Atomic int64_t fail_submit; /* this submit fails with class RETRY */
     _Atomic int64_t fail_begin;
     _Atomic int64_t fail_commit;        /* this commit fails with class RETRY, nothing written */

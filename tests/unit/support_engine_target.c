@@ -198,6 +198,7 @@ static void answer(struct writer *writer, const struct submitted *submitted,
                                     .table = submitted->table,
                                     .batch = batch,
                                     .outcomes = outcomes,
+                                    .fallbacks = moods->falls_back,
                                     .arena = arena};
     for (uint32_t row = 0; row < batch->row_count; row++) {
         int64_t id = batch_row(batch, row)[0].i64;

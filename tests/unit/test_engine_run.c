@@ -372,6 +372,41 @@ static void fail_after_commits(struct fake_store *store, const char *folder, int
     arm(NULL);
 }
 
+static int64_t count_in_state(const char *folder, const char *entity, const char *name)
+{
+    json_t *run = read_state(folder);
+    json_t *table = json_object_get(json_object_get(run, "tables"), entity);
+    json_t *counts = json_object_get(json_object_get(table, "entities"), entity);
+    json_t *count = json_object_get(counts, name);
+    assert_true(json_is_integer(count));
+    int64_t number = json_integer_value(count);
+    json_decref(run);
+    return number;
+}
+
+/* Chunks that are done again are counted, and what the target counted for each batch; a resume
+ * finds both in the done marks. */
+static void what_is_done_again_is_counted(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 3; which++) {
+        struct fake_store *store = fake_store_create(900, 40);
+        const char *folder = test_folder();
+        _Atomic int64_t *events[] = {&store->moods.fail_read, &store->moods.fail_submit,
+                                     &store->moods.fail_commit};
+        store->moods.falls_back = true;
+        fail_after_commits(store, folder, 5);
+        atomic_store(events[which], 2);
+        expect_done(store, folder, true);
+        assert_int_equal(count_in_state(folder, "first", "retries") +
+                             count_in_state(folder, "second", "retries"),
+                         1);
+        /* a batch each is counted, those of attempts that were given up as well */
+        assert_true(count_in_state(folder, "first", "fallbacks") >= 18 * 6);
+        fake_store_destroy(store);
+    }
+}
+
 static void a_new_snapshot_is_mixed(void **state)
 {
     (void)state;
@@ -627,6 +662,7 @@ int main(void)
         cmocka_unit_test(the_express_lane_and_its_refusal),
         cmocka_unit_test(rate_caps_hold),
         cmocka_unit_test(passing_failures),
+        cmocka_unit_test(what_is_done_again_is_counted),
         cmocka_unit_test(fencing_stops_the_run),
         cmocka_unit_test(rejects_and_skips),
         cmocka_unit_test(too_many_rejects),

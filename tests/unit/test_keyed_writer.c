@@ -13,6 +13,7 @@ static uint32_t tries[IDS];
 static bool refuses_whole; /* a request with a refused record is refused as one */
 static bool answers_nothing;
 static bool throttles;
+static uint32_t falls_back; /* how often the service does so for each request */
 static struct keyed_service service;
 
 struct keyed_connection {
@@ -116,7 +117,8 @@ static enum status poll_service(struct keyed_connection *connection, int64_t tim
                                     .outcomes = connection->outcomes,
                                     .reason = &connection->reason[0],
                                     .reasons = connection->reasons,
-                                    .throttled = throttles};
+                                    .throttled = throttles,
+                                    .fallbacks = falls_back};
     for (uint32_t i = 0; i < request->count; i++) {
         long id = strtol(buffer_string(&request->body) + request->slots[i].offset, NULL, 10);
         connection->outcomes[i] = next_outcome(id);
@@ -173,6 +175,7 @@ static void begin_scene(struct scene *scene, enum existing_policy existing, uint
     memset(tries, 0, sizeof tries);
     sent_count = 0;
     refuses_whole = answers_nothing = throttles = false;
+    falls_back = 0;
     *scene = (struct scene){.table = {.name = "things",
                                       .key = {key_names, 1},
                                       .existing = existing,
@@ -264,6 +267,9 @@ static void each_record_is_told_by_itself(void **state)
     assert_string_equal(sent[0], "p(1,2,3,4,5,6,7,8)");
     assert_string_equal(sent[1], "p(3)");
     assert_string_equal(sent[2], "p(3)");
+    assert_int_equal(result.retries, 2);
+    assert_int_equal(result.fallbacks, 0);
+    assert_int_equal(scene.database.base.report.counts.retries, 2);
     free_result(&result);
     end_scene(&scene);
 }
@@ -284,6 +290,7 @@ static void a_request_is_halved_down_to_the_record_at_fault(void **state)
     assert_int_equal(sent_count, 7);
     assert_string_equal(sent[1], "p(1,2,3,4)");
     assert_string_equal(sent[2], "p(5,6,7,8)");
+    assert_int_equal(result.retries, 3); /* cut three times */
     free_result(&result);
     end_scene(&scene);
 }
@@ -361,6 +368,28 @@ static void throttling_makes_the_window_smaller(void **state)
     end_scene(&scene);
 }
 
+/* A request of two batches counts for one of them. */
+static void fallbacks_of_the_service_are_counted(void **state)
+{
+    struct scene scene;
+    const int64_t first[] = {1, 2};
+    const int64_t second[] = {3, 4};
+    (void)state;
+    begin_scene(&scene, EXISTING_REFUSE, 1);
+    falls_back = 2;
+    submit(&scene, 1, first, 2);
+    submit(&scene, 1, second, 2);
+    struct batch_result one = poll_result(&scene);
+    struct batch_result other = poll_result(&scene);
+    assert_int_equal(sent_count, 1);
+    assert_int_equal(one.fallbacks + other.fallbacks, 2);
+    assert_int_equal(one.retries + other.retries, 0);
+    assert_int_equal(scene.database.base.report.counts.fallbacks, 2);
+    free_result(&one);
+    free_result(&other);
+    end_scene(&scene);
+}
+
 /* A late request of a chunk that was given up could undo what comes after it. */
 static void what_is_under_way_of_an_abandoned_chunk_is_waited_for(void **state)
 {
@@ -400,6 +429,7 @@ int main(void)
         cmocka_unit_test(what_can_not_be_encoded_is_refused_in_its_place),
         cmocka_unit_test(records_of_one_key_go_one_after_the_other),
         cmocka_unit_test(throttling_makes_the_window_smaller),
+        cmocka_unit_test(fallbacks_of_the_service_are_counted),
         cmocka_unit_test(what_is_under_way_of_an_abandoned_chunk_is_waited_for),
     };
     return cmocka_run_group_tests_name("keyed_writer", tests, NULL, NULL);

@@ -49,6 +49,41 @@ static void count_units(struct writer *writer, struct keyed_request *request, do
 
 /* ---------------------------------------------------------------- going out again */
 
+/* The batch that tells of the request: one that still waits for records of it; NULL: none. */
+static struct keyed_waiting *teller_of(const struct keyed_request *request)
+{
+    uint32_t at = 0;
+    while (at < request->count && request->slots[at].waiting == NULL) {
+        at++;
+    }
+    return at < request->count ? request->slots[at].waiting : NULL;
+}
+
+static void count_retries(struct writer *writer, const struct keyed_request *request,
+                          uint32_t times)
+{
+    struct keyed_waiting *teller = teller_of(request);
+    for (uint32_t i = 0; i < times; i++) {
+        report_retried(writer->database, NULL);
+    }
+    if (teller != NULL) {
+        teller->result.retries += times;
+    }
+}
+
+/* What the service did by itself until it had this answer. */
+static void count_service(struct writer *writer, const struct keyed_answer *answer)
+{
+    struct keyed_waiting *teller = teller_of(answer->request);
+    count_retries(writer, answer->request, answer->retries);
+    for (uint32_t i = 0; i < answer->fallbacks; i++) {
+        report_fell_back(writer->database, NULL);
+    }
+    if (teller != NULL) {
+        teller->result.fallbacks += answer->fallbacks;
+    }
+}
+
 static enum status fail_or_wait(struct writer *writer, const struct keyed_answer *answer,
                                 struct error *error)
 {
@@ -72,8 +107,10 @@ static enum status send_again(struct writer *writer, struct keyed_request *reque
         shrink_window(writer);
     }
     request->tried = request->tried || answer->unknown;
-    log_write(LOG_DEBUG, "table %s: a request goes out again after: %s",
-              writer->tables[request->table].name, answer->reason->message);
+    count_retries(writer, request, 1);
+    log_write_at(LOG_DEBUG, &(struct log_place){.table = writer->tables[request->table].name},
+                 "table %s: a request goes out again after: %s",
+                 writer->tables[request->table].name, answer->reason->message);
     enum status status = fail_or_wait(writer, answer, error);
     int64_t wait = service_backoff_ms(request->failures++, answer->reason->retry_after_ms);
     request->next_ms = clock_monotonic_ms() + wait;
@@ -189,6 +226,7 @@ static void halve(struct writer *writer, const struct keyed_request *request, co
                   uint32_t count)
 {
     bool *chosen = memory_allocate_zeroed(request->count, sizeof(*chosen));
+    count_retries(writer, request, 1);
     for (uint32_t half = 0; half < 2; half++) {
         uint32_t seen = 0;
         for (uint32_t at = 0; at < request->count; at++) {
@@ -308,6 +346,9 @@ enum status keyed_take_answer(struct writer *writer, const struct keyed_answer *
     if (keyed_hit(writer->room, KEYED_POINT_AFTER_ANSWER, error) != STATUS_OK) {
         keyed_list_add(&writer->ready, request);
         return STATUS_FAILED;
+    }
+    if (answer->retries + answer->fallbacks > 0) {
+        count_service(writer, answer);
     }
     if (answer->units >= 0) {
         count_units(writer, request, answer->units);

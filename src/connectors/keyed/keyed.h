@@ -97,6 +97,8 @@ struct keyed_answer {
     const struct error *reason;         /* AGAIN (retry_after_ms is the server's hint), REFUSED */
     const struct error *const *reasons; /* with `outcomes`: of each one; NULL: `reason` */
     double units;                       /* of capacity that it took; below 0: not known */
+    uint32_t retries;                   /* what the service did again by itself meanwhile */
+    uint32_t fallbacks;                 /* … and with less than was asked for */
 };
 
 /* What keeps a request that is carried out late, or twice, from undoing what came after it. */

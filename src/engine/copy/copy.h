@@ -144,6 +144,8 @@ uint32_t copy_position_of(const struct plan_stream *stream, uint32_t entity);
 void copy_leave(struct copy *copy, bool writes);
 void copy_fail(struct copy *copy, const struct error *error);
 bool copy_must_stop(const struct copy *copy);
+/* The chunk is done again after a passing failure, which is told in the user's log file. */
+void copy_note_retry(struct copy *copy, uint64_t index, const struct error *error);
 void copy_moved(struct copy *copy); /* something went on: for stall reports */
 const struct ledger_chunk *copy_chunk(const struct copy *copy, uint64_t index);
 const struct plan_stream *copy_stream(const struct copy *copy, uint64_t index);

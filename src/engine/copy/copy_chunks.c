@@ -3,6 +3,7 @@
 #include "engine/copy/copy.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/signals.h"
 #include "engine/copy/parcel.h"
@@ -19,6 +20,16 @@ const struct plan_stream *copy_stream(const struct copy *copy, uint64_t index)
     return copy->run->loads_rejects
                ? &copy->run->rejects_stream
                : &copy->session->plan->streams[copy->run->chunks[index].stream];
+}
+
+void copy_note_retry(struct copy *copy, uint64_t index, const struct error *error)
+{
+    const struct plan_stream *stream = copy_stream(copy, index);
+    const struct log_place place = {.table = stream->name,
+                                    .chunk = copy_chunk(copy, index)->number};
+    log_write_user(LOG_WARNING, &place, "it is done again after: %s [%s]", error->message,
+                   error_describe(error->code)->name);
+    atomic_fetch_add(&copy->session->counts[stream->entities[0]].retries, 1);
 }
 
 bool copy_must_stop(const struct copy *copy)

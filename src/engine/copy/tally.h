@@ -21,6 +21,8 @@ struct tally {
     uint64_t filtered;
     uint64_t unmatched; /* of a stream's first entity: records that were no entity's, left out */
     uint64_t bytes;
+    uint64_t retries;   /* requests that source and target did again, and chunks that were */
+    uint64_t fallbacks; /* requests done with less than was asked for */
     struct canonical_hash hash;
     bool hashed;
 };
@@ -35,6 +37,8 @@ static inline void tally_add(struct tally *sum, const struct tally *other)
     sum->filtered += other->filtered;
     sum->unmatched += other->unmatched;
     sum->bytes += other->bytes;
+    sum->retries += other->retries;
+    sum->fallbacks += other->fallbacks;
     canonical_sum_add(&sum->hash, &other->hash);
     sum->hashed = sum->hashed && other->hashed;
 }
@@ -58,6 +62,8 @@ static inline void tally_subtract(struct tally *sum, const struct tally *other)
     sum->skipped -= other->skipped;
     sum->filtered -= other->filtered;
     sum->bytes -= other->bytes;
+    sum->retries -= other->retries;
+    sum->fallbacks -= other->fallbacks;
     tally_hash_subtract(&sum->hash, &other->hash);
 }
 

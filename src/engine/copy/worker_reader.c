@@ -341,6 +341,7 @@ static enum status read_with_retries(struct reading *reading, struct error *erro
             }
             break;
         }
+        copy_note_retry(worker->copy, reading->work->index, error);
         if (send(reading, parcel_create(PARCEL_RESTART, 0)) != STATUS_OK) {
             return STATUS_END;
         }

@@ -229,7 +229,14 @@ static enum status recover(struct writing *writing, struct error *error)
         writing_abandon_all(writing, true);
     }
     atomic_store(&worker->doing, "waits to write again");
-    if (!retry_wait(&worker->retry, error) || reopen(writing, error) != STATUS_OK) {
+    uint64_t chunk = atomic_load(&worker->chunk_number);
+    if (!retry_wait(&worker->retry, error)) {
+        return STATUS_FAILED;
+    }
+    if (chunk > 0) {
+        copy_note_retry(writing->copy, chunk - 1, error);
+    }
+    if (reopen(writing, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (unknown) {

@@ -75,6 +75,35 @@ enum status writing_begin(struct writing *writing, uint64_t index, struct work *
     return begin_attempt(writing, chunk, error);
 }
 
+/* What was done again stays done: the next chunk of the stream counts it. */
+static void give_counts_back(const struct writing *writing, const struct open_chunk *chunk,
+                             uint32_t position)
+{
+    struct database_counts *counts =
+        &writing->copy->session->counts[chunk->stream->entities[position]];
+    struct progress_entity *entity = progress_of(writing, chunk, position);
+    const struct tally *tally = &chunk->tallies[position];
+    atomic_fetch_sub(&entity->retries, tally->retries);
+    atomic_fetch_sub(&entity->fallbacks, tally->fallbacks);
+    atomic_fetch_add(&counts->retries, tally->retries);
+    atomic_fetch_add(&counts->fallbacks, tally->fallbacks);
+}
+
+void writing_take_counts(const struct writing *writing, struct open_chunk *chunk)
+{
+    for (uint32_t i = 0; i < chunk->stream->entity_count; i++) {
+        struct database_counts *counts =
+            &writing->copy->session->counts[chunk->stream->entities[i]];
+        struct progress_entity *entity = progress_of(writing, chunk, i);
+        uint64_t retries = atomic_exchange(&counts->retries, 0);
+        uint64_t fallbacks = atomic_exchange(&counts->fallbacks, 0);
+        chunk->tallies[i].retries += retries;
+        chunk->tallies[i].fallbacks += fallbacks;
+        atomic_fetch_add(&entity->retries, retries);
+        atomic_fetch_add(&entity->fallbacks, fallbacks);
+    }
+}
+
 static void take_progress_back(struct writing *writing, struct open_chunk *chunk)
 {
     uint64_t rejected = 0;
@@ -86,6 +115,7 @@ static void take_progress_back(struct writing *writing, struct open_chunk *chunk
         atomic_fetch_sub(&entity->rejected, tally->rejected);
         atomic_fetch_sub(&entity->skipped, tally->skipped);
         atomic_fetch_sub(&entity->bytes, tally->bytes);
+        give_counts_back(writing, chunk, i);
         rejected += tally->rejected;
     }
     atomic_fetch_sub(&writing->copy->rejected, rejected);
@@ -297,6 +327,10 @@ enum status writing_settle(struct writing *writing, struct batch_result *result,
         chunk->under_way--;
         chunk->tallies[position].written += result->written;
         chunk->tallies[position].bytes += result->bytes;
+        chunk->tallies[position].retries += result->retries;
+        chunk->tallies[position].fallbacks += result->fallbacks;
+        atomic_fetch_add_explicit(&shown->retries, result->retries, memory_order_relaxed);
+        atomic_fetch_add_explicit(&shown->fallbacks, result->fallbacks, memory_order_relaxed);
         atomic_fetch_add_explicit(&shown->written, result->written, memory_order_relaxed);
         atomic_fetch_add_explicit(&shown->bytes, result->bytes, memory_order_relaxed);
         for (uint32_t i = 0; i < result->outcome_count && status == STATUS_OK; i++) {

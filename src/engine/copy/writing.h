@@ -93,6 +93,9 @@ enum status writing_try_again(struct writing *writing, struct open_chunk *chunk,
                               struct error *error) MUST_USE;
 void writing_free_held(struct open_chunk *chunk);
 
+/* Before its mark is made: what sources and earlier attempts did again of its stream is this
+ * chunk's to tell. */
+void writing_take_counts(const struct writing *writing, struct open_chunk *chunk);
 /* Frees a chunk that is in no list any more. */
 void writing_free_chunk(struct open_chunk *chunk);
 /* The first chunk turned out to be committed after all. */

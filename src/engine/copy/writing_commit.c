@@ -34,6 +34,7 @@ static enum status make_mark(struct writing *writing, struct open_chunk *chunk,
                              const struct ledger_rejects *rejects, struct error *error)
 {
     const char *text;
+    writing_take_counts(writing, chunk);
     const struct ledger_mark mark = {
         .chunk = chunk->number,
         .attempt = chunk->attempt,
@@ -67,9 +68,10 @@ static struct open_chunk *pop_first(struct writing *writing)
 void writing_close_committed(struct writing *writing)
 {
     struct open_chunk *chunk = pop_first(writing);
-    log_write(LOG_DEBUG, "chunk %" PRIu64 " of %s %s in %" PRId64 " ms", chunk->number,
-              chunk->stream->name, chunk->work == NULL ? "pulled" : "done",
-              clock_monotonic_ms() - chunk->began_ms);
+    const struct log_place place = {.table = chunk->stream->name, .chunk = chunk->number};
+    log_write_at(LOG_DEBUG, &place, "chunk %" PRIu64 " of %s %s in %" PRId64 " ms", chunk->number,
+                 chunk->stream->name, chunk->work == NULL ? "pulled" : "done",
+                 clock_monotonic_ms() - chunk->began_ms);
     const struct ledger_mark mark = {.chunk = chunk->number,
                                      .attempt = chunk->attempt,
                                      .tallies = chunk->tallies,

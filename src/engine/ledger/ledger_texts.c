@@ -521,6 +521,14 @@ static json_t *tally_make(const struct tally *tally)
         failed |= json_object_set_new(object, "unmatched",
                                       json_integer((json_int_t)tally->unmatched)) != 0;
     }
+    if (object != NULL && tally->retries > 0) {
+        failed |=
+            json_object_set_new(object, "retries", json_integer((json_int_t)tally->retries)) != 0;
+    }
+    if (object != NULL && tally->fallbacks > 0) {
+        failed |= json_object_set_new(object, "fallbacks",
+                                      json_integer((json_int_t)tally->fallbacks)) != 0;
+    }
     if (object != NULL && tally->hashed) {
         char hex[33];
         canonical_hash_format(&tally->hash, hex);
@@ -611,7 +619,9 @@ static enum status mark_tallies_read(const struct done_mark *done, json_t *entit
                                 .skipped = count_member(object, "skipped"),
                                 .filtered = count_member(object, "filtered"),
                                 .unmatched = count_member(object, "unmatched"),
-                                .bytes = count_member(object, "bytes")};
+                                .bytes = count_member(object, "bytes"),
+                                .retries = count_member(object, "retries"),
+                                .fallbacks = count_member(object, "fallbacks")};
         const char *hash = json_member_text(object, "hash", NULL);
         tally->hashed = hash != NULL && canonical_hash_parse(hash, &tally->hash) == STATUS_OK;
         if (tally->made != tally->written + tally->rejected + tally->skipped) {

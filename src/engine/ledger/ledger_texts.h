@@ -40,7 +40,7 @@
  *                     "rejects":{"file","count","xxh3"}}}
  * mark    {"format":1,"chunk":n,"attempt":a,"epoch":e,
  *          "entities":{"0":{"read","made","written","rejected","skipped","filtered","bytes","hash",
- *          "unmatched"}},
+ *          "unmatched","retries","fallbacks"}},            (the last three: where there are any)
  *          "rejects":{"file","count","xxh3"}|null,"last_id":…,"seconds":…}
  */
 

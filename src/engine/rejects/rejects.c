@@ -2,6 +2,7 @@
 #include "engine/rejects/rejects.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "engine/ledger/format.h"
@@ -162,6 +163,26 @@ static enum status drain_file(struct typed_json_drain *drain, struct buffer *out
     return out->length < FLUSH_BYTES ? STATUS_OK : flush_but(file, keep, error);
 }
 
+/* A line of the user's log file. */
+static enum status tell(const struct reject *reject, struct error *error)
+{
+    struct buffer key = {0};
+    if (!log_has_user_file(LOG_WARNING)) {
+        return STATUS_OK;
+    }
+    enum status status = reject->key_count > 0 ? append_key(reject, &key, error) : STATUS_OK;
+    if (status == STATUS_OK) {
+        const struct log_place place = {.table = reject->table,
+                                        .chunk = reject->chunk,
+                                        .key = key.length > 0 ? buffer_string(&key) : NULL};
+        log_write_user(LOG_WARNING, &place, "a record of %s is rejected: %s [%s]", reject->entity,
+                       reject->reason == NULL ? "" : reject->reason,
+                       error_describe(reject->code)->name);
+    }
+    buffer_free(&key);
+    return status;
+}
+
 enum status reject_file_add(struct reject_file *file, const struct reject *reject,
                             struct error *error)
 {
@@ -169,7 +190,8 @@ enum status reject_file_add(struct reject_file *file, const struct reject *rejec
         return STATUS_FAILED;
     }
     struct file_drain drain = {.head = {.take = drain_file}, .file = file};
-    if (reject_append(reject, &drain.head, &file->pending, error) != STATUS_OK) {
+    if (reject_append(reject, &drain.head, &file->pending, error) != STATUS_OK ||
+        tell(reject, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     file->count++;

@@ -91,6 +91,9 @@ enum status run_enter_folder(struct run *run, struct error *error)
     }
     const char *command = run->session->options.command_line;
     log_write(LOG_DEBUG, "transhume %s: %s", TRANSHUME_VERSION, command == NULL ? "" : command);
+    log_write_user(LOG_INFO, NULL, "from %s to %s, tables: %" PRIu32 ", jobs: %" PRIu32,
+                   run->session->source_uri->shown, run->session->target_uri->shown,
+                   run->table_count, run->session->options.jobs);
     return STATUS_OK;
 }
 
@@ -286,6 +289,8 @@ void run_show_totals(struct run *run)
         atomic_store(&progress->entities[i].rejected, tally->rejected);
         atomic_store(&progress->entities[i].skipped, tally->skipped);
         atomic_store(&progress->entities[i].bytes, tally->bytes);
+        atomic_store(&progress->entities[i].retries, tally->retries);
+        atomic_store(&progress->entities[i].fallbacks, tally->fallbacks);
     }
     atomic_store(&progress->written_before, written_before);
     pthread_mutex_unlock(&run->state_mutex);
@@ -294,6 +299,23 @@ void run_show_totals(struct run *run)
 static enum status stopped_or_failed(const struct error *error)
 {
     return error->code == ERROR_INTERRUPTED ? STATUS_END : STATUS_FAILED;
+}
+
+/* What no chunk counted, since none was left: it is not in the ledger. */
+static void take_counts(struct run *run)
+{
+    struct progress *progress = &run->session->progress;
+    pthread_mutex_lock(&run->state_mutex);
+    for (uint32_t i = 0; i < progress->entity_count; i++) {
+        struct database_counts *counts = &run->session->counts[i];
+        uint64_t retries = atomic_exchange(&counts->retries, 0);
+        uint64_t fallbacks = atomic_exchange(&counts->fallbacks, 0);
+        run->totals[i].retries += retries;
+        run->totals[i].fallbacks += fallbacks;
+        atomic_fetch_add(&progress->entities[i].retries, retries);
+        atomic_fetch_add(&progress->entities[i].fallbacks, fallbacks);
+    }
+    pthread_mutex_unlock(&run->state_mutex);
 }
 
 static enum status copy_chunks(struct run *run, struct error *error)
@@ -322,6 +344,7 @@ static enum status copy_chunks(struct run *run, struct error *error)
     if (!run->session->stuck) {
         copy_destroy(copy);
     }
+    take_counts(run);
     return status;
 }
 

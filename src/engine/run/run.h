@@ -17,6 +17,15 @@ enum nested_choice { NESTED_UNSET, NESTED_JSON, NESTED_TABLES };
 /* Of tables that the run makes. */
 enum broken_references_choice { BROKEN_UNSET, BROKEN_KEEP, BROKEN_REJECT };
 
+/* A URI option of whichever connector knows it. The value needs no escapes. */
+struct run_parameter {
+    const char *name;
+    const char *value;
+    const char *said; /* "MAX_RETRIES (settings.yaml:3:1)"; NULL: nobody did, it is a default */
+    bool for_source;
+    bool for_target;
+};
+
 /*
  * Everything a command can set. run_options_default leaves all unset (0, NULL, false; -1 where 0
  * has a meaning): what nobody sets stands as the plan's `options:` say, else as the default. Texts
@@ -26,6 +35,9 @@ struct run_options {
     const char *plan_path;  /* NULL: no plan, a plain copy */
     const char *source_uri; /* replaces the plan's; needed without a plan */
     const char *target_uri;
+    const struct run_parameter
+        *parameters; /* for source_uri and target_uri, as parameters.h says */
+    uint32_t parameter_count;
     const char *ledger_uri;   /* the database that holds the ledger; NULL: the target */
     const char *state_folder; /* ".transhume" beside the plan (or here) */
     uint32_t jobs;            /* 0: as many as pays, from cores and both sides' limits */

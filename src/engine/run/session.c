@@ -15,6 +15,7 @@
 #include "engine/run/learning.h"
 #include "engine/run/opening.h"
 #include "engine/run/options.h"
+#include "engine/run/parameters.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/schema_lines.h"
 #include "engine/run/there.h"
@@ -467,7 +468,8 @@ static enum status open_endpoints(struct run_session *session, struct error *err
         return STATUS_FAILED;
     }
     atomic_store(&session->progress.phase, PROGRESS_CONNECT);
-    if (open_database(session, source, OPEN_SOURCE, &session->source_uri, &session->source,
+    if (parameters_add(&session->options, &source, &target, session->arena, error) != STATUS_OK ||
+        open_database(session, source, OPEN_SOURCE, &session->source_uri, &session->source,
                       error) != STATUS_OK ||
         (session->options.validating && open_mirror(session, target, error) != STATUS_OK) ||
         session->source->connector->identity(session->source, session->arena,
@@ -479,6 +481,23 @@ static enum status open_endpoints(struct run_session *session, struct error *err
     return settle_schemas(session, error);
 }
 
+/* What is read for a stream counts for the first of its entities. */
+static void count_requests(struct run_session *session)
+{
+    struct plan *plan = session->plan;
+    session->counts =
+        arena_allocate_zeroed(session->arena, plan->entity_count, sizeof(*session->counts));
+    for (uint32_t i = 0; i < plan->stream_count; i++) {
+        struct plan_stream *stream = &plan->streams[i];
+        struct database_counts *counts =
+            stream->entity_count > 0 ? &session->counts[stream->entities[0]] : NULL;
+        stream->request.counts = counts;
+        for (uint32_t j = 0; j < stream->child_count; j++) {
+            stream->children[j].request.counts = counts;
+        }
+    }
+}
+
 static void prepare_progress(struct run_session *session)
 {
     const struct plan *plan = session->plan;
@@ -486,6 +505,7 @@ static void prepare_progress(struct run_session *session)
     progress->entities =
         arena_allocate_zeroed(session->arena, plan->entity_count, sizeof(*progress->entities));
     progress->entity_count = plan->entity_count;
+    count_requests(session);
     for (uint32_t i = 0; i < plan->entity_count; i++) {
         progress->entities[i].name = plan->entities[i].name;
         progress->entities[i].table = plan->tables[plan->entities[i].table].target.name;

@@ -54,11 +54,12 @@ struct run_session {
     const char *state_path;
     bool made_state_folder;
     struct progress progress;
-    struct stream_facts *facts; /* a stream each; NULL: not asked yet */
-    const bool *unreadable;     /* a stream each: check found that it can't be read; may be NULL */
-    const char *snapshot;       /* the token; NULL: not taken yet */
-    bool values_asked;          /* session_ask_values */
-    struct joining *joining;    /* NULL: the source joins itself, or nothing is joined */
+    struct database_counts *counts; /* an entity each: what no chunk has counted yet */
+    struct stream_facts *facts;     /* a stream each; NULL: not asked yet */
+    const bool *unreadable;  /* a stream each: check found that it can't be read; may be NULL */
+    const char *snapshot;    /* the token; NULL: not taken yet */
+    bool values_asked;       /* session_ask_values */
+    struct joining *joining; /* NULL: the source joins itself, or nothing is joined */
     struct reader *sample_reader;
     struct reader **spare_readers; /* of a copy that ended, for one that may follow */
     uint32_t spare_reader_count;

@@ -16,6 +16,8 @@ static void note_side(const struct database *database, const char *side, const c
     uint64_t count = atomic_load(&database->report.throttle_count);
     atomic_store(&out->throttled_ms, throttled_ms);
     atomic_store(&out->throttle_count, count);
+    atomic_store(&out->retries, atomic_load(&database->report.counts.retries));
+    atomic_store(&out->fallbacks, atomic_load(&database->report.counts.fallbacks));
     atomic_store(&out->waiting_until_ms, atomic_load(&database->report.waiting_until_ms));
     atomic_store(&out->milliunits, atomic_load(&database->report.milliunits));
     int64_t logged_ms = atomic_load(logged_at_ms);

@@ -114,13 +114,14 @@ static json_t *entities_make(const struct run *run, const struct plan_table *tab
         const struct tally *tally = &run->totals[number];
         int64_t total = total_of(run, number);
         json_t *object = json_pack(
-            "{s:o,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o}", "total", count_or_null(total),
-            "migrated", (json_int_t)tally->written, "read", (json_int_t)tally->read,
-            "source_records",
+            "{s:o,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o}", "total",
+            count_or_null(total), "migrated", (json_int_t)tally->written, "read",
+            (json_int_t)tally->read, "source_records",
             count_or_null(run->loads_rejects ? -1 : run->session->progress.entities[number].rows),
             "made", (json_int_t)tally->made, "rejected", (json_int_t)tally->rejected, "skipped",
             (json_int_t)tally->skipped, "filtered", (json_int_t)tally->filtered, "bytes",
-            (json_int_t)tally->bytes, "stream", json_text(plan->streams[entity->stream].name),
+            (json_int_t)tally->bytes, "retries", (json_int_t)tally->retries, "fallbacks",
+            (json_int_t)tally->fallbacks, "stream", json_text(plan->streams[entity->stream].name),
             "last_id", json_text(last_id_of(run, entity->stream)), "records_per_second",
             json_integer(rate_of(run, number)));
         json_t *name = json_text(entity->name);
@@ -174,9 +175,11 @@ static json_t *waiting_make(const struct progress *progress)
 
 static json_t *side_make(const struct progress_side *side)
 {
-    return json_pack("{s:f,s:I,s:f}", "throttled_seconds",
+    return json_pack("{s:f,s:I,s:I,s:I,s:f}", "throttled_seconds",
                      (double)atomic_load(&side->throttled_ms) / 1000, "throttled_times",
-                     (json_int_t)atomic_load(&side->throttle_count), "capacity_units",
+                     (json_int_t)atomic_load(&side->throttle_count), "retries",
+                     (json_int_t)atomic_load(&side->retries), "fallbacks",
+                     (json_int_t)atomic_load(&side->fallbacks), "capacity_units",
                      (double)atomic_load(&side->milliunits) / 1000);
 }
 

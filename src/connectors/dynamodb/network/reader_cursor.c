@@ -168,6 +168,7 @@ enum status dynamodb_network_cursor_open(struct reader *reader, const struct rea
         dynamodb_network_cursor_close(made);
         return status;
     }
+    dynamodb_scan_count_in(made->scan, request->counts);
     *cursor = made;
     return STATUS_OK;
 }

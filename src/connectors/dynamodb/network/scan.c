@@ -59,7 +59,8 @@ struct dynamodb_scan {
     int64_t failing_since_ms;
     int64_t retry_at_ms;
     int64_t said_ms;
-    int64_t milliunits; /* of a page, as far as it is known */
+    int64_t milliunits;             /* of a page, as far as it is known */
+    struct database_counts *counts; /* may be NULL */
 };
 
 /* ---------------------------------------------------------------- the scanner */
@@ -125,6 +126,11 @@ struct dynamodb_scan *dynamodb_scan_create(struct dynamodb_scanner *scanner, con
     made->milliunits = milliunits;
     buffer_append(&made->members, members->data, members->length);
     return made;
+}
+
+void dynamodb_scan_count_in(struct dynamodb_scan *scan, struct database_counts *counts)
+{
+    scan->counts = counts;
 }
 
 void dynamodb_scan_destroy(struct dynamodb_scan *scan)
@@ -293,6 +299,7 @@ static void take_fault(struct dynamodb_scan *scan, struct service_reply *respons
         fail(scan, &response->error);
         return;
     }
+    report_retried(&scan->scanner->network->keyed.base, scan->counts);
     int64_t delay_ms = service_backoff_ms(scan->failures++, response->error.retry_after_ms);
     if (now_ms + delay_ms - scan->failing_since_ms > patience_ms(scan, response->fault)) {
         error_context(&response->error,

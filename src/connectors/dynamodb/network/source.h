@@ -61,6 +61,8 @@ struct dynamodb_wanted;
 struct dynamodb_scan *dynamodb_scan_create_by_key(struct dynamodb_scanner *scanner,
                                                   const char *table,
                                                   struct dynamodb_wanted *wanted);
+/* Its retries are counted there, too; NULL: nowhere else. */
+void dynamodb_scan_count_in(struct dynamodb_scan *scan, struct database_counts *counts);
 void dynamodb_scan_destroy(struct dynamodb_scan *scan); /* NULL is fine */
 /*
  * The next page, whose body the caller frees. STATUS_AGAIN: none within wait_ms; STATUS_END: there
