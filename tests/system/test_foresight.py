@@ -12,6 +12,7 @@ import unittest
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TESTS, "servers"), os.path.join(TESTS, "faults")]
+import postgres
 import servers
 import support
 import test_edge_values as edges
@@ -96,6 +97,21 @@ def add_pairs():
 
 
 add_pairs()
+
+
+class Proposals(support.TestCase):
+    def test_a_unit_of_time_is_proposed_by_all_numbers(self):
+        server = postgres.for_class(type(self))
+        target = server.database()
+        server.ask(target, "CREATE TABLE t (id INT PRIMARY KEY, mixed TIMESTAMP, wild TIMESTAMP, good TIMESTAMP)")
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, mixed INTEGER, wild INTEGER, good INTEGER);"
+                            "INSERT INTO t VALUES (1, 1700000000, 1700000000, 1700000000), (2, 1700000000000, 5, 1700000001), (3, 1700000000123, 1700000001, 1700000002)")
+        checked = json.loads(support.transhume("check", "--json", "source.db", server.uri(target), cwd=self.folder).out)
+        told = {line.split(": ")[2]: line for line in checked["notes"] + checked["problems"] if "would be rejected" in line}
+        self.assertRegex(told["mixed"], "not all in one unit, so that no cast from one fits them$")
+        self.assertRegex(told["wild"], "; for 2 of them a plan can say `.* from: epoch_s } }`$")
+        self.assertRegex(told["good"], "; a plan can say `.* from: epoch_s } }`$")
+
 
 if __name__ == "__main__":
     unittest.main()

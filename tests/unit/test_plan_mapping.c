@@ -444,7 +444,8 @@ static void rejects_hold_the_other_fields(void **state)
     const char *out = plan_test_run(&shop);
     assert_non_null(strstr(out, "t REJECT type 1: "));
     assert_non_null(strstr(
-        out, "{\"Id\":1,\"D\":?,\"L\":[{\"Q\":1,\"N\":?},{\"Q\":1,\"N\":?}],\"Z\":\"z1\"}\n"));
+        out,
+        "{\"Id\":1,\"D\":[?,\"2009-01-01\"],\"L\":[{\"Q\":1,\"N\":?},{\"Q\":1,\"N\":?}],\"Z\":\"z1\"}\n"));
     assert_int_equal(shop.counts[0].made, 1);
     assert_int_equal(shop.counts[0].rejected, 1);
     plan_test_expect(

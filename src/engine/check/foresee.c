@@ -15,7 +15,10 @@ struct foreseen_reason {
     uint64_t count;
     const char *first;  /* the first of them */
     bool various;       /* others say something else */
-    const char *remedy; /* what a plan can say about the first; NULL: nothing that is known */
+    const char *remedy; /* what a plan can say about the first of those where it can say anything;
+                           NULL: nothing that is known */
+    uint64_t remedied;  /* how many it helps */
+    bool units_differ;  /* numbers count time by their sizes, but not all in one unit */
 };
 
 struct foreseen_entity {
@@ -71,6 +74,22 @@ static const char *verdict_of(const char *reason)
     return last;
 }
 
+static void take_remedy(struct foresight *foresight, struct foreseen_reason *reason,
+                        const char *remedy)
+{
+    static const char unit[] = "from: epoch_";
+    if (remedy == NULL) {
+        return;
+    }
+    if (reason->remedy == NULL) {
+        reason->remedy = arena_copy_string(foresight->arena, remedy);
+    }
+    bool same = strcmp(reason->remedy, remedy) == 0;
+    reason->remedied += same;
+    reason->units_differ |=
+        !same && strstr(reason->remedy, unit) != NULL && strstr(remedy, unit) != NULL;
+}
+
 static void note(struct foresight *foresight, uint32_t entity, enum error_code code,
                  const char *field, const char *reason, const char *remedy)
 {
@@ -81,18 +100,20 @@ static void note(struct foresight *foresight, uint32_t entity, enum error_code c
         struct foreseen_reason *known = &seen->reasons[i];
         if (known->code == code && is_same_field(known->field, field)) {
             known->count++;
+            take_remedy(foresight, known, remedy);
             known->various =
                 known->various || strcmp(verdict_of(known->first), verdict_of(printable)) != 0;
             return;
         }
     }
     if (seen->reason_count < REASONS_MAX) {
-        seen->reasons[seen->reason_count++] = (struct foreseen_reason){
+        struct foreseen_reason *made = &seen->reasons[seen->reason_count++];
+        *made = (struct foreseen_reason){
             .code = code,
             .field = field != NULL ? arena_copy_string(foresight->arena, field) : NULL,
             .count = 1,
-            .first = arena_copy_string(foresight->arena, printable),
-            .remedy = remedy != NULL ? arena_copy_string(foresight->arena, remedy) : NULL};
+            .first = arena_copy_string(foresight->arena, printable)};
+        take_remedy(foresight, made, remedy);
     }
 }
 
@@ -205,6 +226,20 @@ static const char *remedy_of(enum error_code code)
     return code == ERROR_REJECT_TEXT ? " (a plan can give the column a type of bytes)" : "";
 }
 
+static void tell_remedy(const struct foreseen_reason *reason, struct buffer *out)
+{
+    if (reason->units_differ) {
+        buffer_append_string(out, "; they may count time, but by their sizes not all in one unit, "
+                                  "so that no cast from one fits them\n");
+    } else if (reason->remedy == NULL) {
+        buffer_format(out, "%s\n", remedy_of(reason->code));
+    } else if (reason->remedied < reason->count) {
+        buffer_format(out, "; for %" PRIu64 " of them %s\n", reason->remedied, reason->remedy);
+    } else {
+        buffer_format(out, "; %s\n", reason->remedy);
+    }
+}
+
 void foresee_tell(const struct foresight *foresight, struct buffer *out)
 {
     const struct plan *plan = foresight->session->plan;
@@ -221,10 +256,9 @@ void foresee_tell(const struct foresight *foresight, struct buffer *out)
                 buffer_format(out, "%s: %" PRIu64 " of the first %" PRIu64 " records",
                               plan->entities[i].name, reason->count, entity->seen);
             }
-            buffer_format(out, " would be rejected: %s%s%s%s\n", reason->first,
-                          reason->various ? " (the first of several reasons)" : "",
-                          reason->remedy != NULL ? "; " : remedy_of(reason->code),
-                          reason->remedy != NULL ? reason->remedy : "");
+            buffer_format(out, " would be rejected: %s%s", reason->first,
+                          reason->various ? " (the first of several reasons)" : "");
+            tell_remedy(reason, out);
         }
     }
 }
