@@ -496,6 +496,7 @@ struct target_functions {
     enum status (*normal_form_in_column)(struct database *self, uint32_t column_class,
                                          const struct cell *cell, struct arena *arena,
                                          struct cell *normal, struct error *error);
+    bool column_decides; /* also in tables that the run made */
     /*
      * Optional express lane: can this target pull from that source itself? Then express_chunk
      * copies a span of request->table into table within the open chunk, and says in

@@ -21,6 +21,7 @@ existing: %s
 tables:
   people:
     key: { partition: id }
+    columns: { tags: { type: "list<text>" } }
     from: people
     fields:
       "*": copy

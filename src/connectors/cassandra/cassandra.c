@@ -324,6 +324,7 @@ static const struct target_functions target = {
     .normal_form = cassandra_normal_form,
     .column_class = cassandra_column_class,
     .normal_form_in_column = cassandra_normal_form_in_column,
+    .column_decides = true,
 };
 
 const struct connector connector_cassandra = {

@@ -35,14 +35,17 @@ enum status cassandra_value_encode(const struct cql_type *type, const struct cel
     return status;
 }
 
-/* Whatever the column: a column of texts keeps a number as its digits, and the like. */
+/* As it would be in a column made for it. What is nested stays as it is: only a column says more.
+ */
 enum status cassandra_normal_form(struct database *database, const struct cell *cell,
                                   struct arena *arena, struct cell *normal, struct error *error)
 {
-    struct cell stored;
     (void)database;
-    bool own = cql_normal_form_of_any(cell, arena, &stored, error) == STATUS_OK;
-    return sql_normal_form(&rules, own ? &stored : cell, arena, normal, error);
+    if (cell->kind == VALUE_LIST || cell->kind == VALUE_SET || cell->kind == VALUE_MAP) {
+        *normal = *cell;
+        return STATUS_OK;
+    }
+    return cql_normal_form_of_any(cell, arena, normal, error);
 }
 
 /* ---------------------------------------------------------------- columns that are there */
@@ -92,6 +95,10 @@ enum status cassandra_normal_form_in_column(struct database *database, uint32_t 
     struct cassandra *self = cassandra_of(database);
     const struct cql_type *type =
         column_class < atomic_load(&self->class_count) ? self->classes[column_class] : NULL;
+    if (cell->kind == VALUE_MISSING) {
+        *normal = cell_null();
+        return STATUS_OK;
+    }
     if (type == NULL) {
         return cassandra_normal_form(database, cell, arena, normal, error);
     }

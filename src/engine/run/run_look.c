@@ -4,21 +4,25 @@
 #include "engine/run/run_parts.h"
 #include <string.h>
 
-/* The ledger says it, so that a resume and a rollback find the same. */
-static bool was_there(const struct run *run, uint32_t number)
+/* Of tables that were there, as the ledger says, so that a resume and a rollback find the same; or
+ * of all. */
+static bool columns_say(const struct run *run, uint32_t number)
 {
     const struct ledger_header *header = &run->header;
+    if (run->session->target->connector->target->column_decides) {
+        return true;
+    }
     return number < header->table_count && header->tables[number].was != LEDGER_WAS_ABSENT &&
            strcmp(header->tables[number].name, run->tables[number].name) == 0;
 }
 
 static bool forms_matter(const struct run *run)
 {
-    bool there = false;
+    bool any = false;
     for (uint32_t i = 0; i < run->table_count; i++) {
-        there = there || was_there(run, i);
+        any = any || columns_say(run, i);
     }
-    return there && !run->session->options.no_hashes &&
+    return any && !run->session->options.no_hashes &&
            run->session->target->connector->target->column_class != NULL;
 }
 
@@ -29,7 +33,7 @@ static void find_forms(struct run *run, const struct schema *schema)
         arena_allocate_zeroed(run->arena, plan->entity_count + 1u, sizeof *forms);
     for (uint32_t i = 0; i < plan->entity_count; i++) {
         uint32_t table = plan->entities[i].table;
-        if (was_there(run, table)) {
+        if (columns_say(run, table)) {
             stored_form_make(run->session->target,
                              session_target_table(run->session, schema, run->tables[table].name),
                              plan_entity_batch_shape(&plan->entities[i]), run->arena, &forms[i]);
