@@ -332,7 +332,8 @@ struct target_functions {
                                uint32_t table_count, uint64_t epoch, struct writer **writer,
                                struct error *error);
     void (*writer_close)(struct writer *writer);
-    /* `attempt`: 1, and one more each time that the chunk is begun again under one claim. */
+    /* `attempt`: from 1, and a higher one each time that the chunk is begun again, under whatever
+     * claim. */
     enum status (*chunk_begin)(struct writer *writer, uint64_t chunk, uint32_t attempt,
                                struct error *error);
     /*

@@ -63,6 +63,7 @@ struct cassandra {
     struct keyed_service service;      /* cassandra_keyed_service with the options' bounds */
     _Atomic uint64_t fallbacks;        /* how often `fallback` was used */
     _Atomic int64_t last_control_us;   /* the timestamp of the last write of control work */
+    _Atomic uint32_t attempt_max;      /* the highest attempt that wrote */
     int64_t run_started_us;            /* of the claimed run; 0: none */
     bool keyspace_there;               /* target: it is there, or was made */
     struct cassandra_schema *schema;   /* of the source, read at first use; schema.h */
@@ -106,10 +107,9 @@ enum status cassandra_make_keyspace(struct cassandra *self, struct error *error)
 void cassandra_append_table(const struct cassandra *self, const char *table, struct buffer *out);
 
 /* The timestamp of what attempt number `attempt` (from 1) of a chunk writes, at its `failures`th
- * repetition (from 0), under a claim of that epoch (from 1). A later one is above all earlier ones,
- * so that a request which is late loses; of lists, whose elements add up under one timestamp, none
- * is there twice (CASSANDRA-11368). */
-int64_t cassandra_timestamp_us(const struct cassandra *self, uint64_t epoch, uint32_t attempt,
-                               uint32_t failures);
+ * repetition (from 0). A later one is above all earlier ones, so that a request which is late
+ * loses; and of lists, whose elements add up under one timestamp, none is there twice
+ * (CASSANDRA-11368). */
+int64_t cassandra_timestamp_us(const struct cassandra *self, uint32_t attempt, uint32_t failures);
 
 #endif

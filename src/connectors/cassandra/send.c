@@ -84,13 +84,11 @@ static void frame_nothing(struct keyed_connection *connection, enum keyed_kind k
 
 /* ---------------------------------------------------------------- sending */
 
-int64_t cassandra_timestamp_us(const struct cassandra *self, uint64_t epoch, uint32_t attempt,
-                               uint32_t failures)
+int64_t cassandra_timestamp_us(const struct cassandra *self, uint32_t attempt, uint32_t failures)
 {
-    enum { EPOCH_US = 10000, ATTEMPT_US = 100, LAST = 99 };
-    int64_t attempts = attempt > LAST ? LAST : attempt - 1;
-    int64_t repeats = failures > LAST ? LAST : failures;
-    return self->run_started_us + (int64_t)(epoch - 1) * EPOCH_US + attempts * ATTEMPT_US + repeats;
+    enum { ATTEMPT_US = 100 };
+    int64_t repeats = failures < ATTEMPT_US ? failures : ATTEMPT_US - 1;
+    return self->run_started_us + (int64_t)attempt * ATTEMPT_US + repeats;
 }
 
 static enum status prepare(struct keyed_connection *connection,
@@ -126,10 +124,17 @@ static enum status bind_records(struct keyed_connection *connection,
     return STATUS_OK;
 }
 
+static void note_attempt(struct cassandra *self, uint32_t attempt)
+{
+    uint32_t most = atomic_load(&self->attempt_max);
+    while (attempt > most && !atomic_compare_exchange_weak(&self->attempt_max, &most, attempt)) {
+    }
+}
+
 static enum status send(struct keyed_connection *connection, struct keyed_request *request,
                         struct error *error)
 {
-    const struct cassandra *self = connection->cassandra;
+    struct cassandra *self = connection->cassandra;
     const struct cassandra_settings *settings = &self->settings;
     bool conditional = request->kind == KEYED_INSERT;
     bool look = request->kind == KEYED_LOOK;
@@ -139,6 +144,7 @@ static enum status send(struct keyed_connection *connection, struct keyed_reques
     if (bind_records(connection, request, &token, &attempt, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    note_attempt(self, attempt);
     const struct cql_call call = {
         .statements = connection->calls,
         .statement_count = request->count,
@@ -147,9 +153,9 @@ static enum status send(struct keyed_connection *connection, struct keyed_reques
                        : falls_back ? settings->fallback
                                     : settings->write_consistency,
         .serial_consistency = conditional ? settings->serial : 0,
-        .timestamp_us = conditional || look ? CQL_NO_TIMESTAMP
-                                            : cassandra_timestamp_us(self, self->keyed.room.epoch,
-                                                                     attempt, request->failures),
+        .timestamp_us = conditional || look
+                            ? CQL_NO_TIMESTAMP
+                            : cassandra_timestamp_us(self, attempt, request->failures),
         .token = &token,
         .deadline_ms = clock_boottime_ms() + self->timeout_ms,
         .tag = request};
@@ -334,7 +340,7 @@ static int64_t now_us(struct cassandra *self)
 {
     int64_t now = clock_utc_us();
     int64_t last = atomic_load(&self->last_control_us);
-    int64_t least = cassandra_timestamp_us(self, self->keyed.room.epoch + 1, 1, 0);
+    int64_t least = cassandra_timestamp_us(self, atomic_load(&self->attempt_max) + 1, 0);
     now = now > least ? now : least;
     do {
         now = now > last ? now : last + 1;
