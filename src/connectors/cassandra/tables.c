@@ -261,7 +261,9 @@ enum status cassandra_target_fetch(struct database *database, const struct targe
     }
     struct fetching fetching = {.table = layout->table,
                                 .batch = batch_create(NULL, 1, key_count + 1)};
-    enum status status = cassandra_fetch(self, layout->table, keys, key_count, true,
+    bool conditional =
+        !table->created && (table->existing == EXISTING_APPEND || table->existing == EXISTING_SKIP);
+    enum status status = cassandra_fetch(self, layout->table, keys, key_count, conditional,
                                          fetching.batch->arena, add_found, &fetching, error);
     if (status != STATUS_OK) {
         batch_destroy(fetching.batch);
