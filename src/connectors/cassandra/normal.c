@@ -4,6 +4,7 @@
 #include "connectors/cassandra/protocol/cql_normal.h"
 #include "connectors/cassandra/protocol/cql_value.h"
 #include "connectors/sql/normal.h"
+#include "model/convert.h"
 #include <string.h>
 
 /* A column that is not known: its values are taken as a new table would keep them. */
@@ -19,20 +20,81 @@ static bool becomes_text(const struct cql_type *type, const struct cell *cell)
            cell->kind != VALUE_ESCAPE;
 }
 
+/* What a text is read as for a column of that type; VALUE_MISSING: it stays a text. */
+static struct value_type read_as(const struct cql_type *type)
+{
+    static const uint8_t kinds[] = {
+        [CQL_TYPE_BIGINT] = VALUE_INT64,      [CQL_TYPE_INT] = VALUE_INT64,
+        [CQL_TYPE_SMALLINT] = VALUE_INT64,    [CQL_TYPE_TINYINT] = VALUE_INT64,
+        [CQL_TYPE_BOOLEAN] = VALUE_BOOL,      [CQL_TYPE_DECIMAL] = VALUE_DECIMAL,
+        [CQL_TYPE_VARINT] = VALUE_DECIMAL,    [CQL_TYPE_DOUBLE] = VALUE_FLOAT64,
+        [CQL_TYPE_FLOAT] = VALUE_FLOAT64,     [CQL_TYPE_TIMESTAMP] = VALUE_TIMESTAMP,
+        [CQL_TYPE_DATE] = VALUE_DATE,         [CQL_TYPE_TIME] = VALUE_TIME,
+        [CQL_TYPE_DURATION] = VALUE_INTERVAL, [CQL_TYPE_UUID] = VALUE_UUID,
+        [CQL_TYPE_TIMEUUID] = VALUE_UUID,     [CQL_TYPE_LIST] = VALUE_LIST,
+        [CQL_TYPE_SET] = VALUE_LIST,          [CQL_TYPE_MAP] = VALUE_MAP,
+        [CQL_TYPE_UDT] = VALUE_MAP,           [CQL_TYPE_TUPLE] = VALUE_LIST,
+    };
+    enum value_kind kind = type->kind == CQL_TYPE_VECTOR ? VALUE_LIST
+                           : (size_t)type->kind < sizeof(kinds) / sizeof(*kinds)
+                               ? (enum value_kind)kinds[type->kind]
+                               : VALUE_MISSING;
+    /* a moment keeps the zone that it names, or stays without one */
+    return (struct value_type){.kind = kind, .dynamic = kind == VALUE_TIMESTAMP};
+}
+
+/* The value that the column is given: a text of a value of another kind, or what a text says. */
+static enum status fit(const struct cql_type *type, const struct cell *cell, struct arena *arena,
+                       struct cell *made, struct error *error)
+{
+    *made = *cell;
+    if (becomes_text(type, cell)) {
+        struct buffer text = {0};
+        enum status status = sql_append_value_text(&rules, cell, &text, error);
+        if (status == STATUS_OK) {
+            *made = cell_text(arena_copy(arena, text.data, text.length), text.length);
+        }
+        buffer_free(&text);
+        return status;
+    }
+    const struct value_type wanted = read_as(type);
+    if ((cell->kind != VALUE_TEXT && cell->kind != VALUE_JSON) || wanted.kind == VALUE_MISSING) {
+        return STATUS_OK;
+    }
+    return convert_value(cell, &wanted, false, arena, made, error);
+}
+
+/* What most values are: of a kind that the type takes as it is. */
+static bool fits_already(const struct cql_type *type, const struct cell *cell)
+{
+    bool text = cell->kind == VALUE_TEXT || cell->kind == VALUE_JSON;
+    return type->kind == CQL_TYPE_TEXT ? !becomes_text(type, cell) : !text;
+}
+
 enum status cassandra_value_encode(const struct cql_type *type, const struct cell *cell,
                                    struct buffer *out, struct error *error)
 {
-    if (!becomes_text(type, cell)) {
+    if (fits_already(type, cell)) {
         return cql_value_encode(type, cell, out, error);
     }
-    struct buffer text = {0};
-    enum status status = sql_append_value_text(&rules, cell, &text, error);
-    if (status == STATUS_OK) {
-        const struct cell made = cell_text(buffer_string(&text), text.length);
-        status = cql_value_encode(type, &made, out, error);
-    }
-    buffer_free(&text);
+    struct cell made;
+    struct arena *arena = arena_create(1024);
+    enum status status = fit(type, cell, arena, &made, error);
+    status = status == STATUS_OK ? cql_value_encode(type, &made, out, error) : status;
+    arena_destroy(arena);
     return status;
+}
+
+enum status cassandra_normal_in(const struct cql_type *type, const struct cell *cell,
+                                struct arena *arena, struct cell *normal, struct error *error)
+{
+    struct cell made;
+    if (becomes_text(type, cell)) {
+        return sql_text_in_column(&rules, cell, false, arena, normal, error);
+    }
+    return fit(type, cell, arena, &made, error) == STATUS_OK
+               ? cql_normal_form(type, &made, arena, normal, error)
+               : STATUS_FAILED;
 }
 
 /* As it would be in a column made for it. What is nested stays as it is: only a column says more.
@@ -102,8 +164,7 @@ enum status cassandra_normal_form_in_column(struct database *database, uint32_t 
     if (type == NULL) {
         return cassandra_normal_form(database, cell, arena, normal, error);
     }
-    return becomes_text(type, cell) ? sql_text_in_column(&rules, cell, false, arena, normal, error)
-                                    : cql_normal_form(type, cell, arena, normal, error);
+    return cassandra_normal_in(type, cell, arena, normal, error);
 }
 
 /* ---------------------------------------------------------------- trials */

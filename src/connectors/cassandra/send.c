@@ -5,7 +5,6 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "connectors/cassandra/protocol/cql_normal.h"
 #include "connectors/cassandra/protocol/cql_value.h"
 #include <stdlib.h>
 #include <string.h>
@@ -189,7 +188,7 @@ static bool same_value(const struct cql_type *type, const struct cell *own, stru
     if (cql_value_decode(type, there, arena, &found, &ignored) != STATUS_OK) {
         return false;
     }
-    if (!null && cql_normal_form(type, own, arena, &normal, &ignored) != STATUS_OK) {
+    if (!null && cassandra_normal_in(type, own, arena, &normal, &ignored) != STATUS_OK) {
         return false;
     }
     return value_equal(&normal, &found);

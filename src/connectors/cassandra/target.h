@@ -45,10 +45,17 @@ const struct cql_type *cassandra_new_type(const struct target_table *table,
 
 /* ---------------------------------------------------------------- normal.c */
 
-/* cql_value_encode, but for texts: a value of another kind is the text that it has in other
- * databases' columns of texts, too. */
+/* cql_value_encode, but a value of another kind that goes into a column of texts is the text that
+ * it has in other databases' such columns, and a text that goes into another column is what it
+ * says.
+ */
 enum status cassandra_value_encode(const struct cql_type *type, const struct cell *cell,
                                    struct buffer *out, struct error *error) MUST_USE;
+
+/* What reading a value back from a column of that type gives. */
+enum status cassandra_normal_in(const struct cql_type *type, const struct cell *cell,
+                                struct arena *arena, struct cell *normal,
+                                struct error *error) MUST_USE;
 
 /* As struct target_functions has them. */
 enum status cassandra_normal_form(struct database *self, const struct cell *cell,
