@@ -27,6 +27,7 @@ struct cursor {
     struct cassandra_scan *scan;
     struct cassandra_page page;
     bool has_page;
+    size_t bytes; /* of the rows of the batch that is being filled */
 };
 
 /* ---------------------------------------------------------------- opening */
@@ -134,6 +135,7 @@ static enum status keep_values(struct cursor *cursor, const uint8_t *begin, size
     if (copy == NULL) {
         return error_set(error, ERROR_MEMORY, cursor->rows.name, "no memory to read a row");
     }
+    cursor->bytes += length + batch->width * sizeof(struct cell);
     for (size_t at = 0; at < cursor->rows.columns->count; at++) {
         struct cql_value *value = &cursor->values[at];
         value->data = value->data != NULL ? copy + (value->data - begin) : NULL;
@@ -199,7 +201,9 @@ static enum status take_found(void *context, const struct cql_columns *columns,
     cursor->rows.columns = columns;
     struct cql_value *kept =
         arena_allocate_zeroed(adding->batch->arena, columns->count + 1, sizeof(*kept));
+    cursor->bytes += adding->batch->width * sizeof(struct cell);
     for (size_t at = 0; at < columns->count; at++) {
+        cursor->bytes += values[at].length > 0 ? (size_t)values[at].length : 0;
         kept[at] = values[at];
         if (values[at].length > 0) {
             kept[at].data = (const uint8_t *)arena_try_copy(adding->batch->arena, values[at].data,
@@ -246,8 +250,9 @@ enum status cassandra_cursor_next(struct cursor *cursor, uint32_t rows_max, size
     if (columns == 0 || (cursor->select.table != NULL && cursor->select.times != NULL)) {
         batch_add_envelopes(made);
     }
+    cursor->bytes = 0;
     while (status == STATUS_OK && made->row_count + made->refused_count < rows_max &&
-           (is_empty(made) || batch_bytes(made) < bytes_max)) {
+           (is_empty(made) || cursor->bytes < bytes_max)) {
         status = cursor->key_text != NULL ? add_by_key(cursor, made, error)
                                           : add_next(cursor, made, error);
     }
