@@ -300,7 +300,7 @@ static void items_go_to_their_entities(void **state)
         "{\"parent\":{\"PK\":\"C#2\",\"SK\":\"O#2021#x#0009\",\"Lines\":\"none\"}}\n"
         "line REJECT type \"data-1.json\"357: element 1 of Lines: it has no fields: it is text "
         "{\"$value\":\"odd\"}\n"
-        "line REJECT type \"data-1.json\"357: element 2 of Lines: field Nr: text \"x\" can't become int64: it is not a number {\"OrderId\":10,\"Place\":2,\"Nr\":?,\"Label\":\"C#2 x\"}\n"
+        "line REJECT type \"data-1.json\"357: element 2 of Lines: field Nr: text \"x\" can't become int64: it is not a number {\"OrderId\":10,\"Place\":2,\"Nr\":[?,\"x\"],\"Label\":\"C#2 x\"}\n"
         "customer REJECT unmatched \"data-1.json\"549: the record fits no entity of the plan "
         "{\"unmatched\":{\"PK\":\"X#3\",\"SK\":\"WHAT\"}}\n");
     /* of seven items: one of the other kind, five that are orders, one that is nobody's */
