@@ -61,7 +61,7 @@ struct cassandra {
     const struct cql_type *classes[CASSANDRA_CLASSES_MAX];
     _Atomic uint32_t class_count;
     struct keyed_service service;      /* cassandra_keyed_service with the options' bounds */
-    _Atomic uint64_t fallbacks;        /* how often `fallback` was used */
+    _Atomic bool fell_back;            /* a write used `fallback`: it was logged */
     _Atomic int64_t last_control_us;   /* the timestamp of the last write of control work */
     _Atomic uint32_t attempt_max;      /* the highest attempt that wrote */
     int64_t run_started_us;            /* of the claimed run; 0: none */

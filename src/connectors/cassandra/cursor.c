@@ -50,6 +50,7 @@ static enum status open_scan(struct cursor *cursor, const struct span *span, str
                             cursor->select.field_count, &cursor->scan, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    cassandra_scan_count(cursor->scan, cursor->request->counts);
     cursor->rows = cassandra_rows_of_table(cursor->request, &cursor->select,
                                            cassandra_scan_columns(cursor->scan), cursor->arena);
     make_room(cursor);
@@ -87,6 +88,7 @@ static enum status open_query(struct cursor *cursor, struct error *error)
         return STATUS_FAILED;
     }
     const struct cql_columns *columns = cassandra_scan_columns(cursor->scan);
+    cassandra_scan_count(cursor->scan, request->counts);
     cursor->rows = cassandra_rows_of_query(request, columns, request->root_key, cursor->arena);
     make_room(cursor);
     return cursor->by_key

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/signals.h"
 #include "connectors/cassandra/select.h"
+#include "connectors/report.h"
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -21,6 +22,7 @@ struct cassandra_scan {
     struct cassandra_scan *next_abandoned;
     bool abandoned;
     const char *name;
+    struct database_counts *counts; /* of what is done again; may be NULL */
     const struct cql_prepared *prepared;
 
     /* what is still to be read: the last one first */
@@ -295,13 +297,14 @@ static bool fall_back(struct cassandra_scan *scan)
     }
     scan->consistency = fallback;
     scan->state = CALL_NONE;
-    atomic_fetch_add(&self->fallbacks, 1);
+    report_fell_back(&self->keyed.base, scan->counts);
     return true;
 }
 
 static enum status after_failure(struct cassandra_scan *scan, struct error *error)
 {
     if (cassandra_call_is_slow(scan->failure)) {
+        report_retried(&scan->scans->cassandra->keyed.base, scan->counts);
         return go_smaller(scan, error);
     }
     if (fall_back(scan)) {
@@ -310,8 +313,14 @@ static enum status after_failure(struct cassandra_scan *scan, struct error *erro
     if (!retry_plan(&scan->retry, &scan->error, &scan->wait_until_ms)) {
         return give_up(scan, error);
     }
+    report_retried(&scan->scans->cassandra->keyed.base, scan->counts);
     scan->state = CALL_NONE;
     return STATUS_OK;
+}
+
+void cassandra_scan_count(struct cassandra_scan *scan, struct database_counts *counts)
+{
+    scan->counts = counts;
 }
 
 /* ---------------------------------------------------------------- pages */

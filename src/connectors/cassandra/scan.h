@@ -37,6 +37,8 @@ struct cassandra_scan;
 enum status cassandra_scan_open(struct cassandra_scans *scans, const char *name, const char *text,
                                 const struct cql_range *range, uint32_t field_count,
                                 struct cassandra_scan **scan, struct error *error) MUST_USE;
+/* Where its retries and fallbacks are counted besides the database's report. */
+void cassandra_scan_count(struct cassandra_scan *scan, struct database_counts *counts);
 /* NULL is fine. */
 void cassandra_scan_close(struct cassandra_scan *scan);
 

@@ -273,7 +273,7 @@ static void fall_back(struct keyed_connection *connection, struct keyed_request 
         return;
     }
     request->mark |= MARK_FALLS_BACK;
-    if (atomic_fetch_add(&self->fallbacks, 1) == 0) {
+    if (!atomic_exchange(&self->fell_back, true)) {
         log_write(LOG_WARNING, "%s: %s; such requests are written at %s instead of %s",
                   connection->tables[request->table].name, connection->reason.message,
                   cql_consistency_name(self->settings.fallback),
@@ -328,6 +328,7 @@ static enum status poll(struct keyed_connection *connection, int64_t timeout_ms,
     case KEYED_LOOK:
         return judge_look(connection, &reply, answer);
     default:
+        answer->fallbacks = (answer->request->mark & MARK_FALLS_BACK) != 0;
         return STATUS_OK;
     }
 }
