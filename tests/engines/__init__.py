@@ -19,6 +19,7 @@ These are optional; `USUAL` has their defaults:
 
     SERVER, REASONS the module of tests/servers that starts a server, and how the reason begins when a test is skipped without it
     IS_SOURCE       whether `write` is there
+    PAIRED          whether the suites of pairs draw it
     WORDS           a pattern: a test whose text matches it is about this database
     fit(tables)     removes what the database cannot hold
     column(tag)     the type of a column in a plan, if the plan has to give one
@@ -39,7 +40,7 @@ for folder in ("system", "servers"):
 
 SHARED = ("records", "rows", "holding")
 # Defaults of the optional names.
-USUAL = {"SERVER": None, "REASONS": (), "IS_SOURCE": True, "fit": lambda tables: tables, "column": lambda tag: None}
+USUAL = {"SERVER": None, "REASONS": (), "IS_SOURCE": True, "PAIRED": True, "fit": lambda tables: tables, "column": lambda tag: None}
 HUB = "sqlite"
 # Pairs that an ordinary run draws beside the star and the classes.
 DRAWN = 12
@@ -89,7 +90,7 @@ def one_of_each_class(names, seed):
 
 
 def all_pairs():
-    return [(source, target) for source, target in itertools.product(all(), all()) if source.IS_SOURCE]
+    return [(source, target) for source, target in itertools.product(all(), all()) if source.IS_SOURCE and target.PAIRED]
 
 
 def star():

@@ -13,7 +13,7 @@ import test_plan_constructs as constructs
 from test_validate_pairs import Places
 
 # MariaDB is here for MySQL too.
-KINDS = [engine.NAME for engine in engines.all() if engine.NAME not in ("toy", "mysql9")]
+KINDS = [engine.NAME for engine in engines.all() if engine.PAIRED and engine.NAME not in ("toy", "mysql9")]
 
 JOINED = ("csv", "jsonl", "dynamodb-json", "dynamodb")
 TABULAR = ("sqlite", "postgres", "mysql", "csv")
