@@ -72,10 +72,10 @@ def _fetched(name):
         raise unittest.SkipTest("no Cassandra: %s" % fault) from None
 
 
-def _answers(port):
+def _answers(port, address="127.0.0.1"):
     """Does a node answer OPTIONS there?"""
     try:
-        with socket.create_connection(("127.0.0.1", port), 2) as asking:
+        with socket.create_connection((address, port), 2) as asking:
             asking.settimeout(5)
             asking.sendall(struct.pack(">BBhBI", 4, 0, 0, 5, 0))
             return asking.recv(5)[4:5] == b"\x06"
@@ -87,6 +87,7 @@ class Server(DatabaseServer):
     """A node; no password. `settings` are lines of cassandra.yaml; `durable`: what it wrote survives a kill. Not shared between processes."""
     TITLE, PREFIX, MAINTENANCE = "Cassandra", "ca-", "system"
     READY_S, STOP_S = 120, 30
+    address, seeds = "127.0.0.1", "127.0.0.1"
 
     def __init__(self, settings=None, version=VERSION, durable=True, heap="512M"):
         if os.environ.get("TRANSHUME_SERVERS") == "none":
@@ -107,7 +108,7 @@ class Server(DatabaseServer):
     def _configure(self):
         self.internal = self.internal or free_port()
         os.makedirs(os.path.join(self.folder, "tmp"), exist_ok=True)
-        seeds = "seed_provider:\n  - class_name: org.apache.cassandra.locator.SimpleSeedProvider\n    parameters:\n      - seeds: 127.0.0.1\n"
+        seeds = "seed_provider:\n  - class_name: org.apache.cassandra.locator.SimpleSeedProvider\n    parameters:\n      - seeds: %s\n" % self.seeds
         settings = {**self.settings, "native_transport_port": self.port, "storage_port": self.internal}
         for name, text in (("cassandra.yaml", "".join("%s: %s\n" % pair for pair in settings.items()) + seeds), ("logback.xml", LOGGING)):
             with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
@@ -131,7 +132,7 @@ class Server(DatabaseServer):
             self.process = subprocess.Popen(self.guard + self.command(), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + self.READY_S
         while self.process.poll() is None:
-            if _answers(self.port):
+            if _answers(self.port, self.address):
                 return True
             if time.monotonic() > deadline:
                 raise AssertionError("%s did not answer within %d s:\n%s" % (self.TITLE, self.READY_S, self.log()))
@@ -195,6 +196,87 @@ class Server(DatabaseServer):
         for count in range(self.dropped + 1, self.count + 1):
             self.ask(self.MAINTENANCE, "DROP KEYSPACE IF EXISTS " + self.name_of(count))
         self.dropped = self.count
+
+
+class Node(Server):
+    """One of a ring; on its own address of the loopback, with the ports of all others."""
+
+    def __init__(self, address, addresses, tokens, port, internal):
+        self.address, self.seeds, self.ring_port, self.ring_internal = address, ",".join(addresses), port, internal
+        super().__init__(settings={"listen_address": address, "rpc_address": address, "initial_token": '"%s"' % ",".join(map(str, tokens))}, heap="384M")
+
+    def _configure(self):
+        self.port, self.internal = self.ring_port, self.ring_internal
+        super()._configure()
+
+
+class Ring:
+    """Three nodes that know one another; `kill` and `restart` are of one of them, by its number."""
+    ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+    TOKENS = 4
+
+    def __init__(self):
+        port, internal = free_port(), free_port()
+        step = 2 ** 64 // (len(self.ADDRESSES) * self.TOKENS)
+        tokens = [[-2 ** 63 + 1 + step * (at * len(self.ADDRESSES) + node) for at in range(self.TOKENS)] for node in range(len(self.ADDRESSES))]
+        self.nodes, self.port, self.session = [], port, None
+        try:
+            for address, own in zip(self.ADDRESSES, tokens):
+                self.nodes.append(Node(address, self.ADDRESSES, own, port, internal))
+            self.wait()
+        except BaseException:
+            self.stop()
+            raise
+
+    @classmethod
+    def for_class(cls, test):
+        ring = cls()
+        test.addClassCleanup(ring.stop)
+        return ring
+
+    def wait(self):
+        """Until the driver sees all of them up."""
+        deadline = time.monotonic() + Server.READY_S
+        while sum(bool(host.is_up) for host in self.connect().cluster.metadata.all_hosts()) < len(self.ADDRESSES):
+            if time.monotonic() > deadline:
+                raise AssertionError("the nodes of the ring do not find one another")
+            time.sleep(0.5)
+            self.disconnect()
+
+    def connect(self):
+        if self.session is None:
+            from cassandra.cluster import Cluster
+            self.session = Cluster(self.ADDRESSES, port=self.port, protocol_version=4, connect_timeout=30).connect()
+            self.session.default_timeout = 120
+        return self.session
+
+    def disconnect(self):
+        if self.session is not None:
+            self.session.cluster.shutdown()
+        self.session = None
+
+    def uri(self, keyspace, options):
+        return "cassandra://%s:%d/%s%s" % (",".join(self.ADDRESSES), self.port, keyspace, options)
+
+    def ask(self, cql):
+        """At QUORUM."""
+        from cassandra import ConsistencyLevel
+        from cassandra.query import SimpleStatement
+        return [tuple(row) for row in self.connect().execute(SimpleStatement(cql, consistency_level=ConsistencyLevel.QUORUM, fetch_size=2000))]
+
+    def kill(self, number):
+        process = self.nodes[number].process
+        process.kill()
+        process.wait()
+
+    def restart(self, number):
+        self.nodes[number].start()
+
+    def stop(self):
+        self.disconnect()
+        for node in self.nodes:
+            node.stop()
+        self.nodes = []
 
 
 class SharedServer(Shared, Server):
