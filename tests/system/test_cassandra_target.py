@@ -143,6 +143,18 @@ tables:
         self.assertTrue(4000 < left[1] <= 5000, left)
         self.assertEqual((left.get(2), 3 in left), (None, False))
 
+    def test_times_are_kept(self):
+        self.ask("CREATE TABLE t (id int PRIMARY KEY, a text, b text, l list<text>)")
+        self.ask("INSERT INTO t (id, a, l) VALUES (1, 'old', ['x', 'y']) USING TIMESTAMP 1600000000000001")
+        self.ask("UPDATE t USING TIMESTAMP 1700000000000002 AND TTL 100000 SET b = 'short' WHERE id = 1")
+        self.ask("INSERT INTO t (id) VALUES (2)")
+        first, self.keyspace = self.keyspace, self.server.database()
+        self.migrate(self.server.uri(first, "?times=true"), self.uri())
+        (one, a, b, left, elements), (two, *nothing) = sorted(self.ask("SELECT id, writetime(a), writetime(b), ttl(b), l FROM t"), key=lambda row: row[0])
+        self.assertEqual((one, a, b, list(elements)), (1, 1600000000000001, 1700000000000002, ["x", "y"]))
+        self.assertTrue(90000 < left <= 100000, left)
+        self.assertEqual((two, nothing), (2, [None] * 4))
+
     # --- records that can't be written
 
     def test_rejects(self):

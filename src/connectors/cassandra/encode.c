@@ -39,7 +39,9 @@ static void append_insert(const struct cassandra *self, const struct cassandra_s
         buffer_append_string(out, at > 0 ? ", ?" : "?");
     }
     buffer_append_string(out, made->kind == KEYED_INSERT ? ") IF NOT EXISTS" : ")");
-    if (made->expires) {
+    if (made->timed) {
+        buffer_append_string(out, " USING TIMESTAMP ? AND TTL ?");
+    } else if (made->expires) {
         buffer_append_string(out, " USING TTL ?");
     }
 }
@@ -109,7 +111,7 @@ static struct text unknown_field(const struct cassandra_table *table, const stru
 
 static struct cassandra_statement *make_statement(struct keyed_connection *connection,
                                                   enum keyed_kind kind, uint32_t table,
-                                                  const struct shape *shape)
+                                                  const struct shape *shape, bool timed)
 {
     struct cassandra_statement *made = arena_allocate_zeroed(connection->arena, 1, sizeof(*made));
     struct buffer text = {0};
@@ -117,7 +119,8 @@ static struct cassandra_statement *make_statement(struct keyed_connection *conne
     made->table = table;
     made->layout = connection->layouts[table];
     made->shape = shape;
-    made->expires = connection->tables[table].ttl != NULL && kind != KEYED_LOOK;
+    made->timed = timed;
+    made->expires = connection->tables[table].ttl != NULL && kind != KEYED_LOOK && !timed;
     made->ttl_field =
         made->expires && shape != NULL ? field_of(shape, connection->tables[table].ttl) : -1;
     made->unknown = shape != NULL ? unknown_field(made->layout->table, shape) : (struct text){0};
@@ -137,14 +140,14 @@ static struct cassandra_statement *make_statement(struct keyed_connection *conne
 
 struct cassandra_statement *cassandra_statement_of(struct keyed_connection *connection,
                                                    enum keyed_kind kind, uint32_t table,
-                                                   const struct shape *shape)
+                                                   const struct shape *shape, bool timed)
 {
     struct cassandra_statement *known = connection->statements;
-    while (known != NULL &&
-           (known->kind != kind || known->shape != shape || known->table != table)) {
+    while (known != NULL && (known->kind != kind || known->shape != shape ||
+                             known->table != table || known->timed != timed)) {
         known = known->next;
     }
-    return known != NULL ? known : make_statement(connection, kind, table, shape);
+    return known != NULL ? known : make_statement(connection, kind, table, shape, timed);
 }
 
 struct cassandra_statement *cassandra_statement_at(const struct keyed_connection *connection,
@@ -159,14 +162,26 @@ struct cassandra_statement *cassandra_statement_at(const struct keyed_connection
 
 /* ---------------------------------------------------------------- records */
 
+enum { TOKEN_BYTES = 8, PART_HEAD_BYTES = 12 };
+
 struct cassandra_record cassandra_record_read(const char *bytes, size_t length)
 {
-    struct cassandra_record record = {.values = bytes + CASSANDRA_RECORD_HEAD,
-                                      .length = length - CASSANDRA_RECORD_HEAD};
-    memcpy(&record.token, bytes, 8);
-    memcpy(&record.statement, bytes + 8, 4);
-    memcpy(&record.value_count, bytes + 12, 4);
+    struct cassandra_record record = {.at = bytes + TOKEN_BYTES, .end = bytes + length};
+    memcpy(&record.token, bytes, TOKEN_BYTES);
     return record;
+}
+
+bool cassandra_record_next(struct cassandra_record *record, struct cassandra_piece *part)
+{
+    if (record->at == record->end) {
+        return false;
+    }
+    memcpy(&part->statement, record->at, 4);
+    memcpy(&part->value_count, record->at + 4, 4);
+    memcpy(&part->length, record->at + 8, 4);
+    part->values = record->at + PART_HEAD_BYTES;
+    record->at = part->values + part->length;
+    return true;
 }
 
 /* NULL: the record does not fill it. */
@@ -310,38 +325,169 @@ static int64_t token_of(struct keyed_connection *connection, const struct cassan
     return cql_token_of(connection->key.data, connection->key.length);
 }
 
-enum status cassandra_encode(struct keyed_connection *connection, enum keyed_kind kind,
-                             const struct keyed_record *record, struct buffer *out,
-                             struct error *error)
+static size_t begin_part(struct buffer *out)
+{
+    static const char head[PART_HEAD_BYTES] = {0};
+    buffer_append(out, head, sizeof(head));
+    return out->length;
+}
+
+static void end_part(struct buffer *out, size_t begin, uint32_t statement, uint32_t value_count)
+{
+    uint32_t length = (uint32_t)(out->length - begin);
+    char *head = out->data + begin - PART_HEAD_BYTES;
+    memcpy(head, &statement, 4);
+    memcpy(head + 4, &value_count, 4);
+    memcpy(head + 8, &length, 4);
+}
+
+/* All of the record by one statement. */
+static enum status encode_whole(struct keyed_connection *connection, enum keyed_kind kind,
+                                const struct keyed_record *record, struct buffer *out,
+                                struct error *error)
 {
     uint32_t number = (uint32_t)(record->table - connection->tables);
     const struct cassandra_statement *statement =
-        cassandra_statement_of(connection, kind, number, record->shape);
+        cassandra_statement_of(connection, kind, number, record->shape, false);
     const struct cassandra_table *table = statement->layout->table;
-    size_t start = out->length;
     uint32_t count = kind == KEYED_LOOK ? table->key.count : statement->count;
     enum status status = check_fields(statement, record, error);
-    static const uint8_t head[CASSANDRA_RECORD_HEAD] = {0};
-    buffer_append(out, head, sizeof(head));
+    size_t begin = begin_part(out);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         status = encode_value(statement, record, at, out, error);
     }
     if (status == STATUS_OK && statement->expires) {
         status = encode_ttl(statement, record, record->table->ttl, out, error);
     }
+    end_part(out, begin, statement->number, count + (statement->expires ? 1 : 0));
+    return status;
+}
+
+/* ---------------------------------------------------------------- cells of different ages */
+
+static bool has_times(enum keyed_kind kind, const struct keyed_record *record)
+{
+    const struct record_envelope *envelope = record->envelope;
+    return envelope != NULL && record->shape != NULL &&
+           (kind == KEYED_PUT || kind == KEYED_UPDATE) &&
+           (envelope->write_time_us > 0 || envelope->ttl_seconds > 0 ||
+            envelope->cell_times != NULL);
+}
+
+/* Elements of lists add up where they are written twice at one time, so what has elements is
+ * written at the run's own. */
+static struct cell_times times_of(const struct cassandra_statement *statement,
+                                  const struct keyed_record *record, uint32_t at)
+{
+    const struct record_envelope *envelope = record->envelope;
+    const struct cql_type *type = statement->layout->table->columns[statement->places[at]].type;
+    int32_t field = statement->fields[at];
+    struct cell_times times = {envelope->write_time_us, envelope->ttl_seconds};
+    if (envelope->cell_times != NULL && field >= 0) {
+        times = envelope->cell_times[field];
+    }
+    bool elements = type->kind == CQL_TYPE_LIST || type->kind == CQL_TYPE_SET ||
+                    type->kind == CQL_TYPE_MAP || type->kind == CQL_TYPE_UDT;
+    if (elements && !type->frozen) {
+        times.write_time_us = 0;
+    }
+    times.ttl_seconds = times.ttl_seconds > 0 ? times.ttl_seconds : 0;
+    return times;
+}
+
+static bool are_equal(struct cell_times left, struct cell_times right)
+{
+    return left.write_time_us == right.write_time_us && left.ttl_seconds == right.ttl_seconds;
+}
+
+/* Was a cell before the one at `at` of the same times? Then they are written already. */
+static bool is_known(const struct cassandra_statement *statement, const struct keyed_record *record,
+                     uint32_t at, struct cell_times record_times)
+{
+    const struct cell_times times = times_of(statement, record, at);
+    bool known = are_equal(times, record_times);
+    for (uint32_t i = statement->layout->table->key.count; i < at && !known; i++) {
+        known = are_equal(times, times_of(statement, record, i));
+    }
+    return known;
+}
+
+/* The cells of those times, and the key. */
+static enum status encode_aged(const struct cassandra_statement *statement,
+                               const struct keyed_record *record, struct cell_times times,
+                               struct buffer *out, struct error *error)
+{
+    enum status status = STATUS_OK;
+    size_t begin = begin_part(out);
+    for (uint32_t at = 0; at < statement->count && status == STATUS_OK; at++) {
+        if (statement->places[at] < statement->layout->table->key.count ||
+            are_equal(times, times_of(statement, record, at))) {
+            status = encode_value(statement, record, at, out, error);
+        } else {
+            cql_write_unset(out);
+        }
+    }
+    if (times.write_time_us > 0) {
+        cql_write_int(out, 8);
+        cql_write_long(out, times.write_time_us);
+    } else {
+        cql_write_unset(out);
+    }
+    if (times.ttl_seconds > 0) {
+        cql_write_int(out, 4);
+        cql_write_int(out, (int32_t)times.ttl_seconds);
+    } else {
+        cql_write_unset(out);
+    }
+    end_part(out, begin, statement->number, statement->count + 2);
+    return status;
+}
+
+/* A statement for each age of its cells; the first one is of the record's own, and of its row. */
+static enum status encode_by_age(struct keyed_connection *connection, enum keyed_kind kind,
+                                 const struct keyed_record *record, struct buffer *out,
+                                 struct error *error)
+{
+    uint32_t number = (uint32_t)(record->table - connection->tables);
+    const struct cassandra_statement *statement =
+        cassandra_statement_of(connection, kind, number, record->shape, true);
+    const struct cell_times own = {record->envelope->write_time_us,
+                                   record->envelope->ttl_seconds > 0 ? record->envelope->ttl_seconds
+                                                                     : 0};
+    enum status status = check_fields(statement, record, error);
+    if (status == STATUS_OK) {
+        status = encode_aged(statement, record, own, out, error);
+    }
+    for (uint32_t at = statement->layout->table->key.count;
+         at < statement->count && status == STATUS_OK; at++) {
+        if (!is_known(statement, record, at, own)) {
+            status = encode_aged(statement, record, times_of(statement, record, at), out, error);
+        }
+    }
+    return status;
+}
+
+enum status cassandra_encode(struct keyed_connection *connection, enum keyed_kind kind,
+                             const struct keyed_record *record, struct buffer *out,
+                             struct error *error)
+{
+    static const char no_token[TOKEN_BYTES] = {0};
+    size_t start = out->length;
+    buffer_append(out, no_token, sizeof(no_token));
+    enum status status = has_times(kind, record)
+                             ? encode_by_age(connection, kind, record, out, error)
+                             : encode_whole(connection, kind, record, out, error);
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
-    int64_t token = token_of(connection, table, out, start + CASSANDRA_RECORD_HEAD);
-    count += statement->expires ? 1 : 0;
-    memcpy(out->data + start, &token, 8);
-    memcpy(out->data + start + 8, &statement->number, 4);
-    memcpy(out->data + start + 12, &count, 4);
+    uint32_t number = (uint32_t)(record->table - connection->tables);
+    int64_t token = token_of(connection, connection->layouts[number]->table, out,
+                             start + TOKEN_BYTES + PART_HEAD_BYTES);
+    memcpy(out->data + start, &token, TOKEN_BYTES);
     return STATUS_OK;
 }
 
 uint64_t cassandra_group(const char *bytes, size_t length)
 {
-    struct cassandra_record record = cassandra_record_read(bytes, length);
-    return (uint64_t)record.token;
+    return (uint64_t)cassandra_record_read(bytes, length).token;
 }

@@ -98,27 +98,46 @@ static enum status prepare(struct keyed_connection *connection,
                                                              &statement->prepared, NULL, error);
 }
 
-/* The request's records as statements. `*attempt`: the highest of them. */
+static enum status bind_part(struct keyed_connection *connection,
+                             const struct cassandra_piece *part, uint32_t count,
+                             struct error *error)
+{
+    struct cassandra_statement *statement = cassandra_statement_at(connection, part->statement);
+    if (prepare(connection, statement, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (count == connection->call_room) {
+        connection->call_room *= 2;
+        connection->calls =
+            memory_resize(connection->calls, connection->call_room, sizeof(*connection->calls));
+    }
+    connection->calls[count] = (struct cql_statement){.prepared = statement->prepared,
+                                                      .values = part->values,
+                                                      .values_length = part->length,
+                                                      .value_count = (uint16_t)part->value_count};
+    return STATUS_OK;
+}
+
+/* The request's records as statements, `*count` of them. `*attempt`: the highest of them. */
 static enum status bind_records(struct keyed_connection *connection,
-                                const struct keyed_request *request, int64_t *token,
-                                uint32_t *attempt, struct error *error)
+                                const struct keyed_request *request, uint32_t *count,
+                                int64_t *token, uint32_t *attempt, struct error *error)
 {
     *attempt = 1;
+    *count = 0;
     for (uint32_t at = 0; at < request->count; at++) {
         const struct keyed_slot *slot = &request->slots[at];
-        const struct cassandra_record record =
+        struct cassandra_piece part;
+        struct cassandra_record record =
             cassandra_record_read(request->body.data + slot->offset, slot->length);
-        struct cassandra_statement *statement =
-            cassandra_statement_at(connection, record.statement);
-        if (prepare(connection, statement, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        connection->calls[at] = (struct cql_statement){.prepared = statement->prepared,
-                                                       .values = record.values,
-                                                       .values_length = record.length,
-                                                       .value_count = (uint16_t)record.value_count};
         *token = record.token;
         *attempt = slot->attempt > *attempt ? slot->attempt : *attempt;
+        while (cassandra_record_next(&record, &part)) {
+            if (bind_part(connection, &part, *count, error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
+            ++*count;
+        }
     }
     return STATUS_OK;
 }
@@ -140,14 +159,15 @@ static enum status send(struct keyed_connection *connection, struct keyed_reques
     bool falls_back = (request->mark & MARK_FALLS_BACK) != 0;
     uint32_t attempt = 1;
     int64_t token = 0;
-    if (bind_records(connection, request, &token, &attempt, error) != STATUS_OK) {
+    uint32_t count = 0;
+    if (bind_records(connection, request, &count, &token, &attempt, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     note_attempt(self, attempt);
     const struct cql_call call = {
         .statements = connection->calls,
-        .statement_count = request->count,
-        .batch = request->count > 1 ? CQL_BATCH_OF_UNLOGGED : CQL_BATCH_NONE,
+        .statement_count = count,
+        .batch = count > 1 ? CQL_BATCH_OF_UNLOGGED : CQL_BATCH_NONE,
         .consistency = look         ? settings->serial
                        : falls_back ? settings->fallback
                                     : settings->write_consistency,
@@ -204,7 +224,7 @@ static enum status judge_look(struct keyed_connection *connection, struct cql_re
         return STATUS_OK;
     }
     const struct cassandra_statement *statement =
-        cassandra_statement_of(connection, KEYED_LOOK, answer->request->table, record.shape);
+        cassandra_statement_of(connection, KEYED_LOOK, answer->request->table, record.shape, false);
     struct arena *arena = arena_create(0);
     struct cql_value *values = arena_allocate_zeroed(arena, statement->count + 1u, sizeof(*values));
     bool there = reply->response.rows.columns.count == statement->count &&
@@ -363,14 +383,17 @@ static enum status write_one(struct database *database, enum keyed_kind kind,
     table.may_repeat = true; /* what it is put over may have other fields */
     connection->tables = &table;
     own.table = &table;
+    own.envelope = NULL; /* it is to win over what is there */
     enum status status = cassandra_encode(connection, kind, &own, &body, error);
     if (status == STATUS_OK) {
-        const struct cassandra_record read = cassandra_record_read(body.data, body.length);
+        struct cassandra_piece part = {0};
+        struct cassandra_record read = cassandra_record_read(body.data, body.length);
+        (void)cassandra_record_next(&read, &part);
         const struct cassandra_write write = {
-            .text = cassandra_statement_at(connection, read.statement)->text,
-            .values = read.values,
-            .length = read.length,
-            .count = (uint16_t)read.value_count,
+            .text = cassandra_statement_at(connection, part.statement)->text,
+            .values = part.values,
+            .length = part.length,
+            .count = (uint16_t)part.value_count,
             .token = read.token,
             .timestamp_us = now_us(self)};
         status = cassandra_write_all(self, &write, 1, error);

@@ -104,7 +104,8 @@ struct cassandra_statement {
     int32_t *fields; /* in the record, of each place; -1: none */
     uint32_t count;
     struct text unknown; /* a field of the shape that there is no column for; `data` NULL: none */
-    bool expires;        /* one more value: TTL */
+    bool timed;
+    bool expires; /* one more value: TTL; not if it is timed */
     int32_t ttl_field;
 };
 
@@ -118,34 +119,42 @@ struct keyed_connection {
     uint32_t statement_count;
     struct buffer key;           /* scratch */
     struct cql_statement *calls; /* scratch, of one request */
+    uint32_t call_room;
     /* of the last answer */
     struct error reason;
 };
 
 /* Appends " WHERE key = ? AND …" */
 void cassandra_append_where(const struct cassandra_table *table, struct buffer *out);
-/* The statement for records of that shape; made at first use. */
+/* The statement for records of that shape; made at first use. `timed`: with a timestamp and a time
+ * to live of its own, which are two more values. */
 struct cassandra_statement *cassandra_statement_of(struct keyed_connection *connection,
                                                    enum keyed_kind kind, uint32_t table,
-                                                   const struct shape *shape);
+                                                   const struct shape *shape, bool timed);
 struct cassandra_statement *cassandra_statement_at(const struct keyed_connection *connection,
                                                    uint32_t number);
 /*
- * An encoded record:
+ * An encoded record is the token of its partition and one statement or more, since cells of
+ * different ages are written by statements of their own:
  *
- *   int64 token | uint32 number of its statement | uint32 values | [value] …
+ *   int64 token | part …      part: uint32 statement | uint32 values | uint32 bytes | [value] …
  *
  * in the machine's own byte order: it never leaves the process.
  */
-enum { CASSANDRA_RECORD_HEAD = 16 };
 struct cassandra_record {
     int64_t token;
+    const char *at; /* its next part */
+    const char *end;
+};
+struct cassandra_piece {
     uint32_t statement;
     uint32_t value_count;
+    uint32_t length;
     const char *values;
-    size_t length;
 };
 struct cassandra_record cassandra_record_read(const char *bytes, size_t length);
+/* False: there is no further one. */
+bool cassandra_record_next(struct cassandra_record *record, struct cassandra_piece *part);
 
 /* What the record holds for the column at a place; NULL: it does not fill it. */
 const struct cell *cassandra_cell_of(const struct cassandra_statement *statement,
