@@ -140,11 +140,11 @@ class WrongUsage(TestCase):
             self.assertLess(len(result.err), 10000)
 
     def test_a_password_in_argv_is_warned_of_and_hidden(self):
-        result = self.run_program("migrate", "cassandra://me:hunter22@localhost/db", "b.db",
+        result = self.run_program("migrate", "redis://me:hunter22@localhost/db", "b.db",
                                   "--verbose", code=2)
         self.assertIn("a password on the command line can be seen", result.err)
         self.assertNotIn("hunter22", result.err + result.out)
-        result = self.run_program("status", "cassandra://me:hunter22@localhost/db", code=2)
+        result = self.run_program("status", "redis://me:hunter22@localhost/db", code=2)
         self.assertNotIn("hunter22", result.err)
 
     def test_a_malformed_failpoint(self):

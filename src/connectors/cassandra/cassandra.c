@@ -24,7 +24,7 @@ enum {
     CHUNKS_OPEN_MAX = 4,
     RECORD_BYTES_MAX = 16 << 20, /* half of the commit log's segments by default */
     NESTING_MAX = 32,
-    CONTROL_UNDER_WAY_MAX = 256
+    UNDER_WAY_MIN = 256 /* of a session */
 };
 
 static const char *const failpoints[] = {
@@ -45,6 +45,9 @@ enum status cassandra_connect(struct cassandra *self, struct cql_session **sessi
                               struct error *error)
 {
     struct cql_session_options options = self->options;
+    if (options.under_way_max < UNDER_WAY_MIN) {
+        options.under_way_max = UNDER_WAY_MIN;
+    }
     options.keyspace = self->mode == OPEN_SOURCE && self->keyspace_there ? self->keyspace : NULL;
     if (cql_session_open(&options, session, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -128,6 +131,20 @@ void cassandra_append_table(const struct cassandra *self, const char *table, str
     cql_name_append((struct text){table, strlen(table)}, out);
 }
 
+enum status cassandra_define(struct cassandra *self, const char *text, struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    struct cql_reply reply;
+    enum status status = cassandra_run(self, text, CQL_QUORUM, true, arena, &reply, error);
+    if (status == STATUS_OK) { /* also where another process, or an earlier try, made the change */
+        pthread_mutex_lock(&self->control_mutex);
+        status = cql_session_agree(self->control, error);
+        pthread_mutex_unlock(&self->control_mutex);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
 /* ---------------------------------------------------------------- the keyspace */
 
 static enum status look_for_keyspace(struct cassandra *self, struct error *error)
@@ -163,19 +180,16 @@ enum status cassandra_make_keyspace(struct cassandra *self, struct error *error)
     if (self->keyspace_there) {
         return STATUS_OK;
     }
-    struct arena *arena = arena_create(0);
     struct buffer text = {0};
-    struct cql_reply reply;
     buffer_append_string(&text, "CREATE KEYSPACE IF NOT EXISTS ");
     cql_name_append((struct text){self->keyspace, strlen(self->keyspace)}, &text);
     buffer_format(&text, " WITH replication = %s", self->settings.replication);
     enum status status = failpoint_hit("cassandra.before_keyspace", error);
     if (status == STATUS_OK) {
-        status = cassandra_run(self, buffer_string(&text), CQL_QUORUM, true, arena, &reply, error);
+        status = cassandra_define(self, buffer_string(&text), error);
     }
     self->keyspace_there = status == STATUS_OK;
     buffer_free(&text);
-    arena_destroy(arena);
     return status;
 }
 
@@ -201,6 +215,19 @@ static void cassandra_close(struct database *database)
     free(self);
 }
 
+/* Before version 4 a value that is not set is null, which deletes. */
+static enum status check_version(const struct cassandra *self, struct error *error)
+{
+    uint8_t version = cql_session_cluster(self->control).version;
+    if (version >= 4 || self->mode == OPEN_SOURCE) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_TARGET_INVALID, self->uri->shown,
+              "version %u of the protocol can't leave a value unset, and its nulls delete",
+              version);
+    return error_hint(error, "Cassandra 2.2 and later speak version 4: leave ?protocol= out");
+}
+
 static enum status open_all(struct cassandra *self, const struct open_options *open,
                             struct error *error)
 {
@@ -210,7 +237,7 @@ static enum status open_all(struct cassandra *self, const struct open_options *o
     }
     snprintf(self->keyed.base.server, sizeof(self->keyed.base.server), "Cassandra %s",
              cql_session_cluster(self->control).release);
-    if (look_for_keyspace(self, error) != STATUS_OK) {
+    if (look_for_keyspace(self, error) != STATUS_OK || check_version(self, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (self->mode == OPEN_TARGET) {
@@ -263,7 +290,8 @@ static enum status add_host_ids(struct cassandra *self, const char *text, struct
     if (cassandra_run(self, text, CQL_ONE, true, arena, &reply, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    while (cql_rows_next(&reply.response.rows, &value) == STATUS_OK) {
+    while (reply.response.rows.columns.count == 1 &&
+           cql_rows_next(&reply.response.rows, &value) == STATUS_OK) {
         if (value.length == 16 && memcmp(value.data, lowest, 16) < 0) {
             memcpy(lowest, value.data, 16);
         }

@@ -35,7 +35,6 @@ struct cassandra_settings {
     bool creates_keyspace;         /* if it is not there */
     const char *replication;       /* as CQL has it: "{'class': …}" */
     bool keeps_times;              /* source: WRITETIME and TTL of each cell are read */
-    bool writes_counters;          /* target: counters go into rows that are not there */
     uint32_t page_rows;
     uint32_t batch_rows; /* most records of one partition in one request */
     uint32_t batch_bytes;
@@ -60,12 +59,13 @@ struct cassandra {
     /* normal.c: types that columns were asked about, by number; added to with `mutex` */
     const struct cql_type *classes[CASSANDRA_CLASSES_MAX];
     _Atomic uint32_t class_count;
-    struct keyed_service service;      /* cassandra_keyed_service with the options' bounds */
-    _Atomic bool fell_back;            /* a write used `fallback`: it was logged */
-    _Atomic int64_t last_control_us;   /* the timestamp of the last write of control work */
-    _Atomic uint32_t attempt_max;      /* the highest attempt that wrote */
-    int64_t run_started_us;            /* of the claimed run; 0: none */
-    bool keyspace_there;               /* target: it is there, or was made */
+    struct keyed_service service;    /* cassandra_keyed_service with the options' bounds */
+    _Atomic bool fell_back;          /* a write used `fallback`: it was logged */
+    _Atomic int64_t last_control_us; /* the timestamp of the last write of control work */
+    _Atomic uint32_t attempt_max;    /* the highest attempt that wrote */
+    int64_t clock_ahead_us; /* a node's clock before ours, as it was seen last; 0: it is not */
+    int64_t run_started_us; /* of the claimed run; 0: none */
+    bool keyspace_there;    /* target: it is there, or was made */
     struct cassandra_schema *schema;   /* of the source, read at first use; schema.h */
     struct cassandra_fetcher *fetcher; /* made at first use; fetch.h */
 };
@@ -99,6 +99,11 @@ enum status cassandra_run_prepared(struct cassandra *self, const char *text,
                                    enum cql_consistency consistency, bool repeats,
                                    struct arena *arena, struct cql_reply *reply,
                                    struct error *error) MUST_USE;
+
+/* The same of a statement that changes the schema, which may be repeated: all nodes know the change
+ * afterwards. */
+enum status cassandra_define(struct cassandra *self, const char *text,
+                             struct error *error) MUST_USE;
 
 /* Target: makes the keyspace if it is not there and may be made. Repeatable. */
 enum status cassandra_make_keyspace(struct cassandra *self, struct error *error) MUST_USE;

@@ -111,11 +111,9 @@ static enum status append_definition(struct cassandra *self, const struct target
 
 /* Names of indexes are of the keyspace: the plan's own, else the server makes one. */
 static enum status make_index(struct cassandra *self, const struct target_table *table,
-                              const struct target_index *index, struct arena *arena,
-                              struct error *error)
+                              const struct target_index *index, struct error *error)
 {
     struct buffer text = {0};
-    struct cql_reply reply;
     buffer_append_string(&text, "CREATE INDEX IF NOT EXISTS ");
     cql_name_append(text_of(index->name), &text);
     buffer_append_string(&text, " ON ");
@@ -123,8 +121,7 @@ static enum status make_index(struct cassandra *self, const struct target_table 
     buffer_append_string(&text, " (");
     cql_name_append(text_of(index->columns.names[0]), &text);
     buffer_append_byte(&text, ')');
-    enum status status =
-        cassandra_run(self, buffer_string(&text), CQL_QUORUM, true, arena, &reply, error);
+    enum status status = cassandra_define(self, buffer_string(&text), error);
     buffer_free(&text);
     return status;
 }
@@ -135,17 +132,15 @@ enum status cassandra_after_load(struct database *database, struct after_load_re
                                  struct error *error)
 {
     struct cassandra *self = cassandra_of(database);
-    struct arena *arena = arena_create(0);
     enum status status = STATUS_OK;
     for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
         const struct target_table *table = &request->tables[at];
         for (uint32_t i = 0; table->created && i < table->index_count && status == STATUS_OK; i++) {
             if (cassandra_makes_index(table, &table->indexes[i])) {
-                status = make_index(self, table, &table->indexes[i], arena, error);
+                status = make_index(self, table, &table->indexes[i], error);
             }
         }
     }
-    arena_destroy(arena);
     return status;
 }
 
@@ -155,13 +150,12 @@ static enum status create_table(struct cassandra *self, const struct target_tabl
                                 struct arena *arena, struct error *error)
 {
     struct buffer text = {0};
-    struct cql_reply reply;
     enum status status = append_definition(self, table, arena, &text, error);
     if (status == STATUS_OK) {
         status = failpoint_hit("cassandra.before_table", error);
     }
     if (status == STATUS_OK) {
-        status = cassandra_run(self, buffer_string(&text), CQL_QUORUM, true, arena, &reply, error);
+        status = cassandra_define(self, buffer_string(&text), error);
     }
     buffer_free(&text);
     return status == STATUS_OK ? failpoint_hit("cassandra.after_table", error) : status;
@@ -191,6 +185,24 @@ static enum status make_table(struct cassandra *self, struct target_table *table
     return failpoint_hit("cassandra.after_made", error);
 }
 
+/* A table that the run was about to make when it was interrupted is its own only if it is empty. */
+static enum status refuse_filled(struct cassandra *self, const struct target_table *table,
+                                 struct error *error)
+{
+    bool exists = false;
+    bool filled = false;
+    if (cassandra_inspect(&self->keyed.base, table, 1, &exists, &filled, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!filled) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_TARGET_NOT_EMPTY, table->name,
+              "somebody else made this table just now, and the plan wants it made by this run");
+    return error_hint(error, "look at what is in it; `existing:` says what to do with tables that "
+                             "are there");
+}
+
 static enum status prepare_table(struct cassandra *self, struct target_table *table,
                                  struct arena *arena, struct error *error)
 {
@@ -215,7 +227,8 @@ static enum status prepare_table(struct cassandra *self, struct target_table *ta
         table->created = made == KEYED_MADE_DONE;
         return STATUS_OK;
     }
-    status = make_table(self, table, arena, error);
+    status = exists ? refuse_filled(self, table, error) : STATUS_OK;
+    status = status == STATUS_OK ? make_table(self, table, arena, error) : status;
     table->created = status == STATUS_OK;
     return status;
 }

@@ -1,4 +1,5 @@
 #include "connectors/cassandra/key.h"
+#include "connectors/cassandra/target.h"
 
 #include "connectors/cassandra/protocol/cql_token.h"
 #include "connectors/cassandra/protocol/cql_value.h"
@@ -60,7 +61,7 @@ static enum status encode_part(const struct cassandra_table *table, uint32_t col
     if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
         return refuse(table, column, ERROR_REJECT_KEY_NULL, "is null", error);
     }
-    if (cql_value_encode(table->columns[column].type, cell, values, error) != STATUS_OK) {
+    if (cassandra_value_encode(table->columns[column].type, cell, values, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     size_t length = values->length - begin - 4;

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "connectors/cassandra/protocol/cql_value.h"
+#include "model/decimal.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +84,24 @@ enum status cassandra_append_table_key(const struct cassandra_layout *layout,
     return STATUS_OK;
 }
 
+/* Clustering columns of decimals are equal whatever their scale. */
+static enum status append_part(const struct cassandra_column *column, const struct cell *cell,
+                               struct buffer *out, struct error *error)
+{
+    struct cell plain = *cell;
+    struct buffer digits = {0};
+    struct arena *arena = arena_create(1024);
+    if (column->part == CASSANDRA_CLUSTERING && column->type->kind == CQL_TYPE_DECIMAL &&
+        cell->kind == VALUE_DECIMAL && decimal_special(cell) == 0) {
+        decimal_append_normal(cell, &digits);
+        (void)!decimal_parse(digits.data, digits.length, arena, &plain);
+    }
+    enum status status = cassandra_value_encode(column->type, &plain, out, error);
+    buffer_free(&digits);
+    arena_destroy(arena);
+    return status;
+}
+
 /* [value] of each column, as the table has its type. */
 enum status cassandra_append_key(struct database *self, const struct target_table *table,
                                  const struct cell *key, struct buffer *out, struct error *error)
@@ -93,7 +112,10 @@ enum status cassandra_append_key(struct database *self, const struct target_tabl
     }
     for (uint32_t at = 0; at < table->key.count; at++) {
         const struct cassandra_column *column = &layout->table->columns[layout->key[at]];
-        if (cassandra_value_encode(column->type, &key[at], out, error) != STATUS_OK) {
+        bool decimal = column->type->kind == CQL_TYPE_DECIMAL;
+        enum status status = decimal ? append_part(column, &key[at], out, error)
+                                     : cassandra_value_encode(column->type, &key[at], out, error);
+        if (status != STATUS_OK) {
             return STATUS_FAILED;
         }
     }

@@ -41,8 +41,6 @@ const struct connector_option cassandra_options[CASSANDRA_OPTION_COUNT] = {
     {"page_rows", OPTION_INTEGER, "1000", "10..100000", false, "Source: rows a page."},
     {"times", OPTION_BOOLEAN, "false", NULL, false,
      "Source: read when each cell was written and how long it lives, and keep both."},
-    {"counters", OPTION_BOOLEAN, "false", NULL, false,
-     "Target: write counters, each into a row that is not there yet."},
     {"lease", OPTION_INTEGER, "60", "1..3600", false,
      "Target: seconds until a claim on a run expires; at least twice --timeout."},
 };
@@ -247,7 +245,6 @@ static enum status read_settings(struct cassandra *self, struct error *error)
     settings->serial = CQL_SERIAL;
     settings->creates_keyspace = is_on(self, "create");
     settings->keeps_times = is_on(self, "times");
-    settings->writes_counters = is_on(self, "counters");
     settings->page_rows = (uint32_t)number_of(self, "page_rows");
     settings->batch_rows = (uint32_t)number_of(self, "batch_rows");
     settings->batch_bytes = (uint32_t)number_of(self, "batch_bytes");

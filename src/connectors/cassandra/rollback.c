@@ -21,15 +21,12 @@ static enum status is_ours(struct cassandra *self, const struct target_table *ta
     return status;
 }
 
-static enum status drop_table(struct cassandra *self, const char *table, struct arena *arena,
-                              struct error *error)
+static enum status drop_table(struct cassandra *self, const char *table, struct error *error)
 {
     struct buffer text = {0};
-    struct cql_reply reply;
     buffer_append_string(&text, "DROP TABLE IF EXISTS ");
     cassandra_append_table(self, table, &text);
-    enum status status =
-        cassandra_run(self, buffer_string(&text), CQL_QUORUM, true, arena, &reply, error);
+    enum status status = cassandra_define(self, buffer_string(&text), error);
     buffer_free(&text);
     return status == STATUS_OK ? failpoint_hit("cassandra.table_deleted", error) : status;
 }
@@ -53,7 +50,7 @@ static enum status drop_made(struct cassandra *self, const struct target_table *
         status = is_ours(self, table, made, made_id, there, &ours, error);
     }
     if (status == STATUS_OK && ours) {
-        status = drop_table(self, table->name, arena, error);
+        status = drop_table(self, table->name, error);
     }
     return status == STATUS_FAILED ? STATUS_FAILED
                                    : keyed_made_forget(&self->keyed.room, table->name, error);

@@ -16,11 +16,12 @@ static enum status read_clock(struct cassandra *self, int64_t *now_us, struct er
     struct cql_value value;
     enum status status = cassandra_run(self, text, CQL_ONE, true, arena, &reply, error);
     *now_us = clock_utc_us();
-    if (status == STATUS_OK && cql_rows_next(&reply.response.rows, &value) == STATUS_OK &&
-        value.length == 8) {
+    if (status == STATUS_OK && reply.response.rows.columns.count == 1 &&
+        cql_rows_next(&reply.response.rows, &value) == STATUS_OK && value.length == 8) {
         struct cql_reader reader = cql_reader_of(value.data, 8);
         int64_t theirs_us = (cql_read_long(&reader) + 1) * 1000;
-        *now_us = theirs_us > *now_us ? theirs_us : *now_us;
+        self->clock_ahead_us = theirs_us > *now_us ? theirs_us - *now_us : 0;
+        *now_us += self->clock_ahead_us;
     }
     arena_destroy(arena);
     return status;
@@ -37,13 +38,16 @@ static enum status find_start(struct cassandra *self, struct error *error)
     int64_t now_us = 0;
     struct arena *arena = arena_create(0);
     struct store_value note;
-    enum status status = STATUS_AGAIN;
+    int64_t server_us = 0;
+    enum status status =
+        read_clock(self, &server_us, error) == STATUS_OK ? STATUS_AGAIN : STATUS_FAILED;
     uint64_t ignored = 0;
     store_note_key(key, room->run_id, "began", "timestamp");
     for (int tries = 0; status == STATUS_AGAIN && tries < TRIES_MAX; tries++) {
         status = store->get(room->store, key, arena, &note, error);
         if (status == STATUS_END) {
-            status = read_clock(self, &now_us, error);
+            now_us = server_us;
+            status = STATUS_OK;
             snprintf(text, sizeof(text), "%lld", (long long)now_us);
             status = status == STATUS_OK ? store->put_if(room->store, key, text, strlen(text),
                                                          STORE_ABSENT, &ignored, error)

@@ -24,6 +24,7 @@ struct cassandra_scan {
     const char *name;
     struct database_counts *counts; /* of what is done again; may be NULL */
     const struct cql_prepared *prepared;
+    size_t column_count; /* as it was prepared */
 
     /* what is still to be read: the last one first */
     struct cql_range ranges[RANGES_MAX];
@@ -130,7 +131,8 @@ static void take_rows(struct cassandra_scan *scan, const struct cql_rows *rows)
 {
     struct error error;
     const struct cql_columns *columns = &scan->prepared->columns;
-    if (rows->columns.count != columns->count) {
+    if (rows->columns.count != columns->count || rows->columns.count != scan->column_count ||
+        (!scan->ranged && rows->metadata_id.data != NULL)) {
         error_set(&error, ERROR_SOURCE_CHANGED, scan->name, "its columns have changed");
         fail(scan, CQL_FAILURE_INVALID, &error);
         return;
@@ -345,6 +347,7 @@ enum status cassandra_scan_open(struct cassandra_scans *scans, const char *name,
     made->scans = scans;
     made->name = name;
     made->prepared = prepared;
+    made->column_count = prepared->columns.count;
     made->ranged = range != NULL;
     made->ranges[0] = range != NULL ? *range : (struct cql_range){CQL_TOKEN_MIN, CQL_TOKEN_MAX};
     made->range_count = 1;

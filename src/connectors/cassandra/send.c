@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ERASE_MAX = 64, RECORDS_MAX = 32, REQUEST_BYTES_MAX = 4096 };
+/* FAULTS_MAX: failures of the server itself until a record is taken for their cause. */
+enum { FAULTS_MAX = 8, ERASE_MAX = 64, RECORDS_MAX = 32, REQUEST_BYTES_MAX = 4096 };
 
 /* A mark of a request: too few replicas were alive for its consistency. */
 enum { MARK_FALLS_BACK = 1 };
@@ -62,8 +63,8 @@ static enum status connect(struct database *database, const struct target_table 
     if (make_connection(self, tables, table_count, &made, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    made->calls =
-        memory_allocate_zeroed(self->settings.batch_rows + (size_t)1, sizeof(*made->calls));
+    made->call_room = self->settings.batch_rows + 1;
+    made->calls = memory_allocate_zeroed(made->call_room, sizeof(*made->calls));
     if (cassandra_connect(self, &made->session, error) != STATUS_OK) {
         disconnect(made);
         return STATUS_FAILED;
@@ -85,7 +86,7 @@ static void frame_nothing(struct keyed_connection *connection, enum keyed_kind k
 
 int64_t cassandra_timestamp_us(const struct cassandra *self, uint32_t attempt, uint32_t failures)
 {
-    enum { ATTEMPT_US = 100 };
+    enum { ATTEMPT_US = 1000 };
     int64_t repeats = failures < ATTEMPT_US ? failures : ATTEMPT_US - 1;
     return self->run_started_us + (int64_t)attempt * ATTEMPT_US + repeats;
 }
@@ -318,12 +319,20 @@ static enum status judge_failure(struct keyed_connection *connection, const stru
         answer->outcome = KEYED_REFUSED;
         return STATUS_OK;
     }
+    if ((failure == CQL_FAILURE_SERVER || failure == CQL_FAILURE_WRITE) &&
+        answer->request->failures >= FAULTS_MAX) {
+        error_recode(reason, ERROR_REJECT_CONSTRAINT); /* halved, down to the record at fault */
+        answer->outcome = KEYED_REFUSED;
+        return STATUS_OK;
+    }
     if (!is_again(failure)) {
         return STATUS_FAILED;
     }
     reason->class = ERROR_CLASS_RETRY;
     answer->outcome = KEYED_AGAIN;
-    answer->unknown = reply->may_have_happened;
+    /* a conditional write may be accepted before too few replicas are found for it */
+    answer->unknown = reply->may_have_happened ||
+                      (failure == CQL_FAILURE_UNAVAILABLE && answer->request->kind == KEYED_INSERT);
     answer->throttled = failure == CQL_FAILURE_OVERLOADED || failure == CQL_FAILURE_WRITE_TIMEOUT ||
                         failure == CQL_FAILURE_LATE;
     fall_back(connection, answer->request, failure);
@@ -358,9 +367,12 @@ static enum status poll(struct keyed_connection *connection, int64_t timeout_ms,
 /* Above what any attempt of the run wrote, and above what was written before. */
 static int64_t now_us(struct cassandra *self)
 {
-    int64_t now = clock_utc_us();
+    enum { ATTEMPTS_AN_EPOCH = 100 }; /* as the engine numbers them: others may have written */
+    uint32_t attempts = (uint32_t)self->keyed.room.epoch * ATTEMPTS_AN_EPOCH;
+    uint32_t own = atomic_load(&self->attempt_max);
+    int64_t now = clock_utc_us() + self->clock_ahead_us;
     int64_t last = atomic_load(&self->last_control_us);
-    int64_t least = cassandra_timestamp_us(self, atomic_load(&self->attempt_max) + 1, 0);
+    int64_t least = cassandra_timestamp_us(self, (own > attempts ? own : attempts) + 1, 0);
     now = now > least ? now : least;
     do {
         now = now > last ? now : last + 1;
@@ -447,6 +459,7 @@ const struct keyed_service cassandra_keyed_service = {
     .request_bytes_max = REQUEST_BYTES_MAX,
     .separator = '\0',
     .guard = KEYED_GUARD_NEWER,
+    .repeats_add_up = true,
     .failpoints = failpoints,
     .connect = connect,
     .disconnect = disconnect,

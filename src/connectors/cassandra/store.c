@@ -203,41 +203,41 @@ static enum status store_create(struct store *store, struct error *error)
     if (there) {
         return STATUS_OK; /* one that is none is told by what is first asked of it */
     }
-    struct arena *arena = arena_create(0);
     struct buffer text = {0};
-    struct cql_reply reply;
     buffer_format(&text,
                   "CREATE TABLE IF NOT EXISTS %s (place text, key text, version bigint, text text, "
                   "PRIMARY KEY (place, key))",
                   store->table);
     enum status status = failpoint_hit("cassandra.before_ledger_table", error);
     if (status == STATUS_OK) {
-        status =
-            cassandra_run(cassandra, buffer_string(&text), CQL_QUORUM, true, arena, &reply, error);
+        status = cassandra_define(cassandra, buffer_string(&text), error);
     }
     buffer_free(&text);
-    arena_destroy(arena);
     return status == STATUS_OK ? failpoint_hit("cassandra.after_ledger_table", error) : status;
 }
 
 static enum status store_drop(struct store *store, struct error *error)
 {
-    struct arena *arena = arena_create(0);
     struct buffer text = {0};
-    struct cql_reply reply;
     bool there = false;
     enum status status = is_there(store, &there, error);
     if (status == STATUS_OK && there) {
         buffer_format(&text, "DROP TABLE IF EXISTS %s", store->table);
-        status = cassandra_run(store->cassandra, buffer_string(&text), CQL_QUORUM, true, arena,
-                               &reply, error);
+        status = cassandra_define(store->cassandra, buffer_string(&text), error);
     }
     buffer_free(&text);
-    arena_destroy(arena);
     return status;
 }
 
 /* ---------------------------------------------------------------- reading */
+
+static enum status check_columns(const struct cql_reply *reply, size_t count, struct error *error)
+{
+    return reply->response.kind == CQL_RESULT_ROWS && reply->response.rows.columns.count == count
+               ? STATUS_OK
+               : error_set(error, ERROR_NETWORK_ANSWER, CASSANDRA_LEDGER,
+                           "a SELECT was answered with other columns");
+}
 
 /* version, text: two columns from `values`. */
 static enum status read_value(const struct cql_value *values, struct arena *arena,
@@ -264,6 +264,7 @@ static enum status store_get(struct store *store, const char *key, struct arena 
     struct cql_reply reply;
     add_key(&call, key);
     enum status status = send(&call, scratch, &reply, error);
+    status = status == STATUS_OK ? check_columns(&reply, 2, error) : status;
     if (status == STATUS_OK) {
         status = cql_rows_next(&reply.response.rows, values);
         status = status == STATUS_OK ? read_value(values, arena, value, error) : status;
@@ -319,6 +320,7 @@ static enum status store_scan(struct store *store, const char *prefix, store_vis
     add_end(&call, prefix);
     do {
         status = send(&call, arena, &reply, error);
+        status = status == STATUS_OK ? check_columns(&reply, 3, error) : status;
         if (status == STATUS_OK) {
             struct text next = reply.response.rows.paging_state;
             more = next.data != NULL;

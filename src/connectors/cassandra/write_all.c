@@ -14,6 +14,15 @@ struct left {
     uint32_t count;
 };
 
+static bool is_done(const struct left *left)
+{
+    bool done = true;
+    for (uint32_t at = 0; at < left->count; at++) {
+        done = done && left->done[at];
+    }
+    return done;
+}
+
 static enum status send_one(struct cassandra *self, const struct cassandra_write *write, void *tag,
                             struct error *error)
 {
@@ -45,6 +54,7 @@ static enum status pass(struct cassandra *self, struct left *left, struct error 
             sent += status == STATUS_OK;
         }
     }
+    status = status == STATUS_AGAIN ? STATUS_OK : status; /* the next pass sends the others */
     while (sent > 0) {
         enum status answer = cql_session_poll(self->control, self->timeout_ms, &reply, &reason);
         if (answer == STATUS_AGAIN) {
@@ -79,7 +89,8 @@ enum status cassandra_write_all(struct cassandra *self, const struct cassandra_w
             status = pass(self, &left, error);
             pthread_mutex_unlock(&self->control_mutex);
         }
-    } while (status == STATUS_FAILED && retry_wait(&retry, error));
+    } while ((status == STATUS_OK && !is_done(&left)) ||
+             (status == STATUS_FAILED && retry_wait(&retry, error)));
     free(left.done);
     return status;
 }

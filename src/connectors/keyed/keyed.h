@@ -139,6 +139,8 @@ struct keyed_service {
     size_t request_bytes_max;
     char separator; /* '\0': none */
     enum keyed_guard guard;
+    /* A record that was written twice may not be what it is: elements of its lists add up. */
+    bool repeats_add_up;
     const char *const *failpoints; /* KEYED_FAILPOINTS */
 
     /* `tables` stay as long as the connection. */

@@ -110,11 +110,12 @@ static enum status take_place(const struct settling *settling, struct group *gro
         return STATUS_OK;
     }
     bool repeats = settling->table->distinct && memcmp(place + 21, group->lowest + 21, 16) == 0;
-    if (!repeats && !group->told &&
+    bool altered = !repeats || settling->room->service->repeats_add_up;
+    if (altered && !group->told &&
         tell(settling, group, group->lowest, DUPLICATE_STAYS, found, context, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    group->told = group->told || !repeats;
+    group->told = group->told || altered;
     return tell(settling, group, place, repeats ? DUPLICATE_REPEATS : DUPLICATE_DIFFERS, found,
                 context, error);
 }

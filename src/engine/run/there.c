@@ -37,7 +37,7 @@ static enum status find_copy(const struct run_session *session, struct ledger_he
         return status == STATUS_END ? STATUS_OK : status;
     }
     status = ledger_list(session->ledger, session->arena, &ids, &count, error);
-    for (uint32_t i = count; status == STATUS_OK && i > 0; i--) {
+    for (uint32_t i = count; status != STATUS_FAILED && i > 0; i--) { /* END: it is gone since */
         status = read_header(session, ids[i - 1], header, error);
         if (status == STATUS_OK && strcmp(header->kind, "copy") == 0) {
             return STATUS_OK;

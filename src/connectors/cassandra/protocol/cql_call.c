@@ -287,7 +287,7 @@ static bool survives(struct cql_session *session, struct call *call)
     case CQL_BOOTSTRAPPING:
         return move_on(session, call);
     case CQL_UNAVAILABLE:
-        if (call->was_unavailable) {
+        if (call->was_unavailable || call->conditional) {
             return false;
         }
         call->was_unavailable = true;

@@ -234,6 +234,7 @@ static enum status explain(const struct cql_session *session, struct call *call,
             reply->failure = CQL_FAILURE_CREDENTIALS;
             return STATUS_FAILED;
         }
+        error->class = error->code == ERROR_TLS ? ERROR_CLASS_STOP : ERROR_CLASS_RETRY;
         return error_context(error, "no node can be reached: ");
     default:
         error_copy(error, why);
@@ -433,6 +434,7 @@ static struct call *make_call(struct cql_session *session, enum call_kind kind,
         .paging_state = call->paging_state,
     };
     new->tag = call->tag;
+    new->conditional = call->serial_consistency != 0;
     if (call->deadline_ms > 0) {
         new->deadline_ms = call->deadline_ms;
     }

@@ -99,6 +99,7 @@ struct call {
     uint32_t attempts;
     uint32_t prepared_again;
     bool was_unavailable;
+    bool conditional; /* a write that may be accepted although too few replicas are there for it */
     struct call_list waiting;    /* CALL_PREPARE: for this */
     struct call *next_preparing; /* CALL_PREPARE: the next of these */
 

@@ -245,7 +245,8 @@ static struct node *node_of(struct cql_session *session, const struct staged *ro
     if (node == NULL) {
         char id[40];
         uuid_text(row->host_id, id);
-        node = cql_node_add(session, session->options.bundle != NULL ? id : row->host, row->port);
+        const char *host = row->host != NULL ? row->host : session->control->node->host;
+        node = cql_node_add(session, session->options.bundle != NULL ? id : host, row->port);
     }
     node->identified = true;
     memcpy(node->host_id, row->host_id, HOST_ID_BYTES);
@@ -440,7 +441,7 @@ static void take_answer(struct cql_session *session, struct call *call)
         return;
     }
     session->failure = why;
-    session->unusable = session->unusable || !session->known;
+    session->unusable = session->unusable || (!session->known && why.class == ERROR_CLASS_STOP);
     session->watch = WATCH_ON; /* with what is known */
     session->refresh_at_ms = clock_boottime_ms() + session->options.request_timeout_ms;
 }
