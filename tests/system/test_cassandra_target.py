@@ -214,6 +214,12 @@ tables:
         self.assertEqual(sorted((row[0], row[1], row[2] and list(row[2])) for row in self.ask("SELECT id, name, tags FROM people")),
                          [(3, "old", ["x", "y"]), (99, "other", None)])
 
+    def test_a_rollback_drops_what_the_run_made(self):
+        support.make_sqlite(self.path("source.db"), ORDERS)
+        self.migrate("source.db", self.uri())
+        self.run_program("rollback", "--confirm", "--run", self.run_id())
+        self.assertEqual(self.server.ask("system_schema", "SELECT table_name FROM tables WHERE keyspace_name = %s", self.keyspace), [])
+
     def test_repair(self):
         self.people(50)
         self.migrate("--plan", "plan.yaml")

@@ -69,7 +69,7 @@ tables:
   t: { key: [id], from: t, fields: { id: copy, n: { column: name, cast: int64 }, b: copy } }
 """)
         self.measured("migrate", code=1)
-        self.assertEqual([list(reject["record"]["n"]) for reject in self.rejects()], [["$omitted"]] * 3)
+        self.assertEqual([list(reject["record"]["n"]) for reject in self.rejects()], [["$omitted", "was"]] * 3)
         self.mend(lambda record: record.update(n=record["id"]))
         self.run_program("migrate", "--rejects", "mended.jsonl")
         db = sqlite3.connect(self.path("copy.db"))
@@ -194,7 +194,7 @@ tables:
 """)
         self.run_program("migrate", code=1)
         (reject,) = self.rejects()
-        self.assertEqual(list(reject["record"]["n"]), ["$omitted"])
+        self.assertEqual(list(reject["record"]["n"]), ["$omitted", "was"])
         self.mend(lambda record: None)
         result = self.run_program("migrate", "--rejects", "mended.jsonl", code=2)
         self.assertIn("(n: ", result.err)

@@ -86,7 +86,7 @@ static void frame_nothing(struct keyed_connection *connection, enum keyed_kind k
 
 int64_t cassandra_timestamp_us(const struct cassandra *self, uint32_t attempt, uint32_t failures)
 {
-    enum { ATTEMPT_US = 1000 };
+    enum { ATTEMPT_US = 100 };
     int64_t repeats = failures < ATTEMPT_US ? failures : ATTEMPT_US - 1;
     return self->run_started_us + (int64_t)attempt * ATTEMPT_US + repeats;
 }
