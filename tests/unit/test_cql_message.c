@@ -239,6 +239,11 @@ static void failures_say_what_happened(void **state)
                               .reason = CQL_REASON_TOO_MANY_TOMBSTONES};
     assert_int_equal(cql_failure_of(&from, "n", &error), CQL_FAILURE_READ);
     assert_non_null(strstr(error.hint, "tombstones"));
+    assert_int_equal(error.class, ERROR_CLASS_STOP);
+    from.reason = 3; /* INCOMPATIBLE_SCHEMA in 5.0, while a node starts */
+    assert_int_equal(cql_failure_of(&from, "n", &error), CQL_FAILURE_READ);
+    assert_string_equal(error.hint, "");
+    assert_int_equal(error.class, ERROR_CLASS_RETRY);
     from = (struct cql_error){.code = 0x7777, .message = text_of("new")};
     assert_int_equal(cql_failure_of(&from, "n", NULL), CQL_FAILURE_SERVER);
 }

@@ -18,7 +18,7 @@ static const struct {
     [CQL_FAILURE_BOOTSTRAPPING] = {"bootstrapping", ERROR_NETWORK, ERROR_CLASS_RETRY, false},
     [CQL_FAILURE_READ_TIMEOUT] = {"read timeout", ERROR_NETWORK, ERROR_CLASS_RETRY, false},
     [CQL_FAILURE_WRITE_TIMEOUT] = {"write timeout", ERROR_NETWORK, ERROR_CLASS_RETRY, true},
-    [CQL_FAILURE_READ] = {"read failure", ERROR_SOURCE_READ, ERROR_CLASS_STOP, false},
+    [CQL_FAILURE_READ] = {"read failure", ERROR_SOURCE_READ, ERROR_CLASS_RETRY, false},
     [CQL_FAILURE_WRITE] = {"write failure", ERROR_TARGET_WRITE, ERROR_CLASS_RETRY, true},
     [CQL_FAILURE_TRUNCATE] = {"truncate error", ERROR_TARGET_WRITE, ERROR_CLASS_RETRY, true},
     [CQL_FAILURE_CAS_UNKNOWN] = {"conditional write unknown", ERROR_NETWORK, ERROR_CLASS_RETRY,
@@ -88,20 +88,6 @@ static enum cql_failure kind_of(int32_t code)
     return CQL_FAILURE_SERVER;
 }
 
-static const char *reason_hint(uint16_t reason)
-{
-    switch (reason) {
-    case CQL_REASON_TOO_MANY_TOMBSTONES:
-        return "A replica met too many tombstones: compact the table, or read smaller ranges.";
-    case CQL_REASON_INDEX_NOT_AVAILABLE:
-        return "An index is still being built; try again later.";
-    case CQL_REASON_CDC_FULL:
-        return "The replica's room for change data (cdc_total_space) is used up.";
-    default:
-        return NULL;
-    }
-}
-
 /* " (LOCAL_QUORUM: 1 of 2 replicas, 1 failed; UNLOGGED_BATCH)" */
 static void describe_replicas(const struct cql_error *from, char *out, size_t capacity)
 {
@@ -135,12 +121,10 @@ enum cql_failure cql_failure_of(const struct cql_error *from, const char *node, 
     }
     error->class = kinds[kind].class;
     error->native_code = from->code;
-    const char *hint = reason_hint(from->reason);
-    if (from->reason == CQL_REASON_INDEX_NOT_AVAILABLE) {
-        error->class = ERROR_CLASS_RETRY;
-    }
-    if (hint != NULL) {
-        error_hint(error, "%s", hint);
+    if (from->reason == CQL_REASON_TOO_MANY_TOMBSTONES) {
+        error->class = ERROR_CLASS_STOP; /* The same read would meet them again. */
+        error_hint(error, "A replica met too many tombstones: compact the table, or read smaller "
+                          "ranges.");
     }
     return kind;
 }

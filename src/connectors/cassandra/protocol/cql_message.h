@@ -156,16 +156,10 @@ enum cql_write_type {
     CQL_WRITE_OTHER
 };
 
-/* Of one node that failed: why, as far as versions 5 servers say. */
-enum cql_failure_reason {
-    CQL_REASON_UNKNOWN = 0,
-    CQL_REASON_TOO_MANY_TOMBSTONES = 1,
-    CQL_REASON_INDEX_NOT_AVAILABLE = 2,
-    CQL_REASON_CDC_FULL = 3,
-    CQL_REASON_COUNTER_FORWARDING = 4,
-    CQL_REASON_TABLE_NOT_FOUND = 5,
-    CQL_REASON_KEYSPACE_NOT_FOUND = 6
-};
+/* Of one node that failed: why, as far as servers of version 5 say. The numbers above these differ
+ * between servers and from those of the specification, so they are passed on and not interpreted.
+ */
+enum cql_failure_reason { CQL_REASON_UNKNOWN = 0, CQL_REASON_TOO_MANY_TOMBSTONES = 1 };
 
 /* An ERROR; what its code has no such thing for is zero. */
 struct cql_error {
