@@ -240,7 +240,7 @@ static void emit(enum log_level level, const struct log_place *place, char *text
 
 /* ---- lines */
 
-/* The level's word and the message, cleaned. */
+/* The level's word and the message, cleaned; without an end of line. */
 static size_t format_line(enum log_level level, char *text, const char *format, va_list arguments)
 {
     char message[LINE_BYTES_MAX];
@@ -250,28 +250,30 @@ static size_t format_line(enum log_level level, char *text, const char *format, 
     return append_clean(text, append_clean(text, 0, level_words[level]), message);
 }
 
-void log_write(enum log_level level, const char *format, ...)
+static void write_message(enum log_level level, const struct log_place *place, const char *format,
+                          va_list arguments)
 {
     char line[STAMP_BYTES + LINE_BYTES_MAX];
     if (is_wanted(level)) {
-        va_list arguments;
-        va_start(arguments, format);
         size_t length = format_line(level, line + STAMP_BYTES, format, arguments);
-        va_end(arguments);
-        emit(level, NULL, line + STAMP_BYTES, length);
+        emit(level, place, line + STAMP_BYTES, length);
     }
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    write_message(level, NULL, format, arguments);
+    va_end(arguments);
 }
 
 void log_write_at(enum log_level level, const struct log_place *place, const char *format, ...)
 {
-    char line[STAMP_BYTES + LINE_BYTES_MAX];
-    if (is_wanted(level)) {
-        va_list arguments;
-        va_start(arguments, format);
-        size_t length = format_line(level, line + STAMP_BYTES, format, arguments);
-        va_end(arguments);
-        emit(level, place, line + STAMP_BYTES, length);
-    }
+    va_list arguments;
+    va_start(arguments, format);
+    write_message(level, place, format, arguments);
+    va_end(arguments);
 }
 
 void log_write_user(enum log_level level, const struct log_place *place, const char *format, ...)

@@ -53,3 +53,13 @@ void store_note_key(char key[STORE_KEY_BYTES], const char *run_id, const char *k
     snprintf(prefix + used, sizeof(prefix) - used, "/note/%s/", kind);
     store_name_key(key, prefix, name);
 }
+
+size_t store_key_place_length(const char *key)
+{
+    const char *end = strchr(key, '/');
+    if (end != NULL && strncmp(key, "run/", 4) == 0) {
+        const char *next = strchr(end + 1, '/');
+        end = next != NULL ? next : key + strlen(key);
+    }
+    return end != NULL ? (size_t)(end - key) : strlen(key);
+}

@@ -1,4 +1,4 @@
-/* Keys of a store (connectors/store.h) that hold names which may be any text. */
+/* Keys of a store (connectors/store.h): names in them, which may be any text, and partitions. */
 #ifndef TRANSHUME_CONNECTORS_STORE_KEY_H
 #define TRANSHUME_CONNECTORS_STORE_KEY_H
 
@@ -12,5 +12,9 @@ void store_name_key(char key[STORE_KEY_BYTES], const char *prefix, const char *n
  * the name "" it is the prefix of all notes of the kind. */
 void store_note_key(char key[STORE_KEY_BYTES], const char *run_id, const char *kind,
                     const char *name);
+
+/* How much of a key names the partition that a store keeps it in: "run/ID" of what belongs to a
+ * run, else what is before the first '/'. */
+size_t store_key_place_length(const char *key);
 
 #endif

@@ -151,3 +151,15 @@ size_t batch_bytes(const struct batch *batch)
     }
     return bytes;
 }
+
+int32_t shape_field_find(const struct shape *shape, const char *name)
+{
+    size_t length = strlen(name);
+    for (uint32_t at = 0; at < shape->field_count; at++) {
+        const struct shape_field *field = &shape->fields[at];
+        if (length == field->name_length && memcmp(name, field->name, length) == 0) {
+            return (int32_t)at;
+        }
+    }
+    return -1;
+}

@@ -22,6 +22,9 @@ struct shape {
     uint32_t key_field_count;
 };
 
+/* The field of that name; -1: there is none. */
+int32_t shape_field_find(const struct shape *shape, const char *name);
+
 enum record_operation { RECORD_INSERT = 0, RECORD_UPDATE, RECORD_DELETE };
 
 /* A place in a feed: opaque bytes, which only the feed orders. `length` 0: none. */

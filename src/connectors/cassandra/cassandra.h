@@ -2,13 +2,24 @@
  * Apache Cassandra: what the files of this connector share.
  *
  *   cassandra.c   the descriptor, opening          options.c     what a URI says
+ *   calls.c       calls of several owners          write_all.c   writes of control work
  *   schema.c      tables as system_schema has them catalog.c     the same for plans
- *   split.c       spans of tokens                  reader.c      pages of rows
- *   fetch.c       rows by their keys
- *   tables.c      checks, counts                   create.c      keyspaces, tables
+ *   udts.c        types that users made            system_rows.c rows of the server's own tables
+ *   key.c         keys as bytes                    normal.c      values as columns keep them
+ *   fetch.c       rows by their keys, for all      look_up.c     the same on a given session
+ * Source:
+ *   reader.c      streams, spans and cursors       cursor.c      rows as batches
+ *   select.c      the SELECT of a request          query.c       the plan's own
+ *   split.c       spans of tokens                  scan.c        pages of a span
+ *   rows.c        values as cells                  wanted.c      the keys that a request asks for
+ *   count.c       counts                           estimate.c    the same, roughly
+ * Target:
+ *   tables.c      checks of tables that are there  create.c      keyspaces, tables
+ *   layout.c      tables as writers know them      run.c         the claimed run
  *   encode.c, send.c  the service of the keyed room
  *   store.c       the store                        rollback.c    taking a run back
- *   protocol/     the client of the native protocol; cql_session.h is all that is used of it
+ *
+ *   protocol/     the client of the native protocol; only its public headers are used here
  *
  * Every write of a run carries a timestamp of the run's own (cassandra_timestamp_us), which is
  * about the moment when the run began: what an application writes later is newer and stays.

@@ -3,12 +3,11 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "connectors/cassandra/key.h"
 #include "connectors/cassandra/protocol/cql_value.h"
 #include "model/batch.h"
 #include <stdlib.h>
 #include <string.h>
-
-enum { KEY_BYTES_MAX = 65535 };
 
 /* ---------------------------------------------------------------- statements */
 
@@ -46,15 +45,6 @@ static void append_insert(const struct cassandra *self, const struct cassandra_s
     }
 }
 
-void cassandra_append_where(const struct cassandra_table *table, struct buffer *out)
-{
-    for (uint32_t at = 0; at < table->key.count; at++) {
-        buffer_append_string(out, at > 0 ? " AND " : " WHERE ");
-        cql_name_append(text_of(table->key.names[at]), out);
-        buffer_append_string(out, " = ?");
-    }
-}
-
 /* What is compared with the record is selected; only the key is bound. */
 static void append_select(const struct cassandra *self, const struct cassandra_statement *made,
                           struct buffer *out)
@@ -63,19 +53,8 @@ static void append_select(const struct cassandra *self, const struct cassandra_s
     append_names(made, ", ", "", out);
     buffer_append_string(out, " FROM ");
     cassandra_append_table(self, made->layout->table->name, out);
-    cassandra_append_where(made->layout->table, out);
-}
-
-static int32_t field_of(const struct shape *shape, const char *name)
-{
-    size_t length = strlen(name);
-    for (uint32_t at = 0; at < shape->field_count; at++) {
-        const struct shape_field *field = &shape->fields[at];
-        if (length == field->name_length && memcmp(name, field->name, length) == 0) {
-            return (int32_t)at;
-        }
-    }
-    return -1;
+    buffer_append_string(out, " WHERE ");
+    cassandra_key_append_where(made->layout->table, out);
 }
 
 /* The columns that the records fill; where a whole record is put over another one, and where each
@@ -88,7 +67,8 @@ static void choose_places(struct cassandra_statement *made, const struct target_
     made->places = arena_allocate_zeroed(arena, there->column_count + 1u, sizeof(*made->places));
     made->fields = arena_allocate_zeroed(arena, there->column_count + 1u, sizeof(*made->fields));
     for (uint32_t at = 0; at < there->column_count; at++) {
-        int32_t field = made->shape != NULL ? field_of(made->shape, there->columns[at].name) : -1;
+        int32_t field =
+            made->shape != NULL ? shape_field_find(made->shape, there->columns[at].name) : -1;
         if (field >= 0 || whole || at < there->key.count) {
             made->places[made->count] = at;
             made->fields[made->count] = field;
@@ -121,8 +101,9 @@ static struct cassandra_statement *make_statement(struct keyed_connection *conne
     made->shape = shape;
     made->timed = timed;
     made->expires = connection->tables[table].ttl != NULL && kind != KEYED_LOOK && !timed;
-    made->ttl_field =
-        made->expires && shape != NULL ? field_of(shape, connection->tables[table].ttl) : -1;
+    made->ttl_field = made->expires && shape != NULL
+                          ? shape_field_find(shape, connection->tables[table].ttl)
+                          : -1;
     made->unknown = shape != NULL ? unknown_field(made->layout->table, shape) : (struct text){0};
     choose_places(made, &connection->tables[table], connection->arena);
     if (kind == KEYED_LOOK) {
@@ -171,7 +152,7 @@ struct cassandra_record cassandra_record_read(const char *bytes, size_t length)
     return record;
 }
 
-bool cassandra_record_next(struct cassandra_record *record, struct cassandra_piece *part)
+bool cassandra_record_next(struct cassandra_record *record, struct cassandra_record_part *part)
 {
     if (record->at == record->end) {
         return false;
@@ -245,10 +226,10 @@ static enum status encode_key_value(const struct cassandra_table *table,
         return refuse_value(column, error);
     }
     size_t length = out->length - start - 4;
-    if (length > KEY_BYTES_MAX) {
+    if (length > CASSANDRA_KEY_BYTES_MAX) {
         return error_set(error, ERROR_REJECT_TOO_LARGE, NULL,
                          "key column %s has %zu bytes; a key takes %d", column->name, length,
-                         (int)KEY_BYTES_MAX);
+                         (int)CASSANDRA_KEY_BYTES_MAX);
     }
     if (length == 0 && column->part == CASSANDRA_PARTITION && table->partition_count == 1) {
         return error_set(error, ERROR_REJECT_KEY_NULL, NULL,

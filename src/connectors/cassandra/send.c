@@ -5,6 +5,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "connectors/cassandra/key.h"
 #include "connectors/cassandra/protocol/cql_value.h"
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +101,7 @@ static enum status prepare(struct keyed_connection *connection,
 }
 
 static enum status bind_part(struct keyed_connection *connection,
-                             const struct cassandra_piece *part, uint32_t count,
+                             const struct cassandra_record_part *part, uint32_t count,
                              struct error *error)
 {
     struct cassandra_statement *statement = cassandra_statement_at(connection, part->statement);
@@ -128,7 +129,7 @@ static enum status bind_records(struct keyed_connection *connection,
     *count = 0;
     for (uint32_t at = 0; at < request->count; at++) {
         const struct keyed_slot *slot = &request->slots[at];
-        struct cassandra_piece part;
+        struct cassandra_record_part part;
         struct cassandra_record record =
             cassandra_record_read(request->body.data + slot->offset, slot->length);
         *token = record.token;
@@ -398,7 +399,7 @@ static enum status write_one(struct database *database, enum keyed_kind kind,
     own.envelope = NULL; /* it is to win over what is there */
     enum status status = cassandra_encode(connection, kind, &own, &body, error);
     if (status == STATUS_OK) {
-        struct cassandra_piece part = {0};
+        struct cassandra_record_part part = {0};
         struct cassandra_record read = cassandra_record_read(body.data, body.length);
         (void)cassandra_record_next(&read, &part);
         const struct cassandra_write write = {
@@ -429,7 +430,8 @@ static enum status erase(struct database *database, const struct target_table *t
     if (status == STATUS_OK) {
         buffer_append_string(&text, "DELETE FROM ");
         cassandra_append_table(self, table->name, &text);
-        cassandra_append_where(layout->table, &text);
+        buffer_append_string(&text, " WHERE ");
+        cassandra_key_append_where(layout->table, &text);
     }
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         begins[at] = values.length;

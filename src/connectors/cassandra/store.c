@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "base/retry.h"
 #include "connectors/lease.h"
+#include "connectors/store_key.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,21 +77,9 @@ static void add_number(struct call *call, uint64_t number)
     call->value_count++;
 }
 
-/* The part of a key that its partition is named after: "run/ID" of what belongs to a run, else what
- * is before the first '/'. */
-static size_t place_length(const char *key)
-{
-    const char *end = strchr(key, '/');
-    if (end != NULL && strncmp(key, "run/", 4) == 0) {
-        const char *next = strchr(end + 1, '/');
-        end = next != NULL ? next : key + strlen(key);
-    }
-    return end != NULL ? (size_t)(end - key) : strlen(key);
-}
-
 static void add_key(struct call *call, const char *key)
 {
-    add_text(call, key, place_length(key));
+    add_text(call, key, store_key_place_length(key));
     add_text(call, key, strlen(key));
 }
 
@@ -315,7 +304,7 @@ static enum status store_scan(struct store *store, const char *prefix, store_vis
     struct cql_reply reply;
     enum status status;
     bool more = false;
-    add_text(&call, prefix, place_length(prefix));
+    add_text(&call, prefix, store_key_place_length(prefix));
     add_text(&call, prefix, strlen(prefix));
     add_end(&call, prefix);
     do {

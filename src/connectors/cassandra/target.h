@@ -124,8 +124,6 @@ struct keyed_connection {
     struct error reason;
 };
 
-/* Appends " WHERE key = ? AND …" */
-void cassandra_append_where(const struct cassandra_table *table, struct buffer *out);
 /* The statement for records of that shape; made at first use. `timed`: with a timestamp and a time
  * to live of its own, which are two more values. */
 struct cassandra_statement *cassandra_statement_of(struct keyed_connection *connection,
@@ -146,7 +144,7 @@ struct cassandra_record {
     const char *at; /* its next part */
     const char *end;
 };
-struct cassandra_piece {
+struct cassandra_record_part {
     uint32_t statement;
     uint32_t value_count;
     uint32_t length;
@@ -154,7 +152,7 @@ struct cassandra_piece {
 };
 struct cassandra_record cassandra_record_read(const char *bytes, size_t length);
 /* False: there is no further one. */
-bool cassandra_record_next(struct cassandra_record *record, struct cassandra_piece *part);
+bool cassandra_record_next(struct cassandra_record *record, struct cassandra_record_part *part);
 
 /* What the record holds for the column at a place; NULL: it does not fill it. */
 const struct cell *cassandra_cell_of(const struct cassandra_statement *statement,

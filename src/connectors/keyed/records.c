@@ -19,18 +19,6 @@ enum keyed_kind keyed_kind_of(const struct target_table *table)
 
 /* ---------------------------------------------------------------- shapes */
 
-static int32_t field_of(const struct shape *shape, const char *name)
-{
-    size_t length = strlen(name);
-    for (uint32_t at = 0; at < shape->field_count; at++) {
-        const struct shape_field *field = &shape->fields[at];
-        if (length == field->name_length && memcmp(name, field->name, length) == 0) {
-            return (int32_t)at;
-        }
-    }
-    return -1;
-}
-
 /* A shape without fields stands for documents. */
 static const struct shape *shape_of(const struct batch *batch)
 {
@@ -54,7 +42,7 @@ static struct encoding *find_encoding(struct writer *writer, uint32_t number,
     made->shape = shape;
     made->table = number;
     for (uint32_t key = 0; key < table->key.count && shape != NULL; key++) {
-        made->key_fields[key] = field_of(shape, table->key.names[key]);
+        made->key_fields[key] = shape_field_find(shape, table->key.names[key]);
     }
     made->next = writer->encodings;
     writer->encodings = made;
@@ -92,7 +80,7 @@ bool keyed_find_key(const struct target_table *table, const struct shape *shape,
         return key_of_document(table, cells, key);
     }
     for (uint32_t at = 0; at < table->key.count; at++) {
-        int32_t field = field_of(shape, table->key.names[at]);
+        int32_t field = shape_field_find(shape, table->key.names[at]);
         if (field < 0) {
             return false;
         }

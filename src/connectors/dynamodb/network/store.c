@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "connectors/dynamodb/network/body.h"
+#include "connectors/store_key.h"
 #include "model/json_writer.h"
 #include <stdlib.h>
 #include <string.h>
@@ -116,18 +117,6 @@ static enum status judge(struct store *store, const struct service_reply *reply,
     return STATUS_FAILED;
 }
 
-/* The part of a key that its partition is named after: "run/ID" of what belongs to a run, else what
- * is before the first '/'. */
-static size_t place_length(const char *key)
-{
-    const char *end = strchr(key, '/');
-    if (end != NULL && strncmp(key, "run/", 4) == 0) {
-        const char *next = strchr(end + 1, '/');
-        end = next != NULL ? next : key + strlen(key);
-    }
-    return end != NULL ? (size_t)(end - key) : strlen(key);
-}
-
 static void append_text(struct buffer *body, const char *name, const char *text, size_t length)
 {
     dynamodb_body_name(body, name);
@@ -138,7 +127,7 @@ static void append_text(struct buffer *body, const char *name, const char *text,
 
 static void append_key(struct buffer *body, const char *key)
 {
-    append_text(body, PLACE, key, place_length(key));
+    append_text(body, PLACE, key, store_key_place_length(key));
     append_text(body, KEY, key, strlen(key));
 }
 
@@ -292,7 +281,7 @@ static enum status scan_page(struct store *store, const char *prefix, store_visi
     dynamodb_body_raw(&body, ",\"ConsistentRead\":true,\"ExpressionAttributeNames\":"
                              "{\"#place\":\"" PLACE "\",\"#key\":\"" KEY "\"}"
                              ",\"ExpressionAttributeValues\":{");
-    append_text(&body, ":place", prefix, place_length(prefix));
+    append_text(&body, ":place", prefix, store_key_place_length(prefix));
     append_text(&body, ":prefix", prefix, strlen(prefix));
     dynamodb_body_raw(&body, "}");
     if (next->length > 0) {
