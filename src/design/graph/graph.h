@@ -1,0 +1,103 @@
+/*
+ * The entity graph: what the designer knows of a relational schema. Entities are tables, fields
+ * their columns, relations their foreign keys; each with the figures that costs are computed from,
+ * and with where it comes from and how sure that is.
+ */
+#ifndef TRANSHUME_DESIGN_GRAPH_GRAPH_H
+#define TRANSHUME_DESIGN_GRAPH_GRAPH_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "model/schema.h"
+
+enum {
+    GRAPH_NONE = UINT32_MAX /* no such entity, field or relation */
+};
+
+/* Where a key, a foreign key or a type comes from. */
+enum graph_origin {
+    GRAPH_DECLARED,   /* by the schema: confidence 1 */
+    GRAPH_FROM_DATA,  /* the data says so: unique values, values that are all there */
+    GRAPH_FROM_NAMES, /* by the names of tables and columns */
+    GRAPH_SIMILAR,    /* by the similarity of their names as vectors */
+    GRAPH_BY_HAND     /* the user said so: confidence 1 */
+};
+
+struct graph_field {
+    const char *name;
+    const struct schema_column *column; /* its type may be a guess: `type_origin` */
+    enum graph_origin type_origin;
+    double bytes;    /* mean size of a value; never 0 */
+    double distinct; /* different values; from 1 to the entity's rows */
+};
+
+struct graph_fields {
+    const uint32_t *at; /* fields of one entity */
+    uint32_t count;
+};
+
+struct graph_entity {
+    const char *name;
+    const struct schema_table *table;
+    const struct graph_field *fields; /* as many as the table has columns, in their order */
+    uint32_t field_count;
+    struct graph_fields key; /* what identifies a row; all fields where nothing else does */
+    enum graph_origin key_origin;
+    double key_confidence; /* from 0 to 1 */
+    double rows;           /* never below 1 */
+    double row_bytes;
+    bool counted; /* `rows` is of the source; else an assumption */
+};
+
+/* Each row of `from` refers to at most one row of `to`. */
+struct graph_relation {
+    uint32_t from;
+    uint32_t to;
+    struct graph_fields fields;     /* of `from` */
+    struct graph_fields referenced; /* of `to`, one each */
+    const char *name;
+    enum graph_origin origin;
+    double confidence;
+    bool optional;      /* `fields` may be null */
+    double fan_out;     /* mean rows of `from` for one of `to` */
+    double fan_out_max; /* for the one that has the most */
+};
+
+struct graph {
+    struct arena *arena;
+    const struct graph_entity *entities; /* by name, bytewise */
+    uint32_t entity_count;
+    const struct graph_relation *relations;
+    uint32_t relation_count;
+};
+
+/* What is assumed where a source has no figures. */
+struct graph_assumptions {
+    double rows;         /* of an entity; 0: 10,000 */
+    double skew;         /* the largest fan-out over the mean; 0: 10 */
+    double text_bytes;   /* of a text; 0: 24 */
+    double distinct_cut; /* values of a column that is no key, as a share of the rows; 0: 0.1 */
+};
+
+/* Entities, fields and relations as `schema` declares them, keys and relations that it does not
+ * declare by their names (graph_infer.c). Views are left out. Types and row counts are the
+ * schema's; all else is assumed. The graph lives in `arena` and borrows from `schema`. */
+void graph_from_schema(const struct schema *schema, const struct graph_assumptions *assumptions,
+                       struct arena *arena, struct graph *graph);
+
+/* GRAPH_NONE: there is none. Bytewise first, then without ASCII case if that is unambiguous. */
+uint32_t graph_find_entity(const struct graph *graph, const char *name, size_t length);
+uint32_t graph_find_field(const struct graph_entity *entity, const char *name, size_t length);
+
+/* The relation that an equality of these fields is, either way round: GRAPH_NONE if none. */
+uint32_t graph_find_relation(const struct graph *graph, uint32_t from, uint32_t from_field,
+                             uint32_t to, uint32_t to_field);
+
+bool graph_fields_hold(struct graph_fields fields, uint32_t field);
+/* Of the same fields, in whatever order. */
+bool graph_fields_are(struct graph_fields left, struct graph_fields right);
+
+/* "declared", "data", "names", "similar names", "by hand" */
+const char *graph_origin_name(enum graph_origin origin);
+
+#endif
