@@ -115,8 +115,8 @@ uint32_t graph_find_relation(const struct graph *graph, uint32_t from, uint32_t 
 const char *graph_origin_name(enum graph_origin origin)
 {
     static const char *const names[] = {
-        [GRAPH_DECLARED] = "declared",     [GRAPH_FROM_DATA] = "data",
-        [GRAPH_FROM_NAMES] = "names",      [GRAPH_SIMILAR] = "similar names",
+        [GRAPH_DECLARED] = "declared", [GRAPH_FROM_DATA] = "data",
+        [GRAPH_FROM_NAMES] = "names",  [GRAPH_SIMILAR] = "similar names",
         [GRAPH_BY_HAND] = "by hand",
     };
     return names[origin];
@@ -181,8 +181,7 @@ static void find_key(struct graph_building *building, struct graph_entity *entit
     entity->key = graph_fields_by_name(entity, table->primary_key, building->arena);
     for (uint32_t i = 0; i < table->index_count && entity->key.count == 0; i++) {
         if (table->indexes[i].unique && schema_is_unique_key(table, table->indexes[i].columns)) {
-            entity->key =
-                graph_fields_by_name(entity, table->indexes[i].columns, building->arena);
+            entity->key = graph_fields_by_name(entity, table->indexes[i].columns, building->arena);
         }
     }
     if (entity->key.count == 0) {
@@ -302,8 +301,7 @@ static void measure_relation(struct graph_building *building, struct graph_relat
 
 static struct graph_assumptions assumptions_of(const struct graph_assumptions *given)
 {
-    struct graph_assumptions assumptions =
-        given != NULL ? *given : (struct graph_assumptions){0};
+    struct graph_assumptions assumptions = given != NULL ? *given : (struct graph_assumptions){0};
     assumptions.rows = assumptions.rows > 0 ? assumptions.rows : 10000;
     assumptions.skew = assumptions.skew > 0 ? assumptions.skew : 10;
     assumptions.text_bytes = assumptions.text_bytes > 0 ? assumptions.text_bytes : 24;

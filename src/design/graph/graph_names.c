@@ -31,8 +31,8 @@ static bool begins_word(const char *name, size_t at)
         return true;
     }
     bool upper = isupper((unsigned char)name[at]) != 0;
-    return upper && (islower((unsigned char)name[at - 1]) != 0 ||
-                     islower((unsigned char)name[at + 1]) != 0);
+    return upper &&
+           (islower((unsigned char)name[at - 1]) != 0 || islower((unsigned char)name[at + 1]) != 0);
 }
 
 static bool is_word_byte(char byte)
@@ -195,7 +195,8 @@ static uint32_t spoken_of(const struct naming *naming, uint32_t from, const stru
     if (found != NAME_INDEX_NONE && found != from) {
         return found;
     }
-    bool identity = words->count > 1 && (is_word(words, last, "id") || is_word(words, last, "uuid"));
+    bool identity =
+        words->count > 1 && (is_word(words, last, "id") || is_word(words, last, "uuid"));
     for (uint32_t first = 0; identity && first < last; first++) {
         fold(words, first, last, folded);
         found = name_index_find(&naming->entities, folded, strlen(folded));
@@ -236,8 +237,8 @@ static void infer_of(struct naming *naming, uint32_t from, uint32_t field)
                                       .fields = graph_one_field(field, building->arena),
                                       .referenced = building->entities[to].key,
                                       .origin = GRAPH_FROM_NAMES,
-                                      .confidence = confidence *
-                                                    building->entities[to].key_confidence};
+                                      .confidence =
+                                          confidence * building->entities[to].key_confidence};
     graph_add_relation(building, &relation);
 }
 

@@ -136,9 +136,8 @@ static bool is_bucketed(const struct family *family)
 static void lay_columns(const struct laying *laying, const struct family *family,
                         struct layout_table *table)
 {
-    struct columns columns = {.laying = laying,
-                              .family = family,
-                              .taken = {.arena = laying->arena, .folded = true}};
+    struct columns columns = {
+        .laying = laying, .family = family, .taken = {.arena = laying->arena, .folded = true}};
     columns.list =
         arena_allocate_zeroed(laying->arena, family->fields.count + 1u, sizeof(*columns.list));
     for (uint32_t i = 0; i < family->partition.count; i++) {
@@ -227,8 +226,8 @@ void layout_make(const struct search *search, const struct search_result *result
         if (!result->chosen[i]) {
             continue;
         }
-        const char *name = naming == LAYOUT_CLASSIC ? classic_name(&laying, family)
-                                                    : plain_name(&laying, family);
+        const char *name =
+            naming == LAYOUT_CLASSIC ? classic_name(&laying, family) : plain_name(&laying, family);
         struct layout_table *table = &tables[count++];
         *table = (struct layout_table){.name = make_unique(&laying.tables, name), .family = i};
         lay_columns(&laying, family, table);

@@ -23,7 +23,7 @@ struct layout_column {
 
 struct layout_table {
     const char *name;
-    uint32_t family; /* its number in the pool */
+    uint32_t family;                     /* its number in the pool */
     const struct layout_column *columns; /* partition key, clustering, static, values */
     uint32_t column_count;
     uint32_t partition_count;
@@ -55,8 +55,8 @@ void layout_append_cql(const struct layout *layout, const char *keyspace, struct
 void layout_append_select(const struct layout *layout, const struct query *query,
                           const struct access_step *step, struct buffer *out);
 
-/* Appends a plan that fills these tables. `source` and `target` are URIs as they are shown; `target`
- * NULL: to be filled in. */
+/* Appends a plan that fills these tables. `source` and `target` are URIs as they are shown;
+ * `target` NULL: to be filled in. */
 void layout_append_plan(const struct layout *layout, const char *source, const char *target,
                         struct buffer *out);
 

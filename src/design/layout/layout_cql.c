@@ -89,12 +89,14 @@ static void append_figures(const struct layout *layout, const struct layout_tabl
 {
     const struct family *family = layout_family(layout, table);
     const struct graph *graph = layout->search->pool->places->graph;
-    buffer_format(out, "-- one row for each row of %s: about %.0f, %.0f a partition (at most %.0f)\n",
+    buffer_format(out,
+                  "-- one row for each row of %s: about %.0f, %.0f a partition (at most %.0f)\n",
                   graph->entities[family->root].name, family->rows, family->partition_rows,
                   family->partition_rows_max);
     if (family->buckets > 1) {
-        buffer_format(out, "-- cut into about %u buckets, so that no partition grows beyond "
-                           "100,000 cells or 100 MB: bucket = %s\n",
+        buffer_format(out,
+                      "-- cut into about %u buckets, so that no partition grows beyond "
+                      "100,000 cells or 100 MB: bucket = %s\n",
                       family->buckets, table->bucket_sql);
     }
     for (uint32_t i = 0; i < family->optional.count; i++) {
@@ -168,10 +170,10 @@ static void append_wanted(const struct layout *layout, const struct layout_table
     bool any = false;
     for (uint32_t i = 0; i < table->column_count; i++) {
         uint32_t place = table->columns[i].place;
-        bool wanted = place != GRAPH_NONE &&
-                      (query == NULL || place_set_holds(query->fields, place) ||
-                       place_set_holds(query->filters, place) ||
-                       place_set_holds(family->key, place));
+        bool wanted =
+            place != GRAPH_NONE &&
+            (query == NULL || place_set_holds(query->fields, place) ||
+             place_set_holds(query->filters, place) || place_set_holds(family->key, place));
         if (wanted) {
             buffer_append_string(out, any ? ", " : "");
             append_name(table->columns[i].name, out);

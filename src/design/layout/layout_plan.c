@@ -55,8 +55,8 @@ static bool is_ambiguous(const struct graph *graph, const struct graph_relation 
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < graph->relation_count; i++) {
-        count += graph->relations[i].from == relation->from &&
-                 graph->relations[i].to == relation->to;
+        count +=
+            graph->relations[i].from == relation->from && graph->relations[i].to == relation->to;
     }
     return count > 1;
 }

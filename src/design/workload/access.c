@@ -82,13 +82,13 @@ static void add_step(const struct finding *finding, struct access_plan *plan, ui
 {
     const struct family *step = &finding->pool->families[family];
     double cost = cost_read(finding->pool->model, requests, rows, step->row_bytes);
-    plan->steps[plan->step_count++] = (struct access_step){
-        .family = family,
-        .requests = requests,
-        .rows = rows,
-        .cost = cost,
-        .path = places_join(finding->pool->places, finding->base, path),
-        .query = query};
+    plan->steps[plan->step_count++] =
+        (struct access_step){.family = family,
+                             .requests = requests,
+                             .rows = rows,
+                             .cost = cost,
+                             .path = places_join(finding->pool->places, finding->base, path),
+                             .query = query};
     plan->cost += cost;
 }
 
@@ -129,8 +129,7 @@ static uint32_t best_lookups(const struct finding *finding, uint32_t path, struc
     for (uint32_t i = pool->first[pool->places->paths[path].entity]; i != GRAPH_NONE;
          i = pool->next[i]) {
         const struct family *family = &pool->families[i];
-        uint32_t score =
-            count_common(missing, seen_set(pool->places, path, family->fields));
+        uint32_t score = count_common(missing, seen_set(pool->places, path, family->fields));
         if (score == 0 || !may_use(finding, i) ||
             !place_set_is_within(seen_set(pool->places, path, family->key), known)) {
             continue;
@@ -174,8 +173,8 @@ static void look_up(const struct finding *finding, const struct access_plan *pla
         double all = places_entity(places, path)->rows;
         for (uint32_t i = 0; i < count; i++) {
             struct access_plan longer = *plan;
-            struct place_set fields = seen_set(
-                places, path, finding->pool->families[families[i]].fields);
+            struct place_set fields =
+                seen_set(places, path, finding->pool->families[families[i]].fields);
             double times = rows < all ? rows : all;
             add_step(finding, &longer, families[i], times, times, path, NULL);
             look_up(finding, &longer, place_set_union(known, fields, finding->arena),
@@ -340,8 +339,8 @@ static void try_scan(const struct finding *finding, const struct query *query, u
     const struct family *family = &finding->pool->families[number];
     struct reach nothing = {0};
     struct place_set left = left_over(places, query, &nothing);
-    struct place_set missing = place_set_minus(
-        needed(places, query, left, query->order_count == 0), family->fields, finding->arena);
+    struct place_set missing = place_set_minus(needed(places, query, left, query->order_count == 0),
+                                               family->fields, finding->arena);
     struct access_plan plan = {.rows = query_result_rows(places, query),
                                .filters = left.count > 0,
                                .sorts = query->order_count > 0,
@@ -389,8 +388,7 @@ static void find_cut(const struct finding *finding, const struct query *query, u
     inner.plans = &firsts;
     firsts.list =
         arena_allocate_zeroed(finding->arena, ACCESS_PLANS_MAX + 1u, sizeof(*firsts.list));
-    thens.list =
-        arena_allocate_zeroed(finding->arena, ACCESS_PLANS_MAX + 1u, sizeof(*thens.list));
+    thens.list = arena_allocate_zeroed(finding->arena, ACCESS_PLANS_MAX + 1u, sizeof(*thens.list));
     inner.base = places_join(finding->pool->places, finding->base, path);
     find(&inner, first, depth + 1);
     inner.base = finding->base;
@@ -430,11 +428,8 @@ static void find_all(const struct pool *pool, const struct query *query, const b
     struct arena *lent = places->arena;
     plans->count = 0;
     plans->list = arena_allocate_zeroed(scratch, ACCESS_PLANS_MAX + 1u, sizeof(*plans->list));
-    struct finding finding = {.pool = pool,
-                              .arena = scratch,
-                              .plans = plans,
-                              .chosen = chosen,
-                              .base = query->root};
+    struct finding finding = {
+        .pool = pool, .arena = scratch, .plans = plans, .chosen = chosen, .base = query->root};
     places->arena = scratch;
     find(&finding, query, 0);
     places->arena = lent;

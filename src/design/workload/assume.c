@@ -26,8 +26,8 @@ static struct workload_statement *add(struct assuming *assuming, enum workload_k
         assuming->capacity = capacity;
     }
     struct workload_alias *alias = arena_allocate_zeroed(assuming->arena, 1, sizeof(*alias));
-    *alias = (struct workload_alias){.name = assuming->graph->entities[entity].name,
-                                     .entity = entity};
+    *alias =
+        (struct workload_alias){.name = assuming->graph->entities[entity].name, .entity = entity};
     struct workload_statement *statement = &assuming->list[assuming->count++];
     *statement = (struct workload_statement){
         .kind = kind,
@@ -59,8 +59,8 @@ static void give(struct assuming *assuming, struct graph_fields fields,
     struct workload_predicate *predicates =
         arena_allocate_zeroed(assuming->arena, fields.count + 1u, sizeof(*predicates));
     for (uint32_t i = 0; i < fields.count; i++) {
-        predicates[i] = (struct workload_predicate){.test = WORKLOAD_EQUAL,
-                                                    .field = {0, fields.at[i]}};
+        predicates[i] =
+            (struct workload_predicate){.test = WORKLOAD_EQUAL, .field = {0, fields.at[i]}};
     }
     statement->predicates = predicates;
     statement->predicate_count = fields.count;
@@ -82,8 +82,8 @@ static const char *name_of(struct assuming *assuming, uint32_t entity, struct gr
 static struct workload_statement *select_by(struct assuming *assuming, uint32_t entity,
                                             struct graph_fields fields)
 {
-    struct workload_statement *statement = add(assuming, WORKLOAD_SELECT, entity,
-                                               name_of(assuming, entity, fields));
+    struct workload_statement *statement =
+        add(assuming, WORKLOAD_SELECT, entity, name_of(assuming, entity, fields));
     want_all(assuming, entity, statement);
     give(assuming, fields, statement);
     return statement;
@@ -112,8 +112,7 @@ static bool is_asked_for(const struct assuming *assuming, uint32_t entity,
 {
     for (uint32_t i = 0; i < assuming->count; i++) {
         const struct workload_statement *statement = &assuming->list[i];
-        bool same = statement->kind == WORKLOAD_SELECT &&
-                    statement->aliases[0].entity == entity &&
+        bool same = statement->kind == WORKLOAD_SELECT && statement->aliases[0].entity == entity &&
                     statement->predicate_count == fields.count;
         for (uint32_t j = 0; j < fields.count && same; j++) {
             same = graph_fields_hold(fields, statement->predicates[j].field.field);
@@ -130,8 +129,8 @@ static void assume_indexes(struct assuming *assuming, uint32_t entity)
     const struct graph_entity *of = &assuming->graph->entities[entity];
     for (uint32_t i = 0; i < of->table->index_count; i++) {
         const struct schema_index *index = &of->table->indexes[i];
-        uint32_t *at = arena_allocate_zeroed(assuming->arena, index->columns.count + 1u,
-                                             sizeof(*at));
+        uint32_t *at =
+            arena_allocate_zeroed(assuming->arena, index->columns.count + 1u, sizeof(*at));
         struct graph_fields fields = {at, 0};
         for (uint32_t j = 0; j < index->columns.count && (index->unique || j < 1); j++) {
             const char *column = index->columns.names[j];

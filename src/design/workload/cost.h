@@ -22,10 +22,10 @@ struct cost_model {
     double sorted_row; /* that the client sorts */
     double insert;     /* a row; COST_CAPACITY: a write unit */
     double remove;
-    double read_unit;    /* COST_CAPACITY: 4 KiB read eventually consistent */
-    double stored_byte;  /* for the time that the weights are of; breaks ties where it is small */
-    double cells_max;    /* of a partition; 0: no bound */
-    double bytes_max;    /* of a partition; 0: no bound */
+    double read_unit;   /* COST_CAPACITY: 4 KiB read eventually consistent */
+    double stored_byte; /* for the time that the weights are of; breaks ties where it is small */
+    double cells_max;   /* of a partition; 0: no bound */
+    double bytes_max;   /* of a partition; 0: no bound */
 };
 
 extern const struct cost_model cost_cassandra;

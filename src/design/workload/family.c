@@ -43,9 +43,9 @@ static bool is_decided(struct places *places, const struct family *family, uint3
             &places->graph->relations[places->paths[path].relation];
         bool all = true;
         for (uint32_t i = 0; i < relation->fields.count && all; i++) {
-            all = place_set_holds(family->partition,
-                                  places_number(places, places->paths[path].parent,
-                                                relation->fields.at[i]));
+            all =
+                place_set_holds(family->partition, places_number(places, places->paths[path].parent,
+                                                                 relation->fields.at[i]));
         }
         if (all) {
             return true;
@@ -56,8 +56,7 @@ static bool is_decided(struct places *places, const struct family *family, uint3
 
 static void find_statics(struct places *places, struct family *family)
 {
-    uint32_t *list =
-        arena_allocate_zeroed(places->arena, family->fields.count + 1u, sizeof(*list));
+    uint32_t *list = arena_allocate_zeroed(places->arena, family->fields.count + 1u, sizeof(*list));
     uint32_t count = 0;
     for (uint32_t i = 0; i < family->fields.count && family->clustering_count > 0; i++) {
         uint32_t place = family->fields.at[i];
@@ -119,8 +118,7 @@ static bool is_time(const struct places *places, uint32_t place)
     return kind == VALUE_TIMESTAMP || kind == VALUE_DATE;
 }
 
-static void cut(const struct places *places, const struct cost_model *model,
-                struct family *family)
+static void cut(const struct places *places, const struct cost_model *model, struct family *family)
 {
     double columns = (double)(family->fields.count - family->key.count - family->statics.count);
     double cells = family->partition_rows_max * (columns < 1 ? 1 : columns);
@@ -130,8 +128,7 @@ static void cut(const struct places *places, const struct cost_model *model,
     double buckets = by_cells > by_bytes ? by_cells : by_bytes;
     family->buckets = buckets < 1 ? 1 : buckets > 1e6 ? 1000000 : (uint32_t)buckets;
     family->bucket = family->buckets == 1 ? FAMILY_PLAIN
-                     : family->clustering_count > 0 &&
-                             is_time(places, family->clustering[0].place)
+                     : family->clustering_count > 0 && is_time(places, family->clustering[0].place)
                          ? FAMILY_BUCKET_TIME
                          : FAMILY_BUCKET_HASH;
 }

@@ -214,8 +214,7 @@ struct place_set place_set_of(const uint32_t *list, uint32_t count, struct arena
 
 bool place_set_holds(struct place_set set, uint32_t place)
 {
-    return set.count > 0 &&
-           bsearch(&place, set.at, set.count, sizeof(*set.at), by_number) != NULL;
+    return set.count > 0 && bsearch(&place, set.at, set.count, sizeof(*set.at), by_number) != NULL;
 }
 
 bool place_set_is_within(struct place_set set, struct place_set other)
@@ -243,8 +242,7 @@ struct place_set place_set_with(struct place_set set, uint32_t place, struct are
     return place_set_union(set, (struct place_set){&place, 1}, arena);
 }
 
-struct place_set place_set_union(struct place_set left, struct place_set right,
-                                 struct arena *arena)
+struct place_set place_set_union(struct place_set left, struct place_set right, struct arena *arena)
 {
     uint32_t *both = arena_allocate_zeroed(arena, left.count + right.count + 1u, sizeof(*both));
     uint32_t count = 0;
@@ -260,8 +258,7 @@ struct place_set place_set_union(struct place_set left, struct place_set right,
     return (struct place_set){both, count};
 }
 
-struct place_set place_set_minus(struct place_set set, struct place_set other,
-                                 struct arena *arena)
+struct place_set place_set_minus(struct place_set set, struct place_set other, struct arena *arena)
 {
     uint32_t *rest = arena_allocate_zeroed(arena, set.count + 1u, sizeof(*rest));
     uint32_t count = 0;

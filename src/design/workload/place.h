@@ -78,8 +78,7 @@ struct place_set place_set_of(const uint32_t *list, uint32_t count, struct arena
 struct place_set place_set_with(struct place_set set, uint32_t place, struct arena *arena);
 struct place_set place_set_union(struct place_set left, struct place_set right,
                                  struct arena *arena);
-struct place_set place_set_minus(struct place_set set, struct place_set other,
-                                 struct arena *arena);
+struct place_set place_set_minus(struct place_set set, struct place_set other, struct arena *arena);
 
 /* The key of the entity where `path` ends, all its own fields; as seen from the path's root. */
 struct place_set places_key(struct places *places, uint32_t path);

@@ -126,10 +126,9 @@ static void give_joint(struct places *places, uint32_t path, double values, stru
     struct query_in *in = (struct query_in *)then->in;
     for (uint32_t i = 0; i < relation->fields.count; i++) {
         uint32_t joint = places_number(places, last.parent, relation->fields.at[i]);
-        first->fields =
-            place_set_with(first->fields,
-                           places_number(places, last.entity, relation->referenced.at[i]),
-                           places->arena);
+        first->fields = place_set_with(
+            first->fields, places_number(places, last.entity, relation->referenced.at[i]),
+            places->arena);
         if (values > 1 && i == 0 && then->in_count < 8) {
             in[then->in_count++] = (struct query_in){joint, values};
         } else {
@@ -138,8 +137,8 @@ static void give_joint(struct places *places, uint32_t path, double values, stru
     }
 }
 
-bool query_cut(struct places *places, const struct query *query, uint32_t path,
-               struct query *first, struct query *then, double *values)
+bool query_cut(struct places *places, const struct query *query, uint32_t path, struct query *first,
+               struct query *then, double *values)
 {
     struct place_set filters;
     *first = (struct query){.root = places->paths[path].entity, .filter_share = 1};
@@ -214,8 +213,7 @@ void pool_propose_tables(struct pool *pool)
 
 /* A partition key for a query, and what comes next in the order. */
 static void propose_ordered(struct pool *pool, const struct query *query,
-                            struct place_set partition, bool ordered_first,
-                            struct place_set fields)
+                            struct place_set partition, bool ordered_first, struct place_set fields)
 {
     struct places *places = pool->places;
     uint32_t room = query->equal.count + query->in_count + query->order_count + 2;
@@ -245,8 +243,8 @@ static void propose_ordered(struct pool *pool, const struct query *query,
                                          .fields = fields});
 }
 
-static void propose_fields(struct pool *pool, const struct query *query,
-                           struct place_set partition, struct place_set fields)
+static void propose_fields(struct pool *pool, const struct query *query, struct place_set partition,
+                           struct place_set fields)
 {
     propose_ordered(pool, query, partition, false, fields);
     if (query->range != GRAPH_NONE && query->order_count > 0 &&
@@ -261,8 +259,7 @@ static void propose_partition(struct pool *pool, const struct query *query,
     struct arena *arena = pool->places->arena;
     struct place_set view = place_set_union(query->fields, query->filters, arena);
     propose_fields(pool, query, partition, view);
-    struct place_set whole =
-        place_set_union(view, places_all(pool->places, query->root), arena);
+    struct place_set whole = place_set_union(view, places_all(pool->places, query->root), arena);
     propose_fields(pool, query, partition, whole);
     if (main) {
         propose_fields(pool, query, partition, places_key(pool->places, query->root));
@@ -300,8 +297,7 @@ static void propose_partitions(struct pool *pool, const struct query *query)
         propose_partition(pool, query, query->equal, true);
     }
     for (uint32_t i = 0; i < given.count && given.count > 1; i++) {
-        struct place_set alike =
-            of_path(places, given, places->list[given.at[i]].path);
+        struct place_set alike = of_path(places, given, places->list[given.at[i]].path);
         if (alike.count < given.count && alike.at[0] == given.at[i]) {
             propose_partition(pool, query, alike, false);
         }

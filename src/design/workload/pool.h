@@ -14,10 +14,10 @@ struct pool {
     struct family *families;
     uint32_t count;
     uint32_t capacity;
-    uint32_t limit;        /* no family is added beyond; 0: none */
-    uint32_t *first;       /* by root: its newest family; GRAPH_NONE: none */
-    uint32_t *next;        /* an older one of the same root */
-    bool cut;              /* `limit` left something out */
+    uint32_t limit;  /* no family is added beyond; 0: none */
+    uint32_t *first; /* by root: its newest family; GRAPH_NONE: none */
+    uint32_t *next;  /* an older one of the same root */
+    bool cut;        /* `limit` left something out */
 };
 
 void pool_init(struct pool *pool, struct places *places, const struct cost_model *model,
@@ -39,8 +39,8 @@ void pool_propose(struct pool *pool, const struct query *query);
  * given of them, and `then` finds the root's by these; `values` of `first` for each. False: nothing
  * that a key could find is given there.
  */
-bool query_cut(struct places *places, const struct query *query, uint32_t path,
-               struct query *first, struct query *then, double *values);
+bool query_cut(struct places *places, const struct query *query, uint32_t path, struct query *first,
+               struct query *then, double *values);
 
 /* Paths at which query_cut may succeed; in the arena of the places. */
 uint32_t query_cuts(struct places *places, const struct query *query, const uint32_t **paths);

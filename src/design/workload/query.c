@@ -94,8 +94,7 @@ static void start(struct reading *reading, uint32_t alias)
 static uint32_t place_of(const struct reading *reading, struct workload_reference reference)
 {
     uint32_t path = reading->paths[reference.alias];
-    return path == GRAPH_NONE ? GRAPH_NONE
-                              : places_number(reading->places, path, reference.field);
+    return path == GRAPH_NONE ? GRAPH_NONE : places_number(reading->places, path, reference.field);
 }
 
 /* The same of a field that this part is the first to bring. */
@@ -117,9 +116,9 @@ struct predicates {
 
 static double share_of(const struct workload_predicate *predicate)
 {
-    return predicate->selectivity > 0                ? predicate->selectivity
-           : predicate->test == WORKLOAD_RANGE       ? 0.25
-                                                     : 0.5;
+    return predicate->selectivity > 0          ? predicate->selectivity
+           : predicate->test == WORKLOAD_RANGE ? 0.25
+                                               : 0.5;
 }
 
 static void add_filter(struct query *query, struct predicates *found, uint32_t place, double share)
@@ -141,8 +140,8 @@ static void add_predicate(struct query *query, struct predicates *found, uint32_
         break;
     case WORKLOAD_RANGE:
         if (query->range == GRAPH_NONE || query->range == place) {
-            query->range_share = share_of(predicate) * (query->range == place ? query->range_share
-                                                                               : 1);
+            query->range_share =
+                share_of(predicate) * (query->range == place ? query->range_share : 1);
             query->range = place;
             break;
         }
@@ -180,8 +179,8 @@ static void read_predicates(const struct reading *reading, struct query *query)
 static void read_order(const struct reading *reading, struct query *query)
 {
     const struct workload_statement *statement = reading->statement;
-    struct query_order *order = arena_allocate_zeroed(
-        reading->places->arena, statement->order_count + 1u, sizeof(*order));
+    struct query_order *order =
+        arena_allocate_zeroed(reading->places->arena, statement->order_count + 1u, sizeof(*order));
     for (uint32_t i = 0; i < statement->order_count; i++) {
         uint32_t place = wanted_place(reading, statement->order[i].field);
         if (place != GRAPH_NONE && !place_set_holds(query->equal, place)) {
@@ -260,8 +259,8 @@ uint32_t query_parts(struct places *places, const struct workload_statement *sta
                      const struct query_part **parts)
 {
     struct reading reading = {.places = places, .statement = statement};
-    struct query_part *list = arena_allocate_zeroed(places->arena, statement->alias_count + 1u,
-                                                    sizeof(*list));
+    struct query_part *list =
+        arena_allocate_zeroed(places->arena, statement->alias_count + 1u, sizeof(*list));
     uint32_t count = 0;
     *parts = list;
     if (statement->alias_count > ALIASES_MAX) {
@@ -294,7 +293,8 @@ static bool in_is_equal(const struct query *left, const struct query *right)
 {
     bool equal = left->in_count == right->in_count;
     for (uint32_t i = 0; i < left->in_count && equal; i++) {
-        equal = left->in[i].place == right->in[i].place && left->in[i].values == right->in[i].values;
+        equal =
+            left->in[i].place == right->in[i].place && left->in[i].values == right->in[i].values;
     }
     return equal;
 }

@@ -289,8 +289,7 @@ void search_run(const struct search *search, struct search_result *result)
     struct arena *scratch = arena_create(0);
     struct choice choices[2];
     *result = (struct search_result){0};
-    result->chosen =
-        arena_allocate_zeroed(search->arena, search->pool->count + 1u, sizeof(bool));
+    result->chosen = arena_allocate_zeroed(search->arena, search->pool->count + 1u, sizeof(bool));
     for (uint32_t i = 0; i < 2; i++) {
         start(&choices[i], search, scratch);
         if (i == 0) {

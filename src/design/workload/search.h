@@ -43,7 +43,7 @@ struct search {
 
 enum {
     SEARCH_POOL_MAX = 20000,
-    SEARCH_EXACT_MAX = 64,        /* families, for the exact search to be tried */
+    SEARCH_EXACT_MAX = 64,       /* families, for the exact search to be tried */
     SEARCH_EXACT_STEPS = 3000000 /* after which it gives up */
 };
 

@@ -52,8 +52,7 @@ static double bound_entities(const struct branching *branching, uint32_t *open)
         double least = SEARCH_LOST;
         uint32_t family = GRAPH_NONE;
         for (uint32_t j = pool->first[i]; j != GRAPH_NONE; j = pool->next[j]) {
-            double own =
-                branching->states[j] == CHOSEN ? 0 : branching->search->families[j].cost;
+            double own = branching->states[j] == CHOSEN ? 0 : branching->search->families[j].cost;
             if (pool->families[j].whole && branching->states[j] != OUT && own < least) {
                 least = own;
                 family = branching->states[j] == CHOSEN ? GRAPH_NONE : j;

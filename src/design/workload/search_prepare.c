@@ -19,8 +19,7 @@ static uint32_t add_query(struct search *search, const struct query *query, uint
 {
     if (search->query_count == search->query_capacity) {
         uint32_t capacity = search->query_capacity * 2 + 64;
-        struct search_query *grown =
-            arena_allocate_zeroed(search->arena, capacity, sizeof(*grown));
+        struct search_query *grown = arena_allocate_zeroed(search->arena, capacity, sizeof(*grown));
         if (search->query_count > 0) {
             memcpy(grown, search->queries, search->query_count * sizeof(*grown));
         }
@@ -94,8 +93,7 @@ static void add_read(struct search *search, struct reads *reads, const struct qu
     }
     if (reads->count == reads->capacity) {
         uint32_t capacity = reads->capacity * 2 + 4;
-        struct search_read *grown =
-            arena_allocate_zeroed(search->arena, capacity, sizeof(*grown));
+        struct search_read *grown = arena_allocate_zeroed(search->arena, capacity, sizeof(*grown));
         if (reads->count > 0) {
             memcpy(grown, reads->list, reads->count * sizeof(*grown));
         }

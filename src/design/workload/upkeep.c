@@ -34,8 +34,7 @@ static struct place_set fields_below(const struct writing *writing, uint32_t pat
 {
     struct places *places = writing->places;
     const struct family *family = writing->family;
-    uint32_t *list =
-        arena_allocate_zeroed(places->arena, family->fields.count + 1u, sizeof(*list));
+    uint32_t *list = arena_allocate_zeroed(places->arena, family->fields.count + 1u, sizeof(*list));
     uint32_t count = 0;
     for (uint32_t i = 0; i < family->fields.count; i++) {
         struct place place = places->list[family->fields.at[i]];
@@ -61,9 +60,9 @@ static void read_referred(const struct writing *writing)
         struct place_set fields = fields_below(writing, path);
         struct place_set key = {0};
         for (uint32_t i = 0; i < relation->referenced.count && fields.count > 0; i++) {
-            key = place_set_with(
-                key, places_number(places, relation->to, relation->referenced.at[i]),
-                places->arena);
+            key =
+                place_set_with(key, places_number(places, relation->to, relation->referenced.at[i]),
+                               places->arena);
         }
         struct query query = query_of(relation->to, key, fields);
         add_read(writing, &query, writing->rows);
@@ -117,30 +116,26 @@ static void update_copies(const struct writing *writing, uint32_t path)
     if (!changes(writing, path, family->fields)) {
         return;
     }
-    const struct graph_relation *relation =
-        &places->graph->relations[places->paths[path].relation];
+    const struct graph_relation *relation = &places->graph->relations[places->paths[path].relation];
     struct place_set joint = {0};
     for (uint32_t i = 0; i < relation->fields.count; i++) {
-        joint = place_set_with(joint,
-                               places_number(places, places->paths[path].parent,
-                                             relation->fields.at[i]),
-                               places->arena);
+        joint = place_set_with(
+            joint, places_number(places, places->paths[path].parent, relation->fields.at[i]),
+            places->arena);
     }
     bool moves = changes(writing, path, family->key);
-    bool is_static = !moves && !changes(writing, path, place_set_minus(family->fields,
-                                                                       family->statics,
-                                                                       places->arena));
+    bool is_static =
+        !moves &&
+        !changes(writing, path, place_set_minus(family->fields, family->statics, places->arena));
     bool placed = place_set_is_within(family->partition, joint);
     double copies = family->rows / places->graph->entities[writing->entity].rows;
     copies = copies < 1 ? 1 : copies;
     double rows = writing->rows * (is_static && placed ? 1 : copies);
     writing->upkeep->written += rows;
     writing->upkeep->removed += moves ? rows : 0;
-    struct place_set wanted = moves                      ? family->fields
-                              : is_static                ? family->partition
-                                                         : family->key;
-    struct query query = query_of(family->root, joint,
-                                  place_set_minus(wanted, joint, places->arena));
+    struct place_set wanted = moves ? family->fields : is_static ? family->partition : family->key;
+    struct query query =
+        query_of(family->root, joint, place_set_minus(wanted, joint, places->arena));
     add_read(writing, &query, writing->rows);
 }
 
