@@ -19,7 +19,7 @@ static const char *strip(const char *shown, struct arena *arena)
     return text;
 }
 
-static enum status describe(struct cli_call *call, struct schema **schema,
+static enum status describe(struct cli_call *call, struct schema **schema, struct figures *figures,
                             struct analysis_options *options, struct error *error)
 {
     struct uri *uri;
@@ -42,6 +42,9 @@ static enum status describe(struct cli_call *call, struct schema **schema,
         return STATUS_FAILED;
     }
     enum status status = connector->catalog->describe(source, schema, error);
+    if (status == STATUS_OK) {
+        status = figures_read(source, *schema, FIGURES_ROWS_DEFAULT, call->arena, figures, error);
+    }
     connector->close(source);
     return status;
 }
@@ -49,11 +52,12 @@ static enum status describe(struct cli_call *call, struct schema **schema,
 static enum status analyze(struct cli_call *call, struct buffer *out, struct error *error)
 {
     struct schema *schema = NULL;
+    struct figures figures = {0};
     struct analysis_options options = {0};
     struct analysis analysis;
     const char *folder = cli_text(call, CLI_OUT);
     folder = folder == NULL ? default_folder : folder;
-    if (describe(call, &schema, &options, error) != STATUS_OK) {
+    if (describe(call, &schema, &figures, &options, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (call->argument_count > 1) {
@@ -65,7 +69,7 @@ static enum status analyze(struct cli_call *call, struct buffer *out, struct err
         }
         options.target = strip(uri->shown, call->arena);
     }
-    analysis_run(schema, NULL, &options, call->arena, &analysis);
+    analysis_run(schema, &figures, NULL, &options, call->arena, &analysis);
     analysis_append_summary(&analysis, out);
     enum status status = analysis_write(&analysis, &options, folder, error);
     arena_destroy(schema->arena);

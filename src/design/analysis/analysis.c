@@ -3,12 +3,12 @@
 
 #include "base/file.h"
 
-void analysis_run(const struct schema *schema, const struct workload *workload,
-                  const struct analysis_options *options, struct arena *arena,
-                  struct analysis *analysis)
+void analysis_run(const struct schema *schema, const struct figures *figures,
+                  const struct workload *workload, const struct analysis_options *options,
+                  struct arena *arena, struct analysis *analysis)
 {
     *analysis = (struct analysis){.arena = arena};
-    graph_from_schema(schema, &options->assumptions, arena, &analysis->graph);
+    graph_from_schema(schema, figures, &options->assumptions, arena, &analysis->graph);
     if (workload != NULL) {
         analysis->workload = *workload;
     } else {

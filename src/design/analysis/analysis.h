@@ -29,11 +29,11 @@ struct analysis {
     struct score score;
 };
 
-/* `schema` is borrowed. `workload` NULL: one is assumed. Its statements refer to the graph that
- * graph_from_schema makes of the same schema and assumptions. */
-void analysis_run(const struct schema *schema, const struct workload *workload,
-                  const struct analysis_options *options, struct arena *arena,
-                  struct analysis *analysis);
+/* `schema` and `figures` (NULL: none) are borrowed. `workload` NULL: one is assumed. Its statements
+ * refer to the graph that graph_from_schema makes of the same schema and assumptions. */
+void analysis_run(const struct schema *schema, const struct figures *figures,
+                  const struct workload *workload, const struct analysis_options *options,
+                  struct arena *arena, struct analysis *analysis);
 
 /* Tables, queries with the way each is answered, and the scorecard, for a terminal. */
 void analysis_append_summary(const struct analysis *analysis, struct buffer *out);

@@ -95,8 +95,7 @@ static void order_by_time(struct assuming *assuming, uint32_t entity,
 {
     const struct graph_entity *of = &assuming->graph->entities[entity];
     for (uint32_t i = 0; i < of->field_count; i++) {
-        enum value_kind kind = of->fields[i].column->type.kind;
-        if (kind == VALUE_TIMESTAMP || kind == VALUE_DATE) {
+        if (graph_field_is_time(&of->fields[i])) {
             struct workload_order *order =
                 arena_allocate_zeroed(assuming->arena, 1, sizeof(*order));
             *order = (struct workload_order){.field = {0, i}, .descending = true};
