@@ -2,14 +2,25 @@
 #include "cli/cli.h"
 
 #include "base/secret.h"
+#include "cli/run_end.h"
 #include "connectors/registry.h"
-#include "design/analysis/analysis.h"
+#include "design/prove/prove.h"
 #include "engine/run/opening.h"
 #include <string.h>
 
 enum { MEMORY_BYTES = 8 << 20, TIMEOUT_MS = 30000 };
 
 static const char default_folder[] = "analysis";
+
+struct analyzing {
+    struct cli_call *call;
+    const char *folder;
+    struct schema *schema;
+    struct figures figures;
+    struct analysis_options options;
+    struct analysis analysis;
+    struct buffer out;
+};
 
 /* What is shown as "***" is not there. */
 static const char *strip(const char *shown, struct arena *arena)
@@ -19,17 +30,18 @@ static const char *strip(const char *shown, struct arena *arena)
     return text;
 }
 
-static enum status describe(struct cli_call *call, struct schema **schema, struct figures *figures,
-                            struct analysis_options *options, struct error *error)
+static enum status open_for_reading(struct analyzing *analyzing, const char *argument,
+                                    struct database **database, const char **shown,
+                                    struct error *error)
 {
+    struct cli_call *call = analyzing->call;
     struct uri *uri;
     const struct connector *connector;
-    struct database *source = NULL;
-    if (registry_resolve(call->arguments[0], call->arena, &uri, &connector, error) != STATUS_OK) {
+    if (registry_resolve(argument, call->arena, &uri, &connector, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (connector->source == NULL || connector->catalog == NULL) {
-        return error_set(error, ERROR_USAGE, connector->name, "can't be a source");
+        return error_set(error, ERROR_USAGE, connector->name, "can't be read");
     }
     const struct cli_value *timeout = &call->values[CLI_TIMEOUT];
     struct open_options opening = {.mode = OPEN_SOURCE,
@@ -37,52 +49,145 @@ static enum status describe(struct cli_call *call, struct schema **schema, struc
                                    .memory_bytes = MEMORY_BYTES,
                                    .timeout_ms = timeout->is_set ? timeout->number : TIMEOUT_MS,
                                    .schemas = cli_schemas(call)};
-    options->source = strip(uri->shown, call->arena);
-    if (opening_open(connector, uri, &opening, call->arena, &source, error) != STATUS_OK) {
+    *shown = strip(uri->shown, call->arena);
+    return opening_open(connector, uri, &opening, call->arena, database, error);
+}
+
+static void close_database(struct database *database)
+{
+    if (database != NULL) {
+        database->connector->close(database);
+    }
+}
+
+static enum status describe(struct analyzing *analyzing, struct error *error)
+{
+    struct cli_call *call = analyzing->call;
+    struct database *source = NULL;
+    if (open_for_reading(analyzing, call->arguments[0], &source, &analyzing->options.source,
+                         error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = connector->catalog->describe(source, schema, error);
+    enum status status = source->connector->catalog->describe(source, &analyzing->schema, error);
     if (status == STATUS_OK) {
-        status = figures_read(source, *schema, FIGURES_ROWS_DEFAULT, call->arena, figures, error);
+        status = figures_read(source, analyzing->schema, FIGURES_ROWS_DEFAULT, call->arena,
+                              &analyzing->figures, error);
     }
-    connector->close(source);
+    close_database(source);
     return status;
 }
 
-static enum status analyze(struct cli_call *call, struct buffer *out, struct error *error)
+static enum status show_target(struct analyzing *analyzing, struct error *error)
 {
-    struct schema *schema = NULL;
-    struct figures figures = {0};
-    struct analysis_options options = {0};
-    struct analysis analysis;
-    const char *folder = cli_text(call, CLI_OUT);
-    folder = folder == NULL ? default_folder : folder;
-    if (describe(call, &schema, &figures, &options, error) != STATUS_OK) {
+    struct uri *uri;
+    const struct connector *connector;
+    if (analyzing->call->argument_count < 2) {
+        return STATUS_OK;
+    }
+    if (registry_resolve(analyzing->call->arguments[1], analyzing->call->arena, &uri, &connector,
+                         error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (call->argument_count > 1) {
-        struct uri *uri;
-        const struct connector *connector;
-        if (registry_resolve(call->arguments[1], call->arena, &uri, &connector, error) !=
-            STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        options.target = strip(uri->shown, call->arena);
+    analyzing->options.target = strip(uri->shown, analyzing->call->arena);
+    return STATUS_OK;
+}
+
+static enum status design(struct analyzing *analyzing, struct error *error)
+{
+    if (describe(analyzing, error) != STATUS_OK || show_target(analyzing, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
-    analysis_run(schema, &figures, NULL, &options, call->arena, &analysis);
-    analysis_append_summary(&analysis, out);
-    enum status status = analysis_write(&analysis, &options, folder, error);
-    arena_destroy(schema->arena);
+    analysis_run(analyzing->schema, &analyzing->figures, NULL, &analyzing->options,
+                 analyzing->call->arena, &analyzing->analysis);
+    analysis_append_summary(&analyzing->analysis, &analyzing->out);
+    return analysis_write(&analyzing->analysis, &analyzing->options, analyzing->folder, error);
+}
+
+/* ---------------------------------------------------------------- the proof */
+
+/* The written plan, run as `migrate` runs it. Its exit status, 0 if all arrived. */
+static int migrate(struct analyzing *analyzing)
+{
+    struct cli_call *call = analyzing->call;
+    struct run_session *session = NULL;
+    struct run_result result = {0};
+    struct error error = {0};
+    struct buffer faults = {0};
+    struct run_options options;
+    run_options_default(&options);
+    options.plan_path = arena_format(call->arena, "%s/transhume.yaml", analyzing->folder);
+    options.source_uri = call->arguments[0];
+    options.target_uri = call->arguments[1];
+    options.state_folder = arena_format(call->arena, "%s/.transhume", analyzing->folder);
+    options.command_line = call->command_line;
+    if (run_open(&options, &session, &faults, &error) != STATUS_OK) {
+        return cli_fail_with_faults(call, &faults, &error);
+    }
+    enum status status = run_migrate(session, &result, &error);
+    int exit_status = run_end(call, session, status, &result, &error);
+    run_close(session);
+    buffer_free(&faults);
+    return exit_status;
+}
+
+static enum status prove(struct analyzing *analyzing, bool *proven, struct error *error)
+{
+    struct cli_call *call = analyzing->call;
+    struct database *source = NULL;
+    struct database *target = NULL;
+    struct prove_report report = {0};
+    const char *shown;
+    const struct prove_options options = {0};
+    enum status status = open_for_reading(analyzing, call->arguments[0], &source, &shown, error);
+    if (status == STATUS_OK) {
+        status = open_for_reading(analyzing, call->arguments[1], &target, &shown, error);
+    }
+    if (status == STATUS_OK) {
+        status = prove_run(&analyzing->analysis, source, target, &options, &report, error);
+    }
+    if (status == STATUS_OK) {
+        prove_append(&analyzing->analysis, &report, &analyzing->out);
+    }
+    *proven = report.different == 0;
+    close_database(target);
+    close_database(source);
     return status;
+}
+
+static int finish(struct analyzing *analyzing)
+{
+    struct error error = {0};
+    bool proven = true;
+    if (!cli_switch(analyzing->call, CLI_PROVE)) {
+        return cli_finish(&analyzing->out, 0);
+    }
+    int exit_status = migrate(analyzing);
+    if (exit_status > 1) {
+        return exit_status;
+    }
+    if (prove(analyzing, &proven, &error) != STATUS_OK) {
+        return cli_fail(analyzing->call, &error);
+    }
+    return cli_finish(&analyzing->out, proven ? exit_status : 1);
 }
 
 int command_analyze(struct cli_call *call)
 {
     struct error error = {0};
-    struct buffer out = {0};
-    if (analyze(call, &out, &error) != STATUS_OK) {
-        buffer_free(&out);
-        return cli_fail(call, &error);
+    const char *folder = cli_text(call, CLI_OUT);
+    struct analyzing analyzing = {.call = call, .folder = folder != NULL ? folder : default_folder};
+    int exit_status = 0;
+    if (cli_switch(call, CLI_PROVE) && call->argument_count < 2) {
+        error_set(&error, ERROR_USAGE, "--prove", "needs DST, a database to make the design in");
+        exit_status = cli_fail(call, &error);
+    } else if (design(&analyzing, &error) != STATUS_OK) {
+        exit_status = cli_fail(call, &error);
+    } else {
+        exit_status = finish(&analyzing);
     }
-    return cli_finish(&out, 0);
+    if (analyzing.schema != NULL) {
+        arena_destroy(analyzing.schema->arena);
+    }
+    buffer_free(&analyzing.out);
+    return exit_status;
 }
