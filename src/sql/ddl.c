@@ -265,13 +265,8 @@ static void create_table(struct ddl_reader *reader)
         return;
     }
     ddl_advance(reader);
-    if (ddl_is(reader, "SELECT") || ddl_is(reader, "LIKE")) {
-        bool like = ddl_take(reader, "LIKE");
-        if (like) {
-            copy_columns(reader, ddl_add_table(reader->ddl, space, name), &place);
-        } else {
-            ddl_expected(reader, "columns");
-        }
+    if (ddl_is(reader, "SELECT")) {
+        ddl_expected(reader, "columns");
         return;
     }
     struct ddl_table *table = ddl_add_table(reader->ddl, space, name);
