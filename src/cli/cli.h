@@ -150,6 +150,7 @@ void cli_warn_of_rollback(const struct rollback_report *report);
 int cli_roll_back_unfinished(struct cli_call *call, const char *plan_path);
 
 /* One function a command; command_NAME.c */
+int command_analyze(struct cli_call *call);
 int command_init(struct cli_call *call);
 int command_check(struct cli_call *call);
 int command_migrate(struct cli_call *call);

@@ -20,6 +20,20 @@ static const struct cli_command commands[] = {
                  "transhume init csv:exported dynamodb-json:out\n"
                  "transhume init shop.db copy.db -o -",
      .run = command_init},
+    {.name = "analyze",
+     .place = IN_ANALYZE,
+     .arguments = "SRC [DST]",
+     .arguments_min = 1,
+     .arguments_max = 2,
+     .summary = "design the target",
+     .description =
+         "Reads the source's schema and proposes the target's tables: keys from what queries are "
+         "given, order from what they want sorted, copies where they pay. Without queries it "
+         "assumes a look-up by each key and a list by each foreign key. Writes the tables, a plan "
+         "that fills them, and the reasons into a folder. Nothing else is changed.",
+     .examples = "transhume analyze shop.db\n"
+                 "transhume analyze shop.db cassandra://127.0.0.1/shop --out design",
+     .run = command_analyze},
     {.name = "check",
      .place = IN_CHECK,
      .arguments = "[SRC DST]",
@@ -174,7 +188,6 @@ static const struct cli_command commands[] = {
          "fail, for tests. ACTION is kill, stop, error, retry, enospc or sleep.",
      .examples = "transhume failpoints",
      .run = command_failpoints},
-    {.name = "analyze", .arguments = "SRC", .summary = "design the target", .is_later = true},
     {0},
 };
 

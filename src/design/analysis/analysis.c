@@ -1,0 +1,49 @@
+/* From a schema and a workload to a design. */
+#include "design/analysis/analysis.h"
+
+#include "base/file.h"
+
+void analysis_run(const struct schema *schema, const struct workload *workload,
+                  const struct analysis_options *options, struct arena *arena,
+                  struct analysis *analysis)
+{
+    *analysis = (struct analysis){.arena = arena};
+    graph_from_schema(schema, &options->assumptions, arena, &analysis->graph);
+    if (workload != NULL) {
+        analysis->workload = *workload;
+    } else {
+        workload_assume(&analysis->graph, arena, &analysis->workload);
+    }
+    places_init(&analysis->places, &analysis->graph, arena);
+    pool_init(&analysis->pool, &analysis->places, &cost_cassandra, SEARCH_POOL_MAX);
+    search_prepare(&analysis->search, &analysis->pool, &analysis->workload, arena);
+    search_run(&analysis->search, &analysis->result);
+    layout_make(&analysis->search, &analysis->result, options->naming, arena, &analysis->layout);
+    score_find(&analysis->search, analysis->result.chosen, &analysis->score);
+}
+
+/* ---------------------------------------------------------------- files */
+
+static enum status write_file(const struct analysis *analysis, const char *folder, const char *name,
+                              struct buffer *text, struct error *error)
+{
+    const char *path = arena_format(analysis->arena, "%s/%s", folder, name);
+    enum status status = file_write_atomic(path, text->data, text->length, NULL, error);
+    buffer_free(text);
+    return status;
+}
+
+enum status analysis_write(const struct analysis *analysis, const struct analysis_options *options,
+                           const char *folder, struct error *error)
+{
+    struct buffer text = {0};
+    if (file_make_folder(folder, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    layout_append_cql(&analysis->layout, options->keyspace, &text);
+    if (write_file(analysis, folder, "cassandra_schema.cql", &text, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    layout_append_plan(&analysis->layout, options->source, options->target, &text);
+    return write_file(analysis, folder, "transhume.yaml", &text, error);
+}

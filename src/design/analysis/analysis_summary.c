@@ -1,0 +1,75 @@
+/* An analysis as text. */
+#include "design/analysis/analysis.h"
+
+static void append_tables(const struct analysis *analysis, struct buffer *out)
+{
+    buffer_format(out, "%u tables\n", analysis->layout.count);
+    for (uint32_t i = 0; i < analysis->layout.count; i++) {
+        const struct layout_table *table = &analysis->layout.tables[i];
+        const struct family *family = layout_family(&analysis->layout, table);
+        buffer_format(out, "  %s ((", table->name);
+        for (uint32_t j = 0; j < table->partition_count + table->clustering_count; j++) {
+            buffer_format(out, "%s%s%s",
+                          j == 0                        ? ""
+                          : j == table->partition_count ? "), "
+                                                        : ", ",
+                          table->columns[j].name, table->columns[j].descending ? " desc" : "");
+        }
+        buffer_format(out, "%s)  %u columns, %.0f rows, at most %.0f a partition\n",
+                      table->clustering_count == 0 ? ")" : "", table->column_count, family->rows,
+                      family->partition_rows_max / family->buckets);
+    }
+}
+
+static void append_queries(const struct analysis *analysis, struct buffer *out)
+{
+    const struct search *search = &analysis->search;
+    buffer_append_string(out, "queries\n");
+    for (uint32_t i = 0; i < search->query_count; i++) {
+        const struct search_query *query = &search->queries[i];
+        struct access_plan plan;
+        if (query->statement == GRAPH_NONE) {
+            continue;
+        }
+        const struct workload_statement *statement =
+            &analysis->workload.statements[query->statement];
+        buffer_format(out, "  %s%s (%.3g)\n",
+                      statement->name != NULL ? statement->name : statement->text,
+                      statement->assumed ? ", assumed" : "", query->weight);
+        if (!access_explain(search->pool, &query->query, analysis->result.chosen, &plan)) {
+            buffer_append_string(out, "    no plan\n");
+            continue;
+        }
+        for (uint32_t j = 0; j < plan.step_count; j++) {
+            buffer_append_string(out, "    ");
+            layout_append_select(&analysis->layout, plan.steps[j].query, &plan.steps[j], out);
+            buffer_format(out, "  -- %.3g requests, %.3g rows%s\n", plan.steps[j].requests,
+                          plan.steps[j].rows, plan.steps[j].scans ? ", a scan" : "");
+        }
+    }
+}
+
+static void append_score(const struct score *score, struct buffer *out)
+{
+    buffer_format(out,
+                  "score\n"
+                  "  answered by keys alone    %.1f %%\n"
+                  "  requests a query          %.2f\n"
+                  "  read efficiency           %.2f\n"
+                  "  partitions beyond bounds  %u\n"
+                  "  largest partition         %.0f rows\n"
+                  "  duplication               %.2f\n"
+                  "  rows written a write      %.2f\n"
+                  "  reads before a write      %.2f\n"
+                  "  cost                      %.4g\n",
+                  score->coverage * 100, score->requests, score->efficiency, score->unbounded,
+                  score->partition_rows_max, score->duplication, score->amplification,
+                  score->reads_a_write, score->cost);
+}
+
+void analysis_append_summary(const struct analysis *analysis, struct buffer *out)
+{
+    append_tables(analysis, out);
+    append_queries(analysis, out);
+    append_score(&analysis->score, out);
+}

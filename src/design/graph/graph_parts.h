@@ -1,0 +1,31 @@
+/* What the files of the graph share. */
+#ifndef TRANSHUME_DESIGN_GRAPH_GRAPH_PARTS_H
+#define TRANSHUME_DESIGN_GRAPH_GRAPH_PARTS_H
+
+#include "design/graph/graph.h"
+
+/* A graph while it is made: its entities can be changed, its relations grow. */
+struct graph_building {
+    struct arena *arena;
+    struct graph_assumptions assumptions;
+    struct graph_entity *entities;
+    uint32_t entity_count;
+    struct graph_relation *relations;
+    uint32_t relation_count;
+    uint32_t relation_capacity;
+};
+
+struct graph_fields graph_one_field(uint32_t field, struct arena *arena);
+/* Empty if not all of the names are there. */
+struct graph_fields graph_fields_by_name(const struct graph_entity *entity,
+                                         struct column_list columns, struct arena *arena);
+
+/* Adds it, unless one of the same fields is there, to whatever entity. */
+void graph_add_relation(struct graph_building *building, const struct graph_relation *relation);
+
+/* graph_names.c: a key by its name for an entity that declares none. */
+void graph_infer_key(struct graph_building *building, struct graph_entity *entity);
+/* Relations by the names of columns, where no relation is declared. */
+void graph_infer_relations(struct graph_building *building);
+
+#endif

@@ -1,0 +1,215 @@
+/* CQL of a layout. */
+#include "design/layout/layout.h"
+
+#include "connectors/cassandra/protocol/cql_model.h"
+#include <string.h>
+
+static void append_name(const char *name, struct buffer *out)
+{
+    cql_name_append((struct text){name, strlen(name)}, out);
+}
+
+static void append_table(const char *keyspace, const char *name, struct buffer *out)
+{
+    if (keyspace != NULL) {
+        append_name(keyspace, out);
+        buffer_append_byte(out, '.');
+    }
+    append_name(name, out);
+}
+
+/* ---------------------------------------------------------------- types */
+
+static void append_type(const struct layout *layout, const struct layout_table *table,
+                        const struct layout_column *column, struct buffer *out)
+{
+    if (column->place == GRAPH_NONE) {
+        bool time = layout_family(layout, table)->bucket == FAMILY_BUCKET_TIME;
+        buffer_append_string(out, time ? "text" : "int");
+        return;
+    }
+    struct places *places = layout->search->pool->places;
+    const struct value_type *of = &places_field(places, column->place)->column->type;
+    struct value_type plain = *of;
+    plain.native = NULL; /* of the source, which is another database */
+    const struct cql_type *type = cql_type_of_model(&plain, NULL, layout->arena);
+    if (type == NULL) {
+        buffer_append_string(out, "text");
+        return;
+    }
+    bool in_key = column->role == LAYOUT_PARTITION || column->role == LAYOUT_CLUSTERING;
+    cql_type_append(in_key ? cql_type_frozen(type, layout->arena) : type, out);
+}
+
+/* ---------------------------------------------------------------- tables */
+
+static void append_columns(const struct layout *layout, const struct layout_table *table,
+                           struct buffer *out)
+{
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        buffer_append_string(out, "    ");
+        append_name(table->columns[i].name, out);
+        buffer_append_byte(out, ' ');
+        append_type(layout, table, &table->columns[i], out);
+        buffer_append_string(out, table->columns[i].role == LAYOUT_STATIC ? " static,\n" : ",\n");
+    }
+}
+
+static void append_key(const struct layout_table *table, struct buffer *out)
+{
+    buffer_append_string(out, "    PRIMARY KEY ((");
+    for (uint32_t i = 0; i < table->partition_count + table->clustering_count; i++) {
+        buffer_append_string(out, i == 0 ? "" : i == table->partition_count ? "), " : ", ");
+        append_name(table->columns[i].name, out);
+    }
+    buffer_append_string(out, table->clustering_count == 0 ? "))\n)" : ")\n)");
+}
+
+static void append_order(const struct layout_table *table, struct buffer *out)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < table->clustering_count; i++) {
+        any = any || table->columns[table->partition_count + i].descending;
+    }
+    if (!any) {
+        return;
+    }
+    buffer_append_string(out, " WITH CLUSTERING ORDER BY (");
+    for (uint32_t i = 0; i < table->clustering_count; i++) {
+        const struct layout_column *column = &table->columns[table->partition_count + i];
+        buffer_append_string(out, i > 0 ? ", " : "");
+        append_name(column->name, out);
+        buffer_append_string(out, column->descending ? " DESC" : " ASC");
+    }
+    buffer_append_byte(out, ')');
+}
+
+static void append_figures(const struct layout *layout, const struct layout_table *table,
+                           struct buffer *out)
+{
+    const struct family *family = layout_family(layout, table);
+    const struct graph *graph = layout->search->pool->places->graph;
+    buffer_format(out,
+                  "-- one row for each row of %s: about %.0f, %.0f a partition (at most %.0f)\n",
+                  graph->entities[family->root].name, family->rows, family->partition_rows,
+                  family->partition_rows_max);
+    if (family->buckets > 1) {
+        buffer_format(out,
+                      "-- cut into about %u buckets, so that no partition grows beyond "
+                      "100,000 cells or 100 MB: bucket = %s\n",
+                      family->buckets, table->bucket_sql);
+    }
+    for (uint32_t i = 0; i < family->optional.count; i++) {
+        buffer_format(out, "-- rows without %s are not in it\n",
+                      layout_column_of(table, family->optional.at[i]));
+    }
+}
+
+void layout_append_cql(const struct layout *layout, const char *keyspace, struct buffer *out)
+{
+    for (uint32_t i = 0; i < layout->count; i++) {
+        const struct layout_table *table = &layout->tables[i];
+        buffer_append_string(out, i > 0 ? "\n" : "");
+        append_figures(layout, table, out);
+        buffer_append_string(out, "CREATE TABLE IF NOT EXISTS ");
+        append_table(keyspace, table->name, out);
+        buffer_append_string(out, " (\n");
+        append_columns(layout, table, out);
+        append_key(table, out);
+        append_order(table, out);
+        buffer_append_string(out, ";\n");
+    }
+}
+
+/* ---------------------------------------------------------------- queries */
+
+static bool is_in(const struct query *query, uint32_t place)
+{
+    for (uint32_t i = 0; i < query->in_count; i++) {
+        if (query->in[i].place == place) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void append_test(const char *name, const char *test, bool *any, struct buffer *out)
+{
+    buffer_append_string(out, *any ? " AND " : " WHERE ");
+    append_name(name, out);
+    buffer_append_string(out, test);
+    *any = true;
+}
+
+/* `query` NULL: the whole key is given. */
+static void append_where(const struct layout_table *table, const struct query *query,
+                         struct buffer *out)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < table->partition_count + table->clustering_count; i++) {
+        const struct layout_column *column = &table->columns[i];
+        if (query == NULL || column->place == GRAPH_NONE ||
+            place_set_holds(query->equal, column->place)) {
+            append_test(column->name, " = ?", &any, out);
+        } else if (is_in(query, column->place)) {
+            append_test(column->name, " IN ?", &any, out);
+        } else {
+            if (query->range == column->place) {
+                append_test(column->name, " >= ?", &any, out);
+                append_test(column->name, " <= ?", &any, out);
+            }
+            return;
+        }
+    }
+}
+
+static void append_wanted(const struct layout *layout, const struct layout_table *table,
+                          const struct query *query, struct buffer *out)
+{
+    const struct family *family = layout_family(layout, table);
+    bool any = false;
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        uint32_t place = table->columns[i].place;
+        bool wanted =
+            place != GRAPH_NONE &&
+            (query == NULL || place_set_holds(query->fields, place) ||
+             place_set_holds(query->filters, place) || place_set_holds(family->key, place));
+        if (wanted) {
+            buffer_append_string(out, any ? ", " : "");
+            append_name(table->columns[i].name, out);
+            any = true;
+        }
+    }
+}
+
+static bool is_reversed(const struct layout_table *table, const struct query *query,
+                        const struct layout_column **first)
+{
+    for (uint32_t i = 0; i < table->clustering_count && query->order_count > 0; i++) {
+        const struct layout_column *column = &table->columns[table->partition_count + i];
+        if (column->place == query->order[0].place) {
+            *first = column;
+            return column->descending != query->order[0].descending;
+        }
+    }
+    return false;
+}
+
+void layout_append_select(const struct layout *layout, const struct query *query,
+                          const struct access_step *step, struct buffer *out)
+{
+    const struct layout_table *table = layout_table_of(layout, step->family);
+    const struct layout_column *first = NULL;
+    buffer_append_string(out, "SELECT ");
+    append_wanted(layout, table, query, out);
+    buffer_append_string(out, " FROM ");
+    append_table(NULL, table->name, out);
+    if (!step->scans) {
+        append_where(table, query, out);
+    }
+    if (query != NULL && !step->scans && is_reversed(table, query, &first)) {
+        buffer_append_string(out, " ORDER BY ");
+        append_name(first->name, out);
+        buffer_append_string(out, first->descending ? " ASC" : " DESC");
+    }
+}

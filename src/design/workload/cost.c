@@ -1,0 +1,47 @@
+/* What reads and writes cost. */
+#include "design/workload/cost.h"
+
+#include <math.h>
+
+const struct cost_model cost_cassandra = {
+    .unit = COST_WORK,
+    .request = 0.0078395645,
+    .partition = 0.0013692786,
+    .row = 1.17093638e-5,
+    .sorted_row = 1.17093638e-5,
+    .insert = 0.013329108,
+    .remove = 0.0013287903,
+    .stored_byte = 1e-12,
+    .cells_max = 100000,
+    .bytes_max = 100e6,
+};
+
+const struct cost_model cost_dynamodb = {
+    .unit = COST_CAPACITY,
+    .insert = 0.625,
+    .remove = 0.625,
+    .read_unit = 0.125,
+    .stored_byte = 0.25 / 1073741824.0 * 1e-3,
+    .sorted_row = 1e-6,
+    .bytes_max = 0,
+};
+
+double cost_read(const struct cost_model *model, double requests, double rows, double row_bytes)
+{
+    if (model->unit == COST_CAPACITY) {
+        double each = requests > 0 ? rows / requests : 0;
+        double units = ceil(each * row_bytes / 4096);
+        return requests * (units < 1 ? 1 : units) * 0.5 * model->read_unit;
+    }
+    return requests * (model->request + model->partition) + rows * model->row;
+}
+
+double cost_write(const struct cost_model *model, double rows, double removed, double row_bytes)
+{
+    if (model->unit == COST_CAPACITY) {
+        double units = ceil(row_bytes / 1024);
+        units = units < 1 ? 1 : units;
+        return (rows * model->insert + removed * model->remove) * units;
+    }
+    return rows * model->insert + removed * model->remove;
+}

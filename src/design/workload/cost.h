@@ -1,0 +1,39 @@
+/*
+ * What reads and writes cost. For Cassandra the costs are those of NoSE (Mior and others, "NoSE:
+ * Schema Design for NoSQL Applications", ICDE 2016), in its units, with its published constants:
+ * a request costs as much as 5.7 partitions or 670 rows. For DynamoDB they are capacity units and
+ * their prices (us-east-1, on demand).
+ */
+#ifndef TRANSHUME_DESIGN_WORKLOAD_COST_H
+#define TRANSHUME_DESIGN_WORKLOAD_COST_H
+
+#include <stdbool.h>
+
+enum cost_unit {
+    COST_WORK,    /* seconds of a server, about */
+    COST_CAPACITY /* dollars of a million executions */
+};
+
+struct cost_model {
+    enum cost_unit unit;
+    double request;
+    double partition;
+    double row;
+    double sorted_row; /* that the client sorts */
+    double insert;     /* a row; COST_CAPACITY: a write unit */
+    double remove;
+    double read_unit;   /* COST_CAPACITY: 4 KiB read eventually consistent */
+    double stored_byte; /* for the time that the weights are of; breaks ties where it is small */
+    double cells_max;   /* of a partition; 0: no bound */
+    double bytes_max;   /* of a partition; 0: no bound */
+};
+
+extern const struct cost_model cost_cassandra;
+extern const struct cost_model cost_dynamodb;
+
+/* `requests` that together read `rows` of `row_bytes` from as many partitions. */
+double cost_read(const struct cost_model *model, double requests, double rows, double row_bytes);
+/* `rows` of `row_bytes` written, `removed` rows deleted. */
+double cost_write(const struct cost_model *model, double rows, double removed, double row_bytes);
+
+#endif

@@ -1,0 +1,131 @@
+/* The scorecard. */
+#include "design/workload/score.h"
+
+struct sums {
+    double query_weight;
+    double covered;
+    double requests;
+    double read;
+    double returned;
+    double write_weight;
+    double written;
+    double reads;
+};
+
+/* ---------------------------------------------------------------- queries */
+
+static bool is_covered(const struct access_plan *plan)
+{
+    return !plan->scans && !plan->filters && !plan->sorts && plan->step_count == 1;
+}
+
+static void add_query(const struct search *search, const struct search_query *query,
+                      const struct access_plan *plan, struct sums *sums)
+{
+    double statement = search->workload->statements[query->statement].weight;
+    sums->covered += plan != NULL && is_covered(plan) ? statement : 0;
+    if (plan == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < plan->step_count; i++) {
+        sums->requests += query->weight * plan->steps[i].requests;
+        sums->read += query->weight * plan->steps[i].rows;
+    }
+    sums->returned += query->weight * plan->rows * plan->step_count;
+}
+
+static void add_queries(const struct search *search, const bool *chosen, struct score *score,
+                        struct sums *sums)
+{
+    for (uint32_t i = 0; i < search->query_count; i++) {
+        const struct search_query *query = &search->queries[i];
+        if (query->statement != GRAPH_NONE) {
+            sums->query_weight += search->workload->statements[query->statement].weight;
+            add_query(search, query, search_plan(search, i, chosen), sums);
+            score->queries++;
+        }
+    }
+    for (uint32_t i = 0; i < search->workload->count; i++) {
+        const struct workload_statement *statement = &search->workload->statements[i];
+        if (statement->unserved != NULL) {
+            score->unserved++;
+            sums->query_weight += statement->weight;
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- writes */
+
+static void add_write(const struct search *search, const struct workload_statement *statement,
+                      const bool *chosen, struct sums *sums)
+{
+    sums->write_weight += statement->weight;
+    for (uint32_t i = 0; i < search->pool->count; i++) {
+        struct upkeep upkeep;
+        if (!chosen[i]) {
+            continue;
+        }
+        upkeep_find(search->pool->places, statement, &search->pool->families[i], &upkeep);
+        sums->written += statement->weight * (upkeep.written + upkeep.removed);
+        for (uint32_t j = 0; j < upkeep.read_count; j++) {
+            sums->reads += statement->weight * upkeep.reads[j].times;
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- families */
+
+static void add_family(const struct pool *pool, const struct family *family, struct score *score)
+{
+    double columns = (double)(family->fields.count - family->key.count - family->statics.count);
+    double cells = family->partition_rows_max * (columns < 1 ? 1 : columns) / family->buckets;
+    double bytes = family->partition_rows_max * family->row_bytes / family->buckets;
+    double skew = family->partition_rows_max / family->partition_rows;
+    score->unbounded += (pool->model->cells_max > 0 && cells > pool->model->cells_max) ||
+                        (pool->model->bytes_max > 0 && bytes > pool->model->bytes_max);
+    double rows = family->partition_rows_max / family->buckets;
+    score->partition_rows_max = rows > score->partition_rows_max ? rows : score->partition_rows_max;
+    score->skew = skew > score->skew ? skew : score->skew;
+    score->duplication += family->bytes;
+}
+
+static double ratio(double part, double whole, double otherwise)
+{
+    return whole > 0 ? part / whole : otherwise;
+}
+
+void score_find(const struct search *search, const bool *chosen, struct score *score)
+{
+    const struct pool *pool = search->pool;
+    struct sums sums = {0};
+    double bytes = 0;
+    *score = (struct score){0};
+    add_queries(search, chosen, score, &sums);
+    for (uint32_t i = 0; i < search->workload->count; i++) {
+        const struct workload_statement *statement = &search->workload->statements[i];
+        if (statement->kind != WORKLOAD_SELECT && statement->unserved == NULL) {
+            add_write(search, statement, chosen, &sums);
+            score->writes++;
+        }
+    }
+    for (uint32_t i = 0; i < pool->count; i++) {
+        if (chosen[i]) {
+            add_family(pool, &pool->families[i], score);
+        }
+    }
+    for (uint32_t i = 0; i < pool->places->graph->entity_count; i++) {
+        const struct graph_entity *entity = &pool->places->graph->entities[i];
+        bytes += entity->rows * entity->row_bytes;
+    }
+    score->coverage = ratio(sums.covered, sums.query_weight, 1);
+    score->requests = ratio(sums.requests, sums.query_weight, 0);
+    score->partitions = score->requests;
+    score->efficiency = ratio(sums.returned, sums.read, 1);
+    score->efficiency = score->efficiency > 1 ? 1 : score->efficiency;
+    score->duplication = ratio(score->duplication, bytes, 0);
+    score->amplification = ratio(sums.written, sums.write_weight, 0);
+    score->reads_a_write = ratio(sums.reads, sums.write_weight, 0);
+    score->cost =
+        search_cost(search, chosen) /
+        (sums.query_weight + sums.write_weight > 0 ? sums.query_weight + sums.write_weight : 1);
+}
