@@ -2,7 +2,7 @@
  * column's kind, the words. */
 #include "support.h"
 
-#include "connectors/sql/default_text.h"
+#include "sql/default_text.h"
 #include <string.h>
 
 enum { FLAGS = SQL_BACKSLASHES | SQL_CASTS | SQL_BARE_TEXTS | SQL_CLOCK_TEXTS };

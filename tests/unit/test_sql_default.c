@@ -1,5 +1,5 @@
 /* What is read of a default's words, and what is left to its own engine. */
-#include "connectors/sql/default_text.h"
+#include "sql/default_text.h"
 #include "support.h"
 #include <string.h>
 

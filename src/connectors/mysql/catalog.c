@@ -4,8 +4,8 @@
 #include "base/memory.h"
 #include "base/signals.h"
 #include "connectors/scope.h"
-#include "connectors/sql/default_text.h"
 #include "mysql_sql.h"
+#include "sql/default_text.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

@@ -3,8 +3,8 @@
 #include "base/text.h"
 #include "connectors/scope.h"
 #include "connectors/sql/check.h"
-#include "connectors/sql/default_text.h"
 #include "postgres_sql.h"
+#include "sql/default_text.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* The catalogue's columns: their types, defaults and collations, and which are the primary key. */
-#include "connectors/sql/default_text.h"
 #include "connectors/sqlite/catalog_internal.h"
+#include "sql/default_text.h"
 
 struct column_lists {
     struct buffer columns;   /* struct schema_column */

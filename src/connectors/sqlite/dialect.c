@@ -1,8 +1,8 @@
 /* What SQLite has in its own way of what SQL databases do alike. */
-#include "connectors/sql/default_text.h"
 #include "connectors/sql/rollback.h"
 #include "connectors/sqlite/ledger_internal.h"
 #include "model/canonical.h"
+#include "sql/default_text.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

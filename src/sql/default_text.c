@@ -8,7 +8,7 @@
  *
  * All else is only its own engine's.
  */
-#include "connectors/sql/default_text.h"
+#include "sql/default_text.h"
 #include "base/buffer.h"
 #include <ctype.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* What a column's default says, out of a SQL database's own words. */
-#ifndef TRANSHUME_CONNECTORS_SQL_DEFAULT_TEXT_H
-#define TRANSHUME_CONNECTORS_SQL_DEFAULT_TEXT_H
+#ifndef TRANSHUME_SQL_DEFAULT_TEXT_H
+#define TRANSHUME_SQL_DEFAULT_TEXT_H
 
 #include "base/arena.h"
 #include "model/schema.h"

@@ -1,0 +1,26 @@
+/* What a file of DDL says of tables: as pg_dump, mysqldump and SQLite's .schema print them, and as
+ * people write them. */
+#ifndef TRANSHUME_SQL_DDL_H
+#define TRANSHUME_SQL_DDL_H
+
+#include "base/findings.h"
+#include "model/schema.h"
+#include "sql/lexer.h"
+
+struct sql_ddl_report {
+    uint64_t statements;      /* read, those below included */
+    uint64_t passed_over;     /* that say nothing of tables: SET, INSERT, GRANT, views, functions */
+    struct findings findings; /* what was not understood: "expected a column's name, not ," */
+};
+
+/*
+ * Reads CREATE TABLE, CREATE INDEX, CREATE TYPE and DOMAIN, ALTER TABLE, DROP TABLE and COMMENT
+ * into a schema of the given arena. What is not understood is skipped up to the next comma or the
+ * statement's end, and told in the report; a table whose columns could be read is in the schema all
+ * the same. A table of the dump's first schema has its name alone; another schema's table that has
+ * the name of one that is there is "schema.table". Row counts and sizes are not known (-1).
+ */
+void sql_ddl_read(enum sql_language language, const char *text, size_t length, struct arena *arena,
+                  struct schema *schema, struct sql_ddl_report *report);
+
+#endif

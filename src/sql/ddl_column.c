@@ -1,0 +1,402 @@
+/* A column: its type, its default and the properties behind them. */
+#include "base/text.h"
+#include "sql/ddl_internal.h"
+#include "sql/default_text.h"
+#include "sql/types.h"
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+static bool is_one_of(const struct ddl_reader *reader, const char *const *words)
+{
+    for (; *words != NULL; words++) {
+        if (ddl_is(reader, *words)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What ends a type or a default. */
+static bool begins_property(const struct ddl_reader *reader)
+{
+    static const char *const words[] = {"CONSTRAINT",
+                                        "NOT",
+                                        "NULL",
+                                        "DEFAULT",
+                                        "PRIMARY",
+                                        "UNIQUE",
+                                        "KEY",
+                                        "REFERENCES",
+                                        "CHECK",
+                                        "COLLATE",
+                                        "GENERATED",
+                                        "AS",
+                                        "AUTO_INCREMENT",
+                                        "AUTOINCREMENT",
+                                        "COMMENT",
+                                        "ON",
+                                        "CHARSET",
+                                        "VIRTUAL",
+                                        "STORED",
+                                        "PERSISTENT",
+                                        "INVISIBLE",
+                                        "VISIBLE",
+                                        "DEFERRABLE",
+                                        "INITIALLY",
+                                        "STORAGE",
+                                        "COMPRESSION",
+                                        "COLUMN_FORMAT",
+                                        "SRID",
+                                        "OPTIONS",
+                                        "USING",
+                                        "ENABLE",
+                                        "FIRST",
+                                        "AFTER",
+                                        "COMPRESSED",
+                                        "ASCII",
+                                        "UNICODE",
+                                        NULL};
+    return is_one_of(reader, words);
+}
+
+/* ---------------------------------------------------------------- types */
+
+/* The words of a type as they are read. */
+struct reading {
+    struct buffer name;
+    struct buffer native;
+    struct sql_type_words words;
+};
+
+static void append_native(struct reading *reading, const struct ddl_reader *reader, bool apart)
+{
+    const struct sql_token *token = &reader->token;
+    if (apart && reading->native.length > 0) {
+        buffer_append_byte(&reading->native, ' ');
+    }
+    for (size_t i = 0; i < token->length; i++) {
+        bool folds = reader->ddl->language != SQL_SQLITE && token->kind == SQL_TOKEN_WORD &&
+                     (unsigned char)token->text[i] < 0x80;
+        buffer_append_byte(&reading->native,
+                           folds ? (char)tolower((unsigned char)token->text[i]) : token->text[i]);
+    }
+}
+
+/* "(10,2)", "('a','b')", "(Point,4326)" */
+static void read_arguments(struct ddl_reader *reader, struct reading *reading)
+{
+    enum { DIGITS_MAX = 9 };
+    uint32_t depth = 0;
+    do {
+        append_native(reading, reader, false);
+        depth += ddl_is_mark(reader, '(') ? 1 : 0;
+        depth -= ddl_is_mark(reader, ')') ? 1 : 0;
+        int64_t number = 0;
+        if (reader->token.kind == SQL_TOKEN_NUMBER && reading->words.number_count < 2 &&
+            reader->token.length <= DIGITS_MAX &&
+            text_to_int64(reader->token.text, reader->token.length, &number) == STATUS_OK) {
+            reading->words.numbers[reading->words.number_count++] = number;
+        }
+        ddl_advance(reader);
+    } while (depth > 0 && !ddl_at_end(reader));
+}
+
+/* unsigned, signed, zerofill: no words of the type's name in MySQL. */
+static bool is_sign(struct ddl_reader *reader, struct reading *reading)
+{
+    if (reader->ddl->language != SQL_MYSQL) {
+        return false;
+    }
+    bool without = ddl_is(reader, "UNSIGNED");
+    bool fills = ddl_is(reader, "ZEROFILL");
+    reading->words.is_unsigned |= without || fills;
+    return without || fills || ddl_is(reader, "SIGNED");
+}
+
+static void read_word(struct ddl_reader *reader, struct reading *reading)
+{
+    if (!is_sign(reader, reading)) {
+        char *word = sql_token_name(&reader->token, reader->ddl->language, reader->ddl->arena);
+        for (char *at = word; *at != '\0'; at++) {
+            *at = (char)((unsigned char)*at < 0x80 ? tolower((unsigned char)*at) : *at);
+        }
+        if (reading->name.length > 0 && buffer_last(&reading->name) != '.') {
+            buffer_append_byte(&reading->name, ' ');
+        }
+        buffer_append_string(&reading->name, word);
+    }
+    append_native(reading, reader, buffer_last(&reading->native) != '.');
+    ddl_advance(reader);
+}
+
+/* "CHARACTER SET utf8mb4" behind a type. */
+static bool is_character_set(const struct ddl_reader *reader)
+{
+    struct ddl_reader ahead = *reader;
+    return reader->ddl->language == SQL_MYSQL && ddl_take(&ahead, "CHARACTER") &&
+           ddl_is(&ahead, "SET");
+}
+
+static void read_words(struct ddl_reader *reader, struct reading *reading)
+{
+    for (;;) {
+        bool first = reading->native.length == 0;
+        if (ddl_is_mark(reader, '(') && !first) {
+            read_arguments(reader, reading);
+        } else if (ddl_is_mark(reader, '[')) {
+            reading->words.is_array = true;
+            while (!ddl_at_end(reader) && !ddl_is_mark(reader, ']')) {
+                ddl_advance(reader);
+            }
+            ddl_take_mark(reader, ']');
+            if (!first && buffer_last(&reading->native) != ']') {
+                buffer_append_string(&reading->native, "[]");
+            }
+        } else if (ddl_is_mark(reader, '.') && !first) {
+            append_native(reading, reader, false);
+            buffer_append_byte(&reading->name, '.');
+            ddl_advance(reader);
+        } else if (!first && ddl_is(reader, "ARRAY")) {
+            reading->words.is_array = true;
+            buffer_append_string(&reading->native, "[]");
+            ddl_advance(reader);
+        } else if (sql_token_is_name(&reader->token, reader->ddl->language) &&
+                   !begins_property(reader) && (first || !is_character_set(reader))) {
+            read_word(reader, reading);
+        } else {
+            return;
+        }
+    }
+}
+
+/* "pg_catalog.int4", "public.mood": by its last part. */
+static const char *plain_name(struct reading *reading)
+{
+    const char *name = buffer_string(&reading->name);
+    const char *dot = strrchr(name, '.');
+    return dot != NULL ? dot + 1 : name;
+}
+
+static const struct ddl_type *find_type(const struct ddl *ddl, const char *name)
+{
+    const struct ddl_type *types = (const struct ddl_type *)(const void *)ddl->types.data;
+    for (size_t i = ddl->types.length / sizeof *types; i > 0; i--) {
+        if (strcasecmp(types[i - 1].name, name) == 0) {
+            return &types[i - 1];
+        }
+    }
+    return NULL;
+}
+
+static void use_made_type(const struct ddl_type *made, const struct sql_type_words *words,
+                          struct schema_column *column)
+{
+    if (!words->is_array) {
+        const char *native = column->type.native;
+        column->type = made->type;
+        column->type.native = native;
+        column->base = made->base;
+        column->not_null |= made->not_null;
+    }
+    column->type_made = true;
+}
+
+static bool is_truth_word(const char *name)
+{
+    return strcmp(name, "bool") == 0 || strcmp(name, "boolean") == 0;
+}
+
+void ddl_read_type(struct ddl_reader *reader, const struct ddl_table *table,
+                   struct schema_column *column)
+{
+    struct reading reading = {.words.strict = table != NULL && table->strict};
+    const struct ddl *ddl = reader->ddl;
+    read_words(reader, &reading);
+    reading.words.name = plain_name(&reading);
+    bool truth = ddl->language == SQL_MYSQL && is_truth_word(reading.words.name);
+    const char *native = truth ? "tinyint(1)" : buffer_string(&reading.native);
+    reading.words.native = arena_copy_string(ddl->arena, native);
+    bool known = sql_type_read(ddl->language, &reading.words, &column->type);
+    if (sql_type_counts(ddl->language, reading.words.name)) {
+        column->not_null = true;
+        column->identity = ddl->language == SQL_MYSQL;
+        column->default_text =
+            ddl->language == SQL_POSTGRES ? "nextval(a sequence of its own)" : NULL;
+    }
+    const struct ddl_type *made = known ? NULL : find_type(ddl, reading.words.name);
+    column->type_made = !known;
+    if (made != NULL) {
+        use_made_type(made, &reading.words, column);
+    }
+    buffer_free(&reading.name);
+    buffer_free(&reading.native);
+}
+
+/* ---------------------------------------------------------------- defaults */
+
+void ddl_read_default(struct ddl_reader *reader, struct schema_column *column)
+{
+    const char *begin = reader->token.text;
+    bool first = true;
+    while (!ddl_at_end(reader) && !ddl_is_mark(reader, ',') && !ddl_is_mark(reader, ')') &&
+           (first || !begins_property(reader))) {
+        ddl_skip_group(reader);
+        first = false;
+    }
+    if (first) {
+        ddl_expected(reader, "a default");
+        return;
+    }
+    column->default_text = arena_copy(reader->ddl->arena, begin, (size_t)(reader->behind - begin));
+}
+
+void ddl_settle_default(const struct ddl *ddl, struct schema_column *column)
+{
+    static const unsigned words[] = {[SQL_POSTGRES] = SQL_CASTS,
+                                     [SQL_MYSQL] = SQL_BACKSLASHES,
+                                     [SQL_SQLITE] = SQL_BARE_TEXTS | SQL_CLOCK_TEXTS};
+    if (column->default_text != NULL && strcasecmp(column->default_text, "NULL") == 0) {
+        column->default_text = NULL;
+    }
+    sql_default_read(column, words[ddl->language], ddl->arena);
+    if (ddl->language == SQL_POSTGRES && column->default_kind == SCHEMA_DEFAULT_OWN &&
+        strncasecmp(column->default_text, "nextval(", strlen("nextval(")) == 0) {
+        column->default_kind = SCHEMA_DEFAULT_COUNTER;
+    }
+}
+
+/* ---------------------------------------------------------------- properties */
+
+/* GENERATED ALWAYS AS (…) STORED, GENERATED BY DEFAULT AS IDENTITY, AS (…) */
+static void read_generated(struct ddl_reader *reader, struct schema_column *column)
+{
+    if (!ddl_take(reader, "ALWAYS") && ddl_take(reader, "BY")) {
+        ddl_take(reader, "DEFAULT");
+    }
+    ddl_take(reader, "AS");
+    if (ddl_take(reader, "IDENTITY")) {
+        column->identity = true;
+        column->not_null = true;
+        if (ddl_is_mark(reader, '(')) {
+            ddl_skip_group(reader);
+        }
+        return;
+    }
+    if (ddl_is_mark(reader, '(')) {
+        const char *begin = reader->token.text;
+        ddl_skip_group(reader);
+        column->default_text =
+            arena_copy(reader->ddl->arena, begin, (size_t)(reader->behind - begin));
+    }
+    bool stored = ddl_take(reader, "STORED") || ddl_take(reader, "PERSISTENT");
+    column->generated = stored ? GENERATED_STORED : GENERATED_VIRTUAL;
+}
+
+/* json_valid(`column`) is how MariaDB writes json. */
+static void read_column_check(struct ddl_reader *reader, struct ddl_table *table,
+                              struct schema_column *column)
+{
+    struct ddl_reader ahead = *reader;
+    bool json = reader->ddl->language == SQL_MYSQL && ddl_take_mark(&ahead, '(') &&
+                ddl_is(&ahead, "json_valid");
+    ddl_read_check(reader, table);
+    if (json && column->type.kind == VALUE_TEXT) {
+        column->type = (struct value_type){.kind = VALUE_JSON, .native = column->type.native};
+    }
+}
+
+static void read_on(struct ddl_reader *reader, struct schema_column *column)
+{
+    const char *begin = reader->token.text;
+    if (ddl_take(reader, "CONFLICT")) { /* SQLite */
+        ddl_advance(reader);
+        return;
+    }
+    if (ddl_take(reader, "UPDATE")) { /* CURRENT_TIMESTAMP(6) */
+        ddl_advance(reader);
+        if (ddl_is_mark(reader, '(')) {
+            ddl_skip_group(reader);
+        }
+        column->extra =
+            arena_format(reader->ddl->arena, "ON %.*s", (int)(reader->behind - begin), begin);
+    }
+}
+
+/* What is one word with at most one value behind it. False: no such word. */
+static bool read_small_property(struct ddl_reader *reader, struct schema_column *column)
+{
+    static const char *const alone[] = {
+        "NULL", "VIRTUAL", "STORED",  "VISIBLE", "INVISIBLE", "ENABLE",     "DEFERRABLE", "ASC",
+        "DESC", "ASCII",   "UNICODE", "FIRST",   "BINARY",    "COMPRESSED", "ROW",        NULL};
+    static const char *const valued[] = {"CHARSET",       "STORAGE", "COMPRESSION", "AFTER",
+                                         "COLUMN_FORMAT", "SRID",    "INITIALLY",   "OPTIONS",
+                                         "USING",         NULL};
+    if (ddl_take(reader, "COLLATE")) {
+        const char *space = NULL;
+        column->collation = ddl_qualified_name(reader, "a collation", &space);
+    } else if (ddl_take(reader, "COMMENT")) {
+        column->comment = ddl_string(reader);
+    } else if (ddl_take(reader, "AUTO_INCREMENT") || ddl_take(reader, "AUTOINCREMENT")) {
+        column->identity = true;
+        column->not_null = true;
+    } else if (ddl_take_words(reader, "CHARACTER", "SET") || is_one_of(reader, valued)) {
+        if (is_one_of(reader, valued)) {
+            ddl_advance(reader);
+        }
+        ddl_skip_group(reader);
+    } else if (is_one_of(reader, alone)) {
+        ddl_advance(reader);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool read_property(struct ddl_reader *reader, struct ddl_table *table,
+                          struct schema_column *column, const char **constraint)
+{
+    struct ddl *ddl = reader->ddl;
+    if (ddl_take(reader, "CONSTRAINT")) {
+        *constraint = ddl_name(reader, "a constraint's name");
+        return *constraint != NULL;
+    }
+    if (ddl_take(reader, "NOT")) {
+        column->not_null |= ddl_is(reader, "NULL");
+        ddl_advance(reader); /* NULL or DEFERRABLE */
+    } else if (ddl_take(reader, "DEFAULT")) {
+        ddl_read_default(reader, column);
+    } else if (ddl_take(reader, "PRIMARY") || ddl_is(reader, "KEY")) {
+        ddl_take(reader, "KEY");
+        table->primary_key = ddl_one_column(ddl, column->name);
+    } else if (ddl_take(reader, "UNIQUE")) {
+        ddl_take(reader, "KEY");
+        ddl_add_unique(table, *constraint, ddl_one_column(ddl, column->name));
+    } else if (ddl_take(reader, "REFERENCES")) {
+        ddl_read_references(reader, table, *constraint, ddl_one_column(ddl, column->name));
+    } else if (ddl_take(reader, "CHECK")) {
+        read_column_check(reader, table, column);
+    } else if (ddl_take(reader, "GENERATED") || ddl_is(reader, "AS")) {
+        read_generated(reader, column);
+    } else if (ddl_take(reader, "ON")) {
+        read_on(reader, column);
+    } else {
+        return read_small_property(reader, column);
+    }
+    *constraint = NULL;
+    return true;
+}
+
+void ddl_read_column(struct ddl_reader *reader, struct ddl_table *table, const char *name)
+{
+    struct schema_column column = {.name = name};
+    const char *constraint = NULL;
+    ddl_read_type(reader, table, &column);
+    while (!ddl_at_end(reader) && !ddl_is_mark(reader, ',') && !ddl_is_mark(reader, ')')) {
+        if (!read_property(reader, table, &column, &constraint)) {
+            ddl_expected(reader, "a property of the column");
+            ddl_skip_clause(reader);
+        }
+    }
+    buffer_append(&table->columns, &column, sizeof column);
+}

@@ -1,0 +1,119 @@
+/* The parts of the DDL reader. */
+#ifndef TRANSHUME_SQL_DDL_INTERNAL_H
+#define TRANSHUME_SQL_DDL_INTERNAL_H
+
+#include "base/buffer.h"
+#include "base/name_index.h"
+#include "sql/ddl.h"
+
+struct ddl_foreign_key {
+    struct schema_foreign_key key;
+    const char *space; /* the schema that REFERENCES names; NULL: none */
+};
+
+/* A table while it is put together. */
+struct ddl_table {
+    const char *name;
+    const char *space;          /* the schema that it is in; NULL: not said */
+    struct buffer columns;      /* struct schema_column */
+    struct buffer indexes;      /* struct schema_index */
+    struct buffer foreign_keys; /* struct ddl_foreign_key */
+    struct buffer checks;       /* const char * */
+    struct column_list primary_key;
+    const char *comment;
+    const char *details;
+    bool strict;
+    bool without_rowid;
+    bool dropped;
+};
+
+/* A type that the file itself makes. */
+struct ddl_type {
+    const char *name;
+    struct value_type type;
+    const char *base; /* a domain's; NULL: an enum, a composite type */
+    bool not_null;
+};
+
+struct ddl {
+    enum sql_language language;
+    struct arena *arena;
+    struct buffer tables; /* struct ddl_table * */
+    struct name_index names;
+    struct buffer types; /* struct ddl_type */
+    struct sql_ddl_report *report;
+};
+
+/* One statement being read; `token` is the next one, a comment never. */
+struct ddl_reader {
+    struct ddl *ddl;
+    struct sql_lexer lexer;
+    struct sql_token token;
+    const char *behind; /* the token before `token` */
+};
+
+/* ---------------------------------------------------------------- ddl.c: tokens */
+
+void ddl_advance(struct ddl_reader *reader);
+bool ddl_is(const struct ddl_reader *reader, const char *word);
+bool ddl_is_mark(const struct ddl_reader *reader, char mark);
+bool ddl_at_end(const struct ddl_reader *reader);
+/* Steps over the word or mark if it is next. */
+bool ddl_take(struct ddl_reader *reader, const char *word);
+bool ddl_take_mark(struct ddl_reader *reader, char mark);
+/* "ON DELETE": all of them, or none is taken. */
+bool ddl_take_words(struct ddl_reader *reader, const char *first, const char *second);
+/* Steps over parentheses and what is in them; without parentheses, over one token. */
+void ddl_skip_group(struct ddl_reader *reader);
+/* To the next comma or closing parenthesis outside parentheses, or the statement's end. */
+void ddl_skip_clause(struct ddl_reader *reader);
+/* A name; NULL: there is none, which is told. */
+const char *ddl_name(struct ddl_reader *reader, const char *what);
+/* "schema.table"; NULL: there is none, which is told. MySQL's database, SQLite's "main" likewise.
+ */
+const char *ddl_qualified_name(struct ddl_reader *reader, const char *what, const char **space);
+/* A string's value; NULL: there is none. */
+const char *ddl_string(struct ddl_reader *reader);
+/* "expected WHAT, not TOKEN", at the next token. */
+void ddl_expected(struct ddl_reader *reader, const char *what);
+/* ---------------------------------------------------------------- ddl_column.c */
+
+/* A column's type and what stands behind it, of a column with that name: to the comma or the
+ * parenthesis that ends it. */
+void ddl_read_column(struct ddl_reader *reader, struct ddl_table *table, const char *name);
+/* A type alone; its words may be none. Sets type, type_made, base and, of a domain, not_null. */
+void ddl_read_type(struct ddl_reader *reader, const struct ddl_table *table,
+                   struct schema_column *column);
+/* DEFAULT's text, up to what begins another property of the column. */
+void ddl_read_default(struct ddl_reader *reader, struct schema_column *column);
+/* What a default says, once the type and all else of the column are known. */
+void ddl_settle_default(const struct ddl *ddl, struct schema_column *column);
+
+/* ---------------------------------------------------------------- ddl_constraint.c */
+
+/* [CONSTRAINT name] PRIMARY KEY, UNIQUE, KEY, INDEX, FOREIGN KEY, CHECK, EXCLUDE; false: none
+ * begins here, and nothing was read. */
+bool ddl_read_constraint(struct ddl_reader *reader, struct ddl_table *table);
+/* Behind REFERENCES: the table, its columns and what follows. */
+void ddl_read_references(struct ddl_reader *reader, struct ddl_table *table, const char *name,
+                         struct column_list columns);
+/* Behind CREATE, UNIQUE and INDEX. */
+void ddl_read_index(struct ddl_reader *reader, bool unique, const char *method);
+/* Behind CHECK. */
+void ddl_read_check(struct ddl_reader *reader, struct ddl_table *table);
+struct column_list ddl_one_column(struct ddl *ddl, const char *name);
+void ddl_add_unique(struct ddl_table *table, const char *name, struct column_list columns);
+
+/* ---------------------------------------------------------------- ddl_schema.c */
+
+/* NULL: there is none, or it was dropped. */
+struct ddl_table *ddl_find_table(struct ddl *ddl, const char *space, const char *name);
+/* An empty one, which takes the place of one of that name. */
+struct ddl_table *ddl_add_table(struct ddl *ddl, const char *space, const char *name);
+struct schema_column *ddl_find_column(const struct ddl *ddl, const struct ddl_table *table,
+                                      const char *name);
+uint32_t ddl_column_count(const struct ddl_table *table);
+/* Tables in their order, names as the columns have them, foreign keys with what they refer to. */
+void ddl_finish(struct ddl *ddl, struct schema *schema);
+
+#endif

@@ -1,0 +1,337 @@
+#include "sql/split.h"
+#include <string.h>
+#include <strings.h>
+
+void sql_splitter_init(struct sql_splitter *splitter, enum sql_language language)
+{
+    *splitter = (struct sql_splitter){.delimiter = ";", .delimiter_length = 1};
+    sql_lexer_init(&splitter->lexer, language, "", 0, NULL);
+}
+
+void sql_splitter_window(struct sql_splitter *splitter, const char *text, size_t length, bool last)
+{
+    const struct sql_place place = splitter->lexer.place;
+    sql_lexer_init(&splitter->lexer, splitter->lexer.language, text, length, &place);
+    splitter->last = last;
+}
+
+/* ---------------------------------------------------------------- lines */
+
+/* Behind the line break; NULL: the window ends in the line, and another follows. */
+static const char *line_end(const struct sql_splitter *splitter, const char *at)
+{
+    const char *end = splitter->lexer.end;
+    const char *found = memchr(at, '\n', (size_t)(end - at));
+    return found != NULL ? found + 1 : splitter->last ? end : NULL;
+}
+
+static size_t without_blanks(const char *text, const char *end)
+{
+    while (end > text && strchr(" \t\r\n", end[-1]) != NULL) {
+        end--;
+    }
+    return (size_t)(end - text);
+}
+
+/* Lines up to the one that is \. alone. Whole lines are taken off the window even if that one does
+ * not come in it: data may be long. */
+static enum status take_data(struct sql_splitter *splitter, struct sql_piece *piece)
+{
+    struct sql_lexer *lexer = &splitter->lexer;
+    const char *begin = lexer->position;
+    *piece = (struct sql_piece){
+        .kind = SQL_PIECE_DATA, .comments = begin, .text = begin, .place = lexer->place};
+    for (const char *at = begin; at < lexer->end;) {
+        const char *next = line_end(splitter, at);
+        if (next == NULL) {
+            sql_lexer_skip_to(lexer, at);
+            break;
+        }
+        bool ends = without_blanks(at, next) == 2 && memcmp(at, "\\.", 2) == 0;
+        at = next;
+        if (ends || (at == lexer->end && splitter->last)) {
+            splitter->in_data = false;
+            piece->length = (size_t)(at - begin);
+            piece->fault = ends ? NULL : "data of COPY that does not end with \\.";
+            piece->fault_place = piece->place;
+            piece->end = at;
+            sql_lexer_skip_to(lexer, at);
+            return STATUS_OK;
+        }
+        if (at == lexer->end) {
+            sql_lexer_skip_to(lexer, at);
+        }
+    }
+    return splitter->last ? STATUS_END : STATUS_AGAIN;
+}
+
+static bool is_command(const struct sql_splitter *splitter, const struct sql_token *token)
+{
+    switch (splitter->lexer.language) {
+    case SQL_POSTGRES:
+        return sql_token_is_mark(token, '\\');
+    case SQL_SQLITE:
+        return sql_token_is_mark(token, '.') && token->place.column == 1;
+    default:
+        return sql_token_is_word(token, "DELIMITER");
+    }
+}
+
+static void set_delimiter(struct sql_splitter *splitter, const struct sql_piece *piece)
+{
+    const char *at = piece->text + strlen("DELIMITER");
+    const char *end = piece->text + piece->length;
+    while (at < end && strchr(" \t", *at) != NULL) {
+        at++;
+    }
+    size_t length = 0;
+    while (at + length < end && strchr(" \t\r\n", at[length]) == NULL) {
+        length++;
+    }
+    if (length > 0 && length < sizeof splitter->delimiter) {
+        memcpy(splitter->delimiter, at, length);
+        splitter->delimiter[length] = '\0';
+        splitter->delimiter_length = length;
+    }
+}
+
+static enum status take_command(struct sql_splitter *splitter, struct sql_piece *piece)
+{
+    const char *end = line_end(splitter, piece->text);
+    if (end == NULL) {
+        return STATUS_AGAIN;
+    }
+    piece->kind = SQL_PIECE_COMMAND;
+    piece->length = without_blanks(piece->text, end);
+    piece->end = end;
+    if (splitter->lexer.language == SQL_MYSQL) {
+        set_delimiter(splitter, piece);
+    }
+    sql_lexer_skip_to(&splitter->lexer, end);
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- statements */
+
+/* What is known of a statement up to a token. */
+struct progress {
+    bool begun;      /* a word was seen */
+    bool create;     /* CREATE or ALTER, and it is not known yet of what */
+    bool routine;    /* … TRIGGER, PROCEDURE, FUNCTION or EVENT */
+    bool copy;       /* it begins with COPY */
+    bool from;       /* the word before is FROM */
+    bool from_stdin; /* COPY … FROM stdin */
+    bool begin;      /* the word before is BEGIN */
+    bool end;        /* … END */
+    uint32_t blocks; /* open BEGIN and CASE */
+    uint32_t depth;  /* open parentheses */
+};
+
+static bool is_one_of(const struct sql_token *token, const char *const *words)
+{
+    for (; *words != NULL; words++) {
+        if (sql_token_is_word(token, *words)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* BEGIN and CASE open a block, END closes it; END IF, END LOOP and so on close what is not counted,
+ * since IF is a function's name, too. */
+static void count_blocks(struct progress *progress, const struct sql_token *token,
+                         enum sql_language language)
+{
+    static const char *const uncounted[] = {"IF", "LOOP", "WHILE", "REPEAT", "FOR", NULL};
+    bool was_end = progress->end;
+    progress->end = false;
+    if (was_end && is_one_of(token, uncounted)) {
+        progress->blocks++; /* END did not close it */
+        return;
+    }
+    if (was_end && sql_token_is_word(token, "CASE")) {
+        return;
+    }
+    bool opens = language == SQL_POSTGRES ? progress->begin && sql_token_is_word(token, "ATOMIC")
+                                          : sql_token_is_word(token, "BEGIN");
+    if (opens || (progress->blocks > 0 && sql_token_is_word(token, "CASE"))) {
+        progress->blocks++;
+    } else if (progress->blocks > 0 && sql_token_is_word(token, "END")) {
+        progress->blocks--;
+        progress->end = true;
+    }
+    progress->begin = sql_token_is_word(token, "BEGIN");
+}
+
+static void see_word(struct progress *progress, const struct sql_token *token,
+                     enum sql_language language)
+{
+    static const char *const routines[] = {"TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", NULL};
+    static const char *const others[] = {"TABLE", "INDEX",    "VIEW",   "TYPE", "DATABASE",
+                                         "USER",  "SEQUENCE", "DOMAIN", "RULE", NULL};
+    if (!progress->begun) {
+        progress->begun = true;
+        progress->create = sql_token_is_word(token, "CREATE") || sql_token_is_word(token, "ALTER");
+        progress->copy = language == SQL_POSTGRES && sql_token_is_word(token, "COPY");
+    }
+    if (progress->create && (is_one_of(token, routines) || is_one_of(token, others))) {
+        progress->routine = is_one_of(token, routines);
+        progress->create = false;
+    }
+    if (progress->copy) {
+        progress->from_stdin |= progress->from && sql_token_is_word(token, "STDIN");
+        progress->from = sql_token_is_word(token, "FROM");
+    }
+    if (progress->routine) {
+        count_blocks(progress, token, language);
+    }
+}
+
+static void see_token(struct progress *progress, const struct sql_token *token,
+                      enum sql_language language)
+{
+    if (token->kind == SQL_TOKEN_WORD) {
+        see_word(progress, token, language);
+        return;
+    }
+    progress->begin = false;
+    progress->end = false;
+    if (language == SQL_POSTGRES && sql_token_is_mark(token, '(')) {
+        progress->depth++;
+    } else if (progress->depth > 0 && sql_token_is_mark(token, ')')) {
+        progress->depth--;
+    }
+}
+
+/* Looked for before a token is read: another delimiter than ";" may be no token, or part of one. */
+static bool at_delimiter(struct sql_splitter *splitter, const struct progress *progress)
+{
+    struct sql_lexer *lexer = &splitter->lexer;
+    const char *at = lexer->position;
+    while (at < lexer->end && strchr(" \t\r\n\v\f", *at) != NULL && *at != '\0') {
+        at++;
+    }
+    size_t length = splitter->delimiter_length;
+    bool plain = length == 1 && splitter->delimiter[0] == ';';
+    if ((size_t)(lexer->end - at) < length || strncasecmp(at, splitter->delimiter, length) != 0 ||
+        (plain && (progress->blocks > 0 || progress->depth > 0))) {
+        return false;
+    }
+    sql_lexer_skip_to(lexer, at);
+    return true;
+}
+
+/* The next token, which ends where a delimiter begins in it, as in END$$. */
+static struct sql_token next_token(struct sql_splitter *splitter)
+{
+    const struct sql_lexer before = splitter->lexer;
+    struct sql_token token = sql_lexer_next(&splitter->lexer);
+    if (splitter->lexer.language != SQL_MYSQL || token.kind == SQL_TOKEN_COMMENT ||
+        token.kind == SQL_TOKEN_STRING || token.kind == SQL_TOKEN_NAME || token.length == 0) {
+        return token;
+    }
+    const char *found =
+        memmem(token.text + 1, token.length - 1, splitter->delimiter, splitter->delimiter_length);
+    if (found != NULL) {
+        token.length = (size_t)(found - token.text);
+        splitter->lexer = before;
+        sql_lexer_skip_to(&splitter->lexer, found);
+    }
+    return token;
+}
+
+/* A token that reaches the end of a window may go on in the next one. */
+static bool may_go_on(const struct sql_splitter *splitter, const struct sql_token *token)
+{
+    size_t margin = splitter->delimiter_length + 2; /* "--" and the like are looked ahead for */
+    const char *end = token->text + token->length;
+    return !splitter->last && (token->unterminated || token->kind == SQL_TOKEN_END ||
+                               (size_t)(splitter->lexer.end - end) < margin);
+}
+
+static const char *fault_of(const struct sql_token *token)
+{
+    return token->kind == SQL_TOKEN_COMMENT ? "a comment that does not end"
+           : token->kind == SQL_TOKEN_NAME  ? "a quoted name that does not end"
+                                            : "a string that does not end";
+}
+
+static enum status take_statement(struct sql_splitter *splitter, struct sql_piece *piece,
+                                  struct sql_token token)
+{
+    struct sql_lexer *lexer = &splitter->lexer;
+    struct progress progress = {0};
+    const char *behind = piece->text; /* the last token of code */
+    for (;;) {
+        if (may_go_on(splitter, &token)) {
+            return STATUS_AGAIN;
+        }
+        if (token.unterminated && piece->fault == NULL) {
+            piece->fault = fault_of(&token);
+            piece->fault_place = token.place;
+        }
+        if (token.kind == SQL_TOKEN_END) {
+            break;
+        }
+        if (token.kind != SQL_TOKEN_COMMENT) {
+            behind = token.text + token.length;
+            see_token(&progress, &token, lexer->language);
+        }
+        if (at_delimiter(splitter, &progress)) {
+            sql_lexer_skip_to(lexer, lexer->position + splitter->delimiter_length);
+            break;
+        }
+        token = next_token(splitter);
+    }
+    piece->length = (size_t)(behind - piece->text);
+    if (progress.from_stdin) {
+        const char *end = line_end(splitter, lexer->position);
+        if (end == NULL) {
+            return STATUS_AGAIN;
+        }
+        splitter->in_data = end < lexer->end || !splitter->last;
+        sql_lexer_skip_to(lexer, end);
+    }
+    piece->end = lexer->position;
+    return STATUS_OK;
+}
+
+/* Where there is nothing but blanks, comments and delimiters, there is no piece. */
+static enum status take_piece(struct sql_splitter *splitter, struct sql_piece *piece)
+{
+    struct sql_lexer *lexer = &splitter->lexer;
+    const struct progress none = {0};
+    *piece = (struct sql_piece){.comments = lexer->position};
+    for (;;) {
+        if (at_delimiter(splitter, &none)) {
+            sql_lexer_skip_to(lexer, lexer->position + splitter->delimiter_length);
+            continue;
+        }
+        struct sql_token token = next_token(splitter);
+        if (token.kind == SQL_TOKEN_END || (token.unterminated && !splitter->last)) {
+            return splitter->last ? STATUS_END : STATUS_AGAIN;
+        }
+        if (token.kind == SQL_TOKEN_COMMENT && !token.unterminated) {
+            continue;
+        }
+        piece->text = token.text;
+        piece->place = token.place;
+        if (is_command(splitter, &token)) {
+            return take_command(splitter, piece);
+        }
+        return take_statement(splitter, piece, token);
+    }
+}
+
+enum status sql_splitter_next(struct sql_splitter *splitter, struct sql_piece *piece)
+{
+    if (splitter->in_data) {
+        return take_data(splitter, piece);
+    }
+    const struct sql_lexer before = splitter->lexer;
+    enum status status = take_piece(splitter, piece);
+    if (status == STATUS_AGAIN) {
+        splitter->lexer = before;
+    }
+    return status;
+}

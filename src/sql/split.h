@@ -1,0 +1,54 @@
+/* The statements of a SQL file. */
+#ifndef TRANSHUME_SQL_SPLIT_H
+#define TRANSHUME_SQL_SPLIT_H
+
+#include "sql/lexer.h"
+
+enum sql_piece_kind {
+    SQL_PIECE_STATEMENT,
+    SQL_PIECE_COMMAND, /* a line for the client: \connect, .bail, DELIMITER */
+    SQL_PIECE_DATA     /* the lines behind COPY … FROM stdin, with the line \. that ends them; in
+                          windows only those of the last one */
+};
+
+struct sql_piece {
+    enum sql_piece_kind kind;
+    const char *comments; /* begins here: blanks and comments in front of the first token */
+    const char *text;     /* from the first token to the last, without the delimiter */
+    size_t length;
+    const char *end;        /* behind the delimiter: where the next piece's comments begin */
+    struct sql_place place; /* of `text` */
+    const char *fault;      /* "a string that does not end": the file ends inside it; NULL: none */
+    struct sql_place fault_place;
+};
+
+/*
+ * Finds where statements end:
+ *
+ *   all          at the delimiter, which is ";", outside strings, comments and, in PostgreSQL,
+ *                parentheses
+ *   PostgreSQL   not inside BEGIN ATOMIC … END; lines behind COPY … FROM stdin are no SQL; psql's
+ *                \commands are lines
+ *   MySQL        DELIMITER changes the delimiter; with ";", not inside BEGIN … END of a routine, a
+ *                trigger or an event
+ *   SQLite       not inside BEGIN … END of a trigger; the shell's .commands are lines
+ *
+ * The pieces tile the text: each begins where the one before it ended. A text may come in windows:
+ * a piece that is not whole in one window comes with the next, which begins at its first byte.
+ */
+struct sql_splitter {
+    struct sql_lexer lexer;
+    bool last; /* no window follows */
+    bool in_data;
+    char delimiter[16];
+    size_t delimiter_length;
+};
+
+void sql_splitter_init(struct sql_splitter *splitter, enum sql_language language);
+/* Goes on in this text, which begins where the last piece ended. */
+void sql_splitter_window(struct sql_splitter *splitter, const char *text, size_t length, bool last);
+/* STATUS_END: none is left in the last window. STATUS_AGAIN: the rest of the window, from
+ * splitter->lexer.position on, is no whole piece; it stands at the beginning of the next one. */
+enum status sql_splitter_next(struct sql_splitter *splitter, struct sql_piece *piece) MUST_USE;
+
+#endif
