@@ -311,15 +311,17 @@ static void add_one(struct input_sql *self, const struct input_text *text)
         self->report.passed_over++;
         return;
     }
-    if (memchr(text->sql, '\0', text->length) != NULL ||
-        !rewrite_statement(self->language, text->sql, text->length, &rewrite)) {
+    if (memchr(text->sql, '\0', text->length) != NULL) {
+        self->report.dropped++;
+        tell(self, text, 0, "a statement with a NUL in it");
+        return;
+    }
+    if (!rewrite_statement(self->language, text->sql, text->length, &rewrite)) {
         self->report.dropped++;
         tell(self, text, 0,
              "a statement with too many or too deeply nested parts, or one whose "
              "last string does not end");
-        if (memchr(text->sql, '\0', text->length) == NULL) {
-            rewrite_free(&rewrite);
-        }
+        rewrite_free(&rewrite);
         return;
     }
     add_rewritten(self, text, &rewrite);
