@@ -3,8 +3,12 @@
 
 #include "base/memory.h"
 #include "design/linear/linear_kernels.h"
+#include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
+
+/* Values of a row that are multiplied at a time: as many as let a group of columns, and the same
+ * values of some hundred rows, stay in the first and second level of caches. */
+enum { BLOCK_DEPTH = 384 };
 
 /*
  * The rows of the right matrix, `columns` at a time, each group transposed: what a tile reads
@@ -45,36 +49,65 @@ void linear_packed_free(struct linear_packed *packed)
     }
 }
 
-/* One tile's sums, as far as there are such rows and columns. */
-static void store(const float *tile, size_t rows, size_t columns, size_t tile_columns,
-                  const float *bias, float *out, size_t out_width)
+/* Where a tile's sums go. */
+struct place {
+    float *out;
+    size_t width; /* of `out` */
+    size_t rows;  /* as far as there are such, in the tile */
+    size_t columns;
+    const float *bias; /* of the first column; NULL: none */
+    bool is_first;     /* nothing was added up so far */
+};
+
+static void store(const float *tile, size_t tile_columns, const struct place *place)
 {
-    for (size_t row = 0; row < rows; row++) {
-        for (size_t column = 0; column < columns; column++) {
-            out[row * out_width + column] =
-                tile[row * tile_columns + column] + (bias != NULL ? bias[column] : 0);
+    for (size_t row = 0; row < place->rows; row++) {
+        float *out = place->out + row * place->width;
+        const float *sums = tile + row * tile_columns;
+        for (size_t column = 0; column < place->columns; column++) {
+            float before = place->bias != NULL ? place->bias[column] : 0;
+            out[column] = (place->is_first ? before : out[column]) + sums[column];
         }
+    }
+}
+
+static size_t least(size_t left, size_t right)
+{
+    return left < right ? left : right;
+}
+
+/* `depth` values of each row from `begin` on, for all rows and one panel. */
+static void multiply_panel(const float *left, size_t count, const struct linear_packed *right,
+                           size_t begin, size_t depth, const float *panel, struct place place)
+{
+    float tile[LINEAR_TILE_ROWS * LINEAR_TILE_COLUMNS_MAX];
+    const float *rows[LINEAR_TILE_ROWS];
+    for (size_t first = 0; first < count; first += LINEAR_TILE_ROWS) {
+        place.rows = least(count - first, LINEAR_TILE_ROWS);
+        for (size_t row = 0; row < LINEAR_TILE_ROWS; row++) {
+            /* Where there is no row, the last one again. */
+            rows[row] = left + (first + least(row, place.rows - 1)) * right->depth + begin;
+        }
+        right->kernels->tile(rows, panel + begin * right->kernels->columns, depth, tile);
+        store(tile, right->kernels->columns, &place);
+        place.out += LINEAR_TILE_ROWS * place.width;
     }
 }
 
 void linear_multiply(const float *left, size_t count, const struct linear_packed *right,
                      const float *bias, float *out)
 {
-    float tile[LINEAR_TILE_ROWS * LINEAR_TILE_COLUMNS_MAX];
-    const float *rows[LINEAR_TILE_ROWS];
     size_t columns = right->kernels->columns;
-    for (size_t begin = 0; begin < right->count; begin += columns) {
-        const float *panel = right->panels + begin * right->depth;
-        size_t wide = right->count - begin < columns ? right->count - begin : columns;
-        for (size_t first = 0; first < count; first += LINEAR_TILE_ROWS) {
-            size_t high = count - first < LINEAR_TILE_ROWS ? count - first : LINEAR_TILE_ROWS;
-            for (size_t row = 0; row < LINEAR_TILE_ROWS; row++) {
-                /* Where there is no row, the last one again. */
-                rows[row] = left + (first + (row < high ? row : high - 1)) * right->depth;
-            }
-            right->kernels->tile(rows, panel, right->depth, tile);
-            store(tile, high, wide, columns, bias != NULL ? bias + begin : NULL,
-                  out + first * right->count + begin, right->count);
+    for (size_t begin = 0; begin < right->depth; begin += BLOCK_DEPTH) {
+        size_t depth = least(right->depth - begin, BLOCK_DEPTH);
+        for (size_t first = 0; first < right->count; first += columns) {
+            struct place place = {.out = out + first,
+                                  .width = right->count,
+                                  .columns = least(right->count - first, columns),
+                                  .bias = bias != NULL ? bias + first : NULL,
+                                  .is_first = begin == 0};
+            multiply_panel(left, count, right, begin, depth, right->panels + first * right->depth,
+                           place);
         }
     }
 }
