@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "base/secret.h"
+#include "cli/analyze_advisor.h"
 #include "cli/run_end.h"
 #include "connectors/registry.h"
 #include "design/prove/prove.h"
@@ -18,6 +19,7 @@ struct analyzing {
     struct schema *schema;
     struct figures figures;
     struct analysis_options options;
+    struct analyze_advisor advisor;
     struct analysis analysis;
     struct buffer out;
 };
@@ -92,15 +94,61 @@ static enum status show_target(struct analyzing *analyzing, struct error *error)
     return STATUS_OK;
 }
 
+/* STATUS_END: what would be sent has been shown, which was all that was wanted. */
+static enum status advise(struct analyzing *analyzing, struct error *error)
+{
+    struct cli_call *call = analyzing->call;
+    struct graph graph;
+    struct workload workload;
+    bool shows = cli_switch(call, CLI_SHOW_PROMPT);
+    if (!analyzing->advisor.is_asked && !shows) {
+        return STATUS_OK;
+    }
+    graph_from_schema(analyzing->schema, &analyzing->figures, &analyzing->options.assumptions,
+                      call->arena, &graph);
+    workload_assume(&graph, call->arena, &workload);
+    if (shows) {
+        analyze_advisor_show(call, &analyzing->advisor, &graph, &workload, &analyzing->out);
+        return STATUS_END;
+    }
+    if (analyze_advisor_ask(call, &analyzing->advisor, &graph, &workload, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (analyzing->advisor.result.has_tables) {
+        analyzing->options.advised = &analyzing->advisor.result.reply;
+    }
+    return STATUS_OK;
+}
+
+static enum status write_advice(struct analyzing *analyzing, struct error *error)
+{
+    const struct analyze_advisor *advisor = &analyzing->advisor;
+    const bool *chosen = analyzing->analysis.result.chosen;
+    if (!advisor->is_asked) {
+        return STATUS_OK;
+    }
+    advisor_append_summary(&advisor->options, &advisor->result, chosen, &analyzing->out);
+    return advisor_write(&advisor->options, &advisor->result, chosen, analyzing->folder, error);
+}
+
+/* STATUS_END: as of `advise`. */
 static enum status design(struct analyzing *analyzing, struct error *error)
 {
     if (describe(analyzing, error) != STATUS_OK || show_target(analyzing, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    enum status status = advise(analyzing, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
     analysis_run(analyzing->schema, &analyzing->figures, NULL, &analyzing->options,
                  analyzing->call->arena, &analyzing->analysis);
     analysis_append_summary(&analyzing->analysis, &analyzing->out);
-    return analysis_write(&analyzing->analysis, &analyzing->options, analyzing->folder, error);
+    if (analysis_write(&analyzing->analysis, &analyzing->options, analyzing->folder, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return write_advice(analyzing, error);
 }
 
 /* ---------------------------------------------------------------- the proof */
@@ -171,23 +219,32 @@ static int finish(struct analyzing *analyzing)
     return cli_finish(&analyzing->out, proven ? exit_status : 1);
 }
 
-int command_analyze(struct cli_call *call)
+static int analyze(struct analyzing *analyzing)
 {
+    struct cli_call *call = analyzing->call;
     struct error error = {0};
-    const char *folder = cli_text(call, CLI_OUT);
-    struct analyzing analyzing = {.call = call, .folder = folder != NULL ? folder : default_folder};
-    int exit_status = 0;
     if (cli_switch(call, CLI_PROVE) && call->argument_count < 2) {
         error_set(&error, ERROR_USAGE, "--prove", "needs DST, a database to make the design in");
-        exit_status = cli_fail(call, &error);
-    } else if (design(&analyzing, &error) != STATUS_OK) {
-        exit_status = cli_fail(call, &error);
-    } else {
-        exit_status = finish(&analyzing);
+        return cli_fail(call, &error);
     }
+    if (analyze_advisor_begin(call, &analyzing->advisor, &error) != STATUS_OK) {
+        return cli_fail(call, &error);
+    }
+    enum status status = design(analyzing, &error);
+    return status == STATUS_OK    ? finish(analyzing)
+           : status == STATUS_END ? cli_finish(&analyzing->out, 0)
+                                  : cli_fail(call, &error);
+}
+
+int command_analyze(struct cli_call *call)
+{
+    const char *folder = cli_text(call, CLI_OUT);
+    struct analyzing analyzing = {.call = call, .folder = folder != NULL ? folder : default_folder};
+    int exit_status = analyze(&analyzing);
+    int advised = analyze_advisor_end(call, &analyzing.advisor);
     if (analyzing.schema != NULL) {
         arena_destroy(analyzing.schema->arena);
     }
     buffer_free(&analyzing.out);
-    return exit_status;
+    return exit_status > advised ? exit_status : advised;
 }

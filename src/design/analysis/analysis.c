@@ -40,6 +40,9 @@ void analysis_run(const struct schema *schema, const struct figures *figures,
     }
     places_init(&analysis->places, &analysis->graph, arena);
     pool_init(&analysis->pool, &analysis->places, &cost_cassandra, SEARCH_POOL_MAX);
+    if (options->advised != NULL) {
+        advisor_propose(options->advised, &analysis->places, &analysis->pool);
+    }
     search_prepare(&analysis->search, &analysis->pool, &analysis->workload, arena);
     search_run(&analysis->search, &analysis->result);
     layout_make(&analysis->search, &analysis->result, options->naming, arena, &analysis->layout);
