@@ -410,7 +410,6 @@ static void add_parts(struct input_sql *self, const struct input_text *text,
         }
         add_one(self, &one);
     }
-    self->report.statements -= made - 1; /* it is one that was given */
 }
 
 static void add_piece(struct input_sql *self, const struct input_text *text)
