@@ -4,7 +4,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "base/signals.h"
 #include "base/text.h"
 #include <stdlib.h>
 #include <string.h>
@@ -154,7 +153,6 @@ enum status analyze_advisor_ask(struct cli_call *call, struct analyze_advisor *a
         return STATUS_OK;
     }
     bool shows = !cli_switch(call, CLI_QUIET) && !cli_switch(call, CLI_VERBOSE);
-    signals_setup();
     log_set_stderr_level(shows ? LOG_INFO : cli_switch(call, CLI_QUIET) ? LOG_ERROR : LOG_DEBUG);
     advisor_prompts_make(graph, workload, 0, call->arena, &prompts);
     advisor_consult(&advisor->options, &prompts, graph, call->arena, result);

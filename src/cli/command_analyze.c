@@ -2,11 +2,14 @@
 #include "cli/cli.h"
 
 #include "base/secret.h"
+#include "base/signals.h"
 #include "cli/analyze_advisor.h"
 #include "cli/run_end.h"
 #include "connectors/registry.h"
+#include "design/input/source.h"
 #include "design/prove/prove.h"
 #include "engine/run/opening.h"
+#include <stdio.h>
 #include <string.h>
 
 enum { MEMORY_BYTES = 8 << 20, TIMEOUT_MS = 30000 };
@@ -16,11 +19,14 @@ static const char default_folder[] = "analysis";
 struct analyzing {
     struct cli_call *call;
     const char *folder;
-    struct schema *schema;
+    struct schema *schema; /* of a database; else `file_schema` */
+    struct schema file_schema;
     struct figures figures;
+    enum sql_language language;
     struct analysis_options options;
     struct analyze_advisor advisor;
     struct analysis analysis;
+    struct buffer notes; /* what of the input could not be read */
     struct buffer out;
 };
 
@@ -75,6 +81,9 @@ static enum status describe(struct analyzing *analyzing, struct error *error)
         status = figures_read(source, analyzing->schema, FIGURES_ROWS_DEFAULT, call->arena,
                               &analyzing->figures, error);
     }
+    analyzing->language = strcmp(source->connector->name, "mysql") == 0    ? SQL_MYSQL
+                          : strcmp(source->connector->name, "sqlite") == 0 ? SQL_SQLITE
+                                                                           : SQL_POSTGRES;
     close_database(source);
     return status;
 }
@@ -94,38 +103,64 @@ static enum status show_target(struct analyzing *analyzing, struct error *error)
     return STATUS_OK;
 }
 
-/* STATUS_END: what would be sent has been shown, which was all that was wanted. */
-static enum status advise(struct analyzing *analyzing, struct error *error)
+static enum status read_source(struct analyzing *analyzing, struct error *error)
 {
     struct cli_call *call = analyzing->call;
-    struct graph graph;
-    struct workload workload;
-    bool shows = cli_switch(call, CLI_SHOW_PROMPT);
-    if (!analyzing->advisor.is_asked && !shows) {
-        return STATUS_OK;
+    const char *argument = call->arguments[0];
+    const struct cli_value *dialect = &call->values[CLI_DIALECT];
+    int given = dialect->is_set ? (int)dialect->number : -1;
+    enum input_source_kind kind = input_source_kind_of(argument);
+    if (kind == INPUT_SOURCE_DATABASE) {
+        if (given >= 0) {
+            analyzing->language = (enum sql_language)given;
+        }
+        return describe(analyzing, error);
     }
-    graph_from_schema(analyzing->schema, &analyzing->figures, &analyzing->options.assumptions,
-                      call->arena, &graph);
-    workload_assume(&graph, call->arena, &workload);
-    if (shows) {
-        analyze_advisor_show(call, &analyzing->advisor, &graph, &workload, &analyzing->out);
+    if (cli_switch(call, CLI_PROVE)) {
+        return error_set(error, ERROR_USAGE, argument,
+                         "is no database: --prove needs one to compare with");
+    }
+    analyzing->options.source = argument;
+    return input_source_read(argument, kind, given, call->arena, &analyzing->file_schema,
+                             &analyzing->language, &analyzing->notes, error);
+}
+
+/* The schema's own dialect is that of its queries, unless these show another. */
+static enum status read_queries(struct analyzing *analyzing, struct workload *workload,
+                                struct error *error)
+{
+    const struct cli_value *queries = &analyzing->call->values[CLI_QUERIES];
+    return input_workload_read(queries->list, queries->list_count, &analyzing->analysis.graph,
+                               analyzing->language, analyzing->call->arena, workload,
+                               &analyzing->notes, error);
+}
+
+/* STATUS_END: what would be sent has been shown, which was all that was wanted. */
+static enum status advise(struct analyzing *analyzing, const struct workload *workload,
+                          struct error *error)
+{
+    struct cli_call *call = analyzing->call;
+    struct analyze_advisor *advisor = &analyzing->advisor;
+    const struct graph *graph = &analyzing->analysis.graph;
+    if (cli_switch(call, CLI_SHOW_PROMPT)) {
+        analyze_advisor_show(call, advisor, graph, workload, &analyzing->out);
         return STATUS_END;
     }
-    if (analyze_advisor_ask(call, &analyzing->advisor, &graph, &workload, error) != STATUS_OK) {
+    if (analyze_advisor_ask(call, advisor, graph, workload, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (analyzing->advisor.result.has_tables) {
-        analyzing->options.advised = &analyzing->advisor.result.reply;
-    }
+    analyzing->options.advised = advisor->result.has_tables ? &advisor->result.reply : NULL;
     return STATUS_OK;
 }
 
-static enum status write_advice(struct analyzing *analyzing, struct error *error)
+static enum status write_design(struct analyzing *analyzing, struct error *error)
 {
     const struct analyze_advisor *advisor = &analyzing->advisor;
     const bool *chosen = analyzing->analysis.result.chosen;
-    if (!advisor->is_asked) {
-        return STATUS_OK;
+    analysis_append_summary(&analyzing->analysis, &analyzing->out);
+    if (analysis_write(&analyzing->analysis, &analyzing->options, analyzing->folder, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
     }
     advisor_append_summary(&advisor->options, &advisor->result, chosen, &analyzing->out);
     return advisor_write(&advisor->options, &advisor->result, chosen, analyzing->folder, error);
@@ -134,25 +169,29 @@ static enum status write_advice(struct analyzing *analyzing, struct error *error
 /* STATUS_END: as of `advise`. */
 static enum status design(struct analyzing *analyzing, struct error *error)
 {
-    if (describe(analyzing, error) != STATUS_OK || show_target(analyzing, error) != STATUS_OK) {
+    struct cli_call *call = analyzing->call;
+    struct workload workload = {0};
+    if (read_source(analyzing, error) != STATUS_OK || show_target(analyzing, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = advise(analyzing, error);
+    bool is_live = analyzing->schema != NULL;
+    analysis_start(is_live ? analyzing->schema : &analyzing->file_schema,
+                   is_live ? &analyzing->figures : NULL, &analyzing->options, call->arena,
+                   &analyzing->analysis);
+    if (!call->values[CLI_QUERIES].is_set) {
+        workload_assume(&analyzing->analysis.graph, call->arena, &workload);
+    } else if (read_queries(analyzing, &workload, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = advise(analyzing, &workload, error);
     if (status != STATUS_OK) {
         return status;
     }
-    analysis_run(analyzing->schema, &analyzing->figures, NULL, &analyzing->options,
-                 analyzing->call->arena, &analyzing->analysis);
-    analysis_append_summary(&analyzing->analysis, &analyzing->out);
-    if (analysis_write(&analyzing->analysis, &analyzing->options, analyzing->folder, error) !=
-        STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return write_advice(analyzing, error);
+    analysis_run(&analyzing->analysis, &workload);
+    return write_design(analyzing, error);
 }
 
 /* ---------------------------------------------------------------- the proof */
-
 /* The written plan, run as `migrate` runs it. Its exit status, 0 if all arrived. */
 static int migrate(struct analyzing *analyzing)
 {
@@ -240,11 +279,16 @@ int command_analyze(struct cli_call *call)
 {
     const char *folder = cli_text(call, CLI_OUT);
     struct analyzing analyzing = {.call = call, .folder = folder != NULL ? folder : default_folder};
+    signals_setup();
     int exit_status = analyze(&analyzing);
     int advised = analyze_advisor_end(call, &analyzing.advisor);
+    if (analyzing.notes.length > 0) {
+        fputs(buffer_string(&analyzing.notes), stderr);
+    }
     if (analyzing.schema != NULL) {
         arena_destroy(analyzing.schema->arena);
     }
+    buffer_free(&analyzing.notes);
     buffer_free(&analyzing.out);
     return exit_status > advised ? exit_status : advised;
 }

@@ -80,7 +80,7 @@ static const struct {
     {"[\"a.b\",\n  \"c.d\" \"e.f\"]", "names.json:2:9: malformed JSON: expected ',' or ']'"},
     {"[\"é.b\", \"c.d]", "names.json:1:14: malformed JSON: a string without its closing quote"},
     {"[\"a.b\"] x", "names.json:1:9: malformed JSON: more after the value"},
-    {"[\"a.\xff\"]", "names.json:1:2: malformed JSON: a string that is not UTF-8"},
+    {"[\"a.\xff\"]", "names.json:1:3: malformed JSON: a string that is not UTF-8"},
 };
 
 static void test_lists(void **state)

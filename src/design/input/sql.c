@@ -210,8 +210,9 @@ static enum outcome tell_unparsable(struct input_sql *self, const struct input_t
 }
 
 static enum outcome parse(struct input_sql *self, const struct input_text *text,
-                          const struct rewrite *rewrite, struct variant *variant)
+                          struct rewrite *rewrite, struct variant *variant)
 {
+    rewrite_make_sql(rewrite);
     PgQueryParseResult parsed = pg_query_parse(rewrite->sql.data);
     enum outcome outcome = OUTCOME_PASSED_OVER;
     if (parsed.error != NULL) {
@@ -279,7 +280,7 @@ static bool is_of_workload(enum sql_language language, const struct input_text *
 }
 
 static void add_rewritten(struct input_sql *self, const struct input_text *text,
-                          const struct rewrite *rewrite)
+                          struct rewrite *rewrite)
 {
     XXH128_hash_t key;
     struct variant *variant = find_variant(self, rewrite, &key);
@@ -316,7 +317,7 @@ static void add_one(struct input_sql *self, const struct input_text *text)
         tell(self, text, 0, "a statement with a NUL in it");
         return;
     }
-    if (!rewrite_statement(self->language, text->sql, text->length, &rewrite)) {
+    if (!rewrite_read(self->language, text->sql, text->length, &rewrite)) {
         self->report.dropped++;
         tell(self, text, 0,
              "a statement with too many or too deeply nested parts, or one whose "
@@ -410,7 +411,6 @@ static void add_parts(struct input_sql *self, const struct input_text *text,
         }
         add_one(self, &one);
     }
-    self->report.statements -= made - 1; /* it is one that was given */
 }
 
 static void add_piece(struct input_sql *self, const struct input_text *text)
