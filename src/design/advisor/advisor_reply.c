@@ -63,14 +63,25 @@ static json_t *parse_fenced(const char *text, size_t length)
     return NULL;
 }
 
-/* The whole text, what is fenced in it, or what begins with its first brace. */
+/* In the middle of prose only what says that it holds tables. */
+static json_t *parse_from_brace(const char *text, size_t length)
+{
+    const char *brace = memchr(text, '{', length);
+    json_t *root = brace == NULL
+                       ? NULL
+                       : parse(brace, length - (size_t)(brace - text), JSON_DISABLE_EOF_CHECK);
+    if (json_object_get(root, "tables") == NULL) {
+        json_decref(root);
+        root = NULL;
+    }
+    return root;
+}
+
 static json_t *find_json(const char *text, size_t length)
 {
     json_t *root = parse(text, length, 0);
     root = root != NULL ? root : parse_fenced(text, length);
-    const char *brace = root == NULL ? memchr(text, '{', length) : NULL;
-    return brace == NULL ? root
-                         : parse(brace, length - (size_t)(brace - text), JSON_DISABLE_EOF_CHECK);
+    return root != NULL ? root : parse_from_brace(text, length);
 }
 
 static enum status no_json(const char *text, size_t length, struct error *error)
@@ -81,9 +92,12 @@ static enum status no_json(const char *text, size_t length, struct error *error)
         begin++;
     }
     text_printable(text + begin, length - begin, shown, sizeof(shown));
-    bool opens = memchr(text, '{', length) != NULL || memchr(text, '[', length) != NULL;
-    error_set(error, ERROR_ADVISOR, "suggested tables", "the model answers with %s: \"%s\"",
-              opens ? "no whole JSON" : "prose in place of JSON", shown);
+    const char *what = shown[0] == '<' ? "HTML in place of JSON"
+                       : shown[0] != '\0' && strchr("{[`", shown[0]) != NULL
+                           ? "no whole JSON"
+                           : "prose in place of JSON";
+    error_set(error, ERROR_ADVISOR, "suggested tables", "the model answers with %s: \"%s\"", what,
+              shown);
     return error_hint(error, "try again, or with another --advisor-model");
 }
 

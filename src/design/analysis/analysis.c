@@ -45,8 +45,8 @@ void analysis_run(struct analysis *analysis, const struct workload *workload)
     }
     places_init(&analysis->places, &analysis->graph, arena);
     pool_init(&analysis->pool, &analysis->places, &cost_cassandra, SEARCH_POOL_MAX);
-    if (options->advised != NULL) {
-        advisor_propose(options->advised, &analysis->places, &analysis->pool);
+    if (analysis->options->advised != NULL) {
+        advisor_propose(analysis->options->advised, &analysis->places, &analysis->pool);
     }
     search_prepare(&analysis->search, &analysis->pool, &analysis->workload, arena);
     search_run(&analysis->search, &analysis->result);
