@@ -153,7 +153,9 @@ enum status analyze_advisor_ask(struct cli_call *call, struct analyze_advisor *a
         return STATUS_OK;
     }
     bool shows = !cli_switch(call, CLI_QUIET) && !cli_switch(call, CLI_VERBOSE);
-    log_set_stderr_level(shows ? LOG_INFO : cli_switch(call, CLI_QUIET) ? LOG_ERROR : LOG_DEBUG);
+    if (shows) {
+        log_set_stderr_level(LOG_INFO);
+    }
     advisor_prompts_make(graph, workload, 0, call->arena, &prompts);
     advisor_consult(&advisor->options, &prompts, graph, call->arena, result);
     if (shows) {

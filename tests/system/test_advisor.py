@@ -164,6 +164,21 @@ class Asking(AdvisorCase):
         for name in self.files():
             self.assertNotIn(KEY, self.read(name))
 
+    def test_constants_of_queries_do_not_leave(self):
+        self.write("queries.sql", "-- name: %s\nSELECT id FROM invoice WHERE note = '%s' AND total > 31415 LIMIT 27182;\n"
+                   "-- weight: 9\nSELECT i.total, c.name FROM invoice i JOIN customer c ON i.customer_id = c.id "
+                   "WHERE c.id = 16180 ORDER BY i.made_at DESC;\nUPDATE invoice SET note = '%s' WHERE id = 16180;\n"
+                   % (VALUE, VALUE, VALUE))
+        with Model(*BOTH) as model:
+            self.gemini(model, "--queries", self.path("queries.sql"))
+        prompt = model.asked[0].prompt
+        self.assertIn("SELECT id FROM invoice WHERE note = ? AND total BETWEEN ? AND ? LIMIT ?\n", prompt)
+        self.assertIn("weight 9: SELECT t1.total, t2.name FROM invoice t1, customer t2 WHERE t1.customer_id = t2.id "
+                      "AND t2.id = ? ORDER BY t1.made_at DESC\n", prompt)
+        self.assertIn("UPDATE invoice SET note = ? WHERE id = ?\n", prompt)
+        for constant in (VALUE, "31415", "27182", "16180"):
+            self.assertNotIn(constant, model.asked[0].text + model.asked[1].text)
+
     def test_a_server_that_tells_back_the_key(self):
         with Model(says(dict(TABLES, tables=[dict(TABLES["tables"][0], reason=KEY)])), says("the key is " + KEY)) as model:
             self.gemini(model)

@@ -5,7 +5,13 @@
 #include <string.h>
 #include <strings.h>
 
-enum { SHOWN_BYTES = 160, TEXT_BYTES_MAX = 2000, DROPPED_MAX = 2000, QUERIES_MAX = 100 };
+enum {
+    SHOWN_BYTES = 160,
+    TEXT_BYTES_MAX = 2000,
+    DROPPED_MAX = 2000,
+    QUERIES_MAX = 100,
+    CANDIDATES_MAX = 64
+};
 
 enum part { PART_PARTITION, PART_CLUSTERING, PART_OTHER };
 
@@ -193,7 +199,7 @@ static void add_candidate(struct reading *reading, uint32_t entity)
             return;
         }
     }
-    if (entity != GRAPH_NONE && reading->candidate_count < ADVISOR_COLUMNS_MAX) {
+    if (entity != GRAPH_NONE && reading->candidate_count < CANDIDATES_MAX) {
         reading->candidates[reading->candidate_count++] = entity;
     }
 }
@@ -421,8 +427,7 @@ enum status advisor_reply_read(const char *text, size_t length, const struct gra
     reply->tables = arena_allocate_zeroed(arena, count + 1, sizeof(*reply->tables));
     reading.dropped = arena_allocate_zeroed(arena, DROPPED_MAX, sizeof(*reading.dropped));
     reading.wishes = arena_allocate_zeroed(arena, ADVISOR_COLUMNS_MAX + 1, sizeof(*reading.wishes));
-    reading.candidates =
-        arena_allocate_zeroed(arena, ADVISOR_COLUMNS_MAX, sizeof(*reading.candidates));
+    reading.candidates = arena_allocate_zeroed(arena, CANDIDATES_MAX, sizeof(*reading.candidates));
     reply->dropped = reading.dropped;
     read_tables(&reading, list);
     json_decref(root);

@@ -17,7 +17,7 @@
 #include "design/workload/pool.h"
 
 enum {
-    ADVISOR_TABLES_MAX = 1000,
+    ADVISOR_TABLES_MAX = 200,
     ADVISOR_COLUMNS_MAX = 1000, /* of a table */
     ADVISOR_HOPS_MAX = 4        /* relations from the root to a column's entity */
 };

@@ -69,7 +69,7 @@ enum status advisor_check_options(const struct advisor_options *options, struct 
 {
     struct http_url url;
     if (options->model == NULL || options->model[0] == '\0') {
-        error_set(error, ERROR_USAGE, "--advisor openai", "needs the name of a model");
+        error_set(error, ERROR_USAGE, "--advisor", "needs the name of a model");
         return error_hint(error, "add --advisor-model NAME; the server lists its names at /models");
     }
     if (!text_is_utf8(options->model, strlen(options->model))) {
