@@ -5,9 +5,9 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/retry.h"
 #include "connectors/cassandra/fetch.h"
 #include "connectors/cassandra/options.h"
+#include "connectors/cassandra/patience.h"
 #include "connectors/cassandra/protocol/cql_bundle.h"
 #include "connectors/cassandra/protocol/cql_model.h"
 #include "connectors/cassandra/schema.h"
@@ -82,20 +82,23 @@ static enum status run_once(struct cassandra *self, struct cql_call *call,
     return cql_session_query(self->control, call, arena, reply, error);
 }
 
+/* What may be repeated reads, or changes the schema, which is of no consistency. */
 static enum status run(struct cassandra *self, struct cql_call *call,
                        struct cql_statement *statement, bool repeats, struct arena *arena,
                        struct cql_reply *reply, struct error *error)
 {
-    struct retry retry;
+    struct cassandra_patience patience;
     enum status status;
-    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
-    retry.cancelled = &self->keyed.base.hurried;
+    cassandra_patience_begin(&patience, self);
+    patience.once = !repeats;
     do {
         pthread_mutex_lock(&self->control_mutex);
         status = run_once(self, call, statement, arena, reply, error);
         pthread_mutex_unlock(&self->control_mutex);
-    } while (status == STATUS_FAILED && (repeats || !reply->may_have_happened) &&
-             retry_wait(&retry, error));
+    } while (status == STATUS_FAILED &&
+             ((repeats && cassandra_patience_falls_back(&patience, reply->failure, error,
+                                                        &call->consistency)) ||
+              cassandra_patience_wait(&patience, reply->may_have_happened, error)));
     return status;
 }
 

@@ -7,6 +7,7 @@
  *   udts.c        types that users made            system_rows.c rows of the server's own tables
  *   key.c         keys as bytes                    normal.c      values as columns keep them
  *   fetch.c       rows by their keys, for all      look_up.c     the same on a given session
+ *   patience.c    what becomes of failed calls
  * Source:
  *   reader.c      streams, spans and cursors       cursor.c      rows as batches
  *   select.c      the SELECT of a request          query.c       the plan's own
@@ -72,6 +73,7 @@ struct cassandra {
     _Atomic uint32_t class_count;
     struct keyed_service service;    /* cassandra_keyed_service with the options' bounds */
     _Atomic bool fell_back;          /* a write used `fallback`: it was logged */
+    _Atomic bool read_fell_back;     /* a read did */
     _Atomic int64_t last_control_us; /* the timestamp of the last write of control work */
     _Atomic uint32_t attempt_max;    /* the highest attempt that wrote */
     int64_t clock_ahead_us; /* a node's clock before ours, as it was seen last; 0: it is not */

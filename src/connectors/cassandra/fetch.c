@@ -77,9 +77,10 @@ static enum status decode(const struct fetching *fetching, const struct cql_colu
 }
 
 /* What of a record can't be read stands in it as the server's bytes: it is there, after all. */
-static enum status take_row(void *context, const struct cql_columns *columns,
+static enum status take_row(void *context, uint32_t key, const struct cql_columns *columns,
                             const struct cql_value *values, struct error *error)
 {
+    (void)key;
     const struct fetching *fetching = context;
     const struct cassandra_table *table = fetching->table;
     struct cell *cells =

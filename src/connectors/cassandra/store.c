@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/memory.h"
-#include "base/retry.h"
+#include "connectors/cassandra/patience.h"
 #include "connectors/lease.h"
 #include "connectors/store_key.h"
 #include <stdlib.h>
@@ -152,17 +152,17 @@ static enum status send(struct call *call, struct arena *arena, struct cql_reply
                         struct error *error)
 {
     struct cassandra *cassandra = call->store->cassandra;
-    struct retry retry;
+    struct cassandra_patience patience;
     enum status status;
-    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * cassandra->timeout_ms);
-    retry.cancelled = &cassandra->keyed.base.hurried;
+    cassandra_patience_begin(&patience, cassandra);
     do {
         status = connect(call->store, error);
         if (status == STATUS_OK && call->leased && cassandra->keyed.room.run_id != NULL) {
             status = lease_check(&cassandra->keyed.base, cassandra->timeout_ms, error);
         }
         status = status == STATUS_OK ? send_once(call, arena, reply, error) : status;
-    } while (status == STATUS_FAILED && call->reads && retry_wait(&retry, error));
+    } while (status == STATUS_FAILED && call->reads &&
+             cassandra_patience_wait(&patience, false, error));
     bool invalid = status == STATUS_FAILED && call->store->session != NULL &&
                    reply->failure == CQL_FAILURE_INVALID;
     return invalid ? judge_invalid(call->store, error) : status;
