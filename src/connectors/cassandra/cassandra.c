@@ -24,6 +24,8 @@ enum {
     CHUNKS_OPEN_MAX = 4,
     RECORD_BYTES_MAX = 16 << 20, /* half of the commit log's segments by default */
     NESTING_MAX = 32,
+    PARTITION_BYTES = 100 << 20, /* what servers warn from on, too */
+    PARTITION_ROWS = 100000,
     UNDER_WAY_MIN = 256 /* of a session */
 };
 
@@ -40,6 +42,25 @@ static const char *const failpoints[] = {
 
 /* ---------------------------------------------------------------- control work */
 
+/* What to look at where no session comes about, and nothing better was said. */
+static enum status hint_at(struct error *error)
+{
+    if (error->hint[0] != '\0') {
+        return STATUS_FAILED;
+    }
+    if (error->code == ERROR_NETWORK || error->code == ERROR_NETWORK_ANSWER) {
+        return error_hint(error,
+                          "is a node up there, and is that its native_transport_port (9042 if "
+                          "nothing else is set)? `cqlsh HOST PORT` shows the same; "
+                          "?contacts= names further nodes");
+    }
+    return error->code == ERROR_CREDENTIALS
+               ? error_hint(error,
+                            "cassandra://USER:PASSWORD@HOST/KEYSPACE, or CASSANDRA_PASSWORD; "
+                            "`cqlsh -u USER HOST PORT` shows whether they are right")
+               : STATUS_FAILED;
+}
+
 /* A user's query may leave the keyspace out. */
 enum status cassandra_connect(struct cassandra *self, struct cql_session **session,
                               struct error *error)
@@ -50,7 +71,7 @@ enum status cassandra_connect(struct cassandra *self, struct cql_session **sessi
     }
     options.keyspace = self->mode == OPEN_SOURCE && self->keyspace_there ? self->keyspace : NULL;
     if (cql_session_open(&options, session, error) != STATUS_OK) {
-        return STATUS_FAILED;
+        return hint_at(error);
     }
     static const enum link_security levels[] = {
         [STREAM_PLAINTEXT] = LINK_PLAINTEXT,
@@ -265,7 +286,9 @@ static enum status cassandra_open(const struct open_options *open, struct databa
                                                         .chunks_open_max = CHUNKS_OPEN_MAX,
                                                         .record_bytes_max = RECORD_BYTES_MAX,
                                                         .name_bytes_max = CASSANDRA_NAME_BYTES_MAX,
-                                                        .nesting_max = NESTING_MAX};
+                                                        .nesting_max = NESTING_MAX,
+                                                        .partition_bytes = PARTITION_BYTES,
+                                                        .partition_rows = PARTITION_ROWS};
     self->service = cassandra_keyed_service;
     keyed_room_init(&self->keyed, &self->service, open);
     self->mode = open->mode;
@@ -348,7 +371,7 @@ static const struct target_functions target = {
     .chunk_abandon = keyed_chunk_abandon,
     .after_load = cassandra_after_load,
     .fetch = cassandra_target_fetch,
-    .delete_records = keyed_delete,
+    .delete_records = cassandra_delete,
     .count = cassandra_target_count,
     .settle_duplicates = keyed_settle,
     .restore = keyed_restore,

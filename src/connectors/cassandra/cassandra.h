@@ -19,6 +19,7 @@
  *   layout.c      tables as writers know them      run.c         the claimed run
  *   encode.c, send.c  the service of the keyed room
  *   store.c       the store                        rollback.c    taking a run back
+ *   prove.c       a repair's records, read back
  *
  *   protocol/     the client of the native protocol; only its public headers are used here
  *
@@ -66,6 +67,7 @@ struct cassandra {
     struct cql_session *control; /* with control_mutex */
     pthread_mutex_t control_mutex;
     int64_t timeout_ms;
+    int64_t patience_ms;               /* from the first failure to giving up */
     const char *const *catalog_tables; /* open_options */
     struct cassandra_layout *layouts;  /* target.h; with `mutex` */
     /* normal.c: types that columns were asked about, by number; added to with `mutex` */

@@ -249,9 +249,10 @@ static enum status encode_value(const struct cassandra_statement *statement,
         return encode_key_value(table, column, cell, out, error);
     }
     bool missing = cell == NULL || cell->kind == VALUE_MISSING;
-    bool update = statement->kind == KEYED_UPDATE;
     if (missing || cell->kind == VALUE_NULL) {
-        bool null = statement->kind != KEYED_INSERT && writes_nulls(record) && !(missing && update);
+        /* an update leaves alone what the plan has no field for */
+        bool kept = cell == NULL && statement->kind == KEYED_UPDATE;
+        bool null = statement->kind != KEYED_INSERT && writes_nulls(record) && !kept;
         cql_write_int(out, null ? CQL_NULL : CQL_UNSET);
         return STATUS_OK;
     }

@@ -1,6 +1,7 @@
 /* What a URI says: cassandra://USER:PASSWORD@HOST,HOST:PORT/KEYSPACE?options. */
 #include "connectors/cassandra/options.h"
 
+#include "base/retry.h"
 #include "base/text.h"
 #include "connectors/cassandra/protocol/cql_bundle.h"
 #include "connectors/registry.h"
@@ -28,6 +29,12 @@ const struct connector_option cassandra_options[CASSANDRA_OPTION_COUNT] = {
      "Of reads and writes."},
     {"fallback", OPTION_CHOICE, "none", "none|ONE|LOCAL_ONE|TWO|QUORUM|LOCAL_QUORUM", false,
      "Consistency to fall back to when too few replicas are alive; each use is counted."},
+    {"retries", OPTION_INTEGER, NULL, "0..1000", false,
+     "Patience with what fails in passing: so many tries of --timeout each, and the waits between "
+     "them. Default: four times --timeout."},
+    {"retry_delay", OPTION_TEXT, NULL, NULL, false,
+     "Seconds of the first wait that `retries` counts with (0.05); each is twice the one before, 20 "
+     "at most."},
     {"create", OPTION_BOOLEAN, "false", NULL, false,
      "Target: make the keyspace if it is not there."},
     {"replication", OPTION_TEXT, "1", NULL, false,
@@ -224,6 +231,36 @@ out:
     return made;
 }
 
+/* "2" or "0.5" seconds. False: it is none. */
+static bool read_seconds(const char *text, int64_t *ms)
+{
+    enum { SECONDS_MAX = 3600 };
+    char *end = NULL;
+    double seconds = strtod(text, &end);
+    *ms = (int64_t)(seconds * 1000);
+    return strspn(text, "0123456789.") == strlen(text) && *end == '\0' && end > text &&
+           seconds <= SECONDS_MAX;
+}
+
+static enum status read_patience(struct cassandra *self, struct error *error)
+{
+    const char *retries = option(self, "retries");
+    const char *delay = option(self, "retry_delay");
+    uint64_t count = retries != NULL ? number_of(self, "retries") : RETRY_PATIENCE_TIMEOUTS;
+    int64_t wait_ms = RETRY_BASE_MS;
+    if (delay != NULL && !read_seconds(delay, &wait_ms)) {
+        return refuse(self, "retry_delay is a number of seconds, 3600 at most", error);
+    }
+    self->patience_ms = (int64_t)count * self->timeout_ms;
+    for (uint64_t at = 0; at < count && (retries != NULL || delay != NULL); at++) {
+        wait_ms = wait_ms < RETRY_DELAY_MAX_MS ? wait_ms : RETRY_DELAY_MAX_MS;
+        self->patience_ms += wait_ms;
+        wait_ms *= 2;
+    }
+    self->keyed.room.patience_ms = self->patience_ms;
+    return STATUS_OK;
+}
+
 static enum status read_settings(struct cassandra *self, struct error *error)
 {
     struct cassandra_settings *settings = &self->settings;
@@ -261,7 +298,7 @@ enum status cassandra_options_read(struct cassandra *self, const struct open_opt
     }
     self->keyspace = self->uri->path;
     if (read_nodes(self, error) != STATUS_OK || read_security(self, error) != STATUS_OK ||
-        read_settings(self, error) != STATUS_OK) {
+        read_settings(self, error) != STATUS_OK || read_patience(self, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     read_login(self);

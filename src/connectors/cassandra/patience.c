@@ -6,7 +6,7 @@
 void cassandra_patience_begin(struct cassandra_patience *patience, struct cassandra *self)
 {
     *patience = (struct cassandra_patience){.self = self};
-    retry_init(&patience->retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
+    retry_init(&patience->retry, self->patience_ms);
     patience->retry.cancelled = &self->keyed.base.hurried;
 }
 

@@ -18,7 +18,7 @@ enum { MARK_FALLS_BACK = 1 };
 
 /* ---------------------------------------------------------------- connections */
 
-static void disconnect(struct keyed_connection *connection)
+void cassandra_connection_free(struct keyed_connection *connection)
 {
     if (connection == NULL) {
         return;
@@ -31,10 +31,9 @@ static void disconnect(struct keyed_connection *connection)
     free(connection);
 }
 
-/* Encodes, and sends nothing. */
-static enum status make_connection(struct cassandra *self, const struct target_table *tables,
-                                   uint32_t table_count, struct keyed_connection **connection,
-                                   struct error *error)
+enum status cassandra_connection_make(struct cassandra *self, const struct target_table *tables,
+                                      uint32_t table_count, struct keyed_connection **connection,
+                                      struct error *error)
 {
     struct keyed_connection *made = memory_allocate_zeroed(1, sizeof(*made));
     enum status status = STATUS_OK;
@@ -46,7 +45,7 @@ static enum status make_connection(struct cassandra *self, const struct target_t
         status = cassandra_layout_find(self, &tables[at], &made->layouts[at], error);
     }
     if (status != STATUS_OK) {
-        disconnect(made);
+        cassandra_connection_free(made);
         return STATUS_FAILED;
     }
     *connection = made;
@@ -61,13 +60,13 @@ static enum status connect(struct database *database, const struct target_table 
     struct keyed_connection *made = NULL;
     (void)in_flight_max; /* it is the session's bound, too */
     *connection = NULL;
-    if (make_connection(self, tables, table_count, &made, error) != STATUS_OK) {
+    if (cassandra_connection_make(self, tables, table_count, &made, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     made->call_room = self->settings.batch_rows + 1;
     made->calls = memory_allocate_zeroed(made->call_room, sizeof(*made->calls));
     if (cassandra_connect(self, &made->session, error) != STATUS_OK) {
-        disconnect(made);
+        cassandra_connection_free(made);
         return STATUS_FAILED;
     }
     *connection = made;
@@ -200,7 +199,7 @@ static enum status judge_insert(struct cql_reply *reply, struct keyed_answer *an
                             "a conditional write was not answered as such");
 }
 
-static bool same_value(const struct cql_type *type, const struct cell *own, struct cql_value there,
+bool cassandra_is_same(const struct cql_type *type, const struct cell *own, struct cql_value there,
                        struct arena *arena)
 {
     struct cell normal = cell_null();
@@ -235,8 +234,8 @@ static enum status judge_look(struct keyed_connection *connection, struct cql_re
     for (uint32_t at = 0; same && at < statement->count; at++) {
         const struct cassandra_column *column =
             &statement->layout->table->columns[statement->places[at]];
-        same =
-            same_value(column->type, cassandra_cell_of(statement, &record, at), values[at], arena);
+        same = cassandra_is_same(column->type, cassandra_cell_of(statement, &record, at),
+                                 values[at], arena);
     }
     answer->outcome = !there ? KEYED_GONE : same ? KEYED_DONE : KEYED_OCCUPIED;
     arena_destroy(arena);
@@ -365,8 +364,7 @@ static enum status poll(struct keyed_connection *connection, int64_t timeout_ms,
 
 /* ---------------------------------------------------------------- control work */
 
-/* Above what any attempt of the run wrote, and above what was written before. */
-static int64_t now_us(struct cassandra *self)
+int64_t cassandra_now_us(struct cassandra *self)
 {
     enum { ATTEMPTS_AN_EPOCH = 100 }; /* as the engine numbers them: others may have written */
     uint32_t attempts = (uint32_t)self->keyed.room.epoch * ATTEMPTS_AN_EPOCH;
@@ -389,7 +387,7 @@ static enum status write_one(struct database *database, enum keyed_kind kind,
     struct buffer body = {0};
     struct keyed_record own = *record;
     own.repeated = true;
-    if (make_connection(self, record->table, 1, &connection, error) != STATUS_OK) {
+    if (cassandra_connection_make(self, record->table, 1, &connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     struct target_table table = *record->table;
@@ -408,11 +406,11 @@ static enum status write_one(struct database *database, enum keyed_kind kind,
             .length = part.length,
             .count = (uint16_t)part.value_count,
             .token = read.token,
-            .timestamp_us = now_us(self)};
+            .timestamp_us = cassandra_now_us(self)};
         status = cassandra_write_all(self, &write, 1, error);
     }
     buffer_free(&body);
-    disconnect(connection);
+    cassandra_connection_free(connection);
     return status;
 }
 
@@ -440,7 +438,7 @@ static enum status erase(struct database *database, const struct target_table *t
         writes[at] = (struct cassandra_write){.text = buffer_string(&text),
                                               .length = values.length - begins[at],
                                               .count = (uint16_t)table->key.count,
-                                              .timestamp_us = now_us(self)};
+                                              .timestamp_us = cassandra_now_us(self)};
     }
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         writes[at].values = values.data + begins[at];
@@ -464,7 +462,7 @@ const struct keyed_service cassandra_keyed_service = {
     .repeats_add_up = true,
     .failpoints = failpoints,
     .connect = connect,
-    .disconnect = disconnect,
+    .disconnect = cassandra_connection_free,
     .begin = frame_nothing,
     .end = frame_nothing,
     .encode = cassandra_encode,
@@ -476,4 +474,5 @@ const struct keyed_service cassandra_keyed_service = {
     .write = write_one,
     .erase = erase,
     .erase_max = ERASE_MAX,
+    .prove = cassandra_prove,
 };

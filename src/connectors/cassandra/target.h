@@ -124,6 +124,18 @@ struct keyed_connection {
     struct error reason;
 };
 
+/* One that encodes, and sends nothing. `tables` stay as long as it. */
+enum status cassandra_connection_make(struct cassandra *self, const struct target_table *tables,
+                                      uint32_t table_count, struct keyed_connection **connection,
+                                      struct error *error) MUST_USE;
+void cassandra_connection_free(struct keyed_connection *connection); /* NULL is fine */
+
+/* Of control work: above what any attempt of the run wrote, and above what was written before. */
+int64_t cassandra_now_us(struct cassandra *self);
+/* Is that value what a column of the type keeps of the cell? NULL: of none, which is null. */
+bool cassandra_is_same(const struct cql_type *type, const struct cell *own, struct cql_value there,
+                       struct arena *arena);
+
 /* The statement for records of that shape; made at first use. `timed`: with a timestamp and a time
  * to live of its own, which are two more values. */
 struct cassandra_statement *cassandra_statement_of(struct keyed_connection *connection,
@@ -176,6 +188,15 @@ struct cassandra_write {
  * again is until patience ends. Any thread. */
 enum status cassandra_write_all(struct cassandra *self, const struct cassandra_write *writes,
                                 uint32_t count, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- prove.c */
+
+/* keyed_service.prove, and keyed_delete, after which a repair's records are looked for. */
+enum status cassandra_prove(struct database *database, const struct target_table *table,
+                            struct batch_result *result, struct error *error);
+enum status cassandra_delete(struct database *database, const struct target_table *table,
+                             const struct cell *keys, uint32_t key_count, uint64_t *deleted,
+                             struct error *error);
 
 /* As struct keyed_service has them. */
 enum status cassandra_encode(struct keyed_connection *connection, enum keyed_kind kind,

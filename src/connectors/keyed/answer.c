@@ -89,7 +89,7 @@ static enum status fail_or_wait(struct writer *writer, const struct keyed_answer
 {
     int64_t now_ms = clock_monotonic_ms();
     int64_t patience_ms =
-        answer->throttled ? THROTTLED_PATIENCE_MS : PATIENCE_TIMEOUTS * writer->room->timeout_ms;
+        answer->throttled ? THROTTLED_PATIENCE_MS : keyed_patience_ms(writer->room);
     if (writer->failing_since_ms == 0) {
         writer->failing_since_ms = now_ms;
     }

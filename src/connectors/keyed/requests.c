@@ -322,7 +322,7 @@ static enum status begin_failing(struct writer *writer, int64_t now_ms, struct e
     if (writer->failing_since_ms == 0) {
         writer->failing_since_ms = now_ms;
     }
-    return now_ms - writer->failing_since_ms > PATIENCE_TIMEOUTS * writer->room->timeout_ms
+    return now_ms - writer->failing_since_ms > keyed_patience_ms(writer->room)
                ? keyed_give_up(writer, now_ms, error)
                : STATUS_OK;
 }
