@@ -263,6 +263,14 @@ struct source_functions {
      * statement that would let it. Nothing is read. */
     enum status (*tell_lacking)(struct database *self, const struct read_request *const *requests,
                                 uint32_t request_count, struct buffer *out, struct error *error);
+    /*
+     * Optional: appends a query of the groups that a table's rows make by these columns (none: all
+     * are one): their values, then how many rows each has, of the `count_max` largest. Returns what
+     * the number's column is called.
+     */
+    const char *(*append_groups)(struct database *self, const char *table,
+                                 const struct column_list *columns, uint32_t count_max,
+                                 struct buffer *query);
     /* Optional: warnings worth saying before a run ("writers will wait"), one line each in
      * `out`. */
     enum status (*caveats)(struct database *self, struct buffer *out, struct error *error);
