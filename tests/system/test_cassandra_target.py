@@ -176,6 +176,7 @@ tables:
         support.make_sqlite(self.path("source.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'a'), (2, hex(zeroblob(6000000))), (3, 'c')")
         self.run_program("migrate", "source.db", self.uri(), "--max-rejects", "1", code=1)
         self.assertEqual(sorted(self.ask("SELECT id FROM t")), [(1,), (3,)])
+        self.assertEqual([one["code"] for one in self.rejects()], ["record-too-large"])
 
     def test_two_records_under_one_key(self):
         os.mkdir(self.path("in"))

@@ -54,6 +54,10 @@ static enum status hint_at(struct error *error)
                           "nothing else is set)? `cqlsh HOST PORT` shows the same; "
                           "?contacts= names further nodes");
     }
+    if (error->code == ERROR_TARGET_INVALID && strstr(error->message, "of the CQL protocol")) {
+        return error_hint(error, "versions 3 to 5 are spoken here (?protocol= is the newest to "
+                                 "try): Cassandra 2.1 and later, every ScyllaDB");
+    }
     return error->code == ERROR_CREDENTIALS
                ? error_hint(error,
                             "cassandra://USER:PASSWORD@HOST/KEYSPACE, or CASSANDRA_PASSWORD; "

@@ -245,7 +245,7 @@ static enum status judge_look(struct keyed_connection *connection, struct cql_re
 static enum error_code code_of(enum cql_failure failure, const char *message)
 {
     if (strstr(message, "too large") != NULL || strstr(message, "oversized") != NULL ||
-        strstr(message, "larger than") != NULL) {
+        strstr(message, "larger than") != NULL || strstr(message, "exceeds") != NULL) {
         return ERROR_REJECT_TOO_LARGE;
     }
     return failure == CQL_FAILURE_INVALID ? ERROR_REJECT_CONSTRAINT : ERROR_NONE;
