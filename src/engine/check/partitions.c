@@ -12,7 +12,8 @@
 
 enum {
     ROWS_SMALL = 64,         /* a stream of so few rows is not looked at */
-    ROWS_GROUPED = 50000000, /* of more a sample has to do */
+    ROWS_GROUPED = 5000000,  /* of more a sample has to do: before a run … */
+    ROWS_CHECKED = 50000000, /* … and in a check */
     GROUPS_MAX = 20,
     LINES_MAX = 3, /* of one table */
     SAMPLE_ROWS = 20000,
@@ -36,6 +37,7 @@ struct looking {
     const struct plan_entity *entity;
     const struct plan_stream *stream;
     int64_t rows; /* of the stream; -1: not known */
+    int64_t rows_grouped;
     struct arena *arena;
     /* the sample */
     uint64_t root_rows;
@@ -189,8 +191,7 @@ static enum status read_groups(struct looking *looking, const struct read_reques
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-/* An estimate is no reason to end a run, or a check. What the reader is good for now nobody knows.
- */
+/* An estimate is no reason to wait long. What the reader is good for now nobody knows. */
 static void leave_out(struct looking *looking, const struct error *why)
 {
     struct run_session *session = looking->session;
@@ -202,16 +203,14 @@ static void leave_out(struct looking *looking, const struct error *why)
               looking->table->name, why->message);
 }
 
-/* False: the source could not, in time. */
-static bool count_groups(struct looking *looking, const struct source_columns *columns,
-                         double share, double row_bytes)
+/* STATUS_END: the source could not, in time. */
+static enum status count_groups(struct looking *looking, const struct source_columns *columns,
+                                double share, double row_bytes, struct error *error)
 {
     struct database *source = looking->session->source;
     struct buffer query = {0};
-    struct error why;
     struct read_column wanted[17];
     struct column_list names = {.names = columns->names, .count = columns->count};
-    error_clear(&why);
     const char *rows = source->connector->source->append_groups(
         source, looking->stream->request.table, &names, GROUPS_MAX, &query);
     for (uint32_t at = 0; at <= columns->count; at++) {
@@ -222,12 +221,14 @@ static bool count_groups(struct looking *looking, const struct source_columns *c
                                          .query = buffer_string(&query),
                                          .columns = wanted,
                                          .column_count = columns->count + 1};
-    enum status status = read_groups(looking, &request, columns, share, row_bytes, &why);
-    if (status != STATUS_OK) {
-        leave_out(looking, &why);
+    enum status status = read_groups(looking, &request, columns, share, row_bytes, error);
+    if (status == STATUS_FAILED && error->class == ERROR_CLASS_RETRY) {
+        leave_out(looking, error);
+        error_clear(error);
+        status = STATUS_END;
     }
     buffer_free(&query);
-    return status == STATUS_OK;
+    return status;
 }
 
 /* ---------------------------------------------------------------- a sample */
@@ -334,31 +335,31 @@ static bool is_small(const struct looking *looking, double row_bytes)
            rows * row_bytes <= (double)limits->partition_bytes;
 }
 
-static void look_at(struct looking *looking)
+static enum status look_at(struct looking *looking, struct error *error)
 {
     struct database *source = looking->session->source;
-    struct error why;
-    error_clear(&why);
     looking->until_ms = clock_monotonic_ms() + SAMPLE_MS;
     looking->seen = arena_allocate_zeroed(looking->arena, PLACES, sizeof(*looking->seen));
     bool alone = looking->stream->joined == NULL &&
                  (looking->stream->child_count == 0 || looking->session->joining == NULL);
     if (alone && sampling_read_through(looking->session, looking->reader, looking->stream, NULL,
-                                       take_parcel, NULL, looking, &why) == STATUS_FAILED) {
-        leave_out(looking, &why);
-        return;
+                                       take_parcel, NULL, looking, error) == STATUS_FAILED) {
+        return STATUS_FAILED;
     }
     double row_bytes = looking->made > 0 ? (double)looking->bytes / (double)looking->made : 0;
     double share = looking->root_rows > 0 ? (double)looking->made / (double)looking->root_rows : 1;
     const struct source_columns columns = columns_of(looking);
     if (is_small(looking, row_bytes)) {
-        return;
+        return STATUS_OK;
     }
-    if (looking->whole || !columns.known || looking->rows > ROWS_GROUPED ||
-        source->connector->source->append_groups == NULL ||
-        !count_groups(looking, &columns, share, row_bytes)) {
+    bool groups = !looking->whole && columns.known && looking->rows <= looking->rows_grouped &&
+                  source->connector->source->append_groups != NULL;
+    enum status status =
+        groups ? count_groups(looking, &columns, share, row_bytes, error) : STATUS_END;
+    if (status == STATUS_END) {
         tell_sampled(looking, row_bytes);
     }
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
 /* Has its table partitions of several rows, and may there be many? */
@@ -377,8 +378,9 @@ enum status partitions_foretell(struct run_session *session, bool reads, struct 
     const struct plan *plan = session->plan;
     struct reader *reader = session->sample_reader; /* a check has one */
     bool dear = (session->source->capabilities & CAPABILITY_UNITS) != 0 && !reads;
-    bool failed = session->target->limits.partition_bytes == 0 || dear;
-    for (uint32_t at = 0; at < plan->entity_count && !failed; at++) {
+    bool goes_on = session->target->limits.partition_bytes > 0 && !dear;
+    enum status status = STATUS_OK;
+    for (uint32_t at = 0; at < plan->entity_count && goes_on && status == STATUS_OK; at++) {
         const struct plan_entity *entity = &plan->entities[at];
         if (!is_looked_at(session, entity)) {
             continue;
@@ -392,15 +394,16 @@ enum status partitions_foretell(struct run_session *session, bool reads, struct 
                                   .entity = entity,
                                   .stream = &plan->streams[entity->stream],
                                   .rows = session->facts[entity->stream].row_count,
+                                  .rows_grouped = reads ? ROWS_CHECKED : ROWS_GROUPED,
                                   .arena = arena_create(0),
                                   .out = out};
-        look_at(&looking);
+        status = look_at(&looking, error);
         reader = looking.reader;
-        failed = reader == NULL;
+        goes_on = reader != NULL;
         arena_destroy(looking.arena);
     }
     if (reader != NULL && reader != session->sample_reader) {
         session_reader_keep(session, reader);
     }
-    return STATUS_OK;
+    return status;
 }
