@@ -233,10 +233,11 @@ enum status cassandra_rows_add(const struct cassandra_rows *rows, struct batch *
                                const struct cql_value *values, struct error *error)
 {
     bool document = rows->request->column_count == 0;
-    if (is_static_alone(rows, values)) {
+    if (is_static_alone(rows, values) && !rows->request->partitions) {
         struct error reason;
         error_set(&reason, ERROR_REJECT_KEY_NULL, rows->name,
-                  "the partition has static values and no rows");
+                  "the partition has static values and no rows: only a copy of the whole table "
+                  "into a new one of Cassandra takes it");
         refuse(rows, batch, values, NULL, &reason);
         return STATUS_OK;
     }
