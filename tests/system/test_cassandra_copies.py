@@ -16,7 +16,7 @@ OPTIONS = {"gc_grace_seconds": 4321, "default_time_to_live": 86400000, "comment"
            "memtable_flush_period_in_ms": 3600000, "min_index_interval": 256}
 MAPS = {"compaction": {"class": "LeveledCompactionStrategy", "sstable_size_in_mb": "80"}, "caching": {"keys": "NONE", "rows_per_partition": "10"},
         "compression": {"class": "DeflateCompressor", "chunk_length_in_kb": "32"}}
-EVERYTHING = """CREATE TABLE everything (a int, b text, c int, d date, s text static, n int static, home frozen<address>, homes map<text, frozen<address>>,
+EVERYTHING = """CREATE TABLE everything (a int, b text, c int, d date, s text static, m int static, home frozen<address>, homes map<text, frozen<address>>,
  loose "Loose", pair frozen<tuple<int, frozen<street>>>, v int, PRIMARY KEY ((a, b), c, d)) WITH CLUSTERING ORDER BY (c DESC, d ASC)"""
 HOME = "{street: {name: 'High', number: 7}, city: 'Oslo', phones: ['1', '2']}"
 
@@ -60,10 +60,10 @@ class Copies(support.TestCase):
         options = " AND ".join("%s = %s" % (name, quoted(value)) for name, value in list(OPTIONS.items()) + list(MAPS.items()))
         self.server.ask(self.first, EVERYTHING + " AND " + options)
         for number in range(6):
-            self.server.ask(self.first, "INSERT INTO everything (a, b, c, d, s, n, home, homes, loose, pair, v) VALUES (%d, 'b', %d, '2024-02-29', 'static %d', %d, "
+            self.server.ask(self.first, "INSERT INTO everything (a, b, c, d, s, m, home, homes, loose, pair, v) VALUES (%d, 'b', %d, '2024-02-29', 'static %d', %d, "
                             "%s, {'first': %s}, {x: %d, y: null}, (1, {name: 'Low', number: 2}), 5)" % (number // 3, number, number // 3, number // 3, HOME, HOME, number))
         self.server.ask(self.first, "INSERT INTO everything (a, b, c, d) VALUES (1, 'b', 100, '2024-03-01')")
-        self.server.ask(self.first, "INSERT INTO everything (a, b, s, n) VALUES (9, 'no rows', 'alone', 3)")
+        self.server.ask(self.first, "INSERT INTO everything (a, b, s, m) VALUES (9, 'no rows', 'alone', 3)")
 
     def rows(self, keyspace):
         return sorted((repr(tuple(row)) for row in self.server.ask(keyspace, "SELECT * FROM everything")))
@@ -73,7 +73,7 @@ class Copies(support.TestCase):
     def test_a_whole_copy_keeps_types_keys_and_options(self):
         self.fill_everything()
         result = self.run_program("migrate", self.server.uri(self.first), self.uri())
-        self.assertRegex(result.out + result.err, "type unused")
+        self.assertIn("not carried: 1 type", result.out)
         self.assertEqual(self.rows(self.keyspace), self.rows(self.first))
         self.assertEqual(len(self.rows(self.keyspace)), 8)
         columns = "table_name, column_name, clustering_order, kind, position, type"
@@ -92,7 +92,7 @@ class Copies(support.TestCase):
         self.fill_everything()
         self.run_program("init", self.server.uri(self.first), self.uri())
         with open(self.path("transhume.yaml"), encoding="utf-8") as file:
-            self.assertIn("key: { partition: [a, b], clustering: [c: desc, d], static: [n, s] }", file.read())
+            self.assertIn("key: { partition: [a, b], clustering: [c: desc, d], static: [m, s] }", file.read())
         self.run_program("migrate", "--quiet")
         self.assertEqual(self.rows(self.keyspace), self.rows(self.first))
         self.assertEqual(self.options(self.keyspace), self.options(self.first))
@@ -110,7 +110,7 @@ class Copies(support.TestCase):
         self.ask("CREATE TYPE street (name text, number bigint)")
         for command in ("check", "migrate"):
             result = self.run_program(command, self.server.uri(self.first), self.uri(), code=2)
-            self.assertIn("the type street is there as (name text, number bigint), and is to be (name text, number int)", result.out + result.err)
+            self.assertIn("the type street is there as (name text, number bigint), and is to be (name text, number int)", " ".join((result.out + result.err).split()))
         self.assertEqual(self.schema(self.keyspace, "table_name", "tables"), [])
 
     # --- by a plan
@@ -165,7 +165,7 @@ tables:
                                "table_name = 'person'", self.keyspace)[0]
         self.assertEqual((kept[0]["class"].split(".")[-1], kept[0]["sstable_size_in_mb"], kept[1:]), ("LeveledCompactionStrategy", "90", (86400, "it's", 0.2)))
         self.assertIn("person", result.out)
-        self.run_program("validate", "--plan", "plan.yaml", code=1)
+        self.run_program("validate", "--plan", "plan.yaml")
         self.run_program("rollback", "--plan", "plan.yaml", "--confirm", "--run", self.run_id())
         self.assertEqual(self.types(), [])
 
@@ -217,17 +217,17 @@ tables:
         source = self.server.uri(self.first)
         self.assertIn("?counters=absent", self.run_program("migrate", source, self.uri(), "--state", "refused", code=2).err)
         # killed after additions whose answers were not noted: what is there is not added again
-        for occurrence in (3, 40, 70):
+        for occurrence in (3, 58):
             with self.subTest(occurrence=occurrence):
                 self.keyspace = self.server.database()
                 state = "kill-%d" % occurrence
                 killed = support.kill_at("cassandra.after_answer", occurrence, "migrate", source, self.uri("?counters=absent"), "--timeout", "2s", "--state", state, cwd=self.folder)
                 self.assertEqual(killed.code, -signal.SIGKILL)
-                self.run_program("resume", "--state", state, "--quiet")
+                self.run_program("resume", "--timeout", "2s", "--state", state, "--quiet")
                 self.assertEqual(self.hits(self.keyspace), self.hits(self.first))
-        self.run_program("validate", "--state", "kill-70")
+        self.run_program("validate", "--state", "kill-58")
         self.ask("UPDATE hits SET seen = seen + 1 WHERE page = 'p1' AND day = 1")
-        result = support.transhume("validate", "--state", "kill-70", "--repair", "--confirm", cwd=self.folder)
+        result = support.transhume("validate", "--state", "kill-58", "--repair", "--confirm", cwd=self.folder)
         self.assertIn("counters", result.out + result.err)
         self.assertNotEqual(result.code, 0)
         self.assertEqual(self.ask("SELECT seen FROM hits WHERE page = 'p1' AND day = 1"), [(3,)])

@@ -117,15 +117,22 @@ static void collect(const struct cql_type *type, struct type_list *list)
     }
 }
 
+/* As they are defined: within a type that is frozen all is. */
 static void collect_of_table(const struct target_table *table, struct arena *arena,
                              struct type_list *list)
 {
+    struct cassandra_udts *udts =
+        cassandra_udts_of(table->record_types, table->record_type_count, arena);
     *list = (struct type_list){0};
     for (uint32_t at = 0; at < table->column_count; at++) {
         const struct cql_type *type = cassandra_new_type(table, &table->columns[at], arena);
         if (type != NULL) {
             collect(type, list);
         }
+    }
+    for (uint32_t at = 0; at < list->count; at++) {
+        const struct cql_type *defined = find_type(udts, list->types[at]->name);
+        list->types[at] = defined != NULL ? defined : list->types[at];
     }
 }
 

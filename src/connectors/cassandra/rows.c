@@ -236,8 +236,7 @@ enum status cassandra_rows_add(const struct cassandra_rows *rows, struct batch *
     if (is_static_alone(rows, values) && !rows->request->partitions) {
         struct error reason;
         error_set(&reason, ERROR_REJECT_KEY_NULL, rows->name,
-                  "the partition has static values and no rows: only a copy of the whole table "
-                  "into a new one of Cassandra takes it");
+                  "the partition has static values and no rows");
         refuse(rows, batch, values, NULL, &reason);
         return STATUS_OK;
     }
