@@ -3,10 +3,12 @@ import collections
 import json
 import os
 import signal
+import time
 import unittest
 
 import cassandra_server
 import support
+import tcp_proxy
 
 TYPES = """CREATE TYPE street (name text, number int)
 CREATE TYPE address (street frozen<street>, city text, phones list<text>)
@@ -231,6 +233,18 @@ tables:
         self.assertIn("counters", result.out + result.err)
         self.assertNotEqual(result.code, 0)
         self.assertEqual(self.ask("SELECT seen FROM hits WHERE page = 'p1' AND day = 1"), [(3,)])
+
+    def test_an_addition_of_unknown_outcome_is_looked_for_before_it_is_repeated(self):
+        self.fill_counters(8)
+        for name, before in (("done", False), ("lost", True)):
+            with self.subTest(name=name), tcp_proxy.TcpProxy(self.server.port) as proxy:
+                self.keyspace = self.server.database()
+                proxy.cut_at(b"p3", occurrence=2, before=before)   # the first one reads
+                begun = time.monotonic()
+                self.run_program("migrate", self.server.uri(self.first), self.server.uri(self.keyspace, "?counters=absent", via=proxy), "--timeout", "2s",
+                                 "--state", name, "--quiet")
+                self.assertEqual((proxy.cuts, self.hits(self.keyspace)), (1, self.hits(self.first)))
+                self.assertGreater(time.monotonic() - begun, 10)
 
     def test_counters_that_are_there(self):
         self.fill_counters(20)
