@@ -333,11 +333,12 @@ static void end_part(struct buffer *out, size_t begin, uint32_t statement, uint3
 /* What a partition of static values without rows is read as: its clustering columns are null. */
 static bool is_alone(const struct cassandra_table *table, const struct keyed_record *record)
 {
-    bool alone = record->shape != NULL && record->table->created && table->clustering_count > 0 &&
+    bool alone = record->shape != NULL && table->clustering_count > 0 &&
                  record->table->key_shape.static_columns.count > 0;
     for (uint32_t at = table->partition_count; at < table->key.count && alone; at++) {
         int32_t field = shape_field_find(record->shape, table->columns[at].name);
-        alone = field >= 0 && record->cells[field].kind == VALUE_NULL;
+        const struct cell *cell = field >= 0 ? &record->cells[field] : NULL;
+        alone = cell != NULL && (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING);
     }
     return alone;
 }
@@ -347,7 +348,8 @@ static unsigned form_of(const struct keyed_connection *connection, enum keyed_ki
 {
     const struct cassandra_table *table =
         connection->layouts[record->table - connection->tables]->table;
-    return kind == KEYED_PUT && is_alone(table, record) ? CASSANDRA_ALONE : CASSANDRA_PLAIN;
+    bool writes = kind == KEYED_PUT || kind == KEYED_UPDATE;
+    return writes && is_alone(table, record) ? CASSANDRA_ALONE : CASSANDRA_PLAIN;
 }
 
 /* All of the record by one statement. */
