@@ -25,16 +25,23 @@ static bool is_of_counters(const struct keyed_connection *connection, uint32_t t
 
 /* ---------------------------------------------------------------- connections */
 
+/* Nobody hears of what is under way any more. */
+static void abandoned(struct keyed_connection *connection)
+{
+    bool any = connection->session != NULL && cql_session_under_way(connection->session) > 0;
+    for (uint32_t at = 0; at < connection->layout_count && any; at++) {
+        if (is_of_counters(connection, at)) {
+            cassandra_counters_unsure(connection->cassandra);
+        }
+    }
+}
+
 static void disconnect(struct keyed_connection *connection)
 {
     if (connection == NULL) {
         return;
     }
-    for (uint32_t at = 0; at < connection->layout_count && connection->session != NULL; at++) {
-        if (is_of_counters(connection, at)) {
-            cassandra_counters_unsure(connection->cassandra); /* of what is under way */
-        }
-    }
+    abandoned(connection);
     cql_session_close(connection->session);
     arena_destroy(connection->arena);
     buffer_free(&connection->key);
@@ -420,12 +427,18 @@ static enum status judge_counters(struct keyed_connection *connection, struct cq
     return STATUS_OK;
 }
 
-/* Nothing is there: now the record is added. STATUS_AGAIN: that is under way. */
+/* Nothing is there: now the record is added, if somebody still waits for it. STATUS_AGAIN: that is
+ * under way. */
 static enum status add_counters(struct keyed_connection *connection, struct keyed_answer *answer,
                                 struct error *error)
 {
+    struct cell key[KEYED_KEY_COLUMNS_MAX];
+    struct keyed_record ignored;
     struct keyed_request *request = answer->request;
     struct cassandra *self = connection->cassandra;
+    if (!keyed_request_record(request, 0, key, &ignored)) {
+        return STATUS_OK;
+    }
     request->mark |= MARK_ADDS;
     enum status status = lease_check(&self->keyed.base, self->timeout_ms, error);
     status = status == STATUS_OK ? send(connection, request, error) : status;
@@ -504,10 +517,9 @@ static enum status poll(struct keyed_connection *connection, int64_t timeout_ms,
     struct cql_reply reply;
     enum status status;
     do {
-        struct keyed_request *none = NULL;
         status = cql_session_poll(connection->session, timeout_ms, &reply, error);
         if (status == STATUS_AGAIN) {
-            answer->request = none;
+            *answer = (struct keyed_answer){.request = NULL};
             return STATUS_AGAIN;
         }
         *answer = (struct keyed_answer){.request = reply.tag, .outcome = KEYED_DONE, .units = -1};
@@ -639,6 +651,7 @@ const struct keyed_service cassandra_keyed_service = {
     .send = send,
     .poll = poll,
     .inserts_only = inserts_only,
+    .abandoned = abandoned,
     .write = write_one,
     .erase = erase,
     .erase_max = ERASE_MAX,

@@ -176,6 +176,9 @@ struct keyed_service {
     /* Optional: are the table's records only ever inserted, whatever is to become of others that
      * are there? OCCUPIED is told by the service itself then, also of such that equal them. */
     bool (*inserts_only)(const struct keyed_connection *connection, uint32_t table);
+    /* Optional: a chunk was abandoned, whose records may be under way; they may be begun again by
+     * another connection. */
+    void (*abandoned)(struct keyed_connection *connection);
 
     /* Never waits for an answer. STATUS_AGAIN: in_flight_max requests are under way. STATUS_FAILED:
      * nothing was sent. Sent only while the lease lasts (lease_check): the room looks as well. */
