@@ -159,16 +159,21 @@ void cassandra_append_table(const struct cassandra *self, const char *table, str
     cql_name_append((struct text){table, strlen(table)}, out);
 }
 
+/* Also where another process, or an earlier try, made the change. */
+enum status cassandra_agree(struct cassandra *self, struct error *error)
+{
+    pthread_mutex_lock(&self->control_mutex);
+    enum status status = cql_session_agree(self->control, error);
+    pthread_mutex_unlock(&self->control_mutex);
+    return status;
+}
+
 enum status cassandra_define(struct cassandra *self, const char *text, struct error *error)
 {
     struct arena *arena = arena_create(0);
     struct cql_reply reply;
     enum status status = cassandra_run(self, text, CQL_QUORUM, true, arena, &reply, error);
-    if (status == STATUS_OK) { /* also where another process, or an earlier try, made the change */
-        pthread_mutex_lock(&self->control_mutex);
-        status = cql_session_agree(self->control, error);
-        pthread_mutex_unlock(&self->control_mutex);
-    }
+    status = status == STATUS_OK ? cassandra_agree(self, error) : status;
     arena_destroy(arena);
     return status;
 }

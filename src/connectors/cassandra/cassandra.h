@@ -18,7 +18,9 @@
  *   tables.c      checks of tables that are there  create.c      keyspaces, tables
  *   layout.c      tables as writers know them      run.c         the claimed run
  *   encode.c, send.c  the service of the keyed room
- *   store.c       the store                        rollback.c    taking a run back
+ *   counters.c    tables of counters               properties.c  how tables are kept
+ *   record_types.c  types that tables need         store.c       the store
+ *   rollback.c    taking a run back
  *   prove.c       a repair's records, read back
  *
  *   protocol/     the client of the native protocol; only its public headers are used here
@@ -47,6 +49,7 @@ struct cassandra_settings {
     enum cql_consistency serial;   /* of conditional writes */
     bool creates_keyspace;         /* if it is not there */
     const char *replication;       /* as CQL has it: "{'class': …}" */
+    bool counters_absent;          /* target: rows of counters are written where none is there */
     bool keeps_times;              /* source: WRITETIME and TTL of each cell are read */
     uint32_t page_rows;
     uint32_t batch_rows; /* most records of one partition in one request */
@@ -80,7 +83,8 @@ struct cassandra {
     _Atomic uint32_t attempt_max;    /* the highest attempt that wrote */
     int64_t clock_ahead_us; /* a node's clock before ours, as it was seen last; 0: it is not */
     int64_t run_started_us; /* of the claimed run; 0: none */
-    bool keyspace_there;    /* target: it is there, or was made */
+    _Atomic int64_t counters_quiet_ms; /* boot time: until then an addition may still be made */
+    bool keyspace_there;               /* target: it is there, or was made */
     struct cassandra_schema *schema;   /* of the source, read at first use; schema.h */
     struct cassandra_fetcher *fetcher; /* made at first use; fetch.h */
 };
@@ -119,6 +123,8 @@ enum status cassandra_run_prepared(struct cassandra *self, const char *text,
  * afterwards. */
 enum status cassandra_define(struct cassandra *self, const char *text,
                              struct error *error) MUST_USE;
+/* Waits until all nodes know the schema. */
+enum status cassandra_agree(struct cassandra *self, struct error *error) MUST_USE;
 
 /* Target: makes the keyspace if it is not there and may be made. Repeatable. */
 enum status cassandra_make_keyspace(struct cassandra *self, struct error *error) MUST_USE;

@@ -47,6 +47,7 @@ struct counting {
     uint32_t under_way;
     struct cassandra_patience patience;
     uint64_t rows;
+    bool partitions; /* those of static values alone count for a row */
     struct arena *arena;
     enum status status;
     struct error *error;
@@ -215,8 +216,8 @@ static void count_page(struct counting *counting, const struct cassandra_select 
         memory_allocate_zeroed((size_t)table->partition_count + 1, sizeof(*key));
     bool any = false;
     while (cql_rows_next(&page->rows, values) == STATUS_OK) {
-        bool row =
-            table->clustering_count == 0 || values[select->key[table->partition_count]].length >= 0;
+        bool row = table->clustering_count == 0 || counting->partitions ||
+                   values[select->key[table->partition_count]].length >= 0;
         counting->rows += row;
         any = true;
     }
@@ -270,7 +271,7 @@ static const char *statement_of(const struct counting *counting)
 {
     const struct cassandra_table *table = counting->table;
     struct buffer text = {0};
-    if (table->clustering_count == 0 || table->compact) {
+    if (table->clustering_count == 0 || table->compact || counting->partitions) {
         buffer_append_string(&text, "SELECT count(*) FROM ");
     } else {
         const char *name = table->columns[table->partition_count].name;
@@ -305,6 +306,15 @@ static void cut_ring(struct counting *counting)
     }
 }
 
+static bool has_static(const struct cassandra_table *table)
+{
+    bool found = false;
+    for (uint32_t at = table->key.count; at < table->column_count && !found; at++) {
+        found = table->columns[at].part == CASSANDRA_STATIC;
+    }
+    return found;
+}
+
 static enum status count_table(struct counting *counting)
 {
     struct cassandra *self = counting->self;
@@ -320,16 +330,20 @@ static enum status count_table(struct counting *counting)
     return count_ranges(counting) == STATUS_OK ? read_hard_ranges(counting) : STATUS_FAILED;
 }
 
-enum status cassandra_count(struct cassandra *self, const char *table, uint64_t *count,
-                            struct error *error)
+enum status cassandra_count(struct cassandra *self, const char *table, bool partitions,
+                            uint64_t *count, struct error *error)
 {
     struct arena *arena = arena_create(0);
     struct counting *counting = memory_allocate_zeroed(1, sizeof(*counting));
-    *counting = (struct counting){
-        .self = self, .scans = {.cassandra = self}, .arena = arena, .error = error};
+    *counting = (struct counting){.self = self,
+                                  .scans = {.cassandra = self},
+                                  .partitions = partitions,
+                                  .arena = arena,
+                                  .error = error};
     cassandra_patience_begin(&counting->patience, self);
     enum status status = cassandra_table_read(self, table, arena, &counting->table, error);
     if (status == STATUS_OK) {
+        counting->partitions = counting->partitions && has_static(counting->table);
         status = count_table(counting);
     } else if (status == STATUS_END) {
         status = error_set(error, ERROR_TARGET_MISSING, table, "there is no table %s", table);

@@ -45,6 +45,8 @@ const struct connector_option cassandra_options[CASSANDRA_OPTION_COUNT] = {
      "Target: most records of one partition that share a request."},
     {"batch_bytes", OPTION_BYTES, "4KiB", "1KiB..1MiB", false,
      "Target: most bytes of such a request; servers warn from 5 KiB on."},
+    {"counters", OPTION_CHOICE, "refuse", "refuse|absent", false,
+     "Target: tables of counters are refused, or get the rows that are absent."},
     {"page_rows", OPTION_INTEGER, "1000", "10..100000", false, "Source: rows a page."},
     {"times", OPTION_BOOLEAN, "false", NULL, false,
      "Source: read when each cell was written and how long it lives, and keep both."},
@@ -281,6 +283,7 @@ static enum status read_settings(struct cassandra *self, struct error *error)
                                                                   : consistency;
     settings->serial = CQL_SERIAL;
     settings->creates_keyspace = is_on(self, "create");
+    settings->counters_absent = strcmp(option(self, "counters"), "absent") == 0;
     settings->keeps_times = is_on(self, "times");
     settings->page_rows = (uint32_t)number_of(self, "page_rows");
     settings->batch_rows = (uint32_t)number_of(self, "batch_rows");

@@ -85,8 +85,9 @@ enum status cassandra_fetch(struct cassandra *self, const struct cassandra_table
                             const struct cell *keys, uint32_t key_count, bool serial,
                             struct arena *arena, cassandra_row_found *found, void *context,
                             struct error *error) MUST_USE;
-/* Records in the table now, range by range. */
-enum status cassandra_count(struct cassandra *self, const char *table, uint64_t *count,
-                            struct error *error) MUST_USE;
+/* Records in the table now, range by range; with `partitions` also those that a partition of static
+ * values without rows is (read_request.partitions). */
+enum status cassandra_count(struct cassandra *self, const char *table, bool partitions,
+                            uint64_t *count, struct error *error) MUST_USE;
 
 #endif

@@ -114,6 +114,9 @@ static enum status send_again(struct writer *writer, struct keyed_request *reque
     enum status status = fail_or_wait(writer, answer, error);
     int64_t wait = service_backoff_ms(request->failures++, answer->reason->retry_after_ms);
     request->next_ms = clock_monotonic_ms() + wait;
+    if (answer->unknown && answer->reason->retry_after_ms > 0) {
+        writer->failing_since_ms = request->next_ms; /* patience is for what comes then */
+    }
     keyed_list_add(&writer->delayed, request);
     return status;
 }

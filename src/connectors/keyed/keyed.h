@@ -173,6 +173,13 @@ struct keyed_service {
     /* Optional: units of capacity that writing a record of so many bytes is guessed to take. */
     double (*units)(size_t length);
 
+    /* Optional: are the table's records only ever inserted, whatever is to become of others that
+     * are there? OCCUPIED is told by the service itself then, also of such that equal them. */
+    bool (*inserts_only)(const struct keyed_connection *connection, uint32_t table);
+    /* Optional: a chunk was abandoned, whose records may be under way; they may be begun again by
+     * another connection. */
+    void (*abandoned)(struct keyed_connection *connection);
+
     /* Never waits for an answer. STATUS_AGAIN: in_flight_max requests are under way. STATUS_FAILED:
      * nothing was sent. Sent only while the lease lasts (lease_check): the room looks as well. */
     enum status (*send)(struct keyed_connection *connection, struct keyed_request *request,

@@ -443,6 +443,9 @@ static struct keyed_waiting **forget_waiting(struct writer *writer, struct keyed
 void keyed_chunk_abandon(struct writer *writer, uint64_t number)
 {
     writer->keeps_order = true;
+    if (writer->service->abandoned != NULL) {
+        writer->service->abandoned(writer->connection);
+    }
     for (uint32_t at = 0; at < writer->table_count; at++) {
         forget_slots(writer->filling[at], number);
     }
