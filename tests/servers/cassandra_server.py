@@ -140,6 +140,10 @@ class Server(DatabaseServer):
         self.internal = 0
         return False
 
+    def kill(self):
+        self.disconnect()
+        super().kill()
+
     def stop(self):
         self.disconnect()
         super().stop()
@@ -155,7 +159,8 @@ class Server(DatabaseServer):
         if self.connection is None:
             from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
             from cassandra.policies import RoundRobinPolicy
-            profile = ExecutionProfile(load_balancing_policy=RoundRobinPolicy(), request_timeout=60)
+            from cassandra.query import tuple_factory
+            profile = ExecutionProfile(load_balancing_policy=RoundRobinPolicy(), request_timeout=60, row_factory=tuple_factory)
             self.connection = Cluster(["127.0.0.1"], port=self.port, protocol_version=4, execution_profiles={EXEC_PROFILE_DEFAULT: profile},
                                       connect_timeout=30, control_connection_timeout=30).connect()
         return self.connection
@@ -191,6 +196,11 @@ class Server(DatabaseServer):
         name = self.name_of(self.count)
         self.ask(self.MAINTENANCE, KEYSPACE % (name, options))
         return name
+
+    def renew(self, name):
+        """Empties a keyspace of all tables."""
+        self.ask(self.MAINTENANCE, "DROP KEYSPACE IF EXISTS " + name)
+        self.ask(self.MAINTENANCE, KEYSPACE % (name, ""))
 
     def drop_databases(self):
         for count in range(self.dropped + 1, self.count + 1):
