@@ -111,8 +111,6 @@ class RoundTrips(DynamodbCase):
             self.servers["postgres"].psql("postgres", "; ".join("DROP SCHEMA IF EXISTS %s CASCADE; CREATE SCHEMA %s" % (name, name) for name in "abc"))
         for kind in {there, over}.intersection(MYSQL):
             self.servers[kind].ask("", "; ".join("DROP DATABASE IF EXISTS %s; CREATE DATABASE %s" % (name, name) for name in "abc"))
-        if "cassandra" in (there, over):
-            self.servers["cassandra"].drop_databases()
         self.keyspaces = {}
         RandomDatabase(seed, os.path.join(folder, "made.db"), rows_max=30 if "dynamodb" in (there, over) else 150, simple=True,
                        keyless={there, over}.isdisjoint((*DOCUMENTS, "cassandra")), **({"tables_named": "Name_%d_x"} if "cassandra" in (there, over) else {}))
