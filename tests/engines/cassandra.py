@@ -168,10 +168,8 @@ def text_of(value):
         return duration_text(value)
     if hasattr(value, "days_from_epoch"):
         return day_text(value.days_from_epoch)
-    if hasattr(value, "isoformat"):   # a timestamp that Python has room for
+    if hasattr(value, "isoformat"):
         return moment_text((value - datetime.datetime(1970, 1, 1)) // datetime.timedelta(milliseconds=1))
-    if hasattr(value, "milliseconds"):
-        return moment_text(value.milliseconds)
     return value if value is None else repr(value) if isinstance(value, float) else str(value)
 
 

@@ -128,8 +128,8 @@ class KillSqlCassandra(KillCassandra):
 
     def into_sql(self, kind):
         source, name = self.filled(), self.sql[kind].database()
+        expected = self.held if kind == "mysql" else rows.with_each(self.held, as_jsonb)
         self.empty_target = lambda: self.sql[kind].ask("" if kind == "mysql" else name, EMPTY[kind].replace("TARGET", name))
-        expected = self.held if kind == "mysql" else rows.with_each(self.held, as_array)
         self.matrix([*OPTIONS, source, self.sql[kind].uri(name)],
                     lambda _: rows.assert_same(self, expected, getattr(engines, kind).contents(self.sql[kind], name)))
 
@@ -146,8 +146,8 @@ class KillSqlCassandra(KillCassandra):
         self.into_sql("mysql")
 
 
-def as_array(of):
-    return ("text", "{%s}" % ",".join(json.loads(of[1]))) if of and of[1].startswith('["t"') else of
+def as_jsonb(of):
+    return ("text", json.dumps(json.loads(of[1]))) if of and of[1].startswith('["t"') else of
 
 
 ALL = {name: getattr(KillCassandra, name) for name in dir(KillCassandra) if name.startswith("test_")}   # before any is drawn
