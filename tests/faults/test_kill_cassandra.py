@@ -151,7 +151,7 @@ def as_jsonb(of):
 
 
 ALL = {name: getattr(KillCassandra, name) for name in dir(KillCassandra) if name.startswith("test_")}   # before any is drawn
-sample_of_all((KillCassandra, KillSqlCassandra), 2)
+sample_of_all((KillCassandra, KillSqlCassandra), 1)
 
 if __name__ == "__main__":
     unittest.main()

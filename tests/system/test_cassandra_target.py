@@ -234,17 +234,6 @@ tables:
         self.run_program("rollback", "--confirm", "--run", self.run_id())
         self.assertEqual(self.server.ask("system_schema", "SELECT table_name FROM tables WHERE keyspace_name = %s", self.keyspace), [])
 
-    def test_repair(self):
-        self.people(50)
-        self.migrate("--plan", "plan.yaml")
-        self.ask("DELETE FROM people WHERE id = 7")
-        self.ask("UPDATE people SET name = 'changed' WHERE id = 8")
-        self.ask("INSERT INTO people (id, name) VALUES (1000, 'extra')")
-        self.run_program("validate", "--plan", "plan.yaml", code=1)
-        self.any_end("validate", "--plan", "plan.yaml", "--repair", "--delete-extra", "--confirm")
-        self.run_program("validate", "--plan", "plan.yaml")
-        self.assert_people(50)
-
     # --- interruptions
 
     def test_kills_double_no_element_of_a_list(self):
