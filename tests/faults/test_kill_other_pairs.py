@@ -47,7 +47,8 @@ class KillOtherPairs(KillMatrix):
     def source(self, kind):
         if kind == "cassandra":
             server, name = self.cassandra()
-            self.assert_code(support.transhume("migrate", "--state", "state-shop", self.shop, server.uri(name), cwd=self.folder), 0)
+            plan = self.write("given.yaml", PLAN.replace("key: [x, y]", "key: { partition: [x], clustering: [y] }"))
+            self.assert_code(support.transhume("migrate", "--plan", plan, "--state", "state-shop", self.shop, server.uri(name), cwd=self.folder), 0)
             self.check(kind, (server, name))
             return server.uri(name)
         if kind == "dynamodb":
