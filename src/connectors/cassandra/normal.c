@@ -128,7 +128,7 @@ static enum status fit(const struct cql_type *type, const struct cell *cell, str
     *made = *cell;
     if (becomes_text(type, cell)) {
         struct buffer text = {0};
-        enum status status = sql_append_value_text(&rules, cell, &text, error);
+        enum status status = sql_append_column_text(&rules, cell, &text, error);
         if (status == STATUS_OK) {
             *made = cell_text(arena_copy(arena, text.data, text.length), text.length);
         }

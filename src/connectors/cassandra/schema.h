@@ -57,6 +57,9 @@ struct cassandra_schema {
 /* All of the keyspace, anew. In `arena`. */
 enum status cassandra_schema_read(struct cassandra *self, struct arena *arena,
                                   struct cassandra_schema *schema, struct error *error) MUST_USE;
+/* A statement failed since the node does not know a table. If the catalogue has it, the node is
+ * just making or dropping it, perhaps for a process that died: the error is of class RETRY then. */
+bool cassandra_is_in_flux(enum cql_failure failure, struct error *error);
 /* One table, anew. STATUS_END: it is not there (or the keyspace is not). */
 enum status cassandra_table_read(struct cassandra *self, const char *name, struct arena *arena,
                                  const struct cassandra_table **table,

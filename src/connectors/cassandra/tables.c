@@ -2,6 +2,7 @@
 #include "connectors/cassandra/target.h"
 
 #include "base/failpoint.h"
+#include "base/retry.h"
 #include "base/text.h"
 #include "connectors/cassandra/protocol/cql_model.h"
 #include "model/batch.h"
@@ -43,8 +44,31 @@ static enum status holds_any(struct cassandra *self, const struct cassandra_tabl
     enum status status = cassandra_run(self, buffer_string(&text), self->settings.read_consistency,
                                        true, arena, &reply, error);
     *any = status == STATUS_OK && reply.response.rows.count > 0;
+    if (status == STATUS_FAILED) {
+        (void)cassandra_is_in_flux(reply.failure, error);
+    }
     buffer_free(&text);
     return status;
+}
+
+/* Is it there, and does it hold a record? */
+static enum status inspect_one(struct cassandra *self, const char *name, struct arena *arena,
+                               bool *exists, bool *filled, struct error *error)
+{
+    struct retry retry;
+    enum status status;
+    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
+    retry.cancelled = &self->keyed.base.hurried;
+    do {
+        const struct cassandra_table *there = NULL;
+        *filled = false;
+        status = cassandra_table_read(self, name, arena, &there, error);
+        *exists = status == STATUS_OK;
+        if (status == STATUS_OK) {
+            status = holds_any(self, there, arena, filled, error);
+        }
+    } while (status == STATUS_FAILED && retry_wait(&retry, error));
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 static bool is_name(const char *name)
@@ -65,18 +89,13 @@ enum status cassandra_inspect(struct database *database, const struct target_tab
     struct arena *arena = arena_create(0);
     enum status status = STATUS_OK;
     for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
-        const struct cassandra_table *there = NULL;
         table_exists[at] = false;
         record_exists[at] = false;
         if (!self->keyspace_there || !is_name(tables[at].name)) {
             continue; /* check_table says so */
         }
-        status = cassandra_table_read(self, tables[at].name, arena, &there, error);
-        table_exists[at] = status == STATUS_OK;
-        if (status == STATUS_OK) {
-            status = holds_any(self, there, arena, &record_exists[at], error);
-        }
-        status = status == STATUS_END ? STATUS_OK : status;
+        status =
+            inspect_one(self, tables[at].name, arena, &table_exists[at], &record_exists[at], error);
     }
     arena_destroy(arena);
     return status;
