@@ -216,11 +216,12 @@ static json_t *probe_cluster(const json_t *request)
     struct error error = {0};
     job.points.count = json_array_size(rows);
     job.points.width = json_array_size(json_array_get(rows, 0));
-    float *values = calloc(job.points.count * job.points.width + 1, sizeof *values);
+    size_t count = job.points.count * job.points.width;
+    float *values = calloc(count + 1, sizeof *values);
     if (values == NULL) {
         exit(3);
     }
-    for (size_t i = 0; i < job.points.count * job.points.width; i++) {
+    for (size_t i = 0; i < count; i++) {
         values[i] = (float)json_number_value(
             json_array_get(json_array_get(rows, i / job.points.width), i % job.points.width));
     }

@@ -352,7 +352,7 @@ static void eigenvalues_of_random_matrices(void **state)
                 random_below(&random, 3) == 0 ? 1 : (double)random_below(&random, 100) / 100;
             double *row = basis + i * side;
             for (size_t at = 0; at < side; at++) {
-                row[at] = (double)random_between(&random, -1000, 1000);
+                row[at] = (double)random_between(&random, -1000, 1000) + 0.5;
             }
             for (int again = 0; again < 2; again++) {
                 for (size_t other = 0; other <= i; other++) {

@@ -374,7 +374,7 @@ static void vectors_as_computed_plainly(void **state)
 static void a_vector_depends_on_its_text_alone(void **state)
 {
     (void)state;
-    enum { COUNT = 40, BYTES = 2 * LENGTH_MAX };
+    enum { COUNT = 20, BYTES = 2 * LENGTH_MAX };
     static char strings[COUNT][BYTES + 1];
     static float vectors[COUNT * WIDTH];
     float alone[WIDTH];
