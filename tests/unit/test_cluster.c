@@ -330,66 +330,94 @@ static void choices_of_a_number(void **state)
 
 /* ---------------------------------------------------------------- a plane */
 
-/* The largest eigenvalues of a matrix that was made from them, equal ones too. */
+enum { SIDE_MAX = 24, WANTED = 3 };
+
+static double product(const double *left, const double *right, size_t count)
+{
+    double sum = 0;
+    for (size_t at = 0; at < count; at++) {
+        sum += left[at] * right[at];
+    }
+    return sum;
+}
+
+/* Rows of length 1, each orthogonal to the others. */
+static void make_basis(struct random *random, size_t side, double *basis)
+{
+    for (size_t i = 0; i < side; i++) {
+        double *row = basis + i * side;
+        for (size_t at = 0; at < side; at++) {
+            row[at] = (double)random_between(random, -1000, 1000) + 0.5;
+        }
+        for (size_t other = 0; other < 2 * i; other++) { /* twice, for what rounding leaves */
+            const double *before = basis + other % i * side;
+            double share = product(row, before, side);
+            for (size_t at = 0; at < side; at++) {
+                row[at] -= share * before[at];
+            }
+        }
+        double length = sqrt(product(row, row, side));
+        for (size_t at = 0; at < side; at++) {
+            row[at] /= length;
+        }
+    }
+}
+
+/* A matrix that has these eigenvalues. */
+static void make_matrix(const double *basis, const double *values, size_t side, double *matrix)
+{
+    memset(matrix, 0, side * side * sizeof *matrix);
+    for (size_t i = 0; i < side; i++) {
+        for (size_t at = 0; at < side * side; at++) {
+            matrix[at] += values[i] * basis[i * side + at / side] * basis[i * side + at % side];
+        }
+    }
+}
+
+static void check_vectors(const double *matrix, size_t side, const double *values,
+                          const double *vectors)
+{
+    size_t count = side < WANTED ? side : WANTED;
+    for (size_t number = 0; number < count; number++) {
+        const double *vector = vectors + number * side;
+        for (size_t row = 0; row < side; row++) {
+            assert_near(product(matrix + row * side, vector, side), values[number] * vector[row],
+                        1e-8);
+        }
+        for (size_t other = 0; other <= number; other++) {
+            assert_near(product(vector, vectors + other * side, side), other == number ? 1 : 0,
+                        1e-9);
+        }
+    }
+}
+
 static void eigenvalues_of_random_matrices(void **state)
 {
     (void)state;
-    enum { SIDE_MAX = 24 };
     struct random random = random_start();
     for (long round = test_rounds(200); round > 0; round--) {
         size_t side = 1 + random_below(&random, SIDE_MAX);
         double basis[SIDE_MAX * SIDE_MAX];
-        double matrix[SIDE_MAX * SIDE_MAX] = {0};
+        double matrix[SIDE_MAX * SIDE_MAX];
         double copy[SIDE_MAX * SIDE_MAX];
-        double values[3];
-        double vectors[3 * SIDE_MAX];
-        double chosen[SIDE_MAX];
+        double expected[SIDE_MAX + WANTED] = {0};
+        double values[WANTED];
+        double vectors[WANTED * SIDE_MAX];
+        double next = 1000;
         struct error error = {0};
-        for (size_t i = 0; i < side; i++) {
-            /* descending; now and then equal, now and then zero */
-            chosen[i] = i > 0 ? chosen[i - 1] : 1000;
-            chosen[i] *=
-                random_below(&random, 3) == 0 ? 1 : (double)random_below(&random, 100) / 100;
-            double *row = basis + i * side;
-            for (size_t at = 0; at < side; at++) {
-                row[at] = (double)random_between(&random, -1000, 1000) + 0.5;
-            }
-            for (int again = 0; again < 2; again++) {
-                for (size_t other = 0; other <= i; other++) {
-                    double sum = 0;
-                    for (size_t at = 0; at < side; at++) {
-                        sum += row[at] * basis[other * side + at];
-                    }
-                    for (size_t at = 0; at < side; at++) {
-                        row[at] = other < i ? row[at] - sum * basis[other * side + at]
-                                            : row[at] / sqrt(sum);
-                    }
-                }
-            }
-            for (size_t at = 0; at < side * side; at++) {
-                matrix[at] += chosen[i] * row[at / side] * row[at % side];
-            }
+        for (size_t i = 0; i < side; i++) { /* descending; now and then equal, or zero */
+            next *= random_below(&random, 3) == 0 ? 1 : (double)random_below(&random, 100) / 100;
+            expected[i] = next;
         }
-        memcpy(copy, matrix, sizeof copy);
-        assert_int_equal(cluster_symmetric_largest(copy, side, 3, values, vectors, &error),
+        make_basis(&random, side, basis);
+        make_matrix(basis, expected, side, matrix);
+        memcpy(copy, matrix, side * side * sizeof *copy);
+        assert_int_equal(cluster_symmetric_largest(copy, side, WANTED, values, vectors, &error),
                          STATUS_OK);
-        for (size_t number = 0; number < 3; number++) {
-            assert_near(values[number], number < side ? chosen[number] : 0, 1e-9);
-            for (size_t row = 0; row < side && number < side; row++) {
-                double sum = 0;
-                for (size_t at = 0; at < side; at++) {
-                    sum += matrix[row * side + at] * vectors[number * side + at];
-                }
-                assert_near(sum, values[number] * vectors[number * side + row], 1e-8);
-            }
-            for (size_t other = 0; other <= number && number < side; other++) {
-                double sum = 0;
-                for (size_t at = 0; at < side; at++) {
-                    sum += vectors[number * side + at] * vectors[other * side + at];
-                }
-                assert_near(sum, other == number ? 1 : 0, 1e-9);
-            }
+        for (size_t number = 0; number < WANTED; number++) {
+            assert_near(values[number], expected[number], 1e-9);
         }
+        check_vectors(matrix, side, values, vectors);
     }
 }
 

@@ -183,7 +183,8 @@ size_t embed_pieces(struct embed_model *model, struct text text, uint32_t *piece
     return embed_wordpiece_split(model->wordpiece, text, pieces, EMBED_PIECES_MAX);
 }
 
-/* Into the batch; one that has no room for it is run first. */
+/* Into the batch; one that has no room for it is run first.
+ * NOLINTNEXTLINE(readability-non-const-parameter): written when the batch is run */
 static enum status add_text(struct embed_model *model, struct text text, float *vector,
                             struct error *error)
 {

@@ -321,6 +321,7 @@ static const struct special *special_at(const struct embed_wordpiece *wordpiece,
     return found;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): written through `out` */
 size_t embed_wordpiece_split(struct embed_wordpiece *wordpiece, struct text text, uint32_t *pieces,
                              size_t limit)
 {

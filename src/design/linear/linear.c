@@ -101,6 +101,7 @@ static void multiply_panel(const float *left, size_t count, const struct linear_
     }
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): written through `place` */
 void linear_multiply(const float *left, size_t count, const struct linear_packed *right,
                      const float *bias, float *out)
 {
