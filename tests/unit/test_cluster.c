@@ -145,6 +145,9 @@ static void what_can_not_be_grouped(void **state)
     assert_refused(cluster_pca(&none, arena, &plane, &error), &error);
     assert_refused(cluster_distances_measure(&many_pairs, &refused, &error), &error);
     assert_null(refused);
+    struct cluster_points odd = {(const float[]){1, NAN, 2, INFINITY}, 2, 2};
+    assert_refused(cluster_distances_measure(&odd, &refused, &error), &error);
+    assert_null(refused);
     assert_refused(cluster_choose(&many_pairs, 2, 3, 1, &choice, &error), &error);
     assert_refused(cluster_agglomerative(distances, CLUSTER_WARD, 0, arena, &labels, &error),
                    &error);
@@ -195,6 +198,39 @@ static void merges_on_a_line(void **state)
     assert_int_equal(labels[0], 0);
     cluster_distances_free(distances);
     arena_destroy(arena);
+}
+
+/* Points of few different values: many distances are equal, or nothing. */
+static void merges_of_equal_points(void **state)
+{
+    (void)state;
+    enum { COUNT = 40, WIDTH = 3 };
+    struct random random = random_start();
+    for (long round = test_rounds(50); round > 0; round--) {
+        float values[COUNT * WIDTH];
+        struct arena *arena = arena_create(0);
+        struct cluster_points points = {values, COUNT, WIDTH};
+        struct error error = {0};
+        for (size_t i = 0; i < COUNT * WIDTH; i++) {
+            values[i] = 0.1F * (float)random_below(&random, 2);
+        }
+        struct cluster_distances *distances = measure(&points);
+        for (size_t clusters = 1; clusters <= COUNT; clusters++) {
+            int32_t *labels = NULL;
+            int32_t greatest = 0;
+            enum cluster_linkage linkage = clusters % 2 == 0 ? CLUSTER_WARD : CLUSTER_AVERAGE;
+            assert_int_equal(
+                cluster_agglomerative(distances, linkage, clusters, arena, &labels, &error),
+                STATUS_OK);
+            for (size_t i = 0; i < COUNT; i++) {
+                assert_true(labels[i] >= 0 && labels[i] <= greatest + 1);
+                greatest = labels[i] > greatest ? labels[i] : greatest;
+            }
+            assert_int_equal(greatest + 1, clusters);
+        }
+        cluster_distances_free(distances);
+        arena_destroy(arena);
+    }
 }
 
 /* Ward would rather join two that are alone than add one to many. */
@@ -497,6 +533,7 @@ int main(void)
         cmocka_unit_test(kmeans_of_random_groups),
         cmocka_unit_test(what_can_not_be_grouped),
         cmocka_unit_test(merges_on_a_line),
+        cmocka_unit_test(merges_of_equal_points),
         cmocka_unit_test(ward_is_not_average),
         cmocka_unit_test(silhouettes),
         cmocka_unit_test(dense_groups_on_a_circle),

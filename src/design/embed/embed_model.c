@@ -46,7 +46,8 @@ static enum status map(const char *path, struct mapping *mapping, struct error *
     struct stat status;
     int descriptor = file_open(path, O_RDONLY | O_CLOEXEC, 0);
     if (descriptor < 0) {
-        return error_set_errno(error, ERROR_FILE_READ, errno, path, "it can't be opened");
+        return error_set_errno(error, errno == ENOENT ? ERROR_WEIGHTS_MISSING : ERROR_FILE_READ,
+                               errno, path, "it can't be opened");
     }
     if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size <= 0) {
         file_close(descriptor);
