@@ -190,11 +190,10 @@ class Clusters(unittest.TestCase):
         python = os.path.join(shown[:shown.index("/lib/")], "bin", "python")
         names = {schema: names_of(schema) for schema in schemas()}
         vectors = iter(embed([name for schema in names for name in names[schema]])["vectors"])
-        cls.both = {}
-        for schema, columns in names.items():
-            given = {"vectors": [next(vectors) for _ in columns], "clusters": len({column.split(".")[0] for column in columns}), "seed": SEED,
-                     "eps": 0.25, "min_samples": 3}
-            cls.both[schema] = run([PROBE, "cluster"], given), run([python, os.path.join(HERE, "design_sklearn.py")], given)
+        given = [{"vectors": [next(vectors) for _ in columns], "clusters": len({column.split(".")[0] for column in columns}), "seed": SEED,
+                  "eps": 0.25, "min_samples": 3} for columns in names.values()]
+        theirs = run([python, os.path.join(HERE, "design_sklearn.py")], given)
+        cls.both = {schema: (run([PROBE, "cluster"], one), other) for schema, one, other in zip(names, given, theirs)}
 
     def check(self, test):
         self.assertEqual(len(self.both), 10)
