@@ -1,7 +1,7 @@
 /*
  * A window on src/design for tests in Python: reads one JSON object, prints one.
  *
- *   design_probe embed    {folder, any, texts}              pieces, vectors, note, seconds
+ *   design_probe embed    {folder, any, texts}              tokens, vectors, note, seconds
  *   design_probe cluster  {vectors, clusters, seed, eps, min_samples, most}
  *                                                           what each algorithm makes of them
  *   design_probe names    {folder, texts, clusters, seed}   labels and coordinates
@@ -74,19 +74,19 @@ static json_t *embed_all(struct embed_model *model, const json_t *list, double o
     } else {
         double seconds = since(start_ns);
         const char *note = embed_model_note(model);
-        json_t *pieces = json_array();
+        json_t *tokens = json_array();
         json_t *rows = json_array();
         for (size_t i = 0; i < count; i++) {
-            uint32_t found[EMBED_PIECES_MAX];
+            uint32_t found[EMBED_TOKENS_MAX];
             json_t *row = json_array();
-            size_t found_count = embed_pieces(model, texts[i], found);
+            size_t found_count = embed_tokens(model, texts[i], found);
             for (size_t at = 0; at < found_count; at++) {
                 json_array_append_new(row, json_integer(found[at]));
             }
-            json_array_append_new(pieces, row);
+            json_array_append_new(tokens, row);
             json_array_append_new(rows, floats(vectors + i * EMBED_WIDTH, EMBED_WIDTH));
         }
-        result = json_pack("{s:o, s:o, s:s?, s:f, s:f}", "pieces", pieces, "vectors", rows, "note",
+        result = json_pack("{s:o, s:o, s:s?, s:f, s:f}", "tokens", tokens, "vectors", rows, "note",
                            note, "open_seconds", open_seconds, "seconds", seconds);
     }
     free(texts);
