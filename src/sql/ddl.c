@@ -387,7 +387,7 @@ static void rename_part(struct ddl_reader *reader, struct ddl_table *table)
     struct schema_column *column =
         old != NULL && name != NULL ? ddl_find_column(reader->ddl, table, old) : NULL;
     if (column != NULL) {
-        column->name = name;
+        ddl_rename_column(reader->ddl, table, column, name);
     }
     ddl_skip_clause(reader);
 }
@@ -416,6 +416,16 @@ static void add_part(struct ddl_reader *reader, struct ddl_table *table)
     }
 }
 
+static void drop_table(struct ddl_reader *reader)
+{
+    const char *space = NULL;
+    const char *name = ddl_qualified_name(reader, "a table's name", &space);
+    struct ddl_table *table = name != NULL ? ddl_find_table(reader->ddl, space, name) : NULL;
+    if (table != NULL) {
+        table->dropped = true;
+    }
+}
+
 static void alter_part(struct ddl_reader *reader, struct ddl_table *table)
 {
     if (ddl_take(reader, "ADD")) {
@@ -435,6 +445,8 @@ static void alter_part(struct ddl_reader *reader, struct ddl_table *table)
         drop_column(reader, table);
     } else if (ddl_take(reader, "RENAME")) {
         rename_part(reader, table);
+    } else if (ddl_take_words(reader, "ATTACH", "PARTITION")) {
+        drop_table(reader); /* its rows are this table's */
     }
     ddl_skip_clause(reader);
 }
@@ -477,12 +489,7 @@ static void drop_tables(struct ddl_reader *reader)
         ddl_take(reader, "EXISTS");
     }
     do {
-        const char *space = NULL;
-        const char *name = ddl_qualified_name(reader, "a table's name", &space);
-        struct ddl_table *table = name != NULL ? ddl_find_table(reader->ddl, space, name) : NULL;
-        if (table != NULL) {
-            table->dropped = true;
-        }
+        drop_table(reader);
     } while (ddl_take_mark(reader, ','));
 }
 
@@ -599,6 +606,7 @@ void sql_ddl_read(enum sql_language language, const char *text, size_t length, s
     struct ddl ddl = {.language = language,
                       .arena = arena,
                       .names = {.arena = arena, .folded = language != SQL_POSTGRES},
+                      .full_names = {.arena = arena, .folded = language != SQL_POSTGRES},
                       .report = report};
     struct sql_splitter splitter;
     struct sql_piece piece;

@@ -13,7 +13,7 @@ struct ddl_foreign_key {
 
 /* A table while it is put together. */
 struct ddl_table {
-    const char *name;
+    const char *name;           /* without its schema, until ddl_finish */
     const char *space;          /* the schema that it is in; NULL: not said */
     struct buffer columns;      /* struct schema_column */
     struct buffer indexes;      /* struct schema_index */
@@ -39,9 +39,10 @@ struct ddl_type {
 struct ddl {
     enum sql_language language;
     struct arena *arena;
-    struct buffer tables; /* struct ddl_table * */
-    struct name_index names;
-    struct buffer types; /* struct ddl_type */
+    struct buffer tables;         /* struct ddl_table * */
+    struct name_index names;      /* the first of a name, in whatever schema */
+    struct name_index full_names; /* "schema.table", where one is said */
+    struct buffer types;          /* struct ddl_type */
     struct sql_ddl_report *report;
 };
 
@@ -113,6 +114,9 @@ struct ddl_table *ddl_find_table(struct ddl *ddl, const char *space, const char 
 struct ddl_table *ddl_add_table(struct ddl *ddl, const char *space, const char *name);
 struct schema_column *ddl_find_column(const struct ddl *ddl, const struct ddl_table *table,
                                       const char *name);
+/* In its keys and indexes, too, and in foreign keys that refer to it. */
+void ddl_rename_column(struct ddl *ddl, struct ddl_table *table, struct schema_column *column,
+                       const char *name);
 uint32_t ddl_column_count(const struct ddl_table *table);
 /* Tables in their order, names as the columns have them, foreign keys with what they refer to. */
 void ddl_finish(struct ddl *ddl, struct schema *schema);
