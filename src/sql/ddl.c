@@ -466,7 +466,7 @@ static void alter_table(struct ddl_reader *reader)
     }
     if (table == NULL) {
         if (name != NULL && (ddl_is(reader, "ADD") || ddl_is(reader, "MODIFY"))) {
-            TELL(reader->ddl, &place, "there is no table %s to be altered", name);
+            ddl_tell_no_table(reader->ddl, space, name, &place, "altered");
         }
         return; /* the owner of a view or a sequence, a partition */
     }

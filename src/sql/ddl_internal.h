@@ -110,6 +110,9 @@ void ddl_add_unique(struct ddl_table *table, const char *name, struct column_lis
 
 /* NULL: there is none, or it was dropped. */
 struct ddl_table *ddl_find_table(struct ddl *ddl, const char *space, const char *name);
+/* Tells that there is no such table, unless one was dropped or attached to another. */
+void ddl_tell_no_table(struct ddl *ddl, const char *space, const char *name,
+                       const struct sql_place *place, const char *to_be);
 /* An empty one, which takes the place of one of that name. */
 struct ddl_table *ddl_add_table(struct ddl *ddl, const char *space, const char *name);
 struct schema_column *ddl_find_column(const struct ddl *ddl, const struct ddl_table *table,
