@@ -325,8 +325,8 @@ static const struct input_case mysql[] = {
      "DELETE FROM orders orders WHERE orders.id ="},
     {"SELECT id FROM orders WHERE ordered_at > DATE_SUB(NOW(), INTERVAL 7 DAY) && customer_id <=> 5 "
      "LOCK IN SHARE MODE",
-     "SELECT orders.id FROM orders orders WHERE orders.ordered_at range date_sub(now(), '1 "
-     "day'::interval), orders.customer_id ="},
+     "SELECT orders.id FROM orders orders WHERE orders.ordered_at range date_sub(now(), '7 "
+     "DAY'::interval), orders.customer_id ="},
     {"SELECT c.name FROM customer c JOIN orders o WHERE o.customer_id = c.id AND o.id = 0x1F",
      "SELECT c.name FROM customer c, orders o JOIN o.customer_id>c WHERE o.id ="},
     {"SELECT user FROM `Odd Name` WHERE Id = 1 AND user REGEXP 'x'",

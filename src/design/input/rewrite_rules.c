@@ -335,7 +335,13 @@ static size_t interval(struct rewriter *self, size_t at)
     if (rewriter_token(self, at + 2)->kind != SQL_TOKEN_WORD || !simple) {
         return 0;
     }
-    rewriter_write_string(self, at, "'1 day'::interval");
+    const struct sql_token *unit = rewriter_token(self, at + 2);
+    bool number = value->kind == SQL_TOKEN_NUMBER;
+    struct buffer text = {0};
+    buffer_format(&text, "'%.*s %.*s'::interval", number ? (int)value->length : 1,
+                  number ? value->text : "?", (int)unit->length, unit->text);
+    rewriter_write(self, at, text.data, text.length);
+    buffer_free(&text);
     return 3;
 }
 
