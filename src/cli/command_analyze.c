@@ -2,14 +2,31 @@
 #include "cli/cli.h"
 
 #include "base/secret.h"
+#include "base/signals.h"
+#include "cli/run_end.h"
 #include "connectors/registry.h"
-#include "design/analysis/analysis.h"
+#include "design/input/source.h"
+#include "design/prove/prove.h"
 #include "engine/run/opening.h"
+#include <stdio.h>
 #include <string.h>
 
 enum { MEMORY_BYTES = 8 << 20, TIMEOUT_MS = 30000 };
 
 static const char default_folder[] = "analysis";
+
+struct analyzing {
+    struct cli_call *call;
+    const char *folder;
+    struct schema *schema; /* of a database; else `file_schema` */
+    struct schema file_schema;
+    struct figures figures;
+    enum sql_language language;
+    struct analysis_options options;
+    struct analysis analysis;
+    struct buffer notes; /* what of the input could not be read */
+    struct buffer out;
+};
 
 /* What is shown as "***" is not there. */
 static const char *strip(const char *shown, struct arena *arena)
@@ -19,17 +36,18 @@ static const char *strip(const char *shown, struct arena *arena)
     return text;
 }
 
-static enum status describe(struct cli_call *call, struct schema **schema,
-                            struct analysis_options *options, struct error *error)
+static enum status open_for_reading(struct analyzing *analyzing, const char *argument,
+                                    struct database **database, const char **shown,
+                                    struct error *error)
 {
+    struct cli_call *call = analyzing->call;
     struct uri *uri;
     const struct connector *connector;
-    struct database *source = NULL;
-    if (registry_resolve(call->arguments[0], call->arena, &uri, &connector, error) != STATUS_OK) {
+    if (registry_resolve(argument, call->arena, &uri, &connector, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (connector->source == NULL || connector->catalog == NULL) {
-        return error_set(error, ERROR_USAGE, connector->name, "can't be a source");
+        return error_set(error, ERROR_USAGE, connector->name, "can't be read");
     }
     const struct cli_value *timeout = &call->values[CLI_TIMEOUT];
     struct open_options opening = {.mode = OPEN_SOURCE,
@@ -37,48 +55,193 @@ static enum status describe(struct cli_call *call, struct schema **schema,
                                    .memory_bytes = MEMORY_BYTES,
                                    .timeout_ms = timeout->is_set ? timeout->number : TIMEOUT_MS,
                                    .schemas = cli_schemas(call)};
-    options->source = strip(uri->shown, call->arena);
-    if (opening_open(connector, uri, &opening, call->arena, &source, error) != STATUS_OK) {
+    *shown = strip(uri->shown, call->arena);
+    return opening_open(connector, uri, &opening, call->arena, database, error);
+}
+
+static void close_database(struct database *database)
+{
+    if (database != NULL) {
+        database->connector->close(database);
+    }
+}
+
+static enum status describe(struct analyzing *analyzing, struct error *error)
+{
+    struct cli_call *call = analyzing->call;
+    struct database *source = NULL;
+    if (open_for_reading(analyzing, call->arguments[0], &source, &analyzing->options.source,
+                         error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = connector->catalog->describe(source, schema, error);
-    connector->close(source);
+    enum status status = source->connector->catalog->describe(source, &analyzing->schema, error);
+    if (status == STATUS_OK) {
+        status = figures_read(source, analyzing->schema, FIGURES_ROWS_DEFAULT, call->arena,
+                              &analyzing->figures, error);
+    }
+    analyzing->language = strcmp(source->connector->name, "mysql") == 0    ? SQL_MYSQL
+                          : strcmp(source->connector->name, "sqlite") == 0 ? SQL_SQLITE
+                                                                           : SQL_POSTGRES;
+    close_database(source);
     return status;
 }
 
-static enum status analyze(struct cli_call *call, struct buffer *out, struct error *error)
+static enum status show_target(struct analyzing *analyzing, struct error *error)
 {
-    struct schema *schema = NULL;
-    struct analysis_options options = {0};
-    struct analysis analysis;
-    const char *folder = cli_text(call, CLI_OUT);
-    folder = folder == NULL ? default_folder : folder;
-    if (describe(call, &schema, &options, error) != STATUS_OK) {
+    struct uri *uri;
+    const struct connector *connector;
+    if (analyzing->call->argument_count < 2) {
+        return STATUS_OK;
+    }
+    if (registry_resolve(analyzing->call->arguments[1], analyzing->call->arena, &uri, &connector,
+                         error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (call->argument_count > 1) {
-        struct uri *uri;
-        const struct connector *connector;
-        if (registry_resolve(call->arguments[1], call->arena, &uri, &connector, error) !=
-            STATUS_OK) {
-            return STATUS_FAILED;
+    analyzing->options.target = strip(uri->shown, analyzing->call->arena);
+    return STATUS_OK;
+}
+
+static enum status read_source(struct analyzing *analyzing, struct error *error)
+{
+    struct cli_call *call = analyzing->call;
+    const char *argument = call->arguments[0];
+    const struct cli_value *dialect = &call->values[CLI_DIALECT];
+    int given = dialect->is_set ? (int)dialect->number : -1;
+    enum input_source_kind kind = input_source_kind_of(argument);
+    if (kind == INPUT_SOURCE_DATABASE) {
+        if (given >= 0) {
+            analyzing->language = (enum sql_language)given;
         }
-        options.target = strip(uri->shown, call->arena);
+        return describe(analyzing, error);
     }
-    analysis_run(schema, NULL, &options, call->arena, &analysis);
-    analysis_append_summary(&analysis, out);
-    enum status status = analysis_write(&analysis, &options, folder, error);
-    arena_destroy(schema->arena);
+    if (cli_switch(call, CLI_PROVE)) {
+        return error_set(error, ERROR_USAGE, argument,
+                         "is no database: --prove needs one to compare with");
+    }
+    analyzing->options.source = argument;
+    return input_source_read(argument, kind, given, call->arena, &analyzing->file_schema,
+                             &analyzing->language, &analyzing->notes, error);
+}
+
+/* The schema's own dialect is that of its queries, unless these show another. */
+static enum status read_queries(struct analyzing *analyzing, struct workload *workload,
+                                struct error *error)
+{
+    const struct cli_value *queries = &analyzing->call->values[CLI_QUERIES];
+    return input_workload_read(queries->list, queries->list_count, &analyzing->analysis.graph,
+                               analyzing->language, analyzing->call->arena, workload,
+                               &analyzing->notes, error);
+}
+
+static enum status design(struct analyzing *analyzing, struct error *error)
+{
+    struct cli_call *call = analyzing->call;
+    struct workload workload = {0};
+    bool has_queries = call->values[CLI_QUERIES].is_set;
+    if (read_source(analyzing, error) != STATUS_OK || show_target(analyzing, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool is_live = analyzing->schema != NULL;
+    analysis_start(is_live ? analyzing->schema : &analyzing->file_schema,
+                   is_live ? &analyzing->figures : NULL, &analyzing->options, call->arena,
+                   &analyzing->analysis);
+    if (has_queries && read_queries(analyzing, &workload, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    analysis_run(&analyzing->analysis, has_queries ? &workload : NULL);
+    analysis_append_summary(&analyzing->analysis, &analyzing->out);
+    return analysis_write(&analyzing->analysis, &analyzing->options, analyzing->folder, error);
+}
+
+/* ---------------------------------------------------------------- the proof */
+/* The written plan, run as `migrate` runs it. Its exit status, 0 if all arrived. */
+static int migrate(struct analyzing *analyzing)
+{
+    struct cli_call *call = analyzing->call;
+    struct run_session *session = NULL;
+    struct run_result result = {0};
+    struct error error = {0};
+    struct buffer faults = {0};
+    struct run_options options;
+    run_options_default(&options);
+    options.plan_path = arena_format(call->arena, "%s/transhume.yaml", analyzing->folder);
+    options.source_uri = call->arguments[0];
+    options.target_uri = call->arguments[1];
+    options.state_folder = arena_format(call->arena, "%s/.transhume", analyzing->folder);
+    options.command_line = call->command_line;
+    if (run_open(&options, &session, &faults, &error) != STATUS_OK) {
+        return cli_fail_with_faults(call, &faults, &error);
+    }
+    enum status status = run_migrate(session, &result, &error);
+    int exit_status = run_end(call, session, status, &result, &error);
+    run_close(session);
+    buffer_free(&faults);
+    return exit_status;
+}
+
+static enum status prove(struct analyzing *analyzing, bool *proven, struct error *error)
+{
+    struct cli_call *call = analyzing->call;
+    struct database *source = NULL;
+    struct database *target = NULL;
+    struct prove_report report = {0};
+    const char *shown;
+    const struct prove_options options = {0};
+    enum status status = open_for_reading(analyzing, call->arguments[0], &source, &shown, error);
+    if (status == STATUS_OK) {
+        status = open_for_reading(analyzing, call->arguments[1], &target, &shown, error);
+    }
+    if (status == STATUS_OK) {
+        status = prove_run(&analyzing->analysis, source, target, &options, &report, error);
+    }
+    if (status == STATUS_OK) {
+        prove_append(&analyzing->analysis, &report, &analyzing->out);
+    }
+    *proven = report.different == 0;
+    close_database(target);
+    close_database(source);
     return status;
+}
+
+static int finish(struct analyzing *analyzing)
+{
+    struct error error = {0};
+    bool proven = true;
+    if (!cli_switch(analyzing->call, CLI_PROVE)) {
+        return cli_finish(&analyzing->out, 0);
+    }
+    int exit_status = migrate(analyzing);
+    if (exit_status > 1) {
+        return exit_status;
+    }
+    if (prove(analyzing, &proven, &error) != STATUS_OK) {
+        return cli_fail(analyzing->call, &error);
+    }
+    return cli_finish(&analyzing->out, proven ? exit_status : 1);
 }
 
 int command_analyze(struct cli_call *call)
 {
     struct error error = {0};
-    struct buffer out = {0};
-    if (analyze(call, &out, &error) != STATUS_OK) {
-        buffer_free(&out);
-        return cli_fail(call, &error);
+    const char *folder = cli_text(call, CLI_OUT);
+    struct analyzing analyzing = {.call = call, .folder = folder != NULL ? folder : default_folder};
+    int exit_status = 0;
+    signals_setup();
+    if (cli_switch(call, CLI_PROVE) && call->argument_count < 2) {
+        error_set(&error, ERROR_USAGE, "--prove", "needs DST, a database to make the design in");
+        exit_status = cli_fail(call, &error);
+    } else if (design(&analyzing, &error) != STATUS_OK) {
+        exit_status = cli_fail(call, &error);
+    } else {
+        exit_status = finish(&analyzing);
     }
-    return cli_finish(&out, 0);
+    if (analyzing.notes.length > 0) {
+        fputs(buffer_string(&analyzing.notes), stderr);
+    }
+    if (analyzing.schema != NULL) {
+        arena_destroy(analyzing.schema->arena);
+    }
+    buffer_free(&analyzing.notes);
+    buffer_free(&analyzing.out);
+    return exit_status;
 }

@@ -170,8 +170,8 @@ static enum status check_places(const struct cli_call *call, struct error *error
 static enum status check_arguments(const struct cli_call *call, struct error *error)
 {
     const struct cli_command *command = call->command;
-    bool pair =
-        (command->place & (IN_ROLLBACK | IN_FINISH)) == 0; /* they may name the target alone */
+    /* Others may name one database alone. */
+    bool pair = (command->place & (IN_ROLLBACK | IN_FINISH | IN_ANALYZE)) == 0;
     bool one_of_two = pair && command->arguments_max == 2 && call->argument_count == 1;
     if (call->argument_count >= command->arguments_min && !one_of_two) {
         return STATUS_OK;

@@ -38,10 +38,10 @@ static void make_schema(struct random_case *random)
     uint32_t count = 2 + draw(random, TABLES_MAX - 1);
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t j = 0; j < COLUMNS; j++) {
-            random->columns[i][j] = (struct schema_column){
-                .name = names[j],
-                .not_null = j != 1 || draw(random, 2) == 0,
-                .type = {.kind = j == 3 ? VALUE_TIMESTAMP : VALUE_INT64}};
+            random->columns[i][j] =
+                (struct schema_column){.name = names[j],
+                                       .not_null = j != 1 || draw(random, 2) == 0,
+                                       .type = {.kind = j == 3 ? VALUE_TIMESTAMP : VALUE_INT64}};
         }
         random->key_columns[i] = "up";
         random->tables[i] = (struct schema_table){.name = tables[i],
@@ -50,14 +50,14 @@ static void make_schema(struct random_case *random)
                                                   .primary_key = id_key,
                                                   .row_count = 10 << draw(random, 14)};
         if (i > 0) {
-            random->keys[i] = (struct schema_foreign_key){
-                .columns = {&random->key_columns[i], 1}, .references = tables[draw(random, i)]};
+            random->keys[i] = (struct schema_foreign_key){.columns = {&random->key_columns[i], 1},
+                                                          .references = tables[draw(random, i)]};
             random->tables[i].foreign_keys = &random->keys[i];
             random->tables[i].foreign_key_count = 1;
         }
     }
     random->schema = (struct schema){.tables = random->tables, .table_count = count};
-    graph_from_schema(&random->schema, NULL, random->arena, &random->graph);
+    graph_from_schema(&random->schema, NULL, NULL, random->arena, &random->graph);
 }
 
 static uint32_t relation_from(const struct graph *graph, uint32_t entity)
@@ -87,12 +87,11 @@ static void make_select(struct random_case *random, struct workload_statement *s
         aliases[1].entity = random->graph.relations[relation].to;
         *join = (struct workload_join){0, 1, relation};
     }
-    predicates[0] = (struct workload_predicate){.field = {joins ? draw(random, 2) : 0,
-                                                          draw(random, 3)}};
+    predicates[0] =
+        (struct workload_predicate){.field = {joins ? draw(random, 2) : 0, draw(random, 3)}};
     predicates[1] = (struct workload_predicate){.test = WORKLOAD_RANGE, .field = {0, 3}};
     for (uint32_t i = 0; i < 3; i++) {
-        fields[i] =
-            (struct workload_reference){joins ? draw(random, 2) : 0, draw(random, COLUMNS)};
+        fields[i] = (struct workload_reference){joins ? draw(random, 2) : 0, draw(random, COLUMNS)};
     }
     *order = (struct workload_order){{0, draw(random, COLUMNS)}, draw(random, 2) == 0};
     *statement = (struct workload_statement){.weight = 1 + draw(random, 20),

@@ -3,12 +3,41 @@
 
 #include "base/file.h"
 
-void analysis_run(const struct schema *schema, const struct workload *workload,
-                  const struct analysis_options *options, struct arena *arena,
-                  struct analysis *analysis)
+static void explain(struct analysis *analysis)
 {
-    *analysis = (struct analysis){.arena = arena};
-    graph_from_schema(schema, &options->assumptions, arena, &analysis->graph);
+    const struct search *search = &analysis->search;
+    struct analysis_query *list =
+        arena_allocate_zeroed(analysis->arena, search->query_count + 1u, sizeof(*list));
+    for (uint32_t i = 0; i < search->query_count; i++) {
+        const struct search_query *query = &search->queries[i];
+        if (query->statement == GRAPH_NONE) {
+            continue;
+        }
+        struct analysis_query *found = &list[analysis->query_count++];
+        found->query = i;
+        found->statement = &analysis->workload.statements[query->statement];
+        found->is_answered =
+            access_explain(&analysis->pool, &query->query, analysis->result.chosen, &found->plan);
+    }
+    analysis->queries = list;
+}
+
+const char *analysis_query_name(const struct analysis_query *query)
+{
+    return query->statement->name != NULL ? query->statement->name : query->statement->text;
+}
+
+void analysis_start(const struct schema *schema, const struct figures *figures,
+                    const struct analysis_options *options, struct arena *arena,
+                    struct analysis *analysis)
+{
+    *analysis = (struct analysis){.arena = arena, .options = options};
+    graph_from_schema(schema, figures, &options->assumptions, arena, &analysis->graph);
+}
+
+void analysis_run(struct analysis *analysis, const struct workload *workload)
+{
+    struct arena *arena = analysis->arena;
     if (workload != NULL) {
         analysis->workload = *workload;
     } else {
@@ -18,8 +47,10 @@ void analysis_run(const struct schema *schema, const struct workload *workload,
     pool_init(&analysis->pool, &analysis->places, &cost_cassandra, SEARCH_POOL_MAX);
     search_prepare(&analysis->search, &analysis->pool, &analysis->workload, arena);
     search_run(&analysis->search, &analysis->result);
-    layout_make(&analysis->search, &analysis->result, options->naming, arena, &analysis->layout);
+    layout_make(&analysis->search, &analysis->result, analysis->options->naming, arena,
+                &analysis->layout);
     score_find(&analysis->search, analysis->result.chosen, &analysis->score);
+    explain(analysis);
 }
 
 /* ---------------------------------------------------------------- files */
@@ -45,5 +76,13 @@ enum status analysis_write(const struct analysis *analysis, const struct analysi
         return STATUS_FAILED;
     }
     layout_append_plan(&analysis->layout, options->source, options->target, &text);
-    return write_file(analysis, folder, "transhume.yaml", &text, error);
+    if (write_file(analysis, folder, "transhume.yaml", &text, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    analysis_append_html(analysis, options, &text);
+    if (write_file(analysis, folder, "report.html", &text, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    analysis_append_markdown(analysis, options, &text);
+    return write_file(analysis, folder, "report.md", &text, error);
 }

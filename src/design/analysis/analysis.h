@@ -17,8 +17,17 @@ struct analysis_options {
     struct graph_assumptions assumptions;
 };
 
+/* A query of a statement, and how the design answers it. */
+struct analysis_query {
+    uint32_t query; /* of the search */
+    const struct workload_statement *statement;
+    bool is_answered;
+    struct access_plan plan; /* of access_explain */
+};
+
 struct analysis {
     struct arena *arena;
+    const struct analysis_options *options;
     struct graph graph;
     struct workload workload;
     struct places places;
@@ -27,18 +36,33 @@ struct analysis {
     struct search_result result;
     struct layout layout;
     struct score score;
+    const struct analysis_query *queries;
+    uint32_t query_count;
 };
 
-/* `schema` is borrowed. `workload` NULL: one is assumed. Its statements refer to the graph that
- * graph_from_schema makes of the same schema and assumptions. */
-void analysis_run(const struct schema *schema, const struct workload *workload,
-                  const struct analysis_options *options, struct arena *arena,
-                  struct analysis *analysis);
+/* The graph of a schema. `schema`, `figures` (NULL: none) and `options` are borrowed. */
+void analysis_start(const struct schema *schema, const struct figures *figures,
+                    const struct analysis_options *options, struct arena *arena,
+                    struct analysis *analysis);
+/* The design for a workload whose statements refer to that graph; NULL: one is assumed. */
+void analysis_run(struct analysis *analysis, const struct workload *workload);
+
+/* "orders by customer_id"; the SQL where a statement has no name. */
+const char *analysis_query_name(const struct analysis_query *query);
 
 /* Tables, queries with the way each is answered, and the scorecard, for a terminal. */
 void analysis_append_summary(const struct analysis *analysis, struct buffer *out);
 
-/* Writes cassandra_schema.cql and transhume.yaml into `folder`, which is made if it is not there.
+/* The same with reasons, as a page that needs no other file, and as Markdown. */
+void analysis_append_html(const struct analysis *analysis, const struct analysis_options *options,
+                          struct buffer *out);
+void analysis_append_markdown(const struct analysis *analysis,
+                              const struct analysis_options *options, struct buffer *out);
+/* Entities and relations as SVG, for the page. */
+void analysis_append_diagram(const struct analysis *analysis, struct buffer *out);
+
+/* Writes cassandra_schema.cql, transhume.yaml, report.html and report.md into `folder`, which is
+ * made if it is not there.
  */
 enum status analysis_write(const struct analysis *analysis, const struct analysis_options *options,
                            const char *folder, struct error *error) MUST_USE;

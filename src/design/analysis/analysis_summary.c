@@ -23,28 +23,20 @@ static void append_tables(const struct analysis *analysis, struct buffer *out)
 
 static void append_queries(const struct analysis *analysis, struct buffer *out)
 {
-    const struct search *search = &analysis->search;
     buffer_append_string(out, "queries\n");
-    for (uint32_t i = 0; i < search->query_count; i++) {
-        const struct search_query *query = &search->queries[i];
-        struct access_plan plan;
-        if (query->statement == GRAPH_NONE) {
-            continue;
-        }
-        const struct workload_statement *statement =
-            &analysis->workload.statements[query->statement];
-        buffer_format(out, "  %s%s (%.3g)\n",
-                      statement->name != NULL ? statement->name : statement->text,
-                      statement->assumed ? ", assumed" : "", query->weight);
-        if (!access_explain(search->pool, &query->query, analysis->result.chosen, &plan)) {
+    for (uint32_t i = 0; i < analysis->query_count; i++) {
+        const struct analysis_query *query = &analysis->queries[i];
+        buffer_format(out, "  %s%s (%.3g)\n", analysis_query_name(query),
+                      query->statement->assumed ? ", assumed" : "", query->statement->weight);
+        if (!query->is_answered) {
             buffer_append_string(out, "    no plan\n");
-            continue;
         }
-        for (uint32_t j = 0; j < plan.step_count; j++) {
+        for (uint32_t j = 0; j < query->plan.step_count; j++) {
+            const struct access_step *step = &query->plan.steps[j];
             buffer_append_string(out, "    ");
-            layout_append_select(&analysis->layout, plan.steps[j].query, &plan.steps[j], out);
-            buffer_format(out, "  -- %.3g requests, %.3g rows%s\n", plan.steps[j].requests,
-                          plan.steps[j].rows, plan.steps[j].scans ? ", a scan" : "");
+            layout_append_select(&analysis->layout, step->query, step, out);
+            buffer_format(out, "  -- %.3g requests, %.3g rows%s\n", step->requests, step->rows,
+                          step->scans ? ", a scan" : "");
         }
     }
 }

@@ -112,6 +112,13 @@ uint32_t graph_find_relation(const struct graph *graph, uint32_t from, uint32_t 
     return GRAPH_NONE;
 }
 
+bool graph_field_is_time(const struct graph_field *field)
+{
+    const struct value_type *type = &field->column->type;
+    return type->kind == VALUE_TIMESTAMP || type->kind == VALUE_DATE || type->moments ||
+           type->dates;
+}
+
 const char *graph_origin_name(enum graph_origin origin)
 {
     static const char *const names[] = {
@@ -173,6 +180,31 @@ static double distinct_of(const struct graph_entity *entity, const struct value_
 
 /* ---------------------------------------------------------------- entities */
 
+/* A key that was guessed by its name, and of which the data has two of one value, is none; a column
+ * whose values all differ may be one. */
+static void check_key(struct graph_building *building, struct graph_entity *entity)
+{
+    const struct figures_column *columns =
+        entity->figures != NULL && entity->figures->is_whole ? entity->figures->columns : NULL;
+    if (columns == NULL) {
+        return;
+    }
+    if (entity->key.count == 1 && columns[entity->key.at[0]].unique) {
+        entity->key_confidence = 0.95;
+        return;
+    }
+    entity->key = (struct graph_fields){0};
+    entity->key_confidence = 0;
+    for (uint32_t i = 0; i < entity->field_count; i++) {
+        if (columns[i].unique) {
+            entity->key = graph_one_field(i, building->arena);
+            entity->key_origin = GRAPH_FROM_DATA;
+            entity->key_confidence = 0.7;
+            return;
+        }
+    }
+}
+
 static void find_key(struct graph_building *building, struct graph_entity *entity)
 {
     const struct schema_table *table = entity->table;
@@ -186,11 +218,38 @@ static void find_key(struct graph_building *building, struct graph_entity *entit
     }
     if (entity->key.count == 0) {
         graph_infer_key(building, entity);
+        check_key(building, entity);
+    }
+}
+
+static const struct figures_column *figures_of(const struct graph_entity *entity, uint32_t field)
+{
+    return entity->figures != NULL && entity->figures->columns != NULL
+               ? &entity->figures->columns[field]
+               : NULL;
+}
+
+static void fill_field(const struct graph_building *building, const struct graph_entity *entity,
+                       uint32_t number, struct graph_field *field)
+{
+    const struct value_type *type = &entity->table->columns[number].type;
+    const struct figures_column *figures = figures_of(entity, number);
+    *field = (struct graph_field){
+        .name = entity->table->columns[number].name,
+        .column = &entity->table->columns[number],
+        .bytes = bytes_of(type, &building->assumptions),
+        .distinct = distinct_of(entity, type, &building->assumptions),
+    };
+    if (figures != NULL) {
+        field->bytes = figures->bytes > 0 ? figures->bytes : 1;
+        field->distinct = figures->distinct < 1              ? 1
+                          : figures->distinct > entity->rows ? entity->rows
+                                                             : figures->distinct;
     }
 }
 
 static void fill_entity(struct graph_building *building, struct graph_entity *entity,
-                        const struct schema_table *table)
+                        const struct schema_table *table, const struct figures_table *figures)
 {
     struct graph_field *fields =
         arena_allocate_zeroed(building->arena, table->column_count + 1u, sizeof(*fields));
@@ -198,17 +257,14 @@ static void fill_entity(struct graph_building *building, struct graph_entity *en
                                     .table = table,
                                     .fields = fields,
                                     .field_count = table->column_count,
-                                    .counted = table->row_count >= 0};
-    entity->rows = entity->counted ? (double)table->row_count : building->assumptions.rows;
+                                    .counted = figures != NULL || table->row_count >= 0,
+                                    .figures = figures};
+    entity->rows = figures != NULL   ? figures->rows
+                   : entity->counted ? (double)table->row_count
+                                     : building->assumptions.rows;
     entity->rows = entity->rows < 1 ? 1 : entity->rows;
     for (uint32_t i = 0; i < table->column_count; i++) {
-        const struct value_type *type = &table->columns[i].type;
-        fields[i] = (struct graph_field){
-            .name = table->columns[i].name,
-            .column = &table->columns[i],
-            .bytes = bytes_of(type, &building->assumptions),
-            .distinct = distinct_of(entity, type, &building->assumptions),
-        };
+        fill_field(building, entity, i, &fields[i]);
         entity->row_bytes += fields[i].bytes;
     }
     find_key(building, entity);
@@ -272,26 +328,40 @@ static void add_declared(struct graph_building *building, uint32_t from)
     }
 }
 
+/* By how many rows the commonest value of the fields is more than the mean. */
+static double skew_of(const struct graph_building *building, const struct graph_entity *from,
+                      const struct graph_relation *relation)
+{
+    const struct figures_column *figures =
+        relation->fields.count == 1 ? figures_of(from, relation->fields.at[0]) : NULL;
+    if (figures == NULL) {
+        return building->assumptions.skew;
+    }
+    double mean = from->rows * (1 - figures->nulls) / figures->distinct;
+    return mean > 0 && figures->most > mean ? figures->most / mean : 1;
+}
+
 /* Fan-outs, and how many values the fields have that refer to something. */
 static void measure_relation(struct graph_building *building, struct graph_relation *relation)
 {
     struct graph_entity *from = &building->entities[relation->from];
     const struct graph_entity *to = &building->entities[relation->to];
+    double distinct = 1;
     for (uint32_t i = 0; i < relation->fields.count; i++) {
         struct graph_field *field = (struct graph_field *)&from->fields[relation->fields.at[i]];
         double referenced = to->fields[relation->referenced.at[i]].distinct;
-        double distinct = referenced < from->rows ? referenced : from->rows;
         relation->optional = relation->optional || !field->column->not_null;
-        if (from->key.count != 1 || from->key.at[0] != relation->fields.at[i]) {
-            field->distinct = distinct;
+        if (figures_of(from, relation->fields.at[i]) == NULL &&
+            (from->key.count != 1 || from->key.at[0] != relation->fields.at[i])) {
+            field->distinct = referenced < from->rows ? referenced : from->rows;
         }
+        distinct *= field->distinct;
     }
-    relation->fan_out = from->rows / to->rows;
-    if (relation->fan_out < 1) {
-        relation->fan_out = 1;
-    }
+    distinct = distinct < to->rows ? distinct : to->rows;
+    relation->fan_out = from->rows / distinct;
+    relation->fan_out = relation->fan_out < 1 ? 1 : relation->fan_out;
     bool single = graph_fields_are(relation->fields, from->key);
-    relation->fan_out_max = single ? 1 : relation->fan_out * building->assumptions.skew;
+    relation->fan_out_max = single ? 1 : relation->fan_out * skew_of(building, from, relation);
     if (relation->fan_out_max > from->rows) {
         relation->fan_out_max = from->rows;
     }
@@ -309,8 +379,9 @@ static struct graph_assumptions assumptions_of(const struct graph_assumptions *g
     return assumptions;
 }
 
-void graph_from_schema(const struct schema *schema, const struct graph_assumptions *assumptions,
-                       struct arena *arena, struct graph *graph)
+void graph_from_schema(const struct schema *schema, const struct figures *figures,
+                       const struct graph_assumptions *assumptions, struct arena *arena,
+                       struct graph *graph)
 {
     struct graph_building building = {.arena = arena, .assumptions = assumptions_of(assumptions)};
     building.entities =
@@ -318,7 +389,8 @@ void graph_from_schema(const struct schema *schema, const struct graph_assumptio
     for (uint32_t i = 0; i < schema->table_count; i++) {
         const struct schema_table *table = &schema->tables[i];
         if (table->kind == SCHEMA_TABLE && table->belongs_to == NULL && table->column_count > 0) {
-            fill_entity(&building, &building.entities[building.entity_count++], table);
+            fill_entity(&building, &building.entities[building.entity_count++], table,
+                        figures != NULL ? &figures->tables[i] : NULL);
         }
     }
     for (uint32_t i = 0; i < building.entity_count; i++) {

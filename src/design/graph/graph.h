@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "design/graph/figures.h"
 #include "model/schema.h"
 
 enum {
@@ -46,7 +47,8 @@ struct graph_entity {
     double key_confidence; /* from 0 to 1 */
     double rows;           /* never below 1 */
     double row_bytes;
-    bool counted; /* `rows` is of the source; else an assumption */
+    bool counted;                        /* `rows` is of the source; else an assumption */
+    const struct figures_table *figures; /* NULL: none */
 };
 
 /* Each row of `from` refers to at most one row of `to`. */
@@ -79,11 +81,13 @@ struct graph_assumptions {
     double distinct_cut; /* values of a column that is no key, as a share of the rows; 0: 0.1 */
 };
 
-/* Entities, fields and relations as `schema` declares them, keys and relations that it does not
- * declare by their names (graph_infer.c). Views are left out. Types and row counts are the
- * schema's; all else is assumed. The graph lives in `arena` and borrows from `schema`. */
-void graph_from_schema(const struct schema *schema, const struct graph_assumptions *assumptions,
-                       struct arena *arena, struct graph *graph);
+/* Entities, fields and relations as `schema` declares them; keys and relations that it does not
+ * declare by their names (graph_names.c), and keys by the data where there are figures. Views are
+ * left out. Without figures (NULL) row counts are the schema's, and all else is assumed. The graph
+ * lives in `arena` and borrows from `schema`. */
+void graph_from_schema(const struct schema *schema, const struct figures *figures,
+                       const struct graph_assumptions *assumptions, struct arena *arena,
+                       struct graph *graph);
 
 /* GRAPH_NONE: there is none. Bytewise first, then without ASCII case if that is unambiguous. */
 uint32_t graph_find_entity(const struct graph *graph, const char *name, size_t length);
@@ -92,6 +96,9 @@ uint32_t graph_find_field(const struct graph_entity *entity, const char *name, s
 /* The relation that an equality of these fields is, either way round: GRAPH_NONE if none. */
 uint32_t graph_find_relation(const struct graph *graph, uint32_t from, uint32_t from_field,
                              uint32_t to, uint32_t to_field);
+
+/* A date, a timestamp, or a text that is declared as one. */
+bool graph_field_is_time(const struct graph_field *field);
 
 bool graph_fields_hold(struct graph_fields fields, uint32_t field);
 /* Of the same fields, in whatever order. */

@@ -349,6 +349,7 @@ static void try_scan(const struct finding *finding, const struct query *query, u
     add_step(finding, &plan, number, family->partitions * family->buckets, family->rows,
              query->root, query);
     plan.steps[0].scans = true;
+    plan.cost += finding->pool->model->scan;
     look_up(finding, &plan, family->fields, missing, tests_late ? family->rows : plan.rows);
 }
 

@@ -9,6 +9,7 @@ const struct cost_model cost_cassandra = {
     .partition = 0.0013692786,
     .row = 1.17093638e-5,
     .sorted_row = 1.17093638e-5,
+    .scan = 1,
     .insert = 0.013329108,
     .remove = 0.0013287903,
     .stored_byte = 1e-12,
@@ -23,6 +24,7 @@ const struct cost_model cost_dynamodb = {
     .read_unit = 0.125,
     .stored_byte = 0.25 / 1073741824.0 * 1e-3,
     .sorted_row = 1e-6,
+    .scan = 10,
     .bytes_max = 0,
 };
 

@@ -20,6 +20,7 @@ struct cost_model {
     double partition;
     double row;
     double sorted_row; /* that the client sorts */
+    double scan;       /* beside what is read: a scan serves nobody whose tables grow */
     double insert;     /* a row; COST_CAPACITY: a write unit */
     double remove;
     double read_unit;   /* COST_CAPACITY: 4 KiB read eventually consistent */

@@ -114,8 +114,7 @@ static double skew_of(struct places *places, const struct family *family)
 
 static bool is_time(const struct places *places, uint32_t place)
 {
-    enum value_kind kind = places_field(places, place)->column->type.kind;
-    return kind == VALUE_TIMESTAMP || kind == VALUE_DATE;
+    return graph_field_is_time(places_field(places, place));
 }
 
 static void cut(const struct places *places, const struct cost_model *model, struct family *family)

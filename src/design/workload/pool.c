@@ -231,6 +231,9 @@ static void propose_ordered(struct pool *pool, const struct query *query,
         clustering[count++] = (struct query_order){query->range, false};
     }
     for (uint32_t i = 0; i < query->order_count; i++) {
+        if (places_may_be_null(places, query->order[i].place)) {
+            break; /* rows without it could not be in the family: the client sorts */
+        }
         clustering[count++] = query->order[i];
     }
     if (ordered_first && query->range != GRAPH_NONE) {

@@ -1,0 +1,38 @@
+/*
+ * Figures of a live source: how many rows its tables have, and of each column how large its values
+ * are, how many differ, and how many rows share the commonest one. Read from a bounded number of
+ * rows of each table, spread over all of it.
+ */
+#ifndef TRANSHUME_DESIGN_GRAPH_FIGURES_H
+#define TRANSHUME_DESIGN_GRAPH_FIGURES_H
+
+#include "connectors/connector.h"
+#include "model/schema.h"
+
+struct figures_column {
+    double bytes;    /* mean size of a value that is no null */
+    double distinct; /* different values, estimated for the whole table */
+    double nulls;    /* share of the rows */
+    double most;     /* rows of the commonest value, estimated for the whole table */
+    bool unique;     /* all rows were read, none has a null here, and no two the same value */
+};
+
+struct figures_table {
+    double rows;
+    bool is_whole;                        /* all rows were read */
+    const struct figures_column *columns; /* as the schema has them; NULL: not read */
+};
+
+struct figures {
+    const struct figures_table *tables; /* as the schema has them */
+};
+
+enum { FIGURES_ROWS_DEFAULT = 20000 };
+
+/* Of the tables of `schema`, from at most `rows_max` rows each, in a snapshot of the source's where
+ * it has one. Lives in `arena`. A table that cannot be read is an error. */
+enum status figures_read(struct database *source, const struct schema *schema, uint32_t rows_max,
+                         struct arena *arena, struct figures *figures,
+                         struct error *error) MUST_USE;
+
+#endif
