@@ -576,7 +576,7 @@ static bool is_other_statement(const struct sql_token *token)
 
 static void read_statement(struct ddl *ddl, const struct sql_piece *piece)
 {
-    struct ddl_reader reader = {.ddl = ddl};
+    struct ddl_reader reader = {.ddl = ddl, .token.text = piece->text};
     sql_lexer_init(&reader.lexer, ddl->language, piece->text, piece->length, &piece->place);
     ddl_advance(&reader);
     ddl->report->statements++;

@@ -34,7 +34,7 @@ static struct graph make_graph(struct arena *arena)
     struct graph graph;
     sql_ddl_read(SQL_POSTGRES, shop, sizeof shop - 1, arena, &schema, &report);
     assert_int_equal(report.findings.count, 0);
-    graph_from_schema(&schema, NULL, arena, &graph);
+    graph_from_schema(&schema, NULL, NULL, arena, &graph);
     return graph;
 }
 
