@@ -6,18 +6,17 @@
 
 /* ---------------------------------------------------------------- findings */
 
-#define TELL(ddl, place, ...) \
-    findings_add(&(ddl)->report->findings, (place)->line, (place)->column, __VA_ARGS__)
-
 void ddl_expected(struct ddl_reader *reader, const char *what)
 {
     char shown[64];
     if (ddl_at_end(reader)) {
-        TELL(reader->ddl, &reader->token.place, "expected %s, but the statement ends", what);
+        findings_add(&reader->ddl->report->findings, reader->token.place.line,
+                     reader->token.place.column, "expected %s, but the statement ends", what);
         return;
     }
     text_printable(reader->token.text, reader->token.length, shown, sizeof shown);
-    TELL(reader->ddl, &reader->token.place, "expected %s, not %s", what, shown);
+    findings_add(&reader->ddl->report->findings, reader->token.place.line,
+                 reader->token.place.column, "expected %s, not %s", what, shown);
 }
 
 /* ---------------------------------------------------------------- tokens */
@@ -136,7 +135,8 @@ static void copy_columns(struct ddl_reader *reader, struct ddl_table *table,
     const char *name = ddl_qualified_name(reader, "a table's name", &space);
     const struct ddl_table *from = name != NULL ? ddl_find_table(reader->ddl, space, name) : NULL;
     if (name != NULL && from == NULL) {
-        TELL(reader->ddl, place, "no table %s is above, whose columns this one has", name);
+        findings_add(&reader->ddl->report->findings, place->line, place->column,
+                     "no table %s is above, whose columns this one has", name);
     } else if (from != NULL && from != table) {
         buffer_append_buffer(&table->columns, &from->columns);
     }
@@ -159,7 +159,8 @@ static void read_element(struct ddl_reader *reader, struct ddl_table *table)
         return;
     }
     if (ddl_find_column(reader->ddl, table, name) != NULL) {
-        TELL(reader->ddl, &place, "the column %s is there twice", name);
+        findings_add(&reader->ddl->report->findings, place.line, place.column,
+                     "the column %s is there twice", name);
         ddl_skip_clause(reader);
         return;
     }
@@ -273,7 +274,8 @@ static void create_table(struct ddl_reader *reader)
     read_elements(reader, table);
     read_options(reader, table);
     if (ddl_column_count(table) == 0) {
-        TELL(reader->ddl, &place, "the table %s has no column", name);
+        findings_add(&reader->ddl->report->findings, place.line, place.column,
+                     "the table %s has no column", name);
     }
 }
 
@@ -312,7 +314,8 @@ static void alter_column(struct ddl_reader *reader, struct ddl_table *table)
     struct schema_column *column = name != NULL ? ddl_find_column(reader->ddl, table, name) : NULL;
     if (column == NULL) {
         if (name != NULL) {
-            TELL(reader->ddl, &place, "the table %s has no column %s", table->name, name);
+            findings_add(&reader->ddl->report->findings, place.line, place.column,
+                         "the table %s has no column %s", table->name, name);
         }
     } else if (ddl_take_words(reader, "SET", "DEFAULT")) {
         ddl_read_default(reader, column);
@@ -466,7 +469,7 @@ static void alter_table(struct ddl_reader *reader)
     }
     if (table == NULL) {
         if (name != NULL && (ddl_is(reader, "ADD") || ddl_is(reader, "MODIFY"))) {
-            ddl_tell_no_table(reader->ddl, space, name, &place, "altered");
+            ddl_report_no_table(reader->ddl, space, name, &place, "altered");
         }
         return; /* the owner of a view or a sequence, a partition */
     }
@@ -548,7 +551,8 @@ static void create(struct ddl_reader *reader)
     } else if (ddl_take(reader, "DOMAIN")) {
         create_type(reader, true);
     } else if (ddl_take(reader, "VIRTUAL")) {
-        TELL(reader->ddl, &reader->token.place, "a virtual table is no table of this program");
+        findings_add(&reader->ddl->report->findings, reader->token.place.line,
+                     reader->token.place.column, "a virtual table is no table of this program");
     } else {
         reader->ddl->report->passed_over++;
     }
@@ -581,7 +585,8 @@ static void read_statement(struct ddl *ddl, const struct sql_piece *piece)
     ddl_advance(&reader);
     ddl->report->statements++;
     if (piece->fault != NULL) {
-        TELL(ddl, &piece->fault_place, "%s", piece->fault);
+        findings_add(&ddl->report->findings, piece->fault_place.line, piece->fault_place.column,
+                     "%s", piece->fault);
     }
     if (ddl_take(&reader, "CREATE")) {
         create(&reader);

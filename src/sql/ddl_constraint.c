@@ -235,7 +235,7 @@ void ddl_read_index(struct ddl_reader *reader, bool unique, const char *method)
     struct ddl_table *table = name != NULL ? ddl_find_table(reader->ddl, space, name) : NULL;
     if (table == NULL) {
         if (name != NULL) {
-            ddl_tell_no_table(reader->ddl, space, name, &place, "indexed");
+            ddl_report_no_table(reader->ddl, space, name, &place, "indexed");
         }
         return;
     }

@@ -69,9 +69,10 @@ bool ddl_take_words(struct ddl_reader *reader, const char *first, const char *se
 void ddl_skip_group(struct ddl_reader *reader);
 /* To the next comma or closing parenthesis outside parentheses, or the statement's end. */
 void ddl_skip_clause(struct ddl_reader *reader);
-/* A name; NULL: there is none, which is told. */
+/* A name; NULL: there is none, which is reported. */
 const char *ddl_name(struct ddl_reader *reader, const char *what);
-/* "schema.table"; NULL: there is none, which is told. MySQL's database, SQLite's "main" likewise.
+/* "schema.table"; NULL: there is none, which is reported. MySQL's database, SQLite's "main"
+ * likewise.
  */
 const char *ddl_qualified_name(struct ddl_reader *reader, const char *what, const char **space);
 /* A string's value; NULL: there is none. */
@@ -110,9 +111,9 @@ void ddl_add_unique(struct ddl_table *table, const char *name, struct column_lis
 
 /* NULL: there is none, or it was dropped. */
 struct ddl_table *ddl_find_table(struct ddl *ddl, const char *space, const char *name);
-/* Tells that there is no such table, unless one was dropped or attached to another. */
-void ddl_tell_no_table(struct ddl *ddl, const char *space, const char *name,
-                       const struct sql_place *place, const char *to_be);
+/* Reports that there is no such table, unless one was dropped or attached to another. */
+void ddl_report_no_table(struct ddl *ddl, const char *space, const char *name,
+                         const struct sql_place *place, const char *to_be);
 /* An empty one, which takes the place of one of that name. */
 struct ddl_table *ddl_add_table(struct ddl *ddl, const char *space, const char *name);
 struct schema_column *ddl_find_column(const struct ddl *ddl, const struct ddl_table *table,

@@ -43,8 +43,8 @@ struct ddl_table *ddl_find_table(struct ddl *ddl, const char *space, const char 
     return table != NULL && !table->dropped ? table : NULL;
 }
 
-void ddl_tell_no_table(struct ddl *ddl, const char *space, const char *name,
-                       const struct sql_place *place, const char *to_be)
+void ddl_report_no_table(struct ddl *ddl, const char *space, const char *name,
+                         const struct sql_place *place, const char *to_be)
 {
     if (find_any(ddl, space, name) == NULL) {
         findings_add(&ddl->report->findings, place->line, place->column,

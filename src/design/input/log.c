@@ -203,6 +203,7 @@ enum status input_log_read(const char *path, const struct input_log *log, struct
     if (window_open(&reading.window, path, error) == STATUS_FAILED) {
         return STATUS_FAILED;
     }
+    input_sql_set_language(input, log->language);
     enum status status = readers[log->format](&reading, error);
     window_close(&reading.window);
     buffer_free(&reading.statement);

@@ -63,6 +63,11 @@ struct input_sql *input_sql_create(const struct graph *graph, enum sql_language 
     return self;
 }
 
+void input_sql_set_language(struct input_sql *self, enum sql_language language)
+{
+    self->language = language;
+}
+
 struct input_sql_report *input_sql_report(struct input_sql *self)
 {
     return &self->report;
@@ -89,8 +94,8 @@ static struct place place_of(const struct input_text *text, size_t offset)
     return place;
 }
 
-static void tell(struct input_sql *self, const struct input_text *text, size_t offset,
-                 const char *what)
+static void report_at(struct input_sql *self, const struct input_text *text, size_t offset,
+                      const char *what)
 {
     struct place place = place_of(text, offset);
     findings_add(&self->report.findings, place.line, place.column, "%s", what);
@@ -175,7 +180,7 @@ static enum outcome resolve(struct input_sql *self, const struct input_text *tex
         variant->values = values_of(self, &statement);
         variant->limit = statement.limit;
     } else if (resolver.failure != NULL && !resolver.system_tables) {
-        tell(self, text, rewrite_origin(rewrite, resolver.failure_at), resolver.failure);
+        report_at(self, text, rewrite_origin(rewrite, resolver.failure_at), resolver.failure);
         outcome = OUTCOME_UNRESOLVED;
     } else {
         outcome = OUTCOME_PASSED_OVER;
@@ -197,14 +202,14 @@ static size_t byte_of(const struct rewrite *rewrite, int character)
     return at;
 }
 
-static enum outcome tell_unparsable(struct input_sql *self, const struct input_text *text,
-                                    const struct rewrite *rewrite, const PgQueryError *error)
+static enum outcome report_unparsable(struct input_sql *self, const struct input_text *text,
+                                      const struct rewrite *rewrite, const PgQueryError *error)
 {
     size_t at = error->cursorpos > 0 ? byte_of(rewrite, error->cursorpos) : 0;
     if (rewrite->truncated) {
-        tell(self, text, text->length, "the statement is cut off");
+        report_at(self, text, text->length, "the statement is cut off");
     } else {
-        tell(self, text, rewrite_origin(rewrite, at), error->message);
+        report_at(self, text, rewrite_origin(rewrite, at), error->message);
     }
     return OUTCOME_UNPARSABLE;
 }
@@ -216,12 +221,12 @@ static enum outcome parse(struct input_sql *self, const struct input_text *text,
     PgQueryParseResult parsed = pg_query_parse(rewrite->sql.data);
     enum outcome outcome = OUTCOME_PASSED_OVER;
     if (parsed.error != NULL) {
-        outcome = tell_unparsable(self, text, rewrite, parsed.error);
+        outcome = report_unparsable(self, text, rewrite, parsed.error);
     } else {
         json_t *tree = json_tree_load(parsed.parse_tree, strlen(parsed.parse_tree), 0, NULL);
         json_t *first = tree_list_at(json_object_get(tree, "stmts"), 0);
         if (tree == NULL) {
-            tell(self, text, 0, "too deeply nested");
+            report_at(self, text, 0, "too deeply nested");
             outcome = OUTCOME_UNPARSABLE;
         } else if (first != NULL) {
             outcome = resolve(self, text, rewrite, json_object_get(first, "stmt"), variant);
@@ -305,7 +310,7 @@ static void add_one(struct input_sql *self, const struct input_text *text)
     self->report.statements++;
     if (text->length > INPUT_STATEMENT_BYTES_MAX) {
         self->report.dropped++;
-        tell(self, text, 0, "a statement of more than 1 MiB");
+        report_at(self, text, 0, "a statement of more than 1 MiB");
         return;
     }
     if (!is_of_workload(self->language, text)) {
@@ -314,14 +319,14 @@ static void add_one(struct input_sql *self, const struct input_text *text)
     }
     if (memchr(text->sql, '\0', text->length) != NULL) {
         self->report.dropped++;
-        tell(self, text, 0, "a statement with a NUL in it");
+        report_at(self, text, 0, "a statement with a NUL in it");
         return;
     }
     if (!rewrite_read(self->language, text->sql, text->length, &rewrite)) {
         self->report.dropped++;
-        tell(self, text, 0,
-             "a statement with too many or too deeply nested parts, or one whose "
-             "last string does not end");
+        report_at(self, text, 0,
+                  "a statement with too many or too deeply nested parts, or one whose "
+                  "last string does not end");
         rewrite_free(&rewrite);
         return;
     }
