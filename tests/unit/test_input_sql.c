@@ -97,6 +97,8 @@ static const struct input_case selects[] = {
      "SELECT orders.id FROM orders orders WHERE orders.id in2"},
     {"SELECT id FROM orders WHERE id IN (7)",
      "SELECT orders.id FROM orders orders WHERE orders.id ="},
+    {"SELECT total FROM orders WHERE (id, status) IN ((1, 'a'), (2, 'b'), (3, 'c'))",
+     "SELECT orders.total FROM orders orders WHERE orders.id in3, orders.status filter"},
     {"SELECT id FROM orders WHERE total BETWEEN 1 AND 2 AND 5 < total AND customer_id = 1",
      "SELECT orders.id FROM orders orders WHERE orders.total range, orders.customer_id ="},
     {"SELECT id FROM customer WHERE active AND NOT active AND active IS TRUE AND name LIKE 'A%'",
@@ -329,6 +331,14 @@ static const struct input_case mysql[] = {
      "DAY'::interval), orders.customer_id ="},
     {"SELECT c.name FROM customer c JOIN orders o WHERE o.customer_id = c.id AND o.id = 0x1F",
      "SELECT c.name FROM customer c, orders o JOIN o.customer_id>c WHERE o.id ="},
+    {"UPDATE `orders` `o` SET `o`.`status` = 'x' WHERE `o`.`id` = 1",
+     "UPDATE o.status FROM orders o WHERE o.id ="},
+    {"UPDATE orders o JOIN customer c ON c.id = o.customer_id SET o.status = 'x' WHERE c.id = 1",
+     "UPDATE o.status FROM orders o UNSERVED UPDATE by a join; a query for the keys, then a statement "
+     "for each"},
+    {"DELETE o FROM orders AS o JOIN customer c ON c.id = o.customer_id WHERE c.id = 1",
+     "DELETE FROM orders orders UNSERVED DELETE by a join; a query for the keys, then a statement for "
+     "each"},
     {"SELECT user FROM `Odd Name` WHERE Id = 1 AND user REGEXP 'x'",
      "SELECT Odd Name.user FROM Odd Name Odd Name WHERE Odd Name.Id =, Odd Name.user filter"},
     {"SELECT id FROM product WHERE MATCH (name, category) AGAINST ('x' IN BOOLEAN MODE)",

@@ -244,7 +244,8 @@ static struct variant *find_variant(struct input_sql *self, const struct rewrite
 {
     struct variant *found = NULL;
     XXH128_hash_t shape = XXH3_128bits(rewrite->shape.data, rewrite->shape.length);
-    *key = XXH3_128bits_withSeed(rewrite->normal.data, rewrite->normal.length, shape.low64);
+    *key = XXH3_128bits_withSeed(rewrite->normal.data, rewrite->normal.length,
+                                 shape.low64 ^ (uint64_t)self->language);
     HASH_FIND(hh, self->variants, key, sizeof *key, found);
     return found;
 }
