@@ -374,13 +374,7 @@ static void rename_part(struct ddl_reader *reader, struct ddl_table *table)
     if (ddl_take(reader, "TO") || ddl_take(reader, "AS")) {
         const char *name = ddl_qualified_name(reader, "a table's name", &space);
         if (name != NULL) {
-            struct ddl_table *renamed = ddl_add_table(reader->ddl, table->space, name);
-            if (renamed != table) {
-                const struct ddl_table moved = *table;
-                *table = (struct ddl_table){.name = moved.name, .dropped = true};
-                *renamed = moved;
-                renamed->name = name;
-            }
+            ddl_rename_table(reader->ddl, table, name);
         }
         return;
     }

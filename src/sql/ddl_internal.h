@@ -13,6 +13,7 @@ struct ddl_foreign_key {
 
 /* A table while it is put together. */
 struct ddl_table {
+    uint32_t number;            /* in the list of tables */
     const char *name;           /* without its schema, until ddl_finish */
     const char *space;          /* the schema that it is in; NULL: not said */
     struct buffer columns;      /* struct schema_column */
@@ -116,6 +117,8 @@ void ddl_report_no_table(struct ddl *ddl, const char *space, const char *name,
                          const struct sql_place *place, const char *to_be);
 /* An empty one, which takes the place of one of that name. */
 struct ddl_table *ddl_add_table(struct ddl *ddl, const char *space, const char *name);
+/* One that has the name already goes. */
+void ddl_rename_table(struct ddl *ddl, struct ddl_table *table, const char *name);
 struct schema_column *ddl_find_column(const struct ddl *ddl, const struct ddl_table *table,
                                       const char *name);
 /* In its keys and indexes, too, and in foreign keys that refer to it. */

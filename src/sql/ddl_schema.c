@@ -64,18 +64,30 @@ struct ddl_table *ddl_add_table(struct ddl *ddl, const char *space, const char *
 {
     struct ddl_table *there = find_any(ddl, space, name);
     if (there == NULL) {
-        uint32_t at = table_count(ddl);
         there = arena_allocate_zeroed(ddl->arena, 1, sizeof *there);
-        name_index_add(&ddl->names, name, strlen(name), at);
-        if (space != NULL) {
-            const char *full = full_name(ddl, space, name);
-            name_index_add(&ddl->full_names, full, strlen(full), at);
-        }
+        there->number = table_count(ddl);
+        name_index_add(&ddl->names, name, strlen(name), there->number);
         buffer_append(&ddl->tables, &there, sizeof there);
     }
+    if (space != NULL) {
+        const char *full = full_name(ddl, space, name);
+        name_index_add(&ddl->full_names, full, strlen(full), there->number);
+    }
     empty(there);
-    *there = (struct ddl_table){.name = name, .space = space};
+    *there = (struct ddl_table){.number = there->number, .name = name, .space = space};
     return there;
+}
+
+void ddl_rename_table(struct ddl *ddl, struct ddl_table *table, const char *name)
+{
+    struct ddl_table *renamed = ddl_add_table(ddl, table->space, name);
+    if (renamed != table) {
+        const uint32_t numbers[] = {table->number, renamed->number};
+        *renamed = *table;
+        renamed->number = numbers[1];
+        renamed->name = name;
+        *table = (struct ddl_table){.number = numbers[0], .name = table->name, .dropped = true};
+    }
 }
 
 static bool is_in(const struct ddl_table *table, const char *space)
@@ -323,6 +335,18 @@ static int compare_tables(const void *left, const void *right)
                   ((const struct schema_table *)right)->name);
 }
 
+/* The quoted name "a.b" and the table b of a schema a are one then. */
+static uint32_t without_duplicates(struct schema_table *tables, uint32_t count)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (kept == 0 || strcmp(tables[kept - 1].name, tables[i].name) != 0) {
+            tables[kept++] = tables[i];
+        }
+    }
+    return kept;
+}
+
 void ddl_finish(struct ddl *ddl, struct schema *schema)
 {
     uint32_t count = table_count(ddl);
@@ -350,6 +374,7 @@ void ddl_finish(struct ddl *ddl, struct schema *schema)
         empty(table);
     }
     qsort(tables, kept, sizeof *tables, compare_tables);
+    kept = without_duplicates(tables, kept);
     buffer_free(&ddl->tables);
     buffer_free(&ddl->types);
     *schema = (struct schema){.arena = ddl->arena, .tables = tables, .table_count = kept};
