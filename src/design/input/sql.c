@@ -10,6 +10,7 @@
 #include "design/input/form.h"
 #include "design/input/resolver.h"
 #include "design/input/rewrite.h"
+#include "design/input/union.h"
 #include "model/json_tree.h"
 #include "sql/split.h"
 #include <pg_query.h>
@@ -46,6 +47,7 @@ struct input_sql {
     struct arena *own;   /* of variants and merged ones */
     struct variant *variants;
     uint32_t variant_count;
+    bool full; /* and it was reported */
     struct merged *merged;
     struct buffer statements; /* struct workload_statement */
     struct input_sql_report report;
@@ -250,11 +252,9 @@ static struct variant *find_variant(struct input_sql *self, const struct rewrite
     return found;
 }
 
-/* Only these four can be statements of the workload: all else is not even parsed. */
+/* What begins with another word of SQL is not even parsed. */
 static bool is_of_workload(enum sql_language language, const struct input_text *text)
 {
-    static const char *const words[] = {"SELECT",  "INSERT", "UPDATE", "DELETE", "WITH",
-                                        "REPLACE", "VALUES", "TABLE",  NULL};
     static const char *const others[] = {
         "SET",      "BEGIN",     "COMMIT",  "ROLLBACK",   "START",      "SHOW",     "USE",
         "CREATE",   "ALTER",     "DROP",    "GRANT",      "REVOKE",     "EXPLAIN",  "ANALYZE",
@@ -272,11 +272,6 @@ static bool is_of_workload(enum sql_language language, const struct input_text *
     while (sql_token_is_mark(&token, '(')) {
         token = sql_lexer_next_code(&lexer);
     }
-    for (const char *const *word = words; *word != NULL; word++) {
-        if (sql_token_is_word(&token, *word)) {
-            return true;
-        }
-    }
     for (const char *const *word = others; *word != NULL; word++) {
         if (sql_token_is_word(&token, *word)) {
             return false;
@@ -291,6 +286,12 @@ static void add_rewritten(struct input_sql *self, const struct input_text *text,
     XXH128_hash_t key;
     struct variant *variant = find_variant(self, rewrite, &key);
     if (variant == NULL && self->variant_count == INPUT_STATEMENTS_MAX) {
+        if (!self->full) {
+            report_at(self, text, 0,
+                      "too many different statements: this one and others that "
+                      "were not seen before are left out");
+        }
+        self->full = true;
         self->report.dropped++;
         return;
     }
@@ -335,77 +336,14 @@ static void add_one(struct input_sql *self, const struct input_text *text)
     rewrite_free(&rewrite);
 }
 
-/* ---------------------------------------------------------------- UNION */
-
-/* The parts of "SELECT … UNION SELECT …" as texts; none if it is another statement, or one whose
- * parts depend on each other (WITH, EXCEPT). */
-static uint32_t split_union(struct input_sql *self, const struct input_text *text,
-                            struct buffer *parts)
-{
-    struct sql_lexer lexer;
-    struct sql_token token;
-    uint32_t depth = 0;
-    const char *begin = text->sql;
-    const char *end = NULL; /* of the last part: ORDER BY and LIMIT are the whole's */
-    sql_lexer_init(&lexer, self->language, text->sql, text->length, NULL);
-    for (bool first = true; (token = sql_lexer_next_code(&lexer)).kind != SQL_TOKEN_END;
-         first = false) {
-        if (first && !sql_token_is_word(&token, "SELECT") && !sql_token_is_mark(&token, '(')) {
-            return 0;
-        }
-        depth += sql_token_is_mark(&token, '(') ? 1 : 0;
-        depth -= sql_token_is_mark(&token, ')') && depth > 0 ? 1 : 0;
-        if (depth > 0) {
-            continue;
-        }
-        if (sql_token_is_word(&token, "INTERSECT") || sql_token_is_word(&token, "EXCEPT")) {
-            return 0;
-        }
-        if (sql_token_is_word(&token, "UNION")) {
-            const struct text part = {begin, (size_t)(token.text - begin)};
-            buffer_append(parts, &part, sizeof part);
-            begin = lexer.position;
-            end = NULL;
-        } else if (end == NULL &&
-                   (sql_token_is_word(&token, "ORDER") || sql_token_is_word(&token, "LIMIT"))) {
-            end = token.text;
-        }
-    }
-    const char *whole = text->sql + text->length;
-    const struct text part = {begin, (size_t)((end != NULL ? end : whole) - begin)};
-    buffer_append(parts, &part, sizeof part);
-    uint32_t made = (uint32_t)(parts->length / sizeof part);
-    return made > 1 ? made : 0;
-}
-
-/* Without ALL or DISTINCT in front and parentheses around it. */
-static struct text trimmed(struct input_sql *self, struct text part)
-{
-    struct sql_lexer lexer;
-    sql_lexer_init(&lexer, self->language, part.data, part.length, NULL);
-    struct sql_token token = sql_lexer_next_code(&lexer);
-    if (sql_token_is_word(&token, "ALL") || sql_token_is_word(&token, "DISTINCT")) {
-        token = sql_lexer_next_code(&lexer);
-    }
-    size_t skipped = token.kind != SQL_TOKEN_END ? (size_t)(token.text - part.data) : 0;
-    part.data += skipped;
-    part.length -= skipped;
-    while (part.length > 0 && strchr(" \t\r\n;", part.data[part.length - 1]) != NULL) {
-        part.length--;
-    }
-    if (part.length > 1 && part.data[0] == '(' && part.data[part.length - 1] == ')') {
-        part.data++;
-        part.length -= 2;
-    }
-    return part;
-}
+/* ---------------------------------------------------------------- several statements */
 
 static void add_parts(struct input_sql *self, const struct input_text *text,
                       const struct buffer *list, uint32_t made)
 {
     const struct text *parts = (const struct text *)(const void *)list->data;
     for (uint32_t i = 0; i < made; i++) {
-        const struct text part = trimmed(self, parts[i]);
+        const struct text part = parts[i];
         const struct place place = place_of(text, (size_t)(part.data - text->sql));
         struct input_text one = *text;
         one.sql = part.data;
@@ -423,9 +361,8 @@ static void add_piece(struct input_sql *self, const struct input_text *text)
 {
     struct buffer parts = {0};
     uint32_t made = 0;
-    if (memmem(text->sql, text->length, "UNION", 5) != NULL ||
-        memmem(text->sql, text->length, "union", 5) != NULL) {
-        made = split_union(self, text, &parts);
+    if (union_may_be_in(text->sql, text->length)) {
+        made = union_split(self->language, (struct text){text->sql, text->length}, &parts);
     }
     if (made > 0) {
         add_parts(self, text, &parts, made);
