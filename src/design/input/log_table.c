@@ -87,13 +87,13 @@ static char *read_field(char *at, char *end, char delimiter, struct text *field,
 bool log_record_read(char *bytes, size_t length, bool last, char delimiter,
                      struct log_record *record)
 {
-    char *at = bytes;
-    char *end = bytes + length;
     record->count = 0;
     record->lines = 0;
     if (length == 0 || (!last && !is_whole(bytes, length, delimiter))) {
         return false;
     }
+    char *at = bytes;
+    char *end = bytes + length;
     for (;; at++) {
         struct text field = {at, 0};
         at = read_field(at, end, delimiter, &field, &record->lines);

@@ -220,7 +220,7 @@ static enum outcome parse(struct input_sql *self, const struct input_text *text,
                           struct rewrite *rewrite, struct variant *variant)
 {
     rewrite_make_sql(rewrite);
-    PgQueryParseResult parsed = pg_query_parse(rewrite->sql.data);
+    PgQueryParseResult parsed = pg_query_parse(buffer_string(&rewrite->sql));
     enum outcome outcome = OUTCOME_PASSED_OVER;
     if (parsed.error != NULL) {
         outcome = report_unparsable(self, text, rewrite, parsed.error);
