@@ -105,7 +105,11 @@ static void append_field(const struct layout *layout, const struct layout_table 
         buffer_free(&names);
     }
     buffer_append_string(out, "column: ");
-    propose_append_quoted(out, places_field(places, column->place)->name);
+    const struct graph_field *field = places_field(places, column->place);
+    propose_append_quoted(out, field->name);
+    if (field->type.kind != field->column->type.kind) {
+        buffer_format(out, ", cast: %s", value_kind_name(field->type.kind));
+    }
     buffer_append_string(out, " }\n");
 }
 
@@ -196,6 +200,8 @@ void layout_append_plan(const struct layout *layout, const char *source, const c
         propose_append_quoted(out, target);
         buffer_append_byte(out, '\n');
     }
+    buffer_append_string(
+        out, "types: keep # what values are beyond their declared types is said below\n");
     append_relations(layout->search->pool->places->graph, out);
     buffer_append_string(out, layout->count > 0 ? "tables:\n" : "tables: {}\n");
     for (uint32_t i = 0; i < layout->count; i++) {
