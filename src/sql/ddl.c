@@ -335,19 +335,20 @@ static void alter_column(struct ddl_reader *reader, struct ddl_table *table)
     ddl_skip_clause(reader);
 }
 
-/* ADD, MODIFY and CHANGE of a column: an old one of that name goes. */
+/* ADD, MODIFY and CHANGE: the new definition takes the place of one of that name. */
 static void put_column(struct ddl_reader *reader, struct ddl_table *table, const char *old,
                        const char *name)
 {
     struct schema_column *there = ddl_find_column(reader->ddl, table, old);
+    if (there != NULL) {
+        ddl_rename_column(reader->ddl, table, there, name);
+    }
     ddl_read_column(reader, table, name);
     struct schema_column *columns = (struct schema_column *)(void *)table->columns.data;
-    there = there != NULL ? ddl_find_column(reader->ddl, table, old) : NULL;
     uint32_t last = ddl_column_count(table) - 1;
-    if (there != NULL && there != &columns[last]) {
-        bool key = there->not_null && table->primary_key.count > 0;
+    there = ddl_find_column(reader->ddl, table, name);
+    if (there != &columns[last]) {
         *there = columns[last];
-        there->not_null |= key;
         table->columns.length -= sizeof *columns;
     }
     ddl_skip_clause(reader);

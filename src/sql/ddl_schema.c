@@ -178,6 +178,7 @@ void ddl_rename_column(struct ddl *ddl, struct ddl_table *table, struct schema_c
     rename_in(&table->primary_key, old, name);
     for (size_t i = 0; i < table->indexes.length / sizeof *indexes; i++) {
         rename_in(&indexes[i].columns, old, name);
+        rename_in(&indexes[i].beginnings, old, name);
     }
     for (uint32_t i = 0; i < table_count(ddl); i++) {
         rename_in_foreign_keys(ddl, table_at(ddl, i), table, old, name);
@@ -240,9 +241,7 @@ static void settle_indexes(const struct ddl *ddl, struct ddl_table *table)
         if (!match_columns(ddl, table, &indexes[i].columns)) {
             continue;
         }
-        if (indexes[i].beginnings.count > 0) {
-            indexes[i].beginnings = indexes[i].columns;
-        }
+        match_columns(ddl, table, &indexes[i].beginnings);
         if (indexes[i].name == NULL) {
             indexes[i].name =
                 arena_format(ddl->arena, "%s_%s_key", table->name,

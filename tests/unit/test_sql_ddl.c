@@ -157,7 +157,7 @@ static const struct ddl_case columns[] = {
      "CREATE TABLE t (a int, b int AS (a + 1) VIRTUAL, c bool, d text, e int, KEY k (d(10)), UNIQUE "
      "KEY u (a, e) USING BTREE, FULLTEXT KEY f (d), INDEX x ((lower(d)), a DESC), CONSTRAINT c FOREIGN "
      "KEY fx (a) REFERENCES `db`.`u` (id) ON DELETE CASCADE ON UPDATE NO ACTION)",
-     "t(a int32, b int32 generated, c truth-int8, d text, e int32) part index :d unique :a,e index "
+     "t(a int32, b int32 generated, c truth-int8, d text, e int32) part index :(expression) unique :a,e index "
      "FULLTEXT:d index :(expression),a fk a>u.id CASCADE\n"},
     {SQL_SQLITE,
      "CREATE TABLE [t] ([a] INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, [b] NVARCHAR(160) NOT NULL, c "
@@ -246,7 +246,7 @@ static const struct ddl_case dumps[] = {
      "ALTER TABLE `a` MODIFY `id` int(11) NOT NULL AUTO_INCREMENT, AUTO_INCREMENT=5;\n"
      "ALTER TABLE `a` ADD CONSTRAINT `f` FOREIGN KEY (`b_id`) REFERENCES `a` (`id`) ON DELETE SET NULL,"
      " ADD COLUMN d int AFTER c, CHANGE c cc varchar(5), DROP COLUMN d;",
-     "a(id int32! identity, b_id int32, cc text(5)) key id index :b_id fk b_id>a.id SET NULL\n"},
+     "a(id int32! identity, b_id int32, cc text(5)) key id part unique :(expression) index :b_id fk b_id>a.id SET NULL\n"},
     {SQL_SQLITE,
      "CREATE TABLE \"Order Details\" (\n   \"OrderID\" int NOT NULL,\n   \"ProductID\" int NOT NULL,\n"
      "   \"UnitPrice\" REAL NOT NULL DEFAULT 0, CHECK ([UnitPrice]>=(0)),\n   CONSTRAINT "
