@@ -178,6 +178,11 @@ static const struct input_case subqueries[] = {
      "oid FROM recent r JOIN customer c ON c.id = r.customer_id WHERE c.id = $2",
      "SELECT c.name, orders.id FROM orders orders, customer c JOIN orders.customer_id>c WHERE "
      "orders.ordered_at range, c.id ="},
+    {"SELECT EXISTS (SELECT 1 FROM orders WHERE customer_id = $1)",
+     "SELECT FROM orders orders WHERE orders.customer_id ="},
+    {"SELECT (SELECT count(*) FROM orders WHERE customer_id = 1), (SELECT count(*) FROM customer)",
+     "SELECT FROM orders orders, customer customer UNSERVED a subquery in an expression; a query of its "
+     "own, whose result goes into this one"},
     {"SELECT x.n FROM (SELECT name AS n, id FROM customer) x WHERE x.id = 1",
      "SELECT customer.name FROM customer customer WHERE customer.id ="},
     {"SELECT x.a FROM (SELECT name, id FROM customer) AS x (a, b) WHERE b = 1",
@@ -210,6 +215,12 @@ static const struct input_case aggregates[] = {
      "count(employee_id) > 1 ORDER BY s DESC LIMIT 3",
      "SELECT aggregates orders.status, orders.total, orders.employee_id FROM orders orders WHERE "
      "orders.customer_id = GROUP orders.status"},
+    {"SELECT status, count(*) AS n FROM orders WHERE customer_id = 1 GROUP BY status HAVING n > 1 ORDER BY "
+     "n + 1",
+     "SELECT aggregates orders.status FROM orders orders WHERE orders.customer_id = GROUP "
+     "orders.status"},
+    {"SELECT row_to_json(t) FROM tag t WHERE label = 'x'",
+     "SELECT t.label, t.weight FROM tag t WHERE t.label ="},
     {"SELECT country, count(*) FROM customer GROUP BY 1",
      "SELECT aggregates customer.country FROM customer customer GROUP customer.country UNSERVED an "
      "aggregate over all rows of customer; a counter or a summary table that writes keep up to date, or "
