@@ -191,9 +191,9 @@ static bool read_index_columns(struct ddl_reader *reader, struct schema_index *i
     }
     index->columns = take_list(reader->ddl, &columns.wholes);
     struct column_list all = take_list(reader->ddl, &columns.names);
-    if (columns.beginnings) {
-        index->partial = true;
-        index->beginnings = columns.expressions ? (struct column_list){0} : all;
+    index->partial = columns.beginnings;
+    if (columns.beginnings && !columns.expressions) {
+        index->beginnings = all;
     }
     read_method(reader, &index->method);
     while (!ddl_at_end(reader) && !ddl_is_mark(reader, ',') && !ddl_is_mark(reader, ')')) {

@@ -154,6 +154,7 @@ static void recognise(const char *text, size_t length, bool last, struct input_l
 {
     if (is_postgres_csv(text)) {
         log->format = INPUT_LOG_POSTGRES_CSV;
+        log->delimiter = ',';
         log->language = SQL_POSTGRES;
     } else if (is_slow_log(text)) {
         log->format = INPUT_LOG_MYSQL_SLOW;

@@ -17,7 +17,7 @@ enum input_log_format {
 struct input_log {
     enum input_log_format format;
     enum sql_language language;
-    char delimiter; /* TABLE: "," ";" or a tab */
+    char delimiter; /* TABLE: "," ";" or a tab; POSTGRES_CSV: "," */
     bool header;    /* TABLE: the first line names the columns */
     uint32_t sql_column;
     uint32_t weight_column; /* UINT32_MAX: there is none: each counts once */

@@ -237,10 +237,7 @@ enum status log_read_postgres_csv(struct log_reading *reading, struct error *err
 {
     enum { MESSAGE = 13 };
     struct log_record record;
-    struct input_log log = *reading->log;
     enum status status;
-    log.delimiter = ',';
-    reading->log = &log;
     while ((status = next_record(reading, &record, error)) == STATUS_OK) {
         if (record.count > MESSAGE && statement_of(&record.fields[MESSAGE])) {
             log_add(reading, record.fields[MESSAGE], 1, reading->window.line);
