@@ -44,7 +44,7 @@ _transhume() {
         analyze)
             _arguments -s \
                 '--out=[The folder to write the design into]:DIR:_files -/' \
-                '(-q --queries)'{-q+,--queries=}'[The queries that the target has to answer\: SQL, or a log]:FILE:_files' \
+                '*--queries=[The queries that the target has to answer\: SQL, or a log]:FILE:_files' \
                 '--dialect=[The dialect of SQL in files]:SQL:(postgres mysql sqlite)' \
                 '--prove[Run the plan into DST, and each query on both sides; exit with 1 if a result differs]' \
                 '--advisor=[Ask a language model for tables and a strategy, too]:API:(gemini openai)' \
