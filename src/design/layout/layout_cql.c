@@ -20,7 +20,7 @@ static void append_table(const char *keyspace, const char *name, struct buffer *
 
 /* ---------------------------------------------------------------- types */
 
-static void append_type(const struct layout *layout, const struct layout_table *table,
+void layout_append_type(const struct layout *layout, const struct layout_table *table,
                         const struct layout_column *column, struct buffer *out)
 {
     if (column->place == GRAPH_NONE) {
@@ -50,7 +50,7 @@ static void append_columns(const struct layout *layout, const struct layout_tabl
         buffer_append_string(out, "    ");
         append_name(table->columns[i].name, out);
         buffer_append_byte(out, ' ');
-        append_type(layout, table, &table->columns[i], out);
+        layout_append_type(layout, table, &table->columns[i], out);
         buffer_append_string(out, table->columns[i].role == LAYOUT_STATIC ? " static,\n" : ",\n");
     }
 }

@@ -80,6 +80,20 @@ static void append_match(const struct places *places, uint32_t path, struct buff
     buffer_append_string(out, " }");
 }
 
+void layout_append_lookup(const struct places *places, uint32_t path, struct buffer *out)
+{
+    struct buffer names = {0};
+    if (places->paths[path].parent == GRAPH_NONE) {
+        return;
+    }
+    append_path(places, path, &names);
+    buffer_append_string(out, "lookup: ");
+    propose_append_quoted(out, buffer_string(&names));
+    append_match(places, path, out);
+    buffer_append_string(out, ", ");
+    buffer_free(&names);
+}
+
 static void append_field(const struct layout *layout, const struct layout_table *table,
                          const struct layout_column *column, struct buffer *out)
 {
@@ -93,17 +107,8 @@ static void append_field(const struct layout *layout, const struct layout_table 
         buffer_append_string(out, time ? ", cast: text }\n" : ", cast: int64 }\n");
         return;
     }
-    uint32_t path = places->list[column->place].path;
     buffer_append_string(out, ": { ");
-    if (places->paths[path].parent != GRAPH_NONE) {
-        struct buffer names = {0};
-        append_path(places, path, &names);
-        buffer_append_string(out, "lookup: ");
-        propose_append_quoted(out, buffer_string(&names));
-        append_match(places, path, out);
-        buffer_append_string(out, ", ");
-        buffer_free(&names);
-    }
+    layout_append_lookup(places, places->list[column->place].path, out);
     buffer_append_string(out, "column: ");
     propose_append_quoted(out, places_field(places, column->place)->name);
     buffer_append_string(out, " }\n");
@@ -185,7 +190,7 @@ static void append_relations(const struct graph *graph, struct buffer *out)
     }
 }
 
-void layout_append_plan(const struct layout *layout, const char *source, const char *target,
+void layout_append_head(const struct graph *graph, const char *source, const char *target,
                         struct buffer *out)
 {
     buffer_append_string(out, "transhume: 1\nsource: ");
@@ -196,7 +201,13 @@ void layout_append_plan(const struct layout *layout, const char *source, const c
         propose_append_quoted(out, target);
         buffer_append_byte(out, '\n');
     }
-    append_relations(layout->search->pool->places->graph, out);
+    append_relations(graph, out);
+}
+
+void layout_append_plan(const struct layout *layout, const char *source, const char *target,
+                        struct buffer *out)
+{
+    layout_append_head(layout->search->pool->places->graph, source, target, out);
     buffer_append_string(out, layout->count > 0 ? "tables:\n" : "tables: {}\n");
     for (uint32_t i = 0; i < layout->count; i++) {
         append_table(layout, &layout->tables[i], out);

@@ -25,7 +25,8 @@ const struct cost_model cost_dynamodb = {
     .stored_byte = 0.25 / 1073741824.0 * 1e-3,
     .sorted_row = 1e-6,
     .scan = 10,
-    .bytes_max = 0,
+    .bytes_max = 3000.0 * 4096, /* what a partition serves in a second: 3,000 read units */
+    .indexes = true,
 };
 
 double cost_read(const struct cost_model *model, double requests, double rows, double row_bytes)
