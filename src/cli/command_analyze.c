@@ -2,10 +2,13 @@
 #include "cli/cli.h"
 
 #include "base/secret.h"
+#include "base/signals.h"
 #include "cli/run_end.h"
 #include "connectors/registry.h"
+#include "design/input/source.h"
 #include "design/prove/prove.h"
 #include "engine/run/opening.h"
+#include <stdio.h>
 #include <string.h>
 
 enum { MEMORY_BYTES = 8 << 20, TIMEOUT_MS = 30000 };
@@ -15,10 +18,13 @@ static const char default_folder[] = "analysis";
 struct analyzing {
     struct cli_call *call;
     const char *folder;
-    struct schema *schema;
+    struct schema *schema; /* of a database; else `file_schema` */
+    struct schema file_schema;
     struct figures figures;
+    enum sql_language language;
     struct analysis_options options;
     struct analysis analysis;
+    struct buffer notes; /* what of the input could not be read */
     struct buffer out;
 };
 
@@ -73,6 +79,9 @@ static enum status describe(struct analyzing *analyzing, struct error *error)
         status = figures_read(source, analyzing->schema, FIGURES_ROWS_DEFAULT, call->arena,
                               &analyzing->figures, error);
     }
+    analyzing->language = strcmp(source->connector->name, "mysql") == 0    ? SQL_MYSQL
+                          : strcmp(source->connector->name, "sqlite") == 0 ? SQL_SQLITE
+                                                                           : SQL_POSTGRES;
     close_database(source);
     return status;
 }
@@ -92,19 +101,59 @@ static enum status show_target(struct analyzing *analyzing, struct error *error)
     return STATUS_OK;
 }
 
+static enum status read_source(struct analyzing *analyzing, struct error *error)
+{
+    struct cli_call *call = analyzing->call;
+    const char *argument = call->arguments[0];
+    const struct cli_value *dialect = &call->values[CLI_DIALECT];
+    int given = dialect->is_set ? (int)dialect->number : -1;
+    enum input_source_kind kind = input_source_kind_of(argument);
+    if (kind == INPUT_SOURCE_DATABASE) {
+        if (given >= 0) {
+            analyzing->language = (enum sql_language)given;
+        }
+        return describe(analyzing, error);
+    }
+    if (cli_switch(call, CLI_PROVE)) {
+        return error_set(error, ERROR_USAGE, argument,
+                         "is no database: --prove needs one to compare with");
+    }
+    analyzing->options.source = argument;
+    return input_source_read(argument, kind, given, call->arena, &analyzing->file_schema,
+                             &analyzing->language, &analyzing->notes, error);
+}
+
+/* The schema's own dialect is that of its queries, unless these show another. */
+static enum status read_queries(struct analyzing *analyzing, struct workload *workload,
+                                struct error *error)
+{
+    const struct cli_value *queries = &analyzing->call->values[CLI_QUERIES];
+    return input_workload_read(queries->list, queries->list_count, &analyzing->analysis.graph,
+                               analyzing->language, analyzing->call->arena, workload,
+                               &analyzing->notes, error);
+}
+
 static enum status design(struct analyzing *analyzing, struct error *error)
 {
-    if (describe(analyzing, error) != STATUS_OK || show_target(analyzing, error) != STATUS_OK) {
+    struct cli_call *call = analyzing->call;
+    struct workload workload = {0};
+    bool has_queries = call->values[CLI_QUERIES].is_set;
+    if (read_source(analyzing, error) != STATUS_OK || show_target(analyzing, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    analysis_run(analyzing->schema, &analyzing->figures, NULL, &analyzing->options,
-                 analyzing->call->arena, &analyzing->analysis);
+    bool is_live = analyzing->schema != NULL;
+    analysis_start(is_live ? analyzing->schema : &analyzing->file_schema,
+                   is_live ? &analyzing->figures : NULL, &analyzing->options, call->arena,
+                   &analyzing->analysis);
+    if (has_queries && read_queries(analyzing, &workload, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    analysis_run(&analyzing->analysis, has_queries ? &workload : NULL);
     analysis_append_summary(&analyzing->analysis, &analyzing->out);
     return analysis_write(&analyzing->analysis, &analyzing->options, analyzing->folder, error);
 }
 
 /* ---------------------------------------------------------------- the proof */
-
 /* The written plan, run as `migrate` runs it. Its exit status, 0 if all arrived. */
 static int migrate(struct analyzing *analyzing)
 {
@@ -177,6 +226,7 @@ int command_analyze(struct cli_call *call)
     const char *folder = cli_text(call, CLI_OUT);
     struct analyzing analyzing = {.call = call, .folder = folder != NULL ? folder : default_folder};
     int exit_status = 0;
+    signals_setup();
     if (cli_switch(call, CLI_PROVE) && call->argument_count < 2) {
         error_set(&error, ERROR_USAGE, "--prove", "needs DST, a database to make the design in");
         exit_status = cli_fail(call, &error);
@@ -185,9 +235,13 @@ int command_analyze(struct cli_call *call)
     } else {
         exit_status = finish(&analyzing);
     }
+    if (analyzing.notes.length > 0) {
+        fputs(buffer_string(&analyzing.notes), stderr);
+    }
     if (analyzing.schema != NULL) {
         arena_destroy(analyzing.schema->arena);
     }
+    buffer_free(&analyzing.notes);
     buffer_free(&analyzing.out);
     return exit_status;
 }

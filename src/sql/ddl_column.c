@@ -75,6 +75,11 @@ static void append_native(struct reading *reading, const struct ddl_reader *read
     if (apart && reading->native.length > 0) {
         buffer_append_byte(&reading->native, ' ');
     }
+    if (token->kind == SQL_TOKEN_NAME && reader->ddl->language == SQL_SQLITE) {
+        buffer_append_string(&reading->native,
+                             sql_token_name(token, reader->ddl->language, reader->ddl->arena));
+        return;
+    }
     for (size_t i = 0; i < token->length; i++) {
         bool folds = reader->ddl->language != SQL_SQLITE && token->kind == SQL_TOKEN_WORD &&
                      (unsigned char)token->text[i] < 0x80;
@@ -369,6 +374,7 @@ static bool read_property(struct ddl_reader *reader, struct ddl_table *table,
     } else if (ddl_take(reader, "PRIMARY") || ddl_is(reader, "KEY")) {
         ddl_take(reader, "KEY");
         table->primary_key = ddl_one_column(ddl, column->name);
+        table->descends = ddl_is(reader, "DESC");
     } else if (ddl_take(reader, "UNIQUE")) {
         ddl_take(reader, "KEY");
         ddl_add_unique(table, *constraint, ddl_one_column(ddl, column->name));

@@ -24,6 +24,7 @@ struct ddl_table {
     const char *details;
     bool strict;
     bool without_rowid;
+    bool descends; /* SQLite: INTEGER PRIMARY KEY DESC, which is not the rowid */
     bool dropped;
 };
 

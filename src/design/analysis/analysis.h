@@ -27,6 +27,7 @@ struct analysis_query {
 
 struct analysis {
     struct arena *arena;
+    const struct analysis_options *options;
     struct graph graph;
     struct workload workload;
     struct places places;
@@ -39,11 +40,12 @@ struct analysis {
     uint32_t query_count;
 };
 
-/* `schema` and `figures` (NULL: none) are borrowed. `workload` NULL: one is assumed. Its statements
- * refer to the graph that graph_from_schema makes of the same schema and assumptions. */
-void analysis_run(const struct schema *schema, const struct figures *figures,
-                  const struct workload *workload, const struct analysis_options *options,
-                  struct arena *arena, struct analysis *analysis);
+/* The graph of a schema. `schema`, `figures` (NULL: none) and `options` are borrowed. */
+void analysis_start(const struct schema *schema, const struct figures *figures,
+                    const struct analysis_options *options, struct arena *arena,
+                    struct analysis *analysis);
+/* The design for a workload whose statements refer to that graph; NULL: one is assumed. */
+void analysis_run(struct analysis *analysis, const struct workload *workload);
 
 /* "orders by customer_id"; the SQL where a statement has no name. */
 const char *analysis_query_name(const struct analysis_query *query);

@@ -2,7 +2,7 @@
 #include "design/input/resolver.h"
 #include <string.h>
 
-bool constant_is(json_t *node)
+bool input_is_constant(json_t *node)
 {
     const char *member = NULL;
     json_t *value = NULL;
@@ -10,7 +10,7 @@ bool constant_is(json_t *node)
     if (json_is_array(node)) {
         json_array_foreach(node, at, value)
         {
-            if (!constant_is(value)) {
+            if (!input_is_constant(value)) {
                 return false;
             }
         }
@@ -20,7 +20,7 @@ bool constant_is(json_t *node)
         }
         json_object_foreach(node, member, value)
         {
-            if (!constant_is(value)) {
+            if (!input_is_constant(value)) {
                 return false;
             }
         }
@@ -123,7 +123,7 @@ static bool append(json_t *node, uint32_t depth, struct buffer *out)
     return append(json_object_get(body, "rexpr"), depth + 1, out);
 }
 
-const char *constant_operand(json_t *node, struct arena *arena)
+const char *input_constant_operand(json_t *node, struct arena *arena)
 {
     json_t *plain = tree_plain(node);
     json_t *literal = tree_is(plain, "A_Const");

@@ -51,8 +51,8 @@ static void add_star(struct resolver *self, const struct scope_item *items, uint
         if (qualifier != NULL && strcasecmp(items[i].name, qualifier) != 0) {
             continue;
         }
-        for (uint32_t at = 0; at < scope_item_count(self, &items[i]); at++) {
-            const struct scope_column column = scope_item_column(self, &items[i], at);
+        for (uint32_t at = 0; at < input_scope_item_count(self, &items[i]); at++) {
+            const struct scope_column column = input_scope_item_column(self, &items[i], at);
             buffer_append(columns, &column, sizeof column);
         }
     }
@@ -65,7 +65,7 @@ static void add_outputs(struct resolver *self, const struct scope *scope, json_t
     json_t *node = NULL;
     size_t at = 0;
     uint32_t count = 0;
-    const struct scope_item *items = scope_items(scope, &count);
+    const struct scope_item *items = input_scope_items(scope, &count);
     json_array_foreach(targets, at, node)
     {
         json_t *target = tree_is(node, "ResTarget");
@@ -252,10 +252,10 @@ static bool equal_names(struct resolver *self, const struct scope *scope, uint32
     uint32_t count = 0;
     struct scope_column left;
     struct scope_column right;
-    const struct scope_item *items = scope_items(scope, &count);
+    const struct scope_item *items = input_scope_items(scope, &count);
     uint32_t first = self->join_begin;
-    if (!scope_find(self, items + first, middle - first, name, &left) ||
-        !scope_find(self, items + middle, count - middle, name, &right)) {
+    if (!input_scope_find(self, items + first, middle - first, name, &left) ||
+        !input_scope_find(self, items + middle, count - middle, name, &right)) {
         return false;
     }
     if (left.field.alias != GRAPH_NONE && right.field.alias != GRAPH_NONE) {
@@ -281,10 +281,10 @@ static void add_using(struct resolver *self, const struct scope *scope, uint32_t
 static void add_natural(struct resolver *self, const struct scope *scope, uint32_t middle)
 {
     uint32_t count = 0;
-    const struct scope_item *items = scope_items(scope, &count);
+    const struct scope_item *items = input_scope_items(scope, &count);
     for (uint32_t i = middle; i < count; i++) {
-        for (uint32_t at = 0; at < scope_item_count(self, &items[i]); at++) {
-            equal_names(self, scope, middle, scope_item_column(self, &items[i], at).name);
+        for (uint32_t at = 0; at < input_scope_item_count(self, &items[i]); at++) {
+            equal_names(self, scope, middle, input_scope_item_column(self, &items[i], at).name);
         }
     }
 }
@@ -304,10 +304,10 @@ static void add_join(struct resolver *self, struct scope *scope, json_t *join)
     uint32_t first = 0;
     uint32_t middle = 0;
     uint32_t left_alias = resolver_alias_count(self);
-    scope_items(scope, &first);
+    input_scope_items(scope, &first);
     add_node(self, scope, json_object_get(join, "larg"));
     uint32_t right_alias = resolver_alias_count(self);
-    scope_items(scope, &middle);
+    input_scope_items(scope, &middle);
     add_node(self, scope, json_object_get(join, "rarg"));
     if (strcmp(type, "JOIN_FULL") == 0) {
         resolver_unserved(self, "two queries, whose results are put together", "FULL JOIN");

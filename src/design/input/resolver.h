@@ -99,18 +99,18 @@ uint32_t resolver_alias_count(const struct resolver *self);
 const struct graph_entity *resolver_entity(const struct resolver *self, uint32_t alias);
 /* "orders.customer_id" */
 const char *resolver_show(const struct resolver *self, struct workload_reference field);
-const struct scope_item *scope_items(const struct scope *scope, uint32_t *count);
+const struct scope_item *input_scope_items(const struct scope *scope, uint32_t *count);
 /* The field that a ColumnRef means. False: an unknown one, which is a failure, or a computed one.
  */
 bool resolver_column(struct resolver *self, const struct scope *scope, json_t *reference,
                      struct workload_reference *field);
 /* By its name alone among some items. */
-bool scope_find(const struct resolver *self, const struct scope_item *items, uint32_t count,
-                const char *name, struct scope_column *column);
+bool input_scope_find(const struct resolver *self, const struct scope_item *items, uint32_t count,
+                      const char *name, struct scope_column *column);
 /* Columns that an item gives. */
-uint32_t scope_item_count(const struct resolver *self, const struct scope_item *item);
-struct scope_column scope_item_column(const struct resolver *self, const struct scope_item *item,
-                                      uint32_t at);
+uint32_t input_scope_item_count(const struct resolver *self, const struct scope_item *item);
+struct scope_column input_scope_item_column(const struct resolver *self,
+                                            const struct scope_item *item, uint32_t at);
 bool reference_is(struct workload_reference left, struct workload_reference right);
 void resolver_want(struct resolver *self, struct workload_reference field);
 /* All columns in an expression, appended as references; notes aggregates, windows, subqueries. */
@@ -139,10 +139,10 @@ void resolver_add_equality(struct resolver *self, struct workload_reference left
 /* ---------------------------------------------------------------- constant.c */
 
 /* True if no column is in the expression. */
-bool constant_is(json_t *node);
+bool input_is_constant(json_t *node);
 /* Its SQL if it is more than a literal or a parameter: "now()", "true"; NULL: it is not, or it is
  * too involved. */
-const char *constant_operand(json_t *node, struct arena *arena);
+const char *input_constant_operand(json_t *node, struct arena *arena);
 
 /* ---------------------------------------------------------------- join.c */
 

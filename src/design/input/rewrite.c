@@ -46,43 +46,13 @@ size_t rewriter_group_end(const struct rewriter *self, size_t at)
     return at;
 }
 
-static bool read_tokens(struct rewriter *self, const char *text, size_t length)
-{
-    struct sql_lexer lexer;
-    uint32_t depth = 0;
-    sql_lexer_init(&lexer, self->language, text, length, NULL);
-    for (;;) {
-        struct sql_token token = sql_lexer_next(&lexer);
-        if (token.kind == SQL_TOKEN_END) {
-            return true;
-        }
-        if (token.unterminated || self->count == REWRITE_TOKENS_MAX) {
-            return false;
-        }
-        if (token.kind == SQL_TOKEN_COMMENT) {
-            continue;
-        }
-        depth += sql_token_is_mark(&token, '(') ? 1 : 0;
-        depth -= sql_token_is_mark(&token, ')') && depth > 0 ? 1 : 0;
-        if (depth > REWRITE_DEPTH_MAX) {
-            return false;
-        }
-        buffer_append(&self->list, &token, sizeof token);
-        self->tokens = (const struct sql_token *)(const void *)self->list.data;
-        self->count++;
-    }
-}
-
 /* ---------------------------------------------------------------- writing */
 
-/* A blank where the statement has any between this token and the one before. */
+/* Has the statement blanks between this token and the one before? */
 static bool is_apart(const struct rewriter *self, size_t at)
 {
-    if (at == 0) {
-        return false;
-    }
-    const struct sql_token *before = &self->tokens[at - 1];
-    return before->text + before->length < self->tokens[at].text;
+    return at > 0 &&
+           self->tokens[at - 1].text + self->tokens[at - 1].length < self->tokens[at].text;
 }
 
 static void separate(struct buffer *out, bool apart)
@@ -220,7 +190,7 @@ static void append_pattern(struct rewriter *self, size_t at)
     buffer_free(&value);
 }
 
-static void append_normal(struct rewriter *self, size_t at)
+static void append_normal(struct rewriter *self, size_t at, uint32_t *literals)
 {
     struct buffer *normal = &self->out->normal;
     const struct sql_token *token = &self->tokens[at];
@@ -234,13 +204,39 @@ static void append_normal(struct rewriter *self, size_t at)
         append_pattern(self, at);
     }
     if (self->language == SQL_POSTGRES) {
-        buffer_format(normal, "$%u", ++self->literal_count);
+        buffer_format(normal, "$%u", ++*literals);
     } else {
         buffer_append_byte(normal, '?');
     }
 }
 
 /* ---------------------------------------------------------------- all of it */
+
+static bool read_tokens(struct rewrite *rewrite, const char *text, size_t length)
+{
+    struct sql_lexer lexer;
+    uint32_t depth = 0;
+    sql_lexer_init(&lexer, rewrite->language, text, length, NULL);
+    for (;;) {
+        struct sql_token token = sql_lexer_next(&lexer);
+        if (token.kind == SQL_TOKEN_END) {
+            return true;
+        }
+        if (token.unterminated || rewrite->token_count == REWRITE_TOKENS_MAX) {
+            return false;
+        }
+        if (token.kind == SQL_TOKEN_COMMENT) {
+            continue;
+        }
+        depth += sql_token_is_mark(&token, '(') ? 1 : 0;
+        depth -= sql_token_is_mark(&token, ')') && depth > 0 ? 1 : 0;
+        if (depth > REWRITE_DEPTH_MAX) {
+            return false;
+        }
+        buffer_append(&rewrite->tokens, &token, sizeof token);
+        rewrite->token_count++;
+    }
+}
 
 static size_t rewrite_at(struct rewriter *self, size_t at)
 {
@@ -277,7 +273,7 @@ static size_t rewrite_at(struct rewriter *self, size_t at)
 static uint32_t largest_parameter(const struct rewriter *self)
 {
     uint32_t largest = 0;
-    for (size_t at = 0; at < self->count; at++) {
+    for (size_t at = 0; self->language == SQL_POSTGRES && at < self->count; at++) {
         const struct sql_token *token = &self->tokens[at];
         if (token->kind == SQL_TOKEN_PARAMETER && token->text[0] == '$') {
             unsigned long number = strtoul(token->text + 1, NULL, 10);
@@ -287,33 +283,72 @@ static uint32_t largest_parameter(const struct rewriter *self)
     return largest;
 }
 
-bool rewrite_statement(enum sql_language language, const char *text, size_t length,
-                       struct rewrite *rewrite)
+static void find_rows(const struct rewriter *self)
 {
-    struct rewriter self = {.language = language, .out = rewrite, .arena = arena_create(0)};
-    *rewrite = (struct rewrite){.rows = 1};
-    self.parameters = (struct name_index){.arena = self.arena};
-    bool whole = read_tokens(&self, text, length);
+    struct rewrite *out = self->out;
+    size_t at = 0;
+    while (at < self->count && !rewriter_is(self, at, "VALUES")) {
+        at++;
+    }
+    out->rows = 1;
+    if (!rewriter_is_mark(self, at + 1, '(')) {
+        return;
+    }
+    at = rewriter_group_end(self, at + 1);
+    out->rows_begin = (uint32_t)at;
+    while (rewriter_is_mark(self, at, ',') && rewriter_is_mark(self, at + 1, '(')) {
+        at = rewriter_group_end(self, at + 1);
+        out->rows++;
+    }
+    out->rows_end = (uint32_t)at;
+}
+
+static struct rewriter rewriter_of(struct rewrite *rewrite)
+{
+    return (struct rewriter){
+        .language = rewrite->language,
+        .out = rewrite,
+        .tokens = (const struct sql_token *)(const void *)rewrite->tokens.data,
+        .count = rewrite->token_count,
+    };
+}
+
+bool rewrite_read(enum sql_language language, const char *text, size_t length,
+                  struct rewrite *rewrite)
+{
+    *rewrite = (struct rewrite){.language = language, .rows = 1};
+    if (!read_tokens(rewrite, text, length)) {
+        return false;
+    }
+    struct rewriter self = rewriter_of(rewrite);
     while (self.count > 0 && rewriter_is_mark(&self, self.count - 1, ';')) {
-        self.count--;
+        self.count = --rewrite->token_count;
     }
-    const struct sql_token *last = rewriter_token(&self, self.count - 1);
-    rewrite->truncated =
-        self.count > 0 && last->kind == SQL_TOKEN_PARAMETER && last->text[0] == '.';
-    self.parameter_count = language == SQL_POSTGRES ? largest_parameter(&self) : 0;
-    self.literal_count = self.parameter_count;
-    for (size_t at = 0; whole && at < self.count;) {
-        at += rewrite_at(&self, at);
+    if (self.count > 0) {
+        const struct sql_token *last = &self.tokens[self.count - 1];
+        rewrite->truncated = last->kind == SQL_TOKEN_PARAMETER && last->text[0] == '.';
     }
+    find_rows(&self);
+    uint32_t literals = largest_parameter(&self);
     for (size_t at = 0; at < self.count; at++) {
-        if (at < self.left_out || at >= self.left_out_end) {
-            append_normal(&self, at);
+        if (at < rewrite->rows_begin || at >= rewrite->rows_end) {
+            append_normal(&self, at, &literals);
         }
     }
+    return true;
+}
+
+void rewrite_make_sql(struct rewrite *rewrite)
+{
+    struct rewriter self = rewriter_of(rewrite);
+    self.arena = arena_create(0);
+    self.parameters = (struct name_index){.arena = self.arena};
+    self.parameter_count = largest_parameter(&self);
+    for (size_t at = 0; at < self.count;) {
+        at += rewrite_at(&self, at);
+    }
     buffer_string(&rewrite->sql);
-    buffer_free(&self.list);
     arena_destroy(self.arena);
-    return whole;
 }
 
 void rewrite_free(struct rewrite *rewrite)
@@ -322,6 +357,7 @@ void rewrite_free(struct rewrite *rewrite)
     buffer_free(&rewrite->normal);
     buffer_free(&rewrite->shape);
     buffer_free(&rewrite->steps);
+    buffer_free(&rewrite->tokens);
 }
 
 size_t rewrite_origin(const struct rewrite *rewrite, size_t offset)

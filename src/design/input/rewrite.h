@@ -12,13 +12,18 @@ struct rewrite_step {
 };
 
 struct rewrite {
-    struct buffer sql;    /* for the parser: parameters are $1, $2 …; NUL behind it */
+    enum sql_language language;
     struct buffer normal; /* for people: the statement's own words without comments, literals as
                              parameters */
     struct buffer shape;  /* what `normal` lost and a design depends on: patterns of LIKE */
+    struct buffer sql;    /* for the parser: parameters are $1, $2 …; NUL behind it */
     struct buffer steps;  /* struct rewrite_step, upwards */
-    uint32_t rows;        /* behind VALUES; of more than one only the first is in `sql` */
-    bool truncated;       /* it ends with "...", as a digest that was cut off */
+    struct buffer tokens; /* struct sql_token, without comments */
+    uint32_t token_count;
+    uint32_t rows;       /* behind VALUES; only the first of them is in `normal` and `sql` */
+    uint32_t rows_begin; /* tokens of the others */
+    uint32_t rows_end;
+    bool truncated; /* it ends with "...", as a digest that was cut off */
 };
 
 enum {
@@ -26,10 +31,12 @@ enum {
     REWRITE_DEPTH_MAX = 200
 };
 
-/* False: more tokens or deeper parentheses than that, or a string that does not end. Free the
- * result in any case. */
-bool rewrite_statement(enum sql_language language, const char *text, size_t length,
-                       struct rewrite *rewrite);
+/* Reads a statement, which stays where it is, and makes its normal form. False: more tokens or
+ * deeper parentheses than that, or a string that does not end. Free the result in any case. */
+bool rewrite_read(enum sql_language language, const char *text, size_t length,
+                  struct rewrite *rewrite);
+/* Makes `sql`, which takes longer. */
+void rewrite_make_sql(struct rewrite *rewrite);
 void rewrite_free(struct rewrite *rewrite);
 /* Where in the statement a byte of `sql` comes from. */
 size_t rewrite_origin(const struct rewrite *rewrite, size_t offset);

@@ -10,15 +10,11 @@ struct rewriter {
     enum sql_language language;
     struct rewrite *out;
     struct arena *arena;
-    struct buffer list; /* struct sql_token, without comments */
     const struct sql_token *tokens;
     size_t count;
     struct name_index parameters; /* those with names */
     uint32_t parameter_count;
-    uint32_t literal_count; /* in the normal form */
-    bool apart;             /* a blank stands before the next token */
-    size_t left_out;        /* tokens from here to left_out_end are in no form */
-    size_t left_out_end;
+    bool apart;          /* a blank stands before the next token */
     size_t set_at;       /* SET of INSERT … SET; 0: there is none */
     size_t against;      /* AGAINST of MATCH … AGAINST; 0: there is none */
     uint32_t depth;      /* of parentheses, of the token that rules look at */

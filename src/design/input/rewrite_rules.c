@@ -44,29 +44,10 @@ static size_t limit(struct rewriter *self, size_t at)
 }
 
 /* VALUES (…), (…), (…): one row stands for all. */
-static size_t values(struct rewriter *self, size_t at)
+static size_t drop_rows(struct rewriter *self, size_t at)
 {
-    size_t first = at + 1;
-    if (!rewriter_is_mark(self, first, '(') || self->out->rows > 1) {
-        return 0;
-    }
-    size_t end = rewriter_group_end(self, first);
-    size_t behind = end;
-    while (rewriter_is_mark(self, behind, ',') && rewriter_is_mark(self, behind + 1, '(')) {
-        behind = rewriter_group_end(self, behind + 1);
-        self->out->rows++;
-    }
-    if (self->out->rows == 1) {
-        return 0;
-    }
-    self->left_out = end;
-    self->left_out_end = behind;
-    return 0; /* the first row is copied as it is, and the others are dropped where they stand */
-}
-
-static size_t drop_left_out(struct rewriter *self, size_t at)
-{
-    return at == self->left_out && self->left_out_end > at ? self->left_out_end - at : 0;
+    const struct rewrite *out = self->out;
+    return at == out->rows_begin && out->rows_end > at ? out->rows_end - at : 0;
 }
 
 static size_t drop_rest(const struct rewriter *self, size_t at)
@@ -420,10 +401,9 @@ static size_t depth(struct rewriter *self, size_t at)
 
 const struct rewrite_rule rewrite_rules[] = {
     {ALL, NULL, depth},
-    {ALL, NULL, drop_left_out},
+    {ALL, NULL, drop_rows},
     {ALL, NULL, dots},
     {ALL, "LIMIT", limit},
-    {ALL, "VALUES", values},
     {MYSQL, "ON", on_duplicate},
     {MYSQL, "LOCK", lock_in_share_mode},
     {MYSQL, "WITH", with_rollup},

@@ -63,20 +63,20 @@ void resolver_want(struct resolver *self, struct workload_reference field)
 
 /* ---------------------------------------------------------------- columns of items */
 
-const struct scope_item *scope_items(const struct scope *scope, uint32_t *count)
+const struct scope_item *input_scope_items(const struct scope *scope, uint32_t *count)
 {
     *count = (uint32_t)(scope->items.length / sizeof(struct scope_item));
     return (const struct scope_item *)(const void *)scope->items.data;
 }
 
-uint32_t scope_item_count(const struct resolver *self, const struct scope_item *item)
+uint32_t input_scope_item_count(const struct resolver *self, const struct scope_item *item)
 {
     return item->alias == GRAPH_NONE ? item->column_count
                                      : resolver_entity(self, item->alias)->field_count;
 }
 
-struct scope_column scope_item_column(const struct resolver *self, const struct scope_item *item,
-                                      uint32_t at)
+struct scope_column input_scope_item_column(const struct resolver *self,
+                                            const struct scope_item *item, uint32_t at)
 {
     if (item->alias == GRAPH_NONE) {
         return item->columns[at];
@@ -91,7 +91,7 @@ static bool find_in_item(const struct resolver *self, const struct scope_item *i
     if (item->alias != GRAPH_NONE) {
         uint32_t at = graph_find_field(resolver_entity(self, item->alias), name, strlen(name));
         if (at != GRAPH_NONE) {
-            *column = scope_item_column(self, item, at);
+            *column = input_scope_item_column(self, item, at);
         }
         return at != GRAPH_NONE;
     }
@@ -104,8 +104,8 @@ static bool find_in_item(const struct resolver *self, const struct scope_item *i
     return false;
 }
 
-bool scope_find(const struct resolver *self, const struct scope_item *items, uint32_t count,
-                const char *name, struct scope_column *column)
+bool input_scope_find(const struct resolver *self, const struct scope_item *items, uint32_t count,
+                      const char *name, struct scope_column *column)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (find_in_item(self, &items[i], name, column)) {
@@ -119,7 +119,7 @@ static const struct scope_item *find_item(const struct scope *scope, const char 
 {
     for (; scope != NULL; scope = scope->outer) {
         uint32_t count = 0;
-        const struct scope_item *items = scope_items(scope, &count);
+        const struct scope_item *items = input_scope_items(scope, &count);
         for (uint32_t i = 0; i < count; i++) {
             if (strcasecmp(items[i].name, name) == 0) {
                 return &items[i];
@@ -134,7 +134,7 @@ static bool find_rowid(const struct resolver *self, const struct scope *scope, c
                        struct scope_column *column)
 {
     uint32_t count = 0;
-    const struct scope_item *items = scope_items(scope, &count);
+    const struct scope_item *items = input_scope_items(scope, &count);
     if (self->language != SQL_SQLITE || count == 0 || items[0].alias == GRAPH_NONE ||
         (strcasecmp(name, "rowid") != 0 && strcasecmp(name, "_rowid_") != 0)) {
         return false;
@@ -143,7 +143,7 @@ static bool find_rowid(const struct resolver *self, const struct scope *scope, c
     if (entity->key.count != 1) {
         return false;
     }
-    *column = scope_item_column(self, &items[0], entity->key.at[0]);
+    *column = input_scope_item_column(self, &items[0], entity->key.at[0]);
     return true;
 }
 
@@ -152,8 +152,9 @@ static bool find_column(const struct resolver *self, const struct scope *scope, 
 {
     for (const struct scope *at = scope; at != NULL; at = at->outer) {
         uint32_t count = 0;
-        const struct scope_item *items = scope_items(at, &count);
-        if (scope_find(self, items, count, name, column) || find_rowid(self, at, name, column)) {
+        const struct scope_item *items = input_scope_items(at, &count);
+        if (input_scope_find(self, items, count, name, column) ||
+            find_rowid(self, at, name, column)) {
             return true;
         }
     }

@@ -19,13 +19,13 @@ static void want_star(struct resolver *self, const struct scope *scope, json_t *
     size_t length = json_array_size(parts);
     const char *qualifier = length > 1 ? tree_string(tree_list_at(parts, length - 2)) : NULL;
     uint32_t count = 0;
-    const struct scope_item *items = scope_items(scope, &count);
+    const struct scope_item *items = input_scope_items(scope, &count);
     for (uint32_t i = 0; i < count; i++) {
         if (qualifier != NULL && strcasecmp(items[i].name, qualifier) != 0) {
             continue;
         }
-        for (uint32_t at = 0; at < scope_item_count(self, &items[i]); at++) {
-            const struct scope_column column = scope_item_column(self, &items[i], at);
+        for (uint32_t at = 0; at < input_scope_item_count(self, &items[i]); at++) {
+            const struct scope_column column = input_scope_item_column(self, &items[i], at);
             if (column.field.alias != GRAPH_NONE) {
                 resolver_want(self, column.field);
             }

@@ -210,8 +210,9 @@ static enum outcome tell_unparsable(struct input_sql *self, const struct input_t
 }
 
 static enum outcome parse(struct input_sql *self, const struct input_text *text,
-                          const struct rewrite *rewrite, struct variant *variant)
+                          struct rewrite *rewrite, struct variant *variant)
 {
+    rewrite_make_sql(rewrite);
     PgQueryParseResult parsed = pg_query_parse(rewrite->sql.data);
     enum outcome outcome = OUTCOME_PASSED_OVER;
     if (parsed.error != NULL) {
@@ -279,7 +280,7 @@ static bool is_of_workload(enum sql_language language, const struct input_text *
 }
 
 static void add_rewritten(struct input_sql *self, const struct input_text *text,
-                          const struct rewrite *rewrite)
+                          struct rewrite *rewrite)
 {
     XXH128_hash_t key;
     struct variant *variant = find_variant(self, rewrite, &key);
@@ -311,15 +312,17 @@ static void add_one(struct input_sql *self, const struct input_text *text)
         self->report.passed_over++;
         return;
     }
-    if (memchr(text->sql, '\0', text->length) != NULL ||
-        !rewrite_statement(self->language, text->sql, text->length, &rewrite)) {
+    if (memchr(text->sql, '\0', text->length) != NULL) {
+        self->report.dropped++;
+        tell(self, text, 0, "a statement with a NUL in it");
+        return;
+    }
+    if (!rewrite_read(self->language, text->sql, text->length, &rewrite)) {
         self->report.dropped++;
         tell(self, text, 0,
              "a statement with too many or too deeply nested parts, or one whose "
              "last string does not end");
-        if (memchr(text->sql, '\0', text->length) == NULL) {
-            rewrite_free(&rewrite);
-        }
+        rewrite_free(&rewrite);
         return;
     }
     add_rewritten(self, text, &rewrite);
@@ -408,7 +411,6 @@ static void add_parts(struct input_sql *self, const struct input_text *text,
         }
         add_one(self, &one);
     }
-    self->report.statements -= made - 1; /* it is one that was given */
 }
 
 static void add_piece(struct input_sql *self, const struct input_text *text)

@@ -12,7 +12,7 @@ enum {
 };
 
 struct input_sql_report {
-    uint64_t statements;  /* given, whatever their weight */
+    uint64_t statements;  /* given, whatever their weight; parts of a UNION each as one */
     uint64_t passed_over; /* that read or write no table of the schema: SET, BEGIN, CREATE, SELECT
                              1, the database's own catalogue */
     uint64_t unparsable;

@@ -131,7 +131,7 @@ static void compare_with_constant(struct resolver *self, const struct scope *sco
         resolver_searches(self, "a stored column with the value", "a condition on an expression");
         return;
     }
-    const char *operand = constant_operand(constant, self->arena);
+    const char *operand = input_constant_operand(constant, self->arena);
     if (strcmp(operator, "=") == 0) {
         add_test(self, WORKLOAD_EQUAL, field, operand);
     } else if (is_any_of(operator, ranges)) {
@@ -164,7 +164,7 @@ static const char *turned(const char *operator)
 static void compare_expression(struct resolver *self, const struct scope *scope, json_t *node,
                                json_t *left, json_t *right)
 {
-    json_t *function = tree_is(tree_plain(constant_is(left) ? right : left), "FuncCall");
+    json_t *function = tree_is(tree_plain(input_is_constant(left) ? right : left), "FuncCall");
     const char *name = tree_last_name(json_object_get(function, "funcname"));
     const char *what =
         function != NULL ? arena_format(self->arena, "%s()", name) : "a condition on an expression";
@@ -188,7 +188,7 @@ static void compare_rows(struct resolver *self, const struct scope *scope, json_
     {
         struct workload_reference field;
         json_t *reference = column_of(column);
-        if (reference == NULL || !constant_is(tree_list_at(values, at))) {
+        if (reference == NULL || !input_is_constant(tree_list_at(values, at))) {
             add_filter_of(self, scope, node, "a query for each row", "a comparison of rows");
         } else if (at == 0 || equal) {
             compare_with_constant(self, scope, reference, operator, tree_list_at(values, at));
@@ -209,11 +209,11 @@ static void compare(struct resolver *self, const struct scope *scope, json_t *no
         compare_rows(self, scope, node, operator, left_row, right_row);
     } else if (left_column != NULL && right_column != NULL) {
         compare_columns(self, scope, node, operator, left_column, right_column);
-    } else if (left_column != NULL && constant_is(right)) {
+    } else if (left_column != NULL && input_is_constant(right)) {
         compare_with_constant(self, scope, left_column, operator, right);
-    } else if (right_column != NULL && constant_is(left)) {
+    } else if (right_column != NULL && input_is_constant(left)) {
         compare_with_constant(self, scope, right_column, turned(operator), left);
-    } else if (!constant_is(left) || !constant_is(right)) {
+    } else if (!input_is_constant(left) || !input_is_constant(right)) {
         compare_expression(self, scope, node, left, right);
     }
 }
@@ -230,7 +230,7 @@ static void in_list(struct resolver *self, const struct scope *scope, json_t *no
     bool equal = strcmp(tree_last_name(json_object_get(node, "name")), "=") == 0;
     json_t *array = tree_is(tree_plain(right), "A_ArrayExpr");
     items = array != NULL ? json_object_get(array, "elements") : items;
-    if (column == NULL || !constant_is(right) || !equal) {
+    if (column == NULL || !input_is_constant(right) || !equal) {
         add_filter_of(self, scope, node, "a query for each value",
                       equal ? "IN on an expression" : "NOT IN");
     } else if (resolver_column(self, scope, column, &field)) {
@@ -250,7 +250,7 @@ static void like(struct resolver *self, const struct scope *scope, json_t *node,
     size_t first = strcspn(pattern, "%_");
     bool folds = strcmp(tree_text(node, "kind"), "AEXPR_ILIKE") == 0;
     bool negative = tree_last_name(json_object_get(node, "name"))[0] == '!';
-    if (column == NULL || !constant_is(right)) {
+    if (column == NULL || !input_is_constant(right)) {
         add_filter_of(self, scope, node, search_index, "LIKE on an expression");
     } else if (!resolver_column(self, scope, column, &field)) {
         return;
@@ -274,7 +274,7 @@ static void between(struct resolver *self, const struct scope *scope, json_t *no
     struct workload_reference field;
     json_t *column = column_of(left);
     bool negative = strncmp(tree_text(node, "kind"), "AEXPR_NOT", 9) == 0;
-    if (column == NULL || !constant_is(right) || negative) {
+    if (column == NULL || !input_is_constant(right) || negative) {
         add_filter_of(self, scope, node, "a stored column with the value",
                       negative ? "NOT BETWEEN" : "BETWEEN on an expression");
     } else if (resolver_column(self, scope, column, &field)) {
@@ -322,7 +322,7 @@ static size_t equal_values(struct resolver *self, const struct scope *scope, jso
     json_t *value = json_object_get(operation_node, "rexpr");
     const char *kind = tree_text(operation_node, "kind");
     bool equal = strcmp(tree_last_name(json_object_get(operation_node, "name")), "=") == 0;
-    if (column == NULL || !equal || !constant_is(value) ||
+    if (column == NULL || !equal || !input_is_constant(value) ||
         !resolver_column(self, scope, column, field)) {
         return 0;
     }
@@ -474,7 +474,7 @@ void resolver_condition(struct resolver *self, const struct scope *scope, json_t
                strcmp(tree_last_name(json_object_get(tree_is(node, "FuncCall"), "funcname")),
                       "match_against") == 0) {
         add_filter_of(self, scope, node, search_index, "full-text search");
-    } else if (!constant_is(node)) {
+    } else if (!input_is_constant(node)) {
         add_filter_of(self, scope, node, "a stored column with the result",
                       "a condition on an expression");
     }

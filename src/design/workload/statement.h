@@ -72,7 +72,9 @@ struct workload_statement {
     uint32_t field_count;
     const struct workload_reference *group; /* GROUP BY */
     uint32_t group_count;
-    bool aggregates; /* count, sum … : rows are read and added up by the client */
+    bool knows_referred; /* INSERT: whoever writes has the rows at hand that the new one refers to,
+                            and need not read what is copied of them */
+    bool aggregates;     /* count, sum … : rows are read and added up by the client */
     bool distinct;
     /* What no design of keys can serve ("LIKE '%x%' on name"), and what can ("a search index"):
      * NULL: it can be. The statement is listed, and does not take part in the search. */

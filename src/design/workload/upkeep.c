@@ -73,7 +73,9 @@ static void read_referred(const struct writing *writing)
 static void insert_own(const struct writing *writing)
 {
     writing->upkeep->written = writing->rows;
-    read_referred(writing);
+    if (!writing->statement->knows_referred) {
+        read_referred(writing);
+    }
 }
 
 static bool changes(const struct writing *writing, uint32_t path, struct place_set of)

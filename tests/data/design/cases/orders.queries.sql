@@ -17,6 +17,6 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 -- weight: 3
 INSERT INTO order_item (order_id, item_id, quantity) VALUES ($1, $2, $3);
 -- weight: 0.2
-UPDATE orders SET status = $2 WHERE id = $1;
+UPDATE orders SET status = $4 WHERE id = $1 AND customer_id = $2 AND ordered_at = $3;
 -- weight: 4
 INSERT INTO status_change (order_id, changed_at, status) VALUES ($1, $2, $3);
