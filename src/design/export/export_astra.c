@@ -13,7 +13,8 @@ void export_astra_append_cql(const struct layout *layout, struct buffer *out)
                       "must go into another one\n",
                       layout->count, EXPORT_ASTRA_TABLES_MAX);
     }
-    buffer_append_string(out, "-- run it in a keyspace made in the console or by the DevOps API\n\n");
+    buffer_append_string(out,
+                         "-- run it in a keyspace made in the console or by the DevOps API\n\n");
     layout_append_cql(layout, NULL, out);
 }
 

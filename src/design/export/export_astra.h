@@ -1,7 +1,7 @@
 /*
- * Exports of a Cassandra design for DataStax Astra: CQL without a keyspace, which Astra makes itself
- * (not by CQL), and bodies of the Data API's createTable. Astra compacts in its own way
- * and ignores other options of tables, so none is written.
+ * Exports of a Cassandra design for DataStax Astra: CQL without a keyspace, which Astra makes
+ * itself (not by CQL), and bodies of the Data API's createTable. Astra compacts in its own way and
+ * ignores other options of tables, so none is written.
  */
 #ifndef TRANSHUME_DESIGN_EXPORT_EXPORT_ASTRA_H
 #define TRANSHUME_DESIGN_EXPORT_EXPORT_ASTRA_H

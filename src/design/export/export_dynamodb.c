@@ -11,8 +11,8 @@ enum { NAME_BYTES_MIN = 3, NAME_BYTES_MAX = 255, ITEM_BYTES_MAX = 400 * 1024 };
 struct making {
     struct export_dynamodb *design;
     struct places *places;
-    uint32_t *used;   /* by family: clustering fields that a query needs in the key */
-    double *weights;  /* by family: of the queries that it serves */
+    uint32_t *used;  /* by family: clustering fields that a query needs in the key */
+    double *weights; /* by family: of the queries that it serves */
     const char **notes;
     uint32_t note_room;
     struct name_index names; /* of tables, folded */
@@ -211,8 +211,7 @@ static uint32_t plain(struct building *building, uint32_t place)
                              .type = type_of(&places_field(places, place)->column->type)});
 }
 
-static bool is_made_alike(const struct export_attribute *left,
-                          const struct export_attribute *right)
+static bool is_made_alike(const struct export_attribute *left, const struct export_attribute *right)
 {
     bool same = left->place == GRAPH_NONE && left->part_count == right->part_count &&
                 left->ordered == right->ordered &&
@@ -238,8 +237,7 @@ static const char *made_name(const struct building *building,
     } else if (attribute->part_count == 1) {
         buffer_append_string(&name, "_key");
     }
-    const char *kept =
-        arena_copy_string(building->making->design->arena, buffer_string(&name));
+    const char *kept = arena_copy_string(building->making->design->arena, buffer_string(&name));
     buffer_free(&name);
     return kept;
 }
@@ -258,16 +256,12 @@ static uint32_t key_attribute(struct building *building, const uint32_t *places,
     for (uint32_t i = 0; i < count; i++) {
         parts[i] = plain(building, places[i]);
     }
-    struct export_attribute made = {.place = GRAPH_NONE,
-                                    .parts = parts,
-                                    .part_count = count,
-                                    .ordered = ordered,
-                                    .type = "S"};
+    struct export_attribute made = {
+        .place = GRAPH_NONE, .parts = parts, .part_count = count, .ordered = ordered, .type = "S"};
     if (bucketed != NULL) {
         made.bucket_sql = layout_bucket_sql(making->places, bucketed, making->design->arena);
     }
-    if (made.bucket_sql == NULL && count == 1 &&
-        can_be_key(building->attributes[parts[0]].type)) {
+    if (made.bucket_sql == NULL && count == 1 && can_be_key(building->attributes[parts[0]].type)) {
         return parts[0];
     }
     if (count == 0 && bucketed != NULL && bucketed->bucket != FAMILY_BUCKET_TIME) {
@@ -285,14 +279,14 @@ static uint32_t key_attribute(struct building *building, const uint32_t *places,
 static struct export_key key_of(struct building *building, const struct family *family,
                                 uint32_t sort_count)
 {
-    uint32_t *sort = arena_allocate_zeroed(building->making->design->arena, sort_count + 1u,
-                                           sizeof(*sort));
+    uint32_t *sort =
+        arena_allocate_zeroed(building->making->design->arena, sort_count + 1u, sizeof(*sort));
     for (uint32_t i = 0; i < sort_count; i++) {
         sort[i] = family->clustering[i].place;
     }
     struct export_key key = {.sort = GRAPH_NONE};
-    key.partition = key_attribute(building, family->partition.at, family->partition.count, false,
-                                  family);
+    key.partition =
+        key_attribute(building, family->partition.at, family->partition.count, false, family);
     if (sort_count > 0) {
         key.sort = key_attribute(building, sort, sort_count, true, NULL);
     }
@@ -318,9 +312,8 @@ static uint32_t choose_table(const struct making *making, uint32_t root)
     uint32_t best = GRAPH_NONE;
     uint32_t best_fitness = 0;
     for (uint32_t i = pool->first[root]; i != GRAPH_NONE; i = pool->next[i]) {
-        uint32_t found = making->design->result.chosen[i]
-                             ? fitness(making->places, &pool->families[i])
-                             : 0;
+        uint32_t found =
+            making->design->result.chosen[i] ? fitness(making->places, &pool->families[i]) : 0;
         bool smaller = best != GRAPH_NONE && found == best_fitness &&
                        pool->families[i].key.count < pool->families[best].key.count;
         if (found > best_fitness || smaller) {
@@ -425,12 +418,11 @@ static void check_bounds(struct making *making, const struct export_table *table
     }
 }
 
-static void start(struct making *making, uint32_t root, const char *name,
-                  struct building *building, struct export_table *table)
+static void start(struct making *making, uint32_t root, const char *name, struct building *building,
+                  struct export_table *table)
 {
     struct arena *arena = making->design->arena;
-    *building =
-        (struct building){.making = making, .table = table, .names = {.arena = arena}};
+    *building = (struct building){.making = making, .table = table, .names = {.arena = arena}};
     *table = (struct export_table){.name = export_unique(&making->names, clean(arena, name)),
                                    .root = root,
                                    .family = GRAPH_NONE};
@@ -552,9 +544,8 @@ void export_dynamodb_make(const struct graph *graph, const struct workload *work
     search_prepare(&design->search, &design->pool, workload, arena);
     search_run(&design->search, &design->result);
     score_find(&design->search, design->result.chosen, &design->score);
-    struct making making = {.design = design,
-                            .places = &design->places,
-                            .names = {.arena = arena, .folded = true}};
+    struct making making = {
+        .design = design, .places = &design->places, .names = {.arena = arena, .folded = true}};
     find_uses(&making);
     struct export_table *tables = arena_allocate_zeroed(
         arena, (size_t)graph->entity_count + design->pool.count + 1, sizeof(*tables));

@@ -22,8 +22,8 @@ static json_t *pair(const char *first, const char *value, const char *second, co
 static json_t *key_schema(const struct export_table *table, struct export_key key)
 {
     json_t *list = json_array();
-    json_array_append_new(list, pair("AttributeName", table->attributes[key.partition].name,
-                                     "KeyType", "HASH"));
+    json_array_append_new(
+        list, pair("AttributeName", table->attributes[key.partition].name, "KeyType", "HASH"));
     if (key.sort != GRAPH_NONE) {
         json_array_append_new(
             list, pair("AttributeName", table->attributes[key.sort].name, "KeyType", "RANGE"));
@@ -125,8 +125,7 @@ static const char *logical_id(const struct export_table *table, struct name_inde
     return unique;
 }
 
-void export_dynamodb_append_cloudformation(const struct export_dynamodb *design,
-                                           struct buffer *out)
+void export_dynamodb_append_cloudformation(const struct export_dynamodb *design, struct buffer *out)
 {
     struct name_index taken = {.arena = design->arena, .folded = true};
     json_t *template = json_object();

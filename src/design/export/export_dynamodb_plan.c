@@ -139,8 +139,8 @@ static void append_index(const struct export_table *table, const struct export_i
 }
 
 /* Rows that have no value for the key of a table that is a copy. */
-static void append_condition(const struct export_dynamodb *design,
-                             const struct export_table *table, struct buffer *out)
+static void append_condition(const struct export_dynamodb *design, const struct export_table *table,
+                             struct buffer *out)
 {
     struct buffer condition = {0};
     const struct place_set optional =
@@ -148,8 +148,8 @@ static void append_condition(const struct export_dynamodb *design,
     for (uint32_t i = 0; i < table->attribute_count; i++) {
         const struct export_attribute *attribute = &table->attributes[i];
         if (attribute->place != GRAPH_NONE && place_set_holds(optional, attribute->place)) {
-            buffer_format(&condition, "%s\"%s\" IS NOT NULL",
-                          condition.length > 0 ? " AND " : "", source_name(design, attribute));
+            buffer_format(&condition, "%s\"%s\" IS NOT NULL", condition.length > 0 ? " AND " : "",
+                          source_name(design, attribute));
         }
     }
     if (condition.length > 0) {

@@ -31,10 +31,10 @@ static bool comes_from_parent(struct places *places, const struct query *query,
                               const struct graph_relation *relation)
 {
     bool joined = true;
-    uint32_t path = places_path(places, query->root, (uint32_t)(relation - places->graph->relations));
+    uint32_t path =
+        places_path(places, query->root, (uint32_t)(relation - places->graph->relations));
     for (uint32_t i = 0; i < relation->fields.count; i++) {
-        joined = joined &&
-                 gives(query, places_number(places, query->root, relation->fields.at[i]));
+        joined = joined && gives(query, places_number(places, query->root, relation->fields.at[i]));
     }
     for (uint32_t i = 0; i < query->equal.count && !joined; i++) {
         joined = places_begins(places, places->list[query->equal.at[i]].path, path);
@@ -98,8 +98,8 @@ static void weigh_writes(struct deciding *deciding)
             const struct graph_relation *relation = &deciding->graph->relations[j];
             bool by_parent = false;
             for (uint32_t k = 0; k < statement->predicate_count; k++) {
-                by_parent = by_parent ||
-                            graph_fields_hold(relation->fields, statement->predicates[k].field.field);
+                by_parent = by_parent || graph_fields_hold(relation->fields,
+                                                           statement->predicates[k].field.field);
             }
             if (relation->from == statement->aliases[0].entity && !by_parent) {
                 deciding->decisions[j].alone += statement->weight;
@@ -169,8 +169,7 @@ static const char *child_of(const struct deciding *deciding, uint32_t relation)
     return deciding->graph->entities[deciding->graph->relations[relation].from].name;
 }
 
-static void decide_many_to_many(struct deciding *deciding, uint32_t entity,
-                                const uint32_t sides[2])
+static void decide_many_to_many(struct deciding *deciding, uint32_t entity, const uint32_t sides[2])
 {
     struct export_decision *decisions = deciding->decisions;
     bool second = decisions[sides[1]].rows_max < decisions[sides[0]].rows_max;
@@ -179,16 +178,17 @@ static void decide_many_to_many(struct deciding *deciding, uint32_t entity,
     const struct graph_entity *of = &deciding->graph->entities[entity];
     decisions[holder].bytes_max = decisions[holder].rows_max * of->row_bytes;
     if (decisions[holder].rows_max > EXPORT_KEYS_ROWS_MAX) {
-        decisions[holder].reason =
-            say(deciding, "many-to-many, and lists grow to %.0f on either side: %s stays a collection",
-                decisions[holder].rows_max, of->name);
+        decisions[holder].reason = say(
+            deciding, "many-to-many, and lists grow to %.0f on either side: %s stays a collection",
+            decisions[holder].rows_max, of->name);
         decisions[other].reason = decisions[holder].reason;
         return;
     }
     decisions[holder].joining = EXPORT_KEY_LIST;
     decisions[holder].reason =
-        say(deciding, "many-to-many: %s holds the keys of %s, at most %.0f; the other way round it "
-                      "would be %.0f",
+        say(deciding,
+            "many-to-many: %s holds the keys of %s, at most %.0f; the other way round it "
+            "would be %.0f",
             parent_of(deciding, holder), parent_of(deciding, other), decisions[holder].rows_max,
             decisions[other].rows_max);
     decisions[other].reason = say(deciding, "its keys stand in %s, with an index over the list",
@@ -250,8 +250,8 @@ static const char *why_not(const struct deciding *deciding, uint32_t number, boo
                    decision->bytes_max / EXPORT_EMBED_BYTES_MAX);
     }
     if (deciding->timed[relation->from]) {
-        return say(deciding, "%s is read by time: the list grows for as long as its %s lives", child,
-                   parent);
+        return say(deciding, "%s is read by time: the list grows for as long as its %s lives",
+                   child, parent);
     }
     if (decision->together <= 0) {
         return say(deciding, "%s is never read with its %s", child, parent);
@@ -313,8 +313,9 @@ static void decide_child(struct deciding *deciding, uint32_t entity, bool referr
         struct export_decision *decision = &deciding->decisions[best];
         decision->joining = EXPORT_EMBED;
         decision->reason =
-            say(deciding, "read with its %s at least as often as without (%.3g to %.3g), wanted by "
-                          "%.0f %% of its reads; at most %.0f rows and %.0f KB",
+            say(deciding,
+                "read with its %s at least as often as without (%.3g to %.3g), wanted by "
+                "%.0f %% of its reads; at most %.0f rows and %.0f KB",
                 parent_of(deciding, best), decision->together, decision->alone,
                 decision->of_parent * 100, decision->rows_max, decision->bytes_max / 1024);
         deciding->documents[entity].relation = best;
@@ -443,13 +444,13 @@ static void name_documents(struct deciding *deciding)
         bool own = document->relation == GRAPH_NONE;
         document->entity = i;
         document->name = entity->name;
-        document->id = own && entity->key.count == 1 ? entity->fields[entity->key.at[0]].name : NULL;
+        document->id =
+            own && entity->key.count == 1 ? entity->fields[entity->key.at[0]].name : NULL;
         if (!own) {
             const struct graph_entity *parent =
                 &deciding->graph->entities[deciding->graph->relations[document->relation].to];
             document->name = list_name(arena, entity->name);
-            while (graph_find_field(parent, document->name, strlen(document->name)) !=
-                   GRAPH_NONE) {
+            while (graph_find_field(parent, document->name, strlen(document->name)) != GRAPH_NONE) {
                 document->name = arena_format(arena, "%s_", document->name);
             }
         }
@@ -476,8 +477,8 @@ void export_mongodb_make(const struct search *search, struct arena *arena,
         .design = design,
         .places = places,
         .graph = graph,
-        .documents = arena_allocate_zeroed(arena, graph->entity_count + 1u,
-                                           sizeof(struct export_document)),
+        .documents =
+            arena_allocate_zeroed(arena, graph->entity_count + 1u, sizeof(struct export_document)),
         .decisions = arena_allocate_zeroed(arena, graph->relation_count + 1u,
                                            sizeof(struct export_decision)),
         .decided = arena_allocate_zeroed(arena, graph->entity_count + 1u, sizeof(bool)),

@@ -4,8 +4,8 @@
  *
  *   - each of its rows belongs to one parent, by a foreign key that is never null, and nothing but
  *     what is embedded in it refers to it;
- *   - the longest list stays below 200 rows and 1 MB (of MongoDB's 16 MB), and is not read as a time
- *     line, which grows for as long as its parent lives;
+ *   - the longest list stays below 200 rows and 1 MB (of MongoDB's 16 MB), and is not read as a
+ * time line, which grows for as long as its parent lives;
  *   - it is read with its parent at least as often as without, and by at least half of the reads of
  *     its parent.
  *
@@ -23,9 +23,9 @@
 enum { EXPORT_EMBED_ROWS_MAX = 200, EXPORT_KEYS_ROWS_MAX = 2000 };
 
 enum export_joining {
-    EXPORT_EMBED,     /* rows stand in their parent's document */
-    EXPORT_KEY_LIST,  /* the parent's document holds the keys of the other side */
-    EXPORT_REFERENCE, /* the child holds the parent's key */
+    EXPORT_EMBED,         /* rows stand in their parent's document */
+    EXPORT_KEY_LIST,      /* the parent's document holds the keys of the other side */
+    EXPORT_REFERENCE,     /* the child holds the parent's key */
     EXPORT_REFERENCE_COPY /* and fields of the parent */
 };
 
@@ -34,10 +34,10 @@ struct export_decision {
     uint32_t relation;
     enum export_joining joining;
     const char *reason;
-    double together; /* weight of reads of the child by way of this parent */
-    double alone;    /* of all others of the child */
+    double together;  /* weight of reads of the child by way of this parent */
+    double alone;     /* of all others of the child */
     double of_parent; /* share of the parent's reads that want the child */
-    double rows_max; /* of the longest list */
+    double rows_max;  /* of the longest list */
     double bytes_max;
 };
 
@@ -52,11 +52,11 @@ struct export_mongo_index {
 /* An entity as a document, or as a list in one. */
 struct export_document {
     uint32_t entity;
-    uint32_t relation;        /* by which it is embedded; GRAPH_NONE: a collection of its own */
-    const char *name;         /* of the collection, or of the list */
-    struct place_set copied;  /* fields of others, as places of the entity */
-    bool keys_alone;          /* EXPORT_KEY_LIST */
-    const char *id;           /* collections: the field that becomes _id; NULL: a key of several */
+    uint32_t relation;       /* by which it is embedded; GRAPH_NONE: a collection of its own */
+    const char *name;        /* of the collection, or of the list */
+    struct place_set copied; /* fields of others, as places of the entity */
+    bool keys_alone;         /* EXPORT_KEY_LIST */
+    const char *id;          /* collections: the field that becomes _id; NULL: a key of several */
     const struct export_mongo_index *indexes; /* collections */
     uint32_t index_count;
     double bytes; /* mean, with what is embedded */

@@ -207,11 +207,10 @@ static json_t *decision_of(const struct export_mongodb *design,
     const struct graph *graph = design->places->graph;
     const struct graph_relation *relation = &graph->relations[decision->relation];
     json_t *object = json_object();
-    json_t *figures =
-        json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "read_together", decision->together,
-                  "read_alone", decision->alone, "share_of_parent_reads", decision->of_parent,
-                  "rows_mean", relation->fan_out, "rows_max", decision->rows_max, "bytes_max",
-                  decision->bytes_max);
+    json_t *figures = json_pack(
+        "{s:f, s:f, s:f, s:f, s:f, s:f}", "read_together", decision->together, "read_alone",
+        decision->alone, "share_of_parent_reads", decision->of_parent, "rows_mean",
+        relation->fan_out, "rows_max", decision->rows_max, "bytes_max", decision->bytes_max);
     json_object_set_new(object, "child", export_text(graph->entities[relation->from].name));
     json_object_set_new(object, "parent", export_text(graph->entities[relation->to].name));
     json_object_set_new(object, "decision", json_string(export_joining_name(decision->joining)));

@@ -29,9 +29,8 @@ static void append_id(const struct export_mongodb *design, const struct export_d
         return;
     }
     for (uint32_t i = 0; i < entity->key.count; i++) {
-        buffer_format(
-            &text, "%s{%s}", i > 0 ? "#" : "",
-            template_quote_name(design->arena, entity->fields[entity->key.at[i]].name));
+        buffer_format(&text, "%s{%s}", i > 0 ? "#" : "",
+                      template_quote_name(design->arena, entity->fields[entity->key.at[i]].name));
     }
     propose_append_quoted(out, buffer_string(&text));
     buffer_append_byte(out, '\n');
@@ -73,7 +72,8 @@ static void append_match(const struct export_mongodb *design, const struct graph
     const struct graph *graph = graph_of(design);
     uint32_t ways = 0;
     for (uint32_t i = 0; i < graph->relation_count; i++) {
-        ways += graph->relations[i].from == relation->from && graph->relations[i].to == relation->to;
+        ways +=
+            graph->relations[i].from == relation->from && graph->relations[i].to == relation->to;
     }
     if (ways < 2) {
         return;

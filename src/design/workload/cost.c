@@ -29,6 +29,15 @@ const struct cost_model cost_dynamodb = {
     .indexes = true,
 };
 
+struct cost_model cost_of_bytes(const struct cost_model *model, double weight, double bytes)
+{
+    struct cost_model heavier = *model;
+    double request = cost_read(model, 1, 1, 1);
+    double byte = bytes > 0 ? weight * request / bytes : 0;
+    heavier.stored_byte = byte > model->stored_byte ? byte : model->stored_byte;
+    return heavier;
+}
+
 double cost_read(const struct cost_model *model, double requests, double rows, double row_bytes)
 {
     if (model->unit == COST_CAPACITY) {

@@ -36,6 +36,14 @@ struct cost_model {
 extern const struct cost_model cost_cassandra;
 extern const struct cost_model cost_dynamodb;
 
+/*
+ * The model with bytes that weigh: storing all of the source once more costs as much as one more
+ * request for each query. So a copy stays where the share of the queries that it saves a request is
+ * above the share of the data that it stores again. `weight` is that of all queries, `bytes` are
+ * those of the source.
+ */
+struct cost_model cost_of_bytes(const struct cost_model *model, double weight, double bytes);
+
 /* `requests` that together read `rows` of `row_bytes` from as many partitions. */
 double cost_read(const struct cost_model *model, double requests, double rows, double row_bytes);
 /* `rows` of `row_bytes` written, `removed` rows deleted. */

@@ -62,8 +62,8 @@ static void find_statics(struct places *places, const struct cost_model *model,
 {
     uint32_t *list = arena_allocate_zeroed(places->arena, family->fields.count + 1u, sizeof(*list));
     uint32_t count = 0;
-    for (uint32_t i = 0; i < family->fields.count && family->clustering_count > 0 && !model->indexes;
-         i++) {
+    for (uint32_t i = 0;
+         i < family->fields.count && family->clustering_count > 0 && !model->indexes; i++) {
         uint32_t place = family->fields.at[i];
         if (!place_set_holds(family->key, place) &&
             is_decided(places, family, places->list[place].path)) {

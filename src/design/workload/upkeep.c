@@ -95,8 +95,8 @@ static void read_own(const struct writing *writing, struct place_set wanted)
 {
     struct places *places = writing->places;
     if (writing->model->indexes) {
-        wanted = writing->family->whole ? places_key(places, writing->entity)
-                                        : (struct place_set){0};
+        wanted =
+            writing->family->whole ? places_key(places, writing->entity) : (struct place_set){0};
     }
     struct place_set missing = place_set_minus(wanted, writing->given, places->arena);
     struct query query = query_of(writing->entity, writing->given, missing);
