@@ -5,6 +5,7 @@ _transhume() {
     local -a commands
     commands=(
         'init:write a plan'
+        'analyze:design the target'
         'check:check plan and databases, estimate the run'
         'migrate:copy'
         'resume:continue an unfinished run'
@@ -38,6 +39,20 @@ _transhume() {
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '*:argument:_files' ;;
+        analyze)
+            _arguments -s \
+                '--out=[The folder to write the design into]:DIR:_files -/' \
+                '(-q --queries)'{-q+,--queries=}'[The queries that the target has to answer\: SQL, or a log]:FILE:_files' \
+                '--dialect=[The dialect of SQL in files]:SQL:(postgres mysql sqlite)' \
+                '--for=[What to design for]:TARGET:(cassandra dynamodb mongodb all)' \
+                '--minimize-duplication[Rather read once more than store a copy]' \
+                '--prove[Run the plan into DST, and each query on both sides; exit with 1 if a result differs]' \
+                '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_files' ;;
         check)

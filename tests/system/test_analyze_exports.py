@@ -1,7 +1,9 @@
 """The files that `transhume analyze` writes for each target: they parse, they agree, and their plans run."""
+import glob
 import json
 import os
 import re
+import sqlite3
 
 import cassandra_server
 import dynamodb_case
@@ -18,6 +20,22 @@ SELECT TrackId, Quantity FROM InvoiceLine WHERE InvoiceId = 1;
 SELECT TrackId FROM PlaylistTrack WHERE PlaylistId = 1;
 INSERT INTO Invoice (InvoiceId, CustomerId, InvoiceDate, Total) VALUES (1, 1, '2024-01-01', 1);
 """
+
+
+def rows_of(source, sql):
+    db = sqlite3.connect(source)
+    try:
+        return db.execute(sql).fetchall()
+    finally:
+        db.close()
+
+
+def documents_of(folder):
+    found = []
+    for path in sorted(glob.glob(os.path.join(folder, "*.jsonl"))):
+        with open(path, encoding="utf-8") as file:
+            found += [json.loads(line) for line in file]
+    return found
 
 
 def key_of(schema):
@@ -77,7 +95,7 @@ class ForDynamodb(Analysis, dynamodb_case.DynamodbCase):
         made = [self.client.describe_table(TableName=table["TableName"])["Table"] for table in tables]
         self.assertEqual([shape_of(table) for table in made], [shape_of(table) for table in tables])
         for table in tables:
-            rows = support.rows(source, "SELECT count(*) FROM " + table["TableName"])[0][0]
+            rows = rows_of(source, "SELECT count(*) FROM " + table["TableName"])[0][0]
             self.assertEqual(self.client.scan(TableName=table["TableName"], Select="COUNT")["Count"], rows)
 
     def test_a_workload_that_is_assumed(self):
@@ -86,7 +104,7 @@ class ForDynamodb(Analysis, dynamodb_case.DynamodbCase):
         self.assert_runs(source)
         found = self.client.query(TableName="Album", IndexName="by_ArtistId", KeyConditionExpression="ArtistId = :a",
                                   ExpressionAttributeValues={":a": {"N": "1"}})["Items"]
-        wanted = support.rows(source, "SELECT AlbumId, Title FROM Album WHERE ArtistId = 1")
+        wanted = rows_of(source, "SELECT AlbumId, Title FROM Album WHERE ArtistId = 1")
         self.assertEqual(sorted((int(item["AlbumId"]["N"]), item["Title"]["S"]) for item in found), sorted(wanted))
 
     def test_queries_that_need_keys_of_several_fields(self):
@@ -95,7 +113,7 @@ class ForDynamodb(Analysis, dynamodb_case.DynamodbCase):
         found = self.client.query(TableName="Track", IndexName="by_AlbumId_Milliseconds_TrackId",
                                   KeyConditionExpression="AlbumId = :a",
                                   ExpressionAttributeValues={":a": {"N": "1"}})["Items"]
-        wanted = support.rows(source, "SELECT Name FROM Track WHERE AlbumId = 1 ORDER BY Milliseconds, TrackId")
+        wanted = rows_of(source, "SELECT Name FROM Track WHERE AlbumId = 1 ORDER BY Milliseconds, TrackId")
         self.assertEqual([item["Name"]["S"] for item in found], [name for name, in wanted])
         facets = {facet["FacetName"] for table in self.json_of("nosql_workbench.json")["DataModel"]
                   for facet in table["TableFacets"]}
@@ -115,14 +133,14 @@ class ForMongodb(Analysis):
             self.assertTrue(one["reason"], one)
         self.run_program("migrate", "--plan", self.path("out", "transhume.mongodb.yaml"), source, "jsonl:docs", "--quiet")
         for collection in design["collections"]:
-            documents = support.read_jsonl(self.path("docs", collection["name"]))
+            documents = documents_of(self.path("docs", collection["name"]))
             self.assertEqual(len(documents), collection["documents"], collection["name"])
             for document in documents:
                 self.assert_valid(document, collection["validator"]["$jsonSchema"])
-        invoices = {one["_id"]: one for one in support.read_jsonl(self.path("docs", "Invoice"))}
-        for invoice, lines in support.rows(source, "SELECT InvoiceId, count(*) FROM InvoiceLine GROUP BY 1"):
+        invoices = {one["_id"]: one for one in documents_of(self.path("docs", "Invoice"))}
+        for invoice, lines in rows_of(source, "SELECT InvoiceId, count(*) FROM InvoiceLine GROUP BY 1"):
             self.assertEqual(len(invoices[invoice]["InvoiceLines"]), lines)
-        for invoice, name in support.rows(source, "SELECT InvoiceId, LastName FROM Invoice JOIN Customer USING (CustomerId)"):
+        for invoice, name in rows_of(source, "SELECT InvoiceId, LastName FROM Invoice JOIN Customer USING (CustomerId)"):
             self.assertEqual(invoices[invoice]["Customer_LastName"], name)
 
     def assert_valid(self, value, schema):

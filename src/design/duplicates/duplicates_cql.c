@@ -94,6 +94,19 @@ bool duplicates_append_view(const struct layout *layout, const struct layout_tab
 
 /* ---------------------------------------------------------------- batches */
 
+/* Rows without a part of the key are not in the table. */
+static void append_condition(const struct layout *layout, const struct layout_table *table,
+                             struct buffer *out)
+{
+    const struct family *family = layout_family(layout, table);
+    for (uint32_t i = 0; i < family->optional.count; i++) {
+        buffer_append_string(out, i == 0 ? "  -- if " : " and ");
+        append_name(layout_column_of(table, family->optional.at[i]), out);
+        buffer_append_string(out, " is not null");
+    }
+    buffer_append_string(out, family->optional.count > 0 ? ":\n" : "");
+}
+
 static void append_insert(const struct layout_table *table, struct buffer *out)
 {
     buffer_append_string(out, "  INSERT INTO ");
@@ -188,6 +201,7 @@ static void append_batch(const struct duplicates *duplicates, uint32_t root, enu
         if (layout_family(layout, table)->root != root || is_view(duplicates, table)) {
             continue;
         }
+        append_condition(layout, table, out);
         if (batch == BATCH_INSERT) {
             append_insert(table, out);
         } else if (batch == BATCH_UPDATE) {

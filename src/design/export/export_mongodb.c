@@ -13,6 +13,7 @@ struct deciding {
     struct export_decision *decisions;
     bool *decided; /* by entity */
     bool *timed;   /* by entity: it is read in the order of time */
+    double *lists; /* by relation: weight of all reads of the parent */
 };
 
 /* ---------------------------------------------------------------- what is read with what */
@@ -71,7 +72,9 @@ static void weigh(struct deciding *deciding)
             const struct graph_relation *relation = &deciding->graph->relations[j];
             struct export_decision *decision = &deciding->decisions[j];
             if (relation->to == root) {
-                decision->of_parent += query->weight;
+                deciding->lists[j] += query->weight;
+                decision->of_parent +=
+                    is_own_key(deciding->places, &query->query) ? query->weight : 0;
             }
             if (relation->from != root) {
                 continue;
@@ -112,7 +115,7 @@ static void measure(struct deciding *deciding)
 {
     for (uint32_t i = 0; i < deciding->graph->relation_count; i++) {
         struct export_decision *decision = &deciding->decisions[i];
-        double parent = decision->of_parent;
+        double parent = decision->of_parent > 0 ? decision->of_parent : deciding->lists[i];
         decision->relation = i;
         decision->joining = EXPORT_REFERENCE;
         decision->rows_max = deciding->graph->relations[i].fan_out_max;
@@ -261,8 +264,8 @@ static const char *why_not(const struct deciding *deciding, uint32_t number, boo
                    parent, decision->together, decision->alone);
     }
     if (decision->of_parent < 0.5) {
-        return say(deciding, "only %.0f %% of the reads of %s want %s", decision->of_parent * 100,
-                   parent, child);
+        return say(deciding, "only %.0f %% of the look-ups of a %s want its %s",
+                   decision->of_parent * 100, parent, child);
     }
     return NULL;
 }
@@ -315,7 +318,7 @@ static void decide_child(struct deciding *deciding, uint32_t entity, bool referr
         decision->reason =
             say(deciding,
                 "read with its %s at least as often as without (%.3g to %.3g), wanted by "
-                "%.0f %% of its reads; at most %.0f rows and %.0f KB",
+                "%.0f %% of its look-ups; at most %.0f rows and %.0f KB",
                 parent_of(deciding, best), decision->together, decision->alone,
                 decision->of_parent * 100, decision->rows_max, decision->bytes_max / 1024);
         deciding->documents[entity].relation = best;
@@ -483,6 +486,7 @@ void export_mongodb_make(const struct search *search, struct arena *arena,
                                            sizeof(struct export_decision)),
         .decided = arena_allocate_zeroed(arena, graph->entity_count + 1u, sizeof(bool)),
         .timed = arena_allocate_zeroed(arena, graph->entity_count + 1u, sizeof(bool)),
+        .lists = arena_allocate_zeroed(arena, graph->relation_count + 1u, sizeof(double)),
     };
     for (uint32_t i = 0; i < graph->entity_count; i++) {
         deciding.documents[i].relation = GRAPH_NONE;

@@ -6,8 +6,8 @@
  *     what is embedded in it refers to it;
  *   - the longest list stays below 200 rows and 1 MB (of MongoDB's 16 MB), and is not read as a
  * time line, which grows for as long as its parent lives;
- *   - it is read with its parent at least as often as without, and by at least half of the reads of
- *     its parent.
+ *   - it is read with its parent at least as often as without, and by at least half of the
+ *     look-ups of its parent.
  *
  * Of a table that only joins two others (many-to-many) the side with the shorter lists holds the
  * keys of the other, if no list is longer than 2,000. All else is a reference; where queries would
@@ -36,7 +36,7 @@ struct export_decision {
     const char *reason;
     double together;  /* weight of reads of the child by way of this parent */
     double alone;     /* of all others of the child */
-    double of_parent; /* share of the parent's reads that want the child */
+    double of_parent; /* share of the parent's look-ups that want the child */
     double rows_max;  /* of the longest list */
     double bytes_max;
 };

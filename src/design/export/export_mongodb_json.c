@@ -209,7 +209,7 @@ static json_t *decision_of(const struct export_mongodb *design,
     json_t *object = json_object();
     json_t *figures = json_pack(
         "{s:f, s:f, s:f, s:f, s:f, s:f}", "read_together", decision->together, "read_alone",
-        decision->alone, "share_of_parent_reads", decision->of_parent, "rows_mean",
+        decision->alone, "share_of_parent_lookups", decision->of_parent, "rows_mean",
         relation->fan_out, "rows_max", decision->rows_max, "bytes_max", decision->bytes_max);
     json_object_set_new(object, "child", export_text(graph->entities[relation->from].name));
     json_object_set_new(object, "parent", export_text(graph->entities[relation->to].name));
