@@ -205,10 +205,10 @@ static uint32_t plain(struct building *building, uint32_t place)
     if (found != GRAPH_NONE) {
         return found;
     }
-    return add(building, (struct export_attribute){
-                             .name = export_place_name(places, place, places->own),
-                             .place = place,
-                             .type = type_of(&places_field(places, place)->column->type)});
+    return add(building,
+               (struct export_attribute){.name = export_place_name(places, place, places->own),
+                                         .place = place,
+                                         .type = type_of(&places_field(places, place)->type)});
 }
 
 static bool is_made_alike(const struct export_attribute *left, const struct export_attribute *right)
@@ -407,7 +407,7 @@ static void check_bounds(struct making *making, const struct export_table *table
         const struct export_attribute *attribute = &table->attributes[i];
         for (uint32_t j = 0; j < attribute->part_count && attribute->ordered; j++) {
             const struct export_attribute *part = &table->attributes[attribute->parts[j]];
-            enum value_kind kind = places_field(making->places, part->place)->column->type.kind;
+            enum value_kind kind = places_field(making->places, part->place)->type.kind;
             if (strcmp(part->type, "N") == 0 && kind != VALUE_INT64 && kind != VALUE_UINT64) {
                 note(making, arena_format(arena,
                                           "%s: %s orders %s as text, which is not the order of its "

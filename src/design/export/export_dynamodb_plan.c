@@ -29,7 +29,7 @@ static const char *source_name(const struct export_dynamodb *design,
 static uint32_t pad_of(const struct export_dynamodb *design,
                        const struct export_attribute *attribute)
 {
-    const struct value_type *type = &field_of(design, attribute)->column->type;
+    const struct value_type *type = &field_of(design, attribute)->type;
     if (type->kind == VALUE_UINT64) {
         return 20;
     }
@@ -103,8 +103,7 @@ static void append_field(const struct export_dynamodb *design, const struct expo
     }
     buffer_append_string(out, ": { ");
     layout_append_lookup(&design->places, design->places.list[attribute->place].path, out);
-    buffer_append_string(out, "column: ");
-    propose_append_quoted(out, field_of(design, attribute)->name);
+    layout_append_column(field_of(design, attribute), out);
     buffer_append_string(out, " }\n");
 }
 

@@ -54,7 +54,7 @@ static json_t *types_of(const struct value_type *type)
 static json_t *property(const struct graph_field *field, bool optional)
 {
     json_t *object = json_object();
-    json_t *types = types_of(&field->column->type);
+    json_t *types = types_of(&field->type);
     if (types == NULL) {
         return object;
     }

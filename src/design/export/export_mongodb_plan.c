@@ -23,8 +23,8 @@ static void append_id(const struct export_mongodb *design, const struct export_d
     indent(depth, out);
     buffer_append_string(out, "\"_id\": ");
     if (document->id != NULL) {
-        buffer_append_string(out, "{ column: ");
-        propose_append_quoted(out, document->id);
+        buffer_append_string(out, "{ ");
+        layout_append_column(&entity->fields[entity->key.at[0]], out);
         buffer_append_string(out, " }\n");
         return;
     }
@@ -49,8 +49,8 @@ static void append_own(const struct export_mongodb *design, const struct export_
         }
         indent(depth, out);
         propose_append_quoted(out, name);
-        buffer_append_string(out, ": { column: ");
-        propose_append_quoted(out, name);
+        buffer_append_string(out, ": { ");
+        layout_append_column(&entity->fields[i], out);
         buffer_append_string(out, " }\n");
     }
     for (uint32_t i = 0; i < document->copied.count; i++) {
@@ -59,8 +59,7 @@ static void append_own(const struct export_mongodb *design, const struct export_
         propose_append_quoted(out, export_place_name(design->places, place, design->arena));
         buffer_append_string(out, ": { ");
         layout_append_lookup(design->places, design->places->list[place].path, out);
-        buffer_append_string(out, "column: ");
-        propose_append_quoted(out, places_field(design->places, place)->name);
+        layout_append_column(places_field(design->places, place), out);
         buffer_append_string(out, " }\n");
     }
 }

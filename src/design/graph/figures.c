@@ -268,6 +268,53 @@ static enum status count_rows(struct measuring *measuring, const struct read_req
     return STATUS_OK;
 }
 
+/* ---------------------------------------------------------------- what values say beyond types */
+
+static enum value_kind kind_to_ask_for(const struct schema_table *table,
+                                       const struct schema_column *column, enum value_test *test)
+{
+    if (column->type.truth && !column_list_holds(table->primary_key, column->name)) {
+        *test = VALUES_TRUTH;
+        return VALUE_BOOL;
+    }
+    *test = column->type.moments ? VALUES_MOMENTS : VALUES_DATES;
+    return column->type.moments ? VALUE_TIMESTAMP : column->type.dates ? VALUE_DATE : VALUE_MISSING;
+}
+
+static bool is_reference(const struct schema_table *table, const char *column)
+{
+    for (uint32_t i = 0; i < table->foreign_key_count; i++) {
+        if (column_list_holds(table->foreign_keys[i].columns, column)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Before the snapshot, as `holds` wants it. */
+static enum status settle_kinds(struct measuring *measuring, const struct schema_table *table,
+                                struct figures_column *columns, struct error *error)
+{
+    for (uint32_t i = 0; i < table->column_count && measuring->functions->holds != NULL; i++) {
+        const struct schema_column *column = &table->columns[i];
+        enum value_test test;
+        bool holds = false;
+        enum value_kind kind = kind_to_ask_for(table, column, &test);
+        if (kind == VALUE_MISSING || is_reference(table, column->name) ||
+            column_list_holds(table->primary_key, column->name)) {
+            continue;
+        }
+        if (measuring->functions->holds(measuring->source, table->name, column->name, test, &holds,
+                                        error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        columns[i].kind = holds ? kind : VALUE_MISSING;
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- tables */
+
 static enum status read_table(struct measuring *measuring, const struct schema_table *table,
                               struct figures_table *figures, struct error *error)
 {
@@ -289,14 +336,14 @@ static enum status read_table(struct measuring *measuring, const struct schema_t
     if (status == STATUS_OK && !figures->is_whole) {
         status = count_rows(measuring, &reading.request, &rows, error);
     }
-    struct figures_column *found =
-        arena_allocate_zeroed(measuring->arena, table->column_count + 1u, sizeof(*found));
     for (uint32_t i = 0; i < table->column_count; i++) {
-        found[i] = column_of(&reading.tallies[i], rows, figures->is_whole);
+        struct figures_column *found = (struct figures_column *)&figures->columns[i];
+        enum value_kind kind = found->kind;
+        *found = column_of(&reading.tallies[i], rows, figures->is_whole);
+        found->kind = kind;
         free(reading.tallies[i].slots);
     }
     figures->rows = rows;
-    figures->columns = found;
     arena_destroy(scratch);
     return status;
 }
@@ -311,12 +358,21 @@ enum status figures_read(struct database *source, const struct schema *schema, u
     const char *token = NULL;
     struct figures_table *tables =
         arena_allocate_zeroed(arena, schema->table_count + 1u, sizeof(*tables));
+    enum status status = STATUS_OK;
     figures->tables = tables;
-    if (measuring.functions->snapshot(source, 1, arena, &token, error) != STATUS_OK ||
+    for (uint32_t i = 0; i < schema->table_count && status == STATUS_OK; i++) {
+        const struct schema_table *table = &schema->tables[i];
+        struct figures_column *columns =
+            arena_allocate_zeroed(arena, table->column_count + 1u, sizeof(*columns));
+        tables[i].columns = columns;
+        status = table->kind == SCHEMA_TABLE ? settle_kinds(&measuring, table, columns, error)
+                                             : STATUS_OK;
+    }
+    if (status != STATUS_OK ||
+        measuring.functions->snapshot(source, 1, arena, &token, error) != STATUS_OK ||
         measuring.functions->reader_open(source, &measuring.reader, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = STATUS_OK;
     for (uint32_t i = 0; i < schema->table_count && status == STATUS_OK; i++) {
         const struct schema_table *table = &schema->tables[i];
         if (table->kind == SCHEMA_TABLE && table->column_count > 0) {

@@ -10,11 +10,14 @@
 #include "model/schema.h"
 
 struct figures_column {
-    double bytes;    /* mean size of a value that is no null */
-    double distinct; /* different values, estimated for the whole table */
-    double nulls;    /* share of the rows */
-    double most;     /* rows of the commonest value, estimated for the whole table */
-    bool unique;     /* all rows were read, none has a null here, and no two the same value */
+    double bytes;         /* mean size of a value that is no null */
+    double distinct;      /* different values, estimated for the whole table */
+    double nulls;         /* share of the rows */
+    double most;          /* rows of the commonest value, estimated for the whole table */
+    enum value_kind kind; /* that all its values are of, where the declared type says less: truth
+                             values that are numbers, days and moments that are texts;
+                             VALUE_MISSING: as declared */
+    bool unique;          /* all rows were read, none has a null here, and no two the same value */
 };
 
 struct figures_table {

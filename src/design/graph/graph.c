@@ -114,7 +114,7 @@ uint32_t graph_find_relation(const struct graph *graph, uint32_t from, uint32_t 
 
 bool graph_field_is_time(const struct graph_field *field)
 {
-    const struct value_type *type = &field->column->type;
+    const struct value_type *type = &field->type;
     return type->kind == VALUE_TIMESTAMP || type->kind == VALUE_DATE || type->moments ||
            type->dates;
 }
@@ -237,9 +237,13 @@ static void fill_field(const struct graph_building *building, const struct graph
     *field = (struct graph_field){
         .name = entity->table->columns[number].name,
         .column = &entity->table->columns[number],
+        .type = *type,
         .bytes = bytes_of(type, &building->assumptions),
         .distinct = distinct_of(entity, type, &building->assumptions),
     };
+    if (figures != NULL && figures->kind != VALUE_MISSING) {
+        field->type = (struct value_type){.kind = figures->kind};
+    }
     if (figures != NULL) {
         field->bytes = figures->bytes > 0 ? figures->bytes : 1;
         field->distinct = figures->distinct < 1              ? 1

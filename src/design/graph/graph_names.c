@@ -211,8 +211,8 @@ static uint32_t spoken_of(const struct naming *naming, uint32_t from, const stru
 
 static bool is_alike(const struct graph_field *left, const struct graph_field *right)
 {
-    enum value_kind a = left->column->type.kind;
-    enum value_kind b = right->column->type.kind;
+    enum value_kind a = left->type.kind;
+    enum value_kind b = right->type.kind;
     return a == b || (value_kind_is_number(a) && value_kind_is_number(b));
 }
 

@@ -173,7 +173,7 @@ static const char *hash_sql(const struct places *places, const struct family *fa
 {
     const struct graph_entity *entity = &places->graph->entities[family->root];
     const struct graph_field *last = &entity->fields[entity->key.at[entity->key.count - 1]];
-    enum value_kind kind = last->column->type.kind;
+    enum value_kind kind = last->type.kind;
     if (family->buckets <= 1) {
         return "0";
     }

@@ -76,5 +76,7 @@ void layout_append_head(const struct graph *graph, const char *source, const cha
 /* "lookup: Album.Artist, " for a path that is not the root's own, with `match` where more than one
  * relation leads there. */
 void layout_append_lookup(const struct places *places, uint32_t path, struct buffer *out);
+/* "column: Name", with a cast where the values are of another type than is declared. */
+void layout_append_column(const struct graph_field *field, struct buffer *out);
 
 #endif

@@ -29,7 +29,7 @@ void layout_append_type(const struct layout *layout, const struct layout_table *
         return;
     }
     struct places *places = layout->search->pool->places;
-    const struct value_type *of = &places_field(places, column->place)->column->type;
+    const struct value_type *of = &places_field(places, column->place)->type;
     struct value_type plain = *of;
     plain.native = NULL; /* of the source, which is another database */
     const struct cql_type *type = cql_type_of_model(&plain, NULL, layout->arena);

@@ -94,6 +94,15 @@ void layout_append_lookup(const struct places *places, uint32_t path, struct buf
     buffer_free(&names);
 }
 
+void layout_append_column(const struct graph_field *field, struct buffer *out)
+{
+    buffer_append_string(out, "column: ");
+    propose_append_quoted(out, field->name);
+    if (field->type.kind != field->column->type.kind) {
+        buffer_format(out, ", cast: %s", value_kind_name(field->type.kind));
+    }
+}
+
 static void append_field(const struct layout *layout, const struct layout_table *table,
                          const struct layout_column *column, struct buffer *out)
 {
@@ -109,8 +118,7 @@ static void append_field(const struct layout *layout, const struct layout_table 
     }
     buffer_append_string(out, ": { ");
     layout_append_lookup(places, places->list[column->place].path, out);
-    buffer_append_string(out, "column: ");
-    propose_append_quoted(out, places_field(places, column->place)->name);
+    layout_append_column(places_field(places, column->place), out);
     buffer_append_string(out, " }\n");
 }
 
@@ -201,6 +209,8 @@ void layout_append_head(const struct graph *graph, const char *source, const cha
         propose_append_quoted(out, target);
         buffer_append_byte(out, '\n');
     }
+    buffer_append_string(
+        out, "types: keep # what values are beyond their declared types is said below\n");
     append_relations(graph, out);
 }
 

@@ -1,0 +1,125 @@
+"""transhume analyze: inputs, files, and the proof on a real Cassandra."""
+import json
+import os
+import re
+import unittest
+
+import cassandra_server
+import support
+
+QUERIES = """-- weight: 10
+-- name: tracks of an album
+SELECT t.TrackId, t.Name, a.Title, r.Name FROM Track t JOIN Album a ON a.AlbumId = t.AlbumId JOIN Artist r ON r.ArtistId = a.ArtistId
+WHERE a.AlbumId = ? ORDER BY t.TrackId;
+-- weight: 5
+-- name: albums of an artist by name
+SELECT a.AlbumId, a.Title FROM Album a JOIN Artist r ON r.ArtistId = a.ArtistId WHERE r.Name = ?;
+-- weight: 8
+-- name: newest invoices
+SELECT * FROM Invoice WHERE CustomerId = ? ORDER BY InvoiceDate DESC LIMIT 3;
+-- name: invoices of a time
+SELECT InvoiceId, Total FROM Invoice WHERE CustomerId = ? AND InvoiceDate BETWEEN ? AND ?;
+-- name: lines with their tracks
+SELECT l.InvoiceLineId, l.Quantity, t.Name, g.Name FROM InvoiceLine l JOIN Track t ON t.TrackId = l.TrackId LEFT JOIN Genre g ON g.GenreId = t.GenreId
+WHERE l.InvoiceId = ?;
+-- name: customers of a country
+SELECT CustomerId, FirstName, LastName FROM Customer WHERE Country = ? AND State IS NULL;
+-- name: all genres
+SELECT GenreId, Name FROM Genre ORDER BY Name;
+-- name: searched names
+SELECT TrackId FROM Track WHERE Name LIKE '%x%';
+-- weight: 2
+UPDATE Customer SET Email = ? WHERE CustomerId = ?;
+-- weight: 3
+INSERT INTO Invoice (InvoiceId, CustomerId, InvoiceDate, Total) VALUES (?, ?, ?, ?);
+"""
+FILES = {"report.html", "report.md", "cassandra_schema.cql", "transhume.yaml"}
+
+
+class Analyze(support.TestCase):
+    def setUp(self):
+        super().setUp()
+        support.musicshop(self.path("shop.db"))
+
+    def analyze(self, *arguments, code=0, out="out"):
+        return self.run_program("analyze", *arguments, "--out", out, code=code)
+
+    def read(self, name):
+        with open(self.path(name), encoding="utf-8") as file:
+            return file.read()
+
+    def figure(self, printed, name):
+        return float(re.search(name + r" +([0-9.]+)", printed).group(1))
+
+    def test_a_live_database_without_queries(self):
+        first = self.analyze("shop.db")
+        self.assertLessEqual(FILES, set(os.listdir(self.path("out"))))
+        self.assertEqual(self.figure(first.out, "answered by keys alone"), 100)
+        self.assertEqual(self.figure(first.out, "requests a query"), 1)
+        self.assertIn('CREATE TABLE IF NOT EXISTS "Invoice_by_CustomerId" (', self.read("out/cassandra_schema.cql"))
+        again = self.analyze("shop.db", out="again")
+        self.assertEqual(first.out, again.out)
+        for name in FILES:
+            self.assertEqual(self.read("out/" + name), self.read("again/" + name), name)
+
+    def test_ddl_and_queries_of_files(self):
+        cases = os.path.join(support.ROOT, "tests", "data", "design", "cases")
+        done = self.analyze(os.path.join(cases, "orders.sql"), "--queries", os.path.join(cases, "orders.queries.sql"))
+        self.assertIn("order_item_by_order_id", done.out)
+        self.write("broken.sql", "SELECT * FROM orders WHERE;\nSELECT * FROM nowhere WHERE a = 1;\nSELECT * FROM orders WHERE id = 5;\n")
+        done = self.analyze(os.path.join(cases, "orders.sql"), "--queries", "broken.sql")
+        self.assertRegex(done.err, r"broken\.sql:1:\d+: ")
+        self.assertRegex(done.err, r"broken\.sql:2:\d+: .*nowhere")
+        self.assertIn("of 3 statements 1 could not be parsed, 1 name what the schema has not", done.err)
+
+    def test_names_alone(self):
+        self.write("names.json", json.dumps(["orders.id", "orders.customer_id", "orders.created_at", "customers.id", "customers.name", "größe.größe_id"]))
+        done = self.analyze("names.json")
+        self.assertIn("orders_by_customer_id ((customer_id)", done.out)
+        self.assertIn("customers", self.read("out/transhume.yaml").split("tables:")[0])  # the guessed relation
+
+    def test_what_cannot_be_analyzed(self):
+        self.write("empty.json", "[]")
+        self.write("bad.json", '["a.b", ')
+        self.write("nothing.sql", "GRANT ALL ON x TO y;")
+        self.write("other.sql", "SELECT 1;")
+        for arguments, told in ((("empty.json",), "empty.json"), (("bad.json",), r"bad\.json:1:\d+|bad\.json.*line 1"),
+                                (("nothing.sql",), "has no CREATE TABLE"), (("missing.sql",), "missing.sql"),
+                                (("shop.db", "--queries", "other.sql"), "has no statement"),
+                                (("shop.db", "--queries", "missing.log"), "missing.log"), (("shop.db", "--prove"), "needs DST")):
+            done = self.analyze(*arguments, code=2)
+            self.assertRegex(done.err, told)
+            self.assertEqual(done.out, "")
+
+
+class Proof(support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = cassandra_server.shared_for_class(cls)
+
+    def test_each_query_is_answered_alike(self):
+        support.musicshop(self.path("shop.db"))
+        self.write("queries.sql", QUERIES)
+        keyspace = self.server.database()
+        done = self.run_program("analyze", "shop.db", self.server.uri(keyspace), "--queries", "queries.sql", "--prove", "--out", "out")
+        self.assertIn("7 of 7 queries were answered alike", done.out)
+        self.assertNotIn("no values", done.out)
+        with open(self.path("out/report.md"), encoding="utf-8") as file:
+            self.assertIn("What no key can answer", file.read())
+        self.check_schema(keyspace)
+
+    def check_schema(self, keyspace):
+        """The CQL makes the tables that the plan makes."""
+        other = self.server.database()
+        with open(self.path("out/cassandra_schema.cql"), encoding="utf-8") as file:
+            self.server.run_script(other, file.read())
+        columns = {}
+        for name in (keyspace, other):
+            rows = self.server.ask("system_schema", "SELECT table_name, column_name, kind, position, clustering_order, type FROM columns "
+                                                    "WHERE keyspace_name = %s", name)
+            columns[name] = sorted(tuple(row) for row in rows if not row[0].startswith("_transhume"))
+        self.assertEqual(columns[keyspace], columns[other])
+
+
+if __name__ == "__main__":
+    unittest.main()
