@@ -25,6 +25,7 @@ complete -c transhume -n '__fish_seen_subcommand_from analyze' -l queries -s q -
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l dialect -x -a 'postgres mysql sqlite' -d 'The dialect of SQL in files'
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l for -x -a 'cassandra dynamodb mongodb all' -d 'What to design for'
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l minimize-duplication -d 'Rather read once more than store a copy'
+complete -c transhume -n '__fish_seen_subcommand_from analyze' -l single-table -d 'DynamoDB: compare with the single-table design of init, and write its plan as well'
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l prove -d 'Run the plan into DST, and each query on both sides; exit with 1 if a result differs'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate resume validate' -l renumber -x -d 'Give the records of an existing target table new keys, after those that are there'
 complete -c transhume -n '__fish_seen_subcommand_from init analyze check migrate resume validate' -l schema -x -d 'Source schemas (MySQL: databases), comma-separated'

@@ -48,6 +48,7 @@ _transhume() {
                 '--dialect=[The dialect of SQL in files]:SQL:(postgres mysql sqlite)' \
                 '--for=[What to design for]:TARGET:(cassandra dynamodb mongodb all)' \
                 '--minimize-duplication[Rather read once more than store a copy]' \
+                '--single-table[DynamoDB\: compare with the single-table design of init, and write its plan as well]' \
                 '--prove[Run the plan into DST, and each query on both sides; exit with 1 if a result differs]' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \

@@ -109,6 +109,7 @@ static enum status choose_targets(struct analyzing *analyzing, struct error *err
     const char *wanted = cli_text(analyzing->call, CLI_FOR);
     struct analysis_options *options = &analyzing->options;
     options->minimize_duplication = cli_switch(analyzing->call, CLI_MINIMIZE_DUPLICATION);
+    options->single_table = cli_switch(analyzing->call, CLI_SINGLE_TABLE);
     options->targets = wanted != NULL ? kind_of(wanted) : options->target_kind;
     if (cli_switch(analyzing->call, CLI_PROVE) && options->targets != 0 &&
         (options->targets & ANALYSIS_CASSANDRA) == 0) {

@@ -7,6 +7,7 @@ import sqlite3
 
 import cassandra_server
 import dynamodb_case
+import items
 import support
 
 CASSANDRA = ["astra.cql", "astra_create_tables.json", "cassandra_schema.cql", "duplicates.md", "transhume.yaml"]
@@ -118,6 +119,14 @@ class ForDynamodb(Analysis, dynamodb_case.DynamodbCase):
         facets = {facet["FacetName"] for table in self.json_of("nosql_workbench.json")["DataModel"]
                   for facet in table["TableFacets"]}
         self.assertTrue(any("by_AlbumId_Milliseconds_TrackId" in name for name in facets), facets)
+
+
+    def test_the_single_table_beside_it(self):
+        source = self.analyze("--for", "dynamodb", "--single-table")
+        self.run_aws("migrate", "--plan", self.path("out", "transhume.dynamodb-single-table.yaml"), source, self.uri(), "--quiet")
+        keys = {tuple(one["AttributeName"] for one in self.client.describe_table(TableName=name)["Table"]["KeySchema"])
+                for name in items.tables(self.client) if not name.startswith("_")}
+        self.assertEqual(keys, {("PK", "SK")})
 
 
 class ForMongodb(Analysis):

@@ -9,6 +9,7 @@
 #include "design/duplicates/duplicates.h"
 #include "design/export/export_dynamodb.h"
 #include "design/export/export_mongodb.h"
+#include "design/export/export_single.h"
 #include "design/layout/layout.h"
 #include "design/workload/score.h"
 
@@ -24,6 +25,7 @@ struct analysis_options {
     unsigned targets;     /* what is shown and written; 0: all */
     unsigned target_kind; /* of `target`; 0: of another kind than these, or none */
     bool minimize_duplication;
+    bool single_table;    /* of DynamoDB, beside the tables and indexes */
     const char *source;   /* as it is shown; for the plan */
     const char *target;   /* NULL: the plan has none */
     const char *keyspace; /* of the CQL; NULL: none */
@@ -53,6 +55,7 @@ struct analysis {
     struct score score;
     struct duplicates duplicates;
     struct export_dynamodb dynamodb; /* ANALYSIS_DYNAMODB */
+    struct export_single single;     /* ANALYSIS_DYNAMODB with `single_table` */
     struct export_mongodb mongodb;   /* ANALYSIS_MONGODB */
     const struct analysis_query *queries;
     uint32_t query_count;
@@ -93,7 +96,8 @@ bool analysis_wants(const struct analysis *analysis, unsigned target);
 /* Writes report.html, report.md and the files of the targets that the options select into `folder`,
  * which is made if it is not there: for Cassandra cassandra_schema.cql, transhume.yaml,
  * duplicates.md, astra.cql and astra_create_tables.json; for DynamoDB dynamodb_tables.json,
- * cloudformation.json, nosql_workbench.json and transhume.dynamodb.yaml; for MongoDB
+ * cloudformation.json, nosql_workbench.json, transhume.dynamodb.yaml and with `single_table`
+ * transhume.dynamodb-single-table.yaml; for MongoDB
  * mongodb_collections.json and transhume.mongodb.yaml. */
 enum status analysis_write(const struct analysis *analysis, const struct analysis_options *options,
                            const char *folder, struct error *error) MUST_USE;

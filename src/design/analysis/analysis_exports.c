@@ -33,6 +33,10 @@ void analysis_export(struct analysis *analysis)
         *model = analysis_model(analysis, &cost_dynamodb);
         export_dynamodb_make(&analysis->graph, &analysis->workload, model, analysis->arena,
                              &analysis->dynamodb);
+        if (analysis->options->single_table) {
+            export_single_make(&analysis->graph, &analysis->workload, model, analysis->arena,
+                               &analysis->single);
+        }
     }
     if (analysis_wants(analysis, ANALYSIS_MONGODB)) {
         export_mongodb_make(&analysis->search, analysis->arena, &analysis->mongodb);
@@ -43,6 +47,9 @@ void analysis_append_exports(const struct analysis *analysis, struct buffer *out
 {
     if (analysis_wants(analysis, ANALYSIS_DYNAMODB)) {
         export_dynamodb_append_summary(&analysis->dynamodb, out);
+        if (analysis->options->single_table) {
+            export_single_append_summary(&analysis->single, &analysis->dynamodb.score, out);
+        }
     }
     if (analysis_wants(analysis, ANALYSIS_MONGODB)) {
         export_mongodb_append_summary(&analysis->mongodb, out);
@@ -106,6 +113,14 @@ static void append_dynamodb_plan(const struct analysis *analysis, struct buffer 
                                 target_of(analysis, ANALYSIS_DYNAMODB), out);
 }
 
+static void append_single_table(const struct analysis *analysis, struct buffer *out)
+{
+    if (analysis->options->single_table) {
+        export_single_append_plan(&analysis->graph, analysis->options->source,
+                                  target_of(analysis, ANALYSIS_DYNAMODB), analysis->arena, out);
+    }
+}
+
 static void append_collections(const struct analysis *analysis, struct buffer *out)
 {
     export_mongodb_append_collections(&analysis->mongodb, out);
@@ -131,6 +146,7 @@ static const struct {
     {ANALYSIS_DYNAMODB, "cloudformation.json", append_cloudformation},
     {ANALYSIS_DYNAMODB, "nosql_workbench.json", append_workbench},
     {ANALYSIS_DYNAMODB, "transhume.dynamodb.yaml", append_dynamodb_plan},
+    {ANALYSIS_DYNAMODB, "transhume.dynamodb-single-table.yaml", append_single_table},
     {ANALYSIS_MONGODB, "mongodb_collections.json", append_collections},
     {ANALYSIS_MONGODB, "transhume.mongodb.yaml", append_mongodb_plan},
 };
@@ -143,6 +159,8 @@ enum status analysis_write_exports(const struct analysis *analysis, const char *
         struct buffer text = {0};
         if (analysis_wants(analysis, files[i].target)) {
             files[i].append(analysis, &text);
+        }
+        if (text.length > 0) {
             status =
                 file_write_atomic(arena_format(analysis->arena, "%s/%s", folder, files[i].name),
                                   text.data, text.length, NULL, error);
