@@ -324,6 +324,51 @@ static uint32_t choose_table(const struct making *making, uint32_t root)
     return best;
 }
 
+/* Does a statement change or delete rows by the entity's own key, without the rest of the table's?
+ */
+static bool is_out_of_reach(const struct making *making, const struct family *table)
+{
+    const struct workload *workload = making->design->search.workload;
+    struct places *places = making->places;
+    for (uint32_t i = 0; i < workload->count; i++) {
+        const struct workload_statement *statement = &workload->statements[i];
+        bool changes = statement->kind == WORKLOAD_UPDATE || statement->kind == WORKLOAD_DELETE;
+        if (!changes || statement->aliases[0].entity != table->root) {
+            continue;
+        }
+        struct place_set given = {0};
+        for (uint32_t j = 0; j < statement->predicate_count; j++) {
+            given = statement->predicates[j].test == WORKLOAD_EQUAL
+                        ? place_set_with(given,
+                                         places_number(places, table->root,
+                                                       statement->predicates[j].field.field),
+                                         places->arena)
+                        : given;
+        }
+        if (place_set_is_within(places_key(places, table->root), given) &&
+            !place_set_is_within(table->key, given)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Such an entity gets a table by its own key, and what was chosen becomes an index of it. */
+static void reach_all(struct making *making)
+{
+    struct places *places = making->places;
+    for (uint32_t i = 0; i < places->graph->entity_count; i++) {
+        uint32_t table = choose_table(making, i);
+        if (table != GRAPH_NONE && is_out_of_reach(making, export_family(making->design, table))) {
+            uint32_t own =
+                pool_add(&making->design->pool, (struct family){.root = i,
+                                                                .partition = places_key(places, i),
+                                                                .fields = places_all(places, i)});
+            making->design->result.chosen[own] = true; /* the pool has it from the beginning */
+        }
+    }
+}
+
 static void lay_own_key(struct building *building)
 {
     struct places *places = building->making->places;
@@ -347,8 +392,7 @@ static bool is_key(const struct export_table *table, const struct export_index *
            attribute == index->key.partition || attribute == index->key.sort;
 }
 
-static void project(struct building *building, const struct family *family,
-                    struct export_index *index)
+static void project(struct building *building, struct export_index *index)
 {
     struct export_table *table = building->table;
     uint32_t *list = arena_allocate_zeroed(building->making->design->arena,
@@ -359,7 +403,7 @@ static void project(struct building *building, const struct family *family,
         if (attribute->place == GRAPH_NONE || is_key(table, index, i)) {
             continue;
         }
-        bool wanted = place_set_holds(family->fields, attribute->place);
+        bool wanted = place_set_holds(index->fields, attribute->place);
         all = all && wanted;
         if (wanted) {
             list[index->projected_count++] = i;
@@ -375,21 +419,47 @@ static void project(struct building *building, const struct family *family,
     building->projected += index->projected_count;
 }
 
-static void lay_index(struct building *building, uint32_t number, struct name_index *names)
+/* Without what only completed their keys, families may have become one index. */
+static struct export_index *same_index(const struct building *building, struct export_key key)
+{
+    for (uint32_t i = 0; i < building->table->index_count; i++) {
+        struct export_index *index = &building->indexes[i];
+        if (index->key.partition == key.partition && index->key.sort == key.sort &&
+            index->family_count < EXPORT_FAMILIES_MAX) {
+            return index;
+        }
+    }
+    return NULL;
+}
+
+/* False: the table has no index left. */
+static bool lay_index(struct building *building, uint32_t number, struct name_index *names)
 {
     struct making *making = building->making;
     struct export_table *table = building->table;
     const struct family *family = export_family(making->design, number);
-    struct export_index *index = &building->indexes[table->index_count++];
-    index->family = number;
+    struct export_key key = key_of(building, family, making->used[number]);
+    struct export_index *index = same_index(building, key);
+    if (index != NULL) {
+        index->families[index->family_count++] = number;
+        index->fields = place_set_union(index->fields, family->fields, making->design->arena);
+        return true;
+    }
+    if (table->index_count == EXPORT_INDEXES_MAX) {
+        return false;
+    }
+    index = &building->indexes[table->index_count++];
+    index->families[index->family_count++] = number;
+    index->fields = family->fields;
     index->sparse = family->optional.count > 0;
-    index->key = key_of(building, family, making->used[number]);
+    index->key = key;
     const char *partition = table->attributes[index->key.partition].name;
     const char *sort =
         index->key.sort != GRAPH_NONE ? table->attributes[index->key.sort].name : NULL;
     const char *name = arena_format(making->design->arena, "by_%s%s%s", partition,
                                     sort != NULL ? "_" : "", sort != NULL ? sort : "");
     index->name = export_unique(names, clean(making->design->arena, name));
+    return true;
 }
 
 /* ---------------------------------------------------------------- tables */
@@ -438,10 +508,9 @@ static void add_fields(struct building *building, struct place_set fields)
 static void finish(struct building *building)
 {
     struct export_table *table = building->table;
-    const struct export_dynamodb *design = building->making->design;
     table->indexes = building->indexes;
     for (uint32_t i = 0; i < table->index_count; i++) {
-        project(building, export_family(design, table->indexes[i].family), &building->indexes[i]);
+        project(building, &building->indexes[i]);
     }
     for (uint32_t i = 0; i < table->attribute_count; i++) {
         const struct export_attribute *attribute = &table->attributes[i];
@@ -513,15 +582,19 @@ static void lay_root(struct making *making, uint32_t root, struct export_table *
     uint32_t other_count = list_others(making, root, table->family, others);
     building.indexes =
         arena_allocate_zeroed(arena, EXPORT_INDEXES_MAX + 1u, sizeof(*building.indexes));
-    for (uint32_t i = 0; i < other_count && i < EXPORT_INDEXES_MAX; i++) {
-        add_fields(&building, export_family(making->design, others[i])->fields);
-        lay_index(&building, others[i], &index_names);
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < other_count; i++) {
+        if (lay_index(&building, others[i], &index_names)) {
+            add_fields(&building, export_family(making->design, others[i])->fields);
+        } else {
+            others[left++] = others[i];
+        }
     }
     if (table->family != GRAPH_NONE) {
         add_fields(&building, export_family(making->design, table->family)->fields);
     }
     finish(&building);
-    for (uint32_t i = EXPORT_INDEXES_MAX; i < other_count; i++) {
+    for (uint32_t i = 0; i < left; i++) {
         lay_copy(making, others[i], &tables[(*count)++]);
     }
 }
@@ -543,9 +616,10 @@ void export_dynamodb_make(const struct graph *graph, const struct workload *work
     pool_init(&design->pool, &design->places, model, SEARCH_POOL_MAX);
     search_prepare(&design->search, &design->pool, workload, arena);
     search_run(&design->search, &design->result);
-    score_find(&design->search, design->result.chosen, &design->score);
     struct making making = {
         .design = design, .places = &design->places, .names = {.arena = arena, .folded = true}};
+    reach_all(&making);
+    score_find(&design->search, design->result.chosen, &design->score);
     find_uses(&making);
     struct export_table *tables = arena_allocate_zeroed(
         arena, (size_t)graph->entity_count + design->pool.count + 1, sizeof(*tables));
@@ -554,6 +628,15 @@ void export_dynamodb_make(const struct graph *graph, const struct workload *work
     }
     qsort(tables, design->count, sizeof(*tables), by_name);
     design->tables = tables;
+}
+
+static bool is_in(const struct export_index *index, uint32_t family)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < index->family_count; i++) {
+        found = found || index->families[i] == family;
+    }
+    return found;
 }
 
 const struct export_table *export_table_of(const struct export_dynamodb *design, uint32_t family,
@@ -566,7 +649,7 @@ const struct export_table *export_table_of(const struct export_dynamodb *design,
             return table;
         }
         for (uint32_t j = 0; j < table->index_count; j++) {
-            if (table->indexes[j].family == family) {
+            if (is_in(&table->indexes[j], family)) {
                 *index = &table->indexes[j];
                 return table;
             }

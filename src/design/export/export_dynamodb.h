@@ -12,6 +12,7 @@
 #include "design/workload/score.h"
 
 enum {
+    EXPORT_FAMILIES_MAX = 8,     /* in one index */
     EXPORT_INDEXES_MAX = 20,     /* global secondary indexes of a table, the default quota */
     EXPORT_PROJECTED_MAX = 20,   /* attributes that one index names */
     EXPORT_PROJECTED_TOTAL = 100 /* that all indexes of a table name */
@@ -39,7 +40,9 @@ struct export_key {
 struct export_index {
     const char *name;
     struct export_key key;
-    uint32_t family;
+    uint32_t families[EXPORT_FAMILIES_MAX]; /* that it is: more than one if their keys became one */
+    uint32_t family_count;
+    struct place_set fields; /* of all of them */
     enum export_projection projection;
     const uint32_t *projected; /* EXPORT_INCLUDE: attributes beside the keys */
     uint32_t projected_count;

@@ -26,6 +26,7 @@ const struct cost_model cost_dynamodb = {
     .sorted_row = 1e-6,
     .scan = 10,
     .bytes_max = 3000.0 * 4096, /* what a partition serves in a second: 3,000 read units */
+    .page_bytes = 1 << 20,
     .indexes = true,
 };
 

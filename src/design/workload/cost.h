@@ -27,6 +27,7 @@ struct cost_model {
     double stored_byte; /* for the time that the weights are of; breaks ties where it is small */
     double cells_max;   /* of a partition; 0: no bound */
     double bytes_max;   /* of a partition; 0: no bound */
+    double page_bytes;  /* that a request of a scan reads; 0: it reads partition by partition */
     /* Families of one root are a table and its secondary indexes. The server keeps the indexes from
      * the table's item, so that a write reads nothing for them; there is nothing static, and the
      * sort key is one value, whose parts all ascend. */
