@@ -116,6 +116,8 @@ class ForDynamodb(Analysis, dynamodb_case.DynamodbCase):
                                   ExpressionAttributeValues={":a": {"N": "1"}})["Items"]
         wanted = rows_of(source, "SELECT Name FROM Track WHERE AlbumId = 1 ORDER BY Milliseconds, TrackId")
         self.assertEqual([item["Name"]["S"] for item in found], [name for name, in wanted])
+        item = self.client.scan(TableName="Invoice", Limit=1)["Items"][0]
+        self.assertEqual(item["InvoiceDate_InvoiceId"]["S"], "%s#%019d" % (item["InvoiceDate"]["S"], int(item["InvoiceId"]["N"])))
         facets = {facet["FacetName"] for table in self.json_of("nosql_workbench.json")["DataModel"]
                   for facet in table["TableFacets"]}
         self.assertTrue(any("by_AlbumId_Milliseconds_TrackId" in name for name in facets), facets)

@@ -213,6 +213,7 @@ static void families_become_tables_and_indexes(void **state)
     }
     const struct export_table *links = table_named(&design, "product_tag");
     assert_key(links, links->key, "product_id", "tag_id");
+    buffer_free(&text);
     end(&fixture);
 }
 

@@ -54,21 +54,58 @@ void export_append_template(const struct export_dynamodb *design, const struct e
     }
 }
 
-/* As an expression, where a shard is among the parts. */
+/* A time that the source keeps as text, with a blank where ISO 8601 has a T. */
+static bool is_text_of_time(const struct export_dynamodb *design,
+                            const struct export_attribute *attribute)
+{
+    const struct graph_field *field = field_of(design, attribute);
+    return field->type.kind == VALUE_TIMESTAMP && field->column->type.kind == VALUE_TEXT;
+}
+
+static bool needs_sql(const struct export_dynamodb *design, const struct export_table *table,
+                      const struct export_attribute *attribute)
+{
+    bool needs = attribute->bucket_sql != NULL;
+    for (uint32_t i = 0; i < attribute->part_count; i++) {
+        needs = needs || is_text_of_time(design, &table->attributes[attribute->parts[i]]);
+    }
+    return needs;
+}
+
+static void append_name(const char *name, struct buffer *sql)
+{
+    buffer_append_byte(sql, '"');
+    for (const char *at = name; *at != '\0'; at++) {
+        buffer_append_string(sql, *at == '"' ? "\"" : "");
+        buffer_append_byte(sql, *at);
+    }
+    buffer_append_byte(sql, '"');
+}
+
+/* As an expression, where a template cannot say it: of a shard, or of times. */
 static void append_sql(const struct export_dynamodb *design, const struct export_table *table,
                        const struct export_attribute *attribute, struct buffer *out)
 {
     struct buffer sql = {0};
     for (uint32_t i = 0; i < attribute->part_count; i++) {
-        const char *name = source_name(design, &table->attributes[attribute->parts[i]]);
-        buffer_append_byte(&sql, '"');
-        for (const char *at = name; *at != '\0'; at++) {
-            buffer_append_string(&sql, *at == '"' ? "\"" : "");
-            buffer_append_byte(&sql, *at);
+        const struct export_attribute *part = &table->attributes[attribute->parts[i]];
+        uint32_t pad = attribute->ordered ? pad_of(design, part) : 0;
+        bool is_time = is_text_of_time(design, part);
+        buffer_append_string(&sql, i > 0 ? " || '#' || " : "");
+        if (pad > 0) { /* null stays null, which printf makes 0 of */
+            buffer_format(&sql, "substr('%0*d' || ", (int)pad, 0);
         }
-        buffer_append_string(&sql, "\" || '#' || ");
+        buffer_append_string(&sql, is_time ? "replace(" : "");
+        append_name(source_name(design, part), &sql);
+        buffer_append_string(&sql, is_time ? ", ' ', 'T')" : "");
+        if (pad > 0) {
+            buffer_format(&sql, ", -%u)", pad);
+        }
     }
-    buffer_format(&sql, attribute->part_count > 0 ? "(%s)" : "%s", attribute->bucket_sql);
+    if (attribute->bucket_sql != NULL) {
+        buffer_format(&sql, attribute->part_count > 0 ? " || '#' || (%s)" : "%s",
+                      attribute->bucket_sql);
+    }
     buffer_append_string(out, ": { sql: ");
     propose_append_quoted(out, buffer_string(&sql));
     buffer_format(out, ", cast: %s }\n", attribute->type[0] == 'N' ? "int64" : "text");
@@ -80,7 +117,7 @@ static void append_sql(const struct export_dynamodb *design, const struct export
 static void append_made(const struct export_dynamodb *design, const struct export_table *table,
                         const struct export_attribute *attribute, struct buffer *out)
 {
-    if (attribute->bucket_sql != NULL) {
+    if (needs_sql(design, table, attribute)) {
         append_sql(design, table, attribute, out);
         return;
     }
