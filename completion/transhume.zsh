@@ -50,10 +50,17 @@ _transhume() {
                 '--minimize-duplication[Rather read once more than store a copy]' \
                 '--single-table[DynamoDB\: compare with the single-table design of init, and write its plan as well]' \
                 '--prove[Run the plan into DST, and each query on both sides; exit with 1 if a result differs]' \
+                '--advisor=[Ask a language model for tables and a strategy, too]:API:(gemini openai)' \
+                '--show-prompt[Print what --advisor would send, and send nothing]' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--advisor-model=[The model that --advisor asks]:NAME:' \
+                '--advisor-url=[The base URL of the model'\''s server, such as http\://localhost\:11434/v1]:URL:' \
+                '--advisor-key-file=[A file that holds the model'\''s key]:FILE:_files' \
+                '--advisor-ca-file=[PEM certificates to trust for --advisor-url]:FILE:_files' \
+                '--advisor-pause=[How long to wait between the two prompts]:TIME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_files' ;;
         check)

@@ -3,6 +3,7 @@
 
 #include "base/secret.h"
 #include "base/signals.h"
+#include "cli/analyze_advisor.h"
 #include "cli/run_end.h"
 #include "connectors/registry.h"
 #include "design/input/source.h"
@@ -23,6 +24,7 @@ struct analyzing {
     struct figures figures;
     enum sql_language language;
     struct analysis_options options;
+    struct analyze_advisor advisor;
     struct analysis analysis;
     struct buffer notes; /* what of the input could not be read */
     struct buffer out;
@@ -166,11 +168,42 @@ static enum status read_queries(struct analyzing *analyzing, struct workload *wo
                                &analyzing->notes, error);
 }
 
+/* STATUS_END: what would be sent has been shown, which was all that was wanted. */
+static enum status advise(struct analyzing *analyzing, const struct workload *workload,
+                          struct error *error)
+{
+    struct cli_call *call = analyzing->call;
+    struct analyze_advisor *advisor = &analyzing->advisor;
+    const struct graph *graph = &analyzing->analysis.graph;
+    if (cli_switch(call, CLI_SHOW_PROMPT)) {
+        analyze_advisor_show(call, advisor, graph, workload, &analyzing->out);
+        return STATUS_END;
+    }
+    if (analyze_advisor_ask(call, advisor, graph, workload, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    analyzing->options.advised = advisor->result.has_tables ? &advisor->result.reply : NULL;
+    return STATUS_OK;
+}
+
+static enum status write_design(struct analyzing *analyzing, struct error *error)
+{
+    const struct analyze_advisor *advisor = &analyzing->advisor;
+    const bool *chosen = analyzing->analysis.result.chosen;
+    analysis_append_summary(&analyzing->analysis, &analyzing->out);
+    if (analysis_write(&analyzing->analysis, &analyzing->options, analyzing->folder, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    advisor_append_summary(&advisor->options, &advisor->result, chosen, &analyzing->out);
+    return advisor_write(&advisor->options, &advisor->result, chosen, analyzing->folder, error);
+}
+
+/* STATUS_END: as of `advise`. */
 static enum status design(struct analyzing *analyzing, struct error *error)
 {
     struct cli_call *call = analyzing->call;
     struct workload workload = {0};
-    bool has_queries = call->values[CLI_QUERIES].is_set;
     if (show_target(analyzing, error) != STATUS_OK ||
         choose_targets(analyzing, error) != STATUS_OK ||
         read_source(analyzing, error) != STATUS_OK) {
@@ -180,12 +213,17 @@ static enum status design(struct analyzing *analyzing, struct error *error)
     analysis_start(is_live ? analyzing->schema : &analyzing->file_schema,
                    is_live ? &analyzing->figures : NULL, &analyzing->options, call->arena,
                    &analyzing->analysis);
-    if (has_queries && read_queries(analyzing, &workload, error) != STATUS_OK) {
+    if (!call->values[CLI_QUERIES].is_set) {
+        workload_assume(&analyzing->analysis.graph, call->arena, &workload);
+    } else if (read_queries(analyzing, &workload, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    analysis_run(&analyzing->analysis, has_queries ? &workload : NULL);
-    analysis_append_summary(&analyzing->analysis, &analyzing->out);
-    return analysis_write(&analyzing->analysis, &analyzing->options, analyzing->folder, error);
+    enum status status = advise(analyzing, &workload, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    analysis_run(&analyzing->analysis, &workload);
+    return write_design(analyzing, error);
 }
 
 /* ---------------------------------------------------------------- the proof */
@@ -255,21 +293,30 @@ static int finish(struct analyzing *analyzing)
     return cli_finish(&analyzing->out, proven ? exit_status : 1);
 }
 
-int command_analyze(struct cli_call *call)
+static int analyze(struct analyzing *analyzing)
 {
+    struct cli_call *call = analyzing->call;
     struct error error = {0};
-    const char *folder = cli_text(call, CLI_OUT);
-    struct analyzing analyzing = {.call = call, .folder = folder != NULL ? folder : default_folder};
-    int exit_status = 0;
-    signals_setup();
     if (cli_switch(call, CLI_PROVE) && call->argument_count < 2) {
         error_set(&error, ERROR_USAGE, "--prove", "needs DST, a database to make the design in");
-        exit_status = cli_fail(call, &error);
-    } else if (design(&analyzing, &error) != STATUS_OK) {
-        exit_status = cli_fail(call, &error);
-    } else {
-        exit_status = finish(&analyzing);
+        return cli_fail(call, &error);
     }
+    if (analyze_advisor_begin(call, &analyzing->advisor, &error) != STATUS_OK) {
+        return cli_fail(call, &error);
+    }
+    enum status status = design(analyzing, &error);
+    return status == STATUS_OK    ? finish(analyzing)
+           : status == STATUS_END ? cli_finish(&analyzing->out, 0)
+                                  : cli_fail(call, &error);
+}
+
+int command_analyze(struct cli_call *call)
+{
+    const char *folder = cli_text(call, CLI_OUT);
+    struct analyzing analyzing = {.call = call, .folder = folder != NULL ? folder : default_folder};
+    signals_setup();
+    int exit_status = analyze(&analyzing);
+    int advised = analyze_advisor_end(call, &analyzing.advisor);
     if (analyzing.notes.length > 0) {
         fputs(buffer_string(&analyzing.notes), stderr);
     }
@@ -278,5 +325,5 @@ int command_analyze(struct cli_call *call)
     }
     buffer_free(&analyzing.notes);
     buffer_free(&analyzing.out);
-    return exit_status;
+    return exit_status > advised ? exit_status : advised;
 }

@@ -56,9 +56,11 @@ static const struct setting table[] = {
     {"REQUEST_TIMEOUT", NULL, OURS(SECONDS, TIMEOUT), NULL, "`--timeout`",
      "Seconds of the longest single wait."},
     {"MAX_RETRIES", "RETRY_ATTEMPTS", FOR(NUMBER, "retries", BOTH_SIDES), NULL, "`?retries=`",
-     "Tries are bounded by time here: four times `--timeout` without success."},
+     "Cassandra: so many tries of `--timeout` each, and the waits between them, without success; "
+     "then the run stops. Others, and by default: four times `--timeout`."},
     {"RETRY_DELAY", "BACKOFF", FOR(NUMBER, "retry_delay", BOTH_SIDES), NULL, "`?retry_delay=`",
-     "The waits grow from 50 ms to 20 s, with jitter."},
+     "Seconds of the first wait in that reckoning, doubled with each; the waits themselves grow from "
+     "50 ms to 20 s, with jitter."},
     {"LOG_FILE", NULL, OURS(TEXT, LOG_FILE), "migrator.log", "`--log-file`",
      "Lines are appended to it."},
     {"LOG_LEVEL", NULL, OURS(LEVEL, LOG_LEVEL), "INFO", "`--log-level`",

@@ -76,6 +76,10 @@ struct connector_limits {
     uint32_t request_columns_max; /* source: columns of one read_request */
     uint32_t delete_keys_max;     /* target: of one delete_records; 0: some hundreds */
     uint32_t request_joins_max;   /* source with CAPABILITY_JOINS: joins of one read_request */
+    /* target: what a partition of a table should not exceed, for warnings; 0: they may be any size
+     */
+    uint64_t partition_bytes;
+    uint64_t partition_rows;
     bool pulls_in_pieces; /* target: several of its writers pull one table faster than one does */
 };
 
@@ -245,6 +249,9 @@ struct database {
     /* Target: set by the engine before anything is written: what the run writes and deletes stands
      * as it is, and no trigger of the database fires. */
     bool triggers_off;
+    /* Target: likewise: the run puts right what a comparison found, so that what it writes has to
+     * be what is read afterwards, whatever newer thing stands in its way. */
+    bool repairs;
     struct schema_scope scope; /* set at the opening, and by catalog_functions.use_scope */
     /* What the server is, "PostgreSQL 15.8", set at the opening; "": it does not say, or is none */
     char server[64];

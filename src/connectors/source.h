@@ -115,6 +115,9 @@ struct read_request {
     const struct read_order *orders;
     uint32_t order_count;
     bool ordered;
+    /* also what a partition holds once where it has no records, as one whose other key columns are
+     * NULL; of databases whose keys have partitions (key_shape) */
+    bool partitions;
     bool by_key; /* its spans are ranges of the key, also where others were quicker */
     /* With CAPABILITY_READS_BY_KEY and `root_key`: only the roots whose cells of it are among
      * these, root_key.count a root, key_count of them, READ_KEYS_MAX at most; absent ones are not
@@ -263,6 +266,14 @@ struct source_functions {
      * statement that would let it. Nothing is read. */
     enum status (*tell_lacking)(struct database *self, const struct read_request *const *requests,
                                 uint32_t request_count, struct buffer *out, struct error *error);
+    /*
+     * Optional: appends a query of the groups that a table's rows make by these columns (none: all
+     * are one): their values, then how many rows each has, of the `count_max` largest. Returns what
+     * the number's column is called.
+     */
+    const char *(*append_groups)(struct database *self, const char *table,
+                                 const struct column_list *columns, uint32_t count_max,
+                                 struct buffer *query);
     /* Optional: warnings worth saying before a run ("writers will wait"), one line each in
      * `out`. */
     enum status (*caveats)(struct database *self, struct buffer *out, struct error *error);
@@ -289,6 +300,12 @@ struct catalog_functions {
      * NULL: the names in the table of types are all that there are. Any thread.
      */
     bool (*native_type)(const char *declared, struct value_type *type);
+    /*
+     * Optional: the same where the plan brings types of its own (`udts:`), which the type may name.
+     * NULL: the database has none such. Any thread.
+     */
+    bool (*native_type_among)(const char *declared, const struct schema_record_type *types,
+                              uint32_t type_count, struct value_type *type);
     /*
      * Optional, with native_type: what `describe` will tell of a column, of no key and no index,
      * that a run makes for values of `type`. `made->native` is in `arena`. Any thread.

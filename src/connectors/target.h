@@ -76,6 +76,12 @@ struct target_table {
     const struct target_tag *tags;
     uint32_t tag_count;
     const char *comment; /* NULL: none; those of columns are with them */
+    /* What it is made with, of databases that take such. */
+    const struct schema_property *properties;
+    uint32_t property_count;
+    /* Types that those of its columns may name, and that are made with it where they do. */
+    const struct schema_record_type *record_types;
+    uint32_t record_type_count;
     /* a chunk of the run may be written twice: what is under a record's key is replaced, also in a
      * table that the run made */
     bool may_repeat;
@@ -125,6 +131,7 @@ struct check_request {
     bool disables_triggers;
     bool triggers_off;  /* as database.triggers_off will be */
     bool loses_records; /* records are to be taken out of it */
+    bool repairs;       /* what is there is to be made what the source has */
 };
 
 struct prepare_request {

@@ -115,6 +115,22 @@ struct key_shape {
     struct column_list static_columns; /* no part of the key: one value a partition */
 };
 
+/* How a table is kept, in its database's own words: WITH name = value. */
+struct schema_property {
+    const char *name;
+    struct cell value; /* a scalar, or a MAP of texts to scalars */
+    bool given;        /* by a plan; else a source has it so */
+};
+
+/* A type of the database's users that is made of fields, whose types are in its own words. */
+struct schema_record_type {
+    const char *name;
+    const char *const *field_names;
+    const char *const *field_types;
+    uint32_t field_count;
+    bool given; /* by a plan; else a source has it so */
+};
+
 struct schema_index {
     const char *name;
     struct column_list columns; /* empty names ("") stand for expressions */
@@ -171,6 +187,8 @@ struct schema_table {
     const char *comment;
     const char *details;    /* what else is to it: "PARTITION BY RANGE (id)"; NULL: nothing */
     const char *native_sql; /* same-engine copies use it whole; NULL where there is none */
+    const struct schema_property *properties; /* same-engine copies of the whole table keep them */
+    uint32_t property_count;
     const char *belongs_to; /* the object whose store it is (SQLite: a virtual table): only a plain
                                same-engine copy of that carries it; NULL: a table of its own */
     int64_t row_count;      /* -1: not known without counting */
@@ -256,6 +274,8 @@ struct schema {
     struct arena *arena;
     const struct schema_table *tables; /* by name, bytewise */
     uint32_t table_count;
+    const struct schema_record_type *record_types;
+    uint32_t record_type_count;
     const struct schema_object *objects;
     uint32_t object_count;
     const struct schema_need *needs; /* equal ones behind one another */

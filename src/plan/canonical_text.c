@@ -437,6 +437,22 @@ static void put_table(struct buffer *out, const struct plan_table *table)
     }
 }
 
+/* Those of the plan: what a column's type is. */
+static void put_record_types(struct buffer *out, const struct target_table *target)
+{
+    for (uint32_t i = 0; i < target->record_type_count; i++) {
+        const struct schema_record_type *type = &target->record_types[i];
+        if (!type->given) {
+            continue;
+        }
+        buffer_append_string(out, "type ");
+        put_name(out, type->name);
+        put_names(out, (struct column_list){type->field_names, type->field_count});
+        put_names(out, (struct column_list){type->field_types, type->field_count});
+        buffer_append_byte(out, '\n');
+    }
+}
+
 static const char zone_mark[] = "time zone ";
 
 void canonical_text_make(struct plan *plan, struct arena *arena)
@@ -445,6 +461,9 @@ void canonical_text_make(struct plan *plan, struct arena *arena)
     buffer_format(&out, "transhume mapping %d\n", CANONICAL_TEXT_VERSION);
     if (plan->time_zone != NULL) {
         buffer_format(&out, "%s%s\n", zone_mark, time_zone_name(plan->time_zone));
+    }
+    if (plan->table_count > 0) {
+        put_record_types(&out, &plan->tables[0].target);
     }
     for (uint32_t i = 0; i < plan->table_count; i++) {
         put_table(&out, &plan->tables[i]);

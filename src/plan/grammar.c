@@ -51,14 +51,18 @@ static const char *form_names[] = {"a text",
                                    "names, each with a field",
                                    "true or false",
                                    "names, each with a single value",
-                                   "tables, each with COLUMN: TABLE.COLUMN"};
+                                   "tables, each with COLUMN: TABLE.COLUMN",
+                                   NULL, /* FORM_LIST says it */
+                                   "types, each with FIELD: TYPE",
+                                   "names, each with a single value or a map of such"};
 
 static void describe_forms(const struct grammar_key *key, char *out, size_t capacity)
 {
     size_t used = 0;
     out[0] = '\0';
     for (uint32_t bit = 0; bit < sizeof form_names / sizeof form_names[0]; bit++) {
-        if ((key->forms & (1u << bit)) != 0 && used < capacity) {
+        bool told = form_names[bit] != NULL || (1u << bit) == FORM_CHOICE;
+        if ((key->forms & (1u << bit)) != 0 && told && used < capacity) {
             const char *name = (1u << bit) == FORM_CHOICE ? key->choices : form_names[bit];
             used +=
                 (size_t)snprintf(out + used, capacity - used, "%s%s", used > 0 ? " or " : "", name);
@@ -114,6 +118,22 @@ static void check_texts(const struct grammar_key *key, const struct plan_node *n
     }
 }
 
+static void check_property(const struct plan_node *name, const struct plan_node *value,
+                           struct plan_faults *faults)
+{
+    bool single = value->kind == PLAN_NODE_SCALAR && !plan_node_is_null(value);
+    for (uint32_t i = 0; value->kind == PLAN_NODE_MAP && i < value->count; i++) {
+        single = value->items[i]->kind == PLAN_NODE_SCALAR && !plan_node_is_null(value->items[i]);
+        if (!single) {
+            break;
+        }
+    }
+    if (!single) {
+        plan_fault(faults, ERROR_PLAN_INVALID, value, NULL,
+                   "a single value, or a map of such, was expected for '%s'", name->text);
+    }
+}
+
 static void check_named(const struct grammar_key *key, const struct plan_node *node,
                         struct plan_faults *faults)
 {
@@ -130,10 +150,15 @@ static void check_named(const struct grammar_key *key, const struct plan_node *n
                 plan_fault(faults, ERROR_PLAN_INVALID, item, NULL,
                            "a single value was expected for '%s'", node->keys[i]->text);
             }
-        } else if ((key->forms & FORM_RELATIONS) != 0 && item->kind == PLAN_NODE_MAP) {
+        } else if ((key->forms & FORM_PROPERTIES) != 0) {
+            check_property(node->keys[i], item, faults);
+        } else if ((key->forms & (FORM_RELATIONS | FORM_RECORDS)) != 0 &&
+                   item->kind == PLAN_NODE_MAP) {
             check_texts(key, item, faults);
-        } else if ((key->forms & FORM_RELATIONS) != 0) {
-            plan_fault(faults, ERROR_PLAN_INVALID, item, "write { COLUMN: TABLE.COLUMN }",
+        } else if ((key->forms & (FORM_RELATIONS | FORM_RECORDS)) != 0) {
+            plan_fault(faults, ERROR_PLAN_INVALID, item,
+                       (key->forms & FORM_RECORDS) != 0 ? "write { FIELD: TYPE }"
+                                                        : "write { COLUMN: TABLE.COLUMN }",
                        "a map was expected for '%s'", node->keys[i]->text);
         } else if ((key->forms & FORM_TEXTS) != 0) {
             if (!is_text(item)) {
@@ -193,7 +218,8 @@ static void check_value(const struct grammar_key *key, const struct plan_node *n
             check_map(key->map, node, faults);
             return;
         }
-        if ((key->forms & (FORM_NAMED | FORM_TEXTS | FORM_VALUES | FORM_RELATIONS)) != 0) {
+        if ((key->forms & (FORM_NAMED | FORM_TEXTS | FORM_VALUES | FORM_RELATIONS | FORM_RECORDS |
+                           FORM_PROPERTIES)) != 0) {
             check_named(key, node, faults);
             return;
         }

@@ -22,7 +22,10 @@ enum grammar_form {
     FORM_BOOLEAN = 1 << 9,
     FORM_VALUES = 1 << 10, /* names of the user's choice, each value a single one, null included */
     FORM_RELATIONS = 1 << 11, /* names of the user's choice, each value FORM_TEXTS */
-    FORM_ORDERED = 1 << 12    /* of FORM_LIST: an item may be a map of a name to one of `choices` */
+    FORM_ORDERED = 1 << 12,   /* of FORM_LIST: an item may be a map of a name to one of `choices` */
+    FORM_RECORDS = 1 << 13,   /* as FORM_RELATIONS */
+    FORM_PROPERTIES =
+        1 << 14 /* names of the user's choice, each value a single one or FORM_VALUES */
 };
 
 struct grammar_map;

@@ -272,7 +272,7 @@ static void map_direct(struct mapper *mapper, struct entity_state *entity,
     for (uint32_t row = 0; row < batch->row_count; row++) {
         const struct cell *from = batch_row(batch, row);
         struct cell *to = batch_append(entity->out);
-        bool key_missing = false;
+        const struct mapping_field *null_key = NULL;
         for (uint32_t i = 0; i < mapping->field_count; i++) {
             const struct mapping_field *field = &mapping->fields[i];
             to[i] = from[field->value.index];
@@ -280,7 +280,7 @@ static void map_direct(struct mapper *mapper, struct entity_state *entity,
                 to[i].kind = field->nulls == NULLS_OMIT   ? VALUE_MISSING
                              : field->nulls == NULLS_FILL ? VALUE_NULL
                                                           : to[i].kind;
-                key_missing = key_missing || field->is_key;
+                null_key = null_key == NULL && field->is_key ? field : null_key;
             }
         }
         for (uint32_t i = 0; i < shared->key_count; i++) {
@@ -289,14 +289,15 @@ static void map_direct(struct mapper *mapper, struct entity_state *entity,
         const struct record_envelope *envelope =
             batch->envelopes != NULL ? &batch->envelopes[row] : NULL;
         entity->counts->made++;
-        if (key_missing) {
+        if (null_key != NULL) {
             struct making making = {.mapper = mapper,
                                     .row = from,
                                     .parent = from,
                                     .entity = entity,
                                     .envelope = envelope};
             struct error reason;
-            error_set(&reason, ERROR_REJECT_KEY_NULL, NULL, "a key field is null");
+            error_set(&reason, ERROR_REJECT_KEY_NULL, null_key->name, "the key field %s is null",
+                      null_key->name);
             mapper_refuse(&making, &reason, to);
             batch_drop_last(entity->out);
         } else if (envelope != NULL) {

@@ -39,6 +39,36 @@ static bool is_never_null(const struct schema_table *table, struct column_list c
     return never;
 }
 
+static void append_clustering(struct buffer *out, const struct schema_table *table)
+{
+    const struct key_shape *shape = &table->key_shape;
+    buffer_append_string(out, ", clustering: [");
+    for (uint32_t i = shape->partition_count; i < table->primary_key.count; i++) {
+        buffer_append_string(out, i > shape->partition_count ? ", " : "");
+        propose_append_scalar(out, table->primary_key.names[i]);
+        buffer_append_string(out,
+                             shape->descending != NULL && shape->descending[i] ? ": desc" : "");
+    }
+    buffer_append_byte(out, ']');
+}
+
+/* As the source has it. */
+static void write_own_key(struct buffer *out, const struct schema_table *table)
+{
+    const struct key_shape *shape = &table->key_shape;
+    const struct column_list partition = {table->primary_key.names, shape->partition_count};
+    buffer_append_string(out, "    key: { partition: ");
+    append_names(out, partition);
+    if (partition.count < table->primary_key.count) {
+        append_clustering(out, table);
+    }
+    if (shape->static_columns.count > 0) {
+        buffer_append_string(out, ", static: ");
+        append_names(out, shape->static_columns);
+    }
+    buffer_append_string(out, " }\n");
+}
+
 static void write_key(struct proposal *proposal, const struct propose_table *entry)
 {
     const struct schema_table *table = entry->table;
@@ -73,6 +103,8 @@ void propose_write_clusters(struct proposal *proposal)
         if (entry->place == PROPOSE_KEYLESS) {
             buffer_append_string(out, "    # no key is declared: name the columns that tell its "
                                       "records apart\n    key: { partition: [] }\n");
+        } else if (entry->table->key_shape.partition_count > 0) {
+            write_own_key(out, entry->table);
         } else {
             write_key(proposal, entry);
         }

@@ -159,6 +159,9 @@ static void mark_streams(struct resolver *resolver)
         struct plan_stream *made = (struct plan_stream *)&resolver->plan->streams[i];
         const struct entity_builder *entity = *(struct entity_builder **)stream->entities.items[0];
         made->identity = entity->mapping->identity && !entity->mapping->identity_omits_nulls;
+        made->request.partitions = made->identity && resolver->same_engine &&
+                                   entity->table->there == NULL &&
+                                   entity->table->target.key_shape.static_columns.count > 0;
         made->express = accepts && made->identity && entity->table->whole != NULL;
     }
 }
@@ -189,6 +192,7 @@ static void resolve_all(struct resolver *resolver)
         resolve_note(resolver, note->level == PLAN_NOTE_WARNING,
                      arena_copy_string(resolver->arena, note->object), "%s", note->text);
     }
+    udts_resolve(resolver);
     type_rules_resolve(resolver);
     patterns_check(resolver);
     bool copy =

@@ -205,6 +205,9 @@ struct resolver {
     struct plan_list type_rules;        /* struct type_rule, of resolve_types.c */
     struct plan_list wide_tables;       /* struct wide_table: large ones that were looked into */
     struct plan_list table_keys;        /* struct table_key: those that were asked for */
+    /* that columns of the target may name: the plan's, then the source's */
+    const struct schema_record_type *record_types;
+    uint32_t record_type_count;
     uint32_t entity_count;
     bool source_documents;
     bool source_nested;
@@ -350,6 +353,13 @@ bool cast_parse(struct resolver *resolver, const struct plan_node *beside, struc
 /* What a cast does to all values of the field's type before it; false: a fault was said. */
 bool cast_check(struct resolver *resolver, const struct plan_node *cast,
                 const struct mapping_field *field, const struct value_type *to);
+
+/* resolve_udts.c */
+/* Reads the plan's types made of fields: before any column is resolved. */
+void udts_resolve(struct resolver *resolver);
+/* As scalar_native_type, with those types. */
+bool udts_native_type(const struct resolver *resolver, const char *declared,
+                      struct value_type *type);
 
 /* resolve_types.c */
 /* Reads the plan's rules: before any field is resolved. */

@@ -19,7 +19,7 @@ static void apply_type(struct resolver *resolver, const struct plan_node *type,
                        struct mapping_field *field)
 {
     struct value_type native;
-    if (!scalar_native_type(resolver->target->connector, type->text, &native)) {
+    if (!udts_native_type(resolver, type->text, &native)) {
         char hint[320];
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, type,
                    scalar_native_hint(resolver->target->connector, type->text, hint, sizeof hint),

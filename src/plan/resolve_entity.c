@@ -325,6 +325,31 @@ static bool is_understood(struct resolver *resolver, const struct schema_table *
     return whole;
 }
 
+static bool same_order(const bool *left, const bool *right, uint32_t count)
+{
+    bool same = true;
+    for (uint32_t i = 0; i < count && same; i++) {
+        same = (left != NULL && left[i]) == (right != NULL && right[i]);
+    }
+    return same;
+}
+
+/* Does the plan say of the key just what the source's is? */
+static bool is_own_key(struct resolver *resolver, const struct plan_node *node,
+                       const struct schema_table *from)
+{
+    const struct key_shape *own = &from->key_shape;
+    struct key_shape said = {0};
+    if (own->partition_count == 0 || node->kind != PLAN_NODE_MAP) {
+        return false;
+    }
+    struct column_list key = table_key_parts(resolver, node, &said);
+    return column_list_is_equal(key, from->primary_key) &&
+           said.partition_count == own->partition_count &&
+           same_order(said.descending, own->descending, key.count) &&
+           column_list_is_equal(said.static_columns, own->static_columns);
+}
+
 /* A table that takes one source table of the same engine as it is keeps its whole definition. */
 static void find_whole(struct resolver *resolver, struct table_builder *table)
 {
@@ -337,7 +362,9 @@ static void find_whole(struct resolver *resolver, struct table_builder *table)
     }
     static const char *const overrides[] = {"key", "indexes", "columns", "references"};
     for (size_t i = 0; i < sizeof overrides / sizeof overrides[0]; i++) {
-        if (plan_node_get(table->node, overrides[i]) != NULL) {
+        const struct plan_node *override = plan_node_get(table->node, overrides[i]);
+        if (override != NULL &&
+            (strcmp(overrides[i], "key") != 0 || !is_own_key(resolver, override, entity->from))) {
             return;
         }
     }

@@ -157,15 +157,39 @@ static void check_key(struct resolver *resolver, struct table_builder *table,
     }
 }
 
+/* The fields that take the source's static columns. */
+static struct column_list static_fields(struct resolver *resolver,
+                                        const struct table_builder *table,
+                                        struct column_list columns)
+{
+    const char **names = resolve_allocate(resolver, columns.count + (size_t)1, sizeof *names);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < columns.count; i++) {
+        struct column_list one = {&columns.names[i], 1};
+        struct column_list field = table_fields_of(resolver, table, one);
+        if (field.count == 1) {
+            names[count++] = field.names[0];
+        }
+    }
+    return (struct column_list){names, count};
+}
+
 /* A copy of a whole key is placed and ordered as it was. */
-static void take_shape(struct table_builder *table)
+static void take_shape(struct resolver *resolver, struct table_builder *table)
 {
     const struct entity_builder *entity =
         table->entities.count == 1 ? table->entities.items[0] : NULL;
-    if (entity != NULL && entity->from != NULL && table->target.key.count > 0 &&
-        table->target.key.count == entity->from->primary_key.count) {
-        table->target.key_shape.partition_count = entity->from->key_shape.partition_count;
-        table->target.key_shape.descending = entity->from->key_shape.descending;
+    bool clusters = (resolver->target->capabilities & CAPABILITY_CLUSTERS) != 0;
+    if (entity == NULL || entity->from == NULL || table->target.key.count == 0 ||
+        table->target.key.count != entity->from->primary_key.count) {
+        return;
+    }
+    const struct key_shape *from = &entity->from->key_shape;
+    table->target.key_shape.partition_count = from->partition_count;
+    table->target.key_shape.descending = from->descending;
+    if (clusters) {
+        table->target.key_shape.static_columns =
+            static_fields(resolver, table, from->static_columns);
     }
 }
 
@@ -197,7 +221,7 @@ void table_resolve_key(struct resolver *resolver, struct table_builder *table)
     const struct plan_node *node = plan_node_get(table->node, "key");
     if (node == NULL) {
         table->target.key = there_key(resolver, table, default_key(resolver, table));
-        take_shape(table);
+        take_shape(resolver, table);
         check_key(resolver, table, NULL);
         return;
     }

@@ -336,6 +336,10 @@ static void resolve_indexes(struct resolver *resolver, struct table_builder *tab
     if (node == NULL && table->whole != NULL && !resolver->target_sql) {
         whole_indexes(resolver, table, &indexes);
     }
+    if (node == NULL && table->whole != NULL &&
+        (resolver->target->capabilities & CAPABILITY_CLUSTERS) != 0) {
+        leave_indexes(resolver, table, table->whole);
+    }
     table->target.indexes =
         resolve_array(resolver, &indexes, sizeof(struct target_index), &table->target.index_count);
 }
@@ -392,6 +396,73 @@ static void resolve_tags(struct resolver *resolver, struct table_builder *table)
         resolve_array(resolver, &tags, sizeof(struct target_tag), &table->target.tag_count);
 }
 
+/* ---------------------------------------------------------------- properties */
+
+static bool is_property_name(const char *name)
+{
+    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    return length > 0 && name[length] == '\0';
+}
+
+/* A scalar, or a map of such. */
+static bool property_value(struct resolver *resolver, const struct plan_node *node,
+                           struct cell *value)
+{
+    if (node->kind == PLAN_NODE_SCALAR) {
+        return resolve_scalar(resolver, node, value);
+    }
+    struct cell *pairs = resolve_allocate(resolver, 2 * (size_t)node->count + 1, sizeof *pairs);
+    bool good = true;
+    for (uint32_t i = 0; i < node->count && good; i++) {
+        pairs[2 * (size_t)i] = cell_text(node->keys[i]->text, node->keys[i]->length);
+        good = resolve_scalar(resolver, node->items[i], &pairs[2 * (size_t)i + 1]);
+    }
+    *value = cell_items(VALUE_MAP, pairs, node->count);
+    return good;
+}
+
+static void add_given_properties(struct resolver *resolver, const struct table_builder *table,
+                                 const struct plan_node *node, struct plan_list *properties)
+{
+    for (uint32_t i = 0; node != NULL && i < node->count; i++) {
+        const char *name = node->keys[i]->text;
+        struct schema_property property = {.name = name, .given = true};
+        if (!is_property_name(name)) {
+            plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node->keys[i], NULL,
+                       "names under 'with' have small letters, digits and _ only: '%s'", name);
+        } else if (property_value(resolver, node->items[i], &property.value)) {
+            struct schema_property *made = resolve_add(resolver, properties, sizeof *made);
+            *made = property;
+        }
+    }
+    if (node != NULL && table->there != NULL) {
+        resolve_note(resolver, true, table->name,
+                     "'with' is not applied: the table is there, and stays as it is");
+    }
+}
+
+/* The plan's own, and of a whole copy what the source's table has besides. */
+static void resolve_properties(struct resolver *resolver, struct table_builder *table)
+{
+    const struct plan_node *node = plan_node_get(table->node, "with");
+    const struct schema_table *whole = table->whole;
+    struct plan_list properties = {0};
+    if (node != NULL && (resolver->target->capabilities & CAPABILITY_CLUSTERS) == 0) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, "leave 'with' out",
+                   "the tables of this target have no properties");
+        return;
+    }
+    add_given_properties(resolver, table, node, &properties);
+    for (uint32_t i = 0; whole != NULL && i < whole->property_count; i++) {
+        if (plan_node_get(node, whole->properties[i].name) == NULL) {
+            struct schema_property *made = resolve_add(resolver, &properties, sizeof *made);
+            *made = whole->properties[i];
+        }
+    }
+    table->target.properties = resolve_array(resolver, &properties, sizeof(struct schema_property),
+                                             &table->target.property_count);
+}
+
 void table_take_whole(struct resolver *resolver, struct table_builder *table,
                       const struct schema_table *from)
 {
@@ -411,10 +482,12 @@ void table_resolve(struct resolver *resolver, struct table_builder *table)
     table->target.same_engine = table->whole;
     table->target.existing = resolve_existing(resolver, table);
     table->target.billing = resolve_billing(resolver, plan_node_get(table->node, "billing"));
+    table->target.record_types = resolver->record_types;
+    table->target.record_type_count = resolver->record_type_count;
     /* each stands on what those before it have made */
     static void (*const steps[])(struct resolver *, struct table_builder *) = {
-        there_take_names, table_resolve_key, distinct_resolve, resolve_indexes, resolve_ttl,
-        resolve_tags,     there_fit,         columns_resolve,  carry_resolve};
+        there_take_names, table_resolve_key,  distinct_resolve, resolve_indexes, resolve_ttl,
+        resolve_tags,     resolve_properties, there_fit,        columns_resolve, carry_resolve};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         if (resolve_stopped(resolver)) {
             return;

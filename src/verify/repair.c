@@ -230,6 +230,7 @@ static enum status check_table(const struct repair_files *files, uint32_t table,
         .shapes = shapes,
         .shape_count = files->writes_of[table] > 0 ? planned->entity_count : 0,
         .triggers_off = true,
+        .repairs = true,
         .loses_records = files->deletes_of[table] > 0};
     enum status status = target->connector->target->check_table(target, &request, &why, error);
     if (status == STATUS_OK && why.length > 0) {

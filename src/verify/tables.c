@@ -176,12 +176,24 @@ static bool is_in_plan(const struct verify *verify, const struct verify_table *t
     return false;
 }
 
+static bool reads_partitions(const struct verify *verify, const struct verify_table *table)
+{
+    const struct plan *plan = verify->session->plan;
+    bool partitions = false;
+    for (uint32_t i = 0; i < table->plan->entity_count; i++) {
+        const struct plan_entity *entity = &plan->entities[table->plan->entities[i]];
+        partitions |= plan->streams[entity->stream].request.partitions;
+    }
+    return partitions;
+}
+
 static enum status make_target_form(struct verify *verify, struct verify_table *table,
                                     struct error *error)
 {
     const struct schema_table *actual = table->actual;
     struct read_request *request = &table->request;
     request->name = request->table = actual->name;
+    request->partitions = reads_partitions(verify, table);
     table->form.key = table->plan->target.key;
     if (verify->documents) {
         table->form.columns = &table->columns;

@@ -23,6 +23,8 @@ These are optional; `USUAL` has their defaults:
     WORDS           a pattern: a test whose text matches it is about this database
     fit(tables)     removes what the database cannot hold
     column(tag)     the type of a column in a plan, if the plan has to give one
+    key(table, draw)
+                    the key of a table in a plan, if its columns alone do not say it
 
 The suites choose their pairs of databases here: an ordinary run takes the star and the classes (`pairs`), a soak takes all pairs.
 """
@@ -40,7 +42,8 @@ for folder in ("system", "servers"):
 
 SHARED = ("records", "rows", "holding")
 # Defaults of the optional names.
-USUAL = {"SERVER": None, "REASONS": (), "IS_SOURCE": True, "PAIRED": True, "fit": lambda tables: tables, "column": lambda tag: None}
+USUAL = {"SERVER": None, "REASONS": (), "IS_SOURCE": True, "PAIRED": True, "fit": lambda tables: tables, "column": lambda tag: None,
+         "key": lambda table, draw: table.key}
 HUB = "sqlite"
 # Pairs that an ordinary run draws beside the star and the classes.
 DRAWN = 12

@@ -1,10 +1,13 @@
 """The test-only connector, whose log is read here by the drawings at the head of its files. Only the program writes it."""
 import collections
 import decimal
+import json
 import os
 import struct
 
-from . import records
+import items
+
+from . import records, rows
 
 NAME = "toy"
 IS_SOURCE = False
@@ -96,6 +99,23 @@ def typed_of(value):
     if kind in (TEXT, BYTES):
         return {"S": content.decode()} if kind == TEXT else {"B": content}
     return {"N": content.decode() if isinstance(content, bytes) else repr(content) if isinstance(content, float) else str(content)}
+
+
+def plain(value):
+    """A list of texts as its JSON text."""
+    kind, content = value
+    if kind == LIST:
+        return "text", json.dumps([text.decode() for _, text in content], separators=(",", ":"))
+    (letter, of), = typed_of(value).items()
+    return None if letter == "NULL" else ("number", items.number(of)) if letter == "N" else rows.value(of)
+
+
+def contents(path):
+    """What a record lacks is null."""
+    tables = ToyLog(path).tables
+    columns = {table: dict.fromkeys(name for record in held.values() for name in record) for table, held in tables.items()}
+    return {table: rows.rows_of({**columns[table], **{name: plain(value) for name, value in record.items()}} for record in held.values())
+            for table, held in tables.items()}
 
 
 def read(path):

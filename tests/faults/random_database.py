@@ -52,9 +52,10 @@ def random_value(seed):
 class RandomDatabase:
     """Writes one database; `tables` are the names of its tables, `refused` how many statements SQLite refused."""
 
-    def __init__(self, seed, path, rows_max=400, simple=False, names=NAMES, keyless=False):
-        """`simple`: names of tables that DynamoDB takes, and a key of one or two columns. `names`: of columns. `keyless`: but some
-        tables without a key."""
+    def __init__(self, seed, path, rows_max=400, simple=False, names=NAMES, keyless=False, tables_named="Name-%d.x_"):
+        """`simple`: tables named as DynamoDB takes it, `tables_named` with a number, and a key of one or two columns. `names`: of columns.
+        `keyless`: but some tables without a key."""
+        self.tables_named = tables_named
         self.keyless = keyless
         self.column_choice = names
         self.seed = seed
@@ -101,7 +102,7 @@ class RandomDatabase:
         while True:
             if self.simple:
                 self.number += 1
-                return "Name-%d.x_" % self.number
+                return self.tables_named % self.number
             name = self.seed.choice(NAMES)
             if self.seed.random() < 0.6:
                 name += "%d" % self.seed.randrange(1000)

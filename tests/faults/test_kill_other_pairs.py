@@ -1,6 +1,6 @@
-"""The kill matrix of the pairs that no other module has: between files, items and DynamoDB. An ordinary run draws one of them.
+"""The kill matrix of the pairs that no other module has: between files, items, DynamoDB and Cassandra. An ordinary run draws one of them.
 
-Expected is what sqlite3 reads in the shop, and what is found is told by csv, json and boto3 (rows.py), after each case.
+Expected is what sqlite3 reads in the shop, and what is found is told by csv, json, boto3 and the Python driver (rows.py), after each case.
 """
 import os
 import sys
@@ -8,6 +8,7 @@ import unittest
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
+import cassandra_server
 import engines
 from engines import rows
 import items
@@ -19,7 +20,9 @@ from test_kill_sql_dynamodb import PLAN
 
 PAIRS = [*((source, target) for source in ("csv", "jsonl") for target in ("csv", "jsonl", "dynamodb-json", "dynamodb")),
          *(("dynamodb", target) for target in ("csv", "dynamodb-json", "dynamodb")),
-         *(("dynamodb-json", target) for target in ("sqlite", "csv", "dynamodb-json", "dynamodb"))]
+         *(("dynamodb-json", target) for target in ("sqlite", "csv", "dynamodb-json", "dynamodb")),
+         *((source, "cassandra") for source in ("csv", "jsonl", "dynamodb-json", "dynamodb")),
+         *(("cassandra", target) for target in ("csv", "jsonl", "dynamodb-json", "dynamodb"))]
 OPTIONS = ["--chunk-rows", "100", "--jobs", "2"]
 
 
@@ -36,7 +39,18 @@ class KillOtherPairs(KillMatrix):
         server = servers.for_class(type(self), "dynalite")
         return "dynamodb://us-east-1?endpoint=" + server.endpoint, items.client_of(server)
 
+    def cassandra(self):
+        """A new keyspace's (server, name)."""
+        server = cassandra_server.shared_for_class(type(self))
+        return server, server.database()
+
     def source(self, kind):
+        if kind == "cassandra":
+            server, name = self.cassandra()
+            plan = self.write("given.yaml", PLAN.replace("key: [x, y]", "key: { partition: [x], clustering: [y] }"))
+            self.assert_code(support.transhume("migrate", "--plan", plan, "--state", "state-shop", self.shop, server.uri(name), cwd=self.folder), 0)
+            self.check(kind, (server, name))
+            return server.uri(name)
         if kind == "dynamodb":
             uri, client = self.dynamodb()
             for table, wanted in self.items.items():
@@ -55,6 +69,8 @@ class KillOtherPairs(KillMatrix):
             rows.assert_same(self, self.held, engines.jsonl.contents(place, self.held, sparse))
         elif kind == "sqlite":
             rows.assert_same(self, self.held, engines.sqlite.contents(place))
+        elif kind == "cassandra":
+            rows.assert_same(self, self.held, engines.cassandra.contents(*place))
         elif kind == "dynamodb-json":
             self.assert_items(self.items, place)
         else:
@@ -66,11 +82,15 @@ class KillOtherPairs(KillMatrix):
         given = self.source(source)
         from_items = source.startswith("dynamodb")
         # Items have no columns: the way into tables names them.
-        plan = ["--plan", self.write("plan.yaml", PLAN), "--state", "state"] if from_items and target in ("csv", "sqlite") else []
+        plan = ["--plan", self.write("plan.yaml", PLAN), "--state", "state"] if from_items and target in ("csv", "sqlite", "cassandra") else []
         if target == "dynamodb":
             uri, client = self.dynamodb()
             self.empty_target = lambda: items.empty(client)
             place = lambda folder: client
+        elif target == "cassandra":
+            server, name = self.cassandra()
+            self.empty_target = lambda: server.renew(name)
+            uri, place = server.uri(name), lambda folder: (server, name)
         else:
             uri, place = target + ":out", lambda folder: os.path.join(folder, "out")
         self.matrix([*plan, *OPTIONS, given, uri], lambda folder: self.check(target, place(folder), from_items), servers.aws_environment(self.folder))

@@ -3,6 +3,7 @@ import unittest
 
 import support
 import taking_back
+import test_kill_cassandra
 import test_kill_csv
 import test_kill_dynamodb
 import test_kill_from_mysql
@@ -40,6 +41,12 @@ class RepairsInDynamodb(taking_back.Repairs, test_kill_dynamodb.ToDynamodb):
     pass
 
 
+class RepairsInCassandra(taking_back.Repairs, test_kill_cassandra.KillCassandra):
+    test_sqlite_to_cassandra, test_toy_to_cassandra, test_cassandra_to_cassandra = (
+        test_kill_cassandra.ALL["test_%s_to_cassandra" % source] for source in ("sqlite", "toy", "cassandra"))
+    test_cassandra_to_sqlite = test_cassandra_to_toy = None   # others' targets
+
+
 class RepairsInPostgres(taking_back.Repairs, test_kill_postgres.KillPostgres):
     test_postgres_to_sqlite = None  # below
 
@@ -74,7 +81,7 @@ class RepairsSqlDynamodb(Drawn, test_kill_sql_dynamodb.KillSqlDynamodb):
 
 
 # Where it is taken back and repaired counts, whatever it came from: one source for each target.
-sample_each((RepairsInSqlite, RepairsInItems, RepairsInCsv, RepairsInJsonl, RepairsFromDynamodb, RepairsInPostgres, RepairsInMysql), 1)
+sample_each((RepairsInSqlite, RepairsInItems, RepairsInCsv, RepairsInJsonl, RepairsFromDynamodb, RepairsInPostgres, RepairsInMysql, RepairsInCassandra), 1)
 sample_of_all((RepairsFromPostgres, RepairsBetween, RepairsSqlFiles, RepairsOtherPairs, RepairsSqlDynamodb), 1)
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ import unittest
 
 import support
 import taking_back
+import test_kill_cassandra
 import test_kill_csv
 import test_kill_dynamodb
 import test_kill_from_mysql
@@ -40,6 +41,12 @@ class RollbacksInDynamodb(taking_back.Rollbacks, test_kill_dynamodb.ToDynamodb):
     pass
 
 
+class RollbacksInCassandra(taking_back.Rollbacks, test_kill_cassandra.KillCassandra):
+    test_sqlite_to_cassandra, test_toy_to_cassandra, test_cassandra_to_cassandra = (
+        test_kill_cassandra.ALL["test_%s_to_cassandra" % source] for source in ("sqlite", "toy", "cassandra"))
+    test_cassandra_to_sqlite = test_cassandra_to_toy = None   # others' targets
+
+
 class RollbacksInPostgres(taking_back.Rollbacks, test_kill_postgres.KillPostgres):
     test_postgres_to_sqlite = None  # below
 
@@ -74,7 +81,7 @@ class RollbacksSqlDynamodb(Drawn, test_kill_sql_dynamodb.KillSqlDynamodb):
 
 
 # Where it is taken back and repaired counts, whatever it came from: one source for each target.
-sample_each((RollbacksInSqlite, RollbacksInItems, RollbacksInCsv, RollbacksInJsonl, RollbacksFromDynamodb, RollbacksInPostgres, RollbacksInMysql), 1)
+sample_each((RollbacksInSqlite, RollbacksInItems, RollbacksInCsv, RollbacksInJsonl, RollbacksFromDynamodb, RollbacksInPostgres, RollbacksInMysql, RollbacksInCassandra), 1)
 sample_of_all((RollbacksFromPostgres, RollbacksBetween, RollbacksSqlFiles, RollbacksOtherPairs, RollbacksSqlDynamodb), 1)
 
 if __name__ == "__main__":

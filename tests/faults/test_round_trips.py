@@ -13,6 +13,7 @@ import sys
 import time
 import unittest
 
+import cassandra_server
 import engines
 import items
 import mariadb
@@ -30,6 +31,7 @@ PAIRS = engines.all_pairs() if support.SOAK else engines.pairs(support.SEED)
 DOCUMENTS = tuple(engine.NAME for engine in engines.all() if engine.SHAPE == "items")
 TABULAR = tuple(engine.NAME for engine in engines.all() if engine.SHAPE == "tables")
 MYSQL = ("mysql", "mysql9")
+TYPED = (*MYSQL, *(engine.NAME for engine in engines.all() if engine.column("n")))   # their columns hold one kind of values
 # Names that a plan can't give a field, or that have a meaning there.
 UNNAMABLE = ("*", "")
 
@@ -62,12 +64,12 @@ class RoundTrips(DynamodbCase):
         super().setUpClass()
         cls.second = servers.for_class(cls, cls.server_name)
         cls.second_client = items.client_of(cls.second)
-        cls.servers = {kind: cls.where_it_is(server) for kind, server in (("postgres", postgres), ("mysql", mariadb), ("mysql9", mysql9))}
+        cls.servers = {kind: cls.where_it_is(server) for kind, server in (("postgres", postgres), ("mysql", mariadb), ("mysql9", mysql9), ("cassandra", cassandra_server))}
 
     @classmethod
     def where_it_is(cls, server):
         try:
-            return server.for_class(cls)
+            return (server.shared_for_class if server is cassandra_server else server.for_class)(cls)
         except unittest.SkipTest as reason:
             print("without it: %s" % reason, file=sys.stderr)
             return None
@@ -109,12 +111,13 @@ class RoundTrips(DynamodbCase):
             self.servers["postgres"].psql("postgres", "; ".join("DROP SCHEMA IF EXISTS %s CASCADE; CREATE SCHEMA %s" % (name, name) for name in "abc"))
         for kind in {there, over}.intersection(MYSQL):
             self.servers[kind].ask("", "; ".join("DROP DATABASE IF EXISTS %s; CREATE DATABASE %s" % (name, name) for name in "abc"))
+        self.keyspaces = {}
         RandomDatabase(seed, os.path.join(folder, "made.db"), rows_max=30 if "dynamodb" in (there, over) else 150, simple=True,
-                       keyless={there, over}.isdisjoint(DOCUMENTS))
+                       keyless={there, over}.isdisjoint((*DOCUMENTS, "cassandra")), **({"tables_named": "Name_%d_x"} if "cassandra" in (there, over) else {}))
         tables = neutral_tables(os.path.join(folder, "made.db"))
         self.types = {}
         self.mysql_types = {}
-        typed = not {"postgres", *MYSQL}.isdisjoint((there, over))  # their columns hold one kind of values
+        typed = not set(TYPED).isdisjoint((there, over))
         planned = (typed or there in DOCUMENTS and over in TABULAR, typed or over in DOCUMENTS and there in TABULAR)
         # What a document store does not hold is rejected on the way to it, and can't be written into one that is the source.
         for engine in {engines.of(there), engines.of(over)} if there in DOCUMENTS else {engines.of(there), engines.of(over)} - set(map(engines.of, DOCUMENTS)):
@@ -185,7 +188,7 @@ class RoundTrips(DynamodbCase):
         options = ["--state", state, "--jobs", seed.randint(1, 3), "--chunk-rows", seed.choice((3, 20, 1000))]
         if tables:
             with open(os.path.join(self.trip, state + ".json"), "w", encoding="utf-8") as plan:
-                json.dump(self.plan(source, target, tables, over), plan, ensure_ascii=False)
+                json.dump(self.plan(seed, source, target, tables, over), plan, ensure_ascii=False)
             options += ["--plan", state + ".json"]
         environment = servers.aws_environment(self.trip, TRANSHUME_MODULES=os.path.join(support.BUILD, "toy.so"))
         result = support.transhume("migrate", *options, source, target, cwd=self.trip, env=environment)
@@ -202,12 +205,12 @@ class RoundTrips(DynamodbCase):
         self.assert_code(result, 0)
         self.counts["rollbacks by contents"] += len(json.loads(result.out)["compared_by_count"]) == 0
 
-    def plan(self, source, target, tables, over):
+    def plan(self, seed, source, target, tables, over):
         casts = {"n": "decimal", "s": "text", "b": "bytes", "t": "bool"}
         planned = {}
         for table in tables:
             types = self.types[table.name]
-            planned[table.name] = {"from": table.name, **({"key": table.key} if table.key else {})}
+            planned[table.name] = {"from": table.name, **({"key": engines.of(over).key(table, seed)} if table.key else {})}
             planned[table.name]["fields"] = {column: "copy" if over == "sqlite" else {"column": column, "cast": casts[types[column]]}
                                              for column in table.columns}
             if over in MYSQL:
@@ -261,7 +264,9 @@ class RoundTrips(DynamodbCase):
         if kind == "dynamodb":
             return (self.second, self.second_client) if self.is_second(name) else (self.server, self.client)
         server = self.servers.get(kind)
-        return (server, name) if server else os.path.join(self.trip, name)
+        if kind == "cassandra" and name not in self.keyspaces:
+            self.keyspaces[name] = server.database()
+        return (server, self.keyspaces.get(name, name)) if server else os.path.join(self.trip, name)
 
     def read(self, kind, name):
         return engines.of(kind).read(self.at(kind, name))

@@ -77,7 +77,8 @@ static bool make_record(const struct cell *map, struct record *record)
     struct cell cell = *map;
     struct batch batch = {.cells = &cell, .width = 1, .row_count = 1};
     bool whole = false;
-    if (record_image_make(&store.database, &batch, 0, store.arena, &image, &error) != STATUS_OK ||
+    if (record_image_make(&store.database, NULL, &batch, 0, store.arena, &image, &error) !=
+            STATUS_OK ||
         record_image_key(&image, &things, store.arena, &key, &record->key, &whole, &error) !=
             STATUS_OK) {
         fuzz_check_error(&error);
@@ -245,10 +246,10 @@ static void write_record(const struct scene *scene, const struct record *record)
         struct cell cells[] = {found->map, record->map};
         struct batch batch = {.cells = cells, .width = 1, .row_count = 2};
         struct record_image image;
-        FUZZ_REQUIRE(record_image_make(&store.database, &batch, 0, store.arena, &under, &error) ==
-                     STATUS_OK);
-        FUZZ_REQUIRE(record_image_make(&store.database, &batch, 1, store.arena, &over, &error) ==
-                     STATUS_OK);
+        FUZZ_REQUIRE(record_image_make(&store.database, NULL, &batch, 0, store.arena, &under,
+                                       &error) == STATUS_OK);
+        FUZZ_REQUIRE(record_image_make(&store.database, NULL, &batch, 1, store.arena, &over,
+                                       &error) == STATUS_OK);
         FUZZ_REQUIRE(record_image_merge(&under, &over, store.arena, &image, &error) == STATUS_OK);
         struct cell map = cell_items(VALUE_MAP, image.pairs, image.count);
         FUZZ_REQUIRE(make_record(&map, &merged));

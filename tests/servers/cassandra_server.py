@@ -36,7 +36,7 @@ jdk.management/com.sun.management.internal jdk.compiler/com.sun.tools.javac""".s
 JVM = """-Xms64M -Xss512k -XX:+UseSerialGC -XX:MaxDirectMemorySize=256M -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError -XX:+PerfDisableSharedMem
 -Djava.net.preferIPv4Stack=true -Dcassandra-foreground=yes -Dcassandra.skip_wait_for_gossip_to_settle=0 -Dcassandra.ring_delay_ms=100
 -Dcassandra.superuser_setup_delay_ms=0 -Dcassandra.consistent.rangemovement=false -Dcassandra.shutdown_announce_in_ms=0
--Dcassandra.auth_bcrypt_gensalt_log2_rounds=4 -Dcassandra.size_recorder_interval=5 -Dchronicle.announcer.disable=true
+-Dcassandra.auth_bcrypt_gensalt_log2_rounds=4 -Dorg.apache.cassandra.disable_mbean_registration=true -Dcassandra.size_recorder_interval=5 -Dchronicle.announcer.disable=true
 -Dchronicle.analytics.disable=true -Dio.netty.tryReflectionSetAccessible=true -Djdk.attach.allowAttachSelf=true""".split()
 SETTINGS = {
     "cluster_name": "test", "num_tokens": 4, "auto_bootstrap": "false", "partitioner": "org.apache.cassandra.dht.Murmur3Partitioner",
@@ -120,7 +120,7 @@ class Server(DatabaseServer):
                "logback.configurationFile": "logback.xml"}
         return ["java", "-Xmx" + self.heap, *JVM, *("-D%s=%s" % (name, os.path.normpath(os.path.join(self.folder, path))) for name, path in own.items()),
                 "-Dcassandra.config=file://" + os.path.join(self.folder, "cassandra.yaml"),
-                *([] if self.durable else ["-Dcassandra.unsafesystem=true"]),
+                *([] if self.durable else ["-Dcassandra.unsafesystem=true", "-Dcassandra.test.flush_local_schema_changes=false"]),
                 *(part for module in EXPORTS for part in ("--add-exports", module + "=ALL-UNNAMED")),
                 *(part for module in OPENS for part in ("--add-opens", module + "=ALL-UNNAMED")),
                 *("-javaagent:" + agent for agent in agents), "-cp", os.path.join(self.jars, "*"),
@@ -140,6 +140,10 @@ class Server(DatabaseServer):
         self.internal = 0
         return False
 
+    def kill(self):
+        self.disconnect()
+        super().kill()
+
     def stop(self):
         self.disconnect()
         super().stop()
@@ -155,7 +159,8 @@ class Server(DatabaseServer):
         if self.connection is None:
             from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
             from cassandra.policies import RoundRobinPolicy
-            profile = ExecutionProfile(load_balancing_policy=RoundRobinPolicy(), request_timeout=60)
+            from cassandra.query import tuple_factory
+            profile = ExecutionProfile(load_balancing_policy=RoundRobinPolicy(), request_timeout=60, row_factory=tuple_factory)
             self.connection = Cluster(["127.0.0.1"], port=self.port, protocol_version=4, execution_profiles={EXEC_PROFILE_DEFAULT: profile},
                                       connect_timeout=30, control_connection_timeout=30).connect()
         return self.connection
@@ -191,6 +196,11 @@ class Server(DatabaseServer):
         name = self.name_of(self.count)
         self.ask(self.MAINTENANCE, KEYSPACE % (name, options))
         return name
+
+    def renew(self, name):
+        """Empties a keyspace of all tables."""
+        self.ask(self.MAINTENANCE, "DROP KEYSPACE IF EXISTS " + name)
+        self.ask(self.MAINTENANCE, KEYSPACE % (name, ""))
 
     def drop_databases(self):
         for count in range(self.dropped + 1, self.count + 1):
@@ -288,7 +298,7 @@ class SharedServer(Shared, Server):
         self.connection = None
 
     def stop(self):
-        super().stop()
+        """Its keyspaces end with the pool: to drop a table takes longer than to make one."""
         self.disconnect()
 
 

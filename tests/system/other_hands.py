@@ -1,4 +1,4 @@
-"""Records of a target changed by somebody else, in every kind of target: sqlite3, psql, mariadb, boto3, or lines of files.
+"""Records of a target changed by somebody else, in every kind of target: sqlite3, psql, mariadb, boto3, Cassandra's driver, or lines of files.
 
 A record is {field: value}: numbers are decimals, or texts where that is how a client shows them; a null is not there or None. A list in
 a column is a text of JSON, which `elements` reads.
@@ -11,6 +11,7 @@ import os
 import sqlite3
 
 import chinook_expected
+from engines import cassandra
 
 
 def elements(value):
@@ -135,6 +136,27 @@ class Sql(Place):
         self.ask("; ".join(statements))
 
 
+class Cql(Place):
+    """A keyspace."""
+
+    def __init__(self, server, name):
+        self.server, self.name = server, name
+
+    def edit(self, table, key, make):
+        types = {column[0]: column[1] for column in cassandra.schema(self.server, self.name)[table]}
+        columns = ", ".join('"%s"' % name for name in types)
+        where = " AND ".join('"%s" = %%s' % name for name in key)
+
+        def ask(cql, values):
+            take = {"bigint": int, "decimal": decimal.Decimal}
+            bound = [value if value is None else take.get(types[name], str)(value) for name, value in values.items()]
+            return self.server.ask(self.name, cql, *bound)
+        row, = ask('SELECT %s FROM "%s" WHERE %s' % (columns, table, where), key)
+        ask('DELETE FROM "%s" WHERE %s' % (table, where), key)
+        for record in make(dict(zip(types, row))):
+            ask('INSERT INTO "%s" (%s) VALUES (%s)' % (table, columns, ", ".join(["%s"] * len(types))), record)
+
+
 def sqlite_place(path):
     def ask(sql):
         db = sqlite3.connect(path, isolation_level=None)
@@ -162,6 +184,8 @@ def place(kind, path, name, server=None):
         return server_place(server, name, '"', "'public'")
     if kind == "mysql":
         return server_place(server, name, "`", "database()")
+    if kind == "cassandra":
+        return Cql(server, name)
     if kind == "dynamodb":
         return Dynamodb(name)
     return Lines(path(name), *{

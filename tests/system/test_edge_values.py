@@ -1,9 +1,9 @@
-"""The edge values of every type, one by one, between all pairs of SQL databases and between each of these and files
-and DynamoDB.
+"""The edge values of every type, one by one, between all pairs of SQL databases and between each of these and files,
+DynamoDB and Cassandra.
 
 Each source has a table a type, each value a row of its own. What a target has to hold is told here, by rules about what its types
 can hold and not by the program: a value arrives as it was, or its record is a reject of its key. What arrived is read by sqlite3,
-psql, mariadb and boto3, and from the files by what is here.
+psql, mariadb, boto3 and Cassandra's driver, and from the files by what is here.
 """
 import base64
 import decimal
@@ -18,40 +18,42 @@ import unittest
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TESTS, "servers"), os.path.join(TESTS, "faults")]
+import cassandra_server
 import items
 import mariadb
 import postgres
+from engines import cassandra
 from engines import csv as csv_files
 from engines import records
 import servers
 import support
 
 SQL = ("sqlite", "postgres", "mysql")
-OTHERS = ("csv", "jsonl", "dynamodb-json", "dynamodb")
+OTHERS = ("csv", "jsonl", "dynamodb-json", "dynamodb", "cassandra")
 PAIRS = [(source, target) for source in SQL + OTHERS for target in SQL + OTHERS if source in SQL or target in SQL]
 CONTEXT = decimal.Context(prec=200, Emin=-5000, Emax=5000)
 REJECTED = "rejected"
 
 # --- the values. kind: what it is called here: {source: its declaration}, then the values; of files: the cast that a plan makes.
 TYPES = {
-    "whole": {"sqlite": "BIGINT", "postgres": "bigint", "mysql": "bigint", "csv": "", "jsonl": "int64", "dynamodb-json": "int64"},
-    "large": {"postgres": "numeric(20)", "mysql": "bigint unsigned", "csv": "", "jsonl": "uint64", "dynamodb-json": "uint64"},
-    "double": {"sqlite": "DOUBLE", "postgres": "double precision", "mysql": "double", "csv": "", "jsonl": "float64", "dynamodb-json": "float64"},
-    "single": {"postgres": "real", "mysql": "float"},
-    "exact": {"postgres": "numeric(38,10)", "mysql": "decimal(38,10)", "csv": "", "jsonl": "decimal(38,10)", "dynamodb-json": "decimal(38,10)"},
-    "number": {"postgres": "numeric"},
-    "truth": {"sqlite": "BOOLEAN", "postgres": "boolean", "jsonl": "bool", "dynamodb-json": "bool"},
-    "text": {"sqlite": "TEXT", "postgres": "text", "mysql": "longtext", "csv": "", "jsonl": "text", "dynamodb-json": "text"},
-    "bytes": {"sqlite": "BLOB", "postgres": "bytea", "mysql": "longblob", "dynamodb-json": "bytes"},
-    "date": {"postgres": "date", "mysql": "date", "csv": "", "jsonl": "date", "dynamodb-json": "date"},
+    "whole": {"sqlite": "BIGINT", "postgres": "bigint", "mysql": "bigint", "cassandra": "bigint", "csv": "", "jsonl": "int64", "dynamodb-json": "int64"},
+    "large": {"postgres": "numeric(20)", "mysql": "bigint unsigned", "cassandra": "varint", "csv": "", "jsonl": "uint64", "dynamodb-json": "uint64"},
+    "double": {"sqlite": "DOUBLE", "postgres": "double precision", "mysql": "double", "cassandra": "double", "csv": "", "jsonl": "float64", "dynamodb-json": "float64"},
+    "single": {"postgres": "real", "mysql": "float", "cassandra": "float"},
+    "exact": {"postgres": "numeric(38,10)", "mysql": "decimal(38,10)", "cassandra": "decimal", "csv": "", "jsonl": "decimal(38,10)", "dynamodb-json": "decimal(38,10)"},
+    "number": {"postgres": "numeric", "cassandra": "decimal"},
+    "truth": {"sqlite": "BOOLEAN", "postgres": "boolean", "cassandra": "boolean", "jsonl": "bool", "dynamodb-json": "bool"},
+    "text": {"sqlite": "TEXT", "postgres": "text", "mysql": "longtext", "cassandra": "text", "csv": "", "jsonl": "text", "dynamodb-json": "text"},
+    "bytes": {"sqlite": "BLOB", "postgres": "bytea", "mysql": "longblob", "cassandra": "blob", "dynamodb-json": "bytes"},
+    "date": {"postgres": "date", "mysql": "date", "cassandra": "date", "csv": "", "jsonl": "date", "dynamodb-json": "date"},
     "moment": {"postgres": "timestamp", "mysql": "datetime(6)", "csv": "", "jsonl": "timestamp", "dynamodb-json": "timestamp"},
-    "instant": {"postgres": "timestamptz", "mysql": "timestamp(6) NULL"},
-    "clock": {"postgres": "time", "mysql": "time(6)", "jsonl": "time", "dynamodb-json": "time"},
-    "interval": {"postgres": "interval"},
-    "uuid": {"postgres": "uuid", "mysql": "uuid", "jsonl": "uuid", "dynamodb-json": "uuid"},
+    "instant": {"postgres": "timestamptz", "mysql": "timestamp(6) NULL", "cassandra": "timestamp"},
+    "clock": {"postgres": "time", "mysql": "time(6)", "cassandra": "time", "jsonl": "time", "dynamodb-json": "time"},
+    "interval": {"postgres": "interval", "cassandra": "duration"},
+    "uuid": {"postgres": "uuid", "mysql": "uuid", "cassandra": "uuid", "jsonl": "uuid", "dynamodb-json": "uuid"},
     "json": {"postgres": "json", "mysql": "json", "jsonl": "json", "dynamodb-json": "json"},
     "label": {"postgres": "mood", "mysql": "enum('sad','so ''so''','\U0001F411') CHARACTER SET utf8mb4"},
-    "list": {"postgres": "int[]"},
+    "list": {"postgres": "int[]", "cassandra": "frozen<list<int>>"},
 }
 VALUES = {
     "whole": ["-9223372036854775808", "9223372036854775807", "-1", "0", "9007199254740993", None],
@@ -75,7 +77,7 @@ VALUES = {
     "uuid": ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-4fff-bfff-ffffffffffff", None],
     "json": ['{"a":1,"b":[1,2.50,null,{"c":"\U0001F411"}]}', "[]", "{}", '"text"', "1e2", "18446744073709551616", "true", None],
     "label": ["sad", "so 'so'", "\U0001F411", None],
-    "list": ["{1,NULL,3}", "{}", "{{1,2},{3,4}}", None],
+    "list": ["{1,NULL,3}", "{1,2}", "{}", "{{1,2},{3,4}}", None],
 }
 for declarations in TYPES.values():   # over the network as in its files
     if "dynamodb-json" in declarations:
@@ -93,6 +95,9 @@ ABSENT = {
     ("postgres", "clock"): NO_LENGTH,
     ("mysql", "double"): NO_SPECIAL | {"-0.0"}, ("mysql", "single"): NO_SPECIAL | {"-0.0"}, ("mysql", "date"): NO_FAR_TIME, ("mysql", "moment"): NO_FAR_TIME,
     ("mysql", "instant"): NO_FAR_TIME | {"0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"},
+    ("cassandra", "number"): NO_SPECIAL, ("cassandra", "date"): {"infinity", "-infinity", "0000-00-00"}, ("cassandra", "clock"): NO_LENGTH | {"24:00:00"},
+    ("cassandra", "instant"): {"infinity", "-infinity", "0000-00-00", "2024-10-27T00:30:00.000001Z", "9999-12-31T23:59:59.999999Z"},
+    ("cassandra", "interval"): {"P-1M2DT-0.5S"}, ("cassandra", "list"): {"{1,NULL,3}", "{{1,2},{3,4}}"},
     ("csv", "date"): NO_FAR_TIME | {"0000-00-00"}, ("csv", "moment"): NO_FAR_TIME | {"0000-00-00"}, ("csv", "text"): {"a\0b"},
     ("jsonl", "clock"): NO_LENGTH, ("dynamodb-json", "clock"): NO_LENGTH, ("jsonl", "double"): NO_SPECIAL, ("dynamodb-json", "double"): NO_SPECIAL | {"5e-324", "1.7976931348623157e308", "2.2250738585072014e-308", "-0.0"},
 }
@@ -185,7 +190,20 @@ def in_dynamodb(source, kind, value):
     return "0" if not digits else value
 
 
-HOLDS = {"sqlite": in_sqlite, "postgres": in_postgres, "mysql": in_mysql, "dynamodb-json": in_dynamodb, "dynamodb": in_dynamodb,
+def in_cassandra(source, kind, value):
+    if source == "mysql" and kind == "clock":
+        return length(value)   # of a column with times beyond a day
+    if kind == "list":   # of elements that are not null; an empty one is null
+        return None if value == "{}" else value if value == "{1,2}" else REJECTED
+    if source == "mysql" and value == "0000-00-00":
+        return None
+    finer = kind in ("moment", "instant") and re.search(r"\.\d{4,}", value)   # than milliseconds
+    unknown = kind in ("date", "moment", "instant") and value in ("infinity", "-infinity", "0000-00-00") or kind == "clock" and (value in NO_LENGTH or value == "24:00:00")
+    mixed = kind == "interval" and "-" in value
+    return REJECTED if finer or unknown or mixed or kind == "number" and value in NO_SPECIAL else value
+
+
+HOLDS = {"cassandra": in_cassandra, "sqlite": in_sqlite, "postgres": in_postgres, "mysql": in_mysql, "dynamodb-json": in_dynamodb, "dynamodb": in_dynamodb,
          "csv": lambda source, kind, value: value, "jsonl": lambda source, kind, value: value}
 
 
@@ -250,7 +268,7 @@ class EdgeValues(support.TestCase):
     def setUpClass(cls):
         cls.servers = {"postgres": postgres.for_class(cls), "mysql": mariadb.for_class(cls)}
         cls.made = {}
-        cls.dynamodb = None
+        cls.dynamodb = cls.cassandra = None
 
     def emulator(self):
         """Of DynamoDB, without tables."""
@@ -280,6 +298,8 @@ class EdgeValues(support.TestCase):
             return self.made[kind], content
         if kind == "dynamodb":
             return self.write_items(content), content
+        if kind == "cassandra":
+            return self.write_keyspace(content), content
         return self.write_files(kind, content), content
 
     def write_sqlite(self, content):
@@ -333,6 +353,35 @@ class EdgeValues(support.TestCase):
             items.put(client, word, [{"id": {"N": str(number)}, "v": self.typed(word, value)} for number, value in rows.items()])
         return self.dynamodb_uri()
 
+    def keyspace(self):
+        """A new one."""
+        if self.cassandra is None:
+            type(self).cassandra = cassandra_server.shared_for_class(type(self))
+        return self.cassandra.database()
+
+    def write_keyspace(self, content):
+        name = self.keyspace()
+        for word, rows in content.items():
+            self.cassandra.ask(name, 'CREATE TABLE "%s" (id int PRIMARY KEY, v %s)' % (word, TYPES[word]["cassandra"]))
+            for number_of_row, value in rows.items():
+                self.cassandra.ask(name, 'INSERT INTO "%s" (id, v) VALUES (%d, %s)' % (word, number_of_row, self.cql(word, value)))
+        return self.cassandra.uri(name)
+
+    @staticmethod
+    def cql(word, value):
+        """A literal. Of days and moments that have no text there, their number."""
+        if value is None or word in ("whole", "large", "exact", "number", "double", "single", "truth", "uuid"):
+            return "null" if value is None else value
+        if word == "bytes":
+            return "0x" + value.hex()
+        if word in ("date", "instant"):
+            days = cassandra.day_number(*map(int, re.match(r"([+-]?\d+)-(\d\d)-(\d\d)", value).groups()))
+            hours, minutes, seconds = map(int, re.search(r"T(\d\d):(\d\d):(\d\d)Z", value).groups()) if word == "instant" else (0, 0, 0)
+            return str(days + 2 ** 31 if word == "date" else ((days * 24 + hours) * 60 + minutes) * 60000 + seconds * 1000)
+        if word == "interval":
+            return {"P1Y2M3DT4H5M6.000007S": "1y2mo3d4h5m6s7us", "PT0S": "0s", "P178000000Y": "178000000y"}[value]
+        return value.replace("{", "[").replace("}", "]") if word == "list" else "'%s'" % value.replace("'", "''")
+
     def write_files(self, kind, content):
         folder = self.path("source-" + kind)
         for word, rows in content.items():
@@ -385,6 +434,9 @@ class EdgeValues(support.TestCase):
         if kind == "dynamodb":
             client = self.emulator()
             return self.dynamodb_uri(), client
+        if kind == "cassandra":
+            name = self.keyspace()
+            return self.cassandra.uri(name), name
         name = self.path("target-" + kind)
         return "%s:%s" % (kind, name), name
 
@@ -428,6 +480,19 @@ class EdgeValues(support.TestCase):
             return data
         text = data.decode()
         return iso(text) if word in ("date", "moment", "instant") else clock(text) if word == "clock" else text
+
+    def read_cassandra(self, name, word):
+        column = "toUnixTimestamp(v)" if word in ("moment", "instant") else "v"   # Python has no room for all of them
+        for number_of_row, value in self.cassandra.ask(name, 'SELECT id, %s FROM "%s"' % (column, word)):
+            text = value if value is None or word == "bytes" else cassandra.moment_text(value) if column != "v" else cassandra.text_of(value)
+            yield number_of_row, text if text is None or word not in ("moment", "instant", "clock", "list") else self.of_cassandra(word, text)
+
+    @staticmethod
+    def of_cassandra(word, text):
+        if word == "list":
+            return text.replace('"', "")
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+        return text + "Z" if word == "instant" else text
 
     def read_csv(self, folder, word):
         for line in records.texts(os.path.join(folder, word)):

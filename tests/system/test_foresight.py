@@ -18,17 +18,18 @@ import support
 import test_edge_values as edges
 import test_kinds as types
 
-SOURCES = ("sqlite", "postgres", "mysql", "csv", "jsonl", "dynamodb-json")
-TARGETS = {"sqlite": types.SQLITE, "postgres": types.POSTGRES, "mysql": types.MYSQL}
+SOURCES = ("sqlite", "postgres", "mysql", "csv", "jsonl", "dynamodb-json", "cassandra")
+TARGETS = {"sqlite": types.SQLITE, "postgres": types.POSTGRES, "mysql": types.MYSQL, "cassandra": types.CASSANDRA}
 ROUNDS = 1 if not support.SOAK else 30
 
 
 class Foresight(support.TestCase):
     maxDiff = None
     setUpClass = classmethod(edges.EdgeValues.setUpClass.__func__)
-    source, write_sqlite, literal, write_server, write_files = (getattr(edges.EdgeValues, name) for name in ("source", "write_sqlite", "literal", "write_server", "write_files"))
+    source, write_sqlite, literal, write_server, write_files, write_keyspace, keyspace = (
+        getattr(edges.EdgeValues, name) for name in ("source", "write_sqlite", "literal", "write_server", "write_files", "write_keyspace", "keyspace"))
     plan = edges.EdgeValues.plan
-    csv_line, jsonl_line, typed = (staticmethod(getattr(edges.EdgeValues, name)) for name in ("csv_line", "jsonl_line", "typed"))
+    csv_line, jsonl_line, typed, cql = (staticmethod(getattr(edges.EdgeValues, name)) for name in ("csv_line", "jsonl_line", "typed", "cql"))
     dynamodb_line = edges.EdgeValues.dynamodb_line
 
     def make_target(self, target, drawn, content):
@@ -38,13 +39,17 @@ class Foresight(support.TestCase):
         script = ["CREATE TYPE mood AS ENUM ('sad', 'plain')"] if target == "postgres" else []
         for word in content:
             declared = chosen[word] = drawn.choice(TARGETS[target])[0]
-            limits = drawn.choice(("", "", "", " NOT NULL")) or (" NULL" if target == "mysql" else "")
+            limits = "" if target == "cassandra" else drawn.choice(("", "", "", " NOT NULL")) or (" NULL" if target == "mysql" else "")
             script.append("CREATE TABLE %s (id bigint PRIMARY KEY, v %s%s)" % (quote % word, declared, limits))
         if target == "sqlite":
             path = self.path("target.db")
             with contextlib.closing(sqlite3.connect(path)) as db, db:
                 db.executescript(";\n".join(script))
             return "sqlite:" + path, chosen
+        if target == "cassandra":
+            name = self.keyspace()
+            self.cassandra.run_script(name, ";\n".join(script))
+            return self.cassandra.uri(name), chosen
         name = self.servers[target].database()
         self.servers[target].ask(name, ";\n".join(script))
         return self.servers[target].uri(name), chosen

@@ -15,8 +15,10 @@ import unittest
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TESTS, "servers")]
+from engines import cassandra
 from engines import csv as csv_files
 from engines import records
+import cassandra_server
 import kinds
 import mariadb
 import postgres
@@ -35,6 +37,10 @@ MYSQL = [
     ("decimal(40,10)", "number"), ("float", "single"), ("double", "double"), ("varchar(10)", "text"), ("longtext", "text"), ("char(10)", "padded"), ("varbinary(20)", "bytes"),
     ("longblob", "bytes"), ("date", "date"), ("time(6)", "clock"), ("datetime", "moment"), ("datetime(6)", "moment"), ("timestamp(6)", "instant"), ("year", "number"),
     ("json", "json"), ("uuid", "uuid"), ("inet6", "address"), ("enum('sad','plain')", "text"), ("set('sad','plain')", "text"), ("bit(8)", "counted bits")]
+CASSANDRA = [
+    ("boolean", "bool"), ("tinyint", "number"), ("smallint", "number"), ("int", "number"), ("bigint", "number"), ("varint", "number"), ("decimal", "number"), ("float", "single"),
+    ("double", "double"), ("text", "text"), ("ascii", "text"), ("blob", "bytes"), ("date", "date"), ("time", "clock"), ("timestamp", "instant"), ("duration", "length"), ("uuid", "uuid"),
+    ("inet", "address"), ("frozen<list<int>>", "array of numbers"), ("frozen<list<text>>", "list of texts")]
 SQLITE = [(declared, "any") for declared in ("INTEGER", "REAL", "NUMERIC", "DECIMAL(10,2)", "TEXT", "VARCHAR(10)", "BLOB", "BOOLEAN", "DATE", "DATETIME", "JSON", "")]
 FILES = [("bool", "bool"), ("int64", "number"), ("uint64", "number"), ("float64", "number"), ("decimal(20,2)", "number"), ("text", "text"), ("bytes", "bytes"), ("date", "date"),
          ("time", "clock"), ("timestamp", "moment"), ("interval", "length"), ("uuid", "uuid"), ("json", "json")]
@@ -135,6 +141,10 @@ class Kinds(support.TestCase):
             return int(found) == int(value, 2) if kind == "text" and re.fullmatch("[01]+", value) else kinds.is_same(kind, value, "number", found)
         if column_class == "address":
             return found.partition("/")[0] == value or kind == "bytes" and found.partition("/")[0] == kinds.text_of_bytes(value)
+        if column_class == "list of texts":   # of lists in it their JSON
+            if isinstance(value, list) and any(isinstance(one, list) for one in value):
+                return [kinds.json_of(one) for one in kinds.array(found)[1:]] == list(map(kinds.as_json, value))
+            column_class = "array of texts"
         return kinds.is_same(kind, value, column_class, found)
 
     def compare(self, name, outcomes):
@@ -210,6 +220,20 @@ class Kinds(support.TestCase):
     def of_hex(rows, columns):
         return {int(row[0]): {column: None if text is None else text.lower() if of == "bytes" else bytes.fromhex(text).decode()
                               for (column, (_, of)), text in zip(columns.items(), row[1:])} for row in rows}
+
+    def test_cassandra(self):
+        server = cassandra_server.shared_for_class(type(self))
+        name = server.database()
+
+        def target(columns):
+            for kind in kinds.KINDS:
+                server.ask(name, 'CREATE TABLE "%s" (id int PRIMARY KEY, %s)' % (kind, ", ".join("%s %s" % (column, declared) for column, (declared, _) in columns.items())))
+            return server.uri(name)
+
+        def read(kind, columns):
+            return {row[0]: {column: cassandra.text_of(value) for column, value in zip(columns, row[1:])}
+                    for row in server.ask(name, 'SELECT id, %s FROM "%s"' % (", ".join(columns), kind))}
+        self.into("cassandra", target, CASSANDRA, read)
 
     def test_sqlite(self):
         path = self.path("target.db")

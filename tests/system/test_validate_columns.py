@@ -47,7 +47,7 @@ class Columns(test_validate_pairs.Places):
         """One more at the last digit of one row's `d`, by somebody else."""
         old = dict(zip("id i d".split(), list(rows())[CHANGED - 1]))["d"]
         new = str(decimal.Decimal(old) + STEP)
-        if kind in ("postgres", "mysql"):
+        if kind in ("postgres", "mysql", "cassandra"):
             self.running[kind].ask(name, "UPDATE sheep SET d = %s WHERE id = %d" % (new, CHANGED))
         elif kind == "dynamodb":
             name.update_item(TableName="sheep", Key={"id": {"N": str(CHANGED)}}, UpdateExpression="SET d = :d", ExpressionAttributeValues={":d": {"N": new}})
@@ -94,7 +94,7 @@ class Columns(test_validate_pairs.Places):
         db.commit()
         db.close()
         checksums = {}
-        for kind in ("postgres", "mysql", "csv", "jsonl", "dynamodb-json", "dynamodb"):
+        for kind in ("postgres", "mysql", "cassandra", "csv", "jsonl", "dynamodb-json", "dynamodb"):
             with self.subTest(target=kind):
                 for column, found in self.each(kind).items():
                     checksums.setdefault(column, {})[kind] = found["source_checksum"]

@@ -16,7 +16,7 @@ from test_validate_pairs import Places
 KINDS = [engine.NAME for engine in engines.all() if engine.PAIRED and engine.NAME not in ("toy", "mysql9")]
 
 JOINED = ("csv", "jsonl", "dynamodb-json", "dynamodb")
-TABULAR = ("sqlite", "postgres", "mysql", "csv")
+TABULAR = ("sqlite", "postgres", "mysql", "cassandra", "csv")
 PEOPLE = 20
 
 # What makes the source: tables as they are, and the lines of each sale as a list.
@@ -151,6 +151,9 @@ class Joined(Constructs):
                 self.found(target, self.damage(self.other_hands(target, name)))
                 self.run_program("validate", "--state", target, "--repair", "--delete-extra", "--confirm")
                 self.found(target, [])
+
+    def test_from_cassandra(self):
+        self.from_kind("cassandra")
 
     def test_from_csv(self):
         self.from_kind("csv")

@@ -10,6 +10,7 @@ import sqlite3
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
+import cassandra_server
 import engines
 import items
 import mariadb
@@ -21,7 +22,7 @@ import test_validate
 
 # Nobody else can change what is in the toy.
 PAIRS = [(source.NAME, target.NAME) for source, target in (engines.all_pairs() if support.SOAK else engines.pairs(support.SEED)) if target.NAME != "toy"]
-SERVERS = {"postgres": postgres, "mysql": mariadb, "mysql9": mysql}
+SERVERS = {"postgres": postgres, "mysql": mariadb, "mysql9": mysql, "cassandra": cassandra_server}
 LEVELS = ("count", "sample", "hash", "full")
 SCRIPT = """
 CREATE TABLE things(id INTEGER PRIMARY KEY, name TEXT NOT NULL, price DECIMAL(10,2), photo BLOB, note TEXT);
@@ -85,7 +86,7 @@ class Places(test_validate.Validate):
             items.empty(client)
             return "dynamodb://us-east-1?endpoint=" + server.endpoint, client
         if kind in SERVERS:
-            server = self.server(kind, SERVERS[kind].for_class)
+            server = self.server(kind, SERVERS[kind].shared_for_class if kind == "cassandra" else SERVERS[kind].for_class)
             name = server.database()
             return server.uri(name), name
         name = "%s-%s%s" % (role, kind, ".db" if kind == "sqlite" else "")
@@ -107,6 +108,8 @@ class Pairs(Places):
     def damage(self, kind, name):
         if kind == "sqlite":
             self.change(self.path(name), *DAMAGE.split(";"))
+        elif kind == "cassandra":
+            self.running[kind].run_script(name, DAMAGE.replace("; ", ";\n"))
         elif kind in SERVERS:
             self.running[kind].ask(name, DAMAGE)
         elif kind == "dynamodb":
@@ -189,6 +192,9 @@ class Pairs(Places):
 
     def test_from_mysql9(self):
         self.from_kind("mysql9")
+
+    def test_from_cassandra(self):
+        self.from_kind("cassandra")
 
     def test_from_csv(self):
         self.from_kind("csv")

@@ -462,7 +462,8 @@ static bool serve_request(struct cql_peer *peer, struct client *client)
         buffer_clear(&answers);
         buffer_append(&answers, "\x15\x03\x01\x00\x02\x02\x46", 7);
     }
-    if (startup && peer->fault == CQL_PEER_SILENT_AT_STARTUP) {
+    if ((startup && peer->fault == CQL_PEER_SILENT_AT_STARTUP) ||
+        (request.opcode == CQL_REGISTER && peer->fault == CQL_PEER_SILENT_LATER)) {
         buffer_clear(&answers);
     }
     send_answers(peer, client, &answers);

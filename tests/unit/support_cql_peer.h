@@ -27,7 +27,8 @@ enum cql_peer_fault {
     CQL_PEER_WRONG_STREAM,  /* answers to what nobody asked */
     CQL_PEER_HANG_UP_AT_STARTUP,
     CQL_PEER_SILENT_AT_STARTUP,
-    CQL_PEER_SPEAKS_TLS /* begins with an alert of TLS */
+    CQL_PEER_SILENT_LATER, /* once it is set up */
+    CQL_PEER_SPEAKS_TLS    /* begins with an alert of TLS */
 };
 
 struct cql_peer_request {

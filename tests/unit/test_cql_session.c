@@ -173,6 +173,9 @@ static void nodes_that_do_not_fit_are_told_apart(void **state)
     assert_refused(none, &gone, ERROR_NETWORK, "closed the connection while it was set up");
     struct cql_peer silent = {.fault = CQL_PEER_SILENT_AT_STARTUP};
     assert_refused(hasty, &silent, ERROR_NETWORK, "did not answer in time");
+    struct cql_peer dumb = {.fault = CQL_PEER_SILENT_LATER};
+    const struct cql_session_options brief = {.connect_timeout_ms = 300, .request_timeout_ms = 300};
+    assert_refused(brief, &dumb, ERROR_NETWORK, "did not say in time");
     struct cql_peer tls = {.fault = CQL_PEER_SPEAKS_TLS};
     assert_refused(none, &tls, ERROR_NETWORK_ANSWER, "as TLS does");
 }

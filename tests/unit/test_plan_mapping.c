@@ -92,7 +92,7 @@ static void envelopes_of_rejects(void **state)
                       "    fields: { Name: copy }\n",
                       "direct {Name:\"AC/DC\"} @0,100,7,p0\n"
                       "direct {Name:\"Accept\"} @1,101,7,p1\n"
-                      "direct REJECT key-null 3: a key field is null @0,102,7,p2\n");
+                      "direct REJECT key-null 3: the key field Name is null @0,102,7,p2\n");
     shop.stamped = 0;
     plan_test_records(&shop,
                       "  embedded:\n"
@@ -493,7 +493,7 @@ static void null_keys_are_rejected_by_sql_targets_too(void **state)
     assert_true(shop.plan->tables[0].target.columns[0].not_null);
     plan_test_records(&shop, "  t: { key: [Name], from: Artist }\n",
                       "t {ArtistId:1,Name:\"AC/DC\"}\nt {ArtistId:2,Name:\"Accept\"}\n"
-                      "t REJECT key-null 3: a key field is null\n");
+                      "t REJECT key-null 3: the key field Name is null\n");
     plan_test_expect_code(
         &shop,
         plan_test_tables(&shop,

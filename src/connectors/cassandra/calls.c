@@ -1,7 +1,7 @@
 #include "connectors/cassandra/calls.h"
 
 #include "base/clock.h"
-#include "base/retry.h"
+#include "connectors/cassandra/patience.h"
 
 enum { IDLE_MS = 20 /* with no call under way a session does not wait */ };
 
@@ -26,14 +26,13 @@ enum status cassandra_calls_prepare(struct cassandra *self, struct cql_session *
                                     const char *text, const struct cql_prepared **prepared,
                                     struct error *error)
 {
-    struct retry retry;
+    struct cassandra_patience patience;
     enum status status;
     enum cql_failure failure;
-    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
-    retry.cancelled = &self->keyed.base.hurried;
+    cassandra_patience_begin(&patience, self);
     do {
         status = cql_session_prepare(session, text, prepared, &failure, error);
-    } while (status != STATUS_OK && retry_wait(&retry, error));
+    } while (status != STATUS_OK && cassandra_patience_wait(&patience, false, error));
     return status;
 }
 

@@ -5,9 +5,9 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/retry.h"
 #include "connectors/cassandra/fetch.h"
 #include "connectors/cassandra/options.h"
+#include "connectors/cassandra/patience.h"
 #include "connectors/cassandra/protocol/cql_bundle.h"
 #include "connectors/cassandra/protocol/cql_model.h"
 #include "connectors/cassandra/schema.h"
@@ -24,6 +24,8 @@ enum {
     CHUNKS_OPEN_MAX = 4,
     RECORD_BYTES_MAX = 16 << 20, /* half of the commit log's segments by default */
     NESTING_MAX = 32,
+    PARTITION_BYTES = 100 << 20, /* what servers warn from on, too */
+    PARTITION_ROWS = 100000,
     UNDER_WAY_MIN = 256 /* of a session */
 };
 
@@ -40,6 +42,29 @@ static const char *const failpoints[] = {
 
 /* ---------------------------------------------------------------- control work */
 
+/* What to look at where no session comes about, and nothing better was said. */
+static enum status hint_at(struct error *error)
+{
+    if (error->hint[0] != '\0') {
+        return STATUS_FAILED;
+    }
+    if (error->code == ERROR_NETWORK || error->code == ERROR_NETWORK_ANSWER) {
+        return error_hint(error,
+                          "is a node up there, and is that its native_transport_port (9042 if "
+                          "nothing else is set)? `cqlsh HOST PORT` shows the same; "
+                          "?contacts= names further nodes");
+    }
+    if (error->code == ERROR_TARGET_INVALID && strstr(error->message, "of the CQL protocol")) {
+        return error_hint(error, "versions 3 to 5 are spoken here (?protocol= is the newest to "
+                                 "try): Cassandra 2.1 and later, every ScyllaDB");
+    }
+    return error->code == ERROR_CREDENTIALS
+               ? error_hint(error,
+                            "cassandra://USER:PASSWORD@HOST/KEYSPACE, or CASSANDRA_PASSWORD; "
+                            "`cqlsh -u USER HOST PORT` shows whether they are right")
+               : STATUS_FAILED;
+}
+
 /* A user's query may leave the keyspace out. */
 enum status cassandra_connect(struct cassandra *self, struct cql_session **session,
                               struct error *error)
@@ -50,7 +75,7 @@ enum status cassandra_connect(struct cassandra *self, struct cql_session **sessi
     }
     options.keyspace = self->mode == OPEN_SOURCE && self->keyspace_there ? self->keyspace : NULL;
     if (cql_session_open(&options, session, error) != STATUS_OK) {
-        return STATUS_FAILED;
+        return hint_at(error);
     }
     static const enum link_security levels[] = {
         [STREAM_PLAINTEXT] = LINK_PLAINTEXT,
@@ -82,20 +107,23 @@ static enum status run_once(struct cassandra *self, struct cql_call *call,
     return cql_session_query(self->control, call, arena, reply, error);
 }
 
+/* What may be repeated reads, or changes the schema, which is of no consistency. */
 static enum status run(struct cassandra *self, struct cql_call *call,
                        struct cql_statement *statement, bool repeats, struct arena *arena,
                        struct cql_reply *reply, struct error *error)
 {
-    struct retry retry;
+    struct cassandra_patience patience;
     enum status status;
-    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
-    retry.cancelled = &self->keyed.base.hurried;
+    cassandra_patience_begin(&patience, self);
+    patience.once = !repeats;
     do {
         pthread_mutex_lock(&self->control_mutex);
         status = run_once(self, call, statement, arena, reply, error);
         pthread_mutex_unlock(&self->control_mutex);
-    } while (status == STATUS_FAILED && (repeats || !reply->may_have_happened) &&
-             retry_wait(&retry, error));
+    } while (status == STATUS_FAILED &&
+             ((repeats && cassandra_patience_falls_back(&patience, reply->failure, error,
+                                                        &call->consistency)) ||
+              cassandra_patience_wait(&patience, reply->may_have_happened, error)));
     return status;
 }
 
@@ -131,16 +159,21 @@ void cassandra_append_table(const struct cassandra *self, const char *table, str
     cql_name_append((struct text){table, strlen(table)}, out);
 }
 
+/* Also where another process, or an earlier try, made the change. */
+enum status cassandra_agree(struct cassandra *self, struct error *error)
+{
+    pthread_mutex_lock(&self->control_mutex);
+    enum status status = cql_session_agree(self->control, error);
+    pthread_mutex_unlock(&self->control_mutex);
+    return status;
+}
+
 enum status cassandra_define(struct cassandra *self, const char *text, struct error *error)
 {
     struct arena *arena = arena_create(0);
     struct cql_reply reply;
     enum status status = cassandra_run(self, text, CQL_QUORUM, true, arena, &reply, error);
-    if (status == STATUS_OK) { /* also where another process, or an earlier try, made the change */
-        pthread_mutex_lock(&self->control_mutex);
-        status = cql_session_agree(self->control, error);
-        pthread_mutex_unlock(&self->control_mutex);
-    }
+    status = status == STATUS_OK ? cassandra_agree(self, error) : status;
     arena_destroy(arena);
     return status;
 }
@@ -262,7 +295,9 @@ static enum status cassandra_open(const struct open_options *open, struct databa
                                                         .chunks_open_max = CHUNKS_OPEN_MAX,
                                                         .record_bytes_max = RECORD_BYTES_MAX,
                                                         .name_bytes_max = CASSANDRA_NAME_BYTES_MAX,
-                                                        .nesting_max = NESTING_MAX};
+                                                        .nesting_max = NESTING_MAX,
+                                                        .partition_bytes = PARTITION_BYTES,
+                                                        .partition_rows = PARTITION_ROWS};
     self->service = cassandra_keyed_service;
     keyed_room_init(&self->keyed, &self->service, open);
     self->mode = open->mode;
@@ -345,7 +380,7 @@ static const struct target_functions target = {
     .chunk_abandon = keyed_chunk_abandon,
     .after_load = cassandra_after_load,
     .fetch = cassandra_target_fetch,
-    .delete_records = keyed_delete,
+    .delete_records = cassandra_delete,
     .count = cassandra_target_count,
     .settle_duplicates = keyed_settle,
     .restore = keyed_restore,

@@ -7,6 +7,7 @@
  *   udts.c        types that users made            system_rows.c rows of the server's own tables
  *   key.c         keys as bytes                    normal.c      values as columns keep them
  *   fetch.c       rows by their keys, for all      look_up.c     the same on a given session
+ *   patience.c    what becomes of failed calls
  * Source:
  *   reader.c      streams, spans and cursors       cursor.c      rows as batches
  *   select.c      the SELECT of a request          query.c       the plan's own
@@ -17,7 +18,10 @@
  *   tables.c      checks of tables that are there  create.c      keyspaces, tables
  *   layout.c      tables as writers know them      run.c         the claimed run
  *   encode.c, send.c  the service of the keyed room
- *   store.c       the store                        rollback.c    taking a run back
+ *   counters.c    tables of counters               properties.c  how tables are kept
+ *   record_types.c  types that tables need         store.c       the store
+ *   rollback.c    taking a run back
+ *   prove.c       a repair's records, read back
  *
  *   protocol/     the client of the native protocol; only its public headers are used here
  *
@@ -45,6 +49,7 @@ struct cassandra_settings {
     enum cql_consistency serial;   /* of conditional writes */
     bool creates_keyspace;         /* if it is not there */
     const char *replication;       /* as CQL has it: "{'class': …}" */
+    bool counters_absent;          /* target: rows of counters are written where none is there */
     bool keeps_times;              /* source: WRITETIME and TTL of each cell are read */
     uint32_t page_rows;
     uint32_t batch_rows; /* most records of one partition in one request */
@@ -65,6 +70,7 @@ struct cassandra {
     struct cql_session *control; /* with control_mutex */
     pthread_mutex_t control_mutex;
     int64_t timeout_ms;
+    int64_t patience_ms;               /* from the first failure to giving up */
     const char *const *catalog_tables; /* open_options */
     struct cassandra_layout *layouts;  /* target.h; with `mutex` */
     /* normal.c: types that columns were asked about, by number; added to with `mutex` */
@@ -72,11 +78,13 @@ struct cassandra {
     _Atomic uint32_t class_count;
     struct keyed_service service;    /* cassandra_keyed_service with the options' bounds */
     _Atomic bool fell_back;          /* a write used `fallback`: it was logged */
+    _Atomic bool read_fell_back;     /* a read did */
     _Atomic int64_t last_control_us; /* the timestamp of the last write of control work */
     _Atomic uint32_t attempt_max;    /* the highest attempt that wrote */
     int64_t clock_ahead_us; /* a node's clock before ours, as it was seen last; 0: it is not */
     int64_t run_started_us; /* of the claimed run; 0: none */
-    bool keyspace_there;    /* target: it is there, or was made */
+    _Atomic int64_t counters_quiet_ms; /* boot time: until then an addition may still be made */
+    bool keyspace_there;               /* target: it is there, or was made */
     struct cassandra_schema *schema;   /* of the source, read at first use; schema.h */
     struct cassandra_fetcher *fetcher; /* made at first use; fetch.h */
 };
@@ -115,6 +123,8 @@ enum status cassandra_run_prepared(struct cassandra *self, const char *text,
  * afterwards. */
 enum status cassandra_define(struct cassandra *self, const char *text,
                              struct error *error) MUST_USE;
+/* Waits until all nodes know the schema. */
+enum status cassandra_agree(struct cassandra *self, struct error *error) MUST_USE;
 
 /* Target: makes the keyspace if it is not there and may be made. Repeatable. */
 enum status cassandra_make_keyspace(struct cassandra *self, struct error *error) MUST_USE;

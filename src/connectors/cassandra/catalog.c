@@ -1,5 +1,6 @@
 /* The keyspace as a schema: its tables, views and indexes, and what no copy carries. */
 #include "connectors/cassandra/estimate.h"
+#include "connectors/cassandra/properties.h"
 #include "connectors/cassandra/protocol/cql_model.h"
 #include "connectors/cassandra/query.h"
 #include "connectors/cassandra/system_rows.h"
@@ -231,10 +232,6 @@ static enum status add_rows(struct cassandra *self, struct objects *objects, con
 static enum status add_others(struct cassandra *self, struct objects *objects, struct error *error)
 {
     static const char own_code[] = "it is code that only Cassandra runs";
-    static const struct schema_object type = {
-        .kind = SCHEMA_OBJECT_OTHER,
-        .what = "type",
-        .not_carried = "its values go as maps; into Cassandra only where the type is there"};
     static const struct schema_object function = {
         .kind = SCHEMA_OBJECT_OTHER, .what = "function", .not_carried = own_code};
     static const struct schema_object aggregate = {
@@ -242,12 +239,9 @@ static enum status add_others(struct cassandra *self, struct objects *objects, s
     static const struct schema_object trigger = {.kind = SCHEMA_OBJECT_TRIGGER,
                                                  .not_carried = own_code};
     return add_rows(self, objects,
-                    "SELECT type_name FROM system_schema.types WHERE keyspace_name = ?", false,
-                    &type, error) == STATUS_OK &&
-                   add_rows(self, objects,
-                            "SELECT function_name FROM system_schema.functions WHERE "
-                            "keyspace_name = ?",
-                            false, &function, error) == STATUS_OK &&
+                    "SELECT function_name FROM system_schema.functions WHERE "
+                    "keyspace_name = ?",
+                    false, &function, error) == STATUS_OK &&
                    add_rows(self, objects,
                             "SELECT aggregate_name FROM system_schema.aggregates WHERE "
                             "keyspace_name = ?",
@@ -260,7 +254,106 @@ static enum status add_others(struct cassandra *self, struct objects *objects, s
                : STATUS_FAILED;
 }
 
+/* ---------------------------------------------------------------- user-defined types */
+
+static bool holds_type(const struct cql_type *type, struct text name)
+{
+    bool found = type->kind == CQL_TYPE_UDT && type->name.length == name.length &&
+                 memcmp(type->name.data, name.data, name.length) == 0;
+    for (uint32_t at = 0; at < type->part_count && !found; at++) {
+        found = holds_type(type->parts[at], name);
+    }
+    return found;
+}
+
+static bool is_used(const struct cassandra_schema *from, struct text name)
+{
+    bool used = false;
+    for (uint32_t at = 0; at < from->table_count; at++) {
+        const struct cassandra_table *table = &from->tables[at];
+        for (uint32_t i = 0; i < table->column_count && !used; i++) {
+            used = holds_type(table->columns[i].type, name);
+        }
+    }
+    return used;
+}
+
+/* Within Cassandra those that the tables need are made with them. */
+static void add_type(struct objects *objects, const struct cassandra_schema *from,
+                     const struct cql_type *type, const char *name)
+{
+    static const char as_maps[] = "its values go as maps";
+    static const char unused[] = "no table uses it";
+    bool used = is_used(from, type->name);
+    add_object(objects,
+               &(struct schema_object){
+                   .kind = SCHEMA_OBJECT_OTHER,
+                   .stage = SCHEMA_BEFORE_TABLES,
+                   .what = "type",
+                   .name = name,
+                   .native_sql = used ? arena_format(objects->arena, "TYPE %s", name) : NULL,
+                   .not_carried = used ? as_maps : unused});
+}
+
+static struct schema_record_type record_type_of(const struct cql_type *type, struct arena *arena)
+{
+    const char **names = arena_allocate_zeroed(arena, type->part_count + 1u, sizeof(*names));
+    const char **types = arena_allocate_zeroed(arena, type->part_count + 1u, sizeof(*types));
+    for (uint32_t at = 0; at < type->part_count; at++) {
+        names[at] = arena_copy(arena, type->field_names[at].data, type->field_names[at].length);
+        types[at] = cql_type_text(type->parts[at], arena);
+    }
+    return (struct schema_record_type){.name =
+                                           arena_copy(arena, type->name.data, type->name.length),
+                                       .field_names = names,
+                                       .field_types = types,
+                                       .field_count = type->part_count};
+}
+
+static enum status add_types(struct cassandra *self, const struct cassandra_schema *from,
+                             struct objects *objects, struct schema *to, struct error *error)
+{
+    struct cassandra_udts *udts = NULL;
+    if (cassandra_udts_read(self, to->arena, &udts, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    struct schema_record_type *types =
+        arena_allocate_zeroed(to->arena, (size_t)cassandra_udts_count(udts) + 1, sizeof(*types));
+    for (uint32_t at = 0; at < cassandra_udts_count(udts); at++) {
+        const struct cql_type *type = cassandra_udts_type(udts, at);
+        if (type != NULL) {
+            types[to->record_type_count] = record_type_of(type, to->arena);
+            add_type(objects, from, type, types[to->record_type_count++].name);
+        }
+    }
+    to->record_types = types;
+    return STATUS_OK;
+}
+
 /* ---------------------------------------------------------------- describe */
+
+/* Only a source's are asked for: a copy may keep them. */
+static enum status give_properties(struct cassandra *self, struct schema *to,
+                                   struct schema_table *tables, struct error *error)
+{
+    struct cassandra_properties *all = NULL;
+    uint32_t count = 0;
+    if (self->mode != OPEN_SOURCE) {
+        return STATUS_OK;
+    }
+    if (cassandra_properties_read(self, to->arena, &all, &count, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t at = 0; at < to->table_count; at++) {
+        for (uint32_t i = 0; i < count; i++) {
+            if (strcmp(all[i].table, tables[at].name) == 0) {
+                tables[at].properties = all[i].list;
+                tables[at].property_count = all[i].count;
+            }
+        }
+    }
+    return STATUS_OK;
+}
 
 static enum status fill_schema(struct cassandra *self, const struct cassandra_schema *from,
                                struct objects *objects, struct schema *to, struct error *error)
@@ -288,7 +381,10 @@ static enum status fill_schema(struct cassandra *self, const struct cassandra_sc
         }
     }
     to->tables = tables;
-    return add_others(self, objects, error);
+    return give_properties(self, to, tables, error) == STATUS_OK &&
+                   add_types(self, from, objects, to, error) == STATUS_OK
+               ? add_others(self, objects, error)
+               : STATUS_FAILED;
 }
 
 /* A target's is read anew each time: it changes with what is made in it. */
@@ -321,9 +417,20 @@ static enum status catalog_describe(struct database *database, struct schema **s
     return status;
 }
 
+static bool native_type_among(const char *declared, const struct schema_record_type *types,
+                              uint32_t type_count, struct value_type *type)
+{
+    struct arena *arena = arena_create(1024);
+    struct cassandra_udts *udts = cassandra_udts_of(types, type_count, arena);
+    bool known = cql_native_type_among(declared, cassandra_udts_finder(udts), type);
+    arena_destroy(arena);
+    return known;
+}
+
 const struct catalog_functions cassandra_catalog = {
     .describe = catalog_describe,
     .describe_query = cassandra_query_describe,
     .native_type = cql_native_type,
+    .native_type_among = native_type_among,
     .native_names = cql_native_names,
 };

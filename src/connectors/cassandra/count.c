@@ -5,10 +5,12 @@
 #include "connectors/cassandra/calls.h"
 #include "connectors/cassandra/estimate.h"
 #include "connectors/cassandra/key.h"
+#include "connectors/cassandra/patience.h"
 #include "connectors/cassandra/scan.h"
 #include "connectors/cassandra/schema.h"
 #include "connectors/cassandra/select.h"
 #include "connectors/cassandra/split.h"
+#include "connectors/report.h"
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -21,10 +23,16 @@ enum { WINDOW = 8, WAIT_MS = 100, PIECE_ROWS = 50000, TOKENS_MIN = 1 << 20 };
 
 struct counting;
 
+/* A range to be counted. */
+struct piece {
+    struct cql_range range;
+    enum cql_consistency consistency;
+};
+
 struct slot {
     struct cassandra_call call; /* first */
     struct counting *counting;
-    struct cql_range range;
+    struct piece piece;
     bool under_way;
 };
 
@@ -33,30 +41,30 @@ struct counting {
     const struct cassandra_table *table;
     struct cassandra_scans scans;
     const struct cql_prepared *prepared;
-    struct buffer ranges; /* struct cql_range: still to be counted */
+    struct buffer pieces; /* struct piece: still to be counted */
     struct buffer hard;   /* likewise: to be read */
     struct slot slots[WINDOW];
     uint32_t under_way;
-    struct retry retry;
-    int64_t wait_until_ms; /* monotonic */
+    struct cassandra_patience patience;
     uint64_t rows;
+    bool partitions; /* those of static values alone count for a row */
     struct arena *arena;
     enum status status;
     struct error *error;
 };
 
-static void push(struct buffer *ranges, struct cql_range range)
+static void push(struct buffer *pieces, struct piece piece)
 {
-    buffer_append(ranges, &range, sizeof(range));
+    buffer_append(pieces, &piece, sizeof(piece));
 }
 
-static bool pop(struct buffer *ranges, struct cql_range *range)
+static bool pop(struct buffer *pieces, struct piece *piece)
 {
-    if (ranges->length == 0) {
+    if (pieces->length == 0) {
         return false;
     }
-    ranges->length -= sizeof(*range);
-    memcpy(range, ranges->data + ranges->length, sizeof(*range));
+    pieces->length -= sizeof(*piece);
+    memcpy(piece, pieces->data + pieces->length, sizeof(*piece));
     return true;
 }
 
@@ -77,14 +85,33 @@ static void take_count(struct counting *counting, const struct cql_response *res
     }
 }
 
-static void take_slow(struct counting *counting, const struct cql_range *range)
+static void take_slow(struct counting *counting, const struct piece *piece)
 {
-    if (cql_range_width(range) < TOKENS_MIN) {
-        push(&counting->hard, *range);
+    if (cql_range_width(&piece->range) < TOKENS_MIN) {
+        push(&counting->hard, *piece);
         return;
     }
-    push(&counting->ranges, cql_range_piece(range, 1, 2));
-    push(&counting->ranges, cql_range_piece(range, 0, 2));
+    for (uint64_t half = 2; half > 0; half--) {
+        push(&counting->pieces,
+             (struct piece){cql_range_piece(&piece->range, half - 1, 2), piece->consistency});
+    }
+}
+
+static void take_failure(struct counting *counting, struct piece *piece,
+                         const struct cql_reply *reply, const struct error *error)
+{
+    struct error again;
+    error_copy(&again, error);
+    if (cassandra_call_is_slow(reply->failure)) {
+        report_retried(&counting->self->keyed.base, NULL);
+        take_slow(counting, piece);
+    } else if (cassandra_patience_falls_back(&counting->patience, reply->failure, &again,
+                                             &piece->consistency) ||
+               cassandra_patience_plan(&counting->patience, &again)) {
+        push(&counting->pieces, *piece);
+    } else {
+        counting->status = error_copy(counting->error, &again);
+    }
 }
 
 static void answered(struct cassandra_call *call, enum status status, const struct cql_reply *reply,
@@ -92,22 +119,16 @@ static void answered(struct cassandra_call *call, enum status status, const stru
 {
     struct slot *slot = (struct slot *)call;
     struct counting *counting = slot->counting;
-    struct error again;
     slot->under_way = false;
     counting->under_way--;
     if (counting->status != STATUS_OK) {
         return;
     }
-    error_copy(&again, error);
     if (status == STATUS_OK) {
-        retry_reset(&counting->retry);
+        cassandra_patience_renew(&counting->patience);
         take_count(counting, &reply->response);
-    } else if (cassandra_call_is_slow(reply->failure)) {
-        take_slow(counting, &slot->range);
-    } else if (retry_plan(&counting->retry, &again, &counting->wait_until_ms)) {
-        push(&counting->ranges, slot->range);
     } else {
-        counting->status = error_copy(counting->error, &again);
+        take_failure(counting, &slot->piece, reply, error);
     }
 }
 
@@ -123,21 +144,21 @@ static struct slot *free_slot(struct counting *counting)
     return NULL;
 }
 
-static enum status ask(struct counting *counting, struct slot *slot, const struct cql_range *range)
+static enum status ask(struct counting *counting, struct slot *slot, const struct piece *piece)
 {
     struct cassandra *self = counting->self;
     struct buffer values = {0};
-    cassandra_select_write_range(range, &values);
+    cassandra_select_write_range(&piece->range, &values);
     const struct cql_statement statement = {.prepared = counting->prepared,
                                             .values = values.data,
                                             .values_length = values.length,
                                             .value_count = 2};
     const struct cql_call call = {.statements = &statement,
                                   .statement_count = 1,
-                                  .consistency = self->settings.read_consistency,
+                                  .consistency = piece->consistency,
                                   .timestamp_us = CQL_NO_TIMESTAMP,
                                   .page_size = (int32_t)self->settings.page_rows,
-                                  .token = &range->to,
+                                  .token = &piece->range.to,
                                   .keyspace = self->keyspace,
                                   .deadline_ms = clock_boottime_ms() + self->timeout_ms,
                                   .tag = &slot->call};
@@ -145,7 +166,7 @@ static enum status ask(struct counting *counting, struct slot *slot, const struc
     buffer_free(&values);
     if (status == STATUS_OK) {
         *slot = (struct slot){
-            .call = {answered}, .counting = counting, .range = *range, .under_way = true};
+            .call = {answered}, .counting = counting, .piece = *piece, .under_way = true};
         counting->under_way++;
     }
     return status;
@@ -153,16 +174,16 @@ static enum status ask(struct counting *counting, struct slot *slot, const struc
 
 static void fill_window(struct counting *counting)
 {
-    struct cql_range range;
+    struct piece piece;
     if (signals_stop_level() > 0) {
         counting->status = error_set(counting->error, ERROR_INTERRUPTED, counting->table->name,
                                      "counting was stopped");
     }
     while (counting->status == STATUS_OK && counting->under_way < WINDOW &&
-           clock_monotonic_ms() >= counting->wait_until_ms && pop(&counting->ranges, &range)) {
-        enum status status = ask(counting, free_slot(counting), &range);
+           !cassandra_patience_waits(&counting->patience) && pop(&counting->pieces, &piece)) {
+        enum status status = ask(counting, free_slot(counting), &piece);
         if (status != STATUS_OK) {
-            push(&counting->ranges, range);
+            push(&counting->pieces, piece);
         }
         if (status == STATUS_FAILED) {
             counting->status = STATUS_FAILED;
@@ -179,7 +200,7 @@ static enum status count_ranges(struct counting *counting)
         fill_window(counting);
         (void)!cassandra_calls_poll(counting->scans.session, WAIT_MS);
     } while (counting->under_way > 0 ||
-             (counting->status == STATUS_OK && counting->ranges.length > 0));
+             (counting->status == STATUS_OK && counting->pieces.length > 0));
     return counting->status;
 }
 
@@ -195,8 +216,8 @@ static void count_page(struct counting *counting, const struct cassandra_select 
         memory_allocate_zeroed((size_t)table->partition_count + 1, sizeof(*key));
     bool any = false;
     while (cql_rows_next(&page->rows, values) == STATUS_OK) {
-        bool row =
-            table->clustering_count == 0 || values[select->key[table->partition_count]].length >= 0;
+        bool row = table->clustering_count == 0 || counting->partitions ||
+                   values[select->key[table->partition_count]].length >= 0;
         counting->rows += row;
         any = true;
     }
@@ -235,10 +256,10 @@ static enum status read_range(struct counting *counting, const struct cql_range 
 
 static enum status read_hard_ranges(struct counting *counting)
 {
-    struct cql_range range;
+    struct piece piece;
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && pop(&counting->hard, &range)) {
-        status = read_range(counting, &range);
+    while (status == STATUS_OK && pop(&counting->hard, &piece)) {
+        status = read_range(counting, &piece.range);
     }
     return status;
 }
@@ -250,7 +271,7 @@ static const char *statement_of(const struct counting *counting)
 {
     const struct cassandra_table *table = counting->table;
     struct buffer text = {0};
-    if (table->clustering_count == 0 || table->compact) {
+    if (table->clustering_count == 0 || table->compact || counting->partitions) {
         buffer_append_string(&text, "SELECT count(*) FROM ");
     } else {
         const char *name = table->columns[table->partition_count].name;
@@ -280,8 +301,18 @@ static void cut_ring(struct counting *counting)
         ranges, range_count, rows >= 0 ? rows : (double)PIECE_ROWS * CASSANDRA_PIECES_UNKNOWN,
         PIECE_ROWS, counting->arena, &piece_count);
     for (size_t at = 0; at < piece_count; at++) {
-        push(&counting->ranges, pieces[at]);
+        push(&counting->pieces,
+             (struct piece){pieces[at], counting->self->settings.read_consistency});
     }
+}
+
+static bool has_static(const struct cassandra_table *table)
+{
+    bool found = false;
+    for (uint32_t at = table->key.count; at < table->column_count && !found; at++) {
+        found = table->columns[at].part == CASSANDRA_STATIC;
+    }
+    return found;
 }
 
 static enum status count_table(struct counting *counting)
@@ -299,24 +330,27 @@ static enum status count_table(struct counting *counting)
     return count_ranges(counting) == STATUS_OK ? read_hard_ranges(counting) : STATUS_FAILED;
 }
 
-enum status cassandra_count(struct cassandra *self, const char *table, uint64_t *count,
-                            struct error *error)
+enum status cassandra_count(struct cassandra *self, const char *table, bool partitions,
+                            uint64_t *count, struct error *error)
 {
     struct arena *arena = arena_create(0);
     struct counting *counting = memory_allocate_zeroed(1, sizeof(*counting));
-    *counting = (struct counting){
-        .self = self, .scans = {.cassandra = self}, .arena = arena, .error = error};
-    retry_init(&counting->retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
-    counting->retry.cancelled = &self->keyed.base.hurried;
+    *counting = (struct counting){.self = self,
+                                  .scans = {.cassandra = self},
+                                  .partitions = partitions,
+                                  .arena = arena,
+                                  .error = error};
+    cassandra_patience_begin(&counting->patience, self);
     enum status status = cassandra_table_read(self, table, arena, &counting->table, error);
     if (status == STATUS_OK) {
+        counting->partitions = counting->partitions && has_static(counting->table);
         status = count_table(counting);
     } else if (status == STATUS_END) {
         status = error_set(error, ERROR_TARGET_MISSING, table, "there is no table %s", table);
     }
     *count = counting->rows;
     cassandra_scans_close(&counting->scans);
-    buffer_free(&counting->ranges);
+    buffer_free(&counting->pieces);
     buffer_free(&counting->hard);
     free(counting);
     arena_destroy(arena);

@@ -3,7 +3,9 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "connectors/cassandra/properties.h"
 #include "connectors/cassandra/protocol/cql_model.h"
+#include "connectors/cassandra/udts.h"
 #include <string.h>
 
 static struct text text_of(const char *string)
@@ -14,7 +16,10 @@ static struct text text_of(const char *string)
 const struct cql_type *cassandra_new_type(const struct target_table *table,
                                           const struct schema_column *column, struct arena *arena)
 {
-    const struct cql_type *type = cql_type_of_model(&column->type, NULL, arena);
+    struct cassandra_udts *udts =
+        cassandra_udts_of(table->record_types, table->record_type_count, arena);
+    const struct cql_type *type =
+        cql_type_of_model(&column->type, cassandra_udts_finder(udts), arena);
     return type != NULL && column_list_holds(table->key, column->name)
                ? cql_type_frozen(type, arena)
                : type;
@@ -46,24 +51,13 @@ static void append_order(const struct target_table *table, struct buffer *out)
     if (descending == NULL || partition == table->key.count) {
         return;
     }
-    buffer_append_string(out, " WITH CLUSTERING ORDER BY (");
+    buffer_append_string(out, "CLUSTERING ORDER BY (");
     for (uint32_t at = partition; at < table->key.count; at++) {
         buffer_append_string(out, at > partition ? ", " : "");
         cql_name_append(text_of(table->key.names[at]), out);
         buffer_append_string(out, descending[at] ? " DESC" : " ASC");
     }
     buffer_append_byte(out, ')');
-}
-
-/* 'text', its quotes doubled. */
-static void append_text(const char *text, struct buffer *out)
-{
-    buffer_append_byte(out, '\'');
-    for (; *text != '\0'; text++) {
-        buffer_append_string(out, *text == '\'' ? "'" : "");
-        buffer_append_byte(out, *text);
-    }
-    buffer_append_byte(out, '\'');
 }
 
 static enum status append_columns(const struct target_table *table, struct arena *arena,
@@ -87,8 +81,30 @@ static enum status append_columns(const struct target_table *table, struct arena
     return STATUS_OK;
 }
 
+/* Of those that are not the plan's own only with `all`. */
+static void append_with(const struct target_table *table, bool all, struct buffer *out)
+{
+    struct buffer order = {0};
+    append_order(table, &order);
+    const char *word = " WITH ";
+    if (order.length > 0) {
+        buffer_append_string(out, word);
+        buffer_append(out, order.data, order.length);
+        word = " AND ";
+    }
+    for (uint32_t at = 0; at < table->property_count; at++) {
+        if (all || table->properties[at].given) {
+            buffer_append_string(out, word);
+            cassandra_property_append(&table->properties[at], out);
+            word = " AND ";
+        }
+    }
+    buffer_free(&order);
+}
+
 static enum status append_definition(struct cassandra *self, const struct target_table *table,
-                                     struct arena *arena, struct buffer *out, struct error *error)
+                                     bool all, struct arena *arena, struct buffer *out,
+                                     struct error *error)
 {
     buffer_append_string(out, "CREATE TABLE IF NOT EXISTS ");
     cassandra_append_table(self, table->name, out);
@@ -98,12 +114,7 @@ static enum status append_definition(struct cassandra *self, const struct target
     }
     append_key(table, out);
     buffer_append_byte(out, ')');
-    size_t before = out->length;
-    append_order(table, out);
-    if (table->comment != NULL) {
-        buffer_append_string(out, out->length > before ? " AND comment = " : " WITH comment = ");
-        append_text(table->comment, out);
-    }
+    append_with(table, all, out);
     return STATUS_OK;
 }
 
@@ -146,19 +157,96 @@ enum status cassandra_after_load(struct database *database, struct after_load_re
 
 /* ---------------------------------------------------------------- prepare */
 
+static bool is_refusal(enum cql_failure failure)
+{
+    return failure == CQL_FAILURE_INVALID || failure == CQL_FAILURE_SYNTAX ||
+           failure == CQL_FAILURE_CONFIG;
+}
+
+/* `*refused`: by the server itself, which would refuse it again. */
+static enum status run_create(struct cassandra *self, const struct target_table *table, bool all,
+                              struct arena *arena, bool *refused, struct error *error)
+{
+    struct buffer text = {0};
+    struct cql_reply reply = {0};
+    enum status status = append_definition(self, table, all, arena, &text, error);
+    if (status == STATUS_OK) {
+        status = cassandra_run(self, buffer_string(&text), CQL_QUORUM, true, arena, &reply, error);
+    }
+    *refused = status != STATUS_OK && is_refusal(reply.failure);
+    buffer_free(&text);
+    return status;
+}
+
+/* What the source's table has and this server doesn't take is left out, and named. */
+static enum status take_property(struct cassandra *self, const struct target_table *table,
+                                 const struct schema_property *property, struct arena *arena,
+                                 struct error *error)
+{
+    struct buffer text = {0};
+    struct cql_reply reply = {0};
+    buffer_append_string(&text, "ALTER TABLE ");
+    cassandra_append_table(self, table->name, &text);
+    buffer_append_string(&text, " WITH ");
+    cassandra_property_append(property, &text);
+    enum status status =
+        cassandra_run(self, buffer_string(&text), CQL_QUORUM, true, arena, &reply, error);
+    if (status != STATUS_OK && is_refusal(reply.failure)) {
+        log_write_at(LOG_WARNING, &(struct log_place){.table = table->name},
+                     "table %s: %s of the source's table is not carried: %s", table->name,
+                     property->name, error->message);
+        error_clear(error);
+        status = STATUS_OK;
+    }
+    buffer_free(&text);
+    return status;
+}
+
+static enum status take_properties(struct cassandra *self, const struct target_table *table,
+                                   struct arena *arena, struct error *error)
+{
+    struct column_list known = {0};
+    enum status status = cassandra_properties_known(self, arena, &known, error);
+    for (uint32_t at = 0; at < table->property_count && status == STATUS_OK; at++) {
+        const struct schema_property *property = &table->properties[at];
+        if (property->given) {
+            continue;
+        }
+        if (known.count == 0 || column_list_holds(known, property->name)) {
+            status = take_property(self, table, property, arena, error);
+        } else {
+            log_write_at(LOG_WARNING, &(struct log_place){.table = table->name},
+                         "table %s: %s of the source's table is not carried: this server knows no "
+                         "such thing",
+                         table->name, property->name);
+        }
+    }
+    return status;
+}
+
 static enum status create_table(struct cassandra *self, const struct target_table *table,
                                 struct arena *arena, struct error *error)
 {
-    struct buffer text = {0};
-    enum status status = append_definition(self, table, arena, &text, error);
-    if (status == STATUS_OK) {
-        status = failpoint_hit("cassandra.before_table", error);
+    bool refused = false;
+    if (failpoint_hit("cassandra.before_table", error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
-    if (status == STATUS_OK) {
-        status = cassandra_define(self, buffer_string(&text), error);
+    enum status status = run_create(self, table, true, arena, &refused, error);
+    if (refused) {
+        status = run_create(self, table, false, arena, &refused, error);
+        if (status == STATUS_OK) {
+            status = take_properties(self, table, arena, error);
+        }
     }
-    buffer_free(&text);
-    return status == STATUS_OK ? failpoint_hit("cassandra.after_table", error) : status;
+    if (status != STATUS_OK) {
+        return refused ? error_set(error, ERROR_TARGET_SCHEMA, table->name, "%s",
+                                   arena_copy_string(arena, error->message))
+                       : error_context(error, "table %s: ", table->name);
+    }
+    if (cassandra_agree(self, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return failpoint_hit("cassandra.after_table", error);
 }
 
 static enum status make_table(struct cassandra *self, struct target_table *table,
@@ -169,6 +257,7 @@ static enum status make_table(struct cassandra *self, struct target_table *table
     if (failpoint_hit("cassandra.before_intent", error) != STATUS_OK ||
         keyed_made_intend(room, table->name, error) != STATUS_OK ||
         failpoint_hit("cassandra.after_intent", error) != STATUS_OK ||
+        cassandra_types_make(self, table, arena, error) != STATUS_OK ||
         create_table(self, table, arena, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -195,9 +195,10 @@ struct adding {
     struct batch *batch;
 };
 
-static enum status take_found(void *context, const struct cql_columns *columns,
+static enum status take_found(void *context, uint32_t key, const struct cql_columns *columns,
                               const struct cql_value *values, struct error *error)
 {
+    (void)key;
     const struct adding *adding = context;
     struct cursor *cursor = adding->cursor;
     cursor->rows.columns = columns;
@@ -231,7 +232,8 @@ static enum status add_by_key(struct cursor *cursor, struct batch *batch, struct
                                               .consistency = self->settings.read_consistency,
                                               .keys = cursor->wanted.keys + cursor->wanted.next,
                                               .key_count =
-                                                  left < KEYS_AT_ONCE ? left : KEYS_AT_ONCE};
+                                                  left < KEYS_AT_ONCE ? left : KEYS_AT_ONCE,
+                                              .counts = cursor->request->counts};
     if (left == 0) {
         return STATUS_END;
     }

@@ -38,11 +38,30 @@ static void append_insert(const struct cassandra *self, const struct cassandra_s
         buffer_append_string(out, at > 0 ? ", ?" : "?");
     }
     buffer_append_string(out, made->kind == KEYED_INSERT ? ") IF NOT EXISTS" : ")");
-    if (made->timed) {
+    if ((made->form & CASSANDRA_TIMED) != 0) {
         buffer_append_string(out, " USING TIMESTAMP ? AND TTL ?");
     } else if (made->expires) {
         buffer_append_string(out, " USING TTL ?");
     }
+}
+
+/* The counters' values first, then the key's. */
+static void append_add(const struct cassandra *self, const struct cassandra_statement *made,
+                       struct buffer *out)
+{
+    const struct cassandra_table *table = made->layout->table;
+    buffer_append_string(out, "UPDATE ");
+    cassandra_append_table(self, table->name, out);
+    for (uint32_t at = table->key.count; at < made->count; at++) {
+        struct text name = text_of(table->columns[made->places[at]].name);
+        buffer_append_string(out, at > table->key.count ? ", " : " SET ");
+        cql_name_append(name, out);
+        buffer_append_string(out, " = ");
+        cql_name_append(name, out);
+        buffer_append_string(out, " + ?");
+    }
+    buffer_append_string(out, " WHERE ");
+    cassandra_key_append_where(table, out);
 }
 
 /* What is compared with the record is selected; only the key is bound. */
@@ -57,6 +76,13 @@ static void append_select(const struct cassandra *self, const struct cassandra_s
     cassandra_key_append_where(made->layout->table, out);
 }
 
+/* Without a row a partition has the columns of its own key and the static ones. */
+static bool is_chosen(const struct cassandra_statement *made, enum cassandra_part part)
+{
+    return (made->form & CASSANDRA_ALONE) == 0 || part == CASSANDRA_PARTITION ||
+           part == CASSANDRA_STATIC;
+}
+
 /* The columns that the records fill; where a whole record is put over another one, and where each
  * has fields of its own, all of them. The key's are always among them. */
 static void choose_places(struct cassandra_statement *made, const struct target_table *table,
@@ -66,10 +92,13 @@ static void choose_places(struct cassandra_statement *made, const struct target_
     bool whole = made->shape == NULL || (made->kind == KEYED_PUT && !table->created);
     made->places = arena_allocate_zeroed(arena, there->column_count + 1u, sizeof(*made->places));
     made->fields = arena_allocate_zeroed(arena, there->column_count + 1u, sizeof(*made->fields));
+    made->key_count =
+        (made->form & CASSANDRA_ALONE) != 0 ? there->partition_count : there->key.count;
     for (uint32_t at = 0; at < there->column_count; at++) {
         int32_t field =
             made->shape != NULL ? shape_field_find(made->shape, there->columns[at].name) : -1;
-        if (field >= 0 || whole || at < there->key.count) {
+        if ((field >= 0 || whole || at < there->key.count) &&
+            is_chosen(made, there->columns[at].part)) {
             made->places[made->count] = at;
             made->fields[made->count] = field;
             made->count++;
@@ -91,7 +120,7 @@ static struct text unknown_field(const struct cassandra_table *table, const stru
 
 static struct cassandra_statement *make_statement(struct keyed_connection *connection,
                                                   enum keyed_kind kind, uint32_t table,
-                                                  const struct shape *shape, bool timed)
+                                                  const struct shape *shape, unsigned form)
 {
     struct cassandra_statement *made = arena_allocate_zeroed(connection->arena, 1, sizeof(*made));
     struct buffer text = {0};
@@ -99,8 +128,9 @@ static struct cassandra_statement *make_statement(struct keyed_connection *conne
     made->table = table;
     made->layout = connection->layouts[table];
     made->shape = shape;
-    made->timed = timed;
-    made->expires = connection->tables[table].ttl != NULL && kind != KEYED_LOOK && !timed;
+    made->form = form;
+    made->expires = connection->tables[table].ttl != NULL && kind != KEYED_LOOK &&
+                    (form & CASSANDRA_TIMED) == 0;
     made->ttl_field = made->expires && shape != NULL
                           ? shape_field_find(shape, connection->tables[table].ttl)
                           : -1;
@@ -108,6 +138,8 @@ static struct cassandra_statement *make_statement(struct keyed_connection *conne
     choose_places(made, &connection->tables[table], connection->arena);
     if (kind == KEYED_LOOK) {
         append_select(connection->cassandra, made, &text);
+    } else if (made->layout->table->counter) {
+        append_add(connection->cassandra, made, &text);
     } else {
         append_insert(connection->cassandra, made, &text);
     }
@@ -121,14 +153,14 @@ static struct cassandra_statement *make_statement(struct keyed_connection *conne
 
 struct cassandra_statement *cassandra_statement_of(struct keyed_connection *connection,
                                                    enum keyed_kind kind, uint32_t table,
-                                                   const struct shape *shape, bool timed)
+                                                   const struct shape *shape, unsigned form)
 {
     struct cassandra_statement *known = connection->statements;
     while (known != NULL && (known->kind != kind || known->shape != shape ||
-                             known->table != table || known->timed != timed)) {
+                             known->table != table || known->form != form)) {
         known = known->next;
     }
-    return known != NULL ? known : make_statement(connection, kind, table, shape, timed);
+    return known != NULL ? known : make_statement(connection, kind, table, shape, form);
 }
 
 struct cassandra_statement *cassandra_statement_at(const struct keyed_connection *connection,
@@ -214,30 +246,6 @@ static bool writes_nulls(const struct keyed_record *record)
     return !table->created || (record->repeated && table->may_repeat);
 }
 
-static enum status encode_key_value(const struct cassandra_table *table,
-                                    const struct cassandra_column *column, const struct cell *cell,
-                                    struct buffer *out, struct error *error)
-{
-    size_t start = out->length;
-    if (cell == NULL || cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
-        return error_set(error, ERROR_REJECT_KEY_NULL, NULL, "key column %s is null", column->name);
-    }
-    if (cassandra_value_encode(column->type, cell, out, error) != STATUS_OK) {
-        return refuse_value(column, error);
-    }
-    size_t length = out->length - start - 4;
-    if (length > CASSANDRA_KEY_BYTES_MAX) {
-        return error_set(error, ERROR_REJECT_TOO_LARGE, NULL,
-                         "key column %s has %zu bytes; a key takes %d", column->name, length,
-                         (int)CASSANDRA_KEY_BYTES_MAX);
-    }
-    if (length == 0 && column->part == CASSANDRA_PARTITION && table->partition_count == 1) {
-        return error_set(error, ERROR_REJECT_KEY_NULL, NULL,
-                         "key column %s is empty, which no partition can be named", column->name);
-    }
-    return STATUS_OK;
-}
-
 static enum status encode_value(const struct cassandra_statement *statement,
                                 const struct keyed_record *record, uint32_t at, struct buffer *out,
                                 struct error *error)
@@ -246,12 +254,13 @@ static enum status encode_value(const struct cassandra_statement *statement,
     const struct cassandra_column *column = &table->columns[statement->places[at]];
     const struct cell *cell = cassandra_cell_of(statement, record, at);
     if (statement->places[at] < table->key.count) {
-        return encode_key_value(table, column, cell, out, error);
+        return cassandra_key_encode_part(table, statement->places[at], cell, out, error);
     }
     bool missing = cell == NULL || cell->kind == VALUE_MISSING;
-    bool update = statement->kind == KEYED_UPDATE;
     if (missing || cell->kind == VALUE_NULL) {
-        bool null = statement->kind != KEYED_INSERT && writes_nulls(record) && !(missing && update);
+        /* an update leaves alone what the plan has no field for */
+        bool kept = cell == NULL && statement->kind == KEYED_UPDATE;
+        bool null = statement->kind != KEYED_INSERT && writes_nulls(record) && !kept;
         cql_write_int(out, null ? CQL_NULL : CQL_UNSET);
         return STATUS_OK;
     }
@@ -322,16 +331,37 @@ static void end_part(struct buffer *out, size_t begin, uint32_t statement, uint3
     memcpy(head + 8, &length, 4);
 }
 
+/* What a partition of static values without rows is read as: its clustering columns are null. */
+static bool is_alone(const struct cassandra_table *table, const struct keyed_record *record)
+{
+    bool alone = record->shape != NULL && table->clustering_count > 0 &&
+                 record->table->key_shape.static_columns.count > 0;
+    for (uint32_t at = table->partition_count; at < table->key.count && alone; at++) {
+        int32_t field = shape_field_find(record->shape, table->columns[at].name);
+        const struct cell *cell = field >= 0 ? &record->cells[field] : NULL;
+        alone = cell != NULL && (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING);
+    }
+    return alone;
+}
+
+static unsigned form_of(const struct keyed_connection *connection, enum keyed_kind kind,
+                        const struct keyed_record *record)
+{
+    const struct cassandra_table *table =
+        connection->layouts[record->table - connection->tables]->table;
+    bool writes = kind == KEYED_PUT || kind == KEYED_UPDATE;
+    return writes && is_alone(table, record) ? CASSANDRA_ALONE : CASSANDRA_PLAIN;
+}
+
 /* All of the record by one statement. */
 static enum status encode_whole(struct keyed_connection *connection, enum keyed_kind kind,
                                 const struct keyed_record *record, struct buffer *out,
                                 struct error *error)
 {
     uint32_t number = (uint32_t)(record->table - connection->tables);
-    const struct cassandra_statement *statement =
-        cassandra_statement_of(connection, kind, number, record->shape, false);
-    const struct cassandra_table *table = statement->layout->table;
-    uint32_t count = kind == KEYED_LOOK ? table->key.count : statement->count;
+    const struct cassandra_statement *statement = cassandra_statement_of(
+        connection, kind, number, record->shape, form_of(connection, kind, record));
+    uint32_t count = kind == KEYED_LOOK ? statement->key_count : statement->count;
     enum status status = check_fields(statement, record, error);
     size_t begin = begin_part(out);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
@@ -342,6 +372,39 @@ static enum status encode_whole(struct keyed_connection *connection, enum keyed_
     }
     end_part(out, begin, statement->number, count + (statement->expires ? 1 : 0));
     return status;
+}
+
+/* ---------------------------------------------------------------- counters */
+
+static enum status encode_addition(const struct cassandra_statement *statement,
+                                   const struct keyed_record *record, struct buffer *out,
+                                   struct error *error)
+{
+    uint32_t keys = statement->layout->table->key.count;
+    enum status status = STATUS_OK;
+    if (statement->count == keys) {
+        return error_set(error, ERROR_REJECT_TYPE, NULL, "it has no counter");
+    }
+    size_t begin = begin_part(out);
+    for (uint32_t at = 0; at < statement->count && status == STATUS_OK; at++) {
+        uint32_t place = at + keys < statement->count ? at + keys : at + keys - statement->count;
+        status = encode_value(statement, record, place, out, error);
+    }
+    end_part(out, begin, statement->number, statement->count);
+    return status;
+}
+
+/* What reads the row, and what adds to it. */
+static enum status encode_counters(struct keyed_connection *connection,
+                                   const struct keyed_record *record, struct buffer *out,
+                                   struct error *error)
+{
+    uint32_t number = (uint32_t)(record->table - connection->tables);
+    return encode_whole(connection, KEYED_LOOK, record, out, error) == STATUS_OK
+               ? encode_addition(cassandra_statement_of(connection, KEYED_INSERT, number,
+                                                        record->shape, CASSANDRA_PLAIN),
+                                 record, out, error)
+               : STATUS_FAILED;
 }
 
 /* ---------------------------------------------------------------- cells of different ages */
@@ -387,7 +450,7 @@ static bool is_known(const struct cassandra_statement *statement, const struct k
 {
     const struct cell_times times = times_of(statement, record, at);
     bool known = are_equal(times, record_times);
-    for (uint32_t i = statement->layout->table->key.count; i < at && !known; i++) {
+    for (uint32_t i = statement->key_count; i < at && !known; i++) {
         known = are_equal(times, times_of(statement, record, i));
     }
     return known;
@@ -414,7 +477,8 @@ static enum status encode_aged(const struct cassandra_statement *statement,
     } else {
         cql_write_unset(out);
     }
-    if (times.ttl_seconds > 0) {
+    /* a table has a time to live of its own for what comes without one */
+    if (times.ttl_seconds > 0 || statement->layout->table->ttl_seconds > 0) {
         cql_write_int(out, 4);
         cql_write_int(out, (int32_t)times.ttl_seconds);
     } else {
@@ -431,7 +495,8 @@ static enum status encode_by_age(struct keyed_connection *connection, enum keyed
 {
     uint32_t number = (uint32_t)(record->table - connection->tables);
     const struct cassandra_statement *statement =
-        cassandra_statement_of(connection, kind, number, record->shape, true);
+        cassandra_statement_of(connection, kind, number, record->shape,
+                               CASSANDRA_TIMED | form_of(connection, kind, record));
     const struct cell_times own = {record->envelope->write_time_us,
                                    record->envelope->ttl_seconds > 0 ? record->envelope->ttl_seconds
                                                                      : 0};
@@ -439,8 +504,7 @@ static enum status encode_by_age(struct keyed_connection *connection, enum keyed
     if (status == STATUS_OK) {
         status = encode_aged(statement, record, own, out, error);
     }
-    for (uint32_t at = statement->layout->table->key.count;
-         at < statement->count && status == STATUS_OK; at++) {
+    for (uint32_t at = statement->key_count; at < statement->count && status == STATUS_OK; at++) {
         if (!is_known(statement, record, at, own)) {
             status = encode_aged(statement, record, times_of(statement, record, at), out, error);
         }
@@ -455,13 +519,15 @@ enum status cassandra_encode(struct keyed_connection *connection, enum keyed_kin
     static const char no_token[TOKEN_BYTES] = {0};
     size_t start = out->length;
     buffer_append(out, no_token, sizeof(no_token));
-    enum status status = has_times(kind, record)
+    uint32_t number = (uint32_t)(record->table - connection->tables);
+    bool counters = kind == KEYED_INSERT && connection->layouts[number]->table->counter;
+    enum status status = counters ? encode_counters(connection, record, out, error)
+                         : has_times(kind, record)
                              ? encode_by_age(connection, kind, record, out, error)
                              : encode_whole(connection, kind, record, out, error);
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
-    uint32_t number = (uint32_t)(record->table - connection->tables);
     int64_t token = token_of(connection, connection->layouts[number]->table, out,
                              start + TOKEN_BYTES + PART_HEAD_BYTES);
     memcpy(out->data + start, &token, TOKEN_BYTES);

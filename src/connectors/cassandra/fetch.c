@@ -7,7 +7,6 @@
 
 #include "base/memory.h"
 #include "connectors/cassandra/key.h"
-#include "connectors/cassandra/look_up.h"
 #include "connectors/cassandra/protocol/cql_value.h"
 #include "connectors/cassandra/schema.h"
 #include "connectors/cassandra/select.h"
@@ -77,9 +76,10 @@ static enum status decode(const struct fetching *fetching, const struct cql_colu
 }
 
 /* What of a record can't be read stands in it as the server's bytes: it is there, after all. */
-static enum status take_row(void *context, const struct cql_columns *columns,
+static enum status take_row(void *context, uint32_t key, const struct cql_columns *columns,
                             const struct cql_value *values, struct error *error)
 {
+    (void)key;
     const struct fetching *fetching = context;
     const struct cassandra_table *table = fetching->table;
     struct cell *cells =
@@ -121,15 +121,16 @@ static enum status encode_keys(const struct cassandra_table *table, const struct
     return STATUS_OK;
 }
 
-static enum status fetch_all(struct cassandra *self, struct cassandra_look_up *look_up,
-                             struct fetching *fetching, struct error *error)
+enum status cassandra_fetch_values(struct cassandra *self, struct cassandra_look_up *look_up,
+                                   cassandra_values_found *found, void *context,
+                                   struct error *error)
 {
     struct cassandra_fetcher *fetcher = lock_fetcher(self, error);
     if (fetcher == NULL) {
         return STATUS_FAILED;
     }
     look_up->session = fetcher->session;
-    enum status status = cassandra_look_up(look_up, take_row, fetching, error);
+    enum status status = cassandra_look_up(look_up, found, context, error);
     pthread_mutex_unlock(&fetcher->mutex);
     return status;
 }
@@ -155,7 +156,7 @@ enum status cassandra_fetch(struct cassandra *self, const struct cassandra_table
                                                                   : self->settings.read_consistency,
                                             .keys = list,
                                             .key_count = key_count};
-        status = fetch_all(self, &look_up, &fetching, error);
+        status = cassandra_fetch_values(self, &look_up, take_row, &fetching, error);
     }
     buffer_free(&values);
     arena_destroy(own);

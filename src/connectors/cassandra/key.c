@@ -54,15 +54,16 @@ static enum status refuse(const struct cassandra_table *table, uint32_t column,
                      table->columns[column].name, why);
 }
 
-static enum status encode_part(const struct cassandra_table *table, uint32_t column,
-                               const struct cell *cell, struct buffer *values, struct error *error)
+enum status cassandra_key_encode_part(const struct cassandra_table *table, uint32_t column,
+                                      const struct cell *cell, struct buffer *values,
+                                      struct error *error)
 {
     size_t begin = values->length;
-    if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
+    if (cell == NULL || cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
         return refuse(table, column, ERROR_REJECT_KEY_NULL, "is null", error);
     }
     if (cassandra_value_encode(table->columns[column].type, cell, values, error) != STATUS_OK) {
-        return STATUS_FAILED;
+        return error_context(error, "column %s: ", table->columns[column].name);
     }
     size_t length = values->length - begin - 4;
     if (length > CASSANDRA_KEY_BYTES_MAX) {
@@ -93,7 +94,7 @@ enum status cassandra_key_encode(const struct cassandra_table *table, const stru
     size_t begin = values->length;
     enum status status = STATUS_OK;
     for (uint32_t at = 0; at < table->key.count && status == STATUS_OK; at++) {
-        status = encode_part(table, at, &key[at], values, error);
+        status = cassandra_key_encode_part(table, at, &key[at], values, error);
     }
     if (status != STATUS_OK) {
         values->length = begin;

@@ -18,6 +18,11 @@ enum status cassandra_key_encode(const struct cassandra_table *table, const stru
                                  struct buffer *values, int64_t *token,
                                  struct error *error) MUST_USE;
 
+/* The same of one column of the key; `cell` NULL: null. What was appended stays if it fails. */
+enum status cassandra_key_encode_part(const struct cassandra_table *table, uint32_t column,
+                                      const struct cell *cell, struct buffer *values,
+                                      struct error *error) MUST_USE;
+
 /* Appends "a" = ? AND "b" = ? of all columns of the key. */
 void cassandra_key_append_where(const struct cassandra_table *table, struct buffer *text);
 /* Appends token("a", "b"). */

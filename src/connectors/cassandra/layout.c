@@ -2,6 +2,7 @@
 #include "connectors/cassandra/target.h"
 
 #include "base/memory.h"
+#include "connectors/cassandra/key.h"
 #include "connectors/cassandra/protocol/cql_value.h"
 #include "model/decimal.h"
 #include <stdlib.h>
@@ -67,21 +68,21 @@ enum status cassandra_append_table_key(const struct cassandra_layout *layout,
                                        const struct target_table *table, const struct cell *key,
                                        struct buffer *out, struct error *error)
 {
-    for (uint32_t place = 0; place < layout->table->key.count; place++) {
-        uint32_t at = 0;
-        while (at < table->key.count && layout->key[at] != (int32_t)place) {
-            at++;
-        }
-        if (at == table->key.count || key[at].kind == VALUE_NULL || key[at].kind == VALUE_MISSING) {
-            return error_set(error, ERROR_REJECT_KEY_NULL, table->name, "key column %s is null",
-                             layout->table->key.names[place]);
-        }
-        if (cassandra_value_encode(layout->table->columns[place].type, &key[at], out, error) !=
-            STATUS_OK) {
-            return STATUS_FAILED;
+    struct cell ordered[KEYED_KEY_COLUMNS_MAX];
+    uint32_t count = layout->table->key.count;
+    if (count > KEYED_KEY_COLUMNS_MAX) {
+        return error_set(error, ERROR_TARGET_SCHEMA, table->name,
+                         "its key has more than %d columns", KEYED_KEY_COLUMNS_MAX);
+    }
+    for (uint32_t place = 0; place < count; place++) {
+        ordered[place] = cell_null();
+        for (uint32_t at = 0; at < table->key.count; at++) {
+            if (layout->key[at] == (int32_t)place) {
+                ordered[place] = key[at];
+            }
         }
     }
-    return STATUS_OK;
+    return cassandra_key_encode(layout->table, ordered, out, NULL, error);
 }
 
 /* Clustering columns of decimals are equal whatever their scale. */

@@ -2,18 +2,24 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "base/retry.h"
 #include "connectors/cassandra/calls.h"
+#include "connectors/cassandra/patience.h"
 #include <stdlib.h>
 
 enum { WINDOW = 64, WAIT_MS = 100 };
 
 struct looking;
 
+/* A key to be asked for. */
+struct question {
+    uint32_t key;
+    enum cql_consistency consistency;
+};
+
 struct slot {
     struct cassandra_call call; /* first */
     struct looking *looking;
-    uint32_t key;
+    struct question question;
     bool under_way;
 };
 
@@ -24,18 +30,18 @@ struct looking {
     void *context;
     struct slot slots[WINDOW];
     uint32_t under_way;
-    uint32_t next;   /* key to be asked for */
-    uint32_t *again; /* keys whose call failed */
+    uint32_t next;          /* key to be asked for */
+    struct question *again; /* whose call failed */
     uint32_t again_count;
-    struct retry retry;
-    int64_t wait_until_ms; /* monotonic */
-    enum status status;    /* STATUS_FAILED: nothing more is asked for */
+    struct cassandra_patience patience;
+    enum status status; /* STATUS_FAILED: nothing more is asked for */
     struct error *error;
 };
 
 /* ---------------------------------------------------------------- answers */
 
-static enum status take_row(struct looking *looking, const struct cql_response *response)
+static enum status take_row(struct looking *looking, uint32_t key,
+                            const struct cql_response *response)
 {
     struct cql_rows rows = response->rows;
     if (response->opcode != CQL_RESULT || response->kind != CQL_RESULT_ROWS ||
@@ -46,7 +52,7 @@ static enum status take_row(struct looking *looking, const struct cql_response *
     struct cql_value *values = memory_allocate_zeroed(rows.columns.count + 1, sizeof(*values));
     enum status status = STATUS_OK;
     if (cql_rows_next(&rows, values) == STATUS_OK) {
-        status = looking->found(looking->context, &rows.columns, values, looking->error);
+        status = looking->found(looking->context, key, &rows.columns, values, looking->error);
     }
     free(values);
     return status;
@@ -64,13 +70,15 @@ static void answered(struct cassandra_call *call, enum status status, const stru
         return;
     }
     if (status == STATUS_OK) {
-        retry_reset(&looking->retry);
-        looking->status = take_row(looking, &reply->response);
+        cassandra_patience_renew(&looking->patience);
+        looking->status = take_row(looking, slot->question.key, &reply->response);
         return;
     }
     error_copy(&again, error);
-    if (retry_plan(&looking->retry, &again, &looking->wait_until_ms)) {
-        looking->again[looking->again_count++] = slot->key;
+    if (cassandra_patience_falls_back(&looking->patience, reply->failure, &again,
+                                      &slot->question.consistency) ||
+        cassandra_patience_plan(&looking->patience, &again)) {
+        looking->again[looking->again_count++] = slot->question;
     } else {
         looking->status = error_copy(looking->error, &again);
         error_context(looking->error, "%s: ", looking->what->table->name);
@@ -89,17 +97,17 @@ static struct slot *free_slot(struct looking *looking)
     return NULL;
 }
 
-static enum status ask(struct looking *looking, struct slot *slot, uint32_t key)
+static enum status ask(struct looking *looking, struct slot *slot, struct question question)
 {
     const struct cassandra_look_up *what = looking->what;
-    const struct cassandra_wanted_key *wanted = &what->keys[key];
+    const struct cassandra_wanted_key *wanted = &what->keys[question.key];
     const struct cql_statement statement = {.prepared = looking->prepared,
                                             .values = wanted->values.data,
                                             .values_length = wanted->values.length,
                                             .value_count = (uint16_t)what->table->key.count};
     const struct cql_call call = {.statements = &statement,
                                   .statement_count = 1,
-                                  .consistency = what->consistency,
+                                  .consistency = question.consistency,
                                   .timestamp_us = CQL_NO_TIMESTAMP,
                                   .token = &wanted->token,
                                   .keyspace = what->cassandra->keyspace,
@@ -107,8 +115,8 @@ static enum status ask(struct looking *looking, struct slot *slot, uint32_t key)
                                   .tag = &slot->call};
     enum status status = cql_session_send(what->session, &call, looking->error);
     if (status == STATUS_OK) {
-        *slot =
-            (struct slot){.call = {answered}, .looking = looking, .key = key, .under_way = true};
+        *slot = (struct slot){
+            .call = {answered}, .looking = looking, .question = question, .under_way = true};
         looking->under_way++;
     }
     return status;
@@ -118,7 +126,7 @@ static bool may_ask(const struct looking *looking)
 {
     return looking->status == STATUS_OK && looking->under_way < WINDOW &&
            (looking->next < looking->what->key_count || looking->again_count > 0) &&
-           clock_monotonic_ms() >= looking->wait_until_ms;
+           !cassandra_patience_waits(&looking->patience);
 }
 
 static void fill_window(struct looking *looking)
@@ -126,8 +134,9 @@ static void fill_window(struct looking *looking)
     enum status status = STATUS_OK;
     while (status == STATUS_OK && may_ask(looking)) {
         bool again = looking->again_count > 0;
-        uint32_t key = again ? looking->again[looking->again_count - 1] : looking->next;
-        status = ask(looking, free_slot(looking), key);
+        const struct question first = {looking->next, looking->what->consistency};
+        status = ask(looking, free_slot(looking),
+                     again ? looking->again[looking->again_count - 1] : first);
         if (status == STATUS_OK) {
             looking->again_count -= again;
             looking->next += !again;
@@ -162,8 +171,8 @@ enum status cassandra_look_up(const struct cassandra_look_up *look_up,
     looking->error = error;
     looking->again =
         memory_allocate_zeroed((size_t)look_up->key_count + 1, sizeof(*looking->again));
-    retry_init(&looking->retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
-    looking->retry.cancelled = &self->keyed.base.hurried;
+    cassandra_patience_begin(&looking->patience, self);
+    looking->patience.counts = look_up->counts;
     /* also after a failure: no call may be under way that knows of this function's memory */
     while (!is_done(looking)) {
         fill_window(looking);

@@ -20,10 +20,12 @@ struct cassandra_look_up {
     enum cql_consistency consistency;
     const struct cassandra_wanted_key *keys;
     uint32_t key_count;
+    struct database_counts *counts; /* of the request that it is for; may be NULL */
 };
 
-/* A row that is there: its values hold until the function returns. */
-typedef enum status cassandra_values_found(void *context, const struct cql_columns *columns,
+/* A row that is there, of the key at `key`: its values hold until the function returns. */
+typedef enum status cassandra_values_found(void *context, uint32_t key,
+                                           const struct cql_columns *columns,
                                            const struct cql_value *values, struct error *error);
 
 /* Each row that is there, in any order, once. Tries again until patience ends. */

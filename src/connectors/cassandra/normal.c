@@ -43,6 +43,84 @@ static struct value_type read_as(const struct cql_type *type)
     return (struct value_type){.kind = kind, .dynamic = kind == VALUE_TIMESTAMP};
 }
 
+/* ---------------------------------------------------------------- within values */
+
+static uint32_t item_count(const struct cell *cell)
+{
+    return cell->kind == VALUE_MAP                               ? 2 * cell->length
+           : cell->kind == VALUE_LIST || cell->kind == VALUE_SET ? cell->length
+                                                                 : 0;
+}
+
+static const struct cql_type *field_type(const struct cql_type *type, const struct cell *name)
+{
+    for (uint32_t at = 0; at < type->part_count && name->kind == VALUE_TEXT; at++) {
+        if (type->field_names[at].length == name->length &&
+            memcmp(type->field_names[at].data, name->text, name->length) == 0) {
+            return type->parts[at];
+        }
+    }
+    return NULL;
+}
+
+/* The type of an item of a value; NULL: the type has no such item. */
+static const struct cql_type *item_type(const struct cql_type *type, const struct cell *cell,
+                                        uint32_t at)
+{
+    bool pairs = cell->kind == VALUE_MAP;
+    switch (type->kind) {
+    case CQL_TYPE_LIST:
+    case CQL_TYPE_SET:
+    case CQL_TYPE_VECTOR:
+        return pairs ? NULL : type->parts[0];
+    case CQL_TYPE_MAP:
+        return pairs ? type->parts[at % 2] : NULL;
+    case CQL_TYPE_TUPLE:
+        return !pairs && at < type->part_count ? type->parts[at] : NULL;
+    case CQL_TYPE_UDT:
+        return pairs && at % 2 == 1 ? field_type(type, &cell->items[at - 1]) : NULL;
+    default:
+        return NULL;
+    }
+}
+
+/* Is it, or is something in it, a text that is to become what it says? */
+static bool says_other(const struct cql_type *type, const struct cell *cell)
+{
+    if (cell->kind == VALUE_TEXT || cell->kind == VALUE_JSON) {
+        return type->kind != CQL_TYPE_TEXT && read_as(type).kind != VALUE_MISSING;
+    }
+    bool other = false;
+    for (uint32_t at = 0; at < item_count(cell) && !other; at++) {
+        const struct cql_type *part = item_type(type, cell, at);
+        other = part != NULL && says_other(part, &cell->items[at]);
+    }
+    return other;
+}
+
+static enum status fit(const struct cql_type *type, const struct cell *cell, struct arena *arena,
+                       struct cell *made, struct error *error);
+
+static enum status fit_items(const struct cql_type *type, struct cell *made, struct arena *arena,
+                             struct error *error)
+{
+    uint32_t count = item_count(made);
+    enum status status = STATUS_OK;
+    if (count == 0 || !says_other(type, made)) {
+        return STATUS_OK;
+    }
+    struct cell *items = arena_allocate_zeroed(arena, count, sizeof(*items));
+    memcpy(items, made->items, count * sizeof(*items));
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
+        const struct cql_type *part = item_type(type, made, at);
+        if (part != NULL && says_other(part, &made->items[at])) {
+            status = fit(part, &made->items[at], arena, &items[at], error);
+        }
+    }
+    made->items = items;
+    return status;
+}
+
 /* The value that the column is given: a text of a value of another kind, or what a text says. */
 static enum status fit(const struct cql_type *type, const struct cell *cell, struct arena *arena,
                        struct cell *made, struct error *error)
@@ -50,7 +128,7 @@ static enum status fit(const struct cql_type *type, const struct cell *cell, str
     *made = *cell;
     if (becomes_text(type, cell)) {
         struct buffer text = {0};
-        enum status status = sql_append_value_text(&rules, cell, &text, error);
+        enum status status = sql_append_column_text(&rules, cell, &text, error);
         if (status == STATUS_OK) {
             *made = cell_text(arena_copy(arena, text.data, text.length), text.length);
         }
@@ -58,17 +136,17 @@ static enum status fit(const struct cql_type *type, const struct cell *cell, str
         return status;
     }
     const struct value_type wanted = read_as(type);
-    if ((cell->kind != VALUE_TEXT && cell->kind != VALUE_JSON) || wanted.kind == VALUE_MISSING) {
-        return STATUS_OK;
+    if ((cell->kind == VALUE_TEXT || cell->kind == VALUE_JSON) && wanted.kind != VALUE_MISSING &&
+        convert_value(cell, &wanted, false, arena, made, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
-    return convert_value(cell, &wanted, false, arena, made, error);
+    return fit_items(type, made, arena, error);
 }
 
 /* What most values are: of a kind that the type takes as it is. */
 static bool fits_already(const struct cql_type *type, const struct cell *cell)
 {
-    bool text = cell->kind == VALUE_TEXT || cell->kind == VALUE_JSON;
-    return type->kind == CQL_TYPE_TEXT ? !becomes_text(type, cell) : !text;
+    return type->kind == CQL_TYPE_TEXT ? !becomes_text(type, cell) : !says_other(type, cell);
 }
 
 enum status cassandra_value_encode(const struct cql_type *type, const struct cell *cell,

@@ -1,6 +1,7 @@
 /* What a URI says: cassandra://USER:PASSWORD@HOST,HOST:PORT/KEYSPACE?options. */
 #include "connectors/cassandra/options.h"
 
+#include "base/retry.h"
 #include "base/text.h"
 #include "connectors/cassandra/protocol/cql_bundle.h"
 #include "connectors/registry.h"
@@ -28,6 +29,12 @@ const struct connector_option cassandra_options[CASSANDRA_OPTION_COUNT] = {
      "Of reads and writes."},
     {"fallback", OPTION_CHOICE, "none", "none|ONE|LOCAL_ONE|TWO|QUORUM|LOCAL_QUORUM", false,
      "Consistency to fall back to when too few replicas are alive; each use is counted."},
+    {"retries", OPTION_INTEGER, NULL, "0..1000", false,
+     "Patience with what fails in passing: so many tries of --timeout each, and the waits between "
+     "them. Default: four times --timeout."},
+    {"retry_delay", OPTION_TEXT, NULL, NULL, false,
+     "Seconds of the first wait that `retries` counts with (0.05); each is twice the one before, 20 "
+     "at most."},
     {"create", OPTION_BOOLEAN, "false", NULL, false,
      "Target: make the keyspace if it is not there."},
     {"replication", OPTION_TEXT, "1", NULL, false,
@@ -38,6 +45,8 @@ const struct connector_option cassandra_options[CASSANDRA_OPTION_COUNT] = {
      "Target: most records of one partition that share a request."},
     {"batch_bytes", OPTION_BYTES, "4KiB", "1KiB..1MiB", false,
      "Target: most bytes of such a request; servers warn from 5 KiB on."},
+    {"counters", OPTION_CHOICE, "refuse", "refuse|absent", false,
+     "Target: tables of counters are refused, or get the rows that are absent."},
     {"page_rows", OPTION_INTEGER, "1000", "10..100000", false, "Source: rows a page."},
     {"times", OPTION_BOOLEAN, "false", NULL, false,
      "Source: read when each cell was written and how long it lives, and keep both."},
@@ -224,6 +233,36 @@ out:
     return made;
 }
 
+/* "2" or "0.5" seconds. False: it is none. */
+static bool read_seconds(const char *text, int64_t *ms)
+{
+    enum { SECONDS_MAX = 3600 };
+    char *end = NULL;
+    double seconds = strtod(text, &end);
+    *ms = (int64_t)(seconds * 1000);
+    return strspn(text, "0123456789.") == strlen(text) && *end == '\0' && end > text &&
+           seconds <= SECONDS_MAX;
+}
+
+static enum status read_patience(struct cassandra *self, struct error *error)
+{
+    const char *retries = option(self, "retries");
+    const char *delay = option(self, "retry_delay");
+    uint64_t count = retries != NULL ? number_of(self, "retries") : RETRY_PATIENCE_TIMEOUTS;
+    int64_t wait_ms = RETRY_BASE_MS;
+    if (delay != NULL && !read_seconds(delay, &wait_ms)) {
+        return refuse(self, "retry_delay is a number of seconds, 3600 at most", error);
+    }
+    self->patience_ms = (int64_t)count * self->timeout_ms;
+    for (uint64_t at = 0; at < count && (retries != NULL || delay != NULL); at++) {
+        wait_ms = wait_ms < RETRY_DELAY_MAX_MS ? wait_ms : RETRY_DELAY_MAX_MS;
+        self->patience_ms += wait_ms;
+        wait_ms *= 2;
+    }
+    self->keyed.room.patience_ms = self->patience_ms;
+    return STATUS_OK;
+}
+
 static enum status read_settings(struct cassandra *self, struct error *error)
 {
     struct cassandra_settings *settings = &self->settings;
@@ -244,6 +283,7 @@ static enum status read_settings(struct cassandra *self, struct error *error)
                                                                   : consistency;
     settings->serial = CQL_SERIAL;
     settings->creates_keyspace = is_on(self, "create");
+    settings->counters_absent = strcmp(option(self, "counters"), "absent") == 0;
     settings->keeps_times = is_on(self, "times");
     settings->page_rows = (uint32_t)number_of(self, "page_rows");
     settings->batch_rows = (uint32_t)number_of(self, "batch_rows");
@@ -261,7 +301,7 @@ enum status cassandra_options_read(struct cassandra *self, const struct open_opt
     }
     self->keyspace = self->uri->path;
     if (read_nodes(self, error) != STATUS_OK || read_security(self, error) != STATUS_OK ||
-        read_settings(self, error) != STATUS_OK) {
+        read_settings(self, error) != STATUS_OK || read_patience(self, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     read_login(self);

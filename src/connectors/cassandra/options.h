@@ -4,7 +4,7 @@
 
 #include "connectors/cassandra/cassandra.h"
 
-enum { CASSANDRA_OPTION_COUNT = 19 };
+enum { CASSANDRA_OPTION_COUNT = 22 };
 extern const struct connector_option cassandra_options[CASSANDRA_OPTION_COUNT];
 
 /* Fills settings, options, tls, keyspace, and the room's bounds. Texts are the URI's, or in the

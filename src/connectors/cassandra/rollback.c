@@ -66,6 +66,9 @@ static enum status remove_table(struct database *database, const struct target_t
         status = table->created ? drop_made(self, table, arena, error)
                                 : cassandra_truncate(self, table->name, error);
     }
+    if (status == STATUS_OK && table->created) {
+        status = cassandra_types_drop(self, arena, error);
+    }
     cassandra_layouts_forget(self);
     arena_destroy(arena);
     return status == STATUS_OK ? failpoint_hit("cassandra.after_remove_table", error) : status;

@@ -233,7 +233,7 @@ enum status cassandra_rows_add(const struct cassandra_rows *rows, struct batch *
                                const struct cql_value *values, struct error *error)
 {
     bool document = rows->request->column_count == 0;
-    if (is_static_alone(rows, values)) {
+    if (is_static_alone(rows, values) && !rows->request->partitions) {
         struct error reason;
         error_set(&reason, ERROR_REJECT_KEY_NULL, rows->name,
                   "the partition has static values and no rows");

@@ -2,8 +2,9 @@
  * Rows of a SELECT as records of a batch: the cells that a request asks for, or a document.
  *
  * A partition that has static values and no rows comes as one row with a null clustering key, where
- * static columns are read. It is no record of the table, and is refused with its partition key; a
- * query reads it: SELECT DISTINCT of the partition key and static columns.
+ * static columns are read. It is a record where the request wants `partitions`; else it is refused
+ * with its partition key. A query reads it: SELECT DISTINCT of the partition key and static
+ * columns.
  */
 #ifndef TRANSHUME_CONNECTORS_CASSANDRA_ROWS_H
 #define TRANSHUME_CONNECTORS_CASSANDRA_ROWS_H

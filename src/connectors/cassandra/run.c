@@ -69,5 +69,8 @@ enum status cassandra_claimed(struct database *database, const struct run_claim 
                               struct error *error)
 {
     enum status status = keyed_claimed(database, claim, error);
+    if (status == STATUS_OK && claim->epoch > 1) {
+        cassandra_counters_unsure(cassandra_of(database));
+    }
     return status == STATUS_OK ? find_start(cassandra_of(database), error) : status;
 }

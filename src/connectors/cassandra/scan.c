@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/signals.h"
+#include "connectors/cassandra/patience.h"
 #include "connectors/cassandra/select.h"
 #include "connectors/report.h"
 #include <inttypes.h>
@@ -22,7 +23,6 @@ struct cassandra_scan {
     struct cassandra_scan *next_abandoned;
     bool abandoned;
     const char *name;
-    struct database_counts *counts; /* of what is done again; may be NULL */
     const struct cql_prepared *prepared;
     size_t column_count; /* as it was prepared */
 
@@ -37,8 +37,7 @@ struct cassandra_scan {
 
     uint32_t page_rows;
     enum cql_consistency consistency; /* of the next call */
-    struct retry retry;
-    int64_t wait_until_ms; /* monotonic: not to be asked again before */
+    struct cassandra_patience patience;
 
     enum call_state state;
     struct cassandra_page page; /* CALL_DONE */
@@ -217,7 +216,7 @@ static void step(struct cassandra_scan *scan)
     scan->handed_last = scan->last_page;
     scan->state = CALL_NONE;
     scan->consistency = scan->scans->cassandra->settings.read_consistency;
-    retry_reset(&scan->retry);
+    cassandra_patience_renew(&scan->patience);
 }
 
 /* ---------------------------------------------------------------- failures */
@@ -273,7 +272,15 @@ static enum status give_up(struct cassandra_scan *scan, struct error *error)
                              "tombstone_failure_threshold");
 }
 
-/* Less at once: STATUS_OK if that can be. */
+static bool fall_back(struct cassandra_scan *scan)
+{
+    bool lower = cassandra_patience_falls_back(&scan->patience, scan->failure, &scan->error,
+                                               &scan->consistency);
+    scan->state = lower ? CALL_NONE : scan->state;
+    return lower;
+}
+
+/* Less at once, then of fewer replicas, then halves: STATUS_OK if that can be. */
 static enum status go_smaller(struct cassandra_scan *scan, struct error *error)
 {
     if (signals_stop_level() >= 2 || atomic_load(&scan->scans->cassandra->keyed.base.hurried)) {
@@ -281,48 +288,32 @@ static enum status go_smaller(struct cassandra_scan *scan, struct error *error)
     }
     if (scan->page_rows > PAGE_ROWS_MIN) {
         scan->page_rows = scan->page_rows / 2 > PAGE_ROWS_MIN ? scan->page_rows / 2 : PAGE_ROWS_MIN;
-    } else if (!cut(scan)) {
+    } else if (!fall_back(scan) && !cut(scan)) {
         return give_up(scan, error);
     }
     scan->state = CALL_NONE;
     return STATUS_OK;
 }
 
-/* Once: with the consistency that the user allows where too few replicas are alive. */
-static bool fall_back(struct cassandra_scan *scan)
-{
-    struct cassandra *self = scan->scans->cassandra;
-    enum cql_consistency fallback = self->settings.fallback;
-    if (scan->failure != CQL_FAILURE_UNAVAILABLE || fallback == CQL_ANY ||
-        scan->consistency == fallback) {
-        return false;
-    }
-    scan->consistency = fallback;
-    scan->state = CALL_NONE;
-    report_fell_back(&self->keyed.base, scan->counts);
-    return true;
-}
-
 static enum status after_failure(struct cassandra_scan *scan, struct error *error)
 {
     if (cassandra_call_is_slow(scan->failure)) {
-        report_retried(&scan->scans->cassandra->keyed.base, scan->counts);
+        report_retried(&scan->scans->cassandra->keyed.base, scan->patience.counts);
         return go_smaller(scan, error);
     }
     if (fall_back(scan)) {
         return STATUS_OK;
     }
-    if (!retry_plan(&scan->retry, &scan->error, &scan->wait_until_ms)) {
+    if (!cassandra_patience_plan(&scan->patience, &scan->error)) {
         return give_up(scan, error);
     }
-    report_retried(&scan->scans->cassandra->keyed.base, scan->counts);
     scan->state = CALL_NONE;
     return STATUS_OK;
 }
 
 void cassandra_scan_count(struct cassandra_scan *scan, struct database_counts *counts)
 {
-    scan->counts = counts;
+    scan->patience.counts = counts;
 }
 
 /* ---------------------------------------------------------------- pages */
@@ -353,8 +344,7 @@ enum status cassandra_scan_open(struct cassandra_scans *scans, const char *name,
     made->range_count = 1;
     made->page_rows = self->settings.page_rows;
     made->consistency = self->settings.read_consistency;
-    retry_init(&made->retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
-    made->retry.cancelled = &self->keyed.base.hurried;
+    cassandra_patience_begin(&made->patience, self);
     *scan = made;
     return STATUS_OK;
 }
@@ -401,8 +391,9 @@ static enum status wait_for_answer(struct cassandra_scan *scan, int64_t until_ms
 static enum status ask_in_time(struct cassandra_scan *scan, int64_t until_ms, struct error *error)
 {
     int64_t now_ms = clock_monotonic_ms();
-    if (scan->wait_until_ms > now_ms) {
-        int64_t until = scan->wait_until_ms < until_ms ? scan->wait_until_ms : until_ms;
+    int64_t wait_ms = scan->patience.wait_until_ms;
+    if (wait_ms > now_ms) {
+        int64_t until = wait_ms < until_ms ? wait_ms : until_ms;
         if (cassandra_calls_poll(scan->scans->session, until > now_ms ? until - now_ms : 0) !=
                 STATUS_OK &&
             clock_monotonic_ms() >= until_ms) {

@@ -11,7 +11,6 @@
 #ifndef TRANSHUME_CONNECTORS_CASSANDRA_SCAN_H
 #define TRANSHUME_CONNECTORS_CASSANDRA_SCAN_H
 
-#include "base/retry.h"
 #include "connectors/cassandra/calls.h"
 
 /* A reader's session and the scans on it; one thread. */

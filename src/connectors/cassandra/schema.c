@@ -394,6 +394,17 @@ enum status cassandra_schema_read(struct cassandra *self, struct arena *arena,
     return STATUS_OK;
 }
 
+bool cassandra_is_in_flux(enum cql_failure failure, struct error *error)
+{
+    bool unknown =
+        failure == CQL_FAILURE_INVALID && (strstr(error->message, "does not exist") != NULL ||
+                                           strstr(error->message, "unconfigured table") != NULL);
+    if (unknown) {
+        error->class = ERROR_CLASS_RETRY;
+    }
+    return unknown;
+}
+
 enum status cassandra_table_read(struct cassandra *self, const char *name, struct arena *arena,
                                  const struct cassandra_table **table, struct error *error)
 {

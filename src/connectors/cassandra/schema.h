@@ -57,6 +57,9 @@ struct cassandra_schema {
 /* All of the keyspace, anew. In `arena`. */
 enum status cassandra_schema_read(struct cassandra *self, struct arena *arena,
                                   struct cassandra_schema *schema, struct error *error) MUST_USE;
+/* A statement failed since the node does not know a table. If the catalogue has it, the node is
+ * just making or dropping it, perhaps for a process that died: the error is of class RETRY then. */
+bool cassandra_is_in_flux(enum cql_failure failure, struct error *error);
 /* One table, anew. STATUS_END: it is not there (or the keyspace is not). */
 enum status cassandra_table_read(struct cassandra *self, const char *name, struct arena *arena,
                                  const struct cassandra_table **table,
@@ -85,8 +88,9 @@ enum status cassandra_fetch(struct cassandra *self, const struct cassandra_table
                             const struct cell *keys, uint32_t key_count, bool serial,
                             struct arena *arena, cassandra_row_found *found, void *context,
                             struct error *error) MUST_USE;
-/* Records in the table now, range by range. */
-enum status cassandra_count(struct cassandra *self, const char *table, uint64_t *count,
-                            struct error *error) MUST_USE;
+/* Records in the table now, range by range; with `partitions` also those that a partition of static
+ * values without rows is (read_request.partitions). */
+enum status cassandra_count(struct cassandra *self, const char *table, bool partitions,
+                            uint64_t *count, struct error *error) MUST_USE;
 
 #endif

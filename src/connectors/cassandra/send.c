@@ -7,22 +7,41 @@
 #include "base/memory.h"
 #include "connectors/cassandra/key.h"
 #include "connectors/cassandra/protocol/cql_value.h"
+#include "connectors/lease.h"
 #include <stdlib.h>
 #include <string.h>
 
 /* FAULTS_MAX: failures of the server itself until a record is taken for their cause. */
 enum { FAULTS_MAX = 8, ERASE_MAX = 64, RECORDS_MAX = 32, REQUEST_BYTES_MAX = 4096 };
 
-/* A mark of a request: too few replicas were alive for its consistency. */
-enum { MARK_FALLS_BACK = 1 };
+/* Marks of a request: too few replicas were alive for its consistency; what it holds is being added
+ * to counters, where nothing was. */
+enum { MARK_FALLS_BACK = 1, MARK_ADDS = 2 };
+
+static bool is_of_counters(const struct keyed_connection *connection, uint32_t table)
+{
+    return connection->layouts[table]->table->counter;
+}
 
 /* ---------------------------------------------------------------- connections */
 
-static void disconnect(struct keyed_connection *connection)
+/* Nobody hears of what is under way any more. */
+static void abandoned(struct keyed_connection *connection)
+{
+    bool any = connection->session != NULL && cql_session_under_way(connection->session) > 0;
+    for (uint32_t at = 0; at < connection->layout_count && any; at++) {
+        if (is_of_counters(connection, at)) {
+            cassandra_counters_unsure(connection->cassandra);
+        }
+    }
+}
+
+void cassandra_connection_free(struct keyed_connection *connection)
 {
     if (connection == NULL) {
         return;
     }
+    abandoned(connection);
     cql_session_close(connection->session);
     arena_destroy(connection->arena);
     buffer_free(&connection->key);
@@ -31,10 +50,9 @@ static void disconnect(struct keyed_connection *connection)
     free(connection);
 }
 
-/* Encodes, and sends nothing. */
-static enum status make_connection(struct cassandra *self, const struct target_table *tables,
-                                   uint32_t table_count, struct keyed_connection **connection,
-                                   struct error *error)
+enum status cassandra_connection_make(struct cassandra *self, const struct target_table *tables,
+                                      uint32_t table_count, struct keyed_connection **connection,
+                                      struct error *error)
 {
     struct keyed_connection *made = memory_allocate_zeroed(1, sizeof(*made));
     enum status status = STATUS_OK;
@@ -44,9 +62,10 @@ static enum status make_connection(struct cassandra *self, const struct target_t
     made->layouts = memory_allocate_zeroed(table_count + (size_t)1, sizeof(*made->layouts));
     for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
         status = cassandra_layout_find(self, &tables[at], &made->layouts[at], error);
+        made->layout_count += status == STATUS_OK;
     }
     if (status != STATUS_OK) {
-        disconnect(made);
+        cassandra_connection_free(made);
         return STATUS_FAILED;
     }
     *connection = made;
@@ -61,13 +80,13 @@ static enum status connect(struct database *database, const struct target_table 
     struct keyed_connection *made = NULL;
     (void)in_flight_max; /* it is the session's bound, too */
     *connection = NULL;
-    if (make_connection(self, tables, table_count, &made, error) != STATUS_OK) {
+    if (cassandra_connection_make(self, tables, table_count, &made, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     made->call_room = self->settings.batch_rows + 1;
     made->calls = memory_allocate_zeroed(made->call_room, sizeof(*made->calls));
     if (cassandra_connect(self, &made->session, error) != STATUS_OK) {
-        disconnect(made);
+        cassandra_connection_free(made);
         return STATUS_FAILED;
     }
     *connection = made;
@@ -120,6 +139,15 @@ static enum status bind_part(struct keyed_connection *connection,
     return STATUS_OK;
 }
 
+/* Of a record of counters the first part reads, and the second one adds. */
+static bool is_wanted_part(const struct keyed_connection *connection,
+                           const struct keyed_request *request, uint32_t number)
+{
+    bool adds = (request->mark & MARK_ADDS) != 0;
+    return request->kind != KEYED_INSERT || !is_of_counters(connection, request->table) ||
+           number == (adds ? 1 : 0);
+}
+
 /* The request's records as statements, `*count` of them. `*attempt`: the highest of them. */
 static enum status bind_records(struct keyed_connection *connection,
                                 const struct keyed_request *request, uint32_t *count,
@@ -134,7 +162,10 @@ static enum status bind_records(struct keyed_connection *connection,
             cassandra_record_read(request->body.data + slot->offset, slot->length);
         *token = record.token;
         *attempt = slot->attempt > *attempt ? slot->attempt : *attempt;
-        while (cassandra_record_next(&record, &part)) {
+        for (uint32_t number = 0; cassandra_record_next(&record, &part); number++) {
+            if (!is_wanted_part(connection, request, number)) {
+                continue;
+            }
             if (bind_part(connection, &part, *count, error) != STATUS_OK) {
                 return STATUS_FAILED;
             }
@@ -151,18 +182,41 @@ static void note_attempt(struct cassandra *self, uint32_t attempt)
     }
 }
 
+/* An earlier attempt may have added to what is to be read. */
+static enum status wait_for_counters(struct keyed_connection *connection,
+                                     const struct keyed_request *request, struct error *error)
+{
+    struct cassandra *self = connection->cassandra;
+    bool repeated = request->slots[0].attempt > 1 || self->keyed.room.epoch > 1;
+    return repeated && (request->mark & MARK_ADDS) == 0 ? cassandra_counters_wait(self, error)
+                                                        : STATUS_OK;
+}
+
+static enum cql_consistency consistency_of(const struct keyed_connection *connection,
+                                           const struct keyed_request *request)
+{
+    const struct cassandra_settings *settings = &connection->cassandra->settings;
+    if (is_of_counters(connection, request->table)) {
+        return (request->mark & MARK_ADDS) != 0 ? settings->write_consistency
+                                                : settings->read_consistency;
+    }
+    return request->kind == KEYED_LOOK              ? settings->serial
+           : (request->mark & MARK_FALLS_BACK) != 0 ? settings->fallback
+                                                    : settings->write_consistency;
+}
+
 static enum status send(struct keyed_connection *connection, struct keyed_request *request,
                         struct error *error)
 {
     struct cassandra *self = connection->cassandra;
-    const struct cassandra_settings *settings = &self->settings;
-    bool conditional = request->kind == KEYED_INSERT;
+    bool counters = is_of_counters(connection, request->table);
+    bool conditional = request->kind == KEYED_INSERT && !counters;
     bool look = request->kind == KEYED_LOOK;
-    bool falls_back = (request->mark & MARK_FALLS_BACK) != 0;
     uint32_t attempt = 1;
     int64_t token = 0;
     uint32_t count = 0;
-    if (bind_records(connection, request, &count, &token, &attempt, error) != STATUS_OK) {
+    if ((counters && wait_for_counters(connection, request, error) != STATUS_OK) ||
+        bind_records(connection, request, &count, &token, &attempt, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     note_attempt(self, attempt);
@@ -170,11 +224,9 @@ static enum status send(struct keyed_connection *connection, struct keyed_reques
         .statements = connection->calls,
         .statement_count = count,
         .batch = count > 1 ? CQL_BATCH_OF_UNLOGGED : CQL_BATCH_NONE,
-        .consistency = look         ? settings->serial
-                       : falls_back ? settings->fallback
-                                    : settings->write_consistency,
-        .serial_consistency = conditional ? settings->serial : 0,
-        .timestamp_us = conditional || look
+        .consistency = consistency_of(connection, request),
+        .serial_consistency = conditional ? self->settings.serial : 0,
+        .timestamp_us = conditional || look || counters
                             ? CQL_NO_TIMESTAMP
                             : cassandra_timestamp_us(self, attempt, request->failures),
         .token = &token,
@@ -200,7 +252,7 @@ static enum status judge_insert(struct cql_reply *reply, struct keyed_answer *an
                             "a conditional write was not answered as such");
 }
 
-static bool same_value(const struct cql_type *type, const struct cell *own, struct cql_value there,
+bool cassandra_is_same(const struct cql_type *type, const struct cell *own, struct cql_value there,
                        struct arena *arena)
 {
     struct cell normal = cell_null();
@@ -225,8 +277,8 @@ static enum status judge_look(struct keyed_connection *connection, struct cql_re
     if (!keyed_request_record(answer->request, 0, key, &record)) {
         return STATUS_OK;
     }
-    const struct cassandra_statement *statement =
-        cassandra_statement_of(connection, KEYED_LOOK, answer->request->table, record.shape, false);
+    const struct cassandra_statement *statement = cassandra_statement_of(
+        connection, KEYED_LOOK, answer->request->table, record.shape, CASSANDRA_PLAIN);
     struct arena *arena = arena_create(0);
     struct cql_value *values = arena_allocate_zeroed(arena, statement->count + 1u, sizeof(*values));
     bool there = reply->response.rows.columns.count == statement->count &&
@@ -235,8 +287,8 @@ static enum status judge_look(struct keyed_connection *connection, struct cql_re
     for (uint32_t at = 0; same && at < statement->count; at++) {
         const struct cassandra_column *column =
             &statement->layout->table->columns[statement->places[at]];
-        same =
-            same_value(column->type, cassandra_cell_of(statement, &record, at), values[at], arena);
+        same = cassandra_is_same(column->type, cassandra_cell_of(statement, &record, at),
+                                 values[at], arena);
     }
     answer->outcome = !there ? KEYED_GONE : same ? KEYED_DONE : KEYED_OCCUPIED;
     arena_destroy(arena);
@@ -246,7 +298,7 @@ static enum status judge_look(struct keyed_connection *connection, struct cql_re
 static enum error_code code_of(enum cql_failure failure, const char *message)
 {
     if (strstr(message, "too large") != NULL || strstr(message, "oversized") != NULL ||
-        strstr(message, "larger than") != NULL) {
+        strstr(message, "larger than") != NULL || strstr(message, "exceeds") != NULL) {
         return ERROR_REJECT_TOO_LARGE;
     }
     return failure == CQL_FAILURE_INVALID ? ERROR_REJECT_CONSTRAINT : ERROR_NONE;
@@ -340,33 +392,151 @@ static enum status judge_failure(struct keyed_connection *connection, const stru
     return STATUS_OK;
 }
 
-static enum status poll(struct keyed_connection *connection, int64_t timeout_ms,
-                        struct keyed_answer *answer, struct error *error)
+/* ---------------------------------------------------------------- counters */
+
+/* The row is there: what of it differs is refused, unless the plan skips what is there. */
+static enum status judge_counters(struct keyed_connection *connection, struct cql_value *values,
+                                  struct keyed_answer *answer)
 {
-    struct cql_reply reply;
-    enum status status = cql_session_poll(connection->session, timeout_ms, &reply, error);
-    if (status == STATUS_AGAIN) {
+    struct cell key[KEYED_KEY_COLUMNS_MAX];
+    struct keyed_record record;
+    if (!keyed_request_record(answer->request, 0, key, &record)) {
+        return STATUS_OK;
+    }
+    const struct cassandra_statement *statement = cassandra_statement_of(
+        connection, KEYED_LOOK, answer->request->table, record.shape, CASSANDRA_PLAIN);
+    struct arena *arena = arena_create(0);
+    for (uint32_t at = statement->layout->table->key.count; at < statement->count; at++) {
+        const struct cassandra_column *column =
+            &statement->layout->table->columns[statement->places[at]];
+        const struct cell *own = cassandra_cell_of(statement, &record, at);
+        struct cell there = cell_null();
+        struct error ignored;
+        if (cassandra_is_same(column->type, own, values[at], arena)) {
+            continue;
+        }
+        (void)!cql_value_decode(column->type, values[at], arena, &there, &ignored);
+        (void)!cassandra_counters_refuse(&record, column->name, own, &there, &connection->reason);
+        bool skips = !record.table->created && record.table->existing == EXISTING_SKIP;
+        answer->outcome = skips ? KEYED_OCCUPIED : KEYED_REFUSED;
+        answer->reason = &connection->reason;
+        break;
+    }
+    arena_destroy(arena);
+    return STATUS_OK;
+}
+
+/* Nothing is there: now the record is added, if somebody still waits for it. STATUS_AGAIN: that is
+ * under way. */
+static enum status add_counters(struct keyed_connection *connection, struct keyed_answer *answer,
+                                struct error *error)
+{
+    struct cell key[KEYED_KEY_COLUMNS_MAX];
+    struct keyed_record ignored;
+    struct keyed_request *request = answer->request;
+    struct cassandra *self = connection->cassandra;
+    if (!keyed_request_record(request, 0, key, &ignored)) {
+        return STATUS_OK;
+    }
+    request->mark |= MARK_ADDS;
+    enum status status = lease_check(&self->keyed.base, self->timeout_ms, error);
+    status = status == STATUS_OK ? send(connection, request, error) : status;
+    if (status == STATUS_OK) {
         return STATUS_AGAIN;
     }
-    *answer = (struct keyed_answer){.request = reply.tag, .outcome = KEYED_DONE, .units = -1};
-    if (status != STATUS_OK) {
-        return judge_failure(connection, &reply, answer, error);
+    request->mark &= ~(uint32_t)MARK_ADDS;
+    if (status == STATUS_AGAIN) {
+        error_set(error, ERROR_NETWORK, NULL, "too many requests are under way");
+    } else if (error->class != ERROR_CLASS_RETRY) {
+        return STATUS_FAILED;
     }
-    switch (answer->request->kind) {
+    connection->reason = *error;
+    answer->reason = &connection->reason;
+    answer->outcome = KEYED_AGAIN;
+    return STATUS_OK;
+}
+
+/* What was read of a record's row. STATUS_AGAIN: the record is on its way by now. */
+static enum status take_counters(struct keyed_connection *connection, struct cql_reply *reply,
+                                 struct keyed_answer *answer, struct error *error)
+{
+    struct cql_rows *rows = &reply->response.rows;
+    struct cql_value *values = memory_allocate_zeroed(rows->columns.count + 1, sizeof(*values));
+    bool there = cql_rows_next(rows, values) == STATUS_OK;
+    enum status status = there ? judge_counters(connection, values, answer)
+                               : add_counters(connection, answer, error);
+    free(values);
+    return status;
+}
+
+/* The row is read again, once nothing of what failed can be made any more. */
+static enum status judge_counter_failure(struct keyed_connection *connection,
+                                         const struct cql_reply *reply, struct keyed_answer *answer,
+                                         struct error *error)
+{
+    struct keyed_request *request = answer->request;
+    bool adds = (request->mark & MARK_ADDS) != 0;
+    request->mark &= ~(uint32_t)MARK_ADDS;
+    enum status status = judge_failure(connection, reply, answer, error);
+    if (adds && reply->may_have_happened) {
+        cassandra_counters_unsure(connection->cassandra);
+        connection->reason.retry_after_ms = cassandra_counters_quiet_ms(connection->cassandra);
+    }
+    return status;
+}
+
+static bool inserts_only(const struct keyed_connection *connection, uint32_t table)
+{
+    return is_of_counters(connection, table);
+}
+
+/* ---------------------------------------------------------------- any answer */
+
+static enum status judge(struct keyed_connection *connection, struct cql_reply *reply,
+                         struct keyed_answer *answer, struct error *error)
+{
+    const struct keyed_request *request = answer->request;
+    bool counters = is_of_counters(connection, request->table);
+    switch (request->kind) {
     case KEYED_INSERT:
-        return judge_insert(&reply, answer, error);
+        return !counters                          ? judge_insert(reply, answer, error)
+               : (request->mark & MARK_ADDS) != 0 ? STATUS_OK
+                                                  : take_counters(connection, reply, answer, error);
     case KEYED_LOOK:
-        return judge_look(connection, &reply, answer);
+        return judge_look(connection, reply, answer);
     default:
-        answer->fallbacks = (answer->request->mark & MARK_FALLS_BACK) != 0;
+        answer->fallbacks = (request->mark & MARK_FALLS_BACK) != 0;
         return STATUS_OK;
     }
 }
 
+static enum status poll(struct keyed_connection *connection, int64_t timeout_ms,
+                        struct keyed_answer *answer, struct error *error)
+{
+    struct cql_reply reply;
+    enum status status;
+    do {
+        status = cql_session_poll(connection->session, timeout_ms, &reply, error);
+        if (status == STATUS_AGAIN) {
+            *answer = (struct keyed_answer){.request = NULL};
+            return STATUS_AGAIN;
+        }
+        *answer = (struct keyed_answer){.request = reply.tag, .outcome = KEYED_DONE, .units = -1};
+        if (status != STATUS_OK) {
+            return answer->request->kind == KEYED_INSERT &&
+                           is_of_counters(connection, answer->request->table)
+                       ? judge_counter_failure(connection, &reply, answer, error)
+                       : judge_failure(connection, &reply, answer, error);
+        }
+        status = judge(connection, &reply, answer, error);
+        timeout_ms = 0;
+    } while (status == STATUS_AGAIN);
+    return status;
+}
+
 /* ---------------------------------------------------------------- control work */
 
-/* Above what any attempt of the run wrote, and above what was written before. */
-static int64_t now_us(struct cassandra *self)
+int64_t cassandra_now_us(struct cassandra *self)
 {
     enum { ATTEMPTS_AN_EPOCH = 100 }; /* as the engine numbers them: others may have written */
     uint32_t attempts = (uint32_t)self->keyed.room.epoch * ATTEMPTS_AN_EPOCH;
@@ -389,8 +559,13 @@ static enum status write_one(struct database *database, enum keyed_kind kind,
     struct buffer body = {0};
     struct keyed_record own = *record;
     own.repeated = true;
-    if (make_connection(self, record->table, 1, &connection, error) != STATUS_OK) {
+    if (cassandra_connection_make(self, record->table, 1, &connection, error) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    if (is_of_counters(connection, 0)) {
+        cassandra_connection_free(connection);
+        return error_set(error, ERROR_TARGET_WRITE, record->table->name,
+                         "counters can only be added to, and not be set");
     }
     struct target_table table = *record->table;
     table.may_repeat = true; /* what it is put over may have other fields */
@@ -408,11 +583,11 @@ static enum status write_one(struct database *database, enum keyed_kind kind,
             .length = part.length,
             .count = (uint16_t)part.value_count,
             .token = read.token,
-            .timestamp_us = now_us(self)};
+            .timestamp_us = cassandra_now_us(self)};
         status = cassandra_write_all(self, &write, 1, error);
     }
     buffer_free(&body);
-    disconnect(connection);
+    cassandra_connection_free(connection);
     return status;
 }
 
@@ -440,7 +615,7 @@ static enum status erase(struct database *database, const struct target_table *t
         writes[at] = (struct cassandra_write){.text = buffer_string(&text),
                                               .length = values.length - begins[at],
                                               .count = (uint16_t)table->key.count,
-                                              .timestamp_us = now_us(self)};
+                                              .timestamp_us = cassandra_now_us(self)};
     }
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         writes[at].values = values.data + begins[at];
@@ -464,7 +639,7 @@ const struct keyed_service cassandra_keyed_service = {
     .repeats_add_up = true,
     .failpoints = failpoints,
     .connect = connect,
-    .disconnect = disconnect,
+    .disconnect = cassandra_connection_free,
     .begin = frame_nothing,
     .end = frame_nothing,
     .encode = cassandra_encode,
@@ -473,7 +648,10 @@ const struct keyed_service cassandra_keyed_service = {
     .group = cassandra_group,
     .send = send,
     .poll = poll,
+    .inserts_only = inserts_only,
+    .abandoned = abandoned,
     .write = write_one,
     .erase = erase,
     .erase_max = ERASE_MAX,
+    .prove = cassandra_prove,
 };

@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/memory.h"
-#include "base/retry.h"
+#include "connectors/cassandra/patience.h"
 #include "connectors/lease.h"
 #include "connectors/store_key.h"
 #include <stdlib.h>
@@ -126,15 +126,21 @@ static enum status is_there(struct store *store, bool *there, struct error *erro
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
+/* STATUS_AGAIN: it is just being made or dropped. */
 static enum status judge_invalid(struct store *store, struct error *error)
 {
     struct error reason = *error;
+    bool in_flux = cassandra_is_in_flux(CQL_FAILURE_INVALID, &reason);
     bool there = false;
     if (is_there(store, &there, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (!there) {
         return STATUS_END;
+    }
+    if (in_flux) {
+        error_copy(error, &reason);
+        return STATUS_AGAIN;
     }
     error_set(error, ERROR_LEDGER_INVALID, CASSANDRA_LEDGER,
               "the table is there and is no ledger: %s", reason.message);
@@ -147,25 +153,29 @@ static enum status connect(struct store *store, struct error *error)
                                   : cassandra_connect(store->cassandra, &store->session, error);
 }
 
-/* Reads are tried again until patience ends; writes are not. STATUS_END: there is no ledger. */
+/* Reads are tried again until patience ends; of writes those alone that surely did nothing.
+ * STATUS_END: there is no ledger. */
 static enum status send(struct call *call, struct arena *arena, struct cql_reply *reply,
                         struct error *error)
 {
     struct cassandra *cassandra = call->store->cassandra;
-    struct retry retry;
+    struct cassandra_patience patience;
     enum status status;
-    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * cassandra->timeout_ms);
-    retry.cancelled = &cassandra->keyed.base.hurried;
+    cassandra_patience_begin(&patience, cassandra);
     do {
+        reply->failure = CQL_FAILURE_NONE;
         status = connect(call->store, error);
         if (status == STATUS_OK && call->leased && cassandra->keyed.room.run_id != NULL) {
             status = lease_check(&cassandra->keyed.base, cassandra->timeout_ms, error);
         }
         status = status == STATUS_OK ? send_once(call, arena, reply, error) : status;
-    } while (status == STATUS_FAILED && call->reads && retry_wait(&retry, error));
-    bool invalid = status == STATUS_FAILED && call->store->session != NULL &&
-                   reply->failure == CQL_FAILURE_INVALID;
-    return invalid ? judge_invalid(call->store, error) : status;
+        if (status == STATUS_FAILED && call->store->session != NULL &&
+            reply->failure == CQL_FAILURE_INVALID) {
+            status = judge_invalid(call->store, error);
+        }
+    } while ((status == STATUS_AGAIN || (status == STATUS_FAILED && call->reads)) &&
+             cassandra_patience_wait(&patience, false, error));
+    return status == STATUS_AGAIN ? STATUS_FAILED : status;
 }
 
 /* The statement begins here; "$" stands for the ledger's table. */

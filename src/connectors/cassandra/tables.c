@@ -2,6 +2,7 @@
 #include "connectors/cassandra/target.h"
 
 #include "base/failpoint.h"
+#include "base/retry.h"
 #include "base/text.h"
 #include "connectors/cassandra/protocol/cql_model.h"
 #include "model/batch.h"
@@ -43,8 +44,31 @@ static enum status holds_any(struct cassandra *self, const struct cassandra_tabl
     enum status status = cassandra_run(self, buffer_string(&text), self->settings.read_consistency,
                                        true, arena, &reply, error);
     *any = status == STATUS_OK && reply.response.rows.count > 0;
+    if (status == STATUS_FAILED) {
+        (void)cassandra_is_in_flux(reply.failure, error);
+    }
     buffer_free(&text);
     return status;
+}
+
+/* Is it there, and does it hold a record? */
+static enum status inspect_one(struct cassandra *self, const char *name, struct arena *arena,
+                               bool *exists, bool *filled, struct error *error)
+{
+    struct retry retry;
+    enum status status;
+    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
+    retry.cancelled = &self->keyed.base.hurried;
+    do {
+        const struct cassandra_table *there = NULL;
+        *filled = false;
+        status = cassandra_table_read(self, name, arena, &there, error);
+        *exists = status == STATUS_OK;
+        if (status == STATUS_OK) {
+            status = holds_any(self, there, arena, filled, error);
+        }
+    } while (status == STATUS_FAILED && retry_wait(&retry, error));
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 static bool is_name(const char *name)
@@ -65,18 +89,13 @@ enum status cassandra_inspect(struct database *database, const struct target_tab
     struct arena *arena = arena_create(0);
     enum status status = STATUS_OK;
     for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
-        const struct cassandra_table *there = NULL;
         table_exists[at] = false;
         record_exists[at] = false;
         if (!self->keyspace_there || !is_name(tables[at].name)) {
             continue; /* check_table says so */
         }
-        status = cassandra_table_read(self, tables[at].name, arena, &there, error);
-        table_exists[at] = status == STATUS_OK;
-        if (status == STATUS_OK) {
-            status = holds_any(self, there, arena, &record_exists[at], error);
-        }
-        status = status == STATUS_END ? STATUS_OK : status;
+        status =
+            inspect_one(self, tables[at].name, arena, &table_exists[at], &record_exists[at], error);
     }
     arena_destroy(arena);
     return status;
@@ -95,7 +114,8 @@ static bool can_be_key(const struct cql_type *type)
     return type->kind != CQL_TYPE_COUNTER && type->kind != CQL_TYPE_DURATION;
 }
 
-static void check_new(const struct target_table *table, struct arena *arena, struct buffer *out)
+static void check_new(const struct cassandra *self, const struct target_table *table,
+                      struct arena *arena, struct buffer *out)
 {
     if (table->key.count == 0) {
         buffer_append_string(out, "it has no key; say key: { partition: [FIELD] } in the plan\n");
@@ -110,6 +130,7 @@ static void check_new(const struct target_table *table, struct arena *arena, str
                           cql_kind_name(type->kind));
         }
     }
+    cassandra_counters_check_new(self, table, arena, out);
     for (uint32_t at = 0; at < table->key_shape.static_columns.count; at++) {
         if (table->key_shape.partition_count == 0 ||
             table->key_shape.partition_count == table->key.count) {
@@ -147,16 +168,13 @@ static void check_fields(const struct check_request *request, const struct cassa
     }
 }
 
-static void check_there(const struct check_request *request, const struct cassandra_table *there,
-                        struct buffer *out)
+static void check_there(const struct cassandra *self, const struct check_request *request,
+                        const struct cassandra_table *there, struct buffer *out)
 {
     if (there->view_of != NULL) {
         buffer_format(out, "it is a materialized view of %s, and can't be written\n",
                       there->view_of);
-    } else if (there->counter) {
-        buffer_append_string(out, "it is a table of counters, which can't be written twice with "
-                                  "the same result; leave it out\n");
-    } else {
+    } else if (!there->counter || cassandra_counters_check_there(self, request, there, out)) {
         check_key(request->table, there, out);
         check_fields(request, there, out);
     }
@@ -184,9 +202,10 @@ enum status cassandra_check_table(struct database *database, const struct check_
                              ? cassandra_table_read(self, table->name, arena, &there, error)
                              : STATUS_END;
     if (status == STATUS_OK) {
-        check_there(request, there, out);
+        check_there(self, request, there, out);
     } else if (status == STATUS_END) {
-        check_new(table, arena, out);
+        check_new(self, table, arena, out);
+        status = cassandra_types_check(self, table, arena, out, error);
     }
     arena_destroy(arena);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -224,7 +243,7 @@ enum status cassandra_empty(struct database *database, const struct target_table
 enum status cassandra_target_count(struct database *database, const struct target_table *table,
                                    uint64_t *count, struct error *error)
 {
-    return cassandra_count(cassandra_of(database), table->name, count, error);
+    return cassandra_count(cassandra_of(database), table->name, table->created, count, error);
 }
 
 struct fetching {
@@ -261,8 +280,8 @@ enum status cassandra_target_fetch(struct database *database, const struct targe
     }
     struct fetching fetching = {.table = layout->table,
                                 .batch = batch_create(NULL, 1, key_count + 1)};
-    bool conditional =
-        !table->created && (table->existing == EXISTING_APPEND || table->existing == EXISTING_SKIP);
+    bool conditional = !table->created && !layout->table->counter &&
+                       (table->existing == EXISTING_APPEND || table->existing == EXISTING_SKIP);
     enum status status = cassandra_fetch(self, layout->table, keys, key_count, conditional,
                                          fetching.batch->arena, add_found, &fetching, error);
     if (status != STATUS_OK) {

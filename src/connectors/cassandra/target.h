@@ -34,6 +34,42 @@ enum status cassandra_target_fetch(struct database *self, const struct target_ta
 enum status cassandra_target_count(struct database *self, const struct target_table *table,
                                    uint64_t *count, struct error *error);
 
+/* ---------------------------------------------------------------- counters.c */
+
+/* What is wrong with counters in a table that is to be made, one line each in `out`. */
+void cassandra_counters_check_new(const struct cassandra *self, const struct target_table *table,
+                                  struct arena *arena, struct buffer *out);
+/* The same of a table of counters that is there. False: nothing else of it matters. */
+bool cassandra_counters_check_there(const struct cassandra *self,
+                                    const struct check_request *request,
+                                    const struct cassandra_table *there, struct buffer *out);
+/* How long an addition may still be made of which nobody knows. */
+int64_t cassandra_counters_quiet_ms(const struct cassandra *self);
+/* There may be such from now on. Any thread. */
+void cassandra_counters_unsure(struct cassandra *self);
+/* Waits until there is none, before what it may have been added to is read. Any thread. */
+enum status cassandra_counters_wait(struct cassandra *self, struct error *error) MUST_USE;
+/* The reject of a record whose row is there with another value; returns STATUS_FAILED. */
+enum status cassandra_counters_refuse(const struct keyed_record *record, const char *column,
+                                      const struct cell *own, const struct cell *there,
+                                      struct error *error);
+
+/* ---------------------------------------------------------------- record_types.c */
+
+/* What is wrong with the types that a table which is to be made needs, one line each in `out`. */
+enum status cassandra_types_check(struct cassandra *self, const struct target_table *table,
+                                  struct arena *arena, struct buffer *out,
+                                  struct error *error) MUST_USE;
+/* Makes those that are not there; the store notes them. Repeatable. */
+enum status cassandra_types_make(struct cassandra *self, const struct target_table *table,
+                                 struct arena *arena, struct error *error) MUST_USE;
+/* Drops those that the claimed run made, but for what tables still use: those that the run made
+ * itself are waited for, of others the log tells. */
+enum status cassandra_types_drop(struct cassandra *self, struct arena *arena,
+                                 struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- tables.c, create.c */
+
 /* Does after_load make that index? */
 bool cassandra_makes_index(const struct target_table *table, const struct target_index *index);
 /* Removes all records of a table. */
@@ -89,6 +125,13 @@ enum status cassandra_layout_find(struct cassandra *self, const struct target_ta
 /* Tables were made or dropped: the next call reads them again. */
 void cassandra_layouts_forget(struct cassandra *self);
 
+/* Of a statement: several may hold. */
+enum cassandra_form {
+    CASSANDRA_PLAIN = 0,
+    CASSANDRA_TIMED = 1, /* with a timestamp and a time to live of its own: two more values */
+    CASSANDRA_ALONE = 2  /* a partition's static columns, and no row */
+};
+
 /* A statement for records of one shape. Its values are in the order of `places`, each the place of
  * a column in the table: the key's come first. */
 struct cassandra_statement {
@@ -104,8 +147,9 @@ struct cassandra_statement {
     int32_t *fields; /* in the record, of each place; -1: none */
     uint32_t count;
     struct text unknown; /* a field of the shape that there is no column for; `data` NULL: none */
-    bool timed;
-    bool expires; /* one more value: TTL; not if it is timed */
+    unsigned form;       /* enum cassandra_form */
+    uint32_t key_count;  /* of the places */
+    bool expires;        /* one more value: TTL; not if it is timed */
     int32_t ttl_field;
 };
 
@@ -113,8 +157,9 @@ struct keyed_connection {
     struct cassandra *cassandra;
     const struct target_table *tables;
     const struct cassandra_layout **layouts; /* a table each */
-    struct cql_session *session;             /* NULL: only encodes */
-    struct arena *arena;                     /* of statements */
+    uint32_t layout_count;
+    struct cql_session *session; /* NULL: only encodes */
+    struct arena *arena;         /* of statements */
     struct cassandra_statement *statements;
     uint32_t statement_count;
     struct buffer key;           /* scratch */
@@ -124,11 +169,22 @@ struct keyed_connection {
     struct error reason;
 };
 
-/* The statement for records of that shape; made at first use. `timed`: with a timestamp and a time
- * to live of its own, which are two more values. */
+/* One that encodes, and sends nothing. `tables` stay as long as it. */
+enum status cassandra_connection_make(struct cassandra *self, const struct target_table *tables,
+                                      uint32_t table_count, struct keyed_connection **connection,
+                                      struct error *error) MUST_USE;
+void cassandra_connection_free(struct keyed_connection *connection); /* NULL is fine */
+
+/* Of control work: above what any attempt of the run wrote, and above what was written before. */
+int64_t cassandra_now_us(struct cassandra *self);
+/* Is that value what a column of the type keeps of the cell? NULL: of none, which is null. */
+bool cassandra_is_same(const struct cql_type *type, const struct cell *own, struct cql_value there,
+                       struct arena *arena);
+
+/* The statement for records of that shape; made at first use. */
 struct cassandra_statement *cassandra_statement_of(struct keyed_connection *connection,
                                                    enum keyed_kind kind, uint32_t table,
-                                                   const struct shape *shape, bool timed);
+                                                   const struct shape *shape, unsigned form);
 struct cassandra_statement *cassandra_statement_at(const struct keyed_connection *connection,
                                                    uint32_t number);
 /*
@@ -176,6 +232,15 @@ struct cassandra_write {
  * again is until patience ends. Any thread. */
 enum status cassandra_write_all(struct cassandra *self, const struct cassandra_write *writes,
                                 uint32_t count, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- prove.c */
+
+/* keyed_service.prove, and keyed_delete, after which a repair's records are looked for. */
+enum status cassandra_prove(struct database *database, const struct target_table *table,
+                            struct batch_result *result, struct error *error);
+enum status cassandra_delete(struct database *database, const struct target_table *table,
+                             const struct cell *keys, uint32_t key_count, uint64_t *deleted,
+                             struct error *error);
 
 /* As struct keyed_service has them. */
 enum status cassandra_encode(struct keyed_connection *connection, enum keyed_kind kind,

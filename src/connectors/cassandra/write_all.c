@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "base/retry.h"
+#include "connectors/cassandra/patience.h"
 #include "connectors/lease.h"
 #include <stdlib.h>
 
@@ -76,10 +76,9 @@ enum status cassandra_write_all(struct cassandra *self, const struct cassandra_w
     struct left left = {.writes = writes,
                         .done = memory_allocate_zeroed(count + (size_t)1, sizeof(bool)),
                         .count = count};
-    struct retry retry;
+    struct cassandra_patience patience;
     enum status status;
-    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
-    retry.cancelled = &self->keyed.base.hurried;
+    cassandra_patience_begin(&patience, self);
     do {
         status = self->keyed.room.run_id != NULL
                      ? lease_check(&self->keyed.base, self->timeout_ms, error)
@@ -90,7 +89,7 @@ enum status cassandra_write_all(struct cassandra *self, const struct cassandra_w
             pthread_mutex_unlock(&self->control_mutex);
         }
     } while ((status == STATUS_OK && !is_done(&left)) ||
-             (status == STATUS_FAILED && retry_wait(&retry, error)));
+             (status == STATUS_FAILED && cassandra_patience_wait(&patience, true, error)));
     free(left.done);
     return status;
 }

@@ -89,7 +89,7 @@ static enum status fail_or_wait(struct writer *writer, const struct keyed_answer
 {
     int64_t now_ms = clock_monotonic_ms();
     int64_t patience_ms =
-        answer->throttled ? THROTTLED_PATIENCE_MS : PATIENCE_TIMEOUTS * writer->room->timeout_ms;
+        answer->throttled ? THROTTLED_PATIENCE_MS : keyed_patience_ms(writer->room);
     if (writer->failing_since_ms == 0) {
         writer->failing_since_ms = now_ms;
     }
@@ -114,6 +114,9 @@ static enum status send_again(struct writer *writer, struct keyed_request *reque
     enum status status = fail_or_wait(writer, answer, error);
     int64_t wait = service_backoff_ms(request->failures++, answer->reason->retry_after_ms);
     request->next_ms = clock_monotonic_ms() + wait;
+    if (answer->unknown && answer->reason->retry_after_ms > 0) {
+        writer->failing_since_ms = request->next_ms; /* patience is for what comes then */
+    }
     keyed_list_add(&writer->delayed, request);
     return status;
 }

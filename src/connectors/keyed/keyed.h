@@ -173,6 +173,13 @@ struct keyed_service {
     /* Optional: units of capacity that writing a record of so many bytes is guessed to take. */
     double (*units)(size_t length);
 
+    /* Optional: are the table's records only ever inserted, whatever is to become of others that
+     * are there? OCCUPIED is told by the service itself then, also of such that equal them. */
+    bool (*inserts_only)(const struct keyed_connection *connection, uint32_t table);
+    /* Optional: a chunk was abandoned, whose records may be under way; they may be begun again by
+     * another connection. */
+    void (*abandoned)(struct keyed_connection *connection);
+
     /* Never waits for an answer. STATUS_AGAIN: in_flight_max requests are under way. STATUS_FAILED:
      * nothing was sent. Sent only while the lease lasts (lease_check): the room looks as well. */
     enum status (*send)(struct keyed_connection *connection, struct keyed_request *request,
@@ -186,6 +193,11 @@ struct keyed_service {
     enum status (*erase)(struct database *self, const struct target_table *table,
                          const struct cell *keys, uint32_t count, struct error *error);
     uint32_t erase_max;
+    /* Optional: all of a batch is acknowledged that a repair writes (database.repairs). Reads its
+     * records back and writes again what something newer hides; what stays hidden is an outcome of
+     * the result (keyed_note_outcome). */
+    enum status (*prove)(struct database *self, const struct target_table *table,
+                         struct batch_result *result, struct error *error);
     /* One PUT or UPDATE to its end, for control work. */
     enum status (*write)(struct database *self, enum keyed_kind kind,
                          const struct keyed_record *record, struct error *error);
@@ -197,6 +209,7 @@ struct keyed_room {
     const struct keyed_service *service;
     const char *spill_folder;       /* borrowed; may be NULL */
     int64_t timeout_ms;             /* of a request */
+    int64_t patience_ms;            /* with failures in a row; 0: four times that */
     uint32_t in_flight_max;         /* of one writer */
     struct keyed_capacity capacity; /* of all writers */
     /* The run that this process has claimed; run_id NULL: none. */
@@ -215,6 +228,13 @@ static inline struct keyed_room *keyed_room_of(struct database *database)
 {
     return &((struct keyed_database *)database)->room;
 }
+
+/* A record of the result's batch was not written; `reason` says why. `written` is the caller's. */
+void keyed_note_outcome(struct batch_result *result, uint32_t row, enum outcome_kind kind,
+                        enum error_code code, const char *reason);
+/* The key's cells of a record. False: one is missing. */
+bool keyed_find_key(const struct target_table *table, const struct shape *shape,
+                    const struct cell *cells, struct cell key[KEYED_KEY_COLUMNS_MAX]);
 
 /* What else there is to set: in_flight_max, timeout_ms if it is another one than the options',
  * capacity.units_per_second. */

@@ -16,8 +16,13 @@ enum {
     WRITER_SPARE_BUFFERS = 32,          /* kept for reuse */
     WRITER_SPARE_BYTES_MAX = 64 * 1024, /* each */
     FILLING_MS_MAX = 20,                /* then it is sent as it is */
-    PATIENCE_TIMEOUTS = 4               /* without any success */
+    PATIENCE_TIMEOUTS = 4               /* without any success, if nothing else is said */
 };
+
+static inline int64_t keyed_patience_ms(const struct keyed_room *room)
+{
+    return room->patience_ms > 0 ? room->patience_ms : PATIENCE_TIMEOUTS * room->timeout_ms;
+}
 
 /* A batch whose records are not all acknowledged. */
 struct keyed_waiting {
@@ -141,9 +146,6 @@ void keyed_free_encodings(struct writer *writer);
 /* A record that was refused after all does not count when duplicates are settled. */
 enum status keyed_note_void(struct writer *writer, struct keyed_waiting *waiting, uint32_t row,
                             struct error *error) MUST_USE;
-/* The key's cells of a record. False: one is missing. */
-bool keyed_find_key(const struct target_table *table, const struct shape *shape,
-                    const struct cell *cells, struct cell key[KEYED_KEY_COLUMNS_MAX]);
 
 /* ---------------------------------------------------------------- requests.c */
 

@@ -93,6 +93,14 @@ static void flush(struct writer *writer, uint32_t table)
     }
 }
 
+static enum keyed_kind kind_of(const struct writer *writer, uint32_t table)
+{
+    const struct keyed_service *service = writer->service;
+    return service->inserts_only != NULL && service->inserts_only(writer->connection, table)
+               ? KEYED_INSERT
+               : keyed_kind_of(&writer->tables[table]);
+}
+
 struct keyed_request *keyed_filling(struct writer *writer, uint32_t table)
 {
     struct keyed_request *request = writer->filling[table];
@@ -101,7 +109,7 @@ struct keyed_request *keyed_filling(struct writer *writer, uint32_t table)
         request = NULL;
     }
     if (request == NULL) {
-        request = begin_request(writer, keyed_kind_of(&writer->tables[table]), table);
+        request = begin_request(writer, kind_of(writer, table), table);
         writer->filling[table] = request;
     }
     return request;
@@ -322,7 +330,7 @@ static enum status begin_failing(struct writer *writer, int64_t now_ms, struct e
     if (writer->failing_since_ms == 0) {
         writer->failing_since_ms = now_ms;
     }
-    return now_ms - writer->failing_since_ms > PATIENCE_TIMEOUTS * writer->room->timeout_ms
+    return now_ms - writer->failing_since_ms > keyed_patience_ms(writer->room)
                ? keyed_give_up(writer, now_ms, error)
                : STATUS_OK;
 }

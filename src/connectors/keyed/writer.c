@@ -146,10 +146,9 @@ void keyed_writer_close(struct writer *writer)
 
 /* ---------------------------------------------------------------- results */
 
-void keyed_note_refused(struct keyed_waiting *waiting, uint32_t row, enum outcome_kind kind,
+void keyed_note_outcome(struct batch_result *result, uint32_t row, enum outcome_kind kind,
                         enum error_code code, const char *reason)
 {
-    struct batch_result *result = &waiting->result;
     if (result->arena == NULL) {
         result->arena = arena_create(0);
         result->outcomes = arena_allocate_zeroed(result->arena, result->batch->row_count,
@@ -159,6 +158,12 @@ void keyed_note_refused(struct keyed_waiting *waiting, uint32_t row, enum outcom
     const char *text = arena_copy_string(result->arena, reason);
     outcomes[result->outcome_count++] =
         (struct record_outcome){.row = row, .kind = kind, .code = code, .reason = text};
+}
+
+void keyed_note_refused(struct keyed_waiting *waiting, uint32_t row, enum outcome_kind kind,
+                        enum error_code code, const char *reason)
+{
+    keyed_note_outcome(&waiting->result, row, kind, code, reason);
 }
 
 void keyed_record_ended(struct writer *writer, struct keyed_waiting *waiting)
@@ -300,13 +305,29 @@ static bool take_result(struct writer *writer, struct batch_result *result)
     return true;
 }
 
+/* Only a repair's batches are read back. */
+static enum status prove(struct writer *writer, struct batch_result *result, struct error *error)
+{
+    if (!writer->database->repairs || writer->service->prove == NULL || result->written == 0) {
+        return STATUS_OK;
+    }
+    enum status status =
+        writer->service->prove(writer->database, &writer->tables[result->table], result, error);
+    if (status != STATUS_OK) {
+        batch_destroy(result->batch);
+        arena_destroy(result->arena);
+        *result = (struct batch_result){0};
+    }
+    return status;
+}
+
 enum status keyed_poll(struct writer *writer, int64_t timeout_ms, struct batch_result *result,
                        struct error *error)
 {
     int64_t end_ms = clock_monotonic_ms() + timeout_ms;
     for (bool first = true;; first = false) {
         if (take_result(writer, result)) {
-            return STATUS_OK;
+            return prove(writer, result, error);
         }
         /* what an abandoned chunk left on its way takes room, though nobody waits for it */
         if (writer->waiting == NULL && (!writer->refused || has_room(writer))) {
@@ -422,6 +443,9 @@ static struct keyed_waiting **forget_waiting(struct writer *writer, struct keyed
 void keyed_chunk_abandon(struct writer *writer, uint64_t number)
 {
     writer->keeps_order = true;
+    if (writer->service->abandoned != NULL) {
+        writer->service->abandoned(writer->connection);
+    }
     for (uint32_t at = 0; at < writer->table_count; at++) {
         forget_slots(writer->filling[at], number);
     }

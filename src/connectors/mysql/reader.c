@@ -240,6 +240,7 @@ const struct source_functions mysql_source_functions = {
     .caveats = mysql_caveats,
     .describe_stream = sql_describe_stream,
     .count = sql_count_rows,
+    .append_groups = sql_append_groups,
     .accepts = mysql_accepts,
     .split = mysql_split,
     .number_spans = sql_number_spans_of,

@@ -372,6 +372,7 @@ const struct source_functions postgres_source_functions = {
     .caveats = postgres_caveats,
     .describe_stream = sql_describe_stream,
     .count = sql_count_rows,
+    .append_groups = sql_append_groups,
     .split = postgres_split,
     .number_spans = sql_number_spans_of,
     .prepare = source_prepares_nothing,

@@ -57,6 +57,24 @@ enum status sql_count_rows(struct database *database, const struct read_request 
                : STATUS_OK;
 }
 
+const char *sql_append_groups(struct database *database, const char *table,
+                              const struct column_list *columns, uint32_t count_max,
+                              struct buffer *query)
+{
+    static const char rows[] = "_transhume_rows";
+    const struct sql_database *self = sql_database_of(database);
+    buffer_append_string(query, "SELECT ");
+    sql_append_names(query, self->dialect, NULL, *columns);
+    buffer_format(query, "%scount(*) AS %s FROM ", columns->count > 0 ? ", " : "", rows);
+    self->dialect->append_table(query, self, table);
+    if (columns->count > 0) {
+        buffer_append_string(query, " GROUP BY ");
+        sql_append_names(query, self->dialect, NULL, *columns);
+    }
+    buffer_format(query, " ORDER BY count(*) DESC LIMIT %u", count_max);
+    return rows;
+}
+
 const char *sql_number_spans_of(struct database *database, const struct read_request *request,
                                 const char **column)
 {

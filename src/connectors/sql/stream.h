@@ -11,6 +11,9 @@ enum status sql_describe_stream(struct database *self, const struct read_request
                                 struct error *error);
 enum status sql_count_rows(struct database *self, const struct read_request *request, int64_t *rows,
                            struct error *error);
+const char *sql_append_groups(struct database *self, const char *table,
+                              const struct column_list *columns, uint32_t count_max,
+                              struct buffer *query);
 const char *sql_number_spans_of(struct database *self, const struct read_request *request,
                                 const char **column);
 struct digest_type sql_digest_type(struct database *self, const struct read_request *request,

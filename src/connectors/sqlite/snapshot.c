@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "base/text.h"
+#include "connectors/sql/stream.h"
 #include "connectors/sqlite/source.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -581,6 +582,7 @@ const struct source_functions sqlite_source_functions = {
     .snapshot = source_snapshot,
     .describe_stream = source_describe_stream,
     .count = source_count,
+    .append_groups = sql_append_groups,
     .accepts = source_accepts,
     .split = source_split,
     .prepare = source_prepare,

@@ -46,6 +46,9 @@ void analysis_run(struct analysis *analysis, const struct workload *workload)
     places_init(&analysis->places, &analysis->graph, arena);
     analysis->model = analysis_model(analysis, &cost_cassandra);
     pool_init(&analysis->pool, &analysis->places, &analysis->model, SEARCH_POOL_MAX);
+    if (analysis->options->advised != NULL) {
+        advisor_propose(analysis->options->advised, &analysis->places, &analysis->pool);
+    }
     search_prepare(&analysis->search, &analysis->pool, &analysis->workload, arena);
     search_run(&analysis->search, &analysis->result);
     layout_make(&analysis->search, &analysis->result, analysis->options->naming, arena,

@@ -6,6 +6,7 @@
 #define TRANSHUME_DESIGN_ANALYSIS_ANALYSIS_H
 
 #include "base/error.h"
+#include "design/advisor/advisor_reply.h"
 #include "design/duplicates/duplicates.h"
 #include "design/export/export_dynamodb.h"
 #include "design/export/export_mongodb.h"
@@ -31,6 +32,7 @@ struct analysis_options {
     const char *keyspace; /* of the CQL; NULL: none */
     enum layout_naming naming;
     struct graph_assumptions assumptions;
+    struct advisor_reply *advised; /* candidates of a model, of the same graph; NULL: none */
 };
 
 /* A query of a statement, and how the design answers it. */

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "engine/check/foresee.h"
 #include "engine/check/orphans.h"
+#include "engine/check/partitions.h"
 #include "engine/check/sampling.h"
 #include "engine/join/joining.h"
 #include "engine/rollback/undo.h"
@@ -603,11 +604,23 @@ static enum status tell_foreseen(struct report *report, struct error *error)
     return status;
 }
 
+static enum status tell_partitions(struct report *report, struct error *error)
+{
+    struct buffer lines = {0};
+    enum status status = partitions_foretell(report->session, true, &lines, error);
+    if (status == STATUS_OK) {
+        add_each_line(report, &lines, add_note);
+    }
+    buffer_free(&lines);
+    return status;
+}
+
 /* Records that are read, where they may be. */
 static enum status read_some(struct report *report, struct error *error)
 {
     report->foresight = foresee_create(report->session, report->out->arena);
-    if (sample_streams(report, error) != STATUS_OK || tell_foreseen(report, error) != STATUS_OK) {
+    if (sample_streams(report, error) != STATUS_OK || tell_foreseen(report, error) != STATUS_OK ||
+        tell_partitions(report, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return tell_loads(report, error);

@@ -18,18 +18,26 @@ static int compare_pairs(const void *left, const void *right)
     return order != 0 ? order : (a->length > b->length) - (a->length < b->length);
 }
 
-static enum status hash_image(struct record_image *image, struct error *error)
+static enum status hash_image(struct record_image *image, struct arena *arena, struct error *error)
 {
     struct buffer scratch = {0};
-    enum status status =
-        canonical_hash_cells(image->pairs, 2 * image->count, &scratch, &image->hash, error);
+    struct cell *hashed =
+        arena_allocate_zeroed(arena, 2 * (size_t)image->count + 1, sizeof(*hashed));
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < image->count; i++) {
+        const struct cell *pair = &image->pairs[2 * (size_t)i];
+        if (pair[1].kind != VALUE_NULL || !image->null_is_missing) {
+            memcpy(&hashed[2 * (size_t)count++], pair, 2 * sizeof(*pair));
+        }
+    }
+    enum status status = canonical_hash_cells(hashed, 2 * count, &scratch, &image->hash, error);
     buffer_free(&scratch);
     return status;
 }
 
 /* What a target can't hold stays as it is: its writer refuses the record. */
-static enum status add_pair(struct database *target, const struct cell *name,
-                            const struct cell *value, struct arena *arena,
+static enum status add_pair(struct database *target, const struct stored_form *form, uint32_t field,
+                            const struct cell *name, const struct cell *value, struct arena *arena,
                             struct record_image *image, struct error *error)
 {
     struct cell normal;
@@ -37,7 +45,7 @@ static enum status add_pair(struct database *target, const struct cell *name,
     if (value->kind == VALUE_MISSING || name->kind != VALUE_TEXT) {
         return STATUS_OK;
     }
-    if (target->connector->target->normal_form(target, value, arena, &normal, error) != STATUS_OK) {
+    if (stored_form_normal(form, target, field, value, arena, &normal, error) != STATUS_OK) {
         if (error->class == ERROR_CLASS_STOP) {
             return STATUS_FAILED;
         }
@@ -51,25 +59,29 @@ static enum status add_pair(struct database *target, const struct cell *name,
     return STATUS_OK;
 }
 
-enum status record_image_make(struct database *target, const struct batch *batch, uint32_t row,
-                              struct arena *arena, struct record_image *image, struct error *error)
+enum status record_image_make(struct database *target, const struct stored_form *forms,
+                              const struct batch *batch, uint32_t row, struct arena *arena,
+                              struct record_image *image, struct error *error)
 {
+    static const struct stored_form as_sent = {0};
     const struct cell *cells = batch_row(batch, row);
     bool document = batch->shape == NULL;
+    const struct stored_form *form = forms != NULL && !document ? &forms[batch->entity] : &as_sent;
     uint32_t count = document ? cells->length : batch->shape->field_count;
     *image = (struct record_image){
+        .null_is_missing = (target->connector->capabilities & CAPABILITY_MISSING) == 0,
         .pairs = arena_allocate_zeroed(arena, 2 * ((size_t)count + 1), sizeof(*image->pairs))};
     for (uint32_t i = 0; i < count; i++) {
         struct cell name =
             document ? cells->items[2 * (size_t)i]
                      : cell_text(batch->shape->fields[i].name, batch->shape->fields[i].name_length);
         const struct cell *value = document ? &cells->items[2 * (size_t)i + 1] : &cells[i];
-        if (add_pair(target, &name, value, arena, image, error) != STATUS_OK) {
+        if (add_pair(target, form, i, &name, value, arena, image, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
     qsort(image->pairs, image->count, 2 * sizeof(*image->pairs), compare_pairs);
-    return hash_image(image, error);
+    return hash_image(image, arena, error);
 }
 
 static const struct cell *find(const struct record_image *image, const struct cell *name)
@@ -85,6 +97,7 @@ enum status record_image_merge(const struct record_image *under, const struct re
 {
     size_t most = (size_t)under->count + over->count + 1;
     *merged = (struct record_image){
+        .null_is_missing = over->null_is_missing,
         .pairs = arena_allocate_zeroed(arena, 2 * most, sizeof(*merged->pairs))};
     memcpy(merged->pairs, over->pairs, 2 * (size_t)over->count * sizeof(*merged->pairs));
     merged->count = over->count;
@@ -95,7 +108,7 @@ enum status record_image_merge(const struct record_image *under, const struct re
         }
     }
     qsort(merged->pairs, merged->count, 2 * sizeof(*merged->pairs), compare_pairs);
-    return hash_image(merged, error);
+    return hash_image(merged, arena, error);
 }
 
 enum status record_image_key(const struct record_image *image, const struct target_table *table,

@@ -283,8 +283,8 @@ enum status before_keep(struct before **made, struct run *run, uint32_t writer, 
     for (uint32_t row = 0; row < batch->row_count; row++) {
         bool whole = false;
         struct kept *one = &kept[count];
-        if (record_image_make(run->session->target, batch, row, before->arena, &one->record,
-                              error) != STATUS_OK ||
+        if (record_image_make(run->session->target, run->forms, batch, row, before->arena,
+                              &one->record, error) != STATUS_OK ||
             record_image_key(&one->record, table, before->arena, &one->key.cells, &one->key.hash,
                              &whole, error) != STATUS_OK) {
             return STATUS_FAILED;
@@ -307,8 +307,8 @@ enum status before_refuse(struct before *before, uint32_t number, const struct b
     }
     const struct target_table *table = &before->run->tables[number];
     arena_reset(before->arena);
-    if (record_image_make(before->run->session->target, batch, row, before->arena, &image, error) !=
-            STATUS_OK ||
+    if (record_image_make(before->run->session->target, before->run->forms, batch, row,
+                          before->arena, &image, error) != STATUS_OK ||
         record_image_key(&image, table, before->arena, &key, &hash, &whole, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -64,7 +64,7 @@ enum status before_find(struct run *run, const struct target_table *table,
         struct record_image *image = arena_allocate_zeroed(arena, 1, sizeof(*image));
         struct before_key found = {.found = image};
         bool whole;
-        if (record_image_make(run->session->target, *answer, row, arena, image, error) !=
+        if (record_image_make(run->session->target, NULL, *answer, row, arena, image, error) !=
                 STATUS_OK ||
             record_image_key(image, table, arena, &found.cells, &found.hash, &whole, error) !=
                 STATUS_OK) {

@@ -244,8 +244,8 @@ enum status before_read_line(struct before_undoing *undoing, const char *text, s
         struct record_image image;
         struct cell cell = line->image;
         struct batch batch = {.cells = &cell, .width = 1, .row_count = 1};
-        status = record_image_make(undoing->run->session->target, &batch, 0, undoing->arena, &image,
-                                   error);
+        status = record_image_make(undoing->run->session->target, NULL, &batch, 0, undoing->arena,
+                                   &image, error);
         line->image_hash = image.hash;
     }
     bool whole = line->key.cells != NULL && (!line->taken || line->image.kind == VALUE_MAP);

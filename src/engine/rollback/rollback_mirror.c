@@ -28,8 +28,11 @@ static void make_request(const struct rollback *rollback, const struct ledger_ta
     for (uint32_t i = 0; i < count; i++) {
         columns[i] = (struct read_column){.join = -1, .name = table->entities[0].fields.names[i]};
     }
-    *request = (struct read_request){
-        .name = table->name, .table = table->name, .columns = columns, .column_count = count};
+    *request = (struct read_request){.name = table->name,
+                                     .table = table->name,
+                                     .columns = columns,
+                                     .column_count = count,
+                                     .partitions = true};
 }
 
 /* Without one of its columns nobody can tell what others did to the table. A description of

@@ -504,7 +504,7 @@ bool repair_replaces(const struct run *run, const struct target_table *table)
     struct buffer why = {0};
     struct error ignored;
     wanted.existing = EXISTING_REPLACE;
-    const struct check_request request = {.table = &wanted, .triggers_off = true};
+    const struct check_request request = {.table = &wanted, .triggers_off = true, .repairs = true};
     bool fine =
         target->connector->target->check_table(target, &request, &why, &ignored) == STATUS_OK &&
         why.length == 0;

@@ -459,6 +459,7 @@ enum status run_execute(struct run *run, struct error *error)
 {
     struct progress *progress = &run->session->progress;
     run->session->target->triggers_off = run->repairs;
+    run->session->target->repairs = run->repairs;
     if (run->loads_rejects) {
         rejects_load_make_stream(run);
     }

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "engine/check/partitions.h"
 #include "engine/rollback/before.h"
 #include "engine/rollback/undo.h"
 #include "engine/run/claim.h"
@@ -339,6 +340,22 @@ static enum status tell_foretold(struct run *run, struct error *error)
     return status;
 }
 
+static enum status warn_of_partitions(struct run *run, struct error *error)
+{
+    struct buffer lines = {0};
+    enum status status = partitions_foretell(run->session, false, &lines, error);
+    char *next = lines.length == 0 ? NULL : lines.data;
+    buffer_string(&lines);
+    for (char *line; status == STATUS_OK && next != NULL && (line = strsep(&next, "\n")) != NULL;) {
+        if (*line != '\0') {
+            log_write(LOG_WARNING, "%s", line);
+            run->warning_count++;
+        }
+    }
+    buffer_free(&lines);
+    return status;
+}
+
 /* All grants that are missing, for who has to ask somebody else for them. */
 static void tell_lacking(struct preflight *preflight)
 {
@@ -422,8 +439,8 @@ enum status run_begin(struct run *run, struct error *error)
     atomic_store(&session->progress.phase, PROGRESS_PREPARE);
     if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK ||
         session_describe_streams(session, error) != STATUS_OK ||
-        split_streams(run, error) != STATUS_OK || run_index_chunks(run, error) != STATUS_OK ||
-        read_identity(run, error) != STATUS_OK) {
+        warn_of_partitions(run, error) != STATUS_OK || split_streams(run, error) != STATUS_OK ||
+        run_index_chunks(run, error) != STATUS_OK || read_identity(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     fill_stream_facts(run);

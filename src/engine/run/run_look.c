@@ -22,8 +22,8 @@ static bool forms_matter(const struct run *run)
     for (uint32_t i = 0; i < run->table_count; i++) {
         any = any || columns_say(run, i);
     }
-    return any && !run->session->options.no_hashes &&
-           run->session->target->connector->target->column_class != NULL;
+    bool hashed = !run->session->options.no_hashes || run->header.before_id != NULL;
+    return any && hashed && run->session->target->connector->target->column_class != NULL;
 }
 
 static void find_forms(struct run *run, const struct schema *schema)

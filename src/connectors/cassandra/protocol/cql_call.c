@@ -53,6 +53,7 @@ struct call *cql_call_list_take(struct call_list *list)
     struct call *call = list->first;
     if (call != NULL) {
         list->first = call->next;
+        call->next = NULL;
     }
     return call;
 }

@@ -50,7 +50,8 @@ const struct type_mapping cql_mappings[CQL_MAPPING_COUNT] = {
      "exact; an empty one reads back as null"},
     {"tuple<…>", VALUE_LIST, "a list with a value a field, null or not", NULL, "exact"},
     {"(user-defined)", VALUE_MAP, "field by field, in their order",
-     "in a column that is there: a field that the type lacks rejects the record", "exact"},
+     "in a column of such a type, by the names of fields; one that it lacks rejects the record",
+     "exact"},
     {"vector<T, n>", VALUE_LIST, "of n elements",
      "in a column that is there: another count of elements rejects the record", "exact"},
     {"(custom)", VALUE_ESCAPE, "its bytes", "its bytes, in a column of a custom type alone",
@@ -147,10 +148,15 @@ struct value_type cql_type_to_model(const struct cql_type *type, struct arena *a
 
 bool cql_native_type(const char *declared, struct value_type *type)
 {
+    return cql_native_type_among(declared, NULL, type);
+}
+
+bool cql_native_type_among(const char *declared, struct cql_udts *udts, struct value_type *type)
+{
     struct arena *arena = arena_create(1024);
     const struct cql_type *parsed = NULL;
     struct text text = {declared, strlen(declared)};
-    bool known = cql_type_parse(text, NULL, arena, &parsed, NULL) == STATUS_OK;
+    bool known = cql_type_parse(text, udts, arena, &parsed, NULL) == STATUS_OK;
     if (known) {
         *type = types[parsed->kind];
         type->native = declared;
@@ -248,6 +254,22 @@ static const struct cql_type *nested_type(const struct value_type *type, struct 
     return made;
 }
 
+/* A collection's, which the words of a plan may leave as they are. */
+static const struct cql_type *with_frozen_parts(const struct cql_type *type, struct arena *arena)
+{
+    if (type->kind != CQL_TYPE_LIST && type->kind != CQL_TYPE_SET && type->kind != CQL_TYPE_MAP) {
+        return type;
+    }
+    const struct cql_type **parts = cql_type_make_parts(arena, type->part_count);
+    struct cql_type *made = arena_allocate_zeroed(arena, 1, sizeof *made);
+    for (uint32_t i = 0; i < type->part_count; i++) {
+        parts[i] = cql_type_frozen(type->parts[i], arena);
+    }
+    *made = *type;
+    made->parts = parts;
+    return made;
+}
+
 static const struct cql_type *type_within(const struct value_type *type, struct cql_udts *udts,
                                           uint32_t depth, struct arena *arena)
 {
@@ -255,7 +277,7 @@ static const struct cql_type *type_within(const struct value_type *type, struct 
     if (type->native != NULL) {
         struct text words = {type->native, strlen(type->native)};
         if (cql_type_parse(words, udts, arena, &made, NULL) == STATUS_OK) {
-            return made;
+            return with_frozen_parts(made, arena);
         }
     }
     if (type->kind == VALUE_LIST || type->kind == VALUE_SET || type->kind == VALUE_MAP) {

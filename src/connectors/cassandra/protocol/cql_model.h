@@ -18,6 +18,8 @@ struct value_type cql_type_to_model(const struct cql_type *type, struct arena *a
 /* For source_functions.native_type: types of a plan, user-defined ones left out. What is nested is
  * not told. */
 bool cql_native_type(const char *declared, struct value_type *type);
+/* The same with user-defined types, which may be NULL. */
+bool cql_native_type_among(const char *declared, struct cql_udts *udts, struct value_type *type);
 /* The type that a column of a new table gets: that of the column's own CQL text, else by its kind.
  * `udts` may be NULL. What is nested in it is frozen; it itself is not. */
 const struct cql_type *cql_type_of_model(const struct value_type *type, struct cql_udts *udts,

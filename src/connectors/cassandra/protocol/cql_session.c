@@ -72,6 +72,8 @@ static bool try_contact(struct cql_session *session, struct link *link)
 {
     int64_t until_ms = clock_boottime_ms() + session->options.connect_timeout_ms +
                        session->options.request_timeout_ms;
+    error_set(&session->failure, ERROR_NETWORK, link->node->name,
+              "the node did not say in time what its cluster is made of");
     if (!cql_link_begin(session, link)) {
         return false;
     }
