@@ -3,16 +3,6 @@
 
 #include <string.h>
 
-static void append_name(const char *name, struct buffer *out)
-{
-    buffer_append_byte(out, '"');
-    for (const char *at = name; *at != '\0'; at++) {
-        buffer_append_string(out, *at == '"' ? "\"" : "");
-        buffer_append_byte(out, *at);
-    }
-    buffer_append_byte(out, '"');
-}
-
 static uint32_t key_count(const struct layout_table *table)
 {
     return table->partition_count + table->clustering_count;
@@ -44,7 +34,7 @@ static void append_columns(const struct layout_table *table, struct buffer *out)
 {
     for (uint32_t i = 0; i < table->column_count; i++) {
         buffer_append_string(out, i > 0 ? ", " : "");
-        append_name(table->columns[i].name, out);
+        layout_append_name(table->columns[i].name, out);
     }
 }
 
@@ -53,7 +43,7 @@ static void append_key(const struct layout_table *table, struct buffer *out)
     buffer_append_string(out, "PRIMARY KEY ((");
     for (uint32_t i = 0; i < key_count(table); i++) {
         buffer_append_string(out, i == 0 ? "" : i == table->partition_count ? "), " : ", ");
-        append_name(table->columns[i].name, out);
+        layout_append_name(table->columns[i].name, out);
     }
     buffer_append_string(out, table->clustering_count == 0 ? "))" : ")");
 }
@@ -63,7 +53,7 @@ static void append_order(const struct layout_table *table, struct buffer *out)
     for (uint32_t i = 0; i < table->clustering_count; i++) {
         const struct layout_column *column = &table->columns[table->partition_count + i];
         buffer_append_string(out, i == 0 ? "\n    WITH CLUSTERING ORDER BY (" : ", ");
-        append_name(column->name, out);
+        layout_append_name(column->name, out);
         buffer_append_string(out, column->descending ? " DESC" : " ASC");
     }
     buffer_append_string(out, table->clustering_count > 0 ? ");\n" : ";\n");
@@ -76,14 +66,14 @@ bool duplicates_append_view(const struct layout *layout, const struct layout_tab
         return false;
     }
     buffer_append_string(out, "CREATE MATERIALIZED VIEW ");
-    append_name(table->name, out);
+    layout_append_name(table->name, out);
     buffer_append_string(out, " AS\n    SELECT ");
     append_columns(table, out);
     buffer_append_string(out, "\n    FROM ");
-    append_name(origin->name, out);
+    layout_append_name(origin->name, out);
     for (uint32_t i = 0; i < key_count(table); i++) {
         buffer_append_string(out, i == 0 ? "\n    WHERE " : " AND ");
-        append_name(table->columns[i].name, out);
+        layout_append_name(table->columns[i].name, out);
         buffer_append_string(out, " IS NOT NULL");
     }
     buffer_append_string(out, "\n    ");
@@ -101,7 +91,7 @@ static void append_condition(const struct layout *layout, const struct layout_ta
     const struct family *family = layout_family(layout, table);
     for (uint32_t i = 0; i < family->optional.count; i++) {
         buffer_append_string(out, i == 0 ? "  -- if " : " and ");
-        append_name(layout_column_of(table, family->optional.at[i]), out);
+        layout_append_name(layout_column_of(table, family->optional.at[i]), out);
         buffer_append_string(out, " is not null");
     }
     buffer_append_string(out, family->optional.count > 0 ? ":\n" : "");
@@ -110,7 +100,7 @@ static void append_condition(const struct layout *layout, const struct layout_ta
 static void append_insert(const struct layout_table *table, struct buffer *out)
 {
     buffer_append_string(out, "  INSERT INTO ");
-    append_name(table->name, out);
+    layout_append_name(table->name, out);
     buffer_append_string(out, " (");
     append_columns(table, out);
     buffer_append_string(out, ") VALUES (");
@@ -124,7 +114,7 @@ static void append_where(const struct layout_table *table, struct buffer *out)
 {
     for (uint32_t i = 0; i < key_count(table); i++) {
         buffer_append_string(out, i == 0 ? " WHERE " : " AND ");
-        append_name(table->columns[i].name, out);
+        layout_append_name(table->columns[i].name, out);
         buffer_append_string(out, " = ?");
     }
     buffer_append_string(out, ";\n");
@@ -133,7 +123,7 @@ static void append_where(const struct layout_table *table, struct buffer *out)
 static void append_delete(const struct layout_table *table, struct buffer *out)
 {
     buffer_append_string(out, "  DELETE FROM ");
-    append_name(table->name, out);
+    layout_append_name(table->name, out);
     append_where(table, out);
 }
 
@@ -155,10 +145,10 @@ static void append_update(const struct layout *layout, const struct layout_table
         }
         buffer_append_string(out, any ? ", " : "  UPDATE ");
         if (!any) {
-            append_name(table->name, out);
+            layout_append_name(table->name, out);
             buffer_append_string(out, " SET ");
         }
-        append_name(table->columns[i].name, out);
+        layout_append_name(table->columns[i].name, out);
         buffer_append_string(out, " = ?");
         any = true;
     }
@@ -256,9 +246,9 @@ static void append_copies(const struct duplicates *duplicates, uint32_t root, st
             append_insert(duplicate->table, out);
         } else {
             buffer_append_string(out, "  UPDATE ");
-            append_name(duplicate->table->name, out);
+            layout_append_name(duplicate->table->name, out);
             buffer_append_string(out, " SET ");
-            append_name(duplicate->column->name, out);
+            layout_append_name(duplicate->column->name, out);
             buffer_append_string(out, " = ?");
             append_where(duplicate->table, out);
         }

@@ -51,6 +51,8 @@ const char *layout_column_of(const struct layout_table *table, uint32_t place);
  * NULL: names without one. */
 void layout_append_cql(const struct layout *layout, const char *keyspace, struct buffer *out);
 
+/* A name as CQL has it: plain where CQL keeps it as it is, else in double quotes. */
+void layout_append_name(const char *name, struct buffer *out);
 /* "frozen<list<int>>" of a column, as CREATE TABLE has it. */
 void layout_append_type(const struct layout *layout, const struct layout_table *table,
                         const struct layout_column *column, struct buffer *out);
