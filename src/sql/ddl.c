@@ -6,18 +6,17 @@
 
 /* ---------------------------------------------------------------- findings */
 
-#define TELL(ddl, place, ...) \
-    findings_add(&(ddl)->report->findings, (place)->line, (place)->column, __VA_ARGS__)
-
 void ddl_expected(struct ddl_reader *reader, const char *what)
 {
     char shown[64];
     if (ddl_at_end(reader)) {
-        TELL(reader->ddl, &reader->token.place, "expected %s, but the statement ends", what);
+        findings_add(&reader->ddl->report->findings, reader->token.place.line,
+                     reader->token.place.column, "expected %s, but the statement ends", what);
         return;
     }
     text_printable(reader->token.text, reader->token.length, shown, sizeof shown);
-    TELL(reader->ddl, &reader->token.place, "expected %s, not %s", what, shown);
+    findings_add(&reader->ddl->report->findings, reader->token.place.line,
+                 reader->token.place.column, "expected %s, not %s", what, shown);
 }
 
 /* ---------------------------------------------------------------- tokens */
@@ -136,7 +135,8 @@ static void copy_columns(struct ddl_reader *reader, struct ddl_table *table,
     const char *name = ddl_qualified_name(reader, "a table's name", &space);
     const struct ddl_table *from = name != NULL ? ddl_find_table(reader->ddl, space, name) : NULL;
     if (name != NULL && from == NULL) {
-        TELL(reader->ddl, place, "no table %s is above, whose columns this one has", name);
+        findings_add(&reader->ddl->report->findings, place->line, place->column,
+                     "no table %s is above, whose columns this one has", name);
     } else if (from != NULL && from != table) {
         buffer_append_buffer(&table->columns, &from->columns);
     }
@@ -159,7 +159,8 @@ static void read_element(struct ddl_reader *reader, struct ddl_table *table)
         return;
     }
     if (ddl_find_column(reader->ddl, table, name) != NULL) {
-        TELL(reader->ddl, &place, "the column %s is there twice", name);
+        findings_add(&reader->ddl->report->findings, place.line, place.column,
+                     "the column %s is there twice", name);
         ddl_skip_clause(reader);
         return;
     }
@@ -273,7 +274,8 @@ static void create_table(struct ddl_reader *reader)
     read_elements(reader, table);
     read_options(reader, table);
     if (ddl_column_count(table) == 0) {
-        TELL(reader->ddl, &place, "the table %s has no column", name);
+        findings_add(&reader->ddl->report->findings, place.line, place.column,
+                     "the table %s has no column", name);
     }
 }
 
@@ -312,7 +314,8 @@ static void alter_column(struct ddl_reader *reader, struct ddl_table *table)
     struct schema_column *column = name != NULL ? ddl_find_column(reader->ddl, table, name) : NULL;
     if (column == NULL) {
         if (name != NULL) {
-            TELL(reader->ddl, &place, "the table %s has no column %s", table->name, name);
+            findings_add(&reader->ddl->report->findings, place.line, place.column,
+                         "the table %s has no column %s", table->name, name);
         }
     } else if (ddl_take_words(reader, "SET", "DEFAULT")) {
         ddl_read_default(reader, column);
@@ -332,19 +335,20 @@ static void alter_column(struct ddl_reader *reader, struct ddl_table *table)
     ddl_skip_clause(reader);
 }
 
-/* ADD, MODIFY and CHANGE of a column: an old one of that name goes. */
+/* ADD, MODIFY and CHANGE: the new definition takes the place of one of that name. */
 static void put_column(struct ddl_reader *reader, struct ddl_table *table, const char *old,
                        const char *name)
 {
     struct schema_column *there = ddl_find_column(reader->ddl, table, old);
+    if (there != NULL) {
+        ddl_rename_column(reader->ddl, table, there, name);
+    }
     ddl_read_column(reader, table, name);
     struct schema_column *columns = (struct schema_column *)(void *)table->columns.data;
-    there = there != NULL ? ddl_find_column(reader->ddl, table, old) : NULL;
     uint32_t last = ddl_column_count(table) - 1;
-    if (there != NULL && there != &columns[last]) {
-        bool key = there->not_null && table->primary_key.count > 0;
+    there = ddl_find_column(reader->ddl, table, name);
+    if (there != &columns[last]) {
         *there = columns[last];
-        there->not_null |= key;
         table->columns.length -= sizeof *columns;
     }
     ddl_skip_clause(reader);
@@ -371,13 +375,7 @@ static void rename_part(struct ddl_reader *reader, struct ddl_table *table)
     if (ddl_take(reader, "TO") || ddl_take(reader, "AS")) {
         const char *name = ddl_qualified_name(reader, "a table's name", &space);
         if (name != NULL) {
-            struct ddl_table *renamed = ddl_add_table(reader->ddl, table->space, name);
-            if (renamed != table) {
-                const struct ddl_table moved = *table;
-                *table = (struct ddl_table){.name = moved.name, .dropped = true};
-                *renamed = moved;
-                renamed->name = name;
-            }
+            ddl_rename_table(reader->ddl, table, name);
         }
         return;
     }
@@ -387,7 +385,7 @@ static void rename_part(struct ddl_reader *reader, struct ddl_table *table)
     struct schema_column *column =
         old != NULL && name != NULL ? ddl_find_column(reader->ddl, table, old) : NULL;
     if (column != NULL) {
-        column->name = name;
+        ddl_rename_column(reader->ddl, table, column, name);
     }
     ddl_skip_clause(reader);
 }
@@ -416,6 +414,16 @@ static void add_part(struct ddl_reader *reader, struct ddl_table *table)
     }
 }
 
+static void drop_table(struct ddl_reader *reader)
+{
+    const char *space = NULL;
+    const char *name = ddl_qualified_name(reader, "a table's name", &space);
+    struct ddl_table *table = name != NULL ? ddl_find_table(reader->ddl, space, name) : NULL;
+    if (table != NULL) {
+        table->dropped = true;
+    }
+}
+
 static void alter_part(struct ddl_reader *reader, struct ddl_table *table)
 {
     if (ddl_take(reader, "ADD")) {
@@ -435,6 +443,8 @@ static void alter_part(struct ddl_reader *reader, struct ddl_table *table)
         drop_column(reader, table);
     } else if (ddl_take(reader, "RENAME")) {
         rename_part(reader, table);
+    } else if (ddl_take_words(reader, "ATTACH", "PARTITION")) {
+        drop_table(reader); /* its rows are this table's */
     }
     ddl_skip_clause(reader);
 }
@@ -454,7 +464,7 @@ static void alter_table(struct ddl_reader *reader)
     }
     if (table == NULL) {
         if (name != NULL && (ddl_is(reader, "ADD") || ddl_is(reader, "MODIFY"))) {
-            TELL(reader->ddl, &place, "there is no table %s to be altered", name);
+            ddl_report_no_table(reader->ddl, space, name, &place, "altered");
         }
         return; /* the owner of a view or a sequence, a partition */
     }
@@ -477,12 +487,7 @@ static void drop_tables(struct ddl_reader *reader)
         ddl_take(reader, "EXISTS");
     }
     do {
-        const char *space = NULL;
-        const char *name = ddl_qualified_name(reader, "a table's name", &space);
-        struct ddl_table *table = name != NULL ? ddl_find_table(reader->ddl, space, name) : NULL;
-        if (table != NULL) {
-            table->dropped = true;
-        }
+        drop_table(reader);
     } while (ddl_take_mark(reader, ','));
 }
 
@@ -541,7 +546,8 @@ static void create(struct ddl_reader *reader)
     } else if (ddl_take(reader, "DOMAIN")) {
         create_type(reader, true);
     } else if (ddl_take(reader, "VIRTUAL")) {
-        TELL(reader->ddl, &reader->token.place, "a virtual table is no table of this program");
+        findings_add(&reader->ddl->report->findings, reader->token.place.line,
+                     reader->token.place.column, "a virtual table is no table of this program");
     } else {
         reader->ddl->report->passed_over++;
     }
@@ -569,12 +575,13 @@ static bool is_other_statement(const struct sql_token *token)
 
 static void read_statement(struct ddl *ddl, const struct sql_piece *piece)
 {
-    struct ddl_reader reader = {.ddl = ddl};
+    struct ddl_reader reader = {.ddl = ddl, .token.text = piece->text};
     sql_lexer_init(&reader.lexer, ddl->language, piece->text, piece->length, &piece->place);
     ddl_advance(&reader);
     ddl->report->statements++;
     if (piece->fault != NULL) {
-        TELL(ddl, &piece->fault_place, "%s", piece->fault);
+        findings_add(&ddl->report->findings, piece->fault_place.line, piece->fault_place.column,
+                     "%s", piece->fault);
     }
     if (ddl_take(&reader, "CREATE")) {
         create(&reader);
@@ -599,6 +606,7 @@ void sql_ddl_read(enum sql_language language, const char *text, size_t length, s
     struct ddl ddl = {.language = language,
                       .arena = arena,
                       .names = {.arena = arena, .folded = language != SQL_POSTGRES},
+                      .full_names = {.arena = arena, .folded = language != SQL_POSTGRES},
                       .report = report};
     struct sql_splitter splitter;
     struct sql_piece piece;

@@ -16,9 +16,9 @@ struct sql_ddl_report {
 /*
  * Reads CREATE TABLE, CREATE INDEX, CREATE TYPE and DOMAIN, ALTER TABLE, DROP TABLE and COMMENT
  * into a schema of the given arena. What is not understood is skipped up to the next comma or the
- * statement's end, and told in the report; a table whose columns could be read is in the schema all
- * the same. A table of the dump's first schema has its name alone; another schema's table that has
- * the name of one that is there is "schema.table". Row counts and sizes are not known (-1).
+ * statement's end, and reported; a table whose columns could be read is in the schema all
+ * the same. Tables of the main schema ("public", else the one with most tables) and of none have
+ * their names alone, others are "schema.table". Row counts and sizes are not known (-1).
  */
 void sql_ddl_read(enum sql_language language, const char *text, size_t length, struct arena *arena,
                   struct schema *schema, struct sql_ddl_report *report);

@@ -183,6 +183,18 @@ static const char *plain_name(struct reading *reading)
     return dot != NULL ? dot + 1 : name;
 }
 
+/* As the server shows types of the schemas that are looked in by themselves. */
+static const char *without_space(const char *native)
+{
+    static const char *const spaces[] = {"public.", "pg_catalog."};
+    for (size_t i = 0; i < sizeof spaces / sizeof spaces[0]; i++) {
+        if (strncmp(native, spaces[i], strlen(spaces[i])) == 0) {
+            return native + strlen(spaces[i]);
+        }
+    }
+    return native;
+}
+
 static const struct ddl_type *find_type(const struct ddl *ddl, const char *name)
 {
     const struct ddl_type *types = (const struct ddl_type *)(const void *)ddl->types.data;
@@ -200,6 +212,7 @@ static void use_made_type(const struct ddl_type *made, const struct sql_type_wor
     if (!words->is_array) {
         const char *native = column->type.native;
         column->type = made->type;
+        column->type.no_nul = made->type.kind == VALUE_TEXT;
         column->type.native = native;
         column->base = made->base;
         column->not_null |= made->not_null;
@@ -220,7 +233,7 @@ void ddl_read_type(struct ddl_reader *reader, const struct ddl_table *table,
     read_words(reader, &reading);
     reading.words.name = plain_name(&reading);
     bool truth = ddl->language == SQL_MYSQL && is_truth_word(reading.words.name);
-    const char *native = truth ? "tinyint(1)" : buffer_string(&reading.native);
+    const char *native = truth ? "tinyint(1)" : without_space(buffer_string(&reading.native));
     reading.words.native = arena_copy_string(ddl->arena, native);
     bool known = sql_type_read(ddl->language, &reading.words, &column->type);
     if (sql_type_counts(ddl->language, reading.words.name)) {

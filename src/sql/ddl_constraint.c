@@ -7,8 +7,9 @@
 
 /* Columns of a key or an index as they are read. */
 struct key_columns {
-    struct buffer names; /* const char *; "" for an expression */
-    bool beginnings;     /* name(10): of some only the beginnings */
+    struct buffer names;  /* const char *; "" for an expression */
+    struct buffer wholes; /* the same; "" also for name(10), which holds the beginnings alone */
+    bool beginnings;
     bool expressions;
 };
 
@@ -16,6 +17,7 @@ struct key_columns {
 static void read_key_column(struct ddl_reader *reader, struct key_columns *columns)
 {
     const char *name = "";
+    bool whole = true;
     if (sql_token_is_name(&reader->token, reader->ddl->language)) {
         const struct ddl_reader before = *reader;
         name = ddl_name(reader, "a column's name");
@@ -26,6 +28,7 @@ static void read_key_column(struct ddl_reader *reader, struct key_columns *colum
             length = length && ahead.token.kind == SQL_TOKEN_NUMBER;
             name = length ? name : "";
             columns->beginnings |= length;
+            whole = !length;
             *reader = length ? *reader : before;
             ddl_skip_clause(reader);
         } else if (reader->token.kind == SQL_TOKEN_OPERATOR || ddl_is_mark(reader, '.')) {
@@ -34,6 +37,8 @@ static void read_key_column(struct ddl_reader *reader, struct key_columns *colum
     }
     columns->expressions |= name[0] == '\0';
     buffer_append(&columns->names, &name, sizeof name);
+    name = whole ? name : "";
+    buffer_append(&columns->wholes, &name, sizeof name);
     ddl_skip_clause(reader);
 }
 
@@ -54,13 +59,19 @@ static bool read_columns(struct ddl_reader *reader, struct key_columns *columns)
     return true;
 }
 
+static struct column_list take_list(struct ddl *ddl, struct buffer *names)
+{
+    struct column_list list = {.count = (uint32_t)(names->length / sizeof(char *))};
+    list.names =
+        (const char *const *)(const void *)arena_copy(ddl->arena, names->data, names->length);
+    buffer_free(names);
+    return list;
+}
+
 static struct column_list list_of(struct ddl *ddl, struct key_columns *columns)
 {
-    struct column_list list = {.count = (uint32_t)(columns->names.length / sizeof(char *))};
-    list.names = (const char *const *)(const void *)arena_copy(ddl->arena, columns->names.data,
-                                                               columns->names.length);
-    buffer_free(&columns->names);
-    return list;
+    buffer_free(&columns->wholes);
+    return take_list(ddl, &columns->names);
 }
 
 struct column_list ddl_one_column(struct ddl *ddl, const char *name)
@@ -178,10 +189,11 @@ static bool read_index_columns(struct ddl_reader *reader, struct schema_index *i
     if (!read_columns(reader, &columns)) {
         return false;
     }
-    index->columns = list_of(reader->ddl, &columns);
-    if (columns.beginnings) {
-        index->partial = true;
-        index->beginnings = index->columns;
+    index->columns = take_list(reader->ddl, &columns.wholes);
+    struct column_list all = take_list(reader->ddl, &columns.names);
+    index->partial = columns.beginnings;
+    if (columns.beginnings && !columns.expressions) {
+        index->beginnings = all;
     }
     read_method(reader, &index->method);
     while (!ddl_at_end(reader) && !ddl_is_mark(reader, ',') && !ddl_is_mark(reader, ')')) {
@@ -235,8 +247,7 @@ void ddl_read_index(struct ddl_reader *reader, bool unique, const char *method)
     struct ddl_table *table = name != NULL ? ddl_find_table(reader->ddl, space, name) : NULL;
     if (table == NULL) {
         if (name != NULL) {
-            findings_add(&reader->ddl->report->findings, place.line, place.column,
-                         "there is no table %s to be indexed", name);
+            ddl_report_no_table(reader->ddl, space, name, &place, "indexed");
         }
         return;
     }
@@ -253,7 +264,7 @@ static void read_primary_key(struct ddl_reader *reader, struct ddl_table *table)
         ddl_advance(reader); /* a name, which MySQL ignores */
     }
     if (read_index_columns(reader, &index)) {
-        table->primary_key = index.columns;
+        table->primary_key = index.beginnings.count > 0 ? index.beginnings : index.columns;
     }
 }
 

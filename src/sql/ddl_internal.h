@@ -13,7 +13,8 @@ struct ddl_foreign_key {
 
 /* A table while it is put together. */
 struct ddl_table {
-    const char *name;
+    uint32_t number;            /* in the list of tables */
+    const char *name;           /* without its schema, until ddl_finish */
     const char *space;          /* the schema that it is in; NULL: not said */
     struct buffer columns;      /* struct schema_column */
     struct buffer indexes;      /* struct schema_index */
@@ -39,9 +40,10 @@ struct ddl_type {
 struct ddl {
     enum sql_language language;
     struct arena *arena;
-    struct buffer tables; /* struct ddl_table * */
-    struct name_index names;
-    struct buffer types; /* struct ddl_type */
+    struct buffer tables;         /* struct ddl_table * */
+    struct name_index names;      /* the first of a name, in whatever schema */
+    struct name_index full_names; /* "schema.table", where one is said */
+    struct buffer types;          /* struct ddl_type */
     struct sql_ddl_report *report;
 };
 
@@ -68,9 +70,10 @@ bool ddl_take_words(struct ddl_reader *reader, const char *first, const char *se
 void ddl_skip_group(struct ddl_reader *reader);
 /* To the next comma or closing parenthesis outside parentheses, or the statement's end. */
 void ddl_skip_clause(struct ddl_reader *reader);
-/* A name; NULL: there is none, which is told. */
+/* A name; NULL: there is none, which is reported. */
 const char *ddl_name(struct ddl_reader *reader, const char *what);
-/* "schema.table"; NULL: there is none, which is told. MySQL's database, SQLite's "main" likewise.
+/* "schema.table"; NULL: there is none, which is reported. MySQL's database, SQLite's "main"
+ * likewise.
  */
 const char *ddl_qualified_name(struct ddl_reader *reader, const char *what, const char **space);
 /* A string's value; NULL: there is none. */
@@ -109,10 +112,18 @@ void ddl_add_unique(struct ddl_table *table, const char *name, struct column_lis
 
 /* NULL: there is none, or it was dropped. */
 struct ddl_table *ddl_find_table(struct ddl *ddl, const char *space, const char *name);
+/* Reports that there is no such table, unless one was dropped or attached to another. */
+void ddl_report_no_table(struct ddl *ddl, const char *space, const char *name,
+                         const struct sql_place *place, const char *to_be);
 /* An empty one, which takes the place of one of that name. */
 struct ddl_table *ddl_add_table(struct ddl *ddl, const char *space, const char *name);
+/* One that has the name already goes. */
+void ddl_rename_table(struct ddl *ddl, struct ddl_table *table, const char *name);
 struct schema_column *ddl_find_column(const struct ddl *ddl, const struct ddl_table *table,
                                       const char *name);
+/* In its keys and indexes, too, and in foreign keys that refer to it. */
+void ddl_rename_column(struct ddl *ddl, struct ddl_table *table, struct schema_column *column,
+                       const char *name);
 uint32_t ddl_column_count(const struct ddl_table *table);
 /* Tables in their order, names as the columns have them, foreign keys with what they refer to. */
 void ddl_finish(struct ddl *ddl, struct schema *schema);

@@ -19,22 +19,37 @@ static const char *full_name(const struct ddl *ddl, const char *space, const cha
     return arena_format(ddl->arena, "%s.%s", space, name);
 }
 
-static struct ddl_table *find(const struct ddl *ddl, const char *name)
+static struct ddl_table *find(const struct ddl *ddl, const struct name_index *names,
+                              const char *name)
 {
-    uint32_t at = name_index_find(&ddl->names, name, strlen(name));
+    uint32_t at = name_index_find(names, name, strlen(name));
     return at != NAME_INDEX_NONE ? table_at(ddl, at) : NULL;
+}
+
+/* Dropped ones, too. A table without a schema is found by any. */
+static struct ddl_table *find_any(const struct ddl *ddl, const char *space, const char *name)
+{
+    struct ddl_table *first = find(ddl, &ddl->names, name);
+    if (space == NULL) {
+        return first;
+    }
+    struct ddl_table *table = find(ddl, &ddl->full_names, full_name(ddl, space, name));
+    return table != NULL ? table : first != NULL && first->space == NULL ? first : NULL;
 }
 
 struct ddl_table *ddl_find_table(struct ddl *ddl, const char *space, const char *name)
 {
-    struct ddl_table *table = space != NULL ? find(ddl, full_name(ddl, space, name)) : NULL;
-    table = table != NULL ? table : find(ddl, name);
+    struct ddl_table *table = find_any(ddl, space, name);
     return table != NULL && !table->dropped ? table : NULL;
 }
 
-static bool is_same_space(const char *left, const char *right)
+void ddl_report_no_table(struct ddl *ddl, const char *space, const char *name,
+                         const struct sql_place *place, const char *to_be)
 {
-    return left == NULL || right == NULL || strcmp(left, right) == 0;
+    if (find_any(ddl, space, name) == NULL) {
+        findings_add(&ddl->report->findings, place->line, place->column,
+                     "there is no table %s to be %s", name, to_be);
+    }
 }
 
 static void empty(struct ddl_table *table)
@@ -47,19 +62,70 @@ static void empty(struct ddl_table *table)
 
 struct ddl_table *ddl_add_table(struct ddl *ddl, const char *space, const char *name)
 {
-    struct ddl_table *there = find(ddl, name);
-    if (there != NULL && !there->dropped && !is_same_space(there->space, space)) {
-        name = full_name(ddl, space, name);
-        there = find(ddl, name);
-    }
+    struct ddl_table *there = find_any(ddl, space, name);
     if (there == NULL) {
         there = arena_allocate_zeroed(ddl->arena, 1, sizeof *there);
-        name_index_add(&ddl->names, name, strlen(name), table_count(ddl));
+        there->number = table_count(ddl);
+        name_index_add(&ddl->names, name, strlen(name), there->number);
         buffer_append(&ddl->tables, &there, sizeof there);
     }
+    if (space != NULL) {
+        const char *full = full_name(ddl, space, name);
+        name_index_add(&ddl->full_names, full, strlen(full), there->number);
+    }
     empty(there);
-    *there = (struct ddl_table){.name = name, .space = space};
+    *there = (struct ddl_table){.number = there->number, .name = name, .space = space};
     return there;
+}
+
+void ddl_rename_table(struct ddl *ddl, struct ddl_table *table, const char *name)
+{
+    struct ddl_table *renamed = ddl_add_table(ddl, table->space, name);
+    if (renamed != table) {
+        const uint32_t numbers[] = {table->number, renamed->number};
+        *renamed = *table;
+        renamed->number = numbers[1];
+        renamed->name = name;
+        *table = (struct ddl_table){.number = numbers[0], .name = table->name, .dropped = true};
+    }
+}
+
+static bool is_in(const struct ddl_table *table, const char *space)
+{
+    return table->space != NULL && !table->dropped && strcmp(table->space, space) == 0;
+}
+
+/* NULL: no table is in any. */
+static const char *main_space(const struct ddl *ddl)
+{
+    const char *found = NULL;
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < table_count(ddl); i++) {
+        const char *space = table_at(ddl, i)->space;
+        uint32_t tables = 0;
+        if (space == NULL || (found != NULL && strcmp(space, found) == 0)) {
+            continue;
+        }
+        for (uint32_t k = i; k < table_count(ddl); k++) {
+            tables += is_in(table_at(ddl, k), space) ? 1 : 0;
+        }
+        if (tables > most || (tables > 0 && strcmp(space, "public") == 0)) {
+            found = space;
+            most = strcmp(space, "public") == 0 ? UINT32_MAX : tables;
+        }
+    }
+    return found;
+}
+
+static void name_tables(const struct ddl *ddl)
+{
+    const char *space = main_space(ddl);
+    for (uint32_t i = 0; i < table_count(ddl); i++) {
+        struct ddl_table *table = table_at(ddl, i);
+        if (table->space != NULL && (space == NULL || strcmp(table->space, space) != 0)) {
+            table->name = full_name(ddl, table->space, table->name);
+        }
+    }
 }
 
 uint32_t ddl_column_count(const struct ddl_table *table)
@@ -78,6 +144,46 @@ struct schema_column *ddl_find_column(const struct ddl *ddl, const struct ddl_ta
         }
     }
     return NULL;
+}
+
+static void rename_in(const struct column_list *list, const char *old, const char *name)
+{
+    const char **names = (const char **)list->names;
+    for (uint32_t i = 0; i < list->count; i++) {
+        names[i] = strcasecmp(names[i], old) == 0 ? name : names[i];
+    }
+}
+
+static void rename_in_foreign_keys(struct ddl *ddl, const struct ddl_table *of,
+                                   const struct ddl_table *table, const char *old, const char *name)
+{
+    const struct ddl_foreign_key *keys =
+        (const struct ddl_foreign_key *)(const void *)of->foreign_keys.data;
+    for (size_t i = 0; i < of->foreign_keys.length / sizeof *keys; i++) {
+        if (of == table) {
+            rename_in(&keys[i].key.columns, old, name);
+        }
+        if (ddl_find_table(ddl, keys[i].space, keys[i].key.references) == table) {
+            rename_in(&keys[i].key.referenced_columns, old, name);
+        }
+    }
+}
+
+void ddl_rename_column(struct ddl *ddl, struct ddl_table *table, struct schema_column *column,
+                       const char *name)
+{
+    const char *old = column->name;
+    const struct schema_index *indexes =
+        (const struct schema_index *)(const void *)table->indexes.data;
+    rename_in(&table->primary_key, old, name);
+    for (size_t i = 0; i < table->indexes.length / sizeof *indexes; i++) {
+        rename_in(&indexes[i].columns, old, name);
+        rename_in(&indexes[i].beginnings, old, name);
+    }
+    for (uint32_t i = 0; i < table_count(ddl); i++) {
+        rename_in_foreign_keys(ddl, table_at(ddl, i), table, old, name);
+    }
+    column->name = name;
 }
 
 /* ---------------------------------------------------------------- the schema */
@@ -135,9 +241,7 @@ static void settle_indexes(const struct ddl *ddl, struct ddl_table *table)
         if (!match_columns(ddl, table, &indexes[i].columns)) {
             continue;
         }
-        if (indexes[i].beginnings.count > 0) {
-            indexes[i].beginnings = indexes[i].columns;
-        }
+        match_columns(ddl, table, &indexes[i].beginnings);
         if (indexes[i].name == NULL) {
             indexes[i].name =
                 arena_format(ddl->arena, "%s_%s_key", table->name,
@@ -230,11 +334,24 @@ static int compare_tables(const void *left, const void *right)
                   ((const struct schema_table *)right)->name);
 }
 
+/* The quoted name "a.b" and the table b of a schema a are one then. */
+static uint32_t without_duplicates(struct schema_table *tables, uint32_t count)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (kept == 0 || strcmp(tables[kept - 1].name, tables[i].name) != 0) {
+            tables[kept++] = tables[i];
+        }
+    }
+    return kept;
+}
+
 void ddl_finish(struct ddl *ddl, struct schema *schema)
 {
     uint32_t count = table_count(ddl);
     struct schema_table *tables = arena_allocate_zeroed(ddl->arena, count + 1, sizeof *tables);
     uint32_t kept = 0;
+    name_tables(ddl);
     for (uint32_t i = 0; i < count; i++) {
         settle_columns(ddl, table_at(ddl, i));
         settle_primary_key(ddl, table_at(ddl, i));
@@ -256,6 +373,7 @@ void ddl_finish(struct ddl *ddl, struct schema *schema)
         empty(table);
     }
     qsort(tables, kept, sizeof *tables, compare_tables);
+    kept = without_duplicates(tables, kept);
     buffer_free(&ddl->tables);
     buffer_free(&ddl->types);
     *schema = (struct schema){.arena = ddl->arena, .tables = tables, .table_count = kept};

@@ -126,7 +126,7 @@ static const char *condition_end(const struct sql_lexer *lexer, const char *at)
     for (at++; isdigit((unsigned char)peek(lexer, at, 0));) {
         at++;
     }
-    return at;
+    return peek(lexer, at, 0) == '\\' ? NULL : at; /* a word for MariaDB's client */
 }
 
 /* The end of a conditional comment, wherever it began; not the product in "2*" with a comment. */

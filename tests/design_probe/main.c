@@ -1,10 +1,10 @@
 /*
  * A window on src/design for tests in Python: reads one JSON object, prints one.
  *
- *   design_probe embed    {folder, any, texts}                  -> pieces, vectors, note, seconds
+ *   design_probe embed    {folder, any, texts}              tokens, vectors, note, seconds
  *   design_probe cluster  {vectors, clusters, seed, eps, min_samples, most}
- *                                                               -> what each algorithm makes of
- * them
+ *                                                           what each algorithm makes of them
+ *   design_probe names    {folder, texts, clusters, seed}   labels and coordinates
  */
 #include "base/clock.h"
 #include "design/cluster/cluster.h"
@@ -74,19 +74,19 @@ static json_t *embed_all(struct embed_model *model, const json_t *list, double o
     } else {
         double seconds = since(start_ns);
         const char *note = embed_model_note(model);
-        json_t *pieces = json_array();
+        json_t *tokens = json_array();
         json_t *rows = json_array();
         for (size_t i = 0; i < count; i++) {
-            uint32_t found[EMBED_PIECES_MAX];
+            uint32_t found[EMBED_TOKENS_MAX];
             json_t *row = json_array();
-            size_t found_count = embed_pieces(model, texts[i], found);
+            size_t found_count = embed_tokens(model, texts[i], found);
             for (size_t at = 0; at < found_count; at++) {
                 json_array_append_new(row, json_integer(found[at]));
             }
-            json_array_append_new(pieces, row);
+            json_array_append_new(tokens, row);
             json_array_append_new(rows, floats(vectors + i * EMBED_WIDTH, EMBED_WIDTH));
         }
-        result = json_pack("{s:o, s:o, s:s?, s:f, s:f}", "pieces", pieces, "vectors", rows, "note",
+        result = json_pack("{s:o, s:o, s:s?, s:f, s:f}", "tokens", tokens, "vectors", rows, "note",
                            note, "open_seconds", open_seconds, "seconds", seconds);
     }
     free(texts);
@@ -216,11 +216,12 @@ static json_t *probe_cluster(const json_t *request)
     struct error error = {0};
     job.points.count = json_array_size(rows);
     job.points.width = json_array_size(json_array_get(rows, 0));
-    float *values = calloc(job.points.count * job.points.width + 1, sizeof *values);
+    size_t count = job.points.count * job.points.width;
+    float *values = calloc(count + 1, sizeof *values);
     if (values == NULL) {
         exit(3);
     }
-    for (size_t i = 0; i < job.points.count * job.points.width; i++) {
+    for (size_t i = 0; i < count; i++) {
         values[i] = (float)json_number_value(
             json_array_get(json_array_get(rows, i / job.points.width), i % job.points.width));
     }
@@ -241,6 +242,51 @@ static json_t *probe_cluster(const json_t *request)
     return job.result;
 }
 
+/* ---------------------------------------------------------------- from names to a plane */
+
+static enum status group_names(const json_t *request, struct embed_model *model,
+                               struct arena *arena, json_t *result, struct error *error)
+{
+    const json_t *list = json_object_get(request, "texts");
+    size_t count = json_array_size(list);
+    struct text *texts = arena_allocate_zeroed(arena, count, sizeof *texts);
+    float *vectors = arena_allocate_zeroed(arena, count, EMBED_WIDTH * sizeof *vectors);
+    struct job job = {.request = request,
+                      .points = {vectors, count, EMBED_WIDTH},
+                      .clusters = (size_t)json_integer_value(json_object_get(request, "clusters")),
+                      .arena = arena,
+                      .result = result};
+    struct cluster_kmeans kmeans;
+    for (size_t i = 0; i < count; i++) {
+        texts[i] = (struct text){json_string_value(json_array_get(list, i)),
+                                 json_string_length(json_array_get(list, i))};
+    }
+    if (embed_texts(model, texts, count, vectors, error) != STATUS_OK ||
+        cluster_kmeans(&job.points, job.clusters, (uint32_t)whole(&job, "seed"), arena, &kmeans,
+                       error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    json_object_set_new(result, "kmeans", numbers(kmeans.labels, count));
+    return run_pca(&job, error);
+}
+
+static json_t *probe_names(const json_t *request)
+{
+    struct arena *arena = arena_create(0);
+    struct embed_model *model = NULL;
+    struct error error = {0};
+    json_t *result = json_object();
+    if (embed_model_open(json_string_value(json_object_get(request, "folder")), false, &model,
+                         &error) != STATUS_OK ||
+        group_names(request, model, arena, result, &error) != STATUS_OK) {
+        json_decref(result);
+        result = fail(&error);
+    }
+    embed_model_close(model);
+    arena_destroy(arena);
+    return result;
+}
+
 int main(int count, char **arguments)
 {
     json_error_t fault = {.line = 0};
@@ -250,6 +296,8 @@ int main(int count, char **arguments)
         result = probe_embed(request);
     } else if (count == 2 && request != NULL && strcmp(arguments[1], "cluster") == 0) {
         result = probe_cluster(request);
+    } else if (count == 2 && request != NULL && strcmp(arguments[1], "names") == 0) {
+        result = probe_names(request);
     }
     if (result == NULL) {
         fprintf(stderr, "design_probe: wrong usage, or no JSON: %s\n", fault.text);

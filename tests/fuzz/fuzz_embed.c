@@ -15,7 +15,7 @@
 #include "design/embed/embed_wordpiece.h"
 #include <string.h>
 
-enum { TENSOR_BYTES = 64, PIECES_MAX = 32 };
+enum { TENSOR_BYTES = 64, TOKENS_MAX = 32 };
 
 static const char small_tokenizer[] =
     "{\"normalizer\":{\"type\":\"BertNormalizer\"},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},"
@@ -76,20 +76,20 @@ static struct embed_wordpiece *read_tokenizer(const char *bytes, size_t length)
     return wordpiece;
 }
 
-/* The first pieces of a text are the same, however many may be. */
+/* The first tokens of a text are the same, however many may be. */
 static void split_text(struct embed_wordpiece *wordpiece, struct text text)
 {
-    uint32_t pieces[PIECES_MAX];
-    uint32_t fewer[PIECES_MAX];
-    size_t count = embed_wordpiece_split(wordpiece, text, pieces, PIECES_MAX);
-    FUZZ_REQUIRE(count >= 2 && count <= PIECES_MAX);
+    uint32_t tokens[TOKENS_MAX];
+    uint32_t fewer[TOKENS_MAX];
+    size_t count = embed_wordpiece_split(wordpiece, text, tokens, TOKENS_MAX);
+    FUZZ_REQUIRE(count >= 2 && count <= TOKENS_MAX);
     for (size_t i = 0; i < count; i++) {
-        FUZZ_REQUIRE(pieces[i] < embed_wordpiece_size(wordpiece));
+        FUZZ_REQUIRE(tokens[i] < embed_wordpiece_size(wordpiece));
     }
     for (size_t limit = 2; limit <= count; limit++) {
         FUZZ_REQUIRE(embed_wordpiece_split(wordpiece, text, fewer, limit) == limit);
-        FUZZ_REQUIRE(memcmp(pieces, fewer, (limit - 1) * sizeof *pieces) == 0);
-        FUZZ_REQUIRE(fewer[limit - 1] == pieces[count - 1]);
+        FUZZ_REQUIRE(memcmp(tokens, fewer, (limit - 1) * sizeof *tokens) == 0);
+        FUZZ_REQUIRE(fewer[limit - 1] == tokens[count - 1]);
     }
 }
 

@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         columns += schema.tables[i].column_count;
     }
     FUZZ_REQUIRE(columns + report.findings.count == report.names);
-    graph_from_schema(&schema, NULL, arena, &graph);
+    graph_from_schema(&schema, NULL, NULL, arena, &graph);
     FUZZ_REQUIRE(graph.entity_count == schema.table_count);
     arena_destroy(arena);
     return 0;

@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_write("log", 3, data + 1, size - 1);
     const char *path = arena_format(arena, "%s/log", fuzz_folder());
     sql_ddl_read(SQL_POSTGRES, tables, sizeof tables - 1, arena, &schema, &ddl);
-    graph_from_schema(&schema, NULL, arena, &graph);
+    graph_from_schema(&schema, NULL, NULL, arena, &graph);
     FUZZ_REQUIRE(input_log_recognise(path, (enum sql_language)(data[0] % 3), &log, &error) ==
                  STATUS_OK);
     struct input_sql *input = input_sql_create(&graph, log.language, arena);

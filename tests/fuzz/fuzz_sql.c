@@ -114,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buffer parts = {0};
     read_tokens(language, text, length, arena);
     split(language, text, length, length + 1, &whole);
-    split(language, text, length, data[1] + 1, &parts);
+    split(language, text, length, data[1] + 1 + length / 32, &parts);
     FUZZ_REQUIRE(whole.length == parts.length);
     FUZZ_REQUIRE(memcmp(buffer_string(&whole), buffer_string(&parts), whole.length) == 0);
     read_ddl(language, text, length, arena);

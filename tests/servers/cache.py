@@ -193,6 +193,9 @@ PACKAGES = {package.name: package for package in (
             _npm("@lat.md/embed@0.2.0"), node=18),
     Package("scikit-learn", "1.7.2", "lib/python3*/site-packages/sklearn/__init__.py", (), 600,
             _venv("scikit-learn==1.7.2", "numpy==2.3.5", "scipy==1.16.3")),
+    # What people write such an analysis with, for the bench: some gigabytes.
+    Package("sentence-transformers", "6.2.0", "lib/python3*/site-packages/sentence_transformers/__init__.py", (), 1800,
+            _venv("sentence-transformers==6.2.0", "torch==2.15.0", "scikit-learn==1.7.2", "matplotlib"), slow=True),
     Package("mysql-9", "unstable", "usr/sbin/mysqld", ("apt-get", "dpkg-deb"), 300, _unstable("mysql-server-core")),
 )}
 

@@ -1,4 +1,4 @@
-"""What scikit-learn makes of vectors; run by the Python that has it. In: {vectors, clusters, seed, eps, min_samples}."""
+"""What scikit-learn makes of vectors; run by the Python that has it. In: a list of {vectors, clusters, seed, eps, min_samples}."""
 import json
 import sys
 
@@ -23,4 +23,4 @@ def answer(given):
     return {name: np.asarray(value).tolist() for name, value in result.items()}
 
 
-json.dump(answer(json.load(sys.stdin)), sys.stdout)
+json.dump([answer(given) for given in json.load(sys.stdin)], sys.stdout)

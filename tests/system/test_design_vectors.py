@@ -17,7 +17,7 @@ SCHEMAS = os.path.join(support.ROOT, "tests", "data", "design")
 SEED = 42
 TIME_LIMIT_S = 300
 # Of the published fp16 weights.
-GOLDEN_PIECES = {
+GOLDEN_TOKENS = {
     "This is an example sentence": [101, 2023, 2003, 2019, 2742, 6251, 102],
     "orders.customer_id": [101, 4449, 1012, 8013, 1035, 8909, 102],
     "playlist_track.track_id": [101, 2377, 9863, 1035, 2650, 1012, 2650, 1035, 8909, 102],
@@ -26,7 +26,7 @@ GOLDEN_VECTORS = {
     "This is an example sentence": [0.067655, 0.063556, 0.048735, 0.079413, 0.037445, 0.002681],
     "Each sentence is converted": [0.086424, 0.102788, 0.005448, 0.002053, -0.009986, 0.025369],
 }
-# Scripts, accents, marks, characters that are dropped, words beyond the vocabulary, special pieces, many pieces.
+# Scripts, accents, marks, characters that are dropped, words beyond the vocabulary, special tokens, many tokens.
 ODD_NAMES = [
     "", " ", "\t\n", "ÉCOLE.Nom_Élève", "e\u0301cole", "İstanbul.ŞEHİR", "straße.größe", "ΣΊΣΥΦΟΣ.όνομα", "заказ.клиент_ид", "訂單.客戶編號",
     "注文テーブル.ガソリン", "주문.고객", "คำสั่ง.ลูกค้า", "طلب.عميل", "आदेश.ग्राहक", "order\u200bid", "order\ufffdid", "order\x00id", "a\u00a0b", "x" * 100, "x" * 101,
@@ -78,14 +78,14 @@ def same_groups(ones, others):
 
 class Vectors(unittest.TestCase):
     def test_golden(self):
-        texts = list(dict.fromkeys([*GOLDEN_PIECES, *GOLDEN_VECTORS]))
+        texts = list(dict.fromkeys([*GOLDEN_TOKENS, *GOLDEN_VECTORS]))
         found = embed(texts)
         self.assertIsNone(found["note"])
-        for text, pieces, vector in zip(texts, found["pieces"], found["vectors"]):
+        for text, tokens, vector in zip(texts, found["tokens"], found["vectors"]):
             self.assertEqual(len(vector), 384)
             self.assertAlmostEqual(sum(value * value for value in vector), 1, 6)
-            if text in GOLDEN_PIECES:
-                self.assertEqual(pieces, GOLDEN_PIECES[text])
+            if text in GOLDEN_TOKENS:
+                self.assertEqual(tokens, GOLDEN_TOKENS[text])
             if text in GOLDEN_VECTORS:
                 self.assertLess(farthest(vector, GOLDEN_VECTORS[text]), 2e-6)
 
@@ -99,9 +99,9 @@ class Vectors(unittest.TestCase):
             with self.subTest(text=text[:60]):
                 self.assertLess(farthest(vector, other), 1e-5)
 
-    def test_at_most_256_pieces(self):
-        pieces, = embed(["word " * 400])["pieces"]
-        self.assertEqual((len(pieces), pieces[0], pieces[-1], set(pieces[1:-1])), (256, 101, 102, {2773}))
+    def test_at_most_256_tokens(self):
+        tokens, = embed(["word " * 400])["tokens"]
+        self.assertEqual((len(tokens), tokens[0], tokens[-1], set(tokens[1:-1])), (256, 101, 102, {2773}))
 
 
 class Weights(support.TestCase):
@@ -190,11 +190,10 @@ class Clusters(unittest.TestCase):
         python = os.path.join(shown[:shown.index("/lib/")], "bin", "python")
         names = {schema: names_of(schema) for schema in schemas()}
         vectors = iter(embed([name for schema in names for name in names[schema]])["vectors"])
-        cls.both = {}
-        for schema, columns in names.items():
-            given = {"vectors": [next(vectors) for _ in columns], "clusters": len({column.split(".")[0] for column in columns}), "seed": SEED,
-                     "eps": 0.25, "min_samples": 3}
-            cls.both[schema] = run([PROBE, "cluster"], given), run([python, os.path.join(HERE, "design_sklearn.py")], given)
+        given = [{"vectors": [next(vectors) for _ in columns], "clusters": len({column.split(".")[0] for column in columns}), "seed": SEED,
+                  "eps": 0.25, "min_samples": 3} for columns in names.values()]
+        theirs = run([python, os.path.join(HERE, "design_sklearn.py")], given)
+        cls.both = {schema: (run([PROBE, "cluster"], one), other) for schema, one, other in zip(names, given, theirs)}
 
     def check(self, test):
         self.assertEqual(len(self.both), 10)

@@ -145,6 +145,9 @@ static void what_can_not_be_grouped(void **state)
     assert_refused(cluster_pca(&none, arena, &plane, &error), &error);
     assert_refused(cluster_distances_measure(&many_pairs, &refused, &error), &error);
     assert_null(refused);
+    struct cluster_points odd = {(const float[]){1, NAN, 2, INFINITY}, 2, 2};
+    assert_refused(cluster_distances_measure(&odd, &refused, &error), &error);
+    assert_null(refused);
     assert_refused(cluster_choose(&many_pairs, 2, 3, 1, &choice, &error), &error);
     assert_refused(cluster_agglomerative(distances, CLUSTER_WARD, 0, arena, &labels, &error),
                    &error);
@@ -195,6 +198,39 @@ static void merges_on_a_line(void **state)
     assert_int_equal(labels[0], 0);
     cluster_distances_free(distances);
     arena_destroy(arena);
+}
+
+/* Points of few different values: many distances are equal, or nothing. */
+static void merges_of_equal_points(void **state)
+{
+    (void)state;
+    enum { COUNT = 40, WIDTH = 3 };
+    struct random random = random_start();
+    for (long round = test_rounds(50); round > 0; round--) {
+        float values[COUNT * WIDTH];
+        struct arena *arena = arena_create(0);
+        struct cluster_points points = {values, COUNT, WIDTH};
+        struct error error = {0};
+        for (size_t i = 0; i < COUNT * WIDTH; i++) {
+            values[i] = 0.1F * (float)random_below(&random, 2);
+        }
+        struct cluster_distances *distances = measure(&points);
+        for (size_t clusters = 1; clusters <= COUNT; clusters++) {
+            int32_t *labels = NULL;
+            int32_t greatest = 0;
+            enum cluster_linkage linkage = clusters % 2 == 0 ? CLUSTER_WARD : CLUSTER_AVERAGE;
+            assert_int_equal(
+                cluster_agglomerative(distances, linkage, clusters, arena, &labels, &error),
+                STATUS_OK);
+            for (size_t i = 0; i < COUNT; i++) {
+                assert_true(labels[i] >= 0 && labels[i] <= greatest + 1);
+                greatest = labels[i] > greatest ? labels[i] : greatest;
+            }
+            assert_int_equal(greatest + 1, clusters);
+        }
+        cluster_distances_free(distances);
+        arena_destroy(arena);
+    }
 }
 
 /* Ward would rather join two that are alone than add one to many. */
@@ -330,66 +366,94 @@ static void choices_of_a_number(void **state)
 
 /* ---------------------------------------------------------------- a plane */
 
-/* The largest eigenvalues of a matrix that was made from them, equal ones too. */
+enum { SIDE_MAX = 24, WANTED = 3 };
+
+static double product(const double *left, const double *right, size_t count)
+{
+    double sum = 0;
+    for (size_t at = 0; at < count; at++) {
+        sum += left[at] * right[at];
+    }
+    return sum;
+}
+
+/* Rows of length 1, each orthogonal to the others. */
+static void make_basis(struct random *random, size_t side, double *basis)
+{
+    for (size_t i = 0; i < side; i++) {
+        double *row = basis + i * side;
+        for (size_t at = 0; at < side; at++) {
+            row[at] = (double)random_between(random, -1000, 1000) + 0.5;
+        }
+        for (size_t other = 0; other < 2 * i; other++) { /* twice, for what rounding leaves */
+            const double *before = basis + other % i * side;
+            double share = product(row, before, side);
+            for (size_t at = 0; at < side; at++) {
+                row[at] -= share * before[at];
+            }
+        }
+        double length = sqrt(product(row, row, side));
+        for (size_t at = 0; at < side; at++) {
+            row[at] /= length;
+        }
+    }
+}
+
+/* A matrix that has these eigenvalues. */
+static void make_matrix(const double *basis, const double *values, size_t side, double *matrix)
+{
+    memset(matrix, 0, side * side * sizeof *matrix);
+    for (size_t i = 0; i < side; i++) {
+        for (size_t at = 0; at < side * side; at++) {
+            matrix[at] += values[i] * basis[i * side + at / side] * basis[i * side + at % side];
+        }
+    }
+}
+
+static void check_vectors(const double *matrix, size_t side, const double *values,
+                          const double *vectors)
+{
+    size_t count = side < WANTED ? side : WANTED;
+    for (size_t number = 0; number < count; number++) {
+        const double *vector = vectors + number * side;
+        for (size_t row = 0; row < side; row++) {
+            assert_near(product(matrix + row * side, vector, side), values[number] * vector[row],
+                        1e-8);
+        }
+        for (size_t other = 0; other <= number; other++) {
+            assert_near(product(vector, vectors + other * side, side), other == number ? 1 : 0,
+                        1e-9);
+        }
+    }
+}
+
 static void eigenvalues_of_random_matrices(void **state)
 {
     (void)state;
-    enum { SIDE_MAX = 24 };
     struct random random = random_start();
     for (long round = test_rounds(200); round > 0; round--) {
         size_t side = 1 + random_below(&random, SIDE_MAX);
         double basis[SIDE_MAX * SIDE_MAX];
-        double matrix[SIDE_MAX * SIDE_MAX] = {0};
+        double matrix[SIDE_MAX * SIDE_MAX];
         double copy[SIDE_MAX * SIDE_MAX];
-        double values[3];
-        double vectors[3 * SIDE_MAX];
-        double chosen[SIDE_MAX];
+        double expected[SIDE_MAX + WANTED] = {0};
+        double values[WANTED];
+        double vectors[WANTED * SIDE_MAX];
+        double next = 1000;
         struct error error = {0};
-        for (size_t i = 0; i < side; i++) {
-            /* descending; now and then equal, now and then zero */
-            chosen[i] = i > 0 ? chosen[i - 1] : 1000;
-            chosen[i] *=
-                random_below(&random, 3) == 0 ? 1 : (double)random_below(&random, 100) / 100;
-            double *row = basis + i * side;
-            for (size_t at = 0; at < side; at++) {
-                row[at] = (double)random_between(&random, -1000, 1000);
-            }
-            for (int again = 0; again < 2; again++) {
-                for (size_t other = 0; other <= i; other++) {
-                    double sum = 0;
-                    for (size_t at = 0; at < side; at++) {
-                        sum += row[at] * basis[other * side + at];
-                    }
-                    for (size_t at = 0; at < side; at++) {
-                        row[at] = other < i ? row[at] - sum * basis[other * side + at]
-                                            : row[at] / sqrt(sum);
-                    }
-                }
-            }
-            for (size_t at = 0; at < side * side; at++) {
-                matrix[at] += chosen[i] * row[at / side] * row[at % side];
-            }
+        for (size_t i = 0; i < side; i++) { /* descending; now and then equal, or zero */
+            next *= random_below(&random, 3) == 0 ? 1 : (double)random_below(&random, 100) / 100;
+            expected[i] = next;
         }
-        memcpy(copy, matrix, sizeof copy);
-        assert_int_equal(cluster_symmetric_largest(copy, side, 3, values, vectors, &error),
+        make_basis(&random, side, basis);
+        make_matrix(basis, expected, side, matrix);
+        memcpy(copy, matrix, side * side * sizeof *copy);
+        assert_int_equal(cluster_symmetric_largest(copy, side, WANTED, values, vectors, &error),
                          STATUS_OK);
-        for (size_t number = 0; number < 3; number++) {
-            assert_near(values[number], number < side ? chosen[number] : 0, 1e-9);
-            for (size_t row = 0; row < side && number < side; row++) {
-                double sum = 0;
-                for (size_t at = 0; at < side; at++) {
-                    sum += matrix[row * side + at] * vectors[number * side + at];
-                }
-                assert_near(sum, values[number] * vectors[number * side + row], 1e-8);
-            }
-            for (size_t other = 0; other <= number && number < side; other++) {
-                double sum = 0;
-                for (size_t at = 0; at < side; at++) {
-                    sum += vectors[number * side + at] * vectors[other * side + at];
-                }
-                assert_near(sum, other == number ? 1 : 0, 1e-9);
-            }
+        for (size_t number = 0; number < WANTED; number++) {
+            assert_near(values[number], expected[number], 1e-9);
         }
+        check_vectors(matrix, side, values, vectors);
     }
 }
 
@@ -469,6 +533,7 @@ int main(void)
         cmocka_unit_test(kmeans_of_random_groups),
         cmocka_unit_test(what_can_not_be_grouped),
         cmocka_unit_test(merges_on_a_line),
+        cmocka_unit_test(merges_of_equal_points),
         cmocka_unit_test(ward_is_not_average),
         cmocka_unit_test(silhouettes),
         cmocka_unit_test(dense_groups_on_a_circle),

@@ -91,7 +91,7 @@ static void make_weights(struct weights *weights, struct random *random)
                  {"attention.output.LayerNorm", 0, WIDTH}, {"output.LayerNorm", 0, WIDTH}};
     char name[80];
     (void)add(weights, random, "embeddings.word_embeddings.weight", WORDS, WIDTH, 1);
-    (void)add(weights, random, "embeddings.position_embeddings.weight", EMBED_PIECES_MAX, WIDTH, 1);
+    (void)add(weights, random, "embeddings.position_embeddings.weight", EMBED_TOKENS_MAX, WIDTH, 1);
     (void)add(weights, random, "embeddings.token_type_embeddings.weight", 2, WIDTH, 1);
     add_norm(weights, random, "embeddings.LayerNorm");
     for (int layer = 0; layer < LAYERS; layer++) {
@@ -212,7 +212,7 @@ static void normalize(const struct weights *weights, const char *name, int layer
     }
 }
 
-/* Queries, keys and values of `count` pieces to what each piece takes from all. */
+/* Queries, keys and values of `count` tokens to what each token takes from all. */
 static void attend(const double *q, const double *k, const double *v, size_t count, double *out)
 {
     double weights[LENGTH_MAX];
@@ -225,7 +225,7 @@ static void attend(const double *q, const double *k, const double *v, size_t cou
             for (size_t at = column; at < column + WIDTH / HEADS; at++) {
                 score += q[row * WIDTH + at] * k[other * WIDTH + at];
             }
-            weights[other] = exp(score / sqrt(WIDTH / HEADS));
+            weights[other] = exp(score / sqrt((double)WIDTH / HEADS));
             sum += weights[other];
         }
         for (size_t at = column; at < column + WIDTH / HEADS; at++) {
@@ -251,7 +251,7 @@ static double *room_for(size_t count)
     return room;
 }
 
-static void compute(const struct weights *weights, const uint32_t *pieces, size_t count,
+static void compute(const struct weights *weights, const uint32_t *tokens, size_t count,
                     double *vector)
 {
     double *x = room_for(count * WIDTH);
@@ -262,7 +262,7 @@ static void compute(const struct weights *weights, const uint32_t *pieces, size_
     for (size_t i = 0; i < count * WIDTH; i++) {
         size_t at = i % WIDTH;
         x[i] = (double)values_of(weights, "embeddings.word_embeddings", -1,
-                                 "weight")[pieces[i / WIDTH] * WIDTH + at] +
+                                 "weight")[tokens[i / WIDTH] * WIDTH + at] +
                (double)values_of(weights, "embeddings.position_embeddings", -1, "weight")[i] +
                (double)values_of(weights, "embeddings.token_type_embeddings", -1, "weight")[at];
     }
@@ -355,9 +355,10 @@ static void vectors_as_computed_plainly(void **state)
     texts[1] = (struct text){NULL, 0};
     assert_int_equal(embed_texts(model, texts, COUNT, vectors, &error), STATUS_OK);
     for (size_t i = 0; i < COUNT; i++) {
-        uint32_t pieces[EMBED_PIECES_MAX];
+        uint32_t tokens[EMBED_TOKENS_MAX] = {0};
         double expected[WIDTH];
-        compute(&weights, pieces, embed_pieces(model, texts[i], pieces), expected);
+        size_t count = embed_tokens(model, texts[i], tokens);
+        compute(&weights, tokens, count, expected);
         for (size_t at = 0; at < WIDTH; at++) {
             if (!(fabs((double)vectors[i * WIDTH + at] - expected[at]) < 2e-6)) {
                 fail_msg("%s[%zu]: %g, not %g", strings[i], at, (double)vectors[i * WIDTH + at],
@@ -374,7 +375,7 @@ static void vectors_as_computed_plainly(void **state)
 static void a_vector_depends_on_its_text_alone(void **state)
 {
     (void)state;
-    enum { COUNT = 40, BYTES = 2 * LENGTH_MAX };
+    enum { COUNT = 20, BYTES = 2 * LENGTH_MAX };
     static char strings[COUNT][BYTES + 1];
     static float vectors[COUNT * WIDTH];
     float alone[WIDTH];
@@ -439,13 +440,13 @@ static void models_that_are_refused(void **state)
     changed.count = 5;
     write_weights(folder, &changed, "");
     refuse(true, ERROR_WEIGHTS_INVALID, "1 to 24 layers");
-    changed.tensors[1].rows = EMBED_PIECES_MAX - 1;
+    changed.tensors[1].rows = EMBED_TOKENS_MAX - 1;
     write_weights(folder, &changed, "");
     refuse(true, ERROR_WEIGHTS_INVALID, "fewer positions");
     changed.tensors[0].rows = WORDS - 1;
-    changed.tensors[1].rows = EMBED_PIECES_MAX;
+    changed.tensors[1].rows = EMBED_TOKENS_MAX;
     write_weights(folder, &changed, "");
-    refuse(true, ERROR_WEIGHTS_INVALID, "knows 11 pieces, and its tokenizer makes 12");
+    refuse(true, ERROR_WEIGHTS_INVALID, "knows 11 tokens, and its tokenizer makes 12");
     write_file(folder, "model.safetensors", "{}", 2);
     refuse(true, ERROR_WEIGHTS_INVALID, "no safetensors");
     write_file(folder, "model.safetensors", "", 0);

@@ -1,4 +1,4 @@
-/* Texts to pieces: normal form, words, longest pieces; and tokenizers that are refused. */
+/* Texts to tokens: normal form, words, longest tokens; and tokenizers that are refused. */
 #include "design/embed/embed_normal.h"
 #include "design/embed/embed_wordpiece.h"
 #include "support.h"
@@ -112,7 +112,7 @@ static void punctuation(void **state)
     assert_false(embed_is_punctuation(0x20ac)); /* a symbol of currency */
 }
 
-/* ---------------------------------------------------------------- pieces */
+/* ---------------------------------------------------------------- tokens */
 
 static struct embed_wordpiece *read_tokenizer(const char *json)
 {
@@ -125,51 +125,51 @@ static struct embed_wordpiece *read_tokenizer(const char *json)
     return wordpiece;
 }
 
-static void assert_pieces(struct embed_wordpiece *wordpiece, const char *text, size_t limit,
+static void assert_tokens(struct embed_wordpiece *wordpiece, const char *text, size_t limit,
                           const char *expected)
 {
-    uint32_t pieces[64];
+    uint32_t tokens[64];
     struct buffer found = {0};
     size_t count =
-        embed_wordpiece_split(wordpiece, (struct text){text, strlen(text)}, pieces, limit);
+        embed_wordpiece_split(wordpiece, (struct text){text, strlen(text)}, tokens, limit);
     for (size_t i = 0; i < count; i++) {
-        buffer_format(&found, i == 0 ? "%u" : " %u", (unsigned)pieces[i]);
+        buffer_format(&found, i == 0 ? "%u" : " %u", (unsigned)tokens[i]);
     }
     assert_string_equal(buffer_string(&found), expected);
     buffer_free(&found);
 }
 
-static void pieces_of_words(void **state)
+static void tokens_of_words(void **state)
 {
     (void)state;
     struct embed_wordpiece *wordpiece = read_tokenizer(TOKENIZER);
     assert_int_equal(embed_wordpiece_size(wordpiece), 19);
-    assert_pieces(wordpiece, "", 64, "2 3");
-    assert_pieces(wordpiece, "  \t ", 64, "2 3");
-    assert_pieces(wordpiece, "Orders.ID", 64, "2 4 5 6 7 3");
-    assert_pieces(wordpiece, "order_id", 64, "2 4 8 7 3");
-    assert_pieces(wordpiece, "orders ordering", 64, "2 4 5 4 11 3");
-    assert_pieces(wordpiece, "orders ordersx id", 64, "2 4 5 1 7 3"); /* as a whole unknown */
-    assert_pieces(wordpiece, "a\xce\x91\xce\xb1", 64, "2 14 17 17 3");
-    assert_pieces(wordpiece,
+    assert_tokens(wordpiece, "", 64, "2 3");
+    assert_tokens(wordpiece, "  \t ", 64, "2 3");
+    assert_tokens(wordpiece, "Orders.ID", 64, "2 4 5 6 7 3");
+    assert_tokens(wordpiece, "order_id", 64, "2 4 8 7 3");
+    assert_tokens(wordpiece, "orders ordering", 64, "2 4 5 4 11 3");
+    assert_tokens(wordpiece, "orders ordersx id", 64, "2 4 5 1 7 3"); /* as a whole unknown */
+    assert_tokens(wordpiece, "a\xce\x91\xce\xb1", 64, "2 14 17 17 3");
+    assert_tokens(wordpiece,
                   "id\xe4\xb8\xad"
                   "id",
                   64, "2 7 13 7 3");
-    assert_pieces(wordpiece, "orderssss", 64, "2 1 3"); /* nine characters; eight may be */
-    assert_pieces(wordpiece, "ordersss", 64, "2 4 5 5 5 3");
-    assert_pieces(wordpiece, "##s", 64, "2 1 1 1 3"); /* # is punctuation, and s begins nothing */
+    assert_tokens(wordpiece, "orderssss", 64, "2 1 3"); /* nine characters; eight may be */
+    assert_tokens(wordpiece, "ordersss", 64, "2 4 5 5 5 3");
+    assert_tokens(wordpiece, "##s", 64, "2 1 1 1 3"); /* # is punctuation, and s begins nothing */
     embed_wordpiece_close(wordpiece);
     embed_wordpiece_close(NULL);
 }
 
-static void special_pieces_stand_as_they_are(void **state)
+static void special_tokens_stand_as_they_are(void **state)
 {
     (void)state;
     struct embed_wordpiece *wordpiece = read_tokenizer(TOKENIZER);
-    assert_pieces(wordpiece, "id[SEP]id", 64, "2 7 3 7 3");
-    assert_pieces(wordpiece, "[SEP][SEP]", 64, "2 3 3 3");
-    assert_pieces(wordpiece, "[sep]", 64, "2 15 18 16 3");
-    assert_pieces(wordpiece, "[SEP", 64, "2 15 18 3");
+    assert_tokens(wordpiece, "id[SEP]id", 64, "2 7 3 7 3");
+    assert_tokens(wordpiece, "[SEP][SEP]", 64, "2 3 3 3");
+    assert_tokens(wordpiece, "[sep]", 64, "2 15 18 16 3");
+    assert_tokens(wordpiece, "[SEP", 64, "2 15 18 3");
     embed_wordpiece_close(wordpiece);
 }
 
@@ -178,18 +178,18 @@ static void at_most_so_many(void **state)
     (void)state;
     struct embed_wordpiece *wordpiece = read_tokenizer(TOKENIZER);
     static char large[EMBED_TEXT_BYTES_MAX + 100];
-    uint32_t pieces[8];
-    assert_pieces(wordpiece, "order_id.id", 4, "2 4 8 3");
-    assert_pieces(wordpiece, "orders", 3, "2 4 3");
-    assert_pieces(wordpiece, "orders", 2, "2 3");
-    assert_pieces(wordpiece, "id[SEP]id", 4, "2 7 3 3");
+    uint32_t tokens[8];
+    assert_tokens(wordpiece, "order_id.id", 4, "2 4 8 3");
+    assert_tokens(wordpiece, "orders", 3, "2 4 3");
+    assert_tokens(wordpiece, "orders", 2, "2 3");
+    assert_tokens(wordpiece, "id[SEP]id", 4, "2 7 3 3");
     memset(large, ' ', sizeof large);
     memcpy(large + sizeof large - 2, "id", 2);
     assert_int_equal(
-        embed_wordpiece_split(wordpiece, (struct text){large, sizeof large}, pieces, 8), 2);
+        embed_wordpiece_split(wordpiece, (struct text){large, sizeof large}, tokens, 8), 2);
     memcpy(large + EMBED_TEXT_BYTES_MAX - 2, "id", 2);
     assert_int_equal(
-        embed_wordpiece_split(wordpiece, (struct text){large, sizeof large}, pieces, 8), 3);
+        embed_wordpiece_split(wordpiece, (struct text){large, sizeof large}, tokens, 8), 3);
     embed_wordpiece_close(wordpiece);
 }
 
@@ -228,9 +228,9 @@ static void other_tokenizers_are_refused(void **state)
                    "longer");
     assert_refused("{" STEPS "\"added_tokens\":[{\"id\":1,\"content\":\"x\",\"lstrip\":true}],"
                    "\"model\":{\"vocab\":" VOCABULARY "}}",
-                   "added piece");
+                   "added token");
     assert_refused("{" STEPS "\"added_tokens\":[7],\"model\":{\"vocab\":" VOCABULARY "}}",
-                   "added piece");
+                   "added token");
 }
 
 int main(void)
@@ -239,8 +239,8 @@ int main(void)
         cmocka_unit_test(normal_forms),
         cmocka_unit_test(a_long_text_grows),
         cmocka_unit_test(punctuation),
-        cmocka_unit_test(pieces_of_words),
-        cmocka_unit_test(special_pieces_stand_as_they_are),
+        cmocka_unit_test(tokens_of_words),
+        cmocka_unit_test(special_tokens_stand_as_they_are),
         cmocka_unit_test(at_most_so_many),
         cmocka_unit_test(other_tokenizers_are_refused),
     };

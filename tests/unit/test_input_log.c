@@ -30,7 +30,7 @@ static void show(const struct log_case *one, struct buffer *out)
     fwrite(one->text, 1, one->length > 0 ? one->length : strlen(one->text), file);
     fclose(file);
     sql_ddl_read(SQL_POSTGRES, tables, sizeof tables - 1, arena, &schema, &ddl);
-    graph_from_schema(&schema, NULL, arena, &graph);
+    graph_from_schema(&schema, NULL, NULL, arena, &graph);
     assert_int_equal(input_log_recognise(path, SQL_SQLITE, &log, &error), STATUS_OK);
     buffer_format(out, "%s, %s\n", input_log_format_name(log.format),
                   sql_language_name(log.language));

@@ -157,7 +157,7 @@ static const struct ddl_case columns[] = {
      "CREATE TABLE t (a int, b int AS (a + 1) VIRTUAL, c bool, d text, e int, KEY k (d(10)), UNIQUE "
      "KEY u (a, e) USING BTREE, FULLTEXT KEY f (d), INDEX x ((lower(d)), a DESC), CONSTRAINT c FOREIGN "
      "KEY fx (a) REFERENCES `db`.`u` (id) ON DELETE CASCADE ON UPDATE NO ACTION)",
-     "t(a int32, b int32 generated, c truth-int8, d text, e int32) part index :d unique :a,e index "
+     "t(a int32, b int32 generated, c truth-int8, d text, e int32) part index :(expression) unique :a,e index "
      "FULLTEXT:d index :(expression),a fk a>u.id CASCADE\n"},
     {SQL_SQLITE,
      "CREATE TABLE [t] ([a] INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, [b] NVARCHAR(160) NOT NULL, c "
@@ -197,6 +197,8 @@ static const struct ddl_case dumps[] = {
      "CREATE TABLE public.film_actor (\n    actor_id integer NOT NULL,\n    film_id integer NOT NULL\n)"
      "\nPARTITION BY RANGE (film_id);\n"
      "CREATE TABLE public.film_actor_1 PARTITION OF public.film_actor FOR VALUES FROM (1) TO (9);\n"
+     "CREATE TABLE public.film_actor_2 (actor_id integer);\nALTER TABLE ONLY public.film_actor ATTACH "
+     "PARTITION public.film_actor_2 FOR VALUES FROM (9) TO (20);\n"
      "CREATE TABLE public.film (film_id integer NOT NULL, title text, fulltext tsvector);\n"
      "CREATE VIEW public.v AS SELECT 1;\n"
      "ALTER TABLE ONLY public.actor ALTER COLUMN actor_id SET DEFAULT "
@@ -244,7 +246,7 @@ static const struct ddl_case dumps[] = {
      "ALTER TABLE `a` MODIFY `id` int(11) NOT NULL AUTO_INCREMENT, AUTO_INCREMENT=5;\n"
      "ALTER TABLE `a` ADD CONSTRAINT `f` FOREIGN KEY (`b_id`) REFERENCES `a` (`id`) ON DELETE SET NULL,"
      " ADD COLUMN d int AFTER c, CHANGE c cc varchar(5), DROP COLUMN d;",
-     "a(id int32! identity, b_id int32, cc text(5)) key id index :b_id fk b_id>a.id SET NULL\n"},
+     "a(id int32! identity, b_id int32, cc text(5)) key id part unique :(expression) index :b_id fk b_id>a.id SET NULL\n"},
     {SQL_SQLITE,
      "CREATE TABLE \"Order Details\" (\n   \"OrderID\" int NOT NULL,\n   \"ProductID\" int NOT NULL,\n"
      "   \"UnitPrice\" REAL NOT NULL DEFAULT 0, CHECK ([UnitPrice]>=(0)),\n   CONSTRAINT "
@@ -255,10 +257,16 @@ static const struct ddl_case dumps[] = {
      "Order Details(OrderID int!, ProductID int!, UnitPrice double! default =0) key OrderID,ProductID "
      "index :OrderID fk OrderID>Orders.OrderID CASCADE\nOrders(OrderID int! identity) key OrderID\n"},
     {SQL_POSTGRES,
-     "CREATE TABLE a.t (x int); CREATE TABLE b.t (y int PRIMARY KEY); CREATE TABLE u (z int REFERENCES "
-     "b.t); CREATE TABLE p (LIKE u INCLUDING ALL, w int) INHERITS (a.t); ALTER TABLE u RENAME TO v; "
-     "ALTER TABLE v RENAME COLUMN z TO zz; DROP TABLE a.t",
-     "b.t(y int32!) key y\np(x int32, z int32, w int32)\nv(zz int32)\n"},
+     "CREATE TABLE a.t (x int); CREATE TABLE b.t (y int PRIMARY KEY); CREATE TABLE b.s (y int); CREATE "
+     "TABLE u (z int REFERENCES b.t); CREATE TABLE p (LIKE u INCLUDING ALL, w int) INHERITS (a.t); ALTER "
+     "TABLE u RENAME TO v; ALTER TABLE v RENAME COLUMN z TO zz",
+     "a.t(x int32)\np(x int32, z int32, w int32)\ns(y int32)\nt(y int32!) key y\nv(zz int32) fk "
+     "zz>t.y\n"},
+    {SQL_POSTGRES,
+     "CREATE TABLE other.film (id int, film_id int REFERENCES public.film); CREATE TABLE other.b (x int); "
+     "CREATE TABLE public.film (film_id int PRIMARY KEY)",
+     "film(film_id int32!) key film_id\nother.b(x int32)\nother.film(id int32, film_id int32) fk "
+     "film_id>film.film_id\n"},
 };
 
 static void test_dumps(void **state)

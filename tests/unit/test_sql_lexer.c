@@ -47,6 +47,8 @@ static const struct {
      "w:a | c:# b | c:-- c | w:d | o:- | o:- | w:e | c:/* f /* g */ | w:h"},
     {SQL_MYSQL, "/*!40101 SET x */; /*M! y */ /*+ z */",
      "c:/*!40101 | w:SET | w:x | c:*/ | m:; | c:/*M! | w:y | c:*/ | c:/*+ z */"},
+    {SQL_MYSQL, "/*M!999999\\- enable the sandbox mode */ a",
+     "c:/*M!999999\\- enable the sandbox mode */ | w:a"},
     {SQL_MYSQL, "IN (...) , ? @v @@w a<=>b a*/*c*/2",
      "w:IN | m:( | p:... | m:) | m:, | p:? | p:@v | p:@@w | w:a | o:<=> | w:b | w:a | o:* | c:/*c*/ | "
      "d:2"},

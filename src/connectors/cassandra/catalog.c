@@ -417,6 +417,14 @@ static enum status catalog_describe(struct database *database, struct schema **s
     return status;
 }
 
+static void catalog_made_type(const struct database *database, const struct value_type *type,
+                              struct arena *arena, struct value_type *made)
+{
+    const struct cql_type *own = cql_type_of_model(type, NULL, arena);
+    (void)database;
+    *made = own != NULL ? cql_type_to_model(own, arena) : *type;
+}
+
 static bool native_type_among(const char *declared, const struct schema_record_type *types,
                               uint32_t type_count, struct value_type *type)
 {
@@ -433,4 +441,5 @@ const struct catalog_functions cassandra_catalog = {
     .native_type = cql_native_type,
     .native_type_among = native_type_among,
     .native_names = cql_native_names,
+    .made_type = catalog_made_type,
 };

@@ -47,9 +47,10 @@ static double combine(const struct chain *chain, size_t left, size_t right, size
     if (chain->linkage == CLUSTER_AVERAGE) {
         return (left_size * to_left + right_size * to_right) / (left_size + right_size);
     }
-    return sqrt(((left_size + size) * to_left * to_left +
-                 (right_size + size) * to_right * to_right - size * between * between) /
-                (left_size + right_size + size));
+    double square = ((left_size + size) * to_left * to_left +
+                     (right_size + size) * to_right * to_right - size * between * between) /
+                    (left_size + right_size + size);
+    return square > 0 ? sqrt(square) : 0; /* rounding may leave less than nothing */
 }
 
 /* The group nearest to the chain's last; on equal distances the one before it in the chain, so that
@@ -85,27 +86,40 @@ static void merge(struct chain *chain, size_t left, size_t right, double distanc
     chain->sizes[left] = 0;
 }
 
+static void begin_chain(struct chain *chain)
+{
+    size_t first = 0;
+    while (chain->sizes[first] == 0) {
+        first++;
+    }
+    chain->links[chain->link_count++] = first;
+}
+
+/* Follows the chain to its end, and merges the two groups there. */
+static void find_merge(struct chain *chain)
+{
+    for (;;) {
+        double distance = 0;
+        size_t last = chain->links[chain->link_count - 1];
+        size_t next = find_nearest(chain, &distance);
+        bool ends = chain->link_count > 1 && next == chain->links[chain->link_count - 2];
+        /* Distances that rounding changed could lead in a circle: it is cut. */
+        if (ends || chain->link_count == chain->count) {
+            chain->link_count = ends ? chain->link_count - 2 : 0;
+            merge(chain, last < next ? last : next, last < next ? next : last, distance);
+            return;
+        }
+        chain->links[chain->link_count++] = next;
+    }
+}
+
 static void find_merges(struct chain *chain)
 {
     while (chain->merge_count + 1 < chain->count) {
         if (chain->link_count == 0) {
-            size_t first = 0;
-            while (chain->sizes[first] == 0) {
-                first++;
-            }
-            chain->links[chain->link_count++] = first;
+            begin_chain(chain);
         }
-        for (;;) {
-            double distance = 0;
-            size_t next = find_nearest(chain, &distance);
-            if (chain->link_count > 1 && next == chain->links[chain->link_count - 2]) {
-                size_t last = chain->links[chain->link_count - 1];
-                chain->link_count -= 2;
-                merge(chain, last < next ? last : next, last < next ? next : last, distance);
-                break;
-            }
-            chain->links[chain->link_count++] = next;
-        }
+        find_merge(chain);
     }
 }
 

@@ -324,8 +324,10 @@ static void center_points(const struct cluster_points *points, float *mean, floa
     for (size_t at = 0; at < points->width; at++) {
         mean[at] /= (float)points->count;
     }
-    for (size_t i = 0; i < points->count * points->width; i++) {
-        copy[i] = points->values[i] - mean[i % points->width];
+    for (size_t i = 0; i < points->count; i++) {
+        for (size_t at = 0; at < points->width; at++) {
+            *copy++ = points->values[i * points->width + at] - mean[at];
+        }
     }
 }
 
@@ -355,8 +357,11 @@ static void hand_over(const struct kmeans *kmeans, const float *mean, struct are
     out->labels = arena_allocate(arena, kmeans->count * sizeof *out->labels);
     memcpy(out->labels, kmeans->labels, kmeans->count * sizeof *out->labels);
     out->centers = arena_allocate(arena, kmeans->clusters * kmeans->width * sizeof *out->centers);
-    for (size_t i = 0; i < kmeans->clusters * kmeans->width; i++) {
-        out->centers[i] = kmeans->centers[i] + mean[i % kmeans->width];
+    for (size_t cluster = 0; cluster < kmeans->clusters; cluster++) {
+        for (size_t at = 0; at < kmeans->width; at++) {
+            size_t place = cluster * kmeans->width + at;
+            out->centers[place] = kmeans->centers[place] + mean[at];
+        }
     }
     out->inertia = inertia_of(kmeans);
 }

@@ -3,6 +3,8 @@
 
 #include "base/memory.h"
 #include "design/linear/linear.h"
+#include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 /* The pairs (i, j) with i < j, row after row. */
@@ -44,6 +46,21 @@ enum status cluster_allocate(size_t count, size_t size, void **out, struct error
                                     "there is no memory for %zu values", count);
 }
 
+/* False: some distance is no finite number. */
+static bool measure_all(const struct cluster_points *points, float *to)
+{
+    bool all_finite = true;
+    for (size_t left = 0; left < points->count; left++) {
+        for (size_t right = left + 1; right < points->count; right++) {
+            *to = linear_squared_distance(points->values + left * points->width,
+                                          points->values + right * points->width, points->width);
+            all_finite = all_finite && isfinite(*to);
+            to++;
+        }
+    }
+    return all_finite;
+}
+
 enum status cluster_distances_measure(const struct cluster_points *points,
                                       struct cluster_distances **out, struct error *error)
 {
@@ -56,12 +73,10 @@ enum status cluster_distances_measure(const struct cluster_points *points,
     }
     struct cluster_distances *distances = memory_allocate(sizeof *distances);
     *distances = (struct cluster_distances){.count = count, .squared = squared};
-    float *to = distances->squared;
-    for (size_t left = 0; left < count; left++) {
-        for (size_t right = left + 1; right < count; right++) {
-            *to++ = linear_squared_distance(points->values + left * points->width,
-                                            points->values + right * points->width, points->width);
-        }
+    if (!measure_all(points, distances->squared)) {
+        cluster_distances_free(distances);
+        return error_set(error, ERROR_BAD_VALUE, "clusters",
+                         "points whose values are no numbers, or too large, can't be grouped");
     }
     *out = distances;
     return STATUS_OK;

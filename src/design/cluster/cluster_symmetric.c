@@ -9,6 +9,9 @@
 
 enum { BISECTIONS_MAX = 200, INVERSE_ITERATIONS = 6 };
 
+/* What a vector of length 1 can be divided by some times, of a matrix of zeros too. */
+#define PIVOT_LEAST 1e-100
+
 /* Three diagonals: `next[i]` stands beside `diagonal[i]`, and below `diagonal[i]` to its left. */
 struct tridiagonal {
     size_t side;
@@ -210,7 +213,7 @@ static void find_vector(const struct tridiagonal *three, double value, double bo
     }
     for (int i = 0; i < INVERSE_ITERATIONS; i++) {
         make_unit(vectors, number, three->side);
-        solve(three, value, fmax(bound, DBL_MIN) * DBL_EPSILON, vector);
+        solve(three, value, fmax(bound * DBL_EPSILON, PIVOT_LEAST), vector);
     }
     make_unit(vectors, number, three->side);
 }

@@ -1,8 +1,9 @@
 /*
- * Texts as vectors whose nearness is likeness of meaning: the sentence model all-MiniLM-L6-v2, from
- * its weights on disk, without a library of machine learning.
+ * Turns texts into vectors; texts of similar meaning get vectors that are near. The sentence model
+ * is all-MiniLM-L6-v2, computed here from its weights on disk, without a machine learning library.
  *
- *   text --pieces--> numbers --BERT, 6 layers--> a vector a piece --mean, length 1--> 384 floats
+ *   text --tokenizer--> token ids --BERT, 6 layers--> a vector per token --mean, length 1--> 384
+ * floats
  *
  * A vector depends on its text alone: not on the texts beside it, not on their order.
  */
@@ -17,7 +18,7 @@
 
 enum {
     EMBED_WIDTH = 384,
-    EMBED_PIECES_MAX = 256, /* what follows these in a text does not count */
+    EMBED_TOKENS_MAX = 256, /* what follows these in a text does not count */
 };
 
 /*
@@ -35,16 +36,16 @@ enum status embed_find(const char *given, struct arena *arena, const char **fold
                        struct error *error) MUST_USE;
 
 /*
- * Reads the weights; `any`: others than those that the program knows by checksum are taken too, if
- * they are of the same make (a BERT of up to 24 layers and MiniLM's widths, whose pieces are of the
- * same kind). Takes some 100 ms and 100 MiB.
+ * Reads the weights. They must be those that the program knows by checksum; with `any`, others of
+ * the same architecture are accepted too: a BERT of up to 24 layers with MiniLM's widths, and a
+ * WordPiece tokenizer without case. Takes some 150 ms and 100 MiB.
  */
 struct embed_model;
 enum status embed_model_open(const char *folder, bool any, struct embed_model **out,
                              struct error *error) MUST_USE;
 void embed_model_close(struct embed_model *model); /* NULL is fine */
 
-/* A sentence on what is not as usual about the weights, for people; NULL: nothing. */
+/* Says for the user that the weights are not the known ones; NULL: they are. */
 const char *embed_model_note(const struct embed_model *model);
 
 /* `vectors` has room for count × EMBED_WIDTH floats. Bytes that are no UTF-8 are left out. Fails
@@ -52,7 +53,8 @@ const char *embed_model_note(const struct embed_model *model);
 enum status embed_texts(struct embed_model *model, const struct text *texts, size_t count,
                         float *vectors, struct error *error) MUST_USE;
 
-/* The pieces of a text as the model sees them, at most EMBED_PIECES_MAX; how many comes back. */
-size_t embed_pieces(struct embed_model *model, struct text text, uint32_t *pieces);
+/* Writes the token ids of a text as the model sees them, at most EMBED_TOKENS_MAX; returns how
+ * many. */
+size_t embed_tokens(struct embed_model *model, struct text text, uint32_t *tokens);
 
 #endif

@@ -14,7 +14,7 @@ enum {
     HEADS = 12,
     HEAD_WIDTH = WIDTH / HEADS,
     INNER = 4 * WIDTH,
-    QKV_WIDTH = 3 * WIDTH, /* queries, keys and values of a piece, one behind the other */
+    QKV_WIDTH = 3 * WIDTH, /* queries, keys and values of a token, one behind the other */
     LAYERS_MAX = 24,
     NAME_BYTES = 96
 };
@@ -41,10 +41,10 @@ struct embed_bert {
     const char *name;
     struct embed_tensor words;
     struct norm norm;
-    float *positions; /* EMBED_PIECES_MAX rows, to each of which kind 0 is added */
+    float *positions; /* EMBED_TOKENS_MAX rows, to each of which token type 0 is added */
     struct layer *layers;
     size_t layer_count;
-    /* values of the batch in hand, a row a piece */
+    /* values of the batch in hand, a row a token */
     float *x;
     float *y;
     float *qkv;
@@ -148,23 +148,23 @@ static enum status read_layer(const struct reading *reading, size_t number, stru
 static enum status read_positions(const struct reading *reading, struct embed_bert *bert)
 {
     struct embed_tensor positions;
-    struct embed_tensor kinds;
-    float kind[WIDTH];
+    struct embed_tensor types;
+    float type[WIDTH];
     if (find(reading, "embeddings.position_embeddings", "weight", 0, WIDTH, &positions) !=
             STATUS_OK ||
-        find(reading, "embeddings.token_type_embeddings", "weight", 0, WIDTH, &kinds) !=
+        find(reading, "embeddings.token_type_embeddings", "weight", 0, WIDTH, &types) !=
             STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (positions.rows < EMBED_PIECES_MAX || kinds.rows < 1) {
+    if (positions.rows < EMBED_TOKENS_MAX || types.rows < 1) {
         return error_set(reading->error, ERROR_WEIGHTS_INVALID, reading->name,
-                         "the model has fewer positions than %d", EMBED_PIECES_MAX);
+                         "the model has fewer positions than %d", EMBED_TOKENS_MAX);
     }
-    bert->positions = memory_allocate_zeroed(EMBED_PIECES_MAX, WIDTH * sizeof(float));
-    embed_tensor_rows(&positions, 0, EMBED_PIECES_MAX, bert->positions);
-    embed_tensor_rows(&kinds, 0, 1, kind);
-    for (size_t at = 0; at < EMBED_PIECES_MAX * (size_t)WIDTH; at++) {
-        bert->positions[at] += kind[at % WIDTH];
+    bert->positions = memory_allocate_zeroed(EMBED_TOKENS_MAX, WIDTH * sizeof(float));
+    embed_tensor_rows(&positions, 0, EMBED_TOKENS_MAX, bert->positions);
+    embed_tensor_rows(&types, 0, 1, type);
+    for (size_t at = 0; at < EMBED_TOKENS_MAX * (size_t)WIDTH; at++) {
+        bert->positions[at] += type[at % WIDTH];
     }
     return STATUS_OK;
 }
@@ -196,7 +196,7 @@ static size_t count_layers(const struct reading *reading)
     return count;
 }
 
-static enum status read_bert(const struct reading *reading, uint32_t pieces_min,
+static enum status read_bert(const struct reading *reading, uint32_t tokens_min,
                              struct embed_bert *bert)
 {
     if (find(reading, "embeddings.word_embeddings", "weight", 0, WIDTH, &bert->words) !=
@@ -205,10 +205,10 @@ static enum status read_bert(const struct reading *reading, uint32_t pieces_min,
         read_norm(reading, "embeddings.LayerNorm", &bert->norm) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (bert->words.rows < pieces_min) {
+    if (bert->words.rows < tokens_min) {
         return error_set(reading->error, ERROR_WEIGHTS_INVALID, reading->name,
-                         "the model knows %zu pieces, and its tokenizer makes %u", bert->words.rows,
-                         (unsigned)pieces_min);
+                         "the model knows %zu tokens, and its tokenizer makes %u", bert->words.rows,
+                         (unsigned)tokens_min);
     }
     size_t layers = count_layers(reading);
     if (layers < 1 || layers > LAYERS_MAX) {
@@ -227,11 +227,11 @@ static enum status read_bert(const struct reading *reading, uint32_t pieces_min,
 
 static float *rows_of(size_t width)
 {
-    return memory_allocate_zeroed(EMBED_BATCH_PIECES, width * sizeof(float));
+    return memory_allocate_zeroed(EMBED_BATCH_TOKENS, width * sizeof(float));
 }
 
 enum status embed_bert_read(const struct embed_safetensors *file, const char *name,
-                            uint32_t pieces_min, struct embed_bert **out, struct error *error)
+                            uint32_t tokens_min, struct embed_bert **out, struct error *error)
 {
     struct embed_bert *bert = memory_allocate_zeroed(1, sizeof *bert);
     struct reading reading = {.file = file,
@@ -241,7 +241,7 @@ enum status embed_bert_read(const struct embed_safetensors *file, const char *na
                               .error = error};
     *out = NULL;
     bert->name = memory_copy_string(name);
-    enum status status = read_bert(&reading, pieces_min, bert);
+    enum status status = read_bert(&reading, tokens_min, bert);
     free(reading.values);
     if (status != STATUS_OK) {
         embed_bert_close(bert);
@@ -298,19 +298,19 @@ static void look_up_words(struct embed_bert *bert, const struct embed_batch *bat
         const struct embed_sequence *sequence = &batch->sequences[i];
         float *rows = bert->x + sequence->begin * WIDTH;
         for (size_t at = 0; at < sequence->length; at++) {
-            embed_tensor_rows(&bert->words, batch->pieces[sequence->begin + at], 1,
+            embed_tensor_rows(&bert->words, batch->tokens[sequence->begin + at], 1,
                               rows + at * WIDTH);
         }
         add_rows(rows, bert->positions, sequence->length);
     }
-    normalize_rows(bert->x, batch->piece_count, &bert->norm);
+    normalize_rows(bert->x, batch->token_count, &bert->norm);
 }
 
-/* What one piece takes from all pieces of its text, by one head: the mean of their values, weighted
+/* What one token takes from all tokens of its text, by one head: the mean of their values, weighted
  * by softmax(query · key / √32). */
 static void attend(const float *query, const float *keys, size_t length, float *out)
 {
-    float weights[EMBED_PIECES_MAX];
+    float weights[EMBED_TOKENS_MAX];
     float greatest = -INFINITY;
     float sum = 0;
     float mean[HEAD_WIDTH] = {0};
@@ -352,7 +352,7 @@ static void attend_all(struct embed_bert *bert, const struct embed_batch *batch)
 static void run_layer(struct embed_bert *bert, const struct layer *layer,
                       const struct embed_batch *batch)
 {
-    size_t count = batch->piece_count;
+    size_t count = batch->token_count;
     linear_multiply(bert->x, count, layer->qkv, layer->qkv_bias, bert->qkv);
     attend_all(bert, batch);
     /* The queries are not needed any more: their room takes the sum. */

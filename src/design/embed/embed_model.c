@@ -46,7 +46,8 @@ static enum status map(const char *path, struct mapping *mapping, struct error *
     struct stat status;
     int descriptor = file_open(path, O_RDONLY | O_CLOEXEC, 0);
     if (descriptor < 0) {
-        return error_set_errno(error, ERROR_FILE_READ, errno, path, "it can't be opened");
+        return error_set_errno(error, errno == ENOENT ? ERROR_WEIGHTS_MISSING : ERROR_FILE_READ,
+                               errno, path, "it can't be opened");
     }
     if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size <= 0) {
         file_close(descriptor);
@@ -173,30 +174,31 @@ static enum status run_batch(struct embed_model *model, struct error *error)
     struct embed_batch *batch = &model->batch;
     enum status status =
         batch->sequence_count > 0 ? embed_bert_run(model->bert, batch, error) : STATUS_OK;
-    batch->piece_count = 0;
+    batch->token_count = 0;
     batch->sequence_count = 0;
     return status;
 }
 
-size_t embed_pieces(struct embed_model *model, struct text text, uint32_t *pieces)
+size_t embed_tokens(struct embed_model *model, struct text text, uint32_t *tokens)
 {
-    return embed_wordpiece_split(model->wordpiece, text, pieces, EMBED_PIECES_MAX);
+    return embed_wordpiece_split(model->wordpiece, text, tokens, EMBED_TOKENS_MAX);
 }
 
-/* Into the batch; one that has no room for it is run first. */
+/* Into the batch; one that has no room for it is run first.
+ * NOLINTNEXTLINE(readability-non-const-parameter): written when the batch is run */
 static enum status add_text(struct embed_model *model, struct text text, float *vector,
                             struct error *error)
 {
     struct embed_batch *batch = &model->batch;
-    uint32_t pieces[EMBED_PIECES_MAX];
-    size_t length = embed_pieces(model, text, pieces);
-    if (length > EMBED_BATCH_PIECES - batch->piece_count && run_batch(model, error) != STATUS_OK) {
+    uint32_t tokens[EMBED_TOKENS_MAX];
+    size_t length = embed_tokens(model, text, tokens);
+    if (length > EMBED_BATCH_TOKENS - batch->token_count && run_batch(model, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    memcpy(batch->pieces + batch->piece_count, pieces, length * sizeof *pieces);
+    memcpy(batch->tokens + batch->token_count, tokens, length * sizeof *tokens);
     batch->sequences[batch->sequence_count++] =
-        (struct embed_sequence){batch->piece_count, length, vector};
-    batch->piece_count += length;
+        (struct embed_sequence){batch->token_count, length, vector};
+    batch->token_count += length;
     return STATUS_OK;
 }
 
@@ -207,7 +209,7 @@ enum status embed_texts(struct embed_model *model, const struct text *texts, siz
     struct name_index seen = {.arena = arena};
     uint32_t *first = memory_resize(NULL, count + 1, sizeof *first);
     enum status status = STATUS_OK;
-    model->batch.piece_count = 0;
+    model->batch.token_count = 0;
     model->batch.sequence_count = 0;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         /* The index wants a name that is somewhere. */

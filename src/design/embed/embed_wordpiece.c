@@ -1,4 +1,4 @@
-/* The vocabulary of a tokenizer.json, and words in its pieces. */
+/* The vocabulary of a tokenizer.json, and words in its tokens. */
 #include "design/embed/embed_wordpiece.h"
 
 #include "base/arena.h"
@@ -10,21 +10,21 @@
 #include <string.h>
 #include <utf8proc.h>
 
-enum { WORD_POINTS_MAX = 1000, POINT_BYTES_MAX = 4, PIECES_MAX = 1 << 20 };
+enum { WORD_POINTS_MAX = 1000, POINT_BYTES_MAX = 4, TOKENS_MAX = 1 << 20 };
 
-/* A piece that stands as it is in texts, whatever is around it: "[SEP]". */
+/* A token that stands as it is in texts, whatever is around it: "[SEP]". */
 struct special {
     const char *name;
     size_t length;
-    uint32_t piece;
+    uint32_t token;
 };
 
 struct embed_wordpiece {
     const char *name;
     struct arena *arena;
-    struct name_index heads; /* pieces at the beginning of a word */
-    struct name_index tails; /* pieces within one, without the prefix */
-    size_t longest;          /* piece in bytes */
+    struct name_index heads; /* tokens at the beginning of a word */
+    struct name_index tails; /* tokens within one, without the prefix */
+    size_t longest;          /* token in bytes */
     struct special *specials;
     size_t special_count;
     size_t word_points_max; /* a longer word is unknown */
@@ -35,9 +35,9 @@ struct embed_wordpiece {
     struct embed_points points; /* of the text in hand */
 };
 
-/* Pieces of the text in hand. */
-struct pieces {
-    uint32_t *pieces;
+/* Tokens of the text in hand. */
+struct tokens {
+    uint32_t *tokens;
     size_t count;
     size_t limit;
 };
@@ -88,8 +88,8 @@ static enum status read_number(const struct embed_wordpiece *wordpiece, const js
                                uint32_t *number, struct error *error)
 {
     if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-        json_integer_value(value) >= PIECES_MAX) {
-        return refused(wordpiece, "a piece has no number, or one out of range", error);
+        json_integer_value(value) >= TOKENS_MAX) {
+        return refused(wordpiece, "a token has no number, or one out of range", error);
     }
     *number = (uint32_t)json_integer_value(value);
     return STATUS_OK;
@@ -145,24 +145,24 @@ static enum status read_specials(struct embed_wordpiece *wordpiece, const json_t
         struct special *special = &wordpiece->specials[i];
         if (content == NULL || *content == '\0' || !is_off(entry, "single_word") ||
             !is_off(entry, "lstrip") || !is_off(entry, "rstrip") || !is_off(entry, "normalized")) {
-            return refused(wordpiece, "an added piece is to be found in a way of its own", error);
+            return refused(wordpiece, "an added token is to be found in a way of its own", error);
         }
         *special = (struct special){.name = arena_copy_string(wordpiece->arena, content),
                                     .length = strlen(content)};
-        if (read_number(wordpiece, json_object_get(entry, "id"), &special->piece, error) !=
+        if (read_number(wordpiece, json_object_get(entry, "id"), &special->token, error) !=
             STATUS_OK) {
             return STATUS_FAILED;
         }
-        wordpiece->size = special->piece >= wordpiece->size ? special->piece + 1 : wordpiece->size;
+        wordpiece->size = special->token >= wordpiece->size ? special->token + 1 : wordpiece->size;
         wordpiece->special_count++;
     }
     return STATUS_OK;
 }
 
-static int find_piece(const struct embed_wordpiece *wordpiece, const char *name, uint32_t *piece)
+static int find_token(const struct embed_wordpiece *wordpiece, const char *name, uint32_t *token)
 {
-    *piece = name_index_find(&wordpiece->heads, name, strlen(name));
-    return *piece != NAME_INDEX_NONE;
+    *token = name_index_find(&wordpiece->heads, name, strlen(name));
+    return *token != NAME_INDEX_NONE;
 }
 
 static enum status read_root(struct embed_wordpiece *wordpiece, const json_t *root,
@@ -175,10 +175,10 @@ static enum status read_root(struct embed_wordpiece *wordpiece, const json_t *ro
         read_specials(wordpiece, json_object_get(root, "added_tokens"), error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (!find_piece(wordpiece, "[CLS]", &wordpiece->begin) ||
-        !find_piece(wordpiece, "[SEP]", &wordpiece->end) ||
-        !find_piece(wordpiece, unknown == NULL ? "[UNK]" : unknown, &wordpiece->unknown)) {
-        return refused(wordpiece, "its vocabulary lacks [CLS], [SEP] or the unknown piece", error);
+    if (!find_token(wordpiece, "[CLS]", &wordpiece->begin) ||
+        !find_token(wordpiece, "[SEP]", &wordpiece->end) ||
+        !find_token(wordpiece, unknown == NULL ? "[UNK]" : unknown, &wordpiece->unknown)) {
+        return refused(wordpiece, "its vocabulary lacks [CLS], [SEP] or the unknown token", error);
     }
     return STATUS_OK;
 }
@@ -222,39 +222,39 @@ uint32_t embed_wordpiece_size(const struct embed_wordpiece *wordpiece)
 
 /* ---------------------------------------------------------------- splitting texts */
 
-static int is_full(const struct pieces *pieces)
+static int is_full(const struct tokens *tokens)
 {
-    return pieces->count == pieces->limit;
+    return tokens->count == tokens->limit;
 }
 
-static void add_piece(struct pieces *pieces, uint32_t piece)
+static void add_token(struct tokens *tokens, uint32_t token)
 {
-    if (!is_full(pieces)) {
-        pieces->pieces[pieces->count++] = piece;
+    if (!is_full(tokens)) {
+        tokens->tokens[tokens->count++] = token;
     }
 }
 
-/* The longest piece at `*at` among the index's; moves there behind it. `ends` are the ends of the
+/* The longest token at `*at` among the index's; moves there behind it. `ends` are the ends of the
  * word's characters. */
-static uint32_t take_piece(const struct embed_wordpiece *wordpiece, const struct name_index *index,
+static uint32_t take_token(const struct embed_wordpiece *wordpiece, const struct name_index *index,
                            const char *word, const size_t *ends, size_t count, size_t *at)
 {
     size_t begin = *at == 0 ? 0 : ends[*at - 1];
     for (size_t last = count; last > *at; last--) {
         size_t length = ends[last - 1] - begin;
-        uint32_t piece = length > wordpiece->longest ? (uint32_t)NAME_INDEX_NONE
+        uint32_t token = length > wordpiece->longest ? (uint32_t)NAME_INDEX_NONE
                                                      : name_index_find(index, word + begin, length);
-        if (piece != NAME_INDEX_NONE) {
+        if (token != NAME_INDEX_NONE) {
             *at = last;
-            return piece;
+            return token;
         }
     }
     return NAME_INDEX_NONE;
 }
 
-/* A word of which some character begins no piece is one unknown piece. */
+/* A word of which some character begins no token is one unknown token. */
 static void add_word(const struct embed_wordpiece *wordpiece, const uint32_t *points, size_t count,
-                     struct pieces *out)
+                     struct tokens *out)
 {
     char word[WORD_POINTS_MAX * POINT_BYTES_MAX];
     size_t ends[WORD_POINTS_MAX];
@@ -263,7 +263,7 @@ static void add_word(const struct embed_wordpiece *wordpiece, const uint32_t *po
     size_t found_count = 0;
     size_t at = 0;
     if (count > wordpiece->word_points_max) {
-        add_piece(out, wordpiece->unknown);
+        add_token(out, wordpiece->unknown);
         return;
     }
     for (size_t i = 0; i < count; i++) {
@@ -273,19 +273,19 @@ static void add_word(const struct embed_wordpiece *wordpiece, const uint32_t *po
     }
     while (at < count) {
         const struct name_index *index = at == 0 ? &wordpiece->heads : &wordpiece->tails;
-        uint32_t piece = take_piece(wordpiece, index, word, ends, count, &at);
-        if (piece == NAME_INDEX_NONE) {
-            add_piece(out, wordpiece->unknown);
+        uint32_t token = take_token(wordpiece, index, word, ends, count, &at);
+        if (token == NAME_INDEX_NONE) {
+            add_token(out, wordpiece->unknown);
             return;
         }
-        found[found_count++] = piece;
+        found[found_count++] = token;
     }
     for (size_t i = 0; i < found_count; i++) {
-        add_piece(out, found[i]);
+        add_token(out, found[i]);
     }
 }
 
-static void add_words(struct embed_wordpiece *wordpiece, struct text text, struct pieces *out)
+static void add_words(struct embed_wordpiece *wordpiece, struct text text, struct tokens *out)
 {
     embed_normalize(text, &wordpiece->points);
     const uint32_t *points = wordpiece->points.points;
@@ -306,7 +306,7 @@ static void add_words(struct embed_wordpiece *wordpiece, struct text text, struc
     }
 }
 
-/* The longest special piece that the text begins with. */
+/* The longest special token that the text begins with. */
 static const struct special *special_at(const struct embed_wordpiece *wordpiece, struct text text)
 {
     const struct special *found = NULL;
@@ -321,15 +321,16 @@ static const struct special *special_at(const struct embed_wordpiece *wordpiece,
     return found;
 }
 
-size_t embed_wordpiece_split(struct embed_wordpiece *wordpiece, struct text text, uint32_t *pieces,
+/* NOLINTNEXTLINE(readability-non-const-parameter): written through `out` */
+size_t embed_wordpiece_split(struct embed_wordpiece *wordpiece, struct text text, uint32_t *tokens,
                              size_t limit)
 {
-    struct pieces out = {.pieces = pieces, .limit = limit - 1};
+    struct tokens out = {.tokens = tokens, .limit = limit - 1};
     size_t begin = 0;
     if (text.length > EMBED_TEXT_BYTES_MAX) {
         text.length = EMBED_TEXT_BYTES_MAX;
     }
-    add_piece(&out, wordpiece->begin);
+    add_token(&out, wordpiece->begin);
     for (size_t at = 0; at < text.length && !is_full(&out);) {
         const struct special *special =
             special_at(wordpiece, (struct text){text.data + at, text.length - at});
@@ -338,12 +339,12 @@ size_t embed_wordpiece_split(struct embed_wordpiece *wordpiece, struct text text
             continue;
         }
         add_words(wordpiece, (struct text){text.data + begin, at - begin}, &out);
-        add_piece(&out, special->piece);
+        add_token(&out, special->token);
         at += special->length;
         begin = at;
     }
     add_words(wordpiece, (struct text){text.data + begin, text.length - begin}, &out);
     out.limit = limit;
-    add_piece(&out, wordpiece->end);
+    add_token(&out, wordpiece->end);
     return out.count;
 }

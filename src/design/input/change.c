@@ -1,6 +1,7 @@
 /* INSERT, UPDATE, DELETE. */
 #include "design/input/resolver.h"
 #include <string.h>
+#include <strings.h>
 
 static const char *const by_key = "a query for the keys, then a statement for each";
 
@@ -17,9 +18,19 @@ static bool add_table(struct resolver *self, struct scope *scope, json_t *relati
     return resolver_goes_on(self) && resolver_alias_count(self) == 1;
 }
 
-static void set_field(struct resolver *self, json_t *target)
+/* "o.status", as MySQL takes it, is an element of o to PostgreSQL. */
+static const char *target_name(const struct resolver *self, json_t *target)
 {
     const char *name = tree_text(target, "name");
+    const char *element = tree_last_name(json_object_get(target, "indirection"));
+    bool qualified = strcasecmp(name, resolver_alias(self, 0)->name) == 0 ||
+                     strcasecmp(name, resolver_entity(self, 0)->name) == 0;
+    return qualified && element[0] != '\0' ? element : name;
+}
+
+static void set_field(struct resolver *self, json_t *target)
+{
+    const char *name = target_name(self, target);
     uint32_t field = graph_find_field(resolver_entity(self, 0), name, strlen(name));
     if (field == GRAPH_NONE) {
         resolver_fail(self, tree_location(target), "%s has no column %s",
@@ -83,6 +94,7 @@ void resolver_update(struct resolver *self, json_t *update)
     json_t *node = NULL;
     size_t at = 0;
     json_t *targets = json_object_get(update, "targetList");
+    resolver_add_common_tables(self, json_object_get(update, "withClause"));
     if (add_table(self, &scope, json_object_get(update, "relation"))) {
         set_fields(self, targets);
         json_array_foreach(targets, at, node)
@@ -101,6 +113,7 @@ void resolver_update(struct resolver *self, json_t *update)
 void resolver_delete(struct resolver *self, json_t *delete_statement)
 {
     struct scope scope = {0};
+    resolver_add_common_tables(self, json_object_get(delete_statement, "withClause"));
     if (add_table(self, &scope, json_object_get(delete_statement, "relation"))) {
         read_where(self, &scope, delete_statement, "usingClause", "DELETE");
     }

@@ -276,6 +276,12 @@ static void settle_semi_joins(struct resolver *self)
 
 void resolver_join(struct resolver *self)
 {
+    enum { ALIASES_MAX = 32 };
+    if (resolver_alias_count(self) > ALIASES_MAX) {
+        resolver_unserved(self, "several queries", "a join of %u tables",
+                          resolver_alias_count(self));
+        return;
+    }
     struct joining joining = {
         .self = self,
         .equalities = (struct equality *)(void *)self->equalities.data,

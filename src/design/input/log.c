@@ -154,6 +154,7 @@ static void recognise(const char *text, size_t length, bool last, struct input_l
 {
     if (is_postgres_csv(text)) {
         log->format = INPUT_LOG_POSTGRES_CSV;
+        log->delimiter = ',';
         log->language = SQL_POSTGRES;
     } else if (is_slow_log(text)) {
         log->format = INPUT_LOG_MYSQL_SLOW;
@@ -203,6 +204,7 @@ enum status input_log_read(const char *path, const struct input_log *log, struct
     if (window_open(&reading.window, path, error) == STATUS_FAILED) {
         return STATUS_FAILED;
     }
+    input_sql_set_language(input, log->language);
     enum status status = readers[log->format](&reading, error);
     window_close(&reading.window);
     buffer_free(&reading.statement);

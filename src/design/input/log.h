@@ -17,7 +17,7 @@ enum input_log_format {
 struct input_log {
     enum input_log_format format;
     enum sql_language language;
-    char delimiter; /* TABLE: "," ";" or a tab */
+    char delimiter; /* TABLE: "," ";" or a tab; POSTGRES_CSV: "," */
     bool header;    /* TABLE: the first line names the columns */
     uint32_t sql_column;
     uint32_t weight_column; /* UINT32_MAX: there is none: each counts once */
@@ -27,9 +27,9 @@ struct input_log {
 enum status input_log_recognise(const char *path, enum sql_language otherwise,
                                 struct input_log *log, struct error *error) MUST_USE;
 /*
- * Adds all its statements. Memory is bounded, however large the file and however long its lines:
- * statements of more than 1 MiB are dropped and counted. Lines that are of no use (connections,
- * errors, comments of a log) are stepped over.
+ * Adds all its statements, as of the log's dialect. Memory is bounded, however large the file and
+ * however long its lines: statements of more than 1 MiB are dropped and counted. Lines that are of
+ * no use (connections, errors, comments of a log) are stepped over.
  */
 enum status input_log_read(const char *path, const struct input_log *log, struct input_sql *input,
                            struct error *error) MUST_USE;

@@ -88,7 +88,7 @@ enum status log_read_sql(struct log_reading *reading, struct error *error)
     sql_splitter_init(&splitter, reading->log->language);
     while (grown != STATUS_FAILED) {
         enum status status = STATUS_AGAIN;
-        const char *text = window->bytes.data != NULL ? window_text(window) : "";
+        const char *text = window_text(window);
         splitter.lexer.place.line = (uint32_t)window->line;
         sql_splitter_window(&splitter, text, window_length(window), window->last);
         while ((status = sql_splitter_next(&splitter, &piece)) == STATUS_OK) {

@@ -87,13 +87,13 @@ static char *read_field(char *at, char *end, char delimiter, struct text *field,
 bool log_record_read(char *bytes, size_t length, bool last, char delimiter,
                      struct log_record *record)
 {
-    char *at = bytes;
-    char *end = bytes + length;
     record->count = 0;
     record->lines = 0;
     if (length == 0 || (!last && !is_whole(bytes, length, delimiter))) {
         return false;
     }
+    char *at = bytes;
+    char *end = bytes + length;
     for (;; at++) {
         struct text field = {at, 0};
         at = read_field(at, end, delimiter, &field, &record->lines);
@@ -237,10 +237,7 @@ enum status log_read_postgres_csv(struct log_reading *reading, struct error *err
 {
     enum { MESSAGE = 13 };
     struct log_record record;
-    struct input_log log = *reading->log;
     enum status status;
-    log.delimiter = ',';
-    reading->log = &log;
     while ((status = next_record(reading, &record, error)) == STATUS_OK) {
         if (record.count > MESSAGE && statement_of(&record.fields[MESSAGE])) {
             log_add(reading, record.fields[MESSAGE], 1, reading->window.line);

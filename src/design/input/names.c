@@ -208,7 +208,7 @@ enum status input_names_read(const char *text, size_t length, const char *file, 
                               .report = report,
                               .line = 1,
                               .column = 1};
-    struct error own;
+    struct error own = {.code = ERROR_NONE};
     static const char mark[] = "\xef\xbb\xbf";
     size_t skipped = length >= 3 && memcmp(text, mark, 3) == 0 ? 3 : 0;
     error = error != NULL ? error : &own;

@@ -15,7 +15,7 @@ struct input_names_report {
 /*
  * Makes tables and columns of the list, in `arena`: tables by name, columns in their order. A name
  * is cut at its last dot. No keys are known; a column's type is a guess by the words of its name
- * (its `native` is NULL). Entries that name no column are told and left out.
+ * (its `native` is NULL). Entries that name no column are reported and left out.
  * STATUS_FAILED: the text is no JSON list, or no entry of it names a column; `file` is its name for
  * messages, which say line and column.
  */

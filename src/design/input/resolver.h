@@ -53,6 +53,7 @@ struct resolver {
     struct buffer equalities;    /* struct equality */
     struct buffer common_tables; /* struct common_table */
     struct buffer semi_joined;   /* uint32_t: aliases that only say which rows there are */
+    json_t *targets;             /* of the SELECT: names of results, which HAVING may use */
     int64_t limit;
     uint32_t depth;      /* of subqueries that were put in */
     uint32_t join_begin; /* the first FROM item of the join whose conditions are read */

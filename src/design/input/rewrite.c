@@ -291,7 +291,8 @@ static void find_rows(const struct rewriter *self)
         at++;
     }
     out->rows = 1;
-    if (!rewriter_is_mark(self, at + 1, '(')) {
+    if ((!rewriter_is(self, 0, "INSERT") && !rewriter_is(self, 0, "REPLACE")) ||
+        !rewriter_is_mark(self, at + 1, '(')) {
         return;
     }
     at = rewriter_group_end(self, at + 1);
@@ -346,6 +347,9 @@ void rewrite_make_sql(struct rewrite *rewrite)
     self.parameter_count = largest_parameter(&self);
     for (size_t at = 0; at < self.count;) {
         at += rewrite_at(&self, at);
+    }
+    if (self.joined != NULL) {
+        rewriter_write_string(&self, self.count, self.joined);
     }
     buffer_string(&rewrite->sql);
     arena_destroy(self.arena);

@@ -18,6 +18,7 @@ struct rewriter {
     size_t set_at;       /* SET of INSERT … SET; 0: there is none */
     size_t against;      /* AGAINST of MATCH … AGAINST; 0: there is none */
     uint32_t depth;      /* of parentheses, of the token that rules look at */
+    const char *joined;  /* "FROM others" of an UPDATE by a join, in front of WHERE */
     bool orders_dropped; /* ORDER BY and LIMIT of an UPDATE or DELETE go */
 };
 

@@ -237,6 +237,86 @@ static size_t set(struct rewriter *self, size_t at)
     return self->set_at == at && at > 0 ? set_clause(self, at) : 0;
 }
 
+/* The first of some words, or a comma, outside parentheses before `end`; `end`: there is none. */
+static size_t find_word(const struct rewriter *self, size_t at, size_t end,
+                        const char *const *words, bool commas)
+{
+    while (at < end && !rewriter_is_one_of(self, at, words) &&
+           !(commas && rewriter_is_mark(self, at, ','))) {
+        at = rewriter_group_end(self, at);
+    }
+    return at < end ? at : end;
+}
+
+static const char *const join_words[] = {"JOIN",  "INNER",   "LEFT", "RIGHT",
+                                         "CROSS", "NATURAL", NULL};
+
+/* UPDATE a JOIN b ON … SET … WHERE … as UPDATE a SET … FROM others WHERE …: that it is a join is
+ * all that is asked of it. */
+static size_t update_by_join(struct rewriter *self, size_t at, size_t table)
+{
+    static const char *const sets[] = {"SET", NULL};
+    size_t set_at = find_word(self, table, self->count, sets, false);
+    size_t join_at = find_word(self, table, set_at, join_words, true);
+    if (join_at == set_at || set_at == self->count) {
+        return 0;
+    }
+    self->joined = "FROM others";
+    for (size_t i = table; i < join_at; i++) {
+        bool name = self->tokens[i].kind == SQL_TOKEN_NAME;
+        self->apart = true;
+        if (name) {
+            rewriter_name(self, i);
+        } else {
+            rewriter_copy(self, i);
+        }
+    }
+    return set_at - at;
+}
+
+static size_t where_of_change(struct rewriter *self, size_t at)
+{
+    if (self->joined != NULL && self->depth == 0) {
+        rewriter_write_string(self, at, self->joined);
+        self->joined = NULL;
+    }
+    return 0;
+}
+
+static bool is_same_name(const struct rewriter *self, size_t left, size_t right)
+{
+    const char *first = sql_token_name(rewriter_token(self, left), self->language, self->arena);
+    const char *second = sql_token_name(rewriter_token(self, right), self->language, self->arena);
+    return strcasecmp(first, second) == 0;
+}
+
+/* DELETE a FROM t AS a JOIN b …: the table that the alias stands for. */
+static size_t deleted_table(const struct rewriter *self, size_t name, size_t from)
+{
+    for (size_t i = from + 2; i < self->count; i++) {
+        const struct sql_token *before = rewriter_token(self, i - 1);
+        bool alias = before->kind == SQL_TOKEN_NAME || before->kind == SQL_TOKEN_WORD;
+        if (sql_token_is_name(rewriter_token(self, i), self->language) && alias &&
+            !rewriter_is_one_of(self, i - 1, join_words) && is_same_name(self, name, i)) {
+            return rewriter_is(self, i - 1, "AS") ? i - 2 : i - 1;
+        }
+    }
+    return name;
+}
+
+static size_t delete_by_join(struct rewriter *self, size_t at, size_t table)
+{
+    static const char *const froms[] = {"FROM", NULL};
+    size_t from = find_word(self, table, self->count, froms, false);
+    if (rewriter_is(self, table, "FROM") || from == self->count) {
+        return 0;
+    }
+    rewriter_write_string(self, at, "FROM");
+    rewriter_name(self, deleted_table(self, table, from));
+    rewriter_write_string(self, at, "USING others");
+    return self->count - at;
+}
+
 /* UPDATE and DELETE without words that say how, and without ORDER BY and LIMIT at their end. */
 static size_t change(struct rewriter *self, size_t at)
 {
@@ -246,7 +326,10 @@ static size_t change(struct rewriter *self, size_t at)
     self->orders_dropped = true;
     self->apart = true;
     rewriter_copy(self, at);
-    return skip_words(self, skip_conflict(self, at + 1), write_words) - at;
+    size_t table = skip_words(self, skip_conflict(self, at + 1), write_words);
+    size_t taken = rewriter_is(self, at, "UPDATE") ? update_by_join(self, at, table)
+                                                   : delete_by_join(self, at, table);
+    return taken > 0 ? taken : table - at;
 }
 
 static size_t order_of_change(struct rewriter *self, size_t at)
@@ -335,7 +418,13 @@ static size_t interval(struct rewriter *self, size_t at)
     if (rewriter_token(self, at + 2)->kind != SQL_TOKEN_WORD || !simple) {
         return 0;
     }
-    rewriter_write_string(self, at, "'1 day'::interval");
+    const struct sql_token *unit = rewriter_token(self, at + 2);
+    bool number = value->kind == SQL_TOKEN_NUMBER;
+    struct buffer text = {0};
+    buffer_format(&text, "'%.*s %.*s'::interval", number ? (int)value->length : 1,
+                  number ? value->text : "?", (int)unit->length, unit->text);
+    rewriter_write(self, at, text.data, text.length);
+    buffer_free(&text);
     return 3;
 }
 
@@ -422,6 +511,7 @@ const struct rewrite_rule rewrite_rules[] = {
     {FOREIGN, "SET", set},
     {FOREIGN, "UPDATE", change},
     {FOREIGN, "DELETE", change},
+    {FOREIGN, "WHERE", where_of_change},
     {FOREIGN, "ORDER", order_of_change},
     {FOREIGN, "LIMIT", order_of_change},
     {SQLITE, NULL, glob_pattern},

@@ -161,6 +161,20 @@ static bool find_column(const struct resolver *self, const struct scope *scope, 
     return false;
 }
 
+/* A name of a result, as in HAVING and ORDER BY. */
+static bool is_output(const struct resolver *self, const char *name)
+{
+    json_t *node = NULL;
+    size_t at = 0;
+    json_array_foreach(self->targets, at, node)
+    {
+        if (strcasecmp(tree_text(tree_is(node, "ResTarget"), "name"), name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool resolver_column(struct resolver *self, const struct scope *scope, json_t *reference,
                      struct workload_reference *field)
 {
@@ -183,7 +197,7 @@ bool resolver_column(struct resolver *self, const struct scope *scope, json_t *r
         }
     } else {
         found = find_column(self, scope, name, &column);
-        if (!found) {
+        if (!found && !is_output(self, name)) {
             resolver_fail(self, tree_location(reference), "no table here has a column %s", name);
         }
     }
@@ -250,6 +264,25 @@ static void see_function(struct resolver *self, json_t *function)
     }
 }
 
+/* A FROM item by its name alone: the whole row. */
+static bool collect_row(struct resolver *self, const struct scope *scope, json_t *parts,
+                        struct buffer *fields)
+{
+    struct scope_column column;
+    const char *name = tree_last_name(parts);
+    const struct scope_item *item = find_item(scope, name);
+    if (json_array_size(parts) != 1 || item == NULL || find_column(self, scope, name, &column)) {
+        return false;
+    }
+    for (uint32_t at = 0; at < input_scope_item_count(self, item); at++) {
+        column = input_scope_item_column(self, item, at);
+        if (column.field.alias != GRAPH_NONE) {
+            add_once(fields, column.field);
+        }
+    }
+    return true;
+}
+
 static void collect_reference(struct resolver *self, const struct scope *scope, json_t *reference,
                               struct buffer *fields)
 {
@@ -259,7 +292,8 @@ static void collect_reference(struct resolver *self, const struct scope *scope, 
     if (count > 0 && tree_is(tree_list_at(parts, count - 1), "A_Star") != NULL) {
         return; /* count(t.*) */
     }
-    if (resolver_column(self, scope, reference, &field)) {
+    if (!collect_row(self, scope, parts, fields) &&
+        resolver_column(self, scope, reference, &field)) {
         add_once(fields, field);
     }
 }

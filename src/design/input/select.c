@@ -177,9 +177,24 @@ static void check_aggregates(struct resolver *self)
     }
 }
 
+/* SELECT EXISTS (SELECT …) and SELECT (SELECT count(*) …): the inner one is all there is to it. */
+static json_t *only_subquery(json_t *select)
+{
+    json_t *targets = json_object_get(select, "targetList");
+    json_t *target = tree_is(tree_list_at(targets, 0), "ResTarget");
+    json_t *link = tree_is(tree_plain(json_object_get(target, "val")), "SubLink");
+    const char *type = tree_text(link, "subLinkType");
+    bool plain = strcmp(type, "EXISTS_SUBLINK") == 0 || strcmp(type, "EXPR_SUBLINK") == 0;
+    return json_array_size(targets) == 1 && plain && json_object_get(select, "fromClause") == NULL
+               ? tree_is(json_object_get(link, "subselect"), "SelectStmt")
+               : NULL;
+}
+
 void resolver_select(struct resolver *self, json_t *select)
 {
     struct scope scope = {0};
+    json_t *inner = only_subquery(select);
+    select = inner != NULL ? inner : select;
     if (strcmp(tree_text(select, "op"), "SETOP_NONE") != 0) {
         const char *what = strstr(tree_text(select, "op"), "UNION") != NULL    ? "UNION"
                            : strstr(tree_text(select, "op"), "EXCEPT") != NULL ? "EXCEPT"
@@ -192,6 +207,7 @@ void resolver_select(struct resolver *self, json_t *select)
         return;
     }
     resolver_add_common_tables(self, json_object_get(select, "withClause"));
+    self->targets = json_object_get(select, "targetList");
     resolver_from(self, &scope, json_object_get(select, "fromClause"));
     resolver_condition(self, &scope, json_object_get(select, "whereClause"));
     if (resolver_goes_on(self) && resolver_alias_count(self) > 0) {
@@ -202,6 +218,11 @@ void resolver_select(struct resolver *self, json_t *select)
         resolver_collect(self, &scope, json_object_get(select, "havingClause"), &self->fields);
         read_order(self, &scope, select);
         check_aggregates(self);
+    }
+    if (resolver_goes_on(self) && resolver_alias_count(self) == 0) {
+        struct buffer unused = {0}; /* subqueries make it unserved */
+        resolver_collect(self, &scope, json_object_get(select, "targetList"), &unused);
+        buffer_free(&unused);
     }
     buffer_free(&scope.items);
 }

@@ -10,6 +10,7 @@
 #include "design/input/form.h"
 #include "design/input/resolver.h"
 #include "design/input/rewrite.h"
+#include "design/input/union.h"
 #include "model/json_tree.h"
 #include "sql/split.h"
 #include <pg_query.h>
@@ -46,6 +47,7 @@ struct input_sql {
     struct arena *own;   /* of variants and merged ones */
     struct variant *variants;
     uint32_t variant_count;
+    bool full; /* and it was reported */
     struct merged *merged;
     struct buffer statements; /* struct workload_statement */
     struct input_sql_report report;
@@ -61,6 +63,11 @@ struct input_sql *input_sql_create(const struct graph *graph, enum sql_language 
     self->own = arena_create(0);
     self->report.findings.arena = arena;
     return self;
+}
+
+void input_sql_set_language(struct input_sql *self, enum sql_language language)
+{
+    self->language = language;
 }
 
 struct input_sql_report *input_sql_report(struct input_sql *self)
@@ -89,8 +96,8 @@ static struct place place_of(const struct input_text *text, size_t offset)
     return place;
 }
 
-static void tell(struct input_sql *self, const struct input_text *text, size_t offset,
-                 const char *what)
+static void report_at(struct input_sql *self, const struct input_text *text, size_t offset,
+                      const char *what)
 {
     struct place place = place_of(text, offset);
     findings_add(&self->report.findings, place.line, place.column, "%s", what);
@@ -175,7 +182,7 @@ static enum outcome resolve(struct input_sql *self, const struct input_text *tex
         variant->values = values_of(self, &statement);
         variant->limit = statement.limit;
     } else if (resolver.failure != NULL && !resolver.system_tables) {
-        tell(self, text, rewrite_origin(rewrite, resolver.failure_at), resolver.failure);
+        report_at(self, text, rewrite_origin(rewrite, resolver.failure_at), resolver.failure);
         outcome = OUTCOME_UNRESOLVED;
     } else {
         outcome = OUTCOME_PASSED_OVER;
@@ -197,14 +204,14 @@ static size_t byte_of(const struct rewrite *rewrite, int character)
     return at;
 }
 
-static enum outcome tell_unparsable(struct input_sql *self, const struct input_text *text,
-                                    const struct rewrite *rewrite, const PgQueryError *error)
+static enum outcome report_unparsable(struct input_sql *self, const struct input_text *text,
+                                      const struct rewrite *rewrite, const PgQueryError *error)
 {
     size_t at = error->cursorpos > 0 ? byte_of(rewrite, error->cursorpos) : 0;
     if (rewrite->truncated) {
-        tell(self, text, text->length, "the statement is cut off");
+        report_at(self, text, text->length, "the statement is cut off");
     } else {
-        tell(self, text, rewrite_origin(rewrite, at), error->message);
+        report_at(self, text, rewrite_origin(rewrite, at), error->message);
     }
     return OUTCOME_UNPARSABLE;
 }
@@ -213,15 +220,15 @@ static enum outcome parse(struct input_sql *self, const struct input_text *text,
                           struct rewrite *rewrite, struct variant *variant)
 {
     rewrite_make_sql(rewrite);
-    PgQueryParseResult parsed = pg_query_parse(rewrite->sql.data);
+    PgQueryParseResult parsed = pg_query_parse(buffer_string(&rewrite->sql));
     enum outcome outcome = OUTCOME_PASSED_OVER;
     if (parsed.error != NULL) {
-        outcome = tell_unparsable(self, text, rewrite, parsed.error);
+        outcome = report_unparsable(self, text, rewrite, parsed.error);
     } else {
         json_t *tree = json_tree_load(parsed.parse_tree, strlen(parsed.parse_tree), 0, NULL);
         json_t *first = tree_list_at(json_object_get(tree, "stmts"), 0);
         if (tree == NULL) {
-            tell(self, text, 0, "too deeply nested");
+            report_at(self, text, 0, "too deeply nested");
             outcome = OUTCOME_UNPARSABLE;
         } else if (first != NULL) {
             outcome = resolve(self, text, rewrite, json_object_get(first, "stmt"), variant);
@@ -239,16 +246,15 @@ static struct variant *find_variant(struct input_sql *self, const struct rewrite
 {
     struct variant *found = NULL;
     XXH128_hash_t shape = XXH3_128bits(rewrite->shape.data, rewrite->shape.length);
-    *key = XXH3_128bits_withSeed(rewrite->normal.data, rewrite->normal.length, shape.low64);
+    *key = XXH3_128bits_withSeed(rewrite->normal.data, rewrite->normal.length,
+                                 shape.low64 ^ (uint64_t)self->language);
     HASH_FIND(hh, self->variants, key, sizeof *key, found);
     return found;
 }
 
-/* Only these four can be statements of the workload: all else is not even parsed. */
+/* What begins with another word of SQL is not even parsed. */
 static bool is_of_workload(enum sql_language language, const struct input_text *text)
 {
-    static const char *const words[] = {"SELECT",  "INSERT", "UPDATE", "DELETE", "WITH",
-                                        "REPLACE", "VALUES", "TABLE",  NULL};
     static const char *const others[] = {
         "SET",      "BEGIN",     "COMMIT",  "ROLLBACK",   "START",      "SHOW",     "USE",
         "CREATE",   "ALTER",     "DROP",    "GRANT",      "REVOKE",     "EXPLAIN",  "ANALYZE",
@@ -266,11 +272,6 @@ static bool is_of_workload(enum sql_language language, const struct input_text *
     while (sql_token_is_mark(&token, '(')) {
         token = sql_lexer_next_code(&lexer);
     }
-    for (const char *const *word = words; *word != NULL; word++) {
-        if (sql_token_is_word(&token, *word)) {
-            return true;
-        }
-    }
     for (const char *const *word = others; *word != NULL; word++) {
         if (sql_token_is_word(&token, *word)) {
             return false;
@@ -285,6 +286,12 @@ static void add_rewritten(struct input_sql *self, const struct input_text *text,
     XXH128_hash_t key;
     struct variant *variant = find_variant(self, rewrite, &key);
     if (variant == NULL && self->variant_count == INPUT_STATEMENTS_MAX) {
+        if (!self->full) {
+            report_at(self, text, 0,
+                      "too many different statements: this one and others that "
+                      "were not seen before are left out");
+        }
+        self->full = true;
         self->report.dropped++;
         return;
     }
@@ -305,7 +312,7 @@ static void add_one(struct input_sql *self, const struct input_text *text)
     self->report.statements++;
     if (text->length > INPUT_STATEMENT_BYTES_MAX) {
         self->report.dropped++;
-        tell(self, text, 0, "a statement of more than 1 MiB");
+        report_at(self, text, 0, "a statement of more than 1 MiB");
         return;
     }
     if (!is_of_workload(self->language, text)) {
@@ -314,14 +321,14 @@ static void add_one(struct input_sql *self, const struct input_text *text)
     }
     if (memchr(text->sql, '\0', text->length) != NULL) {
         self->report.dropped++;
-        tell(self, text, 0, "a statement with a NUL in it");
+        report_at(self, text, 0, "a statement with a NUL in it");
         return;
     }
     if (!rewrite_read(self->language, text->sql, text->length, &rewrite)) {
         self->report.dropped++;
-        tell(self, text, 0,
-             "a statement with too many or too deeply nested parts, or one whose "
-             "last string does not end");
+        report_at(self, text, 0,
+                  "a statement with too many or too deeply nested parts, or one whose "
+                  "last string does not end");
         rewrite_free(&rewrite);
         return;
     }
@@ -329,77 +336,14 @@ static void add_one(struct input_sql *self, const struct input_text *text)
     rewrite_free(&rewrite);
 }
 
-/* ---------------------------------------------------------------- UNION */
-
-/* The parts of "SELECT … UNION SELECT …" as texts; none if it is another statement, or one whose
- * parts depend on each other (WITH, EXCEPT). */
-static uint32_t split_union(struct input_sql *self, const struct input_text *text,
-                            struct buffer *parts)
-{
-    struct sql_lexer lexer;
-    struct sql_token token;
-    uint32_t depth = 0;
-    const char *begin = text->sql;
-    const char *end = NULL; /* of the last part: ORDER BY and LIMIT are the whole's */
-    sql_lexer_init(&lexer, self->language, text->sql, text->length, NULL);
-    for (bool first = true; (token = sql_lexer_next_code(&lexer)).kind != SQL_TOKEN_END;
-         first = false) {
-        if (first && !sql_token_is_word(&token, "SELECT") && !sql_token_is_mark(&token, '(')) {
-            return 0;
-        }
-        depth += sql_token_is_mark(&token, '(') ? 1 : 0;
-        depth -= sql_token_is_mark(&token, ')') && depth > 0 ? 1 : 0;
-        if (depth > 0) {
-            continue;
-        }
-        if (sql_token_is_word(&token, "INTERSECT") || sql_token_is_word(&token, "EXCEPT")) {
-            return 0;
-        }
-        if (sql_token_is_word(&token, "UNION")) {
-            const struct text part = {begin, (size_t)(token.text - begin)};
-            buffer_append(parts, &part, sizeof part);
-            begin = lexer.position;
-            end = NULL;
-        } else if (end == NULL &&
-                   (sql_token_is_word(&token, "ORDER") || sql_token_is_word(&token, "LIMIT"))) {
-            end = token.text;
-        }
-    }
-    const char *whole = text->sql + text->length;
-    const struct text part = {begin, (size_t)((end != NULL ? end : whole) - begin)};
-    buffer_append(parts, &part, sizeof part);
-    uint32_t made = (uint32_t)(parts->length / sizeof part);
-    return made > 1 ? made : 0;
-}
-
-/* Without ALL or DISTINCT in front and parentheses around it. */
-static struct text trimmed(struct input_sql *self, struct text part)
-{
-    struct sql_lexer lexer;
-    sql_lexer_init(&lexer, self->language, part.data, part.length, NULL);
-    struct sql_token token = sql_lexer_next_code(&lexer);
-    if (sql_token_is_word(&token, "ALL") || sql_token_is_word(&token, "DISTINCT")) {
-        token = sql_lexer_next_code(&lexer);
-    }
-    size_t skipped = token.kind != SQL_TOKEN_END ? (size_t)(token.text - part.data) : 0;
-    part.data += skipped;
-    part.length -= skipped;
-    while (part.length > 0 && strchr(" \t\r\n;", part.data[part.length - 1]) != NULL) {
-        part.length--;
-    }
-    if (part.length > 1 && part.data[0] == '(' && part.data[part.length - 1] == ')') {
-        part.data++;
-        part.length -= 2;
-    }
-    return part;
-}
+/* ---------------------------------------------------------------- several statements */
 
 static void add_parts(struct input_sql *self, const struct input_text *text,
                       const struct buffer *list, uint32_t made)
 {
     const struct text *parts = (const struct text *)(const void *)list->data;
     for (uint32_t i = 0; i < made; i++) {
-        const struct text part = trimmed(self, parts[i]);
+        const struct text part = parts[i];
         const struct place place = place_of(text, (size_t)(part.data - text->sql));
         struct input_text one = *text;
         one.sql = part.data;
@@ -417,9 +361,8 @@ static void add_piece(struct input_sql *self, const struct input_text *text)
 {
     struct buffer parts = {0};
     uint32_t made = 0;
-    if (memmem(text->sql, text->length, "UNION", 5) != NULL ||
-        memmem(text->sql, text->length, "union", 5) != NULL) {
-        made = split_union(self, text, &parts);
+    if (union_may_be_in(text->sql, text->length)) {
+        made = union_split(self->language, (struct text){text->sql, text->length}, &parts);
     }
     if (made > 0) {
         add_parts(self, text, &parts, made);

@@ -33,14 +33,16 @@ struct input_text {
 
 struct input_sql;
 
-/* The workload and all texts live in `arena`. */
+/* The workload and all texts live in `arena`. `language`: of the texts that are added first. */
 struct input_sql *input_sql_create(const struct graph *graph, enum sql_language language,
                                    struct arena *arena);
+/* Of the texts that follow. */
+void input_sql_set_language(struct input_sql *self, enum sql_language language);
 /*
  * SELECT, INSERT, UPDATE and DELETE become statements; the parts of a UNION are statements of their
  * own. Literals count as parameters: statements that differ in these alone are one, which has all
- * their weight. What cannot be parsed, or names what the schema has not, is told, counted and left
- * out.
+ * their weight. What cannot be parsed, or names what the schema has not, is reported, counted and
+ * left out.
  */
 void input_sql_add(struct input_sql *self, const struct input_text *text);
 /* The workload, those of more weight first, and what was left out. Ends the collection. */
@@ -48,7 +50,7 @@ void input_sql_finish(struct input_sql *self, struct workload *workload,
                       struct input_sql_report *report);
 /* Ends it without a workload; NULL is fine. */
 void input_sql_destroy(struct input_sql *self);
-/* So far; for readers of logs that tell what they leave out themselves. */
+/* So far; readers of logs add what they leave out themselves. */
 struct input_sql_report *input_sql_report(struct input_sql *self);
 
 #endif

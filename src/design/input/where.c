@@ -220,6 +220,35 @@ static void compare(struct resolver *self, const struct scope *scope, json_t *no
 
 /* ---------------------------------------------------------------- IN, LIKE, BETWEEN */
 
+/* (a, b) IN ((?, ?), (?, ?)): so many values of a, and b is a filter. */
+static bool in_rows(struct resolver *self, const struct scope *scope, json_t *row, json_t *items)
+{
+    json_t *columns = json_object_get(row, "args");
+    json_t *column = NULL;
+    size_t at = 0;
+    struct buffer fields = {0};
+    json_array_foreach(columns, at, column)
+    {
+        struct workload_reference field;
+        json_t *reference = column_of(column);
+        if (reference != NULL && resolver_column(self, scope, reference, &field)) {
+            buffer_append(&fields, &field, sizeof field);
+        }
+    }
+    const struct workload_reference *list =
+        (const struct workload_reference *)(const void *)fields.data;
+    bool all = fields.length > 0 && fields.length / sizeof *list == json_array_size(columns);
+    for (at = 0; all && at < json_array_size(columns); at++) {
+        if (at == 0) {
+            add_in(self, list[at], (double)json_array_size(items));
+        } else {
+            add_test(self, WORKLOAD_FILTER, list[at], NULL);
+        }
+    }
+    buffer_free(&fields);
+    return all;
+}
+
 static void in_list(struct resolver *self, const struct scope *scope, json_t *node, json_t *left,
                     json_t *right)
 {
@@ -230,6 +259,10 @@ static void in_list(struct resolver *self, const struct scope *scope, json_t *no
     bool equal = strcmp(tree_last_name(json_object_get(node, "name")), "=") == 0;
     json_t *array = tree_is(tree_plain(right), "A_ArrayExpr");
     items = array != NULL ? json_object_get(array, "elements") : items;
+    json_t *row = tree_is(left, "RowExpr");
+    if (row != NULL && equal && input_is_constant(right) && in_rows(self, scope, row, items)) {
+        return;
+    }
     if (column == NULL || !input_is_constant(right) || !equal) {
         add_filter_of(self, scope, node, "a query for each value",
                       equal ? "IN on an expression" : "NOT IN");

@@ -23,7 +23,7 @@ enum status window_open(struct window *window, const char *path, struct error *e
 void window_close(struct window *window);
 static inline const char *window_text(const struct window *window)
 {
-    return window->bytes.data + window->begin;
+    return window->bytes.data != NULL ? window->bytes.data + window->begin : "";
 }
 static inline size_t window_length(const struct window *window)
 {

@@ -1,12 +1,43 @@
 /* CQL of a layout. */
 #include "design/layout/layout.h"
 
-#include "connectors/cassandra/protocol/cql_model.h"
+#include "connectors/registry.h"
 #include <string.h>
+
+/* CQL's reserved words (doc/cql3, appendix A), between blanks. */
+static const char reserved[] =
+    " add allow alter and apply asc authorize batch begin by columnfamily create default delete "
+    "desc describe drop entries execute from full grant if in index infinity insert into is "
+    "keyspace limit materialized mbean mbeans modify nan norecursive not null of on or order "
+    "primary rename replace revoke schema select set table to token truncate unlogged unset update "
+    "use using view where with ";
+
+static bool is_plain(const char *name)
+{
+    char word[64];
+    size_t length = strlen(name);
+    if (name[0] < 'a' || name[0] > 'z' || length + 3 > sizeof(word) ||
+        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != length) {
+        return false;
+    }
+    word[0] = ' ';
+    memcpy(word + 1, name, length);
+    memcpy(word + 1 + length, " ", 2);
+    return strstr(reserved, word) == NULL;
+}
 
 void layout_append_name(const char *name, struct buffer *out)
 {
-    cql_name_append((struct text){name, strlen(name)}, out);
+    if (is_plain(name)) {
+        buffer_append_string(out, name);
+        return;
+    }
+    buffer_append_byte(out, '"');
+    for (; *name != '\0'; name++) {
+        buffer_append_string(out, *name == '"' ? "\"" : "");
+        buffer_append_byte(out, *name);
+    }
+    buffer_append_byte(out, '"');
 }
 
 static void append_table(const char *keyspace, const char *name, struct buffer *out)
@@ -28,17 +59,16 @@ void layout_append_type(const struct layout *layout, const struct layout_table *
         buffer_append_string(out, time ? "text" : "bigint");
         return;
     }
-    struct places *places = layout->search->pool->places;
-    const struct value_type *of = &places_field(places, column->place)->type;
-    struct value_type plain = *of;
+    const struct connector *cassandra = registry_find("cassandra");
+    const struct database target = {.connector = cassandra};
+    struct value_type plain = places_field(layout->search->pool->places, column->place)->type;
+    struct value_type made = {0};
     plain.native = NULL; /* of the source, which is another database */
-    const struct cql_type *type = cql_type_of_model(&plain, NULL, layout->arena);
-    if (type == NULL) {
-        buffer_append_string(out, "text");
-        return;
-    }
+    cassandra->catalog->made_type(&target, &plain, layout->arena, &made);
     bool in_key = column->role == LAYOUT_PARTITION || column->role == LAYOUT_CLUSTERING;
-    cql_type_append(in_key ? cql_type_frozen(type, layout->arena) : type, out);
+    bool nested = made.kind == VALUE_LIST || made.kind == VALUE_SET || made.kind == VALUE_MAP;
+    const char *name = made.native != NULL ? made.native : "text";
+    buffer_format(out, in_key && nested ? "frozen<%s>" : "%s", name);
 }
 
 /* ---------------------------------------------------------------- tables */

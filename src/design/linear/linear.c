@@ -108,7 +108,8 @@ void linear_multiply(const float *left, size_t count, const struct linear_packed
     for (size_t begin = 0; begin < right->depth; begin += BLOCK_DEPTH) {
         size_t depth = least(right->depth - begin, BLOCK_DEPTH);
         for (size_t first = 0; first < right->count; first += columns) {
-            struct place place = {.out = out + first,
+            float *to = out + first;
+            struct place place = {.out = to,
                                   .width = right->count,
                                   .columns = least(right->count - first, columns),
                                   .bias = bias != NULL ? bias + first : NULL,
