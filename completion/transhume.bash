@@ -6,7 +6,7 @@ _transhume() {
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            --plan|-p|--state|--run|--include|--exclude|--out|--queries|-q|--dialect|--for|--advisor|--renumber|--schema|--existing|--nested|--sample|-s|--level|-l|--limit|--rejects|--settings|--log-file|--log-level|--output|-o|--as|--progress|--max-rejects|--broken-references|--jobs|-j|--profile|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--indexes|--triggers|--advisor-model|--advisor-url|--advisor-key-file|--advisor-ca-file|--advisor-pause|--ledger|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
+            --plan|-p|--state|--run|--include|--exclude|--out|--queries|--dialect|--for|--advisor|--renumber|--schema|--existing|--nested|--sample|-s|--level|-l|--limit|--rejects|--settings|--log-file|--log-level|--output|-o|--as|--progress|--max-rejects|--broken-references|--jobs|-j|--profile|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--indexes|--triggers|--advisor-model|--advisor-url|--advisor-key-file|--advisor-ca-file|--advisor-pause|--ledger|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
             -*) ;;
             *) command=${COMP_WORDS[i]}; break ;;
         esac
@@ -54,7 +54,7 @@ _transhume() {
         --color)
             mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$word")
             return ;;
-        --plan|-p|--state|--out|--queries|-q|--rejects|--settings|--log-file|--output|-o|--advisor-key-file|--advisor-ca-file)
+        --plan|-p|--state|--out|--queries|--rejects|--settings|--log-file|--output|-o|--advisor-key-file|--advisor-ca-file)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return ;;

@@ -21,7 +21,7 @@ complete -c transhume -n '__fish_seen_subcommand_from rollback report' -l run -x
 complete -c transhume -n '__fish_seen_subcommand_from init check migrate resume validate' -l include -x -d 'Only source tables whose name matches (* and ?)'
 complete -c transhume -n '__fish_seen_subcommand_from init check migrate resume validate' -l exclude -x -d 'No source tables whose name matches; wins over --include'
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l out -r -F -d 'The folder to write the design into'
-complete -c transhume -n '__fish_seen_subcommand_from analyze' -l queries -s q -r -F -d 'The queries that the target has to answer: SQL, or a log'
+complete -c transhume -n '__fish_seen_subcommand_from analyze' -l queries -r -F -d 'The queries that the target has to answer: SQL, or a log'
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l dialect -x -a 'postgres mysql sqlite' -d 'The dialect of SQL in files'
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l for -x -a 'cassandra dynamodb mongodb all' -d 'What to design for'
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l minimize-duplication -d 'Rather read once more than store a copy'

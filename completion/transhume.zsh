@@ -44,7 +44,7 @@ _transhume() {
         analyze)
             _arguments -s \
                 '--out=[The folder to write the design into]:DIR:_files -/' \
-                '(-q --queries)'{-q+,--queries=}'[The queries that the target has to answer\: SQL, or a log]:FILE:_files' \
+                '*--queries=[The queries that the target has to answer\: SQL, or a log]:FILE:_files' \
                 '--dialect=[The dialect of SQL in files]:SQL:(postgres mysql sqlite)' \
                 '--for=[What to design for]:TARGET:(cassandra dynamodb mongodb all)' \
                 '--minimize-duplication[Rather read once more than store a copy]' \
