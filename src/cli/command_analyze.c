@@ -88,6 +88,38 @@ static enum status describe(struct analyzing *analyzing, struct error *error)
     return status;
 }
 
+static unsigned kind_of(const char *name)
+{
+    static const struct {
+        const char *name;
+        unsigned target;
+    } kinds[] = {{"cassandra", ANALYSIS_CASSANDRA},
+                 {"dynamodb", ANALYSIS_DYNAMODB},
+                 {"dynamodb-json", ANALYSIS_DYNAMODB},
+                 {"mongodb", ANALYSIS_MONGODB}};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        if (strcmp(name, kinds[i].name) == 0) {
+            return kinds[i].target;
+        }
+    }
+    return 0;
+}
+
+/* By --for, else by what DST is. */
+static enum status choose_targets(struct analyzing *analyzing, struct error *error)
+{
+    const char *wanted = cli_text(analyzing->call, CLI_FOR);
+    struct analysis_options *options = &analyzing->options;
+    options->minimize_duplication = cli_switch(analyzing->call, CLI_MINIMIZE_DUPLICATION);
+    options->single_table = cli_switch(analyzing->call, CLI_SINGLE_TABLE);
+    options->targets = wanted != NULL ? kind_of(wanted) : options->target_kind;
+    if (cli_switch(analyzing->call, CLI_PROVE) && options->targets != 0 &&
+        (options->targets & ANALYSIS_CASSANDRA) == 0) {
+        return error_set(error, ERROR_USAGE, "--prove", "runs designs for Cassandra alone so far");
+    }
+    return STATUS_OK;
+}
+
 static enum status show_target(struct analyzing *analyzing, struct error *error)
 {
     struct uri *uri;
@@ -100,6 +132,7 @@ static enum status show_target(struct analyzing *analyzing, struct error *error)
         return STATUS_FAILED;
     }
     analyzing->options.target = strip(uri->shown, analyzing->call->arena);
+    analyzing->options.target_kind = kind_of(connector->name);
     return STATUS_OK;
 }
 
@@ -171,7 +204,9 @@ static enum status design(struct analyzing *analyzing, struct error *error)
 {
     struct cli_call *call = analyzing->call;
     struct workload workload = {0};
-    if (read_source(analyzing, error) != STATUS_OK || show_target(analyzing, error) != STATUS_OK) {
+    if (show_target(analyzing, error) != STATUS_OK ||
+        choose_targets(analyzing, error) != STATUS_OK ||
+        read_source(analyzing, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     bool is_live = analyzing->schema != NULL;

@@ -332,6 +332,13 @@ static void try_family(const struct finding *finding, const struct query *query,
             tests_late ? rows : returned);
 }
 
+static double scan_requests(const struct cost_model *model, const struct family *family)
+{
+    double pages = model->page_bytes > 0 ? ceil(family->bytes / model->page_bytes)
+                                         : family->partitions * family->buckets;
+    return pages < 1 ? 1 : pages;
+}
+
 /* Reading all of a family that holds the root: what is left where no key helps. */
 static void try_scan(const struct finding *finding, const struct query *query, uint32_t number)
 {
@@ -346,7 +353,7 @@ static void try_scan(const struct finding *finding, const struct query *query, u
                                .sorts = query->order_count > 0,
                                .scans = true};
     bool tests_late = !place_set_is_within(left, family->fields);
-    add_step(finding, &plan, number, family->partitions * family->buckets, family->rows,
+    add_step(finding, &plan, number, scan_requests(finding->pool->model, family), family->rows,
              query->root, query);
     plan.steps[0].scans = true;
     plan.cost += finding->pool->model->scan;

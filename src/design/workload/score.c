@@ -65,7 +65,8 @@ static void add_write(const struct search *search, const struct workload_stateme
         if (!chosen[i]) {
             continue;
         }
-        upkeep_find(search->pool->places, statement, &search->pool->families[i], &upkeep);
+        upkeep_find(search->pool->places, search->pool->model, statement,
+                    &search->pool->families[i], &upkeep);
         sums->written += statement->weight * (upkeep.written + upkeep.removed);
         for (uint32_t j = 0; j < upkeep.read_count; j++) {
             sums->reads += statement->weight * upkeep.reads[j].times;
