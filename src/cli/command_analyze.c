@@ -158,14 +158,33 @@ static enum status read_source(struct analyzing *analyzing, struct error *error)
                              &analyzing->language, &analyzing->notes, error);
 }
 
+static bool wants_live(const struct cli_value *queries)
+{
+    for (uint32_t i = 0; i < queries->list_count; i++) {
+        if (strcmp(queries->list[i], input_live_name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The schema's own dialect is that of its queries, unless these show another. */
 static enum status read_queries(struct analyzing *analyzing, struct workload *workload,
                                 struct error *error)
 {
     const struct cli_value *queries = &analyzing->call->values[CLI_QUERIES];
-    return input_workload_read(queries->list, queries->list_count, &analyzing->analysis.graph,
-                               analyzing->language, analyzing->call->arena, workload,
-                               &analyzing->notes, error);
+    struct database *live = NULL;
+    const char *shown;
+    if (wants_live(queries) && analyzing->schema != NULL &&
+        open_for_reading(analyzing, analyzing->call->arguments[0], &live, &shown, error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = input_workload_read(
+        queries->list, queries->list_count, live, &analyzing->analysis.graph, analyzing->language,
+        analyzing->call->arena, workload, &analyzing->notes, error);
+    close_database(live);
+    return status;
 }
 
 /* STATUS_END: what would be sent has been shown, which was all that was wanted. */
