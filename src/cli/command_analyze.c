@@ -23,6 +23,7 @@ struct analyzing {
     struct schema file_schema;
     struct figures figures;
     enum sql_language language;
+    bool is_provable; /* DST is a server that answers the design's queries */
     struct analysis_options options;
     struct analyze_advisor advisor;
     struct analysis analysis;
@@ -113,9 +114,12 @@ static enum status choose_targets(struct analyzing *analyzing, struct error *err
     options->minimize_duplication = cli_switch(analyzing->call, CLI_MINIMIZE_DUPLICATION);
     options->single_table = cli_switch(analyzing->call, CLI_SINGLE_TABLE);
     options->targets = wanted != NULL ? kind_of(wanted) : options->target_kind;
-    if (cli_switch(analyzing->call, CLI_PROVE) && options->targets != 0 &&
-        (options->targets & ANALYSIS_CASSANDRA) == 0) {
-        return error_set(error, ERROR_USAGE, "--prove", "runs designs for Cassandra alone so far");
+    if (cli_switch(analyzing->call, CLI_PROVE) && !analyzing->is_provable) {
+        return error_set(error, ERROR_USAGE, "--prove",
+                         "runs designs for Cassandra and DynamoDB; DST is neither");
+    }
+    if (cli_switch(analyzing->call, CLI_PROVE)) {
+        options->targets |= options->target_kind;
     }
     return STATUS_OK;
 }
@@ -133,6 +137,8 @@ static enum status show_target(struct analyzing *analyzing, struct error *error)
     }
     analyzing->options.target = strip(uri->shown, analyzing->call->arena);
     analyzing->options.target_kind = kind_of(connector->name);
+    analyzing->is_provable = strcmp(connector->name, "cassandra") == 0 ||
+                             strcmp(connector->name, "dynamodb") == 0;
     return STATUS_OK;
 }
 
@@ -256,7 +262,9 @@ static int migrate(struct analyzing *analyzing)
     struct buffer faults = {0};
     struct run_options options;
     run_options_default(&options);
-    options.plan_path = arena_format(call->arena, "%s/transhume.yaml", analyzing->folder);
+    bool is_dynamodb = analyzing->options.target_kind == ANALYSIS_DYNAMODB;
+    options.plan_path = arena_format(call->arena, "%s/%s", analyzing->folder,
+                                     is_dynamodb ? "transhume.dynamodb.yaml" : "transhume.yaml");
     options.source_uri = call->arguments[0];
     options.target_uri = call->arguments[1];
     options.state_folder = arena_format(call->arena, "%s/.transhume", analyzing->folder);

@@ -9,6 +9,7 @@ import cassandra_server
 import dynamodb_case
 import items
 import support
+import test_analyze
 
 CASSANDRA = ["astra.cql", "astra_create_tables.json", "cassandra_schema.cql", "duplicates.md", "transhume.yaml"]
 DYNAMODB = ["cloudformation.json", "dynamodb_tables.json", "nosql_workbench.json", "transhume.dynamodb.yaml"]
@@ -122,6 +123,13 @@ class ForDynamodb(Analysis, dynamodb_case.DynamodbCase):
                   for facet in table["TableFacets"]}
         self.assertTrue(any("by_AlbumId_Milliseconds_TrackId" in name for name in facets), facets)
 
+
+    def test_each_query_is_answered_alike(self):
+        source = support.musicshop(self.path("shop.db"))
+        self.write("queries.sql", test_analyze.QUERIES)
+        done = self.run_aws("analyze", source, self.uri(), "--queries", "queries.sql", "--prove", "--out", "out")
+        self.assertIn("7 of 7 queries were answered alike", done.out)
+        self.assertNotIn("no values", done.out)
 
     def test_the_single_table_beside_it(self):
         source = self.analyze("--for", "dynamodb", "--single-table")
