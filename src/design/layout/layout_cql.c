@@ -242,4 +242,7 @@ void layout_append_select(const struct layout *layout, const struct query *query
         layout_append_name(first->name, out);
         buffer_append_string(out, first->descending ? " ASC" : " DESC");
     }
+    if (query != NULL && step->limited) {
+        buffer_format(out, " LIMIT %.0f", query->limit);
+    }
 }

@@ -326,6 +326,7 @@ static void try_family(const struct finding *finding, const struct query *query,
         place_set_minus(needed(places, query, left, !sorts), family->fields, finding->arena);
     bool tests_late = !place_set_is_within(left, family->fields) || (sorts && query->limit > 0);
     add_step(finding, &plan, number, reach.requests * buckets, rows, query->root, query);
+    plan.steps[0].limited = query->limit > 0 && !sorts && left.count == 0 && buckets == 1;
     plan.cost += sorts ? rows * finding->pool->model->sorted_row : 0;
     struct place_set tested = place_set_minus(query->equal, left, finding->arena);
     look_up(finding, &plan, place_set_union(family->fields, tested, finding->arena), missing,

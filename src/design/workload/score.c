@@ -3,6 +3,7 @@
 
 struct sums {
     double query_weight;
+    double answered_weight;
     double covered;
     double requests;
     double read;
@@ -27,6 +28,7 @@ static void add_query(const struct search *search, const struct search_query *qu
     if (plan == NULL) {
         return;
     }
+    sums->answered_weight += statement;
     for (uint32_t i = 0; i < plan->step_count; i++) {
         sums->requests += query->weight * plan->steps[i].requests;
         sums->read += query->weight * plan->steps[i].rows;
@@ -119,7 +121,7 @@ void score_find(const struct search *search, const bool *chosen, struct score *s
         bytes += entity->rows * entity->row_bytes;
     }
     score->coverage = ratio(sums.covered, sums.query_weight, 1);
-    score->requests = ratio(sums.requests, sums.query_weight, 0);
+    score->requests = ratio(sums.requests, sums.answered_weight, 0);
     score->partitions = score->requests;
     score->efficiency = ratio(sums.returned, sums.read, 1);
     score->efficiency = score->efficiency > 1 ? 1 : score->efficiency;
