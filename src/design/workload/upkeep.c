@@ -175,7 +175,10 @@ void upkeep_find(struct places *places, const struct cost_model *model,
                  struct upkeep *upkeep)
 {
     *upkeep = (struct upkeep){0};
-    if (statement->kind == WORKLOAD_SELECT || statement->alias_count == 0) {
+    bool may_touch = statement->kind != WORKLOAD_SELECT && statement->alias_count > 0 &&
+                     (statement->kind == WORKLOAD_UPDATE ||
+                      statement->aliases[0].entity == family->root);
+    if (!may_touch) {
         return;
     }
     struct writing writing = {.places = places,
