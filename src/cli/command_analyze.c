@@ -137,8 +137,8 @@ static enum status show_target(struct analyzing *analyzing, struct error *error)
     }
     analyzing->options.target = strip(uri->shown, analyzing->call->arena);
     analyzing->options.target_kind = kind_of(connector->name);
-    analyzing->is_provable = strcmp(connector->name, "cassandra") == 0 ||
-                             strcmp(connector->name, "dynamodb") == 0;
+    analyzing->is_provable =
+        strcmp(connector->name, "cassandra") == 0 || strcmp(connector->name, "dynamodb") == 0;
     return STATUS_OK;
 }
 
@@ -296,6 +296,8 @@ static enum status prove(struct analyzing *analyzing, bool *proven, struct error
     }
     if (status == STATUS_OK) {
         prove_append(&analyzing->analysis, &report, &analyzing->out);
+        status =
+            analysis_write(&analyzing->analysis, &analyzing->options, analyzing->folder, error);
     }
     *proven = report.different == 0;
     close_database(target);

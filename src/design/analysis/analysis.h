@@ -43,6 +43,16 @@ struct analysis_query {
     struct access_plan plan; /* of access_explain */
 };
 
+/* What a proof found of one query (prove.h), for the report. */
+struct analysis_proof {
+    const char *query;
+    const char *verdict; /* "equal", "DIFFERENT" … */
+    uint32_t runs;
+    uint64_t rows;
+    uint64_t requests;
+    const char *why; /* NULL */
+};
+
 struct analysis {
     struct arena *arena;
     const struct analysis_options *options;
@@ -56,9 +66,11 @@ struct analysis {
     struct layout layout;
     struct score score;
     struct duplicates duplicates;
-    struct export_dynamodb dynamodb; /* ANALYSIS_DYNAMODB */
-    struct export_single single;     /* ANALYSIS_DYNAMODB with `single_table` */
-    struct export_mongodb mongodb;   /* ANALYSIS_MONGODB */
+    struct export_dynamodb dynamodb;     /* ANALYSIS_DYNAMODB */
+    struct export_single single;         /* ANALYSIS_DYNAMODB with `single_table` */
+    struct export_mongodb mongodb;       /* ANALYSIS_MONGODB */
+    const struct analysis_proof *proofs; /* NULL: nothing was proved */
+    uint32_t proof_count;
     const struct analysis_query *queries;
     uint32_t query_count;
 };

@@ -196,6 +196,38 @@ static enum status prove_all(struct proving *proving, struct prove_report *repor
     return STATUS_OK;
 }
 
+static const char *verdict_name(enum prove_verdict verdict)
+{
+    static const char *const names[] = {"equal", "DIFFERENT", "no values", "no plan"};
+    return names[verdict];
+}
+
+static const char *query_name(const struct analysis *analysis, const struct prove_report *report,
+                              const struct prove_query *query)
+{
+    const struct workload_statement *statement =
+        &analysis->workload.statements[report->search->queries[query->query].statement];
+    return statement->name != NULL ? statement->name : statement->text;
+}
+
+/* For the report. */
+static void keep_proofs(struct analysis *analysis, const struct prove_report *report)
+{
+    struct analysis_proof *proofs =
+        arena_allocate_zeroed(analysis->arena, report->count + 1u, sizeof(*proofs));
+    for (uint32_t i = 0; i < report->count; i++) {
+        const struct prove_query *query = &report->queries[i];
+        proofs[i] = (struct analysis_proof){.query = query_name(analysis, report, query),
+                                            .verdict = verdict_name(query->verdict),
+                                            .runs = query->runs,
+                                            .rows = query->rows,
+                                            .requests = query->requests,
+                                            .why = query->why};
+    }
+    analysis->proofs = proofs;
+    analysis->proof_count = report->count;
+}
+
 /* Which of the designs the database is for. */
 static void choose_design(struct analysis *analysis, const struct database *target,
                           struct prove_target *design)
@@ -232,6 +264,9 @@ enum status prove_run(struct analysis *analysis, struct database *source, struct
     if (status == STATUS_OK) {
         status = prove_all(&proving, report, error);
     }
+    if (status == STATUS_OK) {
+        keep_proofs(analysis, report);
+    }
     prove_side_close(&proving.source);
     prove_side_close(&proving.target.side);
     return status;
@@ -240,15 +275,12 @@ enum status prove_run(struct analysis *analysis, struct database *source, struct
 void prove_append(const struct analysis *analysis, const struct prove_report *report,
                   struct buffer *out)
 {
-    static const char *const words[] = {"equal", "DIFFERENT", "no values", "no plan"};
     buffer_append_string(out, "proof\n");
     for (uint32_t i = 0; i < report->count; i++) {
         const struct prove_query *query = &report->queries[i];
-        const struct workload_statement *statement =
-            &analysis->workload.statements[report->search->queries[query->query].statement];
         buffer_format(out, "  %s: %s, %u runs, %llu rows, %llu requests\n",
-                      statement->name != NULL ? statement->name : statement->text,
-                      words[query->verdict], query->runs, (unsigned long long)query->rows,
+                      query_name(analysis, report, query), verdict_name(query->verdict),
+                      query->runs, (unsigned long long)query->rows,
                       (unsigned long long)query->requests);
         if (query->why != NULL) {
             buffer_format(out, "    %s\n    %s\n", query->sql, query->why);
