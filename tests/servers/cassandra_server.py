@@ -317,4 +317,5 @@ shared_for_class = Server.shared_for_class
 
 
 def for_pool():
-    return Server(durable=False)
+    """With room for the tables of all tests: a table takes a megabyte or two of its heap, used or not."""
+    return Server(durable=False, heap="1536M")
