@@ -64,6 +64,7 @@ struct recovered {
     const char *columns[64];
     uint32_t count;
     bool page;
+    bool casts; /* the target makes values of one type of them, and refuses no key that is there */
 };
 
 static void recover(struct recovered *recovered, const struct entity_builder *entity,
@@ -133,7 +134,10 @@ static void recover_field(struct recovered *recovered, const struct entity_build
     if (field->kind == FIELD_TEMPLATE) {
         recover_template(recovered, entity, &field->template);
     } else if (field->kind == FIELD_VALUE && !field->cast && !field->has_default) {
-        recover(recovered, entity, field->value);
+        const struct schema_column *column = root_column(entity, field->value);
+        if (!recovered->casts || column == NULL || !column->type.dynamic) {
+            recover(recovered, entity, field->value);
+        }
     }
 }
 
@@ -187,7 +191,10 @@ static bool holds_unique_key(const struct schema_table *table, const struct reco
 static const char *prove_entity(struct resolver *resolver, const struct table_builder *table,
                                 const struct entity_builder *entity)
 {
-    struct recovered recovered = {0};
+    const uint32_t capabilities = resolver->target->capabilities;
+    const uint32_t typed = CAPABILITY_SQL_SCHEMA | CAPABILITY_KEY_REQUIRED;
+    struct recovered recovered = {.casts = (capabilities & typed) == typed &&
+                                           (capabilities & CAPABILITY_KEY_ENFORCED) == 0};
     const struct schema_table *root = entity->from;
     if (root == NULL || root->kind != SCHEMA_TABLE) {
         return resolve_format(resolver, "'%s' reads a view or query, whose rows may repeat",

@@ -278,6 +278,13 @@ tables:
         support.make_sqlite(self.path("other.db"), 'CREATE TABLE "no name" (id INTEGER PRIMARY KEY)')
         self.assertIn("letters, digits and _", self.run_program("migrate", "other.db", self.uri(), "--state", "other", code=2).err)
 
+    def test_keys_that_the_target_makes_one_are_rejects(self):
+        support.make_sqlite(self.path("keys.db"), "CREATE TABLE k (k PRIMARY KEY, v); INSERT INTO k VALUES (1, 'number'), ('1', 'text'), (X'31', 'bytes'), (2, 'other');"
+                                                  "CREATE TABLE t (k TEXT PRIMARY KEY, v); INSERT INTO t VALUES ('a', 'text'), (X'61', 'bytes');")
+        self.run_program("migrate", "keys.db", self.uri(), "--quiet", code=1)
+        self.assertEqual([reject["code"] for reject in self.rejects()], ["key-duplicate"] * 3)
+        self.assertEqual([len(self.ask("SELECT * FROM " + table)) for table in "kt"], [2, 1])
+
 
 if __name__ == "__main__":
     unittest.main()
