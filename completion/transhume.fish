@@ -76,7 +76,7 @@ complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l triggers
 complete -c transhume -n '__fish_seen_subcommand_from check migrate resume' -l no-express -d 'Use the general path even where the target can copy from the source directly'
 complete -c transhume -n '__fish_seen_subcommand_from validate' -l push-down -d 'At level hash: let SQL servers hash their own rows'
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l algorithm -x -a 'kmeans dbscan agglomerative' -d 'How column names are clustered'
-complete -c transhume -n '__fish_seen_subcommand_from analyze' -l move -x -d 'Put a column into another cluster'
+complete -c transhume -n '__fish_seen_subcommand_from analyze' -l move -x -d 'Put a column, table.column, into another cluster'
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l merge -x -d 'Make one cluster of several, under the first one\'s name'
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l split -x -d 'Make two clusters of one'
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l rename -x -d 'Give a cluster another name'

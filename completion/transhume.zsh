@@ -57,7 +57,7 @@ _transhume() {
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--algorithm=[How column names are clustered]:NAME:(kmeans dbscan agglomerative)' \
-                '*--move=[Put a column into another cluster]:table.column=CLUSTER:' \
+                '*--move=[Put a column, table.column, into another cluster]:COLUMN=CLUSTER:' \
                 '*--merge=[Make one cluster of several, under the first one'\''s name]:A,B:' \
                 '*--split=[Make two clusters of one]:CLUSTER:' \
                 '*--rename=[Give a cluster another name]:CLUSTER=NAME:' \

@@ -297,6 +297,12 @@ class SharedServer(Shared, Server):
         driver()
         self.connection = None
 
+    def database(self, options=""):
+        """Names of no other process and no other class, since keyspaces stay."""
+        name = "test_%d_%s" % (os.getpid(), os.urandom(5).hex())
+        self.ask(self.MAINTENANCE, KEYSPACE % (name, options))
+        return name
+
     def stop(self):
         """Its keyspaces end with the pool: to drop a table takes longer than to make one."""
         self.disconnect()

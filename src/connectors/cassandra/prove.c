@@ -158,6 +158,27 @@ static struct keyed_record record_at(const struct proving *proving, uint32_t row
                                  .repeated = true};
 }
 
+static struct cassandra_record_part part_of(const struct proving *proving,
+                                            const struct proof *proof, int64_t *token)
+{
+    struct cassandra_record_part part = {0};
+    struct cassandra_record record =
+        cassandra_record_read(proving->body.data + proof->offset, proof->length);
+    *token = record.token;
+    (void)cassandra_record_next(&record, &part);
+    return part;
+}
+
+/* Is it the static columns of a partition without a row? These have no key to be read back by. */
+static bool is_alone(const struct proving *proving, const struct proof *proof)
+{
+    int64_t token = 0;
+    const struct cassandra_record_part part = part_of(proving, proof, &token);
+    const struct cassandra_statement *statement =
+        cassandra_statement_at(proving->encoder, part.statement);
+    return (statement->form & CASSANDRA_ALONE) != 0;
+}
+
 static enum status add_proof(struct proving *proving, uint32_t row, struct error *error)
 {
     const struct keyed_record record = record_at(proving, row);
@@ -171,8 +192,12 @@ static enum status add_proof(struct proving *proving, uint32_t row, struct error
         return STATUS_FAILED;
     }
     proof->length = proving->body.length - proof->offset;
+    if (is_alone(proving, proof)) {
+        proving->body.length = proof->offset;
+        return STATUS_OK;
+    }
     proving->statement =
-        cassandra_statement_of(proving->encoder, proving->kind, 0, proving->shape, false);
+        cassandra_statement_of(proving->encoder, proving->kind, 0, proving->shape, CASSANDRA_PLAIN);
     proof->differs =
         arena_allocate_zeroed(proving->arena, proving->statement->count + 1u, sizeof(bool));
     proving->count++;
@@ -194,17 +219,6 @@ static enum status add_proofs(struct proving *proving, const struct batch_result
     }
     free(refused);
     return status;
-}
-
-static struct cassandra_record_part part_of(const struct proving *proving,
-                                            const struct proof *proof, int64_t *token)
-{
-    struct cassandra_record_part part = {0};
-    struct cassandra_record record =
-        cassandra_record_read(proving->body.data + proof->offset, proof->length);
-    *token = record.token;
-    (void)cassandra_record_next(&record, &part);
-    return part;
 }
 
 /* ---------------------------------------------------------------- reading */
