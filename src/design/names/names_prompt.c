@@ -87,7 +87,8 @@ static enum status quit(struct prompt *prompt, const char *text, struct error *e
     prompt->ends = !prompt->asks || prompt->unwritten == 0 || prompt->warned;
     if (!prompt->ends) {
         prompt->warned = true;
-        fprintf(prompt->out, "%u %s not written: `write` keeps them, `quit` again drops them\n",
+        fprintf(prompt->out,
+                "%u %s not written: `write` keeps what was changed, `quit` again drops it\n",
                 prompt->unwritten, prompt->unwritten == 1 ? "change is" : "changes are");
     }
     return STATUS_OK;
@@ -205,7 +206,8 @@ static void run_line(struct prompt *prompt, char *line)
 static enum status finish(struct prompt *prompt, struct error *error)
 {
     if (signals_stop_level() > 0) {
-        return error_set(error, ERROR_INTERRUPTED, NULL, "interrupted");
+        error_set(error, ERROR_INTERRUPTED, NULL, "interrupted");
+        return error_hint(error, "clusters.yaml has what was written; nothing else was made");
     }
     if (prompt->unwritten > 0) {
         fprintf(prompt->out, "%u %s dropped, not written\n", prompt->unwritten,
