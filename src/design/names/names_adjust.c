@@ -128,7 +128,8 @@ static enum status merge(struct names_clusters *clusters, const char *text, stru
     uint32_t into = NAMES_NONE;
     uint32_t found;
     uint32_t count = 0;
-    for (const char *at = text; status == STATUS_OK && at != NULL;) {
+    bool more = true;
+    for (const char *at = text; status == STATUS_OK && more;) {
         size_t length = strcspn(at, ",");
         status = need_cluster(clusters, at, length, &found, error);
         if (status == STATUS_OK) {
@@ -136,7 +137,8 @@ static enum status merge(struct names_clusters *clusters, const char *text, stru
             count += !merged[found];
             merged[found] = true;
         }
-        at = at[length] == ',' ? at + length + 1 : NULL;
+        more = at[length] == ',';
+        at += length + more;
     }
     if (status == STATUS_OK && count < 2) {
         status = bad_form(text, "A,B with two clusters or more", error);

@@ -203,7 +203,7 @@ uint32_t names_place_labels(struct names_label *labels, uint32_t count,
     struct placing placing = {
         .labels = labels, .count = count, .area = *area, .radius = radius, .placed = placed};
     for (uint32_t i = 0; i < 2 * count; i++) {
-        uint32_t number = ranks[i % count].label;
+        uint32_t number = ranks[i < count ? i : i - count].label;
         struct names_label *label = &labels[number];
         placing.crosses = i >= count;
         if (!label->placed && place(&placing, label)) {

@@ -110,9 +110,10 @@ static void draw_axis(const struct picture *picture, int axis)
     char text[64];
     double step = tick_step(picture->most[axis] - picture->least[axis]);
     cairo_set_line_width(cairo, 1.2);
-    for (double value = ceil(picture->least[axis] / step) * step; value <= picture->most[axis];
-         value += step) {
-        draw_tick(picture, axis, value, step);
+    double first = ceil(picture->least[axis] / step);
+    int ticks = (int)(floor(picture->most[axis] / step) - first) + 1;
+    for (int i = 0; i < ticks; i++) {
+        draw_tick(picture, axis, (first + i) * step, step);
     }
     snprintf(text, sizeof(text), "PC%d (%.1f %% variance)", axis + 1,
              picture->plane->ratio[axis] * 100);
@@ -179,8 +180,9 @@ static void draw_legend(const struct picture *picture)
     names_draw_text(picture->cairo, "Clusters", LEGEND_CHARACTERS, axis_size,
                     picture->area.right + 28, y);
     y += legend_row + 6;
-    for (uint32_t i = 0; i < shown; i++, y += legend_row) {
+    for (uint32_t i = 0; i < shown; i++) {
         draw_entry(picture, i, y);
+        y += legend_row;
     }
     if (alone > 0) {
         draw_entry(picture, NAMES_NONE, y);
@@ -240,7 +242,7 @@ static void draw_label(const struct picture *picture, const struct names_label *
 static uint32_t draw_labels(const struct picture *picture)
 {
     const struct names *names = picture->clusters->names;
-    uint32_t each = (names->count + LABELS_MAX - 1) / LABELS_MAX;
+    uint32_t each = names->count / (LABELS_MAX + 1) + 1;
     uint32_t count = (names->count + each - 1) / each;
     struct names_label *labels = memory_allocate_zeroed(count + 1u, sizeof(*labels));
     for (uint32_t i = 0; i < count; i++) {
