@@ -46,6 +46,9 @@ _transhume() {
                 '--out=[The folder to write the design into]:DIR:_files -/' \
                 '*--queries=[The queries that the target has to answer\: SQL, or a log]:FILE:_files' \
                 '--dialect=[The dialect of SQL in files]:SQL:(postgres mysql sqlite)' \
+                '--for=[What to design for]:TARGET:(cassandra dynamodb mongodb all)' \
+                '--minimize-duplication[Rather read once more than store a copy]' \
+                '--single-table[DynamoDB\: compare with the single-table design of init, and write its plan as well]' \
                 '--prove[Run the plan into DST, and each query on both sides; exit with 1 if a result differs]' \
                 '--advisor=[Ask a language model for tables and a strategy, too]:API:(gemini openai)' \
                 '--show-prompt[Print what --advisor would send, and send nothing]' \

@@ -24,6 +24,7 @@ struct analyzing {
     struct schema file_schema;
     struct figures figures;
     enum sql_language language;
+    bool is_provable; /* DST is a server that answers the design's queries */
     struct analysis_options options;
     struct analyze_advisor advisor;
     struct analyze_names names;
@@ -90,6 +91,41 @@ static enum status describe(struct analyzing *analyzing, struct error *error)
     return status;
 }
 
+static unsigned kind_of(const char *name)
+{
+    static const struct {
+        const char *name;
+        unsigned target;
+    } kinds[] = {{"cassandra", ANALYSIS_CASSANDRA},
+                 {"dynamodb", ANALYSIS_DYNAMODB},
+                 {"dynamodb-json", ANALYSIS_DYNAMODB},
+                 {"mongodb", ANALYSIS_MONGODB}};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        if (strcmp(name, kinds[i].name) == 0) {
+            return kinds[i].target;
+        }
+    }
+    return 0;
+}
+
+/* By --for, else by what DST is. */
+static enum status choose_targets(struct analyzing *analyzing, struct error *error)
+{
+    const char *wanted = cli_text(analyzing->call, CLI_FOR);
+    struct analysis_options *options = &analyzing->options;
+    options->minimize_duplication = cli_switch(analyzing->call, CLI_MINIMIZE_DUPLICATION);
+    options->single_table = cli_switch(analyzing->call, CLI_SINGLE_TABLE);
+    options->targets = wanted != NULL ? kind_of(wanted) : options->target_kind;
+    if (cli_switch(analyzing->call, CLI_PROVE) && !analyzing->is_provable) {
+        return error_set(error, ERROR_USAGE, "--prove",
+                         "runs designs for Cassandra and DynamoDB; DST is neither");
+    }
+    if (cli_switch(analyzing->call, CLI_PROVE)) {
+        options->targets |= options->target_kind;
+    }
+    return STATUS_OK;
+}
+
 static enum status show_target(struct analyzing *analyzing, struct error *error)
 {
     struct uri *uri;
@@ -102,6 +138,9 @@ static enum status show_target(struct analyzing *analyzing, struct error *error)
         return STATUS_FAILED;
     }
     analyzing->options.target = strip(uri->shown, analyzing->call->arena);
+    analyzing->options.target_kind = kind_of(connector->name);
+    analyzing->is_provable =
+        strcmp(connector->name, "cassandra") == 0 || strcmp(connector->name, "dynamodb") == 0;
     return STATUS_OK;
 }
 
@@ -127,14 +166,33 @@ static enum status read_source(struct analyzing *analyzing, struct error *error)
                              &analyzing->language, &analyzing->notes, error);
 }
 
+static bool wants_live(const struct cli_value *queries)
+{
+    for (uint32_t i = 0; i < queries->list_count; i++) {
+        if (strcmp(queries->list[i], input_live_name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The schema's own dialect is that of its queries, unless these show another. */
 static enum status read_queries(struct analyzing *analyzing, struct workload *workload,
                                 struct error *error)
 {
     const struct cli_value *queries = &analyzing->call->values[CLI_QUERIES];
-    return input_workload_read(queries->list, queries->list_count, &analyzing->analysis.graph,
-                               analyzing->language, analyzing->call->arena, workload,
-                               &analyzing->notes, error);
+    struct database *live = NULL;
+    const char *shown;
+    if (wants_live(queries) && analyzing->schema != NULL &&
+        open_for_reading(analyzing, analyzing->call->arguments[0], &live, &shown, error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = input_workload_read(
+        queries->list, queries->list_count, live, &analyzing->analysis.graph, analyzing->language,
+        analyzing->call->arena, workload, &analyzing->notes, error);
+    close_database(live);
+    return status;
 }
 
 /* STATUS_END: what would be sent has been shown, which was all that was wanted. */
@@ -181,7 +239,9 @@ static enum status design(struct analyzing *analyzing, struct error *error)
     const struct cli_value *naming = &call->values[CLI_NAMING];
     analyzing->options.naming = naming->is_set ? (enum layout_naming)naming->number : LAYOUT_PLAIN;
     analyze_step(call, 1, "Reading the schema");
-    if (read_source(analyzing, error) != STATUS_OK || show_target(analyzing, error) != STATUS_OK) {
+    if (show_target(analyzing, error) != STATUS_OK ||
+        choose_targets(analyzing, error) != STATUS_OK ||
+        read_source(analyzing, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     bool is_live = analyzing->schema != NULL;
@@ -220,7 +280,9 @@ static int migrate(struct analyzing *analyzing)
     struct buffer faults = {0};
     struct run_options options;
     run_options_default(&options);
-    options.plan_path = arena_format(call->arena, "%s/transhume.yaml", analyzing->folder);
+    bool is_dynamodb = analyzing->options.target_kind == ANALYSIS_DYNAMODB;
+    options.plan_path = arena_format(call->arena, "%s/%s", analyzing->folder,
+                                     is_dynamodb ? "transhume.dynamodb.yaml" : "transhume.yaml");
     options.source_uri = call->arguments[0];
     options.target_uri = call->arguments[1];
     options.state_folder = arena_format(call->arena, "%s/.transhume", analyzing->folder);
@@ -252,6 +314,8 @@ static enum status prove(struct analyzing *analyzing, bool *proven, struct error
     }
     if (status == STATUS_OK) {
         prove_append(&analyzing->analysis, &report, &analyzing->out);
+        status =
+            analysis_write(&analyzing->analysis, &analyzing->options, analyzing->folder, error);
     }
     *proven = report.different == 0;
     close_database(target);

@@ -31,6 +31,8 @@ struct target_index {
     bool unique;
     bool promised; /* unique: as target_table.key_promised */
     bool local;    /* key-value stores: kept with the records of a partition (DynamoDB's LSI) */
+    const struct column_list *projection; /* key-value stores: fields in it beside the keys of table
+                                             and index; NULL: all */
 };
 
 /* A label that the plan wants on a table. */

@@ -56,6 +56,8 @@ static const struct grammar_key index_keys[] = {
     {"unique", FORM_BOOLEAN, NULL, NULL, false, false, "SQL: no two records share them"},
     {"local", FORM_BOOLEAN, NULL, NULL, false, false,
      "key-value stores: kept with the table's partition"},
+    {"projection", FORM_CHOICE | FORM_LIST, NULL, "all|keys", false, false,
+     "key-value stores: the fields in it beside the keys"},
 };
 static const struct grammar_map index_map = {"an index", index_keys, COUNT(index_keys)};
 

@@ -101,6 +101,31 @@ bool table_fields_merge(const struct table_builder *table, struct column_list co
 
 /* ---------------------------------------------------------------- indexes */
 
+static void resolve_projection(struct resolver *resolver, struct table_builder *table,
+                               const struct plan_node *index_node, struct target_index *index)
+{
+    const struct plan_node *node = plan_node_get(index_node, "projection");
+    if (node == NULL || plan_node_is_word(node, "all")) {
+        return;
+    }
+    if (resolver->target_sql) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, NULL,
+                   "an SQL index has no projection");
+        return;
+    }
+    struct column_list *projection = arena_allocate_zeroed(resolver->arena, 1, sizeof(*projection));
+    if (node->kind == PLAN_NODE_LIST) {
+        *projection = resolve_names(resolver, node);
+    }
+    for (uint32_t i = 0; i < projection->count; i++) {
+        if (!table_has_field(table, projection->names[i])) {
+            table_fault_field(resolver, table, node->items[i], projection->names[i],
+                              "the projected field");
+        }
+    }
+    index->projection = projection;
+}
+
 static void resolve_index(struct resolver *resolver, struct table_builder *table, const char *name,
                           const struct plan_node *node, struct target_index *index)
 {
@@ -108,6 +133,7 @@ static void resolve_index(struct resolver *resolver, struct table_builder *table
     index->name = name;
     index->unique = plan_node_is_word(plan_node_get(node, "unique"), "true");
     index->local = plan_node_is_word(plan_node_get(node, "local"), "true");
+    resolve_projection(resolver, table, node, index);
     if ((columns == NULL) == (plan_node_get(node, "partition") == NULL)) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
                    "{ partition: A, sort: B } for key-value stores, { columns: [A, B] } for SQL",

@@ -84,12 +84,12 @@ def _answers(port, address="127.0.0.1"):
 
 
 class Server(DatabaseServer):
-    """A node; no password. `settings` are lines of cassandra.yaml; `durable`: what it wrote survives a kill. Not shared between processes."""
+    """A node; no password. `settings` are lines of cassandra.yaml, `without` those that older versions do not know; `durable`: what it wrote survives a kill. Not shared between processes."""
     TITLE, PREFIX, MAINTENANCE = "Cassandra", "ca-", "system"
     READY_S, STOP_S = 120, 30
     address, seeds = "127.0.0.1", "127.0.0.1"
 
-    def __init__(self, settings=None, version=VERSION, durable=True, heap="512M"):
+    def __init__(self, settings=None, version=VERSION, durable=True, heap="512M", without=()):
         if os.environ.get("TRANSHUME_SERVERS") == "none":
             raise unittest.SkipTest("no Cassandra: TRANSHUME_SERVERS=none")
         self.jars = os.path.dirname(_fetched(version))
@@ -97,6 +97,8 @@ class Server(DatabaseServer):
         super().__init__()
         self.internal, self.connection = 0, None
         self.settings, self.durable, self.heap = {**SETTINGS, **(settings or {})}, durable, heap
+        for name in without:
+            self.settings.pop(name, None)
         self.start()
 
     def _guard(self):
@@ -315,4 +317,5 @@ shared_for_class = Server.shared_for_class
 
 
 def for_pool():
-    return Server(durable=False)
+    """With room for the tables of all tests: a table takes a megabyte or two of its heap, used or not."""
+    return Server(durable=False, heap="1536M")

@@ -64,7 +64,7 @@ def names_of(schema):
 
 
 def schemas():
-    return sorted(os.listdir(SCHEMAS))
+    return sorted(name for name in os.listdir(SCHEMAS) if os.path.isfile(os.path.join(SCHEMAS, name)))
 
 
 def farthest(ones, others):

@@ -44,7 +44,8 @@ void analysis_run(struct analysis *analysis, const struct workload *workload)
         workload_assume(&analysis->graph, arena, &analysis->workload);
     }
     places_init(&analysis->places, &analysis->graph, arena);
-    pool_init(&analysis->pool, &analysis->places, &cost_cassandra, SEARCH_POOL_MAX);
+    analysis->model = analysis_model(analysis, &cost_cassandra);
+    pool_init(&analysis->pool, &analysis->places, &analysis->model, SEARCH_POOL_MAX);
     if (analysis->options->advised != NULL) {
         advisor_propose(analysis->options->advised, &analysis->places, &analysis->pool);
     }
@@ -54,6 +55,7 @@ void analysis_run(struct analysis *analysis, const struct workload *workload)
                 &analysis->layout);
     score_find(&analysis->search, analysis->result.chosen, &analysis->score);
     explain(analysis);
+    analysis_export(analysis);
 }
 
 /* ---------------------------------------------------------------- files */
@@ -74,12 +76,7 @@ enum status analysis_write(const struct analysis *analysis, const struct analysi
     if (file_make_folder(folder, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    layout_append_cql(&analysis->layout, options->keyspace, &text);
-    if (write_file(analysis, folder, "cassandra_schema.cql", &text, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    layout_append_plan(&analysis->layout, options->source, options->target, &text);
-    if (write_file(analysis, folder, "transhume.yaml", &text, error) != STATUS_OK) {
+    if (analysis_write_exports(analysis, folder, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     analysis_append_html(analysis, options, &text);

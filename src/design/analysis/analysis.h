@@ -7,6 +7,10 @@
 
 #include "base/error.h"
 #include "design/advisor/advisor_reply.h"
+#include "design/duplicates/duplicates.h"
+#include "design/export/export_dynamodb.h"
+#include "design/export/export_mongodb.h"
+#include "design/export/export_single.h"
 #include "design/layout/layout.h"
 #include "design/workload/score.h"
 
@@ -18,7 +22,19 @@ struct analysis_picture {
     const char *caption;
 };
 
+/* Kinds of targets, as flags. */
+enum {
+    ANALYSIS_CASSANDRA = 1,
+    ANALYSIS_DYNAMODB = 2,
+    ANALYSIS_MONGODB = 4,
+    ANALYSIS_ALL = ANALYSIS_CASSANDRA | ANALYSIS_DYNAMODB | ANALYSIS_MONGODB
+};
+
 struct analysis_options {
+    unsigned targets;     /* what is shown and written; 0: all */
+    unsigned target_kind; /* of `target`; 0: of another kind than these, or none */
+    bool minimize_duplication;
+    bool single_table;    /* of DynamoDB, beside the tables and indexes */
     const char *source;   /* as it is shown; for the plan */
     const char *target;   /* NULL: the plan has none */
     const char *keyspace; /* of the CQL; NULL: none */
@@ -38,17 +54,34 @@ struct analysis_query {
     struct access_plan plan; /* of access_explain */
 };
 
+/* What a proof found of one query (prove.h), for the report. */
+struct analysis_proof {
+    const char *query;
+    const char *verdict; /* "equal", "DIFFERENT" … */
+    uint32_t runs;
+    uint64_t rows;
+    uint64_t requests;
+    const char *why; /* NULL */
+};
+
 struct analysis {
     struct arena *arena;
     const struct analysis_options *options;
     struct graph graph;
     struct workload workload;
+    struct cost_model model; /* of Cassandra */
     struct places places;
     struct pool pool;
     struct search search;
     struct search_result result;
     struct layout layout;
     struct score score;
+    struct duplicates duplicates;
+    struct export_dynamodb dynamodb;     /* ANALYSIS_DYNAMODB */
+    struct export_single single;         /* ANALYSIS_DYNAMODB with `single_table` */
+    struct export_mongodb mongodb;       /* ANALYSIS_MONGODB */
+    const struct analysis_proof *proofs; /* NULL: nothing was proved */
+    uint32_t proof_count;
     const struct analysis_query *queries;
     uint32_t query_count;
 };
@@ -74,9 +107,23 @@ void analysis_append_markdown(const struct analysis *analysis,
 /* Entities and relations as SVG, for the page. */
 void analysis_append_diagram(const struct analysis *analysis, struct buffer *out);
 
-/* Writes cassandra_schema.cql, transhume.yaml, report.html and report.md into `folder`, which is
- * made if it is not there.
- */
+/* analysis_exports.c: the designs for other targets than Cassandra, as the options select them, and
+ * what keeps duplicates equal. */
+void analysis_export(struct analysis *analysis);
+/* `model`, with bytes that weigh if the options say so. */
+struct cost_model analysis_model(const struct analysis *analysis, const struct cost_model *model);
+void analysis_append_exports(const struct analysis *analysis, struct buffer *out);
+enum status analysis_write_exports(const struct analysis *analysis, const char *folder,
+                                   struct error *error) MUST_USE;
+/* Is that kind of target wanted? */
+bool analysis_wants(const struct analysis *analysis, unsigned target);
+
+/* Writes report.html, report.md and the files of the targets that the options select into `folder`,
+ * which is made if it is not there: for Cassandra cassandra_schema.cql, transhume.yaml,
+ * duplicates.md, astra.cql and astra_create_tables.json; for DynamoDB dynamodb_tables.json,
+ * cloudformation.json, nosql_workbench.json, transhume.dynamodb.yaml and with `single_table`
+ * transhume.dynamodb-single-table.yaml; for MongoDB
+ * mongodb_collections.json and transhume.mongodb.yaml. */
 enum status analysis_write(const struct analysis *analysis, const struct analysis_options *options,
                            const char *folder, struct error *error) MUST_USE;
 

@@ -128,6 +128,32 @@ static void append_queries(const struct analysis *analysis, struct buffer *out)
     buffer_append_string(out, "</section>\n");
 }
 
+static void append_proofs(const struct analysis *analysis, struct buffer *out)
+{
+    if (analysis->proof_count == 0) {
+        return;
+    }
+    open_section("proof", "Proof", out);
+    buffer_append_string(out, "<p class=\"quiet\">Each query was asked on the target as an "
+                              "application would, and on the source in SQL, with values that the "
+                              "source holds.</p>\n<div class=\"wide\"><table><thead><tr><th>query"
+                              "</th><th class=\"text\">results</th><th>runs</th><th>rows</th>"
+                              "<th>requests</th></tr></thead><tbody>\n");
+    for (uint32_t i = 0; i < analysis->proof_count; i++) {
+        const struct analysis_proof *proof = &analysis->proofs[i];
+        buffer_append_string(out, "<tr><th>");
+        report_html(out, proof->query);
+        buffer_append_string(out, "</th><td class=\"text\">");
+        report_html(out, proof->verdict);
+        buffer_append_string(out, proof->why != NULL ? "<br><small>" : "");
+        report_html(out, proof->why);
+        buffer_format(out, "%s</td><td>%u</td><td>%llu</td><td>%llu</td></tr>\n",
+                      proof->why != NULL ? "</small>" : "", proof->runs,
+                      (unsigned long long)proof->rows, (unsigned long long)proof->requests);
+    }
+    buffer_append_string(out, "</tbody></table></div>\n</section>\n");
+}
+
 static void append_unserved(const struct analysis *analysis, struct buffer *out)
 {
     if (analysis->score.unserved == 0) {
@@ -184,6 +210,7 @@ void analysis_append_html(const struct analysis *analysis, const struct analysis
     append_tiles(analysis, out);
     append_tables(analysis, out);
     append_queries(analysis, out);
+    append_proofs(analysis, out);
     append_unserved(analysis, out);
     open_section("source", "The source", out);
     analysis_append_diagram(analysis, out);

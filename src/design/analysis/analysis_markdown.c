@@ -48,6 +48,21 @@ static void append_queries(const struct analysis *analysis, struct buffer *out)
     }
 }
 
+static void append_proofs(const struct analysis *analysis, struct buffer *out)
+{
+    buffer_append_string(out, analysis->proof_count > 0
+                                  ? "\n## Proof\n\n| query | results | runs | rows | requests |\n"
+                                    "|---|---|---|---|---|\n"
+                                  : "");
+    for (uint32_t i = 0; i < analysis->proof_count; i++) {
+        const struct analysis_proof *proof = &analysis->proofs[i];
+        buffer_append_string(out, "| ");
+        report_markdown(out, proof->query);
+        buffer_format(out, " | %s | %u | %llu | %llu |\n", proof->verdict, proof->runs,
+                      (unsigned long long)proof->rows, (unsigned long long)proof->requests);
+    }
+}
+
 static void append_unserved(const struct analysis *analysis, struct buffer *out)
 {
     bool any = false;
@@ -82,6 +97,7 @@ void analysis_append_markdown(const struct analysis *analysis,
     }
     append_tables(analysis, out);
     append_queries(analysis, out);
+    append_proofs(analysis, out);
     append_unserved(analysis, out);
     analysis_append_names_markdown(analysis, options, out);
 }

@@ -61,7 +61,10 @@ static void append_score(const struct score *score, struct buffer *out)
 
 void analysis_append_summary(const struct analysis *analysis, struct buffer *out)
 {
-    append_tables(analysis, out);
-    append_queries(analysis, out);
-    append_score(&analysis->score, out);
+    if (analysis_wants(analysis, ANALYSIS_CASSANDRA)) {
+        append_tables(analysis, out);
+        append_queries(analysis, out);
+        append_score(&analysis->score, out);
+    }
+    analysis_append_exports(analysis, out);
 }

@@ -209,11 +209,13 @@ static uint32_t spoken_of(const struct naming *naming, uint32_t from, const stru
     return refers_to_itself(words) ? from : GRAPH_NONE;
 }
 
+/* Of one type, as far as types are known: those without the source's own words are guesses. */
 static bool is_alike(const struct graph_field *left, const struct graph_field *right)
 {
     enum value_kind a = left->type.kind;
     enum value_kind b = right->type.kind;
-    return a == b || (value_kind_is_number(a) && value_kind_is_number(b));
+    bool guessed = left->column->type.native == NULL || right->column->type.native == NULL;
+    return guessed || a == b || (value_kind_is_number(a) && value_kind_is_number(b));
 }
 
 static void infer_of(struct naming *naming, uint32_t from, uint32_t field)

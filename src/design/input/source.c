@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/findings.h"
+#include "design/input/live.h"
 #include "design/input/log.h"
 #include "design/input/names.h"
 #include "sql/ddl.h"
@@ -103,17 +104,47 @@ static void append_sums(const struct input_sql_report *report, struct buffer *no
     }
 }
 
-enum status input_workload_read(const char *const *paths, uint32_t count, const struct graph *graph,
-                                enum sql_language language, struct arena *arena,
-                                struct workload *workload, struct buffer *notes,
-                                struct error *error)
+const char input_live_name[] = "live";
+
+static enum status read_live(struct database *live, enum sql_language language,
+                             struct input_sql *input, struct error *error)
+{
+    if (live == NULL) {
+        return error_set(error, ERROR_USAGE, input_live_name,
+                         "stands for the statements of a live source, and the source is a file");
+    }
+    enum status status = input_live_read(live, language, input, error);
+    if (status == STATUS_END) {
+        error_set(error, ERROR_USAGE, live->connector->title,
+                  "has no statistics of statements that it shows");
+        return error_hint(error, "PostgreSQL needs the extension pg_stat_statements and "
+                                 "pg_read_all_stats, MySQL the performance schema; a log will do, "
+                                 "too: --queries FILE");
+    }
+    return status;
+}
+
+static enum status read_file(const char *path, enum sql_language language, struct input_sql *input,
+                             struct error *error)
+{
+    struct input_log log = {0};
+    return input_log_recognise(path, language, &log, error) == STATUS_OK
+               ? input_log_read(path, &log, input, error)
+               : STATUS_FAILED;
+}
+
+enum status input_workload_read(const char *const *paths, uint32_t count, struct database *live,
+                                const struct graph *graph, enum sql_language language,
+                                struct arena *arena, struct workload *workload,
+                                struct buffer *notes, struct error *error)
 {
     struct input_sql *input = input_sql_create(graph, language, arena);
     struct input_sql_report report = {.findings = {.arena = arena}};
     for (uint32_t i = 0; i < count; i++) {
-        struct input_log log = {0};
-        if (input_log_recognise(paths[i], language, &log, error) != STATUS_OK ||
-            input_log_read(paths[i], &log, input, error) != STATUS_OK) {
+        enum status status = strcmp(paths[i], input_live_name) == 0
+                                 ? read_live(live, language, input, error)
+                                 : read_file(paths[i], language, input, error);
+        if (status != STATUS_OK) {
             input_sql_destroy(input);
             return STATUS_FAILED;
         }

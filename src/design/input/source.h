@@ -3,6 +3,7 @@
 #define TRANSHUME_DESIGN_INPUT_SOURCE_H
 
 #include "base/buffer.h"
+#include "connectors/connector.h"
 #include "design/workload/statement.h"
 #include "sql/lexer.h"
 
@@ -27,11 +28,16 @@ enum status input_source_read(const char *path, enum input_source_kind kind, int
                               enum sql_language *language, struct buffer *notes,
                               struct error *error) MUST_USE;
 
+/* Stands for a file of queries: the statements that the source's server has counted itself. */
+extern const char input_live_name[];
+
 /* The workload that files of SQL and query logs hold, in `arena`; what could not be read is
- * appended to `notes`. STATUS_FAILED: a file could not be read, or none has a statement of use. */
-enum status input_workload_read(const char *const *paths, uint32_t count, const struct graph *graph,
-                                enum sql_language language, struct arena *arena,
-                                struct workload *workload, struct buffer *notes,
-                                struct error *error) MUST_USE;
+ * appended to `notes`. `live` is the source, open for reading, for `input_live_name` among the
+ * paths; NULL: it is a file. STATUS_FAILED: a file could not be read, or none has a statement of
+ * use. */
+enum status input_workload_read(const char *const *paths, uint32_t count, struct database *live,
+                                const struct graph *graph, enum sql_language language,
+                                struct arena *arena, struct workload *workload,
+                                struct buffer *notes, struct error *error) MUST_USE;
 
 #endif

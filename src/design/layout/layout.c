@@ -168,38 +168,41 @@ static void lay_columns(const struct laying *laying, const struct family *family
 /* ---------------------------------------------------------------- buckets */
 
 /* Of the root's key, so that whoever knows a row knows its bucket. */
-static const char *hash_sql(const struct laying *laying, const struct family *family)
+static const char *hash_sql(const struct places *places, const struct family *family,
+                            struct arena *arena)
 {
-    const struct graph_entity *entity = &laying->places->graph->entities[family->root];
+    const struct graph_entity *entity = &places->graph->entities[family->root];
     const struct graph_field *last = &entity->fields[entity->key.at[entity->key.count - 1]];
     enum value_kind kind = last->type.kind;
     if (family->buckets <= 1) {
         return "0";
     }
     if (kind == VALUE_INT64 || kind == VALUE_UINT64) {
-        return arena_format(laying->arena, "abs(\"%s\") %% %u", last->name, family->buckets);
+        return arena_format(arena, "abs(\"%s\") %% %u", last->name, family->buckets);
     }
-    return arena_format(laying->arena,
+    return arena_format(arena,
                         "(unicode(substr(\"%s\", -1)) + 31 * unicode(substr(\"%s\", -2)) + "
                         "961 * unicode(substr(\"%s\", -3))) %% %u",
                         last->name, last->name, last->name, family->buckets);
 }
 
 /* Years, months or days, by how many are needed. */
-static const char *time_sql(const struct laying *laying, const struct family *family)
+static const char *time_sql(const struct places *places, const struct family *family,
+                            struct arena *arena)
 {
-    const char *field = places_field(laying->places, family->clustering[0].place)->name;
+    const char *field = places_field(places, family->clustering[0].place)->name;
     int digits = family->buckets <= 10 ? 4 : family->buckets <= 120 ? 7 : 10;
-    return arena_format(laying->arena, "substr(\"%s\", 1, %d)", field, digits);
+    return arena_format(arena, "substr(\"%s\", 1, %d)", field, digits);
 }
 
-static const char *bucket_sql(const struct laying *laying, const struct family *family)
+const char *layout_bucket_sql(const struct places *places, const struct family *family,
+                              struct arena *arena)
 {
     if (!is_bucketed(family)) {
         return NULL;
     }
-    return family->bucket == FAMILY_BUCKET_TIME ? time_sql(laying, family)
-                                                : hash_sql(laying, family);
+    return family->bucket == FAMILY_BUCKET_TIME ? time_sql(places, family, arena)
+                                                : hash_sql(places, family, arena);
 }
 
 /* ---------------------------------------------------------------- tables */
@@ -231,7 +234,7 @@ void layout_make(const struct search *search, const struct search_result *result
         struct layout_table *table = &tables[count++];
         *table = (struct layout_table){.name = make_unique(&laying.tables, name), .family = i};
         lay_columns(&laying, family, table);
-        table->bucket_sql = bucket_sql(&laying, family);
+        table->bucket_sql = layout_bucket_sql(laying.places, family, arena);
     }
     qsort(tables, count, sizeof(*tables), by_name);
     *layout = (struct layout){arena, search, result, tables, count};

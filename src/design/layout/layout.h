@@ -51,6 +51,12 @@ const char *layout_column_of(const struct layout_table *table, uint32_t place);
  * NULL: names without one. */
 void layout_append_cql(const struct layout *layout, const char *keyspace, struct buffer *out);
 
+/* A name as CQL has it: plain where CQL keeps it as it is, else in double quotes. */
+void layout_append_name(const char *name, struct buffer *out);
+/* "frozen<list<int>>" of a column, as CREATE TABLE has it. */
+void layout_append_type(const struct layout *layout, const struct layout_table *table,
+                        const struct layout_column *column, struct buffer *out);
+
 /* Appends the SELECT that a step of a plan is, with ? for what is given. */
 void layout_append_select(const struct layout *layout, const struct query *query,
                           const struct access_step *step, struct buffer *out);
@@ -59,5 +65,20 @@ void layout_append_select(const struct layout *layout, const struct query *query
  * `target` NULL: to be filled in. */
 void layout_append_plan(const struct layout *layout, const char *source, const char *target,
                         struct buffer *out);
+
+/* ---------------------------------------------------------------- what other plans share */
+
+/* The bucket of a row, as SQL over the root's columns; NULL: the family has none. */
+const char *layout_bucket_sql(const struct places *places, const struct family *family,
+                              struct arena *arena);
+
+/* The head of a plan, with the relations that the source does not declare. */
+void layout_append_head(const struct graph *graph, const char *source, const char *target,
+                        struct buffer *out);
+/* "lookup: Album.Artist, " for a path that is not the root's own, with `match` where more than one
+ * relation leads there. */
+void layout_append_lookup(const struct places *places, uint32_t path, struct buffer *out);
+/* "column: Name", with a cast where the values are of another type than is declared. */
+void layout_append_column(const struct graph_field *field, struct buffer *out);
 
 #endif

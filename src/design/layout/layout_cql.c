@@ -26,8 +26,7 @@ static bool is_plain(const char *name)
     return strstr(reserved, word) == NULL;
 }
 
-/* Plain where CQL keeps it as it is, else in double quotes. */
-static void append_name(const char *name, struct buffer *out)
+void layout_append_name(const char *name, struct buffer *out)
 {
     if (is_plain(name)) {
         buffer_append_string(out, name);
@@ -44,15 +43,15 @@ static void append_name(const char *name, struct buffer *out)
 static void append_table(const char *keyspace, const char *name, struct buffer *out)
 {
     if (keyspace != NULL) {
-        append_name(keyspace, out);
+        layout_append_name(keyspace, out);
         buffer_append_byte(out, '.');
     }
-    append_name(name, out);
+    layout_append_name(name, out);
 }
 
 /* ---------------------------------------------------------------- types */
 
-static void append_type(const struct layout *layout, const struct layout_table *table,
+void layout_append_type(const struct layout *layout, const struct layout_table *table,
                         const struct layout_column *column, struct buffer *out)
 {
     if (column->place == GRAPH_NONE) {
@@ -79,9 +78,9 @@ static void append_columns(const struct layout *layout, const struct layout_tabl
 {
     for (uint32_t i = 0; i < table->column_count; i++) {
         buffer_append_string(out, "    ");
-        append_name(table->columns[i].name, out);
+        layout_append_name(table->columns[i].name, out);
         buffer_append_byte(out, ' ');
-        append_type(layout, table, &table->columns[i], out);
+        layout_append_type(layout, table, &table->columns[i], out);
         buffer_append_string(out, table->columns[i].role == LAYOUT_STATIC ? " static,\n" : ",\n");
     }
 }
@@ -91,7 +90,7 @@ static void append_key(const struct layout_table *table, struct buffer *out)
     buffer_append_string(out, "    PRIMARY KEY ((");
     for (uint32_t i = 0; i < table->partition_count + table->clustering_count; i++) {
         buffer_append_string(out, i == 0 ? "" : i == table->partition_count ? "), " : ", ");
-        append_name(table->columns[i].name, out);
+        layout_append_name(table->columns[i].name, out);
     }
     buffer_append_string(out, table->clustering_count == 0 ? "))\n)" : ")\n)");
 }
@@ -109,7 +108,7 @@ static void append_order(const struct layout_table *table, struct buffer *out)
     for (uint32_t i = 0; i < table->clustering_count; i++) {
         const struct layout_column *column = &table->columns[table->partition_count + i];
         buffer_append_string(out, i > 0 ? ", " : "");
-        append_name(column->name, out);
+        layout_append_name(column->name, out);
         buffer_append_string(out, column->descending ? " DESC" : " ASC");
     }
     buffer_append_byte(out, ')');
@@ -167,7 +166,7 @@ static bool is_in(const struct query *query, uint32_t place)
 static void append_test(const char *name, const char *test, bool *any, struct buffer *out)
 {
     buffer_append_string(out, *any ? " AND " : " WHERE ");
-    append_name(name, out);
+    layout_append_name(name, out);
     buffer_append_string(out, test);
     *any = true;
 }
@@ -207,7 +206,7 @@ static void append_wanted(const struct layout *layout, const struct layout_table
              place_set_holds(query->filters, place) || place_set_holds(family->key, place));
         if (wanted) {
             buffer_append_string(out, any ? ", " : "");
-            append_name(table->columns[i].name, out);
+            layout_append_name(table->columns[i].name, out);
             any = true;
         }
     }
@@ -240,7 +239,10 @@ void layout_append_select(const struct layout *layout, const struct query *query
     }
     if (query != NULL && !step->scans && is_reversed(table, query, &first)) {
         buffer_append_string(out, " ORDER BY ");
-        append_name(first->name, out);
+        layout_append_name(first->name, out);
         buffer_append_string(out, first->descending ? " ASC" : " DESC");
+    }
+    if (query != NULL && step->limited) {
+        buffer_format(out, " LIMIT %.0f", query->limit);
     }
 }

@@ -80,6 +80,29 @@ static void append_match(const struct places *places, uint32_t path, struct buff
     buffer_append_string(out, " }");
 }
 
+void layout_append_lookup(const struct places *places, uint32_t path, struct buffer *out)
+{
+    struct buffer names = {0};
+    if (places->paths[path].parent == GRAPH_NONE) {
+        return;
+    }
+    append_path(places, path, &names);
+    buffer_append_string(out, "lookup: ");
+    propose_append_quoted(out, buffer_string(&names));
+    append_match(places, path, out);
+    buffer_append_string(out, ", ");
+    buffer_free(&names);
+}
+
+void layout_append_column(const struct graph_field *field, struct buffer *out)
+{
+    buffer_append_string(out, "column: ");
+    propose_append_quoted(out, field->name);
+    if (field->type.kind != field->column->type.kind) {
+        buffer_format(out, ", cast: %s", value_kind_name(field->type.kind));
+    }
+}
+
 static void append_field(const struct layout *layout, const struct layout_table *table,
                          const struct layout_column *column, struct buffer *out)
 {
@@ -93,23 +116,9 @@ static void append_field(const struct layout *layout, const struct layout_table 
         buffer_append_string(out, time ? ", cast: text }\n" : ", cast: int64 }\n");
         return;
     }
-    uint32_t path = places->list[column->place].path;
     buffer_append_string(out, ": { ");
-    if (places->paths[path].parent != GRAPH_NONE) {
-        struct buffer names = {0};
-        append_path(places, path, &names);
-        buffer_append_string(out, "lookup: ");
-        propose_append_quoted(out, buffer_string(&names));
-        append_match(places, path, out);
-        buffer_append_string(out, ", ");
-        buffer_free(&names);
-    }
-    buffer_append_string(out, "column: ");
-    const struct graph_field *field = places_field(places, column->place);
-    propose_append_quoted(out, field->name);
-    if (field->type.kind != field->column->type.kind) {
-        buffer_format(out, ", cast: %s", value_kind_name(field->type.kind));
-    }
+    layout_append_lookup(places, places->list[column->place].path, out);
+    layout_append_column(places_field(places, column->place), out);
     buffer_append_string(out, " }\n");
 }
 
@@ -189,7 +198,7 @@ static void append_relations(const struct graph *graph, struct buffer *out)
     }
 }
 
-void layout_append_plan(const struct layout *layout, const char *source, const char *target,
+void layout_append_head(const struct graph *graph, const char *source, const char *target,
                         struct buffer *out)
 {
     buffer_append_string(out, "transhume: 1\nsource: ");
@@ -202,7 +211,13 @@ void layout_append_plan(const struct layout *layout, const char *source, const c
     }
     buffer_append_string(
         out, "types: keep # what values are beyond their declared types is said below\n");
-    append_relations(layout->search->pool->places->graph, out);
+    append_relations(graph, out);
+}
+
+void layout_append_plan(const struct layout *layout, const char *source, const char *target,
+                        struct buffer *out)
+{
+    layout_append_head(layout->search->pool->places->graph, source, target, out);
     buffer_append_string(out, layout->count > 0 ? "tables:\n" : "tables: {}\n");
     for (uint32_t i = 0; i < layout->count; i++) {
         append_table(layout, &layout->tables[i], out);

@@ -105,3 +105,15 @@ enum status prove_ask(struct prove_side *side, const char *query, uint32_t width
     }
     return STATUS_OK;
 }
+
+enum status prove_ask_documents(struct prove_side *side, const char *query, uint32_t rows_max,
+                                struct arena *arena, struct prove_rows *rows, struct error *error)
+{
+    const struct read_request request = {.name = "proof", .query = query};
+    *rows = (struct prove_rows){.width = 1};
+    side->requests++;
+    if (read_all(side, &request, rows_max, arena, rows, error) != STATUS_OK) {
+        return error_context(error, "%s: ", query);
+    }
+    return STATUS_OK;
+}

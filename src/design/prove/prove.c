@@ -9,7 +9,7 @@ enum { RUNS_DEFAULT = 3, ROWS_DEFAULT = 10000, DRAWN_MAX = 50 };
 struct proving {
     struct analysis *analysis;
     struct prove_side source;
-    struct prove_side target;
+    struct prove_target target;
     struct prove_options options;
     const char *scheme;
 };
@@ -82,7 +82,7 @@ static enum status draw_values(struct proving *proving, const struct query *quer
         values->count = 1;
         return STATUS_OK;
     }
-    prove_append_sql(&proving->analysis->places, query, proving->scheme, list, count, NULL, &sql);
+    prove_append_sql(proving->target.places, query, proving->scheme, list, count, NULL, &sql);
     buffer_format(&sql, " LIMIT %d", DRAWN_MAX);
     enum status status =
         prove_ask(&proving->source, buffer_string(&sql), count, DRAWN_MAX, arena, values, error);
@@ -93,7 +93,7 @@ static enum status draw_values(struct proving *proving, const struct query *quer
 static struct place_set wanted_of(const struct proving *proving, const struct query *query,
                                   struct arena *arena)
 {
-    struct places *places = &proving->analysis->places;
+    struct places *places = proving->target.places;
     struct place_set set = place_set_union(query->fields, places_key(places, query->root), arena);
     for (uint32_t i = 0; i < query->order_count; i++) {
         set = place_set_with(set, query->order[i].place, arena);
@@ -107,13 +107,13 @@ static enum status run_once(struct proving *proving, const struct query *query,
                             const struct access_plan *plan, const struct prove_given *given,
                             struct arena *arena, struct prove_query *result, struct error *error)
 {
-    struct places *places = &proving->analysis->places;
+    struct places *places = proving->target.places;
     struct place_set wanted = wanted_of(proving, query, arena);
     struct buffer condition = {0};
     struct buffer sql = {0};
     struct prove_rows expected = {0};
     struct prove_rows found = {0};
-    uint64_t before = proving->target.requests;
+    uint64_t before = proving->target.side.requests;
     enum status status =
         prove_append_condition(places, query, proving->scheme, given, &condition, error);
     if (status == STATUS_OK) {
@@ -123,12 +123,12 @@ static enum status run_once(struct proving *proving, const struct query *query,
                            arena, &expected, error);
     }
     if (status == STATUS_OK) {
-        status = prove_run_plan(proving->analysis, &proving->target, query, plan, given, wanted.at,
-                                wanted.count, proving->options.rows_max, arena, &found, error);
+        status = prove_run_plan(&proving->target, query, plan, given, wanted.at, wanted.count,
+                                proving->options.rows_max, arena, &found, error);
     }
     if (status == STATUS_OK) {
         result->runs++;
-        result->requests += proving->target.requests - before;
+        result->requests += proving->target.side.requests - before;
         status = compare(&expected, &found, arena, result, error);
     }
     buffer_free(&condition);
@@ -140,16 +140,16 @@ static enum status prove_one(struct proving *proving, struct prove_query *result
                              struct error *error)
 {
     struct analysis *analysis = proving->analysis;
-    const struct query *query = &analysis->search.queries[result->query].query;
+    const struct query *query = &proving->target.search->queries[result->query].query;
     struct arena *arena = analysis->arena;
     struct access_plan plan;
     struct prove_rows values = {0};
     const uint32_t *list = NULL;
-    if (!access_explain(&analysis->pool, query, analysis->result.chosen, &plan)) {
+    if (!access_explain(proving->target.pool, query, proving->target.chosen, &plan)) {
         result->verdict = PROVE_NO_PLAN;
         return STATUS_OK;
     }
-    uint32_t count = prove_given_places(&analysis->places, query, arena, &list);
+    uint32_t count = prove_given_places(proving->target.places, query, arena, &list);
     if (draw_values(proving, query, list, count, arena, &values, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -177,7 +177,7 @@ static enum status prove_one(struct proving *proving, struct prove_query *result
 static enum status prove_all(struct proving *proving, struct prove_report *report,
                              struct error *error)
 {
-    const struct search *search = &proving->analysis->search;
+    const struct search *search = proving->target.search;
     struct prove_query *list =
         arena_allocate_zeroed(proving->analysis->arena, search->query_count + 1u, sizeof(*list));
     report->queries = list;
@@ -196,6 +196,57 @@ static enum status prove_all(struct proving *proving, struct prove_report *repor
     return STATUS_OK;
 }
 
+static const char *verdict_name(enum prove_verdict verdict)
+{
+    static const char *const names[] = {"equal", "DIFFERENT", "no values", "no plan"};
+    return names[verdict];
+}
+
+static const char *query_name(const struct analysis *analysis, const struct prove_report *report,
+                              const struct prove_query *query)
+{
+    const struct workload_statement *statement =
+        &analysis->workload.statements[report->search->queries[query->query].statement];
+    return statement->name != NULL ? statement->name : statement->text;
+}
+
+/* For the report. */
+static void keep_proofs(struct analysis *analysis, const struct prove_report *report)
+{
+    struct analysis_proof *proofs =
+        arena_allocate_zeroed(analysis->arena, report->count + 1u, sizeof(*proofs));
+    for (uint32_t i = 0; i < report->count; i++) {
+        const struct prove_query *query = &report->queries[i];
+        proofs[i] = (struct analysis_proof){.query = query_name(analysis, report, query),
+                                            .verdict = verdict_name(query->verdict),
+                                            .runs = query->runs,
+                                            .rows = query->rows,
+                                            .requests = query->requests,
+                                            .why = query->why};
+    }
+    analysis->proofs = proofs;
+    analysis->proof_count = report->count;
+}
+
+/* Which of the designs the database is for. */
+static void choose_design(struct analysis *analysis, const struct database *target,
+                          struct prove_target *design)
+{
+    struct export_dynamodb *dynamodb = &analysis->dynamodb;
+    *design = (struct prove_target){.places = &analysis->places,
+                                    .pool = &analysis->pool,
+                                    .search = &analysis->search,
+                                    .chosen = analysis->result.chosen,
+                                    .layout = &analysis->layout};
+    if (strcmp(target->connector->name, "dynamodb") == 0) {
+        *design = (struct prove_target){.places = &dynamodb->places,
+                                        .pool = &dynamodb->pool,
+                                        .search = &dynamodb->search,
+                                        .chosen = dynamodb->result.chosen,
+                                        .dynamodb = dynamodb};
+    }
+}
+
 enum status prove_run(struct analysis *analysis, struct database *source, struct database *target,
                       const struct prove_options *options, struct prove_report *report,
                       struct error *error)
@@ -204,31 +255,32 @@ enum status prove_run(struct analysis *analysis, struct database *source, struct
     proving.options = *options;
     proving.options.runs_max = options->runs_max > 0 ? options->runs_max : RUNS_DEFAULT;
     proving.options.rows_max = options->rows_max > 0 ? options->rows_max : ROWS_DEFAULT;
-    *report = (struct prove_report){0};
+    choose_design(analysis, target, &proving.target);
+    *report = (struct prove_report){.search = proving.target.search};
     enum status status = prove_side_open(source, analysis->arena, &proving.source, error);
     if (status == STATUS_OK) {
-        status = prove_side_open(target, analysis->arena, &proving.target, error);
+        status = prove_side_open(target, analysis->arena, &proving.target.side, error);
     }
     if (status == STATUS_OK) {
         status = prove_all(&proving, report, error);
     }
+    if (status == STATUS_OK) {
+        keep_proofs(analysis, report);
+    }
     prove_side_close(&proving.source);
-    prove_side_close(&proving.target);
+    prove_side_close(&proving.target.side);
     return status;
 }
 
 void prove_append(const struct analysis *analysis, const struct prove_report *report,
                   struct buffer *out)
 {
-    static const char *const words[] = {"equal", "DIFFERENT", "no values", "no plan"};
     buffer_append_string(out, "proof\n");
     for (uint32_t i = 0; i < report->count; i++) {
         const struct prove_query *query = &report->queries[i];
-        const struct workload_statement *statement =
-            &analysis->workload.statements[analysis->search.queries[query->query].statement];
         buffer_format(out, "  %s: %s, %u runs, %llu rows, %llu requests\n",
-                      statement->name != NULL ? statement->name : statement->text,
-                      words[query->verdict], query->runs, (unsigned long long)query->rows,
+                      query_name(analysis, report, query), verdict_name(query->verdict),
+                      query->runs, (unsigned long long)query->rows,
                       (unsigned long long)query->requests);
         if (query->why != NULL) {
             buffer_format(out, "    %s\n    %s\n", query->sql, query->why);

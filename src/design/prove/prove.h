@@ -1,7 +1,7 @@
 /*
- * The proof of a design: with values that the source holds, each query is run on the target by its
- * plan, as an application would run it, and its result is compared with that of the same question
- * asked of the source in SQL.
+ * The proof of a design for Cassandra or DynamoDB: with values that the source holds, each query is
+ * run on the target by its plan, as an application would run it, and its result is compared with
+ * that of the same question asked of the source in SQL.
  */
 #ifndef TRANSHUME_DESIGN_PROVE_PROVE_H
 #define TRANSHUME_DESIGN_PROVE_PROVE_H
@@ -26,6 +26,7 @@ struct prove_query {
 };
 
 struct prove_report {
+    const struct search *search;
     const struct prove_query *queries; /* those of statements */
     uint32_t count;
     uint32_t equal;

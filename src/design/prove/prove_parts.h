@@ -30,6 +30,11 @@ void prove_side_close(struct prove_side *side);
 enum status prove_ask(struct prove_side *side, const char *query, uint32_t width, uint32_t rows_max,
                       struct arena *arena, struct prove_rows *rows, struct error *error) MUST_USE;
 
+/* The same of records without columns: rows of one cell, a MAP. */
+enum status prove_ask_documents(struct prove_side *side, const char *query, uint32_t rows_max,
+                                struct arena *arena, struct prove_rows *rows,
+                                struct error *error) MUST_USE;
+
 struct cell *prove_rows_add(struct prove_rows *rows, struct arena *arena);
 static inline const struct cell *prove_row(const struct prove_rows *rows, uint32_t row)
 {
@@ -79,11 +84,49 @@ enum status prove_append_condition(struct places *places, const struct query *qu
 
 /* ---------------------------------------------------------------- target.c */
 
+/* The design that is asked, and where it is. */
+struct prove_target {
+    struct prove_side side;
+    struct places *places;
+    const struct pool *pool;
+    const struct search *search;
+    const bool *chosen;
+    const struct layout *layout;            /* Cassandra's */
+    const struct export_dynamodb *dynamodb; /* NULL: it is Cassandra */
+};
+
+/* A plan that is run. */
+struct prove_running {
+    struct prove_target *target;
+    const struct query *query;
+    const struct prove_given *given;
+    uint32_t rows_max;
+    struct arena *arena;
+    const uint32_t *columns; /* places that rows have, as the query's root sees them */
+    uint32_t column_count;
+};
+
+/* GRAPH_NONE: rows have no such place. */
+uint32_t prove_column_at(const struct prove_running *running, uint32_t place);
+/* What is known of a place of the query's root: by the row so far (NULL: none), or given. NULL: it
+ * is not known. */
+const struct cell *prove_known(const struct prove_running *running, const struct cell *row,
+                               uint32_t place);
+
 /* Runs the plan with these values: rows of the places in `wanted`, as the application gets them. */
-enum status prove_run_plan(struct analysis *analysis, struct prove_side *target,
-                           const struct query *query, const struct access_plan *plan,
-                           const struct prove_given *given, const uint32_t *wanted,
-                           uint32_t wanted_count, uint32_t rows_max, struct arena *arena,
-                           struct prove_rows *rows, struct error *error) MUST_USE;
+enum status prove_run_plan(struct prove_target *target, const struct query *query,
+                           const struct access_plan *plan, const struct prove_given *given,
+                           const uint32_t *wanted, uint32_t wanted_count, uint32_t rows_max,
+                           struct arena *arena, struct prove_rows *rows,
+                           struct error *error) MUST_USE;
+
+/* One step, given what is known of one row (NULL: nothing): appends rows in which what the step
+ * brings is filled in. Of Cassandra, of DynamoDB. */
+enum status prove_ask_cassandra(const struct prove_running *running, const struct access_step *step,
+                                const struct cell *row, struct prove_rows *out,
+                                struct error *error) MUST_USE;
+enum status prove_ask_dynamodb(const struct prove_running *running, const struct access_step *step,
+                               const struct cell *row, struct prove_rows *out,
+                               struct error *error) MUST_USE;
 
 #endif

@@ -326,10 +326,18 @@ static void try_family(const struct finding *finding, const struct query *query,
         place_set_minus(needed(places, query, left, !sorts), family->fields, finding->arena);
     bool tests_late = !place_set_is_within(left, family->fields) || (sorts && query->limit > 0);
     add_step(finding, &plan, number, reach.requests * buckets, rows, query->root, query);
+    plan.steps[0].limited = query->limit > 0 && !sorts && left.count == 0 && buckets == 1;
     plan.cost += sorts ? rows * finding->pool->model->sorted_row : 0;
     struct place_set tested = place_set_minus(query->equal, left, finding->arena);
     look_up(finding, &plan, place_set_union(family->fields, tested, finding->arena), missing,
             tests_late ? rows : returned);
+}
+
+static double scan_requests(const struct cost_model *model, const struct family *family)
+{
+    double pages = model->page_bytes > 0 ? ceil(family->bytes / model->page_bytes)
+                                         : family->partitions * family->buckets;
+    return pages < 1 ? 1 : pages;
 }
 
 /* Reading all of a family that holds the root: what is left where no key helps. */
@@ -346,7 +354,7 @@ static void try_scan(const struct finding *finding, const struct query *query, u
                                .sorts = query->order_count > 0,
                                .scans = true};
     bool tests_late = !place_set_is_within(left, family->fields);
-    add_step(finding, &plan, number, family->partitions * family->buckets, family->rows,
+    add_step(finding, &plan, number, scan_requests(finding->pool->model, family), family->rows,
              query->root, query);
     plan.steps[0].scans = true;
     plan.cost += finding->pool->model->scan;

@@ -14,7 +14,8 @@ struct access_step {
     double requests; /* for one execution of the query */
     double rows;     /* read in all of them */
     double cost;
-    bool scans; /* reads all of the family */
+    bool scans;   /* reads all of the family */
+    bool limited; /* the query's limit is the request's */
     /* Of access_explain only: */
     uint32_t path;             /* from the query's root to that of the family */
     const struct query *query; /* that it answers, as seen from the family's root; NULL: it looks up

@@ -25,8 +25,19 @@ const struct cost_model cost_dynamodb = {
     .stored_byte = 0.25 / 1073741824.0 * 1e-3,
     .sorted_row = 1e-6,
     .scan = 10,
-    .bytes_max = 0,
+    .bytes_max = 3000.0 * 4096, /* what a partition serves in a second: 3,000 read units */
+    .page_bytes = 1 << 20,
+    .indexes = true,
 };
+
+struct cost_model cost_of_bytes(const struct cost_model *model, double weight, double bytes)
+{
+    struct cost_model heavier = *model;
+    double request = cost_read(model, 1, 1, 1);
+    double byte = bytes > 0 ? weight * request / bytes : 0;
+    heavier.stored_byte = byte > model->stored_byte ? byte : model->stored_byte;
+    return heavier;
+}
 
 double cost_read(const struct cost_model *model, double requests, double rows, double row_bytes)
 {

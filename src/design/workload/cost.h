@@ -27,10 +27,23 @@ struct cost_model {
     double stored_byte; /* for the time that the weights are of; breaks ties where it is small */
     double cells_max;   /* of a partition; 0: no bound */
     double bytes_max;   /* of a partition; 0: no bound */
+    double page_bytes;  /* that a request of a scan reads; 0: it reads partition by partition */
+    /* Families of one root are a table and its secondary indexes. The server keeps the indexes from
+     * the table's item, so that a write reads nothing for them; there is nothing static, and the
+     * sort key is one value, whose parts all ascend. */
+    bool indexes;
 };
 
 extern const struct cost_model cost_cassandra;
 extern const struct cost_model cost_dynamodb;
+
+/*
+ * The model with bytes that weigh: storing all of the source once more costs as much as one more
+ * request for each query. So a copy stays where the share of the queries that it saves a request is
+ * above the share of the data that it stores again. `weight` is that of all queries, `bytes` are
+ * those of the source.
+ */
+struct cost_model cost_of_bytes(const struct cost_model *model, double weight, double bytes);
 
 /* `requests` that together read `rows` of `row_bytes` from as many partitions. */
 double cost_read(const struct cost_model *model, double requests, double rows, double row_bytes);

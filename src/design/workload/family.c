@@ -6,7 +6,8 @@
 
 /* ---------------------------------------------------------------- keys */
 
-static void complete_key(struct places *places, struct family *family)
+static void complete_key(struct places *places, const struct cost_model *model,
+                         struct family *family)
 {
     struct place_set own = places_key(places, family->root);
     struct query_order *clustering = arena_allocate_zeroed(
@@ -15,7 +16,9 @@ static void complete_key(struct places *places, struct family *family)
     struct place_set key = family->partition;
     for (uint32_t i = 0; i < family->clustering_count; i++) {
         if (!place_set_holds(key, family->clustering[i].place)) {
-            clustering[count++] = family->clustering[i];
+            clustering[count] = family->clustering[i];
+            clustering[count].descending = clustering[count].descending && !model->indexes;
+            count++;
             key = place_set_with(key, family->clustering[i].place, places->arena);
         }
     }
@@ -54,11 +57,13 @@ static bool is_decided(struct places *places, const struct family *family, uint3
     return false;
 }
 
-static void find_statics(struct places *places, struct family *family)
+static void find_statics(struct places *places, const struct cost_model *model,
+                         struct family *family)
 {
     uint32_t *list = arena_allocate_zeroed(places->arena, family->fields.count + 1u, sizeof(*list));
     uint32_t count = 0;
-    for (uint32_t i = 0; i < family->fields.count && family->clustering_count > 0; i++) {
+    for (uint32_t i = 0;
+         i < family->fields.count && family->clustering_count > 0 && !model->indexes; i++) {
         uint32_t place = family->fields.at[i];
         if (!place_set_holds(family->key, place) &&
             is_decided(places, family, places->list[place].path)) {
@@ -134,8 +139,8 @@ static void cut(const struct places *places, const struct cost_model *model, str
 
 void family_complete(struct places *places, const struct cost_model *model, struct family *family)
 {
-    complete_key(places, family);
-    find_statics(places, family);
+    complete_key(places, model, family);
+    find_statics(places, model, family);
     find_optional(places, family);
     family->whole = family->optional.count == 0 &&
                     place_set_is_within(places_all(places, family->root), family->fields);

@@ -3,6 +3,7 @@
 
 struct sums {
     double query_weight;
+    double answered_weight;
     double covered;
     double requests;
     double read;
@@ -27,6 +28,7 @@ static void add_query(const struct search *search, const struct search_query *qu
     if (plan == NULL) {
         return;
     }
+    sums->answered_weight += statement;
     for (uint32_t i = 0; i < plan->step_count; i++) {
         sums->requests += query->weight * plan->steps[i].requests;
         sums->read += query->weight * plan->steps[i].rows;
@@ -65,7 +67,8 @@ static void add_write(const struct search *search, const struct workload_stateme
         if (!chosen[i]) {
             continue;
         }
-        upkeep_find(search->pool->places, statement, &search->pool->families[i], &upkeep);
+        upkeep_find(search->pool->places, search->pool->model, statement,
+                    &search->pool->families[i], &upkeep);
         sums->written += statement->weight * (upkeep.written + upkeep.removed);
         for (uint32_t j = 0; j < upkeep.read_count; j++) {
             sums->reads += statement->weight * upkeep.reads[j].times;
@@ -118,7 +121,7 @@ void score_find(const struct search *search, const bool *chosen, struct score *s
         bytes += entity->rows * entity->row_bytes;
     }
     score->coverage = ratio(sums.covered, sums.query_weight, 1);
-    score->requests = ratio(sums.requests, sums.query_weight, 0);
+    score->requests = ratio(sums.requests, sums.answered_weight, 0);
     score->partitions = score->requests;
     score->efficiency = ratio(sums.returned, sums.read, 1);
     score->efficiency = score->efficiency > 1 ? 1 : score->efficiency;

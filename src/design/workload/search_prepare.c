@@ -63,7 +63,8 @@ static void propose_reads(struct search *search)
         const struct workload_statement *statement = &search->workload->statements[i];
         for (uint32_t j = 0; j < families && is_write(statement); j++) {
             struct upkeep upkeep;
-            upkeep_find(search->pool->places, statement, &search->pool->families[j], &upkeep);
+            upkeep_find(search->pool->places, search->pool->model, statement,
+                        &search->pool->families[j], &upkeep);
             for (uint32_t k = 0; k < upkeep.read_count; k++) {
                 if (find_query(search, &upkeep.reads[k].query) == GRAPH_NONE) {
                     (void)add_query(search, &upkeep.reads[k].query, GRAPH_NONE);
@@ -116,7 +117,7 @@ static void cost_family(struct search *search, uint32_t number)
         if (!is_write(statement)) {
             continue;
         }
-        upkeep_find(search->pool->places, statement, family, &upkeep);
+        upkeep_find(search->pool->places, model, statement, family, &upkeep);
         own->cost += statement->weight *
                      cost_write(model, upkeep.written, upkeep.removed, family->row_bytes);
         for (uint32_t j = 0; j < upkeep.read_count; j++) {

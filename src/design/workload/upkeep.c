@@ -4,6 +4,7 @@
 /* A write, as the family's upkeep needs it. */
 struct writing {
     struct places *places;
+    const struct cost_model *model;
     const struct workload_statement *statement;
     const struct family *family;
     uint32_t entity;
@@ -88,10 +89,15 @@ static bool changes(const struct writing *writing, uint32_t path, struct place_s
     return false;
 }
 
-/* The key of the row, or where that changes all of it, unless the statement has it. */
+/* The key of the row, or where that changes all of it, unless the statement has it. Of a table with
+ * indexes the entity's key is enough, and only the table needs it. */
 static void read_own(const struct writing *writing, struct place_set wanted)
 {
     struct places *places = writing->places;
+    if (writing->model->indexes) {
+        wanted =
+            writing->family->whole ? places_key(places, writing->entity) : (struct place_set){0};
+    }
     struct place_set missing = place_set_minus(wanted, writing->given, places->arena);
     struct query query = query_of(writing->entity, writing->given, missing);
     add_read(writing, &query, 1);
@@ -135,7 +141,10 @@ static void update_copies(const struct writing *writing, uint32_t path)
     double rows = writing->rows * (is_static && placed ? 1 : copies);
     writing->upkeep->written += rows;
     writing->upkeep->removed += moves ? rows : 0;
-    struct place_set wanted = moves ? family->fields : is_static ? family->partition : family->key;
+    struct place_set wanted = writing->model->indexes ? places_key(places, family->root)
+                              : moves                 ? family->fields
+                              : is_static             ? family->partition
+                                                      : family->key;
     struct query query =
         query_of(family->root, joint, place_set_minus(wanted, joint, places->arena));
     add_read(writing, &query, writing->rows);
@@ -161,14 +170,19 @@ static void read_given(struct writing *writing)
                         : query_rows(writing->places, writing->entity, writing->given);
 }
 
-void upkeep_find(struct places *places, const struct workload_statement *statement,
-                 const struct family *family, struct upkeep *upkeep)
+void upkeep_find(struct places *places, const struct cost_model *model,
+                 const struct workload_statement *statement, const struct family *family,
+                 struct upkeep *upkeep)
 {
     *upkeep = (struct upkeep){0};
-    if (statement->kind == WORKLOAD_SELECT || statement->alias_count == 0) {
+    bool may_touch = statement->kind != WORKLOAD_SELECT && statement->alias_count > 0 &&
+                     (statement->kind == WORKLOAD_UPDATE ||
+                      statement->aliases[0].entity == family->root);
+    if (!may_touch) {
         return;
     }
     struct writing writing = {.places = places,
+                              .model = model,
                               .statement = statement,
                               .family = family,
                               .entity = statement->aliases[0].entity,

@@ -17,7 +17,8 @@ struct upkeep {
 };
 
 /* Of an INSERT, UPDATE or DELETE: all zero if it does not touch the family. */
-void upkeep_find(struct places *places, const struct workload_statement *statement,
-                 const struct family *family, struct upkeep *upkeep);
+void upkeep_find(struct places *places, const struct cost_model *model,
+                 const struct workload_statement *statement, const struct family *family,
+                 struct upkeep *upkeep);
 
 #endif

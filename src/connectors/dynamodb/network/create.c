@@ -70,19 +70,34 @@ static void append_throughput(struct buffer *body, const struct target_table *ta
     }
 }
 
-/* A copy of a whole table projects what the source's index does. */
+static void append_named(struct buffer *body, const struct column_list *names)
+{
+    dynamodb_body_raw(body, names->count == 0 ? "{\"ProjectionType\":\"KEYS_ONLY\"}"
+                                              : "{\"ProjectionType\":\"INCLUDE\","
+                                                "\"NonKeyAttributes\":[");
+    for (uint32_t at = 0; at < names->count; at++) {
+        dynamodb_body_element(body, names->names[at]);
+    }
+    dynamodb_body_raw(body, names->count > 0 ? "]}" : "");
+}
+
+/* What the plan says; a copy of a whole table projects what the source's index does. */
 static void append_projection(struct buffer *body, const struct target_table *table,
-                              const char *index)
+                              const struct target_index *index)
 {
     const char *projection = NULL;
+    dynamodb_body_raw(body, ",\"Projection\":");
+    if (index->projection != NULL) {
+        append_named(body, index->projection);
+        return;
+    }
     for (uint32_t at = 0; table->same_engine != NULL && at < table->same_engine->index_count;
          at++) {
         const struct schema_index *theirs = &table->same_engine->indexes[at];
-        if (strcmp(theirs->name, index) == 0) {
+        if (strcmp(theirs->name, index->name) == 0) {
             projection = theirs->native_sql;
         }
     }
-    dynamodb_body_raw(body, ",\"Projection\":");
     dynamodb_body_raw(body, projection != NULL ? projection : "{\"ProjectionType\":\"ALL\"}");
 }
 
@@ -102,7 +117,7 @@ static void append_indexes(struct buffer *body, const struct target_table *table
         any = true;
         dynamodb_body_text(body, "IndexName", index->name);
         append_key_schema(body, &index->columns);
-        append_projection(body, table, index->name);
+        append_projection(body, table, index);
         if (!local && table->billing == NULL) {
             dynamodb_whole_append(whole, index->name, body);
         } else if (!local) {

@@ -1,0 +1,200 @@
+/* Indexes of collections: equality first, then the order, then the range, for each query that the
+ * indexes so far do not serve. */
+#include "design/export/export_parts.h"
+
+#include <string.h>
+
+struct finding {
+    const struct search *search;
+    struct export_document *documents;
+    struct places *places;
+    struct arena *arena;
+};
+
+static const struct graph_relation *relation_of(const struct finding *finding, uint32_t number)
+{
+    return &finding->places->graph->relations[number];
+}
+
+/* "Invoices.InvoiceLines." of an entity that is embedded; "" of a collection. */
+static const char *prefix_of(const struct finding *finding, uint32_t entity)
+{
+    const struct export_document *document = &finding->documents[entity];
+    if (document->relation == GRAPH_NONE) {
+        return "";
+    }
+    return arena_format(finding->arena, "%s%s.",
+                        prefix_of(finding, relation_of(finding, document->relation)->to),
+                        document->name);
+}
+
+static const char *own_path(const struct finding *finding, uint32_t entity, uint32_t field)
+{
+    const struct export_document *document = &finding->documents[entity];
+    const char *name = finding->places->graph->entities[entity].fields[field].name;
+    if (document->relation != GRAPH_NONE) {
+        const struct graph_relation *relation = relation_of(finding, document->relation);
+        for (uint32_t i = 0; i < relation->fields.count; i++) {
+            if (relation->fields.at[i] == field) {
+                return own_path(finding, relation->to, relation->referenced.at[i]);
+            }
+        }
+    }
+    bool is_id = document->id != NULL && strcmp(document->id, name) == 0;
+    return is_id ? "_id" : arena_format(finding->arena, "%s%s", prefix_of(finding, entity), name);
+}
+
+/* Where the place stands in the documents of its root's collection; NULL: not there. */
+static const char *path_of(const struct finding *finding, uint32_t place)
+{
+    struct places *places = finding->places;
+    struct place at = places->list[place];
+    uint32_t root = places->paths[at.path].root;
+    if (places->paths[at.path].parent == GRAPH_NONE) {
+        return own_path(finding, root, at.field);
+    }
+    const struct export_document *document = &finding->documents[root];
+    if (place_set_holds(document->copied, place)) {
+        return arena_format(finding->arena, "%s%s", prefix_of(finding, root),
+                            export_place_name(places, place, finding->arena));
+    }
+    if (document->relation == GRAPH_NONE) {
+        return NULL;
+    }
+    uint32_t beginning = places_path(places, root, document->relation);
+    if (!places_begins(places, at.path, beginning)) {
+        return NULL;
+    }
+    uint32_t rest = places_rest(places, at.path, beginning);
+    return path_of(finding, places_number(places, rest, at.field));
+}
+
+/* ---------------------------------------------------------------- an index */
+
+struct growing {
+    const struct finding *finding;
+    const char **fields;
+    bool *descending;
+    uint32_t count;
+};
+
+static void add(struct growing *growing, uint32_t place, bool descending)
+{
+    const char *path = place != GRAPH_NONE ? path_of(growing->finding, place) : NULL;
+    bool known = path == NULL;
+    for (uint32_t i = 0; i < growing->count && !known; i++) {
+        known = strcmp(growing->fields[i], path) == 0;
+    }
+    if (!known) {
+        growing->fields[growing->count] = path;
+        growing->descending[growing->count++] = descending;
+    }
+}
+
+static bool begins_with(const struct export_mongo_index *index,
+                        const struct export_mongo_index *beginning)
+{
+    bool begins = index->count >= beginning->count;
+    for (uint32_t i = 0; i < beginning->count && begins; i++) {
+        begins = strcmp(index->fields[i], beginning->fields[i]) == 0 &&
+                 index->descending[i] == beginning->descending[i];
+    }
+    return begins;
+}
+
+static uint32_t collection_of(const struct finding *finding, uint32_t entity)
+{
+    while (finding->documents[entity].relation != GRAPH_NONE) {
+        entity = relation_of(finding, finding->documents[entity].relation)->to;
+    }
+    return entity;
+}
+
+static bool is_unique(const struct finding *finding, const struct query *query)
+{
+    const struct graph_entity *entity = &finding->places->graph->entities[query->root];
+    uint32_t count = query->equal.count;
+    const char **names = arena_allocate_zeroed(finding->arena, count + 1u, sizeof(*names));
+    for (uint32_t i = 0; i < count; i++) {
+        if (finding->places->list[query->equal.at[i]].path != query->root) {
+            return false;
+        }
+        names[i] = places_field(finding->places, query->equal.at[i])->name;
+    }
+    return count > 0 && finding->documents[query->root].relation == GRAPH_NONE &&
+           schema_is_unique_key(entity->table, (struct column_list){names, count});
+}
+
+static const char *name_of(const struct finding *finding, const struct export_mongo_index *index)
+{
+    struct buffer name = {0};
+    for (uint32_t i = 0; i < index->count; i++) {
+        buffer_format(&name, "%s%s_%d", i > 0 ? "_" : "", index->fields[i],
+                      index->descending[i] ? -1 : 1);
+    }
+    const char *kept = arena_copy_string(finding->arena, buffer_string(&name));
+    buffer_free(&name);
+    return kept;
+}
+
+static void keep(const struct finding *finding, struct export_document *document,
+                 struct export_mongo_index index)
+{
+    struct export_mongo_index *list = (struct export_mongo_index *)document->indexes;
+    index.name = name_of(finding, &index);
+    for (uint32_t i = 0; i < document->index_count; i++) {
+        if (begins_with(&list[i], &index)) {
+            list[i].unique = list[i].unique || (index.unique && list[i].count == index.count);
+            return;
+        }
+        if (begins_with(&index, &list[i]) && !list[i].unique) {
+            list[i] = index;
+            return;
+        }
+    }
+    list[document->index_count++] = index;
+}
+
+static void index_query(const struct finding *finding, const struct query *query)
+{
+    uint32_t room = query->equal.count + query->in_count + query->order_count + 2;
+    struct growing growing = {
+        .finding = finding,
+        .fields = arena_allocate_zeroed(finding->arena, room, sizeof(char *)),
+        .descending = arena_allocate_zeroed(finding->arena, room, sizeof(bool)),
+    };
+    for (uint32_t i = 0; i < query->equal.count; i++) {
+        add(&growing, query->equal.at[i], false);
+    }
+    for (uint32_t i = 0; i < query->in_count; i++) {
+        add(&growing, query->in[i].place, false);
+    }
+    for (uint32_t i = 0; i < query->order_count; i++) {
+        add(&growing, query->order[i].place, query->order[i].descending);
+    }
+    add(&growing, query->range, false);
+    if (growing.count == 0 || strcmp(growing.fields[0], "_id") == 0) {
+        return;
+    }
+    keep(finding, &finding->documents[collection_of(finding, query->root)],
+         (struct export_mongo_index){.fields = growing.fields,
+                                     .descending = growing.descending,
+                                     .count = growing.count,
+                                     .unique = is_unique(finding, query)});
+}
+
+void export_mongodb_find_indexes(const struct search *search, struct export_document *documents,
+                                 struct export_mongodb *design)
+{
+    struct places *places = design->places;
+    struct finding finding = {search, documents, places, design->arena};
+    for (uint32_t i = 0; i < places->graph->entity_count; i++) {
+        documents[i].indexes = arena_allocate_zeroed(design->arena, search->query_count + 1u,
+                                                     sizeof(struct export_mongo_index));
+    }
+    for (uint32_t i = 0; i < search->query_count; i++) {
+        if (search->queries[i].statement != GRAPH_NONE) {
+            index_query(&finding, &search->queries[i].query);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+"""The files that `transhume analyze` writes for each target: they parse, they agree, and their plans run."""
+import glob
+import json
+import os
+import re
+import sqlite3
+
+import cassandra_server
+import dynamodb_case
+import items
+import support
+import test_analyze
+
+CASSANDRA = ["astra.cql", "astra_create_tables.json", "cassandra_schema.cql", "duplicates.md", "transhume.yaml"]
+DYNAMODB = ["cloudformation.json", "dynamodb_tables.json", "nosql_workbench.json", "transhume.dynamodb.yaml"]
+MONGODB = ["mongodb_collections.json", "transhume.mongodb.yaml"]
+QUERIES = """SELECT Name FROM Track WHERE AlbumId = 1 ORDER BY Milliseconds, TrackId;
+SELECT InvoiceId, Total FROM Invoice WHERE CustomerId = 1 ORDER BY InvoiceDate DESC;
+SELECT Invoice.InvoiceId, Customer.LastName FROM Invoice JOIN Customer ON Customer.CustomerId = Invoice.CustomerId
+ WHERE Invoice.BillingCountry = 'Brazil';
+SELECT TrackId, Quantity FROM InvoiceLine WHERE InvoiceId = 1;
+SELECT TrackId FROM PlaylistTrack WHERE PlaylistId = 1;
+INSERT INTO Invoice (InvoiceId, CustomerId, InvoiceDate, Total) VALUES (1, 1, '2024-01-01', 1);
+"""
+
+
+def rows_of(source, sql):
+    db = sqlite3.connect(source)
+    try:
+        return db.execute(sql).fetchall()
+    finally:
+        db.close()
+
+
+def documents_of(folder):
+    found = []
+    for path in sorted(glob.glob(os.path.join(folder, "*.jsonl"))):
+        with open(path, encoding="utf-8") as file:
+            found += [json.loads(line) for line in file]
+    return found
+
+
+def key_of(schema):
+    return [(one["AttributeName"], one["KeyType"]) for one in schema]
+
+
+def shape_of(table):
+    """What CreateTable says, without what only DescribeTable has."""
+    indexes = {one["IndexName"]: (key_of(one["KeySchema"]), one["Projection"]["ProjectionType"],
+                                  sorted(one["Projection"].get("NonKeyAttributes", ())))
+               for one in table.get("GlobalSecondaryIndexes", ())}
+    types = {one["AttributeName"]: one["AttributeType"] for one in table["AttributeDefinitions"]}
+    return table["TableName"], key_of(table["KeySchema"]), types, indexes
+
+
+class Analysis(support.TestCase):
+    def analyze(self, *options):
+        source = support.musicshop(self.path("shop.db"))
+        self.write("queries.sql", QUERIES)
+        self.run_program("analyze", source, *options, "--out", "out")
+        return source
+
+    def json_of(self, name):
+        with open(self.path("out", name), encoding="utf-8") as file:
+            return json.load(file)
+
+    def text_of(self, name):
+        with open(self.path("out", name), encoding="utf-8") as file:
+            return file.read()
+
+    def files(self):
+        return sorted(name for name in os.listdir(self.path("out")) if not name.startswith("report."))
+
+
+class ForDynamodb(Analysis, dynamodb_case.DynamodbCase):
+    def assert_alike(self):
+        """CloudFormation and the Workbench say the tables that CreateTable makes."""
+        tables = self.json_of("dynamodb_tables.json")
+        resources = self.json_of("cloudformation.json")["Resources"]
+        self.assertEqual({one["Type"] for one in resources.values()}, {"AWS::DynamoDB::Table"})
+        self.assertEqual([one["Properties"] for one in resources.values()], tables)
+        for table, model in zip(tables, self.json_of("nosql_workbench.json")["DataModel"]):
+            types = {one["AttributeName"]: one["AttributeType"] for one in table["AttributeDefinitions"]}
+            self.assertEqual(model["TableName"], table["TableName"])
+            for one, its in [(table, model)] + list(zip(table.get("GlobalSecondaryIndexes", ()),
+                                                        model["GlobalSecondaryIndexes"])):
+                places = [its["KeyAttributes"][place] for place in ("PartitionKey", "SortKey")
+                          if place in its["KeyAttributes"]]
+                names = [name for name, _ in key_of(one["KeySchema"])]
+                self.assertEqual([(place["AttributeName"], place["AttributeType"]) for place in places],
+                                 [(name, types[name]) for name in names])
+        return tables
+
+    def assert_runs(self, source):
+        tables = self.assert_alike()
+        self.run_aws("migrate", "--plan", self.path("out", "transhume.dynamodb.yaml"), source, self.uri(), "--quiet")
+        made = [self.client.describe_table(TableName=table["TableName"])["Table"] for table in tables]
+        self.assertEqual([shape_of(table) for table in made], [shape_of(table) for table in tables])
+        for table in tables:
+            rows = rows_of(source, "SELECT count(*) FROM " + table["TableName"])[0][0]
+            self.assertEqual(self.client.scan(TableName=table["TableName"], Select="COUNT")["Count"], rows)
+
+    def test_a_workload_that_is_assumed(self):
+        source = self.analyze("--for", "dynamodb")
+        self.assertEqual(self.files(), DYNAMODB)
+        self.assert_runs(source)
+        found = self.client.query(TableName="Album", IndexName="by_ArtistId", KeyConditionExpression="ArtistId = :a",
+                                  ExpressionAttributeValues={":a": {"N": "1"}})["Items"]
+        wanted = rows_of(source, "SELECT AlbumId, Title FROM Album WHERE ArtistId = 1")
+        self.assertEqual(sorted((int(item["AlbumId"]["N"]), item["Title"]["S"]) for item in found), sorted(wanted))
+
+    def test_queries_that_need_keys_of_several_fields(self):
+        source = self.analyze("--for", "dynamodb", "--queries", "queries.sql")
+        self.assert_runs(source)
+        found = self.client.query(TableName="Track", IndexName="by_AlbumId_Milliseconds_TrackId",
+                                  KeyConditionExpression="AlbumId = :a",
+                                  ExpressionAttributeValues={":a": {"N": "1"}})["Items"]
+        wanted = rows_of(source, "SELECT Name FROM Track WHERE AlbumId = 1 ORDER BY Milliseconds, TrackId")
+        self.assertEqual([item["Name"]["S"] for item in found], [name for name, in wanted])
+        item = self.client.scan(TableName="Invoice", Limit=1)["Items"][0]
+        self.assertEqual(item["InvoiceDate_InvoiceId"]["S"], "%s#%019d" % (item["InvoiceDate"]["S"], int(item["InvoiceId"]["N"])))
+        facets = {facet["FacetName"] for table in self.json_of("nosql_workbench.json")["DataModel"]
+                  for facet in table["TableFacets"]}
+        self.assertTrue(any("by_AlbumId_Milliseconds_TrackId" in name for name in facets), facets)
+
+
+    def test_each_query_is_answered_alike(self):
+        source = support.musicshop(self.path("shop.db"))
+        self.write("queries.sql", test_analyze.QUERIES)
+        done = self.run_aws("analyze", source, self.uri(), "--queries", "queries.sql", "--prove", "--out", "out")
+        self.assertIn("7 of 7 queries were answered alike", done.out)
+        self.assertNotIn("no values", done.out)
+
+    def test_the_single_table_beside_it(self):
+        source = self.analyze("--for", "dynamodb", "--single-table")
+        self.run_aws("migrate", "--plan", self.path("out", "transhume.dynamodb-single-table.yaml"), source, self.uri(), "--quiet")
+        keys = {tuple(one["AttributeName"] for one in self.client.describe_table(TableName=name)["Table"]["KeySchema"])
+                for name in items.tables(self.client) if not name.startswith("_")}
+        self.assertEqual(keys, {("PK", "SK")})
+
+
+class ForMongodb(Analysis):
+    def test_documents(self):
+        source = self.analyze("--for", "mongodb", "--queries", "queries.sql")
+        self.assertEqual(self.files(), MONGODB)
+        design = self.json_of("mongodb_collections.json")
+        decisions = {(one["child"], one["parent"]): one for one in design["decisions"]}
+        self.assertEqual(decisions["InvoiceLine", "Invoice"]["decision"], "embed")
+        self.assertEqual(decisions["Invoice", "Customer"]["decision"], "reference with copied fields")
+        self.assertEqual(decisions["PlaylistTrack", "Track"]["decision"], "list of keys")
+        for one in design["decisions"]:
+            self.assertTrue(one["reason"], one)
+        self.run_program("migrate", "--plan", self.path("out", "transhume.mongodb.yaml"), source, "jsonl:docs", "--quiet")
+        for collection in design["collections"]:
+            documents = documents_of(self.path("docs", collection["name"]))
+            self.assertEqual(len(documents), collection["documents"], collection["name"])
+            for document in documents:
+                self.assert_valid(document, collection["validator"]["$jsonSchema"])
+        invoices = {one["_id"]: one for one in documents_of(self.path("docs", "Invoice"))}
+        for invoice, lines in rows_of(source, "SELECT InvoiceId, count(*) FROM InvoiceLine GROUP BY 1"):
+            self.assertEqual(len(invoices[invoice]["InvoiceLines"]), lines)
+        for invoice, name in rows_of(source, "SELECT InvoiceId, LastName FROM Invoice JOIN Customer USING (CustomerId)"):
+            self.assertEqual(invoices[invoice]["Customer_LastName"], name)
+
+    def assert_valid(self, value, schema):
+        """As far as JSON shows it: the fields that are required, and no field that the schema lacks."""
+        self.assertEqual([name for name in schema["required"] if name not in value], [])
+        self.assertEqual(set(value) - set(schema["properties"]), set())
+        for name, inner in schema["properties"].items():
+            if inner.get("bsonType") == "array":
+                for element in value[name]:
+                    self.assert_valid(element, inner["items"])
+
+
+class ForCassandra(Analysis):
+    def test_astra_says_the_same_tables(self):
+        self.analyze("--for", "cassandra")
+        self.assertEqual(self.files(), CASSANDRA)
+        bodies = [one["createTable"] for one in self.json_of("astra_create_tables.json")]
+        statements = re.findall(r"CREATE TABLE IF NOT EXISTS (\S+) \((.*?)\n\)", self.text_of("astra.cql"), re.DOTALL)
+        self.assertEqual([body["name"] for body in bodies], [name.strip('"') for name, _ in statements])
+        for body, (_, columns) in zip(bodies, statements):
+            found = re.findall(r'^    ("?)(\w+)\1 ([a-z]+)', columns, re.MULTILINE)
+            self.assertEqual(body["definition"]["columns"], {name: kind for _, name, kind in found})
+            key = body["definition"]["primaryKey"]
+            self.assertLessEqual(set(key["partitionBy"]) | set(key["partitionSort"]), set(body["definition"]["columns"]))
+        duplicates = self.text_of("duplicates.md")
+        for word in ("logged batch", "BEGIN BATCH", "APPLY BATCH", "CREATE MATERIALIZED VIEW"):
+            self.assertIn(word, duplicates)
+
+    def test_all_targets_unless_one_is_named(self):
+        self.analyze()
+        self.assertEqual(self.files(), sorted(CASSANDRA + DYNAMODB + MONGODB))
+
+
+class OnCassandra(Analysis):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = cassandra_server.shared_for_class(cls)
+
+    def test_a_server_takes_the_cql_and_the_batches(self):
+        keyspace = self.server.database()
+        self.analyze("--for", "cassandra")
+        statements = re.sub(r"^--.*$", "", self.text_of("astra.cql"), flags=re.MULTILINE).split(";")
+        for statement in filter(str.strip, statements):
+            self.server.ask(keyspace, statement)
+        found = self.server.ask(keyspace, "SELECT table_name FROM system_schema.tables WHERE keyspace_name = '%s'" % keyspace)
+        self.assertEqual(len(list(found)), len(self.json_of("astra_create_tables.json")))
