@@ -52,10 +52,20 @@ _transhume() {
                 '--prove[Run the plan into DST, and each query on both sides; exit with 1 if a result differs]' \
                 '--advisor=[Ask a language model for tables and a strategy, too]:API:(gemini openai)' \
                 '--show-prompt[Print what --advisor would send, and send nothing]' \
+                '--naming=[Names of proposed tables]:HOW:(plain classic)' \
+                '--clusters=[How many clusters of column names]:N|auto:' \
+                '--interactive[Adjust the clusters by commands; help lists them]' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--algorithm=[How column names are clustered]:NAME:(kmeans dbscan agglomerative)' \
+                '*--move=[Put a column, table.column, into another cluster]:COLUMN=CLUSTER:' \
+                '*--merge=[Make one cluster of several, under the first one'\''s name]:A,B:' \
+                '*--split=[Make two clusters of one]:CLUSTER:' \
+                '*--rename=[Give a cluster another name]:CLUSTER=NAME:' \
+                '--vectors=[Write the vectors of the column names, as JSON]:FILE:_files' \
+                '--weights=[The weights of the embedding model]:DIR:_files -/' \
                 '--advisor-model=[The model that --advisor asks]:NAME:' \
                 '--advisor-url=[The base URL of the model'\''s server, such as http\://localhost\:11434/v1]:URL:' \
                 '--advisor-key-file=[A file that holds the model'\''s key]:FILE:_files' \

@@ -4,6 +4,7 @@
 #include "base/secret.h"
 #include "base/signals.h"
 #include "cli/analyze_advisor.h"
+#include "cli/analyze_names.h"
 #include "cli/run_end.h"
 #include "connectors/registry.h"
 #include "design/input/source.h"
@@ -26,6 +27,7 @@ struct analyzing {
     bool is_provable; /* DST is a server that answers the design's queries */
     struct analysis_options options;
     struct analyze_advisor advisor;
+    struct analyze_names names;
     struct analysis analysis;
     struct buffer notes; /* what of the input could not be read */
     struct buffer out;
@@ -215,7 +217,12 @@ static enum status write_design(struct analyzing *analyzing, struct error *error
 {
     const struct analyze_advisor *advisor = &analyzing->advisor;
     const bool *chosen = analyzing->analysis.result.chosen;
+    analyze_step(analyzing->call, 6, "Writing files");
     analysis_append_summary(&analyzing->analysis, &analyzing->out);
+    if (analyze_names_write(analyzing->call, &analyzing->names, analyzing->folder,
+                            &analyzing->options, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (analysis_write(&analyzing->analysis, &analyzing->options, analyzing->folder, error) !=
         STATUS_OK) {
         return STATUS_FAILED;
@@ -229,6 +236,9 @@ static enum status design(struct analyzing *analyzing, struct error *error)
 {
     struct cli_call *call = analyzing->call;
     struct workload workload = {0};
+    const struct cli_value *naming = &call->values[CLI_NAMING];
+    analyzing->options.naming = naming->is_set ? (enum layout_naming)naming->number : LAYOUT_PLAIN;
+    analyze_step(call, 1, "Reading the schema");
     if (show_target(analyzing, error) != STATUS_OK ||
         choose_targets(analyzing, error) != STATUS_OK ||
         read_source(analyzing, error) != STATUS_OK) {
@@ -238,15 +248,23 @@ static enum status design(struct analyzing *analyzing, struct error *error)
     analysis_start(is_live ? analyzing->schema : &analyzing->file_schema,
                    is_live ? &analyzing->figures : NULL, &analyzing->options, call->arena,
                    &analyzing->analysis);
+    analyze_step(call, 2,
+                 call->values[CLI_QUERIES].is_set ? "Reading the queries" : "Assuming queries");
     if (!call->values[CLI_QUERIES].is_set) {
         workload_assume(&analyzing->analysis.graph, call->arena, &workload);
     } else if (read_queries(analyzing, &workload, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!cli_switch(call, CLI_SHOW_PROMPT) &&
+        analyze_names_group(call, &analyzing->names, &analyzing->analysis.graph, analyzing->folder,
+                            &analyzing->notes, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = advise(analyzing, &workload, error);
     if (status != STATUS_OK) {
         return status;
     }
+    analyze_step(call, 5, "Designing tables");
     analysis_run(&analyzing->analysis, &workload);
     return write_design(analyzing, error);
 }
@@ -330,7 +348,8 @@ static int analyze(struct analyzing *analyzing)
         error_set(&error, ERROR_USAGE, "--prove", "needs DST, a database to make the design in");
         return cli_fail(call, &error);
     }
-    if (analyze_advisor_begin(call, &analyzing->advisor, &error) != STATUS_OK) {
+    if (analyze_names_begin(call, &analyzing->names, analyzing->folder, &error) != STATUS_OK ||
+        analyze_advisor_begin(call, &analyzing->advisor, &error) != STATUS_OK) {
         return cli_fail(call, &error);
     }
     enum status status = design(analyzing, &error);
@@ -346,6 +365,7 @@ int command_analyze(struct cli_call *call)
     signals_setup();
     int exit_status = analyze(&analyzing);
     int advised = analyze_advisor_end(call, &analyzing.advisor);
+    int named = analyze_names_end(call, &analyzing.names);
     if (analyzing.notes.length > 0) {
         fputs(buffer_string(&analyzing.notes), stderr);
     }
@@ -354,5 +374,6 @@ int command_analyze(struct cli_call *call)
     }
     buffer_free(&analyzing.notes);
     buffer_free(&analyzing.out);
-    return exit_status > advised ? exit_status : advised;
+    exit_status = exit_status > advised ? exit_status : advised;
+    return exit_status > named ? exit_status : named;
 }

@@ -86,6 +86,8 @@ struct cli_value {
     int64_t number;    /* COUNT, BYTES, TIME, CHOICE; SWITCH: 0 or 1 */
     const char **list; /* LIST */
     uint32_t list_count;
+    const int
+        *list_places; /* LIST: where on the command line each stood; NULL: it is not from there */
 };
 
 /* Sets one value from a text; `where` names the origin in messages ("--jobs", "TRANSHUME_JOBS"). A

@@ -50,6 +50,18 @@ static enum status take_argument(struct parser *parser, const struct cli_option 
     return STATUS_OK;
 }
 
+/* Among all arguments, for options that count in the order given. */
+static void note_place(struct parser *parser, struct cli_value *value)
+{
+    uint32_t last = value->list_count - 1;
+    int *places = arena_allocate_zeroed(parser->call->arena, value->list_count, sizeof(*places));
+    if (last > 0 && value->list_places != NULL) {
+        memcpy(places, value->list_places, last * sizeof(*places));
+    }
+    places[last] = parser->next;
+    value->list_places = places;
+}
+
 static enum status set_flag(struct parser *parser, const struct cli_option *option,
                             const char *shown, const char *attached, struct error *error)
 {
@@ -61,8 +73,14 @@ static enum status set_flag(struct parser *parser, const struct cli_option *opti
         take_argument(parser, option, shown, attached, &text, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return cli_value_set(&parser->call->values[option->id], option, shown, text,
-                         parser->call->arena, error);
+    struct cli_value *value = &parser->call->values[option->id];
+    if (cli_value_set(value, option, shown, text, parser->call->arena, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (option->type == CLI_TYPE_LIST) {
+        note_place(parser, value);
+    }
+    return STATUS_OK;
 }
 
 static enum status parse_long(struct parser *parser, const char *argument, struct error *error)

@@ -14,6 +14,14 @@
 #include "design/layout/layout.h"
 #include "design/workload/score.h"
 
+/* A PNG for the page. */
+struct analysis_picture {
+    const char *png;
+    size_t length;
+    const char *shows; /* for who can't see it */
+    const char *caption;
+};
+
 /* Kinds of targets, as flags. */
 enum {
     ANALYSIS_CASSANDRA = 1,
@@ -33,6 +41,9 @@ struct analysis_options {
     enum layout_naming naming;
     struct graph_assumptions assumptions;
     struct advisor_reply *advised; /* candidates of a model, of the same graph; NULL: none */
+    const struct analysis_picture *picture; /* NULL: none */
+    const struct graph_relation *similar;   /* foreign keys that may be missing; not in the graph */
+    uint32_t similar_count;
 };
 
 /* A query of a statement, and how the design answers it. */

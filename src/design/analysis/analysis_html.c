@@ -1,4 +1,5 @@
 /* The analysis as a page. */
+#include "design/analysis/analysis_names.h"
 #include "design/analysis/analysis_reasons.h"
 
 #include "observe/report_parts.h"
@@ -14,6 +15,9 @@ static const char own_css[] =
     ".entities-drawn .guessed { stroke-dasharray: 5 4; }\n"
     ".design h3 { margin-bottom: .1rem; }\n"
     ".design ul { margin: .3rem 0 .6rem; padding-left: 1.2rem; }\n"
+    ".names { width: 100%; min-width: 60rem; height: auto; border: 1px solid var(--line); border-radius: 6px; }\n"
+    "figure { margin: .6rem 0; }\n"
+    "figcaption { color: var(--soft); font-size: .9rem; }\n"
     ".tiles { grid-template-columns: repeat(4, 1fr); }\n"
     "@media (max-width: 34rem) { .tiles { grid-template-columns: 1fr 1fr; } }\n";
 
@@ -211,5 +215,7 @@ void analysis_append_html(const struct analysis *analysis, const struct analysis
     open_section("source", "The source", out);
     analysis_append_diagram(analysis, out);
     append_guesses(analysis, out);
-    buffer_append_string(out, "</section>\n</main>\n</body>\n</html>\n");
+    buffer_append_string(out, "</section>\n");
+    analysis_append_names_html(analysis, options, out);
+    buffer_append_string(out, "</main>\n</body>\n</html>\n");
 }

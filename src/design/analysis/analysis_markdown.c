@@ -1,4 +1,5 @@
 /* The analysis as Markdown. */
+#include "design/analysis/analysis_names.h"
 #include "design/analysis/analysis_reasons.h"
 
 #include "observe/report_parts.h"
@@ -98,4 +99,5 @@ void analysis_append_markdown(const struct analysis *analysis,
     append_queries(analysis, out);
     append_proofs(analysis, out);
     append_unserved(analysis, out);
+    analysis_append_names_markdown(analysis, options, out);
 }
