@@ -220,6 +220,17 @@ int arena_try_extend(struct arena *arena, void *last, size_t old_size, size_t ne
     return 1;
 }
 
+void *arena_grow_list(struct arena *arena, const void *list, uint32_t count, uint32_t *capacity,
+                      size_t size)
+{
+    *capacity = *capacity * 2 + 64;
+    void *grown = arena_allocate_zeroed(arena, *capacity, size);
+    if (count > 0) {
+        memcpy(grown, list, count * size);
+    }
+    return grown;
+}
+
 size_t arena_bytes(const struct arena *arena)
 {
     return arena->bytes;

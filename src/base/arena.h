@@ -61,6 +61,11 @@ char *arena_format(struct arena *arena, const char *format, ...)
  * again and copy. To make it smaller gives the rest back. */
 int arena_try_extend(struct arena *arena, void *last, size_t old_size, size_t new_size);
 
+/* A list with room for more elements of `size`, which is zeroed: the first `count` are those of
+ * `list` (NULL if there are none). Grows `*capacity`; the old list stays in the arena. */
+void *arena_grow_list(struct arena *arena, const void *list, uint32_t count, uint32_t *capacity,
+                      size_t size) __attribute__((returns_nonnull));
+
 /* Bytes taken from the system, the measure for every byte bound. */
 size_t arena_bytes(const struct arena *arena);
 

@@ -397,6 +397,20 @@ int file_exists(const char *path)
     return lstat(path, &facts) == 0;
 }
 
+bool file_program_folder(char *folder, size_t capacity)
+{
+    ssize_t length = readlink("/proc/self/exe", folder, capacity);
+    if (length <= 0 || (size_t)length == capacity) {
+        return false;
+    }
+    folder[length] = '\0';
+    char *slash = strrchr(folder, '/');
+    if (slash != NULL) {
+        *slash = '\0';
+    }
+    return slash != NULL;
+}
+
 char *file_join(struct arena *arena, const char *folder, const char *name)
 {
     size_t length = strlen(folder);

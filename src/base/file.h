@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include <dirent.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -51,6 +52,9 @@ enum status file_remove_tree(const char *path, struct error *error) MUST_USE;
 enum status file_write_all(int descriptor, const void *bytes, size_t length, const char *path,
                            struct error *error) MUST_USE;
 int file_exists(const char *path);
+/* The folder that the running program lies in; false: it is not known, or longer than `capacity`.
+ */
+bool file_program_folder(char *folder, size_t capacity);
 /* "a/b" from "a" and "b" in the arena. */
 char *file_join(struct arena *arena, const char *folder, const char *name);
 /* A file name from any text: letters, digits, - _ . kept, every other byte as %XX, so that names

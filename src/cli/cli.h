@@ -105,6 +105,8 @@ void cli_append_json_text(struct buffer *out, const char *text);
 void cli_append_wrapped(struct buffer *out, const char *text, uint32_t indent, uint32_t columns);
 
 /* run_setup.c */
+/* A URI as it is shown, without what is shown as "***": a connection takes that from elsewhere. */
+const char *cli_without_hidden(const char *shown, struct arena *arena);
 /* `.transhume` beside the plan (NULL: none) or here, unless --state says another. */
 const char *cli_state_folder(struct cli_call *call, const char *plan_path);
 /* The plan that the call means: --plan, or transhume.yaml when no SRC and DST are given; NULL: a

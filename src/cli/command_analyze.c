@@ -1,7 +1,6 @@
 /* transhume analyze: designs the target. */
 #include "cli/cli.h"
 
-#include "base/secret.h"
 #include "base/signals.h"
 #include "cli/analyze_advisor.h"
 #include "cli/analyze_names.h"
@@ -33,14 +32,6 @@ struct analyzing {
     struct buffer out;
 };
 
-/* What is shown as "***" is not there. */
-static const char *strip(const char *shown, struct arena *arena)
-{
-    char *text = arena_copy_string(arena, shown);
-    secret_strip_hidden(text);
-    return text;
-}
-
 static enum status open_for_reading(struct analyzing *analyzing, const char *argument,
                                     struct database **database, const char **shown,
                                     struct error *error)
@@ -60,7 +51,7 @@ static enum status open_for_reading(struct analyzing *analyzing, const char *arg
                                    .memory_bytes = MEMORY_BYTES,
                                    .timeout_ms = timeout->is_set ? timeout->number : TIMEOUT_MS,
                                    .schemas = cli_schemas(call)};
-    *shown = strip(uri->shown, call->arena);
+    *shown = cli_without_hidden(uri->shown, call->arena);
     return opening_open(connector, uri, &opening, call->arena, database, error);
 }
 
@@ -137,7 +128,7 @@ static enum status show_target(struct analyzing *analyzing, struct error *error)
                          error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    analyzing->options.target = strip(uri->shown, analyzing->call->arena);
+    analyzing->options.target = cli_without_hidden(uri->shown, analyzing->call->arena);
     analyzing->options.target_kind = kind_of(connector->name);
     analyzing->is_provable =
         strcmp(connector->name, "cassandra") == 0 || strcmp(connector->name, "dynamodb") == 0;

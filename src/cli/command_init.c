@@ -3,7 +3,6 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "base/secret.h"
 #include "connectors/registry.h"
 #include "connectors/scope.h"
 #include "engine/run/opening.h"
@@ -69,22 +68,14 @@ static enum status open_source(const struct cli_call *call, struct uri *uri,
     return opening_open(connector, uri, &options, call->arena, source, error);
 }
 
-/* What is shown as "***" is not there, and a connection takes it from elsewhere. */
-static const char *strip(const char *shown, struct arena *arena)
-{
-    char *text = arena_copy_string(arena, shown);
-    secret_strip_hidden(text);
-    return text;
-}
-
 static enum status write_proposal(const struct cli_call *call, const struct uri *source_uri,
                                   struct database *source, struct schema *schema,
                                   const struct uri *target_uri, struct database *target,
                                   const struct plan_settings *settings, struct buffer *yaml,
                                   struct error *error)
 {
-    const char *from = strip(source_uri->shown, call->arena);
-    const char *to = strip(target_uri->shown, call->arena);
+    const char *from = cli_without_hidden(source_uri->shown, call->arena);
+    const char *to = cli_without_hidden(target_uri->shown, call->arena);
     if (strcmp(from, source_uri->shown) != 0 || strcmp(to, target_uri->shown) != 0) {
         log_write(LOG_WARNING, "passwords are left out of the plan: keep them in ~/.pgpass "
                                "(PostgreSQL) or ~/.my.cnf (MySQL, MariaDB)");

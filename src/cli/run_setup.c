@@ -2,11 +2,19 @@
 #include "cli/cli.h"
 
 #include "base/log.h"
+#include "base/secret.h"
 #include "connectors/scope.h"
 #include <string.h>
 #include <unistd.h>
 
 static const char plan_name[] = "transhume.yaml";
+
+const char *cli_without_hidden(const char *shown, struct arena *arena)
+{
+    char *text = arena_copy_string(arena, shown);
+    secret_strip_hidden(text);
+    return text;
+}
 
 const char *cli_state_folder(struct cli_call *call, const char *plan_path)
 {

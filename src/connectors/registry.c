@@ -120,16 +120,9 @@ enum status registry_load_modules(struct error *error)
 static bool find_module(const char *name, char *path, size_t capacity)
 {
     char program[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (length <= 0) {
+    if (!file_program_folder(program, sizeof program)) {
         return false;
     }
-    program[length] = '\0';
-    char *slash = strrchr(program, '/');
-    if (slash == NULL) {
-        return false;
-    }
-    *slash = '\0';
     static const char *const places[] = {"", "/../lib/transhume"};
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         int needed = snprintf(path, capacity, "%s%s/%s.so", program, places[i], name);

@@ -268,17 +268,28 @@ bool cassandra_is_same(const struct cql_type *type, const struct cell *own, stru
     return value_equal(&normal, &found);
 }
 
+/* The statement that looked for a record, and the record; NULL: it is not known any more. `key` has
+ * room for KEYED_KEY_COLUMNS_MAX. */
+static const struct cassandra_statement *looked_for(struct keyed_connection *connection,
+                                                    const struct keyed_answer *answer,
+                                                    struct cell *key, struct keyed_record *record)
+{
+    return keyed_request_record(answer->request, 0, key, record)
+               ? cassandra_statement_of(connection, KEYED_LOOK, answer->request->table,
+                                        record->shape, CASSANDRA_PLAIN)
+               : NULL;
+}
+
 /* Columns of the record as they stand there. */
 static enum status judge_look(struct keyed_connection *connection, struct cql_reply *reply,
                               struct keyed_answer *answer)
 {
     struct cell key[KEYED_KEY_COLUMNS_MAX];
     struct keyed_record record;
-    if (!keyed_request_record(answer->request, 0, key, &record)) {
+    const struct cassandra_statement *statement = looked_for(connection, answer, key, &record);
+    if (statement == NULL) {
         return STATUS_OK;
     }
-    const struct cassandra_statement *statement = cassandra_statement_of(
-        connection, KEYED_LOOK, answer->request->table, record.shape, CASSANDRA_PLAIN);
     struct arena *arena = arena_create(0);
     struct cql_value *values = arena_allocate_zeroed(arena, statement->count + 1u, sizeof(*values));
     bool there = reply->response.rows.columns.count == statement->count &&
@@ -400,11 +411,10 @@ static enum status judge_counters(struct keyed_connection *connection, struct cq
 {
     struct cell key[KEYED_KEY_COLUMNS_MAX];
     struct keyed_record record;
-    if (!keyed_request_record(answer->request, 0, key, &record)) {
+    const struct cassandra_statement *statement = looked_for(connection, answer, key, &record);
+    if (statement == NULL) {
         return STATUS_OK;
     }
-    const struct cassandra_statement *statement = cassandra_statement_of(
-        connection, KEYED_LOOK, answer->request->table, record.shape, CASSANDRA_PLAIN);
     struct arena *arena = arena_create(0);
     for (uint32_t at = statement->layout->table->key.count; at < statement->count; at++) {
         const struct cassandra_column *column =

@@ -1,22 +1,20 @@
 /* An analysis as text. */
-#include "design/analysis/analysis.h"
+#include "design/analysis/analysis_reasons.h"
 
 static void append_tables(const struct analysis *analysis, struct buffer *out)
 {
     buffer_format(out, "%u tables\n", analysis->layout.count);
+    if (analysis->pool.cut) {
+        buffer_format(out, "  only the first %u candidates were considered\n",
+                      analysis->pool.limit);
+    }
     for (uint32_t i = 0; i < analysis->layout.count; i++) {
         const struct layout_table *table = &analysis->layout.tables[i];
         const struct family *family = layout_family(&analysis->layout, table);
-        buffer_format(out, "  %s ((", table->name);
-        for (uint32_t j = 0; j < table->partition_count + table->clustering_count; j++) {
-            buffer_format(out, "%s%s%s",
-                          j == 0                        ? ""
-                          : j == table->partition_count ? "), "
-                                                        : ", ",
-                          table->columns[j].name, table->columns[j].descending ? " desc" : "");
-        }
-        buffer_format(out, "%s)  %u columns, %.0f rows, at most %.0f a partition\n",
-                      table->clustering_count == 0 ? ")" : "", table->column_count, family->rows,
+        buffer_format(out, "  %s ", table->name);
+        analysis_append_key(table, out);
+        buffer_format(out, "  %u columns, %.0f rows, at most %.0f a partition\n",
+                      table->column_count, family->rows,
                       family->partition_rows_max / family->buckets);
     }
 }

@@ -33,17 +33,7 @@ static enum status missing(struct error *error, const char *where)
 static const char *program_folder(struct arena *arena)
 {
     char program[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (length <= 0) {
-        return NULL;
-    }
-    program[length] = '\0';
-    char *slash = strrchr(program, '/');
-    if (slash == NULL) {
-        return NULL;
-    }
-    *slash = '\0';
-    return arena_copy_string(arena, program);
+    return file_program_folder(program, sizeof program) ? arena_copy_string(arena, program) : NULL;
 }
 
 static const char *data_folder(struct arena *arena)

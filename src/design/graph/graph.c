@@ -288,14 +288,9 @@ void graph_add_relation(struct graph_building *building, const struct graph_rela
         }
     }
     if (building->relation_count == building->relation_capacity) {
-        uint32_t capacity = building->relation_capacity * 2 + 16;
-        struct graph_relation *grown =
-            arena_allocate_zeroed(building->arena, capacity, sizeof(*grown));
-        if (building->relation_count > 0) {
-            memcpy(grown, building->relations, building->relation_count * sizeof(*grown));
-        }
-        building->relations = grown;
-        building->relation_capacity = capacity;
+        building->relations =
+            arena_grow_list(building->arena, building->relations, building->relation_count,
+                            &building->relation_capacity, sizeof(*building->relations));
     }
     building->relations[building->relation_count++] = *relation;
 }

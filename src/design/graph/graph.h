@@ -26,11 +26,10 @@ enum graph_origin {
 
 struct graph_field {
     const char *name;
-    const struct schema_column *column; /* its type may be a guess: `type_origin` */
-    struct value_type type;             /* the column's, or what figures say that its values are */
-    enum graph_origin type_origin;
-    double bytes;    /* mean size of a value; never 0 */
-    double distinct; /* different values; from 1 to the entity's rows */
+    const struct schema_column *column;
+    struct value_type type; /* the column's, or what figures say that its values are */
+    double bytes;           /* mean size of a value; never 0 */
+    double distinct;        /* different values; from 1 to the entity's rows */
 };
 
 struct graph_fields {

@@ -14,18 +14,11 @@ struct request {
     const struct cell *bucket;
 };
 
-static void append_name(const char *name, struct buffer *out)
-{
-    buffer_append_byte(out, '"');
-    buffer_append_string(out, name);
-    buffer_append_byte(out, '"');
-}
-
 static enum status append_test(const char *name, const char *test, const struct cell *value,
                                bool *any, struct buffer *out, struct error *error)
 {
     buffer_append_string(out, *any ? " AND " : " WHERE ");
-    append_name(name, out);
+    layout_append_name(name, out);
     buffer_append_string(out, test);
     *any = true;
     return prove_append_literal(value, PROVE_CQL, out, error);
@@ -70,10 +63,10 @@ static void append_select(const struct layout_table *table, struct buffer *out)
     buffer_append_string(out, "SELECT ");
     for (uint32_t i = 0; i < table->column_count; i++) {
         buffer_append_string(out, i > 0 ? ", " : "");
-        append_name(table->columns[i].name, out);
+        layout_append_name(table->columns[i].name, out);
     }
     buffer_append_string(out, " FROM ");
-    append_name(table->name, out);
+    layout_append_name(table->name, out);
 }
 
 /* Earlier row and new row in one. */
@@ -133,10 +126,10 @@ static enum status list_buckets(const struct prove_running *running,
     buffer_append_string(&text, "SELECT DISTINCT ");
     for (uint32_t i = 0; i < table->partition_count; i++) {
         buffer_append_string(&text, i > 0 ? ", " : "");
-        append_name(table->columns[i].name, &text);
+        layout_append_name(table->columns[i].name, &text);
     }
     buffer_append_string(&text, " FROM ");
-    append_name(table->name, &text);
+    layout_append_name(table->name, &text);
     enum status status =
         prove_ask(&running->target->side, buffer_string(&text), table->partition_count, BUCKETS_MAX,
                   running->arena, &all, error);

@@ -16,14 +16,8 @@ static struct workload_statement *add(struct assuming *assuming, enum workload_k
                                       uint32_t entity, const char *name)
 {
     if (assuming->count == assuming->capacity) {
-        uint32_t capacity = assuming->capacity * 2 + 64;
-        struct workload_statement *grown =
-            arena_allocate_zeroed(assuming->arena, capacity, sizeof(*grown));
-        if (assuming->count > 0) {
-            memcpy(grown, assuming->list, assuming->count * sizeof(*grown));
-        }
-        assuming->list = grown;
-        assuming->capacity = capacity;
+        assuming->list = arena_grow_list(assuming->arena, assuming->list, assuming->count,
+                                         &assuming->capacity, sizeof(*assuming->list));
     }
     struct workload_alias *alias = arena_allocate_zeroed(assuming->arena, 1, sizeof(*alias));
     *alias =

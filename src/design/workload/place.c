@@ -4,22 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *grown(struct arena *arena, const void *list, uint32_t count, uint32_t *capacity,
-                   size_t size)
-{
-    *capacity = *capacity * 2 + 64;
-    void *more = arena_allocate_zeroed(arena, *capacity, size);
-    if (count > 0) {
-        memcpy(more, list, count * size);
-    }
-    return more;
-}
-
 static uint32_t add_path(struct places *places, struct place_path path)
 {
     if (places->path_count == places->path_capacity) {
-        places->paths = grown(places->own, places->paths, places->path_count,
-                              &places->path_capacity, sizeof(*places->paths));
+        places->paths = arena_grow_list(places->own, places->paths, places->path_count,
+                                        &places->path_capacity, sizeof(*places->paths));
     }
     places->paths[places->path_count] = path;
     return places->path_count++;
@@ -93,8 +82,8 @@ static uint32_t intern(struct places *places, struct place place)
     uint32_t slot = slot_of(places, place);
     if (places->slots[slot] == 0) {
         if (places->count == places->capacity) {
-            places->list = grown(places->own, places->list, places->count, &places->capacity,
-                                 sizeof(*places->list));
+            places->list = arena_grow_list(places->own, places->list, places->count,
+                                           &places->capacity, sizeof(*places->list));
         }
         places->list[places->count++] = place;
         places->slots[slot] = places->count;

@@ -122,7 +122,6 @@ void score_find(const struct search *search, const bool *chosen, struct score *s
     }
     score->coverage = ratio(sums.covered, sums.query_weight, 1);
     score->requests = ratio(sums.requests, sums.answered_weight, 0);
-    score->partitions = score->requests;
     score->efficiency = ratio(sums.returned, sums.read, 1);
     score->efficiency = score->efficiency > 1 ? 1 : score->efficiency;
     score->duplication = ratio(score->duplication, bytes, 0);

@@ -11,7 +11,6 @@ struct score {
     double coverage;    /* share of queries answered by keys alone: without a scan, a filter, a
                            client's join or sort; what is unserved counts as not covered */
     double requests;    /* a query */
-    double partitions;  /* a query */
     double efficiency;  /* rows returned of rows read; at most 1 */
     uint32_t unbounded; /* families with a partition beyond the bounds, buckets counted */
     double partition_rows_max;

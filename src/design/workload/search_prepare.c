@@ -18,13 +18,8 @@ static uint32_t find_query(const struct search *search, const struct query *quer
 static uint32_t add_query(struct search *search, const struct query *query, uint32_t statement)
 {
     if (search->query_count == search->query_capacity) {
-        uint32_t capacity = search->query_capacity * 2 + 64;
-        struct search_query *grown = arena_allocate_zeroed(search->arena, capacity, sizeof(*grown));
-        if (search->query_count > 0) {
-            memcpy(grown, search->queries, search->query_count * sizeof(*grown));
-        }
-        search->queries = grown;
-        search->query_capacity = capacity;
+        search->queries = arena_grow_list(search->arena, search->queries, search->query_count,
+                                          &search->query_capacity, sizeof(*search->queries));
     }
     search->queries[search->query_count] =
         (struct search_query){.query = *query, .statement = statement};
@@ -93,13 +88,8 @@ static void add_read(struct search *search, struct reads *reads, const struct qu
         }
     }
     if (reads->count == reads->capacity) {
-        uint32_t capacity = reads->capacity * 2 + 4;
-        struct search_read *grown = arena_allocate_zeroed(search->arena, capacity, sizeof(*grown));
-        if (reads->count > 0) {
-            memcpy(grown, reads->list, reads->count * sizeof(*grown));
-        }
-        reads->list = grown;
-        reads->capacity = capacity;
+        reads->list = arena_grow_list(search->arena, reads->list, reads->count, &reads->capacity,
+                                      sizeof(*reads->list));
     }
     reads->list[reads->count++] = (struct search_read){number, weight};
 }
