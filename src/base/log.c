@@ -35,6 +35,11 @@ static struct sink sinks[SINK_COUNT] = {
     [SINK_TERMINAL] = {STDERR_FILENO, LOG_WARNING}, [SINK_RUN] = {-1, -1}, [SINK_USER] = {-1, -1}};
 static void (*before_line)(void);
 static void (*after_line)(void);
+static size_t (*format_record)(const struct log_record *record, char *line, size_t capacity);
+static void (*listener)(void *context, const struct log_record *record);
+static void *listener_context;
+static atomic_bool is_listened_to;
+static const struct event message_event = {.kind = EVENT_MESSAGE};
 
 void log_set_stderr_level(enum log_level level)
 {
@@ -94,6 +99,24 @@ void log_set_terminal_hooks(void (*before)(void), void (*after)(void))
     pthread_mutex_unlock(&mutex);
 }
 
+void log_set_listener(void (*function)(void *context, const struct log_record *record),
+                      void *context)
+{
+    pthread_mutex_lock(&mutex);
+    listener = function;
+    listener_context = context;
+    atomic_store(&is_listened_to, function != NULL);
+    pthread_mutex_unlock(&mutex);
+}
+
+void log_set_formatter(size_t (*formatter)(const struct log_record *record, char *line,
+                                           size_t capacity))
+{
+    pthread_mutex_lock(&mutex);
+    format_record = formatter;
+    pthread_mutex_unlock(&mutex);
+}
+
 /* A failure to write a log line has nowhere to be told. */
 static void write_line(int descriptor, const char *line, size_t length)
 {
@@ -110,10 +133,16 @@ static bool has_level(const struct sink *sink, enum log_level level)
     return (int)level <= atomic_load_explicit(&sink->level, memory_order_relaxed);
 }
 
-static bool is_wanted(enum log_level level)
+static bool is_heard(enum log_level level, const struct event *event)
+{
+    return atomic_load_explicit(&is_listened_to, memory_order_relaxed) &&
+           (level <= LOG_INFO || event->kind != EVENT_MESSAGE);
+}
+
+static bool is_wanted(enum log_level level, const struct event *event)
 {
     return has_level(&sinks[SINK_TERMINAL], level) || has_level(&sinks[SINK_RUN], level) ||
-           has_level(&sinks[SINK_USER], level);
+           has_level(&sinks[SINK_USER], level) || is_heard(level, event);
 }
 
 bool log_has_user_file(enum log_level level)
@@ -144,47 +173,56 @@ static size_t append_clean(char *text, size_t length, const char *addition)
 /* ---- the sinks, under the mutex; `text` is one or more clean lines, the level's word included,
  * without the last newline, and there is room for a byte behind it */
 
-static void write_to_terminal(const char *text, size_t length)
+static void write_formatted(int descriptor, const struct log_record *record)
 {
-    static const char plain[] = "info: ";
-    size_t skip = strncmp(text, plain, sizeof(plain) - 1) == 0 ? sizeof(plain) - 1 : 0;
+    char line[2 * LINE_BYTES_MAX];
+    write_line(descriptor, line, format_record(record, line, sizeof(line)));
+}
+
+static void write_to_terminal(const struct log_record *record, const char *text, size_t length)
+{
     if (before_line != NULL) {
         before_line();
     }
-    write_line(STDERR_FILENO, text + skip, length - skip);
+    if (format_record != NULL) {
+        write_formatted(STDERR_FILENO, record);
+    } else {
+        size_t skip = record->level == LOG_INFO ? strlen(level_words[LOG_INFO]) : 0;
+        write_line(STDERR_FILENO, text + skip, length - skip);
+    }
     if (after_line != NULL) {
         after_line();
     }
 }
 
 /* There is room for STAMP_BYTES before the text. */
-static void write_to_run(char *text, size_t length)
+static void write_to_run(char *text, size_t length, int64_t at_us)
 {
     char stamp[32];
-    clock_format_utc(clock_utc_us(), stamp, sizeof(stamp));
+    clock_format_utc(at_us, stamp, sizeof(stamp));
     stamp[STAMP_BYTES - 1] = ' ';
     memcpy(text - STAMP_BYTES, stamp, STAMP_BYTES);
     write_line(sinks[SINK_RUN].descriptor, text - STAMP_BYTES, length + STAMP_BYTES);
 }
 
 /* " [table=users, chunk=3, key={"id":5}]"; "": nothing is known. */
-static void format_place(const struct log_place *place, char *out)
+static void format_place(const struct event *event, char *out)
 {
     char text[PLACE_BYTES_MAX - 8];
     int size = 0;
     out[0] = '\0';
-    if (place == NULL || (place->table == NULL && place->chunk == 0 && place->key == NULL)) {
+    if (event->table == NULL && event->chunk == 0 && event->key == NULL) {
         return;
     }
-    if (place->table != NULL) {
-        size = snprintf(text, sizeof(text), ", table=%.256s", place->table);
+    if (event->table != NULL) {
+        size = snprintf(text, sizeof(text), ", table=%.256s", event->table);
     }
-    if (place->chunk != 0) {
+    if (event->chunk != 0) {
         size +=
-            snprintf(text + size, sizeof(text) - (size_t)size, ", chunk=%" PRIu64, place->chunk);
+            snprintf(text + size, sizeof(text) - (size_t)size, ", chunk=%" PRIu64, event->chunk);
     }
-    if (place->key != NULL) {
-        snprintf(text + size, sizeof(text) - (size_t)size, ", key=%.640s", place->key);
+    if (event->key != NULL) {
+        snprintf(text + size, sizeof(text) - (size_t)size, ", key=%.640s", event->key);
     }
     secret_redact(text);
     text_clean_line(text);
@@ -192,47 +230,64 @@ static void format_place(const struct log_place *place, char *out)
 }
 
 /* A hint, which is a line of its own elsewhere, stands in the same line. */
-static void write_to_user(enum log_level level, const struct log_place *place, const char *text)
+static void write_to_user(const struct log_record *record)
 {
     static const char *const names[] = {"ERROR", "WARNING", "INFO", "DEBUG"};
     char line[LINE_BYTES_MAX + PLACE_BYTES_MAX + 64];
     char where[PLACE_BYTES_MAX];
     char stamp[32];
-    struct timespec now;
+    time_t seconds = (time_t)(record->at_us / 1000000);
     struct tm local = {0};
-    const char *message = text + strlen(level_words[level]);
-    int shown = (int)strcspn(message, "\n");
-    const char *hint = message[shown] == '\n' ? message + shown + 2 : "";
-    clock_gettime(CLOCK_REALTIME, &now);
-    localtime_r(&now.tv_sec, &local);
+    int shown = (int)strcspn(record->text, "\n");
+    const char *hint = record->text[shown] == '\n' ? record->text + shown + 2 : "";
+    localtime_r(&seconds, &local);
     strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &local);
-    format_place(place, where);
-    int length =
-        snprintf(line, sizeof(line), "%s,%03d %s %.*s%s%s%s\n", stamp, (int)(now.tv_nsec / 1000000),
-                 names[level], shown, message, hint[0] != '\0' ? ";" : "", hint, where);
+    format_place(record->event, where);
+    int length = snprintf(line, sizeof(line), "%s,%03d %s %.*s%s%s%s\n", stamp,
+                          (int)(record->at_us / 1000 % 1000), names[record->level], shown,
+                          record->text, hint[0] != '\0' ? ";" : "", hint, where);
     write_line(sinks[SINK_USER].descriptor, line, (size_t)length);
 }
 
-static void emit_user(enum log_level level, const struct log_place *place, char *text,
-                      size_t length)
+static struct log_record record_of(enum log_level level, const struct event *event,
+                                   const char *text)
 {
-    text[length] = '\0';
-    if (has_level(&sinks[SINK_USER], level)) {
-        write_to_user(level, place, text);
+    return (struct log_record){.level = level,
+                               .at_us = clock_utc_us(),
+                               .event = event,
+                               .text = text + strlen(level_words[level])};
+}
+
+static void emit_user(const struct log_record *record)
+{
+    if (has_level(&sinks[SINK_USER], record->level)) {
+        if (format_record != NULL) {
+            write_formatted(sinks[SINK_USER].descriptor, record);
+        } else {
+            write_to_user(record);
+        }
     }
 }
 
-static void emit(enum log_level level, const struct log_place *place, char *text, size_t length)
+static void emit(enum log_level level, const struct event *event, char *text, size_t length)
 {
     int saved_errno = errno;
+    text[length] = '\0';
+    const struct log_record record = record_of(level, event, text);
     pthread_mutex_lock(&mutex);
-    emit_user(level, place, text, length);
+    emit_user(&record);
+    if (listener != NULL && is_heard(level, event)) {
+        listener(listener_context, &record);
+    }
+    if (has_level(&sinks[SINK_TERMINAL], level) && format_record != NULL) {
+        write_to_terminal(&record, text, length);
+    }
     text[length++] = '\n';
-    if (has_level(&sinks[SINK_TERMINAL], level)) {
-        write_to_terminal(text, length);
+    if (has_level(&sinks[SINK_TERMINAL], level) && format_record == NULL) {
+        write_to_terminal(&record, text, length);
     }
     if (has_level(&sinks[SINK_RUN], level)) {
-        write_to_run(text, length);
+        write_to_run(text, length, record.at_us);
     }
     pthread_mutex_unlock(&mutex);
     errno = saved_errno;
@@ -250,13 +305,13 @@ static size_t format_line(enum log_level level, char *text, const char *format, 
     return append_clean(text, append_clean(text, 0, level_words[level]), message);
 }
 
-static void write_message(enum log_level level, const struct log_place *place, const char *format,
+static void write_message(enum log_level level, const struct event *event, const char *format,
                           va_list arguments)
 {
     char line[STAMP_BYTES + LINE_BYTES_MAX];
-    if (is_wanted(level)) {
+    if (is_wanted(level, event)) {
         size_t length = format_line(level, line + STAMP_BYTES, format, arguments);
-        emit(level, place, line + STAMP_BYTES, length);
+        emit(level, event, line + STAMP_BYTES, length);
     }
 }
 
@@ -264,19 +319,19 @@ void log_write(enum log_level level, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    write_message(level, NULL, format, arguments);
+    write_message(level, &message_event, format, arguments);
     va_end(arguments);
 }
 
-void log_write_at(enum log_level level, const struct log_place *place, const char *format, ...)
+void log_event(enum log_level level, const struct event *event, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    write_message(level, place, format, arguments);
+    write_message(level, event, format, arguments);
     va_end(arguments);
 }
 
-void log_write_user(enum log_level level, const struct log_place *place, const char *format, ...)
+void log_write_user(enum log_level level, const struct event *event, const char *format, ...)
 {
     char text[LINE_BYTES_MAX];
     if (log_has_user_file(level)) {
@@ -284,15 +339,18 @@ void log_write_user(enum log_level level, const struct log_place *place, const c
         va_start(arguments, format);
         size_t length = format_line(level, text, format, arguments);
         va_end(arguments);
+        text[length] = '\0';
+        const struct log_record record = record_of(level, event, text);
         pthread_mutex_lock(&mutex);
-        emit_user(level, place, text, length);
+        emit_user(&record);
         pthread_mutex_unlock(&mutex);
     }
 }
 
 void log_write_error(const struct error *error)
 {
-    if (!is_wanted(LOG_ERROR)) {
+    const struct event event = {.kind = EVENT_ERROR, .code = error_describe(error->code)->name};
+    if (!is_wanted(LOG_ERROR, &event)) {
         return;
     }
     char line[STAMP_BYTES + LINE_BYTES_MAX];
@@ -310,22 +368,12 @@ void log_write_error(const struct error *error)
         length = append_clean(text, length, ")");
     }
     length = append_clean(text, length, " [");
-    length = append_clean(text, length, error_describe(error->code)->name);
+    length = append_clean(text, length, event.code);
     length = append_clean(text, length, "]");
     if (error->hint[0] != '\0') {
         text[length++] = '\n';
         length = append_clean(text, length, "  ");
         length = append_clean(text, length, error->hint);
     }
-    emit(LOG_ERROR, NULL, text, length);
-}
-
-const char *log_message_of(const char *line, enum log_level level)
-{
-    const char *word = level_words[level];
-    bool stamped = strnlen(line, STAMP_BYTES) == STAMP_BYTES && line[STAMP_BYTES - 2] == 'Z' &&
-                   line[STAMP_BYTES - 1] == ' ';
-    return stamped && strncmp(line + STAMP_BYTES, word, strlen(word)) == 0
-               ? line + STAMP_BYTES + strlen(word)
-               : NULL;
+    emit(LOG_ERROR, &event, text, length);
 }

@@ -7,8 +7,10 @@
 #define TRANSHUME_BASE_LOG_H
 
 #include "base/error.h"
+#include "base/event.h"
 #include "base/status.h"
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum log_level { LOG_ERROR = 0, LOG_WARNING, LOG_INFO, LOG_DEBUG };
@@ -21,7 +23,8 @@ enum status log_open_file(const char *path, enum log_level file_level,
                           struct error *error) MUST_USE;
 void log_close_file(void);
 /* The same for the user's file, whose lines look as those of Python's logging do:
- * "2026-01-31 23:59:59,123 WARNING message [table=users, chunk=3]", in local time. */
+ * "2026-01-31 23:59:59,123 WARNING message [table=users, chunk=3]", in local time; see
+ * log_set_formatter. */
 enum status log_open_user_file(const char *path, enum log_level level,
                                struct error *error) MUST_USE;
 void log_close_user_file(void);
@@ -30,25 +33,33 @@ void log_set_terminal_hooks(void (*before)(void), void (*after)(void));
 
 void log_write(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Where something happened; what is NULL or 0 is not known. Told in the user's file. */
-struct log_place {
-    const char *table;
-    uint64_t chunk;
-    const char *key;
-};
-void log_write_at(enum log_level level, const struct log_place *place, const char *format, ...)
+/* The same, and what a program would want to know of it (EVENT_OF); the message is for people. */
+void log_event(enum log_level level, const struct event *event, const char *format, ...)
     PRINTF_LIKE(3, 4);
 /* A line for the user's file alone: what would be too much elsewhere, as a line a reject. */
-void log_write_user(enum log_level level, const struct log_place *place, const char *format, ...)
+void log_write_user(enum log_level level, const struct event *event, const char *format, ...)
     PRINTF_LIKE(3, 4);
 /* Is there such a file, for lines of that level? */
 bool log_has_user_file(enum log_level level);
 
+/* One line, as its readers get it: clean, without secrets. */
+struct log_record {
+    enum log_level level;
+    int64_t at_us; /* UTC */
+    const struct event *event;
+    const char *text; /* the message; what follows a newline is the hint of an error */
+};
+
+/* Hears of every record of LOG_INFO or above, and of each below it whose event is more than a
+ * message; any thread, one at a time. It must not log. NULL: nobody listens. */
+void log_set_listener(void (*listener)(void *context, const struct log_record *record),
+                      void *context);
+/* How lines of stderr and of the user's file are made instead of as text: writes one line with its
+ * newline, at most `capacity` bytes, and returns its length. NULL: text. */
+void log_set_formatter(size_t (*formatter)(const struct log_record *record, char *line,
+                                           size_t capacity));
+
 /* The error in full: one line with what, object, why; the hint on the next. */
 void log_write_error(const struct error *error);
-
-/* What a line of a log file says, behind the level's word and up to the line's end; NULL: it is no
- * line of that level. */
-const char *log_message_of(const char *line, enum log_level level);
 
 #endif

@@ -88,8 +88,11 @@ bool retry_plan(struct retry *retry, struct error *error, int64_t *until_ms)
         return false;
     }
     retry->failures++;
-    log_write(LOG_WARNING, "try %" PRIu32 " in %" PRId64 " ms after: %s: %s", retry->failures + 1,
-              delay, error->object, error->message);
+    log_event(LOG_WARNING,
+              EVENT_OF(EVENT_RETRY, .code = error_describe(error->code)->name,
+                       .count = retry->failures + 1),
+              "try %" PRIu32 " in %" PRId64 " ms after: %s: %s", retry->failures + 1, delay,
+              error->object, error->message);
     if (retry->counter != NULL) {
         atomic_fetch_add(retry->counter, 1);
     }

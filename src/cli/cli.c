@@ -9,6 +9,8 @@
 #include "cli/help.h"
 #include "cli/settings.h"
 #include "connectors/registry.h"
+#include "observe/event/event_json.h"
+#include "observe/observer.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -97,6 +99,8 @@ static int say_later(const struct cli_command *command)
     return error_exit_status(&error);
 }
 
+enum { LOG_AS_JSON = 1 }; /* the second choice of --log-format */
+
 static void set_log_level(const struct cli_call *call)
 {
     enum log_level level = LOG_WARNING;
@@ -140,6 +144,15 @@ static enum status take_settings(struct cli_call *call, int *exit_status)
     return status;
 }
 
+static enum status start_observer(struct cli_call *call, struct error *error)
+{
+    const struct observer_options options = {.metrics_address = cli_text(call, CLI_METRICS),
+                                             .metrics_file = cli_text(call, CLI_METRICS_FILE),
+                                             .push_url = cli_text(call, CLI_PUSH_GATEWAY),
+                                             .statsd_address = cli_text(call, CLI_STATSD)};
+    return observer_start(&options, &call->observer, error);
+}
+
 static int dispatch(struct cli_call *call)
 {
     struct error error = {0};
@@ -166,6 +179,9 @@ static int dispatch(struct cli_call *call)
         return say_later(call->command);
     }
     set_log_level(call);
+    if (call->values[CLI_LOG_FORMAT].is_set && call->values[CLI_LOG_FORMAT].number == LOG_AS_JSON) {
+        log_set_formatter(event_json_format);
+    }
     warn_of_mistyped_variables();
     if (take_settings(call, &exit_status) != STATUS_OK) {
         return exit_status;
@@ -175,7 +191,12 @@ static int dispatch(struct cli_call *call)
     if (needs_connectors && registry_load_modules(&error) != STATUS_OK) {
         return cli_fail(call, &error);
     }
-    return call->command->run(call);
+    if ((call->command->place & IN_LONG) != 0 && start_observer(call, &error) != STATUS_OK) {
+        return cli_fail(call, &error);
+    }
+    exit_status = call->command->run(call);
+    observer_stop(call->observer);
+    return exit_status;
 }
 
 /*

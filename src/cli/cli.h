@@ -20,7 +20,8 @@ struct cli_call {
     struct run_parameter *parameters; /* of a settings file */
     uint32_t parameter_count;
     struct arena *arena;
-    const char *command_line; /* for the log, without secrets */
+    const char *command_line;  /* for the log, without secrets */
+    struct observer *observer; /* NULL: the command is none that is watched */
 };
 
 /* One command: its help, and what runs it. */

@@ -127,9 +127,8 @@ static void append_option(const struct cli_option *option, struct buffer *out)
 const char *help_group_title(enum cli_group group)
 {
     static const char *const titles[CLI_GROUP_COUNT] = {
-        [CLI_GROUP_COMMON] = "common options",
-        [CLI_GROUP_SAFETY] = "safety",
-        [CLI_GROUP_SPEED] = "speed and load",
+        [CLI_GROUP_COMMON] = "common options", [CLI_GROUP_SAFETY] = "safety",
+        [CLI_GROUP_SPEED] = "speed and load",  [CLI_GROUP_WATCHING] = "watching",
         [CLI_GROUP_ADVANCED] = "advanced",
     };
     return titles[group];

@@ -318,6 +318,7 @@ void cli_rollback_options(struct cli_call *call, const char *plan_path, const ch
                                          .timeout_ms = timeout->is_set ? timeout->number : 0,
                                          .take_over = cli_switch(call, CLI_TAKE_OVER),
                                          .only_looks = cli_switch(call, CLI_DRY_RUN),
+                                         .observer = call->observer,
                                          .command_line = call->command_line};
 }
 

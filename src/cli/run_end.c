@@ -241,7 +241,7 @@ static void log_entity(const struct progress_entity *entity, double whole)
     text_human_bytes(atomic_load(&entity->bytes), bytes, sizeof(bytes));
     text_human_seconds(progress_entity_seconds(entity, whole), seconds, sizeof(seconds));
     log_write_user(
-        rejected > 0 ? LOG_WARNING : LOG_INFO, &(struct log_place){.table = entity->table},
+        rejected > 0 ? LOG_WARNING : LOG_INFO, EVENT_OF(EVENT_MESSAGE, .table = entity->table),
         "summary of %s: %" PRIu64 " read, %" PRIu64 " written, %" PRIu64 " rejected, %" PRIu64
         " skipped, %s, %s, %" PRIu64 " retries, %" PRIu64 " fallbacks",
         entity->name, atomic_load(&entity->read), atomic_load(&entity->written), rejected,
@@ -260,8 +260,8 @@ static void log_summary(const struct run_result *result, enum status status)
         log_entity(&progress->entities[i], result->seconds);
     }
     text_human_seconds(result->seconds, seconds, sizeof(seconds));
-    log_write_user(status == STATUS_OK ? LOG_INFO : LOG_ERROR, NULL, "run %s: %s after %s",
-                   result->run_id,
+    log_write_user(status == STATUS_OK ? LOG_INFO : LOG_ERROR, EVENT_OF(EVENT_MESSAGE),
+                   "run %s: %s after %s", result->run_id,
                    status != STATUS_OK        ? "failed"
                    : result->exit_status == 4 ? "interrupted"
                                               : "done",

@@ -183,6 +183,7 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->resuming = call->command->place == IN_RESUME;
     options->validating = call->command->place == IN_VALIDATE;
     options->may_repair = options->validating && cli_switch(call, CLI_REPAIR);
+    options->observer = call->observer;
     options->progress = progress_mode(call);
     options->color = cli_color(call, STDERR_FILENO);
     options->command_line = call->command_line;

@@ -2,6 +2,7 @@
 #include "observe/progress.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/signals.h"
 #include "base/text.h"
 #include "model/json_writer.h"
@@ -21,6 +22,14 @@ const char *progress_phase_name(enum progress_phase phase)
         [PROGRESS_DONE] = "done",
     };
     return (size_t)phase < sizeof(names) / sizeof(names[0]) ? names[phase] : "?";
+}
+
+void progress_enter(struct progress *progress, int phase)
+{
+    if (atomic_exchange(&progress->phase, phase) != phase) {
+        const char *name = progress_phase_name((enum progress_phase)phase);
+        log_event(LOG_DEBUG, EVENT_OF(EVENT_PHASE, .code = name), "phase: %s", name);
+    }
 }
 
 void progress_moved(struct progress *progress, int64_t now_ms)

@@ -80,6 +80,8 @@ void progress_moved(struct progress *progress, int64_t now_ms);
 int64_t progress_waiting_until_ms(const struct progress *progress);
 
 const char *progress_phase_name(enum progress_phase phase);
+/* Stores the phase, and tells of it where it is another one. */
+void progress_enter(struct progress *progress, int phase);
 
 enum progress_mode { PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_LOG, PROGRESS_JSON, PROGRESS_NONE };
 

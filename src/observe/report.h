@@ -12,7 +12,7 @@
 
 /*
  * state.json is needed; metrics.jsonl, chunks.jsonl, rejects/, plan.yaml, validation.json and the
- * warnings of transhume.log are shown if they are there. The same files make the same report, byte
+ * warnings of events.jsonl are shown if they are there. The same files make the same report, byte
  * for byte. Everything in them is taken for text by whoever wrote it: records, names and messages
  * can become neither markup nor script. The page has no script at all, and refuses any by its
  * policy.
@@ -73,7 +73,7 @@ struct report_sample {
     bool clipped;
 };
 
-/* What the log warned of, once for all lines that say the same. */
+/* What was warned of, once for all events that say the same. */
 struct report_warning {
     const char *at; /* the first time */
     const char *message;

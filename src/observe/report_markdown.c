@@ -202,7 +202,7 @@ static void append_warnings(const struct report *report, struct buffer *out)
     if (report->warnings_left_out > 0) {
         buffer_append_string(out, "\nAnd ");
         report_append_count(out, report->warnings_left_out);
-        buffer_append_string(out, " more: transhume.log has them.\n");
+        buffer_append_string(out, " more: events.jsonl has them.\n");
     }
     buffer_append_string(out, report->warning_count > 0 ? "\n" : "");
 }

@@ -12,7 +12,7 @@ enum status report_read_chunks(const char *folder, struct report *report,
 enum status report_read_rejects(const char *folder, struct report *report,
                                 struct error *error) MUST_USE;
 
-/* report_warnings.c: what transhume.log warned of, and its section of the page. */
+/* report_warnings.c: what was warned of (events.jsonl), and its section of the page. */
 enum status report_read_warnings(const char *folder, struct report *report,
                                  struct error *error) MUST_USE;
 void report_append_warnings(const struct report *report, struct buffer *out);

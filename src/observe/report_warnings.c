@@ -1,29 +1,23 @@
-/* What a run's log warned of, for its report: each message once, the first time that it came. */
+/* What a run warned of, for its report, by its events: each message once, the first time that it
+ * came. */
 #include "observe/report_parts.h"
 
 #include "base/file.h"
-#include "base/log.h"
 #include <string.h>
 
-static struct report_warning *find(const struct report *report, const char *message, size_t length)
+static struct report_warning *find(const struct report *report, const char *message)
 {
     for (uint32_t i = 0; i < report->warning_count; i++) {
-        const char *known = report->warnings[i].message;
-        if (strncmp(known, message, length) == 0 && known[length] == '\0') {
+        if (strcmp(report->warnings[i].message, message) == 0) {
             return &report->warnings[i];
         }
     }
     return NULL;
 }
 
-static void take_line(struct report *report, const char *line)
+static void take(struct report *report, const char *at, const char *message)
 {
-    const char *message = log_message_of(line, LOG_WARNING);
-    if (message == NULL) {
-        return;
-    }
-    size_t length = strcspn(message, "\n");
-    struct report_warning *known = find(report, message, length);
+    struct report_warning *known = find(report, message);
     if (known != NULL) {
         known->count++;
         return;
@@ -33,16 +27,29 @@ static void take_line(struct report *report, const char *line)
         return;
     }
     struct report_warning *warning = &report->warnings[report->warning_count];
-    warning->at = arena_copy(report->arena, line, strcspn(line, " "));
-    warning->message = arena_copy(report->arena, message, length);
+    warning->at = arena_copy_string(report->arena, at);
+    warning->message = arena_copy_string(report->arena, message);
     warning->count = 1;
     report->warning_count++;
+}
+
+/* A line that is no event is passed over: the last one may be torn. */
+static void take_line(struct report *report, const char *line, size_t length)
+{
+    json_t *event = json_loadb(line, length, JSON_DISABLE_EOF_CHECK, NULL);
+    const char *level = report_text(event, "level");
+    const char *at = report_text(event, "at");
+    const char *text = report_text(event, "text");
+    if (level != NULL && at != NULL && text != NULL && strcmp(level, "warning") == 0) {
+        take(report, at, text);
+    }
+    json_decref(event);
 }
 
 enum status report_read_warnings(const char *folder, struct report *report, struct error *error)
 {
     struct file_lines lines;
-    const char *path = file_join(report->arena, folder, "transhume.log");
+    const char *path = file_join(report->arena, folder, "events.jsonl");
     report->warnings =
         arena_allocate_zeroed(report->arena, REPORT_WARNINGS_MAX, sizeof(*report->warnings));
     enum status status = file_lines_open(&lines, path, ERROR_STATE_INVALID, error);
@@ -50,7 +57,7 @@ enum status report_read_warnings(const char *folder, struct report *report, stru
         return status;
     }
     while ((status = file_lines_next(&lines, error)) == STATUS_OK) {
-        take_line(report, lines.line);
+        take_line(report, lines.line, lines.length);
     }
     file_lines_close(&lines);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -85,6 +92,6 @@ void report_append_warnings(const struct report *report, struct buffer *out)
     if (report->warnings_left_out > 0) {
         buffer_append_string(out, "<p class=\"quiet\">And ");
         report_append_count(out, report->warnings_left_out);
-        buffer_append_string(out, " more: transhume.log has them.</p>\n");
+        buffer_append_string(out, " more: events.jsonl has them.</p>\n");
     }
 }

@@ -340,7 +340,7 @@ static enum status work(struct verify *verify, struct match *matching, struct er
          repair_files_open(matching->repair, verify, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
-    atomic_store(&progress->phase, PROGRESS_COMPARE);
+    progress_enter(progress, PROGRESS_COMPARE);
     enum status status = compare(verify, matching, error);
     status = status == STATUS_OK ? match_end(matching, error) : status;
     status = status == STATUS_OK ? end_repair_files(verify, matching, error) : status;
@@ -367,7 +367,7 @@ static enum status work_with_display(struct verify *verify, struct match *matchi
         return STATUS_FAILED;
     }
     enum status status = work(verify, matching, error);
-    atomic_store(&session->progress.phase, PROGRESS_DONE);
+    progress_enter(&session->progress, PROGRESS_DONE);
     progress_display_stop(display);
     return status;
 }
@@ -419,7 +419,7 @@ static void end(struct verify *verify, struct match *matching, bool is_left)
         arena_destroy(verify->mirror_schema->arena);
     }
     if (verify->run != NULL) {
-        log_close_file();
+        run_close_files(verify->run);
         run_destroy(verify->run);
     }
     buffer_free(&verify->notes);

@@ -154,9 +154,9 @@ class Contents(ReportCase):
         self.assertEqual([html.unescape(line[2:]) for line in markdown.splitlines() if line.startswith("- table")], told)
         self.assertNotIn("<script>", markdown)
 
-        log = self.read(".transhume", "transhume.log")
-        line = next(line for line in log.splitlines() if "breaks" in line)
-        self.write(os.path.join(".transhume", "transhume.log"), log + line + "\n" + line)  # cut off at its end
+        events = self.read(".transhume", "events.jsonl")
+        line = next(line for line in events.splitlines() if "breaks" in line)
+        self.write(os.path.join(".transhume", "events.jsonl"), events + line + "\n" + line + "\n" + line[:-2])  # torn at its end
         self.run_program("report")
         self.assertEqual([w["count"] for w in self.report()["warnings"]], [1, 3])
         self.assertIn("breaks a foreign key (3 times)", self.page().text)
@@ -166,17 +166,19 @@ class Contents(ReportCase):
         self.assertEqual(self.report()["warnings"], [])
         self.assertIn("Nothing was warned of.", self.page().text)
         self.assertNotIn("Warnings", self.read(".transhume", "report.md"))
-        stamp = "2026-01-31T23:59:59.123Z "
-        self.write(os.path.join(".transhume", "transhume.log"), "warning: no stamp\n%swarnings: other word\n%sinfo: warning: quoted\n\0\n\n" % (stamp, stamp) +
-                   "".join("%swarning: number %d\n" % (stamp, i) for i in range(130)) + "%swarning: number 129\n" % stamp)
+        stamp = "2026-01-31T23:59:59.123Z"
+        others = [{"level": "info", "text": "warning: quoted"}, {"level": "warning"}, {"level": "warning", "at": 5, "text": "x"}, ["warning"], "warning", None]
+        lines = [json.dumps(other) for other in others] + ["nonsense", "\0", ""] + [
+            json.dumps({"at": stamp, "level": "warning", "kind": "message", "text": "number %d" % i}) for i in [*range(130), 129]]
+        self.write(os.path.join(".transhume", "events.jsonl"), "".join(line + "\n" for line in lines))
         self.run_program("report")
         report = self.report()
         self.assertEqual([w["message"] for w in report["warnings"]], ["number %d" % i for i in range(100)])
-        self.assertEqual({w["at"] for w in report["warnings"]}, {stamp.strip()})
+        self.assertEqual({w["at"] for w in report["warnings"]}, {stamp})
         self.assertEqual(report["warnings_left_out"], 31)
-        self.assertIn("And 31 more: transhume.log has them.", self.page().text)
-        self.assertIn("And 31 more: transhume.log has them.", self.read(".transhume", "report.md"))
-        os.remove(self.path(".transhume", "transhume.log"))
+        self.assertIn("And 31 more: events.jsonl has them.", self.page().text)
+        self.assertIn("And 31 more: events.jsonl has them.", self.read(".transhume", "report.md"))
+        os.remove(self.path(".transhume", "events.jsonl"))
         self.run_program("report")
         self.assertEqual(self.report()["warnings"], [])
 

@@ -192,9 +192,9 @@ static enum status take_property(struct cassandra *self, const struct target_tab
     enum status status =
         cassandra_run(self, buffer_string(&text), CQL_QUORUM, true, arena, &reply, error);
     if (status != STATUS_OK && is_refusal(reply.failure)) {
-        log_write_at(LOG_WARNING, &(struct log_place){.table = table->name},
-                     "table %s: %s of the source's table is not carried: %s", table->name,
-                     property->name, error->message);
+        log_event(LOG_WARNING, EVENT_OF(EVENT_MESSAGE, .table = table->name),
+                  "table %s: %s of the source's table is not carried: %s", table->name,
+                  property->name, error->message);
         error_clear(error);
         status = STATUS_OK;
     }
@@ -215,10 +215,10 @@ static enum status take_properties(struct cassandra *self, const struct target_t
         if (known.count == 0 || column_list_holds(known, property->name)) {
             status = take_property(self, table, property, arena, error);
         } else {
-            log_write_at(LOG_WARNING, &(struct log_place){.table = table->name},
-                         "table %s: %s of the source's table is not carried: this server knows no "
-                         "such thing",
-                         table->name, property->name);
+            log_event(LOG_WARNING, EVENT_OF(EVENT_MESSAGE, .table = table->name),
+                      "table %s: %s of the source's table is not carried: this server knows no "
+                      "such thing",
+                      table->name, property->name);
         }
     }
     return status;

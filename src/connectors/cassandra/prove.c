@@ -603,12 +603,11 @@ static void tell_remaining(const struct deleting *deleting, const struct cell *k
             clock_format_utc(deleting->times_us[at], time, sizeof(time));
         }
         if (deleting->there[at]) {
-            const struct log_place place = {.table = table->name, .key = buffer_string(&shown)};
-            log_write_at(
-                LOG_WARNING, &place,
-                "table %s: the record of %s was deleted and is still there: it was written "
-                "with a time that is ahead (%s)",
-                table->name, buffer_string(&shown), time);
+            log_event(LOG_WARNING,
+                      EVENT_OF(EVENT_MESSAGE, .table = table->name, .key = buffer_string(&shown)),
+                      "table %s: the record of %s was deleted and is still there: it was written "
+                      "with a time that is ahead (%s)",
+                      table->name, buffer_string(&shown), time);
         }
     }
     buffer_free(&shown);

@@ -108,9 +108,12 @@ static enum status send_again(struct writer *writer, struct keyed_request *reque
     }
     request->tried = request->tried || answer->unknown;
     count_retries(writer, request, 1);
-    log_write_at(LOG_DEBUG, &(struct log_place){.table = writer->tables[request->table].name},
-                 "table %s: a request goes out again after: %s",
-                 writer->tables[request->table].name, answer->reason->message);
+    const char *table = writer->tables[request->table].name;
+    log_event(LOG_DEBUG,
+              EVENT_OF(EVENT_RETRY, .table = table,
+                       .code = error_describe(answer->reason->code)->name,
+                       .count = (int64_t)request->failures + 1),
+              "table %s: a request goes out again after: %s", table, answer->reason->message);
     enum status status = fail_or_wait(writer, answer, error);
     int64_t wait = service_backoff_ms(request->failures++, answer->reason->retry_after_ms);
     request->next_ms = clock_monotonic_ms() + wait;

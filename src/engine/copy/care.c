@@ -201,22 +201,26 @@ static bool must_wait(const struct care *care, const struct side *side, char *ca
 static void say_held(struct care *care, const char *name, const char *cause)
 {
     int64_t now_ms = clock_monotonic_ms();
-    if (care->held_since_ms == 0) {
+    bool begins = care->held_since_ms == 0;
+    if (begins) {
         care->held_since_ms = now_ms;
     } else if (now_ms - care->said_ms < SAID_AGAIN_MS) {
         return;
     }
     care->said_ms = now_ms;
-    log_write(LOG_WARNING, "pausing: %s: %s", name, cause);
+    log_event(LOG_WARNING,
+              EVENT_OF(EVENT_PAUSE, .code = cause, .state = begins ? "began" : "goes on"),
+              "pausing: %s: %s", name, cause);
 }
 
 static void say_released(struct care *care)
 {
     if (care->held_since_ms != 0) {
         char text[32];
-        text_human_seconds((double)(clock_monotonic_ms() - care->held_since_ms) / 1000, text,
-                           sizeof(text));
-        log_write(LOG_WARNING, "going on after a pause of %s", text);
+        int64_t held_ms = clock_monotonic_ms() - care->held_since_ms;
+        text_human_seconds((double)held_ms / 1000, text, sizeof(text));
+        log_event(LOG_WARNING, EVENT_OF(EVENT_PAUSE, .state = "ended", .milliseconds = held_ms),
+                  "going on after a pause of %s", text);
         care->held_since_ms = 0;
     }
 }

@@ -25,10 +25,11 @@ const struct plan_stream *copy_stream(const struct copy *copy, uint64_t index)
 void copy_note_retry(struct copy *copy, uint64_t index, const struct error *error)
 {
     const struct plan_stream *stream = copy_stream(copy, index);
-    const struct log_place place = {.table = stream->name,
-                                    .chunk = copy_chunk(copy, index)->number};
-    log_write_user(LOG_WARNING, &place, "it is done again after: %s [%s]", error->message,
-                   error_describe(error->code)->name);
+    const char *code = error_describe(error->code)->name;
+    log_write_user(LOG_WARNING,
+                   EVENT_OF(EVENT_RETRY, .table = stream->name,
+                            .chunk = copy_chunk(copy, index)->number, .code = code),
+                   "it is done again after: %s [%s]", error->message, code);
     atomic_fetch_add(&copy->session->counts[stream->entities[0]].retries, 1);
 }
 

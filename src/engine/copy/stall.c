@@ -24,7 +24,8 @@ static void describe(const struct worker *worker, char *text, size_t capacity)
 
 static void report(const struct copy *copy, int64_t idle_ms)
 {
-    log_write(LOG_WARNING, "nothing moved for %.1f s:", (double)idle_ms / 1000);
+    log_event(LOG_WARNING, EVENT_OF(EVENT_STALL, .milliseconds = idle_ms),
+              "nothing moved for %.1f s:", (double)idle_ms / 1000);
     for (uint32_t i = 0; i < copy->reader_count + copy->writer_count; i++) {
         char text[512];
         describe(&copy->workers[i], text, sizeof(text));

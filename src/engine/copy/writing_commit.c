@@ -65,19 +65,38 @@ static struct open_chunk *pop_first(struct writing *writing)
     return chunk;
 }
 
+static void tell_done(const struct open_chunk *chunk, int64_t took_ms)
+{
+    uint64_t written = 0;
+    for (uint32_t i = 0; i < chunk->stream->entity_count; i++) {
+        written += chunk->tallies[i].written;
+    }
+    log_event(LOG_DEBUG,
+              EVENT_OF(EVENT_CHUNK, .table = chunk->stream->name, .chunk = chunk->number,
+                       .count = (int64_t)written, .milliseconds = took_ms),
+              "chunk %" PRIu64 " of %s %s in %" PRId64 " ms", chunk->number, chunk->stream->name,
+              chunk->work == NULL ? "pulled" : "done", took_ms);
+    for (uint32_t i = 0; i < chunk->rejects.code_count; i++) {
+        const struct reject_count *of = &chunk->rejects.counts[i];
+        const char *code = error_describe(of->code)->name;
+        log_event(LOG_DEBUG,
+                  EVENT_OF(EVENT_REJECT, .table = chunk->stream->name, .chunk = chunk->number,
+                           .code = code, .count = (int64_t)of->count),
+                  "chunk %" PRIu64 " of %s: %" PRIu64 " rejects [%s]", chunk->number,
+                  chunk->stream->name, of->count, code);
+    }
+}
+
 void writing_close_committed(struct writing *writing)
 {
     struct open_chunk *chunk = pop_first(writing);
-    const struct log_place place = {.table = chunk->stream->name, .chunk = chunk->number};
-    log_write_at(LOG_DEBUG, &place, "chunk %" PRIu64 " of %s %s in %" PRId64 " ms", chunk->number,
-                 chunk->stream->name, chunk->work == NULL ? "pulled" : "done",
-                 clock_monotonic_ms() - chunk->began_ms);
+    int64_t took_ms = clock_monotonic_ms() - chunk->began_ms;
+    tell_done(chunk, took_ms);
     const struct ledger_mark mark = {.chunk = chunk->number,
                                      .attempt = chunk->attempt,
                                      .tallies = chunk->tallies,
                                      .entity_count = chunk->stream->entity_count,
-                                     .seconds =
-                                         (double)(clock_monotonic_ms() - chunk->began_ms) / 1000};
+                                     .seconds = (double)took_ms / 1000};
     state_note_chunk(writing->copy->run, &mark);
     reject_file_close(&chunk->rejects, true);
     copy_done(writing->copy, chunk->index, chunk->work, chunk->tallies);

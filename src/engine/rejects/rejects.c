@@ -172,15 +172,29 @@ static enum status tell(const struct reject *reject, struct error *error)
     }
     enum status status = reject->key_count > 0 ? append_key(reject, &key, error) : STATUS_OK;
     if (status == STATUS_OK) {
-        const struct log_place place = {.table = reject->table,
-                                        .chunk = reject->chunk,
-                                        .key = key.length > 0 ? buffer_string(&key) : NULL};
-        log_write_user(LOG_WARNING, &place, "a record of %s is rejected: %s [%s]", reject->entity,
-                       reject->reason == NULL ? "" : reject->reason,
-                       error_describe(reject->code)->name);
+        const char *shown = key.length > 0 ? buffer_string(&key) : NULL;
+        log_write_user(
+            LOG_WARNING,
+            EVENT_OF(EVENT_MESSAGE, .table = reject->table, .chunk = reject->chunk, .key = shown),
+            "a record of %s is rejected: %s [%s]", reject->entity,
+            reject->reason == NULL ? "" : reject->reason, error_describe(reject->code)->name);
     }
     buffer_free(&key);
     return status;
+}
+
+static void count_code(struct reject_file *file, enum error_code code)
+{
+    uint32_t at = 0;
+    while (at < file->code_count && file->counts[at].code != code) {
+        at++;
+    }
+    if (at == REJECT_CODES_MAX) {
+        at--;
+    } else if (at == file->code_count) {
+        file->counts[file->code_count++] = (struct reject_count){.code = code};
+    }
+    file->counts[at].count++;
 }
 
 enum status reject_file_add(struct reject_file *file, const struct reject *reject,
@@ -195,6 +209,7 @@ enum status reject_file_add(struct reject_file *file, const struct reject *rejec
         return STATUS_FAILED;
     }
     file->count++;
+    count_code(file, reject->code);
     return file->pending.length < FLUSH_BYTES ? STATUS_OK : flush(file, error);
 }
 

@@ -45,12 +45,22 @@ enum status reject_append(const struct reject *reject, struct typed_json_drain *
                           struct buffer *line, struct error *error) MUST_USE;
 
 /* A file being written; the first reject makes it. One thread. */
+enum { REJECT_CODES_MAX = 8 };
+
+/* How many of a file's records were rejected for which reason. */
+struct reject_count {
+    enum error_code code;
+    uint64_t count;
+};
+
 struct reject_file {
     const char *folder;
     char name[64];
     int descriptor; /* -1: not made yet */
     struct buffer pending;
     uint64_t count;
+    struct reject_count counts[REJECT_CODES_MAX]; /* what finds no room is in the last one */
+    uint32_t code_count;
     void *hash; /* XXH3 state */
 };
 void reject_file_init(struct reject_file *file, const char *folder, uint64_t chunk,

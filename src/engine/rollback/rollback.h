@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct observer;
+
 /* Texts are borrowed. */
 struct rollback_options {
     const char *run_id;     /* NULL: the unfinished run of the state folder or the target */
@@ -16,7 +18,8 @@ struct rollback_options {
     const char *ledger_uri; /* NULL: likewise */
     const char *plan_path;  /* NULL: none */
     const char *state_folder;
-    int64_t timeout_ms; /* 0: the default */
+    struct observer *observer; /* NULL: nobody watches */
+    int64_t timeout_ms;        /* 0: the default */
     bool take_over;
     /* nothing but the claim may change, nor what an earlier rollback left be ended */
     bool only_looks;

@@ -266,7 +266,7 @@ static enum status end_own(struct rollback *rollback, struct error *error)
 {
     struct run *run = &rollback->run;
     log_write(LOG_DEBUG, "run %s is rolled back", run->id);
-    log_close_file();
+    run_close_files(run);
     if ((!rollback_is_noted(&run->folder, run->id, NULL) &&
          write_state(rollback, run->folder.state_file, ROLLED_BACK, error) != STATUS_OK) ||
         rollback_remove_images(rollback, error) != STATUS_OK ||
@@ -290,7 +290,7 @@ static enum status end_in_runs(struct rollback *rollback, const char *path, cons
 static enum status recall(struct rollback *rollback, struct error *error)
 {
     struct run *run = &rollback->run;
-    log_close_file();
+    run_close_files(run);
     return failpoint_hit("rollback.before_recall", error) == STATUS_OK
                ? past_runs_recall(&run->folder, run->arena, error)
                : STATUS_FAILED;

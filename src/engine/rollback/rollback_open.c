@@ -136,6 +136,7 @@ enum status rollback_open_target(struct rollback *rollback, const struct rollbac
     pthread_mutex_init(&run->state_mutex, NULL);
     run_options_default(&session->options);
     session->options.timeout_ms = options->timeout_ms;
+    session->options.observer = options->observer;
     session->state_path = options->state_folder;
     if (options_resolve(&session->options, NULL, error) != STATUS_OK ||
         state_folder_name(&run->folder, options->state_folder, run->arena, error) != STATUS_OK ||
@@ -143,7 +144,7 @@ enum status rollback_open_target(struct rollback *rollback, const struct rollbac
         find_target(rollback, options, error) != STATUS_OK ||
         state_folder_lock(&run->folder, error) != STATUS_OK ||
         past_runs_recall(&run->folder, run->arena, error) != STATUS_OK ||
-        log_open_file(run->folder.log_file, LOG_DEBUG, error) != STATUS_OK) {
+        run_open_files(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     log_write(LOG_DEBUG, "transhume %s: %s", TRANSHUME_VERSION,
@@ -168,7 +169,7 @@ void rollback_free(struct rollback *rollback)
     home_close_target(session);
     plan_document_destroy(session->document);
     if (session->arena != NULL) {
-        log_close_file();
+        run_close_files(&rollback->run);
         state_folder_unlock(&rollback->run.folder);
     }
     ledger_status_free(&rollback->run.status);

@@ -73,9 +73,9 @@ static enum status find_run(struct resume *resume, struct error *error)
     resume->was_told =
         status == STATUS_OK && is_finished && strcmp(local.id, resume->ledger->id) == 0;
     if (status == STATUS_OK && is_finished && !resume->was_told) {
-        log_close_file();
+        run_close_files(run);
         if (state_folder_retire(&run->folder, local.id, false, error) != STATUS_OK ||
-            log_open_file(run->folder.log_file, LOG_DEBUG, error) != STATUS_OK) {
+            run_open_files(run, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }

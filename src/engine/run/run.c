@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/signals.h"
+#include "observe/observer.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,16 +83,28 @@ void run_destroy(struct run *run)
     free(run);
 }
 
+enum status run_open_files(struct run *run, struct error *error)
+{
+    return observer_open_files(run->session->options.observer, run->folder.log_file,
+                               run->folder.event_file, error);
+}
+
+void run_close_files(struct run *run)
+{
+    observer_close_files(run->session->options.observer);
+}
+
 enum status run_enter_folder(struct run *run, struct error *error)
 {
     if (state_folder_lock(&run->folder, error) != STATUS_OK ||
         past_runs_recall(&run->folder, run->arena, error) != STATUS_OK ||
-        log_open_file(run->folder.log_file, LOG_DEBUG, error) != STATUS_OK) {
+        run_open_files(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const char *command = run->session->options.command_line;
     log_write(LOG_DEBUG, "transhume %s: %s", TRANSHUME_VERSION, command == NULL ? "" : command);
-    log_write_user(LOG_INFO, NULL, "from %s to %s, tables: %" PRIu32 ", jobs: %" PRIu32,
+    log_write_user(LOG_INFO, EVENT_OF(EVENT_MESSAGE),
+                   "from %s to %s, tables: %" PRIu32 ", jobs: %" PRIu32,
                    run->session->source_uri->shown, run->session->target_uri->shown,
                    run->table_count, run->session->options.jobs);
     return STATUS_OK;
@@ -261,13 +274,14 @@ enum status run_prepare_source(struct run *run, struct error *error)
     const struct read_request **requests =
         arena_allocate_zeroed(run->arena, count, sizeof(struct read_request *));
     session_list_requests(session, requests);
-    int phase = atomic_exchange(&session->progress.phase, PROGRESS_PREPARE);
+    int phase = atomic_load(&session->progress.phase);
+    progress_enter(&session->progress, PROGRESS_PREPARE);
     if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK ||
         source->prepare(session->source, requests, count, say, error) != STATUS_OK ||
         (session->joining != NULL && joining_prepare(session->joining, say, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
-    atomic_store(&session->progress.phase, phase);
+    progress_enter(&session->progress, phase);
     judge_snapshot(run);
     run->source_prepared = true;
     return STATUS_OK;
@@ -335,7 +349,7 @@ static enum status copy_chunks(struct run *run, struct error *error)
     if (found != STATUS_OK) {
         return found == STATUS_END ? STATUS_END : stopped_or_failed(error);
     }
-    atomic_store(&run->session->progress.phase, PROGRESS_COPY);
+    progress_enter(&run->session->progress, PROGRESS_COPY);
     state_note_counters(run);
     if (copy_create(run, &copy, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -437,7 +451,7 @@ static enum status settle(struct run *run, struct error *error)
 
 static enum status complete(struct run *run, struct error *error)
 {
-    atomic_store(&run->session->progress.phase, PROGRESS_COUNT);
+    progress_enter(&run->session->progress, PROGRESS_COUNT);
     enum status status = persist(run, reconcile_run, error);
     status = status == STATUS_OK ? persist(run, unfilled_note, error) : status;
     status = status == STATUS_OK ? repair_delete_tell_partnerless(run, error) : status;
@@ -455,6 +469,22 @@ static enum status complete(struct run *run, struct error *error)
     return failpoint_hit("engine.after_completed", error);
 }
 
+static void tell_begin(const struct run *run)
+{
+    const struct run_session *session = run->session;
+    const struct run_identity identity = {.run = run->id,
+                                          .kind = run_kind(run),
+                                          .source = session->source->connector->name,
+                                          .target = session->target->connector->name,
+                                          .data_at_us = run->status.started_us,
+                                          .memory_limit_bytes = session->options.memory_bytes};
+    observer_identify(session->options.observer, &identity);
+    log_event(LOG_DEBUG,
+              EVENT_OF(EVENT_RUN, .state = run->done_count > 0 ? "resumed" : "began",
+                       .count = (int64_t)run->epoch),
+              "run %s: attempt %" PRIu64, run->id, run->epoch);
+}
+
 enum status run_execute(struct run *run, struct error *error)
 {
     struct progress *progress = &run->session->progress;
@@ -468,7 +498,8 @@ enum status run_execute(struct run *run, struct error *error)
          run_check_overtaken(run, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
-    atomic_store(&progress->phase, PROGRESS_PREPARE);
+    tell_begin(run);
+    progress_enter(progress, PROGRESS_PREPARE);
     enum status status = persist(run, prepare_target, error);
     if (status != STATUS_OK) {
         return status;
@@ -492,7 +523,7 @@ enum status run_execute(struct run *run, struct error *error)
     if (signals_stop_level() > 0) {
         return STATUS_END;
     }
-    atomic_store(&progress->phase, PROGRESS_INDEXES);
+    progress_enter(progress, PROGRESS_INDEXES);
     status = run->status.phase < LEDGER_INDEXED ? after_load(run, error) : STATUS_OK;
     if (status != STATUS_OK) {
         return status;
@@ -500,12 +531,26 @@ enum status run_execute(struct run *run, struct error *error)
     if (signals_stop_level() > 0) {
         return STATUS_END;
     }
-    atomic_store(&progress->phase, PROGRESS_SETTLE);
+    progress_enter(progress, PROGRESS_SETTLE);
     status = run->status.phase < LEDGER_SETTLED ? settle(run, error) : STATUS_OK;
     return status == STATUS_OK ? complete(run, error) : status;
 }
 
 /* ---- the end */
+
+static void tell_end(const struct run *run, enum status status)
+{
+    struct observer *observer = run->session->options.observer;
+    const char *state = status == STATUS_OK    ? "completed"
+                        : status == STATUS_END ? "interrupted"
+                                               : "failed";
+    int64_t took_ms = clock_monotonic_ms() - run->session->progress.started_ms;
+    if (run->claimed) {
+        log_event(LOG_DEBUG, EVENT_OF(EVENT_RUN, .state = state, .milliseconds = took_ms),
+                  "run %s: %s", run->id, state);
+        observer_end(observer, (double)took_ms / 1000);
+    }
+}
 
 static void fill_result(struct run *run, enum status status, struct run_result *result)
 {
@@ -576,7 +621,7 @@ static enum status end_local(struct run *run, enum status status, struct error *
     if (run_write_local(run, true, true, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    atomic_store(&run->session->progress.phase, PROGRESS_DONE);
+    progress_enter(&run->session->progress, PROGRESS_DONE);
     state_write(run, STATE_COMPLETED);
     state_folder_clean(&run->folder);
     return STATUS_OK;
@@ -608,7 +653,8 @@ enum status run_conclude(struct run *run, enum status status, struct run_result 
     if (!run->state_ready || loaded_nothing) {
         result->run_id[0] = '\0'; /* nothing began that a resume could go on with */
     }
-    log_close_file();
+    tell_end(run, status);
+    run_close_files(run);
     run_destroy(run);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
@@ -639,7 +685,7 @@ enum status run_with_display(struct run *run, enum status (*steps)(struct run *r
     }
     enum status status = steps(run, error);
     if (status == STATUS_OK) {
-        atomic_store(&session->progress.phase, PROGRESS_DONE);
+        progress_enter(&session->progress, PROGRESS_DONE);
     }
     session_note_reports(session);
     progress_display_stop(display);

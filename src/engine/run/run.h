@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct observer;
+
 /* Of tables that are in the target already. */
 enum indexes_choice { INDEXES_UNSET, INDEXES_KEEP, INDEXES_REBUILD };
 enum triggers_choice { TRIGGERS_UNSET, TRIGGERS_KEEP, TRIGGERS_DISABLE };
@@ -87,9 +89,10 @@ struct run_options {
     /* reject: records without a partner become rejects */
     enum broken_references_choice broken_references;
     enum nested_choice nested;
-    bool no_before_images; /* nothing is kept of records that are overwritten */
-    bool resuming;         /* resume: endpoints and filters that are not given are those of the
-                              unfinished run in the state folder */
+    bool no_before_images;     /* nothing is kept of records that are overwritten */
+    bool resuming;             /* resume: endpoints and filters that are not given are those of the
+                                  unfinished run in the state folder */
+    struct observer *observer; /* NULL: nobody watches */
     enum progress_mode progress;
     bool color;
     const char *command_line; /* for the log, redacted */

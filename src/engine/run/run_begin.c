@@ -153,12 +153,12 @@ enum status run_retire_finished(struct run *run, struct error *error)
     if (run->finished_id == NULL) {
         return STATUS_OK;
     }
-    log_close_file();
+    run_close_files(run);
     if (state_folder_retire(&run->folder, run->finished_id, run->repairs, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     run->finished_id = NULL;
-    return log_open_file(run->folder.log_file, LOG_DEBUG, error);
+    return run_open_files(run, error);
 }
 
 /* ---- the run's own beginning */
@@ -436,7 +436,7 @@ enum status run_begin(struct run *run, struct error *error)
         state_folder_make_rooms(&run->folder, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    atomic_store(&session->progress.phase, PROGRESS_PREPARE);
+    progress_enter(&session->progress, PROGRESS_PREPARE);
     if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK ||
         session_describe_streams(session, error) != STATUS_OK ||
         warn_of_partitions(run, error) != STATUS_OK || split_streams(run, error) != STATUS_OK ||

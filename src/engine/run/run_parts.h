@@ -8,6 +8,9 @@
 /* ---- run.c */
 enum status run_create(struct run_session *session, struct run **run, struct error *error) MUST_USE;
 void run_destroy(struct run *run);
+/* The log and the events of the run, in its folder. */
+enum status run_open_files(struct run *run, struct error *error) MUST_USE;
+void run_close_files(struct run *run);
 /* Lock, log file. */
 enum status run_enter_folder(struct run *run, struct error *error) MUST_USE;
 /* Totals, done flags and first chunks, once `chunks` are known. */

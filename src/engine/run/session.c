@@ -20,6 +20,7 @@
 #include "engine/run/schema_lines.h"
 #include "engine/run/there.h"
 #include "model/time_zone.h"
+#include "observe/observer.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -467,7 +468,7 @@ static enum status open_endpoints(struct run_session *session, struct error *err
                           "`transhume init SOURCE TARGET`");
         return STATUS_FAILED;
     }
-    atomic_store(&session->progress.phase, PROGRESS_CONNECT);
+    progress_enter(&session->progress, PROGRESS_CONNECT);
     if (parameters_add(&session->options, &source, &target, session->arena, error) != STATUS_OK ||
         open_database(session, source, OPEN_SOURCE, &session->source_uri, &session->source,
                       error) != STATUS_OK ||
@@ -626,7 +627,7 @@ static enum status resolve(struct run_session *session, const struct past_run *p
                            struct buffer *faults, struct error *error)
 {
     struct learnt_plan learnt = {0};
-    atomic_store(&session->progress.phase, PROGRESS_SCHEMA);
+    progress_enter(&session->progress, PROGRESS_SCHEMA);
     enum status status = describe_both(session, past, &learnt, faults, error);
     status = status == STATUS_OK ? resolve_described(session, &learnt, faults, error) : status;
     learnt_plan_free(&learnt);
@@ -662,6 +663,7 @@ enum status run_open(const struct run_options *options, struct run_session **mad
     *made = NULL;
     session->options = *options;
     session->arena = arena_create(0);
+    observer_watch(options->observer, &session->progress);
     session->state_path = options->state_folder != NULL
                               ? options->state_folder
                               : default_state_path(session->arena, options->plan_path);
@@ -760,6 +762,7 @@ void run_close(struct run_session *session)
     if (session == NULL || session->stuck) {
         return; /* a thread may still use all of it */
     }
+    observer_leave(session->options.observer);
     if (session->source != NULL) {
         close_readers(session);
     }

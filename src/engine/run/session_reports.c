@@ -22,14 +22,19 @@ static void note_side(const struct database *database, const char *side, const c
     atomic_store(&out->milliunits, atomic_load(&database->report.milliunits));
     int64_t logged_ms = atomic_load(logged_at_ms);
     if (throttled_ms == 0) {
-        atomic_store(logged_at_ms, 0);
+        if (atomic_exchange(logged_at_ms, 0) != 0) {
+            log_event(LOG_DEBUG, EVENT_OF(EVENT_THROTTLE, .code = side, .state = "ended"),
+                      "%s: the %s no longer asks to slow down", shown, side);
+        }
         return;
     }
     bool first = logged_ms == 0 && throttled_ms >= THROTTLING_FIRST_MS;
     if (first || (logged_ms != 0 && now_ms - logged_ms >= THROTTLING_LOGGED_MS)) {
         char text[32];
         text_human_seconds((double)throttled_ms / 1000, text, sizeof(text));
-        log_write(LOG_WARNING,
+        log_event(LOG_WARNING,
+                  EVENT_OF(EVENT_THROTTLE, .code = side, .state = first ? "began" : "goes on",
+                           .count = (int64_t)count, .milliseconds = throttled_ms),
                   "%s: the %s has been asking to slow down for %s (%" PRIu64 " times in all)",
                   shown, side, text, count);
         atomic_store(logged_at_ms, now_ms);

@@ -17,10 +17,10 @@ enum { RUN_FILE_BYTES_MAX = 4 << 20 };
 
 /* Of one run, in the order in which they are moved away with it. run.json goes last: until then a
  * crash leaves a run that is known as finished. */
-static const char *const file_names[] = {"input.jsonl",    "plan.yaml",    "transhume.log",
-                                         "metrics.jsonl",  "chunks.jsonl", "validation.json",
-                                         "validate.jsonl", "report.html",  "report.json",
-                                         "report.md",      "state.json",   "run.json"};
+static const char *const file_names[] = {
+    "input.jsonl",  "plan.yaml",       "transhume.log",  "metrics.jsonl", "events.jsonl",
+    "chunks.jsonl", "validation.json", "validate.jsonl", "report.html",   "report.json",
+    "report.md",    "state.json",      "run.json"};
 enum { FILE_COUNT = sizeof(file_names) / sizeof(file_names[0]) };
 
 static const char *const room_names[] = {"rejects", "before"};
@@ -65,6 +65,7 @@ enum status state_folder_name(struct state_folder *folder, const char *path, str
     folder->spill_source = file_join(arena, path, "spill/source");
     folder->spill_target = file_join(arena, path, "spill/target");
     folder->log_file = file_join(arena, path, "transhume.log");
+    folder->event_file = file_join(arena, path, "events.jsonl");
     folder->metrics_file = file_join(arena, path, "metrics.jsonl");
     folder->chunk_file = file_join(arena, path, "chunks.jsonl");
     folder->runs = file_join(arena, path, "runs");

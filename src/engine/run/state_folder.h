@@ -19,6 +19,7 @@
  *   repair.jsonl, delete.jsonl    what a repair is to write and to take out: verify/repair.h
  *   spill/source, spill/target    the databases' own sorted runs and key hashes
  *   spill/full    records of a validation at level full, which one that was broken off leaves
+ *   events.jsonl    what happened: observe/event/event_stream.h
  *   metrics.jsonl   throughput over time: observe/metrics.h
  *   chunks.jsonl    the chunks that are done: chunk_log.h
  *   validation.json what `validate` found last of this run; validation-other.json of another plan
@@ -46,6 +47,7 @@ struct state_folder {
     const char *spill_source;
     const char *spill_target;
     const char *log_file;
+    const char *event_file;
     const char *metrics_file;
     const char *chunk_file;
     const char *runs;

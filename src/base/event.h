@@ -1,0 +1,47 @@
+/*
+ * Events: what happens in a run, typed. The log is their front: whoever has something to tell calls
+ * it once (log_event), and text for people, JSON lines and the run's event stream
+ * (observe/event/event_stream.h) are made of the same call.
+ */
+#ifndef TRANSHUME_BASE_EVENT_H
+#define TRANSHUME_BASE_EVENT_H
+
+#include <stdint.h>
+
+enum event_kind {
+    EVENT_MESSAGE,  /* a sentence, and nothing that a program would need to know of it */
+    EVENT_RUN,      /* `state`: began, resumed, completed, interrupted, failed */
+    EVENT_PHASE,    /* `code`: the phase that begins */
+    EVENT_CHUNK,    /* a chunk is durable: `count` records in `milliseconds` */
+    EVENT_RETRY,    /* `code`: the error after which something is done again; `count`: its tries */
+    EVENT_THROTTLE, /* `code`: source or target; `state`: began, ended */
+    EVENT_PAUSE,    /* the run gives way: `code`: why; `state`: began, ended */
+    EVENT_REJECT,   /* `count` records of a chunk are rejects; `code`: the reason of the first */
+    EVENT_ERROR,    /* `code`: an error's name */
+    EVENT_STALL,    /* nothing moved for `milliseconds` */
+    EVENT_ANOMALY,  /* `code`: the detector; `state`: began, ended */
+    EVENT_POSITION, /* `code`: where a feed is */
+    EVENT_CUT_OVER, /* `code`: a step; `state`: began, done, failed */
+    EVENT_KINDS
+};
+
+/* What is NULL is not known, what is 0 is none or not known. Texts are borrowed for the call. */
+struct event {
+    enum event_kind kind;
+    const char *table;
+    const char *entity;
+    uint64_t chunk;  /* its number, from 1 */
+    const char *key; /* of a record, as JSON */
+    const char *code;
+    const char *state;
+    int64_t count;
+    int64_t milliseconds;
+};
+
+/* An event of the kind of which nothing else is known. */
+#define EVENT_OF(event_kind, ...) (&(const struct event){.kind = (event_kind), __VA_ARGS__})
+
+/* "chunk", "cut_over" … */
+const char *event_kind_name(enum event_kind kind);
+
+#endif

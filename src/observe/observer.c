@@ -1,0 +1,329 @@
+/* One thread that wakes up once a second, and a listener of the log. */
+#include "observe/observer.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "observe/metric/metric_push.h"
+#include "observe/metric/metric_statsd.h"
+#include "observe/metric/metric_text.h"
+#include "observe/web/web_server.h"
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STEP_MS = 1000, PUSH_STEP_MS = 10000, FILE_STEP_MS = 5000, STALL_READY_MS = 60000 };
+
+struct observer {
+    struct observer_options options;
+    struct event_stream *events;
+    struct metric_registry *registry;
+    _Atomic(struct run_metrics *) metrics; /* NULL: nothing is watched yet */
+    struct progress *progress;
+    struct web_server *server;
+    struct metric_push *push;
+    struct metric_statsd *statsd;
+    int64_t pushed_ms; /* monotonic */
+    int64_t filed_ms;
+    bool file_failed; /* said once */
+    pthread_t thread;
+    pthread_mutex_t registry_mutex; /* held by whoever uses registry or run_metrics, but to hear */
+    pthread_mutex_t mutex;          /* guards what follows */
+    pthread_cond_t wake;
+    bool stopping;
+};
+
+static void hear(void *context, const struct log_record *record)
+{
+    struct observer *observer = context;
+    struct run_metrics *metrics = atomic_load(&observer->metrics);
+    event_stream_hear(observer->events, record);
+    if (metrics != NULL) {
+        run_metrics_hear(metrics, record);
+    }
+}
+
+/* ---- once a second */
+
+static void write_metrics_file(struct observer *observer)
+{
+    struct error error;
+    const char *path = observer->options.metrics_file;
+    if (metric_write_file(observer->registry, path, &error) != STATUS_OK &&
+        !observer->file_failed) {
+        observer->file_failed = true;
+        log_write(LOG_WARNING, "metrics are not written: %s: %s", error.object, error.message);
+    }
+}
+
+static void push(struct observer *observer)
+{
+    struct buffer text = {0};
+    pthread_mutex_lock(&observer->registry_mutex);
+    metric_append(observer->registry, METRIC_FORMAT_TEXT, &text);
+    pthread_mutex_unlock(&observer->registry_mutex);
+    metric_push_send(observer->push, &text);
+    buffer_free(&text);
+}
+
+/* `last`: whatever the steps say. */
+static void tell_metrics(struct observer *observer, bool last)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    pthread_mutex_lock(&observer->registry_mutex);
+    struct run_metrics *metrics = atomic_load(&observer->metrics);
+    if (metrics != NULL) {
+        run_metrics_tick(metrics);
+    }
+    if (observer->options.metrics_file != NULL &&
+        (last || now_ms - observer->filed_ms >= FILE_STEP_MS)) {
+        observer->filed_ms = now_ms;
+        write_metrics_file(observer);
+    }
+    if (observer->statsd != NULL) {
+        metric_statsd_send(observer->statsd, observer->registry);
+    }
+    pthread_mutex_unlock(&observer->registry_mutex);
+    if (observer->push != NULL && (last || now_ms - observer->pushed_ms >= PUSH_STEP_MS)) {
+        observer->pushed_ms = now_ms;
+        push(observer);
+    }
+}
+
+static void tick(struct observer *observer)
+{
+    tell_metrics(observer, false);
+    event_stream_flush(observer->events);
+    if (observer->server != NULL) {
+        web_server_wake(observer->server);
+    }
+}
+
+static void *run_thread(void *context)
+{
+    struct observer *observer = context;
+    pthread_mutex_lock(&observer->mutex);
+    while (!observer->stopping) {
+        int64_t until_ns = clock_monotonic_ns() + STEP_MS * INT64_C(1000000);
+        bool in_time = true;
+        while (!observer->stopping && in_time) {
+            in_time = condition_wait_until(&observer->wake, &observer->mutex, until_ns);
+        }
+        if (!observer->stopping) {
+            pthread_mutex_unlock(&observer->mutex);
+            tick(observer);
+            pthread_mutex_lock(&observer->mutex);
+        }
+    }
+    pthread_mutex_unlock(&observer->mutex);
+    return NULL;
+}
+
+/* ---- the web */
+
+/* Ready: it works on something, and that moves, or waits for what it may wait for. */
+static bool is_ready(const struct observer *observer, const char **why)
+{
+    const struct progress *progress = observer->progress;
+    if (progress == NULL) {
+        *why = "no run is under way";
+        return false;
+    }
+    int phase = atomic_load(&progress->phase);
+    int64_t now_ms = clock_monotonic_ms();
+    int64_t moved_ms = atomic_load(&progress->last_movement_ms);
+    bool waits = progress_waiting_until_ms(progress) > now_ms;
+    if (phase == PROGRESS_DONE) {
+        *why = "the run has ended";
+        return false;
+    }
+    if (phase == PROGRESS_COPY && moved_ms > 0 && !waits && now_ms - moved_ms > STALL_READY_MS) {
+        *why = "nothing has moved for a minute";
+        return false;
+    }
+    return true;
+}
+
+static void answer_text(struct web_answer *answer, unsigned status, const char *text)
+{
+    answer->status = status;
+    answer->content_type = "text/plain; charset=utf-8";
+    buffer_append_string(&answer->body, text);
+    buffer_append_byte(&answer->body, '\n');
+}
+
+static void answer_metrics(struct observer *observer, const struct web_request *request,
+                           struct web_answer *answer)
+{
+    enum metric_format format = metric_format_accepted(web_header(request, "Accept"));
+    answer->content_type = metric_content_type(format);
+    pthread_mutex_lock(&observer->registry_mutex);
+    metric_append(observer->registry, format, &answer->body);
+    pthread_mutex_unlock(&observer->registry_mutex);
+}
+
+static void answer_request(void *context, const struct web_request *request,
+                           struct web_answer *answer)
+{
+    struct observer *observer = context;
+    const char *why = "";
+    if (request->method == WEB_POST) {
+        answer_text(answer, 405, "only GET and HEAD");
+    } else if (strcmp(request->path, "/metrics") == 0) {
+        answer_metrics(observer, request, answer);
+    } else if (strcmp(request->path, "/healthz") == 0) {
+        answer_text(answer, 200, "ok");
+    } else if (strcmp(request->path, "/readyz") == 0) {
+        pthread_mutex_lock(&observer->registry_mutex);
+        bool ready = is_ready(observer, &why);
+        pthread_mutex_unlock(&observer->registry_mutex);
+        answer_text(answer, ready ? 200 : 503, ready ? "ok" : why);
+    } else {
+        answer_text(answer, 404, "here are /metrics, /healthz and /readyz");
+    }
+}
+
+/* ---- beginning and end */
+
+static void free_observer(struct observer *observer)
+{
+    web_server_stop(observer->server);
+    log_set_listener(NULL, NULL);
+    metric_push_close(observer->push);
+    metric_statsd_close(observer->statsd);
+    event_stream_destroy(observer->events);
+    metric_registry_destroy(observer->registry);
+    run_metrics_destroy(atomic_load(&observer->metrics));
+    pthread_cond_destroy(&observer->wake);
+    pthread_mutex_destroy(&observer->mutex);
+    pthread_mutex_destroy(&observer->registry_mutex);
+    free(observer);
+}
+
+static enum status open_readers(struct observer *observer, struct error *error)
+{
+    const struct observer_options *options = &observer->options;
+    if ((options->push_url != NULL &&
+         metric_push_open(options->push_url, &observer->push, error) != STATUS_OK) ||
+        (options->statsd_address != NULL &&
+         metric_statsd_open(options->statsd_address, &observer->statsd, error) != STATUS_OK) ||
+        (options->metrics_file != NULL &&
+         metric_write_file(observer->registry, options->metrics_file, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    if (options->metrics_address == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = web_server_start(options->metrics_address, answer_request, observer,
+                                          &observer->server, error);
+    if (status == STATUS_OK) {
+        log_write(LOG_INFO, "metrics are at %s/metrics", web_server_url(observer->server));
+    }
+    return status;
+}
+
+enum status observer_start(const struct observer_options *options, struct observer **observer,
+                           struct error *error)
+{
+    struct observer *made = memory_allocate_zeroed(1, sizeof(*made));
+    made->options = *options;
+    made->events = event_stream_create();
+    made->registry = metric_registry_create();
+    pthread_mutex_init(&made->mutex, NULL);
+    pthread_mutex_init(&made->registry_mutex, NULL);
+    condition_init(&made->wake);
+    log_set_listener(hear, made);
+    enum status status = open_readers(made, error);
+    if (status == STATUS_OK) {
+        int failure = pthread_create(&made->thread, NULL, run_thread, made);
+        if (failure != 0) {
+            status = error_set_errno(error, ERROR_INTERNAL, failure, NULL,
+                                     "can't start the thread that watches");
+        }
+    }
+    if (status != STATUS_OK) {
+        free_observer(made);
+        return status;
+    }
+    *observer = made;
+    return STATUS_OK;
+}
+
+void observer_stop(struct observer *observer)
+{
+    if (observer == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&observer->mutex);
+    observer->stopping = true;
+    pthread_cond_signal(&observer->wake);
+    pthread_mutex_unlock(&observer->mutex);
+    pthread_join(observer->thread, NULL);
+    free_observer(observer);
+}
+
+void observer_watch(struct observer *observer, struct progress *progress)
+{
+    if (observer != NULL) {
+        pthread_mutex_lock(&observer->registry_mutex);
+        observer->progress = progress;
+        atomic_store(&observer->metrics, run_metrics_create(observer->registry, progress));
+        pthread_mutex_unlock(&observer->registry_mutex);
+    }
+}
+
+void observer_leave(struct observer *observer)
+{
+    if (observer == NULL || observer->progress == NULL) {
+        return;
+    }
+    tell_metrics(observer, true);
+    pthread_mutex_lock(&observer->registry_mutex);
+    struct run_metrics *metrics = atomic_exchange(&observer->metrics, NULL);
+    log_set_listener(hear, observer); /* waits for a listener that still has what goes now */
+    metric_registry_destroy(observer->registry);
+    run_metrics_destroy(metrics);
+    observer->registry = metric_registry_create();
+    observer->progress = NULL;
+    pthread_mutex_unlock(&observer->registry_mutex);
+}
+
+void observer_identify(struct observer *observer, const struct run_identity *identity)
+{
+    if (observer != NULL && atomic_load(&observer->metrics) != NULL) {
+        pthread_mutex_lock(&observer->registry_mutex);
+        run_metrics_identify(atomic_load(&observer->metrics), identity);
+        pthread_mutex_unlock(&observer->registry_mutex);
+    }
+}
+
+void observer_end(struct observer *observer, double seconds)
+{
+    if (observer != NULL && atomic_load(&observer->metrics) != NULL) {
+        pthread_mutex_lock(&observer->registry_mutex);
+        run_metrics_end(atomic_load(&observer->metrics), seconds);
+        pthread_mutex_unlock(&observer->registry_mutex);
+    }
+}
+
+enum status observer_open_files(struct observer *observer, const char *log_file,
+                                const char *event_file, struct error *error)
+{
+    if (log_open_file(log_file, LOG_DEBUG, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return observer == NULL ? STATUS_OK : event_stream_open(observer->events, event_file, error);
+}
+
+void observer_close_files(struct observer *observer)
+{
+    uint64_t lost = 0;
+    if (observer != NULL) {
+        event_stream_close(observer->events, &lost);
+    }
+    if (lost > 0) {
+        log_write(LOG_WARNING, "%" PRIu64 " events are not in events.jsonl: writing failed", lost);
+    }
+    log_close_file();
+}

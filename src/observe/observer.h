@@ -1,0 +1,45 @@
+/*
+ * What watches a run: it hears every event, keeps the registry of metrics, and once a second does
+ * what they are for: events.jsonl, the textfile, the push gateway, StatsD, the web server.
+ *
+ * One an open session; the engine tells it what there is to watch. NULL stands for nobody who
+ * watches, in each of these functions.
+ */
+#ifndef TRANSHUME_OBSERVE_OBSERVER_H
+#define TRANSHUME_OBSERVE_OBSERVER_H
+
+#include "base/error.h"
+#include "observe/event/event_stream.h"
+#include "observe/metric/run_metrics.h"
+
+/* Who is to be told. Texts are borrowed for as long as the observer lives; NULL: nobody. */
+struct observer_options {
+    const char *metrics_address; /* web_server.h */
+    const char *metrics_file;    /* for node_exporter, whose names end in .prom */
+    const char *push_url;        /* of a Prometheus push gateway */
+    const char *statsd_address;  /* HOST:PORT, UDP */
+};
+
+struct observer;
+
+/* Listens from now on. What can't be reached is refused here. */
+enum status observer_start(const struct observer_options *options, struct observer **observer,
+                           struct error *error) MUST_USE;
+/* Stops; what it watched was left before. */
+void observer_stop(struct observer *observer);
+
+/* `progress` is read until observer_leave. */
+void observer_watch(struct observer *observer, struct progress *progress);
+/* What it watches goes away: tells the last of it. */
+void observer_leave(struct observer *observer);
+/* Which run that is; what is told later than its first records is too late for their labels. */
+void observer_identify(struct observer *observer, const struct run_identity *identity);
+/* It has ended, after so many seconds. */
+void observer_end(struct observer *observer, double seconds);
+
+/* Log and events go into the files of this folder from now on, to the log from LOG_DEBUG on. */
+enum status observer_open_files(struct observer *observer, const char *log_file,
+                                const char *event_file, struct error *error) MUST_USE;
+void observer_close_files(struct observer *observer);
+
+#endif

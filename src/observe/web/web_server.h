@@ -1,0 +1,76 @@
+/*
+ * A small web server for what a run shows: metrics, health, the dashboard. It answers from one
+ * thread of its own, and whatever its clients do costs the run nothing: connections, their memory
+ * and their time are bounded, and a client that does not read is dropped. On libmicrohttpd.
+ */
+#ifndef TRANSHUME_OBSERVE_WEB_SERVER_H
+#define TRANSHUME_OBSERVE_WEB_SERVER_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    WEB_CONNECTIONS_MAX = 64,
+    WEB_CONNECTION_BYTES_MAX = 32 << 10, /* of a request's head, and of what waits to be sent */
+    WEB_BODY_BYTES_MAX = 4 << 10,
+    WEB_IDLE_SECONDS = 15
+};
+
+enum web_method { WEB_GET, WEB_HEAD, WEB_POST };
+
+/* One request. Texts are borrowed; NULL: there is none. */
+struct web_request {
+    void *handle; /* for web_header and web_parameter */
+    enum web_method method;
+    const char *path; /* begins with '/', decoded, without the query; holds no NUL */
+    const char *body; /* of a POST */
+    size_t body_length;
+};
+const char *web_header(const struct web_request *request, const char *name);
+const char *web_parameter(const struct web_request *request, const char *name); /* of the query */
+const char *web_cookie(const struct web_request *request, const char *name);
+
+/* What is answered. Texts are constant, but for the body, which the server takes over. */
+struct web_answer {
+    unsigned status; /* 200 … */
+    const char *content_type;
+    struct buffer body;
+    const char *cache;    /* Cache-Control; NULL: no-store */
+    const char *policy;   /* Content-Security-Policy; NULL: default-src 'none' */
+    const char *cookie;   /* Set-Cookie, copied before `answer` returns to the server; NULL */
+    const char *location; /* of a redirection; NULL */
+    /* Not NULL: the body goes on. Appends what there is to be sent after what `stream` has told
+     * before (its context holds where it was); false: the end. Called again after web_server_wake
+     * and once a second. Then `release` frees the context. */
+    bool (*stream)(void *context, struct buffer *out);
+    void (*release)(void *context);
+    void *stream_context;
+};
+
+struct web_server;
+
+/*
+ * Listens at `address`, "[ADDR:]PORT": a port alone is of 127.0.0.1; "[::1]:9000" has its brackets;
+ * port 0 is any that is free. `answer` is called on the server's thread, for GET, HEAD and POST.
+ */
+enum status web_server_start(const char *address,
+                             void (*answer)(void *context, const struct web_request *request,
+                                            struct web_answer *answer),
+                             void *context, struct web_server **server,
+                             struct error *error) MUST_USE;
+/* Ends all connections. Takes NULL. */
+void web_server_stop(struct web_server *server);
+/* There is something new for those who follow a stream. Any thread. */
+void web_server_wake(struct web_server *server);
+/* "http://127.0.0.1:9000", as long as the server lives. */
+const char *web_server_url(const struct web_server *server);
+/* Is the request addressed to this server by a name that it goes by (the address that it listens
+ * at, localhost where that is loopback)? Pages that are made by others can't reach it by a name of
+ * their own then (DNS rebinding). */
+bool web_server_is_addressed(const struct web_server *server, const struct web_request *request);
+/* Was it sent by a page of this server, or by none? */
+bool web_server_is_own_page(const struct web_server *server, const struct web_request *request);
+
+#endif

@@ -1,0 +1,231 @@
+"""Events, metrics and logs for programs: what a run shows while it runs and when it has ended."""
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import sqlite3
+import subprocess
+import time
+import unittest
+
+import support
+
+PHASES = ["prepare", "copy", "indexes", "settle", "count", "done"]
+
+
+def scrape(url, accept=None):
+    host = url.split("/")[2]
+    connection = http.client.HTTPConnection(host, timeout=10)
+    try:
+        connection.request("GET", "/" + url.split("/", 3)[3], headers={"Accept": accept} if accept else {})
+        answer = connection.getresponse()
+        return answer.status, answer.getheader("Content-Type"), answer.read().decode()
+    finally:
+        connection.close()
+
+
+def samples(text):
+    """{"name{labels}": number}"""
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line and not line.startswith("#")}
+
+
+def of_family(found, name):
+    return {key: value for key, value in found.items() if re.match(re.escape(name) + r"(\{|$)", key)}
+
+
+def lint(text):
+    """What promtool says of it; "" where it is clean."""
+    result = subprocess.run(["promtool", "check", "metrics"], input=text.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=60)
+    return result.stdout.decode() if result.returncode else ""
+
+
+class Observing(support.TestCase):
+    def events(self, folder=".transhume"):
+        with open(self.path(folder, "events.jsonl"), encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
+
+    def read(self, name):
+        with open(self.path(name), encoding="utf-8") as file:
+            return file.read()
+
+    def make_source(self, rows=20000):
+        with sqlite3.connect(self.path("source.db")) as db:
+            db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT)")
+            db.execute("CREATE TABLE u(id INTEGER PRIMARY KEY, v TEXT)")
+            db.executemany("INSERT INTO t VALUES (?, ?)", ((i, "v" * 50) for i in range(rows)))
+            db.executemany("INSERT INTO u VALUES (?, ?)", ((i, "v") for i in range(10)))
+
+    def begin(self, *arguments):
+        """A run that takes some seconds, and where its metrics are."""
+        process = support.start("migrate", "source.db", "target.db", "--rows-per-second", "4000", "--chunk-rows", "500", "--progress", "none",
+                                "--verbose", "--metrics", "0", *arguments, cwd=self.folder)
+        self.addCleanup(lambda: process.poll() is not None or process.kill())
+        url = None
+        while url is None:
+            line = process.stderr.readline()
+            self.assertNotEqual(line, "" if isinstance(line, str) else b"", "it ended")
+            found = re.search(r"metrics are at (http://\S+)/metrics", line if isinstance(line, str) else line.decode())
+            url = found.group(1) if found else None
+        return process, url
+
+    # ---- events
+
+    def test_events_of_a_run(self):
+        self.make_source(2000)
+        self.run_program("migrate", "source.db", "target.db", "--chunk-rows", "500")
+        events = self.events()
+        self.assertEqual([e["number"] for e in events], list(range(1, len(events) + 1)))
+        self.assertEqual([e["at"] for e in events], sorted(e["at"] for e in events))
+        self.assertEqual([e["code"] for e in events if e["kind"] == "phase"][-len(PHASES):], PHASES)
+        self.assertEqual([e["state"] for e in events if e["kind"] == "run"], ["began", "completed"])
+        chunks = [e for e in events if e["kind"] == "chunk"]
+        self.assertEqual(sum(e["count"] for e in chunks if e["table"] == "t"), 2000)
+        self.assertEqual(len({e["chunk"] for e in chunks}), len(chunks))
+
+    def test_events_go_on_after_a_kill(self):
+        self.make_source(3000)
+        self.run_program("migrate", "source.db", "target.db", "--chunk-rows", "500", code=-9, env={"TRANSHUME_FAILPOINT": "engine.before_commit:kill:4"})
+        before = len(self.events())
+        self.run_program("resume")
+        events = self.events()
+        self.assertGreater(len(events), before)
+        self.assertEqual([e["number"] for e in events], list(range(1, len(events) + 1)))
+        self.assertEqual([e["state"] for e in events if e["kind"] == "run"], ["began", "resumed", "completed"])
+
+    def test_events_tell_of_rejects_and_errors(self):
+        self.write("in.csv", "id,n\n1,5\n2,x\n3,y\n")
+        self.write("plan.yaml", "transhume: 1\nsource: in.csv\ntarget: target.db\ntables:\n  t:\n    key: id\n    columns: { id: { type: integer }, n: { type: integer } }\n"
+                                "    from: in\n    fields: { '*': copy }\n")
+        self.run_program("migrate", "--plan", "plan.yaml", "--max-rejects", "5", code=1)
+        rejects = [e for e in self.events() if e["kind"] == "reject"]
+        self.assertEqual([(e["count"], "code" in e) for e in rejects], [(2, True)])
+        self.write("plan.yaml", self.read("plan.yaml").replace("target.db", "second.db"))
+        self.run_program("migrate", "--plan", "plan.yaml", "--fail-fast", "--state", "second", code=3)
+        self.assertEqual([e["state"] for e in self.events("second") if e["kind"] == "run"], ["began", "failed"])
+
+    # ---- logs for programs
+
+    def test_log_lines_as_json(self):
+        self.make_source(100)
+        result = self.run_program("migrate", "source.db", "target.db", "--log-format", "json", "--log-file", "log.jsonl", "--verbose", "--progress", "none")
+        lines = [json.loads(line) for line in result.err.splitlines()]
+        self.assertIn("chunk", {line["kind"] for line in lines})
+        self.assertTrue(all({"at", "level", "kind", "text"} <= set(line) for line in lines))
+        with open(self.path("log.jsonl"), encoding="utf-8") as file:
+            self.assertIn("info", {json.loads(line)["level"] for line in file})
+        result = self.run_program("migrate", "source.db", "target.db", "--log-format", "json", code=5)
+        told = json.loads(result.err.splitlines()[-1])
+        self.assertEqual((told["kind"], told["level"], told["code"]), ("error", "error", "target-not-empty"))
+        self.assertTrue(told["hint"])
+
+    # ---- metrics
+
+    def test_metrics_of_a_run(self):
+        self.make_source()
+        process, url = self.begin()
+        self.wait_until("it copies", lambda: of_family(samples(scrape(url + "/metrics")[2]), "migration_rows_total"))
+        status, kind, text = scrape(url + "/metrics")
+        self.assertEqual((status, kind), (200, "text/plain; version=0.0.4; charset=utf-8"))
+        self.assertEqual(lint(text), "")
+        found = samples(text)
+        run = re.search(r'transhume_run_info\{run="([^"]+)"', text).group(1)
+        self.assertEqual(found["active_migrations_count"], 1)
+        self.assertEqual(found['migration_duration_seconds_count{migration_id="%s",source_db="sqlite",target_db="sqlite"}' % run], 0)
+        self.assertIn('migration_rows_total{migration_id="%s",table_name="t"}' % run, found)
+        self.assertGreaterEqual(found['migration_data_lag_seconds{migration_id="%s"}' % run], 0)
+        self.assertEqual(found['transhume_copy_rows_estimated{table="t"}'], 20000)
+        self.assertEqual(scrape(url + "/healthz")[0], 200)
+        self.assertEqual(scrape(url + "/readyz")[0], 200)
+        self.assertEqual(scrape(url + "/../../etc/passwd")[0], 404)
+        self.assertEqual(scrape(url + "/metrics%00x")[0], 404)
+        status, kind, text = scrape(url + "/metrics", "application/openmetrics-text; version=1.0.0")
+        self.assertEqual((status, kind.split(";")[0]), (200, "application/openmetrics-text"))
+        self.assertTrue(text.endswith("\n# EOF\n"))
+        self.assertIn("# TYPE migration_rows counter\n", text)
+        self.assert_code(support.finish(process), 0)
+
+    def test_bad_scrapers_do_no_harm(self):
+        self.make_source(12000)
+        process, url = self.begin()
+        address = tuple(url.split("/")[2].split(":"))
+        held = []
+        for number in range(1000):
+            try:
+                connection = socket.create_connection((address[0], int(address[1])), timeout=0.2)
+            except OSError:
+                continue
+            held.append(connection)
+            if number % 3 == 0:
+                connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 50)  # and never reads
+            elif number % 3 == 1:
+                connection.sendall(b"GET /" + b"x" * 100)
+        self.assert_code(support.finish(process), 0)
+        for connection in held:
+            connection.close()
+        with sqlite3.connect(self.path("target.db")) as db:
+            self.assertEqual(db.execute("SELECT count(*) FROM t").fetchone(), (12000,))
+
+    def test_metrics_file_and_statsd(self):
+        self.make_source(3000)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind(("127.0.0.1", 0))
+            server.settimeout(0.2)
+            self.run_program("migrate", "source.db", "target.db", "--metrics-file", "out.prom", "--statsd", "127.0.0.1:%d" % server.getsockname()[1])
+            lines = []
+            try:
+                while True:
+                    packet = server.recv(65536)
+                    self.assertLessEqual(len(packet), 1432)
+                    lines += packet.decode().splitlines()
+            except socket.timeout:
+                pass
+        text = self.read("out.prom")
+        self.assertEqual(lint(text), "")
+        found = samples(text)
+        self.assertEqual(found['transhume_rows_total{table="t",stage="written"}'], 3000)
+        self.assertEqual(list(of_family(found, "migration_duration_seconds_count").values()), [1])
+        self.assertEqual(found["active_migrations_count"], 0)
+        added = [line for line in lines if line.startswith("transhume_rows_total:") and "table:t,stage:written" in line]
+        self.assertEqual(sum(float(line.split(":", 1)[1].split("|")[0]) for line in added), 3000)
+        self.assertTrue(all("|c|#" in line for line in added))
+
+    @unittest.skipUnless(shutil.which("prometheus-pushgateway"), "no prometheus-pushgateway is installed")
+    def test_push_gateway(self):
+        self.make_source(1000)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        with open(self.path("gateway.log"), "wb") as log:
+            gateway = subprocess.Popen(["prometheus-pushgateway", "--web.listen-address=127.0.0.1:%d" % port], stdout=log, stderr=log)
+        self.addCleanup(gateway.wait)
+        self.addCleanup(gateway.kill)
+        url = "http://127.0.0.1:%d" % port
+
+        def is_ready():
+            try:
+                return scrape(url + "/-/ready")[0] == 200
+            except OSError:
+                return False
+        self.wait_until("the gateway", is_ready)
+        self.run_program("migrate", "source.db", "target.db", "--push-gateway", url + "/metrics/job/nightly")
+        found = samples(scrape(url + "/metrics")[2])
+        self.assertEqual(found['transhume_rows_total{instance="",job="nightly",stage="written",table="t"}'], 1000)
+        result = self.run_program("migrate", "source.db", "second.db", "--state", "second", "--push-gateway", "http://127.0.0.1:1")
+        self.assertEqual(result.err.count("metrics are not pushed to http://127.0.0.1:1/metrics/job/transhume"), 1)
+
+    def test_what_cannot_be_served_is_refused_before_the_run(self):
+        self.make_source(10)
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            for option in (["--metrics", "127.0.0.1:%d" % taken.getsockname()[1]], ["--metrics", "nonsense"], ["--metrics", "1.2.3.4.5:80"], ["--statsd", "here"],
+                           ["--push-gateway", "gateway:9091"], ["--metrics-file", "/nonexistent/x.prom"]):
+                result = self.run_program("migrate", "source.db", "target.db", *option, code=2 if option[0] != "--metrics-file" else 3)
+                self.assertEqual(len([line for line in result.err.splitlines() if line.startswith("error:")]), 1)
+                self.assertFalse(os.path.exists(self.path("target.db")))
+
+
+if __name__ == "__main__":
+    unittest.main()

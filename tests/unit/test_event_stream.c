@@ -1,0 +1,220 @@
+/* The event stream: lines and numbers, its bounds in memory and in the file, torn files. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "observe/event/event_json.h"
+#include "observe/event/event_stream.h"
+
+struct fixture {
+    char folder[256];
+    char path[300];
+    struct event_stream *stream;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    const char *parent = getenv("TMPDIR");
+    assert_non_null(fixture);
+    snprintf(fixture->folder, sizeof(fixture->folder), "%s/events-XXXXXX",
+             parent == NULL ? "/tmp" : parent);
+    assert_non_null(mkdtemp(fixture->folder));
+    snprintf(fixture->path, sizeof(fixture->path), "%s/events.jsonl", fixture->folder);
+    fixture->stream = event_stream_create();
+    log_set_stderr_level(LOG_ERROR);
+    log_set_listener(event_stream_hear, fixture->stream);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    log_set_listener(NULL, NULL);
+    event_stream_destroy(fixture->stream);
+    unlink(fixture->path);
+    rmdir(fixture->folder);
+    free(fixture);
+    return 0;
+}
+
+static void open_file(struct fixture *fixture)
+{
+    struct error error;
+    assert_int_equal(event_stream_open(fixture->stream, fixture->path, &error), STATUS_OK);
+}
+
+static void close_file(struct fixture *fixture)
+{
+    uint64_t lost;
+    event_stream_close(fixture->stream, &lost);
+    assert_int_equal(lost, 0);
+}
+
+/* Each line is an object whose number is above that of the line before; the last number. */
+static uint64_t check_file(const struct fixture *fixture, uint64_t *lines)
+{
+    char *line = NULL;
+    size_t capacity = 0;
+    uint64_t last = 0;
+    FILE *file = fopen(fixture->path, "re");
+    assert_non_null(file);
+    *lines = 0;
+    while (getline(&line, &capacity, file) > 0) {
+        json_t *object = json_loads(line, 0, NULL);
+        assert_non_null(object);
+        uint64_t number = (uint64_t)json_integer_value(json_object_get(object, "number"));
+        assert_true(number > last);
+        last = number;
+        (*lines)++;
+        json_decref(object);
+    }
+    free(line);
+    fclose(file);
+    return last;
+}
+
+static void test_lines(void **state)
+{
+    struct fixture *fixture = *state;
+    struct buffer out = {0};
+    log_write(LOG_WARNING, "a \"quoted\" %s", "word");
+    log_write(LOG_DEBUG, "nobody needs that");
+    log_event(LOG_DEBUG,
+              EVENT_OF(EVENT_CHUNK, .table = "a\xff\n", .chunk = 7, .count = 12, .milliseconds = 3),
+              "chunk 7");
+    assert_int_equal(event_stream_read(fixture->stream, 0, 1 << 20, &out), 2);
+    const char *text = buffer_string(&out);
+    assert_non_null(strstr(text, "{\"number\":1,\"at\":\""));
+    assert_non_null(strstr(text, "\"level\":\"warning\",\"kind\":\"message\",\"text\":\"a "
+                                 "\\\"quoted\\\" word\"}\n{\"number\":2,"));
+    assert_non_null(strstr(text, "\"kind\":\"chunk\",\"table\":"));
+    assert_non_null(
+        strstr(text, "\"chunk\":7,\"count\":12,\"milliseconds\":3,\"text\":\"chunk 7\"}"));
+    buffer_clear(&out);
+    assert_int_equal(event_stream_read(fixture->stream, 1, 1, &out), 2);
+    assert_int_equal(event_stream_read(fixture->stream, 2, 1 << 20, &out), 2);
+    buffer_free(&out);
+}
+
+static void test_error_has_its_hint(void **state)
+{
+    struct fixture *fixture = *state;
+    struct buffer out = {0};
+    struct error error;
+    error_set(&error, ERROR_USAGE, "here", "is wrong");
+    error_hint(&error, "mend it");
+    log_set_stderr_level((enum log_level) - 1);
+    log_write_error(&error);
+    event_stream_read(fixture->stream, 0, 1 << 20, &out);
+    const char *text = buffer_string(&out);
+    assert_non_null(strstr(text, "\"kind\":\"error\",\"code\":\"usage\",\"text\":\"here: is wrong "
+                                 "[usage]\",\"hint\":\"mend it\"}\n"));
+    buffer_free(&out);
+}
+
+static void test_goes_on_with_a_file(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t lines;
+    log_write(LOG_INFO, "before there is a file");
+    open_file(fixture);
+    log_write(LOG_INFO, "one");
+    close_file(fixture);
+    assert_int_equal(check_file(fixture, &lines), 2);
+    FILE *file = fopen(fixture->path, "ae");
+    assert_non_null(file);
+    fputs("{\"number\":3,\"at\":\"torn", file);
+    fclose(file);
+    log_set_listener(NULL, NULL);
+    event_stream_destroy(fixture->stream);
+    fixture->stream = event_stream_create();
+    log_set_listener(event_stream_hear, fixture->stream);
+    log_write(LOG_INFO, "again");
+    open_file(fixture);
+    log_write(LOG_INFO, "two");
+    close_file(fixture);
+    file = fopen(fixture->path, "re");
+    char text[4096] = "";
+    size_t length = fread(text, 1, sizeof(text) - 1, file);
+    fclose(file);
+    text[length] = '\0';
+    assert_non_null(strstr(text, "torn\n{\"number\":3,"));
+    assert_non_null(strstr(text, "\n{\"number\":4,"));
+}
+
+static void test_memory_is_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    struct buffer out = {0};
+    for (int i = 0; i < 10000; i++) {
+        log_write(LOG_INFO, "%0500d", i);
+    }
+    assert_int_equal(event_stream_read(fixture->stream, 0, SIZE_MAX, &out), 10000);
+    assert_true(out.length <= EVENT_STREAM_BYTES_MAX + EVENT_STREAM_LINES_MAX * 32);
+    assert_true(out.length > EVENT_STREAM_BYTES_MAX / 2);
+    buffer_free(&out);
+}
+
+static void test_file_is_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    struct stat facts;
+    uint64_t lines;
+    open_file(fixture);
+    log_event(LOG_INFO, EVENT_OF(EVENT_RUN, .state = "began"), "the first");
+    for (uint64_t i = 0; i < 60000; i++) {
+        log_event(LOG_DEBUG, EVENT_OF(EVENT_CHUNK, .chunk = i + 1), "chunk %" PRIu64, i + 1);
+    }
+    close_file(fixture);
+    assert_int_equal(stat(fixture->path, &facts), 0);
+    assert_true(facts.st_size <= EVENT_FILE_BYTES_MAX + EVENT_STREAM_BYTES_MAX);
+    assert_int_equal(check_file(fixture, &lines), 60001);
+    assert_true(lines < 60001);
+    char text[200] = "";
+    FILE *file = fopen(fixture->path, "re");
+    assert_non_null(fgets(text, sizeof(text), file));
+    fclose(file);
+    assert_non_null(strstr(text, "the first")); /* chunks went, the beginning did not */
+}
+
+static void test_long_lines_are_cut(void **state)
+{
+    (void)state;
+    char text[3000];
+    char line[1000];
+    memset(text, '"', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    const struct log_record record = {
+        .level = LOG_INFO, .event = EVENT_OF(EVENT_MESSAGE), .text = text};
+    size_t length = event_json_format(&record, line, sizeof(line));
+    assert_true(length > 300 && length <= sizeof(line));
+    json_t *object = json_loadb(line, length, 0, NULL);
+    assert_non_null(object);
+    json_decref(object);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_lines, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_error_has_its_hint, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_goes_on_with_a_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_memory_is_bounded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_file_is_bounded, set_up, tear_down),
+        cmocka_unit_test(test_long_lines_are_cut),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
