@@ -87,6 +87,7 @@ _transhume() {
                 '--settings=[Take the settings of a migration script (migrator_settings.yaml)]:FILE:_files' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
+                '--log-format=[How lines of stderr and of --log-file look]:HOW:(text json)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
@@ -130,6 +131,11 @@ _transhume() {
                 '--settings=[Take the settings of a migration script (migrator_settings.yaml)]:FILE:_files' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
+                '--log-format=[How lines of stderr and of --log-file look]:HOW:(text json)' \
+                '--metrics=[Serve metrics for Prometheus at http\://ADDR\:PORT/metrics while it runs]:[ADDR:]PORT:' \
+                '--metrics-file=[Write metrics to FILE every five seconds, for node_exporter]:FILE:_files' \
+                '--push-gateway=[Push metrics to a Prometheus push gateway, every ten seconds and at the end]:URL:' \
+                '--statsd=[Send metrics by StatsD (UDP), labels as Datadog'\''s tags]:HOST:PORT:' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
@@ -177,6 +183,11 @@ _transhume() {
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
+                '--log-format=[How lines of stderr and of --log-file look]:HOW:(text json)' \
+                '--metrics=[Serve metrics for Prometheus at http\://ADDR\:PORT/metrics while it runs]:[ADDR:]PORT:' \
+                '--metrics-file=[Write metrics to FILE every five seconds, for node_exporter]:FILE:_files' \
+                '--push-gateway=[Push metrics to a Prometheus push gateway, every ten seconds and at the end]:URL:' \
+                '--statsd=[Send metrics by StatsD (UDP), labels as Datadog'\''s tags]:HOST:PORT:' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
@@ -232,6 +243,11 @@ _transhume() {
                 '--repair[Write missing and different records into the target]' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
+                '--log-format=[How lines of stderr and of --log-file look]:HOW:(text json)' \
+                '--metrics=[Serve metrics for Prometheus at http\://ADDR\:PORT/metrics while it runs]:[ADDR:]PORT:' \
+                '--metrics-file=[Write metrics to FILE every five seconds, for node_exporter]:FILE:_files' \
+                '--push-gateway=[Push metrics to a Prometheus push gateway, every ten seconds and at the end]:URL:' \
+                '--statsd=[Send metrics by StatsD (UDP), labels as Datadog'\''s tags]:HOST:PORT:' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
@@ -264,6 +280,11 @@ _transhume() {
                 '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
+                '--log-format=[How lines of stderr and of --log-file look]:HOW:(text json)' \
+                '--metrics=[Serve metrics for Prometheus at http\://ADDR\:PORT/metrics while it runs]:[ADDR:]PORT:' \
+                '--metrics-file=[Write metrics to FILE every five seconds, for node_exporter]:FILE:_files' \
+                '--push-gateway=[Push metrics to a Prometheus push gateway, every ten seconds and at the end]:URL:' \
+                '--statsd=[Send metrics by StatsD (UDP), labels as Datadog'\''s tags]:HOST:PORT:' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
@@ -292,6 +313,7 @@ _transhume() {
                 '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
+                '--log-format=[How lines of stderr and of --log-file look]:HOW:(text json)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
