@@ -179,11 +179,11 @@ static enum status walk_groups(struct settling *settling, struct error *error)
     return status;
 }
 
-static struct spill_sorter *sorter_of(const struct keyed_room *room, const char *name)
+static struct spill_sorter *sorter_of(const struct keyed_room *room, const char *name, size_t bytes)
 {
     const char *folder = room->spill_folder != NULL ? room->spill_folder : ".";
     char *prefix = memory_format("%s/%s", folder, name);
-    struct spill_sorter *sorter = spill_sorter_create(prefix, SETTLING_SORT_BYTES);
+    struct spill_sorter *sorter = spill_sorter_create(prefix, bytes);
     free(prefix);
     return sorter;
 }
@@ -197,10 +197,10 @@ enum status keyed_settle(struct database *self, const struct target_table *table
     if (room->run_id == NULL) {
         return error_set(error, ERROR_INTERNAL, NULL, "no run is claimed");
     }
-    settling.sorter = sorter_of(room, "equal-keys");
-    settling.claims = table->settles_claims && room->service->append_claims != NULL
-                          ? sorter_of(room, "equal-places")
-                          : NULL;
+    bool claims = table->settles_claims && room->service->append_claims != NULL;
+    size_t bytes = claims ? SETTLING_SORT_BYTES / 2 : SETTLING_SORT_BYTES;
+    settling.sorter = sorter_of(room, "equal-keys", bytes);
+    settling.claims = claims ? sorter_of(room, "equal-places", bytes) : NULL;
     enum status status = collect(&settling, error);
     status = status == STATUS_OK ? walk_groups(&settling, error) : status;
     spill_sorter_destroy(settling.claims);
