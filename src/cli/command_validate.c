@@ -193,6 +193,11 @@ static void append_left(const struct cli_call *call, const struct verify_result 
         buffer_append_string(&line, " what is in columns of other entities, which "
                                     "`existing: upsert` leaves alone: empty them by hand\n");
     }
+    if (result->to_contradict > 0) {
+        append_counted(result->to_contradict, "record contradicts", "records contradict", &line);
+        buffer_append_string(&line, " others of the same partition in a static column, and can't "
+                                    "be there as in the source\n");
+    }
     if (line.length > 0) {
         cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
     }
@@ -265,7 +270,8 @@ static bool needs_repair(const struct verify_result *result)
 /* After a repair: what is left is what it was not to touch, or could not. */
 static int repaired_status(struct verify_result *result)
 {
-    uint64_t left = result->to_leave + result->to_keep + count_unreadable(result);
+    uint64_t left =
+        result->to_leave + result->to_keep + result->to_contradict + count_unreadable(result);
     return result->repair.exit_status != 0 ? result->repair.exit_status : left > 0;
 }
 

@@ -188,13 +188,31 @@ static bool holds_unique_key(const struct schema_table *table, const struct reco
     return false;
 }
 
-static const char *prove_entity(struct resolver *resolver, const struct table_builder *table,
-                                const struct entity_builder *entity)
+static bool makes_one_type(const struct resolver *resolver)
 {
     const uint32_t capabilities = resolver->target->capabilities;
     const uint32_t typed = CAPABILITY_SQL_SCHEMA | CAPABILITY_KEY_REQUIRED;
-    struct recovered recovered = {.casts = (capabilities & typed) == typed &&
-                                           (capabilities & CAPABILITY_KEY_ENFORCED) == 0};
+    return (capabilities & typed) == typed && (capabilities & CAPABILITY_KEY_ENFORCED) == 0;
+}
+
+bool keys_read_back(struct resolver *resolver, const struct entity_builder *entity,
+                    struct column_list fields, struct column_list *columns)
+{
+    struct recovered recovered = {.casts = makes_one_type(resolver)};
+    for (uint32_t i = 0; i < fields.count; i++) {
+        recover_field(&recovered, entity, entity_field(entity, fields.names[i]));
+    }
+    const char **names = resolve_allocate(resolver, recovered.count + (size_t)1, sizeof *names);
+    memcpy(names, recovered.columns, recovered.count * sizeof *names);
+    *columns = (struct column_list){names, recovered.count};
+    return entity->from != NULL && entity->from->kind == SCHEMA_TABLE && !entity->is_pages &&
+           holds_unique_key(entity->from, &recovered, true);
+}
+
+static const char *prove_entity(struct resolver *resolver, const struct table_builder *table,
+                                const struct entity_builder *entity)
+{
+    struct recovered recovered = {.casts = makes_one_type(resolver)};
     const struct schema_table *root = entity->from;
     if (root == NULL || root->kind != SCHEMA_TABLE) {
         return resolve_format(resolver, "'%s' reads a view or query, whose rows may repeat",

@@ -492,7 +492,16 @@ void copy_resolve(struct resolver *resolver);
 /* Notes on fields whose values the target keeps in another form. */
 void widened_note(struct resolver *resolver);
 
+/* statics.c */
+/* Sets statics_proven. */
+void statics_prove(struct resolver *resolver, const struct table_builder *table,
+                   struct plan_table *result);
+
 /* keys.c */
+/* The root's columns whose values can be read back from those fields. True: they tell its rows
+ * apart. */
+bool keys_read_back(struct resolver *resolver, const struct entity_builder *entity,
+                    struct column_list fields, struct column_list *columns);
 void keys_prove(struct resolver *resolver, const struct table_builder *table,
                 struct plan_table *result);
 /* Sets key_promised, and `promised` of the indexes. */

@@ -2,7 +2,9 @@
 #include "connectors/cassandra/target.h"
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/memory.h"
+#include "connectors/cassandra/key.h"
 #include "connectors/cassandra/patience.h"
 #include "connectors/lease.h"
 #include <stdlib.h>
@@ -91,5 +93,82 @@ enum status cassandra_write_all(struct cassandra *self, const struct cassandra_w
     } while ((status == STATUS_OK && !is_done(&left)) ||
              (status == STATUS_FAILED && cassandra_patience_wait(&patience, true, error)));
     free(left.done);
+    return status;
+}
+
+/* ---------------------------------------------------------------- records and keys */
+
+enum status cassandra_write_record(struct database *database, enum keyed_kind kind,
+                                   const struct keyed_record *record, struct error *error)
+{
+    struct cassandra *self = cassandra_of(database);
+    struct keyed_connection *connection = NULL;
+    struct buffer body = {0};
+    struct keyed_record own = *record;
+    own.repeated = true;
+    if (cassandra_connection_make(self, record->table, 1, &connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (connection->layouts[0]->table->counter) {
+        cassandra_connection_free(connection);
+        return error_set(error, ERROR_TARGET_WRITE, record->table->name,
+                         "counters can only be added to, and not be set");
+    }
+    struct target_table table = *record->table;
+    table.may_repeat = true; /* what it is put over may have other fields */
+    connection->tables = &table;
+    own.table = &table;
+    own.envelope = NULL; /* it is to win over what is there */
+    enum status status = cassandra_encode(connection, kind, &own, &body, error);
+    if (status == STATUS_OK) {
+        struct cassandra_record_part part = {0};
+        struct cassandra_record read = cassandra_record_read(body.data, body.length);
+        (void)cassandra_record_next(&read, &part);
+        const struct cassandra_write write = {
+            .text = cassandra_statement_at(connection, part.statement)->text,
+            .values = part.values,
+            .length = part.length,
+            .count = (uint16_t)part.value_count,
+            .token = read.token,
+            .timestamp_us = cassandra_now_us(self)};
+        status = cassandra_write_all(self, &write, 1, error);
+    }
+    buffer_free(&body);
+    cassandra_connection_free(connection);
+    return status;
+}
+
+enum status cassandra_erase(struct database *database, const struct target_table *table,
+                            const struct cell *keys, uint32_t count, struct error *error)
+{
+    struct cassandra *self = cassandra_of(database);
+    const struct cassandra_layout *layout = NULL;
+    struct cassandra_write writes[CASSANDRA_ERASE_MAX];
+    size_t begins[CASSANDRA_ERASE_MAX];
+    struct buffer text = {0};
+    struct buffer values = {0};
+    enum status status = failpoint_hit("cassandra.before_delete", error);
+    status = status == STATUS_OK ? cassandra_layout_find(self, table, &layout, error) : status;
+    if (status == STATUS_OK) {
+        buffer_append_string(&text, "DELETE FROM ");
+        cassandra_append_table(self, table->name, &text);
+        buffer_append_string(&text, " WHERE ");
+        cassandra_key_append_where(layout->table, &text);
+    }
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
+        begins[at] = values.length;
+        status = cassandra_append_table_key(layout, table, keys + (size_t)at * table->key.count,
+                                            &values, error);
+        writes[at] = (struct cassandra_write){.text = buffer_string(&text),
+                                              .length = values.length - begins[at],
+                                              .count = (uint16_t)table->key.count,
+                                              .timestamp_us = cassandra_now_us(self)};
+    }
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
+        writes[at].values = values.data + begins[at];
+    }
+    status = status == STATUS_OK ? cassandra_write_all(self, writes, count, error) : status;
+    buffer_free(&text);
+    buffer_free(&values);
     return status;
 }

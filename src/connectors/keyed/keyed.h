@@ -168,6 +168,10 @@ struct keyed_service {
                               const struct cell *key, struct buffer *out, struct error *error);
     bool (*read_key)(struct database *self, const struct target_table *table, const uint8_t *bytes,
                      size_t length, struct arena *arena, struct cell *key);
+    /* Optional, of tables with `settles_claims`: what the record shares with others of its place,
+     * as claims.h has it; nothing where its fields say nothing of that. */
+    enum status (*append_claims)(struct database *self, const struct keyed_record *record,
+                                 struct buffer *place, struct buffer *claims, struct error *error);
     /* Optional: of an encoded record; only such of one group share a request (a partition). */
     uint64_t (*group)(const char *bytes, size_t length);
     /* Optional: units of capacity that writing a record of so many bytes is guessed to take. */

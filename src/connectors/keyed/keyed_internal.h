@@ -103,6 +103,8 @@ struct writer {
     struct held **held_last;
     struct keyed_set keys;
     struct buffer scratch; /* a key's bytes */
+    struct buffer place;   /* scratch */
+    struct buffer claims;  /* likewise */
     size_t bytes;          /* of `waiting` and all requests */
     bool refused;          /* a batch waits outside for room */
     /* a chunk was given up, so what is under way need not be of records that count: each record

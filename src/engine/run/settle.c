@@ -338,6 +338,10 @@ static enum status on_found(void *context, uint64_t chunk, uint32_t entity, uint
                          "the target found a record of an entity or chunk that is not the run's");
     }
     loser.stays = kind == DUPLICATE_STAYS;
+    if (kind == DUPLICATE_CONTRADICTS) {
+        loser.reason = arena_format(settling->arena, "%.*s", (int)record->length, record->text);
+        record = NULL;
+    }
     if (kind == DUPLICATE_REPEATS && settling->table->target.distinct) {
         settling->repeated[entity]++;
         return STATUS_OK;
