@@ -478,6 +478,11 @@ struct target_functions {
     enum status (*load_tell)(struct database *self, const struct target_table *tables,
                              const struct target_load *loads, uint32_t table_count,
                              struct buffer *out, struct error *error);
+    /* Optional: are records of these keys one to the table? NULL: those whose keys have one normal
+     * form. Control thread. */
+    enum status (*keys_are_equal)(struct database *self, const struct target_table *table,
+                                  const struct cell *left, const struct cell *right, bool *equal,
+                                  struct error *error);
     /* Only of targets that report DUPLICATE_STAYS: puts a record over what stands under its key,
      * durably. Control thread. */
     enum status (*restore)(struct database *self, const struct target_table *table,

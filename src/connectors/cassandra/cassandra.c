@@ -383,6 +383,7 @@ static const struct target_functions target = {
     .delete_records = cassandra_delete,
     .count = cassandra_target_count,
     .settle_duplicates = keyed_settle,
+    .keys_are_equal = keyed_keys_are_equal,
     .restore = keyed_restore,
     .normal_form = cassandra_normal_form,
     .column_class = cassandra_column_class,
