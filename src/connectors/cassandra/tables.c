@@ -252,7 +252,8 @@ struct fetching {
 };
 
 /* A MAP of all columns, as the contract has it. */
-static enum status add_found(void *context, const struct cell *cells, struct error *error)
+static enum status add_found(void *context, const struct cell *cells,
+                             const struct record_envelope *envelope, struct error *error)
 {
     struct fetching *fetching = context;
     const struct cassandra_table *table = fetching->table;
@@ -265,6 +266,9 @@ static enum status add_found(void *context, const struct cell *cells, struct err
         pairs[2 * (size_t)at + 1] = cells[at];
     }
     *batch_append(fetching->batch) = cell_items(VALUE_MAP, pairs, table->column_count);
+    if (envelope != NULL) {
+        fetching->batch->envelopes[fetching->batch->row_count - 1] = *envelope;
+    }
     return STATUS_OK;
 }
 
@@ -282,8 +286,12 @@ enum status cassandra_target_fetch(struct database *database, const struct targe
                                 .batch = batch_create(NULL, 1, key_count + 1)};
     bool conditional = !table->created && !layout->table->counter &&
                        (table->existing == EXISTING_APPEND || table->existing == EXISTING_SKIP);
-    enum status status = cassandra_fetch(self, layout->table, keys, key_count, conditional,
-                                         fetching.batch->arena, add_found, &fetching, error);
+    if (table->keeps_undo) {
+        batch_add_envelopes(fetching.batch);
+    }
+    enum status status =
+        cassandra_fetch(self, layout->table, keys, key_count, conditional, table->keeps_undo,
+                        fetching.batch->arena, add_found, &fetching, error);
     if (status != STATUS_OK) {
         batch_destroy(fetching.batch);
         return status;
