@@ -361,6 +361,10 @@ void udts_resolve(struct resolver *resolver);
 bool udts_native_type(const struct resolver *resolver, const char *declared,
                       struct value_type *type);
 
+/* What to write instead of one that it does not know; `hint` is room for it. */
+const char *udts_type_hint(const struct resolver *resolver, const char *declared, char *hint,
+                           size_t capacity);
+
 /* resolve_types.c */
 /* Reads the plan's rules: before any field is resolved. */
 void type_rules_resolve(struct resolver *resolver);

@@ -322,6 +322,31 @@ tables:
         self.assertEqual(len(self.server.ask(self.keyspace + "_new", "SELECT id FROM orders")), 4)
         self.server.ask("system", "DROP KEYSPACE " + self.keyspace + "_new")
 
+    def test_what_check_finds(self):
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT)")
+        plan = """transhume: 1
+source: source.db
+target: "%s"
+udts: { Address: { street: text } }
+tables:
+  t: { key: { partition: id }, with: { %s: 5 }, columns: { v: { type: '%s' } }, from: t, fields: { "*": copy } }
+"""
+        for option, kind, part in (("nosuch", "text", "with: this server knows no option nosuch of tables"),
+                                   ("gc_grace_seconds", "list<Address>", """a name with capitals has quotes of its own: '"Address"'"""),
+                                   ("gc_grace_seconds", 'list<"Address">', "ready to migrate")):
+            self.write("plan.yaml", plan % (self.uri(), option, kind))
+            result = self.any_end("check", "--plan", "plan.yaml")
+            self.assertIn(part, " ".join((result.out + result.err).split()))
+        self.assertIn("the keyspace system is the servers' own", self.run_program("check", "source.db", self.server.uri("system"), code=2).err)
+        self.ask("CREATE TABLE twice (id int PRIMARY KEY, v text)")
+        self.write("plan.yaml", """transhume: 1
+source: "%s"
+target: jsonl:out
+tables:
+  t: { key: [id], entities: { t: { query: "SELECT id, v, id FROM twice", fields: { "*": copy } } } }
+""" % self.uri())
+        self.assertIn("it has two columns named id", self.run_program("check", "--plan", "plan.yaml", code=2).err)
+
     def test_tables_that_can_not_be_written(self):
         self.ask("CREATE TABLE t (id int PRIMARY KEY, v counter)")
         support.make_sqlite(self.path("source.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (1, 2)")
