@@ -398,7 +398,8 @@ struct target_functions {
      * what is not there is not in it. Where the table enforces its key, what the target itself
      * takes for it is found, which may be spelled otherwise (A for a), and once for each of the
      * keys that it is. Class REJECT: one of the keys is none that the table can hold. The batch is
-     * the caller's; where it fails, none is handed over. Targets with
+     * the caller's; where it fails, none is handed over. Of a table with `keeps_undo` it may have
+     * envelopes: how long the records and their fields live. Targets with
      * a lease have it, for chunks that a process lost while it wrote them; optional for others.
      * Control thread; of targets without transactions writers' threads at the same time, too, for
      * what they are about to overwrite (engine/rollback/before.h).
