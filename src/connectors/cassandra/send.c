@@ -579,33 +579,6 @@ static struct record_envelope envelope_of_now(struct arena *arena,
     return envelope;
 }
 
-/* The statements of an encoded record as one, which is done wholly or not at all. */
-static void join_parts(const struct keyed_connection *connection, const struct buffer *body,
-                       struct buffer *text, struct buffer *values, struct cassandra_write *write)
-{
-    struct cassandra_record_part part = {0};
-    struct cassandra_record record = cassandra_record_read(body->data, body->length);
-    uint32_t count = 0;
-    write->token = record.token;
-    while (cassandra_record_next(&record, &part)) {
-        buffer_append_string(text, count == 0 ? "" : "; ");
-        buffer_append_string(text, cassandra_statement_at(connection, part.statement)->text);
-        buffer_append(values, part.values, part.length);
-        write->count = (uint16_t)(write->count + part.value_count);
-        count++;
-    }
-    if (count > 1) {
-        char *statements =
-            memory_format("BEGIN UNLOGGED BATCH %s; APPLY BATCH", buffer_string(text));
-        buffer_clear(text);
-        buffer_append_string(text, statements);
-        free(statements);
-    }
-    write->text = buffer_string(text);
-    write->values = values->data;
-    write->length = values->length;
-}
-
 static enum status write_one(struct database *database, enum keyed_kind kind,
                              const struct keyed_record *record, struct error *error)
 {
@@ -638,7 +611,7 @@ static enum status write_one(struct database *database, enum keyed_kind kind,
         struct buffer text = {0};
         struct buffer values = {0};
         struct cassandra_write write = {.timestamp_us = cassandra_now_us(self)};
-        join_parts(connection, &body, &text, &values, &write);
+        cassandra_write_join(connection, &body, &text, &values, &write);
         status = cassandra_write_all(self, &write, 1, error);
         buffer_free(&text);
         buffer_free(&values);

@@ -229,6 +229,11 @@ struct cassandra_write {
     int64_t token;
     int64_t timestamp_us;
 };
+/* The statements of an encoded record as one, which is done wholly or not at all; all but the
+ * timestamp is filled in, from `text` and `values`. */
+void cassandra_write_join(const struct keyed_connection *connection, const struct buffer *body,
+                          struct buffer *text, struct buffer *values,
+                          struct cassandra_write *write);
 /* All of them to their end, on the control session and while the lease lasts; what may be tried
  * again is until patience ends. Any thread. */
 enum status cassandra_write_all(struct cassandra *self, const struct cassandra_write *writes,

@@ -93,3 +93,29 @@ enum status cassandra_write_all(struct cassandra *self, const struct cassandra_w
     free(left.done);
     return status;
 }
+
+void cassandra_write_join(const struct keyed_connection *connection, const struct buffer *body,
+                          struct buffer *text, struct buffer *values, struct cassandra_write *write)
+{
+    struct cassandra_record_part part = {0};
+    struct cassandra_record record = cassandra_record_read(body->data, body->length);
+    uint32_t count = 0;
+    write->token = record.token;
+    while (cassandra_record_next(&record, &part)) {
+        buffer_append_string(text, count == 0 ? "" : "; ");
+        buffer_append_string(text, cassandra_statement_at(connection, part.statement)->text);
+        buffer_append(values, part.values, part.length);
+        write->count = (uint16_t)(write->count + part.value_count);
+        count++;
+    }
+    if (count > 1) {
+        char *statements =
+            memory_format("BEGIN UNLOGGED BATCH %s; APPLY BATCH", buffer_string(text));
+        buffer_clear(text);
+        buffer_append_string(text, statements);
+        free(statements);
+    }
+    write->text = buffer_string(text);
+    write->values = values->data;
+    write->length = values->length;
+}
