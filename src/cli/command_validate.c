@@ -213,6 +213,9 @@ static const char *how_it_ended(const struct verify_result *result)
     if (result->repair.rejected == 0) {
         return "";
     }
+    if (!result->enforces_keys) {
+        return "; some were REJECTED, for the reasons in the state folder";
+    }
     return result->repair.rejected < result->to_write
                ? "; some were REJECTED, see the state folder; repair again, as what blocked them may be "
                  "gone"
@@ -230,7 +233,8 @@ static void append_repair(const struct cli_call *call, const struct verify_resul
         return;
     }
     struct buffer line = {0};
-    buffer_format(&line, "run %s repaired it: ", result->repair.run_id);
+    buffer_format(&line, "run %s %s it: ", result->repair.run_id,
+                  result->repair.rejected > 0 ? "was to repair" : "repaired");
     append_counted(result->to_write, "record to write", "records to write", &line);
     buffer_format(&line, ", %" PRIu64 " to delete%s\n", result->to_delete, how_it_ended(result));
     cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));

@@ -403,7 +403,8 @@ struct target_functions {
      * what is not there is not in it. Where the table enforces its key, what the target itself
      * takes for it is found, which may be spelled otherwise (A for a), and once for each of the
      * keys that it is. Class REJECT: one of the keys is none that the table can hold. The batch is
-     * the caller's; where it fails, none is handed over. Targets with
+     * the caller's; where it fails, none is handed over. Of a table with `keeps_undo` it may have
+     * envelopes: how long the records and their fields live. Targets with
      * a lease have it, for chunks that a process lost while it wrote them; optional for others.
      * Control thread; of targets without transactions writers' threads at the same time, too, for
      * what they are about to overwrite (engine/rollback/before.h).
@@ -492,6 +493,11 @@ struct target_functions {
     enum status (*ask_place)(struct database *self, const struct target_table *table,
                              const struct cell *fields, bool counts, struct arena *arena,
                              uint64_t *records, const char **why, struct error *error);
+    /* Optional: are records of these keys one to the table? NULL: those whose keys have one normal
+     * form. Control thread. */
+    enum status (*keys_are_equal)(struct database *self, const struct target_table *table,
+                                  const struct cell *left, const struct cell *right, bool *equal,
+                                  struct error *error);
     /* Only of targets that report DUPLICATE_STAYS: puts a record over what stands under its key,
      * durably. Control thread. */
     enum status (*restore)(struct database *self, const struct target_table *table,

@@ -68,11 +68,12 @@ static bool holds_partition(const struct schema_table *from, struct column_list 
 }
 
 /* NULL: its records agree. */
-static const char *prove_entity(struct resolver *resolver, const struct entity_builder *entity,
-                                struct column_list partition, struct column_list statics)
+static const char *prove_entity(struct resolver *resolver, const struct table_builder *table,
+                                const struct entity_builder *entity, struct column_list partition,
+                                struct column_list statics)
 {
     struct proof proof = {.entity = entity};
-    if (keys_read_back(resolver, entity, partition, &proof.known)) {
+    if (keys_read_back(resolver, table, entity, partition, &proof.known)) {
         return NULL; /* a partition has one record */
     }
     proof.whole_partition = holds_partition(entity->from, proof.known);
@@ -113,7 +114,7 @@ static const char *prove_table(struct resolver *resolver, const struct table_bui
         if (entity->document_star) {
             return resolve_format(resolver, "'%s' takes its fields from documents", entity->name);
         }
-        const char *reason = prove_entity(resolver, entity, partition, statics);
+        const char *reason = prove_entity(resolver, table, entity, partition, statics);
         if (reason != NULL) {
             return reason;
         }

@@ -293,5 +293,6 @@ enum status verify_repair(struct run_session *session, struct verify_result *res
     result->repair.rejects_folder = NULL;
     run_close(writing);
     result->repaired = status == STATUS_OK;
+    result->enforces_keys = (session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
     return status;
 }

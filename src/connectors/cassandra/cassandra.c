@@ -384,6 +384,7 @@ static const struct target_functions target = {
     .count = cassandra_target_count,
     .settle_duplicates = keyed_settle,
     .ask_place = cassandra_ask_place,
+    .keys_are_equal = keyed_keys_are_equal,
     .restore = keyed_restore,
     .normal_form = cassandra_normal_form,
     .column_class = cassandra_column_class,

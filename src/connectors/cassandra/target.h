@@ -130,7 +130,8 @@ enum cassandra_form {
     CASSANDRA_PLAIN = 0,
     CASSANDRA_TIMED = 1, /* with a timestamp and a time to live of its own: two more values */
     CASSANDRA_ALONE = 2, /* a partition's static columns, and no row */
-    CASSANDRA_ROW = 4    /* a row, and no static columns */
+    CASSANDRA_ROW = 4,   /* a row, and no static columns */
+    CASSANDRA_CELLS = 8  /* an UPDATE: its cells alone, which keep no row alive without them */
 };
 
 /* A statement for records of one shape. Its values are in the order of `places`, each the place of

@@ -98,6 +98,52 @@ enum status cassandra_write_all(struct cassandra *self, const struct cassandra_w
 
 /* ---------------------------------------------------------------- records and keys */
 
+/* It is to win over what is there, so that of its times only those to live stay. */
+static struct record_envelope envelope_of_now(struct arena *arena,
+                                              const struct keyed_record *record)
+{
+    struct record_envelope envelope = *record->envelope;
+    uint32_t count =
+        record->shape != NULL ? record->shape->field_count : (uint32_t)record->cells->length;
+    envelope.write_time_us = 0;
+    if (envelope.cell_times != NULL) {
+        struct cell_times *times = arena_allocate_zeroed(arena, count + 1u, sizeof(*times));
+        for (uint32_t at = 0; at < count; at++) {
+            times[at].ttl_seconds = envelope.cell_times[at].ttl_seconds;
+        }
+        envelope.cell_times = times;
+    }
+    return envelope;
+}
+
+/* The statements of an encoded record as one, which is done wholly or not at all; all but the
+ * timestamp is filled in, from `text` and `values`. */
+static void write_join(const struct keyed_connection *connection, const struct buffer *body,
+                       struct buffer *text, struct buffer *values, struct cassandra_write *write)
+{
+    struct cassandra_record_part part = {0};
+    struct cassandra_record record = cassandra_record_read(body->data, body->length);
+    uint32_t count = 0;
+    write->token = record.token;
+    while (cassandra_record_next(&record, &part)) {
+        buffer_append_string(text, count == 0 ? "" : "; ");
+        buffer_append_string(text, cassandra_statement_at(connection, part.statement)->text);
+        buffer_append(values, part.values, part.length);
+        write->count = (uint16_t)(write->count + part.value_count);
+        count++;
+    }
+    if (count > 1) {
+        char *statements =
+            memory_format("BEGIN UNLOGGED BATCH %s; APPLY BATCH", buffer_string(text));
+        buffer_clear(text);
+        buffer_append_string(text, statements);
+        free(statements);
+    }
+    write->text = buffer_string(text);
+    write->values = values->data;
+    write->length = values->length;
+}
+
 enum status cassandra_write_record(struct database *database, enum keyed_kind kind,
                                    const struct keyed_record *record, struct error *error)
 {
@@ -118,20 +164,22 @@ enum status cassandra_write_record(struct database *database, enum keyed_kind ki
     table.may_repeat = true; /* what it is put over may have other fields */
     connection->tables = &table;
     own.table = &table;
-    own.envelope = NULL; /* it is to win over what is there */
+    struct record_envelope envelope;
+    if (own.envelope != NULL) {
+        envelope = envelope_of_now(connection->arena, record);
+        own.envelope = &envelope;
+    }
     enum status status = cassandra_encode(connection, kind, &own, &body, error);
-    if (status == STATUS_OK) {
-        struct cassandra_record_part part = {0};
-        struct cassandra_record read = cassandra_record_read(body.data, body.length);
-        (void)cassandra_record_next(&read, &part);
-        const struct cassandra_write write = {
-            .text = cassandra_statement_at(connection, part.statement)->text,
-            .values = part.values,
-            .length = part.length,
-            .count = (uint16_t)part.value_count,
-            .token = read.token,
-            .timestamp_us = cassandra_now_us(self)};
+    if (status == STATUS_END) {
+        status = STATUS_OK; /* its time to live is over: nothing is left to write */
+    } else if (status == STATUS_OK) {
+        struct buffer text = {0};
+        struct buffer values = {0};
+        struct cassandra_write write = {.timestamp_us = cassandra_now_us(self)};
+        write_join(connection, &body, &text, &values, &write);
         status = cassandra_write_all(self, &write, 1, error);
+        buffer_free(&text);
+        buffer_free(&values);
     }
     buffer_free(&body);
     cassandra_connection_free(connection);

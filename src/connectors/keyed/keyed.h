@@ -158,7 +158,8 @@ struct keyed_service {
     void *(*encoder)(struct keyed_connection *connection, uint32_t table,
                      const struct shape *shape);
     /* Appends the record as a request of the kind takes it. Class REJECT: it can't be stored; what
-     * was appended is cut off. */
+     * was appended is cut off. STATUS_END: likewise, and the record is skipped, since its time to
+     * live is over. */
     enum status (*encode)(struct keyed_connection *connection, enum keyed_kind kind,
                           const struct keyed_record *record, struct buffer *out,
                           struct error *error);
@@ -283,6 +284,9 @@ enum status keyed_settle(struct database *self, const struct target_table *table
                                               uint32_t key_count, const struct cell *record,
                                               enum duplicate_kind kind, struct error *error),
                          void *context, struct error *error);
+enum status keyed_keys_are_equal(struct database *self, const struct target_table *table,
+                                 const struct cell *left, const struct cell *right, bool *equal,
+                                 struct error *error);
 enum status keyed_restore(struct database *self, const struct target_table *table,
                           const struct batch *batch, uint32_t row, struct error *error);
 /* delete_records; reads them by the target's `fetch` first, to count those that are there. */

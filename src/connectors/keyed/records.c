@@ -270,6 +270,15 @@ enum status keyed_note_void(struct writer *writer, struct keyed_waiting *waiting
 
 /* ---------------------------------------------------------------- records */
 
+const char keyed_expired[] = "its time to live is over";
+
+static enum status skip_row(struct writer *writer, struct keyed_waiting *waiting, uint32_t row)
+{
+    keyed_note_refused(waiting, row, OUTCOME_SKIPPED, ERROR_NONE, keyed_expired);
+    keyed_record_ended(writer, waiting);
+    return STATUS_OK;
+}
+
 static enum status reject_row(struct writer *writer, struct keyed_waiting *waiting, uint32_t row,
                               const struct error *reason, struct error *error)
 {
@@ -320,9 +329,11 @@ static enum status encode_row(struct writer *writer, struct keyed_record *record
                               .row = row,
                               .attempt = chunk->attempt,
                               .waiting = waiting};
-    if (service->encode(writer->connection, request->kind, record, body, &reason) != STATUS_OK) {
+    enum status status = service->encode(writer->connection, request->kind, record, body, &reason);
+    if (status != STATUS_OK) {
         body->length = start;
-        return reject_row(writer, waiting, row, &reason, error);
+        return status == STATUS_END ? skip_row(writer, waiting, row)
+                                    : reject_row(writer, waiting, row, &reason, error);
     }
     slot.length = (uint32_t)(body->length - slot.offset);
     if (record->key == NULL) {

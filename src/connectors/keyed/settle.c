@@ -208,3 +208,23 @@ enum status keyed_settle(struct database *self, const struct target_table *table
     buffer_free(&settling.scratch);
     return status;
 }
+
+enum status keyed_keys_are_equal(struct database *self, const struct target_table *table,
+                                 const struct cell *left, const struct cell *right, bool *equal,
+                                 struct error *error)
+{
+    const struct keyed_service *service = keyed_room_of(self)->service;
+    struct buffer one = {0};
+    struct buffer other = {0};
+    enum status status = service->append_key(self, table, left, &one, error);
+    status = status == STATUS_OK ? service->append_key(self, table, right, &other, error) : status;
+    *equal = status == STATUS_OK && one.length == other.length &&
+             memcmp(buffer_string(&one), buffer_string(&other), one.length) == 0;
+    if (status != STATUS_OK && error->class == ERROR_CLASS_REJECT) {
+        error_clear(error); /* what the table can't hold is no key of it */
+        status = STATUS_OK;
+    }
+    buffer_free(&one);
+    buffer_free(&other);
+    return status;
+}
