@@ -15,6 +15,8 @@
 enum { MEMORY_BYTES = 8 << 20, TIMEOUT_MS = 30000 };
 
 static const char default_folder[] = "analysis";
+static const char last_words[] =
+    "error: analyze: interrupted\n  files written so far stay; run it again\n";
 
 struct analyzing {
     struct cli_call *call;
@@ -197,7 +199,10 @@ static enum status advise(struct analyzing *analyzing, const struct workload *wo
         analyze_advisor_show(call, advisor, graph, workload, &analyzing->out);
         return STATUS_END;
     }
-    if (analyze_advisor_ask(call, advisor, graph, workload, error) != STATUS_OK) {
+    (void)signals_end_with(NULL); /* the advisor says itself what an interruption leaves undone */
+    enum status status = analyze_advisor_ask(call, advisor, graph, workload, error);
+    (void)signals_end_with(last_words);
+    if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
     analyzing->options.advised = advisor->result.has_tables ? &advisor->result.reply : NULL;
@@ -321,6 +326,7 @@ static int finish(struct analyzing *analyzing)
     if (!cli_switch(analyzing->call, CLI_PROVE)) {
         return cli_finish(&analyzing->out, 0);
     }
+    (void)signals_end_with(NULL);
     int exit_status = migrate(analyzing);
     if (exit_status > 1) {
         return exit_status;
@@ -354,6 +360,7 @@ int command_analyze(struct cli_call *call)
     const char *folder = cli_text(call, CLI_OUT);
     struct analyzing analyzing = {.call = call, .folder = folder != NULL ? folder : default_folder};
     signals_setup();
+    (void)signals_end_with(last_words);
     int exit_status = analyze(&analyzing);
     int advised = analyze_advisor_end(call, &analyzing.advisor);
     int named = analyze_names_end(call, &analyzing.names);

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import signal
 import unittest
 
 import cassandra_server
@@ -83,13 +84,28 @@ class Analyze(support.TestCase):
         self.write("bad.json", '["a.b", ')
         self.write("nothing.sql", "GRANT ALL ON x TO y;")
         self.write("other.sql", "SELECT 1;")
+        os.mkdir(self.path("folder.sql"))
         for arguments, told in ((("empty.json",), "empty.json"), (("bad.json",), r"bad\.json:1:\d+|bad\.json.*line 1"),
                                 (("nothing.sql",), "has no CREATE TABLE"), (("missing.sql",), "missing.sql"),
                                 (("shop.db", "--queries", "other.sql"), "has no statement"),
-                                (("shop.db", "--queries", "missing.log"), "missing.log"), (("shop.db", "--prove"), "needs DST")):
+                                (("shop.db", "--queries", "missing.log"), "missing.log"), (("shop.db", "--prove"), "needs DST"),
+                                (("folder.sql",), "folder.sql"), (("shop.db", "--queries", "folder.sql"), "folder.sql")):
             done = self.analyze(*arguments, code=2)
             self.assertRegex(done.err, told)
+            self.assertNotIn("resume", done.err)
             self.assertEqual(done.out, "")
+
+    def test_a_signal_ends_it(self):
+        """At once and with one line, whatever it waits for."""
+        os.mkfifo(self.path("queries.sql"))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process = support.start("analyze", "shop.db", "--queries", "queries.sql", "--out", "out", cwd=self.path(""))
+            while not process.stderr.readline().startswith(b"[2/6]"):
+                self.assertIsNone(process.poll())
+            process.send_signal(number)
+            done = support.finish(process, 20)
+            self.assertEqual((done.code, done.out), (4, ""))
+            self.assertIn("interrupted", done.err)
 
 
 class Proof(support.TestCase):
