@@ -40,6 +40,7 @@ void signals_setup(void)
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigemptyset(&ignore.sa_mask);
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL); /* a write beyond a limit fails, as on a full disk */
 }
 
 const char *signals_end_with(const char *words)

@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_BASE_SIGNALS_H
 #define TRANSHUME_BASE_SIGNALS_H
 
-/* Installs the handlers (SIGPIPE is ignored); called once from main. */
+/* Installs the handlers (SIGPIPE and SIGXFSZ are ignored); called once from main. */
 void signals_setup(void);
 /* From now on a signal ends the process with status 4 and these words on stderr: for work that has
  * nothing to finish. NULL: signals are counted again. Returns the words before. */

@@ -215,16 +215,17 @@ static enum status write_design(struct analyzing *analyzing, struct error *error
     const bool *chosen = analyzing->analysis.result.chosen;
     analyze_step(analyzing->call, 6, "Writing files");
     analysis_append_summary(&analyzing->analysis, &analyzing->out);
-    if (analyze_names_write(analyzing->call, &analyzing->names, analyzing->folder,
-                            &analyzing->options, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (analysis_write(&analyzing->analysis, &analyzing->options, analyzing->folder, error) !=
-        STATUS_OK) {
-        return STATUS_FAILED;
-    }
     advisor_append_summary(&advisor->options, &advisor->result, chosen, &analyzing->out);
-    return advisor_write(&advisor->options, &advisor->result, chosen, analyzing->folder, error);
+    if (analyze_names_write(analyzing->call, &analyzing->names, analyzing->folder,
+                            &analyzing->options, error) != STATUS_OK ||
+        analysis_write(&analyzing->analysis, &analyzing->options, analyzing->folder, error) !=
+            STATUS_OK ||
+        advisor_write(&advisor->options, &advisor->result, chosen, analyzing->folder, error) !=
+            STATUS_OK) {
+        return error_hint(error, "make room or correct permissions, or name another folder with "
+                                 "--out; then analyze again");
+    }
+    return STATUS_OK;
 }
 
 /* STATUS_END: as of `advise`. */

@@ -3,6 +3,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import unittest
 
 import cassandra_server
@@ -94,6 +95,29 @@ class Analyze(support.TestCase):
             self.assertRegex(done.err, told)
             self.assertNotIn("resume", done.err)
             self.assertEqual(done.out, "")
+
+    def test_queries_of_a_pipe(self):
+        cases = os.path.join(support.ROOT, "tests", "data", "design", "cases")
+        queries = os.path.join(cases, "orders.queries.sql")
+        expected = self.analyze(os.path.join(cases, "orders.sql"), "--queries", queries).out
+        os.mkfifo(self.path("pipe"))
+        process = support.start("analyze", os.path.join(cases, "orders.sql"), "--queries", "pipe", "--out", "piped", cwd=self.path(""))
+        with open(queries, "rb") as source, open(self.path("pipe"), "wb") as pipe:
+            pipe.write(source.read())
+        done = support.finish(process)
+        self.assertEqual((done.code, done.out), (0, expected), done.err)
+
+    def test_a_folder_that_cannot_be_written(self):
+        """A file of that name, and files that grow too large."""
+        self.write("file", "")
+        done = self.analyze("shop.db", out="file", code=3)
+        self.assertIn("--out", done.err)
+        limited = subprocess.run(["sh", "-c", "ulimit -f 1; exec \"$0\" analyze shop.db --out small", support.PROGRAM], cwd=self.path(""),
+                                 stdin=subprocess.DEVNULL, capture_output=True, check=False, text=True)
+        self.assertEqual(limited.returncode, 3, limited.stderr)
+        self.assertIn("--out", limited.stderr)
+        self.assertNotIn("resume", done.err + limited.stderr)
+        self.assertFalse([name for name in os.listdir(self.path("small")) if ".tmp" in name])
 
     def test_a_signal_ends_it(self):
         """At once and with one line, whatever it waits for."""

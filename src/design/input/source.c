@@ -137,9 +137,8 @@ static enum status read_live(struct database *live, enum sql_language language,
 static enum status read_file(const char *path, enum sql_language language, struct input_sql *input,
                              struct error *error)
 {
-    struct input_log log = {0};
-    if (input_log_recognise(path, language, &log, error) != STATUS_OK ||
-        input_log_read(path, &log, input, error) != STATUS_OK) {
+    struct input_log log;
+    if (input_log_read(path, language, &log, input, error) != STATUS_OK) {
         return unreadable(path, error->message, error);
     }
     return STATUS_OK;
