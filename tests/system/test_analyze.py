@@ -1,8 +1,10 @@
 """transhume analyze: inputs, files, and the proof on a real Cassandra."""
+import contextlib
 import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import unittest
 
@@ -34,6 +36,20 @@ SELECT TrackId FROM Track WHERE Name LIKE '%x%';
 UPDATE Customer SET Email = ? WHERE CustomerId = ?;
 -- weight: 3
 INSERT INTO Invoice (InvoiceId, CustomerId, InvoiceDate, Total) VALUES (?, ?, ?, ?);
+"""
+ODD_TABLES = """CREATE TABLE "order" ("select" integer PRIMARY KEY, "my col" text, "a""b" text, "from" integer REFERENCES "order"("select"), "x'y" timestamp,
+"line
+break" text);
+CREATE TABLE "Ünïcødé table" (id integer PRIMARY KEY, "order" integer REFERENCES "order"("select"), "日本語" text, "{x}" text, "$y" text, "<b>" text);
+CREATE TABLE "-- x" (id integer PRIMARY KEY, "*/" integer, "a: b" text);
+"""
+ODD_QUERIES = """SELECT * FROM "Ünïcødé table" WHERE "日本語" = ? ORDER BY "{x}";
+SELECT "my col" FROM "order" WHERE "a""b" = ? AND "x'y" > ?;
+SELECT o."my col", u."{x}" FROM "order" o JOIN "Ünïcødé table" u ON u."order" = o."select" WHERE u."$y" = ?;
+SELECT * FROM "order" WHERE "line
+break" = ?;
+SELECT * FROM "-- x" WHERE "*/" = ?;
+UPDATE "order" SET "my col" = ? WHERE "select" = ?;
 """
 FILES = {"report.html", "report.md", "cassandra_schema.cql", "transhume.yaml"}
 
@@ -95,6 +111,19 @@ class Analyze(support.TestCase):
             self.assertRegex(done.err, told)
             self.assertNotIn("resume", done.err)
             self.assertEqual(done.out, "")
+
+    def test_plans_of_odd_names(self):
+        """Quotes, blanks, braces, line breaks, reserved words: the plans of Cassandra and DynamoDB are read and run."""
+        with contextlib.closing(sqlite3.connect(self.path("odd.db"))) as odd:
+            odd.executescript(ODD_TABLES + """INSERT INTO "order" VALUES (1, 'a', 'b', NULL, '2024-01-01 00:00:00', 'x'), (2, NULL, NULL, 1, NULL, NULL);
+                INSERT INTO "Ünïcødé table" VALUES (1, 1, 'j', 's', 'y', 'b'), (2, NULL, NULL, NULL, NULL, NULL);
+                INSERT INTO "-- x" VALUES (1, 2, 'h'), (2, NULL, NULL);""")
+        self.write("odd.sql", ODD_QUERIES)
+        self.analyze("odd.db", "--queries", "odd.sql")
+        self.assertIn("projection: keys", self.read("out/transhume.dynamodb.yaml"))
+        for plan, target in (("transhume.yaml", "jsonl:cassandra"), ("transhume.dynamodb.yaml", "dynamodb-json:dynamodb")):
+            with self.subTest(plan):
+                self.run_program("migrate", "--plan", "out/" + plan, "odd.db", target, "--state", plan + ".state", "--quiet")
 
     def test_queries_of_a_pipe(self):
         cases = os.path.join(support.ROOT, "tests", "data", "design", "cases")
