@@ -20,7 +20,11 @@
 #include "design/workload/search.h"
 
 #define EXPORT_EMBED_BYTES_MAX 1048576.0
-enum { EXPORT_EMBED_ROWS_MAX = 200, EXPORT_KEYS_ROWS_MAX = 2000 };
+enum {
+    EXPORT_EMBED_ROWS_MAX = 200,
+    EXPORT_KEYS_ROWS_MAX = 2000,
+    EXPORT_MONGO_INDEXES_MAX = 63 /* MongoDB's 64 without that of _id */
+};
 
 enum export_joining {
     EXPORT_EMBED,         /* rows stand in their parent's document */
@@ -59,7 +63,8 @@ struct export_document {
     const char *id;          /* collections: the field that becomes _id; NULL: a key of several */
     const struct export_mongo_index *indexes; /* collections */
     uint32_t index_count;
-    double bytes; /* mean, with what is embedded */
+    uint32_t unindexed; /* queries that came after the last index that a collection can have */
+    double bytes;       /* mean, with what is embedded */
 };
 
 struct export_mongodb {

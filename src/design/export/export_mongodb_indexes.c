@@ -152,6 +152,10 @@ static void keep(const struct finding *finding, struct export_document *document
             return;
         }
     }
+    if (document->index_count == EXPORT_MONGO_INDEXES_MAX) {
+        document->unindexed++;
+        return;
+    }
     list[document->index_count++] = index;
 }
 

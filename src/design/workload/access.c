@@ -119,9 +119,32 @@ static uint32_t count_common(struct place_set left, struct place_set right)
     return count;
 }
 
+static double values_at(const struct query *query, uint32_t place)
+{
+    for (uint32_t i = 0; i < query->in_count; i++) {
+        if (query->in[i].place == place) {
+            return query->in[i].values;
+        }
+    }
+    return place_set_holds(query->equal, place) ? 1 : 0;
+}
+
+/* Rows that a family leaves out, for having nothing in one of these fields of its key, are none
+ * that the query wants. */
+static bool leaves_out_wanted(struct place_set optional, const struct query *query)
+{
+    for (uint32_t i = 0; i < optional.count; i++) {
+        if (optional.at[i] != query->range && values_at(query, optional.at[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The families that know most of what is missing about what `path` ends at. */
-static uint32_t best_lookups(const struct finding *finding, uint32_t path, struct place_set known,
-                             struct place_set missing, uint32_t found[BRANCHES_MAX])
+static uint32_t best_lookups(const struct finding *finding, const struct query *query,
+                             uint32_t path, struct place_set known, struct place_set missing,
+                             uint32_t found[BRANCHES_MAX])
 {
     const struct pool *pool = finding->pool;
     uint32_t scores[BRANCHES_MAX] = {0};
@@ -131,7 +154,8 @@ static uint32_t best_lookups(const struct finding *finding, uint32_t path, struc
         const struct family *family = &pool->families[i];
         uint32_t score = count_common(missing, seen_set(pool->places, path, family->fields));
         if (score == 0 || !may_use(finding, i) ||
-            !place_set_is_within(seen_set(pool->places, path, family->key), known)) {
+            !place_set_is_within(seen_set(pool->places, path, family->key), known) ||
+            leaves_out_wanted(seen_set(pool->places, path, family->optional), query)) {
             continue;
         }
         score = score * 1024 + 1023 - (family->fields.count < 1023 ? family->fields.count : 1023);
@@ -151,8 +175,9 @@ static uint32_t best_lookups(const struct finding *finding, uint32_t path, struc
 
 /* Adds steps until nothing is missing, in all ways; each look-up happens once for each of `rows`,
  * or for each row there is. */
-static void look_up(const struct finding *finding, const struct access_plan *plan,
-                    struct place_set known, struct place_set missing, double rows)
+static void look_up(const struct finding *finding, const struct query *query,
+                    const struct access_plan *plan, struct place_set known,
+                    struct place_set missing, double rows)
 {
     struct places *places = finding->pool->places;
     if (missing.count == 0) {
@@ -169,7 +194,7 @@ static void look_up(const struct finding *finding, const struct access_plan *pla
     }
     for (; path != GRAPH_NONE; path = places->paths[path].parent) {
         uint32_t families[BRANCHES_MAX];
-        uint32_t count = best_lookups(finding, path, known, missing, families);
+        uint32_t count = best_lookups(finding, query, path, known, missing, families);
         double all = places_entity(places, path)->rows;
         for (uint32_t i = 0; i < count; i++) {
             struct access_plan longer = *plan;
@@ -177,7 +202,7 @@ static void look_up(const struct finding *finding, const struct access_plan *pla
                 seen_set(places, path, finding->pool->families[families[i]].fields);
             double times = rows < all ? rows : all;
             add_step(finding, &longer, families[i], times, times, path, NULL);
-            look_up(finding, &longer, place_set_union(known, fields, finding->arena),
+            look_up(finding, query, &longer, place_set_union(known, fields, finding->arena),
                     place_set_minus(missing, fields, finding->arena), rows);
         }
     }
@@ -193,16 +218,6 @@ struct reach {
     bool ordered; /* rows come in the query's order */
 };
 
-static double values_at(const struct query *query, uint32_t place)
-{
-    for (uint32_t i = 0; i < query->in_count; i++) {
-        if (query->in[i].place == place) {
-            return query->in[i].values;
-        }
-    }
-    return place_set_holds(query->equal, place) ? 1 : 0;
-}
-
 static bool follows_order(const struct family *family, const struct query *query, uint32_t from)
 {
     for (uint32_t i = 0; i < query->order_count; i++) {
@@ -217,24 +232,12 @@ static bool follows_order(const struct family *family, const struct query *query
     return true;
 }
 
-/* Rows that the family leaves out, for having nothing in its key, are none that the query wants. */
-static bool leaves_out_wanted(const struct family *family, const struct query *query)
-{
-    for (uint32_t i = 0; i < family->optional.count; i++) {
-        uint32_t place = family->optional.at[i];
-        if (place != query->range && values_at(query, place) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool reach_family(struct places *places, const struct family *family,
                          const struct query *query, struct reach *reach)
 {
     uint32_t at = 0;
     *reach = (struct reach){.used = family->partition, .requests = 1};
-    if (leaves_out_wanted(family, query)) {
+    if (leaves_out_wanted(family->optional, query)) {
         return false;
     }
     for (uint32_t i = 0; i < family->partition.count; i++) {
@@ -329,7 +332,7 @@ static void try_family(const struct finding *finding, const struct query *query,
     plan.steps[0].limited = query->limit > 0 && !sorts && left.count == 0 && buckets == 1;
     plan.cost += sorts ? rows * finding->pool->model->sorted_row : 0;
     struct place_set tested = place_set_minus(query->equal, left, finding->arena);
-    look_up(finding, &plan, place_set_union(family->fields, tested, finding->arena), missing,
+    look_up(finding, query, &plan, place_set_union(family->fields, tested, finding->arena), missing,
             tests_late ? rows : returned);
 }
 
@@ -358,7 +361,7 @@ static void try_scan(const struct finding *finding, const struct query *query, u
              query->root, query);
     plan.steps[0].scans = true;
     plan.cost += finding->pool->model->scan;
-    look_up(finding, &plan, family->fields, missing, tests_late ? family->rows : plan.rows);
+    look_up(finding, query, &plan, family->fields, missing, tests_late ? family->rows : plan.rows);
 }
 
 /* ---------------------------------------------------------------- cuts */
