@@ -21,6 +21,7 @@ struct family {
     struct place_set partition; /* empty: all rows are in one, which `buckets` cut */
     const struct query_order *clustering;
     uint32_t clustering_count;
+    bool first_rows; /* only the first rows of a partition are read, so that none is cut */
     struct place_set key;      /* partition and clustering */
     struct place_set fields;   /* key included */
     struct place_set statics;  /* of `fields`: what is the same for all rows of a partition */
