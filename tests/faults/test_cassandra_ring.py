@@ -1,4 +1,5 @@
 """A ring of three nodes of Cassandra: kills, take-overs and dead nodes in mid-load. In a soak."""
+import os
 import random
 import signal
 import sqlite3
@@ -51,6 +52,7 @@ class Ring(support.TestCase):
     def test_kills(self):
         draw = random.Random(support.SEED)
         process = self.begin("migrate")
+        self.wait_until("the run begins", lambda: os.path.exists(self.path(".transhume/state.json")) or process.poll() is not None)
         for _ in range(8):
             time.sleep(draw.uniform(0.3, 1.5))
             if process.poll() is not None:
