@@ -139,7 +139,7 @@ class Proof(support.TestCase):
             report = file.read()
         self.assertIn("What no key can answer", report)
         self.assertIn("| newest invoices | equal | 3 |", report)
-        self.assertRegex(report, r"\| customers of a country \| equal \| .*filter not proven: State \|")
+        self.assertIn("| customers of a country | equal; filter not proven: State |", report)
         self.assertIn("7 of 7 queries were answered alike, 1 of these without their filters", done.out)
         self.check_schema(keyspace)
         again = self.run_program("analyze", "shop.db", self.server.uri(keyspace), "--queries", "queries.sql", "--prove", "--out", "again", code=5)

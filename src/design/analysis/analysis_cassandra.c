@@ -38,14 +38,14 @@ static void append_queries(const struct analysis *analysis, struct analysis_page
 
 /* ---------------------------------------------------------------- duplicates */
 
-/* Columns that one table has from one origin, kept in one way, are a row. */
+/* Columns that one table has from one origin, kept in one way, are one sentence. */
 static bool goes_with(const struct duplicate *left, const struct duplicate *right)
 {
     return left->table == right->table && left->origin == right->origin &&
            left->strategy == right->strategy && strcmp(left->why, right->why) == 0;
 }
 
-/* Is it in the row of one before it? */
+/* Is it in the sentence of one before it? */
 static bool is_told(const struct duplicates *duplicates, uint32_t number)
 {
     for (uint32_t i = 0; i < number; i++) {
@@ -56,35 +56,50 @@ static bool is_told(const struct duplicates *duplicates, uint32_t number)
     return false;
 }
 
+/* "Name, Total: logged batch; a write knows the keys …" */
+static void append_group(const struct analysis *analysis, uint32_t number,
+                         struct analysis_page *page)
+{
+    const struct duplicates *duplicates = &analysis->duplicates;
+    const struct duplicate *first = &duplicates->list[number];
+    struct buffer columns = {0};
+    for (uint32_t i = number; i < duplicates->count; i++) {
+        if (goes_with(first, &duplicates->list[i])) {
+            buffer_format(&columns, "%s%s", i > number ? ", " : "",
+                          duplicates->list[i].column->name);
+        }
+    }
+    analysis_page_item(page, arena_format(analysis->arena, "%s: %s; %s.", buffer_string(&columns),
+                                          duplicate_strategy_name(first->strategy), first->why));
+    buffer_free(&columns);
+}
+
 static void append_duplicates(const struct analysis *analysis, struct analysis_page *page)
 {
-    static const char *const heads[] = {"table", "columns", "kept by", "why"};
     const struct duplicates *duplicates = &analysis->duplicates;
+    const struct layout_table *table = NULL;
     if (duplicates->count == 0) {
         return;
     }
     analysis_page_section(page, "duplicates", "What is stored twice");
     analysis_page_paragraph(page, "Columns that another table has, too, and what keeps them equal; "
                                   "duplicates.md has the statements.");
-    analysis_page_table(page, heads, 4, 4);
     for (uint32_t i = 0; i < duplicates->count; i++) {
-        const struct duplicate *first = &duplicates->list[i];
-        if (is_told(duplicates, i)) {
-            continue;
-        }
-        struct buffer columns = {0};
-        for (uint32_t j = i; j < duplicates->count; j++) {
-            if (goes_with(first, &duplicates->list[j])) {
-                buffer_format(&columns, "%s%s", j > i ? ", " : "",
-                              duplicates->list[j].column->name);
+        if (duplicates->list[i].table != table) {
+            struct buffer key = {0};
+            if (table != NULL) {
+                analysis_page_end_part(page);
             }
+            table = duplicates->list[i].table;
+            analysis_append_key(table, &key);
+            analysis_page_part(page, table->name, buffer_string(&key));
+            buffer_free(&key);
         }
-        const char *const cells[] = {first->table->name, buffer_string(&columns),
-                                     duplicate_strategy_name(first->strategy), first->why};
-        analysis_page_row(page, cells, 4, 4);
-        buffer_free(&columns);
+        if (!is_told(duplicates, i)) {
+            append_group(analysis, i, page);
+        }
     }
-    analysis_page_end_table(page);
+    analysis_page_end_part(page);
     analysis_page_end_section(page);
 }
 

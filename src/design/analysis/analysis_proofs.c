@@ -23,25 +23,25 @@ const char *analysis_plan_note(const struct analysis *analysis,
 
 void analysis_append_proofs(const struct analysis *analysis, struct analysis_page *page)
 {
-    static const char *const heads[] = {"query", "results", "runs", "rows", "requests", "remarks"};
+    static const char *const heads[] = {"query", "results", "runs", "rows", "requests"};
     if (analysis->proof_count == 0) {
         return;
     }
     analysis_page_section(page, "proof", "Proof");
     analysis_page_paragraph(page, "Each query was asked on the target as an application would, and "
                                   "on the source in SQL, with values that the source holds.");
-    analysis_page_table(page, heads, 6, 2);
+    analysis_page_table(page, heads, 5, 2);
     for (uint32_t i = 0; i < analysis->proof_count; i++) {
         const struct analysis_proof *proof = &analysis->proofs[i];
         const char *remark = proof->why != NULL ? proof->why : proof->left_out;
         const char *const cells[] = {
             proof->query,
-            proof->verdict,
+            remark == NULL ? proof->verdict
+                           : arena_format(analysis->arena, "%s; %s", proof->verdict, remark),
             arena_format(analysis->arena, "%u", proof->runs),
             arena_format(analysis->arena, "%llu", (unsigned long long)proof->rows),
-            arena_format(analysis->arena, "%llu", (unsigned long long)proof->requests),
-            remark};
-        analysis_page_row(page, cells, 6, 2);
+            arena_format(analysis->arena, "%llu", (unsigned long long)proof->requests)};
+        analysis_page_row(page, cells, 5, 2);
     }
     analysis_page_end_table(page);
     analysis_page_end_section(page);
