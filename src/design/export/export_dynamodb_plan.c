@@ -163,7 +163,9 @@ static void append_index(const struct export_table *table, const struct export_i
     propose_append_quoted(out, index->name);
     buffer_append_string(out, ": ");
     append_key(table, index->key, out);
-    if (index->projection != EXPORT_ALL) {
+    if (index->projection == EXPORT_KEYS_ONLY) {
+        buffer_append_string(out, ", projection: keys");
+    } else if (index->projection != EXPORT_ALL) {
         buffer_append_string(out, ", projection: [");
         for (uint32_t i = 0; i < index->projected_count; i++) {
             buffer_append_string(out, i > 0 ? ", " : "");
