@@ -22,7 +22,6 @@ void export_mongodb_find_indexes(const struct search *search, struct export_docu
 bool export_mongodb_holds(const struct export_mongodb *design,
                           const struct export_document *document, uint32_t field);
 
-
 /* Appends the tree, indented, and frees it. */
 void export_append_json(json_t *tree, struct buffer *out);
 

@@ -28,8 +28,8 @@ struct access_plan {
     double cost;
     double judged; /* of `cost`: what no server charges for, such as a further step */
     double rows;   /* returned */
-    bool filters; /* the client drops rows that were read */
-    bool sorts;   /* the client sorts */
+    bool filters;  /* the client drops rows that were read */
+    bool sorts;    /* the client sorts */
     bool scans;
 };
 
