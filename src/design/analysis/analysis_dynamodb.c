@@ -1,6 +1,21 @@
 /* The design for DynamoDB in a report. */
 #include "design/analysis/analysis_sections.h"
 
+/* How each query of the search is answered; no steps: it is not, or it is no statement's. */
+static const struct access_plan *find_plans(const struct analysis *analysis)
+{
+    const struct export_dynamodb *design = &analysis->dynamodb;
+    struct access_plan *plans =
+        arena_allocate_zeroed(analysis->arena, design->search.query_count + 1u, sizeof(*plans));
+    for (uint32_t i = 0; i < design->search.query_count; i++) {
+        const struct search_query *query = &design->search.queries[i];
+        if (query->statement != GRAPH_NONE) {
+            (void)access_explain(&design->pool, &query->query, design->result.chosen, &plans[i]);
+        }
+    }
+    return plans;
+}
+
 static const char *key_text(const struct analysis *analysis, const struct export_table *table,
                             struct export_key key)
 {
@@ -98,8 +113,8 @@ static bool is_used(const struct access_plan *plan, const struct export_dynamodb
 }
 
 /* "It answers “…”, “…” and 3 more." */
-static const char *uses_of(const struct analysis *analysis, const struct export_table *table,
-                           const struct export_index *index)
+static const char *uses_of(const struct analysis *analysis, const struct access_plan *plans,
+                           const struct export_table *table, const struct export_index *index)
 {
     enum { SHOWN = 4 };
     const struct export_dynamodb *design = &analysis->dynamodb;
@@ -107,10 +122,7 @@ static const char *uses_of(const struct analysis *analysis, const struct export_
     uint32_t count = 0;
     for (uint32_t i = 0; i < design->search.query_count; i++) {
         const struct search_query *query = &design->search.queries[i];
-        struct access_plan plan;
-        if (query->statement == GRAPH_NONE ||
-            !access_explain(&design->pool, &query->query, design->result.chosen, &plan) ||
-            !is_used(&plan, design, table, index)) {
+        if (!is_used(&plans[i], design, table, index)) {
             continue;
         }
         if (count++ < SHOWN) {
@@ -131,8 +143,9 @@ static const char *uses_of(const struct analysis *analysis, const struct export_
     return kept;
 }
 
-static void append_index(const struct analysis *analysis, const struct export_table *table,
-                         const struct export_index *index, struct analysis_page *page)
+static void append_index(const struct analysis *analysis, const struct access_plan *plans,
+                         const struct export_table *table, const struct export_index *index,
+                         struct analysis_page *page)
 {
     struct buffer held = {0};
     for (uint32_t i = 0; i < index->projected_count; i++) {
@@ -147,15 +160,15 @@ static void append_index(const struct analysis *analysis, const struct export_ta
                        arena_format(analysis->arena, "Index %s %s has %s.%s %s", index->name,
                                     key_text(analysis, table, index->key), what,
                                     index->sparse ? " Items without its key are not in it." : "",
-                                    uses_of(analysis, table, index)));
+                                    uses_of(analysis, plans, table, index)));
     buffer_free(&held);
 }
 
-static void append_table(const struct analysis *analysis, const struct export_table *table,
-                         struct analysis_page *page)
+static void append_table(const struct analysis *analysis, const struct access_plan *plans,
+                         const struct export_table *table, struct analysis_page *page)
 {
     analysis_page_part(page, table->name, key_text(analysis, table, table->key));
-    analysis_page_item(page, uses_of(analysis, table, NULL));
+    analysis_page_item(page, uses_of(analysis, plans, table, NULL));
     analysis_page_item(page, arena_format(analysis->arena,
                                           "An item has %u attributes and about "
                                           "%.0f bytes.",
@@ -163,7 +176,7 @@ static void append_table(const struct analysis *analysis, const struct export_ta
     append_made(analysis, table, page);
     append_copied(analysis, table, page);
     for (uint32_t i = 0; i < table->index_count; i++) {
-        append_index(analysis, table, &table->indexes[i], page);
+        append_index(analysis, plans, table, &table->indexes[i], page);
     }
     analysis_page_end_part(page);
 }
@@ -230,31 +243,31 @@ static void append_step(const struct export_dynamodb *design, const struct acces
 }
 
 static void append_query(const struct analysis *analysis, const struct search_query *query,
-                         struct analysis_page *page)
+                         const struct access_plan *plan, struct analysis_page *page)
 {
     const struct export_dynamodb *design = &analysis->dynamodb;
     const struct workload_statement *statement = &analysis->workload.statements[query->statement];
-    struct access_plan plan = {0};
     struct buffer text = {0};
-    if (!access_explain(&design->pool, &query->query, design->result.chosen, &plan)) {
+    if (plan->step_count == 0) {
         buffer_append_string(&text, "no table answers it");
     }
-    for (uint32_t i = 0; i < plan.step_count; i++) {
+    for (uint32_t i = 0; i < plan->step_count; i++) {
         buffer_append_string(&text, i > 0 ? "\nthen " : "");
-        append_step(design, &plan.steps[i], &text);
+        append_step(design, &plan->steps[i], &text);
     }
     analysis_page_query(page, analysis_statement_name(statement),
-                        analysis_plan_note(analysis, statement, &plan), "", buffer_string(&text));
+                        analysis_plan_note(analysis, statement, plan), "", buffer_string(&text));
     buffer_free(&text);
 }
 
 void analysis_append_dynamodb(const struct analysis *analysis, struct analysis_page *page)
 {
     const struct export_dynamodb *design = &analysis->dynamodb;
+    const struct access_plan *plans = find_plans(analysis);
     analysis_page_section(page, "dynamodb", "DynamoDB");
     append_figures(analysis, page);
     for (uint32_t i = 0; i < design->count; i++) {
-        append_table(analysis, &design->tables[i], page);
+        append_table(analysis, plans, &design->tables[i], page);
     }
     if (design->note_count > 0) {
         analysis_page_paragraph(page, "To be considered:");
@@ -270,7 +283,7 @@ void analysis_append_dynamodb(const struct analysis *analysis, struct analysis_p
     analysis_page_section(page, "dynamodb-queries", "Queries of DynamoDB");
     for (uint32_t i = 0; i < design->search.query_count; i++) {
         if (design->search.queries[i].statement != GRAPH_NONE) {
-            append_query(analysis, &design->search.queries[i], page);
+            append_query(analysis, &design->search.queries[i], &plans[i], page);
         }
     }
     analysis_page_end_section(page);
