@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MEMORY_BYTES = 8 << 20, TIMEOUT_MS = 30000 };
+enum { MEMORY_BYTES = 8 << 20, TIMEOUT_MS = 30000, EXIT_REFUSED = 5 };
 
 static const char default_folder[] = "analysis";
 static const char last_words[] =
@@ -329,6 +329,12 @@ static int finish(struct analyzing *analyzing)
     }
     (void)signals_end_with(NULL);
     int exit_status = migrate(analyzing);
+    if (exit_status == EXIT_REFUSED) {
+        fprintf(stderr, "hint: a proof fills tables of its own: %s\n",
+                analyzing->options.target_kind == ANALYSIS_DYNAMODB
+                    ? "delete those of the former proof, or name another endpoint or region"
+                    : "drop those of the former proof, or name another keyspace");
+    }
     if (exit_status > 1) {
         return exit_status;
     }

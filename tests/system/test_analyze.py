@@ -96,6 +96,37 @@ class Analyze(support.TestCase):
         self.assertIn("orders_by_customer_id ((customer_id)", done.out)
         self.assertIn("customers", self.read("out/transhume.yaml").split("tables:")[0])  # the guessed relation
 
+    def test_what_the_copy_will_reject(self):
+        self.write("schema.sql", "CREATE TABLE visit (page text, seen timestamp(6), who text);\n"
+                                 "CREATE TABLE sale (id integer PRIMARY KEY, sold timestamp(3) NOT NULL, total numeric);\n"
+                                 "CREATE TABLE act (id integer NOT NULL PRIMARY KEY, at timestamp NOT NULL);\n")
+        done = self.analyze("schema.sql", "--dialect", "postgres")
+        told = [line for line in done.out.splitlines() if line.startswith("caution: ")]
+        self.assertEqual(len(told), 3, told)
+        self.assertRegex(told[0], "visit has no key.* the others are rejected")
+        self.assertRegex(told[1], "key of visit may be null.*: page, seen, who")
+        self.assertRegex(told[2], r"finer time is rejected: act\.at, visit\.seen\.")
+        for name in ("out/report.md", "out/report.html"):
+            for line in told:
+                self.assertIn(line[len("caution: "):].replace("'", "&#39;" if name.endswith("html") else "'"), self.read(name))
+        done = self.analyze("schema.sql", "--dialect", "postgres", "--for", "dynamodb")
+        self.assertNotIn("finer time", done.out)
+        self.assertIn("visit has no key", done.out)
+
+    def test_the_report_has_each_target_that_is_wanted(self):
+        self.write("queries.sql", QUERIES)
+        self.analyze("shop.db", "--queries", "queries.sql")
+        sections = ["Cassandra", "Queries of Cassandra", "What is stored twice", "DynamoDB", "Queries of DynamoDB", "MongoDB", "Queries of MongoDB"]
+        markdown, page = self.read("out/report.md"), self.read("out/report.html")
+        self.assertEqual([name for name in re.findall("^## (.*)$", markdown, re.MULTILINE) if name in sections], sections)
+        self.assertEqual([name for name in re.findall("<h2 [^>]*>(.*)</h2>", page) if name in sections], sections)
+        for text in ("Query Track, index by", "db.Track.find(", "logged batch"):
+            self.assertIn(text, markdown)
+            self.assertIn(text, page)
+        self.analyze("shop.db", "--queries", "queries.sql", "--for", "mongodb", out="mongo")
+        found = re.findall("^## (.*)$", self.read("mongo/report.md"), re.MULTILINE)
+        self.assertEqual([name for name in found if name in sections], sections[5:])
+
     def test_what_cannot_be_analyzed(self):
         self.write("empty.json", "[]")
         self.write("bad.json", '["a.b", ')
@@ -177,7 +208,11 @@ class Proof(support.TestCase):
             report = file.read()
         self.assertIn("What no key can answer", report)
         self.assertIn("| newest invoices | equal | 3 |", report)
+        self.assertIn("| customers of a country | equal; filter not proven: State |", report)
+        self.assertIn("7 of 7 queries were answered alike, 1 of these without their filters", done.out)
         self.check_schema(keyspace)
+        again = self.run_program("analyze", "shop.db", self.server.uri(keyspace), "--queries", "queries.sql", "--prove", "--out", "again", code=5)
+        self.assertRegex(again.err, "hint: .*drop those of the former proof, or name another keyspace")
 
     def check_schema(self, keyspace):
         """The CQL makes the tables that the plan makes."""

@@ -74,6 +74,9 @@ struct export_mongodb {
     const struct export_decision *decisions; /* by relation */
 };
 
+/* "embed", "reference with copied fields" … */
+const char *export_joining_name(enum export_joining joining);
+
 /* `search` has the queries of the workload; which model it is of does not matter. */
 void export_mongodb_make(const struct search *search, struct arena *arena,
                          struct export_mongodb *design);
@@ -83,6 +86,9 @@ void export_mongodb_append_collections(const struct export_mongodb *design, stru
 /* The plan that fills them. `target` NULL: to be filled in. */
 void export_mongodb_append_plan(const struct export_mongodb *design, const char *source,
                                 const char *target, struct buffer *out);
+/* A query as find(), and the collections that it needs besides. Returns the requests. */
+uint32_t export_mongodb_append_find(const struct export_mongodb *design, const struct query *query,
+                                    struct buffer *out);
 void export_mongodb_append_summary(const struct export_mongodb *design, struct buffer *out);
 
 #endif

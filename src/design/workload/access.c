@@ -10,6 +10,10 @@ enum {
     PAIRS_MAX = 6     /* plans tried for each side of a cut */
 };
 
+/* That the client computes the number of a bucket: of two plans that cost the same, the one without
+ * wins. */
+#define BUCKET_COST 1e-9
+
 /* ---------------------------------------------------------------- lists of plans */
 
 static bool uses(const struct access_plan *plan, uint32_t family)
@@ -76,12 +80,19 @@ static bool may_use(const struct finding *finding, uint32_t family)
     return finding->chosen == NULL || finding->chosen[family];
 }
 
+static void judge(struct access_plan *plan, double cost)
+{
+    plan->cost += cost;
+    plan->judged += cost;
+}
+
 /* `query` NULL: single rows of what `path` ends at are looked up. */
 static void add_step(const struct finding *finding, struct access_plan *plan, uint32_t family,
                      double requests, double rows, uint32_t path, const struct query *query)
 {
     const struct family *step = &finding->pool->families[family];
     double cost = cost_read(finding->pool->model, requests, rows, step->row_bytes);
+    judge(plan, plan->step_count > 0 ? finding->pool->model->step : 0);
     plan->steps[plan->step_count++] =
         (struct access_step){.family = family,
                              .requests = requests,
@@ -258,7 +269,8 @@ static bool reach_family(struct places *places, const struct family *family,
     reach->ranged = query->range != GRAPH_NONE && at < family->clustering_count &&
                     family->clustering[at].place == query->range;
     reach->ordered = reach->requests == 1 && follows_order(family, query, at);
-    return true;
+    bool reads_first_rows = query->limit > 0 && (query->order_count == 0 || reach->ordered);
+    return !family->first_rows || reads_first_rows || place_set_is_within(family->key, reach->used);
 }
 
 /* Partitions that a bucketed family is read in. */
@@ -330,7 +342,9 @@ static void try_family(const struct finding *finding, const struct query *query,
     bool tests_late = !place_set_is_within(left, family->fields) || (sorts && query->limit > 0);
     add_step(finding, &plan, number, reach.requests * buckets, rows, query->root, query);
     plan.steps[0].limited = query->limit > 0 && !sorts && left.count == 0 && buckets == 1;
-    plan.cost += sorts ? rows * finding->pool->model->sorted_row : 0;
+    judge(&plan, sorts ? rows * finding->pool->model->sorted_row : 0);
+    judge(&plan, sorts || plan.filters ? finding->pool->model->client : 0);
+    judge(&plan, family->buckets > 1 || family->partition.count == 0 ? BUCKET_COST : 0);
     struct place_set tested = place_set_minus(query->equal, left, finding->arena);
     look_up(finding, query, &plan, place_set_union(family->fields, tested, finding->arena), missing,
             tests_late ? rows : returned);
@@ -360,7 +374,7 @@ static void try_scan(const struct finding *finding, const struct query *query, u
     add_step(finding, &plan, number, scan_requests(finding->pool->model, family), family->rows,
              query->root, query);
     plan.steps[0].scans = true;
-    plan.cost += finding->pool->model->scan;
+    judge(&plan, finding->pool->model->scan);
     look_up(finding, query, &plan, family->fields, missing, tests_late ? family->rows : plan.rows);
 }
 
@@ -378,6 +392,8 @@ static void join_plans(const struct finding *finding, const struct access_plan *
     memcpy(both.steps + both.step_count, then->steps, then->step_count * sizeof(*then->steps));
     both.step_count += then->step_count;
     both.cost += then->cost;
+    both.judged += then->judged;
+    judge(&both, finding->pool->model->step);
     both.rows = then->rows;
     both.filters = first->filters || then->filters;
     both.sorts = then->sorts;
@@ -422,7 +438,7 @@ static void find(const struct finding *finding, const struct query *query, uint3
             continue;
         }
         try_family(finding, query, i);
-        if (pool->families[i].whole && depth == 0) {
+        if (pool->families[i].whole && depth == 0 && !pool->families[i].first_rows) {
             try_scan(finding, query, i);
         }
     }
