@@ -318,6 +318,7 @@ static enum status end_repair_files(struct verify *verify, struct match *matchin
         return STATUS_OK;
     }
     if (repair_files_close(files, error) != STATUS_OK ||
+        repair_settle_places(files, error) != STATUS_OK ||
         repair_files_check(files, error) != STATUS_OK ||
         repair_files_hash(files, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -326,6 +327,7 @@ static enum status end_repair_files(struct verify *verify, struct match *matchin
     verify->result->to_delete = files->delete_count;
     verify->result->to_leave = files->left_count;
     verify->result->to_keep = files->kept_count;
+    verify->result->to_contradict = files->contradicting_count;
     return STATUS_OK;
 }
 
