@@ -266,6 +266,7 @@ void observer_stop(struct observer *observer)
 void observer_watch(struct observer *observer, struct progress *progress)
 {
     if (observer != NULL) {
+        observer_leave(observer);
         pthread_mutex_lock(&observer->registry_mutex);
         observer->progress = progress;
         atomic_store(&observer->metrics, run_metrics_create(observer->registry, progress));
@@ -303,6 +304,15 @@ void observer_end(struct observer *observer, double seconds)
     if (observer != NULL && atomic_load(&observer->metrics) != NULL) {
         pthread_mutex_lock(&observer->registry_mutex);
         run_metrics_end(atomic_load(&observer->metrics), seconds);
+        pthread_mutex_unlock(&observer->registry_mutex);
+    }
+}
+
+void observer_count_mismatches(struct observer *observer, const char *table, uint64_t count)
+{
+    if (observer != NULL && atomic_load(&observer->metrics) != NULL) {
+        pthread_mutex_lock(&observer->registry_mutex);
+        run_metrics_count_mismatches(atomic_load(&observer->metrics), table, count);
         pthread_mutex_unlock(&observer->registry_mutex);
     }
 }

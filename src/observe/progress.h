@@ -49,6 +49,7 @@ enum progress_phase {
     PROGRESS_SETTLE,
     PROGRESS_COUNT,
     PROGRESS_COMPARE,
+    PROGRESS_UNDO, /* of a rollback, whose chunks are tables */
     PROGRESS_DONE
 };
 
