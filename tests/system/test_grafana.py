@@ -193,6 +193,62 @@ class Push(support.TestCase):
         self.assertIn("[network]", result.err)
 
 
+@unittest.skipIf(MISSING, "not installed: %s" % ", ".join(MISSING))
+class Rules(support.TestCase):
+    """Each alert fires where it is to, and none over a healthy run: promtool's own tests of rules, minute by minute."""
+
+    HEALTHY = {
+        "active_migrations_count": "1x120", "transhume_phase": "3x120", "transhume_progress_ratio": "0+0.005x120", "transhume_remaining_seconds": "36000-60x120",
+        "transhume_rows_per_second": "1000x120", "transhume_last_movement_timestamp_seconds": "0+60x120", "transhume_waiting_seconds": "0x120",
+        'transhume_run_state{state="running"}': "1x120", 'transhume_run_state{state="failed"}': "0x120", 'transhume_run_state{state="interrupted"}': "0x120",
+        'transhume_throttled_seconds{side="target"}': "0x120", 'transhume_rows_total{stage="written"}': "0+60000x120", 'transhume_rows_total{stage="rejected"}': "0x120",
+        'transhume_dead_letters_total{table="t"}': "0x120", 'transhume_retries_total{reason="network"}': "0+1x120", 'transhume_verify_mismatches{table="t"}': "0x120",
+        "process_resident_memory_bytes": "40000000x120", "transhume_memory_limit_bytes": "33554432x120", "push_time_seconds": "0+60x120",
+        'transhume_anomaly_active{series="rate",detector="cusum"}': "0x120", "transhume_end_to_end_lag_seconds": "2x120", "transhume_slot_safe_bytes": "1000000000x120"}
+    # What differs from that, from the 60th minute on or all the time; the alert is to be there in the 90th.
+    FAULTS = {
+        "TranshumeRunFailed": {'transhume_run_state{state="failed"}': "0x60 1x60"},
+        "TranshumeInterrupted": {'transhume_run_state{state="interrupted"}': "0x60 1x60"},
+        "TranshumeNoHeartbeat": {name: "%sx85 stale" % first for name, first in (
+            ("transhume_remaining_seconds", "36000-60"), ("transhume_phase", "3"), ("active_migrations_count", "1"))},
+        "TranshumeNoPush": {"push_time_seconds": "0+60x60 3600x60"},
+        "TranshumeStalled": {"transhume_last_movement_timestamp_seconds": "0+60x60 3600x60"},
+        "TranshumeSlow": {"transhume_rows_per_second": "1000x70 300x50"},
+        "TranshumeEndMovesAway": {"transhume_remaining_seconds": "36000-60x60 32400+30x60"},
+        "TranshumeThrottled": {'transhume_throttled_seconds{side="target"}': "0x60 0+60x60"},
+        "TranshumeMemory": {"process_resident_memory_bytes": "40000000x60 200000000x60"},
+        "TranshumeErrorRate": {'transhume_rows_total{stage="rejected"}': "0x60 0+6000x60"},
+        "TranshumeRejects": {'transhume_dead_letters_total{table="t"}': "0x60 3x60"},
+        "TranshumeRetries": {'transhume_retries_total{reason="network"}': "0x60 0+60x60"},
+        "TranshumeMismatches": {'transhume_verify_mismatches{table="t"}': "0x60 3x60"},
+        "TranshumeAnomaly": {'transhume_anomaly_active{series="rate",detector="cusum"}': "0x60 1x60"},
+        "TranshumeBehind": {"transhume_end_to_end_lag_seconds": "2x60 400x60"},
+        "TranshumeFallingBehind": {"transhume_end_to_end_lag_seconds": "2x60 60+30x60"},
+        "TranshumeSlotRunsFull": {"transhume_slot_safe_bytes": "1000000000x60 1000000000-10000000x60"}}
+
+    def case(self, faults, alerts):
+        series = {re.sub(r"^(\w+)\{?", r'\1{job="j",instance="i",', name) + ("" if "{" in name else "}"): values for name, values in dict(self.HEALTHY, **faults).items()}
+        return {"interval": "1m", "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                "promql_expr_test": [{"expr": 'count by (alertname) (ALERTS{alertstate="firing"})', "eval_time": "90m",
+                                      "exp_samples": [{"labels": '{alertname="%s"}' % name, "value": 1} for name in alerts]}]}
+
+    def promtool(self, *arguments):
+        return subprocess.run(["promtool", *arguments], cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=120).stdout.decode()
+
+    def test_they_are_clean(self):
+        self.write("rules.yaml", printed("--rules"))
+        self.assertRegex(self.promtool("check", "rules", "rules.yaml"), r"\A\S.*\n +SUCCESS: \d+ rules found\n\s*\Z")
+
+    def test_they_fire(self):
+        text = printed("--rules")
+        self.write("rules.yaml", text)
+        self.assertEqual(sorted(re.findall(r"- alert: (\w+)", text)), sorted(self.FAULTS))
+        also = {"TranshumeFallingBehind": ["TranshumeBehind"]}  # what one fault also causes
+        cases = [self.case({}, [])] + [self.case(faults, [name] + also.get(name, [])) for name, faults in self.FAULTS.items()]
+        self.write("test.yaml", json.dumps({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": cases}))
+        self.assertRegex(self.promtool("test", "rules", "test.yaml"), r"SUCCESS\s*\Z")
+
+
 # ---------------------------------------------------------------- a real Prometheus
 
 def free_port():
