@@ -227,5 +227,49 @@ class Observing(support.TestCase):
                 self.assertFalse(os.path.exists(self.path("target.db")))
 
 
+class Documentation(support.TestCase):
+    """docs/observing.md names every family that there is, as it is."""
+
+    ROW = re.compile(r"^\| `([a-z_]+)` \| (\w+) \| (.*) \| (\w*) \| (.*) \|$", re.MULTILINE)
+    PLAN = ("transhume: 1\nsource: source.db\ntarget: %s\ntables:\n  t: { key: id, from: t, fields: { id: copy, n: { column: n, cast: int64 } } }\n")
+
+    def exposed(self, *arguments, code=0, env=None):
+        """{family: (type, labels, help)} of what a command leaves."""
+        self.run_program(*arguments, "--metrics-file", "out.prom", code=code, env=env)
+        with open(self.path("out.prom"), encoding="utf-8") as file:
+            text = file.read()
+        self.assertEqual(lint(text), "")
+        meanings = dict(re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE))
+        found = {}
+        for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE):
+            lines = re.findall(r"^%s%s(?:\{(.*)\})? " % (name, "_bucket" if kind == "histogram" else ""), text, re.MULTILINE)
+            labels = {label for line in lines for label in re.findall(r'(\w+)="', line)} - {"le"}
+            found[name] = ("info" if name.endswith("_info") else kind, labels, meanings[name])
+        return found
+
+    def test_the_table_is_what_runs_show(self):
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, n TEXT); INSERT INTO t VALUES (1, '5'), (2, 'no number'), (3, '6'), (4, '7')")
+        for name in ("copied", "failed"):
+            self.write(name + ".yaml", self.PLAN % (name + ".db"))
+        found = self.exposed("migrate", "--plan", "copied.yaml", "--max-rejects", "1", code=1, env={"TRANSHUME_FAILPOINT": "engine.before_commit:retry:1"})
+        run = self.run_id()
+        with sqlite3.connect(self.path("copied.db")) as db:
+            db.execute("UPDATE t SET n = 9 WHERE id = 4")
+        found.update(self.exposed("validate", "--plan", "copied.yaml", code=1))
+        with sqlite3.connect(self.path("copied.db")) as db:
+            db.execute("UPDATE t SET n = 7 WHERE id = 4")
+        found.update(self.exposed("rollback", "--run", run, "--confirm"))
+        found.update(self.exposed("migrate", "--plan", "failed.yaml", "--fail-fast", "--state", "failed", code=3))
+        with open(os.path.join(support.ROOT, "docs/observing.md"), encoding="utf-8") as file:
+            rows = self.ROW.findall(file.read())
+        for name, kind, labels, unit, meaning in rows:
+            with self.subTest(name):
+                self.assertIn(name, found)
+                self.assertEqual((kind, set(re.findall(r"`(\w+)`", labels)), meaning), found[name])
+                ending = re.search(r"_(seconds|bytes|ratio)(?:_total)?$", name)
+                self.assertEqual(unit, ending.group(1) if ending and "_per_" not in name else "")
+        self.assertEqual(sorted(found), sorted(row[0] for row in rows))
+
+
 if __name__ == "__main__":
     unittest.main()
