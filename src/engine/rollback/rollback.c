@@ -435,8 +435,8 @@ static void tell_end(struct rollback *rollback, enum status status)
                                                : "failed";
     if (status == STATUS_OK) {
         atomic_store(&progress->chunks_done, rollback->report.table_count);
+        progress_enter(progress, PROGRESS_DONE);
     }
-    progress_enter(progress, PROGRESS_DONE);
     log_event(LOG_DEBUG,
               EVENT_OF(EVENT_RUN, .code = "rollback", .state = state, .milliseconds = took_ms),
               "rollback: %s", state);
