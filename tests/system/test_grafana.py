@@ -15,6 +15,7 @@ import urllib.request
 
 import net_support
 import support
+import test_net_http
 
 SERVERS = ["prometheus", "promtool", "prometheus-pushgateway"]
 MISSING = [name for name in SERVERS if not shutil.which(name)]
@@ -187,6 +188,16 @@ class Push(support.TestCase):
                 for word in words:
                     self.assertIn(word, lines[0])
 
+    def test_certificates(self):
+        authority = test_net_http.Authority(self.folder)
+        self.write("token", self.TOKEN)
+        for name, alternatives, trusted in (("right", "IP:127.0.0.1", True), ("wrong", "DNS:elsewhere.example", True), ("unknown", "IP:127.0.0.1", False)):
+            answer = net_support.answering(lambda *_: (200, b'{"url":"/d/transhume"}', {"Content-Type": "application/json"}))
+            with self.subTest(name), net_support.ScriptedServer(answer, tls=authority.server(name, alternatives)) as server:
+                result = self.run_program("grafana", "--push", server.url, "--token-file", "token", *(["--ca-file", authority.ca] if trusted else []), code=0 if name == "right" else 3)
+                self.assertEqual(len(server.requests), int(name == "right"))  # the token went nowhere else
+                self.assertEqual("[tls]" in result.err and "--ca-file" in result.err, name != "right", result.err)
+
     def test_nobody_is_there(self):
         self.write("token", self.TOKEN)
         result = self.run_program("grafana", "--push", "http://127.0.0.1:1", "--token-file", "token", code=3)
@@ -311,7 +322,7 @@ scrape_configs:
 
     def begin_run(self):
         """A copy with rejects and a retry, slow enough to be looked at."""
-        process = support.start("migrate", "--plan", "copied.yaml", "--state", "c", "--max-rejects", "5000", "--rows-per-second", "1500", "--chunk-rows", "200", "--progress",
+        process = support.start("migrate", "--plan", "copied.yaml", "--state", "c", "--max-rejects", "5000", "--rows-per-second", "1000", "--chunk-rows", "200", "--progress",
                                 "none", "--verbose", "--metrics", "0", cwd=self.folder, env={"TRANSHUME_FAILPOINT": "engine.before_commit:retry:9"})
         self.addCleanup(self.end, process)
         found = None

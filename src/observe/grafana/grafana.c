@@ -189,6 +189,8 @@ enum status grafana_push(const struct grafana_push *push, struct buffer *out, st
         status = refuse(push, response, error);
     } else if (status == STATUS_OK) {
         status = take_answer(push, response, out, error);
+    } else if (error->code == ERROR_TLS) {
+        error_hint(error, "--ca-file names the certificates of a private authority");
     }
     http_response_destroy(response);
     http_client_destroy(client);

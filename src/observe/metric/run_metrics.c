@@ -240,7 +240,7 @@ static void add_counted(struct run_metrics *metrics)
     struct metric_registry *registry = metrics->registry;
     metrics->rows = metric_family_add(registry, METRIC_COUNTER, "transhume_rows_total", NULL,
                                       "Records by table and by what became of them.");
-    metrics->bytes = metric_family_add(registry, METRIC_COUNTER, "transhume_bytes_total", NULL,
+    metrics->bytes = metric_family_add(registry, METRIC_COUNTER, "transhume_bytes_total", "bytes",
                                        "Bytes of the records written, as they travel.");
     metrics->copied = metric_family_add(registry, METRIC_GAUGE, "transhume_copy_rows", NULL,
                                         "Records of the copy that are done.");
