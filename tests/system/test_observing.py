@@ -218,6 +218,16 @@ class Observing(RunCase):
         result = self.run_program("migrate", "source.db", "second.db", "--state", "second", "--push-gateway", "http://127.0.0.1:1")
         self.assertEqual(result.err.count("metrics are not pushed to http://127.0.0.1:1/metrics/job/transhume"), 1)
 
+    def test_the_source_waits_for_a_slow_target(self):
+        with sqlite3.connect(self.path("source.db")) as db:
+            db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT)")
+            db.executemany("INSERT INTO t VALUES (?, ?)", ((i, "v" * 800) for i in range(20000)))
+        self.run_program("migrate", "source.db", "target.db", "--memory", "8MiB", "--no-express", "--metrics-file", "out.prom", env={"TRANSHUME_FAILPOINT": "engine.batch_submitted:sleep:3"})
+        found = samples(self.read("out.prom"))
+        source, target = (found['transhume_idle_seconds_total{side="%s"}' % side] for side in ("source", "target"))
+        self.assertGreater(source, 0.5)
+        self.assertGreater(source, target)
+
     def test_what_cannot_be_served_is_refused_before_the_run(self):
         self.make_source(10)
         with socket.socket() as taken:

@@ -192,6 +192,10 @@ static void add_sides(struct run_metrics *metrics)
     struct metric_family *again = metric_family_add(
         registry, METRIC_COUNTER, "transhume_request_retries_total", NULL,
         "Requests that a database's connector repeated by itself after a passing failure.");
+    struct metric_family *idle =
+        metric_family_add(registry, METRIC_COUNTER, "transhume_idle_seconds_total", "seconds",
+                          "Time that the threads of a side waited for the other side, which is the "
+                          "slower one; added when a chunk is done.");
     struct metric_family *units =
         metric_family_add(registry, METRIC_COUNTER, "transhume_capacity_units_total", NULL,
                           "Capacity units that a database counted for the run.");
@@ -199,6 +203,7 @@ static void add_sides(struct run_metrics *metrics)
         add_series(times, "side", names[i], metric_read_uint64, &sides[i]->throttle_count);
         add_series(seconds, "side", names[i], metric_read_thousandths, &sides[i]->throttled_ms);
         add_series(again, "side", names[i], metric_read_uint64, &sides[i]->retries);
+        add_series(idle, "side", names[i], metric_read_thousandths, &sides[i]->idle_ms);
         add_series(units, "side", names[i], metric_read_thousandths, &sides[i]->milliunits);
     }
 }
