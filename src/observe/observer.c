@@ -266,7 +266,7 @@ void observer_stop(struct observer *observer)
 void observer_watch(struct observer *observer, struct progress *progress)
 {
     if (observer != NULL) {
-        observer_leave(observer);
+        observer_leave(observer, observer->progress);
         pthread_mutex_lock(&observer->registry_mutex);
         observer->progress = progress;
         atomic_store(&observer->metrics, run_metrics_create(observer->registry, progress));
@@ -274,9 +274,9 @@ void observer_watch(struct observer *observer, struct progress *progress)
     }
 }
 
-void observer_leave(struct observer *observer)
+void observer_leave(struct observer *observer, const struct progress *progress)
 {
-    if (observer == NULL || observer->progress == NULL) {
+    if (observer == NULL || progress == NULL || observer->progress != progress) {
         return;
     }
     tell_metrics(observer, true);

@@ -28,10 +28,10 @@ enum status observer_start(const struct observer_options *options, struct observ
 /* Stops; what it watched was left before. */
 void observer_stop(struct observer *observer);
 
-/* `progress` is read until observer_leave, or until something else is watched. */
+/* `progress` is read until observer_leave; what was watched before is left. */
 void observer_watch(struct observer *observer, struct progress *progress);
-/* What it watches goes away: tells the last of it. */
-void observer_leave(struct observer *observer);
+/* What it watches goes away: tells the last of it. Nothing to do if it watches something else. */
+void observer_leave(struct observer *observer, const struct progress *progress);
 /* Which run that is; what is told later than its first records is too late for their labels. */
 void observer_identify(struct observer *observer, const struct run_identity *identity);
 /* It has ended, after so many seconds. */

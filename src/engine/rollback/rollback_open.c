@@ -162,7 +162,7 @@ void rollback_free(struct rollback *rollback)
         return;
     }
     struct run_session *session = &rollback->session;
-    observer_leave(session->options.observer);
+    observer_leave(session->options.observer, &session->progress);
     struct error ignored;
     if (rollback->run.claimed) {
         claim_keeper_stop(rollback->run.keeper);
