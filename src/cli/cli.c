@@ -187,7 +187,7 @@ static int dispatch(struct cli_call *call)
         return exit_status;
     }
     bool needs_connectors =
-        (call->command->place & (IN_HELP | IN_VERSION | IN_RESET | IN_REPORT)) == 0;
+        (call->command->place & (IN_HELP | IN_VERSION | IN_RESET | IN_REPORT | IN_GRAFANA)) == 0;
     if (needs_connectors && registry_load_modules(&error) != STATUS_OK) {
         return cli_fail(call, &error);
     }

@@ -308,6 +308,15 @@ void observer_end(struct observer *observer, double seconds)
     }
 }
 
+void observer_count_mismatches(struct observer *observer, const char *table, uint64_t count)
+{
+    if (observer != NULL && atomic_load(&observer->metrics) != NULL) {
+        pthread_mutex_lock(&observer->registry_mutex);
+        run_metrics_count_mismatches(atomic_load(&observer->metrics), table, count);
+        pthread_mutex_unlock(&observer->registry_mutex);
+    }
+}
+
 enum status observer_open_files(struct observer *observer, const char *log_file,
                                 const char *event_file, struct error *error)
 {

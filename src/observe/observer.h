@@ -36,6 +36,9 @@ void observer_leave(struct observer *observer, const struct progress *progress);
 void observer_identify(struct observer *observer, const struct run_identity *identity);
 /* It has ended, after so many seconds. */
 void observer_end(struct observer *observer, double seconds);
+/* A validation found so many records of the table that are missing, different or extra; those of
+ * several calls are added. */
+void observer_count_mismatches(struct observer *observer, const char *table, uint64_t count);
 
 /* Log and events go into the files of this folder from now on, to the log from LOG_DEBUG on. */
 enum status observer_open_files(struct observer *observer, const char *log_file,
