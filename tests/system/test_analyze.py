@@ -94,6 +94,7 @@ class Analyze(support.TestCase):
         self.write("names.json", json.dumps(["orders.id", "orders.customer_id", "orders.created_at", "customers.id", "customers.name", "größe.größe_id"]))
         done = self.analyze("names.json")
         self.assertIn("orders_by_customer_id ((customer_id)", done.out)
+        self.assertNotIn("declaration", done.out)  # a list of names declares nothing
         self.assertIn("customers", self.read("out/transhume.yaml").split("tables:")[0])  # the guessed relation
 
     def test_what_the_copy_will_reject(self):

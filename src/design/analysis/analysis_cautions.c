@@ -38,27 +38,46 @@ static void tell_keyless(const struct telling *telling)
     }
 }
 
+static bool has_nulls(const struct graph_entity *entity, uint32_t field)
+{
+    const struct figures_table *figures = entity->figures;
+    return figures != NULL && figures->columns != NULL && figures->columns[field].nulls > 0;
+}
+
 /* "order_ref, about 12 % of them" */
 static void append_nullable(const struct graph_entity *entity, uint32_t field, struct buffer *out)
 {
-    const struct figures_table *figures = entity->figures;
-    bool known = figures != NULL && figures->columns != NULL;
     buffer_format(out, "%s%s", out->length > 0 ? ", " : "", entity->fields[field].name);
-    if (known && figures->columns[field].nulls > 0) {
+    if (has_nulls(entity, field)) {
         buffer_format(out, " (null in about %.2g %% of the rows)",
-                      figures->columns[field].nulls * 100);
+                      entity->figures->columns[field].nulls * 100);
     }
+}
+
+/* A list of names, or a schema without any NOT NULL, says nothing of nulls. */
+static bool says_not_null(const struct graph *graph)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < graph->entity_count && !any; i++) {
+        const struct graph_entity *entity = &graph->entities[i];
+        for (uint32_t j = 0; j < entity->field_count && !any; j++) {
+            any = entity->fields[j].column->not_null;
+        }
+    }
+    return any;
 }
 
 static void tell_nullable(const struct telling *telling)
 {
     const struct graph *graph = &telling->analysis->graph;
+    bool declared = says_not_null(graph);
     for (uint32_t i = 0; i < graph->entity_count && has_keyed_target(telling->analysis); i++) {
         const struct graph_entity *entity = &graph->entities[i];
         struct buffer names = {0};
         for (uint32_t j = 0; j < entity->key.count; j++) {
-            if (!entity->fields[entity->key.at[j]].column->not_null) {
-                append_nullable(entity, entity->key.at[j], &names);
+            uint32_t field = entity->key.at[j];
+            if (!entity->fields[field].column->not_null && (declared || has_nulls(entity, field))) {
+                append_nullable(entity, field, &names);
             }
         }
         if (names.length > 0) {
