@@ -435,7 +435,7 @@ tables:
         ledger = repr([items.scan(self.client, name) for name in self.client.list_tables()["TableNames"]])
         self.assertIn("_transhume", repr(self.client.list_tables()["TableNames"]))
         seen = self.files()
-        for part in ("/rejects/", "/before/", "/report.html", "/report.json", "/validation.json", "/transhume.log"):
+        for part in ("/rejects/", "/before/", "/report.html", "/report.json", "/validation.json", "/transhume.log", "/events.jsonl"):
             self.assertTrue(any(part in path for path in seen), (part, sorted(seen)))
         for canary in canaries:
             self.assertNotIn(canary, ledger)
@@ -701,7 +701,7 @@ tables:
             self.run_program("migrate", "--plan", "plan.yaml", code=1)
             os.rename(self.path("out"), self.path("out%d" % time.monotonic_ns()))
         self.assert_there(self.seen_modes(".transhume"), *[".transhume/" + name for name in (
-            "state.json", "run.json", "plan.yaml", "transhume.log", "metrics.jsonl", "chunks.jsonl", "report.html", "report.md",
+            "state.json", "run.json", "plan.yaml", "transhume.log", "events.jsonl", "metrics.jsonl", "chunks.jsonl", "report.html", "report.md",
             "report.json", "rejects/1-1.jsonl", "lock", "runs/*/state.json", "runs/*/rejects/1-1.jsonl")])
 
     def test_modes_of_a_repair_and_of_a_folder(self):
