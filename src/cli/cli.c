@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -146,11 +147,27 @@ static enum status take_settings(struct cli_call *call, int *exit_status)
 
 static enum status start_observer(struct cli_call *call, struct error *error)
 {
-    const struct observer_options options = {.metrics_address = cli_text(call, CLI_METRICS),
-                                             .metrics_file = cli_text(call, CLI_METRICS_FILE),
-                                             .push_url = cli_text(call, CLI_PUSH_GATEWAY),
-                                             .statsd_address = cli_text(call, CLI_STATSD)};
-    return observer_start(&options, &call->observer, error);
+    const char *state_folder = cli_state_folder(call, cli_text(call, CLI_PLAN));
+    const char **folder = arena_allocate(call->arena, sizeof(*folder));
+    *folder = state_folder;
+    const struct observer_options options = {
+        .metrics_address = cli_text(call, CLI_METRICS),
+        .metrics_file = cli_text(call, CLI_METRICS_FILE),
+        .push_url = cli_text(call, CLI_PUSH_GATEWAY),
+        .statsd_address = cli_text(call, CLI_STATSD),
+        .dashboard = {.address = cli_text(call, CLI_DASHBOARD),
+                      .folders = folder,
+                      .folder_count = 1,
+                      .token = cli_text(call, CLI_TOKEN),
+                      .allow_control = cli_switch(call, CLI_ALLOW_CONTROL)}};
+    if (observer_start(&options, &call->observer, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *url = observer_dashboard_url(call->observer);
+    if (url != NULL) { /* not by the log, whose files keep it: it holds the token */
+        dprintf(STDERR_FILENO, "dashboard: %s\n", url);
+    }
+    return STATUS_OK;
 }
 
 static int dispatch(struct cli_call *call)
@@ -187,7 +204,7 @@ static int dispatch(struct cli_call *call)
         return exit_status;
     }
     bool needs_connectors =
-        (call->command->place & (IN_HELP | IN_VERSION | IN_RESET | IN_REPORT)) == 0;
+        (call->command->place & (IN_HELP | IN_VERSION | IN_RESET | IN_REPORT | IN_SERVE)) == 0;
     if (needs_connectors && registry_load_modules(&error) != STATUS_OK) {
         return cli_fail(call, &error);
     }
