@@ -15,7 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A client that names no event gets the last ones; what it can't keep up with waits in the file. */
+/* A client that names no event gets the last ones, and of those before them what is not of a chunk.
+ * What it can't keep up with waits in the file. */
 enum { PIECE_BYTES = 64 << 10, TAIL_BYTES = 128 << 10, QUIET_MS = 10000 };
 
 struct following {
@@ -25,6 +26,7 @@ struct following {
     bool goes_on;  /* the client had events before, and wants those behind them */
     ino_t file;    /* 0: none was read */
     off_t offset;
+    off_t brief;      /* up to there events of chunks are left out */
     uint64_t version; /* of the progress that was told */
     bool gone;
     int64_t told_ms; /* 0: nothing was told yet */
@@ -41,6 +43,12 @@ static uint64_t number_of(const char *line, size_t length)
                : 0;
 }
 
+static bool is_of_chunk(const char *line, size_t length)
+{
+    static const char kind[] = "\"kind\":\"chunk\"";
+    return memmem(line, length, kind, strlen(kind)) != NULL;
+}
+
 /* Whole lines; how many bytes they are comes back. */
 static size_t take_lines(struct following *following, const char *text, size_t length,
                          struct buffer *out)
@@ -51,7 +59,8 @@ static size_t take_lines(struct following *following, const char *text, size_t l
         const char *line = text + taken;
         size_t size = (size_t)(end - line);
         uint64_t number = number_of(line, size);
-        if (number > following->last) {
+        bool brief = following->offset + (off_t)taken < following->brief;
+        if (number > following->last && !(brief && is_of_chunk(line, size))) {
             buffer_format(out, "id: %" PRIu64 "\ndata: ", number);
             buffer_append(out, line, size);
             buffer_append_string(out, "\n\n");
@@ -87,9 +96,8 @@ static void begin_file(struct following *following, int file, const struct stat 
     if (following->last > 0 && last_number(file, facts->st_size, piece) < following->last) {
         following->last = 0;
     }
-    following->offset = first && !following->goes_on && facts->st_size > TAIL_BYTES
-                            ? facts->st_size - TAIL_BYTES
-                            : 0;
+    following->offset = 0;
+    following->brief = first && !following->goes_on ? facts->st_size - TAIL_BYTES : 0;
     following->file = facts->st_ino;
 }
 

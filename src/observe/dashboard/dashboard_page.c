@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+extern const char report_css[];
 extern const char dashboard_html[];
 extern const char dashboard_css[];
 extern const char dashboard_js[];
@@ -36,11 +37,15 @@ void dashboard_make_page(struct dashboard *dashboard)
     char script[64];
     char style[64];
     const char *rest = dashboard_html;
-    append_part(&rest, "/*STYLE*/", dashboard_css, &dashboard->page);
+    struct buffer css = {0};
+    buffer_append_string(&css, report_css);
+    buffer_append_string(&css, dashboard_css);
+    append_part(&rest, "/*STYLE*/", buffer_string(&css), &dashboard->page);
     append_part(&rest, "/*SCRIPT*/", dashboard_js, &dashboard->page);
     buffer_append_string(&dashboard->page, rest);
     hash(dashboard_js, script);
-    hash(dashboard_css, style);
+    hash(buffer_string(&css), style);
+    buffer_free(&css);
     snprintf(dashboard->policy, sizeof(dashboard->policy),
              "default-src 'none'; script-src 'sha256-%s'; style-src 'sha256-%s'; connect-src "
              "'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
