@@ -94,11 +94,11 @@ static bool is_open(const char *path)
            strcmp(path, "/readyz") == 0;
 }
 
-static void answer_page(const struct dashboard *dashboard, struct web_answer *answer)
+static void answer_page(struct web_answer *answer)
 {
     answer->content_type = "text/html; charset=utf-8";
-    answer->policy = dashboard->policy;
-    buffer_append(&answer->body, dashboard->page.data, dashboard->page.length);
+    answer->policy = dashboard_policy;
+    buffer_append_string(&answer->body, dashboard_page);
 }
 
 static void answer_request(void *context, const struct web_request *request,
@@ -130,7 +130,7 @@ static void answer_request(void *context, const struct web_request *request,
     } else if (request->method == WEB_POST && !web_server_is_own_page(dashboard->server, request)) {
         dashboard_refuse(answer, 403, "another site's page sent that");
     } else if (is_page && request->method != WEB_POST) {
-        answer_page(dashboard, answer);
+        answer_page(answer);
     } else if (is_api) {
         answer_api(dashboard, request, answer);
     } else {
@@ -146,7 +146,6 @@ enum status dashboard_start(const struct dashboard_options *options, struct dash
     struct dashboard *made = memory_allocate_zeroed(1, sizeof(*made));
     made->options = *options;
     pthread_mutex_init(&made->mutex, NULL);
-    dashboard_make_page(made);
     if (dashboard_take_token(made, error) != STATUS_OK ||
         web_server_start(options->address, answer_request, made, &made->server, error) !=
             STATUS_OK) {
@@ -173,7 +172,6 @@ void dashboard_stop(struct dashboard *dashboard)
         web_server_stop(dashboard->server);
         dashboard_control_free(dashboard);
         dashboard_cache_free(dashboard);
-        buffer_free(&dashboard->page);
         pthread_mutex_destroy(&dashboard->mutex);
         free(dashboard);
     }

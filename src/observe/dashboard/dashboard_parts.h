@@ -34,8 +34,6 @@ struct dashboard {
     char cookie_name[32];
     char cookie[DASHBOARD_TOKEN_MAX + 128];
     char url[512];
-    struct buffer page;
-    char policy[512];
     struct dashboard_cached cached[DASHBOARD_CACHED_MAX];
     uint64_t looks;
     pthread_mutex_t mutex; /* guards the children, whom dashboard_tick waits for */
@@ -55,8 +53,9 @@ bool dashboard_is_token(const struct dashboard *dashboard, const char *text);
 /* By its cookie or its Authorization. */
 bool dashboard_is_allowed(const struct dashboard *dashboard, const struct web_request *request);
 
-/* ---- dashboard_page.c: the page, with a policy that names its script and its style by hash */
-void dashboard_make_page(struct dashboard *dashboard);
+/* The page, and the policy that names its script and style by hash: tools/dashboard_to_c. */
+extern const char dashboard_page[];
+extern const char dashboard_policy[];
 
 /* ---- dashboard_runs.c: which runs there are */
 
