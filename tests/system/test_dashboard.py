@@ -179,6 +179,32 @@ class Api(DashboardCase):
         self.assertEqual(self.get("/api/runs/0.now")["run"], self.run_id())
         self.assertEqual(self.ask("/api/runs/0.%s/stop" % first, "POST")[0], 403)
 
+    def test_several_folders(self):
+        self.make_source(50)
+        for folder in ("one", "two"):
+            os.mkdir(self.path(folder))
+            self.write("plan.yaml", PLAN.replace("json:out", "json:" + folder))
+            self.migrate("--state", folder + "/.transhume" if folder == "one" else folder, code=1)
+        self.serve("one", "two", "three")
+        self.assertEqual([(run["key"][:2], run["folder"], run["target"]) for run in self.runs()],
+                         [("0.", "one/.transhume", "dynamodb-json:one"), ("1.", "two", "dynamodb-json:two")])
+
+    def test_alerts_are_those_of_anomalies(self):
+        """A client that begins late gets every event but those of chunks long ago."""
+        self.make_source(50)
+        self.migrate(code=1)
+        lines = [{"kind": "anomaly", "level": "warning", "code": "cusum", "state": "began", "text": "slow"}]
+        lines += [{"kind": "chunk", "level": "debug", "text": "chunk %d is done" % i} for i in range(4000)]
+        with open(self.path(".transhume", "events.jsonl"), "w", encoding="utf-8") as file:
+            for number, line in enumerate(lines):
+                file.write(json.dumps(dict({"number": number + 1, "at": "2026-01-31T23:59:59.000Z"}, **line), separators=(",", ":")) + "\n")
+            file.write('{"number":4002,"at":"2026')  # being written
+        self.serve()
+        seen = self.stream("0.now").until(lambda kind, number, _: number == "4001")
+        self.assertEqual(seen[1][2]["text"], "slow")
+        self.assertTrue(900 < len(seen) < 2000, len(seen))
+        self.assertEqual([int(number) for _, number, _ in seen[2:]], list(range(4004 - len(seen), 4002)))
+
     def chunk_lines(self, states_of, count=10000):
         """A run's chunks.jsonl made by hand; 0: not done, 1: done, 2: with rejects."""
         self.make_source(50)
@@ -416,7 +442,7 @@ class Page(DashboardCase):
             self.write(".transhume/runs/%s/state.json" % past, json.dumps(dict(state, run=past, started_at="2025-01-%02dT00:00:00.000Z" % (number + 1))))
         self.serve()
         paints = []
-        for _ in range(3):  # others may be using the machine
+        while not paints or (min(paints) > 300 * support.PATIENCE and len(paints) < 6):  # others may be using the machine
             self.look()
             self.wait_for("#chunks", "9,001 of 10,000 chunks are done")
             paints.append(self.browser.ask("performance.getEntriesByName('first-contentful-paint')[0].startTime"))

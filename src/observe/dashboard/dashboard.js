@@ -287,6 +287,7 @@ function showProgress() {
   showTables();
   showWorkers();
   showChart();
+  showAlerts();
 }
 
 function showTiles() {
@@ -567,18 +568,23 @@ function showReport() {
 
 // What began and did not end stands first; what was only told once stands by itself.
 function showAlerts() {
-  const states = new Map();
+  const states = new Map(), texts = new Set(), run = page.progress || {};
   for (const line of page.lines) {
-    if (line.kind === "anomaly" || line.kind === "stall") states.set(line.kind + (line.code || "") + (line.table || ""), line);
+    if (line.kind === "anomaly" || line.kind === "stall") {
+      states.set([line.kind, line.code, line.table, line.entity].join("\n"), line);
+      texts.add(line.text);
+    }
   }
-  const found = [...states.values()].reverse().sort((a, b) => (a.state === "ended") - (b.state === "ended"));
-  const warnings = page.report ? page.report.warnings : [], more = page.report ? page.report.warnings_left_out : 0;
+  const found = [...states.values()].reverse().map(line => [line, line.state === "ended" || !run.at_work ||
+    (line.kind === "stall" && run.moved_at > Date.parse(line.at))]).sort((a, b) => a[1] - b[1]);
+  const warnings = (page.report ? page.report.warnings : []).filter(warning => !texts.has(warning.message));
+  const more = warnings.length + (page.report ? page.report.warnings_left_out : 0);
   paint("alerts", [found, warnings, more], () => [
     found.length + warnings.length === 0 ? make("p", {class: "quiet"}, "Nothing was noticed.") : null,
-    ...found.map(line => make("div", {class: "alert" + (line.state === "ended" ? " over" : "")},
-      make("p", null, make("time", {datetime: line.at}, moment(line.at)), " ", make("b", null, line.state === "ended" ? "over: " : ""), line.text),
-      line.hint ? make("p", {class: "quiet"}, line.hint) : null)),
-    warnings.length > 0 ? make("details", {open: warnings.length < 6}, make("summary", null, count(warnings.length + more) + (warnings.length + more === 1 ? " warning" : " warnings")),
+    ...found.map(([line, over]) => make("div", {class: "alert" + (over ? " over" : "")},
+      make("p", null, make("time", {datetime: line.at}, moment(line.at)), " ", make("b", null, over ? "over: " : ""), line.text),
+      line.hint ? make("p", {class: "quiet"}, ...marked(line.hint)) : null)),
+    warnings.length > 0 ? make("details", {open: warnings.length < 6}, make("summary", null, count(more) + (more === 1 ? " warning" : " warnings")),
       make("ul", {class: "errors"}, warnings.map(w =>
         make("li", null, make("time", {datetime: w.at}, moment(w.at, true)), " ", w.message + (w.count > 1 ? " (" + count(w.count) + " times)" : ""))))) : null]);
 }
@@ -602,7 +608,7 @@ function showLines() {
   at("log-count").textContent = fitting.length === 0 ? "No such line." : "The newest first; " + count(shown.length) + " of " + count(page.lines.length) + " lines; events.jsonl has all.";
   at("lines").replaceChildren(...shown.map(line => make("li", null,
     make("time", {datetime: line.at, title: line.at}, moment(line.at)), make("span", {class: line.level}, line.level),
-    make("span", null, line.text, line.hint ? make("small", null, line.hint) : null))));
+    make("span", null, line.text, line.hint ? make("small", null, ...marked(line.hint)) : null))));
   showAlerts();
 }
 
