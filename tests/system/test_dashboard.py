@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import browser
 import support
+from test_observing import lint
 from test_report_page import hostile_database
 
 TOKEN = "a-token-of-24-characters"
@@ -274,6 +275,10 @@ class Safety(DashboardCase):
             self.assertEqual(self.ask(path + "?token=" + TOKEN, token=None)[0], 303 if path == "/" else 401, path)
         for path in ("/healthz", "/readyz"):
             self.assertEqual(self.ask(path, token=None)[0], 200)
+        status, headers, body = self.ask("/metrics", token=None)
+        self.assertEqual((status, headers["Content-Type"]), (200, "text/plain; version=0.0.4; charset=utf-8"))
+        self.assertTrue({'active_migrations_count 0', 'transhume_runs{verdict="done, with rejects"} 1'} <= set(body.splitlines()), body)
+        self.assertEqual(lint(body), "")
         status, headers, _ = self.ask("/?token=" + TOKEN, token=None)
         self.assertEqual((status, headers["Location"]), (303, "/"))
         cookie = headers["Set-Cookie"]

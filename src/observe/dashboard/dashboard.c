@@ -94,6 +94,18 @@ static bool is_open(const char *path)
            strcmp(path, "/readyz") == 0;
 }
 
+static void answer_open(struct dashboard *dashboard, const struct web_request *request,
+                        struct web_answer *answer)
+{
+    if (dashboard->options.answer_open != NULL) {
+        dashboard->options.answer_open(dashboard->options.context, request, answer);
+    } else if (strcmp(request->path, "/metrics") == 0) {
+        dashboard_answer_metrics(dashboard, request, answer);
+    } else {
+        buffer_append_string(&answer->body, "ok\n");
+    }
+}
+
 static void answer_page(struct web_answer *answer)
 {
     answer->content_type = "text/html; charset=utf-8";
@@ -111,11 +123,8 @@ static void answer_request(void *context, const struct web_request *request,
                   (path[strlen(api)] == '\0' || path[strlen(api)] == '/');
     if (!atomic_load(&dashboard->ready)) {
         dashboard_refuse(answer, 503, "it begins");
-    } else if (is_open(path) && request->method != WEB_POST &&
-               dashboard->options.answer_open != NULL) {
-        dashboard->options.answer_open(dashboard->options.context, request, answer);
-    } else if (is_open(path) && request->method != WEB_POST && strcmp(path, "/metrics") != 0) {
-        buffer_append_string(&answer->body, "ok\n");
+    } else if (is_open(path) && request->method != WEB_POST) {
+        answer_open(dashboard, request, answer);
     } else if (!web_server_is_addressed(dashboard->server, request)) {
         dashboard_refuse(answer, 403, "this server goes by another name");
     } else if (is_page && request->method != WEB_POST &&

@@ -29,7 +29,8 @@ struct dashboard_options {
     uint32_t folder_count;
     const char *token; /* NULL: one is made */
     bool allow_control;
-    /* Answers what needs no token (/metrics, /healthz, /readyz); NULL: only that it is there. */
+    /* Answers what needs no token (/metrics, /healthz, /readyz); NULL: how many runs there
+     * are, and that it is there. */
     void (*answer_open)(void *context, const struct web_request *request,
                         struct web_answer *answer);
     void *context;

@@ -109,6 +109,10 @@ void dashboard_answer_control(struct dashboard *dashboard, const struct dashboar
 void dashboard_reap(struct dashboard *dashboard);
 void dashboard_control_free(struct dashboard *dashboard);
 
+/* dashboard_metrics.c */
+void dashboard_answer_metrics(struct dashboard *dashboard, const struct web_request *request,
+                              struct web_answer *answer);
+
 /* {"error":"…"} */
 void dashboard_refuse(struct web_answer *answer, unsigned status, const char *format, ...)
     PRINTF_LIKE(3, 4);
