@@ -294,7 +294,9 @@ function showTiles() {
   const run = page.progress;
   if (run === null) return;
   const busy = run.at_work, sum = run.sum || {}, chunks = run.chunks || {};
-  const lag = busy && run.moved_at > 0 ? Math.max(0, (now() - run.moved_at) / 1000) : null;
+  const since = time => Math.max(0, Math.floor((now() - time) / 1000));
+  const lag = busy && run.attempt ? since(Date.parse(run.attempt.started_at)) : null;
+  const moved = busy && run.moved_at > 0 ? since(run.moved_at) : null;
   const average = run.seconds > 0 && sum.written !== undefined ? sum.written / run.seconds : null;
   const tiles = [
     ["Progress", percent(run.part), chunks.total ? count(chunks.done) + " of " + count(chunks.total) + " chunks" : null],
@@ -304,7 +306,7 @@ function showTiles() {
     busy ? ["Time left", span(run.seconds_left), run.seconds_left !== null ? "about" : null]
          : ["Time", span(run.seconds), "at work"],
     ["Rejected", count(sum.rejected), sum.skipped > 0 ? count(sum.skipped) + " skipped" : null],
-    ["Lag", lag === null ? "–" : span(Math.floor(lag)), "since anything moved"],
+    ["Lag", span(lag), moved === null ? "age of the copied data" : moved < 5 ? "records move" : "nothing moved for " + span(moved)],
     ["Retries", count(run.retries), run.throttled > 0 ? "throttled " + count(run.throttled) + " times" : null]];
   paint("tiles", tiles, () => tiles.map(each => tile(...each)));
 }

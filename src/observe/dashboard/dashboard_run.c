@@ -110,7 +110,8 @@ static bool can_go_on(const struct report *report)
 static void append_progress(struct dashboard *dashboard, const struct dashboard_run *run,
                             const struct report *report, struct buffer *out)
 {
-    static const char *const members[] = {"chunks", "waiting_seconds", "source_use", "target_use"};
+    static const char *const members[] = {"chunks", "attempt", "waiting_seconds", "source_use",
+                                          "target_use"};
     struct rates rates = rates_of(report);
     buffer_append_string(out, "{\"key\":");
     report_json(out, run->key);
