@@ -62,6 +62,32 @@ static void warn_of_mistyped_variables(void)
     }
 }
 
+/* The value of a secret option: behind its '=', or the argument after it; NULL: there is none. */
+static char *secret_value(char **arguments, int count, int at)
+{
+    char *text = arguments[at];
+    size_t length = strcspn(text, "=");
+    const struct cli_option *option =
+        strncmp(text, "--", 2) == 0 ? cli_option_by_name(text + 2, length - 2) : NULL;
+    if (option == NULL || !option->secret) {
+        return NULL;
+    }
+    return text[length] == '=' ? text + length + 1 : at + 1 < count ? arguments[at + 1] : NULL;
+}
+
+/* What it is goes from what others see. */
+static void hide_secret_value(char *value)
+{
+    size_t length = value != NULL ? strlen(value) : 0;
+    if (length > 0) {
+        log_write(LOG_WARNING, "a token on the command line can be seen by other users of this "
+                               "machine and stays in the shell's history; put it in the "
+                               "environment");
+        secret_register(value, length);
+        memset(value, '*', length);
+    }
+}
+
 /*
  * Works on copies of the arguments, and hides passwords in the originals: they are what other users
  * see in /proc. What was seen until now was seen, hence the warning.
@@ -86,6 +112,9 @@ static char **copy_arguments(struct arena *arena, int count, char **arguments)
             memset(arguments[i], 0, size);
             memcpy(arguments[i], shown, shown_length < size ? shown_length : size - 1);
         }
+    }
+    for (int i = 1; i < count; i++) {
+        hide_secret_value(secret_value(arguments, count, i));
     }
     return copies;
 }

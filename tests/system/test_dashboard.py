@@ -48,7 +48,7 @@ class DashboardCase(support.TestCase):
         return found.group(1), found.group(2)
 
     def serve(self, *arguments):
-        process = support.start("serve", *arguments, "--dashboard", "0", "--token", TOKEN, cwd=self.folder)
+        process = support.start("serve", *arguments, "--dashboard", "0", cwd=self.folder, env={"TRANSHUME_TOKEN": TOKEN})
         self.base, _ = self.url_of(process, process.stdout)
         return process
 
@@ -244,6 +244,24 @@ class Api(DashboardCase):
         self.assertEqual(self.ask("/api/runs/0.now/resume", "POST")[0], 202)
         stream.until(lambda kind, _, data: kind == "progress" and data["verdict"] == "done, with rejects")
         self.assertEqual(self.runs()[0]["written"], 2 * ROWS - REJECTED)
+
+    def test_a_token_given_is_kept_secret(self):
+        self.make_source(4000)
+        for arguments in (["--token", TOKEN], ["--token=" + TOKEN]):
+            process = support.start("migrate", "--plan", "plan.yaml", "--chunk-rows", "100", "--rows-per-second", "1000", "--verbose", "--log-file", "log", "--dashboard", "0", *arguments,
+                                    "--state", "st%d" % len(arguments), "source.db", "jsonl:out%d" % len(arguments), cwd=self.folder)
+            self.addCleanup(self.end, process)
+            self.wait_until("it copies", lambda: os.path.exists(self.path("st%d" % len(arguments), "state.json")))
+            with open("/proc/%d/cmdline" % process.pid, "rb") as file:
+                self.assertNotIn(TOKEN.encode(), file.read())
+            process.send_signal(signal.SIGINT)
+            told = support.finish(process)
+            self.assertEqual(told.err.count(TOKEN), 1, told.err)  # the URL
+            self.assertIn("warning: a token on the command line can be seen", told.err)
+            for folder, _, names in os.walk(self.folder):
+                for name in names:
+                    with open(os.path.join(folder, name), "rb") as file:
+                        self.assertNotIn(TOKEN.encode(), file.read(), name)
 
     def test_a_resume_that_fails_says_why(self):
         self.make_source(500)
@@ -471,7 +489,7 @@ class Page(DashboardCase):
         server.kill()
         server.wait()
         self.wait_for("#lost", "The connection was lost at")
-        again = support.start("serve", "--dashboard", address, "--token", TOKEN, cwd=self.folder)
+        again = support.start("serve", "--dashboard", address, cwd=self.folder, env={"TRANSHUME_TOKEN": TOKEN})
         self.url_of(again, again.stdout)
         self.wait_for("#connection", "live")
         self.assertTrue(self.browser.ask("document.getElementById('lost').hidden"))

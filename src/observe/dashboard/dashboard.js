@@ -1,7 +1,7 @@
 "use strict";
 // All that comes from the server is text: it goes into the page by textContent alone.
 
-const LINES_KEPT = 2000, LINES_SHOWN = 300, ROWS_SHOWN = 500, BUCKETS = 120, RATE_MS = 10000;
+const LINES_KEPT = 2000, LINES_SHOWN = 300, ROWS_SHOWN = 500, BUCKETS = 120, RATE_MS = 30000;
 const LEVELS = {error: 0, warning: 1, info: 2, debug: 3};
 const STATES = [["d", "done", "--s3"], ["a", "done after retries", "--warn"], ["r", "done, with rejects", "--bad"],
                 ["p", "partly done", "--s1"], ["o", "not done", "--line"]];
@@ -124,10 +124,10 @@ async function readRuns() {
   }
 }
 
-// The report and the chunks: as often as they cost the server no more than a fiftieth of its time.
+// The report and the chunks: rarely enough to cost the server little of its time.
 async function readReport() {
   if (page.reading) { page.waiting = true; return; }
-  const key = page.key, pause = Math.max(2000, 50 * page.took) - (performance.now() - page.readAt);
+  const key = page.key, pause = Math.min(20000, Math.max(2000, 25 * page.took)) - (performance.now() - page.readAt);
   page.reading = true;
   page.waiting = false;
   if (page.report !== null && pause > 0) await new Promise(done => setTimeout(done, pause));
@@ -166,7 +166,8 @@ function follow() {
     if (stream.readyState === 2) setTimeout(() => { if (page.stream === stream) follow(); }, 2000);
   };
   stream.onmessage = message => {
-    const line = JSON.parse(message.data);
+    let line;
+    try { line = JSON.parse(message.data); } catch (error) { return; } // a file that somebody wrote into
     page.last = line.number;
     page.lines.push(line);
     if (page.lines.length > LINES_KEPT) thin();

@@ -2,6 +2,7 @@
 #include "observe/dashboard/dashboard_parts.h"
 
 #include "base/random.h"
+#include "base/secret.h"
 #include <inttypes.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ enum status dashboard_take_token(struct dashboard *dashboard, struct error *erro
     } else {
         snprintf(dashboard->token, sizeof(dashboard->token), "%s", given);
     }
+    secret_register(dashboard->token, strlen(dashboard->token));
     return STATUS_OK;
 }
 
