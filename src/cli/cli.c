@@ -176,9 +176,11 @@ static enum status take_settings(struct cli_call *call, int *exit_status)
 
 static enum status start_observer(struct cli_call *call, struct error *error)
 {
-    const char *state_folder = cli_state_folder(call, cli_text(call, CLI_PLAN));
+    if (cli_switch(call, CLI_ALLOW_CONTROL) && cli_text(call, CLI_DASHBOARD) == NULL) {
+        return error_set(error, ERROR_USAGE, "--allow-control", "needs --dashboard beside it");
+    }
     const char **folder = arena_allocate(call->arena, sizeof(*folder));
-    *folder = state_folder;
+    *folder = cli_state_folder(call, cli_text(call, CLI_PLAN));
     const struct observer_options options = {
         .metrics_address = cli_text(call, CLI_METRICS),
         .metrics_file = cli_text(call, CLI_METRICS_FILE),

@@ -244,6 +244,7 @@ class Api(DashboardCase):
         self.assertEqual(self.ask("/api/runs/0.now/resume", "POST")[0], 202)
         stream.until(lambda kind, _, data: kind == "progress" and data["verdict"] == "done, with rejects")
         self.assertEqual(self.runs()[0]["written"], 2 * ROWS - REJECTED)
+        self.assertEqual([self.ask("/api/runs/0.now/" + action, "POST")[0] for action in ("stop", "resume")], [409, 409])
 
     def test_a_token_given_is_kept_secret(self):
         self.make_source(4000)
@@ -360,6 +361,7 @@ class Safety(DashboardCase):
                           ["--dashboard", str(urlsplit(self.base).port)]):
             result = self.run_program("serve", *arguments, code=2)
             self.assertEqual(len([line for line in result.err.splitlines() if line.startswith("error:")]), 1, result.err)
+        self.assertIn("needs --dashboard", self.run_program("resume", "--allow-control", code=2).err)
 
 
 @unittest.skipUnless(browser.find(), "no Chromium is installed")

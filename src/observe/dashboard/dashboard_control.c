@@ -292,6 +292,8 @@ void dashboard_answer_control(struct dashboard *dashboard, const struct dashboar
                          "from here: on another machine, or another user's");
     } else if (run->at_work) {
         dashboard_refuse(answer, 409, "a process works on it already");
+    } else if (!dashboard_can_resume(run)) {
+        dashboard_refuse(answer, 409, "there is nothing to resume: it is over, or cannot go on");
     } else {
         pthread_mutex_lock(&dashboard->mutex);
         begin_resume(dashboard, run->state_folder, answer);

@@ -86,6 +86,8 @@ void dashboard_cache_free(struct dashboard *dashboard);
  * False: it is not there any more. */
 bool dashboard_append_progress(struct dashboard *dashboard, const struct dashboard_run *run,
                                uint64_t *version, struct buffer *out);
+/* By `transhume resume`: it has begun, and is not over. */
+bool dashboard_can_resume(const struct dashboard_run *run);
 bool dashboard_append_report(struct dashboard *dashboard, const struct dashboard_run *run,
                              struct buffer *out);
 /* dashboard_chunks.c */

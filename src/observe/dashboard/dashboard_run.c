@@ -180,6 +180,17 @@ bool dashboard_append_progress(struct dashboard *dashboard, const struct dashboa
     return known->length > 0;
 }
 
+bool dashboard_can_resume(const struct dashboard_run *run)
+{
+    struct report report;
+    struct error ignored;
+    bool can = report_read_parts(run->folder, run->at_work, REPORT_QUIETLY, &report, &ignored) ==
+                   STATUS_OK &&
+               is_meant(run, &report) && can_go_on(&report);
+    report_free(&report);
+    return can;
+}
+
 bool dashboard_append_report(struct dashboard *dashboard, const struct dashboard_run *run,
                              struct buffer *out)
 {
