@@ -16,6 +16,7 @@ _transhume() {
         'serve:show runs in a browser'
         'finish:drop the ledger'
         'reset:forget the local state'
+        'grafana:write the dashboard and alert rules'
         'connectors:list databases, their options and types'
         'help:help for a command or an error code'
         'version:versions of the program and its libraries'
@@ -354,6 +355,18 @@ _transhume() {
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
+                '*:argument:_files' ;;
+        grafana)
+            _arguments -s \
+                '(-o --output)'{-o+,--output=}'[The file to write; - is stdout]:FILE:_files' \
+                '--rules[Write the alert rules for Prometheus instead of the dashboard]' \
+                '--datasource=[The uid or name of the Prometheus data source in Grafana]:NAME:' \
+                '--push=[Make or replace the dashboard in the Grafana at this URL]:URL:' \
+                '--token-file=[The token of a service account of Grafana'\''s, for --push]:FILE:_files' \
+                '--ca-file=[PEM certificates to trust for --push]:FILE:_files' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
                 '*:argument:_files' ;;
         connectors)
             _arguments -s \

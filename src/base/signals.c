@@ -4,11 +4,21 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EXIT_INTERRUPTED = 4 };
 
 static atomic_int stop_level;
+static _Atomic(const char *) last_words;
 
 static void on_signal(int number)
 {
+    const char *words = atomic_load(&last_words);
+    if (words != NULL) {
+        (void)!write(STDERR_FILENO, words, strlen(words));
+        _exit(EXIT_INTERRUPTED);
+    }
     int level = atomic_load(&stop_level);
     int next;
     do {
@@ -30,6 +40,12 @@ void signals_setup(void)
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigemptyset(&ignore.sa_mask);
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL); /* a write beyond a limit fails, as on a full disk */
+}
+
+const char *signals_end_with(const char *words)
+{
+    return atomic_exchange(&last_words, words);
 }
 
 int signals_stop_level(void)

@@ -234,8 +234,8 @@ static int dispatch(struct cli_call *call)
     if (take_settings(call, &exit_status) != STATUS_OK) {
         return exit_status;
     }
-    bool needs_connectors =
-        (call->command->place & (IN_HELP | IN_VERSION | IN_RESET | IN_REPORT | IN_SERVE)) == 0;
+    bool needs_connectors = (call->command->place & (IN_HELP | IN_VERSION | IN_RESET | IN_REPORT |
+                                                     IN_GRAFANA | IN_SERVE)) == 0;
     if (needs_connectors && registry_load_modules(&error) != STATUS_OK) {
         return cli_fail(call, &error);
     }

@@ -166,6 +166,7 @@ int command_rollback(struct cli_call *call);
 int command_finish(struct cli_call *call);
 int command_reset(struct cli_call *call);
 int command_connectors(struct cli_call *call);
+int command_grafana(struct cli_call *call);
 int command_failpoints(struct cli_call *call);
 int command_help(struct cli_call *call);
 int command_version(struct cli_call *call);

@@ -12,9 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MEMORY_BYTES = 8 << 20, TIMEOUT_MS = 30000 };
+enum { MEMORY_BYTES = 8 << 20, TIMEOUT_MS = 30000, EXIT_REFUSED = 5 };
 
 static const char default_folder[] = "analysis";
+static const char last_words[] =
+    "error: analyze: interrupted\n  files written so far stay; run it again\n";
 
 struct analyzing {
     struct cli_call *call;
@@ -197,7 +199,10 @@ static enum status advise(struct analyzing *analyzing, const struct workload *wo
         analyze_advisor_show(call, advisor, graph, workload, &analyzing->out);
         return STATUS_END;
     }
-    if (analyze_advisor_ask(call, advisor, graph, workload, error) != STATUS_OK) {
+    (void)signals_end_with(NULL); /* the advisor says itself what an interruption leaves undone */
+    enum status status = analyze_advisor_ask(call, advisor, graph, workload, error);
+    (void)signals_end_with(last_words);
+    if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
     analyzing->options.advised = advisor->result.has_tables ? &advisor->result.reply : NULL;
@@ -210,16 +215,17 @@ static enum status write_design(struct analyzing *analyzing, struct error *error
     const bool *chosen = analyzing->analysis.result.chosen;
     analyze_step(analyzing->call, 6, "Writing files");
     analysis_append_summary(&analyzing->analysis, &analyzing->out);
-    if (analyze_names_write(analyzing->call, &analyzing->names, analyzing->folder,
-                            &analyzing->options, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (analysis_write(&analyzing->analysis, &analyzing->options, analyzing->folder, error) !=
-        STATUS_OK) {
-        return STATUS_FAILED;
-    }
     advisor_append_summary(&advisor->options, &advisor->result, chosen, &analyzing->out);
-    return advisor_write(&advisor->options, &advisor->result, chosen, analyzing->folder, error);
+    if (analyze_names_write(analyzing->call, &analyzing->names, analyzing->folder,
+                            &analyzing->options, error) != STATUS_OK ||
+        analysis_write(&analyzing->analysis, &analyzing->options, analyzing->folder, error) !=
+            STATUS_OK ||
+        advisor_write(&advisor->options, &advisor->result, chosen, analyzing->folder, error) !=
+            STATUS_OK) {
+        return error_hint(error, "make room or correct permissions, or name another folder with "
+                                 "--out; then analyze again");
+    }
+    return STATUS_OK;
 }
 
 /* STATUS_END: as of `advise`. */
@@ -321,7 +327,14 @@ static int finish(struct analyzing *analyzing)
     if (!cli_switch(analyzing->call, CLI_PROVE)) {
         return cli_finish(&analyzing->out, 0);
     }
+    (void)signals_end_with(NULL);
     int exit_status = migrate(analyzing);
+    if (exit_status == EXIT_REFUSED) {
+        fprintf(stderr, "hint: a proof fills tables of its own: %s\n",
+                analyzing->options.target_kind == ANALYSIS_DYNAMODB
+                    ? "delete those of the former proof, or name another endpoint or region"
+                    : "drop those of the former proof, or name another keyspace");
+    }
     if (exit_status > 1) {
         return exit_status;
     }
@@ -354,6 +367,7 @@ int command_analyze(struct cli_call *call)
     const char *folder = cli_text(call, CLI_OUT);
     struct analyzing analyzing = {.call = call, .folder = folder != NULL ? folder : default_folder};
     signals_setup();
+    (void)signals_end_with(last_words);
     int exit_status = analyze(&analyzing);
     int advised = analyze_advisor_end(call, &analyzing.advisor);
     int named = analyze_names_end(call, &analyzing.names);

@@ -193,6 +193,11 @@ static void append_left(const struct cli_call *call, const struct verify_result 
         buffer_append_string(&line, " what is in columns of other entities, which "
                                     "`existing: upsert` leaves alone: empty them by hand\n");
     }
+    if (result->to_contradict > 0) {
+        append_counted(result->to_contradict, "record contradicts", "records contradict", &line);
+        buffer_append_string(&line, " others of the same partition in a static column, and can't "
+                                    "be there as in the source\n");
+    }
     if (line.length > 0) {
         cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
     }
@@ -207,6 +212,9 @@ static const char *how_it_ended(const struct verify_result *result)
     }
     if (result->repair.rejected == 0) {
         return "";
+    }
+    if (!result->enforces_keys) {
+        return "; some were REJECTED, for the reasons in the state folder";
     }
     return result->repair.rejected < result->to_write
                ? "; some were REJECTED, see the state folder; repair again, as what blocked them may be "
@@ -225,7 +233,8 @@ static void append_repair(const struct cli_call *call, const struct verify_resul
         return;
     }
     struct buffer line = {0};
-    buffer_format(&line, "run %s repaired it: ", result->repair.run_id);
+    buffer_format(&line, "run %s %s it: ", result->repair.run_id,
+                  result->repair.rejected > 0 ? "was to repair" : "repaired");
     append_counted(result->to_write, "record to write", "records to write", &line);
     buffer_format(&line, ", %" PRIu64 " to delete%s\n", result->to_delete, how_it_ended(result));
     cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
@@ -265,7 +274,8 @@ static bool needs_repair(const struct verify_result *result)
 /* After a repair: what is left is what it was not to touch, or could not. */
 static int repaired_status(struct verify_result *result)
 {
-    uint64_t left = result->to_leave + result->to_keep + count_unreadable(result);
+    uint64_t left =
+        result->to_leave + result->to_keep + result->to_contradict + count_unreadable(result);
     return result->repair.exit_status != 0 ? result->repair.exit_status : left > 0;
 }
 

@@ -167,6 +167,17 @@ static const struct cli_command commands[] = {
          "not touched. Needs --confirm.",
      .examples = "transhume reset --confirm",
      .run = command_reset},
+    {.name = "grafana",
+     .place = IN_GRAFANA,
+     .arguments = "",
+     .summary = "write the dashboard and alert rules",
+     .description =
+         "Writes the dashboard for Grafana 10 and later that shows what --metrics tells of runs, or "
+         "sends it to a Grafana with --push. --rules writes alert rules for Prometheus.",
+     .examples = "transhume grafana -o transhume.json\n"
+                 "transhume grafana --push https://grafana.example.org --token-file token\n"
+                 "transhume grafana --rules -o transhume-rules.yaml",
+     .run = command_grafana},
     {.name = "connectors",
      .place = IN_CONNECTORS,
      .arguments = "[NAME]",

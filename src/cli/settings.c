@@ -202,7 +202,9 @@ static void take_number(struct settings *settings, const struct setting *setting
         fault(settings, node, NULL, "is not a count of rows", node->text);
         return;
     }
-    if (node->length == 0 || strspn(node->text, "0123456789.") != node->length) {
+    const char *point = strchr(node->text, '.');
+    if (node->length == 0 || strspn(node->text, "0123456789.") != node->length ||
+        (point != NULL && (node->length == 1 || strchr(point + 1, '.') != NULL))) {
         fault(settings, node, NULL, "is not a number", node->text);
         return;
     }
@@ -247,6 +249,10 @@ static void set_tables(struct settings *settings, const struct plan_node *node)
 {
     if (settings->call->values[CLI_INCLUDE].is_set) {
         return;
+    }
+    if (node->kind == PLAN_NODE_LIST && node->count == 0) {
+        plan_fault(settings->faults, ERROR_SETTINGS_INVALID, node,
+                   "name tables, or leave it out to copy all of them", "no table is named");
     }
     for (uint32_t i = 0; node->kind == PLAN_NODE_LIST && i < node->count; i++) {
         add_table(settings, node->items[i]);

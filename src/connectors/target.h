@@ -86,6 +86,8 @@ struct target_table {
      * table that the run made */
     bool may_repeat;
     bool settles; /* settle_duplicates will be asked about this table */
+    /* … and also for records that contradict each other in a static column */
+    bool settles_claims;
     bool created; /* set by prepare: this run made it */
     /* what it takes to undo the run's writes to this table key by key is kept: by the writer in the
      * chunk's transaction where there are transactions, else by the engine before it submits */
@@ -241,7 +243,10 @@ enum duplicate_kind {
     /* it loses and holds what the lowest one holds, field by field; only for tables with
      * `distinct`, where it has to be exact */
     DUPLICATE_REPEATS,
-    DUPLICATE_STAYS /* it is the lowest, and may have been overwritten */
+    DUPLICATE_STAYS, /* it is the lowest, and may have been overwritten */
+    /* only with `settles_claims`: it loses, since a record before it has another value of what both
+     * share; `record` is a TEXT that says so */
+    DUPLICATE_CONTRADICTS
 };
 
 typedef enum status target_orphan_found(void *context, const struct cell *key, uint32_t key_count,
@@ -398,7 +403,8 @@ struct target_functions {
      * what is not there is not in it. Where the table enforces its key, what the target itself
      * takes for it is found, which may be spelled otherwise (A for a), and once for each of the
      * keys that it is. Class REJECT: one of the keys is none that the table can hold. The batch is
-     * the caller's; where it fails, none is handed over. Targets with
+     * the caller's; where it fails, none is handed over. Of a table with `keeps_undo` it may have
+     * envelopes: how long the records and their fields live. Targets with
      * a lease have it, for chunks that a process lost while it wrote them; optional for others.
      * Control thread; of targets without transactions writers' threads at the same time, too, for
      * what they are about to overwrite (engine/rollback/before.h).
@@ -478,6 +484,20 @@ struct target_functions {
     enum status (*load_tell)(struct database *self, const struct target_table *tables,
                              const struct target_load *loads, uint32_t table_count,
                              struct buffer *out, struct error *error);
+    /*
+     * Optional, of tables with static columns, for a repair: does the record, a MAP of `fields`,
+     * contradict the records of its partition? `*why` (arena): so it does, in which column; NULL:
+     * no, or the partition has none. `*records` (0: it has none): how many it has, if that
+     * `counts`, else 1. Changes nothing. Control thread.
+     */
+    enum status (*ask_place)(struct database *self, const struct target_table *table,
+                             const struct cell *fields, bool counts, struct arena *arena,
+                             uint64_t *records, const char **why, struct error *error);
+    /* Optional: are records of these keys one to the table? NULL: those whose keys have one normal
+     * form. Control thread. */
+    enum status (*keys_are_equal)(struct database *self, const struct target_table *table,
+                                  const struct cell *left, const struct cell *right, bool *equal,
+                                  struct error *error);
     /* Only of targets that report DUPLICATE_STAYS: puts a record over what stands under its key,
      * durably. Control thread. */
     enum status (*restore)(struct database *self, const struct target_table *table,

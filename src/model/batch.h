@@ -54,7 +54,8 @@ struct record_envelope {
     struct position position; /* of the feed; none in a copy */
     int64_t write_time_us;    /* UTC; 0: not known */
     int64_t ttl_seconds;      /* from now on; 0: none; ENVELOPE_TTL_KEPT: what the target has */
-    const struct cell_times *cell_times; /* one a cell of the row; NULL: all are as above */
+    const struct cell_times *cell_times; /* one a cell of the row, of a document one a
+                                            field; NULL: all are as above */
 };
 
 /* A record that its source could not read: no row, but it is counted and rejected with this. */

@@ -43,6 +43,8 @@ struct value_type {
     bool length;       /* TIME: lengths of time, which may be below 0 and above 24 h: INTERVAL */
     bool dates;        /* TEXT: by declaration days */
     bool moments;      /* TEXT: by declaration days with times */
+    bool spellings;    /* values of it have several spellings, of which a text is kept in one alone
+                          (::1), and others as they come (1.0 and 1.00) */
     bool zero_days;    /* DATE, TIMESTAMP: 0000-00-00 may occur */
     bool no_nul;       /* TEXT, JSON: U+0000 can't occur, nor its escape in JSON */
     enum text_layout layout; /* TEXT */

@@ -282,6 +282,7 @@ void observer_stop(struct observer *observer)
 void observer_watch(struct observer *observer, struct progress *progress)
 {
     if (observer != NULL) {
+        observer_leave(observer, observer->progress);
         pthread_mutex_lock(&observer->registry_mutex);
         observer->progress = progress;
         atomic_store(&observer->metrics, run_metrics_create(observer->registry, progress));
@@ -289,9 +290,9 @@ void observer_watch(struct observer *observer, struct progress *progress)
     }
 }
 
-void observer_leave(struct observer *observer)
+void observer_leave(struct observer *observer, const struct progress *progress)
 {
-    if (observer == NULL || observer->progress == NULL) {
+    if (observer == NULL || progress == NULL || observer->progress != progress) {
         return;
     }
     tell_metrics(observer, true);
@@ -319,6 +320,15 @@ void observer_end(struct observer *observer, double seconds)
     if (observer != NULL && atomic_load(&observer->metrics) != NULL) {
         pthread_mutex_lock(&observer->registry_mutex);
         run_metrics_end(atomic_load(&observer->metrics), seconds);
+        pthread_mutex_unlock(&observer->registry_mutex);
+    }
+}
+
+void observer_count_mismatches(struct observer *observer, const char *table, uint64_t count)
+{
+    if (observer != NULL && atomic_load(&observer->metrics) != NULL) {
+        pthread_mutex_lock(&observer->registry_mutex);
+        run_metrics_count_mismatches(atomic_load(&observer->metrics), table, count);
         pthread_mutex_unlock(&observer->registry_mutex);
     }
 }

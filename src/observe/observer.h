@@ -34,14 +34,17 @@ const char *observer_dashboard_url(const struct observer *observer);
 /* Stops; what it watched was left before. */
 void observer_stop(struct observer *observer);
 
-/* `progress` is read until observer_leave. */
+/* `progress` is read until observer_leave; what was watched before is left. */
 void observer_watch(struct observer *observer, struct progress *progress);
-/* What it watches goes away: tells the last of it. */
-void observer_leave(struct observer *observer);
+/* What it watches goes away: tells the last of it. Nothing to do if it watches something else. */
+void observer_leave(struct observer *observer, const struct progress *progress);
 /* Which run that is; what is told later than its first records is too late for their labels. */
 void observer_identify(struct observer *observer, const struct run_identity *identity);
 /* It has ended, after so many seconds. */
 void observer_end(struct observer *observer, double seconds);
+/* A validation found so many records of the table that are missing, different or extra; those of
+ * several calls are added. */
+void observer_count_mismatches(struct observer *observer, const char *table, uint64_t count);
 
 /* Log and events go into the files of this folder from now on, to the log from LOG_DEBUG on. */
 enum status observer_open_files(struct observer *observer, const char *log_file,

@@ -19,6 +19,7 @@ struct progress_side {
     _Atomic uint64_t fallbacks;       /* … and with less than was asked for */
     _Atomic uint64_t milliunits;      /* capacity used, in thousandths of units */
     _Atomic int64_t waiting_until_ms; /* monotonic: when it tries something again by itself */
+    _Atomic int64_t idle_ms; /* threads of this side waited for the other one, chunks done */
 };
 
 /* One entity's counters. The hot path adds once a batch, never once a record. */
@@ -49,6 +50,7 @@ enum progress_phase {
     PROGRESS_SETTLE,
     PROGRESS_COUNT,
     PROGRESS_COMPARE,
+    PROGRESS_UNDO, /* of a rollback, whose chunks are tables */
     PROGRESS_DONE
 };
 

@@ -161,7 +161,8 @@ static void append_phases(const struct chart *chart, struct buffer *out)
     static const char *const meanings[PHASES] = {
         [PROGRESS_COPY] = "copying",      [PROGRESS_INDEXES] = "indexes and what else comes last",
         [PROGRESS_SETTLE] = "equal keys", [PROGRESS_COUNT] = "counting",
-        [PROGRESS_COMPARE] = "comparing", [PROGRESS_DONE] = "finishing"};
+        [PROGRESS_COMPARE] = "comparing", [PROGRESS_UNDO] = "undoing",
+        [PROGRESS_DONE] = "finishing"};
     buffer_append_string(out, "<p class=\"phases\">");
     for (int i = 0; i < PHASES; i++) {
         if (meanings[i] != NULL && chart->phases[i] >= 0.0005) {

@@ -6,7 +6,8 @@
  * read from the left as long as each is of a kind with a known alphabet (whole numbers, dates,
  * uuids) that does not hold the first character of the literal after it; from the right likewise;
  * one text may be left over in the middle. Of two entities: some key field begins differently in
- * both.
+ * both. Where the target may make one key of several (two spellings of an address), a field gives
+ * nothing back.
  */
 #include "plan/resolve.h"
 #include <string.h>
@@ -57,6 +58,128 @@ static struct alphabet alphabet_of(const struct entity_builder *entity,
     }
 }
 
+/* ---------------------------------------------------------------- what the target makes of it */
+
+static bool is_in_partition(const struct schema_table *table, const char *column)
+{
+    const struct column_list *key = &table->primary_key;
+    uint32_t count = table->key_shape.partition_count;
+    const struct column_list partition = {key->names, count > 0 ? count : key->count};
+    return column_list_holds(partition, column);
+}
+
+static bool is_same_word(const char *left, const char *right)
+{
+    return left != NULL && right != NULL && strcmp(left, right) == 0;
+}
+
+/* Are values of a scalar, of which no two are equal, of as many values of the other one? The writer
+ * refuses what it does not hold exactly. */
+static bool kinds_keep_apart(enum value_kind from, enum value_kind to)
+{
+    switch (from) {
+    case VALUE_INT64:
+    case VALUE_UINT64:
+    case VALUE_DECIMAL:
+    case VALUE_FLOAT32:
+    case VALUE_FLOAT64:
+        return value_kind_is_number(to) || to == VALUE_TEXT;
+    case VALUE_BOOL:
+    case VALUE_UUID:
+    case VALUE_DATE:
+    case VALUE_TIME:
+    case VALUE_TIMESTAMP:
+    case VALUE_INTERVAL:
+        return to == from || to == VALUE_TEXT;
+    case VALUE_TEXT:
+    case VALUE_BYTES:
+    case VALUE_ESCAPE:
+        return to == from;
+    default:
+        return false;
+    }
+}
+
+/* Of a value that has parts: only as a column of the same type has it, and if none of them has
+ * several spellings. */
+static bool parts_keep_apart(const struct value_type *from, const struct value_type *to)
+{
+    bool apart = from->kind == to->kind && is_same_word(from->native, to->native);
+    const struct value_type *const parts[] = {from->key, from->element};
+    for (size_t i = 0; i < 2 && apart; i++) {
+        apart = parts[i] == NULL || (parts[i]->native != NULL && !parts[i]->dynamic &&
+                                     (!parts[i]->spellings || parts[i]->kind == VALUE_TEXT) &&
+                                     (kinds_keep_apart(parts[i]->kind, parts[i]->kind) ||
+                                      parts_keep_apart(parts[i], parts[i])));
+    }
+    return apart && from->fields == NULL && (from->key != NULL || from->element != NULL);
+}
+
+/*
+ * Are all keys that differ in the source's column, whose key it is in, different in the target's?
+ * `to` NULL: nothing is known of that.
+ */
+static bool keeps_apart(const struct schema_table *table, const struct schema_column *column,
+                        const struct value_type *to)
+{
+    const struct value_type *from = &column->type;
+    bool text = from->kind == VALUE_TEXT;
+    if (from->spellings && !text && is_in_partition(table, column->name)) {
+        return false; /* to the source 1.0 and 1.00 are two */
+    }
+    if (to == NULL) {
+        return true;
+    }
+    if (text && to->kind == VALUE_TEXT && to->spellings && !from->spellings) {
+        return false;
+    }
+    return kinds_keep_apart(from->kind, to->kind) || parts_keep_apart(from, to);
+}
+
+/* What a table's fields become in a target that does not refuse a key which is there. */
+struct merging {
+    const struct resolver *resolver;
+    const struct table_builder *table;
+    bool possible; /* it is such a target */
+    bool typed;    /* its columns have one type each */
+};
+
+static struct merging merging_of(const struct resolver *resolver, const struct table_builder *table)
+{
+    const uint32_t capabilities = resolver->target->capabilities;
+    return (struct merging){.resolver = resolver,
+                            .table = table,
+                            .possible = (capabilities & CAPABILITY_KEY_ENFORCED) == 0,
+                            .typed = (capabilities & CAPABILITY_SQL_SCHEMA) != 0 &&
+                                     (capabilities & CAPABILITY_KEY_REQUIRED) != 0};
+}
+
+/* NULL: it is not known. */
+static const struct value_type *type_in_target(const struct merging *merging, const char *field)
+{
+    const struct target_table *table = &merging->table->target;
+    const struct schema_column *column =
+        there_column(merging->resolver, merging->table->name, field);
+    for (uint32_t i = 0; i < table->column_count && column == NULL; i++) {
+        column = strcmp(table->columns[i].name, field) == 0 ? &table->columns[i] : NULL;
+    }
+    return column != NULL && column->type.kind != VALUE_MISSING ? &column->type : NULL;
+}
+
+static bool merges(const struct merging *merging, const struct entity_builder *entity,
+                   const struct schema_column *column, const char *field)
+{
+    return merging->possible &&
+           ((merging->typed && column->type.dynamic) ||
+            !keeps_apart(entity->from, column, type_in_target(merging, field)));
+}
+
+static bool texts_merge(const struct merging *merging, const char *field)
+{
+    const struct value_type *to = merging->possible ? type_in_target(merging, field) : NULL;
+    return to != NULL && (to->kind != VALUE_TEXT || to->spellings);
+}
+
 /* ---------------------------------------------------------------- reading back */
 
 /* What can be read back of an entity's key. */
@@ -64,7 +187,7 @@ struct recovered {
     const char *columns[64];
     uint32_t count;
     bool page;
-    bool casts; /* the target makes values of one type of them, and refuses no key that is there */
+    const char *merged; /* a field that gives nothing back, since the target may merge its values */
 };
 
 static void recover(struct recovered *recovered, const struct entity_builder *entity,
@@ -125,17 +248,19 @@ static void recover_template(struct recovered *recovered, const struct entity_bu
     }
 }
 
-static void recover_field(struct recovered *recovered, const struct entity_builder *entity,
-                          const struct mapping_field *field)
+static void recover_field(struct recovered *recovered, const struct merging *merging,
+                          const struct entity_builder *entity, const struct mapping_field *field)
 {
     if (field == NULL || field->when != MAPPING_NONE) {
         return;
     }
-    if (field->kind == FIELD_TEMPLATE) {
+    if (field->kind == FIELD_TEMPLATE && !texts_merge(merging, field->name)) {
         recover_template(recovered, entity, &field->template);
     } else if (field->kind == FIELD_VALUE && !field->cast && !field->has_default) {
         const struct schema_column *column = root_column(entity, field->value);
-        if (!recovered->casts || column == NULL || !column->type.dynamic) {
+        if (column != NULL && merges(merging, entity, column, field->name)) {
+            recovered->merged = field->name;
+        } else {
             recover(recovered, entity, field->value);
         }
     }
@@ -188,13 +313,43 @@ static bool holds_unique_key(const struct schema_table *table, const struct reco
     return false;
 }
 
+bool keys_read_back(struct resolver *resolver, const struct table_builder *table,
+                    const struct entity_builder *entity, struct column_list fields,
+                    struct column_list *columns)
+{
+    const struct merging merging = merging_of(resolver, table);
+    struct recovered recovered = {0};
+    for (uint32_t i = 0; i < fields.count; i++) {
+        recover_field(&recovered, &merging, entity, entity_field(entity, fields.names[i]));
+    }
+    const char **names = resolve_allocate(resolver, recovered.count + (size_t)1, sizeof *names);
+    memcpy(names, recovered.columns, recovered.count * sizeof *names);
+    *columns = (struct column_list){names, recovered.count};
+    return entity->from != NULL && entity->from->kind == SCHEMA_TABLE && !entity->is_pages &&
+           holds_unique_key(entity->from, &recovered, true);
+}
+
+/* The key of the source's records, taken as it is, is as unique as it was. */
+static bool documents_keep_key(struct resolver *resolver, const struct merging *merging,
+                               const struct entity_builder *entity)
+{
+    const struct table_builder *table = merging->table;
+    const struct schema_table *root = entity->from;
+    struct column_list fields = table_fields_of(resolver, table, root->primary_key);
+    bool kept = fields.count > 0 && fields.count == table->target.key.count && !table->key_given;
+    for (uint32_t i = 0; i < fields.count && kept && merging->possible; i++) {
+        int at = schema_find_column(root, root->primary_key.names[i]);
+        kept = at < 0 ||
+               keeps_apart(root, &root->columns[at], type_in_target(merging, fields.names[i]));
+    }
+    return kept;
+}
+
 static const char *prove_entity(struct resolver *resolver, const struct table_builder *table,
                                 const struct entity_builder *entity)
 {
-    const uint32_t capabilities = resolver->target->capabilities;
-    const uint32_t typed = CAPABILITY_SQL_SCHEMA | CAPABILITY_KEY_REQUIRED;
-    struct recovered recovered = {.casts = (capabilities & typed) == typed &&
-                                           (capabilities & CAPABILITY_KEY_ENFORCED) == 0};
+    const struct merging merging = merging_of(resolver, table);
+    struct recovered recovered = {0};
     const struct schema_table *root = entity->from;
     if (root == NULL || root->kind != SCHEMA_TABLE) {
         return resolve_format(resolver, "'%s' reads a view or query, whose rows may repeat",
@@ -205,9 +360,7 @@ static const char *prove_entity(struct resolver *resolver, const struct table_bu
                               entity->name);
     }
     if (entity->scope.documents) {
-        /* the key of the source's records, taken as it is, is as unique as it was */
-        struct column_list fields = table_fields_of(resolver, table, root->primary_key);
-        return fields.count > 0 && fields.count == table->target.key.count && !table->key_given
+        return documents_keep_key(resolver, &merging, entity)
                    ? NULL
                    : resolve_format(resolver, "'%s' makes its key from fields of documents",
                                     entity->name);
@@ -221,10 +374,15 @@ static const char *prove_entity(struct resolver *resolver, const struct table_bu
     bool nulls_gone = true;
     for (uint32_t i = 0; i < table->target.key.count; i++) {
         const struct mapping_field *field = entity_field(entity, table->target.key.names[i]);
-        recover_field(&recovered, entity, field);
+        recover_field(&recovered, &merging, entity, field);
         nulls_gone = nulls_gone && field != NULL && field->is_key;
     }
-    if (!holds_unique_key(root, &recovered, nulls_gone)) {
+    bool holds = holds_unique_key(root, &recovered, nulls_gone);
+    if (!holds && recovered.merged != NULL) {
+        return resolve_format(resolver, "the target may make one key of several values of '%s'",
+                              recovered.merged);
+    }
+    if (!holds) {
         return resolve_format(resolver, "the key of '%s' does not hold a unique key of %s",
                               entity->name, root->name);
     }
@@ -296,14 +454,15 @@ static bool beginnings_differ(const struct beginning *left, const struct beginni
                : excludes_rest(right, left);
 }
 
-static bool entities_are_disjoint(const struct table_builder *table,
-                                  const struct entity_builder *left,
+static bool entities_are_disjoint(const struct merging *merging, const struct entity_builder *left,
                                   const struct entity_builder *right)
 {
+    const struct table_builder *table = merging->table;
     for (uint32_t i = 0; i < table->target.key.count; i++) {
         struct beginning first;
         struct beginning second;
-        if (begin_of(left, table->target.key.names[i], &first) &&
+        if (!texts_merge(merging, table->target.key.names[i]) &&
+            begin_of(left, table->target.key.names[i], &first) &&
             begin_of(right, table->target.key.names[i], &second) &&
             beginnings_differ(&first, &second)) {
             return true;
@@ -314,12 +473,13 @@ static bool entities_are_disjoint(const struct table_builder *table,
 
 static const char *prove_table(struct resolver *resolver, const struct table_builder *table)
 {
+    const struct merging merging = merging_of(resolver, table);
     for (uint32_t i = 0; i < table->entities.count; i++) {
         const struct entity_builder *entity = table->entities.items[i];
         const char *reason = prove_entity(resolver, table, entity);
         for (uint32_t j = 0; j < i && reason == NULL; j++) {
             const struct entity_builder *other = table->entities.items[j];
-            if (!entities_are_disjoint(table, other, entity)) {
+            if (!entities_are_disjoint(&merging, other, entity)) {
                 reason = resolve_format(resolver, "keys of '%s' and '%s' may be equal", other->name,
                                         entity->name);
             }

@@ -142,6 +142,7 @@ static void make_tables(struct resolver *resolver)
         made->entities = entities;
         made->entity_count = table->entities.count;
         keys_prove(resolver, table, made);
+        statics_prove(resolver, table, made);
         keys_find_promises(resolver, table, &made->target);
     }
     plan->table_count = resolver->tables.count;

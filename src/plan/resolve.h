@@ -361,6 +361,10 @@ void udts_resolve(struct resolver *resolver);
 bool udts_native_type(const struct resolver *resolver, const char *declared,
                       struct value_type *type);
 
+/* What to write instead of one that it does not know; `hint` is room for it. */
+const char *udts_type_hint(const struct resolver *resolver, const char *declared, char *hint,
+                           size_t capacity);
+
 /* resolve_types.c */
 /* Reads the plan's rules: before any field is resolved. */
 void type_rules_resolve(struct resolver *resolver);
@@ -492,7 +496,17 @@ void copy_resolve(struct resolver *resolver);
 /* Notes on fields whose values the target keeps in another form. */
 void widened_note(struct resolver *resolver);
 
+/* statics.c */
+/* Sets statics_proven. */
+void statics_prove(struct resolver *resolver, const struct table_builder *table,
+                   struct plan_table *result);
+
 /* keys.c */
+/* The root's columns whose values can be read back from those fields. True: they tell its rows
+ * apart. */
+bool keys_read_back(struct resolver *resolver, const struct table_builder *table,
+                    const struct entity_builder *entity, struct column_list fields,
+                    struct column_list *columns);
 void keys_prove(struct resolver *resolver, const struct table_builder *table,
                 struct plan_table *result);
 /* Sets key_promised, and `promised` of the indexes. */

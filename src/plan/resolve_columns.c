@@ -22,7 +22,7 @@ static void apply_type(struct resolver *resolver, const struct plan_node *type,
     if (!udts_native_type(resolver, type->text, &native)) {
         char hint[320];
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, type,
-                   scalar_native_hint(resolver->target->connector, type->text, hint, sizeof hint),
+                   udts_type_hint(resolver, type->text, hint, sizeof hint),
                    "'%s' is no type of this target", type->text);
         return;
     }

@@ -2,6 +2,7 @@
  * same engine also its own. */
 #include "plan/resolve.h"
 #include "plan/scalar.h"
+#include <stdio.h>
 #include <string.h>
 
 static struct schema_record_type read_type(struct resolver *resolver, const struct plan_node *name,
@@ -36,6 +37,20 @@ bool udts_native_type(const struct resolver *resolver, const char *declared,
                : scalar_native_type(target, declared, type);
 }
 
+const char *udts_type_hint(const struct resolver *resolver, const char *declared, char *hint,
+                           size_t capacity)
+{
+    for (uint32_t i = 0; i < resolver->record_type_count; i++) {
+        const char *name = resolver->record_types[i].name;
+        if (strpbrk(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != NULL && strstr(declared, name) != NULL) {
+            (void)snprintf(hint, capacity, "a name with capitals has quotes of its own: '\"%s\"'",
+                           name);
+            return hint;
+        }
+    }
+    return scalar_native_hint(resolver->target->connector, declared, hint, capacity);
+}
+
 static void check_fields(struct resolver *resolver, const struct plan_node *name,
                          const struct plan_node *fields)
 {
@@ -45,7 +60,7 @@ static void check_fields(struct resolver *resolver, const struct plan_node *name
         const char *type = fields->items[i]->text;
         if (!udts_native_type(resolver, type, &ignored)) {
             plan_fault(&resolver->faults, ERROR_PLAN_INVALID, fields->items[i],
-                       scalar_native_hint(resolver->target->connector, type, hint, sizeof hint),
+                       udts_type_hint(resolver, type, hint, sizeof hint),
                        "'%s', of the field '%s' of the type '%s', is no type of this target", type,
                        fields->keys[i]->text, name->text);
         }

@@ -243,12 +243,20 @@ static void skip_rest(struct ddl_reader *reader)
 static void create_table(struct ddl_reader *reader)
 {
     const char *space = NULL;
-    if (ddl_take(reader, "IF")) {
-        ddl_take_words(reader, "NOT", "EXISTS");
+    bool if_absent = ddl_take_words(reader, "IF", "NOT");
+    if (if_absent) {
+        ddl_take(reader, "EXISTS");
     }
     const struct sql_place place = reader->token.place;
     const char *name = ddl_qualified_name(reader, "a table's name", &space);
     if (name == NULL) {
+        return;
+    }
+    if (ddl_find_table(reader->ddl, space, name) != NULL) { /* a server would refuse the second */
+        if (!if_absent) {
+            findings_add(&reader->ddl->report->findings, place.line, place.column,
+                         "the table %s is there twice", name);
+        }
         return;
     }
     bool internal = reader->ddl->language == SQL_SQLITE && strncmp(name, "sqlite_", 7) == 0;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static FILE *create(const char *path)
+FILE *repair_create(const char *path)
 {
     unlink(path);
     int file = file_open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -20,12 +20,12 @@ static FILE *create(const char *path)
 /* Nobody finds it but who has it open, so that nothing of it outlives the process. */
 static FILE *create_nameless(const char *path)
 {
-    FILE *file = create(path);
+    FILE *file = repair_create(path);
     unlink(path);
     return file;
 }
 
-static enum status cant_write(const char *path, struct error *error)
+enum status repair_cant_write(const char *path, struct error *error)
 {
     return error_set_errno(error, ERROR_STATE_WRITE, errno, path,
                            "can't write what is to be repaired");
@@ -42,12 +42,12 @@ enum status repair_files_open(struct repair_files *files, struct verify *verify,
         arena_allocate_zeroed(verify->arena, verify->table_count + 1u, sizeof(uint64_t));
     files->writes_of =
         arena_allocate_zeroed(verify->arena, verify->table_count + 1u, sizeof(uint64_t));
-    files->writes = create(files->write_path);
+    files->writes = repair_create(files->write_path);
     files->inserts = create_nameless(files->insert_path);
-    files->deletes = create(files->delete_path);
+    files->deletes = repair_create(files->delete_path);
     return files->writes != NULL && files->inserts != NULL && files->deletes != NULL
                ? STATUS_OK
-               : cant_write(files->write_path, error);
+               : repair_cant_write(files->write_path, error);
 }
 
 static enum status hash(const char *path, char hex[33], struct error *error)
@@ -84,7 +84,7 @@ enum status repair_files_hash(const struct repair_files *files, struct error *er
 }
 
 /* On disk: a repair's ledger vouches for it. */
-static bool close_synced(FILE *file)
+bool repair_close_synced(FILE *file)
 {
     bool failed = file != NULL && (fflush(file) != 0 || file_sync(fileno(file)) != 0);
     return (file == NULL || fclose(file) == 0) && !failed;
@@ -109,20 +109,20 @@ static bool append_inserts(const struct repair_files *files)
 enum status repair_files_close(struct repair_files *files, struct error *error)
 {
     bool failed = !append_inserts(files);
-    failed = !close_synced(files->writes) || failed;
-    failed = !close_synced(files->deletes) || failed;
+    failed = !repair_close_synced(files->writes) || failed;
+    failed = !repair_close_synced(files->deletes) || failed;
     if (files->inserts != NULL) {
         fclose(files->inserts);
     }
     files->writes = files->inserts = files->deletes = NULL;
-    return failed ? cant_write(files->write_path, error) : STATUS_OK;
+    return failed ? repair_cant_write(files->write_path, error) : STATUS_OK;
 }
 
 static enum status put_line(FILE *file, const char *path, struct buffer *line, struct error *error)
 {
     enum status status = STATUS_OK;
     if (fwrite(line->data, 1, line->length, file) != line->length) {
-        status = cant_write(path, error);
+        status = repair_cant_write(path, error);
     }
     buffer_free(line);
     return status;
@@ -166,7 +166,10 @@ enum status repair_write(struct repair_files *files, const struct spill_head *so
     json_append_string(&line, entity->name, strlen(entity->name));
     buffer_append_string(&line, ",\"table\":");
     json_append_string(&line, table, strlen(table));
-    buffer_append_string(&line, inserts ? ",\"found\":\"missing\"" : "");
+    buffer_append_string(&line, inserts ? ",\"found\":\"missing\""
+                                : there && repair_tells_different(files, source->table)
+                                    ? ",\"found\":\"different\""
+                                    : "");
     buffer_append_string(&line, ",\"source\":\"repair\"");
     if (spill_is_keyed(source)) {
         buffer_append_string(&line, ",\"key\":");
@@ -290,5 +293,6 @@ enum status verify_repair(struct run_session *session, struct verify_result *res
     result->repair.rejects_folder = NULL;
     run_close(writing);
     result->repaired = status == STATUS_OK;
+    result->enforces_keys = (session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
     return status;
 }

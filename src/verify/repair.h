@@ -10,7 +10,8 @@
  *
  *   repair.jsonl   {"format":1,"entity":…,"table":…,"source":"repair","key":{…},"record":{…}}: what
  *                  is to be written over, and then, with "found":"missing", what is to be
- *                  inserted; no key where the table has none
+ *                  inserted; no key where the table has none; "found":"different" where static
+ *                  columns are to be looked at by partition
  *   delete.jsonl   {"table":NAME,"key":{…}}: extra, and what the target can't write over
  */
 struct repair_files {
@@ -27,6 +28,8 @@ struct repair_files {
     uint64_t *writes_of;  /* likewise */
     uint64_t left_count;  /* extra, and to stay */
     uint64_t kept_count;  /* different, and to be so after it */
+    /* not to be written: others of their partition have another value of a static column */
+    uint64_t contradicting_count;
 };
 enum status repair_files_open(struct repair_files *files, struct verify *verify,
                               struct error *error) MUST_USE;
@@ -40,6 +43,18 @@ enum status repair_write(struct repair_files *files, const struct spill_head *so
                          struct error *error) MUST_USE;
 enum status repair_delete(struct repair_files *files, const struct spill_head *target,
                           struct error *error) MUST_USE;
+
+/* ---- repair_places.c */
+/* After repair_files_close: leaves out what contradicts others of its partition in a static column,
+ * and warns of it. */
+enum status repair_settle_places(struct repair_files *files, struct error *error) MUST_USE;
+/* Do lines of the table tell different records from missing ones for that? */
+bool repair_tells_different(const struct repair_files *files, uint32_t table);
+/* ---- repair.c */
+FILE *repair_create(const char *path); /* NULL: errno says why */
+/* On disk: a repair's ledger vouches for it. False: it is not. NULL is fine. */
+bool repair_close_synced(FILE *file);
+enum status repair_cant_write(const char *path, struct error *error);
 
 /* All records under the key of `head` go, whatever they are. */
 enum status repair_clear_key(struct repair_files *files, const struct spill_head *head,

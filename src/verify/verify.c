@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "engine/check/sampling.h"
+#include "observe/observer.h"
 #include "verify/checkpoint.h"
 #include "verify/match.h"
 #include "verify/repair.h"
@@ -318,6 +319,7 @@ static enum status end_repair_files(struct verify *verify, struct match *matchin
         return STATUS_OK;
     }
     if (repair_files_close(files, error) != STATUS_OK ||
+        repair_settle_places(files, error) != STATUS_OK ||
         repair_files_check(files, error) != STATUS_OK ||
         repair_files_hash(files, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -326,14 +328,53 @@ static enum status end_repair_files(struct verify *verify, struct match *matchin
     verify->result->to_delete = files->delete_count;
     verify->result->to_leave = files->left_count;
     verify->result->to_keep = files->kept_count;
+    verify->result->to_contradict = files->contradicting_count;
     return STATUS_OK;
+}
+
+/* A validation goes by the id of the run that it is of, if there is one. */
+static void tell_begin(const struct verify *verify)
+{
+    const struct run_session *session = verify->session;
+    const char *id = verify->result->run_id;
+    const struct run_identity identity = {.run = id != NULL ? id : "none",
+                                          .kind = "validation",
+                                          .source = session->source->connector->name,
+                                          .target = session->target->connector->name,
+                                          .memory_limit_bytes = session->options.memory_bytes};
+    observer_identify(session->options.observer, &identity);
+    log_event(LOG_DEBUG, EVENT_OF(EVENT_RUN, .code = identity.kind, .state = "began"),
+              "validation of run %s", identity.run);
+}
+
+static void tell_end(const struct verify *verify, enum status status)
+{
+    struct observer *observer = verify->session->options.observer;
+    const struct verify_result *result = verify->result;
+    int64_t took_ms = clock_monotonic_ms() - verify->started_ms;
+    const char *state = status == STATUS_OK    ? "completed"
+                        : status == STATUS_END ? "interrupted"
+                                               : "failed";
+    for (uint32_t i = 0; i < result->entity_count && status == STATUS_OK; i++) {
+        const struct verify_entity_result *entity = &result->entities[i];
+        observer_count_mismatches(observer, entity->table,
+                                  entity->missing + entity->different + entity->extra);
+    }
+    log_event(LOG_DEBUG,
+              EVENT_OF(EVENT_RUN, .code = "validation", .state = state,
+                       .count = (int64_t)result->record_count, .milliseconds = took_ms),
+              "validation: %s", state);
+    observer_end(observer, (double)took_ms / 1000);
 }
 
 static enum status work(struct verify *verify, struct match *matching, struct error *error)
 {
     struct progress *progress = &verify->session->progress;
-    if (take_snapshots(verify, error) != STATUS_OK || steps_find_run(verify, error) != STATUS_OK ||
-        verify_prepare_tables(verify, error) != STATUS_OK ||
+    if (take_snapshots(verify, error) != STATUS_OK || steps_find_run(verify, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    tell_begin(verify);
+    if (verify_prepare_tables(verify, error) != STATUS_OK ||
         prepare_reading(verify, error) != STATUS_OK ||
         match_begin(matching, verify, error) != STATUS_OK ||
         (matching->repair != NULL &&
@@ -460,7 +501,8 @@ enum status verify_run(struct run_session *session, const struct verify_options 
         .level = options->level, .push_down = options->push_down, .arena = arena_create(0)};
     verify.arena = result->arena;
     enum status status = begin(&verify, error);
-    if (status == STATUS_OK) {
+    bool begun = status == STATUS_OK;
+    if (begun) {
         status = work_with_display(&verify, &matching, error);
         result->rows = atomic_load(&verify.rows);
         result->seconds =
@@ -474,6 +516,9 @@ enum status verify_run(struct run_session *session, const struct verify_options 
     } else {
         tell_kept(&verify, status == STATUS_END);
         is_left = verify.checkpoint != NULL && verify.checkpoint->on_disk;
+    }
+    if (begun) {
+        tell_end(&verify, status);
     }
     if (status == STATUS_END) {
         result->exit_status = 4;

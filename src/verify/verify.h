@@ -77,10 +77,12 @@ struct verify_result {
     uint64_t rows; /* read, of both sides */
     bool repaired; /* a repair run wrote what follows, and the numbers above are those before it */
     struct run_result repair;
+    bool enforces_keys;      /* the target refuses a record whose unique values are there */
     uint64_t to_write;       /* with --repair: what it takes */
     uint64_t to_delete;      /* extra, and different ones that the target can't write over */
     uint64_t to_leave;       /* extra, and not to be taken out */
     uint64_t to_keep;        /* different in what is not to be written over */
+    uint64_t to_contradict;  /* static columns: others of their partition have another value */
     struct column_list made; /* tables that the run made */
     char write_hash[33];     /* of the lists that say so (repair.jsonl and delete.jsonl) */
     char delete_hash[33];

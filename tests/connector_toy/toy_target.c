@@ -217,6 +217,7 @@ const struct target_functions toy_target = {
     .fetch = toy_fetch_records,
     .count = toy_count,
     .settle_duplicates = keyed_settle,
+    .keys_are_equal = keyed_keys_are_equal,
     .restore = keyed_restore,
     .normal_form = toy_normal_form,
 };

@@ -1,7 +1,11 @@
 """transhume analyze: inputs, files, and the proof on a real Cassandra."""
+import contextlib
 import json
 import os
 import re
+import signal
+import sqlite3
+import subprocess
 import unittest
 
 import cassandra_server
@@ -32,6 +36,20 @@ SELECT TrackId FROM Track WHERE Name LIKE '%x%';
 UPDATE Customer SET Email = ? WHERE CustomerId = ?;
 -- weight: 3
 INSERT INTO Invoice (InvoiceId, CustomerId, InvoiceDate, Total) VALUES (?, ?, ?, ?);
+"""
+ODD_TABLES = """CREATE TABLE "order" ("select" integer PRIMARY KEY, "my col" text, "a""b" text, "from" integer REFERENCES "order"("select"), "x'y" timestamp,
+"line
+break" text);
+CREATE TABLE "Ünïcødé table" (id integer PRIMARY KEY, "order" integer REFERENCES "order"("select"), "日本語" text, "{x}" text, "$y" text, "<b>" text);
+CREATE TABLE "-- x" (id integer PRIMARY KEY, "*/" integer, "a: b" text);
+"""
+ODD_QUERIES = """SELECT * FROM "Ünïcødé table" WHERE "日本語" = ? ORDER BY "{x}";
+SELECT "my col" FROM "order" WHERE "a""b" = ? AND "x'y" > ?;
+SELECT o."my col", u."{x}" FROM "order" o JOIN "Ünïcødé table" u ON u."order" = o."select" WHERE u."$y" = ?;
+SELECT * FROM "order" WHERE "line
+break" = ?;
+SELECT * FROM "-- x" WHERE "*/" = ?;
+UPDATE "order" SET "my col" = ? WHERE "select" = ?;
 """
 FILES = {"report.html", "report.md", "cassandra_schema.cql", "transhume.yaml"}
 
@@ -76,20 +94,103 @@ class Analyze(support.TestCase):
         self.write("names.json", json.dumps(["orders.id", "orders.customer_id", "orders.created_at", "customers.id", "customers.name", "größe.größe_id"]))
         done = self.analyze("names.json")
         self.assertIn("orders_by_customer_id ((customer_id)", done.out)
+        self.assertNotIn("declaration", done.out)  # a list of names declares nothing
         self.assertIn("customers", self.read("out/transhume.yaml").split("tables:")[0])  # the guessed relation
+
+    def test_what_the_copy_will_reject(self):
+        self.write("schema.sql", "CREATE TABLE visit (page text, seen timestamp(6), who text);\n"
+                                 "CREATE TABLE sale (id integer PRIMARY KEY, sold timestamp(3) NOT NULL, total numeric);\n"
+                                 "CREATE TABLE act (id integer NOT NULL PRIMARY KEY, at timestamp NOT NULL);\n")
+        done = self.analyze("schema.sql", "--dialect", "postgres")
+        told = [line for line in done.out.splitlines() if line.startswith("caution: ")]
+        self.assertEqual(len(told), 3, told)
+        self.assertRegex(told[0], "visit has no key.* the others are rejected")
+        self.assertRegex(told[1], "key of visit may be null.*: page, seen, who")
+        self.assertRegex(told[2], r"finer time is rejected: act\.at, visit\.seen\.")
+        for name in ("out/report.md", "out/report.html"):
+            for line in told:
+                self.assertIn(line[len("caution: "):].replace("'", "&#39;" if name.endswith("html") else "'"), self.read(name))
+        done = self.analyze("schema.sql", "--dialect", "postgres", "--for", "dynamodb")
+        self.assertNotIn("finer time", done.out)
+        self.assertIn("visit has no key", done.out)
+
+    def test_the_report_has_each_target_that_is_wanted(self):
+        self.write("queries.sql", QUERIES)
+        self.analyze("shop.db", "--queries", "queries.sql")
+        sections = ["Cassandra", "Queries of Cassandra", "What is stored twice", "DynamoDB", "Queries of DynamoDB", "MongoDB", "Queries of MongoDB"]
+        markdown, page = self.read("out/report.md"), self.read("out/report.html")
+        self.assertEqual([name for name in re.findall("^## (.*)$", markdown, re.MULTILINE) if name in sections], sections)
+        self.assertEqual([name for name in re.findall("<h2 [^>]*>(.*)</h2>", page) if name in sections], sections)
+        for text in ("Query Track, index by", "db.Track.find(", "logged batch"):
+            self.assertIn(text, markdown)
+            self.assertIn(text, page)
+        self.analyze("shop.db", "--queries", "queries.sql", "--for", "mongodb", out="mongo")
+        found = re.findall("^## (.*)$", self.read("mongo/report.md"), re.MULTILINE)
+        self.assertEqual([name for name in found if name in sections], sections[5:])
 
     def test_what_cannot_be_analyzed(self):
         self.write("empty.json", "[]")
         self.write("bad.json", '["a.b", ')
         self.write("nothing.sql", "GRANT ALL ON x TO y;")
         self.write("other.sql", "SELECT 1;")
+        os.mkdir(self.path("folder.sql"))
         for arguments, told in ((("empty.json",), "empty.json"), (("bad.json",), r"bad\.json:1:\d+|bad\.json.*line 1"),
                                 (("nothing.sql",), "has no CREATE TABLE"), (("missing.sql",), "missing.sql"),
                                 (("shop.db", "--queries", "other.sql"), "has no statement"),
-                                (("shop.db", "--queries", "missing.log"), "missing.log"), (("shop.db", "--prove"), "needs DST")):
+                                (("shop.db", "--queries", "missing.log"), "missing.log"), (("shop.db", "--prove"), "needs DST"),
+                                (("folder.sql",), "folder.sql"), (("shop.db", "--queries", "folder.sql"), "folder.sql")):
             done = self.analyze(*arguments, code=2)
             self.assertRegex(done.err, told)
+            self.assertNotIn("resume", done.err)
             self.assertEqual(done.out, "")
+
+    def test_plans_of_odd_names(self):
+        """Quotes, blanks, braces, line breaks, reserved words: the plans of Cassandra and DynamoDB are read and run."""
+        with contextlib.closing(sqlite3.connect(self.path("odd.db"))) as odd:
+            odd.executescript(ODD_TABLES + """INSERT INTO "order" VALUES (1, 'a', 'b', NULL, '2024-01-01 00:00:00', 'x'), (2, NULL, NULL, 1, NULL, NULL);
+                INSERT INTO "Ünïcødé table" VALUES (1, 1, 'j', 's', 'y', 'b'), (2, NULL, NULL, NULL, NULL, NULL);
+                INSERT INTO "-- x" VALUES (1, 2, 'h'), (2, NULL, NULL);""")
+        self.write("odd.sql", ODD_QUERIES)
+        self.analyze("odd.db", "--queries", "odd.sql")
+        self.assertIn("projection: keys", self.read("out/transhume.dynamodb.yaml"))
+        for plan, target in (("transhume.yaml", "jsonl:cassandra"), ("transhume.dynamodb.yaml", "dynamodb-json:dynamodb")):
+            with self.subTest(plan):
+                self.run_program("migrate", "--plan", "out/" + plan, "odd.db", target, "--state", plan + ".state", "--quiet")
+
+    def test_queries_of_a_pipe(self):
+        cases = os.path.join(support.ROOT, "tests", "data", "design", "cases")
+        queries = os.path.join(cases, "orders.queries.sql")
+        expected = self.analyze(os.path.join(cases, "orders.sql"), "--queries", queries).out
+        os.mkfifo(self.path("pipe"))
+        process = support.start("analyze", os.path.join(cases, "orders.sql"), "--queries", "pipe", "--out", "piped", cwd=self.path(""))
+        with open(queries, "rb") as source, open(self.path("pipe"), "wb") as pipe:
+            pipe.write(source.read())
+        done = support.finish(process)
+        self.assertEqual((done.code, done.out), (0, expected), done.err)
+
+    def test_a_folder_that_cannot_be_written(self):
+        """A file of that name, and files that grow too large."""
+        self.write("file", "")
+        done = self.analyze("shop.db", out="file", code=3)
+        self.assertIn("--out", done.err)
+        limited = subprocess.run(["sh", "-c", "ulimit -f 1; exec \"$0\" analyze shop.db --out small", support.PROGRAM], cwd=self.path(""),
+                                 stdin=subprocess.DEVNULL, capture_output=True, check=False, text=True)
+        self.assertEqual(limited.returncode, 3, limited.stderr)
+        self.assertIn("--out", limited.stderr)
+        self.assertNotIn("resume", done.err + limited.stderr)
+        self.assertFalse([name for name in os.listdir(self.path("small")) if ".tmp" in name])
+
+    def test_a_signal_ends_it(self):
+        """At once and with one line, whatever it waits for."""
+        os.mkfifo(self.path("queries.sql"))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process = support.start("analyze", "shop.db", "--queries", "queries.sql", "--out", "out", cwd=self.path(""))
+            while not process.stderr.readline().startswith(b"[2/6]"):
+                self.assertIsNone(process.poll())
+            process.send_signal(number)
+            done = support.finish(process, 20)
+            self.assertEqual((done.code, done.out), (4, ""))
+            self.assertIn("interrupted", done.err)
 
 
 class Proof(support.TestCase):
@@ -108,7 +209,11 @@ class Proof(support.TestCase):
             report = file.read()
         self.assertIn("What no key can answer", report)
         self.assertIn("| newest invoices | equal | 3 |", report)
+        self.assertIn("| customers of a country | equal; filter not proven: State |", report)
+        self.assertIn("7 of 7 queries were answered alike, 1 of these without their filters", done.out)
         self.check_schema(keyspace)
+        again = self.run_program("analyze", "shop.db", self.server.uri(keyspace), "--queries", "queries.sql", "--prove", "--out", "again", code=5)
+        self.assertRegex(again.err, "hint: .*drop those of the former proof, or name another keyspace")
 
     def check_schema(self, keyspace):
         """The CQL makes the tables that the plan makes."""

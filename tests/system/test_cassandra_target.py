@@ -137,8 +137,9 @@ target: "%s"
 tables:
   s: { key: { partition: id }, ttl: ends, from: s, fields: { "*": copy } }
 """ % self.uri())
-        self.migrate("--plan", "plan.yaml")
-        time.sleep(1.2)
+        result = self.run_program("migrate", "--plan", "plan.yaml", "--json")
+        self.assertEqual([json.loads(result.out)["entities"][0][count] for count in ("written", "skipped", "rejected")], [2, 1, 0])
+        self.assertIn("whose time to live (`ttl: ends`) is over", result.err)
         left = dict(self.ask("SELECT id, ttl(ends) FROM s"))
         self.assertTrue(4000 < left[1] <= 5000, left)
         self.assertEqual((left.get(2), 3 in left), (None, False))
@@ -154,6 +155,28 @@ tables:
         self.assertEqual((one, a, b, list(elements)), (1, 1600000000000001, 1700000000000002, ["x", "y"]))
         self.assertTrue(90000 < left <= 100000, left)
         self.assertEqual((two, nothing), (2, [None] * 4))
+
+    def test_rows_go_when_they_do_in_the_source(self):
+        self.ask("CREATE TYPE pair (x int, y int)")
+        self.ask("CREATE TABLE t (p int, k int, s text static, a text, b text, l list<text>, m map<text, int>, u pair, PRIMARY KEY (p, k))")
+        self.ask("UPDATE t SET s = 'static' WHERE p = 2")
+        self.ask("INSERT INTO t (p, k, a) VALUES (1, 4, 'old') USING TIMESTAMP -5")
+        self.ask("INSERT INTO t (p, k, a) VALUES (1, 1, 'short') USING TTL 6")
+        self.ask("UPDATE t USING TTL 1000 SET b = 'long' WHERE p = 1 AND k = 1")
+        self.ask("INSERT INTO t (p, k, a) VALUES (1, 2, 'short') USING TTL 6")
+        self.ask("UPDATE t USING TTL 7 SET b = 'longer' WHERE p = 1 AND k = 2")
+        self.ask("INSERT INTO t (p, k, l, m, u) VALUES (1, 3, ['x', 'y'], {'k': 1}, {x: 1, y: 2}) USING TTL 6")
+        self.ask("INSERT INTO t (p, k, a) VALUES (2, 1, 'short') USING TTL 6")
+        first, self.keyspace = self.keyspace, self.server.database()
+        self.migrate(self.server.uri(first, "?times=true"), self.uri())
+        rows = "SELECT p, k, s, a, b, l, m, u, writetime(a) FROM t"
+        self.assertEqual(len(self.ask(rows)), 5)
+        for _ in range(100):
+            kept = sorted(map(repr, self.server.ask(first, rows)))
+            if len(kept) == 3 and kept == sorted(map(repr, self.ask(rows))):
+                break
+            time.sleep(0.1)
+        self.assertEqual((len(kept), sorted(map(repr, self.ask(rows)))), (3, kept))
 
     # --- records that can't be written
 
@@ -171,6 +194,16 @@ tables:
         result = self.migrate("--plan", "plan.yaml", "--max-rejects", "10", "--json", code=1)
         self.assertEqual(sorted(self.ask("SELECT a, n FROM t")), [("last", 6), ("x", 1)])
         self.assertEqual(json.loads(result.out)["rejected"], 5)
+
+    def test_counters_that_are_all_null(self):
+        self.ask("CREATE TABLE t (id int PRIMARY KEY, v counter, w counter)")
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v INTEGER, w INTEGER); INSERT INTO t VALUES (1, 2, NULL), (2, NULL, NULL)")
+        self.migrate("source.db", self.uri("?counters=absent"), "--existing", "upsert", "--max-rejects", "1", code=1)
+        self.assertEqual(self.ask("SELECT id, v, w FROM t"), [(1, 2, None)])
+        self.assertEqual([(reject["code"], reject["record"]["id"]) for reject in self.rejects()], [("type", 2)])
+        self.run_program("validate", code=0)
+        self.run_program("rollback", "--confirm", "--run", self.run_id())
+        self.assertEqual(self.ask("SELECT id FROM t"), [])
 
     def test_a_mutation_that_is_too_large(self):
         support.make_sqlite(self.path("source.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'a'), (2, hex(zeroblob(6000000))), (3, 'c')")
@@ -214,6 +247,25 @@ tables:
         self.run_program("rollback", "--plan", "plan.yaml", "--confirm", "--run", self.run_id())
         self.assertEqual(sorted((row[0], row[1], row[2] and list(row[2])) for row in self.ask("SELECT id, name, tags FROM people")),
                          [(3, "old", ["x", "y"]), (99, "other", None)])
+
+    def test_a_rollback_brings_back_what_is_left_of_times_to_live(self):
+        self.ask("CREATE TABLE people (id bigint PRIMARY KEY, name text, share double, tags list<text>) WITH default_time_to_live = 5000")
+        self.ask("INSERT INTO people (id, name) VALUES (1, 'short') USING TTL 4")
+        self.ask("INSERT INTO people (id, name) VALUES (2, 'long') USING TTL 1000")
+        self.ask("UPDATE people USING TTL 2000 SET share = 1 WHERE id = 2")
+        self.ask("INSERT INTO people (id, name, tags) VALUES (3, 'listed', ['x', 'y']) USING TTL 1000")
+        self.ask("INSERT INTO people (id, name) VALUES (4, 'stays') USING TTL 0")
+        self.ask("UPDATE people USING TTL 4 SET share = 1 WHERE id = 4")
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, share REAL);"
+                                                    "INSERT INTO people VALUES (1, 'new', 2), (2, 'new', 2), (3, 'new', 2), (4, 'new', 2), (5, 'new', 2)")
+        self.migrate("source.db", self.uri(), "--existing", "upsert")
+        self.assertEqual(self.ask("SELECT count(*) FROM people WHERE name = 'new' ALLOW FILTERING"), [(5,)])
+        time.sleep(3)
+        self.run_program("rollback", "--confirm", "--run", self.run_id())
+        found = sorted(self.ask("SELECT id, name, share, tags, ttl(name), ttl(share) FROM people"), key=lambda row: row[0])
+        self.assertEqual([(row[0], row[1], row[2], row[3] and list(row[3])) for row in found],
+                         [(2, "long", 1.0, None), (3, "listed", None, ["x", "y"]), (4, "stays", None, None)])
+        self.assertTrue(900 < found[0][4] < 1000 and 1900 < found[0][5] < 2000 and 900 < found[1][4] < 1000 and found[2][4] is None, found)
 
     def test_a_rollback_in_a_table_of_other_types(self):
         """The run's values are told in whatever type the columns have, and a column that it does not fill is as it was."""
@@ -269,6 +321,31 @@ tables:
         self.run_program("migrate", "source.db", self.server.uri(self.keyspace + "_new", "?create=true"), "--quiet")
         self.assertEqual(len(self.server.ask(self.keyspace + "_new", "SELECT id FROM orders")), 4)
         self.server.ask("system", "DROP KEYSPACE " + self.keyspace + "_new")
+
+    def test_what_check_finds(self):
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT)")
+        plan = """transhume: 1
+source: source.db
+target: "%s"
+udts: { Address: { street: text } }
+tables:
+  t: { key: { partition: id }, with: { %s: 5 }, columns: { v: { type: '%s' } }, from: t, fields: { "*": copy } }
+"""
+        for option, kind, part in (("nosuch", "text", "with: this server knows no option nosuch of tables"),
+                                   ("gc_grace_seconds", "list<Address>", """a name with capitals has quotes of its own: '"Address"'"""),
+                                   ("gc_grace_seconds", 'list<"Address">', "ready to migrate")):
+            self.write("plan.yaml", plan % (self.uri(), option, kind))
+            result = self.any_end("check", "--plan", "plan.yaml")
+            self.assertIn(part, " ".join((result.out + result.err).split()))
+        self.assertIn("the keyspace system is the servers' own", self.run_program("check", "source.db", self.server.uri("system"), code=2).err)
+        self.ask("CREATE TABLE twice (id int PRIMARY KEY, v text)")
+        self.write("plan.yaml", """transhume: 1
+source: "%s"
+target: jsonl:out
+tables:
+  t: { key: [id], entities: { t: { query: "SELECT id, v, id FROM twice", fields: { "*": copy } } } }
+""" % self.uri())
+        self.assertIn("it has two columns named id", self.run_program("check", "--plan", "plan.yaml", code=2).err)
 
     def test_tables_that_can_not_be_written(self):
         self.ask("CREATE TABLE t (id int PRIMARY KEY, v counter)")

@@ -18,7 +18,7 @@ import unittest
 import support
 from support import PATIENCE, PROGRAM, ROOT, TestCase, make_sqlite, musicshop
 
-COMMANDS = ["init", "check", "migrate", "resume", "status", "reset", "rollback", "finish", "connectors", "failpoints",
+COMMANDS = ["init", "check", "migrate", "resume", "status", "reset", "rollback", "finish", "connectors", "failpoints", "grafana",
             "help", "version"]
 LATER = ["follow"]
 FAILING = {"TRANSHUME_FAILPOINT": "engine.before_commit:error:0"}

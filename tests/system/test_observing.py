@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -41,7 +42,7 @@ def lint(text):
     return result.stdout.decode() if result.returncode else ""
 
 
-class Observing(support.TestCase):
+class RunCase(support.TestCase):
     def events(self, folder=".transhume"):
         with open(self.path(folder, "events.jsonl"), encoding="utf-8") as file:
             return [json.loads(line) for line in file]
@@ -57,6 +58,8 @@ class Observing(support.TestCase):
             db.executemany("INSERT INTO t VALUES (?, ?)", ((i, "v" * 50) for i in range(rows)))
             db.executemany("INSERT INTO u VALUES (?, ?)", ((i, "v") for i in range(10)))
 
+
+class Observing(RunCase):
     def begin(self, *arguments):
         """A run that takes some seconds, and where its metrics are."""
         process = support.start("migrate", "source.db", "target.db", "--rows-per-second", "4000", "--chunk-rows", "500", "--progress", "none",
@@ -215,6 +218,16 @@ class Observing(support.TestCase):
         result = self.run_program("migrate", "source.db", "second.db", "--state", "second", "--push-gateway", "http://127.0.0.1:1")
         self.assertEqual(result.err.count("metrics are not pushed to http://127.0.0.1:1/metrics/job/transhume"), 1)
 
+    def test_the_source_waits_for_a_slow_target(self):
+        with sqlite3.connect(self.path("source.db")) as db:
+            db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT)")
+            db.executemany("INSERT INTO t VALUES (?, ?)", ((i, "v" * 800) for i in range(20000)))
+        self.run_program("migrate", "source.db", "target.db", "--memory", "8MiB", "--no-express", "--metrics-file", "out.prom", env={"TRANSHUME_FAILPOINT": "engine.batch_submitted:sleep:3"})
+        found = samples(self.read("out.prom"))
+        source, target = (found['transhume_idle_seconds_total{side="%s"}' % side] for side in ("source", "target"))
+        self.assertGreater(source, 0.5)
+        self.assertGreater(source, target)
+
     def test_what_cannot_be_served_is_refused_before_the_run(self):
         self.make_source(10)
         with socket.socket() as taken:
@@ -225,6 +238,116 @@ class Observing(support.TestCase):
                 result = self.run_program("migrate", "source.db", "target.db", *option, code=2 if option[0] != "--metrics-file" else 3)
                 self.assertEqual(len([line for line in result.err.splitlines() if line.startswith("error:")]), 1)
                 self.assertFalse(os.path.exists(self.path("target.db")))
+
+
+class Kinds(RunCase):
+    """Each kind of run says what it is and how it ended, in its metrics and its events."""
+
+    def ended(self, kind, state, *arguments, code=0, failpoint=None, interrupt=False):
+        """Runs it, or interrupts it where the failpoint stops it, and checks its last word."""
+        if interrupt:
+            process = self.stopped_at(failpoint, *arguments, "--metrics-file", "out.prom")
+            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGCONT)
+            self.assert_code(support.finish(process), code)
+        else:
+            self.run_program(*arguments, "--metrics-file", "out.prom", code=code, env={"TRANSHUME_FAILPOINT": failpoint})
+        text = self.read("out.prom")
+        found = samples(text)
+        states = {re.search('state="(.*)"', key).group(1): value for key, value in of_family(found, "transhume_run_state").items()}
+        self.assertEqual(states, {name: float(name == state) for name in ("running", "completed", "interrupted", "failed")})
+        self.assertEqual(re.search(r'transhume_run_info\{run="[^"]+",kind="(\w+)"', text).group(1), kind)
+        self.assertEqual(found["active_migrations_count"], 0)
+        if state == "completed":
+            self.assertEqual(found["transhume_phase"], 9)
+        self.assertEqual(list(of_family(found, "migration_duration_seconds_count").values()), [1])
+        return found
+
+    def last_events(self, folder=".transhume"):
+        return [(e.get("code"), e["state"]) for e in self.events(folder) if e["kind"] == "run"][-2:]
+
+    def test_a_copy(self):
+        self.make_source(2000)
+        self.ended("copy", "interrupted", "migrate", "source.db", "target.db", "--chunk-rows", "500", code=4, failpoint="engine.before_commit:stop:2", interrupt=True)
+        self.ended("copy", "failed", "resume", code=3, failpoint="engine.before_settle:error:1")
+        self.assertEqual(self.last_events(), [(None, "resumed"), (None, "failed")])
+        self.ended("copy", "completed", "resume")
+
+    def test_a_validation_and_its_repair(self):
+        self.make_source(2000)
+        self.run_program("migrate", "source.db", "target.db")
+        with sqlite3.connect(self.path("target.db")) as db:
+            db.execute("DELETE FROM t WHERE id = 7")
+            db.execute("UPDATE t SET v = 'x' WHERE id IN (8, 9)")
+        self.ended("validation", "interrupted", "validate", code=4, failpoint="verify.before_rereading:stop:1", interrupt=True)
+        self.ended("validation", "failed", "validate", code=3, failpoint="verify.before_rereading:error:1")
+        found = self.ended("validation", "completed", "validate", code=1)
+        self.assertEqual(of_family(found, "transhume_verify_mismatches"), {'transhume_verify_mismatches{table="t"}': 3, 'transhume_verify_mismatches{table="u"}': 0})
+        self.assertGreater(sum(of_family(found, "transhume_rows_total").values()), 0)
+        self.assertEqual(self.last_events(), [("validation", "began"), ("validation", "completed")])
+        found = self.ended("repair", "completed", "validate", "--repair")
+        self.assertEqual(found['migration_rows_total{migration_id="%s",table_name="t"}' % self.run_id()], 3)
+
+    def test_a_rollback(self):
+        self.make_source(2000)
+        self.run_program("migrate", "source.db", "target.db")
+        rollback = ["rollback", "--run", self.run_id(), "--confirm"]
+        self.ended("rollback", "interrupted", *rollback, code=4, failpoint="rollback.before_table:stop:1", interrupt=True)
+        self.ended("rollback", "failed", *rollback, code=3, failpoint="rollback.before_table:error:1")
+        self.assertEqual(self.last_events(), [("rollback", "resumed"), ("rollback", "failed")])
+        found = self.ended("rollback", "completed", *rollback)
+        self.assertEqual((found["transhume_chunks"], found["transhume_chunks_done_total"]), (2, 2))
+
+    def test_a_run_that_begins_again(self):
+        """A rollback, and then a copy, in one process."""
+        self.make_source(2000)
+        self.run_program("migrate", "source.db", "target.db", "--chunk-rows", "500", code=-9, env={"TRANSHUME_FAILPOINT": "engine.before_commit:kill:2"})
+        found = self.ended("copy", "completed", "migrate", "source.db", "target.db", "--restart", "--confirm")
+        self.assertEqual(found['transhume_rows_total{table="t",stage="written"}'], 2000)
+
+
+class Documentation(support.TestCase):
+    """docs/observing.md names every family that there is, as it is."""
+
+    ROW = re.compile(r"^\| `([a-z_]+)` \| (\w+) \| (.*) \| (\w*) \| (.*) \|$", re.MULTILINE)
+    PLAN = ("transhume: 1\nsource: source.db\ntarget: %s\ntables:\n  t: { key: id, from: t, fields: { id: copy, n: { column: n, cast: int64 } } }\n")
+
+    def exposed(self, *arguments, code=0, env=None):
+        """{family: (type, labels, help)} of what a command leaves."""
+        self.run_program(*arguments, "--metrics-file", "out.prom", code=code, env=env)
+        with open(self.path("out.prom"), encoding="utf-8") as file:
+            text = file.read()
+        self.assertEqual(lint(text), "")
+        meanings = dict(re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE))
+        found = {}
+        for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE):
+            lines = re.findall(r"^%s%s(?:\{(.*)\})? " % (name, "_bucket" if kind == "histogram" else ""), text, re.MULTILINE)
+            labels = {label for line in lines for label in re.findall(r'(\w+)="', line)} - {"le"}
+            found[name] = ("info" if name.endswith("_info") else kind, labels, meanings[name])
+        return found
+
+    def test_the_table_is_what_runs_show(self):
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, n TEXT); INSERT INTO t VALUES (1, '5'), (2, 'no number'), (3, '6'), (4, '7')")
+        for name in ("copied", "failed"):
+            self.write(name + ".yaml", self.PLAN % (name + ".db"))
+        found = self.exposed("migrate", "--plan", "copied.yaml", "--max-rejects", "1", code=1, env={"TRANSHUME_FAILPOINT": "engine.before_commit:retry:1"})
+        run = self.run_id()
+        with sqlite3.connect(self.path("copied.db")) as db:
+            db.execute("UPDATE t SET n = 9 WHERE id = 4")
+        found.update(self.exposed("validate", "--plan", "copied.yaml", code=1))
+        with sqlite3.connect(self.path("copied.db")) as db:
+            db.execute("UPDATE t SET n = 7 WHERE id = 4")
+        found.update(self.exposed("rollback", "--run", run, "--confirm"))
+        found.update(self.exposed("migrate", "--plan", "failed.yaml", "--fail-fast", "--state", "failed", code=3))
+        with open(os.path.join(support.ROOT, "docs/observing.md"), encoding="utf-8") as file:
+            rows = self.ROW.findall(file.read())
+        for name, kind, labels, unit, meaning in rows:
+            with self.subTest(name):
+                self.assertIn(name, found)
+                self.assertEqual((kind, set(re.findall(r"`(\w+)`", labels)), meaning), found[name])
+                ending = re.search(r"_(seconds|bytes|ratio)(?:_total)?$", name)
+                self.assertEqual(unit, ending.group(1) if ending and "_per_" not in name else "")
+        self.assertEqual(sorted(found), sorted(row[0] for row in rows))
 
 
 if __name__ == "__main__":

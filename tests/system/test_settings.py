@@ -128,6 +128,8 @@ class Files(SettingsCase):
                 ("REQUEST_TIMEOUT: soon\n", "'soon' is not a number of seconds"),
                 ("REQUEST_TIMEOUT: 0\n", "s.yaml:1:18: '0ms' is not within 1ms..24h"),
                 ("MAX_RETRIES: many\n", "'many' is not a number"),
+                ("RETRY_DELAY: 1.2.3\n", "s.yaml:1:14: '1.2.3' is not a number"),
+                ("TABLES: []\n", "s.yaml:1:9: no table is named; name tables, or leave it out to copy all of them"),
                 ("CONSISTENCY: a&create=true\n", "'a&create=true' is no consistency"),
                 ("LOG_LEVEL: loud\n", "s.yaml:1:12: 'loud' is no level of a log; it is DEBUG, INFO, WARNING, ERROR or CRITICAL"),
                 ("LOG_FILE: ''\n", "s.yaml:1:11: "),
@@ -152,6 +154,7 @@ class Files(SettingsCase):
     def test_a_value_that_the_connector_refuses(self):
         self.write("s.yaml", "BATCH_INSERT_SIZE: 5000\n")
         result = self.migrate("--settings", "s.yaml", "--log-file", "l", "shop.db", "toy:out", code=2)
+        self.assertIn("BATCH_INSERT_SIZE (s.yaml:1:1): ", result.err)
         self.assertIn("option batch_rows is 5000, which is not a whole number", result.err)
         self.assertFalse(os.path.exists(self.path("out")))
 

@@ -217,30 +217,38 @@ static void families_become_tables_and_indexes(void **state)
     end(&fixture);
 }
 
+/* A table with a list by each of its columns, the last one asked for most. */
+static void start_wide(struct fixture *fixture, int columns)
+{
+    struct sql_ddl_report ddl = {0};
+    struct input_sql_report report = {0};
+    struct buffer text = {0};
+    *fixture = (struct fixture){.arena = arena_create(0)};
+    buffer_append_string(&text, "CREATE TABLE wide (id integer PRIMARY KEY");
+    for (int i = 0; i < columns; i++) {
+        buffer_format(&text, ", c%d integer NOT NULL", i);
+    }
+    buffer_append_string(&text, ");");
+    sql_ddl_read(SQL_POSTGRES, buffer_string(&text), text.length, fixture->arena, &fixture->schema,
+                 &ddl);
+    graph_from_schema(&fixture->schema, NULL, NULL, fixture->arena, &fixture->graph);
+    struct input_sql *input = input_sql_create(&fixture->graph, SQL_POSTGRES, fixture->arena);
+    for (int i = 0; i < columns; i++) {
+        add(input, arena_format(fixture->arena, "SELECT id FROM wide WHERE c%d = 1", i), 100 + i);
+    }
+    add(input, "UPDATE wide SET c0 = 1 WHERE id = 1", 1);
+    input_sql_finish(input, &fixture->workload, &report);
+    buffer_free(&text);
+}
+
 /* Of 23 lists by a column each, 20 are indexes, and those asked for least are tables. The update
  * needs a table by the key, which no list does. */
 static void a_table_has_at_most_twenty_indexes(void **state)
 {
     (void)state;
-    struct fixture fixture = {.arena = arena_create(0)};
-    struct sql_ddl_report ddl = {0};
-    struct input_sql_report report = {0};
+    struct fixture fixture;
     struct export_dynamodb design;
-    struct buffer text = {0};
-    buffer_append_string(&text, "CREATE TABLE wide (id integer PRIMARY KEY");
-    for (int i = 0; i < 23; i++) {
-        buffer_format(&text, ", c%d integer NOT NULL", i);
-    }
-    buffer_append_string(&text, ");");
-    sql_ddl_read(SQL_POSTGRES, buffer_string(&text), text.length, fixture.arena, &fixture.schema,
-                 &ddl);
-    graph_from_schema(&fixture.schema, NULL, NULL, fixture.arena, &fixture.graph);
-    struct input_sql *input = input_sql_create(&fixture.graph, SQL_POSTGRES, fixture.arena);
-    for (int i = 0; i < 23; i++) {
-        add(input, arena_format(fixture.arena, "SELECT id FROM wide WHERE c%d = 1", i), 100 + i);
-    }
-    add(input, "UPDATE wide SET c0 = 1 WHERE id = 1", 1);
-    input_sql_finish(input, &fixture.workload, &report);
+    start_wide(&fixture, 23);
     export_dynamodb_make(&fixture.graph, &fixture.workload, &cost_dynamodb, fixture.arena, &design);
     assert_key(table_named(&design, "wide"), table_named(&design, "wide")->key, "id", NULL);
     assert_int_equal(table_named(&design, "wide")->index_count, EXPORT_INDEXES_MAX);
@@ -248,7 +256,6 @@ static void a_table_has_at_most_twenty_indexes(void **state)
     assert_int_equal(design.note_count, 3);
     assert_key(table_named(&design, "wide_copy"), table_named(&design, "wide_copy")->key, "c2",
                "id");
-    buffer_free(&text);
     end(&fixture);
 }
 
@@ -311,6 +318,21 @@ static void children_with_a_life_of_their_own_are_not(void **state)
     search(&fixture, cost_cassandra);
     export_mongodb_make(&fixture.search, fixture.arena, &design);
     assert_int_equal(decision(&fixture, &design, "line", "orders")->joining, EXPORT_REFERENCE);
+    end(&fixture);
+}
+
+/* Those asked for most have the indexes. */
+static void a_collection_has_at_most_sixty_four_indexes(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct export_mongodb design;
+    start_wide(&fixture, EXPORT_MONGO_INDEXES_MAX + 2);
+    search(&fixture, cost_cassandra);
+    export_mongodb_make(&fixture.search, fixture.arena, &design);
+    assert_int_equal(design.documents[0].index_count, EXPORT_MONGO_INDEXES_MAX);
+    assert_int_equal(design.documents[0].unindexed, 2);
+    assert_string_equal(design.documents[0].indexes[0].fields[0], "c64");
     end(&fixture);
 }
 
@@ -415,6 +437,7 @@ int main(void)
         cmocka_unit_test(hot_partitions_are_sharded),
         cmocka_unit_test(families_become_tables_and_indexes),
         cmocka_unit_test(a_table_has_at_most_twenty_indexes),
+        cmocka_unit_test(a_collection_has_at_most_sixty_four_indexes),
         cmocka_unit_test(children_are_embedded_by_rule),
         cmocka_unit_test(children_with_a_life_of_their_own_are_not),
         cmocka_unit_test(each_duplicate_has_its_strategy),

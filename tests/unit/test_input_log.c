@@ -31,11 +31,10 @@ static void show(const struct log_case *one, struct buffer *out)
     fclose(file);
     sql_ddl_read(SQL_POSTGRES, tables, sizeof tables - 1, arena, &schema, &ddl);
     graph_from_schema(&schema, NULL, NULL, arena, &graph);
-    assert_int_equal(input_log_recognise(path, SQL_SQLITE, &log, &error), STATUS_OK);
+    struct input_sql *input = input_sql_create(&graph, SQL_SQLITE, arena);
+    assert_int_equal(input_log_read(path, SQL_SQLITE, &log, input, &error), STATUS_OK);
     buffer_format(out, "%s, %s\n", input_log_format_name(log.format),
                   sql_language_name(log.language));
-    struct input_sql *input = input_sql_create(&graph, log.language, arena);
-    assert_int_equal(input_log_read(path, &log, input, &error), STATUS_OK);
     input_sql_finish(input, &workload, &report);
     for (uint32_t i = 0; i < workload.count; i++) {
         const struct workload_statement *statement = &workload.statements[i];
@@ -195,7 +194,7 @@ static void test_no_file(void **state)
     struct input_log log;
     struct error error;
     (void)state;
-    assert_int_equal(input_log_recognise("/nowhere/log", SQL_MYSQL, &log, &error), STATUS_FAILED);
+    assert_int_equal(input_log_read("/nowhere/log", SQL_MYSQL, &log, NULL, &error), STATUS_FAILED);
     assert_int_equal(error.code, ERROR_SOURCE_MISSING);
 }
 

@@ -1,6 +1,7 @@
 /* SQL as statements of a workload: a case is a text and the statements' short forms. */
 #include "design/input/form.h"
 #include "design/input/sql.h"
+#include "design/workload/query.h"
 #include "sql/ddl.h"
 #include "support.h"
 #include <string.h>
@@ -257,6 +258,10 @@ static const struct input_case unserved[] = {
     {"SELECT c.id FROM customer c LEFT JOIN orders o ON o.customer_id = c.id AND o.status = 'x'",
      "SELECT FROM customer c, maybe orders o UNSERVED a condition on orders.status in ON of an outer "
      "join; two queries, whose results are put together"},
+    {"SELECT e.id FROM employee e JOIN employee m ON m.id = e.reports_to AND e.id = m.reports_to WHERE "
+     "e.id = 1",
+     "SELECT e.id FROM employee e, employee m JOIN m.reports_to>e, e.reports_to>m WHERE e.id = UNSERVED "
+     "joins that form a circle; a query for each table"},
     {"SELECT x FROM generate_series(1, 2) x, customer",
      "SELECT FROM customer customer UNSERVED a function in FROM; rows that the application makes"},
 };
@@ -310,6 +315,45 @@ static void test_unserved(void **state)
 {
     (void)state;
     CHECK(SQL_POSTGRES, unserved);
+}
+
+/* A row is reached by one join; what further joins ask of it is tested row by row. */
+static void test_further_joins(void **state)
+{
+    static const struct {
+        const char *sql;
+        uint32_t filters;
+    } cases[] = {
+        {"SELECT p.id FROM payment p JOIN orders o ON o.id = p.order_id JOIN customer c ON c.id = "
+         "o.customer_id WHERE p.id = 1",
+         0},
+        {"SELECT p.id FROM payment p JOIN orders o ON o.id = p.order_id JOIN customer c ON c.id = "
+         "o.customer_id AND c.id = p.customer_id WHERE p.id = 1",
+         2},
+        {"SELECT o.id FROM orders o JOIN employee e ON e.id = o.employee_id JOIN employee m ON m.id = "
+         "e.reports_to AND e.id = m.reports_to WHERE o.id = 1",
+         2},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arena *arena = arena_create(0);
+        struct graph graph = make_graph(arena);
+        struct workload workload;
+        struct input_sql_report report;
+        struct places places;
+        const struct query_part *parts = NULL;
+        struct input_sql *input = input_sql_create(&graph, SQL_POSTGRES, arena);
+        const struct input_text text = {
+            .sql = cases[i].sql, .length = strlen(cases[i].sql), .weight = 1};
+        input_sql_add(input, &text);
+        input_sql_finish(input, &workload, &report);
+        assert_int_equal(workload.count, 1);
+        assert_null(workload.statements[0].unserved);
+        places_init(&places, &graph, arena);
+        assert_int_equal(query_parts(&places, &workload.statements[0], &parts), 1);
+        assert_int_equal(parts[0].query.filters.count, cases[i].filters);
+        arena_destroy(arena);
+    }
 }
 
 static void test_changes(void **state)
@@ -467,9 +511,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_selects),    cmocka_unit_test(test_joins),
         cmocka_unit_test(test_subqueries), cmocka_unit_test(test_aggregates),
-        cmocka_unit_test(test_unserved),   cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_mysql),      cmocka_unit_test(test_sqlite),
-        cmocka_unit_test(test_faults),     cmocka_unit_test(test_merging),
+        cmocka_unit_test(test_unserved),   cmocka_unit_test(test_further_joins),
+        cmocka_unit_test(test_changes),    cmocka_unit_test(test_mysql),
+        cmocka_unit_test(test_sqlite),     cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_merging),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

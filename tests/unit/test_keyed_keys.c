@@ -60,7 +60,7 @@ static size_t make_raw(uint8_t *raw, uint32_t count)
 {
     size_t at = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint8_t head[37] = {0};
+        uint8_t head[45] = {0};
         head[4] = (uint8_t)i;
         head[12] = 1;
         head[29] = 6;
@@ -74,8 +74,8 @@ static size_t make_raw(uint8_t *raw, uint32_t count)
 
 static void kept_keys_are_read_whole_or_refused(void **state)
 {
-    uint8_t raw[37 * 32];
-    uint8_t packed[37 * 64];
+    uint8_t raw[45 * 32];
+    uint8_t packed[45 * 64];
     struct seen seen = {0};
     struct error error = {0};
     (void)state;
@@ -89,7 +89,7 @@ static void kept_keys_are_read_whole_or_refused(void **state)
         assert_int_equal(keyed_spill_unpack(packed, cut, 1, note, &seen, &error), STATUS_FAILED);
         assert_int_equal(error.code, ERROR_LEDGER_INVALID);
     }
-    for (size_t cut = length - 45; cut < length; cut++) { /* whole frames of cut contents */
+    for (size_t cut = length - 53; cut < length; cut++) { /* whole frames of cut contents */
         made = ZSTD_compress(packed, sizeof packed, raw, cut, 1);
         assert_int_equal(keyed_spill_unpack(packed, made, 1, note, &seen, &error), STATUS_FAILED);
     }

@@ -174,6 +174,7 @@ static void the_file_is_read_again(void **state)
     assert_string_equal(shown(), before);
     assert_int_equal(clusters.of[0], NAMES_NONE);
     assert_buffer(&notes, "");
+    buffer_free(&notes);
     buffer_free(&file);
 }
 
@@ -195,6 +196,7 @@ static void what_changed_is_told(void **state)
                           "c.yaml: customers.größe is new, and put into two\n"
                           "c.yaml: orders.customer_id is new, and put into one\n"
                           "c.yaml: orders.total is new, and put into one\n");
+    buffer_free(&notes);
 }
 
 static void bad_files_are_refused(void **state)

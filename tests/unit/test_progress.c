@@ -76,11 +76,9 @@ static void test_rate_and_time_left(void **state)
     progress_append_line(&fixture.view, &fixture.out);
     assert_string_equal(text(&fixture), "copy: 25.0% 250 of 1,000 records, 50/s, 24.4 KiB, "
                                         "0 rejected, 15s left, after 6.0s");
-    static const double left[] = {[PROGRESS_INDEXES] = -1,
-                                  [PROGRESS_SETTLE] = -1,
-                                  [PROGRESS_COUNT] = -1,
-                                  [PROGRESS_COMPARE] = -1,
-                                  [PROGRESS_DONE] = 0};
+    static const double left[] = {
+        [PROGRESS_INDEXES] = -1, [PROGRESS_SETTLE] = -1, [PROGRESS_COUNT] = -1,
+        [PROGRESS_COMPARE] = -1, [PROGRESS_UNDO] = -1,   [PROGRESS_DONE] = 0};
     for (int phase = PROGRESS_INDEXES; phase <= PROGRESS_DONE; phase++) {
         fixture.progress.phase = phase;
         take(&fixture, 7000);

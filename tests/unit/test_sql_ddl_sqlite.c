@@ -176,6 +176,7 @@ static void test_same_as_sqlite(void **state)
         assert_buffer(&found, buffer_string(&expected));
         buffer_free(&expected);
         buffer_free(&found);
+        arena_destroy(schema->arena);
         source_close(&test);
     }
 }

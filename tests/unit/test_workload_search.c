@@ -179,8 +179,83 @@ static void no_choice_is_better_than_the_one_found(void **state)
     }
 }
 
+/* Is the place, as the plan's query sees it, given to one of the steps so far? */
+static bool is_given(struct places *places, const struct access_plan *plan, uint32_t steps,
+                     uint32_t place)
+{
+    bool given = false;
+    for (uint32_t i = 0; i < steps; i++) {
+        const struct query *query = plan->steps[i].query;
+        uint32_t path = plan->steps[i].path;
+        for (uint32_t j = 0; query != NULL && j < query->equal.count; j++) {
+            given = given || places_under(places, path, query->equal.at[j]) == place;
+        }
+        for (uint32_t j = 0; query != NULL && j < query->in_count; j++) {
+            given = given || places_under(places, path, query->in[j].place) == place;
+        }
+        given = given || (query != NULL && query->range != GRAPH_NONE &&
+                          places_under(places, path, query->range) == place);
+    }
+    return given;
+}
+
+/* Rows that a looked-up family does not have, for they have nothing in its key, are not wanted. */
+static bool finds_all(struct search *search, const struct access_plan *plan, uint32_t step)
+{
+    const struct family *family = &search->pool->families[plan->steps[step].family];
+    struct places *places = search->pool->places;
+    bool found = true;
+    for (uint32_t i = 0; i < family->optional.count; i++) {
+        uint32_t place = places_under(places, plan->steps[step].path, family->optional.at[i]);
+        found = found && is_given(places, plan, step, place);
+    }
+    return found;
+}
+
+static uint32_t check_plans(struct search *search, const struct query *query,
+                            const struct access_plans *plans)
+{
+    uint32_t look_ups = 0;
+    for (uint32_t i = 0; i < plans->count; i++) {
+        struct access_plan plan;
+        bool *chosen = arena_allocate_zeroed(search->arena, search->pool->count, sizeof(*chosen));
+        for (uint32_t j = 0; j < plans->list[i].step_count; j++) {
+            chosen[plans->list[i].steps[j].family] = true;
+        }
+        assert_true(access_explain(search->pool, query, chosen, &plan));
+        for (uint32_t j = 0; j < plan.step_count; j++) {
+            bool looks_up = plan.steps[j].query == NULL;
+            assert_true(!looks_up || finds_all(search, &plan, j));
+            look_ups += looks_up;
+        }
+    }
+    return look_ups;
+}
+
+static void rows_are_looked_up_where_they_all_are(void **state)
+{
+    (void)state;
+    uint32_t look_ups = 0;
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        struct random_case random;
+        struct places places;
+        struct pool pool;
+        struct search search;
+        make_case(&random, seed);
+        places_init(&places, &random.graph, random.arena);
+        pool_init(&pool, &places, seed % 2 ? &cost_cassandra : &cost_dynamodb, 0);
+        search_prepare(&search, &pool, &random.workload, random.arena);
+        for (uint32_t i = 0; i < search.query_count; i++) {
+            look_ups += check_plans(&search, &search.queries[i].query, &search.queries[i].plans);
+        }
+        arena_destroy(random.arena);
+    }
+    assert_true(look_ups > 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(no_choice_is_better_than_the_one_found)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(no_choice_is_better_than_the_one_found),
+                                       cmocka_unit_test(rows_are_looked_up_where_they_all_are)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

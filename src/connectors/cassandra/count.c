@@ -236,7 +236,7 @@ static enum status read_range(struct counting *counting, const struct cql_range 
     const struct read_column first = {.name = counting->table->columns[0].name};
     const struct read_request keys_only = {.columns = &first, .column_count = 1};
     struct cassandra_select select =
-        cassandra_select_of(counting->table, &keys_only, false, counting->arena);
+        cassandra_select_of(counting->self, counting->table, &keys_only, false, counting->arena);
     struct cassandra_scan *scan = NULL;
     struct cassandra_page page = {0};
     enum status status =

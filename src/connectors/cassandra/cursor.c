@@ -72,8 +72,8 @@ static enum status open_table(struct cursor *cursor, const struct span *span, st
     if (cassandra_schema_find(self, cursor->request->table, &table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    cursor->select =
-        cassandra_select_of(table, cursor->request, self->settings.keeps_times, cursor->arena);
+    cursor->select = cassandra_select_of(self, table, cursor->request, self->settings.keeps_times,
+                                         cursor->arena);
     return cursor->by_key ? open_by_key(cursor, error) : open_scan(cursor, span, error);
 }
 

@@ -2,6 +2,7 @@
 #include "connectors/cassandra/target.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "connectors/cassandra/key.h"
 #include "connectors/cassandra/protocol/cql_value.h"
@@ -64,6 +65,43 @@ static void append_add(const struct cassandra *self, const struct cassandra_stat
     cassandra_key_append_where(table, out);
 }
 
+/* A partition's static columns, where it has none yet: their values first, then the key's. */
+static void append_found(const struct cassandra *self, const struct cassandra_statement *made,
+                         struct buffer *out)
+{
+    static const char *const before[] = {" SET ", " WHERE ", " IF "};
+    static const char *const between[] = {", ", " AND ", " AND "};
+    static const char *const after[] = {" = ?", " = ?", " = null"};
+    buffer_append_string(out, "UPDATE ");
+    cassandra_append_table(self, made->layout->table->name, out);
+    for (uint32_t part = 0; part < 3; part++) {
+        uint32_t begin = part == 1 ? 0 : made->key_count;
+        uint32_t end = part == 1 ? made->key_count : made->count;
+        for (uint32_t at = begin; at < end; at++) {
+            buffer_append_string(out, at == begin ? before[part] : between[part]);
+            cql_name_append(text_of(made->layout->table->columns[made->places[at]].name), out);
+            buffer_append_string(out, after[part]);
+        }
+    }
+}
+
+/* The times first, then what is set, and the key's values last. */
+static void append_update(const struct cassandra *self, const struct cassandra_statement *made,
+                          struct buffer *out)
+{
+    const struct cassandra_table *table = made->layout->table;
+    buffer_append_string(out, "UPDATE ");
+    cassandra_append_table(self, table->name, out);
+    buffer_append_string(out, " USING TIMESTAMP ? AND TTL ?");
+    for (uint32_t at = made->key_count; at < made->count; at++) {
+        buffer_append_string(out, at > made->key_count ? ", " : " SET ");
+        cql_name_append(text_of(table->columns[made->places[at]].name), out);
+        buffer_append_string(out, " = ?");
+    }
+    buffer_append_string(out, " WHERE ");
+    cassandra_key_append_where(table, out);
+}
+
 /* What is compared with the record is selected; only the key is bound. */
 static void append_select(const struct cassandra *self, const struct cassandra_statement *made,
                           struct buffer *out)
@@ -72,19 +110,25 @@ static void append_select(const struct cassandra *self, const struct cassandra_s
     append_names(made, ", ", "", out);
     buffer_append_string(out, " FROM ");
     cassandra_append_table(self, made->layout->table->name, out);
-    buffer_append_string(out, " WHERE ");
-    cassandra_key_append_where(made->layout->table, out);
+    for (uint32_t at = 0; at < made->key_count; at++) {
+        buffer_append_string(out, at > 0 ? " AND " : " WHERE ");
+        cql_name_append(text_of(made->layout->table->columns[made->places[at]].name), out);
+        buffer_append_string(out, " = ?");
+    }
+    buffer_append_string(out, (made->form & CASSANDRA_ALONE) != 0 ? " LIMIT 1" : "");
 }
 
 /* Without a row a partition has the columns of its own key and the static ones. */
 static bool is_chosen(const struct cassandra_statement *made, enum cassandra_part part)
 {
-    return (made->form & CASSANDRA_ALONE) == 0 || part == CASSANDRA_PARTITION ||
-           part == CASSANDRA_STATIC;
+    return (made->form & CASSANDRA_ALONE) != 0
+               ? part == CASSANDRA_PARTITION || part == CASSANDRA_STATIC
+               : (made->form & CASSANDRA_ROW) == 0 || part != CASSANDRA_STATIC;
 }
 
 /* The columns that the records fill; where a whole record is put over another one, and where each
- * has fields of its own, all of them. The key's are always among them. */
+ * has fields of its own, all of them: but a static column is not the record's alone. The key's are
+ * always among them. */
 static void choose_places(struct cassandra_statement *made, const struct target_table *table,
                           struct arena *arena)
 {
@@ -97,7 +141,8 @@ static void choose_places(struct cassandra_statement *made, const struct target_
     for (uint32_t at = 0; at < there->column_count; at++) {
         int32_t field =
             made->shape != NULL ? shape_field_find(made->shape, there->columns[at].name) : -1;
-        if ((field >= 0 || whole || at < there->key.count) &&
+        bool taken = whole && (made->shape == NULL || there->columns[at].part != CASSANDRA_STATIC);
+        if ((field >= 0 || taken || at < there->key.count) &&
             is_chosen(made, there->columns[at].part)) {
             made->places[made->count] = at;
             made->fields[made->count] = field;
@@ -130,7 +175,8 @@ static struct cassandra_statement *make_statement(struct keyed_connection *conne
     made->shape = shape;
     made->form = form;
     made->expires = connection->tables[table].ttl != NULL && kind != KEYED_LOOK &&
-                    (form & CASSANDRA_TIMED) == 0;
+                    (form & CASSANDRA_TIMED) == 0 &&
+                    (kind != KEYED_INSERT || (form & CASSANDRA_ALONE) == 0);
     made->ttl_field = made->expires && shape != NULL
                           ? shape_field_find(shape, connection->tables[table].ttl)
                           : -1;
@@ -140,6 +186,10 @@ static struct cassandra_statement *make_statement(struct keyed_connection *conne
         append_select(connection->cassandra, made, &text);
     } else if (made->layout->table->counter) {
         append_add(connection->cassandra, made, &text);
+    } else if (kind == KEYED_INSERT && (form & CASSANDRA_ALONE) != 0) {
+        append_found(connection->cassandra, made, &text);
+    } else if ((form & CASSANDRA_CELLS) != 0) {
+        append_update(connection->cassandra, made, &text);
     } else {
         append_insert(connection->cassandra, made, &text);
     }
@@ -258,8 +308,10 @@ static enum status encode_value(const struct cassandra_statement *statement,
     }
     bool missing = cell == NULL || cell->kind == VALUE_MISSING;
     if (missing || cell->kind == VALUE_NULL) {
-        /* an update leaves alone what the plan has no field for */
-        bool kept = cell == NULL && statement->kind == KEYED_UPDATE;
+        /* an update leaves alone what the plan has no field for, and so does whatever writes a
+         * static column */
+        bool kept =
+            cell == NULL && (statement->kind == KEYED_UPDATE || column->part == CASSANDRA_STATIC);
         bool null = statement->kind != KEYED_INSERT && writes_nulls(record) && !kept;
         cql_write_int(out, null ? CQL_NULL : CQL_UNSET);
         return STATUS_OK;
@@ -271,7 +323,8 @@ static enum status encode_value(const struct cassandra_statement *statement,
 
 enum { TTL_SECONDS_MAX = 630720000 }; /* as the server has it */
 
-/* The field holds the moment, in seconds since 1970, at which the record expires. */
+/* The field holds the moment, in seconds since 1970, at which the record expires. STATUS_END: it is
+ * over. */
 static enum status encode_ttl(const struct cassandra_statement *statement,
                               const struct keyed_record *record, const char *field,
                               struct buffer *out, struct error *error)
@@ -288,7 +341,9 @@ static enum status encode_ttl(const struct cassandra_statement *statement,
                          "%s is to say when the record expires, in seconds since 1970", field);
     }
     int64_t left = cell->i64 - clock_utc_us() / 1000000;
-    left = left < 1 ? 1 : left; /* it is over: it goes at once, as it would have in the source */
+    if (left < 1) {
+        return STATUS_END;
+    }
     if (left > TTL_SECONDS_MAX) {
         return error_set(error, ERROR_REJECT_TYPE, NULL,
                          "%s is more than 20 years ahead, which Cassandra refuses", field);
@@ -353,14 +408,14 @@ static unsigned form_of(const struct keyed_connection *connection, enum keyed_ki
     return writes && is_alone(table, record) ? CASSANDRA_ALONE : CASSANDRA_PLAIN;
 }
 
-/* All of the record by one statement. */
-static enum status encode_whole(struct keyed_connection *connection, enum keyed_kind kind,
-                                const struct keyed_record *record, struct buffer *out,
-                                struct error *error)
+/* All of the record, as far as the form has it, by one statement. */
+static enum status encode_form(struct keyed_connection *connection, enum keyed_kind kind,
+                               unsigned form, const struct keyed_record *record, struct buffer *out,
+                               struct error *error)
 {
     uint32_t number = (uint32_t)(record->table - connection->tables);
-    const struct cassandra_statement *statement = cassandra_statement_of(
-        connection, kind, number, record->shape, form_of(connection, kind, record));
+    const struct cassandra_statement *statement =
+        cassandra_statement_of(connection, kind, number, record->shape, form);
     uint32_t count = kind == KEYED_LOOK ? statement->key_count : statement->count;
     enum status status = check_fields(statement, record, error);
     size_t begin = begin_part(out);
@@ -374,17 +429,21 @@ static enum status encode_whole(struct keyed_connection *connection, enum keyed_
     return status;
 }
 
-/* ---------------------------------------------------------------- counters */
-
-static enum status encode_addition(const struct cassandra_statement *statement,
-                                   const struct keyed_record *record, struct buffer *out,
-                                   struct error *error)
+static enum status encode_whole(struct keyed_connection *connection, enum keyed_kind kind,
+                                const struct keyed_record *record, struct buffer *out,
+                                struct error *error)
 {
-    uint32_t keys = statement->layout->table->key.count;
+    return encode_form(connection, kind, form_of(connection, kind, record), record, out, error);
+}
+
+/* ---------------------------------------------------------------- values before the key's */
+
+static enum status encode_turned(const struct cassandra_statement *statement,
+                                 const struct keyed_record *record, struct buffer *out,
+                                 struct error *error)
+{
+    uint32_t keys = statement->key_count;
     enum status status = STATUS_OK;
-    if (statement->count == keys) {
-        return error_set(error, ERROR_REJECT_TYPE, NULL, "it has no counter");
-    }
     size_t begin = begin_part(out);
     for (uint32_t at = 0; at < statement->count && status == STATUS_OK; at++) {
         uint32_t place = at + keys < statement->count ? at + keys : at + keys - statement->count;
@@ -392,6 +451,60 @@ static enum status encode_addition(const struct cassandra_statement *statement,
     }
     end_part(out, begin, statement->number, statement->count);
     return status;
+}
+
+bool cassandra_inserts_statics(struct keyed_connection *connection, uint32_t table,
+                               const struct shape *shape)
+{
+    const struct cassandra_statement *statement =
+        cassandra_statement_of(connection, KEYED_LOOK, table, shape, CASSANDRA_ALONE);
+    const struct cassandra_table *there = connection->layouts[table]->table;
+    return !there->counter && there->clustering_count > 0 &&
+           statement->count > statement->key_count;
+}
+
+/* What looks for the row and for the partition's static values, what inserts the row, and what sets
+ * static values where there are none: enum cassandra_insert_part. */
+static enum status encode_insert(struct keyed_connection *connection,
+                                 const struct keyed_record *record, struct buffer *out,
+                                 struct error *error)
+{
+    uint32_t number = (uint32_t)(record->table - connection->tables);
+    if (!cassandra_inserts_statics(connection, number, record->shape)) {
+        return encode_whole(connection, KEYED_INSERT, record, out, error);
+    }
+    return encode_form(connection, KEYED_LOOK, CASSANDRA_PLAIN, record, out, error) == STATUS_OK &&
+                   encode_form(connection, KEYED_LOOK, CASSANDRA_ALONE, record, out, error) ==
+                       STATUS_OK &&
+                   encode_form(connection, KEYED_INSERT, CASSANDRA_ROW, record, out, error) ==
+                       STATUS_OK
+               ? encode_turned(cassandra_statement_of(connection, KEYED_INSERT, number,
+                                                      record->shape, CASSANDRA_ALONE),
+                               record, out, error)
+               : STATUS_FAILED;
+}
+
+/* ---------------------------------------------------------------- counters */
+
+static bool has_counters(const struct cassandra_statement *statement,
+                         const struct keyed_record *record)
+{
+    bool any = false;
+    for (uint32_t at = statement->layout->table->key.count; at < statement->count && !any; at++) {
+        const struct cell *cell = cassandra_cell_of(statement, record, at);
+        any = cell != NULL && cell->kind != VALUE_NULL && cell->kind != VALUE_MISSING;
+    }
+    return any;
+}
+
+static enum status encode_addition(const struct cassandra_statement *statement,
+                                   const struct keyed_record *record, struct buffer *out,
+                                   struct error *error)
+{
+    return has_counters(statement, record)
+               ? encode_turned(statement, record, out, error)
+               : error_set(error, ERROR_REJECT_TYPE, NULL,
+                           "all of its counters are null, and Cassandra has no row without any");
 }
 
 /* What reads the row, and what adds to it. */
@@ -412,10 +525,20 @@ static enum status encode_counters(struct keyed_connection *connection,
 static bool has_times(enum keyed_kind kind, const struct keyed_record *record)
 {
     const struct record_envelope *envelope = record->envelope;
-    return envelope != NULL && record->shape != NULL &&
-           (kind == KEYED_PUT || kind == KEYED_UPDATE) &&
-           (envelope->write_time_us > 0 || envelope->ttl_seconds > 0 ||
+    return envelope != NULL && (kind == KEYED_PUT || kind == KEYED_UPDATE) &&
+           (envelope->write_time_us != 0 || envelope->ttl_seconds > 0 ||
             envelope->cell_times != NULL);
+}
+
+/* Of the record: the place of the cell, or of a document's field; -1: it has none. */
+static int32_t field_of(const struct cassandra_statement *statement,
+                        const struct keyed_record *record, uint32_t at)
+{
+    if (statement->shape != NULL) {
+        return statement->fields[at];
+    }
+    const struct cell *cell = cassandra_cell_of(statement, record, at);
+    return cell != NULL ? (int32_t)((cell - record->cells->items) / 2) : -1;
 }
 
 /* Elements of lists add up where they are written twice at one time, so what has elements is
@@ -425,7 +548,7 @@ static struct cell_times times_of(const struct cassandra_statement *statement,
 {
     const struct record_envelope *envelope = record->envelope;
     const struct cql_type *type = statement->layout->table->columns[statement->places[at]].type;
-    int32_t field = statement->fields[at];
+    int32_t field = field_of(statement, record, at);
     struct cell_times times = {envelope->write_time_us, envelope->ttl_seconds};
     if (envelope->cell_times != NULL && field >= 0) {
         times = envelope->cell_times[field];
@@ -456,22 +579,10 @@ static bool is_known(const struct cassandra_statement *statement, const struct k
     return known;
 }
 
-/* The cells of those times, and the key. */
-static enum status encode_aged(const struct cassandra_statement *statement,
-                               const struct keyed_record *record, struct cell_times times,
-                               struct buffer *out, struct error *error)
+static void write_times(const struct cassandra_statement *statement, struct cell_times times,
+                        struct buffer *out)
 {
-    enum status status = STATUS_OK;
-    size_t begin = begin_part(out);
-    for (uint32_t at = 0; at < statement->count && status == STATUS_OK; at++) {
-        if (statement->places[at] < statement->layout->table->key.count ||
-            are_equal(times, times_of(statement, record, at))) {
-            status = encode_value(statement, record, at, out, error);
-        } else {
-            cql_write_unset(out);
-        }
-    }
-    if (times.write_time_us > 0) {
+    if (times.write_time_us != 0) {
         cql_write_int(out, 8);
         cql_write_long(out, times.write_time_us);
     } else {
@@ -484,11 +595,51 @@ static enum status encode_aged(const struct cassandra_statement *statement,
     } else {
         cql_write_unset(out);
     }
+}
+
+/* The cells of those times, and the key. */
+static enum status encode_aged(const struct cassandra_statement *statement,
+                               const struct keyed_record *record, struct cell_times times,
+                               struct buffer *out, struct error *error)
+{
+    bool cells = (statement->form & CASSANDRA_CELLS) != 0; /* then the key comes last */
+    uint32_t first = cells ? statement->key_count : 0;
+    enum status status = STATUS_OK;
+    size_t begin = begin_part(out);
+    if (cells) {
+        write_times(statement, times, out);
+    }
+    for (uint32_t i = 0; i < statement->count && status == STATUS_OK; i++) {
+        uint32_t at = (first + i) % statement->count;
+        if (at < statement->key_count || are_equal(times, times_of(statement, record, at))) {
+            status = encode_value(statement, record, at, out, error);
+        } else {
+            cql_write_unset(out);
+        }
+    }
+    if (!cells) {
+        write_times(statement, times, out);
+    }
     end_part(out, begin, statement->number, statement->count + 2);
     return status;
 }
 
-/* A statement for each age of its cells; the first one is of the record's own, and of its row. */
+/* What writes cells of another age than the record's. An INSERT would keep the row as long as
+ * them; of static columns alone there is no UPDATE that names a row. */
+static const struct cassandra_statement *statement_of_cells(struct keyed_connection *connection,
+                                                            const struct cassandra_statement *whole)
+{
+    bool rows = false;
+    for (uint32_t at = whole->key_count; at < whole->count && !rows; at++) {
+        rows = whole->layout->table->columns[whole->places[at]].part == CASSANDRA_REGULAR;
+    }
+    return rows ? cassandra_statement_of(connection, whole->kind, whole->table, whole->shape,
+                                         whole->form | CASSANDRA_CELLS)
+                : whole;
+}
+
+/* A statement for each age of its cells; the first one is of the record's own, and makes its row.
+ */
 static enum status encode_by_age(struct keyed_connection *connection, enum keyed_kind kind,
                                  const struct keyed_record *record, struct buffer *out,
                                  struct error *error)
@@ -506,10 +657,22 @@ static enum status encode_by_age(struct keyed_connection *connection, enum keyed
     }
     for (uint32_t at = statement->key_count; at < statement->count && status == STATUS_OK; at++) {
         if (!is_known(statement, record, at, own)) {
-            status = encode_aged(statement, record, times_of(statement, record, at), out, error);
+            status = encode_aged(statement_of_cells(connection, statement), record,
+                                 times_of(statement, record, at), out, error);
         }
     }
     return status;
+}
+
+/* Once is enough. */
+static void tell_expired(struct cassandra *self, const struct target_table *table)
+{
+    if (!atomic_exchange(&self->expired_told, true)) {
+        log_write(LOG_WARNING,
+                  "table %s: records whose time to live (`ttl: %s`) is over are not written; they "
+                  "count as skipped",
+                  table->name, table->ttl);
+    }
 }
 
 enum status cassandra_encode(struct keyed_connection *connection, enum keyed_kind kind,
@@ -521,12 +684,17 @@ enum status cassandra_encode(struct keyed_connection *connection, enum keyed_kin
     buffer_append(out, no_token, sizeof(no_token));
     uint32_t number = (uint32_t)(record->table - connection->tables);
     bool counters = kind == KEYED_INSERT && connection->layouts[number]->table->counter;
-    enum status status = counters ? encode_counters(connection, record, out, error)
-                         : has_times(kind, record)
-                             ? encode_by_age(connection, kind, record, out, error)
-                             : encode_whole(connection, kind, record, out, error);
+    enum status status =
+        counters                  ? encode_counters(connection, record, out, error)
+        : has_times(kind, record) ? encode_by_age(connection, kind, record, out, error)
+        : kind == KEYED_INSERT    ? encode_insert(connection, record, out, error)
+                                  : encode_whole(connection, kind, record, out, error);
     if (status != STATUS_OK) {
-        return STATUS_FAILED;
+        out->length = start;
+        if (status == STATUS_END) {
+            tell_expired(connection->cassandra, record->table);
+        }
+        return status;
     }
     int64_t token = token_of(connection, connection->layouts[number]->table, out,
                              start + TOKEN_BYTES + PART_HEAD_BYTES);

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "connectors/cassandra/key.h"
 #include "connectors/cassandra/protocol/cql_value.h"
+#include "connectors/cassandra/rows.h"
 #include "connectors/cassandra/schema.h"
 #include "connectors/cassandra/select.h"
 #include <stdlib.h>
@@ -19,6 +20,7 @@ struct cassandra_fetcher {
 
 struct fetching {
     const struct cassandra_table *table;
+    const struct cassandra_select *select;
     struct arena *arena;
     cassandra_row_found *found;
     void *context;
@@ -75,6 +77,23 @@ static enum status decode(const struct fetching *fetching, const struct cql_colu
     return STATUS_OK;
 }
 
+static const struct record_envelope *envelope_of(const struct fetching *fetching,
+                                                 const struct cql_columns *columns,
+                                                 const struct cql_value *values)
+{
+    static const struct read_request document = {0};
+    const struct cassandra_rows rows = {.request = &document,
+                                        .table = fetching->table,
+                                        .select = fetching->select,
+                                        .columns = columns};
+    if (fetching->select->times == NULL) {
+        return NULL;
+    }
+    struct record_envelope *envelope = arena_allocate_zeroed(fetching->arena, 1, sizeof(*envelope));
+    cassandra_rows_times(&rows, values, fetching->arena, envelope);
+    return envelope;
+}
+
 /* What of a record can't be read stands in it as the server's bytes: it is there, after all. */
 static enum status take_row(void *context, uint32_t key, const struct cql_columns *columns,
                             const struct cql_value *values, struct error *error)
@@ -96,7 +115,7 @@ static enum status take_row(void *context, uint32_t key, const struct cql_column
                                                       (size_t)values[at].length);
         cells[at].length = (uint32_t)values[at].length;
     }
-    return fetching->found(fetching->context, cells, error);
+    return fetching->found(fetching->context, cells, envelope_of(fetching, columns, values), error);
 }
 
 /* ---------------------------------------------------------------- keys */
@@ -136,16 +155,17 @@ enum status cassandra_fetch_values(struct cassandra *self, struct cassandra_look
 }
 
 enum status cassandra_fetch(struct cassandra *self, const struct cassandra_table *table,
-                            const struct cell *keys, uint32_t key_count, bool serial,
+                            const struct cell *keys, uint32_t key_count, bool serial, bool times,
                             struct arena *arena, cassandra_row_found *found, void *context,
                             struct error *error)
 {
     struct buffer values = {0};
     struct arena *own = arena_create(0);
-    struct cassandra_select select = cassandra_select_all(table, own);
+    struct cassandra_select select = cassandra_select_all(self, table, times, own);
     struct cassandra_wanted_key *list =
         arena_allocate_zeroed(own, (size_t)key_count + 1, sizeof(*list));
-    struct fetching fetching = {.table = table, .arena = arena, .found = found, .context = context};
+    struct fetching fetching = {
+        .table = table, .select = &select, .arena = arena, .found = found, .context = context};
     enum status status = encode_keys(table, keys, key_count, &values, list, error);
     if (status == STATUS_OK) {
         struct cassandra_look_up look_up = {.cassandra = self,

@@ -5,6 +5,7 @@
 #include "connectors/cassandra/key.h"
 #include "connectors/cassandra/protocol/cql_value.h"
 #include "model/decimal.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,19 +86,29 @@ enum status cassandra_append_table_key(const struct cassandra_layout *layout,
     return cassandra_key_encode(layout->table, ordered, out, NULL, error);
 }
 
-/* Clustering columns of decimals are equal whatever their scale. */
-static enum status append_part(const struct cassandra_column *column, const struct cell *cell,
-                               struct buffer *out, struct error *error)
+/* Of equal clustering columns one: decimals are equal whatever their scale, and all NaNs are. */
+static bool is_ordered_by_value(const struct cassandra_column *column)
 {
-    struct cell plain = *cell;
+    enum cql_kind kind = column->type->kind;
+    return column->part == CASSANDRA_CLUSTERING &&
+           (kind == CQL_TYPE_DECIMAL || kind == CQL_TYPE_DOUBLE || kind == CQL_TYPE_FLOAT);
+}
+
+static enum status append_by_value(const struct cassandra_column *column, const struct cell *cell,
+                                   struct buffer *out, struct error *error)
+{
+    struct cell plain = cell_null();
     struct buffer digits = {0};
     struct arena *arena = arena_create(1024);
-    if (column->part == CASSANDRA_CLUSTERING && column->type->kind == CQL_TYPE_DECIMAL &&
-        cell->kind == VALUE_DECIMAL && decimal_special(cell) == 0) {
-        decimal_append_normal(cell, &digits);
+    enum status status = cassandra_normal_in(column->type, cell, arena, &plain, error);
+    if (status == STATUS_OK && plain.kind == VALUE_DECIMAL && decimal_special(&plain) == 0) {
+        decimal_append_normal(&plain, &digits);
         (void)!decimal_parse(digits.data, digits.length, arena, &plain);
+    } else if ((plain.kind == VALUE_FLOAT64 || plain.kind == VALUE_FLOAT32) && isnan(plain.f64)) {
+        plain.f64 = (double)NAN;
     }
-    enum status status = cassandra_value_encode(column->type, &plain, out, error);
+    status =
+        status == STATUS_OK ? cassandra_value_encode(column->type, &plain, out, error) : status;
     buffer_free(&digits);
     arena_destroy(arena);
     return status;
@@ -113,9 +124,9 @@ enum status cassandra_append_key(struct database *self, const struct target_tabl
     }
     for (uint32_t at = 0; at < table->key.count; at++) {
         const struct cassandra_column *column = &layout->table->columns[layout->key[at]];
-        bool decimal = column->type->kind == CQL_TYPE_DECIMAL;
-        enum status status = decimal ? append_part(column, &key[at], out, error)
-                                     : cassandra_value_encode(column->type, &key[at], out, error);
+        enum status status = is_ordered_by_value(column)
+                                 ? append_by_value(column, &key[at], out, error)
+                                 : cassandra_value_encode(column->type, &key[at], out, error);
         if (status != STATUS_OK) {
             return STATUS_FAILED;
         }

@@ -8,6 +8,7 @@
 #include "connectors/sql/link.h"
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 const struct connector_option cassandra_options[CASSANDRA_OPTION_COUNT] = {
     {"contacts", OPTION_TEXT, NULL, NULL, false,
@@ -26,7 +27,7 @@ const struct connector_option cassandra_options[CASSANDRA_OPTION_COUNT] = {
     {"compression", OPTION_CHOICE, "none", "none|lz4", false, "Of requests and answers."},
     {"consistency", OPTION_CHOICE, "LOCAL_QUORUM",
      "ANY|ONE|TWO|THREE|QUORUM|ALL|LOCAL_QUORUM|EACH_QUORUM|LOCAL_ONE", false,
-     "Of reads and writes."},
+     "Of reads and writes; ANY is of writes, and reads are at ONE."},
     {"fallback", OPTION_CHOICE, "none", "none|ONE|LOCAL_ONE|TWO|QUORUM|LOCAL_QUORUM", false,
      "Consistency to fall back to when too few replicas are alive; each use is counted."},
     {"retries", OPTION_INTEGER, NULL, "0..1000", false,
@@ -291,6 +292,19 @@ static enum status read_settings(struct cassandra *self, struct error *error)
     return STATUS_OK;
 }
 
+/* Which nobody writes to but the servers. */
+static bool is_servers_own(const char *keyspace)
+{
+    static const char *const own[] = {
+        "system",       "system_schema",      "system_auth",          "system_traces",
+        "system_views", "system_distributed", "system_virtual_schema"};
+    bool found = false;
+    for (size_t at = 0; at < sizeof(own) / sizeof(*own) && !found; at++) {
+        found = strcasecmp(own[at], keyspace) == 0;
+    }
+    return found;
+}
+
 enum status cassandra_options_read(struct cassandra *self, const struct open_options *open,
                                    struct error *error)
 {
@@ -300,6 +314,11 @@ enum status cassandra_options_read(struct cassandra *self, const struct open_opt
         return error_hint(error, "write it behind the host: cassandra://HOST/KEYSPACE");
     }
     self->keyspace = self->uri->path;
+    if (open->mode == OPEN_TARGET && is_servers_own(self->keyspace)) {
+        error_set(error, ERROR_USAGE, self->uri->shown, "the keyspace %s is the servers' own",
+                  self->keyspace);
+        return error_hint(error, "name another one; ?create=true makes it");
+    }
     if (read_nodes(self, error) != STATUS_OK || read_security(self, error) != STATUS_OK ||
         read_settings(self, error) != STATUS_OK || read_patience(self, error) != STATUS_OK) {
         return STATUS_FAILED;

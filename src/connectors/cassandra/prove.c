@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "connectors/cassandra/fetch.h"
 #include "connectors/cassandra/key.h"
+#include "connectors/cassandra/select.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,24 +64,6 @@ static void append_name(const struct cassandra_table *table, uint32_t place, str
     cql_name_append((struct text){name, strlen(name)}, text);
 }
 
-/* Of what has elements the latest one's, which servers tell from version 5 on. */
-static const char *time_function(const struct cassandra *self,
-                                 const struct cassandra_column *column)
-{
-    enum { MAXWRITETIME_SINCE = 5 };
-    static const char title[] = "Cassandra ";
-    const char *server = self->keyed.base.server;
-    enum cql_kind kind = column->type->kind;
-    bool elements = !column->type->frozen && (kind == CQL_TYPE_LIST || kind == CQL_TYPE_SET ||
-                                              kind == CQL_TYPE_MAP || kind == CQL_TYPE_UDT);
-    bool new = strncmp(server, title, strlen(title)) == 0 &&
-               strtol(server + strlen(title), NULL, 10) >= MAXWRITETIME_SINCE;
-    return column->part < CASSANDRA_STATIC ? NULL
-           : !elements                     ? "writetime("
-           : new                           ? "maxwritetime("
-                                           : NULL;
-}
-
 /* Columns and their times: the latter behind all of the former. `times`: where each one is; -1: it
  * has none. */
 static const char *select_text(const struct cassandra *self, const struct cassandra_table *table,
@@ -95,7 +78,7 @@ static const char *select_text(const struct cassandra *self, const struct cassan
         append_name(table, places[at], &text);
     }
     for (uint32_t at = 0; at < count; at++) {
-        const char *function = time_function(self, &table->columns[places[at]]);
+        const char *function = cassandra_time_function(self, &table->columns[places[at]]);
         times[at] = function != NULL ? (int32_t)*field_count : -1;
         if (function != NULL) {
             buffer_format(&text, ", %s", function);

@@ -132,6 +132,22 @@ static void copy_columns(const struct cql_columns *from, const char *keyspace, s
     }
 }
 
+/* Columns are told apart by their names. */
+static enum status check_names(const struct shape_of_query *shape, struct error *error)
+{
+    for (uint32_t at = 1; at < shape->column_count; at++) {
+        for (uint32_t before = 0; before < at; before++) {
+            if (strcmp(shape->columns[at].name, shape->columns[before].name) == 0) {
+                error_set(error, ERROR_PLAN_INVALID, "query", "it has two columns named %s",
+                          shape->columns[at].name);
+                return error_hint(error, "leave one out, or name it otherwise: %s AS …",
+                                  shape->columns[at].name);
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status prepare(struct cassandra *self, const char *query, struct arena *arena,
                            struct shape_of_query *shape, struct error *error)
 {
@@ -149,6 +165,7 @@ static enum status prepare(struct cassandra *self, const char *query, struct are
         status = refuse("the query has no columns", error);
     } else if (status == STATUS_OK) {
         copy_columns(&prepared->columns, self->keyspace, arena, shape);
+        status = check_names(shape, error);
     } else if (error->class == ERROR_CLASS_STOP) {
         error_recode(error, ERROR_PLAN_INVALID);
         error_context(error, "the query: ");

@@ -91,47 +91,77 @@ static int64_t number_at(const struct cql_value *value)
     return value->length == 8 ? (int64_t)number : (int32_t)(uint32_t)number;
 }
 
-/* Of a column that has them. */
+/* Of what has elements a list of theirs: the longest, and none if one of them has none. */
+static int64_t ttl_at(const struct cql_columns *columns, uint32_t column,
+                      const struct cql_value *values)
+{
+    const struct cql_value *value = &values[column];
+    if (columns->list[column].type->kind != CQL_TYPE_LIST || value->length < 0) {
+        return number_at(value);
+    }
+    struct cql_reader reader = cql_reader_of(value->data, (size_t)value->length);
+    int32_t count = cql_read_int(&reader);
+    int64_t longest = 0;
+    for (int32_t i = 0; i < count && !reader.failed; i++) {
+        const struct cql_value element = cql_read_value(&reader);
+        int64_t ttl = number_at(&element);
+        if (ttl <= 0) {
+            return 0;
+        }
+        longest = ttl > longest ? ttl : longest;
+    }
+    return longest;
+}
+
+/* Of a column that has them. A time of 0 is told apart from none. */
 static struct cell_times times_at(const struct cassandra_rows *rows, uint32_t place,
                                   const struct cql_value *values)
 {
-    int32_t at = rows->select->times[place];
-    return (struct cell_times){number_at(&values[at]), number_at(&values[at + 1])};
+    uint32_t at = (uint32_t)rows->select->times[place];
+    int64_t written = number_at(&values[at]);
+    return (struct cell_times){written == 0 && values[at].length > 0 ? 1 : written,
+                               ttl_at(rows->columns, at + 1, values)};
 }
 
-/* The record as a whole: the newest time, and a TTL if all of its cells have that one. */
+static bool is_static(const struct cassandra_rows *rows, uint32_t place)
+{
+    return rows->table->columns[rows->select->columns[place]].part == CASSANDRA_STATIC;
+}
+
+/* The record as a whole: the newest time, and the TTL of the cell that lives longest: with it the
+ * row goes. Static values are the partition's. */
 static void sum_times(const struct cassandra_rows *rows, const struct cql_value *values,
                       struct record_envelope *envelope)
 {
     bool any = false;
-    bool alike = true;
+    bool stays = false;
     for (uint32_t place = 0; place < rows->select->column_count; place++) {
-        if (rows->select->times[place] < 0 || values[place].length < 0) {
+        if (rows->select->times[place] < 0 || values[place].length < 0 || is_static(rows, place)) {
             continue;
         }
         const struct cell_times times = times_at(rows, place, values);
-        alike = alike && (!any || envelope->ttl_seconds == times.ttl_seconds);
-        any = true;
-        envelope->ttl_seconds = times.ttl_seconds;
-        if (times.write_time_us > envelope->write_time_us) {
+        stays = stays || times.ttl_seconds <= 0;
+        if (times.ttl_seconds > envelope->ttl_seconds) {
+            envelope->ttl_seconds = times.ttl_seconds;
+        }
+        if (!any || times.write_time_us > envelope->write_time_us) {
             envelope->write_time_us = times.write_time_us;
         }
+        any = true;
     }
-    envelope->ttl_seconds = alike ? envelope->ttl_seconds : 0;
+    envelope->ttl_seconds = stays ? 0 : envelope->ttl_seconds;
 }
 
 /* A cell that has no times of its own (of the key, a collection, null) has the record's. */
-static void add_times(const struct cassandra_rows *rows, const struct cql_value *values,
-                      struct arena *arena, struct record_envelope *envelope)
+void cassandra_rows_times(const struct cassandra_rows *rows, const struct cql_value *values,
+                          struct arena *arena, struct record_envelope *envelope)
 {
-    uint32_t count = rows->request->column_count;
+    bool document = rows->request->column_count == 0;
+    uint32_t count = document ? rows->select->column_count : rows->request->column_count;
+    struct cell_times *times = arena_allocate_zeroed(arena, count + 1u, sizeof(*times));
     sum_times(rows, values, envelope);
-    if (count == 0) {
-        return;
-    }
-    struct cell_times *times = arena_allocate_zeroed(arena, count, sizeof(*times));
     for (uint32_t at = 0; at < count; at++) {
-        int32_t place = rows->places[at];
+        int32_t place = document ? (int32_t)at : rows->places[at];
         bool own = place >= 0 && rows->select->times[place] >= 0 && values[place].length >= 0;
         times[at] = own ? times_at(rows, (uint32_t)place, values)
                         : (struct cell_times){envelope->write_time_us, envelope->ttl_seconds};
@@ -255,7 +285,7 @@ enum status cassandra_rows_add(const struct cassandra_rows *rows, struct batch *
         envelope->source_key_count = rows->key_count;
     }
     if (rows->select != NULL && rows->select->times != NULL) {
-        add_times(rows, values, batch->arena, envelope);
+        cassandra_rows_times(rows, values, batch->arena, envelope);
     }
     return STATUS_OK;
 }

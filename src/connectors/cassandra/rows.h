@@ -40,6 +40,11 @@ struct cassandra_rows cassandra_rows_of_query(const struct read_request *request
 enum status cassandra_rows_add(const struct cassandra_rows *rows, struct batch *batch,
                                const struct cql_value *values, struct error *error) MUST_USE;
 
+/* When the record was written and how long it lives, and each of its cells; of a select with times.
+ * Of a document the cells are its fields. */
+void cassandra_rows_times(const struct cassandra_rows *rows, const struct cql_value *values,
+                          struct arena *arena, struct record_envelope *envelope);
+
 /* Where a row's partition is; of a table. */
 int64_t cassandra_rows_token(const struct cassandra_rows *rows, const struct cql_value *values);
 

@@ -80,12 +80,14 @@ int32_t cassandra_column_find(const struct cassandra_table *table, const char *n
  * its columns' cells in the order of table->columns, which live in `arena`; it must not fetch
  * itself. A value that can't be read is the server's bytes, an ESCAPE. Class REJECT: a key is none
  * that the table can hold. Any thread. Serial: what is under way as a conditional write is settled
- * first.
+ * first. With `times` each row comes with when it was written and how long it lives; else the
+ * envelope is NULL.
  */
 typedef enum status cassandra_row_found(void *context, const struct cell *cells,
+                                        const struct record_envelope *envelope,
                                         struct error *error);
 enum status cassandra_fetch(struct cassandra *self, const struct cassandra_table *table,
-                            const struct cell *keys, uint32_t key_count, bool serial,
+                            const struct cell *keys, uint32_t key_count, bool serial, bool times,
                             struct arena *arena, cassandra_row_found *found, void *context,
                             struct error *error) MUST_USE;
 /* Records in the table now, range by range; with `partitions` also those that a partition of static

@@ -1,6 +1,7 @@
 #include "connectors/cassandra/select.h"
 
 #include "connectors/cassandra/key.h"
+#include <stdlib.h>
 #include <string.h>
 
 struct building {
@@ -52,16 +53,32 @@ static const int32_t *add_asked(struct building *building, const struct read_req
     return places;
 }
 
-/* Only values that are one cell of the server's have a time; a counter's is its own affair. */
-static bool has_times(const struct cassandra_column *column)
+const char *cassandra_time_function(const struct cassandra *self,
+                                    const struct cassandra_column *column)
 {
-    bool parts = column->type->kind == CQL_TYPE_LIST || column->type->kind == CQL_TYPE_SET ||
-                 column->type->kind == CQL_TYPE_MAP || column->type->kind == CQL_TYPE_UDT;
-    return column->part >= CASSANDRA_STATIC && column->type->kind != CQL_TYPE_COUNTER &&
-           (!parts || column->type->frozen);
+    enum { MAXWRITETIME_SINCE = 5 };
+    static const char title[] = "Cassandra ";
+    const char *server = self->keyed.base.server;
+    enum cql_kind kind = column->type->kind;
+    bool elements = !column->type->frozen && (kind == CQL_TYPE_LIST || kind == CQL_TYPE_SET ||
+                                              kind == CQL_TYPE_MAP || kind == CQL_TYPE_UDT);
+    bool new = strncmp(server, title, strlen(title)) == 0 &&
+               strtol(server + strlen(title), NULL, 10) >= MAXWRITETIME_SINCE;
+    return column->part < CASSANDRA_STATIC ? NULL
+           : !elements                     ? "writetime("
+           : new                           ? "maxwritetime("
+                                           : NULL;
 }
 
-static void end(const struct building *building, bool keeps_times, struct arena *arena,
+/* A counter's time is its own affair. */
+static const char *time_function(const struct cassandra *self,
+                                 const struct cassandra_column *column)
+{
+    return column->type->kind != CQL_TYPE_COUNTER ? cassandra_time_function(self, column) : NULL;
+}
+
+/* `self` NULL: no times are read. */
+static void end(const struct building *building, const struct cassandra *self, struct arena *arena,
                 struct cassandra_select *select)
 {
     const struct cassandra_table *table = building->table;
@@ -75,14 +92,16 @@ static void end(const struct building *building, bool keeps_times, struct arena 
     select->field_count = building->count;
     select->key = key;
     for (uint32_t at = 0; at < building->count; at++) {
-        bool timed = keeps_times && has_times(&table->columns[building->columns[at]]);
+        bool timed =
+            self != NULL && time_function(self, &table->columns[building->columns[at]]) != NULL;
         times[at] = timed ? (int32_t)select->field_count : -1;
         select->field_count += timed ? 2 : 0;
     }
-    select->times = keeps_times ? times : NULL;
+    select->times = self != NULL ? times : NULL;
 }
 
-struct cassandra_select cassandra_select_of(const struct cassandra_table *table,
+struct cassandra_select cassandra_select_of(const struct cassandra *self,
+                                            const struct cassandra_table *table,
                                             const struct read_request *request, bool keeps_times,
                                             struct arena *arena)
 {
@@ -96,17 +115,18 @@ struct cassandra_select cassandra_select_of(const struct cassandra_table *table,
     for (uint32_t at = 0; at < table->key.count; at++) {
         add_column(&building, at);
     }
-    end(&building, keeps_times, arena, &select);
+    end(&building, keeps_times ? self : NULL, arena, &select);
     return select;
 }
 
-struct cassandra_select cassandra_select_all(const struct cassandra_table *table,
+struct cassandra_select cassandra_select_all(const struct cassandra *self,
+                                             const struct cassandra_table *table, bool keeps_times,
                                              struct arena *arena)
 {
     struct building building = begin(table, arena);
     struct cassandra_select select = {.table = table};
     add_all(&building);
-    end(&building, false, arena, &select);
+    end(&building, keeps_times ? self : NULL, arena, &select);
     return select;
 }
 
@@ -128,7 +148,8 @@ void cassandra_select_append(const struct cassandra_select *select, const struct
     }
     for (uint32_t at = 0; select->times != NULL && at < select->column_count; at++) {
         if (select->times[at] >= 0) {
-            buffer_append_string(text, ", writetime(");
+            buffer_format(text, ", %s",
+                          time_function(self, &select->table->columns[select->columns[at]]));
             append_name(select, at, text);
             buffer_append_string(text, "), ttl(");
             append_name(select, at, text);

@@ -23,11 +23,17 @@ struct cassandra_select {
 };
 
 /* All in `arena`. */
-struct cassandra_select cassandra_select_of(const struct cassandra_table *table,
+struct cassandra_select cassandra_select_of(const struct cassandra *self,
+                                            const struct cassandra_table *table,
                                             const struct read_request *request, bool keeps_times,
                                             struct arena *arena);
+/* The function that tells when the column was written, with its "("; of what has elements the
+ * latest one's, which servers tell from version 5 on. NULL: none does. */
+const char *cassandra_time_function(const struct cassandra *self,
+                                    const struct cassandra_column *column);
 /* All columns of the table in their order. */
-struct cassandra_select cassandra_select_all(const struct cassandra_table *table,
+struct cassandra_select cassandra_select_all(const struct cassandra *self,
+                                             const struct cassandra_table *table, bool keeps_times,
                                              struct arena *arena);
 
 /* Its text without a WHERE: SELECT … FROM "keyspace"."table". */

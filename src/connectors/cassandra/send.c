@@ -2,21 +2,19 @@
 #include "connectors/cassandra/target.h"
 
 #include "base/clock.h"
-#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "connectors/cassandra/key.h"
 #include "connectors/cassandra/protocol/cql_value.h"
 #include "connectors/lease.h"
 #include <stdlib.h>
 #include <string.h>
 
 /* FAULTS_MAX: failures of the server itself until a record is taken for their cause. */
-enum { FAULTS_MAX = 8, ERASE_MAX = 64, RECORDS_MAX = 32, REQUEST_BYTES_MAX = 4096 };
+enum { FAULTS_MAX = 8, RECORDS_MAX = 32, REQUEST_BYTES_MAX = 4096 };
 
 /* Marks of a request: too few replicas were alive for its consistency; what it holds is being added
- * to counters, where nothing was. */
-enum { MARK_FALLS_BACK = 1, MARK_ADDS = 2 };
+ * to counters, where nothing was; the enum cassandra_insert_part that it is at. */
+enum { MARK_FALLS_BACK = 1, MARK_ADDS = 2, MARK_PART = 4 };
 
 static bool is_of_counters(const struct keyed_connection *connection, uint32_t table)
 {
@@ -139,13 +137,40 @@ static enum status bind_part(struct keyed_connection *connection,
     return STATUS_OK;
 }
 
+enum cassandra_insert_part cassandra_part_of(const struct keyed_request *request)
+{
+    return (enum cassandra_insert_part)(request->mark / MARK_PART);
+}
+
+/* An insert of several parts that are made one after the other. */
+static bool has_parts(const struct keyed_request *request)
+{
+    struct cassandra_record_part part;
+    const struct keyed_slot *slot = &request->slots[0];
+    struct cassandra_record record =
+        cassandra_record_read(request->body.data + slot->offset, slot->length);
+    return request->kind == KEYED_INSERT && cassandra_record_next(&record, &part) &&
+           cassandra_record_next(&record, &part);
+}
+
 /* Of a record of counters the first part reads, and the second one adds. */
 static bool is_wanted_part(const struct keyed_connection *connection,
                            const struct keyed_request *request, uint32_t number)
 {
-    bool adds = (request->mark & MARK_ADDS) != 0;
-    return request->kind != KEYED_INSERT || !is_of_counters(connection, request->table) ||
-           number == (adds ? 1 : 0);
+    if (!has_parts(request)) {
+        return true;
+    }
+    if (is_of_counters(connection, request->table)) {
+        return number == ((request->mark & MARK_ADDS) != 0 ? 1 : 0);
+    }
+    enum cassandra_insert_part at = cassandra_part_of(request);
+    return number == at || (at == CASSANDRA_SETS_STATICS && number == CASSANDRA_INSERTS_ROW);
+}
+
+/* Does an insert only read yet? */
+static bool is_looking(const struct keyed_request *request)
+{
+    return has_parts(request) && cassandra_part_of(request) <= CASSANDRA_LOOKS_FOR_STATICS;
 }
 
 /* The request's records as statements, `*count` of them. `*attempt`: the highest of them. */
@@ -200,9 +225,9 @@ static enum cql_consistency consistency_of(const struct keyed_connection *connec
         return (request->mark & MARK_ADDS) != 0 ? settings->write_consistency
                                                 : settings->read_consistency;
     }
-    return request->kind == KEYED_LOOK              ? settings->serial
-           : (request->mark & MARK_FALLS_BACK) != 0 ? settings->fallback
-                                                    : settings->write_consistency;
+    return request->kind == KEYED_LOOK || is_looking(request) ? settings->serial
+           : (request->mark & MARK_FALLS_BACK) != 0           ? settings->fallback
+                                                              : settings->write_consistency;
 }
 
 static enum status send(struct keyed_connection *connection, struct keyed_request *request,
@@ -210,8 +235,8 @@ static enum status send(struct keyed_connection *connection, struct keyed_reques
 {
     struct cassandra *self = connection->cassandra;
     bool counters = is_of_counters(connection, request->table);
-    bool conditional = request->kind == KEYED_INSERT && !counters;
-    bool look = request->kind == KEYED_LOOK;
+    bool look = request->kind == KEYED_LOOK || (!counters && is_looking(request));
+    bool conditional = request->kind == KEYED_INSERT && !counters && !look;
     uint32_t attempt = 1;
     int64_t token = 0;
     uint32_t count = 0;
@@ -266,6 +291,43 @@ bool cassandra_is_same(const struct cql_type *type, const struct cell *own, stru
         return false;
     }
     return value_equal(&normal, &found);
+}
+
+/* Sends the request on as `mark` has it, if somebody still waits for it; `before`: what it is
+ * marked with if it could not be sent. STATUS_AGAIN: it is under way. */
+static enum status send_on(struct keyed_connection *connection, struct keyed_answer *answer,
+                           uint32_t mark, uint32_t before, struct error *error)
+{
+    struct cell key[KEYED_KEY_COLUMNS_MAX];
+    struct keyed_record ignored;
+    struct keyed_request *request = answer->request;
+    struct cassandra *self = connection->cassandra;
+    if (!keyed_request_record(request, 0, key, &ignored)) {
+        return STATUS_OK;
+    }
+    request->mark = mark;
+    enum status status = lease_check(&self->keyed.base, self->timeout_ms, error);
+    status = status == STATUS_OK ? send(connection, request, error) : status;
+    if (status == STATUS_OK) {
+        return STATUS_AGAIN;
+    }
+    request->mark = before;
+    if (status == STATUS_AGAIN) {
+        error_set(error, ERROR_NETWORK, NULL, "too many requests are under way");
+    } else if (error->class != ERROR_CLASS_RETRY) {
+        return STATUS_FAILED;
+    }
+    connection->reason = *error;
+    answer->reason = &connection->reason;
+    answer->outcome = KEYED_AGAIN;
+    return STATUS_OK;
+}
+
+enum status cassandra_go_on(struct keyed_connection *connection, struct keyed_answer *answer,
+                            enum cassandra_insert_part part, struct error *error)
+{
+    uint32_t others = answer->request->mark % MARK_PART;
+    return send_on(connection, answer, others + (uint32_t)part * MARK_PART, others, error);
 }
 
 /* The statement that looked for a record, and the record; NULL: it is not known any more. `key` has
@@ -441,29 +503,8 @@ static enum status judge_counters(struct keyed_connection *connection, struct cq
 static enum status add_counters(struct keyed_connection *connection, struct keyed_answer *answer,
                                 struct error *error)
 {
-    struct cell key[KEYED_KEY_COLUMNS_MAX];
-    struct keyed_record ignored;
-    struct keyed_request *request = answer->request;
-    struct cassandra *self = connection->cassandra;
-    if (!keyed_request_record(request, 0, key, &ignored)) {
-        return STATUS_OK;
-    }
-    request->mark |= MARK_ADDS;
-    enum status status = lease_check(&self->keyed.base, self->timeout_ms, error);
-    status = status == STATUS_OK ? send(connection, request, error) : status;
-    if (status == STATUS_OK) {
-        return STATUS_AGAIN;
-    }
-    request->mark &= ~(uint32_t)MARK_ADDS;
-    if (status == STATUS_AGAIN) {
-        error_set(error, ERROR_NETWORK, NULL, "too many requests are under way");
-    } else if (error->class != ERROR_CLASS_RETRY) {
-        return STATUS_FAILED;
-    }
-    connection->reason = *error;
-    answer->reason = &connection->reason;
-    answer->outcome = KEYED_AGAIN;
-    return STATUS_OK;
+    uint32_t before = answer->request->mark;
+    return send_on(connection, answer, before | MARK_ADDS, before, error);
 }
 
 /* What was read of a record's row. STATUS_AGAIN: the record is on its way by now. */
@@ -500,6 +541,22 @@ static bool inserts_only(const struct keyed_connection *connection, uint32_t tab
     return is_of_counters(connection, table);
 }
 
+/* ---------------------------------------------------------------- static columns */
+
+/* The answer to a part of an insert; what comes next is sent (STATUS_AGAIN). */
+static enum status judge_part(struct keyed_connection *connection, struct cql_reply *reply,
+                              struct keyed_answer *answer, struct error *error)
+{
+    enum cassandra_insert_part part = cassandra_part_of(answer->request);
+    if (part <= CASSANDRA_LOOKS_FOR_STATICS) {
+        return cassandra_judge_statics(connection, reply, answer, error);
+    }
+    enum status status = judge_insert(reply, answer, error);
+    bool overtaken =
+        status == STATUS_OK && part == CASSANDRA_SETS_STATICS && answer->outcome == KEYED_OCCUPIED;
+    return overtaken ? cassandra_go_on(connection, answer, CASSANDRA_LOOKS_FOR_ROW, error) : status;
+}
+
 /* ---------------------------------------------------------------- any answer */
 
 static enum status judge(struct keyed_connection *connection, struct cql_reply *reply,
@@ -509,7 +566,8 @@ static enum status judge(struct keyed_connection *connection, struct cql_reply *
     bool counters = is_of_counters(connection, request->table);
     switch (request->kind) {
     case KEYED_INSERT:
-        return !counters                          ? judge_insert(reply, answer, error)
+        return !counters && has_parts(request)    ? judge_part(connection, reply, answer, error)
+               : !counters                        ? judge_insert(reply, answer, error)
                : (request->mark & MARK_ADDS) != 0 ? STATUS_OK
                                                   : take_counters(connection, reply, answer, error);
     case KEYED_LOOK:
@@ -561,81 +619,6 @@ int64_t cassandra_now_us(struct cassandra *self)
     return now;
 }
 
-static enum status write_one(struct database *database, enum keyed_kind kind,
-                             const struct keyed_record *record, struct error *error)
-{
-    struct cassandra *self = cassandra_of(database);
-    struct keyed_connection *connection = NULL;
-    struct buffer body = {0};
-    struct keyed_record own = *record;
-    own.repeated = true;
-    if (cassandra_connection_make(self, record->table, 1, &connection, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (is_of_counters(connection, 0)) {
-        cassandra_connection_free(connection);
-        return error_set(error, ERROR_TARGET_WRITE, record->table->name,
-                         "counters can only be added to, and not be set");
-    }
-    struct target_table table = *record->table;
-    table.may_repeat = true; /* what it is put over may have other fields */
-    connection->tables = &table;
-    own.table = &table;
-    own.envelope = NULL; /* it is to win over what is there */
-    enum status status = cassandra_encode(connection, kind, &own, &body, error);
-    if (status == STATUS_OK) {
-        struct cassandra_record_part part = {0};
-        struct cassandra_record read = cassandra_record_read(body.data, body.length);
-        (void)cassandra_record_next(&read, &part);
-        const struct cassandra_write write = {
-            .text = cassandra_statement_at(connection, part.statement)->text,
-            .values = part.values,
-            .length = part.length,
-            .count = (uint16_t)part.value_count,
-            .token = read.token,
-            .timestamp_us = cassandra_now_us(self)};
-        status = cassandra_write_all(self, &write, 1, error);
-    }
-    buffer_free(&body);
-    cassandra_connection_free(connection);
-    return status;
-}
-
-static enum status erase(struct database *database, const struct target_table *table,
-                         const struct cell *keys, uint32_t count, struct error *error)
-{
-    struct cassandra *self = cassandra_of(database);
-    const struct cassandra_layout *layout = NULL;
-    struct cassandra_write writes[ERASE_MAX];
-    size_t begins[ERASE_MAX];
-    struct buffer text = {0};
-    struct buffer values = {0};
-    enum status status = failpoint_hit("cassandra.before_delete", error);
-    status = status == STATUS_OK ? cassandra_layout_find(self, table, &layout, error) : status;
-    if (status == STATUS_OK) {
-        buffer_append_string(&text, "DELETE FROM ");
-        cassandra_append_table(self, table->name, &text);
-        buffer_append_string(&text, " WHERE ");
-        cassandra_key_append_where(layout->table, &text);
-    }
-    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
-        begins[at] = values.length;
-        status = cassandra_append_table_key(layout, table, keys + (size_t)at * table->key.count,
-                                            &values, error);
-        writes[at] = (struct cassandra_write){.text = buffer_string(&text),
-                                              .length = values.length - begins[at],
-                                              .count = (uint16_t)table->key.count,
-                                              .timestamp_us = cassandra_now_us(self)};
-    }
-    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
-        writes[at].values = values.data + begins[at];
-    }
-    status = status == STATUS_OK ? cassandra_write_all(self, writes, count, error) : status;
-    buffer_free(&text);
-    buffer_free(&values);
-    return status;
-}
-
 static const char *const failpoints[] = {KEYED_FAILPOINTS("cassandra")};
 
 const struct keyed_service cassandra_keyed_service = {
@@ -655,13 +638,14 @@ const struct keyed_service cassandra_keyed_service = {
     .encode = cassandra_encode,
     .append_key = cassandra_append_key,
     .read_key = cassandra_read_key,
+    .append_claims = cassandra_append_claims,
     .group = cassandra_group,
     .send = send,
     .poll = poll,
     .inserts_only = inserts_only,
     .abandoned = abandoned,
-    .write = write_one,
-    .erase = erase,
-    .erase_max = ERASE_MAX,
+    .write = cassandra_write_record,
+    .erase = cassandra_erase,
+    .erase_max = CASSANDRA_ERASE_MAX,
     .prove = cassandra_prove,
 };

@@ -4,6 +4,7 @@
 #include "base/failpoint.h"
 #include "base/retry.h"
 #include "base/text.h"
+#include "connectors/cassandra/properties.h"
 #include "connectors/cassandra/protocol/cql_model.h"
 #include "model/batch.h"
 #include <ctype.h>
@@ -180,6 +181,28 @@ static void check_there(const struct cassandra *self, const struct check_request
     }
 }
 
+/* The plan's `with:`. What the server says to its values is known only when the table is made. */
+static enum status check_properties(struct cassandra *self, const struct target_table *table,
+                                    struct arena *arena, struct buffer *out, struct error *error)
+{
+    struct column_list known = {0};
+    bool given = false;
+    for (uint32_t at = 0; at < table->property_count; at++) {
+        given = given || table->properties[at].given;
+    }
+    if (!given) {
+        return STATUS_OK;
+    }
+    enum status status = cassandra_properties_known(self, arena, &known, error);
+    for (uint32_t at = 0; at < table->property_count && known.count > 0; at++) {
+        const struct schema_property *property = &table->properties[at];
+        if (property->given && !column_list_holds(known, property->name)) {
+            buffer_format(out, "with: this server knows no option %s of tables\n", property->name);
+        }
+    }
+    return status;
+}
+
 enum status cassandra_check_table(struct database *database, const struct check_request *request,
                                   struct buffer *out, struct error *error)
 {
@@ -205,7 +228,9 @@ enum status cassandra_check_table(struct database *database, const struct check_
         check_there(self, request, there, out);
     } else if (status == STATUS_END) {
         check_new(self, table, arena, out);
-        status = cassandra_types_check(self, table, arena, out, error);
+        status = check_properties(self, table, arena, out, error) == STATUS_OK
+                     ? cassandra_types_check(self, table, arena, out, error)
+                     : STATUS_FAILED;
     }
     arena_destroy(arena);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -252,7 +277,8 @@ struct fetching {
 };
 
 /* A MAP of all columns, as the contract has it. */
-static enum status add_found(void *context, const struct cell *cells, struct error *error)
+static enum status add_found(void *context, const struct cell *cells,
+                             const struct record_envelope *envelope, struct error *error)
 {
     struct fetching *fetching = context;
     const struct cassandra_table *table = fetching->table;
@@ -265,6 +291,9 @@ static enum status add_found(void *context, const struct cell *cells, struct err
         pairs[2 * (size_t)at + 1] = cells[at];
     }
     *batch_append(fetching->batch) = cell_items(VALUE_MAP, pairs, table->column_count);
+    if (envelope != NULL) {
+        fetching->batch->envelopes[fetching->batch->row_count - 1] = *envelope;
+    }
     return STATUS_OK;
 }
 
@@ -282,8 +311,12 @@ enum status cassandra_target_fetch(struct database *database, const struct targe
                                 .batch = batch_create(NULL, 1, key_count + 1)};
     bool conditional = !table->created && !layout->table->counter &&
                        (table->existing == EXISTING_APPEND || table->existing == EXISTING_SKIP);
-    enum status status = cassandra_fetch(self, layout->table, keys, key_count, conditional,
-                                         fetching.batch->arena, add_found, &fetching, error);
+    if (table->keeps_undo) {
+        batch_add_envelopes(fetching.batch);
+    }
+    enum status status =
+        cassandra_fetch(self, layout->table, keys, key_count, conditional, table->keeps_undo,
+                        fetching.batch->arena, add_found, &fetching, error);
     if (status != STATUS_OK) {
         batch_destroy(fetching.batch);
         return status;

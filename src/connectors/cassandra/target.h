@@ -129,7 +129,9 @@ void cassandra_layouts_forget(struct cassandra *self);
 enum cassandra_form {
     CASSANDRA_PLAIN = 0,
     CASSANDRA_TIMED = 1, /* with a timestamp and a time to live of its own: two more values */
-    CASSANDRA_ALONE = 2  /* a partition's static columns, and no row */
+    CASSANDRA_ALONE = 2, /* a partition's static columns, and no row */
+    CASSANDRA_ROW = 4,   /* a row, and no static columns */
+    CASSANDRA_CELLS = 8  /* an UPDATE: its cells alone, which keep no row alive without them */
 };
 
 /* A statement for records of one shape. Its values are in the order of `places`, each the place of
@@ -228,10 +230,49 @@ struct cassandra_write {
     int64_t token;
     int64_t timestamp_us;
 };
+/* As struct keyed_service has `write` and `erase`. */
+enum { CASSANDRA_ERASE_MAX = 64 };
+enum status cassandra_write_record(struct database *self, enum keyed_kind kind,
+                                   const struct keyed_record *record, struct error *error);
+enum status cassandra_erase(struct database *self, const struct target_table *table,
+                            const struct cell *keys, uint32_t count, struct error *error);
 /* All of them to their end, on the control session and while the lease lasts; what may be tried
  * again is until patience ends. Any thread. */
 enum status cassandra_write_all(struct cassandra *self, const struct cassandra_write *writes,
                                 uint32_t count, struct error *error) MUST_USE;
+
+/* Parts of a record that is inserted into a table whose static columns it fills: each is a request,
+ * but for the last two, which are one where the partition has no static values yet. */
+enum cassandra_insert_part {
+    CASSANDRA_LOOKS_FOR_ROW,
+    CASSANDRA_LOOKS_FOR_STATICS,
+    CASSANDRA_INSERTS_ROW,
+    CASSANDRA_SETS_STATICS
+};
+/* Are records of that shape inserted in these parts? */
+bool cassandra_inserts_statics(struct keyed_connection *connection, uint32_t table,
+                               const struct shape *shape);
+
+/* The part that an insert is at; and its next one, which is sent (STATUS_AGAIN) if somebody still
+ * waits for it. */
+enum cassandra_insert_part cassandra_part_of(const struct keyed_request *request);
+enum status cassandra_go_on(struct keyed_connection *connection, struct keyed_answer *answer,
+                            enum cassandra_insert_part part, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- statics.c */
+
+/* As struct target_functions has it. */
+enum status cassandra_ask_place(struct database *self, const struct target_table *table,
+                                const struct cell *fields, bool counts, struct arena *arena,
+                                uint64_t *records, const char **why, struct error *error);
+/* What was read of an insert's row, or of its partition. */
+enum status cassandra_judge_statics(struct keyed_connection *connection, struct cql_reply *reply,
+                                    struct keyed_answer *answer, struct error *error) MUST_USE;
+
+/* As struct keyed_service has it: what the record says of its partition's static columns. */
+enum status cassandra_append_claims(struct database *self, const struct keyed_record *record,
+                                    struct buffer *place, struct buffer *claims,
+                                    struct error *error);
 
 /* ---------------------------------------------------------------- prove.c */
 

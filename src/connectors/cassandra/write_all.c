@@ -2,7 +2,9 @@
 #include "connectors/cassandra/target.h"
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/memory.h"
+#include "connectors/cassandra/key.h"
 #include "connectors/cassandra/patience.h"
 #include "connectors/lease.h"
 #include <stdlib.h>
@@ -91,5 +93,130 @@ enum status cassandra_write_all(struct cassandra *self, const struct cassandra_w
     } while ((status == STATUS_OK && !is_done(&left)) ||
              (status == STATUS_FAILED && cassandra_patience_wait(&patience, true, error)));
     free(left.done);
+    return status;
+}
+
+/* ---------------------------------------------------------------- records and keys */
+
+/* It is to win over what is there, so that of its times only those to live stay. */
+static struct record_envelope envelope_of_now(struct arena *arena,
+                                              const struct keyed_record *record)
+{
+    struct record_envelope envelope = *record->envelope;
+    uint32_t count =
+        record->shape != NULL ? record->shape->field_count : (uint32_t)record->cells->length;
+    envelope.write_time_us = 0;
+    if (envelope.cell_times != NULL) {
+        struct cell_times *times = arena_allocate_zeroed(arena, count + 1u, sizeof(*times));
+        for (uint32_t at = 0; at < count; at++) {
+            times[at].ttl_seconds = envelope.cell_times[at].ttl_seconds;
+        }
+        envelope.cell_times = times;
+    }
+    return envelope;
+}
+
+/* The statements of an encoded record as one, which is done wholly or not at all; all but the
+ * timestamp is filled in, from `text` and `values`. */
+static void write_join(const struct keyed_connection *connection, const struct buffer *body,
+                       struct buffer *text, struct buffer *values, struct cassandra_write *write)
+{
+    struct cassandra_record_part part = {0};
+    struct cassandra_record record = cassandra_record_read(body->data, body->length);
+    uint32_t count = 0;
+    write->token = record.token;
+    while (cassandra_record_next(&record, &part)) {
+        buffer_append_string(text, count == 0 ? "" : "; ");
+        buffer_append_string(text, cassandra_statement_at(connection, part.statement)->text);
+        buffer_append(values, part.values, part.length);
+        write->count = (uint16_t)(write->count + part.value_count);
+        count++;
+    }
+    if (count > 1) {
+        char *statements =
+            memory_format("BEGIN UNLOGGED BATCH %s; APPLY BATCH", buffer_string(text));
+        buffer_clear(text);
+        buffer_append_string(text, statements);
+        free(statements);
+    }
+    write->text = buffer_string(text);
+    write->values = values->data;
+    write->length = values->length;
+}
+
+enum status cassandra_write_record(struct database *database, enum keyed_kind kind,
+                                   const struct keyed_record *record, struct error *error)
+{
+    struct cassandra *self = cassandra_of(database);
+    struct keyed_connection *connection = NULL;
+    struct buffer body = {0};
+    struct keyed_record own = *record;
+    own.repeated = true;
+    if (cassandra_connection_make(self, record->table, 1, &connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (connection->layouts[0]->table->counter) {
+        cassandra_connection_free(connection);
+        return error_set(error, ERROR_TARGET_WRITE, record->table->name,
+                         "counters can only be added to, and not be set");
+    }
+    struct target_table table = *record->table;
+    table.may_repeat = true; /* what it is put over may have other fields */
+    connection->tables = &table;
+    own.table = &table;
+    struct record_envelope envelope;
+    if (own.envelope != NULL) {
+        envelope = envelope_of_now(connection->arena, record);
+        own.envelope = &envelope;
+    }
+    enum status status = cassandra_encode(connection, kind, &own, &body, error);
+    if (status == STATUS_END) {
+        status = STATUS_OK; /* its time to live is over: nothing is left to write */
+    } else if (status == STATUS_OK) {
+        struct buffer text = {0};
+        struct buffer values = {0};
+        struct cassandra_write write = {.timestamp_us = cassandra_now_us(self)};
+        write_join(connection, &body, &text, &values, &write);
+        status = cassandra_write_all(self, &write, 1, error);
+        buffer_free(&text);
+        buffer_free(&values);
+    }
+    buffer_free(&body);
+    cassandra_connection_free(connection);
+    return status;
+}
+
+enum status cassandra_erase(struct database *database, const struct target_table *table,
+                            const struct cell *keys, uint32_t count, struct error *error)
+{
+    struct cassandra *self = cassandra_of(database);
+    const struct cassandra_layout *layout = NULL;
+    struct cassandra_write writes[CASSANDRA_ERASE_MAX];
+    size_t begins[CASSANDRA_ERASE_MAX];
+    struct buffer text = {0};
+    struct buffer values = {0};
+    enum status status = failpoint_hit("cassandra.before_delete", error);
+    status = status == STATUS_OK ? cassandra_layout_find(self, table, &layout, error) : status;
+    if (status == STATUS_OK) {
+        buffer_append_string(&text, "DELETE FROM ");
+        cassandra_append_table(self, table->name, &text);
+        buffer_append_string(&text, " WHERE ");
+        cassandra_key_append_where(layout->table, &text);
+    }
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
+        begins[at] = values.length;
+        status = cassandra_append_table_key(layout, table, keys + (size_t)at * table->key.count,
+                                            &values, error);
+        writes[at] = (struct cassandra_write){.text = buffer_string(&text),
+                                              .length = values.length - begins[at],
+                                              .count = (uint16_t)table->key.count,
+                                              .timestamp_us = cassandra_now_us(self)};
+    }
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
+        writes[at].values = values.data + begins[at];
+    }
+    status = status == STATUS_OK ? cassandra_write_all(self, writes, count, error) : status;
+    buffer_free(&text);
+    buffer_free(&values);
     return status;
 }

@@ -163,6 +163,12 @@ static enum status make_into(struct writer *writer, struct keyed_request *reques
     enum status status = keyed_encode_again(request, kind, error);
     writer->bytes += request->body.length;
     request->failures = 0;
+    if (status == STATUS_END) {
+        status =
+            refuse(writer, &request->slots[0], OUTCOME_SKIPPED, ERROR_NONE, keyed_expired, error);
+        keyed_request_free(writer, request);
+        return status;
+    }
     keyed_list_add(&writer->ready, request); /* after a failure it is freed with the writer */
     return status;
 }

@@ -158,7 +158,8 @@ struct keyed_service {
     void *(*encoder)(struct keyed_connection *connection, uint32_t table,
                      const struct shape *shape);
     /* Appends the record as a request of the kind takes it. Class REJECT: it can't be stored; what
-     * was appended is cut off. */
+     * was appended is cut off. STATUS_END: likewise, and the record is skipped, since its time to
+     * live is over. */
     enum status (*encode)(struct keyed_connection *connection, enum keyed_kind kind,
                           const struct keyed_record *record, struct buffer *out,
                           struct error *error);
@@ -168,6 +169,10 @@ struct keyed_service {
                               const struct cell *key, struct buffer *out, struct error *error);
     bool (*read_key)(struct database *self, const struct target_table *table, const uint8_t *bytes,
                      size_t length, struct arena *arena, struct cell *key);
+    /* Optional, of tables with `settles_claims`: what the record shares with others of its place,
+     * as claims.h has it; nothing where its fields say nothing of that. */
+    enum status (*append_claims)(struct database *self, const struct keyed_record *record,
+                                 struct buffer *place, struct buffer *claims, struct error *error);
     /* Optional: of an encoded record; only such of one group share a request (a partition). */
     uint64_t (*group)(const char *bytes, size_t length);
     /* Optional: units of capacity that writing a record of so many bytes is guessed to take. */
@@ -279,6 +284,9 @@ enum status keyed_settle(struct database *self, const struct target_table *table
                                               uint32_t key_count, const struct cell *record,
                                               enum duplicate_kind kind, struct error *error),
                          void *context, struct error *error);
+enum status keyed_keys_are_equal(struct database *self, const struct target_table *table,
+                                 const struct cell *left, const struct cell *right, bool *equal,
+                                 struct error *error);
 enum status keyed_restore(struct database *self, const struct target_table *table,
                           const struct batch *batch, uint32_t row, struct error *error);
 /* delete_records; reads them by the target's `fetch` first, to count those that are there. */

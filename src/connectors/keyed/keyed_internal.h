@@ -103,6 +103,8 @@ struct writer {
     struct held **held_last;
     struct keyed_set keys;
     struct buffer scratch; /* a key's bytes */
+    struct buffer place;   /* scratch */
+    struct buffer claims;  /* likewise */
     size_t bytes;          /* of `waiting` and all requests */
     bool refused;          /* a batch waits outside for room */
     /* a chunk was given up, so what is under way need not be of records that count: each record
@@ -139,7 +141,9 @@ struct writer_chunk *keyed_find_chunk(struct writer *writer, uint64_t number);
 /* Encodes the batch's records into requests. */
 enum status keyed_encode_batch(struct writer *writer, struct keyed_waiting *waiting,
                                struct writer_chunk *chunk, struct error *error) MUST_USE;
-/* A record alone, again, as another kind of request; appended to the body. */
+extern const char keyed_expired[]; /* why a record was skipped that the service did not encode */
+/* A record alone, again, as another kind of request; appended to the body. STATUS_END: its time to
+ * live is over. */
 enum status keyed_encode_again(struct keyed_request *request, enum keyed_kind kind,
                                struct error *error) MUST_USE;
 void keyed_free_encodings(struct writer *writer);

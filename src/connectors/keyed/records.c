@@ -200,14 +200,30 @@ static void hash_record(const struct writer *writer, const struct keyed_record *
     arena_destroy(arena);
 }
 
+/* What the record says of what many share. */
+static enum status find_claims(struct writer *writer, const struct keyed_record *record,
+                               struct error *error)
+{
+    const struct keyed_service *service = writer->service;
+    buffer_clear(&writer->place);
+    buffer_clear(&writer->claims);
+    return record->table->settles_claims && service->append_claims != NULL
+               ? service->append_claims(writer->database, record, &writer->place, &writer->claims,
+                                        error)
+               : STATUS_OK;
+}
+
 /* The key's bytes are in the scratch buffer. */
-static void note_key(struct writer *writer, const struct keyed_record *record,
-                     struct keyed_waiting *waiting, struct writer_chunk *chunk, uint32_t row,
-                     enum keyed_spill_state state)
+static enum status note_key(struct writer *writer, const struct keyed_record *record,
+                            struct keyed_waiting *waiting, struct writer_chunk *chunk, uint32_t row,
+                            enum keyed_spill_state state, struct error *error)
 {
     const struct target_table *table = record->table;
     if (!table->settles) {
-        return;
+        return STATUS_OK;
+    }
+    if (find_claims(writer, record, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     struct keyed_key key = {.table = table->name,
                             .table_length = strlen(table->name),
@@ -215,11 +231,16 @@ static void note_key(struct writer *writer, const struct keyed_record *record,
                             .ordinal = waiting->first_ordinal + row,
                             .state = state,
                             .bytes = (const uint8_t *)writer->scratch.data,
-                            .length = writer->scratch.length};
+                            .length = writer->scratch.length,
+                            .place = (const uint8_t *)writer->place.data,
+                            .place_length = writer->place.length,
+                            .claims = (const uint8_t *)writer->claims.data,
+                            .claims_length = writer->claims.length};
     if (table->distinct) {
         hash_record(writer, record, key.hash);
     }
     keyed_spill_add(&chunk->spill, &key);
+    return STATUS_OK;
 }
 
 enum status keyed_note_void(struct writer *writer, struct keyed_waiting *waiting, uint32_t row,
@@ -234,19 +255,29 @@ enum status keyed_note_void(struct writer *writer, struct keyed_waiting *waiting
         return STATUS_OK;
     }
     struct encoding *encoding = find_encoding(writer, number, batch);
-    const struct keyed_record record = {
-        .table = &writer->tables[number], .shape = encoding->shape, .cells = batch_row(batch, row)};
+    const struct keyed_record record = {.table = &writer->tables[number],
+                                        .shape = encoding->shape,
+                                        .cells = batch_row(batch, row),
+                                        .key = key};
     if (!find_key(record.table, encoding, record.cells, key)) {
         return error_set(error, ERROR_INTERNAL, NULL, "a record without its key was encoded");
     }
     if (hash_key(writer, number, key, &ignored, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    note_key(writer, &record, waiting, chunk, row, SPILL_REFUSED);
-    return STATUS_OK;
+    return note_key(writer, &record, waiting, chunk, row, SPILL_REFUSED, error);
 }
 
 /* ---------------------------------------------------------------- records */
+
+const char keyed_expired[] = "its time to live is over";
+
+static enum status skip_row(struct writer *writer, struct keyed_waiting *waiting, uint32_t row)
+{
+    keyed_note_refused(waiting, row, OUTCOME_SKIPPED, ERROR_NONE, keyed_expired);
+    keyed_record_ended(writer, waiting);
+    return STATUS_OK;
+}
 
 static enum status reject_row(struct writer *writer, struct keyed_waiting *waiting, uint32_t row,
                               const struct error *reason, struct error *error)
@@ -272,8 +303,8 @@ static enum status take_key(struct writer *writer, const struct keyed_record *re
      * the one that is under way. Only inserts and updates depend on the order. */
     *unsent = kind == KEYED_PUT && record->table->settles && !writer->keeps_order &&
               keyed_set_has(&writer->keys, slot->key);
-    note_key(writer, record, waiting, chunk, slot->row, *unsent ? SPILL_UNSENT : SPILL_SENT);
-    return STATUS_OK;
+    return note_key(writer, record, waiting, chunk, slot->row, *unsent ? SPILL_UNSENT : SPILL_SENT,
+                    error);
 }
 
 static enum status encode_row(struct writer *writer, struct keyed_record *record,
@@ -298,9 +329,11 @@ static enum status encode_row(struct writer *writer, struct keyed_record *record
                               .row = row,
                               .attempt = chunk->attempt,
                               .waiting = waiting};
-    if (service->encode(writer->connection, request->kind, record, body, &reason) != STATUS_OK) {
+    enum status status = service->encode(writer->connection, request->kind, record, body, &reason);
+    if (status != STATUS_OK) {
         body->length = start;
-        return reject_row(writer, waiting, row, &reason, error);
+        return status == STATUS_END ? skip_row(writer, waiting, row)
+                                    : reject_row(writer, waiting, row, &reason, error);
     }
     slot.length = (uint32_t)(body->length - slot.offset);
     if (record->key == NULL) {

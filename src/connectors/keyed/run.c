@@ -79,7 +79,11 @@ enum status keyed_restore(struct database *self, const struct target_table *tabl
         batch->shape == NULL || batch->shape->field_count == 0 ? NULL : batch->shape;
     struct cell key[KEYED_KEY_COLUMNS_MAX];
     const struct keyed_record record = {
-        .table = table, .shape = shape, .cells = batch_row(batch, row), .key = key};
+        .table = table,
+        .shape = shape,
+        .cells = batch_row(batch, row),
+        .key = key,
+        .envelope = batch->envelopes != NULL ? &batch->envelopes[row] : NULL};
     bool update = keyed_kind_of(table) == KEYED_UPDATE;
     if (!keyed_find_key(table, shape, record.cells, key)) {
         return error_set(error, ERROR_INTERNAL, table->name, "a record without its key");

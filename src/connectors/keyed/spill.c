@@ -9,10 +9,10 @@
  * A block is zstd of
  *
  *   uint32 entity | uint64 ordinal | uint8 state | 16 bytes hash of the record
- *   | uint32 length of table | uint32 length of key | table | key
+ *   | uint32 lengths of table, key, place, claims | table | key | place | claims
  *
  * (integers little-endian; the key as keyed_service.append_key has it; the hash 0 unless records of
- * the table may repeat).
+ * the table may repeat; place and claims as claims.h has them).
  */
 #include "connectors/keyed/spill.h"
 
@@ -30,7 +30,7 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-enum { BLOCK_BYTES = 256 * 1024, LEVEL = 1, HEAD_BYTES = 37 };
+enum { BLOCK_BYTES = 256 * 1024, LEVEL = 1, HEAD_BYTES = 45 };
 
 struct block {
     struct block *next;
@@ -88,9 +88,13 @@ void keyed_spill_add(struct keyed_spill **spill, const struct keyed_key *key)
     memcpy(head + 13, key->hash, 16);
     bytes_put_le(head + 29, key->table_length, 4);
     bytes_put_le(head + 33, key->length, 4);
+    bytes_put_le(head + 37, key->place_length, 4);
+    bytes_put_le(head + 41, key->claims_length, 4);
     buffer_append(raw, head, sizeof(head));
     buffer_append(raw, key->table, key->table_length);
     buffer_append(raw, key->bytes, key->length);
+    buffer_append(raw, key->place, key->place_length);
+    buffer_append(raw, key->claims, key->claims_length);
     if (raw->length >= BLOCK_BYTES) {
         end_block(*spill);
     }
@@ -180,6 +184,31 @@ static enum status damaged(struct error *error)
     return error_set(error, ERROR_LEDGER_INVALID, NULL, "kept keys are damaged");
 }
 
+/* What of the text is left behind its head; false: it says more than there is. */
+static bool read_key(const uint8_t *text, size_t left, struct keyed_key *key, size_t *length)
+{
+    if (left < HEAD_BYTES) {
+        return false;
+    }
+    key->entity = (uint32_t)bytes_get_le(text, 4);
+    key->ordinal = bytes_get_le(text + 4, 8);
+    key->state = (enum keyed_spill_state)text[12];
+    memcpy(key->hash, text + 13, 16);
+    key->table_length = (size_t)bytes_get_le(text + 29, 4);
+    key->length = (size_t)bytes_get_le(text + 33, 4);
+    key->place_length = (size_t)bytes_get_le(text + 37, 4);
+    key->claims_length = (size_t)bytes_get_le(text + 41, 4);
+    key->table = (const char *)text + HEAD_BYTES;
+    *length = HEAD_BYTES + key->table_length + key->length + key->place_length + key->claims_length;
+    if (key->state > SPILL_UNSENT || *length > left) {
+        return false;
+    }
+    key->bytes = text + HEAD_BYTES + key->table_length;
+    key->place = key->bytes + key->length;
+    key->claims = key->place + key->place_length;
+    return true;
+}
+
 enum status keyed_spill_unpack(const void *bytes, size_t length, uint64_t chunk,
                                keyed_spill_visit *visit, void *context, struct error *error)
 {
@@ -193,27 +222,11 @@ enum status keyed_spill_unpack(const void *bytes, size_t length, uint64_t chunk,
         memory_exhausted(0);
     }
     enum status status = ZSTD_isError(made) || made != raw ? damaged(error) : STATUS_OK;
-    for (size_t at = 0; status == STATUS_OK && at < raw;) {
+    for (size_t at = 0, used = 0; status == STATUS_OK && at < raw; at += used) {
         struct keyed_key key = {0};
-        size_t left = (size_t)raw - at;
-        const uint8_t *head = text + at;
-        if (left >= HEAD_BYTES) {
-            key.entity = (uint32_t)bytes_get_le(head, 4);
-            key.ordinal = bytes_get_le(head + 4, 8);
-            key.state = (enum keyed_spill_state)head[12];
-            memcpy(key.hash, head + 13, 16);
-            key.table_length = (size_t)bytes_get_le(head + 29, 4);
-            key.length = (size_t)bytes_get_le(head + 33, 4);
-            key.table = (const char *)head + HEAD_BYTES;
-            key.bytes = head + HEAD_BYTES + key.table_length;
-        }
-        if (left < HEAD_BYTES || key.state > SPILL_UNSENT || key.table_length > left - HEAD_BYTES ||
-            key.length > left - HEAD_BYTES - key.table_length) {
-            status = damaged(error);
-            break;
-        }
-        at += HEAD_BYTES + key.table_length + key.length;
-        status = visit(context, chunk, &key, error);
+        status = read_key(text + at, (size_t)raw - at, &key, &used)
+                     ? visit(context, chunk, &key, error)
+                     : damaged(error);
     }
     free(text);
     return status;

@@ -10,7 +10,9 @@
 enum keyed_spill_state {
     SPILL_REFUSED = 0, /* after all */
     SPILL_SENT = 1,
-    SPILL_UNSENT = 2 /* another record with its key was under way: it is sent if it stays */
+    SPILL_UNSENT = 2, /* another record with its key was under way: it is sent if it stays */
+    SPILL_CONTRADICTS =
+        3 /* never kept: settling found that its claims are not those of its place */
 };
 
 struct keyed_key {
@@ -22,6 +24,11 @@ struct keyed_key {
     uint8_t hash[16]; /* of the record, where equal ones are told from unequal ones */
     const uint8_t *bytes;
     size_t length;
+    /* what the record says of what many share (claims.h); empty: nothing */
+    const uint8_t *place;
+    size_t place_length;
+    const uint8_t *claims;
+    size_t claims_length;
 };
 
 /* Of one chunk. */

@@ -140,6 +140,8 @@ void keyed_writer_close(struct writer *writer)
     keyed_free_encodings(writer);
     keyed_set_free(&writer->keys);
     buffer_free(&writer->scratch);
+    buffer_free(&writer->place);
+    buffer_free(&writer->claims);
     free(writer->filling);
     free(writer);
 }

@@ -61,7 +61,8 @@ struct analysis_proof {
     uint32_t runs;
     uint64_t rows;
     uint64_t requests;
-    const char *why; /* NULL */
+    const char *why;      /* NULL */
+    const char *left_out; /* filters that are not proven; NULL: none */
 };
 
 struct analysis {
@@ -95,6 +96,11 @@ void analysis_run(struct analysis *analysis, const struct workload *workload);
 
 /* "orders by customer_id"; the SQL where a statement has no name. */
 const char *analysis_query_name(const struct analysis_query *query);
+
+/* Calls `tell` for each caution about the copy: rows that it will reject. Texts are in the
+ * analysis' arena. */
+void analysis_cautions(const struct analysis *analysis,
+                       void (*tell)(void *context, const char *sentence), void *context);
 
 /* Tables, queries with the way each is answered, and the scorecard, for a terminal. */
 void analysis_append_summary(const struct analysis *analysis, struct buffer *out);

@@ -30,7 +30,7 @@ static bool serves(const struct analysis_query *query, uint32_t family, bool *fi
 }
 
 static void tell_queries(const struct analysis *analysis, const struct layout_table *table,
-                         void (*tell)(const char *, struct buffer *), struct buffer *out)
+                         struct analysis_page *page)
 {
     enum { SHOWN = 4 };
     struct buffer text = {0};
@@ -55,12 +55,12 @@ static void tell_queries(const struct analysis *analysis, const struct layout_ta
                              "No query needs it: it keeps the rows, so that nothing is lost");
     }
     buffer_append_byte(&text, '.');
-    tell(buffer_string(&text), out);
+    analysis_page_item(page, buffer_string(&text));
     buffer_free(&text);
 }
 
 static void tell_copies(const struct analysis *analysis, const struct layout_table *table,
-                        void (*tell)(const char *, struct buffer *), struct buffer *out)
+                        struct analysis_page *page)
 {
     const struct places *places = &analysis->places;
     const struct family *family = layout_family(&analysis->layout, table);
@@ -81,13 +81,13 @@ static void tell_copies(const struct analysis *analysis, const struct layout_tab
                       family->statics.count > 0 ? "; what is the same for a whole partition is "
                                                   "static, and kept once"
                                                 : "");
-        tell(buffer_string(&text), out);
+        analysis_page_item(page, buffer_string(&text));
     }
     buffer_free(&text);
 }
 
 static void tell_partitions(const struct layout_table *table, const struct family *family,
-                            void (*tell)(const char *, struct buffer *), struct buffer *out)
+                            struct analysis_page *page)
 {
     struct buffer text = {0};
     if (table->bucket_sql != NULL && family->buckets > 1) {
@@ -105,22 +105,22 @@ static void tell_partitions(const struct layout_table *table, const struct famil
         buffer_format(&text, "A partition has %.3g rows on average, and %.0f at most.",
                       family->partition_rows, family->partition_rows_max);
     }
-    tell(buffer_string(&text), out);
+    analysis_page_item(page, buffer_string(&text));
     buffer_free(&text);
 }
 
 void analysis_reasons(const struct analysis *analysis, const struct layout_table *table,
-                      void (*tell)(const char *sentence, struct buffer *out), struct buffer *out)
+                      struct analysis_page *page)
 {
     const struct family *family = layout_family(&analysis->layout, table);
-    tell_queries(analysis, table, tell, out);
-    tell_partitions(table, family, tell, out);
-    tell_copies(analysis, table, tell, out);
+    tell_queries(analysis, table, page);
+    tell_partitions(table, family, page);
+    tell_copies(analysis, table, page);
     for (uint32_t i = 0; i < family->optional.count; i++) {
         struct buffer text = {0};
         buffer_format(&text, "Rows without %s are not in it.",
                       layout_column_of(table, family->optional.at[i]));
-        tell(buffer_string(&text), out);
+        analysis_page_item(page, buffer_string(&text));
         buffer_free(&text);
     }
 }

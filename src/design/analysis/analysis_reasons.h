@@ -3,19 +3,15 @@
 #define TRANSHUME_DESIGN_ANALYSIS_ANALYSIS_REASONS_H
 
 #include "design/analysis/analysis.h"
+#include "design/analysis/analysis_page.h"
 
-/* Calls `tell` for each reason, plain text. */
+/* Each reason is an item of the page. */
 void analysis_reasons(const struct analysis *analysis, const struct layout_table *table,
-                      void (*tell)(const char *sentence, struct buffer *out), struct buffer *out);
+                      struct analysis_page *page);
 
 /* "((AlbumId), TrackId desc)" */
 void analysis_append_key(const struct layout_table *table, struct buffer *out);
 
-struct analysis_figure {
-    const char *name;
-    const char *value;
-    const char *explanation;
-};
 enum { ANALYSIS_FIGURES = 12 };
 /* The scorecard as texts, in the analysis' arena. */
 void analysis_figures(const struct analysis *analysis,

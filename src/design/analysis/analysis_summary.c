@@ -57,6 +57,11 @@ static void append_score(const struct score *score, struct buffer *out)
                   score->reads_a_write, score->cost);
 }
 
+static void append_caution(void *context, const char *sentence)
+{
+    buffer_format(context, "caution: %s\n", sentence);
+}
+
 void analysis_append_summary(const struct analysis *analysis, struct buffer *out)
 {
     if (analysis_wants(analysis, ANALYSIS_CASSANDRA)) {
@@ -65,4 +70,5 @@ void analysis_append_summary(const struct analysis *analysis, struct buffer *out
         append_score(&analysis->score, out);
     }
     analysis_append_exports(analysis, out);
+    analysis_cautions(analysis, append_caution, out);
 }

@@ -353,13 +353,14 @@ static bool is_out_of_reach(const struct making *making, const struct family *ta
     return false;
 }
 
-/* Such an entity gets a table by its own key, and what was chosen becomes an index of it. */
+/* Such an entity, and one that no family chosen can be the table of, gets a table by its own key;
+ * what was chosen becomes an index of it. */
 static void reach_all(struct making *making)
 {
     struct places *places = making->places;
     for (uint32_t i = 0; i < places->graph->entity_count; i++) {
         uint32_t table = choose_table(making, i);
-        if (table != GRAPH_NONE && is_out_of_reach(making, export_family(making->design, table))) {
+        if (table == GRAPH_NONE || is_out_of_reach(making, export_family(making->design, table))) {
             uint32_t own =
                 pool_add(&making->design->pool, (struct family){.root = i,
                                                                 .partition = places_key(places, i),

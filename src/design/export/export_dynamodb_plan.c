@@ -1,6 +1,7 @@
 /* The plan that fills DynamoDB's tables, and what a terminal shows of them. */
 #include "design/export/export_parts.h"
 
+#include "plan/expression_names.h"
 #include "plan/propose.h"
 #include "plan/template.h"
 
@@ -163,7 +164,9 @@ static void append_index(const struct export_table *table, const struct export_i
     propose_append_quoted(out, index->name);
     buffer_append_string(out, ": ");
     append_key(table, index->key, out);
-    if (index->projection != EXPORT_ALL) {
+    if (index->projection != EXPORT_ALL && index->projected_count == 0) {
+        buffer_append_string(out, ", projection: keys");
+    } else if (index->projection != EXPORT_ALL) {
         buffer_append_string(out, ", projection: [");
         for (uint32_t i = 0; i < index->projected_count; i++) {
             buffer_append_string(out, i > 0 ? ", " : "");
@@ -184,8 +187,9 @@ static void append_condition(const struct export_dynamodb *design, const struct 
     for (uint32_t i = 0; i < table->attribute_count; i++) {
         const struct export_attribute *attribute = &table->attributes[i];
         if (attribute->place != GRAPH_NONE && place_set_holds(optional, attribute->place)) {
-            buffer_format(&condition, "%s\"%s\" IS NOT NULL", condition.length > 0 ? " AND " : "",
-                          source_name(design, attribute));
+            buffer_append_string(&condition, condition.length > 0 ? " AND " : "");
+            expression_append_quoted(&condition, source_name(design, attribute));
+            buffer_append_string(&condition, " IS NOT NULL");
         }
     }
     if (condition.length > 0) {

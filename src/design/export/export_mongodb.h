@@ -20,7 +20,11 @@
 #include "design/workload/search.h"
 
 #define EXPORT_EMBED_BYTES_MAX 1048576.0
-enum { EXPORT_EMBED_ROWS_MAX = 200, EXPORT_KEYS_ROWS_MAX = 2000 };
+enum {
+    EXPORT_EMBED_ROWS_MAX = 200,
+    EXPORT_KEYS_ROWS_MAX = 2000,
+    EXPORT_MONGO_INDEXES_MAX = 63 /* MongoDB's 64 without that of _id */
+};
 
 enum export_joining {
     EXPORT_EMBED,         /* rows stand in their parent's document */
@@ -59,7 +63,8 @@ struct export_document {
     const char *id;          /* collections: the field that becomes _id; NULL: a key of several */
     const struct export_mongo_index *indexes; /* collections */
     uint32_t index_count;
-    double bytes; /* mean, with what is embedded */
+    uint32_t unindexed; /* queries that came after the last index that a collection can have */
+    double bytes;       /* mean, with what is embedded */
 };
 
 struct export_mongodb {
@@ -68,6 +73,9 @@ struct export_mongodb {
     const struct export_document *documents; /* by entity */
     const struct export_decision *decisions; /* by relation */
 };
+
+/* "embed", "reference with copied fields" … */
+const char *export_joining_name(enum export_joining joining);
 
 /* `search` has the queries of the workload; which model it is of does not matter. */
 void export_mongodb_make(const struct search *search, struct arena *arena,
@@ -78,6 +86,9 @@ void export_mongodb_append_collections(const struct export_mongodb *design, stru
 /* The plan that fills them. `target` NULL: to be filled in. */
 void export_mongodb_append_plan(const struct export_mongodb *design, const char *source,
                                 const char *target, struct buffer *out);
+/* A query as find(), and the collections that it needs besides. Returns the requests. */
+uint32_t export_mongodb_append_find(const struct export_mongodb *design, const struct query *query,
+                                    struct buffer *out);
 void export_mongodb_append_summary(const struct export_mongodb *design, struct buffer *out);
 
 #endif

@@ -152,6 +152,10 @@ static void keep(const struct finding *finding, struct export_document *document
             return;
         }
     }
+    if (document->index_count == EXPORT_MONGO_INDEXES_MAX) {
+        document->unindexed++;
+        return;
+    }
     list[document->index_count++] = index;
 }
 
@@ -197,4 +201,94 @@ void export_mongodb_find_indexes(const struct search *search, struct export_docu
             index_query(&finding, &search->queries[i].query);
         }
     }
+}
+
+/* ---------------------------------------------------------------- a query */
+
+static void append_condition(const struct finding *finding, uint32_t place, const char *test,
+                             struct buffer *out)
+{
+    const char *path = path_of(finding, place);
+    if (path != NULL) {
+        buffer_format(out, "%s\"%s\": %s", out->length > 0 ? ", " : "", path, test);
+    }
+}
+
+static void append_conditions(const struct finding *finding, const struct query *query,
+                              struct buffer *out)
+{
+    for (uint32_t i = 0; i < query->equal.count; i++) {
+        append_condition(finding, query->equal.at[i], "?", out);
+    }
+    for (uint32_t i = 0; i < query->in_count; i++) {
+        append_condition(finding, query->in[i].place, "{ $in: [?] }", out);
+    }
+    if (query->range != GRAPH_NONE) {
+        append_condition(finding, query->range, "{ $gte: ?, $lte: ? }", out);
+    }
+}
+
+/* Entities of which the documents found do not have all that the query names. */
+static struct place_set missing_entities(const struct finding *finding, struct place_set places,
+                                         struct place_set missing)
+{
+    for (uint32_t i = 0; i < places.count; i++) {
+        if (path_of(finding, places.at[i]) == NULL) {
+            uint32_t path = finding->places->list[places.at[i]].path;
+            missing = place_set_with(missing, finding->places->paths[path].entity, finding->arena);
+        }
+    }
+    return missing;
+}
+
+static void append_look_ups(const struct finding *finding, struct place_set entities,
+                            const char *before, const char *after, struct buffer *out)
+{
+    for (uint32_t i = 0; i < entities.count; i++) {
+        uint32_t collection = collection_of(finding, entities.at[i]);
+        buffer_format(out, "%s%s", i > 0 ? ", " : before, finding->documents[collection].name);
+    }
+    buffer_append_string(out, entities.count > 0 ? after : "");
+}
+
+static void append_order(const struct finding *finding, const struct query *query,
+                         struct buffer *out)
+{
+    struct buffer order = {0};
+    for (uint32_t i = 0; i < query->order_count; i++) {
+        append_condition(finding, query->order[i].place, query->order[i].descending ? "-1" : "1",
+                         &order);
+    }
+    if (order.length > 0) {
+        buffer_format(out, ".sort({ %s })", buffer_string(&order));
+    }
+    buffer_free(&order);
+}
+
+uint32_t export_mongodb_append_find(const struct export_mongodb *design, const struct query *query,
+                                    struct buffer *out)
+{
+    struct finding finding = {.documents = (struct export_document *)design->documents,
+                              .places = design->places,
+                              .arena = design->arena};
+    struct place_set given = query->equal;
+    struct buffer conditions = {0};
+    for (uint32_t i = 0; i < query->in_count; i++) {
+        given = place_set_with(given, query->in[i].place, design->arena);
+    }
+    struct place_set first = missing_entities(&finding, given, (struct place_set){0});
+    struct place_set then = place_set_minus(
+        missing_entities(&finding, query->fields, (struct place_set){0}), first, design->arena);
+    append_conditions(&finding, query, &conditions);
+    append_look_ups(&finding, first, "first the keys that are asked for, of ", "; then\n", out);
+    buffer_format(out, "db.%s.find({ %s })",
+                  design->documents[collection_of(&finding, query->root)].name,
+                  conditions.length > 0 ? buffer_string(&conditions) : "");
+    append_order(&finding, query, out);
+    if (query->limit > 0) {
+        buffer_format(out, ".limit(%.0f)", query->limit);
+    }
+    append_look_ups(&finding, then, "\nthen, by the keys found, ", "", out);
+    buffer_free(&conditions);
+    return 1 + first.count + then.count;
 }

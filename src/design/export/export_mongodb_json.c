@@ -191,6 +191,9 @@ static json_t *collection_of(const struct export_mongodb *design,
     json_object_set_new(object, "document_bytes", json_integer((json_int_t)document->bytes));
     json_object_set_new(object, "validator", validator);
     json_object_set_new(object, "indexes", indexes_of(document));
+    if (document->unindexed > 0) {
+        json_object_set_new(object, "queries_without_index", json_integer(document->unindexed));
+    }
     return object;
 }
 

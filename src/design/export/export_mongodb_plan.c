@@ -152,6 +152,12 @@ void export_mongodb_append_summary(const struct export_mongodb *design, struct b
             buffer_format(out, "  %s  %.0f documents of about %.0f bytes, %u indexes\n",
                           document->name, graph->entities[i].rows, document->bytes,
                           document->index_count);
+            if (document->unindexed > 0) {
+                buffer_format(out,
+                              "note: %s has no index left (64 a collection): %u of its queries "
+                              "read all of it\n",
+                              document->name, document->unindexed);
+            }
         }
     }
     for (uint32_t i = 0; i < graph->relation_count; i++) {

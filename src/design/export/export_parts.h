@@ -21,7 +21,6 @@ void export_mongodb_find_indexes(const struct search *search, struct export_docu
 /* Does the document hold the field, or does the parent that it is embedded in know it? */
 bool export_mongodb_holds(const struct export_mongodb *design,
                           const struct export_document *document, uint32_t field);
-const char *export_joining_name(enum export_joining joining);
 
 /* Appends the tree, indented, and frees it. */
 void export_append_json(json_t *tree, struct buffer *out);

@@ -168,30 +168,24 @@ static void recognise(const char *text, size_t length, bool last, struct input_l
     }
 }
 
-enum status input_log_recognise(const char *path, enum sql_language otherwise,
-                                struct input_log *log, struct error *error)
+/* What has been looked at stays in the window: a pipe gives it once. */
+static enum status look_ahead(struct window *window, struct input_log *log, struct error *error)
 {
-    struct window window;
-    *log = (struct input_log){.language = otherwise};
-    if (window_open(&window, path, error) == STATUS_FAILED) {
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && window_length(window) < WINDOW_BYTES) {
+        status = window_grow(window, error); /* a pipe gives less than it has */
+    }
+    if (status == STATUS_FAILED) {
         return STATUS_FAILED;
     }
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK && window_length(&window) < WINDOW_BYTES) {
-        status = window_grow(&window, error); /* a pipe gives less than it has */
-    }
-    if (status != STATUS_FAILED) {
-        size_t length = window_length(&window);
-        recognise(buffer_string(&window.bytes), length, window.last, log);
-    }
-    window_close(&window);
-    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+    recognise(buffer_string(&window->bytes), window_length(window), window->last, log);
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- reading */
 
-enum status input_log_read(const char *path, const struct input_log *log, struct input_sql *input,
-                           struct error *error)
+enum status input_log_read(const char *path, enum sql_language otherwise, struct input_log *log,
+                           struct input_sql *input, struct error *error)
 {
     static enum status (*const readers[])(struct log_reading * reading, struct error * error) = {
         [INPUT_LOG_SQL] = log_read_sql,
@@ -201,11 +195,15 @@ enum status input_log_read(const char *path, const struct input_log *log, struct
         [INPUT_LOG_MYSQL_SLOW] = log_read_slow,
     };
     struct log_reading reading = {.log = log, .input = input};
+    *log = (struct input_log){.language = otherwise};
     if (window_open(&reading.window, path, error) == STATUS_FAILED) {
         return STATUS_FAILED;
     }
-    input_sql_set_language(input, log->language);
-    enum status status = readers[log->format](&reading, error);
+    enum status status = look_ahead(&reading.window, log, error);
+    if (status == STATUS_OK) {
+        input_sql_set_language(input, log->language);
+        status = readers[log->format](&reading, error);
+    }
     window_close(&reading.window);
     buffer_free(&reading.statement);
     return status;

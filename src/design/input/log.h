@@ -23,16 +23,15 @@ struct input_log {
     uint32_t weight_column; /* UINT32_MAX: there is none: each counts once */
 };
 
-/* What kind of file it is, by its first 64 KiB; `otherwise`: the dialect if nothing shows it. */
-enum status input_log_recognise(const char *path, enum sql_language otherwise,
-                                struct input_log *log, struct error *error) MUST_USE;
 /*
- * Adds all its statements, as of the log's dialect. Memory is bounded, however large the file and
- * however long its lines: statements of more than 1 MiB are dropped and counted. Lines that are of
- * no use (connections, errors, comments of a log) are stepped over.
+ * Finds out what kind of file it is by its first 64 KiB (`otherwise`: the dialect if nothing shows
+ * it) and adds all its statements, as of the log's dialect. It is opened once and read forwards, so
+ * it may be a pipe. Memory is bounded, however large the file and however long its lines:
+ * statements of more than 1 MiB are dropped and counted. Lines that are of no use (connections,
+ * errors, comments of a log) are stepped over.
  */
-enum status input_log_read(const char *path, const struct input_log *log, struct input_sql *input,
-                           struct error *error) MUST_USE;
+enum status input_log_read(const char *path, enum sql_language otherwise, struct input_log *log,
+                           struct input_sql *input, struct error *error) MUST_USE;
 /* "a file of SQL", "PostgreSQL's csvlog" … */
 const char *input_log_format_name(enum input_log_format format);
 

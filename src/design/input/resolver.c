@@ -1,4 +1,5 @@
 #include "design/input/resolver.h"
+#include "design/workload/query.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -142,6 +143,10 @@ bool resolver_run(struct resolver *self, json_t *node, struct workload_statement
         }
         self->no_tables = resolver_alias_count(self) == 0;
         make_statement(self, kinds[i].kind, statement);
+        if (statement->unserved == NULL && !query_has_roots(statement)) {
+            statement->unserved = "joins that form a circle";
+            statement->alternative = "a query for each table";
+        }
         return self->failure == NULL && !self->no_tables;
     }
     self->no_tables = true;

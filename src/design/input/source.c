@@ -3,10 +3,12 @@
 
 #include "base/file.h"
 #include "base/findings.h"
+#include "base/memory.h"
 #include "design/input/live.h"
 #include "design/input/log.h"
 #include "design/input/names.h"
 #include "sql/ddl.h"
+#include <stdlib.h>
 #include <string.h>
 
 enum { FINDINGS_SHOWN = 20 };
@@ -40,6 +42,15 @@ static void append_findings(const char *path, const struct findings *findings, s
         buffer_format(notes, "%s: %llu more of the kind\n", path,
                       (unsigned long long)(findings->count - shown));
     }
+}
+
+/* The hints of base/file speak of runs, which can be resumed. */
+static enum status unreadable(const char *path, const char *message, struct error *error)
+{
+    char *kept = memory_copy_string(message);
+    error_set(error, ERROR_USAGE, path, "%s", kept);
+    free(kept);
+    return error_hint(error, "give a file that can be read");
 }
 
 /* ---------------------------------------------------------------- schemas */
@@ -81,8 +92,7 @@ enum status input_source_read(const char *path, enum input_source_kind kind, int
     *language = given >= 0 ? (enum sql_language)given : SQL_POSTGRES;
     enum status status = file_read_all(path, INPUT_FILE_BYTES_MAX, arena, &text, &length, error);
     if (status != STATUS_OK) {
-        return status == STATUS_END ? error_set(error, ERROR_USAGE, path, "is not there")
-                                    : STATUS_FAILED;
+        return unreadable(path, status == STATUS_END ? "is not there" : error->message, error);
     }
     return kind == INPUT_SOURCE_DDL
                ? read_ddl(path, text, length, given, arena, schema, language, notes, error)
@@ -127,10 +137,11 @@ static enum status read_live(struct database *live, enum sql_language language,
 static enum status read_file(const char *path, enum sql_language language, struct input_sql *input,
                              struct error *error)
 {
-    struct input_log log = {0};
-    return input_log_recognise(path, language, &log, error) == STATUS_OK
-               ? input_log_read(path, &log, input, error)
-               : STATUS_FAILED;
+    struct input_log log;
+    if (input_log_read(path, language, &log, input, error) != STATUS_OK) {
+        return unreadable(path, error->message, error);
+    }
+    return STATUS_OK;
 }
 
 enum status input_workload_read(const char *const *paths, uint32_t count, struct database *live,

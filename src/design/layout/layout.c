@@ -2,6 +2,7 @@
 #include "design/layout/layout.h"
 
 #include "base/name_index.h"
+#include "plan/expression_names.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,32 +168,42 @@ static void lay_columns(const struct laying *laying, const struct family *family
 
 /* ---------------------------------------------------------------- buckets */
 
+static const char *quoted(const struct graph_field *field, struct arena *arena)
+{
+    struct buffer text = {0};
+    expression_append_quoted(&text, field->name);
+    const char *kept = arena_copy_string(arena, buffer_string(&text));
+    buffer_free(&text);
+    return kept;
+}
+
 /* Of the root's key, so that whoever knows a row knows its bucket. */
 static const char *hash_sql(const struct places *places, const struct family *family,
                             struct arena *arena)
 {
     const struct graph_entity *entity = &places->graph->entities[family->root];
     const struct graph_field *last = &entity->fields[entity->key.at[entity->key.count - 1]];
+    const char *name = quoted(last, arena);
     enum value_kind kind = last->type.kind;
     if (family->buckets <= 1) {
         return "0";
     }
     if (kind == VALUE_INT64 || kind == VALUE_UINT64) {
-        return arena_format(arena, "abs(\"%s\") %% %u", last->name, family->buckets);
+        return arena_format(arena, "abs(%s) %% %u", name, family->buckets);
     }
     return arena_format(arena,
-                        "(unicode(substr(\"%s\", -1)) + 31 * unicode(substr(\"%s\", -2)) + "
-                        "961 * unicode(substr(\"%s\", -3))) %% %u",
-                        last->name, last->name, last->name, family->buckets);
+                        "(unicode(substr(%s, -1)) + 31 * unicode(substr(%s, -2)) + "
+                        "961 * unicode(substr(%s, -3))) %% %u",
+                        name, name, name, family->buckets);
 }
 
 /* Years, months or days, by how many are needed. */
 static const char *time_sql(const struct places *places, const struct family *family,
                             struct arena *arena)
 {
-    const char *field = places_field(places, family->clustering[0].place)->name;
+    const char *field = quoted(places_field(places, family->clustering[0].place), arena);
     int digits = family->buckets <= 10 ? 4 : family->buckets <= 120 ? 7 : 10;
-    return arena_format(arena, "substr(\"%s\", 1, %d)", field, digits);
+    return arena_format(arena, "substr(%s, 1, %d)", field, digits);
 }
 
 const char *layout_bucket_sql(const struct places *places, const struct family *family,

@@ -1,6 +1,7 @@
 /* The plan that fills the tables of a layout. */
 #include "design/layout/layout.h"
 
+#include "plan/expression_names.h"
 #include "plan/propose.h"
 
 static void append_list(const struct layout_table *table, uint32_t from, uint32_t count,
@@ -136,7 +137,9 @@ static void append_condition(const struct layout *layout, const struct layout_ta
         if (place.path == family->root) {
             name = places_field(layout->search->pool->places, family->optional.at[i])->name;
         }
-        buffer_format(&condition, "%s\"%s\" IS NOT NULL", i > 0 ? " AND " : "", name);
+        buffer_append_string(&condition, i > 0 ? " AND " : "");
+        expression_append_quoted(&condition, name);
+        buffer_append_string(&condition, " IS NOT NULL");
     }
     if (condition.length > 0) {
         buffer_append_string(out, "    where: ");

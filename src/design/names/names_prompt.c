@@ -230,6 +230,7 @@ enum status names_prompt(struct names_clusters *clusters, const char *path, FILE
     struct prompt prompt = {.clusters = clusters, .path = path, .out = out, .asks = asks};
     char *line = NULL;
     size_t capacity = 0;
+    const char *last_words = signals_end_with(NULL);
     names_clusters_copy(clusters, &prompt.written);
     if (asks) {
         fprintf(out, "%u clusters; `help` lists the commands\n", clusters->count);
@@ -245,5 +246,6 @@ enum status names_prompt(struct names_clusters *clusters, const char *path, FILE
     fflush(out);
     free(line);
     free(prompt.history);
+    (void)signals_end_with(last_words);
     return finish(&prompt, error);
 }

@@ -136,6 +136,21 @@ static enum status run_once(struct proving *proving, const struct query *query,
     return status;
 }
 
+/* The values that a filter compares with, and its expression, are not part of a query: both sides
+ * are asked without it. */
+static const char *left_out_of(const struct proving *proving, const struct query *query)
+{
+    struct buffer text = {0};
+    for (uint32_t i = 0; i < query->filters.count; i++) {
+        buffer_format(&text, "%s%s", i > 0 ? ", " : "filter not proven: ",
+                      places_field(proving->target.places, query->filters.at[i])->name);
+    }
+    const char *kept =
+        text.length > 0 ? arena_copy_string(proving->analysis->arena, buffer_string(&text)) : NULL;
+    buffer_free(&text);
+    return kept;
+}
+
 static enum status prove_one(struct proving *proving, struct prove_query *result,
                              struct error *error)
 {
@@ -145,6 +160,7 @@ static enum status prove_one(struct proving *proving, struct prove_query *result
     struct access_plan plan;
     struct prove_rows values = {0};
     const uint32_t *list = NULL;
+    result->left_out = left_out_of(proving, query);
     if (!access_explain(proving->target.pool, query, proving->target.chosen, &plan)) {
         result->verdict = PROVE_NO_PLAN;
         return STATUS_OK;
@@ -222,7 +238,8 @@ static void keep_proofs(struct analysis *analysis, const struct prove_report *re
                                             .runs = query->runs,
                                             .rows = query->rows,
                                             .requests = query->requests,
-                                            .why = query->why};
+                                            .why = query->why,
+                                            .left_out = query->left_out};
     }
     analysis->proofs = proofs;
     analysis->proof_count = report->count;
@@ -275,16 +292,23 @@ enum status prove_run(struct analysis *analysis, struct database *source, struct
 void prove_append(const struct analysis *analysis, const struct prove_report *report,
                   struct buffer *out)
 {
+    uint32_t partly = 0;
     buffer_append_string(out, "proof\n");
     for (uint32_t i = 0; i < report->count; i++) {
         const struct prove_query *query = &report->queries[i];
-        buffer_format(out, "  %s: %s, %u runs, %llu rows, %llu requests\n",
+        buffer_format(out, "  %s: %s, %u runs, %llu rows, %llu requests%s%s\n",
                       query_name(analysis, report, query), verdict_name(query->verdict),
                       query->runs, (unsigned long long)query->rows,
-                      (unsigned long long)query->requests);
+                      (unsigned long long)query->requests, query->left_out != NULL ? "; " : "",
+                      query->left_out != NULL ? query->left_out : "");
+        partly += query->verdict == PROVE_EQUAL && query->left_out != NULL;
         if (query->why != NULL) {
             buffer_format(out, "    %s\n    %s\n", query->sql, query->why);
         }
     }
-    buffer_format(out, "  %u of %u queries were answered alike\n", report->equal, report->count);
+    buffer_format(out, "  %u of %u queries were answered alike", report->equal, report->count);
+    if (partly > 0) {
+        buffer_format(out, ", %u of these without their filters", partly);
+    }
+    buffer_append_byte(out, '\n');
 }

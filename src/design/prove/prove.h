@@ -18,11 +18,12 @@ enum prove_verdict {
 struct prove_query {
     uint32_t query; /* of the search */
     enum prove_verdict verdict;
-    uint32_t runs;     /* with different values */
-    uint64_t rows;     /* of all runs */
-    uint64_t requests; /* on the target, of all runs */
-    const char *sql;   /* of the last run, or of the first one that differs */
-    const char *why;   /* what differs; NULL */
+    uint32_t runs;        /* with different values */
+    uint64_t rows;        /* of all runs */
+    uint64_t requests;    /* on the target, of all runs */
+    const char *sql;      /* of the last run, or of the first one that differs */
+    const char *why;      /* what differs; NULL */
+    const char *left_out; /* "filter not proven: State"; NULL: all of the query was asked */
 };
 
 struct prove_report {

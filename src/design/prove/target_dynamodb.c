@@ -25,14 +25,14 @@ static const struct cell *known(const struct prove_running *running, const struc
         places_under(running->target->places, request->step->path, attribute->place));
 }
 
-/* As it stands in a key: times with a T, of a sort key whole numbers with zeros before them. */
-static enum status append_part(const struct cell *cell, bool is_padded, struct buffer *out,
-                               struct error *error)
+/* As it stands in a key: times with a T, of a sort key whole numbers with zeros before them. A text
+ * that only looks like a time stays as it is. */
+static enum status append_part(const struct cell *cell, bool is_time, bool is_padded,
+                               struct buffer *out, struct error *error)
 {
     struct buffer text = {0};
     enum status status = convert_append_text(cell, true, &text, error);
-    if (status == STATUS_OK && text.length > 10 && text.data[10] == ' ' && text.data[4] == '-' &&
-        text.data[7] == '-') {
+    if (status == STATUS_OK && is_time && text.length > 10 && text.data[10] == ' ') {
         text.data[10] = 'T';
     }
     if (status == STATUS_OK && is_padded && text.length < NUMBER_DIGITS) {
@@ -76,7 +76,9 @@ static enum status make_text(const struct prove_running *running, const struct r
         }
         buffer_append_string(&key->text, i > 0 ? "#" : "");
         bool padded = attribute->place == GRAPH_NONE && is_padded(running, attribute, part);
-        if (append_part(cell, padded, &key->text, error) != STATUS_OK) {
+        bool is_time =
+            places_field(running->target->places, part->place)->type.kind == VALUE_TIMESTAMP;
+        if (append_part(cell, is_time, padded, &key->text, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         key->any = true;

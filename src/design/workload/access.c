@@ -10,6 +10,10 @@ enum {
     PAIRS_MAX = 6     /* plans tried for each side of a cut */
 };
 
+/* That the client computes the number of a bucket: of two plans that cost the same, the one without
+ * wins. */
+#define BUCKET_COST 1e-9
+
 /* ---------------------------------------------------------------- lists of plans */
 
 static bool uses(const struct access_plan *plan, uint32_t family)
@@ -76,12 +80,19 @@ static bool may_use(const struct finding *finding, uint32_t family)
     return finding->chosen == NULL || finding->chosen[family];
 }
 
+static void judge(struct access_plan *plan, double cost)
+{
+    plan->cost += cost;
+    plan->judged += cost;
+}
+
 /* `query` NULL: single rows of what `path` ends at are looked up. */
 static void add_step(const struct finding *finding, struct access_plan *plan, uint32_t family,
                      double requests, double rows, uint32_t path, const struct query *query)
 {
     const struct family *step = &finding->pool->families[family];
     double cost = cost_read(finding->pool->model, requests, rows, step->row_bytes);
+    judge(plan, plan->step_count > 0 ? finding->pool->model->step : 0);
     plan->steps[plan->step_count++] =
         (struct access_step){.family = family,
                              .requests = requests,
@@ -119,9 +130,32 @@ static uint32_t count_common(struct place_set left, struct place_set right)
     return count;
 }
 
+static double values_at(const struct query *query, uint32_t place)
+{
+    for (uint32_t i = 0; i < query->in_count; i++) {
+        if (query->in[i].place == place) {
+            return query->in[i].values;
+        }
+    }
+    return place_set_holds(query->equal, place) ? 1 : 0;
+}
+
+/* Rows that a family leaves out, for having nothing in one of these fields of its key, are none
+ * that the query wants. */
+static bool leaves_out_wanted(struct place_set optional, const struct query *query)
+{
+    for (uint32_t i = 0; i < optional.count; i++) {
+        if (optional.at[i] != query->range && values_at(query, optional.at[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The families that know most of what is missing about what `path` ends at. */
-static uint32_t best_lookups(const struct finding *finding, uint32_t path, struct place_set known,
-                             struct place_set missing, uint32_t found[BRANCHES_MAX])
+static uint32_t best_lookups(const struct finding *finding, const struct query *query,
+                             uint32_t path, struct place_set known, struct place_set missing,
+                             uint32_t found[BRANCHES_MAX])
 {
     const struct pool *pool = finding->pool;
     uint32_t scores[BRANCHES_MAX] = {0};
@@ -131,7 +165,8 @@ static uint32_t best_lookups(const struct finding *finding, uint32_t path, struc
         const struct family *family = &pool->families[i];
         uint32_t score = count_common(missing, seen_set(pool->places, path, family->fields));
         if (score == 0 || !may_use(finding, i) ||
-            !place_set_is_within(seen_set(pool->places, path, family->key), known)) {
+            !place_set_is_within(seen_set(pool->places, path, family->key), known) ||
+            leaves_out_wanted(seen_set(pool->places, path, family->optional), query)) {
             continue;
         }
         score = score * 1024 + 1023 - (family->fields.count < 1023 ? family->fields.count : 1023);
@@ -151,8 +186,9 @@ static uint32_t best_lookups(const struct finding *finding, uint32_t path, struc
 
 /* Adds steps until nothing is missing, in all ways; each look-up happens once for each of `rows`,
  * or for each row there is. */
-static void look_up(const struct finding *finding, const struct access_plan *plan,
-                    struct place_set known, struct place_set missing, double rows)
+static void look_up(const struct finding *finding, const struct query *query,
+                    const struct access_plan *plan, struct place_set known,
+                    struct place_set missing, double rows)
 {
     struct places *places = finding->pool->places;
     if (missing.count == 0) {
@@ -169,7 +205,7 @@ static void look_up(const struct finding *finding, const struct access_plan *pla
     }
     for (; path != GRAPH_NONE; path = places->paths[path].parent) {
         uint32_t families[BRANCHES_MAX];
-        uint32_t count = best_lookups(finding, path, known, missing, families);
+        uint32_t count = best_lookups(finding, query, path, known, missing, families);
         double all = places_entity(places, path)->rows;
         for (uint32_t i = 0; i < count; i++) {
             struct access_plan longer = *plan;
@@ -177,7 +213,7 @@ static void look_up(const struct finding *finding, const struct access_plan *pla
                 seen_set(places, path, finding->pool->families[families[i]].fields);
             double times = rows < all ? rows : all;
             add_step(finding, &longer, families[i], times, times, path, NULL);
-            look_up(finding, &longer, place_set_union(known, fields, finding->arena),
+            look_up(finding, query, &longer, place_set_union(known, fields, finding->arena),
                     place_set_minus(missing, fields, finding->arena), rows);
         }
     }
@@ -193,16 +229,6 @@ struct reach {
     bool ordered; /* rows come in the query's order */
 };
 
-static double values_at(const struct query *query, uint32_t place)
-{
-    for (uint32_t i = 0; i < query->in_count; i++) {
-        if (query->in[i].place == place) {
-            return query->in[i].values;
-        }
-    }
-    return place_set_holds(query->equal, place) ? 1 : 0;
-}
-
 static bool follows_order(const struct family *family, const struct query *query, uint32_t from)
 {
     for (uint32_t i = 0; i < query->order_count; i++) {
@@ -217,24 +243,12 @@ static bool follows_order(const struct family *family, const struct query *query
     return true;
 }
 
-/* Rows that the family leaves out, for having nothing in its key, are none that the query wants. */
-static bool leaves_out_wanted(const struct family *family, const struct query *query)
-{
-    for (uint32_t i = 0; i < family->optional.count; i++) {
-        uint32_t place = family->optional.at[i];
-        if (place != query->range && values_at(query, place) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool reach_family(struct places *places, const struct family *family,
                          const struct query *query, struct reach *reach)
 {
     uint32_t at = 0;
     *reach = (struct reach){.used = family->partition, .requests = 1};
-    if (leaves_out_wanted(family, query)) {
+    if (leaves_out_wanted(family->optional, query)) {
         return false;
     }
     for (uint32_t i = 0; i < family->partition.count; i++) {
@@ -255,7 +269,8 @@ static bool reach_family(struct places *places, const struct family *family,
     reach->ranged = query->range != GRAPH_NONE && at < family->clustering_count &&
                     family->clustering[at].place == query->range;
     reach->ordered = reach->requests == 1 && follows_order(family, query, at);
-    return true;
+    bool reads_first_rows = query->limit > 0 && (query->order_count == 0 || reach->ordered);
+    return !family->first_rows || reads_first_rows || place_set_is_within(family->key, reach->used);
 }
 
 /* Partitions that a bucketed family is read in. */
@@ -327,9 +342,11 @@ static void try_family(const struct finding *finding, const struct query *query,
     bool tests_late = !place_set_is_within(left, family->fields) || (sorts && query->limit > 0);
     add_step(finding, &plan, number, reach.requests * buckets, rows, query->root, query);
     plan.steps[0].limited = query->limit > 0 && !sorts && left.count == 0 && buckets == 1;
-    plan.cost += sorts ? rows * finding->pool->model->sorted_row : 0;
+    judge(&plan, sorts ? rows * finding->pool->model->sorted_row : 0);
+    judge(&plan, sorts || plan.filters ? finding->pool->model->client : 0);
+    judge(&plan, family->buckets > 1 || family->partition.count == 0 ? BUCKET_COST : 0);
     struct place_set tested = place_set_minus(query->equal, left, finding->arena);
-    look_up(finding, &plan, place_set_union(family->fields, tested, finding->arena), missing,
+    look_up(finding, query, &plan, place_set_union(family->fields, tested, finding->arena), missing,
             tests_late ? rows : returned);
 }
 
@@ -357,8 +374,8 @@ static void try_scan(const struct finding *finding, const struct query *query, u
     add_step(finding, &plan, number, scan_requests(finding->pool->model, family), family->rows,
              query->root, query);
     plan.steps[0].scans = true;
-    plan.cost += finding->pool->model->scan;
-    look_up(finding, &plan, family->fields, missing, tests_late ? family->rows : plan.rows);
+    judge(&plan, finding->pool->model->scan);
+    look_up(finding, query, &plan, family->fields, missing, tests_late ? family->rows : plan.rows);
 }
 
 /* ---------------------------------------------------------------- cuts */
@@ -375,6 +392,8 @@ static void join_plans(const struct finding *finding, const struct access_plan *
     memcpy(both.steps + both.step_count, then->steps, then->step_count * sizeof(*then->steps));
     both.step_count += then->step_count;
     both.cost += then->cost;
+    both.judged += then->judged;
+    judge(&both, finding->pool->model->step);
     both.rows = then->rows;
     both.filters = first->filters || then->filters;
     both.sorts = then->sorts;
@@ -419,7 +438,7 @@ static void find(const struct finding *finding, const struct query *query, uint3
             continue;
         }
         try_family(finding, query, i);
-        if (pool->families[i].whole && depth == 0) {
+        if (pool->families[i].whole && depth == 0 && !pool->families[i].first_rows) {
             try_scan(finding, query, i);
         }
     }

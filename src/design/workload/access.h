@@ -26,9 +26,10 @@ struct access_plan {
     struct access_step steps[ACCESS_STEPS_MAX];
     uint32_t step_count;
     double cost;
-    double rows;  /* returned */
-    bool filters; /* the client drops rows that were read */
-    bool sorts;   /* the client sorts */
+    double judged; /* of `cost`: what no server charges for, such as a further step */
+    double rows;   /* returned */
+    bool filters;  /* the client drops rows that were read */
+    bool sorts;    /* the client sorts */
     bool scans;
 };
 

@@ -21,6 +21,8 @@ struct cost_model {
     double row;
     double sorted_row; /* that the client sorts */
     double scan;       /* beside what is read: a scan serves nobody whose tables grow */
+    double step;       /* beside what is read: a further step waits for the one before */
+    double client;     /* beside what is read: the client drops or sorts rows */
     double insert;     /* a row; COST_CAPACITY: a write unit */
     double remove;
     double read_unit;   /* COST_CAPACITY: 4 KiB read eventually consistent */

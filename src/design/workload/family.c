@@ -129,7 +129,7 @@ static void cut(const struct places *places, const struct cost_model *model, str
     double bytes = family->partition_rows_max * family->row_bytes;
     double by_cells = model->cells_max > 0 ? ceil(cells / model->cells_max) : 1;
     double by_bytes = model->bytes_max > 0 ? ceil(bytes / model->bytes_max) : 1;
-    double buckets = by_cells > by_bytes ? by_cells : by_bytes;
+    double buckets = family->first_rows ? 1 : by_cells > by_bytes ? by_cells : by_bytes;
     family->buckets = buckets < 1 ? 1 : buckets > 1e6 ? 1000000 : (uint32_t)buckets;
     family->bucket = family->buckets == 1 ? FAMILY_PLAIN
                      : family->clustering_count > 0 && is_time(places, family->clustering[0].place)
@@ -175,5 +175,6 @@ bool family_has_same_key(const struct family *left, const struct family *right)
 
 bool family_is_equal(const struct family *left, const struct family *right)
 {
-    return family_has_same_key(left, right) && place_set_is_equal(left->fields, right->fields);
+    return family_has_same_key(left, right) && left->first_rows == right->first_rows &&
+           place_set_is_equal(left->fields, right->fields);
 }

@@ -21,9 +21,10 @@ struct family {
     struct place_set partition; /* empty: all rows are in one, which `buckets` cut */
     const struct query_order *clustering;
     uint32_t clustering_count;
-    struct place_set key;      /* partition and clustering */
-    struct place_set fields;   /* key included */
-    struct place_set statics;  /* of `fields`: what is the same for all rows of a partition */
+    bool first_rows;          /* only the first rows of a partition are read, so that none is cut */
+    struct place_set key;     /* partition and clustering */
+    struct place_set fields;  /* key included */
+    struct place_set statics; /* of `fields`: what is the same for all rows of a partition */
     struct place_set optional; /* of `key`: rows with nothing there are not in the family */
     bool whole;                /* it holds the root: all its rows, with all their own fields */
     /* Figures: */

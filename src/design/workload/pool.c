@@ -239,11 +239,17 @@ static void propose_ordered(struct pool *pool, const struct query *query,
     if (ordered_first && query->range != GRAPH_NONE) {
         fields = place_set_with(fields, query->range, places->arena);
     }
-    (void)pool_add(pool, (struct family){.root = query->root,
-                                         .partition = partition,
-                                         .clustering = clustering,
-                                         .clustering_count = count,
-                                         .fields = fields});
+    struct family family = {.root = query->root,
+                            .partition = partition,
+                            .clustering = clustering,
+                            .clustering_count = count,
+                            .fields = fields};
+    uint32_t added = pool_add(pool, family);
+    if (added != GRAPH_NONE && query->limit > 0 && pool->model->indexes &&
+        pool->families[added].buckets > 1) {
+        family.first_rows = true;
+        (void)pool_add(pool, family);
+    }
 }
 
 static void propose_fields(struct pool *pool, const struct query *query, struct place_set partition,

@@ -153,11 +153,43 @@ static void add_predicate(struct query *query, struct predicates *found, uint32_
     }
 }
 
+/* The first join that reaches an alias makes its rows; what others ask of them is a filter. */
+static void add_further_joins(const struct reading *reading, struct query *query,
+                              struct predicates *found)
+{
+    struct places *places = reading->places;
+    for (uint32_t i = 0; i < reading->statement->join_count; i++) {
+        const struct workload_join *join = &reading->statement->joins[i];
+        const struct graph_relation *relation = &places->graph->relations[join->relation];
+        bool is_read = reading->paths[join->from] != GRAPH_NONE;
+        for (uint32_t j = 0; is_read && j < relation->fields.count; j++) {
+            uint32_t from =
+                places_number(places, reading->paths[join->from], relation->fields.at[j]);
+            uint32_t to =
+                places_number(places, reading->paths[join->to], relation->referenced.at[j]);
+            if (from != to) {
+                add_filter(query, found, from, 0.5);
+                add_filter(query, found, to, 1);
+            }
+        }
+    }
+}
+
+static uint32_t further_joins_max(const struct reading *reading)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < reading->statement->join_count; i++) {
+        uint32_t relation = reading->statement->joins[i].relation;
+        count += 2 * reading->places->graph->relations[relation].fields.count;
+    }
+    return count;
+}
+
 static void read_predicates(const struct reading *reading, struct query *query)
 {
     const struct workload_statement *statement = reading->statement;
     struct arena *arena = reading->places->arena;
-    uint32_t room = statement->predicate_count + 1;
+    uint32_t room = statement->predicate_count + further_joins_max(reading) + 1;
     struct predicates found = {.equal = arena_allocate_zeroed(arena, room, sizeof(uint32_t)),
                                .in = arena_allocate_zeroed(arena, room, sizeof(*found.in)),
                                .filters = arena_allocate_zeroed(arena, room, sizeof(uint32_t))};
@@ -168,6 +200,7 @@ static void read_predicates(const struct reading *reading, struct query *query)
             add_predicate(query, &found, place, &statement->predicates[i]);
         }
     }
+    add_further_joins(reading, query, &found);
     query->equal = place_set_of(found.equal, found.equal_count, arena);
     query->in = found.in;
     query->in_count = found.in_count;
@@ -275,6 +308,29 @@ uint32_t query_parts(struct places *places, const struct workload_statement *sta
         }
     }
     return count;
+}
+
+bool query_has_roots(const struct workload_statement *statement)
+{
+    bool reached[ALIASES_MAX] = {false};
+    bool grows = statement->alias_count <= ALIASES_MAX;
+    uint32_t count = 0;
+    for (uint32_t i = 0; grows && i < statement->alias_count; i++) {
+        reached[i] = !is_referred_to(statement, i);
+        count += reached[i];
+    }
+    while (grows) {
+        grows = false;
+        for (uint32_t i = 0; i < statement->join_count; i++) {
+            const struct workload_join *join = &statement->joins[i];
+            if (reached[join->from] && !reached[join->to]) {
+                reached[join->to] = true;
+                grows = true;
+                count++;
+            }
+        }
+    }
+    return count == statement->alias_count;
 }
 
 /* ---------------------------------------------------------------- equality */

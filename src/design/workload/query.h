@@ -40,7 +40,11 @@ struct query_part {
     double times;
 };
 
-/* The queries of a SELECT; none if no root can be found for them (a join around a circle). */
+/* Is each of its aliases one that no join refers to, or reached from one? False: a circle of joins.
+ */
+bool query_has_roots(const struct workload_statement *statement);
+
+/* The queries of a SELECT. Aliases without a root are in none of them. */
 uint32_t query_parts(struct places *places, const struct workload_statement *statement,
                      const struct query_part **parts);
 

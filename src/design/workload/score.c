@@ -11,6 +11,7 @@ struct sums {
     double write_weight;
     double written;
     double reads;
+    double judged;
 };
 
 /* ---------------------------------------------------------------- queries */
@@ -20,20 +21,25 @@ static bool is_covered(const struct access_plan *plan)
     return !plan->scans && !plan->filters && !plan->sorts && plan->step_count == 1;
 }
 
-static void add_query(const struct search *search, const struct search_query *query,
-                      const struct access_plan *plan, struct sums *sums)
+/* The plan is found for this choice alone: the search's lists of plans have an end. */
+static void add_query(const struct search *search, uint32_t number, const bool *chosen,
+                      struct sums *sums)
 {
+    const struct search_query *query = &search->queries[number];
     double statement = search->workload->statements[query->statement].weight;
-    sums->covered += plan != NULL && is_covered(plan) ? statement : 0;
-    if (plan == NULL) {
+    const struct access_plan *priced = search_plan(search, number, chosen);
+    struct access_plan plan;
+    if (!access_explain(search->pool, &query->query, chosen, &plan)) {
         return;
     }
+    sums->covered += is_covered(&plan) ? statement : 0;
     sums->answered_weight += statement;
-    for (uint32_t i = 0; i < plan->step_count; i++) {
-        sums->requests += query->weight * plan->steps[i].requests;
-        sums->read += query->weight * plan->steps[i].rows;
+    for (uint32_t i = 0; i < plan.step_count; i++) {
+        sums->requests += query->weight * plan.steps[i].requests;
+        sums->read += query->weight * plan.steps[i].rows;
     }
-    sums->returned += query->weight * plan->rows * plan->step_count;
+    sums->returned += query->weight * plan.rows * plan.step_count;
+    sums->judged += priced != NULL ? query->weight * priced->judged : 0;
 }
 
 static void add_queries(const struct search *search, const bool *chosen, struct score *score,
@@ -43,7 +49,7 @@ static void add_queries(const struct search *search, const bool *chosen, struct 
         const struct search_query *query = &search->queries[i];
         if (query->statement != GRAPH_NONE) {
             sums->query_weight += search->workload->statements[query->statement].weight;
-            add_query(search, query, search_plan(search, i, chosen), sums);
+            add_query(search, i, chosen, sums);
             score->queries++;
         }
     }
@@ -84,8 +90,9 @@ static void add_family(const struct pool *pool, const struct family *family, str
     double cells = family->partition_rows_max * (columns < 1 ? 1 : columns) / family->buckets;
     double bytes = family->partition_rows_max * family->row_bytes / family->buckets;
     double skew = family->partition_rows_max / family->partition_rows;
-    score->unbounded += (pool->model->cells_max > 0 && cells > pool->model->cells_max) ||
-                        (pool->model->bytes_max > 0 && bytes > pool->model->bytes_max);
+    score->unbounded +=
+        !family->first_rows && ((pool->model->cells_max > 0 && cells > pool->model->cells_max) ||
+                                (pool->model->bytes_max > 0 && bytes > pool->model->bytes_max));
     double rows = family->partition_rows_max / family->buckets;
     score->partition_rows_max = rows > score->partition_rows_max ? rows : score->partition_rows_max;
     score->skew = skew > score->skew ? skew : score->skew;
@@ -127,7 +134,8 @@ void score_find(const struct search *search, const bool *chosen, struct score *s
     score->duplication = ratio(score->duplication, bytes, 0);
     score->amplification = ratio(sums.written, sums.write_weight, 0);
     score->reads_a_write = ratio(sums.reads, sums.write_weight, 0);
+    sums.judged = pool->model->unit == COST_CAPACITY ? sums.judged : 0;
     score->cost =
-        search_cost(search, chosen) /
+        (search_cost(search, chosen) - sums.judged) /
         (sums.query_weight + sums.write_weight > 0 ? sums.query_weight + sums.write_weight : 1);
 }

@@ -94,13 +94,26 @@ static void add_read(struct search *search, struct reads *reads, const struct qu
     reads->list[reads->count++] = (struct search_read){number, weight};
 }
 
+/* Of two designs that cost the same the one wins that places rows by what the source's key begins
+ * with: what follows in a key is as often a status as something with many values. */
+static double cost_of_placing(const struct search *search, const struct family *family)
+{
+    struct places *places = search->pool->places;
+    const struct graph_fields key = places->graph->entities[family->root].key;
+    bool within = family->partition.count > 0 && key.count > 1 &&
+                  place_set_is_within(family->partition, places_key(places, family->root));
+    bool leads = within &&
+                 place_set_holds(family->partition, places_number(places, family->root, key.at[0]));
+    return within && !leads ? 1e-6 : 0;
+}
+
 static void cost_family(struct search *search, uint32_t number)
 {
     const struct family *family = &search->pool->families[number];
     const struct cost_model *model = search->pool->model;
     struct search_family *own = &search->families[number];
     struct reads reads = {0};
-    own->cost = family->bytes * model->stored_byte;
+    own->cost = family->bytes * model->stored_byte + cost_of_placing(search, family);
     for (uint32_t i = 0; i < search->workload->count; i++) {
         const struct workload_statement *statement = &search->workload->statements[i];
         struct upkeep upkeep;

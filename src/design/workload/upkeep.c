@@ -70,8 +70,33 @@ static void read_referred(const struct writing *writing)
     }
 }
 
+/* A new row that has nothing in the family's key is not in the family. */
+static bool is_left_out(const struct writing *writing)
+{
+    const struct workload_statement *statement = writing->statement;
+    const struct family *family = writing->family;
+    struct place_set set = {0};
+    for (uint32_t i = 0; i < statement->field_count; i++) {
+        uint32_t place = places_number(writing->places, family->root, statement->fields[i].field);
+        set = place_set_with(set, place, writing->places->arena);
+    }
+    for (uint32_t i = 0; i < family->optional.count && statement->field_count > 0; i++) {
+        uint32_t place = family->optional.at[i];
+        bool own = writing->places->list[place].path == family->root;
+        bool made = places_field(writing->places, place)->column->default_text != NULL ||
+                    places_field(writing->places, place)->column->generated != GENERATED_NO;
+        if (own && !made && !place_set_holds(set, place)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void insert_own(const struct writing *writing)
 {
+    if (is_left_out(writing)) {
+        return;
+    }
     writing->upkeep->written = writing->rows;
     if (!writing->statement->knows_referred) {
         read_referred(writing);
@@ -175,9 +200,9 @@ void upkeep_find(struct places *places, const struct cost_model *model,
                  struct upkeep *upkeep)
 {
     *upkeep = (struct upkeep){0};
-    bool may_touch = statement->kind != WORKLOAD_SELECT && statement->alias_count > 0 &&
-                     (statement->kind == WORKLOAD_UPDATE ||
-                      statement->aliases[0].entity == family->root);
+    bool may_touch =
+        statement->kind != WORKLOAD_SELECT && statement->alias_count > 0 &&
+        (statement->kind == WORKLOAD_UPDATE || statement->aliases[0].entity == family->root);
     if (!may_touch) {
         return;
     }

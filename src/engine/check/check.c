@@ -515,9 +515,13 @@ static const char *keys_text(const struct report *report, const struct plan_tabl
                       : table->keys_proven                        ? "proven"
                       : preflight_settles(report->session, table) ? "looked for after the load"
                                                                   : "enforced by the target";
-    return table->keys_reason == NULL
-               ? how
-               : arena_format(report->out->arena, "%s: %s", how, table->keys_reason);
+    const char *keys = table->keys_reason == NULL
+                           ? how
+                           : arena_format(report->out->arena, "%s: %s", how, table->keys_reason);
+    return table->statics_proven
+               ? keys
+               : arena_format(report->out->arena, "%s; %s: looked for after the load", keys,
+                              table->statics_reason);
 }
 
 bool run_writes_to_stdout(const struct run_session *session)

@@ -88,10 +88,20 @@ static struct work *work_create(struct copy *copy, struct worker *reader, uint64
     return work;
 }
 
-static void work_free(struct work *work)
+static void add_waits(struct progress *progress, const struct ring *ring)
+{
+    uint64_t reader_ns;
+    uint64_t writer_ns;
+    ring_waits(ring, &reader_ns, &writer_ns);
+    atomic_fetch_add(&progress->source.idle_ms, (int64_t)(reader_ns / 1000000));
+    atomic_fetch_add(&progress->target.idle_ms, (int64_t)(writer_ns / 1000000));
+}
+
+static void work_free(struct copy *copy, struct work *work)
 {
     void *parcel;
     ring_close(work->ring);
+    add_waits(&copy->session->progress, work->ring);
     while (ring_pop(work->ring, &parcel, 0) == STATUS_OK) {
         parcel_destroy(parcel);
     }
@@ -190,7 +200,7 @@ void copy_end_reading(struct copy *copy, struct work *work)
     pthread_cond_broadcast(&copy->changed);
     pthread_mutex_unlock(&copy->mutex);
     if (last) {
-        work_free(work);
+        work_free(copy, work);
     }
 }
 
@@ -298,14 +308,14 @@ void copy_requeue(struct copy *copy, uint64_t index, struct work *work)
         if (copy->chunks[i].state == CHUNK_STARTED) {
             struct work *later = send_back(copy, i, copy->chunks[i].work);
             if (later != NULL) {
-                work_free(later);
+                work_free(copy, later);
             }
         }
     }
     pthread_cond_broadcast(&copy->changed);
     pthread_mutex_unlock(&copy->mutex);
     if (free_now != NULL) {
-        work_free(free_now);
+        work_free(copy, free_now);
     }
 }
 
@@ -335,7 +345,7 @@ void copy_done(struct copy *copy, uint64_t index, struct work *work, const struc
     pthread_cond_broadcast(&copy->changed);
     pthread_mutex_unlock(&copy->mutex);
     if (last) {
-        work_free(work);
+        work_free(copy, work);
     }
     atomic_fetch_add(&copy->session->progress.chunks_done, 1);
     copy_moved(copy);
@@ -365,7 +375,7 @@ void copy_free_works(struct copy *copy)
 {
     for (uint64_t i = 0; copy->chunks != NULL && i < copy->chunk_count; i++) {
         if (copy->chunks[i].work != NULL) {
-            work_free(copy->chunks[i].work);
+            work_free(copy, copy->chunks[i].work);
         }
     }
 }

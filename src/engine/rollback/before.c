@@ -165,7 +165,8 @@ static enum status append_line(struct before *before, const struct target_table 
     } else {
         const struct cell image =
             cell_items(VALUE_MAP, kept->key.found->pairs, kept->key.found->count);
-        if (typed_json_append_fields(&image, NULL, &before->lines, error) != STATUS_OK) {
+        if (typed_json_append_fields(&image, NULL, &before->lines, error) != STATUS_OK ||
+            before_ends_append(kept->key.found_ends, &before->lines, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }

@@ -9,17 +9,18 @@
  * before/EPOCH-WRITER.jsonl one writer's frames, one a batch, each synced before the batch is sent:
  *   {"format":1,"sequence":N,"table":NAME,"chunk":N,"count":N,"bytes":N,"xxh3":HEX}
  *                                                     (0: of no chunk)        then `count` lines,
- *   {"key":[…],"after":HEX|null,"image":{…}|null}                             `bytes` of them
+ *   {"key":[…],"after":HEX|null,"image":{…}|null,"end":S,"ends":{…}}          `bytes` of them
  *   {"format":1,"table":NAME,"refused":HEX,"bytes":0}   the hash of a key whose record the target
  *                                                       refused or skipped; not synced
  * before/removed-TABLE      of a rollback: hashes of the keys whose records it removes, 16 bytes
  *                           each, written before they go, and not synced
  * `sequence` counts up over all writers of an epoch; `after` is the hash of the record as it is to
  * be written (record_image.h; null: it is taken out), `image` what was under its key before:
- * typed_json.h. Taking them
- * back from the last to the first, each only where the record is still what `after` says, ends with
- * the first image of each key. What is not synced tells what others deleted from what was never
- * written and from what an earlier attempt at the rollback removed: it is for that count alone.
+ * typed_json.h. `end` and `ends`, where the target tells times to live: when the image, and which
+ * of its fields, would have been gone (before_parts.h). Taking them back from the last to the
+ * first, each only where the record is still what `after` says, ends with the first image of each
+ * key. What is not synced tells what others deleted from what was never written and from what an
+ * earlier attempt at the rollback removed: it is for that count alone.
  */
 
 /* Makes the folder for a run that begins and keeps images; for others nothing. */

@@ -49,6 +49,7 @@ static void assign(struct before_key *const *keys, uint32_t count, const struct 
     }
     for (; at != NULL && at < end && compare_keys(at, &found) == 0; at++) {
         (*at)->found = found->found;
+        (*at)->found_ends = found->found_ends;
     }
 }
 
@@ -62,7 +63,8 @@ enum status before_find(struct run *run, const struct target_table *table,
     }
     for (uint32_t row = 0; row < (*answer)->row_count; row++) {
         struct record_image *image = arena_allocate_zeroed(arena, 1, sizeof(*image));
-        struct before_key found = {.found = image};
+        struct before_key found = {.found = image,
+                                   .found_ends = before_ends_of(*answer, row, arena)};
         bool whole;
         if (record_image_make(run->session->target, NULL, *answer, row, arena, image, error) !=
                 STATUS_OK ||

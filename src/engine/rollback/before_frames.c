@@ -186,6 +186,15 @@ static bool is_key(const struct json_reader *reader, const char *name)
     return reader->length == strlen(name) && memcmp(reader->text, name, reader->length) == 0;
 }
 
+static struct before_ends *ends_of(const struct before_undoing *undoing, struct before_line *line)
+{
+    if (line->ends == NULL) {
+        line->ends = arena_allocate_zeroed(undoing->arena, 1, sizeof(*line->ends));
+        line->ends->fields = cell_items(VALUE_MAP, NULL, 0);
+    }
+    return line->ends;
+}
+
 static enum status read_member(struct before_undoing *undoing, struct json_reader *reader,
                                struct before_line *line, struct error *error)
 {
@@ -194,6 +203,8 @@ static enum status read_member(struct before_undoing *undoing, struct json_reade
     bool is_after = is_key(reader, "after");
     bool is_image = is_key(reader, "image");
     bool of_key = is_key(reader, "key");
+    bool is_end = is_key(reader, "end");
+    bool is_ends = is_key(reader, "ends");
     if (json_reader_next(reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -209,6 +220,13 @@ static enum status read_member(struct before_undoing *undoing, struct json_reade
     }
     if (is_image && token == JSON_TOKEN_OBJECT_BEGIN) {
         return typed_json_read_fields(reader, token, undoing->arena, &line->image, error);
+    }
+    if (is_end && token == JSON_TOKEN_NUMBER) {
+        return text_to_int64(reader->text, reader->length, &ends_of(undoing, line)->record);
+    }
+    if (is_ends && token == JSON_TOKEN_OBJECT_BEGIN) {
+        return typed_json_read_fields(reader, token, undoing->arena,
+                                      &ends_of(undoing, line)->fields, error);
     }
     if (!of_key) {
         return json_reader_skip(reader, token, error);

@@ -17,12 +17,19 @@ struct before_frame {
     bool done; /* its chunk is: what was not refused was written */
 };
 
+/* When a record, and fields of it, go by themselves: seconds since 1970. */
+struct before_ends {
+    int64_t record;     /* 0: it stays */
+    struct cell fields; /* a MAP of INT64; those that are not in it stay */
+};
+
 /* A key, and what stands under it in the target. */
 struct before_key {
     struct cell *cells;
     struct canonical_hash hash;
-    const struct record_image *found; /* NULL: nothing, or it was not looked up */
-    bool impossible;                  /* the target has no such keys */
+    const struct record_image *found;     /* NULL: nothing, or it was not looked up */
+    const struct before_ends *found_ends; /* NULL: the target tells none */
+    bool impossible;                      /* the target has no such keys */
 };
 
 /* A line of a frame. */
@@ -32,8 +39,9 @@ struct before_line {
     bool taken;        /* the run took it out */
     struct cell image; /* a MAP; NULL: nothing was there */
     struct canonical_hash image_hash;
-    bool settled; /* a later line of its key was ours */
-    bool done;    /* as its frame */
+    struct before_ends *ends; /* NULL: it stays */
+    bool settled;             /* a later line of its key was ours */
+    bool done;                /* as its frame */
 };
 
 /* A set of keys, by their hashes. */
@@ -111,6 +119,20 @@ void before_sort_keys(struct before_key **keys, uint32_t count);
 enum status before_find(struct run *run, const struct target_table *table,
                         struct before_key *const *keys, uint32_t count, struct arena *arena,
                         struct batch **answer, struct error *error) MUST_USE;
+
+/* ---- before_ends.c */
+
+/* Of a record without a shape that the target gave; NULL: it told nothing. */
+const struct before_ends *before_ends_of(const struct batch *batch, uint32_t row,
+                                         struct arena *arena);
+/* As members of a line, with a comma before each; NULL: none. */
+enum status before_ends_append(const struct before_ends *ends, struct buffer *line,
+                               struct error *error) MUST_USE;
+/* Was its time over, by now? */
+bool before_is_over(const struct before_ends *ends); /* NULL: no */
+/* Empties the fields of an image, a MAP, that would be gone by now; what is left to the others. */
+struct record_envelope before_ends_apply(const struct before_ends *ends, struct cell *image,
+                                         struct arena *arena);
 
 void before_add_hash(struct before_hashes *hashes, const struct canonical_hash *hash);
 /* For qsort and bsearch. */

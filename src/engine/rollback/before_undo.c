@@ -21,7 +21,12 @@ static enum status put_back(struct before_undoing *undoing, const struct before_
     struct target_table whole = undoing->table;
     struct cell cell = line->image;
     struct batch batch = {.arena = undoing->arena, .cells = &cell, .width = 1, .row_count = 1};
+    struct record_envelope envelope = {0};
     struct retry retry;
+    if (line->ends != NULL) {
+        envelope = before_ends_apply(line->ends, &cell, undoing->arena);
+        batch.envelopes = &envelope;
+    }
     whole.existing = EXISTING_REPLACE;
     retry_init(&retry, session_patience_ms(undoing->run->session));
     enum status status;
@@ -42,7 +47,8 @@ static enum status judge_taken(struct before_undoing *undoing, const struct befo
         return STATUS_OK;
     }
     before_add_step(undoing, line, true);
-    return undoing->dry_run ? STATUS_OK : put_back(undoing, line, error);
+    return undoing->dry_run || before_is_over(line->ends) ? STATUS_OK
+                                                          : put_back(undoing, line, error);
 }
 
 /* Nothing is there: somebody deleted it, if the run wrote it and the rollback has not removed it.
@@ -84,8 +90,8 @@ static enum status judge(struct before_undoing *undoing, struct before_line *lin
         return STATUS_OK;
     }
     before_add_step(undoing, line, true);
-    *remove = !overwrote;
-    return overwrote && !undoing->dry_run ? put_back(undoing, line, error) : STATUS_OK;
+    *remove = !overwrote || before_is_over(line->ends); /* it would be gone by now */
+    return !*remove && !undoing->dry_run ? put_back(undoing, line, error) : STATUS_OK;
 }
 
 static enum status remove_all(struct before_undoing *undoing, const struct cell *keys,

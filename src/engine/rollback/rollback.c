@@ -7,6 +7,7 @@
 #include "engine/rollback/before.h"
 #include "engine/rollback/rollback_parts.h"
 #include "engine/run/claim.h"
+#include "observe/observer.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -205,6 +206,7 @@ static enum status take_back(struct rollback *rollback, uint32_t number, struct 
     }
     log_write(LOG_DEBUG, "rolled back table %s: %s", report->name,
               rollback_action_name(report->action));
+    progress_moved(&rollback->session.progress, clock_monotonic_ms());
     if (rollback_has_deleted(rollback, number) || rollback->looked[number].left > 0) {
         return failpoint_hit("rollback.after_table", error); /* more may come of it */
     }
@@ -212,6 +214,7 @@ static enum status take_back(struct rollback *rollback, uint32_t number, struct 
         ledger_status_note_differing(&run->status, report->name, report->differing);
     }
     json_array_append_new(run->status.undone, json_text(report->name));
+    atomic_store(&rollback->session.progress.chunks_done, json_array_size(run->status.undone));
     return run_put_status(run, error) == STATUS_OK ? failpoint_hit("rollback.after_table", error)
                                                    : STATUS_FAILED;
 }
@@ -406,9 +409,45 @@ static enum status take_all_back(struct rollback *rollback, struct error *error)
     return status == STATUS_OK ? rollback_end_local(rollback, error) : status;
 }
 
+static void tell_begin(struct rollback *rollback)
+{
+    struct run_session *session = &rollback->session;
+    struct progress *progress = &session->progress;
+    const struct run_identity identity = {.run = rollback->run.id,
+                                          .kind = "rollback",
+                                          .source = "",
+                                          .target = session->target->connector->name};
+    observer_identify(session->options.observer, &identity);
+    atomic_store(&progress->chunks_total, rollback->report.table_count);
+    log_event(LOG_DEBUG,
+              EVENT_OF(EVENT_RUN, .code = identity.kind,
+                       .state = rollback->has_begun ? "resumed" : "began"),
+              "rollback of run %s", rollback->run.id);
+    progress_enter(progress, PROGRESS_UNDO);
+}
+
+static void tell_end(struct rollback *rollback, enum status status)
+{
+    struct progress *progress = &rollback->session.progress;
+    int64_t took_ms = clock_monotonic_ms() - progress->started_ms;
+    const char *state = status == STATUS_OK    ? "completed"
+                        : status == STATUS_END ? "interrupted"
+                                               : "failed";
+    if (status == STATUS_OK) {
+        atomic_store(&progress->chunks_done, rollback->report.table_count);
+        progress_enter(progress, PROGRESS_DONE);
+    }
+    log_event(LOG_DEBUG,
+              EVENT_OF(EVENT_RUN, .code = "rollback", .state = state, .milliseconds = took_ms),
+              "rollback: %s", state);
+    observer_end(rollback->session.options.observer, (double)took_ms / 1000);
+}
+
 enum status rollback_run(struct rollback *rollback, struct error *error)
 {
+    tell_begin(rollback);
     enum status status = take_all_back(rollback, error);
+    tell_end(rollback, status);
     if (status == STATUS_FAILED) {
         atomic_store(&rollback->session.target->hurried, true);
     }

@@ -1,6 +1,7 @@
 /* Finding and claiming the run that is to be taken back. */
 #include "engine/rollback/rollback_parts.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -11,6 +12,7 @@
 #include "engine/run/opening.h"
 #include "engine/run/options.h"
 #include "engine/run/past_runs.h"
+#include "observe/observer.h"
 #include "plan/document.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,6 +139,8 @@ enum status rollback_open_target(struct rollback *rollback, const struct rollbac
     run_options_default(&session->options);
     session->options.timeout_ms = options->timeout_ms;
     session->options.observer = options->observer;
+    session->progress.started_ms = clock_monotonic_ms();
+    observer_watch(options->observer, &session->progress);
     session->state_path = options->state_folder;
     if (options_resolve(&session->options, NULL, error) != STATUS_OK ||
         state_folder_name(&run->folder, options->state_folder, run->arena, error) != STATUS_OK ||
@@ -158,6 +162,7 @@ void rollback_free(struct rollback *rollback)
         return;
     }
     struct run_session *session = &rollback->session;
+    observer_leave(session->options.observer, &session->progress);
     struct error ignored;
     if (rollback->run.claimed) {
         claim_keeper_stop(rollback->run.keeper);

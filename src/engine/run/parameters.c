@@ -29,18 +29,27 @@ static bool says(const struct uri *uri, const char *name)
     return i < uri->parameter_count;
 }
 
-/* False: its connector does not know the parameter. */
-static bool add(struct side *side, const struct run_parameter *parameter, struct arena *arena)
+/* `*used` stays as it is where its connector does not know the parameter. Fails where it does not
+ * take the value. */
+static enum status add(struct side *side, const struct run_parameter *parameter,
+                       struct arena *arena, bool *used, struct error *error)
 {
+    const struct connector *ignored = NULL;
+    struct uri *uri = NULL;
     if (!knows(side->connector, parameter->name)) {
-        return false;
+        return STATUS_OK;
     }
-    if (!says(side->uri, parameter->name)) {
-        char joint = strchr(*side->text, '?') == NULL ? '?' : '&';
-        *side->text =
-            arena_format(arena, "%s%c%s=%s", *side->text, joint, parameter->name, parameter->value);
+    *used = true;
+    if (says(side->uri, parameter->name)) {
+        return STATUS_OK;
     }
-    return true;
+    char joint = strchr(*side->text, '?') == NULL ? '?' : '&';
+    *side->text =
+        arena_format(arena, "%s%c%s=%s", *side->text, joint, parameter->name, parameter->value);
+    if (registry_resolve(*side->text, arena, &uri, &ignored, error) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    return parameter->said != NULL ? error_context(error, "%s: ", parameter->said) : STATUS_FAILED;
 }
 
 static void tell_unused(const struct run_parameter *parameter, const struct connector *source,
@@ -69,8 +78,13 @@ enum status parameters_add(const struct run_options *options, const char **sourc
     }
     for (uint32_t i = 0; i < options->parameter_count; i++) {
         const struct run_parameter *parameter = &options->parameters[i];
-        bool used = parameter->for_source && add(&sides[0], parameter, arena);
-        used = (parameter->for_target && add(&sides[1], parameter, arena)) || used;
+        bool used = false;
+        if ((parameter->for_source &&
+             add(&sides[0], parameter, arena, &used, error) != STATUS_OK) ||
+            (parameter->for_target &&
+             add(&sides[1], parameter, arena, &used, error) != STATUS_OK)) {
+            return STATUS_FAILED;
+        }
         if (!used) {
             tell_unused(parameter, sides[0].connector, sides[1].connector);
         }

@@ -50,6 +50,7 @@ void preflight_tables(struct run_session *session, struct arena *arena,
     for (uint32_t i = 0; i < plan->table_count; i++) {
         (*tables)[i] = plan->tables[i].target;
         (*tables)[i].settles = preflight_settles(session, &plan->tables[i]);
+        (*tables)[i].settles_claims = (*tables)[i].settles && !plan->tables[i].statics_proven;
         if (home_repeats_chunks(session)) {
             repeat_chunks(&(*tables)[i]);
         }
@@ -84,7 +85,7 @@ enum status preflight_foretell(struct run_session *session, struct target_table 
 
 bool preflight_settles(const struct run_session *session, const struct plan_table *table)
 {
-    return table->target.key.count > 0 && !table->keys_proven &&
+    return table->target.key.count > 0 && !(table->keys_proven && table->statics_proven) &&
            (session->target->capabilities & CAPABILITY_KEY_ENFORCED) == 0;
 }
 

@@ -238,12 +238,14 @@ static void leave_rest(const struct deleting *deleting, const struct error *fail
 
 static void warn_of_fewer(const struct deleting *deleting, uint64_t deleted)
 {
+    const uint32_t capabilities = deleting->run->session->target->capabilities;
+    bool sql = (capabilities & CAPABILITY_TRANSACTIONS) != 0;
     deleting->run->left_extra = true;
     log_write(LOG_WARNING,
               "table %s: of %" PRIu32 " keys to delete, records of %" PRIu64
-              " were deleted: others deleted them, or a trigger or rule of the target keeps "
-              "them; validate again",
-              deleting->table->name, deleting->count, deleted);
+              " were deleted: others deleted them%s; validate again",
+              deleting->table->name, deleting->count, deleted,
+              sql ? ", or a trigger or rule of the target keeps them" : ", or they are not there");
 }
 
 /* May a call that failed in passing have taken some out all the same? */

@@ -762,7 +762,7 @@ void run_close(struct run_session *session)
     if (session == NULL || session->stuck) {
         return; /* a thread may still use all of it */
     }
-    observer_leave(session->options.observer);
+    observer_leave(session->options.observer, &session->progress);
     if (session->source != NULL) {
         close_readers(session);
     }

@@ -85,6 +85,12 @@ static enum status write_loser(struct settling *settling, struct loser *loser,
 
 /* ---- the source records */
 
+static const struct target_table *run_table(const struct settling *settling)
+{
+    const struct run *run = settling->run;
+    return &run->tables[settling->table - run->session->plan->tables];
+}
+
 /* Of the record as made; NULL: a document without that field. */
 static const struct cell *key_part(const struct settling *settling, const struct batch *batch,
                                    uint32_t row, uint32_t part)
@@ -110,21 +116,14 @@ static enum status normal_part(const struct settling *settling, const struct cel
     return STATUS_FAILED;
 }
 
-/*
- * The record as made must have the key that the target saw: the source may have changed since, and
- * another record may stand where it was. STATUS_END: it has another one.
- */
-static enum status match_key(const struct settling *settling, const struct batch *batch,
-                             uint32_t row, const struct loser *loser)
+static enum status match_normal(const struct settling *settling, const struct cell *key,
+                                const struct loser *loser)
 {
-    uint32_t parts =
-        batch->shape == NULL ? settling->table->target.key.count : batch->shape->key_field_count;
-    enum status status = parts == loser->key_count ? STATUS_OK : STATUS_END;
-    for (uint32_t i = 0; status == STATUS_OK && i < parts; i++) {
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < loser->key_count; i++) {
         struct cell made;
         struct cell seen;
-        const struct cell *cell = key_part(settling, batch, row, i);
-        status = cell == NULL ? STATUS_END : normal_part(settling, cell, &made);
+        status = normal_part(settling, &key[i], &made);
         status = status == STATUS_OK ? normal_part(settling, &loser->key[i], &seen) : status;
         if (status == STATUS_OK && !value_equal(&made, &seen)) {
             status = STATUS_END;
@@ -133,12 +132,49 @@ static enum status match_key(const struct settling *settling, const struct batch
     return status;
 }
 
+/* As the table has its columns: of ::1 and 0:0:0:0:0:0:0:1 it makes one address. */
+static enum status match_in_table(const struct settling *settling, const struct cell *key,
+                                  const struct loser *loser)
+{
+    struct database *target = settling->run->session->target;
+    bool equal = false;
+    return target->connector->target->keys_are_equal(target, run_table(settling), key, loser->key,
+                                                     &equal, settling->error) != STATUS_OK
+               ? STATUS_FAILED
+           : equal ? STATUS_OK
+                   : STATUS_END;
+}
+
+/*
+ * The record as made must have the key that the target saw: the source may have changed since, and
+ * another record may stand where it was. STATUS_END: it has another one.
+ */
+static enum status match_key(const struct settling *settling, const struct batch *batch,
+                             uint32_t row, const struct loser *loser)
+{
+    const struct target_functions *target = settling->run->session->target->connector->target;
+    uint32_t parts =
+        batch->shape == NULL ? settling->table->target.key.count : batch->shape->key_field_count;
+    struct cell *key = arena_allocate_zeroed(settling->arena, parts + 1u, sizeof(*key));
+    if (parts != loser->key_count) {
+        return STATUS_END;
+    }
+    for (uint32_t i = 0; i < parts; i++) {
+        const struct cell *cell = key_part(settling, batch, row, i);
+        if (cell == NULL) {
+            return STATUS_END;
+        }
+        key[i] = *cell;
+    }
+    return target->keys_are_equal != NULL ? match_in_table(settling, key, loser)
+                                          : match_normal(settling, key, loser);
+}
+
 static enum status restore(struct settling *settling, const struct batch *batch, uint32_t row,
                            struct loser *loser)
 {
     struct database *target = settling->run->session->target;
-    const struct target_table *table =
-        &settling->run->tables[settling->table - settling->run->session->plan->tables];
+    const struct target_table *table = run_table(settling);
     struct retry retry;
     enum status status;
     session_retry_begin(settling->run->session, &retry);
@@ -338,6 +374,10 @@ static enum status on_found(void *context, uint64_t chunk, uint32_t entity, uint
                          "the target found a record of an entity or chunk that is not the run's");
     }
     loser.stays = kind == DUPLICATE_STAYS;
+    if (kind == DUPLICATE_CONTRADICTS) {
+        loser.reason = arena_format(settling->arena, "%.*s", (int)record->length, record->text);
+        record = NULL;
+    }
     if (kind == DUPLICATE_REPEATS && settling->table->target.distinct) {
         settling->repeated[entity]++;
         return STATUS_OK;

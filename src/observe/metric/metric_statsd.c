@@ -120,8 +120,9 @@ static double *last_of(struct metric_statsd *statsd, const char *name, const cha
 static void add_count(struct metric_statsd *statsd, const char *name, const char *end, double value)
 {
     double *last = last_of(statsd, name, end);
-    if (value > *last) {
-        add_line(statsd, name, end, value - *last, 'c');
+    double before = value >= *last ? *last : 0; /* less than it was: counted anew by another run */
+    if (value > before) {
+        add_line(statsd, name, end, value - before, 'c');
     }
     *last = value;
 }

@@ -70,6 +70,8 @@ struct run_metrics {
     struct metric_family *retries;
     struct metric_family *rejects;
     struct metric_family *events;
+    struct metric_family *states;
+    struct metric_family *mismatches;
 };
 
 /* ---- readers */
@@ -187,12 +189,21 @@ static void add_sides(struct run_metrics *metrics)
     struct metric_family *seconds =
         metric_family_add(registry, METRIC_GAUGE, "transhume_throttled_seconds", "seconds",
                           "For how long a database has been asking to slow down; 0: it does not.");
+    struct metric_family *again = metric_family_add(
+        registry, METRIC_COUNTER, "transhume_request_retries_total", NULL,
+        "Requests that a database's connector repeated by itself after a passing failure.");
+    struct metric_family *idle =
+        metric_family_add(registry, METRIC_COUNTER, "transhume_idle_seconds_total", "seconds",
+                          "Time that the threads of a side waited for the other side, which is the "
+                          "slower one; added when a chunk is done.");
     struct metric_family *units =
         metric_family_add(registry, METRIC_COUNTER, "transhume_capacity_units_total", NULL,
                           "Capacity units that a database counted for the run.");
     for (int i = 0; i < 2; i++) {
         add_series(times, "side", names[i], metric_read_uint64, &sides[i]->throttle_count);
         add_series(seconds, "side", names[i], metric_read_thousandths, &sides[i]->throttled_ms);
+        add_series(again, "side", names[i], metric_read_uint64, &sides[i]->retries);
+        add_series(idle, "side", names[i], metric_read_thousandths, &sides[i]->idle_ms);
         add_series(units, "side", names[i], metric_read_thousandths, &sides[i]->milliunits);
     }
 }
@@ -203,7 +214,7 @@ static void add_totals(struct run_metrics *metrics)
     struct progress *progress = metrics->progress;
     add_number(registry, METRIC_GAUGE, "transhume_phase", NULL,
                "The phase of the run: 0 connect, 1 schema, 2 prepare, 3 copy, 4 indexes, 5 settle, "
-               "6 count, 7 compare, 8 done.",
+               "6 count, 7 compare, 8 undo, 9 done.",
                read_phase, progress);
     add_number(registry, METRIC_COUNTER, "transhume_chunks_done_total", NULL,
                "Chunks that are durable.", metric_read_uint64, &progress->chunks_done);
@@ -234,7 +245,7 @@ static void add_counted(struct run_metrics *metrics)
     struct metric_registry *registry = metrics->registry;
     metrics->rows = metric_family_add(registry, METRIC_COUNTER, "transhume_rows_total", NULL,
                                       "Records by table and by what became of them.");
-    metrics->bytes = metric_family_add(registry, METRIC_COUNTER, "transhume_bytes_total", NULL,
+    metrics->bytes = metric_family_add(registry, METRIC_COUNTER, "transhume_bytes_total", "bytes",
                                        "Bytes of the records written, as they travel.");
     metrics->copied = metric_family_add(registry, METRIC_GAUGE, "transhume_copy_rows", NULL,
                                         "Records of the copy that are done.");
@@ -250,6 +261,13 @@ static void add_counted(struct run_metrics *metrics)
                           "Records that were rejected and kept with their reason.");
     metrics->events = metric_family_add(registry, METRIC_COUNTER, "transhume_events_total", NULL,
                                         "Events by kind.");
+    metrics->states =
+        metric_family_add(registry, METRIC_GAUGE, "transhume_run_state", NULL,
+                          "1 for the state that the run is in: running, completed, interrupted or "
+                          "failed; else 0.");
+    metrics->mismatches = metric_family_add(
+        registry, METRIC_GAUGE, "transhume_verify_mismatches", NULL,
+        "Records that a validation found to be missing, different or extra in the target.");
     metrics->chunks = metric_histogram_add(
         metric_family_add(registry, METRIC_HISTOGRAM, "transhume_chunk_duration_seconds", "seconds",
                           "From the first record of a chunk that is read to its commit."),
@@ -422,6 +440,25 @@ static void count(struct metric_family *family, const char *label, const char *v
     atomic_fetch_add_explicit(metric_cell(family, labels, 1), by, memory_order_relaxed);
 }
 
+static const char *const state_names[] = {"running", "completed", "interrupted", "failed"};
+
+/* `state` as an event of a run says it. */
+static void enter_state(struct run_metrics *metrics, const char *state)
+{
+    bool begins = strcmp(state, "began") == 0 || strcmp(state, "resumed") == 0;
+    const char *entered = begins ? "running" : state;
+    for (size_t i = 0; i < sizeof(state_names) / sizeof(state_names[0]); i++) {
+        const struct metric_label labels[] = {{"state", state_names[i]}};
+        atomic_store_explicit(metric_cell(metrics->states, labels, 1),
+                              strcmp(state_names[i], entered) == 0, memory_order_relaxed);
+    }
+}
+
+void run_metrics_count_mismatches(struct run_metrics *metrics, const char *table, uint64_t number)
+{
+    count(metrics->mismatches, "table", table, number);
+}
+
 static void count_of_migration(struct run_metrics *metrics, const char *code, uint64_t by)
 {
     const struct metric_label labels[] = {{"migration_id", metrics->run}, {"error_type", code}};
@@ -437,7 +474,9 @@ void run_metrics_hear(struct run_metrics *metrics, const struct log_record *reco
     const char *code = event->code != NULL ? event->code : "unknown";
     uint64_t number = event->count > 0 ? (uint64_t)event->count : 1;
     count(metrics->events, "kind", event_kind_name(event->kind), 1);
-    if (event->kind == EVENT_CHUNK) {
+    if (event->kind == EVENT_RUN && event->state != NULL) {
+        enter_state(metrics, event->state);
+    } else if (event->kind == EVENT_CHUNK) {
         metric_histogram_observe(metrics->chunks, (double)event->milliseconds / 1000);
     } else if (event->kind == EVENT_RETRY) {
         count(metrics->retries, "reason", code, 1);

@@ -9,7 +9,7 @@
 /* Who is who. Texts are copied. */
 struct run_identity {
     const char *run;    /* its id */
-    const char *kind;   /* "copy", "rejects", "repair", "validation" */
+    const char *kind;   /* "copy", "rejects", "repair", "validation", "rollback" */
     const char *source; /* the kind of database: "postgres" */
     const char *target;
     int64_t data_at_us;          /* UTC: the moment of the source that is copied; 0: not known */
@@ -33,8 +33,11 @@ void run_metrics_identify(struct run_metrics *metrics, const struct run_identity
 void run_metrics_tick(struct run_metrics *metrics);
 /* The run has ended: its duration is known. */
 void run_metrics_end(struct run_metrics *metrics, double seconds);
+/* Records of the table that a validation found to be missing, different or extra. */
+void run_metrics_count_mismatches(struct run_metrics *metrics, const char *table, uint64_t count);
 
-/* Counts it: errors and retries by code, chunks with their times. Any thread. */
+/* Counts it: errors and retries by code, chunks with their times, the state of the run. Any thread.
+ */
 void run_metrics_hear(struct run_metrics *metrics, const struct log_record *record);
 
 #endif

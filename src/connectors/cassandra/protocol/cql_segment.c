@@ -252,6 +252,9 @@ static enum status parse_envelope(const uint8_t *bytes, size_t length,
 static enum status next_plain(struct cql_unframer *unframer, struct cql_envelope *envelope,
                               struct error *error)
 {
+    if (unframer->received.length == unframer->taken) { /* before the first byte there is no data */
+        return STATUS_AGAIN;
+    }
     const uint8_t *bytes = (const uint8_t *)unframer->received.data + unframer->taken;
     enum status status =
         parse_envelope(bytes, unframer->received.length - unframer->taken, envelope, error);
@@ -300,10 +303,10 @@ static enum status next_segment(struct cql_unframer *unframer, struct segment *s
     bool lz4 = unframer->framing == CQL_FRAMING_SEGMENTS_LZ4;
     size_t header_bytes = lz4 ? SEGMENT_LZ4_HEADER_BYTES : SEGMENT_HEADER_BYTES;
     size_t left = unframer->received.length - unframer->taken;
-    const uint8_t *header = (const uint8_t *)unframer->received.data + unframer->taken;
     if (left < header_bytes + CRC24_BYTES) {
         return STATUS_AGAIN;
     }
+    const uint8_t *header = (const uint8_t *)unframer->received.data + unframer->taken;
     if (cql_crc24(header, header_bytes) != bytes_get_le(header + header_bytes, CRC24_BYTES)) {
         return refuse(error, "the checksum of a segment's header is wrong");
     }

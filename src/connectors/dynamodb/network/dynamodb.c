@@ -235,6 +235,7 @@ static const struct target_functions target = {
     .delete_records = keyed_delete,
     .count = dynamodb_network_count,
     .settle_duplicates = keyed_settle,
+    .keys_are_equal = keyed_keys_are_equal,
     .restore = keyed_restore,
     .load_add = dynamodb_estimate_add,
     .load_tell = dynamodb_estimate_write,

@@ -1,0 +1,166 @@
+"""Static columns of Cassandra as a target: one value a partition, whatever the records say, on a real node, read back by the Python driver."""
+import json
+import os
+import signal
+import sqlite3
+import unittest
+
+import cassandra_server
+import support
+
+PLAN = """transhume: 1
+source: source.db
+target: "%s"
+existing: %s
+tables:
+  t:
+    key: { partition: p, clustering: c, static: [s, n] }
+    from: t
+    fields: { "*": copy }
+"""
+TABLE = "CREATE TABLE t (p INTEGER, c INTEGER, s TEXT, n INTEGER, v TEXT, PRIMARY KEY (p, c));"
+# (p, c): (s, n, v). Of partition 1 the first says x, of 2 a null, 3 agrees, in 4 n contradicts.
+ROWS = {(1, 1): ("x", 1, "a"), (1, 2): ("y", 1, "b"), (1, 3): ("x", 1, "c"), (2, 1): (None, 1, "d"), (2, 2): ("z", 1, "e"),
+        (3, 1): ("w", 1, "f"), (3, 2): ("w", 1, "g"), (4, 1): ("v", 1, "h"), (4, 2): ("v", 2, "i"), (4, 3): ("v", None, "j")}
+LOSERS = [(1, 2), (2, 2), (4, 2), (4, 3)]
+
+
+class Static(support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = cassandra_server.shared_for_class(cls)
+
+    def setUp(self):
+        super().setUp()
+        self.keyspace = self.server.database()
+
+    def uri(self, options=""):
+        return self.server.uri(self.keyspace, options)
+
+    def ask(self, cql, *values):
+        return self.server.ask(self.keyspace, cql, *values)
+
+    def prepare(self, rows=ROWS, existing="refuse", table=TABLE):
+        if os.path.exists(self.path("source.db")):
+            os.unlink(self.path("source.db"))
+        support.make_sqlite(self.path("source.db"), table)
+        with sqlite3.connect(self.path("source.db")) as database:
+            database.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?)", [key + row for key, row in rows.items()])
+        self.write("plan.yaml", PLAN % (self.uri(), existing))
+
+    def make_there(self):
+        self.ask("CREATE TABLE t (p bigint, c bigint, s text static, n bigint static, v text, PRIMARY KEY (p, c))")
+
+    def migrate(self, *options, code=0, **settings):
+        return self.run_program("migrate", "--plan", "plan.yaml", "--quiet", *options, code=code, **settings)
+
+    def rows(self):
+        return {(row[0], row[1]): tuple(row[2:]) for row in self.ask("SELECT p, c, s, n, v FROM t")}
+
+    def lost(self, **options):
+        """What was rejected, by key."""
+        return {(reject["record"]["p"], reject["record"]["c"]): reject for reject in self.rejects(**options)}
+
+    def assert_settled(self):
+        self.assertEqual(self.rows(), {key: row for key, row in ROWS.items() if key not in LOSERS})
+        rejects = self.lost()
+        self.assertEqual(sorted(rejects), LOSERS)
+        for key, column, theirs, kept in ((LOSERS[0], "s", "y", "x"), (LOSERS[1], "s", "z", "null"), (LOSERS[2], "n", "2", "1"), (LOSERS[3], "n", "null", "1")):
+            reject = rejects[key]
+            self.assertEqual(reject["code"], "constraint")
+            self.assertRegex(reject["reason"], "static column %s: .*%s.*%s.*partition p = %d" % (column, theirs, kept, key[0]))
+
+    # --- contradictions
+
+    def test_the_first_record_of_a_partition_decides(self):
+        self.prepare()
+        self.migrate("--max-rejects", "10", code=1)
+        self.assert_settled()
+        self.run_program("validate", "--plan", "plan.yaml", code=0)
+
+    def test_after_a_kill(self):
+        for point in ("cassandra.after_answer", "cassandra.before_restore", "cassandra.after_restore"):
+            with self.subTest(point=point):
+                self.keyspace = self.server.database()
+                self.prepare()
+                killed = support.transhume("migrate", "--plan", "plan.yaml", "--quiet", "--max-rejects", "10", "--state", point, cwd=self.folder,
+                                           env={"TRANSHUME_FAILPOINT": point + ":kill:1"})
+                self.assert_code(killed, -signal.SIGKILL)
+                self.run_program("resume", "--plan", "plan.yaml", "--quiet", "--max-rejects", "10", "--state", point, code=1)
+                self.assertEqual(self.rows(), {key: row for key, row in ROWS.items() if key not in LOSERS})
+
+    def test_what_is_proven_costs_nothing(self):
+        """Of a source partition with the same static columns, and of what is looked up by the partition key."""
+        self.make_there()
+        for p, c, s, n, v in ((1, 1, "x", 1, "a"), (1, 2, "x", 1, "b"), (2, 1, "y", 2, "c")):
+            self.ask("INSERT INTO t (p, c, s, n, v) VALUES (%s, %s, %s, %s, %s)", p, c, s, n, v)
+        other = self.server.database()
+        self.run_program("migrate", self.uri(), self.server.uri(other), "--quiet")
+        self.assertFalse([key for key in self.server.ask(other, 'SELECT * FROM "_transhume_ledger"') if "spill" in str(key)])
+
+    # --- tables that are there
+
+    def there(self):
+        """Partition 1 has a row, 2 static values alone, 3 a row without static values."""
+        self.ask("CREATE TABLE t (p bigint, c bigint, s text static, n bigint static, v text, PRIMARY KEY (p, c))")
+        self.ask("INSERT INTO t (p, c, s, n, v) VALUES (1, 100, 'there', 7, 'old')")
+        self.ask("INSERT INTO t (p, s, n) VALUES (2, 'alone', 8)")
+        self.ask("INSERT INTO t (p, c, v) VALUES (3, 100, 'bare')")
+
+    def test_append_and_skip_leave_static_values_as_they_are(self):
+        rows = {(1, 1): ("there", 7, "agrees"), (1, 2): ("other", 7, "a"), (1, 100): ("other", 7, "same key"), (2, 1): ("alone", 8, "agrees"), (2, 2): ("other", 8, "a"),
+                (3, 1): (None, None, "agrees"), (3, 2): ("other", None, "a"), (4, 1): ("new", None, "a"), (4, 2): ("new", None, "b"), (5, 1): (None, None, "a")}
+        for existing, lost in (("append", [(1, 2), (1, 100), (2, 2), (3, 2)]), ("skip", [(1, 2), (2, 2), (3, 2)])):
+            with self.subTest(existing=existing):
+                self.keyspace = self.server.database()
+                self.there()
+                self.prepare(rows, existing)
+                self.migrate("--max-rejects", "9", "--state", existing, code=1)
+                self.assertEqual(sorted(self.lost(state=existing)), lost)
+                self.assertRegex(self.lost(state=existing)[(1, 2)]["reason"], 'static column s: .*"other".*"there".*partition p = 1')
+                kept = {key: row for key, row in rows.items() if key not in lost and key != (1, 100)}
+                self.assertEqual(self.rows(), {**kept, (1, 100): ("there", 7, "old"), (3, 100): (None, None, "bare")})
+
+    def test_what_the_plan_has_no_field_for_stays(self):
+        for existing in ("upsert", "replace"):
+            with self.subTest(existing=existing):
+                self.keyspace = self.server.database()
+                self.there()
+                self.prepare({(1, 1): ("x", 1, "a"), (2, 1): ("x", 1, "b")}, existing)
+                self.write("plan.yaml", (PLAN % (self.uri(), existing)).replace("static: [s, n]", "static: [n]").replace('"*": copy', '"*": copy, s: { drop: true }'))
+                self.migrate("--state", existing)
+                self.assertEqual(self.rows(), {(1, 1): ("there", 1, "a"), (1, 100): ("there", 1, "old"), (2, 1): ("alone", 1, "b"), (3, 100): (None, None, "bare")})
+
+    def test_what_can_not_be_rolled_back_is_told_before(self):
+        self.there()
+        self.prepare({(1, 1): ("x", 1, "a")}, "upsert")
+        self.assertIn("can't be rolled back: its static column", self.run_program("check", "--plan", "plan.yaml").out)
+        self.migrate()
+        self.run_program("rollback", "--plan", "plan.yaml", "--confirm", "--run", self.run_id(), code=5)
+
+    # --- repairs
+
+    def validate(self, state, code):
+        """As somebody who does not know what the run rejected."""
+        return self.run_program("validate", "--plan", "plan.yaml", "--state", state, "--repair", "--confirm", code=code)
+
+    def test_a_repair_does_not_change_what_others_say(self):
+        self.prepare()
+        self.migrate("--max-rejects", "10", code=1)
+        for state in ("first", "second"):
+            result = self.validate(state, 1)
+            self.assertIn("4 records contradict others of the same partition in a static column", result.out)
+            self.assertRegex(result.err, 'static column s: it is "y" here, and "x" in the rows that are there of the partition p = 1')
+            self.assert_settled()
+
+    def test_a_repair_of_a_value_that_all_records_say(self):
+        self.prepare({key: row for key, row in ROWS.items() if key not in LOSERS})
+        self.migrate()
+        self.ask("UPDATE t SET s = 'changed' WHERE p = 3")
+        self.ask("DELETE FROM t WHERE p = 4")
+        self.validate("first", 0)
+        self.assertEqual(self.rows(), {key: row for key, row in ROWS.items() if key not in LOSERS})
+
+
+if __name__ == "__main__":
+    unittest.main()
