@@ -13,6 +13,7 @@ _transhume() {
         'validate:compare the target with the source, and repair it'
         'rollback:undo just what a run wrote'
         'report:write a run'\''s report again'
+        'serve:show runs in a browser'
         'finish:drop the ledger'
         'reset:forget the local state'
         'grafana:write the dashboard and alert rules'
@@ -137,6 +138,9 @@ _transhume() {
                 '--metrics-file=[Write metrics to FILE every five seconds, for node_exporter]:FILE:_files' \
                 '--push-gateway=[Push metrics to a Prometheus push gateway, every ten seconds and at the end]:URL:' \
                 '--statsd=[Send metrics by StatsD (UDP), labels as Datadog'\''s tags]:HOST:PORT:' \
+                '--dashboard=[Show the run in a browser while it goes on]:[ADDR:]PORT:' \
+                '--token=[The dashboard'\''s token\: 16 to 128 letters, digits, - ]:TEXT:' \
+                '--allow-control[Let the dashboard stop and resume runs]' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
@@ -189,6 +193,9 @@ _transhume() {
                 '--metrics-file=[Write metrics to FILE every five seconds, for node_exporter]:FILE:_files' \
                 '--push-gateway=[Push metrics to a Prometheus push gateway, every ten seconds and at the end]:URL:' \
                 '--statsd=[Send metrics by StatsD (UDP), labels as Datadog'\''s tags]:HOST:PORT:' \
+                '--dashboard=[Show the run in a browser while it goes on]:[ADDR:]PORT:' \
+                '--token=[The dashboard'\''s token\: 16 to 128 letters, digits, - ]:TEXT:' \
+                '--allow-control[Let the dashboard stop and resume runs]' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
@@ -249,6 +256,9 @@ _transhume() {
                 '--metrics-file=[Write metrics to FILE every five seconds, for node_exporter]:FILE:_files' \
                 '--push-gateway=[Push metrics to a Prometheus push gateway, every ten seconds and at the end]:URL:' \
                 '--statsd=[Send metrics by StatsD (UDP), labels as Datadog'\''s tags]:HOST:PORT:' \
+                '--dashboard=[Show the run in a browser while it goes on]:[ADDR:]PORT:' \
+                '--token=[The dashboard'\''s token\: 16 to 128 letters, digits, - ]:TEXT:' \
+                '--allow-control[Let the dashboard stop and resume runs]' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
@@ -286,6 +296,9 @@ _transhume() {
                 '--metrics-file=[Write metrics to FILE every five seconds, for node_exporter]:FILE:_files' \
                 '--push-gateway=[Push metrics to a Prometheus push gateway, every ten seconds and at the end]:URL:' \
                 '--statsd=[Send metrics by StatsD (UDP), labels as Datadog'\''s tags]:HOST:PORT:' \
+                '--dashboard=[Show the run in a browser while it goes on]:[ADDR:]PORT:' \
+                '--token=[The dashboard'\''s token\: 16 to 128 letters, digits, - ]:TEXT:' \
+                '--allow-control[Let the dashboard stop and resume runs]' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
@@ -303,6 +316,15 @@ _transhume() {
                 '--run=[Which run]:ID:' \
                 '(-o --output)'{-o+,--output=}'[The file to write; - is stdout]:FILE:_files' \
                 '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '*:argument:_files' ;;
+        serve)
+            _arguments -s \
+                '--dashboard=[Show the run in a browser while it goes on]:[ADDR:]PORT:' \
+                '--token=[The dashboard'\''s token\: 16 to 128 letters, digits, - ]:TEXT:' \
+                '--allow-control[Let the dashboard stop and resume runs]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \

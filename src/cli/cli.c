@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -61,6 +62,32 @@ static void warn_of_mistyped_variables(void)
     }
 }
 
+/* The value of a secret option: behind its '=', or the argument after it; NULL: there is none. */
+static char *secret_value(char **arguments, int count, int at)
+{
+    char *text = arguments[at];
+    size_t length = strcspn(text, "=");
+    const struct cli_option *option =
+        strncmp(text, "--", 2) == 0 ? cli_option_by_name(text + 2, length - 2) : NULL;
+    if (option == NULL || !option->secret) {
+        return NULL;
+    }
+    return text[length] == '=' ? text + length + 1 : at + 1 < count ? arguments[at + 1] : NULL;
+}
+
+/* What it is goes from what others see. */
+static void hide_secret_value(char *value)
+{
+    size_t length = value != NULL ? strlen(value) : 0;
+    if (length > 0) {
+        log_write(LOG_WARNING, "a token on the command line can be seen by other users of this "
+                               "machine and stays in the shell's history; put it in the "
+                               "environment");
+        secret_register(value, length);
+        memset(value, '*', length);
+    }
+}
+
 /*
  * Works on copies of the arguments, and hides passwords in the originals: they are what other users
  * see in /proc. What was seen until now was seen, hence the warning.
@@ -85,6 +112,9 @@ static char **copy_arguments(struct arena *arena, int count, char **arguments)
             memset(arguments[i], 0, size);
             memcpy(arguments[i], shown, shown_length < size ? shown_length : size - 1);
         }
+    }
+    for (int i = 1; i < count; i++) {
+        hide_secret_value(secret_value(arguments, count, i));
     }
     return copies;
 }
@@ -146,11 +176,29 @@ static enum status take_settings(struct cli_call *call, int *exit_status)
 
 static enum status start_observer(struct cli_call *call, struct error *error)
 {
-    const struct observer_options options = {.metrics_address = cli_text(call, CLI_METRICS),
-                                             .metrics_file = cli_text(call, CLI_METRICS_FILE),
-                                             .push_url = cli_text(call, CLI_PUSH_GATEWAY),
-                                             .statsd_address = cli_text(call, CLI_STATSD)};
-    return observer_start(&options, &call->observer, error);
+    if (cli_switch(call, CLI_ALLOW_CONTROL) && cli_text(call, CLI_DASHBOARD) == NULL) {
+        return error_set(error, ERROR_USAGE, "--allow-control", "needs --dashboard beside it");
+    }
+    const char **folder = arena_allocate(call->arena, sizeof(*folder));
+    *folder = cli_state_folder(call, cli_text(call, CLI_PLAN));
+    const struct observer_options options = {
+        .metrics_address = cli_text(call, CLI_METRICS),
+        .metrics_file = cli_text(call, CLI_METRICS_FILE),
+        .push_url = cli_text(call, CLI_PUSH_GATEWAY),
+        .statsd_address = cli_text(call, CLI_STATSD),
+        .dashboard = {.address = cli_text(call, CLI_DASHBOARD),
+                      .folders = folder,
+                      .folder_count = 1,
+                      .token = cli_text(call, CLI_TOKEN),
+                      .allow_control = cli_switch(call, CLI_ALLOW_CONTROL)}};
+    if (observer_start(&options, &call->observer, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *url = observer_dashboard_url(call->observer);
+    if (url != NULL) { /* not by the log, whose files keep it: it holds the token */
+        dprintf(STDERR_FILENO, "dashboard: %s\n", url);
+    }
+    return STATUS_OK;
 }
 
 static int dispatch(struct cli_call *call)
@@ -186,8 +234,8 @@ static int dispatch(struct cli_call *call)
     if (take_settings(call, &exit_status) != STATUS_OK) {
         return exit_status;
     }
-    bool needs_connectors =
-        (call->command->place & (IN_HELP | IN_VERSION | IN_RESET | IN_REPORT | IN_GRAFANA)) == 0;
+    bool needs_connectors = (call->command->place & (IN_HELP | IN_VERSION | IN_RESET | IN_REPORT |
+                                                     IN_GRAFANA | IN_SERVE)) == 0;
     if (needs_connectors && registry_load_modules(&error) != STATUS_OK) {
         return cli_fail(call, &error);
     }

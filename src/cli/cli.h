@@ -160,6 +160,7 @@ int command_migrate(struct cli_call *call);
 int command_resume(struct cli_call *call);
 int command_status(struct cli_call *call);
 int command_report(struct cli_call *call);
+int command_serve(struct cli_call *call);
 int command_validate(struct cli_call *call);
 int command_rollback(struct cli_call *call);
 int command_finish(struct cli_call *call);

@@ -131,6 +131,19 @@ static const struct cli_command commands[] = {
                  "transhume report -o move.html\n"
                  "transhume report --run 20260131T235959Z-0a1b2c --json",
      .run = command_report},
+    {.name = "serve",
+     .place = IN_SERVE,
+     .arguments = "[DIR...]",
+     .arguments_max = CLI_ARGUMENTS_MAX,
+     .summary = "show runs in a browser",
+     .description =
+         "Serves the dashboard of one or more state folders (.transhume here): runs under way and "
+         "finished ones, live, with rates, chunks, rejects, validation and log. Prints its URL, "
+         "which holds the token, on stdout, and ends with Ctrl-C. Listens at 127.0.0.1 unless "
+         "--dashboard says otherwise, and only reads, unless --allow-control is given.",
+     .examples = "transhume serve\n"
+                 "transhume serve /var/lib/shop-move /var/lib/crm-move --dashboard 9401",
+     .run = command_serve},
     {.name = "finish",
      .place = IN_FINISH,
      .arguments = "[[SOURCE] TARGET]",

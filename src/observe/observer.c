@@ -22,6 +22,7 @@ struct observer {
     _Atomic(struct run_metrics *) metrics; /* NULL: nothing is watched yet */
     struct progress *progress;
     struct web_server *server;
+    struct dashboard *dashboard;
     struct metric_push *push;
     struct metric_statsd *statsd;
     int64_t pushed_ms; /* monotonic */
@@ -98,6 +99,7 @@ static void tick(struct observer *observer)
     if (observer->server != NULL) {
         web_server_wake(observer->server);
     }
+    dashboard_tick(observer->dashboard);
 }
 
 static void *run_thread(void *context)
@@ -188,6 +190,7 @@ static void answer_request(void *context, const struct web_request *request,
 
 static void free_observer(struct observer *observer)
 {
+    dashboard_stop(observer->dashboard);
     web_server_stop(observer->server);
     log_set_listener(NULL, NULL);
     metric_push_close(observer->push);
@@ -211,6 +214,14 @@ static enum status open_readers(struct observer *observer, struct error *error)
         (options->metrics_file != NULL &&
          metric_write_file(observer->registry, options->metrics_file, error) != STATUS_OK)) {
         return STATUS_FAILED;
+    }
+    if (options->dashboard.address != NULL) {
+        struct dashboard_options dashboard = options->dashboard;
+        dashboard.answer_open = answer_request;
+        dashboard.context = observer;
+        if (dashboard_start(&dashboard, &observer->dashboard, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
     }
     if (options->metrics_address == NULL) {
         return STATUS_OK;
@@ -248,6 +259,11 @@ enum status observer_start(const struct observer_options *options, struct observ
     }
     *observer = made;
     return STATUS_OK;
+}
+
+const char *observer_dashboard_url(const struct observer *observer)
+{
+    return observer->dashboard != NULL ? dashboard_url(observer->dashboard) : NULL;
 }
 
 void observer_stop(struct observer *observer)

@@ -9,6 +9,7 @@
 #define TRANSHUME_OBSERVE_OBSERVER_H
 
 #include "base/error.h"
+#include "observe/dashboard/dashboard.h"
 #include "observe/event/event_stream.h"
 #include "observe/metric/run_metrics.h"
 
@@ -18,6 +19,9 @@ struct observer_options {
     const char *metrics_file;    /* for node_exporter, whose names end in .prom */
     const char *push_url;        /* of a Prometheus push gateway */
     const char *statsd_address;  /* HOST:PORT, UDP */
+    /* dashboard/dashboard.h; its address NULL: none. What needs no token is answered by the
+     * observer. */
+    struct dashboard_options dashboard;
 };
 
 struct observer;
@@ -25,6 +29,8 @@ struct observer;
 /* Listens from now on. What can't be reached is refused here. */
 enum status observer_start(const struct observer_options *options, struct observer **observer,
                            struct error *error) MUST_USE;
+/* The dashboard's URL with its token; NULL: there is none. */
+const char *observer_dashboard_url(const struct observer *observer);
 /* Stops; what it watched was left before. */
 void observer_stop(struct observer *observer);
 

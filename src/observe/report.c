@@ -183,15 +183,6 @@ static enum status read_state(const char *folder, struct report *report, struct 
 
 /* ---- what is beside it */
 
-/* Says why a part is missing; a report without it is better than none. */
-static void or_without(const char *what, enum status status, const struct error *error)
-{
-    if (status == STATUS_FAILED) {
-        log_write(LOG_WARNING, "the report goes without %s: %s: %s", what, error->object,
-                  error->message);
-    }
-}
-
 static enum status read_plan(const char *folder, struct report *report, struct error *error)
 {
     char *text;
@@ -261,22 +252,43 @@ static void join_streams(struct report *report)
     }
 }
 
-enum status report_read(const char *folder, bool at_work, struct report *report,
-                        struct error *error)
+/* What lies beside state.json. */
+static const struct part {
+    unsigned bit;
+    const char *name;
+    enum status (*read)(const char *folder, struct report *report, struct error *error);
+} all_parts[] = {{REPORT_PLAN, "the plan", read_plan},
+                 {REPORT_VALIDATION, "validation", read_validation},
+                 {REPORT_METRICS, "metrics", read_metrics},
+                 {REPORT_CHUNKS, "chunks", report_read_chunks},
+                 {REPORT_REJECTS, "rejects", report_read_rejects},
+                 {REPORT_WARNINGS, "warnings", report_read_warnings}};
+
+enum status report_read_parts(const char *folder, bool at_work, unsigned parts,
+                              struct report *report, struct error *error)
 {
     *report = (struct report){.arena = arena_create(0), .at_work = at_work};
     enum status status = read_state(folder, report, error);
     if (status != STATUS_OK) {
         return status;
     }
-    or_without("the plan", read_plan(folder, report, error), error);
-    or_without("validation", read_validation(folder, report, error), error);
-    or_without("metrics", read_metrics(folder, report, error), error);
-    or_without("chunks", report_read_chunks(folder, report, error), error);
-    or_without("rejects", report_read_rejects(folder, report, error), error);
-    or_without("warnings", report_read_warnings(folder, report, error), error);
+    for (size_t i = 0; i < sizeof(all_parts) / sizeof(all_parts[0]); i++) {
+        const struct part *part = &all_parts[i];
+        /* a report without a part is better than none */
+        if ((parts & part->bit) != 0 && part->read(folder, report, error) == STATUS_FAILED &&
+            (parts & REPORT_QUIETLY) == 0) {
+            log_write(LOG_WARNING, "the report goes without %s: %s: %s", part->name, error->object,
+                      error->message);
+        }
+    }
     join_streams(report);
     return STATUS_OK;
+}
+
+enum status report_read(const char *folder, bool at_work, struct report *report,
+                        struct error *error)
+{
+    return report_read_parts(folder, at_work, REPORT_WHOLE, report, error);
 }
 
 void report_free(struct report *report)

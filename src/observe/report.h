@@ -154,6 +154,20 @@ struct report {
  * damaged but for state.json is left out, with a warning in the log. */
 enum status report_read(const char *folder, bool at_work, struct report *report,
                         struct error *error) MUST_USE;
+/* The same of some parts beside state.json; of these REPORT_QUIETLY: a damaged one is left out
+ * without a word. For those who look again and again. */
+enum {
+    REPORT_PLAN = 1 << 0,
+    REPORT_VALIDATION = 1 << 1,
+    REPORT_METRICS = 1 << 2,
+    REPORT_CHUNKS = 1 << 3,
+    REPORT_REJECTS = 1 << 4,
+    REPORT_WARNINGS = 1 << 5,
+    REPORT_WHOLE = (1 << 6) - 1,
+    REPORT_QUIETLY = 1 << 6
+};
+enum status report_read_parts(const char *folder, bool at_work, unsigned parts,
+                              struct report *report, struct error *error) MUST_USE;
 void report_free(struct report *report);
 
 void report_append_html(const struct report *report, struct buffer *out);

@@ -18,7 +18,7 @@ static void append_number(struct buffer *out, const char *name, uint64_t number)
 }
 
 /* As it is in the state; null where it is not. */
-static void append_tree(struct buffer *out, const char *name, const json_t *tree)
+void report_append_tree_json(struct buffer *out, const char *name, const json_t *tree)
 {
     buffer_format(out, ",\n\"%s\":", name);
     if (tree == NULL || !json_tree_append(tree, JSON_COMPACT | JSON_ENCODE_ANY, out)) {
@@ -44,7 +44,7 @@ static void append_counts(const struct report_entity *entity, struct buffer *out
     append_number(out, "fallbacks", entity->fallbacks);
 }
 
-static void append_entities(const struct report *report, struct buffer *out)
+void report_append_entities_json(const struct report *report, struct buffer *out)
 {
     buffer_append_string(out, ",\n\"sum\":{");
     append_counts(&report->sum, out);
@@ -184,22 +184,22 @@ void report_append_json(const struct report *report, struct buffer *out)
         report_json(out, steps[i]);
     }
     buffer_append_byte(out, ']');
-    append_entities(report, out);
+    report_append_entities_json(report, out);
     append_chunks(report, out);
     append_rejects(report, out);
     append_warnings(report, out);
     append_text(out, "repairs", report->repairs);
-    append_tree(out, "deleted", report->deleted);
+    report_append_tree_json(out, "deleted", report->deleted);
     append_text(out, "not_carried_sum", report->not_carried_sum);
-    append_tree(out, "not_carried", report->not_carried);
-    append_tree(out, "validation", report->validation);
-    append_tree(out, "attempts", json_object_get(report->state, "attempts"));
-    append_tree(out, "errors", json_object_get(report->state, "errors"));
-    append_tree(out, "source_connection", report->source_connection);
-    append_tree(out, "target_connection", report->target_connection);
-    append_tree(out, "source_use", json_object_get(report->state, "source_use"));
-    append_tree(out, "target_use", json_object_get(report->state, "target_use"));
-    append_tree(out, "settings", json_object_get(report->state, "settings"));
+    report_append_tree_json(out, "not_carried", report->not_carried);
+    report_append_tree_json(out, "validation", report->validation);
+    report_append_tree_json(out, "attempts", json_object_get(report->state, "attempts"));
+    report_append_tree_json(out, "errors", json_object_get(report->state, "errors"));
+    report_append_tree_json(out, "source_connection", report->source_connection);
+    report_append_tree_json(out, "target_connection", report->target_connection);
+    report_append_tree_json(out, "source_use", json_object_get(report->state, "source_use"));
+    report_append_tree_json(out, "target_use", json_object_get(report->state, "target_use"));
+    report_append_tree_json(out, "settings", json_object_get(report->state, "settings"));
     append_throughput(report, out);
     buffer_append_string(out, ",\n\"plan\":");
     report_json(out, report->plan);

@@ -19,6 +19,11 @@ void report_append_warnings(const struct report *report, struct buffer *out);
 /* " (3 times)" of one that stands in the log more than once. */
 void report_append_repeats(struct buffer *out, const struct report_warning *warning);
 
+/* report_form_json.c: `,"sum":{…},"entities":[…]`, and a tree as a member, null where it is NULL.
+ */
+void report_append_entities_json(const struct report *report, struct buffer *out);
+void report_append_tree_json(struct buffer *out, const char *name, const json_t *tree);
+
 /* report_repair.c: which run was repaired, and what was deleted; nothing for other runs. */
 void report_append_repair(const struct report *report, struct buffer *out);
 void report_append_repair_markdown(const struct report *report, struct buffer *out);

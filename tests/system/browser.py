@@ -93,13 +93,13 @@ class Browser:
             self.events.append(self.read_message(end))
 
     def look(self, path, width, height=900, dark=False):
-        """Opens the file in a window of that size; what was complained of or asked for is in `events`."""
+        """Opens the file or URL in a window of that size; what was complained of or asked for is in `events`."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
                   mobile=width < 600)
         self.call("Emulation.setEmulatedMedia", media="screen", features=[
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
         self.events = []
-        self.call("Page.navigate", url="file://" + os.path.abspath(path))
+        self.call("Page.navigate", url=path if "://" in path else "file://" + os.path.abspath(path))
         self.wait_for("Page.loadEventFired")
 
     def ask(self, expression):

@@ -182,11 +182,12 @@ static enum MHD_Result send_answer(struct web_server *server, struct MHD_Connect
     struct MHD_Response *response =
         answer->stream != NULL ? respond_by_stream(server, connection, answer)
                                : MHD_create_response_from_buffer(
-                                     answer->body.length, answer->body.data, MHD_RESPMEM_MUST_COPY);
-    buffer_free(&answer->body);
+                                     answer->body.length, answer->body.data, MHD_RESPMEM_MUST_FREE);
     if (response == NULL) {
+        buffer_free(&answer->body);
         return MHD_NO;
     }
+    answer->body = (struct buffer){0};
     add_headers(response, answer);
     enum MHD_Result result = MHD_queue_response(connection, answer->status, response);
     MHD_destroy_response(response);
