@@ -15,6 +15,7 @@ _transhume() {
         'report:write a run'\''s report again'
         'finish:drop the ledger'
         'reset:forget the local state'
+        'alerts:try who is told of trouble'
         'connectors:list databases, their options and types'
         'help:help for a command or an error code'
         'version:versions of the program and its libraries'
@@ -136,6 +137,8 @@ _transhume() {
                 '--metrics-file=[Write metrics to FILE every five seconds, for node_exporter]:FILE:_files' \
                 '--push-gateway=[Push metrics to a Prometheus push gateway, every ten seconds and at the end]:URL:' \
                 '--statsd=[Send metrics by StatsD (UDP), labels as Datadog'\''s tags]:HOST:PORT:' \
+                '--alerts=[Tell those whom the file names of anomalies, stalls, errors and failed runs]:FILE:_files' \
+                '--notify=[Tell WHERE of the end and of trouble\: a URL, mailto\:ADDRESS, or a command]:WHERE:' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
@@ -188,6 +191,8 @@ _transhume() {
                 '--metrics-file=[Write metrics to FILE every five seconds, for node_exporter]:FILE:_files' \
                 '--push-gateway=[Push metrics to a Prometheus push gateway, every ten seconds and at the end]:URL:' \
                 '--statsd=[Send metrics by StatsD (UDP), labels as Datadog'\''s tags]:HOST:PORT:' \
+                '--alerts=[Tell those whom the file names of anomalies, stalls, errors and failed runs]:FILE:_files' \
+                '--notify=[Tell WHERE of the end and of trouble\: a URL, mailto\:ADDRESS, or a command]:WHERE:' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
@@ -248,6 +253,8 @@ _transhume() {
                 '--metrics-file=[Write metrics to FILE every five seconds, for node_exporter]:FILE:_files' \
                 '--push-gateway=[Push metrics to a Prometheus push gateway, every ten seconds and at the end]:URL:' \
                 '--statsd=[Send metrics by StatsD (UDP), labels as Datadog'\''s tags]:HOST:PORT:' \
+                '--alerts=[Tell those whom the file names of anomalies, stalls, errors and failed runs]:FILE:_files' \
+                '--notify=[Tell WHERE of the end and of trouble\: a URL, mailto\:ADDRESS, or a command]:WHERE:' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
@@ -285,6 +292,8 @@ _transhume() {
                 '--metrics-file=[Write metrics to FILE every five seconds, for node_exporter]:FILE:_files' \
                 '--push-gateway=[Push metrics to a Prometheus push gateway, every ten seconds and at the end]:URL:' \
                 '--statsd=[Send metrics by StatsD (UDP), labels as Datadog'\''s tags]:HOST:PORT:' \
+                '--alerts=[Tell those whom the file names of anomalies, stalls, errors and failed runs]:FILE:_files' \
+                '--notify=[Tell WHERE of the end and of trouble\: a URL, mailto\:ADDRESS, or a command]:WHERE:' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
@@ -332,6 +341,15 @@ _transhume() {
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
+                '*:argument:_files' ;;
+        alerts)
+            _arguments -s \
+                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
+                '--alerts=[Tell those whom the file names of anomalies, stalls, errors and failed runs]:FILE:_files' \
+                '--notify=[Tell WHERE of the end and of trouble\: a URL, mailto\:ADDRESS, or a command]:WHERE:' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
                 '*:argument:_files' ;;
         connectors)
             _arguments -s \

@@ -144,13 +144,15 @@ static enum status take_settings(struct cli_call *call, int *exit_status)
     return status;
 }
 
-static enum status start_observer(struct cli_call *call, struct error *error)
+static enum status start_observer(struct cli_call *call, struct buffer *faults, struct error *error)
 {
-    const struct observer_options options = {.metrics_address = cli_text(call, CLI_METRICS),
-                                             .metrics_file = cli_text(call, CLI_METRICS_FILE),
-                                             .push_url = cli_text(call, CLI_PUSH_GATEWAY),
-                                             .statsd_address = cli_text(call, CLI_STATSD)};
-    return observer_start(&options, &call->observer, error);
+    struct observer_options options = {.metrics_address = cli_text(call, CLI_METRICS),
+                                       .metrics_file = cli_text(call, CLI_METRICS_FILE),
+                                       .push_url = cli_text(call, CLI_PUSH_GATEWAY),
+                                       .statsd_address = cli_text(call, CLI_STATSD)};
+    return cli_read_alerts(call, &options.alerts, faults, error) == STATUS_OK
+               ? observer_start(&options, &call->observer, error)
+               : STATUS_FAILED;
 }
 
 static int dispatch(struct cli_call *call)
@@ -187,12 +189,14 @@ static int dispatch(struct cli_call *call)
         return exit_status;
     }
     bool needs_connectors =
-        (call->command->place & (IN_HELP | IN_VERSION | IN_RESET | IN_REPORT)) == 0;
+        (call->command->place & (IN_HELP | IN_VERSION | IN_RESET | IN_REPORT | IN_ALERTS)) == 0;
     if (needs_connectors && registry_load_modules(&error) != STATUS_OK) {
         return cli_fail(call, &error);
     }
-    if ((call->command->place & IN_LONG) != 0 && start_observer(call, &error) != STATUS_OK) {
-        return cli_fail(call, &error);
+    if ((call->command->place & IN_LONG) != 0 && start_observer(call, &out, &error) != STATUS_OK) {
+        exit_status = cli_fail_with_faults(call, &out, &error);
+        buffer_free(&out);
+        return exit_status;
     }
     exit_status = call->command->run(call);
     observer_stop(call->observer);

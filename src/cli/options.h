@@ -25,11 +25,12 @@ enum cli_place {
     IN_ROLLBACK = 1 << 12,
     IN_FINISH = 1 << 13,
     IN_ANALYZE = 1 << 14,
+    IN_ALERTS = 1 << 15,
     IN_RUN = IN_MIGRATE | IN_RESUME,
     IN_LONG = IN_RUN | IN_VALIDATE | IN_ROLLBACK,
     IN_STATE = IN_STATUS | IN_RESET | IN_REPORT,
     IN_LISTS = IN_CONNECTORS | IN_FAILPOINTS | IN_VERSION,
-    IN_ALL = (1 << 15) - 1
+    IN_ALL = (1 << 16) - 1
 };
 
 enum cli_option_id {

@@ -9,15 +9,17 @@
 #define TRANSHUME_OBSERVE_OBSERVER_H
 
 #include "base/error.h"
+#include "observe/alert/alert_config.h"
 #include "observe/event/event_stream.h"
 #include "observe/metric/run_metrics.h"
 
 /* Who is to be told. Texts are borrowed for as long as the observer lives; NULL: nobody. */
 struct observer_options {
-    const char *metrics_address; /* web_server.h */
-    const char *metrics_file;    /* for node_exporter, whose names end in .prom */
-    const char *push_url;        /* of a Prometheus push gateway */
-    const char *statsd_address;  /* HOST:PORT, UDP */
+    const char *metrics_address;       /* web_server.h */
+    const char *metrics_file;          /* for node_exporter, whose names end in .prom */
+    const char *push_url;              /* of a Prometheus push gateway */
+    const char *statsd_address;        /* HOST:PORT, UDP */
+    const struct alert_config *alerts; /* without receivers: nobody */
 };
 
 struct observer;

@@ -20,7 +20,7 @@ enum {
     RING = 32,
     STALL_MS = 15000,
     STALL_UNSURE_MS = 60000, /* before it is known how the run moves */
-    STALL_MOVES = 10,
+    STALL_MOVES = 5,
     STALL_MAX_MS = 120000,
     RETENTION_S = 600,
     RECORD_BYTES = 256, /* a record costs as much as so many bytes, besides its own */
@@ -84,6 +84,7 @@ struct look {
     double value;
     double low;
     double high;
+    int64_t since_ms; /* 0: since now */
 };
 
 struct anomaly_monitor {
@@ -204,7 +205,9 @@ static void note(struct anomaly_monitor *monitor, enum anomaly_check check, int6
     struct check_state *state = &monitor->states[check];
     state->score = look->score;
     if (look->score >= 1) {
-        state->since_ms = state->outside_s == 0 && !state->active ? at_ms : state->since_ms;
+        if (state->outside_s == 0 && !state->active) {
+            state->since_ms = look->since_ms != 0 ? look->since_ms : at_ms;
+        }
         state->outside_s++;
         state->inside_s = 0;
     } else {
@@ -222,7 +225,7 @@ static void note(struct anomaly_monitor *monitor, enum anomaly_check check, int6
 static void drop(struct anomaly_monitor *monitor, enum anomaly_check check, int64_t at_ms)
 {
     struct check_state *state = &monitor->states[check];
-    const struct look nothing = {0, NAN, NAN, NAN};
+    const struct look nothing = {0, NAN, NAN, NAN, 0};
     if (state->active) {
         tell(monitor, check, &nothing, at_ms, true);
     }
@@ -358,10 +361,11 @@ static void check_movement(struct anomaly_monitor *monitor, const struct anomaly
                            const struct anomaly_sample *before)
 {
     bool moved = now->records != before->records || now->bytes != before->bytes ||
-                 now->chunks_left != before->chunks_left;
+                 now->chunks_left != before->chunks_left || now->moved_ms != before->moved_ms;
     int64_t gap_ms = now->at_ms - monitor->moved_ms;
     if (moved || !now->moves || now->held) {
-        if (moved && gap_ms > monitor->longest_gap_ms && gap_ms < STALL_UNSURE_MS) {
+        bool usual = gap_ms < STALL_UNSURE_MS && !monitor->states[ANOMALY_PROGRESS_STALL].active;
+        if (moved && usual && gap_ms > monitor->longest_gap_ms) {
             monitor->longest_gap_ms = gap_ms;
         }
         monitor->moved_ms = now->at_ms;
@@ -376,11 +380,9 @@ static void check_movement(struct anomaly_monitor *monitor, const struct anomaly
     const struct look look = {.score = (double)gap_ms / (double)limit_ms,
                               .value = (double)gap_ms / 1000,
                               .low = NAN,
-                              .high = (double)limit_ms / 1000};
+                              .high = (double)limit_ms / 1000,
+                              .since_ms = monitor->moved_ms};
     note(monitor, ANOMALY_PROGRESS_STALL, now->at_ms, &look);
-    if (monitor->states[ANOMALY_PROGRESS_STALL].outside_s == 1) {
-        monitor->states[ANOMALY_PROGRESS_STALL].since_ms = monitor->moved_ms;
-    }
 }
 
 /* ---- rejects and retries */

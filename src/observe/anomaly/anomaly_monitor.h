@@ -20,6 +20,7 @@ struct anomaly_sample {
     uint32_t scope;   /* what is mainly worked on (a table): speeds compare within it */
     bool moves;       /* a phase that moves records, and some are left */
     bool held;        /* it waits because it was asked to */
+    int64_t moved_ms; /* another number: something moved, whether or not it is counted yet */
     uint64_t records; /* done: written, rejected or skipped */
     uint64_t bytes;
     uint64_t rejected;
