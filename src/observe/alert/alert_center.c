@@ -108,24 +108,29 @@ static void take_queue(struct alert_center *center)
     }
 }
 
-static void tell(struct alert_center *center, const struct alert_batch *batch, bool last)
+static void tell(struct alert_center *center, const struct alert_batch *batch, bool last,
+                 int64_t until_ms)
 {
     char run[RUN_BYTES];
     char where[HOST_BYTES];
     struct error error = {0};
-    const struct alert_receiver *receiver = &center->config->receivers[batch->receiver];
+    struct alert_receiver receiver = center->config->receivers[batch->receiver];
+    int64_t left_ms = until_ms - clock_monotonic_ms();
+    if (last && left_ms < receiver.timeout_ms) {
+        receiver.timeout_ms = left_ms > 1 ? left_ms : 1;
+    }
     pthread_mutex_lock(&center->mutex);
     snprintf(run, sizeof(run), "%s", center->run);
     pthread_mutex_unlock(&center->mutex);
     const struct alert_origin origin = {.host = center->host, .run = run};
-    if (alert_send(receiver, batch, &origin, &error) == STATUS_OK) {
+    if (alert_send(&receiver, batch, &origin, &error) == STATUS_OK) {
         center->failing[batch->receiver] = false;
         return;
     }
-    alert_send_describe(receiver, where, sizeof(where));
+    alert_send_describe(&receiver, where, sizeof(where));
     if (!center->failing[batch->receiver]) {
         center->failing[batch->receiver] = true;
-        log_write(LOG_WARNING, "alerts do not reach %s (%s): %s", receiver->name, where,
+        log_write(LOG_WARNING, "alerts do not reach %s (%s): %s", receiver.name, where,
                   error.message);
     }
     if (!last) {
@@ -138,7 +143,7 @@ static void tell_all(struct alert_center *center, bool last, int64_t until_ms)
     struct alert_batch batch;
     while (clock_monotonic_ms() < until_ms &&
            alert_book_next(center->book, clock_utc_us(), last, &batch)) {
-        tell(center, &batch, last);
+        tell(center, &batch, last, until_ms);
     }
 }
 

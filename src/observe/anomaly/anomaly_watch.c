@@ -47,11 +47,13 @@ struct anomaly_watch {
 
 static void format_number(const char *unit, double number, char *out)
 {
+    static const char seconds[] = "seconds"; /* and of what */
     uint64_t whole = number > 0 ? (uint64_t)(number + 0.5) : 0;
     if (strcmp(unit, "bytes") == 0) {
         text_human_bytes(whole, out, TEXT_BYTES);
-    } else if (strncmp(unit, "seconds", 7) == 0) {
-        text_human_seconds(number, out, TEXT_BYTES);
+    } else if (strncmp(unit, seconds, strlen(seconds)) == 0) {
+        text_human_seconds(number, out, TEXT_BYTES / 2);
+        strncat(out, unit + strlen(seconds), TEXT_BYTES - strlen(out) - 1);
     } else if (strcmp(unit, "of the records") == 0) {
         snprintf(out, TEXT_BYTES, "%.2g%% of the records", 100 * number);
     } else if (number < 10) {
@@ -163,7 +165,8 @@ static uint32_t find_scope(struct anomaly_watch *watch)
     uint64_t most = 0;
     uint64_t all = 0;
     uint32_t leader = watch->scope;
-    if (watch->work == NULL) {
+    if (watch->work == NULL || watch->work_count != progress->entity_count) {
+        free(watch->work);
         watch->work_count = progress->entity_count;
         watch->work = memory_allocate_zeroed((size_t)watch->work_count + 1, sizeof(*watch->work));
     }
