@@ -170,7 +170,7 @@ class Alerts(support.TestCase):
         process = support.start("migrate", "source.db", "target.db", "--rows-per-second", "4000", "--chunk-rows", "500", "--progress", "none",
                                 "--alerts", "alerts.yaml", "--metrics-file", "out.prom", cwd=self.folder)
         self.addCleanup(lambda: process.poll() is not None or process.kill())
-        self.wait_until("it moves", lambda: os.path.exists(self.path(".transhume/events.jsonl")) and self.read(".transhume/events.jsonl").count('"chunk"') > 60, 30)
+        self.wait_until("it moves", lambda: os.path.exists(self.path(".transhume/events.jsonl")) and self.read(".transhume/events.jsonl").count('"chunk"') > 80, 30)
         with sqlite3.connect(self.path("target.db"), timeout=0, isolation_level=None) as db:
             self.wait_until("the lock", lambda: self.locks(db))
             self.wait_until("the alert", lambda: hook.posts, 45)
