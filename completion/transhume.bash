@@ -6,7 +6,7 @@ _transhume() {
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            --plan|-p|--state|--run|--include|--exclude|--out|--queries|--dialect|--for|--advisor|--naming|--clusters|--renumber|--schema|--existing|--nested|--sample|-s|--level|-l|--limit|--rejects|--settings|--log-file|--log-level|--log-format|--metrics|--metrics-file|--push-gateway|--statsd|--dashboard|--token|--output|-o|--datasource|--push|--token-file|--ca-file|--as|--progress|--max-rejects|--broken-references|--jobs|-j|--profile|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--indexes|--triggers|--algorithm|--move|--merge|--split|--rename|--vectors|--weights|--advisor-model|--advisor-url|--advisor-key-file|--advisor-ca-file|--advisor-pause|--ledger|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
+            --plan|-p|--state|--run|--include|--exclude|--out|--queries|--dialect|--for|--advisor|--naming|--clusters|--renumber|--schema|--existing|--nested|--sample|-s|--level|-l|--limit|--rejects|--settings|--log-file|--log-level|--log-format|--metrics|--metrics-file|--push-gateway|--statsd|--dashboard|--token|--alerts|--notify|--output|-o|--datasource|--push|--token-file|--ca-file|--as|--progress|--max-rejects|--broken-references|--jobs|-j|--profile|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--indexes|--triggers|--algorithm|--move|--merge|--split|--rename|--vectors|--weights|--advisor-model|--advisor-url|--advisor-key-file|--advisor-ca-file|--advisor-pause|--ledger|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
             -*) ;;
             *) command=${COMP_WORDS[i]}; break ;;
         esac
@@ -63,35 +63,36 @@ _transhume() {
         --color)
             mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$word")
             return ;;
-        --plan|-p|--state|--out|--queries|--rejects|--settings|--log-file|--metrics-file|--output|-o|--token-file|--ca-file|--vectors|--weights|--advisor-key-file|--advisor-ca-file)
+        --plan|-p|--state|--out|--queries|--rejects|--settings|--log-file|--metrics-file|--alerts|--output|-o|--token-file|--ca-file|--vectors|--weights|--advisor-key-file|--advisor-ca-file)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return ;;
-        --run|--include|--exclude|--clusters|--renumber|--schema|--sample|-s|--limit|--metrics|--push-gateway|--statsd|--dashboard|--token|--datasource|--push|--max-rejects|--jobs|-j|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--move|--merge|--split|--rename|--advisor-model|--advisor-url|--advisor-pause|--ledger|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed)
+        --run|--include|--exclude|--clusters|--renumber|--schema|--sample|-s|--limit|--metrics|--push-gateway|--statsd|--dashboard|--token|--notify|--datasource|--push|--max-rejects|--jobs|-j|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--move|--merge|--split|--rename|--advisor-model|--advisor-url|--advisor-pause|--ledger|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed)
             return ;;
     esac
     case $command in
-        '') options='init analyze check migrate resume status validate rollback report serve finish reset grafana connectors help version failpoints --help --version' ;;
+        '') options='init analyze check migrate resume status validate rollback report serve finish reset grafana alerts connectors help version failpoints --help --version' ;;
         init) options='--include --exclude --schema --output --force --quiet --verbose --help --time-zone --timeout' ;;
         analyze) options='--out --queries --dialect --for --minimize-duplication --single-table --prove --advisor --show-prompt --naming --clusters --interactive --schema --quiet --verbose --help --algorithm --move --merge --split --rename --vectors --weights --advisor-model --advisor-url --advisor-key-file --advisor-ca-file --advisor-pause --timeout' ;;
         check) options='--plan --state --include --exclude --renumber --schema --existing --nested --sample --settings --log-file --log-level --log-format --json --quiet --verbose --help --strict --broken-references --rollback-keys --no-before-images --jobs --profile --memory --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --chunk-rows --batch-rows --batch-bytes --estimate-time --color' ;;
-        migrate) options='--plan --state --include --exclude --renumber --schema --existing --nested --dry-run --rejects --settings --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --progress --json --quiet --verbose --help --max-rejects --fail-fast --strict --broken-references --rollback-keys --no-before-images --restart --confirm --jobs --profile --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
-        resume) options='--plan --state --include --exclude --renumber --schema --existing --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --progress --json --quiet --verbose --help --max-rejects --fail-fast --take-over --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
+        migrate) options='--plan --state --include --exclude --renumber --schema --existing --nested --dry-run --rejects --settings --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --strict --broken-references --rollback-keys --no-before-images --restart --confirm --jobs --profile --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
+        resume) options='--plan --state --include --exclude --renumber --schema --existing --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --take-over --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
         status) options='--plan --state --watch --json --quiet --verbose --help --color' ;;
-        validate) options='--plan --state --include --exclude --renumber --schema --existing --nested --sample --level --limit --repair --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --progress --json --quiet --verbose --help --delete-extra --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --push-down --ledger --time-zone --timeout --stall --seed --color' ;;
-        rollback) options='--plan --state --run --dry-run --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --json --quiet --verbose --help --take-over --confirm --ledger --timeout --color' ;;
+        validate) options='--plan --state --include --exclude --renumber --schema --existing --nested --sample --level --limit --repair --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --delete-extra --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --push-down --ledger --time-zone --timeout --stall --seed --color' ;;
+        rollback) options='--plan --state --run --dry-run --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --json --quiet --verbose --help --take-over --confirm --ledger --timeout --color' ;;
         report) options='--plan --state --run --output --json --quiet --verbose --help' ;;
         serve) options='--dashboard --token --allow-control --quiet --verbose --help' ;;
         finish) options='--plan --state --dry-run --log-file --log-level --log-format --json --quiet --verbose --help --take-over --confirm --ledger --timeout --color' ;;
         reset) options='--plan --state --quiet --verbose --help --confirm' ;;
         grafana) options='--output --rules --datasource --push --token-file --ca-file --quiet --verbose --help' ;;
+        alerts) options='--plan --alerts --notify --quiet --verbose --help' ;;
         connectors) options='--json --quiet --verbose --help --color' ;;
         help) options='--as --quiet --verbose --help' ;;
         version) options='--json --quiet --verbose --help --color' ;;
         failpoints) options='--json --quiet --verbose --help --color' ;;
     esac
     if [[ $command == help ]]; then
-        options+=' init analyze check migrate resume status validate rollback report serve finish reset grafana connectors help version failpoints'
+        options+=' init analyze check migrate resume status validate rollback report serve finish reset grafana alerts connectors help version failpoints'
     elif [[ -n $command && $word != -* ]]; then
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$word")

@@ -17,6 +17,7 @@ _transhume() {
         'finish:drop the ledger'
         'reset:forget the local state'
         'grafana:write the dashboard and alert rules'
+        'alerts:try who is told of trouble'
         'connectors:list databases, their options and types'
         'help:help for a command or an error code'
         'version:versions of the program and its libraries'
@@ -141,6 +142,8 @@ _transhume() {
                 '--dashboard=[Show the run in a browser while it goes on]:[ADDR:]PORT:' \
                 '--token=[The dashboard'\''s token\: 16 to 128 letters, digits, - ]:TEXT:' \
                 '--allow-control[Let the dashboard stop and resume runs]' \
+                '--alerts=[Tell those whom the file names of anomalies, stalls, errors and failed runs]:FILE:_files' \
+                '--notify=[Tell WHERE of the end and of trouble\: a URL, mailto\:ADDRESS, or a command]:WHERE:' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
@@ -196,6 +199,8 @@ _transhume() {
                 '--dashboard=[Show the run in a browser while it goes on]:[ADDR:]PORT:' \
                 '--token=[The dashboard'\''s token\: 16 to 128 letters, digits, - ]:TEXT:' \
                 '--allow-control[Let the dashboard stop and resume runs]' \
+                '--alerts=[Tell those whom the file names of anomalies, stalls, errors and failed runs]:FILE:_files' \
+                '--notify=[Tell WHERE of the end and of trouble\: a URL, mailto\:ADDRESS, or a command]:WHERE:' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
@@ -259,6 +264,8 @@ _transhume() {
                 '--dashboard=[Show the run in a browser while it goes on]:[ADDR:]PORT:' \
                 '--token=[The dashboard'\''s token\: 16 to 128 letters, digits, - ]:TEXT:' \
                 '--allow-control[Let the dashboard stop and resume runs]' \
+                '--alerts=[Tell those whom the file names of anomalies, stalls, errors and failed runs]:FILE:_files' \
+                '--notify=[Tell WHERE of the end and of trouble\: a URL, mailto\:ADDRESS, or a command]:WHERE:' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
@@ -299,6 +306,8 @@ _transhume() {
                 '--dashboard=[Show the run in a browser while it goes on]:[ADDR:]PORT:' \
                 '--token=[The dashboard'\''s token\: 16 to 128 letters, digits, - ]:TEXT:' \
                 '--allow-control[Let the dashboard stop and resume runs]' \
+                '--alerts=[Tell those whom the file names of anomalies, stalls, errors and failed runs]:FILE:_files' \
+                '--notify=[Tell WHERE of the end and of trouble\: a URL, mailto\:ADDRESS, or a command]:WHERE:' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
@@ -364,6 +373,15 @@ _transhume() {
                 '--push=[Make or replace the dashboard in the Grafana at this URL]:URL:' \
                 '--token-file=[The token of a service account of Grafana'\''s, for --push]:FILE:_files' \
                 '--ca-file=[PEM certificates to trust for --push]:FILE:_files' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '*:argument:_files' ;;
+        alerts)
+            _arguments -s \
+                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
+                '--alerts=[Tell those whom the file names of anomalies, stalls, errors and failed runs]:FILE:_files' \
+                '--notify=[Tell WHERE of the end and of trouble\: a URL, mailto\:ADDRESS, or a command]:WHERE:' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \

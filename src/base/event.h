@@ -19,7 +19,7 @@ enum event_kind {
     EVENT_REJECT,   /* `count` records of a chunk are rejects; `code`: the reason of the first */
     EVENT_ERROR,    /* `code`: an error's name */
     EVENT_STALL,    /* nothing moved for `milliseconds` */
-    EVENT_ANOMALY,  /* `code`: the detector; `state`: began, ended */
+    EVENT_ANOMALY,  /* `code`: series and detector, "throughput.slow"; `state`: began, ended */
     EVENT_POSITION, /* `code`: where a feed is */
     EVENT_CUT_OVER, /* `code`: a step; `state`: began, done, failed */
     EVENT_KINDS
@@ -34,6 +34,7 @@ struct event {
     const char *key; /* of a record, as JSON */
     const char *code;
     const char *state;
+    const char *hint; /* what to do; a line of its own after the message */
     int64_t count;
     int64_t milliseconds;
 };

@@ -305,13 +305,21 @@ static size_t format_line(enum log_level level, char *text, const char *format, 
     return append_clean(text, append_clean(text, 0, level_words[level]), message);
 }
 
+static size_t append_hint(char *text, size_t length, const char *hint)
+{
+    text[length++] = '\n';
+    return append_clean(text, append_clean(text, length, "  "), hint);
+}
+
 static void write_message(enum log_level level, const struct event *event, const char *format,
                           va_list arguments)
 {
     char line[STAMP_BYTES + LINE_BYTES_MAX];
     if (is_wanted(level, event)) {
-        size_t length = format_line(level, line + STAMP_BYTES, format, arguments);
-        emit(level, event, line + STAMP_BYTES, length);
+        char *text = line + STAMP_BYTES;
+        size_t length = format_line(level, text, format, arguments);
+        length = event->hint != NULL ? append_hint(text, length, event->hint) : length;
+        emit(level, event, text, length);
     }
 }
 
@@ -371,9 +379,7 @@ void log_write_error(const struct error *error)
     length = append_clean(text, length, event.code);
     length = append_clean(text, length, "]");
     if (error->hint[0] != '\0') {
-        text[length++] = '\n';
-        length = append_clean(text, length, "  ");
-        length = append_clean(text, length, error->hint);
+        length = append_hint(text, length, error->hint);
     }
     emit(LOG_ERROR, &event, text, length);
 }

@@ -400,6 +400,25 @@ enum status text_to_bytes(const char *text, uint64_t *bytes)
     return *suffix == '\0' ? STATUS_OK : STATUS_FAILED;
 }
 
+enum status text_to_milliseconds(const char *text, uint64_t *milliseconds)
+{
+    static const struct {
+        const char *suffix;
+        uint64_t factor;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"", 1000}};
+    size_t digits = strspn(text, "0123456789");
+    if (digits > 12 || text_to_uint64(text, digits, milliseconds) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (strcmp(text + digits, units[i].suffix) == 0) {
+            *milliseconds *= units[i].factor;
+            return STATUS_OK;
+        }
+    }
+    return STATUS_FAILED;
+}
+
 void text_human_count(uint64_t count, char *out, size_t capacity)
 {
     char digits[20];

@@ -40,6 +40,8 @@ void text_from_hash(uint64_t high, uint64_t low, char hex[33]);
  * powers of 1000; case does not matter. */
 enum status text_to_bytes(const char *text, uint64_t *bytes) MUST_USE;
 /* 1234567 -> "1,234,567"; 123456789 -> "117.7 MiB"; 3723 s -> "1h 02m". `out` >= 32 bytes. */
+/* "30s", "500ms", "2m", "1h"; a bare number is seconds. */
+enum status text_to_milliseconds(const char *text, uint64_t *milliseconds) MUST_USE;
 void text_human_count(uint64_t count, char *out, size_t capacity);
 void text_human_bytes(uint64_t bytes, char *out, size_t capacity);
 void text_human_seconds(double seconds, char *out, size_t capacity);

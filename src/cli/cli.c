@@ -174,14 +174,14 @@ static enum status take_settings(struct cli_call *call, int *exit_status)
     return status;
 }
 
-static enum status start_observer(struct cli_call *call, struct error *error)
+static enum status start_observer(struct cli_call *call, struct buffer *faults, struct error *error)
 {
     if (cli_switch(call, CLI_ALLOW_CONTROL) && cli_text(call, CLI_DASHBOARD) == NULL) {
         return error_set(error, ERROR_USAGE, "--allow-control", "needs --dashboard beside it");
     }
     const char **folder = arena_allocate(call->arena, sizeof(*folder));
     *folder = cli_state_folder(call, cli_text(call, CLI_PLAN));
-    const struct observer_options options = {
+    struct observer_options options = {
         .metrics_address = cli_text(call, CLI_METRICS),
         .metrics_file = cli_text(call, CLI_METRICS_FILE),
         .push_url = cli_text(call, CLI_PUSH_GATEWAY),
@@ -191,7 +191,8 @@ static enum status start_observer(struct cli_call *call, struct error *error)
                       .folder_count = 1,
                       .token = cli_text(call, CLI_TOKEN),
                       .allow_control = cli_switch(call, CLI_ALLOW_CONTROL)}};
-    if (observer_start(&options, &call->observer, error) != STATUS_OK) {
+    if (cli_read_alerts(call, &options.alerts, faults, error) != STATUS_OK ||
+        observer_start(&options, &call->observer, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const char *url = observer_dashboard_url(call->observer);
@@ -235,12 +236,14 @@ static int dispatch(struct cli_call *call)
         return exit_status;
     }
     bool needs_connectors = (call->command->place & (IN_HELP | IN_VERSION | IN_RESET | IN_REPORT |
-                                                     IN_GRAFANA | IN_SERVE)) == 0;
+                                                     IN_GRAFANA | IN_SERVE | IN_ALERTS)) == 0;
     if (needs_connectors && registry_load_modules(&error) != STATUS_OK) {
         return cli_fail(call, &error);
     }
-    if ((call->command->place & IN_LONG) != 0 && start_observer(call, &error) != STATUS_OK) {
-        return cli_fail(call, &error);
+    if ((call->command->place & IN_LONG) != 0 && start_observer(call, &out, &error) != STATUS_OK) {
+        exit_status = cli_fail_with_faults(call, &out, &error);
+        buffer_free(&out);
+        return exit_status;
     }
     exit_status = call->command->run(call);
     observer_stop(call->observer);

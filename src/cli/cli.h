@@ -105,6 +105,14 @@ void cli_append_json_text(struct buffer *out, const char *text);
 /* Folds `text` at `columns`, each line after `indent` spaces; "\n" in it stays. */
 void cli_append_wrapped(struct buffer *out, const char *text, uint32_t indent, uint32_t columns);
 
+struct alert_config;
+/* command_alerts.c */
+/* Who is to be told: --alerts, or else the plan's `alerts:` (of the plan that the call means, or
+ * that of its run), and --notify. In call->arena; no plan, or one that can't be read, is nobody's
+ * fault here. */
+enum status cli_read_alerts(struct cli_call *call, const struct alert_config **config,
+                            struct buffer *faults, struct error *error) MUST_USE;
+
 /* run_setup.c */
 /* A URI as it is shown, without what is shown as "***": a connection takes that from elsewhere. */
 const char *cli_without_hidden(const char *shown, struct arena *arena);
@@ -165,6 +173,7 @@ int command_validate(struct cli_call *call);
 int command_rollback(struct cli_call *call);
 int command_finish(struct cli_call *call);
 int command_reset(struct cli_call *call);
+int command_alerts(struct cli_call *call);
 int command_connectors(struct cli_call *call);
 int command_grafana(struct cli_call *call);
 int command_failpoints(struct cli_call *call);

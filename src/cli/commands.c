@@ -178,6 +178,18 @@ static const struct cli_command commands[] = {
                  "transhume grafana --push https://grafana.example.org --token-file token\n"
                  "transhume grafana --rules -o transhume-rules.yaml",
      .run = command_grafana},
+    {.name = "alerts",
+     .place = IN_ALERTS,
+     .arguments = "test",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .summary = "try who is told of trouble",
+     .description =
+         "Sends a test alert to each receiver of --alerts, of the plan's `alerts:` and of "
+         "--notify, and reports what came of it. Exits 3 if one was not reached.",
+     .examples = "transhume alerts test --alerts alerts.yaml\n"
+                 "transhume alerts test --notify mailto:dba@example.com",
+     .run = command_alerts},
     {.name = "connectors",
      .place = IN_CONNECTORS,
      .arguments = "[NAME]",

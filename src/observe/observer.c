@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "observe/alert/alert_center.h"
+#include "observe/anomaly/anomaly_watch.h"
 #include "observe/metric/metric_push.h"
 #include "observe/metric/metric_statsd.h"
 #include "observe/metric/metric_text.h"
@@ -19,12 +21,14 @@ struct observer {
     struct observer_options options;
     struct event_stream *events;
     struct metric_registry *registry;
-    _Atomic(struct run_metrics *) metrics; /* NULL: nothing is watched yet */
+    _Atomic(struct run_metrics *) metrics;     /* NULL: nothing is watched yet */
+    _Atomic(struct anomaly_watch *) anomalies; /* with metrics */
     struct progress *progress;
     struct web_server *server;
     struct dashboard *dashboard;
     struct metric_push *push;
     struct metric_statsd *statsd;
+    struct alert_center *alerts;
     int64_t pushed_ms; /* monotonic */
     int64_t filed_ms;
     bool file_failed; /* said once */
@@ -40,8 +44,15 @@ static void hear(void *context, const struct log_record *record)
     struct observer *observer = context;
     struct run_metrics *metrics = atomic_load(&observer->metrics);
     event_stream_hear(observer->events, record);
+    struct anomaly_watch *anomalies = atomic_load(&observer->anomalies);
     if (metrics != NULL) {
         run_metrics_hear(metrics, record);
+    }
+    if (anomalies != NULL) {
+        anomaly_watch_hear(anomalies, record);
+    }
+    if (observer->alerts != NULL) {
+        alert_center_hear(observer->alerts, record);
     }
 }
 
@@ -76,6 +87,7 @@ static void tell_metrics(struct observer *observer, bool last)
     struct run_metrics *metrics = atomic_load(&observer->metrics);
     if (metrics != NULL) {
         run_metrics_tick(metrics);
+        anomaly_watch_tick(atomic_load(&observer->anomalies));
     }
     if (observer->options.metrics_file != NULL &&
         (last || now_ms - observer->filed_ms >= FILE_STEP_MS)) {
@@ -193,11 +205,13 @@ static void free_observer(struct observer *observer)
     dashboard_stop(observer->dashboard);
     web_server_stop(observer->server);
     log_set_listener(NULL, NULL);
+    alert_center_stop(observer->alerts);
     metric_push_close(observer->push);
     metric_statsd_close(observer->statsd);
     event_stream_destroy(observer->events);
     metric_registry_destroy(observer->registry);
     run_metrics_destroy(atomic_load(&observer->metrics));
+    anomaly_watch_destroy(atomic_load(&observer->anomalies));
     pthread_cond_destroy(&observer->wake);
     pthread_mutex_destroy(&observer->mutex);
     pthread_mutex_destroy(&observer->registry_mutex);
@@ -244,8 +258,12 @@ enum status observer_start(const struct observer_options *options, struct observ
     pthread_mutex_init(&made->mutex, NULL);
     pthread_mutex_init(&made->registry_mutex, NULL);
     condition_init(&made->wake);
+    enum status status = STATUS_OK;
+    if (options->alerts != NULL && options->alerts->count > 0) {
+        status = alert_center_start(options->alerts, &made->alerts, error);
+    }
     log_set_listener(hear, made);
-    enum status status = open_readers(made, error);
+    status = status == STATUS_OK ? open_readers(made, error) : status;
     if (status == STATUS_OK) {
         int failure = pthread_create(&made->thread, NULL, run_thread, made);
         if (failure != 0) {
@@ -285,6 +303,7 @@ void observer_watch(struct observer *observer, struct progress *progress)
         observer_leave(observer, observer->progress);
         pthread_mutex_lock(&observer->registry_mutex);
         observer->progress = progress;
+        atomic_store(&observer->anomalies, anomaly_watch_create(observer->registry, progress));
         atomic_store(&observer->metrics, run_metrics_create(observer->registry, progress));
         pthread_mutex_unlock(&observer->registry_mutex);
     }
@@ -298,9 +317,11 @@ void observer_leave(struct observer *observer, const struct progress *progress)
     tell_metrics(observer, true);
     pthread_mutex_lock(&observer->registry_mutex);
     struct run_metrics *metrics = atomic_exchange(&observer->metrics, NULL);
+    struct anomaly_watch *anomalies = atomic_exchange(&observer->anomalies, NULL);
     log_set_listener(hear, observer); /* waits for a listener that still has what goes now */
     metric_registry_destroy(observer->registry);
     run_metrics_destroy(metrics);
+    anomaly_watch_destroy(anomalies);
     observer->registry = metric_registry_create();
     observer->progress = NULL;
     pthread_mutex_unlock(&observer->registry_mutex);
@@ -311,6 +332,10 @@ void observer_identify(struct observer *observer, const struct run_identity *ide
     if (observer != NULL && atomic_load(&observer->metrics) != NULL) {
         pthread_mutex_lock(&observer->registry_mutex);
         run_metrics_identify(atomic_load(&observer->metrics), identity);
+        if (observer->alerts != NULL) {
+            alert_center_identify(observer->alerts, identity->run);
+        }
+        anomaly_watch_set_memory(atomic_load(&observer->anomalies), identity->memory_limit_bytes);
         pthread_mutex_unlock(&observer->registry_mutex);
     }
 }
@@ -320,6 +345,7 @@ void observer_end(struct observer *observer, double seconds)
     if (observer != NULL && atomic_load(&observer->metrics) != NULL) {
         pthread_mutex_lock(&observer->registry_mutex);
         run_metrics_end(atomic_load(&observer->metrics), seconds);
+        anomaly_watch_end(atomic_load(&observer->anomalies));
         pthread_mutex_unlock(&observer->registry_mutex);
     }
 }

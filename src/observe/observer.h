@@ -9,6 +9,7 @@
 #define TRANSHUME_OBSERVE_OBSERVER_H
 
 #include "base/error.h"
+#include "observe/alert/alert_config.h"
 #include "observe/dashboard/dashboard.h"
 #include "observe/event/event_stream.h"
 #include "observe/metric/run_metrics.h"
@@ -22,6 +23,7 @@ struct observer_options {
     /* dashboard/dashboard.h; its address NULL: none. What needs no token is answered by the
      * observer. */
     struct dashboard_options dashboard;
+    const struct alert_config *alerts; /* without receivers: nobody */
 };
 
 struct observer;

@@ -391,3 +391,18 @@ void grammar_check(const struct plan_node *root, struct plan_faults *faults)
         check_map(&grammar_plan, root, faults);
     }
 }
+
+void grammar_check_alerts_file(const struct plan_node *root, struct plan_faults *faults)
+{
+    if (root->kind != PLAN_NODE_MAP) {
+        plan_fault(faults, ERROR_PLAN_INVALID, root, "it begins with 'alerts:'",
+                   "a file of alerts is a map");
+        return;
+    }
+    check_map(&grammar_alerts, root, faults);
+}
+
+void grammar_check_alerts(const struct plan_node *alerts, struct plan_faults *faults)
+{
+    check_value(&grammar_alerts.keys[0], alerts, faults);
+}

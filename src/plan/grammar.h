@@ -48,6 +48,7 @@ extern const struct grammar_map grammar_plan;
 extern const struct grammar_map grammar_table;
 extern const struct grammar_map grammar_entity;
 extern const struct grammar_map grammar_field;
+extern const struct grammar_map grammar_alerts; /* a file of --alerts */
 
 /* What makes a field: its leading key, and which keys may stand beside it. */
 struct grammar_field_form {
@@ -60,6 +61,10 @@ extern const uint32_t grammar_field_form_count;
 
 /* Checks a whole plan: every fault of form goes to `faults`. */
 void grammar_check(const struct plan_node *root, struct plan_faults *faults);
+
+/* The same of a file of alerts, and of what stands under `alerts:` in a plan. */
+void grammar_check_alerts_file(const struct plan_node *root, struct plan_faults *faults);
+void grammar_check_alerts(const struct plan_node *alerts, struct plan_faults *faults);
 
 /* The key of the map that is called so; NULL: it has none. */
 const struct grammar_key *grammar_find(const struct grammar_map *map, const char *name);

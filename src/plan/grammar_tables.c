@@ -133,6 +133,32 @@ static const struct grammar_key type_keys[] = {
 };
 static const struct grammar_map type_map = {"a rule of types", type_keys, COUNT(type_keys)};
 
+static const struct grammar_key receiver_keys[] = {
+    {"alertmanager", FORM_TEXT, NULL, NULL, false, false, "URL of a Prometheus Alertmanager"},
+    {"webhook", FORM_TEXT, NULL, NULL, false, false, "URL that JSON is posted to, as Slack's"},
+    {"command", FORM_TEXT | FORM_LIST, NULL, NULL, false, false,
+     "a program and its arguments; JSON on its stdin"},
+    {"email", FORM_TEXT, NULL, NULL, false, false, "an address"},
+    {"sendmail", FORM_TEXT | FORM_LIST, NULL, NULL, false, false,
+     "the program that sends e-mail, and its arguments"},
+    {"events", FORM_TEXT | FORM_LIST, NULL, NULL, false, false,
+     "kinds of events: anomaly, stall, error, run …"},
+    {"codes", FORM_TEXT | FORM_LIST, NULL, NULL, false, false,
+     "patterns of their codes: throughput.*"},
+    {"severity", FORM_CHOICE, NULL, "error|warning|info", false, false, "the least severe"},
+    {"group", FORM_TEXT, NULL, NULL, false, false, "what begins within it is one message"},
+    {"repeat", FORM_TEXT, NULL, NULL, false, false, "what goes on is told again after it"},
+    {"resolved", FORM_BOOLEAN, NULL, NULL, false, false, "told when it is over, too"},
+    {"timeout", FORM_TEXT, NULL, NULL, false, false, "the longest that telling may take"},
+};
+static const struct grammar_map receiver_map = {"a receiver of alerts", receiver_keys,
+                                                COUNT(receiver_keys)};
+
+static const struct grammar_key alerts_keys[] = {
+    {"alerts", FORM_NAMED, &receiver_map, NULL, true, false, "who is told of trouble"},
+};
+const struct grammar_map grammar_alerts = {"a file of alerts", alerts_keys, COUNT(alerts_keys)};
+
 static const struct grammar_key plan_keys[] = {
     {"transhume", FORM_WHOLE, NULL, NULL, true, false, "the version of the plan language: 1"},
     {"source", FORM_TEXT, NULL, NULL, false, false, "URI of the source"},
@@ -151,6 +177,7 @@ static const struct grammar_key plan_keys[] = {
     {"types", FORM_CHOICE | FORM_NAMED, &type_map, "keep", false, false,
      "rules for the types of columns that are copied as they are; the first that fits holds"},
     {"options", FORM_MAP, &option_map, NULL, false, false, "how the run goes"},
+    {"alerts", FORM_NAMED, &receiver_map, NULL, false, false, "who is told of trouble"},
     {"tables", FORM_NAMED, &grammar_table, NULL, false, false, "the target's tables"},
 };
 const struct grammar_map grammar_plan = {"a plan", plan_keys, COUNT(plan_keys)};

@@ -106,26 +106,6 @@ static bool is_set(const struct run_options *options, const struct option_row *r
     return get_number(options, row) != 0;
 }
 
-/* "30s", "500ms", "2m", "1h"; a bare number is seconds. */
-static enum status parse_milliseconds(const char *text, uint64_t *milliseconds)
-{
-    static const struct {
-        const char *suffix;
-        uint64_t factor;
-    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"", 1000}};
-    size_t digits = strspn(text, "0123456789");
-    if (digits > 12 || text_to_uint64(text, digits, milliseconds) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (strcmp(text + digits, units[i].suffix) == 0) {
-            *milliseconds *= units[i].factor;
-            return STATUS_OK;
-        }
-    }
-    return STATUS_FAILED;
-}
-
 static enum status parse_flag(const char *text, uint64_t *flag)
 {
     *flag = strcmp(text, "true") == 0;
@@ -150,7 +130,7 @@ static enum status parse_row(const struct option_row *row, const char *text, uin
     case KIND_BYTES:
         return text_to_bytes(text, number);
     case KIND_MILLISECONDS:
-        return parse_milliseconds(text, number);
+        return text_to_milliseconds(text, number);
     case KIND_FLAG:
     case KIND_NEGATED:
         return parse_flag(text, number);

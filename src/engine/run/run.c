@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/signals.h"
+#include "base/text.h"
 #include "observe/observer.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -538,18 +539,35 @@ enum status run_execute(struct run *run, struct error *error)
 
 /* ---- the end */
 
+/* "run ID: completed in 12s: 20,000 records, 3 rejected" */
 static void tell_end(const struct run *run, enum status status)
 {
+    const struct progress *progress = &run->session->progress;
     struct observer *observer = run->session->options.observer;
     const char *state = status == STATUS_OK    ? "completed"
                         : status == STATUS_END ? "interrupted"
                                                : "failed";
-    int64_t took_ms = clock_monotonic_ms() - run->session->progress.started_ms;
-    if (run->claimed) {
-        log_event(LOG_DEBUG, EVENT_OF(EVENT_RUN, .state = state, .milliseconds = took_ms),
-                  "run %s: %s", run->id, state);
-        observer_end(observer, (double)took_ms / 1000);
+    int64_t took_ms = clock_monotonic_ms() - progress->started_ms;
+    uint64_t written = 0;
+    uint64_t rejected = 0;
+    char counts[2][32];
+    char took[32];
+    if (!run->claimed) {
+        return;
     }
+    for (uint32_t i = 0; i < progress->entity_count; i++) {
+        written += atomic_load(&progress->entities[i].written);
+        rejected += atomic_load(&progress->entities[i].rejected);
+    }
+    text_human_count(written, counts[0], sizeof(counts[0]));
+    text_human_count(rejected, counts[1], sizeof(counts[1]));
+    text_human_seconds((double)took_ms / 1000, took, sizeof(took));
+    log_event(
+        LOG_DEBUG,
+        EVENT_OF(EVENT_RUN, .state = state, .count = (int64_t)written, .milliseconds = took_ms),
+        "run %s: %s after %s: %s records written, %s rejected", run->id, state, took, counts[0],
+        counts[1]);
+    observer_end(observer, (double)took_ms / 1000);
 }
 
 static void fill_result(struct run *run, enum status status, struct run_result *result)

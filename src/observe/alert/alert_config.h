@@ -1,0 +1,29 @@
+/* Who is told of what, as a plan's `alerts:` or a file of --alerts says it. */
+#ifndef TRANSHUME_OBSERVE_ALERT_ALERT_CONFIG_H
+#define TRANSHUME_OBSERVE_ALERT_ALERT_CONFIG_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "observe/alert/alert.h"
+
+struct alert_config {
+    struct alert_receiver receivers[ALERT_RECEIVERS_MAX];
+    uint32_t count;
+};
+
+/*
+ * Adds what the file's `alerts:` says: a plan, or a file that has nothing else; texts are kept in
+ * the arena. With `is_plan`, all but `alerts:` is somebody else's business, faults included, and a
+ * file that is not there says nothing. Faults go to `faults`, a line each. What is secret in
+ * addresses is registered.
+ */
+enum status alert_config_read(struct alert_config *config, const char *path, bool is_plan,
+                              struct arena *arena, struct buffer *faults,
+                              struct error *error) MUST_USE;
+/* Adds a receiver for people: of the run's end and of trouble. `where`: a URL, mailto:ADDRESS, or a
+ * command with its arguments between blanks. */
+enum status alert_config_add_notify(struct alert_config *config, const char *where,
+                                    struct arena *arena, struct error *error) MUST_USE;
+
+#endif
