@@ -314,7 +314,7 @@ static enum status prove(struct analyzing *analyzing, bool *proven, struct error
         status =
             analysis_write(&analyzing->analysis, &analyzing->options, analyzing->folder, error);
     }
-    *proven = report.different == 0;
+    *proven = report.equal == report.count;
     close_database(target);
     close_database(source);
     return status;

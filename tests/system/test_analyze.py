@@ -51,6 +51,41 @@ break" = ?;
 SELECT * FROM "-- x" WHERE "*/" = ?;
 UPDATE "order" SET "my col" = ? WHERE "select" = ?;
 """
+READINGS = """-- name: newest
+SELECT at, id FROM reading WHERE sensor = ? ORDER BY at DESC LIMIT 3;
+-- name: oldest
+SELECT at, id FROM reading WHERE sensor = ? ORDER BY at LIMIT 3;
+-- name: of a time
+SELECT id, note FROM reading WHERE sensor = ? AND at BETWEEN ? AND ? ORDER BY at;
+-- name: of sensors
+SELECT id FROM reading WHERE sensor IN (?, ?, ?);
+-- name: of kinds
+SELECT id, note FROM reading WHERE sensor = ? AND kind IN (?, ?, ?);
+-- name: of kinds by note
+SELECT id, note FROM reading WHERE sensor = ? AND kind IN (?, ?) ORDER BY note DESC, id LIMIT 5;
+-- name: highest
+SELECT id FROM reading WHERE kind = ? ORDER BY value DESC, id LIMIT 4;
+-- name: by sensor and kind
+SELECT note FROM reading WHERE sensor = ? AND kind = ? AND at >= ? ORDER BY at DESC LIMIT 2;
+-- name: of nothing
+SELECT id FROM reading WHERE missing = ?;
+-- name: everything
+SELECT id, at FROM reading;
+"""
+
+
+def make_readings(path, rows):
+    """Readings of four sensors: times that several rows share, texts that look like others."""
+    notes = ("\\N", None, "2024-01-01 v1.50", "2024-01-01 v1.5", "a | b", "B", "a")
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE reading (id INTEGER PRIMARY KEY, sensor INTEGER NOT NULL, at TIMESTAMP NOT NULL, kind TEXT NOT NULL, value INTEGER NOT NULL,"
+                   " note TEXT, missing TEXT)")
+        db.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, NULL)",
+                       [(number, number % 4, "2024-01-%02d %02d:00:00" % (number % 28 + 1, number % 24), "kind%d" % (number % 5), number * 7 % 23 - 5,
+                         notes[number % 7]) for number in range(1, rows + 1)])
+        db.commit()
+
+
 FILES = {"report.html", "report.md", "cassandra_schema.cql", "transhume.yaml"}
 
 
@@ -214,6 +249,17 @@ class Proof(support.TestCase):
         self.check_schema(keyspace)
         again = self.run_program("analyze", "shop.db", self.server.uri(keyspace), "--queries", "queries.sql", "--prove", "--out", "again", code=5)
         self.assertRegex(again.err, "hint: .*drop those of the former proof, or name another keyspace")
+
+    def test_order_limit_ranges_and_lists(self):
+        """What has no values and what is too large is no proof, and hides nothing else."""
+        make_readings(self.path("readings.db"), 10001)
+        self.write("readings.sql", READINGS)
+        done = self.run_program("analyze", "readings.db", self.server.uri(self.server.database()), "--queries", "readings.sql", "--prove", "--out", "out", code=1)
+        for name in re.findall("name: (.*)", READINGS)[:-2]:
+            self.assertRegex(done.out, "(?m)^  %s: equal, [123] runs, [1-9]" % name)
+        self.assertIn("of nothing: no values", done.out)
+        self.assertRegex(done.out, "everything: not compared(.*\n){2}.*more than 10000 rows")
+        self.assertIn("8 of 10 queries were answered alike", done.out)
 
     def check_schema(self, keyspace):
         """The CQL makes the tables that the plan makes."""

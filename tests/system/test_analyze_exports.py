@@ -137,6 +137,13 @@ class ForDynamodb(Analysis, dynamodb_case.DynamodbCase):
         self.assertIn("9 of 9 queries were answered alike", done.out)
         self.assertNotIn("no values", done.out)
 
+    def test_order_limit_ranges_and_lists(self):
+        test_analyze.make_readings(self.path("readings.db"), 300)
+        self.write("queries.sql", test_analyze.READINGS)
+        done = self.run_aws("analyze", "readings.db", self.uri(), "--queries", "queries.sql", "--prove", "--out", "out", code=1)
+        for name in re.findall("name: (.*)", test_analyze.READINGS):
+            self.assertRegex(done.out, "(?m)^  %s: %s" % (name, "no values" if name == "of nothing" else "equal, [123] runs, [1-9]"))
+
     def test_the_single_table_beside_it(self):
         source = self.analyze("--for", "dynamodb", "--single-table")
         self.run_aws("migrate", "--plan", self.path("out", "transhume.dynamodb-single-table.yaml"), source, self.uri(), "--quiet")

@@ -26,11 +26,14 @@ static const char *source_name(const struct export_dynamodb *design,
     return is_own(design, attribute) ? field_of(design, attribute)->name : attribute->name;
 }
 
-/* Digits of the largest number; 0: not a whole number. */
-static uint32_t pad_of(const struct export_dynamodb *design,
-                       const struct export_attribute *attribute)
+uint32_t export_key_digits(const struct export_dynamodb *design,
+                           const struct export_attribute *attribute,
+                           const struct export_attribute *part)
 {
-    const struct value_type *type = &field_of(design, attribute)->type;
+    const struct value_type *type = &field_of(design, part)->type;
+    if (!attribute->ordered) {
+        return 0;
+    }
     if (type->kind == VALUE_UINT64) {
         return 20;
     }
@@ -42,7 +45,7 @@ void export_append_template(const struct export_dynamodb *design, const struct e
 {
     for (uint32_t i = 0; i < attribute->part_count; i++) {
         const struct export_attribute *part = &table->attributes[attribute->parts[i]];
-        uint32_t pad = attribute->ordered ? pad_of(design, part) : 0;
+        uint32_t pad = export_key_digits(design, attribute, part);
         buffer_format(out, "%s{%s", i > 0 ? "#" : "",
                       template_quote_name(design->arena, source_name(design, part)));
         if (pad > 0) {
@@ -90,7 +93,7 @@ static void append_sql(const struct export_dynamodb *design, const struct export
     struct buffer sql = {0};
     for (uint32_t i = 0; i < attribute->part_count; i++) {
         const struct export_attribute *part = &table->attributes[attribute->parts[i]];
-        uint32_t pad = attribute->ordered ? pad_of(design, part) : 0;
+        uint32_t pad = export_key_digits(design, attribute, part);
         bool is_time = is_text_of_time(design, part);
         buffer_append_string(&sql, i > 0 ? " || '#' || " : "");
         if (pad > 0) { /* null stays null, which printf makes 0 of */

@@ -5,7 +5,7 @@
 #include "model/json_writer.h"
 #include <string.h>
 
-enum { SHARDS_MAX = 200, NUMBER_DIGITS = 19 };
+enum { SHARDS_MAX = 200 };
 
 struct request {
     const struct export_table *table;
@@ -25,9 +25,9 @@ static const struct cell *known(const struct prove_running *running, const struc
         places_under(running->target->places, request->step->path, attribute->place));
 }
 
-/* As it stands in a key: times with a T, of a sort key whole numbers with zeros before them. A text
- * that only looks like a time stays as it is. */
-static enum status append_part(const struct cell *cell, bool is_time, bool is_padded,
+/* As it stands in a key: times with a T, whole numbers with as many `digits` as the plan gives
+ * them. A text that only looks like a time stays as it is. */
+static enum status append_part(const struct cell *cell, bool is_time, uint32_t digits,
                                struct buffer *out, struct error *error)
 {
     struct buffer text = {0};
@@ -35,50 +35,101 @@ static enum status append_part(const struct cell *cell, bool is_time, bool is_pa
     if (status == STATUS_OK && is_time && text.length > 10 && text.data[10] == ' ') {
         text.data[10] = 'T';
     }
-    if (status == STATUS_OK && is_padded && text.length < NUMBER_DIGITS) {
-        buffer_format(out, "%0*d", (int)(NUMBER_DIGITS - text.length), 0);
-    }
+    size_t sign = text.length > 0 && text.data[0] == '-' && digits > 0;
     if (status == STATUS_OK) {
-        buffer_append(out, text.data, text.length);
+        buffer_append(out, text.data, sign);
+        for (size_t i = text.length - sign; i < digits; i++) {
+            buffer_append_byte(out, '0');
+        }
+        buffer_append(out, text.data + sign, text.length - sign);
     }
     buffer_free(&text);
     return status;
 }
 
-/* What of an attribute is known: all of it, its beginning, or nothing. */
+/* What of an attribute is known: all of it, its beginning up to a range, or nothing. */
 struct key_text {
     struct buffer text;
+    struct buffer high; /* of a range, which begins at `text` */
     bool any;
     bool whole;
+    bool ranged;
 };
 
-static bool is_padded(const struct prove_running *running, const struct export_attribute *attribute,
-                      const struct export_attribute *part)
+static void key_text_free(struct key_text *key)
+{
+    buffer_free(&key->text);
+    buffer_free(&key->high);
+}
+
+static const struct export_attribute *
+part_of(const struct request *request, const struct export_attribute *attribute, uint32_t number)
+{
+    return attribute->place != GRAPH_NONE ? attribute
+                                          : &request->table->attributes[attribute->parts[number]];
+}
+
+static uint32_t count_parts(const struct export_attribute *attribute)
+{
+    return attribute->place != GRAPH_NONE ? 1 : attribute->part_count;
+}
+
+static enum status append_cell(const struct prove_running *running, const struct cell *cell,
+                               const struct export_attribute *attribute,
+                               const struct export_attribute *part, struct buffer *out,
+                               struct error *error)
 {
     enum value_kind kind = places_field(running->target->places, part->place)->type.kind;
-    return attribute->ordered && (kind == VALUE_INT64 || kind == VALUE_UINT64);
+    uint32_t digits = attribute->place != GRAPH_NONE
+                          ? 0
+                          : export_key_digits(running->target->dynamodb, attribute, part);
+    return append_part(cell, kind == VALUE_TIMESTAMP, digits, out, error);
+}
+
+/* The range, if it is the next of a sort key's parts. What follows the upper bound in a key of
+ * several parts is below any text. */
+static enum status append_range(const struct prove_running *running, const struct request *request,
+                                const struct export_attribute *attribute, uint32_t number,
+                                struct key_text *key, struct error *error)
+{
+    static const char last[] = "\xf4\x8f\xbf\xbf";
+    const struct export_attribute *part = part_of(request, attribute, number);
+    uint32_t place = places_under(running->target->places, request->step->path, part->place);
+    const struct prove_given *given = running->given;
+    bool is_last = number + 1 == count_parts(attribute);
+    if (given->low == NULL || place != running->query->range || request->step->query == NULL) {
+        return STATUS_OK;
+    }
+    key->ranged = true;
+    key->any = true;
+    buffer_append_buffer(&key->high, &key->text);
+    if (append_cell(running, given->low, attribute, part, &key->text, error) != STATUS_OK ||
+        append_cell(running, given->high, attribute, part, &key->high, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!is_last) {
+        buffer_format(&key->high, "#%s", last);
+    }
+    return STATUS_OK;
 }
 
 static enum status make_text(const struct prove_running *running, const struct request *request,
                              const struct export_attribute *attribute, struct key_text *key,
                              struct error *error)
 {
-    uint32_t count = attribute->place != GRAPH_NONE ? 1 : attribute->part_count;
+    uint32_t count = count_parts(attribute);
     key->whole = true;
     for (uint32_t i = 0; i < count; i++) {
-        const struct export_attribute *part =
-            attribute->place != GRAPH_NONE ? attribute
-                                           : &request->table->attributes[attribute->parts[i]];
+        const struct export_attribute *part = part_of(request, attribute, i);
         const struct cell *cell = known(running, request, part);
+        buffer_append_string(&key->text, i > 0 ? "#" : "");
         if (cell == NULL || cell->kind == VALUE_NULL) {
             key->whole = false;
-            return STATUS_OK;
+            return cell == NULL && attribute->ordered
+                       ? append_range(running, request, attribute, i, key, error)
+                       : STATUS_OK;
         }
-        buffer_append_string(&key->text, i > 0 ? "#" : "");
-        bool padded = attribute->place == GRAPH_NONE && is_padded(running, attribute, part);
-        bool is_time =
-            places_field(running->target->places, part->place)->type.kind == VALUE_TIMESTAMP;
-        if (append_part(cell, is_time, padded, &key->text, error) != STATUS_OK) {
+        if (append_cell(running, cell, attribute, part, &key->text, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         key->any = true;
@@ -87,6 +138,21 @@ static enum status make_text(const struct prove_running *running, const struct r
         buffer_format(&key->text, "%s%u", count > 0 ? "#" : "", request->shard);
     }
     return STATUS_OK;
+}
+
+/* The places of the key that requests are given, as far as they are known. */
+static uint32_t list_places(const struct prove_running *running, const struct request *request,
+                            const struct export_attribute *attribute, uint32_t *places)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; attribute != NULL && i < count_parts(attribute); i++) {
+        const struct export_attribute *part = part_of(request, attribute, i);
+        if (known(running, request, part) == NULL) {
+            return count;
+        }
+        places[count++] = places_under(running->target->places, request->step->path, part->place);
+    }
+    return count;
 }
 
 /* ---------------------------------------------------------------- requests */
@@ -116,10 +182,12 @@ static void append_query(const struct request *request, const struct export_attr
                          struct key_text *sort_text, struct buffer *out)
 {
     bool sorted = sort != NULL && sort_text->any;
-    const char *condition = !sorted ? "#p = :p"
+    const char *condition = !sorted             ? "#p = :p"
+                            : sort_text->ranged ? "#p = :p AND #s BETWEEN :s AND :t"
                             : sort_text->whole || sort->type[0] != 'S'
                                 ? "#p = :p AND #s = :s"
                                 : "#p = :p AND begins_with(#s, :s)";
+    bool backwards = request->step->ordered && request->step->query->order[0].descending;
     buffer_append_string(out, "{\"TableName\":");
     json_append_string(out, request->table->name, strlen(request->table->name));
     if (request->index != NULL) {
@@ -138,7 +206,11 @@ static void append_query(const struct request *request, const struct export_attr
         buffer_append_byte(out, ',');
         append_value(":s", sort, buffer_string(&sort_text->text), out);
     }
-    buffer_append_string(out, "}}");
+    if (sorted && sort_text->ranged) {
+        buffer_append_byte(out, ',');
+        append_value(":t", sort, buffer_string(&sort_text->high), out);
+    }
+    buffer_append_string(out, backwards ? "},\"ScanIndexForward\":false}" : "}}");
 }
 
 /* ---------------------------------------------------------------- items */
@@ -182,12 +254,10 @@ static void merge(const struct prove_running *running, const struct request *req
 }
 
 static enum status ask(const struct prove_running *running, const struct request *request,
-                       struct prove_rows *out, struct error *error)
+                       const struct export_attribute *partition,
+                       const struct export_attribute *sort, struct prove_rows *out,
+                       struct error *error)
 {
-    struct export_key key = request->index != NULL ? request->index->key : request->table->key;
-    const struct export_attribute *partition = &request->table->attributes[key.partition];
-    const struct export_attribute *sort =
-        key.sort != GRAPH_NONE ? &request->table->attributes[key.sort] : NULL;
     struct key_text texts[2] = {0};
     struct buffer query = {0};
     struct prove_rows items = {0};
@@ -198,14 +268,37 @@ static enum status ask(const struct prove_running *running, const struct request
     if (status == STATUS_OK && (texts[0].whole || request->step->scans)) {
         append_query(request, partition, &texts[0], sort, &texts[1], &query);
         status = prove_ask_documents(&running->target->side, buffer_string(&query),
-                                     running->rows_max, running->arena, &items, error);
+                                     prove_request_rows(running, request->step), running->arena,
+                                     &items, error);
     }
     for (uint32_t i = 0; i < items.count && status == STATUS_OK; i++) {
         merge(running, request, prove_row(&items, i), prove_rows_add(out, running->arena));
     }
-    buffer_free(&texts[0].text);
-    buffer_free(&texts[1].text);
+    key_text_free(&texts[0]);
+    key_text_free(&texts[1]);
     buffer_free(&query);
+    return status;
+}
+
+/* Each combination of values of the key is a request, of each shard. */
+static enum status ask_all(const struct prove_running *running, struct request *request,
+                           uint32_t shards, struct prove_rows *out, struct error *error)
+{
+    struct export_key key = request->index != NULL ? request->index->key : request->table->key;
+    const struct export_attribute *partition = &request->table->attributes[key.partition];
+    const struct export_attribute *sort =
+        key.sort != GRAPH_NONE ? &request->table->attributes[key.sort] : NULL;
+    uint32_t room = count_parts(partition) + (sort != NULL ? count_parts(sort) : 0) + 1;
+    uint32_t *places = arena_allocate_zeroed(running->arena, room, sizeof(*places));
+    uint32_t count = list_places(running, request, partition, places);
+    count += list_places(running, request, sort, places + count);
+    enum status status = STATUS_OK;
+    do {
+        for (request->shard = 0; request->shard < shards && status == STATUS_OK; request->shard++) {
+            status = ask(running, request, partition, sort, out, error);
+        }
+    } while (status == STATUS_OK && !request->step->scans &&
+             prove_choose_next(running, request->row, places, count));
     return status;
 }
 
@@ -213,16 +306,11 @@ enum status prove_ask_dynamodb(const struct prove_running *running, const struct
                                const struct cell *row, struct prove_rows *out, struct error *error)
 {
     struct request request = {.step = step, .row = row};
-    uint32_t shards = running->target->pool->families[step->family].buckets;
+    uint32_t shards = step->scans ? 1 : running->target->pool->families[step->family].buckets;
     request.table = export_table_of(running->target->dynamodb, step->family, &request.index);
     if (shards > SHARDS_MAX) {
         return error_set(error, ERROR_USAGE, request.table->name,
                          "has %u shards, more than a proof asks one by one", shards);
     }
-    for (; request.shard < (step->scans ? 1 : shards); request.shard++) {
-        if (ask(running, &request, out, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-    }
-    return STATUS_OK;
+    return ask_all(running, &request, shards, out, error);
 }

@@ -342,6 +342,7 @@ static void try_family(const struct finding *finding, const struct query *query,
     bool tests_late = !place_set_is_within(left, family->fields) || (sorts && query->limit > 0);
     add_step(finding, &plan, number, reach.requests * buckets, rows, query->root, query);
     plan.steps[0].limited = query->limit > 0 && !sorts && left.count == 0 && buckets == 1;
+    plan.steps[0].ordered = query->order_count > 0 && reach.ordered;
     judge(&plan, sorts ? rows * finding->pool->model->sorted_row : 0);
     judge(&plan, sorts || plan.filters ? finding->pool->model->client : 0);
     judge(&plan, family->buckets > 1 || family->partition.count == 0 ? BUCKET_COST : 0);
