@@ -155,6 +155,66 @@ static void hot_partitions_are_sharded(void **state)
     end(&fixture);
 }
 
+/* ---------------------------------------------------------------- the scorecard */
+
+static struct score score_of(const char *reads, const char *writes, struct cost_model model)
+{
+    struct fixture fixture;
+    struct score score;
+    start(&fixture, reads, writes);
+    search(&fixture, model);
+    score_find(&fixture.search, fixture.result.chosen, &score);
+    end(&fixture);
+    return score;
+}
+
+/* Of a customer and of its orders: two requests for each, no half of each. */
+static void a_statement_of_two_parts_counts_once(void **state)
+{
+    (void)state;
+    static const char joined[] =
+        "SELECT c.name, o.id FROM customer c LEFT JOIN orders o ON o.customer_id = c.id WHERE c.id = 1";
+    static const char *const parts[] = {"SELECT name FROM customer WHERE id = 1",
+                                        "SELECT id FROM orders WHERE customer_id = 1"};
+    const struct cost_model models[] = {cost_cassandra, cost_dynamodb};
+    for (int i = 0; i < 2; i++) {
+        struct score score = score_of(joined, "", models[i]);
+        double sum =
+            score_of(parts[0], "", models[i]).cost + score_of(parts[1], "", models[i]).cost;
+        assert_true(score.requests == 2 && score.coverage == 0 && score.queries == 1);
+        assert_true(score.cost > 0.99 * sum && score.cost < 1.01 * sum);
+    }
+}
+
+/* One request takes a list of values within a partition of Cassandra, and DynamoDB's takes one. */
+static void lists_of_values_are_counted_as_they_are_asked(void **state)
+{
+    (void)state;
+    static const char within[] =
+        "SELECT id FROM orders WHERE customer_id = 1 AND status IN ('a', 'b', 'c')";
+    static const char across[] = "SELECT id, name FROM product WHERE id IN (1, 2, 3, 4)";
+    struct score score = score_of(within, "", cost_cassandra);
+    assert_true(score.requests == 1 && score.coverage == 1);
+    score = score_of(across, "", cost_cassandra);
+    assert_true(score.requests == 4 && score.coverage == 0);
+    score = score_of(across, "", cost_dynamodb);
+    assert_true(score.requests == 4 && score.coverage == 0);
+}
+
+static void what_is_unserved_counts_where_it_belongs(void **state)
+{
+    (void)state;
+    static const char read[] = "SELECT name FROM customer WHERE id = 1";
+    double cost = score_of(read, "", cost_cassandra).cost;
+    struct score score =
+        score_of(read, "UPDATE orders SET status = 'x' WHERE status <> 'y'", cost_cassandra);
+    assert_true(score.unserved == 1 && score.coverage == 1 && score.cost == cost);
+    score = score_of(
+        "SELECT name FROM customer WHERE id = 1; SELECT id FROM customer WHERE name LIKE '%x%'", "",
+        cost_cassandra);
+    assert_true(score.unserved == 1 && score.coverage == 0.5);
+}
+
 /* ---------------------------------------------------------------- tables and indexes */
 
 static const struct export_table *table_named(const struct export_dynamodb *design,
@@ -435,6 +495,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(indexes_need_no_reads_before_writes),
         cmocka_unit_test(hot_partitions_are_sharded),
+        cmocka_unit_test(a_statement_of_two_parts_counts_once),
+        cmocka_unit_test(lists_of_values_are_counted_as_they_are_asked),
+        cmocka_unit_test(what_is_unserved_counts_where_it_belongs),
         cmocka_unit_test(families_become_tables_and_indexes),
         cmocka_unit_test(a_table_has_at_most_twenty_indexes),
         cmocka_unit_test(a_collection_has_at_most_sixty_four_indexes),

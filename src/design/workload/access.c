@@ -225,8 +225,9 @@ static void look_up(const struct finding *finding, const struct query *query,
 struct reach {
     struct place_set used; /* places whose values the key has been given */
     double requests;
-    bool ranged;  /* the range is within the key's order */
-    bool ordered; /* rows come in the query's order */
+    double values; /* combinations of values that rows are asked by */
+    bool ranged;   /* the range is within the key's order */
+    bool ordered;  /* rows come in the query's order */
 };
 
 static bool follows_order(const struct family *family, const struct query *query, uint32_t from)
@@ -243,11 +244,12 @@ static bool follows_order(const struct family *family, const struct query *query
     return true;
 }
 
-static bool reach_family(struct places *places, const struct family *family,
+/* Partitions are asked one by one; within one, Cassandra takes a list of values in one request. */
+static bool reach_family(const struct pool *pool, const struct family *family,
                          const struct query *query, struct reach *reach)
 {
     uint32_t at = 0;
-    *reach = (struct reach){.used = family->partition, .requests = 1};
+    *reach = (struct reach){.used = family->partition, .requests = 1, .values = 1};
     if (leaves_out_wanted(family->optional, query)) {
         return false;
     }
@@ -256,19 +258,22 @@ static bool reach_family(struct places *places, const struct family *family,
         if (values == 0) {
             return false;
         }
-        reach->requests *= values;
+        reach->values *= values;
     }
+    reach->requests = reach->values;
     for (; at < family->clustering_count; at++) {
         double values = values_at(query, family->clustering[at].place);
         if (values == 0) {
             break;
         }
-        reach->requests *= values;
-        reach->used = place_set_with(reach->used, family->clustering[at].place, places->arena);
+        reach->values *= values;
+        reach->used =
+            place_set_with(reach->used, family->clustering[at].place, pool->places->arena);
     }
+    reach->requests = pool->model->indexes ? reach->values : reach->requests;
     reach->ranged = query->range != GRAPH_NONE && at < family->clustering_count &&
                     family->clustering[at].place == query->range;
-    reach->ordered = reach->requests == 1 && follows_order(family, query, at);
+    reach->ordered = reach->values == 1 && follows_order(family, query, at);
     bool reads_first_rows = query->limit > 0 && (query->order_count == 0 || reach->ordered);
     return !family->first_rows || reads_first_rows || place_set_is_within(family->key, reach->used);
 }
@@ -320,14 +325,14 @@ static void try_family(const struct finding *finding, const struct query *query,
     struct places *places = finding->pool->places;
     const struct family *family = &finding->pool->families[number];
     struct reach reach;
-    if (!reach_family(places, family, query, &reach)) {
+    if (!reach_family(finding->pool, family, query, &reach)) {
         return;
     }
     bool pointed = place_set_is_within(family->key, reach.used);
     double buckets = buckets_read(family, query, &reach, pointed);
     reach.ordered = reach.ordered && (buckets == 1 || family->bucket == FAMILY_BUCKET_TIME);
     struct place_set left = left_over(places, query, &reach);
-    double rows = query_rows(places, query->root, reach.used) * reach.requests;
+    double rows = query_rows(places, query->root, reach.used) * reach.values;
     rows *= reach.ranged ? query->range_share : 1;
     rows = rows < 1 ? 1 : rows > family->rows ? family->rows : rows;
     double returned = query_result_rows(places, query);
