@@ -67,6 +67,12 @@ SELECT id, note FROM reading WHERE sensor = ? AND kind IN (?, ?) ORDER BY note D
 SELECT id FROM reading WHERE kind = ? ORDER BY value DESC, id LIMIT 4;
 -- name: by sensor and kind
 SELECT note FROM reading WHERE sensor = ? AND kind = ? AND at >= ? ORDER BY at DESC LIMIT 2;
+-- name: after a time
+SELECT at FROM reading WHERE sensor = ? AND at > ? ORDER BY at LIMIT 3;
+-- name: before a time
+SELECT id FROM reading WHERE sensor = ? AND kind = ? AND at < ?;
+-- name: small values
+SELECT id, value FROM reading WHERE kind = ? AND value <= ? ORDER BY value, id LIMIT 10;
 -- name: of nothing
 SELECT id FROM reading WHERE missing = ?;
 -- name: everything
@@ -81,7 +87,7 @@ def make_readings(path, rows):
         db.execute("CREATE TABLE reading (id INTEGER PRIMARY KEY, sensor INTEGER NOT NULL, at TIMESTAMP NOT NULL, kind TEXT NOT NULL, value INTEGER NOT NULL,"
                    " note TEXT, missing TEXT)")
         db.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, NULL)",
-                       [(number, number % 4, "2024-01-%02d %02d:00:00" % (number % 28 + 1, number % 24), "kind%d" % (number % 5), number * 7 % 23 - 5,
+                       [(number, number % 4, "2024-01-%02d %02d:00:00" % (number % 28 + 1, number % 24), "kind%d" % (number % 5), number * 7 % 23,
                          notes[number % 7]) for number in range(1, rows + 1)])
         db.commit()
 
@@ -258,8 +264,9 @@ class Proof(support.TestCase):
         for name in re.findall("name: (.*)", READINGS)[:-2]:
             self.assertRegex(done.out, "(?m)^  %s: equal, [123] runs, [1-9]" % name)
         self.assertIn("of nothing: no values", done.out)
+        self.assertRegex(done.out, r"(?m)WHERE sensor = \? AND at > \?( LIMIT|$|  --)")
         self.assertRegex(done.out, "everything: not compared(.*\n){2}.*more than 10000 rows")
-        self.assertIn("8 of 10 queries were answered alike", done.out)
+        self.assertIn("11 of 13 queries were answered alike", done.out)
 
     def check_schema(self, keyspace):
         """The CQL makes the tables that the plan makes."""

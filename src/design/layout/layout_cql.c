@@ -171,6 +171,14 @@ static void append_test(const char *name, const char *test, bool *any, struct bu
     *any = true;
 }
 
+static void append_bound(const char *name, const char *test, bool *any, struct buffer *out)
+{
+    if (test != NULL) {
+        append_test(name, " ", any, out);
+        buffer_format(out, "%s ?", test);
+    }
+}
+
 /* `query` NULL: the whole key is given. */
 static void append_where(const struct layout_table *table, const struct query *query,
                          struct buffer *out)
@@ -185,8 +193,8 @@ static void append_where(const struct layout_table *table, const struct query *q
             append_test(column->name, " IN ?", &any, out);
         } else {
             if (query->range == column->place) {
-                append_test(column->name, " >= ?", &any, out);
-                append_test(column->name, " <= ?", &any, out);
+                append_bound(column->name, query_low_test(query), &any, out);
+                append_bound(column->name, query_high_test(query), &any, out);
             }
             return;
         }

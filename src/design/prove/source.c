@@ -196,7 +196,7 @@ static enum status append_comparison(const struct places *places, uint32_t place
     bool several = values->count > 1;
     buffer_append_string(out, out->length > 0 ? " AND " : "");
     append_place(places, place, scheme, out);
-    buffer_append_string(out, several ? " IN (" : test);
+    buffer_format(out, " %s ", several ? "IN (" : test);
     for (uint32_t i = 0; i < values->count && status == STATUS_OK; i++) {
         buffer_append_string(out, i > 0 ? ", " : "");
         status = prove_append_literal(&values->cells[i], language_of(scheme), out, error);
@@ -210,7 +210,7 @@ enum status prove_append_condition(struct places *places, const struct query *qu
                                    struct buffer *out, struct error *error)
 {
     for (uint32_t i = 0; i < given->count; i++) {
-        if (append_comparison(places, given->places[i], scheme, " = ", &given->values[i], out,
+        if (append_comparison(places, given->places[i], scheme, "=", &given->values[i], out,
                               error) != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -220,8 +220,13 @@ enum status prove_append_condition(struct places *places, const struct query *qu
     }
     const struct prove_list low = {given->low, 1};
     const struct prove_list high = {given->high, 1};
-    if (append_comparison(places, query->range, scheme, " >= ", &low, out, error) != STATUS_OK) {
+    const char *low_test = query_low_test(query);
+    const char *high_test = query_high_test(query);
+    if (low_test != NULL &&
+        append_comparison(places, query->range, scheme, low_test, &low, out, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return append_comparison(places, query->range, scheme, " <= ", &high, out, error);
+    return high_test == NULL
+               ? STATUS_OK
+               : append_comparison(places, query->range, scheme, high_test, &high, out, error);
 }

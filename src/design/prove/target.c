@@ -138,6 +138,21 @@ static bool is_one_of(const struct prove_running *running, const struct cell *va
     return found;
 }
 
+static bool passes_test(const char *test, int order)
+{
+    return test == NULL || (order == 0 && test[1] == '=') ||
+           (test[0] == '<' ? order < 0 : order > 0);
+}
+
+static bool is_within(const struct prove_running *running, const struct cell *value)
+{
+    enum value_kind kind = kind_of(running, running->query->range);
+    return passes_test(query_low_test(running->query),
+                       prove_compare_values(value, running->given->low, kind)) &&
+           passes_test(query_high_test(running->query),
+                       prove_compare_values(value, running->given->high, kind));
+}
+
 /* Does a row pass what the query is given? */
 static bool passes(const struct prove_running *running, const struct cell *row)
 {
@@ -150,10 +165,7 @@ static bool passes(const struct prove_running *running, const struct cell *row)
     }
     const struct cell *value =
         given->low != NULL ? in_row(running, row, running->query->range) : NULL;
-    enum value_kind kind = value != NULL ? kind_of(running, running->query->range) : VALUE_NULL;
-    return value == NULL ||
-           (value->kind != VALUE_NULL && prove_compare_values(value, given->low, kind) >= 0 &&
-            prove_compare_values(value, given->high, kind) <= 0);
+    return value == NULL || (value->kind != VALUE_NULL && is_within(running, value));
 }
 
 static void project(const struct prove_running *running, const struct prove_rows *all,

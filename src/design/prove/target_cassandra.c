@@ -19,7 +19,7 @@ static enum status append_test(const char *name, const char *test, const struct 
     bool several = values->count > 1;
     buffer_append_string(out, *any ? " AND " : " WHERE ");
     layout_append_name(name, out);
-    buffer_append_string(out, several ? " IN (" : test);
+    buffer_format(out, " %s ", several ? "IN (" : test);
     *any = true;
     for (uint32_t i = 0; i < values->count && status == STATUS_OK; i++) {
         buffer_append_string(out, i > 0 ? ", " : "");
@@ -29,14 +29,17 @@ static enum status append_test(const char *name, const char *test, const struct 
     return status;
 }
 
-static enum status append_range(const struct prove_given *given, const char *name, bool *any,
+static enum status append_range(const struct prove_running *running, const char *name, bool *any,
                                 struct buffer *out, struct error *error)
 {
-    const struct prove_list low = {given->low, 1};
-    const struct prove_list high = {given->high, 1};
-    return append_test(name, " >= ", &low, any, out, error) == STATUS_OK
-               ? append_test(name, " <= ", &high, any, out, error)
-               : STATUS_FAILED;
+    const struct prove_list low = {running->given->low, 1};
+    const struct prove_list high = {running->given->high, 1};
+    const char *low_test = query_low_test(running->query);
+    const char *high_test = query_high_test(running->query);
+    if (low_test != NULL && append_test(name, low_test, &low, any, out, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return high_test != NULL ? append_test(name, high_test, &high, any, out, error) : STATUS_OK;
 }
 
 static uint32_t place_of(const struct prove_running *running, const struct request *request,
@@ -67,11 +70,11 @@ static enum status append_where(const struct prove_running *running, const struc
             *complete =
                 i >= table->partition_count && request->step->query != NULL && value == NULL;
             return *complete && place == running->query->range && running->given->low != NULL
-                       ? append_range(running->given, column->name, &any, out, error)
+                       ? append_range(running, column->name, &any, out, error)
                        : STATUS_OK;
         }
         const struct prove_list one = {value, 1};
-        if (append_test(column->name, " = ", list != NULL ? list : &one, &any, out, error) !=
+        if (append_test(column->name, "=", list != NULL ? list : &one, &any, out, error) !=
             STATUS_OK) {
             return STATUS_FAILED;
         }

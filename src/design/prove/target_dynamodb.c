@@ -7,6 +7,9 @@
 
 enum { SHARDS_MAX = 200 };
 
+/* The last character: above all others in a key. */
+static const char last_text[] = "\xf4\x8f\xbf\xbf";
+
 struct request {
     const struct export_table *table;
     const struct export_index *index; /* NULL: the table itself */
@@ -86,36 +89,50 @@ static enum status append_cell(const struct prove_running *running, const struct
     return append_part(cell, kind == VALUE_TIMESTAMP, digits, out, error);
 }
 
-/* The range, if it is the next of a sort key's parts. What follows the upper bound in a key of
- * several parts is below any text. */
+/* One bound: of a key of several parts all texts that begin with it lie on the same side of it. */
+static enum status append_bound(const struct prove_running *running,
+                                const struct export_attribute *attribute,
+                                const struct export_attribute *part, bool is_last, bool is_high,
+                                struct buffer *out, struct error *error)
+{
+    const struct prove_given *given = running->given;
+    const char *test = is_high ? query_high_test(running->query) : query_low_test(running->query);
+    if (test == NULL) {
+        buffer_append_string(out, is_high && attribute->place == GRAPH_NONE ? last_text : "");
+        return STATUS_OK;
+    }
+    enum status status =
+        append_cell(running, is_high ? given->high : given->low, attribute, part, out, error);
+    if (status == STATUS_OK && is_high && !is_last) {
+        buffer_format(out, "#%s", last_text);
+    }
+    return status;
+}
+
+/* The range, if it is the next of a sort key's parts; what its bounds leave out is for the client.
+ */
 static enum status append_range(const struct prove_running *running, const struct request *request,
                                 const struct export_attribute *attribute, uint32_t number,
                                 struct key_text *key, struct error *error)
 {
-    static const char last[] = "\xf4\x8f\xbf\xbf";
     const struct export_attribute *part = part_of(request, attribute, number);
     uint32_t place = places_under(running->target->places, request->step->path, part->place);
-    const struct prove_given *given = running->given;
     bool is_last = number + 1 == count_parts(attribute);
-    if (given->low == NULL || place != running->query->range || request->step->query == NULL) {
+    if (running->given->low == NULL || place != running->query->range ||
+        request->step->query == NULL) {
         return STATUS_OK;
     }
     key->ranged = true;
     key->any = true;
     buffer_append_buffer(&key->high, &key->text);
-    if (append_cell(running, given->low, attribute, part, &key->text, error) != STATUS_OK ||
-        append_cell(running, given->high, attribute, part, &key->high, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (!is_last) {
-        buffer_format(&key->high, "#%s", last);
-    }
-    return STATUS_OK;
+    return append_bound(running, attribute, part, is_last, false, &key->text, error) == STATUS_OK
+               ? append_bound(running, attribute, part, is_last, true, &key->high, error)
+               : STATUS_FAILED;
 }
 
 static enum status make_text(const struct prove_running *running, const struct request *request,
-                             const struct export_attribute *attribute, struct key_text *key,
-                             struct error *error)
+                             const struct export_attribute *attribute, bool is_sort,
+                             struct key_text *key, struct error *error)
 {
     uint32_t count = count_parts(attribute);
     key->whole = true;
@@ -125,7 +142,7 @@ static enum status make_text(const struct prove_running *running, const struct r
         buffer_append_string(&key->text, i > 0 ? "#" : "");
         if (cell == NULL || cell->kind == VALUE_NULL) {
             key->whole = false;
-            return cell == NULL && attribute->ordered
+            return cell == NULL && is_sort
                        ? append_range(running, request, attribute, i, key, error)
                        : STATUS_OK;
         }
@@ -182,8 +199,12 @@ static void append_query(const struct request *request, const struct export_attr
                          struct key_text *sort_text, struct buffer *out)
 {
     bool sorted = sort != NULL && sort_text->any;
-    const char *condition = !sorted             ? "#p = :p"
-                            : sort_text->ranged ? "#p = :p AND #s BETWEEN :s AND :t"
+    bool has_low = sort_text->text.length > 0;
+    bool has_high = sort_text->ranged && sort_text->high.length > 0;
+    const char *condition = !sorted               ? "#p = :p"
+                            : has_low && has_high ? "#p = :p AND #s BETWEEN :s AND :t"
+                            : has_high            ? "#p = :p AND #s <= :t"
+                            : sort_text->ranged   ? "#p = :p AND #s >= :s"
                             : sort_text->whole || sort->type[0] != 'S'
                                 ? "#p = :p AND #s = :s"
                                 : "#p = :p AND begins_with(#s, :s)";
@@ -202,11 +223,11 @@ static void append_query(const struct request *request, const struct export_attr
     append_names(partition, sorted ? sort : NULL, out);
     buffer_append_string(out, ",\"ExpressionAttributeValues\":{");
     append_value(":p", partition, buffer_string(&partition_text->text), out);
-    if (sorted) {
+    if (sorted && has_low) {
         buffer_append_byte(out, ',');
         append_value(":s", sort, buffer_string(&sort_text->text), out);
     }
-    if (sorted && sort_text->ranged) {
+    if (sorted && has_high) {
         buffer_append_byte(out, ',');
         append_value(":t", sort, buffer_string(&sort_text->high), out);
     }
@@ -253,6 +274,15 @@ static void merge(const struct prove_running *running, const struct request *req
     }
 }
 
+/* Does the client drop rows at the bounds of a range? */
+static bool leaves_out(const struct prove_running *running, const struct key_text *sort)
+{
+    const char *low = query_low_test(running->query);
+    const char *high = query_high_test(running->query);
+    return sort->ranged &&
+           ((low != NULL && strcmp(low, ">") == 0) || (high != NULL && strcmp(high, "<") == 0));
+}
+
 static enum status ask(const struct prove_running *running, const struct request *request,
                        const struct export_attribute *partition,
                        const struct export_attribute *sort, struct prove_rows *out,
@@ -261,15 +291,17 @@ static enum status ask(const struct prove_running *running, const struct request
     struct key_text texts[2] = {0};
     struct buffer query = {0};
     struct prove_rows items = {0};
-    enum status status = make_text(running, request, partition, &texts[0], error);
+    enum status status = make_text(running, request, partition, false, &texts[0], error);
     if (status == STATUS_OK && sort != NULL) {
-        status = make_text(running, request, sort, &texts[1], error);
+        status = make_text(running, request, sort, true, &texts[1], error);
     }
     if (status == STATUS_OK && (texts[0].whole || request->step->scans)) {
         append_query(request, partition, &texts[0], sort, &texts[1], &query);
-        status = prove_ask_documents(&running->target->side, buffer_string(&query),
-                                     prove_request_rows(running, request->step), running->arena,
-                                     &items, error);
+        uint32_t rows_max = leaves_out(running, &texts[1])
+                                ? running->rows_max
+                                : prove_request_rows(running, request->step);
+        status = prove_ask_documents(&running->target->side, buffer_string(&query), rows_max,
+                                     running->arena, &items, error);
     }
     for (uint32_t i = 0; i < items.count && status == STATUS_OK; i++) {
         merge(running, request, prove_row(&items, i), prove_rows_add(out, running->arena));
