@@ -73,6 +73,8 @@ SELECT at FROM reading WHERE sensor = ? AND at > ? ORDER BY at LIMIT 3;
 SELECT id FROM reading WHERE sensor = ? AND kind = ? AND at < ?;
 -- name: small values
 SELECT id, value FROM reading WHERE kind = ? AND value <= ? ORDER BY value, id LIMIT 10;
+-- name: of a word
+SELECT id FROM odd WHERE word = ?;
 -- name: of nothing
 SELECT id FROM reading WHERE missing = ?;
 -- name: everything
@@ -84,6 +86,7 @@ def make_readings(path, rows):
     """Readings of four sensors: times that several rows share, texts that look like others."""
     notes = ("\\N", None, "2024-01-01 v1.50", "2024-01-01 v1.5", "a | b", "B", "a")
     with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript("CREATE TABLE odd (id INTEGER PRIMARY KEY, word TEXT); INSERT INTO odd VALUES (1, 'a' || char(0) || 'b')")
         db.execute("CREATE TABLE reading (id INTEGER PRIMARY KEY, sensor INTEGER NOT NULL, at TIMESTAMP NOT NULL, kind TEXT NOT NULL, value INTEGER NOT NULL,"
                    " note TEXT, missing TEXT)")
         db.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, NULL)",
@@ -261,12 +264,13 @@ class Proof(support.TestCase):
         make_readings(self.path("readings.db"), 10001)
         self.write("readings.sql", READINGS)
         done = self.run_program("analyze", "readings.db", self.server.uri(self.server.database()), "--queries", "readings.sql", "--prove", "--out", "out", code=1)
-        for name in re.findall("name: (.*)", READINGS)[:-2]:
+        for name in re.findall("name: (.*)", READINGS)[:-3]:
             self.assertRegex(done.out, "(?m)^  %s: equal, [123] runs, [1-9]" % name)
         self.assertIn("of nothing: no values", done.out)
+        self.assertRegex(done.out, "of a word: FAILED(.*\\n){2}.*a text with a NUL can't be asked for")
         self.assertRegex(done.out, r"(?m)WHERE sensor = \? AND at > \?( LIMIT|$|  --)")
         self.assertRegex(done.out, "everything: not compared(.*\n){2}.*more than 10000 rows")
-        self.assertIn("11 of 13 queries were answered alike", done.out)
+        self.assertIn("11 of 14 queries were answered alike", done.out)
 
     def check_schema(self, keyspace):
         """The CQL makes the tables that the plan makes."""

@@ -224,7 +224,17 @@ static void append_conditions(const struct finding *finding, const struct query 
         append_condition(finding, query->in[i].place, "{ $in: [?] }", out);
     }
     if (query->range != GRAPH_NONE) {
-        append_condition(finding, query->range, "{ $gte: ?, $lte: ? }", out);
+        const char *low = query_low_test(query);
+        const char *high = query_high_test(query);
+        const char *test = arena_format(finding->arena, "{ %s%s%s }",
+                                        low == NULL     ? ""
+                                        : low[1] == '=' ? "$gte: ?"
+                                                        : "$gt: ?",
+                                        low != NULL && high != NULL ? ", " : "",
+                                        high == NULL     ? ""
+                                        : high[1] == '=' ? "$lte: ?"
+                                                         : "$lt: ?");
+        append_condition(finding, query->range, test, out);
     }
 }
 
