@@ -145,10 +145,11 @@ static enum status read_source(struct analyzing *analyzing, struct error *error)
     int given = dialect->is_set ? (int)dialect->number : -1;
     enum input_source_kind kind = input_source_kind_of(argument);
     if (kind == INPUT_SOURCE_DATABASE) {
-        if (given >= 0) {
+        enum status status = describe(analyzing, error);
+        if (given >= 0) { /* of the queries */
             analyzing->language = (enum sql_language)given;
         }
-        return describe(analyzing, error);
+        return status;
     }
     if (cli_switch(call, CLI_PROVE)) {
         return error_set(error, ERROR_USAGE, argument,

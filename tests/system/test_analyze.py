@@ -201,6 +201,13 @@ class Analyze(support.TestCase):
             with self.subTest(plan):
                 self.run_program("migrate", "--plan", "out/" + plan, "odd.db", target, "--state", plan + ".state", "--quiet")
 
+    def test_the_dialect_of_queries_on_a_live_source(self):
+        """A text in double quotes is one of MySQL's."""
+        self.write("mysql.sql", 'SELECT TrackId FROM Track WHERE Composer = "x" AND AlbumId = 1;\n')
+        done = self.analyze("shop.db", "--queries", "mysql.sql", "--dialect", "mysql", "--for", "cassandra")
+        self.assertRegex(done.out, r'WHERE "(Composer|AlbumId)" = \? AND')
+        self.analyze("shop.db", "--queries", "mysql.sql", "--dialect", "postgres", code=2)
+
     def test_queries_of_a_pipe(self):
         cases = os.path.join(support.ROOT, "tests", "data", "design", "cases")
         queries = os.path.join(cases, "orders.queries.sql")

@@ -449,6 +449,26 @@ static void each_duplicate_has_its_strategy(void **state)
     end(&fixture);
 }
 
+/* A write of a row that twelve tables have touches as many partitions. */
+static void a_batch_touches_at_most_ten_partitions(void **state)
+{
+    (void)state;
+    for (uint32_t indexes = 7; indexes < 13; indexes += 5) {
+        struct fixture fixture;
+        struct duplicates duplicates;
+        start_wide(&fixture, indexes);
+        search(&fixture, cost_cassandra);
+        duplicates_find(&fixture.layout, fixture.arena, &duplicates);
+        assert_true(duplicates.count > 0);
+        for (uint32_t i = 0; i < duplicates.count; i++) {
+            bool is_stream = duplicates.list[i].strategy == DUPLICATE_STREAM;
+            assert_true(duplicates.list[i].strategy == DUPLICATE_VIEW ||
+                        is_stream == (indexes > 10));
+        }
+        end(&fixture);
+    }
+}
+
 static uint32_t copied_fields(const struct fixture *fixture)
 {
     uint32_t count = 0;
@@ -504,6 +524,7 @@ int main(void)
         cmocka_unit_test(children_are_embedded_by_rule),
         cmocka_unit_test(children_with_a_life_of_their_own_are_not),
         cmocka_unit_test(each_duplicate_has_its_strategy),
+        cmocka_unit_test(a_batch_touches_at_most_ten_partitions),
         cmocka_unit_test(a_copy_goes_away_where_bytes_weigh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

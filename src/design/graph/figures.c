@@ -219,7 +219,7 @@ static enum status read_place(struct measuring *measuring, struct table_reading 
 }
 
 static enum status read_places(struct measuring *measuring, struct table_reading *reading,
-                               struct arena *scratch, bool *is_whole, double *rows,
+                               struct arena *scratch, bool *is_whole, double *rows, bool *is_known,
                                struct error *error)
 {
     struct stream_facts facts = {0};
@@ -247,13 +247,14 @@ static enum status read_places(struct measuring *measuring, struct table_reading
         }
     }
     *rows = *is_whole ? (double)reading->rows : (double)facts.row_count;
-    if (*rows < (double)reading->rows) { /* a guess of the database's, or none */
+    *is_known = *is_whole || *rows > (double)reading->rows;
+    if (!*is_known) { /* no estimate of the database's, or one that is too small */
         *rows = (double)reading->rows;
     }
     return STATUS_OK;
 }
 
-/* A database's guess of rows that were not all read is replaced by its count. */
+/* Where the database has no estimate: a count reads all of the table, or of an index. */
 static enum status count_rows(struct measuring *measuring, const struct read_request *request,
                               double *rows, struct error *error)
 {
@@ -331,9 +332,10 @@ static enum status read_table(struct measuring *measuring, const struct schema_t
     reading.tallies =
         arena_allocate_zeroed(scratch, table->column_count + 1u, sizeof(*reading.tallies));
     double rows = 0;
+    bool is_known = false;
     enum status status =
-        read_places(measuring, &reading, scratch, &figures->is_whole, &rows, error);
-    if (status == STATUS_OK && !figures->is_whole) {
+        read_places(measuring, &reading, scratch, &figures->is_whole, &rows, &is_known, error);
+    if (status == STATUS_OK && !is_known) {
         status = count_rows(measuring, &reading.request, &rows, error);
     }
     for (uint32_t i = 0; i < table->column_count; i++) {
