@@ -6,6 +6,7 @@
 #include "cli/analyze_names.h"
 #include "cli/run_end.h"
 #include "connectors/registry.h"
+#include "design/generate/generate.h"
 #include "design/input/source.h"
 #include "design/prove/prove.h"
 #include "engine/run/opening.h"
@@ -21,6 +22,7 @@ static const char last_words[] =
 struct analyzing {
     struct cli_call *call;
     const char *folder;
+    const char *asked;     /* the source of a proof */
     struct schema *schema; /* of a database; else `file_schema` */
     struct schema file_schema;
     struct figures figures;
@@ -151,10 +153,6 @@ static enum status read_source(struct analyzing *analyzing, struct error *error)
         }
         return status;
     }
-    if (cli_switch(call, CLI_PROVE)) {
-        return error_set(error, ERROR_USAGE, argument,
-                         "is no database: --prove needs one to compare with");
-    }
     analyzing->options.source = argument;
     return input_source_read(argument, kind, given, call->arena, &analyzing->file_schema,
                              &analyzing->language, &analyzing->notes, error);
@@ -281,7 +279,7 @@ static int migrate(struct analyzing *analyzing)
     bool is_dynamodb = analyzing->options.target_kind == ANALYSIS_DYNAMODB;
     options.plan_path = arena_format(call->arena, "%s/%s", analyzing->folder,
                                      is_dynamodb ? "transhume.dynamodb.yaml" : "transhume.yaml");
-    options.source_uri = call->arguments[0];
+    options.source_uri = analyzing->asked;
     options.target_uri = call->arguments[1];
     options.state_folder = arena_format(call->arena, "%s/.transhume", analyzing->folder);
     options.command_line = call->command_line;
@@ -303,7 +301,7 @@ static enum status prove(struct analyzing *analyzing, bool *proven, struct error
     struct prove_report report = {0};
     const char *shown;
     const struct prove_options options = {0};
-    enum status status = open_for_reading(analyzing, call->arguments[0], &source, &shown, error);
+    enum status status = open_for_reading(analyzing, analyzing->asked, &source, &shown, error);
     if (status == STATUS_OK) {
         status = open_for_reading(analyzing, call->arguments[1], &target, &shown, error);
     }
@@ -321,6 +319,20 @@ static enum status prove(struct analyzing *analyzing, bool *proven, struct error
     return status;
 }
 
+/* SRC, or where that is no database, one with rows that are made for its schema. */
+static enum status choose_source(struct analyzing *analyzing, struct error *error)
+{
+    struct arena *arena = analyzing->call->arena;
+    if (analyzing->schema != NULL) {
+        analyzing->asked = analyzing->call->arguments[0];
+        return STATUS_OK;
+    }
+    const char *path = arena_format(arena, "%s/generated.sqlite", analyzing->folder);
+    analyzing->asked = arena_format(arena, "sqlite:%s", path);
+    buffer_format(&analyzing->notes, "%s: rows that are made for the proof\n", path);
+    return generate_source(&analyzing->analysis.graph, path, error);
+}
+
 static int finish(struct analyzing *analyzing)
 {
     struct error error = {0};
@@ -329,6 +341,9 @@ static int finish(struct analyzing *analyzing)
         return cli_finish(&analyzing->out, 0);
     }
     (void)signals_end_with(NULL);
+    if (choose_source(analyzing, &error) != STATUS_OK) {
+        return cli_fail(analyzing->call, &error);
+    }
     int exit_status = migrate(analyzing);
     if (exit_status == EXIT_REFUSED) {
         fprintf(stderr, "hint: a proof fills tables of its own: %s\n",

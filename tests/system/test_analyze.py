@@ -279,6 +279,16 @@ class Proof(support.TestCase):
         self.assertRegex(done.out, "everything: not compared(.*\n){2}.*more than 10000 rows")
         self.assertIn("11 of 14 queries were answered alike", done.out)
 
+    def test_rows_that_are_made_for_a_schema(self):
+        cases = os.path.join(support.ROOT, "tests", "data", "design", "cases")
+        done = self.run_program("analyze", os.path.join(cases, "orders.sql"), self.server.uri(self.server.database()), "--queries",
+                                os.path.join(cases, "orders.queries.sql"), "--prove", "--out", "out")
+        self.assertRegex(done.out, r"(\d+) of \1 queries were answered alike")
+        with contextlib.closing(sqlite3.connect(self.path("out", "generated.sqlite"))) as made:
+            for name, in made.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                self.assertGreater(made.execute('SELECT count(*) FROM "%s"' % name).fetchone()[0], 20, name)
+            self.assertEqual(made.execute("PRAGMA foreign_key_check").fetchall(), [])
+
     def check_schema(self, keyspace):
         """The CQL makes the tables that the plan makes."""
         other = self.server.database()
