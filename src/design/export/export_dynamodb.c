@@ -2,6 +2,7 @@
 #include "design/export/export_parts.h"
 
 #include "base/name_index.h"
+#include "design/workload/bucket.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,7 +260,7 @@ static uint32_t key_attribute(struct building *building, const uint32_t *places,
     struct export_attribute made = {
         .place = GRAPH_NONE, .parts = parts, .part_count = count, .ordered = ordered, .type = "S"};
     if (bucketed != NULL) {
-        made.bucket_sql = layout_bucket_sql(making->places, bucketed, making->design->arena);
+        made.bucket_sql = bucket_sql(making->places, bucketed, making->design->arena);
     }
     if (made.bucket_sql == NULL && count == 1 && can_be_key(building->attributes[parts[0]].type)) {
         return parts[0];

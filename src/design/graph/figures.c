@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "model/batch.h"
 #include "model/canonical.h"
+#include "model/time_text.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,9 @@ struct tally {
     uint64_t bytes;
     uint32_t values;
     uint32_t nulls;
+    uint32_t times; /* of the values, from `first` to `last` */
+    double first;
+    double last;
 };
 
 static struct tally_slot *slot_of(const struct tally *tally, uint64_t hash)
@@ -89,6 +93,29 @@ static uint64_t size_of(const struct cell *cell)
     }
 }
 
+/* Infinity and the zero date are none. */
+static bool find_second(const struct cell *cell, double *second)
+{
+    struct cell parsed = *cell;
+    if (cell->kind == VALUE_TEXT &&
+        time_parse_timestamp(cell->text, cell->length, &parsed) != STATUS_OK) {
+        return false;
+    }
+    *second = parsed.kind == VALUE_DATE ? (double)parsed.i64 * 86400 : (double)parsed.i64 / 1e6;
+    return (parsed.kind == VALUE_DATE || parsed.kind == VALUE_TIMESTAMP) &&
+           (parsed.flags & CELL_SPECIAL) == 0;
+}
+
+static void note_time(struct tally *tally, const struct cell *cell)
+{
+    double second;
+    if (tally->times == tally->values && find_second(cell, &second)) {
+        tally->first = tally->times == 0 || second < tally->first ? second : tally->first;
+        tally->last = tally->times == 0 || second > tally->last ? second : tally->last;
+        tally->times++;
+    }
+}
+
 static enum status count_cell(struct tally *tally, const struct cell *cell, struct buffer *scratch,
                               struct error *error)
 {
@@ -102,6 +129,7 @@ static enum status count_cell(struct tally *tally, const struct cell *cell, stru
     } else if (canonical_hash_cells(cell, 1, scratch, &hash, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    note_time(tally, cell);
     count_value(tally, hash.low, size_of(cell));
     return STATUS_OK;
 }
@@ -148,6 +176,9 @@ static struct figures_column column_of(const struct tally *tally, double rows, b
         .distinct = distinct_of(tally, valued),
         .nulls = read > 0 ? tally->nulls / read : 0,
         .most = most_of(tally, valued),
+        .is_timed = tally->values > 0 && tally->times == tally->values,
+        .first_second = tally->first,
+        .last_second = tally->last,
         .unique =
             is_whole && tally->nulls == 0 && tally->values > 1 && tally->used == tally->values,
     };

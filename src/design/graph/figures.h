@@ -17,7 +17,11 @@ struct figures_column {
     enum value_kind kind; /* that all its values are of, where the declared type says less: truth
                              values that are numbers, days and moments that are texts;
                              VALUE_MISSING: as declared */
-    bool unique;          /* all rows were read, none has a null here, and no two the same value */
+    bool is_timed;        /* all of its values that were read are times, from `first_second` to
+                             `last_second` since 1970 */
+    double first_second;
+    double last_second;
+    bool unique; /* all rows were read, none has a null here, and no two the same value */
 };
 
 struct figures_table {

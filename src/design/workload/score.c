@@ -1,6 +1,8 @@
 /* The scorecard. */
 #include "design/workload/score.h"
 
+#include "design/workload/bucket.h"
+
 struct sums {
     double query_weight;
     double answered_weight;
@@ -86,14 +88,9 @@ static void add_write(const struct search *search, const struct workload_stateme
 
 static void add_family(const struct pool *pool, const struct family *family, struct score *score)
 {
-    double columns = (double)(family->fields.count - family->key.count - family->statics.count);
-    double cells = family->partition_rows_max * (columns < 1 ? 1 : columns) / family->buckets;
-    double bytes = family->partition_rows_max * family->row_bytes / family->buckets;
     double skew = family->partition_rows_max / family->partition_rows;
-    score->unbounded +=
-        !family->first_rows && ((pool->model->cells_max > 0 && cells > pool->model->cells_max) ||
-                                (pool->model->bytes_max > 0 && bytes > pool->model->bytes_max));
-    double rows = family->partition_rows_max / family->buckets;
+    double rows = family->bucket_rows_max;
+    score->unbounded += bucket_is_beyond(pool->model, family);
     score->partition_rows_max = rows > score->partition_rows_max ? rows : score->partition_rows_max;
     score->skew = skew > score->skew ? skew : score->skew;
     score->duplication += family->bytes;

@@ -1,0 +1,210 @@
+/* Which bucket a row is in, and how many rows are in one. */
+#include "design/workload/bucket.h"
+
+#include "base/clock.h"
+#include "plan/expression_names.h"
+#include <math.h>
+
+enum { BUCKETS_MAX = 1000000, DAY_SECONDS = 86400, HOUR_SECONDS = 3600 };
+
+/* ---------------------------------------------------------------- how many rows fit */
+
+/* Rows that a partition may have; 0: any number. */
+static double rows_allowed(const struct cost_model *model, const struct family *family)
+{
+    double columns = (double)family->fields.count - family->key.count - family->statics.count;
+    double by_cells = model->cells_max > 0 ? model->cells_max / (columns < 1 ? 1 : columns) : 0;
+    double by_bytes =
+        model->bytes_max > 0 && family->row_bytes > 0 ? model->bytes_max / family->row_bytes : 0;
+    return by_cells == 0 || (by_bytes > 0 && by_bytes < by_cells) ? by_bytes : by_cells;
+}
+
+bool bucket_is_beyond(const struct cost_model *model, const struct family *family)
+{
+    double allowed = rows_allowed(model, family);
+    return !family->first_rows && allowed > 0 && family->bucket_rows_max > allowed;
+}
+
+double bucket_mean_count(const struct family *family)
+{
+    bool few = family->partition_rows < family->buckets;
+    return few ? ceil(family->partition_rows) : family->buckets;
+}
+
+/* Of rows that fall into buckets at random, each with the chance `share`, what the fullest one has:
+ * the mean and what chance adds to it. */
+static double fullest(double rows, double share, double buckets)
+{
+    double mean = rows * share;
+    double most = ceil(mean + sqrt(2 * mean * log(buckets < 1 ? 1 : buckets)));
+    return most > rows ? rows : most;
+}
+
+/* ---------------------------------------------------------------- spans of time */
+
+struct time_width {
+    uint32_t digits; /* of "2024-02-29T12" */
+    double seconds;  /* the longest such span */
+};
+
+static const struct time_width widths[] = {
+    {4, 366.0 * DAY_SECONDS}, {7, 31.0 * DAY_SECONDS}, {10, DAY_SECONDS}, {13, HOUR_SECONDS}};
+enum { WIDTHS = sizeof(widths) / sizeof(*widths) };
+
+struct time_range {
+    double first; /* seconds since 1970 */
+    double last;
+};
+
+/* A year where there are no figures. False: the values are no times. */
+static bool find_range(const struct places *places, const struct family *family,
+                       struct time_range *range)
+{
+    struct place at = places->list[family->clustering[0].place];
+    const struct figures_table *figures = places->graph->entities[family->root].figures;
+    *range = (struct time_range){0, 365.0 * DAY_SECONDS - 1};
+    if (figures == NULL || figures->columns == NULL) {
+        return true;
+    }
+    const struct figures_column *column = &figures->columns[at.field];
+    *range = (struct time_range){column->first_second, column->last_second};
+    return column->is_timed;
+}
+
+static double years_before(double second, double *months)
+{
+    int64_t year;
+    int month;
+    int day;
+    clock_civil_from_days((int64_t)floor(second / DAY_SECONDS), &year, &month, &day);
+    *months = (double)year * 12 + month;
+    return (double)year;
+}
+
+/* Years, months, days or hours from the first time to the last, both counted. */
+static double count_spans(const struct time_range *range, const struct time_width *width)
+{
+    double months[2];
+    double years[2] = {years_before(range->first, &months[0]),
+                       years_before(range->last, &months[1])};
+    if (width->digits == 4) {
+        return years[1] - years[0] + 1;
+    }
+    return width->digits == 7
+               ? months[1] - months[0] + 1
+               : floor(range->last / width->seconds) - floor(range->first / width->seconds) + 1;
+}
+
+static bool is_date(const struct places *places, const struct family *family)
+{
+    const struct graph_field *field = places_field(places, family->clustering[0].place);
+    return field->type.kind == VALUE_DATE || (field->type.dates && !field->type.moments);
+}
+
+/* The widest span that keeps the bounds; false: none does, or no time of the root leads. */
+static bool cut_by_time(const struct places *places, const struct cost_model *model,
+                        struct family *family)
+{
+    struct time_range range;
+    double allowed = rows_allowed(model, family);
+    if (model->indexes || family->clustering_count == 0 ||
+        places->list[family->clustering[0].place].path != family->root ||
+        !graph_field_is_time(places_field(places, family->clustering[0].place)) ||
+        !find_range(places, family, &range)) {
+        return false;
+    }
+    double seconds = range.last - range.first + 1;
+    for (uint32_t i = 0; i < (is_date(places, family) ? WIDTHS - 1u : WIDTHS); i++) {
+        double spans = count_spans(&range, &widths[i]);
+        double share = widths[i].seconds < seconds ? widths[i].seconds / seconds : 1;
+        double rows = fullest(family->partition_rows_max, share, spans);
+        if (rows <= allowed && spans <= BUCKETS_MAX) {
+            family->bucket = FAMILY_BUCKET_TIME;
+            family->bucket_digits = widths[i].digits;
+            family->buckets = (uint32_t)spans;
+            family->bucket_rows_max = rows;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---------------------------------------------------------------- hashes */
+
+static void cut_by_hash(const struct cost_model *model, struct family *family)
+{
+    double rows = family->partition_rows_max;
+    double allowed = rows_allowed(model, family);
+    double buckets = ceil(rows / (allowed < 1 ? 1 : allowed));
+    while (buckets < BUCKETS_MAX && buckets < rows &&
+           fullest(rows, 1 / buckets, buckets) > allowed) {
+        buckets = ceil(buckets * 1.02);
+    }
+    buckets = buckets > BUCKETS_MAX ? BUCKETS_MAX : buckets;
+    family->bucket = FAMILY_BUCKET_HASH;
+    family->buckets = buckets < 2 ? 2 : (uint32_t)buckets;
+    family->bucket_rows_max = fullest(rows, 1.0 / family->buckets, family->buckets);
+}
+
+void bucket_choose(const struct places *places, const struct cost_model *model,
+                   struct family *family)
+{
+    family->bucket = FAMILY_PLAIN;
+    family->buckets = 1;
+    family->bucket_digits = 0;
+    family->bucket_rows_max = family->partition_rows_max;
+    if (bucket_is_beyond(model, family) && !cut_by_time(places, model, family)) {
+        cut_by_hash(model, family);
+    }
+}
+
+/* ---------------------------------------------------------------- expressions */
+
+/* A decimal is rounded in an expression, and refused where it has many digits. */
+static bool is_exact(const struct graph_field *field)
+{
+    return field->type.kind != VALUE_DECIMAL;
+}
+
+static void append_hash(const struct places *places, const struct family *family,
+                        struct buffer *sql)
+{
+    const struct graph_entity *entity = &places->graph->entities[family->root];
+    uint32_t exact = 0;
+    uint32_t count = 0;
+    if (family->buckets <= 1) {
+        buffer_append_byte(sql, '0');
+        return;
+    }
+    for (uint32_t i = 0; i < entity->key.count; i++) {
+        exact += is_exact(&entity->fields[entity->key.at[i]]);
+    }
+    buffer_append_string(sql, "crc32(");
+    for (uint32_t i = 0; i < entity->key.count; i++) {
+        const struct graph_field *field = &entity->fields[entity->key.at[i]];
+        if (exact == 0 || is_exact(field)) {
+            buffer_append_string(sql, count++ > 0 ? ", " : "");
+            expression_append_quoted(sql, field->name);
+        }
+    }
+    buffer_format(sql, ") %% %u", family->buckets);
+}
+
+const char *bucket_sql(const struct places *places, const struct family *family,
+                       struct arena *arena)
+{
+    struct buffer sql = {0};
+    if (family->buckets <= 1 && family->partition.count > 0) {
+        return NULL;
+    }
+    if (family->bucket == FAMILY_BUCKET_TIME) {
+        buffer_append_string(&sql, "substr(");
+        expression_append_quoted(&sql, places_field(places, family->clustering[0].place)->name);
+        buffer_format(&sql, ", 1, %u)", family->bucket_digits);
+    } else {
+        append_hash(places, family, &sql);
+    }
+    const char *kept = arena_copy_string(arena, buffer_string(&sql));
+    buffer_free(&sql);
+    return kept;
+}
