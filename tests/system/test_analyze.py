@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import unittest
+import zlib
 
 import cassandra_server
 import support
@@ -156,6 +157,61 @@ class Analyze(support.TestCase):
         for plan, target in (("transhume.yaml", "jsonl:cassandra"), ("transhume.dynamodb.yaml", "dynamodb-json:dynamodb")):
             with self.subTest(plan):
                 self.run_program("migrate", "--plan", "out/" + plan, "odd.db", target, "--state", plan + ".state", "--quiet")
+
+    def bucket_sizes(self, database, table):
+        """The bucket's expression in the plan, and how many rows each bucket of each partition has: the same as an application computes."""
+        plan = self.read("out/transhume.yaml")
+        part = re.search(r'\n  "%s":\n    key: \{ partition: \[(.*?)"bucket"\].*?from: "(\w+)".*?"bucket": \{ sql: "((?:[^"\\]|\\.)*)"' % table, plan, re.DOTALL)
+        sql = part.group(3).replace('\\"', '"')
+        with contextlib.closing(sqlite3.connect(self.path(database))) as db:
+            db.create_function("crc32", -1, lambda *values: zlib.crc32(b"#".join(b"" if v is None else str(v).encode() for v in values)))
+            return sql, [count for *_, count in db.execute("SELECT %s, count(*) FROM %s GROUP BY %s %s" % (sql, part.group(2), part.group(1), sql))]
+
+    def test_buckets_hold_what_is_said(self):
+        """Keys that are empty, hold a NUL, or are the least number; keys whose last column says little; times of one year."""
+        values = ", ".join("v%d" % at for at in range(30))
+        with contextlib.closing(sqlite3.connect(self.path("large.db"))) as db:
+            db.executescript("CREATE TABLE word (k text NOT NULL PRIMARY KEY, %s);\nCREATE TABLE number (k integer PRIMARY KEY, %s);\n"
+                             "CREATE TABLE line (o integer NOT NULL, l integer NOT NULL, %s, PRIMARY KEY (o, l));\n"
+                             "CREATE TABLE reading (id integer PRIMARY KEY, sensor integer NOT NULL, at timestamp NOT NULL, %s);" % ((values,) * 4))
+            db.executemany("INSERT INTO word (k) VALUES (?)", [("",), ("a\0",), ("\0",)] + [("mail%d@shop.com" % at,) for at in range(8000)])
+            db.executemany("INSERT INTO number (k) VALUES (?)", [(-2 ** 63,), (2 ** 63 - 1,)] + [(at * 10,) for at in range(8000)])
+            db.executemany("INSERT INTO line (o, l) VALUES (?, 1)", [(at,) for at in range(8000)])
+            db.execute("WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 9999) INSERT INTO reading (sensor, at) "
+                       "SELECT i % 2, datetime('2024-01-01', (i * 3162) || ' seconds') FROM n")
+            db.commit()
+        self.write("large.sql", "SELECT * FROM word;\nSELECT * FROM number;\nSELECT * FROM line;\n"
+                                "SELECT * FROM reading WHERE sensor = 1 ORDER BY at LIMIT 10;\nINSERT INTO reading (id, sensor, at) VALUES (1, 1, '2024-01-01');\n")
+        done = self.analyze("large.db", "--queries", "large.sql", "--for", "cassandra")
+        self.assertEqual(self.figure(done.out, "partitions beyond bounds"), 0)
+        largest = self.figure(done.out, "largest partition")
+        for table, sql, count in (("word_all", r'crc32\("k"\) % \d+', None), ("number_all", r'crc32\("k"\) % \d+', None),
+                                  ("line_all", r'crc32\("o", "l"\) % \d+', None), ("reading_by_sensor", r'substr\("at", 1, 7\)', 24)):
+            found, sizes = self.bucket_sizes("large.db", table)
+            self.assertRegex(found, "^" + sql + "$")
+            self.assertEqual(len(sizes), count or int(found.rsplit(" ", 1)[1]), table)
+            self.assertLessEqual(max(sizes), largest, table)
+            self.assertLessEqual(max(sizes) * 30, 100000, table)
+        self.run_program("migrate", "--plan", "out/transhume.yaml", "large.db", "jsonl:large", "--quiet")
+
+    def test_names_that_would_leave_their_comment(self):
+        """A line break in a name starts no statement, heading or key of its own in any file."""
+        name = "a\nDROP KEYSPACE shop; --`|<b>\r## x\x1b[2J\n```\n"
+        table, column = ('"%s%s"' % (name, end) for end in ("", "c"))
+        with contextlib.closing(sqlite3.connect(self.path("odd.db"))) as odd:
+            odd.executescript('CREATE TABLE %s (%s integer PRIMARY KEY, v text, w text);\n'
+                              'CREATE TABLE child (id integer PRIMARY KEY, p integer NOT NULL REFERENCES %s, x text);' % (table, column, table))
+            odd.executemany("INSERT INTO %s VALUES (?, 'v', 'w')" % table, [(at,) for at in range(120)])
+            odd.commit()
+        self.write("odd.sql", "SELECT %s, w FROM %s WHERE v = 'a';\nSELECT id, x, w FROM child JOIN %s ON p = %s WHERE v = 'a';\n"
+                              "SELECT * FROM %s ORDER BY w;\nUPDATE %s SET w = 'x' WHERE %s = 1;\n" % (column, table, table, column, table, table, column))
+        done = self.analyze("odd.db", "--queries", "odd.sql")
+        self.assertFalse("\x1b" in done.out + done.err)
+        for file in sorted(os.listdir(self.path("out"))):
+            if not file.endswith((".png", ".html")):
+                with open(self.path("out", file), encoding="utf-8", newline="") as stream:
+                    text = re.sub(r"(?ms)^(`{3,})\w*\n.*?^\1$", "", stream.read())
+                self.assertIsNone(re.search(r"(?m)^(DROP|## x|```)|[\r\x1b]", text), file)
 
     def test_queries_of_a_pipe(self):
         cases = os.path.join(support.ROOT, "tests", "data", "design", "cases")
