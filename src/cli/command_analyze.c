@@ -228,6 +228,27 @@ static enum status write_design(struct analyzing *analyzing, struct error *error
     return STATUS_OK;
 }
 
+/* SQLite enforces a foreign key only for connections that ask for it. */
+static enum status trust_relations(struct analyzing *analyzing, bool is_live, struct error *error)
+{
+    struct graph *graph = &analyzing->analysis.graph;
+    struct database *source = NULL;
+    const char *shown;
+    if (analyzing->language == SQL_SQLITE) {
+        graph_distrust(graph);
+    }
+    if (!is_live) {
+        return STATUS_OK;
+    }
+    if (open_for_reading(analyzing, analyzing->call->arguments[0], &source, &shown, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = graph_prove(graph, source, error);
+    close_database(source);
+    return status;
+}
+
 /* STATUS_END: as of `advise`. */
 static enum status design(struct analyzing *analyzing, struct error *error)
 {
@@ -245,6 +266,9 @@ static enum status design(struct analyzing *analyzing, struct error *error)
     analysis_start(is_live ? analyzing->schema : &analyzing->file_schema,
                    is_live ? &analyzing->figures : NULL, &analyzing->options, call->arena,
                    &analyzing->analysis);
+    if (trust_relations(analyzing, is_live, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     analyze_step(call, 2,
                  call->values[CLI_QUERIES].is_set ? "Reading the queries" : "Assuming queries");
     if (!call->values[CLI_QUERIES].is_set) {

@@ -31,7 +31,6 @@ static const char *prefix_of(const struct finding *finding, uint32_t entity)
 static const char *own_path(const struct finding *finding, uint32_t entity, uint32_t field)
 {
     const struct export_document *document = &finding->documents[entity];
-    const char *name = finding->places->graph->entities[entity].fields[field].name;
     if (document->relation != GRAPH_NONE) {
         const struct graph_relation *relation = relation_of(finding, document->relation);
         for (uint32_t i = 0; i < relation->fields.count; i++) {
@@ -40,8 +39,8 @@ static const char *own_path(const struct finding *finding, uint32_t entity, uint
             }
         }
     }
-    bool is_id = document->id != NULL && strcmp(document->id, name) == 0;
-    return is_id ? "_id" : arena_format(finding->arena, "%s%s", prefix_of(finding, entity), name);
+    return arena_format(finding->arena, "%s%s", prefix_of(finding, entity),
+                        document->fields[field]);
 }
 
 /* Where the place stands in the documents of its root's collection; NULL: not there. */
@@ -54,9 +53,11 @@ static const char *path_of(const struct finding *finding, uint32_t place)
         return own_path(finding, root, at.field);
     }
     const struct export_document *document = &finding->documents[root];
-    if (place_set_holds(document->copied, place)) {
-        return arena_format(finding->arena, "%s%s", prefix_of(finding, root),
-                            export_place_name(places, place, finding->arena));
+    for (uint32_t i = 0; i < document->copied.count; i++) {
+        if (document->copied.at[i] == place) {
+            return arena_format(finding->arena, "%s%s", prefix_of(finding, root),
+                                document->copies[i]);
+        }
     }
     if (document->relation == GRAPH_NONE) {
         return NULL;

@@ -42,13 +42,12 @@ static void append_own(const struct export_mongodb *design, const struct export_
 {
     const struct graph_entity *entity = &graph_of(design)->entities[document->entity];
     for (uint32_t i = 0; i < entity->field_count; i++) {
-        const char *name = entity->fields[i].name;
-        bool is_id = document->id != NULL && strcmp(document->id, name) == 0;
-        if (is_id || !export_mongodb_holds(design, document, i)) {
+        bool is_id = document->id != NULL && strcmp(document->id, entity->fields[i].name) == 0;
+        if (is_id || document->fields[i] == NULL) {
             continue;
         }
         indent(depth, out);
-        propose_append_quoted(out, name);
+        propose_append_quoted(out, document->fields[i]);
         buffer_append_string(out, ": { ");
         layout_append_column(&entity->fields[i], out);
         buffer_append_string(out, " }\n");
@@ -56,7 +55,7 @@ static void append_own(const struct export_mongodb *design, const struct export_
     for (uint32_t i = 0; i < document->copied.count; i++) {
         uint32_t place = document->copied.at[i];
         indent(depth, out);
-        propose_append_quoted(out, export_place_name(design->places, place, design->arena));
+        propose_append_quoted(out, document->copies[i]);
         buffer_append_string(out, ": { ");
         layout_append_lookup(design->places, design->places->list[place].path, out);
         layout_append_column(places_field(design->places, place), out);
