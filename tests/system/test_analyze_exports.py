@@ -226,6 +226,36 @@ class ForMongodb(Analysis):
                     self.assert_valid(element, inner["items"])
 
 
+class Keys(Analysis):
+    def test_keys_of_several_fields_stay_apart(self):
+        """Texts that hold what separates the parts, and numbers below zero: each row has a key of its own."""
+        db = sqlite3.connect(self.path("keys.db"))
+        db.executescript("CREATE TABLE pair (a text NOT NULL, b text NOT NULL, PRIMARY KEY (a, b));"
+                         "CREATE TABLE trio (a text NOT NULL, ok boolean NOT NULL, n integer NOT NULL, b text NOT NULL, PRIMARY KEY (a, ok, n, b));"
+                         "CREATE TABLE mixed (d text NOT NULL, f real NOT NULL, PRIMARY KEY (d, f));"
+                         "CREATE TABLE list (id integer PRIMARY KEY, who text NOT NULL, tag text NOT NULL, n integer NOT NULL);"
+                         "INSERT INTO mixed VALUES ('a', 1.5), ('a#', 1.5);")
+        numbers = (-2 ** 63, -5, 3, 2 ** 63 - 1)
+        pairs = (("c#", "x"), ("c", "#x"), ("c%23", "x"), ("c%", "23x"), ("c", "%23x"), ("c##", ""))
+        db.executemany("INSERT INTO pair VALUES (?, ?)", pairs)
+        db.executemany("INSERT INTO trio VALUES (?, ?, ?, ?)", [(a, n % 2, n, b) for a, b in pairs for n in numbers])
+        db.executemany("INSERT INTO list (who, tag, n) VALUES (?, ?, ?)", [(a, b, n) for a, b in pairs for n in numbers])
+        db.commit()
+        db.close()
+        self.write("queries.sql", "SELECT * FROM pair WHERE a = ? AND b = ?;\nSELECT * FROM trio WHERE a = ? AND ok = ? AND n = ? AND b = ?;\n"
+                                  "SELECT * FROM mixed WHERE d = ? AND f = ?;\nSELECT * FROM list WHERE who = ? ORDER BY tag, n;\n")
+        done = self.run_program("analyze", "keys.db", "--queries", "queries.sql", "--out", "out")
+        for told in ("note: mixed: where d holds a #", "note: mixed: two rows have the same _id", "note: list: tag_n_id orders negative values of n backwards"):
+            self.assertIn(told, done.out)
+        for plan, target in (("transhume.mongodb.yaml", "jsonl:docs"), ("transhume.dynamodb.yaml", "dynamodb-json:items")):
+            self.run_program("migrate", "--plan", "out/" + plan, "keys.db", target, "--state", plan + ".state", "--quiet")
+        for table, count in (("pair", 6), ("trio", 24), ("mixed", 2)):
+            self.assertEqual(len({one["_id"] for one in documents_of(self.path("docs", table))}), count)
+        self.assertIn({"_id": "c%2523#x", "a": "c%23", "b": "x"}, documents_of(self.path("docs", "pair")))
+        plan = self.text_of("transhume.dynamodb.yaml")
+        self.assertIn("""replace(replace(\\"tag\\", '%', '%25'), '#', '%23') || '#' || iif(""", plan)
+
+
 class ForCassandra(Analysis):
     def test_astra_says_the_same_tables(self):
         self.analyze("--for", "cassandra")

@@ -26,6 +26,7 @@ struct tally {
     uint64_t bytes;
     uint32_t values;
     uint32_t nulls;
+    bool negative;
     uint32_t times; /* of the values, from `first` to `last` */
     double first;
     double last;
@@ -130,6 +131,7 @@ static enum status count_cell(struct tally *tally, const struct cell *cell, stru
         return STATUS_FAILED;
     }
     note_time(tally, cell);
+    tally->negative = tally->negative || (cell->kind == VALUE_INT64 && cell->i64 < 0);
     count_value(tally, hash.low, size_of(cell));
     return STATUS_OK;
 }
@@ -176,6 +178,7 @@ static struct figures_column column_of(const struct tally *tally, double rows, b
         .distinct = distinct_of(tally, valued),
         .nulls = read > 0 ? tally->nulls / read : 0,
         .most = most_of(tally, valued),
+        .negative = tally->negative,
         .is_timed = tally->values > 0 && tally->times == tally->values,
         .first_second = tally->first,
         .last_second = tally->last,

@@ -21,7 +21,8 @@ struct figures_column {
                              `last_second` since 1970 */
     double first_second;
     double last_second;
-    bool unique; /* all rows were read, none has a null here, and no two the same value */
+    bool negative; /* some whole number is below zero */
+    bool unique;   /* all rows were read, none has a null here, and no two the same value */
 };
 
 struct figures_table {
