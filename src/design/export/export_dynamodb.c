@@ -266,7 +266,7 @@ static uint32_t key_attribute(struct building *building, const uint32_t *places,
     if (made.bucket_sql == NULL && count == 1 && can_be_key(building->attributes[parts[0]].type)) {
         return parts[0];
     }
-    if (count == 0 && bucketed != NULL && bucketed->bucket != FAMILY_BUCKET_TIME) {
+    if (count == 0 && bucketed != NULL) {
         made.type = "N";
     }
     for (uint32_t i = 0; i < building->table->attribute_count; i++) {

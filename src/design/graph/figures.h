@@ -9,6 +9,11 @@
 #include "connectors/connector.h"
 #include "model/schema.h"
 
+enum figures_span { FIGURES_YEAR, FIGURES_MONTH, FIGURES_DAY, FIGURES_HOUR, FIGURES_SPANS };
+
+/* The number of the year, month, day or hour that a second since 1970 is in. */
+double figures_span_of(double second, enum figures_span span);
+
 struct figures_column {
     double bytes;         /* mean size of a value that is no null */
     double distinct;      /* different values, estimated for the whole table */
@@ -21,8 +26,10 @@ struct figures_column {
                              `last_second` since 1970 */
     double first_second;
     double last_second;
-    bool negative; /* some whole number is below zero */
-    bool unique;   /* all rows were read, none has a null here, and no two the same value */
+    double fullest[FIGURES_SPANS]; /* of times: the share of its values that the fullest year,
+                                      month, day and hour has */
+    bool negative;                 /* some whole number is below zero */
+    bool unique; /* all rows were read, none has a null here, and no two the same value */
 };
 
 struct figures_table {

@@ -1,7 +1,6 @@
 /* Which bucket a row is in, and how many rows are in one. */
 #include "design/workload/bucket.h"
 
-#include "base/clock.h"
 #include "plan/expression_names.h"
 #include <math.h>
 
@@ -43,56 +42,45 @@ static double fullest(double rows, double share, double buckets)
 /* ---------------------------------------------------------------- spans of time */
 
 struct time_width {
+    enum figures_span span;
     uint32_t digits; /* of "2024-02-29T12" */
     double seconds;  /* the longest such span */
 };
 
 static const struct time_width widths[] = {
-    {4, 366.0 * DAY_SECONDS}, {7, 31.0 * DAY_SECONDS}, {10, DAY_SECONDS}, {13, HOUR_SECONDS}};
+    {FIGURES_YEAR, 4, 366.0 * DAY_SECONDS},
+    {FIGURES_MONTH, 7, 31.0 * DAY_SECONDS},
+    {FIGURES_DAY, 10, DAY_SECONDS},
+    {FIGURES_HOUR, 13, HOUR_SECONDS},
+};
 enum { WIDTHS = sizeof(widths) / sizeof(*widths) };
 
-struct time_range {
-    double first; /* seconds since 1970 */
-    double last;
-};
-
-/* A year where there are no figures. False: the values are no times. */
-static bool find_range(const struct places *places, const struct family *family,
-                       struct time_range *range)
+/* What is known of the leading times; a year, evenly, where there are no figures. */
+static struct figures_column find_times(const struct places *places, const struct family *family)
 {
     struct place at = places->list[family->clustering[0].place];
     const struct figures_table *figures = places->graph->entities[family->root].figures;
-    *range = (struct time_range){0, 365.0 * DAY_SECONDS - 1};
     if (figures == NULL || figures->columns == NULL) {
-        return true;
+        return (struct figures_column){.is_timed = true, .last_second = 365.0 * DAY_SECONDS - 1};
     }
-    const struct figures_column *column = &figures->columns[at.field];
-    *range = (struct time_range){column->first_second, column->last_second};
-    return column->is_timed;
+    return figures->columns[at.field];
 }
 
-static double years_before(double second, double *months)
+/* From the first time to the last, both counted. */
+static double count_spans(const struct figures_column *times, const struct time_width *width)
 {
-    int64_t year;
-    int month;
-    int day;
-    clock_civil_from_days((int64_t)floor(second / DAY_SECONDS), &year, &month, &day);
-    *months = (double)year * 12 + month;
-    return (double)year;
+    return figures_span_of(times->last_second, width->span) -
+           figures_span_of(times->first_second, width->span) + 1;
 }
 
-/* Years, months, days or hours from the first time to the last, both counted. */
-static double count_spans(const struct time_range *range, const struct time_width *width)
+/* Of the rows, the share that the fullest span has: as it was read, or at least what it would have
+ * if rows came evenly. */
+static double find_share(const struct figures_column *times, const struct time_width *width)
 {
-    double months[2];
-    double years[2] = {years_before(range->first, &months[0]),
-                       years_before(range->last, &months[1])};
-    if (width->digits == 4) {
-        return years[1] - years[0] + 1;
-    }
-    return width->digits == 7
-               ? months[1] - months[0] + 1
-               : floor(range->last / width->seconds) - floor(range->first / width->seconds) + 1;
+    double seconds = times->last_second - times->first_second + 1;
+    double even = width->seconds < seconds ? width->seconds / seconds : 1;
+    double read = times->fullest[width->span];
+    return read > even ? read : even;
 }
 
 static bool is_date(const struct places *places, const struct family *family)
@@ -105,19 +93,17 @@ static bool is_date(const struct places *places, const struct family *family)
 static bool cut_by_time(const struct places *places, const struct cost_model *model,
                         struct family *family)
 {
-    struct time_range range;
     double allowed = rows_allowed(model, family);
     if (model->indexes || family->clustering_count == 0 ||
         places->list[family->clustering[0].place].path != family->root ||
-        !graph_field_is_time(places_field(places, family->clustering[0].place)) ||
-        !find_range(places, family, &range)) {
+        !graph_field_is_time(places_field(places, family->clustering[0].place))) {
         return false;
     }
-    double seconds = range.last - range.first + 1;
-    for (uint32_t i = 0; i < (is_date(places, family) ? WIDTHS - 1u : WIDTHS); i++) {
-        double spans = count_spans(&range, &widths[i]);
-        double share = widths[i].seconds < seconds ? widths[i].seconds / seconds : 1;
-        double rows = fullest(family->partition_rows_max, share, spans);
+    const struct figures_column times = find_times(places, family);
+    uint32_t count = is_date(places, family) ? WIDTHS - 1 : WIDTHS;
+    for (uint32_t i = 0; i < count && times.is_timed; i++) {
+        double spans = count_spans(&times, &widths[i]);
+        double rows = fullest(family->partition_rows_max, find_share(&times, &widths[i]), spans);
         if (rows <= allowed && spans <= BUCKETS_MAX) {
             family->bucket = FAMILY_BUCKET_TIME;
             family->bucket_digits = widths[i].digits;

@@ -1,8 +1,9 @@
 /*
  * Buckets: how partitions that would grow beyond the model's bounds are cut. By spans of time where
  * a time of the root leads the order, of the widest span that keeps the bounds over the time that
- * the data covers; else by a hash of the root's whole key, so that whoever knows a row knows its
- * bucket. Both are expressions of a plan and have a value for each row.
+ * the data covers; else, and for DynamoDB's shards, by a hash of the root's whole key, so that
+ * whoever knows a row knows its bucket. Both are expressions of a plan and have a value for each
+ * row.
  */
 #ifndef TRANSHUME_DESIGN_WORKLOAD_BUCKET_H
 #define TRANSHUME_DESIGN_WORKLOAD_BUCKET_H
