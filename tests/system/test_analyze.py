@@ -1,5 +1,7 @@
 """transhume analyze: inputs, files, and the proof on a real Cassandra."""
+import collections
 import contextlib
+import glob
 import json
 import os
 import re
@@ -199,6 +201,11 @@ class Analyze(support.TestCase):
             self.assertLessEqual(max(sizes), largest, table)
             self.assertLessEqual(max(sizes) * 30, 100000, table)
         self.run_program("migrate", "--plan", "out/transhume.yaml", "large.db", "jsonl:large", "--quiet")
+        written = collections.Counter()
+        for path in glob.glob(self.path("large", "word_all", "*.jsonl")):
+            with open(path, encoding="utf-8") as file:
+                written.update(json.loads(line)["bucket"] for line in file)
+        self.assertEqual(sorted(written.values()), sorted(self.bucket_sizes("large.db", "word_all")[1]))
 
     def test_names_that_would_leave_their_comment(self):
         """A line break in a name starts no statement, heading or key of its own in any file."""

@@ -33,9 +33,10 @@ bool export_key_needs_escapes(const struct graph_field *field)
 
 bool export_key_is_plain(const struct graph_field *field)
 {
-    enum value_kind kind = field->type.kind;
-    return kind != VALUE_FLOAT32 && kind != VALUE_FLOAT64 && kind != VALUE_DECIMAL &&
-           kind != VALUE_BYTES;
+    const struct value_type *type = &field->type;
+    bool whole = type->scale == 0 && type->precision > 0 && type->precision <= 18;
+    return type->kind != VALUE_FLOAT32 && type->kind != VALUE_FLOAT64 &&
+           type->kind != VALUE_BYTES && (type->kind != VALUE_DECIMAL || whole);
 }
 
 void export_key_append_sql(const char *name, const struct graph_field *field, uint32_t pad,

@@ -146,10 +146,12 @@ void bucket_choose(const struct places *places, const struct cost_model *model,
 
 /* ---------------------------------------------------------------- expressions */
 
-/* A decimal is rounded in an expression, and refused where it has many digits. */
+/* An expression rounds a decimal that is no whole number, and refuses one of many digits. */
 static bool is_exact(const struct graph_field *field)
 {
-    return field->type.kind != VALUE_DECIMAL;
+    const struct value_type *type = &field->type;
+    int32_t most = type->scale == 0 ? 18 : 15;
+    return type->kind != VALUE_DECIMAL || (type->precision > 0 && type->precision <= most);
 }
 
 static void append_hash(const struct places *places, const struct family *family,
