@@ -27,6 +27,7 @@ struct analyzing {
     struct schema file_schema;
     struct figures figures;
     enum sql_language language;
+    bool is_sqlite;   /* SRC, or the dialect that it is written in */
     bool is_provable; /* DST is a server that answers the design's queries */
     struct analysis_options options;
     struct analyze_advisor advisor;
@@ -82,6 +83,7 @@ static enum status describe(struct analyzing *analyzing, struct error *error)
     analyzing->language = strcmp(source->connector->name, "mysql") == 0    ? SQL_MYSQL
                           : strcmp(source->connector->name, "sqlite") == 0 ? SQL_SQLITE
                                                                            : SQL_POSTGRES;
+    analyzing->is_sqlite = analyzing->language == SQL_SQLITE;
     close_database(source);
     return status;
 }
@@ -154,8 +156,11 @@ static enum status read_source(struct analyzing *analyzing, struct error *error)
         return status;
     }
     analyzing->options.source = argument;
-    return input_source_read(argument, kind, given, call->arena, &analyzing->file_schema,
-                             &analyzing->language, &analyzing->notes, error);
+    enum status status =
+        input_source_read(argument, kind, given, call->arena, &analyzing->file_schema,
+                          &analyzing->language, &analyzing->notes, error);
+    analyzing->is_sqlite = analyzing->language == SQL_SQLITE;
+    return status;
 }
 
 static bool wants_live(const struct cli_value *queries)
@@ -227,6 +232,27 @@ static enum status write_design(struct analyzing *analyzing, struct error *error
     return STATUS_OK;
 }
 
+/* SQLite enforces a foreign key only for connections that ask for it. */
+static enum status trust_relations(struct analyzing *analyzing, bool is_live, struct error *error)
+{
+    struct graph *graph = &analyzing->analysis.graph;
+    struct database *source = NULL;
+    const char *shown;
+    if (analyzing->is_sqlite) {
+        graph_distrust(graph);
+    }
+    if (!is_live) {
+        return STATUS_OK;
+    }
+    if (open_for_reading(analyzing, analyzing->call->arguments[0], &source, &shown, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = graph_prove(graph, source, error);
+    close_database(source);
+    return status;
+}
+
 /* STATUS_END: as of `advise`. */
 static enum status design(struct analyzing *analyzing, struct error *error)
 {
@@ -244,6 +270,9 @@ static enum status design(struct analyzing *analyzing, struct error *error)
     analysis_start(is_live ? analyzing->schema : &analyzing->file_schema,
                    is_live ? &analyzing->figures : NULL, &analyzing->options, call->arena,
                    &analyzing->analysis);
+    if (trust_relations(analyzing, is_live, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     analyze_step(call, 2,
                  call->values[CLI_QUERIES].is_set ? "Reading the queries" : "Assuming queries");
     if (!call->values[CLI_QUERIES].is_set) {

@@ -2,6 +2,7 @@
  * they are made, over a shop in DDL and queries in SQL. */
 #include "design/duplicates/duplicates.h"
 #include "design/export/export_dynamodb.h"
+#include "design/export/export_key.h"
 #include "design/export/export_mongodb.h"
 #include "design/input/sql.h"
 #include "sql/ddl.h"
@@ -96,6 +97,35 @@ static uint32_t place(struct fixture *fixture, const char *table, const char *fi
     uint32_t root = entity(fixture, table);
     return places_number(&fixture->places, root,
                          graph_find_field(&fixture->graph.entities[root], field, strlen(field)));
+}
+
+/* ---------------------------------------------------------------- keys of several fields */
+
+static void parts_of_keys_are_padded_or_escaped(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint32_t pad;
+        bool escaped;
+        const char *made;
+    } cases[] = {
+        {"7", 10, false, "0000000007"},
+        {"-7", 10, false, "-0000000007"},
+        {"-9223372036854775808", 19, false, "-9223372036854775808"},
+        {"18446744073709551615", 20, false, "18446744073709551615"},
+        {"a#b%c", 0, true, "a%23b%25c"},
+        {"a#b%c", 0, false, "a#b%c"},
+        {"-", 0, true, "-"},
+        {"", 0, true, ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct buffer out = {0};
+        export_key_append_text(cases[i].text, strlen(cases[i].text), cases[i].pad, cases[i].escaped,
+                               &out);
+        assert_string_equal(buffer_string(&out), cases[i].made);
+        buffer_free(&out);
+    }
 }
 
 /* ---------------------------------------------------------------- the model of DynamoDB */
@@ -513,6 +543,7 @@ static void a_copy_goes_away_where_bytes_weigh(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parts_of_keys_are_padded_or_escaped),
         cmocka_unit_test(indexes_need_no_reads_before_writes),
         cmocka_unit_test(hot_partitions_are_sharded),
         cmocka_unit_test(a_statement_of_two_parts_counts_once),

@@ -1,6 +1,7 @@
 /* Steps of a plan as DynamoDB's Query and Scan. */
 #include "design/prove/prove_parts.h"
 
+#include "design/export/export_key.h"
 #include "model/convert.h"
 #include "model/json_writer.h"
 #include <string.h>
@@ -26,28 +27,6 @@ static const struct cell *known(const struct prove_running *running, const struc
     return prove_known(
         running, request->row,
         places_under(running->target->places, request->step->path, attribute->place));
-}
-
-/* As it stands in a key: times with a T, whole numbers with as many `digits` as the plan gives
- * them. A text that only looks like a time stays as it is. */
-static enum status append_part(const struct cell *cell, bool is_time, uint32_t digits,
-                               struct buffer *out, struct error *error)
-{
-    struct buffer text = {0};
-    enum status status = convert_append_text(cell, true, &text, error);
-    if (status == STATUS_OK && is_time && text.length > 10 && text.data[10] == ' ') {
-        text.data[10] = 'T';
-    }
-    size_t sign = text.length > 0 && text.data[0] == '-' && digits > 0;
-    if (status == STATUS_OK) {
-        buffer_append(out, text.data, sign);
-        for (size_t i = text.length - sign; i < digits; i++) {
-            buffer_append_byte(out, '0');
-        }
-        buffer_append(out, text.data + sign, text.length - sign);
-    }
-    buffer_free(&text);
-    return status;
 }
 
 /* What of an attribute is known: all of it, its beginning up to a range, or nothing. */
@@ -77,32 +56,45 @@ static uint32_t count_parts(const struct export_attribute *attribute)
     return attribute->place != GRAPH_NONE ? 1 : attribute->part_count;
 }
 
-static enum status append_cell(const struct prove_running *running, const struct cell *cell,
-                               const struct export_attribute *attribute,
-                               const struct export_attribute *part, struct buffer *out,
-                               struct error *error)
+/* As the plan writes it: times with a T; in a key of several parts with zeros before it, or
+ * escaped. A text that only looks like a time stays as it is. */
+static enum status append_cell(const struct prove_running *running, const struct request *request,
+                               const struct cell *cell, const struct export_attribute *attribute,
+                               uint32_t number, struct buffer *out, struct error *error)
 {
-    enum value_kind kind = places_field(running->target->places, part->place)->type.kind;
-    uint32_t digits = attribute->place != GRAPH_NONE
-                          ? 0
-                          : export_key_digits(running->target->dynamodb, attribute, part);
-    return append_part(cell, kind == VALUE_TIMESTAMP, digits, out, error);
+    const struct export_dynamodb *design = running->target->dynamodb;
+    const struct export_attribute *part = part_of(request, attribute, number);
+    bool is_made = attribute->place == GRAPH_NONE;
+    struct buffer text = {0};
+    enum status status = convert_append_text(cell, true, &text, error);
+    bool is_time = places_field(running->target->places, part->place)->type.kind == VALUE_TIMESTAMP;
+    if (status == STATUS_OK && is_time && text.length > 10 && text.data[10] == ' ') {
+        text.data[10] = 'T';
+    }
+    if (status == STATUS_OK) {
+        export_key_append_text(
+            buffer_string(&text), text.length,
+            is_made ? export_key_digits(design, attribute, part) : 0,
+            is_made && export_part_is_escaped(design, request->table, attribute, number), out);
+    }
+    buffer_free(&text);
+    return status;
 }
 
 /* One bound: of a key of several parts all texts that begin with it lie on the same side of it. */
-static enum status append_bound(const struct prove_running *running,
-                                const struct export_attribute *attribute,
-                                const struct export_attribute *part, bool is_last, bool is_high,
-                                struct buffer *out, struct error *error)
+static enum status append_bound(const struct prove_running *running, const struct request *request,
+                                const struct export_attribute *attribute, uint32_t number,
+                                bool is_high, struct buffer *out, struct error *error)
 {
+    bool is_last = number + 1 == count_parts(attribute);
     const struct prove_given *given = running->given;
     const char *test = is_high ? query_high_test(running->query) : query_low_test(running->query);
     if (test == NULL) {
         buffer_append_string(out, is_high && attribute->place == GRAPH_NONE ? last_text : "");
         return STATUS_OK;
     }
-    enum status status =
-        append_cell(running, is_high ? given->high : given->low, attribute, part, out, error);
+    enum status status = append_cell(running, request, is_high ? given->high : given->low,
+                                     attribute, number, out, error);
     if (status == STATUS_OK && is_high && !is_last) {
         buffer_format(out, "#%s", last_text);
     }
@@ -117,7 +109,6 @@ static enum status append_range(const struct prove_running *running, const struc
 {
     const struct export_attribute *part = part_of(request, attribute, number);
     uint32_t place = places_under(running->target->places, request->step->path, part->place);
-    bool is_last = number + 1 == count_parts(attribute);
     if (running->given->low == NULL || place != running->query->range ||
         request->step->query == NULL) {
         return STATUS_OK;
@@ -125,8 +116,8 @@ static enum status append_range(const struct prove_running *running, const struc
     key->ranged = true;
     key->any = true;
     buffer_append_buffer(&key->high, &key->text);
-    return append_bound(running, attribute, part, is_last, false, &key->text, error) == STATUS_OK
-               ? append_bound(running, attribute, part, is_last, true, &key->high, error)
+    return append_bound(running, request, attribute, number, false, &key->text, error) == STATUS_OK
+               ? append_bound(running, request, attribute, number, true, &key->high, error)
                : STATUS_FAILED;
 }
 
@@ -146,7 +137,7 @@ static enum status make_text(const struct prove_running *running, const struct r
                        ? append_range(running, request, attribute, i, key, error)
                        : STATUS_OK;
         }
-        if (append_cell(running, cell, attribute, part, &key->text, error) != STATUS_OK) {
+        if (append_cell(running, request, cell, attribute, i, &key->text, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         key->any = true;

@@ -1,6 +1,8 @@
 /* Plans of queries over the families of a pool. */
 #include "design/workload/access.h"
 
+#include "design/workload/bucket.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -291,8 +293,7 @@ static double buckets_read(const struct family *family, const struct query *quer
     if (query->limit > 0 && reach->ordered) {
         return 1;
     }
-    double mean = family->buckets * family->partition_rows / family->partition_rows_max;
-    double part = mean * (reach->ranged ? query->range_share : 1);
+    double part = bucket_mean_count(family) * (reach->ranged ? query->range_share : 1);
     return part < 1 ? 1 : ceil(part);
 }
 
@@ -359,7 +360,7 @@ static void try_family(const struct finding *finding, const struct query *query,
 static double scan_requests(const struct cost_model *model, const struct family *family)
 {
     double pages = model->page_bytes > 0 ? ceil(family->bytes / model->page_bytes)
-                                         : family->partitions * family->buckets;
+                                         : family->partitions * bucket_mean_count(family);
     return pages < 1 ? 1 : pages;
 }
 

@@ -1,6 +1,8 @@
 /* The scorecard. */
 #include "design/workload/score.h"
 
+#include "design/workload/bucket.h"
+
 /* How a query is answered by the choice alone: the search's lists of plans have an end. */
 struct answer {
     struct access_plan plan;
@@ -137,14 +139,9 @@ static void add_upkeep(struct sums *sums, const struct search_family *family)
 
 static void add_family(const struct pool *pool, const struct family *family, struct score *score)
 {
-    double columns = (double)(family->fields.count - family->key.count - family->statics.count);
-    double cells = family->partition_rows_max * (columns < 1 ? 1 : columns) / family->buckets;
-    double bytes = family->partition_rows_max * family->row_bytes / family->buckets;
     double skew = family->partition_rows_max / family->partition_rows;
-    score->unbounded +=
-        !family->first_rows && ((pool->model->cells_max > 0 && cells > pool->model->cells_max) ||
-                                (pool->model->bytes_max > 0 && bytes > pool->model->bytes_max));
-    double rows = family->partition_rows_max / family->buckets;
+    double rows = family->bucket_rows_max;
+    score->unbounded += bucket_is_beyond(pool->model, family);
     score->partition_rows_max = rows > score->partition_rows_max ? rows : score->partition_rows_max;
     score->skew = skew > score->skew ? skew : score->skew;
     score->duplication += family->bytes;
