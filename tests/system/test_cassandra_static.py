@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import sqlite3
+import time
 import unittest
 
 import cassandra_server
@@ -137,6 +138,51 @@ class Static(support.TestCase):
         self.assertIn("can't be rolled back: its static column", self.run_program("check", "--plan", "plan.yaml").out)
         self.migrate()
         self.run_program("rollback", "--plan", "plan.yaml", "--confirm", "--run", self.run_id(), code=5)
+
+    # --- times to live
+
+    def prepare_ttl(self, rows, existing="refuse"):
+        """Rows of p, c, s, v and the moment at which each is over."""
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE IF NOT EXISTS t (p INTEGER, c INTEGER, s TEXT, v TEXT, e INTEGER, PRIMARY KEY (p, c));")
+        with sqlite3.connect(self.path("source.db")) as database:
+            database.execute("DELETE FROM t")
+            database.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?)", rows)
+        self.write("plan.yaml", (PLAN % (self.uri(), existing)).replace("static: [s, n]", "static: [s]").replace("from: t", "ttl: e\n    from: t"))
+
+    def test_a_record_whose_time_is_over_is_skipped(self):
+        now = int(time.time())
+        rows = [(1, 1, "x", "live", now + 5000), (2, 1, "y", "over", now - 5), (3, 1, "z", "for ever", None), (3, 2, "other", "over", now - 5)]
+        for existing in ("refuse", "upsert", "replace", "append", "skip"):
+            with self.subTest(existing=existing):
+                self.keyspace = self.server.database()
+                if existing != "refuse":
+                    self.ask("CREATE TABLE t (p bigint, c bigint, s text static, v text, e bigint, PRIMARY KEY (p, c))")
+                self.prepare_ttl(rows, existing)
+                self.migrate("--state", existing)
+                self.assertEqual(sorted(self.ask("SELECT p, c, s, v FROM t")), [(1, 1, "x", "live"), (3, 1, "z", "for ever")])
+
+    def test_a_static_value_outlives_the_rows(self):
+        """A time to live is the row's: whichever record says the static value, it has none."""
+        now = int(time.time())
+        rows = [(1, 1, "x", "for ever", None), (1, 2, "x", "ends", now + 5000), (2, 1, "y", "ends", now + 5000), (3, 1, None, "ends", now + 5000)]
+        for existing in ("refuse", "upsert", "replace", "append"):
+            with self.subTest(existing=existing):
+                self.keyspace = self.server.database()
+                if existing != "refuse":
+                    self.ask("CREATE TABLE t (p bigint, c bigint, s text static, v text, e bigint, PRIMARY KEY (p, c))")
+                self.prepare_ttl(rows, existing)
+                self.migrate("--state", existing)
+                self.assert_lives(rows)
+        # a repair, once as it is and once above a time that is ahead
+        self.ask("DELETE FROM t WHERE p = 2")
+        self.ask("UPDATE t USING TIMESTAMP %d SET s = 'ahead', v = 'ahead' WHERE p = 1 AND c = 2" % ((now + 600) * 10 ** 6))
+        self.ask("UPDATE t USING TIMESTAMP %d SET v = 'ahead' WHERE p = 1 AND c = 1" % ((now + 600) * 10 ** 6))
+        self.run_program("validate", "--plan", "plan.yaml", "--state", "repair", "--repair", "--confirm")
+        self.assert_lives(rows)
+
+    def assert_lives(self, rows):
+        found = {tuple(row[:4]): tuple(left is not None for left in row[4:]) for row in self.ask("SELECT p, c, s, v, ttl(s), ttl(v) FROM t")}
+        self.assertEqual(found, {row[:4]: (False, row[4] is not None) for row in rows})
 
     # --- repairs
 

@@ -107,7 +107,7 @@ enum status cassandra_try_value(struct target_trial *trial, const char *column,
                                 const struct cell *cell, struct arena *scratch,
                                 struct error *error);
 
-/* ---------------------------------------------------------------- encode.c, send.c */
+/* ---------------------------------------------------------------- statement.c, encode.c, send.c */
 
 /* A table as it is written: its columns' types and the places of its key. */
 struct cassandra_layout {
@@ -216,6 +216,11 @@ bool cassandra_record_next(struct cassandra_record *record, struct cassandra_rec
 const struct cell *cassandra_cell_of(const struct cassandra_statement *statement,
                                      const struct keyed_record *record, uint32_t at);
 
+/* Appends its [value] of the column at a place. */
+enum status cassandra_append_value(const struct cassandra_statement *statement,
+                                   const struct keyed_record *record, uint32_t at,
+                                   struct buffer *out, struct error *error) MUST_USE;
+
 /* Appends [value] of each column of the key, in the order of the table there. */
 enum status cassandra_append_table_key(const struct cassandra_layout *layout,
                                        const struct target_table *table, const struct cell *key,
@@ -230,6 +235,10 @@ struct cassandra_write {
     int64_t token;
     int64_t timestamp_us;
 };
+/* The statements of an encoded record as one, which is done wholly or not at all; all but the
+ * timestamp is filled in, and lives in `arena`. */
+void cassandra_write_join(const struct keyed_connection *connection, const char *bytes,
+                          size_t length, struct arena *arena, struct cassandra_write *write);
 /* As struct keyed_service has `write` and `erase`. */
 enum { CASSANDRA_ERASE_MAX = 64 };
 enum status cassandra_write_record(struct database *self, enum keyed_kind kind,
@@ -249,9 +258,10 @@ enum cassandra_insert_part {
     CASSANDRA_INSERTS_ROW,
     CASSANDRA_SETS_STATICS
 };
-/* Are records of that shape inserted in these parts? */
-bool cassandra_inserts_statics(struct keyed_connection *connection, uint32_t table,
-                               const struct shape *shape);
+/* Have records of that shape static columns beside their rows? Then they are inserted in these
+ * parts. */
+bool cassandra_fills_statics(struct keyed_connection *connection, uint32_t table,
+                             const struct shape *shape);
 
 /* The part that an insert is at; and its next one, which is sent (STATUS_AGAIN) if somebody still
  * waits for it. */
