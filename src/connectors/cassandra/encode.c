@@ -93,6 +93,10 @@ enum status cassandra_append_value(const struct cassandra_statement *statement,
     if (statement->places[at] < table->key.count) {
         return cassandra_key_encode_part(table, statement->places[at], cell, out, error);
     }
+    if (statement->connection->leaves_lists && cassandra_is_shared_list(column)) {
+        cql_write_unset(out);
+        return STATUS_OK;
+    }
     bool missing = cell == NULL || cell->kind == VALUE_MISSING;
     if (missing || cell->kind == VALUE_NULL) {
         /* an update leaves alone what the plan has no field for, and so does whatever writes a
@@ -192,7 +196,8 @@ static unsigned form_of(const struct keyed_connection *connection, enum keyed_ki
     const struct cassandra_table *table =
         connection->layouts[record->table - connection->tables]->table;
     bool writes = kind == KEYED_PUT || kind == KEYED_UPDATE;
-    return writes && is_alone(table, record) ? CASSANDRA_ALONE : CASSANDRA_PLAIN;
+    bool alone = connection->leaves_rows || is_alone(table, record);
+    return writes && alone ? CASSANDRA_ALONE : CASSANDRA_PLAIN;
 }
 
 /* All of the record, as far as the form has it, by one statement. */
@@ -501,11 +506,13 @@ enum status cassandra_encode(struct keyed_connection *connection, enum keyed_kin
     buffer_append(out, no_token, sizeof(no_token));
     uint32_t number = (uint32_t)(record->table - connection->tables);
     bool counters = kind == KEYED_INSERT && connection->layouts[number]->table->counter;
-    enum status status =
-        counters                  ? encode_counters(connection, record, out, error)
-        : has_times(kind, record) ? encode_by_age(connection, kind, record, out, error)
-        : kind == KEYED_INSERT    ? encode_insert(connection, record, out, error)
-                                  : encode_whole(connection, kind, record, out, error);
+    enum status status = cassandra_lists_begin(connection, kind, record, error);
+    status = status != STATUS_OK       ? status
+             : counters                ? encode_counters(connection, record, out, error)
+             : has_times(kind, record) ? encode_by_age(connection, kind, record, out, error)
+             : kind == KEYED_INSERT    ? encode_insert(connection, record, out, error)
+                                       : encode_whole(connection, kind, record, out, error);
+    cassandra_lists_end(connection, status == STATUS_OK);
     if (status != STATUS_OK) {
         out->length = start;
         if (status == STATUS_END) {

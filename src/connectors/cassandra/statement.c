@@ -161,6 +161,7 @@ static struct cassandra_statement *make_statement(struct keyed_connection *conne
 {
     struct cassandra_statement *made = arena_allocate_zeroed(connection->arena, 1, sizeof(*made));
     struct buffer text = {0};
+    made->connection = connection;
     made->kind = kind;
     made->table = table;
     made->layout = connection->layouts[table];

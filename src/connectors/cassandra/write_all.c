@@ -140,8 +140,9 @@ void cassandra_write_join(const struct keyed_connection *connection, const char 
     buffer_free(&values);
 }
 
-enum status cassandra_write_record(struct database *database, enum keyed_kind kind,
-                                   const struct keyed_record *record, struct error *error)
+static enum status write_record(struct database *database, enum keyed_kind kind,
+                                const struct keyed_record *record, bool leaves_row,
+                                struct error *error)
 {
     struct cassandra *self = cassandra_of(database);
     struct keyed_connection *connection = NULL;
@@ -159,6 +160,7 @@ enum status cassandra_write_record(struct database *database, enum keyed_kind ki
     struct target_table table = *record->table;
     table.may_repeat = true; /* what it is put over may have other fields */
     connection->tables = &table;
+    connection->leaves_rows = leaves_row;
     own.table = &table;
     struct record_envelope envelope;
     if (own.envelope != NULL) {
@@ -176,6 +178,18 @@ enum status cassandra_write_record(struct database *database, enum keyed_kind ki
     buffer_free(&body);
     cassandra_connection_free(connection);
     return status;
+}
+
+enum status cassandra_write_record(struct database *database, enum keyed_kind kind,
+                                   const struct keyed_record *record, struct error *error)
+{
+    return write_record(database, kind, record, false, error);
+}
+
+enum status cassandra_write_statics(struct database *database, enum keyed_kind kind,
+                                    const struct keyed_record *record, struct error *error)
+{
+    return write_record(database, kind, record, true, error);
 }
 
 enum status cassandra_erase(struct database *database, const struct target_table *table,
