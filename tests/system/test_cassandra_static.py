@@ -185,6 +185,29 @@ class Static(support.TestCase):
         found = {tuple(row[:4]): tuple(left is not None for left in row[4:]) for row in self.ask("SELECT p, c, s, v, ttl(s), ttl(v) FROM t")}
         self.assertEqual(found, {row[:4]: (False, row[4] is not None) for row in rows})
 
+    def test_the_first_record_wins_over_times_that_are_ahead(self):
+        """Under another partition key the static values and the rows of `p` meet, with times of their own."""
+        now = int(time.time())
+        self.ask("CREATE TABLE t (p int, c int, s text static, v text, PRIMARY KEY (p, c))")
+        for p in range(6):
+            ahead = (now + (p - 1) * 1000) * 10 ** 6
+            self.ask("UPDATE t USING TIMESTAMP %d AND TTL %d SET s = 's%d' WHERE p = %d" % (ahead, 5000 + p, p % 3, p))
+            self.ask("INSERT INTO t (p, c, v) VALUES (%d, 1, 'v%d') USING TIMESTAMP %d" % (p, p, ahead))
+        target = self.server.database()
+        self.write("plan.yaml", """transhume: 1
+source: "%s"
+target: "%s"
+tables:
+  t: { key: { partition: c, clustering: p, static: [s] }, from: t, fields: { "*": copy } }
+""" % (self.uri("?times=true"), self.server.uri(target)))
+        self.migrate("--max-rejects", "9", code=1)
+        kept = {reject["record"]["s"] for reject in self.rejects()}
+        rows = self.server.ask(target, "SELECT p, s, v, ttl(s) FROM t")
+        first = rows[0][1]
+        self.assertNotIn(first, kept)
+        self.assertEqual(sorted(tuple(row) for row in rows), [(p, first, "v%d" % p, None) for p in range(6) if "s%d" % (p % 3) == first])
+        self.run_program("validate", "--plan", "plan.yaml")
+
     # --- lists, whose elements add up where a list is written twice at one time
 
     LISTS = "CREATE TABLE t (p bigint, c bigint, sl list<int> static, v text, PRIMARY KEY (p, c))"

@@ -363,13 +363,33 @@ static int32_t field_of(const struct cassandra_statement *statement,
     return cell != NULL ? (int32_t)((cell - record->cells->items) / 2) : -1;
 }
 
+/* What settling writes and deletes has to win over all that the load wrote; and a static value that
+ * several records may say is not of the age of one of them. */
+static struct cell_times settled_times(const struct cassandra_statement *statement,
+                                       const struct keyed_record *record, bool is_static,
+                                       struct cell_times times)
+{
+    const struct cassandra *self = statement->connection->cassandra;
+    if (is_static && record->table->settles_claims) {
+        return (struct cell_times){0};
+    }
+    if (record->table->settles &&
+        times.write_time_us > cassandra_timestamp_us(self, record->attempt, 0)) {
+        times.write_time_us = 0;
+    }
+    times.ttl_seconds = times.ttl_seconds > 0 ? times.ttl_seconds : 0;
+    return times;
+}
+
 /* Elements of lists add up where they are written twice at one time, so what has elements is
  * written at the run's own. */
 static struct cell_times times_of(const struct cassandra_statement *statement,
                                   const struct keyed_record *record, uint32_t at)
 {
     const struct record_envelope *envelope = record->envelope;
-    const struct cql_type *type = statement->layout->table->columns[statement->places[at]].type;
+    const struct cassandra_column *column =
+        &statement->layout->table->columns[statement->places[at]];
+    const struct cql_type *type = column->type;
     int32_t field = field_of(statement, record, at);
     struct cell_times times = {envelope->write_time_us, envelope->ttl_seconds};
     if (envelope->cell_times != NULL && field >= 0) {
@@ -380,8 +400,7 @@ static struct cell_times times_of(const struct cassandra_statement *statement,
     if (elements && !type->frozen) {
         times.write_time_us = 0;
     }
-    times.ttl_seconds = times.ttl_seconds > 0 ? times.ttl_seconds : 0;
-    return times;
+    return settled_times(statement, record, column->part == CASSANDRA_STATIC, times);
 }
 
 static bool are_equal(struct cell_times left, struct cell_times right)
@@ -470,9 +489,9 @@ static enum status encode_by_age(struct keyed_connection *connection, enum keyed
     const struct cassandra_statement *statement =
         cassandra_statement_of(connection, kind, number, record->shape,
                                CASSANDRA_TIMED | form_of(connection, kind, record));
-    const struct cell_times own = {record->envelope->write_time_us,
-                                   record->envelope->ttl_seconds > 0 ? record->envelope->ttl_seconds
-                                                                     : 0};
+    const struct cell_times whole = {record->envelope->write_time_us,
+                                     record->envelope->ttl_seconds};
+    const struct cell_times own = settled_times(statement, record, false, whole);
     enum status status = check_fields(statement, record, error);
     if (status == STATUS_OK) {
         status = encode_aged(statement, record, own, out, error);
