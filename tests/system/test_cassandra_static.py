@@ -314,6 +314,23 @@ tables:
         self.validate("first", 0)
         self.assertEqual(self.rows(), {key: row for key, row in ROWS.items() if key not in LOSERS})
 
+    def test_extra_records_are_not_what_the_source_says(self):
+        """Of partition 1 all rows differ but an extra one; of 2 there are extra ones alone."""
+        rows = {key: row for key, row in ROWS.items() if key not in LOSERS}
+        self.prepare(rows)
+        self.migrate()
+        self.ask("UPDATE t SET s = 'bad' WHERE p = 1")
+        self.ask("INSERT INTO t (p, c, v) VALUES (1, 99, 'extra')")
+        self.ask("DELETE FROM t WHERE p = 2")
+        self.ask("INSERT INTO t (p, c, s, v) VALUES (2, 99, 'bad', 'extra')")
+        result = self.validate("first", 1)
+        self.assertIn("3 records have another value of a static column than extra records of the partition", " ".join(result.out.split()))
+        self.assertNotIn("contradict", result.out)
+        self.assertEqual({key[1] for key in self.rows() if key[0] == 2}, {99})
+        self.run_program("validate", "--plan", "plan.yaml", "--state", "second", "--repair", "--delete-extra", "--confirm")
+        self.assertEqual(self.rows(), rows)
+        self.run_program("validate", "--plan", "plan.yaml", "--state", "third")
+
 
 if __name__ == "__main__":
     unittest.main()
