@@ -28,6 +28,9 @@ static enum status make_layout(struct cassandra *self, const struct target_table
             return error_set(error, ERROR_TARGET_SCHEMA, table->name, "it has no column %s", name);
         }
     }
+    for (uint32_t at = 0; at < layout->table->column_count; at++) {
+        layout->shares_lists |= cassandra_is_shared_list(&layout->table->columns[at]);
+    }
     layout->name = layout->table->name;
     layout->key_count = table->key.count;
     *made = layout;

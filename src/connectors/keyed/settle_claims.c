@@ -22,6 +22,7 @@ struct holder {
     uint8_t hash[16];
     struct buffer key;
     uint8_t record[SETTLING_PLACE_BYTES];
+    bool told; /* to stay */
 };
 
 struct entry {
@@ -141,13 +142,14 @@ static void hold(struct walk *walk, const struct keyed_claim *claim, const struc
     put(&holder->key, entry->key, entry->key_length);
     memcpy(holder->hash, claim->hash, sizeof(holder->hash));
     memcpy(holder->record, entry->record, sizeof(holder->record));
+    holder->told = false;
 }
 
-static const struct holder *find_contradiction(const struct walk *walk, struct keyed_claims claims,
-                                               struct keyed_claim *claim)
+static struct holder *find_contradiction(const struct walk *walk, struct keyed_claims claims,
+                                         struct keyed_claim *claim)
 {
     while (keyed_claims_next(&claims, claim)) {
-        const struct holder *holder = find_holder(walk, claim);
+        struct holder *holder = find_holder(walk, claim);
         if (holder != NULL && memcmp(holder->hash, claim->hash, sizeof(holder->hash)) != 0) {
             return holder;
         }
@@ -155,9 +157,12 @@ static const struct holder *find_contradiction(const struct walk *walk, struct k
     return NULL;
 }
 
-static enum status tell_holder(struct walk *walk, const struct holder *holder, struct error *error)
+/* It is written again, over what others made of its values. */
+static enum status tell_holder(struct walk *walk, struct holder *holder, struct error *error)
 {
-    if (memcmp(walk->told, holder->record, sizeof(walk->told)) == 0) {
+    bool told = holder->told;
+    holder->told = true;
+    if (told || memcmp(walk->told, holder->record, sizeof(walk->told)) == 0) {
         return STATUS_OK;
     }
     memcpy(walk->told, holder->record, sizeof(walk->told));
@@ -165,9 +170,9 @@ static enum status tell_holder(struct walk *walk, const struct holder *holder, s
                          holder->record, DUPLICATE_STAYS, NULL, error);
 }
 
-static enum status take_loser(struct walk *walk, const struct entry *entry,
-                              const struct holder *holder, const struct keyed_claim *claim,
-                              struct text place, struct error *error)
+static enum status take_loser(struct walk *walk, const struct entry *entry, struct holder *holder,
+                              const struct keyed_claim *claim, struct text place,
+                              struct error *error)
 {
     const struct text held = {holder->text.data, holder->text.length};
     keyed_claims_refuse(&walk->reason, claim, place, held, "an earlier record");
@@ -191,17 +196,21 @@ static enum status take_claims(struct walk *walk, const struct entry *entry, uin
         return error_set(error, ERROR_LEDGER_INVALID, walk->settling->table->name,
                          "kept keys are damaged");
     }
-    const struct holder *holder = find_contradiction(walk, claims, &claim);
+    struct holder *holder = find_contradiction(walk, claims, &claim);
     if (holder != NULL) {
         *state = SPILL_CONTRADICTS;
         return take_loser(walk, entry, holder, &claim, (struct text){place, place_length}, error);
     }
-    while (keyed_claims_next(&claims, &claim)) {
-        if (find_holder(walk, &claim) == NULL) {
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && keyed_claims_next(&claims, &claim)) {
+        holder = find_holder(walk, &claim);
+        if (holder == NULL) {
             hold(walk, &claim, entry);
+        } else if (claim.adds_up && keyed_kind_of(walk->settling->table) != KEYED_INSERT) {
+            status = tell_holder(walk, holder, error);
         }
     }
-    return STATUS_OK;
+    return status;
 }
 
 static enum status take_entry(struct walk *walk, const struct entry *entry, struct error *error)
