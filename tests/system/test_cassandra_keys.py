@@ -30,6 +30,17 @@ OWN = {
     "boolean": (("true", "blob_as_boolean(0x02)"), 1),
     "double": (("0.0", "-0.0", "blob_as_double(0x7ff8000000000000)", "blob_as_double(0x7ff8000000000001)"), 4),
 }
+# Types that hold decimals, and two texts of one value to the order of clustering columns.
+NESTED = {
+    "frozen<list<decimal>>": ('["1.0"]', '["1.00"]'),
+    "frozen<set<decimal>>": ('["1.0","2"]', '["2.0","1.00"]'),
+    "frozen<map<text, decimal>>": ('{"a":"1.0"}', '{"a":"1.00"}'),
+    "frozen<map<decimal, int>>": ('{"1.0":1}', '{"1.00":1}'),
+    "frozen<tuple<int, decimal>>": ('[1,"1.0"]', '[1,"1.00"]'),
+    "frozen<list<frozen<tuple<decimal, varint>>>>": ('[["1.0","100"]]', '[["1.00","0100"]]'),
+    "frozen<priced>": ('{"d":"1.0"}', '{"d":"1.00","e":null}'),
+    "vector<decimal, 2>": ('["1.0","2"]', '["1.00","2.0"]'),
+}
 
 
 class Keys(support.TestCase):
@@ -88,6 +99,29 @@ class Keys(support.TestCase):
         self.run_program("migrate", "--plan", "plan.yaml", "--max-rejects", "100", "--quiet", code=1)
         self.assertEqual(self.ask("SELECT v FROM t"), [("first",), ("other",)])
         self.assertEqual([reject["record"]["v"] for reject in self.rejects()], ["second"])
+
+    def test_nested_decimals_are_equal_by_value_in_clustering_columns(self):
+        self.ask("CREATE TYPE priced (d decimal, e int)")
+        with sqlite3.connect(self.path("source.db")) as source:
+            for number, (kind, texts) in enumerate(NESTED.items()):
+                source.execute("CREATE TABLE c%d (p TEXT, k TEXT, v TEXT)" % number)
+                source.executemany("INSERT INTO c%d VALUES ('p', ?, ?)" % number, zip(texts, ("first", "second")))
+                self.ask("CREATE TABLE c%d (p text, k %s, v text, PRIMARY KEY (p, k))" % (number, kind))
+                self.ask("CREATE TABLE p%d (k %s PRIMARY KEY, v text)" % (number, kind))
+        source.close()
+        self.write("plan.yaml", "transhume: 1\nsource: source.db\ntarget: \"%s\"\nexisting: upsert\ntables:\n%s" % (
+            self.server.uri(self.keyspace), "".join(
+                "  c%d: { key: { partition: p, clustering: k }, from: c%d, fields: { \"*\": copy } }\n"
+                "  p%d: { key: { partition: k }, from: c%d, fields: { k: { column: k }, v: { column: v } } }\n" % ((number,) * 4)
+                for number in range(len(NESTED)))))
+        self.run_program("migrate", "--plan", "plan.yaml", "--max-rejects", "100", "--quiet", code=1)
+        rejects = {reject["table"]: reject["record"]["v"] for reject in self.rejects()}
+        for number, kind in enumerate(NESTED):
+            with self.subTest(type=kind):
+                self.assertEqual(self.ask("SELECT v FROM c%d" % number), [("first",)])
+                self.assertEqual(rejects.get("c%d" % number), "second")
+                self.assertEqual(len(self.ask("SELECT v FROM p%d" % number)), 2)
+        self.assertEqual(len(self.rejects()), len(NESTED))
 
     def test_keys_of_cassandra(self):
         for kind, (keys, _) in OWN.items():
