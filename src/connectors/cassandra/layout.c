@@ -149,7 +149,9 @@ bool cassandra_read_key(struct database *self, const struct target_table *table,
     for (uint32_t at = 0; at < table->key.count; at++) {
         const struct cassandra_column *column = &layout->table->columns[layout->key[at]];
         struct cql_value value = cql_read_value(&reader);
-        if (reader.failed || value.length < 0 ||
+        /* a partition of static values without rows has nulls for its clustering columns */
+        bool null = value.length == CQL_NULL && column->part == CASSANDRA_CLUSTERING;
+        if (reader.failed || (value.length < 0 && !null) ||
             cql_value_decode(column->type, value, arena, &key[at], &ignored) != STATUS_OK) {
             return false;
         }
