@@ -149,6 +149,23 @@ class Keys(support.TestCase):
         self.run_program("migrate", "--plan", "plan.yaml", "--rejects", "again.jsonl", "--quiet")
         self.assertEqual(sorted(self.ask("SELECT k, v FROM t")), [("::1", "one"), ("::2", "other"), ("::3", "two")])
 
+    def test_skip_does_not_skip_what_is_of_the_run(self):
+        self.ask("CREATE TABLE t (k inet PRIMARY KEY, v text)")
+        self.ask("INSERT INTO t (k, v) VALUES ('::9', 'there')")
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE t (k TEXT, v TEXT);"
+                                                    "INSERT INTO t VALUES ('::1', 'a'), ('0::1', 'b'), ('::9', 'c'), ('::2', 'd'), ('0::2', 'd'), ('0::9', 'e');")
+        self.write("plan.yaml", "transhume: 1\nsource: source.db\ntarget: \"%s\"\nexisting: skip\ntables:\n"
+                                "  t: { key: { partition: k }, from: t, fields: { \"*\": copy } }\n" % self.server.uri(self.keyspace))
+        result = self.run_program("migrate", "--plan", "plan.yaml", "--max-rejects", "3", "--progress", "none", code=1)
+        self.assertRegex(result.out, r"(?m)^ *t +6 +2 +3 +1 ")
+        kept = dict(self.ask("SELECT k, v FROM t"))
+        rejected = {reject["record"]["k"]: reject for reject in self.rejects()}
+        self.assertEqual(kept.pop("::9"), "there")
+        self.assertEqual(sorted(kept), ["::1", "::2"])
+        self.assertEqual(sorted([*kept.values(), *(reject["record"]["v"] for reject in rejected.values())]), ["a", "b", "d", "d", "e"])
+        self.assertEqual({reject["code"] for reject in rejected.values()}, {"key-duplicate"})
+        self.run_program("validate", "--plan", "plan.yaml", code=0)
+
     def test_most_keys_are_proven(self):
         """Looking for duplicates costs something, so it is left out where a type has one spelling."""
         kinds = ("text", "int", "bigint", "uuid", "timestamp", "date", "inet", "blob", "frozen<list<text>>")

@@ -282,7 +282,7 @@ static enum status take_entry(struct walk *walk, const struct entry *entry, stru
         memset(walk->told, 0xff, sizeof(walk->told));
     }
     bool same = memcmp(walk->last, entry->record, SETTLING_RECORD_BYTES) == 0;
-    walk->void_record = entry->record[20] == SPILL_REFUSED || (same && walk->void_record);
+    walk->void_record = entry->record[20] < SPILL_SENT || (same && walk->void_record);
     memcpy(walk->last, entry->record, sizeof(walk->last));
     memcpy(record, entry->record, sizeof(record));
     if (!walk->void_record && !same) {
