@@ -88,6 +88,11 @@ const struct cql_type *cassandra_new_type(const struct target_table *table,
 enum status cassandra_value_encode(const struct cql_type *type, const struct cell *cell,
                                    struct buffer *out, struct error *error) MUST_USE;
 
+/* Puts in place of a value as it is read back from a column of that type the one that stands for
+ * all that equal it to the server's order: decimals have no scale there, and all NaNs are one. What
+ * is made lives in the arena. */
+void cassandra_choose_equal(const struct cql_type *type, struct cell *cell, struct arena *arena);
+
 /* What reading a value back from a column of that type gives. */
 enum status cassandra_normal_in(const struct cql_type *type, const struct cell *cell,
                                 struct arena *arena, struct cell *normal,
