@@ -291,6 +291,23 @@ tables:
         result = self.run_program("migrate", self.uri(), self.server.uri(target), "--existing", "upsert", "--quiet", "--max-rejects", "1", code=1)
         self.assertEqual(self.lists(target), [(1, c, [1, 2], "v") for c in range(2, 5)], result)
 
+    def test_a_file_of_rejects_has_a_partition_in_any_order(self):
+        self.ask(self.LISTS)
+        for p in (1, 2):
+            for c in range(4):
+                self.ask("INSERT INTO t (p, c, sl, v) VALUES (%s, %s, [1, 2], %s)", p, c, "x" * (70000 if c else 1))
+        right = self.lists()
+        target = self.server.database()
+        self.server.ask(target, self.LISTS)
+        self.server.ask(target, "CREATE INDEX wide ON t (v)")
+        self.run_program("migrate", self.uri(), self.server.uri(target), "--existing", "upsert", "--quiet", "--max-rejects", "9", code=1)
+        self.server.ask(target, "DROP INDEX wide")
+        with open(self.path("lost.jsonl"), "w", encoding="utf-8") as file:
+            rejects = sorted(self.rejects(), key=lambda reject: (reject["record"]["c"], reject["record"]["p"]))
+            file.writelines(json.dumps(reject) + "\n" for reject in rejects)
+        self.run_program("migrate", self.uri(), self.server.uri(target), "--existing", "upsert", "--quiet", "--rejects", "lost.jsonl", "--state", "again")
+        self.assertEqual(self.lists(target), right)
+
     # --- repairs
 
     def validate(self, state, code):
