@@ -181,6 +181,15 @@ class Static(support.TestCase):
         self.run_program("validate", "--plan", "plan.yaml", "--state", "repair", "--repair", "--confirm")
         self.assert_lives(rows)
 
+    def test_the_first_record_decides_even_if_it_is_over_by_then(self):
+        over = int(time.time()) + 8
+        self.prepare_ttl([(1, 1, "x", "first", over), (1, 2, "y", "contradicts", None), (1, 3, "x", "agrees", None)])
+        killed = support.transhume("migrate", "--plan", "plan.yaml", "--quiet", "--max-rejects", "9", cwd=self.folder, env={"TRANSHUME_FAILPOINT": "cassandra.before_restore:kill:1"})
+        self.assert_code(killed, -signal.SIGKILL)
+        time.sleep(max(0, over + 1 - time.time()))
+        self.run_program("resume", "--plan", "plan.yaml", "--quiet", "--max-rejects", "9", code=1)
+        self.assertEqual([tuple(row) for row in self.ask("SELECT p, c, s, v FROM t")], [(1, 3, "x", "agrees")])
+
     def assert_lives(self, rows):
         found = {tuple(row[:4]): tuple(left is not None for left in row[4:]) for row in self.ask("SELECT p, c, s, v, ttl(s), ttl(v) FROM t")}
         self.assertEqual(found, {row[:4]: (False, row[4] is not None) for row in rows})
