@@ -199,6 +199,15 @@ class Static(support.TestCase):
         self.run_program("validate", "--plan", "plan.yaml", "--state", "repair", "--repair", "--confirm")
         self.assert_lives(rows)
 
+    def test_the_first_record_decides_even_if_it_is_over_by_then(self):
+        over = int(time.time()) + 8
+        self.prepare_ttl([(1, 1, "x", "first", over), (1, 2, "y", "contradicts", None), (1, 3, "x", "agrees", None)])
+        killed = support.transhume("migrate", "--plan", "plan.yaml", "--quiet", "--max-rejects", "9", cwd=self.folder, env={"TRANSHUME_FAILPOINT": "cassandra.before_restore:kill:1"})
+        self.assert_code(killed, -signal.SIGKILL)
+        time.sleep(max(0, over + 1 - time.time()))
+        self.run_program("resume", "--plan", "plan.yaml", "--quiet", "--max-rejects", "9", code=1)
+        self.assertEqual([tuple(row) for row in self.ask("SELECT p, c, s, v FROM t")], [(1, 3, "x", "agrees")])
+
     def assert_lives(self, rows):
         found = {tuple(row[:4]): tuple(left is not None for left in row[4:]) for row in self.ask("SELECT p, c, s, v, ttl(s), ttl(v) FROM t")}
         self.assertEqual(found, {row[:4]: (False, row[4] is not None) for row in rows})
@@ -308,6 +317,23 @@ tables:
         self.server.ask(target, "CREATE INDEX ON t (v)")
         result = self.run_program("migrate", self.uri(), self.server.uri(target), "--existing", "upsert", "--quiet", "--max-rejects", "1", code=1)
         self.assertEqual(self.lists(target), [(1, c, [1, 2], "v") for c in range(2, 5)], result)
+
+    def test_a_file_of_rejects_has_a_partition_in_any_order(self):
+        self.ask(self.LISTS)
+        for p in (1, 2):
+            for c in range(4):
+                self.ask("INSERT INTO t (p, c, sl, v) VALUES (%s, %s, [1, 2], %s)", p, c, "x" * (70000 if c else 1))
+        right = self.lists()
+        target = self.server.database()
+        self.server.ask(target, self.LISTS)
+        self.server.ask(target, "CREATE INDEX wide ON t (v)")
+        self.run_program("migrate", self.uri(), self.server.uri(target), "--existing", "upsert", "--quiet", "--max-rejects", "9", code=1)
+        self.server.ask(target, "DROP INDEX wide")
+        with open(self.path("lost.jsonl"), "w", encoding="utf-8") as file:
+            rejects = sorted(self.rejects(), key=lambda reject: (reject["record"]["c"], reject["record"]["p"]))
+            file.writelines(json.dumps(reject) + "\n" for reject in rejects)
+        self.run_program("migrate", self.uri(), self.server.uri(target), "--existing", "upsert", "--quiet", "--rejects", "lost.jsonl", "--state", "again")
+        self.assertEqual(self.lists(target), right)
 
     # --- repairs
 

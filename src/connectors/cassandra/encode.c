@@ -257,7 +257,8 @@ static enum status encode_whole(struct keyed_connection *connection, enum keyed_
     bool splits = writes && form == CASSANDRA_PLAIN && record->table->ttl != NULL &&
                   cassandra_fills_statics(connection, number, record->shape);
     if (!splits) {
-        return form == CASSANDRA_ALONE && is_over(connection, kind, record)
+        return form == CASSANDRA_ALONE && !connection->leaves_rows &&
+                       is_over(connection, kind, record)
                    ? STATUS_END
                    : encode_form(connection, kind, form, record, out, error);
     }

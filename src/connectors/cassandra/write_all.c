@@ -168,6 +168,10 @@ static enum status write_record(struct database *database, enum keyed_kind kind,
         own.envelope = &envelope;
     }
     enum status status = cassandra_encode(connection, kind, &own, &body, error);
+    if (status == STATUS_END && cassandra_fills_statics(connection, 0, own.shape)) {
+        connection->leaves_rows = true; /* they outlive it */
+        status = cassandra_encode(connection, kind, &own, &body, error);
+    }
     if (status == STATUS_END) {
         status = STATUS_OK; /* its time to live is over: nothing is left to write */
     } else if (status == STATUS_OK) {
