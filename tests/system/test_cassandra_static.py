@@ -77,6 +77,7 @@ class Static(support.TestCase):
         self.migrate("--max-rejects", "10", code=1)
         self.assert_settled()
         self.run_program("validate", "--plan", "plan.yaml", code=0)
+        self.assertFalse([key for key in self.ask('SELECT * FROM "_transhume_ledger"') if "spill" in str(key)])
 
     def test_after_a_kill(self):
         for point in ("cassandra.after_answer", "cassandra.before_restore", "cassandra.after_restore"):
