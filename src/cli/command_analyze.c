@@ -6,6 +6,7 @@
 #include "cli/analyze_names.h"
 #include "cli/run_end.h"
 #include "connectors/registry.h"
+#include "design/generate/generate.h"
 #include "design/input/source.h"
 #include "design/prove/prove.h"
 #include "engine/run/opening.h"
@@ -21,10 +22,12 @@ static const char last_words[] =
 struct analyzing {
     struct cli_call *call;
     const char *folder;
+    const char *asked;     /* the source of a proof */
     struct schema *schema; /* of a database; else `file_schema` */
     struct schema file_schema;
     struct figures figures;
     enum sql_language language;
+    bool is_sqlite;   /* SRC, or the dialect that it is written in */
     bool is_provable; /* DST is a server that answers the design's queries */
     struct analysis_options options;
     struct analyze_advisor advisor;
@@ -80,6 +83,7 @@ static enum status describe(struct analyzing *analyzing, struct error *error)
     analyzing->language = strcmp(source->connector->name, "mysql") == 0    ? SQL_MYSQL
                           : strcmp(source->connector->name, "sqlite") == 0 ? SQL_SQLITE
                                                                            : SQL_POSTGRES;
+    analyzing->is_sqlite = analyzing->language == SQL_SQLITE;
     close_database(source);
     return status;
 }
@@ -145,18 +149,18 @@ static enum status read_source(struct analyzing *analyzing, struct error *error)
     int given = dialect->is_set ? (int)dialect->number : -1;
     enum input_source_kind kind = input_source_kind_of(argument);
     if (kind == INPUT_SOURCE_DATABASE) {
-        if (given >= 0) {
+        enum status status = describe(analyzing, error);
+        if (given >= 0) { /* of the queries */
             analyzing->language = (enum sql_language)given;
         }
-        return describe(analyzing, error);
-    }
-    if (cli_switch(call, CLI_PROVE)) {
-        return error_set(error, ERROR_USAGE, argument,
-                         "is no database: --prove needs one to compare with");
+        return status;
     }
     analyzing->options.source = argument;
-    return input_source_read(argument, kind, given, call->arena, &analyzing->file_schema,
-                             &analyzing->language, &analyzing->notes, error);
+    enum status status =
+        input_source_read(argument, kind, given, call->arena, &analyzing->file_schema,
+                          &analyzing->language, &analyzing->notes, error);
+    analyzing->is_sqlite = analyzing->language == SQL_SQLITE;
+    return status;
 }
 
 static bool wants_live(const struct cli_value *queries)
@@ -228,6 +232,27 @@ static enum status write_design(struct analyzing *analyzing, struct error *error
     return STATUS_OK;
 }
 
+/* SQLite enforces a foreign key only for connections that ask for it. */
+static enum status trust_relations(struct analyzing *analyzing, bool is_live, struct error *error)
+{
+    struct graph *graph = &analyzing->analysis.graph;
+    struct database *source = NULL;
+    const char *shown;
+    if (analyzing->is_sqlite) {
+        graph_distrust(graph);
+    }
+    if (!is_live) {
+        return STATUS_OK;
+    }
+    if (open_for_reading(analyzing, analyzing->call->arguments[0], &source, &shown, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = graph_prove(graph, source, error);
+    close_database(source);
+    return status;
+}
+
 /* STATUS_END: as of `advise`. */
 static enum status design(struct analyzing *analyzing, struct error *error)
 {
@@ -245,6 +270,9 @@ static enum status design(struct analyzing *analyzing, struct error *error)
     analysis_start(is_live ? analyzing->schema : &analyzing->file_schema,
                    is_live ? &analyzing->figures : NULL, &analyzing->options, call->arena,
                    &analyzing->analysis);
+    if (trust_relations(analyzing, is_live, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     analyze_step(call, 2,
                  call->values[CLI_QUERIES].is_set ? "Reading the queries" : "Assuming queries");
     if (!call->values[CLI_QUERIES].is_set) {
@@ -280,7 +308,7 @@ static int migrate(struct analyzing *analyzing)
     bool is_dynamodb = analyzing->options.target_kind == ANALYSIS_DYNAMODB;
     options.plan_path = arena_format(call->arena, "%s/%s", analyzing->folder,
                                      is_dynamodb ? "transhume.dynamodb.yaml" : "transhume.yaml");
-    options.source_uri = call->arguments[0];
+    options.source_uri = analyzing->asked;
     options.target_uri = call->arguments[1];
     options.state_folder = arena_format(call->arena, "%s/.transhume", analyzing->folder);
     options.command_line = call->command_line;
@@ -302,7 +330,7 @@ static enum status prove(struct analyzing *analyzing, bool *proven, struct error
     struct prove_report report = {0};
     const char *shown;
     const struct prove_options options = {0};
-    enum status status = open_for_reading(analyzing, call->arguments[0], &source, &shown, error);
+    enum status status = open_for_reading(analyzing, analyzing->asked, &source, &shown, error);
     if (status == STATUS_OK) {
         status = open_for_reading(analyzing, call->arguments[1], &target, &shown, error);
     }
@@ -314,10 +342,24 @@ static enum status prove(struct analyzing *analyzing, bool *proven, struct error
         status =
             analysis_write(&analyzing->analysis, &analyzing->options, analyzing->folder, error);
     }
-    *proven = report.different == 0;
+    *proven = report.equal == report.count;
     close_database(target);
     close_database(source);
     return status;
+}
+
+/* SRC, or where that is no database, one with rows that are made for its schema. */
+static enum status choose_source(struct analyzing *analyzing, struct error *error)
+{
+    struct arena *arena = analyzing->call->arena;
+    if (analyzing->schema != NULL) {
+        analyzing->asked = analyzing->call->arguments[0];
+        return STATUS_OK;
+    }
+    const char *path = arena_format(arena, "%s/generated.sqlite", analyzing->folder);
+    analyzing->asked = arena_format(arena, "sqlite:%s", path);
+    buffer_format(&analyzing->notes, "%s: rows that are made for the proof\n", path);
+    return generate_source(&analyzing->analysis.graph, path, error);
 }
 
 static int finish(struct analyzing *analyzing)
@@ -328,6 +370,9 @@ static int finish(struct analyzing *analyzing)
         return cli_finish(&analyzing->out, 0);
     }
     (void)signals_end_with(NULL);
+    if (choose_source(analyzing, &error) != STATUS_OK) {
+        return cli_fail(analyzing->call, &error);
+    }
     int exit_status = migrate(analyzing);
     if (exit_status == EXIT_REFUSED) {
         fprintf(stderr, "hint: a proof fills tables of its own: %s\n",

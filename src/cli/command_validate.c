@@ -198,6 +198,11 @@ static void append_left(const struct cli_call *call, const struct verify_result 
         buffer_append_string(&line, " others of the same partition in a static column, and can't "
                                     "be there as in the source\n");
     }
+    if (result->behind_extra > 0) {
+        append_counted(result->behind_extra, "record has", "records have", &line);
+        buffer_append_string(&line, " another value of a static column than extra records of the "
+                                    "partition: it is repaired when these are deleted\n");
+    }
     if (line.length > 0) {
         cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
     }
@@ -274,8 +279,8 @@ static bool needs_repair(const struct verify_result *result)
 /* After a repair: what is left is what it was not to touch, or could not. */
 static int repaired_status(struct verify_result *result)
 {
-    uint64_t left =
-        result->to_leave + result->to_keep + result->to_contradict + count_unreadable(result);
+    uint64_t left = result->to_leave + result->to_keep + result->to_contradict +
+                    result->behind_extra + count_unreadable(result);
     return result->repair.exit_status != 0 ? result->repair.exit_status : left > 0;
 }
 

@@ -246,7 +246,10 @@ enum duplicate_kind {
     DUPLICATE_STAYS, /* it is the lowest, and may have been overwritten */
     /* only with `settles_claims`: it loses, since a record before it has another value of what both
      * share; `record` is a TEXT that says so */
-    DUPLICATE_CONTRADICTS
+    DUPLICATE_CONTRADICTS,
+    /* it was skipped as one whose key is there (existing: skip), but it is there since another
+     * record of this run has it */
+    DUPLICATE_SKIPPED
 };
 
 typedef enum status target_orphan_found(void *context, const struct cell *key, uint32_t key_count,

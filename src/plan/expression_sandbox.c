@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 enum {
     OPERATIONS_A_CALL = 1000, /* of the progress handler */
@@ -16,58 +17,15 @@ enum {
 
 /* Functions whose result depends on their arguments alone. */
 static const char *const allowed_functions[] = {
-    "abs",
-    "ceil",
-    "ceiling",
-    "char",
-    "coalesce",
-    "date",
-    "datetime",
-    "floor",
-    "format",
-    "glob",
-    "hex",
-    "ifnull",
-    "iif",
-    "instr",
-    "json",
-    "json_array",
-    "json_array_length",
-    "json_extract",
-    "json_object",
-    "json_quote",
-    "json_type",
-    "json_valid",
-    "julianday",
-    "length",
-    "like",
-    "likelihood",
-    "likely",
-    "lower",
-    "ltrim",
-    "max",
-    "min",
-    "mod",
-    "nullif",
-    "printf",
-    "quote",
-    "replace",
-    "round",
-    "rtrim",
-    "sign",
-    "strftime",
-    "substr",
-    "substring",
-    "time",
-    "trim",
-    "trunc",
-    "typeof",
-    "unicode",
-    "unixepoch",
-    "unlikely",
-    "upper",
-    "->",
-    "->>",
+    "abs",          "ceil",        "ceiling",    "char",      "coalesce",   "crc32",
+    "date",         "datetime",    "floor",      "format",    "glob",       "hex",
+    "ifnull",       "iif",         "instr",      "json",      "json_array", "json_array_length",
+    "json_extract", "json_object", "json_quote", "json_type", "json_valid", "julianday",
+    "length",       "like",        "likelihood", "likely",    "lower",      "ltrim",
+    "max",          "min",         "mod",        "nullif",    "printf",     "quote",
+    "replace",      "round",       "rtrim",      "sign",      "strftime",   "substr",
+    "substring",    "time",        "trim",       "trunc",     "typeof",     "unicode",
+    "unixepoch",    "unlikely",    "upper",      "->",        "->>",
 };
 
 static bool function_is_allowed(const char *name)
@@ -135,6 +93,24 @@ static int count_operations(void *context)
     return !sandbox->open && ++sandbox->operations > CALLS_MAX;
 }
 
+/* The texts of the arguments, joined by '#'; null is an empty text. */
+static void crc32_of(sqlite3_context *context, int count, sqlite3_value **arguments)
+{
+    uLong crc = crc32_z(0, NULL, 0);
+    for (int i = 0; i < count; i++) {
+        if (i > 0) {
+            crc = crc32_z(crc, (const Bytef *)"#", 1);
+        }
+        const void *bytes = sqlite3_value_type(arguments[i]) == SQLITE_BLOB
+                                ? sqlite3_value_blob(arguments[i])
+                                : sqlite3_value_text(arguments[i]);
+        if (bytes != NULL) {
+            crc = crc32_z(crc, bytes, (size_t)sqlite3_value_bytes(arguments[i]));
+        }
+    }
+    sqlite3_result_int64(context, (sqlite3_int64)crc);
+}
+
 static void open_database(sqlite3 **database)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY |
@@ -167,6 +143,10 @@ enum status expression_sandbox_create(struct expression_sandbox **sandbox, struc
     made->used = memory_allocate_zeroed(EXPRESSION_NAMES_MAX, sizeof *made->used);
     open_database(&made->database);
     open_database(&made->plain);
+    if (sqlite3_create_function_v2(made->database, "crc32", -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
+                                   NULL, crc32_of, NULL, NULL, NULL) != SQLITE_OK) {
+        memory_exhausted(0);
+    }
     if (expression_dates_register(made, error) != STATUS_OK) {
         expression_sandbox_destroy(made);
         return STATUS_FAILED;

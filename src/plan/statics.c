@@ -1,7 +1,9 @@
 /*
  * The proof that no two records of a partition can contradict each other in a static column: each
  * field for such a column is made of what the fields of the partition key are made of, or of what
- * hangs on that alone (a row that is looked up by it, a static column of the source's).
+ * hangs on that alone (a row that is looked up by it, a static column of the source's). Lists also
+ * have to come from records of one partition of the source, which are read one after the other:
+ * where several write a list, its elements may add up.
  */
 #include "plan/resolve.h"
 #include <string.h>
@@ -67,6 +69,18 @@ static bool holds_partition(const struct schema_table *from, struct column_list 
     return holds;
 }
 
+static bool is_list(const struct table_builder *table, const char *name)
+{
+    uint32_t count = table->there != NULL ? table->there->column_count : table->target.column_count;
+    const struct schema_column *columns =
+        table->there != NULL ? table->there->columns : table->target.columns;
+    bool list = false;
+    for (uint32_t i = 0; i < count; i++) {
+        list = list || (columns[i].type.kind == VALUE_LIST && strcmp(columns[i].name, name) == 0);
+    }
+    return list;
+}
+
 /* NULL: its records agree. */
 static const char *prove_entity(struct resolver *resolver, const struct table_builder *table,
                                 const struct entity_builder *entity, struct column_list partition,
@@ -77,12 +91,20 @@ static const char *prove_entity(struct resolver *resolver, const struct table_bu
         return NULL; /* a partition has one record */
     }
     proof.whole_partition = holds_partition(entity->from, proof.known);
+    bool follows =
+        proof.whole_partition && partition.count == entity->from->key_shape.partition_count;
     for (uint32_t i = 0; i < statics.count; i++) {
         const struct mapping_field *field = entity_field(entity, statics.names[i]);
         if (field != NULL && !is_field_known(&proof, field)) {
             return resolve_format(resolver,
                                   "records of one partition may have different values of "
                                   "the static column '%s'",
+                                  statics.names[i]);
+        }
+        if (field != NULL && !follows && is_list(table, statics.names[i])) {
+            return resolve_format(resolver,
+                                  "several records of one partition may write the list of the "
+                                  "static column '%s'",
                                   statics.names[i]);
         }
     }

@@ -38,6 +38,8 @@ enum status repair_files_open(struct repair_files *files, struct verify *verify,
     files->write_path = arena_format(verify->arena, "%s/repair.jsonl", verify->run->folder.path);
     files->insert_path = arena_format(verify->arena, "%s/insert.jsonl", verify->run->folder.path);
     files->delete_path = arena_format(verify->arena, "%s/delete.jsonl", verify->run->folder.path);
+    files->extra_path = arena_format(verify->arena, "%s/extra.jsonl", verify->run->folder.path);
+    unlink(files->extra_path);
     files->deletes_of =
         arena_allocate_zeroed(verify->arena, verify->table_count + 1u, sizeof(uint64_t));
     files->writes_of =
@@ -111,10 +113,11 @@ enum status repair_files_close(struct repair_files *files, struct error *error)
     bool failed = !append_inserts(files);
     failed = !repair_close_synced(files->writes) || failed;
     failed = !repair_close_synced(files->deletes) || failed;
+    failed = !repair_close_synced(files->extras) || failed;
     if (files->inserts != NULL) {
         fclose(files->inserts);
     }
-    files->writes = files->inserts = files->deletes = NULL;
+    files->writes = files->inserts = files->deletes = files->extras = NULL;
     return failed ? repair_cant_write(files->write_path, error) : STATUS_OK;
 }
 
@@ -134,16 +137,22 @@ static bool replaces(const struct verify *verify, uint32_t table)
     return target->existing == EXISTING_UPSERT || repair_replaces(verify->run, target);
 }
 
+static void append_key(const struct repair_files *files, const struct spill_head *head,
+                       struct buffer *line)
+{
+    const char *table = files->verify->tables[head->table].plan->target.name;
+    buffer_append_string(line, "{\"table\":");
+    json_append_string(line, table, strlen(table));
+    buffer_append_string(line, ",\"key\":");
+    buffer_append(line, spill_key(head), head->key_length);
+    buffer_append_string(line, "}\n");
+}
+
 static enum status put_key(struct repair_files *files, const struct spill_head *head,
                            struct error *error)
 {
-    const char *table = files->verify->tables[head->table].plan->target.name;
     struct buffer line = {0};
-    buffer_append_string(&line, "{\"table\":");
-    json_append_string(&line, table, strlen(table));
-    buffer_append_string(&line, ",\"key\":");
-    buffer_append(&line, spill_key(head), head->key_length);
-    buffer_append_string(&line, "}\n");
+    append_key(files, head, &line);
     files->delete_count++;
     files->deletes_of[head->table]++;
     return put_line(files->deletes, files->delete_path, &line, error);
@@ -184,12 +193,27 @@ enum status repair_write(struct repair_files *files, const struct spill_head *so
                    : put_line(files->writes, files->write_path, &line, error);
 }
 
+static enum status put_extra(struct repair_files *files, const struct spill_head *head,
+                             struct error *error)
+{
+    struct buffer line = {0};
+    if (files->extras == NULL && (files->extras = repair_create(files->extra_path)) == NULL) {
+        return repair_cant_write(files->extra_path, error);
+    }
+    append_key(files, head, &line);
+    return put_line(files->extras, files->extra_path, &line, error);
+}
+
 enum status repair_delete(struct repair_files *files, const struct spill_head *target,
                           struct error *error)
 {
     const struct verify *verify = files->verify;
     bool keyless = verify->tables[target->table].plan->target.key.count > 0 &&
                    memcmp(&target->key, &target->hash, sizeof(target->key)) == 0;
+    if (!keyless && repair_tells_different(files, target->table) &&
+        put_extra(files, target, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     /* by a key with NULL in it no record is found, or others with it */
     if (!verify->options.delete_extra || keyless) {
         files->left_count++;

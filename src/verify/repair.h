@@ -13,15 +13,19 @@
  *                  inserted; no key where the table has none; "found":"different" where static
  *                  columns are to be looked at by partition
  *   delete.jsonl   {"table":NAME,"key":{…}}: extra, and what the target can't write over
+ *   extra.jsonl    likewise what is extra, to be deleted or not, where static columns are to be
+ *                  looked at by partition; gone when they were
  */
 struct repair_files {
     struct verify *verify;
     const char *write_path;
     const char *insert_path; /* no name for long: missing, until put behind repair.jsonl */
     const char *delete_path;
+    const char *extra_path;
     FILE *writes;
     FILE *inserts;
     FILE *deletes;
+    FILE *extras; /* NULL: none was found yet */
     uint64_t write_count;
     uint64_t delete_count;
     uint64_t *deletes_of; /* a table each */
@@ -30,6 +34,7 @@ struct repair_files {
     uint64_t kept_count;  /* different, and to be so after it */
     /* not to be written: others of their partition have another value of a static column */
     uint64_t contradicting_count;
+    uint64_t behind_extra_count; /* likewise, and only what is extra has it */
 };
 enum status repair_files_open(struct repair_files *files, struct verify *verify,
                               struct error *error) MUST_USE;

@@ -1,8 +1,9 @@
 /*
  * Static columns have one value a partition, and repairing a record for one of them changes it for
  * all others. So what a repair is to write is looked at by partition before it begins. Where every
- * record of the partition differs there, and the source's agree, their value is right; else what
- * the partition holds is, and records that contradict it are told and left out. Sorted strings:
+ * record of the partition differs there but for extra ones that the repair deletes, and the
+ * source's agree, their value is right; else what the partition holds is, and records that
+ * contradict it are told and left out. Sorted strings:
  *
  *   uint32 table | 16 bytes hash of the partition's key | uint64 line of repair.jsonl
  *   | uint8 flags | 16 bytes hash of the static values | key as JSON | NUL | why it contradicts
@@ -24,9 +25,9 @@
 #include <unistd.h>
 
 enum { SORT_BYTES = 8 << 20, GROUP_BYTES = 20, HEAD_BYTES = 45, DEPTH_MAX = 100, SHOWN_MAX = 20 };
-enum { FLAG_THERE = 1, FLAG_DIFFERS = 2, FLAG_PRESENT = 4 };
+enum { FLAG_THERE = 1, FLAG_DIFFERS = 2, FLAG_PRESENT = 4, FLAG_EXTRA = 8 };
 
-/* A line of a partition. */
+/* A line of a partition; of an extra record, which comes behind all others, UINT64_MAX. */
 struct item {
     uint64_t line;
     uint8_t flags;
@@ -43,7 +44,8 @@ struct settling {
     struct item *items;
     size_t count;
     size_t capacity;
-    uint64_t *refused; /* lines */
+    uint64_t extra_count; /* of the partition, not among the items */
+    uint64_t *refused;    /* lines */
     size_t refused_count;
 };
 
@@ -226,17 +228,51 @@ static enum status take_line(struct settling *settling, uint64_t line, const cha
                       &whole, error);
 }
 
-static enum status take_lines(struct settling *settling, struct error *error)
+/* A record of the target. */
+static enum status take_extra(struct settling *settling, uint64_t line, const char *text,
+                              size_t length, struct error *error)
+{
+    struct repair_files *files = settling->files;
+    struct cell fields = cell_missing();
+    uint8_t head[HEAD_BYTES] = {0};
+    bool any = false;
+    (void)line;
+    arena_reset(settling->arena);
+    enum status status = parse(text, length, settling->arena, &fields, error);
+    const struct cell *key = status == STATUS_OK ? value_field(&fields, "key") : NULL;
+    int32_t table = status == STATUS_OK ? table_of(files, value_field(&fields, "table")) : -1;
+    if (table < 0 || key == NULL || key->kind != VALUE_MAP) {
+        return status;
+    }
+    status = hash_fields(files, key, files->verify->tables[table].plan->partition, settling->arena,
+                         head + 4, &any, error);
+    bytes_put_be(head, (uint32_t)table, 4);
+    bytes_put_be(head + 20, UINT64_MAX, 8);
+    head[28] = FLAG_EXTRA;
+    struct buffer string = {0};
+    buffer_append(&string, head, sizeof(head));
+    buffer_append(&string, "\0", 2);
+    status = status == STATUS_OK
+                 ? spill_sorter_add(settling->sorter, string.data, string.length, error)
+                 : status;
+    buffer_free(&string);
+    return status;
+}
+
+typedef enum status line_taker(struct settling *settling, uint64_t line, const char *text,
+                               size_t length, struct error *error);
+
+static enum status take_lines(struct settling *settling, const char *path, line_taker *take,
+                              struct error *error)
 {
     struct file_lines lines;
     uint64_t line = 0;
-    enum status status =
-        file_lines_open(&lines, settling->files->write_path, ERROR_STATE_INVALID, error);
+    enum status status = file_lines_open(&lines, path, ERROR_STATE_INVALID, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
     while (status == STATUS_OK && (status = file_lines_next(&lines, error)) == STATUS_OK) {
-        status = take_line(settling, line++, lines.line, lines.length, error);
+        status = take(settling, line++, lines.line, lines.length, error);
     }
     file_lines_close(&lines);
     return status == STATUS_END ? STATUS_OK : status;
@@ -258,15 +294,18 @@ static enum status count_there(struct settling *settling, uint64_t *records, str
                : STATUS_FAILED;
 }
 
-/* The line whose value the partition is to have; NULL: it is to keep its own. */
+/* The line whose value the partition is to have; NULL: it is to keep its own, `*behind_extra`:
+ * since extra records have it. */
 static enum status find_winner(struct settling *settling, const struct item **winner,
-                               struct error *error)
+                               bool *behind_extra, struct error *error)
 {
+    uint64_t going = settling->files->verify->options.delete_extra ? settling->extra_count : 0;
     const struct item *first = NULL;
     uint64_t differing = 0;
     uint64_t records = 0;
     bool agree = true;
     *winner = NULL;
+    *behind_extra = false;
     if ((settling->items[0].flags & FLAG_PRESENT) == 0) {
         *winner = &settling->items[0];
         return STATUS_OK;
@@ -279,20 +318,24 @@ static enum status find_winner(struct settling *settling, const struct item **wi
             differing++;
         }
     }
-    if (differing == 0 || !agree) {
+    if ((differing == 0 && settling->extra_count == 0) || !agree) {
         return STATUS_OK;
     }
+    first = first != NULL ? first : &settling->items[0];
     enum status status = count_there(settling, &records, error);
-    *winner = status == STATUS_OK && records == differing ? first : NULL;
+    *winner = status == STATUS_OK && records == differing + going ? first : NULL;
+    *behind_extra =
+        status == STATUS_OK && *winner == NULL && records == differing + settling->extra_count;
     return status;
 }
 
-static void refuse(struct settling *settling, const struct item *item)
+static void refuse(struct settling *settling, const struct item *item, bool behind_extra)
 {
     struct repair_files *files = settling->files;
     uint32_t number = (uint32_t)bytes_get_be(settling->group, 4);
     const char *table = files->verify->tables[number].plan->target.name;
-    if (files->contradicting_count++ < SHOWN_MAX) {
+    uint64_t *count = behind_extra ? &files->behind_extra_count : &files->contradicting_count;
+    if ((*count)++ < SHOWN_MAX) {
         log_write(LOG_WARNING, "table %s: a record is not repaired: %s", table,
                   item->why[0] != '\0' ? item->why
                                        : "another record of its partition has another value of a "
@@ -308,31 +351,36 @@ static void refuse(struct settling *settling, const struct item *item)
 static enum status end_group(struct settling *settling, struct error *error)
 {
     const struct item *winner = NULL;
-    if (settling->count == 0) {
-        return STATUS_OK;
-    }
-    enum status status = find_winner(settling, &winner, error);
+    bool behind_extra = false;
+    enum status status =
+        settling->count == 0 ? STATUS_OK : find_winner(settling, &winner, &behind_extra, error);
     for (size_t i = 0; i < settling->count && status == STATUS_OK; i++) {
         const struct item *item = &settling->items[i];
         bool right = winner != NULL ? memcmp(winner->hash, item->hash, sizeof(item->hash)) == 0
                                     : (item->flags & FLAG_DIFFERS) == 0;
         if (!right) {
-            refuse(settling, item);
+            refuse(settling, item, behind_extra);
         }
     }
     settling->count = 0;
+    settling->extra_count = 0;
     return status;
 }
 
 static enum status take_string(struct settling *settling, const uint8_t *bytes, size_t length,
                                struct error *error)
 {
-    if (settling->count == 0 || memcmp(settling->group, bytes, GROUP_BYTES) != 0) {
+    bool begun = settling->count + settling->extra_count > 0;
+    if (!begun || memcmp(settling->group, bytes, GROUP_BYTES) != 0) {
         if (end_group(settling, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         arena_reset(settling->arena);
         memcpy(settling->group, bytes, GROUP_BYTES);
+    }
+    if ((bytes[28] & FLAG_EXTRA) != 0) {
+        settling->extra_count++;
+        return STATUS_OK;
     }
     const char *text = arena_copy(settling->arena, bytes + HEAD_BYTES, length - HEAD_BYTES);
     if (settling->count == settling->capacity) {
@@ -418,12 +466,17 @@ enum status repair_settle_places(struct repair_files *files, struct error *error
         any = any || (files->writes_of[i] > 0 && is_shared(files, i));
     }
     if (!any) {
+        unlink(files->extra_path);
         return STATUS_OK;
     }
     char *prefix = memory_format("%s/repair-places", verify->run->folder.path);
     settling.sorter = spill_sorter_create(prefix, SORT_BYTES);
     settling.arena = arena_create(0);
-    enum status status = take_lines(&settling, error);
+    enum status status = take_lines(&settling, settling.files->write_path, take_line, error);
+    status = status == STATUS_OK
+                 ? take_lines(&settling, settling.files->extra_path, take_extra, error)
+                 : status;
+    unlink(files->extra_path);
     status = status == STATUS_OK ? walk(&settling, error) : status;
     status =
         status == STATUS_OK && settling.refused_count > 0 ? leave_out(&settling, error) : status;

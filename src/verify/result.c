@@ -260,7 +260,9 @@ void verify_append_json(const struct verify_result *result, struct buffer *out)
         buffer_format(out, ",\"repaired\":%s", result->exit_status == 0 ? "true" : "false");
         append_text(out, "repair_run", result->repair.run_id);
         append_count(out, "to_write", result->to_write);
-        append_count(out, "to_leave", result->to_leave + result->to_keep + result->to_contradict);
+        append_count(out, "to_leave",
+                     result->to_leave + result->to_keep + result->to_contradict +
+                         result->behind_extra);
         append_count(out, "to_delete", result->to_delete);
         append_count(out, "repair_rejected", result->repair.rejected);
     }

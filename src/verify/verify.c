@@ -329,6 +329,7 @@ static enum status end_repair_files(struct verify *verify, struct match *matchin
     verify->result->to_leave = files->left_count;
     verify->result->to_keep = files->kept_count;
     verify->result->to_contradict = files->contradicting_count;
+    verify->result->behind_extra = files->behind_extra_count;
     return STATUS_OK;
 }
 

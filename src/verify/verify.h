@@ -83,6 +83,7 @@ struct verify_result {
     uint64_t to_leave;       /* extra, and not to be taken out */
     uint64_t to_keep;        /* different in what is not to be written over */
     uint64_t to_contradict;  /* static columns: others of their partition have another value */
+    uint64_t behind_extra;   /* likewise, but the others are extra, and stay */
     struct column_list made; /* tables that the run made */
     char write_hash[33];     /* of the lists that say so (repair.jsonl and delete.jsonl) */
     char delete_hash[33];

@@ -1,5 +1,7 @@
 """transhume analyze: inputs, files, and the proof on a real Cassandra."""
+import collections
 import contextlib
+import glob
 import json
 import os
 import re
@@ -7,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import unittest
+import zlib
 
 import cassandra_server
 import support
@@ -51,6 +54,52 @@ break" = ?;
 SELECT * FROM "-- x" WHERE "*/" = ?;
 UPDATE "order" SET "my col" = ? WHERE "select" = ?;
 """
+READINGS = """-- name: newest
+SELECT at, id FROM reading WHERE sensor = ? ORDER BY at DESC LIMIT 3;
+-- name: oldest
+SELECT at, id FROM reading WHERE sensor = ? ORDER BY at LIMIT 3;
+-- name: of a time
+SELECT id, note FROM reading WHERE sensor = ? AND at BETWEEN ? AND ? ORDER BY at;
+-- name: of sensors
+SELECT id FROM reading WHERE sensor IN (?, ?, ?);
+-- name: of kinds
+SELECT id, note FROM reading WHERE sensor = ? AND kind IN (?, ?, ?);
+-- name: of kinds by note
+SELECT id, note FROM reading WHERE sensor = ? AND kind IN (?, ?) ORDER BY note DESC, id LIMIT 5;
+-- name: highest
+SELECT id FROM reading WHERE kind = ? ORDER BY value DESC, id LIMIT 4;
+-- name: by sensor and kind
+SELECT note FROM reading WHERE sensor = ? AND kind = ? AND at >= ? ORDER BY at DESC LIMIT 2;
+-- name: after a time
+SELECT at FROM reading WHERE sensor = ? AND at > ? ORDER BY at LIMIT 3;
+-- name: before a time
+SELECT id FROM reading WHERE sensor = ? AND kind = ? AND at < ?;
+-- name: small values
+SELECT id, value FROM reading WHERE kind = ? AND value <= ? ORDER BY value, id LIMIT 10;
+-- name: of a kind and a note
+SELECT id FROM reading WHERE kind = ? AND note = ?;
+-- name: of a word
+SELECT id FROM odd WHERE word = ?;
+-- name: of nothing
+SELECT id FROM reading WHERE missing = ?;
+-- name: everything
+SELECT id, at FROM reading;
+"""
+
+
+def make_readings(path, rows):
+    """Readings of four sensors: times that several rows share, texts that look like others."""
+    notes = ("\\N", None, "2024-01-01 v1.50", "2024-01-01 v1.5", "a | b", "B", "a")
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript("CREATE TABLE odd (id INTEGER PRIMARY KEY, word TEXT); INSERT INTO odd VALUES (1, 'a' || char(0) || 'b')")
+        db.execute("CREATE TABLE reading (id INTEGER PRIMARY KEY, sensor INTEGER NOT NULL, at TIMESTAMP NOT NULL, kind TEXT NOT NULL, value INTEGER NOT NULL,"
+                   " note TEXT, missing TEXT)")
+        db.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, NULL)",
+                       [(number, number % 4, "2024-01-%02d %02d:00:00" % (number % 28 + 1, number % 24), "k#%%%d" % (number % 5), number * 7 % 23,
+                         notes[number % 7]) for number in range(1, rows + 1)])
+        db.commit()
+
+
 FILES = {"report.html", "report.md", "cassandra_schema.cql", "transhume.yaml"}
 
 
@@ -157,6 +206,79 @@ class Analyze(support.TestCase):
             with self.subTest(plan):
                 self.run_program("migrate", "--plan", "out/" + plan, "odd.db", target, "--state", plan + ".state", "--quiet")
 
+    def test_the_dialect_of_queries_on_a_live_source(self):
+        """A text in double quotes is one of MySQL's."""
+        self.write("mysql.sql", 'SELECT TrackId FROM Track WHERE Composer = "x" AND AlbumId = 1;\n')
+        done = self.analyze("shop.db", "--queries", "mysql.sql", "--dialect", "mysql", "--for", "cassandra")
+        self.assertRegex(done.out, r'WHERE "(Composer|AlbumId)" = \? AND')
+        self.analyze("shop.db", "--queries", "mysql.sql", "--dialect", "postgres", code=2)
+
+    def bucket_sizes(self, database, table):
+        """The bucket's expression in the plan, and how many rows each bucket of each partition has: the same as an application computes."""
+        plan = self.read("out/transhume.yaml")
+        part = re.search(r'\n  "%s":\n    key: \{ partition: \[(.*?)"bucket"\].*?from: "(\w+)".*?"bucket": \{ sql: "((?:[^"\\]|\\.)*)"' % table, plan, re.DOTALL)
+        sql = part.group(3).replace('\\"', '"')
+        with contextlib.closing(sqlite3.connect(self.path(database))) as db:
+            db.create_function("crc32", -1, lambda *values: zlib.crc32(b"#".join(b"" if v is None else str(v).encode() for v in values)))
+            return sql, [count for *_, count in db.execute("SELECT %s, count(*) FROM %s GROUP BY %s %s" % (sql, part.group(2), part.group(1), sql))]
+
+    def test_buckets_hold_what_is_said(self):
+        """Keys that are empty, hold a NUL, or are the least number; keys whose last column says little; times of one year."""
+        values = ", ".join("v%d" % at for at in range(30))
+        with contextlib.closing(sqlite3.connect(self.path("large.db"))) as db:
+            db.executescript("CREATE TABLE word (k text NOT NULL PRIMARY KEY, %s);\nCREATE TABLE number (k integer PRIMARY KEY, %s);\n"
+                             "CREATE TABLE line (o integer NOT NULL, l integer NOT NULL, %s, PRIMARY KEY (o, l));\n"
+                             "CREATE TABLE reading (id integer PRIMARY KEY, sensor integer NOT NULL, at timestamp NOT NULL, %s);\n"
+                             "CREATE TABLE burst (id integer PRIMARY KEY, sensor integer NOT NULL, at timestamp NOT NULL, %s);" % ((values,) * 5))
+            db.executemany("INSERT INTO word (k) VALUES (?)", [("",), ("a\0",), ("\0",)] + [("mail%d@shop.com" % at,) for at in range(8000)])
+            db.executemany("INSERT INTO number (k) VALUES (?)", [(-2 ** 63,), (2 ** 63 - 1,)] + [(at * 10,) for at in range(8000)])
+            db.executemany("INSERT INTO line (o, l) VALUES (?, 1)", [(at,) for at in range(8000)])
+            db.execute("WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 9999) INSERT INTO reading (sensor, at) "
+                       "SELECT i % 2, datetime('2024-01-01', (i * 3162) || ' seconds') FROM n")
+            db.execute("INSERT INTO burst SELECT * FROM reading")  # the same year, but for nine tenths in one day
+            db.execute("UPDATE burst SET at = datetime('2024-05-05', (id * 8) || ' seconds') WHERE id % 10 > 0")
+            db.commit()
+        self.write("large.sql", "SELECT * FROM word;\nSELECT * FROM number;\nSELECT * FROM line;\n"
+                                "SELECT * FROM reading WHERE sensor = 1 ORDER BY at LIMIT 10;\n"
+                                "SELECT * FROM burst WHERE sensor = 1 ORDER BY at LIMIT 10;\nINSERT INTO reading (id, sensor, at) VALUES (1, 1, '2024-01-01');\n")
+        done = self.analyze("large.db", "--queries", "large.sql", "--for", "cassandra")
+        self.assertEqual(self.figure(done.out, "partitions beyond bounds"), 0)
+        largest = self.figure(done.out, "largest partition")
+        for table, sql, count in (("word_all", r'crc32\("k"\) % \d+', None), ("number_all", r'crc32\("k"\) % \d+', None),
+                                  ("line_all", r'crc32\("o", "l"\) % \d+', None), ("reading_by_sensor", r'substr\("at", 1, 7\)', 24),
+                                  ("burst_by_sensor", r'substr\("at", 1, 13\)', None)):
+            found, sizes = self.bucket_sizes("large.db", table)
+            self.assertRegex(found, "^" + sql + "$")
+            if count or "%" in found:
+                self.assertEqual(len(sizes), count or int(found.rsplit(" ", 1)[1]), table)
+            self.assertLessEqual(max(sizes), largest, table)
+            self.assertLessEqual(max(sizes) * 30, 100000, table)
+        self.run_program("migrate", "--plan", "out/transhume.yaml", "large.db", "jsonl:large", "--quiet")
+        written = collections.Counter()
+        for path in glob.glob(self.path("large", "word_all", "*.jsonl")):
+            with open(path, encoding="utf-8") as file:
+                written.update(json.loads(line)["bucket"] for line in file)
+        self.assertEqual(sorted(written.values()), sorted(self.bucket_sizes("large.db", "word_all")[1]))
+
+    def test_names_that_would_leave_their_comment(self):
+        """A line break in a name starts no statement, heading or key of its own in any file."""
+        name = "a\nDROP KEYSPACE shop; --`|<b>\r## x\x1b[2J\n```\n"
+        table, column = ('"%s%s"' % (name, end) for end in ("", "c"))
+        with contextlib.closing(sqlite3.connect(self.path("odd.db"))) as odd:
+            odd.executescript('CREATE TABLE %s (%s integer PRIMARY KEY, v text, w text);\n'
+                              'CREATE TABLE child (id integer PRIMARY KEY, p integer NOT NULL REFERENCES %s, x text);' % (table, column, table))
+            odd.executemany("INSERT INTO %s VALUES (?, 'v', 'w')" % table, [(at,) for at in range(120)])
+            odd.commit()
+        self.write("odd.sql", "SELECT %s, w FROM %s WHERE v = 'a';\nSELECT id, x, w FROM child JOIN %s ON p = %s WHERE v = 'a';\n"
+                              "SELECT * FROM %s ORDER BY w;\nUPDATE %s SET w = 'x' WHERE %s = 1;\n" % (column, table, table, column, table, table, column))
+        done = self.analyze("odd.db", "--queries", "odd.sql")
+        self.assertFalse("\x1b" in done.out + done.err)
+        for file in sorted(os.listdir(self.path("out"))):
+            if not file.endswith((".png", ".html")):
+                with open(self.path("out", file), encoding="utf-8", newline="") as stream:
+                    text = re.sub(r"(?ms)^(`{3,})\w*\n.*?^\1$", "", stream.read())
+                self.assertIsNone(re.search(r"(?m)^(DROP|## x|```)|[\r\x1b]", text), file)
+
     def test_queries_of_a_pipe(self):
         cases = os.path.join(support.ROOT, "tests", "data", "design", "cases")
         queries = os.path.join(cases, "orders.queries.sql")
@@ -214,6 +336,29 @@ class Proof(support.TestCase):
         self.check_schema(keyspace)
         again = self.run_program("analyze", "shop.db", self.server.uri(keyspace), "--queries", "queries.sql", "--prove", "--out", "again", code=5)
         self.assertRegex(again.err, "hint: .*drop those of the former proof, or name another keyspace")
+
+    def test_order_limit_ranges_and_lists(self):
+        """What has no values and what is too large is no proof, and hides nothing else."""
+        make_readings(self.path("readings.db"), 10001)
+        self.write("readings.sql", READINGS)
+        done = self.run_program("analyze", "readings.db", self.server.uri(self.server.database()), "--queries", "readings.sql", "--prove", "--out", "out", code=1)
+        for name in re.findall("name: (.*)", READINGS)[:-3]:
+            self.assertRegex(done.out, "(?m)^  %s: equal, [123] runs, [1-9]" % name)
+        self.assertIn("of nothing: no values", done.out)
+        self.assertRegex(done.out, "of a word: FAILED(.*\\n){2}.*a text with a NUL can't be asked for")
+        self.assertRegex(done.out, r"(?m)WHERE sensor = \? AND at > \?( LIMIT|$|  --)")
+        self.assertRegex(done.out, "everything: not compared(.*\n){2}.*more than 10000 rows")
+        self.assertIn("12 of 15 queries were answered alike", done.out)
+
+    def test_rows_that_are_made_for_a_schema(self):
+        cases = os.path.join(support.ROOT, "tests", "data", "design", "cases")
+        done = self.run_program("analyze", os.path.join(cases, "orders.sql"), self.server.uri(self.server.database()), "--queries",
+                                os.path.join(cases, "orders.queries.sql"), "--prove", "--out", "out")
+        self.assertRegex(done.out, r"(\d+) of \1 queries were answered alike")
+        with contextlib.closing(sqlite3.connect(self.path("out", "generated.sqlite"))) as made:
+            for name, in made.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                self.assertGreater(made.execute('SELECT count(*) FROM "%s"' % name).fetchone()[0], 20, name)
+            self.assertEqual(made.execute("PRAGMA foreign_key_check").fetchall(), [])
 
     def check_schema(self, keyspace):
         """The CQL makes the tables that the plan makes."""

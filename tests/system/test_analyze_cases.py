@@ -72,6 +72,18 @@ class Cases(dynamodb_case.DynamodbCase):
         self.assertIn("%d of %d queries were answered alike" % (count, count), done.out)
         self.assertNotIn("no values", done.out)
 
+    def test_rows_that_are_made_for_a_schema(self):
+        """A file of DDL has none."""
+        for name in ("deals", "shop"):
+            queries = os.path.join(FOLDER, name + ".queries.sql")
+            done = self.run_aws("analyze", os.path.join(FOLDER, name + ".sql"), self.uri(), "--queries", queries, "--dialect", "postgres", "--prove", "--out", name)
+            with self.subTest(name):
+                self.assertRegex(done.out, r"(\d+) of \1 queries were answered alike")
+                self.assertIn("generated.sqlite: rows that are made for the proof", done.err)
+                db = sqlite3.connect(self.path(name, "generated.sqlite"))
+                self.assertEqual(db.execute("PRAGMA foreign_key_check").fetchall(), [])
+                db.close()
+
     def test_deals(self):
         self.prove("deals")
 

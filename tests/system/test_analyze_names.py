@@ -151,6 +151,8 @@ class Names(NamesTestCase):
             self.assertIn(told, done.err)
             self.assertIn(option, done.err)
             self.assertFalse(os.path.exists(self.path("out", "clusters.yaml")))
+        self.write("names.json", '["t.Name", "t.name"]')
+        self.assertIn("can't be split", self.analyze("--split", "t", code=2).err)
 
     def test_the_file_is_edited_and_the_schema_changes(self):
         self.analyze()

@@ -30,6 +30,17 @@ OWN = {
     "boolean": (("true", "blob_as_boolean(0x02)"), 1),
     "double": (("0.0", "-0.0", "blob_as_double(0x7ff8000000000000)", "blob_as_double(0x7ff8000000000001)"), 4),
 }
+# Types that hold decimals, and two texts of one value to the order of clustering columns.
+NESTED = {
+    "frozen<list<decimal>>": ('["1.0"]', '["1.00"]'),
+    "frozen<set<decimal>>": ('["1.0","2"]', '["2.0","1.00"]'),
+    "frozen<map<text, decimal>>": ('{"a":"1.0"}', '{"a":"1.00"}'),
+    "frozen<map<decimal, int>>": ('{"1.0":1}', '{"1.00":1}'),
+    "frozen<tuple<int, decimal>>": ('[1,"1.0"]', '[1,"1.00"]'),
+    "frozen<list<frozen<tuple<decimal, varint>>>>": ('[["1.0","100"]]', '[["1.00","0100"]]'),
+    "frozen<priced>": ('{"d":"1.0"}', '{"d":"1.00","e":null}'),
+    "vector<decimal, 2>": ('["1.0","2"]', '["1.00","2.0"]'),
+}
 
 
 class Keys(support.TestCase):
@@ -89,6 +100,29 @@ class Keys(support.TestCase):
         self.assertEqual(self.ask("SELECT v FROM t"), [("first",), ("other",)])
         self.assertEqual([reject["record"]["v"] for reject in self.rejects()], ["second"])
 
+    def test_nested_decimals_are_equal_by_value_in_clustering_columns(self):
+        self.ask("CREATE TYPE priced (d decimal, e int)")
+        with sqlite3.connect(self.path("source.db")) as source:
+            for number, (kind, texts) in enumerate(NESTED.items()):
+                source.execute("CREATE TABLE c%d (p TEXT, k TEXT, v TEXT)" % number)
+                source.executemany("INSERT INTO c%d VALUES ('p', ?, ?)" % number, zip(texts, ("first", "second")))
+                self.ask("CREATE TABLE c%d (p text, k %s, v text, PRIMARY KEY (p, k))" % (number, kind))
+                self.ask("CREATE TABLE p%d (k %s PRIMARY KEY, v text)" % (number, kind))
+        source.close()
+        self.write("plan.yaml", "transhume: 1\nsource: source.db\ntarget: \"%s\"\nexisting: upsert\ntables:\n%s" % (
+            self.server.uri(self.keyspace), "".join(
+                "  c%d: { key: { partition: p, clustering: k }, from: c%d, fields: { \"*\": copy } }\n"
+                "  p%d: { key: { partition: k }, from: c%d, fields: { k: { column: k }, v: { column: v } } }\n" % ((number,) * 4)
+                for number in range(len(NESTED)))))
+        self.run_program("migrate", "--plan", "plan.yaml", "--max-rejects", "100", "--quiet", code=1)
+        rejects = {reject["table"]: reject["record"]["v"] for reject in self.rejects()}
+        for number, kind in enumerate(NESTED):
+            with self.subTest(type=kind):
+                self.assertEqual(self.ask("SELECT v FROM c%d" % number), [("first",)])
+                self.assertEqual(rejects.get("c%d" % number), "second")
+                self.assertEqual(len(self.ask("SELECT v FROM p%d" % number)), 2)
+        self.assertEqual(len(self.rejects()), len(NESTED))
+
     def test_keys_of_cassandra(self):
         for kind, (keys, _) in OWN.items():
             self.ask("CREATE TABLE t_%s (k %s, n int, v text, PRIMARY KEY ((k, n)))" % (kind, kind))
@@ -114,6 +148,23 @@ class Keys(support.TestCase):
             self.write("again.jsonl", file.read().replace("0:0:0:0:0:0:0:1", "::3"))
         self.run_program("migrate", "--plan", "plan.yaml", "--rejects", "again.jsonl", "--quiet")
         self.assertEqual(sorted(self.ask("SELECT k, v FROM t")), [("::1", "one"), ("::2", "other"), ("::3", "two")])
+
+    def test_skip_does_not_skip_what_is_of_the_run(self):
+        self.ask("CREATE TABLE t (k inet PRIMARY KEY, v text)")
+        self.ask("INSERT INTO t (k, v) VALUES ('::9', 'there')")
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE t (k TEXT, v TEXT);"
+                                                    "INSERT INTO t VALUES ('::1', 'a'), ('0::1', 'b'), ('::9', 'c'), ('::2', 'd'), ('0::2', 'd'), ('0::9', 'e');")
+        self.write("plan.yaml", "transhume: 1\nsource: source.db\ntarget: \"%s\"\nexisting: skip\ntables:\n"
+                                "  t: { key: { partition: k }, from: t, fields: { \"*\": copy } }\n" % self.server.uri(self.keyspace))
+        result = self.run_program("migrate", "--plan", "plan.yaml", "--max-rejects", "3", "--progress", "none", code=1)
+        self.assertRegex(result.out, r"(?m)^ *t +6 +2 +3 +1 ")
+        kept = dict(self.ask("SELECT k, v FROM t"))
+        rejected = {reject["record"]["k"]: reject for reject in self.rejects()}
+        self.assertEqual(kept.pop("::9"), "there")
+        self.assertEqual(sorted(kept), ["::1", "::2"])
+        self.assertEqual(sorted([*kept.values(), *(reject["record"]["v"] for reject in rejected.values())]), ["a", "b", "d", "d", "e"])
+        self.assertEqual({reject["code"] for reject in rejected.values()}, {"key-duplicate"})
+        self.run_program("validate", "--plan", "plan.yaml", code=0)
 
     def test_most_keys_are_proven(self):
         """Looking for duplicates costs something, so it is left out where a type has one spelling."""

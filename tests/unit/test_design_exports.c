@@ -2,6 +2,7 @@
  * they are made, over a shop in DDL and queries in SQL. */
 #include "design/duplicates/duplicates.h"
 #include "design/export/export_dynamodb.h"
+#include "design/export/export_key.h"
 #include "design/export/export_mongodb.h"
 #include "design/input/sql.h"
 #include "sql/ddl.h"
@@ -98,6 +99,35 @@ static uint32_t place(struct fixture *fixture, const char *table, const char *fi
                          graph_find_field(&fixture->graph.entities[root], field, strlen(field)));
 }
 
+/* ---------------------------------------------------------------- keys of several fields */
+
+static void parts_of_keys_are_padded_or_escaped(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint32_t pad;
+        bool escaped;
+        const char *made;
+    } cases[] = {
+        {"7", 10, false, "0000000007"},
+        {"-7", 10, false, "-0000000007"},
+        {"-9223372036854775808", 19, false, "-9223372036854775808"},
+        {"18446744073709551615", 20, false, "18446744073709551615"},
+        {"a#b%c", 0, true, "a%23b%25c"},
+        {"a#b%c", 0, false, "a#b%c"},
+        {"-", 0, true, "-"},
+        {"", 0, true, ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct buffer out = {0};
+        export_key_append_text(cases[i].text, strlen(cases[i].text), cases[i].pad, cases[i].escaped,
+                               &out);
+        assert_string_equal(buffer_string(&out), cases[i].made);
+        buffer_free(&out);
+    }
+}
+
 /* ---------------------------------------------------------------- the model of DynamoDB */
 
 static struct family by_field(struct fixture *fixture, const struct cost_model *model,
@@ -153,6 +183,66 @@ static void hot_partitions_are_sharded(void **state)
     assert_true(family.partition_rows_max > 599999 && family.partition_rows_max < 600001);
     assert_int_equal(family.buckets, 13);
     end(&fixture);
+}
+
+/* ---------------------------------------------------------------- the scorecard */
+
+static struct score score_of(const char *reads, const char *writes, struct cost_model model)
+{
+    struct fixture fixture;
+    struct score score;
+    start(&fixture, reads, writes);
+    search(&fixture, model);
+    score_find(&fixture.search, fixture.result.chosen, &score);
+    end(&fixture);
+    return score;
+}
+
+/* Of a customer and of its orders: two requests for each, no half of each. */
+static void a_statement_of_two_parts_counts_once(void **state)
+{
+    (void)state;
+    static const char joined[] =
+        "SELECT c.name, o.id FROM customer c LEFT JOIN orders o ON o.customer_id = c.id WHERE c.id = 1";
+    static const char *const parts[] = {"SELECT name FROM customer WHERE id = 1",
+                                        "SELECT id FROM orders WHERE customer_id = 1"};
+    const struct cost_model models[] = {cost_cassandra, cost_dynamodb};
+    for (int i = 0; i < 2; i++) {
+        struct score score = score_of(joined, "", models[i]);
+        double sum =
+            score_of(parts[0], "", models[i]).cost + score_of(parts[1], "", models[i]).cost;
+        assert_true(score.requests == 2 && score.coverage == 0 && score.queries == 1);
+        assert_true(score.cost > 0.99 * sum && score.cost < 1.01 * sum);
+    }
+}
+
+/* One request takes a list of values within a partition of Cassandra, and DynamoDB's takes one. */
+static void lists_of_values_are_counted_as_they_are_asked(void **state)
+{
+    (void)state;
+    static const char within[] =
+        "SELECT id FROM orders WHERE customer_id = 1 AND status IN ('a', 'b', 'c')";
+    static const char across[] = "SELECT id, name FROM product WHERE id IN (1, 2, 3, 4)";
+    struct score score = score_of(within, "", cost_cassandra);
+    assert_true(score.requests == 1 && score.coverage == 1);
+    score = score_of(across, "", cost_cassandra);
+    assert_true(score.requests == 4 && score.coverage == 0);
+    score = score_of(across, "", cost_dynamodb);
+    assert_true(score.requests == 4 && score.coverage == 0);
+}
+
+static void what_is_unserved_counts_where_it_belongs(void **state)
+{
+    (void)state;
+    static const char read[] = "SELECT name FROM customer WHERE id = 1";
+    double cost = score_of(read, "", cost_cassandra).cost;
+    struct score score =
+        score_of(read, "UPDATE orders SET status = 'x' WHERE status <> 'y'", cost_cassandra);
+    assert_true(score.unserved == 1 && score.coverage == 1 && score.cost == cost);
+    score = score_of(
+        "SELECT name FROM customer WHERE id = 1; SELECT id FROM customer WHERE name LIKE '%x%'", "",
+        cost_cassandra);
+    assert_true(score.unserved == 1 && score.coverage == 0.5);
 }
 
 /* ---------------------------------------------------------------- tables and indexes */
@@ -389,6 +479,26 @@ static void each_duplicate_has_its_strategy(void **state)
     end(&fixture);
 }
 
+/* A write of a row that twelve tables have touches as many partitions. */
+static void a_batch_touches_at_most_ten_partitions(void **state)
+{
+    (void)state;
+    for (uint32_t indexes = 7; indexes < 13; indexes += 5) {
+        struct fixture fixture;
+        struct duplicates duplicates;
+        start_wide(&fixture, indexes);
+        search(&fixture, cost_cassandra);
+        duplicates_find(&fixture.layout, fixture.arena, &duplicates);
+        assert_true(duplicates.count > 0);
+        for (uint32_t i = 0; i < duplicates.count; i++) {
+            bool is_stream = duplicates.list[i].strategy == DUPLICATE_STREAM;
+            assert_true(duplicates.list[i].strategy == DUPLICATE_VIEW ||
+                        is_stream == (indexes > 10));
+        }
+        end(&fixture);
+    }
+}
+
 static uint32_t copied_fields(const struct fixture *fixture)
 {
     uint32_t count = 0;
@@ -433,14 +543,19 @@ static void a_copy_goes_away_where_bytes_weigh(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parts_of_keys_are_padded_or_escaped),
         cmocka_unit_test(indexes_need_no_reads_before_writes),
         cmocka_unit_test(hot_partitions_are_sharded),
+        cmocka_unit_test(a_statement_of_two_parts_counts_once),
+        cmocka_unit_test(lists_of_values_are_counted_as_they_are_asked),
+        cmocka_unit_test(what_is_unserved_counts_where_it_belongs),
         cmocka_unit_test(families_become_tables_and_indexes),
         cmocka_unit_test(a_table_has_at_most_twenty_indexes),
         cmocka_unit_test(a_collection_has_at_most_sixty_four_indexes),
         cmocka_unit_test(children_are_embedded_by_rule),
         cmocka_unit_test(children_with_a_life_of_their_own_are_not),
         cmocka_unit_test(each_duplicate_has_its_strategy),
+        cmocka_unit_test(a_batch_touches_at_most_ten_partitions),
         cmocka_unit_test(a_copy_goes_away_where_bytes_weigh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

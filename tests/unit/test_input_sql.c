@@ -238,6 +238,20 @@ static const struct input_case aggregates[] = {
 };
 
 static const struct input_case unserved[] = {
+    {"SELECT id FROM product WHERE category = NULL",
+     "SELECT FROM product product UNSERVED a comparison with NULL, which is never true; no query: its "
+     "result is empty"},
+    {"SELECT id FROM product WHERE category = 'c' AND NULL < id",
+     "SELECT FROM product product WHERE product.category = UNSERVED a comparison with NULL, which is "
+     "never true; no query: its result is empty"},
+    {"SELECT id FROM product WHERE 1 = 0",
+     "SELECT FROM product product UNSERVED a comparison of two constants, which is never true; no "
+     "query: its result is empty"},
+    {"SELECT id FROM product WHERE category = 'c' AND 1 = 1 AND 'a' = 'a' AND TRUE",
+     "SELECT product.id FROM product product WHERE product.category ="},
+    {"SELECT id FROM product WHERE category = 'c' AND FALSE",
+     "SELECT FROM product product WHERE product.category = UNSERVED FALSE, which is never true; no "
+     "query: its result is empty"},
     {"SELECT id FROM product WHERE name LIKE '%x%'",
      "SELECT product.id FROM product product WHERE product.name filter UNSERVED LIKE '%x%' on "
      "product.name; a search index"},

@@ -152,6 +152,18 @@ static void what_cannot_be_is_refused(void **state)
     assert_refused(NAMES_SPLIT, "orders", "orders", "one column alone");
 }
 
+/* Two names that differ in their case alone have the same vector. */
+static void names_that_are_alike_are_not_split(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < names.count; i++) {
+        float *vector = (float *)names.vectors + (size_t)i * EMBED_WIDTH;
+        memcpy(vector, names.vectors, EMBED_WIDTH * sizeof(*vector));
+    }
+    assert_refused(NAMES_SPLIT, "orders", "orders", "names are all alike");
+    assert_refused(NAMES_SPLIT, "1", "customers", "names are all alike");
+}
+
 /* ---------------------------------------------------------------- the file */
 
 static enum status read_back(const char *text, struct buffer *notes, struct error *error)
@@ -384,6 +396,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(columns_move, set_up_names, tear_down),
         cmocka_unit_test_setup_teardown(clusters_merge_and_split, set_up_names, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_is_refused, set_up_names, tear_down),
+        cmocka_unit_test_setup_teardown(names_that_are_alike_are_not_split, set_up_names,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(the_file_is_read_again, set_up_names, tear_down),
         cmocka_unit_test_setup_teardown(what_changed_is_told, set_up_names, tear_down),
         cmocka_unit_test_setup_teardown(bad_files_are_refused, set_up_names, tear_down),

@@ -10,219 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---------------------------------------------------------------- statements */
-
-static struct text text_of(const char *string)
-{
-    return (struct text){string, strlen(string)};
-}
-
-static void append_names(const struct cassandra_statement *made, const char *between,
-                         const char *after, struct buffer *out)
-{
-    for (uint32_t at = 0; at < made->count; at++) {
-        buffer_append_string(out, at > 0 ? between : "");
-        cql_name_append(text_of(made->layout->table->columns[made->places[at]].name), out);
-        buffer_append_string(out, after);
-    }
-}
-
-static void append_insert(const struct cassandra *self, const struct cassandra_statement *made,
-                          struct buffer *out)
-{
-    buffer_append_string(out, "INSERT INTO ");
-    cassandra_append_table(self, made->layout->table->name, out);
-    buffer_append_string(out, " (");
-    append_names(made, ", ", "", out);
-    buffer_append_string(out, ") VALUES (");
-    for (uint32_t at = 0; at < made->count; at++) {
-        buffer_append_string(out, at > 0 ? ", ?" : "?");
-    }
-    buffer_append_string(out, made->kind == KEYED_INSERT ? ") IF NOT EXISTS" : ")");
-    if ((made->form & CASSANDRA_TIMED) != 0) {
-        buffer_append_string(out, " USING TIMESTAMP ? AND TTL ?");
-    } else if (made->expires) {
-        buffer_append_string(out, " USING TTL ?");
-    }
-}
-
-/* The counters' values first, then the key's. */
-static void append_add(const struct cassandra *self, const struct cassandra_statement *made,
-                       struct buffer *out)
-{
-    const struct cassandra_table *table = made->layout->table;
-    buffer_append_string(out, "UPDATE ");
-    cassandra_append_table(self, table->name, out);
-    for (uint32_t at = table->key.count; at < made->count; at++) {
-        struct text name = text_of(table->columns[made->places[at]].name);
-        buffer_append_string(out, at > table->key.count ? ", " : " SET ");
-        cql_name_append(name, out);
-        buffer_append_string(out, " = ");
-        cql_name_append(name, out);
-        buffer_append_string(out, " + ?");
-    }
-    buffer_append_string(out, " WHERE ");
-    cassandra_key_append_where(table, out);
-}
-
-/* A partition's static columns, where it has none yet: their values first, then the key's. */
-static void append_found(const struct cassandra *self, const struct cassandra_statement *made,
-                         struct buffer *out)
-{
-    static const char *const before[] = {" SET ", " WHERE ", " IF "};
-    static const char *const between[] = {", ", " AND ", " AND "};
-    static const char *const after[] = {" = ?", " = ?", " = null"};
-    buffer_append_string(out, "UPDATE ");
-    cassandra_append_table(self, made->layout->table->name, out);
-    for (uint32_t part = 0; part < 3; part++) {
-        uint32_t begin = part == 1 ? 0 : made->key_count;
-        uint32_t end = part == 1 ? made->key_count : made->count;
-        for (uint32_t at = begin; at < end; at++) {
-            buffer_append_string(out, at == begin ? before[part] : between[part]);
-            cql_name_append(text_of(made->layout->table->columns[made->places[at]].name), out);
-            buffer_append_string(out, after[part]);
-        }
-    }
-}
-
-/* The times first, then what is set, and the key's values last. */
-static void append_update(const struct cassandra *self, const struct cassandra_statement *made,
-                          struct buffer *out)
-{
-    const struct cassandra_table *table = made->layout->table;
-    buffer_append_string(out, "UPDATE ");
-    cassandra_append_table(self, table->name, out);
-    buffer_append_string(out, " USING TIMESTAMP ? AND TTL ?");
-    for (uint32_t at = made->key_count; at < made->count; at++) {
-        buffer_append_string(out, at > made->key_count ? ", " : " SET ");
-        cql_name_append(text_of(table->columns[made->places[at]].name), out);
-        buffer_append_string(out, " = ?");
-    }
-    buffer_append_string(out, " WHERE ");
-    cassandra_key_append_where(table, out);
-}
-
-/* What is compared with the record is selected; only the key is bound. */
-static void append_select(const struct cassandra *self, const struct cassandra_statement *made,
-                          struct buffer *out)
-{
-    buffer_append_string(out, "SELECT ");
-    append_names(made, ", ", "", out);
-    buffer_append_string(out, " FROM ");
-    cassandra_append_table(self, made->layout->table->name, out);
-    for (uint32_t at = 0; at < made->key_count; at++) {
-        buffer_append_string(out, at > 0 ? " AND " : " WHERE ");
-        cql_name_append(text_of(made->layout->table->columns[made->places[at]].name), out);
-        buffer_append_string(out, " = ?");
-    }
-    buffer_append_string(out, (made->form & CASSANDRA_ALONE) != 0 ? " LIMIT 1" : "");
-}
-
-/* Without a row a partition has the columns of its own key and the static ones. */
-static bool is_chosen(const struct cassandra_statement *made, enum cassandra_part part)
-{
-    return (made->form & CASSANDRA_ALONE) != 0
-               ? part == CASSANDRA_PARTITION || part == CASSANDRA_STATIC
-               : (made->form & CASSANDRA_ROW) == 0 || part != CASSANDRA_STATIC;
-}
-
-/* The columns that the records fill; where a whole record is put over another one, and where each
- * has fields of its own, all of them: but a static column is not the record's alone. The key's are
- * always among them. */
-static void choose_places(struct cassandra_statement *made, const struct target_table *table,
-                          struct arena *arena)
-{
-    const struct cassandra_table *there = made->layout->table;
-    bool whole = made->shape == NULL || (made->kind == KEYED_PUT && !table->created);
-    made->places = arena_allocate_zeroed(arena, there->column_count + 1u, sizeof(*made->places));
-    made->fields = arena_allocate_zeroed(arena, there->column_count + 1u, sizeof(*made->fields));
-    made->key_count =
-        (made->form & CASSANDRA_ALONE) != 0 ? there->partition_count : there->key.count;
-    for (uint32_t at = 0; at < there->column_count; at++) {
-        int32_t field =
-            made->shape != NULL ? shape_field_find(made->shape, there->columns[at].name) : -1;
-        bool taken = whole && (made->shape == NULL || there->columns[at].part != CASSANDRA_STATIC);
-        if ((field >= 0 || taken || at < there->key.count) &&
-            is_chosen(made, there->columns[at].part)) {
-            made->places[made->count] = at;
-            made->fields[made->count] = field;
-            made->count++;
-        }
-    }
-}
-
-/* The first field that the table has no column for. */
-static struct text unknown_field(const struct cassandra_table *table, const struct shape *shape)
-{
-    for (uint32_t at = 0; at < shape->field_count; at++) {
-        const struct shape_field *field = &shape->fields[at];
-        if (cassandra_column_find(table, field->name, field->name_length) < 0) {
-            return (struct text){field->name, field->name_length};
-        }
-    }
-    return (struct text){0};
-}
-
-static struct cassandra_statement *make_statement(struct keyed_connection *connection,
-                                                  enum keyed_kind kind, uint32_t table,
-                                                  const struct shape *shape, unsigned form)
-{
-    struct cassandra_statement *made = arena_allocate_zeroed(connection->arena, 1, sizeof(*made));
-    struct buffer text = {0};
-    made->kind = kind;
-    made->table = table;
-    made->layout = connection->layouts[table];
-    made->shape = shape;
-    made->form = form;
-    made->expires = connection->tables[table].ttl != NULL && kind != KEYED_LOOK &&
-                    (form & CASSANDRA_TIMED) == 0 &&
-                    (kind != KEYED_INSERT || (form & CASSANDRA_ALONE) == 0);
-    made->ttl_field = made->expires && shape != NULL
-                          ? shape_field_find(shape, connection->tables[table].ttl)
-                          : -1;
-    made->unknown = shape != NULL ? unknown_field(made->layout->table, shape) : (struct text){0};
-    choose_places(made, &connection->tables[table], connection->arena);
-    if (kind == KEYED_LOOK) {
-        append_select(connection->cassandra, made, &text);
-    } else if (made->layout->table->counter) {
-        append_add(connection->cassandra, made, &text);
-    } else if (kind == KEYED_INSERT && (form & CASSANDRA_ALONE) != 0) {
-        append_found(connection->cassandra, made, &text);
-    } else if ((form & CASSANDRA_CELLS) != 0) {
-        append_update(connection->cassandra, made, &text);
-    } else {
-        append_insert(connection->cassandra, made, &text);
-    }
-    made->text = arena_copy_string(connection->arena, buffer_string(&text));
-    buffer_free(&text);
-    made->number = connection->statement_count++;
-    made->next = connection->statements;
-    connection->statements = made;
-    return made;
-}
-
-struct cassandra_statement *cassandra_statement_of(struct keyed_connection *connection,
-                                                   enum keyed_kind kind, uint32_t table,
-                                                   const struct shape *shape, unsigned form)
-{
-    struct cassandra_statement *known = connection->statements;
-    while (known != NULL && (known->kind != kind || known->shape != shape ||
-                             known->table != table || known->form != form)) {
-        known = known->next;
-    }
-    return known != NULL ? known : make_statement(connection, kind, table, shape, form);
-}
-
-struct cassandra_statement *cassandra_statement_at(const struct keyed_connection *connection,
-                                                   uint32_t number)
-{
-    struct cassandra_statement *known = connection->statements;
-    while (known != NULL && known->number != number) {
-        known = known->next;
-    }
-    return known;
-}
-
 /* ---------------------------------------------------------------- records */
 
 enum { TOKEN_BYTES = 8, PART_HEAD_BYTES = 12 };
@@ -296,15 +83,19 @@ static bool writes_nulls(const struct keyed_record *record)
     return !table->created || (record->repeated && table->may_repeat);
 }
 
-static enum status encode_value(const struct cassandra_statement *statement,
-                                const struct keyed_record *record, uint32_t at, struct buffer *out,
-                                struct error *error)
+enum status cassandra_append_value(const struct cassandra_statement *statement,
+                                   const struct keyed_record *record, uint32_t at,
+                                   struct buffer *out, struct error *error)
 {
     const struct cassandra_table *table = statement->layout->table;
     const struct cassandra_column *column = &table->columns[statement->places[at]];
     const struct cell *cell = cassandra_cell_of(statement, record, at);
     if (statement->places[at] < table->key.count) {
         return cassandra_key_encode_part(table, statement->places[at], cell, out, error);
+    }
+    if (statement->connection->leaves_lists && cassandra_is_shared_list(column)) {
+        cql_write_unset(out);
+        return STATUS_OK;
     }
     bool missing = cell == NULL || cell->kind == VALUE_MISSING;
     if (missing || cell->kind == VALUE_NULL) {
@@ -405,7 +196,8 @@ static unsigned form_of(const struct keyed_connection *connection, enum keyed_ki
     const struct cassandra_table *table =
         connection->layouts[record->table - connection->tables]->table;
     bool writes = kind == KEYED_PUT || kind == KEYED_UPDATE;
-    return writes && is_alone(table, record) ? CASSANDRA_ALONE : CASSANDRA_PLAIN;
+    bool alone = connection->leaves_rows || is_alone(table, record);
+    return writes && alone ? CASSANDRA_ALONE : CASSANDRA_PLAIN;
 }
 
 /* All of the record, as far as the form has it, by one statement. */
@@ -420,7 +212,7 @@ static enum status encode_form(struct keyed_connection *connection, enum keyed_k
     enum status status = check_fields(statement, record, error);
     size_t begin = begin_part(out);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
-        status = encode_value(statement, record, at, out, error);
+        status = cassandra_append_value(statement, record, at, out, error);
     }
     if (status == STATUS_OK && statement->expires) {
         status = encode_ttl(statement, record, record->table->ttl, out, error);
@@ -429,11 +221,50 @@ static enum status encode_form(struct keyed_connection *connection, enum keyed_k
     return status;
 }
 
+/* Of the static columns of a partition without a row, which are written without a time to live. */
+static bool is_over(struct keyed_connection *connection, enum keyed_kind kind,
+                    const struct keyed_record *record)
+{
+    uint32_t number = (uint32_t)(record->table - connection->tables);
+    struct buffer ttl = {0};
+    struct error ignored;
+    bool over =
+        record->table->ttl != NULL &&
+        encode_ttl(cassandra_statement_of(connection, kind, number, record->shape, CASSANDRA_ALONE),
+                   record, record->table->ttl, &ttl, &ignored) == STATUS_END;
+    buffer_free(&ttl);
+    return over;
+}
+
+bool cassandra_fills_statics(struct keyed_connection *connection, uint32_t table,
+                             const struct shape *shape)
+{
+    const struct cassandra_statement *statement =
+        cassandra_statement_of(connection, KEYED_LOOK, table, shape, CASSANDRA_ALONE);
+    const struct cassandra_table *there = connection->layouts[table]->table;
+    return !there->counter && there->clustering_count > 0 &&
+           statement->count > statement->key_count;
+}
+
+/* Static columns are written by a statement of their own where the row expires. */
 static enum status encode_whole(struct keyed_connection *connection, enum keyed_kind kind,
                                 const struct keyed_record *record, struct buffer *out,
                                 struct error *error)
 {
-    return encode_form(connection, kind, form_of(connection, kind, record), record, out, error);
+    uint32_t number = (uint32_t)(record->table - connection->tables);
+    unsigned form = form_of(connection, kind, record);
+    bool writes = kind == KEYED_PUT || kind == KEYED_UPDATE;
+    bool splits = writes && form == CASSANDRA_PLAIN && record->table->ttl != NULL &&
+                  cassandra_fills_statics(connection, number, record->shape);
+    if (!splits) {
+        return form == CASSANDRA_ALONE && !connection->leaves_rows &&
+                       is_over(connection, kind, record)
+                   ? STATUS_END
+                   : encode_form(connection, kind, form, record, out, error);
+    }
+    enum status status = encode_form(connection, kind, CASSANDRA_ROW, record, out, error);
+    return status == STATUS_OK ? encode_form(connection, kind, CASSANDRA_ALONE, record, out, error)
+                               : status;
 }
 
 /* ---------------------------------------------------------------- values before the key's */
@@ -447,20 +278,10 @@ static enum status encode_turned(const struct cassandra_statement *statement,
     size_t begin = begin_part(out);
     for (uint32_t at = 0; at < statement->count && status == STATUS_OK; at++) {
         uint32_t place = at + keys < statement->count ? at + keys : at + keys - statement->count;
-        status = encode_value(statement, record, place, out, error);
+        status = cassandra_append_value(statement, record, place, out, error);
     }
     end_part(out, begin, statement->number, statement->count);
     return status;
-}
-
-bool cassandra_inserts_statics(struct keyed_connection *connection, uint32_t table,
-                               const struct shape *shape)
-{
-    const struct cassandra_statement *statement =
-        cassandra_statement_of(connection, KEYED_LOOK, table, shape, CASSANDRA_ALONE);
-    const struct cassandra_table *there = connection->layouts[table]->table;
-    return !there->counter && there->clustering_count > 0 &&
-           statement->count > statement->key_count;
 }
 
 /* What looks for the row and for the partition's static values, what inserts the row, and what sets
@@ -470,18 +291,20 @@ static enum status encode_insert(struct keyed_connection *connection,
                                  struct error *error)
 {
     uint32_t number = (uint32_t)(record->table - connection->tables);
-    if (!cassandra_inserts_statics(connection, number, record->shape)) {
+    if (!cassandra_fills_statics(connection, number, record->shape)) {
         return encode_whole(connection, KEYED_INSERT, record, out, error);
     }
-    return encode_form(connection, KEYED_LOOK, CASSANDRA_PLAIN, record, out, error) == STATUS_OK &&
-                   encode_form(connection, KEYED_LOOK, CASSANDRA_ALONE, record, out, error) ==
-                       STATUS_OK &&
-                   encode_form(connection, KEYED_INSERT, CASSANDRA_ROW, record, out, error) ==
-                       STATUS_OK
+    static const enum keyed_kind kinds[] = {KEYED_LOOK, KEYED_LOOK, KEYED_INSERT};
+    static const unsigned forms[] = {CASSANDRA_PLAIN, CASSANDRA_ALONE, CASSANDRA_ROW};
+    enum status status = STATUS_OK;
+    for (uint32_t at = 0; at < 3 && status == STATUS_OK; at++) {
+        status = encode_form(connection, kinds[at], forms[at], record, out, error);
+    }
+    return status == STATUS_OK
                ? encode_turned(cassandra_statement_of(connection, KEYED_INSERT, number,
                                                       record->shape, CASSANDRA_ALONE),
                                record, out, error)
-               : STATUS_FAILED;
+               : status;
 }
 
 /* ---------------------------------------------------------------- counters */
@@ -541,13 +364,33 @@ static int32_t field_of(const struct cassandra_statement *statement,
     return cell != NULL ? (int32_t)((cell - record->cells->items) / 2) : -1;
 }
 
+/* What settling writes and deletes has to win over all that the load wrote; and a static value that
+ * several records may say is not of the age of one of them. */
+static struct cell_times settled_times(const struct cassandra_statement *statement,
+                                       const struct keyed_record *record, bool is_static,
+                                       struct cell_times times)
+{
+    const struct cassandra *self = statement->connection->cassandra;
+    if (is_static && record->table->settles_claims) {
+        return (struct cell_times){0};
+    }
+    if (record->table->settles &&
+        times.write_time_us > cassandra_timestamp_us(self, record->attempt, 0)) {
+        times.write_time_us = 0;
+    }
+    times.ttl_seconds = times.ttl_seconds > 0 ? times.ttl_seconds : 0;
+    return times;
+}
+
 /* Elements of lists add up where they are written twice at one time, so what has elements is
  * written at the run's own. */
 static struct cell_times times_of(const struct cassandra_statement *statement,
                                   const struct keyed_record *record, uint32_t at)
 {
     const struct record_envelope *envelope = record->envelope;
-    const struct cql_type *type = statement->layout->table->columns[statement->places[at]].type;
+    const struct cassandra_column *column =
+        &statement->layout->table->columns[statement->places[at]];
+    const struct cql_type *type = column->type;
     int32_t field = field_of(statement, record, at);
     struct cell_times times = {envelope->write_time_us, envelope->ttl_seconds};
     if (envelope->cell_times != NULL && field >= 0) {
@@ -558,8 +401,7 @@ static struct cell_times times_of(const struct cassandra_statement *statement,
     if (elements && !type->frozen) {
         times.write_time_us = 0;
     }
-    times.ttl_seconds = times.ttl_seconds > 0 ? times.ttl_seconds : 0;
-    return times;
+    return settled_times(statement, record, column->part == CASSANDRA_STATIC, times);
 }
 
 static bool are_equal(struct cell_times left, struct cell_times right)
@@ -612,7 +454,7 @@ static enum status encode_aged(const struct cassandra_statement *statement,
     for (uint32_t i = 0; i < statement->count && status == STATUS_OK; i++) {
         uint32_t at = (first + i) % statement->count;
         if (at < statement->key_count || are_equal(times, times_of(statement, record, at))) {
-            status = encode_value(statement, record, at, out, error);
+            status = cassandra_append_value(statement, record, at, out, error);
         } else {
             cql_write_unset(out);
         }
@@ -648,9 +490,9 @@ static enum status encode_by_age(struct keyed_connection *connection, enum keyed
     const struct cassandra_statement *statement =
         cassandra_statement_of(connection, kind, number, record->shape,
                                CASSANDRA_TIMED | form_of(connection, kind, record));
-    const struct cell_times own = {record->envelope->write_time_us,
-                                   record->envelope->ttl_seconds > 0 ? record->envelope->ttl_seconds
-                                                                     : 0};
+    const struct cell_times whole = {record->envelope->write_time_us,
+                                     record->envelope->ttl_seconds};
+    const struct cell_times own = settled_times(statement, record, false, whole);
     enum status status = check_fields(statement, record, error);
     if (status == STATUS_OK) {
         status = encode_aged(statement, record, own, out, error);
@@ -684,11 +526,13 @@ enum status cassandra_encode(struct keyed_connection *connection, enum keyed_kin
     buffer_append(out, no_token, sizeof(no_token));
     uint32_t number = (uint32_t)(record->table - connection->tables);
     bool counters = kind == KEYED_INSERT && connection->layouts[number]->table->counter;
-    enum status status =
-        counters                  ? encode_counters(connection, record, out, error)
-        : has_times(kind, record) ? encode_by_age(connection, kind, record, out, error)
-        : kind == KEYED_INSERT    ? encode_insert(connection, record, out, error)
-                                  : encode_whole(connection, kind, record, out, error);
+    enum status status = cassandra_lists_begin(connection, kind, record, error);
+    status = status != STATUS_OK       ? status
+             : counters                ? encode_counters(connection, record, out, error)
+             : has_times(kind, record) ? encode_by_age(connection, kind, record, out, error)
+             : kind == KEYED_INSERT    ? encode_insert(connection, record, out, error)
+                                       : encode_whole(connection, kind, record, out, error);
+    cassandra_lists_end(connection, status == STATUS_OK);
     if (status != STATUS_OK) {
         out->length = start;
         if (status == STATUS_END) {

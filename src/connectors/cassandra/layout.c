@@ -4,8 +4,6 @@
 #include "base/memory.h"
 #include "connectors/cassandra/key.h"
 #include "connectors/cassandra/protocol/cql_value.h"
-#include "model/decimal.h"
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +25,9 @@ static enum status make_layout(struct cassandra *self, const struct target_table
         if (layout->key[at] < 0) {
             return error_set(error, ERROR_TARGET_SCHEMA, table->name, "it has no column %s", name);
         }
+    }
+    for (uint32_t at = 0; at < layout->table->column_count; at++) {
+        layout->shares_lists |= cassandra_is_shared_list(&layout->table->columns[at]);
     }
     layout->name = layout->table->name;
     layout->key_count = table->key.count;
@@ -86,30 +87,34 @@ enum status cassandra_append_table_key(const struct cassandra_layout *layout,
     return cassandra_key_encode(layout->table, ordered, out, NULL, error);
 }
 
-/* Of equal clustering columns one: decimals are equal whatever their scale, and all NaNs are. */
+/* Are some values of the type equal to the server's order, though their bytes differ? Decimals are,
+ * whatever their scale, and all NaNs; so is what they are in. */
+static bool has_equals(const struct cql_type *type)
+{
+    bool any = type->kind == CQL_TYPE_DECIMAL || type->kind == CQL_TYPE_DOUBLE ||
+               type->kind == CQL_TYPE_FLOAT;
+    for (uint32_t at = 0; at < type->part_count && !any; at++) {
+        any = has_equals(type->parts[at]);
+    }
+    return any;
+}
+
+/* Columns of the partition's key are compared by their bytes. */
 static bool is_ordered_by_value(const struct cassandra_column *column)
 {
-    enum cql_kind kind = column->type->kind;
-    return column->part == CASSANDRA_CLUSTERING &&
-           (kind == CQL_TYPE_DECIMAL || kind == CQL_TYPE_DOUBLE || kind == CQL_TYPE_FLOAT);
+    return column->part == CASSANDRA_CLUSTERING && has_equals(column->type);
 }
 
 static enum status append_by_value(const struct cassandra_column *column, const struct cell *cell,
                                    struct buffer *out, struct error *error)
 {
     struct cell plain = cell_null();
-    struct buffer digits = {0};
     struct arena *arena = arena_create(1024);
     enum status status = cassandra_normal_in(column->type, cell, arena, &plain, error);
-    if (status == STATUS_OK && plain.kind == VALUE_DECIMAL && decimal_special(&plain) == 0) {
-        decimal_append_normal(&plain, &digits);
-        (void)!decimal_parse(digits.data, digits.length, arena, &plain);
-    } else if ((plain.kind == VALUE_FLOAT64 || plain.kind == VALUE_FLOAT32) && isnan(plain.f64)) {
-        plain.f64 = (double)NAN;
+    if (status == STATUS_OK) {
+        cassandra_choose_equal(column->type, &plain, arena);
+        status = cassandra_value_encode(column->type, &plain, out, error);
     }
-    status =
-        status == STATUS_OK ? cassandra_value_encode(column->type, &plain, out, error) : status;
-    buffer_free(&digits);
     arena_destroy(arena);
     return status;
 }
@@ -147,7 +152,9 @@ bool cassandra_read_key(struct database *self, const struct target_table *table,
     for (uint32_t at = 0; at < table->key.count; at++) {
         const struct cassandra_column *column = &layout->table->columns[layout->key[at]];
         struct cql_value value = cql_read_value(&reader);
-        if (reader.failed || value.length < 0 ||
+        /* a partition of static values without rows has nulls for its clustering columns */
+        bool null = value.length == CQL_NULL && column->part == CASSANDRA_CLUSTERING;
+        if (reader.failed || (value.length < 0 && !null) ||
             cql_value_decode(column->type, value, arena, &key[at], &ignored) != STATUS_OK) {
             return false;
         }

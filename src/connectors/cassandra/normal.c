@@ -5,6 +5,8 @@
 #include "connectors/cassandra/protocol/cql_value.h"
 #include "connectors/sql/normal.h"
 #include "model/convert.h"
+#include "model/decimal.h"
+#include <math.h>
 #include <string.h>
 
 /* A column that is not known: its values are taken as a new table would keep them. */
@@ -186,6 +188,30 @@ enum status cassandra_normal_form(struct database *database, const struct cell *
         return STATUS_OK;
     }
     return cql_normal_form_of_any(cell, arena, normal, error);
+}
+
+void cassandra_choose_equal(const struct cql_type *type, struct cell *cell, struct arena *arena)
+{
+    uint32_t count = item_count(cell);
+    if (type->kind == CQL_TYPE_DECIMAL && cell->kind == VALUE_DECIMAL &&
+        decimal_special(cell) == 0) {
+        struct buffer digits = {0};
+        decimal_append_normal(cell, &digits);
+        (void)!decimal_parse(digits.data, digits.length, arena, cell);
+        buffer_free(&digits);
+    } else if ((cell->kind == VALUE_FLOAT64 || cell->kind == VALUE_FLOAT32) && isnan(cell->f64)) {
+        cell->f64 = (double)NAN;
+    } else if (count > 0) {
+        struct cell *items = arena_allocate_zeroed(arena, count, sizeof(*items));
+        for (uint32_t at = 0; at < count; at++) {
+            const struct cql_type *part = item_type(type, cell, at);
+            items[at] = cell->items[at];
+            if (part != NULL) {
+                cassandra_choose_equal(part, &items[at], arena);
+            }
+        }
+        cell->items = items;
+    }
 }
 
 /* ---------------------------------------------------------------- columns that are there */

@@ -290,24 +290,22 @@ static enum status read_back(struct proving *proving, uint32_t *left, struct err
 
 static enum status write_now(struct proving *proving, struct error *error)
 {
+    struct arena *arena = arena_create(0);
     struct cassandra_write *writes =
-        memory_allocate_zeroed((size_t)proving->count + 1, sizeof(*writes));
+        arena_allocate_zeroed(arena, proving->count + 1u, sizeof(*writes));
     uint32_t count = 0;
     for (uint32_t at = 0; at < proving->count; at++) {
         const struct proof *proof = &proving->proofs[at];
         struct cassandra_write *write = &writes[count];
         if (proof->hidden) {
-            const struct cassandra_record_part part = part_of(proving, proof, &write->token);
-            write->text = proving->statement->text;
-            write->values = part.values;
-            write->length = part.length;
-            write->count = (uint16_t)part.value_count;
+            cassandra_write_join(proving->encoder, proving->body.data + proof->offset,
+                                 proof->length, arena, write);
             write->timestamp_us = cassandra_now_us(proving->self);
             count++;
         }
     }
     enum status status = cassandra_write_all(proving->self, writes, count, error);
-    free(writes);
+    arena_destroy(arena);
     clock_sleep_ms(SPREAD_MS);
     return status;
 }
@@ -318,50 +316,78 @@ static bool can_outrank(const struct proof *proof, int64_t now_us)
            proof->time_us - now_us <= ahead_max_us;
 }
 
-/* UPDATE … SET of the columns that differ: others keep what they have. Of static columns alone, the
- * partition. */
-static void make_update(const struct proving *proving, const struct proof *proof,
-                        struct cassandra_write *write, struct buffer *values, struct arena *arena)
+/* The last of the values that the record was written with. */
+static void append_ttl(const struct proving *proving, const struct proof *proof,
+                       struct buffer *values)
+{
+    int64_t token = 0;
+    const struct cassandra_record_part part = part_of(proving, proof, &token);
+    struct cql_reader reader = cql_reader_of(part.values, part.length);
+    struct cql_value ttl = {0};
+    for (uint32_t at = 0; at < part.value_count; at++) {
+        ttl = cql_read_value(&reader);
+    }
+    cql_write_value(values, ttl.data, ttl.length);
+}
+
+/* UPDATE … SET of the row's columns that differ, or of the partition's: others keep what they have.
+ * `write->text` stays NULL if there is none. */
+static enum status make_update(struct proving *proving, const struct proof *proof, bool statics,
+                               struct cassandra_write *write, struct buffer *values,
+                               struct arena *arena, struct error *error)
 {
     const struct cassandra_statement *statement = proving->statement;
     const struct cassandra_table *there = proving->there;
-    const struct cassandra_record_part part = part_of(proving, proof, &write->token);
-    struct cql_reader reader = cql_reader_of(part.values, part.length);
-    struct cql_value *all = arena_allocate_zeroed(arena, part.value_count + 1u, sizeof(*all));
+    const struct keyed_record record = record_at(proving, proof->row);
     struct buffer text = {0};
-    bool rows = false;
-    for (uint32_t at = 0; at < part.value_count; at++) {
-        all[at] = cql_read_value(&reader);
-    }
+    enum status status = STATUS_OK;
+    bool expires = statement->expires && !statics;
+    uint32_t set = 0;
     buffer_append_string(&text, "UPDATE ");
     cassandra_append_table(proving->self, there->name, &text);
-    if (statement->expires) {
+    if (expires) {
         buffer_append_string(&text, " USING TTL ?");
-        const struct cql_value *ttl = &all[part.value_count - 1];
-        cql_write_value(values, ttl->data, ttl->length);
-        write->count++;
+        append_ttl(proving, proof, values);
     }
-    for (uint32_t at = 0; at < statement->count; at++) {
-        if (proof->differs[at]) {
-            buffer_append_string(&text, rows || write->count > statement->expires ? ", " : " SET ");
+    for (uint32_t at = 0; at < statement->count && status == STATUS_OK; at++) {
+        bool is_static = there->columns[statement->places[at]].part == CASSANDRA_STATIC;
+        if (proof->differs[at] && is_static == statics) {
+            buffer_append_string(&text, set++ > 0 ? ", " : " SET ");
             append_name(there, statement->places[at], &text);
             buffer_append_string(&text, " = ?");
-            cql_write_value(values, all[at].data, all[at].length);
-            rows = rows || there->columns[statement->places[at]].part == CASSANDRA_REGULAR;
-            write->count++;
+            status = cassandra_append_value(statement, &record, at, values, error);
         }
     }
-    uint32_t key_count = rows ? there->key.count : there->partition_count;
-    for (uint32_t at = 0; at < key_count; at++) {
+    uint32_t key_count = statics ? there->partition_count : there->key.count;
+    for (uint32_t at = 0; at < key_count && status == STATUS_OK; at++) {
         buffer_append_string(&text, at > 0 ? " AND " : " WHERE ");
         append_name(there, at, &text);
         buffer_append_string(&text, " = ?");
-        cql_write_value(values, all[at].data, all[at].length);
-        write->count++;
+        status = cassandra_append_value(statement, &record, at, values, error);
     }
-    write->text = arena_copy(arena, text.data, text.length);
+    (void)part_of(proving, proof, &write->token);
+    write->count = (uint16_t)(expires + set + key_count);
+    write->text = set > 0 ? arena_copy(arena, text.data, text.length) : NULL;
+    write->values = arena_copy(arena, values->data, values->length);
+    write->length = values->length;
     write->timestamp_us = proof->time_us + 1;
     buffer_free(&text);
+    return status;
+}
+
+/* What of a record differs, above the times that values there say. */
+static enum status make_updates(struct proving *proving, const struct proof *proof,
+                                struct cassandra_write *writes, uint32_t *count,
+                                struct arena *arena, struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (int statics = 0; statics < 2 && status == STATUS_OK; statics++) {
+        struct buffer values = {0};
+        status = make_update(proving, proof, statics == 1, &writes[*count], &values, arena, error);
+        *count += writes[*count].text != NULL;
+        buffer_free(&values);
+    }
+    return status;
 }
 
 /* Above the times that values there say. `*any`: there were such. */
@@ -369,22 +395,17 @@ static enum status outrank(struct proving *proving, bool *any, struct error *err
 {
     struct arena *arena = arena_create(0);
     struct cassandra_write *writes =
-        arena_allocate_zeroed(arena, proving->count + 1u, sizeof(*writes));
+        arena_allocate_zeroed(arena, 2 * (size_t)proving->count + 2, sizeof(*writes));
     int64_t now_us = clock_utc_us();
     uint32_t count = 0;
     enum status status = STATUS_OK;
-    for (uint32_t at = 0; at < proving->count; at++) {
+    for (uint32_t at = 0; at < proving->count && status == STATUS_OK; at++) {
         if (can_outrank(&proving->proofs[at], now_us)) {
-            struct buffer values = {0};
-            make_update(proving, &proving->proofs[at], &writes[count], &values, arena);
-            writes[count].values = arena_copy(arena, values.data, values.length);
-            writes[count].length = values.length;
-            buffer_free(&values);
-            count++;
+            status = make_updates(proving, &proving->proofs[at], writes, &count, arena, error);
         }
     }
     *any = count > 0;
-    if (*any) {
+    if (*any && status == STATUS_OK) {
         status = cassandra_write_all(proving->self, writes, count, error);
         clock_sleep_ms(SPREAD_MS);
     }

@@ -43,6 +43,8 @@ void cassandra_connection_free(struct keyed_connection *connection)
     cql_session_close(connection->session);
     arena_destroy(connection->arena);
     buffer_free(&connection->key);
+    buffer_free(&connection->place);
+    buffer_free(&connection->lists);
     free(connection->layouts);
     free(connection->calls);
     free(connection);
@@ -443,13 +445,13 @@ static enum status judge_failure(struct keyed_connection *connection, const stru
                                failure == CQL_FAILURE_WRITE)) {
         error_recode(reason, code);
         answer->outcome = KEYED_REFUSED;
-        return STATUS_OK;
+        return cassandra_lists_keep(connection, answer->request, error);
     }
     if ((failure == CQL_FAILURE_SERVER || failure == CQL_FAILURE_WRITE) &&
         answer->request->failures >= FAULTS_MAX) {
         error_recode(reason, ERROR_REJECT_CONSTRAINT); /* halved, down to the record at fault */
         answer->outcome = KEYED_REFUSED;
-        return STATUS_OK;
+        return cassandra_lists_keep(connection, answer->request, error);
     }
     if (!is_again(failure)) {
         return STATUS_FAILED;

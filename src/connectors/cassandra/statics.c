@@ -33,7 +33,8 @@ static enum status append_claim(const struct cassandra_column *column, const str
     }
     buffer_clear(scratch);
     value_print(&normal, KEYED_CLAIM_TEXT_MAX, scratch);
-    keyed_claims_add(claims, column->name, &hash, scratch);
+    bool adds_up = cassandra_is_shared_list(column) && normal.kind != VALUE_NULL;
+    keyed_claims_add(claims, column->name, adds_up, &hash, scratch);
     return STATUS_OK;
 }
 
@@ -90,6 +91,71 @@ enum status cassandra_append_claims(struct database *self, const struct keyed_re
         arena_destroy(arena);
     }
     return status;
+}
+
+/* ---------------------------------------------------------------- shared lists */
+
+bool cassandra_is_shared_list(const struct cassandra_column *column)
+{
+    return column->part == CASSANDRA_STATIC && column->type->kind == CQL_TYPE_LIST &&
+           !column->type->frozen;
+}
+
+static bool has_shared_lists(const struct keyed_connection *connection, enum keyed_kind kind,
+                             const struct keyed_record *record)
+{
+    const struct cassandra_layout *layout = connection->layouts[record->table - connection->tables];
+    bool any = false;
+    if (!layout->shares_lists || record->table->settles_claims || record->key == NULL ||
+        (kind != KEYED_PUT && kind != KEYED_UPDATE)) {
+        return false;
+    }
+    for (uint32_t at = layout->table->key.count; at < layout->table->column_count && !any; at++) {
+        const struct cassandra_column *column = &layout->table->columns[at];
+        any = cassandra_is_shared_list(column) && field_of(record, column->name) != NULL;
+    }
+    return any;
+}
+
+enum status cassandra_lists_begin(struct keyed_connection *connection, enum keyed_kind kind,
+                                  const struct keyed_record *record, struct error *error)
+{
+    uint32_t number = (uint32_t)(record->table - connection->tables);
+    struct buffer *place = &connection->place;
+    struct buffer shown = {0};
+    buffer_clear(place);
+    connection->leaves_lists = false;
+    if (!has_shared_lists(connection, kind, record)) {
+        return STATUS_OK;
+    }
+    buffer_append(place, &number, sizeof(number));
+    buffer_append(place, &record->attempt, sizeof(record->attempt));
+    enum status status = append_place(connection->layouts[number], record, place, &shown, error);
+    buffer_free(&shown);
+    connection->leaves_lists = status == STATUS_OK && place->length == connection->lists.length &&
+                               memcmp(place->data, connection->lists.data, place->length) == 0;
+    return status;
+}
+
+void cassandra_lists_end(struct keyed_connection *connection, bool encoded)
+{
+    connection->leaves_lists = false;
+    if (encoded && connection->place.length > 0) {
+        buffer_clear(&connection->lists);
+        buffer_append(&connection->lists, connection->place.data, connection->place.length);
+    }
+}
+
+enum status cassandra_lists_keep(struct keyed_connection *connection,
+                                 const struct keyed_request *request, struct error *error)
+{
+    struct cell key[KEYED_KEY_COLUMNS_MAX];
+    struct keyed_record record;
+    return request->count == 1 && keyed_request_record(request, 0, key, &record) &&
+                   has_shared_lists(connection, request->kind, &record)
+               ? cassandra_write_statics(&connection->cassandra->keyed.base, request->kind, &record,
+                                         error)
+               : STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- inserting */

@@ -88,6 +88,11 @@ const struct cql_type *cassandra_new_type(const struct target_table *table,
 enum status cassandra_value_encode(const struct cql_type *type, const struct cell *cell,
                                    struct buffer *out, struct error *error) MUST_USE;
 
+/* Puts in place of a value as it is read back from a column of that type the one that stands for
+ * all that equal it to the server's order: decimals have no scale there, and all NaNs are one. What
+ * is made lives in the arena. */
+void cassandra_choose_equal(const struct cql_type *type, struct cell *cell, struct arena *arena);
+
 /* What reading a value back from a column of that type gives. */
 enum status cassandra_normal_in(const struct cql_type *type, const struct cell *cell,
                                 struct arena *arena, struct cell *normal,
@@ -107,7 +112,7 @@ enum status cassandra_try_value(struct target_trial *trial, const char *column,
                                 const struct cell *cell, struct arena *scratch,
                                 struct error *error);
 
-/* ---------------------------------------------------------------- encode.c, send.c */
+/* ---------------------------------------------------------------- statement.c, encode.c, send.c */
 
 /* A table as it is written: its columns' types and the places of its key. */
 struct cassandra_layout {
@@ -115,7 +120,8 @@ struct cassandra_layout {
     const char *name;
     const struct cassandra_table *table;
     uint32_t key_count;
-    int32_t *key; /* of each of the target table's key columns: its place in table->columns */
+    int32_t *key;      /* of each of the target table's key columns: its place in table->columns */
+    bool shares_lists; /* one of its columns is a shared list (statics.c) */
 };
 
 /* Read at first use; lives as long as the database. Any thread. */
@@ -139,6 +145,7 @@ enum cassandra_form {
 struct cassandra_statement {
     struct cassandra_statement *next;
     uint32_t number;
+    const struct keyed_connection *connection;
     enum keyed_kind kind;
     uint32_t table;
     const struct cassandra_layout *layout;
@@ -165,6 +172,10 @@ struct keyed_connection {
     struct cassandra_statement *statements;
     uint32_t statement_count;
     struct buffer key;           /* scratch */
+    struct buffer place;         /* likewise */
+    struct buffer lists;         /* the place whose shared lists were written last */
+    bool leaves_lists;           /* what is being encoded is of that place, too */
+    bool leaves_rows;            /* of all records only the static columns are encoded */
     struct cql_statement *calls; /* scratch, of one request */
     uint32_t call_room;
     /* of the last answer */
@@ -216,6 +227,11 @@ bool cassandra_record_next(struct cassandra_record *record, struct cassandra_rec
 const struct cell *cassandra_cell_of(const struct cassandra_statement *statement,
                                      const struct keyed_record *record, uint32_t at);
 
+/* Appends its [value] of the column at a place. */
+enum status cassandra_append_value(const struct cassandra_statement *statement,
+                                   const struct keyed_record *record, uint32_t at,
+                                   struct buffer *out, struct error *error) MUST_USE;
+
 /* Appends [value] of each column of the key, in the order of the table there. */
 enum status cassandra_append_table_key(const struct cassandra_layout *layout,
                                        const struct target_table *table, const struct cell *key,
@@ -230,10 +246,18 @@ struct cassandra_write {
     int64_t token;
     int64_t timestamp_us;
 };
+/* The statements of an encoded record as one, which is done wholly or not at all; all but the
+ * timestamp is filled in, and lives in `arena`. */
+void cassandra_write_join(const struct keyed_connection *connection, const char *bytes,
+                          size_t length, struct arena *arena, struct cassandra_write *write);
 /* As struct keyed_service has `write` and `erase`. */
 enum { CASSANDRA_ERASE_MAX = 64 };
 enum status cassandra_write_record(struct database *self, enum keyed_kind kind,
                                    const struct keyed_record *record, struct error *error);
+/* Likewise its static columns, and no row. */
+enum status cassandra_write_statics(struct database *self, enum keyed_kind kind,
+                                    const struct keyed_record *record,
+                                    struct error *error) MUST_USE;
 enum status cassandra_erase(struct database *self, const struct target_table *table,
                             const struct cell *keys, uint32_t count, struct error *error);
 /* All of them to their end, on the control session and while the lease lasts; what may be tried
@@ -249,9 +273,10 @@ enum cassandra_insert_part {
     CASSANDRA_INSERTS_ROW,
     CASSANDRA_SETS_STATICS
 };
-/* Are records of that shape inserted in these parts? */
-bool cassandra_inserts_statics(struct keyed_connection *connection, uint32_t table,
-                               const struct shape *shape);
+/* Have records of that shape static columns beside their rows? Then they are inserted in these
+ * parts. */
+bool cassandra_fills_statics(struct keyed_connection *connection, uint32_t table,
+                             const struct shape *shape);
 
 /* The part that an insert is at; and its next one, which is sent (STATUS_AGAIN) if somebody still
  * waits for it. */
@@ -268,6 +293,21 @@ enum status cassandra_ask_place(struct database *self, const struct target_table
 /* What was read of an insert's row, or of its partition. */
 enum status cassandra_judge_statics(struct keyed_connection *connection, struct cql_reply *reply,
                                     struct keyed_answer *answer, struct error *error) MUST_USE;
+
+/*
+ * A static list that is not frozen. Elements of a list that is written twice at one time add up,
+ * and each record of a partition has the list. So where records are known to agree, and come one
+ * after the other, the first one of them writes it; else settling writes it once more.
+ */
+bool cassandra_is_shared_list(const struct cassandra_column *column);
+/* Before and after a record is encoded that writes its shared lists, unless the one before it did.
+ */
+enum status cassandra_lists_begin(struct keyed_connection *connection, enum keyed_kind kind,
+                                  const struct keyed_record *record, struct error *error) MUST_USE;
+void cassandra_lists_end(struct keyed_connection *connection, bool encoded);
+/* The request was refused: other records of its partition may count on its lists. */
+enum status cassandra_lists_keep(struct keyed_connection *connection,
+                                 const struct keyed_request *request, struct error *error) MUST_USE;
 
 /* As struct keyed_service has it: what the record says of its partition's static columns. */
 enum status cassandra_append_claims(struct database *self, const struct keyed_record *record,

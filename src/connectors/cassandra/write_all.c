@@ -116,36 +116,33 @@ static struct record_envelope envelope_of_now(struct arena *arena,
     return envelope;
 }
 
-/* The statements of an encoded record as one, which is done wholly or not at all; all but the
- * timestamp is filled in, from `text` and `values`. */
-static void write_join(const struct keyed_connection *connection, const struct buffer *body,
-                       struct buffer *text, struct buffer *values, struct cassandra_write *write)
+void cassandra_write_join(const struct keyed_connection *connection, const char *bytes,
+                          size_t length, struct arena *arena, struct cassandra_write *write)
 {
     struct cassandra_record_part part = {0};
-    struct cassandra_record record = cassandra_record_read(body->data, body->length);
+    struct cassandra_record record = cassandra_record_read(bytes, length);
+    struct buffer text = {0};
+    struct buffer values = {0};
     uint32_t count = 0;
     write->token = record.token;
     while (cassandra_record_next(&record, &part)) {
-        buffer_append_string(text, count == 0 ? "" : "; ");
-        buffer_append_string(text, cassandra_statement_at(connection, part.statement)->text);
-        buffer_append(values, part.values, part.length);
+        buffer_append_string(&text, count == 0 ? "" : "; ");
+        buffer_append_string(&text, cassandra_statement_at(connection, part.statement)->text);
+        buffer_append(&values, part.values, part.length);
         write->count = (uint16_t)(write->count + part.value_count);
         count++;
     }
-    if (count > 1) {
-        char *statements =
-            memory_format("BEGIN UNLOGGED BATCH %s; APPLY BATCH", buffer_string(text));
-        buffer_clear(text);
-        buffer_append_string(text, statements);
-        free(statements);
-    }
-    write->text = buffer_string(text);
-    write->values = values->data;
-    write->length = values->length;
+    write->text = arena_format(arena, count > 1 ? "BEGIN UNLOGGED BATCH %s; APPLY BATCH" : "%s",
+                               buffer_string(&text));
+    write->values = arena_copy(arena, values.data, values.length);
+    write->length = values.length;
+    buffer_free(&text);
+    buffer_free(&values);
 }
 
-enum status cassandra_write_record(struct database *database, enum keyed_kind kind,
-                                   const struct keyed_record *record, struct error *error)
+static enum status write_record(struct database *database, enum keyed_kind kind,
+                                const struct keyed_record *record, bool leaves_row,
+                                struct error *error)
 {
     struct cassandra *self = cassandra_of(database);
     struct keyed_connection *connection = NULL;
@@ -163,6 +160,7 @@ enum status cassandra_write_record(struct database *database, enum keyed_kind ki
     struct target_table table = *record->table;
     table.may_repeat = true; /* what it is put over may have other fields */
     connection->tables = &table;
+    connection->leaves_rows = leaves_row;
     own.table = &table;
     struct record_envelope envelope;
     if (own.envelope != NULL) {
@@ -170,20 +168,32 @@ enum status cassandra_write_record(struct database *database, enum keyed_kind ki
         own.envelope = &envelope;
     }
     enum status status = cassandra_encode(connection, kind, &own, &body, error);
+    if (status == STATUS_END && cassandra_fills_statics(connection, 0, own.shape)) {
+        connection->leaves_rows = true; /* they outlive it */
+        status = cassandra_encode(connection, kind, &own, &body, error);
+    }
     if (status == STATUS_END) {
         status = STATUS_OK; /* its time to live is over: nothing is left to write */
     } else if (status == STATUS_OK) {
-        struct buffer text = {0};
-        struct buffer values = {0};
         struct cassandra_write write = {.timestamp_us = cassandra_now_us(self)};
-        write_join(connection, &body, &text, &values, &write);
+        cassandra_write_join(connection, body.data, body.length, connection->arena, &write);
         status = cassandra_write_all(self, &write, 1, error);
-        buffer_free(&text);
-        buffer_free(&values);
     }
     buffer_free(&body);
     cassandra_connection_free(connection);
     return status;
+}
+
+enum status cassandra_write_record(struct database *database, enum keyed_kind kind,
+                                   const struct keyed_record *record, struct error *error)
+{
+    return write_record(database, kind, record, false, error);
+}
+
+enum status cassandra_write_statics(struct database *database, enum keyed_kind kind,
+                                    const struct keyed_record *record, struct error *error)
+{
+    return write_record(database, kind, record, true, error);
 }
 
 enum status cassandra_erase(struct database *database, const struct target_table *table,

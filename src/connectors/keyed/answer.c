@@ -145,7 +145,10 @@ static enum status refuse(struct writer *writer, struct keyed_slot *slot, enum o
     if (waiting == NULL) {
         return STATUS_OK;
     }
-    if (keyed_note_void(writer, waiting, slot->row, error) != STATUS_OK) {
+    /* one that expired meanwhile is skipped, too, but not for its key */
+    bool key = kind == OUTCOME_SKIPPED && reason != keyed_expired;
+    if (keyed_note_void(writer, waiting, slot->row, key ? SPILL_SKIPPED : SPILL_REFUSED, error) !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
     keyed_note_refused(waiting, slot->row, kind, code, reason);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { HASH_BYTES = 16, CLAIM_HEAD_BYTES = 2 };
+enum { HASH_BYTES = 16, CLAIM_HEAD_BYTES = 3 };
 
 static uint8_t cut(size_t length, size_t most)
 {
@@ -17,13 +17,14 @@ void keyed_claims_begin(struct buffer *claims, const struct buffer *place_text)
     buffer_append(claims, place_text->data, length);
 }
 
-void keyed_claims_add(struct buffer *claims, const char *name, const struct canonical_hash *hash,
-                      const struct buffer *text)
+void keyed_claims_add(struct buffer *claims, const char *name, bool adds_up,
+                      const struct canonical_hash *hash, const struct buffer *text)
 {
     uint8_t name_length = cut(strlen(name), UINT8_MAX);
     uint8_t text_length = cut(text->length, UINT8_MAX);
     buffer_append_byte(claims, (char)name_length);
     buffer_append_byte(claims, (char)text_length);
+    buffer_append_byte(claims, adds_up ? 1 : 0);
     buffer_append(claims, name, name_length);
     buffer_append(claims, hash, HASH_BYTES);
     buffer_append(claims, text->data, text_length);
@@ -54,6 +55,7 @@ bool keyed_claims_next(struct keyed_claims *claims, struct keyed_claim *claim)
     *claim = (struct keyed_claim){.name = (const char *)at + CLAIM_HEAD_BYTES,
                                   .name_length = at[0],
                                   .text_length = at[1],
+                                  .adds_up = at[2] != 0,
                                   .hash = at + CLAIM_HEAD_BYTES + at[0],
                                   .text = (const char *)at + CLAIM_HEAD_BYTES + at[0] + HASH_BYTES};
     claims->at += length;

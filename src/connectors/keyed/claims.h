@@ -5,7 +5,8 @@
  *
  *   place    the partition's key as bytes: equal for equal ones, of which none begins another
  *   claims   uint8 length | the place as text, then claim …
- *   claim    uint8 length of name | uint8 length of text | name | 16 bytes hash of the value | text
+ *   claim    uint8 length of name | uint8 length of text | uint8 adds up | name | 16 bytes hash of
+ *            the value | text
  */
 #ifndef TRANSHUME_CONNECTORS_KEYED_CLAIMS_H
 #define TRANSHUME_CONNECTORS_KEYED_CLAIMS_H
@@ -22,14 +23,15 @@ struct keyed_claim {
     const char *name;
     uint8_t name_length;
     uint8_t text_length;
+    bool adds_up;        /* the value may not be what it is where several records wrote it */
     const uint8_t *hash; /* 16 bytes */
     const char *text;    /* of the value, for messages, perhaps cut */
 };
 
 /* At the head of the claims. */
 void keyed_claims_begin(struct buffer *claims, const struct buffer *place_text);
-void keyed_claims_add(struct buffer *claims, const char *name, const struct canonical_hash *hash,
-                      const struct buffer *text);
+void keyed_claims_add(struct buffer *claims, const char *name, bool adds_up,
+                      const struct canonical_hash *hash, const struct buffer *text);
 
 struct keyed_claims {
     const uint8_t *at;

@@ -147,9 +147,10 @@ extern const char keyed_expired[]; /* why a record was skipped that the service 
 enum status keyed_encode_again(struct keyed_request *request, enum keyed_kind kind,
                                struct error *error) MUST_USE;
 void keyed_free_encodings(struct writer *writer);
-/* A record that was refused after all does not count when duplicates are settled. */
+/* A record that was not written after all does not count when duplicates are settled: SPILL_REFUSED
+ * or SPILL_SKIPPED. */
 enum status keyed_note_void(struct writer *writer, struct keyed_waiting *waiting, uint32_t row,
-                            struct error *error) MUST_USE;
+                            enum keyed_spill_state state, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- requests.c */
 

@@ -244,7 +244,7 @@ static enum status note_key(struct writer *writer, const struct keyed_record *re
 }
 
 enum status keyed_note_void(struct writer *writer, struct keyed_waiting *waiting, uint32_t row,
-                            struct error *error)
+                            enum keyed_spill_state state, struct error *error)
 {
     struct keyed_hash ignored;
     struct cell key[KEYED_KEY_COLUMNS_MAX];
@@ -265,7 +265,7 @@ enum status keyed_note_void(struct writer *writer, struct keyed_waiting *waiting
     if (hash_key(writer, number, key, &ignored, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return note_key(writer, &record, waiting, chunk, row, SPILL_REFUSED, error);
+    return note_key(writer, &record, waiting, chunk, row, state, error);
 }
 
 /* ---------------------------------------------------------------- records */

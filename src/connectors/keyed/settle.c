@@ -71,6 +71,8 @@ struct group {
     bool void_record;  /* the last one was refused after all */
     bool told;         /* that the lowest stays */
     bool contradicted; /* one of them was taken out for what it claims */
+    bool any_skipped;
+    uint8_t skipped[SETTLING_PLACE_BYTES]; /* the first one */
 };
 
 enum status settling_tell(const struct settling *settling, const uint8_t *bytes, size_t length,
@@ -102,31 +104,55 @@ static enum status tell(const struct settling *settling, const struct group *gro
                          kind, NULL, error);
 }
 
+static bool repeats(const struct settling *settling, const uint8_t *first, const uint8_t *record)
+{
+    return settling->table->distinct && memcmp(record + 21, first + 21, 16) == 0;
+}
+
+/* What was there is another record of the run, before it in the source or not, or was there before:
+ * then the first one that was skipped is the one that counts. */
+static enum status take_skipped(const struct settling *settling, struct group *group,
+                                const uint8_t *record, struct error *error)
+{
+    if (!group->any && !group->any_skipped) {
+        group->any_skipped = true;
+        memcpy(group->skipped, record, SETTLING_PLACE_BYTES);
+        return STATUS_OK;
+    }
+    return repeats(settling, group->any ? group->lowest : group->skipped, record)
+               ? STATUS_OK
+               : tell(settling, group, record, DUPLICATE_SKIPPED, error);
+}
+
 static enum status take_record(const struct settling *settling, struct group *group,
                                const uint8_t *record, struct error *error)
 {
     bool same = memcmp(group->last, record, SETTLING_RECORD_BYTES) == 0;
     bool contradicts = record[20] == SPILL_CONTRADICTS;
-    bool void_record = record[20] == SPILL_REFUSED || contradicts || (same && group->void_record);
+    bool void_record = record[20] < SPILL_SENT || contradicts || (same && group->void_record);
     memcpy(group->last, record, SETTLING_PLACE_BYTES);
     group->void_record = void_record;
     group->contradicted = group->contradicted || contradicts;
+    if (record[20] == SPILL_SKIPPED && !same) {
+        return take_skipped(settling, group, record, error);
+    }
     if (void_record || (same && group->any)) {
         return STATUS_OK;
     }
     if (!group->any) {
         group->any = true;
         memcpy(group->lowest, record, SETTLING_PLACE_BYTES);
-        return STATUS_OK;
+        return group->any_skipped ? take_skipped(settling, group, group->skipped, error)
+                                  : STATUS_OK;
     }
-    bool repeats = settling->table->distinct && memcmp(record + 21, group->lowest + 21, 16) == 0;
-    bool altered = !repeats || settling->room->service->repeats_add_up;
+    bool repeated = repeats(settling, group->lowest, record);
+    bool altered = !repeated || settling->room->service->repeats_add_up;
     if (altered && !group->told &&
         tell(settling, group, group->lowest, DUPLICATE_STAYS, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     group->told = group->told || altered;
-    return tell(settling, group, record, repeats ? DUPLICATE_REPEATS : DUPLICATE_DIFFERS, error);
+    return tell(settling, group, record, repeated ? DUPLICATE_REPEATS : DUPLICATE_DIFFERS, error);
 }
 
 /* A record that has no other beside it that counts, but was never sent, since one of its key was
@@ -147,6 +173,7 @@ static void begin_group(struct group *group, const uint8_t *key, size_t length)
     group->void_record = false;
     group->contradicted = false;
     memset(group->last, 0xff, sizeof(group->last));
+    group->any_skipped = false;
     buffer_clear(&group->key);
     buffer_append(&group->key, key, length);
 }

@@ -22,6 +22,7 @@ struct holder {
     uint8_t hash[16];
     struct buffer key;
     uint8_t record[SETTLING_PLACE_BYTES];
+    bool told; /* to stay */
 };
 
 struct entry {
@@ -43,10 +44,14 @@ struct walk {
     uint8_t last[SETTLING_PLACE_BYTES];
     bool void_record;                    /* the last one was refused after all */
     uint8_t told[SETTLING_RECORD_BYTES]; /* the last one that was told to stay */
+    bool occupied;                       /* a record of the place stays that has a whole key */
+    bool waiting;                        /* one without stays, as long as none does that has */
+    struct holder vacant;                /* its key and record */
     /* records to be taken out */
     struct cell *keys;
     uint32_t key_count;
-    struct arena *arena; /* of the keys */
+    struct arena *arena;   /* of the keys */
+    struct arena *scratch; /* of a key that is looked at */
     struct buffer reason;
 };
 
@@ -95,17 +100,37 @@ static enum status take_out(struct walk *walk, struct error *error)
     return status;
 }
 
+static enum status read_key(const struct walk *walk, const struct entry *entry, struct arena *arena,
+                            struct cell *key, struct error *error)
+{
+    const struct settling *settling = walk->settling;
+    return settling->room->service->read_key(settling->database, settling->table, entry->key,
+                                             entry->key_length, arena, key)
+               ? STATUS_OK
+               : error_set(error, ERROR_LEDGER_INVALID, settling->table->name,
+                           "kept keys are damaged");
+}
+
+/* A key that has a null is of what a place holds without any record in it. */
+static bool is_whole(const struct walk *walk, const struct cell *key)
+{
+    bool whole = true;
+    for (uint32_t at = 0; at < walk->settling->table->key.count; at++) {
+        whole = whole && key[at].kind != VALUE_NULL;
+    }
+    return whole;
+}
+
 static enum status add_key(struct walk *walk, const struct entry *entry, struct error *error)
 {
     const struct settling *settling = walk->settling;
-    const struct keyed_service *service = settling->room->service;
     struct cell *key = walk->keys + (size_t)walk->key_count * settling->table->key.count;
-    if (!service->read_key(settling->database, settling->table, entry->key, entry->key_length,
-                           walk->arena, key)) {
-        return error_set(error, ERROR_LEDGER_INVALID, settling->table->name,
-                         "kept keys are damaged");
+    if (read_key(walk, entry, walk->arena, key, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
-    return ++walk->key_count == service->erase_max ? take_out(walk, error) : STATUS_OK;
+    walk->key_count += is_whole(walk, key);
+    return walk->key_count == settling->room->service->erase_max ? take_out(walk, error)
+                                                                 : STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- what a place holds */
@@ -141,13 +166,14 @@ static void hold(struct walk *walk, const struct keyed_claim *claim, const struc
     put(&holder->key, entry->key, entry->key_length);
     memcpy(holder->hash, claim->hash, sizeof(holder->hash));
     memcpy(holder->record, entry->record, sizeof(holder->record));
+    holder->told = false;
 }
 
-static const struct holder *find_contradiction(const struct walk *walk, struct keyed_claims claims,
-                                               struct keyed_claim *claim)
+static struct holder *find_contradiction(const struct walk *walk, struct keyed_claims claims,
+                                         struct keyed_claim *claim)
 {
     while (keyed_claims_next(&claims, claim)) {
-        const struct holder *holder = find_holder(walk, claim);
+        struct holder *holder = find_holder(walk, claim);
         if (holder != NULL && memcmp(holder->hash, claim->hash, sizeof(holder->hash)) != 0) {
             return holder;
         }
@@ -155,9 +181,12 @@ static const struct holder *find_contradiction(const struct walk *walk, struct k
     return NULL;
 }
 
-static enum status tell_holder(struct walk *walk, const struct holder *holder, struct error *error)
+/* It is written again, over what others made of its values. */
+static enum status tell_holder(struct walk *walk, struct holder *holder, struct error *error)
 {
-    if (memcmp(walk->told, holder->record, sizeof(walk->told)) == 0) {
+    bool told = holder->told;
+    holder->told = true;
+    if (told || memcmp(walk->told, holder->record, sizeof(walk->told)) == 0) {
         return STATUS_OK;
     }
     memcpy(walk->told, holder->record, sizeof(walk->told));
@@ -165,9 +194,9 @@ static enum status tell_holder(struct walk *walk, const struct holder *holder, s
                          holder->record, DUPLICATE_STAYS, NULL, error);
 }
 
-static enum status take_loser(struct walk *walk, const struct entry *entry,
-                              const struct holder *holder, const struct keyed_claim *claim,
-                              struct text place, struct error *error)
+static enum status take_loser(struct walk *walk, const struct entry *entry, struct holder *holder,
+                              const struct keyed_claim *claim, struct text place,
+                              struct error *error)
 {
     const struct text held = {holder->text.data, holder->text.length};
     keyed_claims_refuse(&walk->reason, claim, place, held, "an earlier record");
@@ -177,6 +206,46 @@ static enum status take_loser(struct walk *walk, const struct entry *entry,
                ? settling_tell(walk->settling, entry->key, entry->key_length, entry->record,
                                DUPLICATE_CONTRADICTS, &walk->reason, error)
                : status;
+}
+
+/* What a record without a whole key shares with its place is there with those that have one: it
+ * has no place of its own in the target. */
+static enum status take_vacant(struct walk *walk, const struct holder *vacant,
+                               const struct entry *entry, struct error *error)
+{
+    const char *place = "";
+    uint8_t length = 0;
+    struct keyed_claims claims;
+    (void)!keyed_claims_read(entry->claims, entry->claims_length, &claims, &place, &length);
+    buffer_clear(&walk->reason);
+    buffer_format(
+        &walk->reason,
+        "static values without a row: the partition %.*s has rows in the target, with the "
+        "same static values",
+        (int)length, place);
+    return settling_tell(walk->settling, (const uint8_t *)vacant->key.data, vacant->key.length,
+                         vacant->record, DUPLICATE_CONTRADICTS, &walk->reason, error);
+}
+
+static enum status take_vacancy(struct walk *walk, const struct entry *entry, uint8_t *state,
+                                struct error *error)
+{
+    struct cell key[KEYED_KEY_COLUMNS_MAX];
+    struct holder *vacant = &walk->vacant;
+    arena_reset(walk->scratch);
+    if (read_key(walk, entry, walk->scratch, key, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool whole = is_whole(walk, key);
+    bool leaves = whole ? walk->waiting : walk->occupied;
+    if (!whole && !walk->waiting) {
+        put(&vacant->key, entry->key, entry->key_length);
+        memcpy(vacant->record, entry->record, sizeof(vacant->record));
+    }
+    walk->waiting = !whole && !walk->occupied;
+    walk->occupied = walk->occupied || whole;
+    *state = !whole && leaves ? SPILL_CONTRADICTS : *state;
+    return leaves ? take_vacant(walk, vacant, entry, error) : STATUS_OK;
 }
 
 /* `*state`: of the record, for those that settle keys. */
@@ -191,17 +260,21 @@ static enum status take_claims(struct walk *walk, const struct entry *entry, uin
         return error_set(error, ERROR_LEDGER_INVALID, walk->settling->table->name,
                          "kept keys are damaged");
     }
-    const struct holder *holder = find_contradiction(walk, claims, &claim);
+    struct holder *holder = find_contradiction(walk, claims, &claim);
     if (holder != NULL) {
         *state = SPILL_CONTRADICTS;
         return take_loser(walk, entry, holder, &claim, (struct text){place, place_length}, error);
     }
-    while (keyed_claims_next(&claims, &claim)) {
-        if (find_holder(walk, &claim) == NULL) {
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && keyed_claims_next(&claims, &claim)) {
+        holder = find_holder(walk, &claim);
+        if (holder == NULL) {
             hold(walk, &claim, entry);
+        } else if (claim.adds_up && keyed_kind_of(walk->settling->table) != KEYED_INSERT) {
+            status = tell_holder(walk, holder, error);
         }
     }
-    return STATUS_OK;
+    return status == STATUS_OK ? take_vacancy(walk, entry, state, error) : status;
 }
 
 static enum status take_entry(struct walk *walk, const struct entry *entry, struct error *error)
@@ -212,11 +285,13 @@ static enum status take_entry(struct walk *walk, const struct entry *entry, stru
         memcmp(buffer_string(&walk->place), entry->place, entry->place_length) != 0) {
         put(&walk->place, entry->place, entry->place_length);
         walk->holder_count = 0;
+        walk->occupied = false;
+        walk->waiting = false;
         memset(walk->last, 0xff, sizeof(walk->last));
         memset(walk->told, 0xff, sizeof(walk->told));
     }
     bool same = memcmp(walk->last, entry->record, SETTLING_RECORD_BYTES) == 0;
-    walk->void_record = entry->record[20] == SPILL_REFUSED || (same && walk->void_record);
+    walk->void_record = entry->record[20] < SPILL_SENT || (same && walk->void_record);
     memcpy(walk->last, entry->record, sizeof(walk->last));
     memcpy(record, entry->record, sizeof(record));
     if (!walk->void_record && !same) {
@@ -229,7 +304,7 @@ static enum status take_entry(struct walk *walk, const struct entry *entry, stru
 
 enum status settling_walk_claims(struct settling *settling, struct error *error)
 {
-    struct walk walk = {.settling = settling, .arena = arena_create(0)};
+    struct walk walk = {.settling = settling, .arena = arena_create(0), .scratch = arena_create(0)};
     const uint8_t *bytes = NULL;
     size_t length = 0;
     enum status status;
@@ -253,6 +328,8 @@ enum status settling_walk_claims(struct settling *settling, struct error *error)
     free(walk.keys);
     buffer_free(&walk.place);
     buffer_free(&walk.reason);
+    buffer_free(&walk.vacant.key);
+    arena_destroy(walk.scratch);
     arena_destroy(walk.arena);
     return status;
 }

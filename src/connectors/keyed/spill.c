@@ -11,8 +11,9 @@
  *   uint32 entity | uint64 ordinal | uint8 state | 16 bytes hash of the record
  *   | uint32 lengths of table, key, place, claims | table | key | place | claims
  *
- * (integers little-endian; the key as keyed_service.append_key has it; the hash 0 unless records of
- * the table may repeat; place and claims as claims.h has them).
+ * (state 0 refused, 1 sent, 2 unsent, 3 skipped; integers little-endian; the key as
+ * keyed_service.append_key has it; the hash 0 unless records of the table may repeat; place and
+ * claims as claims.h has them).
  */
 #include "connectors/keyed/spill.h"
 
@@ -31,6 +32,20 @@
 #include <zstd_errors.h>
 
 enum { BLOCK_BYTES = 256 * 1024, LEVEL = 1, HEAD_BYTES = 45 };
+
+/* Their numbers in the ledger. */
+static const enum keyed_spill_state states[] = {SPILL_REFUSED, SPILL_SENT, SPILL_UNSENT,
+                                                SPILL_SKIPPED};
+enum { STATES = sizeof(states) / sizeof(*states) };
+
+static uint8_t number_of(enum keyed_spill_state state)
+{
+    uint8_t number = 0;
+    while (number + 1 < STATES && states[number] != state) {
+        number++;
+    }
+    return number;
+}
 
 struct block {
     struct block *next;
@@ -84,7 +99,7 @@ void keyed_spill_add(struct keyed_spill **spill, const struct keyed_key *key)
     struct buffer *raw = &(*spill)->raw;
     bytes_put_le(head, key->entity, 4);
     bytes_put_le(head + 4, key->ordinal, 8);
-    head[12] = (uint8_t)key->state;
+    head[12] = number_of(key->state);
     memcpy(head + 13, key->hash, 16);
     bytes_put_le(head + 29, key->table_length, 4);
     bytes_put_le(head + 33, key->length, 4);
@@ -192,7 +207,7 @@ static bool read_key(const uint8_t *text, size_t left, struct keyed_key *key, si
     }
     key->entity = (uint32_t)bytes_get_le(text, 4);
     key->ordinal = bytes_get_le(text + 4, 8);
-    key->state = (enum keyed_spill_state)text[12];
+    key->state = text[12] < STATES ? states[text[12]] : SPILL_CONTRADICTS;
     memcpy(key->hash, text + 13, 16);
     key->table_length = (size_t)bytes_get_le(text + 29, 4);
     key->length = (size_t)bytes_get_le(text + 33, 4);
@@ -200,7 +215,7 @@ static bool read_key(const uint8_t *text, size_t left, struct keyed_key *key, si
     key->claims_length = (size_t)bytes_get_le(text + 41, 4);
     key->table = (const char *)text + HEAD_BYTES;
     *length = HEAD_BYTES + key->table_length + key->length + key->place_length + key->claims_length;
-    if (key->state > SPILL_UNSENT || *length > left) {
+    if (key->state == SPILL_CONTRADICTS || *length > left) {
         return false;
     }
     key->bytes = text + HEAD_BYTES + key->table_length;

@@ -8,11 +8,11 @@
 
 /* In this order among equal places: what says that a record was refused comes first. */
 enum keyed_spill_state {
-    SPILL_REFUSED = 0, /* after all */
-    SPILL_SENT = 1,
-    SPILL_UNSENT = 2, /* another record with its key was under way: it is sent if it stays */
-    SPILL_CONTRADICTS =
-        3 /* never kept: settling found that its claims are not those of its place */
+    SPILL_REFUSED, /* after all */
+    SPILL_SKIPPED, /* likewise, since a record with its key was there */
+    SPILL_SENT,
+    SPILL_UNSENT,     /* another record with its key was under way: it is sent if it stays */
+    SPILL_CONTRADICTS /* never kept: settling found that its claims are not those of its place */
 };
 
 struct keyed_key {

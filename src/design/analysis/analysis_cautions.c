@@ -126,6 +126,34 @@ static void tell_times(const struct telling *telling)
     buffer_free(&names);
 }
 
+/* Rows that are left without a parent. */
+static void tell_orphans(const struct telling *telling)
+{
+    const struct analysis *analysis = telling->analysis;
+    for (uint32_t i = 0; i < analysis->graph.relation_count; i++) {
+        const struct graph_relation *relation = &analysis->graph.relations[i];
+        const char *from = analysis->graph.entities[relation->from].name;
+        const char *to = analysis->graph.entities[relation->to].name;
+        bool matters = analysis_wants(analysis, ANALYSIS_MONGODB) &&
+                       analysis->mongodb.decisions != NULL &&
+                       analysis->mongodb.decisions[i].distrusted;
+        if (relation->trust == GRAPH_BROKEN) {
+            telling->tell(telling->context,
+                          arena_format(analysis->arena,
+                                       "%.0f rows of %s refer to no row of %s: what is copied from "
+                                       "%s is empty there%s.",
+                                       relation->orphans, from, to, to,
+                                       matters ? ", and they are not embedded in MongoDB" : ""));
+        } else if (matters) {
+            telling->tell(telling->context,
+                          arena_format(analysis->arena,
+                                       "Nothing proves that each row of %s has its %s, so that "
+                                       "MongoDB's documents refer to it instead of embedding.",
+                                       from, to));
+        }
+    }
+}
+
 void analysis_cautions(const struct analysis *analysis,
                        void (*tell)(void *context, const char *sentence), void *context)
 {
@@ -133,6 +161,7 @@ void analysis_cautions(const struct analysis *analysis,
     tell_keyless(&telling);
     tell_nullable(&telling);
     tell_times(&telling);
+    tell_orphans(&telling);
 }
 
 /* ---------------------------------------------------------------- in a report */

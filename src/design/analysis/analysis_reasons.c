@@ -94,8 +94,10 @@ static void tell_partitions(const struct layout_table *table, const struct famil
         buffer_format(
             &text,
             "The largest partition would have about %.0f rows, so each is cut by bucket = "
-            "%s; a query asks for the buckets that it needs.",
-            family->partition_rows_max, table->bucket_sql);
+            "%s, into up to %u of about %.0f rows at most; a query asks for the buckets that it "
+            "needs.",
+            family->partition_rows_max, table->bucket_sql, family->buckets,
+            family->bucket_rows_max);
     } else if (table->bucket_sql != NULL) {
         buffer_append_string(&text, "It is listed as a whole, so all rows share one partition, "
                                     "bucket 0.");

@@ -1,6 +1,9 @@
 /* An analysis as text. */
 #include "design/analysis/analysis_reasons.h"
 
+#include "base/text.h"
+#include <string.h>
+
 static void append_tables(const struct analysis *analysis, struct buffer *out)
 {
     buffer_format(out, "%u tables\n", analysis->layout.count);
@@ -14,8 +17,7 @@ static void append_tables(const struct analysis *analysis, struct buffer *out)
         buffer_format(out, "  %s ", table->name);
         analysis_append_key(table, out);
         buffer_format(out, "  %u columns, %.0f rows, at most %.0f a partition\n",
-                      table->column_count, family->rows,
-                      family->partition_rows_max / family->buckets);
+                      table->column_count, family->rows, family->bucket_rows_max);
     }
 }
 
@@ -62,13 +64,27 @@ static void append_caution(void *context, const char *sentence)
     buffer_format(context, "caution: %s\n", sentence);
 }
 
+/* Names of the source may hold what a terminal obeys. */
+static void append_clean(char *text, struct buffer *out)
+{
+    for (char *end = strchr(text, '\n'); end != NULL; end = strchr(text, '\n')) {
+        *end = '\0';
+        text_clean_line(text);
+        buffer_format(out, "%s\n", text);
+        text = end + 1;
+    }
+}
+
 void analysis_append_summary(const struct analysis *analysis, struct buffer *out)
 {
+    struct buffer text = {0};
     if (analysis_wants(analysis, ANALYSIS_CASSANDRA)) {
-        append_tables(analysis, out);
-        append_queries(analysis, out);
-        append_score(&analysis->score, out);
+        append_tables(analysis, &text);
+        append_queries(analysis, &text);
+        append_score(&analysis->score, &text);
     }
-    analysis_append_exports(analysis, out);
-    analysis_cautions(analysis, append_caution, out);
+    analysis_append_exports(analysis, &text);
+    analysis_cautions(analysis, append_caution, &text);
+    append_clean(arena_copy_string(analysis->arena, buffer_string(&text)), out);
+    buffer_free(&text);
 }

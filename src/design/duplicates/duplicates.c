@@ -81,6 +81,17 @@ static double logged_bytes(const struct finding *finding, uint32_t root)
     return bytes;
 }
 
+/* That the same batch touches: one in each table, and where a key changes, the one left, too. */
+static uint32_t logged_partitions(const struct finding *finding, uint32_t root)
+{
+    uint32_t partitions = 0;
+    for (uint32_t i = 0; i < finding->layout->count; i++) {
+        const struct family *family = layout_family(finding->layout, &finding->layout->tables[i]);
+        partitions += family->root != root ? 0 : key_changes(finding, family) ? 2 : 1;
+    }
+    return partitions;
+}
+
 /* One strategy for the whole table: a view is made of all of it. */
 static enum duplicate_strategy strategy_of_table(struct finding *finding,
                                                  const struct layout_table *table,
@@ -104,6 +115,12 @@ static enum duplicate_strategy strategy_of_table(struct finding *finding,
                    "a batch for all tables of the row would have %.0f KiB, above the "
                    "server's warning at 5",
                    bytes / 1024);
+        return DUPLICATE_STREAM;
+    }
+    uint32_t partitions = logged_partitions(finding, family->root);
+    if (partitions > DUPLICATES_BATCH_PARTITIONS_MAX) {
+        *why = say(finding, "a batch for all tables of the row would touch %u partitions, above %d",
+                   partitions, DUPLICATES_BATCH_PARTITIONS_MAX);
         return DUPLICATE_STREAM;
     }
     *why = moves ? say(finding,

@@ -1,6 +1,7 @@
 /* The statements that keep duplicates equal, in CQL. */
 #include "design/duplicates/duplicates_parts.h"
 
+#include "observe/report_parts.h"
 #include <string.h>
 
 static uint32_t key_count(const struct layout_table *table)
@@ -237,9 +238,11 @@ static void append_copies(const struct duplicates *duplicates, uint32_t root, st
             !changes) {
             continue;
         }
-        buffer_format(out, "\nAfter a change of %s.%s, for each row that has it (%s):\n\n```sql\n",
-                      places_entity(places, at.path)->name,
-                      places_field(places, duplicate->column->place)->name,
+        buffer_append_string(out, "\nAfter a change of ");
+        report_markdown(out, places_entity(places, at.path)->name);
+        buffer_append_byte(out, '.');
+        report_markdown(out, places_field(places, duplicate->column->place)->name);
+        buffer_format(out, ", for each row that has it (%s):\n\n```sql\n",
                       duplicate_strategy_name(duplicate->strategy));
         if (!plain) {
             append_delete(duplicate->table, out);
@@ -276,9 +279,10 @@ static void append_rows(const struct duplicates *duplicates, uint32_t root, stru
             }
         }
         if (wanted) {
-            buffer_format(out, " | %s | %s | %s |\n",
-                          first->origin != NULL ? first->origin->name : "",
-                          duplicate_strategy_name(first->strategy), first->why);
+            buffer_format(out, " | %s | %s | ", first->origin != NULL ? first->origin->name : "",
+                          duplicate_strategy_name(first->strategy));
+            report_markdown(out, first->why);
+            buffer_append_string(out, " |\n");
         }
     }
 }
@@ -297,7 +301,9 @@ static void append_root(const struct duplicates *duplicates, uint32_t root, stru
 {
     static const char *const titles[] = {"A new row", "A change", "A deletion"};
     const struct graph *graph = duplicates->layout->search->pool->places->graph;
-    buffer_format(out, "\n## %s\n\n", graph->entities[root].name);
+    buffer_append_string(out, "\n## ");
+    report_markdown(out, graph->entities[root].name);
+    buffer_append_string(out, "\n\n");
     append_rows(duplicates, root, out);
     for (enum batch_kind batch = BATCH_INSERT; batch <= BATCH_DELETE; batch++) {
         buffer_format(out, "\n%s:\n\n```sql\n", titles[batch]);

@@ -2,6 +2,8 @@
 #include "design/export/export_parts.h"
 
 #include "base/name_index.h"
+#include "design/export/export_key.h"
+#include "design/workload/bucket.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,12 +261,12 @@ static uint32_t key_attribute(struct building *building, const uint32_t *places,
     struct export_attribute made = {
         .place = GRAPH_NONE, .parts = parts, .part_count = count, .ordered = ordered, .type = "S"};
     if (bucketed != NULL) {
-        made.bucket_sql = layout_bucket_sql(making->places, bucketed, making->design->arena);
+        made.bucket_sql = bucket_sql(making->places, bucketed, making->design->arena);
     }
     if (made.bucket_sql == NULL && count == 1 && can_be_key(building->attributes[parts[0]].type)) {
         return parts[0];
     }
-    if (count == 0 && bucketed != NULL && bucketed->bucket != FAMILY_BUCKET_TIME) {
+    if (count == 0 && bucketed != NULL) {
         made.type = "N";
     }
     for (uint32_t i = 0; i < building->table->attribute_count; i++) {
@@ -465,6 +467,29 @@ static bool lay_index(struct building *building, uint32_t number, struct name_in
 
 /* ---------------------------------------------------------------- tables */
 
+static void check_separator(struct making *making, const struct export_table *table,
+                            const struct export_attribute *attribute, uint32_t number)
+{
+    const struct export_attribute *part = &table->attributes[attribute->parts[number]];
+    if (number + 1 < attribute->part_count &&
+        export_key_needs_escapes(places_field(making->places, part->place)) &&
+        !export_part_is_escaped(making->design, table, attribute, number)) {
+        note(making, arena_format(making->design->arena,
+                                  "%s: where %s holds a #, %s may be that of another row, too: "
+                                  "one of the two is rejected if it is the table's key",
+                                  table->name, part->name, attribute->name));
+    }
+}
+
+/* Of values that were read; nothing is known without figures. */
+static bool is_negative(const struct places *places, uint32_t place)
+{
+    struct place at = places->list[place];
+    const struct figures_table *figures =
+        places->graph->entities[places->paths[at.path].entity].figures;
+    return figures != NULL && figures->columns != NULL && figures->columns[at.field].negative;
+}
+
 static void check_bounds(struct making *making, const struct export_table *table)
 {
     struct arena *arena = making->design->arena;
@@ -476,9 +501,18 @@ static void check_bounds(struct making *making, const struct export_table *table
     }
     for (uint32_t i = 0; i < table->attribute_count; i++) {
         const struct export_attribute *attribute = &table->attributes[i];
+        for (uint32_t j = 0; j < attribute->part_count; j++) {
+            check_separator(making, table, attribute, j);
+        }
         for (uint32_t j = 0; j < attribute->part_count && attribute->ordered; j++) {
             const struct export_attribute *part = &table->attributes[attribute->parts[j]];
             enum value_kind kind = places_field(making->places, part->place)->type.kind;
+            if (is_negative(making->places, part->place)) {
+                note(making, arena_format(arena,
+                                          "%s: %s orders negative values of %s backwards, before "
+                                          "all others",
+                                          table->name, attribute->name, part->name));
+            }
             if (strcmp(part->type, "N") == 0 && kind != VALUE_INT64 && kind != VALUE_UINT64) {
                 note(making, arena_format(arena,
                                           "%s: %s orders %s as text, which is not the order of its "

@@ -100,6 +100,15 @@ void export_dynamodb_append_plan(const struct export_dynamodb *design, const cha
 /* Tables, indexes, queries and the score, for a terminal. */
 void export_dynamodb_append_summary(const struct export_dynamodb *design, struct buffer *out);
 
+/* Digits that a whole number has within an attribute that is made of parts, zeros before it; 0: as
+ * it is. */
+uint32_t export_key_digits(const struct export_dynamodb *design,
+                           const struct export_attribute *attribute,
+                           const struct export_attribute *part);
+/* Is that part of a made attribute written as export_key.h escapes it? */
+bool export_part_is_escaped(const struct export_dynamodb *design, const struct export_table *table,
+                            const struct export_attribute *attribute, uint32_t part);
+
 /* "{InvoiceDate}#{InvoiceId:019}" of an attribute that is made of others. */
 void export_append_template(const struct export_dynamodb *design, const struct export_table *table,
                             const struct export_attribute *attribute, struct buffer *out);

@@ -1,6 +1,7 @@
 /* The plan that fills DynamoDB's tables, and what a terminal shows of them. */
 #include "design/export/export_parts.h"
 
+#include "design/export/export_key.h"
 #include "plan/expression_names.h"
 #include "plan/propose.h"
 #include "plan/template.h"
@@ -26,15 +27,23 @@ static const char *source_name(const struct export_dynamodb *design,
     return is_own(design, attribute) ? field_of(design, attribute)->name : attribute->name;
 }
 
-/* Digits of the largest number; 0: not a whole number. */
-static uint32_t pad_of(const struct export_dynamodb *design,
-                       const struct export_attribute *attribute)
+uint32_t export_key_digits(const struct export_dynamodb *design,
+                           const struct export_attribute *attribute,
+                           const struct export_attribute *part)
 {
-    const struct value_type *type = &field_of(design, attribute)->type;
-    if (type->kind == VALUE_UINT64) {
-        return 20;
+    return attribute->ordered ? export_key_pad(&field_of(design, part)->type) : 0;
+}
+
+bool export_part_is_escaped(const struct export_dynamodb *design, const struct export_table *table,
+                            const struct export_attribute *attribute, uint32_t part)
+{
+    bool plain = true;
+    for (uint32_t i = 0; i < attribute->part_count; i++) {
+        plain =
+            plain && export_key_is_plain(field_of(design, &table->attributes[attribute->parts[i]]));
     }
-    return type->kind != VALUE_INT64 ? 0 : type->bits > 0 && type->bits <= 32 ? 10 : 19;
+    return plain && part + 1 < attribute->part_count &&
+           export_key_needs_escapes(field_of(design, &table->attributes[attribute->parts[part]]));
 }
 
 void export_append_template(const struct export_dynamodb *design, const struct export_table *table,
@@ -42,7 +51,7 @@ void export_append_template(const struct export_dynamodb *design, const struct e
 {
     for (uint32_t i = 0; i < attribute->part_count; i++) {
         const struct export_attribute *part = &table->attributes[attribute->parts[i]];
-        uint32_t pad = attribute->ordered ? pad_of(design, part) : 0;
+        uint32_t pad = export_key_digits(design, attribute, part);
         buffer_format(out, "%s{%s", i > 0 ? "#" : "",
                       template_quote_name(design->arena, source_name(design, part)));
         if (pad > 0) {
@@ -68,40 +77,24 @@ static bool needs_sql(const struct export_dynamodb *design, const struct export_
 {
     bool needs = attribute->bucket_sql != NULL;
     for (uint32_t i = 0; i < attribute->part_count; i++) {
-        needs = needs || is_text_of_time(design, &table->attributes[attribute->parts[i]]);
+        needs = needs || is_text_of_time(design, &table->attributes[attribute->parts[i]]) ||
+                export_part_is_escaped(design, table, attribute, i);
     }
     return needs;
 }
 
-static void append_name(const char *name, struct buffer *sql)
-{
-    buffer_append_byte(sql, '"');
-    for (const char *at = name; *at != '\0'; at++) {
-        buffer_append_string(sql, *at == '"' ? "\"" : "");
-        buffer_append_byte(sql, *at);
-    }
-    buffer_append_byte(sql, '"');
-}
-
-/* As an expression, where a template cannot say it: of a shard, or of times. */
+/* As an expression, where a template cannot say it: of a shard, of times, of texts that may hold
+ * what separates them. */
 static void append_sql(const struct export_dynamodb *design, const struct export_table *table,
                        const struct export_attribute *attribute, struct buffer *out)
 {
     struct buffer sql = {0};
     for (uint32_t i = 0; i < attribute->part_count; i++) {
         const struct export_attribute *part = &table->attributes[attribute->parts[i]];
-        uint32_t pad = attribute->ordered ? pad_of(design, part) : 0;
-        bool is_time = is_text_of_time(design, part);
         buffer_append_string(&sql, i > 0 ? " || '#' || " : "");
-        if (pad > 0) { /* null stays null, which printf makes 0 of */
-            buffer_format(&sql, "substr('%0*d' || ", (int)pad, 0);
-        }
-        buffer_append_string(&sql, is_time ? "replace(" : "");
-        append_name(source_name(design, part), &sql);
-        buffer_append_string(&sql, is_time ? ", ' ', 'T')" : "");
-        if (pad > 0) {
-            buffer_format(&sql, ", -%u)", pad);
-        }
+        export_key_append_sql(source_name(design, part), field_of(design, part),
+                              export_key_digits(design, attribute, part),
+                              export_part_is_escaped(design, table, attribute, i), &sql);
     }
     if (attribute->bucket_sql != NULL) {
         buffer_format(&sql, attribute->part_count > 0 ? " || '#' || (%s)" : "%s",

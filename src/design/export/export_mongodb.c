@@ -172,6 +172,36 @@ static const char *child_of(const struct deciding *deciding, uint32_t relation)
     return deciding->graph->entities[deciding->graph->relations[relation].from].name;
 }
 
+/* A row without its parent would be in no document. NULL: there is none. */
+static const char *why_not_trusted(const struct deciding *deciding, uint32_t number)
+{
+    const struct graph_relation *relation = &deciding->graph->relations[number];
+    const char *parent = parent_of(deciding, number);
+    const char *child = child_of(deciding, number);
+    if (relation->trust == GRAPH_BROKEN) {
+        deciding->decisions[number].distrusted = true;
+        return say(deciding, "%.0f rows of %s refer to no %s, and would be lost", relation->orphans,
+                   child, parent);
+    }
+    if (relation->trust == GRAPH_UNPROVEN) {
+        deciding->decisions[number].distrusted = true;
+        return say(deciding,
+                   "nothing proves that each row of %s has its %s: the source does not enforce it, "
+                   "and its rows were not looked at",
+                   child, parent);
+    }
+    return NULL;
+}
+
+/* May a row be without the parent that would hold its key? */
+static const char *why_not_held(const struct deciding *deciding, uint32_t number)
+{
+    return deciding->graph->relations[number].optional
+               ? say(deciding, "a row of %s may be without a %s", child_of(deciding, number),
+                     parent_of(deciding, number))
+               : why_not_trusted(deciding, number);
+}
+
 static void decide_many_to_many(struct deciding *deciding, uint32_t entity, const uint32_t sides[2])
 {
     struct export_decision *decisions = deciding->decisions;
@@ -179,7 +209,19 @@ static void decide_many_to_many(struct deciding *deciding, uint32_t entity, cons
     uint32_t holder = sides[second];
     uint32_t other = sides[!second];
     const struct graph_entity *of = &deciding->graph->entities[entity];
+    const char *why_not = why_not_held(deciding, holder);
+    if (why_not != NULL && decisions[other].rows_max <= EXPORT_KEYS_ROWS_MAX &&
+        why_not_held(deciding, other) == NULL) {
+        holder = sides[!second];
+        other = sides[second];
+        why_not = NULL;
+    }
     decisions[holder].bytes_max = decisions[holder].rows_max * of->row_bytes;
+    if (why_not != NULL) {
+        decisions[holder].reason = say(deciding, "%s: %s stays a collection", why_not, of->name);
+        decisions[other].reason = decisions[holder].reason;
+        return;
+    }
     if (decisions[holder].rows_max > EXPORT_KEYS_ROWS_MAX) {
         decisions[holder].reason = say(
             deciding, "many-to-many, and lists grow to %.0f on either side: %s stays a collection",
@@ -202,13 +244,16 @@ static void decide_many_to_many(struct deciding *deciding, uint32_t entity, cons
 
 /* ---------------------------------------------------------------- one-to-many */
 
-static double embedded_bytes(const struct deciding *deciding, uint32_t entity)
+/* With all that is embedded in it, lists of mean length or the longest. */
+static double document_bytes(const struct deciding *deciding, uint32_t entity, bool longest)
 {
     double bytes = deciding->graph->entities[entity].row_bytes;
     for (uint32_t i = 0; i < deciding->graph->entity_count; i++) {
-        uint32_t relation = deciding->documents[i].relation;
-        if (relation != GRAPH_NONE && deciding->graph->relations[relation].to == entity) {
-            bytes += deciding->decisions[relation].bytes_max;
+        uint32_t number = deciding->documents[i].relation;
+        const struct graph_relation *relation = &deciding->graph->relations[number];
+        if (number != GRAPH_NONE && relation->to == entity) {
+            bytes += (longest ? relation->fan_out_max : relation->fan_out) *
+                     document_bytes(deciding, i, longest);
         }
     }
     return bytes;
@@ -267,7 +312,7 @@ static const char *why_not(const struct deciding *deciding, uint32_t number, boo
         return say(deciding, "only %.0f %% of the look-ups of a %s want its %s",
                    decision->of_parent * 100, parent, child);
     }
-    return NULL;
+    return why_not_trusted(deciding, number);
 }
 
 /* Of parents that could hold the child: the one that it is read with more often; then the one whose
@@ -294,7 +339,7 @@ static bool belongs_rather(const struct deciding *deciding, uint32_t left, uint3
 static void decide_child(struct deciding *deciding, uint32_t entity, bool referred)
 {
     uint32_t best = GRAPH_NONE;
-    double bytes = embedded_bytes(deciding, entity);
+    double bytes = document_bytes(deciding, entity, true);
     for (uint32_t i = 0; i < deciding->graph->relation_count; i++) {
         struct export_decision *decision = &deciding->decisions[i];
         if (deciding->graph->relations[i].from != entity) {
@@ -438,33 +483,55 @@ static const char *list_name(struct arena *arena, const char *entity)
     return plural ? arena_copy_string(arena, entity) : arena_format(arena, "%ss", entity);
 }
 
+/* The fields that stand in the document itself. */
+static void name_fields(struct deciding *deciding, struct export_document *document,
+                        struct name_index *taken)
+{
+    struct arena *arena = deciding->design->arena;
+    const struct graph_entity *entity = &deciding->graph->entities[document->entity];
+    const struct graph_fields known = document->relation != GRAPH_NONE
+                                          ? deciding->graph->relations[document->relation].fields
+                                          : (struct graph_fields){0};
+    const char **fields = arena_allocate_zeroed(arena, entity->field_count + 1u, sizeof(*fields));
+    const char **copies =
+        arena_allocate_zeroed(arena, document->copied.count + 1u, sizeof(*copies));
+    if (document->relation == GRAPH_NONE) {
+        (void)export_unique(taken, "_id");
+    }
+    for (uint32_t i = 0; i < entity->field_count; i++) {
+        bool is_id = document->id != NULL && entity->key.at[0] == i;
+        if (!graph_fields_hold(known, i)) {
+            fields[i] = is_id ? "_id" : export_unique(taken, entity->fields[i].name);
+        }
+    }
+    for (uint32_t i = 0; i < document->copied.count; i++) {
+        copies[i] = export_unique(
+            taken, export_place_name(deciding->places, document->copied.at[i], arena));
+    }
+    document->fields = fields;
+    document->copies = copies;
+}
+
 static void name_documents(struct deciding *deciding)
 {
     struct arena *arena = deciding->design->arena;
+    struct export_document *documents = deciding->documents;
     for (uint32_t i = 0; i < deciding->graph->entity_count; i++) {
         const struct graph_entity *entity = &deciding->graph->entities[i];
-        struct export_document *document = &deciding->documents[i];
-        bool own = document->relation == GRAPH_NONE;
-        document->entity = i;
-        document->name = entity->name;
-        document->id =
+        bool own = documents[i].relation == GRAPH_NONE;
+        documents[i].entity = i;
+        documents[i].name = own ? entity->name : documents[i].name;
+        documents[i].id =
             own && entity->key.count == 1 ? entity->fields[entity->key.at[0]].name : NULL;
-        if (!own) {
-            const struct graph_entity *parent =
-                &deciding->graph->entities[deciding->graph->relations[document->relation].to];
-            document->name = list_name(arena, entity->name);
-            while (graph_find_field(parent, document->name, strlen(document->name)) != GRAPH_NONE) {
-                document->name = arena_format(arena, "%s_", document->name);
+        documents[i].bytes = document_bytes(deciding, i, false);
+        struct name_index taken = {.arena = arena};
+        name_fields(deciding, &documents[i], &taken);
+        for (uint32_t j = 0; j < deciding->graph->entity_count; j++) {
+            uint32_t relation = documents[j].relation;
+            if (relation != GRAPH_NONE && deciding->graph->relations[relation].to == i) {
+                documents[j].name =
+                    export_unique(&taken, list_name(arena, deciding->graph->entities[j].name));
             }
-        }
-    }
-    for (uint32_t i = 0; i < deciding->graph->entity_count; i++) {
-        deciding->documents[i].bytes += deciding->graph->entities[i].row_bytes;
-        uint32_t relation = deciding->documents[i].relation;
-        if (relation != GRAPH_NONE) {
-            deciding->documents[deciding->graph->relations[relation].to].bytes +=
-                deciding->graph->relations[relation].fan_out *
-                deciding->graph->entities[i].row_bytes;
         }
     }
 }

@@ -2,8 +2,8 @@
  * A design for MongoDB: which rows are documents of their own, and which stand in the document that
  * they belong to. A child is embedded where
  *
- *   - each of its rows belongs to one parent, by a foreign key that is never null, and nothing but
- *     what is embedded in it refers to it;
+ *   - each of its rows belongs to one parent, by a foreign key that is never null and that the
+ *     source enforces or all rows keep, and nothing but what is embedded in it refers to it;
  *   - the longest list stays below 200 rows and 1 MB (of MongoDB's 16 MB), and is not read as a
  * time line, which grows for as long as its parent lives;
  *   - it is read with its parent at least as often as without, and by at least half of the
@@ -38,6 +38,7 @@ struct export_decision {
     uint32_t relation;
     enum export_joining joining;
     const char *reason;
+    bool distrusted;  /* it would be embedded, or a list of keys, were each row's parent there */
     double together;  /* weight of reads of the child by way of this parent */
     double alone;     /* of all others of the child */
     double of_parent; /* share of the parent's look-ups that want the child */
@@ -56,11 +57,14 @@ struct export_mongo_index {
 /* An entity as a document, or as a list in one. */
 struct export_document {
     uint32_t entity;
-    uint32_t relation;       /* by which it is embedded; GRAPH_NONE: a collection of its own */
-    const char *name;        /* of the collection, or of the list */
-    struct place_set copied; /* fields of others, as places of the entity */
-    bool keys_alone;         /* EXPORT_KEY_LIST */
-    const char *id;          /* collections: the field that becomes _id; NULL: a key of several */
+    uint32_t relation;         /* by which it is embedded; GRAPH_NONE: a collection of its own */
+    const char *name;          /* of the collection, or of the list */
+    const char *const *fields; /* names by the entity's fields: "_id", or their own if that is free;
+                                  NULL: the parent's document has it */
+    struct place_set copied;   /* fields of others, as places of the entity */
+    const char *const *copies; /* their names */
+    bool keys_alone;           /* EXPORT_KEY_LIST */
+    const char *id;            /* collections: the field that becomes _id; NULL: a key of several */
     const struct export_mongo_index *indexes; /* collections */
     uint32_t index_count;
     uint32_t unindexed; /* queries that came after the last index that a collection can have */

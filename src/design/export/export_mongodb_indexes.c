@@ -31,7 +31,6 @@ static const char *prefix_of(const struct finding *finding, uint32_t entity)
 static const char *own_path(const struct finding *finding, uint32_t entity, uint32_t field)
 {
     const struct export_document *document = &finding->documents[entity];
-    const char *name = finding->places->graph->entities[entity].fields[field].name;
     if (document->relation != GRAPH_NONE) {
         const struct graph_relation *relation = relation_of(finding, document->relation);
         for (uint32_t i = 0; i < relation->fields.count; i++) {
@@ -40,8 +39,8 @@ static const char *own_path(const struct finding *finding, uint32_t entity, uint
             }
         }
     }
-    bool is_id = document->id != NULL && strcmp(document->id, name) == 0;
-    return is_id ? "_id" : arena_format(finding->arena, "%s%s", prefix_of(finding, entity), name);
+    return arena_format(finding->arena, "%s%s", prefix_of(finding, entity),
+                        document->fields[field]);
 }
 
 /* Where the place stands in the documents of its root's collection; NULL: not there. */
@@ -54,9 +53,11 @@ static const char *path_of(const struct finding *finding, uint32_t place)
         return own_path(finding, root, at.field);
     }
     const struct export_document *document = &finding->documents[root];
-    if (place_set_holds(document->copied, place)) {
-        return arena_format(finding->arena, "%s%s", prefix_of(finding, root),
-                            export_place_name(places, place, finding->arena));
+    for (uint32_t i = 0; i < document->copied.count; i++) {
+        if (document->copied.at[i] == place) {
+            return arena_format(finding->arena, "%s%s", prefix_of(finding, root),
+                                document->copies[i]);
+        }
     }
     if (document->relation == GRAPH_NONE) {
         return NULL;
@@ -205,12 +206,37 @@ void export_mongodb_find_indexes(const struct search *search, struct export_docu
 
 /* ---------------------------------------------------------------- a query */
 
+/* In double quotes, as JavaScript reads it. */
+static void append_string(const char *text, struct buffer *out)
+{
+    json_t *string = export_text(text);
+    (void)json_tree_append(string, JSON_ENCODE_ANY, out);
+    json_decref(string);
+}
+
 static void append_condition(const struct finding *finding, uint32_t place, const char *test,
                              struct buffer *out)
 {
     const char *path = path_of(finding, place);
     if (path != NULL) {
-        buffer_format(out, "%s\"%s\": %s", out->length > 0 ? ", " : "", path, test);
+        buffer_append_string(out, out->length > 0 ? ", " : "");
+        append_string(path, out);
+        buffer_format(out, ": %s", test);
+    }
+}
+
+/* "db.orders", or "db.getCollection(\"order lines\")" where that is no name in JavaScript. */
+static void append_collection(const char *name, struct buffer *out)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+    bool plain = name[0] != '\0' && (name[0] < '0' || name[0] > '9') &&
+                 strspn(name, letters) == strlen(name);
+    buffer_append_string(out, plain ? "db." : "db.getCollection(");
+    if (plain) {
+        buffer_append_string(out, name);
+    } else {
+        append_string(name, out);
+        buffer_append_byte(out, ')');
     }
 }
 
@@ -224,7 +250,17 @@ static void append_conditions(const struct finding *finding, const struct query 
         append_condition(finding, query->in[i].place, "{ $in: [?] }", out);
     }
     if (query->range != GRAPH_NONE) {
-        append_condition(finding, query->range, "{ $gte: ?, $lte: ? }", out);
+        const char *low = query_low_test(query);
+        const char *high = query_high_test(query);
+        const char *test = arena_format(finding->arena, "{ %s%s%s }",
+                                        low == NULL     ? ""
+                                        : low[1] == '=' ? "$gte: ?"
+                                                        : "$gt: ?",
+                                        low != NULL && high != NULL ? ", " : "",
+                                        high == NULL     ? ""
+                                        : high[1] == '=' ? "$lte: ?"
+                                                         : "$lt: ?");
+        append_condition(finding, query->range, test, out);
     }
 }
 
@@ -246,7 +282,8 @@ static void append_look_ups(const struct finding *finding, struct place_set enti
 {
     for (uint32_t i = 0; i < entities.count; i++) {
         uint32_t collection = collection_of(finding, entities.at[i]);
-        buffer_format(out, "%s%s", i > 0 ? ", " : before, finding->documents[collection].name);
+        buffer_append_string(out, i > 0 ? ", " : before);
+        append_collection(finding->documents[collection].name, out);
     }
     buffer_append_string(out, entities.count > 0 ? after : "");
 }
@@ -281,9 +318,8 @@ uint32_t export_mongodb_append_find(const struct export_mongodb *design, const s
         missing_entities(&finding, query->fields, (struct place_set){0}), first, design->arena);
     append_conditions(&finding, query, &conditions);
     append_look_ups(&finding, first, "first the keys that are asked for, of ", "; then\n", out);
-    buffer_format(out, "db.%s.find({ %s })",
-                  design->documents[collection_of(&finding, query->root)].name,
-                  conditions.length > 0 ? buffer_string(&conditions) : "");
+    append_collection(design->documents[collection_of(&finding, query->root)].name, out);
+    buffer_format(out, ".find({ %s })", conditions.length > 0 ? buffer_string(&conditions) : "");
     append_order(&finding, query, out);
     if (query->limit > 0) {
         buffer_format(out, ".limit(%.0f)", query->limit);

@@ -79,13 +79,6 @@ static const struct graph_relation *embedding(const struct export_mongodb *desig
                                             : NULL;
 }
 
-bool export_mongodb_holds(const struct export_mongodb *design,
-                          const struct export_document *document, uint32_t field)
-{
-    const struct graph_relation *relation = embedding(design, document);
-    return relation == NULL || !graph_fields_hold(relation->fields, field);
-}
-
 static json_t *schema_of(const struct export_mongodb *design,
                          const struct export_document *document);
 
@@ -100,11 +93,10 @@ static void add_own(const struct export_mongodb *design, const struct export_doc
     for (uint32_t i = 0; i < entity->field_count; i++) {
         const struct graph_field *field = &entity->fields[i];
         bool optional = !field->column->not_null && !graph_fields_hold(entity->key, i);
-        if (!export_mongodb_holds(design, document, i)) {
+        const char *name = document->fields[i];
+        if (name == NULL) {
             continue;
         }
-        bool is_id = document->id != NULL && strcmp(document->id, field->name) == 0;
-        const char *name = is_id ? "_id" : field->name;
         json_object_set_new(properties, name, property(field, optional));
         if (!optional) {
             json_array_append_new(required, export_text(name));
@@ -117,7 +109,7 @@ static void add_copies(const struct export_mongodb *design, const struct export_
 {
     for (uint32_t i = 0; i < document->copied.count; i++) {
         uint32_t place = document->copied.at[i];
-        json_object_set_new(properties, export_place_name(design->places, place, design->arena),
+        json_object_set_new(properties, document->copies[i],
                             property(places_field(design->places, place), true));
     }
 }

@@ -1,6 +1,7 @@
 /* The plan that fills MongoDB's collections, and what a terminal shows of them. */
 #include "design/export/export_parts.h"
 
+#include "design/export/export_key.h"
 #include "plan/propose.h"
 #include "plan/template.h"
 #include <string.h>
@@ -13,6 +14,25 @@ static void indent(uint32_t depth, struct buffer *out)
 static const struct graph *graph_of(const struct export_mongodb *design)
 {
     return design->places->graph;
+}
+
+/* Would the text of a key be that of another row's, too, without escapes? */
+static bool needs_escapes(const struct graph_entity *entity)
+{
+    bool needs = false;
+    for (uint32_t i = 0; i + 1 < entity->key.count; i++) {
+        needs = needs || export_key_needs_escapes(&entity->fields[entity->key.at[i]]);
+    }
+    return needs;
+}
+
+static bool is_plain(const struct graph_entity *entity)
+{
+    bool plain = true;
+    for (uint32_t i = 0; i < entity->key.count; i++) {
+        plain = plain && export_key_is_plain(&entity->fields[entity->key.at[i]]);
+    }
+    return plain;
 }
 
 static void append_id(const struct export_mongodb *design, const struct export_document *document,
@@ -28,12 +48,22 @@ static void append_id(const struct export_mongodb *design, const struct export_d
         buffer_append_string(out, " }\n");
         return;
     }
+    bool escapes = needs_escapes(entity) && is_plain(entity);
     for (uint32_t i = 0; i < entity->key.count; i++) {
-        buffer_format(&text, "%s{%s}", i > 0 ? "#" : "",
-                      template_quote_name(design->arena, entity->fields[entity->key.at[i]].name));
+        const struct graph_field *field = &entity->fields[entity->key.at[i]];
+        if (escapes) {
+            buffer_append_string(&text, i > 0 ? " || '#' || " : "");
+            export_key_append_sql(field->name, field, 0,
+                                  i + 1 < entity->key.count && export_key_needs_escapes(field),
+                                  &text);
+        } else {
+            buffer_format(&text, "%s{%s}", i > 0 ? "#" : "",
+                          template_quote_name(design->arena, field->name));
+        }
     }
+    buffer_append_string(out, escapes ? "{ sql: " : "");
     propose_append_quoted(out, buffer_string(&text));
-    buffer_append_byte(out, '\n');
+    buffer_append_string(out, escapes ? ", cast: text }\n" : "\n");
     buffer_free(&text);
 }
 
@@ -42,13 +72,12 @@ static void append_own(const struct export_mongodb *design, const struct export_
 {
     const struct graph_entity *entity = &graph_of(design)->entities[document->entity];
     for (uint32_t i = 0; i < entity->field_count; i++) {
-        const char *name = entity->fields[i].name;
-        bool is_id = document->id != NULL && strcmp(document->id, name) == 0;
-        if (is_id || !export_mongodb_holds(design, document, i)) {
+        bool is_id = document->id != NULL && strcmp(document->id, entity->fields[i].name) == 0;
+        if (is_id || document->fields[i] == NULL) {
             continue;
         }
         indent(depth, out);
-        propose_append_quoted(out, name);
+        propose_append_quoted(out, document->fields[i]);
         buffer_append_string(out, ": { ");
         layout_append_column(&entity->fields[i], out);
         buffer_append_string(out, " }\n");
@@ -56,7 +85,7 @@ static void append_own(const struct export_mongodb *design, const struct export_
     for (uint32_t i = 0; i < document->copied.count; i++) {
         uint32_t place = document->copied.at[i];
         indent(depth, out);
-        propose_append_quoted(out, export_place_name(design->places, place, design->arena));
+        propose_append_quoted(out, document->copies[i]);
         buffer_append_string(out, ": { ");
         layout_append_lookup(design->places, design->places->list[place].path, out);
         layout_append_column(places_field(design->places, place), out);
@@ -152,6 +181,12 @@ void export_mongodb_append_summary(const struct export_mongodb *design, struct b
             buffer_format(out, "  %s  %.0f documents of about %.0f bytes, %u indexes\n",
                           document->name, graph->entities[i].rows, document->bytes,
                           document->index_count);
+            if (needs_escapes(&graph->entities[i]) && !is_plain(&graph->entities[i])) {
+                buffer_format(out,
+                              "note: %s: two rows have the same _id, and one is rejected, where "
+                              "a part of their keys holds the # that separates the parts\n",
+                              document->name);
+            }
             if (document->unindexed > 0) {
                 buffer_format(out,
                               "note: %s has no index left (64 a collection): %u of its queries "

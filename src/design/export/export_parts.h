@@ -18,10 +18,6 @@ json_t *export_text(const char *text);
 void export_mongodb_find_indexes(const struct search *search, struct export_document *documents,
                                  struct export_mongodb *design);
 
-/* Does the document hold the field, or does the parent that it is embedded in know it? */
-bool export_mongodb_holds(const struct export_mongodb *design,
-                          const struct export_document *document, uint32_t field);
-
 /* Appends the tree, indented, and frees it. */
 void export_append_json(json_t *tree, struct buffer *out);
 

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "model/batch.h"
 #include "model/canonical.h"
+#include "model/time_text.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,10 @@ struct tally {
     uint64_t bytes;
     uint32_t values;
     uint32_t nulls;
+    bool negative;
+    uint32_t times; /* of the values, from `first` to `last` */
+    double *seconds;
+    uint32_t seconds_capacity;
 };
 
 static struct tally_slot *slot_of(const struct tally *tally, uint64_t hash)
@@ -89,6 +94,33 @@ static uint64_t size_of(const struct cell *cell)
     }
 }
 
+/* Infinity and the zero date are none. */
+static bool find_second(const struct cell *cell, double *second)
+{
+    struct cell parsed = *cell;
+    if (cell->kind == VALUE_TEXT &&
+        time_parse_timestamp(cell->text, cell->length, &parsed) != STATUS_OK) {
+        return false;
+    }
+    *second = parsed.kind == VALUE_DATE ? (double)parsed.i64 * 86400 : (double)parsed.i64 / 1e6;
+    return (parsed.kind == VALUE_DATE || parsed.kind == VALUE_TIMESTAMP) &&
+           (parsed.flags & CELL_SPECIAL) == 0;
+}
+
+static void note_time(struct tally *tally, const struct cell *cell)
+{
+    double second;
+    if (tally->times != tally->values || !find_second(cell, &second)) {
+        return;
+    }
+    if (tally->times == tally->seconds_capacity) {
+        tally->seconds_capacity = tally->seconds_capacity * 2 + 64;
+        tally->seconds =
+            memory_resize(tally->seconds, tally->seconds_capacity, sizeof(*tally->seconds));
+    }
+    tally->seconds[tally->times++] = second;
+}
+
 static enum status count_cell(struct tally *tally, const struct cell *cell, struct buffer *scratch,
                               struct error *error)
 {
@@ -102,6 +134,8 @@ static enum status count_cell(struct tally *tally, const struct cell *cell, stru
     } else if (canonical_hash_cells(cell, 1, scratch, &hash, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    note_time(tally, cell);
+    tally->negative = tally->negative || (cell->kind == VALUE_INT64 && cell->i64 < 0);
     count_value(tally, hash.low, size_of(cell));
     return STATUS_OK;
 }
@@ -139,6 +173,54 @@ static double most_of(const struct tally *tally, double rows)
     return most > 1 && scale > 1 ? most * scale : most;
 }
 
+double figures_span_of(double second, enum figures_span span)
+{
+    int64_t year;
+    int month;
+    int day;
+    if (span == FIGURES_HOUR || span == FIGURES_DAY) {
+        return floor(second / (span == FIGURES_HOUR ? 3600 : 86400));
+    }
+    time_civil_from_days((int64_t)floor(second / 86400), &year, &month, &day);
+    return (double)(span == FIGURES_YEAR ? year : year * 12 + month - 1);
+}
+
+static int by_second(const void *left, const void *right)
+{
+    double one = *(const double *)left;
+    double other = *(const double *)right;
+    return (one > other) - (one < other);
+}
+
+/* Rows that were read from one place may be of one time, so that one place says nothing. */
+static double fullest_of(const struct tally *tally, enum figures_span span, bool is_whole)
+{
+    uint32_t most = 0;
+    uint32_t run = 0;
+    for (uint32_t i = 0; i < tally->times; i++) {
+        bool same = i > 0 && figures_span_of(tally->seconds[i - 1], span) ==
+                                 figures_span_of(tally->seconds[i], span);
+        run = same ? run + 1 : 1;
+        most = run > most ? run : most;
+    }
+    double share = (double)most / tally->times - (is_whole ? 0 : 1.0 / PLACES_MAX);
+    return share < 0 ? 0 : share;
+}
+
+static void measure_times(const struct tally *tally, bool is_whole, struct figures_column *column)
+{
+    column->is_timed = tally->values > 0 && tally->times == tally->values;
+    if (!column->is_timed) {
+        return;
+    }
+    qsort(tally->seconds, tally->times, sizeof(*tally->seconds), by_second);
+    column->first_second = tally->seconds[0];
+    column->last_second = tally->seconds[tally->times - 1];
+    for (enum figures_span span = 0; span < FIGURES_SPANS; span++) {
+        column->fullest[span] = fullest_of(tally, span, is_whole);
+    }
+}
+
 static struct figures_column column_of(const struct tally *tally, double rows, bool is_whole)
 {
     double read = (double)tally->values + tally->nulls;
@@ -148,6 +230,7 @@ static struct figures_column column_of(const struct tally *tally, double rows, b
         .distinct = distinct_of(tally, valued),
         .nulls = read > 0 ? tally->nulls / read : 0,
         .most = most_of(tally, valued),
+        .negative = tally->negative,
         .unique =
             is_whole && tally->nulls == 0 && tally->values > 1 && tally->used == tally->values,
     };
@@ -219,7 +302,7 @@ static enum status read_place(struct measuring *measuring, struct table_reading 
 }
 
 static enum status read_places(struct measuring *measuring, struct table_reading *reading,
-                               struct arena *scratch, bool *is_whole, double *rows,
+                               struct arena *scratch, bool *is_whole, double *rows, bool *is_known,
                                struct error *error)
 {
     struct stream_facts facts = {0};
@@ -247,13 +330,14 @@ static enum status read_places(struct measuring *measuring, struct table_reading
         }
     }
     *rows = *is_whole ? (double)reading->rows : (double)facts.row_count;
-    if (*rows < (double)reading->rows) { /* a guess of the database's, or none */
+    *is_known = *is_whole || *rows > (double)reading->rows;
+    if (!*is_known) { /* no estimate of the database's, or one that is too small */
         *rows = (double)reading->rows;
     }
     return STATUS_OK;
 }
 
-/* A database's guess of rows that were not all read is replaced by its count. */
+/* Where the database has no estimate: a count reads all of the table, or of an index. */
 static enum status count_rows(struct measuring *measuring, const struct read_request *request,
                               double *rows, struct error *error)
 {
@@ -331,9 +415,10 @@ static enum status read_table(struct measuring *measuring, const struct schema_t
     reading.tallies =
         arena_allocate_zeroed(scratch, table->column_count + 1u, sizeof(*reading.tallies));
     double rows = 0;
+    bool is_known = false;
     enum status status =
-        read_places(measuring, &reading, scratch, &figures->is_whole, &rows, error);
-    if (status == STATUS_OK && !figures->is_whole) {
+        read_places(measuring, &reading, scratch, &figures->is_whole, &rows, &is_known, error);
+    if (status == STATUS_OK && !is_known) {
         status = count_rows(measuring, &reading.request, &rows, error);
     }
     for (uint32_t i = 0; i < table->column_count; i++) {
@@ -341,6 +426,8 @@ static enum status read_table(struct measuring *measuring, const struct schema_t
         enum value_kind kind = found->kind;
         *found = column_of(&reading.tallies[i], rows, figures->is_whole);
         found->kind = kind;
+        measure_times(&reading.tallies[i], figures->is_whole, found);
+        free(reading.tallies[i].seconds);
         free(reading.tallies[i].slots);
     }
     figures->rows = rows;

@@ -9,6 +9,11 @@
 #include "connectors/connector.h"
 #include "model/schema.h"
 
+enum figures_span { FIGURES_YEAR, FIGURES_MONTH, FIGURES_DAY, FIGURES_HOUR, FIGURES_SPANS };
+
+/* The number of the year, month, day or hour that a second since 1970 is in. */
+double figures_span_of(double second, enum figures_span span);
+
 struct figures_column {
     double bytes;         /* mean size of a value that is no null */
     double distinct;      /* different values, estimated for the whole table */
@@ -17,7 +22,14 @@ struct figures_column {
     enum value_kind kind; /* that all its values are of, where the declared type says less: truth
                              values that are numbers, days and moments that are texts;
                              VALUE_MISSING: as declared */
-    bool unique;          /* all rows were read, none has a null here, and no two the same value */
+    bool is_timed;        /* all of its values that were read are times, from `first_second` to
+                             `last_second` since 1970 */
+    double first_second;
+    double last_second;
+    double fullest[FIGURES_SPANS]; /* of times: the share of its values that the fullest year,
+                                      month, day and hour has */
+    bool negative;                 /* some whole number is below zero */
+    bool unique; /* all rows were read, none has a null here, and no two the same value */
 };
 
 struct figures_table {

@@ -302,6 +302,19 @@ static uint32_t entity_of(const struct graph_building *building, const char *nam
     return graph_find_entity(&graph, name, strlen(name));
 }
 
+/* PostgreSQL's keys that are not checked, or not for the rows that were there. */
+static bool is_enforced(const struct schema_foreign_key *key)
+{
+    const char *texts[] = {key->details, key->native_sql};
+    for (uint32_t i = 0; i < 2; i++) {
+        if (texts[i] != NULL && (strcasestr(texts[i], "NOT VALID") != NULL ||
+                                 strcasestr(texts[i], "NOT ENFORCED") != NULL)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void add_declared(struct graph_building *building, uint32_t from)
 {
     const struct graph_entity *entity = &building->entities[from];
@@ -311,6 +324,8 @@ static void add_declared(struct graph_building *building, uint32_t from)
                                           .to = entity_of(building, key->references),
                                           .name = key->name,
                                           .origin = GRAPH_DECLARED,
+                                          .trust =
+                                              is_enforced(key) ? GRAPH_ENFORCED : GRAPH_UNPROVEN,
                                           .confidence = 1};
         if (relation.to == GRAPH_NONE) {
             continue;

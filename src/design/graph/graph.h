@@ -24,6 +24,14 @@ enum graph_origin {
     GRAPH_BY_HAND     /* the user said so: confidence 1 */
 };
 
+/* Does each row of a relation that refers have its partner? */
+enum graph_trust {
+    GRAPH_UNPROVEN, /* guessed, or declared where nothing enforces it */
+    GRAPH_ENFORCED, /* by the source */
+    GRAPH_PROVEN,   /* all rows were looked at */
+    GRAPH_BROKEN    /* some have none */
+};
+
 struct graph_field {
     const char *name;
     const struct schema_column *column;
@@ -60,6 +68,8 @@ struct graph_relation {
     const char *name;
     enum graph_origin origin;
     double confidence;
+    enum graph_trust trust;
+    double orphans;     /* GRAPH_BROKEN: rows whose partner is not there */
     bool optional;      /* `fields` may be null */
     double fan_out;     /* mean rows of `from` for one of `to` */
     double fan_out_max; /* for the one that has the most */
@@ -88,6 +98,13 @@ struct graph_assumptions {
 void graph_from_schema(const struct schema *schema, const struct figures *figures,
                        const struct graph_assumptions *assumptions, struct arena *arena,
                        struct graph *graph);
+
+/* Of a source that declares foreign keys and does not enforce them, as SQLite: none is trusted. */
+void graph_distrust(struct graph *graph);
+enum { GRAPH_PROVEN_ROWS_MAX = 1000000 };
+/* Looks, in a live source, at the rows of each relation that is unproven, in tables of up to so
+ * many rows. */
+enum status graph_prove(struct graph *graph, struct database *source, struct error *error) MUST_USE;
 
 /* GRAPH_NONE: there is none. Bytewise first, then without ASCII case if that is unambiguous. */
 uint32_t graph_find_entity(const struct graph *graph, const char *name, size_t length);

@@ -30,8 +30,11 @@ static void add_predicate(struct resolver *self, struct workload_predicate predi
     }
     /* a row without that alias does not pass */
     resolver_alias(self, predicate.field.alias)->optional = false;
-    if (same_predicate(self, &predicate) == NULL) { /* a <= x AND x < b is one range */
+    struct workload_predicate *same = same_predicate(self, &predicate);
+    if (same == NULL) {
         buffer_append(&self->predicates, &predicate, sizeof predicate);
+    } else { /* a <= x AND x < b is one range */
+        same->bounds |= predicate.bounds;
     }
 }
 
@@ -40,6 +43,33 @@ static void add_test(struct resolver *self, enum workload_test test,
 {
     add_predicate(self, (struct workload_predicate){
                             .test = test, .field = field, .values = 1, .operand = operand});
+}
+
+static void add_range(struct resolver *self, struct workload_reference field, const char *operand,
+                      unsigned bounds)
+{
+    add_predicate(self, (struct workload_predicate){.test = WORKLOAD_RANGE,
+                                                    .field = field,
+                                                    .values = 1,
+                                                    .operand = operand,
+                                                    .bounds = bounds});
+}
+
+static unsigned bound_of(const char *operator)
+{
+    bool strict = operator[1] == '\0';
+    return operator[0] == '<' ? (strict ? WORKLOAD_BELOW : WORKLOAD_AT_MOST)
+                              : (strict ? WORKLOAD_ABOVE : WORKLOAD_AT_LEAST);
+}
+
+static void never_true(struct resolver *self, const char *what)
+{
+    resolver_unserved(self, "no query: its result is empty", "%s, which is never true", what);
+}
+
+static bool is_null_literal(json_t *node)
+{
+    return tree_flag(tree_is(tree_plain(node), "A_Const"), "isnull");
 }
 
 static void add_in(struct resolver *self, struct workload_reference field, double values)
@@ -135,7 +165,7 @@ static void compare_with_constant(struct resolver *self, const struct scope *sco
     if (strcmp(operator, "=") == 0) {
         add_test(self, WORKLOAD_EQUAL, field, operand);
     } else if (is_any_of(operator, ranges)) {
-        add_test(self, WORKLOAD_RANGE, field, operand);
+        add_range(self, field, operand, bound_of(operator));
     } else {
         bool search = is_any_of(operator, searches);
         const char *what = strcmp(operator, "@@") == 0   ? "full-text search"
@@ -184,6 +214,11 @@ static void compare_rows(struct resolver *self, const struct scope *scope, json_
         return;
     }
     bool equal = strcmp(operator, "=") == 0;
+    bool several = json_array_size(columns) > 1;
+    const char *first = several && strcmp(operator, "<") == 0   ? "<="
+                        : several && strcmp(operator, ">") == 0 ? ">="
+                                                                :
+                                                                operator;
     json_array_foreach(columns, at, column)
     {
         struct workload_reference field;
@@ -191,11 +226,27 @@ static void compare_rows(struct resolver *self, const struct scope *scope, json_
         if (reference == NULL || !input_is_constant(tree_list_at(values, at))) {
             add_filter_of(self, scope, node, "a query for each row", "a comparison of rows");
         } else if (at == 0 || equal) {
-            compare_with_constant(self, scope, reference, operator, tree_list_at(values, at));
+            compare_with_constant(self, scope, reference, first, tree_list_at(values, at));
         } else if (resolver_column(self, scope, reference, &field)) {
             add_test(self, WORKLOAD_FILTER, field, NULL);
         }
     }
+}
+
+/* 1 = 0; of parameters it is not known. */
+static bool are_different_literals(json_t *left, json_t *right)
+{
+    static const char *const kinds[] = {"ival", "sval"};
+    json_t *one = tree_is(tree_plain(left), "A_Const");
+    json_t *other = tree_is(tree_plain(right), "A_Const");
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        json_t *value = json_object_get(one, kinds[i]);
+        json_t *second = json_object_get(other, kinds[i]);
+        if (value != NULL && second != NULL) {
+            return !json_equal(value, second);
+        }
+    }
+    return false;
 }
 
 static void compare(struct resolver *self, const struct scope *scope, json_t *node,
@@ -207,6 +258,8 @@ static void compare(struct resolver *self, const struct scope *scope, json_t *no
     json_t *right_row = tree_is(right, "RowExpr");
     if (left_row != NULL && right_row != NULL) {
         compare_rows(self, scope, node, operator, left_row, right_row);
+    } else if (is_null_literal(left) || is_null_literal(right)) {
+        never_true(self, "a comparison with NULL");
     } else if (left_column != NULL && right_column != NULL) {
         compare_columns(self, scope, node, operator, left_column, right_column);
     } else if (left_column != NULL && input_is_constant(right)) {
@@ -215,6 +268,8 @@ static void compare(struct resolver *self, const struct scope *scope, json_t *no
         compare_with_constant(self, scope, right_column, turned(operator), left);
     } else if (!input_is_constant(left) || !input_is_constant(right)) {
         compare_expression(self, scope, node, left, right);
+    } else if (strcmp(operator, "=") == 0 && are_different_literals(left, right)) {
+        never_true(self, "a comparison of two constants");
     }
 }
 
@@ -290,7 +345,7 @@ static void like(struct resolver *self, const struct scope *scope, json_t *node,
     } else if (literal != NULL && pattern[first] == '\0' && !folds && !negative) {
         add_test(self, WORKLOAD_EQUAL, field, NULL);
     } else if (literal != NULL && first > 0 && !folds && !negative) {
-        add_test(self, WORKLOAD_RANGE, field, NULL);
+        add_range(self, field, NULL, WORKLOAD_AT_LEAST | WORKLOAD_BELOW);
     } else {
         const char *shown = negative          ? "NOT LIKE"
                             : folds           ? "ILIKE"
@@ -311,7 +366,7 @@ static void between(struct resolver *self, const struct scope *scope, json_t *no
         add_filter_of(self, scope, node, "a stored column with the value",
                       negative ? "NOT BETWEEN" : "BETWEEN on an expression");
     } else if (resolver_column(self, scope, column, &field)) {
-        add_test(self, WORKLOAD_RANGE, field, NULL);
+        add_range(self, field, NULL, WORKLOAD_AT_LEAST | WORKLOAD_AT_MOST);
     }
 }
 
@@ -334,9 +389,13 @@ static void operation(struct resolver *self, const struct scope *scope, json_t *
             return;
         }
     }
-    if (strcmp(kind, "AEXPR_OP") == 0) {
+    bool is_distinction = strcmp(kind, "AEXPR_NOT_DISTINCT") == 0;
+    if (is_distinction && (is_null_literal(left) || is_null_literal(right))) {
+        add_filter_of(self, scope, node, "a stored flag that says so, as a part of a key",
+                      "IS NOT DISTINCT FROM NULL");
+    } else if (strcmp(kind, "AEXPR_OP") == 0) {
         compare(self, scope, node, tree_last_name(json_object_get(node, "name")), left, right);
-    } else if (strcmp(kind, "AEXPR_NOT_DISTINCT") == 0) {
+    } else if (is_distinction) {
         compare(self, scope, node, "=", left, right);
     } else {
         add_filter_of(self, scope, node, "a stored column with the value",
@@ -510,5 +569,8 @@ void resolver_condition(struct resolver *self, const struct scope *scope, json_t
     } else if (!input_is_constant(node)) {
         add_filter_of(self, scope, node, "a stored column with the result",
                       "a condition on an expression");
+    } else if ((body = json_object_get(tree_is(node, "A_Const"), "boolval")) != NULL &&
+               !tree_flag(body, "boolval")) {
+        never_true(self, "FALSE");
     }
 }

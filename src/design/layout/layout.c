@@ -2,7 +2,7 @@
 #include "design/layout/layout.h"
 
 #include "base/name_index.h"
-#include "plan/expression_names.h"
+#include "design/workload/bucket.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,11 +129,6 @@ static void add_column(struct columns *columns, uint32_t place, enum layout_role
     columns->list[columns->count++] = (struct layout_column){name, place, role, descending};
 }
 
-static bool is_bucketed(const struct family *family)
-{
-    return family->buckets > 1 || family->partition.count == 0;
-}
-
 static void lay_columns(const struct laying *laying, const struct family *family,
                         struct layout_table *table)
 {
@@ -144,7 +139,7 @@ static void lay_columns(const struct laying *laying, const struct family *family
     for (uint32_t i = 0; i < family->partition.count; i++) {
         add_column(&columns, family->partition.at[i], LAYOUT_PARTITION, false);
     }
-    if (is_bucketed(family)) {
+    if (table->bucket_sql != NULL) {
         add_column(&columns, GRAPH_NONE, LAYOUT_PARTITION, false);
     }
     table->partition_count = columns.count;
@@ -164,56 +159,6 @@ static void lay_columns(const struct laying *laying, const struct family *family
     }
     table->columns = columns.list;
     table->column_count = columns.count;
-}
-
-/* ---------------------------------------------------------------- buckets */
-
-static const char *quoted(const struct graph_field *field, struct arena *arena)
-{
-    struct buffer text = {0};
-    expression_append_quoted(&text, field->name);
-    const char *kept = arena_copy_string(arena, buffer_string(&text));
-    buffer_free(&text);
-    return kept;
-}
-
-/* Of the root's key, so that whoever knows a row knows its bucket. */
-static const char *hash_sql(const struct places *places, const struct family *family,
-                            struct arena *arena)
-{
-    const struct graph_entity *entity = &places->graph->entities[family->root];
-    const struct graph_field *last = &entity->fields[entity->key.at[entity->key.count - 1]];
-    const char *name = quoted(last, arena);
-    enum value_kind kind = last->type.kind;
-    if (family->buckets <= 1) {
-        return "0";
-    }
-    if (kind == VALUE_INT64 || kind == VALUE_UINT64) {
-        return arena_format(arena, "abs(%s) %% %u", name, family->buckets);
-    }
-    return arena_format(arena,
-                        "(unicode(substr(%s, -1)) + 31 * unicode(substr(%s, -2)) + "
-                        "961 * unicode(substr(%s, -3))) %% %u",
-                        name, name, name, family->buckets);
-}
-
-/* Years, months or days, by how many are needed. */
-static const char *time_sql(const struct places *places, const struct family *family,
-                            struct arena *arena)
-{
-    const char *field = quoted(places_field(places, family->clustering[0].place), arena);
-    int digits = family->buckets <= 10 ? 4 : family->buckets <= 120 ? 7 : 10;
-    return arena_format(arena, "substr(%s, 1, %d)", field, digits);
-}
-
-const char *layout_bucket_sql(const struct places *places, const struct family *family,
-                              struct arena *arena)
-{
-    if (!is_bucketed(family)) {
-        return NULL;
-    }
-    return family->bucket == FAMILY_BUCKET_TIME ? time_sql(places, family, arena)
-                                                : hash_sql(places, family, arena);
 }
 
 /* ---------------------------------------------------------------- tables */
@@ -244,8 +189,8 @@ void layout_make(const struct search *search, const struct search_result *result
             naming == LAYOUT_CLASSIC ? classic_name(&laying, family) : plain_name(&laying, family);
         struct layout_table *table = &tables[count++];
         *table = (struct layout_table){.name = make_unique(&laying.tables, name), .family = i};
+        table->bucket_sql = bucket_sql(laying.places, family, arena);
         lay_columns(&laying, family, table);
-        table->bucket_sql = layout_bucket_sql(laying.places, family, arena);
     }
     qsort(tables, count, sizeof(*tables), by_name);
     *layout = (struct layout){arena, search, result, tables, count};

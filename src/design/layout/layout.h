@@ -68,10 +68,6 @@ void layout_append_plan(const struct layout *layout, const char *source, const c
 
 /* ---------------------------------------------------------------- what other plans share */
 
-/* The bucket of a row, as SQL over the root's columns; NULL: the family has none. */
-const char *layout_bucket_sql(const struct places *places, const struct family *family,
-                              struct arena *arena);
-
 /* The head of a plan, with the relations that the source does not declare. */
 void layout_append_head(const struct graph *graph, const char *source, const char *target,
                         struct buffer *out);

@@ -1,6 +1,7 @@
 /* CQL of a layout. */
 #include "design/layout/layout.h"
 
+#include "base/text.h"
 #include "connectors/registry.h"
 #include <string.h>
 
@@ -114,20 +115,30 @@ static void append_order(const struct layout_table *table, struct buffer *out)
     buffer_append_byte(out, ')');
 }
 
+/* A name of the source may hold a line break, behind which a comment has ended. */
+static void append_comment(const char *text, struct arena *arena, struct buffer *out)
+{
+    char *line = arena_copy_string(arena, text);
+    text_clean_line(line);
+    buffer_append_string(out, line);
+}
+
 static void append_figures(const struct layout *layout, const struct layout_table *table,
                            struct buffer *out)
 {
     const struct family *family = layout_family(layout, table);
     const struct graph *graph = layout->search->pool->places->graph;
-    buffer_format(out,
-                  "-- one row for each row of %s: about %.0f, %.0f a partition (at most %.0f)\n",
-                  graph->entities[family->root].name, family->rows, family->partition_rows,
-                  family->partition_rows_max);
+    buffer_append_string(out, "-- one row for each row of ");
+    append_comment(graph->entities[family->root].name, layout->arena, out);
+    buffer_format(out, ": about %.0f, %.0f a partition (at most %.0f)\n", family->rows,
+                  family->partition_rows, family->partition_rows_max);
     if (family->buckets > 1) {
         buffer_format(out,
-                      "-- cut into about %u buckets, so that no partition grows beyond "
-                      "100,000 cells or 100 MB: bucket = %s\n",
-                      family->buckets, table->bucket_sql);
+                      "-- cut into up to %u buckets of about %.0f rows at most, for bounds of "
+                      "100,000 cells and 100 MB: bucket = ",
+                      family->buckets, family->bucket_rows_max);
+        append_comment(table->bucket_sql, layout->arena, out);
+        buffer_append_byte(out, '\n');
     }
     for (uint32_t i = 0; i < family->optional.count; i++) {
         buffer_format(out, "-- rows without %s are not in it\n",
@@ -171,6 +182,14 @@ static void append_test(const char *name, const char *test, bool *any, struct bu
     *any = true;
 }
 
+static void append_bound(const char *name, const char *test, bool *any, struct buffer *out)
+{
+    if (test != NULL) {
+        append_test(name, " ", any, out);
+        buffer_format(out, "%s ?", test);
+    }
+}
+
 /* `query` NULL: the whole key is given. */
 static void append_where(const struct layout_table *table, const struct query *query,
                          struct buffer *out)
@@ -185,8 +204,8 @@ static void append_where(const struct layout_table *table, const struct query *q
             append_test(column->name, " IN ?", &any, out);
         } else {
             if (query->range == column->place) {
-                append_test(column->name, " >= ?", &any, out);
-                append_test(column->name, " <= ?", &any, out);
+                append_bound(column->name, query_low_test(query), &any, out);
+                append_bound(column->name, query_high_test(query), &any, out);
             }
             return;
         }

@@ -171,6 +171,17 @@ static void part(struct names_clusters *clusters, uint32_t cluster, const int32_
     clusters->list[other] = names_unique(clusters, clusters->names->graph->entities[entity].name);
 }
 
+/* Vectors that are all the same leave one of the two parts empty. */
+static bool has_two_parts(const int32_t *labels, uint32_t count)
+{
+    for (uint32_t i = 1; i < count; i++) {
+        if (labels[i] != labels[0]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum status split(struct names_clusters *clusters, const char *text, struct error *error)
 {
     const struct names *names = clusters->names;
@@ -194,8 +205,11 @@ static enum status split(struct names_clusters *clusters, const char *text, stru
     }
     const struct cluster_points points = {values, size, EMBED_WIDTH};
     enum status status = cluster_kmeans(&points, 2, NAMES_SEED, clusters->arena, &kmeans, error);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && has_two_parts(kmeans.labels, size)) {
         part(clusters, cluster, kmeans.labels);
+    } else if (status == STATUS_OK) {
+        status = error_set(error, ERROR_BAD_VALUE, clusters->list[cluster],
+                           "has columns whose names are all alike, and can't be split");
     }
     free(values);
     return status;

@@ -1,10 +1,14 @@
 /* Each query on both sides. */
 #include "design/prove/prove_parts.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-enum { RUNS_DEFAULT = 3, ROWS_DEFAULT = 10000, DRAWN_MAX = 50 };
+enum {
+    RUNS_DEFAULT = 3,
+    ROWS_DEFAULT = 10000,
+    TIES_MAX = 1000,
+    VALUES_MAX = 3 /* of an IN */
+};
 
 struct proving {
     struct analysis *analysis;
@@ -14,81 +18,7 @@ struct proving {
     const char *scheme;
 };
 
-/* ---------------------------------------------------------------- comparing */
-
-static int by_text(const void *left, const void *right)
-{
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
-/* Each row as a line, sorted. */
-static enum status lines_of(const struct prove_rows *rows, struct arena *arena, const char ***lines,
-                            struct error *error)
-{
-    const char **list = arena_allocate_zeroed(arena, rows->count + 1u, sizeof(*list));
-    struct buffer line = {0};
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < rows->count && status == STATUS_OK; i++) {
-        buffer_clear(&line);
-        for (uint32_t j = 0; j < rows->width && status == STATUS_OK; j++) {
-            buffer_append_string(&line, j > 0 ? " | " : "");
-            status = prove_append_text(&prove_row(rows, i)[j], &line, error);
-        }
-        list[i] = arena_copy_string(arena, buffer_string(&line));
-    }
-    buffer_free(&line);
-    qsort(list, rows->count, sizeof(*list), by_text);
-    *lines = list;
-    return status;
-}
-
-static enum status compare(const struct prove_rows *source, const struct prove_rows *target,
-                           struct arena *arena, struct prove_query *result, struct error *error)
-{
-    const char **expected = NULL;
-    const char **found = NULL;
-    if (lines_of(source, arena, &expected, error) != STATUS_OK ||
-        lines_of(target, arena, &found, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    result->rows += source->count;
-    for (uint32_t i = 0; i < source->count || i < target->count; i++) {
-        const char *left = i < source->count ? expected[i] : NULL;
-        const char *right = i < target->count ? found[i] : NULL;
-        if (left == NULL || right == NULL || strcmp(left, right) != 0) {
-            result->verdict = PROVE_DIFFERENT;
-            result->why =
-                arena_format(arena,
-                             "%u rows in the source, %u in the target; "
-                             "row %u: %.300s; %.300s",
-                             source->count, target->count, i + 1, left != NULL ? left : "(none)",
-                             right != NULL ? right : "(none)");
-            return STATUS_OK;
-        }
-    }
-    return STATUS_OK;
-}
-
-/* ---------------------------------------------------------------- values */
-
-/* What a query could be given: rows of the given places' values. */
-static enum status draw_values(struct proving *proving, const struct query *query,
-                               const uint32_t *list, uint32_t count, struct arena *arena,
-                               struct prove_rows *values, struct error *error)
-{
-    struct buffer sql = {0};
-    *values = (struct prove_rows){.width = count};
-    if (count == 0) {
-        values->count = 1;
-        return STATUS_OK;
-    }
-    prove_append_sql(proving->target.places, query, proving->scheme, list, count, NULL, &sql);
-    buffer_format(&sql, " LIMIT %d", DRAWN_MAX);
-    enum status status =
-        prove_ask(&proving->source, buffer_string(&sql), count, DRAWN_MAX, arena, values, error);
-    buffer_free(&sql);
-    return status;
-}
+/* ---------------------------------------------------------------- one query */
 
 static struct place_set wanted_of(const struct proving *proving, const struct query *query,
                                   struct arena *arena)
@@ -101,39 +31,73 @@ static struct place_set wanted_of(const struct proving *proving, const struct qu
     return set;
 }
 
-/* ---------------------------------------------------------------- one query */
-
-static enum status run_once(struct proving *proving, const struct query *query,
-                            const struct access_plan *plan, const struct prove_given *given,
-                            struct arena *arena, struct prove_query *result, struct error *error)
+/* Rows of the source that are read: beyond a limit so many that ties at its end are known. */
+static uint32_t source_rows(const struct proving *proving, const struct prove_order *order)
 {
-    struct places *places = proving->target.places;
-    struct place_set wanted = wanted_of(proving, query, arena);
+    uint32_t all = proving->options.rows_max + 1;
+    uint32_t first = order->count > 0 && order->limit > 0 && order->limit < all - TIES_MAX
+                         ? order->limit + TIES_MAX
+                         : all;
+    return first < all ? first : all;
+}
+
+static enum status ask_source(struct proving *proving, const struct query *query,
+                              const struct prove_given *given, struct place_set wanted,
+                              uint32_t rows_max, struct prove_query *result,
+                              struct prove_rows *rows, struct error *error)
+{
+    struct arena *arena = proving->analysis->arena;
     struct buffer condition = {0};
     struct buffer sql = {0};
-    struct prove_rows expected = {0};
-    struct prove_rows found = {0};
-    uint64_t before = proving->target.side.requests;
-    enum status status =
-        prove_append_condition(places, query, proving->scheme, given, &condition, error);
+    enum status status = prove_append_condition(proving->target.places, query, proving->scheme,
+                                                given, &condition, error);
     if (status == STATUS_OK) {
-        prove_append_sql(places, query, proving->scheme, wanted.at, wanted.count, &condition, &sql);
+        prove_append_sql(proving->target.places, query, proving->scheme, wanted, &condition,
+                         rows_max, &sql);
         result->sql = arena_copy_string(arena, buffer_string(&sql));
-        status = prove_ask(&proving->source, result->sql, wanted.count, proving->options.rows_max,
-                           arena, &expected, error);
-    }
-    if (status == STATUS_OK) {
-        status = prove_run_plan(&proving->target, query, plan, given, wanted.at, wanted.count,
-                                proving->options.rows_max, arena, &found, error);
-    }
-    if (status == STATUS_OK) {
-        result->runs++;
-        result->requests += proving->target.side.requests - before;
-        status = compare(&expected, &found, arena, result, error);
+        status =
+            prove_ask(&proving->source, result->sql, wanted.count, rows_max, arena, rows, error);
     }
     buffer_free(&condition);
     buffer_free(&sql);
     return status;
+}
+
+static enum status run_once(struct proving *proving, const struct query *query,
+                            const struct access_plan *plan, const struct prove_given *given,
+                            struct prove_query *result, struct error *error)
+{
+    struct arena *arena = proving->analysis->arena;
+    struct prove_order order;
+    struct prove_rows expected = {0};
+    struct prove_rows found = {0};
+    uint64_t before = proving->target.side.requests;
+    struct prove_wanted wanted = {.places = wanted_of(proving, query, arena),
+                                  .order = &order,
+                                  .rows_max = proving->options.rows_max + 1};
+    prove_order_of(proving->target.places, query, wanted.places, proving->scheme, arena, &order);
+    uint32_t rows_max = source_rows(proving, &order);
+    if (ask_source(proving, query, given, wanted.places, rows_max, result, &expected, error) !=
+            STATUS_OK ||
+        prove_run_plan(&proving->target, query, plan, given, &wanted, arena, &found, error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    result->runs++;
+    result->requests += proving->target.side.requests - before;
+    result->rows += found.count;
+    if (found.count > proving->options.rows_max ||
+        (expected.count == wanted.rows_max && order.limit == 0)) {
+        result->verdict = PROVE_TOO_LARGE;
+        result->why = arena_format(arena, "more than %u rows", proving->options.rows_max);
+        return STATUS_OK;
+    }
+    if (prove_compare(&order, &expected, expected.count == rows_max, &found, arena, &result->why,
+                      error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    result->verdict = result->why != NULL ? PROVE_DIFFERENT : PROVE_EQUAL;
+    return STATUS_OK;
 }
 
 /* The values that a filter compares with, and its expression, are not part of a query: both sides
@@ -151,47 +115,43 @@ static const char *left_out_of(const struct proving *proving, const struct query
     return kept;
 }
 
-static enum status prove_one(struct proving *proving, struct prove_query *result,
-                             struct error *error)
+static enum status run_all(struct proving *proving, const struct query *query,
+                           const struct access_plan *plan, struct prove_query *result,
+                           struct error *error)
 {
-    struct analysis *analysis = proving->analysis;
-    const struct query *query = &proving->target.search->queries[result->query].query;
-    struct arena *arena = analysis->arena;
-    struct access_plan plan;
-    struct prove_rows values = {0};
-    const uint32_t *list = NULL;
-    result->left_out = left_out_of(proving, query);
-    if (!access_explain(proving->target.pool, query, proving->target.chosen, &plan)) {
-        result->verdict = PROVE_NO_PLAN;
-        return STATUS_OK;
-    }
-    uint32_t count = prove_given_places(proving->target.places, query, arena, &list);
-    if (draw_values(proving, query, list, count, arena, &values, error) != STATUS_OK) {
+    struct prove_given *runs = NULL;
+    uint32_t count = 0;
+    if (prove_draw(&proving->source, proving->target.places, query, proving->options.runs_max,
+                   proving->options.rows_max / VALUES_MAX, proving->analysis->arena, &runs, &count,
+                   error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    result->verdict = values.count == 0 ? PROVE_NO_VALUES : PROVE_EQUAL;
-    uint32_t runs =
-        values.count < proving->options.runs_max ? values.count : proving->options.runs_max;
-    bool ranged = query->range != GRAPH_NONE;
-    for (uint32_t i = 0; i < runs && result->verdict == PROVE_EQUAL; i++) {
-        uint32_t row = runs < 2 ? 0 : i * (values.count - 1) / (runs - 1);
-        const struct cell *cells = count > 0 ? prove_row(&values, row) : NULL;
-        struct prove_given given = {.places = list,
-                                    .values = cells,
-                                    .count = count - ranged,
-                                    .low = ranged ? &cells[count - 1] : NULL,
-                                    .high = ranged ? &cells[count - 1] : NULL};
-        if (run_once(proving, query, &plan, &given, arena, result, error) != STATUS_OK) {
+    result->verdict = count == 0 ? PROVE_NO_VALUES : PROVE_EQUAL;
+    for (uint32_t i = 0; i < count && result->verdict == PROVE_EQUAL; i++) {
+        if (run_once(proving, query, plan, &runs[i], result, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
     return STATUS_OK;
 }
 
+static void prove_one(struct proving *proving, struct prove_query *result)
+{
+    const struct query *query = &proving->target.search->queries[result->query].query;
+    struct access_plan plan;
+    struct error error = {0};
+    result->left_out = left_out_of(proving, query);
+    if (!access_explain(proving->target.pool, query, proving->target.chosen, &plan)) {
+        result->verdict = PROVE_NO_PLAN;
+    } else if (run_all(proving, query, &plan, result, &error) != STATUS_OK) {
+        result->verdict = PROVE_FAILED;
+        result->why = arena_copy_string(proving->analysis->arena, error.message);
+    }
+}
+
 /* ---------------------------------------------------------------- all */
 
-static enum status prove_all(struct proving *proving, struct prove_report *report,
-                             struct error *error)
+static void prove_all(struct proving *proving, struct prove_report *report)
 {
     const struct search *search = proving->target.search;
     struct prove_query *list =
@@ -203,18 +163,16 @@ static enum status prove_all(struct proving *proving, struct prove_report *repor
         }
         struct prove_query *result = &list[report->count++];
         result->query = i;
-        if (prove_one(proving, result, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+        prove_one(proving, result);
         report->equal += result->verdict == PROVE_EQUAL;
         report->different += result->verdict == PROVE_DIFFERENT;
     }
-    return STATUS_OK;
 }
 
 static const char *verdict_name(enum prove_verdict verdict)
 {
-    static const char *const names[] = {"equal", "DIFFERENT", "no values", "no plan"};
+    static const char *const names[] = {"equal",   "DIFFERENT",    "no values",
+                                        "no plan", "not compared", "FAILED"};
     return names[verdict];
 }
 
@@ -279,9 +237,10 @@ enum status prove_run(struct analysis *analysis, struct database *source, struct
         status = prove_side_open(target, analysis->arena, &proving.target.side, error);
     }
     if (status == STATUS_OK) {
-        status = prove_all(&proving, report, error);
-    }
-    if (status == STATUS_OK) {
+        proving.target.arena = analysis->arena;
+        proving.target.buckets = arena_allocate_zeroed(
+            analysis->arena, proving.target.pool->count + 1u, sizeof(*proving.target.buckets));
+        prove_all(&proving, report);
         keep_proofs(analysis, report);
     }
     prove_side_close(&proving.source);
@@ -303,7 +262,8 @@ void prove_append(const struct analysis *analysis, const struct prove_report *re
                       query->left_out != NULL ? query->left_out : "");
         partly += query->verdict == PROVE_EQUAL && query->left_out != NULL;
         if (query->why != NULL) {
-            buffer_format(out, "    %s\n    %s\n", query->sql, query->why);
+            buffer_format(out, "    %s\n    %s\n", query->sql != NULL ? query->sql : "-",
+                          query->why);
         }
     }
     buffer_format(out, "  %u of %u queries were answered alike", report->equal, report->count);

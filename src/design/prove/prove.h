@@ -1,7 +1,7 @@
 /*
  * The proof of a design for Cassandra or DynamoDB: with values that the source holds, each query is
  * run on the target by its plan, as an application would run it, and its result is compared with
- * that of the same question asked of the source in SQL.
+ * that of the same question asked of the source in SQL: its rows, their order and its limit.
  */
 #ifndef TRANSHUME_DESIGN_PROVE_PROVE_H
 #define TRANSHUME_DESIGN_PROVE_PROVE_H
@@ -12,7 +12,9 @@ enum prove_verdict {
     PROVE_EQUAL,
     PROVE_DIFFERENT,
     PROVE_NO_VALUES, /* the source has no row to ask for */
-    PROVE_NO_PLAN    /* the design does not answer it */
+    PROVE_NO_PLAN,   /* the design does not answer it */
+    PROVE_TOO_LARGE, /* a result has more rows than are compared */
+    PROVE_FAILED     /* one of the databases did not answer */
 };
 
 struct prove_query {
@@ -22,7 +24,7 @@ struct prove_query {
     uint64_t rows;        /* of all runs */
     uint64_t requests;    /* on the target, of all runs */
     const char *sql;      /* of the last run, or of the first one that differs */
-    const char *why;      /* what differs; NULL */
+    const char *why;      /* what differs, or what failed; NULL */
     const char *left_out; /* "filter not proven: State"; NULL: all of the query was asked */
 };
 
@@ -40,7 +42,8 @@ struct prove_options {
 };
 
 /* Both databases are open for reading, in a state before `snapshot`. The report lives in the
- * analysis' arena. STATUS_FAILED: one of the databases could not be asked. */
+ * analysis' arena. STATUS_FAILED: one of the databases could not be asked at all; a query that
+ * fails is one of the report's. */
 enum status prove_run(struct analysis *analysis, struct database *source, struct database *target,
                       const struct prove_options *options, struct prove_report *report,
                       struct error *error) MUST_USE;

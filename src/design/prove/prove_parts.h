@@ -30,6 +30,14 @@ void prove_side_close(struct prove_side *side);
 enum status prove_ask(struct prove_side *side, const char *query, uint32_t width, uint32_t rows_max,
                       struct arena *arena, struct prove_rows *rows, struct error *error) MUST_USE;
 
+/* Each row is taken, however many there are; that is no request of a query. */
+struct prove_taker {
+    enum status (*take)(void *self, const struct cell *row, uint32_t width, struct error *error);
+    void *self;
+};
+enum status prove_ask_each(struct prove_side *side, const char *query, uint32_t width,
+                           const struct prove_taker *taker, struct error *error) MUST_USE;
+
 /* The same of records without columns: rows of one cell, a MAP. */
 enum status prove_ask_documents(struct prove_side *side, const char *query, uint32_t rows_max,
                                 struct arena *arena, struct prove_rows *rows,
@@ -43,46 +51,105 @@ static inline const struct cell *prove_row(const struct prove_rows *rows, uint32
 
 /* ---------------------------------------------------------------- text.c */
 
-/* A value as a literal of SQL or CQL. */
+/* A value as a literal of SQL or CQL. STATUS_FAILED: it has none, as a text with a NUL. */
 enum prove_language { PROVE_SQL, PROVE_MYSQL, PROVE_CQL };
 enum status prove_append_literal(const struct cell *cell, enum prove_language language,
                                  struct buffer *out, struct error *error) MUST_USE;
 
 /* A value as text that is the same for equal values of different types: 1, 1.0 and "1.00" of a
- * decimal; a time with a T or a blank, with a fraction of zeros or none. */
-enum status prove_append_text(const struct cell *cell, struct buffer *out,
+ * decimal; of a field whose `kind` is a time, one with a T or a blank, with a fraction of zeros or
+ * none. Different values have different texts: those of a backslash and of what separates values
+ * are escaped. */
+enum status prove_append_text(const struct cell *cell, enum value_kind kind, struct buffer *out,
                               struct error *error) MUST_USE;
 
+/* -1, 0 or 1, of values that are there, of a field of `kind`. */
+int prove_compare_values(const struct cell *left, const struct cell *right, enum value_kind kind);
+
 /* ---------------------------------------------------------------- values */
+
+/* Values of which a place has one: several are those of an IN. */
+struct prove_list {
+    const struct cell *cells;
+    uint32_t count;
+};
 
 /* What a run of a query is given. */
 struct prove_given {
     const uint32_t *places;
-    const struct cell *values;
+    const struct prove_list *values;
     uint32_t count;
     const struct cell *low; /* of the range; NULL: none */
     const struct cell *high;
 };
-const struct cell *prove_given_at(const struct prove_given *given, uint32_t place);
 
 /* ---------------------------------------------------------------- source.c */
 
-/* The places that a query is given values of: equal and in, then the range. */
-uint32_t prove_given_places(const struct places *places, const struct query *query,
-                            struct arena *arena, const uint32_t **list);
-
-/* SQL for rows of the query's root: the values of `wanted`. With `given` NULL: distinct ones for
- * the query to be given, none of them null. */
+/* SQL of the query: the values of `wanted` of the rows that pass the condition, in the query's
+ * order (texts by their bytes, as the targets order them); at most `rows_max`. */
 void prove_append_sql(struct places *places, const struct query *query, const char *scheme,
-                      const uint32_t *wanted, uint32_t wanted_count, const struct buffer *condition,
+                      struct place_set wanted, const struct buffer *condition, uint32_t rows_max,
                       struct buffer *out);
+
+/* SQL for values to be given: different ones of `wanted`, none of them null, of the rows that pass
+ * the condition. `rows_max` > 0: those that most rows have, but not more than so many; else the
+ * first ones in their order, if `ordered`. */
+struct prove_drawing {
+    const uint32_t *wanted;
+    uint32_t wanted_count;
+    const struct buffer *condition;
+    uint32_t rows_max;
+    bool ordered;
+    uint32_t values_max;
+};
+void prove_append_drawing(struct places *places, const struct query *query, const char *scheme,
+                          const struct prove_drawing *drawing, struct buffer *out);
 
 /* The condition that the query is, with these values; appended to `out`. */
 enum status prove_append_condition(struct places *places, const struct query *query,
                                    const char *scheme, const struct prove_given *given,
                                    struct buffer *out, struct error *error) MUST_USE;
 
+/* ---------------------------------------------------------------- draw.c */
+
+/* What runs of a query are given, as the source has it: the values that most rows have first. IN is
+ * given up to three values, a range two different ones where there are. `*count` is 0 where no row
+ * has a value at each of the places. */
+enum status prove_draw(struct prove_side *source, struct places *places, const struct query *query,
+                       uint32_t runs_max, uint32_t rows_max, struct arena *arena,
+                       struct prove_given **runs, uint32_t *count, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- order.c */
+
+/* Rows as their query wants them. */
+struct prove_order {
+    const enum value_kind *kinds; /* of the fields, by column */
+    const uint32_t *columns;      /* that it orders by */
+    const bool *descending;
+    uint32_t count;
+    uint32_t limit;  /* 0: none */
+    bool nulls_last; /* of an ascending order, as PostgreSQL has them */
+};
+void prove_order_of(const struct places *places, const struct query *query, struct place_set wanted,
+                    const char *scheme, struct arena *arena, struct prove_order *order);
+
+/* Sorts rows, as a client does. */
+void prove_sort(const struct prove_order *order, struct prove_rows *rows);
+
+/* Are the target's rows the first ones of the source's, in the same order? Rows that are equal in
+ * what the query orders by may come in any order, and if the limit cuts these off, any of them;
+ * `is_cut`: the source has more rows than these. `*why` NULL: they are. */
+enum status prove_compare(const struct prove_order *order, const struct prove_rows *source,
+                          bool is_cut, const struct prove_rows *target, struct arena *arena,
+                          const char **why, struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- target.c */
+
+/* The buckets that a table of Cassandra has. */
+struct prove_buckets {
+    bool is_listed;
+    struct prove_rows rows; /* of one cell, ascending */
+};
 
 /* The design that is asked, and where it is. */
 struct prove_target {
@@ -93,6 +160,8 @@ struct prove_target {
     const bool *chosen;
     const struct layout *layout;            /* Cassandra's */
     const struct export_dynamodb *dynamodb; /* NULL: it is Cassandra */
+    struct prove_buckets *buckets;          /* by family */
+    struct arena *arena;                    /* of the buckets */
 };
 
 /* A plan that is run. */
@@ -100,6 +169,7 @@ struct prove_running {
     struct prove_target *target;
     const struct query *query;
     const struct prove_given *given;
+    uint32_t *chosen; /* by place given: which of its values the request has */
     uint32_t rows_max;
     struct arena *arena;
     const uint32_t *columns; /* places that rows have, as the query's root sees them */
@@ -112,13 +182,28 @@ uint32_t prove_column_at(const struct prove_running *running, uint32_t place);
  * is not known. */
 const struct cell *prove_known(const struct prove_running *running, const struct cell *row,
                                uint32_t place);
+/* The values of an IN, where the place is known by nothing else; NULL: it is none. */
+const struct prove_list *prove_known_list(const struct prove_running *running,
+                                          const struct cell *row, uint32_t place);
+/* The next combination of values of those of these places that are given several; false: all have
+ * been, and the first one is next. */
+bool prove_choose_next(const struct prove_running *running, const struct cell *row,
+                       const uint32_t *places, uint32_t count);
+/* Rows that one request may return. */
+uint32_t prove_request_rows(const struct prove_running *running, const struct access_step *step);
 
-/* Runs the plan with these values: rows of the places in `wanted`, as the application gets them. */
+struct prove_wanted {
+    struct place_set places;
+    const struct prove_order *order;
+    uint32_t rows_max;
+};
+
+/* Runs the plan with these values: rows of the places wanted, as the application gets them, in the
+ * query's order and up to its limit. */
 enum status prove_run_plan(struct prove_target *target, const struct query *query,
                            const struct access_plan *plan, const struct prove_given *given,
-                           const uint32_t *wanted, uint32_t wanted_count, uint32_t rows_max,
-                           struct arena *arena, struct prove_rows *rows,
-                           struct error *error) MUST_USE;
+                           const struct prove_wanted *wanted, struct arena *arena,
+                           struct prove_rows *rows, struct error *error) MUST_USE;
 
 /* One step, given what is known of one row (NULL: nothing): appends rows in which what the step
  * brings is filled in. Of Cassandra, of DynamoDB. */

@@ -2,6 +2,7 @@
 #include "design/prove/prove_parts.h"
 
 #include "model/convert.h"
+#include "model/order_bytes.h"
 #include <ctype.h>
 #include <string.h>
 
@@ -48,8 +49,10 @@ enum status prove_append_literal(const struct cell *cell, enum prove_language la
     } else {
         append_quoted(buffer_string(&text), text.length, language, out);
     }
+    bool has_nul = text.length > 0 && memchr(text.data, 0, text.length) != NULL;
     buffer_free(&text);
-    return STATUS_OK;
+    return has_nul ? error_set(error, ERROR_USAGE, NULL, "a text with a NUL can't be asked for")
+                   : STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- texts */
@@ -102,7 +105,29 @@ static void trim_time(struct buffer *text)
     }
 }
 
-enum status prove_append_text(const struct cell *cell, struct buffer *out, struct error *error)
+static bool is_time_kind(enum value_kind kind)
+{
+    return kind == VALUE_DATE || kind == VALUE_TIMESTAMP;
+}
+
+/* So that no text is that of null, and that of no row is that of another. */
+static void append_escaped(const struct buffer *text, struct buffer *out)
+{
+    for (size_t i = 0; i < text->length; i++) {
+        char byte = (char)text->data[i];
+        if (byte == '\\' || byte == '|') {
+            buffer_append_byte(out, '\\');
+            buffer_append_byte(out, byte);
+        } else if (byte == '\0' || byte == '\n') {
+            buffer_append_string(out, byte == '\0' ? "\\0" : "\\n");
+        } else {
+            buffer_append_byte(out, byte);
+        }
+    }
+}
+
+enum status prove_append_text(const struct cell *cell, enum value_kind kind, struct buffer *out,
+                              struct error *error)
 {
     struct buffer text = {0};
     if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
@@ -115,13 +140,42 @@ enum status prove_append_text(const struct cell *cell, struct buffer *out, struc
     }
     enum status status = convert_append_text(cell, true, &text, error);
     if (status == STATUS_OK && text.length > 0) {
-        if (value_kind_is_number(cell->kind)) {
+        bool may_be_time = is_time_kind(kind) || is_time_kind((enum value_kind)cell->kind);
+        if (value_kind_is_number((enum value_kind)cell->kind)) {
             trim_number(&text);
-        } else if (is_time(&text)) {
+        } else if (may_be_time && is_time(&text)) {
             trim_time(&text);
         }
-        buffer_append(out, text.data, text.length);
+        append_escaped(&text, out);
     }
     buffer_free(&text);
     return status;
+}
+
+static int order_of(const struct buffer *left, const struct buffer *right)
+{
+    size_t shared = left->length < right->length ? left->length : right->length;
+    int order = shared > 0 ? memcmp(left->data, right->data, shared) : 0;
+    if (order == 0) {
+        order = (left->length > right->length) - (left->length < right->length);
+    }
+    return order < 0 ? -1 : order > 0;
+}
+
+int prove_compare_values(const struct cell *left, const struct cell *right, enum value_kind kind)
+{
+    struct buffer keys[2] = {0};
+    struct error ignored;
+    bool numbers = value_kind_is_number((enum value_kind)left->kind) &&
+                   value_kind_is_number((enum value_kind)right->kind);
+    bool alike =
+        numbers || (left->kind == right->kind && !(is_time_kind(kind) && left->kind == VALUE_TEXT));
+    bool made = alike ? order_bytes_append(left, &keys[0], &ignored) == STATUS_OK &&
+                            order_bytes_append(right, &keys[1], &ignored) == STATUS_OK
+                      : prove_append_text(left, kind, &keys[0], &ignored) == STATUS_OK &&
+                            prove_append_text(right, kind, &keys[1], &ignored) == STATUS_OK;
+    int order = made ? order_of(&keys[0], &keys[1]) : 0;
+    buffer_free(&keys[0]);
+    buffer_free(&keys[1]);
+    return order;
 }

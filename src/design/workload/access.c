@@ -1,6 +1,8 @@
 /* Plans of queries over the families of a pool. */
 #include "design/workload/access.h"
 
+#include "design/workload/bucket.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -225,8 +227,9 @@ static void look_up(const struct finding *finding, const struct query *query,
 struct reach {
     struct place_set used; /* places whose values the key has been given */
     double requests;
-    bool ranged;  /* the range is within the key's order */
-    bool ordered; /* rows come in the query's order */
+    double values; /* combinations of values that rows are asked by */
+    bool ranged;   /* the range is within the key's order */
+    bool ordered;  /* rows come in the query's order */
 };
 
 static bool follows_order(const struct family *family, const struct query *query, uint32_t from)
@@ -243,11 +246,12 @@ static bool follows_order(const struct family *family, const struct query *query
     return true;
 }
 
-static bool reach_family(struct places *places, const struct family *family,
+/* Partitions are asked one by one; within one, Cassandra takes a list of values in one request. */
+static bool reach_family(const struct pool *pool, const struct family *family,
                          const struct query *query, struct reach *reach)
 {
     uint32_t at = 0;
-    *reach = (struct reach){.used = family->partition, .requests = 1};
+    *reach = (struct reach){.used = family->partition, .requests = 1, .values = 1};
     if (leaves_out_wanted(family->optional, query)) {
         return false;
     }
@@ -256,19 +260,22 @@ static bool reach_family(struct places *places, const struct family *family,
         if (values == 0) {
             return false;
         }
-        reach->requests *= values;
+        reach->values *= values;
     }
+    reach->requests = reach->values;
     for (; at < family->clustering_count; at++) {
         double values = values_at(query, family->clustering[at].place);
         if (values == 0) {
             break;
         }
-        reach->requests *= values;
-        reach->used = place_set_with(reach->used, family->clustering[at].place, places->arena);
+        reach->values *= values;
+        reach->used =
+            place_set_with(reach->used, family->clustering[at].place, pool->places->arena);
     }
+    reach->requests = pool->model->indexes ? reach->values : reach->requests;
     reach->ranged = query->range != GRAPH_NONE && at < family->clustering_count &&
                     family->clustering[at].place == query->range;
-    reach->ordered = reach->requests == 1 && follows_order(family, query, at);
+    reach->ordered = reach->values == 1 && follows_order(family, query, at);
     bool reads_first_rows = query->limit > 0 && (query->order_count == 0 || reach->ordered);
     return !family->first_rows || reads_first_rows || place_set_is_within(family->key, reach->used);
 }
@@ -286,8 +293,7 @@ static double buckets_read(const struct family *family, const struct query *quer
     if (query->limit > 0 && reach->ordered) {
         return 1;
     }
-    double mean = family->buckets * family->partition_rows / family->partition_rows_max;
-    double part = mean * (reach->ranged ? query->range_share : 1);
+    double part = bucket_mean_count(family) * (reach->ranged ? query->range_share : 1);
     return part < 1 ? 1 : ceil(part);
 }
 
@@ -320,14 +326,14 @@ static void try_family(const struct finding *finding, const struct query *query,
     struct places *places = finding->pool->places;
     const struct family *family = &finding->pool->families[number];
     struct reach reach;
-    if (!reach_family(places, family, query, &reach)) {
+    if (!reach_family(finding->pool, family, query, &reach)) {
         return;
     }
     bool pointed = place_set_is_within(family->key, reach.used);
     double buckets = buckets_read(family, query, &reach, pointed);
     reach.ordered = reach.ordered && (buckets == 1 || family->bucket == FAMILY_BUCKET_TIME);
     struct place_set left = left_over(places, query, &reach);
-    double rows = query_rows(places, query->root, reach.used) * reach.requests;
+    double rows = query_rows(places, query->root, reach.used) * reach.values;
     rows *= reach.ranged ? query->range_share : 1;
     rows = rows < 1 ? 1 : rows > family->rows ? family->rows : rows;
     double returned = query_result_rows(places, query);
@@ -342,6 +348,7 @@ static void try_family(const struct finding *finding, const struct query *query,
     bool tests_late = !place_set_is_within(left, family->fields) || (sorts && query->limit > 0);
     add_step(finding, &plan, number, reach.requests * buckets, rows, query->root, query);
     plan.steps[0].limited = query->limit > 0 && !sorts && left.count == 0 && buckets == 1;
+    plan.steps[0].ordered = query->order_count > 0 && reach.ordered;
     judge(&plan, sorts ? rows * finding->pool->model->sorted_row : 0);
     judge(&plan, sorts || plan.filters ? finding->pool->model->client : 0);
     judge(&plan, family->buckets > 1 || family->partition.count == 0 ? BUCKET_COST : 0);
@@ -353,7 +360,7 @@ static void try_family(const struct finding *finding, const struct query *query,
 static double scan_requests(const struct cost_model *model, const struct family *family)
 {
     double pages = model->page_bytes > 0 ? ceil(family->bytes / model->page_bytes)
-                                         : family->partitions * family->buckets;
+                                         : family->partitions * bucket_mean_count(family);
     return pages < 1 ? 1 : pages;
 }
 

@@ -1,6 +1,7 @@
 /* Families and their figures. */
 #include "design/workload/family.h"
 
+#include "design/workload/bucket.h"
 #include <math.h>
 #include <string.h>
 
@@ -117,26 +118,6 @@ static double skew_of(struct places *places, const struct family *family)
     return family->partition.count == 0 ? 1 : 10;
 }
 
-static bool is_time(const struct places *places, uint32_t place)
-{
-    return graph_field_is_time(places_field(places, place));
-}
-
-static void cut(const struct places *places, const struct cost_model *model, struct family *family)
-{
-    double columns = (double)(family->fields.count - family->key.count - family->statics.count);
-    double cells = family->partition_rows_max * (columns < 1 ? 1 : columns);
-    double bytes = family->partition_rows_max * family->row_bytes;
-    double by_cells = model->cells_max > 0 ? ceil(cells / model->cells_max) : 1;
-    double by_bytes = model->bytes_max > 0 ? ceil(bytes / model->bytes_max) : 1;
-    double buckets = family->first_rows ? 1 : by_cells > by_bytes ? by_cells : by_bytes;
-    family->buckets = buckets < 1 ? 1 : buckets > 1e6 ? 1000000 : (uint32_t)buckets;
-    family->bucket = family->buckets == 1 ? FAMILY_PLAIN
-                     : family->clustering_count > 0 && is_time(places, family->clustering[0].place)
-                         ? FAMILY_BUCKET_TIME
-                         : FAMILY_BUCKET_HASH;
-}
-
 void family_complete(struct places *places, const struct cost_model *model, struct family *family)
 {
     complete_key(places, model, family);
@@ -156,7 +137,7 @@ void family_complete(struct places *places, const struct cost_model *model, stru
     double static_bytes = bytes_of(places, family->statics);
     family->row_bytes = bytes_of(places, family->fields) - static_bytes;
     family->bytes = family->rows * family->row_bytes + family->partitions * static_bytes;
-    cut(places, model, family);
+    bucket_choose(places, model, family);
 }
 
 /* ---------------------------------------------------------------- equality */

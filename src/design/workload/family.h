@@ -35,7 +35,9 @@ struct family {
     double row_bytes;          /* without what is static */
     double bytes;
     enum family_bucket bucket;
-    uint32_t buckets; /* that the worst partition is cut into; 1: none */
+    uint32_t buckets;       /* that the worst partition is cut into; 1: none */
+    uint32_t bucket_digits; /* FAMILY_BUCKET_TIME: of "2024-02-29T12": 4 a year, 7 a month … */
+    double bucket_rows_max; /* of the fullest bucket; uncut: of the worst partition */
 };
 
 /* Completes a family of root, partition, clustering and fields: appends what the key lacks to

@@ -113,6 +113,7 @@ static void cut_range(struct places *places, const struct query *query, uint32_t
     if (query->range != GRAPH_NONE && is_below(places, query->range, path)) {
         first->range = as_seen_from(places, query->range, path);
         first->range_share = query->range_share;
+        first->range_bounds = query->range_bounds;
         then->range = GRAPH_NONE;
     }
 }

@@ -143,6 +143,7 @@ static void add_predicate(struct query *query, struct predicates *found, uint32_
             query->range_share =
                 share_of(predicate) * (query->range == place ? query->range_share : 1);
             query->range = place;
+            query->range_bounds |= predicate->bounds;
             break;
         }
         add_filter(query, found, place, share_of(predicate));
@@ -333,6 +334,24 @@ bool query_has_roots(const struct workload_statement *statement)
     return count == statement->alias_count;
 }
 
+/* ---------------------------------------------------------------- ranges */
+
+const char *query_low_test(const struct query *query)
+{
+    return query->range_bounds == 0                    ? ">="
+           : (query->range_bounds & WORKLOAD_ABOVE)    ? ">"
+           : (query->range_bounds & WORKLOAD_AT_LEAST) ? ">="
+                                                       : NULL;
+}
+
+const char *query_high_test(const struct query *query)
+{
+    return query->range_bounds == 0                   ? "<="
+           : (query->range_bounds & WORKLOAD_BELOW)   ? "<"
+           : (query->range_bounds & WORKLOAD_AT_MOST) ? "<="
+                                                      : NULL;
+}
+
 /* ---------------------------------------------------------------- equality */
 
 static bool order_is_equal(const struct query *left, const struct query *right)
@@ -358,8 +377,8 @@ static bool in_is_equal(const struct query *left, const struct query *right)
 bool query_is_equal(const struct query *left, const struct query *right)
 {
     return left->root == right->root && left->range == right->range &&
-           left->range_share == right->range_share && left->limit == right->limit &&
-           left->filter_share == right->filter_share &&
+           left->range_share == right->range_share && left->range_bounds == right->range_bounds &&
+           left->limit == right->limit && left->filter_share == right->filter_share &&
            place_set_is_equal(left->equal, right->equal) &&
            place_set_is_equal(left->filters, right->filters) &&
            place_set_is_equal(left->fields, right->fields) && in_is_equal(left, right) &&

@@ -26,6 +26,7 @@ struct query {
     uint32_t in_count;
     uint32_t range; /* within bounds; GRAPH_NONE: none */
     double range_share;
+    unsigned range_bounds;    /* of enum workload_bound; 0: both, which are within it */
     struct place_set filters; /* what is tested row by row */
     double filter_share;
     const struct query_order *order;
@@ -39,6 +40,10 @@ struct query_part {
     struct query query;
     double times;
 };
+
+/* ">", ">=" and "<", "<=" of its range; NULL: it has no such bound. */
+const char *query_low_test(const struct query *query);
+const char *query_high_test(const struct query *query);
 
 /* Is each of its aliases one that no join refers to, or reached from one? False: a circle of joins.
  */

@@ -1,7 +1,21 @@
 /* The scorecard. */
 #include "design/workload/score.h"
 
+#include "design/workload/bucket.h"
+
+/* How a query is answered by the choice alone: the search's lists of plans have an end. */
+struct answer {
+    struct access_plan plan;
+    double requests;
+    double read;
+    bool is_found;
+    bool any;
+};
+
 struct sums {
+    const struct search *search;
+    const bool *chosen;
+    struct answer *answers; /* by query */
     double query_weight;
     double answered_weight;
     double covered;
@@ -11,66 +25,95 @@ struct sums {
     double write_weight;
     double written;
     double reads;
-    double judged;
+    double cost;
 };
 
 /* ---------------------------------------------------------------- queries */
 
-static bool is_covered(const struct access_plan *plan)
+static const struct answer *answer_of(struct sums *sums, uint32_t query)
 {
-    return !plan->scans && !plan->filters && !plan->sorts && plan->step_count == 1;
+    struct answer *answer = &sums->answers[query];
+    if (answer->is_found) {
+        return answer;
+    }
+    answer->is_found = true;
+    answer->any = access_explain(sums->search->pool, &sums->search->queries[query].query,
+                                 sums->chosen, &answer->plan);
+    for (uint32_t i = 0; answer->any && i < answer->plan.step_count; i++) {
+        answer->requests += answer->plan.steps[i].requests;
+        answer->read += answer->plan.steps[i].rows;
+    }
+    return answer;
 }
 
-/* The plan is found for this choice alone: the search's lists of plans have an end. */
-static void add_query(const struct search *search, uint32_t number, const bool *chosen,
-                      struct sums *sums)
+/* One request by key, and nothing for the client to do. */
+static bool is_covered(const struct answer *answer)
 {
-    const struct search_query *query = &search->queries[number];
-    double statement = search->workload->statements[query->statement].weight;
-    const struct access_plan *priced = search_plan(search, number, chosen);
-    struct access_plan plan;
-    if (!access_explain(search->pool, &query->query, chosen, &plan)) {
-        return;
-    }
-    sums->covered += is_covered(&plan) ? statement : 0;
-    sums->answered_weight += statement;
-    for (uint32_t i = 0; i < plan.step_count; i++) {
-        sums->requests += query->weight * plan.steps[i].requests;
-        sums->read += query->weight * plan.steps[i].rows;
-    }
-    sums->returned += query->weight * plan.rows * plan.step_count;
-    sums->judged += priced != NULL ? query->weight * priced->judged : 0;
+    const struct access_plan *plan = &answer->plan;
+    return !plan->scans && !plan->filters && !plan->sorts && plan->step_count == 1 &&
+           answer->requests <= 1;
 }
 
-static void add_queries(const struct search *search, const bool *chosen, struct score *score,
-                        struct sums *sums)
+/* In the model's unit: money alone, where that is what it counts. */
+static double cost_of(const struct sums *sums, const struct answer *answer)
 {
-    for (uint32_t i = 0; i < search->query_count; i++) {
-        const struct search_query *query = &search->queries[i];
-        if (query->statement != GRAPH_NONE) {
-            sums->query_weight += search->workload->statements[query->statement].weight;
-            add_query(search, i, chosen, sums);
-            score->queries++;
-        }
+    double judged = sums->search->pool->model->unit == COST_CAPACITY ? answer->plan.judged : 0;
+    return answer->any ? answer->plan.cost - judged : 0;
+}
+
+/* The parts of a statement stand together, from `first` on; returns how many there are. */
+static uint32_t add_statement(struct sums *sums, uint32_t first)
+{
+    const struct search *search = sums->search;
+    uint32_t statement = search->queries[first].statement;
+    double weight = search->workload->statements[statement].weight;
+    uint32_t count = 0;
+    bool answered = true;
+    while (first + count < search->query_count &&
+           search->queries[first + count].statement == statement) {
+        answered = answer_of(sums, first + count)->any && answered;
+        count++;
+    }
+    sums->query_weight += weight;
+    sums->answered_weight += answered ? weight : 0;
+    for (uint32_t i = first; i < first + count && answered; i++) {
+        const struct answer *answer = answer_of(sums, i);
+        double times = search->queries[i].weight;
+        sums->requests += times * answer->requests;
+        sums->read += times * answer->read;
+        sums->returned += times * answer->plan.rows * answer->plan.step_count;
+        sums->cost += times * cost_of(sums, answer);
+    }
+    sums->covered += answered && count == 1 && is_covered(answer_of(sums, first)) ? weight : 0;
+    return count;
+}
+
+static void add_queries(struct sums *sums, struct score *score)
+{
+    const struct search *search = sums->search;
+    for (uint32_t i = 0; i < search->query_count;) {
+        bool is_read = search->queries[i].statement == GRAPH_NONE; /* of writes */
+        i += is_read ? 1 : add_statement(sums, i);
+        score->queries += !is_read;
     }
     for (uint32_t i = 0; i < search->workload->count; i++) {
         const struct workload_statement *statement = &search->workload->statements[i];
-        if (statement->unserved != NULL) {
-            score->unserved++;
-            sums->query_weight += statement->weight;
-        }
+        score->unserved += statement->unserved != NULL;
+        sums->query_weight += statement->unserved != NULL && statement->kind == WORKLOAD_SELECT
+                                  ? statement->weight
+                                  : 0;
     }
 }
 
 /* ---------------------------------------------------------------- writes */
 
-static void add_write(const struct search *search, const struct workload_statement *statement,
-                      const bool *chosen, struct sums *sums)
+static void add_write(struct sums *sums, const struct workload_statement *statement)
 {
+    const struct search *search = sums->search;
     sums->write_weight += statement->weight;
     for (uint32_t i = 0; i < search->pool->count; i++) {
         struct upkeep upkeep;
-        if (!chosen[i]) {
+        if (!sums->chosen[i]) {
             continue;
         }
         upkeep_find(search->pool->places, search->pool->model, statement,
@@ -82,18 +125,23 @@ static void add_write(const struct search *search, const struct workload_stateme
     }
 }
 
+/* What is written and stored, and the reads that writes need. */
+static void add_upkeep(struct sums *sums, const struct search_family *family)
+{
+    sums->cost += family->cost;
+    for (uint32_t i = 0; i < family->read_count; i++) {
+        sums->cost +=
+            family->reads[i].weight * cost_of(sums, answer_of(sums, family->reads[i].query));
+    }
+}
+
 /* ---------------------------------------------------------------- families */
 
 static void add_family(const struct pool *pool, const struct family *family, struct score *score)
 {
-    double columns = (double)(family->fields.count - family->key.count - family->statics.count);
-    double cells = family->partition_rows_max * (columns < 1 ? 1 : columns) / family->buckets;
-    double bytes = family->partition_rows_max * family->row_bytes / family->buckets;
     double skew = family->partition_rows_max / family->partition_rows;
-    score->unbounded +=
-        !family->first_rows && ((pool->model->cells_max > 0 && cells > pool->model->cells_max) ||
-                                (pool->model->bytes_max > 0 && bytes > pool->model->bytes_max));
-    double rows = family->partition_rows_max / family->buckets;
+    double rows = family->bucket_rows_max;
+    score->unbounded += bucket_is_beyond(pool->model, family);
     score->partition_rows_max = rows > score->partition_rows_max ? rows : score->partition_rows_max;
     score->skew = skew > score->skew ? skew : score->skew;
     score->duplication += family->bytes;
@@ -104,38 +152,49 @@ static double ratio(double part, double whole, double otherwise)
     return whole > 0 ? part / whole : otherwise;
 }
 
-void score_find(const struct search *search, const bool *chosen, struct score *score)
+static void add_all(struct sums *sums, struct score *score)
 {
-    const struct pool *pool = search->pool;
-    struct sums sums = {0};
-    double bytes = 0;
-    *score = (struct score){0};
-    add_queries(search, chosen, score, &sums);
+    const struct search *search = sums->search;
+    add_queries(sums, score);
     for (uint32_t i = 0; i < search->workload->count; i++) {
         const struct workload_statement *statement = &search->workload->statements[i];
         if (statement->kind != WORKLOAD_SELECT && statement->unserved == NULL) {
-            add_write(search, statement, chosen, &sums);
+            add_write(sums, statement);
             score->writes++;
         }
     }
-    for (uint32_t i = 0; i < pool->count; i++) {
-        if (chosen[i]) {
-            add_family(pool, &pool->families[i], score);
+    for (uint32_t i = 0; i < search->pool->count; i++) {
+        if (sums->chosen[i]) {
+            add_family(search->pool, &search->pool->families[i], score);
+            add_upkeep(sums, &search->families[i]);
         }
     }
-    for (uint32_t i = 0; i < pool->places->graph->entity_count; i++) {
-        const struct graph_entity *entity = &pool->places->graph->entities[i];
-        bytes += entity->rows * entity->row_bytes;
+}
+
+static double source_bytes(const struct graph *graph)
+{
+    double bytes = 0;
+    for (uint32_t i = 0; i < graph->entity_count; i++) {
+        bytes += graph->entities[i].rows * graph->entities[i].row_bytes;
     }
+    return bytes;
+}
+
+void score_find(const struct search *search, const bool *chosen, struct score *score)
+{
+    struct arena *scratch = arena_create(0);
+    struct sums sums = {.search = search, .chosen = chosen};
+    sums.answers = arena_allocate_zeroed(scratch, search->query_count + 1u, sizeof(*sums.answers));
+    *score = (struct score){0};
+    add_all(&sums, score);
     score->coverage = ratio(sums.covered, sums.query_weight, 1);
     score->requests = ratio(sums.requests, sums.answered_weight, 0);
     score->efficiency = ratio(sums.returned, sums.read, 1);
     score->efficiency = score->efficiency > 1 ? 1 : score->efficiency;
-    score->duplication = ratio(score->duplication, bytes, 0);
+    score->duplication = ratio(score->duplication, source_bytes(search->pool->places->graph), 0);
     score->amplification = ratio(sums.written, sums.write_weight, 0);
     score->reads_a_write = ratio(sums.reads, sums.write_weight, 0);
-    sums.judged = pool->model->unit == COST_CAPACITY ? sums.judged : 0;
-    score->cost =
-        (search_cost(search, chosen) - sums.judged) /
-        (sums.query_weight + sums.write_weight > 0 ? sums.query_weight + sums.write_weight : 1);
+    double weight = sums.answered_weight + sums.write_weight;
+    score->cost = sums.cost / (weight > 0 ? weight : 1);
+    arena_destroy(scratch);
 }

@@ -38,10 +38,19 @@ enum workload_test {
                        an expression */
 };
 
+/* Bounds of a range. */
+enum workload_bound {
+    WORKLOAD_ABOVE = 1,
+    WORKLOAD_AT_LEAST = 2,
+    WORKLOAD_BELOW = 4,
+    WORKLOAD_AT_MOST = 8
+};
+
 struct workload_predicate {
     enum workload_test test;
     struct workload_reference field;
     double values;       /* IN: how many */
+    unsigned bounds;     /* RANGE: of enum workload_bound; 0: both, which are within it */
     double selectivity;  /* RANGE, FILTER: the share of rows that pass; 0: by the test */
     const char *operand; /* SQL of the constant it compares with; NULL: a parameter */
 };

@@ -108,6 +108,26 @@ static enum status reopen(struct run *run, const struct ledger_mark *mark, struc
     return failpoint_hit("engine.after_recheck_reopen", error);
 }
 
+static bool settles(const struct run *run, const struct ledger_mark *mark)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < mark->entity_count; i++) {
+        any = any || run->tables[run->session->plan->entities[mark->entities[i]].table].settles;
+    }
+    return any;
+}
+
+/*
+ * Until duplicates are settled, records of one key, or of one place, stand in each other's stead,
+ * so that a difference tells nothing. Settling makes those that stay again; and as long as the
+ * source is what it was, the other process wrote for the rest what this one does.
+ */
+static bool is_explained(const struct run *run, const struct ledger_mark *mark)
+{
+    bool moved = run->status.mixed_snapshot || run->status.no_snapshot || run->source_moved;
+    return !moved && settles(run, mark);
+}
+
 /* `*reopened` counts. */
 static enum status check_chunk(struct recheck *recheck, uint64_t number, uint32_t *reopened,
                                struct error *error)
@@ -122,7 +142,7 @@ static enum status check_chunk(struct recheck *recheck, uint64_t number, uint32_
     if (signals_stop_level() > 0) {
         return STATUS_END;
     }
-    if (!differs) {
+    if (!differs || is_explained(run, &mark)) {
         return STATUS_OK;
     }
     log_write(LOG_WARNING,

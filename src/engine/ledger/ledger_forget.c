@@ -10,6 +10,14 @@
 
 /* ---- parts */
 
+enum status ledger_forget_keys(struct ledger *ledger, const char *run_id, struct error *error)
+{
+    char prefix[STORE_KEY_BYTES];
+    store_name_key(prefix, "spill/", run_id);
+    strncat(prefix, "/", sizeof(prefix) - strlen(prefix) - 1);
+    return ledger_delete_prefix(ledger, prefix, error);
+}
+
 enum status ledger_remove_parts(struct ledger *ledger, const char *run_id, struct error *error)
 {
     char prefix[STORE_KEY_BYTES];
@@ -31,9 +39,7 @@ enum status ledger_remove_parts(struct ledger *ledger, const char *run_id, struc
         status = ledger_leave_scopes(ledger, run_id, error);
     }
     if (status == STATUS_OK) {
-        store_name_key(prefix, "spill/", run_id);
-        strncat(prefix, "/", sizeof(prefix) - strlen(prefix) - 1);
-        status = ledger_delete_prefix(ledger, prefix, error);
+        status = ledger_forget_keys(ledger, run_id, error);
     }
     ledger_key(prefix, run_id, "/");
     return status == STATUS_OK ? ledger_delete_prefix(ledger, prefix, error) : status;

@@ -32,6 +32,14 @@ bool preflight_rejects_orphans(const struct run_session *session)
            session->options.rejects_file == NULL;
 }
 
+/* A file of rejects has records of a partition in any order, and somebody may have changed them. A
+ * repair reads back what it wrote. */
+static bool statics_are_proven(const struct run_session *session, const struct plan_table *table)
+{
+    bool loads = session->options.rejects_file != NULL && !session->options.repairing;
+    return table->statics_proven && (table->statics.count == 0 || !loads);
+}
+
 /* A record that comes again replaces itself, by a key that is there before the first one. */
 static void repeat_chunks(struct target_table *table)
 {
@@ -50,7 +58,8 @@ void preflight_tables(struct run_session *session, struct arena *arena,
     for (uint32_t i = 0; i < plan->table_count; i++) {
         (*tables)[i] = plan->tables[i].target;
         (*tables)[i].settles = preflight_settles(session, &plan->tables[i]);
-        (*tables)[i].settles_claims = (*tables)[i].settles && !plan->tables[i].statics_proven;
+        (*tables)[i].settles_claims =
+            (*tables)[i].settles && !statics_are_proven(session, &plan->tables[i]);
         if (home_repeats_chunks(session)) {
             repeat_chunks(&(*tables)[i]);
         }
@@ -85,7 +94,8 @@ enum status preflight_foretell(struct run_session *session, struct target_table 
 
 bool preflight_settles(const struct run_session *session, const struct plan_table *table)
 {
-    return table->target.key.count > 0 && !(table->keys_proven && table->statics_proven) &&
+    return table->target.key.count > 0 &&
+           !(table->keys_proven && statics_are_proven(session, table)) &&
            (session->target->capabilities & CAPABILITY_KEY_ENFORCED) == 0;
 }
 

@@ -450,12 +450,23 @@ static enum status settle(struct run *run, struct error *error)
                : STATUS_FAILED;
 }
 
+/* Nothing asks for kept keys once the run is known to be settled. */
+static enum status forget_keys(struct run *run, struct error *error)
+{
+    bool settles = false;
+    for (uint32_t i = 0; i < run->table_count; i++) {
+        settles = settles || run->tables[i].settles;
+    }
+    return settles ? ledger_forget_keys(run->session->ledger, run->id, error) : STATUS_OK;
+}
+
 static enum status complete(struct run *run, struct error *error)
 {
     progress_enter(&run->session->progress, PROGRESS_COUNT);
     enum status status = persist(run, reconcile_run, error);
     status = status == STATUS_OK ? persist(run, unfilled_note, error) : status;
     status = status == STATUS_OK ? repair_delete_tell_partnerless(run, error) : status;
+    status = status == STATUS_OK ? persist(run, forget_keys, error) : status;
     if (status != STATUS_OK || failpoint_hit("engine.before_completed", error) != STATUS_OK) {
         return status == STATUS_OK ? STATUS_FAILED : status;
     }

@@ -27,7 +27,8 @@ struct loser {
     struct cell record; /* as stored; MISSING: overwritten */
     const char *reason; /* of one without a partner; NULL: it shares its key */
     bool written;
-    bool stays; /* no loser: it is made again, since another one may have taken its place */
+    bool skipped; /* its chunk counted it as one whose key was there before */
+    bool stays;   /* no loser: it is made again, since another one may have taken its place */
 };
 
 enum { LOSERS_MAX = 16384, LOSERS_BYTES_MAX = 4 << 20 };
@@ -36,9 +37,10 @@ struct settling {
     struct run *run;
     const struct plan_table *table;
     struct reject_file file;
-    uint64_t *found;    /* an entity each: rejected */
-    uint64_t *repeated; /* the same: skipped, since they equal what is there */
-    struct tally *gone; /* the same: of those without a partner, how many, and their hashes */
+    uint64_t *found;     /* an entity each: rejected */
+    uint64_t *repeated;  /* the same: skipped, since they equal what is there */
+    uint64_t *unskipped; /* the same: rejected, and counted as skipped before */
+    struct tally *gone;  /* the same: of those without a partner, how many, and their hashes */
     struct record_hasher hasher;
     struct loser *losers;
     uint32_t count;
@@ -70,7 +72,11 @@ static enum status write_loser(struct settling *settling, struct loser *loser,
     if (loser->ordinal != UINT64_MAX) {
         snprintf(number, sizeof(number), "number %" PRIu64 " of", loser->ordinal + 1);
     }
-    if (loser->chunk == 0) {
+    if (loser->skipped) {
+        snprintf(reason, sizeof(reason),
+                 "another record of this run has the same key (this one was %s chunk %" PRIu64 ")",
+                 number[0] == '\0' ? "in" : number, loser->chunk);
+    } else if (loser->chunk == 0) {
         snprintf(reason, sizeof(reason), "another record of this run has the same unique values");
     } else {
         snprintf(reason, sizeof(reason),
@@ -374,6 +380,7 @@ static enum status on_found(void *context, uint64_t chunk, uint32_t entity, uint
                          "the target found a record of an entity or chunk that is not the run's");
     }
     loser.stays = kind == DUPLICATE_STAYS;
+    loser.skipped = kind == DUPLICATE_SKIPPED;
     if (kind == DUPLICATE_CONTRADICTS) {
         loser.reason = arena_format(settling->arena, "%.*s", (int)record->length, record->text);
         record = NULL;
@@ -385,7 +392,8 @@ static enum status on_found(void *context, uint64_t chunk, uint32_t entity, uint
     if (keep_loser(settling, &loser, key, record) != STATUS_OK) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory to settle equal keys");
     }
-    settling->found[entity] += loser.stays ? 0 : 1;
+    settling->found[entity] += !loser.stays && !loser.skipped;
+    settling->unskipped[entity] += loser.skipped;
     return write_if_full(settling, error);
 }
 
@@ -422,8 +430,9 @@ static json_t *settled_entity(const struct settling *settling, uint32_t number)
     const struct tally *gone = &settling->gone[number];
     char hex[33];
     canonical_hash_format(&gone->hash, hex);
-    json_t *entity = json_pack("{s:I,s:I}", "rejected", (json_int_t)settling->found[number],
-                               "skipped", (json_int_t)settling->repeated[number]);
+    json_t *entity = json_pack("{s:I,s:I,s:I}", "rejected", (json_int_t)settling->found[number],
+                               "skipped", (json_int_t)settling->repeated[number], "unskipped",
+                               (json_int_t)settling->unskipped[number]);
     bool whole = gone->hashed && gone->rejected == settling->found[number] &&
                  settling->repeated[number] == 0;
     if (whole) {
@@ -432,12 +441,13 @@ static json_t *settled_entity(const struct settling *settling, uint32_t number)
     return entity;
 }
 
-/* {"entities":{"3":{"rejected":n,"skipped":n,"hash":HEX}},"rejects":{…}} */
+/* {"entities":{"3":{"rejected":n,"skipped":n,"unskipped":n,"hash":HEX}},"rejects":{…}}: of those
+ * that were written, and of those that were skipped */
 static json_t *settled_make(const struct settling *settling, const struct ledger_rejects *rejects)
 {
     json_t *entities = json_object();
     for (uint32_t i = 0; i < settling->run->session->plan->entity_count; i++) {
-        if (settling->found[i] + settling->repeated[i] > 0) {
+        if (settling->found[i] + settling->repeated[i] + settling->unskipped[i] > 0) {
             char number[16];
             snprintf(number, sizeof(number), "%" PRIu32, i);
             json_object_set_new(entities, number, settled_entity(settling, i));
@@ -473,15 +483,17 @@ enum status settle_apply(struct run *run, struct error *error)
         const json_t *entity = json_object_get(entities, number);
         int64_t rejected = json_member_integer(entity, "rejected", 0);
         int64_t skipped = json_member_integer(entity, "skipped", 0);
+        int64_t unskipped = json_member_integer(entity, "unskipped", 0);
         struct tally *total = &run->totals[i];
-        if (rejected < 0 || skipped < 0 || (uint64_t)rejected > total->written ||
+        if (rejected < 0 || skipped < 0 || unskipped < 0 || (uint64_t)unskipped > total->skipped ||
+            (uint64_t)rejected > total->written ||
             (uint64_t)skipped > total->written - (uint64_t)rejected) {
             return error_set(error, ERROR_LEDGER_INVALID, "ledger status",
                              "is damaged: it settled more records than were written");
         }
         total->written -= (uint64_t)rejected + (uint64_t)skipped;
-        total->rejected += (uint64_t)rejected;
-        total->skipped += (uint64_t)skipped;
+        total->rejected += (uint64_t)rejected + (uint64_t)unskipped;
+        total->skipped += (uint64_t)skipped - (uint64_t)unskipped;
         settle_subtract_hash(entity, &total->hash, &total->hashed);
         atomic_store(&progress->entities[i].written, total->written);
         atomic_store(&progress->entities[i].rejected, total->rejected);
@@ -554,6 +566,7 @@ enum status settle_run(struct run *run, struct error *error)
     enum status status = STATUS_OK;
     settling.found = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
     settling.repeated = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
+    settling.unskipped = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
     settling.ordinals = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
     settling.gone = arena_allocate_zeroed(run->arena, entities, sizeof(*settling.gone));
     settling.losers = memory_allocate_zeroed(LOSERS_MAX, sizeof(*settling.losers));
