@@ -65,7 +65,7 @@ struct batch_refused {
     const char *reason;
     const struct cell *source_key; /* as the envelope has it */
     uint32_t source_key_count;
-    struct cell raw; /* what stood there, perhaps clipped; TEXT, BYTES or ESCAPE */
+    struct cell raw; /* what stood there, perhaps clipped: TEXT, BYTES, ESCAPE; MAP: all of it */
 };
 
 /*

@@ -141,6 +141,7 @@ class Source(support.TestCase):
         reject, = self.rejects()
         self.assertEqual((reject["code"], reject["reason"]), ("key-null", "the partition has static values and no rows"))
         self.assertEqual({key: value for key, value in reject["key"].items() if value is not None}, {"tenant": "nobody", "day": 9})
+        self.assertEqual({key: value for key, value in reject["record"].items() if value is not None}, {"tenant": "nobody", "day": 9, "plan": "alone"})
 
     def test_static_columns_by_a_query(self):
         name = self.events(3, 1, 4)

@@ -208,6 +208,30 @@ static bool is_static_alone(const struct cassandra_rows *rows, const struct cql_
            values[rows->select->key[table->partition_count]].length < 0;
 }
 
+/* All of it can be read, but it is no row. */
+static void refuse_partition(const struct cassandra_rows *rows, struct batch *batch,
+                             const struct cql_value *values)
+{
+    bool document = rows->request->column_count == 0;
+    uint32_t columns = document ? rows->document_count : rows->request->column_count;
+    struct cell *items =
+        arena_allocate_zeroed(batch->arena, columns + (size_t)1, 2 * sizeof(*items));
+    uint32_t count = 0;
+    for (uint32_t at = 0; at < columns; at++) {
+        struct error ignored;
+        int32_t place = document ? (int32_t)at : rows->places[at];
+        if (place >= 0 &&
+            cql_value_decode(rows->columns->list[place].type, values[place], batch->arena,
+                             &items[2 * (size_t)count + 1], &ignored) == STATUS_OK) {
+            const char *name = rows->names[place];
+            items[2 * (size_t)count++] = cell_text(name, (uint32_t)strlen(name));
+        }
+    }
+    const struct cell record = cell_items(VALUE_MAP, items, count);
+    batch_refuse(batch, ERROR_REJECT_KEY_NULL, "the partition has static values and no rows",
+                 key_of(rows, values, batch->arena), rows->key_count, &record);
+}
+
 /* STATUS_END: the value can't be read, and the record is refused. */
 static enum status decode(const struct cassandra_rows *rows, struct batch *batch,
                           const struct cql_value *values, uint32_t place, struct cell *cell,
@@ -264,10 +288,7 @@ enum status cassandra_rows_add(const struct cassandra_rows *rows, struct batch *
 {
     bool document = rows->request->column_count == 0;
     if (is_static_alone(rows, values) && !rows->request->partitions) {
-        struct error reason;
-        error_set(&reason, ERROR_REJECT_KEY_NULL, rows->name,
-                  "the partition has static values and no rows");
-        refuse(rows, batch, values, NULL, &reason);
+        refuse_partition(rows, batch, values);
         return STATUS_OK;
     }
     enum status status =

@@ -136,7 +136,7 @@ static enum status reject_refused(struct reading *reading, const struct batch *b
             break;
         }
         cells[0] = cell_text(name, sizeof(name) - 1);
-        to->record = cell_items(VALUE_MAP, cells, 1);
+        to->record = cells[1].kind == VALUE_MAP ? cells[1] : cell_items(VALUE_MAP, cells, 1);
         to->source_key = &cells[2];
         to->source_key_count = from->source_key_count;
         uint32_t part = 0;
