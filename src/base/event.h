@@ -16,7 +16,7 @@ enum event_kind {
     EVENT_RETRY,    /* `code`: the error after which something is done again; `count`: its tries */
     EVENT_THROTTLE, /* `code`: source or target; `state`: began, ended */
     EVENT_PAUSE,    /* the run gives way: `code`: why; `state`: began, ended */
-    EVENT_REJECT,   /* `count` records of a chunk are rejects; `code`: the reason of the first */
+    EVENT_REJECT,   /* `count` records of a chunk are rejects for one reason, `code` */
     EVENT_ERROR,    /* `code`: an error's name */
     EVENT_STALL,    /* nothing moved for `milliseconds` */
     EVENT_ANOMALY,  /* `code`: series and detector, "throughput.slow"; `state`: began, ended */
@@ -28,7 +28,7 @@ enum event_kind {
 /* What is NULL is not known, what is 0 is none or not known. Texts are borrowed for the call. */
 struct event {
     enum event_kind kind;
-    const char *table;
+    const char *table; /* of EVENT_CHUNK, EVENT_REJECT and retries of chunks: the source's */
     const char *entity;
     uint64_t chunk;  /* its number, from 1 */
     const char *key; /* of a record, as JSON */
@@ -39,7 +39,7 @@ struct event {
     int64_t milliseconds;
 };
 
-/* An event of the kind of which nothing else is known. */
+/* An event of that kind; the members that are known follow: EVENT_OF(EVENT_CHUNK, .chunk = 7). */
 #define EVENT_OF(event_kind, ...) (&(const struct event){.kind = (event_kind), __VA_ARGS__})
 
 /* "chunk", "cut_over" … */

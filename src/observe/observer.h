@@ -1,9 +1,10 @@
 /*
- * What watches a run: it hears every event, keeps the registry of metrics, and once a second does
- * what they are for: events.jsonl, the textfile, the push gateway, StatsD, the web server.
+ * The observer of a run: it hears every event of the log, keeps the registry of metrics and the
+ * anomaly monitor, and hands them on: to events.jsonl, the textfile, the push gateway, StatsD, the
+ * web server, the dashboard and those who are alerted.
  *
- * One an open session; the engine tells it what there is to watch. NULL stands for nobody who
- * watches, in each of these functions.
+ * Each command that may take long has one; the engine says which run it observes. All functions
+ * take NULL where no run is observed.
  */
 #ifndef TRANSHUME_OBSERVE_OBSERVER_H
 #define TRANSHUME_OBSERVE_OBSERVER_H
@@ -40,9 +41,10 @@ void observer_stop(struct observer *observer);
 void observer_watch(struct observer *observer, struct progress *progress);
 /* What it watches goes away: tells the last of it. Nothing to do if it watches something else. */
 void observer_leave(struct observer *observer, const struct progress *progress);
-/* Which run that is; what is told later than its first records is too late for their labels. */
+/* Says which run `progress` is of: series that carry its id begin here. Only the first call for a
+ * progress counts. */
 void observer_identify(struct observer *observer, const struct run_identity *identity);
-/* It has ended, after so many seconds. */
+/* The run has ended, after so many seconds. */
 void observer_end(struct observer *observer, double seconds);
 /* A validation found so many records of the table that are missing, different or extra; those of
  * several calls are added. */

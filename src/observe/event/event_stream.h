@@ -1,7 +1,7 @@
 /*
  * The stream of a run's events: the last of them in memory, and all that have room in
- * events.jsonl of the state folder. It listens to the log (log_set_listener); reports, the
- * dashboard and alerts read it.
+ * events.jsonl of the state folder. It listens to the log (log_set_listener); reports and
+ * the dashboard read the file.
  */
 #ifndef TRANSHUME_OBSERVE_EVENT_STREAM_H
 #define TRANSHUME_OBSERVE_EVENT_STREAM_H

@@ -2,8 +2,8 @@
  * The registry of metrics: every number that a run shows, named by the rules of Prometheus.
  *
  * A number lives where it is counted, as an atomic of struct progress for instance, and the
- * registry knows how to read it. Counting costs nothing more than it did, and whoever shows numbers
- * (a scrape, a file, StatsD, the anomaly detectors, the dashboard) walks the one registry.
+ * registry knows how to read it. Counting costs nothing more than it did. Scrapes, the textfile,
+ * the push gateway and StatsD all walk the one registry.
  *
  * Names, help and label names are constant texts. Label values are copied; their sets are bounded
  * (METRIC_SERIES_MAX a family, the rest is one series "other").

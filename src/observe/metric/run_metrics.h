@@ -27,7 +27,8 @@ struct run_metrics *run_metrics_create(struct metric_registry *registry, struct 
     __attribute__((returns_nonnull));
 void run_metrics_destroy(struct run_metrics *metrics); /* after the registry's last reader */
 
-/* From when on samples carry its id. One thread, as the next two. */
+/* Adds the series that carry the run's id; only the first call counts. One thread at a time calls
+ * this and the next three. */
 void run_metrics_identify(struct run_metrics *metrics, const struct run_identity *identity);
 /* Once a second: rates, time left, memory. */
 void run_metrics_tick(struct run_metrics *metrics);
