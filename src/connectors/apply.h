@@ -16,7 +16,8 @@ struct apply_request {
 
 /* A change that the target did not take: a reject. */
 struct apply_refusal {
-    uint32_t change; /* in its set */
+    uint32_t set;    /* of the call's sets */
+    uint32_t change; /* in that set */
     enum error_code code;
     const char *reason; /* in the caller's arena */
 };
