@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "engine/check/sampling.h"
 #include "engine/run/opening.h"
+#include "engine/run/options.h"
 #include "model/order_bytes.h"
 #include <stdlib.h>
 #include <string.h>
