@@ -437,7 +437,7 @@ static enum status follow_with_retries(struct follow *follow, struct error *erro
         if (status != STATUS_FAILED || !retry_wait(&follow->retry, error)) {
             break;
         }
-        log_event(LOG_WARNING, EVENT_OF(EVENT_RETRY, .code = error_info(error->code)->name),
+        log_event(LOG_WARNING, EVENT_OF(EVENT_RETRY, .code = error_describe(error->code)->name),
                   "following is tried again: %s: %s", error->object, error->message);
     }
     return status;
