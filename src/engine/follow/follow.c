@@ -204,6 +204,7 @@ static void close_both(struct follow *follow)
     follow->apply = NULL;
     drop_group(follow);
     touched_roots_clear(follow->touched);
+    follow_translator_forget(follow->translator);
 }
 
 /* ---- rejects */

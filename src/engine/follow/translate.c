@@ -10,7 +10,7 @@
 
 /* Where the columns of a stream's request are in the rows that the feed brings. */
 struct placement {
-    const struct shape *shape; /* of the set under way */
+    const struct shape *shape; /* lives as long as the feed; NULL: none yet */
     int32_t *at;               /* by column of the request; -1: the row has none of that name */
 };
 
@@ -84,6 +84,13 @@ struct follow_translator *follow_translator_create(struct run_session *session,
     make_outputs(made);
     make_mappers(made);
     return made;
+}
+
+void follow_translator_forget(struct follow_translator *translator)
+{
+    for (uint32_t i = 0; i < translator->session->plan->stream_count; i++) {
+        translator->placements[i].shape = NULL;
+    }
 }
 
 void follow_translator_destroy(struct follow_translator *translator)
@@ -335,10 +342,38 @@ static void drop_output(struct mapper_output *output)
     batch_destroy(output->keeper);
 }
 
+/* Of an identity stream the key is some of the row's cells. STATUS_AGAIN: it is none, or has a key
+ * that a column has not. */
+static enum status key_of_identity(struct follow_translator *translator,
+                                   const struct plan_stream *stream, const struct cell *row,
+                                   followed_key *take, void *context, struct error *error)
+{
+    struct cell key[FOLLOW_VALUES_MAX];
+    uint32_t entity = stream->entities[0];
+    const struct column_list names = translator->tables[entity].key;
+    const struct shape *shape = translator->session->plan->entities[entity].shape;
+    if (!stream->identity || names.count > FOLLOW_VALUES_MAX) {
+        return STATUS_AGAIN;
+    }
+    for (uint32_t i = 0; i < names.count; i++) {
+        int32_t at = shape_field_find(shape, names.names[i]);
+        if (at < 0) {
+            return STATUS_AGAIN;
+        }
+        key[i] = row[at];
+    }
+    return take(context, entity, key, names.count, error);
+}
+
 enum status follow_keys_of(struct follow_translator *translator, uint32_t stream,
                            const struct cell *row, followed_key *take, void *context,
                            struct error *error)
 {
+    enum status direct = key_of_identity(translator, translator->routes->streams[stream].stream,
+                                         row, take, context, error);
+    if (direct != STATUS_AGAIN) {
+        return direct;
+    }
     struct mapper *mapper = translator->key_mappers[stream];
     const struct plan_stream *plan_stream = translator->routes->streams[stream].stream;
     struct mapper_output output;
@@ -549,6 +584,39 @@ static enum status translate_path(struct follow_translator *translator, uint32_t
     return status;
 }
 
+/* ---- a table that was emptied */
+
+/* All records of an entity went: its table has no others. */
+static enum status translate_truncate(struct follow_translator *translator,
+                                      const struct change_table *emptied, struct followed_set *set,
+                                      struct error *error)
+{
+    const struct plan *plan = translator->session->plan;
+    for (uint32_t i = 0; i < translator->routes->path_count; i++) {
+        if (strcmp(translator->routes->paths[i].table, emptied->name) == 0) {
+            error_set(error, ERROR_FOLLOW, emptied->name,
+                      "it was emptied by TRUNCATE, which does not tell the records that were made of "
+                      "its rows");
+            return error_hint(error, "begin a new run; DELETE can be followed");
+        }
+    }
+    for (uint32_t i = 0; i < plan->entity_count; i++) {
+        const struct plan_entity *entity = &plan->entities[i];
+        const char *from = plan->streams[entity->stream].request.table;
+        if (strcmp(from, emptied->name) != 0) {
+            continue;
+        }
+        if (plan->tables[entity->table].entity_count > 1) {
+            error_set(error, ERROR_FOLLOW, emptied->name,
+                      "it was emptied by TRUNCATE, and its records share %s with others",
+                      plan->tables[entity->table].target.name);
+            return error_hint(error, "begin a new run; DELETE can be followed");
+        }
+        *add_change(set) = (struct record_change){.table = i, .operation = RECORD_TRUNCATE};
+    }
+    return STATUS_OK;
+}
+
 /* ---- a set */
 
 static enum status translate_change(struct follow_translator *translator,
@@ -559,6 +627,9 @@ static enum status translate_change(struct follow_translator *translator,
     const struct follow_routes *routes = translator->routes;
     const char *name = source->tables[change->table].name;
     enum status status = STATUS_OK;
+    if (change->operation == RECORD_TRUNCATE) {
+        return translate_truncate(translator, &source->tables[change->table], set, error);
+    }
     for (uint32_t i = 0; i < translator->session->plan->stream_count && status == STATUS_OK; i++) {
         if (strcmp(routes->streams[i].stream->request.table, name) == 0) {
             status = translate_row(translator, i, source, change, set, touched, error);
@@ -583,9 +654,6 @@ enum status follow_translate(struct follow_translator *translator, struct change
     set->set.changes = NULL;
     set->set.change_count = 0;
     set->source_changes = source->change_count;
-    for (uint32_t i = 0; i < translator->session->plan->stream_count; i++) {
-        translator->placements[i].shape = NULL; /* the last set's is gone */
-    }
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < source->change_count && status == STATUS_OK; i++) {
         status = translate_change(translator, source, &source->changes[i], set, touched, error);

@@ -31,6 +31,8 @@ const struct target_table *follow_tables(const struct follow_translator *transla
 struct follow_translator *follow_translator_create(struct run_session *session,
                                                    const struct follow_routes *routes)
     __attribute__((returns_nonnull));
+/* The feed was opened again: shapes of its sets are others. */
+void follow_translator_forget(struct follow_translator *translator);
 void follow_translator_destroy(struct follow_translator *translator); /* takes NULL */
 
 /* What one set became. It lives in the arena of the source's set, which it has taken over. */
