@@ -153,5 +153,106 @@ class SqliteToSqlite(support.TestCase):
             return None
 
 
+class Shop:
+    """Artists, albums and tracks, and plans that look up, embed, count, filter and make keys of them."""
+
+    SCHEMA = ("CREATE TABLE artist (id INTEGER PRIMARY KEY, name TEXT, kind TEXT);"
+              "CREATE TABLE album (id INTEGER PRIMARY KEY, artist INTEGER REFERENCES artist (id), title TEXT, year INTEGER);"
+              "CREATE TABLE track (album INTEGER REFERENCES album (id), number INTEGER, name TEXT, price REAL, data BLOB,"
+              " PRIMARY KEY (album, number)) STRICT;")
+    FIELDS = {  # of each entity, of which a plan has some
+        "artist": ["name: name", "kind: kind", "Label: '{name} ({kind})'", "Albums: { aggregate: album, value: count(*) }",
+                   "Newest: { aggregate: album, value: max(year) }",
+                   "Titles: { embed: album, order: [id], fields: { id: id, title: title } }",
+                   "Songs: { aggregate: album.track, value: count(*) }"],
+        "album": ["title: title", "artist: artist", "year: year", "Of: { lookup: artist, column: name }",
+                  "Tracks: { embed: track, order: [number], fields: { number: number, name: name } }",
+                  "Price: { aggregate: track, value: max(price) }"],
+        "track": ["name: name", "price: price", "data: data", "In: { lookup: album, column: title }",
+                  "Of: { lookup: album.artist, column: name }"]}
+    KEYS = {"artist": [("id", "id"), ("code", "'A{id}'")], "album": [("id", "id"), ("code", "'{id}-x'")],
+            "track": [("code", "'{album}/{number}'")]}
+    WHERES = {"artist": "kind IS NOT 'hidden'", "album": "year > 1990", "track": "number < 4"}
+
+    def __init__(self, path, seed):
+        self.random = random.Random(seed)
+        self.connection = sqlite3.connect(path, timeout=60, isolation_level=None)
+        self.connection.executescript(self.SCHEMA)
+
+    def plan(self, target):
+        pick, lines = self.random, ["transhume: 1", "source: shop.db", "target: %s" % target, "tables:"]
+        for name in pick.sample(sorted(self.FIELDS), pick.randint(1, 3)):
+            key, made = pick.choice(self.KEYS[name])
+            lines += ["  %s_t:" % name, "    key: %s" % key, "    entities:", "      %s:" % name, "        from: %s" % name]
+            if pick.random() < 0.4:
+                lines += ["        where: \"%s\"" % self.WHERES[name]]
+            fields = pick.sample(self.FIELDS[name], pick.randint(1, len(self.FIELDS[name])))
+            lines += ["        fields:", "          %s: %s" % (key, made if "{" in made else "copy" if key == made else made)]
+            lines += ["          %s" % (field if "{" in field else field.split(":")[0] + ": copy") for field in fields]
+        return "\n".join(lines) + "\n"
+
+    def change(self, count):
+        """Some transactions."""
+        for _ in range(count):
+            self.connection.execute("BEGIN IMMEDIATE")
+            for _ in range(self.random.randint(1, 4)):
+                self.one()
+            self.connection.execute("ROLLBACK" if self.random.random() < 0.1 else "COMMIT")
+
+    def one(self):
+        pick, run = self.random, self.connection.execute
+        number, other = pick.randint(1, 6), pick.randint(1, 6)
+        text = pick.choice(["a", "b", "\u00e9\u00df", "", None, "long " * 20])
+        run(*pick.choice([
+            ("INSERT OR REPLACE INTO artist VALUES (?, ?, ?)", (number, text, pick.choice(["band", "hidden", None]))),
+            ("UPDATE artist SET name = ? WHERE id = ?", (text, number)),
+            ("UPDATE OR IGNORE artist SET id = ? WHERE id = ?", (other, number)),
+            ("DELETE FROM artist WHERE id = ?", (number,)),
+            ("INSERT OR REPLACE INTO album VALUES (?, ?, ?, ?)", (number, other, text, pick.randint(1980, 2000))),
+            ("UPDATE album SET artist = ? WHERE id = ?", (pick.choice([other, None]), number)),
+            ("UPDATE album SET year = year + 5 WHERE artist = ?", (other,)),
+            ("DELETE FROM album WHERE id = ?", (number,)),
+            ("INSERT OR IGNORE INTO track VALUES (?, ?, ?, ?, ?)", (number, other, text, pick.random(), pick.randbytes(3))),
+            ("UPDATE OR REPLACE track SET number = number + 1 WHERE album = ?", (number,)),
+            ("UPDATE OR REPLACE track SET album = ? WHERE number = ?", (number, other)),
+            ("DELETE FROM track WHERE number = ?", (other,)),
+        ]))
+
+
+class RandomPlans(support.TestCase):
+    """copy + follow equals a fresh copy of now."""
+
+    def contents(self, path):
+        with sqlite3.connect("file:%s?mode=ro" % path, uri=True) as connection:
+            names = [name for name, in connection.execute(
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'")]
+            return {name: sorted(connection.execute('SELECT * FROM "%s"' % name).fetchall(), key=repr) for name in names}
+
+    def try_seed(self, seed):
+        folder = self.path(str(seed))
+        os.mkdir(folder)
+        shop = Shop(os.path.join(folder, "shop.db"), seed)
+        self.addCleanup(shop.connection.close)
+        shop.change(20)
+        plan = shop.plan("followed.db")
+        with open(os.path.join(folder, "plan.yaml"), "w", encoding="utf-8") as file:
+            file.write(plan)
+        result = support.transhume("migrate", "--plan", "plan.yaml", "--follow", "--catch-up", "--quiet", cwd=folder)
+        self.assertEqual(result.code, 0, "%d\n%s%s" % (seed, plan, result.err))
+        for _ in range(3):
+            shop.change(shop.random.randint(1, 8))
+            result = support.transhume("follow", "--catch-up", "--quiet", cwd=folder)
+            self.assertEqual(result.code, 0, "%d\n%s%s" % (seed, plan, result.err))
+        result = support.transhume("migrate", "--plan", "plan.yaml", "--state", "fresh", "--quiet", "shop.db", "fresh.db", cwd=folder)
+        self.assertEqual(result.code, 0, "%d\n%s%s" % (seed, plan, result.err))
+        self.assertEqual(self.contents(os.path.join(folder, "followed.db")), self.contents(os.path.join(folder, "fresh.db")),
+                         "seed %d\n%s" % (seed, plan))
+
+    def test_random_plans_and_changes(self):
+        for seed in range(SEED * 1000, SEED * 1000 + (200 if support.SOAK else 8)):
+            with self.subTest(seed=seed):
+                self.try_seed(seed)
+
+
 if __name__ == "__main__":
     unittest.main()

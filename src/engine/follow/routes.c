@@ -67,7 +67,8 @@ static enum status check_entities(const struct run_session *session, struct erro
         if (reason == NULL) {
             continue;
         }
-        error_set(error, ERROR_FOLLOW, entity->name, "can't be followed: %s", reason);
+        error_set(error, ERROR_FOLLOW, entity->name, "can't be followed: %s%s%s", reason,
+                  table->keys_proven ? "" : ": ", table->keys_proven ? "" : table->keys_reason);
         return error_hint(error, "leave it out (--exclude, or of the plan), and copy it on its own "
                                  "without --follow");
     }
@@ -226,6 +227,22 @@ static void make_stream(struct follow_routes *routes, const struct run_session *
     }
 }
 
+static enum status check_keys(const struct follow_stream *stream, struct error *error)
+{
+    for (uint32_t i = 0; i < stream->stream->request.column_count; i++) {
+        const struct read_column *column = &stream->stream->request.columns[i];
+        if (stream->key_cells[i] && column->join >= 0) {
+            error_set(error, ERROR_FOLLOW, stream->stream->name,
+                      "can't be followed: its keys are made of %s of %s, which a changed row does "
+                      "not tell",
+                      column->name, stream->stream->request.joins[column->join].table);
+            return error_hint(error, "make the key of columns of %s itself",
+                              stream->stream->request.table);
+        }
+    }
+    return STATUS_OK;
+}
+
 /* ---- from joined tables to roots */
 
 static void add_path(struct follow_routes *routes, struct follow_path path)
@@ -348,6 +365,10 @@ enum status follow_routes_make(const struct run_session *session, struct follow_
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         make_stream(routes, session, key_plan, entities, i);
         make_paths(routes, i);
+        if (check_keys(&routes->streams[i], error) != STATUS_OK) {
+            arena_destroy(arena);
+            return STATUS_FAILED;
+        }
     }
     list_tables(routes, session);
     *made = routes;

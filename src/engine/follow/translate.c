@@ -244,7 +244,9 @@ static const int32_t *place(struct follow_translator *translator, uint32_t numbe
     const struct read_request *request = &translator->routes->streams[number].stream->request;
     if (placement->shape != shape) {
         for (uint32_t i = 0; i < request->column_count; i++) {
-            placement->at[i] = shape_field_find(shape, request->columns[i].name);
+            placement->at[i] = request->columns[i].join < 0
+                                   ? shape_field_find(shape, request->columns[i].name)
+                                   : -1;
         }
         placement->shape = shape;
     }
@@ -267,6 +269,10 @@ static enum status row_of_image(struct follow_translator *translator, uint32_t s
     const int32_t *at = place(translator, stream, table->shape);
     *missing = false;
     for (uint32_t i = 0; i < request->column_count; i++) {
+        if (request->columns[i].join >= 0) { /* the roots' rows are read again for these */
+            row[i] = cell_null();
+            continue;
+        }
         if (at[i] < 0) {
             return refuse_column(table, request->columns[i].name, error);
         }
