@@ -1,6 +1,7 @@
 /* Following a SQLite file: what its log brings, applied to a copy, makes the copy what the file is.
  */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "connectors/sqlite/feed_internal.h"
 #include "support_sqlite_target.h"
 #include <stdio.h>
@@ -370,8 +371,8 @@ static void replaced_rows_are_deleted(void **state)
     for (uint32_t k = 0; k < COUNT_OF(unique_kinds); k++) {
         set_up(unique_kinds[k], "t id");
         start();
-        for (uint32_t i = 0; i < COUNT_OF(replacing); i++) {
-            const char *setting = settings[(i + k) % 2];
+        for (uint32_t i = 0; i < 2 * COUNT_OF(replacing); i++) {
+            const char *setting = settings[i % 2];
             const char *sql = arena_format(
                 bench.arena,
                 "%s; DELETE FROM t; INSERT OR IGNORE INTO t(id, u, v) VALUES (1, 1, 6), (2, 2, 7),"
@@ -379,7 +380,7 @@ static void replaced_rows_are_deleted(void **state)
                 setting);
             assert_int_equal(try_execute(bench.path, sql), SQLITE_OK);
             drain();
-            sql = arena_format(bench.arena, "%s; %s", setting, replacing[i]);
+            sql = arena_format(bench.arena, "%s; %s", setting, replacing[i / 2]);
             (void)try_execute(bench.path, sql);
             drain();
             assert_equal(arena_format(bench.arena, "%s; %s", unique_kinds[k], sql));
@@ -687,7 +688,65 @@ static void what_fires_no_triggers_is_refused(void **state)
     }
 }
 
+/* Killed in the middle, all of it is there or nothing. */
+static void making_a_feed_is_one_act(void **state)
+{
+    static const char *const places[] = {"sqlite.before_feed:kill", "sqlite.after_feed:kill"};
+    (void)state;
+    for (uint32_t i = 0; i < COUNT_OF(places); i++) {
+        struct error error = {0};
+        int status = 0;
+        set_up("CREATE TABLE t(id INTEGER PRIMARY KEY, v)", "t id");
+        fflush(NULL);
+        pid_t child = fork();
+        if (child == 0) {
+            setenv("TRANSHUME_FAILPOINT", places[i], 1);
+            (void)!failpoint_setup(&error);
+            (void)!try_create(&error);
+            _exit(1);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        file_execute(bench.path, "INSERT INTO t VALUES (1, 1)");
+        assert_string_equal(
+            file_ask(bench.path,
+                     "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%transhume%'"),
+            i == 0 ? "0" : "7");
+        start();
+        change("INSERT INTO t VALUES (2, 2)");
+        assert_int_equal(bench.changes, i == 0 ? 1 : 2);
+        tear_down();
+    }
+}
+
 /* ---- beside others */
+
+static void programs_write_by_any_connection(void **state)
+{
+    (void)state;
+    set_up("CREATE TABLE t(id INTEGER PRIMARY KEY, v UNIQUE)", "t id");
+    start();
+    file_execute(
+        target_path("other.db"),
+        arena_format(bench.arena,
+                     "CREATE TABLE t(id); ATTACH '%s' AS other; PRAGMA foreign_keys = ON;"
+                     "INSERT INTO other.t VALUES (1, 1), (2, 2), (3, 3);"
+                     "INSERT OR REPLACE INTO other.t VALUES (4, 1); INSERT INTO t VALUES (1)",
+                     bench.path));
+    drain();
+    assert_equal("attached");
+    const char *command =
+        arena_format(bench.arena,
+                     "python3 -c \"import sqlite3, sys; c = sqlite3.connect(sys.argv[1]);"
+                     " c.execute('REPLACE INTO t VALUES (?, ?)', (5, 2)); c.commit()\" '%s'",
+                     bench.path);
+    assert_int_equal(system(command), 0);
+    drain();
+    assert_equal("python3");
+    change("VACUUM; PRAGMA journal_mode = WAL; DELETE FROM t WHERE id = 3");
+    change("INSERT INTO t VALUES (8, 8)");
+    tear_down();
+}
 
 /* Transfers between accounts: their sum never changes. */
 static void write_for_a_while(const char *path, uint64_t seed)
@@ -792,6 +851,8 @@ int main(void)
         cmocka_unit_test(indexes_may_come_and_go),
         cmocka_unit_test(what_breaks_the_feed_stops_it),
         cmocka_unit_test(what_fires_no_triggers_is_refused),
+        cmocka_unit_test(making_a_feed_is_one_act),
+        cmocka_unit_test(programs_write_by_any_connection),
         cmocka_unit_test(other_processes_write_meanwhile),
         cmocka_unit_test(a_locked_file_is_waited_for),
     };
