@@ -420,6 +420,67 @@ static void what_a_row_was_comes_with_it(void **state)
     tear_down();
 }
 
+/* Any statements, some of which fail, in transactions of any length. */
+static void whatever_is_written_arrives(void **state)
+{
+    static const char *const clauses[] = {"",          "OR REPLACE", "OR REPLACE", "OR REPLACE",
+                                          "OR IGNORE", "OR FAIL",    "OR ABORT"};
+    static const char *const forms[] = {
+        "INSERT %s INTO t(id, u, v) VALUES (%d, %d, %d)",
+        "INSERT %s INTO t(u, v) VALUES (%d, %d), (%d, 1)",
+        "INSERT %s INTO t(id, u, v) VALUES (%d, %d, %d) ON CONFLICT DO UPDATE SET v = excluded.v",
+        "INSERT %s INTO t(id, u, v) VALUES (%d, %d, %d) ON CONFLICT (u) DO UPDATE SET id = id + 9",
+        "UPDATE %s t SET id = %d WHERE u > %d AND v < %d",
+        "UPDATE %s t SET u = %d, v = v + 1 WHERE id IN (%d, %d)",
+        "UPDATE %s t SET u = u + 1, v = %d WHERE id > %d OR v = %d",
+        "/* %s */ DELETE FROM t WHERE id = %d OR u = %d OR v = %d",
+        "INSERT %s INTO k(a, b, c) VALUES (%d, %d, %d)",
+        "INSERT %s INTO k SELECT u, v, %d FROM t WHERE u IS NOT NULL AND v <> %d AND id <> %d",
+        "UPDATE %s k SET a = %d, c = c + 1 WHERE b = %d OR c = %d",
+        "UPDATE %s k SET c = %d WHERE a = %d OR b = %d",
+        "/* %s */ DELETE FROM k WHERE a = %d AND b < %d + %d",
+    };
+    struct random random = random_start();
+    (void)state;
+    set_up(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, u UNIQUE, v);"
+        "CREATE UNIQUE INDEX i ON t(v) WHERE v > 4; CREATE UNIQUE INDEX j ON t(u % 7 + v * 10);"
+        "CREATE TABLE k(a, b, c, PRIMARY KEY (b, a)) WITHOUT ROWID;"
+        "CREATE UNIQUE INDEX l ON k(c) WHERE a < 5; CREATE TABLE x(id INTEGER PRIMARY KEY, w);"
+        "CREATE TRIGGER r AFTER DELETE ON t BEGIN INSERT OR REPLACE INTO x VALUES (old.u, 1); END;"
+        "CREATE TRIGGER s BEFORE INSERT ON k BEGIN INSERT OR REPLACE INTO x VALUES (new.a, 2);"
+        " UPDATE OR REPLACE t SET u = new.b WHERE id = new.a; END",
+        "t id,k b a,x id");
+    start();
+    for (long i = 0; i < test_rounds(150); i++) {
+        struct buffer sql = {0};
+        buffer_append_string(&sql, random_below(&random, 2) == 0
+                                       ? "PRAGMA synchronous = OFF; PRAGMA recursive_triggers = ON"
+                                       : "PRAGMA synchronous = OFF");
+        for (uint64_t count = 1 + random_below(&random, 8); count > 0; count--) {
+            const char *form = forms[random_below(&random, COUNT_OF(forms))];
+            char one[512];
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+            snprintf(one, sizeof one, form, clauses[random_below(&random, COUNT_OF(clauses))],
+                     (int)random_below(&random, 9), (int)random_below(&random, 9),
+                     (int)random_below(&random, 9));
+#pragma GCC diagnostic pop
+            buffer_format(&sql, ";\n%s", one);
+        }
+        (void)try_execute(bench.path, buffer_string(&sql));
+        if (random_below(&random, 3) > 0) {
+            drain();
+            assert_equal(buffer_string(&sql));
+        }
+        buffer_free(&sql);
+    }
+    drain();
+    assert_equal("at the end");
+    assert_true(bench.changes > 100);
+    tear_down();
+}
+
 /* ---- sets */
 
 static void large_sets_come_in_pieces(void **state)
@@ -842,6 +903,7 @@ int main(void)
         cmocka_unit_test(what_changes_write_themselves),
         cmocka_unit_test(replaced_rows_are_deleted),
         cmocka_unit_test(what_a_row_was_comes_with_it),
+        cmocka_unit_test(whatever_is_written_arrives),
         cmocka_unit_test(large_sets_come_in_pieces),
         cmocka_unit_test(what_is_confirmed_is_forgotten),
         cmocka_unit_test(a_feed_goes_on_where_it_was),
