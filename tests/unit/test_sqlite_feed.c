@@ -1,6 +1,7 @@
 /* Following a SQLite file: what its log brings, applied to a copy, makes the copy what the file is.
  */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "connectors/sqlite/feed_internal.h"
 #include "support_sqlite_target.h"
 #include <stdio.h>
@@ -370,8 +371,8 @@ static void replaced_rows_are_deleted(void **state)
     for (uint32_t k = 0; k < COUNT_OF(unique_kinds); k++) {
         set_up(unique_kinds[k], "t id");
         start();
-        for (uint32_t i = 0; i < COUNT_OF(replacing); i++) {
-            const char *setting = settings[(i + k) % 2];
+        for (uint32_t i = 0; i < 2 * COUNT_OF(replacing); i++) {
+            const char *setting = settings[i % 2];
             const char *sql = arena_format(
                 bench.arena,
                 "%s; DELETE FROM t; INSERT OR IGNORE INTO t(id, u, v) VALUES (1, 1, 6), (2, 2, 7),"
@@ -379,7 +380,7 @@ static void replaced_rows_are_deleted(void **state)
                 setting);
             assert_int_equal(try_execute(bench.path, sql), SQLITE_OK);
             drain();
-            sql = arena_format(bench.arena, "%s; %s", setting, replacing[i]);
+            sql = arena_format(bench.arena, "%s; %s", setting, replacing[i / 2]);
             (void)try_execute(bench.path, sql);
             drain();
             assert_equal(arena_format(bench.arena, "%s; %s", unique_kinds[k], sql));
@@ -416,6 +417,67 @@ static void what_a_row_was_comes_with_it(void **state)
     }
     assert_true(llabs(set->commit_time_us - clock_utc_us()) < 60000000);
     arena_destroy(set->arena);
+    tear_down();
+}
+
+/* Any statements, some of which fail, in transactions of any length. */
+static void whatever_is_written_arrives(void **state)
+{
+    static const char *const clauses[] = {"",          "OR REPLACE", "OR REPLACE", "OR REPLACE",
+                                          "OR IGNORE", "OR FAIL",    "OR ABORT"};
+    static const char *const forms[] = {
+        "INSERT %s INTO t(id, u, v) VALUES (%d, %d, %d)",
+        "INSERT %s INTO t(u, v) VALUES (%d, %d), (%d, 1)",
+        "INSERT %s INTO t(id, u, v) VALUES (%d, %d, %d) ON CONFLICT DO UPDATE SET v = excluded.v",
+        "INSERT %s INTO t(id, u, v) VALUES (%d, %d, %d) ON CONFLICT (u) DO UPDATE SET id = id + 9",
+        "UPDATE %s t SET id = %d WHERE u > %d AND v < %d",
+        "UPDATE %s t SET u = %d, v = v + 1 WHERE id IN (%d, %d)",
+        "UPDATE %s t SET u = u + 1, v = %d WHERE id > %d OR v = %d",
+        "/* %s */ DELETE FROM t WHERE id = %d OR u = %d OR v = %d",
+        "INSERT %s INTO k(a, b, c) VALUES (%d, %d, %d)",
+        "INSERT %s INTO k SELECT u, v, %d FROM t WHERE u IS NOT NULL AND v <> %d AND id <> %d",
+        "UPDATE %s k SET a = %d, c = c + 1 WHERE b = %d OR c = %d",
+        "UPDATE %s k SET c = %d WHERE a = %d OR b = %d",
+        "/* %s */ DELETE FROM k WHERE a = %d AND b < %d + %d",
+    };
+    struct random random = random_start();
+    (void)state;
+    set_up(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, u UNIQUE, v);"
+        "CREATE UNIQUE INDEX i ON t(v) WHERE v > 4; CREATE UNIQUE INDEX j ON t(u % 7 + v * 10);"
+        "CREATE TABLE k(a, b, c, PRIMARY KEY (b, a)) WITHOUT ROWID;"
+        "CREATE UNIQUE INDEX l ON k(c) WHERE a < 5; CREATE TABLE x(id INTEGER PRIMARY KEY, w);"
+        "CREATE TRIGGER r AFTER DELETE ON t BEGIN INSERT OR REPLACE INTO x VALUES (old.u, 1); END;"
+        "CREATE TRIGGER s BEFORE INSERT ON k BEGIN INSERT OR REPLACE INTO x VALUES (new.a, 2);"
+        " UPDATE OR REPLACE t SET u = new.b WHERE id = new.a; END",
+        "t id,k b a,x id");
+    start();
+    for (long i = 0; i < test_rounds(150); i++) {
+        struct buffer sql = {0};
+        buffer_append_string(&sql, random_below(&random, 2) == 0
+                                       ? "PRAGMA synchronous = OFF; PRAGMA recursive_triggers = ON"
+                                       : "PRAGMA synchronous = OFF");
+        for (uint64_t count = 1 + random_below(&random, 8); count > 0; count--) {
+            const char *form = forms[random_below(&random, COUNT_OF(forms))];
+            char one[512];
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+            snprintf(one, sizeof one, form, clauses[random_below(&random, COUNT_OF(clauses))],
+                     (int)random_below(&random, 9), (int)random_below(&random, 9),
+                     (int)random_below(&random, 9));
+#pragma GCC diagnostic pop
+            buffer_format(&sql, ";\n%s", one);
+        }
+        (void)try_execute(bench.path, buffer_string(&sql));
+        if (random_below(&random, 3) > 0) {
+            drain();
+            assert_equal(buffer_string(&sql));
+        }
+        buffer_free(&sql);
+    }
+    drain();
+    assert_equal("at the end");
+    assert_true(bench.changes > 100);
     tear_down();
 }
 
@@ -687,7 +749,65 @@ static void what_fires_no_triggers_is_refused(void **state)
     }
 }
 
+/* Killed in the middle, all of it is there or nothing. */
+static void making_a_feed_is_one_act(void **state)
+{
+    static const char *const places[] = {"sqlite.before_feed:kill", "sqlite.after_feed:kill"};
+    (void)state;
+    for (uint32_t i = 0; i < COUNT_OF(places); i++) {
+        struct error error = {0};
+        int status = 0;
+        set_up("CREATE TABLE t(id INTEGER PRIMARY KEY, v)", "t id");
+        fflush(NULL);
+        pid_t child = fork();
+        if (child == 0) {
+            setenv("TRANSHUME_FAILPOINT", places[i], 1);
+            (void)!failpoint_setup(&error);
+            (void)!try_create(&error);
+            _exit(1);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        file_execute(bench.path, "INSERT INTO t VALUES (1, 1)");
+        assert_string_equal(
+            file_ask(bench.path,
+                     "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%transhume%'"),
+            i == 0 ? "0" : "7");
+        start();
+        change("INSERT INTO t VALUES (2, 2)");
+        assert_int_equal(bench.changes, i == 0 ? 1 : 2);
+        tear_down();
+    }
+}
+
 /* ---- beside others */
+
+static void programs_write_by_any_connection(void **state)
+{
+    (void)state;
+    set_up("CREATE TABLE t(id INTEGER PRIMARY KEY, v UNIQUE)", "t id");
+    start();
+    file_execute(
+        target_path("other.db"),
+        arena_format(bench.arena,
+                     "CREATE TABLE t(id); ATTACH '%s' AS other; PRAGMA foreign_keys = ON;"
+                     "INSERT INTO other.t VALUES (1, 1), (2, 2), (3, 3);"
+                     "INSERT OR REPLACE INTO other.t VALUES (4, 1); INSERT INTO t VALUES (1)",
+                     bench.path));
+    drain();
+    assert_equal("attached");
+    const char *command =
+        arena_format(bench.arena,
+                     "python3 -c \"import sqlite3, sys; c = sqlite3.connect(sys.argv[1]);"
+                     " c.execute('REPLACE INTO t VALUES (?, ?)', (5, 2)); c.commit()\" '%s'",
+                     bench.path);
+    assert_int_equal(system(command), 0);
+    drain();
+    assert_equal("python3");
+    change("VACUUM; PRAGMA journal_mode = WAL; DELETE FROM t WHERE id = 3");
+    change("INSERT INTO t VALUES (8, 8)");
+    tear_down();
+}
 
 /* Transfers between accounts: their sum never changes. */
 static void write_for_a_while(const char *path, uint64_t seed)
@@ -783,6 +903,7 @@ int main(void)
         cmocka_unit_test(what_changes_write_themselves),
         cmocka_unit_test(replaced_rows_are_deleted),
         cmocka_unit_test(what_a_row_was_comes_with_it),
+        cmocka_unit_test(whatever_is_written_arrives),
         cmocka_unit_test(large_sets_come_in_pieces),
         cmocka_unit_test(what_is_confirmed_is_forgotten),
         cmocka_unit_test(a_feed_goes_on_where_it_was),
@@ -792,6 +913,8 @@ int main(void)
         cmocka_unit_test(indexes_may_come_and_go),
         cmocka_unit_test(what_breaks_the_feed_stops_it),
         cmocka_unit_test(what_fires_no_triggers_is_refused),
+        cmocka_unit_test(making_a_feed_is_one_act),
+        cmocka_unit_test(programs_write_by_any_connection),
         cmocka_unit_test(other_processes_write_meanwhile),
         cmocka_unit_test(a_locked_file_is_waited_for),
     };

@@ -107,9 +107,14 @@ static enum status feed_head(struct database *database, struct arena *arena,
 
 /* ---------------------------------------------------------------- opening */
 
+static void forget_confirmed(struct feed *feed);
+
 static void feed_close(struct feed *feed)
 {
     if (feed != NULL) {
+        if (feed->connection != NULL) {
+            forget_confirmed(feed);
+        }
         feed_forget_statements(feed);
         sqlite_connection_close(feed->connection);
         buffer_free(&feed->gone);
@@ -128,6 +133,7 @@ static enum status check_position(struct feed *feed, struct error *error)
     if (status != STATUS_OK) {
         return status;
     }
+    feed->deleted = first - 1;
     bool known = feed->position >= feed->list.first && feed->position + 1 >= first;
     if (known && feed->position <= last) {
         if (feed->position < feed->list.snapshot && feed->list.snapshot <= last) {
@@ -176,7 +182,7 @@ static enum status feed_open(struct database *database, const char *name, struct
     enum status status = set_up(feed, error);
     status = status == STATUS_OK ? feed_settle(feed, error) : status;
     status = status == STATUS_OK ? check_position(feed, error) : status;
-    feed->begin = feed->end = feed->confirmed = feed->deleted = feed->position;
+    feed->begin = feed->end = feed->position;
     if (status != STATUS_OK) {
         feed_close(feed);
         feed = NULL;
