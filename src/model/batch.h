@@ -25,7 +25,8 @@ struct shape {
 /* The field of that name; -1: there is none. */
 int32_t shape_field_find(const struct shape *shape, const char *name);
 
-enum record_operation { RECORD_INSERT = 0, RECORD_UPDATE, RECORD_DELETE };
+/* RECORD_TRUNCATE: all records of a table go; of changes alone. */
+enum record_operation { RECORD_INSERT = 0, RECORD_UPDATE, RECORD_DELETE, RECORD_TRUNCATE };
 
 /* A place in a feed: opaque bytes, which only the feed orders. `length` 0: none. */
 struct position {

@@ -7,11 +7,14 @@
 /* A table as it was at this point of the feed. */
 struct change_table {
     const char *name;
-    const struct shape *shape; /* NULL: its records are documents, one MAP cell each */
+    /* NULL: its records are documents, one MAP cell each. Lives at least as long as both the set
+     * and its feed. */
+    const struct shape *shape;
 };
 
 struct record_change {
     uint32_t table; /* in the set's tables */
+    /* RECORD_TRUNCATE: the table has no records any more; key, before and after are NULL */
     enum record_operation operation;
     /* The key under which the record was: of an insert that of `after`. NULL: the table has none.
      */
@@ -26,9 +29,11 @@ struct record_change {
 
 /*
  * One transaction, or a piece of a large one. `begin` and `end` are the positions before and after
- * the whole transaction: a feed that is opened at `end` brings what came later. A piece that is not
- * the last one is of a transaction that may still be taken back. A set without changes only moves
- * the position on. All of it lives in `arena`, which the receiver destroys.
+ * the whole transaction: a feed that is opened at `end` brings what came later. The end of a piece
+ * that is not the last one may lie before that of its transaction, which a feed that is opened
+ * there brings as a whole. Such a piece is of a transaction that may still be taken back. A set
+ * without changes only moves the position on. All of it lives in `arena`, which the receiver
+ * destroys.
  */
 struct change_set {
     struct arena *arena;
