@@ -16,6 +16,7 @@ struct apply_request {
 
 /* A change that the target did not take: a reject. */
 struct apply_refusal {
+    uint32_t set;    /* among those of the call */
     uint32_t change; /* in its set */
     enum error_code code;
     const char *reason; /* in the caller's arena */
@@ -43,6 +44,11 @@ struct apply_functions {
      * CAPABILITY_TRANSACTIONS all in one commit, which fails with ERROR_RUN_FENCED if the position
      * is not the one that this handle put or read last. Else record by record, each guarded so that
      * a set that is applied again changes nothing, and the position after the last acknowledgement.
+     *
+     * With CAPABILITY_TRANSACTIONS a large transaction may come in several calls: after one whose
+     * last set is not a last piece, what that transaction did so far is not durable, and goes with
+     * the next call that begins with a first piece, with one that fails, and with `close`. What
+     * came before it in the same call is durable; a call that failed may be repeated.
      */
     enum status (*apply_sets)(struct apply *apply, const struct change_set *const *sets,
                               uint32_t set_count, struct arena *arena, struct apply_result *result,

@@ -240,6 +240,8 @@ struct database {
     /* Source: set by the engine before the snapshot, if the target is to pull from it
      * (express_chunk): connections within the snapshot may be kept for that. */
     bool pulled;
+    /* Source: likewise, what feed.create told to read at (feed_start.snapshot); NULL: now. */
+    const char *moment;
     /* Source: likewise, how many cursors a reader has open at most at once: a table's and one for
      * each that is embedded or aggregated; 0 is as good as 1. */
     uint32_t cursors_each;

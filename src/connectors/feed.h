@@ -45,6 +45,11 @@ struct feed_functions {
      * go up; a lower one changes nothing. */
     enum status (*confirm)(struct feed *feed, struct position position, struct error *error);
     enum status (*health)(struct feed *feed, struct feed_health *health, struct error *error);
+    /* Where the source is now: whatever was committed before the call comes at or before this
+     * position, and a feed that is opened before it gets there, also where nothing of its tables
+     * changes any more. Control thread. */
+    enum status (*head)(struct database *self, struct arena *arena, struct position *position,
+                        struct error *error);
     /* Below 0, 0, above 0: the order of two positions of feeds of this connector. Any thread. */
     int (*compare)(struct position left, struct position right);
 };

@@ -95,6 +95,7 @@ static enum status toy_apply_position(struct apply *apply, struct arena *arena,
 struct writing {
     struct apply *apply;
     const struct change_set *set;
+    uint32_t number;   /* of the set, in its call */
     struct buffer out; /* the entries of the set */
     struct arena *arena;
     struct error *error;
@@ -221,8 +222,8 @@ static enum status write_changes(struct writing *writing, struct arena *arena,
             if (result->refusal_count > 0) {
                 memcpy(grown, result->refusals, result->refusal_count * sizeof *grown);
             }
-            grown[result->refusal_count++] =
-                (struct apply_refusal){i, ERROR_REJECT_KEY_NULL, "a part of the key is null"};
+            grown[result->refusal_count++] = (struct apply_refusal){
+                writing->number, i, ERROR_REJECT_KEY_NULL, "a part of the key is null"};
             result->refusals = grown;
             status = STATUS_OK;
         }
@@ -258,10 +259,11 @@ static enum status append(struct apply *apply, const struct buffer *out, const s
     return status;
 }
 
-static enum status apply_one(struct apply *apply, const struct change_set *set, struct arena *arena,
-                             struct apply_result *result, struct error *error)
+static enum status apply_one(struct apply *apply, const struct change_set *set, uint32_t number,
+                             struct arena *arena, struct apply_result *result, struct error *error)
 {
-    struct writing writing = {.apply = apply, .set = set, .arena = arena_create(0), .error = error};
+    struct writing writing = {
+        .apply = apply, .set = set, .number = number, .arena = arena_create(0), .error = error};
     struct buffer out = {0};
     enum status status = write_changes(&writing, arena, result);
     if (status == STATUS_OK) {
@@ -289,7 +291,7 @@ static enum status toy_apply_sets(struct apply *apply, const struct change_set *
     enum status status = STATUS_OK;
     *result = (struct apply_result){0};
     for (uint32_t i = 0; i < set_count && status == STATUS_OK; i++) {
-        status = apply_one(apply, sets[i], arena, result, error);
+        status = apply_one(apply, sets[i], i, arena, result, error);
     }
     return status;
 }

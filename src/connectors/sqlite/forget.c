@@ -7,14 +7,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* "DROP TABLE …;" for all of our tables that match. */
+/* "DROP TABLE …;" for all of our tables that match; those of a feed are not the run's, and triggers
+ * write to them. */
 static enum status drop_tables(struct sqlite_database *self, const char *pattern,
                                struct error *error)
 {
     struct buffer sql = {0};
     sqlite3_stmt *statement = NULL;
     enum status status = sqlite_ledger_prepare(
-        self, "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name GLOB ?1",
+        self,
+        "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name GLOB ?1"
+        " AND name NOT GLOB '_transhume_feed*'",
         &statement, error);
 
     if (status == STATUS_OK) {

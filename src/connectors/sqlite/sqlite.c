@@ -50,7 +50,8 @@ static const char *const failpoints[] = {
     "sqlite.before_remove_objects", "sqlite.after_remove_objects",
     "sqlite.before_remove_table",   "sqlite.after_remove_table",
     "sqlite.before_forget",         "sqlite.after_forget",
-    "sqlite.before_drop",           NULL,
+    "sqlite.before_drop",           "sqlite.before_apply",
+    "sqlite.after_apply",           NULL,
 };
 
 /* ---------------------------------------------------------------- what the path is */
@@ -359,4 +360,5 @@ const struct connector connector_sqlite = {
     .store = &sqlite_store,
     .lock = &sqlite_lock,
     .rollback = &sqlite_rollback,
+    .apply = &sqlite_apply,
 };

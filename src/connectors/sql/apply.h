@@ -1,0 +1,132 @@
+/*
+ * What SQL targets share of applying change sets: which statements a change takes, in which order
+ * they go, what becomes of a change that is refused, and the position that is committed with them.
+ * A connector brings how a statement runs.
+ *
+ * One transaction takes all sets of a call. First all changes go as they come, in one stream that a
+ * connector may pipeline. If one of them is refused, the transaction starts over: then each of the
+ * source's transactions goes under a savepoint, and in the one that holds the refused change each
+ * change alone (apply_careful.c):
+ *
+ *   a change that a constraint refuses waits until the others of its transaction are in, as the
+ *   source may have checked it at its end. So does what follows it under the same key. Those that
+ *   still wait are tried again as long as one of them goes in; then their old records make way for
+ *   all of them at once, which lets unique values be exchanged. What is refused after that is told;
+ *   of one that moved to another key the old record goes all the same.
+ *
+ * The position is the store's key "position/NAME/LANE", with the text that the ledger gives it
+ * (engine/ledger/ledger_positions.h); its version is the fence.
+ */
+#ifndef TRANSHUME_CONNECTORS_SQL_APPLY_H
+#define TRANSHUME_CONNECTORS_SQL_APPLY_H
+
+#include "connectors/sql/database.h"
+#include "connectors/sql/store.h"
+
+struct sql_apply_shape;
+
+struct sql_apply_column {
+    const char *name;
+    bool made; /* by the database itself, as generated ones are: never written */
+};
+
+/* A table of the request as the target has it. */
+struct sql_apply_table {
+    const struct target_table *plan;
+    const char *name; /* as the catalogue spells it */
+    const struct sql_apply_column *columns;
+    uint32_t column_count;
+    const void *facts; /* the connector's own */
+};
+
+/* A parameter: of the change's `key`, or a field of its `after`. */
+struct sql_apply_parameter {
+    uint32_t column; /* of the table */
+    bool of_key;
+    uint32_t at;
+};
+
+/* Made once, kept for the next change of its kind, forgotten when there are too many. */
+struct sql_apply_statement {
+    struct sql_apply_statement *next; /* of its shape, the last used first */
+    struct arena *arena;              /* of itself and its texts */
+    uint32_t kind;                    /* apply_statement.c */
+    const struct sql_apply_table *table;
+    const char *sql;
+    const struct sql_apply_parameter *parameters; /* the first has the number 0 */
+    uint32_t parameter_count;
+    const uint64_t *present; /* a bit a field of `after` that the statement writes */
+    void *prepared;          /* the connector's own; NULL: it was never run */
+};
+
+/* Why a change is refused: a code of class REJECT, and a text in `arena`. */
+struct sql_apply_refused {
+    struct arena *arena;
+    enum error_code code;
+    const char *reason;
+};
+
+enum sql_apply_savepoint { SQL_APPLY_SET, SQL_APPLY_BACK, SQL_APPLY_RELEASE };
+
+struct sql_apply_dialect {
+    const char *insert;  /* "INSERT INTO " */
+    const char *between; /* the names of an INSERT and its values: " VALUES " */
+    const char *update;  /* "UPDATE " */
+    /* `run` tells at once that a statement is refused, and leaves the transaction as it was */
+    bool refuses_alone;
+
+    /* Fills a table's columns, of its own arena (apply->arena). STATUS_END: there is none. */
+    enum status (*describe)(struct apply *apply, struct sql_apply_table *table,
+                            struct error *error);
+    /* Parameter `number` (from 0) of a statement, for a column of the table. */
+    void (*append_parameter)(const struct sql_apply_table *table, uint32_t column, uint32_t number,
+                             struct buffer *sql);
+    enum status (*begin)(struct apply *apply, struct error *error);
+    /* Also after a failure, whatever is under way. */
+    enum status (*end)(struct apply *apply, bool commit, struct error *error);
+    enum status (*savepoint)(struct apply *apply, enum sql_apply_savepoint act,
+                             struct error *error);
+    /* Runs a statement for a change, or sends it. STATUS_AGAIN: it is refused. The change lives
+     * until the next `settle`. */
+    enum status (*run)(struct apply *apply, struct sql_apply_statement *statement,
+                       const struct record_change *change, struct sql_apply_refused *refused,
+                       struct error *error);
+    /* What became of all that was sent. STATUS_AGAIN: one of it is refused. NULL: `run` tells. */
+    enum status (*settle)(struct apply *apply, struct sql_apply_refused *refused,
+                          struct error *error);
+    /* One statement on the store's table, as sql_store_dialect.run does it, over the connection of
+     * `apply`. */
+    enum status (*ask)(struct apply *apply, const char *sql, const struct store_value *parameter,
+                       sql_store_row *row, void *context, uint64_t *changed, struct error *error);
+    /* Frees `prepared`, which is not NULL. */
+    void (*forget)(struct apply *apply, struct sql_apply_statement *statement);
+};
+
+/* The head of a connector's own handle, its first member. */
+struct apply {
+    const struct sql_apply_dialect *dialect;
+    struct sql_database *database;
+    struct store *store; /* for the texts of its statements alone */
+    struct arena *arena;
+    const struct target_table *tables;
+    uint32_t table_count;
+    char key[STORE_KEY_BYTES];
+    uint64_t version; /* of the position, as it was put or read last */
+    bool open;        /* a transaction of which pieces are still to come */
+    struct sql_apply_shape *shapes;
+};
+
+/* Makes the head, and the store's place if there is none. The connector has filled `dialect` and
+ * its own members, and frees them after sql_apply_free. */
+enum status sql_apply_open(struct apply *apply, struct database *database,
+                           const struct apply_request *request, struct error *error) MUST_USE;
+void sql_apply_free(struct apply *apply);
+
+/* For apply_functions. */
+enum status sql_apply_position(struct apply *apply, struct arena *arena, struct position *position,
+                               struct error *error);
+enum status sql_apply_sets(struct apply *apply, const struct change_set *const *sets,
+                           uint32_t set_count, struct arena *arena, struct apply_result *result,
+                           struct error *error);
+
+#endif

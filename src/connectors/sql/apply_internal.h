@@ -1,0 +1,53 @@
+/* What the files of sql/apply.h share. */
+#ifndef TRANSHUME_CONNECTORS_SQL_APPLY_INTERNAL_H
+#define TRANSHUME_CONNECTORS_SQL_APPLY_INTERNAL_H
+
+#include "connectors/sql/apply.h"
+
+/* ---------------------------------------------------------------- apply_statement.c */
+
+/* A set with one of its changes, and where the set is among those of the call. */
+struct sql_apply_item {
+    const struct change_set *set;
+    const struct record_change *change;
+    uint32_t set_number;
+};
+
+/* What a change does to a record. */
+struct sql_apply_image {
+    struct sql_apply_shape *shape;
+    bool whole; /* no cell of `after` is missing, or it is an insert */
+    bool old;   /* there is a key that no part of is null: its record may be there */
+    bool moves; /* … and another one than that of `after` */
+};
+
+/* STATUS_AGAIN: a part of its key is null. The image is of this change until the next look. */
+enum status sql_apply_look(struct apply *apply, const struct sql_apply_item *item,
+                           struct sql_apply_image *image, struct sql_apply_refused *refused,
+                           struct error *error) MUST_USE;
+/* Runs or sends what the change takes. STATUS_AGAIN: it is refused. */
+enum status sql_apply_change(struct apply *apply, const struct sql_apply_item *item,
+                             const struct sql_apply_image *image, struct sql_apply_refused *refused,
+                             struct error *error) MUST_USE;
+/* Deletes the record under the change's `key`, if there is one. */
+enum status sql_apply_remove_old(struct apply *apply, const struct sql_apply_item *item,
+                                 const struct sql_apply_image *image,
+                                 struct sql_apply_refused *refused, struct error *error) MUST_USE;
+/* A cell of the key of `after`: its own, or, where that is not there, that of `key`. NULL: neither
+ * is. `part` in the order of the target's key. */
+const struct cell *sql_apply_new_key(const struct sql_apply_image *image,
+                                     const struct record_change *change, uint32_t part);
+uint32_t sql_apply_key_count(const struct sql_apply_image *image);
+/* No set of the former call is there any more. */
+void sql_apply_forget_sets(struct apply *apply);
+void sql_apply_free_shapes(struct apply *apply);
+
+/* ---------------------------------------------------------------- apply_careful.c */
+
+/* The sets `first` to `end` are of one transaction of the source. Refusals are added to `result`.
+ */
+enum status sql_apply_carefully(struct apply *apply, const struct change_set *const *sets,
+                                uint32_t first, uint32_t end, struct arena *arena,
+                                struct apply_result *result, struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,585 @@
+/* The statements that a change takes: their texts, made once for each shape and each set of fields
+ * that are there. */
+#include "connectors/sql/apply_internal.h"
+#include <string.h>
+
+enum { STATEMENTS_MAX = 64 /* of one shape */, MADE_BY_TARGET = -1 };
+
+enum statement_kind {
+    STATEMENT_PUT,      /* the record of `after`, new or over what is there */
+    STATEMENT_PATCH,    /* fields of the record under the key of `after` */
+    STATEMENT_REMOVE,   /* the record under `key` */
+    STATEMENT_MAKE_WAY, /* the same, if another one is under the key of `after` */
+    STATEMENT_MOVE,     /* fields of the record under `key`, its key with them */
+    STATEMENT_EMPTY     /* all records */
+};
+
+/* The fields of the records of a table, as sets bring them. */
+struct sql_apply_shape {
+    struct sql_apply_shape *next;
+    uint32_t number; /* of the table */
+    struct sql_apply_table table;
+    const char **names;
+    uint32_t field_count;
+    int32_t *columns;    /* of the table, one a field; MADE_BY_TARGET */
+    int32_t *key_fields; /* one a part of the key */
+    uint64_t *present;   /* of the change that was looked at last: a bit a field */
+    uint64_t *none;
+    uint32_t words;
+    struct sql_apply_statement *statements;
+    uint32_t statement_count;
+    const struct shape *seen; /* in this set: it is known to have these fields */
+};
+
+/* ---------------------------------------------------------------- shapes */
+
+static bool has_fields(const struct sql_apply_shape *known, const struct shape *shape)
+{
+    bool same = known->field_count == shape->field_count;
+    for (uint32_t i = 0; same && i < shape->field_count; i++) {
+        same = strcmp(known->names[i], shape->fields[i].name) == 0;
+    }
+    return same;
+}
+
+static int32_t find_column(const struct apply *apply, const struct sql_apply_table *table,
+                           const char *name)
+{
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (apply->database->dialect->compare_names(table->columns[i].name, name) == 0) {
+            return (int32_t)i;
+        }
+    }
+    return -1;
+}
+
+static enum status map_fields(const struct apply *apply, struct sql_apply_shape *shape,
+                              struct error *error)
+{
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        int32_t column = find_column(apply, &shape->table, shape->names[i]);
+        if (column < 0) {
+            return error_set(error, ERROR_TARGET_SCHEMA, shape->table.plan->name,
+                             "the table has no column %s", shape->names[i]);
+        }
+        shape->columns[i] = shape->table.columns[column].made ? MADE_BY_TARGET : column;
+    }
+    return STATUS_OK;
+}
+
+static enum status map_key(const struct apply *apply, struct sql_apply_shape *shape,
+                           struct error *error)
+{
+    const struct column_list *key = &shape->table.plan->key;
+    for (uint32_t part = 0; part < key->count; part++) {
+        shape->key_fields[part] = -1;
+        for (uint32_t i = 0; i < shape->field_count; i++) {
+            if (shape->columns[i] >= 0 &&
+                apply->database->dialect->compare_names(shape->names[i], key->names[part]) == 0) {
+                shape->key_fields[part] = (int32_t)i;
+            }
+        }
+        if (shape->key_fields[part] < 0) {
+            return error_set(error, ERROR_TARGET_SCHEMA, shape->table.plan->name,
+                             "the key column %s is not filled", key->names[part]);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status describe(struct apply *apply, struct sql_apply_table *table, struct error *error)
+{
+    enum status status = apply->dialect->describe(apply, table, error);
+    if (status == STATUS_END) {
+        error_set(error, ERROR_TARGET_SCHEMA, table->plan->name, "the table is not in the target");
+        error_hint(error, "it was dropped since the run began; start a new run");
+        status = STATUS_FAILED;
+    }
+    if (status == STATUS_OK && table->plan->key.count == 0) {
+        error_set(error, ERROR_TARGET_SCHEMA, table->plan->name,
+                  "it has no key, by which changes could find their records");
+        error_hint(error, "give the table a key in the plan");
+        status = STATUS_FAILED;
+    }
+    return status;
+}
+
+static enum status add_shape(struct apply *apply, uint32_t number, const struct shape *given,
+                             struct sql_apply_shape **made, struct error *error)
+{
+    struct sql_apply_shape *shape = arena_allocate_zeroed(apply->arena, 1, sizeof *shape);
+    size_t count = given->field_count;
+    shape->number = number;
+    shape->table.plan = &apply->tables[number];
+    shape->field_count = given->field_count;
+    shape->words = (given->field_count + 63) / 64;
+    shape->names = arena_allocate_zeroed(apply->arena, count + 1, sizeof *shape->names);
+    shape->columns = arena_allocate_zeroed(apply->arena, count + 1, sizeof *shape->columns);
+    shape->present = arena_allocate_zeroed(apply->arena, shape->words + 1u, sizeof(uint64_t));
+    shape->none = arena_allocate_zeroed(apply->arena, shape->words + 1u, sizeof(uint64_t));
+    for (uint32_t i = 0; i < given->field_count; i++) {
+        shape->names[i] = arena_copy_string(apply->arena, given->fields[i].name);
+    }
+    enum status status = describe(apply, &shape->table, error);
+    shape->key_fields = arena_allocate_zeroed(apply->arena, shape->table.plan->key.count + 1u,
+                                              sizeof *shape->key_fields);
+    status = status == STATUS_OK ? map_fields(apply, shape, error) : status;
+    status = status == STATUS_OK ? map_key(apply, shape, error) : status;
+    if (status == STATUS_OK) {
+        shape->next = apply->shapes;
+        apply->shapes = shape;
+    }
+    *made = shape;
+    return status;
+}
+
+static enum status find_shape(struct apply *apply, const struct sql_apply_item *item,
+                              struct sql_apply_shape **found, struct error *error)
+{
+    uint32_t number = item->change->table;
+    const struct shape *shape =
+        number < item->set->table_count ? item->set->tables[number].shape : NULL;
+    if (number >= apply->table_count || shape == NULL) {
+        return error_set(error, ERROR_INTERNAL, apply->database->shown,
+                         "a change without a shape or table is given to a SQL table");
+    }
+    for (*found = apply->shapes; *found != NULL; *found = (*found)->next) {
+        if ((*found)->number == number && ((*found)->seen == shape || has_fields(*found, shape))) {
+            (*found)->seen = shape;
+            return STATUS_OK;
+        }
+    }
+    return add_shape(apply, number, shape, found, error);
+}
+
+void sql_apply_forget_sets(struct apply *apply)
+{
+    for (struct sql_apply_shape *shape = apply->shapes; shape != NULL; shape = shape->next) {
+        shape->seen = NULL;
+    }
+}
+
+static void free_statement(struct apply *apply, struct sql_apply_statement *statement)
+{
+    if (statement->prepared != NULL) {
+        apply->dialect->forget(apply, statement);
+    }
+    arena_destroy(statement->arena);
+}
+
+void sql_apply_free_shapes(struct apply *apply)
+{
+    for (struct sql_apply_shape *shape = apply->shapes; shape != NULL; shape = shape->next) {
+        while (shape->statements != NULL) {
+            struct sql_apply_statement *first = shape->statements;
+            shape->statements = first->next;
+            free_statement(apply, first);
+        }
+    }
+    apply->shapes = NULL;
+}
+
+/* ---------------------------------------------------------------- what a change does */
+
+static bool is_there(const struct cell *cell)
+{
+    return cell->kind != VALUE_MISSING && cell->kind != VALUE_NULL;
+}
+
+uint32_t sql_apply_key_count(const struct sql_apply_image *image)
+{
+    return image->shape->table.plan->key.count;
+}
+
+const struct cell *sql_apply_new_key(const struct sql_apply_image *image,
+                                     const struct record_change *change, uint32_t part)
+{
+    const struct cell *cell = &change->after[image->shape->key_fields[part]];
+    if (cell->kind != VALUE_MISSING) {
+        return cell;
+    }
+    return image->old ? &change->key[part] : NULL;
+}
+
+static bool note_present(struct sql_apply_shape *shape, const struct cell *after)
+{
+    bool all = true;
+    memset(shape->present, 0, shape->words * sizeof *shape->present);
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        bool there = after[i].kind != VALUE_MISSING;
+        shape->present[i / 64] |= (uint64_t)there << (i % 64);
+        all = all && there;
+    }
+    return all;
+}
+
+static enum status refuse_null(const struct sql_apply_image *image, uint32_t part,
+                               struct sql_apply_refused *refused)
+{
+    refused->code = ERROR_REJECT_KEY_NULL;
+    refused->reason = arena_format(refused->arena, "a part of the key is null: %s",
+                                   image->shape->table.plan->key.names[part]);
+    return STATUS_AGAIN;
+}
+
+enum status sql_apply_look(struct apply *apply, const struct sql_apply_item *item,
+                           struct sql_apply_image *image, struct sql_apply_refused *refused,
+                           struct error *error)
+{
+    const struct record_change *change = item->change;
+    *image = (struct sql_apply_image){0};
+    enum status status = find_shape(apply, item, &image->shape, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    uint32_t count = sql_apply_key_count(image);
+    if (change->key != NULL && change->key_count != count) {
+        return error_set(error, ERROR_INTERNAL, apply->database->shown,
+                         "a change has a key of %u parts, and the table one of %u",
+                         change->key_count, count);
+    }
+    image->old = change->key != NULL;
+    for (uint32_t part = 0; part < count && image->old; part++) {
+        image->old = is_there(&change->key[part]);
+    }
+    if (change->after == NULL) {
+        return STATUS_OK;
+    }
+    image->whole = note_present(image->shape, change->after) || change->operation == RECORD_INSERT;
+    for (uint32_t part = 0; part < count; part++) {
+        const struct cell *cell = sql_apply_new_key(image, change, part);
+        if (cell == NULL || !is_there(cell)) {
+            image->moves = image->old;
+            return refuse_null(image, part, refused);
+        }
+        image->moves = image->moves || (image->old && !value_equal(cell, &change->key[part]));
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- texts */
+
+struct writing {
+    const struct apply *apply;
+    const struct sql_apply_shape *shape;
+    const uint64_t *present;
+    struct buffer sql;
+    struct buffer parameters; /* struct sql_apply_parameter */
+};
+
+static bool is_written(const struct writing *writing, uint32_t field)
+{
+    return writing->shape->columns[field] >= 0 &&
+           (writing->present[field / 64] >> (field % 64) & 1) != 0;
+}
+
+static bool is_key(const struct writing *writing, uint32_t column)
+{
+    const struct sql_apply_shape *shape = writing->shape;
+    for (uint32_t part = 0; part < shape->table.plan->key.count; part++) {
+        if (shape->columns[shape->key_fields[part]] == (int32_t)column) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void append_name(struct writing *writing, int32_t column)
+{
+    writing->apply->database->dialect->append_name(&writing->sql,
+                                                   writing->shape->table.columns[column].name);
+}
+
+static void append_table(struct writing *writing)
+{
+    writing->apply->database->dialect->append_table(&writing->sql, writing->apply->database,
+                                                    writing->shape->table.name);
+}
+
+/* The number that it has already, if the statement names it twice. */
+static void append_parameter(struct writing *writing, int32_t column, bool of_key, uint32_t at)
+{
+    const struct sql_apply_parameter added = {(uint32_t)column, of_key, at};
+    const struct sql_apply_parameter *known = (const void *)writing->parameters.data;
+    uint32_t count = (uint32_t)(writing->parameters.length / sizeof added);
+    uint32_t number = 0;
+    while (number < count && (known[number].of_key != of_key || known[number].at != at)) {
+        number++;
+    }
+    if (number == count) {
+        buffer_append(&writing->parameters, &added, sizeof added);
+    }
+    writing->apply->dialect->append_parameter(&writing->shape->table, (uint32_t)column, number,
+                                              &writing->sql);
+}
+
+/* "ALIAS.k = PARAMETER AND …": the parts of `key`, or of the key of `after`. */
+static void append_match(struct writing *writing, const char *alias, bool old)
+{
+    const struct sql_apply_shape *shape = writing->shape;
+    for (uint32_t part = 0; part < shape->table.plan->key.count; part++) {
+        uint32_t field = (uint32_t)shape->key_fields[part];
+        bool of_key = old || !is_written(writing, field);
+        buffer_format(&writing->sql, "%s%s", part == 0 ? "" : " AND ", alias);
+        append_name(writing, shape->columns[field]);
+        buffer_append_string(&writing->sql, " = ");
+        append_parameter(writing, shape->columns[field], of_key, of_key ? part : field);
+    }
+}
+
+static void append_excluded(struct writing *writing, const char *separator, int32_t column)
+{
+    buffer_append_string(&writing->sql, separator);
+    append_name(writing, column);
+    buffer_append_string(&writing->sql, " = excluded.");
+    append_name(writing, column);
+}
+
+/* Columns of other entities of the table: a record is of one. */
+static void append_cleared(struct writing *writing, const char **separator)
+{
+    const struct sql_apply_table *table = &writing->shape->table;
+    for (uint32_t column = 0; column < table->column_count; column++) {
+        bool filled = table->columns[column].made;
+        for (uint32_t i = 0; i < writing->shape->field_count; i++) {
+            filled |= writing->shape->columns[i] == (int32_t)column;
+        }
+        if (!filled && target_table_clears(table->plan, table->columns[column].name,
+                                           writing->apply->database->dialect->compare_names)) {
+            buffer_append_string(&writing->sql, *separator);
+            append_name(writing, (int32_t)column);
+            buffer_append_string(&writing->sql, " = NULL");
+            *separator = ", ";
+        }
+    }
+}
+
+static void append_conflict(struct writing *writing)
+{
+    const struct sql_apply_shape *shape = writing->shape;
+    const char *separator = ") DO UPDATE SET ";
+    buffer_append_string(&writing->sql, ") ON CONFLICT (");
+    sql_append_names(&writing->sql, writing->apply->database->dialect, NULL,
+                     shape->table.plan->key);
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        if (is_written(writing, i) && !is_key(writing, (uint32_t)shape->columns[i])) {
+            append_excluded(writing, separator, shape->columns[i]);
+            separator = ", ";
+        }
+    }
+    append_cleared(writing, &separator);
+    if (separator[0] == ')') {
+        append_excluded(writing, separator, shape->columns[shape->key_fields[0]]);
+    }
+}
+
+static void append_put(struct writing *writing)
+{
+    const struct sql_apply_shape *shape = writing->shape;
+    buffer_append_string(&writing->sql, writing->apply->dialect->insert);
+    append_table(writing);
+    const char *separator = " (";
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        if (is_written(writing, i)) {
+            buffer_append_string(&writing->sql, separator);
+            append_name(writing, shape->columns[i]);
+            separator = ", ";
+        }
+    }
+    buffer_format(&writing->sql, ")%s", writing->apply->dialect->between);
+    separator = "(";
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        if (is_written(writing, i)) {
+            buffer_append_string(&writing->sql, separator);
+            append_parameter(writing, shape->columns[i], false, i);
+            separator = ", ";
+        }
+    }
+    append_conflict(writing);
+}
+
+/* Leaves no text where there is nothing to set. */
+static void append_update(struct writing *writing, bool moves)
+{
+    const struct sql_apply_shape *shape = writing->shape;
+    const char *separator = " SET ";
+    buffer_append_string(&writing->sql, writing->apply->dialect->update);
+    append_table(writing);
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        if (is_written(writing, i) && (moves || !is_key(writing, (uint32_t)shape->columns[i]))) {
+            buffer_append_string(&writing->sql, separator);
+            append_name(writing, shape->columns[i]);
+            buffer_append_string(&writing->sql, " = ");
+            append_parameter(writing, shape->columns[i], false, i);
+            separator = ", ";
+        }
+    }
+    if (separator[0] == ' ') {
+        buffer_clear(&writing->sql);
+        return;
+    }
+    buffer_append_string(&writing->sql, " WHERE ");
+    append_match(writing, "", moves);
+}
+
+static void append_remove(struct writing *writing, bool makes_way)
+{
+    buffer_append_string(&writing->sql, "DELETE FROM ");
+    append_table(writing);
+    buffer_append_string(&writing->sql, " AS o WHERE ");
+    append_match(writing, "o.", true);
+    if (makes_way) {
+        buffer_append_string(&writing->sql, " AND NOT (");
+        append_match(writing, "o.", false);
+        buffer_append_string(&writing->sql, ") AND EXISTS (SELECT 1 FROM ");
+        append_table(writing);
+        buffer_append_string(&writing->sql, " AS n WHERE ");
+        append_match(writing, "n.", false);
+        buffer_append_byte(&writing->sql, ')');
+    }
+}
+
+static void append_statement(struct writing *writing, enum statement_kind kind)
+{
+    switch (kind) {
+    case STATEMENT_PUT:
+        append_put(writing);
+        return;
+    case STATEMENT_PATCH:
+        append_update(writing, false);
+        return;
+    case STATEMENT_MOVE:
+        append_update(writing, true);
+        return;
+    case STATEMENT_EMPTY:
+        buffer_append_string(&writing->sql, "DELETE FROM ");
+        append_table(writing);
+        return;
+    case STATEMENT_REMOVE:
+    case STATEMENT_MAKE_WAY:
+        append_remove(writing, kind == STATEMENT_MAKE_WAY);
+        return;
+    }
+}
+
+/* ---------------------------------------------------------------- statements */
+
+static struct sql_apply_statement *make_statement(struct apply *apply,
+                                                  struct sql_apply_shape *shape,
+                                                  enum statement_kind kind, const uint64_t *present)
+{
+    struct writing writing = {.apply = apply, .shape = shape, .present = present};
+    struct arena *arena = arena_create(1024);
+    struct sql_apply_statement *made = arena_allocate_zeroed(arena, 1, sizeof *made);
+    append_statement(&writing, kind);
+    *made = (struct sql_apply_statement){
+        .arena = arena,
+        .kind = kind,
+        .table = &shape->table,
+        .sql = arena_copy_string(arena, buffer_string(&writing.sql)),
+        .parameters =
+            (const void *)arena_copy(arena, writing.parameters.data, writing.parameters.length),
+        .parameter_count = (uint32_t)(writing.parameters.length / sizeof *made->parameters),
+        .present = (const void *)arena_copy(arena, present, shape->words * sizeof *present),
+    };
+    buffer_free(&writing.sql);
+    buffer_free(&writing.parameters);
+    return made;
+}
+
+/* Of a full list the last one, which was not used for longest, goes. */
+static void make_room(struct apply *apply, struct sql_apply_shape *shape)
+{
+    struct sql_apply_statement **link = &shape->statements;
+    if (shape->statement_count < STATEMENTS_MAX) {
+        shape->statement_count++;
+        return;
+    }
+    while ((*link)->next != NULL) {
+        link = &(*link)->next;
+    }
+    free_statement(apply, *link);
+    *link = NULL;
+}
+
+static struct sql_apply_statement *find_statement(struct apply *apply,
+                                                  struct sql_apply_shape *shape,
+                                                  enum statement_kind kind, const uint64_t *present)
+{
+    struct sql_apply_statement **link = &shape->statements;
+    while (*link != NULL &&
+           ((*link)->kind != kind ||
+            memcmp((*link)->present, present, shape->words * sizeof *present) != 0)) {
+        link = &(*link)->next;
+    }
+    struct sql_apply_statement *found = *link;
+    if (found != NULL) {
+        *link = found->next;
+    } else {
+        make_room(apply, shape);
+        found = make_statement(apply, shape, kind, present);
+    }
+    found->next = shape->statements;
+    shape->statements = found;
+    return found;
+}
+
+static enum status run(struct apply *apply, const struct sql_apply_item *item,
+                       const struct sql_apply_image *image, enum statement_kind kind,
+                       struct sql_apply_refused *refused, struct error *error)
+{
+    const struct sql_apply_statement *statement =
+        find_statement(apply, image->shape, kind,
+                       kind == STATEMENT_REMOVE || kind == STATEMENT_EMPTY ? image->shape->none
+                                                                           : image->shape->present);
+    return statement->sql[0] == '\0'
+               ? STATUS_OK
+               : apply->dialect->run(apply, image->shape->statements, item->change, refused, error);
+}
+
+enum status sql_apply_remove_old(struct apply *apply, const struct sql_apply_item *item,
+                                 const struct sql_apply_image *image,
+                                 struct sql_apply_refused *refused, struct error *error)
+{
+    return image->old ? run(apply, item, image, STATEMENT_REMOVE, refused, error) : STATUS_OK;
+}
+
+/*
+ * A target may be ahead of the position, where a copy read later than it: then a record may be
+ * under its new key already, and it is the one to keep. Each of these steps does nothing where the
+ * others have done it.
+ */
+static enum status move(struct apply *apply, const struct sql_apply_item *item,
+                        const struct sql_apply_image *image, struct sql_apply_refused *refused,
+                        struct error *error)
+{
+    enum status status = STATUS_OK;
+    if (!image->whole) {
+        status = run(apply, item, image, STATEMENT_PATCH, refused, error);
+    }
+    if (status == STATUS_OK) {
+        status = run(apply, item, image, STATEMENT_MAKE_WAY, refused, error);
+    }
+    if (status == STATUS_OK) {
+        status = run(apply, item, image, STATEMENT_MOVE, refused, error);
+    }
+    return status == STATUS_OK && image->whole
+               ? run(apply, item, image, STATEMENT_PUT, refused, error)
+               : status;
+}
+
+enum status sql_apply_change(struct apply *apply, const struct sql_apply_item *item,
+                             const struct sql_apply_image *image, struct sql_apply_refused *refused,
+                             struct error *error)
+{
+    if (item->change->operation == RECORD_TRUNCATE) {
+        return run(apply, item, image, STATEMENT_EMPTY, refused, error);
+    }
+    if (item->change->after == NULL) {
+        return sql_apply_remove_old(apply, item, image, refused, error);
+    }
+    if (image->moves) {
+        return move(apply, item, image, refused, error);
+    }
+    return run(apply, item, image, image->whole ? STATEMENT_PUT : STATEMENT_PATCH, refused, error);
+}

@@ -1,0 +1,358 @@
+/*
+ * Applying change sets to a SQLite file: what sql/apply.h wants of it, over a connection of its own
+ * that takes the writer's turn.
+ *
+ * Parameters are calls of transhume_cell(NUMBER), which gives the value as the column keeps it, by
+ * the rules of the writer (writer_value.c).
+ */
+#include "connectors/sql/apply.h"
+#include "connectors/sqlite/writer_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CELL_FUNCTION "transhume_cell"
+
+struct sqlite_apply {
+    struct apply head;
+    struct sqlite_database *database;
+    sqlite3 *connection;
+    bool turn; /* taken */
+    struct arena *scratch;
+    struct writer_view view; /* what a value is refused for, of the statement that runs: */
+    const struct sql_apply_statement *statement;
+    const struct record_change *change;
+};
+
+/* What is kept of a statement. */
+struct prepared {
+    sqlite3_stmt *statement;
+    struct writer_column *parameters; /* a column each */
+    struct writer_insert
+        told; /* of those that are fields of `after`, for the reason of a refusal */
+};
+
+static struct sqlite_apply *own(struct apply *apply)
+{
+    return (struct sqlite_apply *)apply;
+}
+
+/* ---------------------------------------------------------------- values */
+
+static void give_cell(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    struct sqlite_apply *apply = sqlite3_user_data(context);
+    uint32_t number = (uint32_t)sqlite3_value_int64(values[0]);
+    (void)count;
+    if (apply->statement == NULL || number >= apply->statement->parameter_count) {
+        sqlite3_result_error(context, "a function of transhume's own", -1);
+        return;
+    }
+    const struct sql_apply_parameter *parameter = &apply->statement->parameters[number];
+    const struct prepared *prepared = apply->statement->prepared;
+    const struct cell *cell = parameter->of_key ? &apply->change->key[parameter->at]
+                                                : &apply->change->after[parameter->at];
+    (void)writer_value_give(&apply->view, &prepared->parameters[number], cell, context);
+}
+
+static void append_parameter(const struct sql_apply_table *table, uint32_t column, uint32_t number,
+                             struct buffer *sql)
+{
+    (void)table;
+    (void)column;
+    buffer_format(sql, CELL_FUNCTION "(%u)", number);
+}
+
+/* ---------------------------------------------------------------- statements */
+
+static enum status describe(struct apply *apply, struct sql_apply_table *table, struct error *error)
+{
+    struct sqlite_target_table *facts = arena_allocate_zeroed(apply->arena, 1, sizeof *facts);
+    enum status status = sqlite_target_describe(own(apply)->database, own(apply)->connection,
+                                                table->plan->name, apply->arena, facts, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (facts->is_view || facts->is_virtual) {
+        return error_set(error, ERROR_TARGET_SCHEMA, table->plan->name,
+                         "this is a %s and takes no records",
+                         facts->is_view ? "view" : "virtual table");
+    }
+    struct sql_apply_column *columns =
+        arena_allocate_zeroed(apply->arena, facts->column_count, sizeof *columns);
+    for (uint32_t i = 0; i < facts->column_count; i++) {
+        columns[i] = (struct sql_apply_column){.name = facts->columns[i].name,
+                                               .made = facts->columns[i].generated};
+    }
+    table->name = facts->name;
+    table->columns = columns;
+    table->column_count = facts->column_count;
+    table->facts = facts;
+    return STATUS_OK;
+}
+
+static struct writer_column column_of(const struct sqlite_target_table *facts,
+                                      const struct sql_apply_parameter *parameter)
+{
+    const struct sqlite_target_column *column = &facts->columns[parameter->column];
+    return (struct writer_column){.field = parameter->at,
+                                  .affinity = column->affinity,
+                                  .row_key = column->row_key,
+                                  .column = column};
+}
+
+static enum status prepare(struct sqlite_apply *apply, struct sql_apply_statement *statement,
+                           struct error *error)
+{
+    const struct sqlite_target_table *facts = statement->table->facts;
+    size_t count = statement->parameter_count + 1u;
+    struct prepared *prepared = arena_allocate_zeroed(statement->arena, 1, sizeof *prepared);
+    struct writer_column *told =
+        arena_allocate_zeroed(statement->arena, count, sizeof *prepared->parameters);
+    prepared->parameters =
+        arena_allocate_zeroed(statement->arena, count, sizeof *prepared->parameters);
+    prepared->told.columns = prepared->told.view.columns = told;
+    for (uint32_t i = 0; i < statement->parameter_count; i++) {
+        prepared->parameters[i] = column_of(facts, &statement->parameters[i]);
+        if (!statement->parameters[i].of_key) {
+            told[prepared->told.view.column_count++] = prepared->parameters[i];
+        }
+    }
+    enum status status = sqlite_target_prepare(apply->database, apply->connection, statement->sql,
+                                               &prepared->statement, error);
+    if (status != STATUS_OK) {
+        return error_recode(error, ERROR_TARGET_SCHEMA);
+    }
+    statement->prepared = prepared;
+    return STATUS_OK;
+}
+
+static void forget(struct apply *apply, struct sql_apply_statement *statement)
+{
+    struct prepared *prepared = statement->prepared;
+    (void)apply;
+    sqlite3_finalize(prepared->statement);
+}
+
+/* The reason as a writer's would be, of a batch of one. */
+static void describe_refusal(const struct writer_failure *failure,
+                             struct sql_apply_statement *statement,
+                             const struct record_change *change, struct sql_apply_refused *refused)
+{
+    struct prepared *prepared = statement->prepared;
+    struct batch batch = {.cells = (struct cell *)change->after, .row_count = 1};
+    struct writer_table table = {.plan = statement->table->plan};
+    struct record_outcome outcome;
+    prepared->told.view.batch = &batch;
+    writer_failure_describe(failure, &prepared->told, &table, 0, refused->arena, &outcome);
+    prepared->told.view.batch = NULL;
+    refused->code = outcome.code;
+    refused->reason = outcome.reason;
+}
+
+static enum status run_failed(struct sqlite_apply *apply, struct sql_apply_statement *statement,
+                              const struct record_change *change, struct sql_apply_refused *refused,
+                              struct error *error)
+{
+    struct writer_failure failure = {.result = sqlite3_extended_errcode(apply->connection),
+                                     .refusal = apply->view.refusal};
+    snprintf(failure.message, sizeof failure.message, "%s", sqlite3_errmsg(apply->connection));
+    if (!writer_failure_is_of_record(&failure, &apply->view)) {
+        return apply->view.large_error.code != ERROR_NONE
+                   ? error_copy(error, &apply->view.large_error)
+                   : sqlite_target_error(apply->database, apply->connection, failure.result,
+                                         ERROR_TARGET_WRITE, failure.message, error);
+    }
+    if (sqlite3_get_autocommit(apply->connection)) {
+        error_set(error, ERROR_TARGET_WRITE, statement->table->name,
+                  "a trigger or constraint of the table rolled the whole transaction back: %s",
+                  failure.message);
+        error_hint(error,
+                   "change its RAISE(ROLLBACK) or ON CONFLICT ROLLBACK to ABORT for the load");
+        return STATUS_FAILED;
+    }
+    describe_refusal(&failure, statement, change, refused);
+    return STATUS_AGAIN;
+}
+
+static enum status run(struct apply *head, struct sql_apply_statement *statement,
+                       const struct record_change *change, struct sql_apply_refused *refused,
+                       struct error *error)
+{
+    struct sqlite_apply *apply = own(head);
+    if (statement->prepared == NULL && prepare(apply, statement, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const struct prepared *prepared = statement->prepared;
+    apply->statement = statement;
+    apply->change = change;
+    apply->view.refusal.set = false;
+    apply->view.large_error.code = ERROR_NONE;
+    int result = sqlite3_step(prepared->statement);
+    enum status status =
+        result == SQLITE_DONE ? STATUS_OK : run_failed(apply, statement, change, refused, error);
+    sqlite3_reset(prepared->statement);
+    apply->statement = NULL;
+    arena_reset(apply->scratch);
+    return status;
+}
+
+/* ---------------------------------------------------------------- transactions */
+
+static enum status begin(struct apply *head, struct error *error)
+{
+    struct sqlite_apply *apply = own(head);
+    if (sqlite_turn_take(apply->database, SQLITE_TURN_WRITER, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    apply->turn = true;
+    enum status status = sqlite_target_execute(apply->database, apply->connection,
+                                               "BEGIN IMMEDIATE", ERROR_TARGET_WRITE, error);
+    if (status != STATUS_OK) {
+        apply->turn = false;
+        sqlite_turn_give(apply->database);
+    }
+    return status;
+}
+
+static enum status end(struct apply *head, bool commit, struct error *error)
+{
+    struct sqlite_apply *apply = own(head);
+    enum status status = commit ? sqlite_target_execute(apply->database, apply->connection,
+                                                        "COMMIT", ERROR_TARGET_WRITE, error)
+                                : STATUS_OK;
+    if (!sqlite3_get_autocommit(apply->connection)) {
+        sqlite3_exec(apply->connection, "ROLLBACK", NULL, NULL, NULL);
+    }
+    if (apply->turn) {
+        apply->turn = false;
+        sqlite_turn_give(apply->database);
+    }
+    return status;
+}
+
+static enum status savepoint(struct apply *head, enum sql_apply_savepoint act, struct error *error)
+{
+    static const char *const statements[] = {
+        [SQL_APPLY_SET] = "SAVEPOINT transhume_change",
+        [SQL_APPLY_BACK] = "ROLLBACK TO transhume_change; RELEASE transhume_change",
+        [SQL_APPLY_RELEASE] = "RELEASE transhume_change",
+    };
+    return sqlite_target_execute(own(head)->database, own(head)->connection, statements[act],
+                                 ERROR_TARGET_WRITE, error);
+}
+
+static enum status ask(struct apply *head, const char *sql, const struct store_value *parameter,
+                       sql_store_row *row, void *context, uint64_t *changed, struct error *error)
+{
+    enum { FIELDS_MAX = 3 };
+    struct sqlite_apply *apply = own(head);
+    sqlite3_stmt *statement = NULL;
+    enum status status =
+        sqlite_target_prepare(apply->database, apply->connection, sql, &statement, error);
+    if (status == STATUS_OK && parameter != NULL) {
+        sqlite3_bind_text64(statement, 1, parameter->text, parameter->length, SQLITE_STATIC,
+                            SQLITE_UTF8);
+    }
+    while (status == STATUS_OK &&
+           (status = sqlite_step(apply->database, statement, error)) == STATUS_OK) {
+        const char *fields[FIELDS_MAX];
+        size_t lengths[FIELDS_MAX];
+        int count = sqlite3_column_count(statement);
+        for (int i = 0; i < count && i < FIELDS_MAX; i++) {
+            fields[i] = sqlite_text_of(statement, i);
+            lengths[i] = (size_t)sqlite3_column_bytes(statement, i);
+        }
+        status = row != NULL ? row(context, fields, lengths, error) : STATUS_OK;
+    }
+    status = status == STATUS_END ? STATUS_OK : status;
+    if (changed != NULL) {
+        *changed = status == STATUS_OK ? (uint64_t)sqlite3_changes64(apply->connection) : 0;
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
+static const struct sql_apply_dialect dialect = {
+    .insert = "INSERT OR ABORT INTO ",
+    .between = " VALUES ",
+    .update = "UPDATE OR ABORT ",
+    .refuses_alone = true,
+    .describe = describe,
+    .append_parameter = append_parameter,
+    .begin = begin,
+    .end = end,
+    .savepoint = savepoint,
+    .run = run,
+    .ask = ask,
+    .forget = forget,
+};
+
+/* ---------------------------------------------------------------- handles */
+
+static void apply_close(struct apply *head)
+{
+    if (head != NULL) {
+        struct sqlite_apply *apply = own(head);
+        sql_apply_free(head);
+        sqlite_connection_close(apply->connection);
+        arena_destroy(apply->scratch);
+        free(apply);
+    }
+}
+
+static enum status set_up(struct sqlite_apply *apply, struct error *error)
+{
+    struct sqlite_database *self = apply->database;
+    sqlite3_stmt *statement = NULL;
+    if (sqlite_connection_open(self->path, CONNECTION_CREATE, self->timeout_ms, &apply->connection,
+                               error) != STATUS_OK ||
+        sqlite_target_set_up(self, apply->connection, error) != STATUS_OK ||
+        sqlite_target_execute(self, apply->connection,
+                              "PRAGMA cache_spill=ON; PRAGMA cache_size=-8192", ERROR_TARGET_WRITE,
+                              error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    sqlite_triggers_set(apply->connection, !self->sql.base.triggers_off);
+    int result = sqlite3_create_function_v2(apply->connection, CELL_FUNCTION, 1,
+                                            SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
+                                            apply, give_cell, NULL, NULL, NULL);
+    if (result != SQLITE_OK) {
+        return sqlite_target_error(self, apply->connection, result, ERROR_INTERNAL,
+                                   "a function can't be given to it", error);
+    }
+    enum status status =
+        sqlite_target_prepare(self, apply->connection, "PRAGMA main.encoding", &statement, error);
+    status = status == STATUS_OK ? sqlite_step(self, statement, error) : status;
+    if (status == STATUS_OK) {
+        apply->view.utf16 = strncmp(sqlite_text_of(statement, 0), "UTF-16", 6) == 0;
+    }
+    sqlite3_finalize(statement);
+    return status == STATUS_FAILED ? status : STATUS_OK;
+}
+
+static enum status apply_open(struct database *database, const struct apply_request *request,
+                              struct apply **out, struct error *error)
+{
+    struct sqlite_apply *apply = memory_allocate_zeroed(1, sizeof *apply);
+    apply->head.dialect = &dialect;
+    apply->database = sqlite_database_of(database);
+    apply->scratch = arena_create(0);
+    apply->view.scratch = apply->scratch;
+    apply->view.started = true;
+    enum status status = set_up(apply, error);
+    status = status == STATUS_OK ? sql_apply_open(&apply->head, database, request, error) : status;
+    if (status != STATUS_OK) {
+        apply_close(&apply->head);
+        apply = NULL;
+    }
+    *out = apply != NULL ? &apply->head : NULL;
+    return status;
+}
+
+const struct apply_functions sqlite_apply = {
+    .open = apply_open,
+    .close = apply_close,
+    .position = sql_apply_position,
+    .apply_sets = sql_apply_sets,
+};
