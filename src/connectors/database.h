@@ -234,9 +234,6 @@ struct database {
     /* Set by the engine, at any time, once the work has failed: what is said from then on is tried
      * once. */
     _Atomic bool hurried;
-    /* Source: set by the engine before the snapshot: what feed_functions.create told to read at;
-     * NULL: now. */
-    const char *moment;
     /* Source: set by the engine before the snapshot, if the target is to pull from it
      * (express_chunk): connections within the snapshot may be kept for that. */
     bool pulled;

@@ -202,7 +202,8 @@ static enum status describe(struct apply *head, struct sql_apply_table *table, s
         arena_allocate_zeroed(head->arena, (size_t)count + 1, sizeof *columns);
     for (uint32_t i = 0; i < count; i++) {
         columns[i] = (struct sql_apply_column){.name = facts->columns[i].name,
-                                               .made = facts->columns[i].generated};
+                                               .made = facts->columns[i].generated,
+                                               .fixed = facts->columns[i].always_identity};
     }
     table->name = table->plan->name;
     table->columns = columns;

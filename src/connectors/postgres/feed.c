@@ -10,8 +10,8 @@
 
 enum {
     CONFIRM_MS = 100,      /* the server is told no more often */
-    STATUS_MS = 10000,     /* and no less, with a question for its clock and the end of its log */
-    MOVE_MS = 5000,        /* an idle feed moves its position on, after so long */
+    STATUS_MS = 1000,      /* and no less, with a question for its clock and the end of its log */
+    MOVE_MS = 1000,        /* an idle feed moves its position on, after so long */
     MOVE_BYTES = 16 << 20, /* or so much of others' log */
     ENDING_MS = 10000,     /* a session whose process ended may take to notice */
     LOOK_MS = 100
@@ -258,11 +258,10 @@ static bool is_between(const struct feed *feed)
  * commits behind it. */
 static struct change_set *move_on(struct feed *feed, uint64_t lsn)
 {
-    if (!is_between(feed) || lsn <= feed->place.lsn ||
-        (lsn - feed->place.lsn < MOVE_BYTES && clock_monotonic_ms() - feed->set_ms < MOVE_MS)) {
-        return NULL;
-    }
-    return postgres_feed_move(feed, lsn);
+    bool waited_for = feed->place.lsn < atomic_load(&feed->self->feed_head);
+    bool due = waited_for || lsn - feed->place.lsn >= MOVE_BYTES ||
+               clock_monotonic_ms() - feed->set_ms >= MOVE_MS;
+    return is_between(feed) && lsn > feed->place.lsn && due ? postgres_feed_move(feed, lsn) : NULL;
 }
 
 static enum status take_message(struct feed *feed, const struct pgoutput_frame *frame,
@@ -314,7 +313,8 @@ static enum status take_frame(struct feed *feed, const char *data, size_t length
 static enum status tell_when_due(struct feed *feed, struct error *error)
 {
     int64_t silent = clock_monotonic_ms() - feed->status_ms;
-    bool idle = silent >= STATUS_MS;
+    bool waited_for = feed->place.lsn < atomic_load(&feed->self->feed_head);
+    bool idle = silent >= (waited_for ? CONFIRM_MS : STATUS_MS);
     return idle || (silent >= CONFIRM_MS && feed->confirmed > feed->acknowledged)
                ? postgres_feed_send_status(feed, idle, error)
                : STATUS_OK;
@@ -334,12 +334,56 @@ static enum status feed_next(struct feed *feed, int64_t timeout_ms, struct chang
             continue;
         }
         int64_t left = end - clock_monotonic_ms();
-        status = postgres_feed_receive(feed, left > 0 ? left : 0, &data, &length, error);
+        int64_t slice = left < CONFIRM_MS ? left : CONFIRM_MS;
+        status = postgres_feed_receive(feed, slice > 0 ? slice : 0, &data, &length, error);
         if (status == STATUS_OK && data == NULL) {
-            return STATUS_AGAIN;
+            status = tell_when_due(feed, error);
+            if (status == STATUS_OK && clock_monotonic_ms() >= end) {
+                return STATUS_AGAIN;
+            }
+            continue;
         }
         status = status == STATUS_OK ? take_frame(feed, data, length, set, error) : status;
         PQfreemem(data);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- where the source is */
+
+/* A message of our own, behind all that was committed, is what every feed gets to. A standby can't
+ * write one. */
+static enum status feed_head(struct database *database, struct arena *arena,
+                             struct position *position, struct error *error)
+{
+    static const char *const sql[] = {
+        "SELECT pg_catalog.pg_logical_emit_message(true, 'transhume', '')",
+        "SELECT pg_catalog.pg_last_wal_replay_lsn()",
+    };
+    struct postgres_database *self = postgres_database_of(database);
+    struct feed_place place = {0};
+    PGconn *connection = NULL;
+    PGresult *result = NULL;
+    enum status status = postgres_connect(self, &connection, error);
+    status = status == STATUS_OK ? postgres_query(self, connection, sql[self->standby], NULL, 0,
+                                                  SQL_SHORT, ERROR_SOURCE_READ, &result, error)
+                                 : status;
+    if (status == STATUS_OK && !postgres_feed_read_lsn(PQgetvalue(result, 0, 0), &place.lsn)) {
+        status = error_set(error, ERROR_SOURCE_READ, self->sql.shown,
+                           "the server does not say where its log ends");
+    }
+    PQclear(result);
+    postgres_disconnect(connection);
+    uint64_t lsn = place.lsn;
+    status = status == STATUS_OK ? postgres_feed_connect(self, &connection, error) : status;
+    if (status == STATUS_OK) {
+        status = postgres_feed_identify(self, connection, &place, error);
+        postgres_disconnect(connection);
+    }
+    place.lsn = lsn;
+    if (status == STATUS_OK) {
+        postgres_feed_put_place(&place, arena, position);
+        atomic_store(&self->feed_head, lsn);
     }
     return status;
 }
@@ -385,5 +429,6 @@ const struct feed_functions postgres_feed_functions = {
     .next = feed_next,
     .confirm = feed_confirm,
     .health = feed_health,
+    .head = feed_head,
     .compare = feed_compare,
 };

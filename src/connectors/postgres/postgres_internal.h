@@ -51,6 +51,7 @@ struct postgres_database {
     /* source: made a feed's slot, and exports the moment of its position as long as it is idle;
      * left with the snapshot's taking or the feed's opening; NULL: none */
     PGconn *feed_maker;
+    _Atomic uint64_t feed_head; /* the LSN that feed_functions.head told last */
     const char *spill_folder;   /* where a feed keeps transactions in progress; NULL: nowhere */
     bool feed_local;            /* a feed leaves out what came to this server by replication */
     bool feed_failover;         /* its slot is kept on standbys, where the server can */
