@@ -7,8 +7,9 @@
  *   feed_probe relay URI NAME POSITION TARGET [MS] TABLE…   applies them, and confirms
  *   feed_probe drop URI NAME
  *
- * POSITION "-": where the target stands. Environment: FEED_PROBE_SPILL, a folder; FEED_PROBE_SETS,
- * how many sets are applied at once; FEED_PROBE_CONFIRM=no.
+ * What the target has already is not applied again, whatever POSITION says. Environment:
+ * FEED_PROBE_SPILL, a folder; FEED_PROBE_SETS, how many sets are applied at once;
+ * FEED_PROBE_CONFIRM=no.
  */
 #include "base/buffer.h"
 #include "base/clock.h"
@@ -292,17 +293,19 @@ static enum status next(struct probe *probe, struct position position, int64_t i
     }
     printf("{\"opened\":true}\n");
     fflush(stdout);
-    while (status == STATUS_OK &&
+    int64_t end = clock_monotonic_ms() + idle_ms;
+    while (status == STATUS_OK && clock_monotonic_ms() < end &&
            (status = functions->next(feed, idle_ms, &set, &probe->error)) == STATUS_OK) {
         print_set(set);
+        end = set->change_count > 0 ? clock_monotonic_ms() + idle_ms : end;
         if (set->last_piece && confirms()) {
             status = functions->confirm(feed, set->end, &probe->error);
         }
         arena_destroy(set->arena);
     }
-    if (status == STATUS_AGAIN) {
+    status = status == STATUS_AGAIN ? STATUS_OK : status;
+    if (status == STATUS_OK) {
         print_health(probe, feed);
-        status = STATUS_OK;
     }
     functions->close(feed);
     return status;
@@ -386,17 +389,23 @@ static enum status pump(struct relay *relay, int64_t idle_ms)
     const struct feed_functions *functions = relay->probe->database->connector->feed;
     enum status status = STATUS_OK;
     uint32_t pending = 0;
-    for (;;) {
+    for (int64_t end = clock_monotonic_ms() + idle_ms;;) {
         struct change_set *set;
         status = functions->next(relay->feed, relay->set_count > 0 ? 0 : idle_ms, &set,
                                  &relay->probe->error);
-        if (status == STATUS_AGAIN && relay->set_count == 0) {
+        if (relay->set_count == 0 &&
+            (status == STATUS_AGAIN || (status == STATUS_OK && clock_monotonic_ms() >= end &&
+                                        set->change_count == 0 && set->last_piece))) {
+            if (status == STATUS_OK) {
+                arena_destroy(set->arena);
+            }
             return STATUS_OK;
         }
         if (status == STATUS_FAILED) {
             return status;
         }
         if (status == STATUS_OK) {
+            end = set->change_count > 0 ? clock_monotonic_ms() + idle_ms : end;
             renumber(relay, set);
             relay->sets[relay->set_count++] = set;
             relay->all_sets += set->last_piece;
@@ -447,7 +456,7 @@ static enum status relay_all(struct relay *relay, const char *position, int64_t 
     enum status status = apply->open(relay->target, &request, &relay->apply, &probe->error);
     status = status == STATUS_OK ? apply->position(relay->apply, probe->arena, &at, &probe->error)
                                  : status;
-    if (status == STATUS_END || (status == STATUS_OK && strcmp(position, "-") != 0)) {
+    if (status == STATUS_END) {
         at = read_hex(probe->arena, position);
         status = STATUS_OK;
     }

@@ -137,7 +137,7 @@ class Feed(support.TestCase):
         position, _ = self.create("t", "full_of", "indexed", "parts")
         self.psql("INSERT INTO t VALUES (1, 'a', repeat('x', 3000), 5); UPDATE t SET n = 6; UPDATE t SET id = 2; DELETE FROM t; TRUNCATE t, full_of;"
                   "INSERT INTO full_of VALUES (1, 'a'); UPDATE full_of SET v = 'b'; INSERT INTO indexed VALUES (1, 'a'); UPDATE indexed SET v = 'b';"
-                  "INSERT INTO parts VALUES (1, 'a'); UPDATE parts SET id = 11; ALTER TABLE t ADD extra text DEFAULT 'e', DROP n; INSERT INTO t VALUES (3, 'c', 'b');"
+                  "INSERT INTO parts VALUES (1, 'a'); UPDATE parts SET id = 11; ALTER TABLE t ADD extra text DEFAULT 'e', DROP twice; ALTER TABLE t DROP n; INSERT INTO t VALUES (3, 'c', 'b');"
                   "BEGIN; SAVEPOINT s; INSERT INTO t VALUES (9, 'z'); ROLLBACK TO s; INSERT INTO t VALUES (4, 'd'); COMMIT; BEGIN; INSERT INTO t VALUES (8, 'y'); ROLLBACK")
         changes = [change for line in self.follow(position) for change in line["changes"]]
         self.assertEqual([(c["table"], c["operation"]) for c in changes], [
@@ -160,8 +160,8 @@ class Feed(support.TestCase):
         self.server.psql(target, ddl)
         return target, self.server.uri(target)
 
-    def relay(self, position, target, *tables, env=None):
-        said = probe("relay", self.uri, "f", position, target, "300", *tables, env=env)
+    def relay(self, position, target, *tables, env=None, idle_ms=300):
+        said = probe("relay", self.uri, "f", position, target, str(idle_ms), *tables, env=env)
         self.assertNotIn("error", said[-1], said[-1])
         return said[-1]
 
@@ -175,11 +175,11 @@ class Feed(support.TestCase):
                   "INSERT INTO t SELECT i, 'gone', i FROM generate_series(%d, %d) i; ROLLBACK TO s; INSERT INTO t VALUES (0, 'last', 0);"
                   "UPDATE t SET n = -n WHERE id %% 10 = 0; COMMIT" % (rows, rows + 1, rows + 20000))
         with self.subTest("streamed"):
-            said = self.relay(position, uri, "t", env={"FEED_PROBE_SPILL": self.folder, "FEED_PROBE_CONFIRM": "no"})
+            said = self.relay(position, uri, "t", env={"FEED_PROBE_SPILL": self.folder, "FEED_PROBE_CONFIRM": "no"}, idle_ms=3000)
             self.check_large(target, said, rows)
         self.server.psql(target, "TRUNCATE t, _transhume_ledger")
         with self.subTest("after the commit"):
-            said = self.relay(position, uri, "t")
+            said = self.relay(position, uri, "t", idle_ms=3000)
             self.check_large(target, said, rows)
 
     def check_large(self, target, said, rows):
@@ -214,7 +214,7 @@ class Feed(support.TestCase):
         one, other, n = draw.randint(1, 20), draw.randint(1, 20), draw.randint(1, 40)
         return draw.choice([
             "BEGIN; UPDATE account SET balance = balance - 7 WHERE id = %d; UPDATE account SET balance = balance + 7 WHERE id = %d; COMMIT;" % (one, other),
-            "INSERT INTO thing VALUES (%d, %d, repeat('b', 3000), 1) ON CONFLICT DO NOTHING;" % (n, 1000 + n),
+            "INSERT INTO thing SELECT %d, %d, repeat('b', 3000), 1 WHERE NOT EXISTS (SELECT 1 FROM thing WHERE id = %d OR u = %d);" % (n, 1000 + n, n, 1000 + n),
             "UPDATE thing SET n = n + 1 WHERE id %% 3 = %d;" % (n % 3),
             "DELETE FROM thing WHERE id = %d;" % n,
             "BEGIN; SET CONSTRAINTS ALL DEFERRED; UPDATE thing SET u = 3000 - u WHERE id IN (%d, %d); UPDATE thing SET u = 3000 - u WHERE id IN (%d, %d); COMMIT;" % (n, n + 1, n + 1, n),
@@ -307,7 +307,8 @@ class Feed(support.TestCase):
             probe("create", self.uri, "k", "t", env={"TRANSHUME_FAILPOINT": "postgres.after_slot:kill"})
             self.create("t", feed="k")
             self.assertEqual(probe("drop", self.uri, "k"), [])
-        holder = subprocess.Popen([PROBE, "next", self.uri, "f", position, "60000"], stdout=subprocess.PIPE)
+        holder = subprocess.Popen([PROBE, "next", self.uri, "f", position, "60000"], stdout=subprocess.PIPE,
+                                  env=dict(os.environ, FEED_PROBE_CONFIRM="no"))
         try:
             self.assertIn(b"opened", holder.stdout.readline())
             with self.subTest("read by another process"):

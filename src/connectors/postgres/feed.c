@@ -11,7 +11,7 @@
 enum {
     CONFIRM_MS = 100,      /* the server is told no more often */
     STATUS_MS = 1000,      /* and no less, with a question for its clock and the end of its log */
-    MOVE_MS = 1000,        /* an idle feed moves its position on, after so long */
+    MOVE_MS = 10000,       /* an idle feed moves its position on, after so long */
     MOVE_BYTES = 16 << 20, /* or so much of others' log */
     ENDING_MS = 10000,     /* a session whose process ended may take to notice */
     LOOK_MS = 100
@@ -351,8 +351,9 @@ static enum status feed_next(struct feed *feed, int64_t timeout_ms, struct chang
 
 /* ---------------------------------------------------------------- where the source is */
 
-/* A message of our own, behind all that was committed, is what every feed gets to. A standby can't
- * write one. */
+/* A message of our own, behind all that was committed, is what every feed gets to: its transaction
+ * is told as one without changes. A standby can't write one, and servers before 14 don't tell it.
+ */
 static enum status feed_head(struct database *database, struct arena *arena,
                              struct position *position, struct error *error)
 {

@@ -165,9 +165,9 @@ enum status postgres_feed_start(struct feed *feed, struct error *error)
     postgres_feed_print_lsn(feed->place.lsn, lsn);
     buffer_format(&sql,
                   "START_REPLICATION SLOT \"%s\" LOGICAL %s (proto_version '%d', "
-                  "publication_names '\"%s\"'%s%s)",
+                  "publication_names '\"%s\"'%s%s%s)",
                   feed->name, lsn, protocol_of(version), feed->name,
-                  streams ? ", streaming 'on'" : "",
+                  version >= 140000 ? ", messages 'true'" : "", streams ? ", streaming 'on'" : "",
                   feed->only_local && version >= 160000 ? ", origin 'none'" : "");
     enum status status = postgres_send_buffer(self, feed->stream, &sql, error);
     if (status == STATUS_OK) {

@@ -313,12 +313,19 @@ static bool read_bytea(const char *text, size_t length, struct arena *arena, str
     return true;
 }
 
+/* Of what would be borrowed. */
+static enum status copy_text(enum postgres_format format, bool utf8, const char *text,
+                             uint32_t length, struct arena *arena, struct cell *cell)
+{
+    const struct postgres_type type = {.format = format};
+    const char *copy = arena_try_copy(arena, text, length);
+    return copy != NULL ? postgres_decode(&type, utf8, (const uint8_t *)copy, length, arena, cell)
+                        : STATUS_FAILED;
+}
+
 enum status postgres_decode_text(const struct postgres_type *type, bool utf8, const char *text,
                                  uint32_t length, struct arena *arena, struct cell *cell)
 {
-    static const struct postgres_type as_text = {.format = POSTGRES_AS_TEXT};
-    static const struct postgres_type as_json = {.format = POSTGRES_AS_JSON};
-    const uint8_t *bytes = (const uint8_t *)text;
     uint8_t made[BINARY_BYTES_MAX] = {0};
     struct reading in = {text, text + length};
     uint32_t size = 0;
@@ -339,10 +346,10 @@ enum status postgres_decode_text(const struct postgres_type *type, bool utf8, co
         return convert_read_uuid(text, length, arena, cell) ? STATUS_OK : STATUS_END;
     case POSTGRES_AS_JSON:
     case POSTGRES_AS_JSONB:
-        return postgres_decode(&as_json, utf8, bytes, length, arena, cell);
+        return copy_text(POSTGRES_AS_JSON, utf8, text, length, arena, cell);
     case POSTGRES_AS_TEXT:
     case POSTGRES_AS_CAST:
-        return postgres_decode(&as_text, utf8, bytes, length, arena, cell);
+        return copy_text(POSTGRES_AS_TEXT, utf8, text, length, arena, cell);
     default:
         size = read_binary(type->format, &in, made);
         return size == 0 ? STATUS_END : postgres_decode(type, utf8, made, size, arena, cell);

@@ -8,7 +8,7 @@
 ), leaf AS (
   SELECT f.place, f.oid FROM found f WHERE f.relkind = 'r'
    UNION ALL
-  SELECT f.place, t.relid::pg_catalog.oid FROM found f CROSS JOIN LATERAL pg_catalog.pg_partition_tree(f.oid) t WHERE f.relkind = 'p'
+  SELECT f.place, t.relid::pg_catalog.oid FROM found f CROSS JOIN LATERAL pg_catalog.pg_partition_tree(f.oid) t WHERE f.relkind = 'p' AND t.isleaf
 ), usable AS (
   SELECT i.indrelid, i.indexrelid, i.indisprimary, i.indisreplident
     FROM pg_catalog.pg_index i
