@@ -3,63 +3,123 @@
 Whether they are is seen by Python's own sqlite3 and drivers: what a fresh copy of the source as it is
 now would make, the followed target has to hold.
 """
+import json
 import os
 import random
 import signal
 import sqlite3
+import sys
 import threading
 import time
 import unittest
 
 import support
 
+sys.path.insert(0, os.path.join(support.ROOT, "tests", "servers"))
+import postgres  # noqa: E402
+
 KILLS = 60 if support.SOAK else 8
 SEED = int(os.environ.get("TRANSHUME_SEED", "1"))
 
 
-def rows_of(path, table):
-    with sqlite3.connect("file:%s?mode=ro" % path, uri=True) as connection:
-        return sorted(connection.execute("SELECT * FROM \"%s\"" % table).fetchall(), key=repr)
+class SqliteSide:
+    """A file, through Python's sqlite3."""
+
+    def __init__(self, test, name):
+        self.path = test.path(name)
+        self.uri = "sqlite:" + self.path
+        self.connection = None
+        self.test = test
+
+    def make(self, schema):
+        self.connection = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
+        self.test.addCleanup(self.connection.close)
+        self.connection.executescript("PRAGMA journal_mode = WAL;" + schema)
+
+    def transaction(self, statements, commit):
+        self.connection.execute("BEGIN IMMEDIATE")
+        for statement in statements:
+            self.connection.execute(statement)
+        self.connection.execute("COMMIT" if commit else "ROLLBACK")
+
+    def exists(self):
+        return os.path.exists(self.path)
+
+    def rows(self, table):
+        """As texts, in the order of the first column."""
+        with sqlite3.connect("file:%s?mode=ro" % self.path, uri=True, timeout=60) as connection:
+            return sorted([[None if v is None else str(v) for v in row] for row in connection.execute("SELECT * FROM %s" % table)],
+                          key=repr)
+
+    def sum(self):
+        try:
+            return int(self.rows_of_sum()[0])
+        except (sqlite3.Error, TypeError):
+            return None
+
+    def rows_of_sum(self):
+        with sqlite3.connect("file:%s?mode=ro" % self.path, uri=True, timeout=60) as connection:
+            return connection.execute("SELECT sum(balance) FROM account").fetchone()
+
+
+class PostgresSide:
+    """A database of a server, through psql."""
+
+    def __init__(self, test, server, _name):
+        self.server = server
+        self.name = server.database()
+        self.uri = server.uri(self.name)
+
+    def make(self, schema):
+        self.server.psql(self.name, schema)
+
+    def transaction(self, statements, commit):
+        self.server.psql(self.name, "BEGIN;%s;%s;" % (";".join(statements), "COMMIT" if commit else "ROLLBACK"))
+
+    def exists(self):
+        return bool(self.server.psql(self.name, "SELECT 1 FROM pg_class WHERE relname = 'account'"))
+
+    def rows(self, table):
+        return sorted(self.server.psql(self.name, "SELECT * FROM %s" % table), key=repr)
+
+    def sum(self):
+        try:
+            return int(self.server.psql(self.name, "SELECT sum(balance) FROM account")[0][0])
+        except (RuntimeError, TypeError, AssertionError):
+            return None
 
 
 class Bank:
     """Accounts whose sum never changes, a log that only grows, and rows that come, go and move."""
 
     TABLES = ("account", "entry", "churn")
+    ACCOUNTS = 20
+    SCHEMA = ("CREATE TABLE account (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL);"
+              "CREATE TABLE entry (id INTEGER PRIMARY KEY, text TEXT);"
+              "CREATE TABLE churn (a TEXT, b INTEGER, value TEXT, PRIMARY KEY (a, b));")
 
-    def __init__(self, path, seed, accounts=20):
-        self.path, self.random, self.next = path, random.Random(seed), 0
-        self.connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-        self.connection.execute("PRAGMA journal_mode = WAL")
-        self.connection.executescript(
-            "CREATE TABLE account (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL);"
-            "CREATE TABLE entry (id INTEGER PRIMARY KEY, text TEXT);"
-            "CREATE TABLE churn (a TEXT, b INTEGER, value BLOB, PRIMARY KEY (a, b)) WITHOUT ROWID;")
-        self.connection.executemany("INSERT INTO account VALUES (?, 100)", [(i,) for i in range(accounts)])
-        self.accounts = accounts
+    def __init__(self, side, seed):
+        self.side, self.random, self.next = side, random.Random(seed), 0
+        side.make(self.SCHEMA + "".join("INSERT INTO account VALUES (%d, 100);" % i for i in range(self.ACCOUNTS)))
 
     def step(self):
         """One transaction."""
-        pick, run = self.random, self.connection.execute
-        run("BEGIN IMMEDIATE")
-        one, other = pick.sample(range(self.accounts), 2)
+        pick = self.random
+        one, other = pick.sample(range(self.ACCOUNTS), 2)
         amount = pick.randint(1, 50)
-        run("UPDATE account SET balance = balance - ? WHERE id = ?", (amount, one))
-        run("UPDATE account SET balance = balance + ? WHERE id = ?", (amount, other))
         self.next += 1
-        run("INSERT INTO entry VALUES (?, ?)", (self.next, "e%d \u00e4\0x" % self.next))
+        statements = ["UPDATE account SET balance = balance - %d WHERE id = %d" % (amount, one),
+                      "UPDATE account SET balance = balance + %d WHERE id = %d" % (amount, other),
+                      "INSERT INTO entry VALUES (%d, 'e%d \u00e4''%s')" % (self.next, self.next, "x" * pick.choice([1, 1, 1, 9000]))]
         for _ in range(pick.randint(0, 4)):
-            a, b = "k%d" % pick.randint(0, 5), pick.randint(0, 5)
-            what = pick.random()
-            if what < 0.4:
-                run("INSERT OR REPLACE INTO churn VALUES (?, ?, ?)", (a, b, pick.randbytes(5)))
-            elif what < 0.6:
-                run("DELETE FROM churn WHERE a = ?", (a,))
-            elif what < 0.8:
-                run("UPDATE OR REPLACE churn SET b = b + 1 WHERE a = ?", (a,))
-            else:
-                run("UPDATE churn SET value = NULL WHERE b = ?", (b,))
-        run("ROLLBACK" if pick.random() < 0.1 else "COMMIT")
+            a, b = pick.randint(0, 5), pick.randint(0, 5)
+            statements.append(pick.choice([
+                "INSERT INTO churn VALUES ('k%d', %d, '%d') ON CONFLICT (a, b) DO UPDATE SET value = excluded.value" % (a, b, self.next),
+                "INSERT INTO churn VALUES ('k%d', %d, NULL) ON CONFLICT DO NOTHING" % (a, b),
+                "DELETE FROM churn WHERE a = 'k%d'" % a,
+                "UPDATE churn SET b = b + 100 WHERE a = 'k%d' AND b < 50 AND NOT EXISTS (SELECT 1 FROM churn c WHERE c.a = churn.a AND c.b > 50)" % a,
+                "UPDATE churn SET value = NULL WHERE b = %d" % b]))
+        self.side.transaction(statements, pick.random() > 0.1)
 
 
 class Writer(threading.Thread):
@@ -80,77 +140,113 @@ class Writer(threading.Thread):
         self.join()
 
 
-class SqliteToSqlite(support.TestCase):
+class Pair:
+    """What holds for each source and target: subclasses say which."""
+
     def setUp(self):
         super().setUp()
-        self.bank = Bank(self.path("bank.db"), SEED)
-        self.addCleanup(self.bank.connection.close)
+        self.source, self.target = self.sides()
+        self.bank = Bank(self.source, SEED)
+        self.addCleanup(self.drop_feed)
+
+    def drop_feed(self):
+        pass
 
     def assert_same(self):
         for table in Bank.TABLES:
-            self.assertEqual(rows_of(self.path("copy.db"), table), rows_of(self.path("bank.db"), table), table)
+            self.assertEqual(self.target.rows(table), self.source.rows(table), table)
 
     def steps(self, count):
         for _ in range(count):
             self.bank.step()
 
+    def follow(self, *more):
+        self.run_program("follow", "--catch-up", *more, time_limit=120)
+
     def test_what_changes_arrives(self):
-        self.steps(30)
-        self.run_program("migrate", "--follow", "--catch-up", "bank.db", "copy.db")
+        self.steps(10)
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
         self.assert_same()
-        self.steps(50)
-        self.run_program("follow", "--catch-up")
+        self.steps(20)
+        self.follow()
         self.assert_same()
-        self.run_program("follow", "--catch-up")  # nothing is left to do
+        self.follow()  # nothing is left to do
         self.assert_same()
 
     def test_it_follows_until_it_is_stopped(self):
         self.steps(5)
-        process = support.start("migrate", "--follow", "bank.db", "copy.db", cwd=self.folder)
+        process = support.start("migrate", "--follow", self.source.uri, self.target.uri, cwd=self.folder)
         self.addCleanup(process.kill)
         deadline = time.monotonic() + 30 * support.PATIENCE
-        while not os.path.exists(self.path("copy.db")) and time.monotonic() < deadline:
+        while self.phase() != "following" and time.monotonic() < deadline:
             time.sleep(0.05)
-        self.steps(40)
+        self.steps(20)
         same = False
         while not same and time.monotonic() < deadline:
             time.sleep(0.1)
-            try:
-                same = all(rows_of(self.path("copy.db"), t) == rows_of(self.path("bank.db"), t) for t in Bank.TABLES)
-            except sqlite3.Error:
-                pass
-        self.assertTrue(same)
+            same = all(self.target.rows(t) == self.source.rows(t) for t in Bank.TABLES)
+        self.assert_same()
         process.send_signal(signal.SIGINT)
         self.assertEqual(support.finish(process).code, 4)
         self.assert_same()
 
+    def phase(self):
+        try:
+            with open(self.path(".transhume", "state.json"), encoding="utf-8") as file:
+                return json.load(file)["phase"]
+        except (OSError, ValueError, KeyError):
+            return None
+
     def test_killed_at_any_moment(self):
+        """A sum that is not the one at the beginning would be half a transaction."""
         writer = Writer(self.bank)
         writer.start()
         self.addCleanup(writer.stop)
         pick = random.Random(SEED)
-        sums = set()
-        begun = False
+        begun, followed, sums = False, 0, set()
         for _ in range(KILLS):
-            arguments = ["follow"] if begun else ["migrate", "--follow", "bank.db", "copy.db"]
-            support.kill_after(pick.uniform(0.05, 0.8), *arguments, cwd=self.folder)
-            state = self.path(".transhume", "run.json")
-            begun = os.path.exists(state)
-            if os.path.exists(self.path("copy.db")):
-                sums.add(self.sum_of_copy())
+            arguments = ["follow", "--take-over"] if begun else ["migrate", "--follow", self.source.uri, self.target.uri]
+            support.kill_after(pick.uniform(0.1, 1.0) * support.PATIENCE, *arguments, cwd=self.folder)
+            begun = os.path.exists(self.path(".transhume", "run.json"))
+            if self.phase() == "following":
+                followed += 1
+                sums.add(self.target.sum())
         writer.stop()
         if not begun:
-            self.run_program("migrate", "--follow", "--catch-up", "bank.db", "copy.db")
-        self.run_program("follow", "--catch-up", "--take-over")
+            self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.follow("--take-over")
         self.assert_same()
-        self.assertGreater(writer.steps, 0)
+        self.assertLessEqual(sums, {100 * Bank.ACCOUNTS})
+        self.assertGreater(writer.steps, 20)
+        self.assertGreater(followed, 0)
 
-    def sum_of_copy(self):
-        try:
-            with sqlite3.connect("file:%s?mode=ro" % self.path("copy.db"), uri=True) as connection:
-                return connection.execute("SELECT sum(balance) FROM account").fetchone()[0]
-        except sqlite3.Error:
-            return None
+
+class SqliteToSqlite(Pair, support.TestCase):
+    def sides(self):
+        return SqliteSide(self, "bank.db"), SqliteSide(self, "copy.db")
+
+
+class OfPostgres(Pair):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = postgres.Server(settings=postgres.FOLLOWED)
+        cls.addClassCleanup(cls.server.stop)
+
+
+class PostgresToPostgres(OfPostgres, support.TestCase):
+    def sides(self):
+        return PostgresSide(self, self.server, "bank"), PostgresSide(self, self.server, "copy")
+
+
+class PostgresToSqlite(OfPostgres, support.TestCase):
+    def sides(self):
+        return PostgresSide(self, self.server, "bank"), SqliteSide(self, "copy.db")
+
+
+class SqliteToPostgres(OfPostgres, support.TestCase):
+    def sides(self):
+        return SqliteSide(self, "bank.db"), PostgresSide(self, self.server, "copy")
 
 
 class Shop:

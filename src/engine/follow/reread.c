@@ -355,10 +355,13 @@ static enum status delete_old(struct rereading *rereading, uint32_t number,
         return STATUS_OK; /* its own change, with the whole row, has told what goes */
     }
     for (uint32_t i = 0; i < stream->stream->request.column_count; i++) {
+        const struct read_column *column = &stream->stream->request.columns[i];
         row[i] = cell_null();
-    }
-    for (uint32_t i = 0; i < stream->stream->key_count; i++) {
-        row[stream->stream->key_columns[i]] = key[i];
+        for (uint32_t k = 0; column->join < 0 && k < stream->root_key.count; k++) {
+            if (strcmp(column->name, stream->root_key.names[k]) == 0) {
+                row[i] = key[k];
+            }
+        }
     }
     return follow_keys_of(translator, number, row, delete_key, set, error);
 }
@@ -368,7 +371,8 @@ static enum status reread_some(struct rereading *rereading, uint32_t number, uin
                                struct follow_translator *translator, struct followed_set *set,
                                struct error *error)
 {
-    const struct plan_stream *stream = rereading->routes->streams[number].stream;
+    const struct follow_stream *follow = &rereading->routes->streams[number];
+    const struct plan_stream *stream = follow->stream;
     const struct value_set *keys = &touched->streams[number];
     uint32_t some = next_some(keys, first);
     struct plan_stream again = *stream;
@@ -379,8 +383,8 @@ static enum status reread_some(struct rereading *rereading, uint32_t number, uin
         status = delete_old(rereading, number, keys->entries[first + i].cells, translator, set,
                             error);
     }
-    again.request.root_key = (struct column_list){stream->key_names, stream->key_count};
-    again.request.keys = keys_of(keys, first, some, stream->key_count, touched->arena);
+    again.request.root_key = follow->root_key;
+    again.request.keys = keys_of(keys, first, some, follow->root_key.count, touched->arena);
     again.request.key_count = some;
     again.children = children;
     for (uint32_t c = 0; c < stream->child_count; c++) {

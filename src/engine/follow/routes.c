@@ -26,7 +26,7 @@ static bool has_primary_key(const struct run_session *session, const struct plan
 
 static bool joins_too_much(const struct plan_stream *stream)
 {
-    bool too_much = stream->key_count > FOLLOW_VALUES_MAX;
+    bool too_much = false;
     for (uint32_t i = 0; i < stream->request.join_count; i++) {
         too_much = too_much || stream->request.joins[i].columns.count > FOLLOW_VALUES_MAX;
     }
@@ -37,6 +37,32 @@ static bool joins_too_much(const struct plan_stream *stream)
         }
     }
     return too_much;
+}
+
+static bool holds_column(const struct plan_stream *stream, const struct plan_entity *entity,
+                         struct column_list key, const char *column)
+{
+    bool holds = entity->mapping->identity && column_list_holds(key, column);
+    for (uint32_t i = 0; i < key.count && !entity->mapping->identity; i++) {
+        const struct mapping_field *field = mapping_find_field(entity->mapping, key.names[i]);
+        const struct read_column *from =
+            field != NULL && field->direct ? &stream->request.columns[field->value.index] : NULL;
+        holds = holds || (from != NULL && from->join < 0 && strcmp(from->name, column) == 0);
+    }
+    return holds;
+}
+
+/* A primary key that may hold NULL, as SQLite's may, proves nothing; a record with NULL in its key
+ * is a reject here. */
+static bool keeps_primary_key(const struct run_session *session, const struct plan_stream *stream,
+                              const struct plan_entity *entity, const struct plan_table *table)
+{
+    const struct schema_table *from = table_of(session, stream->request.table);
+    bool keeps = table->entity_count == 1 && from != NULL;
+    for (uint32_t i = 0; keeps && i < from->primary_key.count; i++) {
+        keeps = holds_column(stream, entity, table->target.key, from->primary_key.names[i]);
+    }
+    return keeps;
 }
 
 static const char *why_not(const struct run_session *session,
@@ -53,8 +79,9 @@ static const char *why_not(const struct run_session *session,
            : mapping->distinct            ? "of equal records it keeps one, so that none has an owner"
            : mapping->unnest != NULL      ? "it makes a record of each element of a list"
            : entity->is_pages             ? "it cuts lists into pages, whose number changes"
-           : !table->keys_proven          ? "two of its records might share a key"
-                                          : NULL;
+           : !table->keys_proven && !keeps_primary_key(session, stream, entity, table)
+               ? "two of its records might share a key"
+               : NULL;
 }
 
 static enum status check_entities(const struct run_session *session, struct error *error)
@@ -211,6 +238,11 @@ static void make_stream(struct follow_routes *routes, const struct run_session *
     struct follow_stream *stream = &routes->streams[number];
     stream->stream = &plan->streams[number];
     stream->key_plan = key_plan;
+    const struct schema_table *table = table_of(session, stream->stream->request.table);
+    if (table != NULL) { /* check_entities has seen it */
+        stream->root_key = table->primary_key;
+        stream->row_key = table->row_key;
+    }
     stream->by_row = stream->stream->request.join_count == 0 && stream->stream->child_count == 0;
     stream->key_cells = arena_allocate_zeroed(
         routes->arena, stream->stream->request.column_count + (size_t)1, sizeof(bool));
@@ -219,10 +251,8 @@ static void make_stream(struct follow_routes *routes, const struct run_session *
     }
     stream->keys_of_key = true;
     for (uint32_t i = 0; i < stream->stream->request.column_count; i++) {
-        bool is_key = false;
-        for (uint32_t k = 0; k < stream->stream->key_count; k++) {
-            is_key = is_key || stream->stream->key_columns[k] == i;
-        }
+        const struct read_column *column = &stream->stream->request.columns[i];
+        bool is_key = column->join < 0 && column_list_holds(stream->root_key, column->name);
         stream->keys_of_key = stream->keys_of_key && (is_key || !stream->key_cells[i]);
     }
 }
@@ -259,7 +289,6 @@ static void add_path(struct follow_routes *routes, struct follow_path path)
 static void add_join(struct follow_routes *routes, uint32_t number,
                      const struct read_request *request, uint32_t join)
 {
-    const struct plan_stream *stream = routes->streams[number].stream;
     const struct read_join *at = &request->joins[join];
     uint32_t count = 1;
     for (int32_t up = at->from; up >= 0; up = request->joins[up].from) {
@@ -271,9 +300,7 @@ static void add_join(struct follow_routes *routes, uint32_t number,
         hops[i] = (struct follow_hop){
             .table = above != NULL ? above->table : request->table,
             .columns = at->from_columns,
-            .next = above != NULL
-                        ? above->columns
-                        : (struct column_list){stream->key_names, stream->key_count}};
+            .next = above != NULL ? above->columns : routes->streams[number].root_key};
         at = above;
     }
     add_path(routes, (struct follow_path){.stream = number,

@@ -35,12 +35,14 @@ struct follow_path {
 struct follow_stream {
     const struct plan_stream *stream;
     bool by_row;
+    struct column_list root_key; /* the table's primary key */
+    const char *row_key;         /* what is read as a column and is none, as "rowid"; NULL: nothing */
     /* Makes of a root's row the key of each of its records and nothing else, whatever `where` says:
      * the fields are those of the target's key, in its order. */
     const struct plan *key_plan;
     /* cells of a root's row that the keys are made of */
     const bool *key_cells;
-    /* are they all of the source's own key? Else whole rows before their change are needed */
+    /* are they all of the primary key? Else whole rows before their change are needed */
     bool keys_of_key;
 };
 

@@ -152,9 +152,21 @@ struct cell follow_document(struct arena *arena, const struct shape *shape,
     return cell_items(VALUE_MAP, pairs, count);
 }
 
+static bool has_null(const struct cell *key, uint32_t count)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < count; i++) {
+        has = has || key[i].kind == VALUE_NULL || key[i].kind == VALUE_MISSING;
+    }
+    return has;
+}
+
 enum status followed_set_delete(struct followed_set *set, uint32_t entity, const struct cell *key,
                                 uint32_t key_count, struct error *error)
 {
+    if (has_null(key, key_count)) { /* no record has been put under it */
+        return STATUS_OK;
+    }
     struct record_change *change = add_change(set);
     *change = (struct record_change){
         .table = entity, .operation = RECORD_DELETE, .key_count = key_count};
@@ -183,6 +195,32 @@ static enum status key_of_record(const struct follow_translator *translator, uin
     return STATUS_OK;
 }
 
+static struct follow_reject *add_reject(struct followed_set *set)
+{
+    struct follow_reject *grown =
+        arena_allocate_zeroed(set->set.arena, set->reject_count + 1u, sizeof *grown);
+    if (set->reject_count > 0) {
+        memcpy(grown, set->rejects, set->reject_count * sizeof *grown);
+    }
+    set->rejects = grown;
+    return &grown[set->reject_count++];
+}
+
+/* Nothing could be found again under such a key. */
+static enum status reject_null_key(struct followed_set *set, uint32_t entity,
+                                   const struct record_change *change, const struct shape *shape)
+{
+    struct follow_reject *reject = add_reject(set);
+    *reject = (struct follow_reject){.entity = entity,
+                                     .code = ERROR_REJECT_KEY_NULL,
+                                     .reason = "a part of its key is null",
+                                     .record = shape != NULL ? follow_document(set->set.arena, shape,
+                                                                               change->after)
+                                                             : change->after[0]};
+    set->set.change_count--;
+    return STATUS_OK;
+}
+
 enum status followed_set_put(struct follow_translator *translator, struct followed_set *set,
                              uint32_t entity, const struct cell *record, struct error *error)
 {
@@ -207,18 +245,9 @@ enum status followed_set_put(struct follow_translator *translator, struct follow
         copy = document;
     }
     change->after = copy;
-    return STATUS_OK;
-}
-
-static struct follow_reject *add_reject(struct followed_set *set)
-{
-    struct follow_reject *grown =
-        arena_allocate_zeroed(set->set.arena, set->reject_count + 1u, sizeof *grown);
-    if (set->reject_count > 0) {
-        memcpy(grown, set->rejects, set->reject_count * sizeof *grown);
-    }
-    set->rejects = grown;
-    return &grown[set->reject_count++];
+    return change->key == NULL || has_null(change->key, change->key_count)
+               ? reject_null_key(set, entity, change, translator->documents ? NULL : shape)
+               : STATUS_OK;
 }
 
 enum status followed_set_reject(struct followed_set *set, const struct mapper_reject *reject,
@@ -260,16 +289,24 @@ static enum status refuse_column(const struct change_table *table, const char *c
     return error_hint(error, "put it back, or begin a new run with a plan that does without it");
 }
 
+static bool is_row_key(const struct follow_stream *stream, uint32_t column)
+{
+    return stream->row_key != NULL &&
+           strcmp(stream->row_key, stream->stream->request.columns[column].name) == 0;
+}
+
 /* A row of one record, of the whole image; `missing`: a value that was not sent. */
 static enum status row_of_image(struct follow_translator *translator, uint32_t stream,
                                 const struct change_table *table, const struct cell *image,
                                 struct cell *row, bool *missing, struct error *error)
 {
-    const struct read_request *request = &translator->routes->streams[stream].stream->request;
+    const struct follow_stream *follow = &translator->routes->streams[stream];
+    const struct read_request *request = &follow->stream->request;
     const int32_t *at = place(translator, stream, table->shape);
     *missing = false;
     for (uint32_t i = 0; i < request->column_count; i++) {
-        if (request->columns[i].join >= 0) { /* the roots' rows are read again for these */
+        /* for these the root's row is read again, or nothing but rejects is named by them */
+        if (request->columns[i].join >= 0 || (at[i] < 0 && is_row_key(follow, i))) {
             row[i] = cell_null();
             continue;
         }
@@ -490,14 +527,20 @@ static enum status put_part(struct follow_translator *translator, struct followe
     return status;
 }
 
-static enum status root_key_of_row(const struct plan_stream *stream, const struct cell *row,
-                                   struct touched_roots *touched, struct error *error)
+static enum status touch_root(const struct follow_stream *stream, const struct change_table *table,
+                              const struct cell *image, struct touched_roots *touched,
+                              struct error *error)
 {
     struct cell key[FOLLOW_VALUES_MAX];
-    for (uint32_t i = 0; i < stream->key_count && i < FOLLOW_VALUES_MAX; i++) {
-        key[i] = row[stream->key_columns[i]];
+    uint32_t count = stream->root_key.count < FOLLOW_VALUES_MAX ? stream->root_key.count : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        int32_t at = shape_field_find(table->shape, stream->root_key.names[i]);
+        if (at < 0) {
+            return refuse_column(table, stream->root_key.names[i], error);
+        }
+        key[i] = image[at];
     }
-    return touched_roots_add_key(touched, stream->number, key, stream->key_count, error);
+    return touched_roots_add_key(touched, stream->stream->number, key, count, error);
 }
 
 static enum status translate_row(struct follow_translator *translator, uint32_t number,
@@ -527,7 +570,7 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
         return put_part(translator, set, entity, first, row, error);
     }
     if (missing || !stream->by_row) { /* what is in the source now says the rest */
-        return root_key_of_row(stream->stream, row, touched, error);
+        return touch_root(stream, table, change->after, touched, error);
     }
     status = stream->stream->identity
                  ? put_identity(translator, set, entity, row, error)
