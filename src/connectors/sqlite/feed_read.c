@@ -348,6 +348,10 @@ static enum status take_change(struct reading *reading, struct feed_table *table
                                    .key_count = table->key_count};
     bool has_old = operation != FEED_INSERT && operation != FEED_ANEW;
     enum status status = STATUS_OK;
+    if (operation < FEED_INSERT || operation > FEED_ANEW) {
+        return error_set(reading->error, ERROR_FEED_LOST, table->name,
+                         "an entry of feed %s is of a kind that is not known", reading->feed->name);
+    }
     if (has_old) {
         status = read_image(reading, table, 0, entry, &change.before);
     }
