@@ -1,7 +1,7 @@
 /* Following a SQLite file: what its log brings, applied to a copy, makes the copy what the file is.
  */
 #include "base/clock.h"
-#include "connectors/sqlite/sqlite_internal.h"
+#include "connectors/sqlite/feed_internal.h"
 #include "support_sqlite_feed.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +55,89 @@ static void values_come_as_they_are(void **state)
                                "quote(r) || typeof(n) || quote(n) || typeof(x) || hex(x)) FROM t";
     assert_string_equal(file_ask(feed_bench.path, rows), file_ask(feed_bench.copy_path, rows));
     feed_tear_down();
+}
+
+static void texts_of_another_encoding_come_as_well(void **state)
+{
+    (void)state;
+    feed_set_up("PRAGMA encoding = 'UTF-16le'; CREATE TABLE t(id TEXT PRIMARY KEY, v UNIQUE)",
+                "t id");
+    feed_start_copy();
+    feed_change("INSERT INTO t VALUES ('é', '😀'), ('a', 'b'); REPLACE INTO t VALUES ('ü', 'b')");
+    feed_tear_down();
+}
+
+static int compare_backwards(void *context, int left, const void *a, int right, const void *b)
+{
+    int order = memcmp(b, a, (size_t)(left < right ? left : right));
+    (void)context;
+    return order != 0 ? order : right - left;
+}
+
+/* Of an application's own collation only its writers know. */
+static void keys_of_an_unknown_collation_are_followed(void **state)
+{
+    static const enum record_operation operations[] = {RECORD_INSERT, RECORD_INSERT, RECORD_DELETE,
+                                                       RECORD_INSERT, RECORD_DELETE, RECORD_UPDATE};
+    static const char keys[] = "abacbd";
+    struct error error = {0};
+    struct change_set *set;
+    sqlite3 *writer = NULL;
+    (void)state;
+    feed_set_up("CREATE TABLE other(a)", "t id");
+    assert_int_equal(sqlite3_open(feed_bench.path, &writer), SQLITE_OK);
+    assert_int_equal(sqlite3_create_collation_v2(writer, "backwards", SQLITE_UTF8, NULL,
+                                                 compare_backwards, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_exec(writer,
+                                  "CREATE TABLE t(id TEXT PRIMARY KEY COLLATE backwards, v UNIQUE)",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_done(feed_try_create(&error));
+    feed_bench_open();
+    assert_int_equal(sqlite3_exec(writer,
+                                  "INSERT INTO t VALUES ('a', 1), ('b', 2);"
+                                  "REPLACE INTO t VALUES ('c', 1); INSERT OR IGNORE INTO t VALUES "
+                                  "('c', 9); DELETE FROM t WHERE id = 'b'; UPDATE t SET id = 'd'",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(writer);
+    assert_done(feed_next_set(&set, &error));
+    for (uint32_t i = 0; i < set->change_count; i++) {
+        const struct record_change *change = &set->changes[i];
+        assert_true(i < COUNT_OF(operations));
+        assert_int_equal(change->operation, operations[i]);
+        assert_int_equal((change->after != NULL ? change->after : change->key)[0].text[0], keys[i]);
+    }
+    assert_int_equal(set->change_count, COUNT_OF(operations));
+    arena_destroy(set->arena);
+    feed_tear_down();
+}
+
+static void wide_tables_are_followed(void **state)
+{
+    struct buffer sql = {0};
+    struct error error = {0};
+    (void)state;
+    for (uint32_t columns = FEED_COLUMNS_MAX; columns <= FEED_COLUMNS_MAX + 1; columns++) {
+        buffer_append_string(&sql, "CREATE TABLE t(id INTEGER PRIMARY KEY");
+        for (uint32_t i = 1; i < columns; i++) {
+            buffer_format(&sql, ", c%u", i);
+        }
+        buffer_append_string(&sql, "); CREATE UNIQUE INDEX i ON t(abs(c7))");
+        feed_set_up(buffer_string(&sql), "t id");
+        buffer_clear(&sql);
+        if (columns > FEED_COLUMNS_MAX) {
+            assert_int_equal(feed_try_create(&error), STATUS_FAILED);
+            assert_int_equal(error.code, ERROR_SOURCE_INVALID);
+        } else {
+            feed_start_copy();
+            feed_change("INSERT INTO t(id, c7, c989) VALUES (1, 7, 8), (2, 9, 9);"
+                        "UPDATE OR REPLACE t SET c7 = -9, c3 = 4 WHERE id = 1");
+        }
+        feed_tear_down();
+    }
+    buffer_free(&sql);
 }
 
 static void what_changes_write_themselves(void **state)
@@ -253,6 +336,9 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(changes_of_every_kind_of_table),
         cmocka_unit_test(values_come_as_they_are),
+        cmocka_unit_test(texts_of_another_encoding_come_as_well),
+        cmocka_unit_test(keys_of_an_unknown_collation_are_followed),
+        cmocka_unit_test(wide_tables_are_followed),
         cmocka_unit_test(what_changes_write_themselves),
         cmocka_unit_test(replaced_rows_are_deleted),
         cmocka_unit_test(what_a_row_was_comes_with_it),

@@ -288,12 +288,11 @@ static void settle_waiting(struct reading *reading, const struct feed_table *tab
         drop_waiting(reading, i);
         bool came = table != NULL && table->current && row.operation == before &&
                     has_come(&row, change->after);
-        bool same = came && operation == FEED_INSERT &&
-                    is_equal(row.change.key, change->key, change->key_count);
-        if (same) {
+        bool same = table != NULL && is_equal(row.change.key, change->key, change->key_count);
+        if (came && same && operation == FEED_INSERT) {
             change->operation = RECORD_UPDATE;
             change->before = row.change.before;
-        } else if (came || row.gone) {
+        } else if (came || (row.gone && !same)) { /* the same: it was still there to be updated */
             add_change(reading, &row.change);
         }
     }
