@@ -15,9 +15,9 @@ bool array_text_is_one(const char *text, size_t length);
 enum status array_text_read(const char *text, size_t length, const struct value_type *element,
                             struct arena *arena, struct cell *list, struct error *error) MUST_USE;
 
-/* Appends a LIST or SET. Maps are JSON texts, and so is what is nested in an element of JSON, unless
- * there are cells of JSON in it: then it is a dimension. A TEXT for an element of BYTES is base64,
- * as JSON has them, or \x with hex. */
+/* Appends a LIST or SET. Maps are JSON texts, and so is what is nested in an element of JSON,
+ * unless there are cells of JSON in it: then it is a dimension. A TEXT for an element of BYTES is
+ * base64, as JSON has them, or \x with hex. */
 enum status array_text_append(const struct cell *list, const struct value_type *element,
                               struct buffer *out, struct error *error) MUST_USE;
 

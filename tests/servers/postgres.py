@@ -42,6 +42,10 @@ def fetched(version):
         raise unittest.SkipTest("no PostgreSQL %d: %s" % (version, fault)) from None
 
 
+# A source whose changes are followed.
+FOLLOWED = {"wal_level": "logical", "max_replication_slots": "60", "max_wal_senders": "60"}
+
+
 class Server(DatabaseServer):
     """A running server, user postgres without a password from the loopback. Not shared between processes."""
     TITLE, USER, PREFIX = "PostgreSQL", "postgres", "pg-"
@@ -171,4 +175,4 @@ shared_for_class = Server.shared_for_class
 
 
 def for_pool():
-    return Server(settings={"max_connections": "200"})
+    return Server(settings={"max_connections": "200", **FOLLOWED})

@@ -271,9 +271,10 @@ static enum status set_session(struct postgres_database *self, PGconn *connectio
     return postgres_execute_buffer(self, connection, &sql, SQL_SHORT, ERROR_NETWORK, error);
 }
 
-enum status postgres_reach(struct postgres_database *self, PGconn **connection, struct error *error)
+static enum status reach(struct postgres_database *self, const char *const *keywords,
+                         const char *const *values, PGconn **connection, struct error *error)
 {
-    PGconn *made = PQconnectStartParams(self->keywords, self->values, 0);
+    PGconn *made = PQconnectStartParams(keywords, values, 0);
     enum status status = STATUS_FAILED;
 
     *connection = NULL;
@@ -298,6 +299,32 @@ enum status postgres_reach(struct postgres_database *self, PGconn **connection, 
     postgres_tell_link(self, made);
     *connection = made;
     return STATUS_OK;
+}
+
+enum status postgres_reach(struct postgres_database *self, PGconn **connection, struct error *error)
+{
+    return reach(self, self->keywords, self->values, connection, error);
+}
+
+enum status postgres_connect_walsender(struct postgres_database *self, PGconn **connection,
+                                       struct error *error)
+{
+    const char *keywords[POSTGRES_SETTINGS_MAX + 1];
+    const char *values[POSTGRES_SETTINGS_MAX + 1];
+    uint32_t count = self->setting_count;
+    memcpy(keywords, self->keywords, count * sizeof *keywords);
+    memcpy(values, self->values, count * sizeof *values);
+    keywords[count] = "replication";
+    values[count] = "database";
+    keywords[count + 1] = NULL;
+    values[count + 1] = NULL;
+    enum status status = reach(self, keywords, values, connection, error);
+    if (status == STATUS_OK && set_session(self, *connection, error) != STATUS_OK) {
+        postgres_disconnect(*connection);
+        *connection = NULL;
+        status = STATUS_FAILED;
+    }
+    return status;
 }
 
 enum status postgres_connect(struct postgres_database *self, PGconn **connection,

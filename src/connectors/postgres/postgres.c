@@ -54,6 +54,19 @@ static const struct connector_option options[] = {
      .type = OPTION_CHOICE,
      .range = "refuse|session",
      .help = "session: a pooler (PgBouncer) with pool_mode = session; default: refuse poolers"},
+    {.name = "origin",
+     .type = OPTION_CHOICE,
+     .range = "any|none",
+     .help = "changes that a feed brings; none: only those that were made here, not those that "
+             "replication brought here; default: any"},
+    {.name = "streaming",
+     .type = OPTION_CHOICE,
+     .range = "on|off",
+     .help = "a feed takes large transactions in while they are in progress (server 14 and later); "
+             "off: once they are committed; default: on"},
+    {.name = "failover",
+     .type = OPTION_BOOLEAN,
+     .help = "the slot of a feed is kept on standbys as well (server 17 and later)"},
     {.name = "application_name",
      .type = OPTION_TEXT,
      .help = "as pg_stat_activity shows it; default: transhume"},
@@ -81,7 +94,9 @@ static const char *const failpoints[] = {
     "postgres.after_forget",         "postgres.before_delete",
     "postgres.after_delete",         "postgres.before_hold",
     "postgres.before_slice",         "postgres.before_fill",
-    "postgres.after_fill",           NULL,
+    "postgres.after_fill",           "postgres.before_apply",
+    "postgres.after_apply",          "postgres.before_slot",
+    "postgres.after_slot",           NULL,
 };
 
 /* ---------------------------------------------------------------- how to connect */
@@ -305,6 +320,7 @@ static void postgres_close(struct database *database)
     free(self->locked_run);
     postgres_disconnect(self->control);
     postgres_disconnect(self->slicer);
+    postgres_disconnect(self->feed_maker);
     pthread_mutex_destroy(&self->slicer_lock);
     postgres_target_forget(self);
     sql_released(database);
@@ -324,6 +340,14 @@ static enum status open_all(struct postgres_database *self, const struct open_op
     self->sql.shown = arena_format(self->arena, "%s:%s/%s", PQhost(self->control),
                                    PQport(self->control), PQdb(self->control));
     const char *pooler = uri_parameter(uri, &transhume_connector, "pooler");
+    const char *origin = uri_parameter(uri, &transhume_connector, "origin");
+    const char *streaming = uri_parameter(uri, &transhume_connector, "streaming");
+    const char *failover = uri_parameter(uri, &transhume_connector, "failover");
+    self->feed_local = origin != NULL && strcmp(origin, "none") == 0;
+    self->feed_streams = streaming == NULL || strcmp(streaming, "on") == 0;
+    self->feed_failover = failover != NULL && strcmp(failover, "true") == 0;
+    self->spill_folder =
+        open->spill_folder != NULL ? arena_copy_string(self->arena, open->spill_folder) : NULL;
     return look_at_server(self, pooler, error) == STATUS_OK
                ? postgres_choose_schemas(self, open, error)
                : STATUS_FAILED;
@@ -395,5 +419,7 @@ const struct connector transhume_connector = {
     .store = &postgres_store_functions,
     .lock = &postgres_lock_functions,
     .rollback = &postgres_rollback_functions,
+    .feed = &postgres_feed_functions,
+    .apply = &postgres_apply_functions,
     .load = &postgres_load_functions,
 };

@@ -47,7 +47,15 @@ struct postgres_database {
     /* target: the schema of those asked about last in which the role may make tables; NULL: none */
     const char *may_create_in;
     PGconn *control; /* the control thread's connection; source: within the snapshot once taken */
-    const char *snapshot;       /* exported: what readers import */
+    const char *snapshot; /* exported: what readers import */
+    /* source: made a feed's slot, and exports the moment of its position as long as it is idle;
+     * left with the snapshot's taking or the feed's opening; NULL: none */
+    PGconn *feed_maker;
+    _Atomic uint64_t feed_head; /* the LSN that feed_functions.head told last */
+    const char *spill_folder;   /* where a feed keeps transactions in progress; NULL: nowhere */
+    bool feed_local;            /* a feed leaves out what came to this server by replication */
+    bool feed_failover;         /* its slot is kept on standbys, where the server can */
+    bool feed_streams;          /* it takes transactions in while they are in progress */
     struct postgres_held *held; /* source: what the control connection locks before that */
     PGconn *slicer; /* source: reads large values within the snapshot; NULL: not needed yet */
     pthread_mutex_t slicer_lock;
@@ -89,6 +97,8 @@ extern const struct target_functions postgres_target_functions;
 extern const struct store_functions postgres_store_functions;
 extern const struct lock_functions postgres_lock_functions;
 extern const struct rollback_functions postgres_rollback_functions;
+extern const struct feed_functions postgres_feed_functions;
+extern const struct apply_functions postgres_apply_functions;
 extern const struct sql_dialect postgres_dialect;
 extern const struct load_functions postgres_load_functions;
 #define POSTGRES_STAYS_OPEN \
@@ -106,6 +116,9 @@ enum status postgres_connect(struct postgres_database *self, PGconn **connection
 /* The same without any settings. */
 enum status postgres_reach(struct postgres_database *self, PGconn **connection,
                            struct error *error) MUST_USE;
+/* One that speaks the replication protocol, and beside it takes statements without parameters. */
+enum status postgres_connect_walsender(struct postgres_database *self, PGconn **connection,
+                                       struct error *error) MUST_USE;
 /* link.c: into the instance's report, how this connection is kept from others. Any thread. */
 void postgres_tell_link(struct postgres_database *self, PGconn *connection);
 /* The instance's schema first on the session's search_path, and the scope's others not on it:

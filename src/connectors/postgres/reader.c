@@ -55,6 +55,22 @@ static enum status make_token(struct postgres_database *self, struct arena *aren
     return status;
 }
 
+/* The moment of a feed's position, which the connection that made the slot exports. */
+static enum status take_moment(struct postgres_database *self, struct error *error)
+{
+    struct buffer sql = {0};
+    if (self->sql.base.moment == NULL) {
+        return STATUS_OK;
+    }
+    postgres_append(&sql, "SET TRANSACTION SNAPSHOT %q", self->sql.base.moment);
+    if (postgres_execute_buffer(self, self->control, &sql, SQL_SHORT, ERROR_SOURCE_READ, error) !=
+        STATUS_OK) {
+        error_context(error, "the moment of the feed's position is gone: ");
+        return error_hint(error, "drop the feed, and make it again");
+    }
+    return STATUS_OK;
+}
+
 static enum status take_snapshot(struct database *database, uint32_t reader_count,
                                  struct arena *arena, const char **token, struct error *error)
 {
@@ -65,7 +81,7 @@ static enum status take_snapshot(struct database *database, uint32_t reader_coun
     if (failpoint_hit("postgres.before_hold", error) != STATUS_OK ||
         postgres_execute(self, self->control, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
                          SQL_SHORT, ERROR_SOURCE_READ, error) != STATUS_OK ||
-        postgres_hold_lock(self, error) != STATUS_OK ||
+        postgres_hold_lock(self, error) != STATUS_OK || take_moment(self, error) != STATUS_OK ||
         postgres_query(self, self->control, "SELECT pg_catalog.pg_export_snapshot()", NULL, 0,
                        SQL_SHORT, ERROR_SOURCE_READ, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -73,6 +89,8 @@ static enum status take_snapshot(struct database *database, uint32_t reader_coun
     self->snapshot = arena_copy_string(self->arena, PQgetvalue(result, 0, 0));
     PQclear(result);
     self->sql.snapshot_taken = true;
+    postgres_disconnect(self->feed_maker); /* the snapshot is ours now */
+    self->feed_maker = NULL;
     log_write(LOG_INFO, "%s", POSTGRES_STAYS_OPEN);
     if (postgres_hold_check(self, error) != STATUS_OK ||
         make_token(self, arena, token, error) != STATUS_OK) {

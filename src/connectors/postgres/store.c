@@ -213,26 +213,20 @@ static enum status handle_drop(struct store *store, struct error *error)
 
 /* ---------------------------------------------------------------- statements */
 
-static enum status handle_run(struct store *store, const char *sql,
-                              const struct store_value *parameter, sql_store_row *row,
-                              void *context, uint64_t *changed, struct error *error)
+enum status postgres_store_run(struct postgres_database *self, PGconn *connection, const char *sql,
+                               const struct store_value *parameter, sql_store_row *row,
+                               void *context, uint64_t *changed, struct error *error)
 {
     enum { FIELDS_MAX = 3 };
-    struct handle *handle = handle_of(store);
     struct postgres_parameter value = {0};
-    PGconn *connection = NULL;
     PGresult *result = NULL;
     if (parameter != NULL) {
         value = (struct postgres_parameter){
             .text = parameter->text, .length = parameter->length, .binary = true};
     }
-    enum status status = find_connection(handle, &connection, error);
-    if (status == STATUS_OK) {
-        status =
-            postgres_query(handle->self, connection, sql, &value, parameter != NULL,
-                           row != NULL ? SQL_LONG : SQL_SHORT,
-                           row != NULL ? ERROR_LEDGER_INVALID : ERROR_TARGET_WRITE, &result, error);
-    }
+    enum status status = postgres_query(
+        self, connection, sql, &value, parameter != NULL, row != NULL ? SQL_LONG : SQL_SHORT,
+        row != NULL ? ERROR_LEDGER_INVALID : ERROR_TARGET_WRITE, &result, error);
     for (int i = 0; row != NULL && status == STATUS_OK && i < PQntuples(result); i++) {
         const char *fields[FIELDS_MAX] = {0};
         size_t lengths[FIELDS_MAX] = {0};
@@ -244,11 +238,23 @@ static enum status handle_run(struct store *store, const char *sql,
     }
     if (status == STATUS_OK && changed != NULL &&
         postgres_rows_changed(result, changed) != STATUS_OK) {
-        status = error_set(error, ERROR_TARGET_WRITE, handle->self->sql.shown,
+        status = error_set(error, ERROR_TARGET_WRITE, self->sql.shown,
                            "the server does not say how many rows it changed");
     }
     PQclear(result);
     return status;
+}
+
+static enum status handle_run(struct store *store, const char *sql,
+                              const struct store_value *parameter, sql_store_row *row,
+                              void *context, uint64_t *changed, struct error *error)
+{
+    struct handle *handle = handle_of(store);
+    PGconn *connection = NULL;
+    return find_connection(handle, &connection, error) == STATUS_OK
+               ? postgres_store_run(handle->self, connection, sql, parameter, row, context, changed,
+                                    error)
+               : STATUS_FAILED;
 }
 
 static enum status end_transaction(struct handle *handle, PGconn *connection, enum status status,

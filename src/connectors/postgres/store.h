@@ -9,6 +9,10 @@
  * transaction. */
 enum status postgres_store_make(struct postgres_database *self, PGconn *connection,
                                 struct error *error) MUST_USE;
+/* sql_store_dialect.run on a connection. */
+enum status postgres_store_run(struct postgres_database *self, PGconn *connection, const char *sql,
+                               const struct store_value *parameter, sql_store_row *row,
+                               void *context, uint64_t *changed, struct error *error) MUST_USE;
 /* Makes a table of ours that several runs share, likewise; `columns` in parentheses. Within a
  * transaction others who make one wait for its end. */
 enum status postgres_make_shared(struct postgres_database *self, PGconn *connection,

@@ -87,7 +87,8 @@ enum status postgres_encode(const struct postgres_column *column, const struct c
 /* ---------------------------------------------------------------- trial.c */
 
 /* Appends a condition: of the text that the expression gives the column's type would make another
- * value, since a cast that is written out cuts, rounds and pads. Nothing: the type says so itself. */
+ * value, since a cast that is written out cuts, rounds and pads. Nothing: the type says so itself.
+ */
 void postgres_append_unfit(struct buffer *sql, const struct postgres_column *column,
                            const char *text);
 /* struct sql_dialect */

@@ -27,7 +27,8 @@ struct sql_apply_shape;
 
 struct sql_apply_column {
     const char *name;
-    bool made; /* by the database itself, as generated ones are: never written */
+    bool made;  /* by the database itself, as generated ones are: never written */
+    bool fixed; /* written with a new record alone (GENERATED ALWAYS AS IDENTITY) */
 };
 
 /* A table of the request as the target has it. */

@@ -273,6 +273,13 @@ static bool is_written(const struct writing *writing, uint32_t field)
            (writing->present[field / 64] >> (field % 64) & 1) != 0;
 }
 
+/* May a record that is there get another value in the field's column? */
+static bool is_set(const struct writing *writing, uint32_t field)
+{
+    const struct sql_apply_shape *shape = writing->shape;
+    return is_written(writing, field) && !shape->table.columns[shape->columns[field]].fixed;
+}
+
 static bool is_key(const struct writing *writing, uint32_t column)
 {
     const struct sql_apply_shape *shape = writing->shape;
@@ -362,14 +369,17 @@ static void append_conflict(struct writing *writing)
     sql_append_names(&writing->sql, writing->apply->database->dialect, NULL,
                      shape->table.plan->key);
     for (uint32_t i = 0; i < shape->field_count; i++) {
-        if (is_written(writing, i) && !is_key(writing, (uint32_t)shape->columns[i])) {
+        if (is_set(writing, i) && !is_key(writing, (uint32_t)shape->columns[i])) {
             append_excluded(writing, separator, shape->columns[i]);
             separator = ", ";
         }
     }
     append_cleared(writing, &separator);
-    if (separator[0] == ')') {
-        append_excluded(writing, separator, shape->columns[shape->key_fields[0]]);
+    int32_t first = shape->columns[shape->key_fields[0]];
+    if (separator[0] == ')' && shape->table.columns[first].fixed) {
+        buffer_append_string(&writing->sql, ") DO NOTHING");
+    } else if (separator[0] == ')') {
+        append_excluded(writing, separator, first);
     }
 }
 
@@ -406,7 +416,7 @@ static void append_update(struct writing *writing, bool moves)
     buffer_append_string(&writing->sql, writing->apply->dialect->update);
     append_table(writing);
     for (uint32_t i = 0; i < shape->field_count; i++) {
-        if (is_written(writing, i) && (moves || !is_key(writing, (uint32_t)shape->columns[i]))) {
+        if (is_set(writing, i) && (moves || !is_key(writing, (uint32_t)shape->columns[i]))) {
             buffer_append_string(&writing->sql, separator);
             append_name(writing, shape->columns[i]);
             buffer_append_string(&writing->sql, " = ");
@@ -544,6 +554,33 @@ enum status sql_apply_remove_old(struct apply *apply, const struct sql_apply_ite
     return image->old ? run(apply, item, image, STATEMENT_REMOVE, refused, error) : STATUS_OK;
 }
 
+/* A part of the key that no record can be given anew: the record is written as another one. */
+static bool has_fixed_key(const struct sql_apply_image *image)
+{
+    const struct sql_apply_shape *shape = image->shape;
+    for (uint32_t part = 0; part < sql_apply_key_count(image); part++) {
+        if (shape->table.columns[shape->columns[shape->key_fields[part]]].fixed) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status move_fixed(struct apply *apply, const struct sql_apply_item *item,
+                              const struct sql_apply_image *image,
+                              struct sql_apply_refused *refused, struct error *error)
+{
+    if (!image->whole) {
+        refused->code = ERROR_REJECT_CONSTRAINT;
+        refused->reason = arena_format(refused->arena,
+                                       "its key changes, which is GENERATED ALWAYS in the target, "
+                                       "and not all of the record was sent");
+        return STATUS_AGAIN;
+    }
+    enum status status = sql_apply_remove_old(apply, item, image, refused, error);
+    return status == STATUS_OK ? run(apply, item, image, STATEMENT_PUT, refused, error) : status;
+}
+
 /*
  * A target may be ahead of the position, where a copy read later than it: then a record may be
  * under its new key already, and it is the one to keep. Each of these steps does nothing where the
@@ -577,6 +614,9 @@ enum status sql_apply_change(struct apply *apply, const struct sql_apply_item *i
     }
     if (item->change->after == NULL) {
         return sql_apply_remove_old(apply, item, image, refused, error);
+    }
+    if (image->moves && has_fixed_key(image)) {
+        return move_fixed(apply, item, image, refused, error);
     }
     if (image->moves) {
         return move(apply, item, image, refused, error);

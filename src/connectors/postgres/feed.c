@@ -1,0 +1,435 @@
+/* Following a source: opening a feed at a position, its sets, confirmations and health. */
+#include "connectors/postgres/feed.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CONFIRM_MS = 100,      /* the server is told no more often */
+    STATUS_MS = 1000,      /* and no less, with a question for its clock and the end of its log */
+    MOVE_MS = 10000,       /* an idle feed moves its position on, after so long */
+    MOVE_BYTES = 16 << 20, /* or so much of others' log */
+    ENDING_MS = 10000,     /* a session whose process ended may take to notice */
+    LOOK_MS = 100
+};
+
+/* ---------------------------------------------------------------- positions */
+
+void postgres_feed_put_place(const struct feed_place *place, struct arena *arena,
+                             struct position *position)
+{
+    uint8_t *bytes = arena_allocate(arena, FEED_POSITION_BYTES);
+    bytes_put_be(bytes, place->lsn, 8);
+    bytes_put_be(bytes + 8, place->system, 8);
+    bytes_put_be(bytes + 16, place->timeline, 4);
+    *position = (struct position){.bytes = bytes, .length = FEED_POSITION_BYTES};
+}
+
+bool postgres_feed_get_place(struct position position, struct feed_place *place)
+{
+    *place = (struct feed_place){0};
+    if (position.length != FEED_POSITION_BYTES) {
+        return false;
+    }
+    place->lsn = bytes_get_be(position.bytes, 8);
+    place->system = bytes_get_be(position.bytes + 8, 8);
+    place->timeline = (uint32_t)bytes_get_be(position.bytes + 16, 4);
+    return true;
+}
+
+void postgres_feed_print_lsn(uint64_t lsn, char text[FEED_LSN_TEXT_BYTES])
+{
+    snprintf(text, FEED_LSN_TEXT_BYTES, "%" PRIX32 "/%" PRIX32, (uint32_t)(lsn >> 32),
+             (uint32_t)lsn);
+}
+
+bool postgres_feed_read_lsn(const char *text, uint64_t *lsn)
+{
+    char *end = NULL;
+    uint64_t high = strtoull(text, &end, 16);
+    if (end == text || *end != '/' || high > UINT32_MAX) {
+        return false;
+    }
+    text = end + 1;
+    uint64_t low = strtoull(text, &end, 16);
+    *lsn = high << 32 | low;
+    return end != text && *end == '\0' && low <= UINT32_MAX;
+}
+
+static int feed_compare(struct position left, struct position right)
+{
+    struct feed_place a;
+    struct feed_place b;
+    (void)postgres_feed_get_place(left, &a);
+    (void)postgres_feed_get_place(right, &b);
+    return (a.lsn > b.lsn) - (a.lsn < b.lsn);
+}
+
+/* ---------------------------------------------------------------- opening */
+
+static void feed_close(struct feed *feed)
+{
+    struct feed_relation *relation;
+    struct feed_relation *next;
+    struct error ignored = {0};
+    if (feed == NULL) {
+        return;
+    }
+    if (feed->stream != NULL && feed->confirmed > feed->acknowledged) {
+        (void)!postgres_feed_send_status(feed, false, &ignored);
+    }
+    postgres_disconnect(feed->stream);
+    postgres_disconnect(feed->asking);
+    HASH_ITER (hh, feed->relations, relation, next) {
+        HASH_DEL(feed->relations, relation);
+    }
+    if (feed->making.set != NULL) {
+        arena_destroy(feed->making.set->arena);
+    }
+    postgres_spool_free(&feed->spools);
+    postgres_spool_free(&feed->replay);
+    arena_destroy(feed->arena);
+    free(feed);
+}
+
+/* A position of another server, or of a history that this one did not have. */
+static enum status check_place(struct feed *feed, const struct feed_place *now, struct error *error)
+{
+    uint64_t end = 0;
+    char lsn[FEED_LSN_TEXT_BYTES];
+    char reason[160];
+    postgres_feed_print_lsn(feed->place.lsn, lsn);
+    if (feed->place.system != now->system) {
+        snprintf(reason, sizeof reason,
+                 "the position is of the server with system identifier %" PRIu64
+                 ", this one has %" PRIu64,
+                 feed->place.system, now->system);
+        return postgres_feed_lost(feed->name, reason, error);
+    }
+    if (feed->place.timeline != now->timeline) {
+        if (postgres_feed_timeline_end(feed->self, feed->stream, now->timeline,
+                                       feed->place.timeline, &end, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (end == UINT64_MAX || feed->place.lsn > end) {
+            snprintf(reason, sizeof reason,
+                     "the server was promoted before it had all that was followed (position %s of "
+                     "timeline %u)",
+                     lsn, feed->place.timeline);
+            return postgres_feed_lost(feed->name, reason, error);
+        }
+        feed->place.timeline = now->timeline;
+    }
+    if (feed->place.lsn > now->lsn) {
+        snprintf(reason, sizeof reason,
+                 "the server's log ends before the position %s, as in one that was restored", lsn);
+        return postgres_feed_lost(feed->name, reason, error);
+    }
+    return STATUS_OK;
+}
+
+static enum status check_slot(struct feed *feed, const struct feed_slot *slot, struct error *error)
+{
+    char lsn[FEED_LSN_TEXT_BYTES];
+    char reason[160];
+    if (!slot->there) {
+        return postgres_feed_lost(feed->name, "the slot was dropped, or is not on this server",
+                                  error);
+    }
+    if (slot->elsewhere || slot->foreign) {
+        return postgres_feed_lost(feed->name, "the slot of this name is another one", error);
+    }
+    if (slot->lost[0] != '\0') {
+        snprintf(reason, sizeof reason, "the slot was invalidated (%s)", slot->lost);
+        return postgres_feed_lost(feed->name, reason, error);
+    }
+    if (slot->confirmed > feed->place.lsn) {
+        postgres_feed_print_lsn(slot->confirmed, lsn);
+        snprintf(reason, sizeof reason,
+                 "the slot was confirmed up to %s by another reader, beyond the position", lsn);
+        return postgres_feed_lost(feed->name, reason, error);
+    }
+    return STATUS_OK;
+}
+
+/* One whose process was killed may be in the server a moment longer. */
+static enum status await_slot(struct feed *feed, struct error *error)
+{
+    int64_t end = clock_monotonic_ms() + ENDING_MS;
+    for (;;) {
+        struct feed_slot slot;
+        if (postgres_feed_slot(feed->self, feed->asking, feed->name, &slot, error) != STATUS_OK ||
+            check_slot(feed, &slot, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (!slot.active) {
+            return STATUS_OK;
+        }
+        if (clock_monotonic_ms() >= end) {
+            return postgres_feed_held(feed->name, slot.pid, error);
+        }
+        clock_sleep_ms(LOOK_MS);
+    }
+}
+
+static enum status check_publication(struct feed *feed, struct error *error)
+{
+    struct feed_publication publication;
+    if (postgres_feed_publication(feed->self, feed->asking, feed->name, &publication, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!publication.there || publication.altered) {
+        return postgres_feed_lost(feed->name,
+                                  publication.there
+                                      ? "the tables of its publication were changed since"
+                                      : "its publication was dropped",
+                                  error);
+    }
+    return publication.own && !publication.opened
+               ? postgres_feed_mark_opened(feed->self, feed->asking, feed->name, error)
+               : STATUS_OK;
+}
+
+static enum status open_all(struct feed *feed, struct error *error)
+{
+    struct postgres_database *self = feed->self;
+    struct feed_place now = {0};
+    if (postgres_connect(self, &feed->asking, error) != STATUS_OK ||
+        await_slot(feed, error) != STATUS_OK || check_publication(feed, error) != STATUS_OK ||
+        postgres_feed_connect(self, &feed->stream, error) != STATUS_OK ||
+        postgres_feed_identify(self, feed->stream, &now, error) != STATUS_OK ||
+        check_place(feed, &now, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    feed->received = feed->place.lsn;
+    if (postgres_feed_start(feed, error) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    struct feed_slot slot; /* what became of it says more than the server's words */
+    return strcmp(error->native_state, "55006") == 0
+               ? await_slot(feed, error) == STATUS_OK &&
+                         postgres_feed_start(feed, error) == STATUS_OK
+                     ? STATUS_OK
+                     : STATUS_FAILED
+           : postgres_feed_slot(self, feed->asking, feed->name, &slot, NULL) == STATUS_OK
+               ? (check_slot(feed, &slot, error), STATUS_FAILED)
+               : STATUS_FAILED;
+}
+
+static enum status feed_open(struct database *database, const char *name, struct position position,
+                             struct feed **made, struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    struct feed *feed = memory_allocate_zeroed(1, sizeof *feed);
+    *made = NULL;
+    feed->self = self;
+    feed->arena = arena_create(0);
+    feed->name = arena_copy_string(feed->arena, name);
+    feed->only_local = self->feed_local;
+    feed->set_ms = clock_monotonic_ms();
+    postgres_disconnect(self->feed_maker);
+    self->feed_maker = NULL;
+    enum status status = postgres_feed_get_place(position, &feed->place)
+                             ? open_all(feed, error)
+                             : error_set(error, ERROR_LEDGER_INVALID, name,
+                                         "the position is none of a PostgreSQL feed");
+    if (status != STATUS_OK) {
+        feed_close(feed);
+        return STATUS_FAILED;
+    }
+    *made = feed;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- the next set */
+
+/* Is there nothing that was sent and not handed out? */
+static bool is_between(const struct feed *feed)
+{
+    return !feed->making.in_transaction && feed->replay == NULL;
+}
+
+/* So that the position moves on while nothing happens in the feed's tables. What is in progress
+ * commits behind it. */
+static struct change_set *move_on(struct feed *feed, uint64_t lsn)
+{
+    bool waited_for = feed->place.lsn < atomic_load(&feed->self->feed_head);
+    bool due = waited_for || lsn - feed->place.lsn >= MOVE_BYTES ||
+               clock_monotonic_ms() - feed->set_ms >= MOVE_MS;
+    return is_between(feed) && lsn > feed->place.lsn && due ? postgres_feed_move(feed, lsn) : NULL;
+}
+
+static enum status take_message(struct feed *feed, const struct pgoutput_frame *frame,
+                                struct change_set **set, struct error *error)
+{
+    struct pgoutput_message message;
+    char kind = frame->length > 0 ? (char)frame->payload[0] : '\0';
+    bool around = kind != '\0' && strchr("SEcA", kind) != NULL;
+    if (!around && !feed->streaming) {
+        return postgres_feed_take(feed, frame->payload, frame->length, false, set, error);
+    }
+    if (!pgoutput_read(frame->payload, frame->length, feed->streaming && !around, &message)) {
+        return postgres_feed_malformed(feed, error);
+    }
+    switch (message.kind) {
+    case PGOUTPUT_STREAM_START:
+        feed->streaming = true;
+        feed->stream_xid = message.xid;
+        return STATUS_OK;
+    case PGOUTPUT_STREAM_STOP:
+        feed->streaming = false;
+        return STATUS_OK;
+    case PGOUTPUT_STREAM_ABORT:
+        return postgres_spool_abort(feed, &message, error);
+    case PGOUTPUT_STREAM_COMMIT:
+        return postgres_spool_commit(feed, &message, error);
+    default:
+        return postgres_spool_add(feed, &message, frame->payload, frame->length, error);
+    }
+}
+
+static enum status take_frame(struct feed *feed, const char *data, size_t length,
+                              struct change_set **set, struct error *error)
+{
+    struct pgoutput_frame frame;
+    if (!pgoutput_read_frame((const uint8_t *)data, length, &frame)) {
+        return postgres_feed_malformed(feed, error);
+    }
+    feed->server_time_us = frame.time_us;
+    feed->received = frame.end > feed->received ? frame.end : feed->received;
+    feed->caught_up = frame.keepalive;
+    if (!frame.keepalive) {
+        return take_message(feed, &frame, set, error);
+    }
+    *set = move_on(feed, frame.end);
+    return frame.wants_reply ? postgres_feed_send_status(feed, false, error) : STATUS_OK;
+}
+
+static enum status tell_when_due(struct feed *feed, struct error *error)
+{
+    int64_t silent = clock_monotonic_ms() - feed->status_ms;
+    bool waited_for = feed->place.lsn < atomic_load(&feed->self->feed_head);
+    bool idle = silent >= (waited_for ? CONFIRM_MS : STATUS_MS);
+    return idle || (silent >= CONFIRM_MS && feed->confirmed > feed->acknowledged)
+               ? postgres_feed_send_status(feed, idle, error)
+               : STATUS_OK;
+}
+
+static enum status feed_next(struct feed *feed, int64_t timeout_ms, struct change_set **set,
+                             struct error *error)
+{
+    int64_t end = clock_monotonic_ms() + timeout_ms;
+    enum status status = tell_when_due(feed, error);
+    *set = NULL;
+    while (status == STATUS_OK && *set == NULL) {
+        char *data = NULL;
+        size_t length = 0;
+        if (feed->replay != NULL) {
+            status = postgres_spool_replay(feed, set, error);
+            continue;
+        }
+        int64_t left = end - clock_monotonic_ms();
+        int64_t slice = left < CONFIRM_MS ? left : CONFIRM_MS;
+        status = postgres_feed_receive(feed, slice > 0 ? slice : 0, &data, &length, error);
+        if (status == STATUS_OK && data == NULL) {
+            status = tell_when_due(feed, error);
+            if (status == STATUS_OK && clock_monotonic_ms() >= end) {
+                return STATUS_AGAIN;
+            }
+            continue;
+        }
+        status = status == STATUS_OK ? take_frame(feed, data, length, set, error) : status;
+        PQfreemem(data);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- where the source is */
+
+/* A message of our own, behind all that was committed, is what every feed gets to: its transaction
+ * is told as one without changes. A standby can't write one, and servers before 14 don't tell it.
+ */
+static enum status feed_head(struct database *database, struct arena *arena,
+                             struct position *position, struct error *error)
+{
+    static const char *const sql[] = {
+        "SELECT pg_catalog.pg_logical_emit_message(true, 'transhume', '')",
+        "SELECT pg_catalog.pg_last_wal_replay_lsn()",
+    };
+    struct postgres_database *self = postgres_database_of(database);
+    struct feed_place place = {0};
+    PGconn *connection = NULL;
+    PGresult *result = NULL;
+    enum status status = postgres_connect(self, &connection, error);
+    status = status == STATUS_OK ? postgres_query(self, connection, sql[self->standby], NULL, 0,
+                                                  SQL_SHORT, ERROR_SOURCE_READ, &result, error)
+                                 : status;
+    if (status == STATUS_OK && !postgres_feed_read_lsn(PQgetvalue(result, 0, 0), &place.lsn)) {
+        status = error_set(error, ERROR_SOURCE_READ, self->sql.shown,
+                           "the server does not say where its log ends");
+    }
+    PQclear(result);
+    postgres_disconnect(connection);
+    uint64_t lsn = place.lsn;
+    status = status == STATUS_OK ? postgres_feed_connect(self, &connection, error) : status;
+    if (status == STATUS_OK) {
+        status = postgres_feed_identify(self, connection, &place, error);
+        postgres_disconnect(connection);
+    }
+    place.lsn = lsn;
+    if (status == STATUS_OK) {
+        postgres_feed_put_place(&place, arena, position);
+        atomic_store(&self->feed_head, lsn);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- confirming, health */
+
+static enum status feed_confirm(struct feed *feed, struct position position, struct error *error)
+{
+    struct feed_place place;
+    if (!postgres_feed_get_place(position, &place)) {
+        return error_set(error, ERROR_LEDGER_INVALID, feed->name,
+                         "the position is none of a PostgreSQL feed");
+    }
+    feed->confirmed = place.lsn > feed->confirmed ? place.lsn : feed->confirmed;
+    return tell_when_due(feed, error);
+}
+
+static enum status feed_health(struct feed *feed, struct feed_health *health, struct error *error)
+{
+    struct feed_slot slot;
+    if (postgres_feed_slot(feed->self, feed->asking, feed->name, &slot, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *health = (struct feed_health){
+        .bytes_kept = slot.bytes_kept, .bytes_left = slot.bytes_left, .lag_us = -1};
+    if (!slot.there || slot.lost[0] != '\0') {
+        return check_slot(feed, &slot, error);
+    }
+    if (is_between(feed) && feed->caught_up) {
+        health->lag_us = 0;
+    } else if (feed->server_time_us > 0 && feed->brought_time_us > 0) {
+        int64_t lag = feed->server_time_us - feed->brought_time_us;
+        health->lag_us = lag > 0 ? lag : 0;
+    }
+    return STATUS_OK;
+}
+
+const struct feed_functions postgres_feed_functions = {
+    .create = postgres_feed_create,
+    .drop = postgres_feed_drop,
+    .open = feed_open,
+    .close = feed_close,
+    .next = feed_next,
+    .confirm = feed_confirm,
+    .health = feed_health,
+    .head = feed_head,
+    .compare = feed_compare,
+};

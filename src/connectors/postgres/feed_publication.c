@@ -1,0 +1,228 @@
+/*
+ * The publication: which tables the stream tells of. One that transhume made has a comment
+ *   transhume feed, made, HASH     or     transhume feed, opened, HASH
+ * with a hash of its tables, by which a feed that nobody has read yet is known, and one whose
+ * tables somebody changed.
+ */
+#include "connectors/postgres/feed.h"
+#include "postgres_sql.h"
+#include <stdio.h>
+#include <string.h>
+
+#define MADE "transhume feed, made, "
+#define OPENED "transhume feed, opened, "
+
+/* ---------------------------------------------------------------- the tables */
+
+/* "WITH asked(place, schema, name) AS (VALUES …) " */
+static void append_asked(struct buffer *sql, struct postgres_database *self,
+                         const char *const *tables, uint32_t table_count)
+{
+    buffer_append_string(sql, "WITH asked(place, schema, name) AS (VALUES ");
+    for (uint32_t i = 0; i < table_count; i++) {
+        struct sql_place place = sql_place_of(&self->sql, tables[i]);
+        postgres_append(sql, "%s(%u, %q::pg_catalog.name, %q::pg_catalog.name)", i > 0 ? ", " : "",
+                        i, place.schema, place.name);
+    }
+    buffer_append_string(sql, ") ");
+}
+
+/* A row of feed_tables.sql. */
+static enum status check_table(const PGresult *result, int row, const char *table,
+                               struct error *error)
+{
+    const char *kind = PQgetvalue(result, row, 1);
+    const char *blind = PQgetvalue(result, row, 4);
+    const char *identity = PQgetvalue(result, row, 5);
+    if (PQgetisnull(result, row, 1) != 0) {
+        return error_set(error, ERROR_SOURCE_CHANGED, table, "there is no table of this name");
+    }
+    if (kind[0] != 'r' && kind[0] != 'p') {
+        error_set(error, ERROR_SOURCE_INVALID, table, "it is no table, and has no changes to tell");
+        return error_hint(error, "follow the tables behind it, and leave it out with --exclude");
+    }
+    if (PQgetvalue(result, row, 2)[0] != 'p') {
+        error_set(error, ERROR_SOURCE_INVALID, table,
+                  "the server keeps no log of an unlogged or temporary table");
+        return error_hint(error, "ALTER TABLE %s SET LOGGED", table);
+    }
+    if (PQgetvalue(result, row, 3)[0] == 't') {
+        error_set(error, ERROR_SOURCE_INVALID, table,
+                  "other tables inherit from it, whose changes are told as their own");
+        return error_hint(error, "leave it out with --exclude, and follow those");
+    }
+    if (PQgetisnull(result, row, 4) == 0) {
+        error_set(error, ERROR_SOURCE_INVALID, table,
+                  "its changes would not say which row they are of: it has no usable replica "
+                  "identity");
+        return error_hint(error, "ALTER TABLE %s REPLICA IDENTITY %s", blind,
+                          identity[0] != '\0' ? identity : "FULL");
+    }
+    return STATUS_OK;
+}
+
+enum status postgres_feed_check_tables(struct postgres_database *self, PGconn *connection,
+                                       const char *const *tables, uint32_t table_count,
+                                       struct error *error)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    if (table_count == 0) {
+        return error_set(error, ERROR_SOURCE_INVALID, self->sql.shown,
+                         "a feed of no tables has nothing to tell");
+    }
+    append_asked(&sql, self, tables, table_count);
+    buffer_append_string(&sql, sql_feed_tables);
+    enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_SHORT,
+                                               ERROR_SOURCE_READ, &result, error);
+    for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
+        status = check_table(result, row, tables[row], error);
+    }
+    PQclear(result);
+    return status;
+}
+
+/* ---------------------------------------------------------------- the publication */
+
+enum status postgres_feed_publication(struct postgres_database *self, PGconn *connection,
+                                      const char *name, struct feed_publication *publication,
+                                      struct error *error)
+{
+    const struct postgres_parameter parameters[] = {{.text = name}};
+    PGresult *result = NULL;
+    *publication = (struct feed_publication){0};
+    if (postgres_query(self, connection, sql_feed_publication, parameters, 1, SQL_SHORT,
+                       ERROR_SOURCE_READ, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    publication->there = PQntuples(result) == 1;
+    if (publication->there) {
+        const char *comment = PQgetvalue(result, 0, 0);
+        bool made = strncmp(comment, MADE, strlen(MADE)) == 0;
+        publication->opened = strncmp(comment, OPENED, strlen(OPENED)) == 0;
+        publication->own = made || publication->opened;
+        const char *hash = comment + strlen(made ? MADE : OPENED);
+        publication->altered = publication->own && strcmp(hash, PQgetvalue(result, 0, 2)) != 0;
+        publication->partial = PQgetvalue(result, 0, 1)[0] != 't';
+    }
+    PQclear(result);
+    return STATUS_OK;
+}
+
+static void append_tables(struct buffer *sql, struct postgres_database *self,
+                          const char *const *tables, uint32_t table_count)
+{
+    for (uint32_t i = 0; i < table_count; i++) {
+        buffer_append_string(sql, i > 0 ? ", " : "");
+        postgres_append_table(sql, self, tables[i]);
+    }
+}
+
+static enum status comment(struct postgres_database *self, PGconn *connection, const char *name,
+                           const char *state, struct error *error)
+{
+    const struct postgres_parameter parameters[] = {{.text = name}};
+    PGresult *result = NULL;
+    struct buffer sql = {0};
+    if (postgres_query(self, connection, sql_feed_publication, parameters, 1, SQL_SHORT,
+                       ERROR_SOURCE_READ, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    postgres_append(&sql, "COMMENT ON PUBLICATION %n IS '%s%s'", name, state,
+                    PQntuples(result) == 1 ? PQgetvalue(result, 0, 2) : "");
+    PQclear(result);
+    return postgres_execute_buffer(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, error);
+}
+
+enum status postgres_feed_mark_opened(struct postgres_database *self, PGconn *connection,
+                                      const char *name, struct error *error)
+{
+    return comment(self, connection, name, OPENED, error);
+}
+
+/* Made, or made to have these tables, in one transaction with its comment. */
+static enum status make(struct postgres_database *self, PGconn *connection, const char *name,
+                        bool there, const char *const *tables, uint32_t table_count,
+                        struct error *error)
+{
+    struct buffer sql = {0};
+    postgres_append(
+        &sql, there ? "ALTER PUBLICATION %n SET TABLE " : "CREATE PUBLICATION %n FOR TABLE ", name);
+    append_tables(&sql, self, tables, table_count);
+    if (!there) {
+        buffer_append_string(&sql, " WITH (publish = 'insert, update, delete, truncate'");
+        buffer_append_string(
+            &sql, self->server_version >= 130000 ? ", publish_via_partition_root = true)" : ")");
+    }
+    struct buffer statement = {0};
+    buffer_append_buffer(&statement, &sql);
+    enum status status =
+        postgres_execute(self, connection, "BEGIN", SQL_SHORT, ERROR_SOURCE_READ, error);
+    status = status == STATUS_OK ? postgres_execute_buffer(self, connection, &sql, SQL_SHORT,
+                                                           ERROR_SOURCE_READ, error)
+                                 : status;
+    status = status == STATUS_OK ? comment(self, connection, name, MADE, error) : status;
+    buffer_free(&sql);
+    if (status == STATUS_OK) {
+        status = postgres_execute(self, connection, "COMMIT", SQL_SHORT, ERROR_SOURCE_READ, error);
+    } else {
+        struct error ignored;
+        (void)!postgres_execute(self, connection, "ROLLBACK", SQL_SHORT, ERROR_SOURCE_READ,
+                                &ignored);
+    }
+    if (status != STATUS_OK && error != NULL && strcmp(error->native_state, "42501") == 0) {
+        error_set(error, ERROR_PERMISSION, name, "the role may not make the publication");
+        error_hint(error, "who owns the tables may, with CREATE on the database: %s",
+                   buffer_string(&statement));
+    }
+    buffer_free(&statement);
+    return status;
+}
+
+/* Somebody else's has to have all of them. */
+static enum status check(struct postgres_database *self, PGconn *connection, const char *name,
+                         const char *const *tables, uint32_t table_count, struct error *error)
+{
+    const struct postgres_parameter parameters[] = {{.text = name}};
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    append_asked(&sql, self, tables, table_count);
+    buffer_append_string(&sql, sql_feed_unpublished);
+    enum status status = postgres_query_buffer(self, connection, &sql, parameters, 1, SQL_SHORT,
+                                               ERROR_SOURCE_READ, &result, error);
+    if (status == STATUS_OK && PQntuples(result) > 0) {
+        const char *table = PQgetvalue(result, 0, 0);
+        bool partly = PQgetvalue(result, 0, 1)[0] == 't';
+        status =
+            error_set(error, ERROR_SOURCE_INVALID, table, "the publication %s %s", name,
+                      partly ? "tells only some of its rows or columns" : "leaves this table out");
+        error_hint(error,
+                   partly ? "ALTER PUBLICATION \"%s\" DROP TABLE %s, and ADD it without a filter"
+                          : "ALTER PUBLICATION \"%s\" ADD TABLE %s",
+                   name, table);
+    }
+    PQclear(result);
+    return status;
+}
+
+enum status postgres_feed_publish(struct postgres_database *self, PGconn *connection,
+                                  const char *name, const char *const *tables, uint32_t table_count,
+                                  struct error *error)
+{
+    struct feed_publication found;
+    if (postgres_feed_publication(self, connection, name, &found, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!found.there || found.own) {
+        return make(self, connection, name, found.there, tables, table_count, error);
+    }
+    if (found.partial) {
+        error_set(error, ERROR_SOURCE_INVALID, name,
+                  "the publication does not tell all of insert, update, delete and truncate");
+        return error_hint(error,
+                          "ALTER PUBLICATION \"%s\" SET (publish = 'insert, update, delete, "
+                          "truncate')",
+                          name);
+    }
+    return check(self, connection, name, tables, table_count, error);
+}
