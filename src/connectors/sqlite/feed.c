@@ -134,7 +134,7 @@ static enum status check_position(struct feed *feed, struct error *error)
         return status;
     }
     feed->deleted = first - 1;
-    bool known = feed->position >= feed->list.first && feed->position + 1 >= first;
+    bool known = first > 0 && feed->position >= feed->list.first && feed->position >= first - 1;
     if (known && feed->position <= last) {
         if (feed->position < feed->list.snapshot && feed->list.snapshot <= last) {
             feed->position = feed->list.snapshot; /* what is before it, the copy holds */

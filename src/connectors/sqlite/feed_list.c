@@ -122,6 +122,36 @@ static void take_row(struct reading *reading, sqlite3_stmt *row)
     }
 }
 
+/* The file is somebody else's: what it says of a feed may be anything. */
+static bool is_sound(const struct feed_table *table)
+{
+    bool sound = table->name != NULL && table->triggers != NULL && table->uniques != NULL &&
+                 table->column_count > 0 && table->column_count <= FEED_COLUMNS_MAX &&
+                 table->key_count > 0 && table->key_count <= table->column_count;
+    for (uint32_t i = 0; sound && i < table->column_count; i++) {
+        sound = table->columns[i] != NULL && table->types[i] != NULL;
+    }
+    for (uint32_t part = 0; sound && part < table->key_count; part++) {
+        sound = table->key[part] < table->column_count &&
+                (part == 0 || table->key[part] != table->key[part - 1]);
+    }
+    return sound;
+}
+
+static enum status check_list(const struct feed_list *list, const char *name, struct error *error)
+{
+    bool sound = list->first > 0;
+    for (uint32_t i = 0; sound && i < list->table_count; i++) {
+        sound = is_sound(&list->tables[i]);
+    }
+    if (sound) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_FEED_LOST, FEED_LIST, "what it says of the feed %s is damaged", name);
+    error_hint(error, "it was edited: copy the source anew, with a feed of another name");
+    return STATUS_FAILED;
+}
+
 enum status feed_list_read(struct sqlite_database *self, sqlite3 *connection, const char *name,
                            struct arena *arena, struct feed_list *list, struct error *error)
 {
@@ -150,7 +180,7 @@ enum status feed_list_read(struct sqlite_database *self, sqlite3 *connection, co
     sqlite3_finalize(statement);
     return result != SQLITE_DONE
                ? feed_failed(self, connection, result, "the list of feeds can't be read", error)
-           : reading.found ? STATUS_OK
+           : reading.found ? check_list(list, name, error)
                            : STATUS_END;
 }
 

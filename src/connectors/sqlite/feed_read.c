@@ -288,12 +288,11 @@ static void settle_waiting(struct reading *reading, const struct feed_table *tab
         drop_waiting(reading, i);
         bool came = table != NULL && table->current && row.operation == before &&
                     has_come(&row, change->after);
-        bool same = came && operation == FEED_INSERT &&
-                    is_equal(row.change.key, change->key, change->key_count);
-        if (same) {
+        bool same = table != NULL && is_equal(row.change.key, change->key, change->key_count);
+        if (came && same && operation == FEED_INSERT) {
             change->operation = RECORD_UPDATE;
             change->before = row.change.before;
-        } else if (came || row.gone) {
+        } else if (came || (row.gone && !same)) { /* the same: it was still there to be updated */
             add_change(reading, &row.change);
         }
     }
@@ -348,6 +347,10 @@ static enum status take_change(struct reading *reading, struct feed_table *table
                                    .key_count = table->key_count};
     bool has_old = operation != FEED_INSERT && operation != FEED_ANEW;
     enum status status = STATUS_OK;
+    if (operation < FEED_INSERT || operation > FEED_ANEW) {
+        return error_set(reading->error, ERROR_FEED_LOST, table->name,
+                         "an entry of feed %s is of a kind that is not known", reading->feed->name);
+    }
     if (has_old) {
         status = read_image(reading, table, 0, entry, &change.before);
     }
