@@ -74,6 +74,18 @@ static const struct cli_command commands[] = {
      .examples = "transhume resume\n"
                  "transhume resume shop.db copy.db",
      .run = command_resume},
+    {.name = "follow",
+     .place = IN_RESUME,
+     .arguments = "[SRC DST]",
+     .arguments_max = 2,
+     .summary = "continue to apply the source's changes",
+     .description =
+         "Continues a run that was begun with `transhume migrate --follow`: finishes its copy if "
+         "that is not done, then applies what changed in the source since, in the source's order, "
+         "until it is stopped with Ctrl-C. --catch-up ends it once what is there now is applied.",
+     .examples = "transhume follow\n"
+                 "transhume follow --catch-up",
+     .run = command_resume},
     {.name = "status",
      .place = IN_STATUS,
      .arguments = "",

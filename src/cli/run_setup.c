@@ -179,6 +179,8 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->broken_references =
         (enum broken_references_choice)choice_or_unset(call, CLI_BROKEN_REFERENCES);
     options->nested = (enum nested_choice)choice_or_unset(call, CLI_NESTED);
+    options->follow = cli_switch(call, CLI_FOLLOW);
+    options->catch_up = cli_switch(call, CLI_CATCH_UP);
     options->no_before_images = cli_switch(call, CLI_NO_BEFORE_IMAGES);
     options->resuming = call->command->place == IN_RESUME;
     options->validating = call->command->place == IN_VALIDATE;

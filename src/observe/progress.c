@@ -19,7 +19,8 @@ const char *progress_phase_name(enum progress_phase phase)
         [PROGRESS_PREPARE] = "prepare", [PROGRESS_COPY] = "copy",
         [PROGRESS_INDEXES] = "indexes", [PROGRESS_SETTLE] = "settle",
         [PROGRESS_COUNT] = "count",     [PROGRESS_COMPARE] = "compare",
-        [PROGRESS_UNDO] = "undo",       [PROGRESS_DONE] = "done",
+        [PROGRESS_UNDO] = "undo",       [PROGRESS_FOLLOW] = "follow",
+        [PROGRESS_DONE] = "done",
     };
     return (size_t)phase < sizeof(names) / sizeof(names[0]) ? names[phase] : "?";
 }

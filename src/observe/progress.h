@@ -50,7 +50,8 @@ enum progress_phase {
     PROGRESS_SETTLE,
     PROGRESS_COUNT,
     PROGRESS_COMPARE,
-    PROGRESS_UNDO, /* of a rollback, whose chunks are tables */
+    PROGRESS_UNDO,   /* of a rollback, whose chunks are tables */
+    PROGRESS_FOLLOW, /* the source's changes are applied */
     PROGRESS_DONE
 };
 

@@ -245,6 +245,15 @@ static enum status toy_feed_health(struct feed *feed, struct feed_health *health
     return status;
 }
 
+static enum status toy_feed_head(struct database *database, struct arena *arena,
+                                 struct position *position, struct error *error)
+{
+    uint64_t end = 0;
+    enum status status = toy_log_walk(toy_of(database), 0, visit_nothing, NULL, &end, error);
+    *position = position_of(end, arena);
+    return status;
+}
+
 static int toy_feed_compare(struct position left, struct position right)
 {
     uint64_t a = offset_of(left);
@@ -260,5 +269,6 @@ const struct feed_functions toy_feed = {
     .next = toy_feed_next,
     .confirm = toy_feed_confirm,
     .health = toy_feed_health,
+    .head = toy_feed_head,
     .compare = toy_feed_compare,
 };

@@ -363,7 +363,7 @@ void contract_test_feed(const struct contract_entry *entry)
             apply_some(&source, 3);
         }
     }
-    assert_true(kills >= 4);
+    assert_true(kills >= 2); /* a feed may bring in one set all that was committed */
     follow(&source.fixture, &target, start.position);
     check_contents(&source.fixture, &source);
     memcpy(target.values, source.values, sizeof target.values);

@@ -18,6 +18,7 @@
 #include "base/signals.h"
 #include "base/text.h"
 #include "connectors/sql/stream.h"
+#include "connectors/sqlite/feed_internal.h"
 #include "connectors/sqlite/source.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -522,11 +523,19 @@ static enum status lock_writers_out(struct sqlite_database *self, struct error *
 
     sqlite3_busy_handler(helper, wait_for_writers, &deadline);
     int result = sqlite3_exec(helper, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    enum status status =
+        result == SQLITE_OK
+            ? STATUS_OK
+            : sqlite_error(helper, result, OPEN_SOURCE, ERROR_SOURCE_READ, self->sql.shown,
+                           "the moment of the copy can't be fixed", error);
+    if (status == STATUS_OK && self->sql.base.moment != NULL) {
+        status = feed_fix_moment(self, helper, self->sql.base.moment, error);
+    }
     sqlite3_busy_handler(helper, NULL, NULL);
-    return result == SQLITE_OK
-               ? STATUS_OK
-               : sqlite_error(helper, result, OPEN_SOURCE, ERROR_SOURCE_READ, self->sql.shown,
-                              "the moment of the copy can't be fixed", error);
+    if (status != STATUS_OK) {
+        sqlite_end_looks(helper, true);
+    }
+    return status;
 }
 
 static enum status take(struct sqlite_database *self, uint32_t reader_count, struct error *error)

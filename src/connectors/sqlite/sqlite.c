@@ -35,23 +35,18 @@ static const struct connector_option options[] = {
 };
 
 static const char *const failpoints[] = {
-    "sqlite.before_file",           "sqlite.snapshot_taken",
-    "sqlite.spill_sorted",          "sqlite.before_replace",
-    "sqlite.after_replace",         "sqlite.before_schema",
-    "sqlite.after_schema",          "sqlite.chunk_begin",
-    "sqlite.before_mark",           "sqlite.before_commit",
-    "sqlite.after_commit",          "sqlite.before_index",
-    "sqlite.after_index",           "sqlite.before_virtual",
-    "sqlite.after_virtual",         "sqlite.before_orphans",
-    "sqlite.after_orphans",         "sqlite.before_objects",
-    "sqlite.after_objects",         "sqlite.before_empty",
-    "sqlite.before_delete",         "sqlite.after_delete",
-    "sqlite.before_undo",           "sqlite.after_undo",
-    "sqlite.before_remove_objects", "sqlite.after_remove_objects",
-    "sqlite.before_remove_table",   "sqlite.after_remove_table",
-    "sqlite.before_forget",         "sqlite.after_forget",
-    "sqlite.before_drop",           "sqlite.before_apply",
-    "sqlite.after_apply",           NULL,
+    "sqlite.before_file",           "sqlite.snapshot_taken",       "sqlite.spill_sorted",
+    "sqlite.before_replace",        "sqlite.after_replace",        "sqlite.before_schema",
+    "sqlite.after_schema",          "sqlite.chunk_begin",          "sqlite.before_mark",
+    "sqlite.before_commit",         "sqlite.after_commit",         "sqlite.before_index",
+    "sqlite.after_index",           "sqlite.before_virtual",       "sqlite.after_virtual",
+    "sqlite.before_orphans",        "sqlite.after_orphans",        "sqlite.before_objects",
+    "sqlite.after_objects",         "sqlite.before_empty",         "sqlite.before_delete",
+    "sqlite.after_delete",          "sqlite.before_undo",          "sqlite.after_undo",
+    "sqlite.before_remove_objects", "sqlite.after_remove_objects", "sqlite.before_remove_table",
+    "sqlite.after_remove_table",    "sqlite.before_forget",        "sqlite.after_forget",
+    "sqlite.before_drop",           "sqlite.before_apply",         "sqlite.after_apply",
+    "sqlite.before_feed",           "sqlite.after_feed",           NULL,
 };
 
 /* ---------------------------------------------------------------- what the path is */
@@ -274,6 +269,7 @@ static void sqlite_close(struct database *database)
     if (self == NULL) {
         return;
     }
+    sqlite_feeds_close(self);
     sqlite_target_closing(self);
     sqlite_source_closing(self);
     sqlite_connection_close(self->control);
@@ -289,6 +285,7 @@ static enum status sqlite_open(const struct open_options *open, struct database 
 
     *database = NULL;
     self->arena = arena_create(0);
+    sqlite_feeds_open(self);
     self->sql.dialect = &sqlite_dialect;
     self->sql.base.connector = &connector_sqlite;
     self->mode = open->mode;
@@ -360,5 +357,6 @@ const struct connector connector_sqlite = {
     .store = &sqlite_store,
     .lock = &sqlite_lock,
     .rollback = &sqlite_rollback,
+    .feed = &sqlite_feed,
     .apply = &sqlite_apply,
 };

@@ -7,6 +7,7 @@
 #include "connectors/sql/database.h"
 #include <sqlite3.h>
 
+struct sqlite_feeds;        /* feed.c: what feeds leave that sets may still use */
 struct sqlite_source;       /* source side: source.h */
 struct sqlite_target_state; /* target side: target.c's own */
 
@@ -25,7 +26,9 @@ struct sqlite_database {
     int64_t timeout_ms;
     sqlite3 *control; /* the control thread's connection. Source: read-only, within the snapshot
                          once that is taken; target: read-write */
-    struct sqlite_tested *tested;       /* which tests the columns of tables pass: holds.c */
+    struct sqlite_tested *tested; /* which tests the columns of tables pass: holds.c */
+    struct sqlite_feeds *feeds;
+    char feed_name[48];                 /* of the feed that was made or opened last */
     struct sqlite_source *source;       /* NULL for a target */
     struct sqlite_target_state *target; /* NULL for a source */
 };
@@ -59,9 +62,14 @@ extern const struct store_functions sqlite_store;
 extern const struct lock_functions sqlite_lock;
 extern const struct rollback_functions sqlite_rollback;
 extern const struct apply_functions sqlite_apply;
+extern const struct feed_functions sqlite_feed;
 extern const struct sql_dialect sqlite_dialect;
 enum { SQLITE_TYPE_COUNT = 23 };
 extern const struct type_mapping sqlite_types[SQLITE_TYPE_COUNT];
+
+/* feed.c: makes `database->feeds`, and frees it (NULL is fine). */
+void sqlite_feeds_open(struct sqlite_database *database);
+void sqlite_feeds_close(struct sqlite_database *database);
 
 /* sqlite.c: the empty file of a new target, its owner's alone; fine if another process was first.
  */

@@ -6,13 +6,15 @@
 #include "base/text.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_tables.h"
+#include "model/json_reader.h"
+#include "model/json_writer.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char *const phase_names[] = {"prepared", "copying",   "loaded",      "indexed",
-                                          "settled",  "completed", "rolling_back"};
+                                          "settled",  "following", "completed", "rolling_back"};
 enum { PHASE_COUNT = sizeof(phase_names) / sizeof(phase_names[0]) };
 
 const char *ledger_phase_name(enum ledger_phase phase)
@@ -63,6 +65,42 @@ static json_t *tables_make(const struct ledger_header *header)
     return unless(tables, failed);
 }
 
+static const char *keep_text(const json_t *object, const char *name, struct arena *arena)
+{
+    const char *text = json_member_text(object, name, NULL);
+    return text == NULL ? NULL : arena_copy_string(arena, text);
+}
+
+static json_t *feed_make(const struct ledger_header *header)
+{
+    struct buffer start = {0};
+    json_append_base64(&start, header->feed_start.bytes, header->feed_start.length);
+    json_t *made = json_pack("{s:s,s:s#}", "name", header->feed, "start", start.data + 1,
+                             (int)start.length - 2);
+    buffer_free(&start);
+    return made;
+}
+
+static enum status feed_read(const json_t *object, struct arena *arena,
+                             struct ledger_header *header, struct error *error)
+{
+    const json_t *feed = json_object_get(object, "feed");
+    const char *start = json_member_text(feed, "start", NULL);
+    uint8_t *bytes = NULL;
+    size_t length = 0;
+    if (feed == NULL) {
+        return STATUS_OK;
+    }
+    header->feed = keep_text(feed, "name", arena);
+    if (header->feed == NULL || start == NULL ||
+        json_decode_base64(start, strlen(start), arena, &bytes, &length, error) != STATUS_OK) {
+        return error_set(error, ERROR_LEDGER_INVALID, "ledger header",
+                         "is damaged: where its feed begins can't be read");
+    }
+    header->feed_start = (struct position){bytes, (uint32_t)length};
+    return STATUS_OK;
+}
+
 enum status ledger_header_make(const struct ledger_header *header, struct arena *arena,
                                const char **text, struct error *error)
 {
@@ -107,6 +145,9 @@ enum status ledger_header_make(const struct ledger_header *header, struct arena 
     if (object != NULL && header->delete_hash != NULL) {
         failed |= json_object_set_new(object, "delete", json_text(header->delete_hash)) != 0;
     }
+    if (object != NULL && header->feed != NULL) {
+        failed |= json_object_set_new(object, "feed", feed_make(header)) != 0;
+    }
     if (object != NULL && header->before_id != NULL) {
         failed |= json_object_set_new(object, "before", json_text(header->before_id)) != 0;
     }
@@ -116,12 +157,6 @@ enum status ledger_header_make(const struct ledger_header *header, struct arena 
                                                 (json_int_t)header->input_bytes)) != 0;
     }
     return json_to_arena(unless(object, failed), arena, text, error);
-}
-
-static const char *keep_text(const json_t *object, const char *name, struct arena *arena)
-{
-    const char *text = json_member_text(object, name, NULL);
-    return text == NULL ? NULL : arena_copy_string(arena, text);
 }
 
 static void renumbered_read(json_t *object, struct arena *arena, struct ledger_header *header)
@@ -213,6 +248,7 @@ enum status ledger_header_read(const char *text, struct arena *arena, struct led
     renumbered_read(object, arena, header);
     header->schemas = schemas_read(object, arena);
     status = status == STATUS_OK ? ledger_tables_read(object, arena, header, error) : status;
+    status = status == STATUS_OK ? feed_read(object, arena, header, error) : status;
     if (status == STATUS_OK &&
         (header->run_id == NULL || header->kind == NULL || header->source_identity == NULL ||
          header->fingerprint == NULL || header->target_identity == NULL ||

@@ -99,6 +99,8 @@ struct ledger_header {
     struct json_t *renumber; /* to be written, as the next two are read; NULL: no table */
     struct ledger_renumbered *renumbered;
     uint32_t renumbered_count;
+    const char *feed; /* NULL: the run is not followed */
+    struct position feed_start;
     const char *before_id;      /* NULL: no before-images are in the state folder */
     bool rebuilds_indexes;      /* of tables that are there, for the load */
     bool disables_triggers;     /* likewise */
@@ -121,6 +123,7 @@ enum ledger_phase {
     LEDGER_LOADED,  /* all chunks done */
     LEDGER_INDEXED, /* after_load done */
     LEDGER_SETTLED,
+    LEDGER_FOLLOWING, /* the copy is complete, and the source's changes are applied */
     LEDGER_COMPLETED,
     LEDGER_ROLLING_BACK
 };

@@ -5,6 +5,7 @@
 #include "engine/copy/circles.h"
 #include "engine/copy/copy.h"
 #include "engine/copy/strangers.h"
+#include "engine/follow/follow.h"
 #include "engine/join/joining.h"
 #include "engine/ledger/json_text.h"
 #include "engine/rejects/rejects_load.h"
@@ -460,13 +461,29 @@ static enum status forget_keys(struct run *run, struct error *error)
     return settles ? ledger_forget_keys(run->session->ledger, run->id, error) : STATUS_OK;
 }
 
-static enum status complete(struct run *run, struct error *error)
+/* Its copy is whole and counted. */
+static enum status check_counts(struct run *run, struct error *error)
 {
     progress_enter(&run->session->progress, PROGRESS_COUNT);
     enum status status = persist(run, reconcile_run, error);
     status = status == STATUS_OK ? persist(run, unfilled_note, error) : status;
     status = status == STATUS_OK ? repair_delete_tell_partnerless(run, error) : status;
-    status = status == STATUS_OK ? persist(run, forget_keys, error) : status;
+    return status == STATUS_OK ? persist(run, forget_keys, error) : status;
+}
+
+static enum status follow_on(struct run *run, struct error *error)
+{
+    enum status status =
+        run->status.phase < LEDGER_FOLLOWING ? check_counts(run, error) : STATUS_OK;
+    if (status == STATUS_OK && run->status.phase < LEDGER_FOLLOWING) {
+        status = run_put_phase(run, LEDGER_FOLLOWING, error);
+    }
+    return status == STATUS_OK ? follow_run(run, error) : status;
+}
+
+static enum status complete(struct run *run, struct error *error)
+{
+    enum status status = check_counts(run, error);
     if (status != STATUS_OK || failpoint_hit("engine.before_completed", error) != STATUS_OK) {
         return status == STATUS_OK ? STATUS_FAILED : status;
     }
@@ -545,7 +562,9 @@ enum status run_execute(struct run *run, struct error *error)
     }
     progress_enter(progress, PROGRESS_SETTLE);
     status = run->status.phase < LEDGER_SETTLED ? settle(run, error) : STATUS_OK;
-    return status == STATUS_OK ? complete(run, error) : status;
+    return status != STATUS_OK              ? status
+           : run->header.feed != NULL && !run->loads_rejects ? follow_on(run, error)
+                                            : complete(run, error);
 }
 
 /* ---- the end */
@@ -593,7 +612,8 @@ static void fill_result(struct run *run, enum status status, struct run_result *
         result->rejected += run->totals[i].rejected;
         result->unmatched += run->totals[i].unmatched;
     }
-    result->mixed_snapshot = run->status.mixed_snapshot;
+    /* the changes in between put it right */
+    result->mixed_snapshot = run->status.mixed_snapshot && run->header.feed == NULL;
     result->no_snapshot = run->status.no_snapshot;
     result->has_ledger = run->claimed;
     result->broken_references = run->status.broken_references;
@@ -603,8 +623,8 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     result->rejects_folder = folder;
     left_behind_sum(run, result);
     bool less = result->rejected > 0 || result->broken_references > 0 ||
-                run->status.mixed_snapshot || run->left_extra;
-    result->exit_status = status == STATUS_END ? 4 : less ? 1 : 0;
+                result->mixed_snapshot || run->left_extra;
+    result->exit_status = status == STATUS_END && !run->caught_up ? 4 : less ? 1 : 0;
 }
 
 /* What can still be told to the ledger, if it is still ours. A failure of a run that another

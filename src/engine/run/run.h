@@ -89,6 +89,8 @@ struct run_options {
     /* reject: records without a partner become rejects */
     enum broken_references_choice broken_references;
     enum nested_choice nested;
+    bool follow;   /* after the copy, the source's changes are applied */
+    bool catch_up; /* only those that the source has by then */
     bool no_before_images;     /* nothing is kept of records that are overwritten */
     bool resuming;             /* resume: endpoints and filters that are not given are those of the
                                   unfinished run in the state folder */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "engine/check/partitions.h"
+#include "engine/follow/follow.h"
 #include "engine/rollback/before.h"
 #include "engine/rollback/undo.h"
 #include "engine/run/claim.h"
@@ -427,10 +428,11 @@ static enum status measure_keys(struct run *run, struct error *error)
                : STATUS_FAILED;
 }
 
-enum status run_begin(struct run *run, struct error *error)
+static enum status begin(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
     if (check_target(run, error) != STATUS_OK || undo_begin(run, error) != STATUS_OK ||
+        (session->options.follow && follow_begin(run, error) != STATUS_OK) ||
         measure_keys(run, error) != STATUS_OK || tell_foretold(run, error) != STATUS_OK ||
         run_retire_finished(run, error) != STATUS_OK ||
         state_folder_make_rooms(&run->folder, error) != STATUS_OK) {
@@ -453,5 +455,14 @@ enum status run_begin(struct run *run, struct error *error)
     }
     state_begin(run, NULL, 0);
     state_write(run, STATE_NOT_STARTED);
-    return run_create_ledger(run, error);
+    return STATUS_OK;
+}
+
+enum status run_begin(struct run *run, struct error *error)
+{
+    if (begin(run, error) == STATUS_OK) {
+        return run_create_ledger(run, error);
+    }
+    follow_abandon(run);
+    return STATUS_FAILED;
 }

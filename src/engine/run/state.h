@@ -19,6 +19,9 @@
  *  "differing_there":{TABLE:n},                            (skipped, and there with other values)
  *  "repairs":ID,"deleted":{TABLE:n},                       (a repair: of which run, and what)
  *  "not_carried":[{"kind","object","text","count"}],       (observe/not_carried.h)
+ *  "follow":{"feed","transactions":n,"changes":n,"writes":n,"commits":n,"rejected":n,
+ *    "lag_seconds":n|null,"source_commit_at":…|null,"applied_at":…|null,"source_bytes_kept":n|null,
+ *    "idle":…},                                            (while changes are followed)
  *  "attempts":[{"epoch","at","end",
  *    "source_connection":{"server":TEXT|null,"security":…,"protocol":TEXT|null,"cipher":TEXT|null},
  *    "target_connection":…}],"settings":{NAME:value}}      (connections: only of servers)

@@ -1,0 +1,351 @@
+/* Are the followed tables and their triggers as they were made? If columns or unique keys came in
+ * since, the triggers are made again. */
+#include "base/failpoint.h"
+#include "connectors/sqlite/feed_internal.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char version_sql[] = "PRAGMA main.schema_version";
+
+/* ---------------------------------------------------------------- what the reader needs */
+
+void feed_table_prepare(struct feed_table *table, struct arena *arena)
+{
+    struct shape_field *fields = arena_allocate_zeroed(arena, table->column_count, sizeof *fields);
+    struct shape *shape = arena_allocate_zeroed(arena, 1, sizeof *shape);
+    table->reading =
+        arena_allocate_zeroed(arena, 2 * (size_t)table->column_count, sizeof *table->reading);
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        struct column_type type = sqlite_column_type_of(table->types[i], table->strict);
+        fields[i] = (struct shape_field){.name = table->columns[i],
+                                         .name_length = (uint32_t)strlen(table->columns[i]),
+                                         .type = type.type};
+        for (uint32_t image = 0; image < 2; image++) {
+            uint32_t at = image * table->column_count + i;
+            table->reading[at] = (struct request_column){
+                .rule = type.rule,
+                .scale = type.type.precision > 0 ? type.type.scale : -1,
+                .name = table->columns[i],
+                .result = FEED_FIRST_VALUE + at,
+            };
+        }
+    }
+    *shape = (struct shape){.name = table->name,
+                            .fields = fields,
+                            .field_count = table->column_count,
+                            .key_fields = table->key,
+                            .key_field_count = table->key_count};
+    table->shape = shape;
+}
+
+void feed_forget_statements(struct feed *feed)
+{
+    sqlite3_finalize(feed->entries);
+    sqlite3_finalize(feed->looks);
+    feed->entries = feed->looks = NULL;
+    for (uint32_t i = 0; i < feed->list.table_count; i++) {
+        sqlite3_finalize(feed->list.tables[i].look);
+        feed->list.tables[i].look = NULL;
+    }
+}
+
+/* ---------------------------------------------------------------- looking */
+
+static enum status lost(const struct feed *feed, const char *table, const char *why,
+                        struct error *error)
+{
+    error_set(error, ERROR_FEED_LOST, table, "changes may be missing: %s", why);
+    error_hint(error,
+               "compare the target with the source (transhume validate --repair), or copy "
+               "it anew; feed %s",
+               feed->name);
+    return STATUS_FAILED;
+}
+
+static enum status changed(const char *table, struct error *error, const char *what,
+                           const char *column)
+{
+    error_set(error, ERROR_SOURCE_CHANGED, table,
+              "%s%s%s was dropped or renamed while it is followed", what,
+              column[0] != '\0' ? " " : "", column);
+    error_hint(error, "put it back, or take it out of the plan and migrate again");
+    return STATUS_FAILED;
+}
+
+static enum status check_columns(const struct feed_table *known, const struct catalog_table *table,
+                                 struct error *error)
+{
+    for (uint32_t i = 0; i < known->column_count; i++) {
+        if (catalog_find_column(table, known->columns[i]) < 0) {
+            return changed(known->name, error, "its column", known->columns[i]);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Has the table a unique key that its triggers know nothing of? */
+static bool has_new_unique(const struct feed_table *known, const char *uniques)
+{
+    for (const char *at = uniques; *at != '\0'; at += strcspn(at, " ") + 1) {
+        char one[32];
+        size_t length = strcspn(at, " ");
+        if (length + 1 < sizeof one) {
+            memcpy(one, at, length);
+            one[length] = '\0';
+            if (known->uniques == NULL || strstr(known->uniques, one) == NULL) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Are there entries of the table that were not handed over, and may have been written since its
+ * unique keys are others? */
+static enum status has_entries(struct feed *feed, const struct feed_table *table, bool *has,
+                               struct error *error)
+{
+    struct buffer sql = {0};
+    int64_t count = 0;
+    sqlite_append(&sql, "SELECT count(*) FROM (SELECT 1 FROM main.%s%s", FEED_LOG, feed->name);
+    buffer_format(&sql,
+                  " WHERE sequence > %" PRId64 " AND table_number = %u AND operation IN (%d, %d) "
+                  "LIMIT 1)",
+                  feed->position, table->number, FEED_INSERT, FEED_UPDATE);
+    enum status status = feed_ask(feed->self, feed->connection, buffer_string(&sql), &count, error);
+    *has = count > 0;
+    buffer_free(&sql);
+    return status;
+}
+
+static enum status examine_unique(struct feed *feed, const struct feed_table *known,
+                                  const char *uniques, struct error *error)
+{
+    bool has = false;
+    if (strcmp(uniques, known->uniques != NULL ? known->uniques : "") == 0) {
+        return STATUS_OK;
+    }
+    if (!has_new_unique(known, uniques)) {
+        return STATUS_AGAIN;
+    }
+    enum status status = has_entries(feed, known, &has, error);
+    if (status == STATUS_OK && has) {
+        return lost(feed, known->name,
+                    "a unique index was added to the table, and rows may have been replaced by it",
+                    error);
+    }
+    return status == STATUS_OK ? STATUS_AGAIN : status;
+}
+
+static enum status examine_table(struct feed *feed, const struct catalog *catalog,
+                                 const struct feed_table *known, struct error *error)
+{
+    const struct catalog_table *table = catalog_find(catalog, known->name);
+    struct arena *arena = arena_create(1024);
+    struct buffer uniques = {0};
+    const char *hash = NULL;
+    uint32_t count = 0;
+    enum status status = STATUS_OK;
+    if (table == NULL || table->schema->kind != SCHEMA_TABLE) {
+        status = changed(known->name, error, "the table", "");
+    }
+    status = status == STATUS_OK ? check_columns(known, table, error) : status;
+    if (status == STATUS_OK) {
+        status = feed_hash_triggers(feed->self, feed->connection, feed->name, known->number, arena,
+                                    &hash, &count, error);
+    }
+    if (status == STATUS_OK && (count == 0 || strcmp(hash, known->triggers) != 0)) {
+        status = lost(feed, known->name,
+                      count == 0 ? "the triggers of the feed were dropped"
+                                 : "the triggers of the feed were dropped in part, or altered",
+                      error);
+    }
+    if (status == STATUS_OK) {
+        feed_append_uniques(table, &uniques);
+        status = examine_unique(feed, known, buffer_string(&uniques), error);
+    }
+    if (status == STATUS_OK && table->schema->column_count != known->column_count) {
+        status = STATUS_AGAIN;
+    }
+    buffer_free(&uniques);
+    arena_destroy(arena);
+    return status;
+}
+
+static enum status examine(struct feed *feed, const struct catalog *catalog, struct error *error)
+{
+    bool again = false;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < feed->list.table_count && status == STATUS_OK; i++) {
+        if (feed->list.tables[i].current) {
+            status = examine_table(feed, catalog, &feed->list.tables[i], error);
+            again = again || status == STATUS_AGAIN;
+            status = status == STATUS_AGAIN ? STATUS_OK : status;
+        }
+    }
+    return status == STATUS_OK && again ? STATUS_AGAIN : status;
+}
+
+/* The list is read anew as well: it lives with the shapes, which outlast the feed. */
+static enum status read_list(struct feed *feed, struct error *error)
+{
+    feed_forget_statements(feed);
+    enum status status =
+        feed_list_read(feed->self, feed->connection, feed->name, feed->arena, &feed->list, error);
+    if (status == STATUS_END) {
+        return lost(feed, feed->self->sql.shown, "there is no feed of this name any more", error);
+    }
+    feed->width = 0;
+    for (uint32_t i = 0; i < feed->list.table_count && status == STATUS_OK; i++) {
+        struct feed_table *table = &feed->list.tables[i];
+        feed_table_prepare(table, feed->arena);
+        feed->width = 2 * table->column_count > feed->width ? 2 * table->column_count : feed->width;
+    }
+    return status;
+}
+
+enum status feed_examine(struct feed *feed, struct error *error)
+{
+    struct catalog catalog;
+    enum status status = read_list(feed, error);
+    if (status == STATUS_OK) {
+        status = feed_ask(feed->self, feed->connection, version_sql, &feed->schema_version, error);
+    }
+    if (status == STATUS_OK) {
+        status = catalog_read(feed->self, feed->connection, &catalog, error);
+    }
+    if (status == STATUS_OK) {
+        status = examine(feed, &catalog, error);
+        arena_destroy(catalog.schema->arena);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- making triggers again */
+
+static enum status widen(struct feed *feed, uint32_t columns, struct error *error)
+{
+    struct buffer sql = {0};
+    for (uint32_t i = feed->width; i < 2 * columns; i++) {
+        sqlite_append(&sql, "ALTER TABLE main.%s%s ADD COLUMN v%u;", FEED_LOG, feed->name, i);
+    }
+    feed->width = 2 * columns > feed->width ? 2 * columns : feed->width;
+    return feed_run(feed->self, feed->connection, &sql, error);
+}
+
+/* What was logged since columns were added lacks them: the rows are logged as they are. */
+static enum status log_anew(struct feed *feed, const struct feed_table *old,
+                            const struct feed_table *made, struct error *error)
+{
+    struct buffer sql = {0};
+    sqlite_append(&sql, "INSERT INTO main.%s%s (moment, table_number, operation", FEED_LOG,
+                  feed->name);
+    for (uint32_t i = 0; i < made->column_count; i++) {
+        buffer_format(&sql, ", v%u", i);
+    }
+    buffer_format(&sql, ") SELECT julianday('now'), %u, %d", made->number, FEED_ANEW);
+    for (uint32_t i = 0; i < made->column_count; i++) {
+        sqlite_append(&sql, ", t.%n", made->columns[i]);
+    }
+    buffer_append_string(&sql, " FROM (SELECT DISTINCT ");
+    for (uint32_t part = 0; part < old->key_count; part++) {
+        buffer_format(&sql, "%sCASE operation WHEN %d THEN v%u ELSE v%u END AS k%u",
+                      part == 0 ? "" : ", ", FEED_UPDATE, old->column_count + old->key[part],
+                      old->key[part], part);
+    }
+    sqlite_append(&sql, " FROM main.%s%s", FEED_LOG, feed->name);
+    buffer_format(&sql, " WHERE sequence > %" PRId64 " AND table_number = %u", feed->position,
+                  old->number);
+    sqlite_append(&sql, ") AS k JOIN main.%n AS t ON ", made->name);
+    for (uint32_t part = 0; part < old->key_count; part++) {
+        sqlite_append(&sql, "%st.%n = k.k%u", part == 0 ? "" : " AND ",
+                      old->columns[old->key[part]], part);
+    }
+    return feed_run(feed->self, feed->connection, &sql, error);
+}
+
+static enum status remake_table(struct feed *feed, const struct catalog *catalog,
+                                struct feed_table *old, uint32_t number, struct error *error)
+{
+    const struct catalog_table *table = catalog_find(catalog, old->name);
+    bool widens = table->schema->column_count != old->column_count;
+    struct feed_table made = {.number = number};
+    char pattern[32];
+    old->current = false;
+    snprintf(pattern, sizeof pattern, "%u.*", old->number);
+    enum status status =
+        feed_drop_triggers(feed->self, feed->connection, feed->name, pattern, error);
+    if (status == STATUS_OK) {
+        status = feed_list_put(feed->self, feed->connection, feed->name, old, error);
+    }
+    if (status == STATUS_OK && table->schema->column_count > FEED_COLUMNS_MAX) {
+        status = changed(old->name, error, "it has more than 990 columns: one", "");
+    }
+    status = status == STATUS_OK ? widen(feed, table->schema->column_count, error) : status;
+    if (status == STATUS_OK) {
+        status = feed_make_table(feed->self, feed->connection, feed->name, table, feed->arena,
+                                 &made, error);
+    }
+    return status == STATUS_OK && widens ? log_anew(feed, old, &made, error) : status;
+}
+
+static enum status remake(struct feed *feed, struct error *error)
+{
+    struct catalog catalog;
+    enum status status = catalog_read(feed->self, feed->connection, &catalog, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    uint32_t count = feed->list.table_count;
+    uint32_t next = count > 0 ? feed->list.tables[count - 1].number + 1 : 1;
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        struct feed_table *table = &feed->list.tables[i];
+        enum status state =
+            table->current ? examine_table(feed, &catalog, table, error) : STATUS_OK;
+        if (state == STATUS_AGAIN) {
+            state = remake_table(feed, &catalog, table, next++, error);
+        }
+        status = state;
+    }
+    arena_destroy(catalog.schema->arena);
+    return status;
+}
+
+enum status feed_settle(struct feed *feed, struct error *error)
+{
+    struct sqlite_database *self = feed->self;
+    int result = sqlite3_exec(feed->connection, "BEGIN", NULL, NULL, NULL);
+    enum status status = result == SQLITE_OK ? feed_examine(feed, error)
+                                             : feed_failed(self, feed->connection, result,
+                                                           "the feed can't be read", error);
+    sqlite_end_looks(feed->connection, true);
+    if (status != STATUS_AGAIN) {
+        return status;
+    }
+    result = sqlite3_exec(feed->connection, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    status = result == SQLITE_OK
+                 ? feed_examine(feed, error)
+                 : feed_failed(self, feed->connection, result,
+                               "the triggers of the feed can't be made again", error);
+    if (status == STATUS_AGAIN) {
+        status = remake(feed, error);
+    }
+    status = status == STATUS_OK ? failpoint_hit("sqlite.before_feed", error) : status;
+    result = status == STATUS_OK ? sqlite3_exec(feed->connection, "COMMIT", NULL, NULL, NULL)
+                                 : SQLITE_OK;
+    if (result != SQLITE_OK) {
+        status = feed_failed(self, feed->connection, result,
+                             "the triggers of the feed can't be made again", error);
+    }
+    sqlite_end_looks(feed->connection, true);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    result = sqlite3_exec(feed->connection, "BEGIN", NULL, NULL, NULL);
+    status = result == SQLITE_OK
+                 ? feed_examine(feed, error)
+                 : feed_failed(self, feed->connection, result, "the feed can't be read", error);
+    sqlite_end_looks(feed->connection, true);
+    return status == STATUS_AGAIN ? STATUS_OK : status;
+}

@@ -1,0 +1,485 @@
+/* Following: the feed's beginning, and the loop that applies what it brings. */
+#include "engine/follow/follow.h"
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/signals.h"
+#include "engine/follow/feeder.h"
+#include "engine/follow/reread.h"
+#include "engine/rejects/rejects.h"
+#include "engine/run/claim.h"
+#include "engine/run/options.h"
+#include "engine/run/run_parts.h"
+#include "model/canonical.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+enum {
+    WAIT_MS = 50,
+    GROUP_SETS_MAX = 4096,
+    GROUP_CHANGES_MAX = 20000,
+    QUEUE_SHARE = 8,                      /* of the memory that a run may use */
+    PATIENCE_MS = 15 * 60 * 1000,         /* a server may be down for a while */
+    FEED_NAME_BYTES = 48
+};
+
+/* ---- before there is a ledger */
+
+enum status follow_check(const struct run_session *session, struct error *error)
+{
+    const struct database *source = session->source;
+    const struct database *target = session->target;
+    struct follow_routes *routes;
+    if (source->connector->feed == NULL) {
+        error_set(error, ERROR_FOLLOW, session->source_uri->shown,
+                  "the changes of %s can't be followed", source->connector->title);
+        return error_hint(error, "migrate without --follow copies what is there now");
+    }
+    if (target->connector->apply == NULL) {
+        error_set(error, ERROR_FOLLOW, session->target_uri->shown, "%s takes no changes",
+                  target->connector->title);
+        return error_hint(error, "migrate without --follow copies what is there now");
+    }
+    if (follow_routes_make(session, &routes, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    follow_routes_free(routes);
+    return STATUS_OK;
+}
+
+/* The same for each attempt at one migration, so that a killed one leaves nothing behind that the
+ * next does not find. */
+static const char *name_feed(const struct run *run)
+{
+    const struct run_session *session = run->session;
+    struct buffer text = {0};
+    buffer_append_string(&text, session->source_identity);
+    buffer_append_byte(&text, '\n');
+    buffer_append_string(&text, session->target_uri->shown);
+    buffer_append_byte(&text, '\n');
+    buffer_append_string(&text, session->plan->mapping_hash);
+    uint64_t hash = XXH3_64bits(text.data, text.length);
+    buffer_free(&text);
+    return arena_format(run->arena, "transhume_%016" PRIx64, hash);
+}
+
+enum status follow_begin(struct run *run, struct error *error)
+{
+    struct run_session *session = run->session;
+    const struct feed_functions *feed = session->source->connector->feed;
+    struct follow_routes *routes;
+    struct feed_start start = {0};
+    if (follow_check(session, error) != STATUS_OK ||
+        follow_routes_make(session, &routes, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *name = name_feed(run);
+    enum status status = failpoint_hit("follow.before_feed", error);
+    status = status == STATUS_OK
+                 ? feed->create(session->source, name, routes->tables, routes->table_count,
+                                run->arena, &start, error)
+                 : status;
+    follow_routes_free(routes);
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    run->header.feed = name;
+    run->header.feed_start = start.position;
+    session->source->moment = start.snapshot;
+    log_write(LOG_INFO, "the feed %s is made: changes from now on are kept for the target", name);
+    return failpoint_hit("follow.after_feed", error);
+}
+
+void follow_abandon(struct run *run)
+{
+    struct error error = {0};
+    struct database *source = run->session->source;
+    if (run->header.feed != NULL &&
+        source->connector->feed->drop(source, run->header.feed, &error) != STATUS_OK) {
+        log_write(LOG_WARNING, "the feed %s stays behind in the source: %s", run->header.feed,
+                  error.message);
+    }
+    run->header.feed = NULL;
+}
+
+/* ---- following */
+
+struct follow {
+    struct run *run;
+    struct run_session *session;
+    const struct apply_functions *functions;
+    struct follow_routes *routes;
+    struct follow_translator *translator;
+    struct touched_roots *touched;
+    struct rereading *rereading;
+    struct apply *apply;
+    struct feeder *feeder;
+    struct arena *arena;       /* of the positions below */
+    struct position applied;   /* in the target */
+    struct position head;      /* catch_up: to be reached; length 0: none */
+    struct followed_set **group;
+    uint32_t group_count;
+    bool inside;               /* the last set of the group was no last piece */
+    struct reject_file rejects;
+    bool has_rejects;
+    struct retry retry;
+};
+
+static struct follow_figures *figures(const struct follow *follow)
+{
+    return follow->run->follow;
+}
+
+static void keep_applied(struct follow *follow, struct position position)
+{
+    uint8_t *bytes = (uint8_t *)arena_copy(follow->arena, position.bytes, position.length);
+    if (follow->applied.length == position.length && follow->applied.bytes != NULL) {
+        memcpy((uint8_t *)follow->applied.bytes, position.bytes, position.length);
+        return;
+    }
+    follow->applied = (struct position){bytes, position.length};
+}
+
+static int compare(const struct follow *follow, struct position left, struct position right)
+{
+    return follow->session->source->connector->feed->compare(left, right);
+}
+
+static bool is_caught_up(const struct follow *follow)
+{
+    return follow->head.length > 0 && compare(follow, follow->applied, follow->head) >= 0;
+}
+
+/* ---- opening and closing, also after a failure that may pass */
+
+static enum status open_apply(struct follow *follow, struct error *error)
+{
+    struct run *run = follow->run;
+    struct database *target = follow->session->target;
+    const struct apply_request request = {.feed = run->header.feed,
+                                          .tables = follow_tables(follow->translator),
+                                          .table_count = follow->session->plan->entity_count};
+    struct position position = {0};
+    if (follow->functions->open(target, &request, &follow->apply, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status =
+        follow->functions->position(follow->apply, follow->arena, &position, error);
+    if (status != STATUS_FAILED) {
+        follow->applied = status == STATUS_OK ? position : run->header.feed_start;
+    }
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+static enum status open_both(struct follow *follow, struct error *error)
+{
+    struct run_session *session = follow->session;
+    if (open_apply(follow, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return feeder_open(session->source, follow->run->header.feed, follow->applied,
+                       session->options.memory_bytes / QUEUE_SHARE, &follow->feeder, error);
+}
+
+static void drop_group(struct follow *follow)
+{
+    for (uint32_t i = 0; i < follow->group_count; i++) {
+        arena_destroy(follow->group[i]->set.arena);
+    }
+    follow->group_count = 0;
+    follow->inside = false;
+}
+
+static void close_both(struct follow *follow)
+{
+    feeder_close(follow->feeder);
+    if (follow->apply != NULL) {
+        follow->functions->close(follow->apply);
+    }
+    follow->feeder = NULL;
+    follow->apply = NULL;
+    drop_group(follow);
+    touched_roots_clear(follow->touched);
+    follow_translator_forget(follow->translator);
+}
+
+/* ---- rejects */
+
+static enum status add_reject(struct follow *follow, const struct follow_reject *from,
+                              struct error *error)
+{
+    struct run *run = follow->run;
+    const struct plan_entity *entity = &follow->session->plan->entities[from->entity];
+    const struct plan_stream *stream = &follow->session->plan->streams[entity->stream];
+    struct reject reject = {.run_id = run->id,
+                            .entity = entity->name,
+                            .table = follow->session->plan->tables[entity->table].target.name,
+                            .source = stream->name,
+                            .key_names = stream->key_names,
+                            .key = from->key,
+                            .key_count = from->key_count < stream->key_count ? from->key_count
+                                                                            : stream->key_count,
+                            .code = from->code,
+                            .reason = from->reason,
+                            .record = from->record.kind == VALUE_MAP ? &from->record : NULL};
+    if (!follow->has_rejects) {
+        reject_file_init(&follow->rejects, run->folder.rejects, 0, 0);
+        snprintf(follow->rejects.name, sizeof follow->rejects.name, "follow-%" PRIu64 ".jsonl",
+                 run->epoch);
+        follow->has_rejects = true;
+    }
+    atomic_fetch_add(&figures(follow)->rejects, 1);
+    atomic_fetch_add(&follow->session->progress.entities[from->entity].rejected, 1);
+    return reject_file_add(&follow->rejects, &reject, error);
+}
+
+static enum status keep_rejects(struct follow *follow, struct error *error)
+{
+    struct ledger_rejects vouched;
+    bool any = false;
+    for (uint32_t i = 0; i < follow->group_count; i++) {
+        for (uint32_t r = 0; r < follow->group[i]->reject_count; r++) {
+            any = true;
+            if (add_reject(follow, &follow->group[i]->rejects[r], error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
+        }
+    }
+    return any ? reject_file_sync(&follow->rejects, &vouched, error) : STATUS_OK;
+}
+
+/* What the target did not take. The sets of one call are numbered one after the other. */
+static enum status keep_refusals(struct follow *follow, const struct apply_result *result,
+                                 struct error *error)
+{
+    struct ledger_rejects vouched;
+    for (uint32_t i = 0; i < result->refusal_count; i++) {
+        const struct apply_refusal *refusal = &result->refusals[i];
+        if (refusal->set >= follow->group_count) {
+            continue;
+        }
+        const struct change_set *set = &follow->group[refusal->set]->set;
+        const struct record_change *change = &set->changes[refusal->change];
+        const struct shape *shape = set->tables[change->table].shape;
+        struct follow_reject reject = {.entity = change->table,
+                                       .code = refusal->code,
+                                       .reason = refusal->reason,
+                                       .key = change->key,
+                                       .key_count = change->key_count};
+        if (change->after != NULL && shape == NULL) {
+            reject.record = change->after[0];
+        } else if (change->after != NULL) {
+            reject.record = follow_document(set->arena, shape, change->after);
+        }
+        if (add_reject(follow, &reject, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return result->refusal_count > 0 ? reject_file_sync(&follow->rejects, &vouched, error)
+                                     : STATUS_OK;
+}
+
+/* ---- one group */
+
+static void count_group(struct follow *follow)
+{
+    struct follow_figures *to = figures(follow);
+    struct progress *progress = &follow->session->progress;
+    int64_t now_us = clock_utc_us();
+    for (uint32_t i = 0; i < follow->group_count; i++) {
+        const struct followed_set *set = follow->group[i];
+        atomic_fetch_add(&to->transactions, set->set.last_piece && set->source_changes > 0);
+        atomic_fetch_add(&to->changes, set->source_changes);
+        atomic_fetch_add(&to->writes, set->set.change_count);
+        for (uint32_t c = 0; c < set->set.change_count; c++) {
+            atomic_fetch_add(&progress->entities[set->set.changes[c].table].written, 1);
+        }
+        if (set->set.commit_time_us > 0) {
+            atomic_store(&to->commit_time_us, set->set.commit_time_us);
+            atomic_store(&to->lag_us, now_us > set->set.commit_time_us
+                                          ? now_us - set->set.commit_time_us
+                                          : 0);
+        }
+    }
+    atomic_store(&to->applied_at_us, now_us);
+    atomic_fetch_add(&to->commits, 1);
+    progress_moved(progress, clock_monotonic_ms());
+}
+
+/* Whole transactions go in one commit, with the position behind the last of them. */
+static enum status apply_group(struct follow *follow, struct error *error)
+{
+    const struct change_set *sets[GROUP_SETS_MAX];
+    struct apply_result result = {0};
+    struct arena *arena = arena_create(0);
+    const struct followed_set *last = follow->group[follow->group_count - 1];
+    for (uint32_t i = 0; i < follow->group_count; i++) {
+        sets[i] = &follow->group[i]->set;
+    }
+    enum status status = claim_keeper_check(follow->run->keeper, error);
+    status = status == STATUS_OK ? keep_rejects(follow, error) : status;
+    status = status == STATUS_OK ? failpoint_hit("follow.before_apply", error) : status;
+    status = status == STATUS_OK
+                 ? follow->functions->apply_sets(follow->apply, sets, follow->group_count, arena,
+                                                 &result, error)
+                 : status;
+    status = status == STATUS_OK ? keep_refusals(follow, &result, error) : status;
+    if (status == STATUS_OK && last->set.last_piece) {
+        keep_applied(follow, last->set.end);
+        status = failpoint_hit("follow.after_apply", error);
+    }
+    if (status == STATUS_OK) {
+        count_group(follow);
+        if (last->set.last_piece) {
+            feeder_confirm(follow->feeder, follow->applied);
+        }
+        retry_reset(&follow->retry);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+static enum status reread(struct follow *follow, struct error *error)
+{
+    struct followed_set *last = follow->group[follow->group_count - 1];
+    if (!last->set.last_piece || touched_roots_is_empty(follow->touched)) {
+        return STATUS_OK;
+    }
+    return rereading_apply(follow->rereading, follow->touched, follow->translator, last, error);
+}
+
+static enum status add_set(struct follow *follow, struct change_set *set, uint64_t *changes,
+                           struct error *error)
+{
+    if (!follow->inside && compare(follow, set->end, follow->applied) <= 0) {
+        arena_destroy(set->arena); /* it is in the target */
+        return STATUS_OK;
+    }
+    follow->inside = !set->last_piece;
+    *changes += set->change_count;
+    enum status status = follow_translate(follow->translator, set, follow->touched,
+                                          &follow->group[follow->group_count], error);
+    follow->group_count += status == STATUS_OK;
+    return status;
+}
+
+/* One group at least, if any came; more of what waits already. */
+static enum status gather(struct follow *follow, struct error *error)
+{
+    struct change_set *set;
+    uint64_t changes = 0;
+    enum status status = feeder_next(follow->feeder, WAIT_MS, &set, error);
+    atomic_store(&figures(follow)->idle, status == STATUS_AGAIN && !follow->inside);
+    while (status == STATUS_OK) {
+        status = add_set(follow, set, &changes, error);
+        if (status == STATUS_OK &&
+            (changes >= GROUP_CHANGES_MAX || follow->group_count == GROUP_SETS_MAX)) {
+            return STATUS_OK;
+        }
+        status = status == STATUS_OK ? feeder_next(follow->feeder, 0, &set, error) : status;
+    }
+    if (status == STATUS_FAILED && follow->group_count > 0 && error->class == ERROR_CLASS_RETRY) {
+        return STATUS_OK; /* what came whole goes first; the feed says it again */
+    }
+    return status == STATUS_AGAIN ? STATUS_OK : status;
+}
+
+static void note_health(struct follow *follow)
+{
+    struct feed_health health;
+    feeder_health(follow->feeder, &health);
+    atomic_store(&figures(follow)->bytes_kept, health.bytes_kept);
+}
+
+/* Until a stop, the head, or a failure. */
+static enum status go_on(struct follow *follow, struct error *error)
+{
+    for (;;) {
+        if (is_caught_up(follow)) {
+            follow->run->caught_up = true;
+            return STATUS_END;
+        }
+        if (signals_stop_level() > (follow->inside ? 1 : 0)) {
+            return STATUS_END;
+        }
+        enum status status = gather(follow, error);
+        if (status == STATUS_OK && follow->group_count > 0) {
+            status = reread(follow, error);
+            status = status == STATUS_OK ? apply_group(follow, error) : status;
+            bool inside = follow->inside;
+            drop_group(follow);
+            follow->inside = inside;
+        }
+        if (status != STATUS_OK) {
+            return status;
+        }
+        note_health(follow);
+        state_tick(follow->run);
+    }
+}
+
+/* A server that is away comes back: both sides are opened again, at what is in the target. */
+static enum status follow_with_retries(struct follow *follow, struct error *error)
+{
+    enum status status;
+    for (;;) {
+        status = open_both(follow, error);
+        if (status == STATUS_OK && follow->session->options.catch_up &&
+            follow->head.length == 0) {
+            status = follow->session->source->connector->feed->head(
+                follow->session->source, follow->arena, &follow->head, error);
+        }
+        status = status == STATUS_OK ? go_on(follow, error) : status;
+        close_both(follow);
+        if (status != STATUS_FAILED || !retry_wait(&follow->retry, error)) {
+            break;
+        }
+        log_event(LOG_WARNING, EVENT_OF(EVENT_RETRY, .code = error_describe(error->code)->name),
+                  "following is tried again: %s: %s", error->object, error->message);
+    }
+    return status;
+}
+
+enum status follow_run(struct run *run, struct error *error)
+{
+    struct run_session *session = run->session;
+    struct follow follow = {
+        .run = run, .session = session, .functions = session->target->connector->apply};
+    progress_enter(&session->progress, PROGRESS_FOLLOW);
+    if (follow_check(session, error) != STATUS_OK ||
+        follow_routes_make(session, &follow.routes, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (run->follow == NULL) {
+        run->follow = arena_allocate_zeroed(run->arena, 1, sizeof *run->follow);
+        atomic_store(&run->follow->lag_us, -1);
+        atomic_store(&run->follow->bytes_kept, -1);
+    }
+    follow.arena = arena_create(0);
+    follow.group = memory_allocate_zeroed(GROUP_SETS_MAX, sizeof(struct followed_set *));
+    follow.translator = follow_translator_create(session, follow.routes);
+    follow.touched = touched_roots_create(follow.routes);
+    follow.rereading = rereading_create(session, follow.routes);
+    int64_t patience_ms = session_patience_ms(session);
+    retry_init(&follow.retry, patience_ms > PATIENCE_MS ? patience_ms : PATIENCE_MS);
+    follow.retry.stop_level = 1;
+    enum status status = follow_with_retries(&follow, error);
+    if (status == STATUS_FAILED && signals_stop_level() > 0 &&
+        error->class == ERROR_CLASS_RETRY) {
+        status = STATUS_END;
+    }
+    if (follow.has_rejects) {
+        reject_file_close(&follow.rejects, true);
+    }
+    rereading_destroy(follow.rereading);
+    touched_roots_destroy(follow.touched);
+    follow_translator_destroy(follow.translator);
+    follow_routes_free(follow.routes);
+    free(follow.group);
+    arena_destroy(follow.arena);
+    return status;
+}

@@ -1,0 +1,56 @@
+/*
+ * Following: a run that goes on after its copy, and puts the source's changes into the target.
+ *
+ *   migrate --follow   feed made ── snapshot of its position ── copy ── FOLLOWING: changes, until a
+ *   stop follow             goes on at the position that the target holds
+ *
+ * One thread reads the feed, the control thread maps and applies. Each commit of the target has
+ * whole transactions of the source and the position behind them, so that a stop or a crash at any
+ * place loses nothing and does nothing twice; a target without transactions is guarded record by
+ * record, and what it did not confirm is applied again. What a copy that was resumed read later
+ * than the feed's beginning, the feed puts right.
+ *
+ * The feed's name and first position stand in the ledger's header of the run; where it is now, in
+ * the target (position/FEED/LANE).
+ */
+#ifndef TRANSHUME_ENGINE_FOLLOW_FOLLOW_H
+#define TRANSHUME_ENGINE_FOLLOW_FOLLOW_H
+
+#include "engine/run/session.h"
+
+/* Can this plan be followed from this source into this target? Says why not (ERROR_FOLLOW). Changes
+ * nothing. */
+enum status follow_check(const struct run_session *session, struct error *error) MUST_USE;
+
+/*
+ * Before the run's snapshot: makes the feed, notes it in run->header, and has the source read at
+ * the feed's beginning, if it knows such a moment. What a killed attempt left under the name is
+ * taken over.
+ */
+enum status follow_begin(struct run *run, struct error *error) MUST_USE;
+/* After a failure before there is a ledger: removes the feed again, as far as that works. */
+void follow_abandon(struct run *run);
+
+/*
+ * Applies changes. STATUS_END: a stop was asked for, or run_options.catch_up and all changes are
+ * applied that the source had when it began (run->caught_up). A feed or target that fails for a
+ * while is tried again; ERROR_FEED_LOST and the like end it.
+ */
+enum status follow_run(struct run *run, struct error *error) MUST_USE;
+
+/* What a follow has done since it began, for state.json and the progress. */
+struct follow_figures {
+    _Atomic uint64_t transactions;  /* of the source, applied */
+    _Atomic uint64_t changes;       /* of the source's rows */
+    _Atomic uint64_t writes;        /* changes of the target's records */
+    _Atomic uint64_t roots;         /* read again */
+    _Atomic uint64_t rejects;
+    _Atomic uint64_t commits;
+    _Atomic int64_t commit_time_us; /* of the source, of the last one applied; 0: none yet */
+    _Atomic int64_t applied_at_us;  /* UTC, when that was; 0: nothing yet */
+    _Atomic int64_t lag_us;         /* applied_at - commit_time of the last one; -1: not known */
+    _Atomic int64_t bytes_kept;     /* by the source for the feed; -1: not known */
+    _Atomic bool idle;              /* nothing is waiting to be applied */
+};
+
+#endif

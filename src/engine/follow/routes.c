@@ -1,0 +1,383 @@
+/* Which entities a changed table reaches, and how. */
+#include "engine/follow/routes.h"
+
+#include "base/memory.h"
+#include "plan/mapping.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what can't be followed */
+
+static const struct schema_table *table_of(const struct run_session *session, const char *name)
+{
+    for (uint32_t i = 0; name != NULL && i < session->schema->table_count; i++) {
+        if (strcmp(session->schema->tables[i].name, name) == 0) {
+            return &session->schema->tables[i];
+        }
+    }
+    return NULL;
+}
+
+static bool has_primary_key(const struct run_session *session, const struct plan_stream *stream)
+{
+    const struct schema_table *table = table_of(session, stream->request.table);
+    return table != NULL && table->primary_key.count > 0;
+}
+
+static bool joins_too_much(const struct plan_stream *stream)
+{
+    bool too_much = stream->key_count > FOLLOW_VALUES_MAX;
+    for (uint32_t i = 0; i < stream->request.join_count; i++) {
+        too_much = too_much || stream->request.joins[i].columns.count > FOLLOW_VALUES_MAX;
+    }
+    for (uint32_t c = 0; c < stream->child_count; c++) {
+        const struct read_request *request = &stream->children[c].request;
+        for (uint32_t i = 0; i < request->join_count; i++) {
+            too_much = too_much || request->joins[i].columns.count > FOLLOW_VALUES_MAX;
+        }
+    }
+    return too_much;
+}
+
+static const char *why_not(const struct run_session *session,
+                           const struct plan_stream *stream, const struct plan_entity *entity,
+                           const struct plan_table *table)
+{
+    const struct mapping *mapping = entity->mapping;
+    return stream->request.query != NULL  ? "it reads a query, whose rows no change names"
+           : stream->key_count == 0 || !has_primary_key(session, stream)
+               ? "its table has no primary key, by which a change could name its row"
+           : joins_too_much(stream) ? "it joins by more than 32 columns"
+           : stream->joined != NULL       ? "the source can't join, and it looks something up"
+           : mapping->stream->documents   ? "it reads documents"
+           : mapping->distinct            ? "of equal records it keeps one, so that none has an owner"
+           : mapping->unnest != NULL      ? "it makes a record of each element of a list"
+           : entity->is_pages             ? "it cuts lists into pages, whose number changes"
+           : !table->keys_proven          ? "two of its records might share a key"
+                                          : NULL;
+}
+
+static enum status check_entities(const struct run_session *session, struct error *error)
+{
+    const struct plan *plan = session->plan;
+    for (uint32_t i = 0; i < plan->entity_count; i++) {
+        const struct plan_entity *entity = &plan->entities[i];
+        const struct plan_table *table = &plan->tables[entity->table];
+        const char *reason = why_not(session, &plan->streams[entity->stream], entity, table);
+        if (reason == NULL) {
+            continue;
+        }
+        error_set(error, ERROR_FOLLOW, entity->name, "can't be followed: %s%s%s", reason,
+                  table->keys_proven ? "" : ": ", table->keys_proven ? "" : table->keys_reason);
+        return error_hint(error, "leave it out (--exclude, or of the plan), and copy it on its own "
+                                 "without --follow");
+    }
+    return STATUS_OK;
+}
+
+/* ---- what keys are made of */
+
+struct needs {
+    const struct stream_mapping *stream;
+    bool *cells;
+    uint32_t count;
+};
+
+static void need_template(struct needs *needs, const struct plan_template *template);
+
+static void need_value(struct needs *needs, const struct value_reference *value)
+{
+    if (value->origin == ORIGIN_COLUMN && value->index < needs->count) {
+        needs->cells[value->index] = true;
+    } else if (value->origin == ORIGIN_TEMPLATE) {
+        need_template(needs, &needs->stream->templates[value->index]);
+    } else if (value->origin == ORIGIN_PART) {
+        need_value(needs, &needs->stream->parts[value->index].from);
+    } else {
+        memset(needs->cells, true, needs->count);
+    }
+}
+
+static void need_template(struct needs *needs, const struct plan_template *template)
+{
+    for (uint32_t i = 0; i < template->count; i++) {
+        if (template->parts[i].has_value) {
+            need_value(needs, &template->parts[i].value);
+        }
+    }
+}
+
+static void need_expression(struct needs *needs, uint32_t number)
+{
+    const struct plan_expression *expression = &needs->stream->expressions[number];
+    for (uint32_t i = 0; i < expression->count; i++) {
+        need_value(needs, &expression->values[i]);
+    }
+}
+
+static void need_field(struct needs *needs, const struct mapping_field *field)
+{
+    if (field->kind == FIELD_VALUE) {
+        need_value(needs, &field->value);
+    } else if (field->kind == FIELD_TEMPLATE) {
+        need_template(needs, &field->template);
+    } else if (field->kind == FIELD_SQL) {
+        need_expression(needs, field->expression);
+    } else if (field->kind == FIELD_EMBED) {
+        memset(needs->cells, true, needs->count);
+    }
+    if (field->when != MAPPING_NONE) {
+        need_expression(needs, field->when);
+    }
+}
+
+/* ---- the plan that makes keys */
+
+/* The mapping of an identity stream has no fields of its own: its record is the row. */
+static void direct_field(const struct plan_entity *entity, const char *name,
+                         struct mapping_field *field)
+{
+    int32_t at = shape_field_find(entity->shape, name);
+    *field = (struct mapping_field){.name = name,
+                                    .name_length = (uint32_t)strlen(name),
+                                    .kind = FIELD_VALUE,
+                                    .direct = true,
+                                    .value = {ORIGIN_COLUMN, (uint32_t)(at < 0 ? 0 : at)},
+                                    .when = MAPPING_NONE,
+                                    .is_key = true,
+                                    .nulls = NULLS_KEEP};
+    if (at >= 0) {
+        field->type = entity->shape->fields[at].type;
+    }
+}
+
+static const struct shape *key_shape_of(struct arena *arena, const struct plan_entity *entity,
+                                        const struct mapping_field *fields, uint32_t count)
+{
+    struct shape *shape = arena_allocate_zeroed(arena, 1, sizeof *shape);
+    struct shape_field *made = arena_allocate_zeroed(arena, count + 1u, sizeof *made);
+    uint32_t *keys = arena_allocate_zeroed(arena, count + 1u, sizeof *keys);
+    for (uint32_t i = 0; i < count; i++) {
+        made[i] = (struct shape_field){
+            .name = fields[i].name, .name_length = fields[i].name_length, .type = fields[i].type};
+        keys[i] = i;
+    }
+    *shape = (struct shape){.name = entity->name,
+                            .fields = made,
+                            .field_count = count,
+                            .key_fields = keys,
+                            .key_field_count = count};
+    return shape;
+}
+
+static void make_key_entity(struct follow_routes *routes, const struct plan *plan,
+                            struct plan_entity *entity, struct follow_stream *stream)
+{
+    const struct column_list key = plan->tables[entity->table].target.key;
+    const struct mapping *whole = entity->mapping;
+    struct mapping *mapping = arena_allocate_zeroed(routes->arena, 1, sizeof *mapping);
+    struct mapping_field *fields =
+        arena_allocate_zeroed(routes->arena, key.count + 1u, sizeof *fields);
+    struct needs needs = {whole->stream, (bool *)stream->key_cells,
+                          stream->stream->request.column_count};
+    for (uint32_t i = 0; i < key.count; i++) {
+        const struct mapping_field *field =
+            whole->identity ? NULL : mapping_find_field(whole, key.names[i]);
+        if (field != NULL) {
+            fields[i] = *field;
+        } else {
+            direct_field(entity, key.names[i], &fields[i]);
+        }
+        fields[i].is_key = true;
+        need_field(&needs, &fields[i]);
+    }
+    *mapping = (struct mapping){.stream = whole->stream,
+                                .fields = fields,
+                                .field_count = key.count,
+                                .where = MAPPING_NONE,
+                                .when = MAPPING_NONE,
+                                .parent_where = MAPPING_NONE,
+                                .parent_when = MAPPING_NONE,
+                                .pages = MAPPING_NONE};
+    entity->shape = key_shape_of(routes->arena, entity, fields, key.count);
+    entity->mapping = mapping;
+}
+
+static void make_stream(struct follow_routes *routes, const struct run_session *session,
+                        const struct plan *key_plan, struct plan_entity *key_entities,
+                        uint32_t number)
+{
+    const struct plan *plan = session->plan;
+    struct follow_stream *stream = &routes->streams[number];
+    stream->stream = &plan->streams[number];
+    stream->key_plan = key_plan;
+    stream->by_row = stream->stream->request.join_count == 0 && stream->stream->child_count == 0;
+    stream->key_cells = arena_allocate_zeroed(
+        routes->arena, stream->stream->request.column_count + (size_t)1, sizeof(bool));
+    for (uint32_t i = 0; i < stream->stream->entity_count; i++) {
+        make_key_entity(routes, plan, &key_entities[stream->stream->entities[i]], stream);
+    }
+    stream->keys_of_key = true;
+    for (uint32_t i = 0; i < stream->stream->request.column_count; i++) {
+        bool is_key = false;
+        for (uint32_t k = 0; k < stream->stream->key_count; k++) {
+            is_key = is_key || stream->stream->key_columns[k] == i;
+        }
+        stream->keys_of_key = stream->keys_of_key && (is_key || !stream->key_cells[i]);
+    }
+}
+
+static enum status check_keys(const struct follow_stream *stream, struct error *error)
+{
+    for (uint32_t i = 0; i < stream->stream->request.column_count; i++) {
+        const struct read_column *column = &stream->stream->request.columns[i];
+        if (stream->key_cells[i] && column->join >= 0) {
+            error_set(error, ERROR_FOLLOW, stream->stream->name,
+                      "can't be followed: its keys are made of %s of %s, which a changed row does "
+                      "not tell",
+                      column->name, stream->stream->request.joins[column->join].table);
+            return error_hint(error, "make the key of columns of %s itself",
+                              stream->stream->request.table);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---- from joined tables to roots */
+
+static void add_path(struct follow_routes *routes, struct follow_path path)
+{
+    struct follow_path *grown =
+        arena_allocate_zeroed(routes->arena, routes->path_count + 1u, sizeof *grown);
+    if (routes->path_count > 0) {
+        memcpy(grown, routes->paths, routes->path_count * sizeof *grown);
+    }
+    grown[routes->path_count++] = path;
+    routes->paths = grown;
+}
+
+static void add_join(struct follow_routes *routes, uint32_t number,
+                     const struct read_request *request, uint32_t join)
+{
+    const struct plan_stream *stream = routes->streams[number].stream;
+    const struct read_join *at = &request->joins[join];
+    uint32_t count = 1;
+    for (int32_t up = at->from; up >= 0; up = request->joins[up].from) {
+        count++;
+    }
+    struct follow_hop *hops = arena_allocate_zeroed(routes->arena, count, sizeof *hops);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct read_join *above = at->from < 0 ? NULL : &request->joins[at->from];
+        hops[i] = (struct follow_hop){
+            .table = above != NULL ? above->table : request->table,
+            .columns = at->from_columns,
+            .next = above != NULL
+                        ? above->columns
+                        : (struct column_list){stream->key_names, stream->key_count}};
+        at = above;
+    }
+    add_path(routes, (struct follow_path){.stream = number,
+                                          .table = request->joins[join].table,
+                                          .columns = request->joins[join].columns,
+                                          .hops = hops,
+                                          .hop_count = count});
+}
+
+static void make_paths(struct follow_routes *routes, uint32_t number)
+{
+    const struct plan_stream *stream = routes->streams[number].stream;
+    for (uint32_t i = 0; i < stream->request.join_count; i++) {
+        add_join(routes, number, &stream->request, i);
+    }
+    for (uint32_t c = 0; c < stream->child_count; c++) {
+        const struct read_request *request = &stream->children[c].request;
+        for (uint32_t i = 0; i < request->join_count; i++) {
+            add_join(routes, number, request, i);
+        }
+    }
+}
+
+/* ---- the tables */
+
+static uint32_t add_table(struct follow_routes *routes, const char *name)
+{
+    uint32_t at = 0;
+    while (at < routes->table_count && strcmp(routes->tables[at], name) != 0) {
+        at++;
+    }
+    if (at == routes->table_count) {
+        routes->tables[routes->table_count++] = name;
+    }
+    return at;
+}
+
+/* The values that lead to the roots have to be known of what was deleted, too. */
+static bool is_in_key(const struct run_session *session, const char *table,
+                      struct column_list columns)
+{
+    const struct schema_table *known = table_of(session, table);
+    for (uint32_t k = 0; known != NULL && k < columns.count; k++) {
+        if (!column_list_holds(known->primary_key, columns.names[k])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void list_tables(struct follow_routes *routes, const struct run_session *session)
+{
+    uint32_t most = session->plan->stream_count + routes->path_count;
+    routes->tables = arena_allocate_zeroed(routes->arena, most + 1u, sizeof(char *));
+    bool *whole = arena_allocate_zeroed(routes->arena, most + 1u, sizeof *whole);
+    for (uint32_t i = 0; i < session->plan->stream_count; i++) {
+        const struct follow_stream *stream = &routes->streams[i];
+        uint32_t at = add_table(routes, stream->stream->request.table);
+        whole[at] = whole[at] || !stream->keys_of_key;
+    }
+    for (uint32_t i = 0; i < routes->path_count; i++) {
+        const struct follow_path *path = &routes->paths[i];
+        uint32_t at = add_table(routes, path->table);
+        whole[at] = whole[at] || !is_in_key(session, path->table, path->columns);
+    }
+    routes->whole = whole;
+}
+
+enum status follow_routes_make(const struct run_session *session, struct follow_routes **made,
+                               struct error *error)
+{
+    *made = NULL;
+    if (check_entities(session, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const struct plan *plan = session->plan;
+    struct arena *arena = arena_create(0);
+    struct follow_routes *routes = arena_allocate_zeroed(arena, 1, sizeof *routes);
+    struct plan *key_plan = arena_allocate_zeroed(arena, 1, sizeof *key_plan);
+    struct plan_entity *entities =
+        arena_allocate_zeroed(arena, plan->entity_count + 1u, sizeof *entities);
+    routes->arena = arena;
+    routes->stream_count = plan->stream_count;
+    routes->streams =
+        arena_allocate_zeroed(arena, plan->stream_count + 1u, sizeof *routes->streams);
+    memcpy(entities, plan->entities, plan->entity_count * sizeof *entities);
+    *key_plan = *plan;
+    key_plan->entities = entities;
+    for (uint32_t i = 0; i < plan->stream_count; i++) {
+        make_stream(routes, session, key_plan, entities, i);
+        make_paths(routes, i);
+        if (check_keys(&routes->streams[i], error) != STATUS_OK) {
+            arena_destroy(arena);
+            return STATUS_FAILED;
+        }
+    }
+    list_tables(routes, session);
+    *made = routes;
+    return STATUS_OK;
+}
+
+void follow_routes_free(struct follow_routes *routes)
+{
+    if (routes != NULL) {
+        arena_destroy(routes->arena);
+    }
+}

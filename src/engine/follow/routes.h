@@ -1,0 +1,66 @@
+/*
+ * Which entities a changed table reaches, and how. Decided once, from the resolved plan.
+ *
+ *   by row    the records of the stream are made of its root's row alone: the images of the change
+ *             are mapped, before and after
+ *   by roots  the stream looks up, embeds or aggregates: the roots that a changed row touches are
+ *             found by the plan's joins backwards, read again and mapped again
+ */
+#ifndef TRANSHUME_ENGINE_FOLLOW_ROUTES_H
+#define TRANSHUME_ENGINE_FOLLOW_ROUTES_H
+
+#include "base/name_index.h"
+#include "engine/run/session.h"
+
+/* Parts of a key, or of what a join compares: a plan with more is refused. */
+enum { FOLLOW_VALUES_MAX = 32 };
+
+/* One step from a row towards the roots: the rows of `table` whose `columns` equal the values at
+ * hand; of these the values of `next`. */
+struct follow_hop {
+    const char *table;
+    struct column_list columns;
+    struct column_list next;
+};
+
+/* How a row of a table that a stream joins leads to its roots. */
+struct follow_path {
+    uint32_t stream;
+    const char *table;
+    struct column_list columns; /* of the changed row: the values to begin with */
+    const struct follow_hop *hops;
+    uint32_t hop_count;
+};
+
+struct follow_stream {
+    const struct plan_stream *stream;
+    bool by_row;
+    /* Makes of a root's row the key of each of its records and nothing else, whatever `where` says:
+     * the fields are those of the target's key, in its order. */
+    const struct plan *key_plan;
+    /* cells of a root's row that the keys are made of */
+    const bool *key_cells;
+    /* are they all of the source's own key? Else whole rows before their change are needed */
+    bool keys_of_key;
+};
+
+struct follow_routes {
+    struct arena *arena;
+    struct follow_stream *streams; /* the plan's, in its order */
+    uint32_t stream_count;
+    const struct follow_path *paths;
+    uint32_t path_count;
+    const char **tables; /* of the source, that have to be followed; the last one NULL */
+    const bool *whole;   /* a flag a table: its rows before a change are needed whole */
+    uint32_t table_count;
+};
+
+/*
+ * ERROR_FOLLOW: an entity can't be followed; the message says which and why, the hint what helps.
+ * Changes nothing, and asks neither database.
+ */
+enum status follow_routes_make(const struct run_session *session, struct follow_routes **routes,
+                               struct error *error) MUST_USE;
+void follow_routes_free(struct follow_routes *routes); /* takes NULL */
+
+#endif

@@ -1,0 +1,673 @@
+/* From changes of rows to changes of records. */
+#include "engine/follow/translate.h"
+
+#include "base/memory.h"
+#include "engine/follow/reread.h"
+#include "plan/mapper.h"
+#include "plan/mapping.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* Where the columns of a stream's request are in the rows that the feed brings. */
+struct placement {
+    const struct shape *shape; /* lives as long as the feed; NULL: none yet */
+    int32_t *at;               /* by column of the request; -1: the row has none of that name */
+};
+
+struct follow_translator {
+    struct run_session *session;
+    const struct follow_routes *routes;
+    struct arena *arena;
+    struct target_table *tables;  /* an entity each */
+    struct change_table *outputs; /* likewise: the tables of every set that is made */
+    bool documents;               /* records are MAPs: a field that is not there is not there */
+    struct mapper **mappers;      /* by stream; NULL: its rows pass as they are */
+    struct mapper **key_mappers;
+    struct placement *placements;
+};
+
+/* ---- making and freeing */
+
+const struct target_table *follow_tables(const struct follow_translator *translator)
+{
+    return translator->tables;
+}
+
+static void make_outputs(struct follow_translator *translator)
+{
+    const struct plan *plan = translator->session->plan;
+    translator->tables =
+        arena_allocate_zeroed(translator->arena, plan->entity_count + 1u, sizeof(struct target_table));
+    translator->outputs = arena_allocate_zeroed(translator->arena, plan->entity_count + 1u,
+                                                sizeof(struct change_table));
+    for (uint32_t i = 0; i < plan->entity_count; i++) {
+        const struct plan_entity *entity = &plan->entities[i];
+        translator->tables[i] = plan->tables[entity->table].target;
+        translator->outputs[i] = (struct change_table){
+            .name = translator->tables[i].name,
+            .shape = translator->documents ? NULL : plan_entity_batch_shape(entity)};
+    }
+}
+
+static void make_mappers(struct follow_translator *translator)
+{
+    const struct run_session *session = translator->session;
+    const struct plan *plan = session->plan;
+    uint64_t most = session->target->limits.record_bytes_max;
+    translator->mappers =
+        arena_allocate_zeroed(translator->arena, plan->stream_count + 1u, sizeof(struct mapper *));
+    translator->key_mappers =
+        arena_allocate_zeroed(translator->arena, plan->stream_count + 1u, sizeof(struct mapper *));
+    translator->placements = arena_allocate_zeroed(translator->arena, plan->stream_count + 1u,
+                                                   sizeof *translator->placements);
+    for (uint32_t i = 0; i < plan->stream_count; i++) {
+        const struct follow_stream *stream = &translator->routes->streams[i];
+        if (!stream->stream->identity && stream->by_row) {
+            translator->mappers[i] = mapper_create(plan, stream->stream, most);
+        }
+        translator->key_mappers[i] = mapper_create(stream->key_plan, stream->stream, most);
+        translator->placements[i].at =
+            arena_allocate_zeroed(translator->arena, stream->stream->request.column_count + 1u,
+                                  sizeof *translator->placements[i].at);
+    }
+}
+
+struct follow_translator *follow_translator_create(struct run_session *session,
+                                                   const struct follow_routes *routes)
+{
+    struct arena *arena = arena_create(0);
+    struct follow_translator *made = arena_allocate_zeroed(arena, 1, sizeof *made);
+    made->arena = arena;
+    made->session = session;
+    made->routes = routes;
+    made->documents = (session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
+    make_outputs(made);
+    make_mappers(made);
+    return made;
+}
+
+void follow_translator_forget(struct follow_translator *translator)
+{
+    for (uint32_t i = 0; i < translator->session->plan->stream_count; i++) {
+        translator->placements[i].shape = NULL;
+    }
+}
+
+void follow_translator_destroy(struct follow_translator *translator)
+{
+    if (translator == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < translator->session->plan->stream_count; i++) {
+        mapper_destroy(translator->mappers[i]);
+        mapper_destroy(translator->key_mappers[i]);
+    }
+    arena_destroy(translator->arena);
+}
+
+/* ---- the set that is made */
+
+static struct record_change *add_change(struct followed_set *set)
+{
+    struct arena *arena = set->set.arena;
+    uint32_t count = set->set.change_count;
+    struct record_change *changes = (struct record_change *)set->set.changes;
+    if ((count & (count - 1)) == 0) { /* full at every power of two */
+        struct record_change *grown =
+            arena_allocate_zeroed(arena, count == 0 ? 1 : count * (size_t)2, sizeof *grown);
+        if (count > 0) {
+            memcpy(grown, changes, count * sizeof *grown);
+        }
+        set->set.changes = changes = grown;
+    }
+    return &changes[set->set.change_count++];
+}
+
+static enum status copy_cells(struct arena *arena, const struct cell *from, uint32_t count,
+                              const struct cell **to, struct error *error)
+{
+    struct cell *made = arena_allocate(arena, (count + (size_t)1) * sizeof *made);
+    *to = made;
+    for (uint32_t i = 0; i < count; i++) {
+        if (value_copy(&from[i], arena, &made[i]) != STATUS_OK) {
+            return error_set(error, ERROR_MEMORY, NULL, "no memory for a changed record");
+        }
+    }
+    return STATUS_OK;
+}
+
+struct cell follow_document(struct arena *arena, const struct shape *shape,
+                            const struct cell *cells)
+{
+    struct cell *pairs = arena_allocate_zeroed(arena, shape->field_count + (size_t)1, 2 * sizeof *pairs);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        if (cells[i].kind != VALUE_MISSING) {
+            pairs[2 * (size_t)count] =
+                cell_text(shape->fields[i].name, shape->fields[i].name_length);
+            pairs[2 * (size_t)count + 1] = cells[i];
+            count++;
+        }
+    }
+    return cell_items(VALUE_MAP, pairs, count);
+}
+
+enum status followed_set_delete(struct followed_set *set, uint32_t entity, const struct cell *key,
+                                uint32_t key_count, struct error *error)
+{
+    struct record_change *change = add_change(set);
+    *change = (struct record_change){
+        .table = entity, .operation = RECORD_DELETE, .key_count = key_count};
+    return copy_cells(set->set.arena, key, key_count, &change->key, error);
+}
+
+static enum status key_of_record(const struct follow_translator *translator, uint32_t entity,
+                                 const struct cell *record, struct arena *arena,
+                                 const struct cell **key)
+{
+    const struct plan_entity *made = &translator->session->plan->entities[entity];
+    const struct column_list names = translator->tables[entity].key;
+    struct cell *cells = arena_allocate_zeroed(arena, names.count + (size_t)1, sizeof *cells);
+    *key = cells;
+    for (uint32_t i = 0; i < names.count; i++) {
+        int32_t at = record->kind == VALUE_MAP && plan_entity_batch_shape(made) == NULL
+                         ? -1
+                         : shape_field_find(made->shape, names.names[i]);
+        const struct cell *cell =
+            at >= 0 ? &record[at] : value_field(record, names.names[i]);
+        if (cell == NULL) {
+            return STATUS_END;
+        }
+        cells[i] = *cell;
+    }
+    return STATUS_OK;
+}
+
+enum status followed_set_put(struct follow_translator *translator, struct followed_set *set,
+                             uint32_t entity, const struct cell *record, struct error *error)
+{
+    const struct shape *shape =
+        plan_entity_batch_shape(&translator->session->plan->entities[entity]);
+    struct arena *arena = set->set.arena;
+    struct record_change *change = add_change(set);
+    *change = (struct record_change){.table = entity,
+                                     .operation = RECORD_UPDATE,
+                                     .key_count = translator->tables[entity].key.count};
+    const struct cell *copy;
+    if (copy_cells(arena, record, batch_shape_width(shape), &copy, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (key_of_record(translator, entity, copy, arena, &change->key) != STATUS_OK) {
+        change->key = NULL;
+        change->key_count = 0;
+    }
+    if (shape != NULL && translator->documents) {
+        struct cell *document = arena_allocate(arena, sizeof *document);
+        *document = follow_document(arena, shape, copy);
+        copy = document;
+    }
+    change->after = copy;
+    return STATUS_OK;
+}
+
+static struct follow_reject *add_reject(struct followed_set *set)
+{
+    struct follow_reject *grown =
+        arena_allocate_zeroed(set->set.arena, set->reject_count + 1u, sizeof *grown);
+    if (set->reject_count > 0) {
+        memcpy(grown, set->rejects, set->reject_count * sizeof *grown);
+    }
+    set->rejects = grown;
+    return &grown[set->reject_count++];
+}
+
+enum status followed_set_reject(struct followed_set *set, const struct mapper_reject *reject,
+                                struct error *error)
+{
+    struct arena *arena = set->set.arena;
+    struct follow_reject *made = add_reject(set);
+    *made = (struct follow_reject){.entity = reject->entity,
+                                   .code = reject->code,
+                                   .reason = arena_copy_string(arena, reject->reason),
+                                   .key_count = reject->source_key_count};
+    return value_copy(&reject->record, arena, &made->record) == STATUS_OK
+               ? copy_cells(arena, reject->source_key, reject->source_key_count, &made->key, error)
+               : error_set(error, ERROR_MEMORY, NULL, "no memory for a rejected record");
+}
+
+/* ---- rows as the plan's requests have them */
+
+static const int32_t *place(struct follow_translator *translator, uint32_t number,
+                            const struct shape *shape)
+{
+    struct placement *placement = &translator->placements[number];
+    const struct read_request *request = &translator->routes->streams[number].stream->request;
+    if (placement->shape != shape) {
+        for (uint32_t i = 0; i < request->column_count; i++) {
+            placement->at[i] = request->columns[i].join < 0
+                                   ? shape_field_find(shape, request->columns[i].name)
+                                   : -1;
+        }
+        placement->shape = shape;
+    }
+    return placement->at;
+}
+
+static enum status refuse_column(const struct change_table *table, const char *column,
+                                 struct error *error)
+{
+    error_set(error, ERROR_FOLLOW, table->name, "its column %s is gone", column);
+    return error_hint(error, "put it back, or begin a new run with a plan that does without it");
+}
+
+/* A row of one record, of the whole image; `missing`: a value that was not sent. */
+static enum status row_of_image(struct follow_translator *translator, uint32_t stream,
+                                const struct change_table *table, const struct cell *image,
+                                struct cell *row, bool *missing, struct error *error)
+{
+    const struct read_request *request = &translator->routes->streams[stream].stream->request;
+    const int32_t *at = place(translator, stream, table->shape);
+    *missing = false;
+    for (uint32_t i = 0; i < request->column_count; i++) {
+        if (request->columns[i].join >= 0) { /* the roots' rows are read again for these */
+            row[i] = cell_null();
+            continue;
+        }
+        if (at[i] < 0) {
+            return refuse_column(table, request->columns[i].name, error);
+        }
+        row[i] = image[at[i]];
+        *missing = *missing || row[i].kind == VALUE_MISSING;
+    }
+    return STATUS_OK;
+}
+
+/* The row before the change: whole, or of its key alone, where that is all that was sent. STATUS_END:
+ * there was none. */
+static enum status row_before(struct follow_translator *translator, uint32_t stream,
+                              const struct change_set *source, const struct record_change *change,
+                              struct cell *row, struct error *error)
+{
+    const struct follow_stream *follow = &translator->routes->streams[stream];
+    const struct read_request *request = &follow->stream->request;
+    const struct change_table *table = &source->tables[change->table];
+    const struct shape *shape = table->shape;
+    if (change->operation == RECORD_INSERT) {
+        return STATUS_END;
+    }
+    const int32_t *at = place(translator, stream, shape);
+    for (uint32_t i = 0; i < request->column_count; i++) {
+        row[i] = cell_null();
+        bool known = change->before != NULL && at[i] >= 0 &&
+                     change->before[at[i]].kind != VALUE_MISSING;
+        if (known) {
+            row[i] = change->before[at[i]];
+        }
+        for (uint32_t k = 0; !known && k < change->key_count && k < shape->key_field_count; k++) {
+            if (at[i] >= 0 && shape->key_fields[k] == (uint32_t)at[i]) {
+                row[i] = change->key[k];
+                known = true;
+            }
+        }
+        if (!known && follow->key_cells[i]) {
+            error_set(error, ERROR_FOLLOW, table->name,
+                      "a changed row came without the %s that it had, of which the target's key is "
+                      "made",
+                      request->columns[i].name);
+            return error_hint(error, "have the source send whole rows (PostgreSQL: ALTER TABLE %s "
+                                     "REPLICA IDENTITY FULL), and begin a new run",
+                              table->name);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---- by row */
+
+static struct batch *batch_of_row(const struct plan_stream *stream, const struct cell *row)
+{
+    struct batch *batch = batch_create(NULL, stream->request.column_count, 1);
+    memcpy(batch_append(batch), row, stream->request.column_count * sizeof *row);
+    return batch;
+}
+
+/* What the mapper has ready, handed to `take` record by record and then destroyed. */
+static enum status take_output(struct mapper *mapper, struct mapper_output *output,
+                               struct error *error)
+{
+    *output = (struct mapper_output){0};
+    return mapper_take(mapper, output, error);
+}
+
+static void drop_output(struct mapper_output *output)
+{
+    for (uint32_t i = 0; i < output->batch_count; i++) {
+        batch_destroy(output->batches[i]);
+    }
+    arena_destroy(output->arena);
+    batch_destroy(output->keeper);
+}
+
+/* Of an identity stream the key is some of the row's cells. STATUS_AGAIN: it is none, or has a key
+ * that a column has not. */
+static enum status key_of_identity(struct follow_translator *translator,
+                                   const struct plan_stream *stream, const struct cell *row,
+                                   followed_key *take, void *context, struct error *error)
+{
+    struct cell key[FOLLOW_VALUES_MAX];
+    uint32_t entity = stream->entities[0];
+    const struct column_list names = translator->tables[entity].key;
+    const struct shape *shape = translator->session->plan->entities[entity].shape;
+    if (!stream->identity || names.count > FOLLOW_VALUES_MAX) {
+        return STATUS_AGAIN;
+    }
+    for (uint32_t i = 0; i < names.count; i++) {
+        int32_t at = shape_field_find(shape, names.names[i]);
+        if (at < 0) {
+            return STATUS_AGAIN;
+        }
+        key[i] = row[at];
+    }
+    return take(context, entity, key, names.count, error);
+}
+
+enum status follow_keys_of(struct follow_translator *translator, uint32_t stream,
+                           const struct cell *row, followed_key *take, void *context,
+                           struct error *error)
+{
+    enum status direct = key_of_identity(translator, translator->routes->streams[stream].stream,
+                                         row, take, context, error);
+    if (direct != STATUS_AGAIN) {
+        return direct;
+    }
+    struct mapper *mapper = translator->key_mappers[stream];
+    const struct plan_stream *plan_stream = translator->routes->streams[stream].stream;
+    struct mapper_output output;
+    mapper_begin_chunk(mapper);
+    enum status status = mapper_map_batch(mapper, batch_of_row(plan_stream, row), error);
+    if (status != STATUS_OK || take_output(mapper, &output, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t b = 0; b < output.batch_count && status == STATUS_OK; b++) {
+        const struct batch *batch = output.batches[b];
+        for (uint32_t i = 0; i < batch->row_count && status == STATUS_OK; i++) {
+            status = take(context, batch->entity, batch_row(batch, i),
+                          translator->tables[batch->entity].key.count, error);
+        }
+    }
+    drop_output(&output); /* a key that can't be made had no record */
+    return status;
+}
+
+static enum status delete_key(void *context, uint32_t entity, const struct cell *key,
+                              uint32_t key_count, struct error *error)
+{
+    return followed_set_delete(context, entity, key, key_count, error);
+}
+
+/* The row as it is: an identity stream has one entity. */
+static enum status put_identity(struct follow_translator *translator, struct followed_set *set,
+                                uint32_t entity, struct cell *row, struct error *error)
+{
+    const struct plan_entity *made = &translator->session->plan->entities[entity];
+    for (uint32_t i = 0; made->mapping->identity_omits_nulls && i < made->shape->field_count; i++) {
+        row[i] = row[i].kind == VALUE_NULL ? cell_missing() : row[i];
+    }
+    return followed_set_put(translator, set, entity, row, error);
+}
+
+static enum status put_mapped(struct follow_translator *translator, uint32_t stream,
+                              struct followed_set *set, const struct cell *row,
+                              struct error *error)
+{
+    struct mapper *mapper = translator->mappers[stream];
+    const struct plan_stream *plan_stream = translator->routes->streams[stream].stream;
+    struct mapper_output output;
+    mapper_begin_chunk(mapper);
+    enum status status = mapper_map_batch(mapper, batch_of_row(plan_stream, row), error);
+    if (status != STATUS_OK || take_output(mapper, &output, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t b = 0; b < output.batch_count && status == STATUS_OK; b++) {
+        const struct batch *batch = output.batches[b];
+        for (uint32_t i = 0; i < batch->row_count && status == STATUS_OK; i++) {
+            status = followed_set_put(translator, set, batch->entity, batch_row(batch, i), error);
+        }
+    }
+    for (uint32_t i = 0; i < output.reject_count && status == STATUS_OK; i++) {
+        status = followed_set_reject(set, &output.rejects[i], error);
+    }
+    drop_output(&output);
+    return status;
+}
+
+static bool are_same_keys(const struct record_change *left, const struct record_change *right)
+{
+    if (left->table != right->table || left->key_count != right->key_count) {
+        return false;
+    }
+    for (uint32_t i = 0; i < left->key_count; i++) {
+        if (!value_equal(&left->key[i], &right->key[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Of the changes from `first` on, deletes under keys that are put behind them are none. */
+static void drop_replaced(struct followed_set *set, uint32_t first, uint32_t deletes)
+{
+    struct record_change *changes = (struct record_change *)set->set.changes;
+    uint32_t kept = first;
+    for (uint32_t i = first; i < set->set.change_count; i++) {
+        bool replaced = false;
+        for (uint32_t p = first + deletes; i < first + deletes && p < set->set.change_count; p++) {
+            replaced = replaced || are_same_keys(&changes[i], &changes[p]);
+        }
+        if (!replaced) {
+            changes[kept++] = changes[i];
+        }
+    }
+    set->set.change_count = kept;
+}
+
+/* Values that were not sent stay as they are, under a key that may be another one. */
+static enum status put_part(struct follow_translator *translator, struct followed_set *set,
+                            uint32_t entity, uint32_t first, const struct cell *row,
+                            struct error *error)
+{
+    const struct record_change before = set->set.change_count > first
+                                            ? set->set.changes[first]
+                                            : (struct record_change){0};
+    set->set.change_count = first;
+    enum status status = followed_set_put(translator, set, entity, row, error);
+    if (status == STATUS_OK && before.key != NULL) {
+        struct record_change *change =
+            (struct record_change *)&set->set.changes[set->set.change_count - 1];
+        change->key = before.key;
+        change->key_count = before.key_count;
+    }
+    return status;
+}
+
+static enum status root_key_of_row(const struct plan_stream *stream, const struct cell *row,
+                                   struct touched_roots *touched, struct error *error)
+{
+    struct cell key[FOLLOW_VALUES_MAX];
+    for (uint32_t i = 0; i < stream->key_count && i < FOLLOW_VALUES_MAX; i++) {
+        key[i] = row[stream->key_columns[i]];
+    }
+    return touched_roots_add_key(touched, stream->number, key, stream->key_count, error);
+}
+
+static enum status translate_row(struct follow_translator *translator, uint32_t number,
+                                 const struct change_set *source,
+                                 const struct record_change *change, struct followed_set *set,
+                                 struct touched_roots *touched, struct error *error)
+{
+    const struct follow_stream *stream = &translator->routes->streams[number];
+    const struct change_table *table = &source->tables[change->table];
+    struct cell *row = arena_allocate(
+        set->set.arena, (stream->stream->request.column_count + (size_t)1) * sizeof *row);
+    uint32_t first = set->set.change_count;
+    bool missing = false;
+    enum status status = row_before(translator, number, source, change, row, error);
+    if (status == STATUS_OK) {
+        status = follow_keys_of(translator, number, row, delete_key, set, error);
+    }
+    if (status == STATUS_FAILED || change->after == NULL) {
+        return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+    }
+    uint32_t deletes = set->set.change_count - first;
+    if (row_of_image(translator, number, table, change->after, row, &missing, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    uint32_t entity = stream->stream->entities[0];
+    if (missing && stream->stream->identity && !translator->documents) {
+        return put_part(translator, set, entity, first, row, error);
+    }
+    if (missing || !stream->by_row) { /* what is in the source now says the rest */
+        return root_key_of_row(stream->stream, row, touched, error);
+    }
+    status = stream->stream->identity
+                 ? put_identity(translator, set, entity, row, error)
+                 : put_mapped(translator, number, set, row, error);
+    drop_replaced(set, first, deletes);
+    return status;
+}
+
+/* ---- by roots */
+
+static enum status touch_by_image(const struct follow_path *path, uint32_t number,
+                                  const struct change_table *table, const struct cell *image,
+                                  struct touched_roots *touched, struct error *error)
+{
+    struct cell values[FOLLOW_VALUES_MAX];
+    for (uint32_t i = 0; i < path->columns.count && i < FOLLOW_VALUES_MAX; i++) {
+        int32_t at = shape_field_find(table->shape, path->columns.names[i]);
+        if (at < 0) {
+            return refuse_column(table, path->columns.names[i], error);
+        }
+        if (image[at].kind == VALUE_NULL || image[at].kind == VALUE_MISSING) {
+            return STATUS_OK; /* it leads nowhere */
+        }
+        values[i] = image[at];
+    }
+    return touched_roots_add_path(touched, number, values, path->columns.count, error);
+}
+
+/* The row before the change, as far as it was sent: its key at least. */
+static const struct cell *image_before(const struct change_set *source,
+                                       const struct record_change *change, struct arena *arena)
+{
+    const struct shape *shape = source->tables[change->table].shape;
+    if (change->before != NULL || change->key == NULL || change->operation == RECORD_INSERT) {
+        return change->before;
+    }
+    struct cell *image = arena_allocate_zeroed(arena, shape->field_count + (size_t)1, sizeof *image);
+    for (uint32_t i = 0; i < change->key_count && i < shape->key_field_count; i++) {
+        image[shape->key_fields[i]] = change->key[i];
+    }
+    return image;
+}
+
+static enum status translate_path(struct follow_translator *translator, uint32_t number,
+                                  const struct change_set *source,
+                                  const struct record_change *change,
+                                  struct touched_roots *touched, struct arena *arena,
+                                  struct error *error)
+{
+    const struct follow_path *path = &translator->routes->paths[number];
+    const struct change_table *table = &source->tables[change->table];
+    const struct cell *before = image_before(source, change, arena);
+    enum status status = STATUS_OK;
+    if (before != NULL) {
+        status = touch_by_image(path, number, table, before, touched, error);
+    }
+    if (status == STATUS_OK && change->after != NULL) {
+        status = touch_by_image(path, number, table, change->after, touched, error);
+    }
+    return status;
+}
+
+/* ---- a table that was emptied */
+
+/* All records of an entity went: its table has no others. */
+static enum status translate_truncate(struct follow_translator *translator,
+                                      const struct change_table *emptied, struct followed_set *set,
+                                      struct error *error)
+{
+    const struct plan *plan = translator->session->plan;
+    for (uint32_t i = 0; i < translator->routes->path_count; i++) {
+        if (strcmp(translator->routes->paths[i].table, emptied->name) == 0) {
+            error_set(error, ERROR_FOLLOW, emptied->name,
+                      "it was emptied by TRUNCATE, which does not tell the records that were made of "
+                      "its rows");
+            return error_hint(error, "begin a new run; DELETE can be followed");
+        }
+    }
+    for (uint32_t i = 0; i < plan->entity_count; i++) {
+        const struct plan_entity *entity = &plan->entities[i];
+        const char *from = plan->streams[entity->stream].request.table;
+        if (strcmp(from, emptied->name) != 0) {
+            continue;
+        }
+        if (plan->tables[entity->table].entity_count > 1) {
+            error_set(error, ERROR_FOLLOW, emptied->name,
+                      "it was emptied by TRUNCATE, and its records share %s with others",
+                      plan->tables[entity->table].target.name);
+            return error_hint(error, "begin a new run; DELETE can be followed");
+        }
+        *add_change(set) = (struct record_change){.table = i, .operation = RECORD_TRUNCATE};
+    }
+    return STATUS_OK;
+}
+
+/* ---- a set */
+
+static enum status translate_change(struct follow_translator *translator,
+                                    const struct change_set *source,
+                                    const struct record_change *change, struct followed_set *set,
+                                    struct touched_roots *touched, struct error *error)
+{
+    const struct follow_routes *routes = translator->routes;
+    const char *name = source->tables[change->table].name;
+    enum status status = STATUS_OK;
+    if (change->operation == RECORD_TRUNCATE) {
+        return translate_truncate(translator, &source->tables[change->table], set, error);
+    }
+    for (uint32_t i = 0; i < translator->session->plan->stream_count && status == STATUS_OK; i++) {
+        if (strcmp(routes->streams[i].stream->request.table, name) == 0) {
+            status = translate_row(translator, i, source, change, set, touched, error);
+        }
+    }
+    for (uint32_t i = 0; i < routes->path_count && status == STATUS_OK; i++) {
+        if (strcmp(routes->paths[i].table, name) == 0) {
+            status = translate_path(translator, i, source, change, touched, set->set.arena, error);
+        }
+    }
+    return status;
+}
+
+enum status follow_translate(struct follow_translator *translator, struct change_set *source,
+                             struct touched_roots *touched, struct followed_set **made,
+                             struct error *error)
+{
+    struct followed_set *set = arena_allocate_zeroed(source->arena, 1, sizeof *set);
+    set->set = *source;
+    set->set.tables = translator->outputs;
+    set->set.table_count = translator->session->plan->entity_count;
+    set->set.changes = NULL;
+    set->set.change_count = 0;
+    set->source_changes = source->change_count;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < source->change_count && status == STATUS_OK; i++) {
+        status = translate_change(translator, source, &source->changes[i], set, touched, error);
+    }
+    *made = set;
+    if (status != STATUS_OK) {
+        arena_destroy(source->arena);
+        *made = NULL;
+    }
+    return status;
+}
