@@ -2,6 +2,7 @@
 #include "connectors/postgres/feed.h"
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,8 +14,8 @@ enum {
     STATUS_MS = 1000,      /* and no less, with a question for its clock and the end of its log */
     MOVE_MS = 10000,       /* an idle feed moves its position on, after so long */
     MOVE_BYTES = 16 << 20, /* or so much of others' log */
-    ENDING_MS = 10000,     /* a session whose process ended may take to notice */
-    LOOK_MS = 100
+    ENDING_MS = 5000,      /* a session whose process ended may take to notice */
+    LOOK_MS = 50
 };
 
 /* ---------------------------------------------------------------- positions */
@@ -190,9 +191,13 @@ static enum status check_publication(struct feed *feed, struct error *error)
                                       : "its publication was dropped",
                                   error);
     }
-    return publication.own && !publication.opened
-               ? postgres_feed_mark_opened(feed->self, feed->asking, feed->name, error)
-               : STATUS_OK;
+    struct error problem = {0};
+    if (publication.own && !publication.opened &&
+        postgres_feed_mark_opened(feed->self, feed->asking, feed->name, &problem) != STATUS_OK) {
+        log_write(LOG_DEBUG, "%s: the publication keeps the mark of a feed that nobody read: %s",
+                  feed->name, problem.message);
+    }
+    return STATUS_OK;
 }
 
 static enum status open_all(struct feed *feed, struct error *error)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* How long a session of a process that has ended may take to notice. */
-enum { ENDING_MS = 10000, LOOK_MS = 100 };
+enum { ENDING_MS = 5000, LOOK_MS = 50 };
 
 enum status postgres_feed_lost(const char *name, const char *why, struct error *error)
 {
@@ -86,7 +86,7 @@ enum status postgres_feed_refuse_server(struct postgres_database *self, struct e
     return error_hint(error, "ALTER SYSTEM SET wal_level = logical; then restart the server");
 }
 
-static enum status not_made(struct postgres_database *self, const char *name, struct error *error)
+static enum status not_made(const char *name, struct error *error)
 {
     if (strcmp(error->native_state, "53400") == 0) {
         error_set(error, ERROR_SOURCE_INVALID, name,
@@ -96,13 +96,11 @@ static enum status not_made(struct postgres_database *self, const char *name, st
                                  "pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
                                  "WHERE NOT active AND …");
     }
-    if (error->code == ERROR_SOURCE_LOCKED || error->code == ERROR_TARGET_LOCKED ||
-        error->code == ERROR_NETWORK) {
+    if (error->code == ERROR_SOURCE_LOCKED || error->code == ERROR_TARGET_LOCKED) {
         error_context(error, "the slot waits for the transactions that were open before it: ");
         error_hint(error, "end the oldest: SELECT pid, xact_start, query FROM pg_stat_activity "
                           "WHERE backend_xid IS NOT NULL ORDER BY xact_start");
     }
-    (void)self;
     return STATUS_FAILED;
 }
 
@@ -153,7 +151,7 @@ enum status postgres_feed_make_slot(struct postgres_database *self, PGconn *make
                                                 : "(SNAPSHOT 'export')");
     if (postgres_send_buffer(self, maker, &sql, error) != STATUS_OK ||
         read_made(self, maker, arena, start, error) != STATUS_OK) {
-        return not_made(self, name, error);
+        return not_made(name, error);
     }
     return STATUS_OK;
 }
