@@ -466,8 +466,10 @@ static void finish(struct inferring *inferring, struct graph *graph)
            building->relations[declared].origin == GRAPH_DECLARED) {
         declared++;
     }
-    qsort(building->relations + declared, building->relation_count - declared,
-          sizeof(*building->relations), by_place);
+    if (declared < building->relation_count) {
+        qsort(building->relations + declared, building->relation_count - declared,
+              sizeof(*building->relations), by_place);
+    }
     graph_settle_keys(building);
     uint32_t skipped = inferring->lookup.skipped;
     if (skipped > 0) {
