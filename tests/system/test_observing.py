@@ -27,6 +27,16 @@ def scrape(url, accept=None):
         connection.close()
 
 
+def address_of_metrics(process):
+    """What a run that is --verbose says of --metrics."""
+    while True:
+        line = process.stderr.readline()
+        assert line, "it ended"
+        found = re.search(r"metrics are at (http://\S+)/metrics", line if isinstance(line, str) else line.decode())
+        if found:
+            return found.group(1)
+
+
 def samples(text):
     """{"name{labels}": number}"""
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line and not line.startswith("#")}
