@@ -207,7 +207,7 @@ static void take_sample(struct anomaly_watch *watch, struct anomaly_sample *samp
     const struct progress *progress = watch->progress;
     int64_t now_ms = clock_monotonic_ms();
     progress_view_take(progress, &meter, now_ms, &view);
-    uint32_t workers = atomic_load(&progress->waiter_count) / 2; /* of each, one reads */
+    uint32_t workers = atomic_load(&progress->worker_count) / 2; /* of each, one reads */
     bool copies = view.phase == PROGRESS_COPY;
     bool known = view.chunks_total > 0;
     *sample = (struct anomaly_sample){
