@@ -18,6 +18,9 @@
  *  "snapshot":"one"|"mixed"|"none","broken_references":N,
  *  "differing_there":{TABLE:n},                            (skipped, and there with other values)
  *  "repairs":ID,"deleted":{TABLE:n},                       (a repair: of which run, and what)
+ *  "workers":[{"side":"source"|"target","number":n,"doing":TEXT,"since":…,
+ *    "chunk":n,"rows":n,"stream":NAME,"table":NAME|null,"entity":NAME|null}],   (while it copies;
+ *  "queue":{"batches":n,"bytes":n,"capacity_bytes":n},      between the workers of both sides)
  *  "not_carried":[{"kind","object","text","count"}],       (observe/not_carried.h)
  *  "attempts":[{"epoch","at","end",
  *    "source_connection":{"server":TEXT|null,"security":…,"protocol":TEXT|null,"cipher":TEXT|null},
