@@ -6,7 +6,7 @@ _transhume() {
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            --plan|-p|--state|--run|--include|--exclude|--out|--queries|--dialect|--for|--advisor|--naming|--clusters|--renumber|--schema|--existing|--nested|--sample|-s|--level|-l|--limit|--rejects|--settings|--log-file|--log-level|--log-format|--metrics|--metrics-file|--push-gateway|--statsd|--dashboard|--token|--alerts|--notify|--output|-o|--datasource|--push|--token-file|--ca-file|--as|--progress|--max-rejects|--broken-references|--jobs|-j|--profile|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--indexes|--triggers|--algorithm|--move|--merge|--split|--rename|--vectors|--weights|--advisor-model|--advisor-url|--advisor-key-file|--advisor-ca-file|--advisor-pause|--ledger|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
+            --plan|-p|--state|--run|--include|--exclude|--out|--queries|--dialect|--for|--foreign-keys|--advisor|--naming|--clusters|--renumber|--schema|--existing|--nested|--sample|-s|--level|-l|--limit|--rejects|--settings|--log-file|--log-level|--log-format|--metrics|--metrics-file|--push-gateway|--statsd|--dashboard|--token|--alerts|--notify|--output|-o|--datasource|--push|--token-file|--ca-file|--as|--progress|--max-rejects|--broken-references|--jobs|-j|--profile|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--indexes|--triggers|--algorithm|--move|--merge|--split|--rename|--vectors|--weights|--advisor-model|--advisor-url|--advisor-key-file|--advisor-ca-file|--advisor-pause|--ledger|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
             -*) ;;
             *) command=${COMP_WORDS[i]}; break ;;
         esac
@@ -17,6 +17,9 @@ _transhume() {
             return ;;
         --for)
             mapfile -t COMPREPLY < <(compgen -W 'cassandra dynamodb mongodb all' -- "$word")
+            return ;;
+        --foreign-keys)
+            mapfile -t COMPREPLY < <(compgen -W 'data names' -- "$word")
             return ;;
         --advisor)
             mapfile -t COMPREPLY < <(compgen -W 'gemini openai' -- "$word")
@@ -73,7 +76,7 @@ _transhume() {
     case $command in
         '') options='init analyze check migrate resume status validate rollback report serve finish reset grafana alerts connectors help version failpoints --help --version' ;;
         init) options='--include --exclude --schema --output --force --quiet --verbose --help --time-zone --timeout' ;;
-        analyze) options='--out --queries --dialect --for --minimize-duplication --single-table --prove --advisor --show-prompt --naming --clusters --interactive --schema --quiet --verbose --help --algorithm --move --merge --split --rename --vectors --weights --advisor-model --advisor-url --advisor-key-file --advisor-ca-file --advisor-pause --timeout' ;;
+        analyze) options='--out --queries --dialect --for --foreign-keys --minimize-duplication --single-table --prove --advisor --show-prompt --naming --clusters --interactive --schema --quiet --verbose --help --algorithm --move --merge --split --rename --vectors --weights --advisor-model --advisor-url --advisor-key-file --advisor-ca-file --advisor-pause --timeout' ;;
         check) options='--plan --state --include --exclude --renumber --schema --existing --nested --sample --settings --log-file --log-level --log-format --json --quiet --verbose --help --strict --broken-references --rollback-keys --no-before-images --jobs --profile --memory --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --chunk-rows --batch-rows --batch-bytes --estimate-time --color' ;;
         migrate) options='--plan --state --include --exclude --renumber --schema --existing --nested --dry-run --rejects --settings --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --strict --broken-references --rollback-keys --no-before-images --restart --confirm --jobs --profile --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
         resume) options='--plan --state --include --exclude --renumber --schema --existing --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --take-over --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;

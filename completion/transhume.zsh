@@ -50,6 +50,7 @@ _transhume() {
                 '*--queries=[The queries that the target has to answer\: SQL, or a log]:FILE:_files' \
                 '--dialect=[The dialect of SQL in files]:SQL:(postgres mysql sqlite)' \
                 '--for=[What to design for]:TARGET:(cassandra dynamodb mongodb all)' \
+                '--foreign-keys=[Where foreign keys that a live SRC does not declare are guessed from]:FROM:(data names)' \
                 '--minimize-duplication[Rather read once more than store a copy]' \
                 '--single-table[DynamoDB\: compare with the single-table design of init, and write its plan as well]' \
                 '--prove[Run the plan into DST, and each query on both sides; exit with 1 if a result differs]' \

@@ -28,10 +28,10 @@ enum event_kind {
 /* What is NULL is not known, what is 0 is none or not known. Texts are borrowed for the call. */
 struct event {
     enum event_kind kind;
-    const char *table; /* of EVENT_CHUNK, EVENT_REJECT and retries of chunks: the source's */
-    const char *entity;
-    uint64_t chunk;  /* its number, from 1 */
-    const char *key; /* of a record, as JSON */
+    const char *table;  /* the target's, as in metrics; NULL also: its records are of several */
+    const char *entity; /* likewise: of the plan */
+    uint64_t chunk;     /* its number, from 1 */
+    const char *key;    /* of a record, as JSON */
     const char *code;
     const char *state;
     const char *hint; /* what to do; a line of its own after the message */

@@ -23,6 +23,7 @@ struct ring {
     int closed;
     uint64_t push_wait_ns;
     uint64_t pop_wait_ns;
+    struct ring_sum *sum; /* NULL: nobody asks */
     struct slot slots[SLOT_COUNT];
 };
 
@@ -43,6 +44,32 @@ void ring_destroy(struct ring *ring)
         pthread_cond_destroy(&ring->room);
         pthread_mutex_destroy(&ring->mutex);
         free(ring);
+    }
+}
+
+void ring_count_in(struct ring *ring, struct ring_sum *sum)
+{
+    ring->sum = sum;
+}
+
+/* Under the mutex. */
+static void note_pushed(struct ring *ring, size_t bytes)
+{
+    ring->count++;
+    ring->bytes += bytes;
+    if (ring->sum != NULL) {
+        atomic_fetch_add_explicit(&ring->sum->items, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&ring->sum->bytes, bytes, memory_order_relaxed);
+    }
+}
+
+static void note_popped(struct ring *ring, size_t bytes)
+{
+    ring->count--;
+    ring->bytes -= bytes;
+    if (ring->sum != NULL) {
+        atomic_fetch_sub_explicit(&ring->sum->items, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&ring->sum->bytes, bytes, memory_order_relaxed);
     }
 }
 
@@ -94,8 +121,7 @@ enum status ring_push(struct ring *ring, void *item, size_t bytes, int64_t timeo
     } else {
         ring->slots[(ring->first + ring->count) % SLOT_COUNT] =
             (struct slot){.item = item, .bytes = bytes};
-        ring->count++;
-        ring->bytes += bytes;
+        note_pushed(ring, bytes);
         pthread_cond_signal(&ring->items);
     }
     pthread_mutex_unlock(&ring->mutex);
@@ -119,8 +145,7 @@ enum status ring_pop(struct ring *ring, void **item, int64_t timeout_ms)
     if (ring->count > 0) {
         struct slot slot = ring->slots[ring->first];
         ring->first = (ring->first + 1) % SLOT_COUNT;
-        ring->count--;
-        ring->bytes -= slot.bytes;
+        note_popped(ring, slot.bytes);
         *item = slot.item;
         /* All of them: with several pushers the first to wake may be one whose item is too
          * large. */

@@ -3,6 +3,7 @@
 #define TRANSHUME_BASE_RING_H
 
 #include "base/status.h"
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,14 @@ struct ring;
  * 1,024 items wait, however small. */
 struct ring *ring_create(size_t limit_bytes) __attribute__((returns_nonnull));
 void ring_destroy(struct ring *ring); /* items still inside are the caller's to drain first */
+
+/* What waits in several rings together; any thread reads it. */
+struct ring_sum {
+    _Atomic uint64_t items;
+    _Atomic uint64_t bytes;
+};
+/* Before the first push: the ring's items are part of `sum`, which outlives it. */
+void ring_count_in(struct ring *ring, struct ring_sum *sum);
 
 /*
  * Waits until there is room. STATUS_OK: the ring owns the item. STATUS_END: the ring was closed by

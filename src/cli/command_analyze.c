@@ -14,6 +14,7 @@
 #include <string.h>
 
 enum { MEMORY_BYTES = 8 << 20, TIMEOUT_MS = 30000, EXIT_REFUSED = 5 };
+enum { FOREIGN_KEYS_FROM_DATA }; /* of the choices of --foreign-keys */
 
 static const char default_folder[] = "analysis";
 static const char last_words[] =
@@ -248,7 +249,9 @@ static enum status trust_relations(struct analyzing *analyzing, bool is_live, st
         STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = graph_prove(graph, source, error);
+    const struct cli_value *origin = &analyzing->call->values[CLI_FOREIGN_KEYS];
+    bool looks_up = !origin->is_set || origin->number == FOREIGN_KEYS_FROM_DATA;
+    enum status status = graph_prove(graph, source, looks_up, error);
     close_database(source);
     return status;
 }

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ERRORS_SHOWN = 3, STAMP_DIGITS = 23, RATE_SHOWN_MAX = 1000000000 };
+enum { ERRORS_SHOWN = 3, WORKERS_SHOWN = 8, STAMP_DIGITS = 23, RATE_SHOWN_MAX = 1000000000 };
 
 struct sums {
     int64_t total; /* -1 once one is not known */
@@ -426,6 +426,40 @@ static void append_use(const json_t *state, bool running, const char *side, stru
     }
 }
 
+/* "reader 1   reads, chunk 12 of orders, 4,500 records, since …" */
+static void append_worker(const json_t *worker, struct buffer *out)
+{
+    char rows[32];
+    int64_t count = json_integer_value(json_object_get(worker, "rows"));
+    bool reads = strcmp(text_of(worker, "side"), "source") == 0;
+    buffer_format(out, "  %s %-3" JSON_INTEGER_FORMAT "  ", reads ? "reader" : "writer",
+                  json_integer_value(json_object_get(worker, "number")));
+    append_printable(out, text_of(worker, "doing"));
+    if (json_object_get(worker, "chunk") != NULL) {
+        text_human_count(count > 0 ? (uint64_t)count : 0, rows, sizeof(rows));
+        buffer_format(out, ", chunk %" JSON_INTEGER_FORMAT " of ",
+                      json_integer_value(json_object_get(worker, "chunk")));
+        append_printable(out, text_of(worker, "stream"));
+        buffer_format(out, ", %s records", rows);
+    }
+    buffer_append_string(out, ", since ");
+    append_printable(out, text_of(worker, "since"));
+    buffer_append_byte(out, '\n');
+}
+
+static void append_workers(const json_t *state, struct buffer *out)
+{
+    const json_t *workers = json_object_get(state, "workers");
+    size_t count = json_array_size(workers);
+    buffer_append_string(out, count > 0 ? "\nworkers\n" : "");
+    for (size_t i = 0; i < count && i < WORKERS_SHOWN; i++) {
+        append_worker(json_array_get(workers, i), out);
+    }
+    if (count > WORKERS_SHOWN) {
+        buffer_format(out, "  and %zu more: --json has them\n", count - WORKERS_SHOWN);
+    }
+}
+
 static void append_errors(const json_t *state, struct buffer *out)
 {
     const json_t *errors = json_object_get(state, "errors");
@@ -482,6 +516,9 @@ enum status state_view_append(const char *json, bool running, bool color, struct
     append_waiting(state, running, out);
     append_use(state, running, "source", out);
     append_use(state, running, "target", out);
+    if (running && watch->rows == 0) { /* who watches has no room for more lines */
+        append_workers(state, out);
+    }
     append_errors(state, out);
     json_decref(state);
     return STATUS_OK;

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEP_MS = 1000, PUSH_STEP_MS = 10000, FILE_STEP_MS = 5000, STALL_READY_MS = 60000 };
+enum { STEP_MS = 1000, PUSH_STEP_MS = 10000, FILE_STEP_MS = 5000 };
 
 struct observer {
     struct observer_options options;
@@ -136,7 +136,7 @@ static void *run_thread(void *context)
 
 /* ---- the web */
 
-/* Ready: it works on something, and that moves, or waits for what it may wait for. */
+/* Ready: it works on something, and the anomaly monitor does not say that it stands still. */
 static bool is_ready(const struct observer *observer, const char **why)
 {
     const struct progress *progress = observer->progress;
@@ -145,15 +145,12 @@ static bool is_ready(const struct observer *observer, const char **why)
         return false;
     }
     int phase = atomic_load(&progress->phase);
-    int64_t now_ms = clock_monotonic_ms();
-    int64_t moved_ms = atomic_load(&progress->last_movement_ms);
-    bool waits = progress_waiting_until_ms(progress) > now_ms;
     if (phase == PROGRESS_DONE) {
         *why = "the run has ended";
         return false;
     }
-    if (phase == PROGRESS_COPY && moved_ms > 0 && !waits && now_ms - moved_ms > STALL_READY_MS) {
-        *why = "nothing has moved for a minute";
+    if (anomaly_watch_is_stalled(atomic_load(&observer->anomalies))) {
+        *why = "nothing moves: progress.stall";
         return false;
     }
     return true;
@@ -336,6 +333,7 @@ void observer_identify(struct observer *observer, const struct run_identity *ide
             alert_center_identify(observer->alerts, identity->run);
         }
         anomaly_watch_set_memory(atomic_load(&observer->anomalies), identity->memory_limit_bytes);
+        anomaly_watch_set_stall(atomic_load(&observer->anomalies), identity->stall_ms);
         pthread_mutex_unlock(&observer->registry_mutex);
     }
 }

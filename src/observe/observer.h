@@ -20,7 +20,7 @@ struct observer_options {
     const char *metrics_address; /* web_server.h */
     const char *metrics_file;    /* for node_exporter, whose names end in .prom */
     const char *push_url;        /* of a Prometheus push gateway */
-    const char *statsd_address;  /* HOST:PORT, UDP */
+    const char *statsd_address;  /* net/address.h, UDP */
     /* dashboard/dashboard.h; its address NULL: none. What needs no token is answered by the
      * observer. */
     struct dashboard_options dashboard;

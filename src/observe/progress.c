@@ -42,12 +42,20 @@ void progress_moved(struct progress *progress, int64_t now_ms)
     }
 }
 
+void progress_worker_begin(struct progress_worker *worker, uint64_t chunk, int64_t now_ms)
+{
+    atomic_store_explicit(&worker->rows, 0, memory_order_relaxed);
+    atomic_store_explicit(&worker->since_ms, now_ms, memory_order_relaxed);
+    atomic_store_explicit(&worker->chunk, chunk, memory_order_relaxed);
+}
+
 int64_t progress_waiting_until_ms(const struct progress *progress)
 {
     int64_t last = atomic_load(&progress->control_waiting_until_ms);
-    uint32_t count = atomic_load(&progress->waiter_count);
-    for (uint32_t i = 0; i < count && i < PROGRESS_WAITERS_MAX; i++) {
-        int64_t until = atomic_load_explicit(&progress->waiting_until_ms[i], memory_order_relaxed);
+    uint32_t count = atomic_load(&progress->worker_count);
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t until =
+            atomic_load_explicit(&progress->workers[i].waits_until_ms, memory_order_relaxed);
         last = until > last ? until : last;
     }
     int64_t sides[] = {atomic_load(&progress->source.waiting_until_ms),

@@ -4,12 +4,26 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/ring.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Threads that may wait at once, each with a place of its own. */
-enum { PROGRESS_WAITERS_MAX = 512 };
+/* As many as --jobs lets there be, of readers and writers together. */
+enum { PROGRESS_WORKERS_MAX = 512 };
+
+/* A thread that copies, and what it is at. */
+struct progress_worker {
+    atomic_bool writes;             /* else it reads */
+    _Atomic uint32_t number;        /* among those, from 1 */
+    _Atomic(const char *) doing;    /* "reads": a constant text */
+    _Atomic uint64_t chunk;         /* the last one that it began; 0: none */
+    _Atomic int64_t since_ms;       /* monotonic: when it began that, or has been without one */
+    _Atomic uint64_t rows;          /* of the chunk: source records that it is through with */
+    _Atomic int64_t waits_until_ms; /* monotonic; 0: not waiting to try again */
+};
+/* 0: it is without a chunk from now on. */
+void progress_worker_begin(struct progress_worker *worker, uint64_t chunk, int64_t now_ms);
 
 /* What one database says of itself: copied from its report by the engine. */
 struct progress_side {
@@ -64,9 +78,11 @@ struct progress {
     _Atomic uint64_t chunks_done;
     _Atomic uint64_t chunks_total;
     _Atomic uint64_t retries;
-    _Atomic int64_t waiting_until_ms[PROGRESS_WAITERS_MAX]; /* monotonic; 0: not waiting to retry */
-    _Atomic uint32_t waiter_count;
-    _Atomic int64_t control_waiting_until_ms; /* the same of the control thread */
+    struct progress_worker workers[PROGRESS_WORKERS_MAX];
+    _Atomic uint32_t worker_count;            /* set once they are ready to start */
+    _Atomic int64_t control_waiting_until_ms; /* what waits_until_ms is, of the control thread */
+    struct ring_sum queue;                    /* batches that wait between reader and writer */
+    _Atomic uint64_t queue_limit_bytes;
     struct progress_side source;
     struct progress_side target;
     _Atomic int64_t last_movement_ms; /* monotonic: stall reports */

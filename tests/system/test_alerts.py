@@ -14,6 +14,7 @@ import time
 import unittest
 
 import support
+from test_observing import address_of_metrics, scrape
 
 
 class Webhook:
@@ -164,18 +165,23 @@ class Alerts(support.TestCase):
         self.assertEqual(result.err.count("alerts do not reach gone"), 1)
 
     def test_a_stall_is_found_told_and_over(self):
+        """By one definition of a stall for alerts, metrics, events and readiness; --stall makes it a short one."""
         hook = self.webhook()
-        self.make_source(60000)
+        self.make_source(32000)
         self.write("alerts.yaml", json.dumps({"alerts": {"chat": {"webhook": hook.url + "/", "events": "anomaly", "group": "1ms"}}}))
-        process = support.start("migrate", "source.db", "target.db", "--rows-per-second", "4000", "--chunk-rows", "500", "--progress", "none",
-                                "--alerts", "alerts.yaml", "--metrics-file", "out.prom", cwd=self.folder)
+        process = support.start("migrate", "source.db", "target.db", "--rows-per-second", "4000", "--chunk-rows", "500", "--progress", "none", "--stall", "3s",
+                                "--alerts", "alerts.yaml", "--metrics-file", "out.prom", "--verbose", "--metrics", "0", cwd=self.folder)
         self.addCleanup(lambda: process.poll() is not None or process.kill())
-        self.wait_until("it moves", lambda: os.path.exists(self.path(".transhume/events.jsonl")) and self.read(".transhume/events.jsonl").count('"chunk"') > 80, 30)
+        url = address_of_metrics(process)
+        self.wait_until("it moves", lambda: os.path.exists(self.path(".transhume/events.jsonl")) and self.read(".transhume/events.jsonl").count('"chunk"') > 16, 30)
+        self.assertEqual(scrape(url + "/readyz")[0], 200)
         with sqlite3.connect(self.path("target.db"), timeout=0, isolation_level=None) as db:
             self.wait_until("the lock", lambda: self.locks(db))
             self.wait_until("the alert", lambda: hook.posts, 45)
+            self.assertEqual(scrape(url + "/readyz"), (503, "text/plain; charset=utf-8", "nothing moves: progress.stall\n"))
             self.wait_until("the metric", lambda: 'transhume_anomaly_active{series="progress",detector="stall"} 1' in self.read("out.prom"))
             db.execute("ROLLBACK")
+        self.wait_until("it is ready again", lambda: scrape(url + "/readyz")[0] == 200)
         self.assert_code(support.finish(process), 0)
         told = [alert for _, message in hook.posts for alert in message["alerts"]]
         self.assertEqual([(a["code"], a["status"]) for a in told], [("progress.stall", "firing"), ("progress.stall", "resolved")])

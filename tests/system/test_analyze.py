@@ -12,6 +12,8 @@ import unittest
 import zlib
 
 import cassandra_server
+import mariadb
+import postgres
 import support
 
 QUERIES = """-- weight: 10
@@ -313,6 +315,103 @@ class Analyze(support.TestCase):
             done = support.finish(process, 20)
             self.assertEqual((done.code, done.out), (4, ""))
             self.assertIn("interrupted", done.err)
+
+
+# Nothing is declared but primary keys. What refers to what no name says, but for `customer_id` and `level`, which refer to nothing.
+SHOP = """CREATE TABLE buyer (nr integer PRIMARY KEY, called varchar(40));
+CREATE TABLE product (code varchar(20) PRIMARY KEY, weight integer);
+CREATE TABLE device (serial bigint PRIMARY KEY, model varchar(20));
+CREATE TABLE level (id smallint PRIMARY KEY, word varchar(20));
+CREATE TABLE customer (id integer PRIMARY KEY, born integer);
+CREATE TABLE vacant (id integer PRIMARY KEY, whom integer);
+CREATE TABLE sale (id integer PRIMARY KEY, who integer, what varchar(20), rating integer, paid integer, amount integer, age integer, spelt varchar(20),
+ customer_id integer, level integer, round integer);
+CREATE TABLE reading (id integer PRIMARY KEY, source bigint, lost bigint, half bigint);
+"""
+BELIEVED = {"sale.who": "buyer.nr", "sale.what": "product.code", "reading.source": "device.serial", "reading.lost": "device.serial"}
+
+
+def shop_rows():
+    """Rows of each table of SHOP; the same each time."""
+    serials = [1000003 + number * 7919 % 99991 * 13 for number in range(300)]
+    yield "buyer", [(number, "b%d" % number) for number in range(1, 401)]
+    yield "product", [("P-%04d" % (number * 37 % 5000), number % 9) for number in range(200)]
+    yield "device", [(serial, "m") for serial in serials]
+    yield "level", [(number, "l%d" % number) for number in range(1, 6)]
+    yield "customer", [(number, 1950 + number) for number in range(1, 41)]
+    yield "sale", [(number, number * 7 % 400 + 1, "P-%04d" % (number * 11 % 200 * 37 % 5000), number % 5 + 1, number % 2, number % 50 + 1, number * 3 % 73 + 18,
+                    str(number % 400 + 1), 70000 + number % 90, 100000 + number % 30, number % 40 * 10 + 10) for number in range(1, 2001)]
+    yield "reading", [(number, serials[number * 17 % 300], 5 if number % 40 == 0 else serials[number * 19 % 300],
+                       number if number % 2 else serials[number * 23 % 300]) for number in range(1, 801)]
+
+
+def shop_script():
+    lines = [SHOP]
+    for table, rows in shop_rows():
+        lines.append("INSERT INTO %s VALUES %s;\n" % (table, ", ".join("(%s)" % ", ".join(repr(value) for value in row) for row in rows)))
+    return "".join(lines)
+
+
+class ForeignKeys(support.TestCase):
+    """Those that data shows and nothing declares."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.servers = (postgres.for_class(cls), mariadb.for_class(cls))
+
+    def believed(self, source, *options, out="out"):
+        """From the report: the column, what it refers to, and why that is believed."""
+        self.run_program("analyze", source, "--for", "cassandra", "--out", out, *options)
+        with open(self.path(out, "report.md"), encoding="utf-8") as file:
+            self.report = file.read()
+        with open(self.path(out, "transhume.yaml"), encoding="utf-8") as file:
+            self.plan = file.read()
+        section = self.report.partition("## Foreign keys")[2].partition("\n## ")[0]
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("| ")]
+        return {row[0]: row[1:] for row in rows if "." in row[0]}
+
+    def test_what_values_show(self):
+        support.make_sqlite(self.path("shop.db"), shop_script())
+        found = self.believed("shop.db")
+        self.assertEqual({column: row[0] for column, row in found.items()}, BELIEVED)
+        self.assertEqual({row[1] for row in found.values()}, {"data"})
+        for column, why, sure in (("sale.who", "100 of 100 values found.* both end at the same numbers", 65), ("sale.what", "100 of 100", 85),
+                                  ("reading.source", "100 of 100 values found, and [0-5] of 1", 85), ("reading.lost", "(99|100) of 100", 85)):
+            self.assertRegex(found[column][2], why)
+            self.assertGreaterEqual(int(found[column][3].split()[0]), sure, column)
+            self.assertRegex(self.plan, r'"%s": "%s" # data, \d\d %% sure' % (column.split(".")[1], BELIEVED[column]))
+        self.assertIn("sale.customer\\_id does not refer to customer.id, as its name suggests: 0 of", self.report)
+        self.assertRegex(self.report, "20 rows of reading refer to no row of device")
+        with open(self.path("out", "report.html"), encoding="utf-8") as file:
+            self.assertIn("100 of 100 values found", file.read())
+        again = self.believed("shop.db", out="again")
+        self.assertEqual(found, again)
+        names = self.believed("shop.db", "--foreign-keys", "names", out="names")
+        self.assertEqual({column: row[:2] for column, row in names.items()}, {r"sale.customer\_id": ["customer.id", "names"]})
+
+    def test_what_values_leave_open(self):
+        """Two tables that hold all of a column's values; keys that are declared; few rows; columns without values."""
+        support.make_sqlite(self.path("open.db"), """CREATE TABLE one (k text PRIMARY KEY); CREATE TABLE two (k text PRIMARY KEY);
+            CREATE TABLE small (k text PRIMARY KEY);
+            CREATE TABLE child (id integer PRIMARY KEY, x text, y text, z text, w text, declared text REFERENCES two(k), one_id text, mixed);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
+            INSERT INTO one SELECT 'value ' || i FROM n;
+            INSERT INTO two SELECT k FROM one; INSERT INTO small VALUES ('new'), ('paid'), ('sent');
+            INSERT INTO child SELECT rowid, k, CASE rowid % 3 WHEN 0 THEN 'new' WHEN 1 THEN 'paid' ELSE 'sent' END, NULL, '', k, NULL,
+            CASE rowid % 2 WHEN 0 THEN k ELSE rowid END FROM one;""")
+        found = self.believed("open.db")
+        self.assertEqual({column: row[:2] for column, row in found.items()},
+                         {"child.declared": ["two.k", "declared"], r"child.one\_id": ["one.k", "names"]})
+        self.assertIn("child.x may refer to one.k or to two.k", self.report)
+
+    def test_servers(self):
+        for server in self.servers:
+            with self.subTest(type(server).__name__):
+                name = server.database()
+                server.ask(name, shop_script())
+                found = self.believed(server.uri(name), out=name)
+                self.assertEqual({column: row[0] for column, row in found.items()}, BELIEVED)
+                self.assertEqual({row[1] for row in found.values()}, {"data"})
 
 
 class Proof(support.TestCase):

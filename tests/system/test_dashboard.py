@@ -91,7 +91,9 @@ class Stream:
     def next(self):
         """(kind, id, data) of the next one."""
         found = {}
+        deadline = time.monotonic() + 60 * support.PATIENCE  # the server says every ten seconds that there is nothing new
         while True:
+            assert time.monotonic() < deadline, "nothing comes"
             line = self.answer.readline().decode().rstrip("\n")
             if line == "" and "data" in found:
                 return found.get("event", "message"), found.get("id"), json.loads(found["data"])
@@ -157,13 +159,25 @@ class Api(DashboardCase):
         self.serve()
         stream = self.stream("0." + self.run_id())
         stream.until(lambda kind, _, data: kind == "progress" and data["verdict"] == "stopped")
-        process = support.start("resume", "--rows-per-second", "2000", "--progress", "none", cwd=self.folder)
+        process = support.start("resume", "--rows-per-second", "1000", "--progress", "none", cwd=self.folder)
         self.addCleanup(self.end, process)
-        going = stream.until(lambda kind, _, data: kind == "progress" and data["at_work"] and data["seconds_left"])[-1][2]
+        going = stream.until(lambda kind, _, data: kind == "progress" and data["at_work"] and data["seconds_left"] and
+                             any("chunk" in w for w in data.get("workers") or []))[-1][2]
         self.assertEqual((going["verdict"], going["attempts"]), ("in progress", 2))
         self.assertTrue(0 < going["part"] < 1 and going["records_per_second"] > 0, going)
+        with open(self.path(".transhume", "state.json"), encoding="utf-8") as file:
+            settings = json.load(file)["settings"]
+        self.assertEqual([(w["side"], w["number"]) for w in going["workers"]],
+                         [(side, n + 1) for side, kind in (("source", "readers"), ("target", "writers")) for n in range(settings[kind])])
+        for worker in going["workers"]:
+            self.assertTrue(worker["doing"] and worker["since"] > "2026", worker)
+            if "chunk" in worker:
+                self.assertIn((worker["table"], worker["entity"], worker["stream"]), (("customers", "customer", "customers"), ("orders", "order", "orders")))
+                self.assertTrue(1 <= worker["chunk"] <= 80 and 0 <= worker["rows"] <= 50, worker)
+        self.assertLessEqual(going["queue"]["bytes"], going["queue"]["capacity_bytes"])
         self.assert_code(support.finish(process), 1)
-        stream.until(lambda kind, _, data: kind == "progress" and data["verdict"] == "done, with rejects")
+        ended = stream.until(lambda kind, _, data: kind == "progress" and data["verdict"] == "done, with rejects")[-1][2]
+        self.assertNotIn("workers", ended)
 
     def test_a_new_run_and_an_older_one(self):
         self.make_source(100)
@@ -414,6 +428,21 @@ class Page(DashboardCase):
         self.assertEqual(self.browser.ask("document.querySelectorAll('button').length"), 0)
         self.assertEqual(self.complaints(), [])
 
+    def test_workers_are_shown_while_they_work(self):
+        self.make_source()
+        process = support.start("migrate", "--plan", "plan.yaml", "--chunk-rows", "50", "--rows-per-second", "1000", "--progress", "none", cwd=self.folder)
+        self.addCleanup(self.end, process)
+        self.wait_until("it copies", lambda: os.path.exists(self.path(".transhume", "state.json")))
+        self.serve()
+        self.look()
+        self.wait_until("workers with their chunks", lambda: [row for row in self.rows("#workers")
+                                                              if row[0] == "reader 1" and row[2] in ("customers: customer", "orders: order") and row[3] != "–"])
+        self.assertIn("Between readers and writers", self.text("#workers"))
+        process.send_signal(signal.SIGINT)
+        support.finish(process)
+        self.wait_until("no workers", lambda: self.rows("#workers") == [])
+        self.assertEqual(self.complaints(), [])
+
     def test_widths_and_those_who_listen(self):
         self.make_source(300)
         self.migrate(code=1)
@@ -474,9 +503,10 @@ class Page(DashboardCase):
         self.assertLessEqual(min(paints), 300 * support.PATIENCE, paints)
         self.assertEqual(self.browser.ask("document.querySelectorAll('#runs li').length"), 20)
         self.assertEqual(self.rows("#chunks"), [["t", "10,000", "9,001", "90"]])
-        colors = self.browser.ask("(() => { const c = document.querySelector('canvas'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data, s = {};"
-                                  " for (let i = 0; i < d.length; i += 4) if (d[i + 3]) s[[d[i], d[i + 1], d[i + 2]]] = 1; return Object.keys(s).length; })()")
-        self.assertEqual(colors, 3)
+        colors = ("(() => { const c = document.querySelector('canvas'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data, s = {};"
+                  " for (let i = 0; i < d.length; i += 4) if (d[i + 3]) s[[d[i], d[i + 1], d[i + 2]]] = 1; return Object.keys(s).length; })()")
+        # The map is drawn in the animation frame after the text.
+        self.wait_until("three colors in the map", lambda: self.browser.ask(colors) == 3)
         self.browser.ask("document.querySelector('#runs li:last-child a').click()")
         self.wait_for("#about", "20250101T000000Z-abcdef")
         self.assertEqual(self.complaints(), [])

@@ -27,6 +27,16 @@ def scrape(url, accept=None):
         connection.close()
 
 
+def address_of_metrics(process):
+    """What a run that is --verbose says of --metrics."""
+    while True:
+        line = process.stderr.readline()
+        assert line, "it ended"
+        found = re.search(r"metrics are at (http://\S+)/metrics", line if isinstance(line, str) else line.decode())
+        if found:
+            return found.group(1)
+
+
 def samples(text):
     """{"name{labels}": number}"""
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line and not line.startswith("#")}
@@ -60,18 +70,15 @@ class RunCase(support.TestCase):
 
 
 class Observing(RunCase):
-    def begin(self, *arguments):
-        """A run that takes some seconds, and where its metrics are."""
-        process = support.start("migrate", "source.db", "target.db", "--rows-per-second", "4000", "--chunk-rows", "500", "--progress", "none",
-                                "--verbose", "--metrics", "0", *arguments, cwd=self.folder)
+    def begin_with(self, *arguments, failpoint=None):
+        """A run, and where its metrics are."""
+        process = support.start("migrate", *arguments, "--progress", "none", "--verbose", "--metrics", "0", cwd=self.folder, env={"TRANSHUME_FAILPOINT": failpoint})
         self.addCleanup(lambda: process.poll() is not None or process.kill())
-        url = None
-        while url is None:
-            line = process.stderr.readline()
-            self.assertNotEqual(line, "" if isinstance(line, str) else b"", "it ended")
-            found = re.search(r"metrics are at (http://\S+)/metrics", line if isinstance(line, str) else line.decode())
-            url = found.group(1) if found else None
-        return process, url
+        return process, address_of_metrics(process)
+
+    def begin(self, *arguments):
+        """One that takes some seconds."""
+        return self.begin_with("source.db", "target.db", "--rows-per-second", "4000", "--chunk-rows", "500", *arguments)
 
     # ---- events
 
@@ -86,6 +93,21 @@ class Observing(RunCase):
         chunks = [e for e in events if e["kind"] == "chunk"]
         self.assertEqual(sum(e["count"] for e in chunks if e["table"] == "t"), 2000)
         self.assertEqual(len({e["chunk"] for e in chunks}), len(chunks))
+
+    def test_events_name_the_table_of_the_target(self):
+        """As metrics do; a chunk whose records go to several has none."""
+        self.make_source(10)
+        self.write("plan.yaml", "transhume: 1\nsource: source.db\ntarget: target.db\ntables:\n"
+                                "  copied: { key: id, from: t, fields: { '*': copy } }\n"
+                                "  even: { key: id, from: u, where: 'id % 2 = 0', fields: { '*': copy } }\n"
+                                "  odd: { key: id, from: u, where: 'id % 2 = 1', fields: { '*': copy } }\n")
+        self.run_program("migrate", "--plan", "plan.yaml", "--metrics-file", "out.prom", env={"TRANSHUME_FAILPOINT": "engine.before_commit:retry:1"})
+        events = self.events()
+        chunks = sorted((e.get("table", ""), e.get("entity", ""), e["count"]) for e in events if e["kind"] == "chunk")
+        self.assertEqual(chunks, [("", "", 10), ("copied", "copied", 10)])
+        self.assertLessEqual({e.get("table") for e in events if e["kind"] == "retry"}, {"copied", None})
+        named = {re.search('table="([^"]+)"', key).group(1) for key in of_family(samples(self.read("out.prom")), "transhume_rows_total")}
+        self.assertEqual(named, {"copied", "even", "odd"})
 
     def test_events_go_on_after_a_kill(self):
         self.make_source(3000)
@@ -139,6 +161,8 @@ class Observing(RunCase):
         self.assertIn('migration_rows_total{migration_id="%s",table_name="t"}' % run, found)
         self.assertGreaterEqual(found['migration_data_lag_seconds{migration_id="%s"}' % run], 0)
         self.assertEqual(found['transhume_copy_rows_estimated{table="t"}'], 20000)
+        self.assertTrue(0 <= found["transhume_queue_bytes"] <= found["transhume_queue_capacity_bytes"], found["transhume_queue_bytes"])
+        self.assertGreater(found["transhume_queue_capacity_bytes"], 1 << 20)
         self.assertEqual(scrape(url + "/healthz")[0], 200)
         self.assertEqual(scrape(url + "/readyz")[0], 200)
         self.assertEqual(scrape(url + "/../../etc/passwd")[0], 404)
@@ -194,6 +218,17 @@ class Observing(RunCase):
         self.assertEqual(sum(float(line.split(":", 1)[1].split("|")[0]) for line in added), 3000)
         self.assertTrue(all("|c|#" in line for line in added))
 
+    def test_statsd_by_ipv6(self):
+        self.make_source(10)
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as server:
+            try:
+                server.bind(("::1", 0))
+            except OSError:
+                self.skipTest("this machine has no ::1")
+            server.settimeout(5)
+            self.run_program("migrate", "source.db", "target.db", "--statsd", "[::1]:%d" % server.getsockname()[1])
+            self.assertIn(b"transhume_", server.recv(65536))
+
     @unittest.skipUnless(shutil.which("prometheus-pushgateway"), "no prometheus-pushgateway is installed")
     def test_push_gateway(self):
         self.make_source(1000)
@@ -227,6 +262,28 @@ class Observing(RunCase):
         source, target = (found['transhume_idle_seconds_total{side="%s"}' % side] for side in ("source", "target"))
         self.assertGreater(source, 0.5)
         self.assertGreater(source, target)
+        self.assertEqual((found["transhume_queue_batches"], found["transhume_queue_bytes"]), (0, 0))  # it has ended
+
+    def test_what_waits_for_a_slow_target(self):
+        """Batches that were read wait in the queue, as metrics and state.json have it."""
+        with sqlite3.connect(self.path("source.db")) as db:
+            db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT)")
+            db.executemany("INSERT INTO t VALUES (?, ?)", ((i, "v" * 800) for i in range(20000)))
+        process, url = self.begin_with("source.db", "target.db", "--no-express", failpoint="engine.batch_submitted:sleep:3")
+        found = {}
+
+        def waits():
+            found.update(samples(scrape(url + "/metrics")[2]))
+            return found.get("transhume_queue_batches", 0) >= 2 and found["transhume_queue_bytes"] > 100000
+        self.wait_until("batches wait", waits)
+        self.assertLessEqual(found["transhume_queue_bytes"], found["transhume_queue_capacity_bytes"])
+
+        def told():
+            with open(self.path(".transhume", "state.json"), encoding="utf-8") as file:
+                state = json.load(file)
+            return state.get("queue", {}).get("batches", 0) >= 2 and [w for w in state["workers"] if w["side"] == "target" and w.get("rows")]
+        self.wait_until("state.json says so", told)
+        self.assert_code(support.finish(process), 0)
 
     def test_what_cannot_be_served_is_refused_before_the_run(self):
         self.make_source(10)

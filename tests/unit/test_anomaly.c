@@ -12,6 +12,7 @@
 
 #include "observe/alert/alert_book.h"
 #include "observe/anomaly/anomaly_detector.h"
+#include "observe/anomaly/anomaly_monitor.h"
 #include "observe/anomaly/anomaly_ratio.h"
 
 static void assert_near(double found, double expected)
@@ -155,6 +156,44 @@ static void test_cusum(void **state)
     anomaly_detector_free(&detector);
 }
 
+/* ---- stalls */
+
+static void note_stall(void *context, const struct anomaly_finding *finding)
+{
+    int64_t *began_ms = context;
+    if (finding->check == ANOMALY_PROGRESS_STALL && !finding->ended) {
+        *began_ms = finding->at_ms;
+    }
+}
+
+/* When a stall is told of a run that moved for `moving_s` seconds, with that --stall. */
+static int64_t stall_after(int64_t moving_s, int64_t stall_ms)
+{
+    int64_t began_ms = 0;
+    struct anomaly_monitor *monitor = anomaly_monitor_create(note_stall, &began_ms);
+    struct anomaly_sample sample = {.moves = true, .lag_seconds = -1, .retention_seconds = -1};
+    sample.stall_ms = stall_ms;
+    for (int64_t second = 1; second < 200; second++) {
+        sample.at_ms = second * 1000;
+        sample.records += second <= moving_s ? 1000 : 0;
+        anomaly_monitor_feed(monitor, &sample);
+        assert_int_equal(anomaly_monitor_is_active(monitor, ANOMALY_PROGRESS_STALL), began_ms != 0);
+    }
+    anomaly_monitor_destroy(monitor);
+    return began_ms / 1000 - moving_s;
+}
+
+static void test_stalls_begin_when_the_option_says_or_before(void **state)
+{
+    (void)state;
+    assert_int_equal(stall_after(20, 0), 15);
+    assert_int_equal(stall_after(3, 0), 60);
+    assert_int_equal(stall_after(3, 60000), 60);
+    assert_int_equal(stall_after(20, 60000), 15);
+    assert_int_equal(stall_after(20, 3000), 3);
+    assert_int_equal(stall_after(3, 3000), 3);
+}
+
 /* ---- alerts */
 
 #define SECOND INT64_C(1000000)
@@ -268,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_poisson),
         cmocka_unit_test(test_detector),
         cmocka_unit_test(test_cusum),
+        cmocka_unit_test(test_stalls_begin_when_the_option_says_or_before),
         cmocka_unit_test(test_alerts_are_grouped_repeated_and_resolved),
         cmocka_unit_test(test_alerts_that_fail_come_again),
         cmocka_unit_test(test_alerts_are_bounded),

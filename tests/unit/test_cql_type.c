@@ -67,6 +67,10 @@ static void other_texts_are_refused(void **state)
         {"int int", "stands behind"},
         {"\"Address", "a name is missing"},
         {"'org", "quote is not closed"},
+        {"'org.\xff'", "not UTF-8"},
+        {"list<'\xc0\xaf'>", "not UTF-8"},
+        {"\"a\xe4\"", "not UTF-8"},
+        {"shop.\"\xed\xa0\x80\"", "not UTF-8"},
         {"shop.", "missing after '.'"},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {

@@ -1,5 +1,6 @@
 /* The parts of src/net that need no server: URLs, header look-ups, dates, clocks, times. */
 #include "base/clock.h"
+#include "net/address.h"
 #include "net/aws_provider.h"
 #include "net/aws_sign.h"
 #include "net/http.h"
@@ -22,6 +23,59 @@ static uint64_t seed(void)
     uint64_t value = text == NULL ? 1 : strtoull(text, NULL, 10);
     printf("seed %llu\n", (unsigned long long)value);
     return value;
+}
+
+/* ---------------------------------------------------------------- addresses */
+
+static void addresses_are_split(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *host; /* NULL: it is no address */
+        unsigned port;
+    } cases[] = {{"localhost:8125", "localhost", 8125},
+                 {"127.0.0.1:1", "127.0.0.1", 1},
+                 {"[::1]:9000", "::1", 9000},
+                 {"[fe80::1%eth0]:65535", "fe80::1%eth0", 65535},
+                 {"9400", "10.0.0.1", 9400},
+                 {"0", "10.0.0.1", 0},
+                 {"host:0", "host", 0},
+                 {"", NULL, 0},
+                 {"host", NULL, 0},
+                 {"host:", NULL, 0},
+                 {":80", NULL, 0},
+                 {"[]:80", NULL, 0},
+                 {"[::1]", NULL, 0},
+                 {"[::1]80", NULL, 0},
+                 {"[::1:80", NULL, 0},
+                 {"::1:80", NULL, 0},
+                 {"host:65536", NULL, 0},
+                 {"host:99999", NULL, 0},
+                 {"host:100000", NULL, 0},
+                 {"host:-1", NULL, 0},
+                 {"host:+1", NULL, 0},
+                 {"host: 1", NULL, 0},
+                 {"host:1x", NULL, 0},
+                 {"65536", NULL, 0}};
+    char text[600] = "";
+    struct address address;
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        bool is_one = address_split(cases[i].text, "10.0.0.1", &address);
+        assert_int_equal(is_one, cases[i].host != NULL);
+        if (is_one) {
+            assert_string_equal(address.host, cases[i].host);
+            assert_int_equal(address.number, cases[i].port);
+        }
+    }
+    assert_true(address_split("host:0080", NULL, &address));
+    assert_int_equal(address.number, 80);
+    assert_false(address_split("9400", NULL, &address));
+    memset(text, 'h', ADDRESS_HOST_BYTES + 1);
+    memcpy(text + ADDRESS_HOST_BYTES - 1, ":1", 3);
+    assert_true(address_split(text, NULL, &address));
+    memcpy(text + ADDRESS_HOST_BYTES - 1, "h:1", 4);
+    assert_false(address_split(text, NULL, &address));
 }
 
 /* ---------------------------------------------------------------- URLs */
@@ -295,6 +349,7 @@ static void a_clock_that_is_off_is_said_by_how_much(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(addresses_are_split),
         cmocka_unit_test(urls_taken_apart),
         cmocka_unit_test(random_urls_stay_themselves),
         cmocka_unit_test(which_hosts_are_this_machine),

@@ -117,12 +117,12 @@ static void test_several_wait_and_both_sides_throttle(void **state)
     struct fixture fixture;
     set_up(&fixture);
     fixture.progress.phase = PROGRESS_COPY;
-    fixture.progress.waiter_count = 3;
-    fixture.progress.waiting_until_ms[0] = 9000;
-    fixture.progress.waiting_until_ms[2] = 5000;
+    fixture.progress.worker_count = 3;
+    fixture.progress.workers[0].waits_until_ms = 9000;
+    fixture.progress.workers[2].waits_until_ms = 5000;
     take(&fixture, 2000);
     assert_int_equal(fixture.view.waiting_ms, 7000);
-    fixture.progress.waiting_until_ms[0] = 0;
+    fixture.progress.workers[0].waits_until_ms = 0;
     take(&fixture, 2000);
     assert_int_equal(fixture.view.waiting_ms, 3000);
     fixture.progress.target.throttled_ms = 130000;

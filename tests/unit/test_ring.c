@@ -24,6 +24,36 @@ static void items_come_out_in_order(void **state)
     ring_destroy(NULL);
 }
 
+static void assert_sum(const struct ring_sum *sum, uint64_t items, uint64_t bytes)
+{
+    assert_int_equal(atomic_load(&sum->items), items);
+    assert_int_equal(atomic_load(&sum->bytes), bytes);
+}
+
+static void several_rings_are_counted_together(void **state)
+{
+    (void)state;
+    struct ring_sum sum = {0};
+    struct ring *rings[] = {ring_create(100), ring_create(100)};
+    int item;
+    void *popped;
+    ring_count_in(rings[0], &sum);
+    ring_count_in(rings[1], &sum);
+    assert_int_equal(ring_push(rings[0], &item, 60, 0), STATUS_OK);
+    assert_int_equal(ring_push(rings[1], &item, 70, 0), STATUS_OK);
+    assert_int_equal(ring_push(rings[0], &item, 60, 0), STATUS_AGAIN);
+    assert_sum(&sum, 2, 130);
+    assert_int_equal(ring_pop(rings[0], &popped, 0), STATUS_OK);
+    assert_sum(&sum, 1, 70);
+    ring_close(rings[1]);
+    assert_int_equal(ring_push(rings[1], &item, 1, 0), STATUS_END);
+    assert_int_equal(ring_pop(rings[1], &popped, 0), STATUS_OK);
+    assert_int_equal(ring_pop(rings[1], &popped, 0), STATUS_END);
+    assert_sum(&sum, 0, 0);
+    ring_destroy(rings[0]);
+    ring_destroy(rings[1]);
+}
+
 static void a_larger_item_passes_alone(void **state)
 {
     (void)state;
@@ -188,6 +218,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_come_out_in_order),
+        cmocka_unit_test(several_rings_are_counted_together),
         cmocka_unit_test(a_larger_item_passes_alone),
         cmocka_unit_test(the_number_of_items_is_bounded),
         cmocka_unit_test(a_closed_ring_is_drained),

@@ -63,6 +63,34 @@ static void a_rate_beyond_reason_is_capped(void **state)
     buffer_free(&out);
 }
 
+/* What the workers are at, while somebody is at work. */
+static void workers_are_shown(void **state)
+{
+    (void)state;
+    struct buffer out = {0};
+    struct buffer json = {0};
+    buffer_append_string(&json, "{\"status\":\"in_progress\",\"workers\":[");
+    for (int i = 1; i <= 10; i++) {
+        buffer_format(&json,
+                      "%s{\"side\":\"source\",\"number\":%d,\"doing\":\"reads\","
+                      "\"since\":\"2026-01-31T23:59:59.999Z\",\"chunk\":7,\"rows\":4500,"
+                      "\"stream\":\"a\\u001bb\"}",
+                      i > 1 ? "," : "", i);
+    }
+    buffer_append_string(&json, "]}");
+    const char *text = view(buffer_string(&json), true, &out);
+    expect_part(text, "\nworkers\n  reader 1    reads, chunk 7 of a");
+    expect_part(text, "b, 4,500 records, since 2026-01-31T23:59:59.999Z\n  reader 2 ");
+    expect_part(text, "  reader 8 ");
+    expect_part(text, "\n  and 2 more: --json has them\n");
+    assert_null(strchr(text, '\x1b'));
+    assert_null(strstr(text, "reader 9"));
+    buffer_clear(&out);
+    assert_null(strstr(view(buffer_string(&json), false, &out), "workers"));
+    buffer_free(&out);
+    buffer_free(&json);
+}
+
 /* Those under way first, then those to come; all are counted. */
 static void what_there_is_no_room_for(void **state)
 {
@@ -116,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_near_the_end_of_numbers),
         cmocka_unit_test(a_rate_beyond_reason_is_capped),
+        cmocka_unit_test(workers_are_shown),
         cmocka_unit_test(what_there_is_no_room_for),
         cmocka_unit_test(what_is_missing_is_not_known),
     };

@@ -48,29 +48,6 @@ static void append_head(const struct analysis *analysis, const struct analysis_o
                                : "found by local search");
 }
 
-static void append_guesses(const struct analysis *analysis, struct buffer *out)
-{
-    const struct graph *graph = &analysis->graph;
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < graph->relation_count; i++) {
-        const struct graph_relation *relation = &graph->relations[i];
-        if (relation->origin == GRAPH_DECLARED) {
-            continue;
-        }
-        buffer_append_string(out, count++ == 0
-                                      ? "<p>The source does not declare these relations; correct "
-                                        "them in the plan if they are wrong:</p>\n<ul>\n"
-                                      : "");
-        buffer_append_string(out, "<li>");
-        report_html(out, graph->entities[relation->from].name);
-        buffer_append_string(out, " → ");
-        report_html(out, graph->entities[relation->to].name);
-        buffer_format(out, " (%s, %.0f %% sure)</li>\n", graph_origin_name(relation->origin),
-                      relation->confidence * 100);
-    }
-    buffer_append_string(out, count > 0 ? "</ul>\n" : "");
-}
-
 void analysis_append_html(const struct analysis *analysis, const struct analysis_options *options,
                           struct buffer *out)
 {
@@ -80,7 +57,6 @@ void analysis_append_html(const struct analysis *analysis, const struct analysis
     analysis_append_sections(analysis, &page);
     analysis_page_section(&page, "source", "The source");
     analysis_append_diagram(analysis, out);
-    append_guesses(analysis, out);
     analysis_page_end_section(&page);
     analysis_append_names_html(analysis, options, out);
     buffer_append_string(out, "</main>\n</body>\n</html>\n");

@@ -7,6 +7,7 @@
 void analysis_append_sections(const struct analysis *analysis, struct analysis_page *page)
 {
     analysis_append_cautions(analysis, page);
+    analysis_append_relations(analysis, page);
     if (analysis_wants(analysis, ANALYSIS_CASSANDRA)) {
         analysis_append_cassandra(analysis, page);
     }

@@ -19,6 +19,9 @@ void analysis_append_unserved(const struct analysis *analysis, struct analysis_p
 /* analysis_cautions.c: which rows the copy will reject, or hold only in part. */
 void analysis_append_cautions(const struct analysis *analysis, struct analysis_page *page);
 
+/* analysis_relations.c: foreign keys, where each comes from, and which were not believed. */
+void analysis_append_relations(const struct analysis *analysis, struct analysis_page *page);
+
 /* "weight 5, about 2 requests, sorted by the client", of a plan; in the analysis' arena. */
 const char *analysis_plan_note(const struct analysis *analysis,
                                const struct workload_statement *statement,

@@ -250,8 +250,11 @@ static double document_bytes(const struct deciding *deciding, uint32_t entity, b
     double bytes = deciding->graph->entities[entity].row_bytes;
     for (uint32_t i = 0; i < deciding->graph->entity_count; i++) {
         uint32_t number = deciding->documents[i].relation;
+        if (number == GRAPH_NONE) {
+            continue;
+        }
         const struct graph_relation *relation = &deciding->graph->relations[number];
-        if (number != GRAPH_NONE && relation->to == entity) {
+        if (relation->to == entity) {
             bytes += (longest ? relation->fan_out_max : relation->fan_out) *
                      document_bytes(deciding, i, longest);
         }

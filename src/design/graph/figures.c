@@ -30,6 +30,7 @@ struct tally {
     uint32_t times; /* of the values, from `first` to `last` */
     double *seconds;
     uint32_t seconds_capacity;
+    struct figures_picks picks;
 };
 
 static struct tally_slot *slot_of(const struct tally *tally, uint64_t hash)
@@ -55,17 +56,20 @@ static void grow(struct tally *tally)
     free(old.slots);
 }
 
-static void count_value(struct tally *tally, uint64_t hash, uint64_t bytes)
+/* Was it the first of that value? */
+static bool count_value(struct tally *tally, uint64_t hash, uint64_t bytes)
 {
     if (tally->used * 2 >= tally->capacity) {
         grow(tally);
     }
     struct tally_slot *slot = slot_of(tally, hash | 1);
-    tally->used += slot->hash == 0;
+    bool is_new = slot->hash == 0;
+    tally->used += is_new;
     slot->hash = hash | 1;
     slot->count++;
     tally->bytes += bytes;
     tally->values++;
+    return is_new;
 }
 
 static uint64_t size_of(const struct cell *cell)
@@ -136,7 +140,9 @@ static enum status count_cell(struct tally *tally, const struct cell *cell, stru
     }
     note_time(tally, cell);
     tally->negative = tally->negative || (cell->kind == VALUE_INT64 && cell->i64 < 0);
-    count_value(tally, hash.low, size_of(cell));
+    if (count_value(tally, hash.low, size_of(cell))) {
+        figures_picks_add(&tally->picks, hash.low, cell);
+    }
     return STATUS_OK;
 }
 
@@ -427,6 +433,10 @@ static enum status read_table(struct measuring *measuring, const struct schema_t
         *found = column_of(&reading.tallies[i], rows, figures->is_whole);
         found->kind = kind;
         measure_times(&reading.tallies[i], figures->is_whole, found);
+        found->sample = found->is_timed || kind != VALUE_MISSING
+                            ? NULL
+                            : figures_picks_sample(&reading.tallies[i].picks, measuring->arena);
+        figures_picks_free(&reading.tallies[i].picks);
         free(reading.tallies[i].seconds);
         free(reading.tallies[i].slots);
     }

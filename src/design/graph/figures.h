@@ -7,6 +7,7 @@
 #define TRANSHUME_DESIGN_GRAPH_FIGURES_H
 
 #include "connectors/connector.h"
+#include "design/graph/figures_sample.h"
 #include "model/schema.h"
 
 enum figures_span { FIGURES_YEAR, FIGURES_MONTH, FIGURES_DAY, FIGURES_HOUR, FIGURES_SPANS };
@@ -30,6 +31,7 @@ struct figures_column {
                                       month, day and hour has */
     bool negative;                 /* some whole number is below zero */
     bool unique; /* all rows were read, none has a null here, and no two the same value */
+    const struct figures_sample *sample; /* NULL: its values are of no kind that keys have */
 };
 
 struct figures_table {

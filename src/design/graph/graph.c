@@ -355,8 +355,7 @@ static double skew_of(const struct graph_building *building, const struct graph_
     return mean > 0 && figures->most > mean ? figures->most / mean : 1;
 }
 
-/* Fan-outs, and how many values the fields have that refer to something. */
-static void measure_relation(struct graph_building *building, struct graph_relation *relation)
+void graph_measure_relation(struct graph_building *building, struct graph_relation *relation)
 {
     struct graph_entity *from = &building->entities[relation->from];
     const struct graph_entity *to = &building->entities[relation->to];
@@ -412,9 +411,10 @@ void graph_from_schema(const struct schema *schema, const struct figures *figure
     }
     graph_infer_relations(&building);
     for (uint32_t i = 0; i < building.relation_count; i++) {
-        measure_relation(&building, &building.relations[i]);
+        graph_measure_relation(&building, &building.relations[i]);
     }
     *graph = (struct graph){.arena = arena,
+                            .assumptions = building.assumptions,
                             .entities = building.entities,
                             .entity_count = building.entity_count,
                             .relations = building.relations,

@@ -53,6 +53,7 @@ struct graph_entity {
     struct graph_fields key; /* what identifies a row; all fields where nothing else does */
     enum graph_origin key_origin;
     double key_confidence; /* from 0 to 1 */
+    bool is_key_settled;   /* what it refers to, or all fields, for want of a better key */
     double rows;           /* never below 1 */
     double row_bytes;
     bool counted;                        /* `rows` is of the source; else an assumption */
@@ -68,19 +69,12 @@ struct graph_relation {
     const char *name;
     enum graph_origin origin;
     double confidence;
+    const char *why; /* what its values say, if they were looked up; NULL */
     enum graph_trust trust;
     double orphans;     /* GRAPH_BROKEN: rows whose partner is not there */
     bool optional;      /* `fields` may be null */
     double fan_out;     /* mean rows of `from` for one of `to` */
     double fan_out_max; /* for the one that has the most */
-};
-
-struct graph {
-    struct arena *arena;
-    const struct graph_entity *entities; /* by name, bytewise */
-    uint32_t entity_count;
-    const struct graph_relation *relations;
-    uint32_t relation_count;
 };
 
 /* What is assumed where a source has no figures. */
@@ -89,6 +83,17 @@ struct graph_assumptions {
     double skew;         /* the largest fan-out over the mean; 0: 10 */
     double text_bytes;   /* of a text; 0: 24 */
     double distinct_cut; /* values of a column that is no key, as a share of the rows; 0: 0.1 */
+};
+
+struct graph {
+    struct arena *arena;
+    struct graph_assumptions assumptions; /* filled in */
+    const struct graph_entity *entities;  /* by name, bytewise */
+    uint32_t entity_count;
+    const struct graph_relation *relations;
+    uint32_t relation_count;
+    const char *const *doubts; /* sentences on foreign keys that the data speaks against */
+    uint32_t doubt_count;
 };
 
 /* Entities, fields and relations as `schema` declares them; keys and relations that it does not
@@ -101,10 +106,19 @@ void graph_from_schema(const struct schema *schema, const struct figures *figure
 
 /* Of a source that declares foreign keys and does not enforce them, as SQLite: none is trusted. */
 void graph_distrust(struct graph *graph);
-enum { GRAPH_PROVEN_ROWS_MAX = 1000000 };
-/* Looks, in a live source, at the rows of each relation that is unproven, in tables of up to so
- * many rows. */
-enum status graph_prove(struct graph *graph, struct database *source, struct error *error) MUST_USE;
+
+enum {
+    GRAPH_PROVEN_ROWS_MAX = 1000000,
+    GRAPH_LOOKUPS_MAX = 2000,     /* requests of at most READ_KEYS_MAX keys */
+    GRAPH_LOOKUPS_MS_MAX = 20000, /* after so long no further candidate is looked up */
+};
+/*
+ * Looks at a live source, in one snapshot. With `looks_up` (graph_data.c) at foreign keys that are
+ * not declared: some values of a column are looked up in a key; those that names suggest become
+ * surer or are dropped, and others are added, by graph_evidence.h. Then at the rows of each
+ * relation that is unproven, in tables of up to GRAPH_PROVEN_ROWS_MAX rows: are there orphans? */
+enum status graph_prove(struct graph *graph, struct database *source, bool looks_up,
+                        struct error *error) MUST_USE;
 
 /* GRAPH_NONE: there is none. Bytewise first, then without ASCII case if that is unambiguous. */
 uint32_t graph_find_entity(const struct graph *graph, const char *name, size_t length);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 enum { WORDS_MAX = 12, FOLDED_BYTES = 128 };
+static const double hint_confidence = 0.6;
 
 /* A name's words in lower case, one after the other; of bytes beyond ASCII as they are. */
 struct words {
@@ -244,6 +245,41 @@ static void infer_of(struct naming *naming, uint32_t from, uint32_t field)
     graph_add_relation(building, &relation);
 }
 
+/* The name of the other key where that is more than "id", or that of its table with hardly
+ * anything else: "customer", "cust_customer", "customer_no". */
+double graph_name_hint(const struct graph_entity *from, uint32_t field,
+                       const struct graph_entity *to, uint32_t referenced)
+{
+    static const char *const endings[] = {"id",  "uuid", "guid",   "key", "code", "no",
+                                          "num", "nr",   "number", "ref", "fk",   "name"};
+    struct words words;
+    struct words other;
+    char own[FOLDED_BYTES];
+    char folded[FOLDED_BYTES];
+    split(to->fields[referenced].name, &other);
+    split(from->fields[field].name, &words);
+    if (words.count > 0 && words.count == other.count && words.count > 1 &&
+        strcmp(words.text, other.text) == 0) {
+        return hint_confidence;
+    }
+    split(to->name, &other);
+    if (words.count == 0 || other.count == 0 || from == to) {
+        return 0;
+    }
+    fold(&other, 0, other.count, own);
+    uint32_t end = words.count;
+    for (size_t i = 0; i < sizeof(endings) / sizeof(*endings) && end == words.count; i++) {
+        end -= words.count > 1 && is_word(&words, words.count - 1, endings[i]);
+    }
+    for (uint32_t first = 0; first < end; first++) {
+        fold(&words, first, end, folded);
+        if (strcmp(folded, own) == 0) {
+            return hint_confidence;
+        }
+    }
+    return 0;
+}
+
 /* An entity without a key is identified by what it refers to, else by all that it has. */
 static void settle_key(struct graph_building *building, uint32_t number)
 {
@@ -258,6 +294,8 @@ static void settle_key(struct graph_building *building, uint32_t number)
             }
         }
     }
+    entity->key_origin = GRAPH_FROM_NAMES;
+    entity->is_key_settled = true;
     entity->key_confidence = 0.6;
     if (count < 2) {
         for (count = 0; count < entity->field_count; count++) {
@@ -293,8 +331,13 @@ void graph_infer_relations(struct graph_building *building)
             }
         }
     }
+    graph_settle_keys(building);
+}
+
+void graph_settle_keys(struct graph_building *building)
+{
     for (uint32_t i = 0; i < building->entity_count; i++) {
-        if (building->entities[i].key.count == 0) {
+        if (building->entities[i].key.count == 0 || building->entities[i].is_key_settled) {
             settle_key(building, i);
         }
     }

@@ -27,5 +27,14 @@ void graph_add_relation(struct graph_building *building, const struct graph_rela
 void graph_infer_key(struct graph_building *building, struct graph_entity *entity);
 /* Relations by the names of columns, where no relation is declared. */
 void graph_infer_relations(struct graph_building *building);
+/* Keys of entities that nothing else identifies, of what they refer to. */
+void graph_settle_keys(struct graph_building *building);
+/* The confidence that a column's name gives that it refers to that field of another entity, beyond
+ * the rules that graph_infer_relations follows: 0 if it gives none. */
+double graph_name_hint(const struct graph_entity *from, uint32_t field,
+                       const struct graph_entity *to, uint32_t referenced);
+
+/* graph.c: fan-outs, and how many values the fields have that refer to something. */
+void graph_measure_relation(struct graph_building *building, struct graph_relation *relation);
 
 #endif

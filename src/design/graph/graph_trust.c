@@ -1,6 +1,6 @@
 /* Which relations rows can be relied on to follow: of those that no database enforces, those of
  * which no row is an orphan. */
-#include "design/graph/graph.h"
+#include "design/graph/graph_data.h"
 
 #include "connectors/connector.h"
 #include "model/batch.h"
@@ -93,7 +93,8 @@ void graph_distrust(struct graph *graph)
     }
 }
 
-enum status graph_prove(struct graph *graph, struct database *source, struct error *error)
+enum status graph_prove(struct graph *graph, struct database *source, bool looks_up,
+                        struct error *error)
 {
     struct trusting trusting = {.graph = graph, .functions = source->connector->source};
     const char *token = NULL;
@@ -104,7 +105,11 @@ enum status graph_prove(struct graph *graph, struct database *source, struct err
         trusting.functions->reader_open(source, &trusting.reader, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    for (uint32_t i = 0; i < graph->relation_count; i++) {
+    enum status status = STATUS_OK;
+    if (looks_up && (source->capabilities & CAPABILITY_READS_BY_KEY) != 0) {
+        status = graph_infer_from_data(graph, source, &trusting.reader, error);
+    }
+    for (uint32_t i = 0; i < graph->relation_count && status == STATUS_OK; i++) {
         struct graph_relation *relation = (struct graph_relation *)&graph->relations[i];
         if (relation->trust == GRAPH_UNPROVEN &&
             graph->entities[relation->from].rows <= GRAPH_PROVEN_ROWS_MAX) {
@@ -112,5 +117,5 @@ enum status graph_prove(struct graph *graph, struct database *source, struct err
         }
     }
     trusting.functions->reader_close(trusting.reader);
-    return STATUS_OK;
+    return status;
 }

@@ -195,15 +195,34 @@ static void read_given(struct writing *writing)
                         : query_rows(writing->places, writing->entity, writing->given);
 }
 
+static bool is_copied(const struct places *places, uint32_t entity, uint32_t root)
+{
+    for (uint32_t path = places->graph->entity_count; path < places->path_count; path++) {
+        if (places->paths[path].root == root && places->paths[path].entity == entity) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Most writes touch few of the families: nothing is allocated for the others. */
+static bool may_touch(const struct places *places, const struct workload_statement *statement,
+                      const struct family *family)
+{
+    if (statement->kind == WORKLOAD_SELECT || statement->alias_count == 0) {
+        return false;
+    }
+    uint32_t entity = statement->aliases[0].entity;
+    return entity == family->root ||
+           (statement->kind == WORKLOAD_UPDATE && is_copied(places, entity, family->root));
+}
+
 void upkeep_find(struct places *places, const struct cost_model *model,
                  const struct workload_statement *statement, const struct family *family,
                  struct upkeep *upkeep)
 {
     *upkeep = (struct upkeep){0};
-    bool may_touch =
-        statement->kind != WORKLOAD_SELECT && statement->alias_count > 0 &&
-        (statement->kind == WORKLOAD_UPDATE || statement->aliases[0].entity == family->root);
-    if (!may_touch) {
+    if (!may_touch(places, statement, family)) {
         return;
     }
     struct writing writing = {.places = places,

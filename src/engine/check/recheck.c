@@ -6,6 +6,7 @@
 #include "engine/check/compare.h"
 #include "engine/check/sampling.h"
 #include "engine/ledger/json_text.h"
+#include "engine/run/run_chunks.h"
 #include "engine/run/run_parts.h"
 #include <inttypes.h>
 #include <string.h>
@@ -68,8 +69,7 @@ static enum status compare_chunk(struct recheck *recheck, const struct ledger_ma
 {
     struct run *run = recheck->compare.run;
     const struct ledger_chunk *chunk = &run->chunks[mark->chunk - 1];
-    const struct plan_stream *stream =
-        run->loads_rejects ? &run->rejects_stream : &run->session->plan->streams[chunk->stream];
+    const struct plan_stream *stream = run_chunk_stream(run, mark->chunk - 1);
     memset(recheck->compare.equal, 0, run->session->plan->entity_count * sizeof(uint64_t));
     recheck->error = error;
     if (run_prepare_source(run, error) != STATUS_OK ||

@@ -12,6 +12,7 @@
 #include "engine/run/claim.h"
 #include "engine/run/options.h"
 #include "engine/run/run_parts.h"
+#include <assert.h>
 #include <stdlib.h>
 
 enum { THREADS_LEAVE_MS_MIN = 5000 };
@@ -54,16 +55,15 @@ static void init_worker(struct copy *copy, struct worker *worker, bool writes, u
 {
     worker->copy = copy;
     worker->writes = writes;
-    worker->number = number;
-    atomic_init(&worker->doing, "starts");
-    atomic_init(&worker->chunk_number, 0);
+    worker->shown = &copy->session->progress.workers[worker - copy->workers];
+    worker->shown->writes = writes;
+    worker->shown->number = number;
+    progress_worker_begin(worker->shown, 0, clock_monotonic_ms());
+    copy_show(worker, "starts");
     retry_init(&worker->retry, session_patience_ms(copy->session));
     worker->retry.cancelled = &copy->stopping;
     worker->retry.counter = &copy->session->progress.retries;
-    uint32_t place = (uint32_t)(worker - copy->workers);
-    if (place < PROGRESS_WAITERS_MAX) {
-        worker->retry.waiting_until_ms = &copy->session->progress.waiting_until_ms[place];
-    }
+    worker->retry.waiting_until_ms = &worker->shown->waits_until_ms;
 }
 
 enum status copy_open_writer(struct worker *worker, struct error *error)
@@ -101,12 +101,16 @@ static enum status open_workers(struct copy *copy, struct error *error)
 {
     struct run_session *session = copy->session;
     uint32_t count = copy->reader_count + copy->writer_count;
+    assert(count <= PROGRESS_WORKERS_MAX);
     copy->workers = memory_allocate_zeroed(count, sizeof(*copy->workers));
-    atomic_store(&session->progress.waiter_count, count);
     for (uint32_t i = 0; i < count; i++) {
         bool writes = i >= copy->reader_count;
+        init_worker(copy, &copy->workers[i], writes, writes ? i - copy->reader_count + 1 : i + 1);
+    }
+    atomic_store(&session->progress.worker_count, count);
+    for (uint32_t i = 0; i < count; i++) {
         struct worker *worker = &copy->workers[i];
-        init_worker(copy, worker, writes, writes ? i - copy->reader_count + 1 : i + 1);
+        bool writes = worker->writes;
         enum status status;
         if (!writes && copy->run->loads_rejects) {
             continue; /* it reads a file of ours */
@@ -134,6 +138,8 @@ enum status copy_create(struct run *run, struct copy **made, struct error *error
     copy->writer_count = session_writer_count(session);
     copy->work_bytes =
         options_ring_bytes(&session->options) / ((uint64_t)copy->reader_count * WORKS_A_READER);
+    atomic_store(&session->progress.queue_limit_bytes,
+                 copy->work_bytes * copy->reader_count * WORKS_A_READER);
     init_locks(copy);
     throttle_init(&copy->throttle, session->options.rows_per_second_max,
                   session->options.bytes_per_second_max);
@@ -225,6 +231,7 @@ static void note_pulls(struct copy *copy)
         uint32_t entity = atomic_load(&copy->workers[i].pulls);
         if (entity != 0) { /* all of it is shown with one, should there be several */
             atomic_store(&session->progress.entities[entity - 1].pulled, pulled);
+            atomic_store(&copy->workers[i].shown->rows, pulled);
             break;
         }
     }

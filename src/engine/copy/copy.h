@@ -42,12 +42,10 @@ struct worker {
     pthread_t thread;
     bool running;
     bool writes;
-    uint32_t number; /* from 1, for reports */
+    struct progress_worker *shown; /* what it is at; NULL where a sample is read */
     struct reader *reader;
     struct writer *writer;
-    uint32_t undrained;          /* reader: works whose writer has not taken all yet */
-    _Atomic(const char *) doing; /* for stall reports */
-    _Atomic uint64_t chunk_number;
+    uint32_t undrained;     /* reader: works whose writer has not taken all yet */
     _Atomic uint32_t pulls; /* writer: the entity, from 1, of the chunk that the target pulls */
     bool inserts;           /* writer: is open with copy->insert_tables */
     struct retry retry;
@@ -136,6 +134,12 @@ bool copy_may_hold(struct copy *copy, uint64_t index);
 uint32_t copy_next_attempt(struct copy *copy, uint64_t index);
 
 /* ---- for both */
+/* What the worker is at: a constant text. */
+void copy_show(struct worker *worker, const char *doing);
+/* It begins with the chunk of that index. */
+void copy_show_chunk(struct worker *worker, uint64_t index);
+/* It is through with so many source records more of its chunk. */
+void copy_show_rows(struct worker *worker, uint64_t rows);
 /* After the threads are gone: what was begun and never taken. */
 void copy_free_works(struct copy *copy);
 /* Where the stream's list of entities has this one, which it has. */

@@ -8,6 +8,7 @@
 #include "base/signals.h"
 #include "engine/copy/parcel.h"
 #include "engine/copy/parents.h"
+#include "engine/run/run_chunks.h"
 #include <stdlib.h>
 
 const struct ledger_chunk *copy_chunk(const struct copy *copy, uint64_t index)
@@ -17,9 +18,7 @@ const struct ledger_chunk *copy_chunk(const struct copy *copy, uint64_t index)
 
 const struct plan_stream *copy_stream(const struct copy *copy, uint64_t index)
 {
-    return copy->run->loads_rejects
-               ? &copy->run->rejects_stream
-               : &copy->session->plan->streams[copy->run->chunks[index].stream];
+    return run_chunk_stream(copy->run, index);
 }
 
 void copy_note_retry(struct copy *copy, uint64_t index, const struct error *error)
@@ -27,10 +26,27 @@ void copy_note_retry(struct copy *copy, uint64_t index, const struct error *erro
     const struct plan_stream *stream = copy_stream(copy, index);
     const char *code = error_describe(error->code)->name;
     log_write_user(LOG_WARNING,
-                   EVENT_OF(EVENT_RETRY, .table = stream->name,
+                   EVENT_OF(EVENT_RETRY, .table = run_stream_table(copy->run, stream),
+                            .entity = run_stream_entity(copy->run, stream),
                             .chunk = copy_chunk(copy, index)->number, .code = code),
                    "it is done again after: %s [%s]", error->message, code);
     atomic_fetch_add(&copy->session->counts[stream->entities[0]].retries, 1);
+}
+
+void copy_show(struct worker *worker, const char *doing)
+{
+    atomic_store_explicit(&worker->shown->doing, doing, memory_order_relaxed);
+}
+
+void copy_show_chunk(struct worker *worker, uint64_t index)
+{
+    progress_worker_begin(worker->shown, copy_chunk(worker->copy, index)->number,
+                          clock_monotonic_ms());
+}
+
+void copy_show_rows(struct worker *worker, uint64_t rows)
+{
+    atomic_fetch_add_explicit(&worker->shown->rows, rows, memory_order_relaxed);
 }
 
 bool copy_must_stop(const struct copy *copy)
@@ -85,6 +101,7 @@ static struct work *work_create(struct copy *copy, struct worker *reader, uint64
     struct work *work = memory_allocate_zeroed(1, sizeof(*work));
     *work = (struct work){
         .index = index, .ring = ring_create(copy->work_bytes), .reader = reader, .users = 2};
+    ring_count_in(work->ring, &copy->session->progress.queue);
     return work;
 }
 

@@ -9,15 +9,16 @@
 
 static void describe(const struct worker *worker, char *text, size_t capacity)
 {
-    const char *doing = atomic_load(&worker->doing);
-    uint64_t chunk = atomic_load(&worker->chunk_number);
+    const struct progress_worker *shown = worker->shown;
+    const char *doing = atomic_load(&shown->doing);
+    uint64_t chunk = atomic_load(&shown->chunk);
     const char *side = worker->writes ? "writer" : "reader";
     if (chunk == 0) {
-        snprintf(text, capacity, "%s %" PRIu32 " %s", side, worker->number, doing);
+        snprintf(text, capacity, "%s %" PRIu32 " %s", side, shown->number, doing);
     } else {
         const struct ledger_chunk *about = copy_chunk(worker->copy, chunk - 1);
         snprintf(text, capacity, "%s %" PRIu32 " %s, chunk %" PRIu64 " of %s (%s)", side,
-                 worker->number, doing, chunk, copy_stream(worker->copy, chunk - 1)->name,
+                 shown->number, doing, chunk, copy_stream(worker->copy, chunk - 1)->name,
                  about->span.printable);
     }
 }

@@ -14,21 +14,23 @@ static enum status send(struct reading *reading, struct parcel *parcel)
 {
     struct worker *worker = reading->worker;
     size_t bytes = parcel_bytes(parcel);
+    uint64_t rows = parcel->root_rows;
     enum status status;
     if (reading->sink != NULL) {
         return reading->sink(reading->sink_context, parcel);
     }
-    atomic_store(&worker->doing, "waits for its writer");
+    copy_show(worker, "waits for its writer");
     do {
         status = copy_must_stop(worker->copy)
                      ? STATUS_END
                      : ring_push(reading->work->ring, parcel, bytes, COPY_WAIT_MS);
     } while (status == STATUS_AGAIN);
-    atomic_store(&worker->doing, "reads");
+    copy_show(worker, "reads");
     if (status != STATUS_OK) {
         parcel_destroy(parcel);
         return STATUS_END;
     }
+    copy_show_rows(worker, rows);
     copy_moved(worker->copy);
     return STATUS_OK;
 }
@@ -107,10 +109,10 @@ enum status reading_account(struct reading *reading, uint64_t rows, uint64_t byt
         if (copy_must_stop(copy) || copy_is_cancelled(copy, reading->work)) {
             return STATUS_END;
         }
-        atomic_store(&reading->worker->doing, "keeps to the rate cap, or gives way to others");
+        copy_show(reading->worker, "keeps to the rate cap, or gives way to others");
         clock_sleep_ms(wait_ms < COPY_WAIT_MS ? wait_ms : COPY_WAIT_MS);
         copy_moved(copy);
-        atomic_store(&reading->worker->doing, "reads");
+        copy_show(reading->worker, "reads");
     }
     return copy_must_stop(copy) ? STATUS_END : STATUS_OK;
 }
@@ -334,7 +336,7 @@ static enum status read_with_retries(struct reading *reading, struct error *erro
         }
         mapper_destroy(reading->mapper);
         reading->mapper = NULL;
-        atomic_store(&worker->doing, "waits to read again");
+        copy_show(worker, "waits to read again");
         if (!retry_wait(&worker->retry, error)) {
             if (error->class == ERROR_CLASS_RETRY && copy_must_stop(worker->copy)) {
                 return STATUS_END;
@@ -342,6 +344,7 @@ static enum status read_with_retries(struct reading *reading, struct error *erro
             break;
         }
         copy_note_retry(worker->copy, reading->work->index, error);
+        copy_show_chunk(worker, reading->work->index);
         if (send(reading, parcel_create(PARCEL_RESTART, 0)) != STATUS_OK) {
             return STATUS_END;
         }
@@ -389,26 +392,26 @@ void *reader_main(void *argument)
     struct work *work;
     reading_init(&reading, worker);
     enum status status = STATUS_OK;
-    atomic_store(&worker->doing, "waits for a chunk");
+    copy_show(worker, "waits for a chunk");
     while (status != STATUS_FAILED && (work = copy_begin_reading(copy, worker)) != NULL) {
         reading.work = work;
         reading.stream = copy_stream(copy, work->index);
         reading.span = &copy_chunk(copy, work->index)->span;
-        atomic_store(&worker->chunk_number, work->index + 1);
-        atomic_store(&worker->doing, "reads");
+        copy_show_chunk(worker, work->index);
+        copy_show(worker, "reads");
         status = read_with_retries(&reading, &error);
         if (status == STATUS_FAILED) {
             copy_fail(copy, &error);
         }
-        atomic_store(&worker->doing, "waits for a chunk");
-        atomic_store(&worker->chunk_number, 0);
+        copy_show(worker, "waits for a chunk");
+        progress_worker_begin(worker->shown, 0, clock_monotonic_ms());
         copy_end_reading(copy, work);
     }
     if (status == STATUS_FAILED) {
         copy_fail(copy, &error);
     }
     reading_free(&reading);
-    atomic_store(&worker->doing, "is done");
+    copy_show(worker, "is done");
     copy_leave(copy, false);
     return NULL;
 }

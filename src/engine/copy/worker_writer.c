@@ -29,7 +29,7 @@ static enum status pull(struct writing *writing, struct error *error)
     const struct plan *plan = copy->session->plan;
     uint64_t rows = 0;
     uint32_t entity = chunk->stream->entities[0];
-    atomic_store(&writing->worker->doing, "lets the target pull");
+    copy_show(writing->worker, "lets the target pull");
     atomic_store(&writing->worker->pulls, entity + 1);
     enum status status = writing->target->express_chunk(
         writing->worker->writer, copy->session->source, chunk->number, &chunk->stream->request,
@@ -87,8 +87,8 @@ static enum status take_chunk(struct writing *writing, bool wait, struct error *
     if (status != STATUS_OK) {
         return status;
     }
-    atomic_store(&writing->worker->chunk_number, index + 1);
-    atomic_store(&writing->worker->doing, "writes");
+    copy_show_chunk(writing->worker, index);
+    copy_show(writing->worker, "writes");
     if (suit_writer(writing, index, error) != STATUS_OK) {
         copy_requeue(writing->copy, index, work);
         return STATUS_FAILED;
@@ -135,12 +135,21 @@ static enum status drain(struct writing *writing, struct open_chunk *chunk, stru
         status = ring_pop(chunk->work->ring, &parcel, COPY_WAIT_MS);
     }
     if (status == STATUS_OK) {
-        atomic_store(&writing->worker->doing, "writes");
+        copy_show(writing->worker, "writes");
         status = writing_feed(writing, chunk, parcel, error);
         return status == STATUS_OK ? poll_ready(writing, error) : status;
     }
-    atomic_store(&writing->worker->doing, "waits for its reader");
+    copy_show(writing->worker, "waits for its reader");
     return STATUS_OK;
+}
+
+static void show_waiting(const struct writing *writing)
+{
+    struct progress_worker *shown = writing->worker->shown;
+    copy_show(writing->worker, "waits for a chunk");
+    if (writing->open_count == 0 && atomic_load(&shown->chunk) != 0) {
+        progress_worker_begin(shown, 0, clock_monotonic_ms());
+    }
 }
 
 /* One move of the writer. STATUS_END: nothing is left for it. */
@@ -166,7 +175,7 @@ static enum status step(struct writing *writing, struct error *error)
         return drain(writing, chunk, error);
     }
     if (writing->open_count == 0 || writing->open_count < open_max) {
-        atomic_store(&writing->worker->doing, "waits for a chunk");
+        show_waiting(writing);
         enum status status = take_chunk(writing, writing->open_count == 0, error);
         if (status == STATUS_OK || status == STATUS_FAILED ||
             (status == STATUS_END && writing->open_count == 0)) {
@@ -174,7 +183,7 @@ static enum status step(struct writing *writing, struct error *error)
         }
     }
     if (writing->open_count > 0) {
-        atomic_store(&writing->worker->doing, "waits for the target");
+        copy_show(writing->worker, "waits for the target");
         enum status status = writing_poll(writing, COPY_WAIT_MS, error);
         return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
     }
@@ -228,8 +237,8 @@ static enum status recover(struct writing *writing, struct error *error)
     } else {
         writing_abandon_all(writing, true);
     }
-    atomic_store(&worker->doing, "waits to write again");
-    uint64_t chunk = atomic_load(&worker->chunk_number);
+    copy_show(worker, "waits to write again");
+    uint64_t chunk = atomic_load(&worker->shown->chunk);
     if (!retry_wait(&worker->retry, error)) {
         return STATUS_FAILED;
     }
@@ -257,7 +266,7 @@ static void run_writer(struct writing *writing, struct error *error)
     for (;;) {
         enum status status = step(writing, error);
         if (status == STATUS_FAILED) {
-            uint64_t chunk = atomic_load(&writing->worker->chunk_number);
+            uint64_t chunk = atomic_load(&writing->worker->shown->chunk);
             status = recover(writing, error);
             if (status == STATUS_FAILED && chunk > 0) {
                 error_context(error, "writing chunk %" PRIu64 " of %s: ", chunk,
@@ -296,7 +305,7 @@ void *writer_main(void *argument)
     ledger_close_store(worker->copy->session->ledger, writing.store);
     record_hasher_free(&writing.hasher);
     arena_destroy(writing.arena);
-    atomic_store(&worker->doing, "is done");
+    copy_show(worker, "is done");
     copy_leave(worker->copy, true);
     return NULL;
 }

@@ -366,8 +366,8 @@ enum status writing_submit(struct writing *writing, struct open_chunk *chunk, st
     const struct plan *plan = writing->copy->session->plan;
     uint32_t table = plan->entities[batch->entity].table;
     if (keeps_images(writing, table) &&
-        before_keep(&writing->before, writing->copy->run, writing->worker->number, chunk->number,
-                    table, batch, error) != STATUS_OK) {
+        before_keep(&writing->before, writing->copy->run, writing->worker->shown->number,
+                    chunk->number, table, batch, error) != STATUS_OK) {
         batch_destroy(batch);
         return STATUS_FAILED;
     }
@@ -381,9 +381,9 @@ enum status writing_submit(struct writing *writing, struct open_chunk *chunk, st
         if (status == STATUS_FAILED) {
             return STATUS_FAILED;
         }
-        atomic_store(&writing->worker->doing, "waits for the target");
+        copy_show(writing->worker, "waits for the target");
         status = writing_poll(writing, COPY_WAIT_MS, error);
-        atomic_store(&writing->worker->doing, "writes");
+        copy_show(writing->worker, "writes");
         if (status == STATUS_FAILED || copy_must_stop(writing->copy)) {
             batch_destroy(batch);
             chunk->under_way--;
@@ -568,7 +568,9 @@ enum status writing_feed(struct writing *writing, struct open_chunk *chunk, stru
 {
     enum status status;
     count_read(writing, chunk, parcel);
+    copy_show_rows(writing->worker, parcel->root_rows);
     if (parcel->kind == PARCEL_RESTART) {
+        copy_show_chunk(writing->worker, chunk->index);
         status = writing_restart(writing, chunk, error);
     } else if (parcel->kind == PARCEL_END) {
         for (uint32_t i = 0; i < chunk->stream->entity_count; i++) {

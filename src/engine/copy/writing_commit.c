@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "connectors/lease.h"
+#include "engine/run/run_chunks.h"
 #include "engine/run/state.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -65,14 +66,16 @@ static struct open_chunk *pop_first(struct writing *writing)
     return chunk;
 }
 
-static void tell_done(const struct open_chunk *chunk, int64_t took_ms)
+static void tell_done(const struct run *run, const struct open_chunk *chunk, int64_t took_ms)
 {
+    const char *table = run_stream_table(run, chunk->stream);
+    const char *entity = run_stream_entity(run, chunk->stream);
     uint64_t written = 0;
     for (uint32_t i = 0; i < chunk->stream->entity_count; i++) {
         written += chunk->tallies[i].written;
     }
     log_event(LOG_DEBUG,
-              EVENT_OF(EVENT_CHUNK, .table = chunk->stream->name, .chunk = chunk->number,
+              EVENT_OF(EVENT_CHUNK, .table = table, .entity = entity, .chunk = chunk->number,
                        .count = (int64_t)written, .milliseconds = took_ms),
               "chunk %" PRIu64 " of %s %s in %" PRId64 " ms", chunk->number, chunk->stream->name,
               chunk->work == NULL ? "pulled" : "done", took_ms);
@@ -80,7 +83,7 @@ static void tell_done(const struct open_chunk *chunk, int64_t took_ms)
         const struct reject_count *of = &chunk->rejects.counts[i];
         const char *code = error_describe(of->code)->name;
         log_event(LOG_DEBUG,
-                  EVENT_OF(EVENT_REJECT, .table = chunk->stream->name, .chunk = chunk->number,
+                  EVENT_OF(EVENT_REJECT, .table = table, .entity = entity, .chunk = chunk->number,
                            .code = code, .count = (int64_t)of->count),
                   "chunk %" PRIu64 " of %s: %" PRIu64 " rejects [%s]", chunk->number,
                   chunk->stream->name, of->count, code);
@@ -91,7 +94,7 @@ void writing_close_committed(struct writing *writing)
 {
     struct open_chunk *chunk = pop_first(writing);
     int64_t took_ms = clock_monotonic_ms() - chunk->began_ms;
-    tell_done(chunk, took_ms);
+    tell_done(writing->copy->run, chunk, took_ms);
     const struct ledger_mark mark = {.chunk = chunk->number,
                                      .attempt = chunk->attempt,
                                      .tallies = chunk->tallies,
@@ -185,7 +188,7 @@ enum status writing_commit(struct writing *writing, struct error *error)
 {
     struct open_chunk *chunk = writing->first;
     struct ledger_rejects rejects;
-    atomic_store(&writing->worker->doing, "commits");
+    copy_show(writing->worker, "commits");
     if (check_sums(writing, chunk, error) != STATUS_OK ||
         failpoint_hit("engine.before_rejects_sync", error) != STATUS_OK ||
         reject_file_sync(&chunk->rejects, &rejects, error) != STATUS_OK ||

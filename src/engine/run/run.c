@@ -506,7 +506,8 @@ static void tell_begin(const struct run *run)
                                           .source = session->source->connector->name,
                                           .target = session->target->connector->name,
                                           .data_at_us = run->status.started_us,
-                                          .memory_limit_bytes = session->options.memory_bytes};
+                                          .memory_limit_bytes = session->options.memory_bytes,
+                                          .stall_ms = session->options.stall_ms};
     observer_identify(session->options.observer, &identity);
     log_event(LOG_DEBUG,
               EVENT_OF(EVENT_RUN, .state = run->done_count > 0 ? "resumed" : "began",

@@ -8,6 +8,7 @@
 #include "engine/ledger/json_text.h"
 #include "engine/rejects/reject_name.h"
 #include "engine/run/options.h"
+#include "engine/run/run_chunks.h"
 #include "engine/run/run_parts.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -57,9 +58,8 @@ struct settling {
 static const struct plan_stream *stream_of(const struct run *run, uint64_t chunk, uint32_t entity)
 {
     const struct plan *plan = run->session->plan;
-    return run->loads_rejects ? &run->rejects_stream
-                              : &plan->streams[chunk != 0 ? run->chunks[chunk - 1].stream
-                                                          : plan->entities[entity].stream];
+    return chunk != 0 || run->loads_rejects ? run_chunk_stream(run, chunk - 1)
+                                            : &plan->streams[plan->entities[entity].stream];
 }
 
 static enum status write_loser(struct settling *settling, struct loser *loser,

@@ -9,6 +9,7 @@
 #include "engine/ledger/json_text.h"
 #include "engine/run/options.h"
 #include "engine/run/past_runs.h"
+#include "engine/run/run_chunks.h"
 #include "model/json_tree.h"
 #include "observe/metrics.h"
 #include <inttypes.h>
@@ -184,6 +185,42 @@ static json_t *side_make(const struct progress_side *side)
                      (double)atomic_load(&side->milliunits) / 1000);
 }
 
+/* What a worker is at; the members of its chunk may be those of the one before. */
+static json_t *worker_make(const struct run *run, const struct progress_worker *worker)
+{
+    int64_t for_ms = clock_monotonic_ms() - atomic_load(&worker->since_ms);
+    uint64_t chunk = atomic_load(&worker->chunk);
+    json_t *object =
+        json_pack("{s:s,s:I,s:s,s:o}", "side", atomic_load(&worker->writes) ? "target" : "source",
+                  "number", (json_int_t)atomic_load(&worker->number), "doing",
+                  atomic_load(&worker->doing), "since", json_stamp(clock_utc_us() - for_ms * 1000));
+    if (chunk > 0 && chunk <= run->chunk_count) {
+        const struct plan_stream *stream = run_chunk_stream(run, chunk - 1);
+        json_object_set_new(object, "chunk", json_integer((json_int_t)chunk));
+        json_object_set_new(object, "rows", json_integer((json_int_t)atomic_load(&worker->rows)));
+        json_object_set_new(object, "stream", json_text(stream->name));
+        json_object_set_new(object, "table", json_text(run_stream_table(run, stream)));
+        json_object_set_new(object, "entity", json_text(run_stream_entity(run, stream)));
+    }
+    return object;
+}
+
+static void add_workers(const struct run *run, json_t *state)
+{
+    const struct progress *progress = &run->session->progress;
+    uint32_t count = atomic_load(&progress->worker_count);
+    json_t *workers = json_array();
+    for (uint32_t i = 0; i < count; i++) {
+        json_array_append_new(workers, worker_make(run, &progress->workers[i]));
+    }
+    json_object_set_new(state, "workers", workers);
+    json_object_set_new(state, "queue",
+                        json_pack("{s:I,s:I,s:I}", "batches",
+                                  (json_int_t)atomic_load(&progress->queue.items), "bytes",
+                                  (json_int_t)atomic_load(&progress->queue.bytes), "capacity_bytes",
+                                  (json_int_t)atomic_load(&progress->queue_limit_bytes)));
+}
+
 static json_t *attempts_make(const struct run *run)
 {
     static const char *const names[] = {"epoch", "at", "end", "source_connection",
@@ -288,6 +325,9 @@ static json_t *state_make(const struct run *run, enum state_status status)
     json_object_set_new(object, "target_use", side_make(&progress->target));
     if (run->follow != NULL) {
         json_object_set_new(object, "follow", follow_make(run));
+    }
+    if (status == STATE_IN_PROGRESS && atomic_load(&progress->phase) == PROGRESS_COPY) {
+        add_workers(run, object);
     }
     add_conditions(run, object);
     return object;

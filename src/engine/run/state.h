@@ -18,6 +18,9 @@
  *  "snapshot":"one"|"mixed"|"none","broken_references":N,
  *  "differing_there":{TABLE:n},                            (skipped, and there with other values)
  *  "repairs":ID,"deleted":{TABLE:n},                       (a repair: of which run, and what)
+ *  "workers":[{"side":"source"|"target","number":n,"doing":TEXT,"since":…,
+ *    "chunk":n,"rows":n,"stream":NAME,"table":NAME|null,"entity":NAME|null}],   (while it copies;
+ *  "queue":{"batches":n,"bytes":n,"capacity_bytes":n},      between the workers of both sides)
  *  "not_carried":[{"kind","object","text","count"}],       (observe/not_carried.h)
  *  "follow":{"feed","transactions":n,"changes":n,"writes":n,"commits":n,"rejected":n,
  *    "lag_seconds":n|null,"source_commit_at":…|null,"applied_at":…|null,"source_bytes_kept":n|null,

@@ -357,6 +357,18 @@ static void check_speed(struct anomaly_monitor *monitor, const struct anomaly_sa
 
 /* ---- movement */
 
+/* Without movement for how long it is a stall. */
+static int64_t stall_limit_ms(const struct anomaly_monitor *monitor,
+                              const struct anomaly_sample *now)
+{
+    int64_t limit_ms = 2 * monitor->longest_gap_ms;
+    limit_ms = limit_ms < STALL_MS ? STALL_MS : limit_ms > STALL_MAX_MS ? STALL_MAX_MS : limit_ms;
+    if (monitor->moves < STALL_MOVES && limit_ms < STALL_UNSURE_MS) {
+        limit_ms = STALL_UNSURE_MS;
+    }
+    return now->stall_ms > 0 && now->stall_ms < limit_ms ? now->stall_ms : limit_ms;
+}
+
 static void check_movement(struct anomaly_monitor *monitor, const struct anomaly_sample *now,
                            const struct anomaly_sample *before)
 {
@@ -372,11 +384,7 @@ static void check_movement(struct anomaly_monitor *monitor, const struct anomaly
         monitor->moves += moved;
         gap_ms = 0;
     }
-    int64_t limit_ms = 2 * monitor->longest_gap_ms;
-    limit_ms = limit_ms < STALL_MS ? STALL_MS : limit_ms > STALL_MAX_MS ? STALL_MAX_MS : limit_ms;
-    if (monitor->moves < STALL_MOVES && limit_ms < STALL_UNSURE_MS) {
-        limit_ms = STALL_UNSURE_MS;
-    }
+    int64_t limit_ms = stall_limit_ms(monitor, now);
     const struct look look = {.score = (double)gap_ms / (double)limit_ms,
                               .value = (double)gap_ms / 1000,
                               .low = NAN,

@@ -21,6 +21,7 @@ struct anomaly_sample {
     bool moves;       /* a phase that moves records, and some are left */
     bool held;        /* it waits because it was asked to */
     int64_t moved_ms; /* another number: something moved, whether or not it is counted yet */
+    int64_t stall_ms; /* without movement for so long: a stall at the latest; 0: not said */
     uint64_t records; /* done: written, rejected or skipped */
     uint64_t bytes;
     uint64_t rejected;

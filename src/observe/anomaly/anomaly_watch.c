@@ -36,6 +36,7 @@ struct anomaly_watch {
     _Atomic bool active[ANOMALY_CHECKS];
     _Atomic bool held;
     _Atomic uint64_t memory_bytes;
+    _Atomic int64_t stall_ms;
     uint64_t *work; /* of each entity at the last tick */
     uint32_t work_count;
     uint32_t scope;
@@ -206,7 +207,7 @@ static void take_sample(struct anomaly_watch *watch, struct anomaly_sample *samp
     const struct progress *progress = watch->progress;
     int64_t now_ms = clock_monotonic_ms();
     progress_view_take(progress, &meter, now_ms, &view);
-    uint32_t workers = atomic_load(&progress->waiter_count) / 2; /* of each, one reads */
+    uint32_t workers = atomic_load(&progress->worker_count) / 2; /* of each, one reads */
     bool copies = view.phase == PROGRESS_COPY;
     bool known = view.chunks_total > 0;
     *sample = (struct anomaly_sample){
@@ -215,6 +216,7 @@ static void take_sample(struct anomaly_watch *watch, struct anomaly_sample *samp
         .scope = copies ? find_scope(watch) : 0,
         .moves = copies && (!known || view.chunks_done < view.chunks_total),
         .held = atomic_load(&watch->held),
+        .stall_ms = atomic_load(&watch->stall_ms),
         .moved_ms = atomic_load(&progress->last_movement_ms),
         .records = view.done,
         .bytes = view.bytes,
@@ -264,6 +266,16 @@ void anomaly_watch_hear(struct anomaly_watch *watch, const struct log_record *re
 void anomaly_watch_set_memory(struct anomaly_watch *watch, uint64_t limit_bytes)
 {
     atomic_store(&watch->memory_bytes, limit_bytes);
+}
+
+void anomaly_watch_set_stall(struct anomaly_watch *watch, int64_t limit_ms)
+{
+    atomic_store(&watch->stall_ms, limit_ms);
+}
+
+bool anomaly_watch_is_stalled(const struct anomaly_watch *watch)
+{
+    return atomic_load(&watch->active[ANOMALY_PROGRESS_STALL]);
 }
 
 struct anomaly_watch *anomaly_watch_create(struct metric_registry *registry,

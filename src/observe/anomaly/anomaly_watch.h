@@ -21,6 +21,10 @@ void anomaly_watch_destroy(struct anomaly_watch *watch); /* takes NULL */
 
 /* What --memory allows; more than the process should need at all is worked out from it. */
 void anomaly_watch_set_memory(struct anomaly_watch *watch, uint64_t limit_bytes);
+/* What --stall says; 0: nothing. */
+void anomaly_watch_set_stall(struct anomaly_watch *watch, int64_t limit_ms);
+/* Does the run stand still, by the check progress.stall as of the last tick? Any thread. */
+bool anomaly_watch_is_stalled(const struct anomaly_watch *watch);
 /* Once a second; one thread, as the next one. */
 void anomaly_watch_tick(struct anomaly_watch *watch);
 /* The run is over: what goes on ends. */

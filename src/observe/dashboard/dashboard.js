@@ -507,14 +507,25 @@ function use(side) {
     + (side.capacity_units > 0 ? ", " + side.capacity_units.toFixed(1) + " capacity units" : "");
 }
 
+// What each worker is at: [name, what it does, whose chunk, its number, for how long, records].
+function workersOf(run) {
+  const whose = w => !w.table ? w.stream || "–" : w.entity && w.entity !== w.table ? w.table + ": " + w.entity : w.table;
+  return (run.workers || []).map(w => [(w.side === "source" ? "reader " : "writer ") + w.number, w.doing, whose(w), w.chunk ? count(w.chunk) : "–",
+                                       span(Math.max(0, (now() - Date.parse(w.since)) / 1000)), w.chunk ? count(w.rows) : "–"]);
+}
+
 function showWorkers() {
   const run = page.progress || {}, report = page.report || {}, settings = report.settings || {};
+  const workers = workersOf(run).slice(0, ROWS_SHOWN);
   const list = [["Jobs", settings.jobs], ["Readers", settings.readers], ["Writers", settings.writers],
                 ["Waiting to try again", run.waiting_seconds > 0 && run.at_work ? span(run.waiting_seconds) : "nobody"],
                 ["Retries", count(run.retries)], ["Throttled", count(run.throttled) + " times"],
-                ["Source", use(run.source_use)], ["Target", use(run.target_use)], ["Errors", count(run.errors)]];
-  paint("workers", [list, report.attempts, report.errors], () => [
+                ["Source", use(run.source_use)], ["Target", use(run.target_use)], ["Errors", count(run.errors)],
+                ["Between readers and writers", run.queue ? bytes(run.queue.bytes) + " of " + bytes(run.queue.capacity_bytes) + ", " + count(run.queue.batches) + " batches" : null]];
+  paint("workers", [list, workers], () => [
     facts(list),
+    workers.length > 0 ? table("Workers", [["Worker"], ["Does", "text"], ["Table", "text"], ["Chunk"], ["For"], ["Records"]], workers) : null]);
+  paint("attempts", [report.attempts, report.errors], () => [
     (report.attempts || []).length > 1 ? make("details", null, make("summary", null, "Attempts"),
       table("Attempts", [["Attempt"], ["Began"], ["Ended"]], report.attempts.map(a =>
         [String(a.epoch), moment(a.at, true), a.end || "–"]))) : null,

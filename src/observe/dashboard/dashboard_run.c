@@ -112,6 +112,7 @@ static void append_progress(struct dashboard *dashboard, const struct dashboard_
 {
     static const char *const members[] = {"chunks", "attempt", "waiting_seconds", "source_use",
                                           "target_use"};
+    static const char *const live[] = {"workers", "queue"}; /* of no use once nobody is at work */
     struct rates rates = rates_of(report);
     buffer_append_string(out, "{\"key\":");
     report_json(out, run->key);
@@ -134,6 +135,9 @@ static void append_progress(struct dashboard *dashboard, const struct dashboard_
     append_sample(report, out);
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
         report_append_tree_json(out, members[i], json_object_get(report->state, members[i]));
+    }
+    for (size_t i = 0; report->at_work && i < sizeof(live) / sizeof(live[0]); i++) {
+        report_append_tree_json(out, live[i], json_object_get(report->state, live[i]));
     }
     buffer_format(out, ",\"errors\":%zu",
                   json_array_size(json_object_get(report->state, "errors")));

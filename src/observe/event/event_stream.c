@@ -1,4 +1,4 @@
-/* A bounded queue of lines, which a file follows. */
+/* A bounded queue of lines on their way into a file. */
 #include "observe/event/event_stream.h"
 
 #include "base/arena.h"
@@ -23,11 +23,10 @@ struct line {
 struct event_stream {
     pthread_mutex_t mutex;
     struct line lines[EVENT_STREAM_LINES_MAX]; /* the n-th at n % EVENT_STREAM_LINES_MAX */
-    uint64_t first;                            /* the oldest line that is kept */
+    uint64_t first;                            /* the oldest line that waits */
     uint64_t next;
     uint64_t before; /* events of former processes: what is added to get an event's number */
     size_t bytes;
-    uint64_t written; /* the last line that is in the file, or was lost for it */
     uint64_t lost;
     int descriptor; /* -1: there is no file */
     char *path;
@@ -72,10 +71,11 @@ static void add(struct event_stream *stream, const struct buffer *text)
     while (
         stream->next - stream->first >= EVENT_STREAM_LINES_MAX ||
         (stream->bytes + text->length > EVENT_STREAM_BYTES_MAX && stream->first < stream->next)) {
-        if (stream->descriptor >= 0 && stream->written < stream->first) {
+        if (stream->descriptor >= 0) {
             write_out(stream);
+        } else {
+            drop_first(stream);
         }
-        drop_first(stream);
     }
     line = line_of(stream, stream->next++);
     line->text = memory_copy_bytes(text->data, text->length);
@@ -152,18 +152,19 @@ static void write_out(struct event_stream *stream)
 {
     struct error ignored;
     struct buffer text = {0};
-    uint64_t from = stream->written + 1 > stream->first ? stream->written + 1 : stream->first;
-    if (stream->descriptor < 0 || from >= stream->next) {
+    if (stream->descriptor < 0 || stream->first == stream->next) {
         return;
     }
-    for (uint64_t at = from; at < stream->next; at++) {
+    for (uint64_t at = stream->first; at < stream->next; at++) {
         append_line(stream, at, &text);
     }
     if (file_write_all(stream->descriptor, text.data, text.length, stream->path, &ignored) !=
         STATUS_OK) {
-        stream->lost += stream->next - from;
+        stream->lost += stream->next - stream->first;
     }
-    stream->written = stream->next - 1;
+    while (stream->first < stream->next) {
+        drop_first(stream);
+    }
     stream->file_bytes += text.length;
     if (stream->file_bytes > EVENT_FILE_BYTES_MAX) {
         shorten(stream);
@@ -265,20 +266,4 @@ void event_stream_hear(void *context, const struct log_record *record)
     }
     pthread_mutex_unlock(&stream->mutex);
     buffer_free(&text);
-}
-
-uint64_t event_stream_read(struct event_stream *stream, uint64_t after, size_t limit_bytes,
-                           struct buffer *out)
-{
-    size_t before = out->length;
-    pthread_mutex_lock(&stream->mutex);
-    uint64_t at = after > stream->before ? after - stream->before + 1 : 1;
-    uint64_t last = after;
-    for (at = at > stream->first ? at : stream->first;
-         at < stream->next && out->length - before < limit_bytes; at++) {
-        append_line(stream, at, out);
-        last = at + stream->before;
-    }
-    pthread_mutex_unlock(&stream->mutex);
-    return last;
 }

@@ -1,7 +1,7 @@
 /*
- * The stream of a run's events: the last of them in memory, and all that have room in
- * events.jsonl of the state folder. It listens to the log (log_set_listener); reports and
- * the dashboard read the file.
+ * The stream of a run's events into events.jsonl of the state folder, which reports and the
+ * dashboard read: what is not written yet waits in memory, bounded. It listens to the log
+ * (log_set_listener).
  */
 #ifndef TRANSHUME_OBSERVE_EVENT_STREAM_H
 #define TRANSHUME_OBSERVE_EVENT_STREAM_H
@@ -36,10 +36,5 @@ enum status event_stream_open(struct event_stream *stream, const char *path,
 /* What could not be written since it was opened is in `*lost`. Fine without a file. */
 void event_stream_close(struct event_stream *stream, uint64_t *lost);
 void event_stream_flush(struct event_stream *stream);
-
-/* Appends the lines after the event of that number (0: all) that are still in memory, at most
- * about so many bytes; returns the number of the last one, or `after` if there was none. */
-uint64_t event_stream_read(struct event_stream *stream, uint64_t after, size_t limit_bytes,
-                           struct buffer *out);
 
 #endif

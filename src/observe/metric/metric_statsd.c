@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "net/address.h"
 #include <errno.h>
 #include <math.h>
 #include <netdb.h>
@@ -33,17 +34,14 @@ struct metric_statsd {
 enum status metric_statsd_open(const char *address, struct metric_statsd **statsd,
                                struct error *error)
 {
-    char host[256];
+    struct address split;
     struct addrinfo *found = NULL;
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
-    const char *colon = strrchr(address, ':');
-    size_t length = colon != NULL ? (size_t)(colon - address) : 0;
-    if (length == 0 || length >= sizeof(host)) {
-        return error_set(error, ERROR_USAGE, address, "is not HOST:PORT of a StatsD server");
+    if (!address_split(address, NULL, &split) || split.number == 0) {
+        error_set(error, ERROR_USAGE, address, "is not HOST:PORT of a StatsD server");
+        return error_hint(error, "127.0.0.1:8125 is, and [::1]:8125");
     }
-    memcpy(host, address, length);
-    host[length] = '\0';
-    int failure = getaddrinfo(host, colon + 1, &hints, &found);
+    int failure = getaddrinfo(split.host, split.port, &hints, &found);
     if (failure != 0) {
         return error_set(error, ERROR_USAGE, address, "is no StatsD server: %s",
                          gai_strerror(failure));

@@ -12,7 +12,7 @@
 
 struct metric_statsd;
 
-/* `address`: "HOST:PORT". Nobody answers in StatsD: whether anybody listens is not known. */
+/* `address`: net/address.h. Nobody answers in StatsD: whether anybody listens is not known. */
 enum status metric_statsd_open(const char *address, struct metric_statsd **statsd,
                                struct error *error) MUST_USE;
 void metric_statsd_send(struct metric_statsd *statsd, struct metric_registry *registry);

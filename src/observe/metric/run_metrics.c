@@ -238,6 +238,15 @@ static void add_totals(struct run_metrics *metrics)
     add_number(registry, METRIC_GAUGE, "transhume_memory_limit_bytes", "bytes",
                "The bound on batches, rings and caches together.", read_double,
                &metrics->memory_limit);
+    add_number(registry, METRIC_GAUGE, "transhume_queue_batches", NULL,
+               "Batches (and ends of chunks) that were read, and that no writer has taken yet.",
+               metric_read_uint64, &progress->queue.items);
+    add_number(registry, METRIC_GAUGE, "transhume_queue_bytes", "bytes",
+               "Memory of the batches that wait between readers and writers.", metric_read_uint64,
+               &progress->queue.bytes);
+    add_number(registry, METRIC_GAUGE, "transhume_queue_capacity_bytes", "bytes",
+               "The bound on what waits between readers and writers.", metric_read_uint64,
+               &progress->queue_limit_bytes);
 }
 
 static void add_counted(struct run_metrics *metrics)

@@ -14,6 +14,7 @@ struct run_identity {
     const char *target;
     int64_t data_at_us;          /* UTC: the moment of the source that is copied; 0: not known */
     uint64_t memory_limit_bytes; /* --memory */
+    int64_t stall_ms;            /* --stall; 0: not known */
 };
 
 struct run_metrics;

@@ -5,6 +5,7 @@
 #include "observe/web/web_server.h"
 
 #include "base/memory.h"
+#include "net/address.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
@@ -273,32 +274,6 @@ static size_t unescape(void *context, struct MHD_Connection *connection, char *t
 
 /* ---- the address */
 
-/* "[ADDR:]PORT" into its two parts. */
-static bool split(const char *text, char *host, size_t capacity, const char **port)
-{
-    const char *colon = strrchr(text, ':');
-    const char *begin = text;
-    size_t length = colon != NULL ? (size_t)(colon - text) : 0;
-    *port = colon != NULL ? colon + 1 : text;
-    if (colon == NULL) {
-        begin = "127.0.0.1";
-        length = strlen(begin);
-    } else if (text[0] == '[' && length > 2 && text[length - 1] == ']') {
-        begin++;
-        length -= 2;
-    } else if (memchr(text, ':', length) != NULL) {
-        return false; /* IPv6 without brackets */
-    }
-    bool digits =
-        **port != '\0' && strlen(*port) <= 5 && strspn(*port, "0123456789") == strlen(*port);
-    if (!digits || strtoul(*port, NULL, 10) > UINT16_MAX || length == 0 || length >= capacity) {
-        return false;
-    }
-    memcpy(host, begin, length);
-    host[length] = '\0';
-    return true;
-}
-
 static bool is_loopback(const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET) {
@@ -312,16 +287,15 @@ static bool is_loopback(const struct sockaddr *address)
 static enum status listen_at(struct web_server *server, const char *text, int *descriptor,
                              struct error *error)
 {
-    char host[256];
-    const char *port;
+    struct address address;
     struct addrinfo *found = NULL;
     const struct addrinfo hints = {
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    if (!split(text, host, sizeof(host), &port)) {
+    if (!address_split(text, "127.0.0.1", &address)) {
         error_set(error, ERROR_USAGE, text, "is no address to listen at");
         return error_hint(error, "[ADDR:]PORT is, as 9400, 127.0.0.1:9400, [::1]:9400");
     }
-    int failure = getaddrinfo(host, port, &hints, &found);
+    int failure = getaddrinfo(address.host, address.port, &hints, &found);
     if (failure != 0) {
         return error_set(error, ERROR_USAGE, text, "is no address to listen at: %s",
                          gai_strerror(failure));
@@ -347,7 +321,7 @@ static enum status listen_at(struct web_server *server, const char *text, int *d
                        ? ntohs(((const struct sockaddr_in *)(const void *)&bound)->sin_port)
                        : ntohs(((const struct sockaddr_in6 *)(const void *)&bound)->sin6_port);
     snprintf(server->authority, sizeof(server->authority),
-             strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, server->port);
+             strchr(address.host, ':') != NULL ? "[%s]:%u" : "%s:%u", address.host, server->port);
     snprintf(server->url, sizeof(server->url), "http://%s", server->authority);
     freeaddrinfo(found);
     *descriptor = made;

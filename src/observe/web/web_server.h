@@ -52,8 +52,8 @@ struct web_answer {
 struct web_server;
 
 /*
- * Listens at `address`, "[ADDR:]PORT": a port alone is of 127.0.0.1; "[::1]:9000" has its brackets;
- * port 0 is any that is free. `answer` is called on the server's thread, for GET, HEAD and POST.
+ * Listens at `address`, "[ADDR:]PORT" (net/address.h): a port alone is of 127.0.0.1; port 0 is any
+ * that is free. `answer` is called on the server's thread, for GET, HEAD and POST.
  */
 enum status web_server_start(const char *address,
                              void (*answer)(void *context, const struct web_request *request,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum { SHOWN_MAX = 128, PARTS_MAX = 32768, WORD_MAX = 16 };
+static const char not_utf8[] = "a name in it is not UTF-8";
 #define EMPTY_CLASS "org.apache.cassandra.db.marshal.EmptyType"
 
 /* A cursor over the text. */
@@ -98,6 +99,9 @@ static enum status take_udt(struct words *words, struct text name, const struct 
         if (!take_name(words, &name, &quoted)) {
             return refuse(words, "a name is missing after '.'");
         }
+        if (!text_is_utf8(name.data, name.length)) {
+            return refuse(words, not_utf8);
+        }
     }
     *type = words->udts != NULL ? words->udts->find(words->udts, keyspace, name) : NULL;
     return *type != NULL ? STATUS_OK : refuse(words, "there is no type of that name");
@@ -178,6 +182,9 @@ static enum status take_class(struct words *words, uint32_t depth, const struct 
     if (!take_quoted(words, '\'', &name)) {
         return refuse(words, "a quote is not closed");
     }
+    if (!text_is_utf8(name.data, name.length)) {
+        return refuse(words, not_utf8);
+    }
     *type = cql_type_of_class_at(name, depth, words->arena);
     return STATUS_OK;
 }
@@ -206,6 +213,9 @@ static enum status take_type(struct words *words, uint32_t depth, const struct c
     if (!quoted && cql_is_word(name, "empty")) {
         *type = &empty;
         return STATUS_OK;
+    }
+    if (quoted && !text_is_utf8(name.data, name.length)) {
+        return refuse(words, not_utf8);
     }
     if (quoted || !cql_type_has_name(&kind, name)) {
         return take_udt(words, name, type);
