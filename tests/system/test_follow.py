@@ -334,13 +334,13 @@ class RandomPlans(support.TestCase):
         with open(os.path.join(folder, "plan.yaml"), "w", encoding="utf-8") as file:
             file.write(plan)
         result = support.transhume("migrate", "--plan", "plan.yaml", "--follow", "--catch-up", "--quiet", cwd=folder)
-        self.assertEqual(result.code, 0, "%d\n%s%s" % (seed, plan, result.err))
+        self.assertIn(result.code, (0, 1), "%d\n%s%s" % (seed, plan, result.err))  # 1: some records are rejects, in both
         for _ in range(3):
             shop.change(shop.random.randint(1, 8))
             result = support.transhume("follow", "--catch-up", "--quiet", cwd=folder)
-            self.assertEqual(result.code, 0, "%d\n%s%s" % (seed, plan, result.err))
+            self.assertIn(result.code, (0, 1), "%d\n%s%s" % (seed, plan, result.err))  # 1: some records are rejects, in both
         result = support.transhume("migrate", "--plan", "plan.yaml", "--state", "fresh", "--quiet", "shop.db", "fresh.db", cwd=folder)
-        self.assertEqual(result.code, 0, "%d\n%s%s" % (seed, plan, result.err))
+        self.assertIn(result.code, (0, 1), "%d\n%s%s" % (seed, plan, result.err))  # 1: some records are rejects, in both
         self.assertEqual(self.contents(os.path.join(folder, "followed.db")), self.contents(os.path.join(folder, "fresh.db")),
                          "seed %d\n%s" % (seed, plan))
 
