@@ -84,7 +84,7 @@ _transhume() {
         validate) options='--plan --state --include --exclude --renumber --schema --existing --nested --sample --level --limit --repair --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --delete-extra --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --push-down --ledger --time-zone --timeout --stall --seed --color' ;;
         rollback) options='--plan --state --run --dry-run --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --json --quiet --verbose --help --take-over --confirm --ledger --timeout --color' ;;
         report) options='--plan --state --run --output --json --quiet --verbose --help' ;;
-        serve) options='--dashboard --token --allow-control --quiet --verbose --help' ;;
+        serve) options='--dashboard --token --allow-control --quiet --verbose --help --ledger' ;;
         finish) options='--plan --state --dry-run --log-file --log-level --log-format --json --quiet --verbose --help --take-over --confirm --ledger --timeout --color' ;;
         reset) options='--plan --state --quiet --verbose --help --confirm' ;;
         grafana) options='--output --rules --datasource --push --token-file --ca-file --quiet --verbose --help' ;;

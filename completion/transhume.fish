@@ -109,7 +109,7 @@ complete -c transhume -n '__fish_seen_subcommand_from analyze' -l advisor-url -x
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l advisor-key-file -r -F -d 'A file that holds the model\'s key'
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l advisor-ca-file -r -F -d 'PEM certificates to trust for --advisor-url'
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l advisor-pause -x -d 'How long to wait between the two prompts'
-complete -c transhume -n '__fish_seen_subcommand_from check migrate resume validate rollback finish' -l ledger -x -d 'Keep the ledger in this database instead of the target'
+complete -c transhume -n '__fish_seen_subcommand_from check migrate resume validate rollback serve finish' -l ledger -x -d 'Keep the ledger in this database instead of the target'
 complete -c transhume -n '__fish_seen_subcommand_from init check migrate resume validate' -l time-zone -x -d 'Zone of timestamps that have none (UTC, +02:00, Europe/Paris)'
 complete -c transhume -n '__fish_seen_subcommand_from init analyze check migrate resume validate rollback finish' -l timeout -x -d 'Longest single wait for a database'
 complete -c transhume -n '__fish_seen_subcommand_from migrate resume validate' -l stall -x -d 'Report a stall after TIME without progress; fail after ten times as long'

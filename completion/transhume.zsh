@@ -338,6 +338,7 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '*:argument:_files' ;;
         finish)
             _arguments -s \

@@ -150,11 +150,14 @@ static const struct cli_command commands[] = {
      .summary = "show runs in a browser",
      .description =
          "Serves the dashboard of one or more state folders (.transhume here): runs under way and "
-         "finished ones, live, with rates, chunks, rejects, validation and log. Prints its URL, "
+         "finished ones, live, with rates, chunks, rejects, validation and log; with --ledger also "
+         "runs whose folder is gone or elsewhere, as far as the ledger in their target tells. "
+         "Prints its URL, "
          "which holds the token, on stdout, and ends with Ctrl-C. Listens at 127.0.0.1 unless "
          "--dashboard says otherwise, and only reads, unless --allow-control is given.",
      .examples = "transhume serve\n"
-                 "transhume serve /var/lib/shop-move /var/lib/crm-move --dashboard 9401",
+                 "transhume serve /var/lib/shop-move /var/lib/crm-move --dashboard 9401\n"
+                 "transhume serve --ledger postgres://dba@db.example.org/shop",
      .run = command_serve},
     {.name = "finish",
      .place = IN_FINISH,

@@ -1,11 +1,14 @@
 """The dashboard: what its API says of runs, who may ask, what it does to a run, and its page in a browser."""
+import glob
 import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
+import tempfile
 import time
 import unittest
 from urllib.parse import urlsplit
@@ -203,6 +206,36 @@ class Api(DashboardCase):
         self.serve("one", "two", "three")
         self.assertEqual([(run["key"][:2], run["folder"], run["target"]) for run in self.runs()],
                          [("0.", "one/.transhume", "dynamodb-json:one"), ("1.", "two", "dynamodb-json:two")])
+
+    def test_runs_by_the_ledger_alone(self):
+        """Their state folders are gone; the counts are those that the ledger has."""
+        self.make_source(500)
+        for target in ("postgres-like.db", "home.db"):
+            options = ["--ledger", "home.db"] if target == "home.db" else []
+            self.run_program("migrate", "source.db", "one.db" if options else target, "--chunk-rows", "50", "--no-express", "--progress", "none", *options,
+                             code=-9, env={"TRANSHUME_FAILPOINT": "engine.before_commit:kill:5"})
+            run = self.run_id()
+            shutil.rmtree(self.path(".transhume"))
+            server = self.serve("--ledger", target)
+            [told] = self.runs()
+            self.assertEqual((told["run"], told["verdict"], told["at_work"], told["current"], told["folder"]), (run, "stopped", False, False, target))
+            self.assertEqual(self.get("/api/runs/" + told["key"])["run"], run)
+            shown = self.stream(told["key"]).until(lambda kind, *_: kind == "progress")[-1][2]
+            self.assertEqual((shown["chunks"], shown["phase"]), ({"total": 20, "done": 4}, "copying"))
+            self.assertEqual(self.ask("/api/runs/%s/stop" % told["key"], "POST")[0], 403)
+            self.run_program("resume", "source.db", "one.db" if options else target, "--progress", "none", *options)
+            self.assertEqual([(r["run"], r["folder"]) for r in self.runs()], [(run, ".transhume")])
+            shutil.rmtree(self.path(".transhume"))
+            self.wait_until("its end", lambda: self.runs()[0]["verdict"] == "done")
+            [told] = self.runs()
+            self.assertEqual((told["written"], told["rejected"], told["total"], told["attempts"]), (1000, 0, 1000, 2))
+            server.send_signal(signal.SIGINT)
+            self.assert_code(support.finish(server), 0)
+        self.assertEqual(glob.glob(os.path.join(tempfile.gettempdir(), "transhume-ledger-*")), [])
+
+    def test_a_ledger_that_is_none(self):
+        self.assertIn("error: ", self.run_program("serve", "--ledger", "nowhere.db", "--dashboard", "0", code=2).err)
+        self.assertFalse(os.path.exists(self.path("nowhere.db")))
 
     def test_alerts_are_those_of_anomalies(self):
         """A client that begins late gets every event but those of chunks long ago."""

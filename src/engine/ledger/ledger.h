@@ -83,6 +83,9 @@ enum status ledger_load(struct ledger *ledger, const char *run_id, struct arena 
 /* The ids of all runs into the target, in the order in which they were made. */
 enum status ledger_list(struct ledger *ledger, struct arena *arena, const char ***ids,
                         uint32_t *count, struct error *error) MUST_USE;
+/* The same with those into other databases. */
+enum status ledger_list_all(struct ledger *ledger, struct arena *arena, const char ***ids,
+                            uint32_t *count, struct error *error) MUST_USE;
 /* Removes the keys that chunks of the run kept for settling duplicates. Repeatable. */
 enum status ledger_forget_keys(struct ledger *ledger, const char *run_id,
                                struct error *error) MUST_USE;

@@ -99,7 +99,7 @@ enum status ledger_read_runs(struct ledger *ledger, struct arena *arena, struct 
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
-enum status ledger_list(struct ledger *ledger, struct arena *arena, const char ***ids,
+static enum status list(struct ledger *ledger, bool all, struct arena *arena, const char ***ids,
                         uint32_t *count, struct error *error)
 {
     struct ledger_runs runs;
@@ -110,11 +110,23 @@ enum status ledger_list(struct ledger *ledger, struct arena *arena, const char *
     }
     *ids = arena_allocate_zeroed(arena, runs.count + 1u, sizeof(**ids));
     for (uint32_t i = 0; i < runs.count; i++) {
-        if (runs.items[i].is_ours) {
+        if (all || runs.items[i].is_ours) {
             (*ids)[(*count)++] = runs.items[i].id;
         }
     }
     return STATUS_OK;
+}
+
+enum status ledger_list(struct ledger *ledger, struct arena *arena, const char ***ids,
+                        uint32_t *count, struct error *error)
+{
+    return list(ledger, false, arena, ids, count, error);
+}
+
+enum status ledger_list_all(struct ledger *ledger, struct arena *arena, const char ***ids,
+                            uint32_t *count, struct error *error)
+{
+    return list(ledger, true, arena, ids, count, error);
 }
 
 static bool knows(const struct ledger_runs *runs, const char *run_id)

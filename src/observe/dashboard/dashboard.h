@@ -27,7 +27,9 @@ struct dashboard_options {
     const char *address; /* web_server.h */
     const char *const *folders;
     uint32_t folder_count;
-    const char *token; /* NULL: one is made */
+    const char *ledger; /* whose runs the last folder holds (engine/run/ledger_history.h): it is
+                           told instead, and runs that other folders have are theirs; NULL: none */
+    const char *token;  /* NULL: one is made */
     bool allow_control;
     /* Answers what needs no token (/metrics, /healthz, /readyz); NULL: how many runs there
      * are, and that it is there. */

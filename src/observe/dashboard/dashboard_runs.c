@@ -166,12 +166,27 @@ struct listing {
     uint32_t count;
 };
 
+static bool is_of_ledger(const struct dashboard *dashboard, uint32_t number)
+{
+    return dashboard->options.ledger != NULL && number + 1 == dashboard->options.folder_count;
+}
+
+/* Among those that were listed so far? */
+static bool is_listed(const struct listing *listing, const char *id)
+{
+    const char *member = arena_format(listing->arena, ",\"run\":\"%s\"", id);
+    return memmem(listing->out->data, listing->out->length, member, strlen(member)) != NULL;
+}
+
 static void begin_run(struct listing *listing, uint32_t number, const char *id, bool current,
                       bool at_work)
 {
     buffer_append_string(listing->out, listing->count++ == 0 ? "\n{\"key\":" : ",\n{\"key\":");
     report_json(listing->out, arena_format(listing->arena, "%" PRIu32 ".%s", number, id));
-    append_text(listing->out, "folder", listing->dashboard->options.folders[number]);
+    append_text(listing->out, "folder",
+                is_of_ledger(listing->dashboard, number)
+                    ? listing->dashboard->options.ledger
+                    : listing->dashboard->options.folders[number]);
     buffer_format(listing->out, ",\"current\":%s,\"at_work\":%s", current ? "true" : "false",
                   at_work ? "true" : "false");
 }
@@ -234,7 +249,8 @@ static void list_past(struct listing *listing, uint32_t number)
     for (size_t i = 0; i < count && i < PAST_SHOWN_MAX; i++) {
         const struct buffer *about = look(
             listing->dashboard, file_join(listing->arena, runs, list[i]), false, listing->arena);
-        if (about->length > 0) {
+        bool other = is_of_ledger(listing->dashboard, number) && is_listed(listing, list[i]);
+        if (about->length > 0 && !other) {
             begin_run(listing, number, list[i], false, false);
             buffer_append(listing->out, about->data, about->length);
             buffer_append_byte(listing->out, '}');
