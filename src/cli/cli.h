@@ -22,6 +22,8 @@ struct cli_call {
     struct arena *arena;
     const char *command_line;  /* for the log, without secrets */
     struct observer *observer; /* NULL: the command is none that is watched */
+    enum cut_over_choice cut_over; /* what cutover is about to do */
+    bool compares;                 /* it compares both sides */
 };
 
 /* One command: its help, and what runs it. */
@@ -165,6 +167,7 @@ int command_analyze(struct cli_call *call);
 int command_init(struct cli_call *call);
 int command_check(struct cli_call *call);
 int command_migrate(struct cli_call *call);
+int command_cutover(struct cli_call *call);
 int command_resume(struct cli_call *call);
 int command_status(struct cli_call *call);
 int command_report(struct cli_call *call);

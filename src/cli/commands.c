@@ -86,6 +86,20 @@ static const struct cli_command commands[] = {
      .examples = "transhume follow\n"
                  "transhume follow --catch-up",
      .run = command_resume},
+    {.name = "cutover",
+     .place = IN_CUTOVER,
+     .arguments = "[SRC DST]",
+     .arguments_max = 2,
+     .summary = "end following: the target is the database from now on",
+     .description =
+         "Of a run that follows: waits until little is left, stops the source's writers, applies the "
+         "rest, sets the target's sequences, compares both sides, and ends the feed. Stopped or "
+         "killed, the same command goes on; until it is done, --back returns to following. Stop "
+         "`transhume follow` first. Needs --confirm, or --dry-run, which prints the steps.",
+     .examples = "transhume cutover --dry-run\n"
+                 "transhume cutover --confirm --after 'systemctl start shop'\n"
+                 "transhume cutover --back --confirm",
+     .run = command_cutover},
     {.name = "status",
      .place = IN_STATUS,
      .arguments = "",

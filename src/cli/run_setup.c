@@ -182,8 +182,15 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->follow = cli_switch(call, CLI_FOLLOW);
     options->catch_up = cli_switch(call, CLI_CATCH_UP);
     options->no_before_images = cli_switch(call, CLI_NO_BEFORE_IMAGES);
-    options->resuming = call->command->place == IN_RESUME;
-    options->validating = call->command->place == IN_VALIDATE;
+    options->resuming = call->command->place == IN_RESUME ||
+                        (call->command->place == IN_CUTOVER && !call->compares);
+    options->max_lag_ms = (int64_t)number_or(call, CLI_MAX_LAG, 1000);
+    options->max_pause_ms = (int64_t)number_or(call, CLI_MAX_PAUSE, 30000);
+    options->before_command = cli_text(call, CLI_BEFORE);
+    options->fence_command = cli_text(call, CLI_FENCE);
+    options->after_command = cli_text(call, CLI_AFTER);
+    options->cut_over = call->cut_over;
+    options->validating = call->command->place == IN_VALIDATE || call->compares;
     options->may_repair = options->validating && cli_switch(call, CLI_REPAIR);
     options->observer = call->observer;
     options->progress = progress_mode(call);

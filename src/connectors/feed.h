@@ -45,6 +45,14 @@ struct feed_functions {
      * go up; a lower one changes nothing. */
     enum status (*confirm)(struct feed *feed, struct position position, struct error *error);
     enum status (*health)(struct feed *feed, struct feed_health *health, struct error *error);
+    /*
+     * Optional: keeps everybody from writing the tables, or lets them again. Once it returns with
+     * `on`, nothing of them is written any more, and whatever was comes at or before `head`. Writers
+     * get an error that says so. It outlasts this process and the feed; repeatable. Control thread.
+     * NULL: a command of the user's has to do it.
+     */
+    enum status (*fence)(struct database *self, const char *name, const char *const *tables,
+                         uint32_t table_count, bool on, struct error *error);
     /* Where the source is now: whatever was committed before the call comes at or before this
      * position, and a feed that is opened before it gets there, also where nothing of its tables
      * changes any more. Control thread. */

@@ -199,7 +199,10 @@ static enum status take_ledger(struct verify *verify, const struct ledger_run *l
     if (run->status.phase == LEDGER_ROLLING_BACK) {
         return run_refuse_rolling_back(verify->session->target_uri->shown, ledger->id, error);
     }
-    if (run->status.phase != LEDGER_COMPLETED) {
+    if (run->status.phase == LEDGER_FOLLOWING) {
+        verify_note(verify, "run %s follows its source: what is written meanwhile may differ",
+                    ledger->id);
+    } else if (run->status.phase != LEDGER_COMPLETED) {
         return refuse_unfinished(verify, ledger->id, error);
     }
     bool same_source = header.source_identity != NULL &&

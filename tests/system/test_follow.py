@@ -37,13 +37,19 @@ class SqliteSide:
         self.connection.executescript("PRAGMA journal_mode = WAL;" + schema)
 
     def transaction(self, statements, commit):
+        self.connection = self.connection or sqlite3.connect(self.path, timeout=60, isolation_level=None)
         self.connection.execute("BEGIN IMMEDIATE")
-        for statement in statements:
-            self.connection.execute(statement)
+        try:
+            for statement in statements:
+                self.connection.execute(statement)
+        except sqlite3.Error:
+            self.connection.execute("ROLLBACK")
+            raise
         self.connection.execute("COMMIT" if commit else "ROLLBACK")
 
-    def exists(self):
-        return os.path.exists(self.path)
+    def feeds(self):
+        with sqlite3.connect(self.path) as connection:
+            return connection.execute("SELECT name FROM sqlite_schema WHERE name GLOB '_transhume*'").fetchall()
 
     def rows(self, table):
         """As texts, in the order of the first column."""
@@ -76,8 +82,9 @@ class PostgresSide:
     def transaction(self, statements, commit):
         self.server.psql(self.name, "BEGIN;%s;%s;" % (";".join(statements), "COMMIT" if commit else "ROLLBACK"))
 
-    def exists(self):
-        return bool(self.server.psql(self.name, "SELECT 1 FROM pg_class WHERE relname = 'account'"))
+    def feeds(self):
+        return self.server.psql(self.name, "SELECT slot_name FROM pg_replication_slots WHERE database = current_database() "
+                                           "UNION ALL SELECT pubname FROM pg_publication")
 
     def rows(self, table):
         return sorted(self.server.psql(self.name, "SELECT * FROM %s" % table), key=repr)
@@ -152,6 +159,9 @@ class Pair:
     def drop_feed(self):
         pass
 
+    def feeds_left(self):
+        return self.source.feeds()
+
     def assert_same(self):
         for table in Bank.TABLES:
             self.assertEqual(self.target.rows(table), self.source.rows(table), table)
@@ -219,6 +229,63 @@ class Pair:
         self.assertLessEqual(sums, {100 * Bank.ACCOUNTS})
         self.assertGreater(writer.steps, 20)
         self.assertGreater(followed, 0)
+
+
+    # --- cut-over
+
+    def can_write(self):
+        try:
+            self.source.transaction(["INSERT INTO entry VALUES (-1, 'late')"], True)
+        except (sqlite3.Error, AssertionError):
+            return False
+        self.source.transaction(["DELETE FROM entry WHERE id = -1"], True)
+        return True
+
+    def test_cut_over_and_back(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.steps(10)
+        self.run_program("cutover", code=2)  # without --confirm
+        self.assertIn("stop the source's writers", self.run_program("cutover", "--dry-run").out)
+        self.assertIn("the command of --after", self.run_program("cutover", "--confirm", "--after", "exit 3", code=5).err)
+        self.assertFalse(self.can_write())
+        self.run_program("cutover", "--back", "--confirm")
+        self.assertTrue(self.can_write())
+        self.steps(5)
+        self.follow()
+        self.assert_same()
+        self.run_program("cutover", "--confirm", "--before", "touch before", "--after", "touch after")
+        self.assertTrue(os.path.exists(self.path("before")) and os.path.exists(self.path("after")))
+        self.assertFalse(self.can_write())
+        self.assert_same()
+        self.assertEqual(self.phase(), "completed")
+        self.assertIn("complete already", self.run_program("follow").err)
+
+    def test_cut_over_finds_a_difference(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.target.transaction(["UPDATE account SET balance = balance + 1 WHERE id = 3"], True)
+        self.assertIn("differ in 1 record", self.run_program("cutover", "--confirm", code=5).err)
+        self.target.transaction(["UPDATE account SET balance = balance - 1 WHERE id = 3"], True)
+        self.run_program("cutover", "--confirm")
+        self.assert_same()
+
+    def test_following_is_given_up(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.assertIn("--abandon", self.run_program("rollback", "--run", self.run_id(), "--confirm", code=5).err)
+        self.run_program("cutover", "--abandon", "--confirm")
+        self.assertTrue(self.can_write())
+        self.assertEqual(self.phase(), "completed")
+        self.assertEqual(self.feeds_left(), [])
+
+    def test_cut_over_killed_between_steps(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        for number in (1, 2, 3):
+            self.bank.step() if number == 1 else None
+            self.assertEqual(support.kill_at("cutover.after_step", 1, "cutover", "--confirm", "--take-over", cwd=self.folder).code,
+                             -signal.SIGKILL, number)
+        support.kill_at("cutover.before_end", 1, "cutover", "--confirm", "--take-over", cwd=self.folder)
+        self.run_program("cutover", "--confirm", "--take-over")
+        self.assertFalse(self.can_write())
+        self.assert_same()
 
 
 class SqliteToSqlite(Pair, support.TestCase):

@@ -436,5 +436,6 @@ const struct feed_functions postgres_feed_functions = {
     .confirm = feed_confirm,
     .health = feed_health,
     .head = feed_head,
+    .fence = postgres_feed_fence,
     .compare = feed_compare,
 };

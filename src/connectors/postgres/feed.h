@@ -201,4 +201,9 @@ enum status postgres_spool_replay(struct feed *feed, struct change_set **set,
                                   struct error *error) MUST_USE;
 void postgres_spool_free(struct feed_spool **spools);
 
+/* feed_fence.c */
+enum status postgres_feed_fence(struct database *database, const char *name,
+                                const char *const *tables, uint32_t table_count, bool on,
+                                struct error *error);
+
 #endif

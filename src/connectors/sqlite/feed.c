@@ -432,5 +432,6 @@ const struct feed_functions sqlite_feed = {
     .confirm = feed_confirm,
     .health = feed_health,
     .head = feed_head,
+    .fence = sqlite_feed_fence,
     .compare = feed_compare,
 };

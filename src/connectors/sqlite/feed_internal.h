@@ -183,4 +183,10 @@ void feed_forget_statements(struct feed *feed);
 enum status feed_read_piece(struct feed *feed, struct change_set **set,
                             struct error *error) MUST_USE;
 
+/* ---------------------------------------------------------------- feed_fence.c */
+
+enum status sqlite_feed_fence(struct database *database, const char *name,
+                              const char *const *tables, uint32_t table_count, bool on,
+                              struct error *error);
+
 #endif

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/signals.h"
+#include "engine/follow/cutover.h"
 #include "engine/follow/feeder.h"
 #include "engine/follow/reread.h"
 #include "engine/rejects/rejects.h"
@@ -120,7 +121,8 @@ struct follow {
     struct feeder *feeder;
     struct arena *arena;       /* of the positions below */
     struct position applied;   /* in the target */
-    struct position head;      /* catch_up: to be reached; length 0: none */
+    bool to_head;              /* it ends at the head */
+    struct position head;      /* of the source when it began; length 0: not asked */
     struct followed_set **group;
     uint32_t group_count;
     bool inside;               /* the last set of the group was no last piece */
@@ -428,8 +430,7 @@ static enum status follow_with_retries(struct follow *follow, struct error *erro
     enum status status;
     for (;;) {
         status = open_both(follow, error);
-        if (status == STATUS_OK && follow->session->options.catch_up &&
-            follow->head.length == 0) {
+        if (status == STATUS_OK && follow->to_head && follow->head.length == 0) {
             status = follow->session->source->connector->feed->head(
                 follow->session->source, follow->arena, &follow->head, error);
         }
@@ -442,6 +443,40 @@ static enum status follow_with_retries(struct follow *follow, struct error *erro
                   "following is tried again: %s: %s", error->object, error->message);
     }
     return status;
+}
+
+/* For a cut-over: up to what the source has now. */
+static enum status drain(void *context, struct error *error)
+{
+    struct follow *follow = context;
+    follow->head.length = 0;
+    follow->to_head = true;
+    enum status status = follow_with_retries(follow, error);
+    return status == STATUS_END && follow->run->caught_up && signals_stop_level() == 0 ? STATUS_OK
+                                                                                       : status;
+}
+
+static enum status take_steps(struct follow *follow, struct error *error)
+{
+    struct run *run = follow->run;
+    const struct cutover_drain steps = {drain, follow, follow->routes->tables,
+                                        follow->routes->table_count};
+    switch (follow->session->options.cut_over) {
+    case CUT_OVER_END:
+        return cutover_end(run, error);
+    case CUT_OVER_BACK:
+        run->caught_up = true;
+        return cutover_back(run, &steps, error) == STATUS_OK ? STATUS_END : STATUS_FAILED;
+    case CUT_OVER_ABANDON:
+        return cutover_abandon(run, &steps, error);
+    case CUT_OVER_READY:
+        run->caught_up = true;
+        return cutover_make_ready(run, &steps, error) == STATUS_FAILED ? STATUS_FAILED : STATUS_END;
+    case CUT_OVER_NOT:
+        break;
+    }
+    follow->to_head = follow->session->options.catch_up;
+    return follow_with_retries(follow, error);
 }
 
 enum status follow_run(struct run *run, struct error *error)
@@ -467,7 +502,7 @@ enum status follow_run(struct run *run, struct error *error)
     int64_t patience_ms = session_patience_ms(session);
     retry_init(&follow.retry, patience_ms > PATIENCE_MS ? patience_ms : PATIENCE_MS);
     follow.retry.stop_level = 1;
-    enum status status = follow_with_retries(&follow, error);
+    enum status status = take_steps(&follow, error);
     if (status == STATUS_FAILED && signals_stop_level() > 0 &&
         error->class == ERROR_CLASS_RETRY) {
         status = STATUS_END;

@@ -32,7 +32,8 @@ enum status follow_begin(struct run *run, struct error *error) MUST_USE;
 void follow_abandon(struct run *run);
 
 /*
- * Applies changes. STATUS_END: a stop was asked for, or run_options.catch_up and all changes are
+ * Applies changes, or takes the steps of run_options.cut_over: then STATUS_OK after the last one,
+ * and STATUS_END with run->caught_up after the others. STATUS_END: a stop was asked for, or run_options.catch_up and all changes are
  * applied that the source had when it began (run->caught_up). A feed or target that fails for a
  * while is tried again; ERROR_FEED_LOST and the like end it.
  */

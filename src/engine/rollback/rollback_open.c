@@ -339,6 +339,12 @@ static enum status read_run(struct rollback *rollback, struct error *error)
         error_hint(error, "put them back by hand; `transhume finish --confirm` forgets all runs");
         return STATUS_FAILED;
     }
+    if (run->status.phase == LEDGER_FOLLOWING) {
+        error_set(error, ERROR_ROLLBACK_REFUSED, run->id,
+                  "the run follows its source, which keeps its log for it");
+        error_hint(error, "`transhume cutover --abandon --confirm` ends that; then again");
+        return STATUS_FAILED;
+    }
     rollback->has_begun = run->status.phase == LEDGER_ROLLING_BACK;
     rollback->was_complete = run->status.ended_us > 0;
     return STATUS_OK;

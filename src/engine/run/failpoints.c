@@ -72,6 +72,8 @@ static const char *const names[] = {
     "follow.after_feed",
     "follow.before_apply",
     "follow.after_apply",
+    "cutover.after_step",
+    "cutover.before_end",
     "engine.before_completed",
     "engine.after_completed",
     "resume.after_load",

@@ -416,6 +416,23 @@ static enum status build(struct run *run, struct error *error)
     return status == STATUS_FAILED ? stopped_or_failed(error) : status;
 }
 
+enum status run_prime_target(struct run *run, struct error *error)
+{
+    run->session->values_asked = false;
+    for (uint32_t i = 0; i < run->table_count; i++) {
+        run->counted[i].known = false;
+    }
+    struct after_load_request request = {.tables = run->tables,
+                                         .table_count = run->table_count,
+                                         .objects = run->session->plan->same_engine_objects,
+                                         .progress = say};
+    struct database *target = run->session->target;
+    return session_ask_values(run->session, error) == STATUS_OK &&
+                   target->connector->target->after_load(target, &request, error) == STATUS_OK
+               ? STATUS_OK
+               : STATUS_FAILED;
+}
+
 static enum status after_load(struct run *run, struct error *error)
 {
     if (failpoint_hit("engine.before_after_load", error) != STATUS_OK ||
@@ -478,7 +495,16 @@ static enum status follow_on(struct run *run, struct error *error)
     if (status == STATUS_OK && run->status.phase < LEDGER_FOLLOWING) {
         status = run_put_phase(run, LEDGER_FOLLOWING, error);
     }
-    return status == STATUS_OK ? follow_run(run, error) : status;
+    status = status == STATUS_OK ? follow_run(run, error) : status;
+    if (status != STATUS_OK || (run->session->options.cut_over != CUT_OVER_END &&
+                                run->session->options.cut_over != CUT_OVER_ABANDON)) {
+        return status;
+    }
+    pthread_mutex_lock(&run->state_mutex);
+    run->status.ended_us = clock_utc_us();
+    ledger_status_end_attempt(&run->status, "completed");
+    pthread_mutex_unlock(&run->state_mutex);
+    return run_put_phase(run, LEDGER_COMPLETED, error);
 }
 
 static enum status complete(struct run *run, struct error *error)

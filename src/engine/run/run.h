@@ -19,6 +19,10 @@ enum nested_choice { NESTED_UNSET, NESTED_JSON, NESTED_TABLES };
 /* Of tables that the run makes. */
 enum broken_references_choice { BROKEN_UNSET, BROKEN_KEEP, BROKEN_REJECT };
 
+/* What a resume of a run that follows is for. */
+enum cut_over_choice { CUT_OVER_NOT, CUT_OVER_READY, CUT_OVER_END, CUT_OVER_BACK,
+                       CUT_OVER_ABANDON };
+
 /* A URI option of whichever connector knows it. The value needs no escapes. */
 struct run_parameter {
     const char *name;
@@ -91,6 +95,12 @@ struct run_options {
     enum nested_choice nested;
     bool follow;   /* after the copy, the source's changes are applied */
     bool catch_up; /* only those that the source has by then */
+    enum cut_over_choice cut_over;
+    int64_t max_lag_ms;         /* before a cut-over's fence */
+    int64_t max_pause_ms;       /* of writers, until all is applied */
+    const char *before_command; /* for /bin/sh; NULL: none */
+    const char *fence_command;  /* in place of the connector's own fence */
+    const char *after_command;
     bool no_before_images;     /* nothing is kept of records that are overwritten */
     bool resuming;             /* resume: endpoints and filters that are not given are those of the
                                   unfinished run in the state folder */

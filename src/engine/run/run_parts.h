@@ -25,6 +25,8 @@ void run_note(struct run *run, bool *condition);
 /* Whoever reads the source comes by here: it is told of all requests, once, so that it sorts what
  * it has no index for, and it is found out whether it is as the chunks were read. */
 enum status run_prepare_source(struct run *run, struct error *error) MUST_USE;
+/* At a cut-over: what the target counts up stands behind what was applied. */
+enum status run_prime_target(struct run *run, struct error *error) MUST_USE;
 /* From the claimed ledger to the end, by phases. STATUS_END: interrupted. */
 enum status run_execute(struct run *run, struct error *error) MUST_USE;
 /* What happened, into ledger, state and result; gives claim and lock back. */

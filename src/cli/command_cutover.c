@@ -1,0 +1,123 @@
+/* transhume cutover: ends following, step by step. */
+#include "cli/cli.h"
+
+#include "base/signals.h"
+#include "cli/run_end.h"
+#include "verify/verify.h"
+#include <inttypes.h>
+
+static int print_steps(struct cli_call *call)
+{
+    struct buffer out = {0};
+    const char *fence = cli_text(call, CLI_FENCE);
+    const char *before = cli_text(call, CLI_BEFORE);
+    const char *after = cli_text(call, CLI_AFTER);
+    uint32_t number = 1;
+    buffer_format(&out, "%u. catch up, until what is left takes no longer than --max-lag\n",
+                  number++);
+    if (before != NULL) {
+        buffer_format(&out, "%u. run: %s\n", number++, before);
+    }
+    buffer_format(&out, "%u. stop the source's writers%s%s\n", number++, fence != NULL ? ": " : "",
+                  fence != NULL ? fence : ", by triggers on the followed tables");
+    buffer_format(&out, "%u. apply what was written until then; longer than --max-pause: give up\n",
+                  number++);
+    buffer_format(&out, "%u. set the target's sequences behind what came\n", number++);
+    if (!cli_switch(call, CLI_NO_VALIDATE)) {
+        buffer_format(&out, "%u. compare both sides\n", number++);
+    }
+    if (after != NULL) {
+        buffer_format(&out, "%u. run: %s\n", number++, after);
+    }
+    buffer_format(&out, "%u. remove the feed from the source, whose tables stay closed\n", number);
+    return cli_finish(&out, 0);
+}
+
+/* One attempt at the run, for this choice; 0: done. */
+static int take(struct cli_call *call, const char *plan_path, enum cut_over_choice choice)
+{
+    struct error error = {0};
+    struct run_session *session = NULL;
+    struct run_result result = {0};
+    int exit_status;
+    call->cut_over = choice;
+    if (cli_open_session(call, plan_path, &session, &exit_status) != STATUS_OK) {
+        return exit_status;
+    }
+    enum status status = run_resume(session, &result, &error);
+    if (status != STATUS_OK) {
+        exit_status = run_end_failed(call, session, &result, &error);
+    } else {
+        exit_status = choice == CUT_OVER_END ? run_end(call, session, status, &result, &error)
+                                             : result.exit_status == 4 ? 4 : 0;
+    }
+    run_close(session);
+    return exit_status;
+}
+
+/* Both sides stand still. */
+static int compare(struct cli_call *call, const char *plan_path)
+{
+    struct error error = {0};
+    struct run_session *session = NULL;
+    struct verify_result result = {0};
+    const struct verify_options options = {.level = VERIFY_HASH,
+                                           .plan_given = cli_text(call, CLI_PLAN) != NULL ||
+                                                         call->argument_count == 2,
+                                           .limit = 100};
+    int exit_status;
+    call->cut_over = CUT_OVER_NOT;
+    call->compares = true;
+    enum status status = cli_open_session(call, plan_path, &session, &exit_status);
+    call->compares = false;
+    if (status != STATUS_OK) {
+        return exit_status;
+    }
+    status = verify_run(session, &options, &result, &error);
+    uint64_t count = result.record_count;
+    exit_status = result.exit_status;
+    run_close(session);
+    if (status != STATUS_OK) {
+        return cli_fail(call, &error);
+    }
+    if (exit_status == 1) {
+        error_set(&error, ERROR_CUT_OVER, "validate",
+                  "the sides differ in %" PRIu64 " record%s; writers are still stopped", count,
+                  count == 1 ? "" : "s");
+        error_hint(&error,
+                   "`transhume validate` lists them. `transhume cutover --back --confirm` lets "
+                   "writers write again; or, once it is settled, this command again");
+        return cli_fail(call, &error);
+    }
+    return exit_status;
+}
+
+int command_cutover(struct cli_call *call)
+{
+    struct error error = {0};
+    const char *plan_path;
+    if (cli_find_plan_of_run(call, &plan_path, &error) != STATUS_OK) {
+        return cli_fail(call, &error);
+    }
+    if (cli_switch(call, CLI_DRY_RUN)) {
+        return print_steps(call);
+    }
+    if (!cli_switch(call, CLI_CONFIRM)) {
+        error_set(&error, ERROR_USAGE, "cutover", "stops the source's writers and needs --confirm");
+        error_hint(&error, "--dry-run prints the steps");
+        return cli_fail(call, &error);
+    }
+    signals_setup();
+    run_end_set_log_level(call);
+    if (cli_switch(call, CLI_BACK)) {
+        return take(call, plan_path, CUT_OVER_BACK);
+    }
+    if (cli_switch(call, CLI_ABANDON)) {
+        return take(call, plan_path, CUT_OVER_ABANDON);
+    }
+    int exit_status = take(call, plan_path, CUT_OVER_READY);
+    if (exit_status == 0 && !cli_switch(call, CLI_NO_VALIDATE)) {
+        exit_status = compare(call, plan_path);
+    }
+    return exit_status == 0 ? take(call, plan_path, CUT_OVER_END) : exit_status;
+}
