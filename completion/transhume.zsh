@@ -9,6 +9,8 @@ _transhume() {
         'check:check plan and databases, estimate the run'
         'migrate:copy'
         'resume:continue an unfinished run'
+        'follow:continue to apply the source'\''s changes'
+        'cutover:end following\: the target is the database from now on'
         'status:show the progress of a run'
         'validate:compare the target with the source, and repair it'
         'rollback:undo just what a run wrote'
@@ -156,6 +158,8 @@ _transhume() {
                 '--broken-references=[What to do with orphaned rows (their foreign key points nowhere)]:WHAT:(keep reject)' \
                 '--rollback-keys[Store the key of each record written, so that rollback can leave other records alone]' \
                 '--no-before-images[Store no old versions of records in existing tables; rollback then refuses these tables]' \
+                '--follow[After the copy, apply what changes in the source, until stopped; transhume follow continues]' \
+                '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
                 '--restart[Roll an unfinished run back, then start again]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
@@ -209,7 +213,117 @@ _transhume() {
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--max-rejects=[Fail once more than N records are rejected]:N:' \
                 '--fail-fast[Fail at the first rejected record]' \
+                '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
+                '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
+                '--memory=[Bound on batches, queues and caches together]:BYTES:' \
+                '--rows-per-second=[Read at most N source rows a second]:N:' \
+                '--bytes-per-second=[Copy at most this many bytes a second]:BYTES:' \
+                '--read-units-per-second=[Use at most N of the source'\''s capacity units a second]:N:' \
+                '--write-units-per-second=[Use at most N of the target'\''s capacity units a second]:N:' \
+                '--pause-running=[Pause while others run more than N statements on either server]:N:' \
+                '--pause-statement=[Pause while a statement of others runs for longer than TIME]:TIME:' \
+                '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
+                '--no-express[Use the general path even where the target can copy from the source directly]' \
+                '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '--stall=[Report a stall after TIME without progress; fail after ten times as long]:TIME:' \
+                '--chunk-rows=[Source rows in a chunk, the unit of commit and of resume]:N:' \
+                '--batch-rows=[Most records in a batch]:N:' \
+                '--batch-bytes=[Bytes in a batch, approximately]:BYTES:' \
+                '--no-hashes[Store no hash sums of written data in the ledger]' \
+                '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
+                '*:argument:_files' ;;
+        follow)
+            _arguments -s \
+                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
+                '--state=[The state folder]:DIR:_files -/' \
+                '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
+                '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
+                '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
+                '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
+                '--log-format=[How lines of stderr and of --log-file look]:HOW:(text json)' \
+                '--metrics=[Serve metrics for Prometheus at http\://ADDR\:PORT/metrics while it runs]:[ADDR:]PORT:' \
+                '--metrics-file=[Write metrics to FILE every five seconds, for node_exporter]:FILE:_files' \
+                '--push-gateway=[Push metrics to a Prometheus push gateway, every ten seconds and at the end]:URL:' \
+                '--statsd=[Send metrics by StatsD (UDP), labels as Datadog'\''s tags]:HOST:PORT:' \
+                '--dashboard=[Show the run in a browser while it goes on]:[ADDR:]PORT:' \
+                '--token=[The dashboard'\''s token\: 16 to 128 letters, digits, - ]:TEXT:' \
+                '--allow-control[Let the dashboard stop and resume runs]' \
+                '--alerts=[Tell those whom the file names of anomalies, stalls, errors and failed runs]:FILE:_files' \
+                '--notify=[Tell WHERE of the end and of trouble\: a URL, mailto\:ADDRESS, or a command]:WHERE:' \
+                '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--max-rejects=[Fail once more than N records are rejected]:N:' \
+                '--fail-fast[Fail at the first rejected record]' \
+                '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
+                '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
+                '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
+                '--memory=[Bound on batches, queues and caches together]:BYTES:' \
+                '--rows-per-second=[Read at most N source rows a second]:N:' \
+                '--bytes-per-second=[Copy at most this many bytes a second]:BYTES:' \
+                '--read-units-per-second=[Use at most N of the source'\''s capacity units a second]:N:' \
+                '--write-units-per-second=[Use at most N of the target'\''s capacity units a second]:N:' \
+                '--pause-running=[Pause while others run more than N statements on either server]:N:' \
+                '--pause-statement=[Pause while a statement of others runs for longer than TIME]:TIME:' \
+                '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
+                '--no-express[Use the general path even where the target can copy from the source directly]' \
+                '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '--stall=[Report a stall after TIME without progress; fail after ten times as long]:TIME:' \
+                '--chunk-rows=[Source rows in a chunk, the unit of commit and of resume]:N:' \
+                '--batch-rows=[Most records in a batch]:N:' \
+                '--batch-bytes=[Bytes in a batch, approximately]:BYTES:' \
+                '--no-hashes[Store no hash sums of written data in the ledger]' \
+                '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
+                '*:argument:_files' ;;
+        cutover)
+            _arguments -s \
+                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
+                '--state=[The state folder]:DIR:_files -/' \
+                '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
+                '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
+                '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
+                '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
+                '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
+                '--log-format=[How lines of stderr and of --log-file look]:HOW:(text json)' \
+                '--metrics=[Serve metrics for Prometheus at http\://ADDR\:PORT/metrics while it runs]:[ADDR:]PORT:' \
+                '--metrics-file=[Write metrics to FILE every five seconds, for node_exporter]:FILE:_files' \
+                '--push-gateway=[Push metrics to a Prometheus push gateway, every ten seconds and at the end]:URL:' \
+                '--statsd=[Send metrics by StatsD (UDP), labels as Datadog'\''s tags]:HOST:PORT:' \
+                '--dashboard=[Show the run in a browser while it goes on]:[ADDR:]PORT:' \
+                '--token=[The dashboard'\''s token\: 16 to 128 letters, digits, - ]:TEXT:' \
+                '--allow-control[Let the dashboard stop and resume runs]' \
+                '--alerts=[Tell those whom the file names of anomalies, stalls, errors and failed runs]:FILE:_files' \
+                '--notify=[Tell WHERE of the end and of trouble\: a URL, mailto\:ADDRESS, or a command]:WHERE:' \
+                '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--max-rejects=[Fail once more than N records are rejected]:N:' \
+                '--fail-fast[Fail at the first rejected record]' \
+                '--max-lag=[Stop writers only once what is left is applied in so much time]:TIME:' \
+                '--max-pause=[Let writers write again if applying the rest takes longer]:TIME:' \
+                '--before=[Run this before writers are stopped; if it fails, nothing is done]:COMMAND:' \
+                '--fence=[Stop the source'\''s writers by this command instead of by triggers on its tables]:COMMAND:' \
+                '--after=[Run this once the target is the database; if it fails, the cut-over is not ended]:COMMAND:' \
+                '--no-validate[Do not compare both sides while writers are stopped]' \
+                '--abandon[End following without a cut-over\: remove the feed from the source, which goes on]' \
+                '--back[Take a cut-over back that is not done\: the source is written and followed again]' \
+                '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
+                '--confirm[Do what deletes or cannot be undone without asking]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
                 '--memory=[Bound on batches, queues and caches together]:BYTES:' \
                 '--rows-per-second=[Read at most N source rows a second]:N:' \

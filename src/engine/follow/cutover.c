@@ -54,8 +54,8 @@ static enum status put_step(struct run *run, struct progress_of *steps, enum cut
 {
     struct buffer text = {0};
     steps->step = step;
-    buffer_format(&text, "{\"step\":\"%s\",\"fenced_us\":%" PRId64 "}", step_names[step],
-                  steps->fenced_us);
+    buffer_format(&text, "{\"format\":%d,\"step\":\"%s\",\"fenced_us\":%" PRId64 "}",
+                  CONTROL_FORMAT, step_names[step], steps->fenced_us);
     enum status status = ledger_put_intent(run->session->ledger, run->id, intent_name,
                                            buffer_string(&text), error);
     buffer_free(&text);

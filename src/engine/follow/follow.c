@@ -357,7 +357,9 @@ static enum status reread(struct follow *follow, struct error *error)
 static enum status add_set(struct follow *follow, struct change_set *set, uint64_t *changes,
                            struct error *error)
 {
-    if (!follow->inside && compare(follow, set->end, follow->applied) <= 0) {
+    /* of a piece that is not the last one the end need not be known */
+    if (set->first_piece && set->last_piece &&
+        compare(follow, set->end, follow->applied) <= 0) {
         arena_destroy(set->arena); /* it is in the target */
         return STATUS_OK;
     }

@@ -33,13 +33,13 @@ SELECT 'pg_proc', CASE WHEN d.objid IS NOT NULL THEN 'constructor of a type' ELS
        count(*), ''
   FROM pg_catalog.pg_proc p JOIN space ON space.oid = p.pronamespace
   LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'i'
- WHERE p.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_proc'::pg_catalog.regclass) GROUP BY 2
+ WHERE p.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_proc'::pg_catalog.regclass) AND p.proname NOT LIKE '\_transhume\_%' GROUP BY 2
 UNION ALL
 SELECT 'pg_trigger', kind || CASE WHEN of_partition THEN ' of a partition' ELSE '' END,
        count(*), pg_catalog.max(CASE WHEN kind <> 'trigger of a foreign key' THEN '' WHEN of_partition THEN 'always' ELSE 'foreign key trigger' END)
   FROM (SELECT CASE WHEN NOT g.tgisinternal THEN 'trigger' WHEN k.contype = 'f' THEN 'trigger of a foreign key' ELSE 'trigger of a deferrable key' END AS kind,
                coalesce((pg_catalog.to_jsonb(g)->>'tgparentid')::pg_catalog.oid, 0) <> 0 AS of_partition
-          FROM pg_catalog.pg_trigger g JOIN relations c ON c.oid = g.tgrelid LEFT JOIN pg_catalog.pg_constraint k ON k.oid = g.tgconstraint) g GROUP BY 2
+          FROM pg_catalog.pg_trigger g JOIN relations c ON c.oid = g.tgrelid LEFT JOIN pg_catalog.pg_constraint k ON k.oid = g.tgconstraint WHERE g.tgname NOT LIKE '\_transhume\_%') g GROUP BY 2
 UNION ALL
 SELECT 'pg_type', 'type', count(*), ''
   FROM pg_catalog.pg_type t JOIN space ON space.oid = t.typnamespace LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid

@@ -22,7 +22,7 @@ relations AS (
 ), functions AS (
   SELECT p.oid, p.proowner, p.proacl, space.lead || pg_catalog.format('%I(%s)', p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid)) AS name
     FROM pg_catalog.pg_proc p JOIN space ON space.oid = p.pronamespace
-   WHERE p.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_proc'::pg_catalog.regclass)
+   WHERE p.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_proc'::pg_catalog.regclass) AND p.proname NOT LIKE '\_transhume\_%'
      AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'i')
 ), owners AS (
   SELECT relowner AS owner FROM relations UNION ALL SELECT typowner FROM types UNION ALL SELECT proowner FROM functions
@@ -93,6 +93,7 @@ relations AS (
   SELECT 'pg_event_trigger', 'event trigger', e.oid, e.evtname, NULL, 'event triggers are not made' FROM pg_catalog.pg_event_trigger e
   UNION ALL
   SELECT 'pg_publication', 'publication', p.oid, p.pubname, NULL, 'publications are not made' FROM pg_catalog.pg_publication p
+   WHERE p.pubname NOT LIKE 'transhume\_%'
   UNION ALL
   SELECT 'pg_subscription', 'subscription', NULL, s.subname, NULL, 'subscriptions are not made' FROM pg_catalog.pg_subscription s
     JOIN pg_catalog.pg_database d ON d.oid = s.subdbid WHERE d.datname = pg_catalog.current_database()

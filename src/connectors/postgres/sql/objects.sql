@@ -32,7 +32,7 @@ tables AS (
          CASE p.prokind WHEN 'a' THEN 'aggregate' WHEN 'p' THEN 'procedure' WHEN 'w' THEN 'window function' ELSE 'function' END AS what
     FROM pg_catalog.pg_proc p JOIN space ON space.oid = p.pronamespace
    CROSS JOIN LATERAL (SELECT pg_catalog.format('%I(%s)', p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid)) AS called) c
-   WHERE p.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_proc'::pg_catalog.regclass)
+   WHERE p.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_proc'::pg_catalog.regclass) AND p.proname NOT LIKE '\_transhume\_%'
      AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
                        AND d.objid = p.oid AND d.deptype = 'i')
 )
@@ -217,11 +217,11 @@ SELECT 'index', x.relname, NULL, NULL, 'a', i.indexrelid, pg_catalog.pg_get_inde
 UNION ALL
 SELECT 'trigger', g.tgname, CASE WHEN t.relkind IN ('r', 'p') THEN t.top END, CASE WHEN t.relkind = 'f' THEN 'its foreign table is not made' END, 'a', g.oid,
        CASE WHEN t.relkind <> 'f' THEN pg_catalog.pg_get_triggerdef(g.oid, true) END, pg_catalog.format('DROP TRIGGER %I ON %s%I', g.tgname, t.place, t.relname)
-  FROM tables t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid WHERE NOT g.tgisinternal AND coalesce((pg_catalog.to_jsonb(g)->>'tgparentid')::pg_catalog.oid, 0) = 0
+  FROM tables t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid WHERE NOT g.tgisinternal AND g.tgname NOT LIKE '\_transhume\_%' AND coalesce((pg_catalog.to_jsonb(g)->>'tgparentid')::pg_catalog.oid, 0) = 0
 UNION ALL
 SELECT 'property', g.tgname || ' of ' || t.relname, t.top, NULL, 'a', g.oid,
        pg_catalog.format('ALTER TABLE ONLY %s%I %s TRIGGER %I', t.place, t.relname, CASE g.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, g.tgname), NULL
-  FROM tables t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid WHERE NOT g.tgisinternal AND g.tgenabled <> 'O' AND t.relkind IN ('r', 'p')
+  FROM tables t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid WHERE NOT g.tgisinternal AND g.tgname NOT LIKE '\_transhume\_%' AND g.tgenabled <> 'O' AND t.relkind IN ('r', 'p')
 UNION ALL
 SELECT 'property', r.rulename || ' of ' || t.relname, CASE WHEN t.relkind IN ('r', 'p') THEN t.top END, NULL, 'a', r.oid,
        pg_catalog.format('ALTER TABLE %s%I %s RULE %I', t.place, t.relname, CASE r.ev_enabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, r.rulename), NULL
