@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import unittest
 
+import refusals
 import support
 
 SCHEMA = """
@@ -98,12 +99,20 @@ class Feed(support.TestCase):
         result = self.run_program("follow", "--catch-up", code=5)
         self.assertIn("[feed-lost]", result.err)
 
-    @unittest.skipIf(os.geteuid() == 0, "root writes to any file")
+
+class Closed(refusals.TestCase):
     def test_a_file_that_can_not_be_written(self):
-        self.source.executescript(SCHEMA)
-        os.chmod(self.path("source.db"), 0o400)
-        result = self.run_program("migrate", "--follow", "source.db", "copy.db", code=2)
-        self.assertIn("the triggers of a feed can't be made", result.err)
+        folder = self.open_folder()
+        data = os.path.join(folder, "data")
+        os.mkdir(data)
+        path = refusals.make_shop(os.path.join(data, "shop.db"))
+        for file_mode, folder_mode, words in ((0o444, 0o777, "the source can't be written"),
+                                              (0o666, 0o555, "the folder of the source can't be written")):
+            os.chmod(path, file_mode)
+            os.chmod(data, folder_mode)
+            result = self.run_unprivileged(folder, "migrate", "--follow", "data/shop.db", "copy.db")
+            self.assert_refusal(result, 2, "permission", words)
+        os.chmod(data, 0o777)
 
 
 if __name__ == "__main__":
