@@ -314,6 +314,24 @@ static void one_applies_at_a_time(void **state)
         "position/f/000002|2|{\"format\":2,\"epoch\":0,\"position\":\"");
 }
 
+static void a_run_that_was_taken_over_applies_nothing(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    set_up(tables_sql);
+    target_begin_run(bench.database, 1);
+    APPLY(insert(I(1), N, N));
+    file_execute(bench.path, "UPDATE _transhume_ledger SET version = version + 1"
+                             " WHERE name NOT GLOB 'position/*'");
+    const struct record_change change = insert(I(2), N, N);
+    const struct change_set set = set_of(&change, 1, true, true);
+    const struct change_set *const sets[] = {&set};
+    assert_int_equal(apply_sets(sets, 1, &error), STATUS_FAILED);
+    assert_int_equal(error.code, ERROR_RUN_FENCED);
+    assert_string_equal(content(), "1|NULL|NULL");
+    tear_down();
+}
+
 static void triggers_fire_unless_told(void **state)
 {
     (void)state;
@@ -364,6 +382,7 @@ int main(void)
         cmocka_unit_test(what_is_refused_stays_alone),
         cmocka_unit_test(pieces_are_one_transaction),
         cmocka_unit_test(one_applies_at_a_time),
+        cmocka_unit_test(a_run_that_was_taken_over_applies_nothing),
         cmocka_unit_test(triggers_fire_unless_told),
         cmocka_unit_test(tables_that_do_not_fit_are_refused),
     };

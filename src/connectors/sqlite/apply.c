@@ -215,33 +215,6 @@ static enum status begin(struct apply *head, struct error *error)
     return status;
 }
 
-static enum status end(struct apply *head, bool commit, struct error *error)
-{
-    struct sqlite_apply *apply = own(head);
-    enum status status = commit ? sqlite_target_execute(apply->database, apply->connection,
-                                                        "COMMIT", ERROR_TARGET_WRITE, error)
-                                : STATUS_OK;
-    if (!sqlite3_get_autocommit(apply->connection)) {
-        sqlite3_exec(apply->connection, "ROLLBACK", NULL, NULL, NULL);
-    }
-    if (apply->turn) {
-        apply->turn = false;
-        sqlite_turn_give(apply->database);
-    }
-    return status;
-}
-
-static enum status savepoint(struct apply *head, enum sql_apply_savepoint act, struct error *error)
-{
-    static const char *const statements[] = {
-        [SQL_APPLY_SET] = "SAVEPOINT transhume_change",
-        [SQL_APPLY_BACK] = "ROLLBACK TO transhume_change; RELEASE transhume_change",
-        [SQL_APPLY_RELEASE] = "RELEASE transhume_change",
-    };
-    return sqlite_target_execute(own(head)->database, own(head)->connection, statements[act],
-                                 ERROR_TARGET_WRITE, error);
-}
-
 static enum status ask(struct apply *head, const char *sql, const struct store_value *parameter,
                        sql_store_row *row, void *context, uint64_t *changed, struct error *error)
 {
@@ -271,6 +244,61 @@ static enum status ask(struct apply *head, const char *sql, const struct store_v
     }
     sqlite3_finalize(statement);
     return status;
+}
+
+static enum status note_row(void *context, const char *const *fields, const size_t *lengths,
+                            struct error *error)
+{
+    (void)fields;
+    (void)lengths;
+    (void)error;
+    *(bool *)context = true;
+    return STATUS_OK;
+}
+
+/* The last statement before COMMIT; the write lock is held by then. */
+static enum status check_claim(struct apply *head, struct error *error)
+{
+    const struct sql_database *self = &own(head)->database->sql;
+    struct buffer sql = {0};
+    bool stands = false;
+    if (self->run_id == NULL || self->guard_key == NULL) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "SELECT 1");
+    sql_store_append_guard(head->store, self->guard_key, self->guard_version, &sql);
+    enum status status = ask(head, buffer_string(&sql), NULL, note_row, &stands, NULL, error);
+    buffer_free(&sql);
+    return status == STATUS_OK && !stands ? sql_run_fenced(self->shown, error) : status;
+}
+
+static enum status end(struct apply *head, bool commit, struct error *error)
+{
+    struct sqlite_apply *apply = own(head);
+    enum status status = commit ? check_claim(head, error) : STATUS_OK;
+    if (commit && status == STATUS_OK) {
+        status = sqlite_target_execute(apply->database, apply->connection, "COMMIT",
+                                       ERROR_TARGET_WRITE, error);
+    }
+    if (!sqlite3_get_autocommit(apply->connection)) {
+        sqlite3_exec(apply->connection, "ROLLBACK", NULL, NULL, NULL);
+    }
+    if (apply->turn) {
+        apply->turn = false;
+        sqlite_turn_give(apply->database);
+    }
+    return status;
+}
+
+static enum status savepoint(struct apply *head, enum sql_apply_savepoint act, struct error *error)
+{
+    static const char *const statements[] = {
+        [SQL_APPLY_SET] = "SAVEPOINT transhume_change",
+        [SQL_APPLY_BACK] = "ROLLBACK TO transhume_change; RELEASE transhume_change",
+        [SQL_APPLY_RELEASE] = "RELEASE transhume_change",
+    };
+    return sqlite_target_execute(own(head)->database, own(head)->connection, statements[act],
+                                 ERROR_TARGET_WRITE, error);
 }
 
 static const struct sql_apply_dialect dialect = {

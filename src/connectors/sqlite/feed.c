@@ -14,6 +14,7 @@ enum {
     DELETE_LOCK_MS = 20, /* … and a deletion, which can be done later */
     DELETE_ROWS = 1000,  /* in one transaction */
     DELETE_BITES = 20,   /* at once */
+    CLOSE_BITES = 500,
     DELETE_PAUSE_MS = 1000,
     SETTLE_TRIES = 10,
     SAMPLE_ROWS = 32
@@ -107,13 +108,13 @@ static enum status feed_head(struct database *database, struct arena *arena,
 
 /* ---------------------------------------------------------------- opening */
 
-static void forget_confirmed(struct feed *feed);
+static void forget_confirmed(struct feed *feed, int bites);
 
 static void feed_close(struct feed *feed)
 {
     if (feed != NULL) {
         if (feed->connection != NULL) {
-            forget_confirmed(feed);
+            forget_confirmed(feed, CLOSE_BITES);
         }
         feed_forget_statements(feed);
         sqlite_connection_close(feed->connection);
@@ -334,10 +335,10 @@ static bool delete_bite(struct feed *feed, int64_t end)
 }
 
 /* What can't be deleted now is deleted later: nothing depends on it. */
-static void forget_confirmed(struct feed *feed)
+static void forget_confirmed(struct feed *feed, int bites)
 {
     sqlite3_busy_timeout(feed->connection, DELETE_LOCK_MS);
-    for (int i = 0; i < DELETE_BITES && feed->deleted < feed->confirmed; i++) {
+    for (int i = 0; i < bites && feed->deleted < feed->confirmed; i++) {
         int64_t end = feed->deleted + DELETE_ROWS;
         end = end < feed->confirmed ? end : feed->confirmed;
         if (!delete_bite(feed, end)) {
@@ -359,7 +360,7 @@ static enum status feed_confirm(struct feed *feed, struct position position, str
     if (rows >= (int64_t)DELETE_ROWS * DELETE_BITES / 2 ||
         (rows > 0 && now - feed->deleted_at_ms >= DELETE_PAUSE_MS)) {
         feed->deleted_at_ms = now;
-        forget_confirmed(feed);
+        forget_confirmed(feed, DELETE_BITES);
     }
     return STATUS_OK;
 }

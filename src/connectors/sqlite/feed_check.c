@@ -10,7 +10,7 @@ static const char version_sql[] = "PRAGMA main.schema_version";
 
 /* ---------------------------------------------------------------- what the reader needs */
 
-void feed_table_prepare(struct feed_table *table, struct arena *arena)
+static void prepare_table(struct feed_table *table, struct arena *arena)
 {
     struct shape_field *fields = arena_allocate_zeroed(arena, table->column_count, sizeof *fields);
     struct shape *shape = arena_allocate_zeroed(arena, 1, sizeof *shape);
@@ -199,13 +199,18 @@ static enum status read_list(struct feed *feed, struct error *error)
     feed->width = 0;
     for (uint32_t i = 0; i < feed->list.table_count && status == STATUS_OK; i++) {
         struct feed_table *table = &feed->list.tables[i];
-        feed_table_prepare(table, feed->arena);
+        prepare_table(table, feed->arena);
         feed->width = 2 * table->column_count > feed->width ? 2 * table->column_count : feed->width;
     }
     return status;
 }
 
-enum status feed_examine(struct feed *feed, struct error *error)
+/*
+ * Looks whether tables and triggers are as they were made. STATUS_AGAIN: the triggers have to be
+ * made again, since columns or unique keys were added or dropped. ERROR_FEED_LOST: changes may be
+ * missing. ERROR_SOURCE_CHANGED: a table or column is gone.
+ */
+static enum status examine_all(struct feed *feed, struct error *error)
 {
     struct catalog catalog;
     enum status status = read_list(feed, error);
@@ -280,7 +285,8 @@ static enum status remake_table(struct feed *feed, const struct catalog *catalog
         status = feed_list_put(feed->self, feed->connection, feed->name, old, error);
     }
     if (status == STATUS_OK && table->schema->column_count > FEED_COLUMNS_MAX) {
-        status = changed(old->name, error, "it has more than 990 columns: one", "");
+        status = error_set(error, ERROR_SOURCE_INVALID, old->name,
+                           "it has more than 990 columns now: the log has no room for two rows");
     }
     status = status == STATUS_OK ? widen(feed, table->schema->column_count, error) : status;
     if (status == STATUS_OK) {
@@ -312,40 +318,44 @@ static enum status remake(struct feed *feed, struct error *error)
     return status;
 }
 
+/* In a transaction of its own, which stays open. */
+static enum status begin_and_examine(struct feed *feed, const char *begin, struct error *error)
+{
+    int result = sqlite3_exec(feed->connection, begin, NULL, NULL, NULL);
+    return result == SQLITE_OK ? examine_all(feed, error)
+                               : feed_failed(feed->self, feed->connection, result,
+                                             "the triggers of the feed can't be looked at", error);
+}
+
+/* While nobody writes: what was logged by the old triggers is known, and all else goes by new ones.
+ */
+static enum status make_again(struct feed *feed, struct error *error)
+{
+    enum status status = begin_and_examine(feed, "BEGIN IMMEDIATE", error);
+    status = status == STATUS_AGAIN ? remake(feed, error) : status;
+    status = status == STATUS_OK ? failpoint_hit("sqlite.before_feed", error) : status;
+    if (status == STATUS_OK) {
+        int result = sqlite3_exec(feed->connection, "COMMIT", NULL, NULL, NULL);
+        status = result == SQLITE_OK
+                     ? STATUS_OK
+                     : feed_failed(feed->self, feed->connection, result,
+                                   "the triggers of the feed can't be made again", error);
+    }
+    sqlite_end_looks(feed->connection, true);
+    return status;
+}
+
 enum status feed_settle(struct feed *feed, struct error *error)
 {
-    struct sqlite_database *self = feed->self;
-    int result = sqlite3_exec(feed->connection, "BEGIN", NULL, NULL, NULL);
-    enum status status = result == SQLITE_OK ? feed_examine(feed, error)
-                                             : feed_failed(self, feed->connection, result,
-                                                           "the feed can't be read", error);
+    enum status status = begin_and_examine(feed, "BEGIN", error);
     sqlite_end_looks(feed->connection, true);
     if (status != STATUS_AGAIN) {
         return status;
     }
-    result = sqlite3_exec(feed->connection, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-    status = result == SQLITE_OK
-                 ? feed_examine(feed, error)
-                 : feed_failed(self, feed->connection, result,
-                               "the triggers of the feed can't be made again", error);
-    if (status == STATUS_AGAIN) {
-        status = remake(feed, error);
+    status = make_again(feed, error);
+    if (status == STATUS_OK) {
+        status = begin_and_examine(feed, "BEGIN", error);
+        sqlite_end_looks(feed->connection, true);
     }
-    status = status == STATUS_OK ? failpoint_hit("sqlite.before_feed", error) : status;
-    result = status == STATUS_OK ? sqlite3_exec(feed->connection, "COMMIT", NULL, NULL, NULL)
-                                 : SQLITE_OK;
-    if (result != SQLITE_OK) {
-        status = feed_failed(self, feed->connection, result,
-                             "the triggers of the feed can't be made again", error);
-    }
-    sqlite_end_looks(feed->connection, true);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    result = sqlite3_exec(feed->connection, "BEGIN", NULL, NULL, NULL);
-    status = result == SQLITE_OK
-                 ? feed_examine(feed, error)
-                 : feed_failed(self, feed->connection, result, "the feed can't be read", error);
-    sqlite_end_looks(feed->connection, true);
     return status == STATUS_AGAIN ? STATUS_OK : status;
 }

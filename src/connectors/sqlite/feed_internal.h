@@ -164,16 +164,11 @@ struct feed {
     int64_t deleted_at_ms;
 };
 
-/*
- * Looks whether tables and triggers are as they were made; within a transaction. STATUS_AGAIN: the
- * triggers have to be made again, since columns or unique keys were added or dropped.
- * ERROR_FEED_LOST: changes may be missing. ERROR_SOURCE_CHANGED: a table or column is gone.
- */
-enum status feed_examine(struct feed *feed, struct error *error) MUST_USE;
-/* Outside transactions: the same, and makes the triggers again if need be. Reads the list. */
+/* Outside transactions: reads the list, and looks whether tables and triggers are as they were
+ * made; makes the triggers again if columns or unique keys came in since. ERROR_FEED_LOST: changes
+ * may be missing. ERROR_SOURCE_CHANGED: a table or column is gone. */
 enum status feed_settle(struct feed *feed, struct error *error) MUST_USE;
-/* What readers need of a table of the list. */
-void feed_table_prepare(struct feed_table *table, struct arena *arena);
+/* The list may be read anew then. */
 void feed_forget_statements(struct feed *feed);
 
 /* ---------------------------------------------------------------- feed_read.c */

@@ -166,6 +166,8 @@ static enum status open_apply(struct follow *follow, struct error *error)
                                           .tables = follow_tables(follow->translator),
                                           .table_count = follow->session->plan->entity_count};
     struct position position = {0};
+    /* what the source's triggers and foreign keys did, comes as changes of its own */
+    target->triggers_off = true;
     if (follow->functions->open(target, &request, &follow->apply, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
