@@ -48,8 +48,9 @@ static int take(struct cli_call *call, const char *plan_path, enum cut_over_choi
     if (status != STATUS_OK) {
         exit_status = run_end_failed(call, session, &result, &error);
     } else {
-        exit_status = choice == CUT_OVER_END ? run_end(call, session, status, &result, &error)
-                                             : result.exit_status == 4 ? 4 : 0;
+        exit_status = choice == CUT_OVER_END    ? run_end(call, session, status, &result, &error)
+                      : result.exit_status == 4 ? 4
+                                                : 0;
     }
     run_close(session);
     return exit_status;

@@ -253,7 +253,6 @@ static const struct cli_command commands[] = {
          "fail, for tests. ACTION is kill, stop, error, retry, enospc or sleep.",
      .examples = "transhume failpoints",
      .run = command_failpoints},
-    {.name = "follow", .arguments = "", .summary = "apply the source's changes", .is_later = true},
     {0},
 };
 

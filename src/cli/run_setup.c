@@ -179,7 +179,8 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->broken_references =
         (enum broken_references_choice)choice_or_unset(call, CLI_BROKEN_REFERENCES);
     options->nested = (enum nested_choice)choice_or_unset(call, CLI_NESTED);
-    options->follow = cli_switch(call, CLI_FOLLOW);
+    options->follow = cli_switch(call, CLI_FOLLOW) || strcmp(call->command->name, "follow") == 0 ||
+                      (call->command->place == IN_CUTOVER && !call->compares);
     options->catch_up = cli_switch(call, CLI_CATCH_UP);
     options->no_before_images = cli_switch(call, CLI_NO_BEFORE_IMAGES);
     options->resuming = call->command->place == IN_RESUME ||

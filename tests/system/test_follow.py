@@ -216,7 +216,7 @@ class Pair:
         begun, followed, sums = False, 0, set()
         for _ in range(KILLS):
             arguments = ["follow", "--take-over"] if begun else ["migrate", "--follow", self.source.uri, self.target.uri]
-            support.kill_after(pick.uniform(0.1, 1.0) * support.PATIENCE, *arguments, cwd=self.folder)
+            support.kill_after(pick.uniform(0.1, 1.5) * support.PATIENCE, *arguments, cwd=self.folder)
             begun = os.path.exists(self.path(".transhume", "run.json"))
             if self.phase() == "following":
                 followed += 1
@@ -275,6 +275,16 @@ class Pair:
         self.assertTrue(self.can_write())
         self.assertEqual(self.phase(), "completed")
         self.assertEqual(self.feeds_left(), [])
+
+    def test_killed_before_it_began(self):
+        """What then begins is no plain copy."""
+        result = support.kill_at("engine.before_ledger_create", 1, "migrate", "--follow", self.source.uri, self.target.uri, cwd=self.folder)
+        self.assertEqual(result.code, -signal.SIGKILL)
+        self.run_program("resume", "--catch-up")
+        self.assertEqual(self.phase(), "following")
+        self.steps(3)
+        self.follow()
+        self.assert_same()
 
     def test_cut_over_killed_between_steps(self):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)

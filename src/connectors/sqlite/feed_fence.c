@@ -13,9 +13,9 @@ static enum status list_fence(struct sqlite_database *self, sqlite3 *connection,
 {
     sqlite3_stmt *statement = NULL;
     struct buffer sql = {0};
-    sqlite_append(&sql,
-                  "SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND name GLOB '%s%s.*'",
-                  FENCE, name);
+    sqlite_append(
+        &sql, "SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND name GLOB '%s%s.*'",
+        FENCE, name);
     int result = sqlite3_prepare_v2(connection, buffer_string(&sql), -1, &statement, NULL);
     while (result == SQLITE_OK || result == SQLITE_ROW) {
         result = sqlite3_step(statement);

@@ -56,8 +56,8 @@ static enum status put_step(struct run *run, struct progress_of *steps, enum cut
     steps->step = step;
     buffer_format(&text, "{\"format\":%d,\"step\":\"%s\",\"fenced_us\":%" PRId64 "}",
                   CONTROL_FORMAT, step_names[step], steps->fenced_us);
-    enum status status = ledger_put_intent(run->session->ledger, run->id, intent_name,
-                                           buffer_string(&text), error);
+    enum status status =
+        ledger_put_intent(run->session->ledger, run->id, intent_name, buffer_string(&text), error);
     buffer_free(&text);
     log_event(LOG_INFO, EVENT_OF(EVENT_CUT_OVER, .code = step_names[step], .state = "done"),
               "cut-over: %s", step_names[step]);
@@ -180,8 +180,7 @@ enum status cutover_make_ready(struct run *run, const struct cutover_drain *drai
     if (read_steps(run, &steps, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status =
-        steps.step < CUTOVER_FENCED ? pass_gate(run, drain, error) : STATUS_OK;
+    enum status status = steps.step < CUTOVER_FENCED ? pass_gate(run, drain, error) : STATUS_OK;
     if (status == STATUS_OK && steps.step < CUTOVER_BEFORE) {
         status = hook("--before", run->session->options.before_command, error);
         status = status == STATUS_OK ? put_step(run, &steps, CUTOVER_BEFORE, error) : status;
@@ -237,8 +236,7 @@ enum status cutover_back(struct run *run, const struct cutover_drain *drain, str
     return STATUS_OK;
 }
 
-enum status cutover_abandon(struct run *run, const struct cutover_drain *drain,
-                            struct error *error)
+enum status cutover_abandon(struct run *run, const struct cutover_drain *drain, struct error *error)
 {
     struct progress_of steps;
     struct database *source = run->session->source;

@@ -18,13 +18,7 @@
 
 #include "engine/run/session.h"
 
-enum cutover_step {
-    CUTOVER_NONE,
-    CUTOVER_BEFORE,
-    CUTOVER_FENCED,
-    CUTOVER_DRAINED,
-    CUTOVER_PRIMED
-};
+enum cutover_step { CUTOVER_NONE, CUTOVER_BEFORE, CUTOVER_FENCED, CUTOVER_DRAINED, CUTOVER_PRIMED };
 
 /* How the steps wait for the feed. */
 struct cutover_drain {

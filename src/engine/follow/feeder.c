@@ -91,9 +91,8 @@ static void *read_feed(void *argument)
         struct change_set *set;
         status = tell_confirmed(feeder, &scratch, &error);
         status = status == STATUS_OK ? look(feeder, &health_ms, &error) : status;
-        status = status == STATUS_OK
-                     ? feeder->functions->next(feeder->feed, WAIT_MS, &set, &error)
-                     : status;
+        status = status == STATUS_OK ? feeder->functions->next(feeder->feed, WAIT_MS, &set, &error)
+                                     : status;
         if (status == STATUS_OK) {
             status = hand_over(feeder, set);
         } else if (status == STATUS_FAILED) {

@@ -23,8 +23,8 @@ enum {
     WAIT_MS = 50,
     GROUP_SETS_MAX = 4096,
     GROUP_CHANGES_MAX = 20000,
-    QUEUE_SHARE = 8,                      /* of the memory that a run may use */
-    PATIENCE_MS = 15 * 60 * 1000,         /* a server may be down for a while */
+    QUEUE_SHARE = 8,              /* of the memory that a run may use */
+    PATIENCE_MS = 15 * 60 * 1000, /* a server may be down for a while */
     FEED_NAME_BYTES = 48
 };
 
@@ -80,10 +80,9 @@ enum status follow_begin(struct run *run, struct error *error)
     }
     const char *name = name_feed(run);
     enum status status = failpoint_hit("follow.before_feed", error);
-    status = status == STATUS_OK
-                 ? feed->create(session->source, name, routes->tables, routes->table_count,
-                                run->arena, &start, error)
-                 : status;
+    status = status == STATUS_OK ? feed->create(session->source, name, routes->tables,
+                                                routes->table_count, run->arena, &start, error)
+                                 : status;
     follow_routes_free(routes);
     if (status != STATUS_OK) {
         return STATUS_FAILED;
@@ -119,13 +118,13 @@ struct follow {
     struct rereading *rereading;
     struct apply *apply;
     struct feeder *feeder;
-    struct arena *arena;       /* of the positions below */
-    struct position applied;   /* in the target */
-    bool to_head;              /* it ends at the head */
-    struct position head;      /* of the source when it began; length 0: not asked */
+    struct arena *arena;     /* of the positions below */
+    struct position applied; /* in the target */
+    bool to_head;            /* it ends at the head */
+    struct position head;    /* of the source when it began; length 0: not asked */
     struct followed_set **group;
     uint32_t group_count;
-    bool inside;               /* the last set of the group was no last piece */
+    bool inside; /* the last set of the group was no last piece */
     struct reject_file rejects;
     bool has_rejects;
     struct retry retry;
@@ -226,7 +225,7 @@ static enum status add_reject(struct follow *follow, const struct follow_reject 
                             .key_names = stream->key_names,
                             .key = from->key,
                             .key_count = from->key_count < stream->key_count ? from->key_count
-                                                                            : stream->key_count,
+                                                                             : stream->key_count,
                             .code = from->code,
                             .reason = from->reason,
                             .record = from->record.kind == VALUE_MAP ? &from->record : NULL};
@@ -304,9 +303,8 @@ static void count_group(struct follow *follow)
         }
         if (set->set.commit_time_us > 0) {
             atomic_store(&to->commit_time_us, set->set.commit_time_us);
-            atomic_store(&to->lag_us, now_us > set->set.commit_time_us
-                                          ? now_us - set->set.commit_time_us
-                                          : 0);
+            atomic_store(&to->lag_us,
+                         now_us > set->set.commit_time_us ? now_us - set->set.commit_time_us : 0);
         }
     }
     atomic_store(&to->applied_at_us, now_us);
@@ -360,8 +358,7 @@ static enum status add_set(struct follow *follow, struct change_set *set, uint64
                            struct error *error)
 {
     /* of a piece that is not the last one the end need not be known */
-    if (set->first_piece && set->last_piece &&
-        compare(follow, set->end, follow->applied) <= 0) {
+    if (set->first_piece && set->last_piece && compare(follow, set->end, follow->applied) <= 0) {
         arena_destroy(set->arena); /* it is in the target */
         return STATUS_OK;
     }
@@ -507,8 +504,7 @@ enum status follow_run(struct run *run, struct error *error)
     retry_init(&follow.retry, patience_ms > PATIENCE_MS ? patience_ms : PATIENCE_MS);
     follow.retry.stop_level = 1;
     enum status status = take_steps(&follow, error);
-    if (status == STATUS_FAILED && signals_stop_level() > 0 &&
-        error->class == ERROR_CLASS_RETRY) {
+    if (status == STATUS_FAILED && signals_stop_level() > 0 && error->class == ERROR_CLASS_RETRY) {
         status = STATUS_END;
     }
     if (follow.has_rejects) {

@@ -33,18 +33,19 @@ void follow_abandon(struct run *run);
 
 /*
  * Applies changes, or takes the steps of run_options.cut_over: then STATUS_OK after the last one,
- * and STATUS_END with run->caught_up after the others. STATUS_END: a stop was asked for, or run_options.catch_up and all changes are
- * applied that the source had when it began (run->caught_up). A feed or target that fails for a
- * while is tried again; ERROR_FEED_LOST and the like end it.
+ * and STATUS_END with run->caught_up after the others. STATUS_END: a stop was asked for, or
+ * run_options.catch_up and all changes are applied that the source had when it began
+ * (run->caught_up). A feed or target that fails for a while is tried again; ERROR_FEED_LOST and the
+ * like end it.
  */
 enum status follow_run(struct run *run, struct error *error) MUST_USE;
 
 /* What a follow has done since it began, for state.json and the progress. */
 struct follow_figures {
-    _Atomic uint64_t transactions;  /* of the source, applied */
-    _Atomic uint64_t changes;       /* of the source's rows */
-    _Atomic uint64_t writes;        /* changes of the target's records */
-    _Atomic uint64_t roots;         /* read again */
+    _Atomic uint64_t transactions; /* of the source, applied */
+    _Atomic uint64_t changes;      /* of the source's rows */
+    _Atomic uint64_t writes;       /* changes of the target's records */
+    _Atomic uint64_t roots;        /* read again */
     _Atomic uint64_t rejects;
     _Atomic uint64_t commits;
     _Atomic int64_t commit_time_us; /* of the source, of the last one applied; 0: none yet */

@@ -252,14 +252,14 @@ static enum status read_hop(struct rereading *rereading, const struct follow_hop
     for (uint32_t i = 0; i < hop->next.count; i++) {
         columns[i] = (struct read_column){.join = -1, .name = hop->next.names[i]};
     }
-    const struct read_request request = {
-        .name = hop->table,
-        .table = hop->table,
-        .columns = columns,
-        .column_count = hop->next.count,
-        .root_key = hop->columns,
-        .keys = keys_of(from, first, some, hop->columns.count, arena),
-        .key_count = some};
+    const struct read_request request = {.name = hop->table,
+                                         .table = hop->table,
+                                         .columns = columns,
+                                         .column_count = hop->next.count,
+                                         .root_key = hop->columns,
+                                         .keys =
+                                             keys_of(from, first, some, hop->columns.count, arena),
+                                         .key_count = some};
     struct cursor *cursor;
     struct batch *batch;
     if (source->cursor_open(rereading->reader, &request, NULL, &cursor, error) != STATUS_OK) {
@@ -297,8 +297,7 @@ static enum status walk_path(struct rereading *rereading, struct touched_roots *
         struct value_set next = {0};
         struct value_set *to = last ? &touched->streams[path->stream] : &next;
         for (uint32_t at = 0; at < from.count && status == STATUS_OK; at += READ_KEYS_MAX) {
-            status =
-                read_hop(rereading, &path->hops[h], &from, at, to, touched->arena, error);
+            status = read_hop(rereading, &path->hops[h], &from, at, to, touched->arena, error);
         }
         settle(&next);
         free(owned.entries);
@@ -344,9 +343,9 @@ static enum status delete_key(void *context, uint32_t entity, const struct cell 
 }
 
 /* What the root may have made goes, unless it is made again behind. */
-static enum status delete_old(struct rereading *rereading, uint32_t number,
-                              const struct cell *key, struct follow_translator *translator,
-                              struct followed_set *set, struct error *error)
+static enum status delete_old(struct rereading *rereading, uint32_t number, const struct cell *key,
+                              struct follow_translator *translator, struct followed_set *set,
+                              struct error *error)
 {
     const struct follow_stream *stream = &rereading->routes->streams[number];
     struct cell *row = arena_allocate_zeroed(
@@ -367,9 +366,8 @@ static enum status delete_old(struct rereading *rereading, uint32_t number,
 }
 
 static enum status reread_some(struct rereading *rereading, uint32_t number, uint32_t first,
-                               struct touched_roots *touched,
-                               struct follow_translator *translator, struct followed_set *set,
-                               struct error *error)
+                               struct touched_roots *touched, struct follow_translator *translator,
+                               struct followed_set *set, struct error *error)
 {
     const struct follow_stream *follow = &rereading->routes->streams[number];
     const struct plan_stream *stream = follow->stream;
@@ -380,8 +378,8 @@ static enum status reread_some(struct rereading *rereading, uint32_t number, uin
         arena_allocate_zeroed(touched->arena, stream->child_count + 1u, sizeof *children);
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < some && status == STATUS_OK; i++) {
-        status = delete_old(rereading, number, keys->entries[first + i].cells, translator, set,
-                            error);
+        status =
+            delete_old(rereading, number, keys->entries[first + i].cells, translator, set, error);
     }
     again.request.root_key = follow->root_key;
     again.request.keys = keys_of(keys, first, some, follow->root_key.count, touched->arena);

@@ -65,20 +65,19 @@ static bool keeps_primary_key(const struct run_session *session, const struct pl
     return keeps;
 }
 
-static const char *why_not(const struct run_session *session,
-                           const struct plan_stream *stream, const struct plan_entity *entity,
-                           const struct plan_table *table)
+static const char *why_not(const struct run_session *session, const struct plan_stream *stream,
+                           const struct plan_entity *entity, const struct plan_table *table)
 {
     const struct mapping *mapping = entity->mapping;
-    return stream->request.query != NULL  ? "it reads a query, whose rows no change names"
+    return stream->request.query != NULL ? "it reads a query, whose rows no change names"
            : stream->key_count == 0 || !has_primary_key(session, stream)
                ? "its table has no primary key, by which a change could name its row"
-           : joins_too_much(stream) ? "it joins by more than 32 columns"
-           : stream->joined != NULL       ? "the source can't join, and it looks something up"
-           : mapping->stream->documents   ? "it reads documents"
-           : mapping->distinct            ? "of equal records it keeps one, so that none has an owner"
-           : mapping->unnest != NULL      ? "it makes a record of each element of a list"
-           : entity->is_pages             ? "it cuts lists into pages, whose number changes"
+           : joins_too_much(stream)     ? "it joins by more than 32 columns"
+           : stream->joined != NULL     ? "the source can't join, and it looks something up"
+           : mapping->stream->documents ? "it reads documents"
+           : mapping->distinct          ? "of equal records it keeps one, so that none has an owner"
+           : mapping->unnest != NULL    ? "it makes a record of each element of a list"
+           : entity->is_pages           ? "it cuts lists into pages, whose number changes"
            : !table->keys_proven && !keeps_primary_key(session, stream, entity, table)
                ? "two of its records might share a key"
                : NULL;
@@ -297,10 +296,10 @@ static void add_join(struct follow_routes *routes, uint32_t number,
     struct follow_hop *hops = arena_allocate_zeroed(routes->arena, count, sizeof *hops);
     for (uint32_t i = 0; i < count; i++) {
         const struct read_join *above = at->from < 0 ? NULL : &request->joins[at->from];
-        hops[i] = (struct follow_hop){
-            .table = above != NULL ? above->table : request->table,
-            .columns = at->from_columns,
-            .next = above != NULL ? above->columns : routes->streams[number].root_key};
+        hops[i] = (struct follow_hop){.table = above != NULL ? above->table : request->table,
+                                      .columns = at->from_columns,
+                                      .next = above != NULL ? above->columns
+                                                            : routes->streams[number].root_key};
         at = above;
     }
     add_path(routes, (struct follow_path){.stream = number,

@@ -36,7 +36,7 @@ struct follow_stream {
     const struct plan_stream *stream;
     bool by_row;
     struct column_list root_key; /* the table's primary key */
-    const char *row_key;         /* what is read as a column and is none, as "rowid"; NULL: nothing */
+    const char *row_key; /* what is read as a column and is none, as "rowid"; NULL: nothing */
     /* Makes of a root's row the key of each of its records and nothing else, whatever `where` says:
      * the fields are those of the target's key, in its order. */
     const struct plan *key_plan;

@@ -36,8 +36,8 @@ const struct target_table *follow_tables(const struct follow_translator *transla
 static void make_outputs(struct follow_translator *translator)
 {
     const struct plan *plan = translator->session->plan;
-    translator->tables =
-        arena_allocate_zeroed(translator->arena, plan->entity_count + 1u, sizeof(struct target_table));
+    translator->tables = arena_allocate_zeroed(translator->arena, plan->entity_count + 1u,
+                                               sizeof(struct target_table));
     translator->outputs = arena_allocate_zeroed(translator->arena, plan->entity_count + 1u,
                                                 sizeof(struct change_table));
     for (uint32_t i = 0; i < plan->entity_count; i++) {
@@ -139,7 +139,8 @@ static enum status copy_cells(struct arena *arena, const struct cell *from, uint
 struct cell follow_document(struct arena *arena, const struct shape *shape,
                             const struct cell *cells)
 {
-    struct cell *pairs = arena_allocate_zeroed(arena, shape->field_count + (size_t)1, 2 * sizeof *pairs);
+    struct cell *pairs =
+        arena_allocate_zeroed(arena, shape->field_count + (size_t)1, 2 * sizeof *pairs);
     uint32_t count = 0;
     for (uint32_t i = 0; i < shape->field_count; i++) {
         if (cells[i].kind != VALUE_MISSING) {
@@ -168,8 +169,8 @@ enum status followed_set_delete(struct followed_set *set, uint32_t entity, const
         return STATUS_OK;
     }
     struct record_change *change = add_change(set);
-    *change = (struct record_change){
-        .table = entity, .operation = RECORD_DELETE, .key_count = key_count};
+    *change =
+        (struct record_change){.table = entity, .operation = RECORD_DELETE, .key_count = key_count};
     return copy_cells(set->set.arena, key, key_count, &change->key, error);
 }
 
@@ -185,8 +186,7 @@ static enum status key_of_record(const struct follow_translator *translator, uin
         int32_t at = record->kind == VALUE_MAP && plan_entity_batch_shape(made) == NULL
                          ? -1
                          : shape_field_find(made->shape, names.names[i]);
-        const struct cell *cell =
-            at >= 0 ? &record[at] : value_field(record, names.names[i]);
+        const struct cell *cell = at >= 0 ? &record[at] : value_field(record, names.names[i]);
         if (cell == NULL) {
             return STATUS_END;
         }
@@ -211,12 +211,12 @@ static enum status reject_null_key(struct followed_set *set, uint32_t entity,
                                    const struct record_change *change, const struct shape *shape)
 {
     struct follow_reject *reject = add_reject(set);
-    *reject = (struct follow_reject){.entity = entity,
-                                     .code = ERROR_REJECT_KEY_NULL,
-                                     .reason = "a part of its key is null",
-                                     .record = shape != NULL ? follow_document(set->set.arena, shape,
-                                                                               change->after)
-                                                             : change->after[0]};
+    *reject = (struct follow_reject){
+        .entity = entity,
+        .code = ERROR_REJECT_KEY_NULL,
+        .reason = "a part of its key is null",
+        .record = shape != NULL ? follow_document(set->set.arena, shape, change->after)
+                                : change->after[0]};
     set->set.change_count--;
     return STATUS_OK;
 }
@@ -319,8 +319,8 @@ static enum status row_of_image(struct follow_translator *translator, uint32_t s
     return STATUS_OK;
 }
 
-/* The row before the change: whole, or of its key alone, where that is all that was sent. STATUS_END:
- * there was none. */
+/* The row before the change: whole, or of its key alone, where that is all that was sent.
+ * STATUS_END: there was none. */
 static enum status row_before(struct follow_translator *translator, uint32_t stream,
                               const struct change_set *source, const struct record_change *change,
                               struct cell *row, struct error *error)
@@ -335,8 +335,8 @@ static enum status row_before(struct follow_translator *translator, uint32_t str
     const int32_t *at = place(translator, stream, shape);
     for (uint32_t i = 0; i < request->column_count; i++) {
         row[i] = cell_null();
-        bool known = change->before != NULL && at[i] >= 0 &&
-                     change->before[at[i]].kind != VALUE_MISSING;
+        bool known =
+            change->before != NULL && at[i] >= 0 && change->before[at[i]].kind != VALUE_MISSING;
         if (known) {
             row[i] = change->before[at[i]];
         }
@@ -351,8 +351,9 @@ static enum status row_before(struct follow_translator *translator, uint32_t str
                       "a changed row came without the %s that it had, of which the target's key is "
                       "made",
                       request->columns[i].name);
-            return error_hint(error, "have the source send whole rows (PostgreSQL: ALTER TABLE %s "
-                                     "REPLICA IDENTITY FULL), and begin a new run",
+            return error_hint(error,
+                              "have the source send whole rows (PostgreSQL: ALTER TABLE %s "
+                              "REPLICA IDENTITY FULL), and begin a new run",
                               table->name);
         }
     }
@@ -454,8 +455,7 @@ static enum status put_identity(struct follow_translator *translator, struct fol
 }
 
 static enum status put_mapped(struct follow_translator *translator, uint32_t stream,
-                              struct followed_set *set, const struct cell *row,
-                              struct error *error)
+                              struct followed_set *set, const struct cell *row, struct error *error)
 {
     struct mapper *mapper = translator->mappers[stream];
     const struct plan_stream *plan_stream = translator->routes->streams[stream].stream;
@@ -513,9 +513,8 @@ static enum status put_part(struct follow_translator *translator, struct followe
                             uint32_t entity, uint32_t first, const struct cell *row,
                             struct error *error)
 {
-    const struct record_change before = set->set.change_count > first
-                                            ? set->set.changes[first]
-                                            : (struct record_change){0};
+    const struct record_change before =
+        set->set.change_count > first ? set->set.changes[first] : (struct record_change){0};
     set->set.change_count = first;
     enum status status = followed_set_put(translator, set, entity, row, error);
     if (status == STATUS_OK && before.key != NULL) {
@@ -572,9 +571,8 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
     if (missing || !stream->by_row) { /* what is in the source now says the rest */
         return touch_root(stream, table, change->after, touched, error);
     }
-    status = stream->stream->identity
-                 ? put_identity(translator, set, entity, row, error)
-                 : put_mapped(translator, number, set, row, error);
+    status = stream->stream->identity ? put_identity(translator, set, entity, row, error)
+                                      : put_mapped(translator, number, set, row, error);
     drop_replaced(set, first, deletes);
     return status;
 }
@@ -607,7 +605,8 @@ static const struct cell *image_before(const struct change_set *source,
     if (change->before != NULL || change->key == NULL || change->operation == RECORD_INSERT) {
         return change->before;
     }
-    struct cell *image = arena_allocate_zeroed(arena, shape->field_count + (size_t)1, sizeof *image);
+    struct cell *image =
+        arena_allocate_zeroed(arena, shape->field_count + (size_t)1, sizeof *image);
     for (uint32_t i = 0; i < change->key_count && i < shape->key_field_count; i++) {
         image[shape->key_fields[i]] = change->key[i];
     }
@@ -616,9 +615,8 @@ static const struct cell *image_before(const struct change_set *source,
 
 static enum status translate_path(struct follow_translator *translator, uint32_t number,
                                   const struct change_set *source,
-                                  const struct record_change *change,
-                                  struct touched_roots *touched, struct arena *arena,
-                                  struct error *error)
+                                  const struct record_change *change, struct touched_roots *touched,
+                                  struct arena *arena, struct error *error)
 {
     const struct follow_path *path = &translator->routes->paths[number];
     const struct change_table *table = &source->tables[change->table];
@@ -643,9 +641,10 @@ static enum status translate_truncate(struct follow_translator *translator,
     const struct plan *plan = translator->session->plan;
     for (uint32_t i = 0; i < translator->routes->path_count; i++) {
         if (strcmp(translator->routes->paths[i].table, emptied->name) == 0) {
-            error_set(error, ERROR_FOLLOW, emptied->name,
-                      "it was emptied by TRUNCATE, which does not tell the records that were made of "
-                      "its rows");
+            error_set(
+                error, ERROR_FOLLOW, emptied->name,
+                "it was emptied by TRUNCATE, which does not tell the records that were made of "
+                "its rows");
             return error_hint(error, "begin a new run; DELETE can be followed");
         }
     }

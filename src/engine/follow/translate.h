@@ -20,8 +20,8 @@ struct follow_reject {
     uint32_t entity;
     enum error_code code;
     const char *reason;
-    struct cell record;      /* a MAP; MISSING: not known */
-    const struct cell *key;  /* of the source's row; may be NULL */
+    struct cell record;     /* a MAP; MISSING: not known */
+    const struct cell *key; /* of the source's row; may be NULL */
     uint32_t key_count;
 };
 

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const phase_names[] = {"prepared", "copying",   "loaded",      "indexed",
+static const char *const phase_names[] = {"prepared", "copying",   "loaded",    "indexed",
                                           "settled",  "following", "completed", "rolling_back"};
 enum { PHASE_COUNT = sizeof(phase_names) / sizeof(phase_names[0]) };
 

@@ -68,8 +68,8 @@ static void *keep(void *argument)
             log_write(LOG_WARNING, "the lease was not renewed: %s: %s", error.object,
                       error.message);
         }
-        next_ns = clock_monotonic_ns() +
-                  (status == STATUS_OK ? period_ns : period_ns / RENEWALS_A_LEASE);
+        next_ns =
+            clock_monotonic_ns() + (status == STATUS_OK ? period_ns : period_ns / RENEWALS_A_LEASE);
     }
     return NULL;
 }

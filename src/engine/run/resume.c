@@ -57,6 +57,7 @@ static enum status find_run(struct resume *resume, struct error *error)
     }
     bool is_open = status == STATUS_OK && !local.finished;
     if (is_open) {
+        run->session->options.follow |= local.follows;
         take_reject_bound(run, &local);
         status = ledger_load(run->session->ledger, local.id, run->arena, &resume->ledger, error);
         if (status == STATUS_END && local.begun) {
@@ -572,6 +573,11 @@ static enum status go_on(struct run *run, struct error *error)
     if (failpoint_hit("resume.after_load", error) != STATUS_OK ||
         read_ledger(&resume, error) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    if (run->session->options.follow && run->header.feed == NULL) {
+        error_set(error, ERROR_FOLLOW, run->id, "the run does not follow its source");
+        return error_hint(error, "`transhume migrate --follow` begins one that does, "
+                                 "`transhume resume` continues this one");
     }
     if (run->status.phase == LEDGER_COMPLETED) {
         return finish_completed(&resume, error);

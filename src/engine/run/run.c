@@ -135,6 +135,7 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
         .existing = options->existing,
         .max_rejects = options_reject_bound(options),
         .plan_rejects = options->plan_rejects,
+        .follows = options->follow,
         .time_zone = options->time_zone,
         .plan_time_zone = plan_document_option(run->session->document, "time_zone")};
     return local_run_write(&run->folder, &local, error);
@@ -589,9 +590,9 @@ enum status run_execute(struct run *run, struct error *error)
     }
     progress_enter(progress, PROGRESS_SETTLE);
     status = run->status.phase < LEDGER_SETTLED ? settle(run, error) : STATUS_OK;
-    return status != STATUS_OK              ? status
+    return status != STATUS_OK                               ? status
            : run->header.feed != NULL && !run->loads_rejects ? follow_on(run, error)
-                                            : complete(run, error);
+                                                             : complete(run, error);
 }
 
 /* ---- the end */
@@ -649,8 +650,8 @@ static void fill_result(struct run *run, enum status status, struct run_result *
         result->rejected == 0 ? NULL : arena_copy_string(session->arena, run->folder.rejects);
     result->rejects_folder = folder;
     left_behind_sum(run, result);
-    bool less = result->rejected > 0 || result->broken_references > 0 ||
-                result->mixed_snapshot || run->left_extra;
+    bool less = result->rejected > 0 || result->broken_references > 0 || result->mixed_snapshot ||
+                run->left_extra;
     result->exit_status = status == STATUS_END && !run->caught_up ? 4 : less ? 1 : 0;
 }
 

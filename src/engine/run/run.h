@@ -20,8 +20,13 @@ enum nested_choice { NESTED_UNSET, NESTED_JSON, NESTED_TABLES };
 enum broken_references_choice { BROKEN_UNSET, BROKEN_KEEP, BROKEN_REJECT };
 
 /* What a resume of a run that follows is for. */
-enum cut_over_choice { CUT_OVER_NOT, CUT_OVER_READY, CUT_OVER_END, CUT_OVER_BACK,
-                       CUT_OVER_ABANDON };
+enum cut_over_choice {
+    CUT_OVER_NOT,
+    CUT_OVER_READY,
+    CUT_OVER_END,
+    CUT_OVER_BACK,
+    CUT_OVER_ABANDON
+};
 
 /* A URI option of whichever connector knows it. The value needs no escapes. */
 struct run_parameter {

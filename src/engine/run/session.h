@@ -94,11 +94,11 @@ struct run {
     struct tally *totals;         /* an entity each: of the chunks that are done */
     uint8_t *done;                /* a flag a chunk */
     uint64_t done_count;
-    struct copy *copy;           /* while workers run */
-    pthread_mutex_t state_mutex; /* totals, done, epoch, times, the ledger status, state.json */
-    bool state_ready;            /* the three above hold something */
-    struct chunk_log *chunk_log; /* for the report, as the next; both under the mutex */
-    struct metrics *metrics;     /* NULL: not claimed yet */
+    struct copy *copy;             /* while workers run */
+    pthread_mutex_t state_mutex;   /* totals, done, epoch, times, the ledger status, state.json */
+    bool state_ready;              /* the three above hold something */
+    struct chunk_log *chunk_log;   /* for the report, as the next; both under the mutex */
+    struct metrics *metrics;       /* NULL: not claimed yet */
     struct follow_figures *follow; /* NULL: it does not follow yet */
     bool caught_up;                /* following ended, since there was no more to apply */
     int64_t state_written_ms;

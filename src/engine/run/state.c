@@ -288,17 +288,17 @@ static json_t *stamp_or_null(int64_t utc_us)
 static json_t *follow_make(const struct run *run)
 {
     const struct follow_figures *figures = run->follow;
-    return json_pack(
-        "{s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:b}", "feed", run->header.feed, "transactions",
-        (json_int_t)atomic_load(&figures->transactions), "changes",
-        (json_int_t)atomic_load(&figures->changes), "writes",
-        (json_int_t)atomic_load(&figures->writes), "commits",
-        (json_int_t)atomic_load(&figures->commits), "rejected",
-        (json_int_t)atomic_load(&figures->rejects), "lag_seconds",
-        seconds_or_null(atomic_load(&figures->lag_us)), "source_commit_at",
-        stamp_or_null(atomic_load(&figures->commit_time_us)), "applied_at",
-        stamp_or_null(atomic_load(&figures->applied_at_us)), "source_bytes_kept",
-        count_or_null(atomic_load(&figures->bytes_kept)), "idle", atomic_load(&figures->idle));
+    return json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:b}", "feed", run->header.feed,
+                     "transactions", (json_int_t)atomic_load(&figures->transactions), "changes",
+                     (json_int_t)atomic_load(&figures->changes), "writes",
+                     (json_int_t)atomic_load(&figures->writes), "commits",
+                     (json_int_t)atomic_load(&figures->commits), "rejected",
+                     (json_int_t)atomic_load(&figures->rejects), "lag_seconds",
+                     seconds_or_null(atomic_load(&figures->lag_us)), "source_commit_at",
+                     stamp_or_null(atomic_load(&figures->commit_time_us)), "applied_at",
+                     stamp_or_null(atomic_load(&figures->applied_at_us)), "source_bytes_kept",
+                     count_or_null(atomic_load(&figures->bytes_kept)), "idle",
+                     atomic_load(&figures->idle));
 }
 
 static json_t *state_make(const struct run *run, enum state_status status)

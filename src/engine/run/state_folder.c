@@ -323,6 +323,7 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         .target = keep(object, "target", arena),
         .ledger = keep(object, "ledger", arena),
         .plan_path = keep(object, "plan", arena),
+        .follows = json_member_true(object, "follows"),
         .learned = json_member_true(object, "learned"),
         .existing = (int)json_member_integer(object, "existing", -1),
         .max_rejects = bound_member(object, "max_rejects"),
@@ -360,6 +361,9 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
     }
     if (run->schemas.count > 0) {
         json_object_set_new(object, "schemas", json_texts(run->schemas.names, run->schemas.count));
+    }
+    if (run->follows) {
+        json_object_set_new(object, "follows", json_true());
     }
     if (run->learned) {
         json_object_set_new(object, "learned", json_true());

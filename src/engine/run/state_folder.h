@@ -10,12 +10,11 @@
  *   lock            held by the process that works here; its pid as text
  *   run.json        {"format","run","kind","begun","finished","source","target","plan","include",
  *                    "exclude","schemas","existing","max_rejects",
- *                    "plan_rejects","rolling_back","time_zone","plan_time_zone","ledger"}: what
- * resume needs to know before it reaches the ledger plan.yaml       the plan as the run began with
- * it (none for a plain copy) state.json      for people and scripts, never the truth: see state.h
- *   rejects/        CHUNK-ATTEMPT.jsonl, settled.jsonl
- *   before/         what was there before the run's writes: before.h
- *   input.jsonl     kind rejects: the mended records being loaded
+ *                    "plan_rejects","follows","rolling_back","time_zone","plan_time_zone","ledger"}:
+ * what resume needs to know before it reaches the ledger plan.yaml       the plan as the run began
+ * with it (none for a plain copy) state.json      for people and scripts, never the truth: see
+ * state.h rejects/        CHUNK-ATTEMPT.jsonl, settled.jsonl before/         what was there before
+ * the run's writes: before.h input.jsonl     kind rejects: the mended records being loaded
  *   repair.jsonl, delete.jsonl    what a repair is to write and to take out: verify/repair.h
  *   spill/source, spill/target    the databases' own sorted runs and key hashes
  *   spill/full    records of a validation at level full, which one that was broken off leaves
@@ -91,6 +90,7 @@ struct local_run {
     const char *target;
     const char *ledger;         /* NULL: it is in the target */
     const char *plan_path;      /* NULL: a plain copy */
+    bool follows;               /* migrate --follow */
     bool learned;               /* the tables of its own copy of the plan were learned by it */
     struct column_list schemas; /* of the source; none: it has none */
     const char *const *include;

@@ -4,8 +4,9 @@
 
 #include "engine/run/session.h"
 
-/* What the target's catalogue tells, without the tables that the run itself made, if a table that the run may write to is in it; NULL: none is,
- * or the target's tables have no columns. The caller's to destroy with its arena. */
+/* What the target's catalogue tells, without the tables that the run itself made, if a table that
+ * the run may write to is in it; NULL: none is, or the target's tables have no columns. The
+ * caller's to destroy with its arena. */
 enum status there_describe(const struct run_session *session, struct schema **there,
                            struct error *error) MUST_USE;
 
