@@ -139,7 +139,28 @@ static double read_one(const void *context)
 static double read_lag(const void *context)
 {
     const struct run_metrics *metrics = context;
-    return (double)(clock_utc_us() - metrics->data_at_us) / 1e6;
+    int64_t now_us = clock_utc_us();
+    double behind = progress_follow_lag_seconds(&metrics->progress->follow, now_us);
+    return behind >= 0 ? behind : (double)(now_us - metrics->data_at_us) / 1e6;
+}
+
+static double read_transactions(const void *context)
+{
+    const struct progress *progress = context;
+    return (double)atomic_load_explicit(&progress->follow.transactions, memory_order_relaxed);
+}
+
+static double read_changes(const void *context)
+{
+    const struct progress *progress = context;
+    return (double)atomic_load_explicit(&progress->follow.changes, memory_order_relaxed);
+}
+
+static double read_kept(const void *context)
+{
+    const struct progress *progress = context;
+    int64_t bytes = atomic_load_explicit(&progress->follow.bytes_kept, memory_order_relaxed);
+    return atomic_load(&progress->follow.active) && bytes >= 0 ? (double)bytes : NAN;
 }
 
 /* ---- families */
@@ -175,6 +196,19 @@ static void add_migration_families(struct run_metrics *metrics)
         registry, METRIC_GAUGE, "migration_data_lag_seconds", "seconds",
         "Age of the target's data: the time since the snapshot that is copied was taken, or since "
         "the last applied change was committed in the source.");
+}
+
+static void add_following(struct run_metrics *metrics)
+{
+    struct metric_registry *registry = metrics->registry;
+    add_number(registry, METRIC_COUNTER, "transhume_follow_transactions_total", NULL,
+               "Transactions of the source that were applied to the target.", read_transactions,
+               metrics->progress);
+    add_number(registry, METRIC_COUNTER, "transhume_follow_changes_total", NULL,
+               "Changed rows of the source that were applied to the target.", read_changes,
+               metrics->progress);
+    add_number(registry, METRIC_GAUGE, "transhume_source_retained_bytes", "bytes",
+               "What the source keeps of its log for the feed.", read_kept, metrics->progress);
 }
 
 static void add_sides(struct run_metrics *metrics)
@@ -297,6 +331,7 @@ struct run_metrics *run_metrics_create(struct metric_registry *registry, struct 
     add_totals(metrics);
     add_counted(metrics);
     add_sides(metrics);
+    add_following(metrics);
     process_metrics_add(registry);
     run_metrics_tick(metrics);
     return metrics;
