@@ -66,14 +66,14 @@ class Deferred(PostgresCase):
                 os.rename(state, self.path("state" + kind))
 
     def test_children_before_their_parents_in_a_chunk(self):
-        for policy in ("append", "upsert"):
-            for rows in (2000, 60000):   # of one segment, of several
-                with self.subTest(policy, rows=rows):
-                    source, target = self.tree(rows), self.made(self.TREE)
-                    self.migrate(source, self.server.uri(target), "--existing", policy, "--chunk-rows", str(rows), "--state",
-                                 self.path(policy + str(rows)))
-                    self.assertEqual(self.server.psql(target, "SELECT count(*), count(parent) FROM t"), [[str(rows), str(rows // 2)]])
-                    os.remove(source)
+        several = support.drawn((("append", 60000), ("upsert", 60000)), 1, self.id())
+        for policy, rows in (("append", 2000), ("upsert", 2000), *several):   # of one segment, of several
+            with self.subTest(policy, rows=rows):
+                source, target = self.tree(rows), self.made(self.TREE)
+                self.migrate(source, self.server.uri(target), "--existing", policy, "--chunk-rows", str(rows), "--state",
+                             self.path(policy + str(rows)))
+                self.assertEqual(self.server.psql(target, "SELECT count(*), count(parent) FROM t"), [[str(rows), str(rows // 2)]])
+                os.remove(source)
 
     def test_children_before_their_parents_beside_a_row_without_one(self):
         """What is refused alone is tried again after the others of its segment."""
@@ -135,14 +135,13 @@ class LooseKeys(PostgresCase):
                 self.assertEqual(self.server.psql(target, "SELECT count(*), count(DISTINCT id) FROM t"), [["2996", "2996"]])
 
     def test_a_deferrable_key_is_refused_before_the_run(self):
-        for policy in ("upsert", "replace"):
-            for when in ("", " INITIALLY DEFERRED"):
-                with self.subTest(policy, when=when):
-                    target = self.made(self.DEFERRABLE % when)
-                    result = self.migrate(self.source() if not os.path.exists(self.path("s.db")) else self.path("s.db"), self.server.uri(target), "--existing", policy, "--state",
-                                          self.path("state-" + target), code=2)
-                    self.assertIn("DEFERRABLE", result.err)
-                    self.assertEqual(self.held(target), [["t", "2", "old"], ["t", "9", "old"]])
+        for policy, when in support.covering(("upsert", "replace"), ("", " INITIALLY DEFERRED"), by=self.id()):
+            with self.subTest(policy, when=when):
+                target = self.made(self.DEFERRABLE % when)
+                result = self.migrate(self.source() if not os.path.exists(self.path("s.db")) else self.path("s.db"), self.server.uri(target), "--existing", policy, "--state",
+                                      self.path("state-" + target), code=2)
+                self.assertIn("DEFERRABLE", result.err)
+                self.assertEqual(self.held(target), [["t", "2", "old"], ["t", "9", "old"]])
 
     def test_skip_needs_no_index(self):
         for script in (self.DEFERRABLE % " INITIALLY DEFERRED", self.CHILD):
