@@ -248,7 +248,7 @@ static void add_totals(struct run_metrics *metrics)
     struct progress *progress = metrics->progress;
     add_number(registry, METRIC_GAUGE, "transhume_phase", NULL,
                "The phase of the run: 0 connect, 1 schema, 2 prepare, 3 copy, 4 indexes, 5 settle, "
-               "6 count, 7 compare, 8 undo, 9 done.",
+               "6 count, 7 compare, 8 undo, 9 follow, 10 done.",
                read_phase, progress);
     add_number(registry, METRIC_COUNTER, "transhume_chunks_done_total", NULL,
                "Chunks that are durable.", metric_read_uint64, &progress->chunks_done);
