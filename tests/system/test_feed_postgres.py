@@ -19,7 +19,7 @@ import postgres  # noqa: E402
 PROBE = os.path.join(support.BUILD, "feed_probe")
 TIME_LIMIT_S = 120
 STOP, RETRY = 0, 1
-MEMORY_KIB_MAX = 64 << 10
+MEMORY_KIB_MAX = 32 << 10
 
 TYPES = """
 CREATE TYPE mood AS ENUM ('sad', 'ok', '"so" so');
@@ -167,19 +167,19 @@ class Feed(support.TestCase):
 
     def test_a_transaction_larger_than_memory(self):
         ddl = "CREATE TABLE t (id int PRIMARY KEY, v text, n int)"
-        rows = 1500000 if support.SOAK else 150000
+        rows = 1500000 if support.SOAK else 60000
         self.psql(ddl)
         target, uri = self.relay_target(ddl)
         position, _ = self.create("t")
-        self.psql("BEGIN; INSERT INTO t SELECT i, repeat('v', 40), i FROM generate_series(1, %d) i; SAVEPOINT s;"
+        self.psql("BEGIN; INSERT INTO t SELECT i, repeat('v', 400), i FROM generate_series(1, %d) i; SAVEPOINT s;"
                   "INSERT INTO t SELECT i, 'gone', i FROM generate_series(%d, %d) i; ROLLBACK TO s; INSERT INTO t VALUES (0, 'last', 0);"
-                  "UPDATE t SET n = -n WHERE id %% 10 = 0; COMMIT" % (rows, rows + 1, rows + 20000))
+                  "UPDATE t SET n = -n WHERE id %% 10 = 0; COMMIT" % (rows, rows + 1, rows + 5000))
         with self.subTest("streamed"):
-            said = self.relay(position, uri, "t", env={"FEED_PROBE_SPILL": self.folder, "FEED_PROBE_CONFIRM": "no"}, idle_ms=3000)
+            said = self.relay(position, uri, "t", env={"FEED_PROBE_SPILL": self.folder, "FEED_PROBE_CONFIRM": "no"}, idle_ms=1500)
             self.check_large(target, said, rows)
         self.server.psql(target, "TRUNCATE t, _transhume_ledger")
         with self.subTest("after the commit"):
-            said = self.relay(position, uri, "t", idle_ms=3000)
+            said = self.relay(position, uri, "t", idle_ms=1500)
             self.check_large(target, said, rows)
 
     def check_large(self, target, said, rows):
