@@ -234,6 +234,15 @@ class Feed(support.TestCase):
         self.assertEqual(said["refusals"], 3)
         self.assertEqual(self.server.psql(target, "SELECT id FROM t ORDER BY 1"), [["1"], ["5"], ["6"]])
 
+    def test_a_key_that_is_deferrable(self):
+        self.psql("CREATE TABLE t (id int PRIMARY KEY)")
+        target, uri = self.relay_target("CREATE TABLE t (id int PRIMARY KEY DEFERRABLE)")
+        position, _ = self.create("t")
+        self.psql("INSERT INTO t VALUES (1)")
+        self.refused("target-schema", "DEFERRABLE", "DROP CONSTRAINT t_pkey", "relay", self.uri, "f", position, uri, "1000", "t")
+        self.server.psql(target, "ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id)")
+        self.assertEqual(self.relay(position, uri, "t")["changes"], 1)
+
     def test_origins_break_loops(self):
         self.psql("CREATE TABLE t (id int PRIMARY KEY, v text)")
         target, uri = self.relay_target("CREATE TABLE t (id int PRIMARY KEY, v text)")

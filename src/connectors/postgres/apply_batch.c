@@ -27,6 +27,8 @@ struct apply_batch {
     const Oid *types;
     struct buffer *columns; /* one a parameter: an array, without its header */
     bool *key;              /* a parameter each: it is part of what the record is found by */
+    uint32_t *key_order;    /* those parameters, in the order of the table's key */
+    uint32_t key_count;
     uint32_t rows;
     size_t bytes;
     const struct record_change *first;
@@ -141,6 +143,21 @@ static void make_text(const struct postgres_database *self, struct apply_batch *
 
 /* ---------------------------------------------------------------- batches */
 
+static void order_key(struct apply_batch *batch, struct arena *arena)
+{
+    const struct column_list *key = &batch->statement->table->plan->key;
+    batch->key_order =
+        arena_allocate_zeroed(arena, (size_t)key->count + 1, sizeof *batch->key_order);
+    for (uint32_t part = 0; part < key->count; part++) {
+        for (uint32_t i = 0; i < batch->statement->parameter_count; i++) {
+            if (strcmp(prepared_of(batch)->columns[i]->name, key->names[part]) == 0) {
+                batch->key_order[batch->key_count++] = i;
+                break;
+            }
+        }
+    }
+}
+
 static struct apply_batch *make(struct postgres_apply *apply, struct sql_apply_statement *statement,
                                 enum batch_form form, bool exact)
 {
@@ -165,6 +182,7 @@ static struct apply_batch *make(struct postgres_apply *apply, struct sql_apply_s
                 facts_of(batch)->arrays[statement->parameters[i].column].type != NULL;
         batch->key[i] = column_list_holds(statement->table->plan->key, column->name);
     }
+    order_key(batch, arena);
     if (known) {
         make_text(apply->self, batch);
     }
@@ -331,14 +349,11 @@ static enum status hash_key(struct postgres_apply *apply, const struct apply_bat
     struct buffer *encoded = &apply->encoded;
     enum status status = STATUS_OK;
     buffer_clear(encoded);
-    for (uint32_t column = 0; column < batch->statement->table->column_count; column++) {
-        for (uint32_t i = 0; i < batch->statement->parameter_count && status == STATUS_OK; i++) {
-            const struct sql_apply_parameter *parameter = &batch->statement->parameters[i];
-            if (batch->key[i] && parameter->column == column) {
-                status = postgres_encode(prepared_of(batch)->columns[i], cell_of(parameter, change),
-                                         apply->scratch, encoded, error);
-            }
-        }
+    for (uint32_t part = 0; part < batch->key_count && status == STATUS_OK; part++) {
+        uint32_t i = batch->key_order[part];
+        status = postgres_encode(prepared_of(batch)->columns[i],
+                                 cell_of(&batch->statement->parameters[i], change), apply->scratch,
+                                 encoded, error);
     }
     *hash = XXH3_64bits(encoded->data, encoded->length) | 1;
     return status;
