@@ -427,6 +427,7 @@ static void apply_close(struct apply *head)
         buffer_free(&apply->encoded);
         buffer_free(&apply->dropped);
         buffer_free(&apply->expected);
+        buffer_free(&apply->key);
         arena_destroy(apply->scratch);
         free(apply);
     }
