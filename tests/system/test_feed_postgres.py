@@ -153,6 +153,19 @@ class Feed(support.TestCase):
         self.assertEqual((changes[9]["key"], changes[9]["after"]["v"]), ([["text", "a"]], ["text", "b"]))
         self.assertEqual(list(changes[13]["after"]), ["id", "part", "big", "extra"])
 
+    def test_names_and_schemas(self):
+        name = '"my.shop".we"ird \'ta\\ble\''
+        self.psql('CREATE SCHEMA "my.shop"; CREATE TABLE "my.shop"."we""ird \'ta\\ble\'" (id int PRIMARY KEY, "a ""b"" \'c\\" text); CREATE TABLE plain (id int PRIMARY KEY)')
+        position, _ = self.create(name, "plain")
+        target, uri = self.relay_target('CREATE SCHEMA "my.shop"; CREATE TABLE "my.shop"."we""ird \'ta\\ble\'" (id int PRIMARY KEY, "a ""b"" \'c\\" text)')
+        table = '"my.shop"."we""ird \'ta\\ble\'"'
+        self.psql("INSERT INTO %s VALUES (1, 'x'), (2, 'y'); UPDATE %s SET id = 3 WHERE id = 2; INSERT INTO plain VALUES (1)" % (table, table))
+        sets = self.follow(position, env={"FEED_PROBE_CONFIRM": "no"})
+        self.assertEqual([change["table"] for line in sets for change in line["changes"]], [name, name, name, "plain"])
+        self.relay(position, uri + "?schema=public,%22my.shop%22", name)
+        rows = "SELECT * FROM %s ORDER BY 1" % table
+        self.assertEqual(self.server.psql(target, rows), self.psql(rows))
+
     # --- applying
 
     def relay_target(self, ddl):
@@ -360,6 +373,22 @@ class Feed(support.TestCase):
             self.psql("SELECT pg_switch_wal()")
             self.psql("CHECKPOINT")
         self.refused("feed-lost", "invalidated", "copy again", "next", self.uri, "f", position)
+
+    def test_a_promoted_server(self):
+        """Its log goes on under another timeline: what was followed before is in it, or it is not."""
+        self.psql("CREATE TABLE t (id int PRIMARY KEY)")
+        position, _ = self.create("t")
+        self.psql("INSERT INTO t VALUES (1)")
+        with open(os.path.join(self.server.data, "standby.signal"), "w", encoding="ascii"):
+            pass
+        self.server.restart()
+        self.psql("SELECT pg_promote()")
+        self.psql("INSERT INTO t VALUES (2)")
+        sets = [line for line in self.follow(position, env={"FEED_PROBE_CONFIRM": "no"}) if line["changes"]]
+        self.assertEqual([line["changes"][0]["after"]["id"] for line in sets], [["int64", 1], ["int64", 2]])
+        self.assertNotEqual(sets[0]["end"][32:], position[32:], "the position tells of the new timeline")
+        self.refused("feed-lost", "promoted before", "copy again", "next", self.uri, "f", sets[1]["end"][:32] + position[32:])
+        self.refused("feed-lost", "promoted before", "copy again", "next", self.uri, "f", position[:32] + "000000ff")
 
     def test_an_idle_database_moves_on(self):
         self.psql("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE busy (v text)")
