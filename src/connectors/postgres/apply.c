@@ -62,6 +62,22 @@ static enum status describe_arrays(struct postgres_apply *apply, PGconn *connect
     return status;
 }
 
+/* An upsert takes no index that is checked later, even beside another one. */
+static enum status check_key(const struct apply_facts *facts, const struct target_table *plan,
+                             struct error *error)
+{
+    for (uint32_t i = 0; i < facts->table.schema->index_count; i++) {
+        const struct schema_index *index = &facts->table.schema->indexes[i];
+        if (index->unique && index->deferrable && postgres_is_key_index(index, plan->key)) {
+            error_set(error, ERROR_TARGET_SCHEMA, plan->name,
+                      "its key is DEFERRABLE, so that no change can be put by it");
+            return error_hint(error, "ALTER TABLE … DROP CONSTRAINT %s, and ADD it NOT DEFERRABLE",
+                              index->name);
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status describe(struct apply *head, struct sql_apply_table *table, struct error *error)
 {
     struct postgres_apply *apply = own(head);
@@ -81,6 +97,7 @@ static enum status describe(struct apply *head, struct sql_apply_table *table, s
                  ? postgres_target_describe(apply->self, aborted ? connection : apply->connection,
                                             table->plan->name, head->arena, facts, error)
                  : status;
+    status = status == STATUS_OK ? check_key(found, table->plan, error) : status;
     status = status == STATUS_OK
                  ? describe_arrays(apply, aborted ? connection : apply->connection, found, error)
                  : status;
@@ -410,6 +427,7 @@ static void apply_close(struct apply *head)
         buffer_free(&apply->encoded);
         buffer_free(&apply->dropped);
         buffer_free(&apply->expected);
+        buffer_free(&apply->key);
         arena_destroy(apply->scratch);
         free(apply);
     }

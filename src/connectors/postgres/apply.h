@@ -52,6 +52,7 @@ struct postgres_apply {
     PGconn *connection;
     struct arena *scratch;
     struct buffer encoded; /* the parameters of one statement */
+    struct buffer key;     /* of the record that is added to a batch */
     uint32_t numbers;      /* of prepared statements, so far */
     struct buffer dropped; /* "DEALLOCATE …; " of those that are forgotten */
     bool defers;           /* constraints may be checked at the end of a transaction */

@@ -1,4 +1,8 @@
-/* Many changes as one statement: arrays of the values, a row of unnest each. */
+/*
+ * Many changes as one statement: arrays of the values, a row of unnest each. Of several changes of
+ * one kind to a record the last one goes: each sets the same columns, and nothing else was done to
+ * the record between them.
+ */
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "connectors/postgres/apply.h"
@@ -11,6 +15,7 @@ enum {
     BATCH_BYTES_MAX = 256 << 10,
     BATCH_COLUMNS_MAX = 256,
     KEY_SLOTS = 2048, /* a power of two */
+    FEW_ROWS = 16,
     ARRAY_HEADER = 20,
     OID_TEXT = 25,
     OID_TEXT_ARRAY = 1009
@@ -27,10 +32,22 @@ struct apply_batch {
     const Oid *types;
     struct buffer *columns; /* one a parameter: an array, without its header */
     bool *key;              /* a parameter each: it is part of what the record is found by */
+    uint32_t *key_order;    /* those parameters, in the order of the table's key */
+    uint32_t key_count;
     uint32_t rows;
+    uint32_t dead_count;
     size_t bytes;
-    const struct record_change *first;
-    uint64_t keys[KEY_SLOTS]; /* hashes; 0: free */
+    struct buffer key_bytes; /* as the server gets them */
+    struct batch_row {
+        const struct record_change *change;
+        size_t key_end; /* in key_bytes */
+        uint32_t slot;
+        bool dead; /* a later row is of the same record */
+    } row[BATCH_ROWS_MAX];
+    struct batch_slot {
+        uint64_t hash; /* of a key; 0: free */
+        uint32_t row;
+    } slots[KEY_SLOTS];
 };
 
 static const struct apply_facts *facts_of(const struct apply_batch *batch)
@@ -141,6 +158,21 @@ static void make_text(const struct postgres_database *self, struct apply_batch *
 
 /* ---------------------------------------------------------------- batches */
 
+static void order_key(struct apply_batch *batch, struct arena *arena)
+{
+    const struct column_list *key = &batch->statement->table->plan->key;
+    batch->key_order =
+        arena_allocate_zeroed(arena, (size_t)key->count + 1, sizeof *batch->key_order);
+    for (uint32_t part = 0; part < key->count; part++) {
+        for (uint32_t i = 0; i < batch->statement->parameter_count; i++) {
+            if (strcmp(prepared_of(batch)->columns[i]->name, key->names[part]) == 0) {
+                batch->key_order[batch->key_count++] = i;
+                break;
+            }
+        }
+    }
+}
+
 static struct apply_batch *make(struct postgres_apply *apply, struct sql_apply_statement *statement,
                                 enum batch_form form, bool exact)
 {
@@ -165,6 +197,7 @@ static struct apply_batch *make(struct postgres_apply *apply, struct sql_apply_s
                 facts_of(batch)->arrays[statement->parameters[i].column].type != NULL;
         batch->key[i] = column_list_holds(statement->table->plan->key, column->name);
     }
+    order_key(batch, arena);
     if (known) {
         make_text(apply->self, batch);
     }
@@ -204,9 +237,16 @@ static void empty(struct apply_batch *batch)
         }
         buffer_clear(&batch->columns[i]);
     }
+    if (batch->rows > FEW_ROWS) {
+        memset(batch->slots, 0, sizeof batch->slots);
+    }
+    for (uint32_t i = 0; i < batch->rows && batch->rows <= FEW_ROWS; i++) {
+        memset(&batch->slots[batch->row[i].slot], 0, sizeof batch->slots[0]);
+    }
+    buffer_clear(&batch->key_bytes);
     batch->rows = 0;
+    batch->dead_count = 0;
     batch->bytes = 0;
-    memset(batch->keys, 0, sizeof batch->keys);
 }
 
 static void put_header(const struct apply_batch *batch, uint32_t parameter, uint8_t *header)
@@ -216,8 +256,25 @@ static void put_header(const struct apply_batch *batch, uint32_t parameter, uint
     bytes_put_be(header, 1, 4);     /* dimensions */
     bytes_put_be(header + 4, 1, 4); /* there may be NULLs */
     bytes_put_be(header + 8, type, 4);
-    bytes_put_be(header + 12, batch->rows, 4);
+    bytes_put_be(header + 12, batch->rows - batch->dead_count, 4);
     bytes_put_be(header + 16, 1, 4); /* the first has the number 1 */
+}
+
+/* Takes the dead rows out of a column. */
+static void compact(const struct apply_batch *batch, struct buffer *column)
+{
+    char *to = column->data + ARRAY_HEADER;
+    const char *from = to;
+    for (uint32_t i = 0; i < batch->rows; i++) {
+        uint32_t size = (uint32_t)bytes_get_be((const uint8_t *)from, 4);
+        size_t whole = 4 + (size == UINT32_MAX ? 0 : (size_t)size);
+        if (!batch->row[i].dead) {
+            memmove(to, from, whole);
+            to += whole;
+        }
+        from += whole;
+    }
+    column->length = (size_t)(to - column->data);
 }
 
 static enum status send_rows(struct postgres_apply *apply, struct apply_batch *batch,
@@ -230,13 +287,16 @@ static enum status send_rows(struct postgres_apply *apply, struct apply_batch *b
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < count; i++) {
+        if (batch->dead_count > 0) {
+            compact(batch, &batch->columns[i]);
+        }
         put_header(batch, i, (uint8_t *)batch->columns[i].data);
         apply->values[i] = batch->columns[i].data;
         apply->lengths[i] = (int)batch->columns[i].length;
         apply->formats[i] = 1;
     }
     if (batch->exact) {
-        postgres_pipeline_expect(apply, batch->rows);
+        postgres_pipeline_expect(apply, batch->rows - batch->dead_count);
     }
     return postgres_pipeline_sent(apply,
                                   PQsendQueryPrepared(apply->connection, batch->named.name,
@@ -259,8 +319,10 @@ static enum status flush_one(struct postgres_apply *apply, struct apply_batch *b
             (apply->open_count - at - 1) * sizeof(apply->open[0]));
     apply->open_count--;
     enum status status =
-        batch->rows == 1 ? postgres_apply_one(apply, batch->statement, batch->first, refused, error)
-                         : send_rows(apply, batch, error);
+        batch->rows - batch->dead_count == 1
+            ? postgres_apply_one(apply, batch->statement, batch->row[batch->rows - 1].change,
+                                 refused, error)
+            : send_rows(apply, batch, error);
     empty(batch);
     return status;
 }
@@ -290,6 +352,9 @@ void postgres_batch_free(struct postgres_apply *apply, struct apply_prepared *pr
         for (uint32_t i = 0; batch != NULL && i < batch->statement->parameter_count; i++) {
             buffer_free(&batch->columns[i]);
         }
+        if (batch != NULL) {
+            buffer_free(&batch->key_bytes);
+        }
         if (batch != NULL && !batch->named.missing) {
             buffer_format(&apply->dropped, "DEALLOCATE %s; ", batch->named.name);
         }
@@ -299,23 +364,44 @@ void postgres_batch_free(struct postgres_apply *apply, struct apply_prepared *pr
 
 /* ---------------------------------------------------------------- adding */
 
-static bool holds_key(const struct apply_batch *batch, uint64_t hash)
+/* The slot of the hash, or the free one where it belongs. */
+static uint32_t slot_of(const struct apply_batch *batch, uint64_t hash)
 {
-    for (uint64_t slot = hash % KEY_SLOTS; batch->keys[slot] != 0; slot = (slot + 1) % KEY_SLOTS) {
-        if (batch->keys[slot] == hash) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void keep_key(struct apply_batch *batch, uint64_t hash)
-{
-    uint64_t slot = hash % KEY_SLOTS;
-    while (batch->keys[slot] != 0) {
+    uint32_t slot = (uint32_t)(hash % KEY_SLOTS);
+    while (batch->slots[slot].hash != 0 && batch->slots[slot].hash != hash) {
         slot = (slot + 1) % KEY_SLOTS;
     }
-    batch->keys[slot] = hash;
+    return slot;
+}
+
+static bool holds_key(const struct apply_batch *batch, uint64_t hash)
+{
+    return batch->slots[slot_of(batch, hash)].hash != 0;
+}
+
+/* Is that row of the key in `encoded`? */
+static bool is_of_key(const struct apply_batch *batch, uint32_t row, const struct buffer *encoded)
+{
+    size_t begin = row > 0 ? batch->row[row - 1].key_end : 0;
+    size_t length = batch->row[row].key_end - begin;
+    return length == encoded->length &&
+           memcmp(batch->key_bytes.data + begin, encoded->data, length) == 0;
+}
+
+/* Of the row that was appended last, whose key is in `encoded`. */
+static void keep_key(struct apply_batch *batch, const struct record_change *change, uint64_t hash,
+                     const struct buffer *encoded)
+{
+    uint32_t slot = slot_of(batch, hash);
+    if (batch->slots[slot].hash != 0) {
+        batch->row[batch->slots[slot].row].dead = true;
+        batch->dead_count++;
+    }
+    buffer_append_buffer(&batch->key_bytes, encoded);
+    batch->slots[slot] = (struct batch_slot){hash, batch->rows};
+    batch->row[batch->rows] =
+        (struct batch_row){.change = change, .key_end = batch->key_bytes.length, .slot = slot};
+    batch->rows++;
 }
 
 static const struct cell *cell_of(const struct sql_apply_parameter *parameter,
@@ -328,17 +414,14 @@ static const struct cell *cell_of(const struct sql_apply_parameter *parameter,
 static enum status hash_key(struct postgres_apply *apply, const struct apply_batch *batch,
                             const struct record_change *change, uint64_t *hash, struct error *error)
 {
-    struct buffer *encoded = &apply->encoded;
+    struct buffer *encoded = &apply->key;
     enum status status = STATUS_OK;
     buffer_clear(encoded);
-    for (uint32_t column = 0; column < batch->statement->table->column_count; column++) {
-        for (uint32_t i = 0; i < batch->statement->parameter_count && status == STATUS_OK; i++) {
-            const struct sql_apply_parameter *parameter = &batch->statement->parameters[i];
-            if (batch->key[i] && parameter->column == column) {
-                status = postgres_encode(prepared_of(batch)->columns[i], cell_of(parameter, change),
-                                         apply->scratch, encoded, error);
-            }
-        }
+    for (uint32_t part = 0; part < batch->key_count && status == STATUS_OK; part++) {
+        uint32_t i = batch->key_order[part];
+        status = postgres_encode(prepared_of(batch)->columns[i],
+                                 cell_of(&batch->statement->parameters[i], change), apply->scratch,
+                                 encoded, error);
     }
     *hash = XXH3_64bits(encoded->data, encoded->length) | 1;
     return status;
@@ -357,7 +440,12 @@ static enum status flush_before(struct postgres_apply *apply, const struct apply
             batch == own && (batch->rows >= BATCH_ROWS_MAX || batch->bytes >= BATCH_BYTES_MAX);
         /* triggers of foreign keys want the source's order */
         bool overtaken = !apply->silent && batch != own;
-        if (full || overtaken || (same_table && (all || holds_key(batch, hash)))) {
+        bool holds = same_table && (all || holds_key(batch, hash));
+        /* the last change to a record stands for those before, but not for another record that has
+         * the same hash, nor where triggers see each of them */
+        bool replaces = holds && batch == own && apply->silent &&
+                        is_of_key(batch, batch->slots[slot_of(batch, hash)].row, &apply->key);
+        if (full || overtaken || (holds && !replaces)) {
             status = flush_one(apply, batch, refused, error);
         } else {
             i++;
@@ -418,9 +506,8 @@ enum status postgres_batch_add(struct postgres_apply *apply, struct sql_apply_st
         return postgres_apply_refuse(&problem, refused, error);
     }
     arena_reset(apply->scratch);
-    keep_key(batch, hash);
-    if (batch->rows++ == 0) {
-        batch->first = change;
+    keep_key(batch, change, hash, &apply->key);
+    if (batch->rows == 1) {
         apply->open[apply->open_count++] = batch;
     }
     return STATUS_OK;
