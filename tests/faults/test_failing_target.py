@@ -12,7 +12,7 @@ import unittest
 import failing
 import support
 
-PART = 1 if support.SOAK else 7
+PART = 1 if support.SOAK else 13
 CALLS = (("read", errno.EIO), ("write", errno.EIO), ("write", errno.ENOSPC), ("short", errno.ENOSPC), ("sync", errno.EIO),
          ("open", errno.EIO), ("open", errno.EMFILE), ("cut", errno.EIO), ("close", errno.EIO))
 INTERRUPTED = ("read", "write", "open", "close")
@@ -117,7 +117,7 @@ class FailingLedger(failing.FailingTestCase):
         for file in files:
             name = "/" + file.split("/")[-1]
             for call in ("open", "read"):
-                for number in (errno.EIO, errno.EMFILE, errno.ENOSPC):
+                for number in support.drawn((errno.EIO, errno.EMFILE, errno.ENOSPC), 1, file + call):
                     for at in range(3):
                         with self.case("sqlite to dynamodb-json", "call", file=file, call=call, errno=errno.errorcode[number], at=at):
                             interrupted()

@@ -38,10 +38,11 @@ def drawn(cases, count, by):
 
 def covering(*axes, by):
     """Every combination in a soak; else as few as hold each value of each axis, paired by the seed and the text `by`."""
+    axes = [list(axis) for axis in axes]
     if SOAK:
         return list(itertools.product(*axes))
     numbers = random.Random("%d %s" % (SEED, by))
-    axes = [numbers.sample(list(axis), len(axis)) for axis in axes]
+    axes = [numbers.sample(axis, len(axis)) for axis in axes]
     return list(zip(*(itertools.islice(itertools.cycle(axis), max(map(len, axes))) for axis in axes)))
 
 
