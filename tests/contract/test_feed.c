@@ -38,12 +38,23 @@ static void open_apply(struct changing *changing)
              "apply open");
 }
 
+/* Where claims are leases, nothing is written without one. */
+static void claim(struct fixture *fixture)
+{
+    const struct ledger_chunk chunk = {.number = 1, .span = {.printable = "all"}};
+    if (fixture->target->lease_ms > 0) {
+        fixture_create_run(fixture, &chunk, 1);
+        fixture_claim(fixture);
+    }
+}
+
 static void begin(struct changing *changing, const struct contract_entry *entry)
 {
     struct error error = {0};
     struct fixture *fixture = &changing->fixture;
     *changing = (struct changing){.random = 7, .next_value = 1};
     fixture_open(fixture, entry);
+    claim(fixture);
     for (int i = 0; i < TABLES; i++) {
         changing->tables[i] = fixture->table;
     }
@@ -256,6 +267,85 @@ void contract_test_apply(const struct contract_entry *entry)
     functions->close(second);
     arena_destroy(set->arena);
     end(at);
+}
+
+/* ---- applying through kills */
+
+enum { KILLED_SETS = 24 };
+
+/* What is left of the sets behind the position, in a handle of its own. */
+static void apply_rest(struct changing *changing, struct change_set *const *sets)
+{
+    struct error error = {0};
+    struct position position;
+    struct arena *arena = arena_create(0);
+    const struct apply_functions *functions = changing->fixture.target->connector->apply;
+    open_apply(changing);
+    enum status status = functions->position(changing->apply, arena, &position, &error);
+    assert_int_not_equal(status, STATUS_FAILED);
+    for (uint32_t i = 0; i < KILLED_SETS; i++) {
+        if (status == STATUS_END || memcmp(sets[i]->end.bytes, position.bytes, 8) > 0) {
+            check_ok(apply_set(changing, sets[i], &error), &error, "apply");
+        }
+    }
+    functions->close(changing->apply);
+    arena_destroy(arena);
+}
+
+static bool apply_and_die(struct changing *changing, struct change_set *const *sets,
+                          const char *failpoint, int occurrence)
+{
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        struct error error = {0};
+        char setting[128];
+        snprintf(setting, sizeof setting, "%s:kill:%d", failpoint, occurrence);
+        setenv("TRANSHUME_FAILPOINT", setting, 1);
+        if (failpoint_setup(&error) != STATUS_OK) {
+            _exit(9);
+        }
+        apply_rest(changing, sets);
+        _exit(0);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    return WIFSIGNALED(status);
+}
+
+/* Without transactions: between the records of a set, and between them and the position. */
+void contract_test_apply_killed(const struct contract_entry *entry)
+{
+    static const char *const places[] = {".before_apply", ".after_apply",  ".before_send",
+                                         ".after_send",   ".after_answer", ".before_delete"};
+    const struct connector *connector = contract_connector(entry);
+    struct change_set *sets[KILLED_SETS];
+    struct changing changing;
+    uint32_t kills = 0;
+    if (connector->apply == NULL || (connector->capabilities & CAPABILITY_TRANSACTIONS) != 0) {
+        return;
+    }
+    begin(&changing, entry);
+    connector->apply->close(changing.apply);
+    for (uint32_t i = 0; i < KILLED_SETS; i++) {
+        sets[i] = make_set(&changing, i + 1);
+    }
+    for (uint32_t i = 0; i < sizeof places / sizeof *places; i++) {
+        char failpoint[64];
+        snprintf(failpoint, sizeof failpoint, "%s%s", connector->name, places[i]);
+        for (const char *const *name = connector->failpoints; *name != NULL; name++) {
+            kills += strcmp(*name, failpoint) == 0 &&
+                     apply_and_die(&changing, sets, failpoint, 3 - (int)i % 2);
+        }
+    }
+    assert_true(kills >= 2);
+    apply_rest(&changing, sets);
+    changing.apply = NULL;
+    check_contents(&changing.fixture, &changing);
+    for (uint32_t i = 0; i < KILLED_SETS; i++) {
+        arena_destroy(sets[i]->arena);
+    }
+    end(&changing);
 }
 
 /* ---- following */
