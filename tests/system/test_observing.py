@@ -316,7 +316,7 @@ class Kinds(RunCase):
         self.assertEqual(re.search(r'transhume_run_info\{run="[^"]+",kind="(\w+)"', text).group(1), kind)
         self.assertEqual(found["active_migrations_count"], 0)
         if state == "completed":
-            self.assertEqual(found["transhume_phase"], 9)
+            self.assertEqual(found["transhume_phase"], 10)
         self.assertEqual(list(of_family(found, "migration_duration_seconds_count").values()), [1])
         return found
 

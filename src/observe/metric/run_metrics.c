@@ -160,7 +160,7 @@ static double read_kept(const void *context)
 {
     const struct progress *progress = context;
     int64_t bytes = atomic_load_explicit(&progress->follow.bytes_kept, memory_order_relaxed);
-    return atomic_load(&progress->follow.active) && bytes >= 0 ? (double)bytes : NAN;
+    return bytes >= 0 ? (double)bytes : NAN;
 }
 
 /* ---- families */
@@ -208,7 +208,8 @@ static void add_following(struct run_metrics *metrics)
                "Changed rows of the source that were applied to the target.", read_changes,
                metrics->progress);
     add_number(registry, METRIC_GAUGE, "transhume_source_retained_bytes", "bytes",
-               "What the source keeps of its log for the feed.", read_kept, metrics->progress);
+               "What the source keeps of its log for the feed; 0: no feed is read.", read_kept,
+               metrics->progress);
 }
 
 static void add_sides(struct run_metrics *metrics)
