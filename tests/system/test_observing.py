@@ -320,7 +320,7 @@ class Observing(RunCase):
             taken.bind(("127.0.0.1", 0))
             taken.listen()
             for option in (["--metrics", "127.0.0.1:%d" % taken.getsockname()[1]], ["--metrics", "nonsense"], ["--metrics", "1.2.3.4.5:80"], ["--statsd", "here"],
-                           ["--push-gateway", "gateway:9091"], ["--metrics-file", "/nonexistent/x.prom"]):
+                           ["--push-gateway", "gateway:9091"], ["--push-gateway", "http://"], ["--push-gateway", "http://user:word@gateway:9091"], ["--metrics-file", "/nonexistent/x.prom"]):
                 result = self.run_program("migrate", "source.db", "target.db", *option, code=2 if option[0] != "--metrics-file" else 3)
                 self.assertEqual(len([line for line in result.err.splitlines() if line.startswith("error:")]), 1)
                 self.assertFalse(os.path.exists(self.path("target.db")))

@@ -284,6 +284,18 @@ static bool is_loopback(const struct sockaddr *address)
     return IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
 }
 
+static const char *hint_of(int code)
+{
+    switch (code) {
+    case EACCES:
+        return "ports below 1024 are the system's: take another one, or port 0 for a free one";
+    case EADDRNOTAVAIL:
+        return "this machine has no such address; 0.0.0.0 is all that it has";
+    default:
+        return "another program may listen there; port 0 takes a free one";
+    }
+}
+
 static enum status listen_at(struct web_server *server, const char *text, int *descriptor,
                              struct error *error)
 {
@@ -314,7 +326,7 @@ static enum status listen_at(struct web_server *server, const char *text, int *d
             close(made);
         }
         error_set_errno(error, ERROR_USAGE, code, text, "can't listen there");
-        return error_hint(error, "another program may listen there; port 0 takes a free one");
+        return error_hint(error, "%s", hint_of(code));
     }
     server->is_loopback = is_loopback((const struct sockaddr *)&bound);
     server->port = bound.ss_family == AF_INET
