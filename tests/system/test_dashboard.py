@@ -200,7 +200,7 @@ class Api(DashboardCase):
             os.mkdir(self.path(folder))
             self.write("plan.yaml", PLAN.replace("json:out", "json:" + folder))
             self.migrate("--state", folder + "/.transhume" if folder == "one" else folder, code=1)
-        self.serve("one", "two", "three")
+        self.serve("one", "two", *("none%d" % number for number in range(62)))
         self.assertEqual([(run["key"][:2], run["folder"], run["target"]) for run in self.runs()],
                          [("0.", "one/.transhume", "dynamodb-json:one"), ("1.", "two", "dynamodb-json:two")])
 
