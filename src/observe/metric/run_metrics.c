@@ -39,7 +39,7 @@ struct run_metrics {
     struct metric_registry *registry;
     struct progress *progress;
     struct progress_meter meter;
-    bool identified;
+    atomic_bool identified;
     bool has_tables;
     char *run;
     struct table_group *groups;
@@ -365,7 +365,6 @@ void run_metrics_identify(struct run_metrics *metrics, const struct run_identity
                                         {"kind", identity->kind},
                                         {"source", identity->source},
                                         {"target", identity->target}};
-    metrics->identified = true;
     metrics->run = memory_copy_string(identity->run);
     metrics->data_at_us = identity->data_at_us;
     store(&metrics->memory_limit, (double)identity->memory_limit_bytes);
@@ -374,12 +373,15 @@ void run_metrics_identify(struct run_metrics *metrics, const struct run_identity
                                              COUNT_OF(duration_bounds));
     metric_series_add(metrics->info, info, COUNT_OF(info), read_one, NULL);
     metric_series_add(metrics->active_family, NULL, 0, metric_read_uint64, &metrics->active);
+    atomic_store(&metrics->identified, true); /* events of other threads may name the run */
     if (identity->data_at_us > 0) {
         add_series(metrics->lag_family, "migration_id", metrics->run, read_lag, metrics);
     }
 }
 
 /* ---- tables */
+
+static const char other[] = "other";
 
 static struct table_group *group_of(struct run_metrics *metrics, const char *table)
 {
@@ -388,17 +390,13 @@ static struct table_group *group_of(struct run_metrics *metrics, const char *tab
             return &metrics->groups[i];
         }
     }
-    bool full = metrics->group_count >= METRIC_SERIES_MAX;
-    struct table_group *group =
-        &metrics->groups[full ? METRIC_SERIES_MAX - 1 : metrics->group_count];
-    if (!full) {
-        metrics->group_count++;
-        *group = (struct table_group){.progress = metrics->progress, .table = table};
-        group->entities =
-            memory_allocate_zeroed(metrics->progress->entity_count, sizeof(*group->entities));
-    } else {
-        group->table = "other";
+    if (metrics->group_count == METRIC_SERIES_MAX - 1 && strcmp(table, other) != 0) {
+        return group_of(metrics, other); /* which a table may be called as well */
     }
+    struct table_group *group = &metrics->groups[metrics->group_count++];
+    *group = (struct table_group){.progress = metrics->progress, .table = table};
+    group->entities =
+        memory_allocate_zeroed(metrics->progress->entity_count, sizeof(*group->entities));
     return group;
 }
 
