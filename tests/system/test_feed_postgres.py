@@ -100,7 +100,7 @@ class Feed(support.TestCase):
         return made[0]["position"], made[1:]
 
     def follow(self, position, feed="f", uri=None, env=None):
-        said = probe("next", uri or self.uri, feed, position, "300", env=env)
+        said = probe("next", uri or self.uri, feed, position, "50", env=env)
         self.assertNotIn("error", said[-1], said[-1])
         return [line for line in said if "changes" in line]
 
@@ -173,7 +173,7 @@ class Feed(support.TestCase):
         self.server.psql(target, ddl)
         return target, self.server.uri(target)
 
-    def relay(self, position, target, *tables, env=None, idle_ms=300):
+    def relay(self, position, target, *tables, env=None, idle_ms=50):
         said = probe("relay", self.uri, "f", position, target, str(idle_ms), *tables, env=env)
         self.assertNotIn("error", said[-1], said[-1])
         return said[-1]
@@ -188,11 +188,11 @@ class Feed(support.TestCase):
                   "INSERT INTO t SELECT i, 'gone', i FROM generate_series(%d, %d) i; ROLLBACK TO s; INSERT INTO t VALUES (0, 'last', 0);"
                   "UPDATE t SET n = -n WHERE id %% 10 = 0; COMMIT" % (rows, rows + 1, rows + 5000))
         with self.subTest("streamed"):
-            said = self.relay(position, uri, "t", env={"FEED_PROBE_SPILL": self.folder, "FEED_PROBE_CONFIRM": "no"}, idle_ms=1500)
+            said = self.relay(position, uri, "t", env={"FEED_PROBE_SPILL": self.folder, "FEED_PROBE_CONFIRM": "no"})
             self.check_large(target, said, rows)
         self.server.psql(target, "TRUNCATE t, _transhume_ledger")
         with self.subTest("after the commit"):
-            said = self.relay(position, uri, "t", idle_ms=1500)
+            said = self.relay(position, uri, "t")
             self.check_large(target, said, rows)
 
     def check_large(self, target, said, rows):
@@ -215,7 +215,7 @@ class Feed(support.TestCase):
             place = draw.choice(["postgres.before_apply", "postgres.after_apply"])
             env = {"TRANSHUME_FAILPOINT": "%s:kill:%d" % (place, draw.randint(1, 3)), "FEED_PROBE_SETS": str(draw.choice([1, 3, 50])),
                    "FEED_PROBE_SPILL": self.folder}
-            probe("relay", self.uri, "f", position, uri, "200", "account", "thing", "pair", env=env)
+            probe("relay", self.uri, "f", position, uri, "50", "account", "thing", "pair", env=env)
             sums = self.server.psql(target, "SELECT sum(balance) FROM account")[0][0]
             self.assertIn(sums, (None, "2000"), "round %d" % round_number)
         self.relay(position, uri, "account", "thing", "pair")
