@@ -87,7 +87,7 @@ def _answers(port, address="127.0.0.1"):
 class Server(DatabaseServer):
     """A node; no password. `settings` are lines of cassandra.yaml, `without` those that older versions do not know; `durable`: what it wrote survives a kill. Not shared between processes."""
     TITLE, PREFIX, MAINTENANCE = "Cassandra", "ca-", "system"
-    READY_S, STOP_S = 120, 30
+    READY_S, STOP_S = 300, 30
     address, seeds = "127.0.0.1", "127.0.0.1"
 
     def __init__(self, settings=None, version=VERSION, durable=True, heap="512M", without=()):
