@@ -556,6 +556,11 @@ enum status run_execute(struct run *run, struct error *error)
         return STATUS_FAILED;
     }
     tell_begin(run);
+    if (run->status.phase == LEDGER_FOLLOWING &&
+        (run->session->options.cut_over == CUT_OVER_BACK ||
+         run->session->options.cut_over == CUT_OVER_ABANDON)) {
+        return follow_on(run, error);
+    }
     progress_enter(progress, PROGRESS_PREPARE);
     enum status status = persist(run, prepare_target, error);
     if (status != STATUS_OK) {
@@ -640,6 +645,7 @@ static void fill_result(struct run *run, enum status status, struct run_result *
         result->rejected += run->totals[i].rejected;
         result->unmatched += run->totals[i].unmatched;
     }
+    result->rejected += atomic_load(&session->progress.follow.rejects);
     /* the changes in between put it right */
     result->mixed_snapshot = run->status.mixed_snapshot && run->header.feed == NULL;
     result->no_snapshot = run->status.no_snapshot;
