@@ -640,6 +640,7 @@ static void fill_result(struct run *run, enum status status, struct run_result *
         result->rejected += run->totals[i].rejected;
         result->unmatched += run->totals[i].unmatched;
     }
+    result->rejected += atomic_load(&session->progress.follow.rejects);
     /* the changes in between put it right */
     result->mixed_snapshot = run->status.mixed_snapshot && run->header.feed == NULL;
     result->no_snapshot = run->status.no_snapshot;
