@@ -459,7 +459,7 @@ class SqliteToDynamodb(ToDynamodb, support.TestCase):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
         self.source.transaction(["INSERT INTO entry VALUES (-7, 'small')", "INSERT INTO entry VALUES (-8, printf('%.*c', 500000, 'x'))",
                                  "INSERT INTO churn VALUES ('', 1, 'a key that can''t be')", "INSERT INTO entry VALUES (-9, 'small')"], True)
-        self.assertIn("2 rejected", self.run_program("follow", "--catch-up").err)
+        self.assertIn("2 rejected", self.run_program("follow", "--catch-up", code=1).err)
         rejects = []
         for name in os.listdir(self.path(".transhume", "rejects")):
             with open(self.path(".transhume", "rejects", name), encoding="utf-8") as file:
