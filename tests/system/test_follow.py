@@ -377,6 +377,23 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
     def sides(self):
         return PostgresSide(self, self.server, "bank"), PostgresSide(self, self.server, "copy")
 
+    def test_whose_list_a_deleted_row_was_in_has_to_be_told(self):
+        self.source.make("CREATE TABLE artist (id INTEGER PRIMARY KEY, name TEXT);"
+                         "CREATE TABLE album (id INTEGER PRIMARY KEY, artist INTEGER REFERENCES artist (id), title TEXT);"
+                         "INSERT INTO artist VALUES (1, 'a'); INSERT INTO album VALUES (10, 1, 'x'), (11, 1, 'y');")
+        self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: %s\ntables:\n  artist_t: { key: id, entities: { artist: { from: artist, "
+                                "fields: { id: copy, Albums: { aggregate: album, value: count(*) } } } } }\n" % (self.source.uri, self.target.uri))
+        self.run_program("migrate", "--plan", "plan.yaml", "--follow", "--catch-up")
+        self.source.transaction(["DELETE FROM album WHERE id = 10"], True)
+        self.assertIn("REPLICA IDENTITY FULL", self.run_program("follow", "--catch-up", code=3).err)
+        self.run_program("cutover", "--abandon", "--confirm")
+        self.source.transaction(["ALTER TABLE album REPLICA IDENTITY FULL"], True)
+        self.target.transaction(["DROP TABLE artist_t"], True)
+        self.run_program("migrate", "--plan", "plan.yaml", "--follow", "--catch-up")
+        self.source.transaction(["DELETE FROM album WHERE id = 11"], True)
+        self.follow()
+        self.assertEqual(self.target.rows("artist_t"), [["1", "0"]])
+
     def test_what_is_refused_is_told_and_stops_a_cut_over(self):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
         self.target.transaction(["ALTER TABLE entry ADD CHECK (id < 1000)"], True)

@@ -624,7 +624,17 @@ static enum status touch_by_image(const struct follow_path *path, uint32_t numbe
         if (at < 0) {
             return refuse_column(table, path->columns.names[i], error);
         }
-        if (image[at].kind == VALUE_NULL || image[at].kind == VALUE_MISSING) {
+        if (image[at].kind == VALUE_MISSING) { /* which root had the row nobody could tell */
+            error_set(error, ERROR_FOLLOW, table->name,
+                      "a changed row came without the %s that it had, by which its lists and "
+                      "look-ups are found",
+                      path->columns.names[i]);
+            return error_hint(error,
+                              "have the source send whole rows (PostgreSQL: ALTER TABLE %s "
+                              "REPLICA IDENTITY FULL), and begin a new run",
+                              table->name);
+        }
+        if (image[at].kind == VALUE_NULL) {
             return STATUS_OK; /* it leads nowhere */
         }
         values[i] = image[at];

@@ -8,6 +8,7 @@
 #include "engine/follow/follow.h"
 #include "engine/join/joining.h"
 #include "engine/ledger/json_text.h"
+#include "engine/ledger/ledger_positions.h"
 #include "engine/rejects/rejects_load.h"
 #include "engine/rollback/unfilled.h"
 #include "engine/run/claim.h"
@@ -493,6 +494,10 @@ static enum status follow_on(struct run *run, struct error *error)
 {
     enum status status =
         run->status.phase < LEDGER_FOLLOWING ? check_counts(run, error) : STATUS_OK;
+    if (status == STATUS_OK && run->status.phase < LEDGER_FOLLOWING) {
+        /* an earlier run between the same databases had a feed of this name */
+        status = ledger_delete_position(run->session->ledger, run->header.feed, 0, error);
+    }
     if (status == STATUS_OK && run->status.phase < LEDGER_FOLLOWING) {
         status = run_put_phase(run, LEDGER_FOLLOWING, error);
     }
