@@ -21,6 +21,7 @@ struct follow_translator {
     struct target_table *tables;  /* an entity each */
     struct change_table *outputs; /* likewise: the tables of every set that is made */
     bool documents;               /* records are MAPs: a field that is not there is not there */
+    bool whole;                   /* the target wants records whole */
     struct mapper **mappers;      /* by stream; NULL: its rows pass as they are */
     struct mapper **key_mappers;
     struct placement *placements;
@@ -80,7 +81,8 @@ struct follow_translator *follow_translator_create(struct run_session *session,
     made->arena = arena;
     made->session = session;
     made->routes = routes;
-    made->documents = (session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
+    made->whole = session->target->connector->apply->keeps_log;
+    made->documents = !made->whole && (session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
     make_outputs(made);
     make_mappers(made);
     return made;
@@ -597,7 +599,7 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
         return STATUS_FAILED;
     }
     uint32_t entity = stream->stream->entities[0];
-    if (missing && stream->stream->identity && !translator->documents) {
+    if (missing && stream->stream->identity && !translator->documents && !translator->whole) {
         return put_part(translator, set, entity, first, row, error);
     }
     if (missing || !stream->by_row) { /* what is in the source now says the rest */
