@@ -734,13 +734,40 @@ class SqliteToCsv(ToFiles, support.TestCase):
     def sides(self):
         return SqliteSide(self, "bank.db"), self.target_side()
 
+    def test_killed_behind_what_was_committed(self):
+        """Of a file that is still written, only what stands behind the position is cut off."""
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        process = support.start("follow", cwd=self.folder, env={"TRANSHUME_FAILPOINT": "files.before_apply:kill:5"})
+        self.addCleanup(process.kill)
+        deadline = time.monotonic() + 30 * support.PATIENCE
+        while process.poll() is None and time.monotonic() < deadline:
+            self.bank.step()
+            time.sleep(0.1)
+        self.assertEqual(support.finish(process).code, -signal.SIGKILL)
+        self.assertEqual(len(glob.glob(os.path.join(self.target.folder, "_transhume_changes", "account", ".*"))), 1)
+        self.follow("--take-over")
+        self.assert_same()
+
 
 class SqliteToDynamodbJson(ToFiles, support.TestCase):
-    scheme = "dynamodb-json"
+    scheme, options = "dynamodb-json", "?change_seconds=1"
     test_killed_at_any_moment = None  # as the others
 
     def sides(self):
         return SqliteSide(self, "bank.db"), self.target_side()
+
+    def test_what_waits_is_put_out_though_nothing_comes(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        process = support.start("follow", cwd=self.folder)
+        self.addCleanup(process.kill)
+        self.steps(3)
+        deadline = time.monotonic() + 30 * support.PATIENCE
+        while any(self.target.rows(t) != self.source.rows(t) for t in Bank.TABLES) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertIsNone(process.poll())
+        self.assert_same()
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(support.finish(process).code, 4)
 
 
 class PostgresToCsv(OfPostgres, ToFiles, support.TestCase):
