@@ -560,6 +560,7 @@ class SqliteToDynamodb(ToDynamodb, support.TestCase):
                 rejects += [json.loads(line) for line in file]
         self.assertEqual(sorted((reject["entity"], reject["code"]) for reject in rejects),
                          [("churn", "key-null"), ("entry", "record-too-large")])
+        self.assertTrue(all("what was under its key before stays" in reject["reason"] for reject in rejects if reject["entity"] == "entry"), rejects)
         self.source.transaction(["DELETE FROM entry WHERE id = -8", "DELETE FROM churn WHERE a = ''"], True)
         self.follow()
         self.assert_same()
@@ -653,6 +654,20 @@ class SqliteToCassandra(ToCassandra, support.TestCase):
         self.source.transaction(["INSERT INTO part VALUES ('', 1, '[]', 'a key that can''t be')", "INSERT INTO part VALUES ('c', 1, '[]', 'beside it')"], True)
         self.assertIn("1 rejected", self.run_program("follow", "--catch-up", code=1).err)
         self.assertEqual(rows()[-1], ("c", 1, None, "beside it"))
+
+    def test_what_is_over_goes(self):
+        later = int(time.time()) + 10**6
+        self.source.connection.executescript("CREATE TABLE session (id INTEGER PRIMARY KEY, until INTEGER, note TEXT);"
+                                             "INSERT INTO session VALUES (1, %d, 'a'), (2, NULL, 'b')" % later)
+        self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: '%s'\ntables:\n  session: { key: id, ttl: until, from: session, "
+                                "fields: { '*': copy } }\n" % (self.source.uri, self.target.uri))
+        self.assert_code(support.transhume("migrate", "--plan", "plan.yaml", "--follow", "--catch-up", cwd=self.folder), 0)
+        for statement, expected in (("UPDATE session SET until = 1000000000 WHERE id = 1", [(2, "b")]), ("UPDATE session SET note = 'c'", [(2, "c")]),
+                                    ("UPDATE session SET until = %d" % later, [(1, "c"), (2, "c")])):
+            self.source.transaction([statement], True)
+            self.follow()
+            self.assertEqual(sorted(self.target.ask("SELECT id, note FROM session")), expected, statement)
+        self.assertEqual([left > 0 for left, in self.target.ask("SELECT TTL(note) FROM session")], [True, True])
 
     def test_what_has_no_order_is_refused(self):
         self.target.ask("CREATE TABLE account (id bigint PRIMARY KEY, balance counter)")
@@ -883,6 +898,40 @@ class RandomPlans(support.TestCase):
         self.assertIn(result.code, (0, 1), "%d\n%s%s" % (seed, plan, result.err))  # 1: some records are rejects, in both
         self.assertEqual(self.contents(os.path.join(folder, "followed.db")), self.contents(os.path.join(folder, "fresh.db")),
                          "seed %d\n%s" % (seed, plan))
+
+    @staticmethod
+    def objects(folder, keys):
+        """Of a folder of JSON lines, its log of changes played back."""
+        found = {}
+        for table, key in keys.items():
+            rows = found[table] = {}
+            for pattern in ("%s/*", "_transhume_changes/%s/*"):
+                for path in sorted(glob.glob(os.path.join(folder, pattern % table))):
+                    with open(path, encoding="utf-8") as file:
+                        for line in map(json.loads, file):
+                            record = line.get("after") if "op" in line else line
+                            rows.pop((line["key"] if "op" in line else line)[key], None)
+                            if record is not None:
+                                rows[record[key]] = record
+        return found
+
+    def test_random_plans_into_files(self):
+        for seed in range(SEED * 1000 + 500, SEED * 1000 + (600 if support.SOAK else 503)):
+            folder = self.path("files%d" % seed)
+            os.mkdir(folder)
+            shop = Shop(os.path.join(folder, "shop.db"), seed)
+            self.addCleanup(shop.connection.close)
+            shop.change(20)
+            plan = shop.plan("jsonl:followed")
+            with open(os.path.join(folder, "plan.yaml"), "w", encoding="utf-8") as file:
+                file.write(plan)
+            for number, arguments in enumerate((["migrate", "--plan", "plan.yaml", "--follow", "--catch-up"], ["follow", "--catch-up"], ["follow", "--catch-up"],
+                                                ["migrate", "--plan", "plan.yaml", "--state", "fresh.state", "shop.db", "jsonl:fresh"])):
+                result = support.transhume(*arguments, "--quiet", cwd=folder)
+                self.assertIn(result.code, (0, 1), "%d\n%s%s" % (seed, plan, result.err))  # 1: some records are rejects, in both
+                shop.change(8 if number < 2 else 0)
+            keys = dict(re.findall(r"^  (\w+):\n    key: (\w+)$", plan, re.MULTILINE))
+            self.assertEqual(self.objects(os.path.join(folder, "followed"), keys), self.objects(os.path.join(folder, "fresh"), keys), "seed %d\n%s" % (seed, plan))
 
     def test_one_change_of_many_roots(self):
         """They go into the target in pieces of one transaction."""
