@@ -45,6 +45,10 @@ static int take(struct cli_call *call, const char *plan_path, enum cut_over_choi
         return exit_status;
     }
     enum status status = run_resume(session, &result, &error);
+    status = cli_go_on(call, plan_path, status, &session, &result, &error, &exit_status);
+    if (status == STATUS_END) {
+        return exit_status;
+    }
     if (status != STATUS_OK) {
         exit_status = run_end_failed(call, session, &result, &error);
     } else {

@@ -24,6 +24,7 @@ struct follow_translator {
     struct mapper **mappers;      /* by stream; NULL: its rows pass as they are */
     struct mapper **key_mappers;
     struct placement *placements;
+    struct follow_difference *differences; /* by stream; the table is NULL: none */
 };
 
 /* ---- making and freeing */
@@ -58,6 +59,8 @@ static void make_mappers(struct follow_translator *translator)
         arena_allocate_zeroed(translator->arena, plan->stream_count + 1u, sizeof(struct mapper *));
     translator->key_mappers =
         arena_allocate_zeroed(translator->arena, plan->stream_count + 1u, sizeof(struct mapper *));
+    translator->differences = arena_allocate_zeroed(translator->arena, plan->stream_count + 1u,
+                                                    sizeof *translator->differences);
     translator->placements = arena_allocate_zeroed(translator->arena, plan->stream_count + 1u,
                                                    sizeof *translator->placements);
     for (uint32_t i = 0; i < plan->stream_count; i++) {
@@ -93,6 +96,21 @@ void follow_translator_forget(struct follow_translator *translator)
     }
 }
 
+bool follow_translator_differs(struct follow_translator *translator,
+                               struct follow_difference *difference)
+{
+    uint32_t count = translator->session->plan->stream_count;
+    uint32_t i = 0;
+    while (i < count && translator->differences[i].table == NULL) {
+        i++;
+    }
+    if (i < count) {
+        *difference = translator->differences[i];
+        translator->differences[i] = (struct follow_difference){0};
+    }
+    return i < count;
+}
+
 void follow_translator_destroy(struct follow_translator *translator)
 {
     if (translator == NULL) {
@@ -106,6 +124,17 @@ void follow_translator_destroy(struct follow_translator *translator)
 }
 
 /* ---- the set that is made */
+
+struct followed_set *followed_set_create(struct follow_translator *translator, struct arena *arena)
+{
+    struct followed_set *set = arena_allocate_zeroed(arena, 1, sizeof *set);
+    set->set = (struct change_set){.arena = arena,
+                                   .first_piece = true,
+                                   .last_piece = true,
+                                   .tables = translator->outputs,
+                                   .table_count = translator->session->plan->entity_count};
+    return set;
+}
 
 static struct record_change *add_change(struct followed_set *set)
 {
@@ -266,12 +295,48 @@ enum status followed_set_reject(struct followed_set *set, const struct mapper_re
 
 /* ---- rows as the plan's requests have them */
 
+static bool has_column(const struct schema_table *table, const char *name)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < table->column_count && !found; i++) {
+        found = strcmp(table->columns[i].name, name) == 0;
+    }
+    return found;
+}
+
+static void look_for_difference(struct follow_translator *translator, uint32_t number,
+                                const struct shape *shape)
+{
+    const char *name = translator->routes->streams[number].stream->request.table;
+    const struct schema_table *table = schema_find_table(translator->session->schema, name);
+    struct follow_difference *difference = &translator->differences[number];
+    for (uint32_t i = 0; table != NULL && i < shape->field_count; i++) {
+        if (!has_column(table, shape->fields[i].name)) {
+            difference->table = name;
+            difference->added = arena_copy_string(translator->arena, shape->fields[i].name);
+        }
+    }
+    const struct read_request *request = &translator->routes->streams[number].stream->request;
+    const char **absent =
+        arena_allocate_zeroed(translator->arena, request->column_count + 1u, sizeof *absent);
+    difference->absent = (struct column_list){absent, 0};
+    for (uint32_t i = 0; table != NULL && i < request->column_count; i++) {
+        const struct read_column *column = &request->columns[i];
+        if (column->join < 0 && has_column(table, column->name) &&
+            shape_field_find(shape, column->name) < 0) {
+            difference->table = name;
+            absent[difference->absent.count++] = column->name;
+        }
+    }
+}
+
 static const int32_t *place(struct follow_translator *translator, uint32_t number,
                             const struct shape *shape)
 {
     struct placement *placement = &translator->placements[number];
     const struct read_request *request = &translator->routes->streams[number].stream->request;
     if (placement->shape != shape) {
+        look_for_difference(translator, number, shape);
         for (uint32_t i = 0; i < request->column_count; i++) {
             placement->at[i] = request->columns[i].join < 0
                                    ? shape_field_find(shape, request->columns[i].name)
@@ -295,26 +360,43 @@ static bool is_row_key(const struct follow_stream *stream, uint32_t column)
            strcmp(stream->row_key, stream->stream->request.columns[column].name) == 0;
 }
 
-/* A row of one record, of the whole image; `missing`: a value that was not sent. */
+/* The source's table has it, but had it not yet when this change was made; or it is gone since,
+ * which whoever asks follow_translator_differs finds out. */
+static bool is_yet_to_come(const struct follow_translator *translator, uint32_t stream,
+                           const char *column)
+{
+    const struct schema_table *table = schema_find_table(
+        translator->session->schema, translator->routes->streams[stream].stream->request.table);
+    return table != NULL && has_column(table, column);
+}
+
+/* What of a row's image is not there. */
+struct lacking {
+    bool any;
+    bool to_come; /* some of it the source knows only since */
+};
+
+/* A row of one record, of the whole image. */
 static enum status row_of_image(struct follow_translator *translator, uint32_t stream,
                                 const struct change_table *table, const struct cell *image,
-                                struct cell *row, bool *missing, struct error *error)
+                                struct cell *row, struct lacking *lacking, struct error *error)
 {
     const struct follow_stream *follow = &translator->routes->streams[stream];
     const struct read_request *request = &follow->stream->request;
     const int32_t *at = place(translator, stream, table->shape);
-    *missing = false;
+    *lacking = (struct lacking){0};
     for (uint32_t i = 0; i < request->column_count; i++) {
         /* for these the root's row is read again, or nothing but rejects is named by them */
         if (request->columns[i].join >= 0 || (at[i] < 0 && is_row_key(follow, i))) {
             row[i] = cell_null();
             continue;
         }
-        if (at[i] < 0) {
+        if (at[i] < 0 && !is_yet_to_come(translator, stream, request->columns[i].name)) {
             return refuse_column(table, request->columns[i].name, error);
         }
-        row[i] = image[at[i]];
-        *missing = *missing || row[i].kind == VALUE_MISSING;
+        row[i] = at[i] >= 0 ? image[at[i]] : cell_missing();
+        lacking->any = lacking->any || row[i].kind == VALUE_MISSING;
+        lacking->to_come = lacking->to_come || at[i] < 0;
     }
     return STATUS_OK;
 }
@@ -581,7 +663,7 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
     struct cell *row = arena_allocate(
         set->set.arena, (stream->stream->request.column_count + (size_t)1) * sizeof *row);
     uint32_t first = set->set.change_count;
-    bool missing = false;
+    struct lacking lacking = {0};
     enum status status = row_before(translator, number, source, change, row, error);
     if (status == STATUS_OK) {
         status = follow_keys_of(translator, number, row, delete_key, set, error);
@@ -593,14 +675,14 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
         return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
     }
     uint32_t deletes = set->set.change_count - first;
-    if (row_of_image(translator, number, table, change->after, row, &missing, error) != STATUS_OK) {
+    if (row_of_image(translator, number, table, change->after, row, &lacking, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     uint32_t entity = stream->stream->entities[0];
-    if (missing && stream->stream->identity && !translator->documents) {
+    if (lacking.any && !lacking.to_come && stream->stream->identity && !translator->documents) {
         return put_part(translator, set, entity, first, row, error);
     }
-    if (missing || !stream->by_row) { /* what is in the source now says the rest */
+    if (lacking.any || !stream->by_row) { /* what is in the source now says the rest */
         return touch_root(stream, table, change->after, touched, error);
     }
     status = stream->stream->identity ? put_identity(translator, set, entity, row, error)

@@ -12,6 +12,13 @@
 #include "engine/follow/routes.h"
 #include "plan/mapper.h"
 
+/* A table had a column once, or has it by now. */
+struct follow_difference {
+    const char *table; /* NULL: none */
+    const char *added; /* the changes have it, and the session's schema has not; NULL: none */
+    struct column_list absent; /* that the plan reads: the other way about */
+};
+
 struct follow_translator; /* one thread's */
 struct touched_roots;     /* reread.h */
 
@@ -33,6 +40,10 @@ struct follow_translator *follow_translator_create(struct run_session *session,
     __attribute__((returns_nonnull));
 /* The feed was opened again: shapes of its sets are others. */
 void follow_translator_forget(struct follow_translator *translator);
+/* The next difference between sets that were translated and the source's tables as they were when
+ * the session was opened. False: there is none that was not told. */
+bool follow_translator_differs(struct follow_translator *translator,
+                               struct follow_difference *difference);
 void follow_translator_destroy(struct follow_translator *translator); /* takes NULL */
 
 /* What one set became. It lives in the arena of the source's set, which it has taken over. */
@@ -52,7 +63,11 @@ enum status follow_translate(struct follow_translator *translator, struct change
                              struct touched_roots *touched, struct followed_set **made,
                              struct error *error) MUST_USE;
 
-/* ---- for reread.c: making changes of records */
+/* ---- for reread.c and refresh.c: making changes of records */
+
+/* An empty one, a transaction of its own, in that arena. */
+struct followed_set *followed_set_create(struct follow_translator *translator, struct arena *arena)
+    __attribute__((returns_nonnull));
 
 /* Adds the record of that entity, which has one cell a field of its shape, or is a MAP. Copied. */
 enum status followed_set_put(struct follow_translator *translator, struct followed_set *set,

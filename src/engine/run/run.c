@@ -654,6 +654,7 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     /* the changes in between put it right */
     result->mixed_snapshot = run->status.mixed_snapshot && run->header.feed == NULL;
     result->no_snapshot = run->status.no_snapshot;
+    result->is_overtaken = run->is_overtaken;
     result->has_ledger = run->claimed;
     result->broken_references = run->status.broken_references;
     result->warning_count = run->warning_count;

@@ -98,8 +98,10 @@ struct run_options {
     /* reject: records without a partner become rejects */
     enum broken_references_choice broken_references;
     enum nested_choice nested;
-    bool follow;   /* after the copy, the source's changes are applied */
-    bool catch_up; /* only those that the source has by then */
+    bool follow;                /* after the copy, the source's changes are applied */
+    bool catch_up;              /* only those that the source has by then */
+    const char *const *refresh; /* tables of the source that are read again */
+    uint32_t refresh_count;
     enum cut_over_choice cut_over;
     int64_t max_lag_ms;         /* before a cut-over's fence */
     int64_t max_pause_ms;       /* of writers, until all is applied */
@@ -175,6 +177,7 @@ struct run_result {
     uint64_t unmatched; /* records of the source that fitted no entity and were left out */
     uint64_t differences;
     uint32_t broken_references; /* foreign keys that are missing, or not obeyed by all records */
+    bool is_overtaken; /* a session that is opened anew goes on, with the source's new columns */
     bool mixed_snapshot;
     bool no_snapshot; /* the source knows none */
     bool has_ledger;  /* the run was this process's to write: the target is not untouched */
