@@ -326,7 +326,7 @@ static enum status read_chunk(struct refresh *refresh, struct follow_translator 
 {
     struct run_session *session = refresh->run->session;
     struct arena *arena = arena_create(0);
-    struct followed_set *set = followed_set_create(translator, arena);
+    struct followed_set *set = followed_set_create(follow_form(translator), arena);
     forget_touched(refresh);
     enum status status =
         rereading_read_span(refresh->rereading, refresh->stream, &refresh->spans[refresh->span],

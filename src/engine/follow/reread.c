@@ -337,8 +337,8 @@ static enum status take_parcel(void *context, struct parcel *parcel)
     for (uint32_t b = 0; b < parcel->batch_count && status == STATUS_OK; b++) {
         const struct batch *batch = parcel->batches[b];
         for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
-            status = followed_set_put(remapping->translator, remapping->set, batch->entity,
-                                      batch_row(batch, row), remapping->error);
+            status = followed_set_put(follow_form(remapping->translator), remapping->set,
+                                      batch->entity, batch_row(batch, row), remapping->error);
         }
     }
     for (uint32_t i = 0; i < parcel->reject_count && status == STATUS_OK; i++) {

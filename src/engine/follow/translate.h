@@ -9,6 +9,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_TRANSLATE_H
 #define TRANSHUME_ENGINE_FOLLOW_TRANSLATE_H
 
+#include "engine/follow/followed_set.h"
 #include "engine/follow/routes.h"
 #include "plan/mapper.h"
 
@@ -22,15 +23,8 @@ struct follow_difference {
 struct follow_translator; /* one thread's */
 struct touched_roots;     /* reread.h */
 
-/* A record that the plan could not make, or that the target did not take. */
-struct follow_reject {
-    uint32_t entity;
-    enum error_code code;
-    const char *reason;
-    struct cell record;     /* a MAP; MISSING: not known */
-    const struct cell *key; /* of the source's row; may be NULL */
-    uint32_t key_count;
-};
+/* How the records of its sets are made. */
+const struct followed_form *follow_form(const struct follow_translator *translator);
 
 /* What the changes of the target's sets are about: an entity each, in the plan's order. */
 const struct target_table *follow_tables(const struct follow_translator *translator);
@@ -46,14 +40,6 @@ bool follow_translator_differs(struct follow_translator *translator,
                                struct follow_difference *difference);
 void follow_translator_destroy(struct follow_translator *translator); /* takes NULL */
 
-/* What one set became. It lives in the arena of the source's set, which it has taken over. */
-struct followed_set {
-    struct change_set set;
-    struct follow_reject *rejects;
-    uint32_t reject_count;
-    uint64_t source_changes;
-};
-
 /*
  * Takes the source's set over, also where it fails. `touched` collects the roots to be read again.
  * ERROR_FOLLOW: something that can't be followed: a column that is gone, a row before its change
@@ -63,29 +49,6 @@ enum status follow_translate(struct follow_translator *translator, struct change
                              struct touched_roots *touched, struct followed_set **made,
                              struct error *error) MUST_USE;
 
-/* ---- for reread.c and refresh.c: making changes of records */
-
-/* An empty one, a transaction of its own, in that arena. */
-struct followed_set *followed_set_create(struct follow_translator *translator, struct arena *arena)
-    __attribute__((returns_nonnull));
-
-/* Adds the record of that entity, which has one cell a field of its shape, or is a MAP. Copied. */
-enum status followed_set_put(struct follow_translator *translator, struct followed_set *set,
-                             uint32_t entity, const struct cell *record,
-                             struct error *error) MUST_USE;
-/* The fields of a record that are there, as a MAP in the arena. Values are borrowed. */
-struct cell follow_document(struct arena *arena, const struct shape *shape,
-                            const struct cell *cells);
-/* Adds that the record under this key goes. Copied. */
-enum status followed_set_delete(struct followed_set *set, uint32_t entity, const struct cell *key,
-                                uint32_t key_count, struct error *error) MUST_USE;
-/* Of the changes from `first` on, the first `deletes` of which are deletes: those under keys that
- * are put behind them are none. */
-void followed_set_drop_replaced(struct followed_set *set, uint32_t first, uint32_t deletes);
-/* The records from `first` on may be new: they are put whole, and nothing is looked for before. */
-void followed_set_are_new(struct followed_set *set, uint32_t first);
-enum status followed_set_reject(struct followed_set *set, const struct mapper_reject *reject,
-                                struct error *error) MUST_USE;
 /* The keys of the records that a root's row made, whatever they are now: `row` has a cell a column
  * of the stream's request. Calls `take` for each. */
 typedef enum status followed_key(void *context, uint32_t entity, const struct cell *key,
