@@ -24,6 +24,7 @@ struct cli_call {
     struct observer *observer;     /* NULL: the command is none that is watched */
     enum cut_over_choice cut_over; /* what cutover is about to do */
     bool compares;                 /* it compares both sides */
+    const char *state_folder;      /* in place of the one that was said; NULL: that one */
     bool goes_on;                  /* with the run that this process was at work on */
 };
 

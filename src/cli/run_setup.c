@@ -18,7 +18,7 @@ const char *cli_without_hidden(const char *shown, struct arena *arena)
 
 const char *cli_state_folder(struct cli_call *call, const char *plan_path)
 {
-    const char *given = cli_text(call, CLI_STATE);
+    const char *given = call->state_folder != NULL ? call->state_folder : cli_text(call, CLI_STATE);
     if (given != NULL) {
         return given;
     }
@@ -195,6 +195,7 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->fence_command = cli_text(call, CLI_FENCE);
     options->after_command = cli_text(call, CLI_AFTER);
     options->cut_over = call->cut_over;
+    options->reverse = cli_switch(call, CLI_REVERSE);
     options->validating = call->command->place == IN_VALIDATE || call->compares;
     options->may_repair = options->validating && cli_switch(call, CLI_REPAIR);
     options->observer = call->observer;

@@ -53,7 +53,7 @@ class SqliteSide:
 
     def feeds(self):
         with sqlite3.connect(self.path) as connection:
-            return connection.execute("SELECT name FROM sqlite_schema WHERE name GLOB '_transhume*'").fetchall()
+            return connection.execute("SELECT name FROM sqlite_schema WHERE name GLOB '_transhume_feed*'").fetchall()
 
     def rows(self, table):
         """As texts, in the order of the first column."""
@@ -129,6 +129,9 @@ class DynamodbSide:
 
     def sum(self):
         return sum(int(balance) for _, balance in self.rows("account"))
+
+
+BACK = os.path.join(".transhume", "back")
 
 
 class Bank:
@@ -284,6 +287,30 @@ class Pair:
         self.assertIn("complete already", self.run_program("follow").err)
 
 
+    def test_a_way_back_is_kept(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.steps(5)
+        support.kill_at("cutover.after_step", 5, "cutover", "--confirm", "--reverse", cwd=self.folder)   # reversed
+        self.assertFalse(self.can_write())
+        self.run_program("cutover", "--back", "--confirm", "--take-over")
+        self.assertEqual(self.target.feeds(), [])
+        self.assertTrue(self.can_write())
+        self.steps(3)
+        self.run_program("cutover", "--confirm", "--reverse")
+        self.assertFalse(self.can_write())
+        self.bank.side = self.target
+        self.steps(10)
+        support.kill_at("follow.before_apply", 1, "follow", "--catch-up", "--state", BACK, cwd=self.folder)
+        self.run_program("follow", "--catch-up", "--take-over", "--state", BACK)
+        self.assert_same()
+        self.steps(5)
+        self.run_program("cutover", "--back", "--confirm")
+        self.assertTrue(self.can_write())
+        self.assert_same()
+        self.assertRaises((sqlite3.Error, AssertionError), self.bank.step)
+        self.assertEqual(self.source.feeds() + self.target.feeds(), [])
+
+
 class WholePair(Pair):
     """What is the same for all pairs, once a database."""
 
@@ -406,6 +433,22 @@ class WholePair(Pair):
 
 
 class SqliteToSqlite(WholePair, support.TestCase):
+    def test_a_way_back_through_a_plan(self):
+        """Under other names; what is not all there can't be fed back."""
+        self.source.make("CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT, born TEXT); INSERT INTO person VALUES (1, 'a', '1999-01-01');")
+        fields = "{ key: { column: id }, title: { column: name }, Born: { column: born }, more: { const: 1 } }"
+        for number, (lost, code) in enumerate(((", Born: { column: born }", 3), ("", 0))):
+            with self.subTest(lost=lost):
+                self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:people%d.db\ntables: { people: { key: key, from: person, fields: %s } }\n"
+                           % (self.source.uri, number, fields.replace(lost, "") if lost else fields))
+                self.run_program("migrate", "--plan", "plan.yaml", "--follow", "--catch-up", "--state", "s%d" % number)
+                self.assertEqual("column born" in self.run_program("cutover", "--confirm", "--reverse", "--state", "s%d" % number, code=code).err, bool(code))
+        with sqlite3.connect(self.path("people1.db")) as connection:
+            connection.execute("UPDATE people SET title = 'b' WHERE key = 1")
+            connection.execute("INSERT INTO people VALUES (2, 'c', NULL, 1)")
+        self.run_program("cutover", "--back", "--confirm", "--state", "s1")
+        self.assertEqual(self.source.rows("person"), [["1", "b", "1999-01-01"], ["2", "c", None]])
+
     def sides(self):
         return SqliteSide(self, "bank.db"), SqliteSide(self, "copy.db")
 
@@ -501,6 +544,11 @@ class ToDynamodb(Pair):
         patch.start()
         self.addCleanup(patch.stop)
         return DynamodbSide(self.dynamodb, self.client)
+
+    def test_a_way_back_is_kept(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.assertIn("nothing can be fed back", self.run_program("cutover", "--confirm", "--reverse", code=3).err)
+        self.assertTrue(self.can_write())
 
 
 class SqliteToDynamodb(ToDynamodb, support.TestCase):

@@ -11,6 +11,7 @@
 #include "engine/follow/grow.h"
 #include "engine/follow/refresh.h"
 #include "engine/follow/reread.h"
+#include "engine/follow/reverse.h"
 #include "engine/rejects/rejects.h"
 #include "engine/run/claim.h"
 #include "engine/run/options.h"
@@ -594,6 +595,13 @@ static enum status take_steps(struct follow *follow, struct error *error)
                                         follow->routes->table_count};
     if (follow->session->options.cut_over == CUT_OVER_END) {
         return cutover_end(run, error);
+    }
+    if (follow->session->options.cut_over == CUT_OVER_REVERSE) {
+        run->caught_up = true;
+        return cutover_reverse(run, error) == STATUS_OK ? STATUS_END : STATUS_FAILED;
+    }
+    if (follow->session->options.reverse && reverse_check(follow->session, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     if (follow->session->options.cut_over == CUT_OVER_READY) {
         run->caught_up = true;
