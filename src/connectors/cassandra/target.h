@@ -11,6 +11,9 @@
 /* As struct target_functions has it; finds or notes when the run began. */
 enum status cassandra_claimed(struct database *self, const struct run_claim *claim,
                               struct error *error);
+/* The later one of this machine's clock and of a node's, which is noted. */
+enum status cassandra_read_clock(struct cassandra *self, int64_t *now_us,
+                                 struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- tables.c, create.c */
 
@@ -176,6 +179,7 @@ struct keyed_connection {
     struct buffer lists;         /* the place whose shared lists were written last */
     bool leaves_lists;           /* what is being encoded is of that place, too */
     bool leaves_rows;            /* of all records only the static columns are encoded */
+    int64_t time_us;             /* keyed_service.set_time; 0: the run's own */
     struct cql_statement *calls; /* scratch, of one request */
     uint32_t call_room;
     /* of the last answer */
