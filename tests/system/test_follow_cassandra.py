@@ -28,7 +28,7 @@ class CassandraSide:
         return sum(int(balance) for _, balance in self.rows("account"))
 
 
-class ToCassandra(test_follow.Pair):
+class ToCassandra(test_follow.OneWay, test_follow.Pair):
     # It is written row by row, as DynamoDB is.
     whole_transactions = False
     kills = test_follow.KILLS // 2

@@ -68,7 +68,7 @@ class FilesSide:
 
 
 class ToFiles(test_follow.Pair):
-    test_cut_over_and_back = None  # it is refused
+    test_cut_over_and_back = test_a_way_back_is_kept = None  # there is nothing to go over to
     options = ""
 
     def assert_same(self):
