@@ -33,6 +33,11 @@ const struct target_table *follow_tables(const struct follow_translator *transla
     return translator->tables;
 }
 
+const struct change_table *follow_outputs(const struct follow_translator *translator)
+{
+    return translator->outputs;
+}
+
 static void make_outputs(struct follow_translator *translator)
 {
     const struct plan *plan = translator->session->plan;

@@ -27,6 +27,7 @@ struct follow_reject {
 
 /* What the changes of the target's sets are about: an entity each, in the plan's order. */
 const struct target_table *follow_tables(const struct follow_translator *translator);
+const struct change_table *follow_outputs(const struct follow_translator *translator);
 
 struct follow_translator *follow_translator_create(struct run_session *session,
                                                    const struct follow_routes *routes)

@@ -93,12 +93,13 @@ struct run {
     struct tally *totals;         /* an entity each: of the chunks that are done */
     uint8_t *done;                /* a flag a chunk */
     uint64_t done_count;
-    struct copy *copy;             /* while workers run */
-    pthread_mutex_t state_mutex;   /* totals, done, epoch, times, the ledger status, state.json */
-    bool state_ready;              /* the three above hold something */
-    struct chunk_log *chunk_log;   /* for the report, as the next; both under the mutex */
-    struct metrics *metrics;       /* NULL: not claimed yet */
-    bool caught_up;                /* following ended, since there was no more to apply */
+    struct copy *copy;           /* while workers run */
+    pthread_mutex_t state_mutex; /* totals, done, epoch, times, the ledger status, state.json */
+    bool state_ready;            /* the three above hold something */
+    struct chunk_log *chunk_log; /* for the report, as the next; both under the mutex */
+    struct metrics *metrics;     /* NULL: not claimed yet */
+    bool caught_up;              /* following ended, since there was no more to apply */
+    char feed_position[160];     /* for people; under the mutex; "": not known */
     int64_t state_written_ms;
     int64_t attempt_us;           /* UTC, when this attempt began */
     uint64_t *written_before;     /* an entity each: records that earlier attempts wrote */
