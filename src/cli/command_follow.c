@@ -51,6 +51,7 @@ static int compare(struct cli_call *call, const char *plan_path, struct verify_r
                                                          call->argument_count == 2,
                                            .limit = 100,
                                            .repair = true,
+                                           .lists = true,
                                            .delete_extra = true};
     int exit_status;
     call->resync = RESYNC_NOT;

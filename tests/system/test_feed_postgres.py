@@ -368,11 +368,12 @@ class Feed(support.TestCase):
     def test_a_publication_that_leaves_rows_out(self):
         self.psql("CREATE TABLE t (id int PRIMARY KEY, v text)")
         position, _ = self.create("t")
+        self.psql("ALTER PUBLICATION f SET TABLE t (id)")
+        self.refused("feed-lost", "tables of its publication", "--resync", "next", self.uri, "f", position)
+        self.psql("COMMENT ON PUBLICATION f IS 'of the owner''s own'")
         for part in ("t WHERE (id > 0)", "t (id)"):
             with self.subTest(part):
                 self.psql("ALTER PUBLICATION f SET TABLE " + part)
-                self.refused("feed-lost", "tables of its publication", "--resync", "next", self.uri, "f", position)
-                self.psql("DO $$ BEGIN EXECUTE format('COMMENT ON PUBLICATION f IS %L', 'somebody''s'); END $$")
                 self.refused("feed-lost", "leaves rows or columns of t out", "--resync", "next", self.uri, "f", position)
 
     def test_prepared_transactions(self):
@@ -382,7 +383,7 @@ class Feed(support.TestCase):
         self.psql("BEGIN; INSERT INTO t VALUES (1), (2); PREPARE TRANSACTION 'one'")
         self.psql("BEGIN; INSERT INTO t VALUES (3); PREPARE TRANSACTION 'two'")
         self.psql("INSERT INTO t VALUES (4)")
-        sets = [line for line in self.follow(position) if line["changes"]]
+        sets = self.follow(position)
         self.assertEqual([change["after"]["id"][1] for line in sets for change in line["changes"]], [4])
         self.psql("COMMIT PREPARED 'one'")
         self.psql("ROLLBACK PREPARED 'two'")

@@ -438,13 +438,13 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
 
     def test_a_source_whose_log_grows_while_it_follows(self):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
-        self.source.make("CREATE TABLE filler (v TEXT)")
+        self.source.make("CREATE SCHEMA other; CREATE TABLE other.filler (v TEXT)")
         process = support.start("follow", "--max-retained", "16MiB", cwd=self.folder)
         self.addCleanup(support.TestCase.end, process)
         for _ in range(30):
             if process.poll() is not None:
                 break
-            self.source.transaction(["INSERT INTO filler SELECT repeat('x', 1000) FROM generate_series(1, 4000)"], True)
+            self.source.transaction(["INSERT INTO other.filler SELECT repeat('x', 1000) FROM generate_series(1, 4000)"], True)
             time.sleep(0.3)
         result = support.finish(process)
         self.assertEqual(result.code, 5, result.err)

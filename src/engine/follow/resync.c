@@ -112,45 +112,30 @@ static enum status hand_over_when_full(struct mending *mending, struct error *er
                : STATUS_OK;
 }
 
-static bool lacks_fields(const struct shape *shape, const struct cell *cells)
-{
-    bool lacks = false;
-    for (uint32_t i = 0; shape != NULL && i < shape->field_count; i++) {
-        lacks = lacks || cells[i].kind == VALUE_MISSING;
-    }
-    return lacks;
-}
-
-/* The record under the key goes; `shape` NULL: the key's fields are in a MAP. */
+/* The record under the key goes, whose fields are in a MAP. */
 static enum status delete_record(struct mending *mending, uint32_t entity,
-                                 const struct cell *record, const struct shape *shape,
-                                 struct error *error)
+                                 const struct cell *fields, struct error *error)
 {
     const struct column_list names = follow_tables(mending->translator)[entity].key;
     struct cell *key =
         arena_allocate_zeroed(mending->set->set.arena, names.count + (size_t)1, sizeof *key);
     for (uint32_t i = 0; i < names.count; i++) {
-        int32_t at = shape != NULL ? shape_field_find(shape, names.names[i]) : -1;
-        const struct cell *cell = at >= 0         ? &record[at]
-                                  : shape == NULL ? value_field(record, names.names[i])
-                                                  : NULL;
+        const struct cell *cell = value_field(fields, names.names[i]);
         key[i] = cell != NULL ? *cell : cell_missing();
     }
     return followed_set_delete(mending->set, entity, key, names.count, error);
 }
 
-/* A field that the record does not have may be there: what is there goes first. */
-static enum status put(struct mending *mending, uint32_t entity, const struct cell *cells,
-                       const struct shape *shape, struct error *error)
+/* Where records have columns, one that the record lacks is NULL; the lists leave both out. */
+static enum status put(struct mending *mending, uint32_t entity, struct cell *cells,
+                       struct error *error)
 {
-    enum status status = STATUS_OK;
-    if (lacks_fields(shape, cells)) {
-        status = delete_record(mending, entity, cells, shape, error);
+    const struct shape *shape = follow_outputs(mending->translator)[entity].shape;
+    for (uint32_t i = 0; shape != NULL && i < shape->field_count; i++) {
+        cells[i] = cells[i].kind == VALUE_MISSING ? cell_null() : cells[i];
     }
     mending->writes++;
-    return status == STATUS_OK
-               ? followed_set_put(mending->translator, mending->set, entity, cells, error)
-               : status;
+    return followed_set_put(mending->translator, mending->set, entity, cells, error);
 }
 
 static enum status write_line(struct mending *mending, const char *line, size_t length,
@@ -165,7 +150,7 @@ static enum status write_line(struct mending *mending, const char *line, size_t 
     struct batch *batch = batch_create(shape, batch_shape_width(shape) + MENDED_EXTRA_CELLS, 1);
     enum status status = mended_line_append(line, length, batch, error);
     if (status == STATUS_OK) {
-        status = put(mending, mended.entity, batch_row(batch, 0), shape, error);
+        status = put(mending, mended.entity, batch_row(batch, 0), error);
     }
     batch_destroy(batch);
     return status;
@@ -210,7 +195,7 @@ static enum status delete_line(struct mending *mending, const char *line, size_t
     if (status == STATUS_OK && !is_made_by_run(mending, entity)) {
         mending->left++;
     } else if (status == STATUS_OK) {
-        status = delete_record(mending, entity, &key, NULL, error);
+        status = delete_record(mending, entity, &key, error);
         mending->deletes++;
     }
     arena_destroy(arena);
