@@ -102,6 +102,7 @@ _transhume() {
                 '--broken-references=[What to do with orphaned rows (their foreign key points nowhere)]:WHAT:(keep reject)' \
                 '--rollback-keys[Store the key of each record written, so that rollback can leave other records alone]' \
                 '--no-before-images[Store no old versions of records in existing tables; rollback then refuses these tables]' \
+                '--follow[After the copy, apply what changes in the source, until stopped; transhume follow continues]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
                 '--profile=[Jobs, batch and page sizes as migration scripts name them]:NAME:(small medium large unstable)' \
                 '--memory=[Bound on batches, queues and caches together]:BYTES:' \
@@ -160,6 +161,8 @@ _transhume() {
                 '--no-before-images[Store no old versions of records in existing tables; rollback then refuses these tables]' \
                 '--follow[After the copy, apply what changes in the source, until stopped; transhume follow continues]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
+                '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
+                '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
                 '--restart[Roll an unfinished run back, then start again]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
@@ -214,6 +217,9 @@ _transhume() {
                 '--max-rejects=[Fail once more than N records are rejected]:N:' \
                 '--fail-fast[Fail at the first rejected record]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
+                '--resync[After the source lost the feed\: make it again, compare both sides, repair the target, then follow]' \
+                '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
+                '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
                 '--memory=[Bound on batches, queues and caches together]:BYTES:' \
@@ -264,6 +270,9 @@ _transhume() {
                 '--max-rejects=[Fail once more than N records are rejected]:N:' \
                 '--fail-fast[Fail at the first rejected record]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
+                '--resync[After the source lost the feed\: make it again, compare both sides, repair the target, then follow]' \
+                '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
+                '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
                 '--memory=[Bound on batches, queues and caches together]:BYTES:' \

@@ -391,6 +391,65 @@ class Pair:
 class WholePair(Pair):
     """What is the same for all pairs, once a database."""
 
+    # --- care for the source
+
+    def test_what_it_takes_is_told_before(self):
+        said = json.loads(self.run_program("check", "--follow", "--json", self.source.uri, self.target.uri).out)["follow"]
+        self.assertIsNone(said["refusal"])
+        self.assertTrue(any(cost.startswith("writers:") for cost in said["costs"]), said)
+        self.assertTrue(any("CREATE" in statement for statement in said["statements"]), said)
+        self.assertEqual(bool(said["native"]), isinstance(self.source, PostgresSide))
+        self.assertIn("following: it can be done", self.run_program("check", "--follow", self.source.uri, self.target.uri).out)
+        self.source.make("CREATE TABLE keyless (id INTEGER)")
+        said = json.loads(self.run_program("check", "--follow", "--json", self.source.uri, self.target.uri, code=2).out)["follow"]
+        self.assertIn("keyless", said["refusal"])
+        self.assertEqual(self.feeds_left(), [])
+
+    def lose_the_feed(self):
+        """And the target is no longer what the source is."""
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.steps(20)
+        limits = ("--max-retained", "1KiB", "--drop-when-full")
+        self.assertIn("feed-full", self.run_program("follow", "--catch-up", *limits, code=5).err)
+        self.assertEqual(self.feeds_left(), [])
+        self.assertIn("--resync", self.run_program("follow", "--catch-up", code=5).err)
+        self.steps(20)
+        self.source.transaction(["DELETE FROM entry WHERE id < 10", "DELETE FROM account WHERE id = 3"], True)
+
+    def test_a_source_that_keeps_too_much(self):
+        """It is freed, and what was lost is put right."""
+        self.lose_the_feed()
+        self.assertIn("resync: done", self.run_program("follow", "--resync", "--catch-up").err)
+        self.assert_same()
+        self.source.transaction(["INSERT INTO account VALUES (3, 100)"], True)
+        self.steps(10)
+        self.follow()
+        self.assert_same()
+        said = json.loads(self.run_program("status", "--json").out)["follow"]
+        self.assertGreaterEqual(said["operations"]["entry"]["inserts"], 1)
+        self.assertGreaterEqual(said["source_bytes_kept"], 0)
+        self.assertIn("inserts", self.run_program("status").out)
+        with open(self.path(".transhume", "report.md"), encoding="utf-8") as file:
+            self.assertIn("What was followed", file.read())
+
+    def test_a_resync_that_is_broken_off(self):
+        self.lose_the_feed()
+        for failpoint in ("follow.after_feed", "follow.before_apply"):
+            support.kill_at(failpoint, 1, "follow", "--resync", "--catch-up", "--take-over", cwd=self.folder)
+            self.assertIn("is not done", self.run_program("follow", "--catch-up", "--take-over", code=5).err)
+        self.run_program("follow", "--resync", "--catch-up", "--take-over")
+        self.assert_same()
+
+    def test_writers_do_not_wait_for_a_resync(self):
+        self.lose_the_feed()
+        writer = Writer(self.bank)
+        writer.start()
+        self.addCleanup(writer.stop)
+        self.run_program("follow", "--resync", "--catch-up")
+        writer.stop()
+        self.follow()
+        self.assert_same()
+
     def test_it_follows_until_it_is_stopped(self):
         self.steps(5)
         process = support.start("migrate", "--follow", self.source.uri, self.target.uri, cwd=self.folder)
@@ -541,6 +600,24 @@ class OfPostgres:
 class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
     def sides(self):
         return PostgresSide(self, self.server, "bank"), PostgresSide(self, self.server, "copy")
+
+    def test_a_source_whose_log_grows_while_it_follows(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.source.make("CREATE SCHEMA other; CREATE TABLE other.filler (v TEXT)")
+        process = support.start("follow", "--max-retained", "16MiB", cwd=self.folder)
+        self.addCleanup(support.TestCase.end, process)
+        for _ in range(30):
+            if process.poll() is not None:
+                break
+            self.source.transaction(["INSERT INTO other.filler SELECT repeat('x', 1000) FROM generate_series(1, 4000)"], True)
+            time.sleep(0.3)
+        result = support.finish(process)
+        self.assertEqual(result.code, 5, result.err)
+        self.assertIn("--drop-when-full", result.err)
+        self.assertIn("more than half of --max-retained", result.err)
+        self.assertEqual(len(self.feeds_left()), 2)
+        self.follow("--max-retained", "16MiB")  # what is more already than is allowed only grows if nobody follows
+        self.assert_same()
 
     def test_whose_list_a_deleted_row_was_in_has_to_be_told(self):
         self.source.make("CREATE TABLE artist (id INTEGER PRIMARY KEY, name TEXT);"

@@ -54,7 +54,7 @@ static enum status tell_confirmed(struct feeder *feeder, struct buffer *scratch,
 
 static enum status look(struct feeder *feeder, int64_t *next_ms, struct error *error)
 {
-    struct feed_health health = {-1, -1, -1};
+    struct feed_health health = FEED_HEALTH_UNKNOWN;
     if (feeder->functions->health == NULL || clock_monotonic_ms() < *next_ms) {
         return STATUS_OK;
     }
@@ -114,7 +114,7 @@ enum status feeder_open(struct database *source, const char *name, struct positi
     struct feeder *feeder = memory_allocate_zeroed(1, sizeof *feeder);
     *made = NULL;
     feeder->functions = source->connector->feed;
-    feeder->health = (struct feed_health){-1, -1, -1};
+    feeder->health = FEED_HEALTH_UNKNOWN;
     if (feeder->functions->open(source, name, position, &feeder->feed, error) != STATUS_OK) {
         free(feeder);
         return STATUS_FAILED;

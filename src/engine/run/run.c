@@ -6,6 +6,7 @@
 #include "engine/copy/copy.h"
 #include "engine/copy/strangers.h"
 #include "engine/follow/follow.h"
+#include "engine/follow/retention.h"
 #include "engine/follow/reverse.h"
 #include "engine/join/joining.h"
 #include "engine/ledger/json_text.h"
@@ -585,7 +586,10 @@ enum status run_execute(struct run *run, struct error *error)
         if (run->repairs && repair_delete_listed(run, error) != STATUS_OK) {
             return stopped_or_failed(error);
         }
-        status = copy_and_recheck(run, error);
+        struct retention_watch *watch;
+        status = retention_watch_start(run, &watch, error);
+        status = status == STATUS_OK ? copy_and_recheck(run, error) : status;
+        retention_watch_stop(watch);
         if (status != STATUS_OK) {
             return status;
         }

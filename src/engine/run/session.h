@@ -102,6 +102,7 @@ struct run {
     bool caught_up;              /* following ended, since there was no more to apply */
     bool has_grown;              /* the source's tables have more columns than when it began */
     bool is_overtaken; /* following ended, since the source has columns that the plan has not */
+    char feed_position[160]; /* for people; under the mutex; "": not known */
     int64_t state_written_ms;
     int64_t attempt_us;           /* UTC, when this attempt began */
     uint64_t *written_before;     /* an entity each: records that earlier attempts wrote */
