@@ -37,6 +37,11 @@ def fetched(version):
         raise unittest.SkipTest("no %s: %s" % (version, fault)) from None
 
 
+# What a source is that can be followed.
+FOLLOWED = {"log-bin": "binlog", "server-id": "1", "binlog-format": "ROW", "binlog-row-metadata": "FULL", "sync-binlog": "0",
+            "log-bin-trust-function-creators": "1"}
+
+
 class Server(DatabaseServer):
     """A running server; user root without a password, by TCP from the loopback too. Not shared between processes."""
     TITLE, USER, PREFIX = "MariaDB", "mysql", "my-"
@@ -189,4 +194,4 @@ shared_for_class = Server.shared_for_class
 
 
 def for_pool():
-    return Server(settings={"max-connections": "300"})
+    return Server(settings={"max-connections": "300", **FOLLOWED})

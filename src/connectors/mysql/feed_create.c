@@ -1,0 +1,210 @@
+/* Beginning a feed: what the server and the tables have to be like, and where the log ends then.
+ * And keeping tables from being written, by triggers. */
+#include "base/log.h"
+#include "connectors/mysql/feed.h"
+#include "connectors/mysql/source.h"
+#include "connectors/sql/undo.h"
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---------------------------------------------------------------- the server */
+
+static const struct {
+    const char *variable;
+    const char *wanted;
+    const char *hint;
+} settings[] = {
+    {"log_bin", "ON", "begin the server with --log-bin; the changes are read from its binary log"},
+    {"binlog_format", "ROW", "SET GLOBAL binlog_format = ROW, and begin sessions anew"},
+    {"binlog_row_image", "FULL", "SET GLOBAL binlog_row_image = FULL, and begin sessions anew"},
+    {"binlog_row_value_options", "",
+     "SET GLOBAL binlog_row_value_options = '', and begin sessions anew"},
+};
+
+static enum status refuse_setting(struct mysql_database *self, size_t number, const char *value,
+                                  struct error *error)
+{
+    error_set(error, ERROR_SOURCE_INVALID, self->sql.shown, "%s is '%s': changes can't be followed",
+              settings[number].variable, value);
+    return error_hint(error, "%s", settings[number].hint);
+}
+
+static enum status check_settings(struct mysql_database *self, MYSQL *connection,
+                                  struct error *error)
+{
+    struct buffer sql = {0};
+    MYSQL_RES *result = NULL;
+    bool names = false;
+    buffer_append_string(&sql,
+                         "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('binlog_row_metadata'");
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        buffer_format(&sql, ", '%s'", settings[i].variable);
+    }
+    buffer_append_byte(&sql, ')');
+    enum status status =
+        mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
+    for (MYSQL_ROW row; status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL;) {
+        names = names || (strcmp(row[0], "binlog_row_metadata") == 0 && row[1] != NULL &&
+                          strcasecmp(row[1], "FULL") == 0);
+        for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+            if (strcmp(row[0], settings[i].variable) == 0 && row[1] != NULL &&
+                strcasecmp(row[1], settings[i].wanted) != 0) {
+                status = refuse_setting(self, i, row[1], error);
+            }
+        }
+    }
+    mysql_free_result(result);
+    if (status == STATUS_OK && !names) {
+        log_write(LOG_WARNING,
+                  "%s: the binary log does not name columns: no followed table may be altered. "
+                  "SET GLOBAL binlog_row_metadata = FULL",
+                  self->sql.shown);
+    }
+    return status;
+}
+
+/* What the account may not do it is told here, rather than when the copy is done. */
+static enum status try_reading(struct mysql_database *self, const char *name,
+                               const struct feed_place *place, struct error *error)
+{
+    MYSQL *stream = NULL;
+    const uint8_t *bytes = NULL;
+    size_t length = 0;
+    enum status status = mysql_connect(self, &stream, error);
+    status =
+        status == STATUS_OK ? mysql_feed_start(self, stream, name, place, false, error) : status;
+    status = status == STATUS_OK ? mysql_feed_receive(self, stream, name, &bytes, &length, error)
+                                 : status;
+    if (stream != NULL) {
+        mysql_break_off(stream);
+    }
+    mysql_disconnect(stream);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+/* ---------------------------------------------------------------- the tables */
+
+static enum status check_table(struct mysql_database *self, const struct mysql_catalog *catalog,
+                               const char *name, struct error *error)
+{
+    const struct mysql_table *table = mysql_catalog_find(catalog, name);
+    struct buffer quoted = {0};
+    if (table == NULL || table->schema->kind != SCHEMA_TABLE ||
+        mysql_database_elsewhere(self, name) != NULL) {
+        return error_set(error, ERROR_SOURCE_INVALID, name,
+                         "it is no table of database %s, and can't be followed", self->sql.schema);
+    }
+    mysql_append_name(&quoted, name);
+    enum status status = STATUS_OK;
+    if (table->engine != NULL && strcasecmp(table->engine, "InnoDB") != 0) {
+        error_set(error, ERROR_SOURCE_INVALID, name,
+                  "its engine is %s, whose changes are in no transaction", table->engine);
+        status = error_hint(error, "ALTER TABLE %s ENGINE = InnoDB", buffer_string(&quoted));
+    } else if (table->key.count == 0) {
+        error_set(error, ERROR_SOURCE_INVALID, name,
+                  "it has no primary key, by which its changes could find their records");
+        status = error_hint(error, "ALTER TABLE %s ADD PRIMARY KEY (…)", buffer_string(&quoted));
+    }
+    buffer_free(&quoted);
+    return status;
+}
+
+static enum status check_tables(struct mysql_database *self, const char *const *tables,
+                                uint32_t table_count, struct error *error)
+{
+    const struct mysql_catalog *catalog = NULL;
+    enum status status = mysql_catalog_get(self, &catalog, error);
+    for (uint32_t i = 0; i < table_count && status == STATUS_OK; i++) {
+        status = check_table(self, catalog, tables[i], error);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- making and dropping */
+
+enum status mysql_feed_create(struct database *database, const char *name,
+                              const char *const *tables, uint32_t table_count, struct arena *arena,
+                              struct feed_start *start, struct error *error)
+{
+    struct mysql_database *self = mysql_database_of(database);
+    struct feed_place place = {0};
+    MYSQL *asking = NULL;
+    *start = (struct feed_start){0};
+    enum status status = mysql_connect(self, &asking, error);
+    status = status == STATUS_OK ? check_settings(self, asking, error) : status;
+    status = status == STATUS_OK ? check_tables(self, tables, table_count, error) : status;
+    status = status == STATUS_OK ? mysql_feed_now(self, asking, &place, error) : status;
+    status = status == STATUS_OK ? try_reading(self, name, &place, error) : status;
+    mysql_disconnect(asking);
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    mysql_feed_put_place(&place, arena, &start->position);
+    start->snapshot = "behind the feed"; /* which notes where: database.moment_position */
+    return STATUS_OK;
+}
+
+enum status mysql_feed_drop(struct database *database, const char *name, struct error *error)
+{
+    (void)database;
+    (void)name;
+    (void)error;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- the fence */
+
+static const char *const operations[] = {"INSERT", "UPDATE", "DELETE"};
+enum { OPERATIONS = 3 };
+
+/* One a table and operation: names of triggers are the database's. */
+static void append_trigger(struct buffer *sql, const char *table, int operation)
+{
+    char name[64];
+    snprintf(name, sizeof name, "_transhume_fence_%c_%016llx", operations[operation][0],
+             (unsigned long long)sql_name_hash(table));
+    mysql_append_name(sql, name);
+}
+
+static enum status set_trigger(struct mysql_database *self, MYSQL *connection, const char *table,
+                               int operation, bool on, struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "DROP TRIGGER IF EXISTS ");
+    append_trigger(&sql, table, operation);
+    enum status status =
+        mysql_run_buffer(self, connection, &sql, SQL_BUILD, ERROR_SOURCE_READ, NULL, error);
+    if (status != STATUS_OK || !on) {
+        return status;
+    }
+    buffer_append_string(&sql, "CREATE TRIGGER ");
+    append_trigger(&sql, table, operation);
+    buffer_format(&sql, " BEFORE %s ON ", operations[operation]);
+    mysql_append_table(&sql, self, table);
+    buffer_append_string(&sql, " FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = "
+                               "'transhume: this table has moved to another database'");
+    return mysql_run_buffer(self, connection, &sql, SQL_BUILD, ERROR_SOURCE_READ, NULL, error);
+}
+
+enum status mysql_feed_fence(struct database *database, const char *name, const char *const *tables,
+                             uint32_t table_count, bool on, struct error *error)
+{
+    enum { NO_TRUST = 1419 };
+    struct mysql_database *self = mysql_database_of(database);
+    MYSQL *connection = NULL;
+    (void)name;
+    enum status status = mysql_connect(self, &connection, error);
+    for (uint32_t i = 0; i < table_count * OPERATIONS && status == STATUS_OK; i++) {
+        status =
+            set_trigger(self, connection, tables[i / OPERATIONS], (int)(i % OPERATIONS), on, error);
+    }
+    if (status != STATUS_OK) {
+        error_context(error, "stopping the writers: ");
+        if (connection != NULL && mysql_errno(connection) == NO_TRUST) {
+            error_hint(error, "SET GLOBAL log_bin_trust_function_creators = ON");
+        }
+    }
+    mysql_disconnect(connection);
+    return status;
+}
