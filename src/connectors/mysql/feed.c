@@ -13,15 +13,20 @@ enum { PLACE_BYTES = 4 + 8 + 4 + 8, FIRST_EVENT = 4 };
 
 /* ---------------------------------------------------------------- positions */
 
+void mysql_feed_move_place(const struct feed_place *place, uint8_t *bytes)
+{
+    bytes_put_be(bytes, place->number, 4);
+    bytes_put_be(bytes + 4, place->offset, 8);
+    bytes_put_be(bytes + 12, place->begun, 4);
+    bytes_put_be(bytes + 16, place->server, 8);
+}
+
 void mysql_feed_put_place(const struct feed_place *place, struct arena *arena,
                           struct position *position)
 {
     size_t base = strlen(place->base);
     uint8_t *bytes = arena_allocate(arena, PLACE_BYTES + base);
-    bytes_put_be(bytes, place->number, 4);
-    bytes_put_be(bytes + 4, place->offset, 8);
-    bytes_put_be(bytes + 12, place->begun, 4);
-    bytes_put_be(bytes + 16, place->server, 8);
+    mysql_feed_move_place(place, bytes);
     memcpy(bytes + PLACE_BYTES, place->base, base);
     *position = (struct position){.bytes = bytes, .length = (uint32_t)(PLACE_BYTES + base)};
 }

@@ -3,7 +3,8 @@
  * Nothing is kept in the server for a feed but a session while it is read.
  *
  *   create   checks server and tables, notes where the log ends; source.snapshot does so again
- *            while it keeps commits out (database.moment_position)
+ *            while it keeps commits out, and moves the position that `create` gave: until then
+ *            nothing may copy its bytes (feed_start.position)
  *   open     COM_BINLOG_DUMP on a connection of its own; a second one asks the catalogue
  *   next     events → tables, rows → change sets; heartbeats tell where the log ends, and wake up
  *   confirm  nothing: how long the server keeps its log is its own matter
@@ -83,6 +84,8 @@ struct feed {
 /* feed.c */
 void mysql_feed_put_place(const struct feed_place *place, struct arena *arena,
                           struct position *position);
+/* The same in the bytes of a position that is there, of the same server. */
+void mysql_feed_move_place(const struct feed_place *place, uint8_t *bytes);
 bool mysql_feed_get_place(struct position position, struct feed_place *place);
 int mysql_feed_compare_places(const struct feed_place *left, const struct feed_place *right);
 /* "binlog.000012"; false: it is no such name. */
@@ -121,6 +124,8 @@ void mysql_feed_discard(struct feed *feed);
 enum status mysql_feed_create(struct database *database, const char *name,
                               const char *const *tables, uint32_t table_count, struct arena *arena,
                               struct feed_start *start, struct error *error);
+/* By the snapshot, while nobody can commit: the feed that was made for it begins here. */
+enum status mysql_feed_note_moment(struct mysql_database *self, struct error *error) MUST_USE;
 enum status mysql_feed_drop(struct database *database, const char *name, struct error *error);
 enum status mysql_feed_fence(struct database *database, const char *name, const char *const *tables,
                              uint32_t table_count, bool on, struct error *error);

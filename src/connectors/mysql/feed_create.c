@@ -131,6 +131,7 @@ enum status mysql_feed_create(struct database *database, const char *name,
     struct feed_place place = {0};
     MYSQL *asking = NULL;
     *start = (struct feed_start){0};
+    self->feed_begin = NULL;
     enum status status = mysql_connect(self, &asking, error);
     status = status == STATUS_OK ? check_settings(self, asking, error) : status;
     status = status == STATUS_OK ? check_tables(self, tables, table_count, error) : status;
@@ -141,16 +142,31 @@ enum status mysql_feed_create(struct database *database, const char *name,
         return STATUS_FAILED;
     }
     mysql_feed_put_place(&place, arena, &start->position);
-    start->snapshot = "behind the feed"; /* which notes where: database.moment_position */
+    start->snapshot = "at its own moment";
+    self->feed_begin = (uint8_t *)(uintptr_t)start->position.bytes;
     return STATUS_OK;
 }
 
 enum status mysql_feed_drop(struct database *database, const char *name, struct error *error)
 {
-    (void)database;
     (void)name;
     (void)error;
+    mysql_database_of(database)->feed_begin = NULL;
     return STATUS_OK;
+}
+
+enum status mysql_feed_note_moment(struct mysql_database *self, struct error *error)
+{
+    struct feed_place place;
+    if (self->sql.base.moment == NULL || self->feed_begin == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = mysql_feed_now(self, self->control, &place, error);
+    if (status == STATUS_OK) {
+        mysql_feed_move_place(&place, self->feed_begin);
+    }
+    self->feed_begin = NULL;
+    return status;
 }
 
 /* ---------------------------------------------------------------- the fence */

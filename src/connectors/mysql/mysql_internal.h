@@ -79,8 +79,9 @@ struct mysql_database {
     struct column_list collations; /* target: sorted; none: not read (mysql_read_collations) */
     struct mysql_rights *rights;   /* target: of the account, in seen_arena; NULL: not read */
     struct arena *seen_arena;
-    MYSQL *lock;      /* target: holds the lock of `locked_run` as long as it lives */
-    char *locked_run; /* NULL: none */
+    MYSQL *lock;         /* target: holds the lock of `locked_run` as long as it lives */
+    char *locked_run;    /* NULL: none */
+    uint8_t *feed_begin; /* source: the position that the last feed was made with; NULL: none */
     _Atomic uint64_t feed_head_file; /* what feed_functions.head told last */
     _Atomic uint64_t feed_head_offset;
     _Atomic uint32_t marks; /* target: how many sessions were marked as the run's: ending.c */

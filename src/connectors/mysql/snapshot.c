@@ -342,33 +342,16 @@ static enum status begin_all(struct mysql_database *self, MYSQL *locker, int64_t
     return status;
 }
 
-/* While nobody can commit: a feed begins where the snapshot does. */
-static enum status note_position(struct mysql_database *self, struct arena *arena,
-                                 struct error *error)
-{
-    struct feed_place place;
-    if (self->sql.base.moment == NULL) {
-        return STATUS_OK;
-    }
-    enum status status = mysql_feed_now(self, self->control, &place, error);
-    if (status == STATUS_OK) {
-        struct position *position = arena_allocate(arena, sizeof *position);
-        mysql_feed_put_place(&place, arena, position);
-        self->sql.base.moment_position = position;
-    }
-    return status;
-}
-
 /* The lock is held by a connection of its own, which would end its own snapshot with UNLOCK. */
 static enum status begin_together(struct mysql_database *self, const struct demand *demand,
-                                  int64_t *transactions, struct arena *arena, struct error *error)
+                                  int64_t *transactions, struct error *error)
 {
     MYSQL *locker = NULL;
     enum status status = STATUS_OK;
     if (!self->lockless) {
         status = mysql_connect(self, &locker, error);
         status = status == STATUS_OK ? lock(self, locker, error) : status;
-        status = status == STATUS_OK ? note_position(self, arena, error) : status;
+        status = status == STATUS_OK ? mysql_feed_note_moment(self, error) : status;
         if (status == STATUS_END) {
             status = keep_one(self, demand, error);
         }
@@ -410,7 +393,7 @@ enum status mysql_snapshot(struct database *database, uint32_t reader_count, str
                             .pulled = self->sql.base.pulled ? reader_count : 0};
     give_slicer(self);
     if (fill_pool(self, &demand, error) != STATUS_OK ||
-        begin_together(self, &demand, &transactions, arena, error) != STATUS_OK) {
+        begin_together(self, &demand, &transactions, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     /* with fewer of them, rows are rather read whole */
