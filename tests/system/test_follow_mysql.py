@@ -99,7 +99,7 @@ VALUES = [
     ("point", "ST_PointFromText('POINT(1 2)')"),
 ]
 JSON = [("json", "json_object('d', cast(1.10 as decimal(5,2)), 't', cast('12:00:00' as time), 'x', cast('2024-01-01 00:00:00.5' as datetime(6)))"),
-        ("json", "json_array(1, 40000, -40000, 3000000000, 18446744073709551615, 1e100, 2.0)"), ("json", "json_object('k', repeat('v', 70000), 'l', json_array(1, 'z'))")]
+        ("json", "json_array(1, 40000, -40000, 3000000000, 18446744073709551615, 1e100, 2.0, 1e15, 123456789012345.0, 123456789012345680.0, 0.00001, 1e-14, 1.5e-15, -0.1e0, 1.25e-300)"), ("json", "json_object('k', repeat('v', 70000), 'l', json_array(1, 'z'))")]
 OF_MARIADB = [("uuid", "'123e4567-e89b-12d3-a456-426655440000'", "'ffffffff-ffff-4fff-8fff-ffffffffffff'", "'00000000-0000-0000-0000-000000000000'"),
               ("inet6", "'::1'", "'2001:db8::ff00:42:8329'", "'::'"), ("inet4", "'127.0.0.1'", "'0.0.0.0'")]
 

@@ -14,6 +14,7 @@
 #include "connectors/mysql/binlog.h"
 #include "model/json_writer.h"
 #include "model/number_text.h"
+#include <math.h>
 #include <string.h>
 
 enum json_type {
@@ -76,17 +77,41 @@ static bool print_string(struct binlog_bytes value, struct buffer *out)
     return true;
 }
 
-static void print_double(struct binlog_bytes value, struct buffer *out)
+/* The shortest digits, plain where the point is at most fifteen places away. A whole one ends in
+ * .0, since it is a double. */
+static bool print_double(struct binlog_bytes value, struct buffer *out)
 {
+    enum { PLACES_MAX = 15 };
     char text[NUMBER_TEXT_MAX];
     double number;
+    uint64_t digits = 0;
+    int exponent = 0;
+    int negative = 0;
     memcpy(&number, value.at, sizeof number);
-    size_t length = number_from_double(number, text);
-    buffer_append(out, text, length);
-    /* the server keeps it a double */
-    if (memchr(text, '.', length) == NULL && memchr(text, 'e', length) == NULL) {
-        buffer_append_string(out, ".0");
+    if (!isfinite(number)) {
+        return false; /* JSON has none */
     }
+    number_shortest(number, &digits, &exponent, &negative);
+    int length = (int)number_from_uint64(digits, text);
+    int point = digits == 0 ? 1 : length + exponent;
+    buffer_append_string(out, negative ? "-" : "");
+    if (point > PLACES_MAX || point <= -PLACES_MAX) {
+        buffer_append(out, text, 1);
+        buffer_append_string(out, length > 1 ? "." : "");
+        buffer_append(out, text + 1, (size_t)length - 1);
+        buffer_format(out, "e%d", point - 1);
+        return true;
+    }
+    if (point <= 0) {
+        buffer_format(out, "0.%.*s%.*s", -point, "000000000000000", length, text);
+        return true;
+    }
+    for (int i = 0; i < point || i < length; i++) {
+        buffer_append_string(out, i == point ? "." : "");
+        buffer_append_byte(out, i < length ? text[i] : '0');
+    }
+    buffer_append_string(out, length <= point ? ".0" : "");
+    return true;
 }
 
 /* A number of eight bytes: the fraction in the lowest three. */
@@ -257,8 +282,7 @@ static bool print(uint8_t type, struct binlog_bytes value, struct limits limits,
         buffer_append_uint64(out, bytes_get_le(value.at, sizes[type]));
         return true;
     case DOUBLE:
-        print_double(value, out);
-        return true;
+        return print_double(value, out);
     case STRING:
         return print_string(value, out);
     case OPAQUE:
