@@ -1,6 +1,7 @@
 """Following MySQL 9 and MariaDB by their binary logs, and applying changes to them."""
 import os
 import sys
+import time
 import unittest
 
 import support
@@ -62,6 +63,9 @@ class MariadbToSqlite(OnMariadb, Pair, support.TestCase):
 
 
 class SqliteToMariadb(OnMariadb, Pair, support.TestCase):
+    # what they are about is the source's
+    test_cut_over_finds_a_difference = test_following_is_given_up = test_killed_before_it_began = test_it_follows_until_it_is_stopped = None
+
     def sides(self):
         return SqliteSide(self, "bank.db"), MysqlSide(self.server)
 
@@ -75,8 +79,77 @@ class OnMysql:
 
 
 class MysqlToMysql(OnMysql, Pair, support.TestCase):
+    test_cut_over_finds_a_difference = test_following_is_given_up = test_it_follows_until_it_is_stopped = None
+
     def sides(self):
         return MysqlSide(self.server), MysqlSide(self.server)
+
+
+class Source:
+    """What a source may be like, and what happens to its tables."""
+
+    CASCADE = ("CREATE TABLE p (id int PRIMARY KEY, v int); CREATE TABLE c (id int PRIMARY KEY, p int, FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE);"
+               "INSERT INTO p VALUES (1, 1), (2, 2); INSERT INTO c VALUES (10, 1), (20, 2)")
+
+    def setUp(self):
+        super().setUp()
+        self.source, self.target = MysqlSide(self.server), SqliteSide(self, "copy.db")
+
+    def ask(self, sql):
+        self.server.ask(self.source.name, sql)
+
+    def begin(self, code=0):
+        return self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri, code=code)
+
+    def test_what_can_not_be_followed(self):
+        """One line each, with what helps."""
+        self.ask("CREATE TABLE k (v int)")
+        self.assertIn("primary key", self.begin(2).err)
+        self.ask("DROP TABLE k; CREATE TABLE k (v int PRIMARY KEY) ENGINE=MyISAM")
+        self.assertIn("ALTER TABLE `k` ENGINE = InnoDB", self.begin(2).err)
+        self.ask("DROP TABLE k; CREATE TABLE k (v int PRIMARY KEY); SET GLOBAL binlog_row_image = MINIMAL")
+        self.addCleanup(self.ask, "SET GLOBAL binlog_row_image = FULL")
+        self.assertIn("SET GLOBAL binlog_row_image = FULL", self.begin(2).err)
+
+    def test_the_log_is_gone(self):
+        self.ask("CREATE TABLE k (v int PRIMARY KEY)")
+        self.begin()
+        self.ask("INSERT INTO k VALUES (1); FLUSH BINARY LOGS; INSERT INTO k VALUES (2); FLUSH BINARY LOGS")
+        first = files = self.server.ask("mysql", "SHOW BINARY LOGS")
+        deadline = time.monotonic() + 20 * support.PATIENCE
+        while files[0] == first[0] and time.monotonic() < deadline:   # not before InnoDB has what is in it
+            self.ask("PURGE BINARY LOGS TO '%s'" % files[-1][0])
+            files = self.server.ask("mysql", "SHOW BINARY LOGS")
+            time.sleep(0.1)
+        self.assertIn("feed-lost", self.run_program("follow", "--catch-up", code=5).err)
+
+    def test_tables_change(self):
+        """A column that is there for a time is passed over; logs end; TRUNCATE arrives, and many rows at once."""
+        self.ask("CREATE TABLE t (id int PRIMARY KEY, a varchar(10), b int); INSERT INTO t VALUES (1, 'x', 1)")
+        self.begin()
+        self.ask("INSERT INTO t VALUES (2, 'y', 2); ALTER TABLE t ADD COLUMN z int FIRST; INSERT INTO t VALUES (9, 3, 'w', 3); ALTER TABLE t DROP COLUMN z;"
+                 "FLUSH BINARY LOGS; UPDATE t SET a = 'q' WHERE id = 1")
+        self.run_program("follow", "--catch-up")
+        self.assertEqual(self.target.rows("t"), [["1", "q", "1"], ["2", "y", "2"], ["3", "w", "3"]])
+        self.ask("TRUNCATE TABLE t; INSERT INTO t (id, a) WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 900) "
+                 "SELECT n.i * 1000 + m.i, 'm' FROM n JOIN n m WHERE m.i <= 25")
+        self.run_program("follow", "--catch-up")
+        self.assertEqual(len(self.target.rows("t")), 22500)
+
+
+class SourceMariadb(OnMariadb, Source, support.TestCase):
+    def test_actions_are_not_in_the_log(self):
+        self.ask(self.CASCADE)
+        self.assertIn("ON DELETE CASCADE", self.begin(2).err)
+
+
+class SourceMysql(OnMysql, Source, support.TestCase):
+    def test_actions_are_in_the_log(self):
+        self.ask(self.CASCADE)
+        self.begin()
+        self.ask("DELETE FROM p WHERE id = 1")
+        self.run_program("follow", "--catch-up")
+        self.assertEqual(self.target.rows("c"), [["20", "2"]])
 
 
 # A column's type and values of it: what the log has of them has to be what a query gives.

@@ -5,6 +5,7 @@
 /* Behind the columns' types: (type, length, value). Others of them are of no use here, since the
  * catalogue says more. */
 enum metadata { METADATA_NAMES = 4 };
+enum { SECOND_DIGITS_MAX = 6 };
 
 /* What a type takes: none, one or two bytes. */
 static int meta_bytes(uint8_t type)
@@ -74,6 +75,7 @@ static void read_meta(struct binlog_column *column, struct binlog_bytes *meta)
     case MYSQL_TYPE_DATETIME2:
     case MYSQL_TYPE_TIME2:
         column->digits = bytes[0];
+        meta->bad = meta->bad || bytes[0] > SECOND_DIGITS_MAX;
         return;
     default:
         column->length = (uint16_t)(bytes[0] | (count > 1 ? bytes[1] << 8 : 0));

@@ -64,6 +64,62 @@ static enum status check_settings(struct mysql_database *self, MYSQL *connection
     return status;
 }
 
+/* Before 9.6 InnoDB itself did what a foreign key's action does, and no log has it. */
+static enum status logs_actions(struct mysql_database *self, MYSQL *connection, bool *logs,
+                                struct error *error)
+{
+    enum { BY_SERVER = 90600 };
+    MYSQL_RES *result = NULL;
+    *logs = false;
+    if (self->mariadb || self->version < BY_SERVER) {
+        return STATUS_OK;
+    }
+    enum status status =
+        mysql_run(self, connection, "SHOW GLOBAL VARIABLES LIKE 'innodb_native_foreign_keys'",
+                  SQL_SHORT, ERROR_SOURCE_READ, &result, error);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    *logs = row == NULL || row[1] == NULL || strcasecmp(row[1], "OFF") == 0;
+    mysql_free_result(result);
+    return status;
+}
+
+static bool holds_name(const char *list, const char *name)
+{
+    size_t length = strlen(name);
+    const char *at = list;
+    while (at != NULL && *at != '\0') {
+        size_t part = strcspn(at, ",");
+        if (part == length && strncmp(at, name, length) == 0) {
+            return true;
+        }
+        at += part + (at[part] == ',');
+    }
+    return false;
+}
+
+/* A server may leave databases out of its log. */
+static enum status check_logged(struct mysql_database *self, MYSQL *connection, struct error *error)
+{
+    enum { ONLY = 2, NOT = 3, COLUMNS = 4, RENAMED = 80200 };
+    MYSQL_RES *result = NULL;
+    bool renamed = !self->mariadb && self->version >= RENAMED;
+    enum status status =
+        mysql_run(self, connection, renamed ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS",
+                  SQL_SHORT, ERROR_SOURCE_READ, &result, error);
+    MYSQL_ROW row = status == STATUS_OK && result != NULL && mysql_num_fields(result) >= COLUMNS
+                        ? mysql_fetch_row(result)
+                        : NULL;
+    if (row != NULL &&
+        ((row[ONLY] != NULL && row[ONLY][0] != '\0' && !holds_name(row[ONLY], self->sql.schema)) ||
+         (row[NOT] != NULL && holds_name(row[NOT], self->sql.schema)))) {
+        error_set(error, ERROR_SOURCE_INVALID, self->sql.shown,
+                  "the server leaves database %s out of its binary log", self->sql.schema);
+        status = error_hint(error, "take it out of binlog-ignore-db, or into binlog-do-db");
+    }
+    mysql_free_result(result);
+    return status;
+}
+
 /* What the account may not do it is told here, rather than when the copy is done. */
 static enum status try_reading(struct mysql_database *self, const char *name,
                                const struct feed_place *place, struct error *error)
@@ -85,8 +141,32 @@ static enum status try_reading(struct mysql_database *self, const char *name,
 
 /* ---------------------------------------------------------------- the tables */
 
+static bool acts(const char *action)
+{
+    return action != NULL &&
+           (strncasecmp(action, "CASCADE", 7) == 0 || strncasecmp(action, "SET", 3) == 0);
+}
+
+static enum status check_actions(const struct mysql_table *table, struct error *error)
+{
+    for (uint32_t i = 0; i < table->schema->foreign_key_count; i++) {
+        const struct schema_foreign_key *key = &table->schema->foreign_keys[i];
+        if (acts(key->on_delete) || acts(key->on_update)) {
+            error_set(error, ERROR_SOURCE_INVALID, table->schema->name,
+                      "its foreign key %s changes its rows by itself (%s %s), which this server's "
+                      "binary log does not tell",
+                      key->name != NULL ? key->name : "",
+                      acts(key->on_delete) ? "ON DELETE" : "ON UPDATE",
+                      acts(key->on_delete) ? key->on_delete : key->on_update);
+            return error_hint(error, "make the key anew without the action, and change the rows "
+                                     "in the application; MySQL 9.6 and later log them");
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status check_table(struct mysql_database *self, const struct mysql_catalog *catalog,
-                               const char *name, struct error *error)
+                               const char *name, bool logs, struct error *error)
 {
     const struct mysql_table *table = mysql_catalog_find(catalog, name);
     struct buffer quoted = {0};
@@ -107,16 +187,19 @@ static enum status check_table(struct mysql_database *self, const struct mysql_c
         status = error_hint(error, "ALTER TABLE %s ADD PRIMARY KEY (…)", buffer_string(&quoted));
     }
     buffer_free(&quoted);
-    return status;
+    return status == STATUS_OK && !logs ? check_actions(table, error) : status;
 }
 
-static enum status check_tables(struct mysql_database *self, const char *const *tables,
-                                uint32_t table_count, struct error *error)
+static enum status check_tables(struct mysql_database *self, MYSQL *connection,
+                                const char *const *tables, uint32_t table_count,
+                                struct error *error)
 {
     const struct mysql_catalog *catalog = NULL;
+    bool logs = false;
     enum status status = mysql_catalog_get(self, &catalog, error);
+    status = status == STATUS_OK ? logs_actions(self, connection, &logs, error) : status;
     for (uint32_t i = 0; i < table_count && status == STATUS_OK; i++) {
-        status = check_table(self, catalog, tables[i], error);
+        status = check_table(self, catalog, tables[i], logs, error);
     }
     return status;
 }
@@ -134,8 +217,9 @@ enum status mysql_feed_create(struct database *database, const char *name,
     self->feed_begin = NULL;
     enum status status = mysql_connect(self, &asking, error);
     status = status == STATUS_OK ? check_settings(self, asking, error) : status;
-    status = status == STATUS_OK ? check_tables(self, tables, table_count, error) : status;
+    status = status == STATUS_OK ? check_tables(self, asking, tables, table_count, error) : status;
     status = status == STATUS_OK ? mysql_feed_now(self, asking, &place, error) : status;
+    status = status == STATUS_OK ? check_logged(self, asking, error) : status;
     status = status == STATUS_OK ? try_reading(self, name, &place, error) : status;
     mysql_disconnect(asking);
     if (status != STATUS_OK) {
