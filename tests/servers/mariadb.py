@@ -193,5 +193,9 @@ for_class = Server.for_class
 shared_for_class = Server.shared_for_class
 
 
+# The pool's log would fill the memory that its folder is in.
+SHORT_LOG = {"max-binlog-size": "8M", "binlog-expire-logs-seconds": "60"}
+
+
 def for_pool():
-    return Server(settings={"max-connections": "300", **FOLLOWED})
+    return Server(settings={"max-connections": "300", **FOLLOWED, **SHORT_LOG})

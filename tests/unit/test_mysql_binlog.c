@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 /* clang-format on */
-#include "connectors/mysql/binlog.h"
+#include "connectors/mysql/feed.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -257,13 +257,49 @@ static void test_decimals(void **state)
     check_decimal("80", 1, 0, "0");
 }
 
+static struct position position_of(struct arena *arena, const char *file, uint64_t offset)
+{
+    struct feed_place place = {.offset = offset, .begun = 7, .server = 9};
+    struct position position;
+    assert_true(mysql_feed_read_file((struct text){file, strlen(file)}, &place));
+    mysql_feed_put_place(&place, arena, &position);
+    return position;
+}
+
+/* By the file's number, then by the offset, also beyond 32 bits. */
+static void test_positions(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create(0);
+    const struct position ordered[] = {
+        position_of(arena, "a.b.000009", UINT64_C(5) << 32),
+        position_of(arena, "a.b.000010", 4),
+        position_of(arena, "a.b.000010", UINT64_C(1) << 32),
+        position_of(arena, "a.b.1000000", 4),
+    };
+    for (int i = 0; i < 4; i++) {
+        for (int j = 0; j < 4; j++) {
+            assert_int_equal(mysql_feed_functions.compare(ordered[i], ordered[j]),
+                             (i > j) - (i < j));
+        }
+    }
+    struct feed_place read;
+    assert_true(mysql_feed_get_place(ordered[0], &read));
+    assert_string_equal(read.base, "a.b");
+    assert_int_equal(read.number, 9);
+    assert_true(read.offset == UINT64_C(5) << 32 && read.begun == 7 && read.server == 9);
+    assert_false(mysql_feed_get_place((struct position){ordered[0].bytes, 24}, &read));
+    assert_false(mysql_feed_read_file((struct text){"binlog", 6}, &read));
+    assert_false(mysql_feed_read_file((struct text){"binlog.x", 8}, &read));
+    arena_destroy(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mariadb),
-        cmocka_unit_test(test_mysql),
-        cmocka_unit_test(test_truncate),
-        cmocka_unit_test(test_decimals),
+        cmocka_unit_test(test_mariadb),   cmocka_unit_test(test_mysql),
+        cmocka_unit_test(test_truncate),  cmocka_unit_test(test_decimals),
+        cmocka_unit_test(test_positions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
