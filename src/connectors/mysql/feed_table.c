@@ -133,7 +133,7 @@ static enum status describe(struct feed *feed, struct feed_table *table, struct 
         }
     }
     if (table->facts == NULL || table->facts->schema->kind != SCHEMA_TABLE) {
-        log_write(LOG_DEBUG, "%s: table %s is not there any more; its changes are passed over",
+        log_write(LOG_WARNING, "%s: table %s is not there any more; its changes are passed over",
                   feed->self->sql.shown, table->name);
         table->ignored = true;
         return STATUS_OK;
