@@ -6,7 +6,7 @@
 #include "cli/options.h"
 #include "engine/run/run.h"
 
-enum { CLI_ARGUMENTS_MAX = 8 };
+enum { CLI_ARGUMENTS_MAX = 64 };
 
 struct cli_command;
 

@@ -253,6 +253,7 @@ static const struct cli_command commands[] = {
          "fail, for tests. ACTION is kill, stop, error, retry, enospc or sleep.",
      .examples = "transhume failpoints",
      .run = command_failpoints},
+    {.name = "schema", .arguments = "", .summary = "versioned schema changes", .is_later = true},
     {0},
 };
 

@@ -42,8 +42,9 @@ struct apply_functions {
     /*
      * Applies whole transactions and their last `end` as the position; durable on return. With
      * CAPABILITY_TRANSACTIONS all in one commit, which fails with ERROR_RUN_FENCED if the position
-     * is not the one that this handle put or read last. Else record by record, each guarded so that
-     * a set that is applied again changes nothing, and the position after the last acknowledgement.
+     * is not the one that this handle put or read last. Else record by record, where only the last
+     * change under each key of the call need be written, and the position after the last
+     * acknowledgement, likewise fenced: sets that are applied again from there on lead to the same.
      *
      * With CAPABILITY_TRANSACTIONS a large transaction may come in several calls: after one whose
      * last set is not a last piece, what that transaction did so far is not durable, and goes with

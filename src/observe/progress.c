@@ -74,6 +74,27 @@ uint64_t progress_entity_done(const struct progress_entity *entity)
            atomic_load_explicit(&entity->pulled, memory_order_relaxed);
 }
 
+void progress_follow_begin(struct progress_follow *follow)
+{
+    if (!atomic_load(&follow->active)) {
+        atomic_store(&follow->lag_us, -1);
+        atomic_store(&follow->bytes_kept, -1);
+        atomic_store(&follow->active, true);
+    }
+}
+
+double progress_follow_lag_seconds(const struct progress_follow *follow, int64_t now_us)
+{
+    int64_t commit_us = atomic_load(&follow->commit_time_us);
+    if (!atomic_load(&follow->active)) {
+        return -1;
+    }
+    if (atomic_load(&follow->idle)) {
+        return 0;
+    }
+    return commit_us == 0 ? -1 : now_us > commit_us ? (double)(now_us - commit_us) / 1e6 : 0;
+}
+
 bool progress_view_has_entities(const struct progress_view *view)
 {
     return view->phase >= PROGRESS_COPY;
@@ -182,6 +203,10 @@ void progress_view_take(const struct progress *progress, struct progress_meter *
     view->target_throttled_ms = atomic_load(&progress->target.throttled_ms);
     view->read_units = (double)atomic_load(&progress->source.milliunits) / 1000;
     view->write_units = (double)atomic_load(&progress->target.milliunits) / 1000;
+    view->follow_transactions = atomic_load(&progress->follow.transactions);
+    view->follow_changes = atomic_load(&progress->follow.changes);
+    view->follow_rejects = atomic_load(&progress->follow.rejects);
+    view->follow_lag_seconds = progress_follow_lag_seconds(&progress->follow, clock_utc_us());
     int64_t until_ms = progress_waiting_until_ms(progress);
     view->waiting_ms = until_ms > now_ms ? until_ms - now_ms : 0;
     if (progress_view_has_entities(view)) {
@@ -245,11 +270,30 @@ void progress_append_throttling(const struct progress_view *view, const char *be
     }
 }
 
+static void append_follow(const struct progress_view *view, struct buffer *out)
+{
+    char text[32];
+    text_human_count(view->follow_transactions, text, sizeof(text));
+    buffer_format(out, " %s transaction%s, ", text, view->follow_transactions == 1 ? "" : "s");
+    text_human_count(view->follow_changes, text, sizeof(text));
+    buffer_format(out, "%s change%s", text, view->follow_changes == 1 ? "" : "s");
+    if (view->follow_lag_seconds == 0) {
+        buffer_append_string(out, ", nothing waits");
+    } else if (view->follow_lag_seconds > 0) {
+        buffer_format(out, ", %.1f s behind", view->follow_lag_seconds);
+    }
+    if (view->follow_rejects > 0) {
+        buffer_format(out, ", %llu rejected", (unsigned long long)view->follow_rejects);
+    }
+}
+
 void progress_append_line(const struct progress_view *view, struct buffer *out)
 {
     char text[32];
     buffer_format(out, "%s:", progress_phase_name((enum progress_phase)view->phase));
-    if (progress_view_has_entities(view)) {
+    if (view->phase == PROGRESS_FOLLOW) {
+        append_follow(view, out);
+    } else if (progress_view_has_entities(view)) {
         if (view->part >= 0) {
             unsigned tenths = (unsigned)(view->part * 1000); /* 100.0 means all */
             buffer_format(out, " %u.%u%%", tenths / 10, tenths % 10);
@@ -350,6 +394,16 @@ void progress_append_json(const struct progress *progress, const struct progress
         append_json_text(out, view->doing);
     } else {
         buffer_append_string(out, "null");
+    }
+    if (view->phase == PROGRESS_FOLLOW) {
+        buffer_format(out, ",\"follow\":{\"transactions\":%llu,\"changes\":%llu,\"rejected\":%llu",
+                      (unsigned long long)view->follow_transactions,
+                      (unsigned long long)view->follow_changes,
+                      (unsigned long long)view->follow_rejects);
+        append_json_count(
+            out, "lag_milliseconds",
+            view->follow_lag_seconds < 0 ? -1 : (int64_t)(view->follow_lag_seconds * 1000 + 0.5));
+        buffer_append_byte(out, '}');
     }
     buffer_append_string(out, ",\"entities\":[");
     for (uint32_t i = 0; progress_view_has_entities(view) && i < progress->entity_count; i++) {

@@ -55,6 +55,21 @@ struct progress_entity {
     _Atomic int64_t last_ms; /* kept by the display's thread; 0: never */
 };
 
+/* What following has done in this attempt. Set up by progress_follow_begin. */
+struct progress_follow {
+    _Atomic bool active;
+    _Atomic bool idle;             /* nothing waits to be applied */
+    _Atomic uint64_t transactions; /* of the source */
+    _Atomic uint64_t changes;      /* of the source's rows */
+    _Atomic uint64_t writes;       /* changes of the target's records */
+    _Atomic uint64_t commits;      /* of the target */
+    _Atomic uint64_t rejects;
+    _Atomic int64_t commit_time_us; /* UTC, of the last one applied; 0: none yet */
+    _Atomic int64_t applied_at_us;  /* UTC, when that was; 0: nothing yet */
+    _Atomic int64_t lag_us;         /* between the two; -1: not known */
+    _Atomic int64_t bytes_kept;     /* by the source for the feed; -1: not known */
+};
+
 enum progress_phase {
     PROGRESS_CONNECT,
     PROGRESS_SCHEMA,
@@ -85,6 +100,7 @@ struct progress {
     _Atomic uint64_t queue_limit_bytes;
     struct progress_side source;
     struct progress_side target;
+    struct progress_follow follow;
     _Atomic int64_t last_movement_ms; /* monotonic: stall reports */
     int64_t started_ms;               /* monotonic */
     _Atomic uint64_t written_before;  /* by earlier attempts: not part of the rate */
@@ -97,6 +113,12 @@ void progress_moved(struct progress *progress, int64_t now_ms);
 
 /* Until when the last of the waiting threads waits to try again, monotonic; 0: none does. */
 int64_t progress_waiting_until_ms(const struct progress *progress);
+
+/* Before the first change is applied. */
+void progress_follow_begin(struct progress_follow *follow);
+/* For how many seconds the target is behind the source: 0 where nothing waits; below 0: not known.
+ */
+double progress_follow_lag_seconds(const struct progress_follow *follow, int64_t now_us);
 
 const char *progress_phase_name(enum progress_phase phase);
 /* Stores the phase, and tells of it where it is another one. */

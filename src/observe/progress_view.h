@@ -44,7 +44,11 @@ struct progress_view {
     double write_units;
     uint64_t chunks_done;
     uint64_t chunks_total;
-    const char *doing; /* NULL: nothing particular */
+    uint64_t follow_transactions; /* of the source, applied; as the next ones, while following */
+    uint64_t follow_changes;
+    uint64_t follow_rejects;
+    double follow_lag_seconds; /* below 0: not known */
+    const char *doing;         /* NULL: nothing particular */
 };
 
 /* Reads the counters. `meter` takes the new sample (at most one a second is kept). */

@@ -162,8 +162,7 @@ static void append_phases(const struct chart *chart, struct buffer *out)
         [PROGRESS_COPY] = "copying",      [PROGRESS_INDEXES] = "indexes and what else comes last",
         [PROGRESS_SETTLE] = "equal keys", [PROGRESS_COUNT] = "counting",
         [PROGRESS_COMPARE] = "comparing", [PROGRESS_UNDO] = "undoing",
-        [PROGRESS_FOLLOW] = "following",
-        [PROGRESS_DONE] = "finishing"};
+        [PROGRESS_FOLLOW] = "following",  [PROGRESS_DONE] = "finishing"};
     buffer_append_string(out, "<p class=\"phases\">");
     for (int i = 0; i < PHASES; i++) {
         if (meanings[i] != NULL && chart->phases[i] >= 0.0005) {

@@ -89,6 +89,7 @@ static const struct {
     {"express", contract_test_express},
     {"objects", contract_test_objects},
     {"apply", contract_test_apply},
+    {"apply killed", contract_test_apply_killed},
     {"feed", contract_test_feed},
 };
 

@@ -38,12 +38,23 @@ static void open_apply(struct changing *changing)
              "apply open");
 }
 
+/* Where claims are leases, nothing is written without one. */
+static void claim(struct fixture *fixture)
+{
+    const struct ledger_chunk chunk = {.number = 1, .span = {.printable = "all"}};
+    if (fixture->target->lease_ms > 0) {
+        fixture_create_run(fixture, &chunk, 1);
+        fixture_claim(fixture);
+    }
+}
+
 static void begin(struct changing *changing, const struct contract_entry *entry)
 {
     struct error error = {0};
     struct fixture *fixture = &changing->fixture;
     *changing = (struct changing){.random = 7, .next_value = 1};
     fixture_open(fixture, entry);
+    claim(fixture);
     for (int i = 0; i < TABLES; i++) {
         changing->tables[i] = fixture->table;
     }
@@ -258,11 +269,115 @@ void contract_test_apply(const struct contract_entry *entry)
     end(at);
 }
 
+/* ---- applying through kills */
+
+enum { KILLED_SETS = 24 };
+
+/* What is left of the sets behind the position, in a handle of its own. */
+static void apply_rest(struct changing *changing, struct change_set *const *sets)
+{
+    struct error error = {0};
+    struct position position;
+    struct arena *arena = arena_create(0);
+    const struct apply_functions *functions = changing->fixture.target->connector->apply;
+    open_apply(changing);
+    enum status status = functions->position(changing->apply, arena, &position, &error);
+    assert_int_not_equal(status, STATUS_FAILED);
+    for (uint32_t i = 0; i < KILLED_SETS; i++) {
+        if (status == STATUS_END || memcmp(sets[i]->end.bytes, position.bytes, 8) > 0) {
+            check_ok(apply_set(changing, sets[i], &error), &error, "apply");
+        }
+    }
+    functions->close(changing->apply);
+    arena_destroy(arena);
+}
+
+static bool apply_and_die(struct changing *changing, struct change_set *const *sets,
+                          const char *failpoint, int occurrence)
+{
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        struct error error = {0};
+        char setting[128];
+        snprintf(setting, sizeof setting, "%s:kill:%d", failpoint, occurrence);
+        setenv("TRANSHUME_FAILPOINT", setting, 1);
+        if (failpoint_setup(&error) != STATUS_OK) {
+            _exit(9);
+        }
+        apply_rest(changing, sets);
+        _exit(0);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    return WIFSIGNALED(status);
+}
+
+/* Without transactions: between the records of a set, and between them and the position. */
+void contract_test_apply_killed(const struct contract_entry *entry)
+{
+    static const char *const places[] = {".before_apply", ".after_apply",  ".before_send",
+                                         ".after_send",   ".after_answer", ".before_delete"};
+    const struct connector *connector = contract_connector(entry);
+    struct change_set *sets[KILLED_SETS];
+    struct changing changing;
+    uint32_t kills = 0;
+    if (connector->apply == NULL || (connector->capabilities & CAPABILITY_TRANSACTIONS) != 0) {
+        return;
+    }
+    begin(&changing, entry);
+    connector->apply->close(changing.apply);
+    for (uint32_t i = 0; i < KILLED_SETS; i++) {
+        sets[i] = make_set(&changing, i + 1);
+    }
+    for (uint32_t i = 0; i < sizeof places / sizeof *places; i++) {
+        char failpoint[64];
+        snprintf(failpoint, sizeof failpoint, "%s%s", connector->name, places[i]);
+        for (const char *const *name = connector->failpoints; *name != NULL; name++) {
+            kills += strcmp(*name, failpoint) == 0 &&
+                     apply_and_die(&changing, sets, failpoint, 3 - (int)i % 2);
+        }
+    }
+    assert_true(kills >= 2);
+    apply_rest(&changing, sets);
+    changing.apply = NULL;
+    check_contents(&changing.fixture, &changing);
+    for (uint32_t i = 0; i < KILLED_SETS; i++) {
+        arena_destroy(sets[i]->arena);
+    }
+    end(&changing);
+}
+
 /* ---- following */
 
-/* Carries everything from the source to the target, from where the target stands. */
-static void follow(struct fixture *source, struct changing *target, struct position start)
+/* Where the source is: a server may take its time to bring what it has. */
+static struct position head_of(struct fixture *source, struct arena *arena)
 {
+    struct error error = {0};
+    struct position head;
+    check_ok(source->target->connector->feed->head(source->target, arena, &head, &error), &error,
+             "head");
+    return head;
+}
+
+static struct position copy_position(struct position position, struct arena *arena)
+{
+    return (struct position){
+        .bytes = (const uint8_t *)arena_copy(arena, position.bytes, position.length),
+        .length = position.length};
+}
+
+static uint32_t table_number(const struct changing *target, const char *name)
+{
+    return strcmp(name, target->tables[0].name) == 0 ? 0 : 1;
+}
+
+/* Carries everything up to `head` from the source to the target, from where the target stands. */
+static void follow(struct fixture *source, struct changing *target, struct position start,
+                   struct position head)
+{
+    enum { WAITS_MAX = 100, WAIT_MS = 200 };
+    uint32_t waits = 0;
     struct error error = {0};
     struct feed *feed;
     struct change_set *set;
@@ -276,27 +391,34 @@ static void follow(struct fixture *source, struct changing *target, struct posit
     check_ok(functions->open(source->target, "things_feed", status == STATUS_END ? start : position,
                              &feed, &error),
              &error, "feed open");
-    while ((status = functions->next(feed, 200, &set, &error)) == STATUS_OK) {
+    position = status == STATUS_END ? start : position;
+    while (functions->compare(position, head) < 0 && waits < WAITS_MAX) {
+        status = functions->next(feed, WAIT_MS, &set, &error);
+        if (status == STATUS_AGAIN) {
+            waits++;
+            continue;
+        }
+        check_ok(status, &error, "next");
         assert_true(functions->compare(set->begin, set->end) < 0);
         struct change_table *tables = arena_allocate_zeroed(set->arena, TABLES, sizeof *tables);
         struct record_change *changes =
             arena_allocate_zeroed(set->arena, set->change_count + 1, sizeof *changes);
         for (uint32_t i = 0; i < set->change_count; i++) {
-            const struct change_table *told = &set->tables[set->changes[i].table];
             changes[i] = set->changes[i];
-            changes[i].table = strcmp(told->name, target->tables[0].name) == 0 ? 0 : 1;
-            tables[changes[i].table] = *told;
+            changes[i].table = table_number(target, set->tables[changes[i].table].name);
+        }
+        for (uint32_t i = 0; i < set->table_count; i++) {
+            tables[table_number(target, set->tables[i].name)] = set->tables[i];
         }
         set->tables = tables;
         set->table_count = TABLES;
         set->changes = changes;
         check_ok(apply_set(target, set, &error), &error, "apply");
         check_ok(functions->confirm(feed, set->end, &error), &error, "confirm");
+        position = copy_position(set->end, arena);
         arena_destroy(set->arena);
     }
-    if (status != STATUS_AGAIN) {
-        check_ok(status, &error, "feed next");
-    }
+    assert_true(functions->compare(position, head) >= 0);
     functions->close(feed);
     target->fixture.target->connector->apply->close(target->apply);
     target->apply = NULL;
@@ -307,6 +429,8 @@ static void follow(struct fixture *source, struct changing *target, struct posit
 static bool follow_and_die(struct fixture *source, struct changing *target, struct position start,
                            const char *failpoint, int occurrence)
 {
+    struct arena *arena = arena_create(0);
+    struct position head = head_of(source, arena);
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
@@ -317,9 +441,10 @@ static bool follow_and_die(struct fixture *source, struct changing *target, stru
         if (failpoint_setup(&error) != STATUS_OK) {
             _exit(9);
         }
-        follow(source, target, start);
+        follow(source, target, start, head);
         _exit(0);
     }
+    arena_destroy(arena);
     int status;
     waitpid(child, &status, 0);
     return WIFSIGNALED(status);
@@ -364,7 +489,8 @@ void contract_test_feed(const struct contract_entry *entry)
         }
     }
     assert_true(kills >= 2); /* a feed may bring in one set all that was committed */
-    follow(&source.fixture, &target, start.position);
+    follow(&source.fixture, &target, start.position,
+           head_of(&source.fixture, source.fixture.arena));
     check_contents(&source.fixture, &source);
     memcpy(target.values, source.values, sizeof target.values);
     check_contents(&target.fixture, &target);

@@ -342,16 +342,36 @@ static bool kill_once(const struct contract_entry *entry, const char *failpoint,
     return killed;
 }
 
-/* At each one of the connector and of the ledger. */
-static uint32_t kill_at_each(const struct contract_entry *entry, const char *const *names)
+static uint32_t kill_at_first_three(const struct contract_entry *entry, const char *failpoint)
 {
     uint32_t kills = 0;
-    for (; names != NULL && *names != NULL; names++) {
-        /* what is not reached twice is not reached three times */
-        bool killed = contract_reaches(contract_connector(entry), *names);
-        for (int occurrence = 1; occurrence <= 3 && killed; occurrence++) {
-            killed = kill_once(entry, *names, occurrence);
-            kills += killed;
+    /* what is not reached twice is not reached three times */
+    while (kills < 3 && kill_once(entry, failpoint, (int)kills + 1)) {
+        kills++;
+    }
+    return kills;
+}
+
+/*
+ * At each failpoint of the connector and of the ledger: at its first three occurrences in a soak,
+ * else at one of them in turn, where the seed begins.
+ */
+static uint32_t kill_at_each(const struct contract_entry *entry, const char *const *names)
+{
+    const char *seed = getenv("TRANSHUME_SEED");
+    unsigned long turn = seed ? strtoul(seed, NULL, 10) : 0;
+    bool all = getenv("TRANSHUME_SOAK") != NULL;
+    uint32_t kills = 0;
+    for (; names != NULL && *names != NULL; names++, turn++) {
+        if (!contract_reaches(contract_connector(entry), *names)) {
+            continue;
+        }
+        int occurrence = (int)(turn % 3) + 1;
+        if (all) {
+            kills += kill_at_first_three(entry, *names);
+        } else {
+            kills += kill_once(entry, *names, occurrence) ||
+                     (occurrence > 1 && kill_once(entry, *names, 1));
         }
     }
     return kills;

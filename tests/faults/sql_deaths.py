@@ -45,19 +45,18 @@ class SqlDeaths:
 
     def test_a_connection_that_breaks_in_commit(self):
         """Whether the commit happened is looked up, whichever way it was."""
-        for before in (True, False):
-            for occurrence in (3, 5, 8):
-                with self.subTest(before=before, occurrence=occurrence), TcpProxy(self.server.port) as proxy:
-                    self.target = self.server.database()
-                    proxy.cut_at(self.COMMIT, occurrence, before)
-                    state = self.path("state-%s-%d" % (before, occurrence))
-                    result = support.transhume("migrate", "--chunk-rows", "500", "--jobs", "1", "--state", state,
-                                               self.source, self.through(proxy), cwd=self.folder)
-                    self.assertEqual(proxy.cuts, 1)
-                    if result.code != 0:
-                        self.assertEqual(result.code, 3, result.err)
-                        self.run_program("resume", "--state", state, self.source, self.through(proxy))
-                    self.assert_whole()
+        for before, occurrence in support.covering((True, False), (3, 5, 8), by=self.id()):
+            with self.subTest(before=before, occurrence=occurrence), TcpProxy(self.server.port) as proxy:
+                self.target = self.server.database()
+                proxy.cut_at(self.COMMIT, occurrence, before)
+                state = self.path("state-%s-%d" % (before, occurrence))
+                result = support.transhume("migrate", "--chunk-rows", "500", "--jobs", "1", "--state", state,
+                                           self.source, self.through(proxy), cwd=self.folder)
+                self.assertEqual(proxy.cuts, 1)
+                if result.code != 0:
+                    self.assertEqual(result.code, 3, result.err)
+                    self.run_program("resume", "--state", state, self.source, self.through(proxy))
+                self.assert_whole()
 
     def test_a_server_that_is_killed_in_commit(self):
         """All of it, by SIGKILL. Whether the commit happened is looked up once it is there again, be it that the run waits for it or is gone on with."""

@@ -12,7 +12,8 @@ import unittest
 import failing
 import support
 
-PART = 1 if support.SOAK else 7
+PART = 1 if support.SOAK else 13
+FEW = 60   # of so few calls more are tried
 CALLS = (("read", errno.EIO), ("write", errno.EIO), ("write", errno.ENOSPC), ("short", errno.ENOSPC), ("sync", errno.EIO),
          ("open", errno.EIO), ("open", errno.EMFILE), ("cut", errno.EIO), ("close", errno.EIO))
 INTERRUPTED = ("read", "write", "open", "close")
@@ -63,7 +64,8 @@ class FailingTarget(failing.FailingTestCase):
             calls = self.calls(call, "migrate", *arguments, path="/copy.db")
             self.assertGreater(calls, 0, call)
             failures = 0
-            for at in range(seed.randrange(PART), calls, PART):
+            part = PART if calls > FEW else min(PART, 7)
+            for at in range(seed.randrange(part), calls, part):
                 with self.case("sqlite to sqlite", "call", call=call, errno=errno.errorcode[number], at=at):
                     failures += self.one_case(arguments, call, number, at)
             self.assertGreater(failures + (call == UNNOTICED), 0, "no %s that failed was noticed" % call)
@@ -117,7 +119,7 @@ class FailingLedger(failing.FailingTestCase):
         for file in files:
             name = "/" + file.split("/")[-1]
             for call in ("open", "read"):
-                for number in (errno.EIO, errno.EMFILE, errno.ENOSPC):
+                for number in support.drawn((errno.EIO, errno.EMFILE, errno.ENOSPC), 1, file + call):
                     for at in range(3):
                         with self.case("sqlite to dynamodb-json", "call", file=file, call=call, errno=errno.errorcode[number], at=at):
                             interrupted()

@@ -22,10 +22,7 @@ OPTIONS = ["--chunk-rows", "100", "--jobs", "2", "--exclude", "found*"]
 
 def dump(server, name):
     """{table: sorted rows as texts}, without the program's own."""
-    tables = server.psql(name, "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' AND "
-                               "tablename NOT LIKE '\\_transhume%'")
-    return {table: sorted(row[0] for row in server.psql(name, "SELECT t::text FROM %s t" % table))
-            for (table,) in tables}
+    return {table: found for (schema, table), found in server.rows(name).items() if schema == "public" and not table.startswith("_transhume")}
 
 
 class KillPostgres(KillMatrix):

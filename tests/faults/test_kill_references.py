@@ -11,7 +11,7 @@ import postgres
 import support
 import taking_back
 
-CASES = 1000 if support.SOAK else 14   # of a kind
+CASES = 1000 if support.SOAK else 5   # of a kind
 TABLES = """
 CREATE TABLE team (id INTEGER PRIMARY KEY, head INTEGER, name VARCHAR(20));
 CREATE TABLE person (id INTEGER PRIMARY KEY, team INTEGER NOT NULL, boss INTEGER, house INTEGER);

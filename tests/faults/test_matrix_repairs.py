@@ -80,8 +80,9 @@ class RepairsSqlDynamodb(Drawn, test_kill_sql_dynamodb.KillSqlDynamodb):
     pass
 
 
-# Where it is taken back and repaired counts, whatever it came from: one source for each target.
-sample_each((RepairsInSqlite, RepairsInItems, RepairsInCsv, RepairsInJsonl, RepairsFromDynamodb, RepairsInPostgres, RepairsInMysql, RepairsInCassandra), 1)
+# Where it is taken back and repaired counts, whatever it came from: one source for each target, and one kind of folder.
+sample_each((RepairsInSqlite, RepairsFromDynamodb, RepairsInPostgres, RepairsInMysql, RepairsInCassandra), 1)
+sample_of_all((RepairsInItems, RepairsInCsv, RepairsInJsonl), 1)
 sample_of_all((RepairsFromPostgres, RepairsBetween, RepairsSqlFiles, RepairsOtherPairs, RepairsSqlDynamodb), 1)
 
 if __name__ == "__main__":

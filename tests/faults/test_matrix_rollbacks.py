@@ -80,8 +80,9 @@ class RollbacksSqlDynamodb(Drawn, test_kill_sql_dynamodb.KillSqlDynamodb):
     pass
 
 
-# Where it is taken back and repaired counts, whatever it came from: one source for each target.
-sample_each((RollbacksInSqlite, RollbacksInItems, RollbacksInCsv, RollbacksInJsonl, RollbacksFromDynamodb, RollbacksInPostgres, RollbacksInMysql, RollbacksInCassandra), 1)
+# Where it is taken back and repaired counts, whatever it came from: one source for each target, and one kind of folder.
+sample_each((RollbacksInSqlite, RollbacksFromDynamodb, RollbacksInPostgres, RollbacksInMysql, RollbacksInCassandra), 1)
+sample_of_all((RollbacksInItems, RollbacksInCsv, RollbacksInJsonl), 1)
 sample_of_all((RollbacksFromPostgres, RollbacksBetween, RollbacksSqlFiles, RollbacksOtherPairs, RollbacksSqlDynamodb), 1)
 
 if __name__ == "__main__":

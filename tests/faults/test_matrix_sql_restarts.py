@@ -8,7 +8,7 @@ import test_kill_postgres
 import test_kill_sql_dynamodb
 import test_kill_sql_files
 import test_kill_to_mysql
-from kill_matrix import sample_tests
+from kill_matrix import sample_each, sample_of_all
 
 
 class OneAtLeast:
@@ -91,11 +91,10 @@ class RestartsSqlToDynamodb(OfTheSource, OneAtLeast, strikes.SourceRestarts, tes
     test_mysql_to_dynamodb = test_kill_sql_dynamodb.ALL["test_mysql_to_dynamodb"]
 
 
-sample_tests(RestartsBetween, 1)
-sample_tests(RestartsFilesToSql, 1)
-sample_tests(RestartsSqlToFiles, 1)
-sample_tests(RestartsDynamodbToSql, 1)
-sample_tests(RestartsSqlToDynamodb, 1)
+# Each server as a target and as a source; of what is on the other side one each.
+sample_each((RestartsToPostgres, RestartsToMysql, RestartsFromPostgres, RestartsFromMysql), 1)
+sample_of_all((RestartsBetween, RestartsFilesToSql, RestartsDynamodbToSql), 1)
+sample_of_all((RestartsSqlToFiles, RestartsSqlToDynamodb), 1)
 
 if __name__ == "__main__":
     unittest.main()

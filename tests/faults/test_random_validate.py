@@ -15,7 +15,7 @@ import support
 from random_database import NAMES, RandomDatabase
 from random_validate import LEVELS, assert_clean
 
-SEEDS = range(1, 101) if support.SOAK else range(support.SEED, support.SEED + 4)
+SEEDS = range(1, 101) if support.SOAK else range(support.SEED, support.SEED + 3)
 
 
 class Random(support.TestCase):

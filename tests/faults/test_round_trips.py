@@ -25,7 +25,7 @@ from dynamodb_case import DynamodbCase
 from engines import mysql, sqlite
 from random_database import RandomDatabase
 
-SECONDS = 300 if support.SOAK else 12
+SECONDS = 300 if support.SOAK else 8
 TRIPS = 240
 PAIRS = engines.all_pairs() if support.SOAK else engines.pairs(support.SEED)
 DOCUMENTS = tuple(engine.NAME for engine in engines.all() if engine.SHAPE == "items")

@@ -3,7 +3,8 @@
  *
  *   feed_probe create URI NAME TABLE…        makes the feed, then copies the tables at its moment:
  *                                            {"position":HEX,"snapshot":TEXT}, {"table":…,"row":…}
- * … feed_probe next URI NAME POSITION [MS]   an object for each change set, until none came for MS
+ * … feed_probe next URI NAME POSITION [MS]   an object for each change set, until it is where the
+ *                                            source was, and none came for MS
  *   feed_probe relay URI NAME POSITION TARGET [MS] TABLE…   applies them, and confirms
  *   feed_probe drop URI NAME
  *
@@ -22,7 +23,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { SETS_MAX = 4096, POSITION_BYTES_MAX = 256 };
+enum { SETS_MAX = 4096, PENDING_MAX = 8000 };
 
 struct probe {
     struct arena *arena;
@@ -226,6 +227,40 @@ static enum status create(struct probe *probe, const char *const *tables, uint32
     return status;
 }
 
+/* ---------------------------------------------------------------- until when */
+
+enum { WAIT_MS = 50 };
+
+/* Until the feed is where the source was, and brought no change for a while. */
+struct ending {
+    struct position head;
+    bool reached;
+    int64_t idle_ms;
+    int64_t quiet_ms; /* monotonic: when it will have been quiet for long enough */
+};
+
+static enum status begin_ending(struct probe *probe, int64_t idle_ms, struct ending *ending)
+{
+    *ending = (struct ending){.idle_ms = idle_ms, .quiet_ms = clock_monotonic_ms() + idle_ms};
+    return probe->database->connector->feed->head(probe->database, probe->arena, &ending->head,
+                                                  &probe->error);
+}
+
+static void note_set(struct probe *probe, struct ending *ending, const struct change_set *set)
+{
+    ending->reached =
+        ending->reached ||
+        (set->last_piece && probe->database->connector->feed->compare(set->end, ending->head) >= 0);
+    if (set->change_count > 0) {
+        ending->quiet_ms = clock_monotonic_ms() + ending->idle_ms;
+    }
+}
+
+static bool has_ended(const struct ending *ending)
+{
+    return ending->reached && clock_monotonic_ms() >= ending->quiet_ms;
+}
+
 /* ---------------------------------------------------------------- next */
 
 static void append_change(struct buffer *line, const struct change_set *set,
@@ -293,17 +328,20 @@ static enum status next(struct probe *probe, struct position position, int64_t i
     }
     printf("{\"opened\":true}\n");
     fflush(stdout);
-    int64_t end = clock_monotonic_ms() + idle_ms;
-    while (status == STATUS_OK && clock_monotonic_ms() < end &&
-           (status = functions->next(feed, idle_ms, &set, &probe->error)) == STATUS_OK) {
-        print_set(set);
-        end = set->change_count > 0 ? clock_monotonic_ms() + idle_ms : end;
-        if (set->last_piece && confirms()) {
-            status = functions->confirm(feed, set->end, &probe->error);
+    struct ending ending;
+    status = begin_ending(probe, idle_ms, &ending);
+    while (status == STATUS_OK && !has_ended(&ending)) {
+        status = functions->next(feed, WAIT_MS, &set, &probe->error);
+        if (status == STATUS_OK) {
+            print_set(set);
+            note_set(probe, &ending, set);
+            status = set->last_piece && confirms()
+                         ? functions->confirm(feed, set->end, &probe->error)
+                         : STATUS_OK;
+            arena_destroy(set->arena);
         }
-        arena_destroy(set->arena);
+        status = status == STATUS_AGAIN ? STATUS_OK : status;
     }
-    status = status == STATUS_AGAIN ? STATUS_OK : status;
     if (status == STATUS_OK) {
         print_health(probe, feed);
     }
@@ -386,39 +424,31 @@ static enum status flush(struct relay *relay)
 
 static enum status pump(struct relay *relay, int64_t idle_ms)
 {
-    const struct feed_functions *functions = relay->probe->database->connector->feed;
-    enum status status = STATUS_OK;
+    struct probe *probe = relay->probe;
+    struct ending ending;
     uint32_t pending = 0;
-    for (int64_t end = clock_monotonic_ms() + idle_ms;;) {
+    enum status status = begin_ending(probe, idle_ms, &ending);
+    while (status == STATUS_OK && (relay->set_count > 0 || !has_ended(&ending))) {
         struct change_set *set;
-        status = functions->next(relay->feed, relay->set_count > 0 ? 0 : idle_ms, &set,
-                                 &relay->probe->error);
-        if (relay->set_count == 0 &&
-            (status == STATUS_AGAIN || (status == STATUS_OK && clock_monotonic_ms() >= end &&
-                                        set->change_count == 0 && set->last_piece))) {
-            if (status == STATUS_OK) {
-                arena_destroy(set->arena);
-            }
-            return STATUS_OK;
-        }
-        if (status == STATUS_FAILED) {
-            return status;
-        }
+        status = probe->database->connector->feed->next(
+            relay->feed, relay->set_count > 0 ? 0 : WAIT_MS, &set, &probe->error);
+        bool dry = status == STATUS_AGAIN;
         if (status == STATUS_OK) {
-            end = set->change_count > 0 ? clock_monotonic_ms() + idle_ms : end;
+            note_set(probe, &ending, set);
             renumber(relay, set);
             relay->sets[relay->set_count++] = set;
             relay->all_sets += set->last_piece;
             relay->changes += set->change_count;
             pending += set->change_count;
         }
-        if (status == STATUS_AGAIN || relay->set_count == relay->sets_max || pending > 8000) {
+        status = dry ? STATUS_OK : status;
+        if (status == STATUS_OK &&
+            (dry || relay->set_count == relay->sets_max || pending > PENDING_MAX)) {
             pending = 0;
-            if (flush(relay) != STATUS_OK) {
-                return STATUS_FAILED;
-            }
+            status = flush(relay);
         }
     }
+    return status;
 }
 
 /* The target's tables as the catalogue has them. */

@@ -16,16 +16,12 @@ USUAL_S = 60
 MATRIX = "each fault case is a run, a resume and a comparison"
 SERVERS = "each case has a database of its own, dumped before and after"
 LARGER = {
-    "system/test_limits": (100, "copies what is large enough to measure memory by"),
-    "system/test_rollback_postgres": (110, SERVERS),
-    "system/test_rollback_mysql": (80, SERVERS),
-    "system/test_mysql_large": (80, "values of 100 MiB"),
-    "system/test_postgres_large": (80, "values of 100 MiB"),
-    "system/test_validate_postgres": (80, SERVERS),
+    "system/test_limits": (80, "copies what is large enough to measure memory by"),
+    "system/test_rollback_postgres": (85, SERVERS),
     "system/test_mysql": (80, "ten classes: types, layouts, look-ups between all pairs of types"),
     "system/test_postgres": (80, "seven classes: types, look-ups between all pairs of types"),
-    "faults/test_matrix_repairs": (80, MATRIX),
-    "faults/test_matrix_rollbacks": (80, MATRIX),
+    "faults/test_matrix_repairs": (70, MATRIX),
+    "faults/test_matrix_rollbacks": (70, MATRIX),
 }
 # What the process of `Pace` takes on the reference machine.
 REFERENCE_S = 0.0090

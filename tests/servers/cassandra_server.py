@@ -43,7 +43,8 @@ SETTINGS = {
     "initial_token": '"-9223372036854775807,-4611686018427387904,0,4611686018427387904"', "endpoint_snitch": "SimpleSnitch",
     "listen_address": "127.0.0.1", "rpc_address": "127.0.0.1", "start_native_transport": "true",
     "commitlog_sync": "periodic", "commitlog_sync_period_in_ms": 1000, "commitlog_segment_size_in_mb": 16, "commitlog_total_space_in_mb": 256,
-    "memtable_heap_space_in_mb": 96, "memtable_offheap_space_in_mb": 64, "file_cache_size_in_mb": 32, "key_cache_size_in_mb": 8,
+    # a table that was written to would take a region of a mebibyte
+    "memtable_allocation_type": "unslabbed_heap_buffers", "memtable_heap_space_in_mb": 96, "memtable_offheap_space_in_mb": 64, "file_cache_size_in_mb": 32, "key_cache_size_in_mb": 8,
     "counter_cache_size_in_mb": 2, "concurrent_reads": 8, "concurrent_writes": 16, "concurrent_counter_writes": 8, "concurrent_compactors": 1,
     "native_transport_max_threads": 16, "compaction_throughput_mb_per_sec": 0, "auto_snapshot": "false", "dynamic_snitch": "false",
     "enable_materialized_views": "true", "storage_compatibility_mode": "NONE",
@@ -86,7 +87,7 @@ def _answers(port, address="127.0.0.1"):
 class Server(DatabaseServer):
     """A node; no password. `settings` are lines of cassandra.yaml, `without` those that older versions do not know; `durable`: what it wrote survives a kill. Not shared between processes."""
     TITLE, PREFIX, MAINTENANCE = "Cassandra", "ca-", "system"
-    READY_S, STOP_S = 120, 30
+    READY_S, STOP_S = 300, 30
     address, seeds = "127.0.0.1", "127.0.0.1"
 
     def __init__(self, settings=None, version=VERSION, durable=True, heap="512M", without=()):
@@ -317,5 +318,5 @@ shared_for_class = Server.shared_for_class
 
 
 def for_pool():
-    """With room for the tables of all tests: a table takes a megabyte or two of its heap, used or not."""
+    """With room for the tables of all tests: a table takes a quarter of a mebibyte of its heap, used or not."""
     return Server(durable=False, heap="1536M")

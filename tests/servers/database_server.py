@@ -13,6 +13,7 @@ import tempfile
 import time
 import unittest
 
+import cache
 import pool
 from servers import free_port
 
@@ -103,6 +104,29 @@ class DatabaseServer:
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=self.READY_S, check=False)
         if done.returncode != 0:
             raise AssertionError("%s: %s" % (program, done.stdout.decode("utf-8", "replace")[-LOG_SHOWN_BYTES:]))
+
+    def copy_kept(self, name, make):
+        """Its data folder, from one in the cache of test servers, which make(PATH) makes whole or not at all when it is first wanted."""
+        kept = os.path.join(cache.cache_folder(), name)
+        if not os.path.isdir(kept):
+            made = os.path.join(self.folder, "made")
+            os.mkdir(made, 0o700)
+            self.give(made)
+            make(made)
+            os.makedirs(cache.cache_folder(), exist_ok=True)
+            aside = tempfile.mkdtemp(prefix="made-", dir=cache.cache_folder())
+            shutil.move(made, os.path.join(aside, "data"))
+            try:
+                os.rename(os.path.join(aside, "data"), kept)
+            except OSError:
+                pass   # another process was first
+            shutil.rmtree(aside, ignore_errors=True)
+        shutil.copytree(kept, self.data)
+        if os.geteuid() == 0:
+            owner = pwd.getpwnam(self.USER)
+            for path, folders, files in os.walk(self.data):
+                for name in [path] + [os.path.join(path, name) for name in folders + files]:
+                    os.chown(name, owner.pw_uid, owner.pw_gid)
 
     def make_certificate(self):
         """`certificate`, which is its own authority, and its key's path."""

@@ -87,7 +87,7 @@ def create(client, name, key=(("id", "S"),), indexes=(), read=None, write=None, 
     wait_active(client, name)
 
 
-def wait_active(client, name, seconds=20):
+def wait_active(client, name, seconds=120):
     deadline = time.monotonic() + seconds
     while client.describe_table(TableName=name)["Table"]["TableStatus"] != "ACTIVE":
         if time.monotonic() > deadline:
@@ -95,7 +95,7 @@ def wait_active(client, name, seconds=20):
         time.sleep(0.02)
 
 
-def wait_gone(client, name, seconds=20):
+def wait_gone(client, name, seconds=120):
     deadline = time.monotonic() + seconds
     while name in client.list_tables()["TableNames"]:
         if time.monotonic() > deadline:
@@ -150,7 +150,7 @@ def wait_until_settled(client, seconds=20):
         time.sleep(0.02)
 
 
-def empty(client, seconds=20):
+def empty(client, seconds=120):
     """Deletes all tables, the program's own ledger too."""
     deadline = time.monotonic() + seconds
     while True:

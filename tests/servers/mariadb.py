@@ -15,11 +15,9 @@ The data folder is made once a machine and copied for each server: making it tak
 import glob
 import hashlib
 import os
-import pwd
 import re
 import shutil
 import subprocess
-import tempfile
 import unittest
 
 import cache
@@ -106,25 +104,7 @@ class Server(DatabaseServer):
         """From a folder in the cache of test servers, which is made whole or not at all."""
         version = subprocess.run([*self.program, "--no-defaults", "--version"], stdout=subprocess.PIPE, timeout=self.READY_S, stderr=subprocess.DEVNULL,
                                  check=True).stdout
-        kept = os.path.join(cache.cache_folder(), "mariadb-data-" + hashlib.sha256(version).hexdigest()[:16])
-        if not os.path.isdir(kept):
-            made = os.path.join(self.folder, "made")
-            os.mkdir(made, 0o700)
-            self.give(made)
-            self._make_data(made)
-            os.makedirs(cache.cache_folder(), exist_ok=True)
-            aside = tempfile.mkdtemp(prefix="mariadb-", dir=cache.cache_folder())
-            shutil.move(made, os.path.join(aside, "data"))
-            try:
-                os.rename(os.path.join(aside, "data"), kept)
-            except OSError:
-                pass   # another process was first
-            shutil.rmtree(aside, ignore_errors=True)
-        shutil.copytree(kept, self.data)
-        if os.geteuid() == 0:
-            for path, folders, files in os.walk(self.data):
-                for name in [path] + [os.path.join(path, name) for name in folders + files]:
-                    os.chown(name, pwd.getpwnam("mysql").pw_uid, pwd.getpwnam("mysql").pw_gid)
+        self.copy_kept("mariadb-data-" + hashlib.sha256(version).hexdigest()[:16], self._make_data)
 
     def command(self):
         form = "--loose-%s=%s" if self.options else "--%s=%s"   # others may not know all of them

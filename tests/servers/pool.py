@@ -3,7 +3,7 @@ import os
 import socket
 import unittest
 
-ANSWER_S = 240
+ANSWER_S = 400
 
 
 def is_there():

@@ -104,7 +104,7 @@ class LookUps:
     SCRIPT = ""
     FAMILIES = {}   # a value's SQL: the types that hold it
     OTHERS = {}     # of these, what a collation or a character set takes for it
-    PAIRS = 140     # of types, in an ordinary run
+    PAIRS = 70      # of types, in an ordinary run
     STRANGE = None  # what most character sets turn into '?'
 
     def test_between_columns_of_two_types(self):

@@ -7,6 +7,7 @@ import decimal
 import itertools
 import json
 import os
+import random
 import shutil
 import signal
 import sqlite3
@@ -27,6 +28,22 @@ TIME_LIMIT_S = 180  # a server that others use, too, may be slow to make a table
 DIFFERENCES_SHOWN_MAX = 20
 
 Result = collections.namedtuple("Result", "code out err seconds")
+
+
+def drawn(cases, count, by):
+    """So many of the cases, drawn by the seed and the text `by`; all of them in a soak."""
+    cases = list(cases)
+    return cases if SOAK or len(cases) <= count else random.Random("%d %s" % (SEED, by)).sample(cases, count)
+
+
+def covering(*axes, by):
+    """Every combination in a soak; else as few as hold each value of each axis, paired by the seed and the text `by`."""
+    axes = [list(axis) for axis in axes]
+    if SOAK:
+        return list(itertools.product(*axes))
+    numbers = random.Random("%d %s" % (SEED, by))
+    axes = [numbers.sample(axis, len(axis)) for axis in axes]
+    return list(zip(*(itertools.islice(itertools.cycle(axis), max(map(len, axes))) for axis in axes)))
 
 
 def environment_with(changes):

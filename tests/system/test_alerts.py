@@ -124,10 +124,14 @@ class Alerts(support.TestCase):
         for text, part in (("alerts: { a: { webhook: nonsense } }", "no URL"), ("alerts: { a: { wehbook: x } }", "did you mean 'webhook'"),
                            ("alerts: { a: { email: x, webhook: 'http://y/' } }", "has one of"), ("alerts: { a: { webhook: $NOT_THERE } }", "no variable 'NOT_THERE'"),
                            ("alerts: { a: { email: x, events: [anomalies] } }", "no kind of event"), ("alerts: { a: { email: x, repeat: often } }", "no time"),
+                           ("alerts: { a: { email: x, timeout: 2m } }", "up to a minute"), ("alerts: { a: { webhook: 'http://y/', timeout: 0s } }", "no message"),
+                           ("alerts: { a: { email: '' } }", "no address"), ('alerts: { a: { email: "x@y\\nBcc: z@y" } }', "no address"),
                            ("alerts: { a: { email: x, severity: dire } }", "severity"), ("other: 1", "no key")):
             self.write("alerts.yaml", text + "\n")
             result = self.run_program("alerts", "test", "--alerts", "alerts.yaml", code=2)
             self.assertIn(part, result.err, text)
+        for where in ("mailto:", "mailto:x@y\nBcc: z@y", "http://user:word@y/", " "):
+            self.run_program("migrate", "none.db", "target.db", "--notify", where, code=2)
         self.run_program("alerts", "test", code=2)
         self.run_program("alerts", "test", "--alerts", "none.yaml", code=2)
         self.run_program("alerts", "other", code=2)

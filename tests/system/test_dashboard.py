@@ -203,7 +203,7 @@ class Api(DashboardCase):
             os.mkdir(self.path(folder))
             self.write("plan.yaml", PLAN.replace("json:out", "json:" + folder))
             self.migrate("--state", folder + "/.transhume" if folder == "one" else folder, code=1)
-        self.serve("one", "two", "three")
+        self.serve("one", "two", *("none%d" % number for number in range(62)))
         self.assertEqual([(run["key"][:2], run["folder"], run["target"]) for run in self.runs()],
                          [("0.", "one/.transhume", "dynamodb-json:one"), ("1.", "two", "dynamodb-json:two")])
 
@@ -402,6 +402,23 @@ class Safety(DashboardCase):
             connection.close()
         self.server.send_signal(signal.SIGINT)
         self.assert_code(support.finish(self.server), 0)
+
+    def test_clients_that_send_a_byte_now_and_then(self):
+        """They fill all places, and are dropped however busy they look."""
+        address = ("127.0.0.1", urlsplit(self.base).port)
+        held = [socket.create_connection(address, timeout=5) for _ in range(64)]
+        for connection in held:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-a: ")
+        begun = time.monotonic()
+        while held and time.monotonic() - begun < 40:
+            time.sleep(1)
+            for connection in list(held):
+                try:
+                    connection.sendall(b"x")
+                except OSError:
+                    held.remove(connection)
+        self.assertEqual(held, [])
+        self.assertEqual(len(self.runs()), 1)
 
     def test_what_is_no_token_or_address(self):
         for arguments in (["--token", "short"], ["--token", "x" * 129], ["--token", "sixteen letters;"], ["--dashboard", "nowhere"],

@@ -18,7 +18,7 @@ from dynamodb_case import DynamodbCase
 from fault_proxy import FaultProxy
 
 ROWS = 120
-CASES_EACH = None if support.SOAK else 3
+CASES_EACH = None if support.SOAK else 2
 REPAIR = ("validate", "--repair", "--delete-extra", "--confirm")
 
 

@@ -19,7 +19,7 @@ import postgres  # noqa: E402
 PROBE = os.path.join(support.BUILD, "feed_probe")
 TIME_LIMIT_S = 120
 STOP, RETRY = 0, 1
-MEMORY_KIB_MAX = 64 << 10
+MEMORY_KIB_MAX = 32 << 10
 
 TYPES = """
 CREATE TYPE mood AS ENUM ('sad', 'ok', '"so" so');
@@ -100,7 +100,7 @@ class Feed(support.TestCase):
         return made[0]["position"], made[1:]
 
     def follow(self, position, feed="f", uri=None, env=None):
-        said = probe("next", uri or self.uri, feed, position, "300", env=env)
+        said = probe("next", uri or self.uri, feed, position, "50", env=env)
         self.assertNotIn("error", said[-1], said[-1])
         return [line for line in said if "changes" in line]
 
@@ -153,6 +153,19 @@ class Feed(support.TestCase):
         self.assertEqual((changes[9]["key"], changes[9]["after"]["v"]), ([["text", "a"]], ["text", "b"]))
         self.assertEqual(list(changes[13]["after"]), ["id", "part", "big", "extra"])
 
+    def test_names_and_schemas(self):
+        name = '"my.shop".we"ird \'ta\\ble\''
+        self.psql('CREATE SCHEMA "my.shop"; CREATE TABLE "my.shop"."we""ird \'ta\\ble\'" (id int PRIMARY KEY, "a ""b"" \'c\\" text); CREATE TABLE plain (id int PRIMARY KEY)')
+        position, _ = self.create(name, "plain")
+        target, uri = self.relay_target('CREATE SCHEMA "my.shop"; CREATE TABLE "my.shop"."we""ird \'ta\\ble\'" (id int PRIMARY KEY, "a ""b"" \'c\\" text)')
+        table = '"my.shop"."we""ird \'ta\\ble\'"'
+        self.psql("INSERT INTO %s VALUES (1, 'x'), (2, 'y'); UPDATE %s SET id = 3 WHERE id = 2; INSERT INTO plain VALUES (1)" % (table, table))
+        sets = self.follow(position, env={"FEED_PROBE_CONFIRM": "no"})
+        self.assertEqual([change["table"] for line in sets for change in line["changes"]], [name, name, name, "plain"])
+        self.relay(position, uri + "?schema=public,%22my.shop%22", name)
+        rows = "SELECT * FROM %s ORDER BY 1" % table
+        self.assertEqual(self.server.psql(target, rows), self.psql(rows))
+
     # --- applying
 
     def relay_target(self, ddl):
@@ -160,26 +173,26 @@ class Feed(support.TestCase):
         self.server.psql(target, ddl)
         return target, self.server.uri(target)
 
-    def relay(self, position, target, *tables, env=None, idle_ms=300):
+    def relay(self, position, target, *tables, env=None, idle_ms=50):
         said = probe("relay", self.uri, "f", position, target, str(idle_ms), *tables, env=env)
         self.assertNotIn("error", said[-1], said[-1])
         return said[-1]
 
     def test_a_transaction_larger_than_memory(self):
         ddl = "CREATE TABLE t (id int PRIMARY KEY, v text, n int)"
-        rows = 1500000 if support.SOAK else 150000
+        rows = 1500000 if support.SOAK else 60000
         self.psql(ddl)
         target, uri = self.relay_target(ddl)
         position, _ = self.create("t")
-        self.psql("BEGIN; INSERT INTO t SELECT i, repeat('v', 40), i FROM generate_series(1, %d) i; SAVEPOINT s;"
+        self.psql("BEGIN; INSERT INTO t SELECT i, repeat('v', 400), i FROM generate_series(1, %d) i; SAVEPOINT s;"
                   "INSERT INTO t SELECT i, 'gone', i FROM generate_series(%d, %d) i; ROLLBACK TO s; INSERT INTO t VALUES (0, 'last', 0);"
-                  "UPDATE t SET n = -n WHERE id %% 10 = 0; COMMIT" % (rows, rows + 1, rows + 20000))
+                  "UPDATE t SET n = -n WHERE id %% 10 = 0; COMMIT" % (rows, rows + 1, rows + 5000))
         with self.subTest("streamed"):
-            said = self.relay(position, uri, "t", env={"FEED_PROBE_SPILL": self.folder, "FEED_PROBE_CONFIRM": "no"}, idle_ms=3000)
+            said = self.relay(position, uri, "t", env={"FEED_PROBE_SPILL": self.folder, "FEED_PROBE_CONFIRM": "no"})
             self.check_large(target, said, rows)
         self.server.psql(target, "TRUNCATE t, _transhume_ledger")
         with self.subTest("after the commit"):
-            said = self.relay(position, uri, "t", idle_ms=3000)
+            said = self.relay(position, uri, "t")
             self.check_large(target, said, rows)
 
     def check_large(self, target, said, rows):
@@ -202,7 +215,7 @@ class Feed(support.TestCase):
             place = draw.choice(["postgres.before_apply", "postgres.after_apply"])
             env = {"TRANSHUME_FAILPOINT": "%s:kill:%d" % (place, draw.randint(1, 3)), "FEED_PROBE_SETS": str(draw.choice([1, 3, 50])),
                    "FEED_PROBE_SPILL": self.folder}
-            probe("relay", self.uri, "f", position, uri, "200", "account", "thing", "pair", env=env)
+            probe("relay", self.uri, "f", position, uri, "50", "account", "thing", "pair", env=env)
             sums = self.server.psql(target, "SELECT sum(balance) FROM account")[0][0]
             self.assertIn(sums, (None, "2000"), "round %d" % round_number)
         self.relay(position, uri, "account", "thing", "pair")
@@ -233,6 +246,15 @@ class Feed(support.TestCase):
         said = self.relay(position, uri, "t")
         self.assertEqual(said["refusals"], 3)
         self.assertEqual(self.server.psql(target, "SELECT id FROM t ORDER BY 1"), [["1"], ["5"], ["6"]])
+
+    def test_a_key_that_is_deferrable(self):
+        self.psql("CREATE TABLE t (id int PRIMARY KEY)")
+        target, uri = self.relay_target("CREATE TABLE t (id int PRIMARY KEY DEFERRABLE)")
+        position, _ = self.create("t")
+        self.psql("INSERT INTO t VALUES (1)")
+        self.refused("target-schema", "DEFERRABLE", "DROP CONSTRAINT t_pkey", "relay", self.uri, "f", position, uri, "1000", "t")
+        self.server.psql(target, "ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id)")
+        self.assertEqual(self.relay(position, uri, "t")["changes"], 1)
 
     def test_origins_break_loops(self):
         self.psql("CREATE TABLE t (id int PRIMARY KEY, v text)")
@@ -351,6 +373,22 @@ class Feed(support.TestCase):
             self.psql("SELECT pg_switch_wal()")
             self.psql("CHECKPOINT")
         self.refused("feed-lost", "invalidated", "copy again", "next", self.uri, "f", position)
+
+    def test_a_promoted_server(self):
+        """Its log goes on under another timeline: what was followed before is in it, or it is not."""
+        self.psql("CREATE TABLE t (id int PRIMARY KEY)")
+        position, _ = self.create("t")
+        self.psql("INSERT INTO t VALUES (1)")
+        with open(os.path.join(self.server.data, "standby.signal"), "w", encoding="ascii"):
+            pass
+        self.server.restart()
+        self.psql("SELECT pg_promote()")
+        self.psql("INSERT INTO t VALUES (2)")
+        sets = [line for line in self.follow(position, env={"FEED_PROBE_CONFIRM": "no"}) if line["changes"]]
+        self.assertEqual([line["changes"][0]["after"]["id"] for line in sets], [["int64", 1], ["int64", 2]])
+        self.assertNotEqual(sets[0]["end"][32:], position[32:], "the position tells of the new timeline")
+        self.refused("feed-lost", "promoted before", "copy again", "next", self.uri, "f", sets[1]["end"][:32] + position[32:])
+        self.refused("feed-lost", "promoted before", "copy again", "next", self.uri, "f", position[:32] + "000000ff")
 
     def test_an_idle_database_moves_on(self):
         self.psql("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE busy (v text)")

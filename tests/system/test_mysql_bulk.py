@@ -188,7 +188,8 @@ class Bulk(test_mysql.MysqlCase):
         """Each record has a note for what the table computes: none is refused for it, whatever way they go."""
         source = self.made(ROUNDED)
         wanted = self.server.ask(source, "SELECT * FROM t ORDER BY id")
-        for load, options in (("", []), *((load, ["--no-express"]) for load in mariadb.LOADS), ("", ["--no-express", "--chunk-rows", "777"])):
+        ways = [*((load, ["--no-express"]) for load in mariadb.LOADS), ("", ["--no-express", "--chunk-rows", "777"])]
+        for load, options in (("", []), *support.drawn(ways, 2, self.id())):
             with self.subTest(load, options=options):
                 target = self.made()
                 self.run_program("migrate", self.server.uri(source), self.server.uri(target, load), *options, "--state", self.path("rounded" + target + str(self.server.port)))
@@ -210,20 +211,19 @@ class Bulk(test_mysql.MysqlCase):
                 "selects": "AFTER INSERT ON t FOR EACH ROW INSERT INTO seen SELECT new.id",
                 "changes": "BEFORE INSERT ON t FOR EACH ROW SET new.v = concat(new.v, '!')"}
         source = support.make_sqlite(self.path("writes%d.db" % self.server.port), SCRIPT)
-        for user in ("root", "blind"):
-            for name, trigger in made.items():
-                with self.subTest(user=user, trigger=name):
-                    target = self.made("DELIMITER //\nCREATE TABLE t (id int PRIMARY KEY, v text) // CREATE TABLE seen (i int) // CREATE TRIGGER w %s //\n" % trigger)
-                    uri = self.server.uri(target)
-                    if user == "blind":
-                        self.server.ask("", "CREATE USER blind@'127.0.0.1'; GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER ON %s.* TO blind@'127.0.0.1'" % target)
-                        self.addCleanup(self.server.ask, "", "DROP USER IF EXISTS blind@'127.0.0.1'")
-                        uri = uri.replace("root@", "blind@")
-                    self.run_program("migrate", source, uri, "--existing", "append", "--state", "writes%d-%s" % (self.server.port, target))
-                    if user == "blind":
-                        self.server.ask("", "DROP USER blind@'127.0.0.1'")
-                    self.assertEqual(self.server.ask(target, "SELECT (SELECT count(*) FROM t WHERE v LIKE 'text%%'), (SELECT count(*) FROM seen), (SELECT count(DISTINCT i) FROM seen)"),
-                                     [[str(ROWS), *[str(ROWS if name in ("adds", "selects") else 0)] * 2]])
+        for user, (name, trigger) in support.covering(("root", "blind"), made.items(), by=self.id()):
+            with self.subTest(user=user, trigger=name):
+                target = self.made("DELIMITER //\nCREATE TABLE t (id int PRIMARY KEY, v text) // CREATE TABLE seen (i int) // CREATE TRIGGER w %s //\n" % trigger)
+                uri = self.server.uri(target)
+                if user == "blind":
+                    self.server.ask("", "CREATE USER blind@'127.0.0.1'; GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER ON %s.* TO blind@'127.0.0.1'" % target)
+                    self.addCleanup(self.server.ask, "", "DROP USER IF EXISTS blind@'127.0.0.1'")
+                    uri = uri.replace("root@", "blind@")
+                self.run_program("migrate", source, uri, "--existing", "append", "--state", "writes%d-%s" % (self.server.port, target))
+                if user == "blind":
+                    self.server.ask("", "DROP USER blind@'127.0.0.1'")
+                self.assertEqual(self.server.ask(target, "SELECT (SELECT count(*) FROM t WHERE v LIKE 'text%%'), (SELECT count(*) FROM seen), (SELECT count(DISTINCT i) FROM seen)"),
+                                 [[str(ROWS), *[str(ROWS if name in ("adds", "selects") else 0)] * 2]])
 
     def test_triggers_that_write(self):
         self.assert_triggers_may_write()
@@ -244,8 +244,10 @@ class Bulk(test_mysql.MysqlCase):
         """Of a statement that is to be prepared, and of one that is sent in bulk: what passes is tried again, else records go another way."""
         prepare, bulk = tcp_proxy.RefusingProxy.PREPARE, tcp_proxy.RefusingProxy.BULK
         source = support.make_sqlite(self.path("s.db"), SCRIPT + "; CREATE TABLE u (id INTEGER PRIMARY KEY); INSERT INTO u SELECT id FROM t")
-        for command, number, times, way in ((prepare, 1461, None, "data"), (prepare, 1295, None, "data"), (prepare, 1213, 1, "bulk"), (prepare, 1205, 1, "bulk"), (bulk, 1243, 1, "bulk"),
-                                            (bulk, 1615, 1, "bulk"), (bulk, 1213, 1, "bulk"), (bulk, 1295, None, "data"), (bulk, 4033, None, "data"), (bulk, 1243, None, "data"), (bulk, 1210, 1, "data")):
+        passing = [(prepare, 1213, 1, "bulk"), (prepare, 1205, 1, "bulk"), (bulk, 1243, 1, "bulk"), (bulk, 1615, 1, "bulk"), (bulk, 1213, 1, "bulk")]
+        lasting = [(prepare, 1461, None, "data"), (prepare, 1295, None, "data"), (bulk, 1295, None, "data"), (bulk, 4033, None, "data"), (bulk, 1243, None, "data"), (bulk, 1210, 1, "data")]
+        for command, number, times, way in (case for kind in (passing, lasting) for at in (prepare, bulk)
+                                            for case in support.drawn((case for case in kind if case[0] == at), 2 if at == bulk else 1, self.id())):
             with self.subTest(command=command, number=number), tcp_proxy.RefusingProxy(
                     self.server.port, "INSERT INTO `test" if command == prepare else "", number, "HY000", "not now", command, times) as proxy:
                 before, target = self.counters(), self.made()
@@ -259,7 +261,7 @@ class Bulk(test_mysql.MysqlCase):
     def test_a_table_that_changes_in_mid_run(self):
         """The server prepares the statement anew."""
         source = support.make_sqlite(self.path("change%d.db" % self.server.port), SCRIPT)
-        for change in ("ALTER TABLE t ADD COLUMN more int DEFAULT 7", "FLUSH TABLES", "ANALYZE TABLE t", "ALTER TABLE t ADD KEY (v(10))"):
+        for change in support.drawn(("ALTER TABLE t ADD COLUMN more int DEFAULT 7", "FLUSH TABLES", "ANALYZE TABLE t", "ALTER TABLE t ADD KEY (v(10))"), 2, self.id()):
             with self.subTest(change):
                 target = self.made()
                 process = self.stopped_at("mysql.after_commit:stop:2", "migrate", "--chunk-rows", "500", "--jobs", "1", "--state", self.path("change" + target + str(self.server.port)), source, self.server.uri(target))
@@ -274,7 +276,7 @@ class Bulk(test_mysql.MysqlCase):
         for settings in ({"lc_messages": "'de_DE'"}, {"unique_checks": 0, "foreign_key_checks": 0}):
             for name, value in settings.items():
                 self.set_global(name, value)
-            for options in mariadb.LOADS:
+            for options in support.drawn(mariadb.LOADS, 2, self.id() + str(settings)):
                 with self.subTest(options, settings=settings):
                     rejects, arrived = self.refused(options, script, "CREATE TABLE t (id int PRIMARY KEY, v varchar(20) UNIQUE)", "5000")
                     self.assertEqual({key: code for key, (code, _) in rejects.items()}, {10: "key-duplicate"})

@@ -19,7 +19,7 @@ class Values(large_values.LargeValues):
     TOLD = "SELECT id, length(t), length(b), md5(t), md5(b) FROM big ORDER BY id"
     # SQLite keeps a text twice
     ROWS_HELD = {"out": 2, "across": 0, "in": 0}
-    SLICED = (14, 14 << 20)
+    SLICED = (8, 14 << 20)
 
     def fill(self, name, count, bytes_each):
         self.server.ask(name, "CREATE TABLE big (id int PRIMARY KEY, t longtext CHARACTER SET utf8mb4, b longblob); "
@@ -36,7 +36,7 @@ class Values(large_values.LargeValues):
         """A value of more than one block in a row under each kind of key, and small ones beside it; read back by the server's own client."""
         source, target = self.server.database(), self.server.database()
         tables = []
-        for number, (kind, literal) in enumerate(self.KEYS if support.SOAK else random.Random(support.SEED).sample(self.KEYS, 3)):
+        for number, (kind, literal) in enumerate(self.KEYS if support.SOAK else random.Random(support.SEED).sample(self.KEYS, 2)):
             table = "k%d" % number
             tables.append(table)
             self.server.ask(source, "CREATE TABLE %s (k %s, n int, t longtext, b longblob, l longtext CHARACTER SET latin1, PRIMARY KEY (k, n)) CHARACTER SET utf8mb4;"

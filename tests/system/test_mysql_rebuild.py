@@ -2,6 +2,7 @@
 
 Definitions before and after are compared by SHOW CREATE TABLE.
 """
+import itertools
 import json
 import os
 import signal
@@ -31,8 +32,7 @@ CREATE TABLE child (id int NOT NULL, t int, KEY child_t (t), PRIMARY KEY (id));
 DROPPED = {"t_v", 'odd ` "na,me', "t_w", "child_t"}
 KEPT = {"PRIMARY", "t_u", "t_p", "t_words", "n"}
 REBUILD = ("--indexes", "rebuild")
-POINTS = ("before_note", "after_note", "before_keys_drop", "after_keys_drop", "before_commit", "before_put_back", "after_put_back",
-          "before_notes_end", "after_notes_end")
+STEPS = ("note", "keys_drop", "put_back", "notes_end")
 
 
 class Rebuild(sql_case.SqlCase):
@@ -75,6 +75,12 @@ class Rebuild(sql_case.SqlCase):
         self.assertEqual(killed.code, -9, killed.err)
         return name, before, arguments
 
+    def points(self, steps=STEPS):
+        """Before and after each step, of some the first and a later one: (failpoint, occurrence); of each step one in an ordinary run."""
+        for step in steps:
+            places = itertools.product(("before_" + step, "after_" + step), (1, 2) if step in ("keys_drop", "put_back") else (1,))
+            yield from support.drawn(places, 1, self.id() + step)
+
     @staticmethod
     def rollback(arguments):
         with open(os.path.join(arguments[-1], "run.json"), encoding="utf-8") as file:
@@ -109,26 +115,25 @@ class Rebuild(sql_case.SqlCase):
         self.assertEqual(self.definitions(name), before)
 
     def test_killed_at_every_step_and_resumed(self):
-        for point in POINTS:
-            for occurrence in (1, 2) if point.endswith(("keys_drop", "put_back")) else (1,):
-                with self.subTest(point, occurrence=occurrence):
-                    name, before, arguments = self.killed_at(point, occurrence)
-                    self.run_program("resume", *arguments)
-                    self.assert_put_back(name, before)
+        for point, occurrence in (*self.points(), ("before_commit", 1)):
+            with self.subTest(point, occurrence=occurrence):
+                name, before, arguments = self.killed_at(point, occurrence)
+                self.run_program("resume", *arguments)
+                self.assert_put_back(name, before)
 
     def test_killed_at_every_step_and_taken_back(self):
-        for point in POINTS:
-            with self.subTest(point):
-                name, before, arguments = self.killed_at(point)
+        for point, occurrence in (*self.points(), ("before_commit", 1)):
+            with self.subTest(point, occurrence=occurrence):
+                name, before, arguments = self.killed_at(point, occurrence)
                 self.run_program(*self.rollback(arguments))
                 self.assert_put_back(name, before, 0)
 
     def test_a_killed_rollback_a_restart_and_finish_put_them_back(self):
-        for point in ("before_put_back", "after_put_back", "before_notes_end", "after_notes_end", "before_forget"):
-            with self.subTest(point):
+        for point, occurrence in (*self.points(("put_back", "notes_end")), ("before_forget", 1)):
+            with self.subTest(point, occurrence=occurrence):
                 name, before, arguments = self.killed_at("before_commit")
                 rollback = self.rollback(arguments)
-                self.assertEqual(support.kill_at("mysql." + point, 1, *rollback, cwd=self.folder).code, -9)
+                self.assertEqual(support.kill_at("mysql." + point, occurrence, *rollback, cwd=self.folder).code, -9)
                 self.run_program(*rollback)
                 self.assert_put_back(name, before, 0)
         name, before, arguments = self.killed_at("after_keys_drop")

@@ -218,6 +218,35 @@ class Observing(RunCase):
         self.assertEqual(sum(float(line.split(":", 1)[1].split("|")[0]) for line in added), 3000)
         self.assertTrue(all("|c|#" in line for line in added))
 
+    def test_tables_of_any_name(self):
+        """A hundred tables and more, one of them called as the rest is, others of odd or no characters."""
+        with sqlite3.connect(self.path("source.db")) as db:
+            for i in range(101):
+                db.execute(f"CREATE TABLE t{i:03}(id INTEGER PRIMARY KEY)")
+                db.execute(f"INSERT INTO t{i:03} VALUES (1)")
+            for name in ("other", "a\nb c", "x" * 3000):
+                db.execute(f'CREATE TABLE "{name}"(id INTEGER PRIMARY KEY)')
+                db.execute(f'INSERT INTO "{name}" VALUES (1)')
+        subprocess.run(["sqlite3", self.path("source.db")], input=b'CREATE TABLE "bad\xff"(id INTEGER PRIMARY KEY); INSERT INTO "bad\xff" VALUES (1);', check=True, timeout=30)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+            server.bind(("127.0.0.1", 0))
+            server.settimeout(1)
+            self.run_program("migrate", "source.db", "target.db", "--metrics-file", "out.prom", "--statsd", f"127.0.0.1:{server.getsockname()[1]}")
+            text = b""
+            try:
+                while True:
+                    text += server.recv(65536) + b"\n"
+            except TimeoutError:
+                pass
+        exposition = self.read("out.prom")
+        self.assertEqual(lint(exposition), "")
+        names = [line.rpartition(" ")[0] for line in exposition.splitlines() if not line.startswith("#")]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertEqual(sum(of_family(samples(exposition), "migration_rows_total").values()), 105)
+        counted = [line for line in text.decode().splitlines() if line.startswith("migration_rows_total:")]
+        self.assertEqual(sum(int(re.match(r"[^:]+:(\d+)\|c\|#", line)[1]) for line in counted), 105)
+
     def test_statsd_by_ipv6(self):
         self.make_source(10)
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as server:
@@ -291,7 +320,7 @@ class Observing(RunCase):
             taken.bind(("127.0.0.1", 0))
             taken.listen()
             for option in (["--metrics", "127.0.0.1:%d" % taken.getsockname()[1]], ["--metrics", "nonsense"], ["--metrics", "1.2.3.4.5:80"], ["--statsd", "here"],
-                           ["--push-gateway", "gateway:9091"], ["--metrics-file", "/nonexistent/x.prom"]):
+                           ["--push-gateway", "gateway:9091"], ["--push-gateway", "http://"], ["--push-gateway", "http://user:word@gateway:9091"], ["--metrics-file", "/nonexistent/x.prom"]):
                 result = self.run_program("migrate", "source.db", "target.db", *option, code=2 if option[0] != "--metrics-file" else 3)
                 self.assertEqual(len([line for line in result.err.splitlines() if line.startswith("error:")]), 1)
                 self.assertFalse(os.path.exists(self.path("target.db")))
@@ -316,7 +345,7 @@ class Kinds(RunCase):
         self.assertEqual(re.search(r'transhume_run_info\{run="[^"]+",kind="(\w+)"', text).group(1), kind)
         self.assertEqual(found["active_migrations_count"], 0)
         if state == "completed":
-            self.assertEqual(found["transhume_phase"], 9)
+            self.assertEqual(found["transhume_phase"], 10)
         self.assertEqual(list(of_family(found, "migration_duration_seconds_count").values()), [1])
         return found
 

@@ -162,7 +162,7 @@ class Load(PostgresCase):
         source = self.liar()
         points = ["postgres.before_index", "postgres.after_index", "postgres.before_lost", "postgres.after_lost", "engine.before_settle", "engine.after_settle",
                   "engine.before_completed"]
-        for point in points:
+        for point in support.drawn(points, 4, self.id()):
             for occurrence in (1, 2) if support.SOAK else (1,):
                 target = self.made()
                 state = self.path("state-%s-%d" % (point, occurrence))
@@ -178,7 +178,7 @@ class Load(PostgresCase):
     def test_killed_while_a_key_takes_its_index(self):
         source = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, u INTEGER UNIQUE);" +
                                      NUMBERS % (100, "i, i"))
-        for point in ("postgres.after_index", "postgres.before_key", "postgres.after_key"):
+        for point in support.drawn(("postgres.after_index", "postgres.before_key", "postgres.after_key"), 2, self.id()):
             with self.subTest(point):
                 target = self.made()
                 arguments = (source, self.server.uri(target), "--state", self.path("state-" + point))
@@ -192,7 +192,8 @@ class Load(PostgresCase):
         script = ("CREATE TABLE p (id INTEGER PRIMARY KEY, u INTEGER UNIQUE); CREATE TABLE t (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p(u));"
                   "CREATE INDEX t_p ON t (p); INSERT INTO p VALUES (1, 1); INSERT INTO t VALUES (1, 1), (2, NULL);")
         source = support.make_sqlite(self.path("s.db"), script)
-        for point, occurrence in (*(("index", i + 1) for i in range(4)), ("key", 1), ("key", 2), ("reference", 1), ("validation", 1)):
+        indexes, keys = (("index", 1), ("index", 2), ("index", 3), ("index", 4)), (("key", 1), ("key", 2))
+        for point, occurrence in (*support.drawn(indexes, 2, self.id()), *support.drawn(keys, 1, self.id()), ("reference", 1), ("validation", 1)):
             with self.subTest(point, occurrence=occurrence):
                 target = self.made()
                 arguments = (source, self.server.uri(target), "--state", self.path("state-%s-%d" % (point, occurrence)))

@@ -43,8 +43,7 @@ DROPPED = {"t_v", 'odd " name', "t_hash", "t_u", "t_w", "child_t_key"}
 KEPT = {"t_pkey", "t_part", "child_pkey"}
 BOTH = ("--indexes", "rebuild", "--triggers", "disable")
 INDEXES = ("SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND tablename IN ('t', 'child')")
-POINTS = ("before_note", "after_note", "before_drop", "after_drop", "before_put_back", "after_put_back", "before_notes_end",
-          "after_notes_end")
+STEPS = ("note", "drop", "put_back", "notes_end")
 
 
 class Rebuild(PostgresCase):
@@ -144,30 +143,32 @@ class Rebuild(PostgresCase):
     def taken_back(self, arguments):
         return self.run_program(*self.rollback(arguments))
 
-    def occurrences(self, point):
-        return (1, 3) if point in ("after_drop", "after_put_back") else (1,)
+    def points(self, steps=STEPS):
+        """Before and after each step, of some the first and a later one: (failpoint, occurrence); of each step one in an ordinary run."""
+        for step in steps:
+            places = [("before_" + step, 1), ("after_" + step, 1)] + ([("after_" + step, 3)] if step in ("drop", "put_back") else [])
+            yield from support.drawn(places, 1, self.id() + step)
 
     def test_killed_at_every_step_and_resumed(self):
-        for point in POINTS:
-            for occurrence in self.occurrences(point):
-                with self.subTest(point, occurrence=occurrence):
-                    name, before, arguments = self.killed_at(point, occurrence)
-                    self.run_program("resume", *arguments)
-                    self.assert_put_back(name, before)
+        for point, occurrence in self.points():
+            with self.subTest(point, occurrence=occurrence):
+                name, before, arguments = self.killed_at(point, occurrence)
+                self.run_program("resume", *arguments)
+                self.assert_put_back(name, before)
 
     def test_killed_at_every_step_and_taken_back(self):
-        for point in POINTS + ("before_commit",):
-            with self.subTest(point):
-                name, before, arguments = self.killed_at(point, self.occurrences(point)[-1])
+        for point, occurrence in (*self.points(), ("before_commit", 1)):
+            with self.subTest(point, occurrence=occurrence):
+                name, before, arguments = self.killed_at(point, occurrence)
                 self.taken_back(arguments)
                 self.assert_put_back(name, before, 0)
 
     def test_a_killed_rollback_and_a_restart_put_them_back(self):
-        for point in ("before_put_back", "after_put_back", "before_notes_end", "after_notes_end", "before_forget"):
-            with self.subTest(point):
+        for point, occurrence in (*self.points(("put_back", "notes_end")), ("before_forget", 1)):
+            with self.subTest(point, occurrence=occurrence):
                 name, before, arguments = self.killed_at("before_commit", 1)
                 rollback = self.rollback(arguments)
-                self.assertEqual(support.kill_at("postgres." + point, 1, *rollback, cwd=self.folder).code, -9)
+                self.assertEqual(support.kill_at("postgres." + point, occurrence, *rollback, cwd=self.folder).code, -9)
                 self.run_program(*rollback)
                 self.assert_put_back(name, before, 0)
         name, before, arguments = self.killed_at("after_drop", 2)

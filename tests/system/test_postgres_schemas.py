@@ -120,12 +120,13 @@ class Copy(SchemasCase):
 
     def test_killed_and_resumed_at_every_step(self):
         source = self.made(SHOP)
-        for point in ("postgres.before_schema:kill:1", "postgres.after_schema:kill:1", "postgres.before_commit:kill:3", "postgres.after_commit:kill:4",
-                      "postgres.before_reference:kill:2", "postgres.before_objects:kill:2", "postgres.after_objects:kill:2"):
+        steps = ((("postgres.before_schema", 1), ("postgres.after_schema", 1)), (("postgres.before_commit", 3), ("postgres.after_commit", 4)),
+                 (("postgres.before_reference", 2),), (("postgres.before_objects", 2), ("postgres.after_objects", 2)))
+        for point, occurrence in (point for step in steps for point in support.drawn(step, 1, self.id() + str(step))):
             with self.subTest(point):
                 target = self.made()
                 arguments = self.arguments(source, target)
-                support.kill_at(point.split(":")[0], int(point.split(":")[2]), "migrate", *arguments, "--chunk-rows", "2048", cwd=self.folder)
+                support.kill_at(point, occurrence, "migrate", *arguments, "--chunk-rows", "2048", cwd=self.folder)
                 self.resume(*arguments[2:])
                 self.assert_copied(source, target)
                 self.run_program("validate", *arguments[2:])
@@ -141,7 +142,8 @@ class Copy(SchemasCase):
 
     def test_a_killed_rollback(self):
         source = self.made(SHOP)
-        for point in ("postgres.before_remove_objects", "postgres.after_remove_objects", "postgres.before_forget", "postgres.after_forget"):
+        steps = (("postgres.before_remove_objects", "postgres.after_remove_objects"), ("postgres.before_forget", "postgres.after_forget"))
+        for point in (point for step in steps for point in support.drawn(step, 1, self.id() + str(step))):
             with self.subTest(point):
                 target = self.made()
                 arguments = self.arguments(source, target)
@@ -257,8 +259,8 @@ class Choice(SchemasCase):
                 self.run_program("check", *arguments, *more)
                 self.run_program("migrate", *arguments, *more)
                 self.assertEqual(self.places(target), expected)
-                self.run_program("validate", *arguments[2:])
-                self.run_program("validate", *arguments, *more)
+                for words in support.drawn((arguments[2:], (*arguments, *more)), 1, self.id() + str((options, more))):
+                    self.run_program("validate", *words)
                 self.run_program("rollback", "--run", self.run_id(arguments[3]), "--confirm", *arguments[2:])
                 self.assertEqual(self.places(target), [])
 

@@ -76,21 +76,20 @@ class Settings(PostgresCase):
         odd_source = self.odd(self.server.database())
         self.plain(odd_source, TABLES + ROWS)
         self.assert_same(self.contents(odd_source), expected)
-        for number, (of, odd) in enumerate(((source, True), (odd_source, False), (odd_source, True))):
-            for way in ("whole", "there"):
-                with self.subTest(source=of, odd=odd, way=way):
-                    target = self.server.database()
-                    if way == "there":
-                        self.plain(target, TABLES + "SELECT setval('extra', 40)")
-                    if odd:
-                        self.odd(target)
-                    pair = [self.server.uri(of), self.server.uri(target), "--state", self.path("s%d%s" % (number, way))]
-                    self.run_program("migrate", "--quiet", "--jobs", "1", *(["--no-express"] if way == "there" else []), *pair)
-                    self.assert_same(self.contents(target), expected)
-                    self.run_program("validate", "--level", "full", *pair)
-                    self.plain(target, "UPDATE t SET a = ARRAY[NULL, id], note = 'else\\' WHERE id < 4; DELETE FROM t WHERE id = 7")
-                    self.run_program("validate", "--level", "hash", "--repair", "--confirm", *pair)
-                    self.assert_same(self.contents(target), expected)
+        for number, ((of, odd), way) in enumerate(support.covering(((source, True), (odd_source, False), (odd_source, True)), ("whole", "there"), by=self.id())):
+            with self.subTest(source=of, odd=odd, way=way):
+                target = self.server.database()
+                if way == "there":
+                    self.plain(target, TABLES + "SELECT setval('extra', 40)")
+                if odd:
+                    self.odd(target)
+                pair = [self.server.uri(of), self.server.uri(target), "--state", self.path("s%d%s" % (number, way))]
+                self.run_program("migrate", "--quiet", "--jobs", "1", *(["--no-express"] if way == "there" else []), *pair)
+                self.assert_same(self.contents(target), expected)
+                self.run_program("validate", "--level", "full", *pair)
+                self.plain(target, "UPDATE t SET a = ARRAY[NULL, id], note = 'else\\' WHERE id < 4; DELETE FROM t WHERE id = 7")
+                self.run_program("validate", "--level", "hash", "--repair", "--confirm", *pair)
+                self.assert_same(self.contents(target), expected)
 
     def test_into_one(self):
         """From elsewhere: numbers go on behind what was loaded, and a rollback gives back what was there."""

@@ -98,7 +98,7 @@ class Sqlite(refusals.TestCase):
                 yield kind, policy
 
     def test_a_whole_run(self):
-        for (kind, policy), flags in itertools.product(self.cases(), ([], ["--rollback-keys"], ["--no-express"])):
+        for (kind, policy), flags in support.covering(self.cases(), ([], ["--rollback-keys"], ["--no-express"]), by=self.id()):
             with self.subTest(kind=kind, policy=policy, flags=flags):
                 self.target(kind)
                 before = self.before()
@@ -175,7 +175,8 @@ class Sqlite(refusals.TestCase):
 
     def test_virtual_tables_go_with_what_they_keep(self):
         make_sqlite(self.path("source.db"), self.VIRTUAL)
-        for kind, flags, point in itertools.product(("created", "empty"), ([], ["--no-express"]), (None, "sqlite.before_remove_objects:kill")):
+        cases = itertools.product(("created", "empty"), ([], ["--no-express"]), (None, "sqlite.before_remove_objects:kill"))
+        for kind, flags, point in support.drawn(cases, 4, self.id()):
             with self.subTest(kind=kind, flags=flags, point=point):
                 self.target(kind)
                 before = self.before()
@@ -234,24 +235,23 @@ class Sqlite(refusals.TestCase):
             names = sorted(n for n in reached if not n.startswith("rollback"))
             cases = [(n, k) for n in names for k in sorted({1, (reached[n] + 1) // 2, reached[n]})]
             if not SOAK:
-                cases = numbers.sample(cases, 10)
-            for point, occurrence in cases:
-                for resumed in (False, True):
-                    with self.subTest(kind=kind, policy=policy, point=point, occurrence=occurrence, resumed=resumed):
-                        self.target(kind)
-                        before = self.before()
-                        result = kill_at(point, occurrence, *arguments, cwd=self.folder)
-                        if not point.endswith("state_before_rename"):  # how often depends on the time
-                            self.assertEqual(result.code, -9)
-                        if not os.path.exists(self.path(".transhume/run.json")):
+                cases = numbers.sample(cases, 8)
+            for (point, occurrence), resumed in support.covering(cases, (False, True), by=self.id() + policy):
+                with self.subTest(kind=kind, policy=policy, point=point, occurrence=occurrence, resumed=resumed):
+                    self.target(kind)
+                    before = self.before()
+                    result = kill_at(point, occurrence, *arguments, cwd=self.folder)
+                    if not point.endswith("state_before_rename"):  # how often depends on the time
+                        self.assertEqual(result.code, -9)
+                    if not os.path.exists(self.path(".transhume/run.json")):
+                        continue
+                    with open(self.path(".transhume/run.json"), encoding="utf-8") as file:
+                        if not json.load(file)["begun"] and not self.ledger_has_run():
                             continue
-                        with open(self.path(".transhume/run.json"), encoding="utf-8") as file:
-                            if not json.load(file)["begun"] and not self.ledger_has_run():
-                                continue
-                        if resumed:
-                            support.transhume("resume", "-q", "source.db", "target.db", cwd=self.folder)
-                        self.rollback()
-                        self.assert_as_before(before)
+                    if resumed:
+                        support.transhume("resume", "-q", "source.db", "target.db", cwd=self.folder)
+                    self.rollback()
+                    self.assert_as_before(before)
 
     def ledger_has_run(self):
         if not os.path.exists(self.path("target.db")):
@@ -276,7 +276,7 @@ class Sqlite(refusals.TestCase):
                          "rollback.before_local", "rollback.before_retire"):
                 self.assertIn(name, reached)
             if not SOAK:
-                cases = numbers.sample(cases, min(14, len(cases)))
+                cases = numbers.sample(cases, min(8, len(cases)))
             for point, occurrence in cases:
                 with self.subTest(kind=kind, policy=policy, flags=flags, point=point, occurrence=occurrence):
                     self.target(kind)
@@ -318,7 +318,7 @@ class Sqlite(refusals.TestCase):
                    "deleted": "DELETE FROM item WHERE id = 7",
                    "changed": "UPDATE item SET name = 'mine' WHERE id = 7",
                    "last digit": "UPDATE pair SET v = v + 1e-9 WHERE y = 7"}
-        for kind, (name, statement) in itertools.product(("created", "empty"), changes.items()):
+        for kind, (name, statement) in support.covering(("created", "empty"), changes.items(), by=self.id()):
             with self.subTest(kind=kind, change=name):
                 self.target(kind)
                 self.migrate("--no-express")

@@ -51,10 +51,10 @@ class Dynamodb(dynamodb_case.DynamodbCase):
             AttributeDefinitions=[{"AttributeName": "PK", "AttributeType": "S"},
                                   {"AttributeName": "SK", "AttributeType": "N"}])
         self.client.get_waiter("table_exists").wait(TableName="goods", WaiterConfig={"Delay": 1})
-        for i in range(COUNT // 2, COUNT + 20) if kind == "filled" else ():
-            self.client.put_item(TableName="goods", Item={
-                "PK": {"S": "CITY#%d" % (i % 7)}, "SK": {"N": str(i)}, "name": {"S": "old %d" % i},
-                "mine": {"M": {"z": {"L": [{"N": "1.5"}, {"NULL": True}]}, "a": {"SS": ["x", "y"]}}}})
+        if kind == "filled":
+            items.put(self.client, "goods", ({**self.key(i), "name": {"S": "old %d" % i},
+                                              "mine": {"M": {"z": {"L": [{"N": "1.5"}, {"NULL": True}]}, "a": {"SS": ["x", "y"]}}}}
+                                             for i in range(COUNT // 2, COUNT + 20)))
         return self.tables()
 
     def tables(self):
@@ -92,7 +92,8 @@ class Dynamodb(dynamodb_case.DynamodbCase):
     def test_a_whole_run(self):
         overlap = COUNT - COUNT // 2 + 1
         cases = list(self.cases())
-        for kind, policy in cases if SOAK else [case for case in cases if case[0] != "empty" or case[1] == "refuse"]:
+        alike = [case for case in cases if case[0] == "created" and case[1] != "refuse"]   # where nothing is that a policy could be about
+        for kind, policy in cases if SOAK else [case for case in cases if case[0] == "filled" or case[1] == "refuse"] + support.drawn(alike, 1, self.id()):
             for flags in ([], ["--rollback-keys"]) if (kind, policy) == ("created", "refuse") else ([],):
                 with self.subTest(kind=kind, policy=policy, flags=flags):
                     before = self.target(kind)
@@ -116,8 +117,7 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         self.migrate("refuse")
         extra = [{"PK": {"S": "CITY#%d" % (i % 7)}, "SK": {"N": str(1000 + i)}, "n": {"N": "1.5"},
                   "m": {"M": {"z": {"L": [{"NULL": True}, {"BOOL": False}]}, "a": {"NS": ["1", "2"]}, "b": {"B": b"\0\xff"}}}} for i in range(130)]
-        for item in extra:
-            self.client.put_item(TableName="goods", Item=item)
+        items.put(self.client, "goods", extra)
         for i in (3, 4):
             self.client.delete_item(TableName="goods", Key=self.key(i))
         self.client.put_item(TableName="goods", Item={**self.key(5), "mine": {"S": "damaged"}})
@@ -159,16 +159,15 @@ class Dynamodb(dynamodb_case.DynamodbCase):
     def test_a_killed_repair_is_rolled_back(self):
         points = ["engine.before_images", "engine.after_images", "engine.before_repair_delete", "dynamodb.before_delete",
                   "engine.after_repair_delete", "engine.after_commit", "engine.before_completed"]
-        for point in points if SOAK else random.Random(SEED).sample(points, 3):
-            for resumed in (False, True):
-                with self.subTest(point=point, resumed=resumed):
-                    before = self.damaged()
-                    self.assertEqual(self.program(*self.REPAIR, failpoint=point + ":kill:1", code=None).code, -9)
-                    if resumed:
-                        self.program("resume", "-q")
-                        self.assertEqual(len(self.tables()["goods"]), COUNT)
-                    self.rollback()
-                    self.assertEqual(self.tables()["goods"], before)
+        for point, resumed in support.covering(support.drawn(points, 3, self.id()), (False, True), by=self.id()):
+            with self.subTest(point=point, resumed=resumed):
+                before = self.damaged()
+                self.assertEqual(self.program(*self.REPAIR, failpoint=point + ":kill:1", code=None).code, -9)
+                if resumed:
+                    self.program("resume", "-q")
+                    self.assertEqual(len(self.tables()["goods"]), COUNT)
+                self.rollback()
+                self.assertEqual(self.tables()["goods"], before)
 
     def test_the_rollback_of_a_repair_is_killed(self):
         points = ["rollback.after_begin", "rollback.images_restored", "dynamodb.before_restore", "dynamodb.after_restore",
@@ -186,17 +185,18 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         points = ["engine.after_commit", "engine.after_images", "engine.before_images", "dynamodb.after_send",
                   "ledger.before_mark", "dynamodb.after_made", "dynamodb.after_table", "engine.before_completed"]
         for kind, policy in (("created", "refuse"), ("filled", "upsert"), ("filled", "replace")):
-            for point in points if SOAK else random.Random(SEED).sample(points, 3):
-                for resumed in (False, True):
-                    with self.subTest(kind=kind, policy=policy, point=point, resumed=resumed):
-                        before = self.target(kind)
-                        killed = self.migrate(policy, failpoint=point + ":kill:2", code=None)
-                        if killed.code == 0 and "image" not in point and "ma" not in point:
-                            self.assertEqual(killed.code, -9)
-                        if killed.code == -9 and resumed:
-                            self.program("resume", "-q")
-                        self.rollback()
-                        self.assertEqual(self.tables(), before)
+            reached = [point for point in points if point != "dynamodb.after_table" or kind == "created"]
+            for point, resumed in support.covering(support.drawn(reached, 3, policy), (False, True), by=policy):
+                with self.subTest(kind=kind, policy=policy, point=point, resumed=resumed):
+                    before = self.target(kind)
+                    once = point in ("engine.before_completed", "dynamodb.after_table")
+                    killed = self.migrate(policy, failpoint="%s:kill:%d" % (point, 1 if once else 2), code=None)
+                    if killed.code == 0 and "image" not in point and "ma" not in point:
+                        self.assertEqual(killed.code, -9)
+                    if killed.code == -9 and resumed:
+                        self.program("resume", "-q")
+                    self.rollback()
+                    self.assertEqual(self.tables(), before)
 
     def test_restart(self):
         """What a run that broke off had written is taken back first; what comes is what one run writes."""
@@ -235,7 +235,7 @@ class Dynamodb(dynamodb_case.DynamodbCase):
                   "rollback.before_retire"]
         reached = set()
         for kind, policy in (("created", "refuse"), ("filled", "upsert")):
-            for point in points if SOAK else random.Random(SEED).sample(points, 5):
+            for point in support.drawn(points, 4, kind):
                 with self.subTest(kind=kind, point=point):
                     before = self.target(kind)
                     self.migrate(policy)
@@ -278,7 +278,8 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         self.assertEqual(self.counts(self.rollback(run=run)), expected)
 
     def test_what_a_killed_rollback_removed_is_not_told_as_deleted_by_others(self):
-        for point, occurrence in (("rollback.images_restored", 1), ("rollback.images_restored", 3), ("dynamodb.before_delete", 1), ("rollback.after_table", 1)):
+        within = (("rollback.images_restored", 1), ("rollback.images_restored", 3), ("dynamodb.before_delete", 1))
+        for point, occurrence in (*support.drawn(within, 2, self.id()), ("rollback.after_table", 1)):
             with self.subTest(point=point, occurrence=occurrence):
                 run = self.deleted_by_others()
                 self.assertEqual(self.rollback(failpoint="%s:kill:%d" % (point, occurrence), code=None).code, -9)
@@ -375,7 +376,7 @@ class Dynamodb(dynamodb_case.DynamodbCase):
                       if os.path.basename(at) == "before" and names)
 
     def test_finish_leaves_no_images(self):
-        for point in (None, "finish.before_forget", "finish.after_forget"):
+        for point in (None, *support.drawn(("finish.before_forget", "finish.after_forget"), 1, self.id())):
             with self.subTest(point=point):
                 self.target("filled")
                 self.migrate("replace")

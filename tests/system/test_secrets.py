@@ -112,13 +112,12 @@ class Addresses(SecretCase):
         for uri in self.uris(canary):
             for arguments in ([uri, "copy.db"], ["shop.db", uri]):
                 with self.subTest(arguments=arguments):
-                    for command in ("init", "check", "migrate", "resume"):
-                        for options in (["-v"], ["--json"] if command != "init" else ["-o", "-"]):
-                            result = support.transhume(command, *options, *arguments, cwd=self.folder,
-                                                       env=self.environment())
-                            self.assertNotIn(result.code, (-6, -11), result.err)
-                            self.assert_nowhere([canary], result)
-                            self.assertIn("a password on the command line can be seen", result.err)
+                    for command, loud in support.covering(("init", "check", "migrate", "resume"), (True, False), by=self.id() + str(arguments)):
+                        options = ["-v"] if loud else ["--json"] if command != "init" else ["-o", "-"]
+                        result = support.transhume(command, *options, *arguments, cwd=self.folder, env=self.environment())
+                        self.assertNotIn(result.code, (-6, -11), result.err)
+                        self.assert_nowhere([canary], result)
+                        self.assertIn("a password on the command line can be seen", result.err)
 
     def test_in_places_where_no_uri_belongs(self):
         canary = CANARY % "Astray"
@@ -445,12 +444,17 @@ tables:
         canaries = [CANARY % "LiveSecret", CANARY % "LiveToken"]
         self.through_its_life(canaries, AWS_ACCESS_KEY_ID="AKIDLIVE", AWS_SECRET_ACCESS_KEY=canaries[0], AWS_SESSION_TOKEN=canaries[1])
 
-    def test_profile(self):
+    def test_from_elsewhere(self):
+        """By all ways in a soak."""
+        for way in support.drawn((self.by_a_profile, self.by_a_process), 1, self.id()):
+            way()
+
+    def by_a_profile(self):
         canaries = [CANARY % "ProfileSecret", CANARY % "ProfileToken"]
         self.put("home/.aws/credentials", "[shop]\naws_access_key_id = AKIDSHOP\naws_secret_access_key = %s\naws_session_token = %s\n" % tuple(canaries))
         self.through_its_life(canaries, AWS_PROFILE="shop")
 
-    def test_process(self):
+    def by_a_process(self):
         canaries = [CANARY % "ChildSecret", CANARY % "ChildToken"]
         script = self.put("give", "#!/bin/sh\necho '%s'\n" % json.dumps(
             {"Version": 1, "AccessKeyId": "AKIDCHILD", "SecretAccessKey": canaries[0], "SessionToken": canaries[1]}), 0o700)

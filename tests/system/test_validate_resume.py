@@ -102,7 +102,7 @@ class ResumeCase(test_validate.Validate):
     def each_kill(self, *arguments, code=0):
         """Killed after the first, a middle and the last checkpoint, and while one is written."""
         expected, parts, _ = self.said("--jobs", "1", *arguments, code=code)
-        for checkpoints in sorted({1, (parts + 1) // 2, parts}):
+        for checkpoints in support.drawn(sorted({1, (parts + 1) // 2, parts}), 2, self.id() + str(code)):
             with self.subTest(checkpoints=checkpoints):
                 self.killed_after(checkpoints, "--jobs", "1", *arguments)
                 self.goes_on(expected, parts, *arguments, code=code, before=checkpoints)
@@ -244,6 +244,7 @@ tables:
 
 
 class Changes(ResumeCase):
+    one_database_each = True   # here: one level
     def setUp(self):
         super().setUp()
         test_validate.make(self.path("shop.db"), 3000)

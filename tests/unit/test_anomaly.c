@@ -267,6 +267,20 @@ static void test_alerts_are_grouped_repeated_and_resolved(void **state)
     alert_book_destroy(book);
 }
 
+static void test_a_clock_that_goes_back(void **state)
+{
+    (void)state;
+    struct alert_book *book = alert_book_create(receivers, 1);
+    take(book, event_of(EVENT_ANOMALY, "memory.bound", true, false, 9000));
+    assert_nothing(book, 9001);
+    assert_nothing(book, 2000);
+    assert_int_equal(alert_book_due_us(book, 2000 * SECOND), 2005 * SECOND);
+    assert_batch(book, 2005, 0, 1, true);
+    assert_nothing(book, 1000);
+    assert_batch(book, 1600, 0, 1, true); /* again */
+    alert_book_destroy(book);
+}
+
 static void test_alerts_that_fail_come_again(void **state)
 {
     (void)state;
@@ -309,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_cusum),
         cmocka_unit_test(test_stalls_begin_when_the_option_says_or_before),
         cmocka_unit_test(test_alerts_are_grouped_repeated_and_resolved),
+        cmocka_unit_test(test_a_clock_that_goes_back),
         cmocka_unit_test(test_alerts_that_fail_come_again),
         cmocka_unit_test(test_alerts_are_bounded),
     };

@@ -8,8 +8,10 @@
 #include <cmocka.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -216,6 +218,101 @@ static void test_long_lines_are_cut(void **state)
     json_decref(object);
 }
 
+/* What went into the file before it was full is whole, what follows has a line of its own, and what
+ * is not there was counted. */
+static void test_full_disk(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rlimit limit;
+    struct rlimit small;
+    uint64_t lines;
+    uint64_t lost;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    open_file(fixture);
+    small = (struct rlimit){.rlim_cur = 1000, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    for (int i = 0; i < 30; i++) {
+        log_write(LOG_INFO, "event %d of many", i);
+    }
+    event_stream_flush(fixture->stream);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    signal(SIGXFSZ, handler);
+    log_write(LOG_INFO, "there is room again");
+    event_stream_close(fixture->stream, &lost);
+    assert_int_equal(check_file(fixture, &lines), 31);
+    assert_true(lines > 5);
+    assert_int_equal(lost, 31 - lines);
+}
+
+/* Numbers go up whatever a crash or a hand has left at the file's end. */
+static void test_damaged_ends(void **state)
+{
+    static const char *const ends[] = {"{\"number\":7,\"at\":\"torn",
+                                       "{\"number\":8",
+                                       "{\"number\":8\n",
+                                       "{\"nu\n",
+                                       "\n\n",
+                                       "garbage\n",
+                                       "{\"number\":18446744073709551615,\"at\":\"\"}\n"};
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        FILE *file = fopen(fixture->path, "we");
+        assert_non_null(file);
+        fprintf(file, "{\"number\":76,\"at\":\"\"}\n%s", ends[i]);
+        fclose(file);
+        log_write(LOG_INFO, "marked %zu", i);
+        char *text = written(fixture);
+        assert_non_null(strstr(text, "\n{\"number\":77,"));
+        assert_null(strstr(text, "\"number\":78,"));
+        free(text);
+    }
+}
+
+/* In one process as in several. */
+static void test_a_second_run(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t lines;
+    for (int i = 0; i < 3; i++) {
+        open_file(fixture);
+        log_write(LOG_INFO, "one");
+        log_write(LOG_INFO, "two");
+        close_file(fixture);
+        assert_int_equal(check_file(fixture, &lines), 2 * i + 2);
+        assert_int_equal(lines, 2 * i + 2);
+    }
+}
+
+static void test_a_file_that_is_too_large(void **state)
+{
+    struct fixture *fixture = *state;
+    struct stat facts;
+    FILE *file = fopen(fixture->path, "we");
+    assert_non_null(file);
+    fprintf(file, "{\"number\":1,\"at\":\"\"}\n");
+    for (int i = 0; i < 20 * 1024; i++) {
+        fprintf(file, "%01023d\n", 0);
+    }
+    fprintf(file, "{\"number\":2,\"at\":\"\"}\n");
+    fclose(file);
+    log_write(LOG_INFO, "is kept");
+    char *text = written(fixture);
+    assert_int_equal(stat(fixture->path, &facts), 0);
+    assert_true(facts.st_size <= EVENT_FILE_BYTES_MAX);
+    assert_non_null(strstr(text, "\n{\"number\":3,"));
+    free(text);
+}
+
+static void test_what_is_no_file(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error error;
+    assert_int_equal(mkfifo(fixture->path, 0600), 0);
+    assert_int_equal(event_stream_open(fixture->stream, fixture->path, &error), STATUS_FAILED);
+    assert_int_equal(error.code, ERROR_STATE_WRITE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +322,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_memory_is_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_file_is_bounded, set_up, tear_down),
         cmocka_unit_test(test_long_lines_are_cut),
+        cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_damaged_ends, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_second_run, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_file_that_is_too_large, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_no_file, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/buffer.h"
+#include "base/text.h"
 #include "observe/metric/metric_registry.h"
 #include "observe/metric/metric_text.h"
 
@@ -106,6 +107,40 @@ static void test_series_are_bounded(void **state)
     metric_registry_destroy(registry);
 }
 
+/* Names come from databases. Each value is UTF-8 and bounded, and two names stay two series. */
+static void test_values_of_any_bytes(void **state)
+{
+    (void)state;
+    char longer[2000];
+    char values[4096] = "";
+    struct metric_registry *registry = metric_registry_create();
+    struct metric_family *family =
+        metric_family_add(registry, METRIC_COUNTER, "x_total", NULL, "X.");
+    memset(longer, 'x', sizeof(longer) - 1);
+    longer[sizeof(longer) - 1] = '\0';
+    const char *const names[] = {"bad\xff", "bad\xfe", "bad\\xff", longer, longer + 1, "ä"};
+    for (size_t i = 0; i < 2 * sizeof(names) / sizeof(names[0]); i++) {
+        const struct metric_label label = {"table", names[i / 2]};
+        atomic_fetch_add(metric_cell(family, &label, 1), 1);
+    }
+    struct buffer out = {0};
+    metric_append(registry, METRIC_FORMAT_TEXT, &out);
+    snprintf(values, sizeof(values), "%s", buffer_string(&out));
+    assert_true(text_is_utf8(out.data, out.length));
+    assert_true(out.length < 900);
+    assert_non_null(strstr(values, "{table=\"bad\\\\xff\"} 2\n"));
+    assert_non_null(strstr(values, "{table=\"bad\\\\xff~"));
+    assert_non_null(strstr(values, "{table=\"bad\\\\xfe~"));
+    assert_non_null(strstr(values, "{table=\"ä\"} 2\n"));
+    size_t series = 0;
+    for (const char *at = values; (at = strstr(at, "} 2\n")) != NULL; at++) {
+        series++;
+    }
+    assert_int_equal(series, sizeof(names) / sizeof(names[0]));
+    buffer_free(&out);
+    metric_registry_destroy(registry);
+}
+
 static void test_accept(void **state)
 {
     (void)state;
@@ -122,6 +157,7 @@ int main(void)
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_histogram),
         cmocka_unit_test(test_series_are_bounded),
+        cmocka_unit_test(test_values_of_any_bytes),
         cmocka_unit_test(test_accept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,7 +78,8 @@ static void test_rate_and_time_left(void **state)
                                         "0 rejected, 15s left, after 6.0s");
     static const double left[] = {
         [PROGRESS_INDEXES] = -1, [PROGRESS_SETTLE] = -1, [PROGRESS_COUNT] = -1,
-        [PROGRESS_COMPARE] = -1, [PROGRESS_UNDO] = -1,   [PROGRESS_DONE] = 0};
+        [PROGRESS_COMPARE] = -1, [PROGRESS_UNDO] = -1,   [PROGRESS_FOLLOW] = -1,
+        [PROGRESS_DONE] = 0};
     for (int phase = PROGRESS_INDEXES; phase <= PROGRESS_DONE; phase++) {
         fixture.progress.phase = phase;
         take(&fixture, 7000);

@@ -122,13 +122,17 @@ enum keyed_failpoint {
     KEYED_POINT_AFTER_ANSWER,
     KEYED_POINT_BEFORE_KEYS,
     KEYED_POINT_BEFORE_RESTORE,
-    KEYED_POINT_AFTER_RESTORE
+    KEYED_POINT_AFTER_RESTORE,
+    KEYED_POINT_BEFORE_APPLY,
+    KEYED_POINT_AFTER_APPLY
 };
 /* Their names, in that order: for struct connector's list and for the service. */
 #define KEYED_FAILPOINTS(connector)                                                       \
     connector ".chunk_begin", connector ".before_send", connector ".after_send",          \
         connector ".after_answer", connector ".before_keys", connector ".before_restore", \
         connector ".after_restore"
+/* Of those that apply changes, behind the others. */
+#define KEYED_APPLY_FAILPOINTS(connector) connector ".before_apply", connector ".after_apply"
 
 /* ---------------------------------------------------------------- the service */
 
@@ -293,5 +297,8 @@ enum status keyed_restore(struct database *self, const struct target_table *tabl
 enum status keyed_delete(struct database *self, const struct target_table *table,
                          const struct cell *keys, uint32_t key_count, uint64_t *deleted,
                          struct error *error);
+
+/* For connectors of documents with `erase`: changes applied record by record (apply.c). */
+extern const struct apply_functions keyed_apply;
 
 #endif

@@ -4,185 +4,89 @@
  * answers; `settle` waits for them. What was refused is known only then, so that the shared room
  * starts the transaction over with savepoints.
  */
-#include "connectors/sql/apply.h"
+#include "connectors/postgres/apply.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "connectors/postgres/store.h"
-#include "connectors/postgres/target.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    FLUSH_EACH = 256,       /* statements, after which the server sends what it has to say */
-    OUTSTANDING_MAX = 4096, /* statements without an answer */
-    ENCODED_BYTES_MAX = 1 << 20,
-    NEW_MAX = 128, /* statements that are prepared in one pipeline */
-    PARAMETERS_MAX = 2 * POSTGRES_COLUMNS_MAX,
-};
-
-/* What is kept of a statement. */
-struct prepared {
-    char name[32];
-    uint32_t number;                        /* in the pipeline that prepared it */
-    bool missing;                           /* the server skipped that, behind a failure */
-    const struct postgres_column **columns; /* of the parameters */
-};
-
-struct postgres_apply {
-    struct apply head;
-    struct postgres_database *self;
-    PGconn *connection;
-    struct arena *scratch;
-    struct buffer encoded; /* the parameters of one statement */
-    uint32_t numbers;      /* of prepared statements, so far */
-    struct buffer dropped; /* "DEALLOCATE …; " of those that are forgotten */
-    bool defers;           /* constraints may be checked at the end of a transaction */
-    uint32_t sent;         /* since the server was last asked to send what it has */
-    uint32_t outstanding;  /* answers that are to come */
-    uint32_t answered;     /* in this pipeline */
-    bool failed;           /* one of them was a failure: */
-    uint32_t failed_at;    /* the number of its statement in the pipeline */
-    enum error_code code;  /* ERROR_NONE: it is no record's */
-    struct error failure;
-    struct prepared *made[NEW_MAX]; /* in this pipeline */
-    uint32_t made_count;
-    const char *values[PARAMETERS_MAX];
-    int lengths[PARAMETERS_MAX];
-    int formats[PARAMETERS_MAX];
-};
+enum { ENCODED_BYTES_MAX = 1 << 20, PLANS_KEPT_MS = 10000 };
 
 static struct postgres_apply *own(struct apply *apply)
 {
     return (struct postgres_apply *)apply;
 }
 
-/* ---------------------------------------------------------------- the pipeline */
+/* ---------------------------------------------------------------- statements */
 
-static void take_failure(struct postgres_apply *apply, const PGresult *result)
+/* Arrays of the columns' types, and whether triggers of the table would fire. */
+static enum status describe_arrays(struct postgres_apply *apply, PGconn *connection,
+                                   struct apply_facts *facts, struct error *error)
 {
-    ExecStatusType state = PQresultStatus(result);
-    if (apply->failed || state == PGRES_COMMAND_OK || state == PGRES_TUPLES_OK ||
-        state == PGRES_PIPELINE_SYNC || state == PGRES_PIPELINE_ABORTED) {
-        return;
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    uint32_t count = facts->table.schema->column_count;
+    struct apply_array *arrays =
+        arena_allocate_zeroed(apply->head.arena, (size_t)count + 1, sizeof *arrays);
+    facts->arrays = arrays;
+    buffer_format(&sql,
+                  "SELECT -1, 0, '' FROM pg_catalog.pg_trigger WHERE tgrelid = %u AND NOT "
+                  "tgisinternal",
+                  facts->table.oid);
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_format(&sql,
+                      " UNION ALL SELECT %u, typarray, pg_catalog.format_type(oid, -1) FROM "
+                      "pg_catalog.pg_type WHERE oid = %u",
+                      i, facts->table.columns[i].type_oid);
     }
-    apply->failed = true;
-    apply->failed_at = apply->answered;
-    apply->code = ERROR_NONE;
-    postgres_failure(apply->self, apply->connection, result, ERROR_TARGET_WRITE, &apply->failure);
-    (void)postgres_is_of_record(result, &apply->code);
+    enum status status = postgres_query_buffer(apply->self, connection, &sql, NULL, 0, SQL_SHORT,
+                                               ERROR_TARGET_INVALID, &result, error);
+    for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
+        int64_t column = -1;
+        int64_t oid = 0;
+        bool read = text_to_int64(PQgetvalue(result, row, 0), (size_t)PQgetlength(result, row, 0),
+                                  &column) == STATUS_OK &&
+                    text_to_int64(PQgetvalue(result, row, 1), (size_t)PQgetlength(result, row, 1),
+                                  &oid) == STATUS_OK;
+        if (read && column >= 0 && column < count) {
+            arrays[column] = (struct apply_array){
+                (uint32_t)oid, arena_copy_string(apply->head.arena, PQgetvalue(result, row, 2))};
+        }
+        facts->triggers = facts->triggers || column < 0;
+    }
+    PQclear(result);
+    return status;
 }
 
-/* Answers that are here already. */
-static enum status take_answers(struct postgres_apply *apply, struct error *error)
+/* An upsert takes no index that is checked later, even beside another one. */
+static enum status check_key(const struct apply_facts *facts, const struct target_table *plan,
+                             struct error *error)
 {
-    if (PQconsumeInput(apply->connection) == 0) {
-        return postgres_failure(apply->self, apply->connection, NULL, ERROR_NETWORK, error);
-    }
-    while (apply->outstanding > 0 && PQisBusy(apply->connection) == 0) {
-        PGresult *result = PQgetResult(apply->connection);
-        if (result == NULL) { /* ends the answers to one statement */
-            apply->outstanding--;
-            apply->answered++;
-            continue;
+    for (uint32_t i = 0; i < facts->table.schema->index_count; i++) {
+        const struct schema_index *index = &facts->table.schema->indexes[i];
+        if (index->unique && index->deferrable && postgres_is_key_index(index, plan->key)) {
+            error_set(error, ERROR_TARGET_SCHEMA, plan->name,
+                      "its key is DEFERRABLE, so that no change can be put by it");
+            return error_hint(error, "ALTER TABLE … DROP CONSTRAINT %s, and ADD it NOT DEFERRABLE",
+                              index->name);
         }
-        take_failure(apply, result);
-        PQclear(result);
     }
     return STATUS_OK;
 }
 
-/* Sends what libpq holds and takes answers in, until no more than `most` are to come. */
-static enum status drain(struct postgres_apply *apply, uint32_t most, struct error *error)
-{
-    struct sql_vigil vigil = {0};
-    for (;;) {
-        int left = PQflush(apply->connection);
-        if (left < 0) {
-            return postgres_failure(apply->self, apply->connection, NULL, ERROR_NETWORK, error);
-        }
-        if (take_answers(apply, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        if (left == 0 && apply->outstanding <= most) {
-            return STATUS_OK;
-        }
-        if (left > 0) {
-            (void)postgres_wait(apply->self, apply->connection, true, 100);
-        } else if (postgres_await_data(apply->self, apply->connection, &vigil, error) !=
-                   STATUS_OK) {
-            return STATUS_FAILED;
-        }
-    }
-}
-
-static enum status sent_one(struct postgres_apply *apply, int sent, struct error *error)
-{
-    if (sent == 0) {
-        return postgres_failure(apply->self, apply->connection, NULL, ERROR_NETWORK, error);
-    }
-    apply->outstanding++;
-    if (++apply->sent < FLUSH_EACH) {
-        return STATUS_OK;
-    }
-    apply->sent = 0;
-    if (PQsendFlushRequest(apply->connection) == 0) {
-        return postgres_failure(apply->self, apply->connection, NULL, ERROR_NETWORK, error);
-    }
-    return drain(apply, OUTSTANDING_MAX, error);
-}
-
-static enum status enter(struct postgres_apply *apply, struct error *error)
-{
-    return PQpipelineStatus(apply->connection) != PQ_PIPELINE_OFF ||
-                   PQenterPipelineMode(apply->connection) == 1
-               ? STATUS_OK
-               : postgres_failure(apply->self, apply->connection, NULL, ERROR_NETWORK, error);
-}
-
-/* What was to be prepared behind a failure was not. */
-static void settle_made(struct postgres_apply *apply)
-{
-    for (uint32_t i = 0; i < apply->made_count; i++) {
-        struct prepared *made = apply->made[i];
-        made->missing = apply->failed && made->number > apply->failed_at;
-    }
-    apply->made_count = 0;
-    apply->answered = 0;
-}
-
-/* Waits for all that was sent. */
-static enum status leave(struct postgres_apply *apply, struct error *error)
-{
-    PGresult *result = NULL;
-    if (PQpipelineStatus(apply->connection) == PQ_PIPELINE_OFF) {
-        return STATUS_OK;
-    }
-    apply->sent = 0;
-    if (PQpipelineSync(apply->connection) == 0) {
-        return postgres_failure(apply->self, apply->connection, NULL, ERROR_NETWORK, error);
-    }
-    if (drain(apply, 0, error) != STATUS_OK ||
-        postgres_next_result(apply->self, apply->connection, SQL_LONG, &result, error) !=
-            STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    bool synced = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
-    PQclear(result);
-    settle_made(apply);
-    return synced && PQexitPipelineMode(apply->connection) == 1
-               ? STATUS_OK
-               : postgres_failure(apply->self, apply->connection, NULL, ERROR_NETWORK, error);
-}
-
-/* ---------------------------------------------------------------- statements */
-
 static enum status describe(struct apply *head, struct sql_apply_table *table, struct error *error)
 {
     struct postgres_apply *apply = own(head);
-    struct postgres_table *facts = arena_allocate_zeroed(head->arena, 1, sizeof *facts);
+    struct apply_facts *found = arena_allocate_zeroed(head->arena, 1, sizeof *found);
+    struct postgres_table *facts = &found->table;
     PGconn *connection = NULL;
-    enum status status = leave(apply, error);
+    struct sql_apply_refused ignored = {.arena = apply->scratch};
+    enum status status = postgres_batch_flush(apply, &ignored, error);
+    status = status == STATUS_FAILED ? status : postgres_pipeline_leave(apply, error);
     if (status != STATUS_OK) {
         return status;
     }
@@ -192,6 +96,10 @@ static enum status describe(struct apply *head, struct sql_apply_table *table, s
     status = status == STATUS_OK
                  ? postgres_target_describe(apply->self, aborted ? connection : apply->connection,
                                             table->plan->name, head->arena, facts, error)
+                 : status;
+    status = status == STATUS_OK ? check_key(found, table->plan, error) : status;
+    status = status == STATUS_OK
+                 ? describe_arrays(apply, aborted ? connection : apply->connection, found, error)
                  : status;
     postgres_disconnect(connection);
     if (status != STATUS_OK) {
@@ -208,7 +116,7 @@ static enum status describe(struct apply *head, struct sql_apply_table *table, s
     table->name = table->plan->name;
     table->columns = columns;
     table->column_count = count;
-    table->facts = facts;
+    table->facts = found;
     return STATUS_OK;
 }
 
@@ -222,54 +130,37 @@ static void append_parameter(const struct sql_apply_table *table, uint32_t colum
 
 static enum status make_prepared(struct sql_apply_statement *statement, struct error *error)
 {
-    const struct postgres_table *facts = statement->table->facts;
-    struct prepared *prepared = arena_allocate_zeroed(statement->arena, 1, sizeof *prepared);
-    if (statement->parameter_count > PARAMETERS_MAX) {
+    const struct apply_facts *facts = statement->table->facts;
+    struct apply_prepared *prepared = arena_allocate_zeroed(statement->arena, 1, sizeof *prepared);
+    if (statement->parameter_count > APPLY_PARAMETERS_MAX) {
         return error_set(error, ERROR_TARGET_SCHEMA, statement->table->name, "too many columns");
     }
     prepared->columns = arena_allocate_zeroed(
         statement->arena, (size_t)statement->parameter_count + 1, sizeof(const void *));
     for (uint32_t i = 0; i < statement->parameter_count; i++) {
-        prepared->columns[i] = &facts->columns[statement->parameters[i].column];
+        prepared->columns[i] = &facts->table.columns[statement->parameters[i].column];
     }
-    prepared->missing = true;
+    prepared->named.missing = true;
     statement->prepared = prepared;
     return STATUS_OK;
-}
-
-static enum status prepare(struct postgres_apply *apply, struct sql_apply_statement *statement,
-                           struct error *error)
-{
-    if (statement->prepared == NULL && make_prepared(statement, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    struct prepared *prepared = statement->prepared;
-    if (!prepared->missing) {
-        return STATUS_OK;
-    }
-    if (apply->made_count == NEW_MAX &&
-        (leave(apply, error) != STATUS_OK || enter(apply, error) != STATUS_OK)) {
-        return STATUS_FAILED;
-    }
-    snprintf(prepared->name, sizeof prepared->name, "transhume_apply_%u", apply->numbers++);
-    prepared->number = apply->answered + apply->outstanding;
-    prepared->missing = false;
-    apply->made[apply->made_count++] = prepared;
-    return sent_one(
-        apply, PQsendPrepare(apply->connection, prepared->name, statement->sql, 0, NULL), error);
 }
 
 /* They go before the next transaction begins. */
 static void forget(struct apply *head, struct sql_apply_statement *statement)
 {
     struct postgres_apply *apply = own(head);
-    const struct prepared *prepared = statement->prepared;
+    struct apply_prepared *prepared = statement->prepared;
+    struct sql_apply_refused refused = {.arena = apply->scratch};
     struct error ignored;
-    if (apply->made_count > 0) {
-        (void)!leave(apply, &ignored); /* it may be one of them */
+    if (apply->open_count > 0) {
+        (void)!postgres_batch_flush(apply, &refused, &ignored); /* it may be in one of them */
     }
-    if (!prepared->missing) {
-        buffer_format(&apply->dropped, "DEALLOCATE %s; ", prepared->name);
+    if (apply->made_count > 0) {
+        (void)!postgres_pipeline_leave(apply, &ignored);
+    }
+    postgres_batch_free(apply, prepared);
+    if (!prepared->named.missing) {
+        buffer_format(&apply->dropped, "DEALLOCATE %s; ", prepared->named.name);
     }
 }
 
@@ -277,7 +168,7 @@ static void forget(struct apply *head, struct sql_apply_statement *statement)
 static enum status encode(struct postgres_apply *apply, const struct sql_apply_statement *statement,
                           const struct record_change *change, struct error *error)
 {
-    const struct prepared *prepared = statement->prepared;
+    const struct apply_prepared *prepared = statement->prepared;
     buffer_clear(&apply->encoded);
     for (uint32_t i = 0; i < statement->parameter_count; i++) {
         const struct sql_apply_parameter *parameter = &statement->parameters[i];
@@ -307,32 +198,40 @@ static enum status encode(struct postgres_apply *apply, const struct sql_apply_s
     return STATUS_OK;
 }
 
-static enum status run(struct apply *head, struct sql_apply_statement *statement,
-                       const struct record_change *change, struct sql_apply_refused *refused,
-                       struct error *error)
+enum status postgres_apply_refuse(const struct error *problem, struct sql_apply_refused *refused,
+                                  struct error *error)
 {
-    struct postgres_apply *apply = own(head);
+    if (problem->class != ERROR_CLASS_REJECT) {
+        error_copy(error, problem);
+        return STATUS_FAILED;
+    }
+    refused->code = problem->code;
+    refused->reason = arena_format(refused->arena, "%s: %s", problem->object, problem->message);
+    return STATUS_AGAIN;
+}
+
+enum status postgres_apply_one(struct postgres_apply *apply, struct sql_apply_statement *statement,
+                               const struct record_change *change,
+                               struct sql_apply_refused *refused, struct error *error)
+{
+    struct apply_prepared *prepared = statement->prepared;
     struct error problem = {0};
-    if (enter(apply, error) != STATUS_OK || prepare(apply, statement, error) != STATUS_OK) {
+    if (postgres_pipeline_enter(apply, error) != STATUS_OK ||
+        postgres_pipeline_prepare(apply, &prepared->named, statement->sql, 0, NULL, error) !=
+            STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = encode(apply, statement, change, &problem);
     if (status != STATUS_OK) {
         arena_reset(apply->scratch);
-        if (problem.class != ERROR_CLASS_REJECT) {
-            error_copy(error, &problem);
-            return STATUS_FAILED;
-        }
-        refused->code = problem.code;
-        refused->reason = arena_format(refused->arena, "%s: %s", problem.object, problem.message);
-        return STATUS_AGAIN;
+        return postgres_apply_refuse(&problem, refused, error);
     }
-    const struct prepared *prepared = statement->prepared;
-    status = sent_one(apply,
-                      PQsendQueryPrepared(apply->connection, prepared->name,
-                                          (int)statement->parameter_count, apply->values,
-                                          apply->lengths, apply->formats, 0),
-                      error);
+    status =
+        postgres_pipeline_sent(apply,
+                               PQsendQueryPrepared(apply->connection, prepared->named.name,
+                                                   (int)statement->parameter_count, apply->values,
+                                                   apply->lengths, apply->formats, 0),
+                               error);
     if (apply->encoded.capacity > ENCODED_BYTES_MAX) {
         buffer_free(&apply->encoded);
     }
@@ -340,13 +239,26 @@ static enum status run(struct apply *head, struct sql_apply_statement *statement
     return status;
 }
 
+static enum status run(struct apply *head, struct sql_apply_statement *statement,
+                       const struct record_change *change, struct sql_apply_refused *refused,
+                       struct error *error)
+{
+    struct postgres_apply *apply = own(head);
+    if (statement->prepared == NULL && make_prepared(statement, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = postgres_batch_add(apply, statement, change, refused, error);
+    return status == STATUS_END ? postgres_apply_one(apply, statement, change, refused, error)
+                                : status;
+}
+
 static enum status check_constraints(struct postgres_apply *apply, struct error *error)
 {
     static const char *const statements[] = {"SET CONSTRAINTS ALL IMMEDIATE",
                                              "SET CONSTRAINTS ALL DEFERRED"};
-    enum status status = apply->defers ? enter(apply, error) : STATUS_OK;
+    enum status status = apply->defers ? postgres_pipeline_enter(apply, error) : STATUS_OK;
     for (int i = 0; i < 2 && apply->defers && status == STATUS_OK; i++) {
-        status = sent_one(
+        status = postgres_pipeline_sent(
             apply,
             PQsendQueryParams(apply->connection, statements[i], 0, NULL, NULL, NULL, NULL, 0),
             error);
@@ -358,8 +270,9 @@ static enum status settle(struct apply *head, struct sql_apply_refused *refused,
                           struct error *error)
 {
     struct postgres_apply *apply = own(head);
-    enum status status = check_constraints(apply, error);
-    status = status == STATUS_OK ? leave(apply, error) : status;
+    enum status status = postgres_batch_flush(apply, refused, error);
+    status = status == STATUS_OK ? check_constraints(apply, error) : status;
+    status = status == STATUS_OK ? postgres_pipeline_leave(apply, error) : status;
     if (status != STATUS_OK || !apply->failed) {
         return status;
     }
@@ -387,6 +300,10 @@ static enum status begin(struct apply *head, struct error *error)
     struct buffer sql = {0};
     buffer_append_buffer(&sql, &apply->dropped);
     buffer_clear(&apply->dropped);
+    if (clock_monotonic_ms() - apply->planned_ms >= PLANS_KEPT_MS) {
+        apply->planned_ms = clock_monotonic_ms(); /* tables grow */
+        buffer_append_string(&sql, "DISCARD PLANS; ");
+    }
     buffer_append_string(&sql, "BEGIN");
     buffer_append_string(&sql, apply->defers ? "; SET CONSTRAINTS ALL DEFERRED" : "");
     apply->failed = false;
@@ -397,9 +314,11 @@ static enum status begin(struct apply *head, struct error *error)
 static enum status end(struct apply *head, bool commit, struct error *error)
 {
     struct postgres_apply *apply = own(head);
-    enum status status = leave(apply, error);
+    postgres_batch_clear(apply);
+    enum status status = postgres_pipeline_leave(apply, error);
     apply->failed = false;
     if (commit) {
+        apply->singly = false;
         status = status == STATUS_OK ? postgres_check_claim(apply->self, apply->connection, error)
                                      : status;
         return status == STATUS_OK ? postgres_end(apply->self, apply->connection, STATUS_OK, error)
@@ -418,7 +337,8 @@ static enum status savepoint(struct apply *head, enum sql_apply_savepoint act, s
         [SQL_APPLY_RELEASE] = "RELEASE transhume_change",
     };
     struct postgres_apply *apply = own(head);
-    enum status status = leave(apply, error);
+    postgres_batch_clear(apply);
+    enum status status = postgres_pipeline_leave(apply, error);
     apply->failed = false;
     return status == STATUS_OK ? execute(apply, statements[act], error) : status;
 }
@@ -427,7 +347,7 @@ static enum status ask(struct apply *head, const char *sql, const struct store_v
                        sql_store_row *row, void *context, uint64_t *changed, struct error *error)
 {
     struct postgres_apply *apply = own(head);
-    return leave(apply, error) == STATUS_OK
+    return postgres_pipeline_leave(apply, error) == STATUS_OK
                ? postgres_store_run(apply->self, apply->connection, sql, parameter, row, context,
                                     changed, error)
                : STATUS_FAILED;
@@ -478,17 +398,21 @@ static enum status set_up(struct postgres_apply *apply, const struct apply_reque
     struct postgres_database *self = apply->self;
     PGresult *result = NULL;
     if (postgres_join(self, &apply->connection, error) != STATUS_OK ||
-        execute(apply, "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan",
+        execute(apply,
+                "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
+                "SET plan_cache_mode = force_generic_plan",
                 error) != STATUS_OK ||
         (self->sql.base.triggers_off &&
          postgres_silence_triggers(self, apply->connection, true, error) != STATUS_OK) ||
         postgres_query(self, apply->connection,
                        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE condeferrable)"
-                       " AND pg_catalog.current_setting('session_replication_role') <> 'replica'",
+                       " AND s.role <> 'replica', s.role = 'replica' FROM (SELECT "
+                       "pg_catalog.current_setting('session_replication_role') AS role) s",
                        NULL, 0, SQL_SHORT, ERROR_TARGET_INVALID, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     apply->defers = PQgetvalue(result, 0, 0)[0] == 't';
+    apply->silent = PQgetvalue(result, 0, 1)[0] == 't';
     PQclear(result);
     mark_origin(apply, request);
     return STATUS_OK;
@@ -502,6 +426,8 @@ static void apply_close(struct apply *head)
         postgres_disconnect(apply->connection);
         buffer_free(&apply->encoded);
         buffer_free(&apply->dropped);
+        buffer_free(&apply->expected);
+        buffer_free(&apply->key);
         arena_destroy(apply->scratch);
         free(apply);
     }

@@ -112,7 +112,9 @@ static enum status check_place(struct feed *feed, const struct feed_place *now, 
         return postgres_feed_lost(feed->name, reason, error);
     }
     if (feed->place.timeline != now->timeline) {
-        if (postgres_feed_timeline_end(feed->self, feed->stream, now->timeline,
+        end = UINT64_MAX;
+        if (now->timeline > feed->place.timeline &&
+            postgres_feed_timeline_end(feed->self, feed->stream, now->timeline,
                                        feed->place.timeline, &end, error) != STATUS_OK) {
             return STATUS_FAILED;
         }

@@ -28,8 +28,8 @@ static void append_asked(struct buffer *sql, struct postgres_database *self,
 }
 
 /* A row of feed_tables.sql. */
-static enum status check_table(const PGresult *result, int row, const char *table,
-                               struct error *error)
+static enum status check_table(const struct postgres_database *self, const PGresult *result,
+                               int row, const char *table, struct error *error)
 {
     const char *kind = PQgetvalue(result, row, 1);
     const char *blind = PQgetvalue(result, row, 4);
@@ -40,6 +40,11 @@ static enum status check_table(const PGresult *result, int row, const char *tabl
     if (kind[0] != 'r' && kind[0] != 'p') {
         error_set(error, ERROR_SOURCE_INVALID, table, "it is no table, and has no changes to tell");
         return error_hint(error, "follow the tables behind it, and leave it out with --exclude");
+    }
+    if (kind[0] == 'p' && self->server_version < 130000) {
+        error_set(error, ERROR_SOURCE_INVALID, table,
+                  "PostgreSQL before 13 does not tell the changes of a partitioned table");
+        return error_hint(error, "leave it out with --exclude");
     }
     if (PQgetvalue(result, row, 2)[0] != 'p') {
         error_set(error, ERROR_SOURCE_INVALID, table,
@@ -76,7 +81,7 @@ enum status postgres_feed_check_tables(struct postgres_database *self, PGconn *c
     enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_SHORT,
                                                ERROR_SOURCE_READ, &result, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
-        status = check_table(result, row, tables[row], error);
+        status = check_table(self, result, row, tables[row], error);
     }
     PQclear(result);
     return status;

@@ -1,14 +1,8 @@
 /* Change sets in transactions of the target, each with the position that it brings. */
 #include "base/text.h"
 #include "connectors/sql/apply_internal.h"
-#include "connectors/store_key.h"
-#include "model/json_reader.h"
-#include "model/json_writer.h"
+#include "connectors/store_position.h"
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-
-enum { STORE_FORMAT = 2 }; /* of the ledger's texts */
 
 /* ---------------------------------------------------------------- opening */
 
@@ -24,9 +18,7 @@ enum status sql_apply_open(struct apply *apply, struct database *database,
     apply->arena = arena_create(0);
     apply->tables = request->tables;
     apply->table_count = request->table_count;
-    store_name_key(apply->key, "position/", request->feed);
-    size_t used = strlen(apply->key);
-    snprintf(apply->key + used, sizeof apply->key - used, "/%06" PRIu32, request->lane);
+    store_position_key(apply->key, request->feed, request->lane);
     enum status status = functions->open(database, &apply->store, error);
     status = status == STATUS_OK ? functions->create(apply->store, error) : status;
     status = status == STATUS_OK ? look_for_position(apply, &value, error) : status;
@@ -85,36 +77,14 @@ static enum status look_for_position(struct apply *apply, struct buffer *value, 
     return status == STATUS_OK && !row.found ? STATUS_END : status;
 }
 
-/* The text between the quotes of the member. */
-static enum status decode_position(const struct buffer *value, struct arena *arena,
-                                   struct position *position, struct error *error)
-{
-    static const char member[] = "\"position\":\"";
-    const char *start = memmem(value->data, value->length, member, sizeof member - 1);
-    const char *text = start != NULL ? start + sizeof member - 1 : NULL;
-    const char *end =
-        text != NULL ? memchr(text, '"', value->length - (size_t)(text - value->data)) : NULL;
-    uint8_t *bytes = NULL;
-    size_t length = 0;
-    if (end == NULL || json_decode_base64(text, (size_t)(end - text), arena, &bytes, &length,
-                                          error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    *position = (struct position){.bytes = bytes, .length = (uint32_t)length};
-    return STATUS_OK;
-}
-
 enum status sql_apply_position(struct apply *apply, struct arena *arena, struct position *position,
                                struct error *error)
 {
     struct buffer value = {0};
     enum status status = look_for_position(apply, &value, error);
     *position = (struct position){0};
-    if (status == STATUS_OK && decode_position(&value, arena, position, error) != STATUS_OK) {
-        error_set(error, ERROR_LEDGER_INVALID, apply->key, "there is no position in it");
-        error_hint(error, "it was edited; restore it from a backup, or empty the target and "
-                          "migrate again");
-        status = STATUS_FAILED;
+    if (status == STATUS_OK) {
+        status = store_position_read(apply->key, value.data, value.length, arena, position, error);
     }
     buffer_free(&value);
     return status;
@@ -126,9 +96,7 @@ static enum status put_position(struct apply *apply, const struct position *posi
     struct buffer sql = {0};
     struct buffer text = {0};
     uint64_t changed = 0;
-    buffer_format(&text, "{\"format\":%d,\"epoch\":0,\"position\":", STORE_FORMAT);
-    json_append_base64(&text, position->bytes, position->length);
-    buffer_append_byte(&text, '}');
+    store_position_append(position, &text);
     if (apply->version == STORE_ABSENT) {
         sql_store_append_insert(apply->store, apply->key, &sql);
     } else {
@@ -145,10 +113,7 @@ static enum status put_position(struct apply *apply, const struct position *posi
     buffer_free(&sql);
     buffer_free(&text);
     if (status == STATUS_OK && changed == 0) {
-        error_set(error, ERROR_RUN_FENCED, apply->database->shown,
-                  "another process applies the changes of %s", apply->key);
-        error_hint(error, "let it go on, or end it before this one is started again");
-        return STATUS_FAILED;
+        return store_position_fenced(apply->key, apply->database->shown, error);
     }
     return status;
 }

@@ -40,6 +40,15 @@ struct sql_apply_table {
     const void *facts; /* the connector's own */
 };
 
+enum sql_apply_kind {
+    SQL_APPLY_PUT,      /* the record of `after`, new or over what is there */
+    SQL_APPLY_PATCH,    /* fields of the record under the key of `after` */
+    SQL_APPLY_REMOVE,   /* the record under `key` */
+    SQL_APPLY_MAKE_WAY, /* the same, if another one is under the key of `after` */
+    SQL_APPLY_MOVE,     /* fields of the record under `key`, its key with them */
+    SQL_APPLY_EMPTY     /* all records */
+};
+
 /* A parameter: of the change's `key`, or a field of its `after`. */
 struct sql_apply_parameter {
     uint32_t column; /* of the table */
@@ -51,9 +60,10 @@ struct sql_apply_parameter {
 struct sql_apply_statement {
     struct sql_apply_statement *next; /* of its shape, the last used first */
     struct arena *arena;              /* of itself and its texts */
-    uint32_t kind;                    /* apply_statement.c */
+    enum sql_apply_kind kind;
     const struct sql_apply_table *table;
     const char *sql;
+    size_t conflict_at; /* of a PUT: the place in it behind the values, a ')' */
     const struct sql_apply_parameter *parameters; /* the first has the number 0 */
     uint32_t parameter_count;
     const uint64_t *present; /* a bit a field of `after` that the statement writes */

@@ -5,15 +5,6 @@
 
 enum { STATEMENTS_MAX = 64 /* of one shape */, MADE_BY_TARGET = -1 };
 
-enum statement_kind {
-    STATEMENT_PUT,      /* the record of `after`, new or over what is there */
-    STATEMENT_PATCH,    /* fields of the record under the key of `after` */
-    STATEMENT_REMOVE,   /* the record under `key` */
-    STATEMENT_MAKE_WAY, /* the same, if another one is under the key of `after` */
-    STATEMENT_MOVE,     /* fields of the record under `key`, its key with them */
-    STATEMENT_EMPTY     /* all records */
-};
-
 /* The fields of the records of a table, as sets bring them. */
 struct sql_apply_shape {
     struct sql_apply_shape *next;
@@ -264,6 +255,7 @@ struct writing {
     const struct sql_apply_shape *shape;
     const uint64_t *present;
     struct buffer sql;
+    size_t conflict_at;       /* of a PUT: where the values end */
     struct buffer parameters; /* struct sql_apply_parameter */
 };
 
@@ -438,6 +430,7 @@ static void append_put(struct writing *writing)
             separator = ", ";
         }
     }
+    writing->conflict_at = writing->sql.length;
     append_conflict(writing);
 }
 
@@ -506,25 +499,25 @@ static void append_remove(struct writing *writing, bool makes_way)
     }
 }
 
-static void append_statement(struct writing *writing, enum statement_kind kind)
+static void append_statement(struct writing *writing, enum sql_apply_kind kind)
 {
     switch (kind) {
-    case STATEMENT_PUT:
+    case SQL_APPLY_PUT:
         append_put(writing);
         return;
-    case STATEMENT_PATCH:
+    case SQL_APPLY_PATCH:
         append_update(writing, false);
         return;
-    case STATEMENT_MOVE:
+    case SQL_APPLY_MOVE:
         append_update(writing, true);
         return;
-    case STATEMENT_EMPTY:
+    case SQL_APPLY_EMPTY:
         buffer_append_string(&writing->sql, "DELETE FROM ");
         append_table(writing);
         return;
-    case STATEMENT_REMOVE:
-    case STATEMENT_MAKE_WAY:
-        append_remove(writing, kind == STATEMENT_MAKE_WAY);
+    case SQL_APPLY_REMOVE:
+    case SQL_APPLY_MAKE_WAY:
+        append_remove(writing, kind == SQL_APPLY_MAKE_WAY);
         return;
     }
 }
@@ -533,7 +526,7 @@ static void append_statement(struct writing *writing, enum statement_kind kind)
 
 static struct sql_apply_statement *make_statement(struct apply *apply,
                                                   struct sql_apply_shape *shape,
-                                                  enum statement_kind kind, const uint64_t *present)
+                                                  enum sql_apply_kind kind, const uint64_t *present)
 {
     struct writing writing = {.apply = apply, .shape = shape, .present = present};
     struct arena *arena = arena_create(1024);
@@ -544,6 +537,7 @@ static struct sql_apply_statement *make_statement(struct apply *apply,
         .kind = kind,
         .table = &shape->table,
         .sql = arena_copy_string(arena, buffer_string(&writing.sql)),
+        .conflict_at = writing.conflict_at,
         .parameters =
             (const void *)arena_copy(arena, writing.parameters.data, writing.parameters.length),
         .parameter_count = (uint32_t)(writing.parameters.length / sizeof *made->parameters),
@@ -571,7 +565,7 @@ static void make_room(struct apply *apply, struct sql_apply_shape *shape)
 
 static struct sql_apply_statement *find_statement(struct apply *apply,
                                                   struct sql_apply_shape *shape,
-                                                  enum statement_kind kind, const uint64_t *present)
+                                                  enum sql_apply_kind kind, const uint64_t *present)
 {
     struct sql_apply_statement **link = &shape->statements;
     while (*link != NULL &&
@@ -592,12 +586,12 @@ static struct sql_apply_statement *find_statement(struct apply *apply,
 }
 
 static enum status run(struct apply *apply, const struct sql_apply_item *item,
-                       const struct sql_apply_image *image, enum statement_kind kind,
+                       const struct sql_apply_image *image, enum sql_apply_kind kind,
                        struct sql_apply_refused *refused, struct error *error)
 {
     const struct sql_apply_statement *statement =
         find_statement(apply, image->shape, kind,
-                       kind == STATEMENT_REMOVE || kind == STATEMENT_EMPTY ? image->shape->none
+                       kind == SQL_APPLY_REMOVE || kind == SQL_APPLY_EMPTY ? image->shape->none
                                                                            : image->shape->present);
     return statement->sql[0] == '\0'
                ? STATUS_OK
@@ -608,7 +602,7 @@ enum status sql_apply_remove_old(struct apply *apply, const struct sql_apply_ite
                                  const struct sql_apply_image *image,
                                  struct sql_apply_refused *refused, struct error *error)
 {
-    return image->old ? run(apply, item, image, STATEMENT_REMOVE, refused, error) : STATUS_OK;
+    return image->old ? run(apply, item, image, SQL_APPLY_REMOVE, refused, error) : STATUS_OK;
 }
 
 /* A part of the key that no record can be given anew: the record is written as another one. */
@@ -635,7 +629,7 @@ static enum status move_fixed(struct apply *apply, const struct sql_apply_item *
         return STATUS_AGAIN;
     }
     enum status status = sql_apply_remove_old(apply, item, image, refused, error);
-    return status == STATUS_OK ? run(apply, item, image, STATEMENT_PUT, refused, error) : status;
+    return status == STATUS_OK ? run(apply, item, image, SQL_APPLY_PUT, refused, error) : status;
 }
 
 /*
@@ -649,16 +643,16 @@ static enum status move(struct apply *apply, const struct sql_apply_item *item,
 {
     enum status status = STATUS_OK;
     if (!image->whole) {
-        status = run(apply, item, image, STATEMENT_PATCH, refused, error);
+        status = run(apply, item, image, SQL_APPLY_PATCH, refused, error);
     }
     if (status == STATUS_OK) {
-        status = run(apply, item, image, STATEMENT_MAKE_WAY, refused, error);
+        status = run(apply, item, image, SQL_APPLY_MAKE_WAY, refused, error);
     }
     if (status == STATUS_OK) {
-        status = run(apply, item, image, STATEMENT_MOVE, refused, error);
+        status = run(apply, item, image, SQL_APPLY_MOVE, refused, error);
     }
     return status == STATUS_OK && image->whole
-               ? run(apply, item, image, STATEMENT_PUT, refused, error)
+               ? run(apply, item, image, SQL_APPLY_PUT, refused, error)
                : status;
 }
 
@@ -667,7 +661,7 @@ enum status sql_apply_change(struct apply *apply, const struct sql_apply_item *i
                              struct error *error)
 {
     if (item->change->operation == RECORD_TRUNCATE) {
-        return run(apply, item, image, STATEMENT_EMPTY, refused, error);
+        return run(apply, item, image, SQL_APPLY_EMPTY, refused, error);
     }
     if (item->change->after == NULL) {
         return sql_apply_remove_old(apply, item, image, refused, error);
@@ -678,5 +672,5 @@ enum status sql_apply_change(struct apply *apply, const struct sql_apply_item *i
     if (image->moves) {
         return move(apply, item, image, refused, error);
     }
-    return run(apply, item, image, image->whole ? STATEMENT_PUT : STATEMENT_PATCH, refused, error);
+    return run(apply, item, image, image->whole ? SQL_APPLY_PUT : SQL_APPLY_PATCH, refused, error);
 }

@@ -130,9 +130,9 @@ struct follow {
     struct retry retry;
 };
 
-static struct follow_figures *figures(const struct follow *follow)
+static struct progress_follow *figures(const struct follow *follow)
 {
-    return follow->run->follow;
+    return &follow->session->progress.follow;
 }
 
 static void keep_applied(struct follow *follow, struct position position)
@@ -236,7 +236,6 @@ static enum status add_reject(struct follow *follow, const struct follow_reject 
         follow->has_rejects = true;
     }
     atomic_fetch_add(&figures(follow)->rejects, 1);
-    atomic_fetch_add(&follow->session->progress.entities[from->entity].rejected, 1);
     return reject_file_add(&follow->rejects, &reject, error);
 }
 
@@ -290,7 +289,7 @@ static enum status keep_refusals(struct follow *follow, const struct apply_resul
 
 static void count_group(struct follow *follow)
 {
-    struct follow_figures *to = figures(follow);
+    struct progress_follow *to = figures(follow);
     struct progress *progress = &follow->session->progress;
     int64_t now_us = clock_utc_us();
     for (uint32_t i = 0; i < follow->group_count; i++) {
@@ -298,9 +297,6 @@ static void count_group(struct follow *follow)
         atomic_fetch_add(&to->transactions, set->set.last_piece && set->source_changes > 0);
         atomic_fetch_add(&to->changes, set->source_changes);
         atomic_fetch_add(&to->writes, set->set.change_count);
-        for (uint32_t c = 0; c < set->set.change_count; c++) {
-            atomic_fetch_add(&progress->entities[set->set.changes[c].table].written, 1);
-        }
         if (set->set.commit_time_us > 0) {
             atomic_store(&to->commit_time_us, set->set.commit_time_us);
             atomic_store(&to->lag_us,
@@ -490,11 +486,7 @@ enum status follow_run(struct run *run, struct error *error)
         follow_routes_make(session, &follow.routes, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (run->follow == NULL) {
-        run->follow = arena_allocate_zeroed(run->arena, 1, sizeof *run->follow);
-        atomic_store(&run->follow->lag_us, -1);
-        atomic_store(&run->follow->bytes_kept, -1);
-    }
+    progress_follow_begin(&session->progress.follow);
     follow.arena = arena_create(0);
     follow.group = memory_allocate_zeroed(GROUP_SETS_MAX, sizeof(struct followed_set *));
     follow.translator = follow_translator_create(session, follow.routes);

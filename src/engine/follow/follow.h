@@ -40,19 +40,4 @@ void follow_abandon(struct run *run);
  */
 enum status follow_run(struct run *run, struct error *error) MUST_USE;
 
-/* What a follow has done since it began, for state.json and the progress. */
-struct follow_figures {
-    _Atomic uint64_t transactions; /* of the source, applied */
-    _Atomic uint64_t changes;      /* of the source's rows */
-    _Atomic uint64_t writes;       /* changes of the target's records */
-    _Atomic uint64_t roots;        /* read again */
-    _Atomic uint64_t rejects;
-    _Atomic uint64_t commits;
-    _Atomic int64_t commit_time_us; /* of the source, of the last one applied; 0: none yet */
-    _Atomic int64_t applied_at_us;  /* UTC, when that was; 0: nothing yet */
-    _Atomic int64_t lag_us;         /* applied_at - commit_time of the last one; -1: not known */
-    _Atomic int64_t bytes_kept;     /* by the source for the feed; -1: not known */
-    _Atomic bool idle;              /* nothing is waiting to be applied */
-};
-
 #endif

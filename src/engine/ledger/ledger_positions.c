@@ -2,20 +2,13 @@
 #include "engine/ledger/ledger_positions.h"
 
 #include "connectors/store_key.h"
+#include "connectors/store_position.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_internal.h"
 #include "model/json_reader.h"
 #include "model/json_writer.h"
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-
-static void position_key(char key[STORE_KEY_BYTES], const char *feed, uint32_t lane)
-{
-    store_name_key(key, "position/", feed);
-    size_t used = strlen(key);
-    snprintf(key + used, STORE_KEY_BYTES - used, "/%06" PRIu32, lane);
-}
 
 static void intent_key(char key[STORE_KEY_BYTES], const char *run_id, const char *name)
 {
@@ -34,7 +27,7 @@ enum status ledger_get_position(struct ledger *ledger, const char *feed, uint32_
     uint8_t *bytes = NULL;
     size_t length = 0;
     *position = (struct ledger_position){0};
-    position_key(key, feed, lane);
+    store_position_key(key, feed, lane);
     enum status status = ledger_get(ledger, key, arena, &value, error);
     if (status != STATUS_OK) {
         return status;
@@ -60,7 +53,7 @@ enum status ledger_put_position(struct ledger *ledger, const char *feed, uint32_
 {
     char key[STORE_KEY_BYTES];
     struct buffer text = {0};
-    position_key(key, feed, lane);
+    store_position_key(key, feed, lane);
     buffer_format(&text, "{\"format\":%d,\"epoch\":%" PRIu64 ",\"position\":", LEDGER_FORMAT,
                   position->epoch);
     json_append_base64(&text, position->bytes, position->length);

@@ -20,7 +20,6 @@ struct chunk_log;
 struct claim_keeper;
 struct joining;
 struct copy;
-struct follow_figures;
 struct metrics;
 struct run;
 
@@ -99,7 +98,6 @@ struct run {
     bool state_ready;              /* the three above hold something */
     struct chunk_log *chunk_log;   /* for the report, as the next; both under the mutex */
     struct metrics *metrics;       /* NULL: not claimed yet */
-    struct follow_figures *follow; /* NULL: it does not follow yet */
     bool caught_up;                /* following ended, since there was no more to apply */
     int64_t state_written_ms;
     int64_t attempt_us;           /* UTC, when this attempt began */

@@ -5,7 +5,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "engine/copy/chunk_log.h"
-#include "engine/follow/follow.h"
 #include "engine/ledger/json_text.h"
 #include "engine/run/options.h"
 #include "engine/run/past_runs.h"
@@ -287,7 +286,7 @@ static json_t *stamp_or_null(int64_t utc_us)
 
 static json_t *follow_make(const struct run *run)
 {
-    const struct follow_figures *figures = run->follow;
+    const struct progress_follow *figures = &run->session->progress.follow;
     return json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:b}", "feed", run->header.feed,
                      "transactions", (json_int_t)atomic_load(&figures->transactions), "changes",
                      (json_int_t)atomic_load(&figures->changes), "writes",
@@ -323,7 +322,7 @@ static json_t *state_make(const struct run *run, enum state_status status)
     json_object_set_new(object, "waiting_seconds", waiting_make(progress));
     json_object_set_new(object, "source_use", side_make(&progress->source));
     json_object_set_new(object, "target_use", side_make(&progress->target));
-    if (run->follow != NULL) {
+    if (atomic_load(&progress->follow.active)) {
         json_object_set_new(object, "follow", follow_make(run));
     }
     if (status == STATE_IN_PROGRESS && atomic_load(&progress->phase) == PROGRESS_COPY) {

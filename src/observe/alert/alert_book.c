@@ -16,6 +16,7 @@ struct alert_book {
     const struct alert_receiver *receivers;
     uint32_t receiver_count;
     struct receiver_state states[ALERT_RECEIVERS_MAX];
+    int64_t seen_us; /* the time that it was asked for last */
     struct alert alerts[ALERT_COUNT_MAX];
     uint32_t count;
 };
@@ -190,8 +191,30 @@ static void fill(struct alert_book *book, uint32_t receiver, int64_t now_us,
     book->states[receiver].told_us = now_us;
 }
 
+static int64_t earlier(int64_t left, int64_t right)
+{
+    return left < right ? left : right;
+}
+
+/* A clock that is set back must not make anybody wait until it is again what it was. */
+static void follow_clock(struct alert_book *book, int64_t now_us)
+{
+    for (uint32_t i = 0; i < book->receiver_count && now_us < book->seen_us; i++) {
+        struct receiver_state *state = &book->states[i];
+        int64_t retry_us = now_us + ALERT_RETRY_S * INT64_C(1000000);
+        state->waits_us = earlier(state->waits_us, now_us);
+        state->told_us = earlier(state->told_us, now_us);
+        state->not_before_us = earlier(state->not_before_us, retry_us);
+    }
+    for (uint32_t i = 0; i < book->count && now_us < book->seen_us; i++) {
+        book->alerts[i].last_us = earlier(book->alerts[i].last_us, now_us);
+    }
+    book->seen_us = now_us;
+}
+
 bool alert_book_next(struct alert_book *book, int64_t now_us, bool last, struct alert_batch *batch)
 {
+    follow_clock(book, now_us);
     end_what_did_not_last(book, now_us);
     for (uint32_t i = 0; i < book->receiver_count; i++) {
         int64_t due = due_us(book, i, last);

@@ -1,5 +1,6 @@
 /*
- * What goes on that someone is to be told of, and when. Pure: times are the caller's.
+ * What goes on that someone is to be told of, and when. Pure: times are the caller's, and may go
+ * back.
  *
  * What happens again while it is known is not told again; what begins while a message waits for its
  * group's time goes with it; what goes on is repeated; what is over is told to those who heard that

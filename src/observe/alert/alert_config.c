@@ -10,7 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARGUMENTS_MAX = 64, TROUBLE_GROUP_MS = 2000 };
+enum {
+    ARGUMENTS_MAX = 64,
+    TROUBLE_GROUP_MS = 2000,
+    DAY_MS = 86400000,
+    TIMEOUT_MS_MIN = 100,  /* 0 would be no limit to those who send */
+    TIMEOUT_MS_MAX = 60000 /* the end of a run waits for a message that is under way */
+};
 #define KIND(kind) (1u << (kind))
 static const uint32_t trouble =
     KIND(EVENT_ANOMALY) | KIND(EVENT_STALL) | KIND(EVENT_ERROR) | KIND(EVENT_RUN);
@@ -79,16 +85,18 @@ static const char *const *list_of(const struct reading *reading, const struct pl
 }
 
 static int64_t time_of(const struct reading *reading, const struct plan_node *map, const char *name,
-                       int64_t usual_ms)
+                       int64_t usual_ms, uint64_t most_ms)
 {
     const struct plan_node *node = plan_node_get(map, name);
     uint64_t value;
     if (node == NULL) {
         return usual_ms;
     }
-    if (text_to_milliseconds(plan_node_text(node), &value) != STATUS_OK || value > 86400000) {
-        plan_fault(reading->faults, ERROR_PLAN_INVALID, node, "30s, 5m or 1h would be one",
-                   "'%s' is no time up to a day", plan_node_text(node));
+    if (text_to_milliseconds(plan_node_text(node), &value) != STATUS_OK || value > most_ms) {
+        plan_fault(reading->faults, ERROR_PLAN_INVALID, node,
+                   most_ms < DAY_MS ? "10s would be one" : "30s, 5m or 1h would be one",
+                   "'%s' is no time up to a %s", plan_node_text(node),
+                   most_ms < DAY_MS ? "minute" : "day");
         return usual_ms;
     }
     return (int64_t)value;
@@ -112,6 +120,16 @@ static uint32_t kinds_of(const struct reading *reading, const struct plan_node *
         kinds |= known;
     }
     return names != NULL ? kinds : trouble;
+}
+
+/* It becomes a line of the mail's head. */
+static bool is_mail_address(const char *text)
+{
+    bool clean = text[0] != '\0';
+    for (const char *at = text; *at != '\0' && clean; at++) {
+        clean = (unsigned char)*at >= ' ' && *at != '\x7f';
+    }
+    return clean;
 }
 
 static void check_url(const struct reading *reading, const struct plan_node *node, const char *url)
@@ -153,6 +171,10 @@ static bool take_way(const struct reading *reading, const struct plan_node *map,
     receiver->address = text_of(reading, map, ways[receiver->way]);
     if (receiver->way == ALERT_EMAIL) {
         receiver->arguments = default_sendmail(list_of(reading, map, "sendmail", &count));
+        if (receiver->address != NULL && !is_mail_address(receiver->address)) {
+            plan_fault(reading->faults, ERROR_PLAN_INVALID, node, "dba@example.com would be one",
+                       "it is no address of e-mail");
+        }
     } else if (receiver->address != NULL) {
         check_url(reading, node, receiver->address);
     }
@@ -178,9 +200,13 @@ static void take_receiver(const struct reading *reading, const char *name,
                       : strcmp(severity, "error") == 0                     ? LOG_ERROR
                                                                            : LOG_INFO;
     receiver->resolved = resolved == NULL || strcmp(plan_node_text(resolved), "true") == 0;
-    receiver->group_ms = time_of(reading, map, "group", 5000);
-    receiver->repeat_ms = time_of(reading, map, "repeat", manages ? 60000 : 3600000);
-    receiver->timeout_ms = time_of(reading, map, "timeout", 10000);
+    receiver->group_ms = time_of(reading, map, "group", 5000, DAY_MS);
+    receiver->repeat_ms = time_of(reading, map, "repeat", manages ? 60000 : 3600000, DAY_MS);
+    receiver->timeout_ms = time_of(reading, map, "timeout", 10000, TIMEOUT_MS_MAX);
+    if (receiver->timeout_ms < TIMEOUT_MS_MIN) {
+        plan_fault(reading->faults, ERROR_PLAN_INVALID, plan_node_get(map, "timeout"),
+                   "10s would be one", "no message can be told in that time");
+    }
     config->count++;
 }
 
@@ -270,6 +296,9 @@ enum status alert_config_add_notify(struct alert_config *config, const char *whe
         receiver.way = ALERT_EMAIL;
         receiver.address = arena_copy_string(arena, address + 7);
         receiver.arguments = default_sendmail(NULL);
+        if (!is_mail_address(receiver.address)) {
+            return error_set(error, ERROR_USAGE, "--notify", "it is no address of e-mail");
+        }
     } else if (strncmp(address, "http://", 7) == 0 || strncmp(address, "https://", 8) == 0) {
         receiver.way = ALERT_WEBHOOK;
         receiver.address = arena_copy_string(arena, address);

@@ -227,7 +227,7 @@ static void take_sample(struct anomaly_watch *watch, struct anomaly_sample *samp
         .workers = known ? workers : 0,
         .resident_bytes = (double)process_resident_bytes(),
         .memory_bound_bytes = (double)memory_bound(watch, workers),
-        .lag_seconds = -1,
+        .lag_seconds = progress_follow_lag_seconds(&progress->follow, clock_utc_us()),
         .retention_seconds = -1,
     };
 }

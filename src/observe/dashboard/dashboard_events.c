@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "observe/event/event_json.h"
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,17 +33,6 @@ struct following {
     int64_t told_ms; /* 0: nothing was told yet */
 };
 
-static const char line_begin[] = "{\"number\":";
-
-/* 0: it is no whole line of an event. */
-static uint64_t number_of(const char *line, size_t length)
-{
-    size_t skipped = strlen(line_begin);
-    return length > skipped && memcmp(line, line_begin, skipped) == 0
-               ? strtoull(line + skipped, NULL, 10)
-               : 0;
-}
-
 static bool is_of_chunk(const char *line, size_t length)
 {
     static const char kind[] = "\"kind\":\"chunk\"";
@@ -58,7 +48,7 @@ static size_t take_lines(struct following *following, const char *text, size_t l
     while ((end = memchr(text + taken, '\n', length - taken)) != NULL) {
         const char *line = text + taken;
         size_t size = (size_t)(end - line);
-        uint64_t number = number_of(line, size);
+        uint64_t number = event_json_number(line, size);
         bool brief = following->offset + (off_t)taken < following->brief;
         if (number > following->last && !(brief && is_of_chunk(line, size))) {
             buffer_format(out, "id: %" PRIu64 "\ndata: ", number);
@@ -82,7 +72,7 @@ static uint64_t last_number(int file, off_t size, char *piece)
         if (end == NULL) {
             break;
         }
-        uint64_t number = number_of(line, (size_t)(end - line));
+        uint64_t number = event_json_number(line, (size_t)(end - line));
         last = number > 0 ? number : last;
         line = end + 1;
     }

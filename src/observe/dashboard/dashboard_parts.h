@@ -9,7 +9,9 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-enum { DASHBOARD_CACHED_MAX = 64, DASHBOARD_CHILDREN_MAX = 8, DASHBOARD_KEY_MAX = 80 };
+/* Texts in the cache: as many as a folder has runs that are listed, and more. */
+enum { DASHBOARD_CACHED_MAX = 1024, DASHBOARD_CACHED_BYTES_MAX = 8 << 20 };
+enum { DASHBOARD_CHILDREN_MAX = 8, DASHBOARD_KEY_MAX = 80 };
 
 /* A text made of files, and what these were then. */
 struct dashboard_cached {
@@ -75,7 +77,7 @@ void dashboard_append_runs(struct dashboard *dashboard, struct buffer *out);
 /* What changes whenever one of the folder's files (NULL at the end) does. */
 uint64_t dashboard_signature(const char *folder, const char *const *files, bool at_work);
 /* The text of that name as it was made of files with that signature; NULL, with an empty one to be
- * filled in `*fresh`, if it is not there. */
+ * filled in `*fresh`, if it is not there. Either is good until the next call. */
 const struct buffer *dashboard_cache_find(struct dashboard *dashboard, const char *name,
                                           uint64_t signature, struct buffer **fresh);
 void dashboard_cache_free(struct dashboard *dashboard);

@@ -50,6 +50,25 @@ static void forget(struct dashboard_cached *cached)
     *cached = (struct dashboard_cached){0};
 }
 
+/* The one that was used longest ago goes first. */
+static void bound_cache(struct dashboard *dashboard)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < DASHBOARD_CACHED_MAX; i++) {
+        bytes += dashboard->cached[i].text.capacity;
+    }
+    while (bytes > DASHBOARD_CACHED_BYTES_MAX) {
+        struct dashboard_cached *oldest = NULL;
+        for (size_t i = 0; i < DASHBOARD_CACHED_MAX; i++) {
+            struct dashboard_cached *cached = &dashboard->cached[i];
+            bool older = oldest == NULL || cached->used < oldest->used;
+            oldest = cached->name != NULL && older ? cached : oldest;
+        }
+        bytes -= oldest->text.capacity;
+        forget(oldest);
+    }
+}
+
 const struct buffer *dashboard_cache_find(struct dashboard *dashboard, const char *name,
                                           uint64_t signature, struct buffer **fresh)
 {
@@ -65,6 +84,7 @@ const struct buffer *dashboard_cache_find(struct dashboard *dashboard, const cha
     bool known = oldest->name != NULL && strcmp(oldest->name, name) == 0;
     if (!known || oldest->signature != signature) {
         forget(oldest);
+        bound_cache(dashboard);
         oldest->name = memory_copy_string(name);
         oldest->signature = signature;
         *fresh = &oldest->text;

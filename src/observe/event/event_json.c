@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum { TEXT_BYTES_MAX = 1024 };
+#define NUMBER_MAX (UINT64_C(1) << 53) /* as far as readers of JSON count exactly */
 
 static void append_name(struct buffer *out, const char *name)
 {
@@ -73,6 +74,20 @@ static void append_record(const struct log_record *record, size_t limit_bytes, s
 void event_json_append(const struct log_record *record, struct buffer *out)
 {
     append_record(record, SIZE_MAX, out);
+}
+
+uint64_t event_json_number(const char *line, size_t length)
+{
+    static const char begin[] = "{\"number\":";
+    const size_t skipped = sizeof(begin) - 1;
+    uint64_t number = 0;
+    if (length <= skipped || memcmp(line, begin, skipped) != 0 || line[length - 1] != '}') {
+        return 0;
+    }
+    for (const char *at = line + skipped; *at >= '0' && *at <= '9' && number <= NUMBER_MAX; at++) {
+        number = number * 10 + (uint64_t)(*at - '0');
+    }
+    return number <= NUMBER_MAX ? number : 0;
 }
 
 size_t event_json_format(const struct log_record *record, char *line, size_t capacity)

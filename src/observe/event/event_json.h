@@ -12,6 +12,9 @@
  */
 void event_json_append(const struct log_record *record, struct buffer *out);
 
+/* The number of a line of events.jsonl without its newline; 0: it is no whole event. */
+uint64_t event_json_number(const char *line, size_t length);
+
 /* For log_set_formatter: the same without a number. A line that is too long loses the end of its
  * text. */
 size_t event_json_format(const struct log_record *record, char *line, size_t capacity);

@@ -9,11 +9,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_READ_BYTES_MAX = 4 * EVENT_FILE_BYTES_MAX };
+/* What is read of the end of a file: to shorten it, and to find its last number. */
+enum { FILE_READ_BYTES_MAX = 4 * EVENT_FILE_BYTES_MAX, END_READ_BYTES_MAX = 64 << 10 };
 
 struct line {
     char *text; /* what stands behind the number */
@@ -25,12 +28,14 @@ struct event_stream {
     struct line lines[EVENT_STREAM_LINES_MAX]; /* the n-th at n % EVENT_STREAM_LINES_MAX */
     uint64_t first;                            /* the oldest line that waits */
     uint64_t next;
-    uint64_t before; /* events of former processes: what is added to get an event's number */
+    uint64_t before; /* what is added to get an event's number, modulo 2^64 */
+    uint64_t closed; /* the last event that went into a file closed since */
     size_t bytes;
     uint64_t lost;
     int descriptor; /* -1: there is no file */
     char *path;
     uint64_t file_bytes;
+    bool torn; /* the file's last line has no end, and could not be cut off */
 };
 
 struct event_stream *event_stream_create(void)
@@ -74,6 +79,7 @@ static void add(struct event_stream *stream, const struct buffer *text)
         if (stream->descriptor >= 0) {
             write_out(stream);
         } else {
+            stream->lost += stream->path != NULL;
             drop_first(stream);
         }
     }
@@ -125,27 +131,71 @@ static void thin(const char *text, size_t length, struct buffer *kept)
 
 static int open_to_append(const char *path)
 {
-    return file_open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+    return file_open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+}
+
+/* At most `limit` bytes of the file's end, from the beginning of a line on; `*size` is the whole
+ * file's. */
+static const char *read_end(int descriptor, size_t limit, struct arena *arena, size_t *length,
+                            uint64_t *size)
+{
+    struct stat facts;
+    size_t read = 0;
+    ssize_t more = 1;
+    *size = fstat(descriptor, &facts) == 0 ? (uint64_t)facts.st_size : 0;
+    uint64_t from = *size > limit ? *size - limit : 0;
+    char *text = arena_allocate(arena, (size_t)(*size - from) + 1);
+    while (more > 0 && read < *size - from) {
+        more = file_read_at(descriptor, text + read, (size_t)(*size - from) - read,
+                            (off_t)(from + read));
+        read += more > 0 ? (size_t)more : 0;
+    }
+    const char *begin = from > 0 ? memchr(text, '\n', read) : NULL;
+    begin = begin != NULL ? begin + 1 : text;
+    *length = read - (size_t)(begin - text);
+    return begin;
 }
 
 static void shorten(struct event_stream *stream)
 {
     struct error ignored;
     struct buffer kept = {0};
-    char *text;
     size_t length;
+    uint64_t size;
     struct arena *arena = arena_create(0);
-    if (file_read_all(stream->path, FILE_READ_BYTES_MAX, arena, &text, &length, &ignored) ==
-        STATUS_OK) {
-        thin(text, length, &kept);
-    }
-    if (file_replace(stream->path, kept.data, kept.length, NULL, &ignored) == STATUS_OK) {
+    const char *text = read_end(stream->descriptor, FILE_READ_BYTES_MAX, arena, &length, &size);
+    thin(text, length, &kept);
+    if (length > 0 &&
+        file_replace(stream->path, kept.data, kept.length, NULL, &ignored) == STATUS_OK) {
         close(stream->descriptor);
         stream->descriptor = open_to_append(stream->path);
         stream->file_bytes = kept.length;
     }
     buffer_free(&kept);
     arena_destroy(arena);
+}
+
+/* Where the disk is full, a part of the text may be written. Its whole lines stay, and a line that
+ * is torn is cut off, so that the next one does not become a part of it. */
+static void keep_whole_lines(struct event_stream *stream, const struct buffer *text)
+{
+    struct stat facts;
+    size_t written = 0;
+    size_t whole = 0;
+    if (fstat(stream->descriptor, &facts) == 0 && (uint64_t)facts.st_size > stream->file_bytes) {
+        written = (size_t)((uint64_t)facts.st_size - stream->file_bytes);
+        written = written < text->length ? written : text->length;
+    }
+    stream->lost += stream->next - stream->first;
+    for (const char *end = text->data;
+         (end = memchr(end, '\n', (size_t)(text->data + written - end))) != NULL;) {
+        end++;
+        whole = (size_t)(end - text->data);
+        stream->lost -= end - text->data > 1; /* not of the newline before the lines */
+    }
+    stream->torn =
+        written > whole && file_cut(stream->descriptor, (off_t)(stream->file_bytes + whole)) != 0;
+    stream->file_bytes += stream->torn ? written : whole;
 }
 
 static void write_out(struct event_stream *stream)
@@ -155,66 +205,64 @@ static void write_out(struct event_stream *stream)
     if (stream->descriptor < 0 || stream->first == stream->next) {
         return;
     }
+    buffer_append_string(&text, stream->torn ? "\n" : "");
     for (uint64_t at = stream->first; at < stream->next; at++) {
         append_line(stream, at, &text);
     }
-    if (file_write_all(stream->descriptor, text.data, text.length, stream->path, &ignored) !=
+    if (file_write_all(stream->descriptor, text.data, text.length, stream->path, &ignored) ==
         STATUS_OK) {
-        stream->lost += stream->next - stream->first;
+        stream->file_bytes += text.length;
+        stream->torn = false;
+    } else {
+        keep_whole_lines(stream, &text);
     }
     while (stream->first < stream->next) {
         drop_first(stream);
     }
-    stream->file_bytes += text.length;
     if (stream->file_bytes > EVENT_FILE_BYTES_MAX) {
         shorten(stream);
     }
     buffer_free(&text);
 }
 
-/* The number that the file's last whole line has; a torn one after it is ended by a newline. */
-static uint64_t take_up(int descriptor, const char *text, size_t length)
+/* The last number of the whole lines; what is torn or damaged between them has none. */
+static uint64_t last_number(const char *text, size_t length)
 {
-    struct error ignored;
-    static const char begin[] = "{\"number\":";
-    if (length > 0 && text[length - 1] != '\n') {
-        enum status status = file_write_all(descriptor, "\n", 1, "events.jsonl", &ignored);
-        (void)status;
+    uint64_t last = 0;
+    const char *end;
+    while ((end = memchr(text, '\n', length)) != NULL) {
+        uint64_t number = event_json_number(text, (size_t)(end - text));
+        last = number > 0 ? number : last;
+        length -= (size_t)(end + 1 - text);
+        text = end + 1;
     }
-    const char *end = length > 0 ? memrchr(text, '\n', length) : NULL;
-    const char *line = end != NULL ? memrchr(text, '\n', (size_t)(end - text)) : NULL;
-    line = line != NULL ? line + 1 : text;
-    return end != NULL && strncmp(line, begin, strlen(begin)) == 0
-               ? strtoull(line + strlen(begin), NULL, 10)
-               : 0;
+    return last;
 }
 
 enum status event_stream_open(struct event_stream *stream, const char *path, struct error *error)
 {
-    char *text = NULL;
-    size_t length = 0;
-    struct arena *arena = arena_create(0);
+    size_t length;
+    struct stat facts;
     int descriptor = open_to_append(path);
     if (descriptor < 0) {
-        arena_destroy(arena);
         return error_set_errno(error, ERROR_STATE_WRITE, errno, path, "can't open it");
     }
-    enum status status = file_read_all(path, FILE_READ_BYTES_MAX, arena, &text, &length, error);
-    if (status == STATUS_FAILED) {
+    if (fstat(descriptor, &facts) != 0 || !S_ISREG(facts.st_mode)) {
         close(descriptor);
-    } else {
-        uint64_t last = take_up(descriptor, text, length);
-        pthread_mutex_lock(&stream->mutex);
-        stream->before = last;
-        stream->descriptor = descriptor;
-        stream->path = memory_copy_string(path);
-        stream->file_bytes = length;
-        write_out(stream);
-        pthread_mutex_unlock(&stream->mutex);
-        status = STATUS_OK;
+        return error_set(error, ERROR_STATE_WRITE, path, "it is no file");
     }
+    struct arena *arena = arena_create(0);
+    pthread_mutex_lock(&stream->mutex);
+    const char *text =
+        read_end(descriptor, END_READ_BYTES_MAX, arena, &length, &stream->file_bytes);
+    stream->before = last_number(text, length) - stream->closed;
+    stream->torn = length > 0 && text[length - 1] != '\n';
+    stream->descriptor = descriptor;
+    stream->path = memory_copy_string(path);
+    write_out(stream);
+    pthread_mutex_unlock(&stream->mutex);
     arena_destroy(arena);
-    return status;
+    return STATUS_OK;
 }
 
 void event_stream_close(struct event_stream *stream, uint64_t *lost)
@@ -223,6 +271,13 @@ void event_stream_close(struct event_stream *stream, uint64_t *lost)
     write_out(stream);
     if (stream->descriptor >= 0) {
         close(stream->descriptor);
+    }
+    if (stream->path != NULL) {
+        stream->lost += stream->next - stream->first; /* it could not be opened again */
+        stream->closed = stream->next - 1;
+        while (stream->first < stream->next) {
+            drop_first(stream);
+        }
     }
     free(stream->path);
     *lost = stream->lost;

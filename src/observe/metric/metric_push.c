@@ -1,6 +1,7 @@
 /* PUT of the text format to a push gateway. */
 #include "observe/metric/metric_push.h"
 
+#include "base/arena.h"
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -24,12 +25,15 @@ enum status metric_push_open(const char *url, struct metric_push **push, struct 
         .connections_max = 1, .connect_timeout_ms = PUSH_TIMEOUT_MS, .plaintext_allowed = true};
     char host[256] = "localhost";
     struct buffer whole = {0};
-    struct metric_push *made = memory_allocate_zeroed(1, sizeof(*made));
-    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0) {
-        free(made);
-        error_set(error, ERROR_USAGE, url, "is no URL of a push gateway");
-        return error_hint(error, "http://gateway:9091 would be one");
+    struct http_url parts;
+    struct arena *arena = arena_create(0);
+    enum status status = http_url_parse(url, "--push-gateway", arena, &parts, error);
+    arena_destroy(arena);
+    if (status != STATUS_OK) {
+        error_hint(error, "http://gateway:9091 would be one");
+        return error_recode(error, ERROR_USAGE);
     }
+    struct metric_push *made = memory_allocate_zeroed(1, sizeof(*made));
     size_t length = strlen(url);
     while (length > 0 && url[length - 1] == '/') {
         length--;

@@ -4,10 +4,16 @@
 
 #include "base/arena.h"
 #include "base/memory.h"
+#include "base/text.h"
+#include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
+
+enum { HASH_BYTES = 17 };
 
 struct metric_histogram {
     const double *bounds;
@@ -80,6 +86,32 @@ struct metric_family *metric_family_add(struct metric_registry *registry, enum m
     return family;
 }
 
+/* Labels as series have them. */
+struct clean_labels {
+    struct metric_label labels[METRIC_LABELS_MAX];
+    char texts[METRIC_LABELS_MAX][METRIC_VALUE_BYTES_MAX + 1];
+};
+
+/* Prometheus refuses all that a scrape brings for one byte that is no UTF-8. */
+static const struct metric_label *clean(const struct metric_label *labels, uint32_t label_count,
+                                        struct clean_labels *out)
+{
+    for (uint32_t i = 0; i < label_count; i++) {
+        const char *value = labels[i].value;
+        size_t length = strlen(value);
+        out->labels[i] = labels[i];
+        if (length > METRIC_VALUE_BYTES_MAX || !text_is_utf8(value, length)) {
+            char *text = out->texts[i];
+            text_printable(value, length, text, METRIC_VALUE_BYTES_MAX + 1 - HASH_BYTES);
+            size_t used = strlen(text);
+            snprintf(text + used, sizeof(out->texts[i]) - used, "~%016" PRIx64,
+                     XXH3_64bits(value, length));
+            out->labels[i].value = text;
+        }
+    }
+    return out->labels;
+}
+
 static bool has_labels(const struct series *series, const struct metric_label *labels,
                        uint32_t label_count)
 {
@@ -123,8 +155,9 @@ static struct series *add(struct metric_family *family, const struct metric_labe
 void metric_series_add(struct metric_family *family, const struct metric_label *labels,
                        uint32_t label_count, metric_reader reader, const void *context)
 {
+    struct clean_labels cleaned;
     pthread_mutex_lock(&family->registry->mutex);
-    struct series *series = add(family, labels, label_count);
+    struct series *series = add(family, clean(labels, label_count, &cleaned), label_count);
     series->reader = reader;
     series->context = context;
     pthread_mutex_unlock(&family->registry->mutex);
@@ -145,7 +178,9 @@ double metric_read_thousandths(const void *context)
 _Atomic uint64_t *metric_cell(struct metric_family *family, const struct metric_label *labels,
                               uint32_t label_count)
 {
+    struct clean_labels cleaned;
     struct metric_label others[METRIC_LABELS_MAX];
+    labels = clean(labels, label_count, &cleaned);
     pthread_mutex_lock(&family->registry->mutex);
     struct series *series = find(family, labels, label_count);
     if (series == NULL && family->series_count >= METRIC_SERIES_MAX) {
@@ -169,8 +204,9 @@ struct metric_histogram *metric_histogram_add(struct metric_family *family,
                                               uint32_t label_count, const double *bounds,
                                               uint32_t bound_count)
 {
+    struct clean_labels cleaned;
     pthread_mutex_lock(&family->registry->mutex);
-    struct series *series = add(family, labels, label_count);
+    struct series *series = add(family, clean(labels, label_count, &cleaned), label_count);
     series->histogram =
         arena_allocate_zeroed(family->registry->arena, 1, sizeof(*series->histogram));
     series->histogram->bounds = bounds;

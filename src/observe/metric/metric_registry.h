@@ -5,8 +5,10 @@
  * registry knows how to read it. Counting costs nothing more than it did. Scrapes, the textfile,
  * the push gateway and StatsD all walk the one registry.
  *
- * Names, help and label names are constant texts. Label values are copied; their sets are bounded
- * (METRIC_SERIES_MAX a family, the rest is one series "other").
+ * Names, help and label names are constant texts. Label values are copied; they come from
+ * databases, so one that is no UTF-8 or longer than METRIC_VALUE_BYTES_MAX is shown as printable
+ * text with a hash behind it. Sets of values are bounded (METRIC_SERIES_MAX cells a family, the
+ * rest is one series "other").
  *
  * Rules of names: https://prometheus.io/docs/practices/naming/
  */
@@ -26,7 +28,12 @@ enum metric_type {
     METRIC_UNTYPED /* a gauge whose name a type of its own would forbid */
 };
 
-enum { METRIC_LABELS_MAX = 6, METRIC_SERIES_MAX = 100, METRIC_BUCKETS_MAX = 24 };
+enum {
+    METRIC_LABELS_MAX = 6,
+    METRIC_VALUE_BYTES_MAX = 160,
+    METRIC_SERIES_MAX = 100,
+    METRIC_BUCKETS_MAX = 24
+};
 
 struct metric_label {
     const char *name;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <math.h>
 #include <netdb.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +76,8 @@ static void append_tag(struct buffer *out, const struct metric_label *label)
 {
     buffer_format(out, "%s%s:", out->length > 0 ? "," : "", label->name);
     for (const char *at = label->value; *at != '\0'; at++) {
-        buffer_append_byte(out, strchr(",|#:@\n", *at) != NULL ? '_' : *at);
+        bool ends = strchr(",|#:@\x7f", *at) != NULL || (unsigned char)*at < ' ';
+        buffer_append_byte(out, ends ? '_' : *at);
     }
 }
 

@@ -39,7 +39,7 @@ struct run_metrics {
     struct metric_registry *registry;
     struct progress *progress;
     struct progress_meter meter;
-    bool identified;
+    atomic_bool identified;
     bool has_tables;
     char *run;
     struct table_group *groups;
@@ -139,7 +139,28 @@ static double read_one(const void *context)
 static double read_lag(const void *context)
 {
     const struct run_metrics *metrics = context;
-    return (double)(clock_utc_us() - metrics->data_at_us) / 1e6;
+    int64_t now_us = clock_utc_us();
+    double behind = progress_follow_lag_seconds(&metrics->progress->follow, now_us);
+    return behind >= 0 ? behind : (double)(now_us - metrics->data_at_us) / 1e6;
+}
+
+static double read_transactions(const void *context)
+{
+    const struct progress *progress = context;
+    return (double)atomic_load_explicit(&progress->follow.transactions, memory_order_relaxed);
+}
+
+static double read_changes(const void *context)
+{
+    const struct progress *progress = context;
+    return (double)atomic_load_explicit(&progress->follow.changes, memory_order_relaxed);
+}
+
+static double read_kept(const void *context)
+{
+    const struct progress *progress = context;
+    int64_t bytes = atomic_load_explicit(&progress->follow.bytes_kept, memory_order_relaxed);
+    return bytes >= 0 ? (double)bytes : NAN;
 }
 
 /* ---- families */
@@ -175,6 +196,20 @@ static void add_migration_families(struct run_metrics *metrics)
         registry, METRIC_GAUGE, "migration_data_lag_seconds", "seconds",
         "Age of the target's data: the time since the snapshot that is copied was taken, or since "
         "the last applied change was committed in the source.");
+}
+
+static void add_following(struct run_metrics *metrics)
+{
+    struct metric_registry *registry = metrics->registry;
+    add_number(registry, METRIC_COUNTER, "transhume_follow_transactions_total", NULL,
+               "Transactions of the source that were applied to the target.", read_transactions,
+               metrics->progress);
+    add_number(registry, METRIC_COUNTER, "transhume_follow_changes_total", NULL,
+               "Changed rows of the source that were applied to the target.", read_changes,
+               metrics->progress);
+    add_number(registry, METRIC_GAUGE, "transhume_source_retained_bytes", "bytes",
+               "What the source keeps of its log for the feed; 0: no feed is read.", read_kept,
+               metrics->progress);
 }
 
 static void add_sides(struct run_metrics *metrics)
@@ -214,7 +249,7 @@ static void add_totals(struct run_metrics *metrics)
     struct progress *progress = metrics->progress;
     add_number(registry, METRIC_GAUGE, "transhume_phase", NULL,
                "The phase of the run: 0 connect, 1 schema, 2 prepare, 3 copy, 4 indexes, 5 settle, "
-               "6 count, 7 compare, 8 undo, 9 done.",
+               "6 count, 7 compare, 8 undo, 9 follow, 10 done.",
                read_phase, progress);
     add_number(registry, METRIC_COUNTER, "transhume_chunks_done_total", NULL,
                "Chunks that are durable.", metric_read_uint64, &progress->chunks_done);
@@ -297,6 +332,7 @@ struct run_metrics *run_metrics_create(struct metric_registry *registry, struct 
     add_totals(metrics);
     add_counted(metrics);
     add_sides(metrics);
+    add_following(metrics);
     process_metrics_add(registry);
     run_metrics_tick(metrics);
     return metrics;
@@ -329,7 +365,6 @@ void run_metrics_identify(struct run_metrics *metrics, const struct run_identity
                                         {"kind", identity->kind},
                                         {"source", identity->source},
                                         {"target", identity->target}};
-    metrics->identified = true;
     metrics->run = memory_copy_string(identity->run);
     metrics->data_at_us = identity->data_at_us;
     store(&metrics->memory_limit, (double)identity->memory_limit_bytes);
@@ -338,12 +373,15 @@ void run_metrics_identify(struct run_metrics *metrics, const struct run_identity
                                              COUNT_OF(duration_bounds));
     metric_series_add(metrics->info, info, COUNT_OF(info), read_one, NULL);
     metric_series_add(metrics->active_family, NULL, 0, metric_read_uint64, &metrics->active);
+    atomic_store(&metrics->identified, true); /* events of other threads may name the run */
     if (identity->data_at_us > 0) {
         add_series(metrics->lag_family, "migration_id", metrics->run, read_lag, metrics);
     }
 }
 
 /* ---- tables */
+
+static const char other[] = "other";
 
 static struct table_group *group_of(struct run_metrics *metrics, const char *table)
 {
@@ -352,17 +390,13 @@ static struct table_group *group_of(struct run_metrics *metrics, const char *tab
             return &metrics->groups[i];
         }
     }
-    bool full = metrics->group_count >= METRIC_SERIES_MAX;
-    struct table_group *group =
-        &metrics->groups[full ? METRIC_SERIES_MAX - 1 : metrics->group_count];
-    if (!full) {
-        metrics->group_count++;
-        *group = (struct table_group){.progress = metrics->progress, .table = table};
-        group->entities =
-            memory_allocate_zeroed(metrics->progress->entity_count, sizeof(*group->entities));
-    } else {
-        group->table = "other";
+    if (metrics->group_count == METRIC_SERIES_MAX - 1 && strcmp(table, other) != 0) {
+        return group_of(metrics, other); /* which a table may be called as well */
     }
+    struct table_group *group = &metrics->groups[metrics->group_count++];
+    *group = (struct table_group){.progress = metrics->progress, .table = table};
+    group->entities =
+        memory_allocate_zeroed(metrics->progress->entity_count, sizeof(*group->entities));
     return group;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "observe/web/web_server.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "net/address.h"
 #include <arpa/inet.h>
@@ -33,6 +34,14 @@ struct stream {
     struct stream *next;
 };
 
+/* A connection, whose socket is open as long as it is in the list. */
+struct client {
+    int socket;
+    int64_t until_ms; /* monotonic: when its request or its answer takes too long; 0: a stream */
+    struct client *previous;
+    struct client *next;
+};
+
 /* One request while its body comes in. */
 struct call {
     struct buffer body;
@@ -43,7 +52,8 @@ struct web_server {
     struct MHD_Daemon *daemon;
     void (*answer)(void *context, const struct web_request *request, struct web_answer *answer);
     void *context;
-    pthread_mutex_t mutex; /* guards the list and what is suspended */
+    pthread_mutex_t mutex; /* guards the lists and what is suspended */
+    struct client *clients;
     struct stream *streams;
     bool stopping; /* no stream is suspended any more: libmicrohttpd could not stop then */
     bool is_loopback;
@@ -138,9 +148,66 @@ static struct MHD_Response *respond_by_stream(struct web_server *server,
     return response;
 }
 
+/* ---- clients that take too long: libmicrohttpd drops those that are silent, and not those that
+ * send a byte now and then */
+
+static void notice_client(void *context, struct MHD_Connection *connection, void **client_context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct web_server *server = context;
+    struct client *client = *client_context;
+    pthread_mutex_lock(&server->mutex);
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        client = memory_allocate_zeroed(1, sizeof(*client));
+        client->socket =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        client->until_ms = clock_monotonic_ms() + WEB_REQUEST_SECONDS * 1000;
+        client->next = server->clients;
+        if (client->next != NULL) {
+            client->next->previous = client;
+        }
+        server->clients = client;
+        *client_context = client;
+    } else if (client != NULL) {
+        *(client->previous != NULL ? &client->previous->next : &server->clients) = client->next;
+        if (client->next != NULL) {
+            client->next->previous = client->previous;
+        }
+        free(client);
+        *client_context = NULL;
+    }
+    pthread_mutex_unlock(&server->mutex);
+}
+
+/* From now on; 0 seconds: as long as it likes. */
+static void give_time(struct web_server *server, struct MHD_Connection *connection, int seconds)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct client *client = info != NULL ? info->socket_context : NULL;
+    pthread_mutex_lock(&server->mutex);
+    if (client != NULL) {
+        client->until_ms = seconds > 0 ? clock_monotonic_ms() + seconds * INT64_C(1000) : 0;
+    }
+    pthread_mutex_unlock(&server->mutex);
+}
+
+/* With the mutex held. The server's thread finds them closed. */
+static void drop_slow_clients(struct web_server *server)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    for (struct client *client = server->clients; client != NULL; client = client->next) {
+        if (client->until_ms != 0 && client->until_ms < now_ms) {
+            shutdown(client->socket, SHUT_RDWR);
+            client->until_ms = 0;
+        }
+    }
+}
+
 void web_server_wake(struct web_server *server)
 {
     pthread_mutex_lock(&server->mutex);
+    drop_slow_clients(server);
     for (struct stream *stream = server->streams; stream != NULL; stream = stream->next) {
         if (stream->is_suspended) {
             stream->is_suspended = false;
@@ -190,6 +257,7 @@ static enum MHD_Result send_answer(struct web_server *server, struct MHD_Connect
     }
     answer->body = (struct buffer){0};
     add_headers(response, answer);
+    give_time(server, connection, answer->stream != NULL ? 0 : WEB_ANSWER_SECONDS);
     enum MHD_Result result = MHD_queue_response(connection, answer->status, response);
     MHD_destroy_response(response);
     return result;
@@ -250,9 +318,8 @@ static void end_call(void *context, struct MHD_Connection *connection, void **ca
                      enum MHD_RequestTerminationCode how)
 {
     struct call *call = *call_context;
-    (void)context;
-    (void)connection;
     (void)how;
+    give_time(context, connection, WEB_IDLE_SECONDS + WEB_REQUEST_SECONDS);
     if (call != NULL) {
         buffer_free(&call->body);
         free(call);
@@ -282,6 +349,18 @@ static bool is_loopback(const struct sockaddr *address)
     }
     const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)address;
     return IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
+}
+
+static const char *hint_of(int code)
+{
+    switch (code) {
+    case EACCES:
+        return "ports below 1024 are the system's: take another one, or port 0 for a free one";
+    case EADDRNOTAVAIL:
+        return "this machine has no such address; 0.0.0.0 is all that it has";
+    default:
+        return "another program may listen there; port 0 takes a free one";
+    }
 }
 
 static enum status listen_at(struct web_server *server, const char *text, int *descriptor,
@@ -314,7 +393,7 @@ static enum status listen_at(struct web_server *server, const char *text, int *d
             close(made);
         }
         error_set_errno(error, ERROR_USAGE, code, text, "can't listen there");
-        return error_hint(error, "another program may listen there; port 0 takes a free one");
+        return error_hint(error, "%s", hint_of(code));
     }
     server->is_loopback = is_loopback((const struct sockaddr *)&bound);
     server->port = bound.ss_family == AF_INET
@@ -347,8 +426,9 @@ enum status web_server_start(const char *address,
         handle, made, MHD_OPTION_LISTEN_SOCKET, descriptor, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)WEB_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)WEB_IDLE_SECONDS,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)WEB_CONNECTION_BYTES_MAX,
-        MHD_OPTION_NOTIFY_COMPLETED, end_call, NULL, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_COMPLETED, end_call, made, MHD_OPTION_NOTIFY_CONNECTION, notice_client,
+        made, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_END);
     if (made->daemon == NULL) {
         close(descriptor);
         pthread_mutex_destroy(&made->mutex);

@@ -15,7 +15,9 @@ enum {
     WEB_CONNECTIONS_MAX = 64,
     WEB_CONNECTION_BYTES_MAX = 32 << 10, /* of a request's head, and of what waits to be sent */
     WEB_BODY_BYTES_MAX = 4 << 10,
-    WEB_IDLE_SECONDS = 15
+    WEB_IDLE_SECONDS = 15,    /* without a byte */
+    WEB_REQUEST_SECONDS = 20, /* for a whole request, however many bytes come in between */
+    WEB_ANSWER_SECONDS = 120  /* for a client to take a whole answer, but a stream */
 };
 
 enum web_method { WEB_GET, WEB_HEAD, WEB_POST };

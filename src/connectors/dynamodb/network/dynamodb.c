@@ -40,14 +40,23 @@ static const struct connector_option options[] = {
 };
 
 static const char *const failpoints[] = {
-    KEYED_FAILPOINTS("dynamodb"),   "dynamodb.before_ledger_table",
-    "dynamodb.after_ledger_table",  "dynamodb.before_intent",
-    "dynamodb.after_intent",        "dynamodb.before_table",
-    "dynamodb.after_table",         "dynamodb.table_active",
-    "dynamodb.before_made",         "dynamodb.after_made",
-    "dynamodb.before_empty",        "dynamodb.before_delete",
-    "dynamodb.before_remove_table", "dynamodb.table_deleted",
-    "dynamodb.after_remove_table",  NULL,
+    KEYED_FAILPOINTS("dynamodb"),
+    "dynamodb.before_ledger_table",
+    "dynamodb.after_ledger_table",
+    "dynamodb.before_intent",
+    "dynamodb.after_intent",
+    "dynamodb.before_table",
+    "dynamodb.after_table",
+    "dynamodb.table_active",
+    "dynamodb.before_made",
+    "dynamodb.after_made",
+    "dynamodb.before_empty",
+    "dynamodb.before_delete",
+    "dynamodb.before_remove_table",
+    "dynamodb.table_deleted",
+    "dynamodb.after_remove_table",
+    KEYED_APPLY_FAILPOINTS("dynamodb"),
+    NULL,
 };
 
 /* ---------------------------------------------------------------- opening */
@@ -262,6 +271,7 @@ const struct connector connector_dynamodb = {
     .catalog = &dynamodb_network_catalog,
     .source = &dynamodb_network_source,
     .target = &target,
+    .apply = &keyed_apply,
     .store = &dynamodb_network_store,
     .rollback = &dynamodb_network_rollback,
 };

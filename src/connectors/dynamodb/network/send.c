@@ -367,7 +367,8 @@ static enum status write_one(struct database *self, enum keyed_kind kind,
     return status;
 }
 
-static const char *const failpoints[] = {KEYED_FAILPOINTS("dynamodb")};
+static const char *const failpoints[] = {KEYED_FAILPOINTS("dynamodb"),
+                                         KEYED_APPLY_FAILPOINTS("dynamodb")};
 
 const struct keyed_service dynamodb_keyed_service = {
     .records_max = {[KEYED_PUT] = DYNAMODB_WRITES_MAX,
