@@ -56,6 +56,27 @@ static int take(struct cli_call *call, const char *plan_path, enum cut_over_choi
     return exit_status;
 }
 
+/* What the target never took is no difference, but is not there either. A reject of a row that was
+ * changed since is made no more. */
+static uint64_t count_rejects(const struct verify_result *result)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < result->entity_count; i++) {
+        count += result->entities[i].absent;
+    }
+    return count;
+}
+
+static void refuse_rejects(uint64_t count, struct error *error)
+{
+    error_set(error, ERROR_CUT_OVER, "validate",
+              "%" PRIu64 " record%s rejected and not in the target; writers are still stopped",
+              count, count == 1 ? " was" : "s were");
+    error_hint(error, "`transhume validate` lists them, rejects/ in the state folder has the "
+                      "reasons. `transhume cutover --back --confirm` lets writers write again; "
+                      "--no-validate does without them");
+}
+
 /* Both sides stand still. */
 static int compare(struct cli_call *call, const char *plan_path)
 {
@@ -76,9 +97,15 @@ static int compare(struct cli_call *call, const char *plan_path)
     }
     status = verify_run(session, &options, &result, &error);
     uint64_t count = result.record_count;
+    uint64_t rejected = status == STATUS_OK && count == 0 ? count_rejects(&result) : 0;
     exit_status = result.exit_status;
+    verify_result_free(&result);
     run_close(session);
     if (status != STATUS_OK) {
+        return cli_fail(call, &error);
+    }
+    if (rejected > 0) {
+        refuse_rejects(rejected, &error);
         return cli_fail(call, &error);
     }
     if (exit_status == 1) {

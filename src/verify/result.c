@@ -25,6 +25,7 @@ static void fill_entity(const struct verify *verify, const struct match *match, 
     struct verify_entity_result *row = &match->entities[number];
     const struct verify_entity *entity = &verify->entities[number];
     bool matched = verify->tables[entity->plan->table].bad;
+    row->absent = row->rejected + atomic_load(&entity->rejected);
     row->rejected += matched ? entity->rejected_clean : entity->rejected_known;
     row->source = atomic_load(&entity->made) - row->rejected - match->collapsed[number];
     row->target = row->source - row->missing + row->extra;

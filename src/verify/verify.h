@@ -32,6 +32,7 @@ struct verify_entity_result {
     uint64_t source;   /* records that the plan makes, without those that the run rejected */
     uint64_t target;   /* records found that are its own */
     uint64_t rejected; /* made now, and known as rejects of the run */
+    uint64_t absent; /* level hash: of these and of what can't be made, those seen to be missing */
     uint64_t missing;
     uint64_t different;
     uint64_t extra;

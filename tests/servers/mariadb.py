@@ -104,7 +104,7 @@ class Server(DatabaseServer):
         """From a folder in the cache of test servers, which is made whole or not at all."""
         version = subprocess.run([*self.program, "--no-defaults", "--version"], stdout=subprocess.PIPE, timeout=self.READY_S, stderr=subprocess.DEVNULL,
                                  check=True).stdout
-        self.copy_kept("mariadb-data-" + hashlib.sha256(version).hexdigest()[:16], self._make_data)
+        self.copy_kept("mariadb-data-" + hashlib.sha256(version.partition(b" ")[2]).hexdigest()[:16], self._make_data)
 
     def command(self):
         form = "--loose-%s=%s" if self.options else "--%s=%s"   # others may not know all of them

@@ -69,18 +69,25 @@ class Server(DatabaseServer):
         self._configure(settings or {}, hba, tls)
         self.start()
 
+    def _initialize(self, folder):
+        self.run(os.path.join(self.programs, "initdb"), "-D", folder, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+
     def _make_data(self, made):
-        self.run(os.path.join(self.programs, "initdb"), "-D", made, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        self._initialize(made)
         shutil.rmtree(os.path.join(made, "pg_wal"))
         os.makedirs(os.path.join(made, "pg_wal", "archive_status"))
 
     def _copy_data(self):
         """A folder of its own with an identifier of its own: the first eight bytes of the control file, whose sum and log are made anew."""
+        reset = os.path.join(self.programs, "pg_resetwal")
+        if not os.path.exists(reset):   # some packages leave it out, and without it a copy can't be told from another
+            self._initialize(self.data)
+            return
         version = subprocess.run([os.path.join(self.programs, "postgres"), "--version"], stdout=subprocess.PIPE, timeout=self.READY_S, check=True).stdout
         self.copy_kept("postgres-data-" + hashlib.sha256(version).hexdigest()[:16], self._make_data)
         with open(os.path.join(self.data, "global", "pg_control"), "r+b") as control:
             control.write(random.SystemRandom().getrandbits(62).to_bytes(8, sys.byteorder))
-        self.run(os.path.join(self.programs, "pg_resetwal"), "-f", self.data)
+        self.run(reset, "-f", self.data)
 
     def _configure(self, settings, hba, tls):
         values = {"listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder,

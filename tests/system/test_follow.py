@@ -330,6 +330,24 @@ class WholePair(Pair):
         self.follow()
         self.assert_same()
 
+    def test_given_up_though_killed_behind_the_fence(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        support.kill_at("cutover.after_fence", 1, "cutover", "--confirm", cwd=self.folder)
+        self.assertFalse(self.can_write())
+        self.run_program("cutover", "--abandon", "--confirm", "--take-over")
+        self.assertTrue(self.can_write())
+        self.assertEqual(self.feeds_left(), [])
+
+    def test_given_up_though_the_schema_changed(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.source.transaction(["CREATE TABLE later (id INTEGER PRIMARY KEY, value TEXT)", "ALTER TABLE entry ADD COLUMN more TEXT"], True)
+        self.run_program("follow", "--catch-up", code=5)
+        self.run_program("cutover", "--back", "--confirm")
+        self.run_program("cutover", "--abandon", "--confirm")
+        self.assertEqual(self.phase(), "completed")
+        self.assertEqual(self.feeds_left(), [])
+        self.assertRaises((sqlite3.Error, AssertionError), self.target.rows, "later")
+
     def test_cut_over_killed_between_steps(self):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
         for number in (1, 2, 3):
@@ -358,6 +376,55 @@ class OfPostgres:
 class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
     def sides(self):
         return PostgresSide(self, self.server, "bank"), PostgresSide(self, self.server, "copy")
+
+    def test_whose_list_a_deleted_row_was_in_has_to_be_told(self):
+        self.source.make("CREATE TABLE artist (id INTEGER PRIMARY KEY, name TEXT);"
+                         "CREATE TABLE album (id INTEGER PRIMARY KEY, artist INTEGER REFERENCES artist (id), title TEXT);"
+                         "INSERT INTO artist VALUES (1, 'a'); INSERT INTO album VALUES (10, 1, 'x'), (11, 1, 'y');")
+        self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: %s\ntables:\n  artist_t: { key: id, entities: { artist: { from: artist, "
+                                "fields: { id: copy, Albums: { aggregate: album, value: count(*) } } } } }\n" % (self.source.uri, self.target.uri))
+        self.run_program("migrate", "--plan", "plan.yaml", "--follow", "--catch-up")
+        self.source.transaction(["DELETE FROM album WHERE id = 10"], True)
+        self.assertIn("REPLICA IDENTITY FULL", self.run_program("follow", "--catch-up", code=3).err)
+        self.run_program("cutover", "--abandon", "--confirm")
+        self.source.transaction(["ALTER TABLE album REPLICA IDENTITY FULL"], True)
+        self.target.transaction(["DROP TABLE artist_t"], True)
+        self.run_program("migrate", "--plan", "plan.yaml", "--follow", "--catch-up")
+        self.source.transaction(["DELETE FROM album WHERE id = 11"], True)
+        self.follow()
+        self.assertEqual(self.target.rows("artist_t"), [["1", "0"]])
+
+    def test_what_is_refused_is_told_and_stops_a_cut_over(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.target.transaction(["ALTER TABLE entry ADD CHECK (id < 1000)"], True)
+        self.source.transaction(["INSERT INTO entry VALUES (2000, 'refused')"], True)
+        self.assertIn("1 record was rejected", self.run_program("follow", "--catch-up", code=1).err)
+        self.assertIn("1 record was rejected", self.run_program("cutover", "--confirm", code=5).err)
+        self.run_program("cutover", "--back", "--confirm")
+        self.source.transaction(["UPDATE entry SET id = 20 WHERE id = 2000"], True)
+        self.run_program("cutover", "--confirm")
+        self.assert_same()
+
+    def test_a_table_that_was_renamed_for_a_while(self):
+        """What was written then is not passed over."""
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.source.transaction(["ALTER TABLE entry RENAME TO other", "INSERT INTO other VALUES (77, 'x')", "ALTER TABLE other RENAME TO entry"], True)
+        self.assertIn("renamed", self.run_program("follow", "--catch-up", code=5).err)
+
+    def test_a_closed_table_is_not_written_by_its_partitions(self):
+        self.source.make("CREATE TABLE part (id INTEGER, kind INTEGER, PRIMARY KEY (id, kind)) PARTITION BY LIST (kind);"
+                         "CREATE TABLE part_1 PARTITION OF part FOR VALUES IN (1, 2) PARTITION BY LIST (kind);"
+                         "CREATE TABLE \"part$transhume$'1\" PARTITION OF part_1 FOR VALUES IN (1)")
+        statement = "INSERT INTO \"part$transhume$'1\" VALUES (%d, 1)"
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.source.transaction([statement % 1], True)
+        self.run_program("cutover", "--confirm", "--after", "exit 3", code=5)
+        self.assertRaises(AssertionError, self.source.transaction, [statement % 2], True)
+        self.run_program("cutover", "--back", "--confirm")
+        self.source.transaction([statement % 2], True)
+        self.run_program("cutover", "--confirm")
+        self.assertRaises(AssertionError, self.source.transaction, [statement % 3], True)
+        self.assertEqual(self.target.rows("part"), [["1", "1"], ["2", "1"]])
 
 
 class PostgresToSqlite(OfPostgres, Pair, support.TestCase):
@@ -409,7 +476,7 @@ class SqliteToDynamodb(ToDynamodb, support.TestCase):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
         self.source.transaction(["INSERT INTO entry VALUES (-7, 'small')", "INSERT INTO entry VALUES (-8, printf('%.*c', 500000, 'x'))",
                                  "INSERT INTO churn VALUES ('', 1, 'a key that can''t be')", "INSERT INTO entry VALUES (-9, 'small')"], True)
-        self.assertIn("2 rejected", self.run_program("follow", "--catch-up").err)
+        self.assertIn("2 rejected", self.run_program("follow", "--catch-up", code=1).err)
         rejects = []
         for name in os.listdir(self.path(".transhume", "rejects")):
             with open(self.path(".transhume", "rejects", name), encoding="utf-8") as file:
@@ -530,6 +597,27 @@ class RandomPlans(support.TestCase):
         self.assertIn(result.code, (0, 1), "%d\n%s%s" % (seed, plan, result.err))  # 1: some records are rejects, in both
         self.assertEqual(self.contents(os.path.join(folder, "followed.db")), self.contents(os.path.join(folder, "fresh.db")),
                          "seed %d\n%s" % (seed, plan))
+
+    def test_one_change_of_many_roots(self):
+        """They go into the target in pieces of one transaction."""
+        folder = self.path("many")
+        os.mkdir(folder)
+        shop = Shop(os.path.join(folder, "shop.db"), SEED)
+        self.addCleanup(shop.connection.close)
+        shop.connection.executescript(
+            "INSERT INTO artist VALUES (1, 'one', 'band');"
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+            " INSERT INTO album SELECT i, 1, printf('%200d', i), 1990 FROM n;")
+        with open(os.path.join(folder, "plan.yaml"), "w", encoding="utf-8") as file:
+            file.write("transhume: 1\nsource: shop.db\ntarget: followed.db\ntables:\n  album_t:\n    key: code\n    entities:\n      album:\n"
+                       "        from: album\n        fields: { code: 'A{id}', title: copy, Of: { lookup: artist, column: name } }\n")
+        self.assert_code(support.transhume("migrate", "--plan", "plan.yaml", "--follow", "--catch-up", cwd=folder), 0)
+        shop.connection.execute("UPDATE artist SET name = 'other'")
+        shop.connection.execute("UPDATE album SET id = -id WHERE id > 15000")
+        self.assert_code(support.transhume("follow", "--catch-up", cwd=folder), 0)
+        rows = self.contents(os.path.join(folder, "followed.db"))["album_t"]
+        self.assertEqual((len(rows), {row[2] for row in rows}), (20000, {"other"}))
+        self.assertEqual(sum(row[0].startswith("A-") for row in rows), 5000)
 
     def test_random_plans_and_changes(self):
         for seed in range(SEED * 1000, SEED * 1000 + (200 if support.SOAK else 8)):

@@ -1,6 +1,7 @@
 """Memory that runs out in the middle of a copy: the program ends with one line and exit status 3, and a resume makes the copy whole."""
 import contextlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import unittest
@@ -33,12 +34,17 @@ class Memory(support.TestCase):
         self.migrate("whole.db", "whole", 0, FAIL_REPORT=self.path("report"))
         with open(self.path("report"), encoding="ascii") as file:
             asked = int(file.read())
-        result = self.migrate("copy.db", "state", 3, FAIL_AT=str(asked // 2))
+        for part in (2, 3, 4, 6):   # what is asked for by the clock moves the middle
+            result = self.migrate("copy.db", "state", 3, FAIL_AT=str(asked // part))
+            with contextlib.closing(sqlite3.connect(self.path("copy.db"))) as db:
+                copied, = db.execute("SELECT count(*) FROM word").fetchone()
+            if copied < ROWS:
+                break
+            os.unlink(self.path("copy.db"))
+            shutil.rmtree(self.path("state"))
         self.assertEqual([line for line in result.err.splitlines() if "memory" in line],
                          [line for line in result.err.splitlines() if "error: " in line], result.err)
         self.assertEqual(result.err.count("error: "), 1, result.err)
-        with contextlib.closing(sqlite3.connect(self.path("copy.db"))) as db:
-            copied, = db.execute("SELECT count(*) FROM word").fetchone()
         self.assertGreater(copied, 0)
         self.assertLess(copied, ROWS)
         self.run_program("resume", "--state", "state")

@@ -218,6 +218,25 @@ static void test_long_lines_are_cut(void **state)
     json_decref(object);
 }
 
+static void test_long_names_lose_no_line(void **state)
+{
+    (void)state;
+    char name[1001];
+    char line[8192];
+    memset(name, '\x01', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    const struct log_record record = {
+        .level = LOG_ERROR,
+        .event = EVENT_OF(EVENT_RETRY, .table = name, .entity = name, .key = name, .chunk = 7),
+        .text = "it failed"};
+    size_t length = event_json_format(&record, line, sizeof(line));
+    json_t *object = json_loadb(line, length, 0, NULL);
+    assert_non_null(object);
+    assert_string_equal(json_string_value(json_object_get(object, "text")), "it failed");
+    assert_int_equal(json_integer_value(json_object_get(object, "chunk")), 7);
+    json_decref(object);
+}
+
 /* What went into the file before it was full is whole, what follows has a line of its own, and what
  * is not there was counted. */
 static void test_full_disk(void **state)
@@ -322,6 +341,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_memory_is_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_file_is_bounded, set_up, tear_down),
         cmocka_unit_test(test_long_lines_are_cut),
+        cmocka_unit_test(test_long_names_lose_no_line),
         cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damaged_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_second_run, set_up, tear_down),

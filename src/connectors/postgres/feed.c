@@ -14,6 +14,7 @@ enum {
     STATUS_MS = 1000,      /* and no less, with a question for its clock and the end of its log */
     MOVE_MS = 10000,       /* an idle feed moves its position on, after so long */
     MOVE_BYTES = 16 << 20, /* or so much of others' log */
+    CHECK_MS = 5000,       /* is the publication looked at while the feed is read */
     ENDING_MS = 5000,      /* a session whose process ended may take to notice */
     LOOK_MS = 50
 };
@@ -199,7 +200,11 @@ static enum status check_publication(struct feed *feed, struct error *error)
         log_write(LOG_DEBUG, "%s: the publication keeps the mark of a feed that nobody read: %s",
                   feed->name, problem.message);
     }
-    return STATUS_OK;
+    feed->checked_ms = clock_monotonic_ms();
+    return publication.own && feed->published == NULL
+               ? postgres_feed_published(feed->self, feed->asking, feed->name, feed->arena,
+                                         &feed->published, error)
+               : STATUS_OK;
 }
 
 static enum status open_all(struct feed *feed, struct error *error)
@@ -419,6 +424,11 @@ static enum status feed_health(struct feed *feed, struct feed_health *health, st
         .bytes_kept = slot.bytes_kept, .bytes_left = slot.bytes_left, .lag_us = -1};
     if (!slot.there || slot.lost[0] != '\0') {
         return check_slot(feed, &slot, error);
+    }
+    /* of a table that was dropped and made again nothing comes, and nobody says so */
+    if (clock_monotonic_ms() - feed->checked_ms >= CHECK_MS &&
+        check_publication(feed, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     if (is_between(feed) && feed->caught_up) {
         health->lag_us = 0;

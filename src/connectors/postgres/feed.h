@@ -33,6 +33,7 @@ struct feed_relation {
     UT_hash_handle hh;
     uint32_t oid;
     bool ours;           /* one of transhume's own: its changes are nobody's */
+    bool stranger;       /* of a name that the publication does not have: it was renamed */
     const uint8_t *told; /* the message */
     size_t told_length;
     const char *name; /* by which its tables go in the scope */
@@ -68,6 +69,9 @@ struct feed {
     PGconn *asking;          /* for the catalogue and the slot's health */
     struct feed_place place; /* of the last set that was handed out, or where it was opened */
     struct feed_relation *relations;
+    const char *
+        *published;     /* tables of our own publication, ends with NULL; NULL: somebody else's */
+    int64_t checked_ms; /* when the publication was looked at last */
     struct feed_making making;
     bool streaming; /* between a stream's start and its stop */
     uint32_t stream_xid;
@@ -138,6 +142,10 @@ enum status postgres_feed_publication(struct postgres_database *self, PGconn *co
 enum status postgres_feed_publish(struct postgres_database *self, PGconn *connection,
                                   const char *name, const char *const *tables, uint32_t table_count,
                                   struct error *error) MUST_USE;
+/* Its tables, as the feed names them; the last one NULL. */
+enum status postgres_feed_published(struct postgres_database *self, PGconn *connection,
+                                    const char *name, struct arena *arena, const char ***tables,
+                                    struct error *error) MUST_USE;
 enum status postgres_feed_mark_opened(struct postgres_database *self, PGconn *connection,
                                       const char *name, struct error *error) MUST_USE;
 /* Can these tables be followed? */

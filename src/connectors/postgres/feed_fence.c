@@ -1,36 +1,45 @@
 /*
- * Keeping followed tables from being written: a trigger on each that refuses every statement. To
- * make a trigger waits for the transactions that have written the table, so that nothing of it is
- * under way once the triggers are committed. They are ENABLE ALWAYS: a session that takes itself
- * for a replica is refused, too.
+ * Keeping followed tables from being written: a trigger on each that refuses every statement, and
+ * on each partition, which can be written by its own name. To make a trigger waits for the
+ * transactions that have written the table, so that nothing of it is under way once the triggers
+ * are committed. They are ENABLE ALWAYS: a session that takes itself for a replica is refused, too.
+ *
+ * All triggers of a feed call one function and go with it, whatever their tables are called by now.
  */
 #include "connectors/postgres/feed.h"
 #include "postgres_sql.h"
+#include <stdio.h>
 
-#define FENCE "_transhume_fence"
+enum { FENCE_NAME_BYTES = 64 };
 
-static void append_function(struct buffer *sql, const char *schema)
+static void append_function(struct buffer *sql, const char *schema, const char *fence)
 {
     postgres_append(
         sql,
-        "CREATE OR REPLACE FUNCTION %n." FENCE
-        "() RETURNS trigger LANGUAGE plpgsql AS $transhume$BEGIN RAISE EXCEPTION 'transhume: this "
-        "table has moved to another database' USING ERRCODE = 'read_only_sql_transaction'; "
-        "END$transhume$;",
-        schema);
+        "CREATE FUNCTION %n.%n() RETURNS trigger LANGUAGE plpgsql AS $transhume$BEGIN RAISE "
+        "EXCEPTION 'transhume: this table has moved to another database' USING ERRCODE = "
+        "'read_only_sql_transaction'; END$transhume$;",
+        schema, fence);
 }
 
-static void append_table(struct postgres_database *self, struct buffer *sql, const char *schema,
-                         const char *table, bool on)
+static void append_table(struct postgres_database *self, struct buffer *sql, const char *fence,
+                         const char *table)
 {
-    postgres_append(sql, "DROP TRIGGER IF EXISTS %n ON %t;", FENCE, &self->sql, table);
-    if (on) {
-        postgres_append(sql,
-                        "CREATE TRIGGER %n BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %t FOR "
-                        "EACH STATEMENT EXECUTE FUNCTION %n.%n();"
-                        "ALTER TABLE %t ENABLE ALWAYS TRIGGER %n;",
-                        FENCE, &self->sql, table, schema, FENCE, &self->sql, table, FENCE);
-    }
+    struct buffer name = {0};
+    struct buffer body = {0};
+    postgres_append(&name, "%t", &self->sql, table);
+    postgres_append(
+        &body,
+        "DECLARE part pg_catalog.regclass; BEGIN FOR part IN WITH RECURSIVE tree(oid) AS (SELECT "
+        "%q::pg_catalog.regclass::pg_catalog.oid UNION ALL SELECT i.inhrelid FROM "
+        "pg_catalog.pg_inherits i JOIN tree t ON i.inhparent = t.oid) SELECT oid FROM tree LOOP "
+        "EXECUTE pg_catalog.format('CREATE TRIGGER %%2$I BEFORE INSERT OR UPDATE OR DELETE OR "
+        "TRUNCATE ON %%1$s FOR EACH STATEMENT EXECUTE FUNCTION %%3$I.%%2$I(); ALTER TABLE %%1$s "
+        "ENABLE ALWAYS TRIGGER %%2$I', part, %q, %q); END LOOP; END",
+        buffer_string(&name), fence, self->sql.schema);
+    postgres_append(sql, "DO %q;", buffer_string(&body));
+    buffer_free(&name);
+    buffer_free(&body);
 }
 
 enum status postgres_feed_fence(struct database *database, const char *name,
@@ -39,26 +48,24 @@ enum status postgres_feed_fence(struct database *database, const char *name,
 {
     struct postgres_database *self = postgres_database_of(database);
     const char *schema = self->sql.schema;
+    char fence[FENCE_NAME_BYTES];
     struct buffer sql = {0};
     PGconn *connection = NULL;
-    (void)name;
+    snprintf(fence, sizeof fence, "_%s_fence", name);
     enum status status = postgres_connect(self, &connection, error);
-    buffer_append_string(&sql, "BEGIN;");
+    postgres_append(&sql, "BEGIN; DROP FUNCTION IF EXISTS %n.%n() CASCADE;", schema, fence);
     if (on) {
-        append_function(&sql, schema);
+        append_function(&sql, schema, fence);
     }
-    for (uint32_t i = 0; i < table_count; i++) {
-        append_table(self, &sql, schema, tables[i], on);
-    }
-    if (!on) {
-        postgres_append(&sql, "DROP FUNCTION IF EXISTS %n." FENCE "();", schema);
+    for (uint32_t i = 0; on && i < table_count; i++) {
+        append_table(self, &sql, fence, tables[i]);
     }
     buffer_append_string(&sql, "COMMIT");
     status = status == STATUS_OK ? postgres_execute_buffer(self, connection, &sql, SQL_BUILD,
                                                            ERROR_SOURCE_READ, error)
                                  : status;
     if (status != STATUS_OK) {
-        error_context(error, "stopping the writers: ");
+        error_context(error, on ? "stopping the writers: " : "letting the writers write again: ");
     }
     postgres_disconnect(connection);
     buffer_free(&sql);

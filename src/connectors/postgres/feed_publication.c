@@ -114,6 +114,29 @@ enum status postgres_feed_publication(struct postgres_database *self, PGconn *co
     return STATUS_OK;
 }
 
+enum status postgres_feed_published(struct postgres_database *self, PGconn *connection,
+                                    const char *name, struct arena *arena, const char ***tables,
+                                    struct error *error)
+{
+    static const char sql[] = "SELECT schemaname, tablename FROM pg_catalog.pg_publication_tables "
+                              "WHERE pubname = $1::pg_catalog.name";
+    const struct postgres_parameter parameters[] = {{.text = name}};
+    PGresult *result = NULL;
+    if (postgres_query(self, connection, sql, parameters, 1, SQL_SHORT, ERROR_SOURCE_READ, &result,
+                       error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    int count = PQntuples(result);
+    *tables = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof **tables);
+    for (int row = 0; row < count; row++) {
+        (*tables)[row] =
+            sql_name_in(&self->sql, arena_copy_string(arena, PQgetvalue(result, row, 0)),
+                        arena_copy_string(arena, PQgetvalue(result, row, 1)), arena);
+    }
+    PQclear(result);
+    return STATUS_OK;
+}
+
 static void append_tables(struct buffer *sql, struct postgres_database *self,
                           const char *const *tables, uint32_t table_count)
 {

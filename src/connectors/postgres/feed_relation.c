@@ -111,6 +111,15 @@ static enum status find_key(struct feed *feed, const struct pgoutput_message *me
 
 /* ---------------------------------------------------------------- relations */
 
+static bool is_published(const struct feed *feed, const char *name)
+{
+    bool known = feed->published == NULL;
+    for (const char **at = feed->published; !known && *at != NULL; at++) {
+        known = strcmp(*at, name) == 0;
+    }
+    return known;
+}
+
 static enum status fill(struct feed *feed, const struct pgoutput_message *message,
                         struct feed_relation *relation, struct error *error)
 {
@@ -135,6 +144,7 @@ static enum status fill(struct feed *feed, const struct pgoutput_message *messag
     relation->name = sql_name_in(&feed->self->sql, message->schema,
                                  arena_copy_string(arena, message->name), arena);
     relation->ours = strncmp(message->name, "_transhume_", 11) == 0;
+    relation->stranger = !relation->ours && !is_published(feed, relation->name);
     *shape = (struct shape){
         .name = relation->name, .fields = fields, .field_count = message->column_count};
     relation->types = types;

@@ -169,6 +169,15 @@ static enum status take_record(struct feed *feed, const struct feed_relation *re
     return STATUS_OK;
 }
 
+/* The log has the name that the table had when it was written. */
+static enum status refuse_stranger(const struct feed_relation *relation, struct error *error)
+{
+    error_set(error, ERROR_SOURCE_CHANGED, relation->name,
+              "a followed table was renamed to this, and then written");
+    return error_hint(error, "end following (`transhume cutover --abandon --confirm`), and copy "
+                             "again with --follow");
+}
+
 static enum status take_truncate(struct feed *feed, const struct pgoutput_message *message,
                                  struct error *error)
 {
@@ -178,6 +187,9 @@ static enum status take_truncate(struct feed *feed, const struct pgoutput_messag
         uint32_t table = 0;
         if (relation == NULL) {
             return postgres_feed_malformed(feed, error);
+        }
+        if (relation->stranger) {
+            return refuse_stranger(relation, error);
         }
         if (!relation->ours && table_number(feed, relation, &table) == STATUS_OK) {
             struct record_change *change = add_change(feed);
@@ -197,6 +209,9 @@ static enum status take_change(struct feed *feed, const struct pgoutput_message 
     const struct feed_relation *relation = postgres_feed_find(feed, message->relation);
     if (relation == NULL) {
         return postgres_feed_malformed(feed, error);
+    }
+    if (relation->stranger) {
+        return refuse_stranger(relation, error);
     }
     return relation->ours ? STATUS_OK : take_record(feed, relation, message, error);
 }

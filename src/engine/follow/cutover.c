@@ -102,30 +102,31 @@ static enum status pass_gate(struct run *run, const struct cutover_drain *drain,
     return error_hint(error, "wait for a quieter time, or allow more with --max-lag");
 }
 
-static enum status set_fence(struct run *run, const struct cutover_drain *drain, bool on,
+/* `drain`: whose tables; NULL: the fence is opened. */
+static enum status set_fence(struct run *run, const struct cutover_drain *drain,
                              struct error *error)
 {
     struct database *source = run->session->source;
     const struct feed_functions *feed = source->connector->feed;
     const char *command = run->session->options.fence_command;
     if (command != NULL) {
-        return on ? hook("--fence", command, error) : STATUS_OK;
+        return drain != NULL ? hook("--fence", command, error) : STATUS_OK;
     }
     if (feed->fence == NULL) {
         error_set(error, ERROR_CUT_OVER, run->session->source_uri->shown,
                   "%s can't be kept from being written by this program", source->connector->title);
         return error_hint(error, "name a command that does it: --fence COMMAND");
     }
-    return feed->fence(source, run->header.feed, drain->tables, drain->table_count, on, error);
+    return feed->fence(source, run->header.feed, drain != NULL ? drain->tables : NULL,
+                       drain != NULL ? drain->table_count : 0, drain != NULL, error);
 }
 
-static enum status open_fence(struct run *run, const struct cutover_drain *drain,
-                              struct progress_of *steps, struct error *error)
+static enum status open_fence(struct run *run, struct progress_of *steps, struct error *error)
 {
-    if (set_fence(run, drain, false, error) != STATUS_OK) {
+    if (set_fence(run, NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (run->session->options.fence_command != NULL) {
+    if (run->session->options.fence_command != NULL && steps->fenced_us != 0) {
         log_write(LOG_WARNING, "the source is still kept from being written by the command of "
                                "--fence: undo what it did");
     }
@@ -134,10 +135,10 @@ static enum status open_fence(struct run *run, const struct cutover_drain *drain
 }
 
 /* After a failure: the source is written again, as if nothing had been tried. */
-static void give_up(struct run *run, const struct cutover_drain *drain, struct progress_of *steps)
+static void give_up(struct run *run, struct progress_of *steps)
 {
     struct error error = {0};
-    if (open_fence(run, drain, steps, &error) != STATUS_OK) {
+    if (open_fence(run, steps, &error) != STATUS_OK) {
         log_write(LOG_WARNING,
                   "the source could not be opened for its writers again: %s; `transhume cutover "
                   "--back --confirm` tries again",
@@ -149,11 +150,12 @@ static enum status close_fence(struct run *run, const struct cutover_drain *drai
                                struct progress_of *steps, struct error *error)
 {
     steps->fenced_us = clock_utc_us();
-    if (set_fence(run, drain, true, error) != STATUS_OK) {
-        give_up(run, drain, steps);
+    if (set_fence(run, drain, error) != STATUS_OK) {
+        give_up(run, steps);
         return STATUS_FAILED;
     }
-    return put_step(run, steps, CUTOVER_FENCED, error);
+    enum status status = failpoint_hit("cutover.after_fence", error);
+    return status == STATUS_OK ? put_step(run, steps, CUTOVER_FENCED, error) : status;
 }
 
 static enum status drain_fenced(struct run *run, const struct cutover_drain *drain,
@@ -163,7 +165,7 @@ static enum status drain_fenced(struct run *run, const struct cutover_drain *dra
     enum status status = drain->drain(drain->context, error);
     int64_t paused_ms = (clock_utc_us() - steps->fenced_us) / 1000;
     if (status == STATUS_OK && paused_ms > most_ms && steps->step == CUTOVER_FENCED) {
-        give_up(run, drain, steps);
+        give_up(run, steps);
         error_set(error, ERROR_CUT_OVER, run->header.feed,
                   "writers were kept waiting for %" PRId64 " ms, longer than --max-pause allows",
                   paused_ms);
@@ -224,11 +226,11 @@ enum status cutover_end(struct run *run, struct error *error)
     return STATUS_OK;
 }
 
-enum status cutover_back(struct run *run, const struct cutover_drain *drain, struct error *error)
+enum status cutover_back(struct run *run, struct error *error)
 {
     struct progress_of steps;
     if (read_steps(run, &steps, error) != STATUS_OK ||
-        open_fence(run, drain, &steps, error) != STATUS_OK) {
+        open_fence(run, &steps, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     log_event(LOG_INFO, EVENT_OF(EVENT_CUT_OVER, .code = "back", .state = "done"),
@@ -236,12 +238,13 @@ enum status cutover_back(struct run *run, const struct cutover_drain *drain, str
     return STATUS_OK;
 }
 
-enum status cutover_abandon(struct run *run, const struct cutover_drain *drain, struct error *error)
+/* A fence of which nothing is noted is opened, too: one may be killed between both. */
+enum status cutover_abandon(struct run *run, struct error *error)
 {
     struct progress_of steps;
     struct database *source = run->session->source;
     if (read_steps(run, &steps, error) != STATUS_OK ||
-        (steps.fenced_us != 0 && open_fence(run, drain, &steps, error) != STATUS_OK) ||
+        open_fence(run, &steps, error) != STATUS_OK ||
         source->connector->feed->drop(source, run->header.feed, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

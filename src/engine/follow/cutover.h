@@ -36,10 +36,8 @@ enum status cutover_make_ready(struct run *run, const struct cutover_drain *drai
 /* From `ready` to `done`. ERROR_CUT_OVER: it is not ready. */
 enum status cutover_end(struct run *run, struct error *error) MUST_USE;
 /* Opens the fence, and forgets the steps; nothing to take back: STATUS_OK. */
-enum status cutover_back(struct run *run, const struct cutover_drain *drain,
-                         struct error *error) MUST_USE;
+enum status cutover_back(struct run *run, struct error *error) MUST_USE;
 /* Ends following without a cut-over: the fence is open, the feed gone. */
-enum status cutover_abandon(struct run *run, const struct cutover_drain *drain,
-                            struct error *error) MUST_USE;
+enum status cutover_abandon(struct run *run, struct error *error) MUST_USE;
 
 #endif

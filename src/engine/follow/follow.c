@@ -137,12 +137,12 @@ static struct progress_follow *figures(const struct follow *follow)
 
 static void keep_applied(struct follow *follow, struct position position)
 {
-    uint8_t *bytes = (uint8_t *)arena_copy(follow->arena, position.bytes, position.length);
     if (follow->applied.length == position.length && follow->applied.bytes != NULL) {
         memcpy((uint8_t *)follow->applied.bytes, position.bytes, position.length);
         return;
     }
-    follow->applied = (struct position){bytes, position.length};
+    const char *bytes = arena_copy(follow->arena, position.bytes, position.length);
+    follow->applied = (struct position){(const uint8_t *)bytes, position.length};
 }
 
 static int compare(const struct follow *follow, struct position left, struct position right)
@@ -173,7 +173,7 @@ static enum status open_apply(struct follow *follow, struct error *error)
     enum status status =
         follow->functions->position(follow->apply, follow->arena, &position, error);
     if (status != STATUS_FAILED) {
-        follow->applied = status == STATUS_OK ? position : run->header.feed_start;
+        keep_applied(follow, status == STATUS_OK ? position : run->header.feed_start);
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
@@ -207,6 +207,7 @@ static void close_both(struct follow *follow)
     follow->apply = NULL;
     drop_group(follow);
     touched_roots_clear(follow->touched);
+    touched_roots_transaction_ends(follow->touched);
     follow_translator_forget(follow->translator);
 }
 
@@ -341,13 +342,56 @@ static enum status apply_group(struct follow *follow, struct error *error)
     return status;
 }
 
+/* An empty one behind it, of the same transaction. */
+static struct followed_set *continue_set(const struct followed_set *from)
+{
+    struct arena *arena = arena_create(0);
+    struct followed_set *made = arena_allocate_zeroed(arena, 1, sizeof *made);
+    const struct position *begin = &from->set.begin;
+    const struct position *end = &from->set.end;
+    made->source_changes = from->source_changes;
+    made->set = from->set;
+    made->set.arena = arena;
+    made->set.begin = (struct position){
+        (const uint8_t *)arena_copy(arena, begin->bytes, begin->length), begin->length};
+    made->set.end =
+        (struct position){(const uint8_t *)arena_copy(arena, end->bytes, end->length), end->length};
+    made->set.transaction = NULL;
+    made->set.first_piece = false;
+    made->set.changes = NULL;
+    made->set.change_count = 0;
+    return made;
+}
+
+static enum status apply_piece(void *context, struct followed_set **set, struct error *error)
+{
+    struct follow *follow = context;
+    struct followed_set *full = follow->group[follow->group_count - 1];
+    struct followed_set *next = continue_set(full);
+    bool inside = follow->inside;
+    full->set.last_piece = false;
+    full->source_changes = 0; /* they are counted with the end */
+    enum status status = apply_group(follow, error);
+    drop_group(follow);
+    follow->inside = inside;
+    follow->group[follow->group_count++] = next;
+    *set = next;
+    return status;
+}
+
 static enum status reread(struct follow *follow, struct error *error)
 {
     struct followed_set *last = follow->group[follow->group_count - 1];
-    if (!last->set.last_piece || touched_roots_is_empty(follow->touched)) {
-        return STATUS_OK;
+    enum status status = STATUS_OK;
+    if (!touched_roots_is_empty(follow->touched) &&
+        (last->set.last_piece || touched_roots_are_many(follow->touched))) {
+        status = rereading_apply(follow->rereading, follow->touched, follow->translator, &last,
+                                 apply_piece, follow, error);
     }
-    return rereading_apply(follow->rereading, follow->touched, follow->translator, last, error);
+    if (last->set.last_piece) {
+        touched_roots_transaction_ends(follow->touched);
+    }
+    return status;
 }
 
 static enum status add_set(struct follow *follow, struct change_set *set, uint64_t *changes,
@@ -453,24 +497,33 @@ static enum status drain(void *context, struct error *error)
                                                                                        : status;
 }
 
+static bool is_way_back(const struct run_session *session)
+{
+    return session->options.cut_over == CUT_OVER_BACK ||
+           session->options.cut_over == CUT_OVER_ABANDON;
+}
+
+/* The way back is open whatever has become of the source's tables. */
+static enum status take_back(struct run *run, struct error *error)
+{
+    if (run->session->options.cut_over == CUT_OVER_ABANDON) {
+        return cutover_abandon(run, error);
+    }
+    run->caught_up = true;
+    return cutover_back(run, error) == STATUS_OK ? STATUS_END : STATUS_FAILED;
+}
+
 static enum status take_steps(struct follow *follow, struct error *error)
 {
     struct run *run = follow->run;
     const struct cutover_drain steps = {drain, follow, follow->routes->tables,
                                         follow->routes->table_count};
-    switch (follow->session->options.cut_over) {
-    case CUT_OVER_END:
+    if (follow->session->options.cut_over == CUT_OVER_END) {
         return cutover_end(run, error);
-    case CUT_OVER_BACK:
-        run->caught_up = true;
-        return cutover_back(run, &steps, error) == STATUS_OK ? STATUS_END : STATUS_FAILED;
-    case CUT_OVER_ABANDON:
-        return cutover_abandon(run, &steps, error);
-    case CUT_OVER_READY:
+    }
+    if (follow->session->options.cut_over == CUT_OVER_READY) {
         run->caught_up = true;
         return cutover_make_ready(run, &steps, error) == STATUS_FAILED ? STATUS_FAILED : STATUS_END;
-    case CUT_OVER_NOT:
-        break;
     }
     follow->to_head = follow->session->options.catch_up;
     return follow_with_retries(follow, error);
@@ -482,6 +535,9 @@ enum status follow_run(struct run *run, struct error *error)
     struct follow follow = {
         .run = run, .session = session, .functions = session->target->connector->apply};
     progress_enter(&session->progress, PROGRESS_FOLLOW);
+    if (is_way_back(session)) {
+        return take_back(run, error);
+    }
     if (follow_check(session, error) != STATUS_OK ||
         follow_routes_make(session, &follow.routes, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -1,8 +1,8 @@
 /*
  * Following: a run that goes on after its copy, and puts the source's changes into the target.
  *
- *   migrate --follow   feed made ── snapshot of its position ── copy ── FOLLOWING: changes, until a
- *   stop follow             goes on at the position that the target holds
+ *   migrate --follow   feed made, snapshot of its position, copy, FOLLOWING: changes until a stop
+ *   follow             continues at the position that the target holds
  *
  * One thread reads the feed, the control thread maps and applies. Each commit of the target has
  * whole transactions of the source and the position behind them, so that a stop or a crash at any

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TOUCHED_BYTES_MAX = 8 << 20, SET_BYTES_MAX = 4 << 20 };
+
 /* ---- lists of values, each once */
 
 struct entry {
@@ -67,7 +69,7 @@ static enum status add_values(struct value_set *set, struct arena *arena, const 
 {
     struct buffer bytes = {0};
     enum status status = STATUS_OK;
-    struct cell *copy = arena_allocate(arena, (count + (size_t)1) * sizeof *copy);
+    struct cell *copy = arena_allocate(arena, count * sizeof *copy);
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         status = order_bytes_append(&cells[i], &bytes, error);
         if (status == STATUS_OK && value_copy(&cells[i], arena, &copy[i]) != STATUS_OK) {
@@ -93,6 +95,7 @@ struct touched_roots {
     uint32_t stream_count;
     struct value_set *streams; /* keys of roots */
     struct value_set *paths;   /* values that lead to roots */
+    bool were_read;
 };
 
 struct touched_roots *touched_roots_create(const struct follow_routes *routes)
@@ -146,9 +149,19 @@ bool touched_roots_is_empty(const struct touched_roots *touched)
     return empty;
 }
 
-size_t touched_roots_bytes(const struct touched_roots *touched)
+bool touched_roots_are_many(const struct touched_roots *touched)
 {
-    return touched->arena->bytes;
+    return touched->arena->bytes > TOUCHED_BYTES_MAX;
+}
+
+bool touched_roots_were_read(const struct touched_roots *touched)
+{
+    return touched->were_read;
+}
+
+void touched_roots_transaction_ends(struct touched_roots *touched)
+{
+    touched->were_read = false;
 }
 
 enum status touched_roots_add_key(struct touched_roots *touched, uint32_t stream,
@@ -367,7 +380,7 @@ static enum status delete_old(struct rereading *rereading, uint32_t number, cons
 
 static enum status reread_some(struct rereading *rereading, uint32_t number, uint32_t first,
                                struct touched_roots *touched, struct follow_translator *translator,
-                               struct followed_set *set, struct error *error)
+                               struct followed_set *set, struct arena *arena, struct error *error)
 {
     const struct follow_stream *follow = &rereading->routes->streams[number];
     const struct plan_stream *stream = follow->stream;
@@ -375,14 +388,15 @@ static enum status reread_some(struct rereading *rereading, uint32_t number, uin
     uint32_t some = next_some(keys, first);
     struct plan_stream again = *stream;
     struct plan_child *children =
-        arena_allocate_zeroed(touched->arena, stream->child_count + 1u, sizeof *children);
+        arena_allocate_zeroed(arena, stream->child_count + 1u, sizeof *children);
+    uint32_t before = set->set.change_count;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < some && status == STATUS_OK; i++) {
         status =
             delete_old(rereading, number, keys->entries[first + i].cells, translator, set, error);
     }
     again.request.root_key = follow->root_key;
-    again.request.keys = keys_of(keys, first, some, follow->root_key.count, touched->arena);
+    again.request.keys = keys_of(keys, first, some, follow->root_key.count, arena);
     again.request.key_count = some;
     again.children = children;
     for (uint32_t c = 0; c < stream->child_count; c++) {
@@ -391,17 +405,43 @@ static enum status reread_some(struct rereading *rereading, uint32_t number, uin
         children[c].request.keys = again.request.keys;
         children[c].request.key_count = some;
     }
+    uint32_t deletes = set->set.change_count - before;
     struct remapping remapping = {.translator = translator, .set = set, .error = error};
     if (status == STATUS_OK) {
         status = sampling_read_through(rereading->session, rereading->reader, &again, NULL,
                                        take_parcel, NULL, &remapping, error);
     }
-    return status == STATUS_FAILED || remapping.failed ? STATUS_FAILED : STATUS_OK;
+    if (status == STATUS_FAILED || remapping.failed) {
+        return STATUS_FAILED;
+    }
+    followed_set_are_new(set, before + deletes);
+    followed_set_drop_replaced(set, before, deletes);
+    return STATUS_OK;
+}
+
+static enum status reread_stream(struct rereading *rereading, uint32_t number,
+                                 struct touched_roots *touched,
+                                 struct follow_translator *translator, struct followed_set **set,
+                                 followed_set_full *full, void *context, struct error *error)
+{
+    const struct value_set *keys = &touched->streams[number];
+    struct arena *arena = arena_create(0);
+    enum status status = STATUS_OK;
+    settle(&touched->streams[number]);
+    for (uint32_t at = 0; at < keys->count && status == STATUS_OK; at += READ_KEYS_MAX) {
+        status = reread_some(rereading, number, at, touched, translator, *set, arena, error);
+        arena_reset(arena);
+        if (status == STATUS_OK && (*set)->set.arena->bytes > SET_BYTES_MAX) {
+            status = full(context, set, error);
+        }
+    }
+    arena_destroy(arena);
+    return status;
 }
 
 enum status rereading_apply(struct rereading *rereading, struct touched_roots *touched,
-                            struct follow_translator *translator, struct followed_set *set,
-                            struct error *error)
+                            struct follow_translator *translator, struct followed_set **set,
+                            followed_set_full *full, void *context, struct error *error)
 {
     const struct follow_routes *routes = rereading->routes;
     struct arena *arena = arena_create(0);
@@ -410,16 +450,13 @@ enum status rereading_apply(struct rereading *rereading, struct touched_roots *t
         status = walk_path(rereading, touched, i, error);
     }
     for (uint32_t i = 0; i < routes->stream_count && status == STATUS_OK; i++) {
-        settle(&touched->streams[i]);
-        for (uint32_t at = 0; at < touched->streams[i].count && status == STATUS_OK;
-             at += READ_KEYS_MAX) {
-            status = reread_some(rereading, i, at, touched, translator, set, error);
-        }
+        status = reread_stream(rereading, i, touched, translator, set, full, context, error);
     }
     end_reading(rereading);
     arena_destroy(arena);
     if (status == STATUS_OK) {
         touched_roots_clear(touched);
+        touched->were_read = true;
     }
     return status;
 }

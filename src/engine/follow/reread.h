@@ -1,7 +1,8 @@
 /*
  * Roots that changes of joined rows touch: found by the plan's joins backwards, read again as they
  * are now, and mapped again. Never computed from the change alone. What is read may be newer than
- * the change; the changes in between come later and touch the same roots again.
+ * the change; the changes in between come later and touch the same roots again. So they may be read
+ * in the middle of a large transaction, too, which is whole in the source by then.
  */
 #ifndef TRANSHUME_ENGINE_FOLLOW_REREAD_H
 #define TRANSHUME_ENGINE_FOLLOW_REREAD_H
@@ -15,7 +16,12 @@ struct touched_roots *touched_roots_create(const struct follow_routes *routes)
 void touched_roots_destroy(struct touched_roots *touched); /* takes NULL */
 void touched_roots_clear(struct touched_roots *touched);
 bool touched_roots_is_empty(const struct touched_roots *touched);
-size_t touched_roots_bytes(const struct touched_roots *touched);
+/* There are so many that they are read again before the transaction has come whole. */
+bool touched_roots_are_many(const struct touched_roots *touched);
+/* Roots of the transaction that is being translated were read again already: what a key's former
+ * owner leaves behind may have a new one. */
+bool touched_roots_were_read(const struct touched_roots *touched);
+void touched_roots_transaction_ends(struct touched_roots *touched);
 
 /* The root of that stream with this key. Copied. */
 enum status touched_roots_add_key(struct touched_roots *touched, uint32_t stream,
@@ -31,8 +37,12 @@ struct rereading;
 struct rereading *rereading_create(struct run_session *session, const struct follow_routes *routes)
     __attribute__((returns_nonnull));
 void rereading_destroy(struct rereading *rereading); /* takes NULL */
+/* Puts the set that is full into the target as a piece, and gives one to go on in. */
+typedef enum status followed_set_full(void *context, struct followed_set **set,
+                                      struct error *error);
+/* `*set` is the one that the roots are added to; behind the call it is the last one. */
 enum status rereading_apply(struct rereading *rereading, struct touched_roots *touched,
-                            struct follow_translator *translator, struct followed_set *set,
-                            struct error *error) MUST_USE;
+                            struct follow_translator *translator, struct followed_set **set,
+                            followed_set_full *full, void *context, struct error *error) MUST_USE;
 
 #endif

@@ -325,7 +325,7 @@ static void make_paths(struct follow_routes *routes, uint32_t number)
 
 /* ---- the tables */
 
-static uint32_t add_table(struct follow_routes *routes, const char *name)
+static void add_table(struct follow_routes *routes, const char *name)
 {
     uint32_t at = 0;
     while (at < routes->table_count && strcmp(routes->tables[at], name) != 0) {
@@ -334,38 +334,18 @@ static uint32_t add_table(struct follow_routes *routes, const char *name)
     if (at == routes->table_count) {
         routes->tables[routes->table_count++] = name;
     }
-    return at;
-}
-
-/* The values that lead to the roots have to be known of what was deleted, too. */
-static bool is_in_key(const struct run_session *session, const char *table,
-                      struct column_list columns)
-{
-    const struct schema_table *known = table_of(session, table);
-    for (uint32_t k = 0; known != NULL && k < columns.count; k++) {
-        if (!column_list_holds(known->primary_key, columns.names[k])) {
-            return false;
-        }
-    }
-    return true;
 }
 
 static void list_tables(struct follow_routes *routes, const struct run_session *session)
 {
     uint32_t most = session->plan->stream_count + routes->path_count;
     routes->tables = arena_allocate_zeroed(routes->arena, most + 1u, sizeof(char *));
-    bool *whole = arena_allocate_zeroed(routes->arena, most + 1u, sizeof *whole);
     for (uint32_t i = 0; i < session->plan->stream_count; i++) {
-        const struct follow_stream *stream = &routes->streams[i];
-        uint32_t at = add_table(routes, stream->stream->request.table);
-        whole[at] = whole[at] || !stream->keys_of_key;
+        add_table(routes, routes->streams[i].stream->request.table);
     }
     for (uint32_t i = 0; i < routes->path_count; i++) {
-        const struct follow_path *path = &routes->paths[i];
-        uint32_t at = add_table(routes, path->table);
-        whole[at] = whole[at] || !is_in_key(session, path->table, path->columns);
+        add_table(routes, routes->paths[i].table);
     }
-    routes->whole = whole;
 }
 
 enum status follow_routes_make(const struct run_session *session, struct follow_routes **made,

@@ -9,7 +9,6 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_ROUTES_H
 #define TRANSHUME_ENGINE_FOLLOW_ROUTES_H
 
-#include "base/name_index.h"
 #include "engine/run/session.h"
 
 /* Parts of a key, or of what a join compares: a plan with more is refused. */
@@ -53,7 +52,6 @@ struct follow_routes {
     const struct follow_path *paths;
     uint32_t path_count;
     const char **tables; /* of the source, that have to be followed; the last one NULL */
-    const bool *whole;   /* a flag a table: its rows before a change are needed whole */
     uint32_t table_count;
 };
 

@@ -491,8 +491,15 @@ static bool are_same_keys(const struct record_change *left, const struct record_
     return true;
 }
 
-/* Of the changes from `first` on, deletes under keys that are put behind them are none. */
-static void drop_replaced(struct followed_set *set, uint32_t first, uint32_t deletes)
+void followed_set_are_new(struct followed_set *set, uint32_t first)
+{
+    struct record_change *changes = (struct record_change *)set->set.changes;
+    for (uint32_t i = first; i < set->set.change_count; i++) {
+        changes[i].operation = RECORD_INSERT;
+    }
+}
+
+void followed_set_drop_replaced(struct followed_set *set, uint32_t first, uint32_t deletes)
 {
     struct record_change *changes = (struct record_change *)set->set.changes;
     uint32_t kept = first;
@@ -542,6 +549,28 @@ static enum status touch_root(const struct follow_stream *stream, const struct c
     return touched_roots_add_key(touched, stream->stream->number, key, count, error);
 }
 
+/* Whoever has the key now that the row had. */
+static enum status touch_former(const struct follow_stream *stream,
+                                const struct change_table *table,
+                                const struct record_change *change, struct touched_roots *touched,
+                                struct error *error)
+{
+    const struct shape *shape = table->shape;
+    struct cell key[FOLLOW_VALUES_MAX];
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < stream->root_key.count && i < FOLLOW_VALUES_MAX; i++) {
+        for (uint32_t k = 0; k < change->key_count && k < shape->key_field_count; k++) {
+            if (strcmp(shape->fields[shape->key_fields[k]].name, stream->root_key.names[i]) == 0) {
+                key[i] = change->key[k];
+                found++;
+            }
+        }
+    }
+    return found == stream->root_key.count
+               ? touched_roots_add_key(touched, stream->stream->number, key, found, error)
+               : STATUS_OK;
+}
+
 static enum status translate_row(struct follow_translator *translator, uint32_t number,
                                  const struct change_set *source,
                                  const struct record_change *change, struct followed_set *set,
@@ -556,6 +585,9 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
     enum status status = row_before(translator, number, source, change, row, error);
     if (status == STATUS_OK) {
         status = follow_keys_of(translator, number, row, delete_key, set, error);
+    }
+    if (status == STATUS_OK && !stream->by_row && touched_roots_were_read(touched)) {
+        status = touch_former(stream, table, change, touched, error);
     }
     if (status == STATUS_FAILED || change->after == NULL) {
         return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -573,7 +605,10 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
     }
     status = stream->stream->identity ? put_identity(translator, set, entity, row, error)
                                       : put_mapped(translator, number, set, row, error);
-    drop_replaced(set, first, deletes);
+    if (change->operation == RECORD_INSERT) {
+        followed_set_are_new(set, first);
+    }
+    followed_set_drop_replaced(set, first, deletes);
     return status;
 }
 
@@ -589,7 +624,17 @@ static enum status touch_by_image(const struct follow_path *path, uint32_t numbe
         if (at < 0) {
             return refuse_column(table, path->columns.names[i], error);
         }
-        if (image[at].kind == VALUE_NULL || image[at].kind == VALUE_MISSING) {
+        if (image[at].kind == VALUE_MISSING) { /* which root had the row nobody could tell */
+            error_set(error, ERROR_FOLLOW, table->name,
+                      "a changed row came without the %s that it had, by which its lists and "
+                      "look-ups are found",
+                      path->columns.names[i]);
+            return error_hint(error,
+                              "have the source send whole rows (PostgreSQL: ALTER TABLE %s "
+                              "REPLICA IDENTITY FULL), and begin a new run",
+                              table->name);
+        }
+        if (image[at].kind == VALUE_NULL) {
             return STATUS_OK; /* it leads nowhere */
         }
         values[i] = image[at];

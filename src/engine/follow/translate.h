@@ -64,6 +64,11 @@ struct cell follow_document(struct arena *arena, const struct shape *shape,
 /* Adds that the record under this key goes. Copied. */
 enum status followed_set_delete(struct followed_set *set, uint32_t entity, const struct cell *key,
                                 uint32_t key_count, struct error *error) MUST_USE;
+/* Of the changes from `first` on, the first `deletes` of which are deletes: those under keys that
+ * are put behind them are none. */
+void followed_set_drop_replaced(struct followed_set *set, uint32_t first, uint32_t deletes);
+/* The records from `first` on may be new: they are put whole, and nothing is looked for before. */
+void followed_set_are_new(struct followed_set *set, uint32_t first);
 enum status followed_set_reject(struct followed_set *set, const struct mapper_reject *reject,
                                 struct error *error) MUST_USE;
 /* The keys of the records that a root's row made, whatever they are now: `row` has a cell a column

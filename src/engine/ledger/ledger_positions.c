@@ -64,6 +64,14 @@ enum status ledger_put_position(struct ledger *ledger, const char *feed, uint32_
     return status;
 }
 
+enum status ledger_delete_position(struct ledger *ledger, const char *feed, uint32_t lane,
+                                   struct error *error)
+{
+    char key[STORE_KEY_BYTES];
+    store_position_key(key, feed, lane);
+    return ledger->functions->delete_if(ledger->store, key, STORE_ANY_VERSION, error);
+}
+
 enum status ledger_put_intent(struct ledger *ledger, const char *run_id, const char *name,
                               const char *text, struct error *error)
 {

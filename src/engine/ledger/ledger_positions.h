@@ -20,6 +20,10 @@ enum status ledger_get_position(struct ledger *ledger, const char *feed, uint32_
 enum status ledger_put_position(struct ledger *ledger, const char *feed, uint32_t lane,
                                 struct ledger_position *position, struct error *error) MUST_USE;
 
+/* Removes what an earlier feed of the name left; absent: STATUS_OK. */
+enum status ledger_delete_position(struct ledger *ledger, const char *feed, uint32_t lane,
+                                   struct error *error) MUST_USE;
+
 /*
  * An intent is put before a step that cannot be part of a transaction (DDL of MySQL, a table of
  * DynamoDB), and deleted after it, so that whoever comes after a crash knows what may be half

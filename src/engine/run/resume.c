@@ -27,6 +27,8 @@ struct resume {
     struct ledger_mark *marks;   /* parsed, one a done chunk */
     uint64_t mark_count;
     bool was_told; /* the run is over, and the state folder says so: its end was told */
+    /* It only stops following, which is no matter of the plan or schema, which have changed. */
+    bool leaves;
 };
 
 /* ---- which run */
@@ -194,7 +196,7 @@ static enum status check_match(struct resume *resume, struct error *error)
                           "--confirm`, and migrate again");
         return STATUS_FAILED;
     }
-    if (strcmp(header->fingerprint, session->fingerprint) != 0) {
+    if (strcmp(header->fingerprint, session->fingerprint) != 0 && !resume->leaves) {
         return schema_differs(resume, error);
     }
     if (strcmp(header->target_identity, session->target_identity) != 0) {
@@ -204,6 +206,9 @@ static enum status check_match(struct resume *resume, struct error *error)
         error_hint(error, "put the target back in its place; or empty this one, `transhume reset "
                           "--confirm`, and migrate again");
         return STATUS_FAILED;
+    }
+    if (resume->leaves) {
+        return STATUS_OK;
     }
     if (strcmp(header->mapping_hash, session->plan->mapping_hash) != 0) {
         return mapping_differs(header->mapping_text, session->plan->mapping_text, error);
@@ -479,12 +484,32 @@ static enum status read_done(struct resume *resume, struct error *error)
     struct run *run = resume->run;
     ledger_status_free(&run->status);
     run->done_count = 0;
-    return ledger_status_read(resume->ledger->status, &run->status, error) != STATUS_OK ||
-                   take_chunks(resume, error) != STATUS_OK ||
-                   take_marks(resume, error) != STATUS_OK ||
-                   ledger_check_marks(resume->ledger, &run->status, error) != STATUS_OK
-               ? STATUS_FAILED
-               : STATUS_OK;
+    if (ledger_status_read(resume->ledger->status, &run->status, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (resume->leaves) {
+        return run_index_chunks(run, error); /* there are none */
+    }
+    return take_chunks(resume, error) == STATUS_OK && take_marks(resume, error) == STATUS_OK
+               ? ledger_check_marks(resume->ledger, &run->status, error)
+               : STATUS_FAILED;
+}
+
+static enum status look_whether_it_leaves(struct resume *resume, struct error *error)
+{
+    struct run *run = resume->run;
+    const struct run_session *session = run->session;
+    bool way_back =
+        session->options.cut_over == CUT_OVER_BACK || session->options.cut_over == CUT_OVER_ABANDON;
+    bool same = strcmp(resume->header.fingerprint, session->fingerprint) == 0 &&
+                strcmp(resume->header.mapping_hash, session->plan->mapping_hash) == 0;
+    if (!way_back || same) {
+        return STATUS_OK;
+    }
+    ledger_status_free(&run->status);
+    enum status status = ledger_status_read(resume->ledger->status, &run->status, error);
+    resume->leaves = status == STATUS_OK && run->status.phase == LEDGER_FOLLOWING;
+    return status;
 }
 
 static enum status read_ledger(struct resume *resume, struct error *error)
@@ -498,8 +523,9 @@ static enum status read_ledger(struct resume *resume, struct error *error)
     run_set_kind(run, resume->header.kind);
     run->header = resume->header;
     undo_resume(run);
-    return check_match(resume, error) == STATUS_OK &&
-                   (run->loads_rejects ||
+    return look_whether_it_leaves(resume, error) == STATUS_OK &&
+                   check_match(resume, error) == STATUS_OK &&
+                   (run->loads_rejects || resume->leaves ||
                     renumber_take(run->session->plan, &run->header, error) == STATUS_OK)
                ? read_done(resume, error)
                : STATUS_FAILED;
@@ -601,12 +627,13 @@ static enum status go_on(struct run *run, struct error *error)
         return STATUS_FAILED;
     }
     if (reopen_if_changed(&resume, changed, error) != STATUS_OK ||
-        check_reject_files(&resume, error) != STATUS_OK) {
+        (!resume.leaves && check_reject_files(&resume, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     before_resume(run);
     sum_marks(&resume);
-    if (run->status.phase >= LEDGER_SETTLED && settle_apply(run, error) != STATUS_OK) {
+    if (run->status.phase >= LEDGER_SETTLED && !resume.leaves &&
+        settle_apply(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     ledger_status_begin_attempt(&run->status, run->epoch, run->snapshot,

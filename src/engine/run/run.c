@@ -8,6 +8,7 @@
 #include "engine/follow/follow.h"
 #include "engine/join/joining.h"
 #include "engine/ledger/json_text.h"
+#include "engine/ledger/ledger_positions.h"
 #include "engine/rejects/rejects_load.h"
 #include "engine/rollback/unfilled.h"
 #include "engine/run/claim.h"
@@ -494,6 +495,10 @@ static enum status follow_on(struct run *run, struct error *error)
     enum status status =
         run->status.phase < LEDGER_FOLLOWING ? check_counts(run, error) : STATUS_OK;
     if (status == STATUS_OK && run->status.phase < LEDGER_FOLLOWING) {
+        /* an earlier run between the same databases had a feed of this name */
+        status = ledger_delete_position(run->session->ledger, run->header.feed, 0, error);
+    }
+    if (status == STATUS_OK && run->status.phase < LEDGER_FOLLOWING) {
         status = run_put_phase(run, LEDGER_FOLLOWING, error);
     }
     status = status == STATUS_OK ? follow_run(run, error) : status;
@@ -556,6 +561,11 @@ enum status run_execute(struct run *run, struct error *error)
         return STATUS_FAILED;
     }
     tell_begin(run);
+    if (run->status.phase == LEDGER_FOLLOWING &&
+        (run->session->options.cut_over == CUT_OVER_BACK ||
+         run->session->options.cut_over == CUT_OVER_ABANDON)) {
+        return follow_on(run, error);
+    }
     progress_enter(progress, PROGRESS_PREPARE);
     enum status status = persist(run, prepare_target, error);
     if (status != STATUS_OK) {
@@ -640,6 +650,7 @@ static void fill_result(struct run *run, enum status status, struct run_result *
         result->rejected += run->totals[i].rejected;
         result->unmatched += run->totals[i].unmatched;
     }
+    result->rejected += atomic_load(&session->progress.follow.rejects);
     /* the changes in between put it right */
     result->mixed_snapshot = run->status.mixed_snapshot && run->header.feed == NULL;
     result->no_snapshot = run->status.no_snapshot;

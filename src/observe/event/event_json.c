@@ -100,6 +100,14 @@ size_t event_json_format(const struct log_record *record, char *line, size_t cap
         buffer_append_byte(&out, '{');
         append_record(record, limit, &out);
     }
+    if (out.length > capacity) { /* names of control characters, six bytes each */
+        const struct event nameless = {.kind = record->event->kind, .chunk = record->event->chunk};
+        struct log_record bare = *record;
+        bare.event = &nameless;
+        buffer_clear(&out);
+        buffer_append_byte(&out, '{');
+        append_record(&bare, capacity / 16, &out);
+    }
     size_t length = out.length <= capacity ? out.length : 0;
     memcpy(line, out.data, length);
     buffer_free(&out);

@@ -16,7 +16,7 @@ void event_json_append(const struct log_record *record, struct buffer *out);
 uint64_t event_json_number(const char *line, size_t length);
 
 /* For log_set_formatter: the same without a number. A line that is too long loses the end of its
- * text. */
+ * text, and if that is not enough, its names. */
 size_t event_json_format(const struct log_record *record, char *line, size_t capacity);
 
 #endif
