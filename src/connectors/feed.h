@@ -25,6 +25,9 @@ struct feed_health {
 };
 
 struct feed_functions {
+    /* A position holds on other servers, too, that have got the same changes, as after a failover;
+     * `open` tells where one has not (ERROR_FEED_LOST). */
+    bool elsewhere;
     /*
      * Makes the named feed of these tables, or finds it with its first position. `start` lives in
      * the arena. Control thread. The name is of [a-z0-9_], at most 40 characters.
@@ -47,9 +50,9 @@ struct feed_functions {
     enum status (*health)(struct feed *feed, struct feed_health *health, struct error *error);
     /*
      * Optional: keeps everybody from writing the tables, or lets them again. Once it returns with
-     * `on`, nothing of them is written any more, and whatever was comes at or before `head`. Writers
-     * get an error that says so. It outlasts this process and the feed; repeatable. Control thread.
-     * NULL: a command of the user's has to do it.
+     * `on`, nothing of them is written any more, and whatever was comes at or before `head`.
+     * Writers get an error that says so. It outlasts this process and the feed; repeatable. Control
+     * thread. NULL: a command of the user's has to do it.
      */
     enum status (*fence)(struct database *self, const char *name, const char *const *tables,
                          uint32_t table_count, bool on, struct error *error);

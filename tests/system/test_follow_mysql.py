@@ -5,15 +5,17 @@ import time
 import unittest
 
 import support
-from test_follow import Pair, SqliteSide
+from test_follow import Pair, Plans, PostgresSide, SqliteSide, ToDynamodb, WholePair
 
 sys.path.insert(0, os.path.join(support.ROOT, "tests", "servers"))
 import mariadb  # noqa: E402
 import mysql  # noqa: E402
+import postgres  # noqa: E402
 
-# Those of test_follow.Bank.
+# Those of test_follow.Bank and Shop.
 WORDS = (("a TEXT", "a VARCHAR(20)"), (" ON CONFLICT (a, b) DO UPDATE SET value = excluded.value", " ON DUPLICATE KEY UPDATE value = VALUES(value)"),
-         ("FROM churn c ", "FROM (SELECT * FROM churn) c "))
+         ("FROM churn c ", "FROM (SELECT * FROM churn) c "), ("INSERT OR REPLACE", "REPLACE"), ("INSERT OR IGNORE", "INSERT IGNORE"),
+         ("UPDATE OR IGNORE", "UPDATE IGNORE"), ("UPDATE OR REPLACE", "UPDATE IGNORE"), ("price REAL", "price DOUBLE"), (" STRICT;", ";"))
 
 
 def in_mysql(sql):
@@ -34,13 +36,16 @@ class MysqlSide:
         self.server.ask(self.name, in_mysql(schema))
 
     def transaction(self, statements, commit):
-        self.server.ask(self.name, "BEGIN;%s;%s;" % (";".join(in_mysql(s) for s in statements), "COMMIT" if commit else "ROLLBACK"))
+        self.server.ask(self.name, "SET foreign_key_checks = 0; BEGIN;%s;%s;" % (";".join(in_mysql(s) for s in statements), "COMMIT" if commit else "ROLLBACK"))
 
     def feeds(self):
         return []  # nothing of a feed is in the server
 
     def rows(self, table):
         return sorted(self.server.ask(self.name, "SELECT * FROM %s" % table), key=repr)
+
+    def contents(self):
+        return {name: rows for name, rows in self.server.rows(self.name).items() if not name.startswith("_")}
 
     def sum(self):
         try:
@@ -49,13 +54,37 @@ class MysqlSide:
             return None
 
 
+SERVERS = {}   # by their kind, for all classes
+
+
+def followed(kind, settings):
+    if kind not in SERVERS:
+        SERVERS[kind] = kind.Server(settings=settings)
+        unittest.addModuleCleanup(SERVERS[kind].stop)
+    return SERVERS[kind]
+
+
 class OnMariadb:
+    RESET = "RESET MASTER"
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server = mariadb.Server(settings=mariadb.FOLLOWED)
-        cls.addClassCleanup(cls.server.stop)
+        cls.server = followed(mariadb, mariadb.FOLLOWED)
 
+
+class OnMysql:
+    SETTINGS = {**mariadb.FOLLOWED, "gtid-mode": "ON", "enforce-gtid-consistency": "ON", "binlog-transaction-compression": "ON"}
+
+    RESET = "RESET BINARY LOGS AND GTIDS"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = followed(mysql, cls.SETTINGS)
+
+
+# --- pairs: what is the same for all of them once, the rest with each kind of target
 
 class MariadbToSqlite(OnMariadb, Pair, support.TestCase):
     def sides(self):
@@ -63,26 +92,90 @@ class MariadbToSqlite(OnMariadb, Pair, support.TestCase):
 
 
 class SqliteToMariadb(OnMariadb, Pair, support.TestCase):
-    # what they are about is the source's
-    test_cut_over_finds_a_difference = test_following_is_given_up = test_killed_before_it_began = test_it_follows_until_it_is_stopped = None
-
     def sides(self):
         return SqliteSide(self, "bank.db"), MysqlSide(self.server)
 
 
-class OnMysql:
+class MysqlToMysql(OnMysql, WholePair, support.TestCase):
+    def sides(self):
+        return MysqlSide(self.server), MysqlSide(self.server)
+
+    def test_what_is_closed_is_not_emptied(self):
+        """TRUNCATE fires no trigger."""
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.run_program("cutover", "--confirm", "--after", "exit 3", code=5)
+        self.assertRaises(AssertionError, self.server.ask, self.source.name, "TRUNCATE TABLE churn")
+        self.run_program("cutover", "--back", "--confirm")
+        self.server.ask(self.source.name, "TRUNCATE TABLE churn")
+        self.run_program("cutover", "--confirm")
+        self.assertRaises(AssertionError, self.server.ask, self.source.name, "TRUNCATE TABLE entry")
+        self.assert_same()
+
+
+class AcrossServers(Pair):
+    """A database of each of two servers."""
+
+    kills = Pair.kills // 2
+
+
+class ToPostgres(AcrossServers):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server = mysql.Server(settings={**mariadb.FOLLOWED, "gtid-mode": "ON", "enforce-gtid-consistency": "ON", "binlog-transaction-compression": "ON"})
-        cls.addClassCleanup(cls.server.stop)
-
-
-class MysqlToMysql(OnMysql, Pair, support.TestCase):
-    test_cut_over_finds_a_difference = test_following_is_given_up = test_it_follows_until_it_is_stopped = None
+        cls.other = postgres.for_class(cls)
 
     def sides(self):
-        return MysqlSide(self.server), MysqlSide(self.server)
+        return MysqlSide(self.server), PostgresSide(self, self.other, "copy")
+
+
+class MariadbToPostgres(OnMariadb, ToPostgres, support.TestCase):
+    pass
+
+
+class MysqlToPostgres(OnMysql, ToPostgres, support.TestCase):
+    pass
+
+
+class MysqlToMariadb(OnMysql, AcrossServers, support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.other = mariadb.for_class(cls)
+
+    def sides(self):
+        return MysqlSide(self.server), MysqlSide(self.other)
+
+
+class IntoItems(ToDynamodb):
+    def sides(self):
+        return MysqlSide(self.server), self.target_side()
+
+
+class MariadbToDynamodb(OnMariadb, IntoItems, support.TestCase):
+    pass
+
+
+class MysqlToDynamodb(OnMysql, IntoItems, support.TestCase):
+    test_killed_at_any_moment = None  # as from MariaDB
+
+
+# --- plans
+
+class MariadbPlans(OnMariadb, Plans, support.TestCase):
+    def source_side(self, _path):
+        return MysqlSide(self.server)
+
+    def target_side(self, path):
+        return SqliteSide(self, path)
+
+
+class MysqlPlans(OnMysql, Plans, support.TestCase):
+    """Into the same server, as other databases."""
+
+    def source_side(self, _path):
+        return MysqlSide(self.server)
+
+    target_side = source_side
 
 
 class Source:
@@ -110,18 +203,62 @@ class Source:
         self.ask("DROP TABLE k; CREATE TABLE k (v int PRIMARY KEY); SET GLOBAL binlog_row_image = MINIMAL")
         self.addCleanup(self.ask, "SET GLOBAL binlog_row_image = FULL")
         self.assertIn("SET GLOBAL binlog_row_image = FULL", self.begin(2).err)
+        self.ask("SET GLOBAL binlog_row_image = FULL")
+        self.addCleanup(self.ask, "SET GLOBAL binlog_format = ROW")
+        for form in ("STATEMENT", "MIXED"):
+            self.ask("SET GLOBAL binlog_format = %s" % form)
+            self.assertIn("SET GLOBAL binlog_format = ROW", self.begin(2).err)
+
+    def test_an_account_without_the_right(self):
+        self.ask("CREATE TABLE k (v int PRIMARY KEY); CREATE USER reader@'127.0.0.1'; GRANT SELECT ON *.* TO reader@'127.0.0.1'")
+        self.addCleanup(self.ask, "DROP USER reader@'127.0.0.1'")
+        self.source.uri = self.source.uri.replace("root@", "reader@")
+        self.assertIn("GRANT REPLICATION SLAVE", self.begin(2).err)
+        self.ask("GRANT REPLICATION CLIENT ON *.* TO reader@'127.0.0.1'")
+        self.assertIn("GRANT REPLICATION SLAVE", self.begin(2).err)
+        self.ask("GRANT REPLICATION SLAVE ON *.* TO reader@'127.0.0.1'")
+        self.begin()
+        self.ask("INSERT INTO k VALUES (1)")
+        self.run_program("follow", "--catch-up")
+        self.assertEqual(self.target.rows("k"), [["1"]])
+
+    def test_a_log_of_the_same_name(self):
+        """RESET MASTER begins the files anew, and the numbers of transactions."""
+        self.ask("CREATE TABLE k (v int PRIMARY KEY)")
+        self.begin()
+        self.ask("INSERT INTO k VALUES (1)")
+        self.run_program("follow", "--catch-up")
+        time.sleep(1.1)   # a file says its second
+        self.ask(self.RESET)
+        for number in range(40):
+            self.ask("INSERT INTO k VALUES (%d); FLUSH BINARY LOGS" % (10 + number))
+        self.assertIn("feed-lost", self.run_program("follow", "--catch-up", code=5).err)
+
+    def purge(self):
+        """All files but the last."""
+        files = self.server.ask("mysql", "SHOW BINARY LOGS")
+        deadline = time.monotonic() + 20 * support.PATIENCE
+        while len(files) > 1 and time.monotonic() < deadline:   # not before InnoDB has what is in it
+            self.ask("PURGE BINARY LOGS TO '%s'" % files[-1][0])
+            files = self.server.ask("mysql", "SHOW BINARY LOGS")
+            time.sleep(0.1)
 
     def test_the_log_is_gone(self):
         self.ask("CREATE TABLE k (v int PRIMARY KEY)")
         self.begin()
         self.ask("INSERT INTO k VALUES (1); FLUSH BINARY LOGS; INSERT INTO k VALUES (2); FLUSH BINARY LOGS")
-        first = files = self.server.ask("mysql", "SHOW BINARY LOGS")
-        deadline = time.monotonic() + 20 * support.PATIENCE
-        while files[0] == first[0] and time.monotonic() < deadline:   # not before InnoDB has what is in it
-            self.ask("PURGE BINARY LOGS TO '%s'" % files[-1][0])
-            files = self.server.ask("mysql", "SHOW BINARY LOGS")
-            time.sleep(0.1)
+        self.purge()
         self.assertIn("feed-lost", self.run_program("follow", "--catch-up", code=5).err)
+
+    def test_the_file_is_gone_but_nothing_was_in_it(self):
+        """An idle source whose log is purged has lost nothing, by its GTIDs."""
+        self.ask("CREATE TABLE k (v int PRIMARY KEY); INSERT INTO k VALUES (1)")
+        self.begin()
+        self.ask("FLUSH BINARY LOGS")
+        self.purge()
+        self.ask("INSERT INTO k VALUES (2)")
+        self.run_program("follow", "--catch-up")
+        self.assertEqual(self.target.rows("k"), [["1"], ["2"]])
 
     def test_tables_change(self):
         """A column that is there for a time is passed over; logs end; TRUNCATE arrives, and many rows at once."""
@@ -138,6 +275,13 @@ class Source:
 
 
 class SourceMariadb(OnMariadb, Source, support.TestCase):
+    def test_a_server_without_a_log(self):
+        server = mariadb.Server()
+        self.addCleanup(server.stop)
+        source = MysqlSide(server)
+        server.ask(source.name, "CREATE TABLE k (v int PRIMARY KEY)")
+        self.assertIn("--log-bin", self.run_program("migrate", "--follow", source.uri, self.target.uri, code=2).err)
+
     def test_actions_are_not_in_the_log(self):
         self.ask(self.CASCADE)
         self.assertIn("ON DELETE CASCADE", self.begin(2).err)
@@ -150,6 +294,74 @@ class SourceMysql(OnMysql, Source, support.TestCase):
         self.ask("DELETE FROM p WHERE id = 1")
         self.run_program("follow", "--catch-up")
         self.assertEqual(self.target.rows("c"), [["20", "2"]])
+
+
+class Failover:
+    """A replica takes its source's place: the feed goes on there, if it has all that the target has."""
+
+    def setUp(self):
+        super().setUp()
+        self.server.ask("mysql", self.RESET)   # the replica gets everything
+        self.replica = self.replica_server()
+        self.addCleanup(self.replica.stop)
+        self.replica.ask("mysql", self.REPLICATE % self.server.port)
+        self.source, self.target = MysqlSide(self.server), SqliteSide(self, "copy.db")
+        self.server.ask(self.source.name, "CREATE TABLE k (v int PRIMARY KEY, w int); INSERT INTO k VALUES (1, 0), (2, 0)")
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+
+    def elsewhere(self):
+        return self.replica.uri(self.source.name)
+
+    def wait_for_replica(self, count):
+        self.wait_until("the replica has them", lambda: self.has(count), 30 * support.PATIENCE)
+
+    def has(self, count):
+        try:
+            return self.replica.ask(self.source.name, "SELECT count(*) FROM k") == [[str(count)]]
+        except AssertionError:
+            return False
+
+    def test_it_goes_on(self):
+        self.server.ask(self.source.name, "INSERT INTO k VALUES (3, 0); UPDATE k SET w = 3")
+        self.run_program("follow", "--catch-up")
+        self.server.ask(self.source.name, "INSERT INTO k VALUES (4, 0); UPDATE k SET w = w + 1")   # which is read from the replica
+        self.wait_for_replica(4)
+        self.replica.ask("mysql", self.STOP)
+        self.replica.ask(self.source.name, "INSERT INTO k VALUES (5, 5); DELETE FROM k WHERE v = 1; FLUSH BINARY LOGS")
+        self.assertIn("another server", self.run_program("follow", "--catch-up", self.elsewhere(), self.target.uri).err)
+        self.replica.ask(self.source.name, "UPDATE k SET w = w + 1")
+        self.run_program("follow", "--catch-up", self.elsewhere(), self.target.uri)
+        self.assertEqual(self.target.rows("k"), sorted(self.replica.ask(self.source.name, "SELECT * FROM k")))
+        self.assertIn("feed-lost", self.run_program("follow", "--catch-up", self.source.uri, self.target.uri, code=5).err)   # it has no 5
+        self.run_program("cutover", "--confirm", self.elsewhere(), self.target.uri)
+        self.assertRaises(AssertionError, self.replica.ask, self.source.name, "INSERT INTO k VALUES (6, 0)")
+
+    def test_what_it_lacks(self):
+        """The source had transactions that nobody else got, and the target has them."""
+        self.wait_for_replica(2)
+        self.replica.ask("mysql", self.STOP)
+        self.server.ask(self.source.name, "INSERT INTO k VALUES (3, 0)")
+        self.run_program("follow", "--catch-up")
+        self.replica.ask(self.source.name, "INSERT INTO k VALUES (7, 0), (8, 0)")
+        self.assertIn("feed-lost", self.run_program("follow", "--catch-up", self.elsewhere(), self.target.uri, code=5).err)
+
+
+class FailoverMariadb(OnMariadb, Failover, support.TestCase):
+    REPLICATE = ("CHANGE MASTER TO master_host = '127.0.0.1', master_port = %d, master_user = 'root', master_use_gtid = slave_pos, "
+                 "master_connect_retry = 1; START SLAVE")
+    STOP = "STOP SLAVE"
+
+    def replica_server(self):
+        return mariadb.Server(settings={**mariadb.FOLLOWED, "server-id": "2", "log-slave-updates": "1"})
+
+
+class FailoverMysql(OnMysql, Failover, support.TestCase):
+    REPLICATE = ("CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = %d, SOURCE_USER = 'root', SOURCE_AUTO_POSITION = 1, "
+                 "SOURCE_SSL = 0, SOURCE_CONNECT_RETRY = 1, GET_SOURCE_PUBLIC_KEY = 1; START REPLICA")
+    STOP = "STOP REPLICA"
+
+    def replica_server(self):
+        return mysql.Server(settings={**self.SETTINGS, "server-id": "2"})
 
 
 # A column's type and values of it: what the log has of them has to be what a query gives.

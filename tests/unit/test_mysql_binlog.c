@@ -182,26 +182,127 @@ static void test_mysql(void **state)
     assert_int_equal(query.statement.length, 5);
     assert_memory_equal(query.statement.data, "BEGIN", 5);
 
-    struct buffer events = {0};
-    const struct binlog_event payload = read_event(&log, mysql_payload);
-    assert_true(binlog_unpack_payload(payload.body, &events));
-    static const struct binlog_format unchecked = {0};
+    struct binlog_payload payload = {0};
+    struct binlog_event event;
+    const struct binlog_event packed = read_event(&log, mysql_payload);
+    assert_true(binlog_payload_begin(&payload, packed.body));
     int updates = 0;
-    for (size_t at = 0; at < events.length;) {
-        struct binlog_event event;
-        const uint8_t *bytes = (const uint8_t *)events.data + at;
-        struct binlog_bytes size = {.at = bytes + 9, .left = 4};
-        size_t length = (size_t)binlog_take_number(&size, 4);
-        assert_true(binlog_read_event(&unchecked, bytes, length, &event));
+    while (!binlog_payload_ended(&payload)) {
+        assert_true(binlog_payload_next(&payload, &event));
         if (event.type == BINLOG_UPDATE_2) {
             check_update(&log, &event);
             updates++;
         }
-        at += length;
     }
     assert_int_equal(updates, 1);
-    buffer_free(&events);
+    /* what is cut off in the middle ends */
+    struct binlog_bytes shorter = packed.body;
+    shorter.left -= 40;
+    assert_false(binlog_payload_begin(&payload, shorter));
+    assert_true(binlog_payload_begin(&payload, packed.body));
+    payload.packed.left -= 40;
+    while (binlog_payload_next(&payload, &event)) {
+        assert_false(binlog_payload_ended(&payload));
+    }
+    binlog_payload_free(&payload);
     arena_destroy(log.arena);
+}
+
+/* ---- sets of transactions */
+
+static struct text text_of(const char *string)
+{
+    return (struct text){string, strlen(string)};
+}
+
+static void check_set(const char *set, bool mariadb, const char *printed)
+{
+    struct binlog_gtids gtids;
+    struct buffer out = {0};
+    bool is = binlog_gtids_read(text_of(set), mariadb, &gtids);
+    assert_int_equal(is, printed != NULL);
+    if (is) {
+        binlog_gtids_print(&gtids, &out);
+        assert_string_equal(buffer_string(&out), printed);
+        binlog_gtids_free(&gtids);
+    }
+    buffer_free(&out);
+}
+
+#define ONE "00000000-0000-0000-0000-0000000000aa"
+#define TWO "ffffffff-0000-0000-0000-000000000001"
+
+static void test_sets(void **state)
+{
+    (void)state;
+    check_set("", false, "");
+    check_set(ONE ":1-5", false, ONE ":1-5");
+    check_set(TWO ":7,\n" ONE ":3:1-2:9-10:4", false, ONE ":1-4:9-10," TWO ":7");
+    check_set(ONE ":5-9:1-20:30", false, ONE ":1-20:30");
+    check_set(ONE ":0", false, NULL);
+    check_set(ONE ":5-4", false, NULL);
+    check_set(ONE ":tag:5", false, NULL);
+    check_set(ONE, false, NULL);
+    check_set(ONE ":1-99999999999999999999", false, NULL);
+    check_set("0000000-", false, NULL);
+    check_set("", true, "");
+    check_set("3-2-9, 0-1-100", true, "0-1-100,3-2-9");
+    check_set("0-1", true, NULL);
+    check_set("0-1-5x", true, NULL);
+    check_set(ONE ":1-5", true, NULL);
+}
+
+static bool holds(const char *outer, const char *inner, bool mariadb)
+{
+    struct binlog_gtids first;
+    struct binlog_gtids second;
+    assert_true(binlog_gtids_read(text_of(outer), mariadb, &first));
+    assert_true(binlog_gtids_read(text_of(inner), mariadb, &second));
+    bool result = binlog_gtids_hold(&first, &second);
+    binlog_gtids_free(&first);
+    binlog_gtids_free(&second);
+    return result;
+}
+
+static void test_sets_in_sets(void **state)
+{
+    (void)state;
+    assert_true(holds("", "", false));
+    assert_true(holds(ONE ":1-9", "", false));
+    assert_true(holds(ONE ":1-9:20-30", ONE ":2-3:5:20-30", false));
+    assert_false(holds(ONE ":1-9:20-30", ONE ":9-20", false));
+    assert_false(holds(ONE ":1-9", ONE ":1-10", false));
+    assert_false(holds(ONE ":1-9", TWO ":1", false));
+    assert_true(holds("0-1-9,1-1-3", "0-2-9", true));
+    assert_false(holds("0-1-9", "0-1-10", true));
+    assert_false(holds("0-1-9", "2-1-1", true));
+
+    /* as they come, and in the form that the server takes */
+    struct binlog_gtids gtids;
+    struct buffer out = {0};
+    assert_true(binlog_gtids_read(text_of(ONE ":1-3"), false, &gtids));
+    struct binlog_gtid gtid = {.number = 5};
+    gtid.origin[15] = 0xaa;
+    binlog_gtids_add(&gtids, &gtid);
+    gtid.number = 4;
+    binlog_gtids_add(&gtids, &gtid);
+    binlog_gtids_encode(&gtids, &out);
+    assert_int_equal(out.length, 8 + 16 + 8 + 16);
+    assert_int_equal(out.data[0], 1);
+    assert_int_equal((uint8_t)out.data[23], 0xaa);
+    assert_int_equal(out.data[24], 1);
+    assert_int_equal(out.data[32], 1);
+    assert_int_equal(out.data[40], 6);
+    binlog_gtids_free(&gtids);
+    buffer_free(&out);
+    /* a domain's last one counts, whatever its number */
+    gtid = (struct binlog_gtid){.server = 2, .number = 4};
+    assert_true(binlog_gtids_read(text_of("0-1-9"), true, &gtids));
+    binlog_gtids_add(&gtids, &gtid);
+    binlog_gtids_print(&gtids, &out);
+    assert_string_equal(buffer_string(&out), "0-2-4");
+    binlog_gtids_free(&gtids);
+    buffer_free(&out);
 }
 
 static void check_truncate(const char *statement, const char *database, const char *table)
@@ -257,40 +358,66 @@ static void test_decimals(void **state)
     check_decimal("80", 1, 0, "0");
 }
 
-static struct position position_of(struct arena *arena, const char *file, uint64_t offset)
+static struct position position_of(struct arena *arena, const char *file, uint64_t offset,
+                                   uint64_t server, const char *gtids)
 {
-    struct feed_place place = {.offset = offset, .begun = 7, .server = 9};
+    struct feed_place place = {.offset = offset, .begun = 7, .server = server};
     struct position position;
-    assert_true(mysql_feed_read_file((struct text){file, strlen(file)}, &place));
+    assert_true(mysql_feed_read_file(text_of(file), &place));
+    if (gtids != NULL) {
+        place.has_gtids = true;
+        place.gtids = text_of(gtids);
+    }
     mysql_feed_put_place(&place, arena, &position);
     return position;
 }
 
-/* By the file's number, then by the offset, also beyond 32 bits. */
+static void check_order(const struct position *ordered, int count)
+{
+    for (int i = 0; i < count; i++) {
+        for (int j = 0; j < count; j++) {
+            assert_int_equal(mysql_feed_functions.compare(ordered[i], ordered[j]),
+                             (i > j) - (i < j));
+        }
+    }
+}
+
+/* Of one server by the file's number, then by the offset, also beyond 32 bits; of two by the sets.
+ */
 static void test_positions(void **state)
 {
     (void)state;
     struct arena *arena = arena_create(0);
     const struct position ordered[] = {
-        position_of(arena, "a.b.000009", UINT64_C(5) << 32),
-        position_of(arena, "a.b.000010", 4),
-        position_of(arena, "a.b.000010", UINT64_C(1) << 32),
-        position_of(arena, "a.b.1000000", 4),
+        position_of(arena, "a.b.000009", UINT64_C(5) << 32, 9, NULL),
+        position_of(arena, "a.b.000010", 4, 9, ONE ":1-7"),
+        position_of(arena, "a.b.000010", UINT64_C(1) << 32, 9, ONE ":1-7"),
+        position_of(arena, "a.b.1000000", 4, 9, ""),
     };
-    for (int i = 0; i < 4; i++) {
-        for (int j = 0; j < 4; j++) {
-            assert_int_equal(mysql_feed_functions.compare(ordered[i], ordered[j]),
-                             (i > j) - (i < j));
-        }
-    }
+    const struct position elsewhere[] = {
+        position_of(arena, "x.000009", 100, 1, ""),
+        position_of(arena, "y.000001", 4, 2, ONE ":1-7"),
+        position_of(arena, "x.000002", 3, 1, ONE ":1-8"),
+        position_of(arena, "y.000000", 0, 2, ONE ":1-8," TWO ":1"),
+    };
+    check_order(ordered, 4);
+    check_order(elsewhere + 1, 3);
+    assert_true(mysql_feed_functions.compare(elsewhere[0], elsewhere[1]) < 0);
+    assert_int_equal(mysql_feed_functions.compare(elsewhere[1],
+                                                  position_of(arena, "x.000009", 4, 1, ONE ":1-7")),
+                     0);
     struct feed_place read;
     assert_true(mysql_feed_get_place(ordered[0], &read));
     assert_string_equal(read.base, "a.b");
     assert_int_equal(read.number, 9);
     assert_true(read.offset == UINT64_C(5) << 32 && read.begun == 7 && read.server == 9);
+    assert_false(read.has_gtids);
+    assert_true(mysql_feed_get_place(ordered[1], &read));
+    assert_string_equal(read.base, "a.b");
+    assert_true(read.has_gtids && read.gtids.length == strlen(ONE ":1-7"));
     assert_false(mysql_feed_get_place((struct position){ordered[0].bytes, 24}, &read));
-    assert_false(mysql_feed_read_file((struct text){"binlog", 6}, &read));
-    assert_false(mysql_feed_read_file((struct text){"binlog.x", 8}, &read));
+    assert_false(mysql_feed_read_file(text_of("binlog"), &read));
+    assert_false(mysql_feed_read_file(text_of("binlog.x"), &read));
     arena_destroy(arena);
 }
 
@@ -299,6 +426,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mariadb),   cmocka_unit_test(test_mysql),
         cmocka_unit_test(test_truncate),  cmocka_unit_test(test_decimals),
+        cmocka_unit_test(test_sets),      cmocka_unit_test(test_sets_in_sets),
         cmocka_unit_test(test_positions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,6 +71,7 @@ struct binlog_format {
 struct binlog_event {
     uint32_t time; /* seconds, UTC */
     uint8_t type;
+    uint32_t server;
     uint32_t size;
     uint32_t next; /* lowest 32 bits; 0: it stands in no log */
     uint16_t flags;
@@ -96,12 +97,68 @@ bool binlog_stands_alone(struct binlog_bytes body);
 /* The table that a statement empties; false: it does none. `database` is empty where the statement
  * names none. */
 bool binlog_is_truncate(struct text statement, struct text *database, struct text *table);
-/* The events of a TRANSACTION_PAYLOAD, one behind the other, without checksums. */
-bool binlog_unpack_payload(struct binlog_bytes body, struct buffer *events) MUST_USE;
 /* What is behind the bitmaps of MariaDB's compressed rows, and the statement of its compressed
  * query. */
 bool binlog_inflate(struct binlog_bytes packed, struct arena *arena,
                     struct binlog_bytes *body) MUST_USE;
+
+/* ---------------------------------------------------------------- binlog_payload.c */
+
+/* A TRANSACTION_PAYLOAD that is unpacked event by event. A zeroed one has no events. */
+struct binlog_payload {
+    struct binlog_bytes packed; /* the caller's, until the last event was taken */
+    void *unpacker;             /* NULL: they are not compressed */
+    uint64_t left;              /* bytes of events that were not taken */
+    struct buffer event;
+};
+bool binlog_payload_begin(struct binlog_payload *payload, struct binlog_bytes body) MUST_USE;
+static inline bool binlog_payload_ended(const struct binlog_payload *payload)
+{
+    return payload->left == 0;
+}
+/* The next event, which has no checksum, in memory of the payload's. Not once it has ended. */
+bool binlog_payload_next(struct binlog_payload *payload, struct binlog_event *event) MUST_USE;
+void binlog_payload_free(struct binlog_payload *payload);
+
+/* ---------------------------------------------------------------- binlog_gtid.c */
+
+enum { GTID_NAME_BYTES = 16 };
+#define GTID_NUMBER_MAX INT64_MAX
+
+struct gtid_span {
+    uint64_t first;
+    uint64_t behind; /* the last one */
+};
+struct gtid_origin {
+    uint8_t name[GTID_NAME_BYTES]; /* a server's UUID; of MariaDB a domain in four bytes */
+    uint32_t server;               /* MariaDB: of the last one */
+    struct gtid_span *spans;
+    uint32_t count;
+    uint32_t capacity;
+};
+/* A zeroed set is empty. */
+struct binlog_gtids {
+    bool mariadb;
+    struct gtid_origin *origins;
+    uint32_t count;
+    uint32_t capacity;
+};
+struct binlog_gtid {
+    uint8_t origin[GTID_NAME_BYTES];
+    uint32_t server;
+    uint64_t number;
+};
+void binlog_gtids_free(struct binlog_gtids *gtids);
+/* False: it is no set, or one with tags. */
+bool binlog_gtids_read(struct text text, bool mariadb, struct binlog_gtids *gtids) MUST_USE;
+void binlog_gtids_print(const struct binlog_gtids *gtids, struct buffer *out);
+void binlog_gtids_add(struct binlog_gtids *gtids, const struct binlog_gtid *gtid);
+/* Is all of `inner` in `outer`? */
+bool binlog_gtids_hold(const struct binlog_gtids *outer, const struct binlog_gtids *inner);
+/* As COM_BINLOG_DUMP_GTID takes them. */
+void binlog_gtids_encode(const struct binlog_gtids *gtids, struct buffer *out);
+/* Of a GTID event of either family. */
+bool binlog_read_gtid(const struct binlog_event *event, struct binlog_gtid *gtid) MUST_USE;
 
 /* ---------------------------------------------------------------- binlog_table.c */
 

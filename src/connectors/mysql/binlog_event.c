@@ -4,7 +4,6 @@
 #include <string.h>
 #include <strings.h>
 #include <zlib.h>
-#include <zstd.h>
 
 enum { CHECKSUM_BYTES = 4, CHECKSUM_CRC32 = 1, UNPACKED_BYTES_MAX = 1 << 30 };
 
@@ -61,7 +60,7 @@ bool binlog_read_event(const struct binlog_format *format, const uint8_t *bytes,
     struct binlog_bytes head = {.at = bytes, .left = length};
     event->time = (uint32_t)binlog_take_number(&head, 4);
     event->type = (uint8_t)binlog_take_number(&head, 1);
-    (void)binlog_take_number(&head, 4);
+    event->server = (uint32_t)binlog_take_number(&head, 4);
     event->size = (uint32_t)binlog_take_number(&head, 4);
     event->next = (uint32_t)binlog_take_number(&head, 4);
     event->flags = (uint16_t)binlog_take_number(&head, 2);
@@ -238,46 +237,6 @@ bool binlog_is_truncate(struct text statement, struct text *database, struct tex
 }
 
 /* ---------------------------------------------------------------- compressed ones */
-
-/* Fields of (type, length, value): 1 the payload's size, 2 the kind (0: zstd, 255: none), 3 its
- * size unpacked; 0 ends them. */
-bool binlog_unpack_payload(struct binlog_bytes body, struct buffer *events)
-{
-    enum { ZSTD = 0, NONE = 255 };
-    uint64_t kind = NONE;
-    uint64_t packed = 0;
-    uint64_t unpacked = 0;
-    for (;;) {
-        uint64_t type = binlog_take_length(&body);
-        if (body.bad || type == 0) {
-            break;
-        }
-        size_t length = (size_t)binlog_take_length(&body);
-        const uint8_t *value = binlog_take(&body, length);
-        struct binlog_bytes inner = {.at = value, .left = value != NULL ? length : 0};
-        uint64_t number = binlog_take_length(&inner);
-        packed = type == 1 ? number : packed;
-        kind = type == 2 ? number : kind;
-        unpacked = type == 3 ? number : unpacked;
-    }
-    if (body.bad || packed > body.left || unpacked > UNPACKED_BYTES_MAX) {
-        return false;
-    }
-    buffer_clear(events);
-    if (kind == NONE) {
-        buffer_append(events, body.at, packed);
-        return true;
-    }
-    if (kind != ZSTD || !buffer_try_reserve(events, unpacked + 1)) {
-        return false;
-    }
-    size_t made = ZSTD_decompress(events->data, unpacked, body.at, packed);
-    if (ZSTD_isError(made) || made != unpacked) {
-        return false;
-    }
-    events->length = made;
-    return true;
-}
 
 /* A byte: the highest bit is set, the lowest three are how many bytes the unpacked size has; that
  * size, most significant first; what zlib made. */

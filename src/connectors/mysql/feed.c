@@ -1,4 +1,4 @@
-/* Reading the feed: positions, events in their order, what becomes of statements. */
+/* Reading the feed: events in their order, and what becomes of statements. */
 #include "connectors/mysql/feed.h"
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -9,90 +9,12 @@
 #include <string.h>
 #include <strings.h>
 
-enum { PLACE_BYTES = 4 + 8 + 4 + 8, FIRST_EVENT = 4 };
-
-/* ---------------------------------------------------------------- positions */
-
-void mysql_feed_move_place(const struct feed_place *place, uint8_t *bytes)
-{
-    bytes_put_be(bytes, place->number, 4);
-    bytes_put_be(bytes + 4, place->offset, 8);
-    bytes_put_be(bytes + 12, place->begun, 4);
-    bytes_put_be(bytes + 16, place->server, 8);
-}
-
-void mysql_feed_put_place(const struct feed_place *place, struct arena *arena,
-                          struct position *position)
-{
-    size_t base = strlen(place->base);
-    uint8_t *bytes = arena_allocate(arena, PLACE_BYTES + base);
-    mysql_feed_move_place(place, bytes);
-    memcpy(bytes + PLACE_BYTES, place->base, base);
-    *position = (struct position){.bytes = bytes, .length = (uint32_t)(PLACE_BYTES + base)};
-}
-
-bool mysql_feed_get_place(struct position position, struct feed_place *place)
-{
-    *place = (struct feed_place){0};
-    if (position.length <= PLACE_BYTES || position.length - PLACE_BYTES >= FEED_NAME_BYTES) {
-        return false;
-    }
-    place->number = (uint32_t)bytes_get_be(position.bytes, 4);
-    place->offset = bytes_get_be(position.bytes + 4, 8);
-    place->begun = (uint32_t)bytes_get_be(position.bytes + 12, 4);
-    place->server = bytes_get_be(position.bytes + 16, 8);
-    memcpy(place->base, position.bytes + PLACE_BYTES, position.length - PLACE_BYTES);
-    return true;
-}
-
-int mysql_feed_compare_places(const struct feed_place *left, const struct feed_place *right)
-{
-    int files = (left->number > right->number) - (left->number < right->number);
-    int offsets = (left->offset > right->offset) - (left->offset < right->offset);
-    return files != 0 ? files : offsets;
-}
-
-static int feed_compare(struct position left, struct position right)
-{
-    struct feed_place first;
-    struct feed_place second;
-    return mysql_feed_get_place(left, &first) && mysql_feed_get_place(right, &second)
-               ? mysql_feed_compare_places(&first, &second)
-               : 0;
-}
-
-bool mysql_feed_read_file(struct text file, struct feed_place *place)
-{
-    const char *point = memrchr(file.data, '.', file.length);
-    uint64_t number = 0;
-    if (point == NULL || (size_t)(point - file.data) >= FEED_NAME_BYTES) {
-        return false;
-    }
-    size_t base = (size_t)(point - file.data);
-    if (text_to_uint64(point + 1, file.length - base - 1, &number) != STATUS_OK ||
-        number > UINT32_MAX) {
-        return false;
-    }
-    memcpy(place->base, file.data, base);
-    place->base[base] = '\0';
-    place->number = (uint32_t)number;
-    return true;
-}
-
 enum status mysql_feed_malformed(const struct feed *feed, struct error *error)
 {
     return error_set(error, ERROR_SOURCE_READ, feed->name,
                      "what the server sends at %s.%06u:%llu is no binary log that can be read",
                      feed->reading.base, (unsigned)feed->reading.number,
                      (unsigned long long)feed->reading.offset);
-}
-
-enum status mysql_feed_lost(const char *name, const char *why, struct error *error)
-{
-    error_set(error, ERROR_FEED_LOST, name, "changes may be missing: %s", why);
-    error_hint(error, "migrate again, or compare and repair (transhume validate --repair); keep "
-                      "the log for longer: SET GLOBAL binlog_expire_logs_seconds = …");
-    return STATUS_FAILED;
 }
 
 /* ---------------------------------------------------------------- statements */
@@ -226,11 +148,11 @@ static enum status take_format(struct feed *feed, const struct binlog_event *eve
     if (!binlog_read_format(event, &feed->format)) {
         return mysql_feed_malformed(feed, error);
     }
+    feed->reading.begun = event->time;
     if (feed->opened_begun != 0 && event->time != feed->opened_begun) {
         return mysql_feed_lost(feed->name, "the binary log of that name was begun anew", error);
     }
     feed->opened_begun = 0;
-    feed->reading.begun = event->time;
     if (feed->reached.number == feed->reading.number) {
         feed->reached.begun = event->time;
     }
@@ -257,17 +179,31 @@ static enum status take_heartbeat(struct feed *feed, const struct binlog_event *
     return STATUS_OK;
 }
 
-static enum status take_event(struct feed *feed, const struct binlog_event *event,
-                              struct change_set **set, struct error *error);
-
-static enum status take_payload(struct feed *feed, const struct binlog_event *event,
-                                struct error *error)
+static enum status take_gtid(struct feed *feed, const struct binlog_event *event,
+                             struct error *error)
 {
-    if (!binlog_unpack_payload(event->body, &feed->payload)) {
+    struct binlog_gtid gtid;
+    if (!binlog_read_gtid(event, &gtid)) {
         return mysql_feed_malformed(feed, error);
     }
-    feed->payload_at = 0;
+    feed->current = gtid;
+    if (event->type == BINLOG_MARIADB_GTID) {
+        feed->in_transaction = !binlog_stands_alone(event->body);
+    }
     return STATUS_OK;
+}
+
+/* From here on there is no set that says where the feed is. */
+static void forget_gtids(struct feed *feed)
+{
+    if (feed->has_gtids) {
+        log_write(LOG_WARNING,
+                  "%s: a transaction without a GTID, or with a tag in it: from here on the feed is "
+                  "at a file and an offset of this server alone",
+                  feed->self->sql.shown);
+    }
+    feed->has_gtids = false;
+    feed->current.number = 0;
 }
 
 static enum status take_event(struct feed *feed, const struct binlog_event *event,
@@ -281,8 +217,12 @@ static enum status take_event(struct feed *feed, const struct binlog_event *even
     case BINLOG_HEARTBEAT:
     case BINLOG_HEARTBEAT_2:
         return take_heartbeat(feed, event, set);
+    case BINLOG_GTID:
     case BINLOG_MARIADB_GTID:
-        feed->in_transaction = !binlog_stands_alone(event->body);
+        return take_gtid(feed, event, error);
+    case BINLOG_ANONYMOUS_GTID:
+    case BINLOG_GTID_TAGGED:
+        forget_gtids(feed);
         return STATUS_OK;
     case BINLOG_QUERY:
     case BINLOG_QUERY_COMPRESSED:
@@ -308,7 +248,9 @@ static enum status take_event(struct feed *feed, const struct binlog_event *even
     case BINLOG_DELETE_2_COMPRESSED:
         return mysql_feed_take_rows(feed, event, set, error);
     case BINLOG_PAYLOAD:
-        return take_payload(feed, event, error);
+        return binlog_payload_begin(&feed->payload, event->body)
+                   ? STATUS_OK
+                   : mysql_feed_malformed(feed, error);
     case BINLOG_PARTIAL_UPDATE:
         error_set(error, ERROR_SOURCE_READ, feed->name, "an update has parts of JSON values alone");
         error_hint(error, "SET GLOBAL binlog_row_value_options = '', then migrate again");
@@ -333,35 +275,18 @@ static void move_reading(struct feed *feed, const struct binlog_event *event)
     }
 }
 
-/* Those of a packed transaction have no offsets of their own. */
-static enum status take_packed(struct feed *feed, struct change_set **set, struct error *error)
-{
-    static const struct binlog_format unchecked = {0};
-    struct binlog_event event;
-    const uint8_t *at = (const uint8_t *)feed->payload.data + feed->payload_at;
-    struct binlog_bytes size = {.at = at, .left = feed->payload.length - feed->payload_at};
-    (void)binlog_take(&size, 9);
-    size_t length = (size_t)binlog_take_number(&size, 4);
-    if (size.bad || length > feed->payload.length - feed->payload_at ||
-        !binlog_read_event(&unchecked, at, length, &event) || event.type == BINLOG_PAYLOAD) {
-        return mysql_feed_malformed(feed, error);
-    }
-    feed->payload_at += length;
-    return take_event(feed, &event, set, error);
-}
-
-static enum status take_next(struct feed *feed, struct change_set **set, struct error *error)
+enum status mysql_feed_take_next(struct feed *feed, struct change_set **set, struct error *error)
 {
     struct binlog_event event;
     const uint8_t *bytes = NULL;
     size_t length = 0;
     arena_reset(feed->scratch);
-    if (feed->payload_at < feed->payload.length) {
-        return take_packed(feed, set, error);
+    /* events of a compressed transaction have no offsets of their own */
+    if (!binlog_payload_ended(&feed->payload)) {
+        return binlog_payload_next(&feed->payload, &event) ? take_event(feed, &event, set, error)
+                                                           : mysql_feed_malformed(feed, error);
     }
-    if (feed->payload.capacity > 0) {
-        buffer_free(&feed->payload);
-    }
+    binlog_payload_free(&feed->payload);
     enum status status =
         mysql_feed_receive(feed->self, feed->stream, feed->name, &bytes, &length, error);
     if (status == STATUS_END) {
@@ -388,83 +313,13 @@ static enum status feed_next(struct feed *feed, int64_t timeout_ms, struct chang
     enum status status = STATUS_OK;
     *set = NULL;
     while (status == STATUS_OK && *set == NULL) {
-        status = take_next(feed, set, error);
+        status = mysql_feed_take_next(feed, set, error);
         if (status == STATUS_OK && *set == NULL && clock_monotonic_ms() >= end &&
-            feed->payload_at >= feed->payload.length) {
+            binlog_payload_ended(&feed->payload)) {
             return STATUS_AGAIN;
         }
     }
     return status;
-}
-
-/* ---------------------------------------------------------------- opening */
-
-static void feed_close(struct feed *feed)
-{
-    if (feed == NULL) {
-        return;
-    }
-    if (feed->stream != NULL) { /* COM_QUIT is no word for a session that sends its log */
-        mysql_break_off(feed->stream);
-    }
-    mysql_disconnect(feed->stream);
-    mysql_disconnect(feed->asking);
-    mysql_feed_discard(feed);
-    mysql_feed_free_tables(feed);
-    buffer_free(&feed->payload);
-    buffer_free(&feed->text);
-    buffer_free(&feed->converted);
-    arena_destroy(feed->scratch);
-    arena_destroy(feed->arena);
-    free(feed);
-}
-
-static enum status open_all(struct feed *feed, struct error *error)
-{
-    struct mysql_database *self = feed->self;
-    struct feed_place now = {0};
-    if (mysql_connect(self, &feed->asking, error) != STATUS_OK ||
-        mysql_feed_now(self, feed->asking, &now, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (now.server != feed->place.server) {
-        return mysql_feed_lost(feed->name, "the position is of another server", error);
-    }
-    if (mysql_feed_compare_places(&feed->place, &now) > 0) {
-        return mysql_feed_lost(feed->name,
-                               "the server's binary log ends before the position, as after RESET "
-                               "MASTER or in one that was restored",
-                               error);
-    }
-    return mysql_connect(self, &feed->stream, error) == STATUS_OK &&
-                   mysql_feed_ask_checksums(self, feed->stream, &feed->format, error) == STATUS_OK
-               ? mysql_feed_start(self, feed->stream, feed->name, &feed->place, true, error)
-               : STATUS_FAILED;
-}
-
-static enum status feed_open(struct database *database, const char *name, struct position position,
-                             struct feed **made, struct error *error)
-{
-    struct feed *feed = memory_allocate_zeroed(1, sizeof *feed);
-    *made = NULL;
-    feed->self = mysql_database_of(database);
-    feed->arena = arena_create(0);
-    feed->scratch = arena_create(0);
-    feed->name = arena_copy_string(feed->arena, name);
-    feed->set_ms = clock_monotonic_ms();
-    enum status status =
-        mysql_feed_get_place(position, &feed->place)
-            ? STATUS_OK
-            : error_set(error, ERROR_LEDGER_INVALID, name, "the position is none of a MySQL feed");
-    feed->reached = feed->reading = feed->place;
-    feed->opened_begun = feed->place.offset > UINT32_MAX ? 0 : feed->place.begun;
-    status = status == STATUS_OK ? open_all(feed, error) : status;
-    if (status != STATUS_OK) {
-        feed_close(feed);
-        return STATUS_FAILED;
-    }
-    *made = feed;
-    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- where the source is */
@@ -476,7 +331,7 @@ static enum status feed_head(struct database *database, struct arena *arena,
     struct feed_place place;
     MYSQL *connection = NULL;
     enum status status = mysql_connect(self, &connection, error);
-    status = status == STATUS_OK ? mysql_feed_now(self, connection, &place, error) : status;
+    status = status == STATUS_OK ? mysql_feed_now(self, connection, arena, &place, error) : status;
     mysql_disconnect(connection);
     if (status == STATUS_OK) {
         mysql_feed_put_place(&place, arena, position);
@@ -527,18 +382,19 @@ static enum status feed_health(struct feed *feed, struct feed_health *health, st
         int64_t lag = clock_utc_us() - feed->brought_time_us;
         health->lag_us = lag > 0 ? lag : 0;
     }
-    return count_behind(feed, &health->bytes_kept, error);
+    return feed->place.number > 0 ? count_behind(feed, &health->bytes_kept, error) : STATUS_OK;
 }
 
 const struct feed_functions mysql_feed_functions = {
+    .elsewhere = true,
     .create = mysql_feed_create,
     .drop = mysql_feed_drop,
-    .open = feed_open,
-    .close = feed_close,
+    .open = mysql_feed_open,
+    .close = mysql_feed_close,
     .next = feed_next,
     .confirm = feed_confirm,
     .health = feed_health,
     .fence = mysql_feed_fence,
     .head = feed_head,
-    .compare = feed_compare,
+    .compare = mysql_feed_compare,
 };

@@ -1,9 +1,7 @@
-/* Beginning a feed: what the server and the tables have to be like, and where the log ends then.
- * And keeping tables from being written, by triggers. */
+/* Beginning a feed: what the server and the tables have to be like, and where the log ends then. */
 #include "base/log.h"
 #include "connectors/mysql/feed.h"
 #include "connectors/mysql/source.h"
-#include "connectors/sql/undo.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -36,6 +34,8 @@ static enum status check_settings(struct mysql_database *self, MYSQL *connection
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     bool names = false;
+    size_t wrong = sizeof settings / sizeof settings[0]; /* the first of the list that is */
+    char value[32] = "";
     buffer_append_string(&sql,
                          "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('binlog_row_metadata'");
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
@@ -48,13 +48,17 @@ static enum status check_settings(struct mysql_database *self, MYSQL *connection
         names = names || (strcmp(row[0], "binlog_row_metadata") == 0 && row[1] != NULL &&
                           strcasecmp(row[1], "FULL") == 0);
         for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-            if (strcmp(row[0], settings[i].variable) == 0 && row[1] != NULL &&
+            if (i < wrong && strcmp(row[0], settings[i].variable) == 0 && row[1] != NULL &&
                 strcasecmp(row[1], settings[i].wanted) != 0) {
-                status = refuse_setting(self, i, row[1], error);
+                wrong = i;
+                snprintf(value, sizeof value, "%s", row[1]);
             }
         }
     }
     mysql_free_result(result);
+    if (status == STATUS_OK && wrong < sizeof settings / sizeof settings[0]) {
+        return refuse_setting(self, wrong, value, error);
+    }
     if (status == STATUS_OK && !names) {
         log_write(LOG_WARNING,
                   "%s: the binary log does not name columns: no followed table may be altered. "
@@ -128,8 +132,10 @@ static enum status try_reading(struct mysql_database *self, const char *name,
     const uint8_t *bytes = NULL;
     size_t length = 0;
     enum status status = mysql_connect(self, &stream, error);
-    status =
-        status == STATUS_OK ? mysql_feed_start(self, stream, name, place, false, error) : status;
+    if (status == STATUS_OK) {
+        status = place->number > 0 ? mysql_feed_start(self, stream, name, place, false, error)
+                                   : mysql_feed_start_behind(self, stream, name, place, error);
+    }
     status = status == STATUS_OK ? mysql_feed_receive(self, stream, name, &bytes, &length, error)
                                  : status;
     if (stream != NULL) {
@@ -214,11 +220,10 @@ enum status mysql_feed_create(struct database *database, const char *name,
     struct feed_place place = {0};
     MYSQL *asking = NULL;
     *start = (struct feed_start){0};
-    self->feed_begin = NULL;
     enum status status = mysql_connect(self, &asking, error);
     status = status == STATUS_OK ? check_settings(self, asking, error) : status;
     status = status == STATUS_OK ? check_tables(self, asking, tables, table_count, error) : status;
-    status = status == STATUS_OK ? mysql_feed_now(self, asking, &place, error) : status;
+    status = status == STATUS_OK ? mysql_feed_seen(self, asking, arena, &place, error) : status;
     status = status == STATUS_OK ? check_logged(self, asking, error) : status;
     status = status == STATUS_OK ? try_reading(self, name, &place, error) : status;
     mysql_disconnect(asking);
@@ -227,84 +232,29 @@ enum status mysql_feed_create(struct database *database, const char *name,
     }
     mysql_feed_put_place(&place, arena, &start->position);
     start->snapshot = "at its own moment";
-    self->feed_begin = (uint8_t *)(uintptr_t)start->position.bytes;
     return STATUS_OK;
 }
 
 enum status mysql_feed_drop(struct database *database, const char *name, struct error *error)
 {
+    (void)database;
     (void)name;
     (void)error;
-    mysql_database_of(database)->feed_begin = NULL;
     return STATUS_OK;
 }
 
-enum status mysql_feed_note_moment(struct mysql_database *self, struct error *error)
+enum status mysql_feed_note_moment(struct mysql_database *self, struct arena *arena,
+                                   struct error *error)
 {
     struct feed_place place;
-    if (self->sql.base.moment == NULL || self->feed_begin == NULL) {
+    if (self->sql.base.moment == NULL) {
         return STATUS_OK;
     }
-    enum status status = mysql_feed_now(self, self->control, &place, error);
+    enum status status = mysql_feed_now(self, self->control, arena, &place, error);
     if (status == STATUS_OK) {
-        mysql_feed_move_place(&place, self->feed_begin);
+        struct position *position = arena_allocate_zeroed(arena, 1, sizeof *position);
+        mysql_feed_put_place(&place, arena, position);
+        self->sql.base.moment_position = position;
     }
-    self->feed_begin = NULL;
-    return status;
-}
-
-/* ---------------------------------------------------------------- the fence */
-
-static const char *const operations[] = {"INSERT", "UPDATE", "DELETE"};
-enum { OPERATIONS = 3 };
-
-/* One a table and operation: names of triggers are the database's. */
-static void append_trigger(struct buffer *sql, const char *table, int operation)
-{
-    char name[64];
-    snprintf(name, sizeof name, "_transhume_fence_%c_%016llx", operations[operation][0],
-             (unsigned long long)sql_name_hash(table));
-    mysql_append_name(sql, name);
-}
-
-static enum status set_trigger(struct mysql_database *self, MYSQL *connection, const char *table,
-                               int operation, bool on, struct error *error)
-{
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "DROP TRIGGER IF EXISTS ");
-    append_trigger(&sql, table, operation);
-    enum status status =
-        mysql_run_buffer(self, connection, &sql, SQL_BUILD, ERROR_SOURCE_READ, NULL, error);
-    if (status != STATUS_OK || !on) {
-        return status;
-    }
-    buffer_append_string(&sql, "CREATE TRIGGER ");
-    append_trigger(&sql, table, operation);
-    buffer_format(&sql, " BEFORE %s ON ", operations[operation]);
-    mysql_append_table(&sql, self, table);
-    buffer_append_string(&sql, " FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = "
-                               "'transhume: this table has moved to another database'");
-    return mysql_run_buffer(self, connection, &sql, SQL_BUILD, ERROR_SOURCE_READ, NULL, error);
-}
-
-enum status mysql_feed_fence(struct database *database, const char *name, const char *const *tables,
-                             uint32_t table_count, bool on, struct error *error)
-{
-    enum { NO_TRUST = 1419 };
-    struct mysql_database *self = mysql_database_of(database);
-    MYSQL *connection = NULL;
-    (void)name;
-    enum status status = mysql_connect(self, &connection, error);
-    for (uint32_t i = 0; i < table_count * OPERATIONS && status == STATUS_OK; i++) {
-        status =
-            set_trigger(self, connection, tables[i / OPERATIONS], (int)(i % OPERATIONS), on, error);
-    }
-    if (status != STATUS_OK) {
-        error_context(error, "stopping the writers: ");
-        if (connection != NULL && mysql_errno(connection) == NO_TRUST) {
-            error_hint(error, "SET GLOBAL log_bin_trust_function_creators = ON");
-        }
-    }
-    mysql_disconnect(connection);
     return status;
 }

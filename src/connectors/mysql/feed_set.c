@@ -298,10 +298,28 @@ static enum status take_row(struct feed *feed, const struct feed_table *table,
     return STATUS_OK;
 }
 
+/* What the log has up to here. The text is in `text`. */
+static struct feed_place reached_place(const struct feed *feed, struct buffer *text)
+{
+    struct feed_place place = feed->reached;
+    buffer_clear(text);
+    place.has_gtids = feed->has_gtids;
+    if (feed->has_gtids) {
+        binlog_gtids_print(&feed->gtids, text);
+        place.gtids = (struct text){buffer_string(text), text->length};
+    }
+    if (mysql_feed_compare_places(&place, &feed->set_ends) < 0 && feed->has_gtids) {
+        place.number = 0;
+        place.offset = 0;
+    }
+    return place;
+}
+
 /* One that is opened where a piece ends begins with the whole transaction again. */
 static struct change_set *hand_out_piece(struct feed *feed)
 {
-    mysql_feed_put_place(&feed->reached, feed->set->arena, &feed->set->end);
+    const struct feed_place end = reached_place(feed, &feed->text);
+    mysql_feed_put_place(&end, feed->set->arena, &feed->set->end);
     feed->pieces++;
     return hand_out(feed);
 }
@@ -364,6 +382,9 @@ void mysql_feed_take_truncate(struct feed *feed, struct text name)
 
 static bool is_due(const struct feed *feed)
 {
+    if (mysql_feed_compare_places(&feed->reached, &feed->set_ends) < 0) {
+        return false;
+    }
     struct feed_place head = {.number = (uint32_t)atomic_load(&feed->self->feed_head_file),
                               .offset = atomic_load(&feed->self->feed_head_offset)};
     return mysql_feed_compare_places(&feed->place, &head) < 0 ||
@@ -372,11 +393,20 @@ static bool is_due(const struct feed *feed)
            clock_monotonic_ms() - feed->set_ms >= MOVE_MS;
 }
 
+static void end_transaction(struct feed *feed)
+{
+    feed->in_transaction = false;
+    feed->reached = feed->reading;
+    if (feed->has_gtids && feed->current.number > 0) {
+        binlog_gtids_add(&feed->gtids, &feed->current);
+    }
+    feed->current.number = 0;
+}
+
 struct change_set *mysql_feed_finish(struct feed *feed)
 {
     bool has = feed->set != NULL || feed->pieces > 0;
-    feed->in_transaction = false;
-    feed->reached = feed->reading;
+    end_transaction(feed);
     if (mysql_feed_compare_places(&feed->reached, &feed->place) <= 0 || (!has && !is_due(feed))) {
         return NULL;
     }
@@ -386,11 +416,11 @@ struct change_set *mysql_feed_finish(struct feed *feed)
     struct change_set *set = feed->set;
     set->commit_time_us = feed->commit_time_us;
     set->last_piece = true;
-    feed->place = feed->reached;
+    feed->place = reached_place(feed, &feed->place_gtids);
     mysql_feed_put_place(&feed->place, set->arena, &set->end);
     set->transaction =
-        arena_format(set->arena, "%s.%06u:%llu", feed->place.base, (unsigned)feed->place.number,
-                     (unsigned long long)feed->place.offset);
+        arena_format(set->arena, "%s.%06u:%llu", feed->reached.base, (unsigned)feed->reached.number,
+                     (unsigned long long)feed->reached.offset);
     if (has) {
         feed->brought_time_us = feed->commit_time_us;
     }

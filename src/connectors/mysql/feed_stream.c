@@ -1,4 +1,4 @@
-/* The session that is sent the binary log, and where the log ends. */
+/* The session that is sent the binary log. */
 #include "base/bytes.h"
 #include "connectors/mysql/feed.h"
 #include <stdio.h>
@@ -73,6 +73,78 @@ enum status mysql_feed_start(struct mysql_database *self, MYSQL *stream, const c
                : STATUS_OK;
 }
 
+/* ---------------------------------------------------------------- behind a set */
+
+/* flags (2), the reader's number (4), the length of a file's name (4) and none, an offset (8), the
+ * length of the set (4), the set */
+static enum status start_mysql(struct mysql_database *self, MYSQL *stream, const char *name,
+                               const struct binlog_gtids *gtids, struct error *error)
+{
+    enum { COM_BINLOG_DUMP_GTID = 30, BY_SET = 4, FIXED = 2 + 4 + 4 + 8 + 4 };
+    uint8_t head[FIXED] = {0};
+    struct buffer set = {0};
+    struct buffer command = {0};
+    binlog_gtids_encode(gtids, &set);
+    bytes_put_le(head, BY_SET, 2);
+    bytes_put_le(head + 2, server_number(name), 4);
+    bytes_put_le(head + 10, FIRST_EVENT, 8);
+    bytes_put_le(head + 18, set.length, 4);
+    buffer_append(&command, head, sizeof head);
+    buffer_append(&command, set.data, set.length);
+    int failed = stream->methods->db_command(stream, (enum enum_server_command)COM_BINLOG_DUMP_GTID,
+                                             command.data, command.length, 1, NULL);
+    buffer_free(&set);
+    buffer_free(&command);
+    return failed != 0 ? mysql_failure(self, stream, ERROR_NETWORK, error) : STATUS_OK;
+}
+
+/* Strict: a number that is not in the log is refused, though later ones are. */
+static enum status start_mariadb(struct mysql_database *self, MYSQL *stream, const char *name,
+                                 struct text gtids, struct error *error)
+{
+    uint8_t command[10] = {0};
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SET @slave_gtid_strict_mode = 1, @slave_connect_state = '");
+    buffer_append(&sql, gtids.data, gtids.length); /* digits, - and commas */
+    buffer_append_byte(&sql, '\'');
+    if (mysql_run_buffer(self, stream, &sql, SQL_SHORT, ERROR_SOURCE_READ, NULL, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bytes_put_le(command, FIRST_EVENT, 4);
+    bytes_put_le(command + 6, server_number(name), 4);
+    return stream->methods->db_command(stream, COM_BINLOG_DUMP, (const char *)command,
+                                       sizeof command, 1, NULL) != 0
+               ? mysql_failure(self, stream, ERROR_NETWORK, error)
+               : STATUS_OK;
+}
+
+enum status mysql_feed_start_behind(struct mysql_database *self, MYSQL *stream, const char *name,
+                                    const struct feed_place *place, struct error *error)
+{
+    struct binlog_gtids gtids;
+    if (!binlog_gtids_read(place->gtids, self->mariadb, &gtids)) {
+        return mysql_feed_lost(name, "the position is of another kind of server", error);
+    }
+    enum status status = run_settings(self, stream, error);
+    if (status == STATUS_OK) {
+        status = self->mariadb ? start_mariadb(self, stream, name, place->gtids, error)
+                               : start_mysql(self, stream, name, &gtids, error);
+    }
+    binlog_gtids_free(&gtids);
+    return status;
+}
+
+/* ---------------------------------------------------------------- what comes */
+
+enum status mysql_feed_lost(const char *name, const char *why, struct error *error)
+{
+    error_set(error, ERROR_FEED_LOST, name, "changes may be missing: %s", why);
+    error_hint(error, "migrate again, or compare and repair (transhume validate --repair); keep "
+                      "the log for longer: SET GLOBAL binlog_expire_logs_seconds = …");
+    return STATUS_FAILED;
+}
+
 static enum status stream_failure(struct mysql_database *self, MYSQL *stream, const char *name,
                                   struct error *error)
 {
@@ -107,49 +179,4 @@ enum status mysql_feed_receive(struct mysql_database *self, MYSQL *stream, const
     *bytes = packet + 1;
     *length = got - 1;
     return STATUS_OK;
-}
-
-/* ---------------------------------------------------------------- where the log ends */
-
-static enum status server_hash(struct mysql_database *self, MYSQL *connection, uint64_t *hash,
-                               struct error *error)
-{
-    MYSQL_RES *result = NULL;
-    bool has_uuid = !self->mariadb && self->version >= 50600;
-    enum status status =
-        mysql_run(self, connection, has_uuid ? "SELECT @@server_uuid" : "SELECT " MYSQL_SERVER_NAME,
-                  SQL_SHORT, ERROR_SOURCE_READ, &result, error);
-    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
-    *hash = row != NULL && row[0] != NULL ? XXH3_64bits(row[0], strlen(row[0])) : 0;
-    mysql_free_result(result);
-    return status;
-}
-
-enum status mysql_feed_now(struct mysql_database *self, MYSQL *connection, struct feed_place *place,
-                           struct error *error)
-{
-    enum { RENAMED = 80200 };
-    bool renamed = !self->mariadb && self->version >= RENAMED;
-    MYSQL_RES *result = NULL;
-    *place = (struct feed_place){0};
-    enum status status =
-        mysql_run(self, connection, renamed ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS",
-                  SQL_SHORT, ERROR_SOURCE_READ, &result, error);
-    if (status != STATUS_OK) {
-        if (mysql_errno(connection) == NO_SUCH_RIGHT) {
-            error_hint(error, "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO the account");
-        }
-        return STATUS_FAILED;
-    }
-    MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
-    if (row == NULL || row[0] == NULL || row[1] == NULL ||
-        !mysql_feed_read_file((struct text){row[0], strlen(row[0])}, place) ||
-        text_to_uint64(row[1], strlen(row[1]), &place->offset) != STATUS_OK) {
-        error_set(error, ERROR_SOURCE_INVALID, self->sql.shown,
-                  "the server does not say where its binary log ends");
-        error_hint(error, "is it on? SHOW VARIABLES LIKE 'log_bin'");
-        status = STATUS_FAILED;
-    }
-    mysql_free_result(result);
-    return status == STATUS_OK ? server_hash(self, connection, &place->server, error) : status;
 }

@@ -81,7 +81,6 @@ struct mysql_database {
     struct arena *seen_arena;
     MYSQL *lock;         /* target: holds the lock of `locked_run` as long as it lives */
     char *locked_run;    /* NULL: none */
-    uint8_t *feed_begin; /* source: the position that the last feed was made with; NULL: none */
     _Atomic uint64_t feed_head_file; /* what feed_functions.head told last */
     _Atomic uint64_t feed_head_offset;
     _Atomic uint32_t marks; /* target: how many sessions were marked as the run's: ending.c */

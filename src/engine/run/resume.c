@@ -29,6 +29,9 @@ struct resume {
     bool was_told; /* the run is over, and the state folder says so: its end was told */
     /* It only stops following, which is no matter of the plan or schema, which have changed. */
     bool leaves;
+    /* It has copied, and its feed says whether the source, which may be another server, has what
+     * comes next. */
+    bool follows_elsewhere;
 };
 
 /* ---- which run */
@@ -188,7 +191,8 @@ static enum status check_match(struct resume *resume, struct error *error)
 {
     const struct run_session *session = resume->run->session;
     const struct ledger_header *header = &resume->header;
-    if (strcmp(header->source_identity, session->source_identity) != 0) {
+    if (strcmp(header->source_identity, session->source_identity) != 0 &&
+        !resume->follows_elsewhere) {
         error_set(error, ERROR_SOURCE_CHANGED, session->source_uri->shown,
                   "it is not the source that the run began with: that was %s, this is %s",
                   header->source_identity, session->source_identity);
@@ -495,20 +499,24 @@ static enum status read_done(struct resume *resume, struct error *error)
                : STATUS_FAILED;
 }
 
-static enum status look_whether_it_leaves(struct resume *resume, struct error *error)
+static enum status look_whether_it_follows(struct resume *resume, struct error *error)
 {
     struct run *run = resume->run;
     const struct run_session *session = run->session;
+    const struct feed_functions *feed =
+        session->source != NULL ? session->source->connector->feed : NULL;
     bool way_back =
         session->options.cut_over == CUT_OVER_BACK || session->options.cut_over == CUT_OVER_ABANDON;
     bool same = strcmp(resume->header.fingerprint, session->fingerprint) == 0 &&
                 strcmp(resume->header.mapping_hash, session->plan->mapping_hash) == 0;
-    if (!way_back || same) {
+    if (resume->header.feed == NULL) {
         return STATUS_OK;
     }
     ledger_status_free(&run->status);
     enum status status = ledger_status_read(resume->ledger->status, &run->status, error);
-    resume->leaves = status == STATUS_OK && run->status.phase == LEDGER_FOLLOWING;
+    bool follows = status == STATUS_OK && run->status.phase == LEDGER_FOLLOWING;
+    resume->leaves = follows && way_back && !same;
+    resume->follows_elsewhere = follows && feed != NULL && feed->elsewhere;
     return status;
 }
 
@@ -523,7 +531,7 @@ static enum status read_ledger(struct resume *resume, struct error *error)
     run_set_kind(run, resume->header.kind);
     run->header = resume->header;
     undo_resume(run);
-    return look_whether_it_leaves(resume, error) == STATUS_OK &&
+    return look_whether_it_follows(resume, error) == STATUS_OK &&
                    check_match(resume, error) == STATUS_OK &&
                    (run->loads_rejects || resume->leaves ||
                     renumber_take(run->session->plan, &run->header, error) == STATUS_OK)
