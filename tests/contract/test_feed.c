@@ -465,7 +465,7 @@ void contract_test_feed(const struct contract_entry *entry)
     begin(&target, entry);
     target.fixture.target->connector->apply->close(target.apply);
     target.lane = 1;
-    const char *names[] = {"things", "others"};
+    const struct followed_table names[] = {{.name = "things"}, {.name = "others"}};
     check_ok(connector->feed->create(source.fixture.target, "things_feed", names, TABLES,
                                      source.fixture.arena, &start, &error),
              &error, "feed create");

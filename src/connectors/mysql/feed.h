@@ -150,8 +150,8 @@ void mysql_feed_discard(struct feed *feed);
 
 /* feed_create.c */
 enum status mysql_feed_create(struct database *database, const char *name,
-                              const char *const *tables, uint32_t table_count, struct arena *arena,
-                              struct feed_start *start, struct error *error);
+                              const struct followed_table *tables, uint32_t table_count,
+                              struct arena *arena, struct feed_start *start, struct error *error);
 /* By the snapshot, while nobody can commit: the feed that was made for it begins here
  * (database.moment_position). */
 enum status mysql_feed_note_moment(struct mysql_database *self, struct arena *arena,

@@ -197,7 +197,7 @@ static enum status check_table(struct mysql_database *self, const struct mysql_c
 }
 
 static enum status check_tables(struct mysql_database *self, MYSQL *connection,
-                                const char *const *tables, uint32_t table_count,
+                                const struct followed_table *tables, uint32_t table_count,
                                 struct error *error)
 {
     const struct mysql_catalog *catalog = NULL;
@@ -205,7 +205,7 @@ static enum status check_tables(struct mysql_database *self, MYSQL *connection,
     enum status status = mysql_catalog_get(self, &catalog, error);
     status = status == STATUS_OK ? logs_actions(self, connection, &logs, error) : status;
     for (uint32_t i = 0; i < table_count && status == STATUS_OK; i++) {
-        status = check_table(self, catalog, tables[i], logs, error);
+        status = check_table(self, catalog, tables[i].name, logs, error);
     }
     return status;
 }
@@ -213,8 +213,8 @@ static enum status check_tables(struct mysql_database *self, MYSQL *connection,
 /* ---------------------------------------------------------------- making and dropping */
 
 enum status mysql_feed_create(struct database *database, const char *name,
-                              const char *const *tables, uint32_t table_count, struct arena *arena,
-                              struct feed_start *start, struct error *error)
+                              const struct followed_table *tables, uint32_t table_count,
+                              struct arena *arena, struct feed_start *start, struct error *error)
 {
     struct mysql_database *self = mysql_database_of(database);
     struct feed_place place = {0};

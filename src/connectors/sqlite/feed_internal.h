@@ -134,8 +134,8 @@ enum status feed_make_table(struct sqlite_database *self, sqlite3 *connection, c
                             struct feed_table *made, struct error *error) MUST_USE;
 
 enum status sqlite_feed_create(struct database *database, const char *name,
-                               const char *const *tables, uint32_t table_count, struct arena *arena,
-                               struct feed_start *start, struct error *error);
+                               const struct followed_table *tables, uint32_t table_count,
+                               struct arena *arena, struct feed_start *start, struct error *error);
 enum status sqlite_feed_drop(struct database *database, const char *name, struct error *error);
 
 /* ---------------------------------------------------------------- feed_check.c */

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "engine/follow/grow.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_tables.h"
 #include "engine/rejects/rejects.h"
@@ -32,6 +33,7 @@ struct resume {
     /* It has copied, and its feed says whether the source, which may be another server, has what
      * comes next. */
     bool follows_elsewhere;
+    bool follows_on; /* the source's schema has changed while its changes are followed */
 };
 
 /* ---- which run */
@@ -145,8 +147,11 @@ static enum status schema_differs(const struct resume *resume, struct error *err
               "its schema is not the one that the run began with: %s",
               what.length > 0 ? buffer_string(&what)
                               : "an index, a constraint or a default differs");
-    error_hint(error, "resume with the schema as it was; or empty the target, `transhume reset "
-                      "--confirm`, and migrate again");
+    error_hint(error, resume->follows_on
+                          ? "put it back as it was: only added columns are followed; or end "
+                            "following (`transhume cutover --abandon --confirm`), and begin anew"
+                          : "resume with the schema as it was; or empty the target, `transhume "
+                            "reset --confirm`, and migrate again");
     buffer_free(&what);
     return STATUS_FAILED;
 }
@@ -200,7 +205,12 @@ static enum status check_match(struct resume *resume, struct error *error)
                           "--confirm`, and migrate again");
         return STATUS_FAILED;
     }
-    if (strcmp(header->fingerprint, session->fingerprint) != 0 && !resume->leaves) {
+    enum status grows = resume->follows_on ? grow_check(resume->run, header, error) : STATUS_END;
+    bool grown = grows == STATUS_OK;
+    if (grows == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    if (strcmp(header->fingerprint, session->fingerprint) != 0 && !resume->leaves && !grown) {
         return schema_differs(resume, error);
     }
     if (strcmp(header->target_identity, session->target_identity) != 0) {
@@ -214,7 +224,8 @@ static enum status check_match(struct resume *resume, struct error *error)
     if (resume->leaves) {
         return STATUS_OK;
     }
-    if (strcmp(header->mapping_hash, session->plan->mapping_hash) != 0) {
+    resume->run->has_grown = grown;
+    if (strcmp(header->mapping_hash, session->plan->mapping_hash) != 0 && !grown) {
         return mapping_differs(header->mapping_text, session->plan->mapping_text, error);
     }
     tell_changed_objects(resume);
@@ -516,6 +527,7 @@ static enum status look_whether_it_follows(struct resume *resume, struct error *
     enum status status = ledger_status_read(resume->ledger->status, &run->status, error);
     bool follows = status == STATUS_OK && run->status.phase == LEDGER_FOLLOWING;
     resume->leaves = follows && way_back && !same;
+    resume->follows_on = follows && !way_back && !same;
     resume->follows_elsewhere = follows && feed != NULL && feed->elsewhere;
     return status;
 }

@@ -45,6 +45,7 @@ struct run_session {
     struct database *mirror; /* validating: the target once more, opened as a source; else NULL */
     const struct time_zone *time_zone; /* of times that name none; NULL: they have none */
     struct schema *schema;
+    struct ledger_header *continued; /* of the run that is gone on with; NULL: not asked, or none */
     struct schema *there; /* tables that are in the target; NULL: none that the plan means */
     struct plan *plan;
     const char *source_identity;
@@ -93,12 +94,14 @@ struct run {
     struct tally *totals;         /* an entity each: of the chunks that are done */
     uint8_t *done;                /* a flag a chunk */
     uint64_t done_count;
-    struct copy *copy;             /* while workers run */
-    pthread_mutex_t state_mutex;   /* totals, done, epoch, times, the ledger status, state.json */
-    bool state_ready;              /* the three above hold something */
-    struct chunk_log *chunk_log;   /* for the report, as the next; both under the mutex */
-    struct metrics *metrics;       /* NULL: not claimed yet */
-    bool caught_up;                /* following ended, since there was no more to apply */
+    struct copy *copy;           /* while workers run */
+    pthread_mutex_t state_mutex; /* totals, done, epoch, times, the ledger status, state.json */
+    bool state_ready;            /* the three above hold something */
+    struct chunk_log *chunk_log; /* for the report, as the next; both under the mutex */
+    struct metrics *metrics;     /* NULL: not claimed yet */
+    bool caught_up;              /* following ended, since there was no more to apply */
+    bool has_grown;              /* the source's tables have more columns than when it began */
+    bool is_overtaken; /* following ended, since the source has columns that the plan has not */
     int64_t state_written_ms;
     int64_t attempt_us;           /* UTC, when this attempt began */
     uint64_t *written_before;     /* an entity each: records that earlier attempts wrote */

@@ -390,7 +390,7 @@ static struct table_group *group_of(struct run_metrics *metrics, const char *tab
             return &metrics->groups[i];
         }
     }
-    if (metrics->group_count == METRIC_SERIES_MAX - 1 && strcmp(table, other) != 0) {
+    if (metrics->group_count >= METRIC_SERIES_MAX - 1 && strcmp(table, other) != 0) {
         return group_of(metrics, other); /* which a table may be called as well */
     }
     struct table_group *group = &metrics->groups[metrics->group_count++];
