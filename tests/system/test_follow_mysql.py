@@ -13,7 +13,7 @@ import mysql  # noqa: E402
 import postgres  # noqa: E402
 
 # Those of test_follow.Bank and Shop.
-WORDS = (("a TEXT", "a VARCHAR(20)"), (" ON CONFLICT (a, b) DO UPDATE SET value = excluded.value", " ON DUPLICATE KEY UPDATE value = VALUES(value)"),
+WORDS = (("a TEXT", "a VARCHAR(20)"), ("live TEXT", "live VARCHAR(20)"), (" ON CONFLICT (a, b) DO UPDATE SET value = excluded.value", " ON DUPLICATE KEY UPDATE value = VALUES(value)"),
          ("FROM churn c ", "FROM (SELECT * FROM churn) c "), ("INSERT OR REPLACE", "REPLACE"), ("INSERT OR IGNORE", "INSERT IGNORE"),
          ("UPDATE OR IGNORE", "UPDATE IGNORE"), ("UPDATE OR REPLACE", "UPDATE IGNORE"), ("price REAL", "price DOUBLE"), (" STRICT;", ";"))
 
@@ -122,7 +122,7 @@ class ToPostgres(AcrossServers):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.other = postgres.for_class(cls)
+        cls.other = followed(postgres, postgres.FOLLOWED)
 
     def sides(self):
         return MysqlSide(self.server), PostgresSide(self, self.other, "copy")
@@ -140,7 +140,7 @@ class MysqlToMariadb(OnMysql, AcrossServers, support.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.other = mariadb.for_class(cls)
+        cls.other = followed(mariadb, mariadb.FOLLOWED)
 
     def sides(self):
         return MysqlSide(self.server), MysqlSide(self.other)

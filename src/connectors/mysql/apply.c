@@ -340,6 +340,8 @@ static enum status set_up(struct mysql_apply *apply, struct error *error)
 {
     struct mysql_database *self = apply->self;
     if (mysql_join(self, &apply->connection, error) != STATUS_OK ||
+        mysql_run(self, apply->connection, "SET " MYSQL_APPLIES " = 1", SQL_SHORT,
+                  ERROR_TARGET_WRITE, NULL, error) != STATUS_OK ||
         (self->sql.base.triggers_off &&
          mysql_silence_keys(self, apply->connection, true, error) != STATUS_OK)) {
         return STATUS_FAILED;

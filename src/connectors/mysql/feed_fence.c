@@ -45,8 +45,9 @@ static enum status add_trigger(const struct fence *fence, const char *table, int
     mysql_append_name(&sql, own);
     buffer_format(&sql, " BEFORE %s ON ", operations[operation]);
     mysql_append_table(&sql, fence->self, table);
-    buffer_append_string(&sql, " FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = "
-                               "'transhume: this table has moved to another database'");
+    buffer_append_string(&sql, " FOR EACH ROW BEGIN IF " MYSQL_APPLIES " IS NULL THEN SIGNAL "
+                               "SQLSTATE '45000' SET MESSAGE_TEXT = 'transhume: this table has "
+                               "moved to another database'; END IF; END");
     return run(fence, &sql, error);
 }
 

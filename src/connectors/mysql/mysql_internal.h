@@ -118,6 +118,8 @@ extern const struct feed_functions mysql_feed_functions;
 /* What is said to a server that wants one, and the client library's number for it. */
 enum { MYSQL_FILE_REFUSED = 2068 };
 extern const char mysql_asks_for_a_file[];
+/* Of a session that applies changes: a table that a cut-over has closed takes them. */
+#define MYSQL_APPLIES "@_transhume_applies"
 #define MYSQL_STAYS_OPEN \
     "a long read transaction is open; the undo log keeps newer changes until it ends"
 
