@@ -220,6 +220,7 @@ _transhume() {
                 '--resync[After the source lost the feed\: make it again, compare both sides, repair the target, then follow]' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
+                '*--refresh=[When following\: read this table of the source again, and put what it holds into the target, beside the changes]:TABLE:' \
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
                 '--memory=[Bound on batches, queues and caches together]:BYTES:' \
@@ -273,6 +274,7 @@ _transhume() {
                 '--resync[After the source lost the feed\: make it again, compare both sides, repair the target, then follow]' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
+                '*--refresh=[When following\: read this table of the source again, and put what it holds into the target, beside the changes]:TABLE:' \
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
                 '--memory=[Bound on batches, queues and caches together]:BYTES:' \
@@ -328,6 +330,7 @@ _transhume() {
                 '--before=[Run this before writers are stopped; if it fails, nothing is done]:COMMAND:' \
                 '--fence=[Stop the source'\''s writers by this command instead of by triggers on its tables]:COMMAND:' \
                 '--after=[Run this once the target is the database; if it fails, the cut-over is not ended]:COMMAND:' \
+                '--reverse[Keep the way back open\: what is written to the target from then on can be fed to the former source]' \
                 '--no-validate[Do not compare both sides while writers are stopped]' \
                 '--abandon[End following without a cut-over\: remove the feed from the source, which goes on]' \
                 '--back[Take a cut-over back that is not done\: the source is written and followed again]' \

@@ -25,6 +25,8 @@ struct cli_call {
     struct observer *observer;         /* NULL: the command is none that is watched */
     enum cut_over_choice cut_over;     /* what cutover is about to do */
     bool compares;                     /* it compares both sides */
+    const char *state_folder;          /* in place of the one that was said; NULL: that one */
+    bool goes_on;                      /* with the run that this process was at work on */
     enum resync_choice resync;         /* what follow --resync is about to do */
     const struct verify_result *found; /* what it compared; NULL: nothing */
 };
@@ -137,6 +139,13 @@ struct column_list cli_schemas(const struct cli_call *call);
 /* Opens plan and databases. A failure has been printed, and is in `*exit_status`. */
 enum status cli_open_session(struct cli_call *call, const char *plan_path,
                              struct run_session **session, int *exit_status) MUST_USE;
+
+/* Opens the session anew and resumes, as long as a run that follows was overtaken by its source's
+ * schema; `status` is what the run ended with. STATUS_END: no session could be opened, which was
+ * printed, and is in `*exit_status`. */
+enum status cli_go_on(struct cli_call *call, const char *plan_path, enum status status,
+                      struct run_session **session, struct run_result *result, struct error *error,
+                      int *exit_status) MUST_USE;
 
 /* check_report.c: what check and migrate --dry-run print; the exit status comes back. */
 int cli_check(struct cli_call *call, struct run_session *session, uint32_t sample, bool dry_run);

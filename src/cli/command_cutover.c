@@ -1,6 +1,7 @@
 /* transhume cutover: ends following, step by step. */
 #include "cli/cli.h"
 
+#include "base/file.h"
 #include "base/signals.h"
 #include "cli/run_end.h"
 #include "verify/verify.h"
@@ -26,6 +27,9 @@ static int print_steps(struct cli_call *call)
     if (!cli_switch(call, CLI_NO_VALIDATE)) {
         buffer_format(&out, "%u. compare both sides\n", number++);
     }
+    if (cli_switch(call, CLI_REVERSE)) {
+        buffer_format(&out, "%u. begin to follow the target, for the way back\n", number++);
+    }
     if (after != NULL) {
         buffer_format(&out, "%u. run: %s\n", number++, after);
     }
@@ -45,6 +49,10 @@ static int take(struct cli_call *call, const char *plan_path, enum cut_over_choi
         return exit_status;
     }
     enum status status = run_resume(session, &result, &error);
+    status = cli_go_on(call, plan_path, status, &session, &result, &error, &exit_status);
+    if (status == STATUS_END) {
+        return exit_status;
+    }
     if (status != STATUS_OK) {
         exit_status = run_end_failed(call, session, &result, &error);
     } else {
@@ -120,6 +128,37 @@ static int compare(struct cli_call *call, const char *plan_path)
     return exit_status;
 }
 
+/* Gate to end, in one go. */
+static int cut_over(struct cli_call *call, const char *plan_path)
+{
+    int exit_status = take(call, plan_path, CUT_OVER_READY);
+    if (exit_status == 0 && !cli_switch(call, CLI_NO_VALIDATE)) {
+        exit_status = compare(call, plan_path);
+    }
+    if (exit_status == 0 && cli_switch(call, CLI_REVERSE)) {
+        exit_status = take(call, plan_path, CUT_OVER_REVERSE);
+    }
+    return exit_status == 0 ? take(call, plan_path, CUT_OVER_END) : exit_status;
+}
+
+/* Of a cut-over that is done: the run that is its way back is cut over. */
+static int go_back(struct cli_call *call, const char *state_folder)
+{
+    struct error error = {0};
+    const char *plan_path;
+    call->state_folder = arena_format(call->arena, "%s/back", state_folder);
+    call->values[CLI_PLAN] = (struct cli_value){0}; /* it has a plan of its own */
+    call->argument_count = 0;
+    if (!file_exists(arena_format(call->arena, "%s/run.json", call->state_folder))) {
+        error_set(&error, ERROR_CUT_OVER, state_folder,
+                  "the cut-over is done, and --reverse did not keep a way back open");
+        error_hint(&error, "copy the target back: `transhume migrate --follow TARGET SOURCE`");
+        return cli_fail(call, &error);
+    }
+    return cli_find_plan_of_run(call, &plan_path, &error) == STATUS_OK ? cut_over(call, plan_path)
+                                                                       : cli_fail(call, &error);
+}
+
 int command_cutover(struct cli_call *call)
 {
     struct error error = {0};
@@ -138,14 +177,12 @@ int command_cutover(struct cli_call *call)
     signals_setup();
     run_end_set_log_level(call);
     if (cli_switch(call, CLI_BACK)) {
-        return take(call, plan_path, CUT_OVER_BACK);
+        const char *state_folder = cli_state_folder(call, plan_path);
+        return run_is_finished(state_folder) ? go_back(call, state_folder)
+                                             : take(call, plan_path, CUT_OVER_BACK);
     }
     if (cli_switch(call, CLI_ABANDON)) {
         return take(call, plan_path, CUT_OVER_ABANDON);
     }
-    int exit_status = take(call, plan_path, CUT_OVER_READY);
-    if (exit_status == 0 && !cli_switch(call, CLI_NO_VALIDATE)) {
-        exit_status = compare(call, plan_path);
-    }
-    return exit_status == 0 ? take(call, plan_path, CUT_OVER_END) : exit_status;
+    return cut_over(call, plan_path);
 }

@@ -39,6 +39,10 @@ int command_migrate(struct cli_call *call)
     } else {
         struct run_result result = {0};
         enum status status = run_migrate(session, &result, &error);
+        status = cli_go_on(call, plan_path, status, &session, &result, &error, &exit_status);
+        if (status == STATUS_END) {
+            return exit_status;
+        }
         exit_status = run_end(call, session, status, &result, &error);
     }
     run_close(session);

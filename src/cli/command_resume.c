@@ -23,6 +23,10 @@ int command_resume(struct cli_call *call)
     }
     struct run_result result = {0};
     enum status status = run_resume(session, &result, &error);
+    status = cli_go_on(call, plan_path, status, &session, &result, &error, &exit_status);
+    if (status == STATUS_END) {
+        return exit_status;
+    }
     exit_status = run_end(call, session, status, &result, &error);
     run_close(session);
     return exit_status;

@@ -19,7 +19,7 @@ const char *cli_without_hidden(const char *shown, struct arena *arena)
 
 const char *cli_state_folder(struct cli_call *call, const char *plan_path)
 {
-    const char *given = cli_text(call, CLI_STATE);
+    const char *given = call->state_folder != NULL ? call->state_folder : cli_text(call, CLI_STATE);
     if (given != NULL) {
         return given;
     }
@@ -187,7 +187,11 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->retained_bytes_max = number_or(call, CLI_MAX_RETAINED, 0);
     options->drop_when_full = cli_switch(call, CLI_DROP_WHEN_FULL);
     options->no_before_images = cli_switch(call, CLI_NO_BEFORE_IMAGES);
-    options->resuming = (call->command->place == IN_RESUME && !call->compares) ||
+    if (!call->goes_on) {
+        options->refresh = call->values[CLI_REFRESH].list;
+        options->refresh_count = call->values[CLI_REFRESH].list_count;
+    }
+    options->resuming = (call->command->place == IN_RESUME && !call->compares) || call->goes_on ||
                         (call->command->place == IN_CUTOVER && !call->compares);
     options->max_lag_ms = (int64_t)number_or(call, CLI_MAX_LAG, 1000);
     options->max_pause_ms = (int64_t)number_or(call, CLI_MAX_PAUSE, 30000);
@@ -200,12 +204,30 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
         options->write_hash = call->found->write_hash;
         options->delete_hash = call->found->delete_hash;
     }
+    options->reverse = cli_switch(call, CLI_REVERSE);
     options->validating = call->command->place == IN_VALIDATE || call->compares;
     options->may_repair = options->validating && cli_switch(call, CLI_REPAIR);
     options->observer = call->observer;
     options->progress = progress_mode(call);
     options->color = cli_color(call, STDERR_FILENO);
     options->command_line = call->command_line;
+}
+
+enum status cli_go_on(struct cli_call *call, const char *plan_path, enum status status,
+                      struct run_session **session, struct run_result *result, struct error *error,
+                      int *exit_status)
+{
+    *exit_status = 0;
+    while (status == STATUS_OK && result->is_overtaken) {
+        run_close(*session);
+        *session = NULL;
+        call->goes_on = true;
+        if (cli_open_session(call, plan_path, session, exit_status) != STATUS_OK) {
+            return STATUS_END;
+        }
+        status = run_resume(*session, result, error);
+    }
+    return status;
 }
 
 enum status cli_open_session(struct cli_call *call, const char *plan_path,

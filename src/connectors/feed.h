@@ -18,6 +18,12 @@ struct feed_start {
     const char *snapshot;
 };
 
+struct followed_table {
+    const char *name;
+    /* What these columns were, each change has to tell beside the key. */
+    struct column_list before;
+};
+
 /* -1: not known. */
 struct feed_health {
     int64_t bytes_kept; /* by the source for this feed */
@@ -46,9 +52,9 @@ struct feed_functions {
      * Makes the named feed of these tables, or finds it with its first position. `start` lives in
      * the arena. Control thread. The name is of [a-z0-9_], at most 40 characters.
      */
-    enum status (*create)(struct database *self, const char *name, const char *const *tables,
-                          uint32_t table_count, struct arena *arena, struct feed_start *start,
-                          struct error *error);
+    enum status (*create)(struct database *self, const char *name,
+                          const struct followed_table *tables, uint32_t table_count,
+                          struct arena *arena, struct feed_start *start, struct error *error);
     /* Removes it, with what the source keeps for it; absent: STATUS_OK. Control thread. */
     enum status (*drop)(struct database *self, const char *name, struct error *error);
     /* ERROR_FEED_LOST: the source has dropped what followed the position. */
@@ -71,8 +77,9 @@ struct feed_functions {
      * Optional: what `create` would do, changing nothing, or why it would refuse. `target`: what is
      * opened there, to say whether the server's own replication would do as well. Control thread.
      */
-    enum status (*foresee)(struct database *self, const char *name, const char *const *tables,
-                           uint32_t table_count, const struct database *target, struct arena *arena,
+    enum status (*foresee)(struct database *self, const char *name,
+                           const struct followed_table *tables, uint32_t table_count,
+                           const struct database *target, struct arena *arena,
                            struct feed_forecast *forecast, struct error *error);
     /*
      * Optional: keeps everybody from writing the tables, or lets them again. Once it returns with

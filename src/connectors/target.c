@@ -1,5 +1,6 @@
 /* What is asked of target tables on both sides of the contract. */
 #include "connectors/target.h"
+#include <string.h>
 #include <strings.h>
 
 static bool begins_with(struct column_list columns, const char *name)
@@ -23,6 +24,21 @@ bool target_table_clears(const struct target_table *table, const char *column,
     for (uint32_t i = 0; table->clears_others && i < table->column_count && !found; i++) {
         found = compare(table->columns[i].name, column) == 0;
     }
+    return found;
+}
+
+struct schema_column target_table_added_column(const struct target_table *table, const char *name)
+{
+    const struct schema_table *same = table->same_engine;
+    const struct schema_column *columns = same != NULL ? same->columns : table->columns;
+    uint32_t count = same != NULL ? same->column_count : table->column_count;
+    struct schema_column found = {.name = name};
+    for (uint32_t i = 0; i < count; i++) {
+        found = strcmp(columns[i].name, name) == 0 ? columns[i] : found;
+    }
+    bool has_default =
+        found.default_text != NULL || found.default_kind != SCHEMA_DEFAULT_NONE || found.identity;
+    found.not_null = found.not_null && has_default;
     return found;
 }
 

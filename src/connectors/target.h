@@ -121,6 +121,9 @@ bool target_table_tracks(const struct target_table *table);
 bool target_table_clears(const struct target_table *table, const char *column,
                          int (*compare)(const char *, const char *));
 
+/* The column of that name as add_columns makes it. */
+struct schema_column target_table_added_column(const struct target_table *table, const char *name);
+
 /* What check_table looks at. */
 struct check_request {
     const struct target_table *table;
@@ -345,6 +348,13 @@ struct target_functions {
      */
     enum status (*prepare)(struct database *self, const struct prepare_request *request,
                            struct error *error);
+    /*
+     * Optional: adds these of the table's columns to one that is there and does not have them.
+     * Records that are there get the column's default, or NULL; without a default the column may be
+     * NULL, whatever the plan says. Control thread.
+     */
+    enum status (*add_columns)(struct database *self, const struct target_table *table,
+                               struct column_list columns, struct error *error);
     enum status (*writer_open)(struct database *self, const struct target_table *tables,
                                uint32_t table_count, uint64_t epoch, struct writer **writer,
                                struct error *error);

@@ -514,6 +514,20 @@ static bool is_same_section(const char *whole, const char *part)
     return begins_section(whole);
 }
 
+bool canonical_text_is_grown(const char *before, const char *now)
+{
+    while (*now != '\0') {
+        size_t length = line_length(now);
+        bool same = line_length(before) == length && memcmp(before, now, length) == 0;
+        if (!same && begins_section(now)) {
+            return false;
+        }
+        before += same ? length : 0;
+        now += length;
+    }
+    return *before == '\0';
+}
+
 static const char *next_section(const char *text)
 {
     do {

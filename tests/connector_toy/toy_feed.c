@@ -37,7 +37,7 @@ static enum status visit_nothing(void *context, const struct toy_entry *entry, s
 
 /* The log is kept for ever, so that a name is all that there is to a feed. */
 static enum status toy_feed_create(struct database *database, const char *name,
-                                   const char *const *tables, uint32_t table_count,
+                                   const struct followed_table *tables, uint32_t table_count,
                                    struct arena *arena, struct feed_start *start,
                                    struct error *error)
 {

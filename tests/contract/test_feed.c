@@ -451,7 +451,7 @@ static bool follow_and_die(struct fixture *source, struct changing *target, stru
 }
 
 /* What is known of a feed without reading it, and before it is made. */
-static void check_unread(struct changing *source, const char *const *names)
+static void check_unread(struct changing *source, const struct followed_table *names)
 {
     struct error error = {0};
     struct feed_health health;
@@ -492,7 +492,7 @@ void contract_test_feed(const struct contract_entry *entry)
     begin(&target, entry);
     target.fixture.target->connector->apply->close(target.apply);
     target.lane = 1;
-    const char *names[] = {"things", "others"};
+    const struct followed_table names[] = {{.name = "things"}, {.name = "others"}};
     check_ok(connector->feed->create(source.fixture.target, "things_feed", names, TABLES,
                                      source.fixture.arena, &start, &error),
              &error, "feed create");

@@ -193,8 +193,13 @@ static enum status create(struct probe *probe, const char *const *tables, uint32
     struct schema *schema;
     struct reader *reader;
     const char *token;
-    enum status status = connector->feed->create(probe->database, probe->name, tables, table_count,
-                                                 probe->arena, &start, &probe->error);
+    struct followed_table *followed =
+        arena_allocate_zeroed(probe->arena, table_count + (size_t)1, sizeof *followed);
+    for (uint32_t i = 0; i < table_count; i++) {
+        followed[i].name = tables[i];
+    }
+    enum status status = connector->feed->create(probe->database, probe->name, followed,
+                                                 table_count, probe->arena, &start, &probe->error);
     if (status != STATUS_OK) {
         return status;
     }

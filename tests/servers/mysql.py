@@ -42,6 +42,7 @@ class Server(mariadb.Server):
         self.give(accounts)
         self.run(*self.program, "--no-defaults", *self.options, "--datadir=" + made, "--initialize-insecure", "--init-file=" + accounts, "--tmpdir=" + self.folder,
                  *("--%s=%s" % pair for pair in SMALL.items()))
+        os.unlink(os.path.join(made, "auto.cnf"))   # by which one server is told from another: each copy makes its own
 
 
 class SharedServer(Shared, Server):

@@ -53,7 +53,7 @@ class SqliteSide:
 
     def feeds(self):
         with sqlite3.connect(self.path) as connection:
-            return connection.execute("SELECT name FROM sqlite_schema WHERE name GLOB '_transhume*'").fetchall()
+            return connection.execute("SELECT name FROM sqlite_schema WHERE name GLOB '_transhume_feed*'").fetchall()
 
     def rows(self, table):
         """As texts, in the order of the first column."""
@@ -131,6 +131,9 @@ class DynamodbSide:
         return sum(int(balance) for _, balance in self.rows("account"))
 
 
+BACK = os.path.join(".transhume", "back")
+
+
 class Bank:
     """Accounts whose sum never changes, a log that only grows, and rows that come, go and move."""
 
@@ -152,7 +155,7 @@ class Bank:
         self.next += 1
         statements = ["UPDATE account SET balance = balance - %d WHERE id = %d" % (amount, one),
                       "UPDATE account SET balance = balance + %d WHERE id = %d" % (amount, other),
-                      "INSERT INTO entry VALUES (%d, 'e%d \u00e4''%s')" % (self.next, self.next, "x" * pick.choice([1, 1, 1, 9000]))]
+                      "INSERT INTO entry (id, text) VALUES (%d, 'e%d \u00e4''%s')" % (self.next, self.next, "x" * pick.choice([1, 1, 1, 9000]))]
         for _ in range(pick.randint(0, 4)):
             a, b = pick.randint(0, 5), pick.randint(0, 5)
             statements.append(pick.choice([
@@ -284,6 +287,30 @@ class Pair:
         self.assertIn("complete already", self.run_program("follow").err)
 
 
+    def test_a_way_back_is_kept(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.steps(5)
+        support.kill_at("cutover.after_step", 5, "cutover", "--confirm", "--reverse", cwd=self.folder)   # reversed
+        self.assertFalse(self.can_write())
+        self.run_program("cutover", "--back", "--confirm", "--take-over")
+        self.assertEqual(self.target.feeds(), [])
+        self.assertTrue(self.can_write())
+        self.steps(3)
+        self.run_program("cutover", "--confirm", "--reverse")
+        self.assertFalse(self.can_write())
+        self.bank.side = self.target
+        self.steps(10)
+        support.kill_at("follow.before_apply", 1, "follow", "--catch-up", "--state", BACK, cwd=self.folder)
+        self.run_program("follow", "--catch-up", "--take-over", "--state", BACK)
+        self.assert_same()
+        self.steps(5)
+        self.run_program("cutover", "--back", "--confirm")
+        self.assertTrue(self.can_write())
+        self.assert_same()
+        self.assertRaises((sqlite3.Error, AssertionError), self.bank.step)
+        self.assertEqual(self.source.feeds() + self.target.feeds(), [])
+
+
 class WholePair(Pair):
     """What is the same for all pairs, once a database."""
 
@@ -354,13 +381,58 @@ class WholePair(Pair):
         while self.phase() != "following" and time.monotonic() < deadline:
             time.sleep(0.05)
         self.steps(20)
-        same = False
+        self.wait_for_the_same()
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(support.finish(process).code, 4)
+        self.assert_same()
+
+    def running(self):
+        """`follow`, until the end of the test."""
+        process = support.start("follow", cwd=self.folder)
+        self.addCleanup(process.kill)
+        return process
+
+    def wait_for_the_same(self):
+        deadline, same = time.monotonic() + 30 * support.PATIENCE, False
         while not same and time.monotonic() < deadline:
             time.sleep(0.1)
             same = all(self.target.rows(t) == self.source.rows(t) for t in Bank.TABLES)
         self.assert_same()
+
+    def test_columns_that_are_added(self):
+        """While it is stopped, and while it runs; with a default, rows hold it that nobody changes."""
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.steps(3)
+        self.source.transaction(["ALTER TABLE entry ADD COLUMN note TEXT", "UPDATE entry SET note = 'n' WHERE id = 1", "CREATE TABLE later (id INTEGER PRIMARY KEY)",
+                                 "ALTER TABLE account ADD COLUMN score INTEGER NOT NULL DEFAULT 7"], True)
+        self.steps(3)
+        self.source.transaction(["INSERT INTO entry VALUES (9900, 'new', 'noted')"], True)
+        self.follow()
+        self.assert_same()
+        self.assertEqual({len(row) for row in self.target.rows("entry")}, {3})
+        self.assertRaises((sqlite3.Error, AssertionError), self.target.rows, "later")
+        process = self.running()
+        self.source.transaction(["INSERT INTO entry VALUES (9901, 'again', 'noted')"], True)
+        self.wait_for_the_same()
+        self.source.transaction(["ALTER TABLE entry ADD COLUMN live TEXT DEFAULT 'x'", "INSERT INTO entry VALUES (9902, 'third', NULL, 'y')"], True)
+        self.wait_for_the_same()
         process.send_signal(signal.SIGINT)
         self.assertEqual(support.finish(process).code, 4)
+        self.source.transaction(["ALTER TABLE entry RENAME COLUMN note TO words"], True)
+        self.assertIn("entry.note", self.run_program("follow", "--catch-up", code=5).err)
+
+    def test_a_table_that_is_read_again(self):
+        """What somebody broke in the target is put right, while the source changes."""
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        writer = Writer(self.bank)
+        writer.start()
+        self.addCleanup(writer.stop)
+        self.target.transaction(["DELETE FROM account WHERE id < 5", "DELETE FROM entry", "UPDATE churn SET value = 'broken'"], True)
+        self.assertIn("--refresh names", self.run_program("follow", "--catch-up", "--refresh", "nothing", code=3).err)
+        self.follow("--refresh", "account", "--refresh", "entry", "--refresh", "churn")
+        self.assertEqual(self.target.sum(), 100 * Bank.ACCOUNTS)
+        writer.stop()
+        self.follow()
         self.assert_same()
 
     def test_cut_over_finds_a_difference(self):
@@ -399,7 +471,7 @@ class WholePair(Pair):
 
     def test_given_up_though_the_schema_changed(self):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
-        self.source.transaction(["CREATE TABLE later (id INTEGER PRIMARY KEY, value TEXT)", "ALTER TABLE entry ADD COLUMN more TEXT"], True)
+        self.source.transaction(["CREATE TABLE later (id INTEGER PRIMARY KEY, value TEXT)", "ALTER TABLE entry RENAME COLUMN text TO words"], True)
         self.run_program("follow", "--catch-up", code=5)
         self.run_program("cutover", "--back", "--confirm")
         self.run_program("cutover", "--abandon", "--confirm")
@@ -420,6 +492,22 @@ class WholePair(Pair):
 
 
 class SqliteToSqlite(WholePair, support.TestCase):
+    def test_a_way_back_through_a_plan(self):
+        """Under other names; what is not all there can't be fed back."""
+        self.source.make("CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT, born TEXT); INSERT INTO person VALUES (1, 'a', '1999-01-01');")
+        fields = "{ key: { column: id }, title: { column: name }, Born: { column: born }, more: { const: 1 } }"
+        for number, (lost, code) in enumerate(((", Born: { column: born }", 3), ("", 0))):
+            with self.subTest(lost=lost):
+                self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:people%d.db\ntables: { people: { key: key, from: person, fields: %s } }\n"
+                           % (self.source.uri, number, fields.replace(lost, "") if lost else fields))
+                self.run_program("migrate", "--plan", "plan.yaml", "--follow", "--catch-up", "--state", "s%d" % number)
+                self.assertEqual("column born" in self.run_program("cutover", "--confirm", "--reverse", "--state", "s%d" % number, code=code).err, bool(code))
+        with sqlite3.connect(self.path("people1.db")) as connection:
+            connection.execute("UPDATE people SET title = 'b' WHERE key = 1")
+            connection.execute("INSERT INTO people VALUES (2, 'c', NULL, 1)")
+        self.run_program("cutover", "--back", "--confirm", "--state", "s1")
+        self.assertEqual(self.source.rows("person"), [["1", "b", "1999-01-01"], ["2", "c", None]])
+
     def sides(self):
         return SqliteSide(self, "bank.db"), SqliteSide(self, "copy.db")
 
@@ -460,16 +548,18 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
                          "INSERT INTO artist VALUES (1, 'a'); INSERT INTO album VALUES (10, 1, 'x'), (11, 1, 'y');")
         self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: %s\ntables:\n  artist_t: { key: id, entities: { artist: { from: artist, "
                                 "fields: { id: copy, Albums: { aggregate: album, value: count(*) } } } } }\n" % (self.source.uri, self.target.uri))
+        refused = self.run_program("migrate", "--plan", "plan.yaml", "--follow", "--catch-up", code=2)
+        self.assertIn("ALTER TABLE public.album REPLICA IDENTITY FULL", refused.err)
+        self.source.transaction(["CREATE UNIQUE INDEX told ON album (artist, id)"], True)
+        self.source.transaction(["ALTER TABLE album ALTER artist SET NOT NULL"], True)
+        self.source.transaction(["ALTER TABLE album REPLICA IDENTITY USING INDEX told"], True)
         self.run_program("migrate", "--plan", "plan.yaml", "--follow", "--catch-up")
         self.source.transaction(["DELETE FROM album WHERE id = 10"], True)
-        self.assertIn("REPLICA IDENTITY FULL", self.run_program("follow", "--catch-up", code=3).err)
-        self.run_program("cutover", "--abandon", "--confirm")
-        self.source.transaction(["ALTER TABLE album REPLICA IDENTITY FULL"], True)
-        self.target.transaction(["DROP TABLE artist_t"], True)
-        self.run_program("migrate", "--plan", "plan.yaml", "--follow", "--catch-up")
-        self.source.transaction(["DELETE FROM album WHERE id = 11"], True)
         self.follow()
-        self.assertEqual(self.target.rows("artist_t"), [["1", "0"]])
+        self.assertEqual(self.target.rows("artist_t"), [["1", "1"]])
+        self.source.transaction(["ALTER TABLE album REPLICA IDENTITY DEFAULT"], True)
+        self.source.transaction(["DELETE FROM album WHERE id = 11"], True)
+        self.assertIn("REPLICA IDENTITY FULL", self.run_program("follow", "--catch-up", code=3).err)
 
     def test_what_is_refused_is_told_and_stops_a_cut_over(self):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
@@ -531,6 +621,11 @@ class ToDynamodb(Pair):
         patch.start()
         self.addCleanup(patch.stop)
         return DynamodbSide(self.dynamodb, self.client)
+
+    def test_a_way_back_is_kept(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.assertIn("nothing can be fed back", self.run_program("cutover", "--confirm", "--reverse", code=3).err)
+        self.assertTrue(self.can_write())
 
 
 class SqliteToDynamodb(ToDynamodb, support.TestCase):

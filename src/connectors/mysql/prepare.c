@@ -557,3 +557,32 @@ enum status mysql_prepare(struct database *database, const struct prepare_reques
     status = status == STATUS_OK ? mysql_rebuild_drop(self, request, error) : status;
     return status == STATUS_OK ? failpoint_hit("mysql.after_schema", error) : status;
 }
+
+/* In one statement, so that all of them are there or none. */
+enum status mysql_add_columns(struct database *database, const struct target_table *table,
+                              struct column_list columns, struct error *error)
+{
+    struct mysql_database *self = mysql_database_of(database);
+    struct arena *arena = arena_create(0);
+    struct mysql_layout layout = mysql_layout_make(self, table, arena);
+    MYSQL *connection;
+    struct buffer sql = {0};
+    mysql_append(&sql, "ALTER TABLE %t", &self->sql, table->name);
+    for (uint32_t i = 0; i < columns.count; i++) {
+        struct schema_column column = target_table_added_column(table, columns.names[i]);
+        const char *type = column.type.native;
+        for (uint32_t c = 0; table->same_engine == NULL && c < table->column_count; c++) {
+            type = strcmp(table->columns[c].name, column.name) == 0 ? layout.types[c] : type;
+        }
+        buffer_append_string(&sql, i > 0 ? ", ADD COLUMN " : " ADD COLUMN ");
+        append_column(&sql, self, table, &column, type);
+    }
+    mysql_forget_seen(self);
+    enum status status = mysql_control(self, &connection, error);
+    status = status == STATUS_OK ? mysql_run_buffer(self, connection, &sql, SQL_LONG,
+                                                    ERROR_TARGET_SCHEMA, NULL, error)
+                                 : status;
+    buffer_free(&sql);
+    arena_destroy(arena);
+    return status;
+}

@@ -216,6 +216,7 @@ const struct target_functions mysql_target_functions = {
     .caveats = target_caveats,
     .foretell = mysql_foretell,
     .prepare = mysql_prepare,
+    .add_columns = mysql_add_columns,
     .writer_open = mysql_writer_open,
     .writer_close = mysql_writer_close,
     .chunk_begin = mysql_writer_chunk_begin,

@@ -47,6 +47,8 @@ enum status mysql_check_rights(struct mysql_database *self, MYSQL *connection,
                                struct buffer *out, struct error *error) MUST_USE;
 void mysql_rights_free(struct mysql_rights *rights); /* what is not in an arena; NULL is fine */
 /* prepare.c */
+enum status mysql_add_columns(struct database *self, const struct target_table *table,
+                              struct column_list columns, struct error *error);
 enum status mysql_prepare(struct database *self, const struct prepare_request *request,
                           struct error *error);
 /* Does the table's comment say that the claimed run is making it? */

@@ -400,7 +400,7 @@ static enum status set_up(struct postgres_apply *apply, const struct apply_reque
     if (postgres_join(self, &apply->connection, error) != STATUS_OK ||
         execute(apply,
                 "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
-                "SET plan_cache_mode = force_generic_plan",
+                "SET plan_cache_mode = force_generic_plan; SET transhume.applies = 'on'",
                 error) != STATUS_OK ||
         (self->sql.base.triggers_off &&
          postgres_silence_triggers(self, apply->connection, true, error) != STATUS_OK) ||

@@ -143,8 +143,8 @@ enum status postgres_feed_publication(struct postgres_database *self, PGconn *co
                                       struct error *error) MUST_USE;
 /* Makes it, or checks that it has all of the tables. */
 enum status postgres_feed_publish(struct postgres_database *self, PGconn *connection,
-                                  const char *name, const char *const *tables, uint32_t table_count,
-                                  struct error *error) MUST_USE;
+                                  const char *name, const struct followed_table *tables,
+                                  uint32_t table_count, struct error *error) MUST_USE;
 /* Its tables, as the feed names them; the last one NULL. */
 enum status postgres_feed_published(struct postgres_database *self, PGconn *connection,
                                     const char *name, struct arena *arena, const char ***tables,
@@ -153,18 +153,19 @@ enum status postgres_feed_mark_opened(struct postgres_database *self, PGconn *co
                                       const char *name, struct error *error) MUST_USE;
 /* Asks `sql` about them, which stands behind "WITH asked(place, schema, name) AS (VALUES …) ". */
 enum status postgres_feed_ask_tables(struct postgres_database *self, PGconn *connection,
-                                     const char *const *tables, uint32_t table_count,
+                                     const struct followed_table *tables, uint32_t table_count,
                                      const char *sql, PGresult **result,
                                      struct error *error) MUST_USE;
 /* Can these tables be followed? */
 enum status postgres_feed_check_tables(struct postgres_database *self, PGconn *connection,
-                                       const char *const *tables, uint32_t table_count,
+                                       const struct followed_table *tables, uint32_t table_count,
                                        struct error *error) MUST_USE;
 
 /* feed_create.c */
-enum status postgres_feed_create(struct database *self, const char *name, const char *const *tables,
-                                 uint32_t table_count, struct arena *arena,
-                                 struct feed_start *start, struct error *error);
+enum status postgres_feed_create(struct database *self, const char *name,
+                                 const struct followed_table *tables, uint32_t table_count,
+                                 struct arena *arena, struct feed_start *start,
+                                 struct error *error);
 enum status postgres_feed_drop(struct database *self, const char *name, struct error *error);
 
 /* feed_stream.c */
@@ -219,7 +220,7 @@ void postgres_spool_free(struct feed_spool **spools);
 
 /* feed_foresee.c */
 enum status postgres_feed_foresee(struct database *database, const char *name,
-                                  const char *const *tables, uint32_t table_count,
+                                  const struct followed_table *tables, uint32_t table_count,
                                   const struct database *target, struct arena *arena,
                                   struct feed_forecast *forecast, struct error *error);
 

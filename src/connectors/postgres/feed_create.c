@@ -59,8 +59,8 @@ static enum status make_slot(struct postgres_database *self, const char *name, s
 
 /* The slot is looked for before the publication is touched: another feed may use both. */
 static enum status create_on(struct postgres_database *self, PGconn *connection, const char *name,
-                             const char *const *tables, uint32_t table_count, struct arena *arena,
-                             struct feed_start *start, struct error *error)
+                             const struct followed_table *tables, uint32_t table_count,
+                             struct arena *arena, struct feed_start *start, struct error *error)
 {
     struct feed_slot slot;
     struct feed_publication publication;
@@ -85,7 +85,7 @@ static enum status create_on(struct postgres_database *self, PGconn *connection,
 }
 
 enum status postgres_feed_create(struct database *database, const char *name,
-                                 const char *const *tables, uint32_t table_count,
+                                 const struct followed_table *tables, uint32_t table_count,
                                  struct arena *arena, struct feed_start *start, struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);

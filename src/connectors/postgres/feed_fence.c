@@ -2,7 +2,9 @@
  * Keeping followed tables from being written: a trigger on each that refuses every statement, and
  * on each partition, which can be written by its own name. To make a trigger waits for the
  * transactions that have written the table, so that nothing of it is under way once the triggers
- * are committed. They are ENABLE ALWAYS: a session that takes itself for a replica is refused, too.
+ * are committed. They are ENABLE ALWAYS: a session that takes itself for a replica is refused, too;
+ * but not one that applies changes, which says so (transhume.applies): a way back feeds these
+ * tables.
  *
  * All triggers of a feed call one function and go with it, whatever their tables are called by now.
  */
@@ -16,8 +18,9 @@ static void append_function(struct buffer *sql, const char *schema, const char *
 {
     postgres_append(
         sql,
-        "CREATE FUNCTION %n.%n() RETURNS trigger LANGUAGE plpgsql AS $transhume$BEGIN RAISE "
-        "EXCEPTION 'transhume: this table has moved to another database' USING ERRCODE = "
+        "CREATE FUNCTION %n.%n() RETURNS trigger LANGUAGE plpgsql AS $transhume$BEGIN IF "
+        "pg_catalog.current_setting('transhume.applies', true) = 'on' THEN RETURN NULL; END IF; "
+        "RAISE EXCEPTION 'transhume: this table has moved to another database' USING ERRCODE = "
         "'read_only_sql_transaction'; END$transhume$;",
         schema, fence);
 }

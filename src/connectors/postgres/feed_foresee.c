@@ -27,7 +27,7 @@ struct foreseeing {
     struct postgres_database *self;
     PGconn *connection;
     const char *name;
-    const char *const *tables;
+    const struct followed_table *tables;
     uint32_t table_count;
     struct arena *arena;
     struct lines statements;
@@ -95,7 +95,7 @@ static void append_tables(const struct foreseeing *foreseeing, struct buffer *sq
 {
     for (uint32_t i = 0; i < foreseeing->table_count; i++) {
         buffer_append_string(sql, i > 0 ? ", " : "");
-        postgres_append_table(sql, foreseeing->self, foreseeing->tables[i]);
+        postgres_append_table(sql, foreseeing->self, foreseeing->tables[i].name);
     }
 }
 
@@ -264,7 +264,7 @@ static enum status foresee_on(struct foreseeing *foreseeing, const struct databa
 }
 
 enum status postgres_feed_foresee(struct database *database, const char *name,
-                                  const char *const *tables, uint32_t table_count,
+                                  const struct followed_table *tables, uint32_t table_count,
                                   const struct database *target, struct arena *arena,
                                   struct feed_forecast *forecast, struct error *error)
 {

@@ -14,15 +14,19 @@
 
 /* ---------------------------------------------------------------- the tables */
 
-/* "WITH asked(place, schema, name) AS (VALUES …) " */
+/* "WITH asked(place, schema, name, before) AS (VALUES …) " */
 static void append_asked(struct buffer *sql, struct postgres_database *self,
-                         const char *const *tables, uint32_t table_count)
+                         const struct followed_table *tables, uint32_t table_count)
 {
-    buffer_append_string(sql, "WITH asked(place, schema, name) AS (VALUES ");
+    buffer_append_string(sql, "WITH asked(place, schema, name, before) AS (VALUES ");
     for (uint32_t i = 0; i < table_count; i++) {
-        struct sql_place place = sql_place_of(&self->sql, tables[i]);
-        postgres_append(sql, "%s(%u, %q::pg_catalog.name, %q::pg_catalog.name)", i > 0 ? ", " : "",
-                        i, place.schema, place.name);
+        struct sql_place place = sql_place_of(&self->sql, tables[i].name);
+        postgres_append(sql, "%s(%u, %q::pg_catalog.name, %q::pg_catalog.name, ARRAY[",
+                        i > 0 ? ", " : "", i, place.schema, place.name);
+        for (uint32_t c = 0; c < tables[i].before.count; c++) {
+            postgres_append(sql, "%s%q", c > 0 ? ", " : "", tables[i].before.names[c]);
+        }
+        buffer_append_string(sql, "]::pg_catalog.name[])");
     }
     buffer_append_string(sql, ") ");
 }
@@ -63,11 +67,19 @@ static enum status check_table(const struct postgres_database *self, const PGres
         return error_hint(error, "ALTER TABLE %s REPLICA IDENTITY %s", blind,
                           identity[0] != '\0' ? identity : "FULL");
     }
+    if (PQgetisnull(result, row, 6) == 0) {
+        error_set(error, ERROR_SOURCE_INVALID, table,
+                  "its changes would not say what %s was before, by which records of the target "
+                  "are found",
+                  PQgetvalue(result, row, 7));
+        return error_hint(error, "ALTER TABLE %s REPLICA IDENTITY FULL",
+                          PQgetvalue(result, row, 6));
+    }
     return STATUS_OK;
 }
 
 enum status postgres_feed_ask_tables(struct postgres_database *self, PGconn *connection,
-                                     const char *const *tables, uint32_t table_count,
+                                     const struct followed_table *tables, uint32_t table_count,
                                      const char *sql, PGresult **result, struct error *error)
 {
     struct buffer statement = {0};
@@ -78,7 +90,7 @@ enum status postgres_feed_ask_tables(struct postgres_database *self, PGconn *con
 }
 
 enum status postgres_feed_check_tables(struct postgres_database *self, PGconn *connection,
-                                       const char *const *tables, uint32_t table_count,
+                                       const struct followed_table *tables, uint32_t table_count,
                                        struct error *error)
 {
     PGresult *result = NULL;
@@ -89,7 +101,7 @@ enum status postgres_feed_check_tables(struct postgres_database *self, PGconn *c
     enum status status = postgres_feed_ask_tables(self, connection, tables, table_count,
                                                   sql_feed_tables, &result, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
-        status = check_table(self, result, row, tables[row], error);
+        status = check_table(self, result, row, tables[row].name, error);
     }
     PQclear(result);
     return status;
@@ -149,11 +161,11 @@ enum status postgres_feed_published(struct postgres_database *self, PGconn *conn
 }
 
 static void append_tables(struct buffer *sql, struct postgres_database *self,
-                          const char *const *tables, uint32_t table_count)
+                          const struct followed_table *tables, uint32_t table_count)
 {
     for (uint32_t i = 0; i < table_count; i++) {
         buffer_append_string(sql, i > 0 ? ", " : "");
-        postgres_append_table(sql, self, tables[i]);
+        postgres_append_table(sql, self, tables[i].name);
     }
 }
 
@@ -181,7 +193,7 @@ enum status postgres_feed_mark_opened(struct postgres_database *self, PGconn *co
 
 /* Made, or made to have these tables, in one transaction with its comment. */
 static enum status make(struct postgres_database *self, PGconn *connection, const char *name,
-                        bool there, const char *const *tables, uint32_t table_count,
+                        bool there, const struct followed_table *tables, uint32_t table_count,
                         struct error *error)
 {
     struct buffer sql = {0};
@@ -222,7 +234,8 @@ static enum status make(struct postgres_database *self, PGconn *connection, cons
 
 /* Somebody else's has to have all of them. */
 static enum status check(struct postgres_database *self, PGconn *connection, const char *name,
-                         const char *const *tables, uint32_t table_count, struct error *error)
+                         const struct followed_table *tables, uint32_t table_count,
+                         struct error *error)
 {
     const struct postgres_parameter parameters[] = {{.text = name}};
     struct buffer sql = {0};
@@ -247,8 +260,8 @@ static enum status check(struct postgres_database *self, PGconn *connection, con
 }
 
 enum status postgres_feed_publish(struct postgres_database *self, PGconn *connection,
-                                  const char *name, const char *const *tables, uint32_t table_count,
-                                  struct error *error)
+                                  const char *name, const struct followed_table *tables,
+                                  uint32_t table_count, struct error *error)
 {
     struct feed_publication found;
     if (postgres_feed_publication(self, connection, name, &found, error) != STATUS_OK) {

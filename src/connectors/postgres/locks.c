@@ -74,7 +74,7 @@ void postgres_lock_watch_begin(const struct postgres_database *self,
                                struct postgres_lock_watch *watch)
 {
     *watch = (struct postgres_lock_watch){.began_ms = clock_monotonic_ms(),
-                                          .look_ms = postgres_brief_lock_ms(self) / 2};
+                                          .look_ms = postgres_brief_lock_ms(self) / 4};
 }
 
 void postgres_lock_watch_look(struct postgres_database *self, PGconn *connection,

@@ -410,3 +410,26 @@ enum status postgres_prepare(struct database *database, const struct prepare_req
     arena_destroy(preparing.arena);
     return status == STATUS_OK ? failpoint_hit("postgres.after_schema", error) : status;
 }
+
+/* In one statement, so that all of them are there or none. */
+enum status postgres_add_columns(struct database *database, const struct target_table *table,
+                                 struct column_list columns, struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    PGconn *connection;
+    struct buffer sql = {0};
+    if (postgres_begin(self, &connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    postgres_append(&sql, "ALTER TABLE %t", &self->sql, table->name);
+    for (uint32_t i = 0; i < columns.count; i++) {
+        struct schema_column column = target_table_added_column(table, columns.names[i]);
+        buffer_append_string(&sql, i > 0 ? ", ADD COLUMN " : " ADD COLUMN ");
+        append_column(&sql, &column);
+    }
+    enum status status = postgres_check_claim(self, connection, error);
+    status = status == STATUS_OK ? make(self, connection, &sql, table->name, error) : status;
+    buffer_free(&sql);
+    status = postgres_end(self, connection, status, error);
+    return status == STATUS_OK ? postgres_target_read(self, connection, error) : status;
+}

@@ -246,6 +246,7 @@ const struct target_functions postgres_target_functions = {
     .caveats = postgres_tell_scope,
     .foretell = postgres_foretell,
     .prepare = postgres_prepare,
+    .add_columns = postgres_add_columns,
     .writer_open = postgres_writer_open,
     .writer_close = postgres_writer_close,
     .chunk_begin = postgres_writer_chunk_begin,

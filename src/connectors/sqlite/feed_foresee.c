@@ -179,7 +179,8 @@ static bool is_write_ahead(sqlite3 *connection)
 }
 
 static enum status foresee(struct foreseeing *foreseeing, struct sqlite_database *self,
-                           const char *const *tables, uint32_t table_count, struct error *error)
+                           const struct followed_table *tables, uint32_t table_count,
+                           struct error *error)
 {
     struct catalog catalog;
     struct buffer sql = {0};
@@ -193,7 +194,7 @@ static enum status foresee(struct foreseeing *foreseeing, struct sqlite_database
     foreseeing->costs = arena_allocate_zeroed(foreseeing->arena, COSTS, sizeof *foreseeing->costs);
     foreseeing->statement_count = 2; /* what all share stands first, when its width is known */
     for (uint32_t i = 0; i < table_count && status == STATUS_OK; i++) {
-        status = add_table(foreseeing, &catalog, tables[i], i + 1, &columns, error);
+        status = add_table(foreseeing, &catalog, tables[i].name, i + 1, &columns, error);
     }
     arena_destroy(catalog.schema->arena);
     feed_append_list(&sql);
@@ -205,7 +206,7 @@ static enum status foresee(struct foreseeing *foreseeing, struct sqlite_database
 }
 
 enum status sqlite_feed_foresee(struct database *database, const char *name,
-                                const char *const *tables, uint32_t table_count,
+                                const struct followed_table *tables, uint32_t table_count,
                                 const struct database *target, struct arena *arena,
                                 struct feed_forecast *forecast, struct error *error)
 {

@@ -147,8 +147,8 @@ enum status feed_make_table(struct sqlite_database *self, sqlite3 *connection, c
                             struct feed_table *made, struct error *error) MUST_USE;
 
 enum status sqlite_feed_create(struct database *database, const char *name,
-                               const char *const *tables, uint32_t table_count, struct arena *arena,
-                               struct feed_start *start, struct error *error);
+                               const struct followed_table *tables, uint32_t table_count,
+                               struct arena *arena, struct feed_start *start, struct error *error);
 enum status sqlite_feed_drop(struct database *database, const char *name, struct error *error);
 
 /* ---------------------------------------------------------------- feed_check.c */
@@ -194,7 +194,7 @@ enum status feed_read_piece(struct feed *feed, struct change_set **set,
 /* ---------------------------------------------------------------- feed_foresee.c */
 
 enum status sqlite_feed_foresee(struct database *database, const char *name,
-                                const char *const *tables, uint32_t table_count,
+                                const struct followed_table *tables, uint32_t table_count,
                                 const struct database *target, struct arena *arena,
                                 struct feed_forecast *forecast, struct error *error);
 

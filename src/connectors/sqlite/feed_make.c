@@ -180,7 +180,7 @@ struct making {
     struct sqlite_database *self;
     sqlite3 *connection;
     const char *name;
-    const char *const *tables;
+    const struct followed_table *tables;
     uint32_t table_count;
     struct arena *arena;
     struct feed_list list; /* of the feed that is there */
@@ -214,7 +214,7 @@ static enum status make_tables(struct making *making, const struct catalog *cata
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < making->table_count && status == STATUS_OK; i++) {
         const struct catalog_table *table = NULL;
-        status = feed_find_table(catalog, making->tables[i], &table, making->error);
+        status = feed_find_table(catalog, making->tables[i].name, &table, making->error);
         if (status == STATUS_OK && table->schema->column_count > columns) {
             columns = table->schema->column_count;
         }
@@ -223,8 +223,8 @@ static enum status make_tables(struct making *making, const struct catalog *cata
     for (uint32_t i = 0; i < making->table_count && status == STATUS_OK; i++) {
         struct feed_table made = {.number = i + 1};
         status = feed_make_table(making->self, making->connection, making->name,
-                                 catalog_find(catalog, making->tables[i]), making->arena, &made,
-                                 making->error);
+                                 catalog_find(catalog, making->tables[i].name), making->arena,
+                                 &made, making->error);
     }
     return status;
 }
@@ -254,7 +254,7 @@ static enum status check_tables(const struct making *making)
         const struct feed_table *table = &making->list.tables[i];
         current += table->current;
         for (uint32_t t = 0; table->current && t < making->table_count; t++) {
-            found += sqlite3_stricmp(table->name, making->tables[t]) == 0;
+            found += sqlite3_stricmp(table->name, making->tables[t].name) == 0;
         }
     }
     if (found == making->table_count && current == found) {
@@ -292,8 +292,8 @@ static enum status within(struct making *making)
 }
 
 enum status sqlite_feed_create(struct database *database, const char *name,
-                               const char *const *tables, uint32_t table_count, struct arena *arena,
-                               struct feed_start *start, struct error *error)
+                               const struct followed_table *tables, uint32_t table_count,
+                               struct arena *arena, struct feed_start *start, struct error *error)
 {
     struct making making = {.self = sqlite_database_of(database),
                             .name = name,

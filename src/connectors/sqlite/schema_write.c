@@ -234,6 +234,12 @@ static void append_column(const struct target_table *table, const struct schema_
     }
 }
 
+void sqlite_schema_append_column(const struct target_table *table,
+                                 const struct schema_column *column, struct buffer *out)
+{
+    append_column(table, column, false, out);
+}
+
 static void append_names(struct column_list columns, struct buffer *out)
 {
     buffer_append_byte(out, '(');

@@ -432,6 +432,7 @@ const struct target_functions sqlite_target = {
     .check_table = sqlite_target_check_table,
     .check_objects = sqlite_target_check_objects,
     .prepare = sqlite_target_prepare_tables,
+    .add_columns = sqlite_target_add_columns,
     .writer_open = sqlite_writer_open,
     .writer_close = sqlite_writer_close,
     .chunk_begin = sqlite_writer_chunk_begin,

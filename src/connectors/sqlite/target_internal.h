@@ -105,6 +105,9 @@ bool sqlite_same_name(const char *left, const char *right);
 /* CREATE TABLE for a table of the plan. `counts`: its key, if it is one that numbers itself, gives
  * no number twice (AUTOINCREMENT). */
 void sqlite_schema_append_table(const struct target_table *table, bool counts, struct buffer *out);
+/* What ALTER TABLE … ADD COLUMN wants. */
+void sqlite_schema_append_column(const struct target_table *table,
+                                 const struct schema_column *column, struct buffer *out);
 /* CREATE [UNIQUE] INDEX for an index of the plan. */
 void sqlite_schema_append_index(const struct target_table *table, const struct target_index *index,
                                 struct buffer *out);
@@ -161,6 +164,8 @@ enum status sqlite_tell_partnerless(struct database *self, const struct target_t
                                     struct error *error);
 
 /* target_prepare.c */
+enum status sqlite_target_add_columns(struct database *self, const struct target_table *table,
+                                      struct column_list columns, struct error *error) MUST_USE;
 enum status sqlite_target_prepare_tables(struct database *self,
                                          const struct prepare_request *request,
                                          struct error *error) MUST_USE;

@@ -460,3 +460,31 @@ enum status sqlite_target_prepare_tables(struct database *database,
         self, prepare_all(self, request, text != NULL ? &settings : NULL, error), error);
     return status == STATUS_OK ? failpoint_hit("sqlite.after_schema", error) : status;
 }
+
+/* ---------------------------------------------------------------- columns that came later */
+
+static enum status add_columns(struct sqlite_database *self, const struct target_table *table,
+                               struct column_list columns, struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < columns.count && status == STATUS_OK; i++) {
+        struct schema_column column = target_table_added_column(table, columns.names[i]);
+        struct buffer sql = {0};
+        sqlite_append(&sql, "ALTER TABLE %n ADD COLUMN ", table->name);
+        sqlite_schema_append_column(table, &column, &sql);
+        status = sqlite_target_execute(self, self->control, buffer_string(&sql),
+                                       ERROR_TARGET_SCHEMA, error);
+        buffer_free(&sql);
+    }
+    return status;
+}
+
+enum status sqlite_target_add_columns(struct database *database, const struct target_table *table,
+                                      struct column_list columns, struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    if (sqlite_control_begin(self, true, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return sqlite_control_end(self, add_columns(self, table, columns, error), error);
+}

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/signals.h"
+#include "engine/follow/reverse.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
 #include "engine/run/run_parts.h"
@@ -16,7 +17,8 @@
 enum { GATE_TRIES_MAX = 20, HOOK_TIMEOUT_MS = 10 * 60 * 1000 };
 static const char intent_name[] = "cutover";
 
-static const char *const step_names[] = {"none", "before", "fenced", "drained", "primed"};
+static const char *const step_names[] = {"none",    "before", "fenced",
+                                         "drained", "primed", "reversed"};
 enum { STEP_COUNT = sizeof step_names / sizeof step_names[0] };
 
 /* ---- what was done */
@@ -211,16 +213,48 @@ enum status cutover_make_ready(struct run *run, const struct cutover_drain *drai
     return status;
 }
 
+static enum status read_ready(struct run *run, enum cutover_step least, struct progress_of *steps,
+                              struct error *error)
+{
+    if (read_steps(run, steps, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return steps->step >= least
+               ? STATUS_OK
+               : error_set(error, ERROR_CUT_OVER, run->id, "the cut-over is not ready to be ended");
+}
+
+enum status cutover_reverse(struct run *run, struct error *error)
+{
+    struct progress_of steps;
+    if (read_ready(run, CUTOVER_PRIMED, &steps, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (steps.step >= CUTOVER_REVERSED) {
+        return STATUS_OK;
+    }
+    return reverse_begin(run, error) == STATUS_OK ? put_step(run, &steps, CUTOVER_REVERSED, error)
+                                                  : STATUS_FAILED;
+}
+
+/* Of a way back: the former source is the source again. */
+static enum status open_target(struct run *run, struct error *error)
+{
+    struct database *target = run->session->target;
+    return reverse_is(run) ? target->connector->feed->fence(target, run->header.reverse_of, NULL, 0,
+                                                            false, error)
+                           : STATUS_OK;
+}
+
 enum status cutover_end(struct run *run, struct error *error)
 {
     struct progress_of steps;
     struct database *source = run->session->source;
     struct error ignored = {0};
-    if (read_steps(run, &steps, error) != STATUS_OK) {
+    enum cutover_step least = run->session->options.reverse ? CUTOVER_REVERSED : CUTOVER_PRIMED;
+    if (read_ready(run, least, &steps, error) != STATUS_OK ||
+        open_target(run, error) != STATUS_OK) {
         return STATUS_FAILED;
-    }
-    if (steps.step != CUTOVER_PRIMED) {
-        return error_set(error, ERROR_CUT_OVER, run->id, "the cut-over is not ready to be ended");
     }
     if (hook("--after", run->session->options.after_command, error) != STATUS_OK ||
         failpoint_hit("cutover.before_end", error) != STATUS_OK ||
@@ -239,7 +273,7 @@ enum status cutover_end(struct run *run, struct error *error)
 enum status cutover_back(struct run *run, struct error *error)
 {
     struct progress_of steps;
-    if (read_steps(run, &steps, error) != STATUS_OK ||
+    if (read_steps(run, &steps, error) != STATUS_OK || reverse_give_up(run, error) != STATUS_OK ||
         open_fence(run, &steps, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -253,7 +287,7 @@ enum status cutover_abandon(struct run *run, struct error *error)
 {
     struct progress_of steps;
     struct database *source = run->session->source;
-    if (read_steps(run, &steps, error) != STATUS_OK ||
+    if (read_steps(run, &steps, error) != STATUS_OK || reverse_give_up(run, error) != STATUS_OK ||
         open_fence(run, &steps, error) != STATUS_OK ||
         source->connector->feed->drop(source, run->header.feed, error) != STATUS_OK) {
         return STATUS_FAILED;

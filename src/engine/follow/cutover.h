@@ -8,7 +8,9 @@
  *   drained   what was written until then is in the target
  *   primed    sequences and counters of the target stand behind what came
  *   ready     here a validation may look at both sides, which stand still
- *   done      the user's hook `after`; the feed is gone, and the run complete
+ *   reversed  with --reverse: the run that feeds the former source is begun
+ *   done      the user's hook `after`; the feed is gone, and the run complete; of a run that is a
+ *             way back, the former source is open for its writers again
  *
  * Each step that was taken is in the ledger (intent "cutover"), so that the same command goes on
  * where it was stopped or killed; until the last one `cutover_back` returns to following.
@@ -18,7 +20,14 @@
 
 #include "engine/run/session.h"
 
-enum cutover_step { CUTOVER_NONE, CUTOVER_BEFORE, CUTOVER_FENCED, CUTOVER_DRAINED, CUTOVER_PRIMED };
+enum cutover_step {
+    CUTOVER_NONE,
+    CUTOVER_BEFORE,
+    CUTOVER_FENCED,
+    CUTOVER_DRAINED,
+    CUTOVER_PRIMED,
+    CUTOVER_REVERSED
+};
 
 /* How the steps wait for the feed. */
 struct cutover_drain {
@@ -33,6 +42,8 @@ struct cutover_drain {
  * failed; the fence is open again, and following may go on. */
 enum status cutover_make_ready(struct run *run, const struct cutover_drain *drain,
                                struct error *error) MUST_USE;
+/* Behind `ready`: keeps the way back open (reverse.h). ERROR_CUT_OVER: it is not ready. */
+enum status cutover_reverse(struct run *run, struct error *error) MUST_USE;
 /* From `ready` to `done`. ERROR_CUT_OVER: it is not ready. */
 enum status cutover_end(struct run *run, struct error *error) MUST_USE;
 /* Opens the fence, and forgets the steps; nothing to take back: STATUS_OK. */

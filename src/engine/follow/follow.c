@@ -9,9 +9,12 @@
 #include "engine/follow/cutover.h"
 #include "engine/follow/feeder.h"
 #include "engine/follow/follow_figures.h"
+#include "engine/follow/grow.h"
+#include "engine/follow/refresh.h"
 #include "engine/follow/reread.h"
 #include "engine/follow/resync.h"
 #include "engine/follow/retention.h"
+#include "engine/follow/reverse.h"
 #include "engine/rejects/rejects.h"
 #include "engine/run/claim.h"
 #include "engine/run/options.h"
@@ -72,7 +75,7 @@ static enum status make_feed(const struct run_session *session, const struct fol
                              const char *name, struct arena *arena, struct feed_start *start,
                              struct error *error)
 {
-    return session->source->connector->feed->create(session->source, name, routes->tables,
+    return session->source->connector->feed->create(session->source, name, routes->followed,
                                                     routes->table_count, arena, start, error);
 }
 
@@ -122,6 +125,7 @@ struct follow {
     struct follow_translator *translator;
     struct touched_roots *touched;
     struct rereading *rereading;
+    struct refresh *refresh; /* NULL: nothing is read again */
     struct apply *apply;
     struct feeder *feeder;
     struct arena *arena;     /* of the positions below */
@@ -161,7 +165,8 @@ static int compare(const struct follow *follow, struct position left, struct pos
 
 static bool is_caught_up(const struct follow *follow)
 {
-    return follow->head.length > 0 && compare(follow, follow->applied, follow->head) >= 0;
+    return follow->refresh == NULL && follow->head.length > 0 &&
+           compare(follow, follow->applied, follow->head) >= 0;
 }
 
 /* ---- opening and closing, also after a failure that may pass */
@@ -217,6 +222,7 @@ static void close_both(struct follow *follow)
     drop_group(follow);
     touched_roots_clear(follow->touched);
     touched_roots_transaction_ends(follow->touched);
+    refresh_forget(follow->refresh);
     follow_translator_forget(follow->translator);
     follow_figures_forget(follow->counts);
 }
@@ -338,6 +344,9 @@ static enum status apply_group(struct follow *follow, struct error *error)
                                                  &result, error)
                  : status;
     status = status == STATUS_OK ? keep_refusals(follow, &result, error) : status;
+    for (uint32_t i = 0; i < follow->group_count && status == STATUS_OK; i++) {
+        status = refresh_touch(follow->refresh, sets[i], error);
+    }
     if (status == STATUS_OK && last->set.last_piece) {
         keep_applied(follow, last->set.end);
         status = failpoint_hit("follow.after_apply", error);
@@ -443,6 +452,67 @@ static enum status gather(struct follow *follow, struct error *error)
     return status == STATUS_AGAIN ? STATUS_OK : status;
 }
 
+/* One chunk of what is to be read again, if it is time. */
+static enum status refresh_some(struct follow *follow, struct error *error)
+{
+    struct followed_set *ready = NULL;
+    if (follow->refresh == NULL || follow->inside) {
+        return STATUS_OK;
+    }
+    enum status status =
+        refresh_step(follow->refresh, follow->translator, follow->applied, &ready, error);
+    if (status == STATUS_END) {
+        refresh_close(follow->refresh);
+        follow->refresh = NULL;
+        return STATUS_OK;
+    }
+    if (ready != NULL) {
+        follow->group[follow->group_count++] = ready;
+        status = apply_group(follow, error);
+        drop_group(follow);
+    }
+    return status;
+}
+
+static enum status refuse_lost(struct follow *follow, const char *table, struct column_list columns,
+                               struct error *error)
+{
+    for (uint32_t i = 0; i < columns.count; i++) {
+        bool is_there;
+        if (grow_is_there(follow->session, table, columns.names[i], &is_there, error) !=
+            STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (!is_there) {
+            error_set(error, ERROR_FOLLOW, table, "its column %s is gone", columns.names[i]);
+            return error_hint(error, "put it back, or begin a new run with a plan that does "
+                                     "without it");
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Before what came is applied. Columns of which the plan knows nothing: a session that is opened
+ * anew does. Columns that changes do not have: they were added behind these, or are gone. */
+static enum status look_at_differences(struct follow *follow, struct error *error)
+{
+    struct follow_difference difference;
+    while (follow_translator_differs(follow->translator, &difference)) {
+        bool is_there = false;
+        if (refuse_lost(follow, difference.table, difference.absent, error) != STATUS_OK ||
+            (difference.added != NULL &&
+             grow_is_there(follow->session, difference.table, difference.added, &is_there, error) !=
+                 STATUS_OK)) {
+            return STATUS_FAILED;
+        }
+        if (is_there) {
+            log_write(LOG_INFO, "%s has the new column %s", difference.table, difference.added);
+        }
+        follow->run->is_overtaken |= is_there;
+    }
+    return STATUS_OK;
+}
+
 static enum status note_health(struct follow *follow, struct error *error)
 {
     struct feed_health health;
@@ -468,8 +538,8 @@ static enum status end_resync(struct follow *follow, struct error *error)
     if (follow->session->options.resync != RESYNC_END || follow->resynced) {
         return STATUS_OK;
     }
-    enum status status =
-        resync_finish(follow->run, follow->translator, follow->applied, take_mended, follow, error);
+    enum status status = resync_finish(follow->run, follow_form(follow->translator),
+                                       follow->applied, take_mended, follow, error);
     follow->resynced = status == STATUS_OK;
     return status;
 }
@@ -483,7 +553,7 @@ static enum status put_position(struct follow *follow, struct position position,
                                    .end = position,
                                    .first_piece = true,
                                    .last_piece = true,
-                                   .tables = follow_outputs(follow->translator),
+                                   .tables = follow_form(follow->translator)->outputs,
                                    .table_count = follow->session->plan->entity_count};
     const struct change_set *const sets[] = {&set};
     struct apply_result result = {0};
@@ -530,6 +600,10 @@ static enum status go_on(struct follow *follow, struct error *error)
             return STATUS_END;
         }
         enum status status = gather(follow, error);
+        status = status == STATUS_OK ? look_at_differences(follow, error) : status;
+        if (status == STATUS_OK && follow->run->is_overtaken) {
+            return STATUS_END;
+        }
         if (status == STATUS_OK && follow->group_count > 0) {
             status = reread(follow, error);
             status = status == STATUS_OK ? apply_group(follow, error) : status;
@@ -537,6 +611,7 @@ static enum status go_on(struct follow *follow, struct error *error)
             drop_group(follow);
             follow->inside = inside;
         }
+        status = status == STATUS_OK ? refresh_some(follow, error) : status;
         status = status == STATUS_OK ? note_health(follow, error) : status;
         if (status != STATUS_OK) {
             return status;
@@ -611,6 +686,13 @@ static enum status take_steps(struct follow *follow, struct error *error)
     if (follow->session->options.cut_over == CUT_OVER_END) {
         return cutover_end(run, error);
     }
+    if (follow->session->options.cut_over == CUT_OVER_REVERSE) {
+        run->caught_up = true;
+        return cutover_reverse(run, error) == STATUS_OK ? STATUS_END : STATUS_FAILED;
+    }
+    if (follow->session->options.reverse && reverse_check(follow->session, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (follow->session->options.cut_over == CUT_OVER_READY) {
         run->caught_up = true;
         return cutover_make_ready(run, &steps, error) == STATUS_FAILED ? STATUS_FAILED : STATUS_END;
@@ -624,6 +706,7 @@ enum status follow_run(struct run *run, struct error *error)
     struct run_session *session = run->session;
     struct follow follow = {
         .run = run, .session = session, .functions = session->target->connector->apply};
+    enum status status = STATUS_OK;
     progress_enter(&session->progress, PROGRESS_FOLLOW);
     if (is_way_back(session)) {
         return take_back(run, error);
@@ -640,16 +723,23 @@ enum status follow_run(struct run *run, struct error *error)
     follow.translator = follow_translator_create(session, follow.routes);
     follow.touched = touched_roots_create(follow.routes);
     follow.rereading = rereading_create(session, follow.routes);
+    if (grow_target(run, error) != STATUS_OK ||
+        refresh_note(run, session->options.refresh, session->options.refresh_count, error) !=
+            STATUS_OK ||
+        refresh_open(run, follow.routes, follow.rereading, &follow.refresh, error) != STATUS_OK) {
+        status = STATUS_FAILED;
+    }
     int64_t patience_ms = session_patience_ms(session);
     retry_init(&follow.retry, patience_ms > PATIENCE_MS ? patience_ms : PATIENCE_MS);
     follow.retry.stop_level = 1;
-    enum status status = take_steps(&follow, error);
+    status = status == STATUS_OK ? take_steps(&follow, error) : status;
     if (status == STATUS_FAILED && signals_stop_level() > 0 && error->class == ERROR_CLASS_RETRY) {
         status = STATUS_END;
     }
     if (follow.has_rejects) {
         reject_file_close(&follow.rejects, true);
     }
+    refresh_close(follow.refresh);
     rereading_destroy(follow.rereading);
     touched_roots_destroy(follow.touched);
     follow_translator_destroy(follow.translator);

@@ -42,8 +42,8 @@ static enum status ask_feed(const struct run_session *session, const struct foll
         return STATUS_OK;
     }
     enum status status =
-        feed->foresee(source, follow_feed_name(session, arena), routes->tables, routes->table_count,
-                      session->target, arena, &forecast, error);
+        feed->foresee(source, follow_feed_name(session, arena), routes->followed,
+                      routes->table_count, session->target, arena, &forecast, error);
     found->statements = (struct check_list){forecast.statements, forecast.statement_count};
     found->costs = (struct check_list){forecast.costs, forecast.cost_count};
     if (is_plain(session->plan)) {

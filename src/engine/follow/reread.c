@@ -337,8 +337,8 @@ static enum status take_parcel(void *context, struct parcel *parcel)
     for (uint32_t b = 0; b < parcel->batch_count && status == STATUS_OK; b++) {
         const struct batch *batch = parcel->batches[b];
         for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
-            status = followed_set_put(remapping->translator, remapping->set, batch->entity,
-                                      batch_row(batch, row), remapping->error);
+            status = followed_set_put(follow_form(remapping->translator), remapping->set,
+                                      batch->entity, batch_row(batch, row), remapping->error);
         }
     }
     for (uint32_t i = 0; i < parcel->reject_count && status == STATUS_OK; i++) {
@@ -459,4 +459,47 @@ enum status rereading_apply(struct rereading *rereading, struct touched_roots *t
         touched->were_read = true;
     }
     return status;
+}
+
+/* ---- a table from its beginning to its end */
+
+/* By key: who reads the next span does it within another snapshot. */
+static struct plan_stream stream_by_key(const struct rereading *rereading, uint32_t number)
+{
+    struct plan_stream stream = *rereading->routes->streams[number].stream;
+    stream.request.by_key = true;
+    return stream;
+}
+
+enum status rereading_split(struct rereading *rereading, uint32_t number, uint64_t rows,
+                            struct arena *arena, struct span **spans, uint32_t *count,
+                            struct error *error)
+{
+    const struct plan_stream stream = stream_by_key(rereading, number);
+    struct arena *scratch = arena_create(0);
+    enum status status = begin_reading(rereading, scratch, error);
+    status = status == STATUS_OK
+                 ? rereading->source->connector->source->split(rereading->source, &stream.request,
+                                                               rows, arena, spans, count, error)
+                 : status;
+    end_reading(rereading);
+    arena_destroy(scratch);
+    return status;
+}
+
+enum status rereading_read_span(struct rereading *rereading, uint32_t number,
+                                const struct span *span, struct follow_translator *translator,
+                                struct followed_set *set, struct error *error)
+{
+    const struct plan_stream stream = stream_by_key(rereading, number);
+    struct remapping remapping = {.translator = translator, .set = set, .error = error};
+    struct arena *scratch = arena_create(0);
+    enum status status = begin_reading(rereading, scratch, error);
+    if (status == STATUS_OK) {
+        status = sampling_read_through(rereading->session, rereading->reader, &stream, span,
+                                       take_parcel, NULL, &remapping, error);
+    }
+    end_reading(rereading);
+    arena_destroy(scratch);
+    return status == STATUS_FAILED || remapping.failed ? STATUS_FAILED : STATUS_OK;
 }

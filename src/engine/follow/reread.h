@@ -45,4 +45,13 @@ enum status rereading_apply(struct rereading *rereading, struct touched_roots *t
                             struct follow_translator *translator, struct followed_set **set,
                             followed_set_full *full, void *context, struct error *error) MUST_USE;
 
+/* The spans of a stream as they are now, of about so many rows, in the arena. */
+enum status rereading_split(struct rereading *rereading, uint32_t stream, uint64_t rows,
+                            struct arena *arena, struct span **spans, uint32_t *count,
+                            struct error *error) MUST_USE;
+/* Adds to the set what is made of one of them now. */
+enum status rereading_read_span(struct rereading *rereading, uint32_t stream,
+                                const struct span *span, struct follow_translator *translator,
+                                struct followed_set *set, struct error *error) MUST_USE;
+
 #endif

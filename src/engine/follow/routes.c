@@ -325,14 +325,55 @@ static void make_paths(struct follow_routes *routes, uint32_t number)
 
 /* ---- the tables */
 
-static void add_table(struct follow_routes *routes, const char *name)
+static struct followed_table *add_table(struct follow_routes *routes, const char *name)
 {
     uint32_t at = 0;
     while (at < routes->table_count && strcmp(routes->tables[at], name) != 0) {
         at++;
     }
     if (at == routes->table_count) {
+        routes->followed[at].name = name;
         routes->tables[routes->table_count++] = name;
+    }
+    return &routes->followed[at];
+}
+
+static void add_before(struct follow_routes *routes, struct followed_table *table,
+                       const struct schema_table *described, const char *column)
+{
+    if (column_list_holds(table->before, column) ||
+        (described != NULL && column_list_holds(described->primary_key, column))) {
+        return;
+    }
+    const char **names =
+        arena_allocate_zeroed(routes->arena, table->before.count + 1u, sizeof *names);
+    for (uint32_t i = 0; i < table->before.count; i++) {
+        names[i] = table->before.names[i];
+    }
+    names[table->before.count] = column;
+    table->before = (struct column_list){names, table->before.count + 1};
+}
+
+/* What the records' keys were made of, and which roots a row was part of. */
+static void list_before(struct follow_routes *routes, const struct run_session *session)
+{
+    for (uint32_t i = 0; i < session->plan->stream_count; i++) {
+        const struct follow_stream *stream = &routes->streams[i];
+        const struct read_request *request = &stream->stream->request;
+        struct followed_table *table = add_table(routes, request->table);
+        for (uint32_t c = 0; c < request->column_count; c++) {
+            if (stream->key_cells[c] && request->columns[c].join < 0) {
+                add_before(routes, table, table_of(session, request->table),
+                           request->columns[c].name);
+            }
+        }
+    }
+    for (uint32_t i = 0; i < routes->path_count; i++) {
+        const struct follow_path *path = &routes->paths[i];
+        struct followed_table *table = add_table(routes, path->table);
+        for (uint32_t c = 0; c < path->columns.count; c++) {
+            add_before(routes, table, table_of(session, path->table), path->columns.names[c]);
+        }
     }
 }
 
@@ -340,12 +381,8 @@ static void list_tables(struct follow_routes *routes, const struct run_session *
 {
     uint32_t most = session->plan->stream_count + routes->path_count;
     routes->tables = arena_allocate_zeroed(routes->arena, most + 1u, sizeof(char *));
-    for (uint32_t i = 0; i < session->plan->stream_count; i++) {
-        add_table(routes, routes->streams[i].stream->request.table);
-    }
-    for (uint32_t i = 0; i < routes->path_count; i++) {
-        add_table(routes, routes->paths[i].table);
-    }
+    routes->followed = arena_allocate_zeroed(routes->arena, most + 1u, sizeof *routes->followed);
+    list_before(routes, session);
 }
 
 enum status follow_routes_make(const struct run_session *session, struct follow_routes **made,

@@ -51,7 +51,8 @@ struct follow_routes {
     uint32_t stream_count;
     const struct follow_path *paths;
     uint32_t path_count;
-    const char **tables; /* of the source, that have to be followed; the last one NULL */
+    const char **tables;             /* of the source, that have to be followed */
+    struct followed_table *followed; /* the same, with what they have to tell */
     uint32_t table_count;
 };
 

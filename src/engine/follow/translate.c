@@ -18,39 +18,38 @@ struct follow_translator {
     struct run_session *session;
     const struct follow_routes *routes;
     struct arena *arena;
-    struct target_table *tables;  /* an entity each */
-    struct change_table *outputs; /* likewise: the tables of every set that is made */
-    bool documents;               /* records are MAPs: a field that is not there is not there */
-    struct mapper **mappers;      /* by stream; NULL: its rows pass as they are */
+    struct followed_form form;
+    struct mapper **mappers; /* by stream; NULL: its rows pass as they are */
     struct mapper **key_mappers;
     struct placement *placements;
+    struct follow_difference *differences; /* by stream; the table is NULL: none */
 };
 
 /* ---- making and freeing */
 
-const struct target_table *follow_tables(const struct follow_translator *translator)
+const struct followed_form *follow_form(const struct follow_translator *translator)
 {
-    return translator->tables;
+    return &translator->form;
 }
 
-const struct change_table *follow_outputs(const struct follow_translator *translator)
+const struct target_table *follow_tables(const struct follow_translator *translator)
 {
-    return translator->outputs;
+    return translator->form.tables;
 }
 
 static void make_outputs(struct follow_translator *translator)
 {
     const struct plan *plan = translator->session->plan;
-    translator->tables = arena_allocate_zeroed(translator->arena, plan->entity_count + 1u,
-                                               sizeof(struct target_table));
-    translator->outputs = arena_allocate_zeroed(translator->arena, plan->entity_count + 1u,
-                                                sizeof(struct change_table));
+    translator->form.tables = arena_allocate_zeroed(translator->arena, plan->entity_count + 1u,
+                                                    sizeof(struct target_table));
+    translator->form.outputs = arena_allocate_zeroed(translator->arena, plan->entity_count + 1u,
+                                                     sizeof(struct change_table));
     for (uint32_t i = 0; i < plan->entity_count; i++) {
         const struct plan_entity *entity = &plan->entities[i];
-        translator->tables[i] = plan->tables[entity->table].target;
-        translator->outputs[i] = (struct change_table){
-            .name = translator->tables[i].name,
-            .shape = translator->documents ? NULL : plan_entity_batch_shape(entity)};
+        translator->form.tables[i] = plan->tables[entity->table].target;
+        translator->form.outputs[i] = (struct change_table){
+            .name = translator->form.tables[i].name,
+            .shape = translator->form.documents ? NULL : plan_entity_batch_shape(entity)};
     }
 }
 
@@ -63,6 +62,8 @@ static void make_mappers(struct follow_translator *translator)
         arena_allocate_zeroed(translator->arena, plan->stream_count + 1u, sizeof(struct mapper *));
     translator->key_mappers =
         arena_allocate_zeroed(translator->arena, plan->stream_count + 1u, sizeof(struct mapper *));
+    translator->differences = arena_allocate_zeroed(translator->arena, plan->stream_count + 1u,
+                                                    sizeof *translator->differences);
     translator->placements = arena_allocate_zeroed(translator->arena, plan->stream_count + 1u,
                                                    sizeof *translator->placements);
     for (uint32_t i = 0; i < plan->stream_count; i++) {
@@ -85,7 +86,8 @@ struct follow_translator *follow_translator_create(struct run_session *session,
     made->arena = arena;
     made->session = session;
     made->routes = routes;
-    made->documents = (session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
+    made->form.plan = session->plan;
+    made->form.documents = (session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
     make_outputs(made);
     make_mappers(made);
     return made;
@@ -96,6 +98,21 @@ void follow_translator_forget(struct follow_translator *translator)
     for (uint32_t i = 0; i < translator->session->plan->stream_count; i++) {
         translator->placements[i].shape = NULL;
     }
+}
+
+bool follow_translator_differs(struct follow_translator *translator,
+                               struct follow_difference *difference)
+{
+    uint32_t count = translator->session->plan->stream_count;
+    uint32_t i = 0;
+    while (i < count && translator->differences[i].table == NULL) {
+        i++;
+    }
+    if (i < count) {
+        *difference = translator->differences[i];
+        translator->differences[i] = (struct follow_difference){0};
+    }
+    return i < count;
 }
 
 void follow_translator_destroy(struct follow_translator *translator)
@@ -110,166 +127,42 @@ void follow_translator_destroy(struct follow_translator *translator)
     arena_destroy(translator->arena);
 }
 
-/* ---- the set that is made */
-
-static struct record_change *add_change(struct followed_set *set)
-{
-    struct arena *arena = set->set.arena;
-    uint32_t count = set->set.change_count;
-    struct record_change *changes = (struct record_change *)set->set.changes;
-    if ((count & (count - 1)) == 0) { /* full at every power of two */
-        struct record_change *grown =
-            arena_allocate_zeroed(arena, count == 0 ? 1 : count * (size_t)2, sizeof *grown);
-        if (count > 0) {
-            memcpy(grown, changes, count * sizeof *grown);
-        }
-        set->set.changes = changes = grown;
-    }
-    return &changes[set->set.change_count++];
-}
-
-static enum status copy_cells(struct arena *arena, const struct cell *from, uint32_t count,
-                              const struct cell **to, struct error *error)
-{
-    struct cell *made = arena_allocate(arena, (count + (size_t)1) * sizeof *made);
-    *to = made;
-    for (uint32_t i = 0; i < count; i++) {
-        if (value_copy(&from[i], arena, &made[i]) != STATUS_OK) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory for a changed record");
-        }
-    }
-    return STATUS_OK;
-}
-
-struct cell follow_document(struct arena *arena, const struct shape *shape,
-                            const struct cell *cells)
-{
-    struct cell *pairs =
-        arena_allocate_zeroed(arena, shape->field_count + (size_t)1, 2 * sizeof *pairs);
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < shape->field_count; i++) {
-        if (cells[i].kind != VALUE_MISSING) {
-            pairs[2 * (size_t)count] =
-                cell_text(shape->fields[i].name, shape->fields[i].name_length);
-            pairs[2 * (size_t)count + 1] = cells[i];
-            count++;
-        }
-    }
-    return cell_items(VALUE_MAP, pairs, count);
-}
-
-static bool has_null(const struct cell *key, uint32_t count)
-{
-    bool has = false;
-    for (uint32_t i = 0; i < count; i++) {
-        has = has || key[i].kind == VALUE_NULL || key[i].kind == VALUE_MISSING;
-    }
-    return has;
-}
-
-enum status followed_set_delete(struct followed_set *set, uint32_t entity, const struct cell *key,
-                                uint32_t key_count, struct error *error)
-{
-    if (has_null(key, key_count)) { /* no record has been put under it */
-        return STATUS_OK;
-    }
-    struct record_change *change = add_change(set);
-    *change =
-        (struct record_change){.table = entity, .operation = RECORD_DELETE, .key_count = key_count};
-    return copy_cells(set->set.arena, key, key_count, &change->key, error);
-}
-
-static enum status key_of_record(const struct follow_translator *translator, uint32_t entity,
-                                 const struct cell *record, struct arena *arena,
-                                 const struct cell **key)
-{
-    const struct plan_entity *made = &translator->session->plan->entities[entity];
-    const struct column_list names = translator->tables[entity].key;
-    struct cell *cells = arena_allocate_zeroed(arena, names.count + (size_t)1, sizeof *cells);
-    *key = cells;
-    for (uint32_t i = 0; i < names.count; i++) {
-        int32_t at = record->kind == VALUE_MAP && plan_entity_batch_shape(made) == NULL
-                         ? -1
-                         : shape_field_find(made->shape, names.names[i]);
-        const struct cell *cell = at >= 0 ? &record[at] : value_field(record, names.names[i]);
-        if (cell == NULL) {
-            return STATUS_END;
-        }
-        cells[i] = *cell;
-    }
-    return STATUS_OK;
-}
-
-static struct follow_reject *add_reject(struct followed_set *set)
-{
-    struct follow_reject *grown =
-        arena_allocate_zeroed(set->set.arena, set->reject_count + 1u, sizeof *grown);
-    if (set->reject_count > 0) {
-        memcpy(grown, set->rejects, set->reject_count * sizeof *grown);
-    }
-    set->rejects = grown;
-    return &grown[set->reject_count++];
-}
-
-/* Nothing could be found again under such a key. */
-static enum status reject_null_key(struct followed_set *set, uint32_t entity,
-                                   const struct record_change *change, const struct shape *shape)
-{
-    struct follow_reject *reject = add_reject(set);
-    *reject = (struct follow_reject){
-        .entity = entity,
-        .code = ERROR_REJECT_KEY_NULL,
-        .reason = "a part of its key is null",
-        .record = shape != NULL ? follow_document(set->set.arena, shape, change->after)
-                                : change->after[0]};
-    set->set.change_count--;
-    return STATUS_OK;
-}
-
-enum status followed_set_put(struct follow_translator *translator, struct followed_set *set,
-                             uint32_t entity, const struct cell *record, struct error *error)
-{
-    const struct shape *shape =
-        plan_entity_batch_shape(&translator->session->plan->entities[entity]);
-    struct arena *arena = set->set.arena;
-    struct record_change *change = add_change(set);
-    *change = (struct record_change){.table = entity,
-                                     .operation = RECORD_UPDATE,
-                                     .key_count = translator->tables[entity].key.count};
-    const struct cell *copy;
-    if (copy_cells(arena, record, batch_shape_width(shape), &copy, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (key_of_record(translator, entity, copy, arena, &change->key) != STATUS_OK) {
-        change->key = NULL;
-        change->key_count = 0;
-    }
-    if (shape != NULL && translator->documents) {
-        struct cell *document = arena_allocate(arena, sizeof *document);
-        *document = follow_document(arena, shape, copy);
-        copy = document;
-    }
-    change->after = copy;
-    return change->key == NULL || has_null(change->key, change->key_count)
-               ? reject_null_key(set, entity, change, translator->documents ? NULL : shape)
-               : STATUS_OK;
-}
-
-enum status followed_set_reject(struct followed_set *set, const struct mapper_reject *reject,
-                                struct error *error)
-{
-    struct arena *arena = set->set.arena;
-    struct follow_reject *made = add_reject(set);
-    *made = (struct follow_reject){.entity = reject->entity,
-                                   .code = reject->code,
-                                   .reason = arena_copy_string(arena, reject->reason),
-                                   .key_count = reject->source_key_count};
-    return value_copy(&reject->record, arena, &made->record) == STATUS_OK
-               ? copy_cells(arena, reject->source_key, reject->source_key_count, &made->key, error)
-               : error_set(error, ERROR_MEMORY, NULL, "no memory for a rejected record");
-}
-
 /* ---- rows as the plan's requests have them */
+
+static bool has_column(const struct schema_table *table, const char *name)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < table->column_count && !found; i++) {
+        found = strcmp(table->columns[i].name, name) == 0;
+    }
+    return found;
+}
+
+static void look_for_difference(struct follow_translator *translator, uint32_t number,
+                                const struct shape *shape)
+{
+    const char *name = translator->routes->streams[number].stream->request.table;
+    const struct schema_table *table = schema_find_table(translator->session->schema, name);
+    struct follow_difference *difference = &translator->differences[number];
+    for (uint32_t i = 0; table != NULL && i < shape->field_count; i++) {
+        if (!has_column(table, shape->fields[i].name)) {
+            difference->table = name;
+            difference->added = arena_copy_string(translator->arena, shape->fields[i].name);
+        }
+    }
+    const struct read_request *request = &translator->routes->streams[number].stream->request;
+    const char **absent =
+        arena_allocate_zeroed(translator->arena, request->column_count + 1u, sizeof *absent);
+    difference->absent = (struct column_list){absent, 0};
+    for (uint32_t i = 0; table != NULL && i < request->column_count; i++) {
+        const struct read_column *column = &request->columns[i];
+        if (column->join < 0 && has_column(table, column->name) &&
+            shape_field_find(shape, column->name) < 0) {
+            difference->table = name;
+            absent[difference->absent.count++] = column->name;
+        }
+    }
+}
 
 static const int32_t *place(struct follow_translator *translator, uint32_t number,
                             const struct shape *shape)
@@ -277,6 +170,7 @@ static const int32_t *place(struct follow_translator *translator, uint32_t numbe
     struct placement *placement = &translator->placements[number];
     const struct read_request *request = &translator->routes->streams[number].stream->request;
     if (placement->shape != shape) {
+        look_for_difference(translator, number, shape);
         for (uint32_t i = 0; i < request->column_count; i++) {
             placement->at[i] = request->columns[i].join < 0
                                    ? shape_field_find(shape, request->columns[i].name)
@@ -300,26 +194,43 @@ static bool is_row_key(const struct follow_stream *stream, uint32_t column)
            strcmp(stream->row_key, stream->stream->request.columns[column].name) == 0;
 }
 
-/* A row of one record, of the whole image; `missing`: a value that was not sent. */
+/* The source's table has it, but had it not yet when this change was made; or it is gone since,
+ * which whoever asks follow_translator_differs finds out. */
+static bool is_yet_to_come(const struct follow_translator *translator, uint32_t stream,
+                           const char *column)
+{
+    const struct schema_table *table = schema_find_table(
+        translator->session->schema, translator->routes->streams[stream].stream->request.table);
+    return table != NULL && has_column(table, column);
+}
+
+/* What of a row's image is not there. */
+struct lacking {
+    bool any;
+    bool to_come; /* some of it the source knows only since */
+};
+
+/* A row of one record, of the whole image. */
 static enum status row_of_image(struct follow_translator *translator, uint32_t stream,
                                 const struct change_table *table, const struct cell *image,
-                                struct cell *row, bool *missing, struct error *error)
+                                struct cell *row, struct lacking *lacking, struct error *error)
 {
     const struct follow_stream *follow = &translator->routes->streams[stream];
     const struct read_request *request = &follow->stream->request;
     const int32_t *at = place(translator, stream, table->shape);
-    *missing = false;
+    *lacking = (struct lacking){0};
     for (uint32_t i = 0; i < request->column_count; i++) {
         /* for these the root's row is read again, or nothing but rejects is named by them */
         if (request->columns[i].join >= 0 || (at[i] < 0 && is_row_key(follow, i))) {
             row[i] = cell_null();
             continue;
         }
-        if (at[i] < 0) {
+        if (at[i] < 0 && !is_yet_to_come(translator, stream, request->columns[i].name)) {
             return refuse_column(table, request->columns[i].name, error);
         }
-        row[i] = image[at[i]];
-        *missing = *missing || row[i].kind == VALUE_MISSING;
+        row[i] = at[i] >= 0 ? image[at[i]] : cell_missing();
+        lacking->any = lacking->any || row[i].kind == VALUE_MISSING;
+        lacking->to_come = lacking->to_come || at[i] < 0;
     }
     return STATUS_OK;
 }
@@ -399,7 +310,7 @@ static enum status key_of_identity(struct follow_translator *translator,
 {
     struct cell key[FOLLOW_VALUES_MAX];
     uint32_t entity = stream->entities[0];
-    const struct column_list names = translator->tables[entity].key;
+    const struct column_list names = translator->form.tables[entity].key;
     const struct shape *shape = translator->session->plan->entities[entity].shape;
     if (!stream->identity || names.count > FOLLOW_VALUES_MAX) {
         return STATUS_AGAIN;
@@ -435,7 +346,7 @@ enum status follow_keys_of(struct follow_translator *translator, uint32_t stream
         const struct batch *batch = output.batches[b];
         for (uint32_t i = 0; i < batch->row_count && status == STATUS_OK; i++) {
             status = take(context, batch->entity, batch_row(batch, i),
-                          translator->tables[batch->entity].key.count, error);
+                          translator->form.tables[batch->entity].key.count, error);
         }
     }
     drop_output(&output); /* a key that can't be made had no record */
@@ -456,7 +367,7 @@ static enum status put_identity(struct follow_translator *translator, struct fol
     for (uint32_t i = 0; made->mapping->identity_omits_nulls && i < made->shape->field_count; i++) {
         row[i] = row[i].kind == VALUE_NULL ? cell_missing() : row[i];
     }
-    return followed_set_put(translator, set, entity, row, error);
+    return followed_set_put(&translator->form, set, entity, row, error);
 }
 
 static enum status put_mapped(struct follow_translator *translator, uint32_t stream,
@@ -473,7 +384,8 @@ static enum status put_mapped(struct follow_translator *translator, uint32_t str
     for (uint32_t b = 0; b < output.batch_count && status == STATUS_OK; b++) {
         const struct batch *batch = output.batches[b];
         for (uint32_t i = 0; i < batch->row_count && status == STATUS_OK; i++) {
-            status = followed_set_put(translator, set, batch->entity, batch_row(batch, i), error);
+            status =
+                followed_set_put(&translator->form, set, batch->entity, batch_row(batch, i), error);
         }
     }
     for (uint32_t i = 0; i < output.reject_count && status == STATUS_OK; i++) {
@@ -481,43 +393,6 @@ static enum status put_mapped(struct follow_translator *translator, uint32_t str
     }
     drop_output(&output);
     return status;
-}
-
-static bool are_same_keys(const struct record_change *left, const struct record_change *right)
-{
-    if (left->table != right->table || left->key_count != right->key_count) {
-        return false;
-    }
-    for (uint32_t i = 0; i < left->key_count; i++) {
-        if (!value_equal(&left->key[i], &right->key[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-void followed_set_are_new(struct followed_set *set, uint32_t first)
-{
-    struct record_change *changes = (struct record_change *)set->set.changes;
-    for (uint32_t i = first; i < set->set.change_count; i++) {
-        changes[i].operation = RECORD_INSERT;
-    }
-}
-
-void followed_set_drop_replaced(struct followed_set *set, uint32_t first, uint32_t deletes)
-{
-    struct record_change *changes = (struct record_change *)set->set.changes;
-    uint32_t kept = first;
-    for (uint32_t i = first; i < set->set.change_count; i++) {
-        bool replaced = false;
-        for (uint32_t p = first + deletes; i < first + deletes && p < set->set.change_count; p++) {
-            replaced = replaced || are_same_keys(&changes[i], &changes[p]);
-        }
-        if (!replaced) {
-            changes[kept++] = changes[i];
-        }
-    }
-    set->set.change_count = kept;
 }
 
 /* Values that were not sent stay as they are, under a key that may be another one. */
@@ -528,7 +403,7 @@ static enum status put_part(struct follow_translator *translator, struct followe
     const struct record_change before =
         set->set.change_count > first ? set->set.changes[first] : (struct record_change){0};
     set->set.change_count = first;
-    enum status status = followed_set_put(translator, set, entity, row, error);
+    enum status status = followed_set_put(&translator->form, set, entity, row, error);
     if (status == STATUS_OK && before.key != NULL) {
         struct record_change *change =
             (struct record_change *)&set->set.changes[set->set.change_count - 1];
@@ -586,7 +461,7 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
     struct cell *row = arena_allocate(
         set->set.arena, (stream->stream->request.column_count + (size_t)1) * sizeof *row);
     uint32_t first = set->set.change_count;
-    bool missing = false;
+    struct lacking lacking = {0};
     enum status status = row_before(translator, number, source, change, row, error);
     if (status == STATUS_OK) {
         status = follow_keys_of(translator, number, row, delete_key, set, error);
@@ -598,14 +473,15 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
         return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
     }
     uint32_t deletes = set->set.change_count - first;
-    if (row_of_image(translator, number, table, change->after, row, &missing, error) != STATUS_OK) {
+    if (row_of_image(translator, number, table, change->after, row, &lacking, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     uint32_t entity = stream->stream->entities[0];
-    if (missing && stream->stream->identity && !translator->documents) {
+    if (lacking.any && !lacking.to_come && stream->stream->identity &&
+        !translator->form.documents) {
         return put_part(translator, set, entity, first, row, error);
     }
-    if (missing || !stream->by_row) { /* what is in the source now says the rest */
+    if (lacking.any || !stream->by_row) { /* what is in the source now says the rest */
         return touch_root(stream, table, change->after, touched, error);
     }
     status = stream->stream->identity ? put_identity(translator, set, entity, row, error)
@@ -710,7 +586,7 @@ static enum status translate_truncate(struct follow_translator *translator,
                       plan->tables[entity->table].target.name);
             return error_hint(error, "begin a new run; DELETE can be followed");
         }
-        *add_change(set) = (struct record_change){.table = i, .operation = RECORD_TRUNCATE};
+        followed_set_empty(set, i);
     }
     return STATUS_OK;
 }
@@ -747,7 +623,7 @@ enum status follow_translate(struct follow_translator *translator, struct change
 {
     struct followed_set *set = arena_allocate_zeroed(source->arena, 1, sizeof *set);
     set->set = *source;
-    set->set.tables = translator->outputs;
+    set->set.tables = translator->form.outputs;
     set->set.table_count = translator->session->plan->entity_count;
     set->set.changes = NULL;
     set->set.change_count = 0;

@@ -78,6 +78,9 @@ static json_t *feed_make(const struct ledger_header *header)
     json_t *made = json_pack("{s:s,s:s#}", "name", header->feed, "start", start.data + 1,
                              (int)start.length - 2);
     buffer_free(&start);
+    if (header->reverse_of != NULL) {
+        json_object_set_new(made, "reverse_of", json_text(header->reverse_of));
+    }
     return made;
 }
 
@@ -92,6 +95,7 @@ static enum status feed_read(const json_t *object, struct arena *arena,
         return STATUS_OK;
     }
     header->feed = keep_text(feed, "name", arena);
+    header->reverse_of = keep_text(feed, "reverse_of", arena);
     if (header->feed == NULL || start == NULL ||
         json_decode_base64(start, strlen(start), arena, &bytes, &length, error) != STATUS_OK) {
         return error_set(error, ERROR_LEDGER_INVALID, "ledger header",

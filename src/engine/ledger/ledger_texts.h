@@ -101,6 +101,8 @@ struct ledger_header {
     uint32_t renumbered_count;
     const char *feed; /* NULL: the run is not followed */
     struct position feed_start;
+    const char
+        *reverse_of; /* the feed whose run this one turns round, copying nothing; NULL: none */
     const char *before_id;      /* NULL: no before-images are in the state folder */
     bool rebuilds_indexes;      /* of tables that are there, for the load */
     bool disables_triggers;     /* likewise */

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "engine/follow/grow.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_tables.h"
 #include "engine/rejects/rejects.h"
@@ -29,6 +30,7 @@ struct resume {
     bool was_told; /* the run is over, and the state folder says so: its end was told */
     /* It only stops following, which is no matter of the plan or schema, which have changed. */
     bool leaves;
+    bool follows_on; /* the source's schema has changed while its changes are followed */
 };
 
 /* ---- which run */
@@ -142,8 +144,11 @@ static enum status schema_differs(const struct resume *resume, struct error *err
               "its schema is not the one that the run began with: %s",
               what.length > 0 ? buffer_string(&what)
                               : "an index, a constraint or a default differs");
-    error_hint(error, "resume with the schema as it was; or empty the target, `transhume reset "
-                      "--confirm`, and migrate again");
+    error_hint(error, resume->follows_on
+                          ? "put it back as it was: only added columns are followed; or end "
+                            "following (`transhume cutover --abandon --confirm`), and begin anew"
+                          : "resume with the schema as it was; or empty the target, `transhume "
+                            "reset --confirm`, and migrate again");
     buffer_free(&what);
     return STATUS_FAILED;
 }
@@ -196,7 +201,12 @@ static enum status check_match(struct resume *resume, struct error *error)
                           "--confirm`, and migrate again");
         return STATUS_FAILED;
     }
-    if (strcmp(header->fingerprint, session->fingerprint) != 0 && !resume->leaves) {
+    enum status grows = resume->follows_on ? grow_check(resume->run, header, error) : STATUS_END;
+    bool grown = grows == STATUS_OK;
+    if (grows == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    if (strcmp(header->fingerprint, session->fingerprint) != 0 && !resume->leaves && !grown) {
         return schema_differs(resume, error);
     }
     if (strcmp(header->target_identity, session->target_identity) != 0) {
@@ -210,7 +220,8 @@ static enum status check_match(struct resume *resume, struct error *error)
     if (resume->leaves) {
         return STATUS_OK;
     }
-    if (strcmp(header->mapping_hash, session->plan->mapping_hash) != 0) {
+    resume->run->has_grown = grown;
+    if (strcmp(header->mapping_hash, session->plan->mapping_hash) != 0 && !grown) {
         return mapping_differs(header->mapping_text, session->plan->mapping_text, error);
     }
     tell_changed_objects(resume);
@@ -495,7 +506,7 @@ static enum status read_done(struct resume *resume, struct error *error)
                : STATUS_FAILED;
 }
 
-static enum status look_whether_it_leaves(struct resume *resume, struct error *error)
+static enum status look_whether_it_follows(struct resume *resume, struct error *error)
 {
     struct run *run = resume->run;
     const struct run_session *session = run->session;
@@ -503,12 +514,14 @@ static enum status look_whether_it_leaves(struct resume *resume, struct error *e
         session->options.cut_over == CUT_OVER_BACK || session->options.cut_over == CUT_OVER_ABANDON;
     bool same = strcmp(resume->header.fingerprint, session->fingerprint) == 0 &&
                 strcmp(resume->header.mapping_hash, session->plan->mapping_hash) == 0;
-    if (!way_back || same) {
+    if (same || resume->header.feed == NULL) {
         return STATUS_OK;
     }
     ledger_status_free(&run->status);
     enum status status = ledger_status_read(resume->ledger->status, &run->status, error);
-    resume->leaves = status == STATUS_OK && run->status.phase == LEDGER_FOLLOWING;
+    bool follows = status == STATUS_OK && run->status.phase == LEDGER_FOLLOWING;
+    resume->leaves = follows && way_back;
+    resume->follows_on = follows && !way_back;
     return status;
 }
 
@@ -523,7 +536,7 @@ static enum status read_ledger(struct resume *resume, struct error *error)
     run_set_kind(run, resume->header.kind);
     run->header = resume->header;
     undo_resume(run);
-    return look_whether_it_leaves(resume, error) == STATUS_OK &&
+    return look_whether_it_follows(resume, error) == STATUS_OK &&
                    check_match(resume, error) == STATUS_OK &&
                    (run->loads_rejects || resume->leaves ||
                     renumber_take(run->session->plan, &run->header, error) == STATUS_OK)

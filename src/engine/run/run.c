@@ -7,6 +7,7 @@
 #include "engine/copy/strangers.h"
 #include "engine/follow/follow.h"
 #include "engine/follow/retention.h"
+#include "engine/follow/reverse.h"
 #include "engine/join/joining.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
@@ -425,10 +426,11 @@ enum status run_prime_target(struct run *run, struct error *error)
     for (uint32_t i = 0; i < run->table_count; i++) {
         run->counted[i].known = false;
     }
-    struct after_load_request request = {.tables = run->tables,
-                                         .table_count = run->table_count,
-                                         .objects = run->session->plan->same_engine_objects,
-                                         .progress = say};
+    struct after_load_request request = {
+        .tables = run->tables,
+        .table_count = run->table_count,
+        .objects = reverse_is(run) ? NULL : run->session->plan->same_engine_objects,
+        .progress = say};
     struct database *target = run->session->target;
     return session_ask_values(run->session, error) == STATUS_OK &&
                    target->connector->target->after_load(target, &request, error) == STATUS_OK
@@ -493,8 +495,9 @@ static enum status check_counts(struct run *run, struct error *error)
 
 static enum status follow_on(struct run *run, struct error *error)
 {
-    enum status status =
-        run->status.phase < LEDGER_FOLLOWING ? check_counts(run, error) : STATUS_OK;
+    enum status status = run->status.phase < LEDGER_FOLLOWING && !reverse_is(run)
+                             ? check_counts(run, error)
+                             : STATUS_OK;
     if (status == STATUS_OK && run->status.phase < LEDGER_FOLLOWING) {
         /* an earlier run between the same databases had a feed of this name */
         status = ledger_delete_position(run->session->ledger, run->header.feed, 0, error);
@@ -573,6 +576,9 @@ enum status run_execute(struct run *run, struct error *error)
         return status;
     }
     run_show_totals(run);
+    if (reverse_is(run)) {
+        return follow_on(run, error);
+    }
     if (run->status.phase < LEDGER_LOADED) {
         if (run_put_phase(run, LEDGER_COPYING, error) != STATUS_OK) {
             return STATUS_FAILED;
@@ -658,6 +664,7 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     /* the changes in between put it right */
     result->mixed_snapshot = run->status.mixed_snapshot && run->header.feed == NULL;
     result->no_snapshot = run->status.no_snapshot;
+    result->is_overtaken = run->is_overtaken;
     result->has_ledger = run->claimed;
     result->broken_references = run->status.broken_references;
     result->warning_count = run->warning_count;

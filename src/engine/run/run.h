@@ -25,6 +25,7 @@ enum resync_choice { RESYNC_NOT, RESYNC_BEGIN, RESYNC_END };
 enum cut_over_choice {
     CUT_OVER_NOT,
     CUT_OVER_READY,
+    CUT_OVER_REVERSE, /* behind it */
     CUT_OVER_END,
     CUT_OVER_BACK,
     CUT_OVER_ABANDON
@@ -104,10 +105,14 @@ struct run_options {
     bool catch_up;               /* only those that the source has by then */
     uint64_t retained_bytes_max; /* what the source may keep of its log for the feed; 0: any */
     bool drop_when_full;         /* … and beyond that the feed goes */
+    const char *const *refresh;  /* tables of the source that are read again */
+    uint32_t refresh_count;
     enum resync_choice resync;
     enum cut_over_choice cut_over;
-    int64_t max_lag_ms;         /* before a cut-over's fence */
-    int64_t max_pause_ms;       /* of writers, until all is applied */
+    bool reverse;           /* a cut-over keeps the way back open */
+    const char *reverse_of; /* a run that begins is such a way back: of the run with this feed */
+    int64_t max_lag_ms;     /* before a cut-over's fence */
+    int64_t max_pause_ms;   /* of writers, until all is applied */
     const char *before_command; /* for /bin/sh; NULL: none */
     const char *fence_command;  /* in place of the connector's own fence */
     const char *after_command;
@@ -196,6 +201,7 @@ struct run_result {
     uint64_t unmatched; /* records of the source that fitted no entity and were left out */
     uint64_t differences;
     uint32_t broken_references; /* foreign keys that are missing, or not obeyed by all records */
+    bool is_overtaken; /* a session that is opened anew goes on, with the source's new columns */
     bool mixed_snapshot;
     bool no_snapshot; /* the source knows none */
     bool has_ledger;  /* the run was this process's to write: the target is not untouched */
@@ -233,6 +239,8 @@ enum status run_state_read(const char *state_folder, struct buffer *json,
                            struct error *error) MUST_USE;
 /* Is there a run that the state folder is about? A damaged one will say so itself. */
 enum status run_is_known(const char *state_folder, bool *known, struct error *error) MUST_USE;
+/* Has the run ended that the state folder is about? */
+bool run_is_finished(const char *state_folder);
 /* Forgets the local state; `kept` says what stays in the target. A live run is refused. */
 enum status run_state_reset(const char *state_folder, struct buffer *kept,
                             struct error *error) MUST_USE;

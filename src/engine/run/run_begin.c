@@ -185,6 +185,7 @@ void run_fill_header(struct run *run)
     run->header.disables_triggers = preflight_disables_triggers(session);
     run->header.rejects_orphans = preflight_rejects_orphans(session);
     run->header.schemas = session->target->scope.others;
+    run->header.reverse_of = session->options.reverse_of;
 }
 
 static void fill_stream_facts(struct run *run)
@@ -226,6 +227,9 @@ static enum status split_streams(struct run *run, struct error *error)
     struct run_session *session = run->session;
     const struct plan *plan = session->plan;
     uint64_t capacity = 0;
+    if (session->options.reverse_of != NULL) {
+        return STATUS_OK; /* both sides are the same */
+    }
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         struct span *spans;
         uint32_t count;

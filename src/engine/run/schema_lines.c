@@ -86,6 +86,50 @@ void schema_lines_append_objects(const struct schema *schema, bool all, struct b
     }
 }
 
+bool schema_lines_have_table(const char *text, const struct schema_table *table)
+{
+    struct buffer line = {0};
+    buffer_append_string(&line, table->kind == SCHEMA_TABLE ? "\ntable " : "\nview ");
+    append_name(&line, table->name);
+    buffer_append_byte(&line, '\n');
+    const char *wanted = buffer_string(&line);
+    bool found = strncmp(text, wanted + 1, line.length - 1) == 0 || strstr(text, wanted) != NULL ||
+                 (table->kind != SCHEMA_TABLE && strstr(text, "\nview ") == NULL);
+    buffer_free(&line);
+    return found;
+}
+
+static bool has_line(const char *text, const char *line, size_t length)
+{
+    while (*text != '\0') {
+        size_t here = strcspn(text, "\n");
+        if (here == length && memcmp(text, line, length) == 0) {
+            return true;
+        }
+        text += here + (text[here] == '\n');
+    }
+    return false;
+}
+
+void schema_lines_append_columns(const char *text, const char *other, const char *table,
+                                 struct buffer *out)
+{
+    struct buffer begin = {0};
+    buffer_append_string(&begin, "column ");
+    append_name(&begin, table);
+    buffer_append_byte(&begin, '.');
+    while (*text != '\0') {
+        size_t length = strcspn(text, "\n");
+        if (length > begin.length && memcmp(text, begin.data, begin.length) == 0 &&
+            !has_line(other, text, length)) {
+            buffer_append(out, text, length);
+            buffer_append_byte(out, '\n');
+        }
+        text += length + (text[length] == '\n');
+    }
+    buffer_free(&begin);
+}
+
 /* ---- comparing */
 
 /* Of objects: the hash, too. */

@@ -586,6 +586,7 @@ static enum status describe_both(struct run_session *session, const struct past_
 {
     if (session->source->connector->catalog->describe(session->source, &session->schema, error) !=
             STATUS_OK ||
+        there_leave_new_out(session, error) != STATUS_OK ||
         there_describe(session, &session->there, error) != STATUS_OK ||
         learning_make_plan(session, past, learnt, faults, error) != STATUS_OK) {
         return STATUS_FAILED;

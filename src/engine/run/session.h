@@ -45,6 +45,7 @@ struct run_session {
     struct database *mirror; /* validating: the target once more, opened as a source; else NULL */
     const struct time_zone *time_zone; /* of times that name none; NULL: they have none */
     struct schema *schema;
+    struct ledger_header *continued; /* of the run that is gone on with; NULL: not asked, or none */
     struct schema *there; /* tables that are in the target; NULL: none that the plan means */
     struct plan *plan;
     const char *source_identity;
@@ -100,6 +101,8 @@ struct run {
     struct metrics *metrics;     /* NULL: not claimed yet */
     bool caught_up;              /* following ended, since there was no more to apply */
     char feed_position[160];     /* for people; under the mutex; "": not known */
+    bool has_grown;              /* the source's tables have more columns than when it began */
+    bool is_overtaken; /* following ended, since the source has columns that the plan has not */
     int64_t state_written_ms;
     int64_t attempt_us;           /* UTC, when this attempt began */
     uint64_t *written_before;     /* an entity each: records that earlier attempts wrote */

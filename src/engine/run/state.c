@@ -453,6 +453,18 @@ enum status run_is_known(const char *state_folder, bool *known, struct error *er
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
+bool run_is_finished(const char *state_folder)
+{
+    struct state_folder folder;
+    struct local_run local;
+    struct error ignored = {0};
+    struct arena *arena = arena_create(0);
+    bool finished = state_folder_name(&folder, state_folder, arena, &ignored) == STATUS_OK &&
+                    local_run_read(&folder, arena, &local, &ignored) == STATUS_OK && local.finished;
+    arena_destroy(arena);
+    return finished;
+}
+
 static void say_kept(const struct local_run *local, struct buffer *kept)
 {
     buffer_format(

@@ -1,7 +1,9 @@
-/* The tables that are in the target before the plan is resolved. */
+/* The tables that are in the target before the plan is resolved, and those of the source. */
 #include "engine/run/there.h"
 
+#include "base/log.h"
 #include "engine/ledger/ledger_texts.h"
+#include "engine/run/schema_lines.h"
 #include <string.h>
 #include <strings.h>
 
@@ -48,6 +50,23 @@ static enum status find_copy(const struct run_session *session, struct ledger_he
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
+/* The same, asked once a session; NULL: none is gone on with. */
+static enum status find_continued(struct run_session *session, struct error *error)
+{
+    const struct run_options *options = &session->options;
+    struct ledger_header header = {0};
+    bool continues = options->resuming || options->validating || options->rejects_file != NULL;
+    if (session->continued != NULL || !continues) {
+        return STATUS_OK;
+    }
+    if (find_copy(session, &header, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    session->continued = arena_allocate(session->arena, sizeof header);
+    *session->continued = header;
+    return STATUS_OK;
+}
+
 static bool made(const struct ledger_header *header, const char *table)
 {
     for (uint32_t i = 0; i < header->table_count; i++) {
@@ -60,22 +79,18 @@ static bool made(const struct ledger_header *header, const char *table)
 
 /* Tables that the run itself made were not there when its plan was resolved, and are not to change
  * what it is resolved to: their columns may tell less than what they were made for. */
-static enum status leave_own_out(const struct run_session *session, struct schema *there,
+static enum status leave_own_out(struct run_session *session, struct schema *there,
                                  struct error *error)
 {
-    const struct run_options *options = &session->options;
-    struct ledger_header header = {0};
-    if (!options->resuming && !options->validating && options->rejects_file == NULL) {
-        return STATUS_OK;
-    }
-    if (find_copy(session, &header, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    enum status status = find_continued(session, error);
+    if (status != STATUS_OK || session->continued == NULL) {
+        return status;
     }
     struct schema_table *tables =
         arena_allocate_zeroed(there->arena, there->table_count + 1u, sizeof(*tables));
     uint32_t kept = 0;
     for (uint32_t i = 0; i < there->table_count; i++) {
-        if (!made(&header, there->tables[i].name)) {
+        if (!made(session->continued, there->tables[i].name)) {
             tables[kept++] = there->tables[i];
         }
     }
@@ -84,8 +99,34 @@ static enum status leave_own_out(const struct run_session *session, struct schem
     return STATUS_OK;
 }
 
-enum status there_describe(const struct run_session *session, struct schema **there,
-                           struct error *error)
+enum status there_leave_new_out(struct run_session *session, struct error *error)
+{
+    struct schema *schema = session->schema;
+    if (find_continued(session, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const struct ledger_header *header = session->continued;
+    if (header == NULL || header->feed == NULL || header->schema_text == NULL) {
+        return STATUS_OK;
+    }
+    struct schema_table *tables =
+        arena_allocate_zeroed(schema->arena, schema->table_count + 1u, sizeof *tables);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < schema->table_count; i++) {
+        if (schema_lines_have_table(header->schema_text, &schema->tables[i])) {
+            tables[kept++] = schema->tables[i];
+        } else if (schema->tables[i].kind == SCHEMA_TABLE) {
+            log_write(LOG_DEBUG,
+                      "%s is in the source only since the run began, and is not followed",
+                      schema->tables[i].name);
+        }
+    }
+    schema->tables = tables;
+    schema->table_count = kept;
+    return STATUS_OK;
+}
+
+enum status there_describe(struct run_session *session, struct schema **there, struct error *error)
 {
     struct database *target = session->target;
     const struct connector *connector = target->connector;

@@ -4,10 +4,14 @@
 
 #include "engine/run/session.h"
 
+/* Of a followed run that is gone on with or compared: takes the tables out of session->schema that
+ * the source has only since it began, of which its plan is not. */
+enum status there_leave_new_out(struct run_session *session, struct error *error) MUST_USE;
+
 /* What the target's catalogue tells, without the tables that the run itself made, if a table that
  * the run may write to is in it; NULL: none is, or the target's tables have no columns. The
  * caller's to destroy with its arena. */
-enum status there_describe(const struct run_session *session, struct schema **there,
+enum status there_describe(struct run_session *session, struct schema **there,
                            struct error *error) MUST_USE;
 
 #endif

@@ -1,6 +1,7 @@
--- Can these tables be followed? Behind "WITH asked(place, schema, name) AS (VALUES …) ": the number of the table, what it is (NULL: it
+-- Can these tables be followed? Behind "WITH asked(place, schema, name, before) AS (VALUES …) ": the number of the table, what it is (NULL: it
 -- is not there), unlogged or temporary, do others inherit it, the first of its partitions (or itself) whose rows cannot be told apart,
--- and a unique index of that one that could do so.
+-- a unique index of that one that could do so, the first of its partitions (or itself) that does not tell one of the columns `before`
+-- as it was, and that column.
 , found AS (
   SELECT a.place, c.oid, c.relkind, c.relpersistence
     FROM asked a
@@ -26,12 +27,26 @@
                                      AND NOT p.indkey::pg_catalog.int2[] <@ r.indkey::pg_catalog.int2[])
          ELSE c.relreplident = 'n' END
    ORDER BY l.place, c.oid
+), silent AS (
+  SELECT DISTINCT ON (l.place) l.place, c.oid, b.name
+    FROM leaf l
+    JOIN asked a ON a.place = l.place
+    JOIN pg_catalog.pg_class c ON c.oid = l.oid
+   CROSS JOIN LATERAL pg_catalog.unnest(a.before) b(name)
+   WHERE c.relreplident <> 'f'
+     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute t JOIN pg_catalog.pg_index i ON i.indrelid = t.attrelid
+                      WHERE t.attrelid = c.oid AND t.attname = b.name AND t.attnum = ANY (i.indkey::pg_catalog.int2[])
+                        AND CASE c.relreplident WHEN 'd' THEN i.indisprimary ELSE i.indisreplident END)
+   ORDER BY l.place, c.oid, b.name
 )
 SELECT f.place, f.relkind, f.relpersistence,
        f.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_catalog.pg_inherits h WHERE h.inhparent = f.oid),
        (SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = b.oid),
        (SELECT CASE WHEN u.indisprimary THEN 'DEFAULT' ELSE 'USING INDEX ' || pg_catalog.quote_ident(x.relname) END
-          FROM usable u JOIN pg_catalog.pg_class x ON x.oid = u.indexrelid WHERE u.indrelid = b.oid ORDER BY u.indisprimary DESC, u.indexrelid LIMIT 1)
+          FROM usable u JOIN pg_catalog.pg_class x ON x.oid = u.indexrelid WHERE u.indrelid = b.oid ORDER BY u.indisprimary DESC, u.indexrelid LIMIT 1),
+       (SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = s.oid),
+       s.name
   FROM found f
   LEFT JOIN blind b ON b.place = f.place
+  LEFT JOIN silent s ON s.place = f.place
  ORDER BY f.place

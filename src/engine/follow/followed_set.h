@@ -1,0 +1,58 @@
+/* Changes of the target's records, as they are made of one set of the source's. */
+#ifndef TRANSHUME_ENGINE_FOLLOW_FOLLOWED_SET_H
+#define TRANSHUME_ENGINE_FOLLOW_FOLLOWED_SET_H
+
+#include "model/change.h"
+#include "plan/mapper.h"
+
+/* What the target's records look like. */
+struct followed_form {
+    const struct plan *plan;
+    struct target_table *tables;  /* an entity each */
+    struct change_table *outputs; /* likewise: the tables of every set that is made */
+    bool documents;               /* records are MAPs: a field that is not there is not there */
+};
+
+/* A record that the plan could not make, or that the target did not take. */
+struct follow_reject {
+    uint32_t entity;
+    enum error_code code;
+    const char *reason;
+    struct cell record;     /* a MAP; MISSING: not known */
+    const struct cell *key; /* of the source's row; may be NULL */
+    uint32_t key_count;
+};
+
+/* What one set became. It lives in the arena of the source's set, which it has taken over. */
+struct followed_set {
+    struct change_set set;
+    struct follow_reject *rejects;
+    uint32_t reject_count;
+    uint64_t source_changes;
+};
+
+/* An empty one, a transaction of its own, in that arena. */
+struct followed_set *followed_set_create(const struct followed_form *form, struct arena *arena)
+    __attribute__((returns_nonnull));
+
+/* Adds the record of that entity, which has one cell a field of its shape, or is a MAP. Copied. */
+enum status followed_set_put(const struct followed_form *form, struct followed_set *set,
+                             uint32_t entity, const struct cell *record,
+                             struct error *error) MUST_USE;
+/* The fields of a record that are there, as a MAP in the arena. Values are borrowed. */
+struct cell follow_document(struct arena *arena, const struct shape *shape,
+                            const struct cell *cells);
+/* Adds that the record under this key goes. Copied. */
+enum status followed_set_delete(struct followed_set *set, uint32_t entity, const struct cell *key,
+                                uint32_t key_count, struct error *error) MUST_USE;
+/* Adds that the entity has no records any more. */
+void followed_set_empty(struct followed_set *set, uint32_t entity);
+/* Of the changes from `first` on, the first `deletes` of which are deletes: those under keys that
+ * are put behind them are none. */
+void followed_set_drop_replaced(struct followed_set *set, uint32_t first, uint32_t deletes);
+/* The records from `first` on may be new: they are put whole, and nothing is looked for before. */
+void followed_set_are_new(struct followed_set *set, uint32_t first);
+enum status followed_set_reject(struct followed_set *set, const struct mapper_reject *reject,
+                                struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,28 @@
+/* Columns that the source got while its changes were followed. */
+#ifndef TRANSHUME_ENGINE_FOLLOW_GROW_H
+#define TRANSHUME_ENGINE_FOLLOW_GROW_H
+
+#include "engine/run/session.h"
+
+/*
+ * Has the plan, since the run began, got nothing but fields, and have the followed tables all the
+ * columns that they had, or got since (intent "grown", whose "columns" are lines of
+ * schema_lines.h)?
+ * STATUS_END: the plan is another one. ERROR_SOURCE_CHANGED: a column is gone, or has another type.
+ */
+enum status grow_check(const struct run *run, const struct ledger_header *header,
+                       struct error *error) MUST_USE;
+
+/*
+ * Of a run whose plan has grown (run->has_grown): adds to the target's tables what they lack.
+ * Records that are there get what the source's rows have in the new columns by what changes them,
+ * or, where a column came with a default, by reading the table again, which is noted (refresh.h).
+ * ERROR_FOLLOW: the target can't add columns.
+ */
+enum status grow_target(struct run *run, struct error *error) MUST_USE;
+
+/* Does the source's table have that column by now? Asked on a connection of its own. */
+enum status grow_is_there(const struct run_session *session, const char *table, const char *column,
+                          bool *is_there, struct error *error) MUST_USE;
+
+#endif
