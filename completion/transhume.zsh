@@ -221,6 +221,7 @@ _transhume() {
                 '--resync[After the source lost the feed\: make it again, compare both sides, repair the target, then follow]' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
+                '*--refresh=[When following\: read this table of the source again, beside the changes]:TABLE:' \
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
                 '--memory=[Bound on batches, queues and caches together]:BYTES:' \
@@ -275,6 +276,7 @@ _transhume() {
                 '--resync[After the source lost the feed\: make it again, compare both sides, repair the target, then follow]' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
+                '*--refresh=[When following\: read this table of the source again, beside the changes]:TABLE:' \
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
                 '--memory=[Bound on batches, queues and caches together]:BYTES:' \

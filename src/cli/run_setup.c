@@ -199,12 +199,12 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->fence_command = cli_text(call, CLI_FENCE);
     options->after_command = cli_text(call, CLI_AFTER);
     options->cut_over = call->cut_over;
-    options->reverse = cli_switch(call, CLI_REVERSE);
     options->resync = call->resync;
     if (call->found != NULL) {
         options->write_hash = call->found->write_hash;
         options->delete_hash = call->found->delete_hash;
     }
+    options->reverse = cli_switch(call, CLI_REVERSE);
     options->validating = call->command->place == IN_VALIDATE || call->compares;
     options->may_repair = options->validating && cli_switch(call, CLI_REPAIR);
     options->observer = call->observer;

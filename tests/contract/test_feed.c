@@ -452,7 +452,7 @@ static bool follow_and_die(struct fixture *source, struct changing *target, stru
 }
 
 /* What is known of a feed without reading it, and before it is made. */
-static void check_unread(struct changing *source, const char *const *names)
+static void check_unread(struct changing *source, const struct followed_table *names)
 {
     struct error error = {0};
     struct feed_health health;

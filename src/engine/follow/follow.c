@@ -550,8 +550,8 @@ static enum status end_resync(struct follow *follow, struct error *error)
     if (follow->session->options.resync != RESYNC_END || follow->resynced) {
         return STATUS_OK;
     }
-    enum status status =
-        resync_finish(follow->run, follow->translator, follow->applied, take_mended, follow, error);
+    enum status status = resync_finish(follow->run, follow_form(follow->translator),
+                                       follow->applied, take_mended, follow, error);
     follow->resynced = status == STATUS_OK;
     return status;
 }

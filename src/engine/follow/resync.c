@@ -71,7 +71,7 @@ enum status resync_note(struct run *run, bool compares, struct error *error)
 
 struct mending {
     struct run *run;
-    struct follow_translator *translator;
+    const struct followed_form *form;
     struct position at;
     resync_take *take;
     void *context;
@@ -86,15 +86,9 @@ static void begin_set(struct mending *mending)
     struct arena *arena = arena_create(0);
     const char *bytes = arena_copy(arena, mending->at.bytes, mending->at.length);
     const struct position at = {(const uint8_t *)bytes, mending->at.length};
-    mending->set = arena_allocate_zeroed(arena, 1, sizeof *mending->set);
-    mending->set->set =
-        (struct change_set){.arena = arena,
-                            .begin = at,
-                            .end = at,
-                            .first_piece = true,
-                            .last_piece = true,
-                            .tables = follow_form(mending->translator)->outputs,
-                            .table_count = mending->run->session->plan->entity_count};
+    mending->set = followed_set_create(mending->form, arena);
+    mending->set->set.begin = at;
+    mending->set->set.end = at;
 }
 
 static enum status hand_over(struct mending *mending, struct error *error)
@@ -116,7 +110,7 @@ static enum status hand_over_when_full(struct mending *mending, struct error *er
 static enum status delete_record(struct mending *mending, uint32_t entity,
                                  const struct cell *fields, struct error *error)
 {
-    const struct column_list names = follow_tables(mending->translator)[entity].key;
+    const struct column_list names = mending->form->tables[entity].key;
     struct cell *key =
         arena_allocate_zeroed(mending->set->set.arena, names.count + (size_t)1, sizeof *key);
     for (uint32_t i = 0; i < names.count; i++) {
@@ -130,12 +124,12 @@ static enum status delete_record(struct mending *mending, uint32_t entity,
 static enum status put(struct mending *mending, uint32_t entity, struct cell *cells,
                        struct error *error)
 {
-    const struct shape *shape = follow_form(mending->translator)->outputs[entity].shape;
+    const struct shape *shape = mending->form->outputs[entity].shape;
     for (uint32_t i = 0; shape != NULL && i < shape->field_count; i++) {
         cells[i] = cells[i].kind == VALUE_MISSING ? cell_null() : cells[i];
     }
     mending->writes++;
-    return followed_set_put(follow_form(mending->translator), mending->set, entity, cells, error);
+    return followed_set_put(mending->form, mending->set, entity, cells, error);
 }
 
 static enum status write_line(struct mending *mending, const char *line, size_t length,
@@ -264,11 +258,10 @@ static enum status check_lists(const struct run *run, struct error *error)
                : STATUS_FAILED;
 }
 
-enum status resync_finish(struct run *run, struct follow_translator *translator, struct position at,
+enum status resync_finish(struct run *run, const struct followed_form *form, struct position at,
                           resync_take *take, void *context, struct error *error)
 {
-    struct mending mending = {
-        .run = run, .translator = translator, .at = at, .take = take, .context = context};
+    struct mending mending = {.run = run, .form = form, .at = at, .take = take, .context = context};
     if (check_lists(run, error) != STATUS_OK || mend(&mending, error) != STATUS_OK ||
         ledger_delete_intent(run->session->ledger, run->id, intent_name, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -15,7 +15,8 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_RESYNC_H
 #define TRANSHUME_ENGINE_FOLLOW_RESYNC_H
 
-#include "engine/follow/translate.h"
+#include "engine/follow/followed_set.h"
+#include "engine/run/session.h"
 
 /* Before anything is followed. ERROR_FEED_LOST: a resync was begun and is not done. */
 enum status resync_check(struct run *run, enum resync_choice choice, struct error *error) MUST_USE;
@@ -29,7 +30,7 @@ enum status resync_note(struct run *run, bool compares, struct error *error) MUS
  * position than `at`; each is handed over to `take`. Then the resync is done.
  */
 typedef enum status resync_take(void *context, struct followed_set *set, struct error *error);
-enum status resync_finish(struct run *run, struct follow_translator *translator, struct position at,
+enum status resync_finish(struct run *run, const struct followed_form *form, struct position at,
                           resync_take *take, void *context, struct error *error) MUST_USE;
 
 #endif

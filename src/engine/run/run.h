@@ -101,12 +101,12 @@ struct run_options {
     /* reject: records without a partner become rejects */
     enum broken_references_choice broken_references;
     enum nested_choice nested;
-    bool follow;                /* after the copy, the source's changes are applied */
-    bool catch_up;              /* only those that the source has by then */
-    const char *const *refresh; /* tables of the source that are read again */
-    uint32_t refresh_count;
+    bool follow;                 /* after the copy, the source's changes are applied */
+    bool catch_up;               /* only those that the source has by then */
     uint64_t retained_bytes_max; /* what the source may keep of its log for the feed; 0: any */
     bool drop_when_full;         /* … and beyond that the feed goes */
+    const char *const *refresh;  /* tables of the source that are read again */
+    uint32_t refresh_count;
     enum resync_choice resync;
     enum cut_over_choice cut_over;
     bool reverse;           /* a cut-over keeps the way back open */

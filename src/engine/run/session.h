@@ -100,9 +100,9 @@ struct run {
     struct chunk_log *chunk_log; /* for the report, as the next; both under the mutex */
     struct metrics *metrics;     /* NULL: not claimed yet */
     bool caught_up;              /* following ended, since there was no more to apply */
+    char feed_position[160];     /* for people; under the mutex; "": not known */
     bool has_grown;              /* the source's tables have more columns than when it began */
     bool is_overtaken; /* following ended, since the source has columns that the plan has not */
-    char feed_position[160]; /* for people; under the mutex; "": not known */
     int64_t state_written_ms;
     int64_t attempt_us;           /* UTC, when this attempt began */
     uint64_t *written_before;     /* an entity each: records that earlier attempts wrote */

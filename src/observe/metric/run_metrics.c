@@ -157,29 +157,30 @@ static double read_changes(const void *context)
     return (double)atomic_load_explicit(&progress->follow.changes, memory_order_relaxed);
 }
 
-static double bytes_of(const struct progress *progress, const _Atomic int64_t *bytes)
+static double bytes_of(const struct progress *progress, const _Atomic int64_t *bytes,
+                       double otherwise)
 {
     bool watched = atomic_load_explicit(&progress->follow.watched, memory_order_relaxed);
     int64_t now = atomic_load_explicit(bytes, memory_order_relaxed);
-    return watched && now >= 0 ? (double)now : NAN;
+    return watched && now >= 0 ? (double)now : otherwise;
 }
 
 static double read_kept(const void *context)
 {
     const struct progress *progress = context;
-    return bytes_of(progress, &progress->follow.bytes_kept);
+    return bytes_of(progress, &progress->follow.bytes_kept, 0);
 }
 
 static double read_left(const void *context)
 {
     const struct progress *progress = context;
-    return bytes_of(progress, &progress->follow.bytes_left);
+    return bytes_of(progress, &progress->follow.bytes_left, NAN);
 }
 
 static double read_backlog(const void *context)
 {
     const struct progress *progress = context;
-    return bytes_of(progress, &progress->follow.lag_bytes);
+    return bytes_of(progress, &progress->follow.lag_bytes, 0);
 }
 
 /* ---- families */
@@ -230,12 +231,14 @@ static void add_following(struct run_metrics *metrics)
                "Changed rows of the source that were applied to the target.", read_changes,
                metrics->progress);
     add_number(registry, METRIC_GAUGE, "transhume_slot_retained_bytes", "bytes",
-               "What the source keeps of its log for the feed.", read_kept, metrics->progress);
+               "What the source keeps of its log for the feed; 0: no feed is read.", read_kept,
+               metrics->progress);
     add_number(registry, METRIC_GAUGE, "transhume_slot_safe_bytes", "bytes",
                "How much more it may keep before it drops changes that are not applied.", read_left,
                metrics->progress);
     add_number(registry, METRIC_GAUGE, "transhume_source_lag_bytes", "bytes",
-               "The source's log behind what was read of it.", read_backlog, metrics->progress);
+               "The source's log behind what was read of it; 0: no feed is read.", read_backlog,
+               metrics->progress);
 }
 
 static void add_sides(struct run_metrics *metrics)
