@@ -380,6 +380,7 @@ static const struct target_functions target = {
     .try_open = cassandra_try_open,
     .try_value = cassandra_try_value,
     .prepare = cassandra_prepare,
+    .add_columns = cassandra_add_columns,
     .writer_open = keyed_writer_open,
     .writer_close = keyed_writer_close,
     .chunk_begin = keyed_chunk_begin,
