@@ -530,13 +530,25 @@ class OfPostgres:
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server = postgres.Server(settings=postgres.FOLLOWED)
+        cls.server = postgres.Server(settings={**postgres.FOLLOWED, "track_commit_timestamp": "on"})
         cls.addClassCleanup(cls.server.stop)
 
 
 class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
     def sides(self):
         return PostgresSide(self, self.server, "bank"), PostgresSide(self, self.server, "copy")
+
+    def test_the_target_knows_when_it_was_written(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        process = support.start("follow", cwd=self.folder)
+        self.addCleanup(support.TestCase.end, process)
+        for number in (-1, -2):
+            self.source.transaction(["INSERT INTO entry VALUES (%d, 'x')" % number], True)
+            self.wait_until("it arrives", lambda key=str(number): [key, "x"] in self.target.rows("entry"))
+            time.sleep(1)
+        (apart,), = self.server.psql(self.target.name, "SELECT max(t) - min(t) > interval '0.8 s' FROM (SELECT pg_xact_commit_timestamp(xmin) AS t "
+                                                       "FROM entry WHERE id < 0) m")
+        self.assertEqual(apart, "t")
 
     def test_a_source_whose_log_grows_while_it_follows(self):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
