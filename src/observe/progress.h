@@ -78,6 +78,7 @@ struct progress_follow {
     _Atomic int64_t bytes_kept;     /* by the source for the feed */
     _Atomic int64_t bytes_left;     /* before it drops what was not applied */
     _Atomic int64_t lag_bytes;      /* of its log, behind what was read */
+    _Atomic uint64_t spool_bytes;   /* of the source's log, kept here while the copy is made */
     _Atomic(const char *) cut_over; /* the step that was taken last, a constant text; NULL: none */
 };
 

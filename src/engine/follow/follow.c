@@ -15,6 +15,7 @@
 #include "engine/follow/resync.h"
 #include "engine/follow/retention.h"
 #include "engine/follow/reverse.h"
+#include "engine/follow/spool.h"
 #include "engine/rejects/rejects.h"
 #include "engine/run/claim.h"
 #include "engine/run/options.h"
@@ -210,8 +211,9 @@ static enum status open_both(struct follow *follow, struct error *error)
     if (open_apply(follow, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return feeder_open(session->source, follow->run->header.feed, follow->applied,
-                       session->options.memory_bytes / QUEUE_SHARE, &follow->feeder, error);
+    return feeder_open(session->source, follow->run->header.feed, spool_folder(follow->run),
+                       follow->applied, session->options.memory_bytes / QUEUE_SHARE,
+                       &follow->feeder, error);
 }
 
 static void drop_group(struct follow *follow)
