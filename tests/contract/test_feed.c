@@ -198,7 +198,7 @@ void contract_test_apply(const struct contract_entry *entry)
     struct error error = {0};
     struct position position;
     const struct apply_functions *functions = contract_connector(entry)->apply;
-    if (functions == NULL) {
+    if (functions == NULL || functions->keeps_log) {
         return;
     }
     begin(&changing, entry);
@@ -322,7 +322,8 @@ void contract_test_apply_killed(const struct contract_entry *entry)
     struct change_set *sets[KILLED_SETS];
     struct changing changing;
     uint32_t kills = 0;
-    if (connector->apply == NULL || (connector->capabilities & CAPABILITY_TRANSACTIONS) != 0) {
+    if (connector->apply == NULL || connector->apply->keeps_log ||
+        (connector->capabilities & CAPABILITY_TRANSACTIONS) != 0) {
         return;
     }
     begin(&changing, entry);

@@ -61,6 +61,13 @@ class SqliteSide:
             return sorted([[None if v is None else str(v) for v in row] for row in connection.execute("SELECT * FROM %s" % table)],
                           key=repr)
 
+    def contents(self):
+        """{table: its rows} of all of its tables."""
+        with sqlite3.connect("file:%s?mode=ro" % self.path, uri=True) as connection:
+            names = [name for name, in connection.execute(
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'")]
+            return {name: sorted(connection.execute('SELECT * FROM "%s"' % name).fetchall(), key=repr) for name in names}
+
     def sum(self):
         try:
             return int(self.rows_of_sum()[0])
@@ -93,6 +100,10 @@ class PostgresSide:
     def rows(self, table):
         return sorted(self.server.psql(self.name, "SELECT * FROM %s" % table), key=repr)
 
+    def contents(self):
+        return {name: self.rows(name) for name, in self.server.psql(
+            self.name, "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '\\_%'")}
+
     def sum(self):
         try:
             return int(self.server.psql(self.name, "SELECT sum(balance) FROM account")[0][0])
@@ -121,6 +132,9 @@ class DynamodbSide:
             return None
         return sorted(([self.text(item.get(name, {"NULL": True})) for name in self.COLUMNS[table]]
                        for item in items.scan(self.client, table)), key=repr)
+
+    def contents(self):
+        return {name: sorted(map(repr, map(items.canonical, rows))) for name, rows in items.everything(self.client).items()}
 
     @staticmethod
     def text(typed):
@@ -616,7 +630,16 @@ class SqliteToPostgres(OfPostgres, Pair, support.TestCase):
         return SqliteSide(self, "bank.db"), PostgresSide(self, self.server, "copy")
 
 
-class ToDynamodb(Pair):
+class OneWay:
+    """To targets whose changes are not followed."""
+
+    def test_a_way_back_is_kept(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.assertIn("nothing can be fed back", self.run_program("cutover", "--confirm", "--reverse", code=3).err)
+        self.assertTrue(self.can_write())
+
+
+class ToDynamodb(OneWay, Pair):
     # It is written record by record: a kill may come between two of a transaction. test_killed_between_records kills where it follows.
     whole_transactions = False
     kills = KILLS // 2
@@ -633,11 +656,6 @@ class ToDynamodb(Pair):
         patch.start()
         self.addCleanup(patch.stop)
         return DynamodbSide(self.dynamodb, self.client)
-
-    def test_a_way_back_is_kept(self):
-        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
-        self.assertIn("nothing can be fed back", self.run_program("cutover", "--confirm", "--reverse", code=3).err)
-        self.assertTrue(self.can_write())
 
 
 class SqliteToDynamodb(ToDynamodb, support.TestCase):
@@ -667,6 +685,7 @@ class SqliteToDynamodb(ToDynamodb, support.TestCase):
                 rejects += [json.loads(line) for line in file]
         self.assertEqual(sorted((reject["entity"], reject["code"]) for reject in rejects),
                          [("churn", "key-null"), ("entry", "record-too-large")])
+        self.assertTrue(all("what was under its key before stays" in reject["reason"] for reject in rejects if reject["entity"] == "entry"), rejects)
         self.source.transaction(["DELETE FROM entry WHERE id = -8", "DELETE FROM churn WHERE a = ''"], True)
         self.follow()
         self.assert_same()
@@ -708,13 +727,12 @@ class Shop:
             "track": [("code", "'{album}/{number}'")]}
     WHERES = {"artist": "kind IS NOT 'hidden'", "album": "year > 1990", "track": "number < 4"}
 
-    def __init__(self, path, seed):
-        self.random = random.Random(seed)
-        self.connection = sqlite3.connect(path, timeout=60, isolation_level=None)
-        self.connection.executescript(self.SCHEMA)
+    def __init__(self, side, seed):
+        self.side, self.random = side, random.Random(seed)
+        side.make(self.SCHEMA)
 
     def plan(self, target):
-        pick, lines = self.random, ["transhume: 1", "source: shop.db", "target: %s" % target, "tables:"]
+        pick, lines = self.random, ["transhume: 1", "source: %s" % self.side.uri, "target: %s" % target.uri, "tables:"]
         for name in pick.sample(sorted(self.FIELDS), pick.randint(1, 3)):
             key, made = pick.choice(self.KEYS[name])
             lines += ["  %s_t:" % name, "    key: %s" % key, "    entities:", "      %s:" % name, "        from: %s" % name]
@@ -728,16 +746,19 @@ class Shop:
     def change(self, count):
         """Some transactions."""
         for _ in range(count):
-            self.connection.execute("BEGIN IMMEDIATE")
-            for _ in range(self.random.randint(1, 4)):
-                self.one()
-            self.connection.execute("ROLLBACK" if self.random.random() < 0.1 else "COMMIT")
+            statements = [self.one() for _ in range(self.random.randint(1, 4))]
+            self.side.transaction(statements, self.random.random() >= 0.1)
+
+    @staticmethod
+    def literal(value):
+        return ("NULL" if value is None else "X'%s'" % value.hex() if isinstance(value, bytes) else
+                "'%s'" % value.replace("'", "''") if isinstance(value, str) else repr(value))
 
     def one(self):
-        pick, run = self.random, self.connection.execute
+        pick = self.random
         number, other = pick.randint(1, 6), pick.randint(1, 6)
         text = pick.choice(["a", "b", "\u00e9\u00df", "", None, "long " * 20])
-        run(*pick.choice([
+        statement, values = pick.choice([
             ("INSERT OR REPLACE INTO artist VALUES (?, ?, ?)", (number, text, pick.choice(["band", "hidden", None]))),
             ("UPDATE artist SET name = ? WHERE id = ?", (text, number)),
             ("UPDATE OR IGNORE artist SET id = ? WHERE id = ?", (other, number)),
@@ -750,63 +771,67 @@ class Shop:
             ("UPDATE OR REPLACE track SET number = number + 1 WHERE album = ?", (number,)),
             ("UPDATE OR REPLACE track SET album = ? WHERE number = ?", (number, other)),
             ("DELETE FROM track WHERE number = ?", (other,)),
-        ]))
+        ])
+        return statement.replace("?", "%s") % tuple(map(self.literal, values))
 
 
-class RandomPlans(support.TestCase):
-    """copy + follow equals a fresh copy of now."""
+class Plans:
+    """copy + follow equals a fresh copy of now. Subclasses say of what source, into what target."""
 
-    def contents(self, path):
-        with sqlite3.connect("file:%s?mode=ro" % path, uri=True) as connection:
-            names = [name for name, in connection.execute(
-                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'")]
-            return {name: sorted(connection.execute('SELECT * FROM "%s"' % name).fetchall(), key=repr) for name in names}
+    SEEDS = 3
+
+    def run_in(self, folder, told, *arguments):
+        result = support.transhume(*arguments, "--quiet", cwd=folder)
+        self.assertIn(result.code, (0, 1), told + result.err)  # 1: some records are rejects, in both
 
     def try_seed(self, seed):
         folder = self.path(str(seed))
         os.mkdir(folder)
-        shop = Shop(os.path.join(folder, "shop.db"), seed)
-        self.addCleanup(shop.connection.close)
+        shop = Shop(self.source_side(os.path.join(folder, "shop.db")), seed)
+        followed = self.target_side(os.path.join(folder, "followed.db"))
         shop.change(20)
-        plan = shop.plan("followed.db")
+        plan = shop.plan(followed)
+        told = "seed %d\n%s" % (seed, plan)
         with open(os.path.join(folder, "plan.yaml"), "w", encoding="utf-8") as file:
             file.write(plan)
-        result = support.transhume("migrate", "--plan", "plan.yaml", "--follow", "--catch-up", "--quiet", cwd=folder)
-        self.assertIn(result.code, (0, 1), "%d\n%s%s" % (seed, plan, result.err))  # 1: some records are rejects, in both
+        self.run_in(folder, told, "migrate", "--plan", "plan.yaml", "--follow", "--catch-up")
         for _ in range(3):
             shop.change(shop.random.randint(1, 8))
-            result = support.transhume("follow", "--catch-up", "--quiet", cwd=folder)
-            self.assertIn(result.code, (0, 1), "%d\n%s%s" % (seed, plan, result.err))  # 1: some records are rejects, in both
-        result = support.transhume("migrate", "--plan", "plan.yaml", "--state", "fresh", "--quiet", "shop.db", "fresh.db", cwd=folder)
-        self.assertIn(result.code, (0, 1), "%d\n%s%s" % (seed, plan, result.err))  # 1: some records are rejects, in both
-        self.assertEqual(self.contents(os.path.join(folder, "followed.db")), self.contents(os.path.join(folder, "fresh.db")),
-                         "seed %d\n%s" % (seed, plan))
+            self.run_in(folder, told, "follow", "--catch-up")
+        found = followed.contents()
+        fresh = self.target_side(os.path.join(folder, "fresh.db"))
+        self.run_in(folder, told, "migrate", "--plan", "plan.yaml", "--state", "fresh", shop.side.uri, fresh.uri)
+        self.assertEqual(found, fresh.contents(), told)
+
+    def test_random_plans_and_changes(self):
+        for seed in range(SEED * 1000, SEED * 1000 + (200 if support.SOAK else self.SEEDS)):
+            with self.subTest(seed=seed):
+                self.try_seed(seed)
+
+
+class SqlitePlans(Plans, support.TestCase):
+    SEEDS = 8
+
+    def source_side(self, path):
+        return SqliteSide(self, path)
+
+    target_side = source_side
 
     def test_one_change_of_many_roots(self):
         """They go into the target in pieces of one transaction."""
-        folder = self.path("many")
-        os.mkdir(folder)
-        shop = Shop(os.path.join(folder, "shop.db"), SEED)
-        self.addCleanup(shop.connection.close)
-        shop.connection.executescript(
-            "INSERT INTO artist VALUES (1, 'one', 'band');"
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
-            " INSERT INTO album SELECT i, 1, printf('%200d', i), 1990 FROM n;")
-        with open(os.path.join(folder, "plan.yaml"), "w", encoding="utf-8") as file:
-            file.write("transhume: 1\nsource: shop.db\ntarget: followed.db\ntables:\n  album_t:\n    key: code\n    entities:\n      album:\n"
-                       "        from: album\n        fields: { code: 'A{id}', title: copy, Of: { lookup: artist, column: name } }\n")
-        self.assert_code(support.transhume("migrate", "--plan", "plan.yaml", "--follow", "--catch-up", cwd=folder), 0)
-        shop.connection.execute("UPDATE artist SET name = 'other'")
-        shop.connection.execute("UPDATE album SET id = -id WHERE id > 15000")
-        self.assert_code(support.transhume("follow", "--catch-up", cwd=folder), 0)
-        rows = self.contents(os.path.join(folder, "followed.db"))["album_t"]
+        shop = Shop(SqliteSide(self, "shop.db"), SEED)
+        shop.side.make("INSERT INTO artist VALUES (1, 'one', 'band');"
+                       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+                       " INSERT INTO album SELECT i, 1, printf('%200d', i), 1990 FROM n;")
+        self.write("plan.yaml", "transhume: 1\nsource: shop.db\ntarget: followed.db\ntables:\n  album_t:\n    key: code\n    entities:\n      album:\n"
+                                "        from: album\n        fields: { code: 'A{id}', title: copy, Of: { lookup: artist, column: name } }\n")
+        self.run_program("migrate", "--plan", "plan.yaml", "--follow", "--catch-up")
+        shop.side.transaction(["UPDATE artist SET name = 'other'"], True)
+        shop.side.transaction(["UPDATE album SET id = -id WHERE id > 15000"], True)
+        self.run_program("follow", "--catch-up")
+        rows = SqliteSide(self, "followed.db").contents()["album_t"]
         self.assertEqual((len(rows), {row[2] for row in rows}), (20000, {"other"}))
         self.assertEqual(sum(row[0].startswith("A-") for row in rows), 5000)
-
-    def test_random_plans_and_changes(self):
-        for seed in range(SEED * 1000, SEED * 1000 + (200 if support.SOAK else 8)):
-            with self.subTest(seed=seed):
-                self.try_seed(seed)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@
  *   encode.c, send.c  the service of the keyed room
  *   counters.c    tables of counters               properties.c  how tables are kept
  *   record_types.c  types that tables need         store.c       the store
- *   rollback.c    taking a run back
+ *   rollback.c    taking a run back           apply.c       changes of a source
  *   prove.c       a repair's records, read back
  *
  *   protocol/     the client of the native protocol; only its public headers are used here
@@ -38,6 +38,7 @@
 
 enum {
     CASSANDRA_NAME_BYTES_MAX = 48, /* of tables; of keyspaces too */
+    CASSANDRA_TIMES_A_WRITE = 100, /* timestamps from its own on: for each repetition another one */
     CASSANDRA_CLASSES_MAX = 1024
 };
 
@@ -100,6 +101,7 @@ extern const struct catalog_functions cassandra_catalog;
 extern const struct source_functions cassandra_source;
 extern const struct store_functions cassandra_store;
 extern const struct rollback_functions cassandra_rollback;
+extern const struct apply_functions cassandra_apply;
 extern const struct keyed_service cassandra_keyed_service;
 
 /* ---------------------------------------------------------------- cassandra.c */

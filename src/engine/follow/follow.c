@@ -36,6 +36,18 @@ enum {
 
 /* ---- before there is a ledger */
 
+static enum status check_tables(const struct run_session *session, struct error *error)
+{
+    const struct apply_functions *apply = session->target->connector->apply;
+    const struct plan *plan = session->plan;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < plan->table_count && apply->check != NULL && status == STATUS_OK;
+         i++) {
+        status = apply->check(session->target, &plan->tables[i].target, error);
+    }
+    return status;
+}
+
 enum status follow_check(const struct run_session *session, struct error *error)
 {
     const struct database *source = session->source;
@@ -55,7 +67,7 @@ enum status follow_check(const struct run_session *session, struct error *error)
         return STATUS_FAILED;
     }
     follow_routes_free(routes);
-    return STATUS_OK;
+    return check_tables(session, error);
 }
 
 const char *follow_feed_name(const struct run_session *session, struct arena *arena)
@@ -610,6 +622,8 @@ static enum status go_on(struct follow *follow, struct error *error)
             bool inside = follow->inside;
             drop_group(follow);
             follow->inside = inside;
+        } else if (status == STATUS_OK && follow->functions->idle != NULL) {
+            status = follow->functions->idle(follow->apply, error);
         }
         status = status == STATUS_OK ? refresh_some(follow, error) : status;
         status = status == STATUS_OK ? note_health(follow, error) : status;
@@ -672,11 +686,23 @@ static enum status take_back(struct run *run, struct error *error)
     return cutover_back(run, error) == STATUS_OK ? STATUS_END : STATUS_FAILED;
 }
 
+/* There is nothing to go over to, and nothing to compare with. */
+static enum status refuse_cut_over(const struct run *run, struct error *error)
+{
+    error_set(error, ERROR_CUT_OVER, run->session->target_uri->shown,
+              "it keeps a log of changes, and no tables as they are now");
+    return error_hint(error, "`transhume follow --catch-up` applies what is left, `transhume "
+                             "cutover --abandon --confirm` ends following");
+}
+
 static enum status take_steps(struct follow *follow, struct error *error)
 {
     struct run *run = follow->run;
     const struct cutover_drain steps = {drain, follow, follow->routes->tables,
                                         follow->routes->table_count};
+    if (follow->functions->keeps_log && follow->session->options.cut_over != CUT_OVER_NOT) {
+        return refuse_cut_over(run, error);
+    }
     if (resync_check(run, follow->session->options.resync, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
