@@ -177,11 +177,11 @@ def lag(bench, pair):
 
 @contextlib.contextmanager
 def looking(pair):
-    """[(rows, moment)] of the target, fifty times a second."""
+    """[(newest, moment)] of the target, fifty times a second."""
     looks = []
     process = subprocess.Popen(["psql", "-qXAt", "-h", "127.0.0.1", "-p", str(pair.target.server.port), "-U", "postgres", "dst"], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True)
-    process.stdin.write("SELECT count(*), EXTRACT(EPOCH FROM clock_timestamp()) FROM moment \\watch 0.02\n")
+    process.stdin.write("SELECT coalesce(max(id), 0), EXTRACT(EPOCH FROM clock_timestamp()) FROM moment \\watch 0.02\n")
     process.stdin.flush()
     yield looks
     process.terminate()
@@ -192,7 +192,7 @@ def looking(pair):
 
 
 def delays(written, looks):
-    """Seconds from each change until the look that saw so many. Late by a look's period at most."""
+    """Seconds from each change until the look that saw it. Late by a look's period at most."""
     at = 0
     for number, moment in enumerate(written):
         while looks[at][0] <= number:
