@@ -31,6 +31,8 @@ enum status cassandra_add_columns(struct database *self, const struct target_tab
                                   struct column_list columns, struct error *error);
 enum status cassandra_prepare(struct database *self, const struct prepare_request *request,
                               struct error *error);
+enum status cassandra_add_columns(struct database *self, const struct target_table *table,
+                                  struct column_list columns, struct error *error);
 enum status cassandra_after_load(struct database *self, struct after_load_request *request,
                                  struct error *error);
 enum status cassandra_target_fetch(struct database *self, const struct target_table *table,

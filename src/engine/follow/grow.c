@@ -192,7 +192,8 @@ enum status grow_target(struct run *run, struct error *error)
     if (!run->has_grown) {
         return STATUS_OK;
     }
-    if ((session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0) {
+    if ((session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0 ||
+        session->target->connector->apply->keeps_log) {
         return note_grown(run, error);
     }
     for (uint32_t i = 0; i < plan->table_count; i++) {
