@@ -386,29 +386,3 @@ enum status cassandra_prepare(struct database *database, const struct prepare_re
     arena_destroy(arena);
     return status;
 }
-
-/* Repeatable, since all of them are added in one statement, or none. */
-enum status cassandra_add_columns(struct database *database, const struct target_table *table,
-                                  struct column_list columns, struct error *error)
-{
-    struct cassandra *self = cassandra_of(database);
-    struct arena *arena = arena_create(0);
-    struct buffer text = {0};
-    enum status status = STATUS_OK;
-    buffer_append_string(&text, "ALTER TABLE ");
-    cassandra_append_table(self, table->name, &text);
-    buffer_append_string(&text, " ADD (");
-    for (uint32_t at = 0; at < columns.count && status == STATUS_OK; at++) {
-        struct schema_column column = target_table_added_column(table, columns.names[at]);
-        buffer_append_string(&text, at > 0 ? ", " : "");
-        status = append_column(table, &column, arena, &text, error);
-    }
-    buffer_append_byte(&text, ')');
-    status = status == STATUS_OK ? cassandra_types_make(self, table, arena, error) : status;
-    status = status == STATUS_OK ? cassandra_define(self, buffer_string(&text), error) : status;
-    status = status == STATUS_OK ? cassandra_agree(self, error) : status;
-    cassandra_layouts_forget(self);
-    buffer_free(&text);
-    arena_destroy(arena);
-    return status;
-}
