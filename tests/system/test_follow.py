@@ -3,6 +3,7 @@
 Whether they are is seen by Python's own sqlite3 and drivers: what a fresh copy of the source as it is
 now would make, the followed target has to hold.
 """
+import glob
 import json
 import os
 import random
@@ -55,6 +56,12 @@ class SqliteSide:
         with sqlite3.connect(self.path) as connection:
             return connection.execute("SELECT name FROM sqlite_schema WHERE name GLOB '_transhume_feed*'").fetchall()
 
+    def forgotten(self):
+        """A number that grows with what the feed has confirmed."""
+        with sqlite3.connect(self.path) as connection:
+            log, = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB '_transhume_feed_*'").fetchone()
+            return connection.execute('SELECT min(sequence) FROM "%s"' % log).fetchone()[0]
+
     def rows(self, table):
         """As texts, in the order of the first column."""
         with sqlite3.connect("file:%s?mode=ro" % self.path, uri=True, timeout=60) as connection:
@@ -96,6 +103,9 @@ class PostgresSide:
     def feeds(self):
         return self.server.psql(self.name, "SELECT slot_name FROM pg_replication_slots WHERE database = current_database() "
                                            "UNION ALL SELECT pubname FROM pg_publication")
+
+    def forgotten(self):
+        return int(self.server.psql(self.name, "SELECT pg_wal_lsn_diff(confirmed_flush_lsn, '0/0') FROM pg_replication_slots WHERE database = current_database()")[0][0])
 
     def rows(self, table):
         return sorted(self.server.psql(self.name, "SELECT * FROM %s" % table), key=repr)
@@ -434,6 +444,23 @@ class WholePair(Pair):
         self.assertEqual(support.finish(process).code, 4)
         self.source.transaction(["ALTER TABLE entry RENAME COLUMN note TO words"], True)
         self.assertIn("entry.note", self.run_program("follow", "--catch-up", code=5).err)
+
+    def test_the_log_is_kept_here_during_the_copy(self):
+        """The source has forgotten by then what following begins with; killed in the middle, too."""
+        self.source.transaction(["INSERT INTO entry (id, text) VALUES %s" % ", ".join("(%d, 'x')" % i for i in range(5000, 8000))], True)
+        writer = Writer(self.bank)
+        writer.start()
+        self.addCleanup(writer.stop)
+        arguments = ["--rows-per-second", "1000", "--chunk-rows", "200", "--spool"]
+        support.kill_after(1.7 * support.PATIENCE, "migrate", "--follow", *arguments, self.source.uri, self.target.uri, cwd=self.folder)
+        self.assertEqual(len(glob.glob(self.path(".transhume", "spill", "spool-*", "0*"))), 1)
+        first = self.source.forgotten()
+        self.run_program("follow", "--catch-up", "--take-over", "--rows-per-second", "1000", time_limit=120)
+        self.assertGreater(self.source.forgotten(), first)
+        writer.stop()
+        self.follow()
+        self.assert_same()
+        self.assertEqual(glob.glob(self.path(".transhume", "spill", "spool-*")), [])
 
     def test_a_table_that_is_read_again(self):
         """What somebody broke in the target is put right, while the source changes."""
