@@ -239,6 +239,10 @@ struct database {
     bool pulled;
     /* Source: likewise, what feed.create told to read at (feed_start.snapshot); NULL: now. */
     const char *moment;
+    /* Source: set by the snapshot, in the arena that it is given, where `moment` could not say when
+     * it would be: changes behind this position are all that it does not have. NULL: as
+     * feed.create told it. */
+    const struct position *moment_position;
     /* Source: likewise, how many cursors a reader has open at most at once: a table's and one for
      * each that is embedded or aggregated; 0 is as good as 1. */
     uint32_t cursors_each;

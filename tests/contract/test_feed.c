@@ -505,6 +505,33 @@ static bool follow_and_die(struct fixture *source, struct changing *target, stru
     return WIFSIGNALED(status);
 }
 
+/* What is known of a feed without reading it, and before it is made. */
+static void check_unread(struct changing *source, const struct followed_table *names)
+{
+    struct error error = {0};
+    struct feed_health health;
+    struct feed_forecast forecast;
+    struct database *database = source->fixture.target;
+    const struct feed_functions *functions = database->connector->feed;
+    if (functions->look != NULL) {
+        check_ok(functions->look(database, "things_feed", &health, &error), &error, "look");
+        assert_true(health.bytes_kept != 0);
+        assert_int_equal(functions->look(database, "no_such_feed", &health, &error), STATUS_FAILED);
+        assert_int_equal(error.code, ERROR_FEED_LOST);
+    }
+    if (functions->foresee != NULL) {
+        check_ok(functions->foresee(database, "foreseen_feed", names, TABLES, NULL,
+                                    source->fixture.arena, &forecast, &error),
+                 &error, "foresee");
+        assert_true(forecast.statement_count > 0 && forecast.cost_count > 0);
+        assert_int_equal(forecast.native_count, 0);
+        if (functions->look != NULL) {
+            assert_int_equal(functions->look(database, "foreseen_feed", &health, &error),
+                             STATUS_FAILED);
+        }
+    }
+}
+
 void contract_test_feed(const struct contract_entry *entry)
 {
     struct changing source;
@@ -531,6 +558,7 @@ void contract_test_feed(const struct contract_entry *entry)
         &error, "feed open");
     check_ok(connector->feed->health(feed, &health, &error), &error, "health");
     assert_true(health.bytes_kept != 0);
+    check_unread(&source, names);
     connector->feed->close(feed);
 
     uint32_t kills = 0;

@@ -35,6 +35,11 @@ def fetched(version):
         raise unittest.SkipTest("no %s: %s" % (version, fault)) from None
 
 
+# What a source is that can be followed.
+FOLLOWED = {"log-bin": "binlog", "server-id": "1", "binlog-format": "ROW", "binlog-row-metadata": "FULL", "sync-binlog": "0",
+            "log-bin-trust-function-creators": "1"}
+
+
 class Server(DatabaseServer):
     """A running server; user root without a password, by TCP from the loopback too. Not shared between processes."""
     TITLE, USER, PREFIX = "MariaDB", "mysql", "my-"
@@ -168,5 +173,9 @@ for_class = Server.for_class
 shared_for_class = Server.shared_for_class
 
 
+# The pool's log would fill the memory that its folder is in.
+SHORT_LOG = {"max-binlog-size": "8M", "binlog-expire-logs-seconds": "60"}
+
+
 def for_pool():
-    return Server(settings={"max-connections": "300"})
+    return Server(settings={"max-connections": "300", **FOLLOWED, **SHORT_LOG})

@@ -57,4 +57,4 @@ shared_for_class = Server.shared_for_class
 
 
 def for_pool():
-    return Server(settings={"max-connections": "300"})
+    return Server(settings={"max-connections": "300", **mariadb.FOLLOWED, **mariadb.SHORT_LOG})

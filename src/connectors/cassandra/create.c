@@ -60,25 +60,33 @@ static void append_order(const struct target_table *table, struct buffer *out)
     buffer_append_byte(out, ')');
 }
 
+static enum status append_column(const struct target_table *table,
+                                 const struct schema_column *column, struct arena *arena,
+                                 struct buffer *out, struct error *error)
+{
+    const struct cql_type *type = cassandra_new_type(table, column, arena);
+    if (type == NULL) {
+        return error_set(error, ERROR_TARGET_SCHEMA, table->name,
+                         "column %s: Cassandra has no type for it", column->name);
+    }
+    cql_name_append(text_of(column->name), out);
+    buffer_append_byte(out, ' ');
+    cql_type_append(type, out);
+    if (column_list_holds(table->key_shape.static_columns, column->name)) {
+        buffer_append_string(out, " static");
+    }
+    return STATUS_OK;
+}
+
 static enum status append_columns(const struct target_table *table, struct arena *arena,
                                   struct buffer *out, struct error *error)
 {
-    for (uint32_t at = 0; at < table->column_count; at++) {
-        const struct schema_column *column = &table->columns[at];
-        const struct cql_type *type = cassandra_new_type(table, column, arena);
-        if (type == NULL) {
-            return error_set(error, ERROR_TARGET_SCHEMA, table->name,
-                             "column %s: Cassandra has no type for it", column->name);
-        }
+    enum status status = STATUS_OK;
+    for (uint32_t at = 0; at < table->column_count && status == STATUS_OK; at++) {
         buffer_append_string(out, at > 0 ? ", " : "");
-        cql_name_append(text_of(column->name), out);
-        buffer_append_byte(out, ' ');
-        cql_type_append(type, out);
-        if (column_list_holds(table->key_shape.static_columns, column->name)) {
-            buffer_append_string(out, " static");
-        }
+        status = append_column(table, &table->columns[at], arena, out, error);
     }
-    return STATUS_OK;
+    return status;
 }
 
 /* Of those that are not the plan's own only with `all`. */

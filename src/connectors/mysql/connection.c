@@ -31,7 +31,7 @@ static const char session_settings[] =
     "net_read_timeout = 86400, net_write_timeout = 86400, max_sort_length = 65536, "
     "sql_select_limit = 18446744073709551615, sql_big_selects = 1, sql_auto_is_null = 0, "
     "sql_buffer_result = 0, autocommit = 1, completion_type = 0, group_concat_max_len = 1048576, "
-    "max_error_count = 64, sql_notes = 1, sql_safe_updates = 0, unique_checks = 1, "
+    "sql_notes = 1, sql_safe_updates = 0, unique_checks = 1, "
     "foreign_key_checks = 1 /*M!100201 , check_constraint_checks = 1 */ "
     "/*M!100304 , system_versioning_asof = DEFAULT */ /*M!100307 , alter_algorithm = 'DEFAULT' */ "
     "/*M!100502 , sql_if_exists = 0 */";
@@ -300,6 +300,7 @@ static enum status set_up_session(struct mysql_database *self, MYSQL *connection
         "SET SESSION information_schema_stats_expiry = 0",
         "SET SESSION explicit_defaults_for_timestamp = 1",
         "SET SESSION sql_generate_invisible_primary_key = 0",
+        "SET SESSION max_error_count = 64", /* MySQL 9 asks for a right for it */
         "SET SESSION lc_messages = 'en_US'" /* writer_load.c reads them */};
     for (size_t i = 0; status == STATUS_OK && i < sizeof optional / sizeof optional[0]; i++) {
         if (mysql_query(connection, optional[i]) != 0 && mysql_is_lost(mysql_errno(connection))) {

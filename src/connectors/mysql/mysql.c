@@ -57,6 +57,7 @@ static const char *const failpoints[] = {"mysql.before_empty",        "mysql.bef
                                          "mysql.after_notes_end",     "mysql.chunk_begin",
                                          "mysql.before_pull",         "mysql.after_pull",
                                          "mysql.before_mark",         "mysql.before_commit",
+                                         "mysql.before_apply",        "mysql.after_apply",
                                          "mysql.after_commit",        "mysql.before_index",
                                          "mysql.after_index",         "mysql.before_taking",
                                          "mysql.before_orphans",      "mysql.after_orphans",
@@ -407,4 +408,6 @@ const struct connector transhume_connector = {
     .lock = &mysql_lock_functions,
     .rollback = &mysql_rollback_functions,
     .load = &mysql_load_functions,
+    .feed = &mysql_feed_functions,
+    .apply = &mysql_apply_functions,
 };

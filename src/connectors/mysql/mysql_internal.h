@@ -79,8 +79,10 @@ struct mysql_database {
     struct column_list collations; /* target: sorted; none: not read (mysql_read_collations) */
     struct mysql_rights *rights;   /* target: of the account, in seen_arena; NULL: not read */
     struct arena *seen_arena;
-    MYSQL *lock;            /* target: holds the lock of `locked_run` as long as it lives */
-    char *locked_run;       /* NULL: none */
+    MYSQL *lock;         /* target: holds the lock of `locked_run` as long as it lives */
+    char *locked_run;    /* NULL: none */
+    _Atomic uint64_t feed_head_file; /* what feed_functions.head told last */
+    _Atomic uint64_t feed_head_offset;
     _Atomic uint32_t marks; /* target: how many sessions were marked as the run's: ending.c */
 };
 
@@ -111,9 +113,13 @@ extern const struct lock_functions mysql_lock_functions;
 extern const struct rollback_functions mysql_rollback_functions;
 extern const struct sql_dialect mysql_dialect;
 extern const struct load_functions mysql_load_functions;
+extern const struct apply_functions mysql_apply_functions;
+extern const struct feed_functions mysql_feed_functions;
 /* What is said to a server that wants one, and the client library's number for it. */
 enum { MYSQL_FILE_REFUSED = 2068 };
 extern const char mysql_asks_for_a_file[];
+/* Of a session that applies changes: a table that a cut-over has closed takes them. */
+#define MYSQL_APPLIES "@_transhume_applies"
 #define MYSQL_STAYS_OPEN \
     "a long read transaction is open; the undo log keeps newer changes until it ends"
 

@@ -10,6 +10,7 @@
  */
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "connectors/mysql/feed.h"
 #include "connectors/mysql/source.h"
 #include "connectors/registry.h"
 #include <stdlib.h>
@@ -343,13 +344,14 @@ static enum status begin_all(struct mysql_database *self, MYSQL *locker, int64_t
 
 /* The lock is held by a connection of its own, which would end its own snapshot with UNLOCK. */
 static enum status begin_together(struct mysql_database *self, const struct demand *demand,
-                                  int64_t *transactions, struct error *error)
+                                  struct arena *arena, int64_t *transactions, struct error *error)
 {
     MYSQL *locker = NULL;
     enum status status = STATUS_OK;
     if (!self->lockless) {
         status = mysql_connect(self, &locker, error);
         status = status == STATUS_OK ? lock(self, locker, error) : status;
+        status = status == STATUS_OK ? mysql_feed_note_moment(self, arena, error) : status;
         if (status == STATUS_END) {
             status = keep_one(self, demand, error);
         }
@@ -391,7 +393,7 @@ enum status mysql_snapshot(struct database *database, uint32_t reader_count, str
                             .pulled = self->sql.base.pulled ? reader_count : 0};
     give_slicer(self);
     if (fill_pool(self, &demand, error) != STATUS_OK ||
-        begin_together(self, &demand, &transactions, error) != STATUS_OK) {
+        begin_together(self, &demand, arena, &transactions, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     /* with fewer of them, rows are rather read whole */

@@ -146,22 +146,19 @@ static enum status read_rows(MYSQL_RES *result, sql_store_row *row, void *contex
     return status;
 }
 
-static enum status run(struct store *store, const char *sql, const struct store_value *parameter,
-                       sql_store_row *row, void *context, uint64_t *changed, struct error *error)
+enum status mysql_store_run(struct mysql_database *self, MYSQL *connection, const char *sql,
+                            const struct store_value *parameter, sql_store_row *row, void *context,
+                            uint64_t *changed, struct error *error)
 {
-    struct store_handle *handle = handle_of(store);
     struct buffer filled = {0};
     MYSQL_RES *result = NULL;
     struct error problem = {0};
-    if (connect_handle(handle, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
     fill(&filled, sql, parameter);
-    enum status status = mysql_run_buffer(handle->self, handle->connection, &filled, SQL_SHORT,
+    enum status status = mysql_run_buffer(self, connection, &filled, SQL_SHORT,
                                           row != NULL ? ERROR_LEDGER_INVALID : ERROR_TARGET_WRITE,
                                           &result, &problem);
     if (status == STATUS_OK && changed != NULL) {
-        *changed = mysql_affected_rows(handle->connection);
+        *changed = mysql_affected_rows(connection);
     }
     if (status == STATUS_OK && row != NULL && result != NULL) {
         status = read_rows(result, row, context, error);
@@ -172,6 +169,16 @@ static enum status run(struct store *store, const char *sql, const struct store_
     }
     mysql_free_result(result);
     return status;
+}
+
+static enum status run(struct store *store, const char *sql, const struct store_value *parameter,
+                       sql_store_row *row, void *context, uint64_t *changed, struct error *error)
+{
+    struct store_handle *handle = handle_of(store);
+    return connect_handle(handle, error) == STATUS_OK
+               ? mysql_store_run(handle->self, handle->connection, sql, parameter, row, context,
+                                 changed, error)
+               : STATUS_FAILED;
 }
 
 static enum status begin(struct store *store, struct error *error)

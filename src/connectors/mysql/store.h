@@ -11,6 +11,10 @@ enum status mysql_store_exists(struct mysql_database *self, MYSQL *connection,
 /* Makes it, unless it is there. Commits what came before it. */
 enum status mysql_store_make(struct mysql_database *self, MYSQL *connection,
                              struct error *error) MUST_USE;
+/* A statement of the store over another connection, as sql_store_dialect.run does it. */
+enum status mysql_store_run(struct mysql_database *self, MYSQL *connection, const char *sql,
+                            const struct store_value *parameter, sql_store_row *row, void *context,
+                            uint64_t *changed, struct error *error) MUST_USE;
 /* Adds a key that has to be absent to the connection's transaction. STATUS_AGAIN: it is there. */
 enum status mysql_store_add(struct mysql_database *self, MYSQL *connection, const char *key,
                             const char *text, struct error *error) MUST_USE;

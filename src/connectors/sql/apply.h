@@ -83,6 +83,12 @@ struct sql_apply_dialect {
     const char *insert;  /* "INSERT INTO " */
     const char *between; /* the names of an INSERT and its values: " VALUES " */
     const char *update;  /* "UPDATE " */
+    /*
+     * MySQL's words: ON DUPLICATE KEY UPDATE, which a conflict of any unique key comes to, so that
+     * one of another key than the record's is made an error (a subquery of two rows); and the
+     * record that a DELETE takes is named before its FROM, and may be joined to itself.
+     */
+    bool on_duplicate_key;
     /* `run` tells at once that a statement is refused, and leaves the transaction as it was */
     bool refuses_alone;
 

@@ -326,12 +326,40 @@ static void append_match(struct writing *writing, const char *alias, bool old)
     }
 }
 
+/* The value that an INSERT could not put. */
+static void append_offered(struct writing *writing, int32_t column)
+{
+    bool duplicate = writing->apply->dialect->on_duplicate_key;
+    buffer_append_string(&writing->sql, duplicate ? "VALUES(" : "excluded.");
+    append_name(writing, column);
+    buffer_append_string(&writing->sql, duplicate ? ")" : "");
+}
+
 static void append_excluded(struct writing *writing, const char *separator, int32_t column)
 {
     buffer_append_string(&writing->sql, separator);
     append_name(writing, column);
-    buffer_append_string(&writing->sql, " = excluded.");
-    append_name(writing, column);
+    buffer_append_string(&writing->sql, " = ");
+    append_offered(writing, column);
+}
+
+/* ") ON DUPLICATE KEY UPDATE k = IF(k = VALUES(k), k, an error)" */
+static void append_own_key(struct writing *writing)
+{
+    const struct sql_apply_shape *shape = writing->shape;
+    int32_t first = shape->columns[shape->key_fields[0]];
+    buffer_append_string(&writing->sql, ") ON DUPLICATE KEY UPDATE ");
+    append_name(writing, first);
+    for (uint32_t part = 0; part < shape->table.plan->key.count; part++) {
+        int32_t column = shape->columns[shape->key_fields[part]];
+        buffer_append_string(&writing->sql, part == 0 ? " = IF(" : " AND ");
+        append_name(writing, column);
+        buffer_append_string(&writing->sql, " = ");
+        append_offered(writing, column);
+    }
+    buffer_append_string(&writing->sql, ", ");
+    append_name(writing, first);
+    buffer_append_string(&writing->sql, ", (SELECT 1 UNION ALL SELECT 2))");
 }
 
 /* Columns of other entities of the table: a record is of one. */
@@ -356,10 +384,15 @@ static void append_cleared(struct writing *writing, const char **separator)
 static void append_conflict(struct writing *writing)
 {
     const struct sql_apply_shape *shape = writing->shape;
-    const char *separator = ") DO UPDATE SET ";
-    buffer_append_string(&writing->sql, ") ON CONFLICT (");
-    sql_append_names(&writing->sql, writing->apply->database->dialect, NULL,
-                     shape->table.plan->key);
+    bool duplicate = writing->apply->dialect->on_duplicate_key;
+    const char *separator = duplicate ? ", " : ") DO UPDATE SET ";
+    if (duplicate) {
+        append_own_key(writing);
+    } else {
+        buffer_append_string(&writing->sql, ") ON CONFLICT (");
+        sql_append_names(&writing->sql, writing->apply->database->dialect, NULL,
+                         shape->table.plan->key);
+    }
     for (uint32_t i = 0; i < shape->field_count; i++) {
         if (is_set(writing, i) && !is_key(writing, (uint32_t)shape->columns[i])) {
             append_excluded(writing, separator, shape->columns[i]);
@@ -425,8 +458,32 @@ static void append_update(struct writing *writing, bool moves)
     append_match(writing, "", moves);
 }
 
+static void append_joined_remove(struct writing *writing, bool makes_way)
+{
+    buffer_append_string(&writing->sql, "DELETE o FROM ");
+    append_table(writing);
+    buffer_append_string(&writing->sql, " AS o");
+    if (makes_way) {
+        buffer_append_string(&writing->sql, " JOIN ");
+        append_table(writing);
+        buffer_append_string(&writing->sql, " AS n ON ");
+        append_match(writing, "n.", false);
+    }
+    buffer_append_string(&writing->sql, " WHERE ");
+    append_match(writing, "o.", true);
+    if (makes_way) {
+        buffer_append_string(&writing->sql, " AND NOT (");
+        append_match(writing, "o.", false);
+        buffer_append_byte(&writing->sql, ')');
+    }
+}
+
 static void append_remove(struct writing *writing, bool makes_way)
 {
+    if (writing->apply->dialect->on_duplicate_key) {
+        append_joined_remove(writing, makes_way);
+        return;
+    }
     buffer_append_string(&writing->sql, "DELETE FROM ");
     append_table(writing);
     buffer_append_string(&writing->sql, " AS o WHERE ");

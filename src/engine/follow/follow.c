@@ -8,10 +8,14 @@
 #include "base/signals.h"
 #include "engine/follow/cutover.h"
 #include "engine/follow/feeder.h"
+#include "engine/follow/follow_figures.h"
 #include "engine/follow/grow.h"
 #include "engine/follow/refresh.h"
 #include "engine/follow/reread.h"
+#include "engine/follow/resync.h"
+#include "engine/follow/retention.h"
 #include "engine/follow/reverse.h"
+#include "engine/follow/spool.h"
 #include "engine/rejects/rejects.h"
 #include "engine/run/claim.h"
 #include "engine/run/options.h"
@@ -67,11 +71,8 @@ enum status follow_check(const struct run_session *session, struct error *error)
     return check_tables(session, error);
 }
 
-/* The same for each attempt at one migration, so that a killed one leaves nothing behind that the
- * next does not find. */
-static const char *name_feed(const struct run *run)
+const char *follow_feed_name(const struct run_session *session, struct arena *arena)
 {
-    const struct run_session *session = run->session;
     struct buffer text = {0};
     buffer_append_string(&text, session->source_identity);
     buffer_append_byte(&text, '\n');
@@ -80,24 +81,30 @@ static const char *name_feed(const struct run *run)
     buffer_append_string(&text, session->plan->mapping_hash);
     uint64_t hash = XXH3_64bits(text.data, text.length);
     buffer_free(&text);
-    return arena_format(run->arena, "transhume_%016" PRIx64, hash);
+    return arena_format(arena, "transhume_%016" PRIx64, hash);
+}
+
+static enum status make_feed(const struct run_session *session, const struct follow_routes *routes,
+                             const char *name, struct arena *arena, struct feed_start *start,
+                             struct error *error)
+{
+    return session->source->connector->feed->create(session->source, name, routes->followed,
+                                                    routes->table_count, arena, start, error);
 }
 
 enum status follow_begin(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
-    const struct feed_functions *feed = session->source->connector->feed;
     struct follow_routes *routes;
     struct feed_start start = {0};
     if (follow_check(session, error) != STATUS_OK ||
         follow_routes_make(session, &routes, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    const char *name = name_feed(run);
+    const char *name = follow_feed_name(session, run->arena);
     enum status status = failpoint_hit("follow.before_feed", error);
-    status = status == STATUS_OK ? feed->create(session->source, name, routes->followed,
-                                                routes->table_count, run->arena, &start, error)
-                                 : status;
+    status =
+        status == STATUS_OK ? make_feed(session, routes, name, run->arena, &start, error) : status;
     follow_routes_free(routes);
     if (status != STATUS_OK) {
         return STATUS_FAILED;
@@ -144,6 +151,9 @@ struct follow {
     struct reject_file rejects;
     bool has_rejects;
     struct retry retry;
+    struct retention retention;
+    struct follow_figures *counts;
+    bool resynced;
 };
 
 static struct progress_follow *figures(const struct follow *follow)
@@ -201,8 +211,9 @@ static enum status open_both(struct follow *follow, struct error *error)
     if (open_apply(follow, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return feeder_open(session->source, follow->run->header.feed, follow->applied,
-                       session->options.memory_bytes / QUEUE_SHARE, &follow->feeder, error);
+    return feeder_open(session->source, follow->run->header.feed, spool_folder(follow->run),
+                       follow->applied, session->options.memory_bytes / QUEUE_SHARE,
+                       &follow->feeder, error);
 }
 
 static void drop_group(struct follow *follow)
@@ -227,6 +238,7 @@ static void close_both(struct follow *follow)
     touched_roots_transaction_ends(follow->touched);
     refresh_forget(follow->refresh);
     follow_translator_forget(follow->translator);
+    follow_figures_forget(follow->counts);
 }
 
 /* ---- rejects */
@@ -322,6 +334,7 @@ static void count_group(struct follow *follow)
                          now_us > set->set.commit_time_us ? now_us - set->set.commit_time_us : 0);
         }
     }
+    follow_figures_applied(follow->counts);
     atomic_store(&to->applied_at_us, now_us);
     atomic_fetch_add(&to->commits, 1);
     progress_moved(progress, clock_monotonic_ms());
@@ -425,6 +438,7 @@ static enum status add_set(struct follow *follow, struct change_set *set, uint64
     }
     follow->inside = !set->last_piece;
     *changes += set->change_count;
+    follow_figures_take(follow->counts, set);
     enum status status = follow_translate(follow->translator, set, follow->touched,
                                           &follow->group[follow->group_count], error);
     follow->group_count += status == STATUS_OK;
@@ -513,11 +527,79 @@ static enum status look_at_differences(struct follow *follow, struct error *erro
     return STATUS_OK;
 }
 
-static void note_health(struct follow *follow)
+static enum status note_health(struct follow *follow, struct error *error)
 {
     struct feed_health health;
     feeder_health(follow->feeder, &health);
-    atomic_store(&figures(follow)->bytes_kept, health.bytes_kept);
+    follow_figures_tick(follow->counts, follow->applied);
+    return retention_note(&follow->retention, &health, error);
+}
+
+/* ---- after the feed was lost */
+
+static enum status take_mended(void *context, struct followed_set *set, struct error *error)
+{
+    struct follow *follow = context;
+    follow->group[follow->group_count++] = set;
+    enum status status = apply_group(follow, error);
+    drop_group(follow);
+    return status;
+}
+
+/* Before anything is followed: what the comparison found. */
+static enum status end_resync(struct follow *follow, struct error *error)
+{
+    if (follow->session->options.resync != RESYNC_END || follow->resynced) {
+        return STATUS_OK;
+    }
+    enum status status = resync_finish(follow->run, follow_form(follow->translator),
+                                       follow->applied, take_mended, follow, error);
+    follow->resynced = status == STATUS_OK;
+    return status;
+}
+
+/* The position of a feed that was made again, whatever stood there. */
+static enum status put_position(struct follow *follow, struct position position,
+                                struct error *error)
+{
+    const struct change_set set = {.arena = follow->arena,
+                                   .begin = position,
+                                   .end = position,
+                                   .first_piece = true,
+                                   .last_piece = true,
+                                   .tables = follow_form(follow->translator)->outputs,
+                                   .table_count = follow->session->plan->entity_count};
+    const struct change_set *const sets[] = {&set};
+    struct apply_result result = {0};
+    enum status status = open_apply(follow, error);
+    status = status == STATUS_OK ? follow->functions->apply_sets(follow->apply, sets, 1,
+                                                                 follow->arena, &result, error)
+                                 : status;
+    close_both(follow);
+    return status;
+}
+
+static enum status begin_resync(struct follow *follow, struct error *error)
+{
+    struct run *run = follow->run;
+    struct database *source = follow->session->source;
+    struct feed_start start = {0};
+    enum status status = resync_note(run, false, error);
+    status = status == STATUS_OK ? source->connector->feed->drop(source, run->header.feed, error)
+                                 : status;
+    status = status == STATUS_OK ? failpoint_hit("follow.before_feed", error) : status;
+    status = status == STATUS_OK ? make_feed(follow->session, follow->routes, run->header.feed,
+                                             follow->arena, &start, error)
+                                 : status;
+    status = status == STATUS_OK ? failpoint_hit("follow.after_feed", error) : status;
+    status = status == STATUS_OK ? put_position(follow, start.position, error) : status;
+    if (status != STATUS_OK || resync_note(run, true, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    log_write(LOG_INFO, "resync: the feed %s is made again; both sides are compared",
+              run->header.feed);
+    run->caught_up = true;
+    return STATUS_END;
 }
 
 /* Until a stop, the head, or a failure. */
@@ -546,10 +628,10 @@ static enum status go_on(struct follow *follow, struct error *error)
             status = follow->functions->idle(follow->apply, error);
         }
         status = status == STATUS_OK ? refresh_some(follow, error) : status;
+        status = status == STATUS_OK ? note_health(follow, error) : status;
         if (status != STATUS_OK) {
             return status;
         }
-        note_health(follow);
         state_tick(follow->run);
     }
 }
@@ -564,6 +646,7 @@ static enum status follow_with_retries(struct follow *follow, struct error *erro
             status = follow->session->source->connector->feed->head(
                 follow->session->source, follow->arena, &follow->head, error);
         }
+        status = status == STATUS_OK ? end_resync(follow, error) : status;
         status = status == STATUS_OK ? go_on(follow, error) : status;
         close_both(follow);
         if (status != STATUS_FAILED || !retry_wait(&follow->retry, error)) {
@@ -571,6 +654,9 @@ static enum status follow_with_retries(struct follow *follow, struct error *erro
         }
         log_event(LOG_WARNING, EVENT_OF(EVENT_RETRY, .code = error_describe(error->code)->name),
                   "following is tried again: %s: %s", error->object, error->message);
+    }
+    if (status == STATUS_FAILED && error->code == ERROR_FEED_FULL) {
+        retention_end(follow->run, error);
     }
     return status;
 }
@@ -619,6 +705,12 @@ static enum status take_steps(struct follow *follow, struct error *error)
     if (follow->functions->keeps_log && follow->session->options.cut_over != CUT_OVER_NOT) {
         return refuse_cut_over(run, error);
     }
+    if (resync_check(run, follow->session->options.resync, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (follow->session->options.resync == RESYNC_BEGIN) {
+        return begin_resync(follow, error);
+    }
     if (follow->session->options.cut_over == CUT_OVER_END) {
         return cutover_end(run, error);
     }
@@ -652,6 +744,8 @@ enum status follow_run(struct run *run, struct error *error)
         return STATUS_FAILED;
     }
     progress_follow_begin(&session->progress.follow);
+    retention_init(&follow.retention, run);
+    follow.counts = follow_figures_create(run);
     follow.arena = arena_create(0);
     follow.group = memory_allocate_zeroed(GROUP_SETS_MAX, sizeof(struct followed_set *));
     follow.translator = follow_translator_create(session, follow.routes);
@@ -678,6 +772,7 @@ enum status follow_run(struct run *run, struct error *error)
     touched_roots_destroy(follow.touched);
     follow_translator_destroy(follow.translator);
     follow_routes_free(follow.routes);
+    follow_figures_destroy(follow.counts);
     free(follow.group);
     arena_destroy(follow.arena);
     return status;

@@ -30,6 +30,9 @@ struct resume {
     bool was_told; /* the run is over, and the state folder says so: its end was told */
     /* It only stops following, which is no matter of the plan or schema, which have changed. */
     bool leaves;
+    /* It has copied, and its feed says whether the source, which may be another server, has what
+     * comes next. */
+    bool follows_elsewhere;
     bool follows_on; /* the source's schema has changed while its changes are followed */
 };
 
@@ -193,7 +196,8 @@ static enum status check_match(struct resume *resume, struct error *error)
 {
     const struct run_session *session = resume->run->session;
     const struct ledger_header *header = &resume->header;
-    if (strcmp(header->source_identity, session->source_identity) != 0) {
+    if (strcmp(header->source_identity, session->source_identity) != 0 &&
+        !resume->follows_elsewhere) {
         error_set(error, ERROR_SOURCE_CHANGED, session->source_uri->shown,
                   "it is not the source that the run began with: that was %s, this is %s",
                   header->source_identity, session->source_identity);
@@ -510,18 +514,21 @@ static enum status look_whether_it_follows(struct resume *resume, struct error *
 {
     struct run *run = resume->run;
     const struct run_session *session = run->session;
+    const struct feed_functions *feed =
+        session->source != NULL ? session->source->connector->feed : NULL;
     bool way_back =
         session->options.cut_over == CUT_OVER_BACK || session->options.cut_over == CUT_OVER_ABANDON;
     bool same = strcmp(resume->header.fingerprint, session->fingerprint) == 0 &&
                 strcmp(resume->header.mapping_hash, session->plan->mapping_hash) == 0;
-    if (same || resume->header.feed == NULL) {
+    if (resume->header.feed == NULL) {
         return STATUS_OK;
     }
     ledger_status_free(&run->status);
     enum status status = ledger_status_read(resume->ledger->status, &run->status, error);
     bool follows = status == STATUS_OK && run->status.phase == LEDGER_FOLLOWING;
-    resume->leaves = follows && way_back;
-    resume->follows_on = follows && !way_back;
+    resume->leaves = follows && way_back && !same;
+    resume->follows_on = follows && !way_back && !same;
+    resume->follows_elsewhere = follows && feed != NULL && feed->elsewhere;
     return status;
 }
 

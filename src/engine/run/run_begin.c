@@ -450,6 +450,9 @@ static enum status begin(struct run *run, struct error *error)
         return STATUS_FAILED;
     }
     fill_stream_facts(run);
+    if (session->options.follow && session->source->moment_position != NULL) {
+        run->header.feed_start = *session->source->moment_position;
+    }
     run_fill_header(run);
     run->snapshot = session->snapshot;
     run->status.no_snapshot = (session->source->capabilities & CAPABILITY_SNAPSHOT) == 0;

@@ -22,6 +22,7 @@ struct joining;
 struct copy;
 struct metrics;
 struct run;
+struct spool;
 
 /* What kind of run it is, in ledger and state: "copy", "rejects", "repair". */
 const char *run_kind(const struct run *run);
@@ -100,6 +101,8 @@ struct run {
     struct chunk_log *chunk_log; /* for the report, as the next; both under the mutex */
     struct metrics *metrics;     /* NULL: not claimed yet */
     bool caught_up;              /* following ended, since there was no more to apply */
+    struct spool *spool;         /* NULL: none is written */
+    char feed_position[160];     /* for people; under the mutex; "": not known */
     bool has_grown;              /* the source's tables have more columns than when it began */
     bool is_overtaken; /* following ended, since the source has columns that the plan has not */
     int64_t state_written_ms;

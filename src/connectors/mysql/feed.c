@@ -1,0 +1,400 @@
+/* Reading the feed: events in their order, and what becomes of statements. */
+#include "connectors/mysql/feed.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum status mysql_feed_malformed(const struct feed *feed, struct error *error)
+{
+    return error_set(error, ERROR_SOURCE_READ, feed->name,
+                     "what the server sends at %s.%06u:%llu is no binary log that can be read",
+                     feed->reading.base, (unsigned)feed->reading.number,
+                     (unsigned long long)feed->reading.offset);
+}
+
+/* ---------------------------------------------------------------- statements */
+
+static bool begins(struct text statement, const char *words)
+{
+    size_t length = strlen(words);
+    return statement.length >= length && strncasecmp(statement.data, words, length) == 0;
+}
+
+static bool is(struct text statement, const char *words)
+{
+    return statement.length == strlen(words) && begins(statement, words);
+}
+
+static void forget_definitions(struct feed *feed)
+{
+    for (struct feed_table *table = feed->tables; table != NULL; table = table->hh.next) {
+        table->stale = true;
+    }
+}
+
+/* Of a transaction, rows are logged, but for what a session with another format did. */
+static enum status take_inner(struct feed *feed, const struct binlog_query *query,
+                              struct error *error)
+{
+    static const char *const harmless[] = {"SAVEPOINT", "ROLLBACK TO", "RELEASE", "XA ",
+                                           "CREATE",    "SET",         "#"};
+    for (size_t i = 0; i < sizeof harmless / sizeof harmless[0]; i++) {
+        if (begins(query->statement, harmless[i])) {
+            return STATUS_OK;
+        }
+    }
+    const char *schema = feed->self->sql.schema;
+    if (query->database.length != strlen(schema) ||
+        memcmp(query->database.data, schema, query->database.length) != 0) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_SOURCE_READ, feed->name,
+              "a statement is in the binary log in place of its rows: %.*s",
+              query->statement.length < 80 ? (int)query->statement.length : 80,
+              query->statement.data);
+    error_hint(error, "a session had SET binlog_format = STATEMENT or MIXED: migrate again");
+    return STATUS_FAILED;
+}
+
+static void take_outer(struct feed *feed, const struct binlog_query *query)
+{
+    struct text database;
+    struct text table;
+    const char *schema = feed->self->sql.schema;
+    forget_definitions(feed);
+    if (!binlog_is_truncate(query->statement, &database, &table)) {
+        return;
+    }
+    database = database.length > 0 ? database : query->database;
+    if (database.length == strlen(schema) && memcmp(database.data, schema, database.length) == 0 &&
+        !begins(table, "_transhume_")) {
+        mysql_feed_take_truncate(feed, table);
+    }
+}
+
+static enum status take_query(struct feed *feed, const struct binlog_event *event,
+                              struct change_set **set, struct error *error)
+{
+    struct binlog_query query;
+    if (!binlog_read_query(event->body, event->type == BINLOG_QUERY_COMPRESSED, feed->scratch,
+                           &query)) {
+        return mysql_feed_malformed(feed, error);
+    }
+    if (is(query.statement, "BEGIN") || begins(query.statement, "XA START")) {
+        feed->in_transaction = true;
+    } else if (is(query.statement, "COMMIT")) {
+        *set = mysql_feed_finish(feed);
+    } else if (is(query.statement, "ROLLBACK")) {
+        mysql_feed_discard(feed);
+        *set = mysql_feed_finish(feed);
+    } else if (feed->in_transaction) {
+        return take_inner(feed, &query, error);
+    } else {
+        take_outer(feed, &query);
+        *set = mysql_feed_finish(feed);
+    }
+    return STATUS_OK;
+}
+
+/* One in two phases is committed or not by a later statement. */
+static enum status take_prepared(struct feed *feed, const struct binlog_event *event,
+                                 struct change_set **set, struct error *error)
+{
+    struct binlog_bytes body = event->body;
+    bool one_phase = binlog_take_number(&body, 1) != 0;
+    if (!one_phase && (feed->set != NULL || feed->pieces > 0)) {
+        error_set(error, ERROR_SOURCE_READ, feed->name,
+                  "a transaction was prepared in two phases (XA PREPARE), which can't be followed");
+        error_hint(error, "migrate again without --follow while the source is not written");
+        return STATUS_FAILED;
+    }
+    *set = mysql_feed_finish(feed);
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- events */
+
+static enum status take_rotate(struct feed *feed, const struct binlog_event *event,
+                               struct error *error)
+{
+    struct text file;
+    uint64_t offset = 0;
+    struct feed_place to = feed->reading;
+    if (!binlog_read_rotate(event->body, &offset, &file) || !mysql_feed_read_file(file, &to)) {
+        return mysql_feed_malformed(feed, error);
+    }
+    if (to.number != feed->reading.number) {
+        to.begun = 0;
+    }
+    to.offset = offset;
+    feed->reading = to;
+    /* the first one only says where the reading begins */
+    if (!feed->in_transaction && feed->set == NULL &&
+        mysql_feed_compare_places(&to, &feed->reached) > 0) {
+        feed->reached = to;
+    }
+    return STATUS_OK;
+}
+
+/* A log of the same name that was begun at another time is another one, as after RESET MASTER. */
+static enum status take_format(struct feed *feed, const struct binlog_event *event,
+                               struct error *error)
+{
+    if (!binlog_read_format(event, &feed->format)) {
+        return mysql_feed_malformed(feed, error);
+    }
+    feed->reading.begun = event->time;
+    if (feed->opened_begun != 0 && event->time != feed->opened_begun) {
+        return mysql_feed_lost(feed->name, "the binary log of that name was begun anew", error);
+    }
+    feed->opened_begun = 0;
+    if (feed->reached.number == feed->reading.number) {
+        feed->reached.begun = event->time;
+    }
+    if (feed->place.number == feed->reading.number) {
+        feed->place.begun = event->time;
+    }
+    return STATUS_OK;
+}
+
+static enum status take_heartbeat(struct feed *feed, const struct binlog_event *event,
+                                  struct change_set **set)
+{
+    struct feed_place end = feed->reading;
+    struct text file;
+    uint64_t offset = 0;
+    feed->caught_up = true;
+    if (!feed->in_transaction && feed->set == NULL &&
+        binlog_read_heartbeat(event, &offset, &file) && mysql_feed_read_file(file, &end) &&
+        end.number == feed->reading.number) {
+        end.offset = offset > feed->reading.offset ? offset : feed->reading.offset;
+        feed->reading = end;
+        *set = mysql_feed_finish(feed);
+    }
+    return STATUS_OK;
+}
+
+static enum status take_gtid(struct feed *feed, const struct binlog_event *event,
+                             struct error *error)
+{
+    struct binlog_gtid gtid;
+    if (!binlog_read_gtid(event, &gtid)) {
+        return mysql_feed_malformed(feed, error);
+    }
+    feed->current = gtid;
+    if (event->type == BINLOG_MARIADB_GTID) {
+        feed->in_transaction = !binlog_stands_alone(event->body);
+    }
+    return STATUS_OK;
+}
+
+/* From here on there is no set that says where the feed is. */
+static void forget_gtids(struct feed *feed)
+{
+    if (feed->has_gtids) {
+        log_write(LOG_WARNING,
+                  "%s: a transaction without a GTID, or with a tag in it: from here on the feed is "
+                  "at a file and an offset of this server alone",
+                  feed->self->sql.shown);
+    }
+    feed->has_gtids = false;
+    feed->current.number = 0;
+}
+
+static enum status take_event(struct feed *feed, const struct binlog_event *event,
+                              struct change_set **set, struct error *error)
+{
+    switch (event->type) {
+    case BINLOG_ROTATE:
+        return take_rotate(feed, event, error);
+    case BINLOG_FORMAT:
+        return take_format(feed, event, error);
+    case BINLOG_HEARTBEAT:
+    case BINLOG_HEARTBEAT_2:
+        return take_heartbeat(feed, event, set);
+    case BINLOG_GTID:
+    case BINLOG_MARIADB_GTID:
+        return take_gtid(feed, event, error);
+    case BINLOG_ANONYMOUS_GTID:
+    case BINLOG_GTID_TAGGED:
+        forget_gtids(feed);
+        return STATUS_OK;
+    case BINLOG_QUERY:
+    case BINLOG_QUERY_COMPRESSED:
+        return take_query(feed, event, set, error);
+    case BINLOG_XID:
+        *set = mysql_feed_finish(feed);
+        return STATUS_OK;
+    case BINLOG_XA_PREPARE:
+        return take_prepared(feed, event, set, error);
+    case BINLOG_TABLE_MAP:
+        return mysql_feed_take_table(feed, event, error);
+    case BINLOG_WRITE_1:
+    case BINLOG_UPDATE_1:
+    case BINLOG_DELETE_1:
+    case BINLOG_WRITE_2:
+    case BINLOG_UPDATE_2:
+    case BINLOG_DELETE_2:
+    case BINLOG_WRITE_1_COMPRESSED:
+    case BINLOG_UPDATE_1_COMPRESSED:
+    case BINLOG_DELETE_1_COMPRESSED:
+    case BINLOG_WRITE_2_COMPRESSED:
+    case BINLOG_UPDATE_2_COMPRESSED:
+    case BINLOG_DELETE_2_COMPRESSED:
+        return mysql_feed_take_rows(feed, event, set, error);
+    case BINLOG_PAYLOAD:
+        return binlog_payload_begin(&feed->payload, event->body)
+                   ? STATUS_OK
+                   : mysql_feed_malformed(feed, error);
+    case BINLOG_PARTIAL_UPDATE:
+        error_set(error, ERROR_SOURCE_READ, feed->name, "an update has parts of JSON values alone");
+        error_hint(error, "SET GLOBAL binlog_row_value_options = '', then migrate again");
+        return STATUS_FAILED;
+    case BINLOG_INCIDENT:
+        return mysql_feed_lost(feed->name, "the server says that its log lacks events", error);
+    default:
+        return STATUS_OK;
+    }
+}
+
+/* The log may be longer than the 32 bits of an event's own offset. */
+static void move_reading(struct feed *feed, const struct binlog_event *event)
+{
+    bool of_log = event->next != 0 && (event->flags & BINLOG_ARTIFICIAL) == 0;
+    if (of_log && event->type != BINLOG_HEARTBEAT && event->type != BINLOG_HEARTBEAT_2 &&
+        event->type != BINLOG_ROTATE) {
+        uint64_t high = feed->reading.offset & ~(uint64_t)UINT32_MAX;
+        uint64_t next = high | event->next;
+        feed->reading.offset = next < feed->reading.offset ? next + (UINT64_C(1) << 32) : next;
+        feed->caught_up = false;
+    }
+}
+
+enum status mysql_feed_take_next(struct feed *feed, struct change_set **set, struct error *error)
+{
+    struct binlog_event event;
+    const uint8_t *bytes = NULL;
+    size_t length = 0;
+    arena_reset(feed->scratch);
+    /* events of a compressed transaction have no offsets of their own */
+    if (!binlog_payload_ended(&feed->payload)) {
+        return binlog_payload_next(&feed->payload, &event) ? take_event(feed, &event, set, error)
+                                                           : mysql_feed_malformed(feed, error);
+    }
+    binlog_payload_free(&feed->payload);
+    enum status status =
+        mysql_feed_receive(feed->self, feed->stream, feed->name, &bytes, &length, error);
+    if (status == STATUS_END) {
+        return error_set(error, ERROR_NETWORK, feed->self->sql.shown,
+                         "the server ended the session that reads its binary log");
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (!binlog_read_event(&feed->format, bytes, length, &event)) {
+        return mysql_feed_malformed(feed, error);
+    }
+    move_reading(feed, &event);
+    if (event.time != 0) {
+        feed->commit_time_us = (int64_t)event.time * 1000000;
+    }
+    return take_event(feed, &event, set, error);
+}
+
+static enum status feed_next(struct feed *feed, int64_t timeout_ms, struct change_set **set,
+                             struct error *error)
+{
+    int64_t end = clock_monotonic_ms() + timeout_ms;
+    enum status status = STATUS_OK;
+    *set = NULL;
+    while (status == STATUS_OK && *set == NULL) {
+        status = mysql_feed_take_next(feed, set, error);
+        if (status == STATUS_OK && *set == NULL && clock_monotonic_ms() >= end &&
+            binlog_payload_ended(&feed->payload)) {
+            return STATUS_AGAIN;
+        }
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- where the source is */
+
+static enum status feed_head(struct database *database, struct arena *arena,
+                             struct position *position, struct error *error)
+{
+    struct mysql_database *self = mysql_database_of(database);
+    struct feed_place place;
+    MYSQL *connection = NULL;
+    enum status status = mysql_connect(self, &connection, error);
+    status = status == STATUS_OK ? mysql_feed_now(self, connection, arena, &place, error) : status;
+    mysql_disconnect(connection);
+    if (status == STATUS_OK) {
+        mysql_feed_put_place(&place, arena, position);
+        atomic_store(&self->feed_head_file, place.number);
+        atomic_store(&self->feed_head_offset, place.offset);
+    }
+    return status;
+}
+
+static enum status feed_confirm(struct feed *feed, struct position position, struct error *error)
+{
+    struct feed_place place;
+    return mysql_feed_get_place(position, &place)
+               ? STATUS_OK
+               : error_set(error, ERROR_LEDGER_INVALID, feed->name,
+                           "the position is none of a MySQL feed");
+}
+
+/* The bytes behind the position; how long they are kept the server measures in time. */
+static enum status count_behind(struct feed *feed, int64_t *bytes, struct error *error)
+{
+    MYSQL_RES *result = NULL;
+    int64_t found = 0;
+    enum status status = mysql_run(feed->self, feed->asking, "SHOW BINARY LOGS", SQL_SHORT,
+                                   ERROR_SOURCE_READ, &result, error);
+    for (MYSQL_ROW row; status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL;) {
+        struct feed_place file = {0};
+        int64_t size = 0;
+        if (row[0] != NULL && row[1] != NULL &&
+            mysql_feed_read_file((struct text){row[0], strlen(row[0])}, &file) &&
+            text_to_int64(row[1], strlen(row[1]), &size) == STATUS_OK &&
+            file.number >= feed->place.number) {
+            found += size;
+            found -= file.number == feed->place.number ? (int64_t)feed->place.offset : 0;
+        }
+    }
+    mysql_free_result(result);
+    *bytes = found > 0 ? found : 0;
+    return status;
+}
+
+static enum status feed_health(struct feed *feed, struct feed_health *health, struct error *error)
+{
+    *health = (struct feed_health){.bytes_kept = -1, .bytes_left = -1, .lag_us = -1};
+    if (feed->caught_up && !feed->in_transaction) {
+        health->lag_us = 0;
+    } else if (feed->brought_time_us > 0) {
+        int64_t lag = clock_utc_us() - feed->brought_time_us;
+        health->lag_us = lag > 0 ? lag : 0;
+    }
+    return feed->place.number > 0 ? count_behind(feed, &health->bytes_kept, error) : STATUS_OK;
+}
+
+const struct feed_functions mysql_feed_functions = {
+    .elsewhere = true,
+    .create = mysql_feed_create,
+    .drop = mysql_feed_drop,
+    .open = mysql_feed_open,
+    .close = mysql_feed_close,
+    .next = feed_next,
+    .confirm = feed_confirm,
+    .health = feed_health,
+    .fence = mysql_feed_fence,
+    .head = feed_head,
+    .compare = mysql_feed_compare,
+};

@@ -1,0 +1,260 @@
+/* Beginning a feed: what the server and the tables have to be like, and where the log ends then. */
+#include "base/log.h"
+#include "connectors/mysql/feed.h"
+#include "connectors/mysql/source.h"
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---------------------------------------------------------------- the server */
+
+static const struct {
+    const char *variable;
+    const char *wanted;
+    const char *hint;
+} settings[] = {
+    {"log_bin", "ON", "begin the server with --log-bin; the changes are read from its binary log"},
+    {"binlog_format", "ROW", "SET GLOBAL binlog_format = ROW, and begin sessions anew"},
+    {"binlog_row_image", "FULL", "SET GLOBAL binlog_row_image = FULL, and begin sessions anew"},
+    {"binlog_row_value_options", "",
+     "SET GLOBAL binlog_row_value_options = '', and begin sessions anew"},
+};
+
+static enum status refuse_setting(struct mysql_database *self, size_t number, const char *value,
+                                  struct error *error)
+{
+    error_set(error, ERROR_SOURCE_INVALID, self->sql.shown, "%s is '%s': changes can't be followed",
+              settings[number].variable, value);
+    return error_hint(error, "%s", settings[number].hint);
+}
+
+static enum status check_settings(struct mysql_database *self, MYSQL *connection,
+                                  struct error *error)
+{
+    struct buffer sql = {0};
+    MYSQL_RES *result = NULL;
+    bool names = false;
+    size_t wrong = sizeof settings / sizeof settings[0]; /* the first of the list that is */
+    char value[32] = "";
+    buffer_append_string(&sql,
+                         "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('binlog_row_metadata'");
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        buffer_format(&sql, ", '%s'", settings[i].variable);
+    }
+    buffer_append_byte(&sql, ')');
+    enum status status =
+        mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
+    for (MYSQL_ROW row; status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL;) {
+        names = names || (strcmp(row[0], "binlog_row_metadata") == 0 && row[1] != NULL &&
+                          strcasecmp(row[1], "FULL") == 0);
+        for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+            if (i < wrong && strcmp(row[0], settings[i].variable) == 0 && row[1] != NULL &&
+                strcasecmp(row[1], settings[i].wanted) != 0) {
+                wrong = i;
+                snprintf(value, sizeof value, "%s", row[1]);
+            }
+        }
+    }
+    mysql_free_result(result);
+    if (status == STATUS_OK && wrong < sizeof settings / sizeof settings[0]) {
+        return refuse_setting(self, wrong, value, error);
+    }
+    if (status == STATUS_OK && !names) {
+        log_write(LOG_WARNING,
+                  "%s: the binary log does not name columns: no followed table may be altered. "
+                  "SET GLOBAL binlog_row_metadata = FULL",
+                  self->sql.shown);
+    }
+    return status;
+}
+
+/* Before 9.6 InnoDB itself did what a foreign key's action does, and no log has it. */
+static enum status logs_actions(struct mysql_database *self, MYSQL *connection, bool *logs,
+                                struct error *error)
+{
+    enum { BY_SERVER = 90600 };
+    MYSQL_RES *result = NULL;
+    *logs = false;
+    if (self->mariadb || self->version < BY_SERVER) {
+        return STATUS_OK;
+    }
+    enum status status =
+        mysql_run(self, connection, "SHOW GLOBAL VARIABLES LIKE 'innodb_native_foreign_keys'",
+                  SQL_SHORT, ERROR_SOURCE_READ, &result, error);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    *logs = row == NULL || row[1] == NULL || strcasecmp(row[1], "OFF") == 0;
+    mysql_free_result(result);
+    return status;
+}
+
+static bool holds_name(const char *list, const char *name)
+{
+    size_t length = strlen(name);
+    const char *at = list;
+    while (at != NULL && *at != '\0') {
+        size_t part = strcspn(at, ",");
+        if (part == length && strncmp(at, name, length) == 0) {
+            return true;
+        }
+        at += part + (at[part] == ',');
+    }
+    return false;
+}
+
+/* A server may leave databases out of its log. */
+static enum status check_logged(struct mysql_database *self, MYSQL *connection, struct error *error)
+{
+    enum { ONLY = 2, NOT = 3, COLUMNS = 4, RENAMED = 80200 };
+    MYSQL_RES *result = NULL;
+    bool renamed = !self->mariadb && self->version >= RENAMED;
+    enum status status =
+        mysql_run(self, connection, renamed ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS",
+                  SQL_SHORT, ERROR_SOURCE_READ, &result, error);
+    MYSQL_ROW row = status == STATUS_OK && result != NULL && mysql_num_fields(result) >= COLUMNS
+                        ? mysql_fetch_row(result)
+                        : NULL;
+    if (row != NULL &&
+        ((row[ONLY] != NULL && row[ONLY][0] != '\0' && !holds_name(row[ONLY], self->sql.schema)) ||
+         (row[NOT] != NULL && holds_name(row[NOT], self->sql.schema)))) {
+        error_set(error, ERROR_SOURCE_INVALID, self->sql.shown,
+                  "the server leaves database %s out of its binary log", self->sql.schema);
+        status = error_hint(error, "take it out of binlog-ignore-db, or into binlog-do-db");
+    }
+    mysql_free_result(result);
+    return status;
+}
+
+/* What the account may not do it is told here, rather than when the copy is done. */
+static enum status try_reading(struct mysql_database *self, const char *name,
+                               const struct feed_place *place, struct error *error)
+{
+    MYSQL *stream = NULL;
+    const uint8_t *bytes = NULL;
+    size_t length = 0;
+    enum status status = mysql_connect(self, &stream, error);
+    if (status == STATUS_OK) {
+        status = place->number > 0 ? mysql_feed_start(self, stream, name, place, false, error)
+                                   : mysql_feed_start_behind(self, stream, name, place, error);
+    }
+    status = status == STATUS_OK ? mysql_feed_receive(self, stream, name, &bytes, &length, error)
+                                 : status;
+    if (stream != NULL) {
+        mysql_break_off(stream);
+    }
+    mysql_disconnect(stream);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+/* ---------------------------------------------------------------- the tables */
+
+static bool acts(const char *action)
+{
+    return action != NULL &&
+           (strncasecmp(action, "CASCADE", 7) == 0 || strncasecmp(action, "SET", 3) == 0);
+}
+
+static enum status check_actions(const struct mysql_table *table, struct error *error)
+{
+    for (uint32_t i = 0; i < table->schema->foreign_key_count; i++) {
+        const struct schema_foreign_key *key = &table->schema->foreign_keys[i];
+        if (acts(key->on_delete) || acts(key->on_update)) {
+            error_set(error, ERROR_SOURCE_INVALID, table->schema->name,
+                      "its foreign key %s changes its rows by itself (%s %s), which this server's "
+                      "binary log does not tell",
+                      key->name != NULL ? key->name : "",
+                      acts(key->on_delete) ? "ON DELETE" : "ON UPDATE",
+                      acts(key->on_delete) ? key->on_delete : key->on_update);
+            return error_hint(error, "make the key anew without the action, and change the rows "
+                                     "in the application; MySQL 9.6 and later log them");
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status check_table(struct mysql_database *self, const struct mysql_catalog *catalog,
+                               const char *name, bool logs, struct error *error)
+{
+    const struct mysql_table *table = mysql_catalog_find(catalog, name);
+    struct buffer quoted = {0};
+    if (table == NULL || table->schema->kind != SCHEMA_TABLE ||
+        mysql_database_elsewhere(self, name) != NULL) {
+        return error_set(error, ERROR_SOURCE_INVALID, name,
+                         "it is no table of database %s, and can't be followed", self->sql.schema);
+    }
+    mysql_append_name(&quoted, name);
+    enum status status = STATUS_OK;
+    if (table->engine != NULL && strcasecmp(table->engine, "InnoDB") != 0) {
+        error_set(error, ERROR_SOURCE_INVALID, name,
+                  "its engine is %s, whose changes are in no transaction", table->engine);
+        status = error_hint(error, "ALTER TABLE %s ENGINE = InnoDB", buffer_string(&quoted));
+    } else if (table->key.count == 0) {
+        error_set(error, ERROR_SOURCE_INVALID, name,
+                  "it has no primary key, by which its changes could find their records");
+        status = error_hint(error, "ALTER TABLE %s ADD PRIMARY KEY (…)", buffer_string(&quoted));
+    }
+    buffer_free(&quoted);
+    return status == STATUS_OK && !logs ? check_actions(table, error) : status;
+}
+
+static enum status check_tables(struct mysql_database *self, MYSQL *connection,
+                                const struct followed_table *tables, uint32_t table_count,
+                                struct error *error)
+{
+    const struct mysql_catalog *catalog = NULL;
+    bool logs = false;
+    enum status status = mysql_catalog_get(self, &catalog, error);
+    status = status == STATUS_OK ? logs_actions(self, connection, &logs, error) : status;
+    for (uint32_t i = 0; i < table_count && status == STATUS_OK; i++) {
+        status = check_table(self, catalog, tables[i].name, logs, error);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- making and dropping */
+
+enum status mysql_feed_create(struct database *database, const char *name,
+                              const struct followed_table *tables, uint32_t table_count,
+                              struct arena *arena, struct feed_start *start, struct error *error)
+{
+    struct mysql_database *self = mysql_database_of(database);
+    struct feed_place place = {0};
+    MYSQL *asking = NULL;
+    *start = (struct feed_start){0};
+    enum status status = mysql_connect(self, &asking, error);
+    status = status == STATUS_OK ? check_settings(self, asking, error) : status;
+    status = status == STATUS_OK ? check_tables(self, asking, tables, table_count, error) : status;
+    status = status == STATUS_OK ? mysql_feed_seen(self, asking, arena, &place, error) : status;
+    status = status == STATUS_OK ? check_logged(self, asking, error) : status;
+    status = status == STATUS_OK ? try_reading(self, name, &place, error) : status;
+    mysql_disconnect(asking);
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    mysql_feed_put_place(&place, arena, &start->position);
+    start->snapshot = "at its own moment";
+    return STATUS_OK;
+}
+
+enum status mysql_feed_drop(struct database *database, const char *name, struct error *error)
+{
+    (void)database;
+    (void)name;
+    (void)error;
+    return STATUS_OK;
+}
+
+enum status mysql_feed_note_moment(struct mysql_database *self, struct arena *arena,
+                                   struct error *error)
+{
+    struct feed_place place;
+    if (self->sql.base.moment == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = mysql_feed_now(self, self->control, arena, &place, error);
+    if (status == STATUS_OK) {
+        struct position *position = arena_allocate_zeroed(arena, 1, sizeof *position);
+        mysql_feed_put_place(&place, arena, position);
+        self->sql.base.moment_position = position;
+    }
+    return status;
+}
