@@ -689,12 +689,15 @@ static enum status take_back(struct run *run, struct error *error)
 }
 
 /* There is nothing to go over to, and nothing to compare with. */
-static enum status refuse_cut_over(const struct run *run, struct error *error)
+static enum status refuse_log(const struct run *run, enum error_code code, struct error *error)
 {
-    error_set(error, ERROR_CUT_OVER, run->session->target_uri->shown,
+    error_set(error, code, run->session->target_uri->shown,
               "it keeps a log of changes, and no tables as they are now");
-    return error_hint(error, "`transhume follow --catch-up` applies what is left, `transhume "
-                             "cutover --abandon --confirm` ends following");
+    return code == ERROR_CUT_OVER
+               ? error_hint(error, "`transhume follow --catch-up` applies what is left, "
+                                   "`transhume cutover --abandon --confirm` ends following")
+               : error_hint(error, "end following (`transhume cutover --abandon --confirm`), and "
+                                   "begin a new run in another folder");
 }
 
 static enum status take_steps(struct follow *follow, struct error *error)
@@ -702,8 +705,10 @@ static enum status take_steps(struct follow *follow, struct error *error)
     struct run *run = follow->run;
     const struct cutover_drain steps = {drain, follow, follow->routes->tables,
                                         follow->routes->table_count};
-    if (follow->functions->keeps_log && follow->session->options.cut_over != CUT_OVER_NOT) {
-        return refuse_cut_over(run, error);
+    bool cuts_over = follow->session->options.cut_over != CUT_OVER_NOT;
+    if (follow->functions->keeps_log &&
+        (cuts_over || follow->session->options.resync != RESYNC_NOT)) {
+        return refuse_log(run, cuts_over ? ERROR_CUT_OVER : ERROR_FOLLOW, error);
     }
     if (resync_check(run, follow->session->options.resync, error) != STATUS_OK) {
         return STATUS_FAILED;
