@@ -102,6 +102,7 @@ _transhume() {
                 '--broken-references=[What to do with orphaned rows (their foreign key points nowhere)]:WHAT:(keep reject)' \
                 '--rollback-keys[Store the key of each record written, so that rollback can leave other records alone]' \
                 '--no-before-images[Store no old versions of records in existing tables; rollback then refuses these tables]' \
+                '--follow[After the copy, apply what changes in the source, until stopped; transhume follow continues]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
                 '--profile=[Jobs, batch and page sizes as migration scripts name them]:NAME:(small medium large unstable)' \
                 '--memory=[Bound on batches, queues and caches together]:BYTES:' \
@@ -159,7 +160,10 @@ _transhume() {
                 '--rollback-keys[Store the key of each record written, so that rollback can leave other records alone]' \
                 '--no-before-images[Store no old versions of records in existing tables; rollback then refuses these tables]' \
                 '--follow[After the copy, apply what changes in the source, until stopped; transhume follow continues]' \
+                '--spool[When following\: keep what changes during the copy in the state folder, so that the source need not]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
+                '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
+                '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
                 '--restart[Roll an unfinished run back, then start again]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
@@ -213,7 +217,12 @@ _transhume() {
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--max-rejects=[Fail once more than N records are rejected]:N:' \
                 '--fail-fast[Fail at the first rejected record]' \
+                '--spool[When following\: keep what changes during the copy in the state folder, so that the source need not]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
+                '--resync[After the source lost the feed\: make it again, compare both sides, repair the target, then follow]' \
+                '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
+                '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
+                '*--refresh=[When following\: read this table of the source again, beside the changes]:TABLE:' \
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
                 '--memory=[Bound on batches, queues and caches together]:BYTES:' \
@@ -263,7 +272,12 @@ _transhume() {
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--max-rejects=[Fail once more than N records are rejected]:N:' \
                 '--fail-fast[Fail at the first rejected record]' \
+                '--spool[When following\: keep what changes during the copy in the state folder, so that the source need not]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
+                '--resync[After the source lost the feed\: make it again, compare both sides, repair the target, then follow]' \
+                '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
+                '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
+                '*--refresh=[When following\: read this table of the source again, beside the changes]:TABLE:' \
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
                 '--memory=[Bound on batches, queues and caches together]:BYTES:' \
@@ -319,6 +333,7 @@ _transhume() {
                 '--before=[Run this before writers are stopped; if it fails, nothing is done]:COMMAND:' \
                 '--fence=[Stop the source'\''s writers by this command instead of by triggers on its tables]:COMMAND:' \
                 '--after=[Run this once the target is the database; if it fails, the cut-over is not ended]:COMMAND:' \
+                '--reverse[Keep the way back open\: what is written to the target from then on can be fed to the former source]' \
                 '--no-validate[Do not compare both sides while writers are stopped]' \
                 '--abandon[End following without a cut-over\: remove the feed from the source, which goes on]' \
                 '--back[Take a cut-over back that is not done\: the source is written and followed again]' \

@@ -22,6 +22,9 @@ enum event_kind {
     EVENT_ANOMALY,  /* `code`: series and detector, "throughput.slow"; `state`: began, ended */
     EVENT_POSITION, /* `code`: where a feed is */
     EVENT_CUT_OVER, /* `code`: a step; `state`: began, done, failed */
+    /* what the source keeps of its log for a feed: `code`: whose bound on it is near (limit,
+     * source) or reached (full); `state`: began, ended; `count`: bytes */
+    EVENT_RETENTION,
     EVENT_KINDS
 };
 

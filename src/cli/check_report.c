@@ -128,6 +128,34 @@ static void append_verdict(const struct check_report *report, bool dry_run, stru
     }
 }
 
+/* Whole, since they may be given by hand; of many lines perhaps. */
+static void append_statements(const char *title, const struct check_list *list, struct buffer *out)
+{
+    buffer_format(out, "%s%s%s", list->count > 0 ? "\n" : "", list->count > 0 ? title : "",
+                  list->count > 0 ? "\n" : "");
+    for (uint32_t i = 0; i < list->count; i++) {
+        for (const char *at = list->lines[i]; *at != '\0';) {
+            char line[4096];
+            size_t length = strcspn(at, "\n");
+            text_printable(at, length, line, sizeof(line));
+            buffer_format(out, "    %s\n", line);
+            at += length + (at[length] == '\n');
+        }
+    }
+}
+
+static void append_follow(const struct check_follow *follow, struct buffer *out)
+{
+    if (!follow->asked || follow->refusal != NULL) {
+        return;
+    }
+    buffer_append_string(out, "\nfollowing: it can be done\n");
+    append_list("what it costs the source", follow->costs.lines, follow->costs.count, out);
+    append_statements("statements that it runs there", &follow->statements, out);
+    append_statements("the server's own replication would do as well", &follow->native, out);
+    append_list("but it does not", follow->native_lacks.lines, follow->native_lacks.count, out);
+}
+
 static void append_text(const struct check_report *report, struct buffer *sample, bool color,
                         bool dry_run, struct buffer *out)
 {
@@ -135,6 +163,7 @@ static void append_text(const struct check_report *report, struct buffer *sample
     append_unproven_keys(report, out);
     append_estimate(report, out);
     append_list("notes", report->notes, report->note_count, out);
+    append_follow(&report->follow, out);
     append_list("problems", report->problems, report->problem_count, out);
     if (sample->length > 0) {
         buffer_append_string(out, "\nsample: the first records as they will arrive\n\n");
@@ -180,6 +209,22 @@ static void append_json_entities(const struct check_report *report, struct buffe
     buffer_append_byte(out, ']');
 }
 
+static void append_json_follow(const struct check_follow *follow, struct buffer *out)
+{
+    if (!follow->asked) {
+        return;
+    }
+    buffer_append_string(out, ",\"follow\":{\"refusal\":");
+    cli_append_json_text(out, follow->refusal);
+    buffer_append_string(out, ",\"hint\":");
+    cli_append_json_text(out, follow->refusal_hint);
+    append_json_lines("costs", follow->costs.lines, follow->costs.count, out);
+    append_json_lines("statements", follow->statements.lines, follow->statements.count, out);
+    append_json_lines("native", follow->native.lines, follow->native.count, out);
+    append_json_lines("native_lacks", follow->native_lacks.lines, follow->native_lacks.count, out);
+    buffer_append_byte(out, '}');
+}
+
 /* The samples are JSON lines already: commas make a list of them. */
 static void append_json(const struct check_report *report, struct buffer *sample,
                         struct buffer *out)
@@ -194,6 +239,7 @@ static void append_json(const struct check_report *report, struct buffer *sample
     append_json_entities(report, out);
     append_json_lines("notes", report->notes, report->note_count, out);
     append_json_lines("problems", report->problems, report->problem_count, out);
+    append_json_follow(&report->follow, out);
     buffer_append_string(out, ",\"samples\":[");
     while (sample->length > 0 && sample->data[sample->length - 1] == '\n') {
         sample->length--;

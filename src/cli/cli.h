@@ -9,6 +9,7 @@
 enum { CLI_ARGUMENTS_MAX = 64 };
 
 struct cli_command;
+struct verify_result;
 
 /* What was asked for. Texts point into argv, the environment and the plan; lists live in `arena`.
  */
@@ -20,12 +21,14 @@ struct cli_call {
     struct run_parameter *parameters; /* of a settings file */
     uint32_t parameter_count;
     struct arena *arena;
-    const char *command_line;      /* for the log, without secrets */
-    struct observer *observer;     /* NULL: the command is none that is watched */
-    enum cut_over_choice cut_over; /* what cutover is about to do */
-    bool compares;                 /* it compares both sides */
-    const char *state_folder;      /* in place of the one that was said; NULL: that one */
-    bool goes_on;                  /* with the run that this process was at work on */
+    const char *command_line;          /* for the log, without secrets */
+    struct observer *observer;         /* NULL: the command is none that is watched */
+    enum cut_over_choice cut_over;     /* what cutover is about to do */
+    bool compares;                     /* it compares both sides */
+    const char *state_folder;          /* in place of the one that was said; NULL: that one */
+    bool goes_on;                      /* with the run that this process was at work on */
+    enum resync_choice resync;         /* what follow --resync is about to do */
+    const struct verify_result *found; /* what it compared; NULL: nothing */
 };
 
 /* One command: its help, and what runs it. */
@@ -178,6 +181,7 @@ int command_check(struct cli_call *call);
 int command_migrate(struct cli_call *call);
 int command_cutover(struct cli_call *call);
 int command_resume(struct cli_call *call);
+int command_follow(struct cli_call *call);
 int command_status(struct cli_call *call);
 int command_report(struct cli_call *call);
 int command_serve(struct cli_call *call);

@@ -10,6 +10,9 @@ int command_resume(struct cli_call *call)
     struct run_session *session = NULL;
     const char *plan_path;
     int exit_status;
+    if (cli_switch(call, CLI_RESYNC)) {
+        return command_follow(call);
+    }
     if (cli_find_plan_of_run(call, &plan_path, &error) != STATUS_OK) {
         return cli_fail(call, &error);
     }

@@ -82,10 +82,13 @@ static const struct cli_command commands[] = {
      .description =
          "Continues a run that was begun with `transhume migrate --follow`: finishes its copy if "
          "that is not done, then applies what changed in the source since, in the source's order, "
-         "until it is stopped with Ctrl-C. --catch-up ends it once what is there now is applied.",
+         "until it is stopped with Ctrl-C. --catch-up ends it once what is there now is applied. "
+         "--resync is for a source that no longer has the changes behind the target's position.",
      .examples = "transhume follow\n"
-                 "transhume follow --catch-up",
-     .run = command_resume},
+                 "transhume follow --catch-up\n"
+                 "transhume follow --max-retained 50GiB --drop-when-full\n"
+                 "transhume follow --resync",
+     .run = command_follow},
     {.name = "cutover",
      .place = IN_CUTOVER,
      .arguments = "[SRC DST]",

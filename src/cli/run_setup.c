@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "connectors/scope.h"
+#include "verify/verify.h"
 #include <string.h>
 #include <unistd.h>
 
@@ -179,15 +180,19 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->broken_references =
         (enum broken_references_choice)choice_or_unset(call, CLI_BROKEN_REFERENCES);
     options->nested = (enum nested_choice)choice_or_unset(call, CLI_NESTED);
-    options->follow = cli_switch(call, CLI_FOLLOW) || strcmp(call->command->name, "follow") == 0 ||
+    options->follow = cli_switch(call, CLI_FOLLOW) ||
+                      (strcmp(call->command->name, "follow") == 0 && !call->compares) ||
                       (call->command->place == IN_CUTOVER && !call->compares);
+    options->spool = cli_switch(call, CLI_SPOOL);
     options->catch_up = cli_switch(call, CLI_CATCH_UP);
+    options->retained_bytes_max = number_or(call, CLI_MAX_RETAINED, 0);
+    options->drop_when_full = cli_switch(call, CLI_DROP_WHEN_FULL);
     options->no_before_images = cli_switch(call, CLI_NO_BEFORE_IMAGES);
     if (!call->goes_on) {
         options->refresh = call->values[CLI_REFRESH].list;
         options->refresh_count = call->values[CLI_REFRESH].list_count;
     }
-    options->resuming = call->command->place == IN_RESUME || call->goes_on ||
+    options->resuming = (call->command->place == IN_RESUME && !call->compares) || call->goes_on ||
                         (call->command->place == IN_CUTOVER && !call->compares);
     options->max_lag_ms = (int64_t)number_or(call, CLI_MAX_LAG, 1000);
     options->max_pause_ms = (int64_t)number_or(call, CLI_MAX_PAUSE, 30000);
@@ -195,6 +200,11 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->fence_command = cli_text(call, CLI_FENCE);
     options->after_command = cli_text(call, CLI_AFTER);
     options->cut_over = call->cut_over;
+    options->resync = call->resync;
+    if (call->found != NULL) {
+        options->write_hash = call->found->write_hash;
+        options->delete_hash = call->found->delete_hash;
+    }
     options->reverse = cli_switch(call, CLI_REVERSE);
     options->validating = call->command->place == IN_VALIDATE || call->compares;
     options->may_repair = options->validating && cli_switch(call, CLI_REPAIR);

@@ -513,6 +513,7 @@ enum status state_view_append(const char *json, bool running, bool color, struct
     buffer_append_byte(out, '\n');
     append_tables(state, color, watch->rows, &sums, out);
     append_rate(state, running, &sums, watch, out);
+    state_view_append_follow(state, color, out);
     append_waiting(state, running, out);
     append_use(state, running, "source", out);
     append_use(state, running, "target", out);

@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,6 +22,8 @@ struct state_watch {
  * is no state.json. */
 enum status state_view_append(const char *json, bool running, bool color, struct state_watch *watch,
                               struct buffer *out, struct error *error) MUST_USE;
+/* What a run that follows has done; nothing of others. */
+void state_view_append_follow(const json_t *state, bool color, struct buffer *out);
 /* The line about another run, whose rollback has not come to its end. */
 void state_view_append_rollback(const char *run_id, struct buffer *out);
 /* The same into an object of JSON, as "rollback"; what it says of a rollback itself stays. */

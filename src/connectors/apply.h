@@ -33,6 +33,13 @@ struct apply_result {
  * delete removes the record under `key`; absent is fine.
  */
 struct apply_functions {
+    /* Changes are kept as a log beside the tables, which stay as they are: each whole, none of
+     * `after` MISSING for not having changed, and the same ones applied again are there once. */
+    bool keeps_log;
+    /* Optional: can changes be put into this table, which need not be there yet? ERROR_FOLLOW: not,
+     * and why. Changes nothing. Control thread. */
+    enum status (*check)(struct database *self, const struct target_table *table,
+                         struct error *error);
     enum status (*open)(struct database *self, const struct apply_request *request,
                         struct apply **apply, struct error *error);
     void (*close)(struct apply *apply); /* takes NULL */
@@ -54,6 +61,8 @@ struct apply_functions {
     enum status (*apply_sets)(struct apply *apply, const struct change_set *const *sets,
                               uint32_t set_count, struct arena *arena, struct apply_result *result,
                               struct error *error);
+    /* Optional: no changes came for a moment; called again and again. */
+    enum status (*idle)(struct apply *apply, struct error *error);
 };
 
 #endif

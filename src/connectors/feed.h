@@ -2,6 +2,7 @@
 #ifndef TRANSHUME_CONNECTORS_FEED_H
 #define TRANSHUME_CONNECTORS_FEED_H
 
+#include "base/buffer.h"
 #include "connectors/database.h"
 #include "model/change.h"
 
@@ -28,6 +29,22 @@ struct feed_health {
     int64_t bytes_kept; /* by the source for this feed */
     int64_t bytes_left; /* before the source drops what the feed has not confirmed */
     int64_t lag_us;     /* between the source's last commit and the last one that was brought */
+    int64_t lag_bytes;  /* of the source's log, likewise */
+};
+#define FEED_HEALTH_UNKNOWN ((struct feed_health){-1, -1, -1, -1})
+
+/* What following would mean for the source. Texts in the caller's arena. */
+struct feed_forecast {
+    const char *const *statements; /* that `create` would run there */
+    uint32_t statement_count;
+    const char *const *costs; /* for writers and disk: a sentence each */
+    uint32_t cost_count;
+    /* What the server's own replication takes, where the target is of the same kind, `target`'s
+     * place in it being the target's address; and what it leaves undone. None: it has none. */
+    const char *const *native;
+    uint32_t native_count;
+    const char *const *native_lacks;
+    uint32_t native_lack_count;
 };
 
 struct feed_functions {
@@ -54,6 +71,19 @@ struct feed_functions {
      * go up; a lower one changes nothing. */
     enum status (*confirm)(struct feed *feed, struct position position, struct error *error);
     enum status (*health)(struct feed *feed, struct feed_health *health, struct error *error);
+    /* The same of a feed that nobody need have open, through a connection of its own, as while the
+     * copy is made; the lags are not known. ERROR_FEED_LOST: it is gone, or of no use any more. Any
+     * thread. NULL: nobody can say. */
+    enum status (*look)(struct database *self, const char *name, struct feed_health *health,
+                        struct error *error);
+    /*
+     * Optional: what `create` would do, changing nothing, or why it would refuse. `target`: what is
+     * opened there, to say whether the server's own replication would do as well. Control thread.
+     */
+    enum status (*foresee)(struct database *self, const char *name,
+                           const struct followed_table *tables, uint32_t table_count,
+                           const struct database *target, struct arena *arena,
+                           struct feed_forecast *forecast, struct error *error);
     /*
      * Optional: keeps everybody from writing the tables, or lets them again. Once it returns with
      * `on`, nothing of them is written any more, and whatever was comes at or before `head`.
@@ -67,6 +97,8 @@ struct feed_functions {
      * changes any more. Control thread. */
     enum status (*head)(struct database *self, struct arena *arena, struct position *position,
                         struct error *error);
+    /* Optional: a position for people. Any thread. */
+    void (*print)(struct position position, struct buffer *out);
     /* Below 0, 0, above 0: the order of two positions of feeds of this connector. Any thread. */
     int (*compare)(struct position left, struct position right);
 };

@@ -78,7 +78,6 @@ void progress_follow_begin(struct progress_follow *follow)
 {
     if (!atomic_load(&follow->active)) {
         atomic_store(&follow->lag_us, -1);
-        atomic_store(&follow->bytes_kept, -1);
         atomic_store(&follow->active, true);
     }
 }

@@ -36,6 +36,8 @@ struct progress_side {
     _Atomic int64_t idle_ms; /* threads of this side waited for the other one, chunks done */
 };
 
+enum { PROGRESS_OPERATIONS = 4 };
+
 /* One entity's counters. The hot path adds once a batch, never once a record. */
 struct progress_entity {
     const char *name;
@@ -50,6 +52,8 @@ struct progress_entity {
     _Atomic uint64_t retries;   /* requests and chunks that were done again */
     _Atomic uint64_t fallbacks; /* requests done with less than was asked for */
     _Atomic uint64_t pulled;    /* about: by the target itself, in a chunk that is under way */
+    /* followed changes of its source's rows: inserts, updates, deletes, truncates */
+    _Atomic uint64_t operations[PROGRESS_OPERATIONS];
     _Atomic int64_t
         first_ms; /* monotonic: when it was first and last seen to move in this attempt; */
     _Atomic int64_t last_ms; /* kept by the display's thread; 0: never */
@@ -64,10 +68,18 @@ struct progress_follow {
     _Atomic uint64_t writes;       /* changes of the target's records */
     _Atomic uint64_t commits;      /* of the target */
     _Atomic uint64_t rejects;
+    _Atomic uint64_t transactions_per_second; /* over the last ten seconds */
+    _Atomic uint64_t changes_per_second;
     _Atomic int64_t commit_time_us; /* UTC, of the last one applied; 0: none yet */
     _Atomic int64_t applied_at_us;  /* UTC, when that was; 0: nothing yet */
     _Atomic int64_t lag_us;         /* between the two; -1: not known */
-    _Atomic int64_t bytes_kept;     /* by the source for the feed; -1: not known */
+    /* Of the next, -1: not known. While the copy lasts, too. */
+    _Atomic bool watched;           /* they were set */
+    _Atomic int64_t bytes_kept;     /* by the source for the feed */
+    _Atomic int64_t bytes_left;     /* before it drops what was not applied */
+    _Atomic int64_t lag_bytes;      /* of its log, behind what was read */
+    _Atomic uint64_t spool_bytes;   /* of the source's log, kept here while the copy is made */
+    _Atomic(const char *) cut_over; /* the step that was taken last, a constant text; NULL: none */
 };
 
 enum progress_phase {

@@ -197,6 +197,7 @@ void report_append_json(const struct report *report, struct buffer *out)
     report_append_tree_json(out, "errors", json_object_get(report->state, "errors"));
     report_append_tree_json(out, "source_connection", report->source_connection);
     report_append_tree_json(out, "target_connection", report->target_connection);
+    report_append_tree_json(out, "follow", json_object_get(report->state, "follow"));
     report_append_tree_json(out, "source_use", json_object_get(report->state, "source_use"));
     report_append_tree_json(out, "target_use", json_object_get(report->state, "target_use"));
     report_append_tree_json(out, "settings", json_object_get(report->state, "settings"));

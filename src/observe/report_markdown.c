@@ -365,6 +365,7 @@ void report_append_markdown(const struct report *report, struct buffer *out)
     report_append_repair_markdown(report, out);
     report_append_left_markdown(report, out);
     append_entities(report, out);
+    report_append_follow_markdown(report, out);
     append_slowest(report, out);
     append_rejects(report, out);
     append_warnings(report, out);

@@ -28,6 +28,10 @@ void report_append_tree_json(struct buffer *out, const char *name, const json_t 
 void report_append_repair(const struct report *report, struct buffer *out);
 void report_append_repair_markdown(const struct report *report, struct buffer *out);
 
+/* report_follow.c: what was followed; nothing for other runs. */
+void report_append_follow(const struct report *report, struct buffer *out);
+void report_append_follow_markdown(const struct report *report, struct buffer *out);
+
 /* report_left.c: what was not carried: its sum, and a list with why; nothing where nothing is. */
 void report_append_left_sum(const struct report *report, struct buffer *out);
 void report_append_left(const struct report *report, struct buffer *out);

@@ -424,7 +424,8 @@ static enum status begin(struct verify *verify, struct error *error)
     allocate(verify);
     state_folder_remove_temporary(&verify->run->folder);
     /* its lists in the folder are those that an unfinished repair goes on by */
-    if (verify->options.repair && run_clear_way(verify->run, error) != STATUS_OK) {
+    if (verify->options.repair && !verify->options.lists &&
+        run_clear_way(verify->run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     throttle_init(&verify->throttle, options->rows_per_second_max, options->bytes_per_second_max);

@@ -21,6 +21,7 @@ struct verify_options {
     uint32_t limit;    /* differing records kept for the report; all are in the file */
     bool plan_given;   /* --plan: a plan other than the run's is meant */
     bool repair;       /* write what is missing or different */
+    bool lists;        /* … or only list it, for a run that is there to write it itself */
     bool delete_extra; /* and take out what is extra */
     bool push_down;    /* level hash: the databases sum the hashes where they can */
 };

@@ -240,8 +240,10 @@ static enum status toy_feed_health(struct feed *feed, struct feed_health *health
     uint64_t end = 0;
     enum status status =
         toy_log_walk_sets(feed->self, feed->offset, visit_nothing, NULL, &end, error);
-    *health = (struct feed_health){
-        .bytes_kept = (int64_t)(end - feed->offset), .bytes_left = -1, .lag_us = -1};
+    *health = (struct feed_health){.bytes_kept = (int64_t)(end - feed->offset),
+                                   .bytes_left = -1,
+                                   .lag_us = -1,
+                                   .lag_bytes = -1};
     return status;
 }
 

@@ -74,7 +74,7 @@ class Feed(support.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server = postgres.Server(settings={**postgres.FOLLOWED, "max_replication_slots": "4", "logical_decoding_work_mem": "64kB"})
+        cls.server = postgres.Server(settings={**postgres.FOLLOWED, "max_replication_slots": "4", "logical_decoding_work_mem": "64kB", "max_prepared_transactions": "4"})
         cls.addClassCleanup(cls.server.stop)
 
     def setUp(self):
@@ -350,18 +350,56 @@ class Feed(support.TestCase):
             self.assertEqual(found[:16], sets[-1]["end"][:16])
         with self.subTest("confirmed beyond the position"):
             self.refused("feed-lost", "beyond the position", "", "next", self.uri, "f", position)
-        with self.subTest("its tables were changed"):
-            self.psql("ALTER PUBLICATION f SET TABLE u")
-            self.refused("feed-lost", "tables of its publication", "", "next", self.uri, "f", sets[-1]["end"])
-            self.psql("ALTER PUBLICATION f SET TABLE t")
         with self.subTest("of another server"):
             other = position[:16] + "00" * 8 + position[32:]
             self.refused("feed-lost", "system identifier", "", "next", self.uri, "f", "f" * 8 + other[8:])
         with self.subTest("beyond the log's end"):
             self.refused("feed-lost", "log ends before", "", "next", self.uri, "f", "0" * 8 + "f" * 8 + position[16:])
+        for statement, words in (("ALTER PUBLICATION f SET (publish = 'insert')", "leaves operations out"),
+                                 ("ALTER PUBLICATION f SET (publish = 'insert, update, delete, truncate'); ALTER PUBLICATION f SET TABLE u", "tables of its publication"),
+                                 ("ALTER PUBLICATION f SET TABLE t", "tables of its publication")):  # for a while it told nothing of t
+            with self.subTest(statement):
+                self.psql(statement)
+                self.refused("feed-lost", words, "--resync", "next", self.uri, "f", sets[-1]["end"])
         with self.subTest("dropped"):
             self.psql("SELECT pg_drop_replication_slot('f')")
-            self.refused("feed-lost", "dropped", "copy again", "next", self.uri, "f", position)
+            self.refused("feed-lost", "dropped", "--resync", "next", self.uri, "f", position)
+
+    def test_a_publication_that_leaves_rows_out(self):
+        self.psql("CREATE TABLE t (id int PRIMARY KEY, v text)")
+        position, _ = self.create("t")
+        self.psql("ALTER PUBLICATION f SET TABLE t (id)")
+        self.refused("feed-lost", "tables of its publication", "--resync", "next", self.uri, "f", position)
+        self.psql("COMMENT ON PUBLICATION f IS 'of the owner''s own'")
+        for part in ("t WHERE (id > 0)", "t (id)"):
+            with self.subTest(part):
+                self.psql("ALTER PUBLICATION f SET TABLE " + part)
+                self.refused("feed-lost", "leaves rows or columns of t out", "--resync", "next", self.uri, "f", position)
+
+    def test_prepared_transactions(self):
+        """They come when they are committed, not when they are prepared."""
+        self.psql("CREATE TABLE t (id int PRIMARY KEY)")
+        position, _ = self.create("t")
+        self.psql("BEGIN; INSERT INTO t VALUES (1), (2); PREPARE TRANSACTION 'one'")
+        self.psql("BEGIN; INSERT INTO t VALUES (3); PREPARE TRANSACTION 'two'")
+        self.psql("INSERT INTO t VALUES (4)")
+        sets = self.follow(position)
+        self.assertEqual([change["after"]["id"][1] for line in sets for change in line["changes"]], [4])
+        self.psql("COMMIT PREPARED 'one'")
+        self.psql("ROLLBACK PREPARED 'two'")
+        self.psql("INSERT INTO t VALUES (5)")
+        sets = [line for line in self.follow(sets[-1]["end"]) if line["changes"]]
+        self.assertEqual([[change["after"]["id"][1] for change in line["changes"]] for line in sets], [[1, 2], [5]])
+
+    def test_a_slot_that_standbys_keep(self):
+        with postgres.Server(settings=postgres.FOLLOWED, version=18) as newer:
+            name = newer.database()
+            newer.psql(name, "CREATE TABLE t (id int PRIMARY KEY)")
+            for options, kept in (("", "t"), ("?failover=false", "f")):
+                made = probe("create", newer.uri(name, options), "f", "t")
+                self.assertNotIn("error", made[0], made)
+                self.assertEqual(newer.psql(name, "SELECT failover FROM pg_replication_slots WHERE slot_name = 'f'"), [[kept]])
+                self.assertEqual(probe("drop", newer.uri(name), "f"), [])
 
     def test_an_invalidated_slot(self):
         self.psql("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE filler (v text)")
@@ -372,7 +410,7 @@ class Feed(support.TestCase):
             self.psql("INSERT INTO filler SELECT repeat('x', 1000) FROM generate_series(1, 3000)")
             self.psql("SELECT pg_switch_wal()")
             self.psql("CHECKPOINT")
-        self.refused("feed-lost", "invalidated", "copy again", "next", self.uri, "f", position)
+        self.refused("feed-lost", "invalidated", "--resync", "next", self.uri, "f", position)
 
     def test_a_promoted_server(self):
         """Its log goes on under another timeline: what was followed before is in it, or it is not."""
@@ -387,8 +425,8 @@ class Feed(support.TestCase):
         sets = [line for line in self.follow(position, env={"FEED_PROBE_CONFIRM": "no"}) if line["changes"]]
         self.assertEqual([line["changes"][0]["after"]["id"] for line in sets], [["int64", 1], ["int64", 2]])
         self.assertNotEqual(sets[0]["end"][32:], position[32:], "the position tells of the new timeline")
-        self.refused("feed-lost", "promoted before", "copy again", "next", self.uri, "f", sets[1]["end"][:32] + position[32:])
-        self.refused("feed-lost", "promoted before", "copy again", "next", self.uri, "f", position[:32] + "000000ff")
+        self.refused("feed-lost", "promoted before", "--resync", "next", self.uri, "f", sets[1]["end"][:32] + position[32:])
+        self.refused("feed-lost", "promoted before", "--resync", "next", self.uri, "f", position[:32] + "000000ff")
 
     def test_an_idle_database_moves_on(self):
         self.psql("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE busy (v text)")

@@ -89,7 +89,7 @@ class Feed(support.TestCase):
         self.source.execute("UPDATE item SET note = 'lost'")
         result = self.run_program("follow", "--catch-up", code=5)
         self.assertIn("changes may be missing: the triggers of the feed were dropped in part, or altered [feed-lost]", result.err)
-        self.assertIn("validate", result.err)
+        self.assertIn("--resync", result.err)
 
     def test_a_log_that_was_cut(self):
         self.follow_anew()

@@ -3,6 +3,7 @@
 Whether they are is seen by Python's own sqlite3 and drivers: what a fresh copy of the source as it is
 now would make, the followed target has to hold.
 """
+import glob
 import json
 import os
 import random
@@ -55,6 +56,12 @@ class SqliteSide:
         with sqlite3.connect(self.path) as connection:
             return connection.execute("SELECT name FROM sqlite_schema WHERE name GLOB '_transhume_feed*'").fetchall()
 
+    def forgotten(self):
+        """A number that grows with what the feed has confirmed."""
+        with sqlite3.connect(self.path) as connection:
+            log, = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB '_transhume_feed_*'").fetchone()
+            return connection.execute('SELECT min(sequence) FROM "%s"' % log).fetchone()[0]
+
     def rows(self, table):
         """As texts, in the order of the first column."""
         with sqlite3.connect("file:%s?mode=ro" % self.path, uri=True, timeout=60) as connection:
@@ -96,6 +103,9 @@ class PostgresSide:
     def feeds(self):
         return self.server.psql(self.name, "SELECT slot_name FROM pg_replication_slots WHERE database = current_database() "
                                            "UNION ALL SELECT pubname FROM pg_publication")
+
+    def forgotten(self):
+        return int(self.server.psql(self.name, "SELECT pg_wal_lsn_diff(confirmed_flush_lsn, '0/0') FROM pg_replication_slots WHERE database = current_database()")[0][0])
 
     def rows(self, table):
         return sorted(self.server.psql(self.name, "SELECT * FROM %s" % table), key=repr)
@@ -328,6 +338,67 @@ class Pair:
 class WholePair(Pair):
     """What is the same for all pairs, once a database."""
 
+    code_of_a_lost_column = 5  # SQLite's triggers no longer say what it was
+
+    # --- care for the source
+
+    def test_what_it_takes_is_told_before(self):
+        said = json.loads(self.run_program("check", "--follow", "--json", self.source.uri, self.target.uri).out)["follow"]
+        self.assertIsNone(said["refusal"])
+        self.assertTrue(any(cost.startswith("writers:") for cost in said["costs"]), said)
+        self.assertTrue(any("CREATE" in statement for statement in said["statements"]), said)
+        self.assertEqual(bool(said["native"]), isinstance(self.source, PostgresSide))
+        self.assertIn("following: it can be done", self.run_program("check", "--follow", self.source.uri, self.target.uri).out)
+        self.source.make("CREATE TABLE keyless (id INTEGER)")
+        said = json.loads(self.run_program("check", "--follow", "--json", self.source.uri, self.target.uri, code=2).out)["follow"]
+        self.assertIn("keyless", said["refusal"])
+        self.assertEqual(self.feeds_left(), [])
+
+    def lose_the_feed(self):
+        """And the target is no longer what the source is."""
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.steps(20)
+        limits = ("--max-retained", "1KiB", "--drop-when-full")
+        self.assertIn("feed-full", self.run_program("follow", "--catch-up", *limits, code=5).err)
+        self.assertEqual(self.feeds_left(), [])
+        self.assertIn("--resync", self.run_program("follow", "--catch-up", code=5).err)
+        self.steps(20)
+        self.source.transaction(["DELETE FROM entry WHERE id < 10", "DELETE FROM account WHERE id = 3"], True)
+
+    def test_a_source_that_keeps_too_much(self):
+        """It is freed, and what was lost is put right."""
+        self.lose_the_feed()
+        self.assertIn("resync: done", self.run_program("follow", "--resync", "--catch-up").err)
+        self.assert_same()
+        self.source.transaction(["INSERT INTO account VALUES (3, 100)"], True)
+        self.steps(10)
+        self.follow()
+        self.assert_same()
+        said = json.loads(self.run_program("status", "--json").out)["follow"]
+        self.assertGreaterEqual(said["operations"]["entry"]["inserts"], 1)
+        self.assertGreaterEqual(said["source_bytes_kept"], 0)
+        self.assertIn("inserts", self.run_program("status").out)
+        with open(self.path(".transhume", "report.md"), encoding="utf-8") as file:
+            self.assertIn("What was followed", file.read())
+
+    def test_a_resync_that_is_broken_off(self):
+        self.lose_the_feed()
+        for failpoint in ("follow.after_feed", "follow.before_apply"):
+            support.kill_at(failpoint, 1, "follow", "--resync", "--catch-up", "--take-over", cwd=self.folder)
+            self.assertIn("is not done", self.run_program("follow", "--catch-up", "--take-over", code=5).err)
+        self.run_program("follow", "--resync", "--catch-up", "--take-over")
+        self.assert_same()
+
+    def test_writers_do_not_wait_for_a_resync(self):
+        self.lose_the_feed()
+        writer = Writer(self.bank)
+        writer.start()
+        self.addCleanup(writer.stop)
+        self.run_program("follow", "--resync", "--catch-up")
+        writer.stop()
+        self.follow()
+        self.assert_same()
+
     def test_it_follows_until_it_is_stopped(self):
         self.steps(5)
         process = support.start("migrate", "--follow", self.source.uri, self.target.uri, cwd=self.folder)
@@ -373,8 +444,23 @@ class WholePair(Pair):
         self.wait_for_the_same()
         process.send_signal(signal.SIGINT)
         self.assertEqual(support.finish(process).code, 4)
-        self.source.transaction(["ALTER TABLE entry RENAME COLUMN note TO words"], True)
-        self.assertIn("entry.note", self.run_program("follow", "--catch-up", code=5).err)
+
+    def test_the_log_is_kept_here_during_the_copy(self):
+        """The source has forgotten by then what following begins with; killed in the middle, too."""
+        self.source.transaction(["INSERT INTO entry (id, text) VALUES %s" % ", ".join("(%d, 'x')" % i for i in range(5000, 8000))], True)
+        writer = Writer(self.bank)
+        writer.start()
+        self.addCleanup(writer.stop)
+        arguments = ["--rows-per-second", "1000", "--chunk-rows", "200", "--spool"]
+        support.kill_after(1.7 * support.PATIENCE, "migrate", "--follow", *arguments, self.source.uri, self.target.uri, cwd=self.folder)
+        self.assertEqual(len(glob.glob(self.path(".transhume", "spill", "spool-*", "0*"))), 1)
+        first = self.source.forgotten()
+        self.run_program("follow", "--catch-up", "--take-over", "--rows-per-second", "1000", time_limit=120)
+        self.assertGreater(self.source.forgotten(), first)
+        writer.stop()
+        self.follow()
+        self.assert_same()
+        self.assertEqual(glob.glob(self.path(".transhume", "spill", "spool-*")), [])
 
     def test_a_table_that_is_read_again(self):
         """What somebody broke in the target is put right, while the source changes."""
@@ -427,7 +513,7 @@ class WholePair(Pair):
     def test_given_up_though_the_schema_changed(self):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
         self.source.transaction(["CREATE TABLE later (id INTEGER PRIMARY KEY, value TEXT)", "ALTER TABLE entry RENAME COLUMN text TO words"], True)
-        self.run_program("follow", "--catch-up", code=5)
+        self.run_program("follow", "--catch-up", code=self.code_of_a_lost_column)
         self.run_program("cutover", "--back", "--confirm")
         self.run_program("cutover", "--abandon", "--confirm")
         self.assertEqual(self.phase(), "completed")
@@ -471,13 +557,45 @@ class OfPostgres:
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server = postgres.Server(settings=postgres.FOLLOWED)
+        cls.server = postgres.Server(settings={**postgres.FOLLOWED, "track_commit_timestamp": "on"})
         cls.addClassCleanup(cls.server.stop)
 
 
 class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
+    code_of_a_lost_column = 1
+
     def sides(self):
         return PostgresSide(self, self.server, "bank"), PostgresSide(self, self.server, "copy")
+
+    def test_the_target_knows_when_it_was_written(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        process = support.start("follow", cwd=self.folder)
+        self.addCleanup(support.TestCase.end, process)
+        for number in (-1, -2):
+            self.source.transaction(["INSERT INTO entry VALUES (%d, 'x')" % number], True)
+            self.wait_until("it arrives", lambda key=str(number): [key, "x"] in self.target.rows("entry"))
+            time.sleep(1)
+        (apart,), = self.server.psql(self.target.name, "SELECT max(t) - min(t) > interval '0.8 s' FROM (SELECT pg_xact_commit_timestamp(xmin) AS t "
+                                                       "FROM entry WHERE id < 0) m")
+        self.assertEqual(apart, "t")
+
+    def test_a_source_whose_log_grows_while_it_follows(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.source.make("CREATE SCHEMA other; CREATE TABLE other.filler (v TEXT)")
+        process = support.start("follow", "--max-retained", "16MiB", cwd=self.folder)
+        self.addCleanup(support.TestCase.end, process)
+        for _ in range(30):
+            if process.poll() is not None:
+                break
+            self.source.transaction(["INSERT INTO other.filler SELECT repeat('x', 1000) FROM generate_series(1, 4000)"], True)
+            time.sleep(0.3)
+        result = support.finish(process)
+        self.assertEqual(result.code, 5, result.err)
+        self.assertIn("--drop-when-full", result.err)
+        self.assertIn("more than half of --max-retained", result.err)
+        self.assertEqual(len(self.feeds_left()), 2)
+        self.follow("--max-retained", "16MiB")  # what is more already than is allowed only grows if nobody follows
+        self.assert_same()
 
     def test_whose_list_a_deleted_row_was_in_has_to_be_told(self):
         self.source.make("CREATE TABLE artist (id INTEGER PRIMARY KEY, name TEXT);"
@@ -496,7 +614,35 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
         self.assertEqual(self.target.rows("artist_t"), [["1", "1"]])
         self.source.transaction(["ALTER TABLE album REPLICA IDENTITY DEFAULT"], True)
         self.source.transaction(["DELETE FROM album WHERE id = 11"], True)
-        self.assertIn("REPLICA IDENTITY FULL", self.run_program("follow", "--catch-up", code=3).err)
+        self.assertIn("REPLICA IDENTITY FULL", self.run_program("follow", "--catch-up", code=1).err)
+        self.assertEqual(self.target.rows("artist_t"), [["1", "1"]])
+        self.source.transaction(["ALTER TABLE album REPLICA IDENTITY FULL"], True)
+        self.run_program("follow", "--resync", "--catch-up")
+        self.assertEqual(self.target.rows("artist_t"), [["1", "0"]])
+
+    def test_what_can_not_be_followed_is_left_and_the_rest_goes_on(self):
+        """A column that is renamed, while it runs and while it is stopped."""
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        process = self.running()
+        self.steps(3)
+        self.source.transaction(["ALTER TABLE entry RENAME COLUMN text TO words"], True)
+        self.source.transaction(["INSERT INTO entry VALUES (5000, 'x')", "UPDATE account SET balance = balance + 1 WHERE id = 1"], True)
+        deadline = time.monotonic() + 30 * support.PATIENCE
+        while self.target.rows("account") != self.source.rows("account") and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertEqual(self.target.rows("account"), self.source.rows("account"))
+        process.send_signal(signal.SIGINT)
+        self.assertIn("entry is not followed any more, the rest goes on: the column text of entry is gone", support.finish(process).err)
+        self.source.transaction(["ALTER TABLE churn RENAME COLUMN value TO worth", "UPDATE account SET balance = balance - 1 WHERE id = 1"], True)
+        again = self.run_program("follow", "--catch-up", code=1).err
+        self.assertIn("entry is not followed any more", again)
+        self.assertIn("the column value text of churn is gone", again)
+        self.assertEqual(self.target.rows("account"), self.source.rows("account"))
+        self.assertIn("is not followed any more", self.run_program("cutover", "--confirm", code=5).err)
+        self.run_program("follow", "--resync", "--catch-up")
+        self.source.transaction(["INSERT INTO entry VALUES (5001, 'y')"], True)
+        self.follow()
+        self.assertEqual([[row[0], row[-1]] for row in self.target.rows("entry")], self.source.rows("entry"))
 
     def test_what_is_refused_is_told_and_stops_a_cut_over(self):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
@@ -541,7 +687,16 @@ class SqliteToPostgres(OfPostgres, Pair, support.TestCase):
         return SqliteSide(self, "bank.db"), PostgresSide(self, self.server, "copy")
 
 
-class ToDynamodb(Pair):
+class OneWay:
+    """To targets whose changes are not followed."""
+
+    def test_a_way_back_is_kept(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.assertIn("nothing can be fed back", self.run_program("cutover", "--confirm", "--reverse", code=3).err)
+        self.assertTrue(self.can_write())
+
+
+class ToDynamodb(OneWay, Pair):
     # It is written record by record: a kill may come between two of a transaction. test_killed_between_records kills where it follows.
     whole_transactions = False
     kills = KILLS // 2
@@ -558,11 +713,6 @@ class ToDynamodb(Pair):
         patch.start()
         self.addCleanup(patch.stop)
         return DynamodbSide(self.dynamodb, self.client)
-
-    def test_a_way_back_is_kept(self):
-        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
-        self.assertIn("nothing can be fed back", self.run_program("cutover", "--confirm", "--reverse", code=3).err)
-        self.assertTrue(self.can_write())
 
 
 class SqliteToDynamodb(ToDynamodb, support.TestCase):
@@ -592,6 +742,7 @@ class SqliteToDynamodb(ToDynamodb, support.TestCase):
                 rejects += [json.loads(line) for line in file]
         self.assertEqual(sorted((reject["entity"], reject["code"]) for reject in rejects),
                          [("churn", "key-null"), ("entry", "record-too-large")])
+        self.assertTrue(all("what was under its key before stays" in reject["reason"] for reject in rejects if reject["entity"] == "entry"), rejects)
         self.source.transaction(["DELETE FROM entry WHERE id = -8", "DELETE FROM churn WHERE a = ''"], True)
         self.follow()
         self.assert_same()

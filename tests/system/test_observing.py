@@ -427,6 +427,8 @@ class Documentation(support.TestCase):
         found.update(self.exposed("migrate", "--plan", "failed.yaml", "--fail-fast", "--state", "failed", code=3))
         with open(os.path.join(support.ROOT, "docs/observing.md"), encoding="utf-8") as file:
             rows = self.ROW.findall(file.read())
+        unbounded = ["transhume_slot_safe_bytes"]  # only a server has it, and not every one
+        rows = [row for row in rows if row[0] not in unbounded]
         for name, kind, labels, unit, meaning in rows:
             with self.subTest(name):
                 self.assertIn(name, found)

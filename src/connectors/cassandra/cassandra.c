@@ -30,14 +30,23 @@ enum {
 };
 
 static const char *const failpoints[] = {
-    KEYED_FAILPOINTS("cassandra"),   "cassandra.before_keyspace",
-    "cassandra.before_ledger_table", "cassandra.after_ledger_table",
-    "cassandra.before_intent",       "cassandra.after_intent",
-    "cassandra.before_table",        "cassandra.after_table",
-    "cassandra.before_made",         "cassandra.after_made",
-    "cassandra.before_empty",        "cassandra.before_delete",
-    "cassandra.before_remove_table", "cassandra.table_deleted",
-    "cassandra.after_remove_table",  NULL,
+    KEYED_FAILPOINTS("cassandra"),
+    "cassandra.before_keyspace",
+    "cassandra.before_ledger_table",
+    "cassandra.after_ledger_table",
+    "cassandra.before_intent",
+    "cassandra.after_intent",
+    "cassandra.before_table",
+    "cassandra.after_table",
+    "cassandra.before_made",
+    "cassandra.after_made",
+    "cassandra.before_empty",
+    "cassandra.before_delete",
+    "cassandra.before_remove_table",
+    "cassandra.table_deleted",
+    "cassandra.after_remove_table",
+    KEYED_APPLY_FAILPOINTS("cassandra"),
+    NULL,
 };
 
 /* ---------------------------------------------------------------- control work */
@@ -371,6 +380,7 @@ static const struct target_functions target = {
     .try_open = cassandra_try_open,
     .try_value = cassandra_try_value,
     .prepare = cassandra_prepare,
+    .add_columns = cassandra_add_columns,
     .writer_open = keyed_writer_open,
     .writer_close = keyed_writer_close,
     .chunk_begin = keyed_chunk_begin,
@@ -413,4 +423,5 @@ const struct connector connector_cassandra = {
     .target = &target,
     .store = &cassandra_store,
     .rollback = &cassandra_rollback,
+    .apply = &cassandra_apply,
 };

@@ -20,7 +20,7 @@
  *   encode.c, send.c  the service of the keyed room
  *   counters.c    tables of counters               properties.c  how tables are kept
  *   record_types.c  types that tables need         store.c       the store
- *   rollback.c    taking a run back
+ *   rollback.c    taking a run back           apply.c       changes of a source
  *   prove.c       a repair's records, read back
  *
  *   protocol/     the client of the native protocol; only its public headers are used here
@@ -38,6 +38,7 @@
 
 enum {
     CASSANDRA_NAME_BYTES_MAX = 48, /* of tables; of keyspaces too */
+    CASSANDRA_TIMES_A_WRITE = 100, /* timestamps from its own on: for each repetition another one */
     CASSANDRA_CLASSES_MAX = 1024
 };
 
@@ -84,6 +85,7 @@ struct cassandra {
     int64_t clock_ahead_us; /* a node's clock before ours, as it was seen last; 0: it is not */
     int64_t run_started_us; /* of the claimed run; 0: none */
     _Atomic int64_t counters_quiet_ms; /* boot time: until then an addition may still be made */
+    _Atomic bool ahead_told;           /* that changes are written with times to come */
     _Atomic bool expired_told;         /* that records were left out, whose time to live is over */
     bool keyspace_there;               /* target: it is there, or was made */
     struct cassandra_schema *schema;   /* of the source, read at first use; schema.h */
@@ -100,6 +102,7 @@ extern const struct catalog_functions cassandra_catalog;
 extern const struct source_functions cassandra_source;
 extern const struct store_functions cassandra_store;
 extern const struct rollback_functions cassandra_rollback;
+extern const struct apply_functions cassandra_apply;
 extern const struct keyed_service cassandra_keyed_service;
 
 /* ---------------------------------------------------------------- cassandra.c */

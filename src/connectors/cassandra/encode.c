@@ -208,7 +208,8 @@ static enum status encode_form(struct keyed_connection *connection, enum keyed_k
     uint32_t number = (uint32_t)(record->table - connection->tables);
     const struct cassandra_statement *statement =
         cassandra_statement_of(connection, kind, number, record->shape, form);
-    uint32_t count = kind == KEYED_LOOK ? statement->key_count : statement->count;
+    bool key_alone = kind == KEYED_LOOK || kind == KEYED_DELETE;
+    uint32_t count = key_alone ? statement->key_count : statement->count;
     enum status status = check_fields(statement, record, error);
     size_t begin = begin_part(out);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {

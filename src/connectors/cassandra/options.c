@@ -331,6 +331,7 @@ enum status cassandra_options_read(struct cassandra *self, const struct open_opt
     }
     self->service.records_max[KEYED_PUT] = self->settings.batch_rows;
     self->service.records_max[KEYED_UPDATE] = self->settings.batch_rows;
+    self->service.records_max[KEYED_DELETE] = self->settings.batch_rows;
     self->service.request_bytes_max = self->settings.batch_bytes;
     self->keyed.room.in_flight_max = (uint32_t)number_of(self, "connections");
     self->options.version_max = (uint8_t)number_of(self, "protocol");

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The later one of this machine's clock and of a node's: what stands there already is older. */
-static enum status read_clock(struct cassandra *self, int64_t *now_us, struct error *error)
+/* What stands there already is older. */
+enum status cassandra_read_clock(struct cassandra *self, int64_t *now_us, struct error *error)
 {
     static const char text[] = "SELECT toUnixTimestamp(now()) FROM system.local";
     struct arena *arena = arena_create(0);
@@ -40,7 +40,7 @@ static enum status find_start(struct cassandra *self, struct error *error)
     struct store_value note;
     int64_t server_us = 0;
     enum status status =
-        read_clock(self, &server_us, error) == STATUS_OK ? STATUS_AGAIN : STATUS_FAILED;
+        cassandra_read_clock(self, &server_us, error) == STATUS_OK ? STATUS_AGAIN : STATUS_FAILED;
     uint64_t ignored = 0;
     store_note_key(key, room->run_id, "began", "timestamp");
     for (int tries = 0; status == STATUS_AGAIN && tries < TRIES_MAX; tries++) {

@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* FAULTS_MAX: failures of the server itself until a record is taken for their cause. */
-enum { FAULTS_MAX = 8, RECORDS_MAX = 32, REQUEST_BYTES_MAX = 4096 };
+enum { FAULTS_MAX = 8, RECORDS_MAX = 32, REQUEST_BYTES_MAX = 4096, AHEAD_TOLD_US = 1000000 };
 
 /* Marks of a request: too few replicas were alive for its consistency; what it holds is being added
  * to counters, where nothing was; the enum cassandra_insert_part that it is at. */
@@ -106,9 +106,23 @@ static void frame_nothing(struct keyed_connection *connection, enum keyed_kind k
 
 int64_t cassandra_timestamp_us(const struct cassandra *self, uint32_t attempt, uint32_t failures)
 {
-    enum { ATTEMPT_US = 100 };
-    int64_t repeats = failures < ATTEMPT_US ? failures : ATTEMPT_US - 1;
-    return self->run_started_us + (int64_t)attempt * ATTEMPT_US + repeats;
+    int64_t repeats = failures < CASSANDRA_TIMES_A_WRITE ? failures : CASSANDRA_TIMES_A_WRITE - 1;
+    return self->run_started_us + (int64_t)attempt * CASSANDRA_TIMES_A_WRITE + repeats;
+}
+
+/* Of a repetition, too: see cassandra_timestamp_us. */
+static int64_t time_of(const struct keyed_connection *connection, uint32_t attempt,
+                       uint32_t failures)
+{
+    uint32_t repeats = failures < CASSANDRA_TIMES_A_WRITE ? failures : CASSANDRA_TIMES_A_WRITE - 1;
+    return connection->time_us != 0
+               ? connection->time_us + repeats
+               : cassandra_timestamp_us(connection->cassandra, attempt, failures);
+}
+
+static void set_time(struct keyed_connection *connection, int64_t time_us)
+{
+    connection->time_us = time_us;
 }
 
 static enum status prepare(struct keyed_connection *connection,
@@ -247,18 +261,18 @@ static enum status send(struct keyed_connection *connection, struct keyed_reques
         return STATUS_FAILED;
     }
     note_attempt(self, attempt);
-    const struct cql_call call = {
-        .statements = connection->calls,
-        .statement_count = count,
-        .batch = count > 1 ? CQL_BATCH_OF_UNLOGGED : CQL_BATCH_NONE,
-        .consistency = consistency_of(connection, request),
-        .serial_consistency = conditional ? self->settings.serial : 0,
-        .timestamp_us = conditional || look || counters
-                            ? CQL_NO_TIMESTAMP
-                            : cassandra_timestamp_us(self, attempt, request->failures),
-        .token = &token,
-        .deadline_ms = clock_boottime_ms() + self->timeout_ms,
-        .tag = request};
+    const struct cql_call call = {.statements = connection->calls,
+                                  .statement_count = count,
+                                  .batch = count > 1 ? CQL_BATCH_OF_UNLOGGED : CQL_BATCH_NONE,
+                                  .consistency = consistency_of(connection, request),
+                                  .serial_consistency = conditional ? self->settings.serial : 0,
+                                  .timestamp_us =
+                                      conditional || look || counters
+                                          ? CQL_NO_TIMESTAMP
+                                          : time_of(connection, attempt, request->failures),
+                                  .token = &token,
+                                  .deadline_ms = clock_boottime_ms() + self->timeout_ms,
+                                  .tag = request};
     return cql_session_send(connection->session, &call, error);
 }
 
@@ -606,7 +620,8 @@ static enum status poll(struct keyed_connection *connection, int64_t timeout_ms,
 
 /* ---------------------------------------------------------------- control work */
 
-int64_t cassandra_now_us(struct cassandra *self)
+/* The first of `count` times that are no other write's, above `after_us`. */
+static int64_t take_times(struct cassandra *self, int64_t after_us, int64_t count)
 {
     enum { ATTEMPTS_AN_EPOCH = 100 }; /* as the engine numbers them: others may have written */
     uint32_t attempts = (uint32_t)self->keyed.room.epoch * ATTEMPTS_AN_EPOCH;
@@ -615,19 +630,49 @@ int64_t cassandra_now_us(struct cassandra *self)
     int64_t last = atomic_load(&self->last_control_us);
     int64_t least = cassandra_timestamp_us(self, (own > attempts ? own : attempts) + 1, 0);
     now = now > least ? now : least;
+    now = now > after_us ? now : after_us + 1;
     do {
         now = now > last ? now : last + 1;
-    } while (!atomic_compare_exchange_weak(&self->last_control_us, &last, now));
+    } while (!atomic_compare_exchange_weak(&self->last_control_us, &last, now + count - 1));
     return now;
 }
 
-static const char *const failpoints[] = {KEYED_FAILPOINTS("cassandra")};
+int64_t cassandra_now_us(struct cassandra *self)
+{
+    return take_times(self, 0, 1);
+}
+
+/* What an application writes until then is older than what it is written over. */
+static void tell_ahead(struct cassandra *self, int64_t time_us)
+{
+    int64_t ahead_us = time_us - clock_utc_us() - self->clock_ahead_us;
+    if (ahead_us > AHEAD_TOLD_US && !atomic_exchange(&self->ahead_told, true)) {
+        log_write(
+            LOG_WARNING,
+            "changes are written with timestamps %lld s ahead of the clock, above those of an "
+            "earlier process: what applications write over them sooner loses",
+            (long long)(ahead_us / 1000000));
+    }
+}
+
+/* A list that is written deletes the former one a microsecond before: two apart are enough. */
+static int64_t time_for_changes(struct database *database, int64_t after_us)
+{
+    struct cassandra *self = cassandra_of(database);
+    int64_t time_us = take_times(self, after_us + CASSANDRA_TIMES_A_WRITE, CASSANDRA_TIMES_A_WRITE);
+    tell_ahead(self, time_us);
+    return time_us;
+}
+
+static const char *const failpoints[] = {KEYED_FAILPOINTS("cassandra"),
+                                         KEYED_APPLY_FAILPOINTS("cassandra")};
 
 const struct keyed_service cassandra_keyed_service = {
     .records_max = {[KEYED_PUT] = RECORDS_MAX,
                     [KEYED_INSERT] = 1,
                     [KEYED_UPDATE] = RECORDS_MAX,
-                    [KEYED_LOOK] = 1},
+                    [KEYED_LOOK] = 1,
+                    [KEYED_DELETE] = RECORDS_MAX},
     .request_bytes_max = REQUEST_BYTES_MAX,
     .separator = '\0',
     .guard = KEYED_GUARD_NEWER,
@@ -644,6 +689,8 @@ const struct keyed_service cassandra_keyed_service = {
     .group = cassandra_group,
     .send = send,
     .poll = poll,
+    .time = time_for_changes,
+    .set_time = set_time,
     .inserts_only = inserts_only,
     .abandoned = abandoned,
     .write = cassandra_write_record,

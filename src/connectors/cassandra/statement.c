@@ -94,6 +94,15 @@ static void append_update(const struct cassandra *self, const struct cassandra_s
     cassandra_key_append_where(table, out);
 }
 
+static void append_delete(const struct cassandra *self, const struct cassandra_statement *made,
+                          struct buffer *out)
+{
+    buffer_append_string(out, "DELETE FROM ");
+    cassandra_append_table(self, made->layout->table->name, out);
+    buffer_append_string(out, " WHERE ");
+    cassandra_key_append_where(made->layout->table, out);
+}
+
 /* What is compared with the record is selected; only the key is bound. */
 static void append_select(const struct cassandra *self, const struct cassandra_statement *made,
                           struct buffer *out)
@@ -169,7 +178,7 @@ static struct cassandra_statement *make_statement(struct keyed_connection *conne
     made->form = form;
     /* static values are of the partition, which no record's time to live ends */
     made->expires = connection->tables[table].ttl != NULL && kind != KEYED_LOOK &&
-                    (form & (CASSANDRA_TIMED | CASSANDRA_ALONE)) == 0;
+                    kind != KEYED_DELETE && (form & (CASSANDRA_TIMED | CASSANDRA_ALONE)) == 0;
     made->ttl_field = connection->tables[table].ttl != NULL && shape != NULL
                           ? shape_field_find(shape, connection->tables[table].ttl)
                           : -1;
@@ -177,6 +186,8 @@ static struct cassandra_statement *make_statement(struct keyed_connection *conne
     choose_places(made, &connection->tables[table], connection->arena);
     if (kind == KEYED_LOOK) {
         append_select(connection->cassandra, made, &text);
+    } else if (kind == KEYED_DELETE) {
+        append_delete(connection->cassandra, made, &text);
     } else if (made->layout->table->counter) {
         append_add(connection->cassandra, made, &text);
     } else if (kind == KEYED_INSERT && (form & CASSANDRA_ALONE) != 0) {

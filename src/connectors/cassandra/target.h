@@ -11,6 +11,9 @@
 /* As struct target_functions has it; finds or notes when the run began. */
 enum status cassandra_claimed(struct database *self, const struct run_claim *claim,
                               struct error *error);
+/* The later one of this machine's clock and of a node's, which is noted. */
+enum status cassandra_read_clock(struct cassandra *self, int64_t *now_us,
+                                 struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- tables.c, create.c */
 
@@ -26,6 +29,8 @@ enum status cassandra_check_table(struct database *self, const struct check_requ
                                   struct buffer *out, struct error *error);
 enum status cassandra_prepare(struct database *self, const struct prepare_request *request,
                               struct error *error);
+enum status cassandra_add_columns(struct database *self, const struct target_table *table,
+                                  struct column_list columns, struct error *error);
 enum status cassandra_after_load(struct database *self, struct after_load_request *request,
                                  struct error *error);
 enum status cassandra_target_fetch(struct database *self, const struct target_table *table,
@@ -176,6 +181,7 @@ struct keyed_connection {
     struct buffer lists;         /* the place whose shared lists were written last */
     bool leaves_lists;           /* what is being encoded is of that place, too */
     bool leaves_rows;            /* of all records only the static columns are encoded */
+    int64_t time_us;             /* keyed_service.set_time; 0: the run's own */
     struct cql_statement *calls; /* scratch, of one request */
     uint32_t call_room;
     /* of the last answer */

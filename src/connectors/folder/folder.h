@@ -2,6 +2,7 @@
  * The folder room: databases made of files, whatever their format (folder_format.h).
  *
  *   DIR/<table>/<prefix>-<tag>-<chunk>-<entity>-<part><suffix>[.gz|.zst]    records
+ *   DIR/_transhume_changes/<table>/…      changes that were followed (folder_changes.h)
  *   DIR/_transhume/ledger.log             the store of the ledger (folder_log.c)
  *   DIR/_transhume/lock                   held (flock) by the process that works on a run
  *   DIR/_transhume/made                   DIR was made for its first run, which was not finished
@@ -28,6 +29,7 @@
 #include <pthread.h>
 
 enum { FOLDER_FORMAT = 1, FOLDER_TAG_LENGTH = 16, FOLDER_SEGMENT_NAME_MAX = 128 };
+#define FOLDER_CHANGES "_transhume_changes"
 enum { FOLDER_KEY_PARTS_MAX = 32, FOLDER_COLUMNS_MAX = 65535 };
 
 /* Runs of ordinals that a segment notes at most: rejects make gaps. What comes after so many is
@@ -80,6 +82,7 @@ struct folder {
     enum open_mode mode;
     enum folder_compression compression;
     uint64_t file_bytes_max;
+    int64_t change_seconds;
     char *spill_folder;
     struct arena *arena;
     struct folder_log log; /* of the ledger; locks itself */
@@ -107,12 +110,18 @@ enum status folder_normal_form(struct database *self, const struct cell *cell, s
     .contract_version = CONNECTOR_CONTRACT_VERSION, .guarantee = GUARANTEE_EXACTLY_ONCE, \
     .close = folder_close, .identity = folder_identity, .catalog = &folder_catalog,      \
     .source = &folder_source, .target = &folder_target, .store = &folder_store,          \
-    .lock = &folder_lock, .rollback = &folder_rollback
+    .lock = &folder_lock, .rollback = &folder_rollback, .apply = &folder_apply
 
 #define FOLDER_OPTIONS                                                                \
     {"compression", OPTION_CHOICE,                                                    \
      "none",        "none|gzip|zstd",                                                 \
      false,         "Compression of new data files; files are read by their names."}, \
+        {"change_seconds",                                                            \
+         OPTION_INTEGER,                                                              \
+         "60",                                                                        \
+         "0..86400",                                                                  \
+         false,                                                                       \
+         "While following: age at which a file of changes is whole."},                \
     {                                                                                 \
         "file_bytes", OPTION_BYTES, "128MiB", "1KiB..1TiB", false,                    \
             "Most bytes of records in a data file, before compression."               \
@@ -184,6 +193,8 @@ enum status folder_list_table(const struct folder *folder, const char *path, str
  */
 enum status folder_refuse_unread(const struct folder *folder, const char *path, bool has_tables,
                                  struct error *error) MUST_USE;
+/* One of the program's own: no table is called so. */
+bool folder_is_own(const char *name);
 /* The names of subfolders (no links) that do not begin with '.', by name. Missing: STATUS_END. */
 enum status folder_subfolders(const char *path, struct arena *arena, const char ***names,
                               uint32_t *count, struct error *error) MUST_USE;
@@ -269,6 +280,8 @@ extern const struct store_functions folder_store;
 extern const struct lock_functions folder_lock;
 /* folder_rollback.c */
 extern const struct rollback_functions folder_rollback;
+/* folder_apply.c */
+extern const struct apply_functions folder_apply;
 
 /* ---------------------------------------------------------------- folder_tables.c */
 

@@ -124,7 +124,7 @@ static enum status add_folders(struct folder_finding *finding, struct error *err
         const char *name = table_name(finding->arena, names[at], strlen(names[at]));
         char *path = file_join(finding->arena, root, names[at]);
         char *definition = folder_definition_path(finding->arena, finding->folder, name, ".json");
-        if (strcmp(names[at], "_transhume") != 0) {
+        if (!folder_is_own(names[at])) {
             uint32_t before = finding->count;
             status = folder_add_table(finding, name, path, file_exists(definition), error);
             if (finding->count > before) {

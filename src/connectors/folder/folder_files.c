@@ -337,6 +337,11 @@ enum status folder_subfolders(const char *path, struct arena *arena, const char 
     return STATUS_OK;
 }
 
+bool folder_is_own(const char *name)
+{
+    return strcmp(name, "_transhume") == 0 || strcmp(name, FOLDER_CHANGES) == 0;
+}
+
 void folder_take_census(const char *path, struct arena *arena, struct folder_census *census)
 {
     DIR *stream = opendir(path);
@@ -345,7 +350,7 @@ void folder_take_census(const char *path, struct arena *arena, struct folder_cen
     const char *first = NULL;
     while (stream != NULL && (entry = readdir(stream)) != NULL) {
         const char *name = entry->d_name;
-        if (name[0] == '.' || strcmp(name, "_transhume") == 0 ||
+        if (name[0] == '.' || folder_is_own(name) ||
             fstatat(dirfd(stream), name, &facts, AT_SYMLINK_NOFOLLOW) != 0) {
             continue;
         }

@@ -19,7 +19,9 @@
         "files.before_duplicates", "files.after_duplicates", "files.after_keep",                   \
         "files.before_rewrite", "files.after_rewrite", "files.before_undo", "files.undo_removed",  \
         "files.undo_restored", "files.after_undo", "files.before_remove_table",                    \
-        "files.before_forget", "files.after_forget", "files.after_aside", "files.after_notes"
+        "files.change_written", "files.before_apply", "files.after_apply",                         \
+        "files.before_complete", "files.after_complete", "files.before_forget",                    \
+        "files.after_forget", "files.after_aside", "files.after_notes"
 
 const char *const folder_failpoints[] = {FAILPOINTS, NULL};
 const char *const folder_learning_failpoints[] = {FAILPOINTS, "files.first_reading", NULL};
@@ -41,6 +43,12 @@ static enum status read_options(struct folder *folder, const struct uri *uri, st
         folder->file_bytes_max < 1024 || folder->file_bytes_max > (uint64_t)1 << 40) {
         error_set(error, ERROR_BAD_VALUE, uri->shown, "file_bytes is from 1KiB to 1TiB");
         return error_hint(error, "write for example %s:DIR?file_bytes=128MiB", connector->name);
+    }
+    const char *seconds = uri_parameter(uri, connector, "change_seconds");
+    if (text_to_int64(seconds, strlen(seconds), &folder->change_seconds) != STATUS_OK ||
+        folder->change_seconds < 0 || folder->change_seconds > 86400) {
+        error_set(error, ERROR_BAD_VALUE, uri->shown, "change_seconds is from 0 to 86400");
+        return error_hint(error, "write for example %s:DIR?change_seconds=60", connector->name);
     }
     return STATUS_OK;
 }

@@ -4,6 +4,7 @@
 
 #include "base/failpoint.h"
 #include "base/file.h"
+#include "connectors/folder/folder_changes.h"
 #include "connectors/folder/folder_rewrite.h"
 #include <errno.h>
 #include <unistd.h>
@@ -194,7 +195,8 @@ static enum status remove_table(struct database *self, const struct target_table
     enum status status = STATUS_OK;
     if (table->created && is_ours(folder, owner, "owner", arena) &&
         (rmdir(path) == 0 || errno == ENOENT)) {
-        status = remove_file(definition, error);
+        status = folder_changes_remove(folder, table->name, error);
+        status = status == STATUS_OK ? remove_file(definition, error) : status;
         status = status == STATUS_OK ? failpoint_hit("files.before_remove_table", error) : status;
         status = status == STATUS_OK ? remove_file(owner, error) : status;
     }

@@ -148,7 +148,7 @@ enum status folder_sweep(struct folder *folder, struct error *error)
         status = STATUS_FAILED;
     }
     for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
-        if (strcmp(tables[at], "_transhume") != 0) {
+        if (!folder_is_own(tables[at])) {
             status = sweep_table(folder, tables[at], kept, folder->run.done.count, arena, error);
         }
     }

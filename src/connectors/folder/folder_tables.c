@@ -16,7 +16,7 @@ static struct folder *of(struct database *self)
 
 static bool is_reserved(const char *name)
 {
-    return name[0] == '\0' || strcmp(name, "_transhume") == 0;
+    return name[0] == '\0' || folder_is_own(name);
 }
 
 static bool is_possible(const struct folder *folder, const char *name)

@@ -28,6 +28,7 @@ enum keyed_kind {
     KEYED_INSERT, /* puts it if nothing is there under its key */
     KEYED_UPDATE, /* sets its fields and leaves all others, whatever is there */
     KEYED_LOOK,   /* reads what is there under its key, and compares */
+    KEYED_DELETE, /* deletes what is there under its key, if anything; for applying changes */
     KEYED_KINDS
 };
 
@@ -139,7 +140,7 @@ enum keyed_failpoint {
 struct keyed_connection; /* many requests under way; one thread */
 
 struct keyed_service {
-    uint32_t records_max[KEYED_KINDS]; /* of one request */
+    uint32_t records_max[KEYED_KINDS]; /* of one request; DELETE 0: only `erase` deletes */
     size_t request_bytes_max;
     char separator; /* '\0': none */
     enum keyed_guard guard;
@@ -197,6 +198,13 @@ struct keyed_service {
      * writer fails, and `answer->request` (NULL: not known) may have been done. */
     enum status (*poll)(struct keyed_connection *connection, int64_t timeout_ms,
                         struct keyed_answer *answer, struct error *error);
+    /*
+     * Optional, with KEYED_GUARD_NEWER, for applying changes: a time for writes (µs since 1970),
+     * well above `after_us` and all that this process has written, and what a connection writes
+     * from then on bears it. So changes keep their order whatever is late.
+     */
+    int64_t (*time)(struct database *self, int64_t after_us);
+    void (*set_time)(struct keyed_connection *connection, int64_t time_us);
     /* Optional, for keyed_delete: deletes up to erase_max records; what is not there is no error.
      */
     enum status (*erase)(struct database *self, const struct target_table *table,
@@ -298,7 +306,15 @@ enum status keyed_delete(struct database *self, const struct target_table *table
                          const struct cell *keys, uint32_t key_count, uint64_t *deleted,
                          struct error *error);
 
-/* For connectors of documents with `erase`: changes applied record by record (apply.c). */
-extern const struct apply_functions keyed_apply;
+/* Changes applied record by record (apply.c), for connectors with `erase`, or with DELETE. */
+enum status keyed_apply_open(struct database *self, const struct apply_request *request,
+                             struct apply **apply, struct error *error);
+void keyed_apply_close(struct apply *apply);
+enum status keyed_apply_position(struct apply *apply, struct arena *arena,
+                                 struct position *position, struct error *error);
+enum status keyed_apply_sets(struct apply *apply, const struct change_set *const *sets,
+                             uint32_t set_count, struct arena *arena, struct apply_result *result,
+                             struct error *error);
+extern const struct apply_functions keyed_apply; /* these, and no more */
 
 #endif

@@ -84,6 +84,7 @@ struct writer {
     const struct keyed_service *service;
     const struct target_table *tables;
     uint32_t table_count;
+    const enum keyed_kind *kinds; /* a table each, of changes; NULL: as the plan wants them */
     uint64_t epoch;
     struct keyed_connection *connection;
     struct store *store; /* for keys that are kept; NULL until there are any */

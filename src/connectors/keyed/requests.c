@@ -96,6 +96,9 @@ static void flush(struct writer *writer, uint32_t table)
 static enum keyed_kind kind_of(const struct writer *writer, uint32_t table)
 {
     const struct keyed_service *service = writer->service;
+    if (writer->kinds != NULL) {
+        return writer->kinds[table];
+    }
     return service->inserts_only != NULL && service->inserts_only(writer->connection, table)
                ? KEYED_INSERT
                : keyed_kind_of(&writer->tables[table]);

@@ -294,6 +294,11 @@ static enum status execute(struct postgres_apply *apply, const char *sql, struct
                             error);
 }
 
+/* A session with an origin gives the moment of its first commit to all others, unless it is told.
+ */
+static const char set_moment[] =
+    "; SELECT pg_catalog.pg_replication_origin_xact_setup('0/0', pg_catalog.clock_timestamp())";
+
 static enum status begin(struct apply *head, struct error *error)
 {
     struct postgres_apply *apply = own(head);
@@ -306,6 +311,7 @@ static enum status begin(struct apply *head, struct error *error)
     }
     buffer_append_string(&sql, "BEGIN");
     buffer_append_string(&sql, apply->defers ? "; SET CONSTRAINTS ALL DEFERRED" : "");
+    buffer_append_string(&sql, apply->marked ? set_moment : "");
     apply->failed = false;
     return postgres_execute_buffer(apply->self, apply->connection, &sql, SQL_SHORT,
                                    ERROR_TARGET_WRITE, error);
@@ -382,10 +388,12 @@ static void mark_origin(struct postgres_apply *apply, const struct apply_request
                     "DO 'BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_replication_origin WHERE "
                     "roname = ''%s'') THEN PERFORM pg_catalog.pg_replication_origin_create("
                     "''%s''); END IF; PERFORM pg_catalog.pg_replication_origin_session_setup("
-                    "''%s''); END'",
+                    "''%s''); PERFORM pg_catalog.pg_replication_origin_xact_setup(''0/0'', "
+                    "pg_catalog.now()); END'",
                     name, name, name);
-    if (postgres_execute_buffer(apply->self, apply->connection, &sql, SQL_SHORT, ERROR_TARGET_WRITE,
-                                &problem) != STATUS_OK) {
+    apply->marked = postgres_execute_buffer(apply->self, apply->connection, &sql, SQL_SHORT,
+                                            ERROR_TARGET_WRITE, &problem) == STATUS_OK;
+    if (!apply->marked) {
         log_write(LOG_DEBUG, "%s: changes are applied without a mark of their origin: %s",
                   apply->self->sql.shown, problem.message);
     }

@@ -56,6 +56,7 @@ struct postgres_apply {
     uint32_t numbers;      /* of prepared statements, so far */
     struct buffer dropped; /* "DEALLOCATE …; " of those that are forgotten */
     bool defers;           /* constraints may be checked at the end of a transaction */
+    bool marked;           /* with an origin */
     bool silent;           /* no trigger fires */
     int64_t planned_ms;    /* monotonic: since when the plans are kept */
     uint32_t sent;         /* since the server was last asked to send what it has */

@@ -62,6 +62,16 @@ bool postgres_feed_read_lsn(const char *text, uint64_t *lsn)
     return end != text && *end == '\0' && low <= UINT32_MAX;
 }
 
+static void feed_print(struct position position, struct buffer *out)
+{
+    struct feed_place place;
+    char lsn[FEED_LSN_TEXT_BYTES];
+    if (postgres_feed_get_place(position, &place)) {
+        postgres_feed_print_lsn(place.lsn, lsn);
+        buffer_append_string(out, lsn);
+    }
+}
+
 static int feed_compare(struct position left, struct position right)
 {
     struct feed_place a;
@@ -136,20 +146,29 @@ static enum status check_place(struct feed *feed, const struct feed_place *now, 
     return STATUS_OK;
 }
 
+/* Is it the feed's, and does the server still have what it stands for? */
+static enum status check_use(const char *name, const struct feed_slot *slot, struct error *error)
+{
+    char reason[160];
+    if (!slot->there) {
+        return postgres_feed_lost(name, "the slot was dropped, or is not on this server", error);
+    }
+    if (slot->elsewhere || slot->foreign) {
+        return postgres_feed_lost(name, "the slot of this name is another one", error);
+    }
+    if (slot->lost[0] != '\0') {
+        snprintf(reason, sizeof reason, "the slot was invalidated (%s)", slot->lost);
+        return postgres_feed_lost(name, reason, error);
+    }
+    return STATUS_OK;
+}
+
 static enum status check_slot(struct feed *feed, const struct feed_slot *slot, struct error *error)
 {
     char lsn[FEED_LSN_TEXT_BYTES];
     char reason[160];
-    if (!slot->there) {
-        return postgres_feed_lost(feed->name, "the slot was dropped, or is not on this server",
-                                  error);
-    }
-    if (slot->elsewhere || slot->foreign) {
-        return postgres_feed_lost(feed->name, "the slot of this name is another one", error);
-    }
-    if (slot->lost[0] != '\0') {
-        snprintf(reason, sizeof reason, "the slot was invalidated (%s)", slot->lost);
-        return postgres_feed_lost(feed->name, reason, error);
+    if (check_use(feed->name, slot, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     if (slot->confirmed > feed->place.lsn) {
         postgres_feed_print_lsn(slot->confirmed, lsn);
@@ -187,12 +206,20 @@ static enum status check_publication(struct feed *feed, struct error *error)
         STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (!publication.there || publication.altered) {
+    if (!publication.there || publication.altered || publication.partial) {
         return postgres_feed_lost(feed->name,
-                                  publication.there
+                                  !publication.there ? "its publication was dropped"
+                                  : publication.altered
                                       ? "the tables of its publication were changed since"
-                                      : "its publication was dropped",
+                                      : "its publication was altered and leaves operations out",
                                   error);
+    }
+    if (publication.filtered[0] != '\0') {
+        char reason[280];
+        snprintf(reason, sizeof reason,
+                 "its publication was altered and leaves rows or columns of %s out",
+                 publication.filtered);
+        return postgres_feed_lost(feed->name, reason, error);
     }
     struct error problem = {0};
     if (publication.own && !publication.opened &&
@@ -414,14 +441,43 @@ static enum status feed_confirm(struct feed *feed, struct position position, str
     return tell_when_due(feed, error);
 }
 
+static struct feed_health health_of(const struct feed_slot *slot)
+{
+    struct feed_health health = FEED_HEALTH_UNKNOWN;
+    health.bytes_kept = slot->bytes_kept;
+    health.bytes_left = slot->bytes_left;
+    return health;
+}
+
+static enum status feed_look(struct database *database, const char *name,
+                             struct feed_health *health, struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    struct feed_slot slot = {0};
+    PGconn *connection = NULL;
+    *health = FEED_HEALTH_UNKNOWN;
+    enum status status = postgres_connect(self, &connection, error);
+    status =
+        status == STATUS_OK ? postgres_feed_slot(self, connection, name, &slot, error) : status;
+    postgres_disconnect(connection);
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *health = health_of(&slot);
+    return check_use(name, &slot, error);
+}
+
 static enum status feed_health(struct feed *feed, struct feed_health *health, struct error *error)
 {
     struct feed_slot slot;
     if (postgres_feed_slot(feed->self, feed->asking, feed->name, &slot, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    *health = (struct feed_health){
-        .bytes_kept = slot.bytes_kept, .bytes_left = slot.bytes_left, .lag_us = -1};
+    *health = health_of(&slot);
+    if (slot.written > 0) {
+        health->lag_bytes =
+            slot.written > feed->place.lsn ? (int64_t)(slot.written - feed->place.lsn) : 0;
+    }
     if (!slot.there || slot.lost[0] != '\0') {
         return check_slot(feed, &slot, error);
     }
@@ -447,7 +503,10 @@ const struct feed_functions postgres_feed_functions = {
     .next = feed_next,
     .confirm = feed_confirm,
     .health = feed_health,
+    .look = feed_look,
+    .foresee = postgres_feed_foresee,
     .head = feed_head,
     .fence = postgres_feed_fence,
     .compare = feed_compare,
+    .print = feed_print,
 };

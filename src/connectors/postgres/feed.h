@@ -120,6 +120,8 @@ enum status postgres_feed_lost(const char *name, const char *why, struct error *
 /* Somebody else reads it. */
 enum status postgres_feed_held(const char *name, const char *pid, struct error *error);
 enum status postgres_feed_refuse_server(struct postgres_database *self, struct error *error);
+/* Is its slot one that standbys keep? */
+bool postgres_feed_fails_over(const struct postgres_database *self);
 /* "CREATE_REPLICATION_SLOT …" on `maker`; `start` lives in the arena. */
 enum status postgres_feed_make_slot(struct postgres_database *self, PGconn *maker, const char *name,
                                     struct arena *arena, struct feed_start *start,
@@ -130,10 +132,11 @@ enum status postgres_feed_drop_slot(struct postgres_database *self, PGconn *conn
 /* feed_publication.c */
 struct feed_publication {
     bool there;
-    bool own;     /* transhume made it */
-    bool opened;  /* and its feed was read */
-    bool altered; /* it has other tables than when it was made */
-    bool partial; /* it leaves operations out */
+    bool own;           /* transhume made it */
+    bool opened;        /* and its feed was read */
+    bool altered;       /* it has other tables than when it was made */
+    bool partial;       /* it leaves operations out, or tells partitions' changes as their own */
+    char filtered[200]; /* a table of which it leaves rows or columns out; empty: none */
 };
 enum status postgres_feed_publication(struct postgres_database *self, PGconn *connection,
                                       const char *name, struct feed_publication *publication,
@@ -148,6 +151,11 @@ enum status postgres_feed_published(struct postgres_database *self, PGconn *conn
                                     struct error *error) MUST_USE;
 enum status postgres_feed_mark_opened(struct postgres_database *self, PGconn *connection,
                                       const char *name, struct error *error) MUST_USE;
+/* Asks `sql` about them, which stands behind "WITH asked(place, schema, name) AS (VALUES …) ". */
+enum status postgres_feed_ask_tables(struct postgres_database *self, PGconn *connection,
+                                     const struct followed_table *tables, uint32_t table_count,
+                                     const char *sql, PGresult **result,
+                                     struct error *error) MUST_USE;
 /* Can these tables be followed? */
 enum status postgres_feed_check_tables(struct postgres_database *self, PGconn *connection,
                                        const struct followed_table *tables, uint32_t table_count,
@@ -209,6 +217,12 @@ enum status postgres_spool_commit(struct feed *feed, const struct pgoutput_messa
 enum status postgres_spool_replay(struct feed *feed, struct change_set **set,
                                   struct error *error) MUST_USE;
 void postgres_spool_free(struct feed_spool **spools);
+
+/* feed_foresee.c */
+enum status postgres_feed_foresee(struct database *database, const char *name,
+                                  const struct followed_table *tables, uint32_t table_count,
+                                  const struct database *target, struct arena *arena,
+                                  struct feed_forecast *forecast, struct error *error);
 
 /* feed_fence.c */
 enum status postgres_feed_fence(struct database *database, const char *name,

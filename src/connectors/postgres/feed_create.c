@@ -108,8 +108,6 @@ enum status postgres_feed_drop(struct database *database, const char *name, stru
     struct feed_publication publication;
     struct buffer sql = {0};
     PGconn *connection = NULL;
-    postgres_disconnect(self->feed_maker);
-    self->feed_maker = NULL;
     enum status status = postgres_connect(self, &connection, error);
     status = status == STATUS_OK ? postgres_feed_drop_slot(self, connection, name, error) : status;
     if (status == STATUS_OK) {

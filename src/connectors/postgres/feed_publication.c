@@ -78,20 +78,28 @@ static enum status check_table(const struct postgres_database *self, const PGres
     return STATUS_OK;
 }
 
+enum status postgres_feed_ask_tables(struct postgres_database *self, PGconn *connection,
+                                     const struct followed_table *tables, uint32_t table_count,
+                                     const char *sql, PGresult **result, struct error *error)
+{
+    struct buffer statement = {0};
+    append_asked(&statement, self, tables, table_count);
+    buffer_append_string(&statement, sql);
+    return postgres_query_buffer(self, connection, &statement, NULL, 0, SQL_SHORT,
+                                 ERROR_SOURCE_READ, result, error);
+}
+
 enum status postgres_feed_check_tables(struct postgres_database *self, PGconn *connection,
                                        const struct followed_table *tables, uint32_t table_count,
                                        struct error *error)
 {
-    struct buffer sql = {0};
     PGresult *result = NULL;
     if (table_count == 0) {
         return error_set(error, ERROR_SOURCE_INVALID, self->sql.shown,
                          "a feed of no tables has nothing to tell");
     }
-    append_asked(&sql, self, tables, table_count);
-    buffer_append_string(&sql, sql_feed_tables);
-    enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_SHORT,
-                                               ERROR_SOURCE_READ, &result, error);
+    enum status status = postgres_feed_ask_tables(self, connection, tables, table_count,
+                                                  sql_feed_tables, &result, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
         status = check_table(self, result, row, tables[row].name, error);
     }
@@ -120,7 +128,10 @@ enum status postgres_feed_publication(struct postgres_database *self, PGconn *co
         publication->own = made || publication->opened;
         const char *hash = comment + strlen(made ? MADE : OPENED);
         publication->altered = publication->own && strcmp(hash, PQgetvalue(result, 0, 2)) != 0;
-        publication->partial = PQgetvalue(result, 0, 1)[0] != 't';
+        publication->partial = PQgetvalue(result, 0, 1)[0] != 't' ||
+                               (publication->own && PQgetvalue(result, 0, 4)[0] != 't');
+        snprintf(publication->filtered, sizeof publication->filtered, "%s",
+                 PQgetvalue(result, 0, 3));
     }
     PQclear(result);
     return STATUS_OK;
@@ -189,11 +200,13 @@ static enum status make(struct postgres_database *self, PGconn *connection, cons
     postgres_append(
         &sql, there ? "ALTER PUBLICATION %n SET TABLE " : "CREATE PUBLICATION %n FOR TABLE ", name);
     append_tables(&sql, self, tables, table_count);
-    if (!there) {
-        buffer_append_string(&sql, " WITH (publish = 'insert, update, delete, truncate'");
-        buffer_append_string(
-            &sql, self->server_version >= 130000 ? ", publish_via_partition_root = true)" : ")");
+    if (there) {
+        postgres_append(&sql, "; ALTER PUBLICATION %n SET", name);
     }
+    buffer_append_string(&sql, there ? " (" : " WITH (");
+    buffer_append_string(&sql, "publish = 'insert, update, delete, truncate'");
+    buffer_append_string(
+        &sql, self->server_version >= 130000 ? ", publish_via_partition_root = true)" : ")");
     struct buffer statement = {0};
     buffer_append_buffer(&statement, &sql);
     enum status status =

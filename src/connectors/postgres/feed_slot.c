@@ -15,7 +15,8 @@ enum status postgres_feed_lost(const char *name, const char *why, struct error *
     snprintf(kept, sizeof kept, "%s", why);
     error_set(error, ERROR_FEED_LOST, name, "the changes behind the feed's position are gone: %s",
               kept);
-    return error_hint(error, "drop the feed, and copy again with --follow, or compare and repair");
+    return error_hint(error, "`transhume follow --resync` makes the feed again, compares both "
+                             "sides, repairs the target and goes on");
 }
 
 enum status postgres_feed_held(const char *name, const char *pid, struct error *error)
@@ -139,12 +140,17 @@ static enum status read_made(struct postgres_database *self, PGconn *maker, stru
     return status;
 }
 
+bool postgres_feed_fails_over(const struct postgres_database *self)
+{
+    return self->feed_failover && self->server_version >= 170000 && !self->standby;
+}
+
 enum status postgres_feed_make_slot(struct postgres_database *self, PGconn *maker, const char *name,
                                     struct arena *arena, struct feed_start *start,
                                     struct error *error)
 {
     struct buffer sql = {0};
-    bool failover = self->feed_failover && self->server_version >= 170000;
+    bool failover = postgres_feed_fails_over(self);
     buffer_format(&sql, "CREATE_REPLICATION_SLOT \"%s\" LOGICAL pgoutput %s", name,
                   self->server_version < 150000 ? "EXPORT_SNAPSHOT"
                   : failover                    ? "(SNAPSHOT 'export', FAILOVER true)"

@@ -66,7 +66,7 @@ static const struct connector_option options[] = {
              "off: once they are committed; default: on"},
     {.name = "failover",
      .type = OPTION_BOOLEAN,
-     .help = "the slot of a feed is kept on standbys as well (server 17 and later)"},
+     .help = "the slot of a feed is kept on standbys as well (server 17 and later); default: true"},
     {.name = "application_name",
      .type = OPTION_TEXT,
      .help = "as pg_stat_activity shows it; default: transhume"},
@@ -345,7 +345,7 @@ static enum status open_all(struct postgres_database *self, const struct open_op
     const char *failover = uri_parameter(uri, &transhume_connector, "failover");
     self->feed_local = origin != NULL && strcmp(origin, "none") == 0;
     self->feed_streams = streaming == NULL || strcmp(streaming, "on") == 0;
-    self->feed_failover = failover != NULL && strcmp(failover, "true") == 0;
+    self->feed_failover = failover == NULL || strcmp(failover, "true") == 0;
     self->spill_folder =
         open->spill_folder != NULL ? arena_copy_string(self->arena, open->spill_folder) : NULL;
     return look_at_server(self, pooler, error) == STATUS_OK

@@ -64,6 +64,11 @@ static int64_t sequence_of(struct position position)
                : 0;
 }
 
+static void feed_print(struct position position, struct buffer *out)
+{
+    buffer_format(out, "%" PRId64, sequence_of(position));
+}
+
 static int feed_compare(struct position left, struct position right)
 {
     int64_t a = sequence_of(left);
@@ -395,32 +400,63 @@ static enum status bytes_of_row(struct feed *feed, int64_t *bytes, struct error 
     return status;
 }
 
-static enum status feed_health(struct feed *feed, struct feed_health *health, struct error *error)
+/* Of a feed that need not be read: `width` and the connection are what it takes. */
+static enum status look(struct feed *feed, int64_t *last, struct feed_health *health,
+                        struct error *error)
 {
     int64_t first = 0;
-    int64_t last = 0;
     int64_t bytes = 0;
+    enum status status = ends_of_log(feed->self, feed->connection, feed->name, &first, last, error);
+    if (status == STATUS_OK) {
+        status = bytes_of_row(feed, &bytes, error);
+    }
+    *health = FEED_HEALTH_UNKNOWN;
+    health->bytes_kept = (*last - first + 1) * bytes;
+    health->lag_bytes = *last > feed->position ? (*last - feed->position) * bytes : 0;
+    return status;
+}
+
+static enum status feed_look(struct database *database, const char *name,
+                             struct feed_health *health, struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    struct feed feed = {.self = self, .arena = arena_create(0)};
+    int64_t last = 0;
+    *health = FEED_HEALTH_UNKNOWN;
+    snprintf(feed.name, sizeof feed.name, "%s", name);
+    enum status status = feed_connect(self, false, &feed.connection, error);
+    if (status == STATUS_OK) {
+        status = feed_list_read(self, feed.connection, name, feed.arena, &feed.list, error);
+    }
+    if (status == STATUS_END) {
+        error_set(error, ERROR_FEED_LOST, name, "there is no feed of this name any more");
+        status = error_hint(error, FEED_RESYNC);
+    }
+    for (uint32_t i = 0; status == STATUS_OK && i < feed.list.table_count; i++) {
+        uint32_t width = 2 * feed.list.tables[i].column_count;
+        feed.width = width > feed.width ? width : feed.width;
+    }
+    status = status == STATUS_OK ? look(&feed, &last, health, error) : status;
+    health->lag_bytes = -1;
+    sqlite_connection_close(feed.connection);
+    arena_destroy(feed.arena);
+    return status;
+}
+
+static enum status feed_health(struct feed *feed, struct feed_health *health, struct error *error)
+{
+    int64_t last = 0;
     int64_t moment = 0;
     sqlite3_busy_timeout(feed->connection, feed->self->timeout_ms < INT32_MAX
                                                ? (int)feed->self->timeout_ms
                                                : INT32_MAX);
-    enum status status =
-        ends_of_log(feed->self, feed->connection, feed->name, &first, &last, error);
-    if (status == STATUS_OK) {
-        status = bytes_of_row(feed, &bytes, error);
-    }
+    enum status status = look(feed, &last, health, error);
     if (status == STATUS_OK) {
         status = ask_of_log(feed, "CAST((moment - 2440587.5) * 86400e6 AS INTEGER)",
                             "ORDER BY sequence DESC LIMIT 1", &moment, error);
     }
     bool behind = last > feed->position;
-    *health = (struct feed_health){
-        .bytes_kept = (last - first + 1) * bytes,
-        .bytes_left = -1,
-        .lag_us = !behind                ? 0
-                  : feed->moment_us == 0 ? -1
-                                         : moment - feed->moment_us,
-    };
+    health->lag_us = !behind ? 0 : feed->moment_us == 0 ? -1 : moment - feed->moment_us;
     return status;
 }
 
@@ -432,7 +468,10 @@ const struct feed_functions sqlite_feed = {
     .next = feed_next,
     .confirm = feed_confirm,
     .health = feed_health,
+    .look = feed_look,
+    .foresee = sqlite_feed_foresee,
     .head = feed_head,
     .fence = sqlite_feed_fence,
     .compare = feed_compare,
+    .print = feed_print,
 };

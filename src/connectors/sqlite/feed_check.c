@@ -52,15 +52,10 @@ void feed_forget_statements(struct feed *feed)
 
 /* ---------------------------------------------------------------- looking */
 
-static enum status lost(const struct feed *feed, const char *table, const char *why,
-                        struct error *error)
+static enum status lost(const char *table, const char *why, struct error *error)
 {
     error_set(error, ERROR_FEED_LOST, table, "changes may be missing: %s", why);
-    error_hint(error,
-               "compare the target with the source (transhume validate --repair), or copy "
-               "it anew; feed %s",
-               feed->name);
-    return STATUS_FAILED;
+    return error_hint(error, FEED_RESYNC);
 }
 
 static enum status changed(const char *table, struct error *error, const char *what,
@@ -131,7 +126,7 @@ static enum status examine_unique(struct feed *feed, const struct feed_table *kn
     }
     enum status status = has_entries(feed, known, &has, error);
     if (status == STATUS_OK && has) {
-        return lost(feed, known->name,
+        return lost(known->name,
                     "a unique index was added to the table, and rows may have been replaced by it",
                     error);
     }
@@ -156,7 +151,7 @@ static enum status examine_table(struct feed *feed, const struct catalog *catalo
                                     &hash, &count, error);
     }
     if (status == STATUS_OK && (count == 0 || strcmp(hash, known->triggers) != 0)) {
-        status = lost(feed, known->name,
+        status = lost(known->name,
                       count == 0 ? "the triggers of the feed were dropped"
                                  : "the triggers of the feed were dropped in part, or altered",
                       error);
@@ -194,7 +189,7 @@ static enum status read_list(struct feed *feed, struct error *error)
     enum status status =
         feed_list_read(feed->self, feed->connection, feed->name, feed->arena, &feed->list, error);
     if (status == STATUS_END) {
-        return lost(feed, feed->self->sql.shown, "there is no feed of this name any more", error);
+        return lost(feed->self->sql.shown, "there is no feed of this name any more", error);
     }
     feed->width = 0;
     for (uint32_t i = 0; i < feed->list.table_count && status == STATUS_OK; i++) {

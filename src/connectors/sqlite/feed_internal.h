@@ -33,6 +33,10 @@
 #include "model/batch.h"
 
 #define FEED_LIST "_transhume_feeds"
+/* What helps where changes are gone. */
+#define FEED_RESYNC                                                                              \
+    "`transhume follow --resync` makes the feed again, compares both sides, repairs the target " \
+    "and goes on"
 #define FEED_LOG "_transhume_feed_"
 
 enum { FEED_POSITION_BYTES = 8, FEED_NAME_BYTES_MAX = 40, FEED_COLUMNS_MAX = 990 };
@@ -85,6 +89,8 @@ enum status feed_list_read(struct sqlite_database *self, sqlite3 *connection, co
 /* Within a transaction: makes the list's table, if there is none, and adds a feed. */
 enum status feed_list_add(struct sqlite_database *self, sqlite3 *connection, const char *name,
                           int64_t first, struct error *error) MUST_USE;
+/* The statement that makes the list's table. */
+void feed_append_list(struct buffer *sql);
 /* Adds a table to it, or replaces one of its number. */
 enum status feed_list_put(struct sqlite_database *self, sqlite3 *connection, const char *name,
                           const struct feed_table *table, struct error *error) MUST_USE;
@@ -127,6 +133,13 @@ enum status feed_drop_triggers(struct sqlite_database *self, sqlite3 *connection
 /* Another connection to the file, for one thread. */
 enum status feed_connect(struct sqlite_database *self, bool writes, sqlite3 **connection,
                          struct error *error) MUST_USE;
+enum status feed_can_be_followed(struct sqlite_database *self, struct error *error) MUST_USE;
+/* A table that fires triggers, with room for two of its rows in the log. */
+enum status feed_find_table(const struct catalog *catalog, const char *name,
+                            const struct catalog_table **table, struct error *error) MUST_USE;
+enum status feed_refuse_keyless(const char *table, struct error *error);
+/* The log and its first row, for tables of at most so many columns. */
+void feed_append_log(const char *name, uint32_t columns, int64_t first, struct buffer *sql);
 /* Makes the triggers of a table, and fills in their hash, its uniques and its key; within a
  * transaction. */
 enum status feed_make_table(struct sqlite_database *self, sqlite3 *connection, const char *name,
@@ -177,6 +190,13 @@ void feed_forget_statements(struct feed *feed);
  * of a set that goes on after it, what it takes to end that. */
 enum status feed_read_piece(struct feed *feed, struct change_set **set,
                             struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- feed_foresee.c */
+
+enum status sqlite_feed_foresee(struct database *database, const char *name,
+                                const struct followed_table *tables, uint32_t table_count,
+                                const struct database *target, struct arena *arena,
+                                struct feed_forecast *forecast, struct error *error);
 
 /* ---------------------------------------------------------------- feed_fence.c */
 

@@ -18,6 +18,11 @@ static const char make_list[] =
     " (feed TEXT NOT NULL, number INTEGER NOT NULL, ordinal INTEGER NOT NULL, name TEXT, type TEXT,"
     " value INTEGER, PRIMARY KEY (feed, number, ordinal)) WITHOUT ROWID";
 
+void feed_append_list(struct buffer *sql)
+{
+    buffer_append_string(sql, make_list);
+}
+
 enum status feed_failed(struct sqlite_database *self, sqlite3 *connection, int result,
                         const char *doing, struct error *error)
 {

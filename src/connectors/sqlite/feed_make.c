@@ -31,7 +31,7 @@ static enum status is_writable(struct sqlite_database *self, struct error *error
     return STATUS_FAILED;
 }
 
-static enum status can_be_followed(struct sqlite_database *self, struct error *error)
+enum status feed_can_be_followed(struct sqlite_database *self, struct error *error)
 {
     if (self->source != NULL && self->source->immutable) {
         error_set(error, ERROR_SOURCE_INVALID, self->sql.shown,
@@ -96,8 +96,8 @@ static enum status refuse(const char *table, struct error *error, const char *wh
     return STATUS_FAILED;
 }
 
-static enum status find_table(const struct catalog *catalog, const char *name,
-                              const struct catalog_table **table, struct error *error)
+enum status feed_find_table(const struct catalog *catalog, const char *name,
+                            const struct catalog_table **table, struct error *error)
 {
     *table = catalog_find(catalog, name);
     for (uint32_t i = 0; *table == NULL && i < catalog->schema->object_count; i++) {
@@ -127,7 +127,7 @@ static enum status find_table(const struct catalog *catalog, const char *name,
 }
 
 /* A key can't be added to a table that is there. */
-static enum status refuse_keyless(const char *table, struct error *error)
+enum status feed_refuse_keyless(const char *table, struct error *error)
 {
     error_set(error, ERROR_SOURCE_INVALID, table,
               "it has no primary key, and no unique index over columns that are NOT NULL: its "
@@ -160,7 +160,7 @@ enum status feed_make_table(struct sqlite_database *self, sqlite3 *connection, c
     }
     made->key_count = feed_find_key(table, arena, &made->key);
     if (made->key_count == 0) {
-        return refuse_keyless(schema->name, error);
+        return feed_refuse_keyless(schema->name, error);
     }
     feed_append_triggers(name, made->number, table, &sql);
     enum status status = feed_run(self, connection, &sql, error);
@@ -187,19 +187,24 @@ struct making {
     struct error *error;
 };
 
+void feed_append_log(const char *name, uint32_t columns, int64_t first, struct buffer *sql)
+{
+    sqlite_append(sql,
+                  "CREATE TABLE main.%s%s (sequence INTEGER PRIMARY KEY, moment, table_number, "
+                  "operation",
+                  FEED_LOG, name);
+    for (uint32_t i = 0; i < 2 * columns; i++) {
+        buffer_format(sql, ", v%u", i);
+    }
+    sqlite_append(sql, ");\nINSERT INTO main.%s%s (sequence, moment, table_number, operation)",
+                  FEED_LOG, name);
+    buffer_format(sql, " VALUES (%" PRId64 ", julianday('now'), 0, %d);\n", first, FEED_MARK);
+}
+
 static enum status make_log(struct making *making, uint32_t columns, int64_t first)
 {
     struct buffer sql = {0};
-    sqlite_append(&sql,
-                  "CREATE TABLE main.%s%s (sequence INTEGER PRIMARY KEY, moment, table_number, "
-                  "operation",
-                  FEED_LOG, making->name);
-    for (uint32_t i = 0; i < 2 * columns; i++) {
-        buffer_format(&sql, ", v%u", i);
-    }
-    sqlite_append(&sql, "); INSERT INTO main.%s%s (sequence, moment, table_number, operation)",
-                  FEED_LOG, making->name);
-    buffer_format(&sql, " VALUES (%" PRId64 ", julianday('now'), 0, %d)", first, FEED_MARK);
+    feed_append_log(making->name, columns, first, &sql);
     return feed_run(making->self, making->connection, &sql, making->error);
 }
 
@@ -209,7 +214,7 @@ static enum status make_tables(struct making *making, const struct catalog *cata
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < making->table_count && status == STATUS_OK; i++) {
         const struct catalog_table *table = NULL;
-        status = find_table(catalog, making->tables[i].name, &table, making->error);
+        status = feed_find_table(catalog, making->tables[i].name, &table, making->error);
         if (status == STATUS_OK && table->schema->column_count > columns) {
             columns = table->schema->column_count;
         }
@@ -296,7 +301,7 @@ enum status sqlite_feed_create(struct database *database, const char *name,
                             .table_count = table_count,
                             .arena = arena_create(0),
                             .error = error};
-    enum status status = can_be_followed(making.self, error);
+    enum status status = feed_can_be_followed(making.self, error);
     status =
         status == STATUS_OK ? feed_connect(making.self, true, &making.connection, error) : status;
     if (status == STATUS_OK && begin(making.self, making.connection, error) != STATUS_OK) {

@@ -7,6 +7,7 @@
 #include "engine/check/orphans.h"
 #include "engine/check/partitions.h"
 #include "engine/check/sampling.h"
+#include "engine/follow/follow_foresee.h"
 #include "engine/join/joining.h"
 #include "engine/rollback/undo.h"
 #include "engine/run/home.h"
@@ -630,6 +631,26 @@ static enum status read_some(struct report *report, struct error *error)
     return tell_loads(report, error);
 }
 
+static enum status foresee_following(struct report *report, struct error *error)
+{
+    struct check_follow *follow = &report->out->follow;
+    struct buffer line = {0};
+    if (!report->session->options.follow) {
+        return STATUS_OK;
+    }
+    if (follow_foresee(report->session, report->out->arena, follow, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (follow->refusal != NULL) {
+        buffer_format(&line, "%s%s%s", follow->refusal, follow->refusal_hint != NULL ? "; " : "",
+                      follow->refusal_hint != NULL ? follow->refusal_hint : "");
+        add_problem(report, buffer_string(&line));
+        buffer_free(&line);
+        worsen(report, follow->refused);
+    }
+    return STATUS_OK;
+}
+
 enum status run_check(struct run_session *session, struct check_report *out, struct error *error)
 {
     struct report report = {.session = session, .out = out};
@@ -643,6 +664,7 @@ enum status run_check(struct run_session *session, struct check_report *out, str
                                      session_describe_streams(session, error) != STATUS_OK ||
                                      renumber_measure(session, error) != STATUS_OK));
     failed = failed || find_notes(&report, error) != STATUS_OK ||
+             foresee_following(&report, error) != STATUS_OK ||
              (readable && read_some(&report, error) != STATUS_OK);
     preflight_free(&report.preflight);
     if (failed) {

@@ -28,6 +28,12 @@ struct progress_of {
     int64_t fenced_us; /* UTC; 0: it is open */
 };
 
+static void show_step(struct run *run, enum cutover_step step)
+{
+    atomic_store(&run->session->progress.follow.cut_over,
+                 step != CUTOVER_NONE ? step_names[step] : NULL);
+}
+
 static enum status read_steps(struct run *run, struct progress_of *steps, struct error *error)
 {
     const char *text;
@@ -48,6 +54,7 @@ static enum status read_steps(struct run *run, struct progress_of *steps, struct
     }
     steps->fenced_us = json_member_integer(object, "fenced_us", 0);
     json_decref(object);
+    show_step(run, steps->step);
     return STATUS_OK;
 }
 
@@ -61,6 +68,7 @@ static enum status put_step(struct run *run, struct progress_of *steps, enum cut
     enum status status =
         ledger_put_intent(run->session->ledger, run->id, intent_name, buffer_string(&text), error);
     buffer_free(&text);
+    show_step(run, step);
     log_event(LOG_INFO, EVENT_OF(EVENT_CUT_OVER, .code = step_names[step], .state = "done"),
               "cut-over: %s", step_names[step]);
     return status == STATUS_OK ? failpoint_hit("cutover.after_step", error) : status;
@@ -133,6 +141,7 @@ static enum status open_fence(struct run *run, struct progress_of *steps, struct
                                "--fence: undo what it did");
     }
     steps->fenced_us = 0;
+    show_step(run, CUTOVER_NONE);
     return ledger_delete_intent(run->session->ledger, run->id, intent_name, error);
 }
 
@@ -255,6 +264,7 @@ enum status cutover_end(struct run *run, struct error *error)
     if (ledger_delete_intent(run->session->ledger, run->id, intent_name, &ignored) != STATUS_OK) {
         log_write(LOG_DEBUG, "the cut-over's steps stay in the ledger: %s", ignored.message);
     }
+    atomic_store(&run->session->progress.follow.cut_over, "done");
     log_event(LOG_INFO, EVENT_OF(EVENT_CUT_OVER, .code = "done", .state = "done"),
               "cut-over: done; the source's tables stay closed for writers");
     return STATUS_OK;

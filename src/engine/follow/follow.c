@@ -8,10 +8,15 @@
 #include "base/signals.h"
 #include "engine/follow/cutover.h"
 #include "engine/follow/feeder.h"
+#include "engine/follow/follow_figures.h"
 #include "engine/follow/grow.h"
+#include "engine/follow/left.h"
 #include "engine/follow/refresh.h"
 #include "engine/follow/reread.h"
+#include "engine/follow/resync.h"
+#include "engine/follow/retention.h"
 #include "engine/follow/reverse.h"
+#include "engine/follow/spool.h"
 #include "engine/rejects/rejects.h"
 #include "engine/run/claim.h"
 #include "engine/run/options.h"
@@ -33,6 +38,18 @@ enum {
 
 /* ---- before there is a ledger */
 
+static enum status check_tables(const struct run_session *session, struct error *error)
+{
+    const struct apply_functions *apply = session->target->connector->apply;
+    const struct plan *plan = session->plan;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < plan->table_count && apply->check != NULL && status == STATUS_OK;
+         i++) {
+        status = apply->check(session->target, &plan->tables[i].target, error);
+    }
+    return status;
+}
+
 enum status follow_check(const struct run_session *session, struct error *error)
 {
     const struct database *source = session->source;
@@ -52,14 +69,11 @@ enum status follow_check(const struct run_session *session, struct error *error)
         return STATUS_FAILED;
     }
     follow_routes_free(routes);
-    return STATUS_OK;
+    return check_tables(session, error);
 }
 
-/* The same for each attempt at one migration, so that a killed one leaves nothing behind that the
- * next does not find. */
-static const char *name_feed(const struct run *run)
+const char *follow_feed_name(const struct run_session *session, struct arena *arena)
 {
-    const struct run_session *session = run->session;
     struct buffer text = {0};
     buffer_append_string(&text, session->source_identity);
     buffer_append_byte(&text, '\n');
@@ -68,24 +82,30 @@ static const char *name_feed(const struct run *run)
     buffer_append_string(&text, session->plan->mapping_hash);
     uint64_t hash = XXH3_64bits(text.data, text.length);
     buffer_free(&text);
-    return arena_format(run->arena, "transhume_%016" PRIx64, hash);
+    return arena_format(arena, "transhume_%016" PRIx64, hash);
+}
+
+static enum status make_feed(const struct run_session *session, const struct follow_routes *routes,
+                             const char *name, struct arena *arena, struct feed_start *start,
+                             struct error *error)
+{
+    return session->source->connector->feed->create(session->source, name, routes->followed,
+                                                    routes->table_count, arena, start, error);
 }
 
 enum status follow_begin(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
-    const struct feed_functions *feed = session->source->connector->feed;
     struct follow_routes *routes;
     struct feed_start start = {0};
     if (follow_check(session, error) != STATUS_OK ||
         follow_routes_make(session, &routes, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    const char *name = name_feed(run);
+    const char *name = follow_feed_name(session, run->arena);
     enum status status = failpoint_hit("follow.before_feed", error);
-    status = status == STATUS_OK ? feed->create(session->source, name, routes->followed,
-                                                routes->table_count, run->arena, &start, error)
-                                 : status;
+    status =
+        status == STATUS_OK ? make_feed(session, routes, name, run->arena, &start, error) : status;
     follow_routes_free(routes);
     if (status != STATUS_OK) {
         return STATUS_FAILED;
@@ -132,6 +152,9 @@ struct follow {
     struct reject_file rejects;
     bool has_rejects;
     struct retry retry;
+    struct retention retention;
+    struct follow_figures *counts;
+    bool resynced;
 };
 
 static struct progress_follow *figures(const struct follow *follow)
@@ -189,8 +212,9 @@ static enum status open_both(struct follow *follow, struct error *error)
     if (open_apply(follow, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return feeder_open(session->source, follow->run->header.feed, follow->applied,
-                       session->options.memory_bytes / QUEUE_SHARE, &follow->feeder, error);
+    return feeder_open(session->source, follow->run->header.feed, spool_folder(follow->run),
+                       follow->applied, session->options.memory_bytes / QUEUE_SHARE,
+                       &follow->feeder, error);
 }
 
 static void drop_group(struct follow *follow)
@@ -215,6 +239,7 @@ static void close_both(struct follow *follow)
     touched_roots_transaction_ends(follow->touched);
     refresh_forget(follow->refresh);
     follow_translator_forget(follow->translator);
+    follow_figures_forget(follow->counts);
 }
 
 /* ---- rejects */
@@ -310,6 +335,7 @@ static void count_group(struct follow *follow)
                          now_us > set->set.commit_time_us ? now_us - set->set.commit_time_us : 0);
         }
     }
+    follow_figures_applied(follow->counts);
     atomic_store(&to->applied_at_us, now_us);
     atomic_fetch_add(&to->commits, 1);
     progress_moved(progress, clock_monotonic_ms());
@@ -413,6 +439,7 @@ static enum status add_set(struct follow *follow, struct change_set *set, uint64
     }
     follow->inside = !set->last_piece;
     *changes += set->change_count;
+    follow_figures_take(follow->counts, set);
     enum status status = follow_translate(follow->translator, set, follow->touched,
                                           &follow->group[follow->group_count], error);
     follow->group_count += status == STATUS_OK;
@@ -462,19 +489,17 @@ static enum status refresh_some(struct follow *follow, struct error *error)
     return status;
 }
 
-static enum status refuse_lost(struct follow *follow, const char *table, struct column_list columns,
-                               struct error *error)
+static enum status leave_lost(struct follow *follow, const char *table, struct column_list columns,
+                              struct error *error)
 {
     for (uint32_t i = 0; i < columns.count; i++) {
         bool is_there;
         if (grow_is_there(follow->session, table, columns.names[i], &is_there, error) !=
-            STATUS_OK) {
+                STATUS_OK ||
+            (!is_there &&
+             left_by_table(follow->run, follow->routes, follow->translator, follow->touched, table,
+                           columns.names[i], error) != STATUS_OK)) {
             return STATUS_FAILED;
-        }
-        if (!is_there) {
-            error_set(error, ERROR_FOLLOW, table, "its column %s is gone", columns.names[i]);
-            return error_hint(error, "put it back, or begin a new run with a plan that does "
-                                     "without it");
         }
     }
     return STATUS_OK;
@@ -487,7 +512,7 @@ static enum status look_at_differences(struct follow *follow, struct error *erro
     struct follow_difference difference;
     while (follow_translator_differs(follow->translator, &difference)) {
         bool is_there = false;
-        if (refuse_lost(follow, difference.table, difference.absent, error) != STATUS_OK ||
+        if (leave_lost(follow, difference.table, difference.absent, error) != STATUS_OK ||
             (difference.added != NULL &&
              grow_is_there(follow->session, difference.table, difference.added, &is_there, error) !=
                  STATUS_OK)) {
@@ -498,14 +523,84 @@ static enum status look_at_differences(struct follow *follow, struct error *erro
         }
         follow->run->is_overtaken |= is_there;
     }
-    return STATUS_OK;
+    return follow->run->is_overtaken ? STATUS_OK
+                                     : left_note(follow->run, follow->translator, error);
 }
 
-static void note_health(struct follow *follow)
+static enum status note_health(struct follow *follow, struct error *error)
 {
     struct feed_health health;
     feeder_health(follow->feeder, &health);
-    atomic_store(&figures(follow)->bytes_kept, health.bytes_kept);
+    follow_figures_tick(follow->counts, follow->applied);
+    return retention_note(&follow->retention, &health, error);
+}
+
+/* ---- after the feed was lost */
+
+static enum status take_mended(void *context, struct followed_set *set, struct error *error)
+{
+    struct follow *follow = context;
+    follow->group[follow->group_count++] = set;
+    enum status status = apply_group(follow, error);
+    drop_group(follow);
+    return status;
+}
+
+/* Before anything is followed: what the comparison found. */
+static enum status end_resync(struct follow *follow, struct error *error)
+{
+    if (follow->session->options.resync != RESYNC_END || follow->resynced) {
+        return STATUS_OK;
+    }
+    enum status status = resync_finish(follow->run, follow_form(follow->translator),
+                                       follow->applied, take_mended, follow, error);
+    status = status == STATUS_OK ? left_forget(follow->run, follow->translator, error) : status;
+    follow->resynced = status == STATUS_OK;
+    return status;
+}
+
+/* The position of a feed that was made again, whatever stood there. */
+static enum status put_position(struct follow *follow, struct position position,
+                                struct error *error)
+{
+    const struct change_set set = {.arena = follow->arena,
+                                   .begin = position,
+                                   .end = position,
+                                   .first_piece = true,
+                                   .last_piece = true,
+                                   .tables = follow_form(follow->translator)->outputs,
+                                   .table_count = follow->session->plan->entity_count};
+    const struct change_set *const sets[] = {&set};
+    struct apply_result result = {0};
+    enum status status = open_apply(follow, error);
+    status = status == STATUS_OK ? follow->functions->apply_sets(follow->apply, sets, 1,
+                                                                 follow->arena, &result, error)
+                                 : status;
+    close_both(follow);
+    return status;
+}
+
+static enum status begin_resync(struct follow *follow, struct error *error)
+{
+    struct run *run = follow->run;
+    struct database *source = follow->session->source;
+    struct feed_start start = {0};
+    enum status status = resync_note(run, false, error);
+    status = status == STATUS_OK ? source->connector->feed->drop(source, run->header.feed, error)
+                                 : status;
+    status = status == STATUS_OK ? failpoint_hit("follow.before_feed", error) : status;
+    status = status == STATUS_OK ? make_feed(follow->session, follow->routes, run->header.feed,
+                                             follow->arena, &start, error)
+                                 : status;
+    status = status == STATUS_OK ? failpoint_hit("follow.after_feed", error) : status;
+    status = status == STATUS_OK ? put_position(follow, start.position, error) : status;
+    if (status != STATUS_OK || resync_note(run, true, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    log_write(LOG_INFO, "resync: the feed %s is made again; both sides are compared",
+              run->header.feed);
+    run->caught_up = true;
+    return STATUS_END;
 }
 
 /* Until a stop, the head, or a failure. */
@@ -530,12 +625,14 @@ static enum status go_on(struct follow *follow, struct error *error)
             bool inside = follow->inside;
             drop_group(follow);
             follow->inside = inside;
+        } else if (status == STATUS_OK && follow->functions->idle != NULL) {
+            status = follow->functions->idle(follow->apply, error);
         }
         status = status == STATUS_OK ? refresh_some(follow, error) : status;
+        status = status == STATUS_OK ? note_health(follow, error) : status;
         if (status != STATUS_OK) {
             return status;
         }
-        note_health(follow);
         state_tick(follow->run);
     }
 }
@@ -550,6 +647,7 @@ static enum status follow_with_retries(struct follow *follow, struct error *erro
             status = follow->session->source->connector->feed->head(
                 follow->session->source, follow->arena, &follow->head, error);
         }
+        status = status == STATUS_OK ? end_resync(follow, error) : status;
         status = status == STATUS_OK ? go_on(follow, error) : status;
         close_both(follow);
         if (status != STATUS_FAILED || !retry_wait(&follow->retry, error)) {
@@ -557,6 +655,9 @@ static enum status follow_with_retries(struct follow *follow, struct error *erro
         }
         log_event(LOG_WARNING, EVENT_OF(EVENT_RETRY, .code = error_describe(error->code)->name),
                   "following is tried again: %s: %s", error->object, error->message);
+    }
+    if (status == STATUS_FAILED && error->code == ERROR_FEED_FULL) {
+        retention_end(follow->run, error);
     }
     return status;
 }
@@ -588,11 +689,29 @@ static enum status take_back(struct run *run, struct error *error)
     return cutover_back(run, error) == STATUS_OK ? STATUS_END : STATUS_FAILED;
 }
 
+/* There is nothing to go over to, and nothing to compare with. */
+static enum status refuse_cut_over(const struct run *run, struct error *error)
+{
+    error_set(error, ERROR_CUT_OVER, run->session->target_uri->shown,
+              "it keeps a log of changes, and no tables as they are now");
+    return error_hint(error, "`transhume follow --catch-up` applies what is left, `transhume "
+                             "cutover --abandon --confirm` ends following");
+}
+
 static enum status take_steps(struct follow *follow, struct error *error)
 {
     struct run *run = follow->run;
     const struct cutover_drain steps = {drain, follow, follow->routes->tables,
                                         follow->routes->table_count};
+    if (follow->functions->keeps_log && follow->session->options.cut_over != CUT_OVER_NOT) {
+        return refuse_cut_over(run, error);
+    }
+    if (resync_check(run, follow->session->options.resync, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (follow->session->options.resync == RESYNC_BEGIN) {
+        return begin_resync(follow, error);
+    }
     if (follow->session->options.cut_over == CUT_OVER_END) {
         return cutover_end(run, error);
     }
@@ -604,6 +723,9 @@ static enum status take_steps(struct follow *follow, struct error *error)
         return STATUS_FAILED;
     }
     if (follow->session->options.cut_over == CUT_OVER_READY) {
+        if (left_refuse_cut_over(run, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
         run->caught_up = true;
         return cutover_make_ready(run, &steps, error) == STATUS_FAILED ? STATUS_FAILED : STATUS_END;
     }
@@ -626,12 +748,15 @@ enum status follow_run(struct run *run, struct error *error)
         return STATUS_FAILED;
     }
     progress_follow_begin(&session->progress.follow);
+    retention_init(&follow.retention, run);
+    follow.counts = follow_figures_create(run);
     follow.arena = arena_create(0);
     follow.group = memory_allocate_zeroed(GROUP_SETS_MAX, sizeof(struct followed_set *));
     follow.translator = follow_translator_create(session, follow.routes);
     follow.touched = touched_roots_create(follow.routes);
     follow.rereading = rereading_create(session, follow.routes);
-    if (grow_target(run, error) != STATUS_OK ||
+    if (left_take(run, follow.routes, follow.translator, error) != STATUS_OK ||
+        grow_target(run, error) != STATUS_OK ||
         refresh_note(run, session->options.refresh, session->options.refresh_count, error) !=
             STATUS_OK ||
         refresh_open(run, follow.routes, follow.rereading, &follow.refresh, error) != STATUS_OK) {
@@ -652,6 +777,7 @@ enum status follow_run(struct run *run, struct error *error)
     touched_roots_destroy(follow.touched);
     follow_translator_destroy(follow.translator);
     follow_routes_free(follow.routes);
+    follow_figures_destroy(follow.counts);
     free(follow.group);
     arena_destroy(follow.arena);
     return status;

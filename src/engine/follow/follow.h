@@ -18,6 +18,10 @@
 
 #include "engine/run/session.h"
 
+/* The same for each attempt at one migration, so that a killed one leaves nothing behind that the
+ * next does not find. */
+const char *follow_feed_name(const struct run_session *session, struct arena *arena);
+
 /* Can this plan be followed from this source into this target? Says why not (ERROR_FOLLOW). Changes
  * nothing. */
 enum status follow_check(const struct run_session *session, struct error *error) MUST_USE;

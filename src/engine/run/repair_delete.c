@@ -66,9 +66,9 @@ static enum status read_line(struct json_reader *reader, enum json_token token, 
     return status;
 }
 
-static enum status parse_line(const struct run *run, const char *line, size_t length,
-                              struct arena *arena, struct cell *name, struct cell *fields,
-                              struct error *error)
+enum status repair_delete_parse(const struct run *run, const char *line, size_t length,
+                                struct arena *arena, struct cell *name, struct cell *fields,
+                                struct error *error)
 {
     struct json_reader reader;
     enum json_token token;
@@ -101,7 +101,7 @@ static enum status mark_line(const struct run *run, const char *line, size_t len
     struct arena *arena = arena_create(0);
     struct cell name;
     struct cell key;
-    enum status status = parse_line(run, line, length, arena, &name, &key, error);
+    enum status status = repair_delete_parse(run, line, length, arena, &name, &key, error);
     for (uint32_t i = 0; status == STATUS_OK && i < run->table_count; i++) {
         listed[i] |= is_of(&name, &run->tables[i]);
     }
@@ -355,7 +355,8 @@ static enum status take_line(struct deleting *deleting, const char *line, size_t
     struct cell name;
     struct cell fields;
     struct cell key;
-    enum status status = parse_line(deleting->run, line, length, arena, &name, &fields, error);
+    enum status status =
+        repair_delete_parse(deleting->run, line, length, arena, &name, &fields, error);
     if (status == STATUS_OK && is_of(&name, deleting->table)) {
         status = value_copy(&fields, deleting->arena, &key) == STATUS_OK
                      ? take_key(deleting, &key, error)

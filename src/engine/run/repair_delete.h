@@ -15,6 +15,10 @@
  * by call, so that a rollback misses those that are lost.
  */
 enum { REPAIR_DELETE_KEYS_MAX = 500 };
+/* One line of it: the table's name, and the key as a MAP. */
+enum status repair_delete_parse(const struct run *run, const char *line, size_t length,
+                                struct arena *arena, struct cell *name, struct cell *fields,
+                                struct error *error) MUST_USE;
 /* Before the run's header is written: it vouches for the list, which has to be the one that was
  * made (options.delete_hash). */
 enum status repair_delete_bind(struct run *run, struct error *error) MUST_USE;

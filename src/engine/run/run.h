@@ -19,6 +19,8 @@ enum nested_choice { NESTED_UNSET, NESTED_JSON, NESTED_TABLES };
 /* Of tables that the run makes. */
 enum broken_references_choice { BROKEN_UNSET, BROKEN_KEEP, BROKEN_REJECT };
 
+/* A resync's steps (engine/follow/resync.h); a comparison comes in between. */
+enum resync_choice { RESYNC_NOT, RESYNC_BEGIN, RESYNC_END };
 /* What a resume of a run that follows is for. */
 enum cut_over_choice {
     CUT_OVER_NOT,
@@ -99,10 +101,14 @@ struct run_options {
     /* reject: records without a partner become rejects */
     enum broken_references_choice broken_references;
     enum nested_choice nested;
-    bool follow;                /* after the copy, the source's changes are applied */
-    bool catch_up;              /* only those that the source has by then */
-    const char *const *refresh; /* tables of the source that are read again */
+    bool follow;                 /* after the copy, the source's changes are applied */
+    bool spool;                  /* while the copy is made, the source's log is kept here */
+    bool catch_up;               /* only those that the source has by then */
+    uint64_t retained_bytes_max; /* what the source may keep of its log for the feed; 0: any */
+    bool drop_when_full;         /* … and beyond that the feed goes */
+    const char *const *refresh;  /* tables of the source that are read again */
     uint32_t refresh_count;
+    enum resync_choice resync;
     enum cut_over_choice cut_over;
     bool reverse;           /* a cut-over keeps the way back open */
     const char *reverse_of; /* a run that begins is such a way back: of the run with this feed */
@@ -139,7 +145,23 @@ struct check_entity {
     const char *keys; /* proven, or checked at the end, and why */
     bool express;     /* the target pulls it from the source itself */
 };
+struct check_list {
+    const char *const *lines;
+    uint32_t count;
+};
+/* check --follow */
+struct check_follow {
+    bool asked;
+    const char *refusal;          /* why it can't be followed; NULL: it can */
+    const char *refusal_hint;     /* NULL: none */
+    int refused;                  /* the exit status that it would have */
+    struct check_list statements; /* that are run in the source */
+    struct check_list costs;
+    struct check_list native;       /* the server's own replication, where it would do as well */
+    struct check_list native_lacks; /* and what it would not do */
+};
 struct check_report {
+    struct check_follow follow;
     struct check_entity *entities;
     uint32_t entity_count;
     enum guarantee guarantee;

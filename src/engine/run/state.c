@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "engine/copy/chunk_log.h"
+#include "engine/follow/follow_figures.h"
 #include "engine/ledger/json_text.h"
 #include "engine/run/options.h"
 #include "engine/run/past_runs.h"
@@ -274,32 +275,6 @@ static void add_conditions(const struct run *run, json_t *state)
     json_object_set_new(state, "ended_at", json_stamp(run->status.ended_us));
 }
 
-static json_t *seconds_or_null(int64_t microseconds)
-{
-    return microseconds < 0 ? json_null() : json_real((double)microseconds / 1e6);
-}
-
-static json_t *stamp_or_null(int64_t utc_us)
-{
-    return utc_us == 0 ? json_null() : json_stamp(utc_us);
-}
-
-static json_t *follow_make(const struct run *run)
-{
-    const struct progress_follow *figures = &run->session->progress.follow;
-    return json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:b}", "feed", run->header.feed,
-                     "transactions", (json_int_t)atomic_load(&figures->transactions), "changes",
-                     (json_int_t)atomic_load(&figures->changes), "writes",
-                     (json_int_t)atomic_load(&figures->writes), "commits",
-                     (json_int_t)atomic_load(&figures->commits), "rejected",
-                     (json_int_t)atomic_load(&figures->rejects), "lag_seconds",
-                     seconds_or_null(atomic_load(&figures->lag_us)), "source_commit_at",
-                     stamp_or_null(atomic_load(&figures->commit_time_us)), "applied_at",
-                     stamp_or_null(atomic_load(&figures->applied_at_us)), "source_bytes_kept",
-                     count_or_null(atomic_load(&figures->bytes_kept)), "idle",
-                     atomic_load(&figures->idle));
-}
-
 static json_t *state_make(const struct run *run, enum state_status status)
 {
     struct sums sums = {0};
@@ -322,8 +297,9 @@ static json_t *state_make(const struct run *run, enum state_status status)
     json_object_set_new(object, "waiting_seconds", waiting_make(progress));
     json_object_set_new(object, "source_use", side_make(&progress->source));
     json_object_set_new(object, "target_use", side_make(&progress->target));
-    if (atomic_load(&progress->follow.active)) {
-        json_object_set_new(object, "follow", follow_make(run));
+    json_t *follow = follow_figures_state(run);
+    if (follow != NULL) {
+        json_object_set_new(object, "follow", follow);
     }
     if (status == STATE_IN_PROGRESS && atomic_load(&progress->phase) == PROGRESS_COPY) {
         add_workers(run, object);

@@ -22,9 +22,11 @@
  *    "chunk":n,"rows":n,"stream":NAME,"table":NAME|null,"entity":NAME|null}],   (while it copies;
  *  "queue":{"batches":n,"bytes":n,"capacity_bytes":n},      between the workers of both sides)
  *  "not_carried":[{"kind","object","text","count"}],       (observe/not_carried.h)
- *  "follow":{"feed","transactions":n,"changes":n,"writes":n,"commits":n,"rejected":n,
- *    "lag_seconds":n|null,"source_commit_at":…|null,"applied_at":…|null,"source_bytes_kept":n|null,
- *    "idle":…},                                            (while changes are followed)
+ *  "follow":{"feed","position":TEXT|null,"transactions":n,"changes":n,"writes":n,"commits":n,
+ *    "rejected":n,"transactions_per_second":n,"changes_per_second":n,"lag_seconds":n|null,
+ *    "lag_bytes":n|null,"source_commit_at":…|null,"applied_at":…|null,"source_bytes_kept":n|null,
+ *    "source_bytes_left":n|null,"cut_over":STEP|null,"idle":…,"operations":{ENTITY:{"inserts":n,
+ *    "updates":n,"deletes":n,"truncates":n}}},             (of a run that follows)
  *  "attempts":[{"epoch","at","end",
  *    "source_connection":{"server":TEXT|null,"security":…,"protocol":TEXT|null,"cipher":TEXT|null},
  *    "target_connection":…}],"settings":{NAME:value}}      (connections: only of servers)

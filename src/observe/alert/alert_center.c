@@ -52,8 +52,8 @@ static bool convert(const struct log_record *record, struct alert_event *out)
     const struct event *event = record->event;
     size_t length = strcspn(record->text, "\n");
     const char *hint = record->text[length] == '\n' ? record->text + length + 1 : "";
-    bool paired =
-        event->kind == EVENT_ANOMALY || event->kind == EVENT_THROTTLE || event->kind == EVENT_PAUSE;
+    bool paired = event->kind == EVENT_ANOMALY || event->kind == EVENT_THROTTLE ||
+                  event->kind == EVENT_PAUSE || event->kind == EVENT_RETENTION;
     *out = (struct alert_event){.kind = event->kind,
                                 .level = record->level,
                                 .at_us = record->at_us,

@@ -18,8 +18,8 @@ enum {
     TIMEOUT_MS_MAX = 60000 /* the end of a run waits for a message that is under way */
 };
 #define KIND(kind) (1u << (kind))
-static const uint32_t trouble =
-    KIND(EVENT_ANOMALY) | KIND(EVENT_STALL) | KIND(EVENT_ERROR) | KIND(EVENT_RUN);
+static const uint32_t trouble = KIND(EVENT_ANOMALY) | KIND(EVENT_STALL) | KIND(EVENT_ERROR) |
+                                KIND(EVENT_RUN) | KIND(EVENT_RETENTION);
 
 /* A service's URL is often its password: all behind the host is never shown. */
 static void register_url(const char *url)

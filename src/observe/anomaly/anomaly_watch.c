@@ -42,6 +42,8 @@ struct anomaly_watch {
     uint32_t scope;
     uint32_t next_scope;
     uint32_t next_scope_s;
+    int64_t left_bytes;     /* before the source drops what is not applied, a second ago; -1 */
+    double used_per_second; /* of them, over the last half minute or so */
 };
 
 /* ---- what is found, as a sentence */
@@ -200,6 +202,18 @@ static uint64_t memory_bound(const struct anomaly_watch *watch, uint32_t workers
     return limit == 0 ? 0 : base_bytes + 2 * limit + workers * worker_bytes;
 }
 
+/* At the rate at which the room gets less; below 0: not known, or it does not. */
+static double retention_seconds(struct anomaly_watch *watch)
+{
+    enum { SMOOTHING_S = 30 };
+    const struct progress_follow *follow = &watch->progress->follow;
+    int64_t left = atomic_load(&follow->watched) ? atomic_load(&follow->bytes_left) : -1;
+    double used = left >= 0 && watch->left_bytes >= 0 ? (double)(watch->left_bytes - left) : 0;
+    watch->used_per_second += (used - watch->used_per_second) / SMOOTHING_S;
+    watch->left_bytes = left;
+    return left >= 0 && watch->used_per_second >= 1 ? (double)left / watch->used_per_second : -1;
+}
+
 static void take_sample(struct anomaly_watch *watch, struct anomaly_sample *sample)
 {
     struct progress_view view;
@@ -228,7 +242,7 @@ static void take_sample(struct anomaly_watch *watch, struct anomaly_sample *samp
         .resident_bytes = (double)process_resident_bytes(),
         .memory_bound_bytes = (double)memory_bound(watch, workers),
         .lag_seconds = progress_follow_lag_seconds(&progress->follow, clock_utc_us()),
-        .retention_seconds = -1,
+        .retention_seconds = retention_seconds(watch),
     };
 }
 
@@ -283,6 +297,7 @@ struct anomaly_watch *anomaly_watch_create(struct metric_registry *registry,
 {
     struct anomaly_watch *watch = memory_allocate_zeroed(1, sizeof(*watch));
     watch->progress = progress;
+    watch->left_bytes = -1;
     watch->monitor = anomaly_monitor_create(tell, watch);
     add_families(watch, registry);
     return watch;

@@ -60,6 +60,7 @@ struct run_metrics {
     struct metric_family *errors_by_migration;
     struct metric_family *active_family;
     struct metric_family *lag_family;
+    struct metric_family *age_family;
     struct metric_family *duration_family;
     struct metric_family *info;
     struct metric_family *rows;
@@ -156,11 +157,30 @@ static double read_changes(const void *context)
     return (double)atomic_load_explicit(&progress->follow.changes, memory_order_relaxed);
 }
 
+static double bytes_of(const struct progress *progress, const _Atomic int64_t *bytes,
+                       double otherwise)
+{
+    bool watched = atomic_load_explicit(&progress->follow.watched, memory_order_relaxed);
+    int64_t now = atomic_load_explicit(bytes, memory_order_relaxed);
+    return watched && now >= 0 ? (double)now : otherwise;
+}
+
 static double read_kept(const void *context)
 {
     const struct progress *progress = context;
-    int64_t bytes = atomic_load_explicit(&progress->follow.bytes_kept, memory_order_relaxed);
-    return bytes >= 0 ? (double)bytes : NAN;
+    return bytes_of(progress, &progress->follow.bytes_kept, 0);
+}
+
+static double read_left(const void *context)
+{
+    const struct progress *progress = context;
+    return bytes_of(progress, &progress->follow.bytes_left, NAN);
+}
+
+static double read_backlog(const void *context)
+{
+    const struct progress *progress = context;
+    return bytes_of(progress, &progress->follow.lag_bytes, 0);
 }
 
 /* ---- families */
@@ -201,14 +221,23 @@ static void add_migration_families(struct run_metrics *metrics)
 static void add_following(struct run_metrics *metrics)
 {
     struct metric_registry *registry = metrics->registry;
+    metrics->age_family =
+        metric_family_add(registry, METRIC_GAUGE, "transhume_end_to_end_lag_seconds", "seconds",
+                          "The same as migration_data_lag_seconds, of the run of this process.");
     add_number(registry, METRIC_COUNTER, "transhume_follow_transactions_total", NULL,
                "Transactions of the source that were applied to the target.", read_transactions,
                metrics->progress);
     add_number(registry, METRIC_COUNTER, "transhume_follow_changes_total", NULL,
                "Changed rows of the source that were applied to the target.", read_changes,
                metrics->progress);
-    add_number(registry, METRIC_GAUGE, "transhume_source_retained_bytes", "bytes",
+    add_number(registry, METRIC_GAUGE, "transhume_slot_retained_bytes", "bytes",
                "What the source keeps of its log for the feed; 0: no feed is read.", read_kept,
+               metrics->progress);
+    add_number(registry, METRIC_GAUGE, "transhume_slot_safe_bytes", "bytes",
+               "How much more it may keep before it drops changes that are not applied.", read_left,
+               metrics->progress);
+    add_number(registry, METRIC_GAUGE, "transhume_source_lag_bytes", "bytes",
+               "The source's log behind what was read of it; 0: no feed is read.", read_backlog,
                metrics->progress);
 }
 
@@ -376,6 +405,7 @@ void run_metrics_identify(struct run_metrics *metrics, const struct run_identity
     atomic_store(&metrics->identified, true); /* events of other threads may name the run */
     if (identity->data_at_us > 0) {
         add_series(metrics->lag_family, "migration_id", metrics->run, read_lag, metrics);
+        add_series(metrics->age_family, NULL, NULL, read_lag, metrics);
     }
 }
 
