@@ -217,7 +217,6 @@ _transhume() {
                 '--max-rejects=[Fail once more than N records are rejected]:N:' \
                 '--fail-fast[Fail at the first rejected record]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
-                '*--refresh=[When following\: read this table of the source again, and put what it holds into the target, beside the changes]:TABLE:' \
                 '--resync[After the source lost the feed\: make it again, compare both sides, repair the target, then follow]' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
@@ -272,7 +271,6 @@ _transhume() {
                 '--max-rejects=[Fail once more than N records are rejected]:N:' \
                 '--fail-fast[Fail at the first rejected record]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
-                '*--refresh=[When following\: read this table of the source again, and put what it holds into the target, beside the changes]:TABLE:' \
                 '--resync[After the source lost the feed\: make it again, compare both sides, repair the target, then follow]' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
