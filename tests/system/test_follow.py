@@ -346,7 +346,7 @@ class WholePair(Pair):
         said = json.loads(self.run_program("check", "--follow", "--json", self.source.uri, self.target.uri).out)["follow"]
         self.assertIsNone(said["refusal"])
         self.assertTrue(any(cost.startswith("writers:") for cost in said["costs"]), said)
-        self.assertTrue(any("CREATE" in statement for statement in said["statements"]), said)
+        self.assertEqual(any("CREATE" in statement for statement in said["statements"]), self.makes_objects, said)
         self.assertEqual(bool(said["native"]), isinstance(self.source, PostgresSide))
         self.assertIn("following: it can be done", self.run_program("check", "--follow", self.source.uri, self.target.uri).out)
         self.source.make("CREATE TABLE keyless (id INTEGER)")
@@ -354,12 +354,17 @@ class WholePair(Pair):
         self.assertIn("keyless", said["refusal"])
         self.assertEqual(self.feeds_left(), [])
 
+    makes_objects = True  # the feed is something in the source
+
+    def free_the_source(self):
+        limits = ("--max-retained", "1KiB", "--drop-when-full")
+        self.assertIn("feed-full", self.run_program("follow", "--catch-up", *limits, code=5).err)
+
     def lose_the_feed(self):
         """And the target is no longer what the source is."""
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
         self.steps(20)
-        limits = ("--max-retained", "1KiB", "--drop-when-full")
-        self.assertIn("feed-full", self.run_program("follow", "--catch-up", *limits, code=5).err)
+        self.free_the_source()
         self.assertEqual(self.feeds_left(), [])
         self.assertIn("--resync", self.run_program("follow", "--catch-up", code=5).err)
         self.steps(20)
@@ -376,7 +381,7 @@ class WholePair(Pair):
         self.assert_same()
         said = json.loads(self.run_program("status", "--json").out)["follow"]
         self.assertGreaterEqual(said["operations"]["entry"]["inserts"], 1)
-        self.assertGreaterEqual(said["source_bytes_kept"], 0)
+        self.assertEqual(said["source_bytes_kept"] is not None, self.makes_objects)
         self.assertIn("inserts", self.run_program("status").out)
         with open(self.path(".transhume", "report.md"), encoding="utf-8") as file:
             self.assertIn("What was followed", file.read())

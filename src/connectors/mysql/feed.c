@@ -397,16 +397,29 @@ static enum status count_behind(struct feed *feed, int64_t *bytes, struct error 
     return status;
 }
 
+/* For how long the server keeps its log; -1: for ever, or by its size. */
+static enum status ask_expiry(struct feed *feed, int64_t *keeps_us, struct error *error)
+{
+    uint64_t seconds = 0;
+    enum status status = mysql_feed_ask_expiry(feed->self, feed->asking, &seconds, error);
+    *keeps_us = seconds > 0 && seconds < INT64_MAX / 1000000 ? (int64_t)seconds * 1000000 : -1;
+    return status;
+}
+
+/* What is kept is kept for others, too: nothing of it goes with the feed. */
 static enum status feed_health(struct feed *feed, struct feed_health *health, struct error *error)
 {
-    *health = (struct feed_health){.bytes_kept = -1, .bytes_left = -1, .lag_us = -1};
+    *health = FEED_HEALTH_UNKNOWN;
     if (feed->caught_up && !feed->in_transaction) {
         health->lag_us = 0;
     } else if (feed->brought_time_us > 0) {
         int64_t lag = clock_utc_us() - feed->brought_time_us;
         health->lag_us = lag > 0 ? lag : 0;
     }
-    return feed->place.number > 0 ? count_behind(feed, &health->bytes_kept, error) : STATUS_OK;
+    enum status status = ask_expiry(feed, &health->keeps_us, error);
+    return status == STATUS_OK && feed->place.number > 0
+               ? count_behind(feed, &health->lag_bytes, error)
+               : status;
 }
 
 const struct feed_functions mysql_feed_functions = {
@@ -418,6 +431,7 @@ const struct feed_functions mysql_feed_functions = {
     .next = feed_next,
     .confirm = feed_confirm,
     .health = feed_health,
+    .foresee = mysql_feed_foresee,
     .fence = mysql_feed_fence,
     .head = feed_head,
     .compare = mysql_feed_compare,

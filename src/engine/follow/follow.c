@@ -756,7 +756,7 @@ enum status follow_run(struct run *run, struct error *error)
     follow.touched = touched_roots_create(follow.routes);
     follow.rereading = rereading_create(session, follow.routes);
     if (left_take(run, follow.routes, follow.translator, error) != STATUS_OK ||
-        grow_target(run, error) != STATUS_OK ||
+        grow_target(run, follow.routes, follow.translator, error) != STATUS_OK ||
         refresh_note(run, session->options.refresh, session->options.refresh_count, error) !=
             STATUS_OK ||
         refresh_open(run, follow.routes, follow.rereading, &follow.refresh, error) != STATUS_OK) {
