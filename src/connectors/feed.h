@@ -26,12 +26,13 @@ struct followed_table {
 
 /* -1: not known. */
 struct feed_health {
-    int64_t bytes_kept; /* by the source for this feed */
+    int64_t bytes_kept; /* by the source for this feed, which `drop` frees */
     int64_t bytes_left; /* before the source drops what the feed has not confirmed */
     int64_t lag_us;     /* between the source's last commit and the last one that was brought */
     int64_t lag_bytes;  /* of the source's log, likewise */
+    int64_t keeps_us;   /* for so long the source keeps its log, whoever reads it */
 };
-#define FEED_HEALTH_UNKNOWN ((struct feed_health){-1, -1, -1, -1})
+#define FEED_HEALTH_UNKNOWN ((struct feed_health){-1, -1, -1, -1, -1})
 
 /* What following would mean for the source. Texts in the caller's arena. */
 struct feed_forecast {

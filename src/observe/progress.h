@@ -74,10 +74,11 @@ struct progress_follow {
     _Atomic int64_t applied_at_us;  /* UTC, when that was; 0: nothing yet */
     _Atomic int64_t lag_us;         /* between the two; -1: not known */
     /* Of the next, -1: not known. While the copy lasts, too. */
-    _Atomic bool watched;           /* they were set */
-    _Atomic int64_t bytes_kept;     /* by the source for the feed */
-    _Atomic int64_t bytes_left;     /* before it drops what was not applied */
-    _Atomic int64_t lag_bytes;      /* of its log, behind what was read */
+    _Atomic bool watched;       /* they were set */
+    _Atomic int64_t bytes_kept; /* by the source for the feed */
+    _Atomic int64_t bytes_left; /* before it drops what was not applied */
+    _Atomic int64_t lag_bytes;  /* of its log, behind what was read */
+    _Atomic int64_t left_us;    /* before it drops what was not applied, of one that goes by time */
     _Atomic uint64_t spool_bytes;   /* of the source's log, kept here while the copy is made */
     _Atomic(const char *) cut_over; /* the step that was taken last, a constant text; NULL: none */
 };

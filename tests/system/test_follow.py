@@ -338,13 +338,15 @@ class Pair:
 class WholePair(Pair):
     """What is the same for all pairs, once a database."""
 
+    code_of_a_lost_column = 5  # SQLite's triggers no longer say what it was
+
     # --- care for the source
 
     def test_what_it_takes_is_told_before(self):
         said = json.loads(self.run_program("check", "--follow", "--json", self.source.uri, self.target.uri).out)["follow"]
         self.assertIsNone(said["refusal"])
         self.assertTrue(any(cost.startswith("writers:") for cost in said["costs"]), said)
-        self.assertTrue(any("CREATE" in statement for statement in said["statements"]), said)
+        self.assertEqual(any("CREATE" in statement for statement in said["statements"]), self.makes_objects, said)
         self.assertEqual(bool(said["native"]), isinstance(self.source, PostgresSide))
         self.assertIn("following: it can be done", self.run_program("check", "--follow", self.source.uri, self.target.uri).out)
         self.source.make("CREATE TABLE keyless (id INTEGER)")
@@ -352,12 +354,17 @@ class WholePair(Pair):
         self.assertIn("keyless", said["refusal"])
         self.assertEqual(self.feeds_left(), [])
 
+    makes_objects = True  # the feed is something in the source
+
+    def free_the_source(self):
+        limits = ("--max-retained", "1KiB", "--drop-when-full")
+        self.assertIn("feed-full", self.run_program("follow", "--catch-up", *limits, code=5).err)
+
     def lose_the_feed(self):
         """And the target is no longer what the source is."""
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
         self.steps(20)
-        limits = ("--max-retained", "1KiB", "--drop-when-full")
-        self.assertIn("feed-full", self.run_program("follow", "--catch-up", *limits, code=5).err)
+        self.free_the_source()
         self.assertEqual(self.feeds_left(), [])
         self.assertIn("--resync", self.run_program("follow", "--catch-up", code=5).err)
         self.steps(20)
@@ -374,7 +381,7 @@ class WholePair(Pair):
         self.assert_same()
         said = json.loads(self.run_program("status", "--json").out)["follow"]
         self.assertGreaterEqual(said["operations"]["entry"]["inserts"], 1)
-        self.assertGreaterEqual(said["source_bytes_kept"], 0)
+        self.assertEqual(said["source_bytes_kept"] is not None, self.makes_objects)
         self.assertIn("inserts", self.run_program("status").out)
         with open(self.path(".transhume", "report.md"), encoding="utf-8") as file:
             self.assertIn("What was followed", file.read())
@@ -442,8 +449,6 @@ class WholePair(Pair):
         self.wait_for_the_same()
         process.send_signal(signal.SIGINT)
         self.assertEqual(support.finish(process).code, 4)
-        self.source.transaction(["ALTER TABLE entry RENAME COLUMN note TO words"], True)
-        self.assertIn("entry.note", self.run_program("follow", "--catch-up", code=5).err)
 
     def test_the_log_is_kept_here_during_the_copy(self):
         """The source has forgotten by then what following begins with; killed in the middle, too."""
@@ -513,7 +518,7 @@ class WholePair(Pair):
     def test_given_up_though_the_schema_changed(self):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
         self.source.transaction(["CREATE TABLE later (id INTEGER PRIMARY KEY, value TEXT)", "ALTER TABLE entry RENAME COLUMN text TO words"], True)
-        self.run_program("follow", "--catch-up", code=5)
+        self.run_program("follow", "--catch-up", code=self.code_of_a_lost_column)
         self.run_program("cutover", "--back", "--confirm")
         self.run_program("cutover", "--abandon", "--confirm")
         self.assertEqual(self.phase(), "completed")
@@ -562,6 +567,8 @@ class OfPostgres:
 
 
 class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
+    code_of_a_lost_column = 1
+
     def sides(self):
         return PostgresSide(self, self.server, "bank"), PostgresSide(self, self.server, "copy")
 
@@ -612,7 +619,35 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
         self.assertEqual(self.target.rows("artist_t"), [["1", "1"]])
         self.source.transaction(["ALTER TABLE album REPLICA IDENTITY DEFAULT"], True)
         self.source.transaction(["DELETE FROM album WHERE id = 11"], True)
-        self.assertIn("REPLICA IDENTITY FULL", self.run_program("follow", "--catch-up", code=3).err)
+        self.assertIn("REPLICA IDENTITY FULL", self.run_program("follow", "--catch-up", code=1).err)
+        self.assertEqual(self.target.rows("artist_t"), [["1", "1"]])
+        self.source.transaction(["ALTER TABLE album REPLICA IDENTITY FULL"], True)
+        self.run_program("follow", "--resync", "--catch-up")
+        self.assertEqual(self.target.rows("artist_t"), [["1", "0"]])
+
+    def test_what_can_not_be_followed_is_left_and_the_rest_goes_on(self):
+        """A column that is renamed, while it runs and while it is stopped."""
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        process = self.running()
+        self.steps(3)
+        self.source.transaction(["ALTER TABLE entry RENAME COLUMN text TO words"], True)
+        self.source.transaction(["INSERT INTO entry VALUES (5000, 'x')", "UPDATE account SET balance = balance + 1 WHERE id = 1"], True)
+        deadline = time.monotonic() + 30 * support.PATIENCE
+        while self.target.rows("account") != self.source.rows("account") and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertEqual(self.target.rows("account"), self.source.rows("account"))
+        process.send_signal(signal.SIGINT)
+        self.assertIn("entry is not followed any more, the rest goes on: the column text of entry is gone", support.finish(process).err)
+        self.source.transaction(["ALTER TABLE churn RENAME COLUMN value TO worth", "UPDATE account SET balance = balance - 1 WHERE id = 1"], True)
+        again = self.run_program("follow", "--catch-up", code=1).err
+        self.assertIn("entry is not followed any more", again)
+        self.assertIn("the column value text of churn is gone", again)
+        self.assertEqual(self.target.rows("account"), self.source.rows("account"))
+        self.assertIn("is not followed any more", self.run_program("cutover", "--confirm", code=5).err)
+        self.run_program("follow", "--resync", "--catch-up")
+        self.source.transaction(["INSERT INTO entry VALUES (5001, 'y')"], True)
+        self.follow()
+        self.assertEqual([[row[0], row[-1]] for row in self.target.rows("entry")], self.source.rows("entry"))
 
     def test_what_is_refused_is_told_and_stops_a_cut_over(self):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)

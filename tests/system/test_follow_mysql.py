@@ -97,8 +97,15 @@ class SqliteToMariadb(OnMariadb, Pair, support.TestCase):
 
 
 class MysqlToMysql(OnMysql, WholePair, support.TestCase):
+    makes_objects = False
+
     def sides(self):
         return MysqlSide(self.server), MysqlSide(self.server)
+
+    def free_the_source(self):
+        self.assertIn("--max-retained has no effect", self.run_program("follow", "--catch-up", "--max-retained", "1KiB").err)
+        self.steps(3)
+        self.server.ask("mysql", self.RESET)
 
     def test_what_is_closed_is_not_emptied(self):
         """TRUNCATE fires no trigger."""

@@ -2,12 +2,15 @@
 #include "connectors/mysql/feed.h"
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum status mysql_feed_malformed(const struct feed *feed, struct error *error)
 {
@@ -206,6 +209,29 @@ static void forget_gtids(struct feed *feed)
     feed->current.number = 0;
 }
 
+/* A large one waits in a file: the client library holds it as it was sent, in memory whose whole
+ * pages are given back until the next packet needs them. */
+static enum status take_payload(struct feed *feed, const struct binlog_event *event,
+                                struct error *error)
+{
+    enum { SPOOLED_BYTES_MIN = 4 << 20 };
+    const char *folder = feed->self->spill_folder;
+    struct error ignored = {0};
+    if (!binlog_payload_begin(&feed->payload, event->body)) {
+        return mysql_feed_malformed(feed, error);
+    }
+    const struct binlog_bytes sent = feed->payload.packed;
+    if (sent.left >= SPOOLED_BYTES_MIN && folder != NULL &&
+        file_make_folder(folder, &ignored) == STATUS_OK &&
+        binlog_payload_spool(&feed->payload, folder)) {
+        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+        uintptr_t begin = ((uintptr_t)sent.at + page - 1) / page * page;
+        uintptr_t end = (uintptr_t)(sent.at + sent.left) / page * page;
+        (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
+    }
+    return STATUS_OK;
+}
+
 static enum status take_event(struct feed *feed, const struct binlog_event *event,
                               struct change_set **set, struct error *error)
 {
@@ -248,9 +274,7 @@ static enum status take_event(struct feed *feed, const struct binlog_event *even
     case BINLOG_DELETE_2_COMPRESSED:
         return mysql_feed_take_rows(feed, event, set, error);
     case BINLOG_PAYLOAD:
-        return binlog_payload_begin(&feed->payload, event->body)
-                   ? STATUS_OK
-                   : mysql_feed_malformed(feed, error);
+        return take_payload(feed, event, error);
     case BINLOG_PARTIAL_UPDATE:
         error_set(error, ERROR_SOURCE_READ, feed->name, "an update has parts of JSON values alone");
         error_hint(error, "SET GLOBAL binlog_row_value_options = '', then migrate again");
@@ -373,16 +397,29 @@ static enum status count_behind(struct feed *feed, int64_t *bytes, struct error 
     return status;
 }
 
+/* For how long the server keeps its log; -1: for ever, or by its size. */
+static enum status ask_expiry(struct feed *feed, int64_t *keeps_us, struct error *error)
+{
+    uint64_t seconds = 0;
+    enum status status = mysql_feed_ask_expiry(feed->self, feed->asking, &seconds, error);
+    *keeps_us = seconds > 0 && seconds < INT64_MAX / 1000000 ? (int64_t)seconds * 1000000 : -1;
+    return status;
+}
+
+/* What is kept is kept for others, too: nothing of it goes with the feed. */
 static enum status feed_health(struct feed *feed, struct feed_health *health, struct error *error)
 {
-    *health = (struct feed_health){.bytes_kept = -1, .bytes_left = -1, .lag_us = -1};
+    *health = FEED_HEALTH_UNKNOWN;
     if (feed->caught_up && !feed->in_transaction) {
         health->lag_us = 0;
     } else if (feed->brought_time_us > 0) {
         int64_t lag = clock_utc_us() - feed->brought_time_us;
         health->lag_us = lag > 0 ? lag : 0;
     }
-    return feed->place.number > 0 ? count_behind(feed, &health->bytes_kept, error) : STATUS_OK;
+    enum status status = ask_expiry(feed, &health->keeps_us, error);
+    return status == STATUS_OK && feed->place.number > 0
+               ? count_behind(feed, &health->lag_bytes, error)
+               : status;
 }
 
 const struct feed_functions mysql_feed_functions = {
@@ -394,6 +431,7 @@ const struct feed_functions mysql_feed_functions = {
     .next = feed_next,
     .confirm = feed_confirm,
     .health = feed_health,
+    .foresee = mysql_feed_foresee,
     .fence = mysql_feed_fence,
     .head = feed_head,
     .compare = mysql_feed_compare,

@@ -158,6 +158,15 @@ enum status mysql_feed_note_moment(struct mysql_database *self, struct arena *ar
                                    struct error *error) MUST_USE;
 enum status mysql_feed_drop(struct database *database, const char *name, struct error *error);
 
+/* feed_foresee.c */
+/* For how long the server keeps its log, in seconds; 0: for ever, or by its size. */
+enum status mysql_feed_ask_expiry(struct mysql_database *self, MYSQL *connection, uint64_t *seconds,
+                                  struct error *error) MUST_USE;
+enum status mysql_feed_foresee(struct database *database, const char *name,
+                               const struct followed_table *tables, uint32_t table_count,
+                               const struct database *target, struct arena *arena,
+                               struct feed_forecast *forecast, struct error *error);
+
 /* feed_fence.c */
 enum status mysql_feed_fence(struct database *database, const char *name, const char *const *tables,
                              uint32_t table_count, bool on, struct error *error);

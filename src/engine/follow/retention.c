@@ -86,6 +86,35 @@ static void watch_source(struct retention *retention, int64_t kept, int64_t left
     }
 }
 
+/* A source that keeps its log for a time, whoever reads it. */
+static void watch_expiry(struct retention *retention, int64_t lag_us, int64_t keeps_us)
+{
+    char behind[SIZE_BYTES];
+    char kept[SIZE_BYTES];
+    text_human_seconds((double)lag_us / 1e6, behind, sizeof behind);
+    text_human_seconds((double)keeps_us / 1e6, kept, sizeof kept);
+    if (!retention->near_expiry && lag_us > keeps_us / 2) {
+        retention->near_expiry = true;
+        log_event(LOG_WARNING,
+                  EVENT_OF(EVENT_RETENTION, .code = "source", .state = "began",
+                           .hint = "make the target faster, or have the server keep its log for "
+                                   "longer: SET GLOBAL binlog_expire_logs_seconds"),
+                  "following is %s behind, and the source keeps its log for no more than %s",
+                  behind, kept);
+    } else if (retention->near_expiry && lag_us < keeps_us / 4) {
+        retention->near_expiry = false;
+        log_event(LOG_INFO, EVENT_OF(EVENT_RETENTION, .code = "source", .state = "ended"),
+                  "following is %s behind again", behind);
+    }
+}
+
+static void tell_no_effect(struct retention *retention)
+{
+    retention->limit = 0;
+    log_write(LOG_WARNING, "--max-retained has no effect: this source keeps its log by its own "
+                           "rules, whoever reads it");
+}
+
 /* ---- the bound */
 
 static bool drops(const struct run *run)
@@ -135,6 +164,9 @@ static void store(const struct retention *retention, const struct feed_health *h
     atomic_store(&figures->bytes_kept, health->bytes_kept);
     atomic_store(&figures->bytes_left, health->bytes_left);
     atomic_store(&figures->lag_bytes, health->lag_bytes);
+    atomic_store(&figures->left_us, health->keeps_us >= 0 && health->lag_us >= 0
+                                        ? health->keeps_us - health->lag_us
+                                        : -1);
     atomic_store(&figures->watched, true);
 }
 
@@ -143,7 +175,13 @@ enum status retention_note(struct retention *retention, const struct feed_health
 {
     int64_t kept = health->bytes_kept;
     store(retention, health);
+    if (health->keeps_us > 0 && health->lag_us >= 0) {
+        watch_expiry(retention, health->lag_us, health->keeps_us);
+    }
     if (kept < 0) {
+        if (retention->limit > 0 && health->lag_bytes >= 0) {
+            tell_no_effect(retention);
+        }
         return STATUS_OK;
     }
     if (!retention->looked) {

@@ -19,6 +19,7 @@ struct retention {
     uint64_t limit;
     bool near_limit;  /* was told */
     bool near_source; /* likewise, of the source's own bound */
+    bool near_expiry; /* likewise, of the time that it keeps its log */
 };
 void retention_init(struct retention *retention, struct run *run);
 

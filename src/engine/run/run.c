@@ -676,7 +676,7 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     result->rejects_folder = folder;
     left_behind_sum(run, result);
     bool less = result->rejected > 0 || result->broken_references > 0 || result->mixed_snapshot ||
-                run->left_extra;
+                run->left_extra || run->left_count > 0;
     result->exit_status = status == STATUS_END && !run->caught_up ? 4 : less ? 1 : 0;
 }
 

@@ -211,6 +211,10 @@ static double retention_seconds(struct anomaly_watch *watch)
     double used = left >= 0 && watch->left_bytes >= 0 ? (double)(watch->left_bytes - left) : 0;
     watch->used_per_second += (used - watch->used_per_second) / SMOOTHING_S;
     watch->left_bytes = left;
+    int64_t left_us = atomic_load(&follow->watched) ? atomic_load(&follow->left_us) : -1;
+    if (left_us >= 0) {
+        return (double)left_us / 1e6;
+    }
     return left >= 0 && watch->used_per_second >= 1 ? (double)left / watch->used_per_second : -1;
 }
 
