@@ -119,6 +119,19 @@ class SqliteToCassandra(ToCassandra, support.TestCase):
             self.assertEqual(sorted([None if value is None else str(value) for value in row] for row in self.target.ask("SELECT %s FROM %s" % (columns, table))),
                              sorted(self.source.rows(table)), table)
 
+    def test_columns_of_others_stay(self):
+        """Where the plan says upsert: in tables that an application has made, and that have more."""
+        self.target.ask("CREATE TABLE account (id bigint PRIMARY KEY, balance bigint, mine text)")
+        self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: '%s'\nexisting: upsert\ntables:\n  account: { key: id, from: account, "
+                                "fields: { '*': copy } }\n" % (self.source.uri, self.target.uri))
+        self.run_program("migrate", "--plan", "plan.yaml", "--follow", "--catch-up")
+        self.target.ask("UPDATE account SET mine = 'x' WHERE id IN (1, 2, 3, 4)")
+        self.source.transaction(["UPDATE account SET balance = 7 WHERE id < 3", "UPDATE account SET id = 33 WHERE id = 3", "DELETE FROM account WHERE id = 4",
+                                 "INSERT INTO account VALUES (4, 8)"], True)
+        self.follow()
+        self.assertEqual(sorted(self.target.ask("SELECT id, balance, mine FROM account WHERE id IN (1, 2, 3, 4, 33)")),
+                         [(1, 7, "x"), (2, 7, "x"), (4, 8, None), (33, 100, None)])
+
     def test_a_resync(self):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
         self.steps(20)
