@@ -46,6 +46,7 @@ class ToCassandra(test_follow.OneWay, test_follow.Pair):
         cls.cassandra = cassandra_server.shared_for_class(cls)
 
 
+@support.inheriting(2)
 class SqliteToCassandra(ToCassandra, support.TestCase):
     def sides(self):
         return test_follow.SqliteSide(self, "bank.db"), CassandraSide(self.cassandra)
@@ -163,6 +164,7 @@ class SqliteToCassandra(ToCassandra, support.TestCase):
         self.assertEqual(self.source.feeds(), [])
 
 
+@support.inheriting(1)
 class PostgresToCassandra(test_follow.OfPostgres, ToCassandra, support.TestCase):
     test_killed_at_any_moment = None  # as from SQLite
 

@@ -80,6 +80,7 @@ class ToFiles(test_follow.Pair):
         return FilesSide(self, self.scheme, self.options)
 
 
+@support.inheriting(2)
 class SqliteToJsonl(ToFiles, support.TestCase):
     scheme, options = "jsonl", "?change_seconds=0"
 
@@ -113,6 +114,7 @@ class SqliteToJsonl(ToFiles, support.TestCase):
         self.assertFalse(os.path.exists(self.target.folder))
 
 
+@support.inheriting(1)
 class SqliteToCsv(ToFiles, support.TestCase):
     scheme, options = "csv", "?compression=gzip&file_bytes=20KiB"
 
@@ -144,6 +146,7 @@ class SqliteToCsv(ToFiles, support.TestCase):
         self.assert_same()
 
 
+@support.inheriting(1)
 class SqliteToDynamodbJson(ToFiles, support.TestCase):
     scheme, options = "dynamodb-json", "?change_seconds=1"
     test_killed_at_any_moment = None  # as the others
@@ -165,6 +168,7 @@ class SqliteToDynamodbJson(ToFiles, support.TestCase):
         self.assertEqual(support.finish(process).code, 4)
 
 
+@support.inheriting(1)
 class PostgresToCsv(test_follow.OfPostgres, ToFiles, support.TestCase):
     scheme = "csv"
     test_killed_at_any_moment = None  # as from SQLite

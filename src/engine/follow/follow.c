@@ -25,6 +25,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 enum {
@@ -77,6 +78,11 @@ const char *follow_feed_name(const struct run_session *session, struct arena *ar
     struct buffer text = {0};
     buffer_append_string(&text, session->source_identity);
     buffer_append_byte(&text, '\n');
+    char here[4096];
+    if (session->target_uri->host == NULL && getcwd(here, sizeof here) != NULL) {
+        buffer_append_string(&text, here); /* a path that is not absolute is another one elsewhere */
+        buffer_append_byte(&text, '\n');
+    }
     buffer_append_string(&text, session->target_uri->shown);
     buffer_append_byte(&text, '\n');
     buffer_append_string(&text, session->plan->mapping_hash);
