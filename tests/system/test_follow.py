@@ -645,6 +645,14 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
         self.run_program("follow", "--resync", "--catch-up")
         self.assertEqual(self.target.rows("artist_t"), [["1", "0"]])
 
+    def test_sequences_stand_where_they_stood(self):
+        """Those that belong to no column, too."""
+        self.source.make("CREATE SEQUENCE inv; CREATE TABLE ordered (id serial PRIMARY KEY, no bigint);")
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.source.transaction(["INSERT INTO ordered (no) SELECT nextval('inv') FROM generate_series(1, 50)"], True)
+        self.run_program("cutover", "--confirm")
+        self.assertEqual(self.server.psql(self.target.name, "SELECT nextval('inv'), nextval('ordered_id_seq')"), [["51", "51"]])
+
     def test_what_can_not_be_followed_is_left_and_the_rest_goes_on(self):
         """A column that is renamed, while it runs and while it is stopped."""
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
