@@ -153,8 +153,9 @@ static enum status check_position(struct feed *feed, struct error *error)
                     : "the log of feed %s begins after its position: the changes between them are "
                       "gone",
               feed->name);
-    error_hint(error, "compare the target with the source (transhume validate --repair), or copy "
-                      "it anew");
+    error_hint(error,
+               "`transhume follow --resync` compares both sides, repairs the target, and goes "
+               "on");
     return STATUS_FAILED;
 }
 

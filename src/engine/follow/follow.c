@@ -80,7 +80,8 @@ const char *follow_feed_name(const struct run_session *session, struct arena *ar
     buffer_append_byte(&text, '\n');
     char here[4096];
     if (session->target_uri->host == NULL && getcwd(here, sizeof here) != NULL) {
-        buffer_append_string(&text, here); /* a path that is not absolute is another one elsewhere */
+        buffer_append_string(&text,
+                             here); /* a path that is not absolute is another one elsewhere */
         buffer_append_byte(&text, '\n');
     }
     buffer_append_string(&text, session->target_uri->shown);

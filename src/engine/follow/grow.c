@@ -274,6 +274,34 @@ static enum status grow_table(struct growing *growing, uint32_t number,
     return STATUS_OK;
 }
 
+/* Of a target without columns: tables that got some since which hold values already. */
+static enum status refresh_free(struct run *run, const struct follow_routes *routes,
+                                struct error *error)
+{
+    const struct schema *schema = run->session->schema;
+    struct grown noted;
+    struct buffer known = {0};
+    enum status status = read_grown(run, &noted, error);
+    buffer_append_string(&known, run->header.schema_text);
+    buffer_append_string(&known, status == STATUS_OK ? noted.columns : "");
+    for (uint32_t t = 0; t < routes->table_count && status == STATUS_OK; t++) {
+        const struct schema_table *table = schema_find_table(schema, routes->tables[t]);
+        struct buffer lines = {0};
+        bool has_values = false;
+        schema_lines_append_columns(run->session->schema_text, buffer_string(&known),
+                                    routes->tables[t], &lines);
+        for (uint32_t i = 0; lines.length > 0 && table != NULL && i < table->column_count; i++) {
+            char *begin = arena_format(run->arena, "%s.%s ", table->name, table->columns[i].name);
+            has_values = has_values || (comes_with_values(&table->columns[i]) &&
+                                        strstr(buffer_string(&lines), begin) != NULL);
+        }
+        buffer_free(&lines);
+        status = has_values ? refresh_note(run, &routes->tables[t], 1, error) : status;
+    }
+    buffer_free(&known);
+    return status;
+}
+
 static enum status note_grown(const struct run *run, struct error *error)
 {
     struct buffer lines = {0};
@@ -317,6 +345,9 @@ enum status grow_target(struct run *run, const struct follow_routes *routes,
     if (reading != NULL) {
         reading->connector->close(reading);
     }
+    if (schema != NULL) {
+        arena_destroy(schema->arena);
+    }
     return status == STATUS_OK ? note_grown(run, error) : status;
 }
 
@@ -340,6 +371,9 @@ enum status grow_is_there(const struct run_session *session, const char *table, 
     }
     if (source != NULL) {
         connector->close(source);
+    }
+    if (schema != NULL) {
+        arena_destroy(schema->arena);
     }
     arena_destroy(arena);
     return status;

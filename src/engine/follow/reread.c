@@ -192,6 +192,7 @@ struct rereading {
     struct run_session *session;
     const struct follow_routes *routes;
     struct database *source; /* as of the last beginning; NULL: none is open */
+    struct schema *schema;
     struct reader *reader;
 };
 
@@ -212,8 +213,12 @@ static void end_reading(struct rereading *rereading)
     if (rereading->source != NULL) {
         connector->close(rereading->source);
     }
+    if (rereading->schema != NULL) {
+        arena_destroy(rereading->schema->arena);
+    }
     rereading->reader = NULL;
     rereading->source = NULL;
+    rereading->schema = NULL;
 }
 
 void rereading_destroy(struct rereading *rereading)
@@ -235,11 +240,10 @@ static enum status begin_reading(struct rereading *rereading, struct arena *aren
                                       .memory_bytes = options_cache_bytes(&session->options),
                                       .timeout_ms = session->options.timeout_ms,
                                       .schemas = session->options.schemas};
-    struct schema *schema;
     const char *token;
     if (opening_open(connector, session->source_uri, &open, arena, &rereading->source, error) !=
             STATUS_OK ||
-        connector->catalog->describe(rereading->source, &schema, error) != STATUS_OK ||
+        connector->catalog->describe(rereading->source, &rereading->schema, error) != STATUS_OK ||
         connector->source->snapshot(rereading->source, 1, arena, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

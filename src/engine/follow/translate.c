@@ -211,7 +211,7 @@ static enum status refuse_column(const struct change_table *table, const char *c
                                  struct error *error)
 {
     error_set(error, ERROR_FOLLOW, table->name, "its column %s is gone", column);
-    return error_hint(error, "put it back, or begin a new run with a plan that does without it");
+    return error_hint(error, "put it back, or leave it so");
 }
 
 static bool is_row_key(const struct follow_stream *stream, uint32_t column)
@@ -295,7 +295,7 @@ static enum status row_before(struct follow_translator *translator, uint32_t str
                       request->columns[i].name);
             return error_hint(error,
                               "have the source send whole rows (PostgreSQL: ALTER TABLE %s "
-                              "REPLICA IDENTITY FULL), and begin a new run",
+                              "REPLICA IDENTITY FULL)",
                               table->name);
         }
     }
@@ -430,7 +430,8 @@ static enum status put_part(struct follow_translator *translator, struct followe
         set->set.change_count > first ? set->set.changes[first] : (struct record_change){0};
     set->set.change_count = first;
     enum status status = followed_set_put(&translator->form, set, entity, row, error);
-    if (status == STATUS_OK && before.key != NULL) {
+    bool is_reject = set->set.change_count == first; /* its key was not sent, or is null */
+    if (status == STATUS_OK && before.key != NULL && !is_reject) {
         struct record_change *change =
             (struct record_change *)&set->set.changes[set->set.change_count - 1];
         change->key = before.key;
@@ -538,7 +539,7 @@ static enum status touch_by_image(const struct follow_path *path, uint32_t numbe
                       path->columns.names[i]);
             return error_hint(error,
                               "have the source send whole rows (PostgreSQL: ALTER TABLE %s "
-                              "REPLICA IDENTITY FULL), and begin a new run",
+                              "REPLICA IDENTITY FULL)",
                               table->name);
         }
         if (image[at].kind == VALUE_NULL) {
