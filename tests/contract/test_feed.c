@@ -523,7 +523,7 @@ static void check_unread(struct changing *source, const struct followed_table *n
         check_ok(functions->foresee(database, "foreseen_feed", names, TABLES, NULL,
                                     source->fixture.arena, &forecast, &error),
                  &error, "foresee");
-        assert_true(forecast.statement_count > 0 && forecast.cost_count > 0);
+        assert_true(forecast.cost_count > 0);
         assert_int_equal(forecast.native_count, 0);
         if (functions->look != NULL) {
             assert_int_equal(functions->look(database, "foreseen_feed", &health, &error),
@@ -557,7 +557,7 @@ void contract_test_feed(const struct contract_entry *entry)
         connector->feed->open(source.fixture.target, "things_feed", start.position, &feed, &error),
         &error, "feed open");
     check_ok(connector->feed->health(feed, &health, &error), &error, "health");
-    assert_true(health.bytes_kept != 0);
+    assert_true(health.bytes_kept != 0 || health.lag_bytes > 0); /* not each source keeps */
     check_unread(&source, names);
     connector->feed->close(feed);
 

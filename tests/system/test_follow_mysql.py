@@ -1,11 +1,12 @@
 """Following MySQL 9 and MariaDB by their binary logs, and applying changes to them."""
+import json
 import os
 import sys
 import time
 import unittest
 
 import support
-from test_follow import Pair, Plans, PostgresSide, SqliteSide, ToDynamodb, WholePair
+from test_follow import Pair, Plans, PostgresSide, SqliteSide, ToDynamodb, WholePair, WithDynamodb
 
 sys.path.insert(0, os.path.join(support.ROOT, "tests", "servers"))
 import mariadb  # noqa: E402
@@ -40,6 +41,13 @@ class MysqlSide:
 
     def feeds(self):
         return []  # nothing of a feed is in the server
+
+    forgets = 0
+
+    def forgotten(self):
+        """It keeps nothing that it could forget."""
+        self.forgets += 1
+        return self.forgets
 
     def rows(self, table):
         return sorted(self.server.ask(self.name, "SELECT * FROM %s" % table), key=repr)
@@ -97,8 +105,28 @@ class SqliteToMariadb(OnMariadb, Pair, support.TestCase):
 
 
 class MysqlToMysql(OnMysql, WholePair, support.TestCase):
+    code_of_a_lost_column = 1
+
     def sides(self):
         return MysqlSide(self.server), MysqlSide(self.server)
+
+    def lose_the_feed(self):
+        """Not by a bound of ours: the server keeps its log as it likes."""
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.steps(20)
+        self.server.ask("mysql", self.RESET)
+        self.assertIn("--resync", self.run_program("follow", "--catch-up", code=5).err)
+        self.steps(20)
+        self.source.transaction(["DELETE FROM entry WHERE id < 10", "DELETE FROM account WHERE id = 3"], True)
+
+    def test_what_it_takes_is_told_before(self):
+        said = json.loads(self.run_program("check", "--follow", "--json", self.source.uri, self.target.uri).out)["follow"]
+        self.assertIsNone(said["refusal"])
+        self.assertEqual([cost.partition(":")[0] for cost in said["costs"]], ["disk", "writers", "beginning"])
+        self.assertEqual(said["statements"], [])
+        self.source.make("CREATE TABLE keyless (id INTEGER)")
+        said = json.loads(self.run_program("check", "--follow", "--json", self.source.uri, self.target.uri, code=2).out)["follow"]
+        self.assertIn("keyless", said["refusal"])
 
     def test_what_is_closed_is_not_emptied(self):
         """TRUNCATE fires no trigger."""
@@ -133,7 +161,14 @@ class MariadbToPostgres(OnMariadb, ToPostgres, support.TestCase):
 
 
 class MysqlToPostgres(OnMysql, ToPostgres, support.TestCase):
-    pass
+    """Without a lock its readers see different moments, and changes from before are applied once more."""
+
+    whole_transactions = False
+
+    def sides(self):
+        source, target = super().sides()
+        source.uri += "?lock=none"
+        return source, target
 
 
 class MysqlToMariadb(OnMysql, AcrossServers, support.TestCase):
@@ -169,6 +204,16 @@ class MariadbPlans(OnMariadb, Plans, support.TestCase):
         return SqliteSide(self, path)
 
 
+class MariadbPlansIntoPostgres(OnMariadb, Plans, support.TestCase):
+    SEEDS = 2
+
+    def source_side(self, _path):
+        return MysqlSide(self.server)
+
+    def target_side(self, _path):
+        return PostgresSide(self, followed(postgres, postgres.FOLLOWED), "copy")
+
+
 class MysqlPlans(OnMysql, Plans, support.TestCase):
     """Into the same server, as other databases."""
 
@@ -176,6 +221,13 @@ class MysqlPlans(OnMysql, Plans, support.TestCase):
         return MysqlSide(self.server)
 
     target_side = source_side
+
+
+class MysqlPlansIntoDynamodb(OnMysql, WithDynamodb, Plans, support.TestCase):
+    SEEDS = 2
+
+    def source_side(self, _path):
+        return MysqlSide(self.server)
 
 
 class Source:

@@ -399,14 +399,15 @@ static enum status count_behind(struct feed *feed, int64_t *bytes, struct error 
 
 static enum status feed_health(struct feed *feed, struct feed_health *health, struct error *error)
 {
-    *health = (struct feed_health){.bytes_kept = -1, .bytes_left = -1, .lag_us = -1};
+    *health = FEED_HEALTH_UNKNOWN;
+    health->bytes_kept = 0; /* for this feed: the log is there with it or without */
     if (feed->caught_up && !feed->in_transaction) {
         health->lag_us = 0;
     } else if (feed->brought_time_us > 0) {
         int64_t lag = clock_utc_us() - feed->brought_time_us;
         health->lag_us = lag > 0 ? lag : 0;
     }
-    return feed->place.number > 0 ? count_behind(feed, &health->bytes_kept, error) : STATUS_OK;
+    return feed->place.number > 0 ? count_behind(feed, &health->lag_bytes, error) : STATUS_OK;
 }
 
 const struct feed_functions mysql_feed_functions = {
@@ -418,7 +419,9 @@ const struct feed_functions mysql_feed_functions = {
     .next = feed_next,
     .confirm = feed_confirm,
     .health = feed_health,
+    .foresee = mysql_feed_foresee,
     .fence = mysql_feed_fence,
     .head = feed_head,
+    .print = mysql_feed_print,
     .compare = mysql_feed_compare,
 };

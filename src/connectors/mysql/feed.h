@@ -110,6 +110,8 @@ void mysql_feed_put_place(const struct feed_place *place, struct arena *arena,
 bool mysql_feed_get_place(struct position position, struct feed_place *place);
 /* By files and offsets. */
 int mysql_feed_compare_places(const struct feed_place *left, const struct feed_place *right);
+/* "binlog.000012:345", or the set. */
+void mysql_feed_print(struct position position, struct buffer *out);
 int mysql_feed_compare(struct position left, struct position right);
 /* "binlog.000012"; false: it is no such name. */
 bool mysql_feed_read_file(struct text file, struct feed_place *place) MUST_USE;
@@ -156,6 +158,10 @@ enum status mysql_feed_create(struct database *database, const char *name,
  * (database.moment_position). */
 enum status mysql_feed_note_moment(struct mysql_database *self, struct arena *arena,
                                    struct error *error) MUST_USE;
+enum status mysql_feed_foresee(struct database *database, const char *name,
+                               const struct followed_table *tables, uint32_t table_count,
+                               const struct database *target, struct arena *arena,
+                               struct feed_forecast *forecast, struct error *error);
 enum status mysql_feed_drop(struct database *database, const char *name, struct error *error);
 
 /* feed_fence.c */

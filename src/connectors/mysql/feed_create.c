@@ -3,6 +3,7 @@
 #include "connectors/mysql/feed.h"
 #include "connectors/mysql/source.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -212,6 +213,17 @@ static enum status check_tables(struct mysql_database *self, MYSQL *connection,
 
 /* ---------------------------------------------------------------- making and dropping */
 
+static enum status check_all(struct mysql_database *self, MYSQL *asking, const char *name,
+                             const struct followed_table *tables, uint32_t table_count,
+                             struct arena *arena, struct feed_place *place, struct error *error)
+{
+    enum status status = check_settings(self, asking, error);
+    status = status == STATUS_OK ? check_tables(self, asking, tables, table_count, error) : status;
+    status = status == STATUS_OK ? mysql_feed_seen(self, asking, arena, place, error) : status;
+    status = status == STATUS_OK ? check_logged(self, asking, error) : status;
+    return status == STATUS_OK ? try_reading(self, name, place, error) : status;
+}
+
 enum status mysql_feed_create(struct database *database, const char *name,
                               const struct followed_table *tables, uint32_t table_count,
                               struct arena *arena, struct feed_start *start, struct error *error)
@@ -221,17 +233,74 @@ enum status mysql_feed_create(struct database *database, const char *name,
     MYSQL *asking = NULL;
     *start = (struct feed_start){0};
     enum status status = mysql_connect(self, &asking, error);
-    status = status == STATUS_OK ? check_settings(self, asking, error) : status;
-    status = status == STATUS_OK ? check_tables(self, asking, tables, table_count, error) : status;
-    status = status == STATUS_OK ? mysql_feed_seen(self, asking, arena, &place, error) : status;
-    status = status == STATUS_OK ? check_logged(self, asking, error) : status;
-    status = status == STATUS_OK ? try_reading(self, name, &place, error) : status;
+    status = status == STATUS_OK
+                 ? check_all(self, asking, name, tables, table_count, arena, &place, error)
+                 : status;
     mysql_disconnect(asking);
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
     mysql_feed_put_place(&place, arena, &start->position);
     start->snapshot = "at its own moment";
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- what it would mean */
+
+/* How long the server keeps its log; 0: for ever, or nobody knows. */
+static enum status ask_expiry(struct mysql_database *self, MYSQL *asking, uint64_t *seconds,
+                              struct error *error)
+{
+    enum { DAY_S = 86400 };
+    MYSQL_RES *result = NULL;
+    *seconds = 0;
+    enum status status =
+        mysql_run(self, asking,
+                  "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('binlog_expire_logs_seconds', "
+                  "'expire_logs_days')",
+                  SQL_SHORT, ERROR_SOURCE_READ, &result, error);
+    for (MYSQL_ROW row; status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL;) {
+        double number = row[1] != NULL ? strtod(row[1], NULL) : 0;
+        number *= strcmp(row[0], "expire_logs_days") == 0 ? DAY_S : 1;
+        *seconds = number > (double)*seconds ? (uint64_t)number : *seconds;
+    }
+    mysql_free_result(result);
+    return status;
+}
+
+enum status mysql_feed_foresee(struct database *database, const char *name,
+                               const struct followed_table *tables, uint32_t table_count,
+                               const struct database *target, struct arena *arena,
+                               struct feed_forecast *forecast, struct error *error)
+{
+    enum { HOUR_S = 3600, COSTS = 3 };
+    struct mysql_database *self = mysql_database_of(database);
+    struct feed_place place = {0};
+    MYSQL *asking = NULL;
+    uint64_t seconds = 0;
+    (void)target;
+    *forecast = (struct feed_forecast){0};
+    enum status status = mysql_connect(self, &asking, error);
+    status = status == STATUS_OK
+                 ? check_all(self, asking, name, tables, table_count, arena, &place, error)
+                 : status;
+    status = status == STATUS_OK ? ask_expiry(self, asking, &seconds, error) : status;
+    mysql_disconnect(asking);
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char **costs = arena_allocate_zeroed(arena, COSTS, sizeof *costs);
+    costs[0] = seconds > 0
+                   ? arena_format(arena,
+                                  "disk: nothing is kept for the feed; the server drops its log "
+                                  "after %.1f hours, whether it was followed or not",
+                                  (double)seconds / HOUR_S)
+                   : "disk: nothing is kept for the feed; the server does not drop its log by time";
+    costs[1] = "writers: nothing; one session more is sent the log";
+    costs[2] = self->lockless ? "beginning: nothing waits (?lock=none)"
+                              : "beginning: writers wait for a lock of some milliseconds, under "
+                                "which the readers' snapshots begin";
+    *forecast = (struct feed_forecast){.costs = costs, .cost_count = COSTS};
     return STATUS_OK;
 }
 

@@ -140,8 +140,9 @@ enum status mysql_feed_start_behind(struct mysql_database *self, MYSQL *stream, 
 enum status mysql_feed_lost(const char *name, const char *why, struct error *error)
 {
     error_set(error, ERROR_FEED_LOST, name, "changes may be missing: %s", why);
-    error_hint(error, "migrate again, or compare and repair (transhume validate --repair); keep "
-                      "the log for longer: SET GLOBAL binlog_expire_logs_seconds = …");
+    error_hint(error, "`transhume follow --resync` makes the feed again, compares both sides and "
+                      "puts the target right; keep the log for longer: SET GLOBAL "
+                      "binlog_expire_logs_seconds = …");
     return STATUS_FAILED;
 }
 
