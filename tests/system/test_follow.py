@@ -731,23 +731,25 @@ class OneWay:
         self.assertTrue(self.can_write())
 
 
-class ToDynamodb(OneWay, Pair):
-    # It is written record by record: a kill may come between two of a transaction. test_killed_between_records kills where it follows.
-    whole_transactions = False
-    kills = KILLS // 2
-
+class WithDynamodb:
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.dynamodb = servers.for_class(cls, "dynalite")
         cls.client = items.client_of(cls.dynamodb)
 
-    def target_side(self):
+    def target_side(self, _path=None):
         known = {name: value for name, value in servers.aws_environment(self.folder).items() if name.startswith("AWS_") and value}
         patch = unittest.mock.patch.dict(os.environ, known)
         patch.start()
         self.addCleanup(patch.stop)
         return DynamodbSide(self.dynamodb, self.client)
+
+
+class ToDynamodb(WithDynamodb, OneWay, Pair):
+    # It is written record by record: a kill may come between two of a transaction. test_killed_between_records kills where it follows.
+    whole_transactions = False
+    kills = KILLS // 2
 
 
 @support.inheriting(3)

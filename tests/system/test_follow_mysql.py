@@ -1,11 +1,12 @@
 """Following MySQL 9 and MariaDB by their binary logs, and applying changes to them."""
+import json
 import os
 import sys
 import time
 import unittest
 
 import support
-from test_follow import Pair, Plans, PostgresSide, SqliteSide, ToDynamodb, WholePair
+from test_follow import Pair, Plans, PostgresSide, SqliteSide, ToDynamodb, WholePair, WithDynamodb
 
 sys.path.insert(0, os.path.join(support.ROOT, "tests", "servers"))
 import mariadb  # noqa: E402
@@ -40,6 +41,13 @@ class MysqlSide:
 
     def feeds(self):
         return []  # nothing of a feed is in the server
+
+    forgets = 0
+
+    def forgotten(self):
+        """It keeps nothing that it could forget."""
+        self.forgets += 1
+        return self.forgets
 
     def rows(self, table):
         return sorted(self.server.ask(self.name, "SELECT * FROM %s" % table), key=repr)
@@ -147,7 +155,14 @@ class MariadbToPostgres(OnMariadb, ToPostgres, support.TestCase):
 
 @support.inheriting(2)
 class MysqlToPostgres(OnMysql, ToPostgres, support.TestCase):
-    pass
+    """Without a lock its readers see different moments, and changes from before are applied once more."""
+
+    whole_transactions = False
+
+    def sides(self):
+        source, target = super().sides()
+        source.uri += "?lock=none"
+        return source, target
 
 
 @support.inheriting(2)
@@ -186,6 +201,16 @@ class MariadbPlans(OnMariadb, Plans, support.TestCase):
         return SqliteSide(self, path)
 
 
+class MariadbPlansIntoPostgres(OnMariadb, Plans, support.TestCase):
+    SEEDS = 2
+
+    def source_side(self, _path):
+        return MysqlSide(self.server)
+
+    def target_side(self, _path):
+        return PostgresSide(self, followed(postgres, postgres.FOLLOWED), "copy")
+
+
 class MysqlPlans(OnMysql, Plans, support.TestCase):
     """Into the same server, as other databases."""
 
@@ -193,6 +218,13 @@ class MysqlPlans(OnMysql, Plans, support.TestCase):
         return MysqlSide(self.server)
 
     target_side = source_side
+
+
+class MysqlPlansIntoDynamodb(OnMysql, WithDynamodb, Plans, support.TestCase):
+    SEEDS = 2
+
+    def source_side(self, _path):
+        return MysqlSide(self.server)
 
 
 class Source:

@@ -434,5 +434,6 @@ const struct feed_functions mysql_feed_functions = {
     .foresee = mysql_feed_foresee,
     .fence = mysql_feed_fence,
     .head = feed_head,
+    .print = mysql_feed_print,
     .compare = mysql_feed_compare,
 };

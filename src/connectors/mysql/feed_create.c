@@ -187,6 +187,13 @@ static enum status check_table(struct mysql_database *self, const struct mysql_c
         error_set(error, ERROR_SOURCE_INVALID, name,
                   "its engine is %s, whose changes are in no transaction", table->engine);
         status = error_hint(error, "ALTER TABLE %s ENGINE = InnoDB", buffer_string(&quoted));
+    } else if (table->schema->details != NULL &&
+               strstr(table->schema->details, "WITH SYSTEM VERSIONING") != NULL) {
+        error_set(error, ERROR_SOURCE_INVALID, name,
+                  "it has system versioning, of which the binary log tells former rows, too");
+        status = error_hint(error, "leave it out (--exclude), or ALTER TABLE %s DROP SYSTEM "
+                                   "VERSIONING",
+                            buffer_string(&quoted));
     } else if (table->key.count == 0) {
         error_set(error, ERROR_SOURCE_INVALID, name,
                   "it has no primary key, by which its changes could find their records");

@@ -73,6 +73,20 @@ bool mysql_feed_read_file(struct text file, struct feed_place *place)
     return true;
 }
 
+void mysql_feed_print(struct position position, struct buffer *out)
+{
+    struct feed_place place;
+    if (!mysql_feed_get_place(position, &place)) {
+        return;
+    }
+    if (place.number > 0) {
+        buffer_format(out, "%s.%06u:%llu", place.base, (unsigned)place.number,
+                      (unsigned long long)place.offset);
+    } else {
+        buffer_append(out, place.gtids.data, place.gtids.length);
+    }
+}
+
 /* ---------------------------------------------------------------- order */
 
 int mysql_feed_compare_places(const struct feed_place *left, const struct feed_place *right)
