@@ -160,6 +160,7 @@ _transhume() {
                 '--rollback-keys[Store the key of each record written, so that rollback can leave other records alone]' \
                 '--no-before-images[Store no old versions of records in existing tables; rollback then refuses these tables]' \
                 '--follow[After the copy, apply what changes in the source, until stopped; transhume follow continues]' \
+                '--spool[When following\: keep what changes during the copy in the state folder, so that the source need not]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
@@ -216,6 +217,7 @@ _transhume() {
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--max-rejects=[Fail once more than N records are rejected]:N:' \
                 '--fail-fast[Fail at the first rejected record]' \
+                '--spool[When following\: keep what changes during the copy in the state folder, so that the source need not]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
                 '--resync[After the source lost the feed\: make it again, compare both sides, repair the target, then follow]' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
@@ -270,6 +272,7 @@ _transhume() {
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--max-rejects=[Fail once more than N records are rejected]:N:' \
                 '--fail-fast[Fail at the first rejected record]' \
+                '--spool[When following\: keep what changes during the copy in the state folder, so that the source need not]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
                 '--resync[After the source lost the feed\: make it again, compare both sides, repair the target, then follow]' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \

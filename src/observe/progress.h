@@ -79,6 +79,7 @@ struct progress_follow {
     _Atomic int64_t bytes_left; /* before it drops what was not applied */
     _Atomic int64_t lag_bytes;  /* of its log, behind what was read */
     _Atomic int64_t left_us;    /* before it drops what was not applied, of one that goes by time */
+    _Atomic uint64_t spool_bytes;   /* of the source's log, kept here while the copy is made */
     _Atomic(const char *) cut_over; /* the step that was taken last, a constant text; NULL: none */
 };
 

@@ -11,8 +11,8 @@ void canonical_text_make(struct plan *plan, struct arena *arena);
 bool canonical_text_is_part(const char *whole, const char *part);
 
 /* Is `now` the mapping `before`, with nothing but columns of tables and fields of entities added?
- */
-bool canonical_text_is_grown(const char *before, const char *now);
+ * Of these tables of the target some may be gone, too. */
+bool canonical_text_is_grown(const char *before, const char *now, struct column_list shrunk);
 
 /* The time zone that the text was made with; "": none. */
 enum { CANONICAL_ZONE_BYTES = 80 };

@@ -3,6 +3,7 @@
 Whether they are is seen by Python's own sqlite3 and drivers: what a fresh copy of the source as it is
 now would make, the followed target has to hold.
 """
+import glob
 import json
 import os
 import random
@@ -55,6 +56,12 @@ class SqliteSide:
         with sqlite3.connect(self.path) as connection:
             return connection.execute("SELECT name FROM sqlite_schema WHERE name GLOB '_transhume_feed*'").fetchall()
 
+    def forgotten(self):
+        """A number that grows with what the feed has confirmed."""
+        with sqlite3.connect(self.path) as connection:
+            log, = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB '_transhume_feed_*'").fetchone()
+            return connection.execute('SELECT min(sequence) FROM "%s"' % log).fetchone()[0]
+
     def rows(self, table):
         """As texts, in the order of the first column."""
         with sqlite3.connect("file:%s?mode=ro" % self.path, uri=True, timeout=60) as connection:
@@ -96,6 +103,9 @@ class PostgresSide:
     def feeds(self):
         return self.server.psql(self.name, "SELECT slot_name FROM pg_replication_slots WHERE database = current_database() "
                                            "UNION ALL SELECT pubname FROM pg_publication")
+
+    def forgotten(self):
+        return int(self.server.psql(self.name, "SELECT pg_wal_lsn_diff(confirmed_flush_lsn, '0/0') FROM pg_replication_slots WHERE database = current_database()")[0][0])
 
     def rows(self, table):
         return sorted(self.server.psql(self.name, "SELECT * FROM %s" % table), key=repr)
@@ -328,6 +338,8 @@ class Pair:
 class WholePair(Pair):
     """What is the same for all pairs, once a database."""
 
+    code_of_a_lost_column = 5  # SQLite's triggers no longer say what it was
+
     # --- care for the source
 
     def test_what_it_takes_is_told_before(self):
@@ -437,8 +449,23 @@ class WholePair(Pair):
         self.wait_for_the_same()
         process.send_signal(signal.SIGINT)
         self.assertEqual(support.finish(process).code, 4)
-        self.source.transaction(["ALTER TABLE entry RENAME COLUMN note TO words"], True)
-        self.assertIn("entry.note", self.run_program("follow", "--catch-up", code=5).err)
+
+    def test_the_log_is_kept_here_during_the_copy(self):
+        """The source has forgotten by then what following begins with; killed in the middle, too."""
+        self.source.transaction(["INSERT INTO entry (id, text) VALUES %s" % ", ".join("(%d, 'x')" % i for i in range(5000, 8000))], True)
+        writer = Writer(self.bank)
+        writer.start()
+        self.addCleanup(writer.stop)
+        arguments = ["--rows-per-second", "1000", "--chunk-rows", "200", "--spool"]
+        support.kill_after(1.7 * support.PATIENCE, "migrate", "--follow", *arguments, self.source.uri, self.target.uri, cwd=self.folder)
+        self.assertEqual(len(glob.glob(self.path(".transhume", "spill", "spool-*", "0*"))), 1)
+        first = self.source.forgotten()
+        self.run_program("follow", "--catch-up", "--take-over", "--rows-per-second", "1000", time_limit=120)
+        self.assertGreater(self.source.forgotten(), first)
+        writer.stop()
+        self.follow()
+        self.assert_same()
+        self.assertEqual(glob.glob(self.path(".transhume", "spill", "spool-*")), [])
 
     def test_a_table_that_is_read_again(self):
         """What somebody broke in the target is put right, while the source changes."""
@@ -491,7 +518,7 @@ class WholePair(Pair):
     def test_given_up_though_the_schema_changed(self):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
         self.source.transaction(["CREATE TABLE later (id INTEGER PRIMARY KEY, value TEXT)", "ALTER TABLE entry RENAME COLUMN text TO words"], True)
-        self.run_program("follow", "--catch-up", code=5)
+        self.run_program("follow", "--catch-up", code=self.code_of_a_lost_column)
         self.run_program("cutover", "--back", "--confirm")
         self.run_program("cutover", "--abandon", "--confirm")
         self.assertEqual(self.phase(), "completed")
@@ -540,6 +567,8 @@ class OfPostgres:
 
 
 class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
+    code_of_a_lost_column = 1
+
     def sides(self):
         return PostgresSide(self, self.server, "bank"), PostgresSide(self, self.server, "copy")
 
@@ -590,7 +619,35 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
         self.assertEqual(self.target.rows("artist_t"), [["1", "1"]])
         self.source.transaction(["ALTER TABLE album REPLICA IDENTITY DEFAULT"], True)
         self.source.transaction(["DELETE FROM album WHERE id = 11"], True)
-        self.assertIn("REPLICA IDENTITY FULL", self.run_program("follow", "--catch-up", code=3).err)
+        self.assertIn("REPLICA IDENTITY FULL", self.run_program("follow", "--catch-up", code=1).err)
+        self.assertEqual(self.target.rows("artist_t"), [["1", "1"]])
+        self.source.transaction(["ALTER TABLE album REPLICA IDENTITY FULL"], True)
+        self.run_program("follow", "--resync", "--catch-up")
+        self.assertEqual(self.target.rows("artist_t"), [["1", "0"]])
+
+    def test_what_can_not_be_followed_is_left_and_the_rest_goes_on(self):
+        """A column that is renamed, while it runs and while it is stopped."""
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        process = self.running()
+        self.steps(3)
+        self.source.transaction(["ALTER TABLE entry RENAME COLUMN text TO words"], True)
+        self.source.transaction(["INSERT INTO entry VALUES (5000, 'x')", "UPDATE account SET balance = balance + 1 WHERE id = 1"], True)
+        deadline = time.monotonic() + 30 * support.PATIENCE
+        while self.target.rows("account") != self.source.rows("account") and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertEqual(self.target.rows("account"), self.source.rows("account"))
+        process.send_signal(signal.SIGINT)
+        self.assertIn("entry is not followed any more, the rest goes on: the column text of entry is gone", support.finish(process).err)
+        self.source.transaction(["ALTER TABLE churn RENAME COLUMN value TO worth", "UPDATE account SET balance = balance - 1 WHERE id = 1"], True)
+        again = self.run_program("follow", "--catch-up", code=1).err
+        self.assertIn("entry is not followed any more", again)
+        self.assertIn("the column value text of churn is gone", again)
+        self.assertEqual(self.target.rows("account"), self.source.rows("account"))
+        self.assertIn("is not followed any more", self.run_program("cutover", "--confirm", code=5).err)
+        self.run_program("follow", "--resync", "--catch-up")
+        self.source.transaction(["INSERT INTO entry VALUES (5001, 'y')"], True)
+        self.follow()
+        self.assertEqual([[row[0], row[-1]] for row in self.target.rows("entry")], self.source.rows("entry"))
 
     def test_what_is_refused_is_told_and_stops_a_cut_over(self):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)

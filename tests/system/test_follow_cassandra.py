@@ -65,7 +65,7 @@ class SqliteToCassandra(ToCassandra, support.TestCase):
                         text.replace(str(noted), str(ahead)), place, key, version)
         self.target.ask("UPDATE account USING TIMESTAMP %s SET balance = -1 WHERE id = 3", ahead)  # late: it loses
         self.source.transaction(["UPDATE account SET balance = 7 WHERE id = 3", "DELETE FROM account WHERE id = 4"], True)
-        self.follow()
+        self.assertRegex(self.run_program("follow", "--catch-up").err, r"timestamps 3\d\d\d s ahead of the clock")
         self.target.ask("INSERT INTO account (id, balance) VALUES (4, 4) USING TIMESTAMP %s", ahead)
         self.assert_same()
         self.source.transaction(["INSERT INTO account VALUES (4, 5)"], True)
@@ -101,6 +101,16 @@ class SqliteToCassandra(ToCassandra, support.TestCase):
         self.source.transaction(["INSERT INTO part VALUES ('', 1, '[]', 'a key that can''t be')", "INSERT INTO part VALUES ('c', 1, '[]', 'beside it')"], True)
         self.assertIn("1 rejected", self.run_program("follow", "--catch-up", code=1).err)
         self.assertEqual(rows()[-1], ("c", 1, None, "beside it"))
+
+    def test_columns_that_are_added(self):
+        self.steps(2)
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.source.transaction(["ALTER TABLE entry ADD COLUMN note TEXT", "UPDATE entry SET note = 'n' WHERE id = 1",
+                                 "ALTER TABLE account ADD COLUMN score INTEGER NOT NULL DEFAULT 7", "INSERT INTO entry VALUES (9900, 'new', 'noted')"], True)
+        self.follow()
+        for table, columns in (("entry", "id, text, note"), ("account", "id, balance, score")):
+            self.assertEqual(sorted([None if value is None else str(value) for value in row] for row in self.target.ask("SELECT %s FROM %s" % (columns, table))),
+                             sorted(self.source.rows(table)), table)
 
     def test_what_is_over_goes(self):
         later = int(time.time()) + 10**6

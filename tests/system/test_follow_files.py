@@ -119,6 +119,16 @@ class SqliteToCsv(ToFiles, support.TestCase):
     def sides(self):
         return test_follow.SqliteSide(self, "bank.db"), self.target_side()
 
+    def test_columns_that_are_added(self):
+        """The file that is written next has them in its head."""
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.steps(2)
+        support.kill_at("files.before_complete", 1, "follow", "--catch-up", cwd=self.folder)
+        self.source.transaction(["ALTER TABLE entry ADD COLUMN note TEXT", "INSERT INTO entry VALUES (9900, 'new', 'noted')"], True)
+        self.follow("--take-over")
+        self.target.COLUMNS = {**self.target.COLUMNS, "entry": ("id", "text", "note")}
+        self.assert_same()
+
     def test_killed_behind_what_was_committed(self):
         """Of a file that is still written, only what stands behind the position is cut off."""
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)

@@ -32,12 +32,21 @@ static void add_table(const char *text)
                                                   .key = {feed_bench.key_names[at], count}};
 }
 
+enum status feed_make(const char *name, uint32_t table_count, struct feed_start *start,
+                      struct error *error)
+{
+    struct followed_table tables[FEED_TABLES_MAX] = {0};
+    for (uint32_t i = 0; i < table_count; i++) {
+        tables[i].name = feed_bench.names[i];
+    }
+    return sqlite_feed.create(feed_bench.source, name, tables, table_count, feed_bench.arena, start,
+                              error);
+}
+
 enum status feed_try_create(struct error *error)
 {
     struct feed_start start;
-    enum status status =
-        sqlite_feed.create(feed_bench.source, "f", feed_bench.names, feed_bench.table_count,
-                           feed_bench.arena, &start, error);
+    enum status status = feed_make("f", feed_bench.table_count, &start, error);
     feed_bench.position = status == STATUS_OK ? start.position : (struct position){0};
     return status;
 }

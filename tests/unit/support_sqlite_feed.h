@@ -34,6 +34,9 @@ const char *feed_in_mode(uint32_t mode, const char *sql);
 void feed_start_copy(void);
 void feed_tear_down(void);
 
+/* The first `table_count` of its tables. */
+enum status feed_make(const char *name, uint32_t table_count, struct feed_start *start,
+                      struct error *error);
 enum status feed_try_create(struct error *error);
 /* At feed_bench.position; one that is open is closed. */
 enum status feed_try_open(struct error *error);

@@ -185,16 +185,21 @@ static void test_mysql(void **state)
     struct binlog_payload payload = {0};
     struct binlog_event event;
     const struct binlog_event packed = read_event(&log, mysql_payload);
-    assert_true(binlog_payload_begin(&payload, packed.body));
-    int updates = 0;
-    while (!binlog_payload_ended(&payload)) {
-        assert_true(binlog_payload_next(&payload, &event));
-        if (event.type == BINLOG_UPDATE_2) {
-            check_update(&log, &event);
-            updates++;
+    for (int spooled = 0; spooled < 2; spooled++) {
+        assert_true(binlog_payload_begin(&payload, packed.body));
+        assert_true(!spooled || binlog_payload_spool(&payload, "/tmp"));
+        int updates = 0;
+        while (!binlog_payload_ended(&payload)) {
+            assert_true(binlog_payload_next(&payload, &event));
+            if (event.type == BINLOG_UPDATE_2) {
+                check_update(&log, &event);
+                updates++;
+            }
         }
+        assert_int_equal(updates, 1);
     }
-    assert_int_equal(updates, 1);
+    assert_true(binlog_payload_begin(&payload, packed.body));
+    assert_false(binlog_payload_spool(&payload, "/nowhere"));
     /* what is cut off in the middle ends */
     struct binlog_bytes shorter = packed.body;
     shorter.left -= 40;

@@ -101,8 +101,7 @@ static void dropped_nothing_is_left(void **state)
     feed_set_up("CREATE TABLE t(id INTEGER PRIMARY KEY, v)", "t id");
     const char *before = file_ask(feed_bench.path, "SELECT group_concat(name) FROM sqlite_schema");
     feed_start_copy();
-    assert_done(sqlite_feed.create(feed_bench.source, "f_1", feed_bench.names, 1, feed_bench.arena,
-                                   &other, &error));
+    assert_done(feed_make("f_1", 1, &other, &error));
     feed_change("INSERT INTO t VALUES (1, 1)");
     assert_string_equal(file_ask(feed_bench.path, "SELECT count(*) FROM _transhume_feed_f_1"), "2");
     sqlite_feed.close(feed_bench.feed);
@@ -129,8 +128,7 @@ static void a_snapshot_is_of_one_moment_with_the_feed(void **state)
         struct change_set *set;
         const char *token;
         feed_set_up(feed_in_mode(i, "CREATE TABLE t(id INTEGER PRIMARY KEY)"), "t id");
-        assert_done(sqlite_feed.create(feed_bench.source, "f", feed_bench.names, 1,
-                                       feed_bench.arena, &begun, &error));
+        assert_done(feed_make("f", 1, &begun, &error));
         feed_bench.position = begun.position;
         file_execute(feed_bench.path, "INSERT INTO t VALUES (1)");
         feed_bench.source->moment = begun.snapshot;

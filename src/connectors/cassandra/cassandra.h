@@ -85,6 +85,7 @@ struct cassandra {
     int64_t clock_ahead_us; /* a node's clock before ours, as it was seen last; 0: it is not */
     int64_t run_started_us; /* of the claimed run; 0: none */
     _Atomic int64_t counters_quiet_ms; /* boot time: until then an addition may still be made */
+    _Atomic bool ahead_told;           /* that changes are written with times to come */
     _Atomic bool expired_told;         /* that records were left out, whose time to live is over */
     bool keyspace_there;               /* target: it is there, or was made */
     struct cassandra_schema *schema;   /* of the source, read at first use; schema.h */

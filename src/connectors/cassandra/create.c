@@ -282,6 +282,46 @@ static enum status make_table(struct cassandra *self, struct target_table *table
     return failpoint_hit("cassandra.after_made", error);
 }
 
+/* ---------------------------------------------------------------- columns that come later */
+
+static enum status add_column(struct cassandra *self, const struct target_table *table,
+                              const char *name, struct arena *arena, struct error *error)
+{
+    const struct schema_column column = target_table_added_column(table, name);
+    const struct cql_type *type = cassandra_new_type(table, &column, arena);
+    struct buffer text = {0};
+    if (type == NULL) {
+        return error_set(error, ERROR_TARGET_SCHEMA, table->name,
+                         "column %s: Cassandra has no type for it", name);
+    }
+    buffer_append_string(&text, "ALTER TABLE ");
+    cassandra_append_table(self, table->name, &text);
+    buffer_append_string(&text, " ADD ");
+    cql_name_append(text_of(name), &text);
+    buffer_append_byte(&text, ' ');
+    cql_type_append(type, &text);
+    enum status status = cassandra_define(self, buffer_string(&text), error);
+    buffer_free(&text);
+    return status == STATUS_OK ? STATUS_OK
+                               : error_context(error, "table %s: column %s: ", table->name, name);
+}
+
+enum status cassandra_add_columns(struct database *database, const struct target_table *table,
+                                  struct column_list columns, struct error *error)
+{
+    struct cassandra *self = cassandra_of(database);
+    struct arena *arena = arena_create(0);
+    enum status status = cassandra_types_make(self, table, arena, error);
+    for (uint32_t at = 0; at < columns.count && status == STATUS_OK; at++) {
+        status = add_column(self, table, columns.names[at], arena, error);
+    }
+    cassandra_layouts_forget(self);
+    arena_destroy(arena);
+    return status;
+}
+
+/* ---------------------------------------------------------------- tables that are there */
+
 /* A table that the run was about to make when it was interrupted is its own only if it is empty. */
 static enum status refuse_filled(struct cassandra *self, const struct target_table *table,
                                  struct error *error)
@@ -343,32 +383,6 @@ enum status cassandra_prepare(struct database *database, const struct prepare_re
         status = prepare_table(self, &request->tables[at], arena, error);
     }
     cassandra_layouts_forget(self);
-    arena_destroy(arena);
-    return status;
-}
-
-/* Repeatable, since all of them are added in one statement, or none. */
-enum status cassandra_add_columns(struct database *database, const struct target_table *table,
-                                  struct column_list columns, struct error *error)
-{
-    struct cassandra *self = cassandra_of(database);
-    struct arena *arena = arena_create(0);
-    struct buffer text = {0};
-    enum status status = STATUS_OK;
-    buffer_append_string(&text, "ALTER TABLE ");
-    cassandra_append_table(self, table->name, &text);
-    buffer_append_string(&text, " ADD (");
-    for (uint32_t at = 0; at < columns.count && status == STATUS_OK; at++) {
-        struct schema_column column = target_table_added_column(table, columns.names[at]);
-        buffer_append_string(&text, at > 0 ? ", " : "");
-        status = append_column(table, &column, arena, &text, error);
-    }
-    buffer_append_byte(&text, ')');
-    status = status == STATUS_OK ? cassandra_types_make(self, table, arena, error) : status;
-    status = status == STATUS_OK ? cassandra_define(self, buffer_string(&text), error) : status;
-    status = status == STATUS_OK ? cassandra_agree(self, error) : status;
-    cassandra_layouts_forget(self);
-    buffer_free(&text);
     arena_destroy(arena);
     return status;
 }

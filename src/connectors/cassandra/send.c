@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* FAULTS_MAX: failures of the server itself until a record is taken for their cause. */
-enum { FAULTS_MAX = 8, RECORDS_MAX = 32, REQUEST_BYTES_MAX = 4096 };
+enum { FAULTS_MAX = 8, RECORDS_MAX = 32, REQUEST_BYTES_MAX = 4096, AHEAD_TOLD_US = 1000000 };
 
 /* Marks of a request: too few replicas were alive for its consistency; what it holds is being added
  * to counters, where nothing was; the enum cassandra_insert_part that it is at. */
@@ -642,11 +642,26 @@ int64_t cassandra_now_us(struct cassandra *self)
     return take_times(self, 0, 1);
 }
 
-/* A list that is written deletes the former one a microsecond before: two apart are enough. */
-static int64_t time_for_changes(struct database *self, int64_t after_us)
+/* What an application writes until then is older than what it is written over. */
+static void tell_ahead(struct cassandra *self, int64_t time_us)
 {
-    return take_times(cassandra_of(self), after_us + CASSANDRA_TIMES_A_WRITE,
-                      CASSANDRA_TIMES_A_WRITE);
+    int64_t ahead_us = time_us - clock_utc_us() - self->clock_ahead_us;
+    if (ahead_us > AHEAD_TOLD_US && !atomic_exchange(&self->ahead_told, true)) {
+        log_write(
+            LOG_WARNING,
+            "changes are written with timestamps %lld s ahead of the clock, above those of an "
+            "earlier process: what applications write over them sooner loses",
+            (long long)(ahead_us / 1000000));
+    }
+}
+
+/* A list that is written deletes the former one a microsecond before: two apart are enough. */
+static int64_t time_for_changes(struct database *database, int64_t after_us)
+{
+    struct cassandra *self = cassandra_of(database);
+    int64_t time_us = take_times(self, after_us + CASSANDRA_TIMES_A_WRITE, CASSANDRA_TIMES_A_WRITE);
+    tell_ahead(self, time_us);
+    return time_us;
 }
 
 static const char *const failpoints[] = {KEYED_FAILPOINTS("cassandra"),

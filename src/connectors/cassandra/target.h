@@ -27,10 +27,10 @@ enum status cassandra_inspect(struct database *self, const struct target_table *
                               struct error *error);
 enum status cassandra_check_table(struct database *self, const struct check_request *request,
                                   struct buffer *out, struct error *error);
-enum status cassandra_add_columns(struct database *self, const struct target_table *table,
-                                  struct column_list columns, struct error *error);
 enum status cassandra_prepare(struct database *self, const struct prepare_request *request,
                               struct error *error);
+enum status cassandra_add_columns(struct database *self, const struct target_table *table,
+                                  struct column_list columns, struct error *error);
 enum status cassandra_after_load(struct database *self, struct after_load_request *request,
                                  struct error *error);
 enum status cassandra_target_fetch(struct database *self, const struct target_table *table,

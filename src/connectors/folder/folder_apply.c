@@ -272,6 +272,11 @@ static void make_logs(struct apply *apply, const struct apply_request *request)
     }
 }
 
+static bool has_head(const struct apply *apply)
+{
+    return apply->folder->format->encoder_head != NULL;
+}
+
 static enum status refuse_earlier(const struct folder_changes *files, struct error *error)
 {
     error_set(error, ERROR_TARGET_INVALID, files->path,
@@ -290,6 +295,9 @@ static enum status restore_all(struct apply *apply, struct error *error)
         status = folder_changes_sweep(files, &whole, error);
         if (status == STATUS_OK && whole && found == STATUS_END) {
             status = refuse_earlier(files, error);
+        }
+        if (status == STATUS_OK && has_head(apply)) { /* it may be another one by now */
+            status = folder_changes_complete(&apply->logs[at].files, error);
         }
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -326,11 +334,6 @@ static enum status check(struct database *self, const struct target_table *table
 }
 
 /* ---------------------------------------------------------------- encoders */
-
-static bool has_head(const struct apply *apply)
-{
-    return apply->folder->format->encoder_head != NULL;
-}
 
 static void set_field(struct shape_field *field, const char *name, enum value_kind kind)
 {

@@ -14,6 +14,7 @@
 #define TRANSHUME_CONNECTORS_MYSQL_BINLOG_H
 
 #include "connectors/mysql/mysql_internal.h"
+#include <stdio.h>
 
 enum binlog_type {
     BINLOG_QUERY = 2,
@@ -106,12 +107,17 @@ bool binlog_inflate(struct binlog_bytes packed, struct arena *arena,
 
 /* A TRANSACTION_PAYLOAD that is unpacked event by event. A zeroed one has no events. */
 struct binlog_payload {
-    struct binlog_bytes packed; /* the caller's, until the last event was taken */
+    struct binlog_bytes packed; /* the caller's, until the last event was taken; or of `block` */
     void *unpacker;             /* NULL: they are not compressed */
     uint64_t left;              /* bytes of events that were not taken */
     struct buffer event;
+    FILE *file; /* what is packed comes from there; NULL: it is in memory */
+    struct buffer block;
 };
 bool binlog_payload_begin(struct binlog_payload *payload, struct binlog_bytes body) MUST_USE;
+/* Puts what is packed into a file without a name, if it is compressed, so that the caller's bytes
+ * are free. False: they are still needed. */
+bool binlog_payload_spool(struct binlog_payload *payload, const char *folder) MUST_USE;
 static inline bool binlog_payload_ended(const struct binlog_payload *payload)
 {
     return payload->left == 0;

@@ -2,12 +2,15 @@
 #include "connectors/mysql/feed.h"
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum status mysql_feed_malformed(const struct feed *feed, struct error *error)
 {
@@ -206,6 +209,29 @@ static void forget_gtids(struct feed *feed)
     feed->current.number = 0;
 }
 
+/* A large one waits in a file: the client library holds it as it was sent, in memory whose whole
+ * pages are given back until the next packet needs them. */
+static enum status take_payload(struct feed *feed, const struct binlog_event *event,
+                                struct error *error)
+{
+    enum { SPOOLED_BYTES_MIN = 4 << 20 };
+    const char *folder = feed->self->spill_folder;
+    struct error ignored = {0};
+    if (!binlog_payload_begin(&feed->payload, event->body)) {
+        return mysql_feed_malformed(feed, error);
+    }
+    const struct binlog_bytes sent = feed->payload.packed;
+    if (sent.left >= SPOOLED_BYTES_MIN && folder != NULL &&
+        file_make_folder(folder, &ignored) == STATUS_OK &&
+        binlog_payload_spool(&feed->payload, folder)) {
+        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+        uintptr_t begin = ((uintptr_t)sent.at + page - 1) / page * page;
+        uintptr_t end = (uintptr_t)(sent.at + sent.left) / page * page;
+        (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
+    }
+    return STATUS_OK;
+}
+
 static enum status take_event(struct feed *feed, const struct binlog_event *event,
                               struct change_set **set, struct error *error)
 {
@@ -248,9 +274,7 @@ static enum status take_event(struct feed *feed, const struct binlog_event *even
     case BINLOG_DELETE_2_COMPRESSED:
         return mysql_feed_take_rows(feed, event, set, error);
     case BINLOG_PAYLOAD:
-        return binlog_payload_begin(&feed->payload, event->body)
-                   ? STATUS_OK
-                   : mysql_feed_malformed(feed, error);
+        return take_payload(feed, event, error);
     case BINLOG_PARTIAL_UPDATE:
         error_set(error, ERROR_SOURCE_READ, feed->name, "an update has parts of JSON values alone");
         error_hint(error, "SET GLOBAL binlog_row_value_options = '', then migrate again");

@@ -328,6 +328,7 @@ static enum status mysql_open(const struct open_options *open, struct database *
     self->tables_only = open->catalog_tables != NULL;
     self->timeout_ms = open->timeout_ms > 0 ? open->timeout_ms : 30000;
     const char *lock = uri_parameter(open->uri, &transhume_connector, "lock");
+    self->spill_folder = open->spill_folder;
     self->lockless = lock != NULL && strcmp(lock, "none") == 0;
     if (open_all(self, open, error) != STATUS_OK) {
         mysql_close_database(&self->sql.base);

@@ -81,6 +81,7 @@ struct mysql_database {
     struct arena *seen_arena;
     MYSQL *lock;         /* target: holds the lock of `locked_run` as long as it lives */
     char *locked_run;    /* NULL: none */
+    const char *spill_folder; /* source: open_options.spill_folder */
     _Atomic uint64_t feed_head_file; /* what feed_functions.head told last */
     _Atomic uint64_t feed_head_offset;
     _Atomic uint32_t marks; /* target: how many sessions were marked as the run's: ending.c */

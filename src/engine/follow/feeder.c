@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/ring.h"
+#include "engine/follow/spool_file.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -14,7 +15,10 @@ enum { WAIT_MS = 50, HEALTH_PERIOD_MS = 1000 };
 
 struct feeder {
     const struct feed_functions *functions;
-    struct feed *feed;
+    struct database *source;
+    char *name;
+    struct feed *feed;          /* NULL: the spool comes first */
+    struct spool_reader *spool; /* NULL: there is none, or it is gone */
     struct ring *ring;
     pthread_t thread;
     _Atomic bool stopping;
@@ -49,13 +53,19 @@ static enum status tell_confirmed(struct feeder *feeder, struct buffer *scratch,
         return STATUS_OK;
     }
     const struct position position = {(const uint8_t *)scratch->data, (uint32_t)scratch->length};
-    return feeder->functions->confirm(feeder->feed, position, error);
+    if (feeder->spool != NULL &&
+        spool_reader_confirm(feeder->spool, position, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return feeder->feed != NULL ? feeder->functions->confirm(feeder->feed, position, error)
+                                : STATUS_OK;
 }
 
 static enum status look(struct feeder *feeder, int64_t *next_ms, struct error *error)
 {
     struct feed_health health = FEED_HEALTH_UNKNOWN;
-    if (feeder->functions->health == NULL || clock_monotonic_ms() < *next_ms) {
+    if (feeder->feed == NULL || feeder->functions->health == NULL ||
+        clock_monotonic_ms() < *next_ms) {
         return STATUS_OK;
     }
     *next_ms = clock_monotonic_ms() + HEALTH_PERIOD_MS;
@@ -80,6 +90,22 @@ static enum status hand_over(struct feeder *feeder, struct change_set *set)
     return status;
 }
 
+/* Of the spool as long as there is something in it; then of the feed. */
+static enum status next_set(struct feeder *feeder, struct change_set **set, struct error *error)
+{
+    if (feeder->feed == NULL) {
+        enum status status = spool_reader_next(feeder->spool, set, error);
+        if (status != STATUS_END) {
+            return status;
+        }
+        if (feeder->functions->open(feeder->source, feeder->name, spool_reader_end(feeder->spool),
+                                    &feeder->feed, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return feeder->functions->next(feeder->feed, WAIT_MS, set, error);
+}
+
 static void *read_feed(void *argument)
 {
     struct feeder *feeder = argument;
@@ -91,8 +117,7 @@ static void *read_feed(void *argument)
         struct change_set *set;
         status = tell_confirmed(feeder, &scratch, &error);
         status = status == STATUS_OK ? look(feeder, &health_ms, &error) : status;
-        status = status == STATUS_OK ? feeder->functions->next(feeder->feed, WAIT_MS, &set, &error)
-                                     : status;
+        status = status == STATUS_OK ? next_set(feeder, &set, &error) : status;
         if (status == STATUS_OK) {
             status = hand_over(feeder, set);
         } else if (status == STATUS_FAILED) {
@@ -108,25 +133,40 @@ static void *read_feed(void *argument)
     return NULL;
 }
 
-enum status feeder_open(struct database *source, const char *name, struct position position,
-                        size_t limit_bytes, struct feeder **made, struct error *error)
+static void destroy(struct feeder *feeder)
+{
+    if (feeder->feed != NULL) {
+        feeder->functions->close(feeder->feed);
+    }
+    spool_reader_close(feeder->spool);
+    free(feeder->name);
+    free(feeder);
+}
+
+enum status feeder_open(struct database *source, const char *name, const char *spool_folder,
+                        struct position position, size_t limit_bytes, struct feeder **made,
+                        struct error *error)
 {
     struct feeder *feeder = memory_allocate_zeroed(1, sizeof *feeder);
     *made = NULL;
     feeder->functions = source->connector->feed;
+    feeder->source = source;
+    feeder->name = memory_copy_string(name);
     feeder->health = FEED_HEALTH_UNKNOWN;
-    if (feeder->functions->open(source, name, position, &feeder->feed, error) != STATUS_OK) {
-        free(feeder);
+    if (spool_reader_open(spool_folder, position, feeder->functions->compare, &feeder->spool,
+                          error) != STATUS_OK ||
+        (feeder->spool == NULL &&
+         feeder->functions->open(source, name, position, &feeder->feed, error) != STATUS_OK)) {
+        destroy(feeder);
         return STATUS_FAILED;
     }
     feeder->ring = ring_create(limit_bytes);
     pthread_mutex_init(&feeder->mutex, NULL);
     int failure = pthread_create(&feeder->thread, NULL, read_feed, feeder);
     if (failure != 0) {
-        feeder->functions->close(feeder->feed);
         ring_destroy(feeder->ring);
         pthread_mutex_destroy(&feeder->mutex);
-        free(feeder);
+        destroy(feeder);
         return error_set_errno(error, ERROR_INTERNAL, failure, NULL, "can't start a thread");
     }
     *made = feeder;
@@ -145,10 +185,9 @@ void feeder_close(struct feeder *feeder)
         arena_destroy(((struct change_set *)item)->arena);
     }
     ring_destroy(feeder->ring);
-    feeder->functions->close(feeder->feed);
     buffer_free(&feeder->confirmed);
     pthread_mutex_destroy(&feeder->mutex);
-    free(feeder);
+    destroy(feeder);
 }
 
 enum status feeder_next(struct feeder *feeder, int64_t timeout_ms, struct change_set **set,

@@ -6,9 +6,12 @@
 
 struct feeder;
 
-/* Opens the feed at the position, and begins. `limit_bytes`: of sets that wait. */
-enum status feeder_open(struct database *source, const char *name, struct position position,
-                        size_t limit_bytes, struct feeder **feeder, struct error *error) MUST_USE;
+/* Opens the feed at the position, and begins; first with what is in the folder of a spool
+ * (spool_file.h), if there is one: then the feed is opened behind it. `limit_bytes`: of sets that
+ * wait. */
+enum status feeder_open(struct database *source, const char *name, const char *spool_folder,
+                        struct position position, size_t limit_bytes, struct feeder **feeder,
+                        struct error *error) MUST_USE;
 /* Ends the thread, and closes the feed. NULL is fine. */
 void feeder_close(struct feeder *feeder);
 

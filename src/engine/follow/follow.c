@@ -10,11 +10,13 @@
 #include "engine/follow/feeder.h"
 #include "engine/follow/follow_figures.h"
 #include "engine/follow/grow.h"
+#include "engine/follow/left.h"
 #include "engine/follow/refresh.h"
 #include "engine/follow/reread.h"
 #include "engine/follow/resync.h"
 #include "engine/follow/retention.h"
 #include "engine/follow/reverse.h"
+#include "engine/follow/spool.h"
 #include "engine/rejects/rejects.h"
 #include "engine/run/claim.h"
 #include "engine/run/options.h"
@@ -210,8 +212,9 @@ static enum status open_both(struct follow *follow, struct error *error)
     if (open_apply(follow, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return feeder_open(session->source, follow->run->header.feed, follow->applied,
-                       session->options.memory_bytes / QUEUE_SHARE, &follow->feeder, error);
+    return feeder_open(session->source, follow->run->header.feed, spool_folder(follow->run),
+                       follow->applied, session->options.memory_bytes / QUEUE_SHARE,
+                       &follow->feeder, error);
 }
 
 static void drop_group(struct follow *follow)
@@ -486,19 +489,17 @@ static enum status refresh_some(struct follow *follow, struct error *error)
     return status;
 }
 
-static enum status refuse_lost(struct follow *follow, const char *table, struct column_list columns,
-                               struct error *error)
+static enum status leave_lost(struct follow *follow, const char *table, struct column_list columns,
+                              struct error *error)
 {
     for (uint32_t i = 0; i < columns.count; i++) {
         bool is_there;
         if (grow_is_there(follow->session, table, columns.names[i], &is_there, error) !=
-            STATUS_OK) {
+                STATUS_OK ||
+            (!is_there &&
+             left_by_table(follow->run, follow->routes, follow->translator, follow->touched, table,
+                           columns.names[i], error) != STATUS_OK)) {
             return STATUS_FAILED;
-        }
-        if (!is_there) {
-            error_set(error, ERROR_FOLLOW, table, "its column %s is gone", columns.names[i]);
-            return error_hint(error, "put it back, or begin a new run with a plan that does "
-                                     "without it");
         }
     }
     return STATUS_OK;
@@ -511,7 +512,7 @@ static enum status look_at_differences(struct follow *follow, struct error *erro
     struct follow_difference difference;
     while (follow_translator_differs(follow->translator, &difference)) {
         bool is_there = false;
-        if (refuse_lost(follow, difference.table, difference.absent, error) != STATUS_OK ||
+        if (leave_lost(follow, difference.table, difference.absent, error) != STATUS_OK ||
             (difference.added != NULL &&
              grow_is_there(follow->session, difference.table, difference.added, &is_there, error) !=
                  STATUS_OK)) {
@@ -522,7 +523,8 @@ static enum status look_at_differences(struct follow *follow, struct error *erro
         }
         follow->run->is_overtaken |= is_there;
     }
-    return STATUS_OK;
+    return follow->run->is_overtaken ? STATUS_OK
+                                     : left_note(follow->run, follow->translator, error);
 }
 
 static enum status note_health(struct follow *follow, struct error *error)
@@ -552,6 +554,7 @@ static enum status end_resync(struct follow *follow, struct error *error)
     }
     enum status status = resync_finish(follow->run, follow_form(follow->translator),
                                        follow->applied, take_mended, follow, error);
+    status = status == STATUS_OK ? left_forget(follow->run, follow->translator, error) : status;
     follow->resynced = status == STATUS_OK;
     return status;
 }
@@ -720,6 +723,9 @@ static enum status take_steps(struct follow *follow, struct error *error)
         return STATUS_FAILED;
     }
     if (follow->session->options.cut_over == CUT_OVER_READY) {
+        if (left_refuse_cut_over(run, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
         run->caught_up = true;
         return cutover_make_ready(run, &steps, error) == STATUS_FAILED ? STATUS_FAILED : STATUS_END;
     }
@@ -749,7 +755,8 @@ enum status follow_run(struct run *run, struct error *error)
     follow.translator = follow_translator_create(session, follow.routes);
     follow.touched = touched_roots_create(follow.routes);
     follow.rereading = rereading_create(session, follow.routes);
-    if (grow_target(run, error) != STATUS_OK ||
+    if (left_take(run, follow.routes, follow.translator, error) != STATUS_OK ||
+        grow_target(run, error) != STATUS_OK ||
         refresh_note(run, session->options.refresh, session->options.refresh_count, error) !=
             STATUS_OK ||
         refresh_open(run, follow.routes, follow.rereading, &follow.refresh, error) != STATUS_OK) {

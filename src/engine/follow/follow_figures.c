@@ -189,6 +189,15 @@ static void add_counts(const struct progress_follow *figures, json_t *object)
     }
 }
 
+static json_t *left_make(const struct run *run)
+{
+    json_t *left = json_object();
+    for (uint32_t i = 0; i < run->left_count; i++) {
+        json_object_set_new(left, run->left[i].name, json_text(run->left[i].reason));
+    }
+    return left;
+}
+
 json_t *follow_figures_state(const struct run *run)
 {
     const struct progress_follow *figures = &run->session->progress.follow;
@@ -218,6 +227,7 @@ json_t *follow_figures_state(const struct run *run)
                         count_or_null(watched ? atomic_load(&figures->bytes_left) : -1));
     json_object_set_new(object, "cut_over", step != NULL ? json_string(step) : json_null());
     json_object_set_new(object, "idle", json_boolean(atomic_load(&figures->idle)));
+    json_object_set_new(object, "left", left_make(run));
     json_object_set_new(object, "operations", operations_make(run));
     return object;
 }

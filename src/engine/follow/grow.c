@@ -13,12 +13,17 @@
 
 static const char intent_name[] = "grown";
 
-/* Lines of columns that earlier attempts found. */
-static enum status read_grown(const struct run *run, const char **lines, struct error *error)
+/* Lines of columns: that earlier attempts found, and whose loss was taken for right. */
+struct grown {
+    const char *columns;
+    const char *lost;
+};
+
+static enum status read_grown(const struct run *run, struct grown *grown, struct error *error)
 {
     const char *text;
     json_t *object;
-    *lines = "";
+    *grown = (struct grown){"", ""};
     enum status status =
         ledger_get_intent(run->session->ledger, run->id, intent_name, run->arena, &text, error);
     if (status != STATUS_OK) {
@@ -28,15 +33,17 @@ static enum status read_grown(const struct run *run, const char **lines, struct 
         STATUS_OK) {
         return STATUS_FAILED;
     }
-    *lines = arena_copy_string(run->arena, json_member_text(object, "columns", ""));
+    grown->columns = arena_copy_string(run->arena, json_member_text(object, "columns", ""));
+    grown->lost = arena_copy_string(run->arena, json_member_text(object, "lost", ""));
     json_decref(object);
     return STATUS_OK;
 }
 
-static enum status put_grown(const struct run *run, const char *lines, struct error *error)
+static enum status put_grown(const struct run *run, const struct grown *grown, struct error *error)
 {
     const char *text;
-    json_t *object = json_pack("{s:i,s:o}", "format", CONTROL_FORMAT, "columns", json_text(lines));
+    json_t *object = json_pack("{s:i,s:o,s:o}", "format", CONTROL_FORMAT, "columns",
+                               json_text(grown->columns), "lost", json_text(grown->lost));
     return json_to_arena(object, run->arena, &text, error) == STATUS_OK
                ? ledger_put_intent(run->session->ledger, run->id, intent_name, text, error)
                : STATUS_FAILED;
@@ -57,31 +64,101 @@ static enum status list_columns(const struct run_session *session, const char *t
     return STATUS_OK;
 }
 
-enum status grow_check(const struct run *run, const struct ledger_header *header,
-                       struct error *error)
+/* What the followed tables had once and have not now. */
+static enum status list_lost(const struct run *run, const char *schema_text,
+                             const struct grown *grown, struct buffer *lost, struct error *error)
 {
     const struct run_session *session = run->session;
-    const char *grown;
+    struct buffer known = {0}; /* there, or not missed */
+    buffer_append_string(&known, session->schema_text);
+    buffer_append_string(&known, grown->lost);
+    enum status status = list_columns(session, schema_text, buffer_string(&known), lost, error);
+    status = status == STATUS_OK
+                 ? list_columns(session, grown->columns, buffer_string(&known), lost, error)
+                 : status;
+    buffer_free(&known);
+    return status;
+}
+
+/* "column TABLE.COLUMN TYPE" lines; names have no line breaks here. */
+static void take_lost(struct run *run, struct buffer *lines)
+{
+    static const char word[] = "column ";
+    struct run_lost *lost = arena_allocate_zeroed(run->arena, lines->length + 1, sizeof *lost);
+    uint32_t count = 0;
+    char *next = arena_copy_string(run->arena, buffer_string(lines));
+    for (char *line; (line = strsep(&next, "\n")) != NULL;) {
+        const struct schema *schema = run->session->schema;
+        const char *name = *line != '\0' ? line + strlen(word) : line;
+        for (uint32_t i = 0; i < schema->table_count; i++) {
+            size_t length = strlen(schema->tables[i].name);
+            if (strncmp(name, schema->tables[i].name, length) == 0 && name[length] == '.') {
+                lost[count++] = (struct run_lost){schema->tables[i].name, name + length + 1};
+                break;
+            }
+        }
+    }
+    run->lost = lost;
+    run->lost_count = count;
+}
+
+/* Tables of the target that are made of rows of tables that lost columns. */
+static enum status list_shrunk(const struct run *run, struct column_list *shrunk,
+                               struct error *error)
+{
+    const struct plan *plan = run->session->plan;
+    struct follow_routes *routes;
+    const char **names = arena_allocate_zeroed(run->arena, plan->entity_count + 1u, sizeof *names);
+    *shrunk = (struct column_list){names, 0};
+    if (follow_routes_make(run->session, &routes, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t e = 0; e < plan->entity_count; e++) {
+        bool any = false;
+        for (uint32_t i = 0; i < run->lost_count && !any; i++) {
+            any = follow_routes_read(routes, plan->entities[e].stream, run->lost[i].table);
+        }
+        if (any) {
+            names[shrunk->count++] = plan->tables[plan->entities[e].table].target.name;
+        }
+    }
+    follow_routes_free(routes);
+    return STATUS_OK;
+}
+
+enum status grow_check(struct run *run, const struct ledger_header *header, struct error *error)
+{
+    struct grown grown;
     struct buffer lost = {0};
-    if (header->schema_text == NULL ||
-        !canonical_text_is_grown(header->mapping_text, session->plan->mapping_text)) {
+    struct column_list shrunk = {0};
+    if (header->schema_text == NULL) {
         return STATUS_END;
     }
     enum status status = read_grown(run, &grown, error);
-    status = status == STATUS_OK
-                 ? list_columns(session, header->schema_text, session->schema_text, &lost, error)
-                 : status;
-    status = status == STATUS_OK ? list_columns(session, grown, session->schema_text, &lost, error)
+    status =
+        status == STATUS_OK ? list_lost(run, header->schema_text, &grown, &lost, error) : status;
+    if (status == STATUS_OK) {
+        take_lost(run, &lost);
+        status = list_shrunk(run, &shrunk, error);
+    }
+    buffer_free(&lost);
+    return status != STATUS_OK ? status
+           : canonical_text_is_grown(header->mapping_text, run->session->plan->mapping_text, shrunk)
+               ? STATUS_OK
+               : STATUS_END;
+}
+
+enum status grow_accept(const struct run *run, struct error *error)
+{
+    struct grown grown;
+    struct buffer lost = {0};
+    enum status status = read_grown(run, &grown, error);
+    buffer_append_string(&lost, status == STATUS_OK ? grown.lost : "");
+    status = status == STATUS_OK ? list_lost(run, run->header.schema_text, &grown, &lost, error)
                                  : status;
-    if (status == STATUS_OK && lost.length > 0) {
-        static const char word[] = "column ";
-        const char *column = buffer_string(&lost) + strlen(word);
-        error_set(error, ERROR_SOURCE_CHANGED, session->source_uri->shown,
-                  "its column %.*s, which is followed, is gone or another one",
-                  (int)strcspn(column, "\n"), column);
-        error_hint(error, "put it back as it was: only added columns are followed; or end "
-                          "following (`transhume cutover --abandon --confirm`), and begin anew");
-        status = STATUS_FAILED;
+    if (status == STATUS_OK && strcmp(grown.lost, buffer_string(&lost)) != 0) {
+        grown.lost = buffer_string(&lost);
+        status = put_grown(run, &grown, error);
     }
     buffer_free(&lost);
     return status;
@@ -170,13 +247,14 @@ static enum status grow_table(struct run *run, uint32_t number, const struct sch
 static enum status note_grown(const struct run *run, struct error *error)
 {
     struct buffer lines = {0};
-    const char *noted;
+    struct grown noted;
     enum status status = read_grown(run, &noted, error);
     status = status == STATUS_OK ? list_columns(run->session, run->session->schema_text,
                                                 run->header.schema_text, &lines, error)
                                  : status;
-    if (status == STATUS_OK && strcmp(noted, buffer_string(&lines)) != 0) {
-        status = put_grown(run, buffer_string(&lines), error);
+    if (status == STATUS_OK && strcmp(noted.columns, buffer_string(&lines)) != 0) {
+        noted.columns = buffer_string(&lines);
+        status = put_grown(run, &noted, error);
     }
     buffer_free(&lines);
     return status;
@@ -192,7 +270,8 @@ enum status grow_target(struct run *run, struct error *error)
     if (!run->has_grown) {
         return STATUS_OK;
     }
-    if ((session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0) {
+    if ((session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0 ||
+        session->target->connector->apply->keeps_log) {
         return note_grown(run, error);
     }
     for (uint32_t i = 0; i < plan->table_count; i++) {

@@ -5,13 +5,14 @@
 #include "engine/run/session.h"
 
 /*
- * Has the plan, since the run began, got nothing but fields, and have the followed tables all the
- * columns that they had, or got since (intent "grown", whose "columns" are lines of
- * schema_lines.h)?
- * STATUS_END: the plan is another one. ERROR_SOURCE_CHANGED: a column is gone, or has another type.
+ * Has the plan, since the run began, got nothing but fields? Then run->lost are the columns that
+ * the followed tables had, or got since, and have not now (intent "grown": lines of schema_lines.h,
+ * "columns" that came, and those "lost" that were accepted). STATUS_END: it is another plan.
  */
-enum status grow_check(const struct run *run, const struct ledger_header *header,
+enum status grow_check(struct run *run, const struct ledger_header *header,
                        struct error *error) MUST_USE;
+/* Columns that are gone by now are not missed any more. */
+enum status grow_accept(const struct run *run, struct error *error) MUST_USE;
 
 /*
  * Of a run whose plan has grown (run->has_grown): adds to the target's tables what they lack.

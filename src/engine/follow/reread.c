@@ -137,6 +137,16 @@ void touched_roots_clear(struct touched_roots *touched)
     arena_reset(touched->arena);
 }
 
+void touched_roots_drop(struct touched_roots *touched, uint32_t stream)
+{
+    touched->streams[stream].count = touched->streams[stream].distinct = 0;
+    for (uint32_t i = 0; i < touched->routes->path_count; i++) {
+        if (touched->routes->paths[i].stream == stream) {
+            touched->paths[i].count = touched->paths[i].distinct = 0;
+        }
+    }
+}
+
 bool touched_roots_is_empty(const struct touched_roots *touched)
 {
     bool empty = true;

@@ -15,6 +15,7 @@ struct touched_roots *touched_roots_create(const struct follow_routes *routes)
     __attribute__((returns_nonnull));
 void touched_roots_destroy(struct touched_roots *touched); /* takes NULL */
 void touched_roots_clear(struct touched_roots *touched);
+void touched_roots_drop(struct touched_roots *touched, uint32_t stream); /* those of one stream */
 bool touched_roots_is_empty(const struct touched_roots *touched);
 /* There are so many that they are read again before the transaction has come whole. */
 bool touched_roots_are_many(const struct touched_roots *touched);

@@ -418,6 +418,15 @@ enum status follow_routes_make(const struct run_session *session, struct follow_
     return STATUS_OK;
 }
 
+bool follow_routes_read(const struct follow_routes *routes, uint32_t stream, const char *table)
+{
+    bool reads = strcmp(routes->streams[stream].stream->request.table, table) == 0;
+    for (uint32_t i = 0; i < routes->path_count && !reads; i++) {
+        reads = routes->paths[i].stream == stream && strcmp(routes->paths[i].table, table) == 0;
+    }
+    return reads;
+}
+
 void follow_routes_free(struct follow_routes *routes)
 {
     if (routes != NULL) {

@@ -62,6 +62,8 @@ struct follow_routes {
  */
 enum status follow_routes_make(const struct run_session *session, struct follow_routes **routes,
                                struct error *error) MUST_USE;
+/* Does the stream read the table, as its root or by a join? */
+bool follow_routes_read(const struct follow_routes *routes, uint32_t stream, const char *table);
 void follow_routes_free(struct follow_routes *routes); /* takes NULL */
 
 #endif

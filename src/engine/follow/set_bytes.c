@@ -108,8 +108,8 @@ enum status set_bytes_append(const struct change_set *set, const uint32_t *numbe
     put_number(out, set->change_count);
     for (uint32_t i = 0; i < set->change_count && status == STATUS_OK; i++) {
         const struct record_change *change = &set->changes[i];
-        status = put_change(out, change, batch_shape_width(set->tables[change->table].shape),
-                            error);
+        status =
+            put_change(out, change, batch_shape_width(set->tables[change->table].shape), error);
     }
     return status;
 }

@@ -24,6 +24,7 @@ struct follow_translator {
     struct mapper **key_mappers;
     struct placement *placements;
     struct follow_difference *differences; /* by stream; the table is NULL: none */
+    const char **left;                     /* likewise: why it is not followed any more; or NULL */
 };
 
 /* ---- making and freeing */
@@ -63,6 +64,8 @@ static void make_mappers(struct follow_translator *translator)
         arena_allocate_zeroed(translator->arena, plan->stream_count + 1u, sizeof(struct mapper *));
     translator->key_mappers =
         arena_allocate_zeroed(translator->arena, plan->stream_count + 1u, sizeof(struct mapper *));
+    translator->left =
+        arena_allocate_zeroed(translator->arena, plan->stream_count + 1u, sizeof(char *));
     translator->differences = arena_allocate_zeroed(translator->arena, plan->stream_count + 1u,
                                                     sizeof *translator->differences);
     translator->placements = arena_allocate_zeroed(translator->arena, plan->stream_count + 1u,
@@ -101,6 +104,26 @@ void follow_translator_forget(struct follow_translator *translator)
     for (uint32_t i = 0; i < translator->session->plan->stream_count; i++) {
         translator->placements[i].shape = NULL;
     }
+}
+
+void follow_translator_leave(struct follow_translator *translator, uint32_t stream,
+                             const char *reason)
+{
+    translator->left[stream] = reason != NULL ? arena_copy_string(translator->arena, reason) : NULL;
+}
+
+const char *follow_translator_left(const struct follow_translator *translator, uint32_t stream)
+{
+    return translator->left[stream];
+}
+
+bool follow_translator_has_left(const struct follow_translator *translator)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < translator->session->plan->stream_count; i++) {
+        has = has || translator->left[i] != NULL;
+    }
+    return has;
 }
 
 bool follow_translator_differs(struct follow_translator *translator,
@@ -560,38 +583,68 @@ static enum status translate_path(struct follow_translator *translator, uint32_t
     return status;
 }
 
-/* ---- a table that was emptied */
+/* ---- what can't be followed */
 
-/* All records of an entity went: its table has no others. */
-static enum status translate_truncate(struct follow_translator *translator,
-                                      const struct change_table *emptied, struct followed_set *set,
-                                      struct error *error)
+/* After a failure: the stream is left, what its change has added is taken back, and the rest goes
+ * on; or the failure is another one. */
+static enum status leave(struct follow_translator *translator, uint32_t stream,
+                         struct followed_set *set, uint32_t first, struct error *error)
+{
+    struct buffer reason = {0};
+    if (error->code != ERROR_FOLLOW) {
+        return STATUS_FAILED;
+    }
+    buffer_format(&reason, "%s: %s; %s", error->object, error->message, error->hint);
+    follow_translator_leave(translator, stream, buffer_string(&reason));
+    buffer_free(&reason);
+    error_clear(error);
+    set->set.change_count = first;
+    return STATUS_OK;
+}
+
+static enum status refuse_truncate(const char *table, const char *why, struct error *error)
+{
+    error_set(error, ERROR_FOLLOW, table, "it was emptied by TRUNCATE%s", why);
+    return error_hint(error, "DELETE can be followed");
+}
+
+/* All records of an entity went, if its table has no others. */
+static enum status empty_entity(const struct follow_translator *translator, uint32_t number,
+                                const char *emptied, struct followed_set *set, struct error *error)
 {
     const struct plan *plan = translator->session->plan;
-    for (uint32_t i = 0; i < translator->routes->path_count; i++) {
-        if (strcmp(translator->routes->paths[i].table, emptied->name) == 0) {
-            error_set(
-                error, ERROR_FOLLOW, emptied->name,
-                "it was emptied by TRUNCATE, which does not tell the records that were made of "
-                "its rows");
-            return error_hint(error, "begin a new run; DELETE can be followed");
+    const struct plan_table *table = &plan->tables[plan->entities[number].table];
+    if (table->entity_count > 1) {
+        return refuse_truncate(emptied, ", and its records share a table with others", error);
+    }
+    followed_set_empty(set, number);
+    return STATUS_OK;
+}
+
+static enum status translate_truncate(struct follow_translator *translator, const char *emptied,
+                                      struct followed_set *set, struct error *error)
+{
+    const struct plan *plan = translator->session->plan;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < translator->routes->path_count && status == STATUS_OK; i++) {
+        const struct follow_path *path = &translator->routes->paths[i];
+        if (translator->left[path->stream] == NULL && strcmp(path->table, emptied) == 0) {
+            refuse_truncate(emptied, ", which does not tell the records that its rows were part of",
+                            error);
+            status = leave(translator, path->stream, set, set->set.change_count, error);
         }
     }
-    for (uint32_t i = 0; i < plan->entity_count; i++) {
-        const struct plan_entity *entity = &plan->entities[i];
-        const char *from = plan->streams[entity->stream].request.table;
-        if (strcmp(from, emptied->name) != 0) {
+    for (uint32_t i = 0; i < plan->entity_count && status == STATUS_OK; i++) {
+        uint32_t stream = plan->entities[i].stream;
+        if (translator->left[stream] != NULL ||
+            strcmp(plan->streams[stream].request.table, emptied) != 0) {
             continue;
         }
-        if (plan->tables[entity->table].entity_count > 1) {
-            error_set(error, ERROR_FOLLOW, emptied->name,
-                      "it was emptied by TRUNCATE, and its records share %s with others",
-                      plan->tables[entity->table].target.name);
-            return error_hint(error, "begin a new run; DELETE can be followed");
-        }
-        followed_set_empty(set, i);
+        uint32_t first = set->set.change_count;
+        status = empty_entity(translator, i, emptied, set, error);
+        status = status == STATUS_FAILED ? leave(translator, stream, set, first, error) : status;
     }
-    return STATUS_OK;
+    return status;
 }
 
 /* ---- a set */
@@ -605,16 +658,23 @@ static enum status translate_change(struct follow_translator *translator,
     const char *name = source->tables[change->table].name;
     enum status status = STATUS_OK;
     if (change->operation == RECORD_TRUNCATE) {
-        return translate_truncate(translator, &source->tables[change->table], set, error);
+        return translate_truncate(translator, name, set, error);
     }
     for (uint32_t i = 0; i < translator->session->plan->stream_count && status == STATUS_OK; i++) {
-        if (strcmp(routes->streams[i].stream->request.table, name) == 0) {
+        if (translator->left[i] == NULL &&
+            strcmp(routes->streams[i].stream->request.table, name) == 0) {
+            uint32_t first = set->set.change_count;
             status = translate_row(translator, i, source, change, set, touched, error);
+            status = status == STATUS_FAILED ? leave(translator, i, set, first, error) : status;
         }
     }
     for (uint32_t i = 0; i < routes->path_count && status == STATUS_OK; i++) {
-        if (strcmp(routes->paths[i].table, name) == 0) {
+        uint32_t stream = routes->paths[i].stream;
+        if (translator->left[stream] == NULL && strcmp(routes->paths[i].table, name) == 0) {
             status = translate_path(translator, i, source, change, touched, set->set.arena, error);
+            status = status == STATUS_FAILED
+                         ? leave(translator, stream, set, set->set.change_count, error)
+                         : status;
         }
     }
     return status;

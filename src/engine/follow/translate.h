@@ -29,6 +29,13 @@ const struct followed_form *follow_form(const struct follow_translator *translat
 /* What the changes of the target's sets are about: an entity each, in the plan's order. */
 const struct target_table *follow_tables(const struct follow_translator *translator);
 
+/* Changes of a stream are passed over from now on, for this reason, which is copied; NULL: they are
+ * not. Why it is so, or NULL. */
+void follow_translator_leave(struct follow_translator *translator, uint32_t stream,
+                             const char *reason);
+const char *follow_translator_left(const struct follow_translator *translator, uint32_t stream);
+bool follow_translator_has_left(const struct follow_translator *translator); /* any of them */
+
 struct follow_translator *follow_translator_create(struct run_session *session,
                                                    const struct follow_routes *routes)
     __attribute__((returns_nonnull));
@@ -42,8 +49,8 @@ void follow_translator_destroy(struct follow_translator *translator); /* takes N
 
 /*
  * Takes the source's set over, also where it fails. `touched` collects the roots to be read again.
- * ERROR_FOLLOW: something that can't be followed: a column that is gone, a row before its change
- * that the source does not tell, a table that was emptied whole.
+ * A stream of which something can't be followed is left: a row before its change that the source
+ * does not tell, a table that was emptied whole.
  */
 enum status follow_translate(struct follow_translator *translator, struct change_set *source,
                              struct touched_roots *touched, struct followed_set **made,

@@ -8,6 +8,7 @@
 #include "engine/follow/follow.h"
 #include "engine/follow/retention.h"
 #include "engine/follow/reverse.h"
+#include "engine/follow/spool.h"
 #include "engine/join/joining.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
@@ -505,6 +506,7 @@ static enum status follow_on(struct run *run, struct error *error)
     if (status == STATUS_OK && run->status.phase < LEDGER_FOLLOWING) {
         status = run_put_phase(run, LEDGER_FOLLOWING, error);
     }
+    spool_end(run);
     status = status == STATUS_OK ? follow_run(run, error) : status;
     if (status != STATUS_OK || (run->session->options.cut_over != CUT_OVER_END &&
                                 run->session->options.cut_over != CUT_OVER_ABANDON)) {
@@ -580,7 +582,8 @@ enum status run_execute(struct run *run, struct error *error)
         return follow_on(run, error);
     }
     if (run->status.phase < LEDGER_LOADED) {
-        if (run_put_phase(run, LEDGER_COPYING, error) != STATUS_OK) {
+        if (run_put_phase(run, LEDGER_COPYING, error) != STATUS_OK ||
+            spool_begin(run, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         if (run->repairs && repair_delete_listed(run, error) != STATUS_OK) {
@@ -673,7 +676,7 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     result->rejects_folder = folder;
     left_behind_sum(run, result);
     bool less = result->rejected > 0 || result->broken_references > 0 || result->mixed_snapshot ||
-                run->left_extra;
+                run->left_extra || run->left_count > 0;
     result->exit_status = status == STATUS_END && !run->caught_up ? 4 : less ? 1 : 0;
 }
 
@@ -729,6 +732,7 @@ static enum status end_local(struct run *run, enum status status, struct error *
 enum status run_conclude(struct run *run, enum status status, struct run_result *result,
                          struct error *error)
 {
+    spool_end(run);
     if (status != STATUS_FAILED) {
         error_clear(error);
         if (run->was_finished) {

@@ -22,6 +22,7 @@ struct joining;
 struct copy;
 struct metrics;
 struct run;
+struct spool;
 
 /* What kind of run it is, in ledger and state: "copy", "rejects", "repair". */
 const char *run_kind(const struct run *run);
@@ -69,6 +70,16 @@ struct run_session {
     bool stuck;                              /* a worker never came back: nothing may be freed */
 };
 
+/* What is not followed any more, and a column that the source lost. */
+struct run_left {
+    const char *name;
+    const char *reason;
+};
+struct run_lost {
+    const char *table;
+    const char *column;
+};
+
 /* One run under way. */
 struct stream_turn;
 struct run {
@@ -100,8 +111,13 @@ struct run {
     struct chunk_log *chunk_log; /* for the report, as the next; both under the mutex */
     struct metrics *metrics;     /* NULL: not claimed yet */
     bool caught_up;              /* following ended, since there was no more to apply */
+    struct spool *spool;         /* NULL: none is written */
     char feed_position[160];     /* for people; under the mutex; "": not known */
-    bool has_grown;              /* the source's tables have more columns than when it began */
+    const struct run_left *left; /* under the mutex, as the next */
+    uint32_t left_count;
+    const struct run_lost *lost; /* since the run began, and while it follows */
+    uint32_t lost_count;
+    bool has_grown;    /* the source's tables have more columns than when it began */
     bool is_overtaken; /* following ended, since the source has columns that the plan has not */
     int64_t state_written_ms;
     int64_t attempt_us;           /* UTC, when this attempt began */

@@ -1,0 +1,156 @@
+/* Streams that are not followed any more. */
+#include "engine/follow/left.h"
+
+#include "base/log.h"
+#include "engine/follow/grow.h"
+#include "engine/ledger/json_text.h"
+#include "engine/ledger/ledger_positions.h"
+#include <jansson.h>
+#include <string.h>
+
+static const char intent_name[] = "left";
+
+static const char *stream_name(const struct run *run, uint32_t stream)
+{
+    return run->session->plan->streams[stream].name;
+}
+
+/* ---- the ledger's list */
+
+static enum status put_list(struct run *run, const struct follow_translator *translator,
+                            struct error *error)
+{
+    json_t *streams = json_object();
+    const char *text;
+    for (uint32_t i = 0; i < run->session->plan->stream_count; i++) {
+        const char *reason = follow_translator_left(translator, i);
+        if (reason != NULL) {
+            json_object_set_new(streams, stream_name(run, i), json_text(reason));
+        }
+    }
+    json_t *object = json_pack("{s:i,s:o}", "format", CONTROL_FORMAT, "streams", streams);
+    return json_to_arena(object, run->arena, &text, error) == STATUS_OK
+               ? ledger_put_intent(run->session->ledger, run->id, intent_name, text, error)
+               : STATUS_FAILED;
+}
+
+static enum status take_list(struct run *run, struct follow_translator *translator,
+                             struct error *error)
+{
+    const char *text;
+    json_t *object;
+    enum status status =
+        ledger_get_intent(run->session->ledger, run->id, intent_name, run->arena, &text, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : status;
+    }
+    if (json_from_text(text, "what is not followed", ERROR_LEDGER_INVALID, &object, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < run->session->plan->stream_count; i++) {
+        const char *reason =
+            json_member_text(json_object_get(object, "streams"), stream_name(run, i), NULL);
+        if (reason != NULL) {
+            follow_translator_leave(translator, i, reason);
+        }
+    }
+    json_decref(object);
+    return STATUS_OK;
+}
+
+/* ---- telling */
+
+static void show(struct run *run, const struct follow_translator *translator)
+{
+    const struct plan *plan = run->session->plan;
+    struct run_left *list =
+        arena_allocate_zeroed(run->arena, plan->stream_count + 1u, sizeof *list);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < plan->stream_count; i++) {
+        const char *reason = follow_translator_left(translator, i);
+        if (reason != NULL) {
+            list[count++] = (struct run_left){stream_name(run, i), reason};
+        }
+    }
+    pthread_mutex_lock(&run->state_mutex);
+    run->left = list;
+    run->left_count = count;
+    pthread_mutex_unlock(&run->state_mutex);
+}
+
+enum status left_note(struct run *run, struct follow_translator *translator, struct error *error)
+{
+    uint32_t before = run->left_count;
+    if (!follow_translator_has_left(translator)) {
+        return STATUS_OK;
+    }
+    show(run, translator);
+    if (run->left_count == before) {
+        return STATUS_OK;
+    }
+    for (uint32_t i = 0; i < run->left_count; i++) {
+        log_event(LOG_ERROR,
+                  EVENT_OF(EVENT_ERROR, .table = run->left[i].name, .code = "not-followed"),
+                  "%s is not followed any more, the rest goes on: %s; then `transhume follow "
+                  "--resync`",
+                  run->left[i].name, run->left[i].reason);
+    }
+    return put_list(run, translator, error);
+}
+
+/* ---- leaving */
+
+enum status left_by_table(struct run *run, const struct follow_routes *routes,
+                          struct follow_translator *translator, struct touched_roots *touched,
+                          const char *table, const char *column, struct error *error)
+{
+    const char *reason = arena_format(
+        run->arena, "the column %s of %s is gone or another one; put it back, or leave it so",
+        column, table);
+    for (uint32_t i = 0; i < routes->stream_count; i++) {
+        if (!follow_routes_read(routes, i, table) ||
+            follow_translator_left(translator, i) != NULL) {
+            continue;
+        }
+        follow_translator_leave(translator, i, reason);
+        if (touched != NULL) {
+            touched_roots_drop(touched, i);
+        }
+    }
+    return left_note(run, translator, error);
+}
+
+enum status left_take(struct run *run, const struct follow_routes *routes,
+                      struct follow_translator *translator, struct error *error)
+{
+    enum status status = take_list(run, translator, error);
+    for (uint32_t i = 0; i < run->lost_count && status == STATUS_OK; i++) {
+        status = left_by_table(run, routes, translator, NULL, run->lost[i].table,
+                               run->lost[i].column, error);
+    }
+    return status == STATUS_OK ? left_note(run, translator, error) : status;
+}
+
+enum status left_forget(struct run *run, struct follow_translator *translator, struct error *error)
+{
+    if (grow_accept(run, error) != STATUS_OK ||
+        ledger_delete_intent(run->session->ledger, run->id, intent_name, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < run->session->plan->stream_count; i++) {
+        follow_translator_leave(translator, i, NULL);
+    }
+    show(run, translator);
+    return STATUS_OK;
+}
+
+enum status left_refuse_cut_over(const struct run *run, struct error *error)
+{
+    if (run->left_count == 0) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_CUT_OVER, run->left[0].name, "is not followed any more: %s",
+              run->left[0].reason);
+    return error_hint(error, "`transhume follow --resync` puts the target right");
+}

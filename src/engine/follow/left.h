@@ -1,0 +1,28 @@
+/*
+ * Streams that are not followed any more, since one of their changes can't be: a column that is
+ * gone, a row before its change that the source does not tell, a table that was emptied whole. The
+ * rest goes on. They stand in the ledger (intent "left") until a resync puts them right.
+ */
+#ifndef TRANSHUME_ENGINE_FOLLOW_LEFT_H
+#define TRANSHUME_ENGINE_FOLLOW_LEFT_H
+
+#include "engine/follow/reread.h"
+
+/* Those of earlier attempts, and those whose tables have lost columns since (run->lost_columns). */
+enum status left_take(struct run *run, const struct follow_routes *routes,
+                      struct follow_translator *translator, struct error *error) MUST_USE;
+/* Of what is made of the table, one of whose columns is gone. `touched` (may be NULL) has nothing
+ * of it any more. */
+enum status left_by_table(struct run *run, const struct follow_routes *routes,
+                          struct follow_translator *translator, struct touched_roots *touched,
+                          const char *table, const char *column, struct error *error) MUST_USE;
+/* Before what was translated is applied: notes and tells those that are new. */
+enum status left_note(struct run *run, struct follow_translator *translator,
+                      struct error *error) MUST_USE;
+/* Both sides are the same again. */
+enum status left_forget(struct run *run, struct follow_translator *translator,
+                        struct error *error) MUST_USE;
+/* ERROR_CUT_OVER: there are some. */
+enum status left_refuse_cut_over(const struct run *run, struct error *error) MUST_USE;
+
+#endif
