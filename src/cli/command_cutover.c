@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/signals.h"
 #include "cli/run_end.h"
 #include "verify/verify.h"
@@ -132,13 +133,21 @@ static int compare(struct cli_call *call, const char *plan_path)
 static int cut_over(struct cli_call *call, const char *plan_path)
 {
     int exit_status = take(call, plan_path, CUT_OVER_READY);
-    if (exit_status == 0 && !cli_switch(call, CLI_NO_VALIDATE)) {
+    if (exit_status != 0) {
+        return exit_status;
+    }
+    if (!cli_switch(call, CLI_NO_VALIDATE)) {
         exit_status = compare(call, plan_path);
     }
     if (exit_status == 0 && cli_switch(call, CLI_REVERSE)) {
         exit_status = take(call, plan_path, CUT_OVER_REVERSE);
     }
-    return exit_status == 0 ? take(call, plan_path, CUT_OVER_END) : exit_status;
+    exit_status = exit_status == 0 ? take(call, plan_path, CUT_OVER_END) : exit_status;
+    if (exit_status != 0) {
+        log_write(LOG_WARNING, "the source's writers are still stopped; `transhume cutover --back "
+                               "--confirm` lets them write again");
+    }
+    return exit_status;
 }
 
 /* Of a cut-over that is done: the run that is its way back is cut over. */

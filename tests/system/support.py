@@ -46,6 +46,16 @@ def covering(*axes, by):
     return list(zip(*(itertools.islice(itertools.cycle(axis), max(map(len, axes))) for axis in axes)))
 
 
+def inheriting(count):
+    """Of the tests that a class inherits, so many, drawn by the seed and the class; all of them in a soak."""
+    def keep(cls):
+        inherited = sorted(name for name in dir(cls) if name.startswith("test_") and name not in vars(cls) and callable(getattr(cls, name)))
+        for name in set(inherited) - set(drawn(inherited, count, cls.__name__)):
+            setattr(cls, name, None)
+        return cls
+    return keep
+
+
 def environment_with(changes):
     environment = dict(os.environ, **(changes or {}))
     return {name: value for name, value in environment.items() if value is not None}

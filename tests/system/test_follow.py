@@ -338,6 +338,7 @@ class Pair:
 class WholePair(Pair):
     """What is the same for all pairs, once a database."""
 
+    computed = None  # what makes a column that both sides can have
     code_of_a_lost_column = 5  # SQLite's triggers no longer say what it was
 
     # --- care for the source
@@ -449,6 +450,25 @@ class WholePair(Pair):
         self.wait_for_the_same()
         process.send_signal(signal.SIGINT)
         self.assertEqual(support.finish(process).code, 4)
+        if self.computed is not None:
+            self.source.transaction(["ALTER TABLE account ADD COLUMN twice INTEGER " + self.computed, "UPDATE account SET balance = 7 WHERE id = 3"], True)
+            self.follow()
+            self.assert_same()
+        self.run_program("cutover", "--confirm")
+        self.assert_same()
+
+    def test_a_computed_column_that_can_not_be_made(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        if self.computed is not None:
+            return
+        self.source.transaction(["ALTER TABLE account ADD COLUMN twice INTEGER AS (balance * 2)"], True)
+        self.assertIn("twice is computed", self.run_program("follow", "--catch-up", code=1).err)
+        self.target.transaction(["ALTER TABLE account ADD COLUMN twice INTEGER AS (balance * 2)"], True)
+        self.steps(2)
+        self.run_program("follow", "--resync", "--catch-up")
+        self.steps(2)
+        self.follow()
+        self.assert_same()
 
     def test_the_log_is_kept_here_during_the_copy(self):
         """The source has forgotten by then what following begins with; killed in the middle, too."""
@@ -567,7 +587,7 @@ class OfPostgres:
 
 
 class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
-    code_of_a_lost_column = 1
+    computed, code_of_a_lost_column = "GENERATED ALWAYS AS (balance * 2) STORED", 1
 
     def sides(self):
         return PostgresSide(self, self.server, "bank"), PostgresSide(self, self.server, "copy")
@@ -624,6 +644,14 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
         self.source.transaction(["ALTER TABLE album REPLICA IDENTITY FULL"], True)
         self.run_program("follow", "--resync", "--catch-up")
         self.assertEqual(self.target.rows("artist_t"), [["1", "0"]])
+
+    def test_sequences_stand_where_they_stood(self):
+        """Those that belong to no column, too."""
+        self.source.make("CREATE SEQUENCE inv; CREATE TABLE ordered (id serial PRIMARY KEY, no bigint);")
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.source.transaction(["INSERT INTO ordered (no) SELECT nextval('inv') FROM generate_series(1, 50)"], True)
+        self.run_program("cutover", "--confirm")
+        self.assertEqual(self.server.psql(self.target.name, "SELECT nextval('inv'), nextval('ordered_id_seq')"), [["51", "51"]])
 
     def test_what_can_not_be_followed_is_left_and_the_rest_goes_on(self):
         """A column that is renamed, while it runs and while it is stopped."""
@@ -682,6 +710,7 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
         self.assertEqual(self.target.rows("part"), [["1", "1"], ["2", "1"]])
 
 
+@support.inheriting(3)
 class PostgresToSqlite(OfPostgres, Pair, support.TestCase):
     def sides(self):
         return PostgresSide(self, self.server, "bank"), SqliteSide(self, "copy.db")
@@ -722,6 +751,7 @@ class Promoted(support.TestCase):
         return standby.psql("postgres", "SELECT 1 FROM pg_replication_slots WHERE synced AND NOT temporary AND invalidation_reason IS NULL") == [["1"]]
 
 
+@support.inheriting(3)
 class SqliteToPostgres(OfPostgres, Pair, support.TestCase):
     def sides(self):
         return SqliteSide(self, "bank.db"), PostgresSide(self, self.server, "copy")
@@ -755,6 +785,7 @@ class ToDynamodb(OneWay, Pair):
         return DynamodbSide(self.dynamodb, self.client)
 
 
+@support.inheriting(3)
 class SqliteToDynamodb(ToDynamodb, support.TestCase):
     def sides(self):
         return SqliteSide(self, "bank.db"), self.target_side()
@@ -788,6 +819,7 @@ class SqliteToDynamodb(ToDynamodb, support.TestCase):
         self.assert_same()
 
 
+@support.inheriting(2)
 class PostgresToDynamodb(OfPostgres, ToDynamodb, support.TestCase):
     test_cut_over_and_back = test_cut_over_finds_a_difference = test_cut_over_killed_between_steps = None  # as from SQLite
     test_following_is_given_up = test_killed_before_it_began = test_it_follows_until_it_is_stopped = test_killed_at_any_moment = None

@@ -24,6 +24,13 @@ class CassandraSide:
         columns = ", ".join(test_follow.DynamodbSide.COLUMNS.get(table, ("*",)))
         return sorted(([None if value is None else str(value) for value in row] for row in self.ask("SELECT %s FROM %s" % (columns, table))), key=repr)
 
+    def contents(self):
+        found = {}
+        for table, in self.server.ask("system_schema", "SELECT table_name FROM tables WHERE keyspace_name = %s", self.keyspace):
+            if not table.startswith("_"):
+                found[table] = sorted(map(repr, self.ask('SELECT JSON * FROM "%s"' % table)))
+        return found
+
     def sum(self):
         return sum(int(balance) for _, balance in self.rows("account"))
 
@@ -39,6 +46,7 @@ class ToCassandra(test_follow.OneWay, test_follow.Pair):
         cls.cassandra = cassandra_server.shared_for_class(cls)
 
 
+@support.inheriting(2)
 class SqliteToCassandra(ToCassandra, support.TestCase):
     def sides(self):
         return test_follow.SqliteSide(self, "bank.db"), CassandraSide(self.cassandra)
@@ -112,6 +120,30 @@ class SqliteToCassandra(ToCassandra, support.TestCase):
             self.assertEqual(sorted([None if value is None else str(value) for value in row] for row in self.target.ask("SELECT %s FROM %s" % (columns, table))),
                              sorted(self.source.rows(table)), table)
 
+    def test_columns_of_others_stay(self):
+        """Where the plan says upsert: in tables that an application has made, and that have more."""
+        self.target.ask("CREATE TABLE account (id bigint PRIMARY KEY, balance bigint, mine text)")
+        self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: '%s'\nexisting: upsert\ntables:\n  account: { key: id, from: account, "
+                                "fields: { '*': copy } }\n" % (self.source.uri, self.target.uri))
+        self.run_program("migrate", "--plan", "plan.yaml", "--follow", "--catch-up")
+        self.target.ask("UPDATE account SET mine = 'x' WHERE id IN (1, 2, 3, 4)")
+        self.source.transaction(["UPDATE account SET balance = 7 WHERE id < 3", "UPDATE account SET id = 33 WHERE id = 3", "DELETE FROM account WHERE id = 4",
+                                 "INSERT INTO account VALUES (4, 8)"], True)
+        self.follow()
+        self.assertEqual(sorted(self.target.ask("SELECT id, balance, mine FROM account WHERE id IN (1, 2, 3, 4, 33)")),
+                         [(1, 7, "x"), (2, 7, "x"), (4, 8, None), (33, 100, None)])
+
+    def test_a_resync(self):
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.steps(20)
+        self.assertIn("feed-full", self.run_program("follow", "--catch-up", "--max-retained", "1KiB", "--drop-when-full", code=5).err)
+        self.source.transaction(["DELETE FROM entry WHERE id < 10", "UPDATE account SET balance = 1 WHERE id = 3"], True)
+        self.run_program("follow", "--resync", "--catch-up")
+        self.assert_same()
+        self.steps(5)
+        self.follow()
+        self.assert_same()
+
     def test_what_is_over_goes(self):
         later = int(time.time()) + 10**6
         self.source.connection.executescript("CREATE TABLE session (id INTEGER PRIMARY KEY, until INTEGER, note TEXT);"
@@ -132,6 +164,7 @@ class SqliteToCassandra(ToCassandra, support.TestCase):
         self.assertEqual(self.source.feeds(), [])
 
 
+@support.inheriting(1)
 class PostgresToCassandra(test_follow.OfPostgres, ToCassandra, support.TestCase):
     test_killed_at_any_moment = None  # as from SQLite
 
@@ -152,6 +185,21 @@ class PostgresToCassandra(test_follow.OfPostgres, ToCassandra, support.TestCase)
         self.assert_same()
         self.assertEqual(sorted(([None if v is None else str(v) for v in row] for row in self.target.ask("SELECT id, number, long FROM part")), key=repr),
                          self.source.rows("part"))
+
+
+class CassandraPlans(test_follow.Plans, support.TestCase):
+    SEEDS = 3
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cassandra = cassandra_server.shared_for_class(cls)
+
+    def source_side(self, path):
+        return test_follow.SqliteSide(self, path)
+
+    def target_side(self, _path):
+        return CassandraSide(self.cassandra)
 
 
 if __name__ == "__main__":

@@ -86,18 +86,23 @@ class OnMysql:
 
 # --- pairs: what is the same for all of them once, the rest with each kind of target
 
+@support.inheriting(2)
 class MariadbToSqlite(OnMariadb, Pair, support.TestCase):
     def sides(self):
         return MysqlSide(self.server), SqliteSide(self, "copy.db")
 
 
+@support.inheriting(2)
 class SqliteToMariadb(OnMariadb, Pair, support.TestCase):
     def sides(self):
         return SqliteSide(self, "bank.db"), MysqlSide(self.server)
 
 
+@support.inheriting(6)
 class MysqlToMysql(OnMysql, WholePair, support.TestCase):
     makes_objects = False
+    computed, code_of_a_lost_column = "AS (balance * 2) STORED", 1
+    test_the_log_is_kept_here_during_the_copy = None  # a binary log is kept by time, whatever is confirmed
 
     def sides(self):
         return MysqlSide(self.server), MysqlSide(self.server)
@@ -135,14 +140,17 @@ class ToPostgres(AcrossServers):
         return MysqlSide(self.server), PostgresSide(self, self.other, "copy")
 
 
+@support.inheriting(2)
 class MariadbToPostgres(OnMariadb, ToPostgres, support.TestCase):
     pass
 
 
+@support.inheriting(2)
 class MysqlToPostgres(OnMysql, ToPostgres, support.TestCase):
     pass
 
 
+@support.inheriting(2)
 class MysqlToMariadb(OnMysql, AcrossServers, support.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -158,10 +166,12 @@ class IntoItems(ToDynamodb):
         return MysqlSide(self.server), self.target_side()
 
 
+@support.inheriting(1)
 class MariadbToDynamodb(OnMariadb, IntoItems, support.TestCase):
     pass
 
 
+@support.inheriting(1)
 class MysqlToDynamodb(OnMysql, IntoItems, support.TestCase):
     test_killed_at_any_moment = None  # as from MariaDB
 

@@ -40,6 +40,7 @@ void keyed_apply_close(struct apply *apply)
     buffer_free(&apply->position);
     free(apply->tables);
     free(apply->kinds);
+    free(apply->keeps_others);
     free(apply->numbers);
     free(apply);
 }
@@ -61,6 +62,7 @@ static void copy_tables(struct apply *apply, const struct apply_request *request
     apply->tables = memory_allocate_zeroed(all, sizeof(*apply->tables));
     apply->kinds = memory_allocate_zeroed(all, sizeof(*apply->kinds));
     apply->numbers = memory_allocate_zeroed((size_t)count + 1, sizeof(*apply->numbers));
+    apply->keeps_others = memory_allocate_zeroed((size_t)count + 1, sizeof(*apply->keeps_others));
     apply->table_count = count;
     for (uint32_t at = 0; at < count * APPLY_MODES; at++) {
         copy_table(&apply->tables[at], &request->tables[at % count]);
@@ -72,6 +74,9 @@ static void copy_tables(struct apply *apply, const struct apply_request *request
             first++;
         }
         apply->numbers[at] = first;
+        /* of several entities a record replaces one of another, whose fields are to go */
+        apply->keeps_others[at] = request->tables[at].existing == EXISTING_UPSERT;
+        apply->keeps_others[first] = apply->keeps_others[first] && first == at;
     }
 }
 
@@ -366,6 +371,21 @@ static enum status note_gone(struct applying *applying, const struct place *plac
     return status == STATUS_AGAIN ? STATUS_OK : status;
 }
 
+/* A whole record as the part of its row that the plan has fields for, unless a delete went before
+ * it. A document does not tell which fields it lacks. */
+static void keep_others(struct applying *applying, const struct place *place, uint32_t table,
+                        const struct cell *key, enum apply_mode *mode)
+{
+    struct error ignored = {0};
+    const struct change_table *of = &place->set->tables[place->change->table];
+    if (*mode != APPLY_WHOLE || of->shape == NULL || !applying->apply->keeps_others[table] ||
+        append_key(applying, table, key, &ignored) != STATUS_OK) {
+        return;
+    }
+    const struct key_state *state = find_state(applying);
+    *mode = state == NULL || state->mode == APPLY_PART ? APPLY_PART : APPLY_WHOLE;
+}
+
 static enum status note_put(struct applying *applying, const struct place *place, uint32_t table,
                             const struct cell *old)
 {
@@ -379,10 +399,14 @@ static enum status note_put(struct applying *applying, const struct place *place
         return STATUS_FAILED;
     }
     bool moves = mode == APPLY_WHOLE && place->change->operation != RECORD_INSERT;
+    bool has_key = keyed_find_key(of, NULL, document, key);
+    if (has_key) {
+        keep_others(applying, place, table, key, &mode);
+    }
     if (moves && note_gone(applying, place, table, old) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (!keyed_find_key(of, NULL, document, key)) {
+    if (!has_key) {
         return keyed_apply_refuse(applying, place->set_number, place->change_number,
                                   ERROR_REJECT_KEY_NULL, "a part of the key is missing");
     }

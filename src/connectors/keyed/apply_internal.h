@@ -25,7 +25,8 @@ struct apply {
     /* For the writer: table_count for each mode, one mode after the other. */
     struct target_table *tables;
     enum keyed_kind *kinds;
-    uint32_t *numbers; /* of each table the first one with its name: entities may share it */
+    bool *keeps_others; /* of each: columns that the plan has no field for are left alone */
+    uint32_t *numbers;  /* of each table the first one with its name: entities may share it */
     uint32_t table_count;
     struct writer *writer; /* NULL: none yet, or it failed */
     uint64_t chunk;

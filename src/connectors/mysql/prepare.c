@@ -575,7 +575,13 @@ enum status mysql_add_columns(struct database *database, const struct target_tab
             type = strcmp(table->columns[c].name, column.name) == 0 ? layout.types[c] : type;
         }
         buffer_append_string(&sql, i > 0 ? ", ADD COLUMN " : " ADD COLUMN ");
-        append_column(&sql, self, table, &column, type);
+        if (column.generated != GENERATED_NO && column.default_text != NULL) {
+            mysql_append(&sql, "%n %s GENERATED ALWAYS AS (%s) %s", column.name, type,
+                         column.default_text,
+                         column.generated == GENERATED_STORED ? "STORED" : "VIRTUAL");
+        } else {
+            append_column(&sql, self, table, &column, type);
+        }
     }
     mysql_forget_seen(self);
     enum status status = mysql_control(self, &connection, error);

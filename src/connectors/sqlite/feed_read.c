@@ -361,7 +361,7 @@ static enum status take_change(struct reading *reading, struct feed_table *table
         return status;
     }
     change.key = key_of(reading->set->arena, table, has_old ? change.before : change.after);
-    change.operation = operation == FEED_INSERT   ? RECORD_INSERT
+    change.operation = !has_old                   ? RECORD_INSERT
                        : operation == FEED_DELETE ? RECORD_DELETE
                                                   : RECORD_UPDATE;
     if (operation == FEED_BEFORE_INSERT || operation == FEED_BEFORE_UPDATE) {

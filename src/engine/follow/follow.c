@@ -25,6 +25,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 enum {
@@ -77,6 +78,11 @@ const char *follow_feed_name(const struct run_session *session, struct arena *ar
     struct buffer text = {0};
     buffer_append_string(&text, session->source_identity);
     buffer_append_byte(&text, '\n');
+    char here[4096];
+    if (session->target_uri->host == NULL && getcwd(here, sizeof here) != NULL) {
+        buffer_append_string(&text, here); /* a path that is not absolute is another one elsewhere */
+        buffer_append_byte(&text, '\n');
+    }
     buffer_append_string(&text, session->target_uri->shown);
     buffer_append_byte(&text, '\n');
     buffer_append_string(&text, session->plan->mapping_hash);
@@ -693,12 +699,15 @@ static enum status take_back(struct run *run, struct error *error)
 }
 
 /* There is nothing to go over to, and nothing to compare with. */
-static enum status refuse_cut_over(const struct run *run, struct error *error)
+static enum status refuse_log(const struct run *run, enum error_code code, struct error *error)
 {
-    error_set(error, ERROR_CUT_OVER, run->session->target_uri->shown,
+    error_set(error, code, run->session->target_uri->shown,
               "it keeps a log of changes, and no tables as they are now");
-    return error_hint(error, "`transhume follow --catch-up` applies what is left, `transhume "
-                             "cutover --abandon --confirm` ends following");
+    return code == ERROR_CUT_OVER
+               ? error_hint(error, "`transhume follow --catch-up` applies what is left, "
+                                   "`transhume cutover --abandon --confirm` ends following")
+               : error_hint(error, "end following (`transhume cutover --abandon --confirm`), and "
+                                   "begin a new run in another folder");
 }
 
 static enum status take_steps(struct follow *follow, struct error *error)
@@ -706,8 +715,10 @@ static enum status take_steps(struct follow *follow, struct error *error)
     struct run *run = follow->run;
     const struct cutover_drain steps = {drain, follow, follow->routes->tables,
                                         follow->routes->table_count};
-    if (follow->functions->keeps_log && follow->session->options.cut_over != CUT_OVER_NOT) {
-        return refuse_cut_over(run, error);
+    bool cuts_over = follow->session->options.cut_over != CUT_OVER_NOT;
+    if (follow->functions->keeps_log &&
+        (cuts_over || follow->session->options.resync != RESYNC_NOT)) {
+        return refuse_log(run, cuts_over ? ERROR_CUT_OVER : ERROR_FOLLOW, error);
     }
     if (resync_check(run, follow->session->options.resync, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -759,7 +770,7 @@ enum status follow_run(struct run *run, struct error *error)
     follow.touched = touched_roots_create(follow.routes);
     follow.rereading = rereading_create(session, follow.routes);
     if (left_take(run, follow.routes, follow.translator, error) != STATUS_OK ||
-        grow_target(run, error) != STATUS_OK ||
+        grow_target(run, follow.routes, follow.translator, error) != STATUS_OK ||
         refresh_note(run, session->options.refresh, session->options.refresh_count, error) !=
             STATUS_OK ||
         refresh_open(run, follow.routes, follow.rereading, &follow.refresh, error) != STATUS_OK) {

@@ -2,6 +2,7 @@
 #include "engine/follow/grow.h"
 
 #include "base/log.h"
+#include "engine/follow/left.h"
 #include "engine/follow/refresh.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
@@ -218,14 +219,43 @@ static enum status note_refresh(struct run *run, uint32_t table, struct column_l
     return status;
 }
 
-static enum status grow_table(struct run *run, uint32_t number, const struct schema_table *there,
-                              struct error *error)
+struct growing {
+    struct run *run;
+    const struct follow_routes *routes;
+    struct follow_translator *translator;
+};
+
+/* What computes a column, SQLite does not tell. NULL: all can be made. */
+static const char *find_unknown(const struct target_table *table, struct column_list missing)
 {
+    const struct schema_table *same = table->same_engine;
+    for (uint32_t i = 0; same != NULL && i < missing.count; i++) {
+        const struct schema_column *column = find_column(same, missing.names[i]);
+        if (column != NULL && column->generated != GENERATED_NO && column->default_text == NULL) {
+            return column->name;
+        }
+    }
+    return NULL;
+}
+
+static enum status grow_table(struct growing *growing, uint32_t number,
+                              const struct schema_table *there, struct error *error)
+{
+    struct run *run = growing->run;
     struct database *target = run->session->target;
     const struct target_table *table = &run->session->plan->tables[number].target;
     struct column_list missing = missing_columns(table, there, run->arena);
     if (missing.count == 0) {
         return STATUS_OK;
+    }
+    const char *unknown = find_unknown(table, missing);
+    if (unknown != NULL) {
+        return left_for(run, growing->routes, growing->translator, NULL, table->same_engine->name,
+                        arena_format(run->arena,
+                                     "its new column %s is computed, in a way that SQLite does "
+                                     "not tell; give the target's table one, too",
+                                     unknown),
+                        error);
     }
     if (target->connector->target->add_columns == NULL) {
         error_set(error, ERROR_FOLLOW, table->name,
@@ -260,8 +290,10 @@ static enum status note_grown(const struct run *run, struct error *error)
     return status;
 }
 
-enum status grow_target(struct run *run, struct error *error)
+enum status grow_target(struct run *run, const struct follow_routes *routes,
+                        struct follow_translator *translator, struct error *error)
 {
+    struct growing growing = {run, routes, translator};
     const struct run_session *session = run->session;
     const struct plan *plan = session->plan;
     const char **names = arena_allocate_zeroed(run->arena, plan->table_count + 1u, sizeof *names);
@@ -280,7 +312,7 @@ enum status grow_target(struct run *run, struct error *error)
     enum status status = session_describe_target(session, names, &reading, &schema, error);
     for (uint32_t i = 0; i < plan->table_count && status == STATUS_OK; i++) {
         const struct schema_table *there = session_target_table(session, schema, names[i]);
-        status = there != NULL ? grow_table(run, i, there, error) : STATUS_OK;
+        status = there != NULL ? grow_table(&growing, i, there, error) : STATUS_OK;
     }
     if (reading != NULL) {
         reading->connector->close(reading);

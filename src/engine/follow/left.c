@@ -105,9 +105,18 @@ enum status left_by_table(struct run *run, const struct follow_routes *routes,
                           struct follow_translator *translator, struct touched_roots *touched,
                           const char *table, const char *column, struct error *error)
 {
-    const char *reason = arena_format(
-        run->arena, "the column %s of %s is gone or another one; put it back, or leave it so",
-        column, table);
+    return left_for(run, routes, translator, touched, table,
+                    arena_format(run->arena,
+                                 "the column %s of %s is gone or another one; put it back, or "
+                                 "leave it so",
+                                 column, table),
+                    error);
+}
+
+enum status left_for(struct run *run, const struct follow_routes *routes,
+                     struct follow_translator *translator, struct touched_roots *touched,
+                     const char *table, const char *reason, struct error *error)
+{
     for (uint32_t i = 0; i < routes->stream_count; i++) {
         if (!follow_routes_read(routes, i, table) ||
             follow_translator_left(translator, i) != NULL) {

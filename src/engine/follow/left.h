@@ -16,6 +16,10 @@ enum status left_take(struct run *run, const struct follow_routes *routes,
 enum status left_by_table(struct run *run, const struct follow_routes *routes,
                           struct follow_translator *translator, struct touched_roots *touched,
                           const char *table, const char *column, struct error *error) MUST_USE;
+/* The same for another reason, with what helps. */
+enum status left_for(struct run *run, const struct follow_routes *routes,
+                     struct follow_translator *translator, struct touched_roots *touched,
+                     const char *table, const char *reason, struct error *error) MUST_USE;
 /* Before what was translated is applied: notes and tells those that are new. */
 enum status left_note(struct run *run, struct follow_translator *translator,
                       struct error *error) MUST_USE;

@@ -423,20 +423,21 @@ static enum status build(struct run *run, struct error *error)
 
 enum status run_prime_target(struct run *run, struct error *error)
 {
+    struct database *target = run->session->target;
     run->session->values_asked = false;
+    if (session_ask_values(run->session, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     for (uint32_t i = 0; i < run->table_count; i++) {
         run->counted[i].known = false;
     }
-    struct after_load_request request = {
-        .tables = run->tables,
-        .table_count = run->table_count,
-        .objects = reverse_is(run) ? NULL : run->session->plan->same_engine_objects,
-        .progress = say};
-    struct database *target = run->session->target;
-    return session_ask_values(run->session, error) == STATUS_OK &&
-                   target->connector->target->after_load(target, &request, error) == STATUS_OK
-               ? STATUS_OK
-               : STATUS_FAILED;
+    /* the way back makes nothing of what is there */
+    const struct schema *objects = reverse_is(run) ? NULL : run->session->plan->same_engine_objects;
+    struct after_load_request request = {.tables = run->tables,
+                                         .table_count = run->table_count,
+                                         .objects = objects,
+                                         .progress = say};
+    return target->connector->target->after_load(target, &request, error);
 }
 
 static enum status after_load(struct run *run, struct error *error)

@@ -470,6 +470,12 @@ static void say_kept(const struct local_run *local, struct buffer *kept)
     buffer_format(
         kept, "run %s %s %s -> %s\n", local->id, local->finished ? "(complete)" : "(unfinished)",
         local->source == NULL ? "?" : local->source, local->target == NULL ? "?" : local->target);
+    if (local->follows && !local->finished) {
+        buffer_append_string(kept,
+                             "What stays in the source: the feed, for which it keeps its log; "
+                             "`transhume cutover --abandon --confirm` before the reset, or "
+                             "behind it with SRC DST, removes it.\n");
+    }
     buffer_append_string(kept, "What stays in the target: the records written so far and the "
                                "ledger (_transhume_*)");
     buffer_append_string(kept, local->finished ? ", unless `transhume finish` dropped it.\n"
