@@ -31,8 +31,9 @@ struct feed_health {
     int64_t lag_us;     /* between the source's last commit and the last one that was brought */
     int64_t lag_bytes;  /* of the source's log, likewise */
     int64_t keeps_us;   /* for so long the source keeps its log, whoever reads it */
+    int64_t clock_us;   /* the source's clock is ahead of this machine's; 0: not known, too */
 };
-#define FEED_HEALTH_UNKNOWN ((struct feed_health){-1, -1, -1, -1, -1})
+#define FEED_HEALTH_UNKNOWN ((struct feed_health){-1, -1, -1, -1, -1, 0})
 
 /* What following would mean for the source. Texts in the caller's arena. */
 struct feed_forecast {

@@ -85,6 +85,7 @@ void progress_follow_begin(struct progress_follow *follow)
 double progress_follow_lag_seconds(const struct progress_follow *follow, int64_t now_us)
 {
     int64_t commit_us = atomic_load(&follow->commit_time_us);
+    now_us += atomic_load(&follow->clock_us);
     if (!atomic_load(&follow->active)) {
         return -1;
     }

@@ -73,6 +73,7 @@ struct progress_follow {
     _Atomic int64_t commit_time_us; /* UTC, of the last one applied; 0: none yet */
     _Atomic int64_t applied_at_us;  /* UTC, when that was; 0: nothing yet */
     _Atomic int64_t lag_us;         /* between the two; -1: not known */
+    _Atomic int64_t clock_us;       /* the source's clock is ahead of ours */
     /* Of the next, -1: not known. While the copy lasts, too. */
     _Atomic bool watched;       /* they were set */
     _Atomic int64_t bytes_kept; /* by the source for the feed */

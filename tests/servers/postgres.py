@@ -106,6 +106,14 @@ class Server(DatabaseServer):
             with open(os.path.join(self.data, "pg_hba.conf"), "w", encoding="utf-8") as file:
                 file.write(hba)
 
+    def standby(self):
+        """A server of its own that follows this one, with those of its slots that fail over. This one stops while it is copied."""
+        self.psql(self.MAINTENANCE, "SELECT pg_create_physical_replication_slot('standby')")
+        self.end()
+        made = Standby(self)
+        self.start()
+        return made
+
     def command(self):
         return [os.path.join(self.programs, "postgres"), "-D", self.data, "-p", str(self.port)]
 
@@ -177,6 +185,22 @@ class Server(DatabaseServer):
         for number, row in all_rows:
             found[tuple(tables[int(number)])].append(row)
         return {table: sorted(rows) for table, rows in found.items()}
+
+
+class Standby(Server):
+    """Of Server.standby: as the primary's files were when it stood still."""
+
+    def __init__(self, primary):
+        self.primary = primary
+        super().__init__(settings={"primary_conninfo": "host=127.0.0.1 port=%d user=postgres dbname=postgres" % primary.port, "primary_slot_name": "standby",
+                                   "sync_replication_slots": "on", "hot_standby_feedback": "on", "unix_socket_directories": ""}, version=primary.version())
+
+    def _copy_data(self):
+        shutil.copytree(self.primary.data, self.data)
+        with open(os.path.join(self.data, "standby.signal"), "w", encoding="ascii"):
+            pass
+        for path, folders, files in os.walk(self.data):
+            self.give(path, *(os.path.join(path, name) for name in folders + files))
 
 
 class SharedServer(Shared, Server):

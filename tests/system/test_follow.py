@@ -716,6 +716,41 @@ class PostgresToSqlite(OfPostgres, Pair, support.TestCase):
         return PostgresSide(self, self.server, "bank"), SqliteSide(self, "copy.db")
 
 
+class Promoted(support.TestCase):
+    """A standby takes the place of its primary, whose slot it has kept."""
+
+    def setUp(self):
+        super().setUp()
+        self.primary = postgres.Server(version=18, settings=postgres.FOLLOWED)
+        self.addCleanup(self.primary.stop)
+        self.source, self.target = PostgresSide(self, self.primary, "bank"), SqliteSide(self, "copy.db")
+        self.source.make("CREATE TABLE k (id INTEGER PRIMARY KEY, v TEXT)")
+
+    def test_following_goes_on_there(self):
+        standby = self.primary.standby()
+        self.addCleanup(standby.stop)
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        process = support.start("follow", cwd=self.folder)
+        self.addCleanup(self.end, process)
+        self.wait_until("the standby has the slot", lambda: self.is_kept(standby), 60)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(support.finish(process).code, 4)
+        self.source.make("INSERT INTO k VALUES (0, 'not yet')")
+        (place,), = self.primary.psql("postgres", "SELECT pg_current_wal_lsn()")
+        self.wait_until("the standby has the rows", lambda: standby.psql("postgres", "SELECT pg_last_wal_replay_lsn() >= '%s'" % place) == [["t"]])
+        self.primary.kill()
+        standby.psql("postgres", "SELECT pg_promote()")
+        standby.psql(self.source.name, "INSERT INTO k VALUES (-1, 'there')")
+        self.run_program("follow", "--catch-up", standby.uri(self.source.name), self.target.uri)
+        self.assertEqual(self.target.rows("k"), sorted(standby.psql(self.source.name, "SELECT * FROM k"), key=repr))
+
+    def is_kept(self, standby):
+        """What a standby keeps of a slot moves on with the slot."""
+        self.source.make("INSERT INTO k SELECT max(id) + 1, 'followed' FROM (SELECT id FROM k UNION ALL SELECT 0) k; SELECT pg_log_standby_snapshot()")
+        time.sleep(0.5)
+        return standby.psql("postgres", "SELECT 1 FROM pg_replication_slots WHERE synced AND NOT temporary AND invalidation_reason IS NULL") == [["1"]]
+
+
 @support.inheriting(3)
 class SqliteToPostgres(OfPostgres, Pair, support.TestCase):
     def sides(self):

@@ -408,6 +408,24 @@ static void test_table_pads_by_width(void **state)
     buffer_free(&out);
 }
 
+static void test_lag_goes_by_the_clock_of_the_source(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture);
+    struct progress_follow *follow = &fixture.progress.follow;
+    const int64_t now_us = INT64_C(1000) * 1000000;
+    assert_true(progress_follow_lag_seconds(follow, now_us) < 0);
+    progress_follow_begin(follow);
+    assert_true(progress_follow_lag_seconds(follow, now_us) < 0); /* nothing was applied */
+    follow->clock_us = -900 * INT64_C(1000000);
+    follow->commit_time_us = 98 * INT64_C(1000000); /* two seconds ago, there */
+    assert_true(progress_follow_lag_seconds(follow, now_us) == 2);
+    follow->idle = true;
+    assert_true(progress_follow_lag_seconds(follow, now_us) == 0);
+    buffer_free(&fixture.out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_bars_fit_the_terminal),
         cmocka_unit_test(test_finished_entities_leave_the_bars),
         cmocka_unit_test(test_end_table),
+        cmocka_unit_test(test_lag_goes_by_the_clock_of_the_source),
         cmocka_unit_test(test_display_calls_every_second),
         cmocka_unit_test(test_table_pads_by_width),
     };

@@ -406,14 +406,33 @@ static enum status ask_expiry(struct feed *feed, int64_t *keeps_us, struct error
     return status;
 }
 
+static enum status ask_clock(struct feed *feed, int64_t *ahead_us, struct error *error)
+{
+    MYSQL_RES *result = NULL;
+    int64_t there_us = 0;
+    enum status status = mysql_run(feed->self, feed->asking,
+                                   "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)",
+                                   SQL_SHORT, ERROR_SOURCE_READ, &result, error);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    *ahead_us = row != NULL && row[0] != NULL &&
+                        text_to_int64(row[0], strlen(row[0]), &there_us) == STATUS_OK
+                    ? there_us - clock_utc_us()
+                    : 0;
+    mysql_free_result(result);
+    return status;
+}
+
 /* What is kept is kept for others, too: nothing of it goes with the feed. */
 static enum status feed_health(struct feed *feed, struct feed_health *health, struct error *error)
 {
     *health = FEED_HEALTH_UNKNOWN;
+    if (ask_clock(feed, &health->clock_us, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (feed->caught_up && !feed->in_transaction) {
         health->lag_us = 0;
     } else if (feed->brought_time_us > 0) {
-        int64_t lag = clock_utc_us() - feed->brought_time_us;
+        int64_t lag = clock_utc_us() + health->clock_us - feed->brought_time_us;
         health->lag_us = lag > 0 ? lag : 0;
     }
     enum status status = ask_expiry(feed, &health->keeps_us, error);

@@ -15,6 +15,7 @@ enum {
     MOVE_MS = 10000,       /* an idle feed moves its position on, after so long */
     MOVE_BYTES = 16 << 20, /* or so much of others' log */
     CHECK_MS = 5000,       /* is the publication looked at while the feed is read */
+    CLOCK_MS = 60000,      /* is the server's clock taken as it was seen */
     ENDING_MS = 5000,      /* a session whose process ended may take to notice */
     LOOK_MS = 50
 };
@@ -332,6 +333,17 @@ static enum status take_message(struct feed *feed, const struct pgoutput_frame *
     }
 }
 
+/* What waited here is older than it was when it came: the youngest of a while counts. */
+static void note_clock(struct feed *feed, int64_t server_us)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    int64_t ahead_us = server_us - clock_utc_us();
+    if (feed->clock_ms == 0 || ahead_us > feed->clock_us || now_ms - feed->clock_ms > CLOCK_MS) {
+        feed->clock_us = ahead_us;
+        feed->clock_ms = now_ms;
+    }
+}
+
 static enum status take_frame(struct feed *feed, const char *data, size_t length,
                               struct change_set **set, struct error *error)
 {
@@ -340,6 +352,7 @@ static enum status take_frame(struct feed *feed, const char *data, size_t length
         return postgres_feed_malformed(feed, error);
     }
     feed->server_time_us = frame.time_us;
+    note_clock(feed, frame.time_us);
     feed->received = frame.end > feed->received ? frame.end : feed->received;
     feed->caught_up = frame.keepalive;
     if (!frame.keepalive) {
@@ -474,6 +487,7 @@ static enum status feed_health(struct feed *feed, struct feed_health *health, st
         return STATUS_FAILED;
     }
     *health = health_of(&slot);
+    health->clock_us = feed->clock_us;
     if (slot.written > 0) {
         health->lag_bytes =
             slot.written > feed->place.lsn ? (int64_t)(slot.written - feed->place.lsn) : 0;

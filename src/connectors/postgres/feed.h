@@ -83,6 +83,8 @@ struct feed {
     int64_t status_ms;         /* monotonic: when it was told last */
     int64_t set_ms;            /* when the last set was handed out */
     int64_t server_time_us;    /* the server's clock when it was last heard */
+    int64_t clock_us;          /* how far it is ahead of ours, at least */
+    int64_t clock_ms;          /* monotonic: when that was seen; 0: not yet */
     bool caught_up;            /* it had nothing more to send then */
     int64_t brought_time_us;   /* commit time of the last set with changes */
     bool only_local;           /* transactions that came from elsewhere are left out */

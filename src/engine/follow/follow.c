@@ -331,6 +331,7 @@ static void count_group(struct follow *follow)
     struct progress_follow *to = figures(follow);
     struct progress *progress = &follow->session->progress;
     int64_t now_us = clock_utc_us();
+    int64_t there_us = now_us + atomic_load(&to->clock_us); /* by the source's clock */
     for (uint32_t i = 0; i < follow->group_count; i++) {
         const struct followed_set *set = follow->group[i];
         atomic_fetch_add(&to->transactions, set->set.last_piece && set->source_changes > 0);
@@ -338,8 +339,9 @@ static void count_group(struct follow *follow)
         atomic_fetch_add(&to->writes, set->set.change_count);
         if (set->set.commit_time_us > 0) {
             atomic_store(&to->commit_time_us, set->set.commit_time_us);
-            atomic_store(&to->lag_us,
-                         now_us > set->set.commit_time_us ? now_us - set->set.commit_time_us : 0);
+            atomic_store(&to->lag_us, there_us > set->set.commit_time_us
+                                          ? there_us - set->set.commit_time_us
+                                          : 0);
         }
     }
     follow_figures_applied(follow->counts);
@@ -539,6 +541,7 @@ static enum status note_health(struct follow *follow, struct error *error)
     struct feed_health health;
     feeder_health(follow->feeder, &health);
     follow_figures_tick(follow->counts, follow->applied);
+    follow_figures_clock(follow->counts, health.clock_us);
     return retention_note(&follow->retention, &health, error);
 }
 

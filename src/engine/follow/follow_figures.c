@@ -2,13 +2,15 @@
 #include "engine/follow/follow_figures.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "engine/ledger/json_text.h"
 #include "engine/run/run_parts.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { TICK_MS = 1000, SAMPLES = 11, POSITION_SHOWN_BYTES = 24 };
+enum { TICK_MS = 1000, SAMPLES = 11, POSITION_SHOWN_BYTES = 24, CLOCK_FAR_US = 60 * 1000 * 1000 };
 
 struct sample {
     int64_t at_ms;
@@ -23,6 +25,7 @@ struct follow_figures {
     struct sample samples[SAMPLES]; /* a ring */
     uint32_t count;
     int64_t ticked_ms;
+    bool clock_told;
 };
 
 struct follow_figures *follow_figures_create(struct run *run)
@@ -138,6 +141,23 @@ void follow_figures_tick(struct follow_figures *figures, struct position positio
     snprintf(run->feed_position, sizeof run->feed_position, "%s", buffer_string(&text));
     pthread_mutex_unlock(&run->state_mutex);
     buffer_free(&text);
+}
+
+void follow_figures_clock(struct follow_figures *figures, int64_t ahead_us)
+{
+    char text[32];
+    int64_t far_us = ahead_us < 0 ? -ahead_us : ahead_us;
+    atomic_store(&figures->run->session->progress.follow.clock_us, ahead_us);
+    if (figures->clock_told || far_us < CLOCK_FAR_US) {
+        return;
+    }
+    figures->clock_told = true;
+    text_human_seconds((double)far_us / 1e6, text, sizeof text);
+    log_write(
+        LOG_WARNING,
+        "the source's clock is %s %s this machine's; lags are corrected by that, times in the "
+        "data are not: set both clocks by NTP",
+        text, ahead_us > 0 ? "ahead of" : "behind");
 }
 
 /* ---- state.json */

@@ -19,6 +19,9 @@ void follow_figures_forget(struct follow_figures *figures);
 /* Rates, and the position for people, once a second. */
 void follow_figures_tick(struct follow_figures *figures, struct position position);
 
+/* How far the source's clock is ahead: lags are corrected by it. */
+void follow_figures_clock(struct follow_figures *figures, int64_t ahead_us);
+
 /* "follow" of state.json (engine/run/state.h); NULL: the run follows nothing. Under the state's
  * mutex. */
 json_t *follow_figures_state(const struct run *run);
