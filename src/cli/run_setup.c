@@ -183,6 +183,7 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->follow = cli_switch(call, CLI_FOLLOW) ||
                       (strcmp(call->command->name, "follow") == 0 && !call->compares) ||
                       (call->command->place == IN_CUTOVER && !call->compares);
+    options->recovers = options->follow && call->command->place != IN_CHECK;
     options->spool = cli_switch(call, CLI_SPOOL);
     options->catch_up = cli_switch(call, CLI_CATCH_UP);
     options->retained_bytes_max = number_or(call, CLI_MAX_RETAINED, 0);

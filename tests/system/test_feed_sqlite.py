@@ -2,8 +2,11 @@
 be followed, or is not followed any more, is said in one line."""
 import itertools
 import os
+import shutil
+import signal
 import sqlite3
 import subprocess
+import sys
 import unittest
 
 import refusals
@@ -19,6 +22,12 @@ SCHEMA = """
     CREATE VIEW codes AS SELECT code FROM item;
     INSERT INTO item VALUES (1, 'a', 1, NULL), (2, 'b', 2, x'00ff'), (3, 'c', 0, 'é'), (4, 'd', 0, 1.5);
     INSERT INTO part VALUES (1, 1, 1), (1, 2, 2), (2, 1, 1), (2, 2, -2.5);
+"""
+HALF_WRITTEN = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.executescript("PRAGMA cache_size = 5; BEGIN; CREATE TABLE half (a); INSERT INTO half VALUES (zeroblob(200000))")
+os.kill(os.getpid(), signal.SIGKILL)
 """
 CLAUSES = ["", "OR REPLACE", "OR IGNORE", "OR FAIL", "OR ABORT", "OR ROLLBACK"]
 STATEMENTS = [
@@ -98,6 +107,103 @@ class Feed(support.TestCase):
         self.source.execute("DELETE FROM %s WHERE sequence < (SELECT max(sequence) FROM %s)" % (log, log))
         result = self.run_program("follow", "--catch-up", code=5)
         self.assertIn("[feed-lost]", result.err)
+
+    # --- a file that is put back from a backup
+
+    def put_back(self, backup):
+        self.source.close()
+        for ending in ("-wal", "-shm", "-journal"):
+            if os.path.exists(self.path("source.db" + ending)):
+                os.unlink(self.path("source.db" + ending))
+        shutil.copyfile(self.path(backup), self.path("source.db"))  # over the same file: another one is refused
+        self.source = sqlite3.connect(self.path("source.db"), isolation_level=None)
+        self.addCleanup(self.source.close)
+
+    def test_a_source_put_back_from_a_backup(self):
+        """It is noticed however many changes have been logged again."""
+        self.follow_anew("DELETE")
+        self.source.execute("INSERT INTO seen VALUES (1, 'kept')")
+        shutil.copy(self.path("source.db"), self.path("backup.db"))
+        self.source.execute("INSERT INTO seen VALUES (2, 'lost'), (3, 'lost'), (4, 'lost')")
+        self.run_program("follow", "--quiet", "--catch-up")
+        for mode, count in (("DELETE", 0), ("DELETE", 2), ("DELETE", 3), ("WAL", 3), ("WAL", 5)):
+            with self.subTest(mode=mode, count=count):
+                self.put_back("backup.db")
+                self.source.execute("PRAGMA journal_mode = %s" % mode)
+                self.source.executemany("INSERT INTO seen VALUES (?, 'new')", [(10 + number,) for number in range(count)])
+                result = self.run_program("follow", "--catch-up", code=5)
+                self.assertIn("[feed-lost]", result.err)
+                self.assertIn("transhume follow --resync", result.err)
+        self.run_program("follow", "--quiet", "--resync", "--catch-up")
+        self.assert_followed()
+        self.source.execute("VACUUM INTO ?", (self.path("all.db"),))
+        self.put_back("all.db")  # with all that was followed
+        self.source.execute("INSERT INTO seen VALUES (20, 'newer')")
+        self.assert_followed()
+
+    # --- a writer that was killed, without WAL
+
+    def leave_half_written(self, name):
+        """Killed in its transaction, when a part of it is in the file: a journal has to be rolled back."""
+        process = subprocess.run([sys.executable, "-c", HALF_WRITTEN, self.path(name)], check=False)
+        self.assertEqual(process.returncode, -signal.SIGKILL)
+        self.assertTrue(self.is_half_written(name))
+
+    def is_half_written(self, name):
+        connection = sqlite3.connect("file:%s?mode=ro" % self.path(name), uri=True)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_schema")
+        except sqlite3.OperationalError:
+            return True
+        finally:
+            connection.close()
+        return False
+
+    def test_a_writer_that_was_killed(self):
+        self.follow_anew("DELETE")
+        self.source.execute("UPDATE item SET note = 'new'")
+        for name, *arguments in (("source.db", "follow", "--catch-up"), ("source.db", "validate"), ("copy.db", "validate"),
+                                 ("copy.db", "follow", "--catch-up"), ("source.db", "cutover", "--confirm")):
+            with self.subTest(name=name, arguments=arguments):
+                self.leave_half_written(name)
+                self.run_program(*arguments)
+                self.assertFalse(self.is_half_written(name))
+        self.source.close()
+        self.source = sqlite3.connect(self.path("source.db"), isolation_level=None)
+        self.addCleanup(self.source.close)
+
+    def test_the_way_back_of_a_writer_that_was_killed(self):
+        self.follow_anew("DELETE")
+        self.run_program("cutover", "--confirm", "--reverse")
+        with sqlite3.connect(self.path("copy.db")) as copy:
+            copy.execute("INSERT INTO seen VALUES (1, 'new')")
+        for name, *arguments in (("copy.db", "follow", "--catch-up", "--state", ".transhume/back"),
+                                 ("source.db", "follow", "--catch-up", "--state", ".transhume/back"),
+                                 ("copy.db", "cutover", "--back", "--confirm")):
+            with self.subTest(name=name, arguments=arguments):
+                self.leave_half_written(name)
+                self.run_program(*arguments)
+                self.assertFalse(self.is_half_written(name))
+        self.assertEqual(self.source.execute("SELECT * FROM seen").fetchall(), [(1, "new")])
+
+    def test_a_plain_copy_leaves_a_journal_as_it_is(self):
+        self.source.executescript("PRAGMA journal_mode = DELETE;" + SCHEMA)
+        self.leave_half_written("source.db")
+        for command in (("migrate",), ("check",), ("check", "--follow")):
+            self.assertIn("has to be rolled back", self.run_program(*command, "source.db", "copy.db", code=2).err)
+            self.assertTrue(self.is_half_written("source.db"))
+        self.run_program("migrate", "--quiet", "--follow", "--catch-up", "source.db", "copy.db")
+
+    def test_killed_while_it_writes_the_source(self):
+        """So much is logged again for an added column that a part of it is in the file before the commit."""
+        self.follow_anew("DELETE")
+        self.source.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) "
+                            "INSERT INTO seen SELECT i, hex(randomblob(1000)) FROM n")
+        self.source.execute("ALTER TABLE seen ADD COLUMN more DEFAULT 1")
+        self.assertEqual(support.kill_at("sqlite.before_feed", 1, "follow", "--catch-up", cwd=self.folder).code, -signal.SIGKILL)
+        self.assertTrue(self.is_half_written("source.db"))
+        self.run_program("follow", "--quiet", "--catch-up", "--take-over")
+        self.assert_followed()
 
 
 class Closed(refusals.TestCase):

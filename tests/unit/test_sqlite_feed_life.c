@@ -1,5 +1,6 @@
 /* The life of a feed of a SQLite file: made, read in pieces, confirmed, found broken, dropped;
  * schemas that change, and others that write. */
+#include "base/clock.h"
 #include "base/failpoint.h"
 #include "connectors/sqlite/source.h"
 #include "support_sqlite_feed.h"
@@ -118,6 +119,96 @@ static void dropped_nothing_is_left(void **state)
     feed_tear_down();
 }
 
+/* ---- a file that is put back from a backup */
+
+static void back_up(const char *path)
+{
+    file_execute(feed_bench.path, arena_format(feed_bench.arena, "VACUUM INTO '%s'", path));
+}
+
+static void put_back(uint32_t mode, const char *path)
+{
+    static const char *const beside[] = {"", "-wal", "-shm"};
+    sqlite_feed.close(feed_bench.feed);
+    feed_bench.feed = NULL;
+    target_close(feed_bench.source);
+    for (uint32_t i = 0; i < COUNT_OF(beside); i++) {
+        unlink(arena_format(feed_bench.arena, "%s%s", feed_bench.path, beside[i]));
+    }
+    assert_int_equal(rename(path, feed_bench.path), 0);
+    file_execute(feed_bench.path, feed_in_mode(mode, ""));
+    feed_bench.source = target_source_open(feed_bench.path);
+    clock_sleep_ms(2); /* what is logged from now on has another moment */
+}
+
+/* Whether fewer changes have come since than were lost, as many, or more. */
+static void a_backup_that_is_older_is_noticed(void **state)
+{
+    static const char *const since[] = {"", "INSERT INTO t VALUES (5, 5)",
+                                        "INSERT INTO t VALUES (5, 5), (6, 6)",
+                                        "INSERT INTO t VALUES (3, 3), (4, 4)", /* the same again */
+                                        "INSERT INTO t VALUES (5, 5), (6, 6), (7, 7), (8, 8)"};
+    (void)state;
+    for (uint32_t i = 0; i < JOURNAL_MODES * COUNT_OF(since); i++) {
+        struct error error = {0};
+        uint32_t mode = i % JOURNAL_MODES;
+        feed_set_up(feed_in_mode(mode, "CREATE TABLE t(id INTEGER PRIMARY KEY, v)"), "t id");
+        feed_start_copy();
+        feed_change("INSERT INTO t VALUES (1, 1)");
+        file_execute(feed_bench.path, "INSERT INTO t VALUES (2, 2)");
+        const char *backup = target_path("backup.db");
+        back_up(backup);
+        feed_change("INSERT INTO t VALUES (3, 3), (4, 4)");
+        put_back(mode, backup);
+        file_execute(feed_bench.path, since[i / JOURNAL_MODES]);
+        assert_int_equal(feed_try_open(&error), STATUS_FAILED);
+        assert_int_equal(error.code, ERROR_FEED_LOST);
+        assert_non_null(strstr(error.hint, "--resync"));
+        feed_tear_down();
+    }
+}
+
+static void a_backup_with_all_that_was_followed_goes_on(void **state)
+{
+    (void)state;
+    for (uint32_t mode = 0; mode < JOURNAL_MODES; mode++) {
+        feed_set_up(feed_in_mode(mode, "CREATE TABLE t(id INTEGER PRIMARY KEY, v)"), "t id");
+        feed_start_copy();
+        feed_change("INSERT INTO t VALUES (1, 1), (2, 2)");
+        const char *backup = target_path("backup.db");
+        back_up(backup);
+        file_execute(feed_bench.path, "INSERT INTO t VALUES (3, 3)"); /* nobody knows of it */
+        put_back(mode, backup);
+        file_execute(feed_bench.path, "INSERT INTO t VALUES (4, 4), (5, 5)");
+        feed_bench_open();
+        feed_drain();
+        feed_assert_equal("put back");
+        feed_tear_down();
+    }
+}
+
+/* It gave positions of the sequence alone, and deleted the row of the confirmed one, too. */
+static void a_feed_of_an_earlier_version_goes_on(void **state)
+{
+    (void)state;
+    feed_set_up("CREATE TABLE t(id INTEGER PRIMARY KEY, v)", "t id");
+    feed_start_copy();
+    feed_bench.position.length = 8;
+    feed_bench_open();
+    feed_change("INSERT INTO t VALUES (1, 1), (2, 2)");
+    file_execute(feed_bench.path,
+                 "INSERT INTO t VALUES (3, 3);"
+                 "DELETE FROM _transhume_feed_f WHERE sequence < (SELECT max(sequence) FROM "
+                 "_transhume_feed_f)");
+    feed_bench.position.length = 8;
+    feed_bench_open();
+    feed_drain();
+    feed_assert_equal("earlier");
+    assert_int_equal(feed_bench.position.length, 16);
+    feed_change("INSERT INTO t VALUES (4, 4)");
+    feed_tear_down();
+}
+
 /* The copy holds what is before its moment, and the feed begins behind it. */
 static void a_snapshot_is_of_one_moment_with_the_feed(void **state)
 {
@@ -216,6 +307,9 @@ static const struct {
     {"UPDATE _transhume_feed_f SET table_number = 99", ERROR_FEED_LOST},
     {"DELETE FROM _transhume_feed_f WHERE sequence = (SELECT min(sequence) + 1 FROM _transhume_feed_f)",
      ERROR_FEED_LOST},
+    {"DELETE FROM _transhume_feed_f WHERE sequence = (SELECT min(sequence) FROM _transhume_feed_f)",
+     ERROR_FEED_LOST},
+    {"UPDATE _transhume_feed_f SET moment = moment + 1", ERROR_FEED_LOST},
 };
 
 static void what_breaks_the_feed_stops_it(void **state)
@@ -430,6 +524,9 @@ int main(void)
         cmocka_unit_test(what_is_confirmed_is_forgotten),
         cmocka_unit_test(a_feed_goes_on_where_it_was),
         cmocka_unit_test(dropped_nothing_is_left),
+        cmocka_unit_test(a_backup_that_is_older_is_noticed),
+        cmocka_unit_test(a_backup_with_all_that_was_followed_goes_on),
+        cmocka_unit_test(a_feed_of_an_earlier_version_goes_on),
         cmocka_unit_test(a_snapshot_is_of_one_moment_with_the_feed),
         cmocka_unit_test(columns_may_be_added),
         cmocka_unit_test(indexes_may_come_and_go),

@@ -1,5 +1,4 @@
 /* The feed of a SQLite file: polling its log, and forgetting what was confirmed. */
-#include "base/bytes.h"
 #include "base/clock.h"
 #include "connectors/sqlite/feed_internal.h"
 #include <inttypes.h>
@@ -55,59 +54,20 @@ static void keep(struct sqlite_database *self, struct arena *arena)
     pthread_mutex_unlock(&feeds->lock);
 }
 
-/* ---------------------------------------------------------------- positions */
-
-static int64_t sequence_of(struct position position)
-{
-    return position.length == FEED_POSITION_BYTES
-               ? (int64_t)bytes_get_be(position.bytes, FEED_POSITION_BYTES)
-               : 0;
-}
-
-static void feed_print(struct position position, struct buffer *out)
-{
-    buffer_format(out, "%" PRId64, sequence_of(position));
-}
-
-static int feed_compare(struct position left, struct position right)
-{
-    int64_t a = sequence_of(left);
-    int64_t b = sequence_of(right);
-    return (a > b) - (a < b);
-}
-
-/* The log's first and last sequence; there is always one. */
-static enum status ends_of_log(struct sqlite_database *self, sqlite3 *connection, const char *name,
-                               int64_t *first, int64_t *last, struct error *error)
-{
-    struct buffer sql = {0};
-    sqlite_append(&sql, "SELECT max(sequence) FROM main.%s%s", FEED_LOG, name);
-    enum status status = feed_ask(self, connection, buffer_string(&sql), last, error);
-    buffer_clear(&sql);
-    sqlite_append(&sql, "SELECT min(sequence) FROM main.%s%s", FEED_LOG, name);
-    if (status == STATUS_OK && first != NULL) {
-        status = feed_ask(self, connection, buffer_string(&sql), first, error);
-    }
-    buffer_free(&sql);
-    return status == STATUS_END ? error_set(error, ERROR_FEED_LOST, self->sql.shown,
-                                            "the log of feed %s was emptied", name)
-                                : status;
-}
+/* ---------------------------------------------------------------- where the source is */
 
 static enum status feed_head(struct database *database, struct arena *arena,
                              struct position *position, struct error *error)
 {
     struct sqlite_database *self = sqlite_database_of(database);
     sqlite3 *connection = NULL;
-    int64_t last = 0;
-    enum status status = feed_connect(self, false, &connection, error);
+    struct feed_place last = {0};
+    enum status status = feed_connect(self, true, &connection, error);
     if (status == STATUS_OK) {
-        status = ends_of_log(self, connection, self->feed_name, NULL, &last, error);
+        status = feed_ends_of_log(self, connection, self->feed_name, NULL, &last, error);
     }
     sqlite_connection_close(connection);
-    uint8_t *bytes = arena_allocate(arena, FEED_POSITION_BYTES);
-    bytes_put_be(bytes, (uint64_t)last, FEED_POSITION_BYTES);
-    *position = (struct position){bytes, FEED_POSITION_BYTES};
+    *position = feed_position_of(last, arena);
     return status;
 }
 
@@ -129,23 +89,37 @@ static void feed_close(struct feed *feed)
     }
 }
 
-/* Confirmed rows may be gone; all after the position have to be there. */
+/* What is before the moment of the copy, that holds. */
+static enum status skip_to_snapshot(struct feed *feed, struct error *error)
+{
+    struct feed_place to = {feed->list.snapshot, 0};
+    if (feed_find_place(feed->self, feed->connection, feed->name, &to, error) == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    feed->position = to.sequence;
+    feed->begin = feed->end = to;
+    return STATUS_OK;
+}
+
+/* Rows before the one that was confirmed may be gone; all after the position have to be there, and
+ * the one at it has to be the same still. */
 static enum status check_position(struct feed *feed, struct error *error)
 {
     int64_t first = 0;
-    int64_t last = 0;
+    struct feed_place last = {0};
     enum status status =
-        ends_of_log(feed->self, feed->connection, feed->name, &first, &last, error);
+        feed_ends_of_log(feed->self, feed->connection, feed->name, &first, &last, error);
     if (status != STATUS_OK) {
         return status;
     }
     feed->deleted = first - 1;
     bool known = first > 0 && feed->position >= feed->list.first && feed->position >= first - 1;
-    if (known && feed->position <= last) {
-        if (feed->position < feed->list.snapshot && feed->list.snapshot <= last) {
-            feed->position = feed->list.snapshot; /* what is before it, the copy holds */
-        }
-        return STATUS_OK;
+    if (known && feed->position <= last.sequence) {
+        status = feed_check_row(feed->self, feed->connection, feed->name, feed->end, error);
+        return status == STATUS_OK && feed->position < feed->list.snapshot &&
+                       feed->list.snapshot <= last.sequence
+                   ? skip_to_snapshot(feed, error)
+                   : status;
     }
     error_set(error, ERROR_FEED_LOST, feed->self->sql.shown,
               known ? "the source is older than the position of feed %s: it was put back from a "
@@ -153,10 +127,7 @@ static enum status check_position(struct feed *feed, struct error *error)
                     : "the log of feed %s begins after its position: the changes between them are "
                       "gone",
               feed->name);
-    error_hint(error,
-               "`transhume follow --resync` compares both sides, repairs the target, and goes "
-               "on");
-    return STATUS_FAILED;
+    return error_hint(error, FEED_RESYNC);
 }
 
 static enum status set_up(struct feed *feed, struct error *error)
@@ -184,12 +155,12 @@ static enum status feed_open(struct database *database, const char *name, struct
     feed->arena = arena_create(0);
     feed->data_version = -1;
     feed->pause_ms = PAUSE_MS_MIN;
-    feed->position = sequence_of(position);
+    feed->begin = feed->end = feed_place_of(position);
+    feed->position = feed->end.sequence;
     snprintf(feed->name, sizeof feed->name, "%s", name);
     enum status status = set_up(feed, error);
     status = status == STATUS_OK ? feed_settle(feed, error) : status;
     status = status == STATUS_OK ? check_position(feed, error) : status;
-    feed->begin = feed->end = feed->position;
     if (status != STATUS_OK) {
         feed_close(feed);
         feed = NULL;
@@ -251,20 +222,34 @@ static enum status begin(struct feed *feed, struct error *error)
                      "its schema changes all the time");
 }
 
+/* Where the next set ends, unless a backup was put back over the file meanwhile. */
+static enum status find_end(struct feed *feed, struct error *error)
+{
+    struct feed_place last = {0};
+    enum status status =
+        feed_ends_of_log(feed->self, feed->connection, feed->name, NULL, &last, error);
+    if (status == STATUS_OK) {
+        status = last.sequence < feed->position
+                     ? check_position(feed, error)
+                     : feed_check_row(feed->self, feed->connection, feed->name, feed->end, error);
+    }
+    if (status == STATUS_OK) {
+        feed->begin = feed->end;
+        feed->end = last;
+    }
+    return status;
+}
+
 /* The first piece of what came since, or the next of what is being read. STATUS_AGAIN: nothing. */
 static enum status read_more(struct feed *feed, struct change_set **set, struct error *error)
 {
     enum status status = begin(feed, error);
-    if (status == STATUS_OK && feed->end == feed->position) {
-        feed->begin = feed->position;
-        status = ends_of_log(feed->self, feed->connection, feed->name, NULL, &feed->end, error);
-        if (status == STATUS_OK && feed->end < feed->position) {
-            feed->end = feed->position;
-            status = check_position(feed, error);
-        }
+    if (status == STATUS_OK && feed->end.sequence == feed->position) {
+        status = find_end(feed, error);
     }
     if (status == STATUS_OK) {
-        status = feed->end == feed->position ? STATUS_AGAIN : feed_read_piece(feed, set, error);
+        status =
+            feed->end.sequence == feed->position ? STATUS_AGAIN : feed_read_piece(feed, set, error);
     }
     sqlite_end_looks(feed->connection, true);
     return status;
@@ -272,7 +257,7 @@ static enum status read_more(struct feed *feed, struct change_set **set, struct 
 
 static enum status poll(struct feed *feed, struct change_set **set, struct error *error)
 {
-    if (feed->end != feed->position) {
+    if (feed->end.sequence != feed->position) {
         return read_more(feed, set, error);
     }
     enum status status = look_for_writes(feed, error);
@@ -340,13 +325,15 @@ static bool delete_bite(struct feed *feed, int64_t end)
     return result == SQLITE_OK;
 }
 
-/* What can't be deleted now is deleted later: nothing depends on it. */
+/* What is before the confirmed row. What can't be deleted now is deleted later: nothing depends on
+ * it. */
 static void forget_confirmed(struct feed *feed, int bites)
 {
+    int64_t last = feed->confirmed - 1;
     sqlite3_busy_timeout(feed->connection, DELETE_LOCK_MS);
-    for (int i = 0; i < bites && feed->deleted < feed->confirmed; i++) {
+    for (int i = 0; i < bites && feed->deleted < last; i++) {
         int64_t end = feed->deleted + DELETE_ROWS;
-        end = end < feed->confirmed ? end : feed->confirmed;
+        end = end < last ? end : last;
         if (!delete_bite(feed, end)) {
             return;
         }
@@ -356,13 +343,13 @@ static void forget_confirmed(struct feed *feed, int bites)
 
 static enum status feed_confirm(struct feed *feed, struct position position, struct error *error)
 {
-    int64_t sequence = sequence_of(position);
+    int64_t sequence = feed_place_of(position).sequence;
     int64_t now = clock_monotonic_ms();
     (void)error;
     if (sequence > feed->confirmed && sequence <= feed->position) {
         feed->confirmed = sequence;
     }
-    int64_t rows = feed->confirmed - feed->deleted;
+    int64_t rows = feed->confirmed - 1 - feed->deleted;
     if (rows >= (int64_t)DELETE_ROWS * DELETE_BITES / 2 ||
         (rows > 0 && now - feed->deleted_at_ms >= DELETE_PAUSE_MS)) {
         feed->deleted_at_ms = now;
@@ -407,7 +394,10 @@ static enum status look(struct feed *feed, int64_t *last, struct feed_health *he
 {
     int64_t first = 0;
     int64_t bytes = 0;
-    enum status status = ends_of_log(feed->self, feed->connection, feed->name, &first, last, error);
+    struct feed_place end = {0};
+    enum status status =
+        feed_ends_of_log(feed->self, feed->connection, feed->name, &first, &end, error);
+    *last = end.sequence;
     if (status == STATUS_OK) {
         status = bytes_of_row(feed, &bytes, error);
     }
@@ -425,7 +415,7 @@ static enum status feed_look(struct database *database, const char *name,
     int64_t last = 0;
     *health = FEED_HEALTH_UNKNOWN;
     snprintf(feed.name, sizeof feed.name, "%s", name);
-    enum status status = feed_connect(self, false, &feed.connection, error);
+    enum status status = feed_connect(self, true, &feed.connection, error);
     if (status == STATUS_OK) {
         status = feed_list_read(self, feed.connection, name, feed.arena, &feed.list, error);
     }
@@ -473,6 +463,6 @@ const struct feed_functions sqlite_feed = {
     .foresee = sqlite_feed_foresee,
     .head = feed_head,
     .fence = sqlite_feed_fence,
-    .compare = feed_compare,
-    .print = feed_print,
+    .compare = sqlite_feed_compare,
+    .print = sqlite_feed_print,
 };

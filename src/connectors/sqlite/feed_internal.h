@@ -15,8 +15,9 @@
  *   _transhume_feed_NAME.N.*  the triggers of its table N
  *   _transhume_feeds          the list of all feeds, their tables and columns (feed_list.c)
  *
- * The last row of the log is always kept: the next one counts on from it, and SQLite needs no table
- * of its own for that.
+ * The row of the last confirmed position is kept: by its moment a position is known to mean this
+ * row (feed_position.c). The log is thus never empty: the next row counts on from its last one, and
+ * SQLite needs no table of its own for that.
  *
  * INSERT OR REPLACE and UPDATE OR REPLACE, or such a clause of a constraint, take rows out without
  * firing DELETE triggers. So BEFORE triggers log each row that has a unique key of the new one,
@@ -39,7 +40,7 @@
     "and goes on"
 #define FEED_LOG "_transhume_feed_"
 
-enum { FEED_POSITION_BYTES = 8, FEED_NAME_BYTES_MAX = 40, FEED_COLUMNS_MAX = 990 };
+enum { FEED_NAME_BYTES_MAX = 40, FEED_COLUMNS_MAX = 990 };
 /* Columns of the log before the values. */
 enum { FEED_SEQUENCE, FEED_MOMENT, FEED_TABLE_NUMBER, FEED_OPERATION_COLUMN, FEED_FIRST_VALUE };
 
@@ -52,6 +53,30 @@ enum feed_operation {
     FEED_BEFORE_UPDATE, /* the same */
     FEED_ANEW           /* the row as it is, once columns were added to its table */
 };
+
+/* ---------------------------------------------------------------- feed_position.c */
+
+/* A row of the log. */
+struct feed_place {
+    int64_t sequence;
+    int64_t moment_ms; /* 0: not known, as in positions of earlier versions */
+};
+
+/* In `arena`. */
+struct position feed_position_of(struct feed_place place, struct arena *arena);
+struct feed_place feed_place_of(struct position position);
+void sqlite_feed_print(struct position position, struct buffer *out);
+int sqlite_feed_compare(struct position left, struct position right);
+
+/* The moment of the row of that sequence. STATUS_END: the log has none. */
+enum status feed_find_place(struct sqlite_database *self, sqlite3 *connection, const char *name,
+                            struct feed_place *place, struct error *error) MUST_USE;
+/* The log's first sequence, unless it is NULL, and its last row; there is always one. */
+enum status feed_ends_of_log(struct sqlite_database *self, sqlite3 *connection, const char *name,
+                             int64_t *first, struct feed_place *last, struct error *error) MUST_USE;
+/* Is that row in the log? If not, ERROR_FEED_LOST. */
+enum status feed_check_row(struct sqlite_database *self, sqlite3 *connection, const char *name,
+                           struct feed_place place, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- feed_list.c */
 
@@ -162,10 +187,10 @@ struct feed {
     int64_t schema_version;
     int64_t data_version; /* of the last poll; -1: none yet */
     int64_t position;     /* the last sequence that was handed over */
-    int64_t end;          /* of the set that is being read; `position`: none is */
-    int64_t begin;
-    int64_t moment_us;  /* of the last entry that was handed over; 0: not known */
-    struct buffer gone; /* of each row in the way that the set has still to tell: is it gone? */
+    struct feed_place begin;
+    struct feed_place end; /* of the set that is being read; at `position`: none is */
+    int64_t moment_us;     /* of the last entry that was handed over; 0: not known */
+    struct buffer gone;    /* of each row in the way that the set has still to tell: is it gone? */
     size_t gone_next;
     sqlite3_stmt *entries;   /* of the log, between two sequences */
     sqlite3_stmt *looks;     /* the same, of rows in the way alone */
@@ -173,7 +198,7 @@ struct feed {
     int64_t pause_ms;        /* between two polls */
     int64_t locked_since_ms; /* monotonic: polls have found the file locked since then; 0: not */
     int64_t confirmed;
-    int64_t deleted;
+    int64_t deleted; /* up to this sequence nothing is left of the log */
     int64_t deleted_at_ms;
 };
 

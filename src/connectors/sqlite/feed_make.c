@@ -1,5 +1,4 @@
 /* Making a feed and removing it: each in one transaction of the source. */
-#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "connectors/sqlite/feed_internal.h"
@@ -309,11 +308,14 @@ enum status sqlite_feed_create(struct database *database, const char *name,
     } else if (status == STATUS_OK) {
         status = end(making.self, making.connection, within(&making), error);
     }
+    struct feed_place first = {making.list.first, 0};
+    if (status == STATUS_OK) {
+        status = feed_find_place(making.self, making.connection, name, &first, error);
+        status = status == STATUS_END ? STATUS_OK : status; /* `open` says what that means */
+    }
     sqlite_connection_close(making.connection);
     if (status == STATUS_OK) {
-        uint8_t *bytes = arena_allocate(arena, FEED_POSITION_BYTES);
-        bytes_put_be(bytes, (uint64_t)making.list.first, FEED_POSITION_BYTES);
-        *start = (struct feed_start){.position = {bytes, FEED_POSITION_BYTES},
+        *start = (struct feed_start){.position = feed_position_of(first, arena),
                                      .snapshot = arena_copy_string(arena, name)};
         snprintf(making.self->feed_name, sizeof making.self->feed_name, "%s", name);
         status = failpoint_hit("sqlite.after_feed", error);

@@ -1,5 +1,4 @@
 /* The log's entries as changes. */
-#include "base/bytes.h"
 #include "base/memory.h"
 #include "connectors/sqlite/feed_internal.h"
 #include <inttypes.h>
@@ -170,7 +169,7 @@ static enum status look_ahead(struct feed *feed, struct error *error)
         return status;
     }
     sqlite3_bind_int64(feed->looks, 1, feed->position);
-    sqlite3_bind_int64(feed->looks, 2, feed->end);
+    sqlite3_bind_int64(feed->looks, 2, feed->end.sequence);
     while (status == STATUS_OK && (result = sqlite3_step(feed->looks)) == SQLITE_ROW) {
         bool gone = false;
         struct feed_table *table =
@@ -395,13 +394,6 @@ static enum status take_entry(struct reading *reading, sqlite3_stmt *entry)
 
 /* ---------------------------------------------------------------- pieces */
 
-static struct position position_of(int64_t sequence, struct arena *arena)
-{
-    uint8_t *bytes = arena_allocate(arena, FEED_POSITION_BYTES);
-    bytes_put_be(bytes, (uint64_t)sequence, FEED_POSITION_BYTES);
-    return (struct position){bytes, FEED_POSITION_BYTES};
-}
-
 /* A piece ends where no row waits, unless it got too large by that. */
 static bool is_full(const struct reading *reading)
 {
@@ -420,7 +412,7 @@ static enum status read_entries(struct reading *reading)
         return status;
     }
     sqlite3_bind_int64(feed->entries, 1, feed->position);
-    sqlite3_bind_int64(feed->entries, 2, feed->end);
+    sqlite3_bind_int64(feed->entries, 2, feed->end.sequence);
     while (status == STATUS_OK && !is_full(reading) &&
            (result = sqlite3_step(feed->entries)) == SQLITE_ROW) {
         status = take_entry(reading, feed->entries);
@@ -431,7 +423,7 @@ static enum status read_entries(struct reading *reading)
                              reading->error);
     }
     sqlite3_reset(feed->entries);
-    if (status == STATUS_OK && result == SQLITE_DONE && feed->position != feed->end) {
+    if (status == STATUS_OK && result == SQLITE_DONE && feed->position != feed->end.sequence) {
         status = error_set(reading->error, ERROR_FEED_LOST, feed->self->sql.shown,
                            "entries of feed %s after %" PRId64 " are missing", feed->name,
                            feed->position);
@@ -444,16 +436,16 @@ enum status feed_read_piece(struct feed *feed, struct change_set **set, struct e
     struct arena *arena = arena_create(0);
     struct reading reading = {.feed = feed,
                               .set = arena_allocate_zeroed(arena, 1, sizeof **set),
-                              .looked_ahead = feed->position != feed->begin,
+                              .looked_ahead = feed->position != feed->begin.sequence,
                               .error = error};
-    bool first = feed->position == feed->begin;
+    bool first = feed->position == feed->begin.sequence;
     reading.set->arena = arena;
     reading.excess = memory_allocate_zeroed(feed->width + 1u, sizeof *reading.excess);
     for (uint32_t i = 0; i < feed->list.table_count; i++) {
         feed->list.tables[i].place = UINT32_MAX;
     }
     enum status status = read_entries(&reading);
-    if (status == STATUS_OK && first && feed->position != feed->end) {
+    if (status == STATUS_OK && first && feed->position != feed->end.sequence) {
         status = look_ahead(feed, error);
     }
     free(reading.excess);
@@ -461,11 +453,11 @@ enum status feed_read_piece(struct feed *feed, struct change_set **set, struct e
         arena_destroy(arena);
         return status;
     }
-    reading.set->begin = position_of(feed->begin, arena);
-    reading.set->end = position_of(feed->end, arena);
+    reading.set->begin = feed_position_of(feed->begin, arena);
+    reading.set->end = feed_position_of(feed->end, arena);
     reading.set->commit_time_us = feed->moment_us;
     reading.set->first_piece = first;
-    reading.set->last_piece = feed->position == feed->end;
+    reading.set->last_piece = feed->position == feed->end.sequence;
     *set = reading.set;
     return STATUS_OK;
 }

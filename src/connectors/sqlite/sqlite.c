@@ -1,6 +1,7 @@
 /* The SQLite connector's descriptor: options, opening, closing and the identity of a file. */
 #include "base/failpoint.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "connectors/registry.h"
 #include "connectors/sqlite/source.h"
@@ -204,6 +205,38 @@ static enum status open_control(struct sqlite_database *self, bool immutable, st
     return sqlite_connection_open(self->path, access, self->timeout_ms, &self->control, error);
 }
 
+/* Does it have to be written before it can be read? Who holds it at the moment is not waited for:
+ * that is left to the next read. */
+static bool is_half_done(sqlite3 *connection)
+{
+    sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(connection, "PRAGMA main.schema_version", -1, &statement, NULL) ==
+        SQLITE_OK) {
+        (void)sqlite3_step(statement);
+    }
+    bool half_done = sqlite3_extended_errcode(connection) == SQLITE_READONLY_ROLLBACK;
+    sqlite3_finalize(statement);
+    return half_done;
+}
+
+/* Without WAL, a writer that was killed leaves a journal, which is rolled back by whoever reads the
+ * file through a connection that may write. What stays in the way is told by the next read. */
+static void recover(struct sqlite_database *self)
+{
+    int timeout_ms = self->timeout_ms < INT32_MAX ? (int)self->timeout_ms : INT32_MAX;
+    sqlite3 *writing = NULL;
+    sqlite3_busy_timeout(self->control, 0);
+    if (is_half_done(self->control) &&
+        sqlite_connection_open(self->path, CONNECTION_WRITE, self->timeout_ms, &writing, NULL) ==
+            STATUS_OK &&
+        !is_half_done(writing)) {
+        log_write(LOG_INFO, "%s: what a program left half written when it died was rolled back",
+                  self->sql.shown);
+    }
+    sqlite_connection_close(writing);
+    sqlite3_busy_timeout(self->control, timeout_ms);
+}
+
 static enum status set_limits(struct sqlite_database *self, const struct uri *uri,
                               struct error *error)
 {
@@ -258,6 +291,9 @@ static enum status open_file(struct sqlite_database *self, const struct open_opt
     if (open_control(self, is_immutable, error) != STATUS_OK ||
         check_header(self, size, error) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    if (!is_immutable && (self->read_only || open->mirrors || open->recovers)) {
+        recover(self);
     }
     return self->mode == OPEN_TARGET ? sqlite_target_opened(self, error)
                                      : sqlite_source_opened(self, is_immutable, error);

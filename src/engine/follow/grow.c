@@ -362,7 +362,8 @@ enum status grow_is_there(const struct run_session *session, const char *table, 
                                       .uri = session->source_uri,
                                       .memory_bytes = options_cache_bytes(&session->options),
                                       .timeout_ms = session->options.timeout_ms,
-                                      .schemas = session->options.schemas};
+                                      .schemas = session->options.schemas,
+                                      .recovers = session->options.recovers};
     enum status status = opening_open(connector, session->source_uri, &open, arena, &source, error);
     status = status == STATUS_OK ? connector->catalog->describe(source, &schema, error) : status;
     if (status == STATUS_OK) {

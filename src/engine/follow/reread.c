@@ -239,7 +239,8 @@ static enum status begin_reading(struct rereading *rereading, struct arena *aren
                                       .uri = session->source_uri,
                                       .memory_bytes = options_cache_bytes(&session->options),
                                       .timeout_ms = session->options.timeout_ms,
-                                      .schemas = session->options.schemas};
+                                      .schemas = session->options.schemas,
+                                      .recovers = session->options.recovers};
     const char *token;
     if (opening_open(connector, session->source_uri, &open, arena, &rereading->source, error) !=
             STATUS_OK ||

@@ -102,6 +102,7 @@ struct run_options {
     enum broken_references_choice broken_references;
     enum nested_choice nested;
     bool follow;                 /* after the copy, the source's changes are applied */
+    bool recovers;               /* open_options.recovers for the source */
     bool spool;                  /* while the copy is made, the source's log is kept here */
     bool catch_up;               /* only those that the source has by then */
     uint64_t retained_bytes_max; /* what the source may keep of its log for the feed; 0: any */

@@ -168,6 +168,7 @@ static enum status take_from_local_run(struct run_session *session, struct past_
     if (options->ledger_uri == NULL) {
         options->ledger_uri = local.ledger;
     }
+    options->recovers |= local.follows;
     *taken = current;
     return STATUS_OK;
 }
@@ -321,7 +322,8 @@ static enum status open_database(struct run_session *session, const char *text, 
         .write_units_per_second_max = session->options.write_units_per_second_max,
         .schemas =
             database == &session->source ? session->options.schemas : (struct column_list){0},
-        .mirrors = database == &session->mirror};
+        .mirrors = database == &session->mirror,
+        .recovers = session->options.recovers};
     if ((!session->options.validating &&
          check_caps(session, connector, mode, *uri, error) != STATUS_OK) ||
         opening_open(connector, *uri, &open, session->arena, database, error) != STATUS_OK) {
