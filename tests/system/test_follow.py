@@ -82,7 +82,8 @@ class SqliteSide:
             return None
 
     def rows_of_sum(self):
-        with sqlite3.connect("file:%s?mode=ro" % self.path, uri=True, timeout=60) as connection:
+        # To be written, too: what a kill left half written has to be rolled back first.
+        with sqlite3.connect("file:%s?mode=rw" % self.path, uri=True, timeout=60) as connection:
             return connection.execute("SELECT sum(balance) FROM account").fetchone()
 
 
