@@ -246,7 +246,10 @@ struct database {
      * it would be: changes behind this position are all that it does not have. NULL: as
      * feed.create told it. */
     const struct position *moment_position;
-    /* Source: likewise, how many cursors a reader has open at most at once: a table's and one for
+    /* Source: set by the engine before feed.open: the tables whose changes are followed. count 0:
+     * any may be. */
+    struct column_list followed;
+    /* Source: set by the engine before the snapshot, how many cursors a reader has open at most at once: a table's and one for
      * each that is embedded or aggregated; 0 is as good as 1. */
     uint32_t cursors_each;
     /* Target, and where one is read: set by the engine after the opening. Times that name no zone

@@ -28,12 +28,13 @@ static void read_json(struct text input)
 
 static void read_statement(struct text input)
 {
-    struct text database;
-    struct text table;
-    if (binlog_is_truncate(input, &database, &table)) {
-        FUZZ_REQUIRE(table.length > 0 && table.data >= input.data &&
-                     table.data + table.length <= input.data + input.length);
+    struct arena *arena = arena_create(0);
+    struct binlog_ddl ddl;
+    binlog_read_ddl(input, arena, &ddl);
+    for (uint32_t i = 0; i < ddl.table_count; i++) {
+        FUZZ_REQUIRE(ddl.tables[i].table != NULL || ddl.tables[i].database != NULL);
     }
+    arena_destroy(arena);
 }
 
 /* A set is printed as it is read, and two are in order as their words are. */

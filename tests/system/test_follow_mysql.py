@@ -493,5 +493,115 @@ class ValuesOfMysql(OnMysql, Values, support.TestCase):
     VALUES = VALUES + JSON
 
 
+# --- what a source does beside its rows
+
+class Statements:
+    """What a statement does to a table as a whole, and what the log does not tell: carried, or the run ends with a line."""
+
+    def setUp(self):
+        super().setUp()
+        self.source, self.target = MysqlSide(self.server), SqliteSide(self, "copy.db")
+        self.ask("CREATE TABLE a (id int PRIMARY KEY, v text, n int UNIQUE); INSERT INTO a VALUES (1, 'x', 10), (2, 'y', 20);"
+                 "CREATE TABLE b (id int PRIMARY KEY, a int, KEY (a)) PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN MAXVALUE);"
+                 "INSERT INTO b VALUES (1, 1), (20, 2); CREATE TABLE left_out (id int PRIMARY KEY)")
+        self.run_program("migrate", "--follow", "--catch-up", "--exclude", "left_out", self.source.uri, self.target.uri)
+
+    def ask(self, sql):
+        self.server.ask(self.source.name, sql)
+
+    def refused(self, sql, *words, code=5):
+        self.ask(sql)
+        said = self.run_program("follow", "--catch-up", code=code).err
+        for word in words:
+            self.assertIn(word, said)
+        return said
+
+    def resync(self, tables="ab"):
+        self.run_program("follow", "--resync", "--catch-up")
+        self.assert_followed(tables)
+
+    def assert_followed(self, tables="ab"):
+        for name in tables:
+            self.assertEqual(self.target.rows(name), self.source.rows(name))
+
+    def test_a_session_that_logs_less(self):
+        for kind in ("MINIMAL", "NOBLOB"):
+            for sql in ("UPDATE a SET v = 'min' WHERE id = 1", "INSERT INTO a (id, n) VALUES (3, 30)", "DELETE FROM a WHERE id = 2"):
+                with self.subTest(kind + " " + sql):
+                    self.ask("SET SESSION binlog_row_image = %s; %s" % (kind, sql))
+                    told = support.transhume("follow", "--catch-up", cwd=self.folder)
+                    self.assertIn(told.code, (0, 5))
+                    if told.code == 5:
+                        self.assertIn("SET GLOBAL binlog_row_image = FULL", told.err)
+                        self.assertRegex(told.err, r"\ba: a row is in the binary log without")
+                        self.resync()
+                    self.assert_followed()
+        self.ask("SET SESSION binlog_row_image = NOBLOB; UPDATE a SET n = 99 WHERE id = 1")
+        self.run_program("follow", "--catch-up")
+        self.assert_followed()
+
+    def test_tables_in_place_of_others(self):
+        for sql in ("DROP TABLE b; CREATE TABLE b (id int PRIMARY KEY, a int, KEY (a)); INSERT INTO b VALUES (7, 2)",
+                    "CREATE TABLE b2 LIKE b; INSERT INTO b2 VALUES (1, 5); RENAME TABLE b TO b_old, b2 TO b; INSERT INTO b VALUES (3, 1)",
+                    "RENAME TABLE b TO bb; INSERT INTO bb VALUES (8, 2); RENAME TABLE bb TO b",
+                    "CREATE TABLE b3 LIKE b; ALTER TABLE b RENAME b_older; ALTER TABLE b3 RENAME TO b; INSERT INTO b VALUES (4, 4)"):
+            with self.subTest(sql):
+                self.refused(sql, "--resync", sql.split(";")[0 if sql.startswith(("DROP", "RENAME")) else 1 if "ALTER" in sql else 2].strip())
+                self.assertIn("--resync", self.run_program("follow", "--catch-up", code=5).err)
+                self.resync()
+
+    def test_partitions(self):
+        for sql in ("ALTER TABLE b TRUNCATE PARTITION p0", "ALTER TABLE b DROP PARTITION p1",
+                    "CREATE TABLE ex (id int PRIMARY KEY, a int, KEY (a)); INSERT INTO ex VALUES (3, 3); ALTER TABLE b EXCHANGE PARTITION p0 WITH TABLE ex"):
+            with self.subTest(sql):
+                self.refused(sql, "--resync", "PARTITION")
+                self.resync()
+
+    def test_what_is_nobodys(self):
+        """Others' tables, temporary ones, and what changes no row."""
+        other = self.server.database()
+        self.ask("CREATE TEMPORARY TABLE b (id int); DROP TABLE b; DROP TABLE left_out; CREATE TABLE c (id int PRIMARY KEY); RENAME TABLE c TO d; DROP TABLE d; DROP TABLE IF EXISTS e;"
+                 "CREATE TABLE %s.b (id int PRIMARY KEY); TRUNCATE %s.b; RENAME TABLE %s.b TO %s.a; DROP TABLE %s.a; ALTER TABLE a ADD KEY (v(3)); ALTER TABLE b REORGANIZE PARTITION p1 INTO "
+                 "(PARTITION p1 VALUES LESS THAN (100), PARTITION p2 VALUES LESS THAN MAXVALUE); INSERT INTO b VALUES (200, 1)" % ((other,) * 5))
+        self.server.ask(other, "TRUNCATE /* not this one's */ `%s`.`b`; INSERT INTO %s.b VALUES (5, 5)" % (self.source.name, self.source.name))
+        self.run_program("follow", "--catch-up")
+        self.assert_followed()
+
+    def test_columns_are_read_as_they_were(self):
+        """Altered while nobody follows: what is older is read by what the log says of it."""
+        self.ask("CREATE TABLE c (id int PRIMARY KEY, y year, g point, bin varbinary(5), bl blob, v varchar(20), w varchar(20) CHARACTER SET latin2, e enum('x', 'ü', 'z'), u int unsigned, s set('p', 'q'), t text)"
+                 " CHARACTER SET utf8mb4")
+        self.run_program("migrate", "--follow", "--catch-up", "--state", "other", "--include", "c", self.source.uri, "sqlite:other.db")
+        self.ask("SET NAMES utf8mb4; INSERT INTO c VALUES (1, 2024, NULL, 'b', 'b', 'ä€', 'ž', 'ü', 4000000000, 'q', 'ß'); ALTER TABLE c MODIFY w varchar(20) CHARACTER SET utf8mb4; "
+                 "ALTER TABLE c CONVERT TO CHARACTER SET latin1;"
+                 "INSERT INTO c VALUES (2, 2024, NULL, 'b', 'b', 'ö', 'ž', 'ü', 4000000001, 'p,q', 'é'); ALTER TABLE c MODIFY e enum('new', 'x', 'ü', 'z'), MODIFY u bigint, MODIFY s set('o', 'p', 'q');"
+                 "INSERT INTO c VALUES (3, 2024, NULL, 'b', 'b', 'é', 'ü', 'new', -5, 'o', 'ü')")
+        self.run_program("follow", "--catch-up", "--state", "other")
+        self.assertEqual([row[5:] for row in SqliteSide(self, "other.db").rows("c")],
+                         [["ä€", "ž", "ü", "4000000000", "q", "ß"], ["ö", "ž", "ü", "4000000001", "p,q", "é"], ["é", "ü", "new", "-5", "o", "ü"]])
+
+
+class StatementsMariadb(OnMariadb, Statements, support.TestCase):
+    def test_made_again(self):
+        for sql in ("CREATE OR REPLACE TABLE b (id int PRIMARY KEY, a int, KEY (a))", "CREATE OR REPLACE TABLE b (id int PRIMARY KEY, a int, KEY (a)) SELECT 5 AS id, 2 AS a"):
+            with self.subTest(sql):
+                self.refused(sql, "--resync", "OR REPLACE TABLE b")
+                self.resync()
+
+    def test_an_action_that_comes_later(self):
+        self.ask("CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int, FOREIGN KEY k (p) REFERENCES p (id)); INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1, 1), (2, 2)")
+        begin = ("--include", "p", "--include", "c", self.source.uri, "sqlite:other.db", "--state", "other")
+        self.run_program("migrate", "--follow", "--catch-up", *begin)
+        self.ask("ALTER TABLE c ADD CONSTRAINT acts FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE")
+        self.assertIn("ON DELETE CASCADE", self.run_program("follow", "--catch-up", "--state", "other", code=5).err)
+        self.ask("ALTER TABLE c DROP FOREIGN KEY acts")   # the log has it still
+        self.assertIn("ON DELETE CASCADE", self.run_program("follow", "--catch-up", "--state", "other", code=5).err)
+        self.run_program("follow", "--resync", "--catch-up", "--state", "other")
+
+
+class StatementsMysql(OnMysql, Statements, support.TestCase):
+    pass
+
+
 if __name__ == "__main__":
     unittest.main()

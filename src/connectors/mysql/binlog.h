@@ -13,6 +13,7 @@
 #ifndef TRANSHUME_CONNECTORS_MYSQL_BINLOG_H
 #define TRANSHUME_CONNECTORS_MYSQL_BINLOG_H
 
+#include "connectors/mysql/binlog_ddl.h"
 #include "connectors/mysql/mysql_internal.h"
 #include <stdio.h>
 
@@ -95,9 +96,6 @@ bool binlog_read_query(struct binlog_bytes body, bool compressed, struct arena *
                        struct binlog_query *query) MUST_USE;
 /* MariaDB: does the event's transaction end without XID or COMMIT? */
 bool binlog_stands_alone(struct binlog_bytes body);
-/* The table that a statement empties; false: it does none. `database` is empty where the statement
- * names none. */
-bool binlog_is_truncate(struct text statement, struct text *database, struct text *table);
 /* What is behind the bitmaps of MariaDB's compressed rows, and the statement of its compressed
  * query. */
 bool binlog_inflate(struct binlog_bytes packed, struct arena *arena,
@@ -173,6 +171,11 @@ struct binlog_column {
     uint16_t length; /* of what precedes a value, or the type's own: see binlog_value.c */
     uint8_t digits;  /* of seconds; of decimals, behind the point */
     struct text name;
+    uint32_t collation; /* its number; 0: it has none, or it is not told */
+    bool is_signed;     /* a number, by the log's word */
+    bool is_unsigned;   /* neither: it is not told */
+    struct text labels; /* of enum and set: each behind its length; empty: they are not told */
+    uint32_t label_count;
 };
 struct binlog_table {
     uint64_t number;
@@ -180,7 +183,8 @@ struct binlog_table {
     const char *name;
     struct binlog_column *columns;
     uint32_t column_count;
-    bool named; /* the columns have names */
+    bool named;         /* the columns have names */
+    bool has_all_types; /* each says its sign, its character set, its labels */
 };
 bool binlog_read_table(struct binlog_bytes body, struct arena *arena,
                        struct binlog_table *table) MUST_USE;
@@ -206,6 +210,9 @@ bool binlog_take_value(const struct binlog_column *column, struct binlog_bytes *
 /* As the text protocol would have it; `type` is the column's by the catalogue. Into `out`. */
 bool binlog_print_value(const struct binlog_column *column, const struct mysql_type *type,
                         struct text value, struct buffer *out) MUST_USE;
+/* Of a column with labels. */
+bool binlog_print_labels(const struct binlog_column *column, struct text value,
+                         struct buffer *out) MUST_USE;
 /* The number of columns in an image with these bits. */
 uint32_t binlog_count_bits(const uint8_t *bits, uint32_t count);
 static inline bool binlog_has_bit(const uint8_t *bits, uint32_t at)

@@ -3,8 +3,18 @@
 #include <string.h>
 
 /* Behind the columns' types: (type, length, value). Others of them are of no use here, since the
- * catalogue says more. */
-enum metadata { METADATA_NAMES = 4 };
+ * catalogue says more. Character sets: the most frequent one and (column, another one), or one for
+ * each column of the kind. */
+enum metadata {
+    METADATA_SIGNS = 1,
+    METADATA_CHARSET_MOST = 2,
+    METADATA_CHARSETS = 3,
+    METADATA_NAMES = 4,
+    METADATA_SET_LABELS = 5,
+    METADATA_ENUM_LABELS = 6,
+    METADATA_LABEL_CHARSET_MOST = 10,
+    METADATA_LABEL_CHARSETS = 11
+};
 enum { SECOND_DIGITS_MAX = 6 };
 
 /* What a type takes: none, one or two bytes. */
@@ -96,6 +106,150 @@ static void read_names(struct binlog_table *table, struct binlog_bytes names)
     table->named = count == table->column_count && names.left == 0 && count > 0;
 }
 
+typedef bool is_kind(uint8_t type);
+
+static bool is_text(uint8_t type)
+{
+    return type == MYSQL_TYPE_STRING || type == MYSQL_TYPE_VAR_STRING ||
+           type == MYSQL_TYPE_VARCHAR || type == 140 || type == 141 ||
+           (type >= MYSQL_TYPE_TINY_BLOB && type <= MYSQL_TYPE_BLOB);
+}
+
+static bool is_labels(uint8_t type)
+{
+    return type == MYSQL_TYPE_ENUM || type == MYSQL_TYPE_SET;
+}
+
+static bool is_enum(uint8_t type)
+{
+    return type == MYSQL_TYPE_ENUM;
+}
+
+static bool is_set(uint8_t type)
+{
+    return type == MYSQL_TYPE_SET;
+}
+
+static bool is_number(uint8_t type)
+{
+    return (type >= MYSQL_TYPE_TINY && type <= MYSQL_TYPE_DOUBLE) || type == MYSQL_TYPE_LONGLONG ||
+           type == MYSQL_TYPE_INT24 || type == MYSQL_TYPE_NEWDECIMAL;
+}
+
+/* The next column of the kind from `at` on; the table's count: there is none. */
+static uint32_t find_kind(const struct binlog_table *table, is_kind *kind, uint32_t at)
+{
+    while (at < table->column_count && !kind(table->columns[at].type)) {
+        at++;
+    }
+    return at;
+}
+
+static void read_signs(struct binlog_table *table, struct binlog_bytes bits)
+{
+    const size_t known = 8 * bits.left;
+    uint32_t number = 0;
+    for (uint32_t i = find_kind(table, is_number, 0); i < table->column_count && number < known;
+         i = find_kind(table, is_number, i + 1), number++) {
+        bool is_unsigned = (bits.at[number / 8] >> (7 - number % 8) & 1) != 0;
+        table->columns[i].is_unsigned = is_unsigned;
+        table->columns[i].is_signed = !is_unsigned;
+    }
+}
+
+static void read_charsets(struct binlog_table *table, is_kind *kind, struct binlog_bytes charsets)
+{
+    for (uint32_t i = find_kind(table, kind, 0); i < table->column_count && charsets.left > 0;
+         i = find_kind(table, kind, i + 1)) {
+        table->columns[i].collation = (uint32_t)binlog_take_length(&charsets);
+    }
+}
+
+static void read_most(struct binlog_table *table, is_kind *kind, struct binlog_bytes charsets)
+{
+    uint32_t most = (uint32_t)binlog_take_length(&charsets);
+    for (uint32_t i = find_kind(table, kind, 0); i < table->column_count;
+         i = find_kind(table, kind, i + 1)) {
+        table->columns[i].collation = most;
+    }
+    uint32_t at = find_kind(table, kind, 0);
+    uint64_t number = 0;
+    while (charsets.left > 0 && at < table->column_count) {
+        uint64_t wanted = binlog_take_length(&charsets);
+        uint32_t other = (uint32_t)binlog_take_length(&charsets);
+        for (; number < wanted && at < table->column_count; number++) {
+            at = find_kind(table, kind, at + 1);
+        }
+        if (!charsets.bad && number == wanted && at < table->column_count) {
+            table->columns[at].collation = other;
+        }
+    }
+}
+
+static void read_labels(struct binlog_table *table, is_kind *kind, struct binlog_bytes labels)
+{
+    for (uint32_t i = find_kind(table, kind, 0); i < table->column_count && labels.left > 0;
+         i = find_kind(table, kind, i + 1)) {
+        uint64_t count = binlog_take_length(&labels);
+        const uint8_t *begin = labels.at;
+        for (uint64_t label = 0; label < count && !labels.bad; label++) {
+            (void)binlog_take(&labels, (size_t)binlog_take_length(&labels));
+        }
+        if (labels.bad) {
+            return;
+        }
+        table->columns[i].labels = (struct text){(const char *)begin, (size_t)(labels.at - begin)};
+        table->columns[i].label_count = (uint32_t)count;
+    }
+}
+
+static void read_metadata(struct binlog_table *table, uint64_t type, struct binlog_bytes value)
+{
+    switch (type) {
+    case METADATA_SIGNS:
+        read_signs(table, value);
+        return;
+    case METADATA_CHARSET_MOST:
+        read_most(table, is_text, value);
+        return;
+    case METADATA_CHARSETS:
+        read_charsets(table, is_text, value);
+        return;
+    case METADATA_NAMES:
+        read_names(table, value);
+        return;
+    case METADATA_SET_LABELS:
+        read_labels(table, is_set, value);
+        return;
+    case METADATA_ENUM_LABELS:
+        read_labels(table, is_enum, value);
+        return;
+    case METADATA_LABEL_CHARSET_MOST:
+        read_most(table, is_labels, value);
+        return;
+    case METADATA_LABEL_CHARSETS:
+        read_charsets(table, is_labels, value);
+        return;
+    default:
+        return;
+    }
+}
+
+static bool has_all_types(const struct binlog_table *table)
+{
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        const struct binlog_column *column = &table->columns[i];
+        bool lacks_sign = is_number(column->type) && !column->is_signed && !column->is_unsigned;
+        bool lacks_charset =
+            (is_text(column->type) || is_labels(column->type)) && column->collation == 0;
+        if (lacks_sign || lacks_charset ||
+            (is_labels(column->type) && column->labels.length == 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The texts are the event's. */
 static const char *take_name(struct binlog_bytes *body)
 {
@@ -132,10 +286,11 @@ bool binlog_read_table(struct binlog_bytes body, struct arena *arena, struct bin
         uint64_t type = binlog_take_number(&body, 1);
         size_t size = (size_t)binlog_take_length(&body);
         const uint8_t *value = binlog_take(&body, size);
-        if (value != NULL && type == METADATA_NAMES) {
-            read_names(table, (struct binlog_bytes){.at = value, .left = size});
+        if (value != NULL) {
+            read_metadata(table, type, (struct binlog_bytes){.at = value, .left = size});
         }
     }
+    table->has_all_types = has_all_types(table);
     return !body.bad && !meta.bad && meta.left == 0;
 }
 

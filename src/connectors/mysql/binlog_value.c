@@ -321,6 +321,46 @@ static bool print_labels(const struct binlog_column *column, const char *words, 
     return true;
 }
 
+static bool print_told_label(const struct binlog_column *column, uint64_t place, struct buffer *out)
+{
+    struct binlog_bytes labels = {(const uint8_t *)column->labels.data, column->labels.length,
+                                  false};
+    for (uint64_t i = 1; i <= column->label_count; i++) {
+        size_t length = (size_t)binlog_take_length(&labels);
+        const uint8_t *label = binlog_take(&labels, length);
+        if (label == NULL) {
+            return false;
+        }
+        if (i == place) {
+            buffer_append(out, label, length);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool binlog_print_labels(const struct binlog_column *column, struct text value, struct buffer *out)
+{
+    if (value.length > 8) {
+        return false;
+    }
+    uint64_t number = bytes_get_le((const uint8_t *)value.data, (int)value.length);
+    if (column->type == MYSQL_TYPE_ENUM) {
+        return number == 0 || print_told_label(column, number, out);
+    }
+    bool first = true;
+    for (uint64_t i = 0; i < 64; i++) {
+        if ((number >> i & 1) != 0) {
+            buffer_append_string(out, first ? "" : ",");
+            first = false;
+            if (!print_told_label(column, i + 1, out)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 /* ---------------------------------------------------------------- numbers */
 
 static int64_t sign_extend(uint64_t number, size_t bytes)
@@ -356,7 +396,8 @@ bool binlog_print_value(const struct binlog_column *column, const struct mysql_t
     case MYSQL_TYPE_LONG:
     case MYSQL_TYPE_LONGLONG: {
         uint64_t number = bytes_get_le(bytes, (int)value.length);
-        if (words != NULL && strstr(words, "unsigned") != NULL) {
+        if (column->is_unsigned ||
+            (!column->is_signed && words != NULL && strstr(words, "unsigned") != NULL)) {
             buffer_append_uint64(out, number);
         } else {
             buffer_append_int64(out, sign_extend(number, value.length));

@@ -64,22 +64,6 @@ static enum status take_inner(struct feed *feed, const struct binlog_query *quer
     return STATUS_FAILED;
 }
 
-static void take_outer(struct feed *feed, const struct binlog_query *query)
-{
-    struct text database;
-    struct text table;
-    const char *schema = feed->self->sql.schema;
-    forget_definitions(feed);
-    if (!binlog_is_truncate(query->statement, &database, &table)) {
-        return;
-    }
-    database = database.length > 0 ? database : query->database;
-    if (database.length == strlen(schema) && memcmp(database.data, schema, database.length) == 0 &&
-        !begins(table, "_transhume_")) {
-        mysql_feed_take_truncate(feed, table);
-    }
-}
-
 static enum status take_query(struct feed *feed, const struct binlog_event *event,
                               struct change_set **set, struct error *error)
 {
@@ -96,9 +80,15 @@ static enum status take_query(struct feed *feed, const struct binlog_event *even
         mysql_feed_discard(feed);
         *set = mysql_feed_finish(feed);
     } else if (feed->in_transaction) {
-        return take_inner(feed, &query, error);
+        /* CREATE OR REPLACE TABLE … SELECT has its rows behind it */
+        return mysql_feed_take_ddl(feed, &query, error) == STATUS_OK
+                   ? take_inner(feed, &query, error)
+                   : STATUS_FAILED;
     } else {
-        take_outer(feed, &query);
+        forget_definitions(feed);
+        if (mysql_feed_take_ddl(feed, &query, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
         *set = mysql_feed_finish(feed);
     }
     return STATUS_OK;

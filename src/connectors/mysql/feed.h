@@ -35,6 +35,11 @@ struct feed_place {
     struct text gtids; /* its owner's */
 };
 
+struct feed_charset {
+    uint32_t collation;
+    const char *charset;
+};
+
 /* A table as the log's last word on it has it. */
 struct feed_table {
     UT_hash_handle hh;
@@ -66,10 +71,14 @@ struct feed {
     /* Opened behind a set: what is in it may come in the log up to here, so that no offset before
      * it says where the feed is. Number 0: it was opened at a file and an offset. */
     struct feed_place set_ends;
-    bool has_gtids;             /* the server numbers its transactions */
-    struct binlog_gtids gtids;  /* at `reached` */
-    struct binlog_gtid current; /* of the transaction that is read; number 0: none */
-    struct buffer place_gtids;  /* of `place` */
+    bool logs_actions;             /* what a foreign key's action does is in the log */
+    bool has_gtids;                /* the server numbers its transactions */
+    struct binlog_gtids gtids;     /* at `reached` */
+    struct binlog_gtid current;    /* of the transaction that is read; number 0: none */
+    struct buffer place_gtids;     /* of `place` */
+    struct feed_charset *charsets; /* that tables of the log had so far */
+    uint32_t charset_count;
+    uint32_t charset_capacity;
     struct feed_table *tables;
     struct arena **kept; /* tables whose shapes a set may still have */
     uint32_t kept_count;
@@ -150,7 +159,23 @@ void mysql_feed_take_truncate(struct feed *feed, struct text table);
 struct change_set *mysql_feed_finish(struct feed *feed);
 void mysql_feed_discard(struct feed *feed);
 
+/* feed_charset.c */
+/* The character set of a collation's number; NULL: its texts are taken as UTF-8. */
+const char *mysql_feed_charset(struct feed *feed, uint32_t collation);
+/* Asks the server for those of the table. */
+enum status mysql_feed_ask_charsets(struct feed *feed, const struct feed_table *table,
+                                    struct error *error) MUST_USE;
+
+/* feed_ddl.c */
+/* The name under which the table is followed; NULL: it is not. */
+const char *mysql_feed_followed(const struct feed *feed, const char *table);
+/* ERROR_SOURCE_CHANGED: what it does to a followed table is not told row by row. */
+enum status mysql_feed_take_ddl(struct feed *feed, const struct binlog_query *query,
+                                struct error *error) MUST_USE;
+
 /* feed_create.c */
+/* ERROR_SOURCE_CHANGED: a followed table has a foreign key whose action no log has. */
+enum status mysql_feed_check_actions(struct feed *feed, struct error *error) MUST_USE;
 enum status mysql_feed_create(struct database *database, const char *name,
                               const struct followed_table *tables, uint32_t table_count,
                               struct arena *arena, struct feed_start *start, struct error *error);

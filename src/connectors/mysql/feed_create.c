@@ -217,6 +217,30 @@ static enum status check_tables(struct mysql_database *self, MYSQL *connection,
     return status;
 }
 
+enum status mysql_feed_check_actions(struct feed *feed, struct error *error)
+{
+    struct mysql_database *self = feed->self;
+    struct mysql_catalog catalog = {0};
+    struct arena *arena = arena_create(0);
+    enum status status = logs_actions(self, feed->asking, &feed->logs_actions, error);
+    if (status == STATUS_OK && !feed->logs_actions) {
+        status = mysql_catalog_read(self, feed->asking, NULL, arena, &catalog, error);
+    }
+    for (uint32_t i = 0; i < catalog.table_count && status == STATUS_OK; i++) {
+        const struct mysql_table *table = &catalog.tables[i];
+        status = mysql_feed_followed(feed, table->schema->name) != NULL
+                     ? check_actions(table, error)
+                     : STATUS_OK;
+        if (status != STATUS_OK) {
+            error_recode(error, ERROR_SOURCE_CHANGED);
+            error_hint(error, "make the key anew without the action, change the rows in the "
+                              "application, then `transhume follow --resync`");
+        }
+    }
+    arena_destroy(arena);
+    return status;
+}
+
 /* ---------------------------------------------------------------- making and dropping */
 
 enum status mysql_feed_create(struct database *database, const char *name,

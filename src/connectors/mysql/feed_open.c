@@ -164,6 +164,7 @@ static enum status open_all(struct feed *feed, struct error *error)
     struct mysql_database *self = feed->self;
     struct feed_place now = {0};
     if (mysql_connect(self, &feed->asking, error) != STATUS_OK ||
+        mysql_feed_check_actions(feed, error) != STATUS_OK ||
         mysql_feed_now(self, feed->asking, feed->arena, &now, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

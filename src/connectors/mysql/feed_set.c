@@ -102,15 +102,46 @@ static void pad(struct text value, size_t length, struct buffer *out)
     }
 }
 
+/* As the log has it: today's is another one after ALTER TABLE … CONVERT TO CHARACTER SET. */
+static const char *charset_of(struct feed *feed, const struct binlog_column *log,
+                              const struct mysql_column *column)
+{
+    return log->collation != 0 ? mysql_feed_charset(feed, log->collation) : column->charset;
+}
+
+/* The labels are in the column's character set. */
+static bool print_labels(struct feed *feed, const struct binlog_column *log,
+                         const struct mysql_column *column, struct text value)
+{
+    const char *set = iconv_name(charset_of(feed, log, column));
+    struct text labels;
+    buffer_clear(&feed->text);
+    if (!binlog_print_labels(log, value, &feed->text)) {
+        return false;
+    }
+    labels = (struct text){buffer_string(&feed->text), feed->text.length};
+    if (set != NULL) {
+        convert(feed, set, &labels);
+        if (labels.data == feed->converted.data) {
+            buffer_clear(&feed->text);
+            buffer_append(&feed->text, labels.data, labels.length);
+        }
+    }
+    return true;
+}
+
 static bool print_value(struct feed *feed, const struct binlog_column *log,
                         const struct mysql_column *column, struct text value)
 {
     const char *native = column->type.type.native != NULL ? column->type.type.native : "";
-    const char *set = iconv_name(column->charset);
+    const char *set = iconv_name(charset_of(feed, log, column));
     struct buffer *out = &feed->text;
     bool fixed = log->type == MYSQL_TYPE_STRING;
     bool address = fixed && strncasecmp(native, "inet", 4) == 0;
     buffer_clear(out);
+    if (log->labels.length > 0) {
+        return print_labels(feed, log, column, value);
+    }
     if (fixed && (column->type.format == MYSQL_AS_UUID || address)) {
         struct buffer whole = {0};
         size_t length = address && native[4] == '4' ? 4 : 16;
@@ -275,6 +306,39 @@ static const struct cell *key_of(struct feed *feed, const struct shape *shape,
     return key;
 }
 
+static enum status refuse_image(const struct feed_table *table, uint32_t number,
+                                struct error *error)
+{
+    const struct mysql_column *column = table->columns[number];
+    error_set(error, ERROR_FEED_LOST, table->name,
+              "a row is in the binary log without column %s: a session's binlog_row_image was not "
+              "FULL",
+              column != NULL ? column->name : "that was dropped");
+    return error_hint(error, "SET GLOBAL binlog_row_image = FULL, and let no session set another; "
+                             "then `transhume follow --resync` compares both sides, repairs the "
+                             "target and goes on");
+}
+
+static bool is_blob(uint8_t type)
+{
+    return type >= MYSQL_TYPE_TINY_BLOB && type <= MYSQL_TYPE_BLOB;
+}
+
+/* NOBLOB leaves those out of an update that it did not change, and that are no part of the key. */
+static enum status check_image(const struct feed_table *table, const uint8_t *present,
+                               bool may_lack, struct error *error)
+{
+    for (uint32_t i = 0; i < table->log.column_count; i++) {
+        const struct mysql_column *column = table->columns[i];
+        bool lacks = column != NULL && !column->generated && !binlog_has_bit(present, i);
+        if (lacks && (!may_lack || !is_blob(table->log.columns[i].type) ||
+                      mysql_is_in(table->facts->key, column->name))) {
+            return refuse_image(table, i, error);
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status take_row(struct feed *feed, const struct feed_table *table,
                             struct binlog_rows *rows, struct error *error)
 {
@@ -345,7 +409,9 @@ enum status mysql_feed_take_rows(struct feed *feed, const struct binlog_event *e
         begin_set(feed);
     }
     feed->bytes += event->size;
-    enum status status = STATUS_OK;
+    enum status status = check_image(table, rows.before, !rows.writes, error);
+    status =
+        status == STATUS_OK && rows.updates ? check_image(table, rows.after, true, error) : status;
     while (status == STATUS_OK && rows.rest.left > 0) {
         status = take_row(feed, table, &rows, error);
     }

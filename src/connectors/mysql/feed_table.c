@@ -109,9 +109,23 @@ static void make_shape(struct feed_table *table)
 
 static bool is_followed(const struct feed *feed, const struct binlog_table *log)
 {
-    static const char own[] = "_transhume_";
     return strcmp(log->database, feed->self->sql.schema) == 0 &&
-           strncmp(log->name, own, sizeof own - 1) != 0;
+           mysql_feed_followed(feed, log->name) != NULL;
+}
+
+static enum status pass_over(const struct feed *feed, struct feed_table *table, struct error *error)
+{
+    if (feed->self->sql.base.followed.count > 0) {
+        error_set(error, ERROR_SOURCE_CHANGED, table->name,
+                  "the table was dropped or renamed since it was written, and its changes can't "
+                  "be read");
+        return error_hint(error, "once it is there again, `transhume follow --resync` begins the "
+                                 "feed again, compares both sides and repairs the target");
+    }
+    log_write(LOG_WARNING, "%s: table %s is not there any more; its changes are passed over",
+              feed->self->sql.shown, table->name);
+    table->ignored = true;
+    return STATUS_OK;
 }
 
 static enum status describe(struct feed *feed, struct feed_table *table, struct error *error)
@@ -133,12 +147,10 @@ static enum status describe(struct feed *feed, struct feed_table *table, struct 
         }
     }
     if (table->facts == NULL || table->facts->schema->kind != SCHEMA_TABLE) {
-        log_write(LOG_WARNING, "%s: table %s is not there any more; its changes are passed over",
-                  feed->self->sql.shown, table->name);
-        table->ignored = true;
-        return STATUS_OK;
+        return pass_over(feed, table, error);
     }
     status = map_columns(table, error);
+    status = status == STATUS_OK ? mysql_feed_ask_charsets(feed, table, error) : status;
     if (status == STATUS_OK) {
         make_shape(table);
     }

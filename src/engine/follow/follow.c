@@ -762,6 +762,7 @@ enum status follow_run(struct run *run, struct error *error)
         follow_routes_make(session, &follow.routes, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    follow_routes_tell(follow.routes, session);
     progress_follow_begin(&session->progress.follow);
     retention_init(&follow.retention, run);
     follow.counts = follow_figures_create(run);

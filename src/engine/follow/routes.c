@@ -427,6 +427,16 @@ bool follow_routes_read(const struct follow_routes *routes, uint32_t stream, con
     return reads;
 }
 
+void follow_routes_tell(const struct follow_routes *routes, struct run_session *session)
+{
+    const char **names =
+        arena_allocate_zeroed(session->arena, routes->table_count + 1u, sizeof *names);
+    for (uint32_t i = 0; i < routes->table_count; i++) {
+        names[i] = arena_copy_string(session->arena, routes->tables[i]);
+    }
+    session->source->followed = (struct column_list){names, routes->table_count};
+}
+
 void follow_routes_free(struct follow_routes *routes)
 {
     if (routes != NULL) {

@@ -64,6 +64,8 @@ enum status follow_routes_make(const struct run_session *session, struct follow_
                                struct error *error) MUST_USE;
 /* Does the stream read the table, as its root or by a join? */
 bool follow_routes_read(const struct follow_routes *routes, uint32_t stream, const char *table);
+/* The source is told which tables are followed (database.followed). */
+void follow_routes_tell(const struct follow_routes *routes, struct run_session *session);
 void follow_routes_free(struct follow_routes *routes); /* takes NULL */
 
 #endif

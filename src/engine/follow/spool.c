@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/retry.h"
 #include "base/text.h"
+#include "engine/follow/routes.h"
 #include "engine/follow/spool_file.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -164,6 +165,12 @@ enum status spool_begin(struct run *run, struct error *error)
     if (run->header.feed == NULL || (!session->options.spool && !file_exists(folder))) {
         return STATUS_OK;
     }
+    struct follow_routes *routes;
+    if (follow_routes_make(session, &routes, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    follow_routes_tell(routes, session);
+    follow_routes_free(routes);
     struct spool *spool = memory_allocate_zeroed(1, sizeof *spool);
     spool->run = run;
     spool->functions = session->source->connector->feed;
