@@ -138,9 +138,14 @@ enum status grow_check(struct run *run, const struct ledger_header *header, stru
     enum status status = read_grown(run, &grown, error);
     status =
         status == STATUS_OK ? list_lost(run, header->schema_text, &grown, &lost, error) : status;
-    if (status == STATUS_OK) {
-        take_lost(run, &lost);
+    if (status == STATUS_OK) { /* what was accepted is not there either */
+        struct buffer all = {0};
+        buffer_append_buffer(&all, &lost);
+        buffer_append_string(&all, grown.lost);
+        take_lost(run, &all);
+        buffer_free(&all);
         status = list_shrunk(run, &shrunk, error);
+        take_lost(run, &lost);
     }
     buffer_free(&lost);
     return status != STATUS_OK ? status
@@ -332,7 +337,8 @@ enum status grow_target(struct run *run, const struct follow_routes *routes,
     }
     if ((session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0 ||
         session->target->connector->apply->keeps_log) {
-        return note_grown(run, error);
+        return refresh_free(run, routes, error) == STATUS_OK ? note_grown(run, error)
+                                                             : STATUS_FAILED;
     }
     for (uint32_t i = 0; i < plan->table_count; i++) {
         names[i] = plan->tables[i].target.name;
