@@ -147,6 +147,7 @@ static void add_table(struct feed *feed, const struct binlog_event *event)
                             .key_fields = key,
                             .key_field_count = count > 0};
     table->shape = shape;
+    table->facts = arena_allocate_zeroed(feed->arena, 1, sizeof *table->facts);
     table->name = "t";
     table->number = table->log.number;
     HASH_ADD(hh, feed->tables, number, sizeof table->number, table);
