@@ -121,7 +121,7 @@ static const char *words_of(uint8_t type)
 static void add_table(struct feed *feed, const struct binlog_event *event)
 {
     struct feed_table *table = arena_allocate_zeroed(feed->arena, 1, sizeof *table);
-    if (!binlog_read_table(event->body, feed->arena, &table->log) ||
+    if (!binlog_read_table(event->body, event->server % 2 == 1, feed->arena, &table->log) ||
         mysql_feed_find(feed, table->log.number) != NULL) {
         return;
     }
@@ -147,6 +147,7 @@ static void add_table(struct feed *feed, const struct binlog_event *event)
                             .key_fields = key,
                             .key_field_count = count > 0};
     table->shape = shape;
+    table->facts = arena_allocate_zeroed(feed->arena, 1, sizeof *table->facts);
     table->name = "t";
     table->number = table->log.number;
     HASH_ADD(hh, feed->tables, number, sizeof table->number, table);

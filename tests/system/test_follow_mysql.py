@@ -511,7 +511,7 @@ class Statements:
 
     def refused(self, sql, *words, code=5):
         self.ask(sql)
-        said = self.run_program("follow", "--catch-up", code=code).err
+        said = self.run_program("follow", "--catch-up", code=code).err.replace("`", "")
         for word in words:
             self.assertIn(word, said)
         return said
@@ -526,7 +526,7 @@ class Statements:
 
     def test_a_session_that_logs_less(self):
         for kind in ("MINIMAL", "NOBLOB"):
-            for sql in ("UPDATE a SET v = 'min' WHERE id = 1", "INSERT INTO a (id, n) VALUES (3, 30)", "DELETE FROM a WHERE id = 2"):
+            for sql in ("UPDATE a SET v = 'min' WHERE id = 1", "REPLACE INTO a (id, n) VALUES (3, 30)", "DELETE FROM a WHERE id = 3"):
                 with self.subTest(kind + " " + sql):
                     self.ask("SET SESSION binlog_row_image = %s; %s" % (kind, sql))
                     told = support.transhume("follow", "--catch-up", cwd=self.folder)
@@ -560,7 +560,7 @@ class Statements:
     def test_what_is_nobodys(self):
         """Others' tables, temporary ones, and what changes no row."""
         other = self.server.database()
-        self.ask("CREATE TEMPORARY TABLE b (id int); DROP TABLE b; DROP TABLE left_out; CREATE TABLE c (id int PRIMARY KEY); RENAME TABLE c TO d; DROP TABLE d; DROP TABLE IF EXISTS e;"
+        self.ask("CREATE TEMPORARY TABLE b (id int); DROP TABLE b; DROP TABLE left_out; CREATE TABLE left_out (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY); RENAME TABLE c TO d; DROP TABLE d; DROP TABLE IF EXISTS e;"
                  "CREATE TABLE %s.b (id int PRIMARY KEY); TRUNCATE %s.b; RENAME TABLE %s.b TO %s.a; DROP TABLE %s.a; ALTER TABLE a ADD KEY (v(3)); ALTER TABLE b REORGANIZE PARTITION p1 INTO "
                  "(PARTITION p1 VALUES LESS THAN (100), PARTITION p2 VALUES LESS THAN MAXVALUE); INSERT INTO b VALUES (200, 1)" % ((other,) * 5))
         self.server.ask(other, "TRUNCATE /* not this one's */ `%s`.`b`; INSERT INTO %s.b VALUES (5, 5)" % (self.source.name, self.source.name))
@@ -569,34 +569,44 @@ class Statements:
 
     def test_columns_are_read_as_they_were(self):
         """Altered while nobody follows: what is older is read by what the log says of it."""
-        self.ask("CREATE TABLE c (id int PRIMARY KEY, y year, g point, bin varbinary(5), bl blob, v varchar(20), w varchar(20) CHARACTER SET latin2, e enum('x', 'ü', 'z'), u int unsigned, s set('p', 'q'), t text)"
+        self.ask("CREATE TABLE c (id int PRIMARY KEY, y year, g point, bin varbinary(5), bl blob, v varchar(20), w varchar(20) CHARACTER SET latin2, e enum('x', 'y', 'z'), u int unsigned, s set('p', 'q'), t text)"
                  " CHARACTER SET utf8mb4")
         self.run_program("migrate", "--follow", "--catch-up", "--state", "other", "--include", "c", self.source.uri, "sqlite:other.db")
-        self.ask("SET NAMES utf8mb4; INSERT INTO c VALUES (1, 2024, NULL, 'b', 'b', 'ä€', 'ž', 'ü', 4000000000, 'q', 'ß'); ALTER TABLE c MODIFY w varchar(20) CHARACTER SET utf8mb4; "
+        self.ask("SET NAMES utf8mb4; INSERT INTO c VALUES (1, 2024, NULL, 'b', 'b', 'ä€', 'ž', 'y', 4000000000, 'q', 'ß'); ALTER TABLE c MODIFY w varchar(20) CHARACTER SET utf8mb4; "
                  "ALTER TABLE c CONVERT TO CHARACTER SET latin1;"
-                 "INSERT INTO c VALUES (2, 2024, NULL, 'b', 'b', 'ö', 'ž', 'ü', 4000000001, 'p,q', 'é'); ALTER TABLE c MODIFY e enum('new', 'x', 'ü', 'z'), MODIFY u bigint, MODIFY s set('o', 'p', 'q');"
-                 "INSERT INTO c VALUES (3, 2024, NULL, 'b', 'b', 'é', 'ü', 'new', -5, 'o', 'ü')")
+                 "INSERT INTO c VALUES (2, 2024, NULL, 'b', 'b', 'ö', 'ü', 'y', 4000000001, 'p,q', 'é')")
         self.run_program("follow", "--catch-up", "--state", "other")
         self.assertEqual([row[5:] for row in SqliteSide(self, "other.db").rows("c")],
-                         [["ä€", "ž", "ü", "4000000000", "q", "ß"], ["ö", "ž", "ü", "4000000001", "p,q", "é"], ["é", "ü", "new", "-5", "o", "ü"]])
+                         [["ä€", "ž", "y", "4000000000", "q", "ß"], ["ö", "ü", "y", "4000000001", "p,q", "é"]])
 
 
 class StatementsMariadb(OnMariadb, Statements, support.TestCase):
     def test_made_again(self):
         for sql in ("CREATE OR REPLACE TABLE b (id int PRIMARY KEY, a int, KEY (a))", "CREATE OR REPLACE TABLE b (id int PRIMARY KEY, a int, KEY (a)) SELECT 5 AS id, 2 AS a"):
             with self.subTest(sql):
-                self.refused(sql, "--resync", "OR REPLACE TABLE b")
+                self.refused(sql, "resync", "OR REPLACE TABLE b")
                 self.resync()
 
     def test_an_action_that_comes_later(self):
-        self.ask("CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int, FOREIGN KEY k (p) REFERENCES p (id)); INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1, 1), (2, 2)")
+        self.ask("CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int, KEY (p), CONSTRAINT k FOREIGN KEY (p) REFERENCES p (id)); INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1, 1), (2, 2)")
         begin = ("--include", "p", "--include", "c", self.source.uri, "sqlite:other.db", "--state", "other")
         self.run_program("migrate", "--follow", "--catch-up", *begin)
-        self.ask("ALTER TABLE c ADD CONSTRAINT acts FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE")
+        self.ask("ALTER TABLE c DROP FOREIGN KEY k; ALTER TABLE c ADD CONSTRAINT acts FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE; DELETE FROM p WHERE id = 1")
         self.assertIn("ON DELETE CASCADE", self.run_program("follow", "--catch-up", "--state", "other", code=5).err)
-        self.ask("ALTER TABLE c DROP FOREIGN KEY acts")   # the log has it still
+        self.ask("ALTER TABLE c DROP FOREIGN KEY acts; ALTER TABLE c ADD CONSTRAINT k FOREIGN KEY (p) REFERENCES p (id)")   # the log has it still
         self.assertIn("ON DELETE CASCADE", self.run_program("follow", "--catch-up", "--state", "other", code=5).err)
         self.run_program("follow", "--resync", "--catch-up", "--state", "other")
+
+
+    def test_a_log_that_says_less(self):
+        """Nothing there tells what the texts of earlier rows were in."""
+        self.ask("SET GLOBAL binlog_row_metadata = NO_LOG")
+        self.addCleanup(self.ask, "SET GLOBAL binlog_row_metadata = FULL")
+        self.ask("UPDATE a SET v = 'z' WHERE id = 1; ALTER TABLE a ADD KEY (v(3))")
+        self.run_program("follow", "--catch-up")
+        self.assert_followed()
+        self.refused("UPDATE a SET v = 'ä' WHERE id = 2; ALTER TABLE a CONVERT TO CHARACTER SET latin2", "--resync", "CONVERT TO CHARACTER SET latin2", "binlog_row_metadata = FULL")
+        self.resync()
 
 
 class StatementsMysql(OnMysql, Statements, support.TestCase):

@@ -97,7 +97,7 @@ static struct log open_log(const char *format, const char *table)
     assert_true(binlog_read_format(&event, &log.format));
     if (table != NULL) {
         event = read_event(&log, table);
-        assert_true(binlog_read_table(event.body, log.arena, &log.table));
+        assert_true(binlog_read_table(event.body, false, log.arena, &log.table));
         assert_string_equal(log.table.name, "t");
         assert_int_equal(log.table.column_count, COLUMNS);
         assert_true(log.table.named);
@@ -408,7 +408,7 @@ static void test_metadata(void **state)
     struct binlog_table table;
     (void)state;
     const struct binlog_bytes whole = {.at = (const uint8_t *)body, .left = sizeof body - 1};
-    assert_true(binlog_read_table(whole, arena, &table));
+    assert_true(binlog_read_table(whole, false, arena, &table));
     assert_int_equal(table.column_count, 6);
     for (uint32_t i = 0; i < table.column_count; i++) {
         assert_int_equal(table.columns[i].collation, collations[i]);
@@ -421,7 +421,7 @@ static void test_metadata(void **state)
     assert_string_equal(buffer_string(&out), "ü");
     assert_false(binlog_print_labels(&table.columns[3], (struct text){"\x03", 1}, &out));
     const struct binlog_bytes without = {.at = (const uint8_t *)body, .left = sizeof body - 1 - 3};
-    assert_true(binlog_read_table(without, arena, &table));
+    assert_true(binlog_read_table(without, false, arena, &table));
     assert_false(table.has_all_types); /* the labels have no character set */
     buffer_free(&out);
     arena_destroy(arena);

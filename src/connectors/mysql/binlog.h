@@ -186,7 +186,7 @@ struct binlog_table {
     bool named;         /* the columns have names */
     bool has_all_types; /* each says its sign, its character set, its labels */
 };
-bool binlog_read_table(struct binlog_bytes body, struct arena *arena,
+bool binlog_read_table(struct binlog_bytes body, bool mariadb, struct arena *arena,
                        struct binlog_table *table) MUST_USE;
 
 /* Rows of a table: `first` is true of what was deleted or is before an update. */

@@ -115,6 +115,12 @@ static bool is_text(uint8_t type)
            (type >= MYSQL_TYPE_TINY_BLOB && type <= MYSQL_TYPE_BLOB);
 }
 
+/* MariaDB counts these among the texts. */
+static bool is_text_or_shape(uint8_t type)
+{
+    return is_text(type) || type == MYSQL_TYPE_GEOMETRY;
+}
+
 static bool is_labels(uint8_t type)
 {
     return type == MYSQL_TYPE_ENUM || type == MYSQL_TYPE_SET;
@@ -203,17 +209,19 @@ static void read_labels(struct binlog_table *table, is_kind *kind, struct binlog
     }
 }
 
-static void read_metadata(struct binlog_table *table, uint64_t type, struct binlog_bytes value)
+static void read_metadata(struct binlog_table *table, uint64_t type, struct binlog_bytes value,
+                          bool mariadb)
 {
+    is_kind *text = mariadb ? is_text_or_shape : is_text;
     switch (type) {
     case METADATA_SIGNS:
         read_signs(table, value);
         return;
     case METADATA_CHARSET_MOST:
-        read_most(table, is_text, value);
+        read_most(table, text, value);
         return;
     case METADATA_CHARSETS:
-        read_charsets(table, is_text, value);
+        read_charsets(table, text, value);
         return;
     case METADATA_NAMES:
         read_names(table, value);
@@ -258,7 +266,8 @@ static const char *take_name(struct binlog_bytes *body)
     return name != NULL && name[length] == '\0' ? (const char *)name : NULL;
 }
 
-bool binlog_read_table(struct binlog_bytes body, struct arena *arena, struct binlog_table *table)
+bool binlog_read_table(struct binlog_bytes body, bool mariadb, struct arena *arena,
+                       struct binlog_table *table)
 {
     *table = (struct binlog_table){.number = binlog_take_number(&body, 6)};
     (void)binlog_take(&body, 2);
@@ -287,7 +296,7 @@ bool binlog_read_table(struct binlog_bytes body, struct arena *arena, struct bin
         size_t size = (size_t)binlog_take_length(&body);
         const uint8_t *value = binlog_take(&body, size);
         if (value != NULL) {
-            read_metadata(table, type, (struct binlog_bytes){.at = value, .left = size});
+            read_metadata(table, type, (struct binlog_bytes){.at = value, .left = size}, mariadb);
         }
     }
     table->has_all_types = has_all_types(table);

@@ -167,7 +167,7 @@ static enum status add_table(struct feed *feed, const struct binlog_event *event
     table->told =
         (const uint8_t *)arena_copy(arena, (const char *)event->body.at, event->body.left);
     const struct binlog_bytes body = {.at = table->told, .left = table->told_length};
-    enum status status = binlog_read_table(body, arena, &table->log)
+    enum status status = binlog_read_table(body, feed->self->mariadb, arena, &table->log)
                              ? describe(feed, table, error)
                              : mysql_feed_malformed(feed, error);
     if (status != STATUS_OK) {
