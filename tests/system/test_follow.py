@@ -82,7 +82,8 @@ class SqliteSide:
             return None
 
     def rows_of_sum(self):
-        with sqlite3.connect("file:%s?mode=ro" % self.path, uri=True, timeout=60) as connection:
+        # to be written, too: who was killed may have left a journal that has to be rolled back first
+        with sqlite3.connect(self.path, timeout=60) as connection:
             return connection.execute("SELECT sum(balance) FROM account").fetchone()
 
 
