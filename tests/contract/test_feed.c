@@ -557,7 +557,7 @@ void contract_test_feed(const struct contract_entry *entry)
         connector->feed->open(source.fixture.target, "things_feed", start.position, &feed, &error),
         &error, "feed open");
     check_ok(connector->feed->health(feed, &health, &error), &error, "health");
-    assert_true(health.bytes_kept != 0 || health.lag_bytes > 0); /* not each source keeps */
+    assert_true(health.bytes_kept != 0 || health.lag_bytes != 0); /* not each source keeps */
     check_unread(&source, names);
     connector->feed->close(feed);
 

@@ -201,9 +201,13 @@ static enum status take(struct feed *feed, const struct binlog_event *event, str
         (event->type >= BINLOG_WRITE_1_COMPRESSED && event->type <= BINLOG_DELETE_2_COMPRESSED)) {
         status = mysql_feed_take_rows(feed, event, &set, error);
     }
-    if (set != NULL) {
+    while (set != NULL) {
         visit(set);
         arena_destroy(set->arena);
+        set = NULL;
+        if (status == STATUS_OK && mysql_feed_has_more(feed)) {
+            status = mysql_feed_take_more(feed, &set, error);
+        }
     }
     return status;
 }

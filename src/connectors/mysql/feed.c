@@ -294,6 +294,9 @@ enum status mysql_feed_take_next(struct feed *feed, struct change_set **set, str
     struct binlog_event event;
     const uint8_t *bytes = NULL;
     size_t length = 0;
+    if (mysql_feed_has_more(feed)) {
+        return mysql_feed_take_more(feed, set, error);
+    }
     arena_reset(feed->scratch);
     /* events of a compressed transaction have no offsets of their own */
     if (!binlog_payload_ended(&feed->payload)) {
@@ -329,7 +332,7 @@ static enum status feed_next(struct feed *feed, int64_t timeout_ms, struct chang
     while (status == STATUS_OK && *set == NULL) {
         status = mysql_feed_take_next(feed, set, error);
         if (status == STATUS_OK && *set == NULL && clock_monotonic_ms() >= end &&
-            binlog_payload_ended(&feed->payload)) {
+            binlog_payload_ended(&feed->payload) && !mysql_feed_has_more(feed)) {
             return STATUS_AGAIN;
         }
     }

@@ -83,7 +83,9 @@ struct feed {
     struct arena **kept; /* tables whose shapes a set may still have */
     uint32_t kept_count;
     uint32_t kept_capacity;
-    struct arena *scratch;         /* of one event */
+    struct arena *scratch;   /* of one event */
+    struct binlog_rows rows; /* of the event; `rest`: those that were not taken */
+    const struct feed_table *rows_table;
     struct binlog_payload payload; /* of a compressed transaction, as the stream has received it */
     struct buffer text;
     struct buffer converted;
@@ -154,6 +156,13 @@ void mysql_feed_free_tables(struct feed *feed);
 /* feed_set.c */
 enum status mysql_feed_take_rows(struct feed *feed, const struct binlog_event *event,
                                  struct change_set **set, struct error *error) MUST_USE;
+/* Rows of that event that are left. */
+static inline bool mysql_feed_has_more(const struct feed *feed)
+{
+    return feed->rows.rest.left > 0;
+}
+enum status mysql_feed_take_more(struct feed *feed, struct change_set **set,
+                                 struct error *error) MUST_USE;
 void mysql_feed_take_truncate(struct feed *feed, struct text table);
 /* The transaction ends where the log is read; NULL: nothing that has to be handed out. */
 struct change_set *mysql_feed_finish(struct feed *feed);

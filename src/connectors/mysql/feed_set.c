@@ -388,6 +388,30 @@ static struct change_set *hand_out_piece(struct feed *feed)
     return hand_out(feed);
 }
 
+/* Of an event that has more than a piece takes, the rest comes with the next call. */
+enum status mysql_feed_take_more(struct feed *feed, struct change_set **set, struct error *error)
+{
+    struct binlog_rows *rows = &feed->rows;
+    enum status status = STATUS_OK;
+    bool full = false;
+    if (feed->set == NULL) {
+        begin_set(feed);
+    }
+    while (status == STATUS_OK && rows->rest.left > 0 && !full) {
+        size_t before = rows->rest.left;
+        status = take_row(feed, feed->rows_table, rows, error);
+        if (status == STATUS_OK && (rows->rest.bad || rows->rest.left == before)) {
+            status = mysql_feed_malformed(feed, error);
+        }
+        feed->bytes += before - rows->rest.left;
+        full = feed->set->change_count >= PIECE_CHANGES_MAX || feed->bytes >= PIECE_BYTES_MAX;
+    }
+    if (status == STATUS_OK && full) {
+        *set = hand_out_piece(feed);
+    }
+    return status;
+}
+
 enum status mysql_feed_take_rows(struct feed *feed, const struct binlog_event *event,
                                  struct change_set **set, struct error *error)
 {
@@ -405,24 +429,13 @@ enum status mysql_feed_take_rows(struct feed *feed, const struct binlog_event *e
     if (rows.column_count != table->log.column_count) {
         return mysql_feed_malformed(feed, error);
     }
-    if (feed->set == NULL) {
-        begin_set(feed);
+    if (check_image(table, rows.before, !rows.writes, error) != STATUS_OK ||
+        (rows.updates && check_image(table, rows.after, true, error) != STATUS_OK)) {
+        return STATUS_FAILED;
     }
-    feed->bytes += event->size;
-    enum status status = check_image(table, rows.before, !rows.writes, error);
-    status =
-        status == STATUS_OK && rows.updates ? check_image(table, rows.after, true, error) : status;
-    while (status == STATUS_OK && rows.rest.left > 0) {
-        status = take_row(feed, table, &rows, error);
-    }
-    if (status == STATUS_OK && rows.rest.bad) {
-        status = mysql_feed_malformed(feed, error);
-    }
-    if (status == STATUS_OK &&
-        (feed->set->change_count >= PIECE_CHANGES_MAX || feed->bytes >= PIECE_BYTES_MAX)) {
-        *set = hand_out_piece(feed);
-    }
-    return status;
+    feed->rows = rows;
+    feed->rows_table = table;
+    return mysql_feed_take_more(feed, set, error);
 }
 
 /* Nothing is told of its records: a table that was not seen before has no columns. */
