@@ -587,6 +587,7 @@ class OfPostgres:
         cls.addClassCleanup(cls.server.stop)
 
 
+@support.inheriting(10)
 class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
     computed, code_of_a_lost_column = "GENERATED ALWAYS AS (balance * 2) STORED", 1
 

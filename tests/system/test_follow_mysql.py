@@ -106,7 +106,7 @@ class SqliteToMariadb(OnMariadb, Pair, support.TestCase):
         return SqliteSide(self, "bank.db"), MysqlSide(self.server)
 
 
-@support.inheriting(6)
+@support.inheriting(4)
 class MysqlToMysql(OnMysql, WholePair, support.TestCase):
     makes_objects = False
     computed, code_of_a_lost_column = "AS (balance * 2) STORED", 1
