@@ -41,28 +41,8 @@ static int print_steps(struct cli_call *call)
 /* One attempt at the run, for this choice; 0: done. */
 static int take(struct cli_call *call, const char *plan_path, enum cut_over_choice choice)
 {
-    struct error error = {0};
-    struct run_session *session = NULL;
-    struct run_result result = {0};
-    int exit_status;
     call->cut_over = choice;
-    if (cli_open_session(call, plan_path, &session, &exit_status) != STATUS_OK) {
-        return exit_status;
-    }
-    enum status status = run_resume(session, &result, &error);
-    status = cli_go_on(call, plan_path, status, &session, &result, &error, &exit_status);
-    if (status == STATUS_END) {
-        return exit_status;
-    }
-    if (status != STATUS_OK) {
-        exit_status = run_end_failed(call, session, &result, &error);
-    } else {
-        exit_status = choice == CUT_OVER_END    ? run_end(call, session, status, &result, &error)
-                      : result.exit_status == 4 ? 4
-                                                : 0;
-    }
-    run_close(session);
-    return exit_status;
+    return run_end_step(call, plan_path, choice == CUT_OVER_END);
 }
 
 /* What the target never took is no difference, but is not there either. A reject of a row that was

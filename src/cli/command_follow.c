@@ -10,22 +10,8 @@
 /* One attempt at the run, for this step of a resync; 0: done. */
 static int take(struct cli_call *call, const char *plan_path, enum resync_choice choice)
 {
-    struct error error = {0};
-    struct run_session *session = NULL;
-    struct run_result result = {0};
-    int exit_status;
     call->resync = choice;
-    if (cli_open_session(call, plan_path, &session, &exit_status) != STATUS_OK) {
-        return exit_status;
-    }
-    enum status status = run_resume(session, &result, &error);
-    if (choice == RESYNC_END || status != STATUS_OK) {
-        exit_status = run_end(call, session, status, &result, &error);
-    } else {
-        exit_status = result.exit_status == 4 ? 4 : 0;
-    }
-    run_close(session);
-    return exit_status;
+    return run_end_step(call, plan_path, choice == RESYNC_END);
 }
 
 static void tell(const struct verify_result *result)

@@ -297,3 +297,24 @@ int run_end(struct cli_call *call, const struct run_session *session, enum statu
     tell_next_step(call, session, result);
     return exit_status;
 }
+
+int run_end_step(struct cli_call *call, const char *plan_path, bool is_last)
+{
+    struct error error = {0};
+    struct run_session *session = NULL;
+    struct run_result result = {0};
+    int exit_status;
+    if (cli_open_session(call, plan_path, &session, &exit_status) != STATUS_OK) {
+        return exit_status;
+    }
+    enum status status = run_resume(session, &result, &error);
+    status = cli_go_on(call, plan_path, status, &session, &result, &error, &exit_status);
+    if (status == STATUS_END) {
+        return exit_status;
+    }
+    exit_status = is_last || status != STATUS_OK ? run_end(call, session, status, &result, &error)
+                  : result.exit_status == 4      ? 4
+                                                 : 0;
+    run_close(session);
+    return exit_status;
+}

@@ -15,4 +15,9 @@ int run_end(struct cli_call *call, const struct run_session *session, enum statu
 int run_end_failed(const struct cli_call *call, const struct run_session *session,
                    const struct run_result *result, const struct error *error);
 
+/* One attempt at a run that several of a command make, which opens its own session; returns the
+ * exit status, 0: on to the next. The last one tells how the run ended, as a failure does anywhere.
+ */
+int run_end_step(struct cli_call *call, const char *plan_path, bool is_last);
+
 #endif

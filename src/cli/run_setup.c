@@ -224,6 +224,7 @@ enum status cli_go_on(struct cli_call *call, const char *plan_path, enum status 
         run_close(*session);
         *session = NULL;
         call->goes_on = true;
+        call->resync = RESYNC_NOT; /* that was done before it followed */
         if (cli_open_session(call, plan_path, session, exit_status) != STATUS_OK) {
             return STATUS_END;
         }

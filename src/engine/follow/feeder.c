@@ -52,7 +52,7 @@ static enum status tell_confirmed(struct feeder *feeder, struct buffer *scratch,
     if (!has) {
         return STATUS_OK;
     }
-    const struct position position = {(const uint8_t *)scratch->data, (uint32_t)scratch->length};
+    const struct position position = position_kept(scratch);
     if (feeder->spool != NULL &&
         spool_reader_confirm(feeder->spool, position, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -212,8 +212,7 @@ enum status feeder_next(struct feeder *feeder, int64_t timeout_ms, struct change
 void feeder_confirm(struct feeder *feeder, struct position position)
 {
     pthread_mutex_lock(&feeder->mutex);
-    buffer_clear(&feeder->confirmed);
-    buffer_append(&feeder->confirmed, position.bytes, position.length);
+    position_keep(&feeder->confirmed, position);
     feeder->has_confirmed = true;
     pthread_mutex_unlock(&feeder->mutex);
 }

@@ -16,7 +16,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_FOLLOW_H
 #define TRANSHUME_ENGINE_FOLLOW_FOLLOW_H
 
-#include "engine/run/session.h"
+#include "engine/follow/routes.h"
 
 /* The same for each attempt at one migration, so that a killed one leaves nothing behind that the
  * next does not find. */
@@ -32,6 +32,10 @@ enum status follow_check(const struct run_session *session, struct error *error)
  * taken over.
  */
 enum status follow_begin(struct run *run, struct error *error) MUST_USE;
+/* Makes the feed of the followed tables, or finds it. */
+enum status follow_make_feed(const struct run_session *session, const struct follow_routes *routes,
+                             const char *name, struct arena *arena, struct feed_start *start,
+                             struct error *error) MUST_USE;
 /* After a failure before there is a ledger: removes the feed again, as far as that works. */
 void follow_abandon(struct run *run);
 
@@ -39,8 +43,8 @@ void follow_abandon(struct run *run);
  * Applies changes, or takes the steps of run_options.cut_over: then STATUS_OK after the last one,
  * and STATUS_END with run->caught_up after the others. STATUS_END: a stop was asked for, or
  * run_options.catch_up and all changes are applied that the source had when it began
- * (run->caught_up). A feed or target that fails for a while is tried again; ERROR_FEED_LOST and the
- * like end it.
+ * (run->caught_up); or the source has columns that the session does not know (run->is_overtaken). A
+ * feed or target that fails for a while is tried again; ERROR_FEED_LOST and the like end it.
  */
 enum status follow_run(struct run *run, struct error *error) MUST_USE;
 

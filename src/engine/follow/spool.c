@@ -34,21 +34,10 @@ const char *spool_folder(const struct run *run)
     return file_join(run->arena, run->folder.spill, arena_format(run->arena, "spool-%s", run->id));
 }
 
-static struct position position_in(const struct buffer *buffer)
-{
-    return (struct position){(const uint8_t *)buffer->data, (uint32_t)buffer->length};
-}
-
-static void keep(struct buffer *to, struct position position)
-{
-    buffer_clear(to);
-    buffer_append(to, position.bytes, position.length);
-}
-
 /* Else the files would end before what the source has forgotten. */
 static enum status note_move(struct spool *spool, struct error *error)
 {
-    const struct position at = position_in(&spool->ahead);
+    const struct position at = position_kept(&spool->ahead);
     const struct change_set set = {.begin = at, .end = at, .first_piece = true, .last_piece = true};
     spool->moved = false;
     return spool_writer_add(spool->writer, &set, error);
@@ -62,11 +51,11 @@ static enum status sync_and_confirm(struct spool *spool, struct error *error)
     enum status status = spool->moved ? note_move(spool, error) : STATUS_OK;
     status = status == STATUS_OK ? spool_writer_sync(spool->writer, error) : status;
     if (status == STATUS_OK) {
-        keep(&spool->end, position_in(&spool->ahead));
+        position_keep(&spool->end, position_kept(&spool->ahead));
         buffer_clear(&spool->ahead);
         atomic_store(&spool->run->session->progress.follow.spool_bytes,
                      spool_writer_bytes(spool->writer));
-        status = spool->functions->confirm(spool->feed, position_in(&spool->end), error);
+        status = spool->functions->confirm(spool->feed, position_kept(&spool->end), error);
     }
     return status;
 }
@@ -76,7 +65,7 @@ static enum status take(struct spool *spool, struct change_set *set, struct erro
     bool moves_only = set->first_piece && set->last_piece && set->change_count == 0;
     enum status status = moves_only ? STATUS_OK : spool_writer_add(spool->writer, set, error);
     if (status == STATUS_OK && set->last_piece) {
-        keep(&spool->ahead, set->end);
+        position_keep(&spool->ahead, set->end);
         spool->moved = moves_only;
     }
     arena_destroy(set->arena);
@@ -89,7 +78,7 @@ static enum status read_on(struct spool *spool, struct error *error)
     struct database *source = spool->run->session->source;
     int64_t sync_ms = clock_monotonic_ms() + SYNC_MS;
     enum status status = spool->functions->open(source, spool->run->header.feed,
-                                                position_in(&spool->end), &spool->feed, error);
+                                                position_kept(&spool->end), &spool->feed, error);
     while (status == STATUS_OK && !atomic_load(&spool->stopping)) {
         struct change_set *set;
         status = spool->functions->next(spool->feed, WAIT_MS, &set, error);
@@ -122,7 +111,7 @@ static enum status begin_again(struct spool *spool, struct error *error)
         return STATUS_FAILED;
     }
     if (end.length > 0) {
-        keep(&spool->end, end);
+        position_keep(&spool->end, end);
     }
     return STATUS_OK;
 }
@@ -180,7 +169,7 @@ enum status spool_begin(struct run *run, struct error *error)
         destroy(spool);
         return STATUS_FAILED;
     }
-    keep(&spool->end, end.length > 0 ? end : run->header.feed_start);
+    position_keep(&spool->end, end.length > 0 ? end : run->header.feed_start);
     int failure = pthread_create(&spool->thread, NULL, keep_log, spool);
     if (failure != 0) {
         destroy(spool);

@@ -288,17 +288,6 @@ void spool_writer_close(struct spool_writer *writer)
     free(writer);
 }
 
-static void keep(struct buffer *to, struct position position)
-{
-    buffer_clear(to);
-    buffer_append(to, position.bytes, position.length);
-}
-
-static struct position kept_in(const struct buffer *buffer)
-{
-    return (struct position){(const uint8_t *)buffer->data, (uint32_t)buffer->length};
-}
-
 /* To behind the last whole transaction. `*whole`: that is the file's end. */
 static enum status scan(struct segment *segment, struct buffer *end, off_t *kept, bool *whole,
                         struct error *error)
@@ -315,7 +304,7 @@ static enum status scan(struct segment *segment, struct buffer *end, off_t *kept
             return STATUS_FAILED;
         }
         if (head.last_piece) {
-            keep(end, head.end);
+            position_keep(end, head.end);
             *kept = segment->offset;
         }
     }
@@ -425,8 +414,8 @@ enum status spool_reader_open(const char *folder, struct position from, spool_co
     reader->folder = memory_copy_string(folder);
     reader->arena = arena_create(0);
     reader->compare = compare;
-    keep(&reader->from, from);
-    keep(&reader->end, from);
+    position_keep(&reader->from, from);
+    position_keep(&reader->end, from);
     reader->segments = arena_allocate_zeroed(reader->arena, count, sizeof *reader->segments);
     reader->segment_count = count;
     for (uint32_t i = 0; i < count; i++) {
@@ -458,7 +447,7 @@ void spool_reader_close(struct spool_reader *reader)
 
 struct position spool_reader_end(const struct spool_reader *reader)
 {
-    return kept_in(&reader->end);
+    return position_kept(&reader->end);
 }
 
 static enum status take_table(struct spool_reader *reader, struct error *error)
@@ -499,7 +488,7 @@ static enum status find_end(struct spool_reader *reader, const struct set_head *
     }
     *is_whole = head.last_piece;
     if (*is_whole) {
-        keep(&reader->found, head.end);
+        position_keep(&reader->found, head.end);
     }
     return STATUS_OK;
 }
@@ -519,11 +508,11 @@ static enum status begin_transaction(struct spool_reader *reader, const struct s
     if (!is_whole) {
         return STATUS_END;
     }
-    const struct position end = kept_in(&reader->found);
-    reader->skips = reader->compare(end, kept_in(&reader->from)) <= 0;
-    keep(&reader->segments[reader->at].end, end);
+    const struct position end = position_kept(&reader->found);
+    reader->skips = reader->compare(end, position_kept(&reader->from)) <= 0;
+    position_keep(&reader->segments[reader->at].end, end);
     if (!reader->skips) {
-        keep(&reader->end, end);
+        position_keep(&reader->end, end);
     }
     if (is_one) {
         return STATUS_OK;
@@ -594,7 +583,8 @@ enum status spool_reader_confirm(struct spool_reader *reader, struct position po
 {
     while (reader->first < reader->at) {
         const struct read_segment *segment = &reader->segments[reader->first];
-        if (segment->end.length > 0 && reader->compare(kept_in(&segment->end), position) > 0) {
+        if (segment->end.length > 0 &&
+            reader->compare(position_kept(&segment->end), position) > 0) {
             return STATUS_OK;
         }
         char *path = segment_path(reader->folder, segment->number);

@@ -14,6 +14,17 @@
 
 typedef int spool_compare(struct position left, struct position right); /* feed.compare */
 
+/* A position in a buffer, and the buffer's. */
+static inline void position_keep(struct buffer *to, struct position position)
+{
+    buffer_clear(to);
+    buffer_append(to, position.bytes, position.length);
+}
+static inline struct position position_kept(const struct buffer *in)
+{
+    return (struct position){(const uint8_t *)in->data, (uint32_t)in->length};
+}
+
 /* ---- writing; one thread */
 
 struct spool_writer;

@@ -1,0 +1,107 @@
+/* Following, before there is a ledger: can it be done, and the feed's beginning. */
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "engine/follow/follow.h"
+#include "engine/follow/routes.h"
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+static enum status check_tables(const struct run_session *session, struct error *error)
+{
+    const struct apply_functions *apply = session->target->connector->apply;
+    const struct plan *plan = session->plan;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < plan->table_count && apply->check != NULL && status == STATUS_OK;
+         i++) {
+        status = apply->check(session->target, &plan->tables[i].target, error);
+    }
+    return status;
+}
+
+enum status follow_check(const struct run_session *session, struct error *error)
+{
+    const struct database *source = session->source;
+    const struct database *target = session->target;
+    struct follow_routes *routes;
+    if (source->connector->feed == NULL) {
+        error_set(error, ERROR_FOLLOW, session->source_uri->shown,
+                  "the changes of %s can't be followed", source->connector->title);
+        return error_hint(error, "migrate without --follow copies what is there now");
+    }
+    if (target->connector->apply == NULL) {
+        error_set(error, ERROR_FOLLOW, session->target_uri->shown, "%s takes no changes",
+                  target->connector->title);
+        return error_hint(error, "migrate without --follow copies what is there now");
+    }
+    if (follow_routes_make(session, &routes, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    follow_routes_free(routes);
+    return check_tables(session, error);
+}
+
+const char *follow_feed_name(const struct run_session *session, struct arena *arena)
+{
+    struct buffer text = {0};
+    buffer_append_string(&text, session->source_identity);
+    buffer_append_byte(&text, '\n');
+    char here[4096];
+    if (session->target_uri->host == NULL && getcwd(here, sizeof here) != NULL) {
+        buffer_append_string(&text,
+                             here); /* a path that is not absolute is another one elsewhere */
+        buffer_append_byte(&text, '\n');
+    }
+    buffer_append_string(&text, session->target_uri->shown);
+    buffer_append_byte(&text, '\n');
+    buffer_append_string(&text, session->plan->mapping_hash);
+    uint64_t hash = XXH3_64bits(text.data, text.length);
+    buffer_free(&text);
+    return arena_format(arena, "transhume_%016" PRIx64, hash);
+}
+
+enum status follow_make_feed(const struct run_session *session, const struct follow_routes *routes,
+                             const char *name, struct arena *arena, struct feed_start *start,
+                             struct error *error)
+{
+    return session->source->connector->feed->create(session->source, name, routes->followed,
+                                                    routes->table_count, arena, start, error);
+}
+
+enum status follow_begin(struct run *run, struct error *error)
+{
+    struct run_session *session = run->session;
+    struct follow_routes *routes;
+    struct feed_start start = {0};
+    if (follow_check(session, error) != STATUS_OK ||
+        follow_routes_make(session, &routes, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *name = follow_feed_name(session, run->arena);
+    enum status status = failpoint_hit("follow.before_feed", error);
+    status = status == STATUS_OK
+                 ? follow_make_feed(session, routes, name, run->arena, &start, error)
+                 : status;
+    follow_routes_free(routes);
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    run->header.feed = name;
+    run->header.feed_start = start.position;
+    session->source->moment = start.snapshot;
+    log_write(LOG_INFO, "the feed %s is made: changes from now on are kept for the target", name);
+    return failpoint_hit("follow.after_feed", error);
+}
+
+void follow_abandon(struct run *run)
+{
+    struct error error = {0};
+    struct database *source = run->session->source;
+    if (run->header.feed != NULL &&
+        source->connector->feed->drop(source, run->header.feed, &error) != STATUS_OK) {
+        log_write(LOG_WARNING, "the feed %s stays behind in the source: %s", run->header.feed,
+                  error.message);
+    }
+    run->header.feed = NULL;
+}
