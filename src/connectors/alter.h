@@ -12,6 +12,7 @@
 #define TRANSHUME_CONNECTORS_ALTER_H
 
 #include "connectors/history.h"
+#include "sql/language.h"
 
 /* ---------------------------------------------------------------- declared changes */
 
@@ -106,7 +107,9 @@ enum alter_settled {
 };
 
 struct alter_functions {
-    uint32_t languages; /* 1 << ALTER_SQL | …: what `run` understands */
+    uint32_t languages;    /* 1 << ALTER_SQL | …: what `run` understands */
+    enum sql_language sql; /* of ALTER_SQL */
+    bool takes_back_ddl;   /* `end` with a failure undoes schema changes, too; else only rows */
 
     /* The statements that make the change, in the arena. ERROR_NOT_IMPLEMENTED with a reason: the
      * database can't, or can't in place. Nothing is run. Optional. */
@@ -135,11 +138,13 @@ struct alter_functions {
 
     /* ---- statements */
 
-    /* Optional, both: schema changes can be taken back as one. `end` commits if `status` is OK,
-     * else rolls back, and passes it through. ERROR_TARGET_UNKNOWN_OUTCOME: the history, read in a
+    /* Optional, both. `end` commits if `status` is OK, else rolls back, and passes it through. ERROR_TARGET_UNKNOWN_OUTCOME: the history, read in a
      * new session, says what became of it. */
     enum status (*begin)(struct alter_session *session, struct error *error);
     enum status (*end)(struct alter_session *session, enum status status, struct error *error);
+    /* From now on a commit may be lost with the server's machine, as long as all later ones are
+     * lost with it; false: from the next commit on everything is durable. Optional. */
+    void (*relax)(struct alter_session *session, bool relaxed);
     /*
      * Runs one statement, in the open transaction if there is one. `answer` is filled also where it
      * fails: ERROR_TARGET_LOCKED, class RETRY: it waited lock_ms, and nothing was changed.

@@ -1,0 +1,133 @@
+#include "base/log.h"
+#include "base/signals.h"
+#include "evolve/run/run_internal.h"
+#include <inttypes.h>
+#include <stdio.h>
+
+enum status schema_look(const struct schema_options *options, struct arena *arena,
+                        struct schema_history *history, struct error *error)
+{
+    struct schema_work work;
+    work_init(&work, options);
+    enum status status = work_open(&work, true, error);
+    if (status == STATUS_OK) {
+        *history = (struct schema_history){.arena = arena};
+        status = work.alter->history_read(work.session, schema_history_add, history, error);
+    }
+    if (status == STATUS_OK && options->set != NULL) {
+        schema_history_match(history, options->set);
+    }
+    work_end(&work);
+    return status;
+}
+
+/* ---------------------------------------------------------------- one attempt */
+
+static enum status plan(struct schema_work *work, struct error *error)
+{
+    struct schema_order order = work->options->order;
+    if (order.most > 0) {
+        order.most -= work->result->count < order.most ? work->result->count : order.most;
+        order.finishes = order.most == 0; /* what was asked for is done, but for what broke off */
+    }
+    return schema_plan_make(&work->history, work->options->set, &order, work->arena, &work->plan,
+                            error);
+}
+
+/* Of several transactions those before the last need not be durable one by one: what a server loses
+ * with its machine is a tail of them, each with its row. */
+static void relax(struct schema_work *work, bool relaxed)
+{
+    if (work->alter->relax != NULL && work->relaxed != relaxed) {
+        work->alter->relax(work->session, relaxed);
+        work->relaxed = relaxed;
+    }
+}
+
+static enum status run_acts(struct schema_work *work, struct error *error)
+{
+    for (uint32_t i = 0; i < work->plan.count; i++) {
+        if (signals_stop_level() > 0) {
+            error_set(error, ERROR_INTERRUPTED, NULL, "stopped behind what is done");
+            return error_hint(error, "`%s` goes on.", work->options->program);
+        }
+        relax(work, i + 1 < work->plan.count);
+        if (work_act(work, &work->plan.acts[i], error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* What was to stand by now does. */
+static enum status verify_end(struct schema_work *work, struct error *error)
+{
+    if (work_read(work, error) != STATUS_OK || plan(work, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (work->plan.count > 0 && !work->options->order.down) {
+        return error_set(error, ERROR_INTERNAL, work->plan.acts[0].text->path,
+                         "it was run, and the history does not say so");
+    }
+    return STATUS_OK;
+}
+
+static enum status attempt(struct schema_work *work, struct error *error)
+{
+    if (work_open(work, false, error) != STATUS_OK || work_read(work, error) != STATUS_OK ||
+        plan(work, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (work->plan.count == 0) {
+        return STATUS_OK;
+    }
+    if (work_claim(work, error) != STATUS_OK || work_read(work, error) != STATUS_OK ||
+        plan(work, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (work->plan.count == 0) {
+        return STATUS_OK;
+    }
+    enum status status = run_acts(work, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return work->options->order.most > 0 || work->options->order.down ? STATUS_OK
+                                                                      : verify_end(work, error);
+}
+
+/* ---------------------------------------------------------------- the command */
+
+/* The session is gone; what became of the last commit the history says in the next one. */
+static bool may_go_on(struct error *error, struct retry *retry)
+{
+    if (error->code != ERROR_NETWORK && error->code != ERROR_TARGET_UNKNOWN_OUTCOME) {
+        return false;
+    }
+    error->class = ERROR_CLASS_RETRY;
+    return retry_wait(retry, error);
+}
+
+enum status schema_run(const struct schema_options *options, struct schema_result *result,
+                       struct error *error)
+{
+    struct schema_work work;
+    struct retry retry;
+    enum { PATIENCE_MS = 120000 };
+    retry_init(&retry, PATIENCE_MS);
+    retry.stop_level = 1;
+    work_init(&work, options);
+    work.result = result;
+    enum status status;
+    while ((status = attempt(&work, error)) != STATUS_OK) {
+        if (!may_go_on(error, &retry)) {
+            break;
+        }
+        const struct schema_event event = {.kind = SCHEMA_RECONNECTS, .text = error->message};
+        work_tell(&work, &event);
+        work_close(&work);
+        arena_reset(work.arena);
+    }
+    work_end(&work);
+    return status;
+}
