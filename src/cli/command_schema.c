@@ -1,6 +1,7 @@
 /* transhume schema: the table of its subcommands, and what they share. */
 #include "cli/command_schema.h"
 
+#include "base/file.h"
 #include "base/signals.h"
 #include "base/text.h"
 #include "connectors/registry.h"
@@ -207,7 +208,15 @@ enum status schema_open(struct schema_call *schema, const char *text, bool looks
                                          .read_only = looks};
     schema->uri = cli_without_hidden(uri->shown, call->arena);
     schema->program = make_program(schema);
-    return connector->open(&options, &schema->database, error);
+    schema->alter = connector->alter;
+    enum status status = connector->open(&options, &schema->database, error);
+    bool missing = error->code == ERROR_SOURCE_MISSING || error->code == ERROR_TARGET_MISSING;
+    if (status == STATUS_FAILED && looks && missing && uri->host == NULL && uri->path != NULL &&
+        !file_exists(uri->path)) {
+        schema->database = NULL; /* a file that `up` makes: nothing stands in it */
+        return STATUS_OK;
+    }
+    return status;
 }
 
 void schema_close(struct schema_call *schema)

@@ -12,7 +12,9 @@ struct schema_call {
     uint32_t most;   /* [N] */
     struct migration_set set;
     struct database *database; /* NULL: none is open */
-    const char *program;       /* the command again, for hints and the server's list of sessions */
+    const struct alter_functions
+        *alter;          /* of the database that was named, also if it is not there */
+    const char *program; /* the command again, for hints and the server's list of sessions */
     struct buffer faults;
 };
 

@@ -95,7 +95,7 @@ static void add_json(struct status_rows *rows, const struct migration *file,
     cli_append_json_text(out, file != NULL ? file->up.checksum : NULL);
     buffer_format(out, ",\"down\":%s",
                   (file != NULL && file->down.text != NULL) ||
-                          (entry != NULL && entry->act.down_text != NULL)
+                          (entry != NULL && entry->act.down_checksum != NULL)
                       ? "true"
                       : "false");
     if (entry != NULL) {
@@ -210,6 +210,9 @@ static enum status read_history(struct schema_call *schema, const char *uri,
     }
     if (schema_open(schema, uri, true, error) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    if (schema->database == NULL) {
+        return STATUS_OK;
     }
     schema_fill_options(schema, &options);
     return schema_look(&options, schema->call->arena, history, error);

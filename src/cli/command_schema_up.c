@@ -204,8 +204,8 @@ static enum status append_acts(struct schema_call *schema, const struct schema_p
         const struct schema_act *act = &plan->acts[i];
         struct migration_steps steps;
         enum alter_language language = act->file != NULL ? act->file->language : ALTER_SQL;
-        if (migration_read_steps(act->text, language, schema->database->connector->alter,
-                                 schema->call->arena, &steps, &faults, error) != STATUS_OK) {
+        if (migration_read_steps(act->text, language, schema->alter, schema->call->arena, &steps,
+                                 &faults, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         buffer_format(out, "%s-- %s%s\n", i > 0 ? "\n" : "", act->text->path,
@@ -220,13 +220,13 @@ static enum status append_acts(struct schema_call *schema, const struct schema_p
 static int show_plan(struct schema_call *schema, const struct schema_options *options)
 {
     struct arena *arena = schema->call->arena;
-    struct schema_history history;
     struct schema_plan plan;
     struct error error = {0};
     struct buffer out = {0};
-    if (schema_look(options, arena, &history, &error) != STATUS_OK ||
-        schema_plan_make(&history, options->set, &options->order, arena, &plan, &error) !=
-            STATUS_OK ||
+    struct schema_history none = {.arena = arena};
+    if ((schema->database == NULL
+             ? schema_plan_make(&none, options->set, &options->order, arena, &plan, &error)
+             : schema_look_ahead(options, arena, &plan, &error)) != STATUS_OK ||
         append_acts(schema, &plan, &out, &error) != STATUS_OK) {
         buffer_free(&out);
         return schema_fail(schema, &error);

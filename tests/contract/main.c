@@ -4,8 +4,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static const char *const sqlite_settings[] = {"PRAGMA foreign_keys = ON", "PRAGMA foreign_keys",
+                                              "CREATE TEMP TABLE here (a)",
+                                              "SELECT count(*) FROM temp.sqlite_schema", NULL};
+static const struct contract_alter sqlite_alter_words = {
+    .create = "CREATE TABLE altered (id INTEGER PRIMARY KEY)",
+    .insert = "INSERT INTO altered VALUES ((SELECT coalesce(max(id), 0) + 1 FROM altered))",
+    .count = "SELECT count(*) FROM altered",
+    .alter = "ALTER TABLE altered ADD COLUMN more INTEGER",
+    .wrong = "INSERT INTO altered SELEKT 1",
+    .endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM "
+               "n",
+    .settings = sqlite_settings};
+
 static const struct contract_entry entries[] = {
     {.name = "sqlite",
+     .alter = &sqlite_alter_words,
      .uri_format = "sqlite:%s",
      .query = "SELECT value, id FROM things WHERE id < 3"},
     {.name = "dynamodb-json", .uri_format = "dynamodb-json:%s"},
@@ -91,6 +105,16 @@ static const struct {
     {"apply", contract_test_apply},
     {"apply killed", contract_test_apply_killed},
     {"feed", contract_test_feed},
+    {"alter lock", contract_test_alter_lock},
+    {"alter steal", contract_test_alter_steal},
+    {"alter history", contract_test_alter_history},
+    {"alter fence", contract_test_alter_fence},
+    {"alter transactions", contract_test_alter_transactions},
+    {"alter run", contract_test_alter_run},
+    {"alter settings", contract_test_alter_settings},
+    {"alter settle", contract_test_alter_settle},
+    {"alter stays", contract_test_alter_stays},
+    {"alter kills", contract_test_alter_kills},
 };
 
 enum { ENTRIES = sizeof entries / sizeof *entries, TESTS = sizeof tests / sizeof *tests };

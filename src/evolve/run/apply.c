@@ -32,7 +32,9 @@ static void fill_row(struct schema_work *work, struct act_work *at)
     if (act->action == HISTORY_DOWN) {
         at->row.checksum = act->entry->act.checksum;
         at->row.down_checksum = act->text->checksum;
-        at->row.down_text = act->entry->act.down_text;
+        at->row.down_text = act->text->length <= DOWN_TEXT_MAX
+                                ? arena_copy(work->act_arena, act->text->text, act->text->length)
+                                : NULL;
         return;
     }
     at->row.checksum = act->text->checksum;

@@ -42,7 +42,6 @@ static void keep_act(struct schema_entry *entry, const struct history_row *row, 
     entry->act.checksum = copy(arena, row->checksum);
     entry->act.down_checksum = copy(arena, row->down_checksum);
     entry->act.origin_checksum = copy(arena, row->origin_checksum);
-    entry->act.down_text = copy(arena, row->down_text);
     entry->act.run = copy(arena, row->run);
     entry->act.who = copy(arena, row->who);
     entry->act.program = copy(arena, row->program);

@@ -208,7 +208,7 @@ static enum status refuse(const struct planning *planning, struct error *error)
                   list);
         return error_hint(error,
                           "Put it back as it was and write a new migration; `transhume "
-                          "schema repair DB VERSION --accept-checksum` accepts it as it is.");
+                          "schema repair VERSION DB --accept-checksum` accepts it as it is.");
     }
     count = list_of_kind(planning, SCHEMA_LATE, list, sizeof(list));
     if (count > 0 && !planning->order->out_of_order) {
@@ -228,6 +228,14 @@ static enum status refuse(const struct planning *planning, struct error *error)
 }
 
 /* ---------------------------------------------------------------- acts */
+
+/* The file's way back, if it has one; else the history is asked for it. */
+static void take_way_back(struct schema_act *act)
+{
+    act->text = act->file != NULL && act->file->down.text != NULL ? &act->file->down : NULL;
+    act->version = act->entry->version;
+    act->name = act->entry->name;
+}
 
 /* What was broken off goes on before anything else. */
 static enum status resume_unfinished(struct planning *planning, struct error *error)
@@ -250,13 +258,14 @@ static enum status resume_unfinished(struct planning *planning, struct error *er
                       "it was broken off, and its file is gone");
             return error_hint(error,
                               "Put the file back; or say what stands: `transhume schema "
-                              "repair DB %s --mark-applied` or --mark-reverted.",
+                              "repair %s DB --mark-applied` or --mark-reverted.",
                               shown);
         }
         struct schema_act *act = add_act(planning, entry->act.action, entry->file, entry);
         act->resumes = true;
-        act->version = entry->version;
-        act->name = entry->name;
+        if (down) {
+            take_way_back(act);
+        }
     }
     return STATUS_OK;
 }
@@ -332,26 +341,36 @@ static int compare_downwards(const void *left, const void *right)
     return a->act.number < b->act.number ? 1 : a->act.number > b->act.number ? -1 : 0;
 }
 
-/* The way back, out of the file or the history; false: there is none. */
-static bool take_way_back(struct planning *planning, const struct schema_entry *entry,
-                          struct schema_act *act)
+enum status schema_plan_fill(struct schema_plan *plan, struct arena *arena,
+                             schema_way_back *way_back, void *context, struct error *error)
 {
-    if (act->file != NULL && act->file->down.text != NULL) {
-        return true;
+    for (uint32_t i = 0; i < plan->count; i++) {
+        struct schema_act *act = &plan->acts[i];
+        const char *back = NULL;
+        if (act->text != NULL) {
+            continue;
+        }
+        if (way_back(context, act->entry->act.number, &back, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (back == NULL) {
+            error_set(error, ERROR_MIGRATION_REFUSED, act->version, "there is no way back from it");
+            return error_hint(error,
+                              "Write %s_%s.down.sql, or say that it is taken back already: "
+                              "`transhume schema repair %s DB --mark-reverted`.",
+                              act->version, act->name, act->version);
+        }
+        struct migration_text *text = arena_allocate_zeroed(arena, 1, sizeof(*text));
+        *text = (struct migration_text){
+            .path = arena_format(arena, "%s, its way back in the history", act->version),
+            .text = back,
+            .length = strlen(back),
+            .line = 1,
+            .options = {.lock_ms = -1, .statement_ms = -1}};
+        migration_checksum(text->text, text->length, text->checksum);
+        act->text = text;
     }
-    if (entry->act.down_text == NULL) {
-        return false;
-    }
-    struct migration_text *text = arena_allocate_zeroed(planning->arena, 1, sizeof(*text));
-    *text = (struct migration_text){
-        .path = arena_format(planning->arena, "%s's way back in the history", entry->version),
-        .text = entry->act.down_text,
-        .length = strlen(entry->act.down_text),
-        .line = 1,
-        .options = {.lock_ms = -1, .statement_ms = -1}};
-    migration_checksum(text->text, text->length, text->checksum);
-    act->text = text;
-    return true;
+    return STATUS_OK;
 }
 
 static enum status plan_down(struct planning *planning, struct error *error)
@@ -379,18 +398,7 @@ static enum status plan_down(struct planning *planning, struct error *error)
                       "it is the baseline, from which there is no way back");
             return STATUS_FAILED;
         }
-        struct schema_act *act = add_act(planning, HISTORY_DOWN, entry->file, entry);
-        act->version = entry->version;
-        act->name = entry->name;
-        if (!take_way_back(planning, entry, act)) {
-            planning->plan->count--;
-            error_set(error, ERROR_MIGRATION_REFUSED, entry->version,
-                      "there is no way back from it");
-            return error_hint(error,
-                              "Write %s_%s.down.sql, or say that it is taken back already: "
-                              "`transhume schema repair DB %s --mark-reverted`.",
-                              entry->version, entry->name, entry->version);
-        }
+        take_way_back(add_act(planning, HISTORY_DOWN, entry->file, entry));
     }
     return STATUS_OK;
 }
@@ -415,20 +423,6 @@ static enum status find_to(struct planning *planning, struct error *error)
                              planning->set->folder);
 }
 
-static enum status resume_text(struct planning *planning, struct error *error)
-{
-    for (uint32_t i = 0; i < planning->plan->count; i++) {
-        struct schema_act *act = &planning->plan->acts[i];
-        if (act->action == HISTORY_DOWN && act->resumes &&
-            !take_way_back(planning, act->entry, act)) {
-            return error_set(error, ERROR_MIGRATION_REFUSED, act->version,
-                             "its way back was broken off, and is neither in a file nor in the "
-                             "history");
-        }
-    }
-    return STATUS_OK;
-}
-
 enum status schema_plan_make(const struct schema_history *history, const struct migration_set *set,
                              const struct schema_order *order, struct arena *arena,
                              struct schema_plan *plan, struct error *error)
@@ -438,8 +432,7 @@ enum status schema_plan_make(const struct schema_history *history, const struct 
     *plan = (struct schema_plan){0};
     find(&planning);
     if (find_to(&planning, error) != STATUS_OK || refuse(&planning, error) != STATUS_OK ||
-        resume_unfinished(&planning, error) != STATUS_OK ||
-        resume_text(&planning, error) != STATUS_OK) {
+        resume_unfinished(&planning, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (order->finishes) {

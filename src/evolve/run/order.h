@@ -63,8 +63,8 @@ struct schema_act {
     const struct schema_entry *entry;
     const char *version; /* NULL: repeatable */
     const char *name;
-    const struct migration_text *text;
-    bool resumes; /* the entry's act goes on */
+    const struct migration_text *text; /* NULL: a way back that is in the history alone */
+    bool resumes;                      /* the entry's act goes on */
 };
 
 struct schema_order {
@@ -81,6 +81,14 @@ struct schema_plan {
     struct schema_finding *findings;
     uint32_t finding_count;
 };
+
+/* Reads a way back that is in the history alone, of the act of that number; NULL: there is none. */
+typedef enum status schema_way_back(void *context, uint64_t number, const char **text,
+                                    struct error *error);
+/* Fills the texts of acts that have none. ERROR_MIGRATION_REFUSED: there is no way back. */
+enum status schema_plan_fill(struct schema_plan *plan, struct arena *arena,
+                             schema_way_back *way_back, void *context,
+                             struct error *error) MUST_USE;
 
 /* What there is to be told of the folder and the history, SCHEMA_PENDING included. */
 void schema_find(const struct schema_history *history, const struct migration_set *set,

@@ -4,18 +4,57 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+static enum status look(struct schema_work *work, struct arena *arena,
+                        struct schema_history *history, struct error *error)
+{
+    *history = (struct schema_history){.arena = arena};
+    if (work_open(work, true, error) != STATUS_OK ||
+        work->alter->history_read(work->session, schema_history_add, history, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (work->options->set != NULL) {
+        schema_history_match(history, work->options->set);
+    }
+    return STATUS_OK;
+}
+
 enum status schema_look(const struct schema_options *options, struct arena *arena,
                         struct schema_history *history, struct error *error)
 {
     struct schema_work work;
     work_init(&work, options);
-    enum status status = work_open(&work, true, error);
+    enum status status = look(&work, arena, history, error);
+    work_end(&work);
+    return status;
+}
+
+/* For schema_plan_fill. */
+struct asking {
+    struct schema_work *work;
+    struct arena *arena;
+};
+
+static enum status read_way_back(void *context, uint64_t number, const char **text,
+                                 struct error *error)
+{
+    const struct asking *asking = context;
+    return asking->work->alter->history_down_text(asking->work->session, number, asking->arena,
+                                                  text, error);
+}
+
+enum status schema_look_ahead(const struct schema_options *options, struct arena *arena,
+                              struct schema_plan *plan, struct error *error)
+{
+    struct schema_work work;
+    struct schema_history history;
+    struct asking asking = {&work, arena};
+    work_init(&work, options);
+    enum status status = look(&work, arena, &history, error);
     if (status == STATUS_OK) {
-        *history = (struct schema_history){.arena = arena};
-        status = work.alter->history_read(work.session, schema_history_add, history, error);
+        status = schema_plan_make(&history, options->set, &options->order, arena, plan, error);
     }
-    if (status == STATUS_OK && options->set != NULL) {
-        schema_history_match(history, options->set);
+    if (status == STATUS_OK) {
+        status = schema_plan_fill(plan, arena, read_way_back, &asking, error);
     }
     work_end(&work);
     return status;
@@ -30,8 +69,12 @@ static enum status plan(struct schema_work *work, struct error *error)
         order.most -= work->result->count < order.most ? work->result->count : order.most;
         order.finishes = order.most == 0; /* what was asked for is done, but for what broke off */
     }
-    return schema_plan_make(&work->history, work->options->set, &order, work->arena, &work->plan,
-                            error);
+    struct asking asking = {work, work->arena};
+    if (schema_plan_make(&work->history, work->options->set, &order, work->arena, &work->plan,
+                         error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return schema_plan_fill(&work->plan, work->arena, read_way_back, &asking, error);
 }
 
 /* Of several transactions those before the last need not be durable one by one: what a server loses

@@ -62,6 +62,10 @@ struct schema_result {
 enum status schema_look(const struct schema_options *options, struct arena *arena,
                         struct schema_history *history, struct error *error) MUST_USE;
 
+/* Likewise, with the plan that would be run. */
+enum status schema_look_ahead(const struct schema_options *options, struct arena *arena,
+                              struct schema_plan *plan, struct error *error) MUST_USE;
+
 /*
  * Runs what the order asks for. What was done before a failure is in the result. The plan is made
  * from a reading of the history under the lock, so that of two processes that begin at once one

@@ -79,7 +79,7 @@ static enum status verify_done(const struct stages *stages, struct error *error)
                   "statement %" PRIu32 " was carried out already, and is another one now", i + 1);
         return error_hint(error,
                           "Put it back as it was: only statements behind those that stand may be "
-                          "changed. Or `transhume schema repair DB %s --resume-from N`.",
+                          "changed. Or `transhume schema repair %s DB --resume-from N`.",
                           stages->at->act->version != NULL ? stages->at->act->version
                                                            : stages->at->act->name);
     }
@@ -175,7 +175,7 @@ static enum status refuse_unknown(const struct stages *stages, const struct migr
               "carried out",
               step->number, stages->at->steps.count);
     return error_hint(error,
-                      "Look, and say it: `transhume schema repair DB %s --resume-from %" PRIu32
+                      "Look, and say it: `transhume schema repair %s DB --resume-from %" PRIu32
                       "` if it was not, `--resume-from %" PRIu32 "` if it was.",
                       what, step->number, step->number + 1);
 }

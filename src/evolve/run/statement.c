@@ -83,6 +83,8 @@ static int first_line(const struct migration_step *step)
     return (int)length;
 }
 
+enum { SQLSTATE_LENGTH = 5 };
+
 static void tell_failure(const struct act_work *at, const struct migration_step *step,
                          const struct alter_answer *answer, struct error *error)
 {
@@ -101,12 +103,10 @@ static void tell_failure(const struct act_work *at, const struct migration_step 
     memcpy(hint, error->hint, sizeof(hint));
     snprintf(object, sizeof(object), "%s:%" PRIu32 ":%" PRIu32, at->act->text->path, place.line,
              place.column);
-    bool told = answer->state[0] == '\0' || strstr(message, answer->state) != NULL;
-    error_set(error, code, object, "%s%s%s%s, in: %.*s%s", message, told ? "" : " (",
-              told ? "" : answer->state, told ? "" : ")", first_line(step), step->text,
+    error_set(error, code, object, "%s, in: %.*s%s", message, first_line(step), step->text,
               (size_t)first_line(step) < step->length ? " …" : "");
     error->class = class;
-    if (answer->state[0] != '\0') {
+    if (strlen(answer->state) == SQLSTATE_LENGTH) {
         memcpy(error->native_state, answer->state, sizeof(error->native_state));
     }
     if (hint[0] != '\0') {
