@@ -197,6 +197,14 @@ class SchemaCase:
         if self.TAKES_BACK:
             self.assertEqual(self.tables(), {"users", "a"})
             self.assertEqual(self.ask("SELECT count(*) FROM users"), [["2"]])
+        self.migration("003_b.sql", "-- transhume:transaction none\n-- transhume:after rows users unchanged\n-- migrate:up\nCREATE TABLE b (x INT);\n"
+                                    "DELETE FROM users WHERE id = 2;\n-- migrate:down\nDROP TABLE b;\nINSERT INTO users VALUES (2, 'c');\n")
+        if not self.TAKES_BACK:
+            self.schema("repair", "003", self.uri, "--mark-reverted")
+            self.ask("DROP TABLE b")
+        self.assertIn("It was taken back by migrations/003_b.sql", self.up(code=5).err)
+        self.assertEqual(self.tables(), {"users", "a"})
+        self.assertEqual(self.status()["003"], "pending")
         self.migration("003_b.checks.yaml", "after:\n  - orphan users.id\n")
         self.assertRegex(self.up(code=2).err, r"003_b\.checks\.yaml:2:5: TABLE\.COLUMN is expected")
 

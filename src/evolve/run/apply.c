@@ -22,11 +22,24 @@ static const char *down_text_of(struct schema_work *work, const struct schema_ac
     return arena_copy(work->act_arena, file->down.text, file->down.length);
 }
 
+/* What fails again and again is one line of the history. */
+static uint64_t number_of(struct schema_work *work, const struct schema_act *act)
+{
+    if (act->resumes) {
+        return act->entry->act.number;
+    }
+    if (act->entry != NULL && act->entry->failed == work->history.last_number &&
+        act->entry->failed > 0) {
+        return act->entry->failed;
+    }
+    return ++work->history.last_number;
+}
+
 static void fill_row(struct schema_work *work, struct act_work *at)
 {
     const struct schema_act *act = at->act;
     const struct migration *file = act->file;
-    uint64_t number = act->resumes ? act->entry->act.number : ++work->history.last_number;
+    uint64_t number = number_of(work, act);
     at->row = work_row(work, number, act->action, HISTORY_DONE, act->version, act->name);
     at->row.steps = at->steps.count;
     if (act->action == HISTORY_DOWN) {
@@ -130,6 +143,7 @@ static void note_failure(struct schema_work *work, struct act_work *at, const st
     }
     snprintf(text, sizeof(text), "%s%s%s", failure->object, failure->object[0] != '\0' ? ": " : "",
              failure->message);
+    work_relax(work, false);
     at->row.state = HISTORY_FAILED;
     at->row.error = text;
     if (work->alter->history_put(work->session, &at->row, &ignored) != STATUS_OK) {
@@ -218,8 +232,14 @@ static void hint_next(const struct schema_work *work, const struct act_work *at,
 
 enum status work_act(struct schema_work *work, const struct schema_act *act, struct error *error)
 {
-    struct act_work at = {.act = act, .began_ms = clock_monotonic_ms()};
     arena_reset(work->act_arena);
+    return work_act_within(work, act, error);
+}
+
+enum status work_act_within(struct schema_work *work, const struct schema_act *act,
+                            struct error *error)
+{
+    struct act_work at = {.act = act, .began_ms = clock_monotonic_ms()};
     if (settle_session(work, error) != STATUS_OK || read_steps(work, &at, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

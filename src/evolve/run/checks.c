@@ -1,5 +1,7 @@
 /* Checks of a migration: before it begins, and before it counts as done. */
+#include "base/log.h"
 #include "evolve/run/run_internal.h"
+#include <inttypes.h>
 
 static const struct migration_options *options_of(const struct act_work *at)
 {
@@ -41,7 +43,9 @@ enum status work_check_after(struct schema_work *work, struct act_work *at, stru
     for (uint32_t i = 0; i < options->after_count; i++) {
         const struct schema_check *check = &options->after[i];
         if (check->relation == CHECK_UNCHANGED && at->before == NULL) {
-            continue; /* broken off and resumed: what was before is not known any more */
+            log_write(LOG_WARNING, "%s:%" PRIu32 ": not asked, since the migration was resumed: %s",
+                      check->file, check->line, check->text);
+            continue;
         }
         enum status status =
             check_ask(work->session, work->alter, check, at->before == NULL ? NULL : at->before[i],

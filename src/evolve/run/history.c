@@ -69,6 +69,7 @@ enum status schema_history_add(void *context, const struct history_row *row, str
         history->last_number = row->number;
     }
     entry->error = row->state == HISTORY_FAILED ? copy(history->arena, row->error) : NULL;
+    entry->failed = row->state == HISTORY_FAILED ? row->number : 0;
     if (row->state == HISTORY_FAILED) {
         entry->version =
             entry->version != NULL ? entry->version : copy(history->arena, row->version);

@@ -15,6 +15,7 @@ struct schema_entry {
     struct history_row act;       /* the last one that did not fail: its texts are the history's */
     bool unfinished;              /* that one is still running, or rather was broken off */
     const char *error;            /* of the last one, where it failed */
+    uint64_t failed;              /* its number then */
     const struct migration *file; /* NULL: there is none (any more) */
 };
 

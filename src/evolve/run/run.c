@@ -77,16 +77,6 @@ static enum status plan(struct schema_work *work, struct error *error)
     return schema_plan_fill(&work->plan, work->arena, read_way_back, &asking, error);
 }
 
-/* Of several transactions those before the last need not be durable one by one: what a server loses
- * with its machine is a tail of them, each with its row. */
-static void relax(struct schema_work *work, bool relaxed)
-{
-    if (work->alter->relax != NULL && work->relaxed != relaxed) {
-        work->alter->relax(work->session, relaxed);
-        work->relaxed = relaxed;
-    }
-}
-
 static enum status run_acts(struct schema_work *work, struct error *error)
 {
     for (uint32_t i = 0; i < work->plan.count; i++) {
@@ -94,7 +84,7 @@ static enum status run_acts(struct schema_work *work, struct error *error)
             error_set(error, ERROR_INTERRUPTED, NULL, "stopped behind what is done");
             return error_hint(error, "`%s` goes on.", work->options->program);
         }
-        relax(work, i + 1 < work->plan.count);
+        work_relax(work, i + 1 < work->plan.count);
         if (work_act(work, &work->plan.acts[i], error) != STATUS_OK) {
             return STATUS_FAILED;
         }

@@ -43,6 +43,9 @@ enum status work_read(struct schema_work *work, struct error *error) MUST_USE;
 enum status work_claim(struct schema_work *work, struct error *error) MUST_USE;
 /* Is the lock still ours? */
 enum status work_verify(struct schema_work *work, struct error *error) MUST_USE;
+/* Of several transactions those before the last need not be durable one by one: what a server loses
+ * with its machine is a tail of them, each with its row. */
+void work_relax(struct schema_work *work, bool relaxed);
 void work_tell(const struct schema_work *work, const struct schema_event *event);
 /* A row with what is of this command. */
 struct history_row work_row(const struct schema_work *work, uint64_t number,
@@ -76,6 +79,9 @@ enum status work_check_after(struct schema_work *work, struct act_work *at,
 /* apply.c */
 enum status work_act(struct schema_work *work, const struct schema_act *act,
                      struct error *error) MUST_USE;
+/* The same within an act: its memory lives as long as that one's. */
+enum status work_act_within(struct schema_work *work, const struct schema_act *act,
+                            struct error *error) MUST_USE;
 /* staged.c: an act that is more than one transaction */
 enum status work_stages(struct schema_work *work, struct act_work *at,
                         struct error *error) MUST_USE;

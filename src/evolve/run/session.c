@@ -58,6 +58,14 @@ void work_close(struct schema_work *work)
     }
 }
 
+void work_relax(struct schema_work *work, bool relaxed)
+{
+    if (work->alter->relax != NULL && work->relaxed != relaxed) {
+        work->alter->relax(work->session, relaxed);
+        work->relaxed = relaxed;
+    }
+}
+
 enum status work_read(struct schema_work *work, struct error *error)
 {
     work->history = (struct schema_history){.arena = work->arena};

@@ -28,8 +28,9 @@ struct stages {
     struct act_work *at;
     struct noted *noted; /* by number - 1 */
     uint32_t noted_count;
-    bool resumed;  /* settings in front of what is to be run have to be made again */
-    bool replayed; /* they were */
+    bool resumed;    /* settings in front of what is to be run have to be made again */
+    bool replayed;   /* they were */
+    bool taken_back; /* after a check had failed */
 };
 
 /* ---------------------------------------------------------------- what was done */
@@ -421,6 +422,37 @@ static enum status begin(struct stages *stages, struct error *error)
     return verify_done(stages, error);
 }
 
+/* A check behind it failed: its own way back is run, as an act of its own. */
+static void take_back(struct stages *stages, struct error *error)
+{
+    const struct schema_act *act = stages->at->act;
+    const struct schema_entry entry = {.version = act->version,
+                                       .key = act->file != NULL ? act->file->key : NULL,
+                                       .name = act->name,
+                                       .act = stages->at->row,
+                                       .file = act->file};
+    struct error failure = {0};
+    if (act->action != HISTORY_UP || act->file->down.text == NULL) {
+        error_hint(error,
+                   "Its statements stand, and it is not finished: `%s` asks the check again.",
+                   stages->work->options->program);
+        return;
+    }
+    const struct schema_act back = {.action = HISTORY_DOWN,
+                                    .file = act->file,
+                                    .entry = &entry,
+                                    .version = act->version,
+                                    .name = act->name,
+                                    .text = &act->file->down};
+    stages->taken_back = work_act_within(stages->work, &back, &failure) == STATUS_OK;
+    if (stages->taken_back) {
+        error_hint(error, "It was taken back by %s.", act->file->down.path);
+    } else {
+        error_hint(error, "Its statements stand: the way back failed, too: %s: %s", failure.object,
+                   failure.message);
+    }
+}
+
 static enum status run_all(struct stages *stages, struct error *error)
 {
     for (uint32_t i = 0; i < stages->at->steps.segment_count; i++) {
@@ -430,9 +462,7 @@ static enum status run_all(struct stages *stages, struct error *error)
     }
     enum status status = work_check_after(stages->work, stages->at, error);
     if (status == STATUS_AGAIN) {
-        error_hint(error,
-                   "Its statements stand, and it is not finished: `%s` asks the check again.",
-                   stages->work->options->program);
+        take_back(stages, error);
         return STATUS_FAILED;
     }
     if (status != STATUS_OK || failpoint_hit("evolve.before_end_row", error) != STATUS_OK) {
@@ -476,6 +506,21 @@ static const struct migration_step *failed_step(const struct stages *stages,
     return found;
 }
 
+/* In its row, for people; it goes on from there, unless it was taken back. */
+static void note_failure(struct stages *stages, struct error *error)
+{
+    char problem[sizeof(error->object) + sizeof(error->message) + 8];
+    struct error ignored = {0};
+    hint_next(stages, failed_step(stages, error), error);
+    work_relax(stages->work, false);
+    snprintf(problem, sizeof(problem), "%s: %s", error->object, error->message);
+    if (put_row(stages, stages->taken_back ? HISTORY_FAILED : HISTORY_RUNNING, problem, &ignored) !=
+        STATUS_OK) {
+        log_write(LOG_WARNING, "the failure could not be noted in the history: %s",
+                  ignored.message);
+    }
+}
+
 enum status work_stages(struct schema_work *work, struct act_work *at, struct error *error)
 {
     struct stages stages = {.work = work, .at = at};
@@ -485,14 +530,7 @@ enum status work_stages(struct schema_work *work, struct act_work *at, struct er
     }
     status = run_all(&stages, error);
     if (status != STATUS_OK && is_seen(error)) {
-        char problem[sizeof(error->object) + sizeof(error->message) + 8];
-        struct error ignored = {0};
-        hint_next(&stages, failed_step(&stages, error), error);
-        snprintf(problem, sizeof(problem), "%s: %s", error->object, error->message);
-        if (put_row(&stages, HISTORY_RUNNING, problem, &ignored) != STATUS_OK) {
-            log_write(LOG_WARNING, "the failure could not be noted in the history: %s",
-                      ignored.message);
-        }
+        note_failure(&stages, error);
     }
     return status;
 }
