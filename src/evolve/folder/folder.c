@@ -86,6 +86,7 @@ enum status migration_load(struct migration_reader *reader, const char *name,
         text->length -= 3;
     }
     text->text = bytes;
+    text->whole = bytes;
     migration_checksum(text->text, text->length, text->checksum);
     return STATUS_OK;
 }
@@ -94,6 +95,7 @@ void migration_cut(const struct migration_text *whole, size_t offset, size_t len
                    struct migration_text *part)
 {
     part->path = whole->path;
+    part->whole = whole->whole;
     part->text = whole->text + offset;
     part->length = length;
     part->line = whole->line;

@@ -27,8 +27,9 @@ struct migration_options {
 
 /* The way there, or the way back. */
 struct migration_text {
-    const char *path; /* for messages: with the folder */
-    const char *text; /* NULL: there is none */
+    const char *path;  /* for messages: with the folder */
+    const char *whole; /* the file, of which `text` is a part */
+    const char *text;  /* NULL: there is none */
     size_t length;
     uint32_t line; /* of the text's first byte in the file */
     char checksum[MIGRATION_CHECKSUM_SIZE];
@@ -101,6 +102,9 @@ struct migration *migration_add(struct migration_reader *reader);
  * UTF-8) is a fault, and then there is no text. */
 enum status migration_load(struct migration_reader *reader, const char *name,
                            struct migration_text *text, struct error *error) MUST_USE;
+/* Reads one file as the project's own layout has it, both ways where it holds both. */
+enum status migration_read_file(const char *path, struct arena *arena, struct migration *item,
+                                struct plan_faults *faults, struct error *error) MUST_USE;
 /* Makes of `whole` the part of it from `offset` on. */
 void migration_cut(const struct migration_text *whole, size_t offset, size_t length,
                    struct migration_text *part);

@@ -304,6 +304,30 @@ static enum status read_own(struct migration_reader *reader, struct error *error
     return STATUS_OK;
 }
 
+enum status migration_read_file(const char *path, struct arena *arena, struct migration *item,
+                                struct plan_faults *faults, struct error *error)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+    struct migration_reader reader = {
+        .folder = slash == NULL   ? "."
+                  : slash == path ? "/"
+                                  : arena_copy(arena, path, (size_t)(slash - path)),
+        .arena = arena,
+        .faults = faults};
+    struct file_name file = {.name = name};
+    struct migration *made = migration_add(&reader);
+    (void)take_ending(name, &file);
+    enum role role = file.role;
+    file.role = role == ROLE_CHECKS || role == ROLE_BASELINE ? ROLE_WHOLE : role;
+    enum status status = take_file(&reader, &file, made, error);
+    if (status == STATUS_OK) {
+        read_headers(&reader, made);
+        *item = *made;
+    }
+    return status == STATUS_OK ? plan_faults_result(faults, error) : status;
+}
+
 static bool recognise_own(const struct migration_reader *reader)
 {
     (void)reader;
