@@ -96,11 +96,12 @@ _transhume() {
         'reset') options='--plan --state --quiet --verbose --help --confirm' ;;
         'grafana') options='--output --rules --datasource --push --token-file --ca-file --quiet --verbose --help' ;;
         'alerts') options='--plan --alerts --notify --quiet --verbose --help' ;;
-        'schema') options='up down status new baseline repair' ;;
+        'schema') options='up down status new lint baseline repair' ;;
         'schema up') options='--dir --database --to --from --dry-run --json --quiet --verbose --help --out-of-order --lock-wait --steal-lock --lock-timeout --statement-timeout --history-schema --timeout' ;;
         'schema down') options='--dir --database --to --from --dry-run --json --quiet --verbose --help --confirm --lock-wait --steal-lock --lock-timeout --statement-timeout --history-schema --timeout' ;;
         'schema status') options='--dir --database --from --exit-code --json --quiet --verbose --help --history-schema --timeout --color' ;;
         'schema new') options='--dir --json --quiet --verbose --help' ;;
+        'schema lint') options='--dir --from --format --dialect --json --quiet --verbose --help' ;;
         'schema baseline') options='--dir --database --from --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
         'schema repair') options='--dir --database --from --mark-applied --mark-reverted --resume-from --accept-checksum --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
         'connectors') options='--json --quiet --verbose --help --color' ;;

@@ -525,6 +525,7 @@ _transhume() {
                 'down:take versions back'
                 'status:what is applied and what is pending'
                 'new:begin a migration'
+                'lint:review migrations before they run'
                 'baseline:begin the history of a database that is there'
                 'repair:say what is true of a version'
             )
@@ -591,6 +592,17 @@ _transhume() {
             new)
                 _arguments -s \
                 '--dir=[The folder of migrations]:DIR:_files -/' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '*:argument:_files' ;;
+            lint)
+                _arguments -s \
+                '--dir=[The folder of migrations]:DIR:_files -/' \
+                '--from=[Whose layout the folder has]:TOOL:' \
+                '--format=[How findings are printed]:FORM:(text json sarif github)' \
+                '--dialect=[The dialect of SQL in files]:SQL:(postgres mysql sqlite)' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \

@@ -30,6 +30,8 @@ static const enum cli_option_id down_options[] = {
 static const enum cli_option_id status_options[] = {AT_DATABASE,   AT_FOLDER, CLI_JSON,
                                                     CLI_EXIT_CODE, CLI_COLOR, CLI_OPTION_COUNT};
 static const enum cli_option_id new_options[] = {CLI_DIR, CLI_JSON, CLI_OPTION_COUNT};
+static const enum cli_option_id lint_options[] = {AT_FOLDER, CLI_DIALECT, CLI_FORMAT, CLI_JSON,
+                                                  CLI_OPTION_COUNT};
 static const enum cli_option_id repair_options[] = {
     AT_DATABASE,     AT_FOLDER,           UNDER_LOCK, CLI_MARK_APPLIED, CLI_MARK_REVERTED,
     CLI_RESUME_FROM, CLI_ACCEPT_CHECKSUM, CLI_JSON,   CLI_OPTION_COUNT};
@@ -90,6 +92,21 @@ const struct cli_command schema_commands[] = {
      .examples = "transhume schema new add_email_to_users",
      .options = new_options,
      .run = command_schema_new},
+    {.name = "schema lint",
+     .place = IN_SCHEMA,
+     .arguments = "[FILE|DIR…]",
+     .arguments_max = CLI_ARGUMENTS_MAX,
+     .summary = "review migrations before they run",
+     .description =
+         "Reports what would lock readers or writers out, rewrite a table, lose data, break the "
+         "application that still runs, or fail half-way, with what to write instead. Without FILE: "
+         "the folder of --dir. Exits with 1 if anything is found. A comment `-- transhume:ignore "
+         "RULE` in or above a line silences it.",
+     .examples = "transhume schema lint\n"
+                 "transhume schema lint migrations/012_email.up.sql --dialect postgres\n"
+                 "transhume schema lint --format github",
+     .options = lint_options,
+     .run = command_schema_lint},
     {.name = "schema baseline",
      .place = IN_SCHEMA,
      .arguments = "VERSION DB",

@@ -322,6 +322,8 @@ enum status migration_read_file(const char *path, struct arena *arena, struct mi
     file.role = role == ROLE_CHECKS || role == ROLE_BASELINE ? ROLE_WHOLE : role;
     enum status status = take_file(&reader, &file, made, error);
     if (status == STATUS_OK) {
+        made->up.path = made->up.path != NULL ? path : NULL;
+        made->down.path = made->down.path != NULL ? path : NULL;
         read_headers(&reader, made);
         *item = *made;
     }
