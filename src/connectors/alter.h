@@ -145,12 +145,13 @@ struct alter_functions {
      * rather than commit rows without a partner. */
     enum status (*begin)(struct alter_session *session, struct error *error);
     enum status (*end)(struct alter_session *session, enum status status, struct error *error);
-    /* From now on a commit may be lost with the server's machine, as long as all later ones are
-     * lost with it; false: from the next commit on everything is durable. Optional. */
-    void (*relax)(struct alter_session *session, bool relaxed);
+    /* Optional: transactions that `begin` opens from now on need not be durable before a later one
+     * is that has to be, as all have to unless this was called. */
+    void (*set_durable)(struct alter_session *session, bool durable);
     /*
      * Runs one statement, in the open transaction if there is one. `answer` is filled also where it
-     * fails: ERROR_TARGET_LOCKED, class RETRY: it waited lock_ms, and nothing was changed.
+     * fails: ERROR_TARGET_LOCKED, class RETRY: it waited lock_ms, and nothing was changed;
+     * the open transaction is over but for its `end`, and may be begun again.
      * ERROR_TARGET_UNKNOWN_OUTCOME: the session was lost. What a statement did to the session
      * (settings, roles, the schema that is looked in) stays until `settle_session`.
      */
@@ -186,7 +187,7 @@ struct alter_functions {
     /*
      * Puts an act, or replaces the one of that number. ERROR_RUN_FENCED: the epoch moved, and
      * nothing was written. As the last write of a transaction it keeps all of it from being
-     * committed by who lost the claim. Times that are 0 are set by the database's clock: `begun_us`
+     * committed by who lost the claim, which may be seen as late as by `end`. Times that are 0 are set by the database's clock: `begun_us`
      * when the act is put first (or its transaction began), `ended_us` where the state is not
      * HISTORY_RUNNING. A down_text or restore_point that is NULL leaves that of the act as it is.
      */

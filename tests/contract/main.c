@@ -17,6 +17,29 @@ static const struct contract_alter sqlite_alter_words = {
                "n",
     .settings = sqlite_settings};
 
+static const char *const postgres_settings[] = {
+    "SET search_path = ''",
+    "SHOW search_path",
+    "SET client_encoding = 'LATIN1'",
+    "SHOW client_encoding",
+    "SET standard_conforming_strings = off",
+    "SHOW standard_conforming_strings",
+    "SET default_transaction_read_only = on",
+    "SHOW default_transaction_read_only",
+    "SET ROLE pg_read_all_data",
+    "SELECT current_user",
+    "CREATE TEMP TABLE here (a int)",
+    "SELECT to_regclass('pg_temp.here')",
+    NULL};
+static const struct contract_alter postgres_alter_words = {
+    .create = "CREATE TABLE altered (id INTEGER PRIMARY KEY)",
+    .insert = "INSERT INTO altered SELECT coalesce(max(id), 0) + 1 FROM altered",
+    .count = "SELECT count(*) FROM altered",
+    .alter = "ALTER TABLE altered ADD COLUMN more INTEGER",
+    .wrong = "INSERT INTO altered SELEKT 1",
+    .endless = "SELECT pg_sleep(60)",
+    .settings = postgres_settings};
+
 static const struct contract_entry entries[] = {
     {.name = "sqlite",
      .alter = &sqlite_alter_words,
@@ -36,6 +59,7 @@ static const struct contract_entry entries[] = {
      .database = database_cassandra,
      .query = "SELECT value, id FROM things WHERE id < 3 ALLOW FILTERING"},
     {.name = "postgres",
+     .alter = &postgres_alter_words,
      .uri_format = "postgres://postgres@127.0.0.1:%s",
      .database = database_postgres,
      .query = "SELECT value, id FROM SCHEMA.things WHERE id < 3"},

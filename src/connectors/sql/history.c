@@ -512,6 +512,14 @@ static void append_conflict(const struct sql_history_dialect *dialect, struct bu
     }
 }
 
+enum status sql_history_fenced(const struct alter_session *session, struct error *error)
+{
+    error_set(error, ERROR_RUN_FENCED, session->shown,
+              "another process claimed the history of the schema, and this one stops");
+    error_hint(error, "see what it did with `transhume schema status`");
+    return STATUS_FAILED;
+}
+
 static bool says_null(const struct sql_history_dialect *dialect, const struct error *error)
 {
     return dialect->null_state != NULL ? strcmp(error->native_state, dialect->null_state) == 0
@@ -540,10 +548,7 @@ static enum status put(struct alter_session *session, const struct table *table,
     buffer_free(&name);
     enum status status = run(session, &sql, NULL, &inner);
     if (status == STATUS_FAILED && says_null(session->history, &inner)) {
-        error_set(error, ERROR_RUN_FENCED, session->shown,
-                  "another process claimed the history of the schema, and this one stops");
-        error_hint(error, "see what it did with `transhume schema status`");
-        return STATUS_FAILED;
+        return sql_history_fenced(session, error);
     }
     if (status == STATUS_END) {
         return error_set(error, ERROR_LEDGER_INVALID, session->shown, "%s is not there",

@@ -69,6 +69,9 @@ struct alter_session {
     char name[64];  /* of the session itself: "12345 1790000000" */
 };
 
+/* STATUS_FAILED, ERROR_RUN_FENCED: the epoch moved. */
+enum status sql_history_fenced(const struct alter_session *session, struct error *error);
+
 /* For alter_functions. */
 enum status sql_history_make(struct alter_session *session, struct error *error);
 enum status sql_history_read(struct alter_session *session, history_visit *visit, void *context,

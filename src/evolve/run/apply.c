@@ -152,15 +152,6 @@ static void note_failure(struct schema_work *work, struct act_work *at, const st
     }
 }
 
-static enum status settle_session(struct schema_work *work, struct error *error)
-{
-    if (!work->dirty || work->alter->settle_session == NULL) {
-        return STATUS_OK;
-    }
-    work->dirty = false;
-    return work->alter->settle_session(work->session, error);
-}
-
 /* A lock that others hold, a deadlock: nothing was changed, and it is tried again. */
 static enum status try_whole(struct schema_work *work, struct act_work *at, struct error *error)
 {
@@ -174,7 +165,7 @@ static enum status try_whole(struct schema_work *work, struct act_work *at, stru
             return status;
         }
         work->dirty = true;
-        if (settle_session(work, error) != STATUS_OK) {
+        if (work_settle(work, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -240,7 +231,7 @@ enum status work_act_within(struct schema_work *work, const struct schema_act *a
                             struct error *error)
 {
     struct act_work at = {.act = act, .began_ms = clock_monotonic_ms()};
-    if (settle_session(work, error) != STATUS_OK || read_steps(work, &at, error) != STATUS_OK) {
+    if (work_settle(work, error) != STATUS_OK || read_steps(work, &at, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     tell(work, &at, SCHEMA_BEGINS);

@@ -95,7 +95,8 @@ static enum status run_acts(struct schema_work *work, struct error *error)
 /* What was to stand by now does. */
 static enum status verify_end(struct schema_work *work, struct error *error)
 {
-    if (work_read(work, error) != STATUS_OK || plan(work, error) != STATUS_OK) {
+    if (work_settle(work, error) != STATUS_OK || work_read(work, error) != STATUS_OK ||
+        plan(work, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (work->plan.count > 0 && !work->options->order.down) {

@@ -37,6 +37,8 @@ void work_init(struct schema_work *work, const struct schema_options *options);
 void work_end(struct schema_work *work);
 enum status work_open(struct schema_work *work, bool only_looks, struct error *error) MUST_USE;
 void work_close(struct schema_work *work);
+/* Puts the session's settings back, where a file changed them. */
+enum status work_settle(struct schema_work *work, struct error *error) MUST_USE;
 /* Reads the history anew. */
 enum status work_read(struct schema_work *work, struct error *error) MUST_USE;
 /* Waits for the lock, makes the history's tables, and claims. */

@@ -60,10 +60,19 @@ void work_close(struct schema_work *work)
 
 void work_relax(struct schema_work *work, bool relaxed)
 {
-    if (work->alter->relax != NULL && work->relaxed != relaxed) {
-        work->alter->relax(work->session, relaxed);
+    if (work->alter->set_durable != NULL && work->relaxed != relaxed) {
+        work->alter->set_durable(work->session, !relaxed);
         work->relaxed = relaxed;
     }
+}
+
+enum status work_settle(struct schema_work *work, struct error *error)
+{
+    if (!work->dirty || work->alter->settle_session == NULL) {
+        return STATUS_OK;
+    }
+    work->dirty = false;
+    return work->alter->settle_session(work->session, error);
 }
 
 enum status work_read(struct schema_work *work, struct error *error)
