@@ -33,7 +33,7 @@ static bool read_input(struct buffer *input)
 
 static bool language_named(const char *name, enum sql_language *language)
 {
-    for (*language = SQL_POSTGRES; *language <= SQL_SQLITE; (*language)++) {
+    for (*language = SQL_POSTGRES; *language <= SQL_CQL; (*language)++) {
         if (strcasecmp(sql_language_name(*language), name) == 0) {
             return true;
         }

@@ -259,6 +259,13 @@ static void check_added_to_table(const struct alter *alter)
 
 /* ---------------------------------------------------------------- the rest of the actions */
 
+/* Is the table one that the file makes, and nobody has used yet? */
+static bool is_unseen(const struct alter *alter)
+{
+    bool known = alter->file->transaction == LINT_AS_RUN || !is_postgres(alter);
+    return known && lint_is_created(alter->file, &alter->statement->table);
+}
+
 static void check_action(const struct alter *alter)
 {
     const struct sql_action *action = alter->action;
@@ -289,6 +296,9 @@ static void check_action(const struct alter *alter)
         lint_add(alter->file, LINT_RULE_RENAMING_COLUMN, &action->span, NULL);
         break;
     case SQL_ACTION_RENAME_TABLE:
+        if (is_unseen(alter)) {
+            break;
+        }
         lint_add(alter->file, LINT_RULE_RENAMING_TABLE, &action->span, NULL);
         break;
     case SQL_ACTION_DETACH_PARTITION:
