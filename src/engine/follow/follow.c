@@ -9,6 +9,7 @@
 #include "engine/follow/cutover.h"
 #include "engine/follow/feeder.h"
 #include "engine/follow/follow_figures.h"
+#include "engine/follow/follow_rejects.h"
 #include "engine/follow/grow.h"
 #include "engine/follow/lanes.h"
 #include "engine/follow/left.h"
@@ -18,7 +19,6 @@
 #include "engine/follow/retention.h"
 #include "engine/follow/reverse.h"
 #include "engine/follow/spool.h"
-#include "engine/rejects/rejects.h"
 #include "engine/run/claim.h"
 #include "engine/run/options.h"
 #include "engine/run/run_parts.h"
@@ -55,8 +55,7 @@ struct follow {
     struct followed_set **group;
     uint32_t group_count;
     bool inside; /* the last set of the group was no last piece */
-    struct reject_file rejects;
-    bool has_rejects;
+    struct follow_rejects *rejects;
     struct retry retry;
     struct retention retention;
     struct follow_figures *counts;
@@ -93,9 +92,13 @@ static bool is_caught_up(const struct follow *follow)
 
 static enum status take_applied(void *context, struct followed_set *const *sets, uint32_t count,
                                 struct error *error);
-static enum status keep_refusals(void *context, const struct change_set *const *sets,
-                                 uint32_t count, const struct apply_result *result,
-                                 struct error *error);
+
+static enum status take_refused(void *context, const struct change_set *const *sets, uint32_t count,
+                                const struct apply_result *result, struct error *error)
+{
+    const struct follow *follow = context;
+    return follow_rejects_keep_refused(follow->rejects, sets, count, result, error);
+}
 
 /* `from`: where the target's position is put; NULL: it is where it was. */
 static enum status open_lanes(struct follow *follow, const struct position *from,
@@ -105,7 +108,7 @@ static enum status open_lanes(struct follow *follow, const struct position *from
                                           .form = follow_form(follow->translator),
                                           .count = follow->session->options.lanes,
                                           .from = from,
-                                          .caller = {follow, take_applied, keep_refusals}};
+                                          .caller = {follow, take_applied, take_refused}};
     if (lanes_open(&request, &follow->lanes, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -144,89 +147,6 @@ static void close_both(struct follow *follow)
     touched_roots_transaction_ends(follow->touched);
     refresh_forget(follow->refresh);
     follow_translator_forget(follow->translator);
-}
-
-/* ---- rejects */
-
-static enum status add_reject(struct follow *follow, const struct follow_reject *from,
-                              struct error *error)
-{
-    struct run *run = follow->run;
-    const struct plan_entity *entity = &follow->session->plan->entities[from->entity];
-    const struct plan_stream *stream = &follow->session->plan->streams[entity->stream];
-    struct reject reject = {.run_id = run->id,
-                            .entity = entity->name,
-                            .table = follow->session->plan->tables[entity->table].target.name,
-                            .source = stream->name,
-                            .key_names = stream->key_names,
-                            .key = from->key,
-                            .key_count = from->key_count < stream->key_count ? from->key_count
-                                                                             : stream->key_count,
-                            .code = from->code,
-                            .reason = from->reason,
-                            .record = from->record.kind == VALUE_MAP ? &from->record : NULL};
-    if (!follow->has_rejects) {
-        reject_file_init(&follow->rejects, run->folder.rejects, 0, 0);
-        snprintf(follow->rejects.name, sizeof follow->rejects.name, "follow-%" PRIu64 ".jsonl",
-                 run->epoch);
-        follow->has_rejects = true;
-    }
-    atomic_fetch_add(&figures(follow)->rejects, 1);
-    return reject_file_add(&follow->rejects, &reject, error);
-}
-
-static enum status keep_rejects(struct follow *follow, struct error *error)
-{
-    struct ledger_rejects vouched;
-    bool any = false;
-    for (uint32_t i = 0; i < follow->group_count; i++) {
-        for (uint32_t r = 0; r < follow->group[i]->reject_count; r++) {
-            any = true;
-            if (add_reject(follow, &follow->group[i]->rejects[r], error) != STATUS_OK) {
-                return STATUS_FAILED;
-            }
-        }
-    }
-    return any ? reject_file_sync(&follow->rejects, &vouched, error) : STATUS_OK;
-}
-
-static enum status keep_refusal(struct follow *follow, const struct change_set *set,
-                                const struct apply_refusal *refusal, struct error *error)
-{
-    const struct record_change *change = &set->changes[refusal->change];
-    const struct shape *shape = set->tables[change->table].shape;
-    struct arena *arena = arena_create(0);
-    struct follow_reject reject = {.entity = change->table,
-                                   .code = refusal->code,
-                                   .reason = refusal->reason,
-                                   .key = change->key,
-                                   .key_count = change->key_count};
-    if (change->after != NULL) {
-        reject.record =
-            shape == NULL ? change->after[0] : follow_document(arena, shape, change->after);
-    }
-    enum status status = add_reject(follow, &reject, error);
-    arena_destroy(arena);
-    return status;
-}
-
-/* What the target did not take. The sets of one call are numbered one after the other. */
-static enum status keep_refusals(void *context, const struct change_set *const *sets,
-                                 uint32_t count, const struct apply_result *result,
-                                 struct error *error)
-{
-    struct follow *follow = context;
-    struct ledger_rejects vouched;
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < result->refusal_count && status == STATUS_OK; i++) {
-        const struct apply_refusal *refusal = &result->refusals[i];
-        if (refusal->set < count) {
-            status = keep_refusal(follow, sets[refusal->set], refusal, error);
-        }
-    }
-    return status == STATUS_OK && result->refusal_count > 0
-               ? reject_file_sync(&follow->rejects, &vouched, error)
-               : status;
 }
 
 /* ---- one group */
@@ -281,7 +201,9 @@ static enum status apply_group(struct follow *follow, struct error *error)
 {
     uint32_t count = follow->group_count;
     enum status status = claim_keeper_check(follow->run->keeper, error);
-    status = status == STATUS_OK ? keep_rejects(follow, error) : status;
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = follow_rejects_keep(follow->rejects, follow->group[i], error);
+    }
     status = status == STATUS_OK ? failpoint_hit("follow.before_apply", error) : status;
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         status = refresh_touch(follow->refresh, &follow->group[i]->set, error);
@@ -693,6 +615,7 @@ enum status follow_run(struct run *run, struct error *error)
     progress_follow_begin(&session->progress.follow);
     retention_init(&follow.retention, run);
     follow.counts = follow_figures_create(run);
+    follow.rejects = follow_rejects_open(run);
     follow.arena = arena_create(0);
     follow.group = memory_allocate_zeroed(GROUP_SETS_MAX, sizeof(struct followed_set *));
     follow.translator = follow_translator_create(session, follow.routes);
@@ -712,9 +635,7 @@ enum status follow_run(struct run *run, struct error *error)
     if (status == STATUS_FAILED && signals_stop_level() > 0 && error->class == ERROR_CLASS_RETRY) {
         status = STATUS_END;
     }
-    if (follow.has_rejects) {
-        reject_file_close(&follow.rejects, true);
-    }
+    follow_rejects_close(follow.rejects);
     refresh_close(follow.refresh);
     rereading_destroy(follow.rereading);
     touched_roots_destroy(follow.touched);
