@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/signals.h"
+#include "engine/follow/ahead.h"
 #include "engine/follow/cutover.h"
 #include "engine/follow/feeder.h"
 #include "engine/follow/follow_figures.h"
@@ -56,6 +57,7 @@ struct follow {
     uint32_t group_count;
     bool inside; /* the last set of the group was no last piece */
     struct follow_rejects *rejects;
+    struct ahead ahead;
     struct retry retry;
     struct retention retention;
     struct follow_figures *counts;
@@ -84,7 +86,7 @@ static int compare(const struct follow *follow, struct position left, struct pos
 
 static bool is_caught_up(const struct follow *follow)
 {
-    return follow->refresh == NULL && follow->head.length > 0 &&
+    return follow->refresh == NULL && !follow->ahead.is_so && follow->head.length > 0 &&
            compare(follow, follow->applied, follow->head) >= 0;
 }
 
@@ -96,8 +98,8 @@ static enum status take_applied(void *context, struct followed_set *const *sets,
 static enum status take_refused(void *context, const struct change_set *const *sets, uint32_t count,
                                 const struct apply_result *result, struct error *error)
 {
-    const struct follow *follow = context;
-    return follow_rejects_keep_refused(follow->rejects, sets, count, result, error);
+    struct follow *follow = context;
+    return follow_rejects_keep_refused(follow->rejects, &follow->ahead, sets, count, result, error);
 }
 
 /* `from`: where the target's position is put; NULL: it is where it was. */
@@ -331,7 +333,8 @@ static void place_set(const struct follow *follow, struct followed_set *set)
 static enum status refresh_some(struct follow *follow, struct error *error)
 {
     struct followed_set *ready = NULL;
-    if (follow->refresh == NULL || follow->inside || !lanes_are_even(follow->lanes)) {
+    if (follow->refresh == NULL || follow->inside || follow->ahead.is_so ||
+        !lanes_are_even(follow->lanes)) {
         return STATUS_OK;
     }
     enum status status =
@@ -348,6 +351,17 @@ static enum status refresh_some(struct follow *follow, struct error *error)
         status = status == STATUS_OK ? apply_group(follow, error) : status;
     }
     return status;
+}
+
+/* Behind what the copy read later: what was refused until there is read again. */
+static enum status pass_copy(struct follow *follow, struct error *error)
+{
+    bool ended;
+    enum status status = ahead_pass(&follow->ahead, follow->applied, &ended, error);
+    return status == STATUS_OK && ended && follow->refresh == NULL
+               ? refresh_open(follow->run, follow->routes, follow->rereading, &follow->refresh,
+                              error)
+               : status;
 }
 
 static enum status leave_lost(struct follow *follow, const char *table, struct column_list columns,
@@ -476,6 +490,7 @@ static enum status apply_all(struct follow *follow, struct error *error)
         if (status == STATUS_OK) {
             status = lanes_tick(follow->lanes, idle, error);
             note_position(follow);
+            status = status == STATUS_OK ? pass_copy(follow, error) : status;
         }
         status = status == STATUS_OK ? refresh_some(follow, error) : status;
         status = status == STATUS_OK ? note_health(follow, error) : status;
@@ -622,6 +637,7 @@ enum status follow_run(struct run *run, struct error *error)
     follow.touched = touched_roots_create(follow.routes);
     follow.rereading = rereading_create(session, follow.routes);
     if (left_take(run, follow.routes, follow.translator, error) != STATUS_OK ||
+        ahead_open(run, follow.arena, &follow.ahead, error) != STATUS_OK ||
         grow_target(run, follow.routes, follow.translator, error) != STATUS_OK ||
         refresh_note(run, session->options.refresh, session->options.refresh_count, error) !=
             STATUS_OK ||

@@ -93,16 +93,22 @@ static enum status add_refused(struct follow_rejects *rejects, const struct chan
     return status;
 }
 
-enum status follow_rejects_keep_refused(struct follow_rejects *rejects,
+enum status follow_rejects_keep_refused(struct follow_rejects *rejects, struct ahead *ahead,
                                         const struct change_set *const *sets, uint32_t count,
                                         const struct apply_result *result, struct error *error)
 {
     enum status status = STATUS_OK;
+    bool any = false;
     for (uint32_t i = 0; i < result->refusal_count && status == STATUS_OK; i++) {
         const struct apply_refusal *refusal = &result->refusals[i];
-        if (refusal->set < count) {
+        if (refusal->set >= count) {
+            continue;
+        }
+        status = ahead_take(ahead, sets[refusal->set], refusal, error);
+        if (status == STATUS_END) {
             status = add_refused(rejects, sets[refusal->set], refusal, error);
+            any = true;
         }
     }
-    return status == STATUS_OK && result->refusal_count > 0 ? sync_file(rejects, error) : status;
+    return status == STATUS_OK && any ? sync_file(rejects, error) : status;
 }
