@@ -163,6 +163,7 @@ _transhume() {
                 '--follow[After the copy, apply what changes in the source, until stopped; transhume follow continues]' \
                 '--spool[When following\: keep what changes during the copy in the state folder, so that the source need not]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
+                '--lanes=[When following\: apply changes in so many lanes at once]:N:' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
                 '--restart[Roll an unfinished run back, then start again]' \
@@ -220,6 +221,7 @@ _transhume() {
                 '--fail-fast[Fail at the first rejected record]' \
                 '--spool[When following\: keep what changes during the copy in the state folder, so that the source need not]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
+                '--lanes=[When following\: apply changes in so many lanes at once]:N:' \
                 '--resync[After the source lost the feed\: make it again, compare both sides, repair the target, then follow]' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
@@ -275,6 +277,7 @@ _transhume() {
                 '--fail-fast[Fail at the first rejected record]' \
                 '--spool[When following\: keep what changes during the copy in the state folder, so that the source need not]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
+                '--lanes=[When following\: apply changes in so many lanes at once]:N:' \
                 '--resync[After the source lost the feed\: make it again, compare both sides, repair the target, then follow]' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
@@ -329,6 +332,7 @@ _transhume() {
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--max-rejects=[Fail once more than N records are rejected]:N:' \
                 '--fail-fast[Fail at the first rejected record]' \
+                '--lanes=[When following\: apply changes in so many lanes at once]:N:' \
                 '--max-lag=[Stop writers only once what is left is applied in so much time]:TIME:' \
                 '--max-pause=[Let writers write again if applying the rest takes longer]:TIME:' \
                 '--before=[Run this before writers are stopped; if it fails, nothing is done]:COMMAND:' \

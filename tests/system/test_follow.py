@@ -75,6 +75,10 @@ class SqliteSide:
                 "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'")]
             return {name: sorted(connection.execute('SELECT * FROM "%s"' % name).fetchall(), key=repr) for name in names}
 
+    def ledger(self):
+        with sqlite3.connect("file:%s?mode=ro" % self.path, uri=True) as connection:
+            return connection.execute("SELECT name, value FROM _transhume_ledger").fetchall()
+
     def sum(self):
         try:
             return int(self.rows_of_sum()[0])
