@@ -39,8 +39,12 @@ static enum status take_data(struct sql_splitter *splitter, struct sql_piece *pi
 {
     struct sql_lexer *lexer = &splitter->lexer;
     const char *begin = lexer->position;
-    *piece = (struct sql_piece){
-        .kind = SQL_PIECE_DATA, .comments = begin, .text = begin, .place = lexer->place};
+    *piece = (struct sql_piece){.kind = SQL_PIECE_DATA,
+                                .comments = begin,
+                                .text = begin,
+                                .run = begin,
+                                .place = lexer->place,
+                                .run_place = lexer->place};
     for (const char *at = begin; at < lexer->end;) {
         const char *next = line_end(splitter, at);
         if (next == NULL) {
@@ -52,6 +56,7 @@ static enum status take_data(struct sql_splitter *splitter, struct sql_piece *pi
         if (ends || (at == lexer->end && splitter->last)) {
             splitter->in_data = false;
             piece->length = (size_t)(at - begin);
+            piece->run_length = piece->length;
             piece->fault = ends ? NULL : "data of COPY that does not end with \\.";
             piece->fault_place = piece->place;
             piece->end = at;
@@ -85,7 +90,14 @@ static void set_delimiter(struct sql_splitter *splitter, const struct sql_piece 
         at++;
     }
     size_t length = 0;
-    while (at + length < end && strchr(" \t\r\n", at[length]) == NULL) {
+    const char *quoted = at < end && strchr("'\"`", *at) != NULL
+                             ? memchr(at + 1, *at, (size_t)(end - at - 1))
+                             : NULL;
+    if (quoted != NULL) {
+        at++;
+        length = (size_t)(quoted - at);
+    }
+    while (quoted == NULL && at + length < end && strchr(" \t\r\n", at[length]) == NULL) {
         length++;
     }
     if (length > 0 && length < sizeof splitter->delimiter) {
@@ -97,12 +109,17 @@ static void set_delimiter(struct sql_splitter *splitter, const struct sql_piece 
 
 static enum status take_command(struct sql_splitter *splitter, struct sql_piece *piece)
 {
-    const char *end = line_end(splitter, piece->text);
+    bool separates = splitter->lexer.language == SQL_POSTGRES &&
+                     splitter->lexer.end - piece->text >= 2 && piece->text[1] == ';';
+    const char *end = separates ? piece->text + 2 : line_end(splitter, piece->text);
     if (end == NULL) {
         return STATUS_AGAIN;
     }
     piece->kind = SQL_PIECE_COMMAND;
     piece->length = without_blanks(piece->text, end);
+    piece->run = piece->text;
+    piece->run_length = piece->length;
+    piece->run_place = piece->place;
     piece->end = end;
     if (splitter->lexer.language == SQL_MYSQL) {
         set_delimiter(splitter, piece);
@@ -115,16 +132,21 @@ static enum status take_command(struct sql_splitter *splitter, struct sql_piece 
 
 /* What is known of a statement up to a token. */
 struct progress {
-    bool begun;      /* a word was seen */
-    bool create;     /* CREATE or ALTER, and it is not known yet of what */
-    bool routine;    /* … TRIGGER, PROCEDURE, FUNCTION or EVENT */
-    bool copy;       /* it begins with COPY */
-    bool from;       /* the word before is FROM */
-    bool from_stdin; /* COPY … FROM stdin */
-    bool begin;      /* the word before is BEGIN */
-    bool end;        /* … END */
-    uint32_t blocks; /* open BEGIN and CASE */
-    uint32_t depth;  /* open parentheses */
+    bool begun;                   /* a word was seen */
+    bool create;                  /* CREATE or ALTER, and it is not known yet of what */
+    bool routine;                 /* … TRIGGER, PROCEDURE, FUNCTION or EVENT */
+    bool copy;                    /* it begins with COPY */
+    bool from;                    /* the word before is FROM */
+    bool from_stdin;              /* COPY … FROM stdin */
+    bool begin;                   /* the word before is BEGIN */
+    bool end;                     /* … END */
+    bool anonymous;               /* MySQL: its first word is BEGIN, the second is not known yet */
+    bool package;                 /* CREATE PACKAGE */
+    bool stray_end;               /* MySQL: its first word is END */
+    uint32_t blocks;              /* open BEGIN and CASE */
+    uint32_t depth;               /* open parentheses */
+    struct sql_place block_place; /* of the outermost one */
+    struct sql_place depth_place;
 };
 
 static bool is_one_of(const struct sql_token *token, const char *const *words)
@@ -135,6 +157,13 @@ static bool is_one_of(const struct sql_token *token, const char *const *words)
         }
     }
     return false;
+}
+
+static void open_block(struct progress *progress, const struct sql_token *token)
+{
+    if (progress->blocks++ == 0) {
+        progress->block_place = token->place;
+    }
 }
 
 /* BEGIN and CASE open a block, END closes it; END IF, END LOOP and so on close what is not counted,
@@ -155,7 +184,7 @@ static void count_blocks(struct progress *progress, const struct sql_token *toke
     bool opens = language == SQL_POSTGRES ? progress->begin && sql_token_is_word(token, "ATOMIC")
                                           : sql_token_is_word(token, "BEGIN");
     if (opens || (progress->blocks > 0 && sql_token_is_word(token, "CASE"))) {
-        progress->blocks++;
+        open_block(progress, token);
     } else if (progress->blocks > 0 && sql_token_is_word(token, "END")) {
         progress->blocks--;
         progress->end = true;
@@ -163,19 +192,38 @@ static void count_blocks(struct progress *progress, const struct sql_token *toke
     progress->begin = sql_token_is_word(token, "BEGIN");
 }
 
+static void see_first_word(struct progress *progress, const struct sql_token *token,
+                           enum sql_language language)
+{
+    progress->begun = true;
+    progress->create = sql_token_is_word(token, "CREATE") || sql_token_is_word(token, "ALTER");
+    progress->copy = language == SQL_POSTGRES && sql_token_is_word(token, "COPY");
+    if (language == SQL_MYSQL) {
+        progress->anonymous = sql_token_is_word(token, "BEGIN");
+        progress->stray_end = sql_token_is_word(token, "END");
+    }
+}
+
 static void see_word(struct progress *progress, const struct sql_token *token,
                      enum sql_language language)
 {
     static const char *const routines[] = {"TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", NULL};
-    static const char *const others[] = {"TABLE", "INDEX",    "VIEW",   "TYPE", "DATABASE",
-                                         "USER",  "SEQUENCE", "DOMAIN", "RULE", NULL};
+    static const char *const others[] = {"TABLE",    "INDEX",   "VIEW",     "TYPE",
+                                         "DATABASE", "USER",    "SEQUENCE", "DOMAIN",
+                                         "RULE",     "PACKAGE", NULL};
     if (!progress->begun) {
-        progress->begun = true;
-        progress->create = sql_token_is_word(token, "CREATE") || sql_token_is_word(token, "ALTER");
-        progress->copy = language == SQL_POSTGRES && sql_token_is_word(token, "COPY");
+        see_first_word(progress, token, language);
+    } else if (progress->anonymous) {
+        progress->anonymous = false;
+        if (sql_token_is_word(token, "NOT")) {
+            progress->routine = true;
+            open_block(progress, token);
+            return;
+        }
     }
     if (progress->create && (is_one_of(token, routines) || is_one_of(token, others))) {
         progress->routine = is_one_of(token, routines);
+        progress->package = language == SQL_MYSQL && sql_token_is_word(token, "PACKAGE");
         progress->create = false;
     }
     if (progress->copy) {
@@ -196,11 +244,18 @@ static void see_token(struct progress *progress, const struct sql_token *token,
     }
     progress->begin = false;
     progress->end = false;
-    if (language == SQL_POSTGRES && sql_token_is_mark(token, '(')) {
+    if (sql_token_is_mark(token, '(')) {
+        progress->depth_place = progress->depth == 0 ? token->place : progress->depth_place;
         progress->depth++;
     } else if (progress->depth > 0 && sql_token_is_mark(token, ')')) {
         progress->depth--;
     }
+}
+
+/* Does a delimiter in parentheses count? Only PostgreSQL has statements with some (CREATE RULE). */
+static bool in_parentheses(const struct sql_splitter *splitter)
+{
+    return splitter->lexer.language == SQL_POSTGRES;
 }
 
 /* Looked for before a token is read: another delimiter than ";" may be no token, or part of one. */
@@ -214,7 +269,7 @@ static bool at_delimiter(struct sql_splitter *splitter, const struct progress *p
     size_t length = splitter->delimiter_length;
     bool plain = length == 1 && splitter->delimiter[0] == ';';
     if ((size_t)(lexer->end - at) < length || strncasecmp(at, splitter->delimiter, length) != 0 ||
-        (plain && (progress->blocks > 0 || progress->depth > 0))) {
+        (plain && (progress->blocks > 0 || (progress->depth > 0 && in_parentheses(splitter))))) {
         return false;
     }
     sql_lexer_skip_to(lexer, at);
@@ -249,6 +304,38 @@ static bool may_go_on(const struct sql_splitter *splitter, const struct sql_toke
                                (size_t)(splitter->lexer.end - end) < margin);
 }
 
+/* ---------------------------------------------------------------- MySQL's conditions */
+
+/* The part of a text that is sent: from `begin`, where a condition opens before the first token. */
+struct condition {
+    const char *begin; /* NULL: none is open */
+    struct sql_place place;
+};
+
+static bool ends_condition(const struct sql_token *token)
+{
+    return token->length == 2 && memcmp(token->text, "*/", 2) == 0;
+}
+
+/* A comment of which only the beginning is a token, since the rest is code. */
+static bool opens_condition(const struct sql_splitter *splitter, const struct sql_token *token)
+{
+    return splitter->lexer.language == SQL_MYSQL && !token->unterminated && token->length > 2 &&
+           token->text[0] == '/' && token->text[token->length - 1] != '/';
+}
+
+static void see_comment(const struct sql_splitter *splitter, const struct sql_token *token,
+                        struct condition *condition)
+{
+    if (opens_condition(splitter, token)) {
+        *condition = (struct condition){token->text, token->place};
+    } else if (ends_condition(token)) {
+        condition->begin = NULL;
+    }
+}
+
+/* ---------------------------------------------------------------- the end of a statement */
+
 static const char *fault_of(const struct sql_token *token)
 {
     return token->kind == SQL_TOKEN_COMMENT ? "a comment that does not end"
@@ -256,24 +343,93 @@ static const char *fault_of(const struct sql_token *token)
                                             : "a string that does not end";
 }
 
+static void set_fault(struct sql_piece *piece, const char *fault, const struct sql_place *place)
+{
+    if (piece->fault == NULL) {
+        piece->fault = fault;
+        piece->fault_place = *place;
+    }
+}
+
+/* What is wrong with a statement whose tokens are all there. */
+static void judge_statement(const struct sql_splitter *splitter, struct sql_piece *piece,
+                            const struct progress *progress, const struct condition *condition)
+{
+    bool plain = splitter->delimiter_length == 1 && splitter->delimiter[0] == ';';
+    if (plain && progress->blocks > 0) {
+        set_fault(piece, "BEGIN that does not end", &progress->block_place);
+    }
+    if (progress->depth > 0 && in_parentheses(splitter)) {
+        set_fault(piece, "a parenthesis that does not close", &progress->depth_place);
+    }
+    if (plain && progress->package) {
+        set_fault(piece, "a package, in which \";\" ends no statement, needs DELIMITER",
+                  &piece->place);
+    }
+    if (plain && progress->stray_end) {
+        set_fault(piece, "END of nothing: a body without BEGIN … END needs DELIMITER",
+                  &piece->place);
+    }
+    if (condition->begin != NULL) {
+        set_fault(piece, "a conditional comment that ends in no or in another statement",
+                  &condition->place);
+    }
+}
+
+/* A client's command that stands inside a statement and ends it. */
+static bool interrupts(const struct sql_splitter *splitter, const struct sql_piece *piece,
+                       const struct progress *progress, const struct sql_token *token)
+{
+    if (splitter->lexer.language == SQL_POSTGRES) {
+        return is_command(splitter, token);
+    }
+    const char *behind = token->text + token->length;
+    const char *line = token->text;
+    if (splitter->lexer.language != SQL_MYSQL || progress->depth > 0 ||
+        !sql_token_is_word(token, "DELIMITER") || behind == splitter->lexer.end ||
+        (*behind != ' ' && *behind != '\t')) {
+        return false;
+    }
+    while (line > piece->text && (line[-1] == ' ' || line[-1] == '\t')) {
+        line--;
+    }
+    return line > piece->text && line[-1] == '\n';
+}
+
+/* Sets what is sent of a statement whose last token ends at `behind`. */
+static void set_run(struct sql_piece *piece, const char *behind, const char *condition_end)
+{
+    const char *end = condition_end > behind ? condition_end : behind;
+    piece->length = (size_t)(behind - piece->text);
+    piece->run_length = (size_t)(end - piece->run);
+}
+
 static enum status take_statement(struct sql_splitter *splitter, struct sql_piece *piece,
-                                  struct sql_token token)
+                                  struct sql_token token, struct condition condition)
 {
     struct sql_lexer *lexer = &splitter->lexer;
     struct progress progress = {0};
     const char *behind = piece->text; /* the last token of code */
+    const char *condition_end = NULL; /* of the one that the last token is in */
     for (;;) {
         if (may_go_on(splitter, &token)) {
             return STATUS_AGAIN;
         }
-        if (token.unterminated && piece->fault == NULL) {
-            piece->fault = fault_of(&token);
-            piece->fault_place = token.place;
+        if (token.unterminated) {
+            set_fault(piece, fault_of(&token), &token.place);
         }
         if (token.kind == SQL_TOKEN_END) {
             break;
         }
-        if (token.kind != SQL_TOKEN_COMMENT) {
+        if (token.kind == SQL_TOKEN_COMMENT) {
+            bool open = condition.begin != NULL;
+            see_comment(splitter, &token, &condition);
+            condition_end = open && ends_condition(&token) ? lexer->position : condition_end;
+        } else if (interrupts(splitter, piece, &progress, &token)) {
+            lexer->position = token.text;
+            lexer->place = token.place;
+            break;
+        } else {
             behind = token.text + token.length;
             see_token(&progress, &token, lexer->language);
         }
@@ -283,7 +439,8 @@ static enum status take_statement(struct sql_splitter *splitter, struct sql_piec
         }
         token = next_token(splitter);
     }
-    piece->length = (size_t)(behind - piece->text);
+    set_run(piece, behind, condition_end);
+    judge_statement(splitter, piece, &progress, &condition);
     if (progress.from_stdin) {
         const char *end = line_end(splitter, lexer->position);
         if (end == NULL) {
@@ -301,6 +458,7 @@ static enum status take_piece(struct sql_splitter *splitter, struct sql_piece *p
 {
     struct sql_lexer *lexer = &splitter->lexer;
     const struct progress none = {0};
+    struct condition condition = {0};
     *piece = (struct sql_piece){.comments = lexer->position};
     for (;;) {
         if (at_delimiter(splitter, &none)) {
@@ -312,14 +470,17 @@ static enum status take_piece(struct sql_splitter *splitter, struct sql_piece *p
             return splitter->last ? STATUS_END : STATUS_AGAIN;
         }
         if (token.kind == SQL_TOKEN_COMMENT && !token.unterminated) {
+            see_comment(splitter, &token, &condition);
             continue;
         }
         piece->text = token.text;
         piece->place = token.place;
+        piece->run = condition.begin != NULL ? condition.begin : piece->text;
+        piece->run_place = condition.begin != NULL ? condition.place : piece->place;
         if (is_command(splitter, &token)) {
             return take_command(splitter, piece);
         }
-        return take_statement(splitter, piece, token);
+        return take_statement(splitter, piece, token, condition);
     }
 }
 
