@@ -10,7 +10,7 @@
 #define TRANSHUME_CONNECTORS_DEFINITIONS_H
 
 #include "connectors/database.h"
-#include "sql/lexer.h"
+#include "sql/language.h"
 
 enum { DEFINITION_NONE = UINT32_MAX };
 

@@ -4,11 +4,10 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "sql/language.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-enum sql_language { SQL_POSTGRES, SQL_MYSQL, SQL_SQLITE };
 
 enum sql_token_kind {
     SQL_TOKEN_END,

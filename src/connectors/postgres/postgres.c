@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "connectors/postgres/definitions.h"
 #include "connectors/postgres/target.h"
 #include "connectors/registry.h"
 #include "connectors/sql/link.h"
@@ -422,4 +423,5 @@ const struct connector transhume_connector = {
     .feed = &postgres_feed_functions,
     .apply = &postgres_apply_functions,
     .load = &postgres_load_functions,
+    .definitions = &postgres_definition_functions,
 };

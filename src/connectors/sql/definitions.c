@@ -1,6 +1,7 @@
 /* Lists of definitions made of rows, and who stands on whom. */
 #include "connectors/sql/definitions.h"
 #include "base/name_index.h"
+#include "sql/lexer.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,10 +31,10 @@ struct definition *sql_definitions_add(struct sql_definitions *list, const char 
         return NULL;
     }
     list->items =
-        arena_grow_list(list->arena, list->items, list->count, &list->capacity, sizeof *list->items);
-    list->ids = arena_grow_list(list->arena, list->ids, list->count, &list->id_capacity,
+        arena_make_room(list->arena, list->items, list->count, &list->capacity, sizeof *list->items);
+    list->ids = arena_make_room(list->arena, list->ids, list->count, &list->id_capacity,
                                 sizeof *list->ids);
-    list->owner_ids = arena_grow_list(list->arena, list->owner_ids, list->count,
+    list->owner_ids = arena_make_room(list->arena, list->owner_ids, list->count,
                                       &list->owner_capacity, sizeof *list->owner_ids);
     list->ids[list->count] = NULL;
     list->owner_ids[list->count] = NULL;
@@ -91,9 +92,9 @@ void sql_definitions_add_row(struct sql_definitions *list, const char *const *na
 void sql_definition_needs_add(struct sql_definition_needs *needs, struct arena *arena,
                               const char *user, const char *used)
 {
-    needs->users = arena_grow_list(arena, needs->users, needs->count, &needs->user_capacity,
+    needs->users = arena_make_room(arena, needs->users, needs->count, &needs->user_capacity,
                                    sizeof *needs->users);
-    needs->used = arena_grow_list(arena, needs->used, needs->count, &needs->used_capacity,
+    needs->used = arena_make_room(arena, needs->used, needs->count, &needs->used_capacity,
                                   sizeof *needs->used);
     needs->users[needs->count] = arena_copy_string(arena, user);
     needs->used[needs->count++] = arena_copy_string(arena, used);
@@ -289,7 +290,7 @@ bool sql_definition_differs_only(const struct definition *left, const struct def
 struct definition_statement *sql_emit(struct sql_emission *emission, struct buffer *text,
                                       enum definition_lock lock)
 {
-    emission->statements = arena_grow_list(emission->arena, emission->statements, emission->count,
+    emission->statements = arena_make_room(emission->arena, emission->statements, emission->count,
                                            &emission->capacity, sizeof *emission->statements);
     struct definition_statement *statement = &emission->statements[emission->count++];
     *statement = (struct definition_statement){

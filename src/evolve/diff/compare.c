@@ -181,7 +181,7 @@ static enum status find_rebuilt(struct rebuilding *work, struct error *error)
 static uint32_t add_step(struct diff_compare *compare, enum definition_change_kind kind,
                          uint32_t before, uint32_t after)
 {
-    compare->steps = arena_grow_list(compare->arena, compare->steps, compare->step_count,
+    compare->steps = arena_make_room(compare->arena, compare->steps, compare->step_count,
                                      &compare->step_capacity, sizeof *compare->steps);
     compare->steps[compare->step_count] = (struct diff_step){
         .kind = kind, .before = before, .after = after, .within = DEFINITION_NONE};

@@ -122,7 +122,7 @@ static struct diff_change *add_change(struct diff *diff, enum diff_action action
                                       const struct definition *item)
 {
     struct diff_result *result = diff->result;
-    diff->changes = arena_grow_list(diff->arena, diff->changes, result->change_count,
+    diff->changes = arena_make_room(diff->arena, diff->changes, result->change_count,
                                     &diff->change_capacity, sizeof *diff->changes);
     result->changes = diff->changes;
     struct diff_change *change = &diff->changes[result->change_count++];
@@ -136,7 +136,7 @@ static void add_statements(struct diff *diff, const struct definition_statement 
 {
     struct diff_result *result = diff->result;
     for (uint32_t i = 0; i < count; i++) {
-        diff->statements = arena_grow_list(diff->arena, diff->statements, result->statement_count,
+        diff->statements = arena_make_room(diff->arena, diff->statements, result->statement_count,
                                            &diff->statement_capacity, sizeof *diff->statements);
         diff->statements[result->statement_count++] = statements[i];
     }
@@ -256,7 +256,7 @@ static void ask_of(struct diff *diff, uint32_t gone)
             diff->result->question_count >= QUESTIONS_MAX) {
             continue;
         }
-        diff->questions = arena_grow_list(diff->arena, diff->questions,
+        diff->questions = arena_make_room(diff->arena, diff->questions,
                                           diff->result->question_count, &diff->question_capacity,
                                           sizeof *diff->questions);
         diff->questions[diff->result->question_count++] = arena_format(

@@ -26,7 +26,7 @@ static void put_before(struct graph *graph, uint32_t first, uint32_t then)
     if (first == DEFINITION_NONE || then == DEFINITION_NONE || first == then) {
         return;
     }
-    graph->edges = arena_grow_list(graph->compare->arena, graph->edges, graph->count,
+    graph->edges = arena_make_room(graph->compare->arena, graph->edges, graph->count,
                                    &graph->capacity, sizeof *graph->edges);
     graph->edges[graph->count++] = (struct edge){first, then};
 }

@@ -1,8 +1,6 @@
 /* A difference as SQL, as JSON and as a list for people. */
-#include "base/memory.h"
 #include "evolve/diff/diff.h"
-#include <jansson.h>
-#include <stdlib.h>
+#include "model/json_writer.h"
 #include <string.h>
 
 static const char *const actions[] = {
@@ -67,64 +65,65 @@ void diff_append_sql(const struct diff_result *result, struct buffer *out)
 
 /* ---------------------------------------------------------------- JSON */
 
-static json_t *text_of(const char *text)
+static void append_text(struct buffer *out, const char *name, const char *text)
 {
-    json_t *value = text != NULL ? json_string(text) : json_null();
-    /* not UTF-8: as bytes that are */
-    return value != NULL ? value : json_stringn_nocheck("?", 1);
+    buffer_format(out, "\"%s\":", name);
+    if (text != NULL) {
+        json_append_printable(out, text);
+    } else {
+        buffer_append_string(out, "null");
+    }
 }
 
-static json_t *changes_of(const struct diff_result *result)
+static void append_flag(struct buffer *out, const char *name, bool value)
 {
-    json_t *list = json_array();
-    for (uint32_t i = 0; i < result->change_count; i++) {
-        const struct diff_change *change = &result->changes[i];
-        json_t *item = json_object();
-        json_object_set_new(item, "action", text_of(actions[change->action]));
-        json_object_set_new(item, "kind", text_of(change->kind));
-        json_object_set_new(item, "name", text_of(change->name));
-        json_object_set_new(item, "kept", json_boolean(change->kept));
-        json_object_set_new(item, "loses_records", json_boolean(change->loses));
-        json_object_set_new(item, "detail", text_of(change->detail));
-        json_array_append_new(list, item);
-    }
-    return list;
+    buffer_format(out, ",\"%s\":%s", name, value ? "true" : "false");
 }
 
-static json_t *statements_of(const struct diff_result *result)
+static void append_change(struct buffer *out, const struct diff_change *change)
 {
-    json_t *list = json_array();
-    for (uint32_t i = 0; i < result->statement_count; i++) {
-        const struct definition_statement *statement = &result->statements[i];
-        json_t *item = json_object();
-        json_object_set_new(item, "sql", text_of(statement->text));
-        json_object_set_new(item, "lock", text_of(locks[statement->lock]));
-        json_object_set_new(item, "rewrites", json_boolean(statement->rewrites));
-        json_object_set_new(item, "transaction", json_boolean(!statement->alone));
-        json_array_append_new(list, item);
-    }
-    return list;
+    buffer_append_byte(out, '{');
+    append_text(out, "action", actions[change->action]);
+    buffer_append_byte(out, ',');
+    append_text(out, "kind", change->kind);
+    buffer_append_byte(out, ',');
+    append_text(out, "name", change->name);
+    append_flag(out, "kept", change->kept);
+    append_flag(out, "loses_records", change->loses);
+    buffer_append_byte(out, ',');
+    append_text(out, "detail", change->detail);
+    buffer_append_byte(out, '}');
+}
+
+static void append_statement(struct buffer *out, const struct definition_statement *statement)
+{
+    buffer_append_byte(out, '{');
+    append_text(out, "sql", statement->text);
+    buffer_append_byte(out, ',');
+    append_text(out, "lock", locks[statement->lock]);
+    append_flag(out, "rewrites", statement->rewrites);
+    append_flag(out, "transaction", !statement->alone);
+    buffer_append_byte(out, '}');
 }
 
 void diff_append_json(const struct diff_result *result, struct buffer *out)
 {
-    json_t *whole = json_object();
-    json_t *questions = json_array();
+    buffer_append_string(out, "{\"format\":1,\"changes\":[");
+    for (uint32_t i = 0; i < result->change_count; i++) {
+        buffer_append_string(out, i > 0 ? "," : "");
+        append_change(out, &result->changes[i]);
+    }
+    buffer_append_string(out, "],\"statements\":[");
+    for (uint32_t i = 0; i < result->statement_count; i++) {
+        buffer_append_string(out, i > 0 ? "," : "");
+        append_statement(out, &result->statements[i]);
+    }
+    buffer_append_string(out, "],\"questions\":[");
     for (uint32_t i = 0; i < result->question_count; i++) {
-        json_array_append_new(questions, text_of(result->questions[i]));
+        buffer_append_string(out, i > 0 ? "," : "");
+        json_append_printable(out, result->questions[i]);
     }
-    json_object_set_new(whole, "format", json_integer(1));
-    json_object_set_new(whole, "changes", changes_of(result));
-    json_object_set_new(whole, "statements", statements_of(result));
-    json_object_set_new(whole, "questions", questions);
-    char *text = json_dumps(whole, JSON_COMPACT);
-    json_decref(whole);
-    if (text == NULL) {
-        memory_exhausted(0);
-    }
-    buffer_append_string(out, text);
-    buffer_append_byte(out, '\n');
-    free(text);
+    buffer_append_string(out, "]}\n");
 }
 
 /* ---------------------------------------------------------------- for people */

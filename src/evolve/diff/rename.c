@@ -1,11 +1,12 @@
 /* What was said to be renamed: on the command line, and in comments of SQL files. */
 #include "base/text.h"
 #include "evolve/diff/diff_internal.h"
+#include "sql/lexer.h"
 #include <string.h>
 
 static void add(struct diff_renames *renames, struct arena *arena, struct diff_rename rename)
 {
-    renames->items = arena_grow_list(arena, renames->items, renames->count, &renames->capacity,
+    renames->items = arena_make_room(arena, renames->items, renames->count, &renames->capacity,
                                      sizeof *renames->items);
     renames->items[renames->count++] = rename;
 }

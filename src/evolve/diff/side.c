@@ -82,7 +82,7 @@ static enum status run_text(struct diff_side *side, const char *path, const char
                              piece.fault);
         }
         if (!is_passed_over(&piece) &&
-            side->functions->run(side->session, piece.text, piece.length, error) != STATUS_OK) {
+            side->functions->run(side->session, piece.run, piece.run_length, error) != STATUS_OK) {
             return error_context(error, "%s:%u:%u: ", path, piece.place.line, piece.place.column);
         }
     }
@@ -147,7 +147,7 @@ static enum status load_folder(struct diff_side *side, const char *path, struct 
     enum status status;
     while ((status = entries_next(&entries, &name, error)) == STATUS_OK) {
         if (is_of_way_up(name)) {
-            names = arena_grow_list(arena, names, count, &capacity, sizeof *names);
+            names = arena_make_room(arena, names, count, &capacity, sizeof *names);
             names[count++] = arena_copy_string(arena, name);
         }
     }
