@@ -83,6 +83,14 @@ static const char *digits_end(const struct sql_lexer *lexer, const char *at)
 
 /* ---------------------------------------------------------------- comments */
 
+/* U+00A0 and U+3000, which editors put where a blank is typed. */
+static bool is_wide_blank(const struct sql_lexer *lexer, const char *at)
+{
+    size_t left = (size_t)(lexer->end - at);
+    return (left >= 2 && memcmp(at, "\xc2\xa0", 2) == 0) ||
+           (left >= 3 && memcmp(at, "\xe3\x80\x80", 3) == 0);
+}
+
 static bool begins_line_comment(const struct sql_lexer *lexer, const char *at)
 {
     if (*at == '#') {
@@ -93,7 +101,7 @@ static bool begins_line_comment(const struct sql_lexer *lexer, const char *at)
     }
     char behind = peek(lexer, at, 2);
     return lexer->language != SQL_MYSQL || behind == '\0' || is_blank(behind) ||
-           iscntrl((unsigned char)behind);
+           iscntrl((unsigned char)behind) || is_wide_blank(lexer, at + 2);
 }
 
 static const char *block_comment_end(const struct sql_lexer *lexer, const char *at,

@@ -8,6 +8,17 @@ void sql_splitter_init(struct sql_splitter *splitter, enum sql_language language
     sql_lexer_init(&splitter->lexer, language, "", 0, NULL);
 }
 
+bool sql_splitter_delimiter(struct sql_splitter *splitter, const char *delimiter, size_t length)
+{
+    if (length == 0 || length >= sizeof splitter->delimiter) {
+        return false;
+    }
+    memcpy(splitter->delimiter, delimiter, length);
+    splitter->delimiter[length] = '\0';
+    splitter->delimiter_length = length;
+    return true;
+}
+
 void sql_splitter_window(struct sql_splitter *splitter, const char *text, size_t length, bool last)
 {
     const struct sql_place place = splitter->lexer.place;
@@ -100,11 +111,14 @@ static void set_delimiter(struct sql_splitter *splitter, const struct sql_piece 
     while (quoted == NULL && at + length < end && strchr(" \t\r\n", at[length]) == NULL) {
         length++;
     }
-    if (length > 0 && length < sizeof splitter->delimiter) {
-        memcpy(splitter->delimiter, at, length);
-        splitter->delimiter[length] = '\0';
-        splitter->delimiter_length = length;
+    char text[sizeof splitter->delimiter];
+    size_t kept = 0;
+    for (size_t i = 0; i < length && kept < sizeof text; i++) {
+        bool line = at[i] == '\\' && i + 1 < length && at[i + 1] == 'n'; /* as Atlas has it */
+        text[kept++] = line ? '\n' : at[i];
+        i += line;
     }
+    (void)sql_splitter_delimiter(splitter, text, kept); /* the client, too, keeps the former */
 }
 
 static enum status take_command(struct sql_splitter *splitter, struct sql_piece *piece)
@@ -132,17 +146,20 @@ static enum status take_command(struct sql_splitter *splitter, struct sql_piece 
 
 /* What is known of a statement up to a token. */
 struct progress {
-    bool begun;                   /* a word was seen */
-    bool create;                  /* CREATE or ALTER, and it is not known yet of what */
-    bool routine;                 /* … TRIGGER, PROCEDURE, FUNCTION or EVENT */
-    bool copy;                    /* it begins with COPY */
-    bool from;                    /* the word before is FROM */
-    bool from_stdin;              /* COPY … FROM stdin */
-    bool begin;                   /* the word before is BEGIN */
-    bool end;                     /* … END */
-    bool anonymous;               /* MySQL: its first word is BEGIN, the second is not known yet */
-    bool package;                 /* CREATE PACKAGE */
-    bool stray_end;               /* MySQL: its first word is END */
+    bool begun;      /* a word was seen */
+    bool create;     /* CREATE or ALTER, and it is not known yet of what */
+    bool schema;     /* PostgreSQL: … SCHEMA, which CREATE of others follows */
+    bool routine;    /* … TRIGGER, PROCEDURE, FUNCTION or EVENT */
+    bool copy;       /* it begins with COPY */
+    bool from;       /* the word before is FROM */
+    bool from_stdin; /* COPY … FROM stdin */
+    bool begin;      /* the word before is BEGIN */
+    bool end;        /* … END */
+    bool anonymous;  /* MySQL: its first word is BEGIN, the second is not known yet */
+    bool package;    /* CREATE PACKAGE */
+    bool stray_end;  /* MySQL: its first word is END */
+    bool use;        /* MySQL: its first word is USE */
+    uint32_t tokens;
     uint32_t blocks;              /* open BEGIN and CASE */
     uint32_t depth;               /* open parentheses */
     struct sql_place block_place; /* of the outermost one */
@@ -201,6 +218,7 @@ static void see_first_word(struct progress *progress, const struct sql_token *to
     if (language == SQL_MYSQL) {
         progress->anonymous = sql_token_is_word(token, "BEGIN");
         progress->stray_end = sql_token_is_word(token, "END");
+        progress->use = sql_token_is_word(token, "USE") && progress->tokens == 1;
     }
 }
 
@@ -210,7 +228,7 @@ static void see_word(struct progress *progress, const struct sql_token *token,
     static const char *const routines[] = {"TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", NULL};
     static const char *const others[] = {"TABLE",    "INDEX",   "VIEW",     "TYPE",
                                          "DATABASE", "USER",    "SEQUENCE", "DOMAIN",
-                                         "RULE",     "PACKAGE", NULL};
+                                         "RULE",     "PACKAGE", "SCHEMA",   NULL};
     if (!progress->begun) {
         see_first_word(progress, token, language);
     } else if (progress->anonymous) {
@@ -221,7 +239,10 @@ static void see_word(struct progress *progress, const struct sql_token *token,
             return;
         }
     }
-    if (progress->create && (is_one_of(token, routines) || is_one_of(token, others))) {
+    if (progress->schema && progress->blocks == 0 && sql_token_is_word(token, "CREATE")) {
+        progress->create = true;
+    } else if (progress->create && (is_one_of(token, routines) || is_one_of(token, others))) {
+        progress->schema |= language == SQL_POSTGRES && sql_token_is_word(token, "SCHEMA");
         progress->routine = is_one_of(token, routines);
         progress->package = language == SQL_MYSQL && sql_token_is_word(token, "PACKAGE");
         progress->create = false;
@@ -238,6 +259,7 @@ static void see_word(struct progress *progress, const struct sql_token *token,
 static void see_token(struct progress *progress, const struct sql_token *token,
                       enum sql_language language)
 {
+    progress->tokens++;
     if (token->kind == SQL_TOKEN_WORD) {
         see_word(progress, token, language);
         return;
@@ -252,28 +274,37 @@ static void see_token(struct progress *progress, const struct sql_token *token,
     }
 }
 
+static bool is_plain(const struct sql_splitter *splitter)
+{
+    return splitter->delimiter_length == 1 && splitter->delimiter[0] == ';';
+}
+
 /* Does a delimiter in parentheses count? Only PostgreSQL has statements with some (CREATE RULE). */
 static bool in_parentheses(const struct sql_splitter *splitter)
 {
     return splitter->lexer.language == SQL_POSTGRES;
 }
 
-/* Looked for before a token is read: another delimiter than ";" may be no token, or part of one. */
+/* Looked for before a token is read, in the blanks in front of it and behind them: another
+ * delimiter than ";" may be no token, or part of one, or blank itself. */
 static bool at_delimiter(struct sql_splitter *splitter, const struct progress *progress)
 {
     struct sql_lexer *lexer = &splitter->lexer;
-    const char *at = lexer->position;
-    while (at < lexer->end && strchr(" \t\r\n\v\f", *at) != NULL && *at != '\0') {
-        at++;
-    }
     size_t length = splitter->delimiter_length;
-    bool plain = length == 1 && splitter->delimiter[0] == ';';
-    if ((size_t)(lexer->end - at) < length || strncasecmp(at, splitter->delimiter, length) != 0 ||
-        (plain && (progress->blocks > 0 || (progress->depth > 0 && in_parentheses(splitter))))) {
+    if (is_plain(splitter) &&
+        (progress->blocks > 0 || (progress->depth > 0 && in_parentheses(splitter)))) {
         return false;
     }
-    sql_lexer_skip_to(lexer, at);
-    return true;
+    for (const char *at = lexer->position; (size_t)(lexer->end - at) >= length; at++) {
+        if (strncasecmp(at, splitter->delimiter, length) == 0) {
+            sql_lexer_skip_to(lexer, at);
+            return true;
+        }
+        if (*at == '\0' || strchr(" \t\r\n\v\f", *at) == NULL) {
+            break;
+        }
+    }
+    return false;
 }
 
 /* The next token, which ends where a delimiter begins in it, as in END$$. */
@@ -355,7 +386,7 @@ static void set_fault(struct sql_piece *piece, const char *fault, const struct s
 static void judge_statement(const struct sql_splitter *splitter, struct sql_piece *piece,
                             const struct progress *progress, const struct condition *condition)
 {
-    bool plain = splitter->delimiter_length == 1 && splitter->delimiter[0] == ';';
+    bool plain = is_plain(splitter);
     if (plain && progress->blocks > 0) {
         set_fault(piece, "BEGIN that does not end", &progress->block_place);
     }
@@ -376,24 +407,35 @@ static void judge_statement(const struct sql_splitter *splitter, struct sql_piec
     }
 }
 
-/* A client's command that stands inside a statement and ends it. */
-static bool interrupts(const struct sql_splitter *splitter, const struct sql_piece *piece,
-                       const struct progress *progress, const struct sql_token *token)
+/* Does the line that the token is in begin with it? */
+static bool begins_line(const struct sql_piece *piece, const struct sql_token *token)
 {
-    if (splitter->lexer.language == SQL_POSTGRES) {
-        return is_command(splitter, token);
-    }
-    const char *behind = token->text + token->length;
     const char *line = token->text;
-    if (splitter->lexer.language != SQL_MYSQL || progress->depth > 0 ||
-        !sql_token_is_word(token, "DELIMITER") || behind == splitter->lexer.end ||
-        (*behind != ' ' && *behind != '\t')) {
-        return false;
-    }
     while (line > piece->text && (line[-1] == ' ' || line[-1] == '\t')) {
         line--;
     }
     return line > piece->text && line[-1] == '\n';
+}
+
+/* Does a token begin what is for the client, or is a statement for the client, MySQL's USE, at an
+ * end, since its line is? `behind` is the end of the statement so far. */
+static bool interrupts(const struct sql_splitter *splitter, const struct sql_piece *piece,
+                       const struct progress *progress, const struct sql_token *token,
+                       const char *behind)
+{
+    if (splitter->lexer.language == SQL_POSTGRES) {
+        return is_command(splitter, token);
+    }
+    if (splitter->lexer.language != SQL_MYSQL) {
+        return false;
+    }
+    if (progress->use && progress->tokens == 2) {
+        return memchr(behind, '\n', (size_t)(token->text - behind)) != NULL;
+    }
+    const char *next = token->text + token->length;
+    return progress->depth == 0 && sql_token_is_word(token, "DELIMITER") &&
+           next < splitter->lexer.end && (*next == ' ' || *next == '\t') &&
+           begins_line(piece, token);
 }
 
 /* Sets what is sent of a statement whose last token ends at `behind`. */
@@ -425,7 +467,7 @@ static enum status take_statement(struct sql_splitter *splitter, struct sql_piec
             bool open = condition.begin != NULL;
             see_comment(splitter, &token, &condition);
             condition_end = open && ends_condition(&token) ? lexer->position : condition_end;
-        } else if (interrupts(splitter, piece, &progress, &token)) {
+        } else if (interrupts(splitter, piece, &progress, &token, behind)) {
             lexer->position = token.text;
             lexer->place = token.place;
             break;
@@ -453,6 +495,41 @@ static enum status take_statement(struct sql_splitter *splitter, struct sql_piec
     return STATUS_OK;
 }
 
+static const char *behind_blanks(const struct sql_lexer *lexer)
+{
+    const char *at = lexer->position;
+    while (at < lexer->end && *at != '\0' && strchr(" \t\r\n\v\f", *at) != NULL) {
+        at++;
+    }
+    return at;
+}
+
+/* The delimiter may be "delimiter". */
+static bool at_delimiter_command(const struct sql_splitter *splitter)
+{
+    enum { LENGTH = 9 };
+    const char *at = behind_blanks(&splitter->lexer);
+    return splitter->lexer.language == SQL_MYSQL && splitter->lexer.end - at > LENGTH &&
+           strncasecmp(at, "DELIMITER", LENGTH) == 0 && (at[LENGTH] == ' ' || at[LENGTH] == '\t');
+}
+
+/* In front of a statement MySQL's client takes "--" for a comment with nothing behind it, too.
+ * False: the line does not end in this window. */
+static bool skip_dashes(struct sql_splitter *splitter)
+{
+    struct sql_lexer *lexer = &splitter->lexer;
+    const char *at = behind_blanks(lexer);
+    if (lexer->language == SQL_MYSQL && lexer->end - at > 2 && at[0] == '-' && at[1] == '-' &&
+        splitter->delimiter[0] != '-') {
+        const char *end = line_end(splitter, at);
+        if (end == NULL) {
+            return false;
+        }
+        sql_lexer_skip_to(lexer, end);
+    }
+    return true;
+}
+
 /* Where there is nothing but blanks, comments and delimiters, there is no piece. */
 static enum status take_piece(struct sql_splitter *splitter, struct sql_piece *piece)
 {
@@ -461,7 +538,10 @@ static enum status take_piece(struct sql_splitter *splitter, struct sql_piece *p
     struct condition condition = {0};
     *piece = (struct sql_piece){.comments = lexer->position};
     for (;;) {
-        if (at_delimiter(splitter, &none)) {
+        if (!skip_dashes(splitter)) {
+            return STATUS_AGAIN;
+        }
+        if (!at_delimiter_command(splitter) && at_delimiter(splitter, &none)) {
             sql_lexer_skip_to(lexer, lexer->position + splitter->delimiter_length);
             continue;
         }

@@ -52,6 +52,9 @@ struct sql_splitter {
 };
 
 void sql_splitter_init(struct sql_splitter *splitter, enum sql_language language);
+/* Another delimiter from here on, which MySQL's DELIMITER may change again: one in which a line
+ * break is matters, as "\n\n", is found in blanks, too. False: it is empty or too long. */
+bool sql_splitter_delimiter(struct sql_splitter *splitter, const char *delimiter, size_t length);
 /* Goes on in this text, which begins where the last piece ended. */
 void sql_splitter_window(struct sql_splitter *splitter, const char *text, size_t length, bool last);
 /* STATUS_END: none is left in the last window. STATUS_AGAIN: the rest of the window, from

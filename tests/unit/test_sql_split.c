@@ -129,6 +129,10 @@ static const struct {
      "statement at 1:1) | SET b=1"},
     {SQL_MYSQL, "DELIMITER ';;' -- of bodies\nCREATE EVENT e DO BEGIN a; END;;\nDELIMITER ;\nDO 1;",
      "\\DELIMITER ';;' -- of bodies | CREATE EVENT e DO BEGIN a; END | \\DELIMITER ; | DO 1"},
+    {SQL_MYSQL, "USE a # b\nSELECT 1; USE\n`c`; use d", "USE a | SELECT 1 | USE\n`c` | use d"},
+    {SQL_MYSQL, "--no blank ; '\n--\nSELECT 1 --\xc2\xa0; '\n;", "SELECT 1"},
+    {SQL_MYSQL, "delimiter delimiter\nSELECT 1delimiter\ndelimiter ;\nSELECT 2;",
+     "\\delimiter delimiter | SELECT 1 | \\delimiter ; | SELECT 2"},
     {SQL_MYSQL, "-- DELIMITER //\n/* DELIMITER // */ SELECT 1; SELECT 2", "SELECT 1 | SELECT 2"},
     {SQL_MYSQL, "SELECT 1\n  DELIMITER //\nSELECT 2;3//", "SELECT 1 | \\DELIMITER // | SELECT 2;3"},
     {SQL_MYSQL, "CREATE TABLE t (\ndelimiter char(1)); SELECT delimiter FROM t",
@@ -151,6 +155,11 @@ static const struct {
      "CREATE OR REPLACE PACKAGE k AS PROCEDURE p (a package, in which \";\" ends no statement, needs "
      "DELIMITER at 1:1) | END (END of nothing: a body without BEGIN … END needs DELIMITER at 1:45) | "
      "SELECT 1"},
+    {SQL_POSTGRES,
+     "CREATE SCHEMA s CREATE PROCEDURE p() BEGIN ATOMIC SELECT 1; END CREATE VIEW begin AS SELECT 1 "
+     "AS atomic; SELECT 2",
+     "CREATE SCHEMA s CREATE PROCEDURE p() BEGIN ATOMIC SELECT 1; END CREATE VIEW begin AS SELECT 1 "
+     "AS atomic | SELECT 2"},
     {SQL_POSTGRES, "CREATE TABLE t (a int; SELECT (1)",
      "CREATE TABLE t (a int; SELECT (1) (a parenthesis that does not close at 1:16)"},
     {SQL_POSTGRES, "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1;\nSELECT 2;",
@@ -189,6 +198,34 @@ static void test_pieces(void **state)
     }
 }
 
+static void test_delimiters(void **state)
+{
+    static const struct {
+        const char *delimiter;
+        const char *text;
+        const char *pieces;
+    } given[] = {
+        {"\n\n", "SELECT 1;\nSELECT 2;\n\n\nSELECT 3\n\n", "SELECT 1;\nSELECT 2; | SELECT 3"},
+        {"-- end", "SELECT 1; -- end\nSELECT 2", "SELECT 1; | SELECT 2"},
+        {"GO", "SELECT 1\ngo\nSELECT 2", "SELECT 1 | SELECT 2"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
+        struct buffer out = {0};
+        struct sql_splitter splitter;
+        struct sql_piece piece;
+        sql_splitter_init(&splitter, SQL_POSTGRES);
+        assert_true(
+            sql_splitter_delimiter(&splitter, given[i].delimiter, strlen(given[i].delimiter)));
+        sql_splitter_window(&splitter, given[i].text, strlen(given[i].text), true);
+        while (sql_splitter_next(&splitter, &piece) == STATUS_OK) {
+            append_piece(&piece, &out);
+        }
+        assert_buffer(&out, given[i].pieces);
+        buffer_free(&out);
+    }
+}
+
 static void test_place(void **state)
 {
     static const char text[] = "SELECT 1;\n\n  -- é\n  SELECT 2;";
@@ -206,6 +243,8 @@ static void test_place(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pieces), cmocka_unit_test(test_place)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pieces),
+                                       cmocka_unit_test(test_delimiters),
+                                       cmocka_unit_test(test_place)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
