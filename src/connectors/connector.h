@@ -31,7 +31,7 @@
 #include "connectors/store.h"
 #include "connectors/target.h"
 
-enum { CONNECTOR_CONTRACT_VERSION = 16 };
+enum { CONNECTOR_CONTRACT_VERSION = 17 };
 
 struct connector {
     uint32_t contract_version;

@@ -5,12 +5,10 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "sql/language.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* SQL_CQL is for splitting and classifying only; the reader of schemas does not know it. */
-enum sql_language { SQL_POSTGRES, SQL_MYSQL, SQL_SQLITE, SQL_CQL };
 
 enum sql_token_kind {
     SQL_TOKEN_END,
