@@ -157,5 +157,14 @@ class SQLite(unittest.TestCase):
             database.close()
 
 
+class Page(unittest.TestCase):
+    def test_table_of_rules(self):
+        """What build/sql_probe rules prints stands in docs/lint.md."""
+        made = subprocess.run([os.path.join(support.BUILD, "sql_probe"), "rules"], stdout=subprocess.PIPE, check=True).stdout.decode()
+        with open(os.path.join(support.ROOT, "docs/lint.md"), encoding="utf-8") as file:
+            page = file.read()
+        self.assertEqual(page.partition("<!-- rules: build/sql_probe rules -->\n")[2].partition("<!-- end -->")[0], made)
+
+
 if __name__ == "__main__":
     unittest.main()
