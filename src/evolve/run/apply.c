@@ -210,6 +210,21 @@ static void add_result(struct schema_work *work, const struct act_work *at)
         .ms = clock_monotonic_ms() - at->began_ms};
 }
 
+/* In front of each act; of a long list of them, which is a first deployment, only the first. */
+static enum status name_restore_point(struct schema_work *work, struct act_work *at,
+                                      struct error *error)
+{
+    enum { NAMED_MAX = 16 };
+    const struct schema_act *act = at->act;
+    if (work->alter->restore_point == NULL || act->resumes ||
+        (work->plan.count > NAMED_MAX && act != work->plan.acts)) {
+        return STATUS_OK;
+    }
+    return work->alter->restore_point(work->session,
+                                      act->version != NULL ? act->version : act->name,
+                                      work->act_arena, &at->row.restore_point, error);
+}
+
 static void hint_next(const struct schema_work *work, const struct act_work *at,
                       struct error *error)
 {
@@ -239,9 +254,7 @@ enum status work_act_within(struct schema_work *work, const struct schema_act *a
         return STATUS_FAILED;
     }
     fill_row(work, &at);
-    if (work->alter->restore_point != NULL && !act->resumes &&
-        work->alter->restore_point(work->session, at.row.version != NULL ? act->version : act->name,
-                                   work->act_arena, &at.row.restore_point, error) != STATUS_OK) {
+    if (name_restore_point(work, &at, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     bool whole = at.steps.is_whole && !act->resumes;
