@@ -187,9 +187,10 @@ struct alter_functions {
     /*
      * Puts an act, or replaces the one of that number. ERROR_RUN_FENCED: the epoch moved, and
      * nothing was written. As the last write of a transaction it keeps all of it from being
-     * committed by who lost the claim, which may be seen as late as by `end`. Times that are 0 are set by the database's clock: `begun_us`
-     * when the act is put first (or its transaction began), `ended_us` where the state is not
-     * HISTORY_RUNNING. A down_text or restore_point that is NULL leaves that of the act as it is.
+     * committed by who lost the claim, which may be seen as late as by `end`. Times that are 0 are
+     * set by the database's clock: `begun_us` when the act is put first (or its transaction began),
+     * `ended_us` where the state is not HISTORY_RUNNING. A down_text or restore_point that is NULL
+     * leaves that of the act as it is.
      */
     enum status (*history_put)(struct alter_session *session, const struct history_row *row,
                                struct error *error);

@@ -67,6 +67,14 @@ static const struct contract_alter toy_alter_words = {.language = ALTER_HTTP,
                                                       .count = "COUNT altered",
                                                       .wrong = "PUT nothing 1"};
 
+static const struct contract_alter cassandra_alter_words = {
+    .language = ALTER_CQL,
+    .create = "CREATE TABLE altered (id int PRIMARY KEY)",
+    .insert = "INSERT INTO altered (id) VALUES (1)",
+    .count = "SELECT count(*) FROM altered",
+    .alter = "ALTER TABLE altered ADD more int",
+    .wrong = "INSERT INTO altered SELEKT 1"};
+
 static const struct contract_entry entries[] = {
     {.name = "sqlite",
      .alter = &sqlite_alter_words,
@@ -82,6 +90,7 @@ static const struct contract_entry entries[] = {
      .query = "{\"TableName\": \"things\", \"FilterExpression\": \"id < :n\", "
               "\"ExpressionAttributeValues\": {\":n\": {\"N\": \"3\"}}}"},
     {.name = "cassandra",
+     .alter = &cassandra_alter_words,
      .uri_format = "cassandra://127.0.0.1:%s?create=true",
      .database = database_cassandra,
      .query = "SELECT value, id FROM things WHERE id < 3 ALLOW FILTERING"},

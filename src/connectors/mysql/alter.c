@@ -1,6 +1,7 @@
 /* Changing a MySQL or MariaDB schema: the session, its lock, and the functions of the contract. */
 #include "connectors/mysql/alter.h"
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "connectors/lease.h"
@@ -207,6 +208,24 @@ static enum status alter_lock(struct alter_session *base, const struct ledger_ho
     return session->locked ? STATUS_OK : find_holder(session, found, error);
 }
 
+/* Where a migration gave it up. */
+static enum status lock_again(struct mysql_alter *session, struct error *error)
+{
+    struct ledger_holder found;
+    struct error lost = {0};
+    enum status status = still_ours(session, &lost);
+    if (status == STATUS_OK || lost.code != ERROR_RUN_FENCED) {
+        return status == STATUS_OK ? status : error_copy(error, &lost);
+    }
+    session->locked = false;
+    status = alter_lock(&session->base, NULL, &found, error);
+    if (status == STATUS_OK) {
+        log_write(LOG_WARNING, "%s: a migration gave the lock of the schema up; it was taken again",
+                  session->base.shown);
+    }
+    return status == STATUS_AGAIN ? error_copy(error, &lost) : status;
+}
+
 static enum status end_holder(struct alter_session *base, struct error *error)
 {
     struct mysql_alter *session = mysql_alter_of(base);
@@ -232,7 +251,8 @@ static enum status settle_session(struct alter_session *base, struct error *erro
                                   error);
     }
     status = status == STATUS_OK ? mysql_alter_put_back(session, error) : status;
-    return mysql_alter_lost(session, status, error);
+    status = mysql_alter_lost(session, status, error);
+    return status == STATUS_OK && session->locked ? lock_again(session, error) : status;
 }
 
 /* ---------------------------------------------------------------- the history */

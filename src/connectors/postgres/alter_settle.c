@@ -3,9 +3,9 @@
  * carries out most of them whole or not at all; what is done in several transactions of its own
  * (CONCURRENTLY) may be left half done, and is then undone or finished here.
  */
+#include "connectors/alter_settle.h"
 #include "base/text.h"
 #include "connectors/postgres/alter.h"
-#include "connectors/sql/settle.h"
 #include "postgres_sql.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -320,6 +320,6 @@ enum status postgres_alter_settle(struct alter_session *base, const struct alter
             return status;
         }
     }
-    return sql_settle_by_witness(base, postgres_alter_witness, objects, count, before, settled,
-                                 error);
+    return alter_settle_by_witness(base, postgres_alter_witness, objects, count, before, settled,
+                                   error);
 }
