@@ -101,6 +101,8 @@ struct definition_functions {
     /* Has `user`, which needs what is altered, to be dropped before and made again after it? Of
      * what is dropped and made again each user has. */
     bool (*disturbs)(const struct definition_change *change, const struct definition *user);
+    /* Does something differ that no fact tells, as an order? Of those that are equal. Optional. */
+    bool (*differs)(const struct definition_change *change);
 };
 
 /* NULL: there is no such fact. */

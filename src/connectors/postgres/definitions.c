@@ -215,8 +215,10 @@ static enum status read_definitions(struct definition_session *session, struct a
     struct error ignored;
     enum status status = postgres_execute(
         session->self, session->connection,
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''", SQL_SHORT,
-        ERROR_SOURCE_READ, error);
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''; SET LOCAL "
+        "intervalstyle = 'postgres'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL timezone = 'UTC'; "
+        "SET LOCAL extra_float_digits = 1; SET LOCAL quote_all_identifiers = off",
+        SQL_SHORT, ERROR_SOURCE_READ, error);
     if (status == STATUS_OK) {
         status = read_all(session, arena, definitions, error);
         (void)!postgres_execute(session->self, session->connection, "ROLLBACK", SQL_SHORT,

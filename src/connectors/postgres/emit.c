@@ -376,7 +376,8 @@ static enum status drop_statistics(struct sql_emission *emission, const struct d
 {
     struct buffer sql = {0};
     (void)after;
-    buffer_append_string(&sql, "DROP STATISTICS ");
+    buffer_append_string(&sql, strcmp(before->kind, "collation") == 0 ? "DROP COLLATION "
+                                                                      : "DROP STATISTICS ");
     postgres_append_place(&sql, before);
     return emit(emission, &sql);
 }
@@ -452,6 +453,7 @@ static enum status set_identity(struct sql_emission *emission, const struct defi
 const struct sql_definition_kind postgres_definition_kinds[] = {
     {"schema", 10, ALONE, false, create_schema, NULL, drop_schema, rename_schema},
     {"extension", 20, ALONE, false, create_extension, alter_extension, drop_extension, NULL},
+    {"collation", 25, ALONE, false, create_trigger, NULL, drop_statistics, NULL},
     {"enum", 30, ALONE, false, postgres_create_enum, postgres_alter_enum, postgres_drop_type,
      postgres_rename_type},
     {"domain", 30, ALONE, false, postgres_create_domain, postgres_alter_domain, postgres_drop_type,

@@ -89,11 +89,36 @@ static bool fills_rows(const struct definition *column)
            (usual != NULL && strchr(usual, '(') != NULL && strncmp(usual, "now()", 5) != 0);
 }
 
+/* Has a parent of the column's table a column that is the same? */
+static bool is_as_parents(const struct definitions *in, const struct definition *column)
+{
+    const struct definition *table = &in->items[column->owner];
+    for (uint32_t i = 0; i < table->need_count; i++) {
+        const struct definition *parent = &in->items[table->needs[i]];
+        const struct definition *other =
+            strcmp(parent->kind, "table") == 0
+                ? sql_definitions_find(in, "column", parent->schema, parent->name, column->name)
+                : NULL;
+        if (other != NULL && definition_is_equal(other, column)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_inherited(const struct definition *column)
+{
+    return definition_fact(column, "_inherited") != NULL;
+}
+
 enum status postgres_create_column(struct sql_emission *emission, const struct definition *before,
                                    const struct definition *after)
 {
     struct buffer sql = {0};
     (void)before;
+    if (is_inherited(after)) {
+        return STATUS_OK;
+    }
     buffer_append_string(&sql, "ALTER TABLE ");
     postgres_append_owner(&sql, after);
     buffer_append_string(&sql, " ADD COLUMN ");
@@ -108,12 +133,37 @@ enum status postgres_create_column(struct sql_emission *emission, const struct d
     return STATUS_OK;
 }
 
+/* Does a table that inherits it keep it as its own? */
+static bool is_kept_by_heirs(const struct definition_change *change,
+                             const struct definition *column)
+{
+    for (uint32_t i = 0; i < change->from->count; i++) {
+        const struct definition *heir = &change->from->items[i];
+        bool is_heir = false;
+        for (uint32_t n = 0; n < heir->need_count; n++) {
+            is_heir = is_heir || heir->needs[n] == column->owner;
+        }
+        if (is_heir && strcmp(heir->kind, "table") == 0) {
+            const struct definition *kept = sql_definitions_find(
+                change->to, "column", heir->schema, heir->name, column->name);
+            if (kept != NULL && !is_inherited(kept)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 enum status postgres_drop_column(struct sql_emission *emission, const struct definition *before,
                                  const struct definition *after)
 {
     struct buffer sql = {0};
     (void)after;
+    if (is_inherited(before)) {
+        return STATUS_OK;
+    }
     buffer_append_string(&sql, "ALTER TABLE ");
+    buffer_append_string(&sql, is_kept_by_heirs(emission->change, before) ? "ONLY " : "");
     postgres_append_owner(&sql, before);
     postgres_append(&sql, " DROP COLUMN %n", before->name);
     sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
@@ -163,7 +213,15 @@ static void alter_type(struct sql_emission *emission, const struct definition *b
         buffer_append_string(&type, " COLLATE \"default\"");
     }
     if (!sql_definition_same_fact(before, after, "type")) {
-        postgres_append(&type, " USING %n::%s", after->name, postgres_fact(after, "type"));
+        /* types that users made have no casts, as a rule */
+        bool made = strchr(postgres_fact(before, "type"), '.') != NULL ||
+                    strchr(postgres_fact(after, "type"), '.') != NULL;
+        bool array = strchr(postgres_fact(before, "type"), '[') != NULL;
+        postgres_append(&type, " USING %n%s::%s", after->name,
+                        !made   ? ""
+                        : array ? "::text[]"
+                                : "::text",
+                        postgres_fact(after, "type"));
     }
     alter(emission, after, "TYPE ", buffer_string(&type))->rewrites = true;
     if (usual != NULL) {
@@ -252,6 +310,10 @@ enum status postgres_alter_column(struct sql_emission *emission, const struct de
                                   const struct definition *after)
 {
     struct buffer sql = {0};
+    if (is_inherited(before) && is_inherited(after) &&
+        is_as_parents(emission->change->to, after)) {
+        return STATUS_OK;
+    }
     if (!sql_definition_same_fact(before, after, "generated")) {
         if (has(after, "generated")) {
             return STATUS_AGAIN;

@@ -24,6 +24,10 @@ static void append_columns(struct buffer *sql, const struct definitions *in,
     bool first = true;
     buffer_append_string(sql, " (");
     while ((column = sql_definitions_of(in, owner, "column", &at)) != NULL) {
+        if (definition_fact(column, "_inherited") != NULL &&
+            definition_fact(column, "_local") == NULL) {
+            continue;
+        }
         buffer_append_string(sql, first ? "\n    " : ",\n    ");
         postgres_append_column(sql, column);
         first = false;
@@ -65,6 +69,21 @@ static void append_table(struct buffer *sql, const struct definitions *in,
     append_clause(sql, table, "tablespace", " TABLESPACE ", "");
 }
 
+/* Those of a partition that are not its parent's. */
+static void set_own_defaults(struct sql_emission *emission, const struct definition *column)
+{
+    const struct definitions *to = emission->change->to;
+    const struct definition *usual;
+    uint32_t at = 0;
+    if (definition_fact(column, "_inherited") == NULL) {
+        return;
+    }
+    while ((usual = sql_definitions_of(to, sql_definition_number(to, column), "default", &at)) !=
+           NULL) {
+        postgres_set_default(emission, NULL, usual);
+    }
+}
+
 enum status postgres_create_table(struct sql_emission *emission, const struct definition *before,
                                   const struct definition *after)
 {
@@ -86,6 +105,7 @@ enum status postgres_create_table(struct sql_emission *emission, const struct de
         }
         buffer_free(&sql);
         sql = (struct buffer){0};
+        set_own_defaults(emission, column);
     }
     if (definition_fact(after, "row security") != NULL) {
         alter(emission, after, "ENABLE ROW LEVEL SECURITY", "");

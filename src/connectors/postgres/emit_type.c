@@ -23,7 +23,8 @@ static void convert_columns(struct sql_emission *emission, const struct definiti
             uses = uses || column->needs[n] == number;
         }
         if (!uses || strcmp(column->kind, "column") != 0 ||
-            definition_fact(column, "generated") != NULL) {
+            definition_fact(column, "generated") != NULL ||
+            definition_fact(column, "_inherited") != NULL) {
             continue;
         }
         const struct definition *wanted = sql_definitions_find(

@@ -117,4 +117,13 @@ bool sql_definition_differs_only(const struct definition *left, const struct def
  */
 const char *sql_normal_text(enum sql_language language, const char *text, struct arena *arena);
 
+/* MySQL's CREATE EVENT as one that does not run, which goes into `out`; `*enabled`: the event's name
+ * if it would, else NULL. False: it is another statement. */
+bool sql_append_disabled_event(struct buffer *out, const char *text, size_t length,
+                               struct arena *arena, const char **enabled);
+/* CREATE EVENT without ENABLE or DISABLE. */
+const char *sql_without_event_state(const char *text, struct arena *arena);
+/* And without STARTS, where a server puts the time of its making. */
+const char *sql_without_event_start(const char *text, struct arena *arena);
+
 #endif

@@ -142,6 +142,27 @@ static void alter_owners(struct rebuilding *work)
     }
 }
 
+/* What stands on something that goes, and is as it was, is to stand on something else of the same
+ * name. */
+static void disturb_by_drops(struct rebuilding *work)
+{
+    const struct diff_compare *compare = work->compare;
+    for (uint32_t i = 0; i < compare->from.count; i++) {
+        if (compare->to_of_from[i] != DEFINITION_NONE) {
+            continue;
+        }
+        for (uint32_t u = work->users.first[i]; u < work->users.first[i + 1]; u++) {
+            uint32_t user = work->users.list[u];
+            enum definition_binding binding = compare->from.items[user].binding;
+            if (compare->to_of_from[user] != DEFINITION_NONE && !work->altered[user] &&
+                (binding == DEFINITION_ALONE || binding == DEFINITION_ATTACHED) &&
+                !compare->from.items[user].holds_records) {
+                rebuild(work, user);
+            }
+        }
+    }
+}
+
 static enum status find_rebuilt(struct rebuilding *work, struct error *error)
 {
     struct diff_compare *compare = work->compare;
@@ -150,8 +171,13 @@ static enum status find_rebuilt(struct rebuilding *work, struct error *error)
 
     for (uint32_t i = 0; i < compare->from.count; i++) {
         uint32_t after = compare->to_of_from[i];
-        work->altered[i] = after != DEFINITION_NONE &&
-                           !definition_is_equal(&compare->from.items[i], &compare->to.items[after]);
+        if (after == DEFINITION_NONE) {
+            continue;
+        }
+        struct definition_change change = alter_of(compare, i);
+        work->altered[i] =
+            !definition_is_equal(&compare->from.items[i], &compare->to.items[after]) ||
+            (compare->functions->differs != NULL && compare->functions->differs(&change));
     }
     alter_owners(work);
     for (uint32_t i = 0; i < compare->from.count; i++) {
@@ -170,6 +196,7 @@ static enum status find_rebuilt(struct rebuilding *work, struct error *error)
             disturb(work, i);
         }
     }
+    disturb_by_drops(work);
     for (uint32_t next = 0; next < work->queued; next++) {
         disturb(work, work->queue[next]);
     }

@@ -349,9 +349,13 @@ static enum status rename_one(struct diff *diff, const struct diff_rename *renam
                                              .to = &diff->to.definitions,
                                              .before = before,
                                              .after = &after};
-    if (copy_from(diff, error) != STATUS_OK ||
-        diff->from.functions->emit(diff->from.session, &change, diff->arena, &statements, &count,
-                                   error) != STATUS_OK) {
+    struct error problem = {0};
+    if (diff->from.functions->emit(diff->from.session, &change, diff->arena, &statements, &count,
+                                   &problem) != STATUS_OK) {
+        /* then it is dropped and made again */
+        return problem.code == ERROR_NOT_IMPLEMENTED ? STATUS_OK : error_copy(error, &problem);
+    }
+    if (copy_from(diff, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < count; i++) {
