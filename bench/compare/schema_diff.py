@@ -39,7 +39,12 @@ def parts_of(statement):
     return tuple(sorted(line.strip().rstrip(",") for line in statement.splitlines() if line.strip()))
 
 
-class Postgres:
+class Engine:
+    def text_for(self, _name, sql):
+        return sql
+
+
+class Postgres(Engine):
     def __init__(self):
         if "COMPARE_POSTGRES" in os.environ:
             self.port = os.environ["COMPARE_POSTGRES"]
@@ -86,7 +91,7 @@ class Postgres:
         return sorted(parts_of(statement) for statement in re.split(r";\n", text) if statement.strip())
 
 
-class MariaDB:
+class MariaDB(Engine):
     def __init__(self):
         if "COMPARE_MARIADB" in os.environ:
             self.port = os.environ["COMPARE_MARIADB"]
@@ -113,7 +118,16 @@ class MariaDB:
     def drop(self, name):
         self._client("", "DROP DATABASE IF EXISTS %s" % name)
 
+    # Bodies of several statements, which the client ends at the first one.
+    BODY = re.compile(r"^(CREATE\s(?:(?!^CREATE\s).)*?\b(?:TRIGGER|EVENT|PROCEDURE|FUNCTION)\b(?:(?!^CREATE\s).)*?^\s*END(?: IF)?)\s*(?:;|\Z)", re.I | re.M | re.S)
+
+    def text_for(self, name, sql):
+        return sql.replace("mysqldef_test.", "").replace("`mysqldef_test`.", "")
+
     def apply(self, name, sql):
+        sql = self.text_for(name, sql)
+        if "DELIMITER" not in sql:
+            sql = self.BODY.sub("DELIMITER $$\n\\1 $$\nDELIMITER ;\n", sql)
         done = self._client(name, sql)
         if done.returncode != 0:
             raise Refused(first_line(done.stderr))
@@ -128,7 +142,7 @@ class MariaDB:
         return sorted(parts_of(statement) for statement in re.split(r";\n|;;\n", text) if statement.strip())
 
 
-class SQLite:
+class SQLite(Engine):
     version = (3,)
 
     def __init__(self):
@@ -192,9 +206,11 @@ class Runner:
             wanted = self._loads(case.desired)
         except Refused as why:
             missing = re.search(r'schema "([^"]*)" does not exist', str(why))
-            if missing and "CREATE SCHEMA IF NOT EXISTS " + missing.group(1) not in case.desired:
-                made = "CREATE SCHEMA IF NOT EXISTS %s;\n" % missing.group(1)
-                case.current, case.desired = made + case.current, made + case.desired
+            made = missing and "CREATE SCHEMA IF NOT EXISTS %s;\n" % missing.group(1)
+            if made and made not in case.desired:
+                makes = re.compile(r"create schema (if not exists )?\"?%s\b" % missing.group(1), re.I)
+                case.current = case.current if makes.search(case.current) else made + case.current
+                case.desired = made + makes.sub(made.rstrip(";\n"), case.desired)
                 return self.check(case)
             return None, "the server refuses the desired schema: %s" % why
         name = self.engine.make()
@@ -209,7 +225,7 @@ class Runner:
 
     def _compare(self, name, case, wanted):
         with tempfile.NamedTemporaryFile("w", suffix=".sql") as desired:
-            desired.write(case.desired)
+            desired.write(self.engine.text_for(name, case.desired))
             desired.flush()
             try:
                 statements, _ = self._diff(name, desired.name)

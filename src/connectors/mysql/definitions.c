@@ -13,6 +13,7 @@ struct definition_session {
     struct arena *arena;
     const char *place; /* the database that is read */
     bool scratch;
+    const char *account; /* as definers are told, `user`@`host` */
     /* scratch: the events that a file makes enabled; here none ever runs */
     const char **enabled;
     uint32_t enabled_count;
@@ -59,6 +60,20 @@ static enum status make_scratch(struct definition_session *session, struct error
     return STATUS_OK;
 }
 
+static enum status ask_account(struct definition_session *session, struct error *error)
+{
+    MYSQL_RES *result = NULL;
+    enum status status = mysql_run(
+        session->self, session->connection,
+        "SELECT CONCAT('`', REPLACE(CURRENT_USER(), '@', '`@`'), '`')", SQL_SHORT,
+        ERROR_SOURCE_READ, &result, error);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    session->account =
+        row != NULL && row[0] != NULL ? arena_copy_string(session->arena, row[0]) : NULL;
+    mysql_free_result(result);
+    return status;
+}
+
 static enum status use_place(struct definition_session *session, struct error *error)
 {
     static const char *const settings[] = {"SET NAMES utf8mb4", "SET foreign_key_checks = 0",
@@ -71,7 +86,7 @@ static enum status use_place(struct definition_session *session, struct error *e
         }
     }
     mysql_append(&sql, "USE %n", session->place);
-    return say(session, &sql, error);
+    return say(session, &sql, error) == STATUS_OK ? ask_account(session, error) : STATUS_FAILED;
 }
 
 static void close_session(struct definition_session *session)
@@ -246,16 +261,21 @@ static void add_object(struct definition_session *session, struct sql_definition
         mysql_take_table_apart(list, number, statement);
         return;
     }
+    if (strcmp(object->kind, "event") == 0) {
+        sql_definitions_add_fact(list, item, "state", state_of(session, object->name, statement));
+        statement = sql_without_event_state(statement, list->arena);
+    }
     const char *bare = mysql_without_definer(statement, list->arena, &definer);
     if (strcmp(object->kind, "event") == 0) {
-        sql_definitions_add_fact(list, item, "state",
-                                 state_of(session, object->name, statement));
-        bare = sql_without_event_state(bare, list->arena);
-        sql_definitions_add_fact(list, item, "_whole", bare);
         bare = sql_without_event_start(bare, list->arena);
     }
     sql_definitions_add_fact(list, item, "definition", bare);
-    sql_definitions_add_fact(list, item, "_definer", definer);
+    sql_definitions_add_fact(list, item, "_told", statement);
+    /* what a file does not say is not taken over */
+    if (!session->scratch || definer == NULL || session->account == NULL ||
+        strstr(definer, session->account) == NULL) {
+        sql_definitions_add_fact(list, item, "_definer", definer);
+    }
 }
 
 /* A column's text does not say what its table does. */

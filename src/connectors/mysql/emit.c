@@ -1,5 +1,6 @@
 /* Statements by kinds of definitions. Those of tables are in emit_table.c. */
 #include "connectors/mysql/definitions.h"
+#include "connectors/mysql/statement.h"
 #include <string.h>
 
 static const char *fact(const struct definition *item, const char *name)
@@ -52,21 +53,30 @@ static enum status rename_index(struct sql_emission *emission, const struct defi
 
 /* ---------------------------------------------------------------- what is one text */
 
-/* `replace`: CREATE OR REPLACE …; with the definer of the one that it takes the place of. */
-static void append_text(struct buffer *sql, const struct definition *item, const char *definer,
-                        bool replace)
+/* `replace`: CREATE OR REPLACE …; with the definer of the one that it takes the place of, or one
+ * that is said. */
+static void append_text(struct buffer *sql, const struct definition *before,
+                        const struct definition *after, bool replace)
 {
     static const char create[] = "CREATE ";
-    const char *whole = definition_fact(item, "_whole");
-    const char *text = whole != NULL ? whole : fact(item, "definition");
-    buffer_append_string(sql, replace ? "CREATE OR REPLACE " : create);
-    if (definer != NULL) {
-        buffer_append_string(sql, definer);
-        buffer_append_string(sql, definer[strlen(definer) - 1] == ' ' ? "" : " ");
+    const char *definer = definition_fact(before != NULL ? before : after, "_definer");
+    const char *text = fact(after, "_told");
+    struct text told = mysql_definer(text);
+    if (strncasecmp(text, create, sizeof create - 1) == 0 && told.length > 0) {
+        buffer_append_string(sql, replace ? "CREATE OR REPLACE " : create);
+        text += sizeof create - 1;
+        buffer_append(sql, text, (size_t)(told.data - text));
+        if (definer != NULL) {
+            buffer_append_string(sql, definer);
+            buffer_append_string(sql, definer[strlen(definer) - 1] == ' ' ? "" : " ");
+        }
+        text = told.data + told.length;
+        text += strspn(text, " ");
+    } else if (replace) {
+        buffer_append_string(sql, "CREATE OR REPLACE ");
+        text += strncasecmp(text, create, sizeof create - 1) == 0 ? sizeof create - 1 : 0;
     }
-    buffer_append_string(sql, strncasecmp(text, create, sizeof create - 1) == 0
-                                  ? text + sizeof create - 1
-                                  : text);
+    buffer_append_string(sql, text);
 }
 
 static void set_event(struct sql_emission *emission, const struct definition *event)
@@ -81,8 +91,7 @@ static enum status create_text(struct sql_emission *emission, const struct defin
                                const struct definition *after)
 {
     struct buffer sql = {0};
-    const char *definer = definition_fact(before, "_definer");
-    append_text(&sql, after, definer, false);
+    append_text(&sql, before, after, false);
     sql_emit(emission, &sql, DEFINITION_LOCK_NONE);
     if (strcmp(after->kind, "event") == 0 && definition_fact(after, "state") == NULL) {
         set_event(emission, after);
@@ -94,7 +103,7 @@ static enum status replace_view(struct sql_emission *emission, const struct defi
                                 const struct definition *after)
 {
     struct buffer sql = {0};
-    append_text(&sql, after, definition_fact(before, "_definer"), true);
+    append_text(&sql, before, after, true);
     sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
     return STATUS_OK;
 }
