@@ -103,8 +103,8 @@ void sql_skip_group(struct sql_cursor *cursor)
 {
     uint32_t depth = 0;
     do {
-        depth += sql_at_mark(cursor, '(');
-        depth -= depth > 0 && sql_at_mark(cursor, ')');
+        depth += sql_at_mark(cursor, '(') || sql_at_mark(cursor, '[');
+        depth -= depth > 0 && (sql_at_mark(cursor, ')') || sql_at_mark(cursor, ']'));
         sql_advance(cursor);
     } while (depth > 0 && !sql_at_end(cursor));
 }

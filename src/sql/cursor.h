@@ -29,9 +29,9 @@ bool sql_take(struct sql_cursor *cursor, const char *word);
 bool sql_take_mark(struct sql_cursor *cursor, char mark);
 bool sql_take_words(struct sql_cursor *cursor, const char *words);
 bool sql_take_one_of(struct sql_cursor *cursor, const char *words);
-/* Over parentheses and what is in them; without parentheses, over one token. */
+/* Over parentheses or brackets and what is in them; without such, over one token. */
 void sql_skip_group(struct sql_cursor *cursor);
-/* To the next comma or closing parenthesis outside parentheses, or to the end. */
+/* To the next comma or closing parenthesis outside parentheses and brackets, or to the end. */
 void sql_skip_clause(struct sql_cursor *cursor);
 
 /* "a", "a.b" or "a.b.c". */

@@ -92,3 +92,16 @@ bool sql_function_changes_nothing(const struct sql_token *word)
     return bsearch(word, harmless, sizeof harmless / sizeof harmless[0], sizeof harmless[0],
                    compare_word) != NULL;
 }
+
+bool sql_function_is_stable(const struct sql_token *word)
+{
+    static const char *const volatiles[] = {
+        "clock_timestamp", "gen_random_uuid", "random",     "rand",    "timeofday", "uuid",
+        "uuid_short",      "sysdate",         "row_number", "currval", "lastval",   "unixepoch"};
+    for (size_t i = 0; i < sizeof volatiles / sizeof volatiles[0]; i++) {
+        if (sql_token_is_word(word, volatiles[i])) {
+            return false;
+        }
+    }
+    return sql_function_changes_nothing(word);
+}

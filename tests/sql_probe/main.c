@@ -4,10 +4,14 @@
  *
  *   sql_probe split DIALECT [DELIMITER]   a line of JSON for each piece: kind, text, run, line,
  *                                         column, class, fault
+ *   sql_probe lint DIALECT MODE VERSION [RULE...]
+ *                                         what the lint finds, as JSON; MODE: run, alone, whole;
+ *                                         the rules are optional ones that count
  *   sql_probe count                       statements of PostgreSQL with a NUL behind each: how many
  *                                         its own parser finds in each, or what it says, a line
  * each
  */
+#include "evolve/lint/lint.h"
 #include "model/json_writer.h"
 #include "sql/classify.h"
 #include <pg_query.h>
@@ -29,7 +33,7 @@ static bool read_input(struct buffer *input)
 
 static bool language_named(const char *name, enum sql_language *language)
 {
-    for (*language = SQL_POSTGRES; *language <= SQL_SQLITE; (*language)++) {
+    for (*language = SQL_POSTGRES; *language <= SQL_CQL; (*language)++) {
         if (strcasecmp(sql_language_name(*language), name) == 0) {
             return true;
         }
@@ -110,6 +114,29 @@ static int scan(struct buffer *input)
     return 0;
 }
 
+static int lint(enum sql_language language, char **arguments, const struct buffer *input)
+{
+    struct lint_report report;
+    struct buffer out = {0};
+    const struct lint_input file = {.file = "stdin",
+                                    .text = input->data,
+                                    .length = input->length,
+                                    .language = language,
+                                    .server_version = (uint32_t)strtoul(arguments[1], NULL, 10),
+                                    .transaction = strcmp(arguments[0], "run") == 0 ? LINT_AS_RUN
+                                                   : strcmp(arguments[0], "alone") == 0
+                                                       ? LINT_ALONE
+                                                       : LINT_WHOLE,
+                                    .with = (const char *const *)(arguments + 2)};
+    lint_report_init(&report);
+    lint_text(&file, &report);
+    lint_write(&report, LINT_FORM_JSON, &out);
+    fwrite(out.data, 1, out.length, stdout);
+    buffer_free(&out);
+    lint_report_free(&report);
+    return 0;
+}
+
 int main(int argument_count, char **arguments)
 {
     struct buffer input = {0};
@@ -121,6 +148,9 @@ int main(int argument_count, char **arguments)
     if (argument_count >= 3 && strcmp(arguments[1], "split") == 0 &&
         language_named(arguments[2], &language)) {
         result = split(language, arguments[3], &input);
+    } else if (argument_count >= 5 && strcmp(arguments[1], "lint") == 0 &&
+               language_named(arguments[2], &language)) {
+        result = lint(language, arguments + 3, &input);
     } else if (argument_count == 2 && strcmp(arguments[1], "count") == 0) {
         result = count(&input);
     } else if (argument_count == 2 && strcmp(arguments[1], "scan") == 0) {
