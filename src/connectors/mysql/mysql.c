@@ -71,7 +71,9 @@ static const char *const failpoints[] = {"mysql.before_empty",        "mysql.bef
                                          "mysql.after_remove_table",  "mysql.before_forget",
                                          "mysql.after_forget",        "mysql.after_sweep",
                                          "mysql.snapshot_begun",      "mysql.before_fill",
-                                         "mysql.after_fill",          NULL};
+                                         "mysql.after_fill",          "mysql.before_history",
+                                         "mysql.after_history",       "mysql.before_alter",
+                                         "mysql.after_alter",         NULL};
 
 /* ---------------------------------------------------------------- how to connect */
 
@@ -413,4 +415,5 @@ const struct connector transhume_connector = {
     .definitions = &mysql_definition_functions,
     .feed = &mysql_feed_functions,
     .apply = &mysql_apply_functions,
+    .alter = &mysql_alter_functions,
 };

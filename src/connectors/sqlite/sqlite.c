@@ -426,4 +426,6 @@ const struct connector connector_sqlite = {
     .apply = &sqlite_apply,
     .definitions = &sqlite_definition_functions,
     .alter = &sqlite_alter,
+    .alter = &sqlite_alter,
+    .definitions = &sqlite_definition_functions,
 };

@@ -260,7 +260,7 @@ static void ask_of(struct diff *diff, uint32_t gone)
                                           diff->result->question_count, &diff->question_capacity,
                                           sizeof *diff->questions);
         diff->questions[diff->result->question_count++] = arena_format(
-            diff->arena, "is the column %s the former %s? then: --rename %s.%s=%s",
+            diff->arena, "is the column %s the former %s? then: --renamed %s.%s=%s",
             name_of(diff, new_one), old_one->name, old_one->table, old_one->name, new_one->name);
         diff->result->questions = diff->questions;
     }
