@@ -25,7 +25,8 @@ const char *mysql_without_definer(const char *statement, struct arena *arena, co
     *definer = arena_copy(arena, found.data, found.length);
     buffer_append(&text, statement, before);
     const char *rest = found.data + found.length;
-    buffer_append_string(&text, rest + (*rest == ' ' && before > 0 && text.data[before - 1] == ' '));
+    buffer_append_string(&text,
+                         rest + (*rest == ' ' && before > 0 && text.data[before - 1] == ' '));
     const char *bare = arena_copy_string(arena, buffer_string(&text));
     buffer_free(&text);
     return bare;
@@ -59,7 +60,9 @@ static const char *kind_of(const char *clause, enum mysql_clause read_as)
     if (read_as == MYSQL_CLAUSE_KEY || begins(clause, "PRIMARY KEY")) {
         return "index";
     }
-    return begins(clause, "CONSTRAINT ") ? "check" : begins(clause, "PERIOD ") ? "period" : "column";
+    return begins(clause, "CONSTRAINT ") ? "check"
+           : begins(clause, "PERIOD ")   ? "period"
+                                         : "column";
 }
 
 static void add_clause(struct sql_definitions *list, uint32_t table, const struct text *clause,
@@ -71,7 +74,7 @@ static void add_clause(struct sql_definitions *list, uint32_t table, const struc
     const char *text = arena_copy(arena, clause->data, clause->length);
     const struct text quoted = mysql_definition_name(clause);
     const char *kind = kind_of(text, read_as);
-    const char *name = begins(text, "PRIMARY KEY") ? "PRIMARY"
+    const char *name = begins(text, "PRIMARY KEY")   ? "PRIMARY"
                        : strcmp(kind, "period") == 0 ? "period"
                                                      : bare_name(&quoted, arena);
     struct definition *part = sql_definitions_add(list, kind, NULL, table_name, name);

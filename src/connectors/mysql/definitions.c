@@ -63,10 +63,9 @@ static enum status make_scratch(struct definition_session *session, struct error
 static enum status ask_account(struct definition_session *session, struct error *error)
 {
     MYSQL_RES *result = NULL;
-    enum status status = mysql_run(
-        session->self, session->connection,
-        "SELECT CONCAT('`', REPLACE(CURRENT_USER(), '@', '`@`'), '`')", SQL_SHORT,
-        ERROR_SOURCE_READ, &result, error);
+    enum status status = mysql_run(session->self, session->connection,
+                                   "SELECT CONCAT('`', REPLACE(CURRENT_USER(), '@', '`@`'), '`')",
+                                   SQL_SHORT, ERROR_SOURCE_READ, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     session->account =
         row != NULL && row[0] != NULL ? arena_copy_string(session->arena, row[0]) : NULL;
@@ -133,9 +132,8 @@ static enum status run(struct definition_session *session, const char *text, siz
         buffer_append(&sql, text, length);
     }
     if (event != NULL) {
-        session->enabled =
-            arena_make_room(session->arena, session->enabled, session->enabled_count,
-                            &session->enabled_capacity, sizeof *session->enabled);
+        session->enabled = arena_make_room(session->arena, session->enabled, session->enabled_count,
+                                           &session->enabled_capacity, sizeof *session->enabled);
         session->enabled[session->enabled_count++] = event;
     }
     return mysql_run_buffer(session->self, session->connection, &sql, SQL_BUILD,
@@ -181,9 +179,9 @@ static enum status list_objects(struct definition_session *session, struct arena
         }
         objects->items = arena_make_room(arena, objects->items, objects->count, &objects->capacity,
                                          sizeof *objects->items);
-        objects->items[objects->count++] = (struct object){
-            arena_copy_string(arena, row[0]), arena_copy_string(arena, row[1]),
-            row[2] != NULL ? arena_copy_string(arena, row[2]) : NULL};
+        objects->items[objects->count++] =
+            (struct object){arena_copy_string(arena, row[0]), arena_copy_string(arena, row[1]),
+                            row[2] != NULL ? arena_copy_string(arena, row[2]) : NULL};
     }
     mysql_free_result(result);
     return STATUS_OK;
@@ -194,8 +192,8 @@ static enum status show(struct definition_session *session, const struct object 
                         struct arena *arena, const char **statement, struct error *error)
 {
     static const char *const columns[][2] = {
-        {"view", "Create View"},         {"sequence", "Create Table"},
-        {"table", "Create Table"},       {"function", "Create Function"},
+        {"view", "Create View"},           {"sequence", "Create Table"},
+        {"table", "Create Table"},         {"function", "Create Function"},
         {"procedure", "Create Procedure"}, {"trigger", "SQL Original Statement"},
         {"event", "Create Event"},
     };

@@ -28,7 +28,7 @@ static enum status drop(struct sql_emission *emission, const struct definition *
         buffer_append_byte(&sql, (char)(*word - 32));
     }
     mysql_append(&sql, " %n", before->name);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 
@@ -37,7 +37,7 @@ static enum status rename_table(struct sql_emission *emission, const struct defi
 {
     struct buffer sql = {0};
     mysql_append(&sql, "RENAME TABLE %n TO %n", before->name, after->name);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 
@@ -47,7 +47,7 @@ static enum status rename_index(struct sql_emission *emission, const struct defi
     struct buffer sql = {0};
     mysql_append(&sql, "ALTER TABLE %n RENAME INDEX %n TO %n", before->table, before->name,
                  after->name);
-    sql_emit(emission, &sql, DEFINITION_LOCK_NONE);
+    sql_emit(emission, &sql, ALTER_LOCK_NONE);
     return STATUS_OK;
 }
 
@@ -84,7 +84,7 @@ static void set_event(struct sql_emission *emission, const struct definition *ev
     struct buffer sql = {0};
     mysql_append(&sql, "ALTER EVENT %n %s", event->name,
                  definition_fact(event, "state") != NULL ? "ENABLE" : "DISABLE");
-    sql_emit(emission, &sql, DEFINITION_LOCK_NONE);
+    sql_emit(emission, &sql, ALTER_LOCK_NONE);
 }
 
 static enum status create_text(struct sql_emission *emission, const struct definition *before,
@@ -92,7 +92,7 @@ static enum status create_text(struct sql_emission *emission, const struct defin
 {
     struct buffer sql = {0};
     append_text(&sql, before, after, false);
-    sql_emit(emission, &sql, DEFINITION_LOCK_NONE);
+    sql_emit(emission, &sql, ALTER_LOCK_NONE);
     if (strcmp(after->kind, "event") == 0 && definition_fact(after, "state") == NULL) {
         set_event(emission, after);
     }
@@ -104,7 +104,7 @@ static enum status replace_view(struct sql_emission *emission, const struct defi
 {
     struct buffer sql = {0};
     append_text(&sql, before, after, true);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 
@@ -134,7 +134,7 @@ static enum status create_reference(struct sql_emission *emission, const struct 
     (void)before;
     mysql_append(&sql, "ALTER TABLE %n ADD ", after->table);
     buffer_append_string(&sql, fact(after, "definition"));
-    sql_emit(emission, &sql, DEFINITION_LOCK_WRITES)->rewrites = !emission->change->fresh;
+    sql_emit(emission, &sql, ALTER_LOCK_WRITES)->rewrites = !emission->change->fresh;
     return STATUS_OK;
 }
 
@@ -144,7 +144,7 @@ static enum status drop_reference(struct sql_emission *emission, const struct de
     struct buffer sql = {0};
     (void)after;
     mysql_append(&sql, "ALTER TABLE %n DROP FOREIGN KEY %n", before->table, before->name);
-    sql_emit(emission, &sql, DEFINITION_LOCK_NONE);
+    sql_emit(emission, &sql, ALTER_LOCK_NONE);
     return STATUS_OK;
 }
 

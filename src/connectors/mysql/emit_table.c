@@ -80,7 +80,7 @@ enum status mysql_create_table(struct sql_emission *emission, const struct defin
         buffer_append_byte(&sql, '\n');
         buffer_append_string(&sql, partitions);
     }
-    sql_emit(emission, &sql, DEFINITION_LOCK_NONE);
+    sql_emit(emission, &sql, ALTER_LOCK_NONE);
     return STATUS_OK;
 }
 
@@ -165,7 +165,7 @@ static const char *generation(const struct definition *column)
         return "";
     }
     return strstr(text, " STORED") != NULL || strstr(text, " PERSISTENT") != NULL ? "STORED"
-                                                                                 : "VIRTUAL";
+                                                                                  : "VIRTUAL";
 }
 
 static void append_place(struct clauses *clauses, const struct row_order *order, uint32_t place)
@@ -189,8 +189,9 @@ static void add_column(struct clauses *clauses, struct row_order *order, uint32_
     if (!last) {
         append_place(clauses, order, place);
     }
-    clauses->adds += last && generation(column)[0] == '\0' && strstr(text, "AUTO_INCREMENT") == NULL &&
-                     strstr(text, " DEFAULT (") == NULL && strstr(text, " DEFAULT uuid") == NULL;
+    clauses->adds += last && generation(column)[0] == '\0' &&
+                     strstr(text, "AUTO_INCREMENT") == NULL && strstr(text, " DEFAULT (") == NULL &&
+                     strstr(text, " DEFAULT uuid") == NULL;
 }
 
 static void drop_column(struct clauses *clauses, const struct definition *column)
@@ -249,7 +250,7 @@ enum status mysql_rename_column(struct sql_emission *emission, const struct defi
                  after->name);
     buffer_append_string(&sql, text_of(before) + old_name.length);
     buffer_free(&old_name);
-    sql_emit(emission, &sql, DEFINITION_LOCK_NONE);
+    sql_emit(emission, &sql, ALTER_LOCK_NONE);
     return STATUS_OK;
 }
 
@@ -279,8 +280,8 @@ static void add_part(struct clauses *clauses, const struct definition *part)
     buffer_append_string(&clauses->text, "ADD ");
     buffer_append_string(&clauses->text, text);
     /* MariaDB's keys of long values have a hidden column */
-    clauses->keys += (begins(text, "KEY ") || begins(text, "UNIQUE KEY ")) &&
-                     strstr(text, "USING HASH") == NULL;
+    clauses->keys +=
+        (begins(text, "KEY ") || begins(text, "UNIQUE KEY ")) && strstr(text, "USING HASH") == NULL;
 }
 
 static bool is_key_or_check(const struct definition *part)
@@ -429,16 +430,16 @@ static void append_how(struct buffer *sql, const struct sql_emission *emission,
     const char *options = definition_fact(table, "options");
     bool innodb = options != NULL && begins(options, "ENGINE=InnoDB");
     bool instant = emission->version >= (emission->other ? INSTANT_MARIADB : INSTANT_MYSQL);
-    *about = (struct definition_statement){.lock = DEFINITION_LOCK_WRITES, .rewrites = true};
+    *about = (struct definition_statement){.lock = ALTER_LOCK_WRITES, .rewrites = true};
     if (!emission->change->online || !innodb) {
         return;
     }
     if (clauses->keys == clauses->count) {
         buffer_append_string(sql, ",\n    ALGORITHM=INPLACE, LOCK=NONE");
-        about->lock = DEFINITION_LOCK_NONE;
+        about->lock = ALTER_LOCK_NONE;
     } else if (clauses->adds == clauses->count && instant) {
         buffer_append_string(sql, ",\n    ALGORITHM=INSTANT");
-        *about = (struct definition_statement){.lock = DEFINITION_LOCK_NONE};
+        *about = (struct definition_statement){.lock = ALTER_LOCK_NONE};
     }
 }
 
@@ -448,7 +449,7 @@ static void repartition(struct sql_emission *emission, const struct definition *
     struct buffer sql = {0};
     mysql_append(&sql, "ALTER TABLE %n ", table->name);
     buffer_append_string(&sql, partitions != NULL ? partitions : "REMOVE PARTITIONING");
-    sql_emit(emission, &sql, DEFINITION_LOCK_WRITES)->rewrites = true;
+    sql_emit(emission, &sql, ALTER_LOCK_WRITES)->rewrites = true;
 }
 
 enum status mysql_alter_table(struct sql_emission *emission, const struct definition *before,

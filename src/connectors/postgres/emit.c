@@ -48,13 +48,13 @@ void postgres_append_option_names(struct buffer *sql, const char *options)
 
 static enum status emit(struct sql_emission *emission, struct buffer *sql)
 {
-    sql_emit(emission, sql, DEFINITION_LOCK_NONE);
+    sql_emit(emission, sql, ALTER_LOCK_NONE);
     return STATUS_OK;
 }
 
 static enum status emit_locked(struct sql_emission *emission, struct buffer *sql)
 {
-    sql_emit(emission, sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, sql, ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 
@@ -514,7 +514,7 @@ static bool is_of(const struct definition *item, const char *const *kinds)
 bool postgres_definition_disturbs(const struct definition_change *change,
                                   const struct definition *user)
 {
-    static const char *const of_columns[] = {"view",    "materialized view", "rule",    "policy",
+    static const char *const of_columns[] = {"view",    "materialized view", "rule",     "policy",
                                              "trigger", "statistics",        "function", NULL};
     static const char *const not_of_types[] = {"column", "table", "attribute", NULL};
     const struct definition *before = change->before;

@@ -123,11 +123,11 @@ enum status postgres_create_column(struct sql_emission *emission, const struct d
     postgres_append_owner(&sql, after);
     buffer_append_string(&sql, " ADD COLUMN ");
     postgres_append_column(&sql, after);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL)->rewrites = fills_rows(after);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL)->rewrites = fills_rows(after);
     buffer_append_string(&sql, "ALTER TABLE ");
     postgres_append_owner(&sql, after);
     if (postgres_append_column_extras(&sql, NULL, after)) {
-        sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+        sql_emit(emission, &sql, ALTER_LOCK_ALL);
     }
     buffer_free(&sql);
     return STATUS_OK;
@@ -144,8 +144,8 @@ static bool is_kept_by_heirs(const struct definition_change *change,
             is_heir = is_heir || heir->needs[n] == column->owner;
         }
         if (is_heir && strcmp(heir->kind, "table") == 0) {
-            const struct definition *kept = sql_definitions_find(
-                change->to, "column", heir->schema, heir->name, column->name);
+            const struct definition *kept =
+                sql_definitions_find(change->to, "column", heir->schema, heir->name, column->name);
             if (kept != NULL && !is_inherited(kept)) {
                 return true;
             }
@@ -166,7 +166,7 @@ enum status postgres_drop_column(struct sql_emission *emission, const struct def
     buffer_append_string(&sql, is_kept_by_heirs(emission->change, before) ? "ONLY " : "");
     postgres_append_owner(&sql, before);
     postgres_append(&sql, " DROP COLUMN %n", before->name);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 
@@ -177,7 +177,7 @@ enum status postgres_rename_column(struct sql_emission *emission, const struct d
     buffer_append_string(&sql, "ALTER TABLE ");
     postgres_append_owner(&sql, before);
     postgres_append(&sql, " RENAME COLUMN %n TO %n", before->name, after->name);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 
@@ -193,7 +193,7 @@ static struct definition_statement *alter(struct sql_emission *emission,
     postgres_append(&sql, " ALTER COLUMN %n ", column->name);
     buffer_append_string(&sql, how);
     buffer_append_string(&sql, what);
-    return sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    return sql_emit(emission, &sql, ALTER_LOCK_ALL);
 }
 
 /* A value of the column as one of the wanted type. */
@@ -245,14 +245,13 @@ static void set_not_null(struct sql_emission *emission, const struct definition 
         buffer_append_string(&sql, "ALTER TABLE ");
         postgres_append_owner(&sql, column);
         postgres_append(&sql, steps[i], name, column->name);
-        sql_emit(emission, &sql, i == 0 ? DEFINITION_LOCK_ALL : DEFINITION_LOCK_NONE)->rewrites =
-            i == 1;
+        sql_emit(emission, &sql, i == 0 ? ALTER_LOCK_ALL : ALTER_LOCK_NONE)->rewrites = i == 1;
     }
     alter(emission, column, "SET NOT NULL", "");
     buffer_append_string(&sql, "ALTER TABLE ");
     postgres_append_owner(&sql, column);
     postgres_append(&sql, " DROP CONSTRAINT %n", name);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL);
 }
 
 static void append_counts(struct buffer *words, const char *counts)
@@ -310,8 +309,7 @@ enum status postgres_alter_column(struct sql_emission *emission, const struct de
                                   const struct definition *after)
 {
     struct buffer sql = {0};
-    if (is_inherited(before) && is_inherited(after) &&
-        is_as_parents(emission->change->to, after)) {
+    if (is_inherited(before) && is_inherited(after) && is_as_parents(emission->change->to, after)) {
         return STATUS_OK;
     }
     if (!sql_definition_same_fact(before, after, "generated")) {
@@ -346,7 +344,7 @@ enum status postgres_alter_column(struct sql_emission *emission, const struct de
     buffer_append_string(&sql, "ALTER TABLE ");
     postgres_append_owner(&sql, after);
     if (postgres_append_column_extras(&sql, before, after)) {
-        sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+        sql_emit(emission, &sql, ALTER_LOCK_ALL);
     }
     buffer_free(&sql);
     return STATUS_OK;

@@ -425,11 +425,6 @@ const struct connector transhume_connector = {
     .feed = &postgres_feed_functions,
     .apply = &postgres_apply_functions,
     .load = &postgres_load_functions,
-<<<<<<< HEAD
-    .definitions = &postgres_definition_functions,
-    .alter = &postgres_alter_functions,
-=======
     .alter = &postgres_alter_functions,
     .definitions = &postgres_definition_functions,
->>>>>>> eva
 };

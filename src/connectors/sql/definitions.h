@@ -19,7 +19,7 @@ struct sql_emission {
 
 /* Adds a statement, whose text is the buffer's; empties the buffer. */
 struct definition_statement *sql_emit(struct sql_emission *emission, struct buffer *text,
-                                      enum definition_lock lock);
+                                      enum alter_lock lock);
 
 /* STATUS_AGAIN: it can't be altered. */
 typedef enum status (*sql_emit_function)(struct sql_emission *emission,
@@ -117,8 +117,8 @@ bool sql_definition_differs_only(const struct definition *left, const struct def
  */
 const char *sql_normal_text(enum sql_language language, const char *text, struct arena *arena);
 
-/* MySQL's CREATE EVENT as one that does not run, which goes into `out`; `*enabled`: the event's name
- * if it would, else NULL. False: it is another statement. */
+/* MySQL's CREATE EVENT as one that does not run, which goes into `out`; `*enabled`: the event's
+ * name if it would, else NULL. False: it is another statement. */
 bool sql_append_disabled_event(struct buffer *out, const char *text, size_t length,
                                struct arena *arena, const char **enabled);
 /* CREATE EVENT without ENABLE or DISABLE. */

@@ -9,9 +9,9 @@ struct event_words {
     bool is_event;
     bool disabled;
     const char *name;
-    const char *state;     /* ENABLE or DISABLE; NULL: neither */
+    const char *state; /* ENABLE or DISABLE; NULL: neither */
     const char *state_end;
-    const char *place;     /* where it may stand: before COMMENT or DO */
+    const char *place; /* where it may stand: before COMMENT or DO */
 };
 
 static void read_event(const char *text, size_t length, struct arena *arena,
@@ -29,7 +29,7 @@ static void read_event(const char *text, size_t length, struct arena *arena,
     while ((token = sql_lexer_next_code(&lexer)).kind != SQL_TOKEN_END) {
         depth += sql_token_is_mark(&token, '(') - sql_token_is_mark(&token, ')');
         if (!words->is_event) {
-            static const char *const others[] = {"table", "view", "trigger", "function",
+            static const char *const others[] = {"table",     "view",  "trigger", "function",
                                                  "procedure", "index", "database"};
             for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
                 if (sql_token_is_word(&token, others[i])) {
@@ -43,8 +43,8 @@ static void read_event(const char *text, size_t length, struct arena *arena,
                       sql_token_is_word(&token, "exists");
         if (words->name == NULL && !filler && sql_token_is_name(&token, SQL_MYSQL)) {
             words->name = sql_token_name(&token, SQL_MYSQL, arena);
-        } else if (depth == 0 && (sql_token_is_word(&token, "enable") ||
-                                  sql_token_is_word(&token, "disable"))) {
+        } else if (depth == 0 &&
+                   (sql_token_is_word(&token, "enable") || sql_token_is_word(&token, "disable"))) {
             words->state = token.text;
             words->state_end = token.text + token.length;
             words->disabled = sql_token_is_word(&token, "disable");

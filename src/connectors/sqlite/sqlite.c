@@ -424,8 +424,6 @@ const struct connector connector_sqlite = {
     .rollback = &sqlite_rollback,
     .feed = &sqlite_feed,
     .apply = &sqlite_apply,
-    .definitions = &sqlite_definition_functions,
-    .alter = &sqlite_alter,
     .alter = &sqlite_alter,
     .definitions = &sqlite_definition_functions,
 };

@@ -34,9 +34,8 @@ static struct users find_users(const struct definitions *of, struct arena *arena
 static const char *key_of(const struct definition *item, struct buffer *key)
 {
     buffer_clear(key);
-    buffer_format(key, "%s\x1f%s\x1f%s\x1f%s", item->kind,
-                  item->schema != NULL ? item->schema : "", item->table != NULL ? item->table : "",
-                  item->name);
+    buffer_format(key, "%s\x1f%s\x1f%s\x1f%s", item->kind, item->schema != NULL ? item->schema : "",
+                  item->table != NULL ? item->table : "", item->name);
     return buffer_string(key);
 }
 
@@ -51,15 +50,13 @@ static uint32_t *numbers(struct diff_compare *compare, uint32_t count)
 
 static void match(struct diff_compare *compare)
 {
-    struct name_index index = {.arena = compare->arena,
-                               .folded = compare->functions->folds_names};
+    struct name_index index = {.arena = compare->arena, .folded = compare->functions->folds_names};
     struct buffer key = {0};
 
     compare->to_of_from = numbers(compare, compare->from.count);
     compare->from_of_to = numbers(compare, compare->to.count);
     for (uint32_t i = 0; i < compare->from.count; i++) {
-        const char *name =
-            arena_copy_string(compare->arena, key_of(&compare->from.items[i], &key));
+        const char *name = arena_copy_string(compare->arena, key_of(&compare->from.items[i], &key));
         (void)name_index_add(&index, name, strlen(name), i);
     }
     for (uint32_t i = 0; i < compare->to.count; i++) {
@@ -114,8 +111,8 @@ static void disturb(struct rebuilding *work, uint32_t item)
     }
     for (uint32_t i = work->users.first[item]; i < work->users.first[item + 1]; i++) {
         uint32_t user = work->users.list[i];
-        if (work->rebuilt[item] || compare->functions->disturbs(&change,
-                                                                &compare->from.items[user])) {
+        if (work->rebuilt[item] ||
+            compare->functions->disturbs(&change, &compare->from.items[user])) {
             rebuild(work, user);
         }
     }
@@ -241,8 +238,8 @@ static void add_steps(struct rebuilding *work)
 static uint32_t owner_step(const struct diff_compare *compare, const struct diff_step *step)
 {
     bool drops = step->kind == DEFINITION_DROP;
-    const struct definition *item =
-        step->before != DEFINITION_NONE ? &compare->from.items[step->before]
+    const struct definition *item = step->before != DEFINITION_NONE
+                                        ? &compare->from.items[step->before]
                                         : &compare->to.items[step->after];
     if (item->owner == DEFINITION_NONE || item->binding == DEFINITION_ALONE) {
         return DEFINITION_NONE;

@@ -1,8 +1,8 @@
 /* One side of a comparison: a database, or files that are loaded into a scratch place. */
+#include "evolve/diff/side.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "connectors/registry.h"
-#include "evolve/diff/side.h"
 #include "evolve/folder/folder.h"
 #include "sql/split.h"
 #include <stdlib.h>
