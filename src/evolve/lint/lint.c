@@ -152,6 +152,7 @@ static struct lint_finding *add(struct lint_file *file, enum lint_rule_number nu
         .file = file->input->file,
         .rule = rule,
         .level = rule->level,
+        .lock = rule->lock,
         .place = span->place,
         .end = sql_span_end(span),
         .message = message != NULL ? arena_copy_string(report->arena, message) : rule->message,
@@ -163,6 +164,15 @@ void lint_add(struct lint_file *file, enum lint_rule_number rule, const struct s
               const char *message)
 {
     (void)add(file, rule, span, message);
+}
+
+void lint_set_lock(struct lint_file *file, enum lint_rule_number rule, enum lint_lock lock)
+{
+    struct lint_report *report = file->report;
+    if (report->count > file->first_finding &&
+        report->findings[report->count - 1].rule == &rules[rule]) {
+        report->findings[report->count - 1].lock = lock;
+    }
 }
 
 void lint_add_help(struct lint_file *file, enum lint_rule_number rule, const struct sql_span *span,

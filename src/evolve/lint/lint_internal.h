@@ -48,6 +48,8 @@ void lint_add_of(struct lint_file *file, enum lint_rule_number rule, const struc
 /* The same with a help of its own. */
 void lint_add_help(struct lint_file *file, enum lint_rule_number rule, const struct sql_span *span,
                    const char *message, const char *help);
+/* The lock of the last finding, if it is one of the rule, which mostly takes another one. */
+void lint_set_lock(struct lint_file *file, enum lint_rule_number rule, enum lint_lock lock);
 void lint_add_syntax(struct lint_file *file, const char *what, const struct sql_place *place);
 /* Splits, classifies and reads the file; what cannot be is a finding. */
 void lint_read_statements(struct lint_file *file);
