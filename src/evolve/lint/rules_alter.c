@@ -342,6 +342,9 @@ struct laters {
     struct later *items;
     uint32_t count;
     uint32_t capacity;
+    const struct sql_statement **others; /* VALIDATE of constraints that the file does not add */
+    uint32_t other_count;
+    uint32_t other_capacity;
 };
 
 static bool same_table(const struct sql_statement *a, const struct sql_statement *b)
@@ -428,22 +431,25 @@ static bool is_check_of_file(const struct laters *laters, const struct sql_state
     return false;
 }
 
-/* Was a constraint of the table validated that this file does not add? It may be the check. */
+/* VALIDATE of a constraint that this file does not add: it may be the check. */
+static void note_other(const struct alter *alter, struct laters *laters)
+{
+    const char *name = alter->action->name.name;
+    if (name == NULL || is_check_of_file(laters, alter->statement, name)) {
+        return;
+    }
+    if (laters->other_count == laters->other_capacity) {
+        laters->others = arena_grow_list(alter->file->arena, laters->others, laters->other_count,
+                                         &laters->other_capacity, sizeof *laters->others);
+    }
+    laters->others[laters->other_count++] = alter->statement;
+}
+
 static bool validates_other(const struct alter *alter, const struct laters *laters)
 {
-    const struct lint_file *file = alter->file;
-    for (uint32_t i = 0; i < file->count; i++) {
-        const struct sql_statement *statement = &file->statements[i].parsed;
-        for (uint32_t k = 0; k < statement->action_count; k++) {
-            const struct sql_action *action = &statement->actions[k];
-            if (action == alter->action) {
-                return false;
-            }
-            if (action->kind == SQL_ACTION_VALIDATE_CONSTRAINT && action->name.name != NULL &&
-                same_table(statement, alter->statement) &&
-                !is_check_of_file(laters, statement, action->name.name)) {
-                return true;
-            }
+    for (uint32_t i = 0; i < laters->other_count; i++) {
+        if (same_table(laters->others[i], alter->statement)) {
+            return true;
         }
     }
     return false;
@@ -467,6 +473,7 @@ static void follow_constraints(const struct alter *alter, struct laters *laters,
         action->constraint->name.name != NULL) {
         add_later(alter->file, laters, alter->statement, action->constraint);
     } else if (action->kind == SQL_ACTION_VALIDATE_CONSTRAINT) {
+        note_other(alter, laters);
         see_validate(alter, laters, in_transaction);
     } else if (action->kind == SQL_ACTION_SET_NOT_NULL) {
         check_set_not_null(alter, laters);
