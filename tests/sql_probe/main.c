@@ -7,6 +7,7 @@
  *   sql_probe lint DIALECT MODE VERSION [RULE...]
  *                                         what the lint finds, as JSON; MODE: run, alone, whole;
  *                                         the rules are optional ones that count
+ *   sql_probe after DIALECT DDL           the same of a file run by transhume on what the DDL makes
  *   sql_probe rules                       the table of docs/lint.md
  *   sql_probe count                       statements of PostgreSQL with a NUL behind each: how many
  *                                         its own parser finds in each, or what it says, a line
@@ -15,6 +16,7 @@
 #include "evolve/lint/lint.h"
 #include "model/json_writer.h"
 #include "sql/classify.h"
+#include "sql/ddl.h"
 #include <pg_query.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,10 +117,36 @@ static int scan(struct buffer *input)
     return 0;
 }
 
-static int lint(enum sql_language language, char **arguments, const struct buffer *input)
+static void print_findings(const struct lint_input *input)
 {
     struct lint_report report;
     struct buffer out = {0};
+    lint_report_init(&report);
+    lint_text(input, &report);
+    lint_write(&report, LINT_FORM_JSON, &out);
+    fwrite(out.data, 1, out.length, stdout);
+    buffer_free(&out);
+    lint_report_free(&report);
+}
+
+static int lint_after(enum sql_language language, const char *ddl, const struct buffer *input)
+{
+    struct arena *arena = arena_create(0);
+    struct schema schema;
+    struct sql_ddl_report report;
+    sql_ddl_read(language, ddl, strlen(ddl), arena, &schema, &report);
+    const struct lint_input file = {.file = "stdin",
+                                    .text = input->data,
+                                    .length = input->length,
+                                    .language = language,
+                                    .schema = &schema};
+    print_findings(&file);
+    arena_destroy(arena);
+    return 0;
+}
+
+static int lint(enum sql_language language, char **arguments, const struct buffer *input)
+{
     const struct lint_input file = {.file = "stdin",
                                     .text = input->data,
                                     .length = input->length,
@@ -129,12 +157,7 @@ static int lint(enum sql_language language, char **arguments, const struct buffe
                                                        ? LINT_ALONE
                                                        : LINT_WHOLE,
                                     .with = (const char *const *)(arguments + 2)};
-    lint_report_init(&report);
-    lint_text(&file, &report);
-    lint_write(&report, LINT_FORM_JSON, &out);
-    fwrite(out.data, 1, out.length, stdout);
-    buffer_free(&out);
-    lint_report_free(&report);
+    print_findings(&file);
     return 0;
 }
 
@@ -192,6 +215,9 @@ int main(int argument_count, char **arguments)
     if (argument_count >= 3 && strcmp(arguments[1], "split") == 0 &&
         language_named(arguments[2], &language)) {
         result = split(language, arguments[3], &input);
+    } else if (argument_count == 4 && strcmp(arguments[1], "after") == 0 &&
+               language_named(arguments[2], &language)) {
+        result = lint_after(language, arguments[3], &input);
     } else if (argument_count >= 5 && strcmp(arguments[1], "lint") == 0 &&
                language_named(arguments[2], &language)) {
         result = lint(language, arguments + 3, &input);

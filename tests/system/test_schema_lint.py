@@ -22,6 +22,11 @@ def lint(dialect, sql, *rules):
     return json.loads(out)
 
 
+def lint_after(dialect, ddl, sql):
+    out = subprocess.run([os.path.join(support.BUILD, "sql_probe"), "after", dialect, ddl], input=sql.encode(), stdout=subprocess.PIPE, check=True).stdout
+    return {one["rule"] for one in json.loads(out) if one["level"] != "note" or one["rule"] in ("changing-column-type", "changing-enum")}
+
+
 class Postgres(support.TestCase):
     """Each statement runs on a table of its own, and is asked what it holds and whether the table's file is another one."""
     SETUP = """
@@ -83,6 +88,36 @@ class Postgres(support.TestCase):
                     self.assertEqual({one["lock"] for one in found}, {held})
 
 
+    # From, to, and how the old one is made.
+    TYPES = [
+        ("varchar(10)", "varchar(20)"), ("varchar(10)", "varchar(5)"), ("character varying(10)", "text"), ("varchar(10)", "varchar"), ("text", "varchar"),
+        ("text", "varchar(10)"), ("numeric(10,2)", "numeric(12, 2)"), ("numeric(10,2)", "numeric(12,3)"), ("numeric(10,2)", "decimal"), ("int4", "int8"),
+        ("int", "integer"), ("timestamp(3)", "timestamp"), ("timestamp(3) with time zone", "timestamptz"), ("timestamp", "timestamptz"), ("cidr", "inet"),
+        ("inet", "cidr"), ("varbit(3)", "bit varying(5)"), ("char(3)", "char(5)"), ("int8", "int4"), ("bool", "boolean"), ("time(2)", "time(4)"),
+    ]
+
+    def test_changes_of_types(self):
+        name = self.server.database()
+        script = []
+        for number, (before, after) in enumerate(self.TYPES):
+            script.append("""CREATE TABLE c%d (a %s, b %s); CREATE INDEX ON c%d (a); INSERT INTO c%d VALUES (NULL, NULL);
+                SELECT pg_relation_filenode('c%d') AS node \\gset
+                ALTER TABLE c%d ALTER a TYPE %s USING a::%s;
+                SELECT pg_relation_filenode('c%d') AS node \\gset
+                SET client_min_messages = debug1; ALTER TABLE c%d ALTER b TYPE %s; RESET client_min_messages;
+                SELECT '<%d ' || (pg_relation_filenode('c%d') <> :node) || '>';""" % (
+                    number, before, before, number, number, number, number, before, before, number, number, after, number, number))
+        said = "\n".join(" ".join(map(str, row)) for row in self.server.psql(name, "\n".join(script)))
+        for number, (before, after) in enumerate(self.TYPES):
+            with self.subTest("%s to %s" % (before, after)):
+                rewritten = said.partition("<%d " % number)[2].partition(">")[0] == "true"
+                found = lint_after("postgresql", "CREATE TABLE t (b %s)" % before, "ALTER TABLE t ALTER b TYPE %s" % after)
+                if rewritten:
+                    self.assertIn("changing-column-type", found)
+                else: # it may still be read whole, which the server does not tell
+                    self.assertTrue("changing-column-type" not in found or (before, after) in (("text", "varchar(10)"), ("timestamp", "timestamptz")))
+
+
 class MariaDB(support.TestCase):
     """What the lint finds costly the server refuses to do in place; what it does not, it does."""
     SETUP = """
@@ -116,6 +151,26 @@ class MariaDB(support.TestCase):
                     self.assertRegex(str(why), "is not supported")
                     done = False
                 self.assertEqual((costly, done), (not in_place, in_place))
+
+
+    TYPES = [
+        ("varchar(10)", "varchar(60)"), ("varchar(40)", "varchar(70)"), ("varchar(70)", "varchar(100)"), ("varchar(10)", "varchar(5)"), ("int", "int(10)"),
+        ("int", "bigint"), ("enum('x','y')", "enum('x','y','z')"), ("enum('x','y')", "enum('y','x')"), ("set('a','b')", "set('a','b','c')"),
+        ("set('a','b','c','d','e','f','g','h')", "set('a','b','c','d','e','f','g','h','i')"), ("decimal(5,2)", "numeric(5,2)"), ("text", "mediumtext"),
+    ]
+
+    def test_changes_of_types(self):
+        name = self.server.database()
+        for number, (before, after) in enumerate(self.TYPES):
+            with self.subTest("%s to %s" % (before, after)):
+                self.server.ask(name, "CREATE TABLE c%d (a %s) CHARSET=utf8mb4" % (number, before))
+                try:
+                    self.server.ask(name, "ALTER TABLE c%d MODIFY a %s, ALGORITHM=INPLACE, LOCK=NONE" % (number, after))
+                    done = True
+                except AssertionError:
+                    done = False
+                found = lint_after("mysql", "CREATE TABLE t (a %s)" % before, "ALTER TABLE t MODIFY a %s, LOCK=NONE" % after)
+                self.assertEqual(bool(found & {"changing-column-type", "changing-enum"}), not done)
 
 
 class SQLite(unittest.TestCase):

@@ -272,6 +272,18 @@ static void check_added_to_table(const struct alter *alter)
 
 /* ---------------------------------------------------------------- the rest of the actions */
 
+/* A change of a type that the schema shows to cost nothing; with USING every row is computed. */
+static bool is_free(const struct alter *alter)
+{
+    const struct sql_action *action = alter->action;
+    const struct sql_span *type = &action->column.type.span;
+    const char *end = action->option.text + action->option.length;
+    const struct schema_column *column =
+        lint_column(alter->file, &alter->statement->table, action->name.name);
+    return type->text != NULL && type->text + type->length == end &&
+           lint_is_free_change(alter->file, column, type);
+}
+
 /* Is the table one that the file makes, and nobody has used yet? */
 static bool is_unseen(const struct alter *alter)
 {
@@ -301,7 +313,7 @@ static void check_action(const struct alter *alter)
         lint_add(alter->file, LINT_RULE_DROPPING_CONSTRAINT, &action->span, NULL);
         break;
     case SQL_ACTION_CHANGE_TYPE:
-        if (is_postgres(alter)) {
+        if (is_postgres(alter) && !is_free(alter)) {
             report(alter, LINT_RULE_CHANGING_COLUMN_TYPE, &action->option, NULL);
         }
         break;
@@ -460,6 +472,11 @@ static void check_set_not_null(const struct alter *alter, const struct laters *l
     enum { USES_CHECKS = 120000 };
     uint32_t version = alter->file->input->server_version;
     bool uses_checks = version == 0 || version >= USES_CHECKS;
+    const struct schema_column *column =
+        lint_column(alter->file, &alter->statement->table, alter->action->name.name);
+    if (column != NULL && column->not_null) {
+        return;
+    }
     if (!uses_checks || (!is_known_not_null(alter, laters) && !validates_other(alter, laters))) {
         report(alter, LINT_RULE_ADDING_NOT_NULL, &alter->action->option, NULL);
     }
