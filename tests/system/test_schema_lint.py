@@ -1,4 +1,4 @@
-"""What the lint says of locks, rewrites and refusals, beside what the databases do."""
+"""What the lint says of locks, rewrites and refusals, and the classes of statements, beside what the databases do."""
 import json
 import os
 import sqlite3
@@ -20,6 +20,11 @@ def lint(dialect, sql, *rules):
     out = subprocess.run([os.path.join(support.BUILD, "sql_probe"), "lint", dialect, "run", "0", *rules], input=sql.encode(), stdout=subprocess.PIPE,
                          check=True).stdout
     return json.loads(out)
+
+
+def class_of(dialect, statement):
+    out = subprocess.run([os.path.join(support.BUILD, "sql_probe"), "split", dialect], input=statement.encode(), stdout=subprocess.PIPE, check=True).stdout
+    return json.loads(out)["class"]
 
 
 def lint_after(dialect, ddl, sql):
@@ -88,7 +93,29 @@ class Postgres(support.TestCase):
                     self.assertEqual({one["lock"] for one in found}, {held})
 
 
-    # From, to, and how the old one is made.
+    ALONE = [
+        "CREATE INDEX CONCURRENTLY i ON t (w)", "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON t (id)", "CREATE INDEX i ON t (w)",
+        "DROP INDEX CONCURRENTLY t_n", "REINDEX TABLE CONCURRENTLY t", "REINDEX (VERBOSE, CONCURRENTLY) INDEX t_n", "REINDEX SCHEMA public", "REINDEX TABLE t",
+        "VACUUM t", "VACUUM (ANALYZE) t", "ANALYZE t", "CLUSTER", "CLUSTER t USING t_n", "CREATE DATABASE d", "ALTER SYSTEM SET work_mem = '4MB'",
+        "CREATE TABLESPACE s LOCATION '/nowhere'", "DISCARD ALL", "DISCARD TEMP", "ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY",
+        "ALTER TABLE p DETACH PARTITION p1", "CREATE SUBSCRIPTION s CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p", "LOCK TABLE t", "CHECKPOINT",
+        "NOTIFY x", "REFRESH MATERIALIZED VIEW m", "COMMENT ON TABLE t IS 'x'", "GRANT SELECT ON t TO PUBLIC", "TRUNCATE t", "SET search_path = public",
+    ]
+
+    def test_what_runs_alone(self):
+        name = self.server.database()
+        self.server.psql(name, self.SETUP)
+        script = ["\\set ON_ERROR_STOP 0"]
+        for number, statement in enumerate(self.ALONE):
+            script.append("BEGIN; SELECT 1 AS nothing \\gset\n%s;\n\\echo <%d :SQLSTATE>\nROLLBACK;" % (statement, number))
+        said = subprocess.run(self.server.session_command(name), input="\n".join(script).encode(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              timeout=60 * support.PATIENCE, check=False).stdout.decode()
+        for number, statement in enumerate(self.ALONE):
+            with self.subTest(statement):
+                state = said.partition("<%d " % number)[2].partition(">")[0]
+                self.assertEqual(class_of("postgresql", statement) == "alone", state == "25001")
+
+    # From, to.
     TYPES = [
         ("varchar(10)", "varchar(20)"), ("varchar(10)", "varchar(5)"), ("character varying(10)", "text"), ("varchar(10)", "varchar"), ("text", "varchar"),
         ("text", "varchar(10)"), ("numeric(10,2)", "numeric(12, 2)"), ("numeric(10,2)", "numeric(12,3)"), ("numeric(10,2)", "decimal"), ("int4", "int8"),
@@ -152,6 +179,27 @@ class MariaDB(support.TestCase):
                     done = False
                 self.assertEqual((costly, done), (not in_place, in_place))
 
+
+    # None of them fails; those that are DDL commit what stands before them.
+    COMMITS = [
+        "CREATE TABLE n1 (a int)", "CREATE TABLE n2 AS SELECT 1 AS a", "CREATE INDEX i ON t (v)", "ALTER TABLE t ADD z int", "RENAME TABLE n1 TO n3",
+        "TRUNCATE n3", "DROP TABLE n3", "CREATE VIEW v AS SELECT 1", "DROP VIEW v", "ANALYZE TABLE t", "OPTIMIZE TABLE other", "CHECK TABLE t",
+        "REPAIR TABLE t", "FLUSH TABLES", "CREATE DATABASE IF NOT EXISTS mysql", "CREATE USER nobody1", "GRANT SELECT ON *.* TO nobody1",
+        "REVOKE SELECT ON *.* FROM nobody1", "DROP USER nobody1", "CREATE PROCEDURE p() SELECT 1", "DROP PROCEDURE p", "CREATE SEQUENCE q", "DROP SEQUENCE q",
+        "INSERT INTO other VALUES (100)", "UPDATE t SET n = 1 WHERE id = 1", "DELETE FROM t WHERE id = 99", "REPLACE INTO other VALUES (101)",
+        "WITH a AS (SELECT 1 AS b) SELECT * FROM a", "SELECT n INTO @a FROM t LIMIT 1", "SET @a = 1", "SET NAMES utf8mb4", "SHOW TABLES", "EXPLAIN SELECT 1",
+        "CHECKSUM TABLE t", "DO 1", "SAVEPOINT s", "SET STATEMENT lock_wait_timeout = 1 FOR DELETE FROM t WHERE id = 99", "ANALYZE FORMAT=JSON SELECT 1",
+        "PREPARE x FROM 'SELECT 1'", "EXECUTE x", "DEALLOCATE PREPARE x", "HELP 'x'",
+    ]
+
+    def test_what_commits(self):
+        name = self.server.database()
+        self.server.ask(name, self.SETUP + "CREATE TABLE marks (number int) ENGINE=InnoDB")
+        self.server.ask(name, "\n".join("START TRANSACTION; INSERT INTO marks VALUES (%d);\n%s;\nROLLBACK;" % one for one in enumerate(self.COMMITS)))
+        left = {int(row[0]) for row in self.server.ask(name, "SELECT number FROM marks")}
+        for number, statement in enumerate(self.COMMITS):
+            with self.subTest(statement):
+                self.assertEqual(class_of("mysql", statement) == "DDL", number in left)
 
     TYPES = [
         ("varchar(10)", "varchar(60)"), ("varchar(40)", "varchar(70)"), ("varchar(70)", "varchar(100)"), ("varchar(10)", "varchar(5)"), ("int", "int(10)"),
