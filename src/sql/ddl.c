@@ -9,96 +9,27 @@
 void ddl_expected(struct ddl_reader *reader, const char *what)
 {
     char shown[64];
-    if (ddl_at_end(reader)) {
-        findings_add(&reader->ddl->report->findings, reader->token.place.line,
-                     reader->token.place.column, "expected %s, but the statement ends", what);
+    if (sql_at_end(&reader->at)) {
+        findings_add(&reader->ddl->report->findings, reader->at.token.place.line,
+                     reader->at.token.place.column, "expected %s, but the statement ends", what);
         return;
     }
-    text_printable(reader->token.text, reader->token.length, shown, sizeof shown);
-    findings_add(&reader->ddl->report->findings, reader->token.place.line,
-                 reader->token.place.column, "expected %s, not %s", what, shown);
+    text_printable(reader->at.token.text, reader->at.token.length, shown, sizeof shown);
+    findings_add(&reader->ddl->report->findings, reader->at.token.place.line,
+                 reader->at.token.place.column, "expected %s, not %s", what, shown);
 }
 
 /* ---------------------------------------------------------------- tokens */
 
-void ddl_advance(struct ddl_reader *reader)
-{
-    reader->behind = reader->token.text + reader->token.length;
-    reader->token = sql_lexer_next_code(&reader->lexer);
-}
-
-bool ddl_is(const struct ddl_reader *reader, const char *word)
-{
-    return sql_token_is_word(&reader->token, word);
-}
-
-bool ddl_is_mark(const struct ddl_reader *reader, char mark)
-{
-    return sql_token_is_mark(&reader->token, mark);
-}
-
-bool ddl_at_end(const struct ddl_reader *reader)
-{
-    return reader->token.kind == SQL_TOKEN_END;
-}
-
-bool ddl_take(struct ddl_reader *reader, const char *word)
-{
-    bool there = ddl_is(reader, word);
-    if (there) {
-        ddl_advance(reader);
-    }
-    return there;
-}
-
-bool ddl_take_mark(struct ddl_reader *reader, char mark)
-{
-    bool there = ddl_is_mark(reader, mark);
-    if (there) {
-        ddl_advance(reader);
-    }
-    return there;
-}
-
-bool ddl_take_words(struct ddl_reader *reader, const char *first, const char *second)
-{
-    const struct ddl_reader before = *reader;
-    if (ddl_take(reader, first) && ddl_take(reader, second)) {
-        return true;
-    }
-    *reader = before;
-    return false;
-}
-
-void ddl_skip_group(struct ddl_reader *reader)
-{
-    uint32_t depth = 0;
-    do {
-        if (ddl_is_mark(reader, '(')) {
-            depth++;
-        } else if (ddl_is_mark(reader, ')') && depth > 0) {
-            depth--;
-        }
-        ddl_advance(reader);
-    } while (depth > 0 && !ddl_at_end(reader));
-}
-
-void ddl_skip_clause(struct ddl_reader *reader)
-{
-    while (!ddl_at_end(reader) && !ddl_is_mark(reader, ',') && !ddl_is_mark(reader, ')')) {
-        ddl_skip_group(reader);
-    }
-}
-
 const char *ddl_name(struct ddl_reader *reader, const char *what)
 {
-    if (!sql_token_is_name(&reader->token, reader->ddl->language) &&
-        !(reader->token.kind == SQL_TOKEN_STRING && reader->ddl->language == SQL_SQLITE)) {
+    if (!sql_token_is_name(&reader->at.token, reader->ddl->language) &&
+        !(reader->at.token.kind == SQL_TOKEN_STRING && reader->ddl->language == SQL_SQLITE)) {
         ddl_expected(reader, what);
         return NULL;
     }
-    const char *name = sql_token_name(&reader->token, reader->ddl->language, reader->ddl->arena);
-    ddl_advance(reader);
+    const char *name = sql_token_name(&reader->at.token, reader->ddl->language, reader->ddl->arena);
+    sql_advance(&reader->at);
     return name;
 }
 
@@ -106,7 +37,7 @@ const char *ddl_qualified_name(struct ddl_reader *reader, const char *what, cons
 {
     *space = NULL;
     const char *name = ddl_name(reader, what);
-    while (name != NULL && ddl_take_mark(reader, '.')) {
+    while (name != NULL && sql_take_mark(&reader->at, '.')) {
         *space = name;
         name = ddl_name(reader, what);
     }
@@ -115,14 +46,14 @@ const char *ddl_qualified_name(struct ddl_reader *reader, const char *what, cons
 
 const char *ddl_string(struct ddl_reader *reader)
 {
-    if (reader->token.kind != SQL_TOKEN_STRING) {
+    if (reader->at.token.kind != SQL_TOKEN_STRING) {
         return NULL;
     }
     struct buffer value = {0};
-    sql_token_append_string(&reader->token, reader->ddl->language, &value);
+    sql_token_append_string(&reader->at.token, reader->ddl->language, &value);
     const char *copy = arena_copy_string(reader->ddl->arena, buffer_string(&value));
     buffer_free(&value);
-    ddl_advance(reader);
+    sql_advance(&reader->at);
     return copy;
 }
 
@@ -144,10 +75,10 @@ static void copy_columns(struct ddl_reader *reader, struct ddl_table *table,
 
 static void read_element(struct ddl_reader *reader, struct ddl_table *table)
 {
-    const struct sql_place place = reader->token.place;
-    if (ddl_take(reader, "LIKE")) {
+    const struct sql_place place = reader->at.token.place;
+    if (sql_take(&reader->at, "LIKE")) {
         copy_columns(reader, table, &place);
-        ddl_skip_clause(reader);
+        sql_skip_clause(&reader->at);
         return;
     }
     if (ddl_read_constraint(reader, table)) {
@@ -155,13 +86,13 @@ static void read_element(struct ddl_reader *reader, struct ddl_table *table)
     }
     const char *name = ddl_name(reader, "a column's name");
     if (name == NULL) {
-        ddl_skip_clause(reader);
+        sql_skip_clause(&reader->at);
         return;
     }
     if (ddl_find_column(reader->ddl, table, name) != NULL) {
         findings_add(&reader->ddl->report->findings, place.line, place.column,
                      "the column %s is there twice", name);
-        ddl_skip_clause(reader);
+        sql_skip_clause(&reader->at);
         return;
     }
     ddl_read_column(reader, table, name);
@@ -170,32 +101,33 @@ static void read_element(struct ddl_reader *reader, struct ddl_table *table)
 static void read_elements(struct ddl_reader *reader, struct ddl_table *table)
 {
     do {
-        if (ddl_is_mark(reader, ')')) {
+        if (sql_at_mark(&reader->at, ')')) {
             break; /* a comma too many, which SQLite takes */
         }
         read_element(reader, table);
-        if (!ddl_at_end(reader) && !ddl_is_mark(reader, ',') && !ddl_is_mark(reader, ')')) {
+        if (!sql_at_end(&reader->at) && !sql_at_mark(&reader->at, ',') &&
+            !sql_at_mark(&reader->at, ')')) {
             ddl_expected(reader, "a comma");
-            ddl_skip_clause(reader);
+            sql_skip_clause(&reader->at);
         }
-    } while (ddl_take_mark(reader, ','));
-    if (!ddl_take_mark(reader, ')')) {
+    } while (sql_take_mark(&reader->at, ','));
+    if (!sql_take_mark(&reader->at, ')')) {
         ddl_expected(reader, ")");
     }
 }
 
 static void read_parents(struct ddl_reader *reader, struct ddl_table *table)
 {
-    if (!ddl_take_mark(reader, '(')) {
+    if (!sql_take_mark(&reader->at, '(')) {
         return;
     }
     struct buffer own = table->columns;
     table->columns = (struct buffer){0};
     do {
-        const struct sql_place place = reader->token.place;
+        const struct sql_place place = reader->at.token.place;
         copy_columns(reader, table, &place);
-    } while (ddl_take_mark(reader, ','));
-    ddl_take_mark(reader, ')');
+    } while (sql_take_mark(&reader->at, ','));
+    sql_take_mark(&reader->at, ')');
     const struct schema_column *columns = (const struct schema_column *)(const void *)own.data;
     for (uint32_t i = 0; i < own.length / sizeof *columns; i++) {
         if (ddl_find_column(reader->ddl, table, columns[i].name) == NULL) {
@@ -208,46 +140,46 @@ static void read_parents(struct ddl_reader *reader, struct ddl_table *table)
 /* What stands behind the columns. */
 static void read_options(struct ddl_reader *reader, struct ddl_table *table)
 {
-    while (!ddl_at_end(reader)) {
-        const char *begin = reader->token.text;
-        if (ddl_take(reader, "COMMENT")) {
-            if (sql_token_is_operator(&reader->token, "=")) {
-                ddl_advance(reader);
+    while (!sql_at_end(&reader->at)) {
+        const char *begin = reader->at.token.text;
+        if (sql_take(&reader->at, "COMMENT")) {
+            if (sql_token_is_operator(&reader->at.token, "=")) {
+                sql_advance(&reader->at);
             }
             table->comment = ddl_string(reader);
-        } else if (ddl_take(reader, "STRICT")) {
+        } else if (sql_take(&reader->at, "STRICT")) {
             table->strict = true;
-        } else if (ddl_take_words(reader, "WITHOUT", "ROWID")) {
+        } else if (sql_take_words(&reader->at, "WITHOUT ROWID")) {
             table->without_rowid = true;
-        } else if (ddl_take(reader, "INHERITS")) {
+        } else if (sql_take(&reader->at, "INHERITS")) {
             read_parents(reader, table);
-        } else if (ddl_take_words(reader, "PARTITION", "BY")) {
-            while (!ddl_at_end(reader)) {
-                ddl_skip_group(reader);
+        } else if (sql_take_words(&reader->at, "PARTITION BY")) {
+            while (!sql_at_end(&reader->at)) {
+                sql_skip_group(&reader->at);
             }
             table->details =
-                arena_copy(reader->ddl->arena, begin, (size_t)(reader->behind - begin));
+                arena_copy(reader->ddl->arena, begin, (size_t)(reader->at.behind - begin));
         } else {
-            ddl_skip_group(reader);
+            sql_skip_group(&reader->at);
         }
     }
 }
 
 static void skip_rest(struct ddl_reader *reader)
 {
-    while (!ddl_at_end(reader)) {
-        ddl_advance(reader);
+    while (!sql_at_end(&reader->at)) {
+        sql_advance(&reader->at);
     }
 }
 
 static void create_table(struct ddl_reader *reader)
 {
     const char *space = NULL;
-    bool if_absent = ddl_take_words(reader, "IF", "NOT");
+    bool if_absent = sql_take_words(&reader->at, "IF NOT");
     if (if_absent) {
-        ddl_take(reader, "EXISTS");
+        sql_take(&reader->at, "EXISTS");
     }
-    const struct sql_place place = reader->token.place;
+    const struct sql_place place = reader->at.token.place;
     const char *name = ddl_qualified_name(reader, "a table's name", &space);
     if (name == NULL) {
         return;
@@ -260,21 +192,21 @@ static void create_table(struct ddl_reader *reader)
         return;
     }
     bool internal = reader->ddl->language == SQL_SQLITE && strncmp(name, "sqlite_", 7) == 0;
-    if (internal || ddl_take_words(reader, "PARTITION", "OF")) {
+    if (internal || sql_take_words(&reader->at, "PARTITION OF")) {
         reader->ddl->report->passed_over++; /* a partition's rows are its parent's */
         return;
     }
-    if (ddl_is(reader, "LIKE")) {
-        ddl_advance(reader);
+    if (sql_at(&reader->at, "LIKE")) {
+        sql_advance(&reader->at);
         copy_columns(reader, ddl_add_table(reader->ddl, space, name), &place);
         return;
     }
-    if (!ddl_is_mark(reader, '(')) {
+    if (!sql_at_mark(&reader->at, '(')) {
         ddl_expected(reader, "( and columns");
         return;
     }
-    ddl_advance(reader);
-    if (ddl_is(reader, "SELECT")) {
+    sql_advance(&reader->at);
+    if (sql_at(&reader->at, "SELECT")) {
         ddl_expected(reader, "columns");
         return;
     }
@@ -299,13 +231,13 @@ static void create_type(struct ddl_reader *reader, bool domain)
         return;
     }
     if (domain) {
-        ddl_take(reader, "AS");
+        sql_take(&reader->at, "AS");
         ddl_read_type(reader, NULL, &column);
         made.base = column.base != NULL ? column.base : column.type.native;
-        while (!ddl_at_end(reader)) {
-            made.not_null |= ddl_take_words(reader, "NOT", "NULL");
-            if (!ddl_at_end(reader)) {
-                ddl_skip_group(reader);
+        while (!sql_at_end(&reader->at)) {
+            made.not_null |= sql_take_words(&reader->at, "NOT NULL");
+            if (!sql_at_end(&reader->at)) {
+                sql_skip_group(&reader->at);
             }
         }
     }
@@ -317,7 +249,7 @@ static void create_type(struct ddl_reader *reader, bool domain)
 
 static void alter_column(struct ddl_reader *reader, struct ddl_table *table)
 {
-    const struct sql_place place = reader->token.place;
+    const struct sql_place place = reader->at.token.place;
     const char *name = ddl_name(reader, "a column's name");
     struct schema_column *column = name != NULL ? ddl_find_column(reader->ddl, table, name) : NULL;
     if (column == NULL) {
@@ -325,22 +257,22 @@ static void alter_column(struct ddl_reader *reader, struct ddl_table *table)
             findings_add(&reader->ddl->report->findings, place.line, place.column,
                          "the table %s has no column %s", table->name, name);
         }
-    } else if (ddl_take_words(reader, "SET", "DEFAULT")) {
+    } else if (sql_take_words(&reader->at, "SET DEFAULT")) {
         ddl_read_default(reader, column);
-    } else if (ddl_take_words(reader, "DROP", "DEFAULT")) {
+    } else if (sql_take_words(&reader->at, "DROP DEFAULT")) {
         column->default_text = NULL;
-    } else if (ddl_take_words(reader, "SET", "NOT")) {
+    } else if (sql_take_words(&reader->at, "SET NOT")) {
         column->not_null = true;
-    } else if (ddl_take_words(reader, "DROP", "NOT")) {
+    } else if (sql_take_words(&reader->at, "DROP NOT")) {
         column->not_null = false;
-    } else if (ddl_take_words(reader, "ADD", "GENERATED")) {
+    } else if (sql_take_words(&reader->at, "ADD GENERATED")) {
         column->identity = true;
         column->not_null = true;
-    } else if (ddl_take(reader, "TYPE") || ddl_take_words(reader, "SET", "DATA")) {
-        ddl_take(reader, "TYPE");
+    } else if (sql_take(&reader->at, "TYPE") || sql_take_words(&reader->at, "SET DATA")) {
+        sql_take(&reader->at, "TYPE");
         ddl_read_type(reader, table, column);
     }
-    ddl_skip_clause(reader);
+    sql_skip_clause(&reader->at);
 }
 
 /* ADD, MODIFY and CHANGE: the new definition takes the place of one of that name. */
@@ -359,13 +291,13 @@ static void put_column(struct ddl_reader *reader, struct ddl_table *table, const
         *there = columns[last];
         table->columns.length -= sizeof *columns;
     }
-    ddl_skip_clause(reader);
+    sql_skip_clause(&reader->at);
 }
 
 static void drop_column(struct ddl_reader *reader, struct ddl_table *table)
 {
-    if (ddl_take(reader, "IF")) {
-        ddl_take(reader, "EXISTS");
+    if (sql_take(&reader->at, "IF")) {
+        sql_take(&reader->at, "EXISTS");
     }
     const char *name = ddl_name(reader, "a column's name");
     struct schema_column *column = name != NULL ? ddl_find_column(reader->ddl, table, name) : NULL;
@@ -374,51 +306,51 @@ static void drop_column(struct ddl_reader *reader, struct ddl_table *table)
         memmove(column, column + 1, (size_t)(end - (char *)(column + 1)));
         table->columns.length -= sizeof *column;
     }
-    ddl_skip_clause(reader);
+    sql_skip_clause(&reader->at);
 }
 
 static void rename_part(struct ddl_reader *reader, struct ddl_table *table)
 {
     const char *space = NULL;
-    if (ddl_take(reader, "TO") || ddl_take(reader, "AS")) {
+    if (sql_take(&reader->at, "TO") || sql_take(&reader->at, "AS")) {
         const char *name = ddl_qualified_name(reader, "a table's name", &space);
         if (name != NULL) {
             ddl_rename_table(reader->ddl, table, name);
         }
         return;
     }
-    ddl_take(reader, "COLUMN");
+    sql_take(&reader->at, "COLUMN");
     const char *old = ddl_name(reader, "a column's name");
-    const char *name = ddl_take(reader, "TO") ? ddl_name(reader, "a column's name") : NULL;
+    const char *name = sql_take(&reader->at, "TO") ? ddl_name(reader, "a column's name") : NULL;
     struct schema_column *column =
         old != NULL && name != NULL ? ddl_find_column(reader->ddl, table, old) : NULL;
     if (column != NULL) {
         ddl_rename_column(reader->ddl, table, column, name);
     }
-    ddl_skip_clause(reader);
+    sql_skip_clause(&reader->at);
 }
 
 static void add_part(struct ddl_reader *reader, struct ddl_table *table)
 {
-    bool column = ddl_take(reader, "COLUMN");
-    if (ddl_take(reader, "IF")) {
-        ddl_take_words(reader, "NOT", "EXISTS");
+    bool column = sql_take(&reader->at, "COLUMN");
+    if (sql_take(&reader->at, "IF")) {
+        sql_take_words(&reader->at, "NOT EXISTS");
     }
     if (!column && ddl_read_constraint(reader, table)) {
-        ddl_skip_clause(reader);
+        sql_skip_clause(&reader->at);
         return;
     }
-    bool several = ddl_take_mark(reader, '(');
+    bool several = sql_take_mark(&reader->at, '(');
     do {
         const char *name = ddl_name(reader, "a column's name");
         if (name == NULL) {
-            ddl_skip_clause(reader);
+            sql_skip_clause(&reader->at);
             return;
         }
         put_column(reader, table, name, name);
-    } while (several && ddl_take_mark(reader, ','));
+    } while (several && sql_take_mark(&reader->at, ','));
     if (several) {
-        ddl_take_mark(reader, ')');
+        sql_take_mark(&reader->at, ')');
     }
 }
 
@@ -434,44 +366,44 @@ static void drop_table(struct ddl_reader *reader)
 
 static void alter_part(struct ddl_reader *reader, struct ddl_table *table)
 {
-    if (ddl_take(reader, "ADD")) {
+    if (sql_take(&reader->at, "ADD")) {
         add_part(reader, table);
-    } else if (ddl_take(reader, "ALTER")) {
-        ddl_take(reader, "COLUMN");
+    } else if (sql_take(&reader->at, "ALTER")) {
+        sql_take(&reader->at, "COLUMN");
         alter_column(reader, table);
-    } else if (ddl_take(reader, "MODIFY") || ddl_is(reader, "CHANGE")) {
-        bool change = ddl_take(reader, "CHANGE");
-        ddl_take(reader, "COLUMN");
+    } else if (sql_take(&reader->at, "MODIFY") || sql_at(&reader->at, "CHANGE")) {
+        bool change = sql_take(&reader->at, "CHANGE");
+        sql_take(&reader->at, "COLUMN");
         const char *old = ddl_name(reader, "a column's name");
         const char *name = change && old != NULL ? ddl_name(reader, "a column's name") : old;
         if (old != NULL && name != NULL) {
             put_column(reader, table, old, name);
         }
-    } else if (ddl_take_words(reader, "DROP", "COLUMN")) {
+    } else if (sql_take_words(&reader->at, "DROP COLUMN")) {
         drop_column(reader, table);
-    } else if (ddl_take(reader, "RENAME")) {
+    } else if (sql_take(&reader->at, "RENAME")) {
         rename_part(reader, table);
-    } else if (ddl_take_words(reader, "ATTACH", "PARTITION")) {
+    } else if (sql_take_words(&reader->at, "ATTACH PARTITION")) {
         drop_table(reader); /* its rows are this table's */
     }
-    ddl_skip_clause(reader);
+    sql_skip_clause(&reader->at);
 }
 
 static void alter_table(struct ddl_reader *reader)
 {
     const char *space = NULL;
-    if (ddl_take(reader, "IF")) {
-        ddl_take(reader, "EXISTS");
+    if (sql_take(&reader->at, "IF")) {
+        sql_take(&reader->at, "EXISTS");
     }
-    ddl_take(reader, "ONLY");
-    const struct sql_place place = reader->token.place;
+    sql_take(&reader->at, "ONLY");
+    const struct sql_place place = reader->at.token.place;
     const char *name = ddl_qualified_name(reader, "a table's name", &space);
     struct ddl_table *table = name != NULL ? ddl_find_table(reader->ddl, space, name) : NULL;
-    if (sql_token_is_operator(&reader->token, "*")) {
-        ddl_advance(reader);
+    if (sql_token_is_operator(&reader->at.token, "*")) {
+        sql_advance(&reader->at);
     }
     if (table == NULL) {
-        if (name != NULL && (ddl_is(reader, "ADD") || ddl_is(reader, "MODIFY"))) {
+        if (name != NULL && (sql_at(&reader->at, "ADD") || sql_at(&reader->at, "MODIFY"))) {
             ddl_report_no_table(reader->ddl, space, name, &place, "altered");
         }
         return; /* the owner of a view or a sequence, a partition */
@@ -481,8 +413,8 @@ static void alter_table(struct ddl_reader *reader)
         if (table->dropped) {
             return;
         }
-    } while (ddl_take_mark(reader, ','));
-    if (!ddl_at_end(reader)) {
+    } while (sql_take_mark(&reader->at, ','));
+    if (!sql_at_end(&reader->at)) {
         ddl_expected(reader, "a comma");
     }
 }
@@ -491,20 +423,20 @@ static void alter_table(struct ddl_reader *reader)
 
 static void drop_tables(struct ddl_reader *reader)
 {
-    if (ddl_take(reader, "IF")) {
-        ddl_take(reader, "EXISTS");
+    if (sql_take(&reader->at, "IF")) {
+        sql_take(&reader->at, "EXISTS");
     }
     do {
         drop_table(reader);
-    } while (ddl_take_mark(reader, ','));
+    } while (sql_take_mark(&reader->at, ','));
 }
 
 static void comment_on(struct ddl_reader *reader)
 {
     const char *parts[4] = {NULL};
     uint32_t count = 0;
-    bool on_table = ddl_take(reader, "TABLE");
-    if (!on_table && !ddl_take(reader, "COLUMN")) {
+    bool on_table = sql_take(&reader->at, "TABLE");
+    if (!on_table && !sql_take(&reader->at, "COLUMN")) {
         reader->ddl->report->passed_over++;
         return;
     }
@@ -513,9 +445,9 @@ static void comment_on(struct ddl_reader *reader)
         if (parts[count] == NULL || ++count == 4) {
             return;
         }
-    } while (ddl_take_mark(reader, '.'));
+    } while (sql_take_mark(&reader->at, '.'));
     uint32_t of_table = on_table ? count : count - 1;
-    if (of_table == 0 || !ddl_take(reader, "IS")) {
+    if (of_table == 0 || !sql_take(&reader->at, "IS")) {
         ddl_expected(reader, "IS");
         return;
     }
@@ -534,28 +466,28 @@ static void comment_on(struct ddl_reader *reader)
 static void create(struct ddl_reader *reader)
 {
     static const char *const kinds[] = {"GLOBAL", "LOCAL", "UNLOGGED", "FOREIGN", NULL};
-    if (ddl_take(reader, "OR")) {
-        ddl_take(reader, "REPLACE");
+    if (sql_take(&reader->at, "OR")) {
+        sql_take(&reader->at, "REPLACE");
     }
-    bool temporary = ddl_is(reader, "TEMP") || ddl_is(reader, "TEMPORARY");
+    bool temporary = sql_at(&reader->at, "TEMP") || sql_at(&reader->at, "TEMPORARY");
     for (const char *const *kind = kinds; *kind != NULL; kind++) {
-        ddl_take(reader, *kind);
+        sql_take(&reader->at, *kind);
     }
-    bool unique = ddl_take(reader, "UNIQUE");
-    const char *method = ddl_take(reader, "FULLTEXT")  ? "FULLTEXT"
-                         : ddl_take(reader, "SPATIAL") ? "SPATIAL"
-                                                       : NULL;
-    if (ddl_take(reader, "TABLE")) {
+    bool unique = sql_take(&reader->at, "UNIQUE");
+    const char *method = sql_take(&reader->at, "FULLTEXT")  ? "FULLTEXT"
+                         : sql_take(&reader->at, "SPATIAL") ? "SPATIAL"
+                                                            : NULL;
+    if (sql_take(&reader->at, "TABLE")) {
         create_table(reader);
-    } else if (ddl_take(reader, "INDEX")) {
+    } else if (sql_take(&reader->at, "INDEX")) {
         ddl_read_index(reader, unique, method);
-    } else if (!temporary && ddl_take(reader, "TYPE")) {
+    } else if (!temporary && sql_take(&reader->at, "TYPE")) {
         create_type(reader, false);
-    } else if (ddl_take(reader, "DOMAIN")) {
+    } else if (sql_take(&reader->at, "DOMAIN")) {
         create_type(reader, true);
-    } else if (ddl_take(reader, "VIRTUAL")) {
-        findings_add(&reader->ddl->report->findings, reader->token.place.line,
-                     reader->token.place.column, "a virtual table is no table of this program");
+    } else if (sql_take(&reader->at, "VIRTUAL")) {
+        findings_add(&reader->ddl->report->findings, reader->at.token.place.line,
+                     reader->at.token.place.column, "a virtual table is no table of this program");
     } else {
         reader->ddl->report->passed_over++;
     }
@@ -583,25 +515,24 @@ static bool is_other_statement(const struct sql_token *token)
 
 static void read_statement(struct ddl *ddl, const struct sql_piece *piece)
 {
-    struct ddl_reader reader = {.ddl = ddl, .token.text = piece->text};
-    sql_lexer_init(&reader.lexer, ddl->language, piece->text, piece->length, &piece->place);
-    ddl_advance(&reader);
+    struct ddl_reader reader = {.ddl = ddl};
+    sql_cursor_of_piece(&reader.at, ddl->language, piece);
     ddl->report->statements++;
     if (piece->fault != NULL) {
         findings_add(&ddl->report->findings, piece->fault_place.line, piece->fault_place.column,
                      "%s", piece->fault);
     }
-    if (ddl_take(&reader, "CREATE")) {
+    if (sql_take(&reader.at, "CREATE")) {
         create(&reader);
-    } else if (ddl_take_words(&reader, "ALTER", "TABLE") ||
-               ddl_take_words(&reader, "ALTER", "FOREIGN")) {
-        ddl_take(&reader, "TABLE");
+    } else if (sql_take_words(&reader.at, "ALTER TABLE") ||
+               sql_take_words(&reader.at, "ALTER FOREIGN")) {
+        sql_take(&reader.at, "TABLE");
         alter_table(&reader);
-    } else if (ddl_take_words(&reader, "DROP", "TABLE")) {
+    } else if (sql_take_words(&reader.at, "DROP TABLE")) {
         drop_tables(&reader);
-    } else if (ddl_take_words(&reader, "COMMENT", "ON")) {
+    } else if (sql_take_words(&reader.at, "COMMENT ON")) {
         comment_on(&reader);
-    } else if (is_other_statement(&reader.token)) {
+    } else if (is_other_statement(&reader.at.token)) {
         ddl->report->passed_over++;
     } else {
         ddl_expected(&reader, "a statement");

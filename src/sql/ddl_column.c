@@ -10,7 +10,7 @@
 static bool is_one_of(const struct ddl_reader *reader, const char *const *words)
 {
     for (; *words != NULL; words++) {
-        if (ddl_is(reader, *words)) {
+        if (sql_at(&reader->at, *words)) {
             return true;
         }
     }
@@ -71,7 +71,7 @@ struct reading {
 
 static void append_native(struct reading *reading, const struct ddl_reader *reader, bool apart)
 {
-    const struct sql_token *token = &reader->token;
+    const struct sql_token *token = &reader->at.token;
     if (apart && reading->native.length > 0) {
         buffer_append_byte(&reading->native, ' ');
     }
@@ -95,16 +95,16 @@ static void read_arguments(struct ddl_reader *reader, struct reading *reading)
     uint32_t depth = 0;
     do {
         append_native(reading, reader, false);
-        depth += ddl_is_mark(reader, '(') ? 1 : 0;
-        depth -= ddl_is_mark(reader, ')') ? 1 : 0;
+        depth += sql_at_mark(&reader->at, '(') ? 1 : 0;
+        depth -= sql_at_mark(&reader->at, ')') ? 1 : 0;
         int64_t number = 0;
-        if (reader->token.kind == SQL_TOKEN_NUMBER && reading->words.number_count < 2 &&
-            reader->token.length <= DIGITS_MAX &&
-            text_to_int64(reader->token.text, reader->token.length, &number) == STATUS_OK) {
+        if (reader->at.token.kind == SQL_TOKEN_NUMBER && reading->words.number_count < 2 &&
+            reader->at.token.length <= DIGITS_MAX &&
+            text_to_int64(reader->at.token.text, reader->at.token.length, &number) == STATUS_OK) {
             reading->words.numbers[reading->words.number_count++] = number;
         }
-        ddl_advance(reader);
-    } while (depth > 0 && !ddl_at_end(reader));
+        sql_advance(&reader->at);
+    } while (depth > 0 && !sql_at_end(&reader->at));
 }
 
 /* unsigned, signed, zerofill: no words of the type's name in MySQL. */
@@ -113,16 +113,16 @@ static bool is_sign(struct ddl_reader *reader, struct reading *reading)
     if (reader->ddl->language != SQL_MYSQL) {
         return false;
     }
-    bool without = ddl_is(reader, "UNSIGNED");
-    bool fills = ddl_is(reader, "ZEROFILL");
+    bool without = sql_at(&reader->at, "UNSIGNED");
+    bool fills = sql_at(&reader->at, "ZEROFILL");
     reading->words.is_unsigned |= without || fills;
-    return without || fills || ddl_is(reader, "SIGNED");
+    return without || fills || sql_at(&reader->at, "SIGNED");
 }
 
 static void read_word(struct ddl_reader *reader, struct reading *reading)
 {
     if (!is_sign(reader, reading)) {
-        char *word = sql_token_name(&reader->token, reader->ddl->language, reader->ddl->arena);
+        char *word = sql_token_name(&reader->at.token, reader->ddl->language, reader->ddl->arena);
         for (char *at = word; *at != '\0'; at++) {
             *at = (char)((unsigned char)*at < 0x80 ? tolower((unsigned char)*at) : *at);
         }
@@ -132,41 +132,41 @@ static void read_word(struct ddl_reader *reader, struct reading *reading)
         buffer_append_string(&reading->name, word);
     }
     append_native(reading, reader, buffer_last(&reading->native) != '.');
-    ddl_advance(reader);
+    sql_advance(&reader->at);
 }
 
 /* "CHARACTER SET utf8mb4" behind a type. */
 static bool is_character_set(const struct ddl_reader *reader)
 {
     struct ddl_reader ahead = *reader;
-    return reader->ddl->language == SQL_MYSQL && ddl_take(&ahead, "CHARACTER") &&
-           ddl_is(&ahead, "SET");
+    return reader->ddl->language == SQL_MYSQL && sql_take(&ahead.at, "CHARACTER") &&
+           sql_at(&ahead.at, "SET");
 }
 
 static void read_words(struct ddl_reader *reader, struct reading *reading)
 {
     for (;;) {
         bool first = reading->native.length == 0;
-        if (ddl_is_mark(reader, '(') && !first) {
+        if (sql_at_mark(&reader->at, '(') && !first) {
             read_arguments(reader, reading);
-        } else if (ddl_is_mark(reader, '[')) {
+        } else if (sql_at_mark(&reader->at, '[')) {
             reading->words.is_array = true;
-            while (!ddl_at_end(reader) && !ddl_is_mark(reader, ']')) {
-                ddl_advance(reader);
+            while (!sql_at_end(&reader->at) && !sql_at_mark(&reader->at, ']')) {
+                sql_advance(&reader->at);
             }
-            ddl_take_mark(reader, ']');
+            sql_take_mark(&reader->at, ']');
             if (!first && buffer_last(&reading->native) != ']') {
                 buffer_append_string(&reading->native, "[]");
             }
-        } else if (ddl_is_mark(reader, '.') && !first) {
+        } else if (sql_at_mark(&reader->at, '.') && !first) {
             append_native(reading, reader, false);
             buffer_append_byte(&reading->name, '.');
-            ddl_advance(reader);
-        } else if (!first && ddl_is(reader, "ARRAY")) {
+            sql_advance(&reader->at);
+        } else if (!first && sql_at(&reader->at, "ARRAY")) {
             reading->words.is_array = true;
             buffer_append_string(&reading->native, "[]");
-            ddl_advance(reader);
-        } else if (sql_token_is_name(&reader->token, reader->ddl->language) &&
+            sql_advance(&reader->at);
+        } else if (sql_token_is_name(&reader->at.token, reader->ddl->language) &&
                    !begins_property(reader) && (first || !is_character_set(reader))) {
             read_word(reader, reading);
         } else {
@@ -255,18 +255,19 @@ void ddl_read_type(struct ddl_reader *reader, const struct ddl_table *table,
 
 void ddl_read_default(struct ddl_reader *reader, struct schema_column *column)
 {
-    const char *begin = reader->token.text;
+    const char *begin = reader->at.token.text;
     bool first = true;
-    while (!ddl_at_end(reader) && !ddl_is_mark(reader, ',') && !ddl_is_mark(reader, ')') &&
-           (first || !begins_property(reader))) {
-        ddl_skip_group(reader);
+    while (!sql_at_end(&reader->at) && !sql_at_mark(&reader->at, ',') &&
+           !sql_at_mark(&reader->at, ')') && (first || !begins_property(reader))) {
+        sql_skip_group(&reader->at);
         first = false;
     }
     if (first) {
         ddl_expected(reader, "a default");
         return;
     }
-    column->default_text = arena_copy(reader->ddl->arena, begin, (size_t)(reader->behind - begin));
+    column->default_text =
+        arena_copy(reader->ddl->arena, begin, (size_t)(reader->at.behind - begin));
 }
 
 void ddl_settle_default(const struct ddl *ddl, struct schema_column *column)
@@ -289,25 +290,25 @@ void ddl_settle_default(const struct ddl *ddl, struct schema_column *column)
 /* GENERATED ALWAYS AS (…) STORED, GENERATED BY DEFAULT AS IDENTITY, AS (…) */
 static void read_generated(struct ddl_reader *reader, struct schema_column *column)
 {
-    if (!ddl_take(reader, "ALWAYS") && ddl_take(reader, "BY")) {
-        ddl_take(reader, "DEFAULT");
+    if (!sql_take(&reader->at, "ALWAYS") && sql_take(&reader->at, "BY")) {
+        sql_take(&reader->at, "DEFAULT");
     }
-    ddl_take(reader, "AS");
-    if (ddl_take(reader, "IDENTITY")) {
+    sql_take(&reader->at, "AS");
+    if (sql_take(&reader->at, "IDENTITY")) {
         column->identity = true;
         column->not_null = true;
-        if (ddl_is_mark(reader, '(')) {
-            ddl_skip_group(reader);
+        if (sql_at_mark(&reader->at, '(')) {
+            sql_skip_group(&reader->at);
         }
         return;
     }
-    if (ddl_is_mark(reader, '(')) {
-        const char *begin = reader->token.text;
-        ddl_skip_group(reader);
+    if (sql_at_mark(&reader->at, '(')) {
+        const char *begin = reader->at.token.text;
+        sql_skip_group(&reader->at);
         column->default_text =
-            arena_copy(reader->ddl->arena, begin, (size_t)(reader->behind - begin));
+            arena_copy(reader->ddl->arena, begin, (size_t)(reader->at.behind - begin));
     }
-    bool stored = ddl_take(reader, "STORED") || ddl_take(reader, "PERSISTENT");
+    bool stored = sql_take(&reader->at, "STORED") || sql_take(&reader->at, "PERSISTENT");
     column->generated = stored ? GENERATED_STORED : GENERATED_VIRTUAL;
 }
 
@@ -316,8 +317,8 @@ static void read_column_check(struct ddl_reader *reader, struct ddl_table *table
                               struct schema_column *column)
 {
     struct ddl_reader ahead = *reader;
-    bool json = reader->ddl->language == SQL_MYSQL && ddl_take_mark(&ahead, '(') &&
-                ddl_is(&ahead, "json_valid");
+    bool json = reader->ddl->language == SQL_MYSQL && sql_take_mark(&ahead.at, '(') &&
+                sql_at(&ahead.at, "json_valid");
     ddl_read_check(reader, table);
     if (json && column->type.kind == VALUE_TEXT) {
         column->type = (struct value_type){.kind = VALUE_JSON, .native = column->type.native};
@@ -326,18 +327,18 @@ static void read_column_check(struct ddl_reader *reader, struct ddl_table *table
 
 static void read_on(struct ddl_reader *reader, struct schema_column *column)
 {
-    const char *begin = reader->token.text;
-    if (ddl_take(reader, "CONFLICT")) { /* SQLite */
-        ddl_advance(reader);
+    const char *begin = reader->at.token.text;
+    if (sql_take(&reader->at, "CONFLICT")) { /* SQLite */
+        sql_advance(&reader->at);
         return;
     }
-    if (ddl_take(reader, "UPDATE")) { /* CURRENT_TIMESTAMP(6) */
-        ddl_advance(reader);
-        if (ddl_is_mark(reader, '(')) {
-            ddl_skip_group(reader);
+    if (sql_take(&reader->at, "UPDATE")) { /* CURRENT_TIMESTAMP(6) */
+        sql_advance(&reader->at);
+        if (sql_at_mark(&reader->at, '(')) {
+            sql_skip_group(&reader->at);
         }
         column->extra =
-            arena_format(reader->ddl->arena, "ON %.*s", (int)(reader->behind - begin), begin);
+            arena_format(reader->ddl->arena, "ON %.*s", (int)(reader->at.behind - begin), begin);
     }
 }
 
@@ -350,21 +351,21 @@ static bool read_small_property(struct ddl_reader *reader, struct schema_column 
     static const char *const valued[] = {"CHARSET",       "STORAGE", "COMPRESSION", "AFTER",
                                          "COLUMN_FORMAT", "SRID",    "INITIALLY",   "OPTIONS",
                                          "USING",         NULL};
-    if (ddl_take(reader, "COLLATE")) {
+    if (sql_take(&reader->at, "COLLATE")) {
         const char *space = NULL;
         column->collation = ddl_qualified_name(reader, "a collation", &space);
-    } else if (ddl_take(reader, "COMMENT")) {
+    } else if (sql_take(&reader->at, "COMMENT")) {
         column->comment = ddl_string(reader);
-    } else if (ddl_take(reader, "AUTO_INCREMENT") || ddl_take(reader, "AUTOINCREMENT")) {
+    } else if (sql_take(&reader->at, "AUTO_INCREMENT") || sql_take(&reader->at, "AUTOINCREMENT")) {
         column->identity = true;
         column->not_null = true;
-    } else if (ddl_take_words(reader, "CHARACTER", "SET") || is_one_of(reader, valued)) {
+    } else if (sql_take_words(&reader->at, "CHARACTER SET") || is_one_of(reader, valued)) {
         if (is_one_of(reader, valued)) {
-            ddl_advance(reader);
+            sql_advance(&reader->at);
         }
-        ddl_skip_group(reader);
+        sql_skip_group(&reader->at);
     } else if (is_one_of(reader, alone)) {
-        ddl_advance(reader);
+        sql_advance(&reader->at);
     } else {
         return false;
     }
@@ -375,29 +376,29 @@ static bool read_property(struct ddl_reader *reader, struct ddl_table *table,
                           struct schema_column *column, const char **constraint)
 {
     struct ddl *ddl = reader->ddl;
-    if (ddl_take(reader, "CONSTRAINT")) {
+    if (sql_take(&reader->at, "CONSTRAINT")) {
         *constraint = ddl_name(reader, "a constraint's name");
         return *constraint != NULL;
     }
-    if (ddl_take(reader, "NOT")) {
-        column->not_null |= ddl_is(reader, "NULL");
-        ddl_advance(reader); /* NULL or DEFERRABLE */
-    } else if (ddl_take(reader, "DEFAULT")) {
+    if (sql_take(&reader->at, "NOT")) {
+        column->not_null |= sql_at(&reader->at, "NULL");
+        sql_advance(&reader->at); /* NULL or DEFERRABLE */
+    } else if (sql_take(&reader->at, "DEFAULT")) {
         ddl_read_default(reader, column);
-    } else if (ddl_take(reader, "PRIMARY") || ddl_is(reader, "KEY")) {
-        ddl_take(reader, "KEY");
+    } else if (sql_take(&reader->at, "PRIMARY") || sql_at(&reader->at, "KEY")) {
+        sql_take(&reader->at, "KEY");
         table->primary_key = ddl_one_column(ddl, column->name);
-        table->descends = ddl_is(reader, "DESC");
-    } else if (ddl_take(reader, "UNIQUE")) {
-        ddl_take(reader, "KEY");
+        table->descends = sql_at(&reader->at, "DESC");
+    } else if (sql_take(&reader->at, "UNIQUE")) {
+        sql_take(&reader->at, "KEY");
         ddl_add_unique(table, *constraint, ddl_one_column(ddl, column->name));
-    } else if (ddl_take(reader, "REFERENCES")) {
+    } else if (sql_take(&reader->at, "REFERENCES")) {
         ddl_read_references(reader, table, *constraint, ddl_one_column(ddl, column->name));
-    } else if (ddl_take(reader, "CHECK")) {
+    } else if (sql_take(&reader->at, "CHECK")) {
         read_column_check(reader, table, column);
-    } else if (ddl_take(reader, "GENERATED") || ddl_is(reader, "AS")) {
+    } else if (sql_take(&reader->at, "GENERATED") || sql_at(&reader->at, "AS")) {
         read_generated(reader, column);
-    } else if (ddl_take(reader, "ON")) {
+    } else if (sql_take(&reader->at, "ON")) {
         read_on(reader, column);
     } else {
         return read_small_property(reader, column);
@@ -411,10 +412,11 @@ void ddl_read_column(struct ddl_reader *reader, struct ddl_table *table, const c
     struct schema_column column = {.name = name};
     const char *constraint = NULL;
     ddl_read_type(reader, table, &column);
-    while (!ddl_at_end(reader) && !ddl_is_mark(reader, ',') && !ddl_is_mark(reader, ')')) {
+    while (!sql_at_end(&reader->at) && !sql_at_mark(&reader->at, ',') &&
+           !sql_at_mark(&reader->at, ')')) {
         if (!read_property(reader, table, &column, &constraint)) {
             ddl_expected(reader, "a property of the column");
-            ddl_skip_clause(reader);
+            sql_skip_clause(&reader->at);
         }
     }
     buffer_append(&table->columns, &column, sizeof column);

@@ -18,20 +18,20 @@ static void read_key_column(struct ddl_reader *reader, struct key_columns *colum
 {
     const char *name = "";
     bool whole = true;
-    if (sql_token_is_name(&reader->token, reader->ddl->language)) {
+    if (sql_token_is_name(&reader->at.token, reader->ddl->language)) {
         const struct ddl_reader before = *reader;
         name = ddl_name(reader, "a column's name");
-        if (ddl_is_mark(reader, '(')) {
+        if (sql_at_mark(&reader->at, '(')) {
             bool length = reader->ddl->language == SQL_MYSQL;
             struct ddl_reader ahead = *reader;
-            ddl_take_mark(&ahead, '(');
-            length = length && ahead.token.kind == SQL_TOKEN_NUMBER;
+            sql_take_mark(&ahead.at, '(');
+            length = length && ahead.at.token.kind == SQL_TOKEN_NUMBER;
             name = length ? name : "";
             columns->beginnings |= length;
             whole = !length;
             *reader = length ? *reader : before;
-            ddl_skip_clause(reader);
-        } else if (reader->token.kind == SQL_TOKEN_OPERATOR || ddl_is_mark(reader, '.')) {
+            sql_skip_clause(&reader->at);
+        } else if (reader->at.token.kind == SQL_TOKEN_OPERATOR || sql_at_mark(&reader->at, '.')) {
             name = "";
         }
     }
@@ -39,21 +39,21 @@ static void read_key_column(struct ddl_reader *reader, struct key_columns *colum
     buffer_append(&columns->names, &name, sizeof name);
     name = whole ? name : "";
     buffer_append(&columns->wholes, &name, sizeof name);
-    ddl_skip_clause(reader);
+    sql_skip_clause(&reader->at);
 }
 
 /* "(a, b DESC)" */
 static bool read_columns(struct ddl_reader *reader, struct key_columns *columns)
 {
     *columns = (struct key_columns){0};
-    if (!ddl_take_mark(reader, '(')) {
+    if (!sql_take_mark(&reader->at, '(')) {
         ddl_expected(reader, "( and columns");
         return false;
     }
     do {
         read_key_column(reader, columns);
-    } while (ddl_take_mark(reader, ','));
-    if (!ddl_take_mark(reader, ')')) {
+    } while (sql_take_mark(&reader->at, ','));
+    if (!sql_take_mark(&reader->at, ')')) {
         ddl_expected(reader, ")");
     }
     return true;
@@ -85,37 +85,37 @@ struct column_list ddl_one_column(struct ddl *ddl, const char *name)
 
 static const char *read_action(struct ddl_reader *reader)
 {
-    if (ddl_take_words(reader, "NO", "ACTION")) {
+    if (sql_take_words(&reader->at, "NO ACTION")) {
         return NULL;
     }
-    if (ddl_take_words(reader, "SET", "NULL") || ddl_take_words(reader, "SET", "DEFAULT")) {
-        bool null = strncasecmp(reader->behind - strlen("NULL"), "NULL", strlen("NULL")) == 0;
-        if (ddl_is_mark(reader, '(')) {
-            ddl_skip_group(reader);
+    if (sql_take_words(&reader->at, "SET NULL") || sql_take_words(&reader->at, "SET DEFAULT")) {
+        bool null = strncasecmp(reader->at.behind - strlen("NULL"), "NULL", strlen("NULL")) == 0;
+        if (sql_at_mark(&reader->at, '(')) {
+            sql_skip_group(&reader->at);
         }
         return null ? "SET NULL" : "SET DEFAULT";
     }
-    return ddl_take(reader, "CASCADE")    ? "CASCADE"
-           : ddl_take(reader, "RESTRICT") ? "RESTRICT"
-                                          : NULL;
+    return sql_take(&reader->at, "CASCADE")    ? "CASCADE"
+           : sql_take(&reader->at, "RESTRICT") ? "RESTRICT"
+                                               : NULL;
 }
 
 static void read_reference_options(struct ddl_reader *reader, struct schema_foreign_key *key)
 {
     for (;;) {
-        if (ddl_take_words(reader, "ON", "DELETE")) {
+        if (sql_take_words(&reader->at, "ON DELETE")) {
             key->on_delete = read_action(reader);
-        } else if (ddl_take_words(reader, "ON", "UPDATE")) {
+        } else if (sql_take_words(&reader->at, "ON UPDATE")) {
             key->on_update = read_action(reader);
-        } else if (ddl_take(reader, "MATCH")) {
-            ddl_advance(reader);
-        } else if (ddl_take(reader, "DEFERRABLE")) {
+        } else if (sql_take(&reader->at, "MATCH")) {
+            sql_advance(&reader->at);
+        } else if (sql_take(&reader->at, "DEFERRABLE")) {
             key->deferrable = true;
             key->details = "DEFERRABLE";
-        } else if (ddl_take(reader, "INITIALLY")) {
-            ddl_advance(reader);
-        } else if (!ddl_take_words(reader, "NOT", "DEFERRABLE") &&
-                   !ddl_take_words(reader, "NOT", "VALID")) {
+        } else if (sql_take(&reader->at, "INITIALLY")) {
+            sql_advance(&reader->at);
+        } else if (!sql_take_words(&reader->at, "NOT DEFERRABLE") &&
+                   !sql_take_words(&reader->at, "NOT VALID")) {
             return;
         }
     }
@@ -128,10 +128,10 @@ void ddl_read_references(struct ddl_reader *reader, struct ddl_table *table, con
     struct key_columns referenced;
     made.key.references = ddl_qualified_name(reader, "a table's name", &made.space);
     if (made.key.references == NULL) {
-        ddl_skip_clause(reader);
+        sql_skip_clause(&reader->at);
         return;
     }
-    if (ddl_is_mark(reader, '(') && read_columns(reader, &referenced)) {
+    if (sql_at_mark(&reader->at, '(') && read_columns(reader, &referenced)) {
         made.key.referenced_columns = list_of(reader->ddl, &referenced);
     }
     read_reference_options(reader, &made.key);
@@ -141,11 +141,11 @@ void ddl_read_references(struct ddl_reader *reader, struct ddl_table *table, con
 static void read_foreign_key(struct ddl_reader *reader, struct ddl_table *table, const char *name)
 {
     struct key_columns columns;
-    ddl_take(reader, "KEY");
-    if (ddl_take(reader, "IF")) {
-        ddl_take_words(reader, "NOT", "EXISTS");
+    sql_take(&reader->at, "KEY");
+    if (sql_take(&reader->at, "IF")) {
+        sql_take_words(&reader->at, "NOT EXISTS");
     }
-    if (!ddl_is_mark(reader, '(') && !ddl_at_end(reader)) {
+    if (!sql_at_mark(&reader->at, '(') && !sql_at_end(&reader->at)) {
         const char *index = ddl_name(reader, "a name");
         name = name != NULL ? name : index;
     }
@@ -153,7 +153,7 @@ static void read_foreign_key(struct ddl_reader *reader, struct ddl_table *table,
         return;
     }
     struct column_list list = list_of(reader->ddl, &columns);
-    if (columns.expressions || !ddl_take(reader, "REFERENCES")) {
+    if (columns.expressions || !sql_take(&reader->at, "REFERENCES")) {
         ddl_expected(reader, "REFERENCES");
         return;
     }
@@ -172,13 +172,13 @@ void ddl_add_unique(struct ddl_table *table, const char *name, struct column_lis
 /* USING btree in front of the columns or behind them. */
 static void read_method(struct ddl_reader *reader, const char **method)
 {
-    if (!ddl_take(reader, "USING") || ddl_at_end(reader)) {
+    if (!sql_take(&reader->at, "USING") || sql_at_end(&reader->at)) {
         return;
     }
-    const char *word = sql_token_name(&reader->token, reader->ddl->language, reader->ddl->arena);
+    const char *word = sql_token_name(&reader->at.token, reader->ddl->language, reader->ddl->arena);
     bool plain = strcasecmp(word, "btree") == 0 || strcasecmp(word, "hash") == 0;
     *method = plain ? *method : word;
-    ddl_advance(reader);
+    sql_advance(&reader->at);
 }
 
 /* The columns and all behind them, up to the comma or the end. */
@@ -196,13 +196,14 @@ static bool read_index_columns(struct ddl_reader *reader, struct schema_index *i
         index->beginnings = all;
     }
     read_method(reader, &index->method);
-    while (!ddl_at_end(reader) && !ddl_is_mark(reader, ',') && !ddl_is_mark(reader, ')')) {
-        index->partial |= ddl_is(reader, "WHERE");
-        index->deferrable |= ddl_is(reader, "DEFERRABLE");
-        if (ddl_is(reader, "NOT")) {
-            ddl_advance(reader);
+    while (!sql_at_end(&reader->at) && !sql_at_mark(&reader->at, ',') &&
+           !sql_at_mark(&reader->at, ')')) {
+        index->partial |= sql_at(&reader->at, "WHERE");
+        index->deferrable |= sql_at(&reader->at, "DEFERRABLE");
+        if (sql_at(&reader->at, "NOT")) {
+            sql_advance(&reader->at);
         }
-        ddl_skip_group(reader);
+        sql_skip_group(&reader->at);
     }
     return true;
 }
@@ -210,15 +211,16 @@ static bool read_index_columns(struct ddl_reader *reader, struct schema_index *i
 static void read_table_index(struct ddl_reader *reader, struct ddl_table *table,
                              struct schema_index index)
 {
-    if (ddl_take(reader, "IF")) {
-        ddl_take_words(reader, "NOT", "EXISTS");
+    if (sql_take(&reader->at, "IF")) {
+        sql_take_words(&reader->at, "NOT EXISTS");
     }
-    if (!ddl_is_mark(reader, '(') && !ddl_is(reader, "USING") && !ddl_is(reader, "NULLS")) {
+    if (!sql_at_mark(&reader->at, '(') && !sql_at(&reader->at, "USING") &&
+        !sql_at(&reader->at, "NULLS")) {
         const char *name = ddl_name(reader, "a name");
         index.name = index.name != NULL ? index.name : name;
     }
-    if (ddl_take_words(reader, "NULLS", "NOT")) {
-        ddl_take(reader, "DISTINCT");
+    if (sql_take_words(&reader->at, "NULLS NOT")) {
+        sql_take(&reader->at, "DISTINCT");
     }
     if (read_index_columns(reader, &index)) {
         buffer_append(&table->indexes, &index, sizeof index);
@@ -229,20 +231,20 @@ void ddl_read_index(struct ddl_reader *reader, bool unique, const char *method)
 {
     struct schema_index index = {.unique = unique, .method = method};
     const char *space = NULL;
-    ddl_take(reader, "CONCURRENTLY");
-    if (ddl_take(reader, "IF")) {
-        ddl_take_words(reader, "NOT", "EXISTS");
+    sql_take(&reader->at, "CONCURRENTLY");
+    if (sql_take(&reader->at, "IF")) {
+        sql_take_words(&reader->at, "NOT EXISTS");
     }
-    if (!ddl_is(reader, "ON")) {
+    if (!sql_at(&reader->at, "ON")) {
         index.name = ddl_qualified_name(reader, "an index's name", &space);
         read_method(reader, &index.method);
     }
-    if (!ddl_take(reader, "ON")) {
+    if (!sql_take(&reader->at, "ON")) {
         ddl_expected(reader, "ON");
         return;
     }
-    ddl_take(reader, "ONLY");
-    const struct sql_place place = reader->token.place;
+    sql_take(&reader->at, "ONLY");
+    const struct sql_place place = reader->at.token.place;
     const char *name = ddl_qualified_name(reader, "a table's name", &space);
     struct ddl_table *table = name != NULL ? ddl_find_table(reader->ddl, space, name) : NULL;
     if (table == NULL) {
@@ -259,9 +261,10 @@ void ddl_read_index(struct ddl_reader *reader, bool unique, const char *method)
 static void read_primary_key(struct ddl_reader *reader, struct ddl_table *table)
 {
     struct schema_index index = {0};
-    ddl_take(reader, "KEY");
-    if (sql_token_is_name(&reader->token, reader->ddl->language) && !ddl_is(reader, "USING")) {
-        ddl_advance(reader); /* a name, which MySQL ignores */
+    sql_take(&reader->at, "KEY");
+    if (sql_token_is_name(&reader->at.token, reader->ddl->language) &&
+        !sql_at(&reader->at, "USING")) {
+        sql_advance(&reader->at); /* a name, which MySQL ignores */
     }
     if (read_index_columns(reader, &index)) {
         table->primary_key = index.beginnings.count > 0 ? index.beginnings : index.columns;
@@ -272,57 +275,57 @@ static void read_primary_key(struct ddl_reader *reader, struct ddl_table *table)
 static bool is_made_of_index(const struct ddl_reader *reader)
 {
     struct ddl_reader ahead = *reader;
-    return ddl_take_words(&ahead, "USING", "INDEX");
+    return sql_take_words(&ahead.at, "USING INDEX");
 }
 
 /* ---------------------------------------------------------------- all of them */
 
 void ddl_read_check(struct ddl_reader *reader, struct ddl_table *table)
 {
-    if (!ddl_is_mark(reader, '(')) {
+    if (!sql_at_mark(&reader->at, '(')) {
         ddl_expected(reader, "( and a condition");
-        ddl_skip_clause(reader);
+        sql_skip_clause(&reader->at);
         return;
     }
-    const char *begin = reader->token.text + 1;
-    ddl_skip_group(reader);
-    const char *end = reader->behind > begin ? reader->behind - 1 : begin;
+    const char *begin = reader->at.token.text + 1;
+    sql_skip_group(&reader->at);
+    const char *end = reader->at.behind > begin ? reader->at.behind - 1 : begin;
     const char *text = arena_copy(reader->ddl->arena, begin, (size_t)(end - begin));
     buffer_append(&table->checks, &text, sizeof text);
-    ddl_take_words(reader, "NO", "INHERIT");
-    ddl_take_words(reader, "NOT", "VALID");
-    if (ddl_take_words(reader, "NOT", "ENFORCED")) {
+    sql_take_words(&reader->at, "NO INHERIT");
+    sql_take_words(&reader->at, "NOT VALID");
+    if (sql_take_words(&reader->at, "NOT ENFORCED")) {
         return;
     }
-    ddl_take(reader, "ENFORCED");
+    sql_take(&reader->at, "ENFORCED");
 }
 
 /* In MySQL, INDEX and KEY; a column may have such a name elsewhere. */
 static bool begins_index(const struct ddl_reader *reader)
 {
     return reader->ddl->language == SQL_MYSQL &&
-           (ddl_is(reader, "INDEX") || ddl_is(reader, "KEY") || ddl_is(reader, "FULLTEXT") ||
-            ddl_is(reader, "SPATIAL"));
+           (sql_at(&reader->at, "INDEX") || sql_at(&reader->at, "KEY") ||
+            sql_at(&reader->at, "FULLTEXT") || sql_at(&reader->at, "SPATIAL"));
 }
 
 static void read_index_clause(struct ddl_reader *reader, struct ddl_table *table)
 {
-    struct schema_index index = {.method = ddl_is(reader, "FULLTEXT")  ? "FULLTEXT"
-                                           : ddl_is(reader, "SPATIAL") ? "SPATIAL"
-                                                                       : NULL};
+    struct schema_index index = {.method = sql_at(&reader->at, "FULLTEXT")  ? "FULLTEXT"
+                                           : sql_at(&reader->at, "SPATIAL") ? "SPATIAL"
+                                                                            : NULL};
     if (index.method != NULL) {
-        ddl_advance(reader);
+        sql_advance(&reader->at);
     }
-    if (!ddl_take(reader, "INDEX")) {
-        ddl_take(reader, "KEY");
+    if (!sql_take(&reader->at, "INDEX")) {
+        sql_take(&reader->at, "KEY");
     }
     read_table_index(reader, table, index);
 }
 
 static void read_unique(struct ddl_reader *reader, struct ddl_table *table, const char *name)
 {
-    if (!ddl_take(reader, "KEY")) {
-        ddl_take(reader, "INDEX");
+    if (!sql_take(&reader->at, "KEY")) {
+        sql_take(&reader->at, "INDEX");
     }
     const struct schema_index index = {.name = name, .unique = true, .implied = true};
     read_table_index(reader, table, index);
@@ -332,40 +335,41 @@ bool ddl_read_constraint(struct ddl_reader *reader, struct ddl_table *table)
 {
     const struct ddl_reader before = *reader;
     const char *name = NULL;
-    if (ddl_take(reader, "CONSTRAINT") && !ddl_is(reader, "PRIMARY") && !ddl_is(reader, "UNIQUE") &&
-        !ddl_is(reader, "FOREIGN") && !ddl_is(reader, "CHECK")) {
+    if (sql_take(&reader->at, "CONSTRAINT") && !sql_at(&reader->at, "PRIMARY") &&
+        !sql_at(&reader->at, "UNIQUE") && !sql_at(&reader->at, "FOREIGN") &&
+        !sql_at(&reader->at, "CHECK")) {
         name = ddl_name(reader, "a constraint's name");
     }
     struct ddl_reader ahead = *reader;
-    if (ddl_take(&ahead, "PRIMARY") && ddl_is(&ahead, "KEY")) {
+    if (sql_take(&ahead.at, "PRIMARY") && sql_at(&ahead.at, "KEY")) {
         *reader = ahead;
         if (is_made_of_index(reader)) {
-            ddl_skip_clause(reader);
+            sql_skip_clause(&reader->at);
         } else {
             read_primary_key(reader, table);
         }
-    } else if (ddl_is(reader, "UNIQUE")) {
-        ddl_advance(reader);
+    } else if (sql_at(&reader->at, "UNIQUE")) {
+        sql_advance(&reader->at);
         if (is_made_of_index(reader)) {
-            ddl_skip_clause(reader);
+            sql_skip_clause(&reader->at);
         } else {
             read_unique(reader, table, name);
         }
-    } else if (ddl_take_words(reader, "FOREIGN", "KEY")) {
+    } else if (sql_take_words(&reader->at, "FOREIGN KEY")) {
         read_foreign_key(reader, table, name);
-    } else if (ddl_take(reader, "CHECK")) {
+    } else if (sql_take(&reader->at, "CHECK")) {
         ddl_read_check(reader, table);
     } else if (begins_index(reader)) {
         read_index_clause(reader, table);
-    } else if (ddl_take_words(reader, "EXCLUDE", "USING")) {
-        ddl_skip_clause(reader);
+    } else if (sql_take_words(&reader->at, "EXCLUDE USING")) {
+        sql_skip_clause(&reader->at);
     } else {
         *reader = before;
         if (name == NULL) {
             return false;
         }
         ddl_expected(reader, "a constraint");
-        ddl_skip_clause(reader);
+        sql_skip_clause(&reader->at);
     }
     return true;
 }

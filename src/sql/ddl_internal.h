@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/name_index.h"
+#include "sql/cursor.h"
 #include "sql/ddl.h"
 
 struct ddl_foreign_key {
@@ -47,29 +48,14 @@ struct ddl {
     struct sql_ddl_report *report;
 };
 
-/* One statement being read; `token` is the next one, a comment never. */
+/* One statement being read. */
 struct ddl_reader {
     struct ddl *ddl;
-    struct sql_lexer lexer;
-    struct sql_token token;
-    const char *behind; /* the token before `token` */
+    struct sql_cursor at;
 };
 
 /* ---------------------------------------------------------------- ddl.c: tokens */
 
-void ddl_advance(struct ddl_reader *reader);
-bool ddl_is(const struct ddl_reader *reader, const char *word);
-bool ddl_is_mark(const struct ddl_reader *reader, char mark);
-bool ddl_at_end(const struct ddl_reader *reader);
-/* Steps over the word or mark if it is next. */
-bool ddl_take(struct ddl_reader *reader, const char *word);
-bool ddl_take_mark(struct ddl_reader *reader, char mark);
-/* "ON DELETE": all of them, or none is taken. */
-bool ddl_take_words(struct ddl_reader *reader, const char *first, const char *second);
-/* Steps over parentheses and what is in them; without parentheses, over one token. */
-void ddl_skip_group(struct ddl_reader *reader);
-/* To the next comma or closing parenthesis outside parentheses, or the statement's end. */
-void ddl_skip_clause(struct ddl_reader *reader);
 /* A name; NULL: there is none, which is reported. */
 const char *ddl_name(struct ddl_reader *reader, const char *what);
 /* "schema.table"; NULL: there is none, which is reported. MySQL's database, SQLite's "main"

@@ -426,35 +426,16 @@ static void judge_statement(const struct sql_splitter *splitter, struct sql_piec
     }
 }
 
-/* Does the line that the token is in begin with it? */
-static bool begins_line(const struct sql_piece *piece, const struct sql_token *token)
-{
-    const char *line = token->text;
-    while (line > piece->text && (line[-1] == ' ' || line[-1] == '\t')) {
-        line--;
-    }
-    return line > piece->text && line[-1] == '\n';
-}
-
 /* Does a token begin what is for the client, or is a statement for the client, MySQL's USE, at an
  * end, since its line is? `behind` is the end of the statement so far. */
-static bool interrupts(const struct sql_splitter *splitter, const struct sql_piece *piece,
-                       const struct progress *progress, const struct sql_token *token,
-                       const char *behind)
+static bool interrupts(const struct sql_splitter *splitter, const struct progress *progress,
+                       const struct sql_token *token, const char *behind)
 {
     if (splitter->lexer.language == SQL_POSTGRES) {
         return is_command(splitter, token);
     }
-    if (splitter->lexer.language != SQL_MYSQL) {
-        return false;
-    }
-    if (progress->use && progress->tokens == 2) {
-        return memchr(behind, '\n', (size_t)(token->text - behind)) != NULL;
-    }
-    const char *next = token->text + token->length;
-    return progress->depth == 0 && sql_token_is_word(token, "DELIMITER") &&
-           next < splitter->lexer.end && (*next == ' ' || *next == '\t') &&
-           begins_line(piece, token);
+    return progress->use && progress->tokens == 2 &&
+           memchr(behind, '\n', (size_t)(token->text - behind)) != NULL;
 }
 
 /* Sets what is sent of a statement whose last token ends at `behind`. */
@@ -486,7 +467,7 @@ static enum status take_statement(struct sql_splitter *splitter, struct sql_piec
             bool open = condition.begin != NULL;
             see_comment(splitter, &token, &condition);
             condition_end = open && ends_condition(&token) ? lexer->position : condition_end;
-        } else if (interrupts(splitter, piece, &progress, &token, behind)) {
+        } else if (interrupts(splitter, &progress, &token, behind)) {
             lexer->position = token.text;
             lexer->place = token.place;
             break;

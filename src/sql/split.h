@@ -36,7 +36,7 @@ struct sql_piece {
  *                parentheses
  *   PostgreSQL   not inside BEGIN ATOMIC … END; lines behind COPY … FROM stdin are no SQL; psql's
  *                \commands go to the end of their line; one inside a statement ends it there
- *   MySQL        DELIMITER at the beginning of a line changes the delimiter; with ";", not inside
+ *   MySQL        DELIMITER in front of a statement changes the delimiter; with ";", not inside
  *                BEGIN … END of a routine, a trigger or an event, nor of BEGIN NOT ATOMIC
  *   SQLite       not inside BEGIN … END of a trigger; the shell's .commands are lines
  *   CQL          not inside BEGIN BATCH … APPLY BATCH

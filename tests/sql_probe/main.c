@@ -7,14 +7,20 @@
  *   sql_probe lint DIALECT MODE VERSION [RULE...]
  *                                         what the lint finds, as JSON; MODE: run, alone, whole;
  *                                         the rules are optional ones that count
+ *   sql_probe after DIALECT DDL           the same of a file run by transhume on what the DDL makes
  *   sql_probe rules                       the table of docs/lint.md
  *   sql_probe count                       statements of PostgreSQL with a NUL behind each: how many
- *                                         its own parser finds in each, or what it says, a line
- * each
+ *                                         its own parser finds in each, or what it says
+ *   sql_probe model                       likewise: what src/sql reads in each, and PostgreSQL's
+ *                                         own tree, as JSON
+ *   sql_probe scan                        of a file of PostgreSQL where the scanner of its parser
+ *                                         sees statements: offset and length, a line each
  */
 #include "evolve/lint/lint.h"
 #include "model/json_writer.h"
 #include "sql/classify.h"
+#include "sql/ddl.h"
+#include "sql/statement.h"
 #include <pg_query.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,6 +108,89 @@ static int count(struct buffer *input)
     return 0;
 }
 
+static void append_named(struct buffer *out, const char *name)
+{
+    if (name == NULL) {
+        buffer_append_string(out, "null");
+    } else {
+        json_append_string(out, name, strlen(name));
+    }
+}
+
+static void append_constraints(struct buffer *out, const struct sql_constraint *constraints,
+                               uint32_t count)
+{
+    buffer_append_byte(out, '[');
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_format(out, "%s%d", i > 0 ? ", " : "", (int)constraints[i].kind);
+    }
+    buffer_append_byte(out, ']');
+}
+
+static void append_column(struct buffer *out, const struct sql_column_named *column)
+{
+    buffer_append_byte(out, '[');
+    append_named(out, column->name.name);
+    buffer_append_string(out, ", ");
+    append_named(out, column->type.name);
+    buffer_append_string(out, ", ");
+    append_constraints(out, column->constraints, column->constraint_count);
+    buffer_append_byte(out, ']');
+}
+
+static void append_model(struct buffer *out, const struct sql_statement *statement)
+{
+    buffer_format(out, "{\"kind\": %d, \"table\": ", (int)statement->kind);
+    append_named(out, statement->table.name);
+    buffer_append_string(out, ", \"columns\": [");
+    for (uint32_t i = 0; i < statement->column_count; i++) {
+        buffer_append_string(out, i > 0 ? ", " : "");
+        append_column(out, &statement->columns[i]);
+    }
+    buffer_append_string(out, "], \"constraints\": ");
+    append_constraints(out, statement->constraints, statement->constraint_count);
+    buffer_append_string(out, ", \"actions\": [");
+    for (uint32_t i = 0; i < statement->action_count; i++) {
+        const struct sql_action *action = &statement->actions[i];
+        buffer_format(out, "%s{\"kind\": %d, \"name\": ", i > 0 ? ", " : "", (int)action->kind);
+        append_named(out, action->name.name);
+        buffer_append_string(out, ", \"column\": ");
+        append_column(out, &action->column);
+        buffer_append_string(out, ", \"constraint\": ");
+        append_constraints(out, action->constraint, action->constraint != NULL ? 1 : 0);
+        buffer_append_byte(out, '}');
+    }
+    buffer_append_string(out, "]}");
+}
+
+/* One statement, without a delimiter. */
+static void print_model(const char *text, struct arena *arena)
+{
+    struct buffer out = {0};
+    struct sql_statement statement;
+    const struct sql_piece piece = {.text = text, .length = strlen(text), .place = {0, 1, 1}};
+    PgQueryParseResult theirs = pg_query_parse(text);
+    sql_statement_read(SQL_POSTGRES, &piece, arena, &statement);
+    buffer_append_string(&out, "{\"ours\": ");
+    append_model(&out, &statement);
+    buffer_format(&out, ", \"theirs\": %s}\n", theirs.error == NULL ? theirs.parse_tree : "null");
+    fwrite(out.data, 1, out.length, stdout);
+    pg_query_free_parse_result(theirs);
+    buffer_free(&out);
+}
+
+static int print_models(struct buffer *input)
+{
+    struct arena *arena = arena_create(0);
+    const char *end = buffer_string(input) + input->length;
+    for (const char *at = input->data; at < end; at += strlen(at) + 1) {
+        print_model(at, arena);
+        arena_reset(arena);
+    }
+    arena_destroy(arena);
+    return 0;
+}
+
 static int scan(struct buffer *input)
 {
     PgQuerySplitResult found = pg_query_split_with_scanner(buffer_string(input));
@@ -115,10 +204,36 @@ static int scan(struct buffer *input)
     return 0;
 }
 
-static int lint(enum sql_language language, char **arguments, const struct buffer *input)
+static void print_findings(const struct lint_input *input)
 {
     struct lint_report report;
     struct buffer out = {0};
+    lint_report_init(&report);
+    lint_text(input, &report);
+    lint_write(&report, LINT_FORM_JSON, &out);
+    fwrite(out.data, 1, out.length, stdout);
+    buffer_free(&out);
+    lint_report_free(&report);
+}
+
+static int lint_after(enum sql_language language, const char *ddl, const struct buffer *input)
+{
+    struct arena *arena = arena_create(0);
+    struct schema schema;
+    struct sql_ddl_report report;
+    sql_ddl_read(language, ddl, strlen(ddl), arena, &schema, &report);
+    const struct lint_input file = {.file = "stdin",
+                                    .text = input->data,
+                                    .length = input->length,
+                                    .language = language,
+                                    .schema = &schema};
+    print_findings(&file);
+    arena_destroy(arena);
+    return 0;
+}
+
+static int lint(enum sql_language language, char **arguments, const struct buffer *input)
+{
     const struct lint_input file = {.file = "stdin",
                                     .text = input->data,
                                     .length = input->length,
@@ -129,12 +244,7 @@ static int lint(enum sql_language language, char **arguments, const struct buffe
                                                        ? LINT_ALONE
                                                        : LINT_WHOLE,
                                     .with = (const char *const *)(arguments + 2)};
-    lint_report_init(&report);
-    lint_text(&file, &report);
-    lint_write(&report, LINT_FORM_JSON, &out);
-    fwrite(out.data, 1, out.length, stdout);
-    buffer_free(&out);
-    lint_report_free(&report);
+    print_findings(&file);
     return 0;
 }
 
@@ -192,11 +302,16 @@ int main(int argument_count, char **arguments)
     if (argument_count >= 3 && strcmp(arguments[1], "split") == 0 &&
         language_named(arguments[2], &language)) {
         result = split(language, arguments[3], &input);
+    } else if (argument_count == 4 && strcmp(arguments[1], "after") == 0 &&
+               language_named(arguments[2], &language)) {
+        result = lint_after(language, arguments[3], &input);
     } else if (argument_count >= 5 && strcmp(arguments[1], "lint") == 0 &&
                language_named(arguments[2], &language)) {
         result = lint(language, arguments + 3, &input);
     } else if (argument_count == 2 && strcmp(arguments[1], "count") == 0) {
         result = count(&input);
+    } else if (argument_count == 2 && strcmp(arguments[1], "model") == 0) {
+        result = print_models(&input);
     } else if (argument_count == 2 && strcmp(arguments[1], "scan") == 0) {
         result = scan(&input);
     }

@@ -1,4 +1,4 @@
-"""What the lint says of locks, rewrites and refusals, beside what the databases do."""
+"""What the lint says of locks, rewrites and refusals, and the classes of statements, beside what the databases do."""
 import json
 import os
 import sqlite3
@@ -20,6 +20,16 @@ def lint(dialect, sql, *rules):
     out = subprocess.run([os.path.join(support.BUILD, "sql_probe"), "lint", dialect, "run", "0", *rules], input=sql.encode(), stdout=subprocess.PIPE,
                          check=True).stdout
     return json.loads(out)
+
+
+def class_of(dialect, statement):
+    out = subprocess.run([os.path.join(support.BUILD, "sql_probe"), "split", dialect], input=statement.encode(), stdout=subprocess.PIPE, check=True).stdout
+    return json.loads(out)["class"]
+
+
+def lint_after(dialect, ddl, sql):
+    out = subprocess.run([os.path.join(support.BUILD, "sql_probe"), "after", dialect, ddl], input=sql.encode(), stdout=subprocess.PIPE, check=True).stdout
+    return {one["rule"] for one in json.loads(out) if one["level"] != "note" or one["rule"] in ("changing-column-type", "changing-enum")}
 
 
 class Postgres(support.TestCase):
@@ -83,6 +93,58 @@ class Postgres(support.TestCase):
                     self.assertEqual({one["lock"] for one in found}, {held})
 
 
+    ALONE = [
+        "CREATE INDEX CONCURRENTLY i ON t (w)", "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON t (id)", "CREATE INDEX i ON t (w)",
+        "DROP INDEX CONCURRENTLY t_n", "REINDEX TABLE CONCURRENTLY t", "REINDEX (VERBOSE, CONCURRENTLY) INDEX t_n", "REINDEX SCHEMA public", "REINDEX TABLE t",
+        "VACUUM t", "VACUUM (ANALYZE) t", "ANALYZE t", "CLUSTER", "CLUSTER t USING t_n", "CREATE DATABASE d", "ALTER SYSTEM SET work_mem = '4MB'",
+        "CREATE TABLESPACE s LOCATION '/nowhere'", "DISCARD ALL", "DISCARD TEMP", "ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY",
+        "ALTER TABLE p DETACH PARTITION p1", "CREATE SUBSCRIPTION s CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p", "LOCK TABLE t", "CHECKPOINT",
+        "NOTIFY x", "REFRESH MATERIALIZED VIEW m", "COMMENT ON TABLE t IS 'x'", "GRANT SELECT ON t TO PUBLIC", "TRUNCATE t", "SET search_path = public",
+    ]
+
+    def test_what_runs_alone(self):
+        name = self.server.database()
+        self.server.psql(name, self.SETUP)
+        script = ["\\set ON_ERROR_STOP 0"]
+        for number, statement in enumerate(self.ALONE):
+            script.append("BEGIN; SELECT 1 AS nothing \\gset\n%s;\n\\echo <%d :SQLSTATE>\nROLLBACK;" % (statement, number))
+        said = subprocess.run(self.server.session_command(name), input="\n".join(script).encode(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              timeout=60 * support.PATIENCE, check=False).stdout.decode()
+        for number, statement in enumerate(self.ALONE):
+            with self.subTest(statement):
+                state = said.partition("<%d " % number)[2].partition(">")[0]
+                self.assertEqual(class_of("postgresql", statement) == "alone", state == "25001")
+
+    # From, to.
+    TYPES = [
+        ("varchar(10)", "varchar(20)"), ("varchar(10)", "varchar(5)"), ("character varying(10)", "text"), ("varchar(10)", "varchar"), ("text", "varchar"),
+        ("text", "varchar(10)"), ("numeric(10,2)", "numeric(12, 2)"), ("numeric(10,2)", "numeric(12,3)"), ("numeric(10,2)", "decimal"), ("int4", "int8"),
+        ("int", "integer"), ("timestamp(3)", "timestamp"), ("timestamp(3) with time zone", "timestamptz"), ("timestamp", "timestamptz"), ("cidr", "inet"),
+        ("inet", "cidr"), ("varbit(3)", "bit varying(5)"), ("char(3)", "char(5)"), ("int8", "int4"), ("bool", "boolean"), ("time(2)", "time(4)"),
+    ]
+
+    def test_changes_of_types(self):
+        name = self.server.database()
+        script = []
+        for number, (before, after) in enumerate(self.TYPES):
+            script.append("""CREATE TABLE c%d (a %s, b %s); CREATE INDEX ON c%d (a); INSERT INTO c%d VALUES (NULL, NULL);
+                SELECT pg_relation_filenode('c%d') AS node \\gset
+                ALTER TABLE c%d ALTER a TYPE %s USING a::%s;
+                SELECT pg_relation_filenode('c%d') AS node \\gset
+                SET client_min_messages = debug1; ALTER TABLE c%d ALTER b TYPE %s; RESET client_min_messages;
+                SELECT '<%d ' || (pg_relation_filenode('c%d') <> :node) || '>';""" % (
+                    number, before, before, number, number, number, number, before, before, number, number, after, number, number))
+        said = "\n".join(" ".join(map(str, row)) for row in self.server.psql(name, "\n".join(script)))
+        for number, (before, after) in enumerate(self.TYPES):
+            with self.subTest("%s to %s" % (before, after)):
+                rewritten = said.partition("<%d " % number)[2].partition(">")[0] == "true"
+                found = lint_after("postgresql", "CREATE TABLE t (b %s)" % before, "ALTER TABLE t ALTER b TYPE %s" % after)
+                if rewritten:
+                    self.assertIn("changing-column-type", found)
+                else: # it may still be read whole, which the server does not tell
+                    self.assertTrue("changing-column-type" not in found or (before, after) in (("text", "varchar(10)"), ("timestamp", "timestamptz")))
+
+
 class MariaDB(support.TestCase):
     """What the lint finds costly the server refuses to do in place; what it does not, it does."""
     SETUP = """
@@ -116,6 +178,47 @@ class MariaDB(support.TestCase):
                     self.assertRegex(str(why), "is not supported")
                     done = False
                 self.assertEqual((costly, done), (not in_place, in_place))
+
+
+    # None of them fails; those that are DDL commit what stands before them.
+    COMMITS = [
+        "CREATE TABLE n1 (a int)", "CREATE TABLE n2 AS SELECT 1 AS a", "CREATE INDEX i ON t (v)", "ALTER TABLE t ADD z int", "RENAME TABLE n1 TO n3",
+        "TRUNCATE n3", "DROP TABLE n3", "CREATE VIEW v AS SELECT 1", "DROP VIEW v", "ANALYZE TABLE t", "OPTIMIZE TABLE other", "CHECK TABLE t",
+        "REPAIR TABLE t", "FLUSH TABLES", "CREATE DATABASE IF NOT EXISTS mysql", "CREATE USER nobody1", "GRANT SELECT ON *.* TO nobody1",
+        "REVOKE SELECT ON *.* FROM nobody1", "DROP USER nobody1", "CREATE PROCEDURE p() SELECT 1", "DROP PROCEDURE p", "CREATE SEQUENCE q", "DROP SEQUENCE q",
+        "INSERT INTO other VALUES (100)", "UPDATE t SET n = 1 WHERE id = 1", "DELETE FROM t WHERE id = 99", "REPLACE INTO other VALUES (101)",
+        "WITH a AS (SELECT 1 AS b) SELECT * FROM a", "SELECT n INTO @a FROM t LIMIT 1", "SET @a = 1", "SET NAMES utf8mb4", "SHOW TABLES", "EXPLAIN SELECT 1",
+        "CHECKSUM TABLE t", "DO 1", "SAVEPOINT s", "SET STATEMENT lock_wait_timeout = 1 FOR DELETE FROM t WHERE id = 99", "ANALYZE FORMAT=JSON SELECT 1",
+        "PREPARE x FROM 'SELECT 1'", "EXECUTE x", "DEALLOCATE PREPARE x", "HELP 'x'",
+    ]
+
+    def test_what_commits(self):
+        name = self.server.database()
+        self.server.ask(name, self.SETUP + "CREATE TABLE marks (number int) ENGINE=InnoDB")
+        self.server.ask(name, "\n".join("START TRANSACTION; INSERT INTO marks VALUES (%d);\n%s;\nROLLBACK;" % one for one in enumerate(self.COMMITS)))
+        left = {int(row[0]) for row in self.server.ask(name, "SELECT number FROM marks")}
+        for number, statement in enumerate(self.COMMITS):
+            with self.subTest(statement):
+                self.assertEqual(class_of("mysql", statement) == "DDL", number in left)
+
+    TYPES = [
+        ("varchar(10)", "varchar(60)"), ("varchar(40)", "varchar(70)"), ("varchar(70)", "varchar(100)"), ("varchar(10)", "varchar(5)"), ("int", "int(10)"),
+        ("int", "bigint"), ("enum('x','y')", "enum('x','y','z')"), ("enum('x','y')", "enum('y','x')"), ("set('a','b')", "set('a','b','c')"),
+        ("set('a','b','c','d','e','f','g','h')", "set('a','b','c','d','e','f','g','h','i')"), ("decimal(5,2)", "numeric(5,2)"), ("text", "mediumtext"),
+    ]
+
+    def test_changes_of_types(self):
+        name = self.server.database()
+        for number, (before, after) in enumerate(self.TYPES):
+            with self.subTest("%s to %s" % (before, after)):
+                self.server.ask(name, "CREATE TABLE c%d (a %s) CHARSET=utf8mb4" % (number, before))
+                try:
+                    self.server.ask(name, "ALTER TABLE c%d MODIFY a %s, ALGORITHM=INPLACE, LOCK=NONE" % (number, after))
+                    done = True
+                except AssertionError:
+                    done = False
+                found = lint_after("mysql", "CREATE TABLE t (a %s)" % before, "ALTER TABLE t MODIFY a %s, LOCK=NONE" % after)
+                self.assertEqual(bool(found & {"changing-column-type", "changing-enum"}), not done)
 
 
 class SQLite(unittest.TestCase):

@@ -81,7 +81,7 @@ static const struct lint_case cases[] = {
      ""},
     {P,
      "CREATE INDEX i ON t (a, b, c, d); CREATE UNIQUE INDEX k ON t (a); CREATE INDEX CONCURRENTLY ON t (a)",
-     "require-concurrent-index-creation 1:1, wide-index 1:1, require-concurrent-index-creation 1:35, concurrent-index-needs-name 1:67"},
+     "require-concurrent-index-creation 1:1, wide-index 1:1, require-concurrent-index-creation 1:35, unique-may-fail 1:35, concurrent-index-needs-name 1:67"},
     {P, "CREATE INDEX CONCURRENTLY i ON t (a); ALTER TABLE t ADD x int8", ""},
     {P, "BEGIN; CREATE INDEX CONCURRENTLY i ON t (a); COMMIT",
      "ban-concurrent-index-creation-in-transaction 1:21"},

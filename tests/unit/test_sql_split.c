@@ -135,7 +135,7 @@ static const struct {
     {SQL_MYSQL, "delimiter delimiter\nSELECT 1delimiter\ndelimiter ;\nSELECT 2;",
      "\\delimiter delimiter | SELECT 1 | \\delimiter ; | SELECT 2"},
     {SQL_MYSQL, "-- DELIMITER //\n/* DELIMITER // */ SELECT 1; SELECT 2", "SELECT 1 | SELECT 2"},
-    {SQL_MYSQL, "SELECT 1\n  DELIMITER //\nSELECT 2;3//", "SELECT 1 | \\DELIMITER // | SELECT 2;3"},
+    {SQL_MYSQL, "SELECT\n  delimiter AS d; SELECT 2", "SELECT\n  delimiter AS d | SELECT 2"},
     {SQL_MYSQL, "CREATE TABLE t (\ndelimiter char(1)); SELECT delimiter FROM t",
      "CREATE TABLE t (\ndelimiter char(1)) | SELECT delimiter FROM t"},
     {SQL_MYSQL, "BEGIN NOT ATOMIC DECLARE a int; IF a THEN SELECT 1; END IF; END; BEGIN; COMMIT",

@@ -77,6 +77,15 @@ void lint_rules_sqlite(struct lint_file *file);
 /* Is the expression the same for all rows, so that PostgreSQL keeps it beside the table? */
 bool lint_is_constant(const struct lint_file *file, const struct sql_span *expression);
 
+/* ---------------------------------------------------------------- type_change.c */
+
+/* "enum(…)" or "set(…)" */
+bool lint_is_members(const char *type);
+/* Does the column, as it is known (NULL: it is not), keep its bytes when it gets the type, so that
+ * nothing is read or written? */
+bool lint_is_free_change(const struct lint_file *file, const struct schema_column *column,
+                         const struct sql_span *type);
+
 /* ---------------------------------------------------------------- other files */
 
 void lint_cql(struct lint_file *file);

@@ -272,6 +272,18 @@ static void check_added_to_table(const struct alter *alter)
 
 /* ---------------------------------------------------------------- the rest of the actions */
 
+/* A change of a type that the schema shows to cost nothing; with USING every row is computed. */
+static bool is_free(const struct alter *alter)
+{
+    const struct sql_action *action = alter->action;
+    const struct sql_span *type = &action->column.type.span;
+    const char *end = action->option.text + action->option.length;
+    const struct schema_column *column =
+        lint_column(alter->file, &alter->statement->table, action->name.name);
+    return type->text != NULL && type->text + type->length == end &&
+           lint_is_free_change(alter->file, column, type);
+}
+
 /* Is the table one that the file makes, and nobody has used yet? */
 static bool is_unseen(const struct alter *alter)
 {
@@ -301,7 +313,7 @@ static void check_action(const struct alter *alter)
         lint_add(alter->file, LINT_RULE_DROPPING_CONSTRAINT, &action->span, NULL);
         break;
     case SQL_ACTION_CHANGE_TYPE:
-        if (is_postgres(alter)) {
+        if (is_postgres(alter) && !is_free(alter)) {
             report(alter, LINT_RULE_CHANGING_COLUMN_TYPE, &action->option, NULL);
         }
         break;
@@ -342,6 +354,9 @@ struct laters {
     struct later *items;
     uint32_t count;
     uint32_t capacity;
+    const struct sql_statement **others; /* VALIDATE of constraints that the file does not add */
+    uint32_t other_count;
+    uint32_t other_capacity;
 };
 
 static bool same_table(const struct sql_statement *a, const struct sql_statement *b)
@@ -428,22 +443,25 @@ static bool is_check_of_file(const struct laters *laters, const struct sql_state
     return false;
 }
 
-/* Was a constraint of the table validated that this file does not add? It may be the check. */
+/* VALIDATE of a constraint that this file does not add: it may be the check. */
+static void note_other(const struct alter *alter, struct laters *laters)
+{
+    const char *name = alter->action->name.name;
+    if (name == NULL || is_check_of_file(laters, alter->statement, name)) {
+        return;
+    }
+    if (laters->other_count == laters->other_capacity) {
+        laters->others = arena_grow_list(alter->file->arena, laters->others, laters->other_count,
+                                         &laters->other_capacity, sizeof *laters->others);
+    }
+    laters->others[laters->other_count++] = alter->statement;
+}
+
 static bool validates_other(const struct alter *alter, const struct laters *laters)
 {
-    const struct lint_file *file = alter->file;
-    for (uint32_t i = 0; i < file->count; i++) {
-        const struct sql_statement *statement = &file->statements[i].parsed;
-        for (uint32_t k = 0; k < statement->action_count; k++) {
-            const struct sql_action *action = &statement->actions[k];
-            if (action == alter->action) {
-                return false;
-            }
-            if (action->kind == SQL_ACTION_VALIDATE_CONSTRAINT && action->name.name != NULL &&
-                same_table(statement, alter->statement) &&
-                !is_check_of_file(laters, statement, action->name.name)) {
-                return true;
-            }
+    for (uint32_t i = 0; i < laters->other_count; i++) {
+        if (same_table(laters->others[i], alter->statement)) {
+            return true;
         }
     }
     return false;
@@ -454,6 +472,11 @@ static void check_set_not_null(const struct alter *alter, const struct laters *l
     enum { USES_CHECKS = 120000 };
     uint32_t version = alter->file->input->server_version;
     bool uses_checks = version == 0 || version >= USES_CHECKS;
+    const struct schema_column *column =
+        lint_column(alter->file, &alter->statement->table, alter->action->name.name);
+    if (column != NULL && column->not_null) {
+        return;
+    }
     if (!uses_checks || (!is_known_not_null(alter, laters) && !validates_other(alter, laters))) {
         report(alter, LINT_RULE_ADDING_NOT_NULL, &alter->action->option, NULL);
     }
@@ -467,6 +490,7 @@ static void follow_constraints(const struct alter *alter, struct laters *laters,
         action->constraint->name.name != NULL) {
         add_later(alter->file, laters, alter->statement, action->constraint);
     } else if (action->kind == SQL_ACTION_VALIDATE_CONSTRAINT) {
+        note_other(alter, laters);
         see_validate(alter, laters, in_transaction);
     } else if (action->kind == SQL_ACTION_SET_NOT_NULL) {
         check_set_not_null(alter, laters);

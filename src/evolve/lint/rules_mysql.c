@@ -1,84 +1,27 @@
 /* What MySQL and MariaDB copy, lock, ignore and refuse. */
 #include "evolve/lint/lint_internal.h"
-#include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 /* ---------------------------------------------------------------- a type against another */
-
-/* A type without blanks, in lower case, but for what is in quotes. */
-static char *squeezed(struct arena *arena, const char *text, size_t length)
-{
-    char *out = arena_copy(arena, text, length);
-    size_t kept = 0;
-    char quote = '\0';
-    for (size_t i = 0; i < length; i++) {
-        char byte = out[i];
-        if (quote == '\0' && isspace((unsigned char)byte)) {
-            continue;
-        }
-        quote = quote != '\0'                 ? (byte == quote ? '\0' : quote)
-                : byte == '\'' || byte == '"' ? byte
-                                              : '\0';
-        out[kept++] = quote == '\0' ? (char)tolower((unsigned char)byte) : byte;
-    }
-    out[kept] = '\0';
-    return out;
-}
-
-/* varchar(10) to varchar(20) costs nothing while the length fits the same number of bytes. */
-static bool only_widens(const char *before, const char *after)
-{
-    enum { ONE_BYTE = 63 }; /* characters of utf8mb4 in 255 bytes */
-    if (strncmp(before, "varchar(", 8) != 0 || strncmp(after, "varchar(", 8) != 0) {
-        return false;
-    }
-    long old = strtol(before + 8, NULL, 10);
-    long new = strtol(after + 8, NULL, 10);
-    return new >= old && (old > ONE_BYTE || new <= ONE_BYTE);
-}
-
-static bool is_members(const char *type)
-{
-    return strncmp(type, "enum(", 5) == 0 || strncmp(type, "set(", 4) == 0;
-}
-
-/* Do the members of the one begin the other, and is there still room in the same bytes? */
-static bool only_appends(const char *before, const char *after)
-{
-    size_t length = strlen(before);
-    return length > 0 && before[length - 1] == ')' && strncmp(before, after, length - 1) == 0 &&
-           (after[length - 1] == ',' || after[length - 1] == ')');
-}
 
 static void check_type(struct lint_file *file, const struct sql_statement *statement,
                        const struct sql_action *action)
 {
     const struct sql_span *span = &action->column.type.span;
     const struct schema_column *column = lint_column(file, &statement->table, action->name.name);
-    if (span->text == NULL) {
+    if (span->text == NULL || lint_is_free_change(file, column, span)) {
         return;
     }
-    char *after = squeezed(file->arena, span->text, span->length);
-    char *before = column != NULL && column->type.native != NULL
-                       ? squeezed(file->arena, column->type.native, strlen(column->type.native))
-                       : NULL;
-    if (before != NULL && (strcmp(before, after) == 0 || only_widens(before, after))) {
-        return;
-    }
-    if (is_members(after)) {
-        if (before == NULL || !only_appends(before, after)) {
-            lint_add_of(file, LINT_RULE_CHANGING_ENUM, span, &statement->table,
-                        before == NULL
-                            ? "A change of the members of an ENUM or SET copies the table, "
-                              "unless they are only added at the end."
-                            : NULL);
-        }
+    if (lint_is_members(action->column.type.name) || lint_is_members(span->text)) {
+        lint_add_of(file, LINT_RULE_CHANGING_ENUM, span, &statement->table,
+                    column == NULL ? "A change of the members of an ENUM or SET copies the table, "
+                                     "unless they are only added at the end."
+                                   : NULL);
         return;
     }
     lint_add_of(file, LINT_RULE_CHANGING_COLUMN_TYPE, &action->span, &statement->table,
-                before == NULL
+                column == NULL
                     ? "A change of the type copies the table and locks writers out, unless "
                       "the column has that type already."
                     : "A change of the type copies the table and locks writers out.");
