@@ -526,6 +526,9 @@ _transhume() {
                 'status:what is applied and what is pending'
                 'new:begin a migration'
                 'lint:review migrations before they run'
+                'diff:the statements that make B of A'
+                'drift:what differs from the migrations'
+                'dump:write a schema as SQL'
                 'baseline:begin the history of a database that is there'
                 'repair:say what is true of a version'
             )
@@ -607,6 +610,41 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '*:argument:_files' ;;
+            diff)
+                _arguments -s \
+                '--exit-code[Exit with 1 if migrations are pending]' \
+                '--server=[The server on which schemas of files are tried out]:URI:' \
+                '*--renamed=[A table, or a column as table.old=new, that has another name]:OLD=NEW:' \
+                '(-o --output)'{-o+,--output=}'[The file to write; - is stdout]:FILE:_files' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--allow-drop[Also write what drops tables, columns and the like]' \
+                '--blocking[The plain forms of statements, also where a slower one shuts nobody out]' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '*:argument:_files' ;;
+            drift)
+                _arguments -s \
+                '--dir=[The folder of migrations]:DIR:_files -/' \
+                '--database=[The database, in place of DB]:URI:' \
+                '--server=[The server on which schemas of files are tried out]:URI:' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '*:argument:_files' ;;
+            dump)
+                _arguments -s \
+                '--database=[The database, in place of DB]:URI:' \
+                '(-o --output)'{-o+,--output=}'[The file to write; - is stdout]:FILE:_files' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_files' ;;
             baseline)
                 _arguments -s \

@@ -298,14 +298,16 @@ void schema_fill_options(struct schema_call *schema, struct schema_options *opti
     const struct cli_call *call = schema->call;
     enum { LOCK_WAIT_MS = 600000, LOCK_MS = 5000 };
     signals_setup();
-    *options = (struct schema_options){.database = schema->database,
-                                       .set = &schema->set,
-                                       .program = schema->program,
-                                       .history_schema = cli_text(call, CLI_HISTORY_SCHEMA),
-                                       .lock_wait_ms = time_of(call, CLI_LOCK_WAIT, LOCK_WAIT_MS),
-                                       .lock_ms = time_of(call, CLI_LOCK_TIMEOUT, LOCK_MS),
-                                       .statement_ms = time_of(call, CLI_STATEMENT_TIMEOUT, 0),
-                                       .steals_lock = cli_switch(call, CLI_STEAL_LOCK)};
+    *options = (struct schema_options){
+        .database = schema->database,
+        .set = &schema->set,
+        .session = arena_format(call->arena, "transhume %s", call->command->name),
+        .program = schema->program,
+        .history_schema = cli_text(call, CLI_HISTORY_SCHEMA),
+        .lock_wait_ms = time_of(call, CLI_LOCK_WAIT, LOCK_WAIT_MS),
+        .lock_ms = time_of(call, CLI_LOCK_TIMEOUT, LOCK_MS),
+        .statement_ms = time_of(call, CLI_STATEMENT_TIMEOUT, 0),
+        .steals_lock = cli_switch(call, CLI_STEAL_LOCK)};
 }
 
 int schema_fail(struct schema_call *schema, struct error *error)

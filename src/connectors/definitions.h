@@ -9,8 +9,8 @@
 #ifndef TRANSHUME_CONNECTORS_DEFINITIONS_H
 #define TRANSHUME_CONNECTORS_DEFINITIONS_H
 
+#include "connectors/alter.h"
 #include "connectors/database.h"
-#include "sql/language.h"
 
 enum { DEFINITION_NONE = UINT32_MAX };
 
@@ -36,9 +36,9 @@ struct definition {
     const struct definition_fact *facts;
     uint32_t fact_count;
     enum definition_binding binding;
-    bool holds_records; /* to drop it loses what users stored */
-    int rank;           /* what may stand on another one has a higher rank, as a rule */
-    uint32_t owner;     /* its number in the list; DEFINITION_NONE */
+    bool holds_records;    /* to drop it loses what users stored */
+    int rank;              /* what may stand on another one has a higher rank, as a rule */
+    uint32_t owner;        /* its number in the list; DEFINITION_NONE */
     const uint32_t *needs; /* numbers of those that have to be there first, its owner among them */
     uint32_t need_count;
 };
@@ -48,12 +48,9 @@ struct definitions {
     uint32_t count;
 };
 
-/* What a statement shuts out while it runs. */
-enum definition_lock { DEFINITION_LOCK_NONE, DEFINITION_LOCK_WRITES, DEFINITION_LOCK_ALL };
-
 struct definition_statement {
     const char *text; /* without a delimiter behind it */
-    enum definition_lock lock;
+    enum alter_lock lock;
     bool rewrites; /* a whole table, or reads it, so that it takes as long as that is large */
     bool alone;    /* it may not stand in a transaction with others */
 };
@@ -101,6 +98,8 @@ struct definition_functions {
     /* Has `user`, which needs what is altered, to be dropped before and made again after it? Of
      * what is dropped and made again each user has. */
     bool (*disturbs)(const struct definition_change *change, const struct definition *user);
+    /* Does something differ that no fact tells, as an order? Of those that are equal. Optional. */
+    bool (*differs)(const struct definition_change *change);
 };
 
 /* NULL: there is no such fact. */

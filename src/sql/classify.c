@@ -152,6 +152,17 @@ static const struct class_rule sqlite_rules[] = {
     {NULL, NULL, SQL_CLASS_CALL},
 };
 
+static const struct class_rule cql_rules[] = {
+    {"USE", NULL, SQL_CLASS_SESSION},   {"CREATE", NULL, SQL_CLASS_DDL},
+    {"ALTER", NULL, SQL_CLASS_DDL},     {"DROP", NULL, SQL_CLASS_DDL},
+    {"TRUNCATE", NULL, SQL_CLASS_DDL},  {"GRANT", NULL, SQL_CLASS_DDL},
+    {"REVOKE", NULL, SQL_CLASS_DDL},    {"INSERT", NULL, SQL_CLASS_DML},
+    {"UPDATE", NULL, SQL_CLASS_DML},    {"DELETE", NULL, SQL_CLASS_DML},
+    {"BEGIN", NULL, SQL_CLASS_DML},     {"LIST", NULL, SQL_CLASS_READ},
+    {"DESCRIBE", NULL, SQL_CLASS_READ}, {"DESC", NULL, SQL_CLASS_READ},
+    {NULL, NULL, SQL_CLASS_CALL},
+};
+
 static bool has_outside(struct sql_cursor cursor, const char *words)
 {
     while (!sql_at_end(&cursor)) {
@@ -165,8 +176,10 @@ static bool has_outside(struct sql_cursor cursor, const char *words)
 
 static enum sql_statement_class class_by_rules(const struct sql_cursor *cursor)
 {
-    static const struct class_rule *const rules[] = {
-        [SQL_POSTGRES] = postgres_rules, [SQL_MYSQL] = mysql_rules, [SQL_SQLITE] = sqlite_rules};
+    static const struct class_rule *const rules[] = {[SQL_POSTGRES] = postgres_rules,
+                                                     [SQL_MYSQL] = mysql_rules,
+                                                     [SQL_SQLITE] = sqlite_rules,
+                                                     [SQL_CQL] = cql_rules};
     const struct class_rule *rule = rules[cursor->lexer.language];
     while (rule->begins != NULL && (!sql_at_words(cursor, rule->begins) ||
                                     (rule->has != NULL && !has_outside(*cursor, rule->has)))) {
@@ -404,10 +417,14 @@ static enum sql_statement_class class_of(struct sql_cursor *cursor)
 {
     while (sql_take_mark(cursor, '(')) {
     }
-    if (sql_at_one_of(cursor, "SELECT|WITH|VALUES|TABLE")) {
+    bool cql = cursor->lexer.language == SQL_CQL;
+    if (cql && sql_at(cursor, "SELECT")) {
+        return SQL_CLASS_READ;
+    }
+    if (!cql && sql_at_one_of(cursor, "SELECT|WITH|VALUES|TABLE")) {
         return class_of_query(cursor);
     }
-    if (sql_at_one_of(cursor, "EXPLAIN|DESCRIBE|DESC")) {
+    if (!cql && sql_at_one_of(cursor, "EXPLAIN|DESCRIBE|DESC")) {
         return class_of_explain(cursor);
     }
     switch (cursor->lexer.language) {
@@ -416,9 +433,11 @@ static enum sql_statement_class class_of(struct sql_cursor *cursor)
     case SQL_MYSQL:
         return class_of_mysql(cursor);
     case SQL_SQLITE:
+        return sql_at(cursor, "PRAGMA") ? class_of_pragma(cursor) : class_by_rules(cursor);
+    case SQL_CQL:
         break;
     }
-    return sql_at(cursor, "PRAGMA") ? class_of_pragma(cursor) : class_by_rules(cursor);
+    return class_by_rules(cursor);
 }
 
 /* Does a server of this version take what stands in the condition? MariaDB leaves out what is for

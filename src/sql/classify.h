@@ -42,7 +42,7 @@ enum sql_object_kind {
     SQL_OBJECT_SEQUENCE,
     SQL_OBJECT_TYPE,
     SQL_OBJECT_DOMAIN,
-    SQL_OBJECT_SCHEMA,   /* MySQL: SCHEMA and DATABASE are this, too */
+    SQL_OBJECT_SCHEMA,   /* MySQL: SCHEMA and DATABASE are this, too; CQL: a keyspace */
     SQL_OBJECT_DATABASE, /* PostgreSQL */
     SQL_OBJECT_FUNCTION,
     SQL_OBJECT_PROCEDURE,

@@ -1,5 +1,5 @@
 /*
- * One lexer for three dialects:
+ * One lexer for three dialects, and for CQL, which is as SQLite but for // comments and $$x$$:
  *
  *                      PostgreSQL           MySQL                   SQLite
  *     names            "x"                  `x`                     "x" `x` [x]
@@ -96,6 +96,9 @@ static bool begins_line_comment(const struct sql_lexer *lexer, const char *at)
     if (*at == '#') {
         return lexer->language == SQL_MYSQL;
     }
+    if (*at == '/' && peek(lexer, at, 1) == '/') {
+        return lexer->language == SQL_CQL;
+    }
     if (*at != '-' || peek(lexer, at, 1) != '-') {
         return false;
     }
@@ -188,7 +191,8 @@ static const char *quoted_end(const struct sql_lexer *lexer, const char *at, cha
 static const char *dollar_end(const struct sql_lexer *lexer, const char *at, bool *unterminated)
 {
     const char *tag = at + 1;
-    if (lexer->language != SQL_POSTGRES || isdigit((unsigned char)peek(lexer, tag, 0))) {
+    bool none = lexer->language != SQL_POSTGRES && lexer->language != SQL_CQL;
+    if (none || isdigit((unsigned char)peek(lexer, tag, 0))) {
         return NULL;
     }
     while (tag < lexer->end && is_word_byte(*tag) && *tag != '$') {

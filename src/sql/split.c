@@ -88,9 +88,12 @@ static bool is_command(const struct sql_splitter *splitter, const struct sql_tok
         return sql_token_is_mark(token, '\\');
     case SQL_SQLITE:
         return sql_token_is_mark(token, '.') && token->place.column == 1;
-    default:
+    case SQL_MYSQL:
         return sql_token_is_word(token, "DELIMITER");
+    case SQL_CQL:
+        break;
     }
+    return false;
 }
 
 static void set_delimiter(struct sql_splitter *splitter, const struct sql_piece *piece)
@@ -209,6 +212,18 @@ static void count_blocks(struct progress *progress, const struct sql_token *toke
     progress->begin = sql_token_is_word(token, "BEGIN");
 }
 
+/* CQL: BEGIN [UNLOGGED] BATCH … APPLY BATCH is one statement. */
+static void count_batch(struct progress *progress, const struct sql_token *token)
+{
+    enum { WORDS = 3 };
+    if (progress->begin && progress->tokens <= WORDS && sql_token_is_word(token, "BATCH")) {
+        open_block(progress, token);
+    } else if (progress->blocks > 0 && sql_token_is_word(token, "APPLY")) {
+        progress->blocks = 0;
+    }
+    progress->begin |= progress->tokens == 1 && sql_token_is_word(token, "BEGIN");
+}
+
 static void see_first_word(struct progress *progress, const struct sql_token *token,
                            enum sql_language language)
 {
@@ -238,6 +253,10 @@ static void see_word(struct progress *progress, const struct sql_token *token,
             open_block(progress, token);
             return;
         }
+    }
+    if (language == SQL_CQL) {
+        count_batch(progress, token);
+        return;
     }
     if (progress->schema && progress->blocks == 0 && sql_token_is_word(token, "CREATE")) {
         progress->create = true;
@@ -530,6 +549,24 @@ static bool skip_dashes(struct sql_splitter *splitter)
     return true;
 }
 
+/* Over the byte order mark that a file may begin with; false: it is not whole in this window. */
+static bool skip_mark(struct sql_splitter *splitter)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    struct sql_lexer *lexer = &splitter->lexer;
+    size_t left = (size_t)(lexer->end - lexer->position);
+    size_t length = left < sizeof mark - 1 ? left : sizeof mark - 1;
+    if (lexer->place.offset > 0 || length == 0 || memcmp(lexer->position, mark, length) != 0) {
+        return true;
+    }
+    if (length < sizeof mark - 1) {
+        return splitter->last;
+    }
+    sql_lexer_skip_to(lexer, lexer->position + length);
+    lexer->place.column = 1;
+    return true;
+}
+
 /* Where there is nothing but blanks, comments and delimiters, there is no piece. */
 static enum status take_piece(struct sql_splitter *splitter, struct sql_piece *piece)
 {
@@ -537,6 +574,9 @@ static enum status take_piece(struct sql_splitter *splitter, struct sql_piece *p
     const struct progress none = {0};
     struct condition condition = {0};
     *piece = (struct sql_piece){.comments = lexer->position};
+    if (!skip_mark(splitter)) {
+        return STATUS_AGAIN;
+    }
     for (;;) {
         if (!skip_dashes(splitter)) {
             return STATUS_AGAIN;

@@ -39,6 +39,7 @@ struct sql_piece {
  *   MySQL        DELIMITER at the beginning of a line changes the delimiter; with ";", not inside
  *                BEGIN … END of a routine, a trigger or an event, nor of BEGIN NOT ATOMIC
  *   SQLite       not inside BEGIN … END of a trigger; the shell's .commands are lines
+ *   CQL          not inside BEGIN BATCH … APPLY BATCH
  *
  * The pieces tile the text: each begins where the one before it ended. A text may come in windows:
  * a piece that is not whole in one window comes with the next, which begins at its first byte.

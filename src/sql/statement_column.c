@@ -268,7 +268,8 @@ static void take_column_constraint(struct statement_reader *reader,
         take_reference(reader, constraint);
     } else if (sql_take_one_of(cursor, "AUTO_INCREMENT|AUTOINCREMENT")) {
         constraint->kind = SQL_CONSTRAINT_IDENTITY;
-    } else if (sql_take_one_of(cursor, "COLLATE|COMMENT|STORAGE|COMPRESSION|AFTER|SRID")) {
+    } else if (sql_take_words(cursor, "CHARACTER SET") ||
+               sql_take_one_of(cursor, "COLLATE|CHARSET|COMMENT|STORAGE|COMPRESSION|AFTER|SRID")) {
         sql_advance(cursor);
     } else {
         sql_skip_group(cursor);

@@ -7,6 +7,7 @@
  *   sql_probe lint DIALECT MODE VERSION [RULE...]
  *                                         what the lint finds, as JSON; MODE: run, alone, whole;
  *                                         the rules are optional ones that count
+ *   sql_probe rules                       the table of docs/lint.md
  *   sql_probe count                       statements of PostgreSQL with a NUL behind each: how many
  *                                         its own parser finds in each, or what it says, a line
  * each
@@ -33,7 +34,7 @@ static bool read_input(struct buffer *input)
 
 static bool language_named(const char *name, enum sql_language *language)
 {
-    for (*language = SQL_POSTGRES; *language <= SQL_SQLITE; (*language)++) {
+    for (*language = SQL_POSTGRES; *language <= SQL_CQL; (*language)++) {
         if (strcasecmp(sql_language_name(*language), name) == 0) {
             return true;
         }
@@ -137,11 +138,54 @@ static int lint(enum sql_language language, char **arguments, const struct buffe
     return 0;
 }
 
+/* "PostgreSQL, MySQL, SQLite" */
+static void append_dialects(struct buffer *out, const struct lint_rule *rule)
+{
+    static const char *const kinds[] = {NULL, "Cassandra", "DynamoDB", "OpenSearch", "MongoDB"};
+    size_t begin = out->length;
+    for (enum sql_language language = SQL_POSTGRES;
+         (rule->kinds & 1u << LINT_SQL) != 0 && language <= SQL_SQLITE; language++) {
+        if ((rule->dialects & 1u << language) != 0) {
+            buffer_format(out, "%s%s", out->length > begin ? ", " : "",
+                          sql_language_name(language));
+        }
+    }
+    for (uint32_t kind = LINT_CQL; kind <= LINT_MONGO; kind++) {
+        if ((rule->kinds & 1u << kind) != 0) {
+            buffer_format(out, "%s%s", out->length > begin ? ", " : "", kinds[kind]);
+        }
+    }
+}
+
+static int print_rules(void)
+{
+    static const char *const levels[] = {"note", "warning", "error"};
+    static const char *const locks[] = {"", "schema changes", "writes", "reads, writes"};
+    struct buffer out = {0};
+    uint32_t count;
+    const struct lint_rule *rules = lint_rules(&count);
+    buffer_append_string(&out, "| rule | of | level | blocks | what is wrong | instead |\n"
+                               "|---|---|---|---|---|---|\n");
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_format(&out, "| `%s`%s | ", rules[i].id, rules[i].is_optional ? " (optional)" : "");
+        append_dialects(&out, &rules[i]);
+        buffer_format(&out, " | %s | %s%s | %s | %s |\n", levels[rules[i].level],
+                      locks[rules[i].lock], rules[i].rewrites ? "; rewrites" : "", rules[i].message,
+                      rules[i].help != NULL ? rules[i].help : "");
+    }
+    fwrite(out.data, 1, out.length, stdout);
+    buffer_free(&out);
+    return 0;
+}
+
 int main(int argument_count, char **arguments)
 {
     struct buffer input = {0};
     enum sql_language language;
     int result = 2;
+    if (argument_count == 2 && strcmp(arguments[1], "rules") == 0) {
+        return print_rules();
+    }
     if (!read_input(&input)) {
         return 1;
     }

@@ -115,6 +115,10 @@ static const struct {
     {S, "read", "EXPLAIN QUERY PLAN DELETE FROM t"},
     {S, "call", "SELECT load_extension('x')"},
     {S, "read", "VALUES (1)"},
+    {SQL_CQL, "DDL", "CREATE TABLE k.t (a int PRIMARY KEY)"},
+    {SQL_CQL, "DML", "BEGIN UNLOGGED BATCH DELETE FROM t WHERE a = 1; APPLY BATCH"},
+    {SQL_CQL, "read", "SELECT f(a) FROM t"},
+    {SQL_CQL, "session", "USE k"},
 };
 
 static void test_class(void **state)
@@ -229,6 +233,11 @@ static const struct {
     {S, "ALTER TABLE t RENAME a TO b", "alter table t"},
     {S, "CREATE VIRTUAL TABLE t USING fts5(a)", "create table t"},
     {S, "VACUUM INTO 'x'", ""},
+    {SQL_CQL, "CREATE KEYSPACE IF NOT EXISTS K WITH replication = {}", "create schema k?"},
+    {SQL_CQL, "ALTER TABLE k.\"T\" ADD a int", "alter table k.T"},
+    {SQL_CQL, "CREATE INDEX ON t (a)", "create index - on t, alter table t"},
+    {SQL_CQL, "CREATE MATERIALIZED VIEW v AS SELECT a FROM t WHERE a IS NOT NULL PRIMARY KEY (a)",
+     "create materialized view v"},
 };
 
 static void append_object(struct buffer *out, const struct sql_object_name *object)

@@ -77,6 +77,7 @@ static const struct {
 } cases[] = {
     {SQL_POSTGRES, "SELECT 1; ; SELECT 2", "SELECT 1 | SELECT 2"},
     {SQL_POSTGRES, "", ""},
+    {SQL_POSTGRES, "\xef\xbb\xbfSELECT 'a", "SELECT 'a (a string that does not end at 1:8)"},
     {SQL_POSTGRES, " -- nothing\n;", ""},
     {SQL_POSTGRES, "-- a\nSELECT ';', \";\" /* ; */ -- ;\n;", "SELECT ';', \";\""},
     {SQL_POSTGRES, "CREATE FUNCTION f() AS $$ a; b $$; SELECT 1",
@@ -177,6 +178,11 @@ static const struct {
      "FROM y; END; SELECT 1;",
      "CREATE TRIGGER t AFTER INSERT ON x BEGIN SELECT CASE a WHEN 1 THEN 2 END; DELETE FROM y; END | "
      "SELECT 1"},
+    {SQL_CQL,
+     "// it's\nBEGIN UNLOGGED BATCH INSERT INTO t (a) VALUES (1); DELETE FROM t WHERE a = ';'; APPLY "
+     "BATCH; CREATE FUNCTION f() AS $$ a; b // c $$; -- x\nSELECT \"b;\" FROM t",
+     "BEGIN UNLOGGED BATCH INSERT INTO t (a) VALUES (1); DELETE FROM t WHERE a = ';'; APPLY BATCH | "
+     "CREATE FUNCTION f() AS $$ a; b // c $$ | SELECT \"b;\" FROM t"},
     {SQL_SQLITE, ".bail on\nBEGIN TRANSACTION; COMMIT;", "\\.bail on | BEGIN TRANSACTION | COMMIT"},
 };
 

@@ -1,6 +1,7 @@
 /* The MySQL and MariaDB connector's descriptor: options, opening, closing and the identity of a
  * database. */
 #include "base/memory.h"
+#include "connectors/mysql/definitions.h"
 #include "connectors/mysql/catalog.h"
 #include "connectors/registry.h"
 #include "connectors/sql/link.h"
@@ -411,6 +412,7 @@ const struct connector transhume_connector = {
     .lock = &mysql_lock_functions,
     .rollback = &mysql_rollback_functions,
     .load = &mysql_load_functions,
+    .definitions = &mysql_definition_functions,
     .feed = &mysql_feed_functions,
     .apply = &mysql_apply_functions,
     .alter = &mysql_alter_functions,

@@ -12,15 +12,15 @@ struct definition_session {
     struct postgres_database *self;
     PGconn *connection;
     struct arena *arena;
-    const char *spaces; /* the schemas that are meant, as an array; NULL: all */
+    const char *spaces;       /* the schemas that are meant, as an array; NULL: all */
     char scratch[NAME_BYTES]; /* the database that is dropped at the end; "": none */
 };
 
 static const char *const queries[] = {
-    sql_define_schemas,     sql_define_extensions,  sql_define_types,     sql_define_attributes,
-    sql_define_domain_checks, sql_define_sequences, sql_define_routines,  sql_define_tables,
-    sql_define_columns,     sql_define_defaults,    sql_define_constraints, sql_define_indexes,
-    sql_define_views,       sql_define_triggers,    sql_define_comments,  sql_define_privileges,
+    sql_define_schemas,       sql_define_extensions, sql_define_types,       sql_define_attributes,
+    sql_define_domain_checks, sql_define_sequences,  sql_define_routines,    sql_define_tables,
+    sql_define_columns,       sql_define_defaults,   sql_define_constraints, sql_define_indexes,
+    sql_define_views,         sql_define_triggers,   sql_define_comments,    sql_define_privileges,
 };
 
 /* ---------------------------------------------------------------- sessions */
@@ -107,8 +107,8 @@ static enum status open_session(struct database *database, bool scratch,
     struct definition_session *made = arena_allocate_zeroed(arena, 1, sizeof *made);
     *made = (struct definition_session){.self = self, .arena = arena};
     made->spaces = named_spaces(self, arena);
-    enum status status = scratch ? make_scratch(made, error)
-                                 : postgres_connect(self, &made->connection, error);
+    enum status status =
+        scratch ? make_scratch(made, error) : postgres_connect(self, &made->connection, error);
     *session = made;
     if (status != STATUS_OK) {
         close_session(made);
@@ -210,13 +210,15 @@ static enum status read_all(struct definition_session *session, struct arena *ar
 
 /* All of one moment, and with no schema on the search_path, so that each name is told whole. */
 static enum status read_definitions(struct definition_session *session, struct arena *arena,
-                        struct definitions *definitions, struct error *error)
+                                    struct definitions *definitions, struct error *error)
 {
     struct error ignored;
     enum status status = postgres_execute(
         session->self, session->connection,
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''", SQL_SHORT,
-        ERROR_SOURCE_READ, error);
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''; SET LOCAL "
+        "intervalstyle = 'postgres'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL timezone = 'UTC'; "
+        "SET LOCAL extra_float_digits = 1; SET LOCAL quote_all_identifiers = off",
+        SQL_SHORT, ERROR_SOURCE_READ, error);
     if (status == STATUS_OK) {
         status = read_all(session, arena, definitions, error);
         (void)!postgres_execute(session->self, session->connection, "ROLLBACK", SQL_SHORT,

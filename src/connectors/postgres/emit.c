@@ -48,13 +48,13 @@ void postgres_append_option_names(struct buffer *sql, const char *options)
 
 static enum status emit(struct sql_emission *emission, struct buffer *sql)
 {
-    sql_emit(emission, sql, DEFINITION_LOCK_NONE);
+    sql_emit(emission, sql, ALTER_LOCK_NONE);
     return STATUS_OK;
 }
 
 static enum status emit_locked(struct sql_emission *emission, struct buffer *sql)
 {
-    sql_emit(emission, sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, sql, ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 
@@ -376,7 +376,8 @@ static enum status drop_statistics(struct sql_emission *emission, const struct d
 {
     struct buffer sql = {0};
     (void)after;
-    buffer_append_string(&sql, "DROP STATISTICS ");
+    buffer_append_string(&sql, strcmp(before->kind, "collation") == 0 ? "DROP COLLATION "
+                                                                      : "DROP STATISTICS ");
     postgres_append_place(&sql, before);
     return emit(emission, &sql);
 }
@@ -452,6 +453,7 @@ static enum status set_identity(struct sql_emission *emission, const struct defi
 const struct sql_definition_kind postgres_definition_kinds[] = {
     {"schema", 10, ALONE, false, create_schema, NULL, drop_schema, rename_schema},
     {"extension", 20, ALONE, false, create_extension, alter_extension, drop_extension, NULL},
+    {"collation", 25, ALONE, false, create_trigger, NULL, drop_statistics, NULL},
     {"enum", 30, ALONE, false, postgres_create_enum, postgres_alter_enum, postgres_drop_type,
      postgres_rename_type},
     {"domain", 30, ALONE, false, postgres_create_domain, postgres_alter_domain, postgres_drop_type,
@@ -512,7 +514,7 @@ static bool is_of(const struct definition *item, const char *const *kinds)
 bool postgres_definition_disturbs(const struct definition_change *change,
                                   const struct definition *user)
 {
-    static const char *const of_columns[] = {"view",    "materialized view", "rule",    "policy",
+    static const char *const of_columns[] = {"view",    "materialized view", "rule",     "policy",
                                              "trigger", "statistics",        "function", NULL};
     static const char *const not_of_types[] = {"column", "table", "attribute", NULL};
     const struct definition *before = change->before;

@@ -89,23 +89,69 @@ static bool fills_rows(const struct definition *column)
            (usual != NULL && strchr(usual, '(') != NULL && strncmp(usual, "now()", 5) != 0);
 }
 
+/* Has a parent of the column's table a column that is the same? */
+static bool is_as_parents(const struct definitions *in, const struct definition *column)
+{
+    const struct definition *table = &in->items[column->owner];
+    for (uint32_t i = 0; i < table->need_count; i++) {
+        const struct definition *parent = &in->items[table->needs[i]];
+        const struct definition *other =
+            strcmp(parent->kind, "table") == 0
+                ? sql_definitions_find(in, "column", parent->schema, parent->name, column->name)
+                : NULL;
+        if (other != NULL && definition_is_equal(other, column)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_inherited(const struct definition *column)
+{
+    return definition_fact(column, "_inherited") != NULL;
+}
+
 enum status postgres_create_column(struct sql_emission *emission, const struct definition *before,
                                    const struct definition *after)
 {
     struct buffer sql = {0};
     (void)before;
+    if (is_inherited(after)) {
+        return STATUS_OK;
+    }
     buffer_append_string(&sql, "ALTER TABLE ");
     postgres_append_owner(&sql, after);
     buffer_append_string(&sql, " ADD COLUMN ");
     postgres_append_column(&sql, after);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL)->rewrites = fills_rows(after);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL)->rewrites = fills_rows(after);
     buffer_append_string(&sql, "ALTER TABLE ");
     postgres_append_owner(&sql, after);
     if (postgres_append_column_extras(&sql, NULL, after)) {
-        sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+        sql_emit(emission, &sql, ALTER_LOCK_ALL);
     }
     buffer_free(&sql);
     return STATUS_OK;
+}
+
+/* Does a table that inherits it keep it as its own? */
+static bool is_kept_by_heirs(const struct definition_change *change,
+                             const struct definition *column)
+{
+    for (uint32_t i = 0; i < change->from->count; i++) {
+        const struct definition *heir = &change->from->items[i];
+        bool is_heir = false;
+        for (uint32_t n = 0; n < heir->need_count; n++) {
+            is_heir = is_heir || heir->needs[n] == column->owner;
+        }
+        if (is_heir && strcmp(heir->kind, "table") == 0) {
+            const struct definition *kept =
+                sql_definitions_find(change->to, "column", heir->schema, heir->name, column->name);
+            if (kept != NULL && !is_inherited(kept)) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 enum status postgres_drop_column(struct sql_emission *emission, const struct definition *before,
@@ -113,10 +159,14 @@ enum status postgres_drop_column(struct sql_emission *emission, const struct def
 {
     struct buffer sql = {0};
     (void)after;
+    if (is_inherited(before)) {
+        return STATUS_OK;
+    }
     buffer_append_string(&sql, "ALTER TABLE ");
+    buffer_append_string(&sql, is_kept_by_heirs(emission->change, before) ? "ONLY " : "");
     postgres_append_owner(&sql, before);
     postgres_append(&sql, " DROP COLUMN %n", before->name);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 
@@ -127,7 +177,7 @@ enum status postgres_rename_column(struct sql_emission *emission, const struct d
     buffer_append_string(&sql, "ALTER TABLE ");
     postgres_append_owner(&sql, before);
     postgres_append(&sql, " RENAME COLUMN %n TO %n", before->name, after->name);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 
@@ -143,7 +193,7 @@ static struct definition_statement *alter(struct sql_emission *emission,
     postgres_append(&sql, " ALTER COLUMN %n ", column->name);
     buffer_append_string(&sql, how);
     buffer_append_string(&sql, what);
-    return sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    return sql_emit(emission, &sql, ALTER_LOCK_ALL);
 }
 
 /* A value of the column as one of the wanted type. */
@@ -163,7 +213,15 @@ static void alter_type(struct sql_emission *emission, const struct definition *b
         buffer_append_string(&type, " COLLATE \"default\"");
     }
     if (!sql_definition_same_fact(before, after, "type")) {
-        postgres_append(&type, " USING %n::%s", after->name, postgres_fact(after, "type"));
+        /* types that users made have no casts, as a rule */
+        bool made = strchr(postgres_fact(before, "type"), '.') != NULL ||
+                    strchr(postgres_fact(after, "type"), '.') != NULL;
+        bool array = strchr(postgres_fact(before, "type"), '[') != NULL;
+        postgres_append(&type, " USING %n%s::%s", after->name,
+                        !made   ? ""
+                        : array ? "::text[]"
+                                : "::text",
+                        postgres_fact(after, "type"));
     }
     alter(emission, after, "TYPE ", buffer_string(&type))->rewrites = true;
     if (usual != NULL) {
@@ -187,14 +245,13 @@ static void set_not_null(struct sql_emission *emission, const struct definition 
         buffer_append_string(&sql, "ALTER TABLE ");
         postgres_append_owner(&sql, column);
         postgres_append(&sql, steps[i], name, column->name);
-        sql_emit(emission, &sql, i == 0 ? DEFINITION_LOCK_ALL : DEFINITION_LOCK_NONE)->rewrites =
-            i == 1;
+        sql_emit(emission, &sql, i == 0 ? ALTER_LOCK_ALL : ALTER_LOCK_NONE)->rewrites = i == 1;
     }
     alter(emission, column, "SET NOT NULL", "");
     buffer_append_string(&sql, "ALTER TABLE ");
     postgres_append_owner(&sql, column);
     postgres_append(&sql, " DROP CONSTRAINT %n", name);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL);
 }
 
 static void append_counts(struct buffer *words, const char *counts)
@@ -252,6 +309,9 @@ enum status postgres_alter_column(struct sql_emission *emission, const struct de
                                   const struct definition *after)
 {
     struct buffer sql = {0};
+    if (is_inherited(before) && is_inherited(after) && is_as_parents(emission->change->to, after)) {
+        return STATUS_OK;
+    }
     if (!sql_definition_same_fact(before, after, "generated")) {
         if (has(after, "generated")) {
             return STATUS_AGAIN;
@@ -284,7 +344,7 @@ enum status postgres_alter_column(struct sql_emission *emission, const struct de
     buffer_append_string(&sql, "ALTER TABLE ");
     postgres_append_owner(&sql, after);
     if (postgres_append_column_extras(&sql, before, after)) {
-        sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+        sql_emit(emission, &sql, ALTER_LOCK_ALL);
     }
     buffer_free(&sql);
     return STATUS_OK;

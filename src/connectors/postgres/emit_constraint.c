@@ -4,7 +4,7 @@
 
 static struct definition_statement *alter(struct sql_emission *emission,
                                           const struct definition *item, const char *how,
-                                          const char *what, enum definition_lock lock)
+                                          const char *what, enum alter_lock lock)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "ALTER TABLE ");
@@ -18,7 +18,7 @@ static struct definition_statement *alter(struct sql_emission *emission,
 static void cluster_on(struct sql_emission *emission, const struct definition *item)
 {
     if (definition_fact(item, "clustered") != NULL) {
-        alter(emission, item, "CLUSTER ON", "", DEFINITION_LOCK_ALL);
+        alter(emission, item, "CLUSTER ON", "", ALTER_LOCK_ALL);
     }
 }
 
@@ -64,7 +64,7 @@ static void add_by_index(struct sql_emission *emission, const struct definition 
     struct buffer sql = {0};
     append_index(&sql, postgres_fact(item, "_index"), true, false,
                  definition_fact(item, "tablespace"));
-    struct definition_statement *statement = sql_emit(emission, &sql, DEFINITION_LOCK_NONE);
+    struct definition_statement *statement = sql_emit(emission, &sql, ALTER_LOCK_NONE);
     statement->alone = true;
     statement->rewrites = true;
     buffer_append_string(&sql, "ALTER TABLE ");
@@ -72,7 +72,7 @@ static void add_by_index(struct sql_emission *emission, const struct definition 
     postgres_append(&sql, " ADD CONSTRAINT %n %s USING INDEX %n", item->name,
                     strncmp(definition, "PRIMARY", 7) == 0 ? "PRIMARY KEY" : "UNIQUE", item->name);
     buffer_append_string(&sql, deferrable != NULL ? deferrable : "");
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL);
 }
 
 static void append_with_index(struct buffer *definition, const struct definition *item)
@@ -82,9 +82,7 @@ static void append_with_index(struct buffer *definition, const struct definition
     const char *tablespace = definition_fact(item, "tablespace");
     const char *deferrable = strstr(text, " DEFERRABLE");
     const char *where = strncmp(text, "EXCLUDE", 7) == 0 ? strstr(text, " WHERE ") : NULL;
-    const char *end = where != NULL        ? where
-                      : deferrable != NULL ? deferrable
-                                           : text + strlen(text);
+    const char *end = where != NULL ? where : deferrable != NULL ? deferrable : text + strlen(text);
     buffer_append(definition, text, (size_t)(end - text));
     if (options != NULL && strstr(text, " WITH (") == NULL) {
         buffer_format(definition, " WITH (%s)", options);
@@ -114,12 +112,12 @@ enum status postgres_create_constraint(struct sql_emission *emission,
         append_with_index(&definition, after);
         buffer_append_string(&definition, checked_later ? " NOT VALID" : "");
         alter(emission, after, "ADD CONSTRAINT", buffer_string(&definition),
-              *type == 'f' ? DEFINITION_LOCK_WRITES : DEFINITION_LOCK_ALL)
+              *type == 'f' ? ALTER_LOCK_WRITES : ALTER_LOCK_ALL)
             ->rewrites = !checked_later && !emission->change->fresh;
         buffer_free(&definition);
     }
     if (checked_later) {
-        alter(emission, after, "VALIDATE CONSTRAINT", "", DEFINITION_LOCK_NONE)->rewrites = true;
+        alter(emission, after, "VALIDATE CONSTRAINT", "", ALTER_LOCK_NONE)->rewrites = true;
     }
     cluster_on(emission, after);
     return STATUS_OK;
@@ -132,8 +130,7 @@ static bool is_checked_now(const struct definition *before, const struct definit
     const char *old_text = postgres_fact(before, "definition");
     const char *new_text = postgres_fact(after, "definition");
     size_t length = strlen(new_text);
-    return ends_with(old_text, unchecked) &&
-           strlen(old_text) == length + sizeof unchecked - 1 &&
+    return ends_with(old_text, unchecked) && strlen(old_text) == length + sizeof unchecked - 1 &&
            strncmp(old_text, new_text, length) == 0;
 }
 
@@ -142,7 +139,7 @@ enum status postgres_alter_constraint(struct sql_emission *emission,
                                       const struct definition *after)
 {
     if (is_checked_now(before, after)) {
-        alter(emission, after, "VALIDATE CONSTRAINT", "", DEFINITION_LOCK_NONE)->rewrites = true;
+        alter(emission, after, "VALIDATE CONSTRAINT", "", ALTER_LOCK_NONE)->rewrites = true;
         return STATUS_OK;
     }
     if (sql_definition_differs_only(before, after, "clustered") &&
@@ -157,7 +154,7 @@ enum status postgres_drop_constraint(struct sql_emission *emission, const struct
                                      const struct definition *after)
 {
     (void)after;
-    alter(emission, before, "DROP CONSTRAINT", "", DEFINITION_LOCK_ALL);
+    alter(emission, before, "DROP CONSTRAINT", "", ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 
@@ -167,7 +164,7 @@ enum status postgres_rename_constraint(struct sql_emission *emission,
 {
     struct buffer to = {0};
     postgres_append(&to, " TO %n", after->name);
-    alter(emission, before, "RENAME CONSTRAINT", buffer_string(&to), DEFINITION_LOCK_ALL);
+    alter(emission, before, "RENAME CONSTRAINT", buffer_string(&to), ALTER_LOCK_ALL);
     buffer_free(&to);
     return STATUS_OK;
 }
@@ -188,7 +185,7 @@ static void build(struct sql_emission *emission, const struct definition *index)
                  definition_fact(index, "_partitioned") != NULL,
                  definition_fact(index, "tablespace"));
     struct definition_statement *statement =
-        sql_emit(emission, &sql, online ? DEFINITION_LOCK_NONE : DEFINITION_LOCK_WRITES);
+        sql_emit(emission, &sql, online ? ALTER_LOCK_NONE : ALTER_LOCK_WRITES);
     statement->alone = online;
     statement->rewrites = !emission->change->fresh;
 }
@@ -205,7 +202,7 @@ static void set_statistics(struct sql_emission *emission, const struct definitio
         buffer_append(&sql, at, column);
         buffer_append_string(&sql, " SET STATISTICS ");
         buffer_append(&sql, at + column + 3, value);
-        sql_emit(emission, &sql, DEFINITION_LOCK_NONE);
+        sql_emit(emission, &sql, ALTER_LOCK_NONE);
         at += column + 3 + value;
         at += *at == ',' ? 2 : 0;
     }
@@ -226,7 +223,7 @@ static void drop(struct sql_emission *emission, const struct definition *index, 
     struct buffer sql = {0};
     bool online = is_online(emission, index);
     postgres_append(&sql, "DROP INDEX %s%n.%n", online ? "CONCURRENTLY " : "", index->schema, name);
-    sql_emit(emission, &sql, online ? DEFINITION_LOCK_NONE : DEFINITION_LOCK_ALL)->alone = online;
+    sql_emit(emission, &sql, online ? ALTER_LOCK_NONE : ALTER_LOCK_ALL)->alone = online;
 }
 
 /* The old one serves until the new one is there. */
@@ -244,7 +241,7 @@ enum status postgres_alter_index(struct sql_emission *emission, const struct def
     }
     const char *old_name = arena_format(emission->arena, "_transhume_old_%.48s", before->name);
     postgres_append(&sql, "ALTER INDEX %n.%n RENAME TO %n", before->schema, before->name, old_name);
-    sql_emit(emission, &sql, DEFINITION_LOCK_NONE);
+    sql_emit(emission, &sql, ALTER_LOCK_NONE);
     postgres_create_index(emission, NULL, after);
     drop(emission, before, old_name);
     return STATUS_OK;
@@ -264,6 +261,6 @@ enum status postgres_rename_index(struct sql_emission *emission, const struct de
     struct buffer sql = {0};
     postgres_append(&sql, "ALTER INDEX %n.%n RENAME TO %n", before->schema, before->name,
                     after->name);
-    sql_emit(emission, &sql, DEFINITION_LOCK_NONE);
+    sql_emit(emission, &sql, ALTER_LOCK_NONE);
     return STATUS_OK;
 }

@@ -10,7 +10,7 @@ static void alter(struct sql_emission *emission, const struct definition *table,
                                                                  : "ALTER FOREIGN TABLE ");
     postgres_append_place(&sql, table);
     buffer_format(&sql, " %s%s", how, what);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL);
 }
 
 /* ---------------------------------------------------------------- making */
@@ -24,6 +24,10 @@ static void append_columns(struct buffer *sql, const struct definitions *in,
     bool first = true;
     buffer_append_string(sql, " (");
     while ((column = sql_definitions_of(in, owner, "column", &at)) != NULL) {
+        if (definition_fact(column, "_inherited") != NULL &&
+            definition_fact(column, "_local") == NULL) {
+            continue;
+        }
         buffer_append_string(sql, first ? "\n    " : ",\n    ");
         postgres_append_column(sql, column);
         first = false;
@@ -65,6 +69,21 @@ static void append_table(struct buffer *sql, const struct definitions *in,
     append_clause(sql, table, "tablespace", " TABLESPACE ", "");
 }
 
+/* Those of a partition that are not its parent's. */
+static void set_own_defaults(struct sql_emission *emission, const struct definition *column)
+{
+    const struct definitions *to = emission->change->to;
+    const struct definition *usual;
+    uint32_t at = 0;
+    if (definition_fact(column, "_inherited") == NULL) {
+        return;
+    }
+    while ((usual = sql_definitions_of(to, sql_definition_number(to, column), "default", &at)) !=
+           NULL) {
+        postgres_set_default(emission, NULL, usual);
+    }
+}
+
 enum status postgres_create_table(struct sql_emission *emission, const struct definition *before,
                                   const struct definition *after)
 {
@@ -75,17 +94,17 @@ enum status postgres_create_table(struct sql_emission *emission, const struct de
     (void)before;
     append_table(&sql, to, after);
     sql_emit(emission, &sql,
-             definition_fact(after, "partition of") != NULL ? DEFINITION_LOCK_ALL
-                                                            : DEFINITION_LOCK_NONE);
+             definition_fact(after, "partition of") != NULL ? ALTER_LOCK_ALL : ALTER_LOCK_NONE);
     while ((column = sql_definitions_of(to, sql_definition_number(to, after), "column", &at)) !=
            NULL) {
         buffer_append_string(&sql, "ALTER TABLE ");
         postgres_append_place(&sql, after);
         if (postgres_append_column_extras(&sql, NULL, column)) {
-            sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+            sql_emit(emission, &sql, ALTER_LOCK_ALL);
         }
         buffer_free(&sql);
         sql = (struct buffer){0};
+        set_own_defaults(emission, column);
     }
     if (definition_fact(after, "row security") != NULL) {
         alter(emission, after, "ENABLE ROW LEVEL SECURITY", "");
@@ -132,7 +151,7 @@ static void attach(struct sql_emission *emission, const struct definition *table
     if (attaches) {
         buffer_format(&sql, " %s", postgres_fact(table, "bound"));
     }
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL)->rewrites = attaches;
+    sql_emit(emission, &sql, ALTER_LOCK_ALL)->rewrites = attaches;
 }
 
 static void inherit_all(struct sql_emission *emission, const struct definition *table,
@@ -211,7 +230,7 @@ enum status postgres_drop_table(struct sql_emission *emission, const struct defi
     buffer_append_string(&sql, strcmp(before->kind, "table") == 0 ? "DROP TABLE "
                                                                   : "DROP FOREIGN TABLE ");
     postgres_append_place(&sql, before);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 

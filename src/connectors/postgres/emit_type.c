@@ -4,7 +4,7 @@
 
 static enum status emit(struct sql_emission *emission, struct buffer *sql)
 {
-    sql_emit(emission, sql, DEFINITION_LOCK_NONE);
+    sql_emit(emission, sql, ALTER_LOCK_NONE);
     return STATUS_OK;
 }
 
@@ -23,18 +23,19 @@ static void convert_columns(struct sql_emission *emission, const struct definiti
             uses = uses || column->needs[n] == number;
         }
         if (!uses || strcmp(column->kind, "column") != 0 ||
-            definition_fact(column, "generated") != NULL) {
+            definition_fact(column, "generated") != NULL ||
+            definition_fact(column, "_inherited") != NULL) {
             continue;
         }
-        const struct definition *wanted = sql_definitions_find(
-            change->to, "column", column->schema, column->table, column->name);
+        const struct definition *wanted =
+            sql_definitions_find(change->to, "column", column->schema, column->table, column->name);
         const char *type = wanted != NULL ? postgres_fact(wanted, "type") : "text";
         bool array = strchr(postgres_fact(column, "type"), '[') != NULL;
         buffer_append_string(&sql, "ALTER TABLE ");
         postgres_append_owner(&sql, column);
         postgres_append(&sql, " ALTER COLUMN %n TYPE %s USING %n::text%s::%s", column->name, type,
                         column->name, array ? "[]" : "", type);
-        sql_emit(emission, &sql, DEFINITION_LOCK_ALL)->rewrites = true;
+        sql_emit(emission, &sql, ALTER_LOCK_ALL)->rewrites = true;
     }
 }
 
@@ -138,7 +139,7 @@ static enum status add_labels(struct sql_emission *emission, const struct defini
             buffer_append_string(&sql, " BEFORE ");
             buffer_append(&sql, old_label, label_length(old_label));
         }
-        sql_emit(emission, &sql, DEFINITION_LOCK_NONE)->alone = true;
+        sql_emit(emission, &sql, ALTER_LOCK_NONE)->alone = true;
     }
     return STATUS_OK;
 }
@@ -189,7 +190,7 @@ static void alter_domain(struct sql_emission *emission, const struct definition 
     buffer_append_string(&sql, "ALTER DOMAIN ");
     postgres_append_place(&sql, domain);
     buffer_format(&sql, " %s%s", how, what);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL);
 }
 
 enum status postgres_alter_domain(struct sql_emission *emission, const struct definition *before,
@@ -204,8 +205,8 @@ enum status postgres_alter_domain(struct sql_emission *emission, const struct de
                      usual != NULL ? usual : "");
     }
     if (!sql_definition_same_fact(before, after, "not null")) {
-        alter_domain(emission, after,
-                     definition_fact(after, "not null") != NULL ? "SET" : "DROP", " NOT NULL");
+        alter_domain(emission, after, definition_fact(after, "not null") != NULL ? "SET" : "DROP",
+                     " NOT NULL");
     }
     return STATUS_OK;
 }
@@ -272,8 +273,7 @@ enum status postgres_create_other_type(struct sql_emission *emission,
     return emit(emission, &sql);
 }
 
-static void alter_composite(struct buffer *sql,
-                            const struct definition *attribute)
+static void alter_composite(struct buffer *sql, const struct definition *attribute)
 {
     buffer_append_string(sql, "ALTER TYPE ");
     postgres_append_owner(sql, attribute);

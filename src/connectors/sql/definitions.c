@@ -30,10 +30,10 @@ struct definition *sql_definitions_add(struct sql_definitions *list, const char 
     if (of == NULL) {
         return NULL;
     }
-    list->items =
-        arena_make_room(list->arena, list->items, list->count, &list->capacity, sizeof *list->items);
-    list->ids = arena_make_room(list->arena, list->ids, list->count, &list->id_capacity,
-                                sizeof *list->ids);
+    list->items = arena_make_room(list->arena, list->items, list->count, &list->capacity,
+                                  sizeof *list->items);
+    list->ids =
+        arena_make_room(list->arena, list->ids, list->count, &list->id_capacity, sizeof *list->ids);
     list->owner_ids = arena_make_room(list->arena, list->owner_ids, list->count,
                                       &list->owner_capacity, sizeof *list->owner_ids);
     list->ids[list->count] = NULL;
@@ -288,7 +288,7 @@ bool sql_definition_differs_only(const struct definition *left, const struct def
 /* ---------------------------------------------------------------- statements */
 
 struct definition_statement *sql_emit(struct sql_emission *emission, struct buffer *text,
-                                      enum definition_lock lock)
+                                      enum alter_lock lock)
 {
     emission->statements = arena_make_room(emission->arena, emission->statements, emission->count,
                                            &emission->capacity, sizeof *emission->statements);
@@ -308,7 +308,7 @@ enum status sql_definitions_emit(const struct sql_definition_kind *kinds,
     const struct definition_change *change = emission->change;
     const struct definition *item = change->before != NULL ? change->before : change->after;
     const struct sql_definition_kind *kind = sql_definition_kind(kinds, item->kind);
-    sql_emit_function function = kind == NULL                         ? NULL
+    sql_emit_function function = kind == NULL                        ? NULL
                                  : change->kind == DEFINITION_CREATE ? kind->create
                                  : change->kind == DEFINITION_ALTER  ? kind->alter
                                  : change->kind == DEFINITION_RENAME ? kind->rename

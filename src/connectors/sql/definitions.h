@@ -19,7 +19,7 @@ struct sql_emission {
 
 /* Adds a statement, whose text is the buffer's; empties the buffer. */
 struct definition_statement *sql_emit(struct sql_emission *emission, struct buffer *text,
-                                      enum definition_lock lock);
+                                      enum alter_lock lock);
 
 /* STATUS_AGAIN: it can't be altered. */
 typedef enum status (*sql_emit_function)(struct sql_emission *emission,
@@ -116,5 +116,14 @@ bool sql_definition_differs_only(const struct definition *left, const struct def
  * needless quotes: two of the same meaning are mostly alike.
  */
 const char *sql_normal_text(enum sql_language language, const char *text, struct arena *arena);
+
+/* MySQL's CREATE EVENT as one that does not run, which goes into `out`; `*enabled`: the event's
+ * name if it would, else NULL. False: it is another statement. */
+bool sql_append_disabled_event(struct buffer *out, const char *text, size_t length,
+                               struct arena *arena, const char **enabled);
+/* CREATE EVENT without ENABLE or DISABLE. */
+const char *sql_without_event_state(const char *text, struct arena *arena);
+/* And without STARTS, where a server puts the time of its making. */
+const char *sql_without_event_start(const char *text, struct arena *arena);
 
 #endif

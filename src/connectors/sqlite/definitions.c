@@ -26,8 +26,8 @@ static enum status open_session(struct database *database, bool scratch,
                                          SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
                                      NULL);
         if (result != SQLITE_OK) {
-            sqlite_error(connection, result, OPEN_TARGET, ERROR_TARGET_WRITE, ":memory:",
-                         "it can't be opened", error);
+            sqlite_error(connection, result, OPEN_TARGET, ERROR_TARGET_WRITE,
+                         ":memory:", "it can't be opened", error);
             sqlite_connection_close(connection);
             return STATUS_FAILED;
         }
@@ -57,8 +57,7 @@ static enum status run(struct definition_session *session, const char *text, siz
                        struct error *error)
 {
     sqlite3_stmt *statement = NULL;
-    int result =
-        sqlite3_prepare_v2(session->connection, text, (int)length, &statement, NULL);
+    int result = sqlite3_prepare_v2(session->connection, text, (int)length, &statement, NULL);
     while (result == SQLITE_OK || result == SQLITE_ROW) {
         result = statement != NULL ? sqlite3_step(statement) : SQLITE_DONE;
     }
@@ -84,8 +83,7 @@ static void take_row(struct sql_definitions *list, const char *type, const char 
     const char *normal = sql_normal_text(SQL_SQLITE, sql, list->arena);
     bool relation = strcmp(type, "table") == 0 || strcmp(type, "view") == 0;
     const char *kind = strncmp(normal, "create virtual", 14) == 0 ? "virtual table" : type;
-    struct definition *item =
-        sql_definitions_add(list, kind, NULL, relation ? NULL : table, name);
+    struct definition *item = sql_definitions_add(list, kind, NULL, relation ? NULL : table, name);
     if (item == NULL) {
         return;
     }
@@ -101,7 +99,7 @@ static void take_row(struct sql_definitions *list, const char *type, const char 
 }
 
 static enum status read_definitions(struct definition_session *session, struct arena *arena,
-                        struct definitions *definitions, struct error *error)
+                                    struct definitions *definitions, struct error *error)
 {
     /* what belongs to a virtual table comes and goes with it */
     static const char sql[] =

@@ -104,7 +104,8 @@ static enum way way_of(const struct definition_change *change)
     }
     while ((part = sql_definitions_of(change->from, before, NULL, &at)) != NULL) {
         const struct definition *other = partner(change->to, after, part);
-        if (part->binding != DEFINITION_WITHIN || (other != NULL && definition_is_equal(part, other))) {
+        if (part->binding != DEFINITION_WITHIN ||
+            (other != NULL && definition_is_equal(part, other))) {
             continue;
         }
         if (!is_column(part) || other != NULL || !may_drop(change->from, part)) {
@@ -156,7 +157,7 @@ static enum status create_table(struct sql_emission *emission, const struct defi
     struct buffer sql = {0};
     (void)before;
     append_table(&sql, emission->change->to, after, after->name);
-    sql_emit(emission, &sql, DEFINITION_LOCK_NONE);
+    sql_emit(emission, &sql, ALTER_LOCK_NONE);
     return STATUS_OK;
 }
 
@@ -173,14 +174,14 @@ static void alter_columns(struct sql_emission *emission, const struct definition
         if (partner(change->from, old_owner, part) == NULL) {
             sqlite_append(&sql, "ALTER TABLE %n ADD COLUMN ", after->name);
             buffer_append_string(&sql, definition_fact(part, "_text"));
-            sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+            sql_emit(emission, &sql, ALTER_LOCK_ALL);
         }
     }
     at = 0;
     while ((part = sql_definitions_of(change->from, old_owner, "column", &at)) != NULL) {
         if (partner(change->to, new_owner, part) == NULL) {
             sqlite_append(&sql, "ALTER TABLE %n DROP COLUMN %n", after->name, part->name);
-            sql_emit(emission, &sql, DEFINITION_LOCK_ALL)->rewrites = true;
+            sql_emit(emission, &sql, ALTER_LOCK_ALL)->rewrites = true;
         }
     }
 }
@@ -226,31 +227,31 @@ static enum status rebuild_table(struct sql_emission *emission, const struct def
     const char *made = arena_format(emission->arena, NEW_TABLE "%s", after->name);
 
     append_table(&sql, change->to, after, made);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL);
     if (append_common(&columns, change)) {
         sqlite_append(&sql, "INSERT INTO %n (", made);
         buffer_append_buffer(&sql, &columns);
         buffer_append_string(&sql, ") SELECT ");
         buffer_append_buffer(&sql, &columns);
         sqlite_append(&sql, " FROM %n", before->name);
-        sql_emit(emission, &sql, DEFINITION_LOCK_ALL)->rewrites = true;
+        sql_emit(emission, &sql, ALTER_LOCK_ALL)->rewrites = true;
     }
     buffer_free(&columns);
     if (remembers_numbers(change->to, after) && remembers_numbers(change->from, before)) {
         /* a number that was given once is never given again */
         sqlite_append(&sql, "DELETE FROM sqlite_sequence WHERE name = ");
         sqlite_append_text(&sql, made);
-        sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+        sql_emit(emission, &sql, ALTER_LOCK_ALL);
         buffer_append_string(&sql, "INSERT INTO sqlite_sequence (name, seq) SELECT ");
         sqlite_append_text(&sql, made);
         buffer_append_string(&sql, ", seq FROM sqlite_sequence WHERE name = ");
         sqlite_append_text(&sql, before->name);
-        sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+        sql_emit(emission, &sql, ALTER_LOCK_ALL);
     }
     sqlite_append(&sql, "DROP TABLE %n", before->name);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL);
     sqlite_append(&sql, "ALTER TABLE %n RENAME TO %n", made, after->name);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 
@@ -269,7 +270,7 @@ static enum status rename_table(struct sql_emission *emission, const struct defi
 {
     struct buffer sql = {0};
     sqlite_append(&sql, "ALTER TABLE %n RENAME TO %n", before->name, after->name);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 
@@ -279,7 +280,7 @@ static enum status rename_column(struct sql_emission *emission, const struct def
     struct buffer sql = {0};
     sqlite_append(&sql, "ALTER TABLE %n RENAME COLUMN %n TO %n", before->table, before->name,
                   after->name);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 
@@ -291,8 +292,7 @@ static enum status create_text(struct sql_emission *emission, const struct defin
     struct buffer sql = {0};
     (void)before;
     buffer_append_string(&sql, definition_fact(after, "_sql"));
-    sql_emit(emission, &sql,
-             strcmp(after->kind, "index") == 0 ? DEFINITION_LOCK_ALL : DEFINITION_LOCK_NONE);
+    sql_emit(emission, &sql, strcmp(after->kind, "index") == 0 ? ALTER_LOCK_ALL : ALTER_LOCK_NONE);
     return STATUS_OK;
 }
 
@@ -307,7 +307,7 @@ static enum status drop(struct sql_emission *emission, const struct definition *
         buffer_append_byte(&sql, (char)(*word - 32));
     }
     sqlite_append(&sql, " %n", before->name);
-    sql_emit(emission, &sql, DEFINITION_LOCK_ALL);
+    sql_emit(emission, &sql, ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 

@@ -8,12 +8,12 @@ struct parts {
     const char *table;
     const char *table_id;
     struct sql_lexer lexer;
-    struct buffer text;  /* of the part so far, without comments */
-    const char *behind;  /* where its last token ended */
-    const char *name;    /* of the part */
-    uint32_t tokens;     /* in it */
-    bool constraint;     /* of the table */
-    bool names_it;       /* the next token is the constraint's name */
+    struct buffer text; /* of the part so far, without comments */
+    const char *behind; /* where its last token ended */
+    const char *name;   /* of the part */
+    uint32_t tokens;    /* in it */
+    bool constraint;    /* of the table */
+    bool names_it;      /* the next token is the constraint's name */
 };
 
 /* As it was written, but for comments. */
@@ -60,13 +60,12 @@ static void end_part(struct parts *parts)
     }
     const char *text = buffer_string(&parts->text);
     const char *normal = sql_normal_text(SQL_SQLITE, text, list->arena);
-    struct definition *part = sql_definitions_add(
-        list, parts->constraint ? "constraint" : "column", NULL, parts->table,
-        parts->name != NULL ? parts->name : normal);
+    struct definition *part =
+        sql_definitions_add(list, parts->constraint ? "constraint" : "column", NULL, parts->table,
+                            parts->name != NULL ? parts->name : normal);
     sql_definitions_add_fact(list, part, "definition", normal);
     sql_definitions_add_fact(list, part, "_text", text);
-    list->ids[list->count - 1] =
-        arena_format(list->arena, "%s.%s", parts->table_id, part->name);
+    list->ids[list->count - 1] = arena_format(list->arena, "%s.%s", parts->table_id, part->name);
     list->owner_ids[list->count - 1] = parts->table_id;
     buffer_clear(&parts->text);
     parts->tokens = 0;

@@ -34,9 +34,8 @@ static struct users find_users(const struct definitions *of, struct arena *arena
 static const char *key_of(const struct definition *item, struct buffer *key)
 {
     buffer_clear(key);
-    buffer_format(key, "%s\x1f%s\x1f%s\x1f%s", item->kind,
-                  item->schema != NULL ? item->schema : "", item->table != NULL ? item->table : "",
-                  item->name);
+    buffer_format(key, "%s\x1f%s\x1f%s\x1f%s", item->kind, item->schema != NULL ? item->schema : "",
+                  item->table != NULL ? item->table : "", item->name);
     return buffer_string(key);
 }
 
@@ -51,15 +50,13 @@ static uint32_t *numbers(struct diff_compare *compare, uint32_t count)
 
 static void match(struct diff_compare *compare)
 {
-    struct name_index index = {.arena = compare->arena,
-                               .folded = compare->functions->folds_names};
+    struct name_index index = {.arena = compare->arena, .folded = compare->functions->folds_names};
     struct buffer key = {0};
 
     compare->to_of_from = numbers(compare, compare->from.count);
     compare->from_of_to = numbers(compare, compare->to.count);
     for (uint32_t i = 0; i < compare->from.count; i++) {
-        const char *name =
-            arena_copy_string(compare->arena, key_of(&compare->from.items[i], &key));
+        const char *name = arena_copy_string(compare->arena, key_of(&compare->from.items[i], &key));
         (void)name_index_add(&index, name, strlen(name), i);
     }
     for (uint32_t i = 0; i < compare->to.count; i++) {
@@ -114,8 +111,8 @@ static void disturb(struct rebuilding *work, uint32_t item)
     }
     for (uint32_t i = work->users.first[item]; i < work->users.first[item + 1]; i++) {
         uint32_t user = work->users.list[i];
-        if (work->rebuilt[item] || compare->functions->disturbs(&change,
-                                                                &compare->from.items[user])) {
+        if (work->rebuilt[item] ||
+            compare->functions->disturbs(&change, &compare->from.items[user])) {
             rebuild(work, user);
         }
     }
@@ -142,6 +139,27 @@ static void alter_owners(struct rebuilding *work)
     }
 }
 
+/* What stands on something that goes, and is as it was, is to stand on something else of the same
+ * name. */
+static void disturb_by_drops(struct rebuilding *work)
+{
+    const struct diff_compare *compare = work->compare;
+    for (uint32_t i = 0; i < compare->from.count; i++) {
+        if (compare->to_of_from[i] != DEFINITION_NONE) {
+            continue;
+        }
+        for (uint32_t u = work->users.first[i]; u < work->users.first[i + 1]; u++) {
+            uint32_t user = work->users.list[u];
+            enum definition_binding binding = compare->from.items[user].binding;
+            if (compare->to_of_from[user] != DEFINITION_NONE && !work->altered[user] &&
+                (binding == DEFINITION_ALONE || binding == DEFINITION_ATTACHED) &&
+                !compare->from.items[user].holds_records) {
+                rebuild(work, user);
+            }
+        }
+    }
+}
+
 static enum status find_rebuilt(struct rebuilding *work, struct error *error)
 {
     struct diff_compare *compare = work->compare;
@@ -150,8 +168,13 @@ static enum status find_rebuilt(struct rebuilding *work, struct error *error)
 
     for (uint32_t i = 0; i < compare->from.count; i++) {
         uint32_t after = compare->to_of_from[i];
-        work->altered[i] = after != DEFINITION_NONE &&
-                           !definition_is_equal(&compare->from.items[i], &compare->to.items[after]);
+        if (after == DEFINITION_NONE) {
+            continue;
+        }
+        struct definition_change change = alter_of(compare, i);
+        work->altered[i] =
+            !definition_is_equal(&compare->from.items[i], &compare->to.items[after]) ||
+            (compare->functions->differs != NULL && compare->functions->differs(&change));
     }
     alter_owners(work);
     for (uint32_t i = 0; i < compare->from.count; i++) {
@@ -170,6 +193,7 @@ static enum status find_rebuilt(struct rebuilding *work, struct error *error)
             disturb(work, i);
         }
     }
+    disturb_by_drops(work);
     for (uint32_t next = 0; next < work->queued; next++) {
         disturb(work, work->queue[next]);
     }
@@ -214,8 +238,8 @@ static void add_steps(struct rebuilding *work)
 static uint32_t owner_step(const struct diff_compare *compare, const struct diff_step *step)
 {
     bool drops = step->kind == DEFINITION_DROP;
-    const struct definition *item =
-        step->before != DEFINITION_NONE ? &compare->from.items[step->before]
+    const struct definition *item = step->before != DEFINITION_NONE
+                                        ? &compare->from.items[step->before]
                                         : &compare->to.items[step->after];
     if (item->owner == DEFINITION_NONE || item->binding == DEFINITION_ALONE) {
         return DEFINITION_NONE;

@@ -256,11 +256,11 @@ static void ask_of(struct diff *diff, uint32_t gone)
             diff->result->question_count >= QUESTIONS_MAX) {
             continue;
         }
-        diff->questions = arena_make_room(diff->arena, diff->questions,
-                                          diff->result->question_count, &diff->question_capacity,
-                                          sizeof *diff->questions);
+        diff->questions =
+            arena_make_room(diff->arena, diff->questions, diff->result->question_count,
+                            &diff->question_capacity, sizeof *diff->questions);
         diff->questions[diff->result->question_count++] = arena_format(
-            diff->arena, "is the column %s the former %s? then: --rename %s.%s=%s",
+            diff->arena, "is the column %s the former %s? then: --renamed %s.%s=%s",
             name_of(diff, new_one), old_one->name, old_one->table, old_one->name, new_one->name);
         diff->result->questions = diff->questions;
     }
@@ -335,8 +335,7 @@ static enum status rename_one(struct diff *diff, const struct diff_rename *renam
 {
     const struct definition_statement *statements = NULL;
     uint32_t count = 0;
-    const struct definition *before =
-        find(&diff->from.definitions, rename, rename->old_name);
+    const struct definition *before = find(&diff->from.definitions, rename, rename->old_name);
     const struct definition *wanted = find(&diff->to.definitions, rename, rename->new_name);
     if (before == NULL || wanted == NULL ||
         find(&diff->from.definitions, rename, rename->new_name) != NULL) {
@@ -349,9 +348,13 @@ static enum status rename_one(struct diff *diff, const struct diff_rename *renam
                                              .to = &diff->to.definitions,
                                              .before = before,
                                              .after = &after};
-    if (copy_from(diff, error) != STATUS_OK ||
-        diff->from.functions->emit(diff->from.session, &change, diff->arena, &statements, &count,
-                                   error) != STATUS_OK) {
+    struct error problem = {0};
+    if (diff->from.functions->emit(diff->from.session, &change, diff->arena, &statements, &count,
+                                   &problem) != STATUS_OK) {
+        /* then it is dropped and made again */
+        return problem.code == ERROR_NOT_IMPLEMENTED ? STATUS_OK : error_copy(error, &problem);
+    }
+    if (copy_from(diff, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < count; i++) {

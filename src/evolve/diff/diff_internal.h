@@ -52,7 +52,7 @@ struct definition_change diff_change_of(const struct diff_compare *compare,
 
 /* rename.c: what was said to be renamed, on the command line and in files. */
 struct diff_rename {
-    const char *kind;  /* "table", "column", "index", … */
+    const char *kind; /* "table", "column", "index", … */
     const char *schema;
     const char *table; /* of a column, as it is called afterwards; NULL */
     const char *old_name;

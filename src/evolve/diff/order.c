@@ -126,9 +126,9 @@ static uint32_t next_step(const struct sorting *sorting)
         }
         bool free = sorting->waits[i] == 0;
         bool found_free = sorting->waits[found] == 0;
-        if (free != found_free ? free
-                               : urgency(compare, &compare->steps[i]) <
-                                     urgency(compare, &compare->steps[found])) {
+        if (free != found_free
+                ? free
+                : urgency(compare, &compare->steps[i]) < urgency(compare, &compare->steps[found])) {
             found = i;
         }
     }

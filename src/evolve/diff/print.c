@@ -8,9 +8,9 @@ static const char *const actions[] = {
     [DIFF_RENAME] = "rename", [DIFF_REBUILD] = "rebuild",
 };
 static const char *const locks[] = {
-    [DEFINITION_LOCK_NONE] = "none",
-    [DEFINITION_LOCK_WRITES] = "writes",
-    [DEFINITION_LOCK_ALL] = "all",
+    [ALTER_LOCK_NONE] = "none",
+    [ALTER_LOCK_WRITES] = "writes",
+    [ALTER_LOCK_ALL] = "all",
 };
 
 /* ---------------------------------------------------------------- SQL */
@@ -130,8 +130,11 @@ void diff_append_json(const struct diff_result *result, struct buffer *out)
 
 void diff_append_changes(const struct diff_result *result, struct buffer *out)
 {
-    static const char marks[] = {[DIFF_CREATE] = '+', [DIFF_ALTER] = '~', [DIFF_DROP] = '-',
-                                 [DIFF_RENAME] = '~', [DIFF_REBUILD] = '~'};
+    static const char marks[] = {[DIFF_CREATE] = '+',
+                                 [DIFF_ALTER] = '~',
+                                 [DIFF_DROP] = '-',
+                                 [DIFF_RENAME] = '~',
+                                 [DIFF_REBUILD] = '~'};
     for (uint32_t i = 0; i < result->change_count; i++) {
         const struct diff_change *change = &result->changes[i];
         buffer_format(out, "%c %s ", marks[change->action], change->kind);

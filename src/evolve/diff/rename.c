@@ -48,12 +48,12 @@ struct reader {
     enum sql_language language;
     struct arena *arena;
     struct diff_renames *renames;
-    const char *pending;  /* an old name, for what comes next */
-    uint32_t code_line;   /* of the last token that is no comment */
-    uint32_t words;       /* tokens of the statement so far */
-    bool creates;         /* it begins with CREATE */
-    bool named;           /* its name is read */
-    bool begins;          /* the next token begins a part of the table's body */
+    const char *pending; /* an old name, for what comes next */
+    uint32_t code_line;  /* of the last token that is no comment */
+    uint32_t words;      /* tokens of the statement so far */
+    bool creates;        /* it begins with CREATE */
+    bool named;          /* its name is read */
+    bool begins;         /* the next token begins a part of the table's body */
     int depth;
     struct diff_rename object; /* what the statement makes */
     struct diff_rename part;   /* the column or key that was begun last */
@@ -109,7 +109,7 @@ static void read_comment(struct reader *reader, const struct sql_token *comment)
 
 static const char *keyword_kind(const struct sql_token *token)
 {
-    static const char *const kinds[] = {"table", "index",    "view",    "sequence", "type",
+    static const char *const kinds[] = {"table",  "index",    "view",    "sequence", "type",
                                         "domain", "function", "trigger", "schema"};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (sql_token_is_word(token, kinds[i])) {
@@ -156,9 +156,9 @@ static void read_head(struct reader *reader, const struct sql_token *token)
 
 static bool begins_key(const struct sql_token *token)
 {
-    static const char *const words[] = {"primary", "unique",  "constraint", "foreign", "check",
-                                        "key",     "index",   "fulltext",   "spatial", "exclude",
-                                        "like"};
+    static const char *const words[] = {"primary", "unique",  "constraint", "foreign",
+                                        "check",   "key",     "index",      "fulltext",
+                                        "spatial", "exclude", "like"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (sql_token_is_word(token, words[i])) {
             return true;

@@ -1,8 +1,9 @@
 /* One side of a comparison: a database, or files that are loaded into a scratch place. */
+#include "evolve/diff/side.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "connectors/registry.h"
-#include "evolve/diff/side.h"
+#include "evolve/folder/folder.h"
 #include "sql/split.h"
 #include <stdlib.h>
 #include <string.h>
@@ -69,8 +70,8 @@ static bool is_passed_over(const struct sql_piece *piece)
            strncasecmp(piece->text + piece->length - length, stdin_word, length) == 0;
 }
 
-static enum status run_text(struct diff_side *side, const char *path, const char *text,
-                            size_t length, struct error *error)
+static enum status run_text(struct diff_side *side, const char *path, uint32_t first_line,
+                            const char *text, size_t length, struct error *error)
 {
     struct sql_splitter splitter;
     struct sql_piece piece;
@@ -78,12 +79,13 @@ static enum status run_text(struct diff_side *side, const char *path, const char
     sql_splitter_window(&splitter, text, length, true);
     while (sql_splitter_next(&splitter, &piece) == STATUS_OK) {
         if (piece.fault != NULL) {
-            return error_set(error, ERROR_PLAN_SYNTAX, path, "line %u: %s", piece.fault_place.line,
-                             piece.fault);
+            return error_set(error, ERROR_MIGRATION_INVALID, path, "line %u: %s",
+                             piece.fault_place.line + first_line - 1, piece.fault);
         }
         if (!is_passed_over(&piece) &&
             side->functions->run(side->session, piece.run, piece.run_length, error) != STATUS_OK) {
-            return error_context(error, "%s:%u:%u: ", path, piece.place.line, piece.place.column);
+            return error_context(error, "%s:%u:%u: ", path, piece.place.line + first_line - 1,
+                                 piece.place.column);
         }
     }
     return STATUS_OK;
@@ -116,16 +118,56 @@ static enum status load_file(struct diff_side *side, const char *path, struct ar
     }
     length = length_of_up(text, length);
     diff_renames_read(side->functions->language, text, length, arena, &side->renames);
-    return run_text(side, path, text, length, error);
+    return run_text(side, path, 1, text, length, error);
 }
 
-static bool is_of_way_up(const char *name)
+/* ---------------------------------------------------------------- folders */
+
+/* Have its files versions? Else they are parts of one schema. */
+static bool has_versions(const struct migration_set *set)
 {
-    static const char down[] = ".down.sql";
-    size_t length = strlen(name);
-    size_t tail = sizeof down - 1;
-    return length > 4 && strcmp(name + length - 4, ".sql") == 0 &&
-           (length <= tail || strcmp(name + length - tail, down) != 0);
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (set->items[i].kind != MIGRATION_REPEATABLE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A baseline stands in for the versions up to its own, which may be there or not. */
+static bool is_needed(const struct migration_set *set, uint32_t number)
+{
+    bool any_before = false;
+    for (uint32_t i = 0; i < number; i++) {
+        any_before = any_before || set->items[i].kind == MIGRATION_VERSIONED;
+    }
+    return set->items[number].kind != MIGRATION_BASELINE || !any_before;
+}
+
+static enum status run_migrations(struct diff_side *side, const struct migration_set *set,
+                                  struct arena *arena, struct error *error)
+{
+    bool from_baseline = false;
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct migration *item = &set->items[i];
+        if (item->language != ALTER_SQL || item->up.text == NULL || !is_needed(set, i)) {
+            continue;
+        }
+        /* the version that the baseline bears, if it has a file as well */
+        if (from_baseline && item->kind == MIGRATION_VERSIONED && item->key != NULL &&
+            set->items[i - 1].kind == MIGRATION_BASELINE &&
+            strcmp(set->items[i - 1].key, item->key) == 0) {
+            continue;
+        }
+        from_baseline = from_baseline || item->kind == MIGRATION_BASELINE;
+        if (run_text(side, item->up.path, item->up.line, item->up.text, item->up.length, error) !=
+            STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        diff_renames_read(side->functions->language, item->up.text, item->up.length, arena,
+                          &side->renames);
+    }
+    return STATUS_OK;
 }
 
 static int compare_names(const void *left, const void *right)
@@ -133,20 +175,27 @@ static int compare_names(const void *left, const void *right)
     return strverscmp(*(const char *const *)left, *(const char *const *)right);
 }
 
-static enum status load_folder(struct diff_side *side, const char *path, struct arena *arena,
-                               struct error *error)
+static bool is_sql(const char *name)
+{
+    size_t length = strlen(name);
+    return length > 4 && strcmp(name + length - 4, ".sql") == 0;
+}
+
+static enum status load_parts(struct diff_side *side, const char *path, struct arena *arena,
+                              struct error *error)
 {
     struct entries entries;
     const char *name = NULL;
     const char **names = NULL;
     uint32_t count = 0;
     uint32_t capacity = 0;
-    if (entries_open(&entries, path, ERROR_FILE_READ, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    enum status status = entries_open(&entries, path, ERROR_FILE_READ, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? error_set(error, ERROR_USAGE, path, "there is no such folder")
+                                    : status;
     }
-    enum status status;
     while ((status = entries_next(&entries, &name, error)) == STATUS_OK) {
-        if (is_of_way_up(name)) {
+        if (is_sql(name)) {
             names = arena_make_room(arena, names, count, &capacity, sizeof *names);
             names[count++] = arena_copy_string(arena, name);
         }
@@ -164,6 +213,23 @@ static enum status load_folder(struct diff_side *side, const char *path, struct 
         }
     }
     return STATUS_OK;
+}
+
+static enum status load_folder(struct diff_side *side, const char *path, struct arena *arena,
+                               struct error *error)
+{
+    struct migration_set set = {0};
+    struct plan_faults faults;
+    struct error problem = {0};
+    plan_faults_init(&faults, path, NULL);
+    enum status status = migration_folder_read(path, NULL, arena, &set, &faults, &problem);
+    if (status == STATUS_OK && has_versions(&set)) {
+        return run_migrations(side, &set, arena, error);
+    }
+    if (status == STATUS_FAILED && set.count > 0 && has_versions(&set)) {
+        return error_copy(error, &problem);
+    }
+    return load_parts(side, path, arena, error);
 }
 
 /* ---------------------------------------------------------------- a side */

@@ -42,8 +42,8 @@ static void write_text(const struct lint_report *report, struct buffer *out)
         buffer_format(out, "%s:%u:%u: %s: %s [%s]\n", finding->file, finding->place.line,
                       finding->place.column, lint_level_name(finding->level), finding->message,
                       finding->rule->id);
-        if (finding->rule->lock != LINT_LOCK_NONE) {
-            buffer_format(out, "    blocks %s%s\n", lint_lock_name(finding->rule->lock),
+        if (finding->lock != LINT_LOCK_NONE) {
+            buffer_format(out, "    blocks %s%s\n", lint_lock_name(finding->lock),
                           finding->rule->rewrites ? ", and writes the table anew" : "");
         }
         if (finding->help != NULL) {
@@ -90,7 +90,7 @@ static void write_json(const struct lint_report *report, struct buffer *out)
         buffer_append_string(out, ", ");
         lint_append_member(out, "help", finding->help);
         buffer_append_string(out, ", ");
-        lint_append_member(out, "lock", lint_lock_name(finding->rule->lock));
+        lint_append_member(out, "lock", lint_lock_name(finding->lock));
         buffer_format(out, ", \"rewrites\": %s}", finding->rule->rewrites ? "true" : "false");
     }
     buffer_append_string(out, report->count > 0 ? "\n]\n" : "]\n");

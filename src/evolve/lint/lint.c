@@ -152,6 +152,7 @@ static struct lint_finding *add(struct lint_file *file, enum lint_rule_number nu
         .file = file->input->file,
         .rule = rule,
         .level = rule->level,
+        .lock = rule->lock,
         .place = span->place,
         .end = sql_span_end(span),
         .message = message != NULL ? arena_copy_string(report->arena, message) : rule->message,
@@ -163,6 +164,15 @@ void lint_add(struct lint_file *file, enum lint_rule_number rule, const struct s
               const char *message)
 {
     (void)add(file, rule, span, message);
+}
+
+void lint_set_lock(struct lint_file *file, enum lint_rule_number rule, enum lint_lock lock)
+{
+    struct lint_report *report = file->report;
+    if (report->count > file->first_finding &&
+        report->findings[report->count - 1].rule == &rules[rule]) {
+        report->findings[report->count - 1].lock = lock;
+    }
 }
 
 void lint_add_help(struct lint_file *file, enum lint_rule_number rule, const struct sql_span *span,
@@ -280,14 +290,26 @@ static void find_transactions(struct lint_file *file)
         bool ours = file->transaction == LINT_AS_RUN && statement->class != SQL_CLASS_ALONE &&
                     file->input->language != SQL_MYSQL;
         statement->in_transaction = stated || ours;
-        if (statement->in_transaction && statement->parsed.kind == SQL_STATEMENT_CREATE_TABLE) {
+        bool seen = statement->in_transaction || file->input->language != SQL_POSTGRES;
+        if (seen && statement->parsed.kind == SQL_STATEMENT_CREATE_TABLE) {
             note_created(file, statement->parsed.table.name);
         }
     }
 }
 
+/* What the server takes for a comment is none of ours. */
+static bool is_left_out(const struct lint_file *file, const struct sql_piece *piece)
+{
+    enum sql_language language = file->input->language;
+    return sql_classify(language, piece, file->input->server_version) !=
+           sql_classify(language, piece, 0);
+}
+
 static void add_statement(struct lint_file *file, const struct sql_piece *piece, uint32_t *capacity)
 {
+    if (is_left_out(file, piece)) {
+        return;
+    }
     if (file->count == *capacity) {
         file->statements = arena_grow_list(file->arena, file->statements, file->count, capacity,
                                            sizeof *file->statements);
@@ -298,7 +320,7 @@ static void add_statement(struct lint_file *file, const struct sql_piece *piece,
     sql_statement_read(file->input->language, piece, file->arena, &statement->parsed);
 }
 
-static void add_syntax(struct lint_file *file, const char *what, const struct sql_place *place)
+void lint_add_syntax(struct lint_file *file, const char *what, const struct sql_place *place)
 {
     const struct sql_span span = {file->input->text, 0, *place};
     lint_add(file, LINT_RULE_SYNTAX, &span, what);
@@ -324,10 +346,10 @@ static void judge_command(struct lint_file *file, const struct sql_piece *piece)
     }
     char *message = arena_format(file->arena, "%.*s is a command of another client.",
                                  (int)(word < 40 ? word : 40), piece->text);
-    add_syntax(file, message, &piece->place);
+    lint_add_syntax(file, message, &piece->place);
 }
 
-static void read_statements(struct lint_file *file)
+void lint_read_statements(struct lint_file *file)
 {
     struct sql_splitter splitter;
     struct sql_piece piece;
@@ -337,7 +359,7 @@ static void read_statements(struct lint_file *file)
     while (sql_splitter_next(&splitter, &piece) == STATUS_OK) {
         if (piece.fault != NULL) {
             char *message = arena_format(file->arena, "There is %s.", piece.fault);
-            add_syntax(file, message, &piece.fault_place);
+            lint_add_syntax(file, message, &piece.fault_place);
         }
         if (piece.kind == SQL_PIECE_STATEMENT) {
             add_statement(file, &piece, &capacity);
@@ -349,7 +371,7 @@ static void read_statements(struct lint_file *file)
 
 static void lint_sql(struct lint_file *file)
 {
-    read_statements(file);
+    lint_read_statements(file);
     find_transactions(file);
     lint_rules_alter(file);
     lint_rules_index(file);
@@ -395,7 +417,9 @@ void lint_text(const struct lint_input *input, struct lint_report *report)
                                                           [LINT_DYNAMODB] = lint_dynamodb,
                                                           [LINT_HTTP] = lint_http,
                                                           [LINT_MONGO] = lint_mongo};
-    struct lint_file file = {.input = input,
+    struct lint_input own = *input;
+    own.language = input->kind == LINT_CQL ? SQL_CQL : input->language;
+    struct lint_file file = {.input = &own,
                              .report = report,
                              .arena = arena_create(0),
                              .transaction = input->transaction,

@@ -63,7 +63,7 @@ struct lint_rule {
     uint8_t dialects; /* of SQL: bits by enum sql_language */
     enum lint_level level;
     enum lint_lock lock;
-    bool rewrites;       /* the table is written anew, or read whole under the lock */
+    bool rewrites;       /* the table is written anew under the lock */
     bool is_optional;    /* only where it is asked for by its id */
     bool goes_by_size;   /* a table known to be small makes it a note */
     const char *message; /* what is wrong, a sentence; a finding may have one of its own */
@@ -92,7 +92,8 @@ struct lint_input {
 struct lint_finding {
     const char *file;
     const struct lint_rule *rule;
-    enum lint_level level;
+    enum lint_level level; /* the rule's, unless more is known */
+    enum lint_lock lock;   /* likewise */
     struct sql_place place;
     struct sql_place end;
     const char *message;

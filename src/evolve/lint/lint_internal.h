@@ -30,7 +30,8 @@ struct lint_file {
     enum lint_transaction transaction; /* what the file says counts more than what was asked for */
     struct lint_statement *statements;
     uint32_t count;
-    const char **created; /* tables that were made in a transaction of this file */
+    const char **created; /* tables that are made in this file; PostgreSQL: in a transaction, so
+                             that nobody else has seen them */
     uint32_t created_count;
     uint32_t created_capacity;
     uint32_t first_finding; /* in the report */
@@ -47,7 +48,16 @@ void lint_add_of(struct lint_file *file, enum lint_rule_number rule, const struc
 /* The same with a help of its own. */
 void lint_add_help(struct lint_file *file, enum lint_rule_number rule, const struct sql_span *span,
                    const char *message, const char *help);
+/* The lock of the last finding, if it is one of the rule, which mostly takes another one. */
+void lint_set_lock(struct lint_file *file, enum lint_rule_number rule, enum lint_lock lock);
+void lint_add_syntax(struct lint_file *file, const char *what, const struct sql_place *place);
+/* Splits, classifies and reads the file; what cannot be is a finding. */
+void lint_read_statements(struct lint_file *file);
 bool lint_is_created(const struct lint_file *file, const struct sql_name *table);
+/* SQLite: is another table given the name of this one behind the statement? Then its rows are
+ * there. */
+bool lint_is_replaced(const struct lint_file *file, const struct lint_statement *statement,
+                      const char *table);
 /* What the schema knows of a table and its column; NULL: nothing. */
 const struct schema_table *lint_table(const struct lint_file *file, const struct sql_name *table);
 const struct schema_column *lint_column(const struct lint_file *file, const struct sql_name *table,

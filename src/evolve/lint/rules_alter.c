@@ -205,9 +205,19 @@ static void check_added_constraint(const struct alter *alter,
     }
 }
 
+static bool is_serial(const struct sql_type_named *type)
+{
+    return type->name != NULL && strstr(type->name, "serial") != NULL;
+}
+
 static void check_added_column(const struct alter *alter)
 {
     const struct sql_column_named *column = &alter->action->column;
+    if (is_postgres(alter) && is_serial(&column->type)) {
+        report(alter, LINT_RULE_REWRITING_TABLE, &column->type.span,
+               "A serial column has another value in each row: the table is rewritten under an "
+               "ACCESS EXCLUSIVE lock.");
+    }
     for (uint32_t i = 0; i < column->constraint_count; i++) {
         check_added_constraint(alter, &column->constraints[i]);
     }
@@ -240,6 +250,9 @@ static void check_added_to_table(const struct alter *alter)
     bool ready = constraint->using_index && is_unique_index(constraint);
     if (is_postgres(alter) && !created && !checked_later && !ready) {
         report(alter, LINT_RULE_CONSTRAINT_MISSING_NOT_VALID, &alter->action->span, NULL);
+        if (constraint->kind == SQL_CONSTRAINT_FOREIGN_KEY) {
+            lint_set_lock(alter->file, LINT_RULE_CONSTRAINT_MISSING_NOT_VALID, LINT_LOCK_WRITES);
+        }
     }
     if (constraint->kind == SQL_CONSTRAINT_FOREIGN_KEY && !created && !checked_later) {
         lint_add_help(alter->file, LINT_RULE_ADDING_FOREIGN_KEY, &constraint->span,
@@ -258,6 +271,13 @@ static void check_added_to_table(const struct alter *alter)
 }
 
 /* ---------------------------------------------------------------- the rest of the actions */
+
+/* Is the table one that the file makes, and nobody has used yet? */
+static bool is_unseen(const struct alter *alter)
+{
+    bool known = alter->file->transaction == LINT_AS_RUN || !is_postgres(alter);
+    return known && lint_is_created(alter->file, &alter->statement->table);
+}
 
 static void check_action(const struct alter *alter)
 {
@@ -289,6 +309,9 @@ static void check_action(const struct alter *alter)
         lint_add(alter->file, LINT_RULE_RENAMING_COLUMN, &action->span, NULL);
         break;
     case SQL_ACTION_RENAME_TABLE:
+        if (is_unseen(alter)) {
+            break;
+        }
         lint_add(alter->file, LINT_RULE_RENAMING_TABLE, &action->span, NULL);
         break;
     case SQL_ACTION_DETACH_PARTITION:

@@ -13,7 +13,11 @@ static void check_drop(struct lint_file *file, const struct lint_statement *stat
         return;
     }
     if (sql_at(&cursor, "TABLE") || sql_at_words(&cursor, "FOREIGN TABLE")) {
-        if (sql_at(&cursor, "TABLE")) {
+        struct sql_name table = {0};
+        bool plain = sql_take(&cursor, "TABLE");
+        sql_take_words(&cursor, "IF EXISTS");
+        sql_take_name(&cursor, file->arena, &table);
+        if (plain && !lint_is_replaced(file, statement, table.name)) {
             lint_add(file, LINT_RULE_BAN_DROP_TABLE, span, NULL);
         }
     } else if (sql_at(&cursor, "DATABASE") || (mysql && sql_at(&cursor, "SCHEMA"))) {

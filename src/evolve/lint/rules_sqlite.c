@@ -65,14 +65,17 @@ static bool same(const char *a, const char *b)
     return a != NULL && b != NULL && strcasecmp(a, b) == 0;
 }
 
-/* Is another table, later on, given this name? */
-static bool is_replaced(const struct lint_file *file, uint32_t number, const char *name)
+bool lint_is_replaced(const struct lint_file *file, const struct lint_statement *statement,
+                      const char *table)
 {
-    for (uint32_t i = number + 1; i < file->count; i++) {
-        const struct sql_statement *statement = &file->statements[i].parsed;
-        for (uint32_t k = 0; k < statement->action_count; k++) {
-            if (statement->actions[k].kind == SQL_ACTION_RENAME_TABLE &&
-                same(statement->actions[k].new_name.name, name)) {
+    if (file->input->language != SQL_SQLITE) {
+        return false;
+    }
+    for (const struct lint_statement *later = statement + 1; later < file->statements + file->count;
+         later++) {
+        for (uint32_t i = 0; i < later->parsed.action_count; i++) {
+            if (later->parsed.actions[i].kind == SQL_ACTION_RENAME_TABLE &&
+                same(later->parsed.actions[i].new_name.name, table)) {
                 return true;
             }
         }
@@ -106,8 +109,8 @@ static void check_drop(struct lint_file *file, uint32_t number)
         return;
     }
     sql_take_words(&cursor, "IF EXISTS");
-    if (sql_take_name(&cursor, file->arena, &table) && is_replaced(file, number, table.name) &&
-        !has_keys_off(file, number)) {
+    if (sql_take_name(&cursor, file->arena, &table) &&
+        lint_is_replaced(file, statement, table.name) && !has_keys_off(file, number)) {
         lint_add(file, LINT_RULE_SQLITE_REBUILD, &statement->parsed.span, NULL);
     }
 }

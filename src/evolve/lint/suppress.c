@@ -52,12 +52,6 @@ static struct sql_span body_of(const struct sql_token *comment)
     return body;
 }
 
-static enum sql_language language_of(const struct lint_input *input)
-{
-    /* comments of CQL are those of SQLite, and "//" */
-    return input->kind == LINT_SQL ? input->language : SQL_SQLITE;
-}
-
 static bool has_comments(const struct lint_input *input)
 {
     return input->kind == LINT_SQL || input->kind == LINT_CQL;
@@ -71,7 +65,7 @@ bool lint_says(const struct lint_file *file, const char *directive)
     if (!has_comments(file->input)) {
         return false;
     }
-    sql_lexer_init(&lexer, language_of(file->input), file->input->text, file->input->length, NULL);
+    sql_lexer_init(&lexer, file->input->language, file->input->text, file->input->length, NULL);
     while ((token = sql_lexer_next(&lexer)).kind != SQL_TOKEN_END) {
         if (token.kind == SQL_TOKEN_COMMENT) {
             struct sql_span body = body_of(&token);
@@ -169,7 +163,7 @@ static struct ignores read_ignores(struct lint_file *file)
     struct sql_lexer lexer;
     struct sql_token token;
     uint32_t waiting = 0; /* the first one behind which no code was seen */
-    sql_lexer_init(&lexer, language_of(file->input), file->input->text, file->input->length, NULL);
+    sql_lexer_init(&lexer, file->input->language, file->input->text, file->input->length, NULL);
     while ((token = sql_lexer_next(&lexer)).kind != SQL_TOKEN_END) {
         if (token.kind == SQL_TOKEN_COMMENT) {
             (void)read_comment(file, &token, &ignores);

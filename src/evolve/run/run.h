@@ -31,7 +31,8 @@ struct schema_options {
     struct database *database;
     const struct migration_set *set;
     struct schema_order order;
-    const char *program; /* "transhume schema up" */
+    const char *session; /* "transhume schema up", for the server's list of sessions */
+    const char *program; /* the command again, for hints */
     const char *history_schema;
     int64_t lock_wait_ms; /* how long to wait for another runner */
     int64_t lock_ms;      /* how long a statement waits for a lock of the server; 0: as it does */

@@ -1,4 +1,4 @@
--- Columns of tables, and what is put in where nothing is given; not what they inherit.
+-- Columns of tables, and what is put in where nothing is given.
 SELECT '1259:' || c.oid || ':' || a.attnum AS id, 'column' AS kind, c.nspname AS schema, c.relname AS "table", a.attname AS name, c.id AS owner,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
        CASE WHEN a.attcollation <> t.typcollation THEN (SELECT pg_catalog.format('%I.%I', ln.nspname, l.collname) FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace ln ON ln.oid = l.collnamespace WHERE l.oid = a.attcollation) END AS "collation",
@@ -12,7 +12,8 @@ SELECT '1259:' || c.oid || ':' || a.attnum AS id, 'column' AS kind, c.nspname AS
        CASE WHEN coalesce(a.attstattarget, -1) >= 0 THEN a.attstattarget END AS statistics,
        (SELECT pg_catalog.string_agg(o, ', ' ORDER BY o) FROM pg_catalog.unnest(a.attoptions) o) AS options,
        (SELECT pg_catalog.string_agg(pg_catalog.format('%I %L', o.option_name, o.option_value), ', ' ORDER BY o.option_name) FROM pg_catalog.pg_options_to_table(a.attfdwoptions) o) AS "server options",
-       CASE WHEN d.adbin IS NOT NULL AND a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END AS _default
+       CASE WHEN d.adbin IS NOT NULL AND a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END AS _default,
+       CASE WHEN a.attinhcount > 0 THEN 'yes' END AS _inherited, CASE WHEN a.attislocal THEN 'yes' END AS _local
   FROM relation c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   JOIN pg_catalog.pg_type t ON t.oid = a.atttypid LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
- WHERE c.relkind IN ('r', 'p', 'f') AND a.attinhcount = 0 AND c.reloftype = 0 ORDER BY c.nspname, c.relname, a.attnum
+ WHERE c.relkind IN ('r', 'p', 'f') AND c.reloftype = 0 ORDER BY c.nspname, c.relname, a.attnum

@@ -1,4 +1,8 @@
 -- Comments on all of these.
+, said AS MATERIALIZED (
+  SELECT d.* FROM pg_catalog.pg_description d
+   WHERE d.objoid >= 16384 OR d.classoid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+)
 SELECT 'comment:' || d.classoid || ':' || d.objoid || ':' || d.objsubid AS id, 'comment' AS kind, i.schema AS schema, NULL AS "table",
        CASE WHEN i.type LIKE '% column' THEN 'COLUMN ' || i.identity
             WHEN i.type = 'table constraint' THEN 'CONSTRAINT ' || i.identity
@@ -9,7 +13,7 @@ SELECT 'comment:' || d.classoid || ':' || d.objoid || ':' || d.objsubid AS id, '
        CASE WHEN d.objsubid = 0 OR d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass THEN d.classoid || ':' || d.objoid || ':' || d.objsubid END AS owner,
        d.description AS text,
        CASE WHEN d.objsubid > 0 THEN d.classoid || ':' || d.objoid || ':0' END AS _need
-  FROM pg_catalog.pg_description d CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classoid, d.objoid, d.objsubid) i
+  FROM said d CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classoid, d.objoid, d.objsubid) i
  WHERE ((d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND (EXISTS (SELECT 1 FROM relation c WHERE c.oid = d.objoid)))
      OR (d.classoid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND EXISTS (SELECT 1 FROM space s WHERE s.oid = d.objoid) AND NOT (i.identity = 'public' AND d.description = 'standard public schema'))
      OR (d.classoid = 'pg_catalog.pg_type'::pg_catalog.regclass AND EXISTS (SELECT 1 FROM named_type t WHERE t.oid = d.objoid))

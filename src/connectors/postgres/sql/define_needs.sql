@@ -10,7 +10,13 @@
 SELECT DISTINCT coalesce(p.id, d.classid || ':' || d.objid || ':' || d.objsubid) AS "user", coalesce(q.id, d.refclassid || ':' || d.refobjid || ':' || d.refobjsubid) AS used
   FROM pg_catalog.pg_depend d LEFT JOIN place p ON p.classid = d.classid AND p.objid = d.objid AND (d.objsubid = 0 OR d.classid = 1259::oid) LEFT JOIN place q ON q.classid = d.refclassid AND q.objid = d.refobjid
  WHERE d.deptype IN ('n', 'a', 'i', 'P', 'S', 'x', 'e') AND d.objid >= 16384
+   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_sequence s WHERE s.seqrelid = d.objid AND d.classid = 1259::oid AND d.refobjsubid > 0)
 UNION
 SELECT coalesce(p.id, d.classid || ':' || d.objid || ':0'), d.refclassid || ':' || d.refobjid || ':0'
   FROM pg_catalog.pg_depend d LEFT JOIN place p ON p.classid = d.classid AND p.objid = d.objid
  WHERE d.deptype IN ('n', 'a') AND d.objid >= 16384 AND d.refobjsubid > 0
+   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_sequence s WHERE s.seqrelid = d.objid AND d.classid = 1259::oid)
+UNION
+SELECT 'owner:' || d.objid, d.refclassid || ':' || d.refobjid || ':' || d.refobjsubid
+  FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid
+ WHERE d.classid = 1259::oid AND d.refclassid = d.classid AND d.deptype = 'a' AND d.refobjsubid > 0

@@ -3,7 +3,7 @@
   SELECT c.id, pg_catalog.format('%s %I.%I', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.nspname, c.relname) AS object, c.relowner AS owner, c.relacl AS acl, pg_catalog.acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner) AS usual, c.nspname, NULL::name AS attribute
     FROM relation c WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND c.relacl IS NOT NULL
   UNION ALL
-  SELECT '1259:' || c.oid || ':' || a.attnum, pg_catalog.format('TABLE %I.%I', c.nspname, c.relname), c.relowner, a.attacl, '{}'::pg_catalog.aclitem[], c.nspname, a.attname
+  SELECT '1259:' || c.oid || ':' || a.attnum, pg_catalog.format('TABLE %I.%I', c.nspname, c.relname), c.relowner, a.attacl, NULL::pg_catalog.aclitem[], c.nspname, a.attname
     FROM relation c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped WHERE a.attacl IS NOT NULL
   UNION ALL
   SELECT p.id, pg_catalog.format('%s %I.%I(%s)', CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, p.nspname, p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid)), p.proowner, p.proacl, pg_catalog.acldefault('f', p.proowner), p.nspname, NULL

@@ -10,7 +10,7 @@ SELECT p.id, CASE p.prokind WHEN 'a' THEN 'aggregate' WHEN 'p' THEN 'procedure' 
                     CASE p.proparallel WHEN 's' THEN ', PARALLEL = SAFE' WHEN 'r' THEN ', PARALLEL = RESTRICTED' ELSE '' END)
                     FROM pg_catalog.pg_aggregate g WHERE g.aggfnoid = p.oid) END AS definition,
        CASE WHEN p.prokind <> 'a' THEN pg_catalog.pg_get_function_result(p.oid) END AS _result,
-       (SELECT pg_catalog.string_agg(coalesce(m.mode::text, 'i') || ' ' || coalesce(m.name, ''), ', ' ORDER BY m.at) FROM pg_catalog.unnest(p.proargnames, p.proargmodes) WITH ORDINALITY m(name, mode, at)) AS _names,
+       (SELECT pg_catalog.string_agg(coalesce(m.mode::text, 'i') || ' ' || coalesce(m.name, ''), ', ' ORDER BY m.at) FROM unnest(p.proargnames, p.proargmodes) WITH ORDINALITY m(name, mode, at)) AS _names,
        p.pronargdefaults AS _defaults,
        (SELECT x.lanname FROM pg_catalog.pg_language x WHERE x.oid = p.prolang) AS _language
   FROM routine p ORDER BY p.nspname, p.proname, 5

@@ -21,6 +21,13 @@ SELECT 'identity:' || c.oid, 'replica identity', c.nspname, c.relname, c.relname
             ELSE (SELECT pg_catalog.format('USING INDEX %I', x.relname) FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND i.indisreplident) END, NULL
   FROM relation c WHERE c.relkind IN ('r', 'p') AND c.relreplident <> 'd'
 UNION ALL
+SELECT '3456:' || l.oid || ':0', 'collation', s.nspname, NULL, l.collname, NULL,
+       pg_catalog.format('CREATE COLLATION %I.%I (%s)', s.nspname, l.collname,
+         CASE l.collprovider WHEN 'c' THEN pg_catalog.format('PROVIDER = libc, LC_COLLATE = %L, LC_CTYPE = %L', l.collcollate, l.collctype)
+              ELSE pg_catalog.format('PROVIDER = %s, LOCALE = %L, DETERMINISTIC = %s', CASE l.collprovider WHEN 'i' THEN 'icu' ELSE 'builtin' END,
+                     coalesce(pg_catalog.to_jsonb(l) ->> 'colllocale', pg_catalog.to_jsonb(l) ->> 'colliculocale', l.collcollate), l.collisdeterministic) END), NULL
+  FROM pg_catalog.pg_collation l JOIN space s ON s.oid = l.collnamespace WHERE l.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_collation'::pg_catalog.regclass)
+UNION ALL
 SELECT '3381:' || e.oid || ':0', 'statistics', s.nspname, NULL, e.stxname, NULL, pg_catalog.pg_get_statisticsobjdef(e.oid), NULL
   FROM pg_catalog.pg_statistic_ext e JOIN space s ON s.oid = e.stxnamespace
 UNION ALL
