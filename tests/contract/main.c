@@ -75,6 +75,23 @@ static const struct contract_alter cassandra_alter_words = {
     .alter = "ALTER TABLE altered ADD more int",
     .wrong = "INSERT INTO altered SELEKT 1"};
 
+#define DYNAMODB_KEY "\"AttributeDefinitions\":[{\"AttributeName\":\"id\",\"AttributeType\":\"N\"}]"
+#define DYNAMODB_UNITS \
+    ",\"ProvisionedThroughput\":{\"ReadCapacityUnits\":5,\"WriteCapacityUnits\":5}"
+static const struct contract_alter dynamodb_alter_words = {
+    .language = ALTER_DYNAMODB,
+    .create =
+        "{\"operation\":\"CreateTable\",\"input\":{\"TableName\":\"altered\"," DYNAMODB_KEY
+        ",\"KeySchema\":[{\"AttributeName\":\"id\",\"KeyType\":\"HASH\"}]" DYNAMODB_UNITS "}}",
+    .insert = "{\"operation\":\"PutItem\",\"input\":{\"TableName\":\"altered\",\"Item\":{\"id\":"
+              "{\"N\":\"1\"}}}}",
+    .count = "{\"operation\":\"Scan\",\"input\":{\"TableName\":\"altered\",\"Select\":\"COUNT\"}}",
+    .alter = "{\"operation\":\"UpdateTable\",\"input\":{\"TableName\":\"altered\"," DYNAMODB_KEY
+             ",\"GlobalSecondaryIndexUpdates\":[{\"Create\":{\"IndexName\":\"more\",\"KeySchema\":"
+             "[{\"AttributeName\":\"id\",\"KeyType\":\"HASH\"}],\"Projection\":{\"ProjectionType\":"
+             "\"ALL\"}" DYNAMODB_UNITS "}}]}}",
+    .wrong = "{\"operation\":\"PutItem\",\"input\":{\"TableName\":\"nothing\",\"Item\":{}}}"};
+
 static const struct contract_entry entries[] = {
     {.name = "sqlite",
      .alter = &sqlite_alter_words,
@@ -85,6 +102,7 @@ static const struct contract_entry entries[] = {
     {.name = "jsonl", .uri_format = "jsonl:%s"},
     {.name = "toy", .alter = &toy_alter_words, .uri_format = "toy:%s"},
     {.name = "dynamodb",
+     .alter = &dynamodb_alter_words,
      .uri_format = "dynamodb://us-east-1?endpoint=http://%s",
      .server = server_dynoxide,
      .query = "{\"TableName\": \"things\", \"FilterExpression\": \"id < :n\", "
