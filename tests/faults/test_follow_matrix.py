@@ -344,9 +344,11 @@ class Case:
         else:
             self.ends(*self.begin_words())
         self.see()
+        before = self.moved_on()
         self.work.steps(2)
         self.ends(*self.follow_words())
         self.same()
+        self.test.assertGreater(self.moved_on(), before)
         if self.work.whole and self.target_kind != "dynamodb":
             self.test.assertLessEqual(self.sums, {2000})
         self.ends("cutover", "--abandon", "--confirm")
@@ -354,6 +356,11 @@ class Case:
     def see(self):
         if self.work.whole and self.target_kind != "dynamodb":
             self.sums |= {self.target.sum()} - {None}
+
+    def moved_on(self):
+        """What the source may forget, of a server that keeps its log for the feed; else a number that grows."""
+        self.asked = getattr(self, "asked", 0) + 1
+        return self.source.forgotten() if isinstance(self.source, test_follow.PostgresSide) else self.asked
 
     def same(self):
         for table, columns in self.work.TABLES.items():
