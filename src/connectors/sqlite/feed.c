@@ -272,7 +272,7 @@ static enum status poll(struct feed *feed, struct change_set **set, struct error
     return status;
 }
 
-/* A set without changes: a target that waits for no others is behind what the copy holds, too. */
+/* Nothing came behind what the copy holds: a set without changes tells that it was passed. */
 static void tell_skipped(struct feed *feed, struct change_set **set)
 {
     struct arena *arena = arena_create(0);
@@ -282,8 +282,6 @@ static void tell_skipped(struct feed *feed, struct change_set **set)
                                 .end = feed_position_of(feed->end, arena),
                                 .first_piece = true,
                                 .last_piece = true};
-    feed->begin = feed->end;
-    feed->skipped = false;
 }
 
 /* A writer holds the file for a moment: that is nothing to tell of, unless it stays so. */
@@ -303,16 +301,17 @@ static enum status feed_next(struct feed *feed, int64_t timeout_ms, struct chang
 {
     int64_t deadline = clock_monotonic_ms() + timeout_ms;
     struct error failure = {0};
-    if (feed->skipped) {
-        tell_skipped(feed, set);
-        return STATUS_OK;
-    }
     sqlite3_busy_timeout(feed->connection, LOCK_MS);
     for (;;) {
         /* a piece that fails is read again as a whole: its end is where it was */
         int64_t position = feed->position;
         size_t gone_next = feed->gone_next;
         enum status status = poll(feed, set, &failure);
+        if (status == STATUS_AGAIN && feed->skipped) {
+            tell_skipped(feed, set);
+            status = STATUS_OK;
+        }
+        feed->skipped = feed->skipped && status != STATUS_OK;
         if (status == STATUS_FAILED) {
             feed->position = position;
             feed->gone_next = gone_next;
