@@ -579,6 +579,13 @@ class SqliteToSqlite(WholePair, support.TestCase):
         self.run_program("cutover", "--back", "--confirm", "--state", "s1")
         self.assertEqual(self.source.rows("person"), [["1", "b", "1999-01-01"], ["2", "c", None]])
 
+    def test_killed_behind_the_feed(self):
+        """What was written between the feed and the copy is in the copy: nothing has to come behind it."""
+        support.kill_at("follow.after_feed", 1, "migrate", "--follow", self.source.uri, self.target.uri, cwd=self.folder)
+        self.source.transaction(["INSERT INTO entry VALUES (-1, 'x')", "UPDATE account SET balance = 7 WHERE id = 1"], True)
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri, time_limit=30)
+        self.assert_same()
+
     def sides(self):
         return SqliteSide(self, "bank.db"), SqliteSide(self, "copy.db")
 

@@ -184,6 +184,27 @@ class PlansInLanes(test_follow.Plans, support.TestCase):
         lanes = ("--lanes", random.Random(told).randint(1, 5)) if "fresh" not in arguments else ()
         super().run_in(folder, told, *arguments, *lanes)
 
+    def test_in_pieces_only_the_second_time(self):
+        """What one lane has of it already nobody knows before its end: all lanes begin it again."""
+        shop = test_follow.Shop(SqliteSide(self, "shop.db"), test_follow.SEED)
+        shop.side.make("INSERT INTO artist VALUES (1, 'one', 'band'); INSERT INTO album SELECT id, 1, 'title', 1990 FROM (SELECT 1 AS id%s);"
+                       % "".join(" UNION ALL SELECT %d" % i for i in range(2, 40)))
+        self.write("plan.yaml", "transhume: 1\nsource: shop.db\ntarget: followed.db\ntables:\n  album_t:\n    key: code\n    entities:\n      album:\n"
+                                "        from: album\n        fields: { code: 'A{id}', title: copy, Of: { lookup: artist, column: name } }\n")
+        self.run_program("migrate", "--plan", "plan.yaml", "--follow", "--catch-up", "--lanes", 4)
+        shop.side.transaction(["UPDATE artist SET name = 'other'"], True)
+        killed = support.kill_at("sqlite.after_apply", 2, "follow", "--catch-up", "--lanes", 4, cwd=self.folder)
+        self.assertEqual(killed.code, -signal.SIGKILL)
+        self.assertEqual({row[2] for row in SqliteSide(self, "followed.db").contents()["album_t"]}, {"one", "other"})
+        shop.side.transaction(["WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 20100)"
+                               " INSERT INTO album SELECT i, 1, printf('%200d', i), 1990 FROM n"], True)
+        shop.side.transaction(["DELETE FROM album WHERE id % 2 = 0"], True)
+        self.run_program("follow", "--catch-up", "--take-over", "--lanes", 3)
+        with open(self.path(".transhume", "transhume.log"), encoding="utf-8") as file:
+            self.assertIn("all lanes apply it", file.read())
+        rows = SqliteSide(self, "followed.db").contents()["album_t"]
+        self.assertEqual((len(rows), {row[2] for row in rows}), (20 + 10000, {"other"}))
+
 
 if __name__ == "__main__":
     unittest.main()

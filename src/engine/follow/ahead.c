@@ -32,7 +32,6 @@ enum status ahead_note(struct run *run, struct error *error)
 enum status ahead_open(struct run *run, struct arena *arena, struct ahead *ahead,
                        struct error *error)
 {
-    struct database *source = run->session->source;
     const char *text;
     *ahead = (struct ahead){.run = run};
     ahead->entities = arena_allocate_zeroed(arena, run->session->plan->entity_count + (size_t)1,
@@ -43,7 +42,15 @@ enum status ahead_open(struct run *run, struct arena *arena, struct ahead *ahead
         return status == STATUS_END ? STATUS_OK : status;
     }
     ahead->is_so = true;
-    return source->connector->feed->head(source, arena, &ahead->until, error);
+    return STATUS_OK;
+}
+
+enum status ahead_look(struct ahead *ahead, struct arena *arena, struct error *error)
+{
+    struct database *source = ahead->run->session->source;
+    return ahead->is_so && ahead->until.length == 0
+               ? source->connector->feed->head(source, arena, &ahead->until, error)
+               : STATUS_OK;
 }
 
 enum status ahead_take(struct ahead *ahead, const struct change_set *set,
@@ -70,7 +77,8 @@ enum status ahead_pass(struct ahead *ahead, struct position applied, bool *ended
                        struct error *error)
 {
     const struct run_session *session = ahead->run->session;
-    *ended = ahead->is_so && session->source->connector->feed->compare(applied, ahead->until) >= 0;
+    *ended = ahead->is_so && ahead->until.length > 0 &&
+             session->source->connector->feed->compare(applied, ahead->until) >= 0;
     if (!*ended) {
         return STATUS_OK;
     }

@@ -16,16 +16,19 @@
 struct ahead {
     struct run *run;
     bool is_so;
-    struct position until; /* in the arena of `ahead_open` */
-    bool *entities;        /* likewise: of which something was refused and noted */
+    struct position until; /* length 0: not known yet */
+    bool *entities;        /* in the arena: of which something was refused and noted */
 };
 
-/* Before anything is followed; does nothing where one attempt read the copy at the feed's beginning.
+/* Before anything is followed; does nothing where one attempt read the copy at the feed's
+ * beginning.
  */
 enum status ahead_note(struct run *run, struct error *error) MUST_USE;
-/* Is it so? Then the source is asked where it is. */
+/* Is it so? */
 enum status ahead_open(struct run *run, struct arena *arena, struct ahead *ahead,
                        struct error *error) MUST_USE;
+/* Then the source is asked where it is, once its feed is open. */
+enum status ahead_look(struct ahead *ahead, struct arena *arena, struct error *error) MUST_USE;
 /* STATUS_OK: the refusal says nothing, and its table is noted. STATUS_END: it is a reject. */
 enum status ahead_take(struct ahead *ahead, const struct change_set *set,
                        const struct apply_refusal *refusal, struct error *error) MUST_USE;

@@ -489,8 +489,10 @@ static enum status apply_all(struct follow *follow, struct error *error)
         }
         if (status == STATUS_OK) {
             status = lanes_tick(follow->lanes, idle, error);
+        }
+        if (status == STATUS_OK) {
             note_position(follow);
-            status = status == STATUS_OK ? pass_copy(follow, error) : status;
+            status = pass_copy(follow, error);
         }
         status = status == STATUS_OK ? refresh_some(follow, error) : status;
         status = status == STATUS_OK ? note_health(follow, error) : status;
@@ -521,6 +523,7 @@ static enum status follow_with_retries(struct follow *follow, struct error *erro
             status = follow->session->source->connector->feed->head(
                 follow->session->source, follow->arena, &follow->head, error);
         }
+        status = status == STATUS_OK ? ahead_look(&follow->ahead, follow->arena, error) : status;
         status = status == STATUS_OK ? end_resync(follow, error) : status;
         status = status == STATUS_OK ? go_on(follow, error) : status;
         close_both(follow);

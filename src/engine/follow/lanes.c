@@ -2,6 +2,7 @@
 #include "engine/follow/lanes.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "engine/follow/lanes_internal.h"
 #include <stdlib.h>
@@ -361,6 +362,8 @@ static enum status go_back(struct lanes *lanes, struct error *error)
         }
     }
     lanes->even = true;
+    log_write(LOG_DEBUG,
+              "a transaction comes in pieces: all lanes apply it, and what is behind it");
     return wait_for_all(lanes, error);
 }
 
