@@ -101,6 +101,7 @@ class SchemaCase:
         self.up()
         os.remove(self.path("migrations", "002_email.sql"))
         self.assertEqual(self.status(code=1)["002"], "file missing")
+        self.assertIn("002_email is applied, and its file is not in migrations", self.up().err)
         self.down()
         self.assertEqual(self.status(), {"001": "applied"})
 
