@@ -196,6 +196,14 @@ static struct definition_statement *alter(struct sql_emission *emission,
     return sql_emit(emission, &sql, ALTER_LOCK_ALL);
 }
 
+void postgres_set_own_null(struct sql_emission *emission, const struct definition *column)
+{
+    if (is_inherited(column) && !is_as_parents(emission->change->to, column) &&
+        definition_fact(column, "not null") != NULL) {
+        alter(emission, column, "SET NOT NULL", "");
+    }
+}
+
 /* A value of the column as one of the wanted type. */
 static void alter_type(struct sql_emission *emission, const struct definition *before,
                        const struct definition *after)
