@@ -317,7 +317,10 @@ enum status postgres_alter_column(struct sql_emission *emission, const struct de
                                   const struct definition *after)
 {
     struct buffer sql = {0};
-    if (is_inherited(before) && is_inherited(after) && is_as_parents(emission->change->to, after)) {
+    /* its parent's change is its own as well */
+    if (is_inherited(before) && is_inherited(after) &&
+        is_as_parents(emission->change->from, before) &&
+        is_as_parents(emission->change->to, after)) {
         return STATUS_OK;
     }
     if (!sql_definition_same_fact(before, after, "generated")) {
