@@ -96,7 +96,7 @@ _transhume() {
         'reset') options='--plan --state --quiet --verbose --help --confirm' ;;
         'grafana') options='--output --rules --datasource --push --token-file --ca-file --quiet --verbose --help' ;;
         'alerts') options='--plan --alerts --notify --quiet --verbose --help' ;;
-        'schema') options='up down status new lint diff drift dump baseline repair' ;;
+        'schema') options='up down status new lint diff drift dump import baseline repair' ;;
         'schema up') options='--dir --database --to --from --dry-run --json --quiet --verbose --help --out-of-order --lock-wait --steal-lock --lock-timeout --statement-timeout --history-schema --timeout' ;;
         'schema down') options='--dir --database --to --from --dry-run --json --quiet --verbose --help --confirm --lock-wait --steal-lock --lock-timeout --statement-timeout --history-schema --timeout' ;;
         'schema status') options='--dir --database --from --exit-code --json --quiet --verbose --help --history-schema --timeout --color' ;;
@@ -105,6 +105,7 @@ _transhume() {
         'schema diff') options='--exit-code --server --renamed --output --json --quiet --verbose --help --allow-drop --blocking --timeout' ;;
         'schema drift') options='--dir --database --server --json --quiet --verbose --help --timeout' ;;
         'schema dump') options='--database --output --json --quiet --verbose --help --timeout' ;;
+        'schema import') options='--dir --database --from --dry-run --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
         'schema baseline') options='--dir --database --from --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
         'schema repair') options='--dir --database --from --mark-applied --mark-reverted --resume-from --accept-checksum --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
         'connectors') options='--json --quiet --verbose --help --color' ;;

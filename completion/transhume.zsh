@@ -529,6 +529,7 @@ _transhume() {
                 'diff:the statements that make B of A'
                 'drift:what differs from the migrations'
                 'dump:write a schema as SQL'
+                'import:go on where another tool stopped'
                 'baseline:begin the history of a database that is there'
                 'repair:say what is true of a version'
             )
@@ -644,6 +645,21 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '*:argument:_files' ;;
+            import)
+                _arguments -s \
+                '--dir=[The folder of migrations]:DIR:_files -/' \
+                '--database=[The database, in place of DB]:URI:' \
+                '--from=[Whose layout the folder has]:TOOL:' \
+                '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--lock-wait=[How long to wait for another process at work on the schema]:TIME:' \
+                '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
+                '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_files' ;;
             baseline)

@@ -254,5 +254,7 @@ def check_all(engine, build, cases):
     runner = Runner(engine, build)
     cases = [case for case in cases if re.search(os.environ.get("COMPARE_ONLY", ""), case.name)]
     with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("COMPARE_JOBS", "2"))) as pool:
-        for case, (problem, outside) in zip(cases, pool.map(runner.check, cases)):
+        for number, (case, (problem, outside)) in enumerate(zip(cases, pool.map(runner.check, cases)), 1):
+            if problem or number % 50 == 0:
+                print("%d of %d: %s: %s" % (number, len(cases), case.name, problem or outside or "agrees"), file=sys.stderr, flush=True)
             yield case.name, problem, outside

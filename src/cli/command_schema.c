@@ -45,6 +45,9 @@ static const enum cli_option_id repair_options[] = {
 static const enum cli_option_id baseline_options[] = {AT_DATABASE, AT_FOLDER, UNDER_LOCK, CLI_JSON,
                                                       CLI_OPTION_COUNT};
 
+static const enum cli_option_id import_options[] = {AT_DATABASE, AT_FOLDER, UNDER_LOCK,
+                                                    CLI_DRY_RUN, CLI_JSON,  CLI_OPTION_COUNT};
+
 const struct cli_command schema_commands[] = {
     {.name = "schema up",
      .place = IN_SCHEMA,
@@ -150,6 +153,20 @@ const struct cli_command schema_commands[] = {
      .examples = "transhume schema dump shop.db -o schema.sql",
      .options = dump_options,
      .run = command_schema_dump},
+    {.name = "schema import",
+     .place = IN_SCHEMA,
+     .arguments = "DB",
+     .arguments_max = 1,
+     .summary = "go on where another tool stopped",
+     .description =
+         "Notes in the history what the table of Flyway, goose, golang-migrate or dbmate says is "
+         "applied, and runs nothing. That table is only read. `transhume schema up` goes on from "
+         "there, with the same folder. What the other tool left half done, or files that changed "
+         "since, are refused.",
+     .examples = "transhume schema import shop.db --dir db/migrations --dry-run\n"
+                 "transhume schema import postgres://app@db.example.org/shop --from flyway",
+     .options = import_options,
+     .run = command_schema_import},
     {.name = "schema baseline",
      .place = IN_SCHEMA,
      .arguments = "VERSION DB",

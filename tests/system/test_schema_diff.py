@@ -1,7 +1,6 @@
 """`transhume schema diff`: statements that lead from one schema to another, carried out by the server's own client."""
 import os
 import sqlite3
-import subprocess
 import sys
 import unittest
 
@@ -112,7 +111,18 @@ class SQLite(DiffCase, support.TestCase):
         connection.close()
 
 
-class Postgres(DiffCase, support.TestCase):
+class OnServer(sql_case.ServerTarget, DiffCase):
+    def make(self, sql):
+        uri = self.new_target()
+        self.ask(sql)
+        return uri
+
+    def apply(self, _place, sql):
+        self.ask(sql)
+
+
+class Postgres(OnServer, support.TestCase):
+    SERVERS = postgres
     PAIRS = [
         ("serial, enum, view, index, comment",
          "CREATE TYPE st AS ENUM ('a', 'b'); CREATE TABLE u (id serial PRIMARY KEY, s st DEFAULT 'a', n text); CREATE VIEW v AS SELECT id, s, n FROM u;"
@@ -134,24 +144,9 @@ class Postgres(DiffCase, support.TestCase):
          "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a + 2) STORED); CREATE VIEW v AS SELECT b FROM t;"),
     ]
 
-    @classmethod
-    def setUpClass(cls):
-        cls.server = postgres.Server.shared_for_class(cls)
 
-    def make(self, sql):
-        self.name = self.server.database()
-        self.apply(None, sql)
-        return self.server.uri(self.name)
-
-    def apply(self, _place, sql):
-        self.server.psql(self.name, sql)
-
-    def test_scratch_places_are_gone(self):
-        left = self.server.psql("postgres", "SELECT count(*) FROM pg_database WHERE datname LIKE '\\_transhume\\_scratch\\_%d\\_%%'" % os.getpid())
-        self.assertEqual(left, [["0"]])
-
-
-class MariaDB(DiffCase, support.TestCase):
+class MariaDB(OnServer, support.TestCase):
+    SERVERS = mariadb
     PAIRS = [
         ("a column between, an index, options", "CREATE TABLE t (a int PRIMARY KEY, c int) COMMENT 'x';",
          "CREATE TABLE t (a int PRIMARY KEY, b varchar(9) NOT NULL DEFAULT 'y', c bigint, KEY k (b)) ROW_FORMAT=COMPRESSED;", "AFTER `a`"),
@@ -168,18 +163,6 @@ class MariaDB(DiffCase, support.TestCase):
          "CREATE TABLE t (a int, b int); CREATE VIEW v AS SELECT a, b FROM t;\nDELIMITER $$\nCREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.b = 1; SET NEW.a = 2; END $$\n"
          "CREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2; END $$\nDELIMITER ;\n", "DELIMITER"),
     ]
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = mariadb.Server.shared_for_class(cls)
-
-    def make(self, sql):
-        self.name = self.server.database()
-        self.apply(None, sql)
-        return self.server.uri(self.name)
-
-    def apply(self, _place, sql):
-        self.client(self.name, sql)
 
 
 if __name__ == "__main__":

@@ -53,10 +53,15 @@ static enum status open_servers(struct diff *diff, struct error *error)
 
 static enum status open_sides(struct diff *diff, struct error *error)
 {
-    if (open_servers(diff, error) != STATUS_OK ||
-        diff_side_open(&diff->from, diff->scratch, diff->arena, error) != STATUS_OK ||
-        diff_side_open(&diff->to, diff->scratch, diff->arena, error) != STATUS_OK) {
+    if (open_servers(diff, error) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    if (diff_side_open(&diff->from, diff->scratch, diff->arena, error) != STATUS_OK ||
+        diff_side_open(&diff->to, diff->scratch, diff->arena, error) != STATUS_OK) {
+        return diff->scratch->database != NULL
+                   ? STATUS_FAILED
+                   : error_hint(error, "no side is a database, so that this was read as SQLite's: "
+                                       "--server URI names a server of another kind");
     }
     if (diff->from.functions != diff->to.functions) {
         error_set(error, ERROR_USAGE, diff->options->to,
@@ -131,11 +136,26 @@ static struct diff_change *add_change(struct diff *diff, enum diff_action action
     return change;
 }
 
+/* A setting of the session holds for all that follows. */
+static bool is_said(const struct diff_result *result, const struct definition_statement *statement)
+{
+    for (uint32_t i = 0; i < result->statement_count; i++) {
+        if (strncmp(statement->text, "SET ", 4) == 0 &&
+            strcmp(statement->text, result->statements[i].text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_statements(struct diff *diff, const struct definition_statement *statements,
                            uint32_t count)
 {
     struct diff_result *result = diff->result;
     for (uint32_t i = 0; i < count; i++) {
+        if (is_said(result, &statements[i])) {
+            continue;
+        }
         diff->statements = arena_make_room(diff->arena, diff->statements, result->statement_count,
                                            &diff->statement_capacity, sizeof *diff->statements);
         diff->statements[result->statement_count++] = statements[i];

@@ -46,9 +46,23 @@ static void append_kept(const struct diff_result *result, struct buffer *out)
     }
 }
 
+/* A table that takes another one's place is dropped meanwhile: what refers to it stays only while
+ * SQLite looks after no references, which it can't be told within a transaction. */
+static bool replaces_tables(const struct diff_result *result)
+{
+    for (uint32_t i = 0; i < result->statement_count; i++) {
+        if (strncmp(result->statements[i].text, "DROP TABLE", 10) == 0) {
+            return result->language == SQL_SQLITE;
+        }
+    }
+    return false;
+}
+
 void diff_append_sql(const struct diff_result *result, struct buffer *out)
 {
+    bool apart = replaces_tables(result);
     append_kept(result, out);
+    buffer_append_string(out, apart ? "PRAGMA foreign_keys = OFF;\nBEGIN;\n" : "");
     for (uint32_t i = 0; i < result->statement_count; i++) {
         const struct definition_statement *statement = &result->statements[i];
         if (statement->rewrites) {
@@ -61,6 +75,8 @@ void diff_append_sql(const struct diff_result *result, struct buffer *out)
             buffer_append_string(out, ";\n");
         }
     }
+    buffer_append_string(
+        out, apart ? "PRAGMA foreign_key_check;\nCOMMIT;\nPRAGMA foreign_keys = ON;\n" : "");
 }
 
 /* ---------------------------------------------------------------- JSON */

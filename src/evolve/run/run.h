@@ -96,6 +96,17 @@ struct schema_repair {
 enum status schema_repair(const struct schema_options *options, const struct schema_repair *repair,
                           struct error *error) MUST_USE;
 
+/* A version that another tool applied. */
+struct schema_imported {
+    const char *version; /* NULL: a repeatable file */
+    const char *name;
+};
+
+/* Notes them all under the lock, but for those that stand already; nothing is run. */
+enum status schema_note_imported(const struct schema_options *options, const char *tool,
+                                 const struct schema_imported *rows, uint32_t count,
+                                 struct error *error) MUST_USE;
+
 /* NULL-terminated. */
 const char *const *schema_failpoints(void);
 
