@@ -86,10 +86,6 @@ static const struct contract_alter dynamodb_alter_words = {
     .insert = "{\"operation\":\"PutItem\",\"input\":{\"TableName\":\"altered\",\"Item\":{\"id\":"
               "{\"N\":\"1\"}}}}",
     .count = "{\"operation\":\"Scan\",\"input\":{\"TableName\":\"altered\",\"Select\":\"COUNT\"}}",
-    .alter = "{\"operation\":\"UpdateTable\",\"input\":{\"TableName\":\"altered\"," DYNAMODB_KEY
-             ",\"GlobalSecondaryIndexUpdates\":[{\"Create\":{\"IndexName\":\"more\",\"KeySchema\":"
-             "[{\"AttributeName\":\"id\",\"KeyType\":\"HASH\"}],\"Projection\":{\"ProjectionType\":"
-             "\"ALL\"}" DYNAMODB_UNITS "}}]}}",
     .wrong = "{\"operation\":\"PutItem\",\"input\":{\"TableName\":\"nothing\",\"Item\":{}}}"};
 
 static const struct contract_entry entries[] = {

@@ -6,6 +6,7 @@ import sys
 import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
+import dynamodb_case
 import mariadb
 import postgres
 import sql_case
@@ -101,6 +102,7 @@ class SchemaCase:
         self.up()
         os.remove(self.path("migrations", "002_email.sql"))
         self.assertEqual(self.status(code=1)["002"], "file missing")
+        self.assertIn("002_email is applied, and its file is not in migrations", self.up().err)
         self.down()
         self.assertEqual(self.status(), {"001": "applied"})
 
@@ -334,6 +336,25 @@ class OnMariadb(sql_case.ServerTarget, SchemaCase, support.TestCase):
         self.up()
         self.ask("CALL p(); INSERT INTO users VALUES (3, 'z')")
         self.assertEqual(self.ask("SELECT name FROM users ORDER BY id"), [["x"], ["x"], ["y"]])
+
+
+class OnDynamodb(dynamodb_case.DynamodbCase):
+    """Steps are calls of the API, each announced and noted by itself."""
+
+    def test_calls_as_steps(self):
+        table = {"BillingMode": "PAY_PER_REQUEST", "KeySchema": [{"AttributeName": "k", "KeyType": "HASH"}],
+                 "AttributeDefinitions": [{"AttributeName": "k", "AttributeType": "S"}]}
+        calls = [{"operation": "CreateTable", "input": dict(table, TableName=name)} for name in ("one", "two")]
+        os.mkdir(self.path("migrations"))
+        self.write("migrations/001_tables.up.dynamodb.json", json.dumps(calls, indent=1))
+        self.write("migrations/001_tables.down.dynamodb.json", json.dumps([{"operation": "DeleteTable", "input": {"TableName": name}} for name in ("two", "one")]))
+        killed = self.run_aws("schema", "up", self.uri(), code=-9, TRANSHUME_FAILPOINT="evolve.after_statement:kill:1")
+        self.assertEqual(killed.out, "")
+        self.assertIn("1 migration applied", self.run_aws("schema", "up", self.uri()).out)
+        self.assertLessEqual({"one", "two"}, set(self.client.list_tables()["TableNames"]))
+        self.assertEqual(self.run_aws("schema", "up", self.uri()).out, "nothing to do\n")
+        self.run_aws("schema", "down", self.uri(), "--confirm")
+        self.assertEqual({"one", "two"} & set(self.client.list_tables()["TableNames"]), set())
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ static struct migration_set files_of(const char *text)
     return set;
 }
 
-/* "+1 -1 ~2 x3 b4 m5 +R:v": up, down, broken off, failed, baseline, marked. */
+/* "+1 -1 ~2 x3 b4 m5 +R:v B6 X7": up, down, broken off, failed, baseline, marked; a baseline that
+ * was broken off, that failed. */
 static struct schema_history history_of(const char *text, const struct migration_set *set)
 {
     struct schema_history history = {.arena = arena};
@@ -63,14 +64,14 @@ static struct schema_history history_of(const char *text, const struct migration
         }
         bool repeats = strncmp(word + 1, "R:", 2) == 0;
         struct history_row row = {.number = ++number,
-                                  .action = word[0] == '-'   ? HISTORY_DOWN
-                                            : word[0] == 'b' ? HISTORY_BASELINE
-                                            : word[0] == 'm' ? HISTORY_MARK
-                                            : repeats        ? HISTORY_REPEAT
-                                                             : HISTORY_UP,
-                                  .state = word[0] == '~'   ? HISTORY_RUNNING
-                                           : word[0] == 'x' ? HISTORY_FAILED
-                                                            : HISTORY_DONE,
+                                  .action = word[0] == '-'                   ? HISTORY_DOWN
+                                            : strchr("bBX", word[0]) != NULL ? HISTORY_BASELINE
+                                            : word[0] == 'm'                 ? HISTORY_MARK
+                                            : repeats                        ? HISTORY_REPEAT
+                                                                             : HISTORY_UP,
+                                  .state = strchr("~B", word[0]) != NULL   ? HISTORY_RUNNING
+                                           : strchr("xX", word[0]) != NULL ? HISTORY_FAILED
+                                                                           : HISTORY_DONE,
                                   .version = repeats ? NULL : word + 1,
                                   .name = repeats ? word + 3 : "n",
                                   .checksum = old};
@@ -141,6 +142,9 @@ static void test_ways_up(void **state)
         {"", "1 2 2B 3", {0}, "baseline2 up3"},
         {"", "1 2 2B 3", {.to = "1"}, "up1"},
         {"+1", "1 2 2B 3", {0}, "up2 up3"},
+        {"B2", "1 2 2B 3", {0}, "baseline~2 up3"},
+        {"X2", "1 2 2B 3", {0}, "baseline2 up3"},
+        {"+1 -1", "1 2 2B 3", {0}, "up1 up2 up3"},
         {"+1", "1", {.to = "9"}, "usage: there is no version 9 in m"},
         {"+1 +2", "2", {0}, ""},
     };

@@ -76,6 +76,8 @@ void postgres_append_column(struct buffer *sql, const struct definition *column)
 /* What a column has beside its definition, as clauses of ALTER TABLE; false: nothing. */
 bool postgres_append_column_extras(struct buffer *sql, const struct definition *before,
                                    const struct definition *after);
+/* NOT NULL of a partition's column that is not its parent's. */
+void postgres_set_own_null(struct sql_emission *emission, const struct definition *column);
 enum status postgres_create_column(struct sql_emission *emission, const struct definition *before,
                                    const struct definition *after);
 enum status postgres_alter_column(struct sql_emission *emission, const struct definition *before,

@@ -478,7 +478,7 @@ const struct sql_definition_kind postgres_definition_kinds[] = {
      postgres_rename_column},
     {"default", 115, PART, false, postgres_set_default, postgres_set_default, postgres_drop_default,
      NULL},
-    {"ownership", 118, ATTACHED, false, set_ownership, set_ownership, set_ownership, NULL},
+    {"ownership", 118, ALONE, false, set_ownership, set_ownership, set_ownership, NULL},
     {"constraint", 130, ATTACHED, false, postgres_create_constraint, postgres_alter_constraint,
      postgres_drop_constraint, postgres_rename_constraint},
     {"index", 140, ATTACHED, false, postgres_create_index, postgres_alter_index,

@@ -196,6 +196,14 @@ static struct definition_statement *alter(struct sql_emission *emission,
     return sql_emit(emission, &sql, ALTER_LOCK_ALL);
 }
 
+void postgres_set_own_null(struct sql_emission *emission, const struct definition *column)
+{
+    if (is_inherited(column) && !is_as_parents(emission->change->to, column) &&
+        definition_fact(column, "not null") != NULL) {
+        alter(emission, column, "SET NOT NULL", "");
+    }
+}
+
 /* A value of the column as one of the wanted type. */
 static void alter_type(struct sql_emission *emission, const struct definition *before,
                        const struct definition *after)
@@ -309,7 +317,10 @@ enum status postgres_alter_column(struct sql_emission *emission, const struct de
                                   const struct definition *after)
 {
     struct buffer sql = {0};
-    if (is_inherited(before) && is_inherited(after) && is_as_parents(emission->change->to, after)) {
+    /* its parent's change is its own as well */
+    if (is_inherited(before) && is_inherited(after) &&
+        is_as_parents(emission->change->from, before) &&
+        is_as_parents(emission->change->to, after)) {
         return STATUS_OK;
     }
     if (!sql_definition_same_fact(before, after, "generated")) {

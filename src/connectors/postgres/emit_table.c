@@ -105,6 +105,7 @@ enum status postgres_create_table(struct sql_emission *emission, const struct de
         buffer_free(&sql);
         sql = (struct buffer){0};
         set_own_defaults(emission, column);
+        postgres_set_own_null(emission, column);
     }
     if (definition_fact(after, "row security") != NULL) {
         alter(emission, after, "ENABLE ROW LEVEL SECURITY", "");

@@ -31,6 +31,20 @@ static void put_before(struct graph *graph, uint32_t first, uint32_t then)
     graph->edges[graph->count++] = (struct edge){first, then};
 }
 
+/* Has what is dropped to go before what it stands on is altered? Not where that is replaced as it
+ * stands. */
+static bool is_in_the_way(const struct diff_compare *compare, const struct definition *user,
+                          uint32_t used)
+{
+    uint32_t alter = compare->alter_of[used];
+    if (alter == DEFINITION_NONE) {
+        return false;
+    }
+    struct definition_change change = diff_change_of(compare, &compare->steps[alter]);
+    return compare->from.items[used].rank >= RANK_OF_TABLES ||
+           compare->functions->disturbs(&change, user);
+}
+
 static void add_needs(struct graph *graph, uint32_t number)
 {
     const struct diff_compare *compare = graph->compare;
@@ -45,18 +59,21 @@ static void add_needs(struct graph *graph, uint32_t number)
         const struct definition *item = &compare->from.items[step->before];
         for (uint32_t i = 0; i < item->need_count; i++) {
             put_before(graph, number, compare->drop_of[item->needs[i]]);
-            if (step->kind == DEFINITION_DROP) {
+            if (step->kind == DEFINITION_DROP && is_in_the_way(compare, item, item->needs[i])) {
                 put_before(graph, number, compare->alter_of[item->needs[i]]);
             }
         }
     }
 }
 
+/* Indexes, and those of constraints, are named like tables: no two of a schema alike. */
 static void append_place(struct buffer *key, const struct definition *item)
 {
+    bool apart = item->table != NULL && strcmp(item->kind, "index") != 0 &&
+                 strcmp(item->kind, "constraint") != 0;
     buffer_clear(key);
     buffer_format(key, "%s\x1f%s\x1f%s", item->schema != NULL ? item->schema : "",
-                  item->table != NULL ? item->table : "", item->name);
+                  apart ? item->table : "", item->name);
 }
 
 /* What is made under a name comes after what had it, whatever that is. */

@@ -237,6 +237,22 @@ static void take_way_back(struct schema_act *act)
     act->name = act->entry->name;
 }
 
+/* The file that an unfinished act is of; NULL: it is gone. */
+static const struct migration *file_of_act(const struct planning *planning,
+                                           const struct schema_entry *entry)
+{
+    if (entry->act.action != HISTORY_BASELINE) {
+        return entry->file;
+    }
+    for (uint32_t i = 0; i < planning->set->count; i++) {
+        const struct migration *file = &planning->set->items[i];
+        if (file->kind == MIGRATION_BASELINE && strcmp(file->key, entry->key) == 0) {
+            return file;
+        }
+    }
+    return NULL;
+}
+
 /* What was broken off goes on before anything else. */
 static enum status resume_unfinished(struct planning *planning, struct error *error)
 {
@@ -253,7 +269,8 @@ static enum status resume_unfinished(struct planning *planning, struct error *er
                               "`transhume schema up DB` finishes it first; `transhume schema "
                               "repair` says otherwise what stands of it.");
         }
-        if (!down && entry->file == NULL) {
+        const struct migration *file = file_of_act(planning, entry);
+        if (!down && file == NULL) {
             error_set(error, ERROR_MIGRATION_REFUSED, shown,
                       "it was broken off, and its file is gone");
             return error_hint(error,
@@ -261,7 +278,7 @@ static enum status resume_unfinished(struct planning *planning, struct error *er
                               "repair %s DB --mark-applied` or --mark-reverted.",
                               shown);
         }
-        struct schema_act *act = add_act(planning, entry->act.action, entry->file, entry);
+        struct schema_act *act = add_act(planning, entry->act.action, file, entry);
         act->resumes = true;
         if (down) {
             take_way_back(act);
@@ -284,11 +301,28 @@ static bool is_within(const struct planning *planning, uint32_t index)
     return false;
 }
 
-/* The highest baseline that `to` allows, for a database without a history; NULL: none. */
+/* Is it as if nothing had ever been done? What failed does not count. */
+static bool is_untouched(const struct schema_history *history)
+{
+    for (uint32_t i = 0; i < history->count; i++) {
+        if (history->entries[i].act.number > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The highest baseline that `to` allows, for a database without a history, or the one that was
+ * broken off; NULL: none. */
 static const struct migration *choose_baseline(const struct planning *planning)
 {
     const struct migration *found = NULL;
-    for (uint32_t i = 0; i < planning->set->count && planning->history->count == 0; i++) {
+    for (uint32_t i = 0; i < planning->plan->count; i++) {
+        if (planning->plan->acts[i].action == HISTORY_BASELINE) {
+            return planning->plan->acts[i].file;
+        }
+    }
+    for (uint32_t i = 0; i < planning->set->count && is_untouched(planning->history); i++) {
         const struct migration *file = &planning->set->items[i];
         if (file->kind == MIGRATION_BASELINE &&
             (planning->to_key == NULL || strcmp(file->key, planning->to_key) <= 0)) {
@@ -314,7 +348,7 @@ static void plan_up(struct planning *planning)
     uint32_t most = planning->order->most == 0 ? UINT32_MAX : planning->order->most;
     const struct migration *baseline = choose_baseline(planning);
     uint32_t taken = count_resumed(planning, HISTORY_UP);
-    if (baseline != NULL) {
+    if (baseline != NULL && planning->plan->count == 0) {
         add_act(planning, HISTORY_BASELINE, baseline, NULL);
         taken++;
     }

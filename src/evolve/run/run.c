@@ -106,12 +106,30 @@ static enum status verify_end(struct schema_work *work, struct error *error)
     return STATUS_OK;
 }
 
+/* What does not stop it, but somebody should know of. */
+static void warn_of_findings(const struct schema_work *work)
+{
+    const struct schema_plan *plan = &work->plan;
+    for (uint32_t i = 0; i < plan->finding_count; i++) {
+        const struct schema_finding *finding = &plan->findings[i];
+        if (finding->kind == SCHEMA_MISSING) {
+            log_write(LOG_WARNING, "%s_%s is applied, and its file is not in %s",
+                      finding->entry->version != NULL ? finding->entry->version : "R",
+                      finding->entry->name, work->options->set->folder);
+        } else if (finding->kind == SCHEMA_DOWN_CHANGED) {
+            log_write(LOG_WARNING, "%s: the way back was changed after the migration was applied",
+                      finding->file->down.path);
+        }
+    }
+}
+
 static enum status attempt(struct schema_work *work, struct error *error)
 {
     if (work_open(work, false, error) != STATUS_OK || work_read(work, error) != STATUS_OK ||
         plan(work, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    warn_of_findings(work);
     if (work->plan.count == 0) {
         return STATUS_OK;
     }

@@ -480,8 +480,10 @@ static void hint_next(const struct stages *stages, const struct migration_step *
     }
     error_hint(error,
                "Statement %" PRIu32 " of %" PRIu32
-               " failed; those before it stand. Once it is fixed: `%s` goes on there.",
-               failed->number, stages->at->steps.count, stages->work->options->program);
+               " failed; %s. Once it is fixed: `%s` goes on there.",
+               failed->number, stages->at->steps.count,
+               failed->number > 1 ? "those before it stand" : "nothing of the file stands",
+               stages->work->options->program);
 }
 
 /* The statement that the error's place is of. */

@@ -16,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAIT_FIRST_MS = 50, WAIT_MAX_MS = 2000, OPERATION_BYTES = 48 };
+/* An index that is not to be seen for so long will not come: some emulators make none. */
+enum { WAIT_FIRST_MS = 50, WAIT_MAX_MS = 2000, IDLE_MAX_MS = 30000, OPERATION_BYTES = 48 };
 
 /* ---------------------------------------------------------------- sessions */
 
@@ -133,6 +134,28 @@ static enum status call(struct alter_session *session, const struct step *step,
 
 /* ---------------------------------------------------------------- waiting */
 
+/* Is the index there that an UpdateTable makes, or gone that it deletes? Of other updates nothing
+ * is known. */
+static enum alter_settled settle_indexes(const struct step *step,
+                                         const struct dynamodb_description *there)
+{
+    const json_t *updates = json_object_get(step->input, "GlobalSecondaryIndexUpdates");
+    enum alter_settled settled = ALTER_UNKNOWN;
+    for (size_t i = 0; i < json_array_size(updates); i++) {
+        const json_t *update = json_array_get(updates, i);
+        const json_t *create = json_object_get(update, "Create");
+        const json_t *delete = json_object_get(update, "Delete");
+        const char *name =
+            json_string_value(json_object_get(create != NULL ? create : delete, "IndexName"));
+        if (name == NULL) {
+            return ALTER_UNKNOWN;
+        }
+        bool found = dynamodb_description_index(there, name) != NULL;
+        settled = found == (create != NULL) ? ALTER_APPLIED : ALTER_ABSENT;
+    }
+    return settled;
+}
+
 static bool is_active(const struct dynamodb_description *description)
 {
     bool active = strcmp(description->status, "ACTIVE") == 0;
@@ -158,28 +181,45 @@ static void tell(const struct alter_request *request, const struct dynamodb_desc
     request->progress(request->context, -1, words);
 }
 
+/* What is described may be as it was before the step. */
+static bool is_ready(const struct step *step, const struct dynamodb_description *there)
+{
+    return is_active(there) &&
+           (!is(step, "UpdateTable") || settle_indexes(step, there) != ALTER_ABSENT);
+}
+
 /* Until the table is ACTIVE with all its indexes, or gone. The lease is renewed meanwhile. */
-static enum status await_table(struct alter_session *session, const char *table, bool goes,
+static enum status await_table(struct alter_session *session, const struct step *step, bool goes,
                                const struct alter_request *request, struct error *error)
 {
+    const char *table = step->table;
     struct dynamodb_network *network = dynamodb_network_of(session->database);
     struct arena *arena = arena_create(0);
     int64_t begun_ms = clock_monotonic_ms();
     int64_t delay_ms = WAIT_FIRST_MS;
+    int64_t idle_ms = 0;
     enum status status = STATUS_OK;
     for (bool over = false; status == STATUS_OK && !over;) {
         struct dynamodb_description there = {0};
         arena_reset(arena);
         status = dynamodb_describe(network, table, arena, &there, error);
         bool absent = status == STATUS_END;
-        over = goes ? absent : status == STATUS_OK && is_active(&there);
+        over = goes ? absent : status == STATUS_OK && is_ready(step, &there);
         status = absent ? STATUS_OK : status;
         if (status == STATUS_OK && !over) {
             if (!absent) {
                 tell(request, &there);
             }
             status = history_store_keep(session, error);
-            if (request->time_ms > 0 && clock_monotonic_ms() - begun_ms >= request->time_ms) {
+            bool idle = !absent && !goes && is_active(&there);
+            idle_ms = idle ? idle_ms + delay_ms : 0;
+            if (status == STATUS_OK && idle_ms > IDLE_MAX_MS) {
+                status = error_set(error, ERROR_TARGET_WRITE, table,
+                                   "the table is ACTIVE, and %s did nothing to its indexes",
+                                   step->operation);
+            }
+            if (status == STATUS_OK && request->time_ms > 0 &&
+                clock_monotonic_ms() - begun_ms >= request->time_ms) {
                 status = error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, table,
                                    "it is not ready yet; the command, run again, waits for it");
             }
@@ -196,7 +236,7 @@ static enum status await_step(struct alter_session *session, const struct step *
 {
     bool goes = is(step, "DeleteTable");
     return step->table != NULL && (goes || is(step, "CreateTable") || is(step, "UpdateTable"))
-               ? await_table(session, step->table, goes, request, error)
+               ? await_table(session, step, goes, request, error)
                : STATUS_OK;
 }
 
@@ -295,28 +335,6 @@ static bool repeats(const struct step *step)
         found = found || is(step, operations[i]);
     }
     return found;
-}
-
-/* Is the index there that an UpdateTable makes, or gone that it deletes? Of other updates nothing
- * is known. */
-static enum alter_settled settle_indexes(const struct step *step,
-                                         const struct dynamodb_description *there)
-{
-    const json_t *updates = json_object_get(step->input, "GlobalSecondaryIndexUpdates");
-    enum alter_settled settled = ALTER_UNKNOWN;
-    for (size_t i = 0; i < json_array_size(updates); i++) {
-        const json_t *update = json_array_get(updates, i);
-        const json_t *create = json_object_get(update, "Create");
-        const json_t *delete = json_object_get(update, "Delete");
-        const char *name =
-            json_string_value(json_object_get(create != NULL ? create : delete, "IndexName"));
-        if (name == NULL) {
-            return ALTER_UNKNOWN;
-        }
-        bool found = dynamodb_description_index(there, name) != NULL;
-        settled = found == (create != NULL) ? ALTER_APPLIED : ALTER_ABSENT;
-    }
-    return settled;
 }
 
 static enum status settle_step(struct alter_session *session, const struct step *step,

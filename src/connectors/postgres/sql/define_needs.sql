@@ -20,3 +20,7 @@ UNION
 SELECT 'owner:' || d.objid, d.refclassid || ':' || d.refobjid || ':' || d.refobjsubid
   FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid
  WHERE d.classid = 1259::oid AND d.refclassid = d.classid AND d.deptype = 'a' AND d.refobjsubid > 0
+UNION
+SELECT coalesce(p.id, '1259:' || h.inhparent || ':0'), coalesce(q.id, '1259:' || h.inhrelid || ':0')
+  FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class c ON c.oid = h.inhrelid AND c.relkind IN ('i', 'I')
+  LEFT JOIN place p ON p.classid = 1259 AND p.objid = h.inhparent LEFT JOIN place q ON q.classid = 1259 AND q.objid = h.inhrelid
