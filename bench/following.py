@@ -28,6 +28,7 @@ def run(bench):
             yield from updates(bench, pair)
             yield from lag(bench, pair)
             yield from large_transaction(bench, pair)
+            yield from lanes(bench, pair)
             yield from cut_over(bench, pair)
     except sql_servers.Unavailable as reason:
         yield harness.fact(NAME, "not measured", str(reason))
@@ -212,6 +213,25 @@ def large_transaction(bench, pair):
     pair.end()
     yield harness.at_most(NAME, "one transaction of %d rows: peak resident memory" % rows, done.peak_kib / 1024, harness.MEMORY_MARK_MIB, "MiB", "%.1f")
     yield harness.fact(NAME, "one transaction of %d rows" % rows, "%d/s" % (rows / done.wall_s))
+
+
+# --- lanes, where the target works a millisecond on each row
+
+SLOW = ("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.001); RETURN NEW; END $$;"
+        "CREATE TRIGGER slow BEFORE UPDATE ON s FOR EACH ROW EXECUTE FUNCTION slow(); ALTER TABLE s ENABLE ALWAYS TRIGGER slow")
+
+
+def lanes(bench, pair):
+    rows, took = bench.size(10000, 1000), {}
+    pair.source.make("src", "CREATE TABLE s (id int PRIMARY KEY, v int); INSERT INTO s SELECT i, 0 FROM generate_series(1, %d) i" % rows)
+    pair.begin()
+    pair.target.server.psql("dst", SLOW)
+    for number, count in enumerate((1, 4), 1):
+        pair.source.server.psql("src", "UPDATE s SET v = %d" % number)
+        took[count] = bench.measure(pair.command("follow", "--catch-up", "--lanes", str(count))).wall_s
+        pair.wait("SELECT count(*) FROM s WHERE v = %d" % number, rows)
+    pair.end()
+    yield harness.fact(NAME, "a target that works 1 ms on each row: 1 lane, 4 lanes", "%d/s, %d/s" % (rows / took[1], rows / took[4]))
 
 
 # --- cut-over while pgbench writes

@@ -163,6 +163,7 @@ _transhume() {
                 '--follow[After the copy, apply what changes in the source, until stopped; transhume follow continues]' \
                 '--spool[When following\: keep what changes during the copy in the state folder, so that the source need not]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
+                '--lanes=[When following\: apply changes in so many lanes at once]:N:' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
                 '--restart[Roll an unfinished run back, then start again]' \
@@ -220,6 +221,7 @@ _transhume() {
                 '--fail-fast[Fail at the first rejected record]' \
                 '--spool[When following\: keep what changes during the copy in the state folder, so that the source need not]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
+                '--lanes=[When following\: apply changes in so many lanes at once]:N:' \
                 '--resync[After the source lost the feed\: make it again, compare both sides, repair the target, then follow]' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
@@ -275,6 +277,7 @@ _transhume() {
                 '--fail-fast[Fail at the first rejected record]' \
                 '--spool[When following\: keep what changes during the copy in the state folder, so that the source need not]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
+                '--lanes=[When following\: apply changes in so many lanes at once]:N:' \
                 '--resync[After the source lost the feed\: make it again, compare both sides, repair the target, then follow]' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
@@ -329,6 +332,7 @@ _transhume() {
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--max-rejects=[Fail once more than N records are rejected]:N:' \
                 '--fail-fast[Fail at the first rejected record]' \
+                '--lanes=[When following\: apply changes in so many lanes at once]:N:' \
                 '--max-lag=[Stop writers only once what is left is applied in so much time]:TIME:' \
                 '--max-pause=[Let writers write again if applying the rest takes longer]:TIME:' \
                 '--before=[Run this before writers are stopped; if it fails, nothing is done]:COMMAND:' \
@@ -526,6 +530,9 @@ _transhume() {
                 'status:what is applied and what is pending'
                 'new:begin a migration'
                 'lint:review migrations before they run'
+                'diff:the statements that make B of A'
+                'drift:what differs from the migrations'
+                'dump:write a schema as SQL'
                 'baseline:begin the history of a database that is there'
                 'repair:say what is true of a version'
             )
@@ -607,6 +614,41 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '*:argument:_files' ;;
+            diff)
+                _arguments -s \
+                '--exit-code[Exit with 1 if migrations are pending]' \
+                '--server=[The server on which schemas of files are tried out]:URI:' \
+                '*--renamed=[A table, or a column as table.old=new, that has another name]:OLD=NEW:' \
+                '(-o --output)'{-o+,--output=}'[The file to write; - is stdout]:FILE:_files' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--allow-drop[Also write what drops tables, columns and the like]' \
+                '--blocking[The plain forms of statements, also where a slower one shuts nobody out]' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '*:argument:_files' ;;
+            drift)
+                _arguments -s \
+                '--dir=[The folder of migrations]:DIR:_files -/' \
+                '--database=[The database, in place of DB]:URI:' \
+                '--server=[The server on which schemas of files are tried out]:URI:' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '*:argument:_files' ;;
+            dump)
+                _arguments -s \
+                '--database=[The database, in place of DB]:URI:' \
+                '(-o --output)'{-o+,--output=}'[The file to write; - is stdout]:FILE:_files' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_files' ;;
             baseline)
                 _arguments -s \

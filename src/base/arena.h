@@ -66,6 +66,13 @@ int arena_try_extend(struct arena *arena, void *last, size_t old_size, size_t ne
 void *arena_grow_list(struct arena *arena, const void *list, uint32_t count, uint32_t *capacity,
                       size_t size) __attribute__((returns_nonnull));
 
+/* The list itself, if it has room for one more. */
+static inline void *arena_make_room(struct arena *arena, void *list, uint32_t count,
+                                    uint32_t *capacity, size_t size)
+{
+    return count < *capacity ? list : arena_grow_list(arena, list, count, capacity, size);
+}
+
 /* Bytes taken from the system, the measure for every byte bound. */
 size_t arena_bytes(const struct arena *arena);
 

@@ -30,6 +30,13 @@ static const enum cli_option_id down_options[] = {
 static const enum cli_option_id status_options[] = {AT_DATABASE,   AT_FOLDER, CLI_JSON,
                                                     CLI_EXIT_CODE, CLI_COLOR, CLI_OPTION_COUNT};
 static const enum cli_option_id new_options[] = {CLI_DIR, CLI_JSON, CLI_OPTION_COUNT};
+static const enum cli_option_id diff_options[] = {CLI_RENAMED, CLI_ALLOW_DROP, CLI_BLOCKING,
+                                                  CLI_SERVER,  CLI_EXIT_CODE,  CLI_OUTPUT,
+                                                  CLI_TIMEOUT, CLI_JSON,       CLI_OPTION_COUNT};
+static const enum cli_option_id drift_options[] = {CLI_DATABASE, CLI_TIMEOUT, CLI_DIR,
+                                                   CLI_SERVER,   CLI_JSON,    CLI_OPTION_COUNT};
+static const enum cli_option_id dump_options[] = {CLI_DATABASE, CLI_TIMEOUT, CLI_OUTPUT, CLI_JSON,
+                                                  CLI_OPTION_COUNT};
 static const enum cli_option_id lint_options[] = {AT_FOLDER, CLI_DIALECT, CLI_FORMAT, CLI_JSON,
                                                   CLI_OPTION_COUNT};
 static const enum cli_option_id repair_options[] = {
@@ -37,6 +44,9 @@ static const enum cli_option_id repair_options[] = {
     CLI_RESUME_FROM, CLI_ACCEPT_CHECKSUM, CLI_JSON,   CLI_OPTION_COUNT};
 static const enum cli_option_id baseline_options[] = {AT_DATABASE, AT_FOLDER, UNDER_LOCK, CLI_JSON,
                                                       CLI_OPTION_COUNT};
+
+static const enum cli_option_id import_options[] = {AT_DATABASE, AT_FOLDER, UNDER_LOCK,
+                                                    CLI_DRY_RUN, CLI_JSON,  CLI_OPTION_COUNT};
 
 const struct cli_command schema_commands[] = {
     {.name = "schema up",
@@ -107,6 +117,56 @@ const struct cli_command schema_commands[] = {
                  "transhume schema lint --format github",
      .options = lint_options,
      .run = command_schema_lint},
+    {.name = "schema diff",
+     .place = IN_SCHEMA,
+     .arguments = "A B",
+     .arguments_min = 2,
+     .arguments_max = 2,
+     .summary = "the statements that make B of A",
+     .description =
+         "A and B are a database, a file of SQL, a folder of migrations, or '' for an empty schema. "
+         "What is in files is loaded into a scratch place of a server that A, B or --server names, "
+         "so that both sides are in that server's own words. Nothing else is changed. Renames are "
+         "asked, not guessed; drops are listed, and written with --allow-drop.",
+     .examples = "transhume schema diff postgres://app@db.example.org/shop schema.sql\n"
+                 "transhume schema diff shop.db migrations --allow-drop\n"
+                 "transhume schema diff '' shop.db",
+     .options = diff_options,
+     .run = command_schema_diff},
+    {.name = "schema drift",
+     .place = IN_SCHEMA,
+     .arguments = "DB",
+     .arguments_max = 1,
+     .summary = "what differs from the migrations",
+     .description = "Compares a database with what the folder of migrations makes. Exits with 1 if "
+                    "they differ.",
+     .examples = "transhume schema drift shop.db",
+     .options = drift_options,
+     .run = command_schema_drift},
+    {.name = "schema dump",
+     .place = IN_SCHEMA,
+     .arguments = "DB",
+     .arguments_max = 1,
+     .summary = "write a schema as SQL",
+     .description = "Writes the statements that make the database's schema, in an order that does "
+                    "not change from one dump to the next.",
+     .examples = "transhume schema dump shop.db -o schema.sql",
+     .options = dump_options,
+     .run = command_schema_dump},
+    {.name = "schema import",
+     .place = IN_SCHEMA,
+     .arguments = "DB",
+     .arguments_max = 1,
+     .summary = "go on where another tool stopped",
+     .description =
+         "Notes in the history what the table of Flyway, goose, golang-migrate or dbmate says is "
+         "applied, and runs nothing. That table is only read. `transhume schema up` goes on from "
+         "there, with the same folder. What the other tool left half done, or files that changed "
+         "since, are refused.",
+     .examples = "transhume schema import shop.db --dir db/migrations --dry-run\n"
+                 "transhume schema import postgres://app@db.example.org/shop --from flyway",
+     .options = import_options,
+     .run = command_schema_import},
     {.name = "schema baseline",
      .place = IN_SCHEMA,
      .arguments = "VERSION DB",
@@ -255,14 +315,16 @@ void schema_fill_options(struct schema_call *schema, struct schema_options *opti
     const struct cli_call *call = schema->call;
     enum { LOCK_WAIT_MS = 600000, LOCK_MS = 5000 };
     signals_setup();
-    *options = (struct schema_options){.database = schema->database,
-                                       .set = &schema->set,
-                                       .program = schema->program,
-                                       .history_schema = cli_text(call, CLI_HISTORY_SCHEMA),
-                                       .lock_wait_ms = time_of(call, CLI_LOCK_WAIT, LOCK_WAIT_MS),
-                                       .lock_ms = time_of(call, CLI_LOCK_TIMEOUT, LOCK_MS),
-                                       .statement_ms = time_of(call, CLI_STATEMENT_TIMEOUT, 0),
-                                       .steals_lock = cli_switch(call, CLI_STEAL_LOCK)};
+    *options = (struct schema_options){
+        .database = schema->database,
+        .set = &schema->set,
+        .session = arena_format(call->arena, "transhume %s", call->command->name),
+        .program = schema->program,
+        .history_schema = cli_text(call, CLI_HISTORY_SCHEMA),
+        .lock_wait_ms = time_of(call, CLI_LOCK_WAIT, LOCK_WAIT_MS),
+        .lock_ms = time_of(call, CLI_LOCK_TIMEOUT, LOCK_MS),
+        .statement_ms = time_of(call, CLI_STATEMENT_TIMEOUT, 0),
+        .steals_lock = cli_switch(call, CLI_STEAL_LOCK)};
 }
 
 int schema_fail(struct schema_call *schema, struct error *error)

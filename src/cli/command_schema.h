@@ -14,7 +14,7 @@ struct schema_call {
     struct database *database; /* NULL: none is open */
     const struct alter_functions
         *alter;          /* of the database that was named, also if it is not there */
-    const char *program; /* the command again, for hints and the server's list of sessions */
+    const char *program; /* the command again, for hints */
     struct buffer faults;
 };
 

@@ -178,6 +178,10 @@ static void print_text(struct schema_call *schema, struct status_rows *rows, str
         if (finding->kind == SCHEMA_UNFINISHED && finding->entry->act.error != NULL) {
             buffer_format(out, "%s is unfinished: %s\n", finding->entry->version,
                           finding->entry->act.error);
+        } else if (finding->entry != NULL && finding->entry->error != NULL) {
+            buffer_format(out, "%s failed last time: %s\n",
+                          finding->file != NULL ? finding->file->up.path : finding->entry->name,
+                          finding->entry->error);
         } else if (finding->kind == SCHEMA_REQUIRES) {
             buffer_format(out, "%s requires %s\n", finding->file->up.path, finding->what);
         }

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "evolve/lint/lint.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -195,6 +196,36 @@ static void append_segment(const struct migration_steps *steps,
     }
 }
 
+/* What a review finds in it, as comments. */
+static void append_findings(const struct schema_call *schema, const struct schema_act *act,
+                            struct buffer *out)
+{
+    struct lint_report report;
+    if (act->file == NULL || act->action == HISTORY_DOWN || act->file->language != ALTER_SQL) {
+        return;
+    }
+    const struct lint_input input = {
+        .file = act->text->path,
+        .text = act->text->whole,
+        .length = (size_t)(act->text->text + act->text->length - act->text->whole),
+        .kind = LINT_SQL,
+        .language = schema->alter->sql};
+    lint_report_init(&report);
+    lint_text(&input, &report);
+    for (uint32_t i = 0; i < report.count; i++) {
+        const struct lint_finding *finding = &report.findings[i];
+        if (finding->rule->lock != LINT_LOCK_NONE || finding->rule->rewrites) {
+            buffer_format(out, "-- line %" PRIu32 ": %s%s%s\n", finding->place.line,
+                          finding->rule->lock == LINT_LOCK_READS ? "shuts readers and writers out"
+                          : finding->rule->lock == LINT_LOCK_WRITES ? "shuts writers out"
+                                                                    : "other schema changes wait",
+                          finding->rule->rewrites ? ", as long as the table is large" : "",
+                          "; `transhume schema lint` says more");
+        }
+    }
+    lint_report_free(&report);
+}
+
 static enum status append_acts(struct schema_call *schema, const struct schema_plan *plan,
                                struct buffer *out, struct error *error)
 {
@@ -210,6 +241,7 @@ static enum status append_acts(struct schema_call *schema, const struct schema_p
         }
         buffer_format(out, "%s-- %s%s\n", i > 0 ? "\n" : "", act->text->path,
                       act->resumes ? ", which was broken off and is resumed" : "");
+        append_findings(schema, act, out);
         for (uint32_t j = 0; j < steps.segment_count; j++) {
             append_segment(&steps, &steps.segments[j], out);
         }

@@ -186,6 +186,7 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->recovers = options->follow && call->command->place != IN_CHECK;
     options->spool = cli_switch(call, CLI_SPOOL);
     options->catch_up = cli_switch(call, CLI_CATCH_UP);
+    options->lanes = (uint32_t)number_or(call, CLI_LANES, 0);
     options->retained_bytes_max = number_or(call, CLI_MAX_RETAINED, 0);
     options->drop_when_full = cli_switch(call, CLI_DROP_WHEN_FULL);
     options->no_before_images = cli_switch(call, CLI_NO_BEFORE_IMAGES);

@@ -14,43 +14,11 @@
 #include "connectors/history.h"
 #include "sql/language.h"
 
-/* ---------------------------------------------------------------- declared changes */
-
-enum schema_change_kind {
-    SCHEMA_CREATE_TABLE,
-    SCHEMA_DROP_TABLE,
-    SCHEMA_RENAME_TABLE,
-    SCHEMA_ADD_COLUMN,
-    SCHEMA_DROP_COLUMN,
-    SCHEMA_RENAME_COLUMN,
-    SCHEMA_ALTER_COLUMN, /* type, null, default */
-    SCHEMA_ADD_INDEX,
-    SCHEMA_DROP_INDEX,
-    SCHEMA_ADD_CONSTRAINT,
-    SCHEMA_DROP_CONSTRAINT
-};
-
-/* From `before` to `after`; what a kind does not change may be NULL on both sides. */
-struct schema_change {
-    enum schema_change_kind kind;
-    const struct schema_table *before;
-    const struct schema_table *after;
-    const char *name; /* of the column, index or constraint within the table */
-};
-
 /* What a statement shuts out while it runs. */
 enum alter_lock {
     ALTER_LOCK_NONE,   /* reads and writes go on */
     ALTER_LOCK_WRITES, /* reads go on */
     ALTER_LOCK_ALL
-};
-
-struct alter_statement {
-    const char *text;
-    enum alter_lock lock;
-    bool rewrites;       /* the whole table, so that it takes as long as it is large */
-    bool in_transaction; /* it may run in one with others */
-    const char *online;  /* a slower form of it that shuts nobody out; NULL: none is needed */
 };
 
 /* ---------------------------------------------------------------- sessions */
@@ -110,12 +78,6 @@ struct alter_functions {
     uint32_t languages;    /* 1 << ALTER_SQL | …: what `run` understands */
     enum sql_language sql; /* of ALTER_SQL */
     bool takes_back_ddl;   /* `end` with a failure undoes schema changes, too; else only rows */
-
-    /* The statements that make the change, in the arena. ERROR_NOT_IMPLEMENTED with a reason: the
-     * database can't, or can't in place. Nothing is run. Optional. */
-    enum status (*emit)(struct database *self, const struct schema_change *change,
-                        struct arena *arena, const struct alter_statement **statements,
-                        uint32_t *count, struct error *error);
 
     /* Connects. A server behind a pooler that gives statements of one client to several sessions is
      * refused: neither a lock nor a setting would hold. */
@@ -187,9 +149,10 @@ struct alter_functions {
     /*
      * Puts an act, or replaces the one of that number. ERROR_RUN_FENCED: the epoch moved, and
      * nothing was written. As the last write of a transaction it keeps all of it from being
-     * committed by who lost the claim, which may be seen as late as by `end`. Times that are 0 are set by the database's clock: `begun_us`
-     * when the act is put first (or its transaction began), `ended_us` where the state is not
-     * HISTORY_RUNNING. A down_text or restore_point that is NULL leaves that of the act as it is.
+     * committed by who lost the claim, which may be seen as late as by `end`. Times that are 0 are
+     * set by the database's clock: `begun_us` when the act is put first (or its transaction began),
+     * `ended_us` where the state is not HISTORY_RUNNING. A down_text or restore_point that is NULL
+     * leaves that of the act as it is.
      */
     enum status (*history_put)(struct alter_session *session, const struct history_row *row,
                                struct error *error);

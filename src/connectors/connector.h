@@ -23,6 +23,7 @@
 #include "connectors/alter.h"
 #include "connectors/apply.h"
 #include "connectors/database.h"
+#include "connectors/definitions.h"
 #include "connectors/feed.h"
 #include "connectors/ledger.h"
 #include "connectors/load.h"
@@ -68,6 +69,7 @@ struct connector {
     const struct apply_functions *apply;
     const struct load_functions *load;
     const struct alter_functions *alter;
+    const struct definition_functions *definitions;
 };
 
 /* A module exports one of these under this name. */

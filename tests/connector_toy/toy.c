@@ -13,7 +13,8 @@
 
 static const char *const failpoints[] = {
     "toy.before_append", "toy.after_append", "toy.before_create",     "toy.after_empty",
-    "toy.before_apply",  "toy.after_apply",  KEYED_FAILPOINTS("toy"), NULL,
+    "toy.before_apply",  "toy.after_apply",  KEYED_FAILPOINTS("toy"), "toy.before_history",
+    "toy.after_history", "toy.before_alter", "toy.after_alter",       NULL,
 };
 
 enum { LEASE_MS = 4000, REQUESTS_A_LEASE = 4, IN_FLIGHT_MAX = 16 };
@@ -133,6 +134,7 @@ const struct connector transhume_connector = {
     .store = &toy_store,
     .feed = &toy_feed,
     .apply = &toy_apply,
+    .alter = &toy_alter,
 };
 
 static int64_t option_of(const struct uri *uri, const char *name, int64_t preset)

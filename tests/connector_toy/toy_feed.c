@@ -243,7 +243,8 @@ static enum status toy_feed_health(struct feed *feed, struct feed_health *health
     *health = (struct feed_health){.bytes_kept = (int64_t)(end - feed->offset),
                                    .bytes_left = -1,
                                    .lag_us = -1,
-                                   .lag_bytes = -1, .keeps_us = -1};
+                                   .lag_bytes = -1,
+                                   .keeps_us = -1};
     return status;
 }
 

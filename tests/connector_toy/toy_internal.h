@@ -113,6 +113,11 @@ extern const struct keyed_service toy_service;
 extern const struct store_functions toy_store;
 extern const struct feed_functions toy_feed;
 extern const struct apply_functions toy_apply;
+extern const struct alter_functions toy_alter;
+
+/* toy_store.c: a store in a folder of that name. */
+enum status toy_store_open_in(struct database *self, const char *place, struct store **store,
+                              struct error *error);
 
 /* ---- toy_live.c: the records as they stand at a point of the log, with their values */
 struct toy_live; /* NULL: none yet; free with toy_live_free */

@@ -22,12 +22,18 @@ struct store {
     char *folder;
 };
 
-static enum status toy_store_open(struct database *self, struct store **store, struct error *error)
+enum status toy_store_open_in(struct database *self, const char *place, struct store **store,
+                              struct error *error)
 {
     (void)error;
     *store = memory_allocate(sizeof **store);
-    (*store)->folder = memory_format("%s/_transhume", toy_of(self)->folder);
+    (*store)->folder = memory_format("%s/%s", toy_of(self)->folder, place);
     return STATUS_OK;
+}
+
+static enum status toy_store_open(struct database *self, struct store **store, struct error *error)
+{
+    return toy_store_open_in(self, "_transhume", store, error);
 }
 
 static void toy_store_close(struct store *store)

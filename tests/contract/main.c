@@ -17,20 +17,19 @@ static const struct contract_alter sqlite_alter_words = {
                "n",
     .settings = sqlite_settings};
 
-static const char *const postgres_settings[] = {
-    "SET search_path = ''",
-    "SHOW search_path",
-    "SET client_encoding = 'LATIN1'",
-    "SHOW client_encoding",
-    "SET standard_conforming_strings = off",
-    "SHOW standard_conforming_strings",
-    "SET default_transaction_read_only = on",
-    "SHOW default_transaction_read_only",
-    "SET ROLE pg_read_all_data",
-    "SELECT current_user",
-    "CREATE TEMP TABLE here (a int)",
-    "SELECT to_regclass('pg_temp.here')",
-    NULL};
+static const char *const postgres_settings[] = {"SET search_path = ''",
+                                                "SHOW search_path",
+                                                "SET client_encoding = 'LATIN1'",
+                                                "SHOW client_encoding",
+                                                "SET standard_conforming_strings = off",
+                                                "SHOW standard_conforming_strings",
+                                                "SET default_transaction_read_only = on",
+                                                "SHOW default_transaction_read_only",
+                                                "SET ROLE pg_read_all_data",
+                                                "SELECT current_user",
+                                                "CREATE TEMP TABLE here (a int)",
+                                                "SELECT to_regclass('pg_temp.here')",
+                                                NULL};
 static const struct contract_alter postgres_alter_words = {
     .create = "CREATE TABLE altered (id INTEGER PRIMARY KEY)",
     .insert = "INSERT INTO altered SELECT coalesce(max(id), 0) + 1 FROM altered",
@@ -40,6 +39,59 @@ static const struct contract_alter postgres_alter_words = {
     .endless = "SELECT pg_sleep(60)",
     .settings = postgres_settings};
 
+static const char *const mysql_settings[] = {"SET sql_mode = 'ANSI_QUOTES'",
+                                             "SELECT @@sql_mode",
+                                             "SET autocommit = 0",
+                                             "SELECT @@autocommit",
+                                             "SET NAMES latin1",
+                                             "SELECT @@character_set_client",
+                                             "SET foreign_key_checks = 0",
+                                             "SELECT @@foreign_key_checks",
+                                             "SET time_zone = '+05:00'",
+                                             "SELECT @@time_zone",
+                                             "USE information_schema",
+                                             "SELECT database()",
+                                             NULL};
+static const struct contract_alter mysql_alter_words = {
+    .create = "CREATE TABLE altered (id INTEGER AUTO_INCREMENT PRIMARY KEY) ENGINE=InnoDB",
+    .insert = "INSERT INTO altered VALUES ()",
+    .count = "SELECT count(*) FROM altered",
+    .alter = "ALTER TABLE altered ADD COLUMN more INTEGER",
+    .wrong = "INSERT INTO altered SELEKT 1",
+    .endless = "SELECT count(*) FROM altered WHERE SLEEP(60) = 0",
+    .settings = mysql_settings};
+
+static const struct contract_alter toy_alter_words = {.language = ALTER_HTTP,
+                                                      .create = "CREATE altered",
+                                                      .insert = "PUT altered 1",
+                                                      .count = "COUNT altered",
+                                                      .wrong = "PUT nothing 1"};
+
+static const struct contract_alter cassandra_alter_words = {
+    .language = ALTER_CQL,
+    .create = "CREATE TABLE altered (id int PRIMARY KEY)",
+    .insert = "INSERT INTO altered (id) VALUES (1)",
+    .count = "SELECT count(*) FROM altered",
+    .alter = "ALTER TABLE altered ADD more int",
+    .wrong = "INSERT INTO altered SELEKT 1"};
+
+#define DYNAMODB_KEY "\"AttributeDefinitions\":[{\"AttributeName\":\"id\",\"AttributeType\":\"N\"}]"
+#define DYNAMODB_UNITS \
+    ",\"ProvisionedThroughput\":{\"ReadCapacityUnits\":5,\"WriteCapacityUnits\":5}"
+static const struct contract_alter dynamodb_alter_words = {
+    .language = ALTER_DYNAMODB,
+    .create =
+        "{\"operation\":\"CreateTable\",\"input\":{\"TableName\":\"altered\"," DYNAMODB_KEY
+        ",\"KeySchema\":[{\"AttributeName\":\"id\",\"KeyType\":\"HASH\"}]" DYNAMODB_UNITS "}}",
+    .insert = "{\"operation\":\"PutItem\",\"input\":{\"TableName\":\"altered\",\"Item\":{\"id\":"
+              "{\"N\":\"1\"}}}}",
+    .count = "{\"operation\":\"Scan\",\"input\":{\"TableName\":\"altered\",\"Select\":\"COUNT\"}}",
+    .alter = "{\"operation\":\"UpdateTable\",\"input\":{\"TableName\":\"altered\"," DYNAMODB_KEY
+             ",\"GlobalSecondaryIndexUpdates\":[{\"Create\":{\"IndexName\":\"more\",\"KeySchema\":"
+             "[{\"AttributeName\":\"id\",\"KeyType\":\"HASH\"}],\"Projection\":{\"ProjectionType\":"
+             "\"ALL\"}" DYNAMODB_UNITS "}}]}}",
+    .wrong = "{\"operation\":\"PutItem\",\"input\":{\"TableName\":\"nothing\",\"Item\":{}}}"};
+
 static const struct contract_entry entries[] = {
     {.name = "sqlite",
      .alter = &sqlite_alter_words,
@@ -48,13 +100,15 @@ static const struct contract_entry entries[] = {
     {.name = "dynamodb-json", .uri_format = "dynamodb-json:%s"},
     {.name = "csv", .uri_format = "csv:%s"},
     {.name = "jsonl", .uri_format = "jsonl:%s"},
-    {.name = "toy", .uri_format = "toy:%s"},
+    {.name = "toy", .alter = &toy_alter_words, .uri_format = "toy:%s"},
     {.name = "dynamodb",
+     .alter = &dynamodb_alter_words,
      .uri_format = "dynamodb://us-east-1?endpoint=http://%s",
      .server = server_dynoxide,
      .query = "{\"TableName\": \"things\", \"FilterExpression\": \"id < :n\", "
               "\"ExpressionAttributeValues\": {\":n\": {\"N\": \"3\"}}}"},
     {.name = "cassandra",
+     .alter = &cassandra_alter_words,
      .uri_format = "cassandra://127.0.0.1:%s?create=true",
      .database = database_cassandra,
      .query = "SELECT value, id FROM things WHERE id < 3 ALLOW FILTERING"},
@@ -64,10 +118,12 @@ static const struct contract_entry entries[] = {
      .database = database_postgres,
      .query = "SELECT value, id FROM SCHEMA.things WHERE id < 3"},
     {.name = "mysql",
+     .alter = &mysql_alter_words,
      .uri_format = "mysql://root@127.0.0.1:%s",
      .database = database_mariadb,
      .query = "SELECT value, id FROM things WHERE id < 3"},
     {.name = "mysql9",
+     .alter = &mysql_alter_words,
      .connector = "mysql",
      .uri_format = "mysql://root@127.0.0.1:%s",
      .database = database_mysql,

@@ -75,6 +75,10 @@ class SqliteSide:
                 "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'")]
             return {name: sorted(connection.execute('SELECT * FROM "%s"' % name).fetchall(), key=repr) for name in names}
 
+    def ledger(self):
+        with sqlite3.connect("file:%s?mode=ro" % self.path, uri=True) as connection:
+            return connection.execute("SELECT name, value FROM _transhume_ledger").fetchall()
+
     def sum(self):
         try:
             return int(self.rows_of_sum()[0])
@@ -574,6 +578,13 @@ class SqliteToSqlite(WholePair, support.TestCase):
             connection.execute("INSERT INTO people VALUES (2, 'c', NULL, 1)")
         self.run_program("cutover", "--back", "--confirm", "--state", "s1")
         self.assertEqual(self.source.rows("person"), [["1", "b", "1999-01-01"], ["2", "c", None]])
+
+    def test_killed_behind_the_feed(self):
+        """What was written between the feed and the copy is in the copy: nothing has to come behind it."""
+        support.kill_at("follow.after_feed", 1, "migrate", "--follow", self.source.uri, self.target.uri, cwd=self.folder)
+        self.source.transaction(["INSERT INTO entry VALUES (-1, 'x')", "UPDATE account SET balance = 7 WHERE id = 1"], True)
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri, time_limit=30)
+        self.assert_same()
 
     def sides(self):
         return SqliteSide(self, "bank.db"), SqliteSide(self, "copy.db")

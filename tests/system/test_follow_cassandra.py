@@ -6,6 +6,7 @@ import unittest
 
 import support
 import test_follow
+import test_follow_lanes
 import cassandra_server
 
 
@@ -200,6 +201,20 @@ class CassandraPlans(test_follow.Plans, support.TestCase):
 
     def target_side(self, _path):
         return CassandraSide(self.cassandra)
+
+
+class InLanesToCassandra(test_follow_lanes.InLanes, support.TestCase):
+    """Timestamps rise over all lanes: what moves to another lane with their number is newer there, too."""
+
+    failpoint, test_killed_in_any_lanes = "cassandra.after_apply", None
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cassandra = cassandra_server.shared_for_class(cls)
+
+    def sides(self):
+        return test_follow.SqliteSide(self, "bank.db"), CassandraSide(self.cassandra)
 
 
 if __name__ == "__main__":

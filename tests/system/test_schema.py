@@ -271,6 +271,20 @@ class OnSqlite(sql_case.SqliteTarget, SchemaCase, support.TestCase):
         self.migration("20240101120000_t.sql", "")
         self.assertRegex(self.schema("new", "c").out, r"(?m)^migrations/20\d{12}_c\.up\.sql$")
 
+    def test_review_and_comparison(self):
+        self.first_files()
+        self.migration("003_i.sql", "CREATE TABLE i (a INT);\nDROP TABLE users;\n")
+        found = json.loads(self.schema("lint", "--dialect", "sqlite", "--json", code=1).out)
+        self.assertIn(("migrations/003_i.sql", 2), [(finding["file"], finding["line"]) for finding in found])
+        self.assertEqual(self.schema("lint", "migrations/001_users.up.sql", "--dialect", "sqlite").out[:6], "1 file")
+        self.up()
+        self.assertIn('CREATE TABLE "i"', self.schema("dump", self.uri).out)
+        self.schema("drift", self.uri)
+        self.ask("CREATE TABLE strange (x)")
+        self.assertIn("strange", self.schema("drift", self.uri, code=1).out)
+        self.assertNotIn("DROP TABLE", self.schema("diff", self.uri, "migrations").out)
+        self.assertIn("DROP TABLE", self.schema("diff", self.uri, "migrations", "--allow-drop").out)
+
     def test_commands(self):
         self.assertIn("up, down, status", self.run_program("schema", code=2).err)
         self.assertIn("Did you mean `transhume schema status`", self.run_program("schema", "statsu", code=2).err)

@@ -165,12 +165,52 @@ static void test_what_a_step_knows(void **state)
     buffer_free(&lines);
 }
 
+static void test_other_languages(void **state)
+{
+    (void)state;
+    static const struct {
+        bool json;
+        const char *text;
+        const char *parts;
+    } cases[] = {
+        {false, "CREATE TABLE a (x int); -- c;\n;; DROP TABLE b",
+         "CREATE TABLE a (x int)|DROP TABLE b|"},
+        {false, "INSERT INTO a VALUES ('it''s;', $$;$$, \"x;\") // ;\n ;/*;*/",
+         "INSERT INTO a VALUES ('it''s;', $$;$$, \"x;\")|"},
+        {false, "BEGIN UNLOGGED BATCH INSERT a; INSERT b; APPLY BATCH; SELECT 1",
+         "BEGIN UNLOGGED BATCH INSERT a; INSERT b; APPLY BATCH|SELECT 1|"},
+        {false, "BEGIN BATCH a;", "BEGIN BATCH a;! BEGIN BATCH without APPLY BATCH|"},
+        {false, "SELECT 'a;", "SELECT 'a;! a string that does not end|"},
+        {false, " -- nothing", ""},
+        {true, "{\"a\": [1, \"}\\\"\"]}", "{\"a\": [1, \"}\\\"\"]}|"},
+        {true, "[{\"a\": 1},\n {\"b\": {}}]\n", "{\"a\": 1}|{\"b\": {}}|"},
+        {true, "[{\"a\": 1", "{\"a\": 1! an object that does not end|"},
+        {true, "7", "7! an object is expected here|"},
+        {true, "[]", ""},
+    };
+    struct buffer out = {0};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *rest = cases[i].text;
+        const char *end = rest + strlen(rest);
+        struct migration_part part;
+        while (cases[i].json ? migration_next_json(&rest, end, &part)
+                             : migration_next_cql(&rest, end, &part)) {
+            buffer_append(&out, part.text, part.length);
+            buffer_format(&out, "%s%s|", part.fault != NULL ? "! " : "",
+                          part.fault != NULL ? part.fault : "");
+        }
+        assert_buffer(&out, cases[i].parts);
+    }
+    buffer_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_segments, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_a_step_knows, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_other_languages, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

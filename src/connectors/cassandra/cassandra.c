@@ -36,6 +36,10 @@ static const char *const failpoints[] = {
     "cassandra.after_ledger_table",
     "cassandra.before_intent",
     "cassandra.after_intent",
+    "cassandra.before_history",
+    "cassandra.after_history",
+    "cassandra.before_alter",
+    "cassandra.after_alter",
     "cassandra.before_table",
     "cassandra.after_table",
     "cassandra.before_made",
@@ -424,4 +428,5 @@ const struct connector connector_cassandra = {
     .store = &cassandra_store,
     .rollback = &cassandra_rollback,
     .apply = &cassandra_apply,
+    .alter = &cassandra_alter,
 };

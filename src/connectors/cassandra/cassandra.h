@@ -21,7 +21,7 @@
  *   counters.c    tables of counters               properties.c  how tables are kept
  *   record_types.c  types that tables need         store.c       the store
  *   rollback.c    taking a run back           apply.c       changes of a source
- *   prove.c       a repair's records, read back
+ *   prove.c       a repair's records, read back   alter.c   changes of the schema in place
  *
  *   protocol/     the client of the native protocol; only its public headers are used here
  *
@@ -103,6 +103,7 @@ extern const struct source_functions cassandra_source;
 extern const struct store_functions cassandra_store;
 extern const struct rollback_functions cassandra_rollback;
 extern const struct apply_functions cassandra_apply;
+extern const struct alter_functions cassandra_alter;
 extern const struct keyed_service cassandra_keyed_service;
 
 /* ---------------------------------------------------------------- cassandra.c */

@@ -26,20 +26,27 @@ enum { VALUE_BYTES_MAX = 256 * 1024, PAGE_ROWS = 200 };
 struct store {
     struct cassandra *cassandra;
     struct cql_session *session; /* NULL until it is needed */
+    const char *name;            /* of its table */
     char *table;                 /* as CQL has it */
 };
 
-static enum status store_open(struct database *self, struct store **store, struct error *error)
+enum status cassandra_store_open_in(struct database *self, const char *name, struct store **store)
 {
     struct store *made = memory_allocate_zeroed(1, sizeof(*made));
     struct buffer table = {0};
-    (void)error;
     made->cassandra = cassandra_of(self);
-    cassandra_append_table(made->cassandra, CASSANDRA_LEDGER, &table);
+    made->name = name;
+    cassandra_append_table(made->cassandra, name, &table);
     made->table = memory_copy_string(buffer_string(&table));
     buffer_free(&table);
     *store = made;
     return STATUS_OK;
+}
+
+static enum status store_open(struct database *self, struct store **store, struct error *error)
+{
+    (void)error;
+    return cassandra_store_open_in(self, CASSANDRA_LEDGER, store);
 }
 
 static void store_close(struct store *store)
@@ -119,8 +126,7 @@ static enum status is_there(struct store *store, bool *there, struct error *erro
 {
     const struct cassandra_table *table = NULL;
     struct arena *arena = arena_create(0);
-    enum status status =
-        cassandra_table_read(store->cassandra, CASSANDRA_LEDGER, arena, &table, error);
+    enum status status = cassandra_table_read(store->cassandra, store->name, arena, &table, error);
     *there = status == STATUS_OK;
     arena_destroy(arena);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -142,8 +148,8 @@ static enum status judge_invalid(struct store *store, struct error *error)
         error_copy(error, &reason);
         return STATUS_AGAIN;
     }
-    error_set(error, ERROR_LEDGER_INVALID, CASSANDRA_LEDGER,
-              "the table is there and is no ledger: %s", reason.message);
+    error_set(error, ERROR_LEDGER_INVALID, store->name, "the table is there and is no ledger: %s",
+              reason.message);
     return error_hint(error, "rename or drop the table");
 }
 

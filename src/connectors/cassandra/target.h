@@ -6,6 +6,10 @@
 
 #define CASSANDRA_LEDGER "_transhume_ledger"
 
+/* store.c: a store in a table of that name, which outlives it. */
+enum status cassandra_store_open_in(struct database *self, const char *name,
+                                    struct store **store) MUST_USE;
+
 /* ---------------------------------------------------------------- run.c */
 
 /* As struct target_functions has it; finds or notes when the run began. */

@@ -153,7 +153,7 @@ static enum status end_holder(struct mysql_database *self, MYSQL *connection, co
         return status == STATUS_OK ? STATUS_AGAIN : status;
     }
     append_lock(&lock, self, "claim", run_id);
-    status = mysql_holder_end(self, connection, buffer_string(&lock), error);
+    status = mysql_holder_end(self, connection, buffer_string(&lock), false, error);
     buffer_free(&lock);
     return status == STATUS_OK ? lock_run(self, run_id, CLAIM_WAIT_MS, error) : status;
 }

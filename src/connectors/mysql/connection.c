@@ -81,8 +81,8 @@ void mysql_kill_statement(struct mysql_database *self, MYSQL *connection)
     end_by_kill(self, "QUERY", connection);
 }
 
-static enum status keep_vigil(struct mysql_database *self, MYSQL *connection,
-                              struct sql_vigil *vigil, struct error *error)
+enum status mysql_keep_vigil(struct mysql_database *self, MYSQL *connection,
+                             struct sql_vigil *vigil, struct error *error)
 {
     enum sql_life life = mysql_life_of(self, connection);
     enum status status = sql_vigil_found(vigil, life, self->timeout_ms, self->sql.shown, error);
@@ -111,7 +111,7 @@ enum status mysql_await(struct mysql_database *self, MYSQL *connection, enum sql
             if (sql_is_short(patience) || stopped) {
                 return give_up(self, connection, patience, error);
             }
-            if (keep_vigil(self, connection, &vigil, error) != STATUS_OK) {
+            if (mysql_keep_vigil(self, connection, &vigil, error) != STATUS_OK) {
                 return STATUS_FAILED;
             }
         }
@@ -446,13 +446,25 @@ enum status mysql_reach(struct mysql_database *self, MYSQL **connection, struct 
     return status;
 }
 
-enum status mysql_connect(struct mysql_database *self, MYSQL **connection, struct error *error)
+enum status mysql_reach_known(struct mysql_database *self, MYSQL **connection, struct error *error)
 {
     if (mysql_reach(self, connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (note_session(self, *connection, error) != STATUS_OK ||
-        set_up_session(self, *connection, error) != STATUS_OK) {
+    if (note_session(self, *connection, error) != STATUS_OK) {
+        mysql_disconnect(*connection);
+        *connection = NULL;
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+enum status mysql_connect(struct mysql_database *self, MYSQL **connection, struct error *error)
+{
+    if (mysql_reach_known(self, connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (set_up_session(self, *connection, error) != STATUS_OK) {
         mysql_disconnect(*connection);
         *connection = NULL;
         return STATUS_FAILED;

@@ -13,6 +13,7 @@ struct looking {
     MYSQL *connection;
     uint64_t key;
     const char *lock; /* the only one that is looked for, as SQL; NULL: those of the key */
+    bool own_too;     /* also of this process's other sessions */
 };
 
 static void append_mark(struct buffer *sql, uint64_t key, uint32_t number)
@@ -87,7 +88,9 @@ static enum status find(void *context, uint64_t *numbers, uint32_t *count, struc
     *count = 0;
     for (unsigned i = 0; row != NULL && i < lock_count; i++) {
         uint64_t number = row[i] != NULL ? strtoull(row[i], NULL, 10) : 0;
-        if (number != 0 && !mysql_is_own(looking->connection, number)) {
+        bool own = looking->own_too ? number == mysql_thread_id(looking->connection)
+                                    : mysql_is_own(looking->connection, number);
+        if (number != 0 && !own) {
             numbers[(*count)++] = number;
         }
     }
@@ -126,8 +129,9 @@ enum status mysql_sessions_end(struct mysql_database *self, MYSQL *connection, c
 }
 
 enum status mysql_holder_end(struct mysql_database *self, MYSQL *connection, const char *lock,
-                             struct error *error)
+                             bool own_too, struct error *error)
 {
-    struct looking looking = {.self = self, .connection = connection, .lock = lock};
+    struct looking looking = {
+        .self = self, .connection = connection, .lock = lock, .own_too = own_too};
     return end_found(&looking, error);
 }

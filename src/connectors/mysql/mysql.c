@@ -1,6 +1,7 @@
 /* The MySQL and MariaDB connector's descriptor: options, opening, closing and the identity of a
  * database. */
 #include "base/memory.h"
+#include "connectors/mysql/definitions.h"
 #include "connectors/mysql/catalog.h"
 #include "connectors/registry.h"
 #include "connectors/sql/link.h"
@@ -70,7 +71,9 @@ static const char *const failpoints[] = {"mysql.before_empty",        "mysql.bef
                                          "mysql.after_remove_table",  "mysql.before_forget",
                                          "mysql.after_forget",        "mysql.after_sweep",
                                          "mysql.snapshot_begun",      "mysql.before_fill",
-                                         "mysql.after_fill",          NULL};
+                                         "mysql.after_fill",          "mysql.before_history",
+                                         "mysql.after_history",       "mysql.before_alter",
+                                         "mysql.after_alter",         NULL};
 
 /* ---------------------------------------------------------------- how to connect */
 
@@ -409,6 +412,8 @@ const struct connector transhume_connector = {
     .lock = &mysql_lock_functions,
     .rollback = &mysql_rollback_functions,
     .load = &mysql_load_functions,
+    .definitions = &mysql_definition_functions,
     .feed = &mysql_feed_functions,
     .apply = &mysql_apply_functions,
+    .alter = &mysql_alter_functions,
 };

@@ -116,6 +116,7 @@ extern const struct sql_dialect mysql_dialect;
 extern const struct load_functions mysql_load_functions;
 extern const struct apply_functions mysql_apply_functions;
 extern const struct feed_functions mysql_feed_functions;
+extern const struct alter_functions mysql_alter_functions;
 /* What is said to a server that wants one, and the client library's number for it. */
 enum { MYSQL_FILE_REFUSED = 2068 };
 extern const char mysql_asks_for_a_file[];
@@ -150,6 +151,9 @@ enum status mysql_connect(struct mysql_database *self, MYSQL **connection,
 /* The same without any settings. */
 enum status mysql_reach(struct mysql_database *self, MYSQL **connection,
                         struct error *error) MUST_USE;
+/* Likewise, but it is known which of the server's sessions it is: mysql_life_of. */
+enum status mysql_reach_known(struct mysql_database *self, MYSQL **connection,
+                              struct error *error) MUST_USE;
 /* greeting.c: into the instance's report, how this connection is kept from others. Any thread. */
 void mysql_tell_link(struct mysql_database *self, MYSQL *connection);
 /* ending.c: a new connection that works on the claimed run, known as such to who takes the run
@@ -175,6 +179,10 @@ void mysql_kill_statement(struct mysql_database *self, MYSQL *connection);
 /* Waits for the first byte of an answer; on failure the connection is broken off. */
 enum status mysql_await(struct mysql_database *self, MYSQL *connection, enum sql_patience patience,
                         struct error *error) MUST_USE;
+/* A statement gave no answer for as long as the vigil says: is it being worked on? If not the
+ * connection is broken off. */
+enum status mysql_keep_vigil(struct mysql_database *self, MYSQL *connection,
+                             struct sql_vigil *vigil, struct error *error) MUST_USE;
 /* The next row of a result that is read as it comes, of a source; NULL: there is none. The server
  * may be silent for as long as it works: a selective condition gives few rows an hour. */
 enum status mysql_next_row(struct mysql_database *self, MYSQL_RES *result, MYSQL *connection,

@@ -65,7 +65,10 @@ static enum status settle_session(struct alter_session *base, struct error *erro
                          ERROR_NETWORK, error) != STATUS_OK) {
         return postgres_alter_lost(session, STATUS_FAILED, error);
     }
-    return postgres_alter_lost(session, set_up(session, back_to_defaults, error), error);
+    enum status status =
+        postgres_alter_lost(session, set_up(session, back_to_defaults, error), error);
+    return status == STATUS_OK && session->locked ? postgres_alter_lock_again(session, error)
+                                                  : status;
 }
 
 /* ---------------------------------------------------------------- opening */
@@ -94,6 +97,18 @@ static bool is_named(const struct postgres_database *self)
     return named;
 }
 
+/* "transhume schema up", without what it was called with. */
+static char *first_words(const char *program)
+{
+    enum { WORDS = 3 };
+    size_t length = 0;
+    for (int i = 0; i < WORDS && program[length] != '\0'; i++) {
+        length += i > 0;
+        length += strcspn(program + length, " ");
+    }
+    return memory_format("%.*s", (int)length, program);
+}
+
 /* The control connection, where nothing is done with it yet: a connection costs some milliseconds.
  * Who needs it later has it made anew. */
 static enum status connect(struct postgres_alter *session, const char **before, struct error *error)
@@ -110,21 +125,6 @@ static enum status connect(struct postgres_alter *session, const char **before, 
     }
     enum status status = postgres_reach(self, &session->connection, error);
     return status == STATUS_OK ? postgres_own_add(self, session->connection, error) : status;
-}
-
-static enum status name_session(struct postgres_alter *session, struct error *error)
-{
-    PGresult *result = NULL;
-    enum status status = postgres_query(
-        session->database, session->connection,
-        "SELECT a.pid || ' ' || (extract(epoch FROM a.backend_start) * 1000000)::bigint FROM "
-        "pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) AS a",
-        NULL, 0, SQL_SHORT, ERROR_NETWORK, &result, error);
-    if (status == STATUS_OK && PQntuples(result) > 0) {
-        snprintf(session->base.name, sizeof session->base.name, "%s", PQgetvalue(result, 0, 0));
-    }
-    PQclear(result);
-    return status;
 }
 
 static void choose_lock(struct postgres_alter *session)
@@ -148,13 +148,10 @@ static enum status alter_open(struct database *database, const struct alter_open
     session->history_schema = memory_copy_string(
         options->history_schema != NULL ? options->history_schema : self->sql.schema);
     session->program =
-        options->program != NULL && !is_named(self) ? memory_copy_string(options->program) : NULL;
+        options->program != NULL && !is_named(self) ? first_words(options->program) : NULL;
     choose_lock(session);
     enum status status = connect(session, &before, error);
     status = status == STATUS_OK ? set_up(session, before, error) : status;
-    if (status == STATUS_OK && !options->only_looks) {
-        status = name_session(session, error);
-    }
     if (status != STATUS_OK) {
         alter_close(&session->base);
         return STATUS_FAILED;

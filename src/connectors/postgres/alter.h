@@ -39,6 +39,9 @@ extern const struct sql_history_dialect postgres_history; /* alter_history.c */
 
 enum status postgres_alter_lock(struct alter_session *session, const struct ledger_holder *self,
                                 struct ledger_holder *found, struct error *error);
+/* Takes the lock again where a migration gave it up. ERROR_RUN_FENCED: another one has it by now.
+ */
+enum status postgres_alter_lock_again(struct postgres_alter *session, struct error *error) MUST_USE;
 enum status postgres_alter_end_holder(struct alter_session *session, struct error *error);
 
 /* ---------------------------------------------------------------- alter_run.c */

@@ -1,4 +1,5 @@
 /* Who changes the schema: the advisory lock, what its holder does, and that holder's end. */
+#include "base/log.h"
 #include "base/text.h"
 #include "connectors/lease.h"
 #include "connectors/postgres/alter.h"
@@ -15,6 +16,9 @@
     "l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted AND l.classid = $1::oid AND "    \
     "l.objid = $2::oid AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE " \
     "d.datname = pg_catalog.current_database())"
+
+/* What the history calls a session; `a` is of pg_stat_activity. */
+#define SESSION "a.pid || ' ' || (extract(epoch FROM a.backend_start) * 1000000)::bigint"
 
 struct halves {
     char text[2][16];
@@ -36,7 +40,8 @@ static void split_key(const struct postgres_alter *session, struct halves *halve
 static const char holder_sql[] =
     "SELECT a.pid, a.application_name, a.usename, a.state, pg_catalog.floor(extract(epoch FROM "
     "pg_catalog.clock_timestamp() - coalesce(a.xact_start, a.state_change))), pg_catalog.left("
-    "a.query, 200), a.pid || ' ' || (extract(epoch FROM a.backend_start) * 1000000)::bigint, "
+    "pg_catalog.regexp_replace(a.query, '^(BEGIN; )?(SET LOCAL \\w+ = \\w+; )*', ''), 200), " SESSION
+    ", "
     "(extract(epoch FROM a.backend_start) * 1000000)::bigint, p.phase || CASE WHEN "
     "p.blocks_total > 0 THEN ' ' || (100 * p.blocks_done / p.blocks_total) || ' %' ELSE '' END "
     "FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid LEFT "
@@ -130,21 +135,44 @@ static enum status still_ours(struct postgres_alter *session, struct error *erro
     return STATUS_OK;
 }
 
+enum status postgres_alter_lock_again(struct postgres_alter *session, struct error *error)
+{
+    struct ledger_holder found;
+    struct error lost = {0};
+    enum status status = still_ours(session, &lost);
+    if (status == STATUS_OK || lost.code != ERROR_RUN_FENCED) {
+        return status == STATUS_OK ? status : error_copy(error, &lost);
+    }
+    session->locked = false;
+    status = postgres_alter_lock(&session->base, NULL, &found, error);
+    if (status == STATUS_OK) {
+        log_write(LOG_WARNING, "%s: a migration gave the lock of the schema up; it was taken again",
+                  session->base.shown);
+    }
+    return status == STATUS_AGAIN ? error_copy(error, &lost) : status;
+}
+
 enum status postgres_alter_lock(struct alter_session *base, const struct ledger_holder *self,
                                 struct ledger_holder *found, struct error *error)
 {
     struct postgres_alter *session = postgres_alter_of(base);
-    char sql[96];
+    struct buffer sql = {0};
     PGresult *result = NULL;
     (void)self;
     if (session->locked) {
         return still_ours(session, error);
     }
-    snprintf(sql, sizeof sql, "SELECT pg_catalog.pg_try_advisory_lock(%" PRId64 ")",
-             session->lock_key);
-    enum status status = postgres_query(session->database, session->connection, sql, NULL, 0,
-                                        SQL_SHORT, ERROR_TARGET_LOCKED, &result, error);
-    session->locked = status == STATUS_OK && PQgetvalue(result, 0, 0)[0] == 't';
+    buffer_format(&sql,
+                  "SELECT pg_catalog.pg_try_advisory_lock(%" PRId64 "), " SESSION
+                  " FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) AS a",
+                  session->lock_key);
+    enum status status = postgres_query_buffer(session->database, session->connection, &sql, NULL,
+                                               0, SQL_SHORT, ERROR_TARGET_LOCKED, &result, error);
+    session->locked =
+        status == STATUS_OK && PQntuples(result) > 0 && PQgetvalue(result, 0, 0)[0] == 't';
+    if (session->locked) {
+        snprintf(session->base.name, sizeof session->base.name, "%s", PQgetvalue(result, 0, 1));
+    }
     PQclear(result);
     if (status != STATUS_OK) {
         return postgres_alter_lost(session, status, error);

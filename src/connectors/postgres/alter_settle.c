@@ -3,9 +3,9 @@
  * carries out most of them whole or not at all; what is done in several transactions of its own
  * (CONCURRENTLY) may be left half done, and is then undone or finished here.
  */
+#include "connectors/alter_settle.h"
 #include "base/text.h"
 #include "connectors/postgres/alter.h"
-#include "connectors/sql/settle.h"
 #include "postgres_sql.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -159,6 +159,32 @@ static enum status settle_named_index(struct postgres_alter *session,
                                       : STATUS_OK;
 }
 
+static const struct alter_object *find_kind(const struct alter_object *objects, uint32_t count,
+                                            const char *kind)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (strcmp(objects[i].kind, kind) == 0 && objects[i].name != NULL) {
+            return &objects[i];
+        }
+    }
+    return NULL;
+}
+
+/* Of all objects of a witness. */
+static long invalid_in(const char *witness)
+{
+    long count = 0;
+    for (const char *at = strchr(witness, ' '); at != NULL; at = strchr(at, ' ')) {
+        count += strtol(at + 1, NULL, 10); /* then the next digest */
+        at = strchr(at + 1, ' ');
+        if (at == NULL) {
+            break;
+        }
+        at++;
+    }
+    return count;
+}
+
 /* One without a name: the table's newest invalid one, if it has one more than before. */
 static enum status settle_unnamed_index(struct postgres_alter *session,
                                         const struct alter_object *objects, uint32_t count,
@@ -166,32 +192,20 @@ static enum status settle_unnamed_index(struct postgres_alter *session,
                                         struct error *error)
 {
     struct arena *arena = arena_create(0);
+    const struct alter_object *table = find_kind(objects, count, "table");
     const char *now = NULL;
     int dropped = 0;
     enum status status = postgres_alter_witness(&session->base, objects, count, arena, &now, error);
-    const char *old = before != NULL ? strchr(before, ' ') : NULL;
-    const char *new = now != NULL ? strchr(now, ' ') : NULL;
     *settled = ALTER_UNKNOWN;
-    if (status == STATUS_OK && old != NULL && new != NULL) {
+    if (status == STATUS_OK && before != NULL) {
         *settled = strcmp(before, now) == 0 ? ALTER_ABSENT : ALTER_APPLIED;
-        if (strtol(new, NULL, 10) > strtol(old, NULL, 10)) {
+        if (table != NULL && invalid_in(now) > invalid_in(before)) {
             *settled = ALTER_ABSENT;
-            status = drop_invalid(session, &objects[0], invalid_of_table, &dropped, error);
+            status = drop_invalid(session, table, invalid_of_table, &dropped, error);
         }
     }
     arena_destroy(arena);
     return status;
-}
-
-static const struct alter_object *find_kind(const struct alter_object *objects, uint32_t count,
-                                            const char *kind)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if (strcmp(objects[i].kind, kind) == 0) {
-            return &objects[i];
-        }
-    }
-    return NULL;
 }
 
 static enum status settle_indexes(struct postgres_alter *session,
@@ -209,7 +223,7 @@ static enum status settle_indexes(struct postgres_alter *session,
     *settled = creates ? ALTER_APPLIED : ALTER_ABSENT;
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         enum alter_settled one = *settled;
-        if (strcmp(objects[i].kind, "index") == 0) {
+        if (strcmp(objects[i].kind, "index") == 0 && objects[i].name != NULL) {
             status = settle_named_index(session, &objects[i], creates, &one, error);
         }
         *settled = creates && one == ALTER_ABSENT ? ALTER_ABSENT : *settled;
@@ -306,6 +320,6 @@ enum status postgres_alter_settle(struct alter_session *base, const struct alter
             return status;
         }
     }
-    return sql_settle_by_witness(base, postgres_alter_witness, objects, count, before, settled,
-                                 error);
+    return alter_settle_by_witness(base, postgres_alter_witness, objects, count, before, settled,
+                                   error);
 }

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/signals.h"
 #include "base/text.h"
+#include "connectors/postgres/definitions.h"
 #include "connectors/postgres/locks.h"
 #include <errno.h>
 #include <poll.h>
@@ -304,6 +305,25 @@ static enum status reach(struct postgres_database *self, const char *const *keyw
 enum status postgres_reach(struct postgres_database *self, PGconn **connection, struct error *error)
 {
     return reach(self, self->keywords, self->values, connection, error);
+}
+
+enum status postgres_reach_database(struct postgres_database *self, const char *name,
+                                    PGconn **connection, struct error *error)
+{
+    const char *keywords[POSTGRES_SETTINGS_MAX + 1];
+    const char *values[POSTGRES_SETTINGS_MAX + 1];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < self->setting_count; i++) {
+        if (strcmp(self->keywords[i], "dbname") != 0) {
+            keywords[count] = self->keywords[i];
+            values[count++] = self->values[i];
+        }
+    }
+    keywords[count] = "dbname";
+    values[count++] = name;
+    keywords[count] = NULL;
+    values[count] = NULL;
+    return reach(self, keywords, values, connection, error);
 }
 
 enum status postgres_connect_walsender(struct postgres_database *self, PGconn **connection,

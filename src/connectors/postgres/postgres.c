@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "connectors/postgres/definitions.h"
 #include "connectors/postgres/target.h"
 #include "connectors/registry.h"
 #include "connectors/sql/link.h"
@@ -425,4 +426,5 @@ const struct connector transhume_connector = {
     .apply = &postgres_apply_functions,
     .load = &postgres_load_functions,
     .alter = &postgres_alter_functions,
+    .definitions = &postgres_definition_functions,
 };

@@ -312,6 +312,7 @@ enum status postgres_choose_schemas(struct postgres_database *self, const struct
     struct column_list wanted = open->schemas;
     PGresult *listed = NULL;
     bool is_target = self->mode == OPEN_TARGET || open->mirrors;
+    self->names_schemas = text != NULL || open->schemas.count > 0;
     enum status status = list_schemas(self, !is_target, &listed, error);
     if (status == STATUS_OK && wanted.count == 0 && text != NULL) {
         if (find(listed, text) >= 0) { /* commas and quotes are its own */

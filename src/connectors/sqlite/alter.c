@@ -12,9 +12,9 @@
 #include "base/failpoint.h"
 #include "base/signals.h"
 #include "base/text.h"
+#include "connectors/alter_settle.h"
 #include "connectors/lease.h"
 #include "connectors/run_lock.h"
-#include "connectors/sql/settle.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -492,7 +492,7 @@ static enum status alter_settle(struct alter_session *base, const struct alter_r
         *settled = ALTER_ABSENT;
         return STATUS_OK;
     }
-    return sql_settle_by_witness(base, alter_witness, objects, count, before, settled, error);
+    return alter_settle_by_witness(base, alter_witness, objects, count, before, settled, error);
 }
 
 const struct alter_functions sqlite_alter = {

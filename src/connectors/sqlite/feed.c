@@ -97,7 +97,9 @@ static enum status skip_to_snapshot(struct feed *feed, struct error *error)
         return STATUS_FAILED;
     }
     feed->position = to.sequence;
-    feed->begin = feed->end = to;
+    feed->begin = feed->end;
+    feed->end = to;
+    feed->skipped = true;
     return STATUS_OK;
 }
 
@@ -270,6 +272,18 @@ static enum status poll(struct feed *feed, struct change_set **set, struct error
     return status;
 }
 
+/* Nothing came behind what the copy holds: a set without changes tells that it was passed. */
+static void tell_skipped(struct feed *feed, struct change_set **set)
+{
+    struct arena *arena = arena_create(0);
+    *set = arena_allocate_zeroed(arena, 1, sizeof **set);
+    **set = (struct change_set){.arena = arena,
+                                .begin = feed_position_of(feed->begin, arena),
+                                .end = feed_position_of(feed->end, arena),
+                                .first_piece = true,
+                                .last_piece = true};
+}
+
 /* A writer holds the file for a moment: that is nothing to tell of, unless it stays so. */
 static enum status forgive_lock(struct feed *feed, enum status status, const struct error *error)
 {
@@ -293,6 +307,11 @@ static enum status feed_next(struct feed *feed, int64_t timeout_ms, struct chang
         int64_t position = feed->position;
         size_t gone_next = feed->gone_next;
         enum status status = poll(feed, set, &failure);
+        if (status == STATUS_AGAIN && feed->skipped) {
+            tell_skipped(feed, set);
+            status = STATUS_OK;
+        }
+        feed->skipped = feed->skipped && status != STATUS_OK;
         if (status == STATUS_FAILED) {
             feed->position = position;
             feed->gone_next = gone_next;

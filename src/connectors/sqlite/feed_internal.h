@@ -189,6 +189,7 @@ struct feed {
     int64_t position;     /* the last sequence that was handed over */
     struct feed_place begin;
     struct feed_place end; /* of the set that is being read; at `position`: none is */
+    bool skipped;          /* what is before `end` is in the copy, which nobody was told yet */
     int64_t moment_us;     /* of the last entry that was handed over; 0: not known */
     struct buffer gone;    /* of each row in the way that the set has still to tell: is it gone? */
     size_t gone_next;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "connectors/registry.h"
+#include "connectors/sqlite/definitions.h"
 #include "connectors/sqlite/source.h"
 #include "connectors/sqlite/sqlite_internal.h"
 #include <errno.h>
@@ -424,4 +425,5 @@ const struct connector connector_sqlite = {
     .feed = &sqlite_feed,
     .apply = &sqlite_apply,
     .alter = &sqlite_alter,
+    .definitions = &sqlite_definition_functions,
 };

@@ -6,10 +6,13 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/signals.h"
+#include "engine/follow/ahead.h"
 #include "engine/follow/cutover.h"
 #include "engine/follow/feeder.h"
 #include "engine/follow/follow_figures.h"
+#include "engine/follow/follow_rejects.h"
 #include "engine/follow/grow.h"
+#include "engine/follow/lanes.h"
 #include "engine/follow/left.h"
 #include "engine/follow/refresh.h"
 #include "engine/follow/reread.h"
@@ -17,7 +20,6 @@
 #include "engine/follow/retention.h"
 #include "engine/follow/reverse.h"
 #include "engine/follow/spool.h"
-#include "engine/rejects/rejects.h"
 #include "engine/run/claim.h"
 #include "engine/run/options.h"
 #include "engine/run/run_parts.h"
@@ -45,7 +47,7 @@ struct follow {
     struct touched_roots *touched;
     struct rereading *rereading;
     struct refresh *refresh; /* NULL: nothing is read again */
-    struct apply *apply;
+    struct lanes *lanes;
     struct feeder *feeder;
     struct arena *arena;     /* of the positions below */
     struct position applied; /* in the target */
@@ -54,8 +56,8 @@ struct follow {
     struct followed_set **group;
     uint32_t group_count;
     bool inside; /* the last set of the group was no last piece */
-    struct reject_file rejects;
-    bool has_rejects;
+    struct follow_rejects *rejects;
+    struct ahead ahead;
     struct retry retry;
     struct retention retention;
     struct follow_figures *counts;
@@ -84,37 +86,42 @@ static int compare(const struct follow *follow, struct position left, struct pos
 
 static bool is_caught_up(const struct follow *follow)
 {
-    return follow->refresh == NULL && follow->head.length > 0 &&
+    return follow->refresh == NULL && !follow->ahead.is_so && follow->head.length > 0 &&
            compare(follow, follow->applied, follow->head) >= 0;
 }
 
 /* ---- opening and closing, also after a failure that may pass */
 
-static enum status open_apply(struct follow *follow, struct error *error)
+static enum status take_applied(void *context, struct followed_set *const *sets, uint32_t count,
+                                struct error *error);
+
+static enum status take_refused(void *context, const struct change_set *const *sets, uint32_t count,
+                                const struct apply_result *result, struct error *error)
 {
-    struct run *run = follow->run;
-    struct database *target = follow->session->target;
-    const struct apply_request request = {.feed = run->header.feed,
-                                          .tables = follow_tables(follow->translator),
-                                          .table_count = follow->session->plan->entity_count};
-    struct position position = {0};
-    /* what the source's triggers and foreign keys did, comes as changes of its own */
-    target->triggers_off = true;
-    if (follow->functions->open(target, &request, &follow->apply, error) != STATUS_OK) {
+    struct follow *follow = context;
+    return follow_rejects_keep_refused(follow->rejects, &follow->ahead, sets, count, result, error);
+}
+
+/* `from`: where the target's position is put; NULL: it is where it was. */
+static enum status open_lanes(struct follow *follow, const struct position *from,
+                              struct error *error)
+{
+    const struct lanes_request request = {.run = follow->run,
+                                          .form = follow_form(follow->translator),
+                                          .count = follow->session->options.lanes,
+                                          .from = from,
+                                          .caller = {follow, take_applied, take_refused}};
+    if (lanes_open(&request, &follow->lanes, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status =
-        follow->functions->position(follow->apply, follow->arena, &position, error);
-    if (status != STATUS_FAILED) {
-        keep_applied(follow, status == STATUS_OK ? position : run->header.feed_start);
-    }
-    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+    keep_applied(follow, lanes_position(follow->lanes));
+    return STATUS_OK;
 }
 
 static enum status open_both(struct follow *follow, struct error *error)
 {
     struct run_session *session = follow->session;
-    if (open_apply(follow, error) != STATUS_OK) {
+    if (open_lanes(follow, NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return feeder_open(session->source, follow->run->header.feed, spool_folder(follow->run),
@@ -133,154 +140,94 @@ static void drop_group(struct follow *follow)
 
 static void close_both(struct follow *follow)
 {
+    lanes_close(follow->lanes);
     feeder_close(follow->feeder);
-    if (follow->apply != NULL) {
-        follow->functions->close(follow->apply);
-    }
     follow->feeder = NULL;
-    follow->apply = NULL;
+    follow->lanes = NULL;
     drop_group(follow);
     touched_roots_clear(follow->touched);
     touched_roots_transaction_ends(follow->touched);
     refresh_forget(follow->refresh);
     follow_translator_forget(follow->translator);
-    follow_figures_forget(follow->counts);
-}
-
-/* ---- rejects */
-
-static enum status add_reject(struct follow *follow, const struct follow_reject *from,
-                              struct error *error)
-{
-    struct run *run = follow->run;
-    const struct plan_entity *entity = &follow->session->plan->entities[from->entity];
-    const struct plan_stream *stream = &follow->session->plan->streams[entity->stream];
-    struct reject reject = {.run_id = run->id,
-                            .entity = entity->name,
-                            .table = follow->session->plan->tables[entity->table].target.name,
-                            .source = stream->name,
-                            .key_names = stream->key_names,
-                            .key = from->key,
-                            .key_count = from->key_count < stream->key_count ? from->key_count
-                                                                             : stream->key_count,
-                            .code = from->code,
-                            .reason = from->reason,
-                            .record = from->record.kind == VALUE_MAP ? &from->record : NULL};
-    if (!follow->has_rejects) {
-        reject_file_init(&follow->rejects, run->folder.rejects, 0, 0);
-        snprintf(follow->rejects.name, sizeof follow->rejects.name, "follow-%" PRIu64 ".jsonl",
-                 run->epoch);
-        follow->has_rejects = true;
-    }
-    atomic_fetch_add(&figures(follow)->rejects, 1);
-    return reject_file_add(&follow->rejects, &reject, error);
-}
-
-static enum status keep_rejects(struct follow *follow, struct error *error)
-{
-    struct ledger_rejects vouched;
-    bool any = false;
-    for (uint32_t i = 0; i < follow->group_count; i++) {
-        for (uint32_t r = 0; r < follow->group[i]->reject_count; r++) {
-            any = true;
-            if (add_reject(follow, &follow->group[i]->rejects[r], error) != STATUS_OK) {
-                return STATUS_FAILED;
-            }
-        }
-    }
-    return any ? reject_file_sync(&follow->rejects, &vouched, error) : STATUS_OK;
-}
-
-/* What the target did not take. The sets of one call are numbered one after the other. */
-static enum status keep_refusals(struct follow *follow, const struct apply_result *result,
-                                 struct error *error)
-{
-    struct ledger_rejects vouched;
-    for (uint32_t i = 0; i < result->refusal_count; i++) {
-        const struct apply_refusal *refusal = &result->refusals[i];
-        if (refusal->set >= follow->group_count) {
-            continue;
-        }
-        const struct change_set *set = &follow->group[refusal->set]->set;
-        const struct record_change *change = &set->changes[refusal->change];
-        const struct shape *shape = set->tables[change->table].shape;
-        struct follow_reject reject = {.entity = change->table,
-                                       .code = refusal->code,
-                                       .reason = refusal->reason,
-                                       .key = change->key,
-                                       .key_count = change->key_count};
-        if (change->after != NULL && shape == NULL) {
-            reject.record = change->after[0];
-        } else if (change->after != NULL) {
-            reject.record = follow_document(set->arena, shape, change->after);
-        }
-        if (add_reject(follow, &reject, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-    }
-    return result->refusal_count > 0 ? reject_file_sync(&follow->rejects, &vouched, error)
-                                     : STATUS_OK;
 }
 
 /* ---- one group */
 
-static void count_group(struct follow *follow)
+static void count_set(struct follow *follow, const struct followed_set *set, int64_t there_us)
 {
     struct progress_follow *to = figures(follow);
-    struct progress *progress = &follow->session->progress;
+    atomic_fetch_add(&to->transactions, set->set.last_piece && set->source_changes > 0);
+    atomic_fetch_add(&to->changes, set->source_changes);
+    atomic_fetch_add(&to->writes, set->set.change_count);
+    if (set->set.commit_time_us > 0) {
+        atomic_store(&to->commit_time_us, set->set.commit_time_us);
+        atomic_store(&to->lag_us,
+                     there_us > set->set.commit_time_us ? there_us - set->set.commit_time_us : 0);
+    }
+    if (set->source != NULL) {
+        follow_figures_take(follow->counts, set->source);
+    }
+}
+
+/* They are in the target. */
+static enum status take_applied(void *context, struct followed_set *const *sets, uint32_t count,
+                                struct error *error)
+{
+    struct follow *follow = context;
+    struct progress_follow *to = figures(follow);
     int64_t now_us = clock_utc_us();
-    int64_t there_us = now_us + atomic_load(&to->clock_us); /* by the source's clock */
-    for (uint32_t i = 0; i < follow->group_count; i++) {
-        const struct followed_set *set = follow->group[i];
-        atomic_fetch_add(&to->transactions, set->set.last_piece && set->source_changes > 0);
-        atomic_fetch_add(&to->changes, set->source_changes);
-        atomic_fetch_add(&to->writes, set->set.change_count);
-        if (set->set.commit_time_us > 0) {
-            atomic_store(&to->commit_time_us, set->set.commit_time_us);
-            atomic_store(&to->lag_us, there_us > set->set.commit_time_us
-                                          ? there_us - set->set.commit_time_us
-                                          : 0);
-        }
+    for (uint32_t i = 0; i < count; i++) { /* by the source's clock */
+        count_set(follow, sets[i], now_us + atomic_load(&to->clock_us));
     }
     follow_figures_applied(follow->counts);
     atomic_store(&to->applied_at_us, now_us);
     atomic_fetch_add(&to->commits, 1);
-    progress_moved(progress, clock_monotonic_ms());
+    progress_moved(&follow->session->progress, clock_monotonic_ms());
+    retry_reset(&follow->retry);
+    return sets[count - 1]->set.last_piece ? failpoint_hit("follow.after_apply", error) : STATUS_OK;
 }
 
-/* Whole transactions go in one commit, with the position behind the last of them. */
-static enum status apply_group(struct follow *follow, struct error *error)
+static void note_position(struct follow *follow)
 {
-    const struct change_set *sets[GROUP_SETS_MAX];
-    struct apply_result result = {0};
-    struct arena *arena = arena_create(0);
-    const struct followed_set *last = follow->group[follow->group_count - 1];
-    for (uint32_t i = 0; i < follow->group_count; i++) {
-        sets[i] = &follow->group[i]->set;
-    }
-    enum status status = claim_keeper_check(follow->run->keeper, error);
-    status = status == STATUS_OK ? keep_rejects(follow, error) : status;
-    status = status == STATUS_OK ? failpoint_hit("follow.before_apply", error) : status;
-    status = status == STATUS_OK
-                 ? follow->functions->apply_sets(follow->apply, sets, follow->group_count, arena,
-                                                 &result, error)
-                 : status;
-    status = status == STATUS_OK ? keep_refusals(follow, &result, error) : status;
-    for (uint32_t i = 0; i < follow->group_count && status == STATUS_OK; i++) {
-        status = refresh_touch(follow->refresh, sets[i], error);
-    }
-    if (status == STATUS_OK && last->set.last_piece) {
-        keep_applied(follow, last->set.end);
-        status = failpoint_hit("follow.after_apply", error);
-    }
-    if (status == STATUS_OK) {
-        count_group(follow);
-        if (last->set.last_piece) {
+    const struct position position = lanes_position(follow->lanes);
+    if (compare(follow, position, follow->applied) > 0) {
+        keep_applied(follow, position);
+        if (follow->feeder != NULL) {
             feeder_confirm(follow->feeder, follow->applied);
         }
-        retry_reset(&follow->retry);
     }
-    arena_destroy(arena);
+}
+
+/* Whole transactions; with one lane in one commit, with the position behind the last of them. */
+static enum status apply_group(struct follow *follow, struct error *error)
+{
+    uint32_t count = follow->group_count;
+    enum status status = claim_keeper_check(follow->run->keeper, error);
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = follow_rejects_keep(follow->rejects, follow->group[i], error);
+    }
+    status = status == STATUS_OK ? failpoint_hit("follow.before_apply", error) : status;
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = refresh_touch(follow->refresh, &follow->group[i]->set, error);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    follow->group_count = 0;
+    status = lanes_apply(follow->lanes, follow->group, count, error);
+    if (status == STATUS_OK) {
+        note_position(follow);
+    }
+    return status;
+}
+
+/* Until nothing is under way. */
+static enum status wait_for_lanes(struct follow *follow, struct error *error)
+{
+    enum status status = lanes_wait(follow->lanes, error);
+    if (status == STATUS_OK) {
+        note_position(follow);
+    }
     return status;
 }
 
@@ -310,12 +257,13 @@ static enum status apply_piece(void *context, struct followed_set **set, struct 
     struct follow *follow = context;
     struct followed_set *full = follow->group[follow->group_count - 1];
     struct followed_set *next = continue_set(full);
-    bool inside = follow->inside;
     full->set.last_piece = false;
     full->source_changes = 0; /* they are counted with the end */
     enum status status = apply_group(follow, error);
-    drop_group(follow);
-    follow->inside = inside;
+    if (status != STATUS_OK) {
+        arena_destroy(next->set.arena);
+        return status;
+    }
     follow->group[follow->group_count++] = next;
     *set = next;
     return status;
@@ -330,7 +278,7 @@ static enum status reread(struct follow *follow, struct error *error)
         status = rereading_apply(follow->rereading, follow->touched, follow->translator, &last,
                                  apply_piece, follow, error);
     }
-    if (last->set.last_piece) {
+    if (status == STATUS_OK && last->set.last_piece) {
         touched_roots_transaction_ends(follow->touched);
     }
     return status;
@@ -346,7 +294,6 @@ static enum status add_set(struct follow *follow, struct change_set *set, uint64
     }
     follow->inside = !set->last_piece;
     *changes += set->change_count;
-    follow_figures_take(follow->counts, set);
     enum status status = follow_translate(follow->translator, set, follow->touched,
                                           &follow->group[follow->group_count], error);
     follow->group_count += status == STATUS_OK;
@@ -374,11 +321,20 @@ static enum status gather(struct follow *follow, struct error *error)
     return status == STATUS_AGAIN ? STATUS_OK : status;
 }
 
+/* It moves no position. */
+static void place_set(const struct follow *follow, struct followed_set *set)
+{
+    const struct position at = follow->applied;
+    const char *bytes = arena_copy(set->set.arena, at.bytes, at.length);
+    set->set.begin = set->set.end = (struct position){(const uint8_t *)bytes, at.length};
+}
+
 /* One chunk of what is to be read again, if it is time. */
 static enum status refresh_some(struct follow *follow, struct error *error)
 {
     struct followed_set *ready = NULL;
-    if (follow->refresh == NULL || follow->inside) {
+    if (follow->refresh == NULL || follow->inside || follow->ahead.is_so ||
+        !lanes_are_even(follow->lanes)) {
         return STATUS_OK;
     }
     enum status status =
@@ -390,10 +346,22 @@ static enum status refresh_some(struct follow *follow, struct error *error)
     }
     if (ready != NULL) {
         follow->group[follow->group_count++] = ready;
-        status = apply_group(follow, error);
-        drop_group(follow);
+        status = status == STATUS_OK ? wait_for_lanes(follow, error) : status;
+        place_set(follow, ready);
+        status = status == STATUS_OK ? apply_group(follow, error) : status;
     }
     return status;
+}
+
+/* Behind what the copy read later: what was refused until there is read again. */
+static enum status pass_copy(struct follow *follow, struct error *error)
+{
+    bool ended;
+    enum status status = ahead_pass(&follow->ahead, follow->applied, &ended, error);
+    return status == STATUS_OK && ended && follow->refresh == NULL
+               ? refresh_open(follow->run, follow->routes, follow->rereading, &follow->refresh,
+                              error)
+               : status;
 }
 
 static enum status leave_lost(struct follow *follow, const char *table, struct column_list columns,
@@ -450,8 +418,7 @@ static enum status take_mended(void *context, struct followed_set *set, struct e
     struct follow *follow = context;
     follow->group[follow->group_count++] = set;
     enum status status = apply_group(follow, error);
-    drop_group(follow);
-    return status;
+    return status == STATUS_OK ? wait_for_lanes(follow, error) : status;
 }
 
 /* Before anything is followed: what the comparison found. */
@@ -471,19 +438,7 @@ static enum status end_resync(struct follow *follow, struct error *error)
 static enum status put_position(struct follow *follow, struct position position,
                                 struct error *error)
 {
-    const struct change_set set = {.arena = follow->arena,
-                                   .begin = position,
-                                   .end = position,
-                                   .first_piece = true,
-                                   .last_piece = true,
-                                   .tables = follow_form(follow->translator)->outputs,
-                                   .table_count = follow->session->plan->entity_count};
-    const struct change_set *const sets[] = {&set};
-    struct apply_result result = {0};
-    enum status status = open_apply(follow, error);
-    status = status == STATUS_OK ? follow->functions->apply_sets(follow->apply, sets, 1,
-                                                                 follow->arena, &result, error)
-                                 : status;
+    enum status status = open_lanes(follow, &position, error);
     close_both(follow);
     return status;
 }
@@ -512,7 +467,7 @@ static enum status begin_resync(struct follow *follow, struct error *error)
 }
 
 /* Until a stop, the head, or a failure. */
-static enum status go_on(struct follow *follow, struct error *error)
+static enum status apply_all(struct follow *follow, struct error *error)
 {
     for (;;) {
         if (is_caught_up(follow)) {
@@ -527,14 +482,17 @@ static enum status go_on(struct follow *follow, struct error *error)
         if (status == STATUS_OK && follow->run->is_overtaken) {
             return STATUS_END;
         }
-        if (status == STATUS_OK && follow->group_count > 0) {
+        bool idle = follow->group_count == 0;
+        if (status == STATUS_OK && !idle) {
             status = reread(follow, error);
             status = status == STATUS_OK ? apply_group(follow, error) : status;
-            bool inside = follow->inside;
-            drop_group(follow);
-            follow->inside = inside;
-        } else if (status == STATUS_OK && follow->functions->idle != NULL) {
-            status = follow->functions->idle(follow->apply, error);
+        }
+        if (status == STATUS_OK) {
+            status = lanes_tick(follow->lanes, idle, error);
+        }
+        if (status == STATUS_OK) {
+            note_position(follow);
+            status = pass_copy(follow, error);
         }
         status = status == STATUS_OK ? refresh_some(follow, error) : status;
         status = status == STATUS_OK ? note_health(follow, error) : status;
@@ -543,6 +501,16 @@ static enum status go_on(struct follow *follow, struct error *error)
         }
         state_tick(follow->run);
     }
+}
+
+static enum status go_on(struct follow *follow, struct error *error)
+{
+    enum status status = apply_all(follow, error);
+    if (status == STATUS_END && signals_stop_level() < 2 &&
+        wait_for_lanes(follow, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return status;
 }
 
 /* A server that is away comes back: both sides are opened again, at what is in the target. */
@@ -555,6 +523,7 @@ static enum status follow_with_retries(struct follow *follow, struct error *erro
             status = follow->session->source->connector->feed->head(
                 follow->session->source, follow->arena, &follow->head, error);
         }
+        status = status == STATUS_OK ? ahead_look(&follow->ahead, follow->arena, error) : status;
         status = status == STATUS_OK ? end_resync(follow, error) : status;
         status = status == STATUS_OK ? go_on(follow, error) : status;
         close_both(follow);
@@ -664,12 +633,14 @@ enum status follow_run(struct run *run, struct error *error)
     progress_follow_begin(&session->progress.follow);
     retention_init(&follow.retention, run);
     follow.counts = follow_figures_create(run);
+    follow.rejects = follow_rejects_open(run);
     follow.arena = arena_create(0);
     follow.group = memory_allocate_zeroed(GROUP_SETS_MAX, sizeof(struct followed_set *));
     follow.translator = follow_translator_create(session, follow.routes);
     follow.touched = touched_roots_create(follow.routes);
     follow.rereading = rereading_create(session, follow.routes);
     if (left_take(run, follow.routes, follow.translator, error) != STATUS_OK ||
+        ahead_open(run, follow.arena, &follow.ahead, error) != STATUS_OK ||
         grow_target(run, follow.routes, follow.translator, error) != STATUS_OK ||
         refresh_note(run, session->options.refresh, session->options.refresh_count, error) !=
             STATUS_OK ||
@@ -683,9 +654,7 @@ enum status follow_run(struct run *run, struct error *error)
     if (status == STATUS_FAILED && signals_stop_level() > 0 && error->class == ERROR_CLASS_RETRY) {
         status = STATUS_END;
     }
-    if (follow.has_rejects) {
-        reject_file_close(&follow.rejects, true);
-    }
+    follow_rejects_close(follow.rejects);
     refresh_close(follow.refresh);
     rereading_destroy(follow.rereading);
     touched_roots_destroy(follow.touched);

@@ -4,11 +4,12 @@
  *   migrate --follow   feed made, snapshot of its position, copy, FOLLOWING: changes until a stop
  *   follow             continues at the position that the target holds
  *
- * One thread reads the feed, the control thread maps and applies. Each commit of the target has
- * whole transactions of the source and the position behind them, so that a stop or a crash at any
- * place loses nothing and does nothing twice; a target without transactions is guarded record by
- * record, and what it did not confirm is applied again. What a copy that was resumed read later
- * than the feed's beginning, the feed puts right.
+ * One thread reads the feed, the control thread maps and applies, or has the threads of several
+ * lanes apply (lanes.h). With one lane each commit of the target has whole transactions of the
+ * source and the position behind them, so that a stop or a crash at any place loses nothing and
+ * does nothing twice; a target without transactions is guarded record by record, and what it did
+ * not confirm is applied again. What a copy that was resumed read later than the feed's beginning,
+ * the feed puts right.
  *
  * The feed's name and first position stand in the ledger's header of the run; where it is now, in
  * the target (position/FEED/LANE).

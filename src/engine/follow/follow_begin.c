@@ -35,6 +35,11 @@ enum status follow_check(const struct run_session *session, struct error *error)
                   target->connector->title);
         return error_hint(error, "migrate without --follow copies what is there now");
     }
+    if (target->connector->apply->keeps_log && session->options.lanes > 1) {
+        error_set(error, ERROR_FOLLOW, session->target_uri->shown,
+                  "it keeps one log of changes, in their order");
+        return error_hint(error, "leave out --lanes");
+    }
     if (follow_routes_make(session, &routes, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -234,6 +234,8 @@ json_t *follow_figures_state(const struct run *run)
                         run->feed_position[0] != '\0' ? json_text(run->feed_position)
                                                       : json_null());
     add_counts(figures, object);
+    uint32_t lanes = run->session->options.lanes;
+    json_object_set_new(object, "lanes", json_integer(lanes > 1 ? lanes : 1));
     json_object_set_new(object, "lag_seconds",
                         lag_us < 0 ? json_null() : json_real((double)lag_us / 1e6));
     json_object_set_new(object, "lag_bytes",

@@ -29,6 +29,7 @@ struct followed_set {
     struct follow_reject *rejects;
     uint32_t reject_count;
     uint64_t source_changes;
+    const struct change_set *source; /* what it was made of; NULL: no set of the source's */
 };
 
 /* An empty one, a transaction of its own, in that arena. */

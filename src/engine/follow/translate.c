@@ -692,6 +692,7 @@ enum status follow_translate(struct follow_translator *translator, struct change
     set->set.changes = NULL;
     set->set.change_count = 0;
     set->source_changes = source->change_count;
+    set->source = source;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < source->change_count && status == STATUS_OK; i++) {
         status = translate_change(translator, source, &source->changes[i], set, touched, error);

@@ -72,6 +72,8 @@ static const char *const names[] = {
     "follow.after_feed",
     "follow.before_apply",
     "follow.after_apply",
+    "follow.before_lanes",
+    "follow.after_lanes",
     "cutover.after_fence",
     "cutover.after_step",
     "cutover.before_end",

@@ -5,6 +5,7 @@
 #include "engine/copy/circles.h"
 #include "engine/copy/copy.h"
 #include "engine/copy/strangers.h"
+#include "engine/follow/ahead.h"
 #include "engine/follow/follow.h"
 #include "engine/follow/retention.h"
 #include "engine/follow/reverse.h"
@@ -503,6 +504,9 @@ static enum status follow_on(struct run *run, struct error *error)
     if (status == STATUS_OK && run->status.phase < LEDGER_FOLLOWING) {
         /* an earlier run between the same databases had a feed of this name */
         status = ledger_delete_position(run->session->ledger, run->header.feed, 0, error);
+    }
+    if (status == STATUS_OK && run->status.phase < LEDGER_FOLLOWING) {
+        status = ahead_note(run, error);
     }
     if (status == STATUS_OK && run->status.phase < LEDGER_FOLLOWING) {
         status = run_put_phase(run, LEDGER_FOLLOWING, error);

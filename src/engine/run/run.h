@@ -105,6 +105,7 @@ struct run_options {
     bool recovers;               /* open_options.recovers for the source */
     bool spool;                  /* while the copy is made, the source's log is kept here */
     bool catch_up;               /* only those that the source has by then */
+    uint32_t lanes;              /* that apply them at once; 0: one */
     uint64_t retained_bytes_max; /* what the source may keep of its log for the feed; 0: any */
     bool drop_when_full;         /* … and beyond that the feed goes */
     const char *const *refresh;  /* tables of the source that are read again */

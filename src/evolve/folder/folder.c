@@ -8,7 +8,9 @@
 
 enum { TEXT_BYTES_MAX = 256 << 20 };
 
-const struct migration_format *const migration_formats[] = {&migration_format_own, NULL};
+const struct migration_format *const migration_formats[] = {
+    &migration_format_flyway,  &migration_format_goose, &migration_format_dbmate,
+    &migration_format_migrate, &migration_format_own,   NULL};
 
 const char *migration_ending(enum alter_language language)
 {

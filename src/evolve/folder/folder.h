@@ -95,6 +95,10 @@ struct migration_format {
 /* Ended by NULL; the last one is the project's own, which recognises everything. */
 extern const struct migration_format *const migration_formats[];
 extern const struct migration_format migration_format_own;
+extern const struct migration_format migration_format_dbmate;
+extern const struct migration_format migration_format_migrate;
+extern const struct migration_format migration_format_flyway;
+extern const struct migration_format migration_format_goose;
 
 /* A new item, zeroed but for options that are not said; good until the next one is added. */
 struct migration *migration_add(struct migration_reader *reader);

@@ -338,3 +338,15 @@ static bool recognise_own(const struct migration_reader *reader)
 
 const struct migration_format migration_format_own = {"transhume", "transhume", recognise_own,
                                                       read_own};
+
+/* Tools whose layouts this one holds. */
+static bool recognise_never(const struct migration_reader *reader)
+{
+    (void)reader;
+    return false;
+}
+
+const struct migration_format migration_format_dbmate = {"dbmate", "dbmate", recognise_never,
+                                                         read_own};
+const struct migration_format migration_format_migrate = {"golang-migrate", "golang-migrate",
+                                                          recognise_never, read_own};

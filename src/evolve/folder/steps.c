@@ -275,13 +275,59 @@ static void read_sql(struct reading *reading)
     }
 }
 
-/* Of other languages a file is one step. */
-static void read_whole(struct reading *reading)
+/* Where in the file a byte of the text is. */
+static struct sql_place place_at(const struct reading *reading, const char *at)
 {
-    const struct sql_place place = {0, reading->text->line, 1};
-    struct migration_step *step =
-        add_step(reading, reading->text->text, reading->text->length, &place);
+    struct sql_place place = {(size_t)(at - reading->text->text), reading->text->line, 1};
+    for (const char *byte = reading->text->text; byte < at; byte++) {
+        place.line += *byte == '\n';
+        place.column = *byte == '\n' ? 1 : place.column + (((unsigned char)*byte & 0xC0) != 0x80);
+    }
+    return place;
+}
+
+static void take_part(struct reading *reading, const struct migration_part *part)
+{
+    const struct sql_place place = place_at(reading, part->text);
+    if (part->fault != NULL) {
+        fault(reading, &place, NULL, part->fault);
+    }
+    struct migration_step *step = add_step(reading, part->text, part->length, &place);
+    const struct sql_piece piece = {.kind = SQL_PIECE_STATEMENT,
+                                    .comments = part->comments,
+                                    .text = part->text,
+                                    .length = part->length,
+                                    .run = part->text,
+                                    .run_length = part->length,
+                                    .end = part->text + part->length,
+                                    .place = place,
+                                    .run_place = place};
     step->class = SQL_CLASS_DDL;
+    step->done_when = find_done_when(&piece, reading->arena);
+    if (reading->language == ALTER_CQL) {
+        /* Its words are SQL's, as far as this goes. */
+        step->class = sql_classify(SQL_POSTGRES, &piece, 0);
+        step->class = step->class == SQL_CLASS_TRANSACTION ? SQL_CLASS_DML : step->class;
+        reading->sql = SQL_POSTGRES;
+        take_objects(reading, &piece, step);
+        step->temporary = false;
+    }
+}
+
+/* Of requests over HTTP a file is one step. */
+static void read_other(struct reading *reading)
+{
+    const char *rest = reading->text->text;
+    const char *end = rest + reading->text->length;
+    struct migration_part part = {.text = rest, .length = reading->text->length, .comments = rest};
+    if (reading->language == ALTER_HTTP) {
+        take_part(reading, &part);
+        return;
+    }
+    while (reading->language == ALTER_CQL ? migration_next_cql(&rest, end, &part)
+                                          : migration_next_json(&rest, end, &part)) {
+        take_part(reading, &part);
+    }
 }
 
 enum status migration_read_steps(const struct migration_text *text, enum alter_language language,
@@ -305,7 +351,7 @@ enum status migration_read_steps(const struct migration_text *text, enum alter_l
     if (language == ALTER_SQL) {
         read_sql(&reading);
     } else {
-        read_whole(&reading);
+        read_other(&reading);
     }
     migration_cut_segments(&text->options, alter, arena, steps);
     return plan_faults_result(faults, error);

@@ -56,6 +56,17 @@ enum status migration_read_steps(const struct migration_text *text, enum alter_l
                                  struct migration_steps *steps, struct plan_faults *faults,
                                  struct error *error) MUST_USE;
 
+/* other_steps.c: one statement or document of a text that is not SQL. */
+struct migration_part {
+    const char *text;
+    size_t length;
+    const char *comments; /* begin in front of it */
+    const char *fault;    /* NULL: none */
+};
+/* Takes the next part of `*rest`, which ends at `end`. False: nothing is left. */
+bool migration_next_cql(const char **rest, const char *end, struct migration_part *part);
+bool migration_next_json(const char **rest, const char *end, struct migration_part *part);
+
 /* segments.c */
 void migration_cut_segments(const struct migration_options *options,
                             const struct alter_functions *alter, struct arena *arena,

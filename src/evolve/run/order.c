@@ -298,11 +298,22 @@ static const struct migration *choose_baseline(const struct planning *planning)
     return found;
 }
 
+/* What goes on is one of so many that were asked for: else who repeats `down 1` after it was broken
+ * off would lose one version more. */
+static uint32_t count_resumed(const struct planning *planning, enum history_action action)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < planning->plan->count; i++) {
+        count += planning->plan->acts[i].resumes && planning->plan->acts[i].action == action;
+    }
+    return count;
+}
+
 static void plan_up(struct planning *planning)
 {
     uint32_t most = planning->order->most == 0 ? UINT32_MAX : planning->order->most;
     const struct migration *baseline = choose_baseline(planning);
-    uint32_t taken = 0;
+    uint32_t taken = count_resumed(planning, HISTORY_UP);
     if (baseline != NULL) {
         add_act(planning, HISTORY_BASELINE, baseline, NULL);
         taken++;
@@ -388,7 +399,8 @@ static enum status plan_down(struct planning *planning, struct error *error)
         }
     }
     qsort(standing, count, sizeof(const void *), compare_downwards);
-    for (uint32_t i = 0; i < count && i < most; i++) {
+    uint32_t resumed = count_resumed(planning, HISTORY_DOWN);
+    for (uint32_t i = 0; i < count && i + resumed < most; i++) {
         const struct schema_entry *entry = standing[i];
         if (planning->to_key != NULL && strcmp(entry->key, planning->to_key) <= 0) {
             break;

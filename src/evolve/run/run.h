@@ -31,7 +31,8 @@ struct schema_options {
     struct database *database;
     const struct migration_set *set;
     struct schema_order order;
-    const char *program; /* "transhume schema up" */
+    const char *session; /* "transhume schema up", for the server's list of sessions */
+    const char *program; /* the command again, for hints */
     const char *history_schema;
     int64_t lock_wait_ms; /* how long to wait for another runner */
     int64_t lock_ms;      /* how long a statement waits for a lock of the server; 0: as it does */
@@ -94,6 +95,17 @@ struct schema_repair {
 /* Puts an act that says so, under the lock. Nothing is run. */
 enum status schema_repair(const struct schema_options *options, const struct schema_repair *repair,
                           struct error *error) MUST_USE;
+
+/* A version that another tool applied. */
+struct schema_imported {
+    const char *version; /* NULL: a repeatable file */
+    const char *name;
+};
+
+/* Notes them all under the lock, but for those that stand already; nothing is run. */
+enum status schema_note_imported(const struct schema_options *options, const char *tool,
+                                 const struct schema_imported *rows, uint32_t count,
+                                 struct error *error) MUST_USE;
 
 /* NULL-terminated. */
 const char *const *schema_failpoints(void);

@@ -42,7 +42,7 @@ void work_tell(const struct schema_work *work, const struct schema_event *event)
 
 enum status work_open(struct schema_work *work, bool only_looks, struct error *error)
 {
-    const struct alter_open open = {.program = work->options->program,
+    const struct alter_open open = {.program = work->options->session,
                                     .history_schema = work->options->history_schema,
                                     .only_looks = only_looks};
     work->relaxed = false;

@@ -43,6 +43,10 @@ static const char *const failpoints[] = {
     KEYED_FAILPOINTS("dynamodb"),
     "dynamodb.before_ledger_table",
     "dynamodb.after_ledger_table",
+    "dynamodb.before_history",
+    "dynamodb.after_history",
+    "dynamodb.before_alter",
+    "dynamodb.after_alter",
     "dynamodb.before_intent",
     "dynamodb.after_intent",
     "dynamodb.before_table",
@@ -273,5 +277,6 @@ const struct connector connector_dynamodb = {
     .target = &target,
     .apply = &keyed_apply,
     .store = &dynamodb_network_store,
+    .alter = &dynamodb_network_alter,
     .rollback = &dynamodb_network_rollback,
 };

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TABLE_NAME "_transhume_ledger"
+#define LEDGER "_transhume_ledger"
 #define PLACE "place"
 #define KEY "key"
 
@@ -29,9 +29,11 @@ enum { VALUE_BYTES_MAX = 384 * 1024 }; /* an item has 400 KB */
 struct store {
     struct dynamodb_network *network;
     struct dynamodb_client *client;
+    const char *table;
 };
 
-static enum status store_open(struct database *self, struct store **store, struct error *error)
+enum status dynamodb_store_open_in(struct database *self, const char *table, struct store **store,
+                                   struct error *error)
 {
     struct store *made = memory_allocate_zeroed(1, sizeof(*made));
     made->network = dynamodb_network_of(self);
@@ -39,8 +41,14 @@ static enum status store_open(struct database *self, struct store **store, struc
         free(made);
         return STATUS_FAILED;
     }
+    made->table = table;
     *store = made;
     return STATUS_OK;
+}
+
+static enum status store_open(struct database *self, struct store **store, struct error *error)
+{
+    return dynamodb_store_open_in(self, LEDGER, store, error);
 }
 
 static void store_close(struct store *store)
@@ -59,7 +67,7 @@ static enum status call(struct store *store, const char *operation, struct buffe
                         struct error *error)
 {
     const struct dynamodb_request request = {.operation = operation,
-                                             .object = TABLE_NAME,
+                                             .object = store->table,
                                              .body = body->data,
                                              .body_length = body->length,
                                              .lease = lease};
@@ -73,11 +81,12 @@ static const struct database *lease_of(const struct store *store)
     return store->network->keyed.room.run_id != NULL ? &store->network->keyed.base : NULL;
 }
 
-static enum status refuse_table(const struct dynamodb_description *description, struct error *error)
+static enum status refuse_table(const struct dynamodb_description *description, const char *table,
+                                struct error *error)
 {
     bool old = description->key.count == 2 && strcmp(description->key.names[0], "run") == 0 &&
                strcmp(description->key.names[1], "part") == 0;
-    error_set(error, ERROR_LEDGER_INVALID, TABLE_NAME,
+    error_set(error, ERROR_LEDGER_INVALID, table,
               old ? "the ledger is of format 1, which this version does not read"
                   : "the table is there and is no ledger: its key is not " PLACE ", " KEY);
     return error_hint(error,
@@ -107,10 +116,10 @@ static enum status judge(struct store *store, const struct service_reply *reply,
     if (reply->fault == DYNAMODB_FAULT_INVALID) {
         struct error ignored;
         struct arena *arena = arena_create(0);
-        if (dynamodb_describe(store->network, TABLE_NAME, arena, &description, &ignored) ==
+        if (dynamodb_describe(store->network, store->table, arena, &description, &ignored) ==
                 STATUS_OK &&
             !is_ledger(&description)) {
-            (void)refuse_table(&description, error);
+            (void)refuse_table(&description, store->table, error);
         }
         arena_destroy(arena);
     }
@@ -131,10 +140,10 @@ static void append_key(struct buffer *body, const char *key)
     append_text(body, KEY, key, strlen(key));
 }
 
-static void begin_request(struct buffer *body)
+static void begin_request(const struct store *store, struct buffer *body)
 {
     buffer_append_byte(body, '{');
-    dynamodb_body_text(body, "TableName", TABLE_NAME);
+    dynamodb_body_text(body, "TableName", store->table);
 }
 
 /* ---------------------------------------------------------------- the place */
@@ -142,13 +151,14 @@ static void begin_request(struct buffer *body)
 static enum status make_table(struct store *store, struct error *error)
 {
     static const char text[] =
-        "{\"TableName\":\"" TABLE_NAME "\",\"BillingMode\":\"PAY_PER_REQUEST\","
+        ",\"BillingMode\":\"PAY_PER_REQUEST\","
         "\"AttributeDefinitions\":[{\"AttributeName\":\"" PLACE "\",\"AttributeType\":\"S\"},"
         "{\"AttributeName\":\"" KEY "\",\"AttributeType\":\"S\"}],"
         "\"KeySchema\":[{\"AttributeName\":\"" PLACE "\",\"KeyType\":\"HASH\"},"
         "{\"AttributeName\":\"" KEY "\",\"KeyType\":\"RANGE\"}]}";
     struct buffer body = {0};
     struct service_reply *reply = NULL;
+    begin_request(store, &body);
     buffer_append_string(&body, text);
     enum status status = call(store, "CreateTable", &body, NULL, &reply, error);
     /* in use: another process, or an earlier try of ours, makes it */
@@ -166,12 +176,12 @@ static enum status describe_settled(struct store *store, struct arena *arena,
                                     struct dynamodb_description *description, struct error *error)
 {
     struct dynamodb_network *network = store->network;
-    enum status status = dynamodb_describe(network, TABLE_NAME, arena, description, error);
+    enum status status = dynamodb_describe(network, store->table, arena, description, error);
     if (status == STATUS_OK && dynamodb_description_is_going(description)) {
         log_write(LOG_INFO, "waiting for the ledger of finished runs to be gone");
-        status = dynamodb_wait_gone(network, TABLE_NAME, description->id, error);
+        status = dynamodb_wait_gone(network, store->table, description->id, error);
         status = status == STATUS_OK
-                     ? dynamodb_describe(network, TABLE_NAME, arena, description, error)
+                     ? dynamodb_describe(network, store->table, arena, description, error)
                      : status;
     }
     return status;
@@ -187,10 +197,10 @@ static enum status store_create(struct store *store, struct error *error)
         status = status == STATUS_OK ? make_table(store, error) : status;
         status = status == STATUS_OK ? failpoint_hit("dynamodb.after_ledger_table", error) : status;
     } else if (status == STATUS_OK && !is_ledger(&description)) {
-        status = refuse_table(&description, error);
+        status = refuse_table(&description, store->table, error);
     }
     arena_destroy(arena);
-    return status == STATUS_OK ? dynamodb_wait_active(store->network, TABLE_NAME, error) : status;
+    return status == STATUS_OK ? dynamodb_wait_active(store->network, store->table, error) : status;
 }
 
 static enum status store_drop(struct store *store, struct error *error)
@@ -198,12 +208,12 @@ static enum status store_drop(struct store *store, struct error *error)
     struct dynamodb_network *network = store->network;
     struct dynamodb_description description;
     struct arena *arena = arena_create(0);
-    enum status status = dynamodb_describe(network, TABLE_NAME, arena, &description, error);
+    enum status status = dynamodb_describe(network, store->table, arena, &description, error);
     if (status == STATUS_OK && !dynamodb_description_is_going(&description)) {
-        status = dynamodb_delete_table(network, TABLE_NAME, description.id, error);
+        status = dynamodb_delete_table(network, store->table, description.id, error);
     }
     if (status == STATUS_OK) {
-        status = dynamodb_wait_gone(network, TABLE_NAME, description.id, error);
+        status = dynamodb_wait_gone(network, store->table, description.id, error);
     }
     arena_destroy(arena);
     return status == STATUS_END ? STATUS_OK : status;
@@ -211,14 +221,14 @@ static enum status store_drop(struct store *store, struct error *error)
 
 /* ---------------------------------------------------------------- reading */
 
-static enum status read_item(const json_t *item, struct arena *arena, struct store_value *value,
-                             struct error *error)
+static enum status read_item(const struct store *store, const json_t *item, struct arena *arena,
+                             struct store_value *value, struct error *error)
 {
     const json_t *text = json_object_get(json_object_get(item, "text"), "S");
     if (!json_is_string(text) || !dynamodb_reply_n(item, "version", &value->version)) {
         const char *key = dynamodb_reply_s(item, KEY);
-        return error_set(error, ERROR_LEDGER_INVALID, TABLE_NAME, "the ledger's item %s is damaged",
-                         key != NULL ? key : "");
+        return error_set(error, ERROR_LEDGER_INVALID, store->table,
+                         "the ledger's item %s is damaged", key != NULL ? key : "");
     }
     value->length = json_string_length(text);
     value->text = arena_copy(arena, json_string_value(text), value->length);
@@ -231,7 +241,7 @@ static enum status store_get(struct store *store, const char *key, struct arena 
     struct buffer body = {0};
     struct service_reply *reply = NULL;
     json_t *root = NULL;
-    begin_request(&body);
+    begin_request(store, &body);
     dynamodb_body_name(&body, "Key");
     dynamodb_body_raw(&body, "{");
     append_key(&body, key);
@@ -239,19 +249,19 @@ static enum status store_get(struct store *store, const char *key, struct arena 
     enum status status = call(store, "GetItem", &body, NULL, &reply, error);
     status = status == STATUS_OK ? judge(store, reply, error) : status;
     if (status == STATUS_OK) {
-        root = dynamodb_reply_parse(reply, TABLE_NAME, error);
+        root = dynamodb_reply_parse(reply, store->table, error);
         const json_t *item = json_object_get(root, "Item");
         status = root == NULL   ? STATUS_FAILED
                  : item == NULL ? STATUS_END
-                                : read_item(item, arena, value, error);
+                                : read_item(store, item, arena, value, error);
     }
     json_decref(root);
     service_reply_destroy(reply);
     return status;
 }
 
-static enum status visit_items(const json_t *items, store_visit *visit, void *context,
-                               struct error *error)
+static enum status visit_items(const struct store *store, const json_t *items, store_visit *visit,
+                               void *context, struct error *error)
 {
     enum status status = STATUS_OK;
     struct arena *arena = arena_create(0);
@@ -259,7 +269,7 @@ static enum status visit_items(const json_t *items, store_visit *visit, void *co
         const json_t *item = json_array_get(items, at);
         struct store_value value;
         arena_reset(arena);
-        status = read_item(item, arena, &value, error);
+        status = read_item(store, item, arena, &value, error);
         if (status == STATUS_OK) {
             status = visit(context, dynamodb_reply_s(item, KEY), &value, error);
         }
@@ -275,7 +285,7 @@ static enum status scan_page(struct store *store, const char *prefix, store_visi
     struct buffer body = {0};
     struct service_reply *reply = NULL;
     json_t *root = NULL;
-    begin_request(&body);
+    begin_request(store, &body);
     dynamodb_body_text(&body, "KeyConditionExpression",
                        "#place = :place AND begins_with(#key, :prefix)");
     dynamodb_body_raw(&body, ",\"ConsistentRead\":true,\"ExpressionAttributeNames\":"
@@ -292,9 +302,10 @@ static enum status scan_page(struct store *store, const char *prefix, store_visi
     enum status status = call(store, "Query", &body, NULL, &reply, error);
     status = status == STATUS_OK ? judge(store, reply, error) : status;
     if (status == STATUS_OK) {
-        root = dynamodb_reply_parse(reply, TABLE_NAME, error);
-        status = root == NULL ? STATUS_FAILED
-                              : visit_items(json_object_get(root, "Items"), visit, context, error);
+        root = dynamodb_reply_parse(reply, store->table, error);
+        status = root == NULL
+                     ? STATUS_FAILED
+                     : visit_items(store, json_object_get(root, "Items"), visit, context, error);
     }
     buffer_clear(next);
     const json_t *last = json_object_get(root, "LastEvaluatedKey");
@@ -361,7 +372,7 @@ static enum status store_put_if(struct store *store, const char *key, const char
                                 struct error *error)
 {
     struct buffer body = {0};
-    begin_request(&body);
+    begin_request(store, &body);
     dynamodb_body_name(&body, "Item");
     dynamodb_body_raw(&body, "{");
     append_key(&body, key);
@@ -373,7 +384,7 @@ static enum status store_put_if(struct store *store, const char *key, const char
                    expected == STORE_ABSENT ? "attribute_not_exists(#key)" : "#version = :version",
                    expected, error);
     *version = expected + 1;
-    return status == STATUS_END ? error_set(error, ERROR_TARGET_MISSING, TABLE_NAME,
+    return status == STATUS_END ? error_set(error, ERROR_TARGET_MISSING, store->table,
                                             "the ledger's table is not there any more")
                                 : status;
 }
@@ -382,7 +393,7 @@ static enum status store_delete_if(struct store *store, const char *key, uint64_
                                    struct error *error)
 {
     struct buffer body = {0};
-    begin_request(&body);
+    begin_request(store, &body);
     dynamodb_body_name(&body, "Key");
     dynamodb_body_raw(&body, "{");
     append_key(&body, key);

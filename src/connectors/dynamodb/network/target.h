@@ -67,6 +67,10 @@ enum status dynamodb_network_empty(struct dynamodb_network *network,
 /* ---------------------------------------------------------------- store.c */
 
 extern const struct store_functions dynamodb_network_store;
+extern const struct alter_functions dynamodb_network_alter;
+/* store.c: a store in a table of that name, which outlives it. */
+enum status dynamodb_store_open_in(struct database *self, const char *table, struct store **store,
+                                   struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- run.c */
 

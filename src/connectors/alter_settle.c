@@ -1,11 +1,11 @@
-#include "connectors/sql/settle.h"
+#include "connectors/alter_settle.h"
 
 #include <string.h>
 
-enum status sql_settle_by_witness(struct alter_session *session, sql_settle_witness *witness,
-                                  const struct alter_object *objects, uint32_t count,
-                                  const char *before, enum alter_settled *settled,
-                                  struct error *error)
+enum status alter_settle_by_witness(struct alter_session *session, alter_settle_witness *witness,
+                                    const struct alter_object *objects, uint32_t count,
+                                    const char *before, enum alter_settled *settled,
+                                    struct error *error)
 {
     const char *now = NULL;
     *settled = ALTER_UNKNOWN;

@@ -1,0 +1,383 @@
+/*
+ * Changing the schema of an account's tables: each step is one call of the API as JSON,
+ * {"operation": "UpdateTable", "input": {…}}, and ends when the table and its indexes are ACTIVE,
+ * or gone. The history and the lease are a store of their own, the table _transhume_schema.
+ */
+#include "connectors/dynamodb/network/target.h"
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/memory.h"
+#include "connectors/dynamodb/network/body.h"
+#include "connectors/history_store.h"
+#include "connectors/lease.h"
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WAIT_FIRST_MS = 50, WAIT_MAX_MS = 2000, OPERATION_BYTES = 48 };
+
+/* ---------------------------------------------------------------- sessions */
+
+static enum status alter_open(struct database *database, const struct alter_open *options,
+                              struct alter_session **opened, struct error *error)
+{
+    struct alter_session *session = memory_allocate_zeroed(1, sizeof(*session));
+    struct store *store = NULL;
+    *opened = NULL;
+    if (options->history_schema != NULL) {
+        free(session);
+        error_set(error, ERROR_USAGE, options->history_schema,
+                  "DynamoDB has no schemas that the history could be kept in");
+        return error_hint(error, "leave --history-schema out");
+    }
+    if (dynamodb_store_open_in(database, HISTORY_TABLE, &store, error) != STATUS_OK) {
+        free(session);
+        return STATUS_FAILED;
+    }
+    history_store_open(session, database, store, &dynamodb_network_store);
+    session->before_failpoint = "dynamodb.before_history";
+    session->after_failpoint = "dynamodb.after_history";
+    *opened = session;
+    return STATUS_OK;
+}
+
+static void alter_close(struct alter_session *session)
+{
+    if (session != NULL) {
+        history_store_close(session);
+        free(session);
+    }
+}
+
+static enum status alter_settle_session(struct alter_session *session, struct error *error)
+{
+    (void)session;
+    (void)error;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- steps */
+
+struct step {
+    json_t *root;
+    char operation[OPERATION_BYTES];
+    const json_t *input;
+    const char *table; /* NULL: it names none */
+};
+
+static enum status refuse(const char *why, struct error *error)
+{
+    error_set(error, ERROR_TARGET_WRITE, NULL, "%s", why);
+    return error_hint(error, "A step is {\"operation\": \"UpdateTable\", \"input\": {…}}, as the "
+                             "API has them.");
+}
+
+/* Of the name alone it is made which operation is called. */
+static bool is_name(const char *text)
+{
+    size_t length = 0;
+    while (isalpha((unsigned char)text[length]) != 0) {
+        length++;
+    }
+    return length > 0 && text[length] == '\0' && length < OPERATION_BYTES;
+}
+
+static enum status read_step(const char *text, size_t length, struct step *step,
+                             struct error *error)
+{
+    json_error_t fault = {0};
+    *step = (struct step){.root = json_tree_load(text, length, JSON_REJECT_DUPLICATES, &fault)};
+    const char *operation = json_string_value(json_object_get(step->root, "operation"));
+    step->input = json_object_get(step->root, "input");
+    if (step->root == NULL) {
+        error_set(error, ERROR_TARGET_WRITE, NULL, "it is no JSON: %s", fault.text);
+        return STATUS_FAILED;
+    }
+    if (operation == NULL || !is_name(operation) || !json_is_object(step->input)) {
+        json_decref(step->root);
+        step->root = NULL;
+        return refuse("the step names no operation, or has no input", error);
+    }
+    snprintf(step->operation, sizeof(step->operation), "%s", operation);
+    step->table = json_string_value(json_object_get(step->input, "TableName"));
+    return STATUS_OK;
+}
+
+static bool is(const struct step *step, const char *operation)
+{
+    return strcmp(step->operation, operation) == 0;
+}
+
+static enum status call(struct alter_session *session, const struct step *step,
+                        struct service_reply **reply, struct error *error)
+{
+    struct dynamodb_network *network = dynamodb_network_of(session->database);
+    struct buffer body = {0};
+    *reply = NULL;
+    if (!json_tree_append(step->input, JSON_COMPACT, &body)) {
+        buffer_free(&body);
+        return refuse("the step's input can't be written as JSON", error);
+    }
+    enum status status = history_store_keep(session, error);
+    if (status == STATUS_OK && session->held) {
+        status = lease_check(session->database, network->timeout_ms, error);
+    }
+    if (status == STATUS_OK) {
+        status = dynamodb_network_call(network, step->operation, step->table, &body, reply, error);
+    }
+    buffer_free(&body);
+    return status;
+}
+
+/* ---------------------------------------------------------------- waiting */
+
+static bool is_active(const struct dynamodb_description *description)
+{
+    bool active = strcmp(description->status, "ACTIVE") == 0;
+    for (uint32_t i = 0; i < description->index_count; i++) {
+        active = active && strcmp(description->indexes[i].status, "ACTIVE") == 0;
+    }
+    return active;
+}
+
+static void tell(const struct alter_request *request, const struct dynamodb_description *there)
+{
+    char words[96];
+    if (request->progress == NULL) {
+        return;
+    }
+    snprintf(words, sizeof(words), "table is %s", there->status);
+    for (uint32_t i = 0; i < there->index_count; i++) {
+        if (strcmp(there->indexes[i].status, "ACTIVE") != 0) {
+            snprintf(words, sizeof(words), "index %.60s is %s", there->indexes[i].name,
+                     there->indexes[i].status);
+        }
+    }
+    request->progress(request->context, -1, words);
+}
+
+/* Until the table is ACTIVE with all its indexes, or gone. The lease is renewed meanwhile. */
+static enum status await_table(struct alter_session *session, const char *table, bool goes,
+                               const struct alter_request *request, struct error *error)
+{
+    struct dynamodb_network *network = dynamodb_network_of(session->database);
+    struct arena *arena = arena_create(0);
+    int64_t begun_ms = clock_monotonic_ms();
+    int64_t delay_ms = WAIT_FIRST_MS;
+    enum status status = STATUS_OK;
+    for (bool over = false; status == STATUS_OK && !over;) {
+        struct dynamodb_description there = {0};
+        arena_reset(arena);
+        status = dynamodb_describe(network, table, arena, &there, error);
+        bool absent = status == STATUS_END;
+        over = goes ? absent : status == STATUS_OK && is_active(&there);
+        status = absent ? STATUS_OK : status;
+        if (status == STATUS_OK && !over) {
+            if (!absent) {
+                tell(request, &there);
+            }
+            status = history_store_keep(session, error);
+            if (request->time_ms > 0 && clock_monotonic_ms() - begun_ms >= request->time_ms) {
+                status = error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, table,
+                                   "it is not ready yet; the command, run again, waits for it");
+            }
+            clock_sleep_ms(delay_ms);
+            delay_ms = delay_ms * 2 < WAIT_MAX_MS ? delay_ms * 2 : WAIT_MAX_MS;
+        }
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+static enum status await_step(struct alter_session *session, const struct step *step,
+                              const struct alter_request *request, struct error *error)
+{
+    bool goes = is(step, "DeleteTable");
+    return step->table != NULL && (goes || is(step, "CreateTable") || is(step, "UpdateTable"))
+               ? await_table(session, step->table, goes, request, error)
+               : STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- running */
+
+static enum status judge(const struct step *step, struct service_reply *reply,
+                         struct alter_answer *answer, struct error *error)
+{
+    if (reply->fault == DYNAMODB_FAULT_NONE) {
+        return STATUS_OK;
+    }
+    snprintf(answer->state, sizeof(answer->state), "%u", (unsigned)reply->status % 1000000);
+    error_copy(error, &reply->error);
+    if (reply->unknown_outcome) {
+        return error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, step->table,
+                         "it is not known whether %s was carried out: %.500s", step->operation,
+                         reply->error.message);
+    }
+    if (reply->fault == DYNAMODB_FAULT_IN_USE || reply->fault == DYNAMODB_FAULT_LIMIT) {
+        return error_recode(error, ERROR_TARGET_LOCKED);
+    }
+    return reply->fault >= DYNAMODB_FAULT_CONDITION ? error_recode(error, ERROR_TARGET_WRITE)
+                                                    : STATUS_FAILED;
+}
+
+static enum status run_step(struct alter_session *session, const struct step *step,
+                            const struct alter_request *request, struct alter_answer *answer,
+                            struct error *error)
+{
+    struct service_reply *reply = NULL;
+    enum status status = call(session, step, &reply, error);
+    status = status == STATUS_OK ? judge(step, reply, answer, error) : status;
+    service_reply_destroy(reply);
+    return status == STATUS_OK ? await_step(session, step, request, error) : status;
+}
+
+static enum status alter_run(struct alter_session *session, const struct alter_request *request,
+                             struct alter_answer *answer, struct error *error)
+{
+    struct step step;
+    *answer = (struct alter_answer){.fault = SIZE_MAX};
+    if (request->language != ALTER_DYNAMODB || request->data != NULL) {
+        return error_set(error, ERROR_NOT_IMPLEMENTED, NULL,
+                         "DynamoDB takes steps of its own API alone");
+    }
+    if (read_step(request->text, request->length, &step, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = failpoint_hit("dynamodb.before_alter", error);
+    status = status == STATUS_OK ? run_step(session, &step, request, answer, error) : status;
+    json_decref(step.root);
+    return status == STATUS_OK ? failpoint_hit("dynamodb.after_alter", error) : status;
+}
+
+/* Of an answer its Count, or all of it as JSON. */
+static enum status alter_ask(struct alter_session *session, const char *sql, struct arena *arena,
+                             const char **text, struct error *error)
+{
+    struct step step;
+    struct service_reply *reply = NULL;
+    struct alter_answer ignored;
+    *text = NULL;
+    if (read_step(sql, strlen(sql), &step, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = call(session, &step, &reply, error);
+    status = status == STATUS_OK ? judge(&step, reply, &ignored, error) : status;
+    if (status == STATUS_OK) {
+        json_t *root = dynamodb_reply_parse(reply, step.operation, error);
+        const json_t *count = json_object_get(root, "Count");
+        struct buffer out = {0};
+        status = root == NULL ? STATUS_FAILED : STATUS_OK;
+        if (json_is_integer(count)) {
+            buffer_append_int64(&out, json_integer_value(count));
+        } else if (root != NULL) {
+            (void)json_tree_append(root, JSON_COMPACT | JSON_SORT_KEYS, &out);
+        }
+        *text = root != NULL ? arena_copy_string(arena, buffer_string(&out)) : NULL;
+        buffer_free(&out);
+        json_decref(root);
+    }
+    json_decref(step.root);
+    service_reply_destroy(reply);
+    return status;
+}
+
+/* ---------------------------------------------------------------- what became of a step */
+
+/* The same items are put once more. */
+static bool repeats(const struct step *step)
+{
+    static const char *const operations[] = {"PutItem",     "BatchWriteItem", "DeleteItem",
+                                             "TagResource", "UntagResource",  "Query"};
+    bool found = false;
+    for (size_t i = 0; i < sizeof(operations) / sizeof(*operations); i++) {
+        found = found || is(step, operations[i]);
+    }
+    return found;
+}
+
+/* Is the index there that an UpdateTable makes, or gone that it deletes? Of other updates nothing
+ * is known. */
+static enum alter_settled settle_indexes(const struct step *step,
+                                         const struct dynamodb_description *there)
+{
+    const json_t *updates = json_object_get(step->input, "GlobalSecondaryIndexUpdates");
+    enum alter_settled settled = ALTER_UNKNOWN;
+    for (size_t i = 0; i < json_array_size(updates); i++) {
+        const json_t *update = json_array_get(updates, i);
+        const json_t *create = json_object_get(update, "Create");
+        const json_t *delete = json_object_get(update, "Delete");
+        const char *name =
+            json_string_value(json_object_get(create != NULL ? create : delete, "IndexName"));
+        if (name == NULL) {
+            return ALTER_UNKNOWN;
+        }
+        bool found = dynamodb_description_index(there, name) != NULL;
+        settled = found == (create != NULL) ? ALTER_APPLIED : ALTER_ABSENT;
+    }
+    return settled;
+}
+
+static enum status settle_step(struct alter_session *session, const struct step *step,
+                               const struct alter_request *request, enum alter_settled *settled,
+                               struct error *error)
+{
+    struct dynamodb_network *network = dynamodb_network_of(session->database);
+    struct dynamodb_description there = {0};
+    *settled = repeats(step) ? ALTER_ABSENT : ALTER_UNKNOWN;
+    bool creates = is(step, "CreateTable");
+    bool deletes = is(step, "DeleteTable");
+    if (step->table == NULL || (!creates && !deletes && !is(step, "UpdateTable"))) {
+        return STATUS_OK;
+    }
+    struct arena *arena = arena_create(0);
+    enum status status = dynamodb_describe(network, step->table, arena, &there, error);
+    bool found = status == STATUS_OK && !dynamodb_description_is_going(&there);
+    if (status != STATUS_FAILED) {
+        *settled = creates || deletes ? (found == creates ? ALTER_APPLIED : ALTER_ABSENT)
+                   : found            ? settle_indexes(step, &there)
+                                      : ALTER_UNKNOWN;
+        status = STATUS_OK;
+    }
+    arena_destroy(arena);
+    return status == STATUS_OK && *settled == ALTER_APPLIED
+               ? await_step(session, step, request, error)
+               : status;
+}
+
+static enum status alter_settle(struct alter_session *session, const struct alter_request *request,
+                                const struct alter_object *objects, uint32_t count,
+                                const char *before, enum alter_settled *settled,
+                                struct error *error)
+{
+    struct step step;
+    (void)objects;
+    (void)count;
+    (void)before;
+    if (read_step(request->text, request->length, &step, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = settle_step(session, &step, request, settled, error);
+    json_decref(step.root);
+    return status;
+}
+
+const struct alter_functions dynamodb_network_alter = {
+    .languages = 1u << ALTER_DYNAMODB,
+    .open = alter_open,
+    .close = alter_close,
+    .lock = history_store_lock,
+    .run = alter_run,
+    .ask = alter_ask,
+    .settle_session = alter_settle_session,
+    .history_make = history_store_make,
+    .history_read = history_store_read,
+    .history_read_steps = history_store_read_steps,
+    .history_down_text = history_store_down_text,
+    .history_claim_read = history_store_claim_read,
+    .history_claim = history_store_claim,
+    .history_put = history_store_put,
+    .history_put_step = history_store_put_step,
+    .settle = alter_settle,
+};

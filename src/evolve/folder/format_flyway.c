@@ -1,0 +1,144 @@
+/*
+ * The layout of Flyway:
+ *
+ *   V1_2__users.sql    version 1.2       U1_2__users.sql    its way back
+ *   R__views.sql       repeatable        B5__all.sql        a baseline
+ *   V2__x.sql.conf     executeInTransaction=false
+ *
+ * Its checksum is the CRC-32 of the lines without their ends, as a signed number.
+ */
+#include "base/file.h"
+#include "evolve/folder/folder.h"
+#include "evolve/folder/version.h"
+#include <string.h>
+#include <zlib.h>
+
+enum { CONF_BYTES_MAX = 1 << 20 };
+
+/* "V1_2__users.sql" taken apart. */
+struct flyway_name {
+    char role; /* V, U, R, B */
+    const char *version;
+    const char *name;
+};
+
+static bool take_name(const char *name, struct arena *arena, struct flyway_name *taken)
+{
+    size_t length = strlen(name);
+    const char *gap = strstr(name, "__");
+    if (length < 5 || strcmp(name + length - 4, ".sql") != 0 || gap == NULL ||
+        strchr("VURB", name[0]) == NULL || (name[0] == 'R') != (gap == name + 1)) {
+        return false;
+    }
+    char *version = arena_copy(arena, name + 1, (size_t)(gap - name - 1));
+    for (char *at = version; *at != '\0'; at++) {
+        *at = *at == '_' ? '.' : *at;
+    }
+    *taken = (struct flyway_name){name[0], version,
+                                  arena_copy(arena, gap + 2, length - (size_t)(gap - name) - 6)};
+    return name[0] == 'R' || migration_version_length(version) == strlen(version);
+}
+
+static bool recognise_flyway(const struct migration_reader *reader)
+{
+    struct flyway_name taken;
+    for (uint32_t i = 0; i < reader->name_count; i++) {
+        if (take_name(reader->names[i], reader->arena, &taken)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *checksum_of(const struct migration_text *text, struct arena *arena)
+{
+    uLong sum = crc32(0, NULL, 0);
+    size_t begin = 0;
+    for (size_t at = 0; at <= text->length; at++) {
+        bool end = at == text->length || text->text[at] == '\n' || text->text[at] == '\r';
+        if (end) {
+            sum = crc32(sum, (const Bytef *)text->text + begin, (uInt)(at - begin));
+            begin = at + 1;
+        }
+    }
+    return arena_format(arena, "%d", (int)(int32_t)(uint32_t)sum);
+}
+
+/* NAME.sql.conf beside a file. */
+static bool is_apart(struct migration_reader *reader, const char *name)
+{
+    struct error ignored;
+    char *text = NULL;
+    size_t length = 0;
+    const char *path = arena_format(reader->arena, "%s/%s.conf", reader->folder, name);
+    return file_read_all(path, CONF_BYTES_MAX, reader->arena, &text, &length, &ignored) ==
+               STATUS_OK &&
+           memmem(text, length, "executeInTransaction=false",
+                  strlen("executeInTransaction=false")) != NULL;
+}
+
+/* A way back is read into the item of its version, which may not be there yet. */
+static struct migration *item_of(struct migration_reader *reader, const struct flyway_name *name)
+{
+    enum migration_kind kind = name->role == 'R'   ? MIGRATION_REPEATABLE
+                               : name->role == 'B' ? MIGRATION_BASELINE
+                                                   : MIGRATION_VERSIONED;
+    for (uint32_t i = 0; i < reader->count; i++) {
+        struct migration *item = &reader->items[i];
+        struct migration_text *text = name->role == 'U' ? &item->down : &item->up;
+        if (item->kind == kind && kind == MIGRATION_VERSIONED && text->path == NULL &&
+            strcmp(item->version, name->version) == 0) {
+            return item;
+        }
+    }
+    struct migration *item = migration_add(reader);
+    item->kind = kind;
+    item->version = kind == MIGRATION_REPEATABLE ? NULL : name->version;
+    item->name = name->name;
+    return item;
+}
+
+static enum status take_file(struct migration_reader *reader, const char *name,
+                             const struct flyway_name *taken, struct error *error)
+{
+    struct migration *item = item_of(reader, taken);
+    struct migration_text *text = taken->role == 'U' ? &item->down : &item->up;
+    enum status status = migration_load(reader, name, text, error);
+    if (status != STATUS_OK || text->text == NULL) {
+        return status;
+    }
+    text->options.apart = is_apart(reader, name);
+    if (memmem(text->text, text->length, "${", 2) != NULL) {
+        reader->faults->file = text->path;
+        plan_fault_at(reader->faults, ERROR_MIGRATION_INVALID, 1, 1,
+                      "write what they stand for into the file",
+                      "it has placeholders (${…}), which are not replaced");
+    }
+    if (taken->role != 'U') {
+        item->origin_checksum = checksum_of(text, reader->arena);
+    }
+    return STATUS_OK;
+}
+
+static enum status read_flyway(struct migration_reader *reader, struct error *error)
+{
+    struct flyway_name taken;
+    for (uint32_t i = 0; i < reader->name_count; i++) {
+        if (take_name(reader->names[i], reader->arena, &taken) &&
+            take_file(reader, reader->names[i], &taken, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    for (uint32_t i = 0; i < reader->count; i++) {
+        const struct migration *item = &reader->items[i];
+        if (item->up.path == NULL) {
+            reader->faults->file = item->down.path;
+            plan_fault_at(reader->faults, ERROR_MIGRATION_INVALID, 1, 1, NULL,
+                          "the way back is there, but not the way there");
+        }
+    }
+    return STATUS_OK;
+}
+
+const struct migration_format migration_format_flyway = {"flyway", "Flyway", recognise_flyway,
+                                                         read_flyway};
