@@ -82,6 +82,14 @@ static void check_json(const struct lint_report *report, enum lint_form form)
     buffer_free(&out);
 }
 
+static const struct schema_column columns[] = {
+    {.name = "a", .type = {.kind = VALUE_TEXT, .native = "varchar(10)"}},
+    {.name = "b", .type = {.kind = VALUE_TEXT, .native = "enum('x','y')"}, .not_null = true},
+    {.name = "c", .type = {.kind = VALUE_TEXT, .native = "timestamp(3) with time zone"}}};
+static const struct schema_table tables[] = {
+    {.name = "t", .columns = columns, .column_count = 3, .row_count = 5000, .size_bytes = 1 << 30}};
+static const struct schema schema = {.tables = tables, .table_count = 1};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint32_t versions[] = {0, 80035, 101106, 150004};
@@ -96,7 +104,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                      .kind = (enum lint_kind)(data[0] / 3 % 5),
                                      .language = (enum sql_language)(data[0] % 3),
                                      .transaction = (enum lint_transaction)(data[1] % 3),
-                                     .server_version = versions[data[1] / 3 % 4]};
+                                     .server_version = versions[data[1] / 3 % 4],
+                                     .schema = data[1] / 12 % 2 == 1 ? &schema : NULL};
     struct lint_report report;
     struct buffer out = {0};
     check_statements(&input);

@@ -350,11 +350,16 @@ struct later {
     bool forgotten; /* it was added before a transaction began */
 };
 
+/* A VALIDATE of a constraint that the file does not add. */
+struct other {
+    const struct sql_statement *statement;
+};
+
 struct laters {
     struct later *items;
     uint32_t count;
     uint32_t capacity;
-    const struct sql_statement **others; /* VALIDATE of constraints that the file does not add */
+    struct other *others;
     uint32_t other_count;
     uint32_t other_capacity;
 };
@@ -454,13 +459,13 @@ static void note_other(const struct alter *alter, struct laters *laters)
         laters->others = arena_grow_list(alter->file->arena, laters->others, laters->other_count,
                                          &laters->other_capacity, sizeof *laters->others);
     }
-    laters->others[laters->other_count++] = alter->statement;
+    laters->others[laters->other_count++].statement = alter->statement;
 }
 
 static bool validates_other(const struct alter *alter, const struct laters *laters)
 {
     for (uint32_t i = 0; i < laters->other_count; i++) {
-        if (same_table(laters->others[i], alter->statement)) {
+        if (same_table(laters->others[i].statement, alter->statement)) {
             return true;
         }
     }
