@@ -31,14 +31,14 @@ def why_outside(entry, flavor, version):
     return None
 
 
-def sqldef(program, version):
+def sqldef(program, version, flavor=None):
     """YAML files: each case has `current` and `desired`."""
     suite = Suite("sqldef/sqldef")
     names = [name for name in suite.files("cmd/" + program, ".yml") if "/tests" in name]
     for name, text in suite.read_all(names).items():
         for case, entry in yaml.safe_load(text).items():
             label = "%s:%s" % (name.split("/")[-1][:-4], case)
-            yield Case(label, entry.get("current"), entry.get("desired"), why_outside(entry, FLAVORS[program], version))
+            yield Case(label, entry.get("current"), entry.get("desired"), why_outside(entry, flavor or FLAVORS[program], version))
 
 
 # ---------------------------------------------------------------- pg-schema-diff

@@ -138,8 +138,18 @@ class MariaDB(Engine):
     def dump(self, name):
         done = run(["mariadb-dump", "--no-defaults", "--no-data", "--routines", "--events", "--triggers", "--skip-comments", "--skip-add-drop-table"]
                    + self.login + [name])
-        text = re.sub(r" AUTO_INCREMENT=\d+|`%s`\.| STARTS '[^']*'" % name, "", done.stdout)
+        text = re.sub(r" AUTO_INCREMENT=\d+|`%s`\.| STARTS '[^']*'| CHARACTER SET \w+(?= COLLATE)" % name, "", done.stdout)
         return sorted(parts_of(statement) for statement in re.split(r";\n|;;\n", text) if statement.strip())
+
+
+class MySQL(MariaDB):
+    def __init__(self):
+        import mysql
+        self.server = mysql.Server()
+        self.port, self.user = str(self.server.port), "root"
+        self.login = ["-h", "127.0.0.1", "-P", self.port, "-u", "root", "--protocol=tcp"]
+        self.made = 0
+        self.version = tuple(int(part) for part in re.findall(r"\d+", self._client("", "SELECT version()").stdout)[:2])
 
 
 class SQLite(Engine):

@@ -65,6 +65,35 @@ static const char *kind_of(const char *clause, enum mysql_clause read_as)
                                          : "column";
 }
 
+/* Where the words of a column's character set and collation can't be any more. */
+static size_t length_of_type(const char *text)
+{
+    static const char *const ends[] = {" NOT NULL", " DEFAULT", " GENERATED",
+                                       " COMMENT",  " AS (",    " NULL"};
+    size_t length = strlen(text);
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        const char *end = strstr(text, ends[i]);
+        length = end != NULL && (size_t)(end - text) < length ? (size_t)(end - text) : length;
+    }
+    return length;
+}
+
+/* Without " CHARACTER SET …" and " COLLATE …", which are told or not by what the table's are: a
+ * column's collation is a fact of its own. */
+static const char *without_collation(const char *text, struct arena *arena)
+{
+    static const char *const words[] = {" CHARACTER SET ", " COLLATE "};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        const char *at = strstr(text, words[i]);
+        if (at != NULL && (size_t)(at - text) < length_of_type(text)) {
+            const char *rest = at + strlen(words[i]);
+            rest += strcspn(rest, " ");
+            text = arena_format(arena, "%.*s%s", (int)(at - text), text, rest);
+        }
+    }
+    return text;
+}
+
 static void add_clause(struct sql_definitions *list, uint32_t table, const struct text *clause,
                        enum mysql_clause read_as)
 {
@@ -81,7 +110,10 @@ static void add_clause(struct sql_definitions *list, uint32_t table, const struc
     if (part == NULL) {
         return;
     }
-    sql_definitions_add_fact(list, part, "definition", text);
+    bool column = strcmp(kind, "column") == 0;
+    sql_definitions_add_fact(list, part, "definition",
+                             column ? without_collation(text, arena) : text);
+    sql_definitions_add_fact(list, part, "_text", column ? text : NULL);
     list->ids[list->count - 1] = arena_format(arena, "%s.%s.%s", table_id, kind, name);
     list->owner_ids[list->count - 1] = table_id;
 }

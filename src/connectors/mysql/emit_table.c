@@ -16,7 +16,8 @@ struct clauses {
 
 static const char *text_of(const struct definition *item)
 {
-    const char *text = definition_fact(item, "definition");
+    const char *whole = definition_fact(item, "_text");
+    const char *text = whole != NULL ? whole : definition_fact(item, "definition");
     return text != NULL ? text : "";
 }
 
@@ -177,21 +178,27 @@ static void append_place(struct clauses *clauses, const struct row_order *order,
     }
 }
 
+/* A value that is the same for all rows, and is not one that strict modes refuse. */
+static bool is_added_at_once(const struct definition *column)
+{
+    const char *text = text_of(column);
+    return generation(column)[0] == '\0' && strstr(text, "AUTO_INCREMENT") == NULL &&
+           strstr(text, " DEFAULT (") == NULL && strstr(text, " DEFAULT uuid") == NULL &&
+           (strstr(text, " NOT NULL") == NULL || strstr(text, " DEFAULT ") != NULL);
+}
+
 static void add_column(struct clauses *clauses, struct row_order *order, uint32_t place,
                        const struct definition *column)
 {
-    const char *text = text_of(column);
     bool last = place == order->count;
     begin_clause(clauses);
     buffer_append_string(&clauses->text, "ADD COLUMN ");
-    buffer_append_string(&clauses->text, text);
+    buffer_append_string(&clauses->text, text_of(column));
     put_at(order, place, column);
     if (!last) {
         append_place(clauses, order, place);
     }
-    clauses->adds += last && generation(column)[0] == '\0' &&
-                     strstr(text, "AUTO_INCREMENT") == NULL && strstr(text, " DEFAULT (") == NULL &&
-                     strstr(text, " DEFAULT uuid") == NULL;
+    clauses->adds += last && is_added_at_once(column);
 }
 
 static void drop_column(struct clauses *clauses, const struct definition *column)
@@ -256,6 +263,14 @@ enum status mysql_rename_column(struct sql_emission *emission, const struct defi
 
 /* ---------------------------------------------------------------- keys, checks, periods */
 
+/* Those of expressions, and MariaDB's of long values, have a hidden column. */
+static bool is_built_online(const char *text)
+{
+    return (begins(text, "KEY ") || begins(text, "UNIQUE KEY ")) &&
+           strstr(text, "USING HASH") == NULL && strstr(text, "((") == NULL &&
+           strstr(text, "(cast(") == NULL;
+}
+
 static void drop_part(struct clauses *clauses, const struct sql_emission *emission,
                       const struct definition *part)
 {
@@ -269,7 +284,7 @@ static void drop_part(struct clauses *clauses, const struct sql_emission *emissi
         buffer_append_string(&clauses->text, "DROP PRIMARY KEY");
     } else {
         mysql_append(&clauses->text, "DROP KEY %n", part->name);
-        clauses->keys += strstr(text_of(part), "USING HASH") == NULL;
+        clauses->keys += is_built_online(text_of(part));
     }
 }
 
@@ -279,9 +294,7 @@ static void add_part(struct clauses *clauses, const struct definition *part)
     begin_clause(clauses);
     buffer_append_string(&clauses->text, "ADD ");
     buffer_append_string(&clauses->text, text);
-    /* MariaDB's keys of long values have a hidden column */
-    clauses->keys +=
-        (begins(text, "KEY ") || begins(text, "UNIQUE KEY ")) && strstr(text, "USING HASH") == NULL;
+    clauses->keys += is_built_online(text);
 }
 
 static bool is_key_or_check(const struct definition *part)

@@ -11,8 +11,6 @@ struct diff_step {
     uint32_t after;  /* DEFINITION_NONE: DROP */
     uint32_t within; /* the step that does it along with its own; DEFINITION_NONE: it is one */
     bool rebuilds;   /* the CREATE or DROP of something that is dropped and made again */
-    bool kept;       /* a DROP that is not allowed, nor done */
-    bool given_up;   /* it is no step after all */
 };
 
 /* The comparison of two lists. */
