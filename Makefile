@@ -16,7 +16,7 @@ FUZZ_SECONDS ?= 60
 T ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps build build-tests configure demo check test soak fuzz coverage servers weights bench install format lint clean
+.PHONY: all help deps build build-tests configure demo check test soak fuzz coverage servers weights bench compare install format lint clean
 
 all: ## build the program (installs nothing; names what is missing)
 	@tools/deps check build
@@ -86,6 +86,12 @@ bench: ## measure against the marks and the peers
 	@tools/deps install bench || echo 'Without other tools beside, the benches say which they leave out.'
 	@$(MAKE) --no-print-directory build-tests
 	@$(PYTHON) bench/run --build $(BUILD) $(T)
+
+compare: ## run public test suites, from copies in TRANSHUME_SUITES=FOLDER (see bench/compare/suites.py); T="atlas goose" for some
+	@tools/deps install build test
+	@$(MAKE) --no-print-directory configure
+	@ninja -C $(BUILD) all sql_probe
+	@$(PYTHON) bench/compare/run --build $(BUILD) $(T)
 
 install: ## install program, docs, man page, completions and sample generator under DESTDIR and PREFIX
 	@tools/deps check build

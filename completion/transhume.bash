@@ -6,12 +6,17 @@ _transhume() {
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            --plan|-p|--state|--run|--include|--exclude|--out|--queries|--dialect|--for|--foreign-keys|--advisor|--naming|--clusters|--renumber|--schema|--existing|--nested|--sample|-s|--level|-l|--limit|--rejects|--settings|--log-file|--log-level|--log-format|--metrics|--metrics-file|--push-gateway|--statsd|--dashboard|--token|--alerts|--notify|--output|-o|--datasource|--push|--token-file|--ca-file|--as|--progress|--max-rejects|--broken-references|--lanes|--max-retained|--refresh|--max-lag|--max-pause|--before|--fence|--after|--jobs|-j|--profile|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--indexes|--triggers|--algorithm|--move|--merge|--split|--rename|--vectors|--weights|--advisor-model|--advisor-url|--advisor-key-file|--advisor-ca-file|--advisor-pause|--ledger|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
+            --plan|-p|--state|--run|--dir|--database|--to|--from|--format|--resume-from|--include|--exclude|--out|--queries|--dialect|--for|--foreign-keys|--advisor|--naming|--clusters|--renumber|--schema|--existing|--nested|--sample|-s|--level|-l|--limit|--rejects|--settings|--log-file|--log-level|--log-format|--metrics|--metrics-file|--push-gateway|--statsd|--dashboard|--token|--alerts|--notify|--output|-o|--datasource|--push|--token-file|--ca-file|--as|--progress|--max-rejects|--broken-references|--lanes|--max-retained|--refresh|--max-lag|--max-pause|--before|--fence|--after|--lock-wait|--lock-timeout|--statement-timeout|--jobs|-j|--profile|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--indexes|--triggers|--algorithm|--move|--merge|--split|--rename|--vectors|--weights|--advisor-model|--advisor-url|--advisor-key-file|--advisor-ca-file|--advisor-pause|--ledger|--history-schema|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
             -*) ;;
-            *) command=${COMP_WORDS[i]}; break ;;
+            *)
+                command+=${command:+ }${COMP_WORDS[i]}
+                case $command in schema) ;; *) break ;; esac ;;
         esac
     done
     case $previous in
+        --format)
+            mapfile -t COMPREPLY < <(compgen -W 'text json sarif github' -- "$word")
+            return ;;
         --dialect)
             mapfile -t COMPREPLY < <(compgen -W 'postgres mysql sqlite' -- "$word")
             return ;;
@@ -66,38 +71,48 @@ _transhume() {
         --color)
             mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$word")
             return ;;
-        --plan|-p|--state|--out|--queries|--rejects|--settings|--log-file|--metrics-file|--alerts|--output|-o|--token-file|--ca-file|--vectors|--weights|--advisor-key-file|--advisor-ca-file)
+        --plan|-p|--state|--dir|--out|--queries|--rejects|--settings|--log-file|--metrics-file|--alerts|--output|-o|--token-file|--ca-file|--vectors|--weights|--advisor-key-file|--advisor-ca-file)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return ;;
-        --run|--include|--exclude|--clusters|--renumber|--schema|--sample|-s|--limit|--metrics|--push-gateway|--statsd|--dashboard|--token|--notify|--datasource|--push|--max-rejects|--lanes|--max-retained|--refresh|--max-lag|--max-pause|--before|--fence|--after|--jobs|-j|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--move|--merge|--split|--rename|--advisor-model|--advisor-url|--advisor-pause|--ledger|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed)
+        --run|--database|--to|--from|--resume-from|--include|--exclude|--clusters|--renumber|--schema|--sample|-s|--limit|--metrics|--push-gateway|--statsd|--dashboard|--token|--notify|--datasource|--push|--max-rejects|--lanes|--max-retained|--refresh|--max-lag|--max-pause|--before|--fence|--after|--lock-wait|--lock-timeout|--statement-timeout|--jobs|-j|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--move|--merge|--split|--rename|--advisor-model|--advisor-url|--advisor-pause|--ledger|--history-schema|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed)
             return ;;
     esac
     case $command in
-        '') options='init analyze check migrate resume follow cutover status validate rollback report serve finish reset grafana alerts connectors help version failpoints --help --version' ;;
-        init) options='--include --exclude --schema --output --force --quiet --verbose --help --time-zone --timeout' ;;
-        analyze) options='--out --queries --dialect --for --foreign-keys --minimize-duplication --single-table --prove --advisor --show-prompt --naming --clusters --interactive --schema --quiet --verbose --help --algorithm --move --merge --split --rename --vectors --weights --advisor-model --advisor-url --advisor-key-file --advisor-ca-file --advisor-pause --timeout' ;;
-        check) options='--plan --state --include --exclude --renumber --schema --existing --nested --sample --settings --log-file --log-level --log-format --json --quiet --verbose --help --strict --broken-references --rollback-keys --no-before-images --follow --jobs --profile --memory --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --chunk-rows --batch-rows --batch-bytes --estimate-time --color' ;;
-        migrate) options='--plan --state --include --exclude --renumber --schema --existing --nested --dry-run --rejects --settings --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --strict --broken-references --rollback-keys --no-before-images --follow --spool --catch-up --lanes --max-retained --drop-when-full --restart --confirm --jobs --profile --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
-        resume) options='--plan --state --include --exclude --renumber --schema --existing --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --spool --catch-up --lanes --resync --max-retained --drop-when-full --refresh --take-over --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
-        follow) options='--plan --state --include --exclude --renumber --schema --existing --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --spool --catch-up --lanes --resync --max-retained --drop-when-full --refresh --take-over --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
-        cutover) options='--plan --state --include --exclude --renumber --schema --existing --dry-run --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --lanes --max-lag --max-pause --before --fence --after --reverse --no-validate --abandon --back --take-over --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
-        status) options='--plan --state --watch --json --quiet --verbose --help --color' ;;
-        validate) options='--plan --state --include --exclude --renumber --schema --existing --nested --sample --level --limit --repair --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --delete-extra --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --push-down --ledger --time-zone --timeout --stall --seed --color' ;;
-        rollback) options='--plan --state --run --dry-run --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --json --quiet --verbose --help --take-over --confirm --ledger --timeout --color' ;;
-        report) options='--plan --state --run --output --json --quiet --verbose --help' ;;
-        serve) options='--dashboard --token --allow-control --quiet --verbose --help --ledger' ;;
-        finish) options='--plan --state --dry-run --log-file --log-level --log-format --json --quiet --verbose --help --take-over --confirm --ledger --timeout --color' ;;
-        reset) options='--plan --state --quiet --verbose --help --confirm' ;;
-        grafana) options='--output --rules --datasource --push --token-file --ca-file --quiet --verbose --help' ;;
-        alerts) options='--plan --alerts --notify --quiet --verbose --help' ;;
-        connectors) options='--json --quiet --verbose --help --color' ;;
-        help) options='--as --quiet --verbose --help' ;;
-        version) options='--json --quiet --verbose --help --color' ;;
-        failpoints) options='--json --quiet --verbose --help --color' ;;
+        '') options='init analyze check migrate resume follow cutover status validate rollback report serve finish reset grafana alerts schema connectors help version failpoints --help --version' ;;
+        'init') options='--include --exclude --schema --output --force --quiet --verbose --help --time-zone --timeout' ;;
+        'analyze') options='--out --queries --dialect --for --foreign-keys --minimize-duplication --single-table --prove --advisor --show-prompt --naming --clusters --interactive --schema --quiet --verbose --help --algorithm --move --merge --split --rename --vectors --weights --advisor-model --advisor-url --advisor-key-file --advisor-ca-file --advisor-pause --timeout' ;;
+        'check') options='--plan --state --include --exclude --renumber --schema --existing --nested --sample --settings --log-file --log-level --log-format --json --quiet --verbose --help --strict --broken-references --rollback-keys --no-before-images --follow --jobs --profile --memory --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --chunk-rows --batch-rows --batch-bytes --estimate-time --color' ;;
+        'migrate') options='--plan --state --include --exclude --renumber --schema --existing --nested --dry-run --rejects --settings --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --strict --broken-references --rollback-keys --no-before-images --follow --spool --catch-up --lanes --max-retained --drop-when-full --restart --confirm --jobs --profile --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
+        'resume') options='--plan --state --include --exclude --renumber --schema --existing --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --spool --catch-up --lanes --resync --max-retained --drop-when-full --refresh --take-over --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
+        'follow') options='--plan --state --include --exclude --renumber --schema --existing --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --spool --catch-up --lanes --resync --max-retained --drop-when-full --refresh --take-over --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
+        'cutover') options='--plan --state --include --exclude --renumber --schema --existing --dry-run --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --lanes --max-lag --max-pause --before --fence --after --reverse --no-validate --abandon --back --take-over --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
+        'status') options='--plan --state --watch --json --quiet --verbose --help --color' ;;
+        'validate') options='--plan --state --include --exclude --renumber --schema --existing --nested --sample --level --limit --repair --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --delete-extra --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --push-down --ledger --time-zone --timeout --stall --seed --color' ;;
+        'rollback') options='--plan --state --run --dry-run --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --json --quiet --verbose --help --take-over --confirm --ledger --timeout --color' ;;
+        'report') options='--plan --state --run --output --json --quiet --verbose --help' ;;
+        'serve') options='--dashboard --token --allow-control --quiet --verbose --help --ledger' ;;
+        'finish') options='--plan --state --dry-run --log-file --log-level --log-format --json --quiet --verbose --help --take-over --confirm --ledger --timeout --color' ;;
+        'reset') options='--plan --state --quiet --verbose --help --confirm' ;;
+        'grafana') options='--output --rules --datasource --push --token-file --ca-file --quiet --verbose --help' ;;
+        'alerts') options='--plan --alerts --notify --quiet --verbose --help' ;;
+        'schema') options='up down status new lint baseline repair' ;;
+        'schema up') options='--dir --database --to --from --dry-run --json --quiet --verbose --help --out-of-order --lock-wait --steal-lock --lock-timeout --statement-timeout --history-schema --timeout' ;;
+        'schema down') options='--dir --database --to --from --dry-run --json --quiet --verbose --help --confirm --lock-wait --steal-lock --lock-timeout --statement-timeout --history-schema --timeout' ;;
+        'schema status') options='--dir --database --from --exit-code --json --quiet --verbose --help --history-schema --timeout --color' ;;
+        'schema new') options='--dir --json --quiet --verbose --help' ;;
+        'schema lint') options='--dir --from --format --dialect --json --quiet --verbose --help' ;;
+        'schema baseline') options='--dir --database --from --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
+        'schema repair') options='--dir --database --from --mark-applied --mark-reverted --resume-from --accept-checksum --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
+        'connectors') options='--json --quiet --verbose --help --color' ;;
+        'help') options='--as --quiet --verbose --help' ;;
+        'version') options='--json --quiet --verbose --help --color' ;;
+        'failpoints') options='--json --quiet --verbose --help --color' ;;
     esac
     if [[ $command == help ]]; then
-        options+=' init analyze check migrate resume follow cutover status validate rollback report serve finish reset grafana alerts connectors help version failpoints'
+        options+=' init analyze check migrate resume follow cutover status validate rollback report serve finish reset grafana alerts schema connectors help version failpoints'
+    elif [[ $command == @(schema) ]]; then
+        :
     elif [[ -n $command && $word != -* ]]; then
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$word")

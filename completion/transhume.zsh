@@ -20,6 +20,7 @@ _transhume() {
         'reset:forget the local state'
         'grafana:write the dashboard and alert rules'
         'alerts:try who is told of trouble'
+        'schema:versioned schema changes'
         'connectors:list databases, their options and types'
         'help:help for a command or an error code'
         'version:versions of the program and its libraries'
@@ -521,6 +522,129 @@ _transhume() {
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '*:argument:_files' ;;
+        schema)
+            local -a subcommands
+            subcommands=(
+                'up:apply what is pending'
+                'down:take versions back'
+                'status:what is applied and what is pending'
+                'new:begin a migration'
+                'lint:review migrations before they run'
+                'baseline:begin the history of a database that is there'
+                'repair:say what is true of a version'
+            )
+            if ((CURRENT == 2)); then
+                _describe -t commands command subcommands
+                return
+            fi
+            local subcommand=$words[2]
+            shift words
+            ((CURRENT--))
+            case $subcommand in
+            up)
+                _arguments -s \
+                '--dir=[The folder of migrations]:DIR:_files -/' \
+                '--database=[The database, in place of DB]:URI:' \
+                '--to=[Up or down to this version; 0 is before all of them]:VERSION:' \
+                '--from=[Whose layout the folder has]:TOOL:' \
+                '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--out-of-order[Run files below versions that are applied already]' \
+                '--lock-wait=[How long to wait for another process at work on the schema]:TIME:' \
+                '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
+                '--lock-timeout=[How long a statement waits for a lock on a table, each try]:TIME:' \
+                '--statement-timeout=[How long one statement may take]:TIME:' \
+                '--history-schema=[Keep the history in this schema of the database]:NAME:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '*:argument:_files' ;;
+            down)
+                _arguments -s \
+                '--dir=[The folder of migrations]:DIR:_files -/' \
+                '--database=[The database, in place of DB]:URI:' \
+                '--to=[Up or down to this version; 0 is before all of them]:VERSION:' \
+                '--from=[Whose layout the folder has]:TOOL:' \
+                '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--confirm[Do what deletes or cannot be undone without asking]' \
+                '--lock-wait=[How long to wait for another process at work on the schema]:TIME:' \
+                '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
+                '--lock-timeout=[How long a statement waits for a lock on a table, each try]:TIME:' \
+                '--statement-timeout=[How long one statement may take]:TIME:' \
+                '--history-schema=[Keep the history in this schema of the database]:NAME:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '*:argument:_files' ;;
+            status)
+                _arguments -s \
+                '--dir=[The folder of migrations]:DIR:_files -/' \
+                '--database=[The database, in place of DB]:URI:' \
+                '--from=[Whose layout the folder has]:TOOL:' \
+                '--exit-code[Exit with 1 if migrations are pending]' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--history-schema=[Keep the history in this schema of the database]:NAME:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
+                '*:argument:_files' ;;
+            new)
+                _arguments -s \
+                '--dir=[The folder of migrations]:DIR:_files -/' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '*:argument:_files' ;;
+            lint)
+                _arguments -s \
+                '--dir=[The folder of migrations]:DIR:_files -/' \
+                '--from=[Whose layout the folder has]:TOOL:' \
+                '--format=[How findings are printed]:FORM:(text json sarif github)' \
+                '--dialect=[The dialect of SQL in files]:SQL:(postgres mysql sqlite)' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '*:argument:_files' ;;
+            baseline)
+                _arguments -s \
+                '--dir=[The folder of migrations]:DIR:_files -/' \
+                '--database=[The database, in place of DB]:URI:' \
+                '--from=[Whose layout the folder has]:TOOL:' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--lock-wait=[How long to wait for another process at work on the schema]:TIME:' \
+                '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
+                '--history-schema=[Keep the history in this schema of the database]:NAME:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '*:argument:_files' ;;
+            repair)
+                _arguments -s \
+                '--dir=[The folder of migrations]:DIR:_files -/' \
+                '--database=[The database, in place of DB]:URI:' \
+                '--from=[Whose layout the folder has]:TOOL:' \
+                '--mark-applied[VERSION is applied, whatever the history says]' \
+                '--mark-reverted[VERSION is not applied, whatever the history says]' \
+                '--resume-from=[Statements of VERSION before its Nth are done; N is not]:N:' \
+                '--accept-checksum[The file of VERSION, as it is now, is what was applied]' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--lock-wait=[How long to wait for another process at work on the schema]:TIME:' \
+                '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
+                '--history-schema=[Keep the history in this schema of the database]:NAME:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '*:argument:_files' ;;
+            esac ;;
         connectors)
             _arguments -s \
                 '--json[Results on stdout as JSON]' \

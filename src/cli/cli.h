@@ -31,7 +31,8 @@ struct cli_call {
     const struct verify_result *found; /* what it compared; NULL: nothing */
 };
 
-/* One command: its help, and what runs it. */
+/* One command: its help, and what runs it. Of one with subcommands each of these is a command whose
+ * name begins with its own: "schema up". */
 struct cli_command {
     const char *name;
     uint32_t place;        /* its bit for options */
@@ -42,9 +43,22 @@ struct cli_command {
     const char *description; /* paragraphs, lines of their own; may be NULL */
     const char *examples;    /* a line each, "# comment" lines between; may be NULL */
     bool is_later;           /* comes with a later version: says so and exits 2 */
+    /* Of a subcommand: which options of its place it takes, besides those that every command has;
+     * ended by CLI_OPTION_COUNT. NULL: all of them. */
+    const enum cli_option_id *options;
+    const struct cli_command *subcommands; /* ended by one without a name; NULL: it has none */
     /* Returns the exit status. */
     int (*run)(struct cli_call *call);
 };
+/* May the option stand there? */
+bool cli_takes(const struct cli_command *command, const struct cli_option *option);
+/* The word by which a subcommand is chosen: "up" of "schema up". */
+const char *cli_last_word(const struct cli_command *command);
+/* The subcommand of that word; NULL: there is none. */
+const struct cli_command *cli_subcommand(const struct cli_command *command, const char *word);
+/* The next command in the order of the help, subcommands behind their own; NULL begins, NULL ends.
+ */
+const struct cli_command *cli_command_after(const struct cli_command *command);
 /* Ended by a command without a name. */
 const struct cli_command *cli_commands(void);
 const struct cli_command *cli_command_by_name(const char *name);
@@ -195,5 +209,8 @@ int command_grafana(struct cli_call *call);
 int command_failpoints(struct cli_call *call);
 int command_help(struct cli_call *call);
 int command_version(struct cli_call *call);
+
+/* The subcommands of `schema`: command_schema.c and its kin. */
+extern const struct cli_command schema_commands[];
 
 #endif

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "connectors/registry.h"
+#include "evolve/run/run.h"
 #include <string.h>
 
 struct listing {
@@ -50,6 +51,7 @@ int command_failpoints(struct cli_call *call)
     struct listing listing = {&out, cli_switch(call, CLI_JSON), true};
     buffer_append_string(&out, listing.json ? "{\"format\":1,\"failpoints\":[" : "");
     list(&listing, "engine", 0, run_failpoints());
+    list(&listing, "evolve", 0, schema_failpoints());
     for (uint32_t i = 0; i < registry_count(); i++) {
         const struct connector *connector = registry_at(i);
         list(&listing, connector->name, i, connector->failpoints);

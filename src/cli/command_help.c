@@ -26,6 +26,13 @@ static int unknown_subject(const char *subject)
     return cli_fail(NULL, &error);
 }
 
+static int print_command(const struct cli_command *command)
+{
+    struct buffer out = {0};
+    help_append_command(command, &out);
+    return cli_finish(&out, 0);
+}
+
 int command_help(struct cli_call *call)
 {
     struct buffer out = {0};
@@ -36,9 +43,16 @@ int command_help(struct cli_call *call)
     const char *subject = call->arguments[0];
     const struct cli_command *command = cli_command_by_name(subject);
     enum error_code code = help_error_by_name(subject);
+    if (call->argument_count == 2) {
+        const char *word = call->arguments[1];
+        command =
+            command == NULL || command->subcommands == NULL ? NULL : cli_subcommand(command, word);
+        return command == NULL ? unknown_subject(word) : print_command(command);
+    }
     if (command != NULL) {
-        help_append_command(command, &out);
-    } else if (code != ERROR_CODE_COUNT) {
+        return print_command(command);
+    }
+    if (code != ERROR_CODE_COUNT) {
         help_append_error(code, &out);
     } else {
         return unknown_subject(subject);

@@ -222,6 +222,17 @@ static const struct cli_command commands[] = {
      .examples = "transhume alerts test --alerts alerts.yaml\n"
                  "transhume alerts test --notify mailto:dba@example.com",
      .run = command_alerts},
+    {.name = "schema",
+     .place = IN_SCHEMA,
+     .arguments = "COMMAND",
+     .summary = "versioned schema changes",
+     .description =
+         "Brings a database's schema to where a folder of migrations says, and back. The history of "
+         "what was done is in the database itself.",
+     .examples = "transhume schema new users\n"
+                 "transhume schema up shop.db\n"
+                 "transhume schema status shop.db",
+     .subcommands = schema_commands},
     {.name = "connectors",
      .place = IN_CONNECTORS,
      .arguments = "[NAME]",
@@ -236,7 +247,7 @@ static const struct cli_command commands[] = {
     {.name = "help",
      .place = IN_HELP,
      .arguments = "[COMMAND|ERROR-CODE]",
-     .arguments_max = 1,
+     .arguments_max = 2,
      .summary = "help for a command or an error code",
      .description = "An error code is the word in brackets at the end of an error.",
      .examples = "transhume help migrate\n"
@@ -256,7 +267,7 @@ static const struct cli_command commands[] = {
          "fail, for tests. ACTION is kill, stop, error, retry, enospc or sleep.",
      .examples = "transhume failpoints",
      .run = command_failpoints},
-    {.name = "schema", .arguments = "", .summary = "versioned schema changes", .is_later = true},
+    {.name = "change", .arguments = "", .summary = "declared schema changes", .is_later = true},
     {0},
 };
 
@@ -273,6 +284,53 @@ const struct cli_command *cli_command_by_name(const char *name)
         }
     }
     return NULL;
+}
+
+bool cli_takes(const struct cli_command *command, const struct cli_option *option)
+{
+    const enum cli_option_id *id = command->options;
+    if ((option->places & command->place) == 0) {
+        return false;
+    }
+    if (id == NULL || option->places == IN_ALL) {
+        return true;
+    }
+    while (*id != CLI_OPTION_COUNT && *id != option->id) {
+        id++;
+    }
+    return *id == option->id;
+}
+
+const char *cli_last_word(const struct cli_command *command)
+{
+    const char *blank = strrchr(command->name, ' ');
+    return blank == NULL ? command->name : blank + 1;
+}
+
+const struct cli_command *cli_subcommand(const struct cli_command *command, const char *word)
+{
+    const struct cli_command *sub = command->subcommands;
+    while (sub != NULL && sub->name != NULL) {
+        if (strcmp(cli_last_word(sub), word) == 0) {
+            return sub;
+        }
+        sub++;
+    }
+    return NULL;
+}
+
+const struct cli_command *cli_command_after(const struct cli_command *command)
+{
+    if (command == NULL) {
+        return commands;
+    }
+    if (command->subcommands != NULL) {
+        return command->subcommands;
+    }
+    if (command[1].name == NULL && command->place == IN_SCHEMA) {
+        command = cli_command_by_name("schema");
+    }
+    return command[1].name == NULL ? NULL : command + 1;
 }
 
 void cli_unknown_command(const char *name, struct error *error)

@@ -144,8 +144,7 @@ static void append_missing(const struct cli_call *call, enum cli_option_id id, c
     const struct cli_option *option = cli_option_at(id);
     char flag[32];
     snprintf(flag, sizeof(flag), "--%s", option->name);
-    if ((option->places & command->place) != 0 &&
-        memmem(words, length, flag, strlen(flag)) == NULL) {
+    if (cli_takes(command, option) && memmem(words, length, flag, strlen(flag)) == NULL) {
         append_value(call, id, out);
     }
 }
@@ -327,7 +326,8 @@ static void print_faults(const struct cli_call *call, const char *line, uint32_t
 {
     struct buffer object = {0};
     char summary[64];
-    snprintf(summary, sizeof(summary), "%u faults in the plan; nothing was touched", count);
+    snprintf(summary, sizeof(summary), "%u faults in the %s; nothing was touched", count,
+             error->code == ERROR_MIGRATION_INVALID ? "migrations" : "plan");
     begin_error(error_describe(error->code)->name, count == 1 ? error->message : summary, &object);
     append_member("object", error->object, &object);
     append_member("hint", count == 1 ? error->hint : "", &object);
@@ -366,7 +366,10 @@ int cli_fail_with_faults(const struct cli_call *call, struct buffer *faults,
     }
     if (count > 1) {
         log_write(LOG_ERROR, "%u faults in the %s; nothing was touched [%s]", count,
-                  error->code == ERROR_SETTINGS_INVALID ? "settings" : "plan", code);
+                  error->code == ERROR_SETTINGS_INVALID    ? "settings"
+                  : error->code == ERROR_MIGRATION_INVALID ? "migrations"
+                                                           : "plan",
+                  code);
     }
     if (tells_json) {
         print_faults(call, buffer_string(faults), count, error);

@@ -140,7 +140,7 @@ static void append_group(const struct cli_command *command, enum cli_group group
     bool first = true;
     for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
         const struct cli_option *option = cli_option_at((enum cli_option_id)i);
-        if ((option->places & command->place) != 0 && option->group == group) {
+        if (cli_takes(command, option) && option->group == group) {
             if (first) {
                 buffer_format(out, "%s:\n", help_group_title(group));
                 first = false;
@@ -151,11 +151,28 @@ static void append_group(const struct cli_command *command, enum cli_group group
     buffer_append_string(out, first ? "" : "\n");
 }
 
+static void append_subcommands(const struct cli_command *command, struct buffer *out)
+{
+    buffer_format(out, "usage: transhume %s COMMAND [OPTION…] [ARGUMENT…]\n\n", command->name);
+    cli_append_wrapped(out, command->description, 0, COLUMNS);
+    buffer_append_byte(out, '\n');
+    for (const struct cli_command *sub = command->subcommands; sub->name != NULL; sub++) {
+        buffer_format(out, "  %-*s%s\n", SUMMARY_COLUMN, cli_last_word(sub), sub->summary);
+    }
+    buffer_format(out, "\n`transhume help %s COMMAND` shows a command's options.\n\nexamples:\n",
+                  command->name);
+    cli_append_wrapped(out, command->examples, 2, 1000);
+}
+
 void help_append_command(const struct cli_command *command, struct buffer *out)
 {
     buffer_format(out, "transhume %s: %s\n\n", command->name, command->summary);
     if (command->is_later) {
         buffer_append_string(out, "This command comes with a later version.\n");
+        return;
+    }
+    if (command->subcommands != NULL) {
+        append_subcommands(command, out);
         return;
     }
     buffer_format(out, "usage: transhume %s [OPTION…]%s%s\n\n", command->name,

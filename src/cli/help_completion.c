@@ -27,12 +27,32 @@ static void append_command_names(struct buffer *out)
     }
 }
 
+/* "up down …" */
+static void append_subcommand_names(const struct cli_command *command, struct buffer *out)
+{
+    for (const struct cli_command *sub = command->subcommands; sub->name != NULL; sub++) {
+        buffer_format(out, "%s%s", sub == command->subcommands ? "" : " ", cli_last_word(sub));
+    }
+}
+
+/* "schema|change": the commands that have some. */
+static void append_parents(struct buffer *out)
+{
+    const char *separator = "";
+    for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
+        if (command->subcommands != NULL) {
+            buffer_format(out, "%s%s", separator, command->name);
+            separator = "|";
+        }
+    }
+}
+
 static void append_option_names(const struct cli_command *command, struct buffer *out)
 {
     const char *separator = "";
     for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
         const struct cli_option *option = cli_option_at((enum cli_option_id)i);
-        if ((option->places & command->place) != 0) {
+        if (cli_takes(command, option)) {
             buffer_format(out, "%s--%s", separator, option->name);
             separator = " ";
         }
@@ -99,30 +119,42 @@ void help_append_bash(struct buffer *out)
     append_pattern(takes_argument, out);
     buffer_append_string(out, ") ((i++)) ;;\n"
                               "            -*) ;;\n"
-                              "            *) command=${COMP_WORDS[i]}; break ;;\n"
+                              "            *)\n"
+                              "                command+=${command:+ }${COMP_WORDS[i]}\n"
+                              "                case $command in ");
+    append_parents(out);
+    buffer_append_string(out, ") ;; *) break ;; esac ;;\n"
                               "        esac\n    done\n");
     append_bash_values(out);
     buffer_append_string(out, "    case $command in\n        '') options='");
     append_command_names(out);
     buffer_append_string(out, " --help --version' ;;\n");
-    for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
+    for (const struct cli_command *command = NULL;
+         (command = cli_command_after(command)) != NULL;) {
         if (!command->is_later) {
-            buffer_format(out, "        %s) options='", command->name);
-            append_option_names(command, out);
+            buffer_format(out, "        '%s') options='", command->name);
+            if (command->subcommands != NULL) {
+                append_subcommand_names(command, out);
+            } else {
+                append_option_names(command, out);
+            }
             buffer_append_string(out, "' ;;\n");
         }
     }
     buffer_append_string(out, "    esac\n"
                               "    if [[ $command == help ]]; then\n        options+=' ");
     append_command_names(out);
-    buffer_append_string(out, "'\n    elif [[ -n $command && $word != -* ]]; then\n"
-                              "        compopt -o filenames\n"
-                              "        mapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n"
-                              "        return\n"
-                              "    fi\n"
-                              "    mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$word\")\n"
-                              "}\n"
-                              "complete -F _transhume transhume\n");
+    buffer_append_string(out, "'\n    elif [[ $command == @(");
+    append_parents(out);
+    buffer_append_string(out,
+                         ") ]]; then\n        :\n    elif [[ -n $command && $word != -* ]]; then\n"
+                         "        compopt -o filenames\n"
+                         "        mapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n"
+                         "        return\n"
+                         "    fi\n"
+                         "    mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$word\")\n"
+                         "}\n"
+                         "complete -F _transhume transhume\n");
 }
 
 /* For single quotes of both shells; zsh's specs also take [ ] and : for their own. */
@@ -179,6 +211,49 @@ static void append_zsh_spec(const struct cli_option *option, struct buffer *out)
     buffer_append_string(out, "' \\\n");
 }
 
+/* The options and arguments of one command, as a case. */
+static void append_zsh_case(const struct cli_command *command, const char *indent,
+                            struct buffer *out)
+{
+    buffer_format(out, "%s%s)\n%s    _arguments -s \\\n", indent, cli_last_word(command), indent);
+    for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
+        const struct cli_option *option = cli_option_at((enum cli_option_id)i);
+        if (cli_takes(command, option)) {
+            append_zsh_spec(option, out);
+        }
+    }
+    bool is_help = strcmp(command->name, "help") == 0;
+    buffer_format(out, "                '*:argument:%s' ;;\n",
+                  is_help ? "{_describe command commands}" : "_files");
+}
+
+static void append_zsh_subcommands(const struct cli_command *command, struct buffer *out)
+{
+    buffer_format(out,
+                  "        %s)\n"
+                  "            local -a subcommands\n"
+                  "            subcommands=(\n",
+                  command->name);
+    for (const struct cli_command *sub = command->subcommands; sub->name != NULL; sub++) {
+        buffer_format(out, "                '%s:", cli_last_word(sub));
+        append_quoted(sub->summary, true, out);
+        buffer_append_string(out, "'\n");
+    }
+    buffer_append_string(out, "            )\n"
+                              "            if ((CURRENT == 2)); then\n"
+                              "                _describe -t commands command subcommands\n"
+                              "                return\n"
+                              "            fi\n"
+                              "            local subcommand=$words[2]\n"
+                              "            shift words\n"
+                              "            ((CURRENT--))\n"
+                              "            case $subcommand in\n");
+    for (const struct cli_command *sub = command->subcommands; sub->name != NULL; sub++) {
+        append_zsh_case(sub, "            ", out);
+    }
+    buffer_append_string(out, "            esac ;;\n");
+}
+
 void help_append_zsh(struct buffer *out)
 {
     buffer_append_string(out,
@@ -204,21 +279,30 @@ void help_append_zsh(struct buffer *out)
                               "    ((CURRENT--))\n"
                               "    case $command in\n");
     for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
-        if (command->is_later) {
-            continue;
+        if (command->subcommands != NULL) {
+            append_zsh_subcommands(command, out);
+        } else if (!command->is_later) {
+            append_zsh_case(command, "        ", out);
         }
-        buffer_format(out, "        %s)\n            _arguments -s \\\n", command->name);
-        for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
-            const struct cli_option *option = cli_option_at((enum cli_option_id)i);
-            if ((option->places & command->place) != 0) {
-                append_zsh_spec(option, out);
-            }
-        }
-        bool is_help = strcmp(command->name, "help") == 0;
-        buffer_format(out, "                '*:argument:%s' ;;\n",
-                      is_help ? "{_describe command commands}" : "_files");
     }
     buffer_append_string(out, "    esac\n}\n\n_transhume \"$@\"\n");
+}
+
+/* "schema; and __fish_seen_subcommand_from up down" of the subcommands that take the option. */
+static void append_fish_subcommands(const struct cli_command *command,
+                                    const struct cli_option *option, struct buffer *out)
+{
+    bool first = true;
+    for (const struct cli_command *sub = command->subcommands; sub->name != NULL; sub++) {
+        if (cli_takes(sub, option)) {
+            buffer_format(out, "%s%s",
+                          first ? "; or __fish_seen_subcommand_from schema; and "
+                                  "__fish_seen_subcommand_from "
+                                : " ",
+                          cli_last_word(sub));
+            first = false;
+        }
+    }
 }
 
 static void append_fish_condition(const struct cli_option *option, struct buffer *out)
@@ -227,10 +311,16 @@ static void append_fish_condition(const struct cli_option *option, struct buffer
         buffer_append_string(out, "not __fish_use_subcommand");
         return;
     }
-    buffer_append_string(out, "__fish_seen_subcommand_from");
+    bool other = (option->places & ~(uint32_t)(IN_SCHEMA | IN_CHANGE)) != 0;
+    buffer_append_string(out, other ? "__fish_seen_subcommand_from" : "false");
     for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
-        if ((option->places & command->place) != 0) {
+        if (command->subcommands == NULL && (option->places & command->place) != 0) {
             buffer_format(out, " %s", command->name);
+        }
+    }
+    for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
+        if (command->subcommands != NULL && (option->places & command->place) != 0) {
+            append_fish_subcommands(command, option, out);
         }
     }
 }
@@ -243,6 +333,17 @@ void help_append_fish(struct buffer *out)
         if (!command->is_later) {
             buffer_format(out, "complete -c transhume -n __fish_use_subcommand -f -a %s -d '",
                           command->name);
+            append_quoted(command->summary, false, out);
+            buffer_append_string(out, "'\n");
+        }
+    }
+    for (const struct cli_command *command = NULL;
+         (command = cli_command_after(command)) != NULL;) {
+        if (strchr(command->name, ' ') != NULL) {
+            int length = (int)(cli_last_word(command) - command->name) - 1;
+            buffer_format(
+                out, "complete -c transhume -n '__fish_seen_subcommand_from %.*s' -f -a %s -d '",
+                length, command->name, cli_last_word(command));
             append_quoted(command->summary, false, out);
             buffer_append_string(out, "'\n");
         }

@@ -28,8 +28,7 @@ static void append_markdown_names(const struct cli_command *command, enum cli_gr
     struct buffer names = {0};
     for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
         const struct cli_option *option = cli_option_at((enum cli_option_id)i);
-        if ((option->places & command->place) != 0 && option->group == group &&
-            option->places != IN_ALL) {
+        if (cli_takes(command, option) && option->group == group && option->places != IN_ALL) {
             buffer_format(&names, "%s`--%s`", separator, option->name);
             separator = ", ";
         }
@@ -54,7 +53,7 @@ static void append_markdown_command(const struct cli_command *command, struct bu
         buffer_append_byte(out, '\n');
         cli_append_wrapped(out, command->examples, 4, 1000);
     }
-    for (int group = 0; group < CLI_GROUP_COUNT; group++) {
+    for (int group = 0; group < CLI_GROUP_COUNT && command->subcommands == NULL; group++) {
         append_markdown_names(command, (enum cli_group)group, &names);
     }
     buffer_format(out, "%s%s", names.length > 0 ? "\n" : "", buffer_string(&names));
@@ -100,7 +99,8 @@ void help_append_markdown(struct buffer *out)
     buffer_append_string(out,
                          "\nEach command names its [options](#options), which are explained at "
                          "the end. Every command has\n`--quiet`, `--verbose` and `--help`.\n");
-    for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
+    for (const struct cli_command *command = NULL;
+         (command = cli_command_after(command)) != NULL;) {
         if (command->is_later) {
             buffer_format(out, "\n## transhume %s\n\nComes with a later version: %s.\n",
                           command->name, command->summary);
@@ -208,10 +208,13 @@ static void append_man_command(const struct cli_command *command, struct buffer 
     if (command->examples != NULL) {
         append_man_examples(command->examples, out);
     }
+    if (command->subcommands != NULL) {
+        return;
+    }
     buffer_append_string(out, ".PP\nOptions:");
     for (size_t i = 0, first = 1; i < CLI_OPTION_COUNT; i++) {
         const struct cli_option *option = cli_option_at((enum cli_option_id)i);
-        if ((option->places & command->place) != 0) {
+        if (cli_takes(command, option)) {
             buffer_append_string(out, first ? " \\fB" : ", \\fB");
             append_roff("--", out);
             append_roff(option->name, out);
@@ -259,7 +262,8 @@ void help_append_man(struct buffer *out)
         "A plain copy needs no plan; a plan in YAML maps tables, keys and fields.",
         out);
     buffer_append_string(out, ".SH COMMANDS\n");
-    for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
+    for (const struct cli_command *command = NULL;
+         (command = cli_command_after(command)) != NULL;) {
         if (!command->is_later) {
             append_man_command(command, out);
         }

@@ -118,6 +118,41 @@ static enum status parse_letters(struct parser *parser, const char *argument, st
     return STATUS_OK;
 }
 
+/* "up, down, …" */
+static void append_subcommands(const struct cli_command *command, struct error *error)
+{
+    struct buffer names = {0};
+    for (const struct cli_command *sub = command->subcommands; sub->name != NULL; sub++) {
+        buffer_format(&names, "%s%s", names.length > 0 ? ", " : "", cli_last_word(sub));
+    }
+    error_hint(error, "There are %s; `transhume help %s` says what they do.", buffer_string(&names),
+               command->name);
+    buffer_free(&names);
+}
+
+static enum status take_subcommand(struct cli_call *call, const char *word, struct error *error)
+{
+    const struct cli_command *found = cli_subcommand(call->command, word);
+    const char *names[32];
+    size_t count = 0;
+    if (found != NULL) {
+        call->command = found;
+        return STATUS_OK;
+    }
+    for (const struct cli_command *sub = call->command->subcommands; sub->name != NULL; sub++) {
+        names[count++] = cli_last_word(sub);
+    }
+    char shown[80];
+    text_printable(word, strlen(word), shown, sizeof(shown));
+    error_set(error, ERROR_USAGE, call->command->name, "has no command %s", shown);
+    const char *nearest = text_nearest(word, names, count);
+    if (nearest != NULL) {
+        return error_hint(error, "Did you mean `transhume %s %s`?", call->command->name, nearest);
+    }
+    append_subcommands(call->command, error);
+    return STATUS_FAILED;
+}
+
 static enum status take_word(struct parser *parser, const char *word, struct error *error)
 {
     struct cli_call *call = parser->call;
@@ -131,6 +166,9 @@ static enum status take_word(struct parser *parser, const char *word, struct err
             parser->next = parser->count; /* its options are not known yet either */
         }
         return STATUS_OK;
+    }
+    if (call->command->subcommands != NULL) {
+        return take_subcommand(call, word, error);
     }
     if (call->argument_count == call->command->arguments_max ||
         call->argument_count == CLI_ARGUMENTS_MAX) {
@@ -167,12 +205,12 @@ static enum status check_places(const struct cli_call *call, struct error *error
 {
     for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
         const struct cli_option *option = cli_option_at((enum cli_option_id)i);
-        if (!call->values[i].is_set || (option->places & call->command->place) != 0) {
+        if (!call->values[i].is_set || cli_takes(call->command, option)) {
             continue;
         }
         error_set(error, ERROR_USAGE, call->command->name, "has no option --%s", option->name);
-        for (const struct cli_command *other = cli_commands(); other->name != NULL; other++) {
-            if ((option->places & other->place) != 0) {
+        for (const struct cli_command *other = NULL; (other = cli_command_after(other)) != NULL;) {
+            if (other->subcommands == NULL && cli_takes(other, option)) {
                 error_hint(error,
                            "It belongs to `transhume %s`; `transhume help %s` lists this "
                            "command's.",
@@ -189,7 +227,8 @@ static enum status check_arguments(const struct cli_call *call, struct error *er
 {
     const struct cli_command *command = call->command;
     /* Others may name one database alone. */
-    bool pair = (command->place & (IN_ROLLBACK | IN_FINISH | IN_ANALYZE)) == 0;
+    bool pair =
+        (command->place & (IN_ROLLBACK | IN_FINISH | IN_ANALYZE | IN_SCHEMA | IN_HELP)) == 0;
     bool one_of_two = pair && command->arguments_max == 2 && call->argument_count == 1;
     if (call->argument_count >= command->arguments_min && !one_of_two) {
         return STATUS_OK;
@@ -208,7 +247,7 @@ static enum status read_environment(struct cli_call *call, struct error *error)
     const bool bounded = call->values[CLI_MAX_REJECTS].is_set;
     for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
         const struct cli_option *option = cli_option_at((enum cli_option_id)i);
-        if (option->environment == NULL || (option->places & call->command->place) == 0 ||
+        if (option->environment == NULL || !cli_takes(call->command, option) ||
             call->values[i].is_set || (bounded && i == CLI_FAIL_FAST)) {
             continue;
         }
@@ -244,6 +283,11 @@ enum status cli_parse(struct cli_call *call, int argument_count, char **argument
     }
     if (call->command == NULL || call->command->is_later || cli_switch(call, CLI_HELP)) {
         return STATUS_OK;
+    }
+    if (call->command->subcommands != NULL) {
+        error_set(error, ERROR_USAGE, call->command->name, "what is to be done?");
+        append_subcommands(call->command, error);
+        return STATUS_FAILED;
     }
     if (check_places(call, error) != STATUS_OK || check_arguments(call, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -12,6 +12,7 @@
 #define TRANSHUME_CONNECTORS_ALTER_H
 
 #include "connectors/history.h"
+#include "sql/language.h"
 
 /* ---------------------------------------------------------------- declared changes */
 
@@ -106,7 +107,9 @@ enum alter_settled {
 };
 
 struct alter_functions {
-    uint32_t languages; /* 1 << ALTER_SQL | …: what `run` understands */
+    uint32_t languages;    /* 1 << ALTER_SQL | …: what `run` understands */
+    enum sql_language sql; /* of ALTER_SQL */
+    bool takes_back_ddl;   /* `end` with a failure undoes schema changes, too; else only rows */
 
     /* The statements that make the change, in the arena. ERROR_NOT_IMPLEMENTED with a reason: the
      * database can't, or can't in place. Nothing is run. Optional. */
@@ -125,7 +128,8 @@ struct alter_functions {
     /*
      * Tries once, and does not wait. STATUS_AGAIN: another one has it, and `found` says who. Called
      * again: is it still ours? ERROR_RUN_FENCED: no. It goes with the session, or is a lease
-     * (database.lease_ms > 0) that `lock` renews, and must be called within each third of.
+     * (database.lease_ms > 0) that `lock` renews, and must be called within each third of; while
+     * `run` waits for the server, it renews by itself.
      */
     enum status (*lock)(struct alter_session *session, const struct ledger_holder *self,
                         struct ledger_holder *found, struct error *error);
@@ -135,14 +139,19 @@ struct alter_functions {
 
     /* ---- statements */
 
-    /* Optional, both: schema changes can be taken back as one. `end` commits if `status` is OK,
-     * else rolls back, and passes it through. ERROR_TARGET_UNKNOWN_OUTCOME: the history, read in a
-     * new session, says what became of it. */
+    /* Optional, both. `end` commits if `status` is OK, else rolls back, and passes it through.
+     * ERROR_TARGET_UNKNOWN_OUTCOME: the history, read in a new session, says what became of it. Who
+     * can't look at foreign keys while a transaction is open (SQLite) does it in `end`, and fails
+     * rather than commit rows without a partner. */
     enum status (*begin)(struct alter_session *session, struct error *error);
     enum status (*end)(struct alter_session *session, enum status status, struct error *error);
+    /* Optional: transactions that `begin` opens from now on need not be durable before a later one
+     * is that has to be, as all have to unless this was called. */
+    void (*set_durable)(struct alter_session *session, bool durable);
     /*
      * Runs one statement, in the open transaction if there is one. `answer` is filled also where it
-     * fails: ERROR_TARGET_LOCKED, class RETRY: it waited lock_ms, and nothing was changed.
+     * fails: ERROR_TARGET_LOCKED, class RETRY: it waited lock_ms, and nothing was changed;
+     * the open transaction is over but for its `end`, and may be begun again.
      * ERROR_TARGET_UNKNOWN_OUTCOME: the session was lost. What a statement did to the session
      * (settings, roles, the schema that is looked in) stays until `settle_session`.
      */
@@ -156,14 +165,18 @@ struct alter_functions {
 
     /* ---- the history (history.h); in the open transaction, else durable at return */
 
-    /* Makes its tables, unless they are there. Not called where only_looks. ERROR_FORMAT_NEWER. */
+    /* Makes its tables, unless they are there. Not called where only_looks. */
     enum status (*history_make)(struct alter_session *session, struct error *error);
-    /* Visits the acts in their order; no tables: none. */
+    /* Visits the acts in their order, without their down_text; no tables: none. The session has to
+     * be as it was opened, or settled. ERROR_FORMAT_NEWER. */
     enum status (*history_read)(struct alter_session *session, history_visit *visit, void *context,
                                 struct error *error);
     enum status (*history_read_steps)(struct alter_session *session, uint64_t number,
                                       history_step_visit *visit, void *context,
                                       struct error *error);
+    /* The down_text of an act in the arena. */
+    enum status (*history_down_text)(struct alter_session *session, uint64_t number,
+                                     struct arena *arena, const char **text, struct error *error);
     /* Reads who claimed last. */
     enum status (*history_claim_read)(struct alter_session *session, struct arena *arena,
                                       struct history_claim *claim, struct error *error);
@@ -174,11 +187,14 @@ struct alter_functions {
     /*
      * Puts an act, or replaces the one of that number. ERROR_RUN_FENCED: the epoch moved, and
      * nothing was written. As the last write of a transaction it keeps all of it from being
-     * committed by who lost the claim. Times are the database's: `begun_us` where it is 0,
-     * `ended_us` where the state is not HISTORY_RUNNING.
+     * committed by who lost the claim, which may be seen as late as by `end`. Times that are 0 are set by the database's clock: `begun_us`
+     * when the act is put first (or its transaction began), `ended_us` where the state is not
+     * HISTORY_RUNNING. A down_text or restore_point that is NULL leaves that of the act as it is.
      */
     enum status (*history_put)(struct alter_session *session, const struct history_row *row,
                                struct error *error);
+    /* Likewise of a step. `session` NULL: this one; of a step that is done, `witness` and `session`
+     * stay as its intent had them where they are NULL. */
     enum status (*history_put_step)(struct alter_session *session, const struct history_step *step,
                                     struct error *error);
 

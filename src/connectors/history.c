@@ -2,6 +2,12 @@
 #include "connectors/history.h"
 
 #include <string.h>
+#include <strings.h>
+
+bool history_owns(const char *table)
+{
+    return strncasecmp(table, HISTORY_TABLE, strlen(HISTORY_TABLE)) == 0;
+}
 
 static const char *const actions[HISTORY_ACTION_COUNT] = {
     [HISTORY_UP] = "up",        [HISTORY_DOWN] = "down",     [HISTORY_REPEAT] = "repeat",

@@ -11,6 +11,12 @@
 
 #include "connectors/ledger.h"
 
+/* What the names of its tables begin with. Of all that is named _transhume_* they alone are no
+ * run's: they stay when the last run is finished or rolled back, and the database with them. */
+#define HISTORY_TABLE "_transhume_schema"
+/* Is it one of them? Case does not count. */
+bool history_owns(const char *table);
+
 enum history_action {
     HISTORY_UP,       /* a version's file was run */
     HISTORY_DOWN,     /* it was taken back */
@@ -42,7 +48,7 @@ struct history_row {
     const char *origin_checksum; /* as the other tool kept it */
     const char *down_text;       /* the way back, for a program that does not have the file */
     uint32_t steps;              /* statements of the file */
-    int64_t begun_us;            /* UTC, by the database's clock; set by `put` */
+    int64_t begun_us;            /* UTC, by the database's clock; 0: `put` sets it */
     int64_t ended_us;            /* likewise; 0: not yet */
     const char *run;             /* who asked: one id a command */
     uint64_t epoch;              /* of the claim under which it was written */

@@ -160,7 +160,7 @@ enum status ledger_holder_read(const char *text, struct ledger_holder *holder, s
         return error_set(error, ERROR_FORMAT_NEWER, "ledger claim",
                          "is of format %" PRId64 ", this version knows %d", format, HOLDER_FORMAT);
     }
-    if (format != HOLDER_FORMAT || !whole || holder->pid <= 0 || holder->lease_ms <= 0) {
+    if (format != HOLDER_FORMAT || !whole || holder->pid <= 0 || holder->lease_ms < 0) {
         return error_set(error, ERROR_LEDGER_INVALID, "ledger claim", "is damaged: '%.100s'", text);
     }
     return STATUS_OK;

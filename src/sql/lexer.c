@@ -1,5 +1,5 @@
 /*
- * One lexer for three dialects:
+ * One lexer for three dialects, and for CQL, which is as SQLite but for // comments and $$x$$:
  *
  *                      PostgreSQL           MySQL                   SQLite
  *     names            "x"                  `x`                     "x" `x` [x]
@@ -83,17 +83,28 @@ static const char *digits_end(const struct sql_lexer *lexer, const char *at)
 
 /* ---------------------------------------------------------------- comments */
 
+/* U+00A0 and U+3000, which editors put where a blank is typed. */
+static bool is_wide_blank(const struct sql_lexer *lexer, const char *at)
+{
+    size_t left = (size_t)(lexer->end - at);
+    return (left >= 2 && memcmp(at, "\xc2\xa0", 2) == 0) ||
+           (left >= 3 && memcmp(at, "\xe3\x80\x80", 3) == 0);
+}
+
 static bool begins_line_comment(const struct sql_lexer *lexer, const char *at)
 {
     if (*at == '#') {
         return lexer->language == SQL_MYSQL;
+    }
+    if (*at == '/' && peek(lexer, at, 1) == '/') {
+        return lexer->language == SQL_CQL;
     }
     if (*at != '-' || peek(lexer, at, 1) != '-') {
         return false;
     }
     char behind = peek(lexer, at, 2);
     return lexer->language != SQL_MYSQL || behind == '\0' || is_blank(behind) ||
-           iscntrl((unsigned char)behind);
+           iscntrl((unsigned char)behind) || is_wide_blank(lexer, at + 2);
 }
 
 static const char *block_comment_end(const struct sql_lexer *lexer, const char *at,
@@ -180,7 +191,8 @@ static const char *quoted_end(const struct sql_lexer *lexer, const char *at, cha
 static const char *dollar_end(const struct sql_lexer *lexer, const char *at, bool *unterminated)
 {
     const char *tag = at + 1;
-    if (lexer->language != SQL_POSTGRES || isdigit((unsigned char)peek(lexer, tag, 0))) {
+    bool none = lexer->language != SQL_POSTGRES && lexer->language != SQL_CQL;
+    if (none || isdigit((unsigned char)peek(lexer, tag, 0))) {
         return NULL;
     }
     while (tag < lexer->end && is_word_byte(*tag) && *tag != '$') {

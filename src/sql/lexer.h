@@ -1,14 +1,14 @@
-/* Tokens of SQL in the dialects of PostgreSQL, MySQL and MariaDB, and SQLite. */
+/* Tokens of SQL in the dialects of PostgreSQL, MySQL and MariaDB, SQLite, and of Cassandra's CQL.
+ */
 #ifndef TRANSHUME_SQL_LEXER_H
 #define TRANSHUME_SQL_LEXER_H
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "sql/language.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-enum sql_language { SQL_POSTGRES, SQL_MYSQL, SQL_SQLITE };
 
 enum sql_token_kind {
     SQL_TOKEN_END,
@@ -66,7 +66,8 @@ bool sql_token_is_mark(const struct sql_token *token, char mark);
 bool sql_token_is_operator(const struct sql_token *token, const char *text);
 /* May it be a name: a word or a name in quotes; in MySQL also "x", as ANSI_QUOTES reads it. */
 bool sql_token_is_name(const struct sql_token *token, enum sql_language language);
-/* The name without its quotes; an unquoted one of PostgreSQL in lower case, as its server has it.
+/* The name without its quotes; an unquoted one of PostgreSQL and of CQL in lower case, as its
+ * server has it.
  */
 char *sql_token_name(const struct sql_token *token, enum sql_language language,
                      struct arena *arena);
@@ -79,7 +80,7 @@ void sql_token_append_string(const struct sql_token *token, enum sql_language la
  * Where nothing shows, `otherwise`. */
 enum sql_language sql_language_recognise(const char *text, size_t length,
                                          enum sql_language otherwise);
-/* "PostgreSQL", "MySQL", "SQLite" */
+/* "PostgreSQL", "MySQL", "SQLite", "CQL" */
 const char *sql_language_name(enum sql_language language);
 
 #endif

@@ -6,7 +6,8 @@
 
 enum sql_piece_kind {
     SQL_PIECE_STATEMENT,
-    SQL_PIECE_COMMAND, /* a line for the client: \connect, .bail, DELIMITER */
+    SQL_PIECE_COMMAND, /* for the client: \connect, .bail, DELIMITER up to the end of the line; one
+                          of psql's that ends a statement as ";" does: \gset, \; */
     SQL_PIECE_DATA     /* the lines behind COPY … FROM stdin, with the line \. that ends them; in
                           windows only those of the last one */
 };
@@ -16,9 +17,15 @@ struct sql_piece {
     const char *comments; /* begins here: blanks and comments in front of the first token */
     const char *text;     /* from the first token to the last, without the delimiter */
     size_t length;
+    const char *run; /* what a server is sent: `text` with the MySQL condition around it, from an
+                        opening one in front of the first token to the end of one behind the last;
+                        in "/" "*!50003 CREATE TRIGGER …", it says for which servers it is */
+    size_t run_length;
+    struct sql_place run_place;
     const char *end;        /* behind the delimiter: where the next piece's comments begin */
     struct sql_place place; /* of `text` */
-    const char *fault;      /* "a string that does not end": the file ends inside it; NULL: none */
+    const char *fault;      /* "a string that does not end": the file ends inside it, or it is no
+                               statement that a server could be sent; NULL: none */
     struct sql_place fault_place;
 };
 
@@ -28,10 +35,11 @@ struct sql_piece {
  *   all          at the delimiter, which is ";", outside strings, comments and, in PostgreSQL,
  *                parentheses
  *   PostgreSQL   not inside BEGIN ATOMIC … END; lines behind COPY … FROM stdin are no SQL; psql's
- *                \commands are lines
- *   MySQL        DELIMITER changes the delimiter; with ";", not inside BEGIN … END of a routine, a
- *                trigger or an event
+ *                \commands go to the end of their line; one inside a statement ends it there
+ *   MySQL        DELIMITER at the beginning of a line changes the delimiter; with ";", not inside
+ *                BEGIN … END of a routine, a trigger or an event, nor of BEGIN NOT ATOMIC
  *   SQLite       not inside BEGIN … END of a trigger; the shell's .commands are lines
+ *   CQL          not inside BEGIN BATCH … APPLY BATCH
  *
  * The pieces tile the text: each begins where the one before it ended. A text may come in windows:
  * a piece that is not whole in one window comes with the next, which begins at its first byte.
@@ -45,6 +53,9 @@ struct sql_splitter {
 };
 
 void sql_splitter_init(struct sql_splitter *splitter, enum sql_language language);
+/* Another delimiter from here on, which MySQL's DELIMITER may change again: one in which a line
+ * break is matters, as "\n\n", is found in blanks, too. False: it is empty or too long. */
+bool sql_splitter_delimiter(struct sql_splitter *splitter, const char *delimiter, size_t length);
 /* Goes on in this text, which begins where the last piece ended. */
 void sql_splitter_window(struct sql_splitter *splitter, const char *text, size_t length, bool last);
 /* STATUS_END: none is left in the last window. STATUS_AGAIN: the rest of the window, from

@@ -33,7 +33,8 @@ char *sql_token_name(const struct sql_token *token, enum sql_language language, 
 {
     if (token->kind == SQL_TOKEN_WORD) {
         char *name = arena_copy(arena, token->text, token->length);
-        for (size_t i = 0; language == SQL_POSTGRES && i < token->length; i++) {
+        bool folds = language == SQL_POSTGRES || language == SQL_CQL;
+        for (size_t i = 0; folds && i < token->length; i++) {
             name[i] =
                 (char)((unsigned char)name[i] < 0x80 ? tolower((unsigned char)name[i]) : name[i]);
         }
@@ -187,7 +188,9 @@ enum sql_language sql_language_recognise(const char *text, size_t length,
 
 const char *sql_language_name(enum sql_language language)
 {
-    static const char *const names[] = {
-        [SQL_POSTGRES] = "PostgreSQL", [SQL_MYSQL] = "MySQL", [SQL_SQLITE] = "SQLite"};
+    static const char *const names[] = {[SQL_POSTGRES] = "PostgreSQL",
+                                        [SQL_MYSQL] = "MySQL",
+                                        [SQL_SQLITE] = "SQLite",
+                                        [SQL_CQL] = "CQL"};
     return names[language];
 }

@@ -18,6 +18,19 @@
 #include "engine/run/run.h"
 /* clang-format on */
 
+/* The statements with which the changing of schemas is tried; all of one table, "altered". */
+struct contract_alter {
+    enum alter_language language;
+    const char *create;
+    const char *insert;  /* a row, with answer.rows 1 */
+    const char *count;   /* of its rows; fails where there is no table */
+    const char *alter;   /* NULL: none that waits for others */
+    const char *wrong;   /* fails */
+    const char *endless; /* NULL: there is none */
+    /* NULL, or pairs: a statement that changes something of the session, a query of it */
+    const char *const *settings;
+};
+
 /* One connector under test. Adding a database adds a line in main.c. */
 struct contract_entry {
     const char *name;
@@ -32,6 +45,7 @@ struct contract_entry {
     bool (*database)(char address[64], const char **reason);
     /* NULL, or a query of the database's own that gives value and id of "things" with an id < 3 */
     const char *query;
+    const struct contract_alter *alter; /* NULL: the connector changes no schemas */
 };
 
 /* A target database in a folder of its own, with one table and a run under way. */
@@ -175,6 +189,16 @@ void contract_test_objects(const struct contract_entry *entry);
 void contract_test_apply(const struct contract_entry *entry);
 void contract_test_apply_killed(const struct contract_entry *entry);
 void contract_test_feed(const struct contract_entry *entry);
+void contract_test_alter_lock(const struct contract_entry *entry);
+void contract_test_alter_steal(const struct contract_entry *entry);
+void contract_test_alter_history(const struct contract_entry *entry);
+void contract_test_alter_fence(const struct contract_entry *entry);
+void contract_test_alter_transactions(const struct contract_entry *entry);
+void contract_test_alter_run(const struct contract_entry *entry);
+void contract_test_alter_settings(const struct contract_entry *entry);
+void contract_test_alter_settle(const struct contract_entry *entry);
+void contract_test_alter_stays(const struct contract_entry *entry);
+void contract_test_alter_kills(const struct contract_entry *entry);
 void contract_test_descriptor(const struct contract_entry *entry);
 
 #endif

@@ -4,8 +4,45 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static const char *const sqlite_settings[] = {"PRAGMA foreign_keys = ON", "PRAGMA foreign_keys",
+                                              "CREATE TEMP TABLE here (a)",
+                                              "SELECT count(*) FROM temp.sqlite_schema", NULL};
+static const struct contract_alter sqlite_alter_words = {
+    .create = "CREATE TABLE altered (id INTEGER PRIMARY KEY)",
+    .insert = "INSERT INTO altered VALUES ((SELECT coalesce(max(id), 0) + 1 FROM altered))",
+    .count = "SELECT count(*) FROM altered",
+    .alter = "ALTER TABLE altered ADD COLUMN more INTEGER",
+    .wrong = "INSERT INTO altered SELEKT 1",
+    .endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM "
+               "n",
+    .settings = sqlite_settings};
+
+static const char *const postgres_settings[] = {
+    "SET search_path = ''",
+    "SHOW search_path",
+    "SET client_encoding = 'LATIN1'",
+    "SHOW client_encoding",
+    "SET standard_conforming_strings = off",
+    "SHOW standard_conforming_strings",
+    "SET default_transaction_read_only = on",
+    "SHOW default_transaction_read_only",
+    "SET ROLE pg_read_all_data",
+    "SELECT current_user",
+    "CREATE TEMP TABLE here (a int)",
+    "SELECT to_regclass('pg_temp.here')",
+    NULL};
+static const struct contract_alter postgres_alter_words = {
+    .create = "CREATE TABLE altered (id INTEGER PRIMARY KEY)",
+    .insert = "INSERT INTO altered SELECT coalesce(max(id), 0) + 1 FROM altered",
+    .count = "SELECT count(*) FROM altered",
+    .alter = "ALTER TABLE altered ADD COLUMN more INTEGER",
+    .wrong = "INSERT INTO altered SELEKT 1",
+    .endless = "SELECT pg_sleep(60)",
+    .settings = postgres_settings};
+
 static const struct contract_entry entries[] = {
     {.name = "sqlite",
+     .alter = &sqlite_alter_words,
      .uri_format = "sqlite:%s",
      .query = "SELECT value, id FROM things WHERE id < 3"},
     {.name = "dynamodb-json", .uri_format = "dynamodb-json:%s"},
@@ -22,6 +59,7 @@ static const struct contract_entry entries[] = {
      .database = database_cassandra,
      .query = "SELECT value, id FROM things WHERE id < 3 ALLOW FILTERING"},
     {.name = "postgres",
+     .alter = &postgres_alter_words,
      .uri_format = "postgres://postgres@127.0.0.1:%s",
      .database = database_postgres,
      .query = "SELECT value, id FROM SCHEMA.things WHERE id < 3"},
@@ -91,6 +129,16 @@ static const struct {
     {"apply", contract_test_apply},
     {"apply killed", contract_test_apply_killed},
     {"feed", contract_test_feed},
+    {"alter lock", contract_test_alter_lock},
+    {"alter steal", contract_test_alter_steal},
+    {"alter history", contract_test_alter_history},
+    {"alter fence", contract_test_alter_fence},
+    {"alter transactions", contract_test_alter_transactions},
+    {"alter run", contract_test_alter_run},
+    {"alter settings", contract_test_alter_settings},
+    {"alter settle", contract_test_alter_settle},
+    {"alter stays", contract_test_alter_stays},
+    {"alter kills", contract_test_alter_kills},
 };
 
 enum { ENTRIES = sizeof entries / sizeof *entries, TESTS = sizeof tests / sizeof *tests };

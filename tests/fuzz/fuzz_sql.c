@@ -1,9 +1,9 @@
-/* Files of SQL in three dialects: tokens, statements (the same in windows of any size), DDL. The
- * first byte chooses the dialect, the second the size of the windows. */
+/* Files of SQL in three dialects: tokens, statements (the same in windows of any size) and what
+ * they do, DDL. The first byte chooses the dialect, the second the size of the windows. */
 #include "support.h"
 
+#include "sql/classify.h"
 #include "sql/ddl.h"
-#include "sql/split.h"
 #include <string.h>
 
 enum { BYTES_MAX = 4096 };
@@ -35,19 +35,37 @@ static void read_tokens(enum sql_language language, const char *text, size_t len
     buffer_free(&value);
 }
 
+static void classify(enum sql_language language, const struct sql_piece *piece, struct arena *arena)
+{
+    struct sql_object_name *objects;
+    enum sql_statement_class class = sql_classify(language, piece, 0);
+    FUZZ_REQUIRE(sql_class_name(class) != NULL);
+    FUZZ_REQUIRE(sql_classify(language, piece, 80035) <= SQL_CLASS_CALL);
+    FUZZ_REQUIRE(!sql_needs_no_transaction(language, piece) || class == SQL_CLASS_SESSION);
+    uint32_t count = sql_objects_named(language, piece, arena, &objects);
+    FUZZ_REQUIRE(count == 0 || class == SQL_CLASS_DDL || class == SQL_CLASS_ALONE);
+    for (uint32_t i = 0; i < count; i++) {
+        FUZZ_REQUIRE(sql_object_kind_name(objects[i].kind) != NULL);
+        FUZZ_REQUIRE(objects[i].name != NULL || objects[i].kind == SQL_OBJECT_INDEX);
+        FUZZ_REQUIRE(objects[i].place.offset >= piece->place.offset);
+        FUZZ_REQUIRE(objects[i].place.offset <= piece->place.offset + piece->length);
+    }
+}
+
 static void tell(const struct sql_piece *piece, struct buffer *out)
 {
     if (piece->kind != SQL_PIECE_DATA) { /* which comes in parts */
         buffer_format(out, "%d %u:%u %s ", (int)piece->kind, piece->place.line, piece->place.column,
                       piece->fault != NULL ? piece->fault : "");
-        buffer_append(out, piece->text, piece->length);
+        buffer_append(out, piece->run, piece->run_length);
         buffer_append_byte(out, '\n');
     }
 }
 
-/* Windows begin with `step` bytes and grow by them until a piece is whole. */
+/* Windows begin with `step` bytes and grow by them until a piece is whole. What the pieces do is
+ * looked at only with an arena. */
 static void split(enum sql_language language, const char *text, size_t length, size_t step,
-                  struct buffer *out)
+                  struct arena *arena, struct buffer *out)
 {
     struct sql_splitter splitter;
     struct sql_piece piece;
@@ -63,6 +81,12 @@ static void split(enum sql_language language, const char *text, size_t length, s
         while ((status = sql_splitter_next(&splitter, &piece)) == STATUS_OK) {
             FUZZ_REQUIRE(piece.comments == behind && piece.comments <= piece.text);
             FUZZ_REQUIRE(piece.text + piece.length <= piece.end && piece.end > piece.comments);
+            FUZZ_REQUIRE(piece.comments <= piece.run && piece.run <= piece.text);
+            FUZZ_REQUIRE(piece.text + piece.length <= piece.run + piece.run_length);
+            FUZZ_REQUIRE(piece.run + piece.run_length <= piece.end);
+            if (arena != NULL && piece.kind == SQL_PIECE_STATEMENT) {
+                classify(language, &piece, arena);
+            }
             behind = piece.end;
             tell(&piece, out);
         }
@@ -113,8 +137,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buffer whole = {0};
     struct buffer parts = {0};
     read_tokens(language, text, length, arena);
-    split(language, text, length, length + 1, &whole);
-    split(language, text, length, data[1] + 1 + length / 32, &parts);
+    split(language, text, length, length + 1, arena, &whole);
+    split(language, text, length, data[1] + 1 + length / 32, NULL, &parts);
     FUZZ_REQUIRE(whole.length == parts.length);
     FUZZ_REQUIRE(memcmp(buffer_string(&whole), buffer_string(&parts), whole.length) == 0);
     read_ddl(language, text, length, arena);

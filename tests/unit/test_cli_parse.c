@@ -133,7 +133,7 @@ static void test_a_command_to_come_takes_anything(void **state)
 {
     (void)state;
     struct parsed parsed;
-    parse(&parsed, "schema --level full --repair x y z");
+    parse(&parsed, "change --level full --repair x y z");
     assert_int_equal(parsed.status, STATUS_OK);
     assert_true(parsed.call.command->is_later);
     forget(&parsed);

@@ -282,7 +282,7 @@ static const struct ddl_case faults[] = {
     {SQL_POSTGRES, "this is no SQL", "1:1 expected a statement, not this\n"},
     {SQL_POSTGRES, "CREATE TABLE t (a int, , b text);\nCREATE TABLE u (x int",
      "t(a int32, b text)\nu(x int32)\n1:24 expected a column's name, not ,\n"
-     "2:22 expected ), but the statement ends\n"},
+     "2:16 a parenthesis that does not close\n2:22 expected ), but the statement ends\n"},
     {SQL_POSTGRES, "CREATE TABLE t (a int frob, b text, a int)",
      "t(a text, b text)\n1:37 the column a is there twice\n"},
     {SQL_POSTGRES, "create table t (a text); create table if not exists t (b int)", "t(a text)\n"},

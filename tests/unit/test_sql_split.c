@@ -1,4 +1,5 @@
-/* Statements of files: a case is a text and its pieces, with | between them. */
+/* Statements of files: a case is a text and its pieces, with | between them; in {} what is sent of
+ * one, if that is more. */
 #include "sql/split.h"
 #include "support.h"
 #include <stdlib.h>
@@ -13,6 +14,11 @@ static void append_piece(const struct sql_piece *piece, struct buffer *out)
         buffer_format(out, "%zu bytes", piece->length);
     } else {
         buffer_append(out, piece->text, piece->length);
+    }
+    if (piece->run != piece->text || piece->run_length != piece->length) {
+        buffer_append_string(out, " {");
+        buffer_append(out, piece->run, piece->run_length);
+        buffer_format(out, " at %u:%u}", piece->run_place.line, piece->run_place.column);
     }
     if (piece->fault != NULL) {
         buffer_format(out, " (%s at %u:%u)", piece->fault, piece->fault_place.line,
@@ -71,6 +77,7 @@ static const struct {
 } cases[] = {
     {SQL_POSTGRES, "SELECT 1; ; SELECT 2", "SELECT 1 | SELECT 2"},
     {SQL_POSTGRES, "", ""},
+    {SQL_POSTGRES, "\xef\xbb\xbfSELECT 'a", "SELECT 'a (a string that does not end at 1:8)"},
     {SQL_POSTGRES, " -- nothing\n;", ""},
     {SQL_POSTGRES, "-- a\nSELECT ';', \";\" /* ; */ -- ;\n;", "SELECT ';', \";\""},
     {SQL_POSTGRES, "CREATE FUNCTION f() AS $$ a; b $$; SELECT 1",
@@ -110,13 +117,72 @@ static const struct {
      "/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`b`*/ /*!50003 TRIGGER t BEFORE INSERT ON x "
      "FOR EACH ROW BEGIN a; END */;;",
      "CREATE*/ /*!50017 DEFINER=`a`@`b`*/ /*!50003 TRIGGER t BEFORE INSERT ON x FOR EACH ROW BEGIN "
-     "a; END"},
+     "a; END {/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`b`*/ /*!50003 TRIGGER t BEFORE INSERT ON x "
+     "FOR EACH ROW BEGIN a; END */ at 1:1}"},
+    {SQL_MYSQL, "-- a\n/* b */ /*!40101 SET NAMES utf8 */; /*M!100100 SET a=1 */;",
+     "SET NAMES utf8 {/*!40101 SET NAMES utf8 */ at 2:9} | SET a=1 {/*M!100100 SET a=1 */ at 2:37}"},
+    {SQL_MYSQL, "CREATE TABLE t (a int) /*!50100 PARTITION BY KEY (a) */ /* c */ ;",
+     "CREATE TABLE t (a int) /*!50100 PARTITION BY KEY (a) {CREATE TABLE t (a int) /*!50100 "
+     "PARTITION BY KEY (a) */ at 1:1}"},
+    {SQL_MYSQL, "/*!40101 */ SELECT /*+ NO_MERGE(a) */ 1;", "SELECT /*+ NO_MERGE(a) */ 1"},
+    {SQL_MYSQL, "/*!40000 SET a=1; SET b=1 */;",
+     "SET a=1 {/*!40000 SET a=1 at 1:1} (a conditional comment that ends in no or in another "
+     "statement at 1:1) | SET b=1"},
+    {SQL_MYSQL, "DELIMITER ';;' -- of bodies\nCREATE EVENT e DO BEGIN a; END;;\nDELIMITER ;\nDO 1;",
+     "\\DELIMITER ';;' -- of bodies | CREATE EVENT e DO BEGIN a; END | \\DELIMITER ; | DO 1"},
+    {SQL_MYSQL, "USE a # b\nSELECT 1; USE\n`c`; use d", "USE a | SELECT 1 | USE\n`c` | use d"},
+    {SQL_MYSQL, "--no blank ; '\n--\nSELECT 1 --\xc2\xa0; '\n;", "SELECT 1"},
+    {SQL_MYSQL, "delimiter delimiter\nSELECT 1delimiter\ndelimiter ;\nSELECT 2;",
+     "\\delimiter delimiter | SELECT 1 | \\delimiter ; | SELECT 2"},
+    {SQL_MYSQL, "-- DELIMITER //\n/* DELIMITER // */ SELECT 1; SELECT 2", "SELECT 1 | SELECT 2"},
+    {SQL_MYSQL, "SELECT 1\n  DELIMITER //\nSELECT 2;3//", "SELECT 1 | \\DELIMITER // | SELECT 2;3"},
+    {SQL_MYSQL, "CREATE TABLE t (\ndelimiter char(1)); SELECT delimiter FROM t",
+     "CREATE TABLE t (\ndelimiter char(1)) | SELECT delimiter FROM t"},
+    {SQL_MYSQL, "BEGIN NOT ATOMIC DECLARE a int; IF a THEN SELECT 1; END IF; END; BEGIN; COMMIT",
+     "BEGIN NOT ATOMIC DECLARE a int; IF a THEN SELECT 1; END IF; END | BEGIN | COMMIT"},
+    {SQL_MYSQL,
+     "CREATE PROCEDURE p() a: BEGIN b: LOOP LEAVE b; END LOOP b; c: REPEAT d; UNTIL 1 END REPEAT; "
+     "WHILE 1 DO e; END WHILE; END a; SELECT 1",
+     "CREATE PROCEDURE p() a: BEGIN b: LOOP LEAVE b; END LOOP b; c: REPEAT d; UNTIL 1 END REPEAT; "
+     "WHILE 1 DO e; END WHILE; END a | SELECT 1"},
+    {SQL_MYSQL, "CREATE FUNCTION f() RETURNS int RETURN IF(a, 1, 2); SELECT 1",
+     "CREATE FUNCTION f() RETURNS int RETURN IF(a, 1, 2) | SELECT 1"},
+    {SQL_MYSQL, "CREATE TRIGGER t BEFORE INSERT ON x FOR EACH ROW IF a THEN SET b=1; END IF;",
+     "CREATE TRIGGER t BEFORE INSERT ON x FOR EACH ROW IF a THEN SET b=1 | END IF (END of nothing: a "
+     "body without BEGIN … END needs DELIMITER at 1:69)"},
+    {SQL_MYSQL, "CREATE PROCEDURE p() BEGIN a; SELECT 1;",
+     "CREATE PROCEDURE p() BEGIN a; SELECT 1; (BEGIN that does not end at 1:22)"},
+    {SQL_MYSQL, "CREATE OR REPLACE PACKAGE k AS PROCEDURE p; END; SELECT 1",
+     "CREATE OR REPLACE PACKAGE k AS PROCEDURE p (a package, in which \";\" ends no statement, needs "
+     "DELIMITER at 1:1) | END (END of nothing: a body without BEGIN … END needs DELIMITER at 1:45) | "
+     "SELECT 1"},
+    {SQL_POSTGRES,
+     "CREATE SCHEMA s CREATE PROCEDURE p() BEGIN ATOMIC SELECT 1; END CREATE VIEW begin AS SELECT 1 "
+     "AS atomic; SELECT 2",
+     "CREATE SCHEMA s CREATE PROCEDURE p() BEGIN ATOMIC SELECT 1; END CREATE VIEW begin AS SELECT 1 "
+     "AS atomic | SELECT 2"},
+    {SQL_POSTGRES, "CREATE TABLE t (a int; SELECT (1)",
+     "CREATE TABLE t (a int; SELECT (1) (a parenthesis that does not close at 1:16)"},
+    {SQL_POSTGRES, "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1;\nSELECT 2;",
+     "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1;\nSELECT 2; (BEGIN that does not end at "
+     "1:39)"},
+    {SQL_POSTGRES, "SELECT 1 \\gset x_\nSELECT 2 \\; SELECT '\\gset' \\g\n",
+     "SELECT 1 | \\\\gset x_ | SELECT 2 | \\\\; | SELECT '\\gset' | \\\\g"},
+    {SQL_POSTGRES, "SELECT 1;\n\\if :x\nSELECT 2;\n\\endif",
+     "SELECT 1 | \\\\if :x | SELECT 2 | \\\\endif"},
+    {SQL_SQLITE, "CREATE TRIGGER t AFTER INSERT ON x BEGIN SELECT 1;",
+     "CREATE TRIGGER t AFTER INSERT ON x BEGIN SELECT 1; (BEGIN that does not end at 1:36)"},
     {SQL_MYSQL, "SELECT 'a\\';b'; SELECT \";\"", "SELECT 'a\\';b' | SELECT \";\""},
     {SQL_SQLITE,
      "CREATE TRIGGER t AFTER INSERT ON x BEGIN SELECT CASE a WHEN 1 THEN 2 END; DELETE "
      "FROM y; END; SELECT 1;",
      "CREATE TRIGGER t AFTER INSERT ON x BEGIN SELECT CASE a WHEN 1 THEN 2 END; DELETE FROM y; END | "
      "SELECT 1"},
+    {SQL_CQL,
+     "// it's\nBEGIN UNLOGGED BATCH INSERT INTO t (a) VALUES (1); DELETE FROM t WHERE a = ';'; APPLY "
+     "BATCH; CREATE FUNCTION f() AS $$ a; b // c $$; -- x\nSELECT \"b;\" FROM t",
+     "BEGIN UNLOGGED BATCH INSERT INTO t (a) VALUES (1); DELETE FROM t WHERE a = ';'; APPLY BATCH | "
+     "CREATE FUNCTION f() AS $$ a; b // c $$ | SELECT \"b;\" FROM t"},
     {SQL_SQLITE, ".bail on\nBEGIN TRANSACTION; COMMIT;", "\\.bail on | BEGIN TRANSACTION | COMMIT"},
 };
 
@@ -138,6 +204,34 @@ static void test_pieces(void **state)
     }
 }
 
+static void test_delimiters(void **state)
+{
+    static const struct {
+        const char *delimiter;
+        const char *text;
+        const char *pieces;
+    } given[] = {
+        {"\n\n", "SELECT 1;\nSELECT 2;\n\n\nSELECT 3\n\n", "SELECT 1;\nSELECT 2; | SELECT 3"},
+        {"-- end", "SELECT 1; -- end\nSELECT 2", "SELECT 1; | SELECT 2"},
+        {"GO", "SELECT 1\ngo\nSELECT 2", "SELECT 1 | SELECT 2"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
+        struct buffer out = {0};
+        struct sql_splitter splitter;
+        struct sql_piece piece;
+        sql_splitter_init(&splitter, SQL_POSTGRES);
+        assert_true(
+            sql_splitter_delimiter(&splitter, given[i].delimiter, strlen(given[i].delimiter)));
+        sql_splitter_window(&splitter, given[i].text, strlen(given[i].text), true);
+        while (sql_splitter_next(&splitter, &piece) == STATUS_OK) {
+            append_piece(&piece, &out);
+        }
+        assert_buffer(&out, given[i].pieces);
+        buffer_free(&out);
+    }
+}
+
 static void test_place(void **state)
 {
     static const char text[] = "SELECT 1;\n\n  -- é\n  SELECT 2;";
@@ -155,6 +249,8 @@ static void test_place(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pieces), cmocka_unit_test(test_place)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pieces),
+                                       cmocka_unit_test(test_delimiters),
+                                       cmocka_unit_test(test_place)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

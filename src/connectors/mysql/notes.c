@@ -180,7 +180,7 @@ enum status mysql_drop_own(struct mysql_database *self, MYSQL *connection, const
     MYSQL_ROW row = NULL;
     enum status status = mysql_list_own(self, connection, "_transhume_", &names, error);
     while (status == STATUS_OK && (row = mysql_fetch_row(names)) != NULL) {
-        if (is_of_run(row[0], run_id)) {
+        if (is_of_run(row[0], run_id) && !history_owns(row[0])) {
             buffer_append_string(&drop, drop.length > 0 ? ", " : "DROP TABLE IF EXISTS ");
             mysql_append_table(&drop, self, row[0]);
         }

@@ -121,7 +121,8 @@ enum status postgres_list_own(struct postgres_database *self, PGconn *connection
         self, connection,
         "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
         "c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' AND "
-        "pg_catalog.starts_with(c.relname::text, $2)",
+        "pg_catalog.starts_with(c.relname::text, $2) AND NOT "
+        "pg_catalog.starts_with(c.relname::text, '" HISTORY_TABLE "')",
         parameters, 2, SQL_SHORT, ERROR_TARGET_WRITE, names, error);
 }
 

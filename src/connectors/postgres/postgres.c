@@ -96,7 +96,9 @@ static const char *const failpoints[] = {
     "postgres.before_slice",         "postgres.before_fill",
     "postgres.after_fill",           "postgres.before_apply",
     "postgres.after_apply",          "postgres.before_slot",
-    "postgres.after_slot",           NULL,
+    "postgres.after_slot",           "postgres.before_history",
+    "postgres.after_history",        "postgres.before_alter",
+    "postgres.after_alter",          NULL,
 };
 
 /* ---------------------------------------------------------------- how to connect */
@@ -422,4 +424,5 @@ const struct connector transhume_connector = {
     .feed = &postgres_feed_functions,
     .apply = &postgres_apply_functions,
     .load = &postgres_load_functions,
+    .alter = &postgres_alter_functions,
 };

@@ -72,20 +72,18 @@ static enum status end(void *context, uint64_t number, struct error *error)
                                  ERROR_TARGET_LOCKED, NULL, error);
 }
 
-static struct looking look_for(struct postgres_database *self, PGconn *connection,
-                               const char *run_id, uint64_t epoch)
+static struct looking look_for(struct postgres_database *self, PGconn *connection, uint64_t key)
 {
     struct looking looking = {.self = self, .connection = connection};
-    uint64_t key = sql_sessions_key(self->sql.schema, run_id, epoch);
     snprintf(looking.halves[0], sizeof looking.halves[0], "%u", (unsigned)(key >> 32));
     snprintf(looking.halves[1], sizeof looking.halves[1], "%u", (unsigned)key);
     return looking;
 }
 
-enum status postgres_sessions_end(struct postgres_database *self, PGconn *connection,
-                                  const char *run_id, uint64_t epoch, struct error *error)
+enum status postgres_sessions_end_key(struct postgres_database *self, PGconn *connection,
+                                      uint64_t key, struct error *error)
 {
-    struct looking looking = look_for(self, connection, run_id, epoch);
+    struct looking looking = look_for(self, connection, key);
     const struct sql_ending ending = {.find = find,
                                       .end = end,
                                       .context = &looking,
@@ -93,4 +91,11 @@ enum status postgres_sessions_end(struct postgres_database *self, PGconn *connec
                                       .shown = self->sql.shown,
                                       .timeout_ms = self->timeout_ms};
     return sql_end_sessions(&ending, error);
+}
+
+enum status postgres_sessions_end(struct postgres_database *self, PGconn *connection,
+                                  const char *run_id, uint64_t epoch, struct error *error)
+{
+    return postgres_sessions_end_key(self, connection,
+                                     sql_sessions_key(self->sql.schema, run_id, epoch), error);
 }

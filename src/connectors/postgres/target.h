@@ -164,6 +164,9 @@ enum status postgres_session_mark(struct postgres_database *self, PGconn *connec
 /* Ends the sessions of others that work on that epoch of a run: sql_end_sessions. */
 enum status postgres_sessions_end(struct postgres_database *self, PGconn *connection,
                                   const char *run_id, uint64_t epoch, struct error *error) MUST_USE;
+/* The same of those that hold the advisory lock of that key. */
+enum status postgres_sessions_end_key(struct postgres_database *self, PGconn *connection,
+                                      uint64_t key, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- undo.c */
 

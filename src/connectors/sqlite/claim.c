@@ -14,12 +14,6 @@
 
 /* ---------------------------------------------------------------- the lock */
 
-/*
- * FILE-transhume-lock: "PID\nRUN\n", locked as long as the process lives (file_lock). One for the
- * whole file, since SQLite has one writer at a time.
- */
-#define LOCK_PATH "%s-transhume-lock"
-
 static void note_run(int descriptor, const char *run_id)
 {
     struct buffer text = {0};
@@ -80,7 +74,7 @@ static enum status lock(struct sqlite_database *self, const char *run_id,
         return STATUS_OK;
     }
     free(state->lock_path);
-    state->lock_path = memory_format(LOCK_PATH, self->path);
+    state->lock_path = memory_format(SQLITE_LOCK_PATH, self->path);
     enum status status = file_lock(state->lock_path, &state->lock_descriptor, &pid, error);
     if (status == STATUS_OK) {
         note_run(state->lock_descriptor, run_id);
@@ -122,7 +116,7 @@ const struct lock_functions sqlite_lock = {.take = take, .give_back = give_back}
 enum status sqlite_claim_refuse_other(struct sqlite_database *self, struct error *error)
 {
     struct ledger_holder found = {0};
-    char *path = memory_format(LOCK_PATH, self->path);
+    char *path = memory_format(SQLITE_LOCK_PATH, self->path);
     bool held = self->target->lock_descriptor < 0 && file_is_locked(path);
     enum status status = held ? lock(self, "", &found, error) : STATUS_OK;
 
@@ -133,8 +127,12 @@ enum status sqlite_claim_refuse_other(struct sqlite_database *self, struct error
     if (status != STATUS_AGAIN) {
         return status;
     }
-    error_set(error, ERROR_RUN_HELD, self->sql.shown, "%s works on %s%s", found.name,
-              found.run[0] != '\0' ? "run " : "this file", found.run);
+    bool changes = strcmp(found.run, SQLITE_LOCK_SCHEMA) == 0;
+    error_set(error, ERROR_RUN_HELD, self->sql.shown, "%s %s%s", found.name,
+              changes                ? "changes the schema of this file"
+              : found.run[0] != '\0' ? "works on run "
+                                     : "works on this file",
+              changes ? "" : found.run);
     error_hint(error, "one process at a time writes to a SQLite file: wait for it or stop it");
     return STATUS_FAILED;
 }
@@ -142,7 +140,7 @@ enum status sqlite_claim_refuse_other(struct sqlite_database *self, struct error
 enum status sqlite_claim_sweep_lock(struct sqlite_database *self, struct error *error)
 {
     struct ledger_holder found = {0};
-    char *path = memory_format(LOCK_PATH, self->path);
+    char *path = memory_format(SQLITE_LOCK_PATH, self->path);
     bool left = self->target->lock_descriptor < 0 && file_exists(path);
     enum status status = left ? lock(self, "", &found, error) : STATUS_AGAIN;
 

@@ -1,14 +1,15 @@
 /* Removing what is kept for a run, the ledger's place with the last one, and the file that was made
  * for it. */
 #include "base/failpoint.h"
+#include "connectors/history.h"
 #include "connectors/sqlite/ledger_internal.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* "DROP TABLE …;" for all of our tables that match; those of a feed are not the run's, and triggers
- * write to them. */
+/* "DROP TABLE …;" for all of our tables that match. Those of a feed are not the run's, and triggers
+ * write to them; the history of the schema is no run's either. */
 static enum status drop_tables(struct sqlite_database *self, const char *pattern,
                                struct error *error)
 {
@@ -17,7 +18,7 @@ static enum status drop_tables(struct sqlite_database *self, const char *pattern
     enum status status = sqlite_ledger_prepare(
         self,
         "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name GLOB ?1"
-        " AND name NOT GLOB '_transhume_feed*'",
+        " AND name NOT GLOB '_transhume_feed*' AND name NOT GLOB '" HISTORY_TABLE "*'",
         &statement, error);
 
     if (status == STATUS_OK) {
@@ -144,8 +145,9 @@ static enum status is_all_there_is(struct sqlite_database *self, bool *alone, st
     }
     if (status == STATUS_OK) {
         status = sqlite_ledger_ask(self,
-                                   "SELECT count(*) FROM main.sqlite_schema WHERE tbl_name NOT "
-                                   "GLOB '_transhume_*' AND name NOT GLOB 'sqlite_*'",
+                                   "SELECT count(*) FROM main.sqlite_schema WHERE name NOT GLOB "
+                                   "'sqlite_*' AND (tbl_name NOT GLOB '_transhume_*' OR tbl_name "
+                                   "GLOB '" HISTORY_TABLE "*')",
                                    NULL, &others, error);
     }
     *alone = status == STATUS_OK && made > 0 && others == 0;

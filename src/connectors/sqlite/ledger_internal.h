@@ -44,6 +44,13 @@ enum status sqlite_place_drop(struct sqlite_database *self, struct error *error)
 
 /* ---------------------------------------------------------------- claim.c */
 
+/*
+ * FILE-transhume-lock: "PID\nRUN\n", locked as long as the process lives (file_lock). One for the
+ * whole file, since SQLite has one writer at a time: who changes its schema takes the same one.
+ */
+#define SQLITE_LOCK_PATH "%s-transhume-lock"
+#define SQLITE_LOCK_SCHEMA "schema" /* stands there for the run */
+
 /* ERROR_RUN_HELD: another process has the lock. */
 enum status sqlite_claim_refuse_other(struct sqlite_database *self, struct error *error) MUST_USE;
 /* Removes a lock's file that a dead process left. */

@@ -1,0 +1,248 @@
+/* transhume schema status: the folder and the history side by side. */
+#include "cli/command_schema.h"
+
+#include "base/clock.h"
+#include "model/json_writer.h"
+#include "observe/table.h"
+#include <inttypes.h>
+#include <string.h>
+
+static const struct schema_finding *finding_of(const struct schema_plan *plan,
+                                               const struct migration *file,
+                                               const struct schema_entry *entry)
+{
+    const struct schema_finding *found = NULL;
+    for (uint32_t i = 0; i < plan->finding_count; i++) {
+        const struct schema_finding *finding = &plan->findings[i];
+        bool same = file != NULL ? finding->file == file : finding->entry == entry;
+        if (same && (found == NULL || finding->kind != SCHEMA_PENDING)) {
+            found = finding;
+        }
+    }
+    return found;
+}
+
+/* For JSON and, but for the last three, in the table. */
+static const char *state_of(const struct schema_history *history,
+                            const struct schema_finding *finding, const struct migration *file,
+                            const struct schema_entry *entry)
+{
+    static const char *const words[] = {
+        [SCHEMA_PENDING] = "pending",
+        [SCHEMA_CHANGED] = "changed",
+        [SCHEMA_DOWN_CHANGED] = "applied",
+        [SCHEMA_MISSING] = "file missing",
+        [SCHEMA_LATE] = "late",
+        [SCHEMA_UNFINISHED] = "unfinished",
+        [SCHEMA_REQUIRES] = "requires another",
+    };
+    if (finding != NULL) {
+        bool again = finding->kind == SCHEMA_PENDING && entry != NULL && entry->stands;
+        return again ? "to run again" : words[finding->kind];
+    }
+    bool below = file != NULL && entry == NULL && history->baseline_key != NULL;
+    return below ? "below baseline" : "applied";
+}
+
+static bool is_problem(const struct schema_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->finding_count; i++) {
+        enum schema_finding_kind kind = plan->findings[i].kind;
+        if (kind != SCHEMA_PENDING && kind != SCHEMA_DOWN_CHANGED) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---------------------------------------------------------------- rows */
+
+struct status_rows {
+    const struct schema_history *history;
+    const struct schema_plan *plan;
+    struct table *table; /* NULL: JSON */
+    struct buffer *out;
+    uint32_t count;
+};
+
+static const char *when_of(const struct schema_entry *entry, char text[32])
+{
+    if (entry == NULL || entry->act.ended_us == 0) {
+        return "";
+    }
+    clock_format_utc(entry->act.ended_us, text, 32);
+    text[19] = ' ';
+    text[20] = '\0';
+    text[10] = ' ';
+    text[19] = '\0';
+    return text;
+}
+
+static void add_json(struct status_rows *rows, const struct migration *file,
+                     const struct schema_entry *entry, const char *state)
+{
+    struct buffer *out = rows->out;
+    char when[32];
+    buffer_format(out, "%s{\"version\":", rows->count > 0 ? "," : "");
+    cli_append_json_text(out, file != NULL ? file->version : entry->version);
+    buffer_append_string(out, ",\"name\":");
+    cli_append_json_text(out, file != NULL ? file->name : entry->name);
+    buffer_append_string(out, ",\"state\":");
+    cli_append_json_text(out, state);
+    buffer_append_string(out, ",\"file\":");
+    cli_append_json_text(out, file != NULL ? file->up.path : NULL);
+    buffer_append_string(out, ",\"checksum\":");
+    cli_append_json_text(out, file != NULL ? file->up.checksum : NULL);
+    buffer_format(out, ",\"down\":%s",
+                  (file != NULL && file->down.text != NULL) ||
+                          (entry != NULL && entry->act.down_checksum != NULL)
+                      ? "true"
+                      : "false");
+    if (entry != NULL) {
+        bool acted = entry->act.number > 0;
+        buffer_append_string(out, ",\"action\":");
+        cli_append_json_text(out, acted ? history_action_name(entry->act.action) : NULL);
+        buffer_append_string(out, ",\"at\":");
+        if (entry->act.ended_us > 0) {
+            clock_format_utc(entry->act.ended_us, when, sizeof(when));
+        }
+        cli_append_json_text(out, entry->act.ended_us > 0 ? when : NULL);
+        buffer_append_string(out, ",\"who\":");
+        cli_append_json_text(out, entry->act.who);
+        buffer_append_string(out, ",\"error\":");
+        cli_append_json_text(out, entry->unfinished ? entry->act.error : entry->error);
+    }
+    buffer_append_byte(out, '}');
+}
+
+static void add_row(struct status_rows *rows, const struct migration *file,
+                    const struct schema_entry *entry)
+{
+    const struct schema_finding *finding = finding_of(rows->plan, file, entry);
+    const char *state = state_of(rows->history, finding, file, entry);
+    char when[32];
+    if (rows->table == NULL) {
+        add_json(rows, file, entry, state);
+    } else {
+        const char *version = file != NULL ? file->version : entry->version;
+        table_add_text(rows->table, version == NULL ? "R" : version);
+        table_add_text(rows->table, file != NULL ? file->name : entry->name);
+        table_add_text(rows->table, state);
+        table_add_text(rows->table, when_of(entry, when));
+        table_add_text(rows->table, entry != NULL && entry->act.who != NULL ? entry->act.who : "");
+    }
+    rows->count++;
+}
+
+static void add_rows(struct status_rows *rows, const struct migration_set *set)
+{
+    for (uint32_t i = 0; i < rows->history->count; i++) {
+        const struct schema_entry *entry = &rows->history->entries[i];
+        if (entry->file == NULL && (entry->stands || entry->unfinished)) {
+            add_row(rows, NULL, entry);
+        }
+    }
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct migration *file = &set->items[i];
+        if (file->kind != MIGRATION_BASELINE) {
+            add_row(rows, file, schema_entry_of(rows->history, file));
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- the command */
+
+static uint32_t count_pending(const struct schema_plan *plan)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < plan->finding_count; i++) {
+        count += plan->findings[i].kind == SCHEMA_PENDING || plan->findings[i].kind == SCHEMA_LATE;
+    }
+    return count;
+}
+
+static void print_text(struct schema_call *schema, struct status_rows *rows, struct buffer *out)
+{
+    static const char *const titles[] = {"version", "name", "state", "when (UTC)", "who", NULL};
+    rows->table = table_create(titles);
+    add_rows(rows, &schema->set);
+    if (rows->count == 0) {
+        buffer_format(out, "there are no migrations in %s\n", schema->set.folder);
+    } else {
+        table_fit(rows->table, cli_terminal_columns(1));
+        table_append(rows->table, cli_color(schema->call, 1), out);
+        buffer_format(out, "\n%u pending\n", count_pending(rows->plan));
+    }
+    for (uint32_t i = 0; i < rows->plan->finding_count; i++) {
+        const struct schema_finding *finding = &rows->plan->findings[i];
+        if (finding->kind == SCHEMA_UNFINISHED && finding->entry->act.error != NULL) {
+            buffer_format(out, "%s is unfinished: %s\n", finding->entry->version,
+                          finding->entry->act.error);
+        } else if (finding->kind == SCHEMA_REQUIRES) {
+            buffer_format(out, "%s requires %s\n", finding->file->up.path, finding->what);
+        }
+    }
+    table_destroy(rows->table);
+}
+
+static void print_json(struct schema_call *schema, struct status_rows *rows, struct buffer *out)
+{
+    buffer_append_string(out, "{\"format\":1,\"dir\":");
+    cli_append_json_text(out, schema->set.folder);
+    buffer_append_string(out, ",\"layout\":");
+    cli_append_json_text(out, schema->set.format);
+    buffer_append_string(out, ",\"database\":");
+    cli_append_json_text(out, schema->uri);
+    buffer_append_string(out, ",\"migrations\":[");
+    add_rows(rows, &schema->set);
+    buffer_format(out, "],\"pending\":%u,\"problems\":%s}\n", count_pending(rows->plan),
+                  is_problem(rows->plan) ? "true" : "false");
+}
+
+/* Of no database nothing is known. */
+static enum status read_history(struct schema_call *schema, const char *uri,
+                                struct schema_history *history, struct error *error)
+{
+    struct schema_options options;
+    *history = (struct schema_history){.arena = schema->call->arena};
+    if (uri == NULL) {
+        return STATUS_OK;
+    }
+    if (schema_open(schema, uri, true, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (schema->database == NULL) {
+        return STATUS_OK;
+    }
+    schema_fill_options(schema, &options);
+    return schema_look(&options, schema->call->arena, history, error);
+}
+
+int command_schema_status(struct cli_call *call)
+{
+    struct schema_call schema = {.call = call};
+    struct schema_history history;
+    struct schema_plan plan;
+    struct error error = {0};
+    struct buffer out = {0};
+    const char *uri;
+    int exit_status;
+    if (schema_take_words(&schema, false, &uri, &error) != STATUS_OK ||
+        schema_read_folder(&schema, &error) != STATUS_OK ||
+        read_history(&schema, uri, &history, &error) != STATUS_OK) {
+        exit_status = schema_fail(&schema, &error);
+    } else {
+        struct status_rows rows = {.history = &history, .plan = &plan, .out = &out};
+        schema_find(&history, &schema.set, call->arena, &plan);
+        if (cli_switch(call, CLI_JSON)) {
+            print_json(&schema, &rows, &out);
+        } else {
+            print_text(&schema, &rows, &out);
+        }
+        bool found =
+            is_problem(&plan) || (cli_switch(call, CLI_EXIT_CODE) && count_pending(&plan) > 0);
+        exit_status = cli_finish(&out, found ? 1 : 0);
+    }
+    schema_close(&schema);
+    return exit_status;
+}

@@ -1,0 +1,315 @@
+/* transhume schema up and down. */
+#include "cli/command_schema.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What is shown while it works. */
+struct showing {
+    bool lines;    /* a line for each act, on stdout */
+    bool terminal; /* how far a statement is, on stderr */
+    bool drawn;
+    int64_t began_ms;
+};
+
+enum { SHOWN_AFTER_MS = 1000 };
+
+/* ---------------------------------------------------------------- while it works */
+
+static void wipe(struct showing *showing)
+{
+    if (showing->drawn) {
+        dprintf(STDERR_FILENO, "\r\033[K");
+        showing->drawn = false;
+    }
+}
+
+static void append_act(const struct schema_act *act, struct buffer *out)
+{
+    buffer_format(out, "%s%s%s", act->version != NULL ? act->version : "R",
+                  act->name[0] != '\0' ? "_" : "", act->name);
+}
+
+static void draw(struct showing *showing, const struct schema_event *event)
+{
+    struct buffer line = {0};
+    char took[32];
+    if (!showing->terminal || event->ms < SHOWN_AFTER_MS) {
+        return;
+    }
+    text_human_seconds((double)event->ms / 1000, took, sizeof(took));
+    append_act(event->act, &line);
+    buffer_format(&line, ": statement %" PRIu32 " of %" PRIu32 ", %s", event->step->number,
+                  event->steps, took);
+    if (event->part >= 0) {
+        buffer_format(&line, ", %.0f %%", 100 * event->part);
+    }
+    if (event->text != NULL) {
+        buffer_format(&line, ", %s", event->text);
+    }
+    uint32_t columns = cli_terminal_columns(STDERR_FILENO);
+    size_t length = text_clip(line.data, line.length, columns > 1 ? columns - 1 : 79);
+    dprintf(STDERR_FILENO, "\r\033[K%.*s", (int)length, line.data);
+    showing->drawn = true;
+    buffer_free(&line);
+}
+
+static void say_done(const struct showing *showing, const struct schema_event *event)
+{
+    static const char *const words[HISTORY_ACTION_COUNT] = {[HISTORY_UP] = "applied",
+                                                            [HISTORY_DOWN] = "taken back",
+                                                            [HISTORY_REPEAT] = "run again",
+                                                            [HISTORY_BASELINE] = "applied"};
+    struct buffer line = {0};
+    struct error ignored;
+    if (!showing->lines) {
+        return;
+    }
+    append_act(event->act, &line);
+    buffer_format(&line, "  %s: %" PRIu32 " statement%s, %" PRId64 " ms\n",
+                  words[event->act->action], event->steps, event->steps == 1 ? "" : "s", event->ms);
+    (void)!cli_print(&line, &ignored);
+    buffer_free(&line);
+}
+
+static void say_waiting(const struct schema_event *event)
+{
+    char since[32] = "";
+    if (event->holder->since_us > 0) {
+        clock_format_utc(event->holder->since_us, since, sizeof(since));
+    }
+    log_write(LOG_WARNING, "waiting for %s, which changes the schema%s%s", event->holder->name,
+              since[0] != '\0' ? " since " : "", since);
+}
+
+static void observe(void *context, const struct schema_event *event)
+{
+    struct showing *showing = context;
+    switch (event->kind) {
+    case SCHEMA_PROGRESS:
+        draw(showing, event);
+        break;
+    case SCHEMA_ENDS:
+        wipe(showing);
+        say_done(showing, event);
+        break;
+    case SCHEMA_WAITS:
+        say_waiting(event);
+        break;
+    case SCHEMA_SETTLED:
+        log_write(LOG_WARNING,
+                  "%s:%" PRIu32 ": statement %" PRIu32 " was under way when a session was lost: %s",
+                  event->act->text->path, event->step->place.line, event->step->number,
+                  event->text);
+        break;
+    case SCHEMA_RECONNECTS:
+        wipe(showing);
+        log_write(LOG_WARNING, "the session was lost (%s); connecting again", event->text);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---------------------------------------------------------------- results */
+
+static void append_done(const struct schema_result *result, struct buffer *out)
+{
+    buffer_append_string(out, "{\"format\":1,\"done\":[");
+    for (uint32_t i = 0; i < result->count; i++) {
+        const struct schema_done *done = &result->done[i];
+        buffer_format(out, "%s{\"action\":\"%s\",\"version\":", i > 0 ? "," : "",
+                      history_action_name(done->action));
+        cli_append_json_text(out, done->version);
+        buffer_append_string(out, ",\"name\":");
+        cli_append_json_text(out, done->name);
+        buffer_format(out, ",\"statements\":%" PRIu32 ",\"ms\":%" PRId64 "}", done->steps,
+                      done->ms);
+    }
+    buffer_append_byte(out, ']');
+}
+
+static int finish(const struct schema_call *schema, const struct schema_result *result,
+                  const struct showing *showing, bool down)
+{
+    struct buffer out = {0};
+    char took[32];
+    if (cli_switch(schema->call, CLI_JSON)) {
+        append_done(result, &out);
+        buffer_append_string(&out, "}\n");
+        return cli_finish(&out, 0);
+    }
+    text_human_seconds((double)(clock_monotonic_ms() - showing->began_ms) / 1000, took,
+                       sizeof(took));
+    if (result->count == 0) {
+        buffer_append_string(&out, "nothing to do\n");
+    } else {
+        buffer_format(&out, "%" PRIu32 " migration%s %s in %s\n", result->count,
+                      result->count == 1 ? "" : "s", down ? "taken back" : "applied", took);
+    }
+    return cli_finish(&out, 0);
+}
+
+/* With --json what was done before it is told beside the failure. */
+static int fail(struct schema_call *schema, const struct schema_result *result, struct error *error)
+{
+    struct buffer out = {0};
+    if (!cli_switch(schema->call, CLI_JSON) || !buffer_is_empty(&schema->faults)) {
+        return schema_fail(schema, error);
+    }
+    struct error told;
+    cli_copy_failure(&told, error);
+    int exit_status = error_exit_status(&told);
+    log_write_error(&told);
+    append_done(result, &out);
+    buffer_append_string(&out, ",\"error\":");
+    cli_append_error(&told, exit_status, &out);
+    buffer_append_string(&out, "}\n");
+    return cli_finish(&out, exit_status);
+}
+
+/* ---------------------------------------------------------------- what would be done */
+
+static void append_segment(const struct migration_steps *steps,
+                           const struct migration_segment *segment, struct buffer *out)
+{
+    static const char *const words[] = {[SEGMENT_FREE] = NULL,
+                                        [SEGMENT_TRANSACTION] = "one transaction",
+                                        [SEGMENT_ALONE] = "without a transaction"};
+    if (words[segment->kind] != NULL) {
+        buffer_format(out, "-- %s\n", words[segment->kind]);
+    }
+    for (uint32_t i = 0; i < segment->count; i++) {
+        const struct migration_step *step = &steps->items[segment->first + i];
+        buffer_append(out, step->text, step->length);
+        buffer_append_string(out, ";\n");
+        if (step->data != NULL) {
+            buffer_append(out, step->data, step->data_length);
+            buffer_append_string(out, "\\.\n");
+        }
+    }
+}
+
+static enum status append_acts(struct schema_call *schema, const struct schema_plan *plan,
+                               struct buffer *out, struct error *error)
+{
+    struct plan_faults faults;
+    plan_faults_init(&faults, schema->set.folder, &schema->faults);
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct schema_act *act = &plan->acts[i];
+        struct migration_steps steps;
+        enum alter_language language = act->file != NULL ? act->file->language : ALTER_SQL;
+        if (migration_read_steps(act->text, language, schema->alter, schema->call->arena, &steps,
+                                 &faults, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        buffer_format(out, "%s-- %s%s\n", i > 0 ? "\n" : "", act->text->path,
+                      act->resumes ? ", which was broken off and is resumed" : "");
+        for (uint32_t j = 0; j < steps.segment_count; j++) {
+            append_segment(&steps, &steps.segments[j], out);
+        }
+    }
+    return STATUS_OK;
+}
+
+static int show_plan(struct schema_call *schema, const struct schema_options *options)
+{
+    struct arena *arena = schema->call->arena;
+    struct schema_plan plan;
+    struct error error = {0};
+    struct buffer out = {0};
+    struct schema_history none = {.arena = arena};
+    if ((schema->database == NULL
+             ? schema_plan_make(&none, options->set, &options->order, arena, &plan, &error)
+             : schema_look_ahead(options, arena, &plan, &error)) != STATUS_OK ||
+        append_acts(schema, &plan, &out, &error) != STATUS_OK) {
+        buffer_free(&out);
+        return schema_fail(schema, &error);
+    }
+    if (cli_switch(schema->call, CLI_JSON)) {
+        buffer_clear(&out);
+        buffer_append_string(&out, "{\"format\":1,\"would\":[");
+        for (uint32_t i = 0; i < plan.count; i++) {
+            const struct schema_act *act = &plan.acts[i];
+            buffer_format(&out, "%s{\"action\":\"%s\",\"version\":", i > 0 ? "," : "",
+                          history_action_name(act->action));
+            cli_append_json_text(&out, act->version);
+            buffer_append_string(&out, ",\"name\":");
+            cli_append_json_text(&out, act->name);
+            buffer_append_string(&out, ",\"file\":");
+            cli_append_json_text(&out, act->text->path);
+            buffer_append_byte(&out, '}');
+        }
+        buffer_append_string(&out, "]}\n");
+    } else if (plan.count == 0) {
+        buffer_append_string(&out, "nothing to do\n");
+    }
+    return cli_finish(&out, 0);
+}
+
+/* ---------------------------------------------------------------- the commands */
+
+static enum status confirm(struct schema_call *schema, bool down, struct error *error)
+{
+    if (!down || cli_switch(schema->call, CLI_DRY_RUN) ||
+        cli_is_confirmed(schema->call, "This takes versions back, and may drop data.")) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_USAGE, schema->call->command->name,
+              "a way back may drop data, and was not confirmed");
+    return error_hint(error, "--dry-run shows what it runs, --confirm runs it.");
+}
+
+static int run(struct cli_call *call, bool down)
+{
+    struct schema_call schema = {.call = call};
+    struct schema_options options;
+    struct schema_result result = {.arena = call->arena};
+    struct error error = {0};
+    struct showing showing = {.lines = !cli_switch(call, CLI_JSON),
+                              .terminal = cli_terminal_columns(STDERR_FILENO) > 0 &&
+                                          !cli_switch(call, CLI_QUIET),
+                              .began_ms = clock_monotonic_ms()};
+    bool looks = cli_switch(call, CLI_DRY_RUN);
+    const char *uri;
+    int exit_status;
+    if (schema_take_words(&schema, true, &uri, &error) != STATUS_OK ||
+        schema_read_folder(&schema, &error) != STATUS_OK ||
+        confirm(&schema, down, &error) != STATUS_OK ||
+        schema_open(&schema, uri, looks, &error) != STATUS_OK) {
+        exit_status = fail(&schema, &result, &error);
+    } else {
+        schema_fill_options(&schema, &options);
+        options.observe = observe;
+        options.context = &showing;
+        options.order = (struct schema_order){.down = down,
+                                              .out_of_order = cli_switch(call, CLI_OUT_OF_ORDER),
+                                              .to = cli_text(call, CLI_TO),
+                                              .most = schema.most};
+        if (looks) {
+            exit_status = show_plan(&schema, &options);
+        } else if (schema_run(&options, &result, &error) == STATUS_OK) {
+            exit_status = finish(&schema, &result, &showing, down);
+        } else {
+            wipe(&showing);
+            exit_status = fail(&schema, &result, &error);
+        }
+    }
+    schema_close(&schema);
+    return exit_status;
+}
+
+int command_schema_up(struct cli_call *call)
+{
+    return run(call, false);
+}
+
+int command_schema_down(struct cli_call *call)
+{
+    return run(call, true);
+}

@@ -1,0 +1,247 @@
+#include "evolve/folder/folder.h"
+
+#include "base/file.h"
+#include "base/text.h"
+#include "evolve/folder/version.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEXT_BYTES_MAX = 256 << 20 };
+
+const struct migration_format *const migration_formats[] = {&migration_format_own, NULL};
+
+const char *migration_ending(enum alter_language language)
+{
+    static const char *const endings[ALTER_LANGUAGE_COUNT] = {
+        [ALTER_SQL] = ".sql",   [ALTER_CQL] = ".cql",          [ALTER_DYNAMODB] = ".dynamodb.json",
+        [ALTER_HTTP] = ".http", [ALTER_MONGO] = ".mongo.json",
+    };
+    return endings[language];
+}
+
+/* ---------------------------------------------------------------- for readers of formats */
+
+struct migration *migration_add(struct migration_reader *reader)
+{
+    if (reader->count == reader->capacity) {
+        reader->items = arena_grow_list(reader->arena, reader->items, reader->count,
+                                        &reader->capacity, sizeof(*reader->items));
+    }
+    struct migration *item = &reader->items[reader->count++];
+    *item = (struct migration){.up.options = {.lock_ms = -1, .statement_ms = -1},
+                               .down.options = {.lock_ms = -1, .statement_ms = -1}};
+    return item;
+}
+
+static void fault(struct migration_reader *reader, const char *path, uint32_t line,
+                  const char *hint, const char *what)
+{
+    reader->faults->file = path;
+    plan_fault_at(reader->faults, ERROR_MIGRATION_INVALID, line, 1, hint, "%s", what);
+}
+
+/* Of the first byte that is no UTF-8; 0: there is none. */
+static uint32_t bad_line(const char *text, size_t length)
+{
+    uint32_t line = 1;
+    if (text_is_utf8(text, length)) {
+        return 0;
+    }
+    for (const char *end = text + length; text < end; line++) {
+        const char *next = memchr(text, '\n', (size_t)(end - text));
+        size_t size = next == NULL ? (size_t)(end - text) : (size_t)(next - text);
+        if (!text_is_utf8(text, size)) {
+            break;
+        }
+        text += size + 1;
+    }
+    return line;
+}
+
+enum status migration_load(struct migration_reader *reader, const char *name,
+                           struct migration_text *text, struct error *error)
+{
+    char *bytes;
+    text->path = file_join(reader->arena, reader->folder, name);
+    text->line = 1;
+    enum status status =
+        file_read_all(text->path, TEXT_BYTES_MAX, reader->arena, &bytes, &text->length, error);
+    if (status == STATUS_END) {
+        return error_set(error, ERROR_FILE_READ, text->path, "the file is gone");
+    }
+    if (status != STATUS_OK) {
+        return error_recode(error, ERROR_FILE_READ);
+    }
+    uint32_t line = bad_line(bytes, text->length);
+    bool wide = text->length >= 2 &&
+                (memcmp(bytes, "\xFF\xFE", 2) == 0 || memcmp(bytes, "\xFE\xFF", 2) == 0);
+    if (line > 0) {
+        fault(reader, text->path, line,
+              wide ? "save it as UTF-8" : "`iconv -f latin1 -t utf8` makes UTF-8 of Latin-1",
+              wide ? "it is UTF-16" : "it is not UTF-8");
+        return STATUS_OK;
+    }
+    if (text->length >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) {
+        bytes += 3;
+        text->length -= 3;
+    }
+    text->text = bytes;
+    text->whole = bytes;
+    migration_checksum(text->text, text->length, text->checksum);
+    return STATUS_OK;
+}
+
+void migration_cut(const struct migration_text *whole, size_t offset, size_t length,
+                   struct migration_text *part)
+{
+    part->path = whole->path;
+    part->whole = whole->whole;
+    part->text = whole->text + offset;
+    part->length = length;
+    part->line = whole->line;
+    for (size_t i = 0; i < offset; i++) {
+        part->line += whole->text[i] == '\n';
+    }
+    migration_checksum(part->text, part->length, part->checksum);
+}
+
+/* ---------------------------------------------------------------- a folder */
+
+static enum status read_names(struct migration_reader *reader, struct error *error)
+{
+    struct entries entries;
+    const char *name;
+    char **names = NULL;
+    uint32_t capacity = 0;
+    enum status status = entries_open(&entries, reader->folder, ERROR_FILE_READ, error);
+    if (status == STATUS_END) {
+        error_set(error, ERROR_MIGRATION_INVALID, reader->folder,
+                  "there is no such folder of migrations");
+        return error_hint(error, "`transhume schema new NAME` makes it, with a first migration; "
+                                 "--dir names another");
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    while ((status = entries_next(&entries, &name, error)) == STATUS_OK) {
+        if (name[0] == '.') {
+            continue;
+        }
+        if (reader->name_count == capacity) {
+            names = arena_grow_list(reader->arena, names, reader->name_count, &capacity,
+                                    sizeof(*names));
+        }
+        names[reader->name_count++] = arena_copy_string(reader->arena, name);
+    }
+    entries_close(&entries);
+    if (reader->name_count > 0) {
+        qsort(names, reader->name_count, sizeof(*names), text_compare_strings);
+    }
+    reader->names = names;
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+static enum status choose_format(const struct migration_reader *reader, const char *name,
+                                 const struct migration_format **format, struct error *error)
+{
+    const char *names[32];
+    size_t count = 0;
+    for (const struct migration_format *const *at = migration_formats; *at != NULL; at++) {
+        names[count++] = (*at)->name;
+        if (name != NULL ? strcmp((*at)->name, name) == 0 : (*at)->recognises(reader)) {
+            *format = *at;
+            return STATUS_OK;
+        }
+    }
+    error_set(error, ERROR_USAGE, name, "is no layout of migrations that is known");
+    const char *nearest = text_nearest(name, names, count);
+    return nearest == NULL ? STATUS_FAILED : error_hint(error, "Did you mean `%s`?", nearest);
+}
+
+static int compare_items(const void *left, const void *right)
+{
+    const struct migration *a = left;
+    const struct migration *b = right;
+    bool repeats = a->kind == MIGRATION_REPEATABLE;
+    if (repeats != (b->kind == MIGRATION_REPEATABLE)) {
+        return repeats ? 1 : -1;
+    }
+    int order = strcmp(repeats ? a->name : a->key, repeats ? b->name : b->key);
+    if (order != 0 || a->kind == b->kind) {
+        return order;
+    }
+    return a->kind == MIGRATION_BASELINE ? -1 : 1;
+}
+
+/* Versions of numbers are in their order; where they are none, the format's reader has put them in
+ * one. */
+static void sort_items(struct migration_reader *reader)
+{
+    for (uint32_t i = 0; i < reader->count; i++) {
+        struct migration *item = &reader->items[i];
+        if (item->version != NULL && item->key == NULL) {
+            item->key = migration_version_key(item->version, reader->arena);
+        }
+        if (item->key != NULL && !migration_version_is_number(item->key)) {
+            return;
+        }
+    }
+    if (reader->count > 0) {
+        qsort(reader->items, reader->count, sizeof(*reader->items), compare_items);
+    }
+}
+
+static void find_doubles(struct migration_reader *reader)
+{
+    for (uint32_t i = 1; i < reader->count; i++) {
+        const struct migration *a = &reader->items[i - 1];
+        const struct migration *b = &reader->items[i];
+        const char *first = a->kind == MIGRATION_REPEATABLE ? a->name : a->key;
+        const char *second = b->kind == MIGRATION_REPEATABLE ? b->name : b->key;
+        if (a->kind == b->kind && strcmp(first, second) == 0) {
+            reader->faults->file = b->up.path != NULL ? b->up.path : b->down.path;
+            plan_fault_at(reader->faults, ERROR_MIGRATION_INVALID, 1, 1,
+                          "give one of them another version", "its version is that of %s",
+                          a->up.path != NULL ? a->up.path : a->down.path);
+        }
+    }
+}
+
+enum status migration_folder_read(const char *folder, const char *format, struct arena *arena,
+                                  struct migration_set *set, struct plan_faults *faults,
+                                  struct error *error)
+{
+    const struct migration_format *found = NULL;
+    struct migration_reader reader = {.folder = folder, .arena = arena, .faults = faults};
+    if (read_names(&reader, error) != STATUS_OK ||
+        choose_format(&reader, format, &found, error) != STATUS_OK || found == NULL ||
+        found->read(&reader, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    sort_items(&reader);
+    find_doubles(&reader);
+    *set = (struct migration_set){folder, found->name, reader.items, reader.count};
+    return plan_faults_result(faults, error);
+}
+
+const struct migration *migration_by_key(const struct migration_set *set, const char *key)
+{
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct migration *item = &set->items[i];
+        if (item->kind == MIGRATION_VERSIONED && strcmp(item->key, key) == 0) {
+            return item;
+        }
+    }
+    return NULL;
+}
+
+const struct migration *migration_repeatable(const struct migration_set *set, const char *name)
+{
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct migration *item = &set->items[i];
+        if (item->kind == MIGRATION_REPEATABLE && strcmp(item->name, name) == 0) {
+            return item;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,119 @@
+/* A folder of migrations as it is on disk; no database is asked. */
+#ifndef TRANSHUME_EVOLVE_FOLDER_FOLDER_H
+#define TRANSHUME_EVOLVE_FOLDER_FOLDER_H
+
+#include "connectors/alter.h"
+#include "evolve/check/check.h"
+#include "evolve/folder/checksum.h"
+#include "plan/faults.h"
+
+enum migration_kind {
+    MIGRATION_VERSIONED,
+    MIGRATION_REPEATABLE, /* run again whenever its text changed; its name is its identity */
+    MIGRATION_BASELINE    /* makes in one what all versions up to its own make */
+};
+
+/* What the comments at a text's beginning say, `-- transhume:NAME VALUE`. */
+struct migration_options {
+    bool apart;                        /* transaction none: each statement by itself */
+    int64_t lock_ms;                   /* lock-timeout; -1: not said */
+    int64_t statement_ms;              /* statement-timeout; likewise */
+    struct column_list requires;       /* versions that have to stand before it */
+    const struct schema_check *before; /* before null t.c */
+    uint32_t before_count;
+    const struct schema_check *after;
+    uint32_t after_count;
+};
+
+/* The way there, or the way back. */
+struct migration_text {
+    const char *path;  /* for messages: with the folder */
+    const char *whole; /* the file, of which `text` is a part */
+    const char *text;  /* NULL: there is none */
+    size_t length;
+    uint32_t line; /* of the text's first byte in the file */
+    char checksum[MIGRATION_CHECKSUM_SIZE];
+    struct migration_options options;
+};
+
+struct migration {
+    enum migration_kind kind;
+    enum alter_language language;
+    const char *version; /* as written; NULL: repeatable */
+    const char *key;     /* migration_version_key */
+    const char *name;
+    struct migration_text up;
+    struct migration_text down;
+    const char *origin_checksum; /* as the tool keeps it that the folder is of; NULL */
+};
+
+/* In the order in which they are run: versions, then what is repeatable, by name. Baselines stand
+ * in front of the version that they bear. */
+struct migration_set {
+    const char *folder;
+    const char *format; /* "transhume", "flyway" … */
+    struct migration *items;
+    uint32_t count;
+};
+
+/*
+ * Reads a folder. `format` NULL: as it looks. What is wrong with files goes to `faults`, all of it
+ * (ERROR_MIGRATION_INVALID); a folder that is not there is one, too.
+ */
+enum status migration_folder_read(const char *folder, const char *format, struct arena *arena,
+                                  struct migration_set *set, struct plan_faults *faults,
+                                  struct error *error) MUST_USE;
+
+/* NULL: the set has none of that key. */
+const struct migration *migration_by_key(const struct migration_set *set, const char *key);
+const struct migration *migration_repeatable(const struct migration_set *set, const char *name);
+
+/* The ending of files in a language, ".sql". */
+const char *migration_ending(enum alter_language language);
+
+/* ---------------------------------------------------------------- for readers of formats */
+
+struct migration_reader {
+    const char *folder;
+    char *const *names; /* of its entries, sorted by bytes; hidden ones are not among them */
+    uint32_t name_count;
+    struct arena *arena;
+    struct plan_faults *faults;
+    struct migration *items;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+/* How one tool lays out a folder. */
+struct migration_format {
+    const char *name;
+    const char *title;
+    bool (*recognises)(const struct migration_reader *reader);
+    /* Adds what it finds, in any order; STATUS_FAILED: the folder can't be read at all. */
+    enum status (*read)(struct migration_reader *reader, struct error *error);
+};
+/* Ended by NULL; the last one is the project's own, which recognises everything. */
+extern const struct migration_format *const migration_formats[];
+extern const struct migration_format migration_format_own;
+
+/* A new item, zeroed but for options that are not said; good until the next one is added. */
+struct migration *migration_add(struct migration_reader *reader);
+/* Reads a file of the folder into a text, with its checksum. What is wrong with it (it is not
+ * UTF-8) is a fault, and then there is no text. */
+enum status migration_load(struct migration_reader *reader, const char *name,
+                           struct migration_text *text, struct error *error) MUST_USE;
+/* Reads one file as the project's own layout has it, both ways where it holds both. */
+enum status migration_read_file(const char *path, struct arena *arena, struct migration *item,
+                                struct plan_faults *faults, struct error *error) MUST_USE;
+/* Makes of `whole` the part of it from `offset` on. */
+void migration_cut(const struct migration_text *whole, size_t offset, size_t length,
+                   struct migration_text *part);
+/* Reads the directives in the comments that a text begins with (header.c). */
+void migration_read_header(struct migration_reader *reader, enum alter_language language,
+                           const char *text, size_t length, uint32_t line,
+                           struct migration_text *into);
+/* Reads NAME.checks.yaml (checks_file.c). */
+enum status migration_read_checks(struct migration_reader *reader, const char *name,
+                                  struct migration_text *into, struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,446 @@
+#include "evolve/run/order.h"
+
+#include "base/buffer.h"
+#include "evolve/folder/version.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What planning goes by. */
+struct planning {
+    const struct schema_history *history;
+    const struct migration_set *set;
+    const struct schema_order *order;
+    struct arena *arena;
+    struct schema_plan *plan;
+    uint32_t act_capacity;
+    uint32_t finding_capacity;
+    const char *to_key; /* NULL: no bound */
+};
+
+static struct schema_act *add_act(struct planning *planning, enum history_action action,
+                                  const struct migration *file, const struct schema_entry *entry)
+{
+    struct schema_plan *plan = planning->plan;
+    if (plan->count == planning->act_capacity) {
+        plan->acts = arena_grow_list(planning->arena, plan->acts, plan->count,
+                                     &planning->act_capacity, sizeof(*plan->acts));
+    }
+    struct schema_act *act = &plan->acts[plan->count++];
+    *act = (struct schema_act){.action = action,
+                               .file = file,
+                               .entry = entry,
+                               .version = file != NULL ? file->version : entry->version,
+                               .name = file != NULL ? file->name : entry->name};
+    if (file != NULL) {
+        act->text = action == HISTORY_DOWN ? &file->down : &file->up;
+    }
+    return act;
+}
+
+static void add_finding(struct planning *planning, enum schema_finding_kind kind,
+                        const struct migration *file, const struct schema_entry *entry,
+                        const char *what)
+{
+    struct schema_plan *plan = planning->plan;
+    if (plan->finding_count == planning->finding_capacity) {
+        plan->findings = arena_grow_list(planning->arena, plan->findings, plan->finding_count,
+                                         &planning->finding_capacity, sizeof(*plan->findings));
+    }
+    plan->findings[plan->finding_count++] = (struct schema_finding){kind, file, entry, what};
+}
+
+/* ---------------------------------------------------------------- what stands */
+
+static bool is_below_baseline(const struct schema_history *history, const char *key)
+{
+    return history->baseline_key != NULL && strcmp(key, history->baseline_key) <= 0;
+}
+
+static bool stands(const struct schema_history *history, const struct migration *file,
+                   const struct schema_entry *entry)
+{
+    return (entry != NULL && entry->stands) ||
+           (file->key != NULL && is_below_baseline(history, file->key));
+}
+
+static bool is_changed(const char *kept, const char *now)
+{
+    return kept != NULL && strncmp(kept, "s1:", 3) == 0 && now[0] != '\0' && strcmp(kept, now) != 0;
+}
+
+static bool is_up_to_date(const struct schema_entry *entry, const struct migration *file)
+{
+    return entry != NULL && entry->stands && !entry->unfinished && entry->act.checksum != NULL &&
+           strcmp(entry->act.checksum, file->up.checksum) == 0;
+}
+
+/* The index behind the last item that stands; 0: none does. */
+static uint32_t behind_highest(const struct planning *planning)
+{
+    uint32_t behind = 0;
+    for (uint32_t i = 0; i < planning->set->count; i++) {
+        const struct migration *file = &planning->set->items[i];
+        if (file->kind == MIGRATION_VERSIONED &&
+            stands(planning->history, file, schema_entry_of(planning->history, file))) {
+            behind = i + 1;
+        }
+    }
+    return behind;
+}
+
+/* ---------------------------------------------------------------- findings */
+
+static void find_of_entry(struct planning *planning, const struct schema_entry *entry)
+{
+    if (entry->unfinished) {
+        add_finding(planning, SCHEMA_UNFINISHED, entry->file, entry, NULL);
+        return;
+    }
+    if (!entry->stands) {
+        return;
+    }
+    if (entry->file == NULL) {
+        if (entry->act.action != HISTORY_BASELINE) {
+            add_finding(planning, SCHEMA_MISSING, NULL, entry, NULL);
+        }
+        return;
+    }
+    bool compared = entry->act.action != HISTORY_BASELINE && entry->version != NULL;
+    if (compared && is_changed(entry->act.checksum, entry->file->up.checksum)) {
+        add_finding(planning, SCHEMA_CHANGED, entry->file, entry, NULL);
+    }
+    if (compared && is_changed(entry->act.down_checksum, entry->file->down.checksum)) {
+        add_finding(planning, SCHEMA_DOWN_CHANGED, entry->file, entry, NULL);
+    }
+}
+
+static const char *lacking(const struct planning *planning, const struct migration *file)
+{
+    const struct column_list *requires = &file->up.options.requires;
+    for (uint32_t i = 0; i < requires->count; i++) {
+        const char *key = migration_version_key(requires->names[i], planning->arena);
+        const struct migration *other = migration_by_key(planning->set, key);
+        uint32_t found = name_index_find(&planning->history->by_version, key, strlen(key));
+        bool there = is_below_baseline(planning->history, key) ||
+                     (found != NAME_INDEX_NONE && planning->history->entries[found].stands);
+        /* One that comes before it in the same command will stand by then. */
+        if (!there && (other == NULL || other >= file)) {
+            return requires->names[i];
+        }
+    }
+    return NULL;
+}
+
+static void find_of_file(struct planning *planning, const struct migration *file, bool late)
+{
+    const struct schema_entry *entry = schema_entry_of(planning->history, file);
+    if (file->kind == MIGRATION_BASELINE || (entry != NULL && entry->unfinished)) {
+        return;
+    }
+    if (file->kind == MIGRATION_REPEATABLE ? is_up_to_date(entry, file)
+                                           : stands(planning->history, file, entry)) {
+        return;
+    }
+    const char *requires = lacking(planning, file);
+    if (requires != NULL) {
+        add_finding(planning, SCHEMA_REQUIRES, file, entry, requires);
+    }
+    late = late && file->kind == MIGRATION_VERSIONED && file->up.options.requires.count == 0;
+    add_finding(planning, late ? SCHEMA_LATE : SCHEMA_PENDING, file, entry, NULL);
+}
+
+static void find(struct planning *planning)
+{
+    uint32_t behind = behind_highest(planning);
+    for (uint32_t i = 0; i < planning->history->count; i++) {
+        find_of_entry(planning, &planning->history->entries[i]);
+    }
+    for (uint32_t i = 0; i < planning->set->count; i++) {
+        find_of_file(planning, &planning->set->items[i], i < behind);
+    }
+}
+
+void schema_find(const struct schema_history *history, const struct migration_set *set,
+                 struct arena *arena, struct schema_plan *plan)
+{
+    struct planning planning = {.history = history, .set = set, .arena = arena, .plan = plan};
+    *plan = (struct schema_plan){0};
+    find(&planning);
+}
+
+/* ---------------------------------------------------------------- refusals */
+
+/* "003, 005 and 4 more" of what is of that kind; 0: nothing is. */
+static uint32_t list_of_kind(const struct planning *planning, enum schema_finding_kind kind,
+                             char *out, size_t capacity)
+{
+    enum { SHOWN_MAX = 6 };
+    struct buffer list = {0};
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < planning->plan->finding_count; i++) {
+        const struct schema_finding *finding = &planning->plan->findings[i];
+        if (finding->kind == kind && count++ < SHOWN_MAX) {
+            const char *name =
+                finding->file != NULL ? finding->file->up.path : finding->entry->version;
+            buffer_format(&list, "%s%s", count > 1 ? ", " : "", name);
+        }
+    }
+    if (count > SHOWN_MAX) {
+        buffer_format(&list, " and %u more", count - SHOWN_MAX);
+    }
+    snprintf(out, capacity, "%s", buffer_string(&list));
+    buffer_free(&list);
+    return count;
+}
+
+static enum status refuse(const struct planning *planning, struct error *error)
+{
+    char list[512];
+    if (planning->order->down) {
+        return STATUS_OK; /* whoever works on a file takes it back and brings it again */
+    }
+    uint32_t count = list_of_kind(planning, SCHEMA_CHANGED, list, sizeof(list));
+    if (count > 0) {
+        error_set(error, ERROR_MIGRATION_REFUSED, NULL,
+                  count == 1 ? "%s was changed after it was applied"
+                             : "%s were changed after they were applied",
+                  list);
+        return error_hint(error,
+                          "Put it back as it was and write a new migration; `transhume "
+                          "schema repair VERSION DB --accept-checksum` accepts it as it is.");
+    }
+    count = list_of_kind(planning, SCHEMA_LATE, list, sizeof(list));
+    if (count > 0 && !planning->order->out_of_order) {
+        error_set(error, ERROR_MIGRATION_REFUSED, NULL,
+                  count == 1 ? "%s is not applied, though higher versions are"
+                             : "%s are not applied, though higher versions are",
+                  list);
+        return error_hint(error, "Give it a higher version, run it now with --out-of-order, or "
+                                 "say in its header which versions it needs (transhume:requires).");
+    }
+    count = list_of_kind(planning, SCHEMA_REQUIRES, list, sizeof(list));
+    if (count > 0) {
+        return error_set(error, ERROR_MIGRATION_REFUSED, NULL,
+                         "what %s requires is not applied: see `transhume schema status`", list);
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- acts */
+
+/* The file's way back, if it has one; else the history is asked for it. */
+static void take_way_back(struct schema_act *act)
+{
+    act->text = act->file != NULL && act->file->down.text != NULL ? &act->file->down : NULL;
+    act->version = act->entry->version;
+    act->name = act->entry->name;
+}
+
+/* What was broken off goes on before anything else. */
+static enum status resume_unfinished(struct planning *planning, struct error *error)
+{
+    for (uint32_t i = 0; i < planning->history->count; i++) {
+        const struct schema_entry *entry = &planning->history->entries[i];
+        if (!entry->unfinished) {
+            continue;
+        }
+        const char *shown = entry->version != NULL ? entry->version : entry->name;
+        bool down = entry->act.action == HISTORY_DOWN;
+        if (planning->order->down != down && !planning->order->finishes && !down) {
+            error_set(error, ERROR_MIGRATION_REFUSED, shown, "its way up was broken off");
+            return error_hint(error,
+                              "`transhume schema up DB` finishes it first; `transhume schema "
+                              "repair` says otherwise what stands of it.");
+        }
+        if (!down && entry->file == NULL) {
+            error_set(error, ERROR_MIGRATION_REFUSED, shown,
+                      "it was broken off, and its file is gone");
+            return error_hint(error,
+                              "Put the file back; or say what stands: `transhume schema "
+                              "repair %s DB --mark-applied` or --mark-reverted.",
+                              shown);
+        }
+        struct schema_act *act = add_act(planning, entry->act.action, entry->file, entry);
+        act->resumes = true;
+        if (down) {
+            take_way_back(act);
+        }
+    }
+    return STATUS_OK;
+}
+
+static bool is_within(const struct planning *planning, uint32_t index)
+{
+    if (planning->to_key == NULL) {
+        return true;
+    }
+    for (uint32_t i = index; i < planning->set->count; i++) {
+        const struct migration *file = &planning->set->items[i];
+        if (file->kind == MIGRATION_VERSIONED && strcmp(file->key, planning->to_key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The highest baseline that `to` allows, for a database without a history; NULL: none. */
+static const struct migration *choose_baseline(const struct planning *planning)
+{
+    const struct migration *found = NULL;
+    for (uint32_t i = 0; i < planning->set->count && planning->history->count == 0; i++) {
+        const struct migration *file = &planning->set->items[i];
+        if (file->kind == MIGRATION_BASELINE &&
+            (planning->to_key == NULL || strcmp(file->key, planning->to_key) <= 0)) {
+            found = file;
+        }
+    }
+    return found;
+}
+
+static void plan_up(struct planning *planning)
+{
+    uint32_t most = planning->order->most == 0 ? UINT32_MAX : planning->order->most;
+    const struct migration *baseline = choose_baseline(planning);
+    uint32_t taken = 0;
+    if (baseline != NULL) {
+        add_act(planning, HISTORY_BASELINE, baseline, NULL);
+        taken++;
+    }
+    for (uint32_t i = 0; i < planning->set->count; i++) {
+        const struct migration *file = &planning->set->items[i];
+        const struct schema_entry *entry = schema_entry_of(planning->history, file);
+        if (file->kind != MIGRATION_VERSIONED || (entry != NULL && entry->unfinished) ||
+            stands(planning->history, file, entry) ||
+            (baseline != NULL && strcmp(file->key, baseline->key) <= 0)) {
+            continue;
+        }
+        if (taken++ >= most || !is_within(planning, i)) {
+            return; /* nor what is repeatable: it is of all versions */
+        }
+        add_act(planning, HISTORY_UP, file, entry);
+    }
+    for (uint32_t i = 0; i < planning->set->count && planning->to_key == NULL; i++) {
+        const struct migration *file = &planning->set->items[i];
+        const struct schema_entry *entry = schema_entry_of(planning->history, file);
+        bool unfinished = entry != NULL && entry->unfinished;
+        if (file->kind == MIGRATION_REPEATABLE && !unfinished && !is_up_to_date(entry, file)) {
+            add_act(planning, HISTORY_REPEAT, file, entry);
+        }
+    }
+}
+
+/* Numbers by their size; others in the order in which they were applied. */
+static int compare_downwards(const void *left, const void *right)
+{
+    const struct schema_entry *a = *(const struct schema_entry *const *)left;
+    const struct schema_entry *b = *(const struct schema_entry *const *)right;
+    if (migration_version_is_number(a->key) && migration_version_is_number(b->key)) {
+        return strcmp(b->key, a->key);
+    }
+    return a->act.number < b->act.number ? 1 : a->act.number > b->act.number ? -1 : 0;
+}
+
+enum status schema_plan_fill(struct schema_plan *plan, struct arena *arena,
+                             schema_way_back *way_back, void *context, struct error *error)
+{
+    for (uint32_t i = 0; i < plan->count; i++) {
+        struct schema_act *act = &plan->acts[i];
+        const char *back = NULL;
+        if (act->text != NULL) {
+            continue;
+        }
+        if (way_back(context, act->entry->act.number, &back, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (back == NULL) {
+            error_set(error, ERROR_MIGRATION_REFUSED, act->version, "there is no way back from it");
+            return error_hint(error,
+                              "Write %s_%s.down.sql, or say that it is taken back already: "
+                              "`transhume schema repair %s DB --mark-reverted`.",
+                              act->version, act->name, act->version);
+        }
+        struct migration_text *text = arena_allocate_zeroed(arena, 1, sizeof(*text));
+        *text = (struct migration_text){
+            .path = arena_format(arena, "%s, its way back in the history", act->version),
+            .text = back,
+            .length = strlen(back),
+            .line = 1,
+            .options = {.lock_ms = -1, .statement_ms = -1}};
+        migration_checksum(text->text, text->length, text->checksum);
+        act->text = text;
+    }
+    return STATUS_OK;
+}
+
+static enum status plan_down(struct planning *planning, struct error *error)
+{
+    const struct schema_history *history = planning->history;
+    const struct schema_order *order = planning->order;
+    uint32_t most = order->most > 0 ? order->most : order->to != NULL ? UINT32_MAX : 1;
+    const struct schema_entry **standing =
+        arena_allocate_zeroed(planning->arena, history->count + 1, sizeof(const void *));
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < history->count; i++) {
+        const struct schema_entry *entry = &history->entries[i];
+        if (entry->version != NULL && entry->stands && !entry->unfinished) {
+            standing[count++] = entry;
+        }
+    }
+    qsort(standing, count, sizeof(const void *), compare_downwards);
+    for (uint32_t i = 0; i < count && i < most; i++) {
+        const struct schema_entry *entry = standing[i];
+        if (planning->to_key != NULL && strcmp(entry->key, planning->to_key) <= 0) {
+            break;
+        }
+        if (entry->act.action == HISTORY_BASELINE) {
+            error_set(error, ERROR_MIGRATION_REFUSED, entry->version,
+                      "it is the baseline, from which there is no way back");
+            return STATUS_FAILED;
+        }
+        take_way_back(add_act(planning, HISTORY_DOWN, entry->file, entry));
+    }
+    return STATUS_OK;
+}
+
+/* The version that `to` names must be known; below all of them "0" is. */
+static enum status find_to(struct planning *planning, struct error *error)
+{
+    const char *to = planning->order->to;
+    if (to == NULL) {
+        return STATUS_OK;
+    }
+    planning->to_key = migration_version_key(to, planning->arena);
+    bool known = migration_by_key(planning->set, planning->to_key) != NULL;
+    if (planning->order->down) {
+        const struct name_index *index = &planning->history->by_version;
+        known =
+            known || strcmp(planning->to_key, migration_version_key("0", planning->arena)) == 0 ||
+            name_index_find(index, planning->to_key, strlen(planning->to_key)) != NAME_INDEX_NONE;
+    }
+    return known ? STATUS_OK
+                 : error_set(error, ERROR_USAGE, "--to", "there is no version %s in %s", to,
+                             planning->set->folder);
+}
+
+enum status schema_plan_make(const struct schema_history *history, const struct migration_set *set,
+                             const struct schema_order *order, struct arena *arena,
+                             struct schema_plan *plan, struct error *error)
+{
+    struct planning planning = {
+        .history = history, .set = set, .order = order, .arena = arena, .plan = plan};
+    *plan = (struct schema_plan){0};
+    find(&planning);
+    if (find_to(&planning, error) != STATUS_OK || refuse(&planning, error) != STATUS_OK ||
+        resume_unfinished(&planning, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (order->finishes) {
+        return STATUS_OK;
+    }
+    if (order->down) {
+        return plan_down(&planning, error);
+    }
+    plan_up(&planning);
+    return STATUS_OK;
+}

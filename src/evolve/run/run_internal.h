@@ -1,0 +1,91 @@
+/* Shared by the files of this room. */
+#ifndef TRANSHUME_EVOLVE_RUN_RUN_INTERNAL_H
+#define TRANSHUME_EVOLVE_RUN_RUN_INTERNAL_H
+
+#include "base/retry.h"
+#include "evolve/run/run.h"
+
+/* One command at work. */
+struct schema_work {
+    const struct schema_options *options;
+    const struct alter_functions *alter;
+    struct alter_session *session; /* NULL: none is open */
+    struct ledger_holder self;
+    struct arena *arena;     /* of one reading of the history and what is made of it */
+    struct arena *act_arena; /* of one act */
+    struct schema_history history;
+    struct schema_plan plan;
+    struct schema_result *result; /* NULL: nobody asks */
+    char run[33];
+    char who[160];
+    bool relaxed;
+    bool dirty; /* the session's settings are not those of its opening */
+};
+
+/* One act at work. */
+struct act_work {
+    const struct schema_act *act;
+    struct migration_steps steps;
+    struct history_row row;
+    const char **before; /* what the checks that compare answered before; NULL: not asked */
+    int64_t began_ms;
+};
+
+/* ---------------------------------------------------------------- session.c */
+
+void work_init(struct schema_work *work, const struct schema_options *options);
+void work_end(struct schema_work *work);
+enum status work_open(struct schema_work *work, bool only_looks, struct error *error) MUST_USE;
+void work_close(struct schema_work *work);
+/* Puts the session's settings back, where a file changed them. */
+enum status work_settle(struct schema_work *work, struct error *error) MUST_USE;
+/* Reads the history anew. */
+enum status work_read(struct schema_work *work, struct error *error) MUST_USE;
+/* Waits for the lock, makes the history's tables, and claims. */
+enum status work_claim(struct schema_work *work, struct error *error) MUST_USE;
+/* Is the lock still ours? */
+enum status work_verify(struct schema_work *work, struct error *error) MUST_USE;
+/* Of several transactions those before the last need not be durable one by one: what a server loses
+ * with its machine is a tail of them, each with its row. */
+void work_relax(struct schema_work *work, bool relaxed);
+void work_tell(const struct schema_work *work, const struct schema_event *event);
+/* A row with what is of this command. */
+struct history_row work_row(const struct schema_work *work, uint64_t number,
+                            enum history_action action, enum history_state state,
+                            const char *version, const char *name);
+
+/* ---------------------------------------------------------------- statement.c */
+
+/* Runs a step; its error names the place in the file, the server's code and the statement. */
+enum status work_run_step(struct schema_work *work, const struct act_work *at,
+                          const struct migration_step *step, uint64_t *rows,
+                          struct error *error) MUST_USE;
+void work_request(const struct schema_work *work, const struct act_work *at,
+                  const struct migration_step *step, struct alter_request *request);
+/* "001_users.up.sql:12:9", in the act's arena. */
+const char *work_place(const struct schema_work *work, const struct act_work *at,
+                       const struct migration_step *step);
+/* Runs the steps of a segment in which nothing is noted. */
+enum status work_run_free(struct schema_work *work, const struct act_work *at,
+                          const struct migration_segment *segment, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- checks.c */
+
+enum status work_check_before(struct schema_work *work, struct act_work *at,
+                              struct error *error) MUST_USE;
+enum status work_check_after(struct schema_work *work, struct act_work *at,
+                             struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- acts */
+
+/* apply.c */
+enum status work_act(struct schema_work *work, const struct schema_act *act,
+                     struct error *error) MUST_USE;
+/* The same within an act: its memory lives as long as that one's. */
+enum status work_act_within(struct schema_work *work, const struct schema_act *act,
+                            struct error *error) MUST_USE;
+/* staged.c: an act that is more than one transaction */
+enum status work_stages(struct schema_work *work, struct act_work *at,
+                        struct error *error) MUST_USE;
+
+#endif
