@@ -154,13 +154,13 @@ WORKLOADS = {workload.__name__: workload for workload in (W1, W2, W3, W4, W5, W6
 
 KILLS = {
     "K1": ("migrate", "follow.after_feed", (1,)),                   # the feed is made, and no snapshot read
-    "K2": ("migrate", "engine.batch_submitted", (1, 2)),            # in the middle of the copy
-    "K3": ("migrate", {"dynamodb": "ledger.before_mark"}, (1, 2)),  # a chunk is durable, and not known to be done
+    "K2": ("migrate", "engine.batch_submitted", (1,)),              # in the middle of the copy
+    "K3": ("migrate", {"dynamodb": "ledger.before_mark"}, (1,)),    # a chunk is durable, and not known to be done
     "K4": ("migrate", "engine.after_settle", (1,)),                 # the copy is done, and its phase not noted
-    "K5": ("spool", "engine.batch_submitted", (2, 3)),              # a record of the spool is half written
+    "K5": ("spool", None, (1,)),                                    # a record of the spool is half written
     "K6": ("open", None, (1,)),                                     # the source is in the middle of a transaction
-    "K7": ("follow", "{0}.before_apply", (1, 2)),                   # so is the target
-    "K8": ("follow", "{0}.after_apply", (1, 2)),                    # the target has committed, which nobody knows here
+    "K7": ("follow", "{0}.before_apply", (1,)),                     # so is the target
+    "K8": ("follow", "{0}.after_apply", (1,)),                      # the target has committed, which nobody knows here
     "K9": ("follow", "follow.after_apply", (1,)),                   # it is known, and the source not told
     "K10": ("live", "follow.before_apply", (2, 3)),                 # the source was told, and nothing written here
     "K11": ("grow", "follow.before_apply", (1, 2)),                 # columns come, and a table is read again
@@ -242,17 +242,26 @@ class Case:
 
     def spool(self):
         """The last record of the spool is cut, as a crash of the machine leaves it."""
-        self.work.steps(2)
+        self.work.steps(10)
         stopping = threading.Event()
         writer = threading.Thread(target=self.write_until, args=(stopping,))
         writer.start()
-        struck = self.killed(*self.begin_words("--chunk-rows", "5", "--rows-per-second", "40", "--spool"))
+        process = support.start(*self.begin_words("--chunk-rows", "5", "--rows-per-second", "2", "--spool"), cwd=self.folder)
+        deadline = time.monotonic() + 5 * support.PATIENCE
+        while process.poll() is None and time.monotonic() < deadline and not any(os.path.getsize(path) > 300 for path in self.spooled()):
+            time.sleep(0.02)
+        process.kill()
+        result = support.finish(process)
         stopping.set()
         writer.join()
-        for path in glob.glob(os.path.join(self.folder, ".transhume", "spill", "spool-*", "0*")):
+        files = self.spooled()
+        for path in files:
             size = os.path.getsize(path)
             os.truncate(path, size - min(size, self.pick.randint(1, 40)))
-        return struck
+        return bool(files) and result.code == -signal.SIGKILL
+
+    def spooled(self):
+        return glob.glob(os.path.join(self.folder, ".transhume", "spill", "spool-*", "0*"))
 
     def write_until(self, stopping):
         while not stopping.is_set():
