@@ -6,7 +6,7 @@ _transhume() {
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            --plan|-p|--state|--run|--dir|--database|--to|--from|--format|--resume-from|--include|--exclude|--out|--queries|--dialect|--for|--foreign-keys|--advisor|--naming|--clusters|--renumber|--schema|--existing|--nested|--sample|-s|--level|-l|--limit|--rejects|--settings|--log-file|--log-level|--log-format|--metrics|--metrics-file|--push-gateway|--statsd|--dashboard|--token|--alerts|--notify|--output|-o|--datasource|--push|--token-file|--ca-file|--as|--progress|--max-rejects|--broken-references|--lanes|--max-retained|--refresh|--max-lag|--max-pause|--before|--fence|--after|--lock-wait|--lock-timeout|--statement-timeout|--jobs|-j|--profile|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--indexes|--triggers|--algorithm|--move|--merge|--split|--rename|--vectors|--weights|--advisor-model|--advisor-url|--advisor-key-file|--advisor-ca-file|--advisor-pause|--ledger|--history-schema|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
+            --plan|-p|--state|--run|--dir|--database|--to|--from|--format|--server|--renamed|--resume-from|--include|--exclude|--out|--queries|--dialect|--for|--foreign-keys|--advisor|--naming|--clusters|--renumber|--schema|--existing|--nested|--sample|-s|--level|-l|--limit|--rejects|--settings|--log-file|--log-level|--log-format|--metrics|--metrics-file|--push-gateway|--statsd|--dashboard|--token|--alerts|--notify|--output|-o|--datasource|--push|--token-file|--ca-file|--as|--progress|--max-rejects|--broken-references|--lanes|--max-retained|--refresh|--max-lag|--max-pause|--before|--fence|--after|--lock-wait|--lock-timeout|--statement-timeout|--jobs|-j|--profile|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--indexes|--triggers|--algorithm|--move|--merge|--split|--rename|--vectors|--weights|--advisor-model|--advisor-url|--advisor-key-file|--advisor-ca-file|--advisor-pause|--ledger|--history-schema|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
             -*) ;;
             *)
                 command+=${command:+ }${COMP_WORDS[i]}
@@ -75,7 +75,7 @@ _transhume() {
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return ;;
-        --run|--database|--to|--from|--resume-from|--include|--exclude|--clusters|--renumber|--schema|--sample|-s|--limit|--metrics|--push-gateway|--statsd|--dashboard|--token|--notify|--datasource|--push|--max-rejects|--lanes|--max-retained|--refresh|--max-lag|--max-pause|--before|--fence|--after|--lock-wait|--lock-timeout|--statement-timeout|--jobs|-j|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--move|--merge|--split|--rename|--advisor-model|--advisor-url|--advisor-pause|--ledger|--history-schema|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed)
+        --run|--database|--to|--from|--server|--renamed|--resume-from|--include|--exclude|--clusters|--renumber|--schema|--sample|-s|--limit|--metrics|--push-gateway|--statsd|--dashboard|--token|--notify|--datasource|--push|--max-rejects|--lanes|--max-retained|--refresh|--max-lag|--max-pause|--before|--fence|--after|--lock-wait|--lock-timeout|--statement-timeout|--jobs|-j|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--move|--merge|--split|--rename|--advisor-model|--advisor-url|--advisor-pause|--ledger|--history-schema|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed)
             return ;;
     esac
     case $command in
@@ -96,12 +96,16 @@ _transhume() {
         'reset') options='--plan --state --quiet --verbose --help --confirm' ;;
         'grafana') options='--output --rules --datasource --push --token-file --ca-file --quiet --verbose --help' ;;
         'alerts') options='--plan --alerts --notify --quiet --verbose --help' ;;
-        'schema') options='up down status new lint baseline repair' ;;
+        'schema') options='up down status new lint diff drift dump import baseline repair' ;;
         'schema up') options='--dir --database --to --from --dry-run --json --quiet --verbose --help --out-of-order --lock-wait --steal-lock --lock-timeout --statement-timeout --history-schema --timeout' ;;
         'schema down') options='--dir --database --to --from --dry-run --json --quiet --verbose --help --confirm --lock-wait --steal-lock --lock-timeout --statement-timeout --history-schema --timeout' ;;
         'schema status') options='--dir --database --from --exit-code --json --quiet --verbose --help --history-schema --timeout --color' ;;
         'schema new') options='--dir --json --quiet --verbose --help' ;;
         'schema lint') options='--dir --from --format --dialect --json --quiet --verbose --help' ;;
+        'schema diff') options='--exit-code --server --renamed --output --json --quiet --verbose --help --allow-drop --blocking --timeout' ;;
+        'schema drift') options='--dir --database --server --json --quiet --verbose --help --timeout' ;;
+        'schema dump') options='--database --output --json --quiet --verbose --help --timeout' ;;
+        'schema import') options='--dir --database --from --dry-run --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
         'schema baseline') options='--dir --database --from --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
         'schema repair') options='--dir --database --from --mark-applied --mark-reverted --resume-from --accept-checksum --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
         'connectors') options='--json --quiet --verbose --help --color' ;;
