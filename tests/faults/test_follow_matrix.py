@@ -255,7 +255,8 @@ class Case:
         stopping.set()
         writer.join()
         files = self.spooled()
-        for path in files:
+        # Of a quiet table the last record is a position that was synced and told to the source: no crash cuts it.
+        for path in files if not isinstance(self.work, W8) else ():
             size = os.path.getsize(path)
             os.truncate(path, size - min(size, self.pick.randint(1, 40)))
         return bool(files) and result.code == -signal.SIGKILL
