@@ -4,6 +4,7 @@
 #define TRANSHUME_CONNECTORS_ALTER_SETTLE_H
 
 #include "connectors/alter.h"
+#include <xxhash.h>
 
 typedef enum status alter_settle_witness(struct alter_session *session,
                                          const struct alter_object *objects, uint32_t count,
@@ -16,5 +17,11 @@ enum status alter_settle_by_witness(struct alter_session *session, alter_settle_
                                     const struct alter_object *objects, uint32_t count,
                                     const char *before, enum alter_settled *settled,
                                     struct error *error) MUST_USE;
+
+/* For witnesses that are a digest: a text with its end, so that two do not run together; NULL is as
+ * an empty one. */
+void alter_witness_add(XXH3_state_t *hash, const char *text);
+/* The digest in hexadecimal, in the arena; frees the state. */
+const char *alter_witness_end(XXH3_state_t *hash, struct arena *arena);
 
 #endif

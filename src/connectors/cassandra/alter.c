@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "connectors/alter_settle.h"
 #include "connectors/cassandra/protocol/cql_value.h"
 #include "connectors/history_store.h"
@@ -19,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <xxhash.h>
 
 struct cassandra_alter {
     struct alter_session base;
@@ -199,25 +197,20 @@ static enum status alter_ask(struct alter_session *base, const char *sql, struct
 
 /* ---------------------------------------------------------------- what became of a statement */
 
-static void add_text(XXH3_state_t *hash, const char *text)
-{
-    XXH3_128bits_update(hash, text != NULL ? text : "", text != NULL ? strlen(text) + 1 : 1);
-}
-
 static void add_table(XXH3_state_t *hash, const struct cassandra_table *table)
 {
-    add_text(hash, table->id);
-    add_text(hash, table->comment);
+    alter_witness_add(hash, table->id);
+    alter_witness_add(hash, table->comment);
     XXH3_128bits_update(hash, &table->ttl_seconds, sizeof(table->ttl_seconds));
     for (uint32_t i = 0; i < table->column_count; i++) {
-        add_text(hash, table->columns[i].name);
-        add_text(hash, table->columns[i].type_text);
+        alter_witness_add(hash, table->columns[i].name);
+        alter_witness_add(hash, table->columns[i].type_text);
         XXH3_128bits_update(hash, &table->columns[i].part, sizeof(table->columns[i].part));
     }
     for (uint32_t i = 0; i < table->index_count; i++) {
-        add_text(hash, table->indexes[i].name);
-        add_text(hash, table->indexes[i].target);
-        add_text(hash, table->indexes[i].class);
+        alter_witness_add(hash, table->indexes[i].name);
+        alter_witness_add(hash, table->indexes[i].target);
+        alter_witness_add(hash, table->indexes[i].class);
     }
 }
 
@@ -238,7 +231,7 @@ static enum status add_object(struct cassandra *self, const struct alter_object 
     if (status == STATUS_OK) {
         add_table(hash, found);
     }
-    add_text(hash, status == STATUS_OK ? "there" : "");
+    alter_witness_add(hash, status == STATUS_OK ? "there" : "");
     arena_destroy(arena);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
@@ -248,16 +241,13 @@ static enum status alter_witness(struct alter_session *base, const struct alter_
                                  struct error *error)
 {
     XXH3_state_t *hash = XXH3_createState();
-    char hex[33];
     enum status status = STATUS_OK;
     XXH3_128bits_reset(hash);
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         status = add_object(alter_of(base)->cassandra, &objects[i], hash, error);
     }
-    XXH128_hash_t digest = XXH3_128bits_digest(hash);
-    XXH3_freeState(hash);
-    text_from_hash(digest.high64, digest.low64, hex);
-    *text = status == STATUS_OK ? arena_copy_string(arena, hex) : NULL;
+    const char *digest = alter_witness_end(hash, arena);
+    *text = status == STATUS_OK ? digest : NULL;
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 

@@ -3,6 +3,7 @@
  * it was carried out shows in what the server tells of its objects (SHOW CREATE …). It is asked on
  * the control connection, whose settings, by which those words change, are always the same.
  */
+#include "connectors/alter_settle.h"
 #include "base/text.h"
 #include "connectors/mysql/alter.h"
 #include "connectors/mysql/statement.h"
@@ -84,8 +85,7 @@ static enum status hash_shown(struct mysql_alter *session, const char *what, boo
         if (field != NULL) {
             mysql_drop_counter(field);
         }
-        XXH3_128bits_update(hash, field != NULL ? field : "",
-                            field != NULL ? strlen(field) + 1 : 1);
+        alter_witness_add(hash, field);
     }
     mysql_free_result(result);
     return row != NULL ? STATUS_OK : STATUS_END;

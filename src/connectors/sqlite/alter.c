@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/signals.h"
-#include "base/text.h"
 #include "connectors/alter_settle.h"
 #include "connectors/lease.h"
 #include "connectors/run_lock.h"
@@ -22,7 +21,6 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 enum { OPERATIONS_BETWEEN_CHECKS = 20000, PROGRESS_EACH_MS = 500 };
 
@@ -454,13 +452,11 @@ static enum status hash_object(struct sqlite_alter *session, const struct alter_
     while (status == STATUS_OK &&
            (status = sqlite_step(session->database, statement, error)) == STATUS_OK) {
         for (int i = 0; i < 3; i++) {
-            const char *text = sqlite_text_of(statement, i);
-            XXH3_128bits_update(hash, text != NULL ? text : "",
-                                text != NULL ? strlen(text) + 1 : 1);
+            alter_witness_add(hash, sqlite_text_of(statement, i));
         }
     }
     sqlite3_finalize(statement);
-    XXH3_128bits_update(hash, "", 1);
+    alter_witness_add(hash, NULL);
     return status == STATUS_END ? STATUS_OK : status;
 }
 
@@ -469,16 +465,12 @@ static enum status alter_witness(struct alter_session *base, const struct alter_
                                  struct error *error)
 {
     XXH3_state_t *hash = XXH3_createState();
-    char hex[33];
     enum status status = STATUS_OK;
     XXH3_128bits_reset(hash);
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
         status = hash_object(sqlite_alter_of(base), &objects[i], hash, error);
     }
-    XXH128_hash_t digest = XXH3_128bits_digest(hash);
-    XXH3_freeState(hash);
-    text_from_hash(digest.high64, digest.low64, hex);
-    *text = arena_copy_string(arena, hex);
+    *text = alter_witness_end(hash, arena);
     return status;
 }
 

@@ -6,8 +6,8 @@
  *              that share a table share its keys
  *   as one     all changes of the table go to one lane. A table whose records refer to each other
  *              (a foreign key to itself), or that has another unique key beside the plan's: a
- * record can go in only behind the one that gives its value up. A table whose key the target
- *              compares loosely (letter case, accents), since one record then has several
+ *              record can go in only behind the one that gives its value up. A table whose key the
+ *              target compares loosely (letter case, accents), since one record then has several
  *              spellings. A table that its catalogue does not tell of
  *   as one     likewise all tables that foreign keys join, together
  *   alone      a transaction that empties a table, or that gives a record another key without

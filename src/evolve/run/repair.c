@@ -148,7 +148,7 @@ static enum status baseline(struct schema_work *work, const struct schema_repair
         if (entry->version != NULL && (entry->stands || entry->unfinished)) {
             error_set(error, ERROR_MIGRATION_REFUSED, entry->version,
                       "it stands in the history: a baseline comes first");
-            return error_hint(error, "`transhume schema repair DB VERSION --mark-applied` says of "
+            return error_hint(error, "`transhume schema repair VERSION DB --mark-applied` says of "
                                      "single versions that they are applied.");
         }
     }

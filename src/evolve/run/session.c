@@ -98,8 +98,9 @@ static enum status give_up(const struct ledger_holder *holder, int64_t waited_ms
     error_set(error, ERROR_RUN_HELD, NULL, "another one changes the schema: %s%s%s", holder->name,
               holder->since_us > 0 ? ", since " : "", holder->since_us > 0 ? since : "");
     return error_hint(error,
-                      "It was waited for %" PRId64 " s (--lock-wait). Once it has ended, give the "
-                      "command again; --steal-lock ends its session.",
+                      "Waited %" PRId64
+                      " s for it (--lock-wait). Run the command again once it has "
+                      "ended; --steal-lock ends its session.",
                       waited_ms / 1000);
 }
 
