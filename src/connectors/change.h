@@ -1,0 +1,143 @@
+/*
+ * The contract: declared changes of a schema that nobody has to stop for.
+ *
+ * A change is a list of operations, as a file declares them. A connector compiles it once, against
+ * the catalogue as it stands before anything is made, into steps: each a statement, or batches of
+ * them, with its way back. The steps are written into the history before the first one runs, and
+ * from then on they alone are followed: who goes on after a crash never compiles anew against a
+ * catalogue that is half changed.
+ *
+ * A step that was begun may be run again from its beginning, and its way back may be run whether
+ * the step was run wholly, in part or not at all. `stands` makes it so where the statements alone
+ * are not.
+ */
+#ifndef TRANSHUME_CONNECTORS_CHANGE_H
+#define TRANSHUME_CONNECTORS_CHANGE_H
+
+#include "connectors/alter.h"
+
+/* ---------------------------------------------------------------- what is declared */
+
+enum change_value_kind { CHANGE_NULL, CHANGE_TEXT, CHANGE_LIST, CHANGE_MAP };
+
+/* A value of the file. Texts are UTF-8; a number or a truth value is a text as it was written. */
+struct change_value {
+    enum change_value_kind kind;
+    const char *text;                 /* CHANGE_TEXT */
+    const struct change_value *items; /* of a list or a map */
+    const char *const *keys;          /* of a map */
+    uint32_t count;
+    uint32_t line, column; /* in the file, from 1 */
+};
+
+struct change_operation {
+    const char *kind; /* "add_column"; one of evolve/change/grammar.h */
+    struct change_value value;
+};
+
+struct change {
+    const char *version; /* as the file has it */
+    const char *name;
+    const struct change_operation *operations;
+    uint32_t count;
+};
+
+/* The value under `key` of a map; NULL: it is not there, or `map` is none. */
+const struct change_value *change_get(const struct change_value *map, const char *key);
+/* Its text; NULL: it is not there, or null, or no text. */
+const char *change_text(const struct change_value *map, const char *key);
+
+/* ---------------------------------------------------------------- what it becomes */
+
+enum change_phase {
+    CHANGE_EXPAND,   /* what the new schema needs is made beside the old one */
+    CHANGE_FILL,     /* rows that are there already get what it needs */
+    CHANGE_PROVE,    /* it is shown to be right */
+    CHANGE_SWITCH,   /* applications are led to it; can still be taken back */
+    CHANGE_CONTRACT, /* what only the old schema needs is removed: from here on there is no way back */
+    CHANGE_PHASE_COUNT
+};
+
+enum change_step_kind {
+    CHANGE_STATEMENT, /* `text` is run */
+    CHANGE_BATCHES,   /* `batch` is called until it is done */
+    CHANGE_STEP_KIND_COUNT
+};
+
+struct change_step {
+    enum change_phase phase; /* never lower than the step's before it */
+    enum change_step_kind kind;
+    uint32_t operation;           /* its number in the change, from 0; UINT32_MAX: of all of them */
+    const char *title;            /* for people: "add column orders.total_new" */
+    enum alter_language language; /* of `text`, `undo` and `stands` */
+    const char *text;             /* of batches: the connector's own words */
+    const char *undo;             /* the way back, one statement; NULL: nothing is to be undone */
+    /* A query whose first value is true ("t", "true" or "1") once the step stands: then `text` is
+     * not run, and else `undo` is not. NULL: both may be repeated. */
+    const char *stands;
+    enum alter_lock lock;
+    bool rewrites; /* takes as long as the table is large */
+    bool alone;    /* it may not stand in a transaction */
+    bool joined;   /* it is in one transaction with the step before it */
+};
+
+/* How an operation is carried out, for people: "in place, INSTANT", "dual column, triggers". */
+struct change_way {
+    uint32_t operation;
+    const char *text;
+    const char *warning; /* NULL: none */
+};
+
+/* All in the arena that `compile` was given. */
+struct change_plan {
+    const struct change_step *steps;
+    uint32_t count;
+    const struct change_way *ways;
+    uint32_t way_count;
+    const char *old_place; /* where applications of the old version look ("public"); NULL: nothing changes for them */
+    const char *new_place; /* likewise of the new version, from CHANGE_PROVE on */
+};
+
+/* ---------------------------------------------------------------- what it is run with */
+
+/* What came of one batch. */
+struct change_batch {
+    const char *position; /* behind it, to be given to the next one; NULL: all is done */
+    uint64_t rows;        /* looked at */
+    uint64_t changed;     /* of these */
+    uint64_t wrong;       /* of a proof: that differ */
+    const char *first_wrong; /* the key of the first one, for people */
+};
+
+/* How the server is doing. -1: not known. */
+struct change_load {
+    int64_t lag_ms;  /* of the replica that is furthest behind */
+    int64_t running; /* sessions at work */
+    const char *replica; /* its name; NULL */
+};
+
+struct change_functions {
+    /*
+     * Compiles; nothing is made but scratch objects that are gone at its return. Refused with
+     * ERROR_CHANGE_REFUSED: what can't be done online, or at all, with the reason and what can be
+     * done instead; ERROR_CHANGE_INVALID: what is not there, or does not fit, with line and column.
+     */
+    enum status (*compile)(struct alter_session *session, const struct change *change,
+                           struct arena *arena, struct change_plan *plan, struct error *error);
+    /*
+     * The next batch of a step, about `rows` records behind `position` (NULL: from the beginning),
+     * in the open transaction where the engine has them. A record that was written meanwhile is
+     * never given an older value. ERROR_TARGET_LOCKED, class RETRY, as of alter_functions.run.
+     */
+    enum status (*batch)(struct alter_session *session, const struct change_step *step,
+                         const char *position, uint64_t rows, struct arena *arena,
+                         struct change_batch *batch, struct error *error);
+    /* About how many records the batches of a step have to look at; 0: not known. */
+    enum status (*estimate)(struct alter_session *session, const struct change_step *step,
+                            uint64_t *rows, struct error *error);
+    /* Optional. */
+    enum status (*load)(struct alter_session *session, struct arena *arena,
+                        struct change_load *load, struct error *error);
+};
+
+#endif
