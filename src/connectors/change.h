@@ -50,11 +50,14 @@ const char *change_text(const struct change_value *map, const char *key);
 /* ---------------------------------------------------------------- what it becomes */
 
 enum change_phase {
-    CHANGE_EXPAND,   /* what the new schema needs is made beside the old one */
-    CHANGE_FILL,     /* rows that are there already get what it needs */
-    CHANGE_PROVE,    /* it is shown to be right */
-    CHANGE_SWITCH,   /* applications are led to it; can still be taken back */
-    CHANGE_CONTRACT, /* what only the old schema needs is removed: from here on there is no way back */
+    CHANGE_EXPAND, /* what the new schema needs is made beside the old one */
+    CHANGE_FILL,   /* rows that are there already get what it needs */
+    CHANGE_PROVE,  /* it is shown to be right; batches of it only read, and are run again before
+                      CHANGE_CONTRACT */
+    CHANGE_OPEN,   /* applications of the new version may come; `start` ends here */
+    CHANGE_SWITCH_READS,  /* they are led to it: `switch reads`; can still be taken back */
+    CHANGE_SWITCH_WRITES, /* likewise: `switch writes` */
+    CHANGE_CONTRACT,      /* what only the old schema needs is removed: there is no way back */
     CHANGE_PHASE_COUNT
 };
 
@@ -72,8 +75,13 @@ struct change_step {
     enum alter_language language; /* of `text`, `undo` and `stands` */
     const char *text;             /* of batches: the connector's own words */
     const char *undo;             /* the way back, one statement; NULL: nothing is to be undone */
-    /* A query whose first value is true ("t", "true" or "1") once the step stands: then `text` is
-     * not run, and else `undo` is not. NULL: both may be repeated. */
+    /*
+     * Asked of a step that was begun, and whose end was not seen. A query whose first value is
+     * true ("t", "true" or "1") once the step stands: then `text` is not run again. "half": a part
+     * stands: `undo` is run before `text`. Anything else, or no row: nothing stands, and `undo` is
+     * not run. NULL: both may be repeated. Not needed of a step that is in a transaction where the
+     * engine takes schema changes back.
+     */
     const char *stands;
     enum alter_lock lock;
     bool rewrites; /* takes as long as the table is large */
@@ -94,25 +102,26 @@ struct change_plan {
     uint32_t count;
     const struct change_way *ways;
     uint32_t way_count;
-    const char *old_place; /* where applications of the old version look ("public"); NULL: nothing changes for them */
-    const char *new_place; /* likewise of the new version, from CHANGE_PROVE on */
+    const char *old_place; /* where applications of the old version look ("public"); NULL: nothing
+                              changes for them */
+    const char *new_place; /* likewise of the new version, from CHANGE_OPEN on */
 };
 
 /* ---------------------------------------------------------------- what it is run with */
 
 /* What came of one batch. */
 struct change_batch {
-    const char *position; /* behind it, to be given to the next one; NULL: all is done */
-    uint64_t rows;        /* looked at */
-    uint64_t changed;     /* of these */
-    uint64_t wrong;       /* of a proof: that differ */
+    const char *position;    /* behind it, to be given to the next one; NULL: all is done */
+    uint64_t rows;           /* looked at */
+    uint64_t changed;        /* of these */
+    uint64_t wrong;          /* of a proof: that differ */
     const char *first_wrong; /* the key of the first one, for people */
 };
 
 /* How the server is doing. -1: not known. */
 struct change_load {
-    int64_t lag_ms;  /* of the replica that is furthest behind */
-    int64_t running; /* sessions at work */
+    int64_t lag_ms;      /* of the replica that is furthest behind */
+    int64_t running;     /* sessions at work */
     const char *replica; /* its name; NULL */
 };
 

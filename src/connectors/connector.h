@@ -22,6 +22,7 @@
 
 #include "connectors/alter.h"
 #include "connectors/apply.h"
+#include "connectors/change.h"
 #include "connectors/database.h"
 #include "connectors/definitions.h"
 #include "connectors/feed.h"
@@ -32,7 +33,7 @@
 #include "connectors/store.h"
 #include "connectors/target.h"
 
-enum { CONNECTOR_CONTRACT_VERSION = 17 };
+enum { CONNECTOR_CONTRACT_VERSION = 18 };
 
 struct connector {
     uint32_t contract_version;
@@ -70,6 +71,7 @@ struct connector {
     const struct load_functions *load;
     const struct alter_functions *alter;
     const struct definition_functions *definitions;
+    const struct change_functions *change; /* needs `alter` */
 };
 
 /* A module exports one of these under this name. */

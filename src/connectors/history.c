@@ -10,9 +10,9 @@ bool history_owns(const char *table)
 }
 
 static const char *const actions[HISTORY_ACTION_COUNT] = {
-    [HISTORY_UP] = "up",        [HISTORY_DOWN] = "down",     [HISTORY_REPEAT] = "repeat",
-    [HISTORY_MARK] = "mark",    [HISTORY_UNMARK] = "unmark", [HISTORY_BASELINE] = "baseline",
-    [HISTORY_IMPORT] = "import"};
+    [HISTORY_UP] = "up",         [HISTORY_DOWN] = "down",     [HISTORY_REPEAT] = "repeat",
+    [HISTORY_MARK] = "mark",     [HISTORY_UNMARK] = "unmark", [HISTORY_BASELINE] = "baseline",
+    [HISTORY_IMPORT] = "import", [HISTORY_CHANGE] = "change", [HISTORY_ABORT] = "abort"};
 static const char *const states[HISTORY_STATE_COUNT] = {
     [HISTORY_RUNNING] = "running", [HISTORY_DONE] = "done", [HISTORY_FAILED] = "failed"};
 

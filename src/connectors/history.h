@@ -25,6 +25,8 @@ enum history_action {
     HISTORY_MARK,     /* a person said that a version is applied */
     HISTORY_UNMARK,   /* a person said that it is not */
     HISTORY_IMPORT,   /* another tool's history says that it is applied */
+    HISTORY_CHANGE,   /* a declared change: running from its start until it is completed */
+    HISTORY_ABORT,    /* one was taken back before that */
     HISTORY_ACTION_COUNT
 };
 
@@ -46,7 +48,8 @@ struct history_row {
     const char *checksum;        /* evolve/folder/checksum.h */
     const char *down_checksum;   /* likewise, of the way back */
     const char *origin_checksum; /* as the other tool kept it */
-    const char *down_text;       /* the way back, for a program that does not have the file */
+    const char *down_text;       /* the way back, for a program that does not have the file; of a
+                                    HISTORY_CHANGE: what it was compiled to */
     uint32_t steps;              /* statements of the file */
     int64_t begun_us;            /* UTC, by the database's clock; 0: `put` sets it */
     int64_t ended_us;            /* likewise; 0: not yet */
@@ -67,7 +70,8 @@ struct history_step {
     uint32_t step;   /* from 1 */
     enum history_step_state state;
     const char *checksum; /* of the statement's text */
-    const char *witness;  /* what alter_functions.witness told before it ran; NULL: it can't */
+    const char *witness;  /* what alter_functions.witness told before it ran; NULL: it can't. Of
+                             batches that are not done: the position behind the last one */
     const char *session;  /* which the statement ran in: "12345 1790000000" */
     uint32_t line;        /* in the file */
     uint64_t rows;
