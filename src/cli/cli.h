@@ -212,5 +212,7 @@ int command_version(struct cli_call *call);
 
 /* The subcommands of `schema`: command_schema.c and its kin. */
 extern const struct cli_command schema_commands[];
+/* Likewise of `change`. */
+extern const struct cli_command change_commands[];
 
 #endif

@@ -2,7 +2,7 @@
 #include "cli/cli.h"
 
 #include "connectors/registry.h"
-#include "evolve/run/run.h"
+#include "evolve/change/run.h"
 #include <string.h>
 
 struct listing {
@@ -52,6 +52,7 @@ int command_failpoints(struct cli_call *call)
     buffer_append_string(&out, listing.json ? "{\"format\":1,\"failpoints\":[" : "");
     list(&listing, "engine", 0, run_failpoints());
     list(&listing, "evolve", 0, schema_failpoints());
+    list(&listing, "evolve", 0, change_failpoints());
     for (uint32_t i = 0; i < registry_count(); i++) {
         const struct connector *connector = registry_at(i);
         list(&listing, connector->name, i, connector->failpoints);

@@ -233,6 +233,19 @@ static const struct cli_command commands[] = {
                  "transhume schema up shop.db\n"
                  "transhume schema status shop.db",
      .subcommands = schema_commands},
+    {.name = "change",
+     .place = IN_CHANGE,
+     .arguments = "COMMAND",
+     .summary = "declared schema changes without downtime",
+     .description =
+         "Carries out what a file of operations declares in phases: the new schema is made beside "
+         "the old one, rows are filled in batches, it is proved, and applications of both versions "
+         "work side by side until it is completed, or taken back.",
+     .examples =
+         "transhume change start migrations/007_split_name.change.yaml postgres://app@db/shop\n"
+         "transhume change status postgres://app@db/shop\n"
+         "transhume change complete postgres://app@db/shop",
+     .subcommands = change_commands},
     {.name = "connectors",
      .place = IN_CONNECTORS,
      .arguments = "[NAME]",
@@ -267,7 +280,6 @@ static const struct cli_command commands[] = {
          "fail, for tests. ACTION is kill, stop, error, retry, enospc or sleep.",
      .examples = "transhume failpoints",
      .run = command_failpoints},
-    {.name = "change", .arguments = "", .summary = "declared schema changes", .is_later = true},
     {0},
 };
 
@@ -327,8 +339,8 @@ const struct cli_command *cli_command_after(const struct cli_command *command)
     if (command->subcommands != NULL) {
         return command->subcommands;
     }
-    if (command[1].name == NULL && command->place == IN_SCHEMA) {
-        command = cli_command_by_name("schema");
+    if (command[1].name == NULL && (command->place & (IN_SCHEMA | IN_CHANGE)) != 0) {
+        command = cli_command_by_name(command->place == IN_SCHEMA ? "schema" : "change");
     }
     return command[1].name == NULL ? NULL : command + 1;
 }

@@ -228,7 +228,7 @@ static enum status check_arguments(const struct cli_call *call, struct error *er
     const struct cli_command *command = call->command;
     /* Others may name one database alone. */
     bool pair =
-        (command->place & (IN_ROLLBACK | IN_FINISH | IN_ANALYZE | IN_SCHEMA | IN_HELP)) == 0;
+        (command->place & (IN_ROLLBACK | IN_FINISH | IN_ANALYZE | IN_SCHEMA | IN_CHANGE | IN_HELP)) == 0;
     bool one_of_two = pair && command->arguments_max == 2 && call->argument_count == 1;
     if (call->argument_count >= command->arguments_min && !one_of_two) {
         return STATUS_OK;

@@ -38,6 +38,8 @@ struct change_operation {
 struct change {
     const char *version; /* as the file has it */
     const char *name;
+    const char *place; /* where applications of the new version look, as the file has it; NULL: the
+                          connector's choice */
     const struct change_operation *operations;
     uint32_t count;
 };
@@ -90,6 +92,8 @@ struct change_step {
     bool rewrites; /* takes as long as the table is large */
     bool alone;    /* it may not stand in a transaction */
     bool joined;   /* it is in one transaction with the step before it */
+    bool again;    /* CHANGE_PROVE: holds for both versions' writes; it is run again before
+                      CHANGE_CONTRACT */
 };
 
 /* How an operation is carried out, for people: "in place, INSTANT", "dual column, triggers". */
@@ -121,13 +125,6 @@ struct change_batch {
     const char *first_wrong; /* the key of the first one, for people */
 };
 
-/* How the server is doing. -1: not known. */
-struct change_load {
-    int64_t lag_ms;      /* of the replica that is furthest behind */
-    int64_t running;     /* sessions at work */
-    const char *replica; /* its name; NULL */
-};
-
 struct change_functions {
     /*
      * Compiles; nothing is made but scratch objects that are gone at its return. Refused with
@@ -147,9 +144,6 @@ struct change_functions {
     /* About how many records the batches of a step have to look at; 0: not known. */
     enum status (*estimate)(struct alter_session *session, const struct change_step *step,
                             uint64_t *rows, struct error *error);
-    /* Optional. */
-    enum status (*load)(struct alter_session *session, struct arena *arena,
-                        struct change_load *load, struct error *error);
 };
 
 #endif

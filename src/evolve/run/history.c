@@ -30,7 +30,7 @@ static struct schema_entry *find_or_add(struct schema_history *history,
 
 static bool applies(enum history_action action)
 {
-    return action != HISTORY_DOWN && action != HISTORY_UNMARK;
+    return action != HISTORY_DOWN && action != HISTORY_UNMARK && action != HISTORY_ABORT;
 }
 
 static void keep_act(struct schema_entry *entry, const struct history_row *row, struct arena *arena)

@@ -52,6 +52,11 @@ static void add_finding(struct planning *planning, enum schema_finding_kind kind
 
 /* ---------------------------------------------------------------- what stands */
 
+bool schema_entry_is_change(const struct schema_entry *entry)
+{
+    return entry->act.action == HISTORY_CHANGE || entry->act.action == HISTORY_ABORT;
+}
+
 static bool is_below_baseline(const struct schema_history *history, const char *key)
 {
     return history->baseline_key != NULL && strcmp(key, history->baseline_key) <= 0;
@@ -101,7 +106,7 @@ static void find_of_entry(struct planning *planning, const struct schema_entry *
         return;
     }
     if (entry->file == NULL) {
-        if (entry->act.action != HISTORY_BASELINE) {
+        if (entry->act.action != HISTORY_BASELINE && !schema_entry_is_change(entry)) {
             add_finding(planning, SCHEMA_MISSING, NULL, entry, NULL);
         }
         return;
@@ -253,6 +258,18 @@ static const struct migration *file_of_act(const struct planning *planning,
     return NULL;
 }
 
+static enum status refuse_change(const struct schema_entry *entry, struct error *error)
+{
+    bool over = !entry->unfinished;
+    error_set(error, ERROR_MIGRATION_REFUSED, entry->version,
+              over ? "it is a declared change that was completed: it has no way back"
+                   : "the declared change %s is under way",
+              entry->name);
+    return error_hint(error, over ? "Write what takes it back into a file of the next version."
+                                  : "`transhume change complete DB` or `transhume change abort DB` "
+                                    "ends it; `transhume change status DB` says how far it is.");
+}
+
 /* What was broken off goes on before anything else. */
 static enum status resume_unfinished(struct planning *planning, struct error *error)
 {
@@ -262,6 +279,9 @@ static enum status resume_unfinished(struct planning *planning, struct error *er
             continue;
         }
         const char *shown = entry->version != NULL ? entry->version : entry->name;
+        if (schema_entry_is_change(entry)) {
+            return refuse_change(entry, error);
+        }
         bool down = entry->act.action == HISTORY_DOWN;
         if (planning->order->down != down && !planning->order->finishes && !down) {
             error_set(error, ERROR_MIGRATION_REFUSED, shown, "its way up was broken off");
@@ -443,6 +463,9 @@ static enum status plan_down(struct planning *planning, struct error *error)
             error_set(error, ERROR_MIGRATION_REFUSED, entry->version,
                       "it is the baseline, from which there is no way back");
             return STATUS_FAILED;
+        }
+        if (schema_entry_is_change(entry)) {
+            return refuse_change(entry, error);
         }
         take_way_back(add_act(planning, HISTORY_DOWN, entry->file, entry));
     }

@@ -40,6 +40,9 @@ void schema_history_match(struct schema_history *history, const struct migration
 const struct schema_entry *schema_entry_of(const struct schema_history *history,
                                            const struct migration *file);
 
+/* Is it of a declared change, which has no file in the folder's sense and no way back? */
+bool schema_entry_is_change(const struct schema_entry *entry);
+
 enum schema_finding_kind {
     SCHEMA_PENDING,      /* a file that is not applied */
     SCHEMA_CHANGED,      /* applied, and its file is another one by now */

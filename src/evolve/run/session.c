@@ -5,7 +5,7 @@
 #include "base/signals.h"
 #include "base/text.h"
 #include "connectors/lease.h"
-#include "evolve/run/run_internal.h"
+#include "evolve/run/session.h"
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>

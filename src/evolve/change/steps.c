@@ -1,0 +1,360 @@
+/*
+ * The steps of a change, one after the other. Where schema changes are taken back with their
+ * transaction a step and its note are one commit; elsewhere it is announced before it runs, and who
+ * finds that it was begun asks whether it stands.
+ */
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/retry.h"
+#include "base/signals.h"
+#include "evolve/change/run_internal.h"
+#include "evolve/change/stored.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum { LOCK_PATIENCE_MIN_MS = 60000, LOCK_TRIES = 24 };
+
+void change_tell(const struct change_work *work, const struct change_event *event)
+{
+    if (work->options->observe != NULL) {
+        work->options->observe(work->options->context, event);
+    }
+}
+
+enum status change_check_stop(const struct change_work *work, struct error *error)
+{
+    if (signals_stop_level() == 0) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_INTERRUPTED, NULL, "stopped behind what is done");
+    return error_hint(error, "`%s` goes on; `transhume change abort` takes it back.",
+                      work->options->schema.program);
+}
+
+/* ---------------------------------------------------------------- notes */
+
+enum status change_put_step(struct change_work *work, uint64_t act, uint32_t number,
+                            enum history_step_state state, uint64_t rows, const char *position,
+                            struct error *error)
+{
+    char checksum[MIGRATION_CHECKSUM_SIZE];
+    const struct change_step *step = &work->view.plan.steps[number - 1];
+    migration_checksum(step->text, strlen(step->text), checksum);
+    const struct history_step note = {.number = act,
+                                      .step = number,
+                                      .state = state,
+                                      .checksum = checksum,
+                                      .witness = position,
+                                      .rows = rows};
+    return work->base.alter->history_put_step(work->base.session, &note, error);
+}
+
+enum status change_put_act(struct change_work *work, enum history_state state, const char *plan,
+                           const char *problem, struct error *error)
+{
+    const struct change_view *view = &work->view;
+    struct history_row row =
+        work_row(&work->base, view->number, HISTORY_CHANGE, state, view->version, view->name);
+    row.checksum = view->checksum;
+    row.steps = view->plan.count;
+    row.down_text = plan;
+    row.error = problem;
+    return work->base.alter->history_put(work->base.session, &row, error);
+}
+
+/* ---------------------------------------------------------------- one statement */
+
+struct watching {
+    const struct change_work *work;
+    uint32_t number;
+    int64_t began_ms;
+};
+
+static void tell_part(void *context, double part, const char *doing)
+{
+    const struct watching *watching = context;
+    const struct change_event event = {.kind = CHANGE_STEP_PROGRESS,
+                                       .step =
+                                           &watching->work->view.plan.steps[watching->number - 1],
+                                       .number = watching->number,
+                                       .steps = watching->work->view.plan.count,
+                                       .part = part,
+                                       .ms = clock_monotonic_ms() - watching->began_ms,
+                                       .text = doing};
+    change_tell(watching->work, &event);
+}
+
+/* What the session's loss leaves to be found out keeps its code; all else is a statement's failure.
+ */
+static enum status tell_failure(const struct change_step *step, struct error *error)
+{
+    char message[sizeof(error->message)];
+    enum error_class class = error->class;
+    if (error->class == ERROR_CLASS_RETRY || error->code == ERROR_NETWORK ||
+        error->code == ERROR_TARGET_UNKNOWN_OUTCOME || error->code == ERROR_RUN_FENCED ||
+        error->code == ERROR_INTERRUPTED) {
+        return error_context(error, "%s: ", step->title);
+    }
+    memcpy(message, error->message, sizeof(message));
+    error_set(error, ERROR_MIGRATION_FAILED, NULL, "%s: %s", step->title, message);
+    error->class = class;
+    return error_hint(error, "What was made before it stands. Once the cause is gone the same "
+                             "command goes on; `transhume change abort` takes it back.");
+}
+
+enum status change_run_text(struct change_work *work, uint32_t number, const char *text,
+                            uint64_t *rows, struct error *error)
+{
+    const struct change_step *step = &work->view.plan.steps[number - 1];
+    struct watching watching = {work, number, clock_monotonic_ms()};
+    struct alter_answer answer = {.fault = SIZE_MAX};
+    const struct schema_options *options = &work->options->schema;
+    /* What waits for all others' transactions, as an index built beside them, would be broken off
+     * again and again by a short limit. */
+    const struct alter_request request = {.language = step->language,
+                                          .text = text,
+                                          .length = strlen(text),
+                                          .lock_ms = step->alone ? 0 : options->lock_ms,
+                                          .time_ms = options->statement_ms,
+                                          .progress = tell_part,
+                                          .context = &watching};
+    if (signals_stop_level() >= 2) {
+        return change_check_stop(work, error);
+    }
+    if (failpoint_hit("change.before_statement", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (work->base.alter->run(work->base.session, &request, &answer, error) != STATUS_OK) {
+        return tell_failure(step, error);
+    }
+    *rows = answer.counts ? answer.rows : 0;
+    return failpoint_hit("change.after_statement", error);
+}
+
+enum status change_ask_stands(struct change_work *work, const struct change_step *step,
+                              enum change_stands *stands, struct error *error)
+{
+    static const char *const words[] = {"1", "t", "true"};
+    const char *answer = NULL;
+    *stands = CHANGE_STANDS_NOT;
+    if (work->base.alter->ask(work->base.session, step->stands, work->base.act_arena, &answer,
+                              error) != STATUS_OK) {
+        return error_context(error, "%s: whether it stands: ", step->title);
+    }
+    for (size_t i = 0; answer != NULL && i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcasecmp(answer, words[i]) == 0) {
+            *stands = CHANGE_STANDS;
+        }
+    }
+    if (answer != NULL && strcmp(answer, "half") == 0) {
+        *stands = CHANGE_STANDS_HALF;
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- in a transaction */
+
+bool change_is_bound(const struct change_work *work, const struct change_step *step)
+{
+    const struct alter_functions *alter = work->base.alter;
+    return step->kind == CHANGE_STATEMENT && !step->alone && alter->begin != NULL &&
+           alter->takes_back_ddl;
+}
+
+static void tell_step(const struct change_work *work, uint32_t number, enum change_event_kind kind,
+                      uint64_t rows, int64_t ms)
+{
+    const struct change_event event = {.kind = kind,
+                                       .step = &work->view.plan.steps[number - 1],
+                                       .number = number,
+                                       .steps = work->view.plan.count,
+                                       .rows = rows,
+                                       .part = -1,
+                                       .ms = ms};
+    change_tell(work, &event);
+}
+
+/* How many steps are one transaction with that one. */
+static uint32_t count_joined(const struct change_work *work, uint32_t number)
+{
+    const struct change_plan *plan = &work->view.plan;
+    uint32_t count = 1;
+    while (number - 1 + count < plan->count && plan->steps[number - 1 + count].joined &&
+           change_is_bound(work, &plan->steps[number - 1 + count])) {
+        count++;
+    }
+    return count;
+}
+
+static enum status run_joined(struct change_work *work, uint32_t number, uint32_t count,
+                              struct error *error)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t rows = 0;
+        if (change_run_text(work, number + i, work->view.plan.steps[number - 1 + i].text, &rows,
+                            error) != STATUS_OK ||
+            change_put_step(work, work->view.number, number + i, HISTORY_STEP_DONE, rows, NULL,
+                            error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return failpoint_hit("change.before_commit", error);
+}
+
+static bool is_lost(const struct error *error)
+{
+    return error->code == ERROR_NETWORK || error->code == ERROR_TARGET_UNKNOWN_OUTCOME;
+}
+
+static void begin_patience(const struct change_work *work, struct retry *retry)
+{
+    int64_t patience = LOCK_TRIES * work->options->schema.lock_ms;
+    retry_init(retry, patience < LOCK_PATIENCE_MIN_MS ? LOCK_PATIENCE_MIN_MS : patience);
+    retry->stop_level = 1;
+}
+
+static enum status run_bound(struct change_work *work, uint32_t number, uint32_t count,
+                             struct error *error)
+{
+    const struct schema_work *base = &work->base;
+    struct retry retry;
+    begin_patience(work, &retry);
+    for (;;) {
+        enum status status = base->alter->begin(base->session, error);
+        if (status == STATUS_OK) {
+            status = base->alter->end(base->session, run_joined(work, number, count, error), error);
+        }
+        if (status == STATUS_OK) {
+            break;
+        }
+        if (is_lost(error) || !retry_wait(&retry, error)) {
+            return status;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        work->view.steps[number - 1 + i].done = true;
+    }
+    return failpoint_hit("change.after_commit", error);
+}
+
+/* ---------------------------------------------------------------- alone */
+
+/* Of one that was begun before. `*runs`: it has to be run. */
+static enum status settle(struct change_work *work, uint32_t number, bool *runs,
+                          struct error *error)
+{
+    const struct change_step *step = &work->view.plan.steps[number - 1];
+    enum change_stands stands;
+    uint64_t rows;
+    *runs = true;
+    if (step->stands == NULL) {
+        return STATUS_OK;
+    }
+    if (change_ask_stands(work, step, &stands, error) != STATUS_OK ||
+        failpoint_hit("change.after_settle", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *runs = stands != CHANGE_STANDS;
+    return stands == CHANGE_STANDS_HALF && step->undo != NULL
+               ? change_run_text(work, number, step->undo, &rows, error)
+               : STATUS_OK;
+}
+
+static enum status run_statement(struct change_work *work, uint32_t number, uint64_t *rows,
+                                 struct error *error)
+{
+    const struct change_step *step = &work->view.plan.steps[number - 1];
+    const struct schema_work *base = &work->base;
+    struct retry retry;
+    begin_patience(work, &retry);
+    enum status status;
+    while ((status = change_run_text(work, number, step->text, rows, error)) != STATUS_OK &&
+           error->code == ERROR_TARGET_LOCKED && retry_wait(&retry, error)) {
+    }
+    if (status == STATUS_OK && base->alter->agree != NULL) {
+        status = base->alter->agree(base->session, error);
+    }
+    return status;
+}
+
+static enum status run_alone(struct change_work *work, uint32_t number, struct error *error)
+{
+    struct change_step_state *state = &work->view.steps[number - 1];
+    uint64_t rows = 0;
+    bool runs = true;
+    if (work_verify(&work->base, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (state->begun && settle(work, number, &runs, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (runs) {
+        state->begun = true;
+        if (change_put_step(work, work->view.number, number, HISTORY_STEP_INTENT, 0, NULL, error) !=
+                STATUS_OK ||
+            failpoint_hit("change.after_intent", error) != STATUS_OK ||
+            run_statement(work, number, &rows, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    if (change_put_step(work, work->view.number, number, HISTORY_STEP_DONE, rows, NULL, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    state->done = true;
+    return failpoint_hit("change.after_step", error);
+}
+
+/* ---------------------------------------------------------------- all of them */
+
+static enum status run_step(struct change_work *work, uint32_t number, uint32_t *count,
+                            struct error *error)
+{
+    const struct change_step *step = &work->view.plan.steps[number - 1];
+    int64_t begun = clock_monotonic_ms();
+    *count = 1;
+    if (step->kind == CHANGE_BATCHES) {
+        return change_run_batches(work, number, error);
+    }
+    bool bound = change_is_bound(work, step);
+    *count = bound ? count_joined(work, number) : 1;
+    tell_step(work, number, CHANGE_STEP_BEGINS, 0, 0);
+    enum status status =
+        bound ? run_bound(work, number, *count, error) : run_alone(work, number, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < *count; i++) {
+        tell_step(work, number + i, CHANGE_STEP_ENDS, 0, clock_monotonic_ms() - begun);
+    }
+    return status;
+}
+
+enum status change_go(struct change_work *work, enum change_phase last, struct error *error)
+{
+    const struct change_plan *plan = &work->view.plan;
+    uint32_t count = 1;
+    for (uint32_t i = 0; i < plan->count && plan->steps[i].phase <= last; i += count) {
+        count = 1;
+        if (work->view.steps[i].done) {
+            continue;
+        }
+        arena_reset(work->base.act_arena);
+        if (change_check_stop(work, error) != STATUS_OK ||
+            run_step(work, i + 1, &count, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status change_prove_again(struct change_work *work, struct error *error)
+{
+    const struct change_plan *plan = &work->view.plan;
+    for (uint32_t i = 0; i < plan->count; i++) {
+        if (plan->steps[i].again && plan->steps[i].kind == CHANGE_BATCHES &&
+            change_repeat_batches(work, i + 1, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
