@@ -6,6 +6,9 @@
 #include "connectors/sql/shadow.h"
 #include "sql/statement.h"
 
+/* Of a session that copies rows into a new form: triggers for the way back pass them over. */
+#define MYSQL_CHANGE_COPIES "@_transhume_copies"
+
 /* ---------------------------------------------------------------- a table as it is */
 
 /* As information_schema has it; NULL: none. */
@@ -125,11 +128,14 @@ const char *mysql_change_name(struct mysql_change_plan *plan, const char *table,
 
 /* change_clauses.c: adds an operation of a table to its clauses. STATUS_END: it is none of those. */
 enum status mysql_change_add_clause(struct mysql_change_plan *plan, struct mysql_change_set *set,
-                                    const struct change_operation *operation, struct error *error)
-    MUST_USE;
+                                    const struct mysql_change_table *table,
+                                    const struct change_operation *operation,
+                                    struct error *error) MUST_USE;
+bool mysql_change_is_clause(const char *kind);
+/* CREATE TABLE of an operation create_table. */
+void mysql_change_append_create(struct buffer *sql, const struct change_value *value);
 
-/* change_trial.c: tries the clauses on an empty copy. `in_place`: stop where the server would
- * copy. */
+/* change_trial.c: tries the clauses on an empty copy. */
 enum status mysql_change_try(struct mysql_change_plan *plan, const struct mysql_change_set *set,
                              const struct mysql_change_table *table,
                              struct mysql_change_trial *trial, struct error *error) MUST_USE;
@@ -162,7 +168,5 @@ void mysql_change_append_literal(struct buffer *sql, const struct mysql_change_c
 /* An expression with the names of the table's columns prefixed. */
 void mysql_change_append_prefixed(struct buffer *sql, const struct mysql_change_table *table,
                                   const char *expression, const char *prefix);
-
-extern const struct change_functions mysql_change_functions;
 
 #endif

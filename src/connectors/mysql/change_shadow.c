@@ -169,6 +169,20 @@ static enum status choose_key(struct shadowing *self, struct error *error)
 
 /* ---------------------------------------------------------------- what is refused */
 
+/* Rows that such a key writes or deletes no trigger sees. */
+static const char *cascade_of_itself(const struct shadowing *self)
+{
+    for (uint32_t i = 0; i < self->table->outward_count; i++) {
+        const struct mysql_change_reference *reference = &self->table->outward[i];
+        const char *clause = reference->clause != NULL ? reference->clause : " CASCADE";
+        if (strcasecmp(reference->parent, self->table->name) == 0 &&
+            (strstr(clause, " CASCADE") != NULL || strstr(clause, " SET NULL") != NULL)) {
+            return reference->name;
+        }
+    }
+    return NULL;
+}
+
 static enum status check(const struct shadowing *self, struct error *error)
 {
     const struct mysql_change_table *table = self->table;
@@ -192,6 +206,12 @@ static enum status check(const struct shadowing *self, struct error *error)
         return error_hint(error, "drop them ahead of the change and make them again behind it");
     }
     buffer_free(&names);
+    if (cascade_of_itself(self) != NULL) {
+        return mysql_change_refuse(self->set, error,
+                                   "the table has to be copied, and its foreign key %s refers to "
+                                   "itself and writes or deletes rows that no trigger sees",
+                                   cascade_of_itself(self));
+    }
     for (uint32_t i = 0; i < table->inward_count; i++) {
         if (table->inward[i].clause == NULL) {
             return mysql_change_refuse(self->set, error,
@@ -342,8 +362,10 @@ static void append_body(struct buffer *sql, const struct shadowing *self, bool d
 {
     buffer_append_string(sql, "BEGIN\n");
     append_handler(sql, self, down, event);
-    buffer_append_string(sql, "  IF NOT (@_transhume_at <=> NOW(6)) THEN\n"
-                              "    SET @_transhume_at = NOW(6);\n    ");
+    buffer_format(sql,
+                  "  IF NOT (@_transhume_at <=> NOW(6))%s THEN\n"
+                  "    SET @_transhume_at = NOW(6);\n    ",
+                  down ? " AND " MYSQL_CHANGE_COPIES " IS NULL" : "");
     if (event == ON_INSERT) {
         append_insert(sql, self, down);
     } else if (event == ON_UPDATE) {
@@ -757,7 +779,7 @@ static const char *settings(const struct shadowing *self)
     bool old = database->mariadb ? database->version < 110101 : database->version < 50720;
     const char *isolation = old ? "tx_isolation" : "transaction_isolation";
     return arena_format(self->plan->arena,
-                        "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,"
+                        "SET " MYSQL_CHANGE_COPIES " = 1, SESSION sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,"
                         "NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
                         "foreign_key_checks = 0, %s = '%s'",
                         isolation,
