@@ -542,6 +542,21 @@ static void add_tables(struct shadowing *self)
 
 /* ---------------------------------------------------------------- batches */
 
+/* What is there is carried over as it is, zero dates and numbers 0 included; what would be cut
+ * fails. A proof looks at both tables as of one moment. */
+static const char *settings(const struct shadowing *self, bool proves)
+{
+    const struct mysql_database *database = self->plan->session->database;
+    bool old = database->mariadb ? database->version < 110101 : database->version < 50720;
+    const char *isolation = old ? "tx_isolation" : "transaction_isolation";
+    return arena_format(self->plan->arena,
+                        "SET " MYSQL_CHANGE_COPIES " = 1, SESSION sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,"
+                        "NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
+                        "foreign_key_checks = 0, %s = '%s'",
+                        isolation,
+                        proves || database->statement_log ? "REPEATABLE-READ" : "READ-COMMITTED");
+}
+
 static const char *quoted(const struct shadowing *self, const char *name)
 {
     struct buffer sql = {0};
@@ -637,12 +652,8 @@ static void add_batches(struct shadowing *self, enum change_phase phase, enum sq
                                            .title = title,
                                            .text = sql_shadow_write(&words, self->plan->arena),
                                            .settings = kind == SQL_SHADOW_PROVE
-                                                           ? arena_format(self->plan->arena,
-                                                                          "%s, transaction_isolation "
-                                                                          "= 'REPEATABLE-READ'",
-                                                                          self->settings)
+                                                           ? settings(self, true)
                                                            : self->settings,
-                                           .again = kind == SQL_SHADOW_PROVE,
                                            .rewrites = kind == SQL_SHADOW_COPY});
 }
 
@@ -771,21 +782,6 @@ static enum status ask_zone(struct shadowing *self, struct error *error)
     return status;
 }
 
-/* What is there is carried over as it is, zero dates and numbers 0 included; what would be cut
- * fails. */
-static const char *settings(const struct shadowing *self)
-{
-    const struct mysql_database *database = self->plan->session->database;
-    bool old = database->mariadb ? database->version < 110101 : database->version < 50720;
-    const char *isolation = old ? "tx_isolation" : "transaction_isolation";
-    return arena_format(self->plan->arena,
-                        "SET " MYSQL_CHANGE_COPIES " = 1, SESSION sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,"
-                        "NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
-                        "foreign_key_checks = 0, %s = '%s'",
-                        isolation,
-                        database->statement_log ? "REPEATABLE-READ" : "READ-COMMITTED");
-}
-
 enum status mysql_change_plan_shadow(struct mysql_change_plan *plan,
                                      const struct mysql_change_set *set,
                                      const struct mysql_change_table *table,
@@ -809,7 +805,7 @@ enum status mysql_change_plan_shadow(struct mysql_change_plan *plan,
     if (status != STATUS_OK) {
         return status;
     }
-    self.settings = settings(&self);
+    self.settings = settings(&self, false);
     add_tables(&self);
     add_triggers(&self, false);
     add_batches(&self, CHANGE_FILL, SQL_SHADOW_COPY, "copy the rows that are there");
