@@ -5,21 +5,6 @@
 
 /* ---------------------------------------------------------------- columns of a new table */
 
-/* "unique" of a column: a name, or true. NULL: it is not. */
-static const char *unique_name(struct compiler *compiler, const struct change_value *column,
-                               const char *table)
-{
-    const struct change_value *unique = change_get(column, "unique");
-    const char *name = change_text(unique, "name");
-    if (name != NULL) {
-        return name;
-    }
-    bool plain = unique != NULL && (unique->kind == CHANGE_MAP || change_is_true(column, "unique"));
-    return plain ? arena_format(compiler->arena, "_transhume_unique_%s_%s", table,
-                                change_text(column, "name"))
-                 : NULL;
-}
-
 enum status change_append_reference(struct compiler *compiler,
                                     const struct change_value *references, struct buffer *sql,
                                     struct error *error)
@@ -71,23 +56,25 @@ static void append_generated(const struct change_value *generated, struct buffer
     }
 }
 
-static enum status append_column(struct compiler *compiler, const char *table,
-                                 const struct change_value *value, struct buffer *sql,
-                                 struct error *error)
+static enum status append_column(struct compiler *compiler, const struct change_value *value,
+                                 struct buffer *sql, struct error *error)
 {
     const struct change_value *check = change_get(value, "check");
     const struct change_value *references = change_get(value, "references");
     const char *name = change_text(value, "name");
-    const char *unique = unique_name(compiler, value, table);
+    const struct change_value *unique = change_get(value, "unique");
     postgres_append(sql, "%n %s", name, change_text(value, "type"));
     append_generated(change_get(value, "generated"), sql);
     if (change_text(value, "default") != NULL) {
         buffer_format(sql, " DEFAULT %s", change_text(value, "default"));
     }
     buffer_append_string(sql, change_is_true(value, "nullable") ? "" : " NOT NULL");
-    if (unique != NULL) {
-        postgres_append(sql, " CONSTRAINT %n UNIQUE", change_short_name(compiler, "", unique));
+    if (change_text(unique, "name") != NULL) {
+        postgres_append(sql, " CONSTRAINT %n", change_text(unique, "name"));
     }
+    bool is_unique =
+        unique != NULL && (unique->kind == CHANGE_MAP || change_is_true(value, "unique"));
+    buffer_append_string(sql, is_unique ? " UNIQUE" : "");
     if (check != NULL) {
         const char *named = change_text(check, "name");
         buffer_append_string(sql, named != NULL ? " CONSTRAINT " : "");
@@ -315,7 +302,7 @@ enum status change_create_table(struct compiler *compiler, const struct change_v
     postgres_append(&sql, "CREATE TABLE %n.%n (", compiler->schema, name);
     for (uint32_t i = 0; i < columns->count && status == STATUS_OK; i++) {
         buffer_append_string(&sql, i > 0 ? ", " : "");
-        status = append_column(compiler, name, &columns->items[i], &sql, error);
+        status = append_column(compiler, &columns->items[i], &sql, error);
     }
     append_key(columns, &sql);
     for (uint32_t i = 0; constraints != NULL && i < constraints->count && status == STATUS_OK;
