@@ -82,7 +82,7 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
             ("alter_column: {table: users, column: name, nullable: true, down: \"coalesce(name, '?')\"}",
              "SELECT attnotnull FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname = 'name'", "f"),
             ("alter_column: {table: posts, column: title, default: \"'untitled'\", comment: of the post}",
-             "SELECT column_default FROM information_schema.columns WHERE table_name = 'posts' AND column_name = 'title'", "'untitled'::character varying"),
+             "SELECT column_default FROM information_schema.columns WHERE table_schema = 'public' AND table_name = 'posts' AND column_name = 'title'", "'untitled'::character varying"),
             ("alter_column: {table: posts, column: title, default: null}",
              "SELECT column_default IS NULL FROM information_schema.columns WHERE table_schema = 'public' AND table_name = 'posts' AND column_name = 'title'", "t"),
             ("alter_column: {table: posts, column: title, unique: {name: one_title}, check: {name: long_enough, constraint: length(title) > 1}}",

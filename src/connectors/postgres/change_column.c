@@ -486,6 +486,9 @@ enum status change_alter_column(struct compiler *compiler, const struct change_v
     }
     column->operation = compiler->number;
     touch(compiler, table);
+    if (dual && change_is_true(value, "nullable")) {
+        column->not_null = false; /* the second one does not get it */
+    }
     const struct second second = {value, change_get(value, "up"), change_get(value, "down"), type};
     if (dual && make_dual(compiler, &second, table, column, error) != STATUS_OK) {
         return STATUS_FAILED;
