@@ -157,8 +157,8 @@ FACTS = ("SELECT table_name, column_name, data_type, character_maximum_length, n
 
 def catalogue(dump):
     """Without our own tables, and what a dump has of itself."""
-    statements = re.split(r";\n", dump)
-    return sorted(statement.strip() for statement in statements if "_transhume_schema" not in statement and "restrict" not in statement)
+    lines = "\n".join(line for line in dump.splitlines() if not line.startswith(("--", "SET ", "\\")))
+    return sorted(statement.strip() for statement in re.split(r";\n", lines) if "_transhume_schema" not in statement)
 
 
 class Run:

@@ -436,10 +436,12 @@ static enum status estimate(struct alter_session *session, const struct change_s
     *rows = 0;
     enum status status = sql_shadow_read(step->text, arena, &words, error);
     if (status == STATUS_OK && words.kind != SQL_SHADOW_MEND) {
-        buffer_format(&sql, "EXPLAIN SELECT count(*) FROM %s", words.table);
-        status = mysql_change_query(session, &sql, arena, &found, error);
         /* behind the column `rows` MySQL has `filtered` and Extra, MariaDB only the latter */
-        uint32_t behind = mysql_alter_of(session)->database->mariadb ? 2 : 3;
+        bool mariadb = mysql_alter_of(session)->database->mariadb;
+        uint32_t behind = mariadb ? 2 : 3;
+        buffer_format(&sql, "EXPLAIN %sSELECT count(*) FROM %s",
+                      mariadb ? "" : "FORMAT=TRADITIONAL ", words.table);
+        status = mysql_change_query(session, &sql, arena, &found, error);
         if (status == STATUS_OK && found.count > 0 && found.columns > behind) {
             const char *text = found.cells[0][found.columns - behind];
             *rows = text != NULL ? strtoull(text, NULL, 10) : 0;

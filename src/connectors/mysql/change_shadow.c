@@ -116,8 +116,8 @@ static const struct mysql_change_pair *pair_from(const struct shadowing *self, c
 
 /* ---------------------------------------------------------------- the key */
 
-/* Has the new form an index that begins with these columns, in any order? */
-static bool is_found_by(const struct shadowing *self, const struct mysql_change_key *key)
+/* An index of the new form that begins with these columns, in any order; NULL: there is none. */
+static const char *index_for(const struct shadowing *self, const struct mysql_change_key *key)
 {
     for (uint32_t i = 0; i < self->after->key_count; i++) {
         const struct mysql_change_key *index = &self->after->keys[i];
@@ -129,10 +129,10 @@ static bool is_found_by(const struct shadowing *self, const struct mysql_change_
             }
         }
         if (found == key->count) {
-            return true;
+            return index->name;
         }
     }
-    return false;
+    return NULL;
 }
 
 static bool is_walkable(const struct shadowing *self, const struct mysql_change_key *key)
@@ -144,7 +144,7 @@ static bool is_walkable(const struct shadowing *self, const struct mysql_change_
         fits = column != NULL && !column->generated && pair_from(self, column->name) != NULL &&
                strcmp(column->data_type, "float") != 0 && strcmp(column->data_type, "double") != 0;
     }
-    return fits && is_found_by(self, key);
+    return fits && index_for(self, key) != NULL;
 }
 
 static enum status choose_key(struct shadowing *self, struct error *error)
@@ -323,9 +323,16 @@ static void append_insert(struct buffer *sql, const struct shadowing *self, bool
     buffer_append_string(sql, ");\n");
 }
 
+/* Of a table that was empty a moment ago the server would rather read all, and lock it. */
+static const char *index_of(const struct shadowing *self, bool down)
+{
+    return down ? self->key->name : index_for(self, self->key);
+}
+
 static void append_delete(struct buffer *sql, const struct shadowing *self, bool down)
 {
-    mysql_append(sql, "DELETE FROM %n", down ? self->old : self->shadow);
+    mysql_append(sql, "DELETE s FROM %n AS s FORCE INDEX (%n)", down ? self->old : self->shadow,
+                 index_of(self, down));
     append_where(sql, self, down, "OLD.");
     buffer_append_string(sql, ";\n");
 }
@@ -342,7 +349,8 @@ static void append_update(struct buffer *sql, const struct shadowing *self, bool
         const char *name = down ? pair->to->name : pair->from->name;
         mysql_append(sql, "%sOLD.%n <=> NEW.%n", i > 0 ? " AND " : "", name, name);
     }
-    mysql_append(sql, " THEN\n      UPDATE %n SET ", down ? self->old : self->shadow);
+    mysql_append(sql, " THEN\n      UPDATE %n FORCE INDEX (%n) SET ",
+                 down ? self->old : self->shadow, index_of(self, down));
     for (uint32_t i = 0; i < count; i++) {
         mysql_append(sql, "%s%n = ", i > 0 ? ", " : "",
                      down ? pairs[i].from->name : pairs[i].to->name);
@@ -478,13 +486,68 @@ static const char *shadow_reference_name(const struct shadowing *self,
                : mysql_change_name(self->plan, reference->name, "_fk");
 }
 
+/* Does the column count up? It has to be the first one of a key. */
+static bool counts_up(const struct shadowing *self, const char *name)
+{
+    struct buffer lead = {0};
+    mysql_append(&lead, "\n  %n ", name);
+    const char *line = strstr(self->after->statement, buffer_string(&lead));
+    size_t length = line != NULL ? strcspn(line + 1, "\n") : 0;
+    bool found = line != NULL && memmem(line, length, " AUTO_INCREMENT", 15) != NULL;
+    buffer_free(&lead);
+    return found;
+}
+
+/* Is it a line of an index that may be made behind the copy, sorted in one go? Not those that rows
+ * are found by, that refuse rows, or that a foreign key needs. */
+static bool is_later(const struct shadowing *self, const char *line, size_t length)
+{
+    static const char lead[] = "\n  KEY ";
+    if (length < sizeof lead || strncmp(line, lead, sizeof lead - 1) != 0 ||
+        self->table->outward_count > 0) {
+        return false;
+    }
+    for (uint32_t i = 0; i < self->after->key_count; i++) {
+        const struct mysql_change_key *key = &self->after->keys[i];
+        struct buffer name = {0};
+        mysql_append(&name, "%n ", key->name);
+        bool same = name.length < length - sizeof lead &&
+                    strncmp(line + sizeof lead - 1, name.data, name.length) == 0;
+        buffer_free(&name);
+        if (same) {
+            return strcmp(key->name, index_for(self, self->key)) != 0 &&
+                   (key->count == 0 || !counts_up(self, key->columns[0]));
+        }
+    }
+    return false;
+}
+
+/* The lines between "(" and ")" that stand, or the indexes that are made later, as clauses. */
+static uint32_t append_lines(struct buffer *sql, const struct shadowing *self, const char *begin,
+                             const char *end, bool later)
+{
+    uint32_t count = 0;
+    for (const char *line = begin; line < end;) {
+        size_t length = 1 + strcspn(line + 1, "\n");
+        size_t bare = length - (line[length - 1] == ',' ? 1 : 0);
+        if (is_later(self, line, length) == later) {
+            buffer_append_string(sql, count > 0 ? "," : "");
+            buffer_append_string(sql, later ? "\n  ADD" : "");
+            buffer_append(sql, line + (later ? 2 : 0), bare - (later ? 2 : 0));
+            count++;
+        }
+        line += length;
+    }
+    return count;
+}
+
 /* SHOW CREATE TABLE of the trial under the shadow's name, with the foreign keys. */
 static void append_create(struct buffer *sql, const struct shadowing *self)
 {
     const char *body = strstr(self->after->statement, "(\n");
     const char *end = strstr(body, "\n) ");
-    mysql_append(sql, "CREATE TABLE IF NOT EXISTS %n ", self->shadow);
-    buffer_append(sql, body, (size_t)(end - body));
+    mysql_append(sql, "CREATE TABLE IF NOT EXISTS %n (", self->shadow);
+    append_lines(sql, self, body + 1, end, false);
     for (uint32_t i = 0; i < self->table->outward_count; i++) {
         const struct mysql_change_reference *reference = &self->table->outward[i];
         if (reference->clause != NULL && !is_of_itself(self, reference)) {
@@ -541,6 +604,21 @@ static void add_tables(struct shadowing *self)
 }
 
 /* ---------------------------------------------------------------- batches */
+
+/* What is there is carried over as it is, zero dates and numbers 0 included; what would be cut
+ * fails. A proof looks at both tables as of one moment. */
+static const char *settings(const struct shadowing *self, bool proves)
+{
+    const struct mysql_database *database = self->plan->session->database;
+    bool old = database->mariadb ? database->version < 110101 : database->version < 50720;
+    const char *isolation = old ? "tx_isolation" : "transaction_isolation";
+    return arena_format(self->plan->arena,
+                        "SET " MYSQL_CHANGE_COPIES " = 1, SESSION sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,"
+                        "NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
+                        "foreign_key_checks = 0, %s = '%s'",
+                        isolation,
+                        proves || database->statement_log ? "REPEATABLE-READ" : "READ-COMMITTED");
+}
 
 static const char *quoted(const struct shadowing *self, const char *name)
 {
@@ -599,6 +677,16 @@ static const char *lock_words(const struct mysql_database *database)
     return database->version >= 80001 ? " FOR SHARE NOWAIT" : " LOCK IN SHARE MODE";
 }
 
+/* A log of statements can't say which rows were passed over. */
+static const char *skip_words(const struct mysql_database *database)
+{
+    bool skips = database->version >= (database->mariadb ? 100600u : 80001u);
+    if (!skips || database->statement_log) {
+        return "";
+    }
+    return database->mariadb ? " LOCK IN SHARE MODE SKIP LOCKED" : " FOR SHARE SKIP LOCKED";
+}
+
 static const char *differs(const struct shadowing *self)
 {
     struct buffer sql = {0};
@@ -624,7 +712,10 @@ static void add_batches(struct shadowing *self, enum change_phase phase, enum sq
                                .queue = quoted(self, self->queue),
                                .hint = arena_format(self->plan->arena, "FORCE INDEX (%s)",
                                                     quoted(self, self->key->name)),
+                               .shadow_hint = arena_format(self->plan->arena, "FORCE INDEX (%s)",
+                                                           quoted(self, index_for(self, self->key))),
                                .lock = lock_words(self->plan->session->database),
+                               .skip = skip_words(self->plan->session->database),
                                .into = mysql_change_text(self->plan, &into),
                                .values = mysql_change_text(self->plan, &values),
                                .differs = kind == SQL_SHADOW_PROVE ? differs(self) : "",
@@ -637,13 +728,33 @@ static void add_batches(struct shadowing *self, enum change_phase phase, enum sq
                                            .title = title,
                                            .text = sql_shadow_write(&words, self->plan->arena),
                                            .settings = kind == SQL_SHADOW_PROVE
-                                                           ? arena_format(self->plan->arena,
-                                                                          "%s, transaction_isolation "
-                                                                          "= 'REPEATABLE-READ'",
-                                                                          self->settings)
+                                                           ? settings(self, true)
                                                            : self->settings,
-                                           .again = kind == SQL_SHADOW_PROVE,
                                            .rewrites = kind == SQL_SHADOW_COPY});
+}
+
+/* ---------------------------------------------------------------- indexes behind the copy */
+
+static void add_indexes(struct shadowing *self)
+{
+    const char *body = strstr(self->after->statement, "(\n");
+    const char *end = strstr(body, "\n) ");
+    struct buffer sql = {0};
+    struct buffer stands = {0};
+    mysql_append(&sql, "ALTER TABLE %n", self->shadow);
+    uint32_t count = append_lines(&sql, self, body + 1, end, true);
+    buffer_append_string(&sql, ",\n  ALGORITHM=INPLACE, LOCK=NONE");
+    mysql_append(&stands,
+                 "SELECT count(DISTINCT index_name) = %u FROM information_schema.statistics WHERE "
+                 "table_schema = %q AND table_name = %q",
+                 (unsigned)self->after->key_count, self->plan->session->database->sql.schema,
+                 self->shadow);
+    if (count > 0) {
+        add_statement(self, CHANGE_FILL, "the indexes of the new form", &sql, NULL,
+                      mysql_change_text(self->plan, &stands));
+    }
+    buffer_free(&sql);
+    buffer_free(&stands);
 }
 
 /* ---------------------------------------------------------------- the switch */
@@ -771,21 +882,6 @@ static enum status ask_zone(struct shadowing *self, struct error *error)
     return status;
 }
 
-/* What is there is carried over as it is, zero dates and numbers 0 included; what would be cut
- * fails. */
-static const char *settings(const struct shadowing *self)
-{
-    const struct mysql_database *database = self->plan->session->database;
-    bool old = database->mariadb ? database->version < 110101 : database->version < 50720;
-    const char *isolation = old ? "tx_isolation" : "transaction_isolation";
-    return arena_format(self->plan->arena,
-                        "SET " MYSQL_CHANGE_COPIES " = 1, SESSION sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,"
-                        "NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
-                        "foreign_key_checks = 0, %s = '%s'",
-                        isolation,
-                        database->statement_log ? "REPEATABLE-READ" : "READ-COMMITTED");
-}
-
 enum status mysql_change_plan_shadow(struct mysql_change_plan *plan,
                                      const struct mysql_change_set *set,
                                      const struct mysql_change_table *table,
@@ -809,10 +905,11 @@ enum status mysql_change_plan_shadow(struct mysql_change_plan *plan,
     if (status != STATUS_OK) {
         return status;
     }
-    self.settings = settings(&self);
+    self.settings = settings(&self, false);
     add_tables(&self);
     add_triggers(&self, false);
     add_batches(&self, CHANGE_FILL, SQL_SHADOW_COPY, "copy the rows that are there");
+    add_indexes(&self);
     add_batches(&self, CHANGE_FILL, SQL_SHADOW_MEND, "rows that did not fit, once more");
     struct buffer sql = {0};
     mysql_append(&sql, "ANALYZE TABLE %n", self.shadow);

@@ -261,7 +261,7 @@ static enum status note_within(const struct rebuilding *rebuilding,
 
 /* ---------------------------------------------------------------- one table */
 
-struct change {
+struct table_change {
     const char *owner;
     MYSQL_RES *notes;    /* rows owner, name, clause */
     uint64_t first, end; /* the owner's */
@@ -285,7 +285,7 @@ static bool is_there(const struct mysql_definition *definition, const char *quot
 
 /* ALTER TABLE for what is to be changed still, all of it in one pass; empty: nothing is. */
 static void append_change(struct buffer *sql, const struct rebuilding *rebuilding,
-                          const struct change *change, const struct mysql_definition *definition)
+                          const struct table_change *change, const struct mysql_definition *definition)
 {
     mysql_data_seek(change->notes, change->first);
     for (uint64_t i = change->first; i < change->end; i++) {
@@ -304,7 +304,7 @@ static void append_change(struct buffer *sql, const struct rebuilding *rebuildin
 }
 
 /* STATUS_AGAIN: another one did a part of it meanwhile. */
-static enum status alter(const struct rebuilding *rebuilding, const struct change *change,
+static enum status alter(const struct rebuilding *rebuilding, const struct table_change *change,
                          struct buffer *sql)
 {
     struct error *error = rebuilding->error;
@@ -325,7 +325,7 @@ static enum status alter(const struct rebuilding *rebuilding, const struct chang
     return STATUS_FAILED;
 }
 
-static enum status change_table(const struct rebuilding *rebuilding, const struct change *change)
+static enum status change_table(const struct rebuilding *rebuilding, const struct table_change *change)
 {
     enum status status = STATUS_AGAIN;
     for (int i = 0; status == STATUS_AGAIN && i < ATTEMPTS; i++) {
@@ -360,7 +360,7 @@ static enum status list_notes(const struct rebuilding *rebuilding, const char *r
     return ask(rebuilding, &sql, notes);
 }
 
-static enum status change_all(const struct rebuilding *rebuilding, struct change change,
+static enum status change_all(const struct rebuilding *rebuilding, struct table_change change,
                               void (*progress)(const char *what))
 {
     uint64_t count = mysql_num_rows(change.notes);
@@ -389,7 +389,7 @@ enum status mysql_rebuild_drop(struct mysql_database *self, const struct prepare
                                struct error *error)
 {
     struct rebuilding rebuilding = {.self = self, .error = error};
-    struct change change = {.drops = true,
+    struct table_change change = {.drops = true,
                             .failpoints = {"mysql.before_keys_drop", "mysql.after_keys_drop"}};
     bool wanted = false;
     for (uint32_t i = 0; request->rebuilds_indexes && i < request->table_count; i++) {
@@ -435,7 +435,7 @@ static enum status put_back(struct rebuilding *rebuilding, const char *run_id,
                             void (*progress)(const char *what))
 {
     struct mysql_database *self = rebuilding->self;
-    struct change change = {.failpoints = {"mysql.before_put_back", "mysql.after_put_back"}};
+    struct table_change change = {.failpoints = {"mysql.before_put_back", "mysql.after_put_back"}};
     enum status status = list_notes(rebuilding, run_id, &change.notes);
     bool any = status == STATUS_OK && mysql_num_rows(change.notes) > 0;
     status = status == STATUS_OK ? change_all(rebuilding, change, progress) : status;

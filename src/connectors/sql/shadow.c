@@ -41,7 +41,9 @@ const char *sql_shadow_write(const struct sql_shadow *shadow, struct arena *aren
     put(root, "shadow", shadow->shadow);
     put(root, "queue", shadow->queue);
     put(root, "hint", shadow->hint);
+    put(root, "shadow_hint", shadow->shadow_hint);
     put(root, "lock", shadow->lock);
+    put(root, "skip", shadow->skip);
     put(root, "into", shadow->into);
     put(root, "values", shadow->values);
     put(root, "differs", shadow->differs);
@@ -94,7 +96,9 @@ enum status sql_shadow_read(const char *words, struct arena *arena, struct sql_s
     shadow->shadow = take(root, "shadow", arena);
     shadow->queue = take(root, "queue", arena);
     shadow->hint = take(root, "hint", arena);
+    shadow->shadow_hint = take(root, "shadow_hint", arena);
     shadow->lock = take(root, "lock", arena);
+    shadow->skip = take(root, "skip", arena);
     shadow->into = take(root, "into", arena);
     shadow->values = take(root, "values", arena);
     shadow->differs = take(root, "differs", arena);

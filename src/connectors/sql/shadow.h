@@ -8,6 +8,7 @@
  *   kind       "copy", "prove", "mend"
  *   table, shadow, queue       names, quoted; no queue: ""
  *   hint       behind the table's name in FROM: an index to walk, or ""
+ *   shadow_hint  likewise, of the shadow
  *   key        the table's key columns, as `t` has them: what the batches walk along
  *   literal    of each, an expression over `t` that writes its value as a literal
  *   at         of each, an expression over `t` with the value that the shadow has
@@ -18,6 +19,7 @@
  *   values     of each, an expression over `t`
  *   differs    an expression over `t` and `s` that is true where a row's two forms differ
  *   lock       behind a SELECT that other writers have to wait for, or ""
+ *   skip       the same, which passes rows over that others hold; "": there is no such lock
  *   tight      do ranges of the key hold the same rows in both tables?
  */
 #ifndef TRANSHUME_CONNECTORS_SQL_SHADOW_H
@@ -40,7 +42,7 @@ struct sql_shadow_list {
 struct sql_shadow {
     enum sql_shadow_kind kind;
     const char *table, *shadow, *queue;
-    const char *hint, *lock;
+    const char *hint, *shadow_hint, *lock, *skip;
     const char *into, *values, *differs;
     struct sql_shadow_list key, literal, at, shadow_key, queue_key;
     bool tight;

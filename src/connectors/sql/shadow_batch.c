@@ -7,6 +7,10 @@
  *
  * A position is {"end":[…],"at":[…]}: literals of the last key to look at, and of the last one that
  * was.
+ *
+ * To wait for a row that another transaction holds, with all others of the batch held, would make
+ * deadlocks, of which the other one would be the victim. Such rows are passed over where the server
+ * can; those that the shadow lacks behind the batch go into the queue.
  */
 #include "connectors/sql/shadow.h"
 #include <inttypes.h>
@@ -14,6 +18,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { MEND_MAX = 200 };
 
 struct pass {
     const struct sql_shadow_dialect *dialect;
@@ -150,10 +156,53 @@ static enum status copy_range(struct pass *pass, uint64_t *changed, struct error
     buffer_format(&sql, "INSERT INTO %s (%s) SELECT %s FROM %s AS t %s", shadow->shadow,
                   shadow->into, shadow->values, shadow->table, shadow->hint);
     append_range(&sql, pass, &shadow->key);
-    buffer_format(&sql, " AND NOT EXISTS (SELECT 1 FROM %s AS s WHERE ", shadow->shadow);
+    buffer_format(&sql, " AND NOT EXISTS (SELECT 1 FROM %s AS s %s WHERE ", shadow->shadow,
+                  shadow->shadow_hint);
     sql_shadow_append_same(&sql, &shadow->shadow_key, &shadow->at);
-    buffer_format(&sql, ")%s", shadow->lock);
+    buffer_format(&sql, ")%s", shadow->skip[0] != '\0' ? shadow->skip : shadow->lock);
     return pass->dialect->run(pass->session, &sql, changed, error);
+}
+
+static enum status ask_counts(struct pass *pass, struct buffer *sql, uint64_t *counts,
+                              uint32_t count, struct error *error)
+{
+    struct sql_shadow_rows rows;
+    if (pass->dialect->query(pass->session, sql, pass->arena, &rows, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const char *text = rows.count > 0 && i < rows.columns ? rows.cells[0][i] : NULL;
+        counts[i] = text != NULL ? strtoull(text, NULL, 10) : 0;
+    }
+    return STATUS_OK;
+}
+
+/* Rows that were copied stay until the commit: if there are no more of them than were copied none
+ * was passed over. */
+static enum status queue_passed(struct pass *pass, uint64_t copied, struct error *error)
+{
+    const struct sql_shadow *shadow = pass->shadow;
+    struct buffer sql = {0};
+    uint64_t there = 0;
+    buffer_format(&sql, "SELECT count(*) FROM %s AS t %s", shadow->table, shadow->hint);
+    append_range(&sql, pass, &shadow->key);
+    enum status status = ask_counts(pass, &sql, &there, 1, error);
+    if (status != STATUS_OK || there == copied) {
+        return status;
+    }
+    buffer_format(&sql, "INSERT INTO %s (", shadow->queue);
+    for (uint32_t i = 0; i < shadow->queue_key.count; i++) {
+        buffer_format(&sql, "%s%s", i > 0 ? ", " : "", shadow->queue_key.items[i] + strlen("q."));
+    }
+    buffer_append_string(&sql, ") SELECT ");
+    append_list(&sql, &shadow->key, "");
+    buffer_format(&sql, " FROM %s AS t %s", shadow->table, shadow->hint);
+    append_range(&sql, pass, &shadow->key);
+    buffer_format(&sql, " AND NOT EXISTS (SELECT 1 FROM %s AS s %s WHERE ", shadow->shadow,
+                  shadow->shadow_hint);
+    sql_shadow_append_same(&sql, &shadow->shadow_key, &shadow->at);
+    buffer_append_byte(&sql, ')');
+    return pass->dialect->run(pass->session, &sql, &there, error);
 }
 
 static const char *show_key(struct pass *pass, const struct sql_shadow_list *key)
@@ -190,6 +239,9 @@ static enum status copy(struct pass *pass, uint64_t rows, struct change_batch *b
         }
         status = copy_range(pass, &batch->changed, error);
         batch->rows = pass->last ? batch->changed : rows;
+        if (status == STATUS_OK && pass->shadow->skip[0] != '\0') {
+            return queue_passed(pass, batch->changed, error);
+        }
         if (status == STATUS_OK || error->class == ERROR_CLASS_RETRY) {
             return status;
         }
@@ -199,20 +251,6 @@ static enum status copy(struct pass *pass, uint64_t rows, struct change_batch *b
 }
 
 /* ---------------------------------------------------------------- the proof */
-
-static enum status ask_counts(struct pass *pass, struct buffer *sql, uint64_t *counts,
-                              uint32_t count, struct error *error)
-{
-    struct sql_shadow_rows rows;
-    if (pass->dialect->query(pass->session, sql, pass->arena, &rows, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        const char *text = rows.count > 0 && i < rows.columns ? rows.cells[0][i] : NULL;
-        counts[i] = text != NULL ? strtoull(text, NULL, 10) : 0;
-    }
-    return STATUS_OK;
-}
 
 /* " NOT EXISTS (…)": rows that wait in the queue are known to differ, and are mended. */
 static void append_not_queued(struct buffer *sql, const struct sql_shadow *shadow,
@@ -229,8 +267,8 @@ static void append_not_queued(struct buffer *sql, const struct sql_shadow *shado
 static void append_joined(struct buffer *sql, struct pass *pass)
 {
     const struct sql_shadow *shadow = pass->shadow;
-    buffer_format(sql, " FROM %s AS t %s LEFT JOIN %s AS s ON ", shadow->table, shadow->hint,
-                  shadow->shadow);
+    buffer_format(sql, " FROM %s AS t %s LEFT JOIN %s AS s %s ON ", shadow->table, shadow->hint,
+                  shadow->shadow, shadow->shadow_hint);
     sql_shadow_append_same(sql, &shadow->shadow_key, &shadow->at);
     append_range(sql, pass, &shadow->key);
 }
@@ -335,8 +373,8 @@ static enum status prove(struct pass *pass, uint64_t rows, struct change_batch *
 
 /* ---------------------------------------------------------------- the queue */
 
-/* The rows of the shadow whose keys wait, first all of them: two rows may have changed places. */
-static enum status clear_queued(struct pass *pass, struct error *error)
+/* The rows of the shadow whose keys wait with these numbers; all: of any number. */
+static enum status clear_queued(struct pass *pass, const char *numbers, struct error *error)
 {
     const struct sql_shadow *shadow = pass->shadow;
     struct buffer sql = {0};
@@ -345,12 +383,15 @@ static enum status clear_queued(struct pass *pass, struct error *error)
         buffer_format(&sql, "DELETE s FROM %s AS s JOIN %s AS t ON ", shadow->shadow,
                       shadow->queue);
         sql_shadow_append_same(&sql, &shadow->shadow_key, &shadow->at);
+        buffer_format(&sql, "%s%s", numbers != NULL ? " WHERE t._n IN " : "",
+                      numbers != NULL ? numbers : "");
     } else {
         buffer_format(&sql, "DELETE FROM %s AS s WHERE (", shadow->shadow);
         append_list(&sql, &shadow->shadow_key, "");
         buffer_append_string(&sql, ") IN (SELECT ");
         append_list(&sql, &shadow->at, "");
-        buffer_format(&sql, " FROM %s AS t)", shadow->queue);
+        buffer_format(&sql, " FROM %s AS t%s%s)", shadow->queue,
+                      numbers != NULL ? " WHERE t._n IN " : "", numbers != NULL ? numbers : "");
     }
     return pass->dialect->run(pass->session, &sql, &changed, error);
 }
@@ -363,54 +404,81 @@ static enum status copy_queued(struct pass *pass, const struct sql_shadow_list *
     buffer_format(&sql, "INSERT INTO %s (%s) SELECT %s FROM %s AS t WHERE ", shadow->shadow,
                   shadow->into, shadow->values, shadow->table);
     sql_shadow_append_same(&sql, &shadow->key, key);
-    buffer_format(&sql, " AND NOT EXISTS (SELECT 1 FROM %s AS s WHERE ", shadow->shadow);
+    buffer_format(&sql, " AND NOT EXISTS (SELECT 1 FROM %s AS s %s WHERE ", shadow->shadow,
+                  shadow->shadow_hint);
     sql_shadow_append_same(&sql, &shadow->shadow_key, &shadow->at);
     buffer_format(&sql, ")%s", shadow->lock);
     return pass->dialect->run(pass->session, &sql, changed, error);
 }
 
-/* By their numbers: one of a lower number may not be committed yet. */
-static enum status forget_queued(struct pass *pass, const struct sql_shadow_rows *rows,
-                                 struct error *error)
+/* One that does not fit may do so once all others that wait have made room: two rows may have
+ * changed places. */
+static enum status mend_row(struct pass *pass, const struct sql_shadow_list *key,
+                            uint64_t *changed, struct error *error)
 {
+    enum status status = copy_queued(pass, key, changed, error);
+    if (status == STATUS_OK || error->class == ERROR_CLASS_RETRY) {
+        return status;
+    }
+    status = clear_queued(pass, NULL, error);
+    status = status == STATUS_OK ? copy_queued(pass, key, changed, error) : status;
+    return status == STATUS_FAILED && error->class != ERROR_CLASS_RETRY
+               ? refuse_row(pass, key, error)
+               : status;
+}
+
+/* "(1, 2)": by their numbers, since one of a lower number may not be committed yet. */
+static const char *numbers_of(struct pass *pass, const struct sql_shadow_rows *rows)
+{
+    struct buffer text = {0};
+    for (uint32_t i = 0; i < rows->count; i++) {
+        buffer_format(&text, "%s%s", i > 0 ? ", " : "(", rows->cells[i][0]);
+    }
+    buffer_append_byte(&text, ')');
+    const char *copy = arena_copy_string(pass->arena, buffer_string(&text));
+    buffer_free(&text);
+    return copy;
+}
+
+static enum status mend_rows(struct pass *pass, const struct sql_shadow_rows *rows,
+                             struct change_batch *batch, struct error *error)
+{
+    const char *numbers = numbers_of(pass, rows);
     struct buffer sql = {0};
     uint64_t changed = 0;
-    buffer_format(&sql, "DELETE FROM %s WHERE _n IN (", pass->shadow->queue);
-    for (uint32_t i = 0; i < rows->count; i++) {
-        buffer_format(&sql, "%s%s", i > 0 ? ", " : "", rows->cells[i][0]);
+    enum status status = clear_queued(pass, numbers, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < rows->count; i++) {
+        struct sql_shadow_list key = {0};
+        for (uint32_t j = 1; j < rows->columns && j <= SQL_SHADOW_KEY_MAX; j++) {
+            key.items[key.count++] = rows->cells[i][j] != NULL ? rows->cells[i][j] : "NULL";
+        }
+        status = mend_row(pass, &key, &changed, error);
+        batch->changed += status == STATUS_OK ? changed : 0;
     }
-    buffer_append_byte(&sql, ')');
+    if (status != STATUS_OK) {
+        return status;
+    }
+    buffer_format(&sql, "DELETE FROM %s WHERE _n IN %s", pass->shadow->queue, numbers);
     return pass->dialect->run(pass->session, &sql, &changed, error);
 }
 
-/* All that waits, in one go: few rows ever do. */
-static enum status mend(struct pass *pass, struct change_batch *batch, struct error *error)
+static enum status mend(struct pass *pass, uint64_t want, struct change_batch *batch,
+                        struct error *error)
 {
     const struct sql_shadow *shadow = pass->shadow;
     struct sql_shadow_rows rows;
     struct buffer sql = {0};
-    uint64_t changed = 0;
+    want = want > MEND_MAX ? MEND_MAX : want;
     buffer_append_string(&sql, "SELECT t._n, ");
     append_list(&sql, &shadow->literal, "");
-    buffer_format(&sql, " FROM %s AS t ORDER BY t._n", shadow->queue);
+    buffer_format(&sql, " FROM %s AS t ORDER BY t._n LIMIT %" PRIu64, shadow->queue, want);
     enum status status = pass->dialect->query(pass->session, &sql, pass->arena, &rows, error);
     if (status != STATUS_OK || rows.count == 0) {
         return status;
     }
-    status = clear_queued(pass, error);
-    for (uint32_t i = 0; status == STATUS_OK && i < rows.count; i++) {
-        struct sql_shadow_list key = {0};
-        for (uint32_t j = 1; j < rows.columns && j <= SQL_SHADOW_KEY_MAX; j++) {
-            key.items[key.count++] = rows.cells[i][j] != NULL ? rows.cells[i][j] : "NULL";
-        }
-        status = copy_queued(pass, &key, &changed, error);
-        batch->changed += status == STATUS_OK ? changed : 0;
-        if (status == STATUS_FAILED && error->class != ERROR_CLASS_RETRY) {
-            status = refuse_row(pass, &key, error);
-        }
-    }
     batch->rows = rows.count;
-    return status == STATUS_OK ? forget_queued(pass, &rows, error) : status;
+    batch->position = rows.count < want ? NULL : "more";
+    return mend_rows(pass, &rows, batch, error);
 }
 
 /* ---------------------------------------------------------------- one batch */
@@ -424,7 +492,7 @@ enum status sql_shadow_batch(const struct sql_shadow_dialect *dialect,
         .dialect = dialect, .session = session, .shadow = shadow, .arena = arena};
     *batch = (struct change_batch){0};
     if (shadow->kind == SQL_SHADOW_MEND) {
-        return mend(&pass, batch, error);
+        return mend(&pass, rows, batch, error);
     }
     enum status status =
         position != NULL ? read_position(&pass, position, error) : find_end(&pass, error);
