@@ -6,11 +6,11 @@ import sys
 import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", name) for name in ("servers", "system")]
+import change_case
 import postgres
 import sql_case
 import support
 import taking_back
-import test_change
 
 CASES = 3   # of a kind and an act
 TABLES = ("CREATE TABLE users (id serial PRIMARY KEY, name text NOT NULL, age text, mail varchar(80));\nCREATE INDEX users_age ON users (age);\n"
@@ -61,7 +61,7 @@ class KillChange:
         return folder, uri
 
     def dump(self):
-        found = [self.ask(sql) for sql in test_change.CATALOGUE]
+        found = [self.ask(sql) for sql in change_case.CATALOGUE]
         tables = {row[0] for row in self.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
         return found + [self.ask(sql) for sql in ROWS if sql.split()[3] in tables]
 

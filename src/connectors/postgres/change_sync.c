@@ -296,6 +296,19 @@ static void fill_copy(const struct copy *copy)
     change_fill_insert(compiler, &insertion);
 }
 
+/* Sequences of the first one's columns would go with it. */
+static void take_sequences(const struct copy *copy)
+{
+    for (uint32_t i = 0; i < copy->first->count; i++) {
+        const struct altered_column *column = &copy->first->columns[i];
+        if (column->sequences != NULL) {
+            postgres_append(&copy->second->late, "ALTER SEQUENCE %s OWNED BY %s.%n;\n",
+                            column->sequences, change_place(copy->compiler, copy->second),
+                            column->name);
+        }
+    }
+}
+
 enum status change_copy_table(struct compiler *compiler, const struct change_value *value,
                               struct error *error)
 {
@@ -319,6 +332,7 @@ enum status change_copy_table(struct compiler *compiler, const struct change_val
     copy.first->operation = copy.second->operation = compiler->number;
     if (change_is_true(value, "drop")) {
         copy.first->replacement = copy.second;
+        take_sequences(&copy);
         postgres_append(&copy.second->late, "DROP TABLE %s;\nALTER TABLE %s RENAME TO %n;\n",
                         change_place(compiler, copy.first), change_place(compiler, copy.second),
                         copy.first->old);
