@@ -148,7 +148,10 @@ class Trial:
 
     def run(self):
         case = self.case
-        self.ask(case.create)
+        try:
+            self.ask(case.create)
+        except Refused as why:
+            return "outside", "the server refuses its table: %s" % why
         if case.name == "sysbench":
             return "outside", "needs sysbench's own tables"
         began = self.definition(TABLE)

@@ -402,18 +402,6 @@ static enum status compile(struct alter_session *session, const struct change *c
 static const struct sql_shadow_dialect dialect = {
     .joins_in_delete = true, .query = mysql_change_query, .run = mysql_change_run};
 
-/* NOWAIT says it by another number than a wait that was too long. */
-static enum status tell_lock(enum status status, struct error *error)
-{
-    enum { NOWAIT = 3572 };
-    if (status == STATUS_FAILED && error->native_code == NOWAIT) {
-        int64_t number = error->native_code;
-        error_set(error, ERROR_TARGET_LOCKED, NULL, "a row is locked by another transaction");
-        error->native_code = number;
-    }
-    return status;
-}
-
 static enum status batch(struct alter_session *session, const struct change_step *step,
                          const char *position, uint64_t rows, struct arena *arena,
                          struct change_batch *out, struct error *error)
@@ -422,8 +410,7 @@ static enum status batch(struct alter_session *session, const struct change_step
     if (sql_shadow_read(step->text, arena, &words, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return tell_lock(
-        sql_shadow_batch(&dialect, session, &words, position, rows, arena, out, error), error);
+    return sql_shadow_batch(&dialect, session, &words, position, rows, arena, out, error);
 }
 
 static enum status estimate(struct alter_session *session, const struct change_step *step,

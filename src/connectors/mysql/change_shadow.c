@@ -31,6 +31,8 @@ struct shadowing {
     const struct mysql_change_pair *key_pairs[SQL_SHADOW_KEY_MAX];
     struct mysql_change_pair *pairs; /* columns of the shadow that are written */
     uint32_t pair_count;
+    struct mysql_change_pair *carried; /* columns that have the same value, generated ones too */
+    uint32_t carried_count;
     struct mysql_change_pair *back; /* columns of the old table that are written */
     uint32_t back_count;
     const char *shadow, *old, *queue, *back_queue, *mode;
@@ -67,6 +69,8 @@ static void pair_columns(struct shadowing *self)
 {
     struct arena *arena = self->plan->arena;
     self->pairs = arena_allocate_zeroed(arena, self->after->column_count + 1, sizeof *self->pairs);
+    self->carried =
+        arena_allocate_zeroed(arena, self->after->column_count + 1, sizeof *self->carried);
     self->back = arena_allocate_zeroed(arena, self->table->column_count + self->after->column_count + 1,
                                        sizeof *self->back);
     for (uint32_t i = 0; i < self->after->column_count; i++) {
@@ -84,6 +88,9 @@ static void pair_columns(struct shadowing *self)
         bool carries = pair.from != NULL || pair.up != NULL;
         if (carries && !to->generated) {
             self->pairs[self->pair_count++] = pair;
+        }
+        if (pair.from != NULL && pair.up == NULL) {
+            self->carried[self->carried_count++] = pair;
         }
         if (pair.from != NULL && !pair.from->generated) {
             self->back[self->back_count++] = pair;
@@ -105,10 +112,9 @@ static void pair_columns(struct shadowing *self)
 
 static const struct mysql_change_pair *pair_from(const struct shadowing *self, const char *name)
 {
-    for (uint32_t i = 0; i < self->pair_count; i++) {
-        const struct mysql_change_pair *pair = &self->pairs[i];
-        if (pair->from != NULL && pair->up == NULL && strcasecmp(pair->from->name, name) == 0) {
-            return pair;
+    for (uint32_t i = 0; i < self->carried_count; i++) {
+        if (strcasecmp(self->carried[i].from->name, name) == 0) {
+            return &self->carried[i];
         }
     }
     return NULL;
@@ -141,7 +147,7 @@ static bool is_walkable(const struct shadowing *self, const struct mysql_change_
     for (uint32_t i = 0; i < key->count && fits; i++) {
         const struct mysql_change_column *column =
             mysql_change_column_of(self->table, key->columns[i]);
-        fits = column != NULL && !column->generated && pair_from(self, column->name) != NULL &&
+        fits = column != NULL && pair_from(self, column->name) != NULL &&
                strcmp(column->data_type, "float") != 0 && strcmp(column->data_type, "double") != 0;
     }
     return fits && index_for(self, key) != NULL;
@@ -261,10 +267,18 @@ static void append_where(struct buffer *sql, const struct shadowing *self, bool 
 
 /* ---------------------------------------------------------------- triggers */
 
-enum event { ON_INSERT, ON_UPDATE, ON_DELETE, EVENT_COUNT };
-static const char *const event_names[EVENT_COUNT] = {"INSERT", "UPDATE", "DELETE"};
-static const char *const forward_suffixes[EVENT_COUNT] = {"_ins", "_upd", "_del"};
-static const char *const back_suffixes[EVENT_COUNT] = {"_bins", "_bupd", "_bdel"};
+/* Of a table that was empty a moment ago the server would rather read all, and lock it. */
+static const char *index_of(const struct shadowing *self, bool down)
+{
+    return down ? self->key->name : index_for(self, self->key);
+}
+
+/* In the order that they are made in: a row that an INSERT brings into the shadow has to be deleted
+ * with its own. */
+enum event { ON_DELETE, ON_UPDATE, ON_INSERT, EVENT_COUNT };
+static const char *const event_names[EVENT_COUNT] = {"DELETE", "UPDATE", "INSERT"};
+static const char *const forward_suffixes[EVENT_COUNT] = {"_del", "_upd", "_ins"};
+static const char *const back_suffixes[EVENT_COUNT] = {"_bdel", "_bupd", "_bins"};
 
 /* The key of the row into the queue that belongs to the direction. */
 static void append_enqueue(struct buffer *sql, const struct shadowing *self, bool down,
@@ -281,6 +295,21 @@ static void append_enqueue(struct buffer *sql, const struct shadowing *self, boo
         mysql_append(sql, "%s%n, ", prefix, down ? pair->to->name : pair->from->name);
     }
     buffer_append_string(sql, "code, words);\n");
+}
+
+/* An INSERT IGNORE or UPDATE IGNORE of the writer's makes failures within its triggers warnings. */
+static void append_check(struct buffer *sql, const struct shadowing *self, bool down, bool updates)
+{
+    buffer_append_string(sql, "    IF ROW_COUNT() = 0");
+    if (updates) {
+        mysql_append(sql, " AND EXISTS (SELECT 1 FROM %n FORCE INDEX (%n)",
+                     down ? self->old : self->shadow, index_of(self, down));
+        append_where(sql, self, down, "OLD.");
+        buffer_append_byte(sql, ')');
+    }
+    buffer_append_string(sql, " THEN ");
+    append_enqueue(sql, self, down, "NEW.");
+    buffer_append_string(sql, "    END IF;\n");
 }
 
 /* What a parent's key refuses is refused in the new form as well. */
@@ -321,12 +350,7 @@ static void append_insert(struct buffer *sql, const struct shadowing *self, bool
     buffer_append_string(sql, ") VALUES (");
     append_values(sql, self, down, "NEW.");
     buffer_append_string(sql, ");\n");
-}
-
-/* Of a table that was empty a moment ago the server would rather read all, and lock it. */
-static const char *index_of(const struct shadowing *self, bool down)
-{
-    return down ? self->key->name : index_for(self, self->key);
+    append_check(sql, self, down, false);
 }
 
 static void append_delete(struct buffer *sql, const struct shadowing *self, bool down)
@@ -358,7 +382,9 @@ static void append_update(struct buffer *sql, const struct shadowing *self, bool
                                   self->time_zone);
     }
     append_where(sql, self, down, "OLD.");
-    buffer_append_string(sql, ";\n    ELSE\n      ");
+    buffer_append_string(sql, ";\n");
+    append_check(sql, self, down, true);
+    buffer_append_string(sql, "    ELSE\n      ");
     append_delete(sql, self, down);
     buffer_append_string(sql, "      ");
     append_insert(sql, self, down);
@@ -384,16 +410,10 @@ static void append_body(struct buffer *sql, const struct shadowing *self, bool d
     buffer_append_string(sql, "    SET @_transhume_at = NULL;\n  END IF;\nEND");
 }
 
-/* MariaDB waits for no lock at all if told so: who waits for it shuts others out. */
-static const char *patience(const struct shadowing *self)
-{
-    return self->plan->session->database->mariadb ? "SET STATEMENT lock_wait_timeout = 0 FOR " : "";
-}
-
 static const char *drop_trigger(const struct shadowing *self, const char *name)
 {
     struct buffer sql = {0};
-    mysql_append(&sql, "%sDROP TRIGGER IF EXISTS %n", patience(self), name);
+    mysql_append(&sql, "DROP TRIGGER IF EXISTS %n", name);
     return mysql_change_text(self->plan, &sql);
 }
 
@@ -413,7 +433,7 @@ static void add_triggers(struct shadowing *self, bool down)
         const char *name = mysql_change_name(self->plan, self->table->name,
                                              (down ? back_suffixes : forward_suffixes)[i]);
         struct buffer sql = {0};
-        mysql_append(&sql, "%sCREATE TRIGGER %n AFTER %s ON %n FOR EACH ROW ", patience(self), name,
+        mysql_append(&sql, "CREATE TRIGGER %n AFTER %s ON %n FOR EACH ROW ", name,
                      event_names[i], down ? self->shadow : self->table->name);
         append_body(&sql, self, down, (enum event)i);
         mysql_change_add(self->plan,
@@ -772,11 +792,10 @@ static const char *gone_stands(const struct shadowing *self, const char *gone, c
     return mysql_change_text(self->plan, &sql);
 }
 
-static void append_rename(struct buffer *sql, const struct shadowing *self, const char *now,
-                          const char *then, const char *fresh)
+static void append_rename(struct buffer *sql, const char *now, const char *then,
+                          const char *fresh)
 {
-    const char *wait = self->plan->session->database->mariadb ? " NOWAIT" : "";
-    mysql_append(sql, "RENAME TABLE %n%s TO %n, %n%s TO %n", now, wait, then, fresh, wait, now);
+    mysql_append(sql, "RENAME TABLE %n TO %n, %n TO %n", now, then, fresh, now);
 }
 
 static void add_switch(struct shadowing *self)
@@ -789,15 +808,16 @@ static void add_switch(struct shadowing *self)
     add_statement(self, CHANGE_SWITCH_WRITES, "from now on writes have to fit the new form", &sql,
                   mysql_change_text(self->plan, &undo), NULL);
     add_batches(self, CHANGE_SWITCH_WRITES, SQL_SHADOW_MEND, "rows that did not fit, once more");
-    append_rename(&sql, self, self->table->name, self->old, self->shadow);
-    append_rename(&undo, self, self->table->name, self->shadow, self->old);
+    append_rename(&sql, self->table->name, self->old, self->shadow);
+    append_rename(&undo, self->table->name, self->shadow, self->old);
     add_statement(self, CHANGE_SWITCH_WRITES, "both tables change their names", &sql,
                   mysql_change_text(self->plan, &undo),
                   gone_stands(self, self->shadow, self->old));
     /* what the old table could not hold keeps the change from being taken back */
     buffer_append_string(&sql, "DO 0");
     mysql_append(&undo,
-                 "DO (SELECT 1 UNION ALL SELECT 1 FROM %n LIMIT 2)", self->back_queue);
+                 "UPDATE %n SET mode = (SELECT 'back' UNION ALL SELECT 'no' FROM %n) WHERE id = 1",
+                 self->mode, self->back_queue);
     add_statement(self, CHANGE_SWITCH_WRITES,
                   arena_format(self->plan->arena,
                                "the way back: %s has no rows that the old form can't hold",

@@ -33,6 +33,17 @@ enum status mysql_change_query(struct alter_session *base, struct buffer *sql, s
     return STATUS_OK;
 }
 
+/* NOWAIT says it by another number than a wait that was too long. */
+static enum status tell_lock(struct mysql_alter *session, enum status status, struct error *error)
+{
+    enum { NOWAIT = 3572 };
+    if (status == STATUS_FAILED && error->native_code == NOWAIT) {
+        error_set(error, ERROR_TARGET_LOCKED, session->base.shown,
+                  "a row is locked by another transaction");
+    }
+    return status;
+}
+
 enum status mysql_change_run(struct alter_session *base, struct buffer *sql, uint64_t *changed,
                              struct error *error)
 {
@@ -42,7 +53,7 @@ enum status mysql_change_run(struct alter_session *base, struct buffer *sql, uin
     if (status == STATUS_OK) {
         *changed = mysql_affected_rows(session->connection);
     }
-    return mysql_alter_lost(session, status, error);
+    return tell_lock(session, mysql_alter_lost(session, status, error), error);
 }
 
 static const char *lower(struct arena *arena, const char *text)
