@@ -95,7 +95,7 @@ static enum status describe(struct compiler *compiler, const char *operation, co
     *described = json_incref(json_object_get(root, member));
     json_decref(root);
     return *described != NULL ? STATUS_OK
-                              : error_set(error, ERROR_TARGET_WRITE, table,
+                              : error_set(error, ERROR_NETWORK_ANSWER, table,
                                           "%s's answer can't be understood", operation);
 }
 
