@@ -85,6 +85,9 @@ struct change_step {
      * engine takes schema changes back.
      */
     const char *stands;
+    /* One statement that sets what the session needs, ahead of `text`, of `undo`, and of batches
+     * ahead of the transaction; settle_session, behind the step, takes it back. NULL: nothing. */
+    const char *settings;
     enum alter_lock lock;
     bool rewrites; /* takes as long as the table is large */
     bool alone;    /* it may not stand in a transaction */

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "connectors/lease.h"
+#include "connectors/mysql/change.h"
 #include "connectors/mysql/target.h"
 #include "connectors/sql/locks.h"
 #include "connectors/sql/undo.h"
@@ -251,6 +252,10 @@ static enum status settle_session(struct alter_session *base, struct error *erro
                                   error);
     }
     status = status == STATUS_OK ? mysql_alter_put_back(session, error) : status;
+    if (status == STATUS_OK) {
+        status = mysql_run(self, session->connection, "SET " MYSQL_CHANGE_COPIES " = NULL",
+                           SQL_SHORT, ERROR_NETWORK, NULL, error);
+    }
     status = mysql_alter_lost(session, status, error);
     return status == STATUS_OK && session->locked ? lock_again(session, error) : status;
 }

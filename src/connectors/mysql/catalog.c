@@ -541,7 +541,7 @@ static struct column_list databases_of(const struct mysql_database *self, struct
     if (builder->table == NULL) {
         return scope_names(&self->sql.base.scope, builder->arena);
     }
-    const struct sql_place place = sql_place_of(&self->sql, builder->table);
+    const struct sql_table_place place = sql_place_of(&self->sql, builder->table);
     builder->table = place.name;
     names[0] = place.schema;
     return (struct column_list){names, 1};

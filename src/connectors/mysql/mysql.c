@@ -416,4 +416,5 @@ const struct connector transhume_connector = {
     .feed = &mysql_feed_functions,
     .apply = &mysql_apply_functions,
     .alter = &mysql_alter_functions,
+    .change = &mysql_change_functions,
 };

@@ -53,7 +53,7 @@ void mysql_append_bytes(struct buffer *out, const void *bytes, size_t length)
 
 void mysql_append_table(struct buffer *out, const struct mysql_database *self, const char *name)
 {
-    const struct sql_place place = sql_place_of(&self->sql, name);
+    const struct sql_table_place place = sql_place_of(&self->sql, name);
     mysql_append(out, "%n.%n", place.schema, place.name);
 }
 

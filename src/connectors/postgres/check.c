@@ -349,7 +349,7 @@ enum status postgres_check_table(struct database *database, const struct check_r
     const struct postgres_table *facts = NULL;
     PGconn *connection = NULL;
 
-    const struct sql_place place = sql_place_of(&self->sql, table->name);
+    const struct sql_table_place place = sql_place_of(&self->sql, table->name);
     check_name("table", place.name, out);
     check_name("schema", place.schema, out);
     if (strncmp(place.name, "_transhume_", 11) == 0) {

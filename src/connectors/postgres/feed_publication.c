@@ -20,7 +20,7 @@ static void append_asked(struct buffer *sql, struct postgres_database *self,
 {
     buffer_append_string(sql, "WITH asked(place, schema, name, before) AS (VALUES ");
     for (uint32_t i = 0; i < table_count; i++) {
-        struct sql_place place = sql_place_of(&self->sql, tables[i].name);
+        struct sql_table_place place = sql_place_of(&self->sql, tables[i].name);
         postgres_append(sql, "%s(%u, %q::pg_catalog.name, %q::pg_catalog.name, ARRAY[",
                         i > 0 ? ", " : "", i, place.schema, place.name);
         for (uint32_t c = 0; c < tables[i].before.count; c++) {

@@ -45,7 +45,7 @@ static enum status is_to_be_made(struct postgres_database *self, PGconn *connect
                                  const struct schema *objects, const struct schema_need *need,
                                  bool *wanted, struct error *error)
 {
-    const struct sql_place place = sql_place_of(&self->sql, need->user);
+    const struct sql_table_place place = sql_place_of(&self->sql, need->user);
     const struct postgres_parameter parameters[] = {{.text = place.schema}, {.text = place.name}};
     PGresult *result = NULL;
     if (!need->user_is_type) {

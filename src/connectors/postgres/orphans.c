@@ -65,7 +65,7 @@ static enum status execute(const struct taking *taking, struct buffer *sql, PGre
 static enum status refuse_others(const struct taking *taking, const char *table,
                                  struct error *error)
 {
-    const struct sql_place place = sql_place_of(&taking->self->sql, table);
+    const struct sql_table_place place = sql_place_of(&taking->self->sql, table);
     const struct postgres_parameter parameters[] = {{.text = place.schema}, {.text = place.name}};
     PGresult *result = NULL;
     enum status status = postgres_query(

@@ -115,7 +115,7 @@ enum status postgres_tell_partnerless(struct database *database, const struct ta
                                       struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
-    const struct sql_place place = sql_place_of(&self->sql, table->name);
+    const struct sql_table_place place = sql_place_of(&self->sql, table->name);
     const struct postgres_parameter parameters[] = {
         {.text = place.schema}, {.text = place.name}, {.text = self->sql.schema}};
     struct asking asking = {self, arena_create(0), NULL, out, unasked, error};

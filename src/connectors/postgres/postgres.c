@@ -427,4 +427,5 @@ const struct connector transhume_connector = {
     .load = &postgres_load_functions,
     .alter = &postgres_alter_functions,
     .definitions = &postgres_definition_functions,
+    .change = &postgres_change_functions,
 };

@@ -103,6 +103,7 @@ extern const struct apply_functions postgres_apply_functions;
 extern const struct sql_dialect postgres_dialect;
 extern const struct load_functions postgres_load_functions;
 extern const struct alter_functions postgres_alter_functions;
+extern const struct change_functions postgres_change_functions;
 #define POSTGRES_STAYS_OPEN \
     "a long read transaction is open; VACUUM cannot remove newer dead rows until it ends"
 

@@ -32,7 +32,7 @@ void postgres_append_text(struct buffer *out, const char *text, size_t length)
 void postgres_append_table(struct buffer *out, const struct postgres_database *self,
                            const char *name)
 {
-    const struct sql_place place = sql_place_of(&self->sql, name);
+    const struct sql_table_place place = sql_place_of(&self->sql, name);
     postgres_append(out, "%n.%n", place.schema, place.name);
 }
 

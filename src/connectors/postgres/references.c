@@ -51,7 +51,7 @@ static bool describe_orphans(const struct postgres_finisher *finisher,
 static enum status find_collations(const struct postgres_finisher *finisher,
                                    struct sql_orphans *orphans, struct error *error)
 {
-    const struct sql_place place = sql_place_of(&finisher->self->sql, orphans->partner);
+    const struct sql_table_place place = sql_place_of(&finisher->self->sql, orphans->partner);
     const struct postgres_parameter parameters[] = {{.text = place.schema}, {.text = place.name}};
     const char **names = arena_allocate_zeroed(
         finisher->arena, (size_t)orphans->referenced.count + 1, sizeof *names);
@@ -209,7 +209,7 @@ static void append_reference(struct buffer *sql, const struct postgres_finisher 
 static enum status find_reference(struct postgres_finisher *finisher, const char *table,
                                   const char *name, bool *found, bool *checked)
 {
-    const struct sql_place place = sql_place_of(&finisher->self->sql, table);
+    const struct sql_table_place place = sql_place_of(&finisher->self->sql, table);
     const struct postgres_parameter parameters[] = {
         {.text = place.schema}, {.text = place.name}, {.text = name}};
     PGresult *result = NULL;

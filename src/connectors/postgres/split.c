@@ -23,7 +23,7 @@ static enum status key_correlation(struct postgres_database *self,
                                    const struct postgres_table *table, double *correlation,
                                    struct error *error)
 {
-    const struct sql_place place = sql_place_of(&self->sql, table->schema->name);
+    const struct sql_table_place place = sql_place_of(&self->sql, table->schema->name);
     const struct postgres_parameter parameters[] = {
         {.text = place.schema}, {.text = place.name}, {.text = table->key.names[0]}};
     PGresult *result = NULL;
@@ -171,7 +171,7 @@ static enum status ask_histogram(struct splitter *splitter, int64_t spans, PGres
     struct buffer sql = {0};
     char digits[24] = {0};
     text_from_int64(spans, digits);
-    const struct sql_place place = sql_place_of(&self->sql, table->schema->name);
+    const struct sql_table_place place = sql_place_of(&self->sql, table->schema->name);
     const struct postgres_parameter parameters[] = {{.text = place.schema},
                                                     {.text = place.name},
                                                     {.text = table->key.names[0]},

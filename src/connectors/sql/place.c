@@ -3,9 +3,9 @@
 #include "connectors/scope.h"
 #include <string.h>
 
-struct sql_place sql_place_of(const struct sql_database *self, const char *table)
+struct sql_table_place sql_place_of(const struct sql_database *self, const char *table)
 {
-    struct sql_place place = {.name = table};
+    struct sql_table_place place = {.name = table};
     const char *other = scope_schema_of(&self->base.scope, table, &place.name);
     place.schema = other != NULL ? other : self->schema;
     return place;
@@ -36,7 +36,7 @@ const char *sql_name_in(const struct sql_database *self, const char *schema, con
 
 bool sql_is_same_place(const struct sql_database *self, const char *one, const char *other)
 {
-    struct sql_place left = sql_place_of(self, one);
-    struct sql_place right = sql_place_of(self, other);
+    struct sql_table_place left = sql_place_of(self, one);
+    struct sql_table_place right = sql_place_of(self, other);
     return strcmp(left.schema, right.schema) == 0 && strcmp(left.name, right.name) == 0;
 }

@@ -5,12 +5,12 @@
 #include "connectors/sql/database.h"
 
 /* What the server calls them; borrowed of the instance and of the name. */
-struct sql_place {
+struct sql_table_place {
     const char *schema;
     const char *name;
 };
 
-struct sql_place sql_place_of(const struct sql_database *self, const char *table);
+struct sql_table_place sql_place_of(const struct sql_database *self, const char *table);
 /* Does the scope tell the schema's tables? */
 bool sql_is_in_scope(const struct sql_database *self, const char *schema);
 /* By which name: "users", "sales.users". Of a schema that is not in the scope: SCHEMA.TABLE, for

@@ -71,12 +71,13 @@ static enum status undo(struct change_work *work, uint32_t number, struct error 
     }
     retry_init(&retry, LOCK_PATIENCE_MS);
     retry.stop_level = 1;
-    enum status status;
-    while ((status = undo_once(work, number, error)) != STATUS_OK &&
+    enum status status = change_set_session(work, number, error);
+    while (status == STATUS_OK && (status = undo_once(work, number, error)) != STATUS_OK &&
            error->class == ERROR_CLASS_RETRY && error->code != ERROR_NETWORK &&
            error->code != ERROR_TARGET_UNKNOWN_OUTCOME && retry_wait(&retry, error)) {
+        status = STATUS_OK;
     }
-    if (status != STATUS_OK) {
+    if (change_settle_session(work, number, status, error) != STATUS_OK) {
         return status;
     }
     state->undone = true;

@@ -301,6 +301,14 @@ static const struct change_field sql_fields[] = {
     {"lock", TEXT, NULL, "none|writes|all", false, "what it shuts out; default: all"},
 };
 
+static const struct change_field alter_fields[] = {
+    TABLE,
+    {"with", TEXT, NULL, NULL, true, "clauses of ALTER TABLE: `ADD COLUMN a int, DROP COLUMN b`"},
+    {"way", TEXT, NULL, "auto|in_place|shadow", false,
+     "default: in place where the server can, else a second table that is fed and copied"},
+    {"sql_mode", TEXT, NULL, NULL, false, "MySQL: of the session that makes it"},
+};
+
 const struct change_shape change_shapes[] = {
     {"create_table", "make a table", FIELDS(create_table_fields)},
     {"drop_table", "drop a table", FIELDS(drop_table_fields)},
@@ -329,6 +337,8 @@ const struct change_shape change_shapes[] = {
     {"create_view", "make a materialised view, which the database keeps by itself",
      FIELDS(create_view_fields)},
     {"drop_view", "drop one", FIELDS(drop_view_fields)},
+    {"alter", "change a table by clauses of its database (MySQL, MariaDB, SQLite)",
+     FIELDS(alter_fields)},
     {"sql", "run a statement", FIELDS(sql_fields)},
 };
 const uint32_t change_shape_count = sizeof(change_shapes) / sizeof(*change_shapes);

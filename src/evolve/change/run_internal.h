@@ -51,6 +51,12 @@ enum status change_put_step(struct change_work *work, uint64_t act, uint32_t num
 /* Puts the change's act. */
 enum status change_put_act(struct change_work *work, enum history_state state, const char *plan,
                            const char *problem, struct error *error) MUST_USE;
+/* Sets what the step needs of its session, and behind it puts the session back, whatever `status`
+ * is, which is passed through. */
+enum status change_set_session(struct change_work *work, uint32_t number,
+                               struct error *error) MUST_USE;
+enum status change_settle_session(struct change_work *work, uint32_t number, enum status status,
+                                  struct error *error) MUST_USE;
 /* Is the step carried out in a transaction, with its note? */
 bool change_is_bound(const struct change_work *work, const struct change_step *step);
 /* In front of a step; ERROR_INTERRUPTED. */

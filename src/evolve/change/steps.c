@@ -133,6 +133,37 @@ enum status change_run_text(struct change_work *work, uint32_t number, const cha
     return failpoint_hit("change.after_statement", error);
 }
 
+enum status change_set_session(struct change_work *work, uint32_t number, struct error *error)
+{
+    const struct change_step *step = &work->view.plan.steps[number - 1];
+    struct alter_answer answer = {.fault = SIZE_MAX};
+    if (step->settings == NULL) {
+        return STATUS_OK;
+    }
+    const struct alter_request request = {.language = step->language,
+                                          .text = step->settings,
+                                          .length = strlen(step->settings)};
+    if (work->base.alter->run(work->base.session, &request, &answer, error) != STATUS_OK) {
+        return tell_failure(step, error);
+    }
+    return STATUS_OK;
+}
+
+enum status change_settle_session(struct change_work *work, uint32_t number, enum status status,
+                                  struct error *error)
+{
+    const struct change_step *step = &work->view.plan.steps[number - 1];
+    struct error ignored;
+    if (step->settings == NULL) {
+        return status;
+    }
+    if (status != STATUS_OK) {
+        (void)!work->base.alter->settle_session(work->base.session, &ignored);
+        return status;
+    }
+    return work->base.alter->settle_session(work->base.session, error);
+}
+
 enum status change_ask_stands(struct change_work *work, const struct change_step *step,
                               enum change_stands *stands, struct error *error)
 {
@@ -309,8 +340,8 @@ static enum status run_alone(struct change_work *work, uint32_t number, struct e
 
 /* ---------------------------------------------------------------- all of them */
 
-static enum status run_step(struct change_work *work, uint32_t number, uint32_t *count,
-                            struct error *error)
+static enum status run_step_set(struct change_work *work, uint32_t number, uint32_t *count,
+                                struct error *error)
 {
     const struct change_step *step = &work->view.plan.steps[number - 1];
     int64_t begun = clock_monotonic_ms();
@@ -327,6 +358,14 @@ static enum status run_step(struct change_work *work, uint32_t number, uint32_t 
         tell_step(work, number + i, CHANGE_STEP_ENDS, 0, clock_monotonic_ms() - begun);
     }
     return status;
+}
+
+static enum status run_step(struct change_work *work, uint32_t number, uint32_t *count,
+                            struct error *error)
+{
+    enum status status = change_set_session(work, number, error);
+    status = status == STATUS_OK ? run_step_set(work, number, count, error) : status;
+    return change_settle_session(work, number, status, error);
 }
 
 enum status change_go(struct change_work *work, enum change_phase last, struct error *error)
@@ -351,8 +390,12 @@ enum status change_prove_again(struct change_work *work, struct error *error)
 {
     const struct change_plan *plan = &work->view.plan;
     for (uint32_t i = 0; i < plan->count; i++) {
-        if (plan->steps[i].again && plan->steps[i].kind == CHANGE_BATCHES &&
-            change_repeat_batches(work, i + 1, error) != STATUS_OK) {
+        if (!plan->steps[i].again || plan->steps[i].kind != CHANGE_BATCHES) {
+            continue;
+        }
+        enum status status = change_set_session(work, i + 1, error);
+        status = status == STATUS_OK ? change_repeat_batches(work, i + 1, error) : status;
+        if (change_settle_session(work, i + 1, status, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }

@@ -1,7 +1,8 @@
 /*
  * {"format":1,"old":"public","new":"public_007","ways":[{"operation":0,"text":"…","warning":null}],
  *  "steps":[{"phase":"expand","kind":"statement","operation":0,"title":"…","language":0,
- *            "text":"…","undo":"…","stands":null,"lock":2,"flags":"ajg"}]}
+ *            "text":"…","undo":"…","stands":null,"settings":null,"lock":2,
+ *            "flags":"ajg"}]}
  *
  * flags: r rewrites, a alone, j joined, g again.
  */
@@ -55,6 +56,7 @@ static void append_step(const struct change_step *step, struct buffer *out)
     append_text(out, "text", step->text);
     append_text(out, "undo", step->undo);
     append_text(out, "stands", step->stands);
+    append_text(out, "settings", step->settings);
     buffer_append_byte(out, '}');
 }
 
@@ -140,6 +142,7 @@ static void read_step(struct reading *reading, const json_t *map, struct change_
         .text = needed_text_of(reading, map, "text"),
         .undo = text_of(reading, map, "undo"),
         .stands = text_of(reading, map, "stands"),
+        .settings = text_of(reading, map, "settings"),
         .lock = (enum alter_lock)number_of(reading, map, "lock", ALTER_LOCK_ALL),
         .rewrites = strchr(flags, 'r') != NULL,
         .alone = strchr(flags, 'a') != NULL,

@@ -1,0 +1,172 @@
+/* What the files that compile and carry out declared changes of MySQL and MariaDB share. */
+#ifndef TRANSHUME_CONNECTORS_MYSQL_CHANGE_H
+#define TRANSHUME_CONNECTORS_MYSQL_CHANGE_H
+
+#include "connectors/mysql/alter.h"
+#include "connectors/sql/shadow.h"
+#include "sql/statement.h"
+
+/* Of a session that copies rows into a new form: triggers for the way back pass them over. */
+#define MYSQL_CHANGE_COPIES "@_transhume_copies"
+
+/* ---------------------------------------------------------------- a table as it is */
+
+/* As information_schema has it; NULL: none. */
+struct mysql_change_column {
+    const char *name;
+    const char *type; /* "varchar(20)", "int(11) unsigned" */
+    const char *data_type;
+    const char *charset;
+    const char *collation;
+    bool nullable;
+    bool generated;
+};
+
+struct mysql_change_key {
+    const char *name;
+    bool unique; /* and none of its columns can be NULL or is cut to a length */
+    const char *columns[SQL_SHADOW_KEY_MAX];
+    uint32_t count;
+};
+
+/* A foreign key of the table, or of another one that refers to it. */
+struct mysql_change_reference {
+    const char *name;
+    const char *table;  /* that has it */
+    const char *clause; /* CONSTRAINT `name` FOREIGN KEY … REFERENCES … */
+    const char *parent;
+};
+
+struct mysql_change_table {
+    const char *name;
+    const char *statement; /* SHOW CREATE TABLE */
+    const char *kind;      /* BASE TABLE, VIEW, SYSTEM VERSIONED */
+    const char *engine;
+    struct mysql_change_column *columns;
+    uint32_t column_count;
+    struct mysql_change_key *keys;
+    uint32_t key_count;
+    struct mysql_change_reference *outward, *inward;
+    uint32_t outward_count, inward_count;
+    const char *const *triggers;
+    uint32_t trigger_count;
+};
+
+/* change_table.c. STATUS_END: there is no such table. */
+enum status mysql_change_read(struct mysql_alter *session, const char *name, struct arena *arena,
+                              struct mysql_change_table *table, struct error *error) MUST_USE;
+/* NULL: it has none of that name. */
+const struct mysql_change_column *mysql_change_column_of(const struct mysql_change_table *table,
+                                                         const char *name);
+/* All rows of a query as texts. Frees the buffer. */
+enum status mysql_change_query(struct alter_session *session, struct buffer *sql,
+                               struct arena *arena, struct sql_shadow_rows *rows,
+                               struct error *error) MUST_USE;
+enum status mysql_change_run(struct alter_session *session, struct buffer *sql, uint64_t *changed,
+                             struct error *error) MUST_USE;
+/* The number that its next row gets, of SHOW CREATE TABLE; NULL: it counts none. */
+const char *mysql_change_counter(const char *statement, struct arena *arena);
+
+/* ---------------------------------------------------------------- what becomes of it */
+
+enum mysql_change_way { MYSQL_WAY_AUTO, MYSQL_WAY_IN_PLACE, MYSQL_WAY_SHADOW };
+
+/* A value that a column of the new form gets, where it is another one than the old column's. */
+struct mysql_change_value {
+    const char *column; /* in the new form */
+    const char *up;     /* over the old columns */
+    const char *down;   /* of the old column of the same place, over the new ones */
+    const char *old;    /* that column's name */
+};
+
+/* All that a change does to one table, as clauses of one ALTER TABLE. */
+struct mysql_change_set {
+    const char *table;
+    uint32_t operation; /* the first one */
+    bool several;       /* operations */
+    struct buffer clauses;
+    struct buffer undo; /* the way back, of those that old applications can live with */
+    bool expands;       /* they can live with all of them */
+    enum mysql_change_way way;
+    const char *sql_mode; /* NULL: the session's */
+    struct mysql_change_value *values;
+    uint32_t value_count, value_capacity;
+    uint32_t line, column;
+};
+
+/* What the server can do by itself. */
+struct mysql_change_trial {
+    const char *algorithm; /* "INSTANT", "NOCOPY", "INPLACE"; NULL: it would copy the table */
+    bool rewrites;         /* it makes the table anew all the same */
+    struct mysql_change_table after;
+    const char *refusal; /* what it said last to who would not let it copy */
+    const char *stands;  /* as of mysql_change_stands */
+};
+
+/* Steps and ways as they are found. */
+struct mysql_change_plan {
+    struct mysql_alter *session;
+    const struct change *change;
+    struct arena *arena;
+    struct change_step *steps;
+    uint32_t count, capacity;
+    struct change_way *ways;
+    uint32_t way_count, way_capacity;
+};
+
+/* change.c */
+void mysql_change_add(struct mysql_change_plan *plan, const struct change_step *step);
+void mysql_change_tell(struct mysql_change_plan *plan, uint32_t operation, const char *text,
+                       const char *warning);
+/* The text of a buffer, which it frees. */
+const char *mysql_change_text(struct mysql_change_plan *plan, struct buffer *sql);
+enum status mysql_change_refuse(const struct mysql_change_set *set, struct error *error,
+                                const char *format, ...) PRINTF_LIKE(3, 4);
+/* "_transhume_VERSION_TABLESUFFIX", or where that is too long with a digest in it. */
+const char *mysql_change_name(struct mysql_change_plan *plan, const char *table,
+                              const char *suffix);
+
+/* change_clauses.c: adds an operation of a table to its clauses. STATUS_END: it is none of those. */
+enum status mysql_change_add_clause(struct mysql_change_plan *plan, struct mysql_change_set *set,
+                                    const struct mysql_change_table *table,
+                                    const struct change_operation *operation,
+                                    struct error *error) MUST_USE;
+bool mysql_change_is_clause(const char *kind);
+/* CREATE TABLE of an operation create_table. */
+void mysql_change_append_create(struct buffer *sql, const struct change_value *value);
+
+/* change_trial.c: tries the clauses on an empty copy. */
+enum status mysql_change_try(struct mysql_change_plan *plan, const struct mysql_change_set *set,
+                             const struct mysql_change_table *table,
+                             struct mysql_change_trial *trial, struct error *error) MUST_USE;
+/* A query that is true once the table has the form that `like` has; NULL: it has it now. */
+enum status mysql_change_stands(struct mysql_change_plan *plan, const char *table,
+                                const char *like, const char **query, struct error *error) MUST_USE;
+
+/* change_shadow.c */
+enum status mysql_change_plan_shadow(struct mysql_change_plan *plan,
+                                     const struct mysql_change_set *set,
+                                     const struct mysql_change_table *table,
+                                     const struct mysql_change_trial *trial,
+                                     struct error *error) MUST_USE;
+
+/* change_values.c: a column of the one form and of the other. */
+struct mysql_change_pair {
+    const struct mysql_change_column *from, *to;
+    const char *up;   /* expressions of the user's; NULL: the column itself */
+    const char *down; /* NULL: likewise */
+};
+/* The value that `to` gets, over columns with `prefix` ("t.", "NEW."). `down`: the way back. */
+void mysql_change_append_value(struct buffer *sql, const struct mysql_change_table *table,
+                               const struct mysql_change_pair *pair, const char *prefix, bool down,
+                               const char *time_zone);
+/* Is it true that the shadow's `s` column is not what it gets? */
+void mysql_change_append_differs(struct buffer *sql, const struct mysql_change_table *table,
+                                 const struct mysql_change_pair *pair, const char *time_zone);
+/* An expression that writes the column's value as a literal. */
+void mysql_change_append_literal(struct buffer *sql, const struct mysql_change_column *column);
+/* An expression with the names of the table's columns prefixed. */
+void mysql_change_append_prefixed(struct buffer *sql, const struct mysql_change_table *table,
+                                  const char *expression, const char *prefix);
+
+#endif

@@ -1,0 +1,231 @@
+/*
+ * What the compiler of declared changes goes by: the tables of the schema as the new version will
+ * have them, and the steps so far.
+ *
+ * A column that becomes another one is there twice while the change is under way: the old one under
+ * its name, the new one as _transhume_new_NAME. A trigger that fires last keeps both equal by the
+ * declared expressions. Applications of the new version look in a schema of views that show each
+ * table as it will be.
+ */
+#ifndef TRANSHUME_CONNECTORS_POSTGRES_CHANGE_H
+#define TRANSHUME_CONNECTORS_POSTGRES_CHANGE_H
+
+#include "connectors/postgres/alter.h"
+
+#define POSTGRES_CHANGE_PREFIX "_transhume_new_"
+#define POSTGRES_CHANGE_CHECK "_transhume_check_"
+/* Triggers fire in the order of their names' bytes: this one behind all others. */
+#define POSTGRES_CHANGE_TRIGGER "~_transhume_sync"
+/* What tells a schema of views, with the schema of the tables behind it. */
+#define POSTGRES_CHANGE_COMMENT "transhume: views of "
+
+/* What an expression is, as the server parsed it. */
+struct altered_expression {
+    const char *text; /* NULL: there is none */
+    const bool *uses; /* by the column's number in its table */
+    bool is_volatile; /* gives another value each time */
+    bool looks_out;   /* names tables or functions by the search_path */
+};
+
+struct altered_column {
+    const char *name;        /* in the new version */
+    const char *old;         /* in the old one; NULL: it is added */
+    const char *carrier;     /* the column that has the new version's values */
+    const char *type;        /* of the carrier */
+    const char *old_type;    /* NULL: it is added */
+    const char *default_sql; /* of the carrier; NULL: none */
+    const char *old_default;
+    const char *comment;
+    const char *sequences; /* that it owns, as SQL; NULL */
+    int number;            /* attnum; 0: it is added */
+    bool old_not_null;
+    bool not_null; /* in the new version */
+    bool compares; /* with IS DISTINCT FROM */
+    bool constant; /* its default is one */
+    bool generated;
+    bool identity;
+    bool hidden; /* dropped in the new version */
+    bool dual;   /* the carrier is another column than the old one */
+    bool made;   /* the carrier is made by the change */
+    bool fills;  /* rows that are there get `up` */
+    bool lossless;
+    bool view_default; /* the view has the default, the table not yet */
+    bool new_comment;
+    bool checked; /* NOT NULL is proved by a check, which is there until the end */
+    uint32_t operation;
+    struct altered_expression up;
+    struct altered_expression down;
+};
+
+struct altered_table {
+    const char *name; /* in the new version */
+    const char *old;  /* its name until the end; of a table that is made, what it is made as */
+    const char *oid;  /* NULL: it is made */
+    struct altered_column *columns;
+    uint32_t count;
+    uint32_t capacity;
+    const char *const *keys; /* by which rows are filled */
+    const char *const *key_types;
+    uint32_t key_count;
+    bool dropped;
+    bool touched; /* its view is not the table as it is */
+    bool partitioned;
+    uint32_t operation;     /* the last one that touched it */
+    struct buffer contract; /* clauses and statements at the end, each ended by ";\n" */
+    struct buffer late;     /* likewise behind those, when columns have their last names */
+    struct buffer holds;    /* conditions that each row has to meet: " AND (…)" */
+};
+
+struct change_steps {
+    struct change_step *items;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+struct compiler {
+    struct postgres_alter *session;
+    struct arena *arena;
+    const struct change *change;
+    const struct change_operation *operation; /* at hand */
+    uint32_t number;                          /* its own */
+    const char *schema;
+    const char *path;       /* the search_path that expressions are read with */
+    const char *new_schema; /* of views */
+    const char *old_schema; /* NULL: the old version looks in the tables */
+    const char *old_views;  /* schemas of views of former changes, as an array */
+    struct altered_table **tables;
+    uint32_t table_count;
+    uint32_t table_capacity;
+    struct change_steps steps[CHANGE_PHASE_COUNT];
+    struct change_steps proofs; /* come first in CHANGE_PROVE */
+    struct change_way *ways;
+    uint32_t way_count;
+    uint32_t way_capacity;
+    bool views; /* the new version has a schema of its own */
+};
+
+/* ---------------------------------------------------------------- change_model.c */
+
+enum status change_find_table(struct compiler *compiler, const struct change_value *at,
+                              const char *name, struct altered_table **table,
+                              struct error *error) MUST_USE;
+/* NULL: it has none of that name in the new version. */
+struct altered_column *change_column_named(const struct altered_table *table, const char *name);
+enum status change_find_column(struct compiler *compiler, struct altered_table *table,
+                               const struct change_value *at, const char *name,
+                               struct altered_column **column, struct error *error) MUST_USE;
+struct altered_column *change_add_column(struct compiler *compiler, struct altered_table *table);
+struct altered_table *change_add_table(struct compiler *compiler);
+/* ERROR_CHANGE_INVALID at the value's place. */
+enum status change_invalid(const struct compiler *compiler, const struct change_value *at,
+                           struct error *error, const char *format, ...) PRINTF_LIKE(4, 5);
+enum status change_refused(const struct compiler *compiler, struct error *error, const char *format,
+                           ...) PRINTF_LIKE(3, 4);
+bool change_is_true(const struct change_value *map, const char *key);
+enum status change_query(struct compiler *compiler, const char *sql, const char *const *values,
+                         int count, PGresult **result, struct error *error) MUST_USE;
+const char *change_cell(struct compiler *compiler, PGresult *result, int row, int column);
+/* A name of at most 63 bytes that tells what it is of. */
+const char *change_short_name(struct compiler *compiler, const char *prefix, const char *name);
+
+/* ---------------------------------------------------------------- change_steps.c */
+
+struct change_step *change_step_add(struct compiler *compiler, enum change_phase phase,
+                                    const char *title);
+/* SQL by a format (sql_append), in the arena. */
+const char *change_sql(struct compiler *compiler, const char *format, ...);
+void change_way_add(struct compiler *compiler, const char *text, const char *warning);
+/* `undo` may be NULL. */
+struct change_step *change_statement(struct compiler *compiler, enum change_phase phase,
+                                     enum alter_lock lock, const char *title, const char *text,
+                                     const char *undo);
+/* CREATE INDEX CONCURRENTLY with its way back and the question whether it stands. */
+void change_index_step(struct compiler *compiler, const char *title, const char *name,
+                       const char *text, bool fresh);
+const char *change_text_of(struct compiler *compiler, struct buffer *buffer);
+
+/* ---------------------------------------------------------------- change_expression.c */
+
+/* Has the server parse an expression over the old version's columns (`up`) or the new one's. */
+enum status change_read_expression(struct compiler *compiler, struct altered_table *table,
+                                   const struct change_value *at, const char *text,
+                                   const char *type, bool up, struct altered_expression *expression,
+                                   struct error *error) MUST_USE;
+/* The text with the new version's names as the columns that carry them. */
+const char *change_carried(struct compiler *compiler, const struct altered_table *table,
+                           const char *text);
+/* The text with `from`, where it is a column's name, as `to`. */
+const char *change_replace_name(struct compiler *compiler, const char *text, const char *from,
+                                const char *to);
+
+/* ---------------------------------------------------------------- operations */
+
+typedef enum status change_operate(struct compiler *compiler, const struct change_value *value,
+                                   struct error *error);
+change_operate change_create_table; /* change_table.c */
+change_operate change_drop_table;
+change_operate change_rename_table;
+change_operate change_set_table;
+change_operate change_add_column_op; /* change_column.c */
+change_operate change_drop_column;
+change_operate change_rename_column;
+change_operate change_alter_column;
+change_operate change_create_index; /* change_index.c */
+change_operate change_drop_index;
+change_operate change_create_constraint; /* change_constraint.c */
+change_operate change_drop_constraint;
+change_operate change_rename_constraint;
+change_operate change_add_enum_value; /* change_other.c */
+change_operate change_add_partition;
+change_operate change_drop_partition;
+change_operate change_replica_identity;
+change_operate change_sql_op;
+
+/* change_dual.c: makes a second column that carries the new version's values; `except` (may be
+ * NULL) is a constraint that it does not get. */
+enum status change_make_dual(struct compiler *compiler, struct altered_table *table,
+                             struct altered_column *column, const char *type, const char *except,
+                             struct error *error) MUST_USE;
+/* change_column.c: the same where `up` or `down` (may be NULL) say more than the column itself. */
+enum status change_dual_if(struct compiler *compiler, struct altered_table *table,
+                           struct altered_column *column, const struct change_value *up,
+                           const struct change_value *down, const char *except,
+                           struct error *error) MUST_USE;
+/* Indexes and constraints of the old column, for the new one: behind the filling. */
+enum status change_copy_attached(struct compiler *compiler, struct altered_table *table,
+                                 struct altered_column *column, const char *except,
+                                 struct error *error) MUST_USE;
+/* change_constraint.c: what is proved behind the filling, and held from then on. */
+void change_add_check(struct compiler *compiler, struct altered_table *table, const char *name,
+                      const char *expression);
+void change_add_not_null(struct compiler *compiler, struct altered_table *table,
+                         struct altered_column *column);
+enum status change_add_reference(struct compiler *compiler, struct altered_table *table,
+                                 const char *name, const char *columns,
+                                 const struct change_value *references,
+                                 struct error *error) MUST_USE;
+void change_add_unique(struct compiler *compiler, struct altered_table *table, const char *name,
+                       const char *columns, const char *kind, const char *tail);
+/* " REFERENCES t (c) ON DELETE …" */
+enum status change_append_reference(struct compiler *compiler,
+                                    const struct change_value *references, struct buffer *sql,
+                                    struct error *error) MUST_USE;
+
+/* change_trigger.c, change_views.c, change_fill.c: what all operations together need */
+void change_emit_triggers(struct compiler *compiler);
+bool change_has_trigger(const struct altered_table *table);
+const char *change_function_name(struct compiler *compiler, const struct altered_table *table);
+void change_emit_fills(struct compiler *compiler);
+void change_emit_views(struct compiler *compiler);
+/* A statement that drops all views of a schema. */
+const char *change_drop_views(struct compiler *compiler, const char *schema);
+enum status change_emit_contract(struct compiler *compiler, struct error *error) MUST_USE;
+
+/* change_batch.c */
+enum status postgres_change_batch(struct alter_session *session, const struct change_step *step,
+                                  const char *position, uint64_t rows, struct arena *arena,
+                                  struct change_batch *batch, struct error *error);
+enum status postgres_change_estimate(struct alter_session *session, const struct change_step *step,
+                                     uint64_t *rows, struct error *error);
+
+#endif

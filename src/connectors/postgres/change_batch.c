@@ -1,0 +1,334 @@
+/*
+ * Batches: rows in the order of a key, or in that of the table's pages where it has none.
+ *
+ * A position is a JSON list: the key's values as texts, or the number of the next page and that of
+ * the page behind the last one. A batch writes a row's new value from its old one as it is then,
+ * under the row's lock: who wrote it meanwhile went through the trigger, and is not undone by it.
+ */
+#include "connectors/postgres/change.h"
+#include "model/json_tree.h"
+#include "model/json_writer.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOCK_MS = 200, ROWS_PER_PAGE_MIN = 1 };
+
+/* A step's text, read. */
+struct work {
+    struct postgres_alter *session;
+    json_t *tree;
+    json_t *position; /* NULL: from the beginning */
+    const char *schema;
+    const char *table;
+    const json_t *keys;
+    uint64_t rows;
+    struct arena *arena;
+};
+
+static const char *item(const json_t *list, size_t number)
+{
+    const char *text = json_string_value(json_array_get(list, number));
+    return text != NULL ? text : "";
+}
+
+static void work_end(struct work *work)
+{
+    json_decref(work->tree);
+    json_decref(work->position);
+}
+
+static enum status work_begin(struct alter_session *base, const struct change_step *step,
+                              const char *position, struct work *work, struct error *error)
+{
+    *work = (struct work){.session = postgres_alter_of(base)};
+    if (json_tree_parse(step->text, strlen(step->text), 0, "a step of batches",
+                        ERROR_LEDGER_INVALID, &work->tree, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (position != NULL &&
+        json_tree_parse(position, strlen(position), 0, "the position of batches",
+                        ERROR_LEDGER_INVALID, &work->position, error) != STATUS_OK) {
+        work_end(work);
+        return STATUS_FAILED;
+    }
+    const json_t *table = json_object_get(work->tree, "table");
+    work->schema = item(table, 0);
+    work->table = item(table, 1);
+    work->keys = json_object_get(work->tree, "keys");
+    return STATUS_OK;
+}
+
+static enum status query(struct work *work, struct buffer *sql, PGresult **result,
+                         struct error *error)
+{
+    struct postgres_alter *session = work->session;
+    enum status status = postgres_query_buffer(session->database, session->connection, sql, NULL, 0,
+                                               SQL_LONG, ERROR_TARGET_WRITE, result, error);
+    return postgres_alter_lost(session, status, error);
+}
+
+/* ---------------------------------------------------------------- ranges */
+
+static void append_keys(const struct work *work, const char *tail, struct buffer *sql)
+{
+    for (size_t i = 0; i < json_array_size(work->keys); i++) {
+        postgres_append(sql, "%s%n%s", i > 0 ? ", " : "", item(json_array_get(work->keys, i), 0),
+                        tail);
+    }
+}
+
+/* "('12'::integer, …)" */
+static void append_values(const struct work *work, const json_t *values, struct buffer *sql)
+{
+    buffer_append_byte(sql, '(');
+    for (size_t i = 0; i < json_array_size(work->keys); i++) {
+        postgres_append(sql, "%sCAST(%q AS %s)", i > 0 ? ", " : "", item(values, i),
+                        item(json_array_get(work->keys, i), 1));
+    }
+    buffer_append_byte(sql, ')');
+}
+
+static void append_behind(const struct work *work, struct buffer *sql)
+{
+    if (work->position == NULL) {
+        buffer_append_string(sql, "true");
+        return;
+    }
+    buffer_append_byte(sql, '(');
+    append_keys(work, "", sql);
+    buffer_append_string(sql, ") > ");
+    append_values(work, work->position, sql);
+}
+
+/* The key of the last row of the batch, and how many there are. */
+static enum status find_end(struct work *work, json_t **end, uint64_t *rows, struct error *error)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    *end = NULL;
+    *rows = 0;
+    buffer_append_string(&sql, "SELECT n, ");
+    append_keys(work, "::text", &sql);
+    buffer_append_string(&sql, " FROM (SELECT pg_catalog.row_number() OVER () AS n, ");
+    append_keys(work, "", &sql);
+    buffer_append_string(&sql, " FROM (SELECT ");
+    append_keys(work, "", &sql);
+    postgres_append(&sql, " FROM %n.%n WHERE ", work->schema, work->table);
+    append_behind(work, &sql);
+    buffer_append_string(&sql, " ORDER BY ");
+    append_keys(work, "", &sql);
+    buffer_format(&sql, " LIMIT %" PRIu64 ") a) b ORDER BY n DESC LIMIT 1", work->rows);
+    if (query(work, &sql, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (PQntuples(result) > 0) {
+        *rows = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+        *end = json_array();
+        for (int i = 1; i < PQnfields(result); i++) {
+            json_array_append_new(*end, json_string(PQgetvalue(result, 0, i)));
+        }
+    }
+    PQclear(result);
+    return STATUS_OK;
+}
+
+static const char *write_position(const struct work *work, const json_t *list)
+{
+    struct buffer text = {0};
+    (void)json_tree_append(list, JSON_COMPACT, &text);
+    const char *position = arena_copy_string(work->arena, buffer_string(&text));
+    buffer_free(&text);
+    return position;
+}
+
+/* The condition of the batch's rows in `where`, and what stands behind it. */
+static enum status range_by_key(struct work *work, struct buffer *where, struct change_batch *batch,
+                                struct error *error)
+{
+    json_t *end;
+    if (find_end(work, &end, &batch->rows, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (end == NULL) {
+        buffer_append_string(where, "false");
+        return STATUS_OK;
+    }
+    append_behind(work, where);
+    buffer_append_string(where, " AND (");
+    append_keys(work, "", where);
+    buffer_append_string(where, ") <= ");
+    append_values(work, end, where);
+    /* Who comes behind the last row of all is written through the trigger. */
+    batch->position = batch->rows < work->rows ? NULL : write_position(work, end);
+    json_decref(end);
+    return STATUS_OK;
+}
+
+static enum status count_pages(struct work *work, uint64_t *pages, double *rows_per_page,
+                               struct error *error)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    const char *place = "pg_catalog.to_regclass(pg_catalog.quote_ident(%q) || '.' || "
+                        "pg_catalog.quote_ident(%q))";
+    buffer_append_string(&sql, "SELECT pg_catalog.pg_relation_size(c.oid) / "
+                               "pg_catalog.current_setting('block_size')::bigint, CASE WHEN "
+                               "c.relpages > 0 AND c.reltuples > 0 THEN c.reltuples / c.relpages "
+                               "ELSE 50 END FROM pg_catalog.pg_class c WHERE c.oid = ");
+    postgres_append(&sql, place, work->schema, work->table);
+    if (query(work, &sql, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *pages = PQntuples(result) > 0 ? strtoull(PQgetvalue(result, 0, 0), NULL, 10) : 0;
+    *rows_per_page = PQntuples(result) > 0 ? strtod(PQgetvalue(result, 0, 1), NULL) : 1;
+    PQclear(result);
+    return STATUS_OK;
+}
+
+/* Rows that are written move to other pages, and may be seen twice: they are equal by then. */
+static enum status range_by_page(struct work *work, struct buffer *where,
+                                 struct change_batch *batch, struct error *error)
+{
+    uint64_t end = 0;
+    double rows_per_page;
+    if (count_pages(work, &end, &rows_per_page, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    uint64_t from = strtoull(item(work->position, 0), NULL, 10);
+    end = work->position != NULL ? strtoull(item(work->position, 1), NULL, 10) : end;
+    double pages = (double)work->rows / (rows_per_page < 1 ? 1 : rows_per_page);
+    uint64_t next = from + (pages < 1 ? 1 : (uint64_t)pages);
+    buffer_format(where, "ctid >= '(%" PRIu64 ",0)'::tid AND ctid < '(%" PRIu64 ",0)'::tid", from,
+                  next);
+    batch->rows = (uint64_t)((double)(next - from) * rows_per_page);
+    batch->position =
+        next >= end ? NULL
+                    : arena_format(work->arena, "[\"%" PRIu64 "\",\"%" PRIu64 "\"]", next, end);
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- filling, proving */
+
+static enum status fill(struct work *work, const struct buffer *where, struct change_batch *batch,
+                        struct error *error)
+{
+    const json_t *set = json_object_get(work->tree, "set");
+    const char *pending = json_string_value(json_object_get(work->tree, "where"));
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    postgres_append(&sql, "UPDATE %n.%n SET ", work->schema, work->table);
+    for (size_t i = 0; i < json_array_size(set); i++) {
+        const json_t *pair = json_array_get(set, i);
+        postgres_append(&sql, "%s%n = %s", i > 0 ? ", " : "", item(pair, 0), item(pair, 1));
+    }
+    buffer_append_string(&sql, " WHERE ");
+    buffer_append_buffer(&sql, where);
+    buffer_format(&sql, " AND (%s)", pending != NULL ? pending : "true");
+    if (query(work, &sql, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = postgres_rows_changed(result, &batch->changed);
+    PQclear(result);
+    return status == STATUS_OK ? STATUS_OK
+                               : error_set(error, ERROR_INTERNAL, work->table, "no count of rows");
+}
+
+static enum status prove(struct work *work, const struct buffer *where, struct change_batch *batch,
+                         struct error *error)
+{
+    const char *holds = json_string_value(json_object_get(work->tree, "holds"));
+    bool keyed = json_array_size(work->keys) > 0;
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    buffer_append_string(&sql, "SELECT count(*), (pg_catalog.array_agg(");
+    if (keyed) {
+        buffer_append_string(&sql, "pg_catalog.concat_ws(', ', ");
+        append_keys(work, "", &sql);
+        buffer_append_string(&sql, ")))[1]");
+    } else {
+        buffer_append_string(&sql, "ctid::text))[1]");
+    }
+    postgres_append(&sql, " FROM %n.%n WHERE ", work->schema, work->table);
+    buffer_append_buffer(&sql, where);
+    buffer_format(&sql, " AND (%s) IS NOT TRUE", holds != NULL ? holds : "false");
+    if (query(work, &sql, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    batch->wrong = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+    if (PQgetisnull(result, 0, 1) == 0) {
+        batch->first_wrong =
+            arena_format(work->arena, "%s %s", work->table, PQgetvalue(result, 0, 1));
+    }
+    PQclear(result);
+    return STATUS_OK;
+}
+
+/* Who holds a row's lock for long holds up the batch, and it those whose rows it has locked: it
+ * gives up soon, and is tried again. */
+static enum status set_up(struct work *work, struct error *error)
+{
+    struct postgres_alter *session = work->session;
+    const char *version = json_string_value(json_object_get(work->tree, "fill"));
+    struct buffer sql = {0};
+    if (postgres_alter_catch_up(session, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_format(&sql, "SET LOCAL lock_timeout = %d", (int)LOCK_MS);
+    if (version != NULL) {
+        postgres_append(&sql, "; SET LOCAL transhume.fill = %q", version);
+    }
+    enum status status = postgres_execute_buffer(session->database, session->connection, &sql,
+                                                 SQL_SHORT, ERROR_TARGET_WRITE, error);
+    return postgres_alter_lost(session, status, error);
+}
+
+enum status postgres_change_batch(struct alter_session *base, const struct change_step *step,
+                                  const char *position, uint64_t rows, struct arena *arena,
+                                  struct change_batch *batch, struct error *error)
+{
+    struct work work;
+    struct buffer where = {0};
+    if (work_begin(base, step, position, &work, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    work.rows = rows;
+    work.arena = arena;
+    enum status status = set_up(&work, error);
+    if (status == STATUS_OK) {
+        status = json_array_size(work.keys) > 0 ? range_by_key(&work, &where, batch, error)
+                                                : range_by_page(&work, &where, batch, error);
+    }
+    bool empty = where.length == strlen("false");
+    if (status == STATUS_OK && !empty) {
+        status = json_object_get(work.tree, "set") != NULL ? fill(&work, &where, batch, error)
+                                                           : prove(&work, &where, batch, error);
+    }
+    buffer_free(&where);
+    work_end(&work);
+    return status;
+}
+
+enum status postgres_change_estimate(struct alter_session *base, const struct change_step *step,
+                                     uint64_t *rows, struct error *error)
+{
+    struct work work;
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    *rows = 0;
+    if (work_begin(base, step, NULL, &work, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    postgres_append(&sql,
+                    "SELECT (CASE WHEN c.reltuples < 0 THEN 0 ELSE c.reltuples END)::bigint FROM "
+                    "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+                    "c.relnamespace WHERE n.nspname = %q AND c.relname = %q",
+                    work.schema, work.table);
+    enum status status = query(&work, &sql, &result, error);
+    if (status == STATUS_OK && PQntuples(result) > 0) {
+        *rows = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+    }
+    PQclear(result);
+    work_end(&work);
+    return status;
+}

@@ -1,0 +1,273 @@
+/* Constraints: what rows break is found before it shuts anybody out, then it is added for new rows,
+ * and shown to hold for the others. */
+#include "connectors/postgres/change.h"
+#include <string.h>
+#include <strings.h>
+
+static const char *place_of(struct compiler *compiler, const struct altered_table *table)
+{
+    return change_sql(compiler, "%n.%n", compiler->schema, table->old);
+}
+
+/* Adds it for what is written from now on, and shows that it holds for what is there. */
+static void add_validated(struct compiler *compiler, const struct altered_table *table,
+                          const char *name, const char *body)
+{
+    const char *place = place_of(compiler, table);
+    change_statement(
+        compiler, CHANGE_PROVE, ALTER_LOCK_ALL,
+        arena_format(compiler->arena, "constraint %s of %s", name, table->name),
+        change_sql(compiler, "ALTER TABLE %s ADD CONSTRAINT %n %s NOT VALID", place, name, body),
+        change_sql(compiler, "ALTER TABLE %s DROP CONSTRAINT IF EXISTS %n", place, name));
+    struct change_step *step = change_statement(
+        compiler, CHANGE_PROVE, ALTER_LOCK_NONE,
+        arena_format(compiler->arena, "constraint %s of %s holds", name, table->name),
+        change_sql(compiler, "ALTER TABLE %s VALIDATE CONSTRAINT %n", place, name), NULL);
+    step->rewrites = true;
+}
+
+void change_add_check(struct compiler *compiler, struct altered_table *table, const char *name,
+                      const char *expression)
+{
+    const char *carried = change_carried(compiler, table, expression);
+    buffer_format(&table->holds, " AND (%s\n) IS NOT FALSE", carried);
+    add_validated(compiler, table, name, arena_format(compiler->arena, "CHECK (%s)", carried));
+}
+
+void change_add_not_null(struct compiler *compiler, struct altered_table *table,
+                         struct altered_column *column)
+{
+    if (column->checked) {
+        return;
+    }
+    const char *place = place_of(compiler, table);
+    const char *check =
+        change_short_name(compiler, POSTGRES_CHANGE_CHECK,
+                          arena_format(compiler->arena, "%s_%s", table->old, column->name));
+    column->checked = true;
+    column->not_null = true;
+    postgres_append(&table->holds, " AND %n IS NOT NULL", column->carrier);
+    add_validated(compiler, table, check,
+                  change_sql(compiler, "CHECK (%n IS NOT NULL)", column->carrier));
+    postgres_append(&table->contract,
+                    "ALTER TABLE %s ALTER COLUMN %n SET NOT NULL;\nALTER TABLE %s DROP CONSTRAINT "
+                    "%n;\n",
+                    place, column->carrier, place, check);
+}
+
+void change_add_unique(struct compiler *compiler, struct altered_table *table, const char *name,
+                       const char *columns, const char *kind, const char *tail)
+{
+    bool fresh = table->oid == NULL;
+    const char *text =
+        change_sql(compiler, "CREATE UNIQUE INDEX %s%n ON %n.%n (%s)%s",
+                   fresh ? "" : "CONCURRENTLY ", name, compiler->schema, table->old, columns, tail);
+    change_index_step(compiler,
+                      arena_format(compiler->arena, "unique index %s of %s", name, table->name),
+                      name, text, fresh);
+    postgres_append(&table->late, "ALTER TABLE %n.%n ADD CONSTRAINT %n %s USING INDEX %n;\n",
+                    compiler->schema, table->old, name, kind, name);
+}
+
+enum status change_add_reference(struct compiler *compiler, struct altered_table *table,
+                                 const char *name, const char *columns,
+                                 const struct change_value *references, struct error *error)
+{
+    struct buffer body = {0};
+    buffer_format(&body, "FOREIGN KEY (%s)", columns);
+    enum status status = change_append_reference(compiler, references, &body, error);
+    const char *text = change_text_of(compiler, &body);
+    if (status == STATUS_OK) {
+        add_validated(compiler, table, name, text);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- create_constraint */
+
+/* The columns as their carriers, and second ones where `up` and `down` say more than themselves. */
+static enum status prepare_columns(struct compiler *compiler, const struct change_value *value,
+                                   struct altered_table *table, const char **columns,
+                                   struct error *error)
+{
+    const struct change_value *list = change_get(value, "columns");
+    const struct change_value *ups = change_get(value, "up");
+    const struct change_value *downs = change_get(value, "down");
+    struct buffer names = {0};
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; list != NULL && i < list->count && status == STATUS_OK; i++) {
+        struct altered_column *column;
+        const char *name = list->items[i].text;
+        status = change_find_column(compiler, table, &list->items[i], name, &column, error);
+        if (status == STATUS_OK) {
+            status = change_dual_if(compiler, table, column, change_get(ups, name),
+                                    change_get(downs, name), NULL, error);
+        }
+        if (status == STATUS_OK) {
+            postgres_append(&names, "%s%n", i > 0 ? ", " : "", column->carrier);
+        }
+    }
+    *columns = change_text_of(compiler, &names);
+    return status;
+}
+
+static enum status add_primary_key(struct compiler *compiler, const struct change_value *value,
+                                   struct altered_table *table, const char *columns,
+                                   struct error *error)
+{
+    const struct change_value *list = change_get(value, "columns");
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct altered_column *column = change_column_named(table, list->items[i].text);
+        if (column == NULL) {
+            return change_invalid(compiler, value, error, "%s has no column %s", table->name,
+                                  list->items[i].text);
+        }
+        if (!column->not_null) {
+            change_add_not_null(compiler, table, column);
+        }
+    }
+    change_add_unique(compiler, table, change_text(value, "name"), columns, "PRIMARY KEY", "");
+    return STATUS_OK;
+}
+
+enum status change_create_constraint(struct compiler *compiler, const struct change_value *value,
+                                     struct error *error)
+{
+    struct altered_table *table;
+    const char *columns;
+    const char *name = change_text(value, "name");
+    const char *type = change_text(value, "type");
+    if (change_find_table(compiler, value, change_text(value, "table"), &table, error) !=
+            STATUS_OK ||
+        prepare_columns(compiler, value, table, &columns, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    table->touched = true;
+    table->operation = compiler->number;
+    change_way_add(compiler, "proved beside running writers, in place", NULL);
+    if (strcasecmp(type, "check") == 0) {
+        if (change_text(value, "check") == NULL) {
+            return change_invalid(compiler, value, error, "a check needs 'check'");
+        }
+        change_add_check(compiler, table, name, change_text(value, "check"));
+        return STATUS_OK;
+    }
+    if (strcasecmp(type, "exclude") == 0) {
+        return change_refused(compiler, error,
+                              "an exclusion constraint locks the table while its index is built");
+    }
+    if (columns[0] == '\0') {
+        return change_invalid(compiler, value, error, "it needs 'columns'");
+    }
+    if (strcasecmp(type, "foreign_key") == 0) {
+        const struct change_value *references = change_get(value, "references");
+        return references == NULL
+                   ? change_invalid(compiler, value, error, "it needs 'references'")
+                   : change_add_reference(compiler, table, name, columns, references, error);
+    }
+    if (table->partitioned) {
+        return change_refused(compiler, error,
+                              "the index of a partitioned table can't be built beside writers");
+    }
+    if (strcasecmp(type, "primary_key") == 0) {
+        return add_primary_key(compiler, value, table, columns, error);
+    }
+    change_add_unique(compiler, table, name, columns, "UNIQUE",
+                      change_is_true(value, "nulls_not_distinct") ? " NULLS NOT DISTINCT" : "");
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- drop, rename */
+
+/* The columns of a constraint of the table; count 0: there is no such one. */
+static enum status columns_of(struct compiler *compiler, const struct altered_table *table,
+                              const char *name, PGresult **result, struct error *error)
+{
+    const char *const values[] = {table->oid, name};
+    return change_query(compiler,
+                        "SELECT a.attname FROM pg_catalog.pg_constraint k LEFT JOIN "
+                        "pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY "
+                        "(k.conkey) WHERE k.conrelid = $1::pg_catalog.oid AND k.conname = $2 "
+                        "ORDER BY a.attnum",
+                        values, 2, result, error);
+}
+
+/* `up` and `down` of one column: a text, or a map by column. */
+static const struct change_value *of_column(const struct change_value *value, const char *name)
+{
+    return value == NULL || value->kind == CHANGE_TEXT ? value : change_get(value, name);
+}
+
+static struct altered_column *column_of_old(const struct altered_table *table, const char *old)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        if (table->columns[i].old != NULL && strcmp(table->columns[i].old, old) == 0) {
+            return &table->columns[i];
+        }
+    }
+    return NULL;
+}
+
+enum status change_drop_constraint(struct compiler *compiler, const struct change_value *value,
+                                   struct error *error)
+{
+    struct altered_table *table;
+    PGresult *result = NULL;
+    const char *name = change_text(value, "name");
+    bool dual = false;
+    if (change_find_table(compiler, value, change_text(value, "table"), &table, error) !=
+            STATUS_OK ||
+        columns_of(compiler, table, name, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = PQntuples(result) > 0
+                             ? STATUS_OK
+                             : change_invalid(compiler, change_get(value, "name"), error,
+                                              "%s has no constraint %s", table->name, name);
+    for (int row = 0; row < PQntuples(result) && status == STATUS_OK; row++) {
+        struct altered_column *column = column_of_old(table, PQgetvalue(result, row, 0));
+        if (column != NULL) {
+            status = change_dual_if(
+                compiler, table, column, of_column(change_get(value, "up"), column->name),
+                of_column(change_get(value, "down"), column->name), name, error);
+            dual = dual || column->dual;
+        }
+    }
+    PQclear(result);
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    postgres_append(&table->contract, "ALTER TABLE %s DROP CONSTRAINT IF EXISTS %n;\n",
+                    place_of(compiler, table), name);
+    table->touched = table->touched || dual;
+    table->operation = compiler->number;
+    change_way_add(compiler,
+                   dual ? "a second column without it, kept equal by a trigger both ways"
+                        : "dropped at the end: until then it holds for both versions",
+                   NULL);
+    return STATUS_OK;
+}
+
+enum status change_rename_constraint(struct compiler *compiler, const struct change_value *value,
+                                     struct error *error)
+{
+    struct altered_table *table;
+    PGresult *result = NULL;
+    const char *from = change_text(value, "from");
+    if (change_find_table(compiler, value, change_text(value, "table"), &table, error) !=
+            STATUS_OK ||
+        columns_of(compiler, table, from, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool there = PQntuples(result) > 0;
+    PQclear(result);
+    if (!there) {
+        return change_invalid(compiler, change_get(value, "from"), error, "%s has no constraint %s",
+                              table->name, from);
+    }
+    postgres_append(&table->contract, "ALTER TABLE %s RENAME CONSTRAINT %n TO %n;\n",
+                    place_of(compiler, table), from, change_text(value, "to"));
+    table->operation = compiler->number;
+    change_way_add(compiler, "at the end", NULL);
+    return STATUS_OK;
+}

@@ -1,0 +1,153 @@
+/* The steps that fill rows, and those that prove them: how batches are told what to do.
+ *
+ * {"fill":"007","table":["public","users"],"keys":[["id","integer"]],"set":[["c","expr"]],"where":"…"}
+ * {"table":[…],"keys":[…],"holds":"…"}
+ */
+#include "connectors/postgres/change.h"
+#include "model/json_writer.h"
+#include <string.h>
+
+static void append_text(struct buffer *out, const char *text)
+{
+    json_append_string(out, text, strlen(text));
+}
+
+static void append_place(const struct compiler *compiler, const struct altered_table *table,
+                         struct buffer *out)
+{
+    buffer_append_string(out, "\"table\":[");
+    append_text(out, compiler->schema);
+    buffer_append_byte(out, ',');
+    append_text(out, table->old);
+    buffer_append_string(out, "],\"keys\":[");
+    for (uint32_t i = 0; i < table->key_count; i++) {
+        buffer_append_string(out, i > 0 ? ",[" : "[");
+        append_text(out, table->keys[i]);
+        buffer_append_byte(out, ',');
+        append_text(out, table->key_types[i]);
+        buffer_append_byte(out, ']');
+    }
+    buffer_append_byte(out, ']');
+}
+
+/* "c IS NOT DISTINCT FROM CAST((expr) AS type)" */
+static void append_equal(const struct altered_column *column, bool equal, struct buffer *sql)
+{
+    const char *cast = column->compares ? "" : "::text";
+    postgres_append(sql, "%n%s IS %sDISTINCT FROM CAST((%s\n) AS %s)%s", column->carrier, cast,
+                    equal ? "NOT " : "", column->up.text, column->type, cast);
+}
+
+static void add_fill(struct compiler *compiler, const struct altered_table *table)
+{
+    struct buffer text = {0};
+    struct buffer where = {0};
+    bool is_volatile = false;
+    const char *comma = "";
+    buffer_append_string(&text, "{\"fill\":");
+    append_text(&text, compiler->change->version);
+    buffer_append_byte(&text, ',');
+    append_place(compiler, table, &text);
+    buffer_append_string(&text, ",\"set\":[");
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct altered_column *column = &table->columns[i];
+        if (!column->fills || column->hidden) {
+            continue;
+        }
+        buffer_format(&text, "%s[", comma);
+        append_text(&text, column->carrier);
+        buffer_append_byte(&text, ',');
+        append_text(&text, arena_format(compiler->arena, "CAST((%s\n) AS %s)", column->up.text,
+                                        column->type));
+        buffer_append_byte(&text, ']');
+        comma = ",";
+        buffer_append_string(&where, where.length > 0 ? " OR " : "");
+        append_equal(column, false, &where);
+        is_volatile = is_volatile || column->up.is_volatile;
+    }
+    buffer_append_string(&text, "],\"where\":");
+    append_text(&text, is_volatile ? "true" : change_text_of(compiler, &where));
+    buffer_append_byte(&text, '}');
+    buffer_free(&where);
+    struct change_step *step = change_step_add(
+        compiler, CHANGE_FILL, arena_format(compiler->arena, "fill %s", table->name));
+    step->kind = CHANGE_BATCHES;
+    step->text = change_text_of(compiler, &text);
+}
+
+/* Steps of CHANGE_PROVE that come before all that shuts anybody out. */
+static void add_proof(struct compiler *compiler, const struct altered_table *table,
+                      const char *title, const char *holds, bool again)
+{
+    struct buffer text = {0};
+    struct change_steps *steps = &compiler->proofs;
+    buffer_append_byte(&text, '{');
+    append_place(compiler, table, &text);
+    buffer_append_string(&text, ",\"holds\":");
+    append_text(&text, holds);
+    buffer_append_byte(&text, '}');
+    steps->items = arena_make_room(compiler->arena, steps->items, steps->count, &steps->capacity,
+                                   sizeof(*steps->items));
+    steps->items[steps->count++] = (struct change_step){.phase = CHANGE_PROVE,
+                                                        .kind = CHANGE_BATCHES,
+                                                        .operation = compiler->number,
+                                                        .title = title,
+                                                        .text = change_text_of(compiler, &text),
+                                                        .again = again};
+}
+
+static void add_proofs(struct compiler *compiler, struct altered_table *table)
+{
+    struct buffer holds = {0};
+    struct buffer lossless = {0};
+    buffer_append_string(&holds, "true");
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct altered_column *column = &table->columns[i];
+        if (!column->fills || column->hidden || column->up.is_volatile) {
+            continue;
+        }
+        buffer_append_string(&holds, " AND ");
+        append_equal(column, true, &holds);
+        if (column->lossless) {
+            buffer_append_string(&lossless, lossless.length > 0 ? " AND " : "");
+            append_equal(column, true, &lossless);
+        }
+    }
+    buffer_append_buffer(&holds, &table->holds);
+    if (holds.length > strlen("true")) {
+        add_proof(compiler, table, arena_format(compiler->arena, "prove %s", table->name),
+                  buffer_string(&holds), false);
+    }
+    if (lossless.length > 0) {
+        add_proof(compiler, table,
+                  arena_format(compiler->arena, "prove both versions of %s", table->name),
+                  buffer_string(&lossless), true);
+    }
+    buffer_free(&holds);
+    buffer_free(&lossless);
+}
+
+static bool has_fills(const struct altered_table *table)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        if (table->columns[i].fills && !table->columns[i].hidden) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void change_emit_fills(struct compiler *compiler)
+{
+    for (uint32_t i = 0; i < compiler->table_count; i++) {
+        struct altered_table *table = compiler->tables[i];
+        if (table->dropped || table->oid == NULL) {
+            continue;
+        }
+        compiler->number = table->operation;
+        if (has_fills(table)) {
+            add_fill(compiler, table);
+        }
+        add_proofs(compiler, table);
+    }
+}

@@ -1,0 +1,155 @@
+/* Enums, partitions, replica identity, statements of people. */
+#include "connectors/postgres/change.h"
+#include <string.h>
+#include <strings.h>
+
+enum status change_add_enum_value(struct compiler *compiler, const struct change_value *value,
+                                  struct error *error)
+{
+    const char *type = change_text(value, "type");
+    const char *before = change_text(value, "before");
+    const char *after = change_text(value, "after");
+    const char *const values[] = {compiler->schema, type, change_text(value, "value")};
+    PGresult *result = NULL;
+    struct buffer sql = {0};
+    if (type == NULL) {
+        return change_invalid(compiler, value, error, "it needs 'type'");
+    }
+    if (change_query(compiler,
+                     "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid "
+                     "AND e.enumlabel = $3) FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace "
+                     "n ON n.oid = t.typnamespace WHERE n.nspname = $1 AND t.typname = $2 AND "
+                     "t.typtype = 'e'",
+                     values, 3, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool there = PQntuples(result) > 0;
+    bool has = there && PQgetvalue(result, 0, 0)[0] == 't';
+    PQclear(result);
+    if (!there || has) {
+        return change_invalid(compiler, value, error,
+                              there ? "%s has this value already" : "there is no enum %s", type);
+    }
+    postgres_append(&sql, "ALTER TYPE %n.%n ADD VALUE IF NOT EXISTS %q", compiler->schema, type,
+                    change_text(value, "value"));
+    if (before != NULL || after != NULL) {
+        postgres_append(&sql, " %s %q", before != NULL ? "BEFORE" : "AFTER",
+                        before != NULL ? before : after);
+    }
+    struct change_step *step =
+        change_statement(compiler, CHANGE_EXPAND, ALTER_LOCK_NONE,
+                         arena_format(compiler->arena, "value of the enum %s", type),
+                         change_text_of(compiler, &sql), NULL);
+    step->alone = true;
+    change_way_add(compiler, "at once",
+                   "PostgreSQL can't take a value back: it stays after an abort");
+    return STATUS_OK;
+}
+
+enum status change_add_partition(struct compiler *compiler, const struct change_value *value,
+                                 struct error *error)
+{
+    struct altered_table *table;
+    const char *name = change_text(value, "name");
+    if (change_find_table(compiler, value, change_text(value, "table"), &table, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!table->partitioned) {
+        return change_invalid(compiler, change_get(value, "table"), error, "%s is not partitioned",
+                              table->name);
+    }
+    /* CREATE TABLE … PARTITION OF would shut everybody out of the table. */
+    const char *place = change_sql(compiler, "%n.%n", compiler->schema, table->old);
+    const char *part = change_sql(compiler, "%n.%n", compiler->schema, name);
+    change_statement(compiler, CHANGE_EXPAND, ALTER_LOCK_NONE,
+                     arena_format(compiler->arena, "partition %s", name),
+                     change_sql(compiler,
+                                "CREATE TABLE %s (LIKE %s INCLUDING ALL); ALTER TABLE %s ATTACH "
+                                "PARTITION %s FOR VALUES %s",
+                                part, place, place, part, change_text(value, "values")),
+                     change_sql(compiler, "DROP TABLE IF EXISTS %s", part));
+    change_way_add(compiler, "made as a table and attached", NULL);
+    return STATUS_OK;
+}
+
+enum status change_drop_partition(struct compiler *compiler, const struct change_value *value,
+                                  struct error *error)
+{
+    enum { VERSION_CONCURRENTLY = 140000 };
+    struct altered_table *table;
+    const char *name = change_text(value, "name");
+    if (change_find_table(compiler, value, change_text(value, "table"), &table, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool beside = compiler->session->database->server_version >= VERSION_CONCURRENTLY;
+    const char *part = change_sql(compiler, "%n.%n", compiler->schema, name);
+    struct change_step *step = change_statement(
+        compiler, CHANGE_CONTRACT, beside ? ALTER_LOCK_NONE : ALTER_LOCK_ALL,
+        arena_format(compiler->arena, "detach partition %s", name),
+        change_sql(compiler, "ALTER TABLE %n.%n DETACH PARTITION %s%s", compiler->schema,
+                   table->old, part, beside ? " CONCURRENTLY" : ""),
+        NULL);
+    step->alone = beside;
+    step->stands = change_sql(compiler,
+                              "SELECT NOT EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i WHERE "
+                              "i.inhrelid = pg_catalog.to_regclass(%q))",
+                              part);
+    if (!change_is_true(value, "keep")) {
+        change_statement(compiler, CHANGE_CONTRACT, ALTER_LOCK_NONE,
+                         arena_format(compiler->arena, "drop partition %s", name),
+                         change_sql(compiler, "DROP TABLE %s", part), NULL);
+    }
+    change_way_add(compiler, "detached at the end, beside running writers",
+                   change_is_true(value, "keep") ? NULL : "its rows are gone with `complete`");
+    return STATUS_OK;
+}
+
+enum status change_replica_identity(struct compiler *compiler, const struct change_value *value,
+                                    struct error *error)
+{
+    struct altered_table *table;
+    const struct change_value *identity = change_get(value, "identity");
+    const char *type = change_text(identity, "type");
+    const char *index = change_text(identity, "index");
+    if (change_find_table(compiler, value, change_text(value, "table"), &table, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (strcasecmp(type, "index") == 0 && index == NULL) {
+        return change_invalid(compiler, identity, error, "it needs 'index'");
+    }
+    table->operation = compiler->number;
+    postgres_append(&table->contract, "ALTER TABLE %n.%n REPLICA IDENTITY ", compiler->schema,
+                    table->old);
+    if (strcasecmp(type, "index") == 0) {
+        postgres_append(&table->contract, "USING INDEX %n;\n", index);
+    } else {
+        postgres_append(&table->contract, "%s;\n", type);
+    }
+    change_way_add(compiler, "at the end", NULL);
+    return STATUS_OK;
+}
+
+enum status change_sql_op(struct compiler *compiler, const struct change_value *value,
+                          struct error *error)
+{
+    const char *down = change_text(value, "down");
+    const char *lock = change_text(value, "lock");
+    bool last = change_is_true(value, "on_complete");
+    if (!last && down == NULL) {
+        change_refused(compiler, error,
+                       "without `down` it could not be taken back before `complete`");
+        return error_hint(error, "Say its way back, `down: ''` if nothing is to be undone, or "
+                                 "`on_complete: true`.");
+    }
+    change_statement(compiler, last ? CHANGE_CONTRACT : CHANGE_EXPAND,
+                     lock == NULL || strcasecmp(lock, "all") == 0 ? ALTER_LOCK_ALL
+                     : strcasecmp(lock, "writes") == 0            ? ALTER_LOCK_WRITES
+                                                                  : ALTER_LOCK_NONE,
+                     "statement of the file", change_text(value, "up"),
+                     last || down == NULL || down[0] == '\0' ? NULL : down);
+    change_way_add(compiler, last ? "as it is written, at the end" : "as it is written", NULL);
+    return STATUS_OK;
+}

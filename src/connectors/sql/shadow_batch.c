@@ -1,0 +1,440 @@
+/*
+ * The batches of a shadow.
+ *
+ * A row is copied where it is read under a lock and the shadow has none of its key: what a trigger
+ * wrote meanwhile is newer, and stays. Rows behind the last key that there was when the copy began
+ * were written after the triggers were made, which carried them over.
+ *
+ * A position is {"end":[…],"at":[…]}: literals of the last key to look at, and of the last one that
+ * was.
+ */
+#include "connectors/sql/shadow.h"
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pass {
+    const struct sql_shadow_dialect *dialect;
+    struct alter_session *session;
+    const struct sql_shadow *shadow;
+    struct arena *arena;
+    struct sql_shadow_list end;   /* none: the table is empty */
+    struct sql_shadow_list after; /* none: from the beginning */
+    struct sql_shadow_list upto;  /* of this batch */
+    bool last;                    /* nothing is behind `upto` */
+};
+
+/* ---------------------------------------------------------------- positions */
+
+static bool read_list(const json_t *array, struct arena *arena, struct sql_shadow_list *list)
+{
+    *list = (struct sql_shadow_list){0};
+    for (size_t i = 0; i < json_array_size(array) && i < SQL_SHADOW_KEY_MAX; i++) {
+        const char *text = json_string_value(json_array_get(array, i));
+        list->items[list->count++] = arena_copy_string(arena, text != NULL ? text : "NULL");
+    }
+    return list->count > 0;
+}
+
+static enum status read_position(struct pass *pass, const char *position, struct error *error)
+{
+    json_t *root = json_loads(position, 0, NULL);
+    bool whole = read_list(json_object_get(root, "end"), pass->arena, &pass->end) &&
+                 read_list(json_object_get(root, "at"), pass->arena, &pass->after) &&
+                 pass->end.count == pass->shadow->key.count &&
+                 pass->after.count == pass->shadow->key.count;
+    json_decref(root);
+    return whole ? STATUS_OK
+                 : error_set(error, ERROR_FORMAT_NEWER, NULL,
+                             "where the batches stood is written in words that this program does "
+                             "not know");
+}
+
+static const char *write_position(struct pass *pass)
+{
+    json_t *root = json_object();
+    const struct sql_shadow_list *lists[] = {&pass->end, &pass->upto};
+    static const char *const names[] = {"end", "at"};
+    for (size_t i = 0; i < 2; i++) {
+        json_t *array = json_array();
+        for (uint32_t j = 0; j < lists[i]->count; j++) {
+            json_array_append_new(array, json_string(lists[i]->items[j]));
+        }
+        json_object_set_new(root, names[i], array);
+    }
+    char *text = json_dumps(root, JSON_COMPACT);
+    const char *copy = arena_copy_string(pass->arena, text);
+    free(text);
+    json_decref(root);
+    return copy;
+}
+
+/* ---------------------------------------------------------------- ranges */
+
+static void append_list(struct buffer *sql, const struct sql_shadow_list *list, const char *behind)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        buffer_format(sql, "%s%s%s", i > 0 ? ", " : "", list->items[i], behind);
+    }
+}
+
+/* " WHERE …" of this batch, over a table's columns `names`. */
+static void append_range(struct buffer *sql, const struct pass *pass,
+                         const struct sql_shadow_list *names)
+{
+    buffer_append_string(sql, " WHERE ");
+    if (pass->after.count > 0) {
+        sql_shadow_append_beside(sql, names, ">", &pass->after);
+        buffer_append_string(sql, " AND ");
+    }
+    sql_shadow_append_beside(sql, names, "<=", &pass->upto);
+}
+
+/* The literals of one key into the list; none: there is no row. */
+static enum status ask_key(struct pass *pass, struct buffer *sql, struct sql_shadow_list *key,
+                           struct error *error)
+{
+    struct sql_shadow_rows rows;
+    *key = (struct sql_shadow_list){0};
+    if (pass->dialect->query(pass->session, sql, pass->arena, &rows, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; rows.count > 0 && i < rows.columns && i < SQL_SHADOW_KEY_MAX; i++) {
+        const char *text = rows.cells[0][i];
+        key->items[key->count++] = text != NULL ? text : "NULL";
+    }
+    return STATUS_OK;
+}
+
+static enum status find_end(struct pass *pass, struct error *error)
+{
+    const struct sql_shadow *shadow = pass->shadow;
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SELECT ");
+    append_list(&sql, &shadow->literal, "");
+    buffer_format(&sql, " FROM %s AS t %s ORDER BY ", shadow->table, shadow->hint);
+    append_list(&sql, &shadow->key, " DESC");
+    buffer_append_string(&sql, " LIMIT 1");
+    return ask_key(pass, &sql, &pass->end, error);
+}
+
+/* Where this batch ends: `rows` behind `after`. */
+static enum status find_upto(struct pass *pass, uint64_t rows, struct error *error)
+{
+    const struct sql_shadow *shadow = pass->shadow;
+    struct buffer sql = {0};
+    pass->upto = pass->end;
+    buffer_append_string(&sql, "SELECT ");
+    append_list(&sql, &shadow->literal, "");
+    buffer_format(&sql, " FROM %s AS t %s", shadow->table, shadow->hint);
+    append_range(&sql, pass, &shadow->key);
+    buffer_append_string(&sql, " ORDER BY ");
+    append_list(&sql, &shadow->key, "");
+    buffer_format(&sql, " LIMIT 1 OFFSET %" PRIu64, rows > 0 ? rows - 1 : 0);
+    enum status status = ask_key(pass, &sql, &pass->upto, error);
+    pass->last = pass->upto.count == 0;
+    if (pass->last) {
+        pass->upto = pass->end;
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- copying */
+
+static enum status copy_range(struct pass *pass, uint64_t *changed, struct error *error)
+{
+    const struct sql_shadow *shadow = pass->shadow;
+    struct buffer sql = {0};
+    buffer_format(&sql, "INSERT INTO %s (%s) SELECT %s FROM %s AS t %s", shadow->shadow,
+                  shadow->into, shadow->values, shadow->table, shadow->hint);
+    append_range(&sql, pass, &shadow->key);
+    buffer_format(&sql, " AND NOT EXISTS (SELECT 1 FROM %s AS s WHERE ", shadow->shadow);
+    sql_shadow_append_same(&sql, &shadow->shadow_key, &shadow->at);
+    buffer_format(&sql, ")%s", shadow->lock);
+    return pass->dialect->run(pass->session, &sql, changed, error);
+}
+
+static const char *show_key(struct pass *pass, const struct sql_shadow_list *key)
+{
+    struct buffer text = {0};
+    append_list(&text, key, "");
+    const char *copy = arena_copy_string(pass->arena, buffer_string(&text));
+    buffer_free(&text);
+    return copy;
+}
+
+static enum status refuse_row(struct pass *pass, const struct sql_shadow_list *key,
+                              struct error *error)
+{
+    char words[sizeof error->message];
+    snprintf(words, sizeof words, "%s", error->message);
+    error_set(error, error->code, pass->shadow->table,
+              "the row with the key (%.200s) does not fit the new schema: %.600s",
+              show_key(pass, key), words);
+    error_hint(error, "correct the row and run the command again, or abort the change");
+    return STATUS_FAILED;
+}
+
+/* A row that does not fit makes the statement fail: it is looked for with ever fewer rows, so that
+ * all ahead of it are copied and its key can be told. */
+static enum status copy(struct pass *pass, uint64_t rows, struct change_batch *batch,
+                        struct error *error)
+{
+    enum status status = STATUS_OK;
+    do {
+        status = find_upto(pass, rows, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        status = copy_range(pass, &batch->changed, error);
+        batch->rows = pass->last ? batch->changed : rows;
+        if (status == STATUS_OK || error->class == ERROR_CLASS_RETRY) {
+            return status;
+        }
+        rows /= 2;
+    } while (rows > 0);
+    return refuse_row(pass, &pass->upto, error);
+}
+
+/* ---------------------------------------------------------------- the proof */
+
+static enum status ask_counts(struct pass *pass, struct buffer *sql, uint64_t *counts,
+                              uint32_t count, struct error *error)
+{
+    struct sql_shadow_rows rows;
+    if (pass->dialect->query(pass->session, sql, pass->arena, &rows, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const char *text = rows.count > 0 && i < rows.columns ? rows.cells[0][i] : NULL;
+        counts[i] = text != NULL ? strtoull(text, NULL, 10) : 0;
+    }
+    return STATUS_OK;
+}
+
+/* " NOT EXISTS (…)": rows that wait in the queue are known to differ, and are mended. */
+static void append_not_queued(struct buffer *sql, const struct sql_shadow *shadow,
+                              const struct sql_shadow_list *key)
+{
+    if (shadow->queue[0] != '\0') {
+        buffer_format(sql, " AND NOT EXISTS (SELECT 1 FROM %s AS q WHERE ", shadow->queue);
+        sql_shadow_append_same(sql, &shadow->queue_key, key);
+        buffer_append_byte(sql, ')');
+    }
+}
+
+/* FROM t LEFT JOIN s ON … of this batch. */
+static void append_joined(struct buffer *sql, struct pass *pass)
+{
+    const struct sql_shadow *shadow = pass->shadow;
+    buffer_format(sql, " FROM %s AS t %s LEFT JOIN %s AS s ON ", shadow->table, shadow->hint,
+                  shadow->shadow);
+    sql_shadow_append_same(sql, &shadow->shadow_key, &shadow->at);
+    append_range(sql, pass, &shadow->key);
+}
+
+static void append_wrong(struct buffer *sql, const struct sql_shadow *shadow)
+{
+    buffer_format(sql, "(%s IS NULL OR %s)", shadow->shadow_key.items[0], shadow->differs);
+}
+
+/* Of the table: rows, those that have a partner, and those that differ from it. */
+static enum status compare(struct pass *pass, uint64_t counts[3], struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_format(&sql, "SELECT count(*), count(%s), sum(", pass->shadow->shadow_key.items[0]);
+    append_wrong(&sql, pass->shadow);
+    buffer_append_byte(&sql, ')');
+    append_joined(&sql, pass);
+    return ask_counts(pass, &sql, counts, 3, error);
+}
+
+/* Those of the rows that differ which do not wait in the queue. */
+static enum status find_wrong(struct pass *pass, struct change_batch *batch, struct error *error)
+{
+    const struct sql_shadow *shadow = pass->shadow;
+    struct buffer where = {0};
+    struct buffer sql = {0};
+    struct sql_shadow_list first;
+    append_joined(&where, pass);
+    buffer_append_string(&where, " AND ");
+    append_wrong(&where, shadow);
+    append_not_queued(&where, shadow, &shadow->at);
+    buffer_append_string(&sql, "SELECT count(*)");
+    buffer_append_buffer(&sql, &where);
+    enum status status = ask_counts(pass, &sql, &batch->wrong, 1, error);
+    buffer_append_string(&sql, "SELECT ");
+    append_list(&sql, &shadow->literal, "");
+    buffer_append_buffer(&sql, &where);
+    buffer_append_string(&sql, " LIMIT 1");
+    if (status == STATUS_OK && batch->wrong > 0) {
+        status = ask_key(pass, &sql, &first, error);
+        batch->first_wrong = status == STATUS_OK ? show_key(pass, &first) : NULL;
+    }
+    buffer_free(&sql);
+    buffer_free(&where);
+    return status;
+}
+
+/* Rows of the shadow that the table does not have: in this batch's range, or in all of it. */
+static enum status find_extra(struct pass *pass, bool all, struct change_batch *batch,
+                              struct error *error)
+{
+    const struct sql_shadow *shadow = pass->shadow;
+    struct buffer sql = {0};
+    uint64_t extra = 0;
+    buffer_format(&sql, "SELECT count(*) FROM %s AS s", shadow->shadow);
+    if (all) {
+        buffer_append_string(&sql, " WHERE 1 = 1");
+    } else {
+        append_range(&sql, pass, &shadow->shadow_key);
+    }
+    buffer_format(&sql, " AND NOT EXISTS (SELECT 1 FROM %s AS t WHERE ", shadow->table);
+    sql_shadow_append_same(&sql, &shadow->shadow_key, &shadow->at);
+    buffer_append_byte(&sql, ')');
+    append_not_queued(&sql, shadow, &shadow->shadow_key);
+    enum status status = ask_counts(pass, &sql, &extra, 1, error);
+    batch->wrong += extra;
+    if (extra > 0 && batch->first_wrong == NULL) {
+        batch->first_wrong = "a row that only the new table has";
+    }
+    return status;
+}
+
+static enum status count_shadow(struct pass *pass, uint64_t *count, struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_format(&sql, "SELECT count(*) FROM %s AS s", pass->shadow->shadow);
+    append_range(&sql, pass, &pass->shadow->shadow_key);
+    return ask_counts(pass, &sql, count, 1, error);
+}
+
+static enum status prove(struct pass *pass, uint64_t rows, struct change_batch *batch,
+                         struct error *error)
+{
+    uint64_t counts[3] = {0};
+    uint64_t shadow_count = 0;
+    enum status status = find_upto(pass, rows, error);
+    status = status == STATUS_OK ? compare(pass, counts, error) : status;
+    batch->rows = counts[0];
+    if (status == STATUS_OK && counts[2] > 0) {
+        status = find_wrong(pass, batch, error);
+    }
+    if (status == STATUS_OK && pass->shadow->tight) {
+        status = count_shadow(pass, &shadow_count, error);
+        if (status == STATUS_OK && shadow_count != counts[1]) {
+            status = find_extra(pass, false, batch, error);
+        }
+    } else if (status == STATUS_OK && pass->last) {
+        status = find_extra(pass, true, batch, error);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- the queue */
+
+/* The rows of the shadow whose keys wait, first all of them: two rows may have changed places. */
+static enum status clear_queued(struct pass *pass, struct error *error)
+{
+    const struct sql_shadow *shadow = pass->shadow;
+    struct buffer sql = {0};
+    uint64_t changed = 0;
+    if (pass->dialect->joins_in_delete) {
+        buffer_format(&sql, "DELETE s FROM %s AS s JOIN %s AS t ON ", shadow->shadow,
+                      shadow->queue);
+        sql_shadow_append_same(&sql, &shadow->shadow_key, &shadow->at);
+    } else {
+        buffer_format(&sql, "DELETE FROM %s AS s WHERE (", shadow->shadow);
+        append_list(&sql, &shadow->shadow_key, "");
+        buffer_append_string(&sql, ") IN (SELECT ");
+        append_list(&sql, &shadow->at, "");
+        buffer_format(&sql, " FROM %s AS t)", shadow->queue);
+    }
+    return pass->dialect->run(pass->session, &sql, &changed, error);
+}
+
+static enum status copy_queued(struct pass *pass, const struct sql_shadow_list *key,
+                               uint64_t *changed, struct error *error)
+{
+    const struct sql_shadow *shadow = pass->shadow;
+    struct buffer sql = {0};
+    buffer_format(&sql, "INSERT INTO %s (%s) SELECT %s FROM %s AS t WHERE ", shadow->shadow,
+                  shadow->into, shadow->values, shadow->table);
+    sql_shadow_append_same(&sql, &shadow->key, key);
+    buffer_format(&sql, " AND NOT EXISTS (SELECT 1 FROM %s AS s WHERE ", shadow->shadow);
+    sql_shadow_append_same(&sql, &shadow->shadow_key, &shadow->at);
+    buffer_format(&sql, ")%s", shadow->lock);
+    return pass->dialect->run(pass->session, &sql, changed, error);
+}
+
+/* By their numbers: one of a lower number may not be committed yet. */
+static enum status forget_queued(struct pass *pass, const struct sql_shadow_rows *rows,
+                                 struct error *error)
+{
+    struct buffer sql = {0};
+    uint64_t changed = 0;
+    buffer_format(&sql, "DELETE FROM %s WHERE _n IN (", pass->shadow->queue);
+    for (uint32_t i = 0; i < rows->count; i++) {
+        buffer_format(&sql, "%s%s", i > 0 ? ", " : "", rows->cells[i][0]);
+    }
+    buffer_append_byte(&sql, ')');
+    return pass->dialect->run(pass->session, &sql, &changed, error);
+}
+
+/* All that waits, in one go: few rows ever do. */
+static enum status mend(struct pass *pass, struct change_batch *batch, struct error *error)
+{
+    const struct sql_shadow *shadow = pass->shadow;
+    struct sql_shadow_rows rows;
+    struct buffer sql = {0};
+    uint64_t changed = 0;
+    buffer_append_string(&sql, "SELECT t._n, ");
+    append_list(&sql, &shadow->literal, "");
+    buffer_format(&sql, " FROM %s AS t ORDER BY t._n", shadow->queue);
+    enum status status = pass->dialect->query(pass->session, &sql, pass->arena, &rows, error);
+    if (status != STATUS_OK || rows.count == 0) {
+        return status;
+    }
+    status = clear_queued(pass, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < rows.count; i++) {
+        struct sql_shadow_list key = {0};
+        for (uint32_t j = 1; j < rows.columns && j <= SQL_SHADOW_KEY_MAX; j++) {
+            key.items[key.count++] = rows.cells[i][j] != NULL ? rows.cells[i][j] : "NULL";
+        }
+        status = copy_queued(pass, &key, &changed, error);
+        batch->changed += status == STATUS_OK ? changed : 0;
+        if (status == STATUS_FAILED && error->class != ERROR_CLASS_RETRY) {
+            status = refuse_row(pass, &key, error);
+        }
+    }
+    batch->rows = rows.count;
+    return status == STATUS_OK ? forget_queued(pass, &rows, error) : status;
+}
+
+/* ---------------------------------------------------------------- one batch */
+
+enum status sql_shadow_batch(const struct sql_shadow_dialect *dialect,
+                             struct alter_session *session, const struct sql_shadow *shadow,
+                             const char *position, uint64_t rows, struct arena *arena,
+                             struct change_batch *batch, struct error *error)
+{
+    struct pass pass = {
+        .dialect = dialect, .session = session, .shadow = shadow, .arena = arena};
+    *batch = (struct change_batch){0};
+    if (shadow->kind == SQL_SHADOW_MEND) {
+        return mend(&pass, batch, error);
+    }
+    enum status status =
+        position != NULL ? read_position(&pass, position, error) : find_end(&pass, error);
+    if (status != STATUS_OK || pass.end.count == 0) {
+        return status;
+    }
+    status = shadow->kind == SQL_SHADOW_COPY ? copy(&pass, rows, batch, error)
+                                             : prove(&pass, rows, batch, error);
+    if (status == STATUS_OK && !pass.last) {
+        batch->position = write_position(&pass);
+    }
+    return status;
+}
