@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "connectors/cassandra/properties.h"
 #include "connectors/change_builder.h"
+#include "connectors/history_store.h"
 #include <string.h>
 
 enum { BUILD_POLL_MS = 250 };

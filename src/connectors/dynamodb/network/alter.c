@@ -282,13 +282,22 @@ static enum status alter_run(struct alter_session *session, const struct alter_r
     return status == STATUS_OK ? failpoint_hit("dynamodb.after_alter", error) : status;
 }
 
-/* Is there, below the names of `path`, the value that it ends with? "*" is any element of a list.
- */
+static bool is_one_of(const json_t *value, const json_t *values)
+{
+    bool found = json_equal(value, values) == 1;
+    for (size_t i = 0; i < json_array_size(values); i++) {
+        found = found || json_equal(value, json_array_get(values, i)) == 1;
+    }
+    return found;
+}
+
+/* Is there, below the names of `path`, the value that it ends with, or one of them? "*" is any
+ * element of a list. */
 static bool holds(const json_t *value, const json_t *path, size_t at)
 {
     const json_t *name = json_array_get(path, at);
     if (at + 1 == json_array_size(path)) {
-        return value != NULL && json_equal(value, name) == 1;
+        return value != NULL && is_one_of(value, name);
     }
     if (strcmp(json_string_value(name) != NULL ? json_string_value(name) : "", "*") != 0) {
         return holds(json_object_get(value, json_string_value(name)), path, at + 1);

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "connectors/change_builder.h"
 #include "connectors/dynamodb/network/body.h"
+#include "connectors/history_store.h"
 #include <string.h>
 
 enum { ACTIVE_POLL_MS = 250 };
@@ -435,23 +436,38 @@ static const char *expiry(struct compiler *compiler, const char *table, const ch
                      NULL, NULL);
 }
 
+/* The attribute that items expire by, in the arena; NULL: they don't. */
+static enum status find_expiry(struct compiler *compiler, const char *table, const char **attribute,
+                               struct error *error)
+{
+    json_t *told;
+    *attribute = NULL;
+    if (describe(compiler, "DescribeTimeToLive", "TimeToLiveDescription", table, &told, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *state = json_string_value(json_object_get(told, "TimeToLiveStatus"));
+    const char *name = json_string_value(json_object_get(told, "AttributeName"));
+    if (state != NULL && name != NULL && strncmp(state, "ENABL", strlen("ENABL")) == 0) {
+        *attribute = arena_copy_string(compiler->arena, name);
+    }
+    json_decref(told);
+    return STATUS_OK;
+}
+
 static enum status set_expiry(struct compiler *compiler, const char *name,
                               const struct change_value *options, const json_t *table,
                               struct error *error)
 {
     const char *text = change_text(options, "ttl");
-    json_t *told;
+    const char *was;
     (void)table;
     if (text == NULL) {
         return STATUS_OK;
     }
-    if (describe(compiler, "DescribeTimeToLive", "TimeToLiveDescription", name, &told, error) !=
-        STATUS_OK) {
+    if (find_expiry(compiler, name, &was, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    const char *attribute = json_string_value(json_object_get(told, "AttributeName"));
-    const char *was = attribute != NULL ? arena_copy_string(compiler->arena, attribute) : NULL;
-    json_decref(told);
     bool is = strcmp(text, "none") != 0;
     if (is && was != NULL && strcmp(was, text) != 0) {
         return fail(compiler, ERROR_CHANGE_REFUSED, options, error,
@@ -466,7 +482,8 @@ static enum status set_expiry(struct compiler *compiler, const char *name,
         expiry(compiler, name, named, is), expiry(compiler, name, named, !is),
         step_text(compiler, "DescribeTimeToLive", json_pack("{s:s}", "TableName", name),
                   is ? "has" : "lacks",
-                  json_pack("[s, s, s]", "TimeToLiveDescription", "AttributeName", named)));
+                  json_pack("[s, s, [s, s]]", "TimeToLiveDescription", "TimeToLiveStatus",
+                            "ENABLED", "ENABLING")));
     return STATUS_OK;
 }
 
