@@ -5,21 +5,6 @@
 
 /* ---------------------------------------------------------------- columns of a new table */
 
-/* "unique" of a column: a name, or true. NULL: it is not. */
-static const char *unique_name(struct compiler *compiler, const struct change_value *column,
-                               const char *table)
-{
-    const struct change_value *unique = change_get(column, "unique");
-    const char *name = change_text(unique, "name");
-    if (name != NULL) {
-        return name;
-    }
-    bool plain = unique != NULL && (unique->kind == CHANGE_MAP || change_is_true(column, "unique"));
-    return plain ? arena_format(compiler->arena, "_transhume_unique_%s_%s", table,
-                                change_text(column, "name"))
-                 : NULL;
-}
-
 enum status change_append_reference(struct compiler *compiler,
                                     const struct change_value *references, struct buffer *sql,
                                     struct error *error)
@@ -71,23 +56,25 @@ static void append_generated(const struct change_value *generated, struct buffer
     }
 }
 
-static enum status append_column(struct compiler *compiler, const char *table,
-                                 const struct change_value *value, struct buffer *sql,
-                                 struct error *error)
+static enum status append_column(struct compiler *compiler, const struct change_value *value,
+                                 struct buffer *sql, struct error *error)
 {
     const struct change_value *check = change_get(value, "check");
     const struct change_value *references = change_get(value, "references");
     const char *name = change_text(value, "name");
-    const char *unique = unique_name(compiler, value, table);
+    const struct change_value *unique = change_get(value, "unique");
     postgres_append(sql, "%n %s", name, change_text(value, "type"));
     append_generated(change_get(value, "generated"), sql);
     if (change_text(value, "default") != NULL) {
         buffer_format(sql, " DEFAULT %s", change_text(value, "default"));
     }
     buffer_append_string(sql, change_is_true(value, "nullable") ? "" : " NOT NULL");
-    if (unique != NULL) {
-        postgres_append(sql, " CONSTRAINT %n UNIQUE", change_short_name(compiler, "", unique));
+    if (change_text(unique, "name") != NULL) {
+        postgres_append(sql, " CONSTRAINT %n", change_text(unique, "name"));
     }
+    bool is_unique =
+        unique != NULL && (unique->kind == CHANGE_MAP || change_is_true(value, "unique"));
+    buffer_append_string(sql, is_unique ? " UNIQUE" : "");
     if (check != NULL) {
         const char *named = change_text(check, "name");
         buffer_append_string(sql, named != NULL ? " CONSTRAINT " : "");
@@ -266,7 +253,7 @@ static enum status check_free(struct compiler *compiler, const struct change_val
 }
 
 /* The server tries it, before anything is made. */
-static enum status try_out(struct compiler *compiler, const char *text, struct error *error)
+enum status change_try_out(struct compiler *compiler, const char *text, struct error *error)
 {
     struct error inner = {0};
     struct buffer sql = {0};
@@ -315,7 +302,7 @@ enum status change_create_table(struct compiler *compiler, const struct change_v
     postgres_append(&sql, "CREATE TABLE %n.%n (", compiler->schema, name);
     for (uint32_t i = 0; i < columns->count && status == STATUS_OK; i++) {
         buffer_append_string(&sql, i > 0 ? ", " : "");
-        status = append_column(compiler, name, &columns->items[i], &sql, error);
+        status = append_column(compiler, &columns->items[i], &sql, error);
     }
     append_key(columns, &sql);
     for (uint32_t i = 0; constraints != NULL && i < constraints->count && status == STATUS_OK;
@@ -331,7 +318,7 @@ enum status change_create_table(struct compiler *compiler, const struct change_v
     append_comments(compiler, value, &sql);
     const char *text = change_text_of(compiler, &sql);
     if (status == STATUS_OK && !refers_to_made(compiler, value)) {
-        status = try_out(compiler, text, error);
+        status = change_try_out(compiler, text, error);
     }
     if (status != STATUS_OK) {
         return STATUS_FAILED;
@@ -348,7 +335,7 @@ enum status change_create_table(struct compiler *compiler, const struct change_v
 
 /* ---------------------------------------------------------------- dropping, renaming */
 
-static enum status check_referrers(struct compiler *compiler, const struct altered_table *table,
+enum status change_check_referrers(struct compiler *compiler, const struct altered_table *table,
                                    struct error *error)
 {
     PGresult *result = NULL;
@@ -384,7 +371,7 @@ enum status change_drop_table(struct compiler *compiler, const struct change_val
     struct altered_table *table;
     if (change_find_table(compiler, value, change_text(value, "name"), &table, error) !=
             STATUS_OK ||
-        check_referrers(compiler, table, error) != STATUS_OK) {
+        change_check_referrers(compiler, table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     table->dropped = true;

@@ -181,7 +181,9 @@ static enum status complete(struct change_work *work, struct error *error)
     if (need_started(view, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (view->state == CHANGE_STARTED && !change_is_done(view, CHANGE_SWITCH_WRITES)) {
+    /* Where reads are led over by themselves a person decides when; else it is all one. */
+    if (view->state == CHANGE_STARTED && has_phase(view, CHANGE_SWITCH_READS) &&
+        !change_is_done(view, CHANGE_SWITCH_WRITES)) {
         error_set(error, ERROR_CHANGE_REFUSED, view->version,
                   "applications were not led over to it");
         return error_hint(error, "`transhume change switch DB reads`, then `writes`.");
