@@ -183,14 +183,23 @@ class OnDynamodb(dynamodb_case.DynamodbCase, Declares):
     def test_each_operation(self):
         key = self.before["users"][0]
         index = ("by_mail", "[{'AttributeName': 'mail', 'KeyType': 'HASH'}, {'AttributeName': 'at', 'KeyType': 'RANGE'}]", "{'ProjectionType': 'INCLUDE', 'NonKeyAttributes': ['name']}", "ACTIVE")
-        users = (key, "PROVISIONED", 7, 8, [index], True, True, "expires")
+        users = (key, "PROVISIONED", 7, 8, [index], False, True, "expires")
         notes = ([{"AttributeName": "a", "KeyType": "HASH"}, {"AttributeName": "b", "KeyType": "RANGE"}], "PAY_PER_REQUEST", 0, 0, [], False, False, False)
         started = {"users": users, "notes": notes, "gone": self.before["gone"]}
         self.assert_way([
             {"create_table": {"name": "notes", "columns": [{"name": "a", "type": "S", "pk": True}, {"name": "b", "type": "N", "pk": True}]}},
             {"create_index": {"table": "users", "name": "by_mail", "columns": [{"column": "mail"}, {"column": "at", "type": "N"}], "include": ["name"]}},
-            {"set_table": {"table": "users", "options": {"read_capacity": 7, "write_capacity": 8, "stream": "NEW_AND_OLD_IMAGES", "ttl": "expires", "deletion_protection": True}}},
+            {"set_table": {"table": "users", "options": {"read_capacity": 7, "write_capacity": 8, "ttl": "expires", "deletion_protection": True}}},
             {"drop_table": {"name": "gone"}}], started, {"users": users, "notes": notes})
+
+    def test_a_stream(self):
+        """The stand-in makes one but once of a table."""
+        file = self.declare([{"set_table": {"table": "users", "options": {"stream": "NEW_AND_OLD_IMAGES", "billing_mode": "PAY_PER_REQUEST"}}}])
+        self.change("start", file, self.where(), code=-9, TRANSHUME_FAILPOINT="change.after_statement:kill:2")
+        self.change("start", file, self.where())
+        self.assertEqual((self.seen()["users"][1], self.seen()["users"][5]), ("PAY_PER_REQUEST", True))
+        self.change("abort", self.where())
+        self.assertEqual(self.seen(), self.before)
 
     def test_a_dropped_index(self):
         file = self.declare([{"create_index": {"table": "users", "name": "by_mail", "columns": [{"column": "mail"}]}}])
