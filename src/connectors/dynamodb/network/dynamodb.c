@@ -278,5 +278,6 @@ const struct connector connector_dynamodb = {
     .apply = &keyed_apply,
     .store = &dynamodb_network_store,
     .alter = &dynamodb_network_alter,
+    .change = &dynamodb_network_change,
     .rollback = &dynamodb_network_rollback,
 };

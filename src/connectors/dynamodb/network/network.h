@@ -8,6 +8,7 @@
  *   tables.c, create.c  checks, creation           send.c, encode.c  writing
  *   store.c       the store                        run.c          the claimed run
  *   alter.c       changes of the schema in place
+ *   change.c      declared ones
  */
 #ifndef TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_NETWORK_H
 #define TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_NETWORK_H
