@@ -53,7 +53,7 @@ static enum status mark(struct schema_work *work, const struct schema_repair *re
     bool applied = repair->kind == SCHEMA_MARK_APPLIED;
     const struct migration *file = file_of(work, repair->version);
     const struct schema_entry *entry = entry_of(work, repair->version);
-    if (applied ? file == NULL : entry == NULL) {
+    if (file == NULL && (applied || entry == NULL)) {
         return unknown_version(repair, error);
     }
     bool repeats = file != NULL ? file->kind == MIGRATION_REPEATABLE : entry->version == NULL;
