@@ -159,10 +159,10 @@ const struct cli_command schema_commands[] = {
      .arguments_max = 1,
      .summary = "go on where another tool stopped",
      .description =
-         "Notes in the history what the table of Flyway, goose, golang-migrate or dbmate says is "
-         "applied, and runs nothing. That table is only read. `transhume schema up` goes on from "
-         "there, with the same folder. What the other tool left half done, or files that changed "
-         "since, are refused.",
+         "Notes in the history what the table of Flyway, goose, golang-migrate, dbmate, Sqitch, "
+         "Liquibase, Drizzle, Prisma, Alembic, Django or Rails says is applied, and runs nothing. "
+         "That table is only read. `transhume schema up` goes on from there, with the same folder. "
+         "What the other tool left half done, or files that changed since, are refused.",
      .examples = "transhume schema import shop.db --dir db/migrations --dry-run\n"
                  "transhume schema import postgres://app@db.example.org/shop --from flyway",
      .options = import_options,

@@ -68,13 +68,14 @@ class Sqitch:
 
 
 class Liquibase:
-    def __init__(self, folder, url, user):
-        self.program, self.folder, self.url, self.user = fetched("liquibase"), folder, url, user
+    def __init__(self, folder, url, user, password):
+        self.program, self.folder, self.url = fetched("liquibase"), folder, url
+        self.user, self.password = user, password
         os.makedirs(folder)
 
     def __call__(self, *arguments, code=0):
-        return run(["sh", self.program, "--url=" + self.url, *(["--username=" + self.user, "--password=x"] if self.user else []),
-                    "--changelog-file=root.xml", *arguments], self.folder, code, LIQUIBASE_ANALYTICS_ENABLED="false")
+        return run(["sh", self.program, "--url=" + self.url, "--username=" + self.user, "--password=" + self.password,
+                    "--changelog-file=root.xml", *arguments], self.folder, code)
 
     def root(self, *files):
         put(self.folder, "root.xml", """<?xml version="1.0" encoding="UTF-8"?>

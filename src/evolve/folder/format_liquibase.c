@@ -94,6 +94,7 @@ static bool is_said(const char *words, const char *name, const char *value, stru
 struct changelog {
     struct migration_reader *reader;
     struct migration_text whole;
+    char *own;        /* its text, which may be changed */
     const char *path; /* as Liquibase knows it */
 };
 
@@ -260,7 +261,10 @@ static void take_line(struct changelog *log, struct changeset *set, const struct
         set->in_rollback = end == NULL;
     } else if (is_rollback_block(line)) {
         set->in_rollback = memmem(line->text, line->length, "*/", 2) == NULL;
-    } else if (!take_word(log, set, line)) {
+    } else if (take_word(log, set, line)) {
+        /* MySQL takes `--word` for no comment. */
+        foreign_blank(log->own, line->begin, line->end);
+    } else {
         keep_sql(set, line->text, line->length);
         if (memmem(line->text, line->length, "${", 2) != NULL) {
             foreign_fault(log->reader, log->whole.path, line->number,
@@ -407,6 +411,7 @@ static enum status take_file(struct migration_reader *reader, const char *name, 
         return STATUS_OK;
     }
     const char *logical = logical_path(&log.whole, reader->arena);
+    log.own = foreign_own(&log.whole, reader->arena);
     log.path = logical != NULL ? logical : name;
     cut_changesets(&log);
     return STATUS_OK;
