@@ -94,7 +94,7 @@ class OnPostgres(sql_case.ServerTarget, Case, support.TestCase):
         self.assertIn(("migrations/002_y.sql", "note"), levels)
         self.run_program("schema", "up", "1", self.uri)
         self.assertNotIn("001_x.sql", self.lint("--json", code=0))   # it is applied
-        self.assertIn("001_x.sql", self.lint("migrations/001_x.sql", "--json", code=0))   # its column is a bigint by now
+        self.assertEqual(json.loads(self.lint("migrations/001_x.sql", "--json", code=0)), [])   # its column is a bigint by now
 
     def test_a_database_that_is_not_there(self):
         self.migration("001_x.sql", "CREATE TABLE x (a int);\n")

@@ -179,6 +179,9 @@ enum status schema_repair(const struct schema_options *options, const struct sch
     if (status == STATUS_OK) {
         status = kinds[repair->kind](&work, repair, error);
     }
+    if (status == STATUS_OK && repair->kind == SCHEMA_BASELINE) {
+        work_note_schema(&work);
+    }
     work_end(&work);
     return status;
 }

@@ -55,6 +55,9 @@ struct history_row work_row(const struct schema_work *work, uint64_t number,
                             enum history_action action, enum history_state state,
                             const char *version, const char *name);
 
+/* schema_hash.c: notes in the last act how the schema looks now. */
+void work_note_schema(struct schema_work *work);
+
 /* ---------------------------------------------------------------- statement.c */
 
 /* Runs a step; its error names the place in the file, the server's code and the statement. */
