@@ -32,7 +32,7 @@
 #include "connectors/store.h"
 #include "connectors/target.h"
 
-enum { CONNECTOR_CONTRACT_VERSION = 17 };
+enum { CONNECTOR_CONTRACT_VERSION = 18 };
 
 struct connector {
     uint32_t contract_version;
