@@ -861,10 +861,10 @@ class Shop:
     FIELDS = {  # of each entity, of which a plan has some
         "artist": ["name: name", "kind: kind", "Label: '{name} ({kind})'", "Albums: { aggregate: album, value: count(*) }",
                    "Newest: { aggregate: album, value: max(year) }",
-                   "Titles: { embed: album, order: [id], fields: { id: id, title: title } }",
+                   "Titles: { embed: album, order: [id], fields: { id: copy, title: copy } }",
                    "Songs: { aggregate: album.track, value: count(*) }"],
         "album": ["title: title", "artist: artist", "year: year", "Of: { lookup: artist, column: name }",
-                  "Tracks: { embed: track, order: [number], fields: { number: number, name: name } }",
+                  "Tracks: { embed: track, order: [number], fields: { number: copy, name: copy } }",
                   "Price: { aggregate: track, value: max(price) }"],
         "track": ["name: name", "price: price", "data: data", "In: { lookup: album, column: title }",
                   "Of: { lookup: album.artist, column: name }"]}

@@ -128,7 +128,7 @@ static const char *why_no_pages(const struct run_session *session, const struct 
         plain = plain && (page || field == NULL || is_plain(field));
     }
     bool by_partition = (database->capabilities & CAPABILITY_TRANSACTIONS) == 0;
-    return database->connector->apply->list == NULL
+    return database->connector->apply == NULL || database->connector->apply->list == NULL
                ? "it cuts lists into pages, and the target can't be asked which of them it has"
            : pages != 1
                ? "it cuts lists into pages, whose key does not hold their number once, as it is"
