@@ -91,6 +91,13 @@ enum status dynamodb_delete_table(struct dynamodb_network *network, const char *
 enum status dynamodb_wait_gone(struct dynamodb_network *network, const char *table, const char *id,
                                struct error *error) MUST_USE;
 
+/* ---------------------------------------------------------------- list.c */
+
+/* As struct apply_functions has it. */
+enum status dynamodb_network_list(struct database *self, struct apply *apply,
+                                  const struct apply_listing *what, apply_found *found,
+                                  void *context, struct error *error);
+
 /* ---------------------------------------------------------------- send.c, encode.c */
 
 extern const struct keyed_service dynamodb_keyed_service;
