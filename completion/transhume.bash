@@ -101,7 +101,7 @@ _transhume() {
         'schema down') options='--dir --database --to --from --dry-run --json --quiet --verbose --help --confirm --lock-wait --steal-lock --lock-timeout --statement-timeout --history-schema --timeout' ;;
         'schema status') options='--dir --database --from --exit-code --json --quiet --verbose --help --history-schema --timeout --color' ;;
         'schema new') options='--dir --json --quiet --verbose --help' ;;
-        'schema lint') options='--dir --from --format --dialect --json --quiet --verbose --help' ;;
+        'schema lint') options='--dir --database --from --format --dialect --json --quiet --verbose --help --history-schema --timeout' ;;
         'schema diff') options='--exit-code --server --renamed --output --json --quiet --verbose --help --allow-drop --blocking --timeout' ;;
         'schema drift') options='--dir --database --server --json --quiet --verbose --help --timeout' ;;
         'schema dump') options='--database --output --json --quiet --verbose --help --timeout' ;;

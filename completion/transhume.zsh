@@ -609,6 +609,7 @@ _transhume() {
             lint)
                 _arguments -s \
                 '--dir=[The folder of migrations]:DIR:_files -/' \
+                '--database=[The database, in place of DB]:URI:' \
                 '--from=[Whose layout the folder has]:TOOL:' \
                 '--format=[How findings are printed]:FORM:(text json sarif github)' \
                 '--dialect=[The dialect of SQL in files]:SQL:(postgres mysql sqlite)' \
@@ -616,6 +617,8 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--history-schema=[Keep the history in this schema of the database]:NAME:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_files' ;;
             diff)
                 _arguments -s \
