@@ -6,11 +6,11 @@ _transhume() {
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            --plan|-p|--state|--run|--dir|--database|--to|--from|--format|--server|--renamed|--resume-from|--include|--exclude|--out|--queries|--dialect|--for|--foreign-keys|--advisor|--naming|--clusters|--renumber|--schema|--existing|--nested|--sample|-s|--level|-l|--limit|--rejects|--settings|--log-file|--log-level|--log-format|--metrics|--metrics-file|--push-gateway|--statsd|--dashboard|--token|--alerts|--notify|--output|-o|--datasource|--push|--token-file|--ca-file|--as|--progress|--max-rejects|--broken-references|--lanes|--max-retained|--refresh|--max-lag|--max-pause|--before|--fence|--after|--lock-wait|--lock-timeout|--statement-timeout|--jobs|-j|--profile|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--indexes|--triggers|--algorithm|--move|--merge|--split|--rename|--vectors|--weights|--advisor-model|--advisor-url|--advisor-key-file|--advisor-ca-file|--advisor-pause|--ledger|--history-schema|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
+            --plan|-p|--state|--run|--dir|--database|--to|--from|--format|--server|--renamed|--resume-from|--include|--exclude|--out|--queries|--dialect|--for|--foreign-keys|--advisor|--naming|--clusters|--renumber|--schema|--existing|--nested|--sample|-s|--level|-l|--limit|--rejects|--settings|--log-file|--log-level|--log-format|--metrics|--metrics-file|--push-gateway|--statsd|--dashboard|--token|--alerts|--notify|--output|-o|--datasource|--push|--token-file|--ca-file|--as|--progress|--max-rejects|--broken-references|--lanes|--max-retained|--refresh|--max-lag|--max-pause|--before|--fence|--after|--lock-wait|--lock-timeout|--statement-timeout|--jobs|-j|--profile|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--pause-file|--batch-time|--nice|--indexes|--triggers|--algorithm|--move|--merge|--split|--rename|--vectors|--weights|--advisor-model|--advisor-url|--advisor-key-file|--advisor-ca-file|--advisor-pause|--ledger|--history-schema|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
             -*) ;;
             *)
                 command+=${command:+ }${COMP_WORDS[i]}
-                case $command in schema) ;; *) break ;; esac ;;
+                case $command in schema|change) ;; *) break ;; esac ;;
         esac
     done
     case $previous in
@@ -71,15 +71,15 @@ _transhume() {
         --color)
             mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$word")
             return ;;
-        --plan|-p|--state|--dir|--out|--queries|--rejects|--settings|--log-file|--metrics-file|--alerts|--output|-o|--token-file|--ca-file|--vectors|--weights|--advisor-key-file|--advisor-ca-file)
+        --plan|-p|--state|--dir|--out|--queries|--rejects|--settings|--log-file|--metrics-file|--alerts|--output|-o|--token-file|--ca-file|--pause-file|--vectors|--weights|--advisor-key-file|--advisor-ca-file)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return ;;
-        --run|--database|--to|--from|--server|--renamed|--resume-from|--include|--exclude|--clusters|--renumber|--schema|--sample|-s|--limit|--metrics|--push-gateway|--statsd|--dashboard|--token|--notify|--datasource|--push|--max-rejects|--lanes|--max-retained|--refresh|--max-lag|--max-pause|--before|--fence|--after|--lock-wait|--lock-timeout|--statement-timeout|--jobs|-j|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--move|--merge|--split|--rename|--advisor-model|--advisor-url|--advisor-pause|--ledger|--history-schema|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed)
+        --run|--database|--to|--from|--server|--renamed|--resume-from|--include|--exclude|--clusters|--renumber|--schema|--sample|-s|--limit|--metrics|--push-gateway|--statsd|--dashboard|--token|--notify|--datasource|--push|--max-rejects|--lanes|--max-retained|--refresh|--max-lag|--max-pause|--before|--fence|--after|--lock-wait|--lock-timeout|--statement-timeout|--jobs|-j|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--batch-time|--nice|--move|--merge|--split|--rename|--advisor-model|--advisor-url|--advisor-pause|--ledger|--history-schema|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed)
             return ;;
     esac
     case $command in
-        '') options='init analyze check migrate resume follow cutover status validate rollback report serve finish reset grafana alerts schema connectors help version failpoints --help --version' ;;
+        '') options='init analyze check migrate resume follow cutover status validate rollback report serve finish reset grafana alerts schema change connectors help version failpoints --help --version' ;;
         'init') options='--include --exclude --schema --output --force --quiet --verbose --help --time-zone --timeout' ;;
         'analyze') options='--out --queries --dialect --for --foreign-keys --minimize-duplication --single-table --prove --advisor --show-prompt --naming --clusters --interactive --schema --quiet --verbose --help --algorithm --move --merge --split --rename --vectors --weights --advisor-model --advisor-url --advisor-key-file --advisor-ca-file --advisor-pause --timeout' ;;
         'check') options='--plan --state --include --exclude --renumber --schema --existing --nested --sample --settings --log-file --log-level --log-format --json --quiet --verbose --help --strict --broken-references --rollback-keys --no-before-images --follow --jobs --profile --memory --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --chunk-rows --batch-rows --batch-bytes --estimate-time --color' ;;
@@ -101,21 +101,29 @@ _transhume() {
         'schema down') options='--dir --database --to --from --dry-run --json --quiet --verbose --help --confirm --lock-wait --steal-lock --lock-timeout --statement-timeout --history-schema --timeout' ;;
         'schema status') options='--dir --database --from --exit-code --json --quiet --verbose --help --history-schema --timeout --color' ;;
         'schema new') options='--dir --json --quiet --verbose --help' ;;
-        'schema lint') options='--dir --from --format --dialect --json --quiet --verbose --help' ;;
+        'schema lint') options='--dir --database --from --format --dialect --json --quiet --verbose --help --history-schema --timeout' ;;
         'schema diff') options='--exit-code --server --renamed --output --json --quiet --verbose --help --allow-drop --blocking --timeout' ;;
         'schema drift') options='--dir --database --server --json --quiet --verbose --help --timeout' ;;
         'schema dump') options='--database --output --json --quiet --verbose --help --timeout' ;;
         'schema import') options='--dir --database --from --dry-run --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
         'schema baseline') options='--dir --database --from --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
         'schema repair') options='--dir --database --from --mark-applied --mark-reverted --resume-from --accept-checksum --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
+        'change') options='start status switch complete abort run check' ;;
+        'change start') options='--database --dry-run --json --quiet --verbose --help --lock-wait --steal-lock --lock-timeout --statement-timeout --pause-running --pause-lag --pause-file --batch-time --nice --history-schema --timeout' ;;
+        'change status') options='--database --json --quiet --verbose --help --history-schema --timeout' ;;
+        'change switch') options='--database --json --quiet --verbose --help --lock-wait --steal-lock --lock-timeout --statement-timeout --history-schema --timeout' ;;
+        'change complete') options='--database --json --quiet --verbose --help --confirm --lock-wait --steal-lock --lock-timeout --statement-timeout --pause-running --pause-lag --pause-file --batch-time --nice --history-schema --timeout' ;;
+        'change abort') options='--database --json --quiet --verbose --help --lock-wait --steal-lock --lock-timeout --statement-timeout --history-schema --timeout' ;;
+        'change run') options='--database --dry-run --json --quiet --verbose --help --confirm --lock-wait --steal-lock --lock-timeout --statement-timeout --pause-running --pause-lag --pause-file --batch-time --nice --history-schema --timeout' ;;
+        'change check') options='--database --json --quiet --verbose --help --history-schema --timeout' ;;
         'connectors') options='--json --quiet --verbose --help --color' ;;
         'help') options='--as --quiet --verbose --help' ;;
         'version') options='--json --quiet --verbose --help --color' ;;
         'failpoints') options='--json --quiet --verbose --help --color' ;;
     esac
     if [[ $command == help ]]; then
-        options+=' init analyze check migrate resume follow cutover status validate rollback report serve finish reset grafana alerts schema connectors help version failpoints'
-    elif [[ $command == @(schema) ]]; then
+        options+=' init analyze check migrate resume follow cutover status validate rollback report serve finish reset grafana alerts schema change connectors help version failpoints'
+    elif [[ $command == @(schema|change) ]]; then
         :
     elif [[ -n $command && $word != -* ]]; then
         compopt -o filenames

@@ -21,6 +21,7 @@ _transhume() {
         'grafana:write the dashboard and alert rules'
         'alerts:try who is told of trouble'
         'schema:versioned schema changes'
+        'change:declared schema changes without downtime'
         'connectors:list databases, their options and types'
         'help:help for a command or an error code'
         'version:versions of the program and its libraries'
@@ -608,6 +609,7 @@ _transhume() {
             lint)
                 _arguments -s \
                 '--dir=[The folder of migrations]:DIR:_files -/' \
+                '--database=[The database, in place of DB]:URI:' \
                 '--from=[Whose layout the folder has]:TOOL:' \
                 '--format=[How findings are printed]:FORM:(text json sarif github)' \
                 '--dialect=[The dialect of SQL in files]:SQL:(postgres mysql sqlite)' \
@@ -615,6 +617,8 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--history-schema=[Keep the history in this schema of the database]:NAME:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_files' ;;
             diff)
                 _arguments -s \
@@ -695,6 +699,135 @@ _transhume() {
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--lock-wait=[How long to wait for another process at work on the schema]:TIME:' \
                 '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
+                '--history-schema=[Keep the history in this schema of the database]:NAME:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '*:argument:_files' ;;
+            esac ;;
+        change)
+            local -a subcommands
+            subcommands=(
+                'start:make the new schema beside the old one'
+                'status:what is under way and how far it is'
+                'switch:lead applications over to a second table'
+                'complete:remove what only the old version needs'
+                'abort:take the change back'
+                'run:start and complete in one'
+                'check:what a change would do'
+            )
+            if ((CURRENT == 2)); then
+                _describe -t commands command subcommands
+                return
+            fi
+            local subcommand=$words[2]
+            shift words
+            ((CURRENT--))
+            case $subcommand in
+            start)
+                _arguments -s \
+                '--database=[The database, in place of DB]:URI:' \
+                '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--lock-wait=[How long to wait for another process at work on the schema]:TIME:' \
+                '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
+                '--lock-timeout=[How long a statement waits for a lock on a table, each try]:TIME:' \
+                '--statement-timeout=[How long one statement may take]:TIME:' \
+                '--pause-running=[Pause while others run more than N statements on either server]:N:' \
+                '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
+                '--pause-file=[Pause while FILE is there]:FILE:_files' \
+                '--batch-time=[How long a batch of rows should take]:TIME:' \
+                '--nice=[Sleep N times as long as a batch took behind each]:N:' \
+                '--history-schema=[Keep the history in this schema of the database]:NAME:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '*:argument:_files' ;;
+            status)
+                _arguments -s \
+                '--database=[The database, in place of DB]:URI:' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--history-schema=[Keep the history in this schema of the database]:NAME:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '*:argument:_files' ;;
+            switch)
+                _arguments -s \
+                '--database=[The database, in place of DB]:URI:' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--lock-wait=[How long to wait for another process at work on the schema]:TIME:' \
+                '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
+                '--lock-timeout=[How long a statement waits for a lock on a table, each try]:TIME:' \
+                '--statement-timeout=[How long one statement may take]:TIME:' \
+                '--history-schema=[Keep the history in this schema of the database]:NAME:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '*:argument:_files' ;;
+            complete)
+                _arguments -s \
+                '--database=[The database, in place of DB]:URI:' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--confirm[Do what deletes or cannot be undone without asking]' \
+                '--lock-wait=[How long to wait for another process at work on the schema]:TIME:' \
+                '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
+                '--lock-timeout=[How long a statement waits for a lock on a table, each try]:TIME:' \
+                '--statement-timeout=[How long one statement may take]:TIME:' \
+                '--pause-running=[Pause while others run more than N statements on either server]:N:' \
+                '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
+                '--pause-file=[Pause while FILE is there]:FILE:_files' \
+                '--batch-time=[How long a batch of rows should take]:TIME:' \
+                '--nice=[Sleep N times as long as a batch took behind each]:N:' \
+                '--history-schema=[Keep the history in this schema of the database]:NAME:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '*:argument:_files' ;;
+            abort)
+                _arguments -s \
+                '--database=[The database, in place of DB]:URI:' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--lock-wait=[How long to wait for another process at work on the schema]:TIME:' \
+                '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
+                '--lock-timeout=[How long a statement waits for a lock on a table, each try]:TIME:' \
+                '--statement-timeout=[How long one statement may take]:TIME:' \
+                '--history-schema=[Keep the history in this schema of the database]:NAME:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '*:argument:_files' ;;
+            run)
+                _arguments -s \
+                '--database=[The database, in place of DB]:URI:' \
+                '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--confirm[Do what deletes or cannot be undone without asking]' \
+                '--lock-wait=[How long to wait for another process at work on the schema]:TIME:' \
+                '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
+                '--lock-timeout=[How long a statement waits for a lock on a table, each try]:TIME:' \
+                '--statement-timeout=[How long one statement may take]:TIME:' \
+                '--pause-running=[Pause while others run more than N statements on either server]:N:' \
+                '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
+                '--pause-file=[Pause while FILE is there]:FILE:_files' \
+                '--batch-time=[How long a batch of rows should take]:TIME:' \
+                '--nice=[Sleep N times as long as a batch took behind each]:N:' \
+                '--history-schema=[Keep the history in this schema of the database]:NAME:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '*:argument:_files' ;;
+            check)
+                _arguments -s \
+                '--database=[The database, in place of DB]:URI:' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_files' ;;

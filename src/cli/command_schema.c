@@ -37,8 +37,9 @@ static const enum cli_option_id drift_options[] = {CLI_DATABASE, CLI_TIMEOUT, CL
                                                    CLI_SERVER,   CLI_JSON,    CLI_OPTION_COUNT};
 static const enum cli_option_id dump_options[] = {CLI_DATABASE, CLI_TIMEOUT, CLI_OUTPUT, CLI_JSON,
                                                   CLI_OPTION_COUNT};
-static const enum cli_option_id lint_options[] = {AT_FOLDER, CLI_DIALECT, CLI_FORMAT, CLI_JSON,
-                                                  CLI_OPTION_COUNT};
+static const enum cli_option_id lint_options[] = {CLI_DATABASE, CLI_HISTORY_SCHEMA, CLI_TIMEOUT,
+                                                  AT_FOLDER,    CLI_DIALECT,        CLI_FORMAT,
+                                                  CLI_JSON,     CLI_OPTION_COUNT};
 static const enum cli_option_id repair_options[] = {
     AT_DATABASE,     AT_FOLDER,           UNDER_LOCK, CLI_MARK_APPLIED, CLI_MARK_REVERTED,
     CLI_RESUME_FROM, CLI_ACCEPT_CHECKSUM, CLI_JSON,   CLI_OPTION_COUNT};
@@ -110,10 +111,12 @@ const struct cli_command schema_commands[] = {
      .description =
          "Reports what would lock readers or writers out, rewrite a table, lose data, break the "
          "application that still runs, or fail half-way, with what to write instead. Without FILE: "
-         "the folder of --dir. Exits with 1 if anything is found. A comment `-- transhume:ignore "
-         "RULE` in or above a line silences it.",
+         "the folder of --dir. With --database the sizes of its tables, its columns and its version "
+         "count, and of the folder only what is pending there. Exits with 1 if anything is found. A "
+         "comment `-- transhume:ignore RULE` in or above a line silences it.",
      .examples = "transhume schema lint\n"
                  "transhume schema lint migrations/012_email.up.sql --dialect postgres\n"
+                 "transhume schema lint --database postgres://app@db.example.org/shop\n"
                  "transhume schema lint --format github",
      .options = lint_options,
      .run = command_schema_lint},
@@ -159,10 +162,10 @@ const struct cli_command schema_commands[] = {
      .arguments_max = 1,
      .summary = "go on where another tool stopped",
      .description =
-         "Notes in the history what the table of Flyway, goose, golang-migrate or dbmate says is "
-         "applied, and runs nothing. That table is only read. `transhume schema up` goes on from "
-         "there, with the same folder. What the other tool left half done, or files that changed "
-         "since, are refused.",
+         "Notes in the history what the table of Flyway, goose, golang-migrate, dbmate, Sqitch, "
+         "Liquibase, Drizzle, Prisma, Alembic, Django or Rails says is applied, and runs nothing. "
+         "That table is only read. `transhume schema up` goes on from there, with the same folder. "
+         "What the other tool left half done, or files that changed since, are refused.",
      .examples = "transhume schema import shop.db --dir db/migrations --dry-run\n"
                  "transhume schema import postgres://app@db.example.org/shop --from flyway",
      .options = import_options,
@@ -283,6 +286,7 @@ enum status schema_open(struct schema_call *schema, const char *text, bool looks
                                          .memory_bytes = defaults.memory_bytes,
                                          .timeout_ms = timeout->is_set ? timeout->number : 30000,
                                          .read_only = looks};
+    schema->named = text;
     schema->uri = cli_without_hidden(uri->shown, call->arena);
     schema->program = make_program(schema);
     schema->alter = connector->alter;

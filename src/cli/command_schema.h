@@ -8,8 +8,9 @@
 /* A call with its folder and its database. */
 struct schema_call {
     struct cli_call *call;
-    const char *uri; /* as it was given, for commands in hints; a password is not in it */
-    uint32_t most;   /* [N] */
+    const char *named; /* the URI as it was given; may have a password in it */
+    const char *uri;   /* likewise without it, for commands in hints */
+    uint32_t most;     /* [N] */
     struct migration_set set;
     struct database *database; /* NULL: none is open */
     const struct alter_functions
@@ -31,6 +32,22 @@ void schema_close(struct schema_call *schema);
 void schema_fill_options(struct schema_call *schema, struct schema_options *options);
 /* Prints the failure, with the faults of the files, and gives its exit status. */
 int schema_fail(struct schema_call *schema, struct error *error);
+
+/* command_schema_known.c: what a database tells a review: its tables with sizes, its version. */
+struct schema_known {
+    const struct connector *connector;
+    struct database *database; /* NULL: none is open */
+    struct schema *schema;     /* good as long as that is; NULL: not known */
+    uint32_t version;          /* lint_input.server_version */
+    const char *server;        /* "PostgreSQL 15.4", in the call's arena */
+    enum sql_language language;
+};
+enum status schema_know(struct cli_call *call, const char *uri, struct schema_known *known,
+                        struct error *error) MUST_USE;
+void schema_known_close(struct schema_known *known);
+
+/* command_schema_dry.c: what `up` and `down` would run. Prints it. */
+int schema_show_plan(struct schema_call *schema, const struct schema_options *options);
 
 /* command_schema_NAME.c */
 int command_schema_up(struct cli_call *call);

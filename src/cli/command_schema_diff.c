@@ -32,10 +32,36 @@ static int put_out(const struct cli_call *call, struct buffer *out, int exit_sta
     return status == STATUS_OK ? exit_status : cli_fail(call, &error);
 }
 
+/* Whether what differs came in behind the last migration. */
+static void append_since(struct cli_call *call, const char *uri, struct buffer *out)
+{
+    struct schema_call schema = {.call = call};
+    struct schema_options options;
+    struct schema_history history;
+    struct error ignored = {0};
+    const char *now = NULL;
+    enum schema_since since = SCHEMA_SINCE_UNKNOWN;
+    if (schema_open(&schema, uri, true, &ignored) == STATUS_OK && schema.database != NULL) {
+        schema_fill_options(&schema, &options);
+        options.set = NULL;
+        if (schema_look(&options, call->arena, &history, &ignored) == STATUS_OK &&
+            schema_hash_read(schema.database, call->arena, &now, &ignored) == STATUS_OK) {
+            since = schema_compare_hash(&history, now);
+        }
+    }
+    if (since == SCHEMA_SINCE_SAME) {
+        buffer_append_string(out, "it was so when the last migration was applied\n");
+    } else if (since == SCHEMA_SINCE_CHANGED) {
+        buffer_append_string(out, "it was changed since the last migration was applied\n");
+    }
+    schema_close(&schema);
+}
+
 typedef void diff_form(const struct diff_result *result, struct buffer *out);
 
-/* `finds`: a difference is exit status 1. */
-static int compare(struct cli_call *call, struct diff_options *options, diff_form *form, bool finds)
+/* `finds`: a difference is exit status 1; `drifts`: one of a database and its migrations. */
+static int compare(struct cli_call *call, struct diff_options *options, diff_form *form, bool finds,
+                   bool drifts)
 {
     struct diff_result result;
     struct error error = {0};
@@ -48,6 +74,9 @@ static int compare(struct cli_call *call, struct diff_options *options, diff_for
         diff_append_json(&result, &out);
     } else {
         form(&result, &out);
+        if (drifts && result.change_count > 0) {
+            append_since(call, options->from, &out);
+        }
     }
     return put_out(call, &out, finds && result.change_count > 0 ? 1 : 0);
 }
@@ -55,7 +84,7 @@ static int compare(struct cli_call *call, struct diff_options *options, diff_for
 int command_schema_diff(struct cli_call *call)
 {
     struct diff_options options = {.from = call->arguments[0], .to = call->arguments[1]};
-    return compare(call, &options, diff_append_sql, cli_switch(call, CLI_EXIT_CODE));
+    return compare(call, &options, diff_append_sql, cli_switch(call, CLI_EXIT_CODE), false);
 }
 
 static enum status take_database(struct cli_call *call, const char **uri, struct error *error)
@@ -79,7 +108,7 @@ int command_schema_drift(struct cli_call *call)
     if (take_database(call, &options.from, &error) != STATUS_OK) {
         return cli_fail(call, &error);
     }
-    return compare(call, &options, diff_append_changes, true);
+    return compare(call, &options, diff_append_changes, true, true);
 }
 
 int command_schema_dump(struct cli_call *call)
@@ -90,5 +119,5 @@ int command_schema_dump(struct cli_call *call)
         return cli_fail(call, &error);
     }
     options.blocking = true; /* nobody is there to be shut out */
-    return compare(call, &options, diff_append_sql, false);
+    return compare(call, &options, diff_append_sql, false, false);
 }

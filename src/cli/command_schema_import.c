@@ -25,9 +25,13 @@ static void append_json(const struct import_report *report, struct buffer *out)
         json_append_printable(out, item->name);
         buffer_append_string(out, ",\"state\":");
         json_append_printable(out, import_state_name(item->state));
+        if (item->note != NULL) {
+            buffer_append_string(out, ",\"note\":");
+            json_append_printable(out, item->note);
+        }
         buffer_append_byte(out, '}');
     }
-    buffer_append_string(out, "]}\n");
+    buffer_format(out, "],\"others\":%u}\n", report->foreign);
 }
 
 static uint32_t count_of(const struct import_report *report, enum import_state state)
@@ -58,6 +62,10 @@ static void append_table(const struct cli_call *call, const struct import_report
     buffer_format(out, "%s of %s: %u %s, %u known, %u pending\n", report->table, report->tool,
                   noted, dry_run ? "to be noted" : "noted", count_of(report, IMPORT_KNOWN),
                   count_of(report, IMPORT_PENDING));
+    if (report->foreign > 0) {
+        buffer_format(out, "%u more are of others, of which the folder has nothing\n",
+                      report->foreign);
+    }
 }
 
 int command_schema_import(struct cli_call *call)

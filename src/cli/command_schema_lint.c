@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "connectors/registry.h"
 #include "evolve/lint/lint.h"
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -13,6 +14,8 @@ struct linting {
     struct lint_report report;
     bool has_language; /* --dialect said it, or the database; else it is as the text looks */
     enum sql_language language;
+    struct schema_known known;
+    struct schema_history history; /* of the database */
 };
 
 static enum lint_kind kind_of(enum alter_language language)
@@ -37,6 +40,8 @@ static void lint_part(struct linting *linting, const struct migration *item,
         .text = text->whole,
         .length = (size_t)(text->text + text->length - text->whole),
         .kind = kind_of(item->language),
+        .server_version = linting->known.version,
+        .schema = linting->known.schema,
         .language = linting->has_language
                         ? linting->language
                         : sql_language_recognise(text->text, text->length, SQL_POSTGRES)};
@@ -47,6 +52,16 @@ static void lint_part(struct linting *linting, const struct migration *item,
 static void lint_item(struct linting *linting, const struct migration *item)
 {
     lint_part(linting, item, item->up.text != NULL ? &item->up : &item->down);
+}
+
+/* Of a folder only what is pending in the database is reviewed: the rest is in its schema. */
+static bool is_applied(const struct linting *linting, const struct migration *item)
+{
+    const struct schema_entry *entry =
+        linting->history.arena != NULL ? schema_entry_of(&linting->history, item) : NULL;
+    return entry != NULL && entry->stands && !entry->unfinished &&
+           (item->kind == MIGRATION_VERSIONED ||
+            (entry->act.checksum != NULL && strcmp(entry->act.checksum, item->up.checksum) == 0));
 }
 
 static enum status lint_folder(struct linting *linting, const char *folder, struct error *error)
@@ -60,7 +75,9 @@ static enum status lint_folder(struct linting *linting, const char *folder, stru
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < set.count; i++) {
-        lint_item(linting, &set.items[i]);
+        if (!is_applied(linting, &set.items[i])) {
+            lint_item(linting, &set.items[i]);
+        }
     }
     return STATUS_OK;
 }
@@ -96,11 +113,37 @@ static void take_language(struct linting *linting)
     }
 }
 
+/* What the database tells, if one was named. */
+static enum status ask_database(struct linting *linting, struct error *error)
+{
+    struct schema_call *schema = linting->schema;
+    const char *uri = cli_text(schema->call, CLI_DATABASE);
+    struct schema_options options;
+    if (uri == NULL) {
+        return STATUS_OK;
+    }
+    if (schema_know(schema->call, uri, &linting->known, error) != STATUS_OK ||
+        schema_open(schema, uri, true, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    linting->has_language = true;
+    linting->language = linting->known.language;
+    if (schema->database == NULL) {
+        return STATUS_OK;
+    }
+    schema_fill_options(schema, &options);
+    options.set = NULL;
+    return schema_look(&options, schema->call->arena, &linting->history, error);
+}
+
 static enum status lint_all(struct linting *linting, struct error *error)
 {
-    const struct cli_call *call = linting->schema->call;
+    struct cli_call *call = linting->schema->call;
     const char *folder = cli_text(call, CLI_DIR);
     take_language(linting);
+    if (ask_database(linting, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (call->argument_count == 0) {
         return lint_folder(linting, folder != NULL ? folder : cli_option_at(CLI_DIR)->default_text,
                            error);
@@ -111,6 +154,22 @@ static enum status lint_all(struct linting *linting, struct error *error)
         }
     }
     return STATUS_OK;
+}
+
+/* By what was judged, where it counts. */
+static void append_source(const struct linting *linting, struct buffer *out)
+{
+    uint32_t by_size = 0;
+    for (uint32_t i = 0; i < linting->report.count; i++) {
+        by_size += linting->report.findings[i].rule->goes_by_size;
+    }
+    if (linting->known.schema != NULL) {
+        buffer_format(out, "by the tables of %s\n", linting->known.server);
+    } else if (by_size > 0) {
+        buffer_format(out,
+                      "%" PRIu32 " of them %s on the table's size: --database URI looks at it\n",
+                      by_size, by_size == 1 ? "depends" : "depend");
+    }
 }
 
 int command_schema_lint(struct cli_call *call)
@@ -131,9 +190,13 @@ int command_schema_lint(struct cli_call *call)
                                   ? forms[call->values[CLI_FORMAT].number]
                                   : LINT_FORM_TEXT;
         lint_write(&linting.report, form, &out);
+        if (form == LINT_FORM_TEXT) {
+            append_source(&linting, &out);
+        }
         exit_status = cli_finish(&out, linting.report.errors + linting.report.warnings > 0 ? 1 : 0);
     }
     lint_report_free(&linting.report);
+    schema_known_close(&linting.known);
     schema_close(&schema);
     return exit_status;
 }

@@ -63,6 +63,7 @@ struct status_rows {
     struct table *table; /* NULL: JSON */
     struct buffer *out;
     uint32_t count;
+    enum schema_since since;
 };
 
 static const char *when_of(const struct schema_entry *entry, char text[32])
@@ -186,6 +187,10 @@ static void print_text(struct schema_call *schema, struct status_rows *rows, str
             buffer_format(out, "%s requires %s\n", finding->file->up.path, finding->what);
         }
     }
+    if (rows->since == SCHEMA_SINCE_CHANGED) {
+        buffer_append_string(out, "the schema is not as the last migration left it: somebody "
+                                  "changed it since; `transhume schema drift` says what\n");
+    }
     table_destroy(rows->table);
 }
 
@@ -199,15 +204,21 @@ static void print_json(struct schema_call *schema, struct status_rows *rows, str
     cli_append_json_text(out, schema->uri);
     buffer_append_string(out, ",\"migrations\":[");
     add_rows(rows, &schema->set);
-    buffer_format(out, "],\"pending\":%u,\"problems\":%s}\n", count_pending(rows->plan),
-                  is_problem(rows->plan) ? "true" : "false");
+    static const char *const since[] = {[SCHEMA_SINCE_UNKNOWN] = "null",
+                                        [SCHEMA_SINCE_SAME] = "false",
+                                        [SCHEMA_SINCE_CHANGED] = "true"};
+    buffer_format(out, "],\"pending\":%u,\"problems\":%s,\"changed_since\":%s}\n",
+                  count_pending(rows->plan), is_problem(rows->plan) ? "true" : "false",
+                  since[rows->since]);
 }
 
 /* Of no database nothing is known. */
 static enum status read_history(struct schema_call *schema, const char *uri,
-                                struct schema_history *history, struct error *error)
+                                struct schema_history *history, enum schema_since *since,
+                                struct error *error)
 {
     struct schema_options options;
+    const char *now = NULL;
     *history = (struct schema_history){.arena = schema->call->arena};
     if (uri == NULL) {
         return STATUS_OK;
@@ -219,7 +230,12 @@ static enum status read_history(struct schema_call *schema, const char *uri,
         return STATUS_OK;
     }
     schema_fill_options(schema, &options);
-    return schema_look(&options, schema->call->arena, history, error);
+    if (schema_look(&options, schema->call->arena, history, error) != STATUS_OK ||
+        schema_hash_read(schema->database, schema->call->arena, &now, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *since = schema_compare_hash(history, now);
+    return STATUS_OK;
 }
 
 int command_schema_status(struct cli_call *call)
@@ -229,14 +245,15 @@ int command_schema_status(struct cli_call *call)
     struct schema_plan plan;
     struct error error = {0};
     struct buffer out = {0};
+    enum schema_since since = SCHEMA_SINCE_UNKNOWN;
     const char *uri;
     int exit_status;
     if (schema_take_words(&schema, false, &uri, &error) != STATUS_OK ||
         schema_read_folder(&schema, &error) != STATUS_OK ||
-        read_history(&schema, uri, &history, &error) != STATUS_OK) {
+        read_history(&schema, uri, &history, &since, &error) != STATUS_OK) {
         exit_status = schema_fail(&schema, &error);
     } else {
-        struct status_rows rows = {.history = &history, .plan = &plan, .out = &out};
+        struct status_rows rows = {.history = &history, .plan = &plan, .out = &out, .since = since};
         schema_find(&history, &schema.set, call->arena, &plan);
         if (cli_switch(call, CLI_JSON)) {
             print_json(&schema, &rows, &out);
@@ -244,7 +261,8 @@ int command_schema_status(struct cli_call *call)
             print_text(&schema, &rows, &out);
         }
         bool found =
-            is_problem(&plan) || (cli_switch(call, CLI_EXIT_CODE) && count_pending(&plan) > 0);
+            is_problem(&plan) || (cli_switch(call, CLI_EXIT_CODE) &&
+                                  (count_pending(&plan) > 0 || since == SCHEMA_SINCE_CHANGED));
         exit_status = cli_finish(&out, found ? 1 : 0);
     }
     schema_close(&schema);

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "evolve/lint/lint.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -174,116 +173,6 @@ static int fail(struct schema_call *schema, const struct schema_result *result, 
     return cli_finish(&out, exit_status);
 }
 
-/* ---------------------------------------------------------------- what would be done */
-
-static void append_segment(const struct migration_steps *steps,
-                           const struct migration_segment *segment, struct buffer *out)
-{
-    static const char *const words[] = {[SEGMENT_FREE] = NULL,
-                                        [SEGMENT_TRANSACTION] = "one transaction",
-                                        [SEGMENT_ALONE] = "without a transaction"};
-    if (words[segment->kind] != NULL) {
-        buffer_format(out, "-- %s\n", words[segment->kind]);
-    }
-    for (uint32_t i = 0; i < segment->count; i++) {
-        const struct migration_step *step = &steps->items[segment->first + i];
-        buffer_append(out, step->text, step->length);
-        buffer_append_string(out, ";\n");
-        if (step->data != NULL) {
-            buffer_append(out, step->data, step->data_length);
-            buffer_append_string(out, "\\.\n");
-        }
-    }
-}
-
-/* What a review finds in it, as comments. */
-static void append_findings(const struct schema_call *schema, const struct schema_act *act,
-                            struct buffer *out)
-{
-    struct lint_report report;
-    if (act->file == NULL || act->action == HISTORY_DOWN || act->file->language != ALTER_SQL) {
-        return;
-    }
-    const struct lint_input input = {
-        .file = act->text->path,
-        .text = act->text->whole,
-        .length = (size_t)(act->text->text + act->text->length - act->text->whole),
-        .kind = LINT_SQL,
-        .language = schema->alter->sql};
-    lint_report_init(&report);
-    lint_text(&input, &report);
-    for (uint32_t i = 0; i < report.count; i++) {
-        const struct lint_finding *finding = &report.findings[i];
-        if (finding->rule->lock != LINT_LOCK_NONE || finding->rule->rewrites) {
-            buffer_format(out, "-- line %" PRIu32 ": %s%s%s\n", finding->place.line,
-                          finding->rule->lock == LINT_LOCK_READS ? "shuts readers and writers out"
-                          : finding->rule->lock == LINT_LOCK_WRITES ? "shuts writers out"
-                                                                    : "other schema changes wait",
-                          finding->rule->rewrites ? ", as long as the table is large" : "",
-                          "; `transhume schema lint` says more");
-        }
-    }
-    lint_report_free(&report);
-}
-
-static enum status append_acts(struct schema_call *schema, const struct schema_plan *plan,
-                               struct buffer *out, struct error *error)
-{
-    struct plan_faults faults;
-    plan_faults_init(&faults, schema->set.folder, &schema->faults);
-    for (uint32_t i = 0; i < plan->count; i++) {
-        const struct schema_act *act = &plan->acts[i];
-        struct migration_steps steps;
-        enum alter_language language = act->file != NULL ? act->file->language : ALTER_SQL;
-        if (migration_read_steps(act->text, language, schema->alter, schema->call->arena, &steps,
-                                 &faults, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        buffer_format(out, "%s-- %s%s\n", i > 0 ? "\n" : "", act->text->path,
-                      act->resumes ? ", which was broken off and is resumed" : "");
-        append_findings(schema, act, out);
-        for (uint32_t j = 0; j < steps.segment_count; j++) {
-            append_segment(&steps, &steps.segments[j], out);
-        }
-    }
-    return STATUS_OK;
-}
-
-static int show_plan(struct schema_call *schema, const struct schema_options *options)
-{
-    struct arena *arena = schema->call->arena;
-    struct schema_plan plan;
-    struct error error = {0};
-    struct buffer out = {0};
-    struct schema_history none = {.arena = arena};
-    if ((schema->database == NULL
-             ? schema_plan_make(&none, options->set, &options->order, arena, &plan, &error)
-             : schema_look_ahead(options, arena, &plan, &error)) != STATUS_OK ||
-        append_acts(schema, &plan, &out, &error) != STATUS_OK) {
-        buffer_free(&out);
-        return schema_fail(schema, &error);
-    }
-    if (cli_switch(schema->call, CLI_JSON)) {
-        buffer_clear(&out);
-        buffer_append_string(&out, "{\"format\":1,\"would\":[");
-        for (uint32_t i = 0; i < plan.count; i++) {
-            const struct schema_act *act = &plan.acts[i];
-            buffer_format(&out, "%s{\"action\":\"%s\",\"version\":", i > 0 ? "," : "",
-                          history_action_name(act->action));
-            cli_append_json_text(&out, act->version);
-            buffer_append_string(&out, ",\"name\":");
-            cli_append_json_text(&out, act->name);
-            buffer_append_string(&out, ",\"file\":");
-            cli_append_json_text(&out, act->text->path);
-            buffer_append_byte(&out, '}');
-        }
-        buffer_append_string(&out, "]}\n");
-    } else if (plan.count == 0) {
-        buffer_append_string(&out, "nothing to do\n");
-    }
-    return cli_finish(&out, 0);
-}
-
 /* ---------------------------------------------------------------- the commands */
 
 static enum status confirm(struct schema_call *schema, bool down, struct error *error)
@@ -324,7 +213,7 @@ static int run(struct cli_call *call, bool down)
                                               .to = cli_text(call, CLI_TO),
                                               .most = schema.most};
         if (looks) {
-            exit_status = show_plan(&schema, &options);
+            exit_status = schema_show_plan(&schema, &options);
         } else if (schema_run(&options, &result, &error) == STATUS_OK) {
             exit_status = finish(&schema, &result, &showing, down);
         } else {

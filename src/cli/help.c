@@ -6,10 +6,13 @@
 
 enum { COLUMNS = 80, OPTION_COLUMN = 29, SUMMARY_COLUMN = 14 };
 
-static void append_command_list(struct buffer *out, bool later)
+/* `title` stands above them, if there are any. */
+static void append_command_list(struct buffer *out, const char *title, bool later)
 {
     for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
         if (command->is_later == later) {
+            buffer_append_string(out, title);
+            title = "";
             buffer_format(out, "  %-*s%s\n", SUMMARY_COLUMN, command->name, command->summary);
         }
     }
@@ -23,9 +26,8 @@ void help_append_overview(struct buffer *out)
         out, "transhume moves a database to another database: it checks first, copies in\n"
              "chunks that survive a crash, and counts at the end.\n\n"
              "usage: transhume COMMAND [OPTION…] [ARGUMENT…]\n\n");
-    append_command_list(out, false);
-    buffer_append_string(out, "\nwith later versions:\n");
-    append_command_list(out, true);
+    append_command_list(out, "", false);
+    append_command_list(out, "\nwith later versions:\n", true);
     buffer_append_string(
         out, "\na first run:\n"
              "  transhume migrate shop.db copy.db            a plain copy needs no plan\n"

@@ -26,6 +26,19 @@ struct apply_result {
     uint32_t refusal_count;
 };
 
+/* Records of a table that differ in one field of its key: the others are known. */
+struct apply_listing {
+    const struct target_table *table; /* one of the request */
+    const struct cell *values; /* of the fields of its key, in their order, but for this one: */
+    uint32_t wanted;
+    /* It is a text that begins so: other records need not be told. NULL: it is a whole number. */
+    const char *begins;
+    size_t begins_length;
+};
+/* The wanted field of one of them as text, a number in decimal digits. */
+typedef enum status apply_found(void *context, const char *text, size_t length,
+                                struct error *error);
+
 /*
  * Changes are of the target's own records: the engine has mapped them. An insert or update puts the
  * whole record of `after` under its key, or, where a cell of a shape is MISSING, only the fields
@@ -63,6 +76,15 @@ struct apply_functions {
                               struct error *error);
     /* Optional: no changes came for a moment; called again and again. */
     enum status (*idle)(struct apply *apply, struct error *error);
+    /*
+     * Optional: tells each record of a listing once, as this handle's own calls left it, durable or
+     * not, and those of others as far as they are durable. Any thread, while no other one uses the
+     * handle. Without CAPABILITY_TRANSACTIONS the wanted field is the last one of the key, and not
+     * the first. NULL: which records there are the target can't be asked.
+     */
+    enum status (*list)(struct database *self, struct apply *apply,
+                        const struct apply_listing *listing, apply_found *found, void *context,
+                        struct error *error);
 };
 
 #endif

@@ -5,9 +5,10 @@
  * root. A field that takes a column as it is gives that column back. From a template values are
  * read from the left as long as each is of a kind with a known alphabet (whole numbers, dates,
  * uuids) that does not hold the first character of the literal after it; from the right likewise;
- * one text may be left over in the middle. Of two entities: some key field begins differently in
- * both. Where the target may make one key of several (two spellings of an address), a field gives
- * nothing back.
+ * one text may be left over in the middle. With them the number of a page, or of an unnested
+ * element, has to come back: without the latter only records of different rows are known to differ.
+ * Of two entities: some key field begins differently in both. Where the target may make one key of
+ * several (two spellings of an address), a field gives nothing back.
  */
 #include "plan/resolve.h"
 #include <string.h>
@@ -26,8 +27,11 @@ static const struct read_column *column_of(const struct entity_builder *entity, 
 static const struct schema_column *root_column(const struct entity_builder *entity,
                                                struct value_reference value)
 {
-    if (value.origin != ORIGIN_COLUMN || entity->scope.documents || entity->unnests ||
-        entity->from == NULL) {
+    /* of an unnested element a column is a field, and the row's columns are its parent's */
+    enum value_origin origin = entity->unnests ? ORIGIN_PARENT : ORIGIN_COLUMN;
+    const struct unnest_builder *unnest = entity->scope.unnest;
+    bool documents = entity->scope.documents || (unnest != NULL && unnest->column == MAPPING_NONE);
+    if (value.origin != origin || documents || entity->from == NULL) {
         return NULL;
     }
     const struct read_column *column = column_of(entity, value.index);
@@ -38,7 +42,7 @@ static const struct schema_column *root_column(const struct entity_builder *enti
 static struct alphabet alphabet_of(const struct entity_builder *entity,
                                    struct value_reference value)
 {
-    if (value.origin == ORIGIN_PAGE) {
+    if (value.origin == ORIGIN_PAGE || value.origin == ORIGIN_ORDINAL) {
         return (struct alphabet){true, "0123456789"};
     }
     const struct schema_column *column = root_column(entity, value);
@@ -187,6 +191,7 @@ struct recovered {
     const char *columns[64];
     uint32_t count;
     bool page;
+    bool ordinal;       /* of the element that is unnested */
     const char *merged; /* a field that gives nothing back, since the target may merge its values */
 };
 
@@ -195,6 +200,7 @@ static void recover(struct recovered *recovered, const struct entity_builder *en
 {
     const struct schema_column *column = root_column(entity, value);
     recovered->page |= value.origin == ORIGIN_PAGE;
+    recovered->ordinal |= value.origin == ORIGIN_ORDINAL;
     if (column != NULL && recovered->count < 64) {
         recovered->columns[recovered->count++] = column->name;
     }
@@ -326,7 +332,7 @@ bool keys_read_back(struct resolver *resolver, const struct table_builder *table
     memcpy(names, recovered.columns, recovered.count * sizeof *names);
     *columns = (struct column_list){names, recovered.count};
     return entity->from != NULL && entity->from->kind == SCHEMA_TABLE && !entity->is_pages &&
-           holds_unique_key(entity->from, &recovered, true);
+           !entity->unnests && holds_unique_key(entity->from, &recovered, true);
 }
 
 /* The key of the source's records, taken as it is, is as unique as it was. */
@@ -345,8 +351,9 @@ static bool documents_keep_key(struct resolver *resolver, const struct merging *
     return kept;
 }
 
+/* `rows`: only that two records of different rows share none. */
 static const char *prove_entity(struct resolver *resolver, const struct table_builder *table,
-                                const struct entity_builder *entity)
+                                const struct entity_builder *entity, bool rows)
 {
     const struct merging merging = merging_of(resolver, table);
     struct recovered recovered = {0};
@@ -355,7 +362,7 @@ static const char *prove_entity(struct resolver *resolver, const struct table_bu
         return resolve_format(resolver, "'%s' reads a view or query, whose rows may repeat",
                               entity->name);
     }
-    if (entity->scope.unnest != NULL) {
+    if (entity->scope.unnest != NULL && entity->scope.unnest->column == MAPPING_NONE) {
         return resolve_format(resolver, "'%s' makes its key from the elements of a list",
                               entity->name);
     }
@@ -385,6 +392,10 @@ static const char *prove_entity(struct resolver *resolver, const struct table_bu
     if (!holds) {
         return resolve_format(resolver, "the key of '%s' does not hold a unique key of %s",
                               entity->name, root->name);
+    }
+    if (entity->scope.unnest != NULL && !recovered.ordinal && !rows) {
+        return resolve_format(resolver, "'%s' makes its key from the elements of a list",
+                              entity->name);
     }
     if (entity->is_pages && !recovered.page) {
         return resolve_format(resolver, "the key of '%s' does not hold $page", entity->name);
@@ -471,12 +482,13 @@ static bool entities_are_disjoint(const struct merging *merging, const struct en
     return false;
 }
 
-static const char *prove_table(struct resolver *resolver, const struct table_builder *table)
+static const char *prove_table(struct resolver *resolver, const struct table_builder *table,
+                               bool rows)
 {
     const struct merging merging = merging_of(resolver, table);
     for (uint32_t i = 0; i < table->entities.count; i++) {
         const struct entity_builder *entity = table->entities.items[i];
-        const char *reason = prove_entity(resolver, table, entity);
+        const char *reason = prove_entity(resolver, table, entity, rows);
         for (uint32_t j = 0; j < i && reason == NULL; j++) {
             const struct entity_builder *other = table->entities.items[j];
             if (!entities_are_disjoint(&merging, other, entity)) {
@@ -495,12 +507,13 @@ void keys_prove(struct resolver *resolver, const struct table_builder *table,
                 struct plan_table *result)
 {
     if (table->target.key.count == 0) {
-        result->keys_proven = true;
+        result->keys_proven = result->rows_apart = true;
         result->keys_reason = "the table has no key";
         return;
     }
-    const char *reason = prove_table(resolver, table);
+    const char *reason = prove_table(resolver, table, false);
     result->keys_proven = reason == NULL;
+    result->rows_apart = reason == NULL || prove_table(resolver, table, true) == NULL;
     result->keys_reason =
         reason != NULL ? reason : "each key holds a unique key of the row that it is made of";
 }

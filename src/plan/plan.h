@@ -70,8 +70,9 @@ struct plan_table {
     uint32_t entity_count;
     bool keys_proven;        /* no two records made can share a key */
     const char *keys_reason; /* how it was proved, or why not */
+    bool rows_apart;         /* no two that are made of different rows can */
     bool statics_proven;     /* no two records made can contradict each other in a static column */
-    const char *statics_reason; /* why not; NULL: it is proven */
+    const char *statics_reason;   /* why not; NULL: it is proven */
     struct column_list partition; /* the key's columns that tell its partition */
     struct column_list statics;   /* its static columns */
 };

@@ -59,11 +59,11 @@ def _venv(*requirements):
     return commands
 
 
-def _npm(requirement):
+def _npm(*requirements):
     def commands(folder):
         return [["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "--no-save",
                  "--ignore-scripts", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000",
-                 requirement]]
+                 *requirements]]
     return commands
 
 
@@ -196,6 +196,12 @@ PACKAGES = {package.name: package for package in (
     # What people write such an analysis with, for the bench: some gigabytes.
     Package("sentence-transformers", "6.2.0", "lib/python3*/site-packages/sentence_transformers/__init__.py", (), 1800,
             _venv("sentence-transformers==6.2.0", "torch==2.15.0", "scikit-learn==1.7.2", "matplotlib"), slow=True),
+    # Tools whose histories of migrations are taken over.
+    Package("liquibase", "4.28.1", "node_modules/liquibase/dist/liquibase/liquibase", ("npm", "java"), 300, _npm("liquibase@4.28.1")),
+    Package("drizzle", "0.45.4", "node_modules/drizzle-kit/bin.cjs", ("npm",), 300,
+            _npm("drizzle-kit@0.31.11", "drizzle-orm@0.45.4", "pg@8.23.1"), node=18),
+    Package("python-migrations", "1.20.1", "bin/alembic", (), 300,
+            _venv("alembic==1.20.1", "sqlalchemy==2.1.9", "django==4.2.30", "psycopg[binary]==3.3.9")),
     Package("mysql-9", "unstable", "usr/sbin/mysqld", ("apt-get", "dpkg-deb"), 300, _unstable("mysql-server-core")),
 )}
 

@@ -851,25 +851,32 @@ class PostgresToDynamodb(OfPostgres, ToDynamodb, support.TestCase):
 
 
 class Shop:
-    """Artists, albums and tracks, and plans that look up, embed, count, filter and make keys of them."""
+    """Artists, albums, tracks and baskets, and plans that look up, embed, count, filter, cut into pages, unnest and make keys of them."""
 
     SCHEMA = ("CREATE TABLE artist (id INTEGER PRIMARY KEY, name TEXT, kind TEXT);"
               "CREATE TABLE album (id INTEGER PRIMARY KEY, artist INTEGER REFERENCES artist (id), title TEXT, year INTEGER);"
               "CREATE TABLE track (album INTEGER REFERENCES album (id), number INTEGER, name TEXT, price REAL, data BLOB,"
-              " PRIMARY KEY (album, number)) STRICT;")
+              " PRIMARY KEY (album, number)) STRICT;"
+              "CREATE TABLE basket (id INTEGER PRIMARY KEY, owner TEXT, content TEXT);")
     FIELDS = {  # of each entity, of which a plan has some
         "artist": ["name: name", "kind: kind", "Label: '{name} ({kind})'", "Albums: { aggregate: album, value: count(*) }",
                    "Newest: { aggregate: album, value: max(year) }",
-                   "Titles: { embed: album, order: [id], fields: { id: id, title: title } }",
+                   "Titles: { embed: album, order: [id], fields: { id: copy, title: copy } }",
                    "Songs: { aggregate: album.track, value: count(*) }"],
         "album": ["title: title", "artist: artist", "year: year", "Of: { lookup: artist, column: name }",
-                  "Tracks: { embed: track, order: [number], fields: { number: number, name: name } }",
+                  "Tracks: { embed: track, order: [number], fields: { number: copy, name: copy } }",
                   "Price: { aggregate: track, value: max(price) }"],
         "track": ["name: name", "price: price", "data: data", "In: { lookup: album, column: title }",
                   "Of: { lookup: album.artist, column: name }"]}
     KEYS = {"artist": [("id", "id"), ("code", "'A{id}'")], "album": [("id", "id"), ("code", "'{id}-x'")],
             "track": [("code", "'{album}/{number}'")]}
     WHERES = {"artist": "kind IS NOT 'hidden'", "album": "year > 1990", "track": "number < 4"}
+    # Of each list that is cut: keys of a table of its own, and one that shares the parent's.
+    LISTS = {"artist": ("Titles", 5), "album": ("Tracks", 4)}   # the field, and at which place it is in FIELDS
+    PAGED = [(("id", "id"), ("Page", "{ column: $page }")), (("id", "id"), ("part", "'{$page:03}'")), (("code", "'A{id}'"), ("part", "'P{$page}#'")),
+             (("pk", "ALL"), ("sk", "'{id}-{$page}'")), (("pk", "ALL"), ("sk", "'{year}/{id}/{$page}'"))]
+    UNNESTED = [(("basket", "$parent.id"), ("nr", "{ column: $ordinal }")), (("code", "'B{$parent.id}'"), ("nr", "'{$ordinal}'")),
+                (("basket", "$parent.id"), ("sku", "{ column: sku, cast: text }"))]
 
     def __init__(self, side, seed):
         self.side, self.random = side, random.Random(seed)
@@ -878,14 +885,46 @@ class Shop:
     def plan(self, target):
         pick, lines = self.random, ["transhume: 1", "source: %s" % self.side.uri, "target: %s" % target.uri, "tables:"]
         for name in pick.sample(sorted(self.FIELDS), pick.randint(1, 3)):
-            key, made = pick.choice(self.KEYS[name])
+            cut = name in self.LISTS and pick.random() < 0.6
+            shares = cut and pick.random() < 0.3
+            key, made = ("[pk, sk]", "'A{id}'") if shares else pick.choice(self.KEYS[name])
             lines += ["  %s_t:" % name, "    key: %s" % key, "    entities:", "      %s:" % name, "        from: %s" % name]
             if pick.random() < 0.4:
                 lines += ["        where: \"%s\"" % self.WHERES[name]]
             fields = pick.sample(self.FIELDS[name], pick.randint(1, len(self.FIELDS[name])))
-            lines += ["        fields:", "          %s: %s" % (key, made if "{" in made else "copy" if key == made else made)]
+            if cut and self.list_of(name) not in fields:
+                fields.append(self.list_of(name))
+            lines += ["        fields:"] + (["          pk: %s" % made, "          sk: META"] if shares else
+                                            ["          %s: %s" % (key, made if "{" in made else "copy" if key == made else made)])
             lines += ["          %s" % (field if "{" in field else field.split(":")[0] + ": copy") for field in fields]
-        return "\n".join(lines) + "\n"
+            lines += self.pages_of(name, shares) if cut else []
+        return "\n".join(lines + (self.unnested() if pick.random() < 0.5 else [])) + "\n"
+
+    def list_of(self, name):
+        return self.FIELDS[name][self.LISTS[name][1]]
+
+    def pages_of(self, name, shares):
+        pick = self.random
+        key = (("pk", "'A{id}'"), ("sk", pick.choice(["'PAGE#{$page}'", "'P{$page:03}/x'"]))) if shares else pick.choice(
+            [made for made in self.PAGED if name == "album" or "year" not in made[1][1]])
+        lines = [] if shares else ["  %s_pages:" % name, "    key: [%s, %s]" % (key[0][0], key[1][0]), "    entities:"]
+        lines += ["      %s_page:" % name, "        pages: %s.%s" % (name, self.LISTS[name][0]), "        size: %d" % pick.randint(1, 3)]
+        if pick.random() < 0.3:
+            lines += ["        when: \"id > 2\""]
+        return lines + ["        fields:"] + self.key_fields(key) + ["          Items: { column: $list }"] + (
+            ["          Of: %s" % ("{ column: name }" if name == "artist" else "{ lookup: artist, column: name }")] if pick.random() < 0.5 else [])
+
+    @staticmethod
+    def key_fields(key):
+        return ["          %s: %s" % (name, "copy" if name == made else "{ column: %s }" % made if made[0] == "$" else made) for name, made in key]
+
+    def unnested(self):
+        key = self.random.choice(self.UNNESTED)
+        lines = ["  line_t:", "    key: [%s, %s]" % (key[0][0], key[1][0]), "    entities:", "      line:", "        from: basket", "        unnest: content"]
+        if self.random.random() < 0.3:
+            lines += ["        where: \"amount > 1\""]
+        return lines + ["        fields:"] + self.key_fields(key) + [
+            "          amount: { column: amount, cast: int64 }", "          owner: { column: $parent.owner }"]
 
     def change(self, count):
         """Some transactions."""
@@ -897,6 +936,11 @@ class Shop:
     def literal(value):
         return ("NULL" if value is None else "X'%s'" % value.hex() if isinstance(value, bytes) else
                 "'%s'" % value.replace("'", "''") if isinstance(value, str) else repr(value))
+
+    def content(self):
+        """The elements of a basket; two of them may be of one kind."""
+        pick = self.random
+        return pick.choice([None, "[]", json.dumps([{"sku": pick.choice("abcd"), "amount": pick.randint(1, 3)} for _ in range(pick.randint(1, 4))])])
 
     def one(self):
         pick = self.random
@@ -915,6 +959,10 @@ class Shop:
             ("UPDATE OR REPLACE track SET number = number + 1 WHERE album = ?", (number,)),
             ("UPDATE OR REPLACE track SET album = ? WHERE number = ?", (number, other)),
             ("DELETE FROM track WHERE number = ?", (other,)),
+            ("INSERT OR REPLACE INTO basket VALUES (?, ?, ?)", (number, text, self.content())),
+            ("UPDATE basket SET content = ? WHERE id = ?", (self.content(), number)),
+            ("UPDATE OR IGNORE basket SET id = ?, owner = 'moved' WHERE id = ?", (other, number)),
+            ("DELETE FROM basket WHERE id = ?", (number,)),
         ])
         return statement.replace("?", "%s") % tuple(map(self.literal, values))
 
@@ -976,6 +1024,62 @@ class SqlitePlans(Plans, support.TestCase):
         rows = SqliteSide(self, "followed.db").contents()["album_t"]
         self.assertEqual((len(rows), {row[2] for row in rows}), (20000, {"other"}))
         self.assertEqual(sum(row[0].startswith("A-") for row in rows), 5000)
+
+
+class PostgresShop(PostgresSide):
+    """Whose words for the Shop are PostgreSQL's."""
+
+    WORDS = (("BLOB", "BYTEA"), ("price REAL", "price DOUBLE PRECISION"), (" STRICT;", ";"))
+    SETS = {"artist": "name = excluded.name, kind = excluded.kind", "album": "artist = excluded.artist, title = excluded.title, year = excluded.year",
+            "basket": "owner = excluded.owner, content = excluded.content"}
+
+    def make(self, schema):
+        for one, other in self.WORDS:
+            schema = schema.replace(one, other)
+        super().make(schema + "".join("ALTER TABLE %s REPLICA IDENTITY FULL;" % table for table in ("artist", "album", "track", "basket")))
+
+    def transaction(self, statements, commit):
+        super().transaction(["SET LOCAL session_replication_role = replica", *map(self.translated, statements)], commit)
+
+    def translated(self, sql):
+        sql = re.sub(r"X'([0-9a-f]*)'", r"'\\x\1'::bytea", sql)
+        put = re.match(r"INSERT OR REPLACE INTO (\w+)", sql)
+        if put:
+            return sql.replace(" OR REPLACE", "") + " ON CONFLICT (id) DO UPDATE SET " + self.SETS[put.group(1)]
+        moved = re.match(r"UPDATE OR IGNORE (\w+) SET id = (\d+)", sql)
+        if moved:
+            return sql.replace(" OR IGNORE", "") + " AND NOT EXISTS (SELECT 1 FROM %s x WHERE x.id = %s)" % moved.groups()
+        if sql.startswith("UPDATE OR REPLACE track SET number"):   # to where none is
+            return sql.replace(" OR REPLACE", "").replace("number + 1", "number + 7") + (
+                " AND NOT EXISTS (SELECT 1 FROM track x WHERE x.album = track.album AND x.number = track.number + 7)")
+        moved = re.match(r"UPDATE OR REPLACE track SET album = (\d+) WHERE number = (\d+)", sql)
+        if moved:
+            album, number = moved.groups()
+            return ("UPDATE track SET album = {0} WHERE number = {1} AND album = (SELECT min(album) FROM track WHERE number = {1})"
+                    " AND NOT EXISTS (SELECT 1 FROM track x WHERE x.album = {0} AND x.number = {1})").format(album, number)
+        return sql.replace("INSERT OR IGNORE", "INSERT") + (" ON CONFLICT DO NOTHING" if sql.startswith("INSERT OR IGNORE") else "")
+
+
+class PostgresPlans(OfPostgres, Plans, support.TestCase):
+    SEEDS = 2
+
+    def source_side(self, _path):
+        return PostgresShop(self, self.server, "shop")
+
+    def target_side(self, _path):
+        return PostgresSide(self, self.server, "copy")
+
+
+class PostgresPlansIntoSqlite(PostgresPlans):
+    def target_side(self, path):
+        return SqliteSide(self, path)
+
+
+class SqlitePlansIntoDynamodb(WithDynamodb, Plans, support.TestCase):
+    SEEDS = 2
+
+    def source_side(self, path):
+        return SqliteSide(self, path)
 
 
 if __name__ == "__main__":

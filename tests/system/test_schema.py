@@ -225,6 +225,33 @@ class SchemaCase:
         self.assertEqual(self.status(), {"001": "applied", "002": "pending"})
         self.schema("repair", "001", self.uri, "--resume-from", "1", code=5)
 
+    # --- what a command left
+
+    def test_a_schema_that_somebody_changed(self):
+        """The history knows how the last command left it."""
+        def since():
+            return json.loads(self.schema("status", self.uri, "--json").out)["changed_since"]
+        self.first_files()
+        self.assertIsNone(since())
+        self.up("1")
+        self.assertIs(since(), False)
+        self.up()
+        self.assertIs(since(), False)
+        self.ask("INSERT INTO users VALUES (7, 'x', 'y')")   # rows are no schema
+        self.schema("status", self.uri, "--exit-code")
+        self.assertEqual(self.schema("drift", self.uri).out.count("since"), 0)
+        self.ask("CREATE TABLE strange (a INT)")
+        self.assertIs(since(), True)
+        self.assertIn("the schema is not as the last migration left it", self.schema("status", self.uri, "--exit-code", code=1).out)
+        self.assertIn("it was changed since the last migration was applied", self.schema("drift", self.uri, code=1).out)
+        self.ask("DROP TABLE strange")
+        self.assertIs(since(), False)
+        self.migration("003_z.sql", "CREATE TABLE z (a INT);")
+        self.ask("CREATE TABLE strange (a INT)")
+        self.up()
+        self.assertIs(since(), False)
+        self.assertIn("it was so when the last migration was applied", self.schema("drift", self.uri, code=1).out)
+
     # --- two at once
 
     def test_two_at_once(self):

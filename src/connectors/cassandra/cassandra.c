@@ -429,4 +429,5 @@ const struct connector connector_cassandra = {
     .rollback = &cassandra_rollback,
     .apply = &cassandra_apply,
     .alter = &cassandra_alter,
+    .change = &cassandra_change,
 };

@@ -22,6 +22,7 @@
  *   record_types.c  types that tables need         store.c       the store
  *   rollback.c    taking a run back           apply.c       changes of a source
  *   prove.c       a repair's records, read back   alter.c   changes of the schema in place
+ *   change.c      declared ones
  *
  *   protocol/     the client of the native protocol; only its public headers are used here
  *
@@ -104,6 +105,7 @@ extern const struct store_functions cassandra_store;
 extern const struct rollback_functions cassandra_rollback;
 extern const struct apply_functions cassandra_apply;
 extern const struct alter_functions cassandra_alter;
+extern const struct change_functions cassandra_change;
 extern const struct keyed_service cassandra_keyed_service;
 
 /* ---------------------------------------------------------------- cassandra.c */

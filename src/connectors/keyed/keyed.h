@@ -315,6 +315,5 @@ enum status keyed_apply_position(struct apply *apply, struct arena *arena,
 enum status keyed_apply_sets(struct apply *apply, const struct change_set *const *sets,
                              uint32_t set_count, struct arena *arena, struct apply_result *result,
                              struct error *error);
-extern const struct apply_functions keyed_apply; /* these, and no more */
 
 #endif

@@ -387,4 +387,5 @@ const struct apply_functions mysql_apply_functions = {
     .close = apply_close,
     .position = sql_apply_position,
     .apply_sets = sql_apply_sets,
+    .list = sql_apply_list,
 };

@@ -363,6 +363,7 @@ static const struct sql_apply_dialect dialect = {
     .insert = "INSERT INTO ",
     .between = " OVERRIDING SYSTEM VALUE VALUES ",
     .update = "UPDATE ",
+    .quotes_numbers = true,
     .describe = describe,
     .append_parameter = append_parameter,
     .begin = begin,
@@ -464,4 +465,5 @@ const struct apply_functions postgres_apply_functions = {
     .close = apply_close,
     .position = sql_apply_position,
     .apply_sets = sql_apply_sets,
+    .list = sql_apply_list,
 };

@@ -13,6 +13,11 @@ static const struct operation operations[] = {
     {"drop_table", change_drop_table},
     {"rename_table", change_rename_table},
     {"set_table", change_set_table},
+    {"copy_table", change_copy_table},
+    {"split_table", change_split_table},
+    {"merge_table", change_merge_table},
+    {"move_column", change_move_column},
+    {"create_junction", change_create_junction},
     {"add_column", change_add_column_op},
     {"drop_column", change_drop_column},
     {"rename_column", change_rename_column},
@@ -130,6 +135,9 @@ static enum status compile_all(struct compiler *compiler, struct change_plan *pl
         if (run_operation(compiler, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
+    }
+    if (change_copy_attached(compiler, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     change_emit_triggers(compiler);
     change_emit_fills(compiler);

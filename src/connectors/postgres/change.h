@@ -58,9 +58,10 @@ struct altered_column {
 };
 
 struct altered_table {
-    const char *name; /* in the new version */
-    const char *old;  /* its name until the end; of a table that is made, what it is made as */
-    const char *oid;  /* NULL: it is made */
+    struct altered_table *replacement; /* which the new version sees in its place; NULL: none */
+    const char *name;                  /* in the new version */
+    const char *old; /* its name until the end; of a table that is made, what it is made as */
+    const char *oid; /* NULL: it is made */
     struct altered_column *columns;
     uint32_t count;
     uint32_t capacity;
@@ -101,7 +102,9 @@ struct compiler {
     struct change_way *ways;
     uint32_t way_count;
     uint32_t way_capacity;
-    bool views; /* the new version has a schema of its own */
+    const char **gone; /* constraints and indexes that the change drops */
+    uint32_t gone_count;
+    uint32_t gone_capacity;
 };
 
 /* ---------------------------------------------------------------- change_model.c */
@@ -122,6 +125,9 @@ enum status change_invalid(const struct compiler *compiler, const struct change_
 enum status change_refused(const struct compiler *compiler, struct error *error, const char *format,
                            ...) PRINTF_LIKE(3, 4);
 bool change_is_true(const struct change_value *map, const char *key);
+/* Notes that a constraint or an index is dropped: no second column gets it. */
+void change_note_gone(struct compiler *compiler, const char *name);
+bool change_is_gone(const struct compiler *compiler, const char *name);
 enum status change_query(struct compiler *compiler, const char *sql, const char *const *values,
                          int count, PGresult **result, struct error *error) MUST_USE;
 const char *change_cell(struct compiler *compiler, PGresult *result, int row, int column);
@@ -151,6 +157,11 @@ enum status change_read_expression(struct compiler *compiler, struct altered_tab
                                    const struct change_value *at, const char *text,
                                    const char *type, bool up, struct altered_expression *expression,
                                    struct error *error) MUST_USE;
+/* Makes an empty table _transhume_scratch with the columns that the new version has, each under the
+ * name that carries it, runs the statement, and takes all of it back. What the server says of it is
+ * in `*problem`; NULL: nothing. */
+enum status change_try(struct compiler *compiler, const struct altered_table *table,
+                       const char *statement, const char **problem, struct error *error) MUST_USE;
 /* The text with the new version's names as the columns that carry them. */
 const char *change_carried(struct compiler *compiler, const struct altered_table *table,
                            const char *text);
@@ -166,6 +177,11 @@ change_operate change_create_table; /* change_table.c */
 change_operate change_drop_table;
 change_operate change_rename_table;
 change_operate change_set_table;
+change_operate change_copy_table;  /* change_sync.c */
+change_operate change_split_table; /* change_split.c */
+change_operate change_merge_table;
+change_operate change_move_column;
+change_operate change_create_junction;
 change_operate change_add_column_op; /* change_column.c */
 change_operate change_drop_column;
 change_operate change_rename_column;
@@ -181,20 +197,16 @@ change_operate change_drop_partition;
 change_operate change_replica_identity;
 change_operate change_sql_op;
 
-/* change_dual.c: makes a second column that carries the new version's values; `except` (may be
- * NULL) is a constraint that it does not get. */
+/* change_dual.c: makes a second column that carries the new version's values. */
 enum status change_make_dual(struct compiler *compiler, struct altered_table *table,
-                             struct altered_column *column, const char *type, const char *except,
+                             struct altered_column *column, const char *type,
                              struct error *error) MUST_USE;
-/* change_column.c: the same where `up` or `down` (may be NULL) say more than the column itself. */
+/* Indexes and constraints of columns that got a second one, for that: behind the filling. */
+enum status change_copy_attached(struct compiler *compiler, struct error *error) MUST_USE;
+/* change_column.c: a second column where `up` or `down` (may be NULL) say more than the column. */
 enum status change_dual_if(struct compiler *compiler, struct altered_table *table,
                            struct altered_column *column, const struct change_value *up,
-                           const struct change_value *down, const char *except,
-                           struct error *error) MUST_USE;
-/* Indexes and constraints of the old column, for the new one: behind the filling. */
-enum status change_copy_attached(struct compiler *compiler, struct altered_table *table,
-                                 struct altered_column *column, const char *except,
-                                 struct error *error) MUST_USE;
+                           const struct change_value *down, struct error *error) MUST_USE;
 /* change_constraint.c: what is proved behind the filling, and held from then on. */
 void change_add_check(struct compiler *compiler, struct altered_table *table, const char *name,
                       const char *expression);
@@ -210,6 +222,48 @@ void change_add_unique(struct compiler *compiler, struct altered_table *table, c
 enum status change_append_reference(struct compiler *compiler,
                                     const struct change_value *references, struct buffer *sql,
                                     struct error *error) MUST_USE;
+
+/* change_table.c: has the server try a statement, before anything is made. */
+enum status change_try_out(struct compiler *compiler, const char *text,
+                           struct error *error) MUST_USE;
+/* Does anything of others stand on the table? ERROR_CHANGE_REFUSED. */
+enum status change_check_referrers(struct compiler *compiler, const struct altered_table *table,
+                                   struct error *error) MUST_USE;
+
+/* change_sync.c */
+const char *change_place(struct compiler *compiler, const struct altered_table *table);
+const char *change_match(struct compiler *compiler, const struct altered_table *table,
+                         const char *left, const char *right);
+enum status change_need_key(const struct compiler *compiler, const struct altered_table *table,
+                            struct error *error) MUST_USE;
+/* A trigger on `table` by which another one follows it. `body`: statements of PL/pgSQL. */
+void change_sync(struct compiler *compiler, struct altered_table *table, const char *to,
+                 const char *body);
+
+/* change_fill.c: rows of one table as rows of another one, under the lock of the first one's. */
+struct change_insertion {
+    const struct altered_table *from;
+    const struct altered_table *into;
+    const char *columns;
+    const char *values;    /* over the first one's columns */
+    const char *condition; /* likewise */
+    const char *conflict;  /* the second one's key: who is there already is newer */
+};
+void change_fill_insert(struct compiler *compiler, const struct change_insertion *insertion);
+/* Rows of `into`, t, get what rows of `from`, f, have. */
+struct change_joining {
+    const struct altered_table *into;
+    const struct altered_table *from;
+    const char *on;  /* of f */
+    const char *key; /* of t */
+    const char *set;
+    const char *equal;
+};
+void change_fill_join(struct compiler *compiler, const struct change_joining *joining);
+/* Batches that show that a condition holds of each row. */
+void change_prove(struct compiler *compiler, enum change_phase phase,
+                  const struct altered_table *table, const char *title, const char *holds,
+                  bool again);
 
 /* change_trigger.c, change_views.c, change_fill.c: what all operations together need */
 void change_emit_triggers(struct compiler *compiler);

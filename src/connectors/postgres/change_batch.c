@@ -210,13 +210,31 @@ static enum status range_by_page(struct work *work, struct buffer *where,
 
 /* ---------------------------------------------------------------- filling, proving */
 
+static const char *text_of(const struct work *work, const char *key)
+{
+    const char *text = json_string_value(json_object_get(work->tree, key));
+    return text != NULL ? text : "";
+}
+
+static enum status run_counted(struct work *work, struct buffer *sql, uint64_t *changed,
+                               struct error *error)
+{
+    PGresult *result = NULL;
+    if (query(work, sql, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = postgres_rows_changed(result, changed);
+    PQclear(result);
+    return status == STATUS_OK ? STATUS_OK
+                               : error_set(error, ERROR_INTERNAL, work->table, "no count of rows");
+}
+
 static enum status fill(struct work *work, const struct buffer *where, struct change_batch *batch,
                         struct error *error)
 {
     const json_t *set = json_object_get(work->tree, "set");
     const char *pending = json_string_value(json_object_get(work->tree, "where"));
     struct buffer sql = {0};
-    PGresult *result = NULL;
     postgres_append(&sql, "UPDATE %n.%n SET ", work->schema, work->table);
     for (size_t i = 0; i < json_array_size(set); i++) {
         const json_t *pair = json_array_get(set, i);
@@ -225,13 +243,58 @@ static enum status fill(struct work *work, const struct buffer *where, struct ch
     buffer_append_string(&sql, " WHERE ");
     buffer_append_buffer(&sql, where);
     buffer_format(&sql, " AND (%s)", pending != NULL ? pending : "true");
-    if (query(work, &sql, &result, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    return run_counted(work, &sql, &batch->changed, error);
+}
+
+/* Rows as rows of another table, under their lock: who writes one waits, and its trigger comes
+ * behind. A row that is there already was put by a trigger, and is as new or newer. */
+static enum status insert(struct work *work, const struct buffer *where, struct change_batch *batch,
+                          struct error *error)
+{
+    const json_t *into = json_object_get(work->tree, "into");
+    struct buffer sql = {0};
+    postgres_append(&sql, "WITH batch AS MATERIALIZED (SELECT * FROM %n.%n WHERE ", work->schema,
+                    work->table);
+    buffer_append_buffer(&sql, where);
+    buffer_format(&sql, " AND (%s) ORDER BY ", text_of(work, "if"));
+    append_keys(work, "", &sql);
+    postgres_append(&sql,
+                    " FOR NO KEY UPDATE) INSERT INTO %n.%n (%s) OVERRIDING SYSTEM VALUE SELECT %s "
+                    "FROM batch AS %n ON CONFLICT (%s) DO NOTHING",
+                    item(into, 0), item(into, 1), text_of(work, "columns"), text_of(work, "values"),
+                    work->table, text_of(work, "conflict"));
+    return run_counted(work, &sql, &batch->changed, error);
+}
+
+/* Rows that get what rows of another table have. Those are locked first, by a statement of its own,
+ * so that the next one sees what became of them; a row that comes meanwhile is not among them, and
+ * its trigger does it. */
+static enum status join(struct work *work, const struct buffer *where, struct change_batch *batch,
+                        struct error *error)
+{
+    const json_t *from = json_object_get(work->tree, "from");
+    struct buffer range = {0};
+    struct buffer sql = {0};
+    uint64_t locked;
+    postgres_append(&range, "(SELECT %n FROM %n.%n WHERE ", text_of(work, "key"), work->schema,
+                    work->table);
+    buffer_append_buffer(&range, where);
+    buffer_append_byte(&range, ')');
+    postgres_append(&sql,
+                    "SELECT 1 FROM %n.%n AS f WHERE f.%n IN %b ORDER BY f.%n FOR NO KEY UPDATE",
+                    item(from, 0), item(from, 1), text_of(work, "on"), &range, text_of(work, "on"));
+    enum status status = run_counted(work, &sql, &locked, error);
+    if (status == STATUS_OK) {
+        postgres_append(&sql,
+                        "UPDATE %n.%n AS t SET %s FROM %n.%n AS f WHERE f.%n = t.%n AND t.%n IN %b "
+                        "AND NOT (%s)",
+                        work->schema, work->table, text_of(work, "set"), item(from, 0),
+                        item(from, 1), text_of(work, "on"), text_of(work, "key"),
+                        text_of(work, "key"), &range, text_of(work, "equal"));
+        status = run_counted(work, &sql, &batch->changed, error);
     }
-    enum status status = postgres_rows_changed(result, &batch->changed);
-    PQclear(result);
-    return status == STATUS_OK ? STATUS_OK
-                               : error_set(error, ERROR_INTERNAL, work->table, "no count of rows");
+    buffer_free(&range);
+    return status;
 }
 
 static enum status prove(struct work *work, const struct buffer *where, struct change_batch *batch,
@@ -264,6 +327,17 @@ static enum status prove(struct work *work, const struct buffer *where, struct c
     return STATUS_OK;
 }
 
+typedef enum status run_range(struct work *work, const struct buffer *where,
+                              struct change_batch *batch, struct error *error);
+
+static run_range *choose(const struct work *work)
+{
+    return json_object_get(work->tree, "holds") != NULL  ? prove
+           : json_object_get(work->tree, "into") != NULL ? insert
+           : json_object_get(work->tree, "from") != NULL ? join
+                                                         : fill;
+}
+
 /* Who holds a row's lock for long holds up the batch, and it those whose rows it has locked: it
  * gives up soon, and is tried again. */
 static enum status set_up(struct work *work, struct error *error)
@@ -276,7 +350,8 @@ static enum status set_up(struct work *work, struct error *error)
     }
     buffer_format(&sql, "SET LOCAL lock_timeout = %d", (int)LOCK_MS);
     if (version != NULL) {
-        postgres_append(&sql, "; SET LOCAL transhume.fill = %q", version);
+        postgres_append(&sql, "; SET LOCAL transhume.fill = %q; SET LOCAL transhume.sync = %q",
+                        version, version);
     }
     enum status status = postgres_execute_buffer(session->database, session->connection, &sql,
                                                  SQL_SHORT, ERROR_TARGET_WRITE, error);
@@ -301,8 +376,7 @@ enum status postgres_change_batch(struct alter_session *base, const struct chang
     }
     bool empty = where.length == strlen("false");
     if (status == STATUS_OK && !empty) {
-        status = json_object_get(work.tree, "set") != NULL ? fill(&work, &where, batch, error)
-                                                           : prove(&work, &where, batch, error);
+        status = choose(&work)(&work, &where, batch, error);
     }
     buffer_free(&where);
     work_end(&work);

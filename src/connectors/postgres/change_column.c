@@ -343,7 +343,6 @@ struct second {
     const struct change_value *up;
     const struct change_value *down;
     const char *type;
-    const char *except; /* a constraint that it does not get */
 };
 
 /* Both expressions, with casts where nothing is said, and the second column. */
@@ -368,7 +367,7 @@ static enum status make_dual(struct compiler *compiler, const struct second *sec
     const struct change_value *up_at = second->up != NULL ? second->up : second->at;
     const struct change_value *down_at = second->down != NULL ? second->down : second->at;
     if (change_read_expression(compiler, table, up_at, up, type, true, &read, error) != STATUS_OK ||
-        change_make_dual(compiler, table, column, type, second->except, error) != STATUS_OK) {
+        change_make_dual(compiler, table, column, type, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     column->up = read;
@@ -379,9 +378,9 @@ static enum status make_dual(struct compiler *compiler, const struct second *sec
 
 enum status change_dual_if(struct compiler *compiler, struct altered_table *table,
                            struct altered_column *column, const struct change_value *up,
-                           const struct change_value *down, const char *except, struct error *error)
+                           const struct change_value *down, struct error *error)
 {
-    const struct second second = {&compiler->operation->value, up, down, column->type, except};
+    const struct second second = {&compiler->operation->value, up, down, column->type};
     bool same = is_itself(compiler, up != NULL ? up->text : NULL, column->name) &&
                 is_itself(compiler, down != NULL ? down->text : NULL, column->name);
     if (same || table->oid == NULL) {
@@ -487,8 +486,10 @@ enum status change_alter_column(struct compiler *compiler, const struct change_v
     }
     column->operation = compiler->number;
     touch(compiler, table);
-    const struct second second = {value, change_get(value, "up"), change_get(value, "down"), type,
-                                  NULL};
+    if (dual && change_is_true(value, "nullable")) {
+        column->not_null = false; /* the second one does not get it */
+    }
+    const struct second second = {value, change_get(value, "up"), change_get(value, "down"), type};
     if (dual && make_dual(compiler, &second, table, column, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

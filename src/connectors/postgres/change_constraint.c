@@ -101,7 +101,7 @@ static enum status prepare_columns(struct compiler *compiler, const struct chang
         status = change_find_column(compiler, table, &list->items[i], name, &column, error);
         if (status == STATUS_OK) {
             status = change_dual_if(compiler, table, column, change_get(ups, name),
-                                    change_get(downs, name), NULL, error);
+                                    change_get(downs, name), error);
         }
         if (status == STATUS_OK) {
             postgres_append(&names, "%s%n", i > 0 ? ", " : "", column->carrier);
@@ -227,9 +227,9 @@ enum status change_drop_constraint(struct compiler *compiler, const struct chang
     for (int row = 0; row < PQntuples(result) && status == STATUS_OK; row++) {
         struct altered_column *column = column_of_old(table, PQgetvalue(result, row, 0));
         if (column != NULL) {
-            status = change_dual_if(
-                compiler, table, column, of_column(change_get(value, "up"), column->name),
-                of_column(change_get(value, "down"), column->name), name, error);
+            status = change_dual_if(compiler, table, column,
+                                    of_column(change_get(value, "up"), column->name),
+                                    of_column(change_get(value, "down"), column->name), error);
             dual = dual || column->dual;
         }
     }
@@ -239,6 +239,7 @@ enum status change_drop_constraint(struct compiler *compiler, const struct chang
     }
     postgres_append(&table->contract, "ALTER TABLE %s DROP CONSTRAINT IF EXISTS %n;\n",
                     place_of(compiler, table), name);
+    change_note_gone(compiler, name);
     table->touched = table->touched || dual;
     table->operation = compiler->number;
     change_way_add(compiler,

@@ -24,8 +24,7 @@ static enum status check_dual(struct compiler *compiler, const struct altered_ta
 }
 
 enum status change_make_dual(struct compiler *compiler, struct altered_table *table,
-                             struct altered_column *column, const char *type, const char *except,
-                             struct error *error)
+                             struct altered_column *column, const char *type, struct error *error)
 {
     const char *place = change_sql(compiler, "%n.%n", compiler->schema, table->old);
     if (check_dual(compiler, table, column, error) != STATUS_OK) {
@@ -61,7 +60,7 @@ enum status change_make_dual(struct compiler *compiler, struct altered_table *ta
     if (column->not_null) {
         change_add_not_null(compiler, table, column);
     }
-    return change_copy_attached(compiler, table, column, except, error);
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- what hangs on it */
@@ -75,25 +74,36 @@ struct attached {
     const char *tail;
 };
 
+/* A definition with all second columns in place of the first ones. */
+static const char *with_second(struct compiler *compiler, const struct altered_table *table,
+                               const char *text)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct altered_column *column = &table->columns[i];
+        if (column->dual) {
+            text = change_replace_name(compiler, text, column->old, column->carrier);
+        }
+    }
+    return text;
+}
+
 /* "CREATE UNIQUE INDEX name ON t USING btree (c)" as the statement that makes the copy. */
 static const char *copy_index(struct compiler *compiler, const struct altered_table *table,
-                              const struct altered_column *column, const char *definition,
-                              const char *second)
+                              const char *definition, const char *second)
 {
     const char *using = strstr(definition, " USING ");
     bool unique = strncmp(definition, "CREATE UNIQUE ", strlen("CREATE UNIQUE ")) == 0;
-    const char *rest =
-        change_replace_name(compiler, using != NULL ? using : "", column->old, column->carrier);
+    const char *rest = with_second(compiler, table, using != NULL ? using : "");
     return change_sql(compiler, "CREATE %sINDEX CONCURRENTLY %n ON %n.%n%s",
                       unique ? "UNIQUE " : "", second, compiler->schema, table->old, rest);
 }
 
 static void add_index(struct compiler *compiler, struct altered_table *table,
-                      const struct altered_column *column, const struct attached *attached)
+                      const struct attached *attached)
 {
     bool bound = attached->index != NULL;
-    const char *text = copy_index(compiler, table, column,
-                                  bound ? attached->index : attached->definition, attached->second);
+    const char *text = copy_index(compiler, table, bound ? attached->index : attached->definition,
+                                  attached->second);
     change_index_step(compiler, arena_format(compiler->arena, "index %s again", attached->name),
                       attached->second, text, false);
     if (bound) {
@@ -108,7 +118,7 @@ static void add_index(struct compiler *compiler, struct altered_table *table,
 }
 
 static void add_constraint(struct compiler *compiler, struct altered_table *table,
-                           const struct altered_column *column, const struct attached *attached)
+                           const struct attached *attached)
 {
     const char *place = change_sql(compiler, "%n.%n", compiler->schema, table->old);
     const char *title = arena_format(compiler->arena, "constraint %s again", attached->name);
@@ -117,8 +127,7 @@ static void add_constraint(struct compiler *compiler, struct altered_table *tabl
     size_t own = references != NULL ? (size_t)(references - attached->definition)
                                     : strlen(attached->definition);
     const char *left =
-        change_replace_name(compiler, arena_copy(compiler->arena, attached->definition, own),
-                            column->old, column->carrier);
+        with_second(compiler, table, arena_copy(compiler->arena, attached->definition, own));
     const char *valid = strstr(attached->definition, " NOT VALID");
     change_statement(compiler, CHANGE_PROVE, ALTER_LOCK_ALL, title,
                      change_sql(compiler, "ALTER TABLE %s ADD CONSTRAINT %n %s%s%s", place,
@@ -136,6 +145,36 @@ static void add_constraint(struct compiler *compiler, struct altered_table *tabl
     }
     postgres_append(&table->late, "ALTER TABLE %s RENAME CONSTRAINT %n TO %n;\n", place,
                     attached->second, attached->name);
+}
+
+/* Does the server take it with the column's new type? */
+static enum status try_copy(struct compiler *compiler, const struct altered_table *table,
+                            const struct altered_column *column, const struct attached *attached,
+                            struct error *error)
+{
+    const char *problem = NULL;
+    const char *statement;
+    if (strcmp(attached->kind, "foreign") == 0) {
+        return STATUS_OK;
+    }
+    if (strcmp(attached->kind, "check") == 0) {
+        statement = change_sql(compiler, "ALTER TABLE pg_temp._transhume_scratch ADD %s",
+                               with_second(compiler, table, attached->definition));
+    } else {
+        const char *definition = attached->index != NULL ? attached->index : attached->definition;
+        const char *using = strstr(definition, " USING ");
+        statement = change_sql(compiler, "CREATE INDEX ON pg_temp._transhume_scratch%s",
+                               with_second(compiler, table, using != NULL ? using : ""));
+    }
+    if (change_try(compiler, table, statement, &problem, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (problem == NULL) {
+        return STATUS_OK;
+    }
+    change_refused(compiler, error, "%s %s does not go with %s as %s: %s", attached->kind,
+                   attached->name, column->name, column->type, problem);
+    return error_hint(error, "Drop it by an operation in front of this one.");
 }
 
 static enum status copy_one(struct compiler *compiler, struct altered_table *table,
@@ -158,8 +197,11 @@ static enum status copy_one(struct compiler *compiler, struct altered_table *tab
                               "the exclusion constraint %s can't be made beside running writers",
                               attached->name);
     }
+    if (try_copy(compiler, table, column, attached, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (strcmp(kind, "check") == 0 || strcmp(kind, "foreign") == 0) {
-        add_constraint(compiler, table, column, attached);
+        add_constraint(compiler, table, attached);
     } else {
         if (table->partitioned) {
             return change_refused(compiler, error,
@@ -167,14 +209,13 @@ static enum status copy_one(struct compiler *compiler, struct altered_table *tab
                                   "running writers",
                                   attached->name);
         }
-        add_index(compiler, table, column, attached);
+        add_index(compiler, table, attached);
     }
     return STATUS_OK;
 }
 
-enum status change_copy_attached(struct compiler *compiler, struct altered_table *table,
-                                 struct altered_column *column, const char *except,
-                                 struct error *error)
+static enum status copy_attached(struct compiler *compiler, struct altered_table *table,
+                                 const struct altered_column *column, struct error *error)
 {
     PGresult *result = NULL;
     enum status status = STATUS_OK;
@@ -194,10 +235,33 @@ enum status change_copy_attached(struct compiler *compiler, struct altered_table
                         : deferrable ? " DEFERRABLE"
                                      : "";
         attached.second = change_short_name(compiler, POSTGRES_CHANGE_PREFIX, attached.name);
-        if (except == NULL || strcmp(attached.name, except) != 0) {
-            status = copy_one(compiler, table, column, &attached, error);
+        if (change_is_gone(compiler, attached.name)) {
+            continue;
+        }
+        status = copy_one(compiler, table, column, &attached, error);
+        if (strcmp(attached.kind, "referred") != 0 && strcmp(attached.kind, "other") != 0) {
+            change_note_gone(compiler, attached.name); /* of several columns it is copied once */
         }
     }
     PQclear(result);
     return status;
+}
+
+enum status change_copy_attached(struct compiler *compiler, struct error *error)
+{
+    for (uint32_t i = 0; i < compiler->table_count; i++) {
+        struct altered_table *table = compiler->tables[i];
+        for (uint32_t j = 0; j < table->count && !table->dropped; j++) {
+            const struct altered_column *column = &table->columns[j];
+            if (!column->dual) {
+                continue;
+            }
+            compiler->number = column->operation;
+            compiler->operation = &compiler->change->operations[column->operation];
+            if (copy_attached(compiler, table, column, error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
+        }
+    }
+    return STATUS_OK;
 }

@@ -79,6 +79,28 @@ static enum status drop_scratch(struct compiler *compiler, struct error *error)
     return execute(compiler, &sql, error);
 }
 
+enum status change_try(struct compiler *compiler, const struct altered_table *table,
+                       const char *statement, const char **problem, struct error *error)
+{
+    struct error inner = {0};
+    struct buffer sql = {0};
+    const char *comma = "";
+    *problem = NULL;
+    buffer_append_string(&sql, "SAVEPOINT transhume_scratch; CREATE TEMP TABLE " SCRATCH " (");
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct altered_column *column = &table->columns[i];
+        if (!column->hidden) {
+            postgres_append(&sql, "%s%n %s", comma, column->carrier, column->type);
+            comma = ", ";
+        }
+    }
+    buffer_format(&sql, "); %s", statement);
+    if (execute(compiler, &sql, &inner) != STATUS_OK) {
+        *problem = arena_copy_string(compiler->arena, inner.message);
+    }
+    return drop_scratch(compiler, error);
+}
+
 /* ---------------------------------------------------------------- what it is */
 
 static const struct altered_column *scratch_column(const struct altered_table *table, bool up,

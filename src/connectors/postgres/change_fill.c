@@ -1,6 +1,8 @@
 /* The steps that fill rows, and those that prove them: how batches are told what to do.
  *
  * {"fill":"007","table":["public","users"],"keys":[["id","integer"]],"set":[["c","expr"]],"where":"…"}
+ * {"fill":…,"table":[…],"keys":[…],"into":["public","t"],"columns":"…","values":"…","if":"…","conflict":"…"}
+ * {"fill":…,"table":[…],"keys":[…],"from":["public","t"],"on":"…","key":"…","set":"…","equal":"…"}
  * {"table":[…],"keys":[…],"holds":"…"}
  */
 #include "connectors/postgres/change.h"
@@ -75,26 +77,97 @@ static void add_fill(struct compiler *compiler, const struct altered_table *tabl
     step->text = change_text_of(compiler, &text);
 }
 
-/* Steps of CHANGE_PROVE that come before all that shuts anybody out. */
-static void add_proof(struct compiler *compiler, const struct altered_table *table,
-                      const char *title, const char *holds, bool again)
+static void add_proof(struct compiler *compiler, struct change_steps *steps,
+                      const struct change_step *step)
+{
+    steps->items = arena_make_room(compiler->arena, steps->items, steps->count, &steps->capacity,
+                                   sizeof(*steps->items));
+    steps->items[steps->count++] = *step;
+}
+
+void change_prove(struct compiler *compiler, enum change_phase phase,
+                  const struct altered_table *table, const char *title, const char *holds,
+                  bool again)
 {
     struct buffer text = {0};
-    struct change_steps *steps = &compiler->proofs;
     buffer_append_byte(&text, '{');
     append_place(compiler, table, &text);
     buffer_append_string(&text, ",\"holds\":");
     append_text(&text, holds);
     buffer_append_byte(&text, '}');
-    steps->items = arena_make_room(compiler->arena, steps->items, steps->count, &steps->capacity,
-                                   sizeof(*steps->items));
-    steps->items[steps->count++] = (struct change_step){.phase = CHANGE_PROVE,
-                                                        .kind = CHANGE_BATCHES,
-                                                        .operation = compiler->number,
-                                                        .title = title,
-                                                        .text = change_text_of(compiler, &text),
-                                                        .again = again};
+    const struct change_step step = {.phase = phase,
+                                     .kind = CHANGE_BATCHES,
+                                     .operation = compiler->number,
+                                     .title = title,
+                                     .text = change_text_of(compiler, &text),
+                                     .again = again};
+    /* In CHANGE_PROVE they come before all that shuts anybody out. */
+    add_proof(compiler, phase == CHANGE_PROVE ? &compiler->proofs : &compiler->steps[phase], &step);
 }
+
+/* ---------------------------------------------------------------- two tables */
+
+static void append_pair(struct buffer *out, const char *key, const char *text)
+{
+    buffer_append_byte(out, ',');
+    append_text(out, key);
+    buffer_append_byte(out, ':');
+    append_text(out, text);
+}
+
+static void append_other(const struct compiler *compiler, const char *key,
+                         const struct altered_table *table, struct buffer *out)
+{
+    buffer_format(out, ",\"%s\":[", key);
+    append_text(out, compiler->schema);
+    buffer_append_byte(out, ',');
+    append_text(out, table->old);
+    buffer_append_byte(out, ']');
+}
+
+static void begin_fill(const struct compiler *compiler, const struct altered_table *table,
+                       struct buffer *text)
+{
+    buffer_append_string(text, "{\"fill\":");
+    append_text(text, compiler->change->version);
+    buffer_append_byte(text, ',');
+    append_place(compiler, table, text);
+}
+
+static void end_fill(struct compiler *compiler, const char *name, struct buffer *text)
+{
+    buffer_append_byte(text, '}');
+    struct change_step *step =
+        change_step_add(compiler, CHANGE_FILL, arena_format(compiler->arena, "fill %s", name));
+    step->kind = CHANGE_BATCHES;
+    step->text = change_text_of(compiler, text);
+}
+
+void change_fill_insert(struct compiler *compiler, const struct change_insertion *insertion)
+{
+    struct buffer text = {0};
+    begin_fill(compiler, insertion->from, &text);
+    append_other(compiler, "into", insertion->into, &text);
+    append_pair(&text, "columns", insertion->columns);
+    append_pair(&text, "values", insertion->values);
+    append_pair(&text, "if", insertion->condition);
+    append_pair(&text, "conflict", insertion->conflict);
+    end_fill(compiler, insertion->into->name, &text);
+}
+
+void change_fill_join(struct compiler *compiler, const struct change_joining *joining)
+{
+    struct buffer text = {0};
+    begin_fill(compiler, joining->into, &text);
+    append_other(compiler, "from", joining->from, &text);
+    append_pair(&text, "on", joining->on);
+    append_pair(&text, "key", joining->key);
+    append_pair(&text, "set", joining->set);
+    append_pair(&text, "equal", joining->equal);
+    end_fill(compiler, joining->into->name, &text);
+}
+
+/* ---------------------------------------------------------------- all tables */
 
 static void add_proofs(struct compiler *compiler, struct altered_table *table)
 {
@@ -115,13 +188,14 @@ static void add_proofs(struct compiler *compiler, struct altered_table *table)
     }
     buffer_append_buffer(&holds, &table->holds);
     if (holds.length > strlen("true")) {
-        add_proof(compiler, table, arena_format(compiler->arena, "prove %s", table->name),
-                  buffer_string(&holds), false);
+        change_prove(compiler, CHANGE_PROVE, table,
+                     arena_format(compiler->arena, "prove %s", table->name), buffer_string(&holds),
+                     false);
     }
     if (lossless.length > 0) {
-        add_proof(compiler, table,
-                  arena_format(compiler->arena, "prove both versions of %s", table->name),
-                  buffer_string(&lossless), true);
+        change_prove(compiler, CHANGE_PROVE, table,
+                     arena_format(compiler->arena, "prove both versions of %s", table->name),
+                     buffer_string(&lossless), true);
     }
     buffer_free(&holds);
     buffer_free(&lossless);

@@ -153,6 +153,7 @@ enum status change_drop_index(struct compiler *compiler, const struct change_val
         change_sql(compiler, "DROP INDEX CONCURRENTLY IF EXISTS %n.%n", compiler->schema, name),
         NULL);
     step->alone = true;
+    change_note_gone(compiler, name);
     change_way_add(compiler, "dropped at the end, beside running writers", NULL);
     return STATUS_OK;
 }

@@ -51,6 +51,25 @@ bool change_is_true(const struct change_value *map, const char *key)
     return text != NULL && strcmp(text, "true") == 0;
 }
 
+/* ---------------------------------------------------------------- what goes */
+
+void change_note_gone(struct compiler *compiler, const char *name)
+{
+    compiler->gone = arena_make_room(compiler->arena, compiler->gone, compiler->gone_count,
+                                     &compiler->gone_capacity, sizeof(*compiler->gone));
+    compiler->gone[compiler->gone_count++] = name;
+}
+
+bool change_is_gone(const struct compiler *compiler, const char *name)
+{
+    for (uint32_t i = 0; i < compiler->gone_count; i++) {
+        if (strcmp(compiler->gone[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---------------------------------------------------------------- asking */
 
 enum { VALUES_MAX = 4 };

@@ -253,7 +253,7 @@ static enum status check_free(struct compiler *compiler, const struct change_val
 }
 
 /* The server tries it, before anything is made. */
-static enum status try_out(struct compiler *compiler, const char *text, struct error *error)
+enum status change_try_out(struct compiler *compiler, const char *text, struct error *error)
 {
     struct error inner = {0};
     struct buffer sql = {0};
@@ -318,7 +318,7 @@ enum status change_create_table(struct compiler *compiler, const struct change_v
     append_comments(compiler, value, &sql);
     const char *text = change_text_of(compiler, &sql);
     if (status == STATUS_OK && !refers_to_made(compiler, value)) {
-        status = try_out(compiler, text, error);
+        status = change_try_out(compiler, text, error);
     }
     if (status != STATUS_OK) {
         return STATUS_FAILED;
@@ -335,7 +335,7 @@ enum status change_create_table(struct compiler *compiler, const struct change_v
 
 /* ---------------------------------------------------------------- dropping, renaming */
 
-static enum status check_referrers(struct compiler *compiler, const struct altered_table *table,
+enum status change_check_referrers(struct compiler *compiler, const struct altered_table *table,
                                    struct error *error)
 {
     PGresult *result = NULL;
@@ -371,7 +371,7 @@ enum status change_drop_table(struct compiler *compiler, const struct change_val
     struct altered_table *table;
     if (change_find_table(compiler, value, change_text(value, "name"), &table, error) !=
             STATUS_OK ||
-        check_referrers(compiler, table, error) != STATUS_OK) {
+        change_check_referrers(compiler, table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     table->dropped = true;

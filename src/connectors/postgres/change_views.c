@@ -70,12 +70,13 @@ static void append_grants(const char *table, const char *view, struct buffer *sq
 static void add_view(struct compiler *compiler, const struct altered_table *table)
 {
     const char *view = change_sql(compiler, "%n.%n", compiler->new_schema, table->name);
-    const char *place = change_sql(compiler, "%n.%n", compiler->schema, table->old);
+    const struct altered_table *seen = table->replacement != NULL ? table->replacement : table;
+    const char *place = change_sql(compiler, "%n.%n", compiler->schema, seen->old);
     struct buffer sql = {0};
     postgres_append(&sql, "CREATE VIEW %s%s AS SELECT ", view, view_options(compiler));
-    append_columns(table, &sql);
+    append_columns(seen, &sql);
     postgres_append(&sql, " FROM %s", place);
-    append_defaults(table, view, &sql);
+    append_defaults(seen, view, &sql);
     struct change_step *step = change_statement(
         compiler, CHANGE_OPEN, ALTER_LOCK_NONE,
         arena_format(compiler->arena, "view of %s", table->name), change_text_of(compiler, &sql),

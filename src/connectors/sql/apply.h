@@ -89,6 +89,7 @@ struct sql_apply_dialect {
      * record that a DELETE takes is named before its FROM, and may be joined to itself.
      */
     bool on_duplicate_key;
+    bool quotes_numbers; /* a literal of texts takes the type of what it is compared with */
     /* `run` tells at once that a statement is refused, and leaves the transaction as it was */
     bool refuses_alone;
 
@@ -144,6 +145,10 @@ enum status sql_apply_position(struct apply *apply, struct arena *arena, struct 
                                struct error *error);
 enum status sql_apply_sets(struct apply *apply, const struct change_set *const *sets,
                            uint32_t set_count, struct arena *arena, struct apply_result *result,
+                           struct error *error);
+/* apply_list.c; of keys whose known fields are numbers, truths, texts and uuids */
+enum status sql_apply_list(struct database *database, struct apply *apply,
+                           const struct apply_listing *listing, apply_found *found, void *context,
                            struct error *error);
 
 #endif

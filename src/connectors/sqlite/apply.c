@@ -383,4 +383,5 @@ const struct apply_functions sqlite_apply = {
     .close = apply_close,
     .position = sql_apply_position,
     .apply_sets = sql_apply_sets,
+    .list = sql_apply_list,
 };

@@ -324,6 +324,19 @@ void sqlite_append_text(struct buffer *out, const char *text)
     append_quoted(out, text, '\'');
 }
 
+void sqlite_append_literal(struct buffer *out, const char *text, size_t length)
+{
+    if (memchr(text, '\0', length) == NULL) {
+        sqlite_append_text(out, text);
+        return;
+    }
+    buffer_append_string(out, "CAST(x'");
+    for (size_t i = 0; i < length; i++) {
+        buffer_format(out, "%02x", (unsigned char)text[i]);
+    }
+    buffer_append_string(out, "' AS TEXT)");
+}
+
 void sqlite_append(struct buffer *out, const char *format, ...)
 {
     va_list arguments;

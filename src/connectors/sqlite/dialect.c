@@ -233,6 +233,7 @@ const struct sql_dialect sqlite_dialect = {
     .name = "sqlite",
     .compare_names = strcasecmp,
     .append_name = sqlite_append_name,
+    .append_text = sqlite_append_literal,
     .append_table = append_table,
     .begin = begin,
     .end = end,

@@ -308,23 +308,9 @@ static enum status append_span(struct compiler *compiler, const struct span *spa
     return STATUS_OK;
 }
 
-/* A NUL would end a literal. */
-static void append_key_text(struct buffer *out, const char *text, size_t length)
-{
-    if (memchr(text, '\0', length) == NULL) {
-        sqlite_append_text(out, text);
-        return;
-    }
-    buffer_append_string(out, "CAST(x'");
-    for (size_t i = 0; i < length; i++) {
-        buffer_format(out, "%02x", (unsigned char)text[i]);
-    }
-    buffer_append_string(out, "' AS TEXT)");
-}
-
 static const struct sql_rules key_rules = {.truth_is_number = true};
 static const struct sql_by_key_words by_key_words = {.rules = &key_rules,
-                                                     .append_text = append_key_text,
+                                                     .append_text = sqlite_append_literal,
                                                      .is_null = " IS NULL",
                                                      .bytes_before = "x'",
                                                      .bytes_behind = "'"};

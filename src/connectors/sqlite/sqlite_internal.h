@@ -165,6 +165,8 @@ void sqlite_append(struct buffer *out, const char *format, ...);
  * source. */
 void sqlite_append_name(struct buffer *out, const char *name);
 void sqlite_append_text(struct buffer *out, const char *text);
+/* The same of a text that may hold NUL, which would end a literal. */
+void sqlite_append_literal(struct buffer *out, const char *text, size_t length);
 
 /* wide_io.c: the name of the VFS that all connections use; NULL: the system's own. */
 #define SQLITE_WIDE_VFS "transhume-wide"

@@ -269,6 +269,13 @@ static enum status apply_piece(void *context, struct followed_set **set, struct 
     return status;
 }
 
+static enum status list_in_target(void *context, const struct apply_listing *listing,
+                                  apply_found *found, void *found_context, struct error *error)
+{
+    const struct follow *follow = context;
+    return lanes_list(follow->lanes, listing, found, found_context, error);
+}
+
 static enum status reread(struct follow *follow, struct error *error)
 {
     struct followed_set *last = follow->group[follow->group_count - 1];
@@ -337,8 +344,8 @@ static enum status refresh_some(struct follow *follow, struct error *error)
         !lanes_are_even(follow->lanes)) {
         return STATUS_OK;
     }
-    enum status status =
-        refresh_step(follow->refresh, follow->translator, follow->applied, &ready, error);
+    enum status status = refresh_step(follow->refresh, follow->translator, follow->touched,
+                                      follow->applied, &ready, error);
     if (status == STATUS_END) {
         refresh_close(follow->refresh);
         follow->refresh = NULL;
@@ -348,7 +355,9 @@ static enum status refresh_some(struct follow *follow, struct error *error)
         follow->group[follow->group_count++] = ready;
         status = status == STATUS_OK ? wait_for_lanes(follow, error) : status;
         place_set(follow, ready);
+        status = status == STATUS_OK ? reread(follow, error) : status;
         status = status == STATUS_OK ? apply_group(follow, error) : status;
+        status = status == STATUS_OK ? wait_for_lanes(follow, error) : status;
     }
     return status;
 }
@@ -638,7 +647,8 @@ enum status follow_run(struct run *run, struct error *error)
     follow.group = memory_allocate_zeroed(GROUP_SETS_MAX, sizeof(struct followed_set *));
     follow.translator = follow_translator_create(session, follow.routes);
     follow.touched = touched_roots_create(follow.routes);
-    follow.rereading = rereading_create(session, follow.routes);
+    follow.rereading =
+        rereading_create(session, follow.routes, (struct follow_lister){list_in_target, &follow});
     if (left_take(run, follow.routes, follow.translator, error) != STATUS_OK ||
         ahead_open(run, follow.arena, &follow.ahead, error) != STATUS_OK ||
         grow_target(run, follow.routes, follow.translator, error) != STATUS_OK ||

@@ -1,7 +1,11 @@
 /* Changes of the target's records. */
 #include "engine/follow/followed_set.h"
 
+#include "model/order_bytes.h"
+#include "plan/mapping.h"
+#include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 struct followed_set *followed_set_create(const struct followed_form *form, struct arena *arena)
 {
@@ -209,4 +213,88 @@ void followed_set_drop_replaced(struct followed_set *set, uint32_t first, uint32
         }
     }
     set->set.change_count = kept;
+}
+
+/* ---- elements with one key */
+
+struct keyed_change {
+    XXH128_hash_t hash;
+    uint32_t at;
+};
+
+static int compare_keyed(const void *left, const void *right)
+{
+    const struct keyed_change *a = left;
+    const struct keyed_change *b = right;
+    int order = XXH128_cmp(&a->hash, &b->hash);
+    return order != 0 ? order : (a->at > b->at) - (a->at < b->at);
+}
+
+/* Can two records of one row share a key? */
+static bool may_repeat(const struct followed_form *form, const struct record_change *change)
+{
+    const struct plan_entity *entity = &form->plan->entities[change->table];
+    return change->after != NULL && entity->mapping->unnest != NULL &&
+           !form->plan->tables[entity->table].keys_proven;
+}
+
+static enum status hash_change(const struct record_change *change, struct buffer *bytes,
+                               XXH128_hash_t *hash, struct error *error)
+{
+    buffer_clear(bytes);
+    buffer_append(bytes, (const char *)&change->table, sizeof change->table);
+    for (uint32_t i = 0; i < change->key_count; i++) {
+        if (order_bytes_append(&change->key[i], bytes, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    *hash = XXH3_128bits(bytes->data, bytes->length);
+    return STATUS_OK;
+}
+
+static void reject_repeat(const struct followed_form *form, struct followed_set *set, uint32_t at)
+{
+    const struct record_change *change = &set->set.changes[at];
+    const struct shape *shape = plan_entity_batch_shape(&form->plan->entities[change->table]);
+    struct follow_reject *reject = add_reject(set);
+    *reject =
+        (struct follow_reject){.entity = change->table,
+                               .code = ERROR_REJECT_KEY_DUPLICATE,
+                               .reason = "an element before it in its list has the same key",
+                               .record = shape != NULL && !form->documents
+                                             ? follow_document(set->set.arena, shape, change->after)
+                                             : change->after[0]};
+}
+
+enum status followed_set_reject_repeats(const struct followed_form *form, struct followed_set *set,
+                                        uint32_t first, struct error *error)
+{
+    struct record_change *changes = (struct record_change *)set->set.changes;
+    struct keyed_change *keyed = arena_allocate_zeroed(
+        set->set.arena, set->set.change_count - first + (size_t)1, sizeof *keyed);
+    struct buffer bytes = {0};
+    uint32_t count = 0;
+    uint32_t kept = first;
+    enum status status = STATUS_OK;
+    for (uint32_t i = first; i < set->set.change_count && status == STATUS_OK; i++) {
+        if (may_repeat(form, &changes[i])) {
+            keyed[count].at = i;
+            status = hash_change(&changes[i], &bytes, &keyed[count++].hash, error);
+        }
+    }
+    qsort(keyed, count, sizeof *keyed, compare_keyed);
+    for (uint32_t i = 1; i < count && status == STATUS_OK; i++) {
+        if (XXH128_isEqual(keyed[i - 1].hash, keyed[i].hash)) {
+            reject_repeat(form, set, keyed[i].at);
+            changes[keyed[i].at].table = UINT32_MAX; /* it goes below */
+        }
+    }
+    for (uint32_t i = first; i < set->set.change_count && status == STATUS_OK; i++) {
+        if (changes[i].table != UINT32_MAX) {
+            changes[kept++] = changes[i];
+        }
+    }
+    set->set.change_count = status == STATUS_OK ? kept : set->set.change_count;
+    buffer_free(&bytes);
+    return status;
 }

@@ -53,6 +53,10 @@ void followed_set_empty(struct followed_set *set, uint32_t entity);
 void followed_set_drop_replaced(struct followed_set *set, uint32_t first, uint32_t deletes);
 /* The records from `first` on may be new: they are put whole, and nothing is looked for before. */
 void followed_set_are_new(struct followed_set *set, uint32_t first);
+/* Of the records from `first` on that are made of elements of lists, several of one list may have
+ * one key: the first is kept, as a copy does, and the others are rejects. */
+enum status followed_set_reject_repeats(const struct followed_form *form, struct followed_set *set,
+                                        uint32_t first, struct error *error) MUST_USE;
 enum status followed_set_reject(struct followed_set *set, const struct mapper_reject *reject,
                                 struct error *error) MUST_USE;
 

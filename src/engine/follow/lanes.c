@@ -226,6 +226,17 @@ enum status lanes_wait(struct lanes *lanes, struct error *error)
     return wait_for_all(lanes, error);
 }
 
+/* Nothing is under way then, so that the first lane's thread has no use of its handle. */
+enum status lanes_list(struct lanes *lanes, const struct apply_listing *listing, apply_found *found,
+                       void *context, struct error *error)
+{
+    enum status status = wait_for_all(lanes, error);
+    return status == STATUS_OK
+               ? lanes->functions->list(lanes->run->session->target, lanes->lanes[0].apply, listing,
+                                        found, context, error)
+               : status;
+}
+
 /* What an earlier process left is levelled: from here on changes may be dealt out anew. */
 static enum status note_even(struct lanes *lanes, struct error *error)
 {

@@ -39,6 +39,7 @@ struct refresh {
     uint32_t span;
     struct followed_set *waiting; /* NULL: none */
     struct position head;         /* in its arena: where the source was behind it */
+    bool handed;                  /* the span before was given away, perhaps in vain */
     struct touched_keys touched;
     bool *emptied; /* an entity each: all of its records were touched */
     uint64_t records;
@@ -119,7 +120,8 @@ static enum status is_done(struct refresh *refresh, const char *table, struct er
     }
     status = status == STATUS_OK ? put_noted(refresh->run, list, error) : status;
     json_decref(list);
-    log_write(LOG_INFO, "%s was read again: %" PRIu64 " records", table, refresh->records);
+    log_write(LOG_INFO, "%s was read again: %" PRIu64 " %s", table, refresh->records,
+              refresh->routes->streams[refresh->stream].has_pages ? "rows" : "records");
     refresh->records = 0;
     return status;
 }
@@ -299,11 +301,15 @@ enum status refresh_open(struct run *run, const struct follow_routes *routes,
 
 void refresh_forget(struct refresh *refresh)
 {
-    if (refresh != NULL && refresh->waiting != NULL) {
-        arena_destroy(refresh->waiting->set.arena);
-        refresh->waiting = NULL;
-        refresh->span--;
+    if (refresh == NULL || (refresh->waiting == NULL && !refresh->handed)) {
+        return;
     }
+    if (refresh->waiting != NULL) {
+        arena_destroy(refresh->waiting->set.arena);
+    }
+    refresh->waiting = NULL;
+    refresh->handed = false;
+    refresh->span--;
 }
 
 void refresh_close(struct refresh *refresh)
@@ -400,13 +406,35 @@ static enum status drop_touched(struct refresh *refresh, struct followed_set *se
     return STATUS_OK;
 }
 
+/* Which pages of a root are too many is seen when it is read alone: all of the chunk are touched.
+ */
+static enum status touch_chunk(struct refresh *refresh, struct follow_translator *translator,
+                               struct touched_roots *touched, struct followed_set **ready,
+                               struct error *error)
+{
+    enum status status = rereading_touch_span(refresh->rereading, refresh->stream,
+                                              &refresh->spans[refresh->span], touched, error);
+    if (status == STATUS_OK) {
+        *ready = followed_set_create(follow_form(translator), arena_create(0));
+        refresh->span++;
+        refresh->handed = true;
+        refresh->records += touched_roots_count(touched, refresh->stream);
+    }
+    return status;
+}
+
 enum status refresh_step(struct refresh *refresh, struct follow_translator *translator,
-                         struct position applied, struct followed_set **ready, struct error *error)
+                         struct touched_roots *touched, struct position applied,
+                         struct followed_set **ready, struct error *error)
 {
     const struct feed_functions *feed = refresh->run->session->source->connector->feed;
     *ready = NULL;
+    refresh->handed = false;
     if (refresh->waiting == NULL) {
         enum status status = find_chunk(refresh, error);
+        if (status == STATUS_OK && refresh->routes->streams[refresh->stream].has_pages) {
+            return touch_chunk(refresh, translator, touched, ready, error);
+        }
         return status == STATUS_OK ? read_chunk(refresh, translator, error) : status;
     }
     if (feed->compare(applied, refresh->head) < 0) {
@@ -418,6 +446,7 @@ enum status refresh_step(struct refresh *refresh, struct follow_translator *tran
         return STATUS_FAILED;
     }
     refresh->waiting = NULL;
+    refresh->handed = true;
     const char *bytes = arena_copy(arena, applied.bytes, applied.length);
     set->set.begin = set->set.end = (struct position){(const uint8_t *)bytes, applied.length};
     *ready = set;

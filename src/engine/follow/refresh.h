@@ -24,7 +24,7 @@ enum status refresh_open(struct run *run, const struct follow_routes *routes,
                          struct rereading *rereading, struct refresh **refresh,
                          struct error *error) MUST_USE;
 void refresh_close(struct refresh *refresh); /* takes NULL */
-/* The target was opened anew: a chunk that waits is read again. */
+/* The target was opened anew: a chunk that waits, or was ready last, is read again. */
 void refresh_forget(struct refresh *refresh);
 
 /* These records of the target were put or deleted by changes. */
@@ -33,10 +33,11 @@ enum status refresh_touch(struct refresh *refresh, const struct change_set *set,
 /*
  * Between two groups: reads the next chunk if none waits. If one does, and `applied` has come to
  * where it may be put, `*ready` is it, the caller's to apply; else NULL. `applied` is its position.
- * STATUS_END: all is done, and noted no more.
+ * Of roots with pages `*ready` is empty, and they are touched: the caller reads them again into it.
+ * What was ready is in the target before the next step. STATUS_END: all is done, and noted no more.
  */
 enum status refresh_step(struct refresh *refresh, struct follow_translator *translator,
-                         struct position applied, struct followed_set **ready,
-                         struct error *error) MUST_USE;
+                         struct touched_roots *touched, struct position applied,
+                         struct followed_set **ready, struct error *error) MUST_USE;
 
 #endif

@@ -5,87 +5,10 @@
 #include "engine/check/sampling.h"
 #include "engine/run/opening.h"
 #include "engine/run/options.h"
-#include "model/order_bytes.h"
 #include <stdlib.h>
 #include <string.h>
 
 enum { TOUCHED_BYTES_MAX = 8 << 20, SET_BYTES_MAX = 4 << 20 };
-
-/* ---- lists of values, each once */
-
-struct entry {
-    const char *bytes; /* order_bytes of the cells */
-    size_t length;
-    const struct cell *cells;
-};
-
-struct value_set {
-    struct entry *entries;
-    uint32_t count;
-    uint32_t capacity;
-    uint32_t distinct; /* the first so many are sorted and differ */
-};
-
-static int compare_entries(const void *left, const void *right)
-{
-    const struct entry *a = left;
-    const struct entry *b = right;
-    size_t common = a->length < b->length ? a->length : b->length;
-    int order = memcmp(a->bytes, b->bytes, common);
-    return order != 0 ? order : (a->length > b->length) - (a->length < b->length);
-}
-
-static void settle(struct value_set *set)
-{
-    uint32_t kept = 0;
-    if (set->count == 0 || set->distinct == set->count) {
-        return;
-    }
-    qsort(set->entries, set->count, sizeof *set->entries, compare_entries);
-    for (uint32_t i = 0; i < set->count; i++) {
-        if (kept == 0 || compare_entries(&set->entries[kept - 1], &set->entries[i]) != 0) {
-            set->entries[kept++] = set->entries[i];
-        }
-    }
-    set->count = set->distinct = kept;
-}
-
-/* Repeated values are common, as of a transaction that updates one row's children: they go before
- * the list grows. */
-static void make_room(struct value_set *set)
-{
-    if (set->count < set->capacity) {
-        return;
-    }
-    settle(set);
-    if (set->count > set->capacity / 2 || set->capacity == 0) {
-        set->capacity = set->capacity == 0 ? 64 : set->capacity * 2;
-        set->entries = memory_resize(set->entries, set->capacity, sizeof *set->entries);
-    }
-}
-
-static enum status add_values(struct value_set *set, struct arena *arena, const struct cell *cells,
-                              uint32_t count, struct error *error)
-{
-    struct buffer bytes = {0};
-    enum status status = STATUS_OK;
-    struct cell *copy = arena_allocate(arena, count * sizeof *copy);
-    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-        status = order_bytes_append(&cells[i], &bytes, error);
-        if (status == STATUS_OK && value_copy(&cells[i], arena, &copy[i]) != STATUS_OK) {
-            status = error_set(error, ERROR_MEMORY, NULL, "no memory for a changed row's key");
-        }
-    }
-    if (status == STATUS_OK) {
-        make_room(set);
-        set->entries[set->count++] =
-            (struct entry){.bytes = arena_copy(arena, buffer_string(&bytes), bytes.length),
-                           .length = bytes.length,
-                           .cells = copy};
-    }
-    buffer_free(&bytes);
-    return status;
-}
 
 /* ---- what was touched */
 
@@ -95,6 +18,8 @@ struct touched_roots {
     uint32_t stream_count;
     struct value_set *streams; /* keys of roots */
     struct value_set *paths;   /* values that lead to roots */
+    uint32_t entity_count;
+    struct value_set *former; /* an entity each: where its pages were */
     bool were_read;
 };
 
@@ -106,6 +31,8 @@ struct touched_roots *touched_roots_create(const struct follow_routes *routes)
     made->stream_count = routes->stream_count;
     made->streams = memory_allocate_zeroed(routes->stream_count + 1u, sizeof *made->streams);
     made->paths = memory_allocate_zeroed(routes->path_count + 1u, sizeof *made->paths);
+    made->entity_count = routes->entity_count;
+    made->former = memory_allocate_zeroed(routes->entity_count + 1u, sizeof *made->former);
     return made;
 }
 
@@ -115,11 +42,15 @@ void touched_roots_destroy(struct touched_roots *touched)
         return;
     }
     for (uint32_t i = 0; i < touched->stream_count; i++) {
-        free(touched->streams[i].entries);
+        value_set_free(&touched->streams[i]);
     }
     for (uint32_t i = 0; i < touched->routes->path_count; i++) {
-        free(touched->paths[i].entries);
+        value_set_free(&touched->paths[i]);
     }
+    for (uint32_t i = 0; i < touched->entity_count; i++) {
+        value_set_free(&touched->former[i]);
+    }
+    free(touched->former);
     free(touched->streams);
     free(touched->paths);
     arena_destroy(touched->arena);
@@ -129,22 +60,34 @@ void touched_roots_destroy(struct touched_roots *touched)
 void touched_roots_clear(struct touched_roots *touched)
 {
     for (uint32_t i = 0; i < touched->stream_count; i++) {
-        touched->streams[i].count = touched->streams[i].distinct = 0;
+        value_set_clear(&touched->streams[i]);
     }
     for (uint32_t i = 0; i < touched->routes->path_count; i++) {
-        touched->paths[i].count = touched->paths[i].distinct = 0;
+        value_set_clear(&touched->paths[i]);
+    }
+    for (uint32_t i = 0; i < touched->entity_count; i++) {
+        value_set_clear(&touched->former[i]);
     }
     arena_reset(touched->arena);
 }
 
 void touched_roots_drop(struct touched_roots *touched, uint32_t stream)
 {
-    touched->streams[stream].count = touched->streams[stream].distinct = 0;
+    const struct plan_stream *of = touched->routes->streams[stream].stream;
+    value_set_clear(&touched->streams[stream]);
     for (uint32_t i = 0; i < touched->routes->path_count; i++) {
         if (touched->routes->paths[i].stream == stream) {
-            touched->paths[i].count = touched->paths[i].distinct = 0;
+            value_set_clear(&touched->paths[i]);
         }
     }
+    for (uint32_t i = 0; i < of->entity_count; i++) {
+        value_set_clear(&touched->former[of->entities[i]]);
+    }
+}
+
+uint32_t touched_roots_count(const struct touched_roots *touched, uint32_t stream)
+{
+    return touched->streams[stream].count;
 }
 
 bool touched_roots_is_empty(const struct touched_roots *touched)
@@ -155,6 +98,9 @@ bool touched_roots_is_empty(const struct touched_roots *touched)
     }
     for (uint32_t i = 0; i < touched->routes->path_count; i++) {
         empty = empty && touched->paths[i].count == 0;
+    }
+    for (uint32_t i = 0; i < touched->entity_count; i++) {
+        empty = empty && touched->former[i].count == 0;
     }
     return empty;
 }
@@ -177,13 +123,19 @@ void touched_roots_transaction_ends(struct touched_roots *touched)
 enum status touched_roots_add_key(struct touched_roots *touched, uint32_t stream,
                                   const struct cell *key, uint32_t key_count, struct error *error)
 {
-    return add_values(&touched->streams[stream], touched->arena, key, key_count, error);
+    return value_set_add(&touched->streams[stream], touched->arena, key, key_count, error);
 }
 
 enum status touched_roots_add_path(struct touched_roots *touched, uint32_t path,
                                    const struct cell *values, uint32_t count, struct error *error)
 {
-    return add_values(&touched->paths[path], touched->arena, values, count, error);
+    return value_set_add(&touched->paths[path], touched->arena, values, count, error);
+}
+
+enum status touched_roots_add_former(struct touched_roots *touched, uint32_t entity,
+                                     const struct cell *cells, uint32_t count, struct error *error)
+{
+    return value_set_add(&touched->former[entity], touched->arena, cells, count, error);
 }
 
 /* ---- reading again */
@@ -194,13 +146,17 @@ struct rereading {
     struct database *source; /* as of the last beginning; NULL: none is open */
     struct schema *schema;
     struct reader *reader;
+    struct follow_lister lister;
+    struct page_sweep *sweep; /* while roots are read; NULL: none of them has pages */
 };
 
-struct rereading *rereading_create(struct run_session *session, const struct follow_routes *routes)
+struct rereading *rereading_create(struct run_session *session, const struct follow_routes *routes,
+                                   struct follow_lister lister)
 {
     struct rereading *made = memory_allocate_zeroed(1, sizeof *made);
     made->session = session;
     made->routes = routes;
+    made->lister = lister;
     return made;
 }
 
@@ -269,28 +225,15 @@ static uint32_t next_some(const struct value_set *set, uint32_t first)
 
 /* ---- one hop after the other */
 
-static enum status read_hop(struct rereading *rereading, const struct follow_hop *hop,
-                            const struct value_set *from, uint32_t first, struct value_set *to,
-                            struct arena *arena, struct error *error)
+/* Rows of which no value is NULL. */
+static enum status read_values(struct rereading *rereading, const struct read_request *request,
+                               const struct span *span, struct value_set *to, struct arena *arena,
+                               struct error *error)
 {
     const struct source_functions *source = rereading->session->source->connector->source;
-    struct read_column *columns =
-        arena_allocate_zeroed(arena, hop->next.count + 1u, sizeof *columns);
-    uint32_t some = next_some(from, first);
-    for (uint32_t i = 0; i < hop->next.count; i++) {
-        columns[i] = (struct read_column){.join = -1, .name = hop->next.names[i]};
-    }
-    const struct read_request request = {.name = hop->table,
-                                         .table = hop->table,
-                                         .columns = columns,
-                                         .column_count = hop->next.count,
-                                         .root_key = hop->columns,
-                                         .keys =
-                                             keys_of(from, first, some, hop->columns.count, arena),
-                                         .key_count = some};
     struct cursor *cursor;
     struct batch *batch;
-    if (source->cursor_open(rereading->reader, &request, NULL, &cursor, error) != STATUS_OK) {
+    if (source->cursor_open(rereading->reader, request, span, &cursor, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status;
@@ -298,10 +241,11 @@ static enum status read_hop(struct rereading *rereading, const struct follow_hop
         for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
             const struct cell *cells = batch_row(batch, row);
             bool leads = true;
-            for (uint32_t i = 0; i < hop->next.count; i++) {
+            for (uint32_t i = 0; i < request->column_count; i++) {
                 leads = leads && cells[i].kind != VALUE_NULL;
             }
-            status = leads ? add_values(to, arena, cells, hop->next.count, error) : STATUS_OK;
+            status =
+                leads ? value_set_add(to, arena, cells, request->column_count, error) : STATUS_OK;
         }
         batch_destroy(batch);
         if (status != STATUS_OK) {
@@ -312,6 +256,29 @@ static enum status read_hop(struct rereading *rereading, const struct follow_hop
     return status == STATUS_END ? STATUS_OK : status;
 }
 
+/* These columns of a table. */
+static struct read_request request_of(const char *table, struct column_list names,
+                                      struct arena *arena)
+{
+    struct read_column *columns = arena_allocate_zeroed(arena, names.count + 1u, sizeof *columns);
+    for (uint32_t i = 0; i < names.count; i++) {
+        columns[i] = (struct read_column){.join = -1, .name = names.names[i]};
+    }
+    return (struct read_request){
+        .name = table, .table = table, .columns = columns, .column_count = names.count};
+}
+
+static enum status read_hop(struct rereading *rereading, const struct follow_hop *hop,
+                            const struct value_set *from, uint32_t first, struct value_set *to,
+                            struct arena *arena, struct error *error)
+{
+    struct read_request request = request_of(hop->table, hop->next, arena);
+    request.root_key = hop->columns;
+    request.key_count = next_some(from, first);
+    request.keys = keys_of(from, first, request.key_count, hop->columns.count, arena);
+    return read_values(rereading, &request, NULL, to, arena, error);
+}
+
 static enum status walk_path(struct rereading *rereading, struct touched_roots *touched,
                              uint32_t number, struct error *error)
 {
@@ -319,7 +286,7 @@ static enum status walk_path(struct rereading *rereading, struct touched_roots *
     struct value_set from = touched->paths[number];
     struct value_set owned = {0};
     enum status status = STATUS_OK;
-    settle(&from);
+    value_set_settle(&from);
     for (uint32_t h = 0; h < path->hop_count && status == STATUS_OK && from.count > 0; h++) {
         bool last = h + 1 == path->hop_count;
         struct value_set next = {0};
@@ -327,11 +294,11 @@ static enum status walk_path(struct rereading *rereading, struct touched_roots *
         for (uint32_t at = 0; at < from.count && status == STATUS_OK; at += READ_KEYS_MAX) {
             status = read_hop(rereading, &path->hops[h], &from, at, to, touched->arena, error);
         }
-        settle(&next);
-        free(owned.entries);
+        value_set_settle(&next);
+        value_set_free(&owned);
         from = owned = next;
     }
-    free(owned.entries);
+    value_set_free(&owned);
     touched->paths[number].distinct = 0; /* `from` sorted what both share */
     return status;
 }
@@ -341,9 +308,24 @@ static enum status walk_path(struct rereading *rereading, struct touched_roots *
 struct remapping {
     struct follow_translator *translator;
     struct followed_set *set;
+    struct page_sweep *sweep; /* that is told of pages; NULL: of none */
     struct error *error;
     bool failed;
 };
+
+static enum status put_record(const struct remapping *remapping, uint32_t entity,
+                              const struct cell *record)
+{
+    struct followed_set *set = remapping->set;
+    uint32_t before = set->set.change_count;
+    enum status status =
+        followed_set_put(follow_form(remapping->translator), set, entity, record, remapping->error);
+    bool is_put = status == STATUS_OK && set->set.change_count > before;
+    return is_put && remapping->sweep != NULL
+               ? page_sweep_add_page(remapping->sweep, entity, set->set.changes[before].key,
+                                     remapping->error)
+               : status;
+}
 
 static enum status take_parcel(void *context, struct parcel *parcel)
 {
@@ -352,8 +334,7 @@ static enum status take_parcel(void *context, struct parcel *parcel)
     for (uint32_t b = 0; b < parcel->batch_count && status == STATUS_OK; b++) {
         const struct batch *batch = parcel->batches[b];
         for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
-            status = followed_set_put(follow_form(remapping->translator), remapping->set,
-                                      batch->entity, batch_row(batch, row), remapping->error);
+            status = put_record(remapping, batch->entity, batch_row(batch, row));
         }
     }
     for (uint32_t i = 0; i < parcel->reject_count && status == STATUS_OK; i++) {
@@ -364,10 +345,22 @@ static enum status take_parcel(void *context, struct parcel *parcel)
     return remapping->failed ? STATUS_END : STATUS_OK;
 }
 
+/* What a root's row may have made. */
+struct old_records {
+    const struct follow_routes *routes;
+    struct page_sweep *sweep;
+    struct followed_set *set; /* NULL: only pages are asked for */
+};
+
 static enum status delete_key(void *context, uint32_t entity, const struct cell *key,
                               uint32_t key_count, struct error *error)
 {
-    return followed_set_delete(context, entity, key, key_count, error);
+    const struct old_records *old = context;
+    if (old->routes->keys[entity].pages) {
+        return page_sweep_add_root(old->sweep, entity, key, error);
+    }
+    return old->set != NULL ? followed_set_delete(old->set, entity, key, key_count, error)
+                            : STATUS_OK;
 }
 
 /* What the root may have made goes, unless it is made again behind. */
@@ -390,7 +383,35 @@ static enum status delete_old(struct rereading *rereading, uint32_t number, cons
             }
         }
     }
-    return follow_keys_of(translator, number, row, delete_key, set, error);
+    struct old_records old = {rereading->routes, rereading->sweep, set};
+    return follow_keys_of(translator, number, row, delete_key, &old, error);
+}
+
+/* Where the pages of the roots are, of which their keys alone do not tell. */
+static enum status find_pages(struct rereading *rereading, uint32_t number,
+                              const struct read_request *request,
+                              struct follow_translator *translator, struct error *error)
+{
+    const struct source_functions *source = rereading->session->source->connector->source;
+    struct old_records old = {rereading->routes, rereading->sweep, NULL};
+    struct cursor *cursor;
+    struct batch *batch;
+    if (source->cursor_open(rereading->reader, request, NULL, &cursor, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status;
+    while ((status = source->cursor_next(cursor, 1000, 1 << 20, &batch, error)) == STATUS_OK) {
+        for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
+            status =
+                follow_keys_of(translator, number, batch_row(batch, row), delete_key, &old, error);
+        }
+        batch_destroy(batch);
+        if (status != STATUS_OK) {
+            break;
+        }
+    }
+    source->cursor_close(cursor);
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 static enum status reread_some(struct rereading *rereading, uint32_t number, uint32_t first,
@@ -420,18 +441,24 @@ static enum status reread_some(struct rereading *rereading, uint32_t number, uin
         children[c].request.keys = again.request.keys;
         children[c].request.key_count = some;
     }
+    if (status == STATUS_OK && follow->has_pages && !follow->keys_of_key) {
+        status = find_pages(rereading, number, &again.request, translator, error);
+    }
     uint32_t deletes = set->set.change_count - before;
-    struct remapping remapping = {.translator = translator, .set = set, .error = error};
+    struct remapping remapping = {
+        .translator = translator, .set = set, .sweep = rereading->sweep, .error = error};
     if (status == STATUS_OK) {
         status = sampling_read_through(rereading->session, rereading->reader, &again, NULL,
                                        take_parcel, NULL, &remapping, error);
     }
-    if (status == STATUS_FAILED || remapping.failed) {
+    if (status == STATUS_FAILED || remapping.failed ||
+        followed_set_reject_repeats(follow_form(translator), set, before + deletes, error) !=
+            STATUS_OK) {
         return STATUS_FAILED;
     }
     followed_set_are_new(set, before + deletes);
     followed_set_drop_replaced(set, before, deletes);
-    return STATUS_OK;
+    return follow->has_pages ? page_sweep_end_round(rereading->sweep, set, error) : STATUS_OK;
 }
 
 static enum status reread_stream(struct rereading *rereading, uint32_t number,
@@ -442,7 +469,7 @@ static enum status reread_stream(struct rereading *rereading, uint32_t number,
     const struct value_set *keys = &touched->streams[number];
     struct arena *arena = arena_create(0);
     enum status status = STATUS_OK;
-    settle(&touched->streams[number]);
+    value_set_settle(&touched->streams[number]);
     for (uint32_t at = 0; at < keys->count && status == STATUS_OK; at += READ_KEYS_MAX) {
         status = reread_some(rereading, number, at, touched, translator, *set, arena, error);
         arena_reset(arena);
@@ -454,6 +481,32 @@ static enum status reread_stream(struct rereading *rereading, uint32_t number,
     return status;
 }
 
+/* Of roots that are no more, or have another key by now. */
+static enum status delete_former(struct rereading *rereading, uint32_t entity,
+                                 struct touched_roots *touched, struct followed_set **set,
+                                 followed_set_full *full, void *context, struct error *error)
+{
+    struct value_set *former = &touched->former[entity];
+    enum status status = STATUS_OK;
+    value_set_settle(former);
+    for (uint32_t i = 0; i < former->count && status == STATUS_OK; i++) {
+        status = page_sweep_former(rereading->sweep, entity, former->entries[i].cells, *set, error);
+        if (status == STATUS_OK && (*set)->set.arena->bytes > SET_BYTES_MAX) {
+            status = full(context, set, error);
+        }
+    }
+    return status;
+}
+
+static bool has_pages(const struct follow_routes *routes)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < routes->stream_count; i++) {
+        has = has || routes->streams[i].has_pages;
+    }
+    return has;
+}
+
 enum status rereading_apply(struct rereading *rereading, struct touched_roots *touched,
                             struct follow_translator *translator, struct followed_set **set,
                             followed_set_full *full, void *context, struct error *error)
@@ -461,12 +514,20 @@ enum status rereading_apply(struct rereading *rereading, struct touched_roots *t
     const struct follow_routes *routes = rereading->routes;
     struct arena *arena = arena_create(0);
     enum status status = begin_reading(rereading, arena, error);
+    if (has_pages(routes)) {
+        rereading->sweep = page_sweep_create(routes, follow_form(translator), rereading->lister);
+    }
     for (uint32_t i = 0; i < routes->path_count && status == STATUS_OK; i++) {
         status = walk_path(rereading, touched, i, error);
     }
     for (uint32_t i = 0; i < routes->stream_count && status == STATUS_OK; i++) {
         status = reread_stream(rereading, i, touched, translator, set, full, context, error);
     }
+    for (uint32_t i = 0; i < routes->entity_count && status == STATUS_OK; i++) {
+        status = delete_former(rereading, i, touched, set, full, context, error);
+    }
+    page_sweep_destroy(rereading->sweep);
+    rereading->sweep = NULL;
     end_reading(rereading);
     arena_destroy(arena);
     if (status == STATUS_OK) {
@@ -516,5 +577,26 @@ enum status rereading_read_span(struct rereading *rereading, uint32_t number,
     }
     end_reading(rereading);
     arena_destroy(scratch);
-    return status == STATUS_FAILED || remapping.failed ? STATUS_FAILED : STATUS_OK;
+    return status == STATUS_FAILED || remapping.failed
+               ? STATUS_FAILED
+               : followed_set_reject_repeats(follow_form(translator), set, 0, error);
+}
+
+enum status rereading_touch_span(struct rereading *rereading, uint32_t number,
+                                 const struct span *span, struct touched_roots *touched,
+                                 struct error *error)
+{
+    const struct follow_stream *stream = &rereading->routes->streams[number];
+    struct arena *scratch = arena_create(0);
+    struct read_request request =
+        request_of(stream->stream->request.table, stream->root_key, scratch);
+    request.by_key = true;
+    enum status status = begin_reading(rereading, scratch, error);
+    if (status == STATUS_OK) {
+        status = read_values(rereading, &request, span, &touched->streams[number], touched->arena,
+                             error);
+    }
+    end_reading(rereading);
+    arena_destroy(scratch);
+    return status;
 }

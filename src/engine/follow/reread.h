@@ -7,6 +7,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_REREAD_H
 #define TRANSHUME_ENGINE_FOLLOW_REREAD_H
 
+#include "engine/follow/pages.h"
 #include "engine/follow/translate.h"
 
 /* Keys of roots, a list a stream, each once. */
@@ -15,6 +16,7 @@ struct touched_roots *touched_roots_create(const struct follow_routes *routes)
     __attribute__((returns_nonnull));
 void touched_roots_destroy(struct touched_roots *touched); /* takes NULL */
 void touched_roots_clear(struct touched_roots *touched);
+uint32_t touched_roots_count(const struct touched_roots *touched, uint32_t stream); /* at most */
 void touched_roots_drop(struct touched_roots *touched, uint32_t stream); /* those of one stream */
 bool touched_roots_is_empty(const struct touched_roots *touched);
 /* There are so many that they are read again before the transaction has come whole. */
@@ -33,10 +35,16 @@ enum status touched_roots_add_path(struct touched_roots *touched, uint32_t path,
                                    const struct cell *values, uint32_t count,
                                    struct error *error) MUST_USE;
 
+/* Pages of that entity may be there under what a root's key was before its change: `cells` as the
+ * key plan makes them. Copied. */
+enum status touched_roots_add_former(struct touched_roots *touched, uint32_t entity,
+                                     const struct cell *cells, uint32_t count,
+                                     struct error *error) MUST_USE;
+
 /* Finds and reads them through a connection of its own, and adds to the set what they are now. */
 struct rereading;
-struct rereading *rereading_create(struct run_session *session, const struct follow_routes *routes)
-    __attribute__((returns_nonnull));
+struct rereading *rereading_create(struct run_session *session, const struct follow_routes *routes,
+                                   struct follow_lister lister) __attribute__((returns_nonnull));
 void rereading_destroy(struct rereading *rereading); /* takes NULL */
 /* Puts the set that is full into the target as a piece, and gives one to go on in. */
 typedef enum status followed_set_full(void *context, struct followed_set **set,
@@ -45,6 +53,10 @@ typedef enum status followed_set_full(void *context, struct followed_set **set,
 enum status rereading_apply(struct rereading *rereading, struct touched_roots *touched,
                             struct follow_translator *translator, struct followed_set **set,
                             followed_set_full *full, void *context, struct error *error) MUST_USE;
+/* Touches all roots of a span, as they are now. */
+enum status rereading_touch_span(struct rereading *rereading, uint32_t stream,
+                                 const struct span *span, struct touched_roots *touched,
+                                 struct error *error) MUST_USE;
 
 /* The spans of a stream as they are now, of about so many rows, in the arena. */
 enum status rereading_split(struct rereading *rereading, uint32_t stream, uint64_t rows,

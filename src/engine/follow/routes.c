@@ -65,6 +65,80 @@ static bool keeps_primary_key(const struct run_session *session, const struct pl
     return keeps;
 }
 
+/* ---- pages */
+
+static bool is_page(struct value_reference value)
+{
+    return value.origin == ORIGIN_PAGE;
+}
+
+/* How many of the template's values are the number; `*part`: the first. */
+static uint32_t count_pages(const struct plan_template *template, uint32_t *part)
+{
+    uint32_t count = 0;
+    for (uint32_t i = template->count; i > 0; i--) {
+        if (template->parts[i - 1].has_value && is_page(template->parts[i - 1].value)) {
+            *part = i - 1;
+            count++;
+        }
+    }
+    return count;
+}
+
+static bool holds_page(const struct mapping_field *field)
+{
+    uint32_t part;
+    return field != NULL &&
+           ((field->kind == FIELD_VALUE && is_page(field->value)) ||
+            (field->kind == FIELD_TEMPLATE && count_pages(&field->template, &part)));
+}
+
+/* Can records be looked for by a value of this kind? */
+static bool is_plain(const struct mapping_field *field)
+{
+    switch (field->kind == FIELD_TEMPLATE ? VALUE_TEXT : field->type.kind) {
+    case VALUE_BOOL:
+    case VALUE_INT64:
+    case VALUE_UINT64:
+    case VALUE_DECIMAL:
+    case VALUE_TEXT:
+    case VALUE_UUID:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The rest of a page's key has to say whose it is. */
+static const char *why_no_pages(const struct run_session *session, const struct mapping *mapping,
+                                const struct target_table *target)
+{
+    const struct database *database = session->target;
+    uint32_t pages = 0;
+    uint32_t at = 0;
+    uint32_t part = 0;
+    bool plain = true;
+    for (uint32_t i = 0; i < target->key.count; i++) {
+        const struct mapping_field *field = mapping_find_field(mapping, target->key.names[i]);
+        bool page = holds_page(field);
+        pages += !page                           ? 0
+                 : field->kind == FIELD_TEMPLATE ? count_pages(&field->template, &part)
+                                                 : 1u + field->cast;
+        at = page ? i : at;
+        plain = plain && (page || field == NULL || is_plain(field));
+    }
+    bool by_partition = (database->capabilities & CAPABILITY_TRANSACTIONS) == 0;
+    return database->connector->apply == NULL || database->connector->apply->list == NULL
+               ? "it cuts lists into pages, and the target can't be asked which of them it has"
+           : pages != 1
+               ? "it cuts lists into pages, whose key does not hold their number once, as it is"
+           : target->key.count < 2 || (by_partition && (at == 0 || at + 1 < target->key.count))
+               ? "it cuts lists into pages, and their number is in the field of the key by which "
+                 "the target would find all of one list"
+           : !plain ? "it cuts lists into pages, in whose keys are days, times or floats"
+                    : NULL;
+}
+
 static const char *why_not(const struct run_session *session, const struct plan_stream *stream,
                            const struct plan_entity *entity, const struct plan_table *table)
 {
@@ -76,9 +150,12 @@ static const char *why_not(const struct run_session *session, const struct plan_
            : stream->joined != NULL     ? "the source can't join, and it looks something up"
            : mapping->stream->documents ? "it reads documents"
            : mapping->distinct          ? "of equal records it keeps one, so that none has an owner"
-           : mapping->unnest != NULL    ? "it makes a record of each element of a list"
-           : entity->is_pages           ? "it cuts lists into pages, whose number changes"
-           : !table->keys_proven && !keeps_primary_key(session, stream, entity, table)
+           : entity->is_pages && why_no_pages(session, mapping, &table->target) != NULL
+               ? why_no_pages(session, mapping, &table->target)
+           : mapping->unnest != NULL && !table->rows_apart
+               ? "records of two rows might share a key, which does not hold that of their row"
+           : !table->keys_proven && mapping->unnest == NULL &&
+                   !keeps_primary_key(session, stream, entity, table)
                ? "two of its records might share a key"
                : NULL;
 }
@@ -105,15 +182,27 @@ static enum status check_entities(const struct run_session *session, struct erro
 
 struct needs {
     const struct stream_mapping *stream;
+    const struct mapping_unnest *unnest; /* NULL: names mean the row's columns */
     bool *cells;
     uint32_t count;
 };
 
 static void need_template(struct needs *needs, const struct plan_template *template);
 
+/* Of an unnested element all is in the list, which also says how many records there are. */
+static bool is_of_element(const struct needs *needs, const struct value_reference *value)
+{
+    return needs->unnest != NULL &&
+           (value->origin == ORIGIN_COLUMN || value->origin == ORIGIN_LEVEL ||
+            value->origin == ORIGIN_ORDINAL || value->origin == ORIGIN_ELEMENT);
+}
+
 static void need_value(struct needs *needs, const struct value_reference *value)
 {
-    if (value->origin == ORIGIN_COLUMN && value->index < needs->count) {
+    if (is_of_element(needs, value)) {
+        needs->cells[needs->unnest->column] = true;
+    } else if ((value->origin == ORIGIN_COLUMN || value->origin == ORIGIN_PARENT) &&
+               value->index < needs->count) {
         needs->cells[value->index] = true;
     } else if (value->origin == ORIGIN_TEMPLATE) {
         need_template(needs, &needs->stream->templates[value->index]);
@@ -196,36 +285,94 @@ static const struct shape *key_shape_of(struct arena *arena, const struct plan_e
     return shape;
 }
 
+/* Some parts of a template as a field of their own. */
+static struct mapping_field part_field(const char *name, struct plan_template template)
+{
+    struct mapping_field field = {.name = name,
+                                  .name_length = (uint32_t)strlen(name),
+                                  .kind = FIELD_TEMPLATE,
+                                  .template = template,
+                                  .when = MAPPING_NONE,
+                                  .nulls = NULLS_KEEP,
+                                  .type = {.kind = VALUE_TEXT}};
+    if (template.count == 0 || (template.count == 1 && !template.parts[0].has_value)) {
+        field.kind = FIELD_CONST;
+        field.constant = template.count == 0 ? cell_text("", 0)
+                                             : cell_text(template.parts[0].literal,
+                                                         template.parts[0].literal_length);
+    }
+    return field;
+}
+
+/* What stands before the page's number, and what behind it. */
+static void split_field(struct follow_routes *routes, const struct mapping_field *field,
+                        struct follow_key *key, struct mapping_field *fields)
+{
+    const struct plan_template *whole = &field->template;
+    uint32_t at = 0;
+    (void)count_pages(whole, &at);
+    struct template_part *before =
+        arena_allocate_zeroed(routes->arena, at + (size_t)1, sizeof *before);
+    memcpy(before, whole->parts, (at + (size_t)1) * sizeof *before);
+    before[at].has_value = false;
+    key->page_in_text = true;
+    key->pad = whole->parts[at].pad;
+    fields[key->count++] = part_field("before", (struct plan_template){before, at + 1});
+    fields[key->count++] =
+        part_field("behind", (struct plan_template){whole->parts + at + 1, whole->count - at - 1});
+}
+
+static void make_key_fields(struct follow_routes *routes, const struct plan_entity *entity,
+                            const struct column_list names, struct follow_key *key,
+                            struct mapping_field *fields)
+{
+    const struct mapping *whole = entity->mapping;
+    const struct mapping_field *paged = NULL;
+    for (uint32_t i = 0; i < names.count; i++) {
+        const struct mapping_field *field =
+            whole->identity ? NULL : mapping_find_field(whole, names.names[i]);
+        if (entity->is_pages && holds_page(field)) {
+            key->page = i;
+            paged = field;
+        } else if (field != NULL) {
+            fields[key->count++] = *field;
+        } else {
+            direct_field(entity, names.names[i], &fields[key->count++]);
+        }
+    }
+    key->pages = paged != NULL;
+    if (paged != NULL && paged->kind == FIELD_TEMPLATE) {
+        split_field(routes, paged, key, fields);
+    }
+}
+
 static void make_key_entity(struct follow_routes *routes, const struct plan *plan,
                             struct plan_entity *entity, struct follow_stream *stream)
 {
-    const struct column_list key = plan->tables[entity->table].target.key;
+    const struct column_list names = plan->tables[entity->table].target.key;
     const struct mapping *whole = entity->mapping;
+    struct follow_key *key = &routes->keys[entity->number];
     struct mapping *mapping = arena_allocate_zeroed(routes->arena, 1, sizeof *mapping);
     struct mapping_field *fields =
-        arena_allocate_zeroed(routes->arena, key.count + 1u, sizeof *fields);
-    struct needs needs = {whole->stream, (bool *)stream->key_cells,
+        arena_allocate_zeroed(routes->arena, names.count + (size_t)2, sizeof *fields);
+    struct needs needs = {whole->stream, whole->unnest, (bool *)stream->key_cells,
                           stream->stream->request.column_count};
-    for (uint32_t i = 0; i < key.count; i++) {
-        const struct mapping_field *field =
-            whole->identity ? NULL : mapping_find_field(whole, key.names[i]);
-        if (field != NULL) {
-            fields[i] = *field;
-        } else {
-            direct_field(entity, key.names[i], &fields[i]);
-        }
+    make_key_fields(routes, entity, names, key, fields);
+    for (uint32_t i = 0; i < key->count; i++) {
         fields[i].is_key = true;
         need_field(&needs, &fields[i]);
     }
+    stream->has_pages = stream->has_pages || key->pages;
     *mapping = (struct mapping){.stream = whole->stream,
                                 .fields = fields,
-                                .field_count = key.count,
+                                .field_count = key->count,
+                                .unnest = whole->unnest,
                                 .where = MAPPING_NONE,
                                 .when = MAPPING_NONE,
                                 .parent_where = MAPPING_NONE,
                                 .parent_when = MAPPING_NONE,
                                 .pages = MAPPING_NONE};
-    entity->shape = key_shape_of(routes->arena, entity, fields, key.count);
+    entity->shape = key_shape_of(routes->arena, entity, fields, key->count);
     entity->mapping = mapping;
 }
 
@@ -405,6 +552,8 @@ enum status follow_routes_make(const struct run_session *session, struct follow_
     memcpy(entities, plan->entities, plan->entity_count * sizeof *entities);
     *key_plan = *plan;
     key_plan->entities = entities;
+    routes->entity_count = plan->entity_count;
+    routes->keys = arena_allocate_zeroed(arena, plan->entity_count + 1u, sizeof *routes->keys);
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         make_stream(routes, session, key_plan, entities, i);
         make_paths(routes, i);

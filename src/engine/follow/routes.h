@@ -31,14 +31,28 @@ struct follow_path {
     uint32_t hop_count;
 };
 
+/*
+ * What the key plan makes of a root's row for an entity: the fields of the target's key, in its
+ * order. Of pages without the one that holds their number; where that is a text, what stands before
+ * and behind the number comes last.
+ */
+struct follow_key {
+    uint32_t count; /* cells */
+    bool pages;
+    uint32_t page; /* the field of the target's key that holds the number */
+    bool page_in_text;
+    uint32_t pad; /* the number has so many digits at least */
+};
+
 struct follow_stream {
     const struct plan_stream *stream;
     bool by_row;
     struct column_list root_key; /* the table's primary key */
     const char *row_key; /* what is read as a column and is none, as "rowid"; NULL: nothing */
-    /* Makes of a root's row the key of each of its records and nothing else, whatever `where` says:
-     * the fields are those of the target's key, in its order. */
+    /* Makes of a root's row the key of each of its records and nothing else, whatever `where` says
+     * (struct follow_key). */
     const struct plan *key_plan;
+    bool has_pages;
     /* cells of a root's row that the keys are made of */
     const bool *key_cells;
     /* are they all of the primary key? Else whole rows before their change are needed */
@@ -49,6 +63,8 @@ struct follow_routes {
     struct arena *arena;
     struct follow_stream *streams; /* the plan's, in its order */
     uint32_t stream_count;
+    struct follow_key *keys; /* an entity each */
+    uint32_t entity_count;
     const struct follow_path *paths;
     uint32_t path_count;
     const char **tables;             /* of the source, that have to be followed */

@@ -372,17 +372,27 @@ enum status follow_keys_of(struct follow_translator *translator, uint32_t stream
         const struct batch *batch = output.batches[b];
         for (uint32_t i = 0; i < batch->row_count && status == STATUS_OK; i++) {
             status = take(context, batch->entity, batch_row(batch, i),
-                          translator->form.tables[batch->entity].key.count, error);
+                          translator->routes->keys[batch->entity].count, error);
         }
     }
     drop_output(&output); /* a key that can't be made had no record */
     return status;
 }
 
+struct former {
+    const struct follow_routes *routes;
+    struct followed_set *set;
+    struct touched_roots *touched;
+};
+
+/* Of pages nobody knows here how many there are. */
 static enum status delete_key(void *context, uint32_t entity, const struct cell *key,
                               uint32_t key_count, struct error *error)
 {
-    return followed_set_delete(context, entity, key, key_count, error);
+    const struct former *former = context;
+    return former->routes->keys[entity].pages
+               ? touched_roots_add_former(former->touched, entity, key, key_count, error)
+               : followed_set_delete(former->set, entity, key, key_count, error);
 }
 
 /* The row as it is: an identity stream has one entity. */
@@ -402,6 +412,7 @@ static enum status put_mapped(struct follow_translator *translator, uint32_t str
     struct mapper *mapper = translator->mappers[stream];
     const struct plan_stream *plan_stream = translator->routes->streams[stream].stream;
     struct mapper_output output;
+    uint32_t first = set->set.change_count;
     mapper_begin_chunk(mapper);
     enum status status = mapper_map_batch(mapper, batch_of_row(plan_stream, row), error);
     if (status != STATUS_OK || take_output(mapper, &output, error) != STATUS_OK) {
@@ -418,7 +429,8 @@ static enum status put_mapped(struct follow_translator *translator, uint32_t str
         status = followed_set_reject(set, &output.rejects[i], error);
     }
     drop_output(&output);
-    return status;
+    return status == STATUS_OK ? followed_set_reject_repeats(&translator->form, set, first, error)
+                               : status;
 }
 
 /* Values that were not sent stay as they are, under a key that may be another one. */
@@ -491,7 +503,8 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
     struct lacking lacking = {0};
     enum status status = row_before(translator, number, source, change, row, error);
     if (status == STATUS_OK) {
-        status = follow_keys_of(translator, number, row, delete_key, set, error);
+        struct former former = {translator->routes, set, touched};
+        status = follow_keys_of(translator, number, row, delete_key, &former, error);
     }
     if (status == STATUS_OK && !stream->by_row && touched_roots_were_read(touched)) {
         status = touch_former(stream, table, change, touched, error);

@@ -57,7 +57,7 @@ enum status follow_translate(struct follow_translator *translator, struct change
                              struct error *error) MUST_USE;
 
 /* The keys of the records that a root's row made, whatever they are now: `row` has a cell a column
- * of the stream's request. Calls `take` for each. */
+ * of the stream's request. Calls `take` for each, of pages once for all (struct follow_key). */
 typedef enum status followed_key(void *context, uint32_t entity, const struct cell *key,
                                  uint32_t key_count, struct error *error);
 enum status follow_keys_of(struct follow_translator *translator, uint32_t stream,

@@ -85,6 +85,8 @@ static const struct change_field index_column_fields[] = {
     {"collate", TEXT, NULL, NULL, false, NULL},
     {"opclass", TEXT | CHANGE_FORM_MAP, &operator_class_shape, NULL, false, NULL},
     {"length", TEXT, NULL, NULL, false, "MySQL: only so many characters of it"},
+    {"type", TEXT, NULL, "S|N|B", false,
+     "DynamoDB: of an attribute that no key has yet; default: S"},
 };
 static const struct change_shape index_column_shape = {"columns", "a column of an index",
                                                        FIELDS(index_column_fields)};
@@ -146,7 +148,8 @@ static const struct change_field create_table_fields[] = {
     {"columns", CHANGE_FORM_MAPS, &column_shape, NULL, true, NULL},
     {"constraints", CHANGE_FORM_MAPS, &constraint_shape, NULL, false, NULL},
     {"comment", TEXT | CHANGE_FORM_NULL, NULL, NULL, false, NULL},
-    {"partition_by", TEXT, NULL, NULL, false, "as SQL has it: `RANGE (day)`"},
+    {"partition_by", TEXT, NULL, NULL, false,
+     "as SQL has it: `RANGE (day)`; Cassandra: the columns of the partition key"},
     OPTIONS,
 };
 static const struct change_field drop_table_fields[] = {
@@ -281,6 +284,16 @@ static const struct change_field set_replica_identity_fields[] = {
     TABLE,
     {"identity", CHANGE_FORM_MAP, &replica_identity_shape, NULL, true, NULL},
 };
+static const struct change_field create_view_fields[] = {
+    {"name", TEXT, NULL, NULL, true, NULL},
+    {"as", TEXT, NULL, NULL, true,
+     "in the database's own words: `SELECT … FROM … WHERE … PRIMARY KEY (…)`"},
+    {"comment", TEXT | CHANGE_FORM_NULL, NULL, NULL, false, NULL},
+    OPTIONS,
+};
+static const struct change_field drop_view_fields[] = {
+    {"name", TEXT, NULL, NULL, true, NULL},
+};
 static const struct change_field sql_fields[] = {
     {"up", TEXT, NULL, NULL, true, "one statement, which the old version can live with"},
     {"down", TEXT, NULL, NULL, false, "its way back; empty: nothing is to be undone"},
@@ -321,6 +334,9 @@ const struct change_shape change_shapes[] = {
     {"add_partition", "add a partition", FIELDS(add_partition_fields)},
     {"drop_partition", "take a partition out", FIELDS(drop_partition_fields)},
     {"set_replica_identity", "change how replicas know a row", FIELDS(set_replica_identity_fields)},
+    {"create_view", "make a materialised view, which the database keeps by itself",
+     FIELDS(create_view_fields)},
+    {"drop_view", "drop one", FIELDS(drop_view_fields)},
     {"alter", "change a table by clauses of its database (MySQL, MariaDB, SQLite)",
      FIELDS(alter_fields)},
     {"sql", "run a statement", FIELDS(sql_fields)},

@@ -100,6 +100,10 @@ static enum status tell_failure(const struct change_step *step, struct error *er
     memcpy(message, error->message, sizeof(message));
     error_set(error, ERROR_MIGRATION_FAILED, NULL, "%s: %s", step->title, message);
     error->class = class;
+    if (step->phase == CHANGE_CONTRACT) {
+        return error_hint(error, "What was done before it stands. Once the cause is gone the same "
+                                 "command goes on.");
+    }
     return error_hint(error, "What was made before it stands. Once the cause is gone the same "
                              "command goes on; `transhume change abort` takes it back.");
 }
@@ -140,9 +144,8 @@ enum status change_set_session(struct change_work *work, uint32_t number, struct
     if (step->settings == NULL) {
         return STATUS_OK;
     }
-    const struct alter_request request = {.language = step->language,
-                                          .text = step->settings,
-                                          .length = strlen(step->settings)};
+    const struct alter_request request = {
+        .language = step->language, .text = step->settings, .length = strlen(step->settings)};
     if (work->base.alter->run(work->base.session, &request, &answer, error) != STATUS_OK) {
         return tell_failure(step, error);
     }

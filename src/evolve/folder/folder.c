@@ -2,15 +2,26 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "evolve/folder/foreign.h"
 #include "evolve/folder/version.h"
 #include <stdlib.h>
 #include <string.h>
 
 enum { TEXT_BYTES_MAX = 256 << 20 };
 
-const struct migration_format *const migration_formats[] = {
-    &migration_format_flyway,  &migration_format_goose, &migration_format_dbmate,
-    &migration_format_migrate, &migration_format_own,   NULL};
+const struct migration_format *const migration_formats[] = {&migration_format_sqitch,
+                                                            &migration_format_drizzle,
+                                                            &migration_format_prisma,
+                                                            &migration_format_flyway,
+                                                            &migration_format_goose,
+                                                            &migration_format_liquibase,
+                                                            &migration_format_alembic,
+                                                            &migration_format_rails,
+                                                            &migration_format_django,
+                                                            &migration_format_dbmate,
+                                                            &migration_format_migrate,
+                                                            &migration_format_own,
+                                                            NULL};
 
 const char *migration_ending(enum alter_language language)
 {
@@ -111,36 +122,15 @@ void migration_cut(const struct migration_text *whole, size_t offset, size_t len
 
 static enum status read_names(struct migration_reader *reader, struct error *error)
 {
-    struct entries entries;
-    const char *name;
-    char **names = NULL;
-    uint32_t capacity = 0;
-    enum status status = entries_open(&entries, reader->folder, ERROR_FILE_READ, error);
+    enum status status =
+        foreign_list(reader->folder, reader->arena, &reader->names, &reader->name_count, error);
     if (status == STATUS_END) {
         error_set(error, ERROR_MIGRATION_INVALID, reader->folder,
                   "there is no such folder of migrations");
         return error_hint(error, "`transhume schema new NAME` makes it, with a first migration; "
                                  "--dir names another");
     }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    while ((status = entries_next(&entries, &name, error)) == STATUS_OK) {
-        if (name[0] == '.') {
-            continue;
-        }
-        if (reader->name_count == capacity) {
-            names = arena_grow_list(reader->arena, names, reader->name_count, &capacity,
-                                    sizeof(*names));
-        }
-        names[reader->name_count++] = arena_copy_string(reader->arena, name);
-    }
-    entries_close(&entries);
-    if (reader->name_count > 0) {
-        qsort(names, reader->name_count, sizeof(*names), text_compare_strings);
-    }
-    reader->names = names;
-    return status == STATUS_END ? STATUS_OK : status;
+    return status;
 }
 
 static enum status choose_format(const struct migration_reader *reader, const char *name,
@@ -175,32 +165,30 @@ static int compare_items(const void *left, const void *right)
     return a->kind == MIGRATION_BASELINE ? -1 : 1;
 }
 
-/* Versions of numbers are in their order; where they are none, the format's reader has put them in
- * one. */
-static void sort_items(struct migration_reader *reader)
+/* Versions of numbers are in their order; where one is none, or the layout has an order of its own,
+ * the reader has put them in one. */
+static void sort_items(struct migration_reader *reader, bool ordered)
 {
     for (uint32_t i = 0; i < reader->count; i++) {
         struct migration *item = &reader->items[i];
         if (item->version != NULL && item->key == NULL) {
             item->key = migration_version_key(item->version, reader->arena);
         }
-        if (item->key != NULL && !migration_version_is_number(item->key)) {
-            return;
-        }
+        ordered = ordered || (item->key != NULL && !migration_version_is_number(item->key));
     }
-    if (reader->count > 0) {
+    if (!ordered && reader->count > 0) {
         qsort(reader->items, reader->count, sizeof(*reader->items), compare_items);
     }
 }
 
 static void find_doubles(struct migration_reader *reader)
 {
-    for (uint32_t i = 1; i < reader->count; i++) {
-        const struct migration *a = &reader->items[i - 1];
+    for (uint32_t i = 0; i < reader->count; i++) {
         const struct migration *b = &reader->items[i];
-        const char *first = a->kind == MIGRATION_REPEATABLE ? a->name : a->key;
         const char *second = b->kind == MIGRATION_REPEATABLE ? b->name : b->key;
-        if (a->kind == b->kind && strcmp(first, second) == 0) {
+        uint32_t found = name_index_add(&reader->seen[b->kind], second, strlen(second), i);
+        if (found != NAME_INDEX_NONE) {
+            const struct migration *a = &reader->items[found];
             reader->faults->file = b->up.path != NULL ? b->up.path : b->down.path;
             plan_fault_at(reader->faults, ERROR_MIGRATION_INVALID, 1, 1,
                           "give one of them another version", "its version is that of %s",
@@ -214,15 +202,19 @@ enum status migration_folder_read(const char *folder, const char *format, struct
                                   struct error *error)
 {
     const struct migration_format *found = NULL;
-    struct migration_reader reader = {.folder = folder, .arena = arena, .faults = faults};
+    struct migration_reader reader = {
+        .folder = folder,
+        .arena = arena,
+        .faults = faults,
+        .seen = {{.arena = arena}, {.arena = arena}, {.arena = arena}}};
     if (read_names(&reader, error) != STATUS_OK ||
         choose_format(&reader, format, &found, error) != STATUS_OK || found == NULL ||
         found->read(&reader, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    sort_items(&reader);
+    sort_items(&reader, found->orders);
     find_doubles(&reader);
-    *set = (struct migration_set){folder, found->name, reader.items, reader.count};
+    *set = (struct migration_set){folder, found->name, reader.items, reader.count, found->is_graph};
     return plan_faults_result(faults, error);
 }
 
@@ -235,6 +227,22 @@ const struct migration *migration_by_key(const struct migration_set *set, const 
         }
     }
     return NULL;
+}
+
+static uint32_t place_of(const struct migration_set *set, const char *key)
+{
+    const struct migration *item = migration_by_key(set, key);
+    return item == NULL ? UINT32_MAX : (uint32_t)(item - set->items);
+}
+
+bool migration_is_up_to(const struct migration_set *set, const char *key, const char *limit)
+{
+    if (migration_version_is_number(key) && migration_version_is_number(limit)) {
+        return strcmp(key, limit) <= 0;
+    }
+    uint32_t place = place_of(set, key);
+    uint32_t end = place_of(set, limit);
+    return strcmp(key, limit) == 0 || (place != UINT32_MAX && end != UINT32_MAX && place <= end);
 }
 
 const struct migration *migration_repeatable(const struct migration_set *set, const char *name)

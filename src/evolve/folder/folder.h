@@ -2,6 +2,7 @@
 #ifndef TRANSHUME_EVOLVE_FOLDER_FOLDER_H
 #define TRANSHUME_EVOLVE_FOLDER_FOLDER_H
 
+#include "base/name_index.h"
 #include "connectors/alter.h"
 #include "evolve/check/check.h"
 #include "evolve/folder/checksum.h"
@@ -44,7 +45,10 @@ struct migration {
     const char *name;
     struct migration_text up;
     struct migration_text down;
-    const char *origin_checksum; /* as the tool keeps it that the folder is of; NULL */
+    /* Statements that run without an error once it is applied, and leave nothing behind. */
+    struct migration_text verify;
+    const char *origin_id;       /* as the tool knows it that the folder is of; NULL: by version */
+    const char *origin_checksum; /* as that tool keeps it; NULL */
 };
 
 /* In the order in which they are run: versions, then what is repeatable, by name. Baselines stand
@@ -54,7 +58,11 @@ struct migration_set {
     const char *format; /* "transhume", "flyway" … */
     struct migration *items;
     uint32_t count;
+    bool is_graph; /* migration_format.is_graph */
 };
+
+/* Does `key` come at or before `limit`? Numbers by their size, others by their place in the set. */
+bool migration_is_up_to(const struct migration_set *set, const char *key, const char *limit);
 
 /*
  * Reads a folder. `format` NULL: as it looks. What is wrong with files goes to `faults`, all of it
@@ -82,12 +90,17 @@ struct migration_reader {
     struct migration *items;
     uint32_t count;
     uint32_t capacity;
+    struct name_index seen[MIGRATION_BASELINE + 1]; /* versions and names by enum migration_kind */
 };
 
 /* How one tool lays out a folder. */
 struct migration_format {
     const char *name;
     const char *title;
+    /* The reader's order is the one in which versions are run; else it is that of their keys. */
+    bool orders;
+    /* A version stands by what it requires: one that comes late is no fault. */
+    bool is_graph;
     bool (*recognises)(const struct migration_reader *reader);
     /* Adds what it finds, in any order; STATUS_FAILED: the folder can't be read at all. */
     enum status (*read)(struct migration_reader *reader, struct error *error);
@@ -99,6 +112,13 @@ extern const struct migration_format migration_format_dbmate;
 extern const struct migration_format migration_format_migrate;
 extern const struct migration_format migration_format_flyway;
 extern const struct migration_format migration_format_goose;
+extern const struct migration_format migration_format_sqitch;
+extern const struct migration_format migration_format_liquibase;
+extern const struct migration_format migration_format_drizzle;
+extern const struct migration_format migration_format_prisma;
+extern const struct migration_format migration_format_alembic;
+extern const struct migration_format migration_format_django;
+extern const struct migration_format migration_format_rails;
 
 /* A new item, zeroed but for options that are not said; good until the next one is added. */
 struct migration *migration_add(struct migration_reader *reader);

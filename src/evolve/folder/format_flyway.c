@@ -140,5 +140,5 @@ static enum status read_flyway(struct migration_reader *reader, struct error *er
     return STATUS_OK;
 }
 
-const struct migration_format migration_format_flyway = {"flyway", "Flyway", recognise_flyway,
-                                                         read_flyway};
+const struct migration_format migration_format_flyway = {
+    .name = "flyway", .title = "Flyway", .recognises = recognise_flyway, .read = read_flyway};

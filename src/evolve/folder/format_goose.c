@@ -129,5 +129,5 @@ static enum status read_goose(struct migration_reader *reader, struct error *err
     return STATUS_OK;
 }
 
-const struct migration_format migration_format_goose = {"goose", "goose", recognise_goose,
-                                                        read_goose};
+const struct migration_format migration_format_goose = {
+    .name = "goose", .title = "goose", .recognises = recognise_goose, .read = read_goose};

@@ -336,8 +336,8 @@ static bool recognise_own(const struct migration_reader *reader)
     return true;
 }
 
-const struct migration_format migration_format_own = {"transhume", "transhume", recognise_own,
-                                                      read_own};
+const struct migration_format migration_format_own = {
+    .name = "transhume", .title = "transhume", .recognises = recognise_own, .read = read_own};
 
 /* Tools whose layouts this one holds. */
 static bool recognise_never(const struct migration_reader *reader)
@@ -346,7 +346,9 @@ static bool recognise_never(const struct migration_reader *reader)
     return false;
 }
 
-const struct migration_format migration_format_dbmate = {"dbmate", "dbmate", recognise_never,
-                                                         read_own};
-const struct migration_format migration_format_migrate = {"golang-migrate", "golang-migrate",
-                                                          recognise_never, read_own};
+const struct migration_format migration_format_dbmate = {
+    .name = "dbmate", .title = "dbmate", .recognises = recognise_never, .read = read_own};
+const struct migration_format migration_format_migrate = {.name = "golang-migrate",
+                                                          .title = "golang-migrate",
+                                                          .recognises = recognise_never,
+                                                          .read = read_own};

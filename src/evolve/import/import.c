@@ -1,8 +1,8 @@
 #include "evolve/import/import.h"
 
-#include "base/text.h"
 #include "evolve/folder/version.h"
 #include "evolve/import/import_internal.h"
+#include <stdlib.h>
 #include <string.h>
 
 const char *import_state_name(enum import_state state)
@@ -16,185 +16,187 @@ const char *import_state_name(enum import_state state)
     return names[state];
 }
 
-/* ---------------------------------------------------------------- whose table it is */
+/* One import. */
+struct importing {
+    const struct migration_set *set;
+    const struct import_tool *tool;
+    struct import_history theirs;
+    struct schema_history ours;
+    struct import_matches matches;
+    struct arena *arena;
+    struct import_report *report;
+};
 
-static const struct import_tool *tool_named(const char *name)
+static struct import_item *add(struct importing *importing, enum import_state state,
+                               const char *version, const char *name)
 {
-    const struct import_tool *tool = import_tools;
-    while (tool->name != NULL && strcmp(tool->name, name) != 0) {
-        tool++;
-    }
-    return tool->name != NULL ? tool : NULL;
-}
-
-static enum status choose_tool(struct import_reader *reader, const char *name,
-                               const struct import_tool **tool, struct error *error)
-{
-    const char *names[16];
-    size_t count = 0;
-    struct error problem = {0};
-    for (const struct import_tool *at = import_tools; at->name != NULL; at++) {
-        const char *answer = NULL;
-        names[count++] = at->name;
-        if (name == NULL && reader->alter->ask(reader->session, at->probe, reader->history->arena,
-                                               &answer, &problem) == STATUS_OK) {
-            *tool = at;
-            return STATUS_OK;
-        }
-    }
-    if (name == NULL) {
-        error_set(error, ERROR_USAGE, "import", "no table of another tool is in the database");
-        return error_hint(error, "known are those of Flyway, goose, golang-migrate and dbmate; "
-                                 "--from TOOL names one");
-    }
-    *tool = tool_named(name);
-    if (*tool == NULL) {
-        const char *nearest = text_nearest(name, names, count);
-        error_set(error, ERROR_USAGE, name, "is no tool whose history can be imported");
-        return nearest != NULL ? error_hint(error, "Did you mean `%s`?", nearest) : STATUS_FAILED;
-    }
-    return STATUS_OK;
-}
-
-/* ---------------------------------------------------------------- files and their lines */
-
-static const struct import_applied *line_of(const struct import_history *history,
-                                            const struct migration *file)
-{
-    for (uint32_t i = 0; i < history->count; i++) {
-        const struct import_applied *item = &history->items[i];
-        bool repeats = file->kind == MIGRATION_REPEATABLE;
-        if (repeats ? item->version == NULL && item->name != NULL &&
-                          strcasecmp(item->name, file->name) == 0
-                    : item->key != NULL && strcmp(item->key, file->key) == 0) {
-            return item;
-        }
-    }
-    return NULL;
-}
-
-static struct import_item *add(struct import_report *report, struct arena *arena,
-                               enum import_state state, const char *version, const char *name)
-{
-    report->items = arena_make_room(arena, report->items, report->count, &report->capacity,
-                                    sizeof *report->items);
+    struct import_report *report = importing->report;
+    report->items = arena_make_room(importing->arena, report->items, report->count,
+                                    &report->capacity, sizeof *report->items);
     struct import_item *item = &report->items[report->count++];
     *item = (struct import_item){state, version, name, NULL};
     return item;
 }
 
-static bool is_known(const struct schema_history *ours, const struct migration *file)
+/* ---------------------------------------------------------------- files and their lines */
+
+/* What our history has of a version or of a repeatable file; NULL: nothing. */
+static const struct schema_entry *known(const struct schema_history *ours, const char *key,
+                                        bool repeats)
 {
-    const struct name_index *index =
-        file->kind == MIGRATION_REPEATABLE ? &ours->by_name : &ours->by_version;
-    const char *name = file->kind == MIGRATION_REPEATABLE ? file->name : file->key;
-    uint32_t found = name_index_find(index, name, strlen(name));
-    return found != NAME_INDEX_NONE && ours->entries[found].stands;
+    uint32_t found =
+        name_index_find(repeats ? &ours->by_name : &ours->by_version, key, strlen(key));
+    return found != NAME_INDEX_NONE ? &ours->entries[found] : NULL;
 }
 
-static enum status check_line(const struct import_tool *tool, const struct migration *file,
+/* A person said whether it stands. */
+static bool is_said(const struct schema_entry *entry)
+{
+    return entry != NULL && (entry->stands || entry->act.action == HISTORY_UNMARK);
+}
+
+static enum status refuse_failed(const struct importing *importing, const char *version,
+                                 const char *path, struct error *error)
+{
+    error_set(error, ERROR_MIGRATION_REFUSED, path != NULL ? path : version,
+              "%s began it and did not end it: what of it stands is not known",
+              importing->tool->title);
+    return error_hint(error,
+                      "Look at the database, and say it: `transhume schema repair %s DB "
+                      "--mark-applied` or --mark-reverted; then import.",
+                      version);
+}
+
+static enum status check_line(const struct importing *importing, const struct migration *file,
                               const struct import_applied *line, struct error *error)
 {
-    if (line->failed) {
-        error_set(error, ERROR_MIGRATION_REFUSED, file->up.path,
-                  "%s began it and did not end it: what of it stands is not known", tool->name);
-        return error_hint(error, "bring the database and %s to where they agree, then import",
-                          tool->table);
+    bool repeats = file->kind == MIGRATION_REPEATABLE;
+    if (line->failed &&
+        !is_said(known(&importing->ours, repeats ? file->name : file->key, repeats))) {
+        return refuse_failed(importing, repeats ? file->name : file->version, file->up.path, error);
     }
-    if (line->checksum != NULL && file->origin_checksum != NULL && line->version != NULL &&
-        strcmp(line->checksum, file->origin_checksum) != 0) {
+    if (!repeats && !import_is_same(line, file)) {
         error_set(error, ERROR_MIGRATION_REFUSED, file->up.path,
-                  "it is not what %s applied: its checksum is %s, and was %s", tool->name,
-                  file->origin_checksum, line->checksum);
+                  "it is not what %s applied: its checksum is %s, and was %s",
+                  importing->tool->name, file->origin_checksum, line->checksum);
         return error_hint(error, "restore the file; a new change is a new version");
     }
     return STATUS_OK;
 }
 
-static enum status take_files(const struct schema_options *options, const struct import_tool *tool,
-                              const struct import_history *theirs,
-                              const struct schema_history *ours, struct arena *arena,
-                              struct import_report *report, struct error *error)
+/* The highest time that Drizzle's table has: it passes over what is below. */
+static uint64_t last_time(const struct importing *importing)
 {
-    for (uint32_t i = 0; i < options->set->count; i++) {
-        const struct migration *file = &options->set->items[i];
-        const struct import_applied *line = line_of(theirs, file);
-        bool below =
-            theirs->up_to != NULL && file->key != NULL && strcmp(file->key, theirs->up_to) <= 0;
+    uint64_t last = 0;
+    for (uint32_t i = 0; i < importing->theirs.count && importing->tool->times; i++) {
+        uint64_t time = strtoull(importing->theirs.items[i].id, NULL, 10);
+        last = time > last ? time : last;
+    }
+    return last;
+}
+
+static const char *note_of(const struct importing *importing, uint32_t index,
+                           enum import_state state)
+{
+    const struct migration *file = &importing->set->items[index];
+    if (state != IMPORT_PENDING) {
+        bool implied = importing->matches.lines[index] == NULL;
+        return implied && importing->tool->heads ? "taken for applied, as what stands requires it"
+               : implied ? "taken for applied, as all below the version of the table are"
+                         : NULL;
+    }
+    if (importing->tool->times && file->origin_id != NULL &&
+        strtoull(file->origin_id, NULL, 10) <= last_time(importing)) {
+        return "passed over by Drizzle: a later one was applied before it";
+    }
+    return NULL;
+}
+
+static enum import_state state_of(const struct importing *importing, uint32_t index)
+{
+    const struct migration *file = &importing->set->items[index];
+    const struct import_applied *line = importing->matches.lines[index];
+    bool repeats = file->kind == MIGRATION_REPEATABLE;
+    const struct schema_entry *entry =
+        known(&importing->ours, repeats ? file->name : file->key, repeats);
+    if (line == NULL && !importing->matches.implied[index]) {
+        return IMPORT_PENDING;
+    }
+    if (is_said(entry)) {
+        return entry->stands ? IMPORT_KNOWN : IMPORT_PENDING;
+    }
+    /* A repeatable one that changed since is run again. */
+    return repeats && line != NULL && !import_is_same(line, file) ? IMPORT_PENDING : IMPORT_APPLIED;
+}
+
+static enum status take_files(struct importing *importing, struct error *error)
+{
+    for (uint32_t i = 0; i < importing->set->count; i++) {
+        const struct migration *file = &importing->set->items[i];
+        const struct import_applied *line = importing->matches.lines[i];
         if (file->kind == MIGRATION_BASELINE) {
             continue;
         }
-        if (line != NULL && check_line(tool, file, line, error) != STATUS_OK) {
+        if (line != NULL && check_line(importing, file, line, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        enum import_state state = line == NULL && !below ? IMPORT_PENDING
-                                  : is_known(ours, file) ? IMPORT_KNOWN
-                                                         : IMPORT_APPLIED;
-        /* one that changed since is run again */
-        if (state == IMPORT_APPLIED && file->kind == MIGRATION_REPEATABLE && line != NULL &&
-            line->checksum != NULL && file->origin_checksum != NULL &&
-            strcmp(line->checksum, file->origin_checksum) != 0) {
-            state = IMPORT_PENDING;
+        enum import_state state = state_of(importing, i);
+        struct import_item *item = add(importing, state, file->version, file->name);
+        item->note = note_of(importing, i, state);
+    }
+    return STATUS_OK;
+}
+
+static enum status take_lost(struct importing *importing, struct error *error)
+{
+    for (uint32_t i = 0; i < importing->theirs.count; i++) {
+        const struct import_applied *line = &importing->theirs.items[i];
+        if (line->key == NULL || importing->matches.found[i]) {
+            continue;
         }
-        struct import_item *item = add(report, arena, state, file->version, file->name);
-        if (line == NULL && below) {
-            item->note = "taken for applied, as all below the version of the table are";
+        if (import_is_foreign(importing->tool, importing->set, line)) {
+            importing->report->foreign++;
+            continue;
+        }
+        const struct schema_entry *entry = known(&importing->ours, line->key, false);
+        if (line->failed && !is_said(entry)) {
+            return refuse_failed(importing, line->id, NULL, error);
+        }
+        if (!line->failed) {
+            add(importing, is_said(entry) ? IMPORT_KNOWN : IMPORT_LOST, line->id,
+                line->name != NULL ? line->name : "");
         }
     }
     return STATUS_OK;
 }
 
-static void take_lost(const struct migration_set *set, const struct import_history *theirs,
-                      struct arena *arena, struct import_report *report)
-{
-    for (uint32_t i = 0; i < theirs->count; i++) {
-        const struct import_applied *line = &theirs->items[i];
-        if (line->key != NULL && migration_by_key(set, line->key) == NULL) {
-            add(report, arena, IMPORT_LOST, line->version, line->name != NULL ? line->name : "");
-        }
-    }
-}
+/* ---------------------------------------------------------------- the import */
 
 static enum status read_theirs(const struct schema_options *options, const char *name,
-                               struct import_history *history, const struct import_tool **tool,
-                               struct error *error)
+                               struct importing *importing, struct error *error)
 {
     const struct alter_open open = {
         .program = options->program, .history_schema = options->history_schema, .only_looks = true};
     struct import_reader reader = {.alter = options->database->connector->alter,
-                                   .history = history};
+                                   .history = &importing->theirs};
     if (reader.alter->open(options->database, &open, &reader.session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = choose_tool(&reader, name, tool, error);
+    enum status status =
+        import_choose(&reader, name, options->set->format, &importing->tool, error);
     if (status == STATUS_OK) {
-        status = (*tool)->read(&reader, error);
+        status = import_read_tool(&reader, importing->tool, error);
     }
     reader.alter->close(reader.session);
     return status;
 }
 
-enum status migration_import(const struct schema_options *options, const char *tool, bool dry_run,
-                             struct arena *arena, struct import_report *report, struct error *error)
+static enum status note(const struct schema_options *options, const struct importing *importing,
+                        struct error *error)
 {
-    struct import_history theirs = {.arena = arena};
-    struct schema_history ours = {0};
-    const struct import_tool *found = NULL;
-    *report = (struct import_report){0};
-    if (read_theirs(options, tool, &theirs, &found, error) != STATUS_OK ||
-        schema_look(options, arena, &ours, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    report->tool = found->name;
-    report->table = found->table;
-    if (take_files(options, found, &theirs, &ours, arena, report, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    take_lost(options->set, &theirs, arena, report);
-    if (dry_run) {
-        return STATUS_OK;
-    }
-    struct schema_imported *rows = arena_allocate_zeroed(arena, report->count + 1u, sizeof *rows);
+    const struct import_report *report = importing->report;
+    struct schema_imported *rows =
+        arena_allocate_zeroed(importing->arena, report->count + 1u, sizeof *rows);
     uint32_t count = 0;
     for (uint32_t i = 0; i < report->count; i++) {
         const struct import_item *item = &report->items[i];
@@ -202,5 +204,26 @@ enum status migration_import(const struct schema_options *options, const char *t
             rows[count++] = (struct schema_imported){item->version, item->name};
         }
     }
-    return count > 0 ? schema_note_imported(options, found->name, rows, count, error) : STATUS_OK;
+    return count > 0 ? schema_note_imported(options, importing->tool->name, rows, count, error)
+                     : STATUS_OK;
+}
+
+enum status migration_import(const struct schema_options *options, const char *tool, bool dry_run,
+                             struct arena *arena, struct import_report *report, struct error *error)
+{
+    struct importing importing = {
+        .set = options->set, .theirs = {.arena = arena}, .arena = arena, .report = report};
+    *report = (struct import_report){0};
+    if (read_theirs(options, tool, &importing, error) != STATUS_OK ||
+        schema_look(options, arena, &importing.ours, error) != STATUS_OK ||
+        import_match(importing.tool, options->set, &importing.theirs, &importing.matches, error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    report->tool = importing.tool->name;
+    report->table = importing.tool->table;
+    if (take_files(&importing, error) != STATUS_OK || take_lost(&importing, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return dry_run ? STATUS_OK : note(options, &importing, error);
 }

@@ -28,6 +28,7 @@ struct import_report {
     struct import_item *items;
     uint32_t count;
     uint32_t capacity;
+    uint32_t foreign; /* lines of projects or apps that the folder has nothing of */
 };
 
 /*

@@ -7,7 +7,6 @@
 /* "warning" */
 const char *lint_level_name(enum lint_level level);
 /* What waits: "reads and writes" */
-const char *lint_lock_name(enum lint_lock lock);
 /* "key": "text", or null */
 void lint_append_member(struct buffer *out, const char *key, const char *text);
 void lint_write_sarif(const struct lint_report *report, struct buffer *out);

@@ -211,6 +211,7 @@ void lint_add_of(struct lint_file *file, enum lint_rule_number rule, const struc
     if (finding == NULL || known == NULL || !finding->rule->goes_by_size) {
         return;
     }
+    finding->table = known;
     struct buffer text = {0};
     buffer_append_string(&text, finding->message);
     append_size(&text, known);

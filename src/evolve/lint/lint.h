@@ -86,6 +86,7 @@ struct lint_input {
     const struct schema *schema; /* what is there before, with sizes; NULL: not known */
     const char *const *with;     /* ids of optional rules that count, ended by NULL; NULL: none */
     const char *const *without;  /* ids that do not count, ended by NULL; NULL: none */
+    bool passes_over_comments;   /* those that leave findings out do not count */
 };
 
 /* Lines and columns count from 1, columns in characters; `end` is behind the last one. */
@@ -97,7 +98,8 @@ struct lint_finding {
     struct sql_place place;
     struct sql_place end;
     const char *message;
-    const char *help; /* NULL: none */
+    const char *help;                 /* NULL: none */
+    const struct schema_table *table; /* of the input's schema; NULL: not known */
 };
 
 struct lint_report {
@@ -119,6 +121,38 @@ enum lint_kind lint_kind_of(const char *file);
 /* Adds the findings of a text. It has none of its own that fail: what cannot be read is a finding
  * ("syntax"). */
 void lint_text(const struct lint_input *input, struct lint_report *report);
+
+/* ---------------------------------------------------------------- what a statement costs */
+
+/* What a statement does with all rows of its table. */
+enum lint_work {
+    LINT_WORK_NONE,    /* it is short, whatever the table's size */
+    LINT_WORK_READ,    /* reads it through */
+    LINT_WORK_INDEX,   /* builds an index */
+    LINT_WORK_REWRITE, /* writes it anew */
+    LINT_WORK_ROWS     /* changes rows one by one */
+};
+
+struct lint_cost {
+    bool lock_known;
+    enum lint_lock lock;
+    bool whole_database; /* SQLite: the lock is of all tables */
+    enum lint_work work;
+    const char *table; /* NULL: of none, or not known */
+    int64_t rows;      /* -1: not known */
+    int64_t bytes;     /* -1: not known */
+    double seconds;    /* by the sizes, with rates of middling machines; below 0: not known */
+};
+
+/*
+ * Judges one statement of `input`, `length` bytes of SQL; what the table is known to hold comes
+ * from the input's schema. What it costs goes by the rules above too, comments or not. The names
+ * live in the arena.
+ */
+void lint_cost_of(const struct lint_input *input, const char *text, size_t length,
+                  struct arena *arena, struct lint_cost *cost);
+const char *lint_work_name(enum lint_work work);
+const char *lint_lock_name(enum lint_lock lock);
 
 enum lint_form {
     LINT_FORM_TEXT,  /* for people: file:line:column, rule, message, help, a count at the end */

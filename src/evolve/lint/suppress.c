@@ -197,7 +197,7 @@ void lint_suppress(struct lint_file *file)
 {
     struct lint_report *report = file->report;
     uint32_t count;
-    if (!has_comments(file->input)) {
+    if (file->input->passes_over_comments || !has_comments(file->input)) {
         return;
     }
     const struct lint_rule *first = lint_rules(&count);

@@ -86,7 +86,11 @@ static enum status commit_segment(struct schema_work *work, struct act_work *at,
     if (alter->begin(work->session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return alter->end(work->session, run_transaction(work, at, segment, error), error);
+    at->in_transaction = true;
+    enum status status =
+        alter->end(work->session, run_transaction(work, at, segment, error), error);
+    at->in_transaction = false;
+    return status;
 }
 
 /* What is free in front of the transaction and behind it. */

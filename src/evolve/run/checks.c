@@ -54,5 +54,5 @@ enum status work_check_after(struct schema_work *work, struct act_work *at, stru
             return status; /* STATUS_AGAIN: not as expected */
         }
     }
-    return STATUS_OK;
+    return work_verify_script(work, at, error);
 }

@@ -70,6 +70,9 @@ enum status schema_note_imported(const struct schema_options *options, const cha
     if (status == STATUS_OK) {
         status = note_all(&work, tool, rows, count, error);
     }
+    if (status == STATUS_OK) {
+        work_note_schema(&work);
+    }
     work_end(&work);
     return status;
 }

@@ -57,16 +57,17 @@ bool schema_entry_is_change(const struct schema_entry *entry)
     return entry->act.action == HISTORY_CHANGE || entry->act.action == HISTORY_ABORT;
 }
 
-static bool is_below_baseline(const struct schema_history *history, const char *key)
+static bool is_below_baseline(const struct planning *planning, const char *key)
 {
-    return history->baseline_key != NULL && strcmp(key, history->baseline_key) <= 0;
+    const char *baseline = planning->history->baseline_key;
+    return baseline != NULL && migration_is_up_to(planning->set, key, baseline);
 }
 
-static bool stands(const struct schema_history *history, const struct migration *file,
+static bool stands(const struct planning *planning, const struct migration *file,
                    const struct schema_entry *entry)
 {
     return (entry != NULL && entry->stands) ||
-           (file->key != NULL && is_below_baseline(history, file->key));
+           (file->key != NULL && is_below_baseline(planning, file->key));
 }
 
 static bool is_changed(const char *kept, const char *now)
@@ -87,7 +88,7 @@ static uint32_t behind_highest(const struct planning *planning)
     for (uint32_t i = 0; i < planning->set->count; i++) {
         const struct migration *file = &planning->set->items[i];
         if (file->kind == MIGRATION_VERSIONED &&
-            stands(planning->history, file, schema_entry_of(planning->history, file))) {
+            stands(planning, file, schema_entry_of(planning->history, file))) {
             behind = i + 1;
         }
     }
@@ -106,7 +107,9 @@ static void find_of_entry(struct planning *planning, const struct schema_entry *
         return;
     }
     if (entry->file == NULL) {
-        if (entry->act.action != HISTORY_BASELINE && !schema_entry_is_change(entry)) {
+        /* What was imported without a file never had one here. */
+        bool never = entry->act.action == HISTORY_IMPORT && entry->act.checksum == NULL;
+        if (entry->act.action != HISTORY_BASELINE && !never && !schema_entry_is_change(entry)) {
             add_finding(planning, SCHEMA_MISSING, NULL, entry, NULL);
         }
         return;
@@ -127,7 +130,7 @@ static const char *lacking(const struct planning *planning, const struct migrati
         const char *key = migration_version_key(requires->names[i], planning->arena);
         const struct migration *other = migration_by_key(planning->set, key);
         uint32_t found = name_index_find(&planning->history->by_version, key, strlen(key));
-        bool there = is_below_baseline(planning->history, key) ||
+        bool there = is_below_baseline(planning, key) ||
                      (found != NAME_INDEX_NONE && planning->history->entries[found].stands);
         /* One that comes before it in the same command will stand by then. */
         if (!there && (other == NULL || other >= file)) {
@@ -144,14 +147,15 @@ static void find_of_file(struct planning *planning, const struct migration *file
         return;
     }
     if (file->kind == MIGRATION_REPEATABLE ? is_up_to_date(entry, file)
-                                           : stands(planning->history, file, entry)) {
+                                           : stands(planning, file, entry)) {
         return;
     }
     const char *requires = lacking(planning, file);
     if (requires != NULL) {
         add_finding(planning, SCHEMA_REQUIRES, file, entry, requires);
     }
-    late = late && file->kind == MIGRATION_VERSIONED && file->up.options.requires.count == 0;
+    late = late && file->kind == MIGRATION_VERSIONED && !planning->set->is_graph &&
+           file->up.options.requires.count == 0;
     add_finding(planning, late ? SCHEMA_LATE : SCHEMA_PENDING, file, entry, NULL);
 }
 
@@ -345,7 +349,8 @@ static const struct migration *choose_baseline(const struct planning *planning)
     for (uint32_t i = 0; i < planning->set->count && is_untouched(planning->history); i++) {
         const struct migration *file = &planning->set->items[i];
         if (file->kind == MIGRATION_BASELINE &&
-            (planning->to_key == NULL || strcmp(file->key, planning->to_key) <= 0)) {
+            (planning->to_key == NULL ||
+             migration_is_up_to(planning->set, file->key, planning->to_key))) {
             found = file;
         }
     }
@@ -376,8 +381,8 @@ static void plan_up(struct planning *planning)
         const struct migration *file = &planning->set->items[i];
         const struct schema_entry *entry = schema_entry_of(planning->history, file);
         if (file->kind != MIGRATION_VERSIONED || (entry != NULL && entry->unfinished) ||
-            stands(planning->history, file, entry) ||
-            (baseline != NULL && strcmp(file->key, baseline->key) <= 0)) {
+            stands(planning, file, entry) ||
+            (baseline != NULL && migration_is_up_to(planning->set, file->key, baseline->key))) {
             continue;
         }
         if (taken++ >= most || !is_within(planning, i)) {
@@ -438,6 +443,16 @@ enum status schema_plan_fill(struct schema_plan *plan, struct arena *arena,
     return STATUS_OK;
 }
 
+/* Is the entry the one that is to stay, or below it? Of versions that are no numbers those are
+ * taken back that were applied behind it. */
+static bool is_bound(const struct planning *planning, const struct schema_entry *entry)
+{
+    if (migration_version_is_number(entry->key) && migration_version_is_number(planning->to_key)) {
+        return strcmp(entry->key, planning->to_key) <= 0;
+    }
+    return strcmp(entry->key, planning->to_key) == 0;
+}
+
 static enum status plan_down(struct planning *planning, struct error *error)
 {
     const struct schema_history *history = planning->history;
@@ -456,7 +471,7 @@ static enum status plan_down(struct planning *planning, struct error *error)
     uint32_t resumed = count_resumed(planning, HISTORY_DOWN);
     for (uint32_t i = 0; i < count && i + resumed < most; i++) {
         const struct schema_entry *entry = standing[i];
-        if (planning->to_key != NULL && strcmp(entry->key, planning->to_key) <= 0) {
+        if (planning->to_key != NULL && is_bound(planning, entry)) {
             break;
         }
         if (entry->act.action == HISTORY_BASELINE) {

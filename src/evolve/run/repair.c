@@ -53,7 +53,7 @@ static enum status mark(struct schema_work *work, const struct schema_repair *re
     bool applied = repair->kind == SCHEMA_MARK_APPLIED;
     const struct migration *file = file_of(work, repair->version);
     const struct schema_entry *entry = entry_of(work, repair->version);
-    if (applied ? file == NULL : entry == NULL) {
+    if (file == NULL && (applied || entry == NULL)) {
         return unknown_version(repair, error);
     }
     bool repeats = file != NULL ? file->kind == MIGRATION_REPEATABLE : entry->version == NULL;
@@ -178,6 +178,9 @@ enum status schema_repair(const struct schema_options *options, const struct sch
     }
     if (status == STATUS_OK) {
         status = kinds[repair->kind](&work, repair, error);
+    }
+    if (status == STATUS_OK && repair->kind == SCHEMA_BASELINE) {
+        work_note_schema(&work);
     }
     work_end(&work);
     return status;

@@ -144,6 +144,7 @@ static enum status attempt(struct schema_work *work, struct error *error)
     if (status != STATUS_OK) {
         return status;
     }
+    work_note_schema(work);
     return work->options->order.most > 0 || work->options->order.down ? STATUS_OK
                                                                       : verify_end(work, error);
 }

@@ -63,6 +63,19 @@ struct schema_result {
 enum status schema_look(const struct schema_options *options, struct arena *arena,
                         struct schema_history *history, struct error *error) MUST_USE;
 
+/* A digest of all that the schema is made of, "d1:…", in the arena; NULL: the database does not
+ * tell its definitions. */
+enum status schema_hash_read(struct database *database, struct arena *arena, const char **hash,
+                             struct error *error) MUST_USE;
+
+/* Is the schema as the last command left it? */
+enum schema_since {
+    SCHEMA_SINCE_UNKNOWN, /* that was not noted */
+    SCHEMA_SINCE_SAME,
+    SCHEMA_SINCE_CHANGED
+};
+enum schema_since schema_compare_hash(const struct schema_history *history, const char *now);
+
 /* Likewise, with the plan that would be run. */
 enum status schema_look_ahead(const struct schema_options *options, struct arena *arena,
                               struct schema_plan *plan, struct error *error) MUST_USE;

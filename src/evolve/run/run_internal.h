@@ -11,8 +11,12 @@ struct act_work {
     struct migration_steps steps;
     struct history_row row;
     const char **before; /* what the checks that compare answered before; NULL: not asked */
+    bool in_transaction; /* checks behind it are asked in the transaction of its statements */
     int64_t began_ms;
 };
+
+/* schema_hash.c: notes in the last act how the schema looks now. */
+void work_note_schema(struct schema_work *work);
 
 /* ---------------------------------------------------------------- statement.c */
 
@@ -33,8 +37,13 @@ enum status work_run_free(struct schema_work *work, const struct act_work *at,
 
 enum status work_check_before(struct schema_work *work, struct act_work *at,
                               struct error *error) MUST_USE;
+/* STATUS_AGAIN: not as expected. */
 enum status work_check_after(struct schema_work *work, struct act_work *at,
                              struct error *error) MUST_USE;
+
+/* verify.c: runs the statements that have to run without an error; they leave nothing behind. */
+enum status work_verify_script(struct schema_work *work, const struct act_work *at,
+                               struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- acts */
 

@@ -156,15 +156,6 @@ static enum alter_settled settle_indexes(const struct step *step,
     return settled;
 }
 
-static bool is_active(const struct dynamodb_description *description)
-{
-    bool active = strcmp(description->status, "ACTIVE") == 0;
-    for (uint32_t i = 0; i < description->index_count; i++) {
-        active = active && strcmp(description->indexes[i].status, "ACTIVE") == 0;
-    }
-    return active;
-}
-
 static void tell(const struct alter_request *request, const struct dynamodb_description *there)
 {
     char words[96];
@@ -184,7 +175,7 @@ static void tell(const struct alter_request *request, const struct dynamodb_desc
 /* What is described may be as it was before the step. */
 static bool is_ready(const struct step *step, const struct dynamodb_description *there)
 {
-    return is_active(there) &&
+    return dynamodb_description_is_active(there) &&
            (!is(step, "UpdateTable") || settle_indexes(step, there) != ALTER_ABSENT);
 }
 
@@ -211,7 +202,7 @@ static enum status await_table(struct alter_session *session, const struct step 
                 tell(request, &there);
             }
             status = history_store_keep(session, error);
-            bool idle = !absent && !goes && is_active(&there);
+            bool idle = !absent && !goes && dynamodb_description_is_active(&there);
             idle_ms = idle ? idle_ms + delay_ms : 0;
             if (status == STATUS_OK && idle_ms > IDLE_MAX_MS) {
                 status = error_set(error, ERROR_TARGET_WRITE, table,
@@ -291,33 +282,87 @@ static enum status alter_run(struct alter_session *session, const struct alter_r
     return status == STATUS_OK ? failpoint_hit("dynamodb.after_alter", error) : status;
 }
 
-/* Of an answer its Count, or all of it as JSON. */
+static bool is_one_of(const json_t *value, const json_t *values)
+{
+    bool found = json_equal(value, values) == 1;
+    for (size_t i = 0; i < json_array_size(values); i++) {
+        found = found || json_equal(value, json_array_get(values, i)) == 1;
+    }
+    return found;
+}
+
+/* Is there, below the names of `path`, the value that it ends with, or one of them? "*" is any
+ * element of a list. */
+static bool holds(const json_t *value, const json_t *path, size_t at)
+{
+    const json_t *name = json_array_get(path, at);
+    if (at + 1 == json_array_size(path)) {
+        return value != NULL && is_one_of(value, name);
+    }
+    if (strcmp(json_string_value(name) != NULL ? json_string_value(name) : "", "*") != 0) {
+        return holds(json_object_get(value, json_string_value(name)), path, at + 1);
+    }
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        if (holds(json_array_get(value, i), path, at + 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of an answer its Count, or all of it as JSON; of a step with "has" or "lacks" whether it is so.
+ */
+static void append_answer(const struct step *step, const json_t *root, struct buffer *out)
+{
+    const json_t *has = json_object_get(step->root, "has");
+    const json_t *lacks = json_object_get(step->root, "lacks");
+    const json_t *count = json_object_get(root, "Count");
+    if (has != NULL || lacks != NULL) {
+        bool found = holds(root, has != NULL ? has : lacks, 0);
+        buffer_append_string(out, found == (has != NULL) ? "true" : "false");
+    } else if (json_is_integer(count)) {
+        buffer_append_int64(out, json_integer_value(count));
+    } else {
+        (void)json_tree_append(root, JSON_COMPACT | JSON_SORT_KEYS, out);
+    }
+}
+
+static enum status answer_of(const struct step *step, struct service_reply *reply,
+                             struct buffer *out, struct error *error)
+{
+    struct alter_answer ignored;
+    bool asks =
+        json_object_get(step->root, "has") != NULL || json_object_get(step->root, "lacks") != NULL;
+    if (asks && reply->fault == DYNAMODB_FAULT_MISSING) {
+        append_answer(step, NULL, out);
+        return STATUS_OK;
+    }
+    if (judge(step, reply, &ignored, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    json_t *root = dynamodb_reply_parse(reply, step->operation, error);
+    if (root == NULL) {
+        return STATUS_FAILED;
+    }
+    append_answer(step, root, out);
+    json_decref(root);
+    return STATUS_OK;
+}
+
 static enum status alter_ask(struct alter_session *session, const char *sql, struct arena *arena,
                              const char **text, struct error *error)
 {
     struct step step;
     struct service_reply *reply = NULL;
-    struct alter_answer ignored;
+    struct buffer out = {0};
     *text = NULL;
     if (read_step(sql, strlen(sql), &step, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = call(session, &step, &reply, error);
-    status = status == STATUS_OK ? judge(&step, reply, &ignored, error) : status;
-    if (status == STATUS_OK) {
-        json_t *root = dynamodb_reply_parse(reply, step.operation, error);
-        const json_t *count = json_object_get(root, "Count");
-        struct buffer out = {0};
-        status = root == NULL ? STATUS_FAILED : STATUS_OK;
-        if (json_is_integer(count)) {
-            buffer_append_int64(&out, json_integer_value(count));
-        } else if (root != NULL) {
-            (void)json_tree_append(root, JSON_COMPACT | JSON_SORT_KEYS, &out);
-        }
-        *text = root != NULL ? arena_copy_string(arena, buffer_string(&out)) : NULL;
-        buffer_free(&out);
-        json_decref(root);
-    }
+    status = status == STATUS_OK ? answer_of(&step, reply, &out, error) : status;
+    *text = status == STATUS_OK ? arena_copy_string(arena, buffer_string(&out)) : NULL;
+    buffer_free(&out);
     json_decref(step.root);
     service_reply_destroy(reply);
     return status;

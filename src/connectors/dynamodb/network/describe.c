@@ -120,6 +120,15 @@ static bool read_table(const json_t *table, struct arena *arena,
            read_indexes(local, true, arena, description);
 }
 
+bool dynamodb_description_is_active(const struct dynamodb_description *description)
+{
+    bool active = strcmp(description->status, "ACTIVE") == 0;
+    for (uint32_t i = 0; i < description->index_count; i++) {
+        active = active && strcmp(description->indexes[i].status, "ACTIVE") == 0;
+    }
+    return active;
+}
+
 static void append_request(struct buffer *body, const char *table)
 {
     dynamodb_body_raw(body, "{");

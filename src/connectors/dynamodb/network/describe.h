@@ -46,6 +46,8 @@ enum status dynamodb_describe_many(struct dynamodb_network *network, const char 
                                    uint32_t count, struct arena *arena,
                                    struct dynamodb_description *descriptions, uint32_t *found,
                                    struct error *error) MUST_USE;
+/* Are the table and all its indexes ACTIVE? */
+bool dynamodb_description_is_active(const struct dynamodb_description *description);
 /* Is it being deleted? It is listed until it is gone, and holds nothing that can be had. */
 bool dynamodb_description_is_going(const struct dynamodb_description *description);
 /* 0: no key attribute has that name. */

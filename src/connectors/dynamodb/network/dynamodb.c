@@ -255,6 +255,14 @@ static const struct target_functions target = {
     .normal_form = dynamodb_network_normal_form,
 };
 
+static const struct apply_functions apply_functions = {
+    .open = keyed_apply_open,
+    .close = keyed_apply_close,
+    .position = keyed_apply_position,
+    .apply_sets = keyed_apply_sets,
+    .list = dynamodb_network_list,
+};
+
 const struct connector connector_dynamodb = {
     .contract_version = CONNECTOR_CONTRACT_VERSION,
     .name = "dynamodb",
@@ -275,8 +283,9 @@ const struct connector connector_dynamodb = {
     .catalog = &dynamodb_network_catalog,
     .source = &dynamodb_network_source,
     .target = &target,
-    .apply = &keyed_apply,
+    .apply = &apply_functions,
     .store = &dynamodb_network_store,
     .alter = &dynamodb_network_alter,
+    .change = &dynamodb_network_change,
     .rollback = &dynamodb_network_rollback,
 };

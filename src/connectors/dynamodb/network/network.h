@@ -7,7 +7,8 @@
  *   catalog.c     catalogue                        estimate.c     what a check foresees
  *   tables.c, create.c  checks, creation           send.c, encode.c  writing
  *   store.c       the store                        run.c          the claimed run
- *   alter.c       changes of the schema in place
+ *   list.c        records of one partition         alter.c        changes of the schema in place
+ *   change.c      declared ones
  */
 #ifndef TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_NETWORK_H
 #define TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_NETWORK_H

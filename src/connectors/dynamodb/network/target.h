@@ -68,6 +68,7 @@ enum status dynamodb_network_empty(struct dynamodb_network *network,
 
 extern const struct store_functions dynamodb_network_store;
 extern const struct alter_functions dynamodb_network_alter;
+extern const struct change_functions dynamodb_network_change;
 /* store.c: a store in a table of that name, which outlives it. */
 enum status dynamodb_store_open_in(struct database *self, const char *table, struct store **store,
                                    struct error *error) MUST_USE;
@@ -89,6 +90,13 @@ enum status dynamodb_delete_table(struct dynamodb_network *network, const char *
 /* Until that table is gone. */
 enum status dynamodb_wait_gone(struct dynamodb_network *network, const char *table, const char *id,
                                struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- list.c */
+
+/* As struct apply_functions has it. */
+enum status dynamodb_network_list(struct database *self, struct apply *apply,
+                                  const struct apply_listing *what, apply_found *found,
+                                  void *context, struct error *error);
 
 /* ---------------------------------------------------------------- send.c, encode.c */
 

@@ -1,0 +1,346 @@
+/*
+ * Tables that are kept equal by triggers on both: what a row's write means for the other table is
+ * done in the same transaction. A write that a trigger makes does not come back, which the setting
+ * transhume.sync says while it is made.
+ */
+#include "connectors/postgres/change.h"
+#include <string.h>
+
+const char *change_place(struct compiler *compiler, const struct altered_table *table)
+{
+    return change_sql(compiler, "%n.%n", compiler->schema, table->old);
+}
+
+/* "a.k = b.k AND …" */
+const char *change_match(struct compiler *compiler, const struct altered_table *table,
+                         const char *left, const char *right)
+{
+    struct buffer sql = {0};
+    for (uint32_t i = 0; i < table->key_count; i++) {
+        postgres_append(&sql, "%s%s.%n = %s.%n", i > 0 ? " AND " : "", left, table->keys[i], right,
+                        table->keys[i]);
+    }
+    return change_text_of(compiler, &sql);
+}
+
+enum status change_need_key(const struct compiler *compiler, const struct altered_table *table,
+                            struct error *error)
+{
+    return table->key_count > 0
+               ? STATUS_OK
+               : change_refused(compiler, error,
+                                "%s has no primary key, by which rows are told apart", table->name);
+}
+
+void change_sync(struct compiler *compiler, struct altered_table *table, const char *to,
+                 const char *body)
+{
+    const char *place = change_place(compiler, table);
+    const char *name = change_short_name(compiler, "_transhume_follow_",
+                                         arena_format(compiler->arena, "%s_%s", to, table->old));
+    const char *trigger = change_short_name(compiler, "~_transhume_follow_",
+                                            arena_format(compiler->arena, "%s_%s", to, table->old));
+    const char *version = compiler->change->version;
+    const char *text = change_sql(
+        compiler,
+        "BEGIN\n  PERFORM pg_catalog.set_config('transhume.sync', %q, true);\n%s"
+        "  PERFORM pg_catalog.set_config('transhume.sync', '', true);\n  RETURN NULL;\nEND",
+        version, body);
+    change_statement(
+        compiler, CHANGE_EXPAND, ALTER_LOCK_NONE,
+        arena_format(compiler->arena, "function by which %s follows %s", to, table->name),
+        change_sql(compiler,
+                   "CREATE OR REPLACE FUNCTION %n.%n() RETURNS trigger LANGUAGE "
+                   "plpgsql AS %q",
+                   compiler->schema, name, text),
+        change_sql(compiler, "DROP FUNCTION IF EXISTS %n.%n()", compiler->schema, name));
+    struct change_step *step = change_statement(
+        compiler, CHANGE_EXPAND, ALTER_LOCK_WRITES,
+        arena_format(compiler->arena, "trigger by which %s follows %s", to, table->name),
+        change_sql(compiler,
+                   "CREATE TRIGGER %n AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN "
+                   "(pg_catalog.current_setting('transhume.sync', true) IS DISTINCT FROM %q) "
+                   "EXECUTE FUNCTION %n.%n(); ALTER TABLE %s ENABLE ALWAYS TRIGGER %n",
+                   trigger, place, version, compiler->schema, name, place, trigger),
+        change_sql(compiler, "DROP TRIGGER IF EXISTS %n ON %s", trigger, place));
+    step->joined = true;
+    postgres_append(&table->contract, "DROP TRIGGER %n ON %s;\nDROP FUNCTION %n.%n();\n", trigger,
+                    place, compiler->schema, name);
+}
+
+/* ---------------------------------------------------------------- columns in lists */
+
+static const char *expression_of(const struct change_value *map, const char *name)
+{
+    return change_text(map, name);
+}
+
+/* What the second table's columns are made of, in its order; NULL: the column is the server's. */
+static const char *value_of(struct compiler *compiler, const struct change_value *map,
+                            const struct altered_column *column)
+{
+    const char *text = expression_of(map, column->name);
+    return text != NULL ? text : change_sql(compiler, "%n", column->name);
+}
+
+struct copy {
+    struct compiler *compiler;
+    struct altered_table *first;
+    struct altered_table *second;
+    const struct change_value *columns;
+    const struct change_value *back;
+};
+
+static void append_names(const struct altered_table *table, struct buffer *sql)
+{
+    const char *comma = "";
+    for (uint32_t i = 0; i < table->count; i++) {
+        if (!table->columns[i].generated) {
+            postgres_append(sql, "%s%n", comma, table->columns[i].name);
+            comma = ", ";
+        }
+    }
+}
+
+static void append_values(struct compiler *compiler, const struct altered_table *table,
+                          const struct change_value *map, struct buffer *sql)
+{
+    const char *comma = "";
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct altered_column *column = &table->columns[i];
+        if (!column->generated) {
+            buffer_format(sql, "%sCAST((%s\n) AS %s)", comma, value_of(compiler, map, column),
+                          column->type);
+            comma = ", ";
+        }
+    }
+}
+
+static void append_set(const struct altered_table *table, struct buffer *sql)
+{
+    const char *comma = "";
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct altered_column *column = &table->columns[i];
+        if (!column->generated && !column->identity) {
+            postgres_append(sql, "%s%n = excluded.%n", comma, column->name, column->name);
+            comma = ", ";
+        }
+    }
+}
+
+static void append_keys(const struct altered_table *table, struct buffer *sql)
+{
+    for (uint32_t i = 0; i < table->key_count; i++) {
+        postgres_append(sql, "%s%n", i > 0 ? ", " : "", table->keys[i]);
+    }
+}
+
+/* "INSERT … SELECT … FROM source ON CONFLICT (key) DO UPDATE SET …" */
+static void append_upsert(struct compiler *compiler, const struct altered_table *into,
+                          const struct change_value *map, struct buffer *sql)
+{
+    postgres_append(sql, "    INSERT INTO %s (", change_place(compiler, into));
+    append_names(into, sql);
+    buffer_append_string(sql, ") OVERRIDING SYSTEM VALUE SELECT ");
+    append_values(compiler, into, map, sql);
+    buffer_append_string(sql, " FROM (SELECT NEW.*) AS written ON CONFLICT (");
+    append_keys(into, sql);
+    buffer_append_string(sql, ") DO UPDATE SET ");
+    append_set(into, sql);
+    buffer_append_string(sql, ";\n");
+}
+
+static void follow(const struct copy *copy, struct altered_table *from, struct altered_table *into,
+                   const struct change_value *map)
+{
+    struct compiler *compiler = copy->compiler;
+    struct buffer body = {0};
+    const char *into_place = change_place(compiler, into);
+    const char *moved = change_match(compiler, from, "OLD", "NEW");
+    buffer_format(&body, "  IF TG_OP = 'DELETE' OR (TG_OP = 'UPDATE' AND NOT (%s)) THEN\n", moved);
+    buffer_format(&body, "    DELETE FROM %s AS t WHERE %s;\n  END IF;\n", into_place,
+                  change_match(compiler, from, "t", "OLD"));
+    buffer_append_string(&body, "  IF TG_OP <> 'DELETE' THEN\n");
+    append_upsert(compiler, into, map, &body);
+    buffer_append_string(&body, "  END IF;\n");
+    change_sync(compiler, from, into->old, change_text_of(compiler, &body));
+}
+
+/* ---------------------------------------------------------------- copy_table */
+
+static enum status make_second(struct copy *copy, const struct change_value *value,
+                               struct error *error)
+{
+    struct compiler *compiler = copy->compiler;
+    const struct change_value *types = change_get(value, "types");
+    const char *name = change_text(value, "to");
+    const char *first = change_place(compiler, copy->first);
+    struct buffer sql = {0};
+    const char *second = change_sql(compiler, "%n.%n", compiler->schema, name);
+    postgres_append(&sql, "CREATE TABLE %s (LIKE %s INCLUDING ALL)", second, first);
+    copy->second = change_add_table(compiler);
+    copy->second->name = copy->second->old = name;
+    for (uint32_t i = 0; i < copy->first->count; i++) {
+        struct altered_column *column = change_add_column(compiler, copy->second);
+        *column = copy->first->columns[i];
+    }
+    for (uint32_t i = 0; types != NULL && i < types->count; i++) {
+        struct altered_column *column = change_column_named(copy->second, types->keys[i]);
+        const char *type = types->items[i].text;
+        if (column == NULL) {
+            column = change_add_column(compiler, copy->second);
+            column->name = column->carrier = column->old = types->keys[i];
+            postgres_append(&sql, "; ALTER TABLE %s ADD COLUMN %n %s", second, column->name, type);
+        } else {
+            postgres_append(&sql,
+                            "; ALTER TABLE %s ALTER COLUMN %n DROP DEFAULT, ALTER COLUMN %n TYPE "
+                            "%s USING NULL",
+                            second, column->name, column->name, type);
+        }
+        column->type = column->old_type = type;
+    }
+    copy->second->keys = copy->first->keys;
+    copy->second->key_types = copy->first->key_types;
+    copy->second->key_count = copy->first->key_count;
+    const char *text = change_text_of(compiler, &sql);
+    if (change_try_out(compiler, text, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    change_statement(compiler, CHANGE_EXPAND, ALTER_LOCK_NONE,
+                     arena_format(compiler->arena, "second table %s", name), text,
+                     change_sql(compiler, "DROP TABLE IF EXISTS %s", second));
+    return STATUS_OK;
+}
+
+/* Equal rows on both sides, by the first one's key. */
+static void prove_copy(const struct copy *copy, enum change_phase phase)
+{
+    struct compiler *compiler = copy->compiler;
+    struct buffer holds = {0};
+    postgres_append(
+        &holds, "EXISTS (SELECT 1 FROM %s AS s WHERE %s", change_place(compiler, copy->second),
+        change_match(compiler, copy->first, "s", change_sql(compiler, "%n", copy->first->old)));
+    for (uint32_t i = 0; i < copy->second->count; i++) {
+        const struct altered_column *column = &copy->second->columns[i];
+        const char *cast = column->compares ? "" : "::text";
+        if (column->generated) {
+            continue;
+        }
+        const char *text = expression_of(copy->columns, column->name);
+        postgres_append(&holds, " AND s.%n%s IS NOT DISTINCT FROM CAST((", column->name, cast);
+        if (text != NULL) {
+            /* Its names are the first table's, and the second one's come before them. */
+            postgres_append(&holds, "SELECT %s\n FROM (SELECT %n.*) AS %n", text, copy->first->old,
+                            copy->first->old);
+        } else {
+            postgres_append(&holds, "%n.%n", copy->first->old, column->name);
+        }
+        postgres_append(&holds, ") AS %s)%s", column->type, cast);
+    }
+    buffer_append_byte(&holds, ')');
+    change_prove(
+        compiler, phase, copy->first,
+        arena_format(compiler->arena, "prove that %s is %s", copy->second->name, copy->first->name),
+        change_text_of(compiler, &holds), false);
+    postgres_append(
+        &holds, "EXISTS (SELECT 1 FROM %s AS s WHERE %s)", change_place(compiler, copy->first),
+        change_match(compiler, copy->first, "s", change_sql(compiler, "%n", copy->second->old)));
+    change_prove(compiler, phase, copy->second,
+                 arena_format(compiler->arena, "prove that %s has no more rows than %s",
+                              copy->second->name, copy->first->name),
+                 change_text_of(compiler, &holds), false);
+}
+
+/* From here on only the second one is written; the first one follows it, for the way back. */
+static void fence(const struct copy *copy)
+{
+    struct compiler *compiler = copy->compiler;
+    const char *place = change_place(compiler, copy->first);
+    const char *name = change_short_name(compiler, "_transhume_fence_", copy->first->old);
+    const char *body = change_sql(
+        compiler,
+        "BEGIN RAISE EXCEPTION 'writes to %%.%% were led over to %%.%%', TG_TABLE_SCHEMA, "
+        "TG_TABLE_NAME, %q, %q USING ERRCODE = 'object_not_in_prerequisite_state'; END",
+        compiler->schema, copy->second->old);
+    change_statement(
+        compiler, CHANGE_SWITCH_WRITES, ALTER_LOCK_WRITES,
+        arena_format(compiler->arena, "writes go to %s", copy->second->name),
+        change_sql(compiler,
+                   "CREATE OR REPLACE FUNCTION %n.%n() RETURNS trigger LANGUAGE plpgsql AS %q; "
+                   "CREATE TRIGGER %n BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN "
+                   "(pg_catalog.current_setting('transhume.sync', true) IS DISTINCT FROM %q) "
+                   "EXECUTE FUNCTION %n.%n()",
+                   compiler->schema, name, body, name, place, compiler->change->version,
+                   compiler->schema, name),
+        change_sql(compiler, "DROP TRIGGER IF EXISTS %n ON %s; DROP FUNCTION IF EXISTS %n.%n()",
+                   name, place, compiler->schema, name));
+    postgres_append(&copy->first->contract, "DROP TRIGGER %n ON %s;\nDROP FUNCTION %n.%n();\n",
+                    name, place, compiler->schema, name);
+}
+
+static void fill_copy(const struct copy *copy)
+{
+    struct compiler *compiler = copy->compiler;
+    struct buffer names = {0};
+    struct buffer values = {0};
+    struct buffer keys = {0};
+    append_names(copy->second, &names);
+    append_values(compiler, copy->second, copy->columns, &values);
+    append_keys(copy->first, &keys);
+    const struct change_insertion insertion = {.from = copy->first,
+                                               .into = copy->second,
+                                               .columns = change_text_of(compiler, &names),
+                                               .values = change_text_of(compiler, &values),
+                                               .condition = "true",
+                                               .conflict = change_text_of(compiler, &keys)};
+    change_fill_insert(compiler, &insertion);
+}
+
+/* Sequences of the first one's columns would go with it. */
+static void take_sequences(const struct copy *copy)
+{
+    for (uint32_t i = 0; i < copy->first->count; i++) {
+        const struct altered_column *column = &copy->first->columns[i];
+        if (column->sequences != NULL) {
+            postgres_append(&copy->second->late, "ALTER SEQUENCE %s OWNED BY %s.%n;\n",
+                            column->sequences, change_place(copy->compiler, copy->second),
+                            column->name);
+        }
+    }
+}
+
+enum status change_copy_table(struct compiler *compiler, const struct change_value *value,
+                              struct error *error)
+{
+    struct copy copy = {.compiler = compiler,
+                        .columns = change_get(value, "columns"),
+                        .back = change_get(value, "back")};
+    if (change_find_table(compiler, value, change_text(value, "table"), &copy.first, error) !=
+            STATUS_OK ||
+        change_need_key(compiler, copy.first, error) != STATUS_OK ||
+        (change_is_true(value, "drop") &&
+         change_check_referrers(compiler, copy.first, error) != STATUS_OK) ||
+        make_second(&copy, value, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    follow(&copy, copy.first, copy.second, copy.columns);
+    follow(&copy, copy.second, copy.first, copy.back);
+    fill_copy(&copy);
+    prove_copy(&copy, CHANGE_PROVE);
+    prove_copy(&copy, CHANGE_SWITCH_READS);
+    fence(&copy);
+    copy.first->operation = copy.second->operation = compiler->number;
+    if (change_is_true(value, "drop")) {
+        copy.first->replacement = copy.second;
+        take_sequences(&copy);
+        postgres_append(&copy.second->late, "DROP TABLE %s;\nALTER TABLE %s RENAME TO %n;\n",
+                        change_place(compiler, copy.first), change_place(compiler, copy.second),
+                        copy.first->old);
+    }
+    change_way_add(
+        compiler,
+        "a second table that triggers keep equal both ways, filled in batches; reads and "
+        "writes are led over by `switch`",
+        NULL);
+    return STATUS_OK;
+}

@@ -1,0 +1,85 @@
+/* Which records a target has whose keys differ in one field. */
+#include "connectors/sql/apply_internal.h"
+#include "connectors/sql/by_key.h"
+#include <string.h>
+
+struct listing_rows {
+    apply_found *found;
+    void *context;
+};
+
+static enum status take_row(void *context, const char *const *fields, const size_t *lengths,
+                            struct error *error)
+{
+    const struct listing_rows *rows = context;
+    return fields[0] != NULL ? rows->found(rows->context, fields[0], lengths[0], error) : STATUS_OK;
+}
+
+struct listing_column {
+    const struct sql_dialect *dialect;
+    struct buffer *sql;
+};
+
+static enum status append_column(void *context, const char *name)
+{
+    const struct listing_column *column = context;
+    column->dialect->append_name(column->sql, name);
+    return STATUS_OK;
+}
+
+/* The condition on the fields that are known. */
+static enum status append_known(const struct apply *apply, const struct apply_listing *listing,
+                                struct arena *arena, struct buffer *sql, struct error *error)
+{
+    static const struct sql_rules rules = {.truth_is_number = true};
+    const struct sql_dialect *dialect = apply->database->dialect;
+    const struct target_table *table = listing->table;
+    const char **names = arena_allocate_zeroed(arena, table->key.count + (size_t)1, sizeof *names);
+    struct cell *values =
+        arena_allocate_zeroed(arena, table->key.count + (size_t)1, sizeof *values);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < table->key.count; i++) {
+        if (i != listing->wanted) {
+            names[count] = table->key.names[i];
+            values[count++] = listing->values[i];
+        }
+    }
+    const struct read_request request = {.name = table->name,
+                                         .table = table->name,
+                                         .root_key = {names, count},
+                                         .keys = values,
+                                         .key_count = 1};
+    const struct sql_by_key_words words = {.rules = &rules,
+                                           .append_text = dialect->append_text,
+                                           .is_null = " IS NULL",
+                                           .quotes_numbers = apply->dialect->quotes_numbers,
+                                           .bytes_before = "x'",
+                                           .bytes_behind = "'"};
+    struct listing_column column = {dialect, sql};
+    return sql_append_by_key(&request, &words, append_column, &column, sql, error);
+}
+
+enum status sql_apply_list(struct database *database, struct apply *apply,
+                           const struct apply_listing *listing, apply_found *found, void *context,
+                           struct error *error)
+{
+    const struct sql_dialect *dialect = apply->database->dialect;
+    const struct target_table *table = listing->table;
+    struct listing_rows rows = {found, context};
+    struct arena *arena = arena_create(0);
+    struct buffer sql = {0};
+    (void)database;
+    buffer_append_string(&sql, "SELECT ");
+    dialect->append_name(&sql, table->key.names[listing->wanted]);
+    buffer_append_string(&sql, " FROM ");
+    dialect->append_table(&sql, apply->database, table->name);
+    buffer_append_string(&sql, " WHERE ");
+    enum status status = append_known(apply, listing, arena, &sql, error);
+    if (status == STATUS_OK) {
+        status =
+            apply->dialect->ask(apply, buffer_string(&sql), NULL, take_row, &rows, NULL, error);
+    }
+    buffer_free(&sql);
+    arena_destroy(arena);
+    return status;
+}

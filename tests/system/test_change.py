@@ -1,0 +1,443 @@
+"""`transhume change` on PostgreSQL: every operation from its start to its end and back, and applications of both versions side by side."""
+import json
+import os
+import sys
+import threading
+import unittest
+
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
+import change_case
+import postgres
+import sql_case
+import support
+
+USERS = """CREATE TABLE users (id serial PRIMARY KEY, name text NOT NULL, age text DEFAULT '0', mail varchar(80), left_at date);
+CREATE TABLE posts (id int PRIMARY KEY, user_id int, title varchar(40) NOT NULL DEFAULT 'none');
+CREATE INDEX users_age ON users (age, name) WHERE age IS NOT NULL;
+ALTER TABLE users ADD CONSTRAINT mail_is_set CHECK (mail <> 'x');
+COMMENT ON COLUMN users.age IS 'in years';
+INSERT INTO users (name, age, mail) SELECT 'u' || g, (g % 90)::text, 'm' || g || '@example.org' FROM generate_series(1, 2000) g;
+INSERT INTO posts SELECT g, g, 't' || g FROM generate_series(1, 500) g;
+ANALYZE
+"""
+TEAMS = """CREATE TABLE teams (id int PRIMARY KEY, name text);
+INSERT INTO teams SELECT g, 'team' || g FROM generate_series(1, 40) g;
+CREATE TABLE notes (id serial PRIMARY KEY, user_id int UNIQUE REFERENCES users, body text, mood text);
+INSERT INTO notes (user_id, body) SELECT g, 'note' || g FROM generate_series(1, 900) g;
+ALTER TABLE users ADD COLUMN team int REFERENCES teams;
+UPDATE users SET team = id % 40 + 1;
+UPDATE users SET left_at = '2026-01-01' WHERE id % 3 = 0
+"""
+
+
+class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase):
+    SERVERS = postgres
+
+    def setUp(self):
+        super().setUp()
+        self.ask(USERS)
+
+    def catalogue(self):
+        return [self.ask(sql) for sql in change_case.CATALOGUE]
+
+    def old(self, sql):
+        return self.ask(sql)
+
+    def new(self, sql, version=None):
+        return self.ask("SET search_path = public_%s, public; %s" % (version or "%03d" % self.made, sql))
+
+    # --- each operation
+
+    def test_each_operation_starts_aborts_and_completes(self):
+        """(operation, what holds at the end)"""
+        cases = (
+            ("create_table: {name: t, columns: [{name: id, type: bigint, pk: true, generated: {identity: {}}}, {name: a, type: text, unique: true}]}",
+             "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public' AND table_name = 't'", "2"),
+            ("rename_table: {from: posts, to: articles}", "SELECT to_regclass('public.articles') IS NOT NULL AND to_regclass('public.posts') IS NULL", "t"),
+            ("drop_table: {name: posts}", "SELECT to_regclass('public.posts') IS NULL", "t"),
+            ("set_table: {table: posts, comment: texts, options: {fillfactor: 70}}", "SELECT obj_description('posts'::regclass)", "texts"),
+            ("add_column: {table: users, column: {name: kind, type: text, default: \"'plain'\"}}", "SELECT count(*) FROM users WHERE kind = 'plain'", "2000"),
+            ("add_column: {table: users, column: {name: loud, type: text, check: {constraint: loud <> ''}}, up: upper(name)}",
+             "SELECT count(*) FROM users WHERE loud = upper(name)", "2000"),
+            ("add_column: {table: users, column: {name: token, type: uuid, default: gen_random_uuid(), unique: {name: one_token}}}",
+             "SELECT count(DISTINCT token) FROM users", "2000"),
+            ("drop_column: {table: users, column: mail}", "SELECT count(*) FROM information_schema.columns WHERE column_name = 'mail' AND table_name = 'users'", "0"),
+            ("drop_column: {table: users, column: name, down: \"'?'\"}", "SELECT count(*) FROM pg_indexes WHERE indexname = 'users_age'", "0"),
+            ("rename_column: {table: users, from: name, to: full_name}", "SELECT count(full_name) FROM users", "2000"),
+            ("alter_column: {table: users, column: age, type: integer, up: \"nullif(age, '')::integer\", down: age::text, lossless: true}",
+             "SELECT sum(age) FROM users WHERE pg_typeof(age) = 'integer'::regtype", str(sum(g % 90 for g in range(1, 2001)))),
+            ("alter_column: {table: users, column: mail, nullable: false, up: \"coalesce(mail, '-')\", down: mail}",
+             "SELECT attnotnull FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname = 'mail'", "t"),
+            ("alter_column: {table: users, column: mail, nullable: false}",
+             "SELECT attnotnull FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname = 'mail'", "t"),
+            ("alter_column: {table: users, column: name, nullable: true, down: \"coalesce(name, '?')\"}",
+             "SELECT attnotnull FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname = 'name'", "f"),
+            ("alter_column: {table: posts, column: title, default: \"'untitled'\", comment: of the post}",
+             "SELECT column_default FROM information_schema.columns WHERE table_schema = 'public' AND table_name = 'posts' AND column_name = 'title'", "'untitled'::character varying"),
+            ("alter_column: {table: posts, column: title, default: null}",
+             "SELECT column_default IS NULL FROM information_schema.columns WHERE table_schema = 'public' AND table_name = 'posts' AND column_name = 'title'", "t"),
+            ("alter_column: {table: posts, column: title, unique: {name: one_title}, check: {name: long_enough, constraint: length(title) > 1}}",
+             "SELECT string_agg(contype, '' ORDER BY conname) FROM pg_constraint WHERE conname IN ('one_title', 'long_enough') AND convalidated", "cu"),
+            ("alter_column: {table: posts, column: user_id, references: {name: by, table: users, column: id, on_delete: cascade}}",
+             "SELECT convalidated FROM pg_constraint WHERE conname = 'by'", "t"),
+            ("create_index: {table: posts, name: by_title, columns: [{column: title, sort: DESC, nulls: LAST}], predicate: id > 5}",
+             "SELECT indisvalid FROM pg_index WHERE indexrelid = 'by_title'::regclass", "t"),
+            ("drop_index: {name: users_age}", "SELECT to_regclass('users_age') IS NULL", "t"),
+            ("create_constraint: {table: posts, name: pair, type: unique, columns: [user_id, title]}", "SELECT contype FROM pg_constraint WHERE conname = 'pair'", "u"),
+            ("create_constraint: {table: posts, name: both, type: check, columns: [title], check: length(title) < 9, up: {title: \"left(title, 8)\"}, down: {title: title}}",
+             "SELECT convalidated FROM pg_constraint WHERE conname = 'both'", "t"),
+            ("drop_constraint: {table: users, name: mail_is_set}", "SELECT count(*) FROM pg_constraint WHERE conname = 'mail_is_set'", "0"),
+            ("drop_constraint: {table: users, name: mail_is_set, up: mail, down: \"nullif(mail, 'x')\"}", "SELECT count(*) FROM pg_constraint WHERE conname = 'mail_is_set'", "0"),
+            ("rename_constraint: {table: users, from: mail_is_set, to: has_mail}", "SELECT count(*) FROM pg_constraint WHERE conname = 'has_mail'", "1"),
+            ("set_replica_identity: {table: posts, identity: {type: full}}", "SELECT relreplident FROM pg_class WHERE oid = 'posts'::regclass", "f"),
+            ("sql: {up: 'CREATE SEQUENCE numbers', down: 'DROP SEQUENCE numbers', lock: none}", "SELECT to_regclass('numbers') IS NOT NULL", "t"),
+            ("sql: {up: 'CREATE SEQUENCE late', on_complete: true}", "SELECT to_regclass('late') IS NOT NULL", "t"),
+        )
+        for operation, sql, expected in cases:
+            with self.subTest(operation):
+                self.uri = self.new_target()
+                self.ask(USERS)
+                after = self.settled(self.change_file([operation]))
+                self.assertEqual(self.ask(sql), [[expected]])
+                self.assertEqual([row[1] for row in after[4]], [], "triggers")
+                self.assertEqual([row for row in after[1] if "_transhume" in row[1]], [])
+                self.assertEqual([row for row in after[3] if row[1] != "t"], [], "invalid indexes")
+
+    def test_enum_values_and_partitions(self):
+        self.ask("CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE TABLE days (day date NOT NULL, n int) PARTITION BY RANGE (day); "
+                 "CREATE TABLE days_1 PARTITION OF days FOR VALUES FROM ('2026-01-01') TO ('2026-02-01'); INSERT INTO days VALUES ('2026-01-05', 1)")
+        path = self.change_file(["add_enum_value: {type: mood, value: calm, before: glad}",
+                                 "add_partition: {table: days, name: days_2, values: \"FROM ('2026-02-01') TO ('2026-03-01')\"}",
+                                 "drop_partition: {table: days, name: days_1, keep: true}"])
+        checked = self.run_program("change", "check", path, self.uri).out
+        self.assertIn("it stays after an abort", checked)
+        self.change("start", path)
+        self.ask("INSERT INTO days VALUES ('2026-02-05', 2)")
+        self.change("complete")
+        self.assertEqual(self.ask("SELECT string_agg(enumlabel, ' ' ORDER BY enumsortorder) FROM pg_enum"), [["sad calm glad"]])
+        self.assertEqual(self.ask("SELECT (SELECT count(*) FROM days), (SELECT count(*) FROM days_1)"), [["1", "1"]])
+
+    def test_tables_that_follow_each_other(self):
+        """(operation, what the new version writes, what the old one writes, what both see, what is there at the end)"""
+        cases = (
+            ("split_table: {table: users, into: contacts, columns: [mail, left_at]}",
+             ("INSERT INTO users (id, name) VALUES (9001, 'new'); INSERT INTO contacts VALUES (9001, 'new@x', NULL); UPDATE contacts SET mail = 'seven@x' WHERE id = 7; "
+              "DELETE FROM contacts WHERE id = 8"),
+             "INSERT INTO users (id, name, mail) VALUES (9002, 'old', 'old@x'); UPDATE users SET mail = 'nine@x' WHERE id = 9; UPDATE users SET mail = NULL, left_at = NULL WHERE id = 10; DELETE FROM users WHERE id = 2000",
+             ("SELECT id, mail FROM users WHERE id IN (7, 8, 9, 10, 9001, 9002) ORDER BY id", "SELECT id, mail FROM users LEFT JOIN contacts USING (id) WHERE id IN (7, 8, 9, 10, 9001, 9002) ORDER BY id"),
+             [["7", "seven@x"], ["8", None], ["9", "nine@x"], ["10", None], ["9001", "new@x"], ["9002", "old@x"]],
+             "SELECT (SELECT count(*) FROM contacts), (SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public' AND table_name = 'users' AND column_name IN ('mail', 'left_at'))",
+             ["1999", "0"]),
+            ("merge_table: {table: users, from: notes, on: user_id, columns: [body, mood]}",
+             "UPDATE users SET body = 'by the new' WHERE id = 5; UPDATE users SET body = 'first' WHERE id = 950",
+             "UPDATE notes SET body = 'by the old' WHERE user_id = 6; DELETE FROM notes WHERE user_id = 7; INSERT INTO notes (user_id, body) VALUES (951, 'second')",
+             ("SELECT user_id, body FROM notes WHERE user_id IN (5, 6, 7, 950, 951) ORDER BY 1", "SELECT id, body FROM users WHERE id IN (5, 6, 950, 951) ORDER BY 1"),
+             [["5", "by the new"], ["6", "by the old"], ["950", "first"], ["951", "second"]],
+             "SELECT count(body), (SELECT to_regclass('notes') IS NULL) FROM users", ["901", "t"]),
+            ("move_column: {from: users, to: teams, 'on': team, column: left_at}", None, None, None, None, None, None),
+            ("create_junction: {table: users, column: team, references: {table: teams, column: id}, name: memberships, left: user_id, right: team_id}",
+             "INSERT INTO memberships VALUES (3, 20); DELETE FROM memberships WHERE user_id = 4",
+             "UPDATE users SET team = 30 WHERE id = 5; INSERT INTO users (id, name, team) VALUES (9001, 'x', 9)",
+             ("SELECT id, team FROM users WHERE id IN (3, 4, 5, 9001) ORDER BY 1", "SELECT id, (SELECT min(team_id) FROM memberships WHERE user_id = id) FROM users WHERE id IN (3, 4, 5, 9001) ORDER BY 1"),
+             [["3", "4"], ["4", None], ["5", "30"], ["9001", "9"]],
+             "SELECT count(*), (SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public' AND table_name = 'users' AND column_name = 'team') FROM memberships", ["2001", "0"]),
+        )
+        for operation, new, old, seen, expected, sql, end in cases:
+            with self.subTest(operation):
+                self.uri = self.new_target()
+                self.ask(USERS)
+                self.ask(TEAMS)
+                path = self.change_file([operation])
+                if new is None:   # rows of one team do not agree
+                    self.assertIn("rows are not as they should be", self.change("start", path, code=5).err)
+                    self.change("abort")
+                    continue
+                before = self.catalogue()
+                self.change("start", path)
+                self.change("abort")
+                self.assertEqual(self.catalogue(), before)
+                self.change("start", path)
+                self.new(new)
+                self.old(old)
+                self.assertEqual(self.old(seen[0]), expected)
+                self.assertEqual(self.new(seen[1]), expected)
+                self.change("complete")
+                self.assertEqual(self.ask(sql), [end])
+
+    def test_move_a_column(self):
+        self.ask("CREATE TABLE teams (id int PRIMARY KEY, name text); INSERT INTO teams SELECT g, 'team' || g FROM generate_series(1, 40) g; "
+                 "ALTER TABLE users ADD COLUMN team int REFERENCES teams, ADD COLUMN city text; UPDATE users SET team = id % 40 + 1; UPDATE users SET city = 'city' || team")
+        path = self.change_file(["move_column: {from: users, to: teams, 'on': team, column: city}"])
+        self.change("start", path)
+        self.new("UPDATE teams SET city = 'new' WHERE id = 3; INSERT INTO users (id, name, team) VALUES (9001, 'x', 4)")
+        self.old("UPDATE users SET city = 'old' WHERE id = 4")
+        self.assertEqual(self.old("SELECT DISTINCT city FROM users WHERE team IN (3, 4, 5) ORDER BY 1"), [["city4"], ["new"], ["old"]])
+        self.assertEqual(self.new("SELECT city FROM teams WHERE id IN (3, 4, 5) ORDER BY id"), [["new"], ["city4"], ["old"]])
+        self.change("complete")
+        self.assertEqual(self.ask("SELECT count(city) FROM teams"), [["40"]])
+
+    def test_a_second_table_is_switched_to(self):
+        operation = ("copy_table: {table: users, to: v2_users, columns: {age: \"age::int\", loud: upper(name)}, types: {age: integer, loud: text}, "
+                     "back: {age: \"age::text\"}, drop: true}")
+        path = self.change_file([operation])
+        before = self.catalogue()
+        self.change("start", path)
+        self.ask("INSERT INTO users (id, name, age) VALUES (9001, 'old', '5'); INSERT INTO v2_users (id, name, age, loud) VALUES (9002, 'new', 6, 'NEW'); "
+                 "UPDATE users SET id = 9003 WHERE id = 1; DELETE FROM v2_users WHERE id = 2")
+        both = "SELECT id, name, age::text FROM %s WHERE id IN (1, 2, 9001, 9002, 9003) ORDER BY id"
+        self.assertEqual(self.ask(both % "users"), [["9001", "old", "5"], ["9002", "new", "6"], ["9003", "u1", "1"]])
+        self.assertEqual(self.ask(both % "v2_users"), self.ask(both % "users"))
+        self.assertIn("not led over", self.change("complete", code=5).err)
+        self.assertIn("reads come first", self.change("switch", "writes", code=5).err)
+        self.change("switch", "reads")
+        self.change("switch", "writes")
+        with self.assertRaises(Exception) as refused:
+            self.ask("UPDATE users SET name = 'x' WHERE id = 9001")
+        self.assertIn("were led over to public.v2_users", str(refused.exception))
+        self.ask("UPDATE v2_users SET name = 'second' WHERE id = 9001")
+        self.assertEqual(self.ask("SELECT name FROM users WHERE id = 9001"), [["second"]])
+        self.change("abort")
+        self.assertEqual(self.catalogue(), before)
+        self.change("start", path)
+        self.change("switch", "reads")
+        self.change("switch", "writes")
+        self.change("complete")
+        self.assertEqual(self.ask("SELECT name, age + 1, loud FROM users WHERE id = 9001"), [["second", "6", "SECOND"]])
+        self.assertEqual(self.ask("SELECT to_regclass('v2_users') IS NULL"), [["t"]])
+
+    def test_many_operations_on_one_table(self):
+        path = self.change_file([
+            "rename_table: {from: users, to: people}",
+            "rename_column: {table: people, from: name, to: full_name}",
+            "alter_column: {table: people, column: age, type: integer, up: age::integer, down: age::text}",
+            "add_column: {table: people, column: {name: born, type: integer}, up: 2026 - age::integer}",
+            "drop_column: {table: people, column: left_at}",
+            "create_index: {table: people, name: by_age, columns: [{column: age}, {expression: lower(full_name)}]}",
+            "create_table: {name: pets, columns: [{name: id, type: int, pk: true}, {name: owner, type: int, references: {table: people, column: id}}]}"])
+        self.settled(path)
+        self.assertEqual(self.ask("SELECT count(*) FROM people WHERE born = 2026 - age AND full_name = 'u' || id"), [["2000"]])
+        self.assertEqual(self.ask("SELECT pg_get_indexdef('by_age'::regclass)"), [["CREATE INDEX by_age ON public.people USING btree (age, lower(full_name))"]])
+        self.assertEqual(self.ask("SELECT pg_get_indexdef('users_age'::regclass)"),
+                         [["CREATE INDEX users_age ON public.people USING btree (age, full_name) WHERE (age IS NOT NULL)"]])
+
+    # --- two versions
+
+    def test_two_versions_read_each_others_writes(self):
+        self.change("start", self.change_file([
+            "alter_column: {table: users, column: age, type: integer, up: \"nullif(age, '')::integer\", down: age::text}",
+            "rename_column: {table: users, from: name, to: full_name}",
+            "add_column: {table: users, column: {name: loud, type: text}, up: upper(name)}",
+            "drop_column: {table: users, column: mail, down: \"loud || '@x'\"}",
+            "alter_column: {table: posts, column: title, default: \"'fresh'\"}",
+            "rename_table: {from: posts, to: articles}"]))
+        self.assertEqual(self.new("SELECT age + 1, full_name, loud FROM users WHERE id = 7"), [["8", "u7", "U7"]])
+        self.assertEqual([row[0] for row in self.new("SELECT column_name FROM information_schema.columns WHERE table_schema = 'public_001' AND table_name = 'users' "
+                                                     "ORDER BY ordinal_position")], ["id", "full_name", "age", "left_at", "loud"])
+        # the old one writes
+        self.old("INSERT INTO users (id, name, age) VALUES (9001, 'Ann', '41')")
+        self.assertEqual(self.new("SELECT full_name, age, loud FROM users WHERE id = 9001"), [["Ann", "41", "ANN"]])
+        self.old("UPDATE users SET age = '42', name = 'Anna' WHERE id = 9001")
+        self.assertEqual(self.new("SELECT full_name, age, loud FROM users WHERE id = 9001"), [["Anna", "42", "ANNA"]])
+        # the new one writes
+        self.new("INSERT INTO users (id, full_name, age, loud) VALUES (9002, 'Bob', 17, 'HEY')")
+        self.assertEqual(self.old("SELECT name, age, loud, mail FROM users WHERE id = 9002"), [["Bob", "17", "HEY", "HEY@x"]])
+        self.new("UPDATE users SET age = 18 WHERE id = 9002")
+        self.assertEqual(self.old("SELECT name, age, loud, mail FROM users WHERE id = 9002"), [["Bob", "18", "HEY", "HEY@x"]])
+        self.new("UPDATE users SET full_name = 'Rob' WHERE id = 9002")
+        self.assertEqual(self.old("SELECT name, loud, mail FROM users WHERE id = 9002"), [["Rob", "HEY", "HEY@x"]])
+        self.new("UPDATE users SET loud = 'HO' WHERE id = 9002")
+        self.assertEqual(self.old("SELECT loud, mail FROM users WHERE id = 9002"), [["HO", "HO@x"]])
+        self.new("INSERT INTO articles (id) VALUES (9001)")
+        self.old("INSERT INTO posts (id) VALUES (9002)")
+        self.assertEqual(self.old("SELECT title FROM posts WHERE id > 9000 ORDER BY id"), [["fresh"], ["none"]])
+        self.new("DELETE FROM users WHERE id = 9001")
+        self.assertEqual(self.old("SELECT count(*) FROM users WHERE id = 9001"), [["0"]])
+        self.change("complete")
+        self.assertEqual(self.ask("SELECT full_name, age, loud FROM users WHERE id = 9002"), [["Rob", "18", "HO"]])
+        self.assertEqual(self.new("SELECT full_name, age FROM users WHERE id = 9002"), [["Rob", "18"]], "the new version's schema stays")
+
+    def test_whose_write_it_is(self):
+        """By the row first, then by the session: any search_path whose table is the new version's view, or transhume.version."""
+        self.change("start", self.change_file(["alter_column: {table: users, column: age, type: integer, up: \"coalesce(nullif(age, ''), '-1')::integer\", "
+                                               "down: \"CASE WHEN age = -1 THEN '' ELSE age::text END\"}"]))
+        self.ask("CREATE SCHEMA tools")
+        for number, (how, expected) in enumerate((
+                ("SET search_path = tools, public_001, pg_catalog, public; INSERT INTO users (id, name, age) VALUES (%d, 'a', NULL)", [[None, None]]),
+                ("SET transhume.version = '001'; INSERT INTO public_001.users (id, name, age) VALUES (%d, 'a', NULL)", [[None, None]]),
+                ("INSERT INTO public_001.users (id, name, age) VALUES (%d, 'a', 5)", [["5", "5"]]),
+                ("INSERT INTO users (id, name, age) VALUES (%d, 'a', NULL)", [[None, "-1"]]),
+                ("INSERT INTO users (id, name, age) VALUES (%d, 'a', '')", [["", "-1"]])), 9000):
+            self.ask(how % number)
+            self.assertEqual(self.ask("SELECT o.age, n.age FROM public.users o JOIN public_001.users n USING (id) WHERE id = %d" % number), expected, how)
+
+    def test_the_version_after_the_next(self):
+        """Applications that look in the last version's schema go on there while the next change is under way, and lose it with its end."""
+        self.change("run", self.change_file(["rename_column: {table: users, from: name, to: full_name}"]))
+        self.change("start", self.change_file(["alter_column: {table: users, column: age, type: integer, up: age::integer, down: age::text}"]))
+        self.new("INSERT INTO users (id, full_name, age) VALUES (9001, 'old', '5')", "001")
+        self.assertEqual(self.new("SELECT age + 1 FROM users WHERE id = 9001"), [["6"]])
+        self.new("UPDATE users SET age = 7 WHERE id = 9001")
+        self.assertEqual(self.new("SELECT age FROM users WHERE id = 9001", "001"), [["7"]])
+        self.change("complete")
+        self.assertEqual(self.ask("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'public%' ORDER BY 1"), [["public"], ["public_002"]])
+
+    def test_roles_may_in_the_new_version_what_they_may_in_the_old(self):
+        self.ask("DROP ROLE IF EXISTS change_app; CREATE ROLE change_app LOGIN; GRANT SELECT, INSERT, UPDATE ON users TO change_app; GRANT USAGE ON SEQUENCE users_id_seq TO change_app")
+        self.change("start", self.change_file(["alter_column: {table: users, column: age, type: integer, up: age::integer, down: age::text}"]))
+        self.new("SET ROLE change_app; INSERT INTO users (name, age) VALUES ('app', 3); UPDATE users SET age = 4 WHERE name = 'app'")
+        self.assertEqual(self.old("SET ROLE change_app; SELECT age FROM users WHERE name = 'app'"), [["4"]])
+        with self.assertRaises(Exception):
+            self.new("SET ROLE change_app; SELECT * FROM posts")
+        self.change("abort")
+        self.ask("DROP OWNED BY change_app; DROP ROLE change_app")
+
+    # --- writers meanwhile
+
+    def test_writers_while_rows_are_filled(self):
+        """Each row is at its end what its last writer made of it, in both versions."""
+        self.ask("CREATE TABLE load (id int PRIMARY KEY, n text NOT NULL, other int DEFAULT 0); INSERT INTO load SELECT g, g::text FROM generate_series(1, 60000) g; ANALYZE load")
+        path = self.change_file(["alter_column: {table: load, column: n, type: bigint, up: n::bigint * 10, down: \"(n / 10)::text\", lossless: true}"])
+        stop, failures = threading.Event(), []
+
+        def write(number):
+            try:
+                session = self.server.session(self.database)
+                step = 0
+                while not stop.is_set():
+                    step += 1
+                    row = (number * 7919 + step * 104729) % 60000 + 1
+                    session.ask("UPDATE load SET n = (n::bigint + 1)::text, other = other + 1 WHERE id = %d RETURNING id" % row)
+                    session.ask("INSERT INTO load VALUES (%d, '7') RETURNING id" % (1000000 * (number + 1) + step))
+                session.close()
+            except Exception as fault:
+                failures.append(fault)
+        writers = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+        for writer in writers:
+            writer.start()
+        try:
+            self.change("start", path, "--batch-time", "20ms")
+        finally:
+            stop.set()
+            for writer in writers:
+                writer.join()
+        self.assertEqual(failures, [])
+        self.assertGreater(int(self.ask("SELECT count(*) FROM load WHERE id > 60000")[0][0]), 10)
+        self.assertEqual(self.ask("SELECT count(*) FROM load WHERE n::bigint * 10 IS DISTINCT FROM _transhume_new_n"), [["0"]])
+        self.assertEqual(self.ask("SELECT count(*) FROM load WHERE id <= 60000 AND n::bigint <> id + other"), [["0"]])
+        self.change("complete")
+
+    def test_tables_without_a_key(self):
+        self.ask("CREATE TABLE loose (a int, b text); INSERT INTO loose SELECT g % 7, g::text FROM generate_series(1, 20000) g; ANALYZE loose")
+        self.settled(self.change_file(["alter_column: {table: loose, column: b, type: int, up: b::int, down: b::text}"]))
+        self.assertEqual(self.ask("SELECT count(*), sum(b) FROM loose"), [["20000", "200010000"]])
+
+    # --- what is refused, and what is found
+
+    def test_rows_that_do_not_hold_are_named_before_anybody_is_shut_out(self):
+        path = self.change_file(["alter_column: {table: users, column: mail, nullable: false}"])
+        self.ask("UPDATE users SET mail = NULL WHERE id IN (1500, 1700)")
+        failed = self.change("start", path, code=5)
+        self.assertIn("2 of 2000 rows are not as they should be, the first one users 1500", failed.err)
+        self.ask("INSERT INTO users (name) VALUES ('writers go on')")
+        self.assertEqual(self.state(), [("001", "starting")])
+        self.ask("UPDATE users SET mail = '-' WHERE mail IS NULL")
+        self.change("start", path)
+        self.change("complete")
+
+    def test_a_lost_value_keeps_it_from_being_completed(self):
+        path = self.change_file(["alter_column: {table: users, column: age, type: numeric, up: age::numeric, down: \"round(age)::text\", lossless: true}"])
+        self.change("start", path)
+        self.new("UPDATE users SET age = 1.5 WHERE id = 3")
+        self.assertIn("the first one users 3", self.change("complete", code=5).err)
+        self.assertEqual(self.state(), [("001", "started")])
+        self.new("UPDATE users SET age = 2 WHERE id = 3")
+        self.change("complete")
+
+    def test_refusals_touch_nothing(self):
+        self.ask("CREATE VIEW seen AS SELECT age FROM users; CREATE TABLE child (u int REFERENCES users); CREATE TABLE numbered (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY)")
+        before = self.catalogue()
+        for operation, code, words in (
+                ("add_column: {table: users, column: {name: age, type: int}}", 2, "users has a column age"),
+                ("add_column: {table: users, column: {name: k, type: int}}", 2, "is NOT NULL, and has neither a default nor `up`"),
+                ("add_column: {table: users, column: {name: k, type: int}, up: nam || 1}", 2, 'column "nam" does not exist'),
+                ("add_column: {table: users, column: {name: k, type: integr, nullable: true}, up: \"1\"}", 2, "integr"),
+                ("add_column: {table: nowhere, column: {name: k, type: int, nullable: true}}", 2, "there is no table nowhere"),
+                ("add_colum: {table: users}", 2, "did you mean 'add_column'"),
+                ("add_column: {table: users, colum: {}}", 2, "add_column has no 'colum'"),
+                ("drop_column: {table: users, column: name}", 5, "need `down`"),
+                ("drop_column: {table: users, column: age}", 5, "stands on users.age"),
+                ("drop_column: {table: users, column: id}", 5, "child_u_fkey"),
+                ("alter_column: {table: users, column: age, type: int, up: age::int, down: age::text}", 5, "stands on users.age"),
+                ("alter_column: {table: users, column: name, nullable: true}", 5, "the old version can't read NULL"),
+                ("alter_column: {table: numbered, column: id, type: bigint}", 5, "is an identity"),
+                ("drop_table: {name: users}", 5, "drop it first"),
+                ("sql: {up: 'SELECT 1'}", 5, "without `down`"),
+                ("create_index: {table: users, name: users_age, columns: [{column: name}]}", 2, "there is an index users_age already"),
+                ("create_table: {name: users, columns: [{name: id, type: int}]}", 2, "users is there already"),
+                ("create_table: {name: t, columns: [{name: id, type: nothing}]}", 2, "nothing"),
+                ("drop_index: {name: users_pkey}", 2, "drop_constraint drops both"),
+                ("rename_column: {table: users, from: nam, to: x}", 2, "users has no column nam")):
+            with self.subTest(operation):
+                failed = self.change("start", self.change_file([operation]), code=code)
+                self.assertIn(words, failed.err)
+        self.assertEqual(self.catalogue(), before)
+        self.assertEqual(self.state(), [])
+
+    def test_what_can_not_be_copied_is_dropped_in_the_same_change(self):
+        self.ask("ALTER TABLE users ADD CONSTRAINT age_is_text CHECK (age <> 'x'); CREATE INDEX some_ages ON users (id) WHERE age <> 'y'")
+        alter = "alter_column: {table: users, column: age, type: int, up: age::int, down: age::text}"
+        self.assertIn("age_is_text", self.change("start", self.change_file([alter]), code=5).err)
+        self.assertIn("some_ages", self.change("start", self.change_file(["drop_constraint: {table: users, name: age_is_text}", alter]), code=5).err)
+        self.settled(self.change_file(["drop_constraint: {table: users, name: age_is_text}", "drop_index: {name: some_ages}", alter]))
+        self.assertEqual(self.ask("SELECT count(*) FROM pg_class WHERE relname = 'some_ages'"), [["0"]])
+
+    def test_one_at_a_time(self):
+        first = self.change_file(["rename_column: {table: users, from: name, to: n}"])
+        second = self.change_file(["rename_column: {table: users, from: mail, to: m}"])
+        self.change("start", first)
+        self.assertIn("001_c is under way", self.change("start", second, code=5).err)
+        os.mkdir(self.path("migrations"))
+        self.write(os.path.join("migrations", "009_x.sql"), "CREATE TABLE x (a int);\n")
+        self.assertIn("the declared change c is under way", self.run_program("schema", "up", self.uri, code=5).err)
+        self.write(os.path.basename(first), open(self.path(os.path.basename(first)), encoding="utf-8").read() + "# other\n")
+        self.assertIn("the file was changed", self.change("start", first, code=5).err)
+        self.change("abort")
+        self.assertEqual(self.change("abort").code, 0)
+        self.run_program("schema", "up", self.uri)
+        self.change("run", second)
+        self.assertEqual(self.state(), [("001", "aborted"), ("002", "completed")])
+        self.assertIn("it has no way back", self.run_program("schema", "down", self.uri, "--to", "0", "--confirm", code=5).err)
+        self.change("complete")
+        self.assertIn("no change is under way", self.change("switch", code=5).err)
+
+    def test_check_says_what_would_be_done(self):
+        path = self.change_file(["alter_column: {table: users, column: age, type: integer, up: age::integer, down: age::text}"])
+        before = self.catalogue()
+        found = json.loads(self.run_program("change", "check", path, self.uri, "--json").out)
+        self.assertEqual([step["phase"] for step in found["steps"] if step["kind"] == "batches"], ["fill", "prove"])
+        self.assertEqual({step["rows"] for step in found["steps"] if step["kind"] == "batches"}, {2000})
+        self.assertEqual(found["new_place"], "public_001")
+        self.assertIn("ADD COLUMN \"_transhume_new_age\" integer", self.run_program("change", "start", path, self.uri, "--dry-run").out)
+        self.assertEqual(self.catalogue(), before)
+        self.assertEqual(self.state(), [])
+
+    def test_stopped_by_a_signal_and_a_pause_file(self):
+        self.ask("INSERT INTO users (name) SELECT 'x' FROM generate_series(1, 30000)")
+        path = self.change_file(["add_column: {table: users, column: {name: loud, type: text}, up: upper(name)}"])
+        pause = self.write("pause", "")
+        process = support.start("change", "start", path, self.uri, "--batch-time", "1ms", "--pause-file", pause, cwd=self.folder)
+        self.addCleanup(self.end, process)
+        self.wait_until("it pauses", lambda: int(self.ask("SELECT coalesce(max(changed), 0) FROM _transhume_schema_step")[0][0]) > 0 if
+                        self.ask("SELECT to_regclass('_transhume_schema_step') IS NOT NULL") == [["t"]] else False)
+        process.send_signal(2)
+        stopped = support.finish(process)
+        self.assertEqual(stopped.code, 4, stopped.err)
+        self.assertEqual(self.state(), [("001", "starting")])
+        os.remove(pause)
+        self.change("start", path)
+        self.assertEqual(self.ask("SELECT count(*) FROM users WHERE loud IS DISTINCT FROM upper(name)"), [["0"]])
+        self.change("abort")
+
+
+if __name__ == "__main__":
+    unittest.main()
