@@ -94,6 +94,12 @@ struct change_step {
     bool joined;   /* it is in one transaction with the step before it */
     bool again;    /* CHANGE_PROVE: holds for both versions' writes; it is run again before
                       CHANGE_CONTRACT */
+    bool held;    /* holds only while the rest of its phase is carried out: where a step behind it
+                     fails it is undone, and run again with that one */
+    bool with_note; /* in one transaction with its note, though the engine does not take schema
+                       changes back: a statement that only writes rows */
+    bool prepares;  /* only its way back does something, which readies what is undone behind it: an
+                       abort that got no further may be given up */
 };
 
 /* How an operation is carried out, for people: "in place, INSTANT", "dual column, triggers". */

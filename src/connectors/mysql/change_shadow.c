@@ -7,9 +7,10 @@
  * queue    keys of rows whose change did not fit the shadow. The writer is not failed by that:
  *          the row is copied again later, and if it still does not fit, the change stops.
  * mode     one row: 'lenient', or from the switch on 'strict': then what does not fit the new form
- *          fails its writer, as it will from now on. It is read under a lock, so that who changes
- * it has waited for all that were lenient. back     the queue of the other direction: once renamed,
- * the old table is written by triggers of the new one, so that the change can still be taken back.
+ *          fails its writer, as it will from now on. It is read under a lock, so that a change of it
+ *          waits for all writers that were lenient.
+ * back     the queue of the other direction: once renamed, the old table is written by triggers of
+ *          the new one, so that the change can still be taken back.
  *
  * Both triggers would answer each other: @_transhume_at holds the time of the statement (NOW(6),
  * the same all through it) while one of them writes. A value that is left behind by a transaction
@@ -37,6 +38,7 @@ struct shadowing {
     const char *shadow, *old, *queue, *back_queue, *mode;
     const char *settings;
     const char *time_zone;
+    const char *form; /* a query: is the table as it was compiled? */
 };
 
 /* ---------------------------------------------------------------- columns */
@@ -275,8 +277,8 @@ static const char *index_of(const struct shadowing *self, bool down)
  * with its own. */
 enum event { ON_DELETE, ON_UPDATE, ON_INSERT, EVENT_COUNT };
 static const char *const event_names[EVENT_COUNT] = {"DELETE", "UPDATE", "INSERT"};
-static const char *const forward_suffixes[EVENT_COUNT] = {"_del", "_upd", "_ins"};
-static const char *const back_suffixes[EVENT_COUNT] = {"_bdel", "_bupd", "_bins"};
+static const char *const forward_roles[EVENT_COUNT] = {"del", "upd", "ins"};
+static const char *const back_roles[EVENT_COUNT] = {"bdel", "bupd", "bins"};
 
 /* The key of the row into the queue that belongs to the direction. */
 static void append_enqueue(struct buffer *sql, const struct shadowing *self, bool down,
@@ -492,8 +494,8 @@ static const char *trigger_stands(const struct shadowing *self, const char *name
 static void add_triggers(struct shadowing *self, bool down)
 {
     for (int i = 0; i < EVENT_COUNT; i++) {
-        const char *name = mysql_change_name(self->plan, self->table->name,
-                                             (down ? back_suffixes : forward_suffixes)[i]);
+        const char *name = mysql_change_name(self->plan, (down ? back_roles : forward_roles)[i],
+                                             self->table->name);
         struct buffer sql = {0};
         mysql_append(&sql, "CREATE TRIGGER %n AFTER %s ON %n FOR EACH ROW ", name, event_names[i],
                      down ? self->shadow : self->table->name);
@@ -509,8 +511,7 @@ static void add_triggers(struct shadowing *self, bool down)
                                   .undo = drop_trigger(self, name),
                                   .stands = trigger_stands(self, name),
                                   .settings = self->settings,
-                                  .lock = ALTER_LOCK_ALL,
-                                  .alone = true});
+                                  .lock = ALTER_LOCK_ALL});
     }
 }
 
@@ -532,8 +533,7 @@ static void add_statement(struct shadowing *self, enum change_phase phase, const
                                                        .text = mysql_change_text(self->plan, sql),
                                                        .undo = undo,
                                                        .stands = stands,
-                                                       .settings = self->settings,
-                                                       .alone = true});
+                                                       .settings = self->settings});
 }
 
 /* A foreign key of the table itself is one of the shadow as well, by another name, since both stand
@@ -565,7 +565,7 @@ static const char *shadow_reference_name(const struct shadowing *self,
     return names_itself(reference, self->table->name)
                ? arena_format(self->plan->arena, "%s%s", self->shadow,
                               reference->name + strlen(self->table->name))
-               : mysql_change_name(self->plan, reference->name, "_fk");
+               : mysql_change_name(self->plan, "fk", reference->name);
 }
 
 /* Does the column count up? It has to be the first one of a key. */
@@ -803,9 +803,17 @@ static const char *differs(const struct shadowing *self)
     return mysql_change_text(self->plan, &sql);
 }
 
+static const char *set_mode(const struct shadowing *self, const char *mode)
+{
+    struct buffer sql = {0};
+    mysql_append(&sql, "UPDATE %n SET mode = %q WHERE id = 1", self->mode, mode);
+    return mysql_change_text(self->plan, &sql);
+}
+
 static void add_batches(struct shadowing *self, enum change_phase phase, enum sql_shadow_kind kind,
                         const char *title)
 {
+    bool reads = kind == SQL_SHADOW_PROVE || kind == SQL_SHADOW_CLOSE;
     struct buffer into = {0};
     struct buffer values = {0};
     append_into(&into, self->pairs, self->pair_count, false);
@@ -823,6 +831,9 @@ static void add_batches(struct shadowing *self, enum change_phase phase, enum sq
         .into = mysql_change_text(self->plan, &into),
         .values = mysql_change_text(self->plan, &values),
         .differs = kind == SQL_SHADOW_PROVE ? differs(self) : "",
+        .strict = kind == SQL_SHADOW_CLOSE ? set_mode(self, "strict") : NULL,
+        .lenient = kind == SQL_SHADOW_CLOSE ? set_mode(self, "lenient") : NULL,
+        .form = kind == SQL_SHADOW_CLOSE ? self->form : NULL,
         .tight = is_tight(self)};
     list_key(self, &words);
     mysql_change_add(self->plan, &(struct change_step){
@@ -831,8 +842,10 @@ static void add_batches(struct shadowing *self, enum change_phase phase, enum sq
                                      .operation = self->set->operation,
                                      .title = title,
                                      .text = sql_shadow_write(&words, self->plan->arena),
-                                     .settings = kind == SQL_SHADOW_PROVE ? settings(self, true)
-                                                                          : self->settings,
+                                     .settings = settings(self, reads),
+                                     .undo = kind == SQL_SHADOW_CLOSE ? set_mode(self, "lenient")
+                                                                      : NULL,
+                                     .held = reads && phase == CHANGE_SWITCH_WRITES,
                                      .rewrites = kind == SQL_SHADOW_COPY});
 }
 
@@ -880,66 +893,89 @@ static void append_rename(struct buffer *sql, const char *now, const char *then,
     mysql_append(sql, "RENAME TABLE %n TO %n, %n TO %n", now, then, fresh, now);
 }
 
-static void add_undo(struct shadowing *self, const char *title, struct buffer *undo)
+/* A step that does nothing; what it stands for is its way back. */
+static void add_undo(struct shadowing *self, const char *title, const char *undo)
+{
+    mysql_change_add(self->plan, &(struct change_step){.phase = CHANGE_SWITCH_WRITES,
+                                                       .operation = self->set->operation,
+                                                       .title = title,
+                                                       .text = "DO 0",
+                                                       .undo = undo,
+                                                       .settings = self->settings,
+                                                       .prepares = true});
+}
+
+/* Rows whose last change did not fit the old form leave it. */
+static const char *take_queued_out(const struct shadowing *self)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "DO 0");
-    add_statement(self, CHANGE_SWITCH_WRITES, title, &sql, mysql_change_text(self->plan, undo),
-                  NULL);
-}
-
-/* " ON q.key = alias.key", as the new form has it. */
-static void append_on_queue(struct buffer *sql, const struct shadowing *self, const char *alias)
-{
+    mysql_append(&sql, "DELETE s FROM %n AS s JOIN %n AS q ON ", self->old, self->back_queue);
     for (uint32_t i = 0; i < self->key->count; i++) {
-        mysql_append(sql, "%s%s.%n = q.%n", i > 0 ? " AND " : " ON ", alias,
-                     self->key_pairs[i]->to->name, self->key_pairs[i]->to->name);
-    }
-}
-
-/* On the way back writes have to fit the old form again, and rows that did not are copied once
- * more: what it can't hold keeps the tables from being renamed back. The last one is undone first.
- */
-static void add_way_back(struct shadowing *self)
-{
-    struct buffer undo = {0};
-    mysql_append(&undo, "INSERT INTO %n (", self->old);
-    append_into(&undo, self->back, self->back_count, true);
-    buffer_append_string(&undo, ") SELECT DISTINCT ");
-    append_values(&undo, self, true, "t.");
-    mysql_append(&undo, " FROM %n AS q JOIN %n AS t", self->back_queue, self->table->name);
-    append_on_queue(&undo, self, "t");
-    buffer_append_string(&undo, " ON DUPLICATE KEY UPDATE ");
-    for (uint32_t i = 0; i < self->back_count; i++) {
-        const char *name = self->back[i].from->name;
-        mysql_append(&undo, "%s%n = VALUES(%n)", i > 0 ? ", " : "", name, name);
-    }
-    add_undo(self, "the way back: rows that did not fit the old form, once more", &undo);
-    mysql_append(&undo, "DELETE s FROM %n AS s JOIN %n AS q ON ", self->old, self->back_queue);
-    for (uint32_t i = 0; i < self->key->count; i++) {
-        buffer_append_string(&undo, i > 0 ? " AND " : "");
-        mysql_append(&undo, "s.%n = ", self->key_pairs[i]->from->name);
-        mysql_change_append_value(&undo, self->after, self->key_pairs[i], "q.", true,
+        buffer_append_string(&sql, i > 0 ? " AND " : "");
+        mysql_append(&sql, "s.%n = ", self->key_pairs[i]->from->name);
+        mysql_change_append_value(&sql, self->after, self->key_pairs[i], "q.", true,
                                   self->time_zone);
     }
-    mysql_append(&undo, " LEFT JOIN %n AS t", self->table->name);
-    append_on_queue(&undo, self, "t");
-    mysql_append(&undo, " WHERE t.%n IS NULL", self->key_pairs[0]->to->name);
-    add_undo(self, "the way back: rows that are gone", &undo);
-    mysql_append(&undo, "UPDATE %n SET mode = 'back' WHERE id = 1", self->mode);
-    add_undo(self, "the way back: writes have to fit the old form again", &undo);
+    return mysql_change_text(self->plan, &sql);
 }
 
+/* And come back as they are now, if they are still there and no trigger brought them meanwhile. A
+ * value that does not fit, or a key of another row, makes the statement fail. */
+static const char *bring_queued_back(const struct shadowing *self)
+{
+    struct buffer sql = {0};
+    mysql_append(&sql, "INSERT INTO %n (", self->old);
+    append_into(&sql, self->back, self->back_count, true);
+    buffer_append_string(&sql, ") SELECT ");
+    append_values(&sql, self, true, "t.");
+    buffer_append_string(&sql, " FROM (SELECT DISTINCT ");
+    for (uint32_t i = 0; i < self->key->count; i++) {
+        mysql_append(&sql, "%s%n", i > 0 ? ", " : "", self->key_pairs[i]->to->name);
+    }
+    mysql_append(&sql, " FROM %n) AS q JOIN %n AS t", self->back_queue, self->table->name);
+    for (uint32_t i = 0; i < self->key->count; i++) {
+        mysql_append(&sql, "%st.%n = q.%n", i > 0 ? " AND " : " ON ", self->key_pairs[i]->to->name,
+                     self->key_pairs[i]->to->name);
+    }
+    mysql_append(&sql, " WHERE NOT EXISTS (SELECT 1 FROM %n AS s WHERE ", self->old);
+    for (uint32_t i = 0; i < self->key->count; i++) {
+        buffer_append_string(&sql, i > 0 ? " AND " : "");
+        mysql_append(&sql, "s.%n = ", self->key_pairs[i]->from->name);
+        mysql_change_append_value(&sql, self->after, self->key_pairs[i], "t.", true,
+                                  self->time_zone);
+    }
+    buffer_append_string(&sql, ") LOCK IN SHARE MODE");
+    return mysql_change_text(self->plan, &sql);
+}
+
+/* Ahead of the names' way back, the last one first: rows that the old form did not take are tried
+ * again. What it can't hold ends the abort there, and fails no writer. Then writes have to fit the
+ * old form, and those rows follow that were written until then. */
+static void add_way_back(struct shadowing *self)
+{
+    const char *out = "rows that the old form did not take leave it, ahead of an abort";
+    const char *back = arena_format(self->plan->arena,
+                                    "rows that the old form did not take, whose keys are in %s, "
+                                    "are copied into it",
+                                    self->back_queue);
+    add_undo(self, back, bring_queued_back(self));
+    add_undo(self, out, take_queued_out(self));
+    add_undo(self, "writes have to fit the old form, from an abort on", set_mode(self, "back"));
+    add_undo(self, back, bring_queued_back(self));
+    add_undo(self, out, take_queued_out(self));
+}
+
+/* All that can fail is tried while no writer feels it. */
 static void add_switch(struct shadowing *self)
 {
     struct buffer sql = {0};
     struct buffer undo = {0};
     add_triggers(self, true);
-    mysql_append(&undo, "UPDATE %n SET mode = 'lenient' WHERE id = 1", self->mode);
-    mysql_append(&sql, "UPDATE %n SET mode = 'strict' WHERE id = 1", self->mode);
-    add_statement(self, CHANGE_SWITCH_WRITES, "from now on writes have to fit the new form", &sql,
-                  mysql_change_text(self->plan, &undo), NULL);
     add_batches(self, CHANGE_SWITCH_WRITES, SQL_SHADOW_MEND, "rows that did not fit, once more");
+    add_batches(self, CHANGE_SWITCH_WRITES, SQL_SHADOW_PROVE,
+                "compare both forms row by row, once more");
+    add_batches(self, CHANGE_SWITCH_WRITES, SQL_SHADOW_CLOSE,
+                "from now on writes have to fit the new form");
     append_rename(&sql, self->table->name, self->old, self->shadow);
     append_rename(&undo, self->table->name, self->shadow, self->old);
     add_statement(self, CHANGE_SWITCH_WRITES, "both tables change their names", &sql,
@@ -957,7 +993,7 @@ static void add_reference_swap(struct shadowing *self, const char *table,
     struct buffer sql = {0};
     struct buffer stands = {0};
     const char *schema = self->plan->session->database->sql.schema;
-    const char *spare = mysql_change_name(self->plan, reference->name, "_fk2");
+    const char *spare = mysql_change_name(self->plan, "fk2", reference->name);
     bool renames = drop != NULL && strcmp(drop, reference->name) == 0;
     const char *name = renames ? spare : reference->name;
     mysql_append(&sql, "ALTER TABLE %n ", table);
@@ -991,7 +1027,7 @@ static void add_contract(struct shadowing *self)
     for (int i = 0; i < EVENT_COUNT; i++) {
         buffer_append_string(
             &sql,
-            drop_trigger(self, mysql_change_name(self->plan, self->table->name, back_suffixes[i])));
+            drop_trigger(self, mysql_change_name(self->plan, back_roles[i], self->table->name)));
         add_statement(self, CHANGE_CONTRACT, "the old form is fed no more", &sql, NULL, NULL);
     }
     const char *const tables[] = {self->old, self->queue, self->back_queue, self->mode};
@@ -1024,6 +1060,26 @@ static enum status ask_zone(struct shadowing *self, struct error *error)
     return status;
 }
 
+static enum status look_ahead(struct shadowing *self, struct error *error)
+{
+    const char *const names[] = {self->shadow, self->old, self->queue, self->back_queue,
+                                 self->mode};
+    const char *triggers[EVENT_COUNT];
+    for (int i = 0; i < EVENT_COUNT; i++) {
+        triggers[i] = mysql_change_name(self->plan, forward_roles[i], self->table->name);
+    }
+    enum status status = mysql_change_check_names(self->plan, self->set, names,
+                                                  sizeof names / sizeof *names, error);
+    if (status == STATUS_OK) {
+        status = mysql_change_check_references(self->plan, self->set, self->table, self->after,
+                                               error);
+    }
+    return status == STATUS_OK
+               ? mysql_change_watch_form(self->plan, self->table->name, settings(self, true),
+                                         triggers, EVENT_COUNT, &self->form, error)
+               : status;
+}
+
 enum status mysql_change_plan_shadow(struct mysql_change_plan *plan,
                                      const struct mysql_change_set *set,
                                      const struct mysql_change_table *table,
@@ -1033,11 +1089,11 @@ enum status mysql_change_plan_shadow(struct mysql_change_plan *plan,
                              .set = set,
                              .table = table,
                              .after = &trial->after,
-                             .shadow = mysql_change_name(plan, table->name, ""),
-                             .old = mysql_change_name(plan, table->name, "_old"),
-                             .queue = mysql_change_name(plan, table->name, "_queue"),
-                             .back_queue = mysql_change_name(plan, table->name, "_back"),
-                             .mode = mysql_change_name(plan, table->name, "_mode")};
+                             .shadow = mysql_change_name(plan, "new", table->name),
+                             .old = mysql_change_name(plan, "old", table->name),
+                             .queue = mysql_change_name(plan, "queue", table->name),
+                             .back_queue = mysql_change_name(plan, "back", table->name),
+                             .mode = mysql_change_name(plan, "mode", table->name)};
     enum status status = check(&self, error);
     if (status == STATUS_OK) {
         pair_columns(&self);
@@ -1048,6 +1104,9 @@ enum status mysql_change_plan_shadow(struct mysql_change_plan *plan,
         return status;
     }
     self.settings = settings(&self, false);
+    if (look_ahead(&self, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     add_tables(&self);
     add_triggers(&self, false);
     add_batches(&self, CHANGE_FILL, SQL_SHADOW_COPY, "copy the rows that are there");

@@ -3,6 +3,8 @@
  * empty copy, from the lightest way on, and what the copy has become says what the table will be.
  */
 #include "connectors/mysql/change.h"
+#include "connectors/sql/undo.h"
+#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
@@ -125,11 +127,38 @@ static enum status try_ways(struct mysql_change_plan *plan, const struct mysql_c
     return status;
 }
 
+/* `up` and `down`, of no row. */
+static enum status try_expression(struct mysql_change_plan *plan,
+                                  const struct mysql_change_set *set,
+                                  const struct mysql_change_table *table, const char *name,
+                                  const char *expression, const char *word, struct error *error)
+{
+    struct buffer sql = {0};
+    if (expression == NULL) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "SELECT (");
+    mysql_change_append_prefixed(&sql, table, expression, "t.");
+    mysql_append(&sql, ") FROM %n AS t LIMIT 0", name);
+    enum status status = run_text(plan, &sql, error);
+    if (status != STATUS_OK && mysql_is_alive(plan->session->connection)) {
+        struct error words = *error;
+        error_set(error, ERROR_CHANGE_INVALID, set->table,
+                  "line %u: the server refuses the `%s` %.200s: %.600s", set->line, word,
+                  expression, words.message);
+        return error_hint(error, strcmp(word, "up") == 0
+                                     ? "`up` is an expression over the columns of the table now"
+                                     : "`down` is an expression over the columns of the new form");
+    }
+    return status;
+}
+
 enum status mysql_change_try(struct mysql_change_plan *plan, const struct mysql_change_set *set,
                              const struct mysql_change_table *table,
                              struct mysql_change_trial *trial, struct error *error)
 {
-    const char *scratch = mysql_change_name(plan, table->name, "_try");
+    const char *scratch = arena_format(plan->arena, MYSQL_CHANGE_SCRATCH "%016" PRIx64,
+                                       sql_name_hash(table->name));
     struct error ignored;
     *trial = (struct mysql_change_trial){0};
     enum status status = set_mode(plan, set, error);
@@ -137,6 +166,12 @@ enum status mysql_change_try(struct mysql_change_plan *plan, const struct mysql_
     status = status == STATUS_OK ? try_ways(plan, set, scratch, trial, error) : status;
     if (status == STATUS_OK) {
         status = mysql_change_read(plan->session, scratch, plan->arena, &trial->after, error);
+    }
+    for (uint32_t i = 0; i < set->value_count && status == STATUS_OK; i++) {
+        status = try_expression(plan, set, table, table->name, set->values[i].up, "up", error);
+        status = status == STATUS_OK ? try_expression(plan, set, &trial->after, scratch,
+                                                      set->values[i].down, "down", error)
+                                     : status;
     }
     if (status == STATUS_OK) {
         status = mysql_change_stands(plan, table->name, scratch, &trial->stands, error);
@@ -150,10 +185,67 @@ enum status mysql_change_try(struct mysql_change_plan *plan, const struct mysql_
     return status;
 }
 
+/* ---------------------------------------------------------------- one at a time */
+
+/* Servers whose sessions hold more than one such lock. */
+static bool holds_several(const struct mysql_database *database)
+{
+    return database->version >= (database->mariadb ? 100002u : 50705u);
+}
+
+/* What a compiler that was killed left: who has the lock is the only one. */
+static enum status drop_abandoned(struct mysql_change_plan *plan, struct error *error)
+{
+    struct buffer sql = {0};
+    struct sql_shadow_rows rows;
+    mysql_append(&sql,
+                 "SELECT table_name FROM information_schema.tables WHERE table_schema = %q AND "
+                 "table_name REGEXP '^" MYSQL_CHANGE_SCRATCH "[0-9a-f]{16}$'",
+                 plan->session->database->sql.schema);
+    enum status status =
+        mysql_change_query(&plan->session->base, &sql, plan->arena, &rows, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < rows.count; i++) {
+        drop_scratch(plan, rows.cells[i][0]);
+    }
+    return status;
+}
+
+enum status mysql_change_begin_trials(struct mysql_change_plan *plan, struct error *error)
+{
+    enum { WAIT_S = 60 };
+    struct buffer sql = {0};
+    struct sql_shadow_rows rows;
+    if (!holds_several(plan->session->database)) {
+        return STATUS_OK;
+    }
+    buffer_format(&sql, "SELECT GET_LOCK('transhume trial %016" PRIx64 "', %d)",
+                  sql_name_hash(plan->session->database->sql.schema), (int)WAIT_S);
+    if (mysql_change_query(&plan->session->base, &sql, plan->arena, &rows, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (rows.count == 0 || rows.cells[0][0] == NULL || strcmp(rows.cells[0][0], "1") != 0) {
+        return error_set(error, ERROR_TARGET_LOCKED, plan->session->base.shown,
+                         "another `transhume change` tries its clauses on this schema");
+    }
+    return drop_abandoned(plan, error);
+}
+
+void mysql_change_end_trials(struct mysql_change_plan *plan)
+{
+    struct buffer sql = {0};
+    struct sql_shadow_rows rows;
+    struct error ignored = {0};
+    if (holds_several(plan->session->database) && mysql_is_alive(plan->session->connection)) {
+        buffer_format(&sql, "SELECT RELEASE_LOCK('transhume trial %016" PRIx64 "')",
+                      sql_name_hash(plan->session->database->sql.schema));
+        (void)!mysql_change_query(&plan->session->base, &sql, plan->arena, &rows, &ignored);
+    }
+}
+
 /* ---------------------------------------------------------------- does it stand? */
 
 /* A number that is another one for each form of a table, as an expression of SQL. */
-static void append_form(struct buffer *sql, const char *schema, const char *table)
+void mysql_change_append_form(struct buffer *sql, const char *schema, const char *table)
 {
     static const char digest[] = "CAST(CONV(LEFT(SHA2(CONCAT_WS('|', %s), 256), 15), 16, 10) AS "
                                  "UNSIGNED)";
@@ -187,9 +279,9 @@ enum status mysql_change_stands(struct mysql_change_plan *plan, const char *tabl
     struct buffer sql = {0};
     struct sql_shadow_rows rows;
     buffer_append_string(&sql, "SELECT ");
-    append_form(&sql, schema, table);
+    mysql_change_append_form(&sql, schema, table);
     buffer_append_string(&sql, ", ");
-    append_form(&sql, schema, like);
+    mysql_change_append_form(&sql, schema, like);
     *query = NULL;
     if (mysql_change_query(&plan->session->base, &sql, plan->arena, &rows, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -198,7 +290,7 @@ enum status mysql_change_stands(struct mysql_change_plan *plan, const char *tabl
     const char *then = rows.cells[0][1];
     if (now != NULL && then != NULL && strcmp(now, then) != 0) {
         buffer_append_string(&sql, "SELECT ");
-        append_form(&sql, schema, table);
+        mysql_change_append_form(&sql, schema, table);
         buffer_format(&sql, " = %s", then);
         *query = mysql_change_text(plan, &sql);
     }

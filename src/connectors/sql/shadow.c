@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kinds[SQL_SHADOW_KIND_COUNT] = {"copy", "prove", "mend"};
+static const char *const kinds[SQL_SHADOW_KIND_COUNT] = {"copy", "prove", "mend",
+                                                          "close"};
 
 /* ---------------------------------------------------------------- the words */
 
@@ -47,6 +48,9 @@ const char *sql_shadow_write(const struct sql_shadow *shadow, struct arena *aren
     put(root, "into", shadow->into);
     put(root, "values", shadow->values);
     put(root, "differs", shadow->differs);
+    put(root, "strict", shadow->strict);
+    put(root, "lenient", shadow->lenient);
+    put(root, "form", shadow->form);
     json_object_set_new(root, "key", list_json(&shadow->key));
     json_object_set_new(root, "literal", list_json(&shadow->literal));
     json_object_set_new(root, "at", list_json(&shadow->at));
@@ -103,6 +107,9 @@ enum status sql_shadow_read(const char *words, struct arena *arena, struct sql_s
     shadow->into = take(root, "into", arena);
     shadow->values = take(root, "values", arena);
     shadow->differs = take(root, "differs", arena);
+    shadow->strict = take(root, "strict", arena);
+    shadow->lenient = take(root, "lenient", arena);
+    shadow->form = take(root, "form", arena);
     shadow->tight = json_is_true(json_object_get(root, "tight"));
     known = known && take_list(json_object_get(root, "key"), arena, &shadow->key) &&
             take_list(json_object_get(root, "literal"), arena, &shadow->literal) &&

@@ -7,7 +7,7 @@ static const char *const names[] = {
     "change.after_commit",     "change.after_intent",     "change.after_step",
     "change.after_settle",     "change.before_batch",     "change.in_batch",
     "change.after_batch",      "change.before_end_row",   "change.after_abort_row",
-    "change.after_undo",       "change.before_abort_end", NULL};
+    "change.after_undo",       "change.before_abort_end", "change.after_give_up",   NULL};
 
 const char *const *change_failpoints(void)
 {

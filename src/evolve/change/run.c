@@ -175,9 +175,23 @@ static enum status switch_over(struct change_work *work, struct error *error)
     return change_go(work, writes ? CHANGE_SWITCH_WRITES : CHANGE_SWITCH_READS, error);
 }
 
+/* An abort that could take nothing back yet, since a value does not fit the old schema, may be
+ * given up. */
+static bool can_give_up_abort(const struct change_view *view)
+{
+    bool can = view->state == CHANGE_ABORTING && change_is_done(view, CHANGE_OPEN);
+    for (uint32_t i = 0; can && i < view->plan.count; i++) {
+        can = !view->steps[i].undone || !view->steps[i].begun || view->plan.steps[i].prepares;
+    }
+    return can;
+}
+
 static enum status complete(struct change_work *work, struct error *error)
 {
     struct change_view *view = &work->view;
+    if (can_give_up_abort(view) && change_give_up_abort(work, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (need_started(view, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

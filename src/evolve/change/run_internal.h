@@ -84,5 +84,7 @@ void change_pace_end(struct change_work *work);
 
 /* Takes the steps back that stand, the last one first. */
 enum status change_take_back(struct change_work *work, struct error *error) MUST_USE;
+/* Ends an abort that has taken nothing back: the change is started, as it was before. */
+enum status change_give_up_abort(struct change_work *work, struct error *error) MUST_USE;
 
 #endif

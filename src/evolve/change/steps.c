@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/log.h"
 #include "base/retry.h"
 #include "base/signals.h"
 #include "evolve/change/run_internal.h"
@@ -194,7 +195,7 @@ bool change_is_bound(const struct change_work *work, const struct change_step *s
 {
     const struct alter_functions *alter = work->base.alter;
     return step->kind == CHANGE_STATEMENT && !step->alone && alter->begin != NULL &&
-           alter->takes_back_ddl;
+           (alter->takes_back_ddl || step->with_note);
 }
 
 static void tell_step(const struct change_work *work, uint32_t number, enum change_event_kind kind,
@@ -371,6 +372,43 @@ static enum status run_step(struct change_work *work, uint32_t number, uint32_t 
     return change_settle_session(work, number, status, error);
 }
 
+static enum status let_go_of(struct change_work *work, uint32_t number, struct error *error)
+{
+    const struct change_step *step = &work->view.plan.steps[number - 1];
+    struct change_step_state *state = &work->view.steps[number - 1];
+    uint64_t rows = 0;
+    enum status status = change_set_session(work, number, error);
+    if (status == STATUS_OK && step->undo != NULL) {
+        status = change_run_text(work, number, step->undo, &rows, error);
+    }
+    if (change_settle_session(work, number, status, error) != STATUS_OK ||
+        change_put_step(work, work->view.number, number, HISTORY_STEP_INTENT, 0, NULL, error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    state->done = false;
+    state->position = NULL;
+    return STATUS_OK;
+}
+
+/* A step failed: what may hold only while its phase is carried out is undone. */
+static void let_go(struct change_work *work, uint32_t failed, const struct error *failure)
+{
+    const struct change_plan *plan = &work->view.plan;
+    for (uint32_t i = failed; i > 0 && !is_lost(failure); i--) {
+        const struct change_step_state *state = &work->view.steps[i - 1];
+        struct error error = {0};
+        if (plan->steps[i - 1].phase != plan->steps[failed - 1].phase) {
+            return;
+        }
+        if (plan->steps[i - 1].held && (state->begun || state->done || i == failed) &&
+            let_go_of(work, i, &error) != STATUS_OK) {
+            log_write(LOG_WARNING, "%s: could not be taken back: %s", plan->steps[i - 1].title,
+                      error.message);
+        }
+    }
+}
+
 enum status change_go(struct change_work *work, enum change_phase last, struct error *error)
 {
     const struct change_plan *plan = &work->view.plan;
@@ -383,6 +421,7 @@ enum status change_go(struct change_work *work, enum change_phase last, struct e
         arena_reset(work->base.act_arena);
         if (change_check_stop(work, error) != STATUS_OK ||
             run_step(work, i + 1, &count, error) != STATUS_OK) {
+            let_go(work, i + 1, error);
             return STATUS_FAILED;
         }
     }
