@@ -182,10 +182,8 @@ static enum status compile(struct alter_session *session, const struct change *c
         }
     }
     sort_steps(&plan);
-    *compiled = (struct change_plan){.steps = plan.steps,
-                                     .count = plan.count,
-                                     .ways = plan.ways,
-                                     .way_count = plan.way_count};
+    *compiled = (struct change_plan){
+        .steps = plan.steps, .count = plan.count, .ways = plan.ways, .way_count = plan.way_count};
     return status;
 }
 

@@ -35,7 +35,7 @@ struct sqlite_change_form {
     /* what the new columns are: `old` NULL: a new one; `up` NULL: the old one's value */
     struct sqlite_change_value {
         const char *column, *old, *up;
-    } *values;
+    } * values;
     uint32_t value_count, value_capacity;
 };
 bool sqlite_change_is_of_table(const char *kind);
@@ -47,9 +47,9 @@ enum status sqlite_change_form_apply(struct sqlite_change_plan *plan,
                                      const struct change_operation *operation,
                                      struct error *error) MUST_USE;
 /* All rows of a query on the scratch file. */
-enum status sqlite_change_form_ask(struct sqlite_change_plan *plan,
-                                   struct sqlite_change_form *form, const char *sql,
-                                   struct sql_shadow_rows *rows, struct error *error) MUST_USE;
+enum status sqlite_change_form_ask(struct sqlite_change_plan *plan, struct sqlite_change_form *form,
+                                   const char *sql, struct sql_shadow_rows *rows,
+                                   struct error *error) MUST_USE;
 void sqlite_change_append_create(struct buffer *sql, const struct change_value *value);
 void sqlite_change_append_index(struct buffer *sql, const struct change_value *value);
 void sqlite_change_append_column(struct buffer *sql, const struct change_value *column);

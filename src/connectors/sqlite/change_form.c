@@ -55,10 +55,11 @@ enum status sqlite_change_form_open(struct sqlite_change_plan *plan, const char 
     struct buffer sql = {0};
     struct sql_shadow_rows rows;
     *form = (struct sqlite_change_form){.table = table};
-    sqlite_append(&sql,
-                  "SELECT sql FROM main.sqlite_schema WHERE tbl_name = %q COLLATE NOCASE AND type IN "
-                  "('table', 'index') AND sql IS NOT NULL ORDER BY type = 'index', rowid",
-                  table);
+    sqlite_append(
+        &sql,
+        "SELECT sql FROM main.sqlite_schema WHERE tbl_name = %q COLLATE NOCASE AND type IN "
+        "('table', 'index') AND sql IS NOT NULL ORDER BY type = 'index', rowid",
+        table);
     if (sqlite_change_query(&plan->session->base, &sql, plan->arena, &rows, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -78,7 +78,8 @@ static const struct sqlite_change_value *value_of(const struct shadowing *self, 
 {
     const struct sqlite_change_value *found = NULL;
     for (uint32_t i = 0; i < self->form.value_count; i++) {
-        found = strcasecmp(self->form.values[i].column, column) == 0 ? &self->form.values[i] : found;
+        found =
+            strcasecmp(self->form.values[i].column, column) == 0 ? &self->form.values[i] : found;
     }
     return found;
 }
@@ -125,10 +126,11 @@ static enum status read_columns(struct shadowing *self, struct error *error)
 {
     struct sql_shadow_rows rows;
     struct buffer sql = {0};
-    sqlite_append(&sql,
-                  "SELECT name, (SELECT count(*) FROM pragma_table_xinfo(%q) WHERE hidden = 0) FROM "
-                  "pragma_table_xinfo(%q) WHERE hidden = 0",
-                  self->table, self->table);
+    sqlite_append(
+        &sql,
+        "SELECT name, (SELECT count(*) FROM pragma_table_xinfo(%q) WHERE hidden = 0) FROM "
+        "pragma_table_xinfo(%q) WHERE hidden = 0",
+        self->table, self->table);
     const char *text = sqlite_change_text(self->plan, &sql);
     if (sqlite_change_form_ask(self->plan, &self->form, text, &rows, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -160,17 +162,17 @@ static enum status read_columns(struct shadowing *self, struct error *error)
 static void add(struct shadowing *self, enum change_phase phase, const char *title,
                 struct buffer *sql, const char *undo, bool joined)
 {
-    sqlite_change_add(self->plan, &(struct change_step){
-                                      .phase = phase,
-                                      .operation = self->operation,
-                                      .title = title,
-                                      .text = sqlite_change_text(self->plan, sql),
-                                      .undo = undo,
-                                      .settings = phase == CHANGE_CONTRACT
-                                                      ? "PRAGMA legacy_alter_table = ON"
-                                                      : NULL,
-                                      .lock = ALTER_LOCK_WRITES,
-                                      .joined = joined});
+    sqlite_change_add(self->plan,
+                      &(struct change_step){.phase = phase,
+                                            .operation = self->operation,
+                                            .title = title,
+                                            .text = sqlite_change_text(self->plan, sql),
+                                            .undo = undo,
+                                            .settings = phase == CHANGE_CONTRACT
+                                                            ? "PRAGMA legacy_alter_table = ON"
+                                                            : NULL,
+                                            .lock = ALTER_LOCK_WRITES,
+                                            .joined = joined});
 }
 
 static void append_noted(struct buffer *sql, const struct shadowing *self, const char *row)
@@ -191,8 +193,7 @@ static void add_triggers(struct shadowing *self)
     static const char *const events[] = {"DELETE", "UPDATE", "INSERT"};
     for (size_t i = 0; i < 3; i++) {
         struct buffer sql = {0};
-        const char *name =
-            arena_format(self->plan->arena, "%s_%c", self->shadow, "dui"[i]);
+        const char *name = arena_format(self->plan->arena, "%s_%c", self->shadow, "dui"[i]);
         sqlite_append(&sql, "CREATE TRIGGER %n AFTER %s ON %n BEGIN ", name, events[i],
                       self->table);
         if (i != 2) {
@@ -212,8 +213,8 @@ static struct sql_shadow_list prefixed(struct shadowing *self, const char *prefi
     struct sql_shadow_list list = {0};
     for (uint32_t i = 0; i < self->key.count; i++) {
         bool queue = self->by_rowid && prefix[0] == 'q';
-        list.items[list.count++] = arena_format(self->plan->arena, "%s%s", prefix,
-                                                queue ? "k" : self->key.items[i]);
+        list.items[list.count++] =
+            arena_format(self->plan->arena, "%s%s", prefix, queue ? "k" : self->key.items[i]);
     }
     return list;
 }
@@ -222,23 +223,23 @@ static void add_batches(struct shadowing *self, enum change_phase phase, enum sq
                         const char *title)
 {
     struct sqlite_change_plan *plan = self->plan;
-    struct sql_shadow words = {
-        .kind = kind,
-        .table = sqlite_change_format(plan, "%n", self->table, NULL),
-        .shadow = sqlite_change_format(plan, "%n", self->shadow, NULL),
-        .queue = sqlite_change_format(plan, "%n", self->queue, NULL),
-        .hint = "",
-        .shadow_hint = "",
-        .lock = "",
-        .skip = "",
-        .into = buffer_string(&self->into),
-        .values = buffer_string(&self->values),
-        .differs = self->differs.length > 0 ? buffer_string(&self->differs) : "0",
-        .key = prefixed(self, "t."),
-        .at = prefixed(self, "t."),
-        .shadow_key = prefixed(self, "s."),
-        .queue_key = prefixed(self, "q."),
-        .tight = self->by_rowid};
+    struct sql_shadow words = {.kind = kind,
+                               .table = sqlite_change_format(plan, "%n", self->table, NULL),
+                               .shadow = sqlite_change_format(plan, "%n", self->shadow, NULL),
+                               .queue = sqlite_change_format(plan, "%n", self->queue, NULL),
+                               .hint = "",
+                               .shadow_hint = "",
+                               .lock = "",
+                               .skip = "",
+                               .into = buffer_string(&self->into),
+                               .values = buffer_string(&self->values),
+                               .differs =
+                                   self->differs.length > 0 ? buffer_string(&self->differs) : "0",
+                               .key = prefixed(self, "t."),
+                               .at = prefixed(self, "t."),
+                               .shadow_key = prefixed(self, "s."),
+                               .queue_key = prefixed(self, "q."),
+                               .tight = self->by_rowid};
     for (uint32_t i = 0; i < words.key.count; i++) {
         words.literal.items[words.literal.count++] =
             arena_format(plan->arena, "quote(%s)", words.key.items[i]);
@@ -310,11 +311,12 @@ static enum status add_switch(struct shadowing *self, struct error *error)
     }
     add_last_rows(self);
     if (counted.count > 0) {
-        sqlite_append(&sql,
-                      "UPDATE sqlite_sequence SET seq = max(seq, (SELECT o.seq FROM sqlite_sequence "
-                      "AS o WHERE o.name = %q)) WHERE name = %q AND EXISTS (SELECT 1 FROM "
-                      "sqlite_sequence AS o WHERE o.name = ",
-                      self->table, self->shadow);
+        sqlite_append(
+            &sql,
+            "UPDATE sqlite_sequence SET seq = max(seq, (SELECT o.seq FROM sqlite_sequence "
+            "AS o WHERE o.name = %q)) WHERE name = %q AND EXISTS (SELECT 1 FROM "
+            "sqlite_sequence AS o WHERE o.name = ",
+            self->table, self->shadow);
         sqlite_append(&sql, "%q)", self->table);
         add(self, CHANGE_CONTRACT, "what it counts on from", &sql, NULL, true);
     }
