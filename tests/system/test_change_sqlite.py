@@ -19,14 +19,14 @@ OPERATIONS = {
               "drop_index: {table: users, name: by_age}"],
     "type": ["alter_column: {table: users, column: age, type: INTEGER, nullable: false, default: '1'}"],
     "value": ["alter_column: {table: users, column: mail, nullable: false, up: \"coalesce(mail, 'none')\"}"],
-    "check": ["create_constraint: {table: users, name: old, type: check, columns: [age], check: age < 100}", "drop_constraint: {table: users, name: short}"],
+    "check": ["create_constraint: {table: users, name: old, type: check, columns: [age], check: age <> 'x'}", "drop_constraint: {table: users, name: short}"],
     "drop": ["drop_column: {table: users, column: mail}"],
     "pairs": ["alter_column: {table: pairs, column: c, type: BLOB}"],
     "tables": ["create_table: {name: pets, columns: [{name: id, type: INTEGER, pk: true}]}", "rename_table: {from: log, to: diary}", "drop_table: {name: posts}"],
 }
 EXPECTED = {   # of the table that is made anew
     "type": ("users", "CREATE TABLE users (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, age INTEGER NOT NULL DEFAULT (1), mail TEXT, CONSTRAINT short CHECK (length(name) < 40))"),
-    "check": ("users", "CREATE TABLE users (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, age TEXT DEFAULT '0', mail TEXT, CONSTRAINT old CHECK (age < 100))"),
+    "check": ("users", "CREATE TABLE users (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, age TEXT DEFAULT '0', mail TEXT, CONSTRAINT old CHECK (age <> 'x'))"),
     "pairs": ("pairs", "CREATE TABLE pairs (a INTEGER, b TEXT, c BLOB, PRIMARY KEY (a, b)) WITHOUT ROWID"),
 }
 

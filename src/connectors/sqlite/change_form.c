@@ -215,7 +215,9 @@ static enum status read_table(struct sqlite_change_plan *plan, struct sqlite_cha
 {
     struct sql_shadow_rows rows;
     enum status status = sqlite_change_form_ask(
-        plan, form, "SELECT sql FROM sqlite_schema WHERE type = 'table' LIMIT 1", &rows, error);
+        plan, form,
+        "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*'", &rows,
+        error);
     if (status != STATUS_OK) {
         return status;
     }

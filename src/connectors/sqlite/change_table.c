@@ -175,11 +175,12 @@ static void add(struct shadowing *self, enum change_phase phase, const char *tit
                                             .joined = joined});
 }
 
+/* A column of the notes may have the name rowid, and then it is meant by it. */
 static void append_noted(struct buffer *sql, const struct shadowing *self, const char *row)
 {
     sqlite_append(sql, "INSERT INTO %n (", self->queue);
     for (uint32_t i = 0; i < self->key.count; i++) {
-        buffer_format(sql, "%s%s", i > 0 ? ", " : "", self->by_rowid ? "k" : self->key.items[i]);
+        buffer_format(sql, "%s%s", i > 0 ? ", " : "", self->key.items[i]);
     }
     buffer_append_string(sql, ") VALUES (");
     for (uint32_t i = 0; i < self->key.count; i++) {
@@ -212,9 +213,8 @@ static struct sql_shadow_list prefixed(struct shadowing *self, const char *prefi
 {
     struct sql_shadow_list list = {0};
     for (uint32_t i = 0; i < self->key.count; i++) {
-        bool queue = self->by_rowid && prefix[0] == 'q';
         list.items[list.count++] =
-            arena_format(self->plan->arena, "%s%s", prefix, queue ? "k" : self->key.items[i]);
+            arena_format(self->plan->arena, "%s%s", prefix, self->key.items[i]);
     }
     return list;
 }
@@ -342,7 +342,8 @@ static enum status add_tables(struct shadowing *self, struct error *error)
     struct sql_shadow_rows rows;
     struct buffer sql = {0};
     enum status status = sqlite_change_form_ask(
-        plan, &self->form, "SELECT sql FROM sqlite_schema WHERE type = 'table' LIMIT 1", &rows,
+        plan, &self->form,
+        "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*'", &rows,
         error);
     if (status != STATUS_OK) {
         return status;
@@ -355,7 +356,7 @@ static enum status add_tables(struct shadowing *self, struct error *error)
         sqlite_change_format(plan, "DROP TABLE %n", self->shadow, NULL), false);
     sqlite_append(&sql, "CREATE TABLE %n (_n INTEGER PRIMARY KEY", self->queue);
     for (uint32_t i = 0; i < self->key.count; i++) {
-        buffer_format(&sql, ", %s", self->by_rowid ? "k" : self->key.items[i]);
+        buffer_format(&sql, ", %s", self->key.items[i]);
     }
     buffer_append_byte(&sql, ')');
     add(self, CHANGE_EXPAND, "notes of rows that change", &sql,
