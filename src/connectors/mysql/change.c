@@ -65,6 +65,16 @@ enum status mysql_change_refuse(const struct mysql_change_set *set, struct error
 
 /* ---------------------------------------------------------------- in place */
 
+static bool has_down(const struct mysql_change_set *set)
+{
+    for (uint32_t i = 0; i < set->value_count; i++) {
+        if (set->values[i].down != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_in_place(struct mysql_change_plan *plan, const struct mysql_change_set *set,
                          const struct mysql_change_trial *trial)
 {
@@ -100,6 +110,9 @@ static void add_in_place(struct mysql_change_plan *plan, const struct mysql_chan
                       trial->rewrites
                           ? "the server makes the whole table anew, and replicas do so behind it: "
                             "way: shadow goes in small steps"
+                      : has_down(set)
+                          ? "`down` is not used: the table itself is altered, and an abort is "
+                            "possible until then"
                       : strcmp(trial->algorithm, "INSTANT") != 0
                           ? "the server may read the whole table, and replicas do so behind it"
                           : NULL);

@@ -356,6 +356,10 @@ static enum status alter_column(struct clause *clause, struct error *error)
     if (column == NULL) {
         return invalid(clause, error, "%s has no column %s", clause->set->table, name);
     }
+    if (is_true(value, "lossless")) {
+        return invalid(clause, error, "lossless is not proved on this server: what the old form "
+                                      "can't hold keeps an abort from being carried out");
+    }
     if (redefines) {
         begin_clause(clause);
         mysql_append(&clause->set->clauses, "CHANGE COLUMN %n %n ", name,

@@ -212,10 +212,35 @@ static enum status complete(struct change_work *work, struct error *error)
     return STATUS_OK;
 }
 
+/* Did its completion remove nothing yet? Its first statement may have failed on the rows. */
+static enum status is_untouched(struct change_work *work, bool *untouched, struct error *error)
+{
+    const struct change_view *view = &work->view;
+    *untouched = true;
+    for (uint32_t i = 0; i < view->plan.count && *untouched; i++) {
+        const struct change_step *step = &view->plan.steps[i];
+        const struct change_step_state *state = &view->steps[i];
+        enum change_stands stands = CHANGE_STANDS;
+        if (step->phase != CHANGE_CONTRACT || (!state->begun && !state->done)) {
+            continue;
+        }
+        if (!state->done && step->stands != NULL && !change_is_bound(work, step) &&
+            change_ask_stands(work, step, &stands, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        *untouched = stands == CHANGE_STANDS_NOT;
+    }
+    return STATUS_OK;
+}
+
 static enum status take_back(struct change_work *work, struct error *error)
 {
     const struct change_view *view = &work->view;
-    if (view->state == CHANGE_COMPLETING) {
+    bool untouched = true;
+    if (view->state == CHANGE_COMPLETING && is_untouched(work, &untouched, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!untouched) {
         error_set(error, ERROR_CHANGE_REFUSED, view->version,
                   "its completion was begun: there is no way back");
         return error_hint(error, "`transhume change complete DB` goes on.");
