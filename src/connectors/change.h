@@ -89,13 +89,13 @@ struct change_step {
      * ahead of the transaction; settle_session, behind the step, takes it back. NULL: nothing. */
     const char *settings;
     enum alter_lock lock;
-    bool rewrites; /* takes as long as the table is large */
-    bool alone;    /* it may not stand in a transaction */
-    bool joined;   /* it is in one transaction with the step before it */
-    bool again;    /* CHANGE_PROVE: holds for both versions' writes; it is run again before
-                      CHANGE_CONTRACT */
-    bool held;    /* holds only while the rest of its phase is carried out: where a step behind it
-                     fails it is undone, and run again with that one */
+    bool rewrites;  /* takes as long as the table is large */
+    bool alone;     /* it may not stand in a transaction */
+    bool joined;    /* it is in one transaction with the step before it */
+    bool again;     /* CHANGE_PROVE: holds for both versions' writes; it is run again before
+                       CHANGE_CONTRACT */
+    bool held;      /* holds only while the rest of its phase is carried out: where a step behind it
+                       fails it is undone, and run again with that one */
     bool with_note; /* in one transaction with its note, though the engine does not take schema
                        changes back: a statement that only writes rows */
     bool prepares;  /* only its way back does something, which readies what is undone behind it: an

@@ -104,18 +104,17 @@ static void add_in_place(struct mysql_change_plan *plan, const struct mysql_chan
                   .lock = ALTER_LOCK_NONE,
                   .rewrites = trial->rewrites});
     buffer_free(&undo);
-    mysql_change_tell(plan, set->operation,
-                      arena_format(plan->arena, "in place, %s%s", trial->algorithm,
-                                   expands ? "" : ", when the change is completed"),
-                      trial->rewrites
-                          ? "the server makes the whole table anew, and replicas do so behind it: "
-                            "way: shadow goes in small steps"
-                      : has_down(set)
-                          ? "`down` is not used: the table itself is altered, and an abort is "
-                            "possible until then"
-                      : strcmp(trial->algorithm, "INSTANT") != 0
-                          ? "the server may read the whole table, and replicas do so behind it"
-                          : NULL);
+    mysql_change_tell(
+        plan, set->operation,
+        arena_format(plan->arena, "in place, %s%s", trial->algorithm,
+                     expands ? "" : ", when the change is completed"),
+        trial->rewrites ? "the server makes the whole table anew, and replicas do so behind it: "
+                          "way: shadow goes in small steps"
+        : has_down(set) ? "`down` is not used: the table itself is altered, and an abort is "
+                          "possible until then"
+        : strcmp(trial->algorithm, "INSTANT") != 0
+            ? "the server may read the whole table, and replicas do so behind it"
+            : NULL);
 }
 
 static enum status plan_set(struct mysql_change_plan *plan, struct mysql_change_set *set,
@@ -190,11 +189,10 @@ static bool is_made_before(const struct mysql_change_plan *plan, uint32_t operat
 {
     for (uint32_t i = 0; i < operation; i++) {
         const struct change_operation *other = &plan->change->operations[i];
-        const char *made = strcmp(other->kind, "create_table") == 0
-                               ? change_text(&other->value, "name")
-                           : strcmp(other->kind, "rename_table") == 0
-                               ? change_text(&other->value, "to")
-                               : NULL;
+        const char *made =
+            strcmp(other->kind, "create_table") == 0   ? change_text(&other->value, "name")
+            : strcmp(other->kind, "rename_table") == 0 ? change_text(&other->value, "to")
+                                                       : NULL;
         if (strcmp(other->kind, "sql") == 0 || (made != NULL && strcmp(made, name) == 0)) {
             return true;
         }
@@ -212,8 +210,7 @@ static enum status ask_kind(struct mysql_change_plan *plan, const char *name, co
                  "SELECT table_type FROM information_schema.tables WHERE table_schema = %q AND "
                  "table_name = %q",
                  plan->session->database->sql.schema, name);
-    enum status status =
-        mysql_change_query(&plan->session->base, &sql, plan->arena, &rows, error);
+    enum status status = mysql_change_query(&plan->session->base, &sql, plan->arena, &rows, error);
     *kind = status == STATUS_OK && rows.count > 0 ? rows.cells[0][0] : NULL;
     return status;
 }
@@ -438,16 +435,16 @@ static enum status plan_partition(struct mysql_change_plan *plan, uint32_t opera
     mysql_append(&sql, adds ? "(PARTITION %n VALUES %s)" : "%n", name,
                  change_text(value, "values"));
     mysql_change_add(
-        plan, &(struct change_step){
-                  .phase = adds ? CHANGE_EXPAND : CHANGE_CONTRACT,
-                  .operation = operation,
-                  .title = arena_format(plan->arena, "%s partition %s of %s", adds ? "add" : "drop",
-                                        name, table),
-                  .text = mysql_change_text(plan, &sql),
-                  .undo = adds ? format_sql(plan, "ALTER TABLE %n DROP PARTITION %n", table, name)
-                               : NULL,
-                  .stands = partition_stands(plan, table, name, adds ? "> 0" : "= 0"),
-                  .lock = ALTER_LOCK_ALL});
+        plan,
+        &(struct change_step){
+            .phase = adds ? CHANGE_EXPAND : CHANGE_CONTRACT,
+            .operation = operation,
+            .title = arena_format(plan->arena, "%s partition %s of %s", adds ? "add" : "drop", name,
+                                  table),
+            .text = mysql_change_text(plan, &sql),
+            .undo = adds ? format_sql(plan, "ALTER TABLE %n DROP PARTITION %n", table, name) : NULL,
+            .stands = partition_stands(plan, table, name, adds ? "> 0" : "= 0"),
+            .lock = ALTER_LOCK_ALL});
     if (adds) {
         keep_rows(plan, operation, table, name);
     }
@@ -595,8 +592,7 @@ static enum status estimate(struct alter_session *session, const struct change_s
     struct buffer sql = {0};
     *rows = 0;
     enum status status = sql_shadow_read(step->text, arena, &words, error);
-    if (status == STATUS_OK && words.kind != SQL_SHADOW_MEND &&
-        words.kind != SQL_SHADOW_CLOSE) {
+    if (status == STATUS_OK && words.kind != SQL_SHADOW_MEND && words.kind != SQL_SHADOW_CLOSE) {
         /* behind the column `rows` MySQL has `filtered` and Extra, MariaDB only the latter */
         bool mariadb = mysql_alter_of(session)->database->mariadb;
         uint32_t behind = mariadb ? 2 : 3;

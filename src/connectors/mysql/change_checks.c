@@ -213,9 +213,8 @@ enum status mysql_change_watch_form(struct mysql_change_plan *plan, const char *
     if (status == STATUS_OK) {
         status = mysql_alter_put_back(plan->session, error);
         buffer_append_string(&set, "SET " MYSQL_CHANGE_COPIES " = NULL");
-        status = status == STATUS_OK
-                     ? mysql_change_run(&plan->session->base, &set, &changed, error)
-                     : status;
+        status = status == STATUS_OK ? mysql_change_run(&plan->session->base, &set, &changed, error)
+                                     : status;
         buffer_free(&set);
     } else if (mysql_is_alive(plan->session->connection)) {
         (void)!mysql_alter_put_back(plan->session, &ignored);

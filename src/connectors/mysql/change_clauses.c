@@ -357,8 +357,9 @@ static enum status alter_column(struct clause *clause, struct error *error)
         return invalid(clause, error, "%s has no column %s", clause->set->table, name);
     }
     if (is_true(value, "lossless")) {
-        return invalid(clause, error, "lossless is not proved on this server: what the old form "
-                                      "can't hold keeps an abort from being carried out");
+        return invalid(clause, error,
+                       "lossless is not proved on this server: what the old form "
+                       "can't hold keeps an abort from being carried out");
     }
     if (redefines) {
         begin_clause(clause);

@@ -157,8 +157,8 @@ enum status mysql_change_try(struct mysql_change_plan *plan, const struct mysql_
                              const struct mysql_change_table *table,
                              struct mysql_change_trial *trial, struct error *error)
 {
-    const char *scratch = arena_format(plan->arena, MYSQL_CHANGE_SCRATCH "%016" PRIx64,
-                                       sql_name_hash(table->name));
+    const char *scratch =
+        arena_format(plan->arena, MYSQL_CHANGE_SCRATCH "%016" PRIx64, sql_name_hash(table->name));
     struct error ignored;
     *trial = (struct mysql_change_trial){0};
     enum status status = set_mode(plan, set, error);
@@ -202,8 +202,7 @@ static enum status drop_abandoned(struct mysql_change_plan *plan, struct error *
                  "SELECT table_name FROM information_schema.tables WHERE table_schema = %q AND "
                  "table_name REGEXP '^" MYSQL_CHANGE_SCRATCH "[0-9a-f]{16}$'",
                  plan->session->database->sql.schema);
-    enum status status =
-        mysql_change_query(&plan->session->base, &sql, plan->arena, &rows, error);
+    enum status status = mysql_change_query(&plan->session->base, &sql, plan->arena, &rows, error);
     for (uint32_t i = 0; status == STATUS_OK && i < rows.count; i++) {
         drop_scratch(plan, rows.cells[i][0]);
     }

@@ -34,8 +34,13 @@
 /* Keys of more columns are not walked along. */
 enum { SQL_SHADOW_KEY_MAX = 16 };
 
-enum sql_shadow_kind { SQL_SHADOW_COPY, SQL_SHADOW_PROVE, SQL_SHADOW_MEND, SQL_SHADOW_CLOSE,
-                       SQL_SHADOW_KIND_COUNT };
+enum sql_shadow_kind {
+    SQL_SHADOW_COPY,
+    SQL_SHADOW_PROVE,
+    SQL_SHADOW_MEND,
+    SQL_SHADOW_CLOSE,
+    SQL_SHADOW_KIND_COUNT
+};
 
 struct sql_shadow_list {
     const char *items[SQL_SHADOW_KEY_MAX];

@@ -529,9 +529,9 @@ static enum status check_counts(struct pass *pass, struct error *error)
 
 /*
  * From its commit on what does not fit the shadow fails its writer; so no row may wait in the queue
- * by then. A writer that was about to write into the queue has committed once `strict` has its lock, and rows
- * that wait are copied with that lock given back: their writers may need it. What fails is rolled
- * back, and leaves writers as they were.
+ * by then. A writer that was about to write into the queue has committed once `strict` has its
+ * lock, and rows that wait are copied with that lock given back: their writers may need it. What
+ * fails is rolled back, and leaves writers as they were.
  */
 static enum status close_queue(struct pass *pass, struct change_batch *batch, struct error *error)
 {
