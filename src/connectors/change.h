@@ -94,8 +94,8 @@ struct change_step {
     bool joined;    /* it is in one transaction with the step before it */
     bool again;     /* CHANGE_PROVE: holds for both versions' writes; it is run again before
                        CHANGE_CONTRACT */
-    bool held;      /* holds only while the rest of its phase is carried out: where a step behind it
-                       fails it is undone, and run again with that one */
+    bool held;      /* holds only for the steps right behind it, up to the first one that is not
+                       held: where one of these fails it is undone, and run again with it */
     bool with_note; /* in one transaction with its note, though the engine does not take schema
                        changes back: a statement that only writes rows */
     bool prepares;  /* only its way back does something, which readies what is undone behind it: an

@@ -359,6 +359,31 @@ class Changes(sql_case.ServerTarget):
         self.change("complete", self.uri, "--confirm")
         self.assertEqual(self.ask("SELECT id, a FROM t ORDER BY id"), [["1", "short"], ["2", "x" * 20], ["3", "y" * 20], ["4", "z" * 20]])
 
+    def test_second_table_fails(self):
+        """One table is switched, the next one can't be: the first one stays as it is, until the cause is gone or the change is taken back."""
+        for end in ("complete", "abort"):
+            with self.subTest(end=end):
+                self.new("CREATE TABLE a (id int PRIMARY KEY, v varchar(50)); CREATE TABLE b LIKE a; INSERT INTO a VALUES (1, 'one'); INSERT INTO b VALUES (1, 'one')")
+                before = self.dump()
+                self.begin("alter: {table: a, with: MODIFY v varchar(20), way: shadow}", "alter: {table: b, with: MODIFY v varchar(20), way: shadow}")
+                self.ask("INSERT INTO b VALUES (2, repeat('x', 30))")
+                for _ in range(2):
+                    self.assertIn("the row with the key (2)", self.change("complete", self.uri, "--confirm", code=3).err)
+                    self.ask("INSERT INTO b VALUES (3, repeat('y', 30)); DELETE FROM b WHERE id = 3; UPDATE a SET v = 'two'")
+                self.ask("DELETE FROM b WHERE id = 2")
+                self.change(end, self.uri, *(["--confirm"] if end == "complete" else []))
+                self.assertEqual(self.ask("SELECT * FROM a JOIN b USING (id)"), [["1", "two", "one"]])
+                self.assertEqual(self.tables(), ["a", "b"])
+                self.assertEqual(self.definition("a") == before["a"][0], end == "abort")
+
+    def test_kept_of_a_column(self):
+        """A character set of the new type takes the place of the old one; a default that strict modes refuse stays."""
+        self.new("SET sql_mode = ''; CREATE TABLE t (id int PRIMARY KEY, a varchar(30) CHARACTER SET latin1 DEFAULT 'x', d datetime DEFAULT '0000-00-00 00:00:00'); INSERT INTO t (id) VALUES (1)")
+        self.file("alter_column: {table: t, column: a, type: varchar(60) CHARACTER SET utf8mb4}", "alter_column: {table: t, column: id, type: bigint}")
+        self.change("run", "001_c.change.yaml", self.uri, "--confirm")
+        self.assertRegex(self.definition("t"), "`a` varchar.60. (CHARACTER SET utf8mb4|DEFAULT|COLLATE utf8mb4).*`d` datetime DEFAULT '0000-00-00 00:00:00'")
+        self.assertEqual(self.ask("SELECT * FROM t"), [["1", "x", "0000-00-00 00:00:00"]])
+
     def blocked(self, statement):
         """Holds what the statement locks, until the function that is returned is called."""
         process = subprocess.Popen(["mariadb", "--no-defaults", "-N", "-n", "-h127.0.0.1", "-P%d" % self.server.port, "-uroot", self.database], text=True, bufsize=1,

@@ -117,6 +117,22 @@ static void add_in_place(struct mysql_change_plan *plan, const struct mysql_chan
             : NULL);
 }
 
+/* A table with a default of 0000-00-00 is altered under a mode that lets it be. */
+static enum status allow_zero_dates(struct mysql_change_plan *plan, struct mysql_change_set *set,
+                                    const struct mysql_change_table *table, struct error *error)
+{
+    struct buffer sql = {0};
+    struct sql_shadow_rows rows;
+    if (set->sql_mode != NULL || strstr(table->statement, "DEFAULT '0000-00-00") == NULL) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "SELECT replace(replace(@@session.sql_mode, 'NO_ZERO_IN_DATE', ''), "
+                               "'NO_ZERO_DATE', '')");
+    enum status status = mysql_change_query(&plan->session->base, &sql, plan->arena, &rows, error);
+    set->sql_mode = status == STATUS_OK && rows.count > 0 ? rows.cells[0][0] : NULL;
+    return status;
+}
+
 static enum status plan_set(struct mysql_change_plan *plan, struct mysql_change_set *set,
                             const struct mysql_change_table *table, struct error *error)
 {
@@ -125,7 +141,8 @@ static enum status plan_set(struct mysql_change_plan *plan, struct mysql_change_
         mysql_change_plan_links(plan, set);
         return STATUS_OK;
     }
-    if (mysql_change_try(plan, set, table, &trial, error) != STATUS_OK) {
+    if (allow_zero_dates(plan, set, table, error) != STATUS_OK ||
+        mysql_change_try(plan, set, table, &trial, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (trial.algorithm != NULL) {

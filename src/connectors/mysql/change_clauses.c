@@ -312,6 +312,9 @@ static void append_changed_column(struct buffer *sql, const struct clause *claus
     bool texts = type == NULL || strcasestr(type, "char") != NULL ||
                  strcasestr(type, "text") != NULL || strncasecmp(type, "enum", 4) == 0 ||
                  strncasecmp(type, "set", 3) == 0;
+    bool says_charset = type != NULL && (strcasestr(type, "character set") != NULL ||
+                                         strcasestr(type, "charset") != NULL ||
+                                         strcasestr(type, "collate") != NULL);
     if (type != NULL) {
         buffer_append_string(sql, type);
     } else {
@@ -325,8 +328,8 @@ static void append_changed_column(struct buffer *sql, const struct clause *claus
         bool no_more_default = nullable != NULL && strcasecmp(nullable, "false") == 0 &&
                                part->kind == SQL_CONSTRAINT_DEFAULT &&
                                begins_with(&part->expression, "NULL");
-        if ((of_text && !texts) || (null && nullable != NULL) || no_more_default ||
-            (part->kind == SQL_CONSTRAINT_DEFAULT && set != NULL) ||
+        if ((of_text && (!texts || says_charset)) || (null && nullable != NULL) ||
+            no_more_default || (part->kind == SQL_CONSTRAINT_DEFAULT && set != NULL) ||
             (begins_with(&part->span, "COMMENT") && comment != NULL)) {
             continue;
         }

@@ -391,18 +391,19 @@ static enum status let_go_of(struct change_work *work, uint32_t number, struct e
     return STATUS_OK;
 }
 
-/* A step failed: what may hold only while its phase is carried out is undone. */
+/* A step failed: what may hold only for it, right ahead of it, is undone. */
 static void let_go(struct change_work *work, uint32_t failed, const struct error *failure)
 {
     const struct change_plan *plan = &work->view.plan;
     for (uint32_t i = failed; i > 0 && !is_lost(failure); i--) {
-        const struct change_step_state *state = &work->view.steps[i - 1];
         struct error error = {0};
-        if (plan->steps[i - 1].phase != plan->steps[failed - 1].phase) {
-            return;
+        if (!plan->steps[i - 1].held) {
+            if (i < failed) {
+                return;
+            }
+            continue;
         }
-        if (plan->steps[i - 1].held && (state->begun || state->done || i == failed) &&
-            let_go_of(work, i, &error) != STATUS_OK) {
+        if (let_go_of(work, i, &error) != STATUS_OK) {
             log_write(LOG_WARNING, "%s: could not be taken back: %s", plan->steps[i - 1].title,
                       error.message);
         }
