@@ -107,7 +107,7 @@ _transhume() {
         'schema dump') options='--database --output --json --quiet --verbose --help --timeout' ;;
         'schema import') options='--dir --database --from --dry-run --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
         'schema baseline') options='--dir --database --from --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
-        'schema repair') options='--dir --database --from --mark-applied --mark-reverted --resume-from --accept-checksum --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
+        'schema repair') options='--dir --database --from --mark-applied --mark-reverted --resume-from --accept-checksum --drop-before-images --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
         'connectors') options='--json --quiet --verbose --help --color' ;;
         'help') options='--as --quiet --verbose --help' ;;
         'version') options='--json --quiet --verbose --help --color' ;;
