@@ -112,8 +112,8 @@ static enum status refuse_stealing(const struct schema_work *work,
                                    const struct ledger_holder *holder, struct error *error)
 {
     const char *title = work->options->database->connector->title;
-    error_set(error, ERROR_RUN_HELD, NULL, "--steal-lock can't end a session of %s; %s has the lock",
-              title, holder->name);
+    error_set(error, ERROR_RUN_HELD, NULL,
+              "--steal-lock can't end a session of %s; %s has the lock", title, holder->name);
     return error_hint(error, work->options->database->lease_ms > 0
                                  ? "the lock is a lease: it runs out by itself once its holder is "
                                    "gone; without --steal-lock the command waits for it"
