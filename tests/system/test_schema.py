@@ -288,6 +288,14 @@ class SchemaCase:
         self.assertIn("The rows that it kept are put back", self.up(code=5).err)
         self.assertEqual((self.rows(), self.kept()), (before, []))
 
+    def test_rows_of_keys_alone(self):
+        self.ask("CREATE TABLE k (a INT, b INT, PRIMARY KEY (a, b))")
+        self.ask("INSERT INTO k VALUES (1, 1), (2, 2)")
+        self.migration("001_a.sql", "-- transhume:before-image k\n-- migrate:up\nDELETE FROM k WHERE a = 2;\n-- migrate:down\nSELECT 1;\n")
+        self.up()
+        self.down()
+        self.assertEqual(self.ask("SELECT a, b FROM k ORDER BY a"), [["1", "1"], ["2", "2"]])
+
     def test_rows_that_can_t_be_kept(self):
         self.first_files()
         self.up()

@@ -105,55 +105,81 @@ static const char *expression(const struct schema_work *work, const char *patter
     return kept;
 }
 
-/* The pattern of each column that `table` and `image` have, or of each one of its key. */
-static enum status list(struct schema_work *work, const char *table, const char *image, bool key,
-                        const char *pattern, const char *between, const char **text,
-                        struct error *error)
+/* Which columns. */
+enum columns {
+    COLUMNS_KEY,
+    COLUMNS_BOTH, /* that the table and its image have, and that may be written */
+    COLUMNS_VALUE /* of these, what is not of the key and may be changed */
+};
+
+static const char *postgres_columns(struct arena *arena, const char *table, const char *image,
+                                    enum columns which)
+{
+    static const char in_key[] = "EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = a.attrelid "
+                                 "AND i.indisprimary AND a.attnum = ANY (i.indkey))";
+    const char *both = arena_format(
+        arena,
+        "a.attgenerated = '' AND EXISTS (SELECT 1 FROM pg_attribute b WHERE b.attrelid = "
+        "'%s'::regclass AND b.attname = a.attname AND b.attnum > 0 AND NOT b.attisdropped)",
+        image);
+    return arena_format(arena,
+                        "FROM pg_attribute a WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND "
+                        "NOT a.attisdropped AND %s%s%s",
+                        quote_text(arena, table), which == COLUMNS_KEY ? in_key : both,
+                        which == COLUMNS_VALUE ? " AND a.attidentity <> 'a' AND NOT " : "",
+                        which == COLUMNS_VALUE ? in_key : "");
+}
+
+static const char *mysql_columns(struct arena *arena, const char *table, const char *image,
+                                 enum columns which)
+{
+    const char *both = arena_format(
+        arena,
+        "extra NOT LIKE '%%GENERATED%%' AND column_name IN (SELECT column_name FROM "
+        "information_schema.columns WHERE table_schema = database() AND table_name = '%s')",
+        image);
+    return arena_format(arena,
+                        "FROM information_schema.columns WHERE table_schema = database() AND "
+                        "table_name = %s AND %s%s",
+                        quote_text(arena, bare_name(arena, table)),
+                        which == COLUMNS_KEY ? "column_key = 'PRI'" : both,
+                        which == COLUMNS_VALUE ? " AND column_key <> 'PRI'" : "");
+}
+
+static const char *sqlite_columns(struct arena *arena, const char *table, const char *image,
+                                  enum columns which)
+{
+    const char *both =
+        arena_format(arena, "name IN (SELECT name FROM pragma_table_info('%s'))", image);
+    return arena_format(
+        arena, "FROM pragma_table_info(%s) WHERE %s%s", quote_text(arena, bare_name(arena, table)),
+        which == COLUMNS_KEY ? "pk > 0" : both, which == COLUMNS_VALUE ? " AND pk = 0" : "");
+}
+
+/* The pattern of each of the columns; NULL: there is none. */
+static enum status list(struct schema_work *work, const char *table, const char *image,
+                        enum columns which, const char *pattern, const char *between,
+                        const char **text, struct error *error)
 {
     struct arena *arena = work->act_arena;
+    enum sql_language language = work->alter->sql;
+    const char *from = language == SQL_POSTGRES ? postgres_columns(arena, table, image, which)
+                       : language == SQL_MYSQL  ? mysql_columns(arena, table, image, which)
+                                                : sqlite_columns(arena, table, image, which);
     const char *item = expression(work, pattern);
-    const char *of =
-        quote_text(arena, work->alter->sql == SQL_POSTGRES ? table : bare_name(arena, table));
-    if (work->alter->sql == SQL_POSTGRES) {
-        const char *which =
-            key ? arena_format(arena, "JOIN pg_index i ON i.indrelid = a.attrelid AND "
-                                      "i.indisprimary AND a.attnum = ANY (i.indkey)")
-                : arena_format(arena,
-                               "JOIN pg_attribute b ON b.attrelid = '%s'::regclass AND b.attname = "
-                               "a.attname AND b.attnum > 0 AND NOT b.attisdropped",
-                               image);
-        return ask(work,
-                   arena_format(arena,
-                                "SELECT string_agg(%s, '%s' ORDER BY a.attnum) FROM pg_attribute a "
-                                "%s WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT "
-                                "a.attisdropped AND a.attgenerated = ''",
-                                item, between, which, of),
-                   text, error);
+    struct buffer sql = {0};
+    if (language == SQL_POSTGRES) {
+        buffer_format(&sql, "SELECT string_agg(%s, '%s' ORDER BY a.attnum) %s", item, between,
+                      from);
+    } else if (language == SQL_MYSQL) {
+        buffer_format(&sql, "SELECT group_concat(%s ORDER BY ordinal_position SEPARATOR '%s') %s",
+                      item, between, from);
+    } else {
+        buffer_format(&sql, "SELECT group_concat(%s, '%s') %s", item, between, from);
     }
-    if (work->alter->sql == SQL_MYSQL) {
-        const char *which =
-            key ? "AND column_key = 'PRI'"
-                : arena_format(arena,
-                               "AND extra NOT LIKE '%%GENERATED%%' AND column_name IN (SELECT "
-                               "column_name FROM information_schema.columns WHERE table_schema = "
-                               "database() AND table_name = '%s')",
-                               image);
-        return ask(work,
-                   arena_format(arena,
-                                "SELECT group_concat(%s ORDER BY ordinal_position SEPARATOR '%s') "
-                                "FROM information_schema.columns WHERE table_schema = database() "
-                                "AND table_name = %s %s",
-                                item, between, of, which),
-                   text, error);
-    }
-    const char *which =
-        key ? "WHERE pk > 0"
-            : arena_format(arena, "WHERE name IN (SELECT name FROM pragma_table_info('%s'))",
-                           image);
-    return ask(work,
-               arena_format(arena, "SELECT group_concat(%s, '%s') FROM pragma_table_info(%s) %s",
-                            item, between, of, which),
-               text, error);
+    enum status status = ask(work, buffer_string(&sql), text, error);
+    buffer_free(&sql);
+    return status;
 }
 
 /* ---------------------------------------------------------------- keeping */
@@ -177,7 +203,7 @@ static enum status examine(struct schema_work *work, const struct before_image *
     struct arena *arena = work->act_arena;
     const char *key = NULL;
     const char *count = NULL;
-    if (list(work, image->table, "", true, "@", ", ", &key, error) != STATUS_OK) {
+    if (list(work, image->table, REGISTRY, COLUMNS_KEY, "@", ", ", &key, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (key == NULL) {
@@ -331,15 +357,17 @@ static enum status put_back(struct schema_work *work, const struct act_work *at,
     const char *match = NULL;
     uint64_t changed = 0;
     uint64_t inserted = 0;
-    if (list(work, image->table, image->name, false, mysql ? "t.@ = b.@" : "@ = b.@", ", ", &set,
-             error) != STATUS_OK ||
-        list(work, image->table, image->name, false, "@", ", ", &columns, error) != STATUS_OK ||
-        list(work, image->table, image->name, false, "b.@", ", ", &values, error) != STATUS_OK ||
-        list(work, image->table, image->name, true, "t.@ = b.@", " AND ", &match, error) !=
+    if (list(work, image->table, image->name, COLUMNS_VALUE, mysql ? "t.@ = b.@" : "@ = b.@", ", ",
+             &set, error) != STATUS_OK ||
+        list(work, image->table, image->name, COLUMNS_BOTH, "@", ", ", &columns, error) !=
+            STATUS_OK ||
+        list(work, image->table, image->name, COLUMNS_BOTH, "b.@", ", ", &values, error) !=
+            STATUS_OK ||
+        list(work, image->table, image->name, COLUMNS_KEY, "t.@ = b.@", " AND ", &match, error) !=
             STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (set == NULL || match == NULL) {
+    if (columns == NULL || match == NULL) {
         error_set(error, ERROR_MIGRATION_REFUSED, image->table,
                   "its rows can't be put back: it is gone, or has no primary key");
         return error_hint(error, "the rows are in %s", image->name);
@@ -353,7 +381,7 @@ static enum status put_back(struct schema_work *work, const struct act_work *at,
         "INSERT INTO %s (%s)%s SELECT %s FROM %s b WHERE NOT EXISTS (SELECT 1 FROM %s t WHERE %s)",
         image->table, columns, work->alter->sql == SQL_POSTGRES ? " OVERRIDING SYSTEM VALUE" : "",
         values, image->name, image->table, match);
-    if (run(work, update, &changed, error) != STATUS_OK ||
+    if ((set != NULL && run(work, update, &changed, error) != STATUS_OK) ||
         run(work, insert, &inserted, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
