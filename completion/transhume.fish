@@ -47,6 +47,7 @@ complete -c transhume -n 'false; or __fish_seen_subcommand_from schema; and __fi
 complete -c transhume -n 'false; or __fish_seen_subcommand_from schema; and __fish_seen_subcommand_from repair' -l mark-reverted -d 'VERSION is not applied, whatever the history says'
 complete -c transhume -n 'false; or __fish_seen_subcommand_from schema; and __fish_seen_subcommand_from repair' -l resume-from -x -d 'Statements of VERSION before its Nth are done; N is not'
 complete -c transhume -n 'false; or __fish_seen_subcommand_from schema; and __fish_seen_subcommand_from repair' -l accept-checksum -d 'The file of VERSION, as it is now, is what was applied'
+complete -c transhume -n 'false; or __fish_seen_subcommand_from schema; and __fish_seen_subcommand_from repair' -l drop-before-images -d 'Drop the rows that VERSION kept from before it changed them'
 complete -c transhume -n '__fish_seen_subcommand_from init check migrate resume follow cutover validate' -l include -x -d 'Only source tables whose name matches (* and ?)'
 complete -c transhume -n '__fish_seen_subcommand_from init check migrate resume follow cutover validate' -l exclude -x -d 'No source tables whose name matches; wins over --include'
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l out -r -F -d 'The folder to write the design into'

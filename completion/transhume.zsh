@@ -693,6 +693,7 @@ _transhume() {
                 '--mark-reverted[VERSION is not applied, whatever the history says]' \
                 '--resume-from=[Statements of VERSION before its Nth are done; N is not]:N:' \
                 '--accept-checksum[The file of VERSION, as it is now, is what was applied]' \
+                '--drop-before-images[Drop the rows that VERSION kept from before it changed them]' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
