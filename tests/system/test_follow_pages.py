@@ -11,6 +11,7 @@ import unittest
 import support
 import test_follow
 from test_follow import DynamodbSide, OfPostgres, PostgresSide, SqliteSide, WithDynamodb
+from test_follow_mysql import MysqlSide, OnMariadb
 
 PLAN = """transhume: 1
 source: %s
@@ -201,6 +202,29 @@ class FollowedPostgres(PostgresSide):
 class PostgresToSqlite(OfPostgres, ToSqlite, Pages, support.TestCase):
     def sides(self):
         return FollowedPostgres(self, self.server, "shop"), SqliteSide(self, "copy.db")
+
+
+class MariadbToMariadb(OnMariadb, Fresh, Pages, support.TestCase):
+    failpoints = [("mysql." + name, occurrence) for name in ("before_apply", "after_apply") for occurrence in (1, 2)]
+
+    def sides(self):
+        return MysqlSide(self.server), MysqlSide(self.server)
+
+    def sides_of_target(self, _folder):
+        return MysqlSide(self.server)
+
+    def spoil(self):
+        self.server.ask(self.target.name, "INSERT INTO holder_t (pk, sk, Items) VALUES ('H#1', 'PAGE#77', '[]'); DELETE FROM number_t WHERE id = 2")
+
+    def test_several_lists_of_one_row(self):
+        """Each is read over a connection of its own, and all of them at one moment."""
+        lists = ", ".join("List%d: { embed: item, order: [%s], fields: { v: copy } }" % (number, order) for number, order in enumerate(("id", "v", "holder, id")))
+        self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: %s\ntables:\n  holder_t:\n    key: id\n    entities:\n      holder:\n        from: holder\n"
+                                "        fields: { id: copy, Items: { aggregate: item, value: count(*) }, %s }\n" % (self.source.uri, self.target.uri, lists))
+        self.migrate()
+        self.steps(5)
+        self.follow()
+        self.assert_same()
 
 
 @support.inheriting(2)
