@@ -58,7 +58,7 @@ class KillChange:
     def dump(self):
         tables = sorted(row[0] for row in self.ask("SHOW TABLES") if not row[0].startswith("_transhume_schema"))
         bare = lambda text: re.sub(r" AUTO_INCREMENT=\d+| DEFINER=`[^`]*`@`[^`]*`", "", text).replace("`%s`." % self.database, "")
-        return ([(name, bare(self.ask("SHOW CREATE TABLE %s" % name)[0][1]), self.ask("SELECT * FROM %s ORDER BY 1, 2" % name)) for name in tables
+        return ([(name, bare(self.ask("SHOW CREATE TABLE %s" % name)[0][1]), self.ask("SELECT * FROM %s ORDER BY 1" % name)) for name in tables
                  if not name.startswith("_transhume")] + [tables, self.ask("SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE trigger_schema = database() ORDER BY 1")])
 
     def undisturbed(self, kind, act):

@@ -124,11 +124,13 @@ class Changes(sql_case.ServerTarget):
                          % ("" if "MODIFY mail" in plain else " WHERE 0", plain))
                 if "ADD COLUMN big" in plain:
                     self.ask("UPDATE expected SET big = upper(name)")
+                bare = lambda text: re.sub(r" CHARACTER SET \w+(?= COLLATE)", "", text)   # MySQL says it or not
+                expected = bare(self.definition("expected")).replace("`expected`", "`users`"), self.ask("SELECT * FROM expected ORDER BY id")
+                self.ask("DROP TABLE expected")   # names of checks are those of all tables in MySQL
                 self.file(*operations)
                 self.change("run", "001_c.change.yaml", self.uri, "--confirm")
-                self.assertEqual(self.definition("users"), self.definition("expected").replace("`expected`", "`users`"))
-                self.assertEqual(self.ask("SELECT * FROM users ORDER BY id"), self.ask("SELECT * FROM expected ORDER BY id"))
-                self.assertEqual(self.tables(), ["expected", "pages", "users"])
+                self.assertEqual((bare(self.definition("users")), self.ask("SELECT * FROM users ORDER BY id")), expected)
+                self.assertEqual(self.tables(), ["pages", "users"])
 
     def test_tables(self):
         self.new()
@@ -173,7 +175,7 @@ class Changes(sql_case.ServerTarget):
         self.assertIn("the server can't do it in place", self.begin("alter: {table: pages, with: MODIFY a bigint NOT NULL, way: in_place}", code=5).err)
 
     def test_refused(self):
-        cases = [("CREATE TABLE t (a int, b int); CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1", "ADD PRIMARY KEY (a)", 5, "no PRIMARY KEY or UNIQUE key"),
+        cases = [("CREATE TABLE t (a int, b int)", "ADD PRIMARY KEY (a)", 5, "no PRIMARY KEY or UNIQUE key"),
                  ("CREATE TABLE t (a int PRIMARY KEY); CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1", "MODIFY a bigint", 5, "has triggers"),
                  ("CREATE TABLE t (a float PRIMARY KEY)", "ADD COLUMN b int", 5, "no PRIMARY KEY or UNIQUE key"),
                  ("CREATE TABLE t (a int PRIMARY KEY) ENGINE=MyISAM", "MODIFY a bigint", 5, "only plain tables of InnoDB"),
@@ -277,7 +279,7 @@ class Changes(sql_case.ServerTarget):
         self.assertEqual(self.ask("SELECT id FROM t ORDER BY 1"), [["1"], ["4"]])
         self.begin(operation)
         self.change("complete", self.uri, "--confirm")
-        self.assertEqual(self.definition("t").replace("  `z` int(11) DEFAULT NULL,\n", "").replace("  `z` int DEFAULT NULL,\n", "").splitlines(), before["t"][0].splitlines())
+        self.assertEqual(re.sub(r"  `z` int(\(11\))? DEFAULT NULL,\\n", "", self.definition("t")), before["t"][0])
         self.assertEqual(self.definition("low"), before["low"][0])
         for failing in ("INSERT INTO low VALUES (9, 9)", "INSERT INTO t (id, self) VALUES (9, 99)", "INSERT INTO t (id, top) VALUES (9, 99)"):
             with self.assertRaisesRegex(AssertionError, "foreign key"):
@@ -291,10 +293,13 @@ class Changes(sql_case.ServerTarget):
         self.begin("alter: {table: t, with: MODIFY a varchar(30), way: shadow}")
         self.change("switch", self.uri)
         self.ask("INSERT INTO t VALUES (2, 'longer than three')")
-        self.change("abort", self.uri, code=3)
+        self.assertRegex(self.change("abort", self.uri, code=3).err, "Data (too long|truncated) for column 'a'")
         self.assertEqual(self.ask("SELECT a FROM t ORDER BY id"), [["abc"], ["longer than three"]])
-        self.change("complete", self.uri, "--confirm")
-        self.assertEqual(self.ask("SELECT a FROM t ORDER BY id"), [["abc"], ["longer than three"]])
+        with self.assertRaisesRegex(AssertionError, "Data (too long|truncated)"):   # from here on it is the old schema that counts
+            self.ask("UPDATE t SET a = 'four' WHERE id = 1")
+        self.ask("UPDATE t SET a = 'two' WHERE id = 2")
+        self.change("abort", self.uri)
+        self.assertEqual(self.ask("SELECT a FROM t ORDER BY id"), [["abc"], ["two"]])
         self.assertEqual(self.tables(), ["t"])
 
     def test_two_at_once(self):

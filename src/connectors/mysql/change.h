@@ -160,9 +160,10 @@ struct mysql_change_pair {
 void mysql_change_append_value(struct buffer *sql, const struct mysql_change_table *table,
                                const struct mysql_change_pair *pair, const char *prefix, bool down,
                                const char *time_zone);
-/* Is it true that the shadow's `s` column is not what it gets? */
+/* Is it true that the column of `s` is not what it gets, of columns with `prefix`? */
 void mysql_change_append_differs(struct buffer *sql, const struct mysql_change_table *table,
-                                 const struct mysql_change_pair *pair, const char *time_zone);
+                                 const struct mysql_change_pair *pair, const char *prefix,
+                                 const char *time_zone);
 /* An expression that writes the column's value as a literal. */
 void mysql_change_append_literal(struct buffer *sql, const struct mysql_change_column *column);
 /* An expression with the names of the table's columns prefixed. */

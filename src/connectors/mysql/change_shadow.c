@@ -297,40 +297,53 @@ static void append_enqueue(struct buffer *sql, const struct shadowing *self, boo
     buffer_append_string(sql, "code, words);\n");
 }
 
-/* An INSERT IGNORE or UPDATE IGNORE of the writer's makes failures within its triggers warnings. */
+/* An INSERT IGNORE or UPDATE IGNORE of the writer's makes failures within its triggers warnings: the
+ * other table's row is looked at. ROW_COUNT() does not tell in all servers. */
 static void append_check(struct buffer *sql, const struct shadowing *self, bool down, bool updates)
 {
-    buffer_append_string(sql, "    IF ROW_COUNT() = 0");
+    const struct mysql_change_pair *pairs = down ? self->back : self->pairs;
+    uint32_t count = down ? self->back_count : self->pair_count;
+    mysql_append(sql, "    IF %sEXISTS (SELECT 1 FROM %n AS s FORCE INDEX (%n)",
+                 updates ? "" : "NOT ", down ? self->old : self->shadow, index_of(self, down));
+    append_where(sql, self, down, "NEW.");
     if (updates) {
-        mysql_append(sql, " AND EXISTS (SELECT 1 FROM %n FORCE INDEX (%n)",
-                     down ? self->old : self->shadow, index_of(self, down));
-        append_where(sql, self, down, "OLD.");
+        buffer_append_string(sql, " AND (");
+        for (uint32_t i = 0; i < count; i++) {
+            struct mysql_change_pair pair = pairs[i];
+            if (down) {
+                pair = (struct mysql_change_pair){
+                    .from = pairs[i].to, .to = pairs[i].from, .up = pairs[i].down};
+            }
+            buffer_append_string(sql, i > 0 ? " OR " : "");
+            mysql_change_append_differs(sql, down ? self->after : self->table, &pair, "NEW.",
+                                        self->time_zone);
+        }
         buffer_append_byte(sql, ')');
     }
-    buffer_append_string(sql, " THEN ");
+    buffer_append_string(sql, ") THEN ");
     append_enqueue(sql, self, down, "NEW.");
     buffer_append_string(sql, "    END IF;\n");
 }
 
-/* What a parent's key refuses is refused in the new form as well. */
+/* What a parent's key refuses is refused in the new form as well. A statement that began while the
+ * triggers were dropped may find no table behind them any more. MySQL tells a value that is too
+ * long as a warning's number (1265), though it fails. */
 static void append_handler(struct buffer *sql, const struct shadowing *self, bool down,
                            enum event event)
 {
     buffer_append_string(sql, "  DECLARE code INT;\n  DECLARE words TEXT;\n");
-    if (!down) {
-        buffer_append_string(sql, "  DECLARE strictness VARCHAR(8);\n");
-    }
-    buffer_append_string(sql, "  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN\n"
+    buffer_append_string(sql, "  DECLARE strictness VARCHAR(8);\n"
+                              "  DECLARE EXIT HANDLER FOR 1146 SET @_transhume_at = NULL;\n"
+                              "  DECLARE EXIT HANDLER FOR SQLEXCEPTION, 1265 BEGIN\n"
                               "    GET DIAGNOSTICS CONDITION 1 code = MYSQL_ERRNO, words = "
                               "MESSAGE_TEXT;\n    SET @_transhume_at = NULL;\n");
     if (down) {
         buffer_append_string(sql, "    IF code IN (1451, 1452) THEN RESIGNAL; END IF;\n");
-    } else {
-        mysql_append(sql,
-                     "    SELECT mode INTO strictness FROM %n WHERE id = 1 LOCK IN SHARE MODE;\n"
-                     "    IF strictness = 'strict' THEN RESIGNAL; END IF;\n",
-                     self->mode);
     }
+    mysql_append(sql,
+                 "    SELECT mode INTO strictness FROM %n WHERE id = 1 LOCK IN SHARE MODE;\n"
+                 "    IF strictness = '%s' THEN RESIGNAL; END IF;\n",
+                 self->mode, down ? "back" : "strict");
     if (event != ON_INSERT) {
         buffer_append_string(sql, "    ");
         append_enqueue(sql, self, down, "OLD.");
@@ -361,12 +374,63 @@ static void append_delete(struct buffer *sql, const struct shadowing *self, bool
     buffer_append_string(sql, ";\n");
 }
 
+static bool is_indexed(const struct mysql_change_table *table, const char *column)
+{
+    for (uint32_t i = 0; i < table->key_count; i++) {
+        for (uint32_t j = 0; j < table->keys[i].count; j++) {
+            if (strcasecmp(table->keys[i].columns[j], column) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* "OLD.a <=> NEW.a AND …" of the columns of indexes; `left` may be another row's prefix. */
+static void append_indexed(struct buffer *sql, const struct mysql_change_table *table,
+                           const char *left)
+{
+    bool first = true;
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        const char *name = table->columns[i].name;
+        if (is_indexed(table, name)) {
+            mysql_append(sql, "%s%s%n <=> NEW.%n", first ? "" : " AND ", left, name, name);
+            first = false;
+        }
+    }
+}
+
+/* MariaDB fires the trigger also where an UPDATE IGNORE did not write the row, since a key of
+ * another one or a foreign key was in the way: then the row is not there as NEW has it. */
+static void append_unwritten(struct buffer *sql, const struct shadowing *self, bool down)
+{
+    const struct mysql_change_table *table = down ? self->after : self->table;
+    buffer_append_string(sql, "IF NOT (");
+    append_indexed(sql, table, "OLD.");
+    mysql_append(sql, ") AND (NOT EXISTS (SELECT 1 FROM %n AS t WHERE ", self->table->name);
+    append_indexed(sql, table, "t.");
+    buffer_append_string(sql, ") OR (NOT (");
+    for (uint32_t i = 0; i < self->key->count; i++) {
+        const struct mysql_change_pair *pair = self->key_pairs[i];
+        const char *name = down ? pair->to->name : pair->from->name;
+        mysql_append(sql, "%sOLD.%n <=> NEW.%n", i > 0 ? " AND " : "", name, name);
+    }
+    mysql_append(sql, ") AND EXISTS (SELECT 1 FROM %n AS t WHERE ", self->table->name);
+    for (uint32_t i = 0; i < self->key->count; i++) {
+        const struct mysql_change_pair *pair = self->key_pairs[i];
+        const char *name = down ? pair->to->name : pair->from->name;
+        mysql_append(sql, "%st.%n = OLD.%n", i > 0 ? " AND " : "", name, name);
+    }
+    buffer_append_string(sql, "))) THEN\n      DO 0;\n    ELSE");
+}
+
 /* A row that the shadow does not have yet is copied later, unless its key brought it to where the
  * copy has been: then it is written whole. */
 static void append_update(struct buffer *sql, const struct shadowing *self, bool down)
 {
     const struct mysql_change_pair *pairs = down ? self->back : self->pairs;
     uint32_t count = down ? self->back_count : self->pair_count;
+    append_unwritten(sql, self, down);
     buffer_append_string(sql, "IF ");
     for (uint32_t i = 0; i < self->key->count; i++) {
         const struct mysql_change_pair *pair = self->key_pairs[i];
@@ -399,7 +463,7 @@ static void append_body(struct buffer *sql, const struct shadowing *self, bool d
     buffer_format(sql,
                   "  IF NOT (@_transhume_at <=> NOW(6))%s THEN\n"
                   "    SET @_transhume_at = NOW(6);\n    ",
-                  down ? " AND " MYSQL_CHANGE_COPIES " IS NULL" : "");
+                  " AND " MYSQL_CHANGE_COPIES " IS NULL");
     if (event == ON_INSERT) {
         append_insert(sql, self, down);
     } else if (event == ON_UPDATE) {
@@ -542,6 +606,26 @@ static bool is_later(const struct shadowing *self, const char *line, size_t leng
     return false;
 }
 
+/* A check that the server named follows its table's name when it is renamed, if it has it. */
+static void append_line(struct buffer *sql, const struct shadowing *self, const char *line,
+                        size_t length)
+{
+    struct buffer lead = {0};
+    mysql_append(&lead, "\n  CONSTRAINT %n", self->after->name);
+    lead.length--; /* the quote behind the name */
+    bool named = length > lead.length + 5 && strncmp(line, lead.data, lead.length) == 0 &&
+                 strncmp(line + lead.length, "_chk_", 5) == 0;
+    if (named) {
+        size_t begin = sql->length;
+        mysql_append(sql, "\n  CONSTRAINT %n", self->shadow);
+        sql->length -= sql->length > begin ? 1 : 0;
+        buffer_append(sql, line + lead.length, length - lead.length);
+    } else {
+        buffer_append(sql, line, length);
+    }
+    buffer_free(&lead);
+}
+
 /* The lines between "(" and ")" that stand, or the indexes that are made later, as clauses. */
 static uint32_t append_lines(struct buffer *sql, const struct shadowing *self, const char *begin,
                              const char *end, bool later)
@@ -553,7 +637,7 @@ static uint32_t append_lines(struct buffer *sql, const struct shadowing *self, c
         if (is_later(self, line, length) == later) {
             buffer_append_string(sql, count > 0 ? "," : "");
             buffer_append_string(sql, later ? "\n  ADD" : "");
-            buffer_append(sql, line + (later ? 2 : 0), bare - (later ? 2 : 0));
+            append_line(sql, self, line + (later ? 2 : 0), bare - (later ? 2 : 0));
             count++;
         }
         line += length;
@@ -713,7 +797,7 @@ static const char *differs(const struct shadowing *self)
     buffer_append_byte(&sql, '(');
     for (uint32_t i = 0; i < self->pair_count; i++) {
         buffer_append_string(&sql, i > 0 ? " OR " : "");
-        mysql_change_append_differs(&sql, self->table, &self->pairs[i], self->time_zone);
+        mysql_change_append_differs(&sql, self->table, &self->pairs[i], "t.", self->time_zone);
     }
     buffer_append_byte(&sql, ')');
     return mysql_change_text(self->plan, &sql);
@@ -798,6 +882,55 @@ static void append_rename(struct buffer *sql, const char *now, const char *then,
     mysql_append(sql, "RENAME TABLE %n TO %n, %n TO %n", now, then, fresh, now);
 }
 
+static void add_undo(struct shadowing *self, const char *title, struct buffer *undo)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "DO 0");
+    add_statement(self, CHANGE_SWITCH_WRITES, title, &sql, mysql_change_text(self->plan, undo),
+                  NULL);
+}
+
+/* " ON q.key = alias.key", as the new form has it. */
+static void append_on_queue(struct buffer *sql, const struct shadowing *self, const char *alias)
+{
+    for (uint32_t i = 0; i < self->key->count; i++) {
+        mysql_append(sql, "%s%s.%n = q.%n", i > 0 ? " AND " : " ON ", alias,
+                     self->key_pairs[i]->to->name, self->key_pairs[i]->to->name);
+    }
+}
+
+/* On the way back writes have to fit the old form again, and rows that did not are copied once more:
+ * what it can't hold keeps the tables from being renamed back. The last one is undone first. */
+static void add_way_back(struct shadowing *self)
+{
+    struct buffer undo = {0};
+    mysql_append(&undo, "INSERT INTO %n (", self->old);
+    append_into(&undo, self->back, self->back_count, true);
+    buffer_append_string(&undo, ") SELECT DISTINCT ");
+    append_values(&undo, self, true, "t.");
+    mysql_append(&undo, " FROM %n AS q JOIN %n AS t", self->back_queue, self->table->name);
+    append_on_queue(&undo, self, "t");
+    buffer_append_string(&undo, " ON DUPLICATE KEY UPDATE ");
+    for (uint32_t i = 0; i < self->back_count; i++) {
+        const char *name = self->back[i].from->name;
+        mysql_append(&undo, "%s%n = VALUES(%n)", i > 0 ? ", " : "", name, name);
+    }
+    add_undo(self, "the way back: rows that did not fit the old form, once more", &undo);
+    mysql_append(&undo, "DELETE s FROM %n AS s JOIN %n AS q ON ", self->old, self->back_queue);
+    for (uint32_t i = 0; i < self->key->count; i++) {
+        buffer_append_string(&undo, i > 0 ? " AND " : "");
+        mysql_append(&undo, "s.%n = ", self->key_pairs[i]->from->name);
+        mysql_change_append_value(&undo, self->after, self->key_pairs[i], "q.", true,
+                                  self->time_zone);
+    }
+    mysql_append(&undo, " LEFT JOIN %n AS t", self->table->name);
+    append_on_queue(&undo, self, "t");
+    mysql_append(&undo, " WHERE t.%n IS NULL", self->key_pairs[0]->to->name);
+    add_undo(self, "the way back: rows that are gone", &undo);
+    mysql_append(&undo, "UPDATE %n SET mode = 'back' WHERE id = 1", self->mode);
+    add_undo(self, "the way back: writes have to fit the old form again", &undo);
+}
+
 static void add_switch(struct shadowing *self)
 {
     struct buffer sql = {0};
@@ -813,16 +946,7 @@ static void add_switch(struct shadowing *self)
     add_statement(self, CHANGE_SWITCH_WRITES, "both tables change their names", &sql,
                   mysql_change_text(self->plan, &undo),
                   gone_stands(self, self->shadow, self->old));
-    /* what the old table could not hold keeps the change from being taken back */
-    buffer_append_string(&sql, "DO 0");
-    mysql_append(&undo,
-                 "UPDATE %n SET mode = (SELECT 'back' UNION ALL SELECT 'no' FROM %n) WHERE id = 1",
-                 self->mode, self->back_queue);
-    add_statement(self, CHANGE_SWITCH_WRITES,
-                  arena_format(self->plan->arena,
-                               "the way back: %s has no rows that the old form can't hold",
-                               self->back_queue),
-                  &sql, mysql_change_text(self->plan, &undo), NULL);
+    add_way_back(self);
 }
 
 /* ---------------------------------------------------------------- the end */

@@ -174,12 +174,13 @@ static void append_held(struct buffer *sql, const struct mysql_change_column *co
 }
 
 void mysql_change_append_differs(struct buffer *sql, const struct mysql_change_table *table,
-                                 const struct mysql_change_pair *pair, const char *time_zone)
+                                 const struct mysql_change_pair *pair, const char *prefix,
+                                 const char *time_zone)
 {
     struct buffer value = {0};
     struct buffer held = {0};
     bool same = pair->from != NULL && pair->up == NULL && is_same_type(pair->from, pair->to);
-    mysql_change_append_value(&value, table, pair, "t.", false, time_zone);
+    mysql_change_append_value(&value, table, pair, prefix, false, time_zone);
     mysql_append(&held, "s.%n", pair->to->name);
     if (!same && is_one_of(pair->to->data_type, "float|double")) {
         /* a number of fewer digits is the nearest one */
