@@ -129,7 +129,7 @@ static enum status take_words(struct change_call *change, bool takes_file, const
 
 static void fill_options(struct change_call *change)
 {
-    enum { BATCH_MS = 100 };
+    enum { BATCH_MS = 50, LOCK_MS = 200 };
     struct cli_call *call = change->schema.call;
     const struct cli_value *values = call->values;
     struct change_options *options = &change->options;
@@ -140,6 +140,9 @@ static void fill_options(struct change_call *change)
         arena_format(call->arena, "transhume %s%s%s %s", call->command->name,
                      change->file.path != NULL ? " " : "",
                      change->file.path != NULL ? change->file.path : "", change->schema.uri);
+    if (!values[CLI_LOCK_TIMEOUT].is_set) {
+        options->schema.lock_ms = LOCK_MS; /* applications are at work */
+    }
     options->switches = change->word != NULL ? change->word[0] : 0;
     options->pace = (struct change_pace){
         .batch_ms = values[CLI_BATCH_TIME].is_set ? values[CLI_BATCH_TIME].number : BATCH_MS,

@@ -126,7 +126,9 @@ static enum status start(struct change_work *work, const struct change_views *vi
         return STATUS_FAILED;
     }
     work->view.state = CHANGE_STARTED;
-    return STATUS_OK;
+    /* What failed before is over. */
+    return work->view.error == NULL ? STATUS_OK
+                                    : change_put_act(work, HISTORY_RUNNING, NULL, NULL, error);
 }
 
 /* ---------------------------------------------------------------- switch, complete, abort */

@@ -8,6 +8,9 @@
 #include "evolve/folder/checksum.h"
 #include "plan/faults.h"
 
+/* Files of declared changes (evolve/change) count in the numbering, and are no migrations. */
+#define MIGRATION_CHANGE_ENDING ".change.yaml"
+
 enum migration_kind {
     MIGRATION_VERSIONED,
     MIGRATION_REPEATABLE, /* run again whenever its text changed; its name is its identity */
@@ -68,7 +71,8 @@ struct migration_set {
     const char *format; /* "transhume", "flyway" … */
     struct migration *items;
     uint32_t count;
-    bool is_graph; /* migration_format.is_graph */
+    bool is_graph;           /* migration_format.is_graph */
+    const char *last_change; /* the highest version of a file of declared changes; NULL: none */
 };
 
 /* Does `key` come at or before `limit`? Numbers by their size, others by their place in the set. */
