@@ -287,6 +287,24 @@ class Changes(sql_case.ServerTarget):
         self.ask("DELETE FROM t WHERE id = 4")
         self.assertEqual(self.ask("SELECT id FROM low ORDER BY 1"), [["1"]])
 
+    def test_link(self):
+        """A foreign key is added without a look at the rows, and they are looked at behind it."""
+        self.new("CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1); CREATE TABLE c (id int PRIMARY KEY, p int, KEY (p)); INSERT INTO c VALUES (1, 1), (2, NULL), (3, 9)")
+        before = self.definition("c")
+        self.assertIn("each row of c refers to one of p", self.begin("create_constraint: {table: c, name: link, type: foreign_key, columns: [p], references: {table: p, column: id, on_delete: CASCADE}}", code=3).err)
+        with self.assertRaisesRegex(AssertionError, "foreign key"):
+            self.ask("INSERT INTO c VALUES (4, 4)")
+        self.change("abort", self.uri)
+        self.assertEqual(self.definition("c"), before)
+        self.change("start", "001_c.change.yaml", self.uri, code=3)
+        self.ask("DELETE FROM c WHERE id = 3")
+        self.change("start", "001_c.change.yaml", self.uri)
+        self.change("complete", self.uri, "--confirm")
+        self.assertIn("CONSTRAINT `link` FOREIGN KEY (`p`) REFERENCES `p` (`id`) ON DELETE CASCADE", self.definition("c"))
+        self.file("drop_constraint: {table: c, name: link}", name="002_d.change.yaml")
+        self.change("run", "002_d.change.yaml", self.uri, "--confirm")
+        self.assertNotIn("FOREIGN", self.definition("c"))
+
     def test_way_back_that_would_lose(self):
         """What only the new form can hold keeps a change from being taken back."""
         self.new("CREATE TABLE t (id int PRIMARY KEY, a varchar(3)); INSERT INTO t VALUES (1, 'abc')")

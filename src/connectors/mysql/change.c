@@ -94,15 +94,15 @@ static void add_in_place(struct mysql_change_plan *plan, const struct mysql_chan
                   .lock = ALTER_LOCK_NONE,
                   .rewrites = trial->rewrites});
     buffer_free(&undo);
-    mysql_change_tell(
-        plan, set->operation,
-        arena_format(plan->arena, "in place, %s%s", trial->algorithm,
-                     expands ? "" : ", when the change is completed"),
-        trial->rewrites ? "the server makes the whole table anew, and replicas do so behind it: "
-                          "way: shadow goes in small steps"
-        : strcmp(trial->algorithm, "INSTANT") != 0
-            ? "the server may read the whole table, and replicas do so behind it"
-            : NULL);
+    mysql_change_tell(plan, set->operation,
+                      arena_format(plan->arena, "in place, %s%s", trial->algorithm,
+                                   expands ? "" : ", when the change is completed"),
+                      trial->rewrites
+                          ? "the server makes the whole table anew, and replicas do so behind it: "
+                            "way: shadow goes in small steps"
+                      : strcmp(trial->algorithm, "INSTANT") != 0
+                          ? "the server may read the whole table, and replicas do so behind it"
+                          : NULL);
 }
 
 static enum status plan_set(struct mysql_change_plan *plan, struct mysql_change_set *set,
@@ -110,12 +110,14 @@ static enum status plan_set(struct mysql_change_plan *plan, struct mysql_change_
 {
     struct mysql_change_trial trial;
     if (set->clauses.length == 0) {
+        mysql_change_plan_links(plan, set);
         return STATUS_OK;
     }
     if (mysql_change_try(plan, set, table, &trial, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (trial.algorithm != NULL) {
+        mysql_change_plan_links(plan, set);
         add_in_place(plan, set, &trial);
         return STATUS_OK;
     }
@@ -123,6 +125,11 @@ static enum status plan_set(struct mysql_change_plan *plan, struct mysql_change_
         mysql_change_refuse(set, error, "the server can't do it in place: %.600s",
                             trial.refusal != NULL ? trial.refusal : "");
         return error_hint(error, "way: shadow, or none, copies the table beside its writers");
+    }
+    if (set->link_count > 0) {
+        return mysql_change_refuse(set, error,
+                                   "the table has to be copied: what adds a foreign key to it is a "
+                                   "change of its own");
     }
     return mysql_change_plan_shadow(plan, set, table, &trial, error);
 }
@@ -170,12 +177,12 @@ static enum status plan_drop(struct mysql_change_plan *plan, uint32_t operation,
     const struct change_value *value = &plan->change->operations[operation].value;
     const char *name = change_text(value, "name");
     (void)error;
-    mysql_change_add(plan, &(struct change_step){
-                               .phase = CHANGE_CONTRACT,
-                               .operation = operation,
-                               .title = arena_format(plan->arena, "drop table %s", name),
-                               .text = format_sql(plan, "DROP TABLE IF EXISTS %n", name, NULL),
-                               .lock = ALTER_LOCK_ALL});
+    mysql_change_add(
+        plan, &(struct change_step){.phase = CHANGE_CONTRACT,
+                                    .operation = operation,
+                                    .title = arena_format(plan->arena, "drop table %s", name),
+                                    .text = format_sql(plan, "DROP TABLE IF EXISTS %n", name, NULL),
+                                    .lock = ALTER_LOCK_ALL});
     mysql_change_tell(plan, operation, "dropped when the change is completed", NULL);
     return STATUS_OK;
 }
@@ -200,23 +207,23 @@ static enum status plan_rename(struct mysql_change_plan *plan, uint32_t operatio
     const char *spare = mysql_change_name(plan, to, "_view");
     struct buffer sql = {0};
     (void)error;
-    mysql_change_add(
-        plan,
-        &(struct change_step){.phase = CHANGE_OPEN,
-                              .operation = operation,
-                              .title = arena_format(plan->arena, "view %s of %s", to, from),
-                              .text = format_sql(plan, "CREATE VIEW %n AS SELECT * FROM %n", to, from),
-                              .undo = format_sql(plan, "DROP VIEW IF EXISTS %n", to, NULL),
-                              .stands = table_stands(plan, to, "=")});
-    mysql_append(&sql, "RENAME TABLE %n TO %n, %n TO %n", to, spare, from, to);
     mysql_change_add(plan,
                      &(struct change_step){
-                         .phase = CHANGE_CONTRACT,
+                         .phase = CHANGE_OPEN,
                          .operation = operation,
-                         .title = arena_format(plan->arena, "rename table %s to %s", from, to),
-                         .text = mysql_change_text(plan, &sql),
-                         .stands = table_stands(plan, to, "<>"),
-                         .lock = ALTER_LOCK_ALL});
+                         .title = arena_format(plan->arena, "view %s of %s", to, from),
+                         .text = format_sql(plan, "CREATE VIEW %n AS SELECT * FROM %n", to, from),
+                         .undo = format_sql(plan, "DROP VIEW IF EXISTS %n", to, NULL),
+                         .stands = table_stands(plan, to, "=")});
+    mysql_append(&sql, "RENAME TABLE %n TO %n, %n TO %n", to, spare, from, to);
+    mysql_change_add(
+        plan,
+        &(struct change_step){.phase = CHANGE_CONTRACT,
+                              .operation = operation,
+                              .title = arena_format(plan->arena, "rename table %s to %s", from, to),
+                              .text = mysql_change_text(plan, &sql),
+                              .stands = table_stands(plan, to, "<>"),
+                              .lock = ALTER_LOCK_ALL});
     mysql_change_add(plan, &(struct change_step){
                                .phase = CHANGE_CONTRACT,
                                .operation = operation,
@@ -235,16 +242,15 @@ static enum status plan_sql(struct mysql_change_plan *plan, uint32_t operation, 
     const char *late = change_text(value, "on_complete");
     bool completes = late != NULL && strcasecmp(late, "true") == 0;
     (void)error;
-    mysql_change_add(
-        plan, &(struct change_step){
-                  .phase = completes ? CHANGE_CONTRACT : CHANGE_EXPAND,
-                  .operation = operation,
-                  .title = "SQL",
-                  .text = change_text(value, "up"),
-                  .undo = !completes && down != NULL && down[0] != '\0' ? down : NULL,
-                  .lock = lock == NULL || strcmp(lock, "all") == 0 ? ALTER_LOCK_ALL
-                          : strcmp(lock, "writes") == 0            ? ALTER_LOCK_WRITES
-                                                                   : ALTER_LOCK_NONE});
+    mysql_change_add(plan, &(struct change_step){
+                               .phase = completes ? CHANGE_CONTRACT : CHANGE_EXPAND,
+                               .operation = operation,
+                               .title = "SQL",
+                               .text = change_text(value, "up"),
+                               .undo = !completes && down != NULL && down[0] != '\0' ? down : NULL,
+                               .lock = lock == NULL || strcmp(lock, "all") == 0 ? ALTER_LOCK_ALL
+                                       : strcmp(lock, "writes") == 0            ? ALTER_LOCK_WRITES
+                                                                                : ALTER_LOCK_NONE});
     mysql_change_tell(plan, operation, "as it is written", NULL);
     return STATUS_OK;
 }
@@ -261,21 +267,22 @@ static enum status plan_partition(struct mysql_change_plan *plan, uint32_t opera
     struct buffer stands = {0};
     (void)error;
     mysql_append(&sql, "ALTER TABLE %n %s PARTITION ", table, adds ? "ADD" : "DROP");
-    mysql_append(&sql, adds ? "(PARTITION %n VALUES %s)" : "%n", name, change_text(value, "values"));
+    mysql_append(&sql, adds ? "(PARTITION %n VALUES %s)" : "%n", name,
+                 change_text(value, "values"));
     mysql_append(&undo, "ALTER TABLE %n DROP PARTITION %n", table, name);
     mysql_append(&stands,
                  "SELECT count(*) %s FROM information_schema.partitions WHERE table_schema = %q "
                  "AND table_name = %q AND partition_name = %q",
                  adds ? "> 0" : "= 0", plan->session->database->sql.schema, table, name);
-    mysql_change_add(plan, &(struct change_step){
-                               .phase = adds ? CHANGE_EXPAND : CHANGE_CONTRACT,
-                               .operation = operation,
-                               .title = arena_format(plan->arena, "%s partition %s of %s",
-                                                     adds ? "add" : "drop", name, table),
-                               .text = mysql_change_text(plan, &sql),
-                               .undo = adds ? mysql_change_text(plan, &undo) : NULL,
-                               .stands = mysql_change_text(plan, &stands),
-                               .lock = ALTER_LOCK_ALL});
+    mysql_change_add(
+        plan, &(struct change_step){.phase = adds ? CHANGE_EXPAND : CHANGE_CONTRACT,
+                                    .operation = operation,
+                                    .title = arena_format(plan->arena, "%s partition %s of %s",
+                                                          adds ? "add" : "drop", name, table),
+                                    .text = mysql_change_text(plan, &sql),
+                                    .undo = adds ? mysql_change_text(plan, &undo) : NULL,
+                                    .stands = mysql_change_text(plan, &stands),
+                                    .lock = ALTER_LOCK_ALL});
     buffer_free(&undo);
     mysql_change_tell(plan, operation,
                       adds ? "made at once" : "dropped when the change is completed", NULL);
@@ -285,9 +292,9 @@ static enum status plan_partition(struct mysql_change_plan *plan, uint32_t opera
 static const struct {
     const char *kind;
     enum status (*plan)(struct mysql_change_plan *plan, uint32_t operation, struct error *error);
-} planners[] = {{"create_table", plan_create},      {"drop_table", plan_drop},
-                {"rename_table", plan_rename},      {"sql", plan_sql},
-                {"add_partition", plan_partition},  {"drop_partition", plan_partition}};
+} planners[] = {{"create_table", plan_create},     {"drop_table", plan_drop},
+                {"rename_table", plan_rename},     {"sql", plan_sql},
+                {"add_partition", plan_partition}, {"drop_partition", plan_partition}};
 
 static enum status plan_other(struct mysql_change_plan *plan, uint32_t operation,
                               struct error *error)
@@ -390,10 +397,8 @@ static enum status compile(struct alter_session *session, const struct change *c
         }
     }
     sort_steps(&plan);
-    *compiled = (struct change_plan){.steps = plan.steps,
-                                     .count = plan.count,
-                                     .ways = plan.ways,
-                                     .way_count = plan.way_count};
+    *compiled = (struct change_plan){
+        .steps = plan.steps, .count = plan.count, .ways = plan.ways, .way_count = plan.way_count};
     return status;
 }
 

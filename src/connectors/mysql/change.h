@@ -79,6 +79,14 @@ struct mysql_change_value {
     const char *old;    /* that column's name */
 };
 
+/* A foreign key that is added: of `columns` to `parent_columns`, both as lists of SQL. */
+struct mysql_change_link {
+    const char *name;
+    const char *clause; /* "CONSTRAINT `n` FOREIGN KEY …" */
+    const char *parent;
+    struct sql_shadow_list columns, parent_columns; /* quoted, with the prefixes t. and p. */
+};
+
 /* All that a change does to one table, as clauses of one ALTER TABLE. */
 struct mysql_change_set {
     const char *table;
@@ -91,6 +99,10 @@ struct mysql_change_set {
     const char *sql_mode; /* NULL: the session's */
     struct mysql_change_value *values;
     uint32_t value_count, value_capacity;
+    struct mysql_change_link links[SQL_SHADOW_KEY_MAX];
+    uint32_t link_count;
+    const char *unlinked[SQL_SHADOW_KEY_MAX]; /* foreign keys that are dropped */
+    uint32_t unlinked_count;
     uint32_t line, column;
 };
 
@@ -126,7 +138,8 @@ enum status mysql_change_refuse(const struct mysql_change_set *set, struct error
 const char *mysql_change_name(struct mysql_change_plan *plan, const char *table,
                               const char *suffix);
 
-/* change_clauses.c: adds an operation of a table to its clauses. STATUS_END: it is none of those. */
+/* change_clauses.c: adds an operation of a table to its clauses. STATUS_END: it is none of those.
+ */
 enum status mysql_change_add_clause(struct mysql_change_plan *plan, struct mysql_change_set *set,
                                     const struct mysql_change_table *table,
                                     const struct change_operation *operation,
@@ -135,13 +148,17 @@ bool mysql_change_is_clause(const char *kind);
 /* CREATE TABLE of an operation create_table. */
 void mysql_change_append_create(struct buffer *sql, const struct change_value *value);
 
+/* change_links.c: the foreign keys that are added and dropped, as steps of their own. */
+void mysql_change_plan_links(struct mysql_change_plan *plan, const struct mysql_change_set *set);
+bool mysql_change_is_unlinked(const struct mysql_change_set *set, const char *name);
+
 /* change_trial.c: tries the clauses on an empty copy. */
 enum status mysql_change_try(struct mysql_change_plan *plan, const struct mysql_change_set *set,
                              const struct mysql_change_table *table,
                              struct mysql_change_trial *trial, struct error *error) MUST_USE;
 /* A query that is true once the table has the form that `like` has; NULL: it has it now. */
-enum status mysql_change_stands(struct mysql_change_plan *plan, const char *table,
-                                const char *like, const char **query, struct error *error) MUST_USE;
+enum status mysql_change_stands(struct mysql_change_plan *plan, const char *table, const char *like,
+                                const char **query, struct error *error) MUST_USE;
 
 /* change_shadow.c */
 enum status mysql_change_plan_shadow(struct mysql_change_plan *plan,

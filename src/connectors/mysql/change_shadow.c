@@ -7,14 +7,13 @@
  * queue    keys of rows whose change did not fit the shadow. The writer is not failed by that:
  *          the row is copied again later, and if it still does not fit, the change stops.
  * mode     one row: 'lenient', or from the switch on 'strict': then what does not fit the new form
- *          fails its writer, as it will from now on. It is read under a lock, so that who changes it
- *          has waited for all that were lenient.
- * back     the queue of the other direction: once renamed, the old table is written by triggers of
- *          the new one, so that the change can still be taken back.
+ *          fails its writer, as it will from now on. It is read under a lock, so that who changes
+ * it has waited for all that were lenient. back     the queue of the other direction: once renamed,
+ * the old table is written by triggers of the new one, so that the change can still be taken back.
  *
- * Both triggers would answer each other: @_transhume_at holds the time of the statement (NOW(6), the
- * same all through it) while one of them writes. A value that is left behind by a transaction that
- * was rolled back is of another time, and shuts nothing out.
+ * Both triggers would answer each other: @_transhume_at holds the time of the statement (NOW(6),
+ * the same all through it) while one of them writes. A value that is left behind by a transaction
+ * that was rolled back is of another time, and shuts nothing out.
  */
 #include "connectors/mysql/change.h"
 #include <stdio.h>
@@ -71,20 +70,19 @@ static void pair_columns(struct shadowing *self)
     self->pairs = arena_allocate_zeroed(arena, self->after->column_count + 1, sizeof *self->pairs);
     self->carried =
         arena_allocate_zeroed(arena, self->after->column_count + 1, sizeof *self->carried);
-    self->back = arena_allocate_zeroed(arena, self->table->column_count + self->after->column_count + 1,
-                                       sizeof *self->back);
+    self->back = arena_allocate_zeroed(
+        arena, self->table->column_count + self->after->column_count + 1, sizeof *self->back);
     for (uint32_t i = 0; i < self->after->column_count; i++) {
         const struct mysql_change_column *to = &self->after->columns[i];
         const struct mysql_change_value *value = value_of(self, to->name);
         const char *old = value != NULL && value->old != NULL ? value->old : to->name;
         bool fresh = (value != NULL && value->old == NULL) || is_dropped(self, old);
-        struct mysql_change_pair pair = {
-            .from = fresh && (value == NULL || value->old == NULL)
-                        ? NULL
-                        : mysql_change_column_of(self->table, old),
-            .to = to,
-            .up = value != NULL ? value->up : NULL,
-            .down = value != NULL ? value->down : NULL};
+        struct mysql_change_pair pair = {.from = fresh && (value == NULL || value->old == NULL)
+                                                     ? NULL
+                                                     : mysql_change_column_of(self->table, old),
+                                         .to = to,
+                                         .up = value != NULL ? value->up : NULL,
+                                         .down = value != NULL ? value->down : NULL};
         bool carries = pair.from != NULL || pair.up != NULL;
         if (carries && !to->generated) {
             self->pairs[self->pair_count++] = pair;
@@ -297,8 +295,8 @@ static void append_enqueue(struct buffer *sql, const struct shadowing *self, boo
     buffer_append_string(sql, "code, words);\n");
 }
 
-/* An INSERT IGNORE or UPDATE IGNORE of the writer's makes failures within its triggers warnings: the
- * other table's row is looked at. ROW_COUNT() does not tell in all servers. */
+/* An INSERT IGNORE or UPDATE IGNORE of the writer's makes failures within its triggers warnings:
+ * the other table's row is looked at. ROW_COUNT() does not tell in all servers. */
 static void append_check(struct buffer *sql, const struct shadowing *self, bool down, bool updates)
 {
     const struct mysql_change_pair *pairs = down ? self->back : self->pairs;
@@ -497,22 +495,22 @@ static void add_triggers(struct shadowing *self, bool down)
         const char *name = mysql_change_name(self->plan, self->table->name,
                                              (down ? back_suffixes : forward_suffixes)[i]);
         struct buffer sql = {0};
-        mysql_append(&sql, "CREATE TRIGGER %n AFTER %s ON %n FOR EACH ROW ", name,
-                     event_names[i], down ? self->shadow : self->table->name);
+        mysql_append(&sql, "CREATE TRIGGER %n AFTER %s ON %n FOR EACH ROW ", name, event_names[i],
+                     down ? self->shadow : self->table->name);
         append_body(&sql, self, down, (enum event)i);
-        mysql_change_add(self->plan,
-                         &(struct change_step){
-                             .phase = down ? CHANGE_SWITCH_WRITES : CHANGE_EXPAND,
-                             .operation = self->set->operation,
-                             .title = arena_format(self->plan->arena, "trigger on %s of %s%s",
-                                                   event_names[i], down ? "the new " : "",
-                                                   self->table->name),
-                             .text = mysql_change_text(self->plan, &sql),
-                             .undo = drop_trigger(self, name),
-                             .stands = trigger_stands(self, name),
-                             .settings = self->settings,
-                             .lock = ALTER_LOCK_ALL,
-                             .alone = true});
+        mysql_change_add(
+            self->plan,
+            &(struct change_step){.phase = down ? CHANGE_SWITCH_WRITES : CHANGE_EXPAND,
+                                  .operation = self->set->operation,
+                                  .title = arena_format(self->plan->arena, "trigger on %s of %s%s",
+                                                        event_names[i], down ? "the new " : "",
+                                                        self->table->name),
+                                  .text = mysql_change_text(self->plan, &sql),
+                                  .undo = drop_trigger(self, name),
+                                  .stands = trigger_stands(self, name),
+                                  .settings = self->settings,
+                                  .lock = ALTER_LOCK_ALL,
+                                  .alone = true});
     }
 }
 
@@ -654,7 +652,8 @@ static void append_create(struct buffer *sql, const struct shadowing *self)
     append_lines(sql, self, body + 1, end, false);
     for (uint32_t i = 0; i < self->table->outward_count; i++) {
         const struct mysql_change_reference *reference = &self->table->outward[i];
-        if (reference->clause != NULL && !is_of_itself(self, reference)) {
+        if (reference->clause != NULL && !is_of_itself(self, reference) &&
+            !mysql_change_is_unlinked(self->set, reference->name)) {
             buffer_append_string(sql, ",\n  ");
             append_reference(sql, self, reference, shadow_reference_name(self, reference));
         }
@@ -678,10 +677,11 @@ static void append_key_columns(struct buffer *sql, const struct shadowing *self,
 static void add_queue(struct shadowing *self, const char *name, bool down)
 {
     struct buffer sql = {0};
-    mysql_append(&sql,
-                 "CREATE TABLE IF NOT EXISTS %n (_n bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY "
-                 "KEY",
-                 name);
+    mysql_append(
+        &sql,
+        "CREATE TABLE IF NOT EXISTS %n (_n bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY "
+        "KEY",
+        name);
     append_key_columns(&sql, self, down);
     buffer_append_string(&sql, ", _code int, _words text) ENGINE=InnoDB");
     add_statement(self, CHANGE_EXPAND,
@@ -717,7 +717,8 @@ static const char *settings(const struct shadowing *self, bool proves)
     bool old = database->mariadb ? database->version < 110101 : database->version < 50720;
     const char *isolation = old ? "tx_isolation" : "transaction_isolation";
     return arena_format(self->plan->arena,
-                        "SET " MYSQL_CHANGE_COPIES " = 1, SESSION sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,"
+                        "SET " MYSQL_CHANGE_COPIES
+                        " = 1, SESSION sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,"
                         "NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
                         "foreign_key_checks = 0, %s = '%s'",
                         isolation,
@@ -742,11 +743,10 @@ static bool is_tight(const struct shadowing *self)
 {
     for (uint32_t i = 0; i < self->key->count; i++) {
         const struct mysql_change_pair *pair = self->key_pairs[i];
-        bool same_text =
-            pair->from->collation == NULL
-                ? pair->to->collation == NULL
-                : pair->to->collation != NULL &&
-                      strcmp(pair->from->collation, pair->to->collation) == 0;
+        bool same_text = pair->from->collation == NULL
+                             ? pair->to->collation == NULL
+                             : pair->to->collation != NULL &&
+                                   strcmp(pair->from->collation, pair->to->collation) == 0;
         if (!same_text || strcmp(pair->from->data_type, pair->to->data_type) != 0 ||
             ((strcmp(pair->from->data_type, "enum") == 0 ||
               strcmp(pair->from->data_type, "set") == 0) &&
@@ -810,31 +810,30 @@ static void add_batches(struct shadowing *self, enum change_phase phase, enum sq
     struct buffer values = {0};
     append_into(&into, self->pairs, self->pair_count, false);
     append_values(&values, self, false, "t.");
-    struct sql_shadow words = {.kind = kind,
-                               .table = quoted(self, self->table->name),
-                               .shadow = quoted(self, self->shadow),
-                               .queue = quoted(self, self->queue),
-                               .hint = arena_format(self->plan->arena, "FORCE INDEX (%s)",
-                                                    quoted(self, self->key->name)),
-                               .shadow_hint = arena_format(self->plan->arena, "FORCE INDEX (%s)",
-                                                           quoted(self, index_for(self, self->key))),
-                               .lock = lock_words(self->plan->session->database),
-                               .skip = skip_words(self->plan->session->database),
-                               .into = mysql_change_text(self->plan, &into),
-                               .values = mysql_change_text(self->plan, &values),
-                               .differs = kind == SQL_SHADOW_PROVE ? differs(self) : "",
-                               .tight = is_tight(self)};
+    struct sql_shadow words = {
+        .kind = kind,
+        .table = quoted(self, self->table->name),
+        .shadow = quoted(self, self->shadow),
+        .queue = quoted(self, self->queue),
+        .hint = arena_format(self->plan->arena, "FORCE INDEX (%s)", quoted(self, self->key->name)),
+        .shadow_hint = arena_format(self->plan->arena, "FORCE INDEX (%s)",
+                                    quoted(self, index_for(self, self->key))),
+        .lock = lock_words(self->plan->session->database),
+        .skip = skip_words(self->plan->session->database),
+        .into = mysql_change_text(self->plan, &into),
+        .values = mysql_change_text(self->plan, &values),
+        .differs = kind == SQL_SHADOW_PROVE ? differs(self) : "",
+        .tight = is_tight(self)};
     list_key(self, &words);
-    mysql_change_add(self->plan,
-                     &(struct change_step){.phase = phase,
-                                           .kind = CHANGE_BATCHES,
-                                           .operation = self->set->operation,
-                                           .title = title,
-                                           .text = sql_shadow_write(&words, self->plan->arena),
-                                           .settings = kind == SQL_SHADOW_PROVE
-                                                           ? settings(self, true)
-                                                           : self->settings,
-                                           .rewrites = kind == SQL_SHADOW_COPY});
+    mysql_change_add(self->plan, &(struct change_step){
+                                     .phase = phase,
+                                     .kind = CHANGE_BATCHES,
+                                     .operation = self->set->operation,
+                                     .title = title,
+                                     .text = sql_shadow_write(&words, self->plan->arena),
+                                     .settings = kind == SQL_SHADOW_PROVE ? settings(self, true)
+                                                                          : self->settings,
+                                     .rewrites = kind == SQL_SHADOW_COPY});
 }
 
 /* ---------------------------------------------------------------- indexes behind the copy */
@@ -876,8 +875,7 @@ static const char *gone_stands(const struct shadowing *self, const char *gone, c
     return mysql_change_text(self->plan, &sql);
 }
 
-static void append_rename(struct buffer *sql, const char *now, const char *then,
-                          const char *fresh)
+static void append_rename(struct buffer *sql, const char *now, const char *then, const char *fresh)
 {
     mysql_append(sql, "RENAME TABLE %n TO %n, %n TO %n", now, then, fresh, now);
 }
@@ -899,8 +897,9 @@ static void append_on_queue(struct buffer *sql, const struct shadowing *self, co
     }
 }
 
-/* On the way back writes have to fit the old form again, and rows that did not are copied once more:
- * what it can't hold keeps the tables from being renamed back. The last one is undone first. */
+/* On the way back writes have to fit the old form again, and rows that did not are copied once
+ * more: what it can't hold keeps the tables from being renamed back. The last one is undone first.
+ */
 static void add_way_back(struct shadowing *self)
 {
     struct buffer undo = {0};
@@ -944,8 +943,7 @@ static void add_switch(struct shadowing *self)
     append_rename(&sql, self->table->name, self->old, self->shadow);
     append_rename(&undo, self->table->name, self->shadow, self->old);
     add_statement(self, CHANGE_SWITCH_WRITES, "both tables change their names", &sql,
-                  mysql_change_text(self->plan, &undo),
-                  gone_stands(self, self->shadow, self->old));
+                  mysql_change_text(self->plan, &undo), gone_stands(self, self->shadow, self->old));
     add_way_back(self);
 }
 
@@ -973,10 +971,10 @@ static void add_reference_swap(struct shadowing *self, const char *table,
                  "SELECT count(*) FROM information_schema.referential_constraints WHERE "
                  "constraint_schema = %q AND table_name = %q AND constraint_name = %q",
                  schema, table, name);
-    add_statement(self, CHANGE_CONTRACT,
-                  arena_format(self->plan->arena, "the foreign key %s of %s", reference->name,
-                               table),
-                  &sql, NULL, mysql_change_text(self->plan, &stands));
+    add_statement(
+        self, CHANGE_CONTRACT,
+        arena_format(self->plan->arena, "the foreign key %s of %s", reference->name, table), &sql,
+        NULL, mysql_change_text(self->plan, &stands));
     if (renames) { /* back to its own name */
         struct mysql_change_reference own = *reference;
         add_reference_swap(self, table, &own, spare);
@@ -992,21 +990,21 @@ static void add_contract(struct shadowing *self)
     }
     for (int i = 0; i < EVENT_COUNT; i++) {
         buffer_append_string(
-            &sql, drop_trigger(self, mysql_change_name(self->plan, self->table->name,
-                                                       back_suffixes[i])));
+            &sql,
+            drop_trigger(self, mysql_change_name(self->plan, self->table->name, back_suffixes[i])));
         add_statement(self, CHANGE_CONTRACT, "the old form is fed no more", &sql, NULL, NULL);
     }
     const char *const tables[] = {self->old, self->queue, self->back_queue, self->mode};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         buffer_append_string(&sql, drop_table(self, tables[i]));
-        add_statement(self, CHANGE_CONTRACT,
-                      arena_format(self->plan->arena, "drop %s", tables[i]), &sql, NULL, NULL);
+        add_statement(self, CHANGE_CONTRACT, arena_format(self->plan->arena, "drop %s", tables[i]),
+                      &sql, NULL, NULL);
     }
     for (uint32_t i = 0; i < self->table->outward_count; i++) {
         const struct mysql_change_reference *reference = &self->table->outward[i];
-        const char *now = is_of_itself(self, reference) ? NULL
-                                                        : shadow_reference_name(self, reference);
-        if (reference->clause != NULL &&
+        const char *now =
+            is_of_itself(self, reference) ? NULL : shadow_reference_name(self, reference);
+        if (reference->clause != NULL && !mysql_change_is_unlinked(self->set, reference->name) &&
             (now == NULL || !names_itself(reference, self->table->name))) {
             add_reference_swap(self, self->table->name, reference, now);
         }

@@ -59,8 +59,8 @@ static const char *ask_identity(struct mysql_change_plan *plan, const char *scra
                  "SELECT group_concat(table_id ORDER BY table_id) FROM information_schema.%s WHERE "
                  "name = concat(%q, '/', %q) OR name LIKE concat(%q, '/', %q, '#%%')",
                  plan->session->database->mariadb ? "innodb_sys_tables" : "innodb_tables",
-                 plan->session->database->sql.schema, scratch,
-                 plan->session->database->sql.schema, scratch);
+                 plan->session->database->sql.schema, scratch, plan->session->database->sql.schema,
+                 scratch);
     return mysql_change_query(&plan->session->base, &sql, plan->arena, &rows, &ignored) ==
                        STATUS_OK &&
                    rows.count > 0
@@ -136,8 +136,7 @@ enum status mysql_change_try(struct mysql_change_plan *plan, const struct mysql_
     status = status == STATUS_OK ? make_scratch(plan, table, scratch, error) : status;
     status = status == STATUS_OK ? try_ways(plan, set, scratch, trial, error) : status;
     if (status == STATUS_OK) {
-        status =
-            mysql_change_read(plan->session, scratch, plan->arena, &trial->after, error);
+        status = mysql_change_read(plan->session, scratch, plan->arena, &trial->after, error);
     }
     if (status == STATUS_OK) {
         status = mysql_change_stands(plan, table->name, scratch, &trial->stands, error);
@@ -170,7 +169,8 @@ static void append_form(struct buffer *sql, const char *schema, const char *tabl
                        "coalesce(partition_method, '-'), coalesce(partition_expression, '-')"}};
     buffer_append_byte(sql, '(');
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        buffer_append_string(sql, i > 0 ? " ^ (SELECT coalesce(BIT_XOR(" : "(SELECT coalesce(BIT_XOR(");
+        buffer_append_string(sql,
+                             i > 0 ? " ^ (SELECT coalesce(BIT_XOR(" : "(SELECT coalesce(BIT_XOR(");
         buffer_format(sql, digest, parts[i][1]);
         mysql_append(sql,
                      "), 0) FROM information_schema.%s WHERE table_schema = %q AND table_name = "
@@ -180,8 +180,8 @@ static void append_form(struct buffer *sql, const char *schema, const char *tabl
     buffer_append_byte(sql, ')');
 }
 
-enum status mysql_change_stands(struct mysql_change_plan *plan, const char *table,
-                                const char *like, const char **query, struct error *error)
+enum status mysql_change_stands(struct mysql_change_plan *plan, const char *table, const char *like,
+                                const char **query, struct error *error)
 {
     const char *schema = plan->session->database->sql.schema;
     struct buffer sql = {0};

@@ -64,7 +64,8 @@ static bool take_list(const json_t *array, struct arena *arena, struct sql_shado
     if (!json_is_array(array) || json_array_size(array) > SQL_SHADOW_KEY_MAX) {
         return false;
     }
-    json_array_foreach (array, index, item) {
+    json_array_foreach(array, index, item)
+    {
         if (!json_is_string(item)) {
             return false;
         }
@@ -110,8 +111,9 @@ enum status sql_shadow_read(const char *words, struct arena *arena, struct sql_s
             take_list(json_object_get(root, "queue_key"), arena, &shadow->queue_key);
     json_decref(root);
     if (!known) {
-        return error_set(error, ERROR_FORMAT_NEWER, NULL,
-                         "a step of the change is written in words that this program does not know");
+        return error_set(
+            error, ERROR_FORMAT_NEWER, NULL,
+            "a step of the change is written in words that this program does not know");
     }
     return STATUS_OK;
 }

@@ -1,8 +1,8 @@
 /*
- * A shadow: a second table with the new form of one that stays in use. Triggers carry each change of
- * the first one over, batches copy the rows that were there before, and a proof compares both. What
- * the connectors of MySQL and SQLite share of it: the batches, and the words in which a step of a
- * change keeps what they need.
+ * A shadow: a second table with the new form of one that stays in use. Triggers carry each change
+ * of the first one over, batches copy the rows that were there before, and a proof compares both.
+ * What the connectors of MySQL and SQLite share of it: the batches, and the words in which a step
+ * of a change keeps what they need.
  *
  * The words are one JSON object, made once by the compiler and kept in the history:
  *   kind       "copy", "prove", "mend"

@@ -413,8 +413,8 @@ static enum status copy_queued(struct pass *pass, const struct sql_shadow_list *
 
 /* One that does not fit may do so once all others that wait have made room: two rows may have
  * changed places. */
-static enum status mend_row(struct pass *pass, const struct sql_shadow_list *key,
-                            uint64_t *changed, struct error *error)
+static enum status mend_row(struct pass *pass, const struct sql_shadow_list *key, uint64_t *changed,
+                            struct error *error)
 {
     enum status status = copy_queued(pass, key, changed, error);
     if (status == STATUS_OK || error->class == ERROR_CLASS_RETRY) {
@@ -488,8 +488,7 @@ enum status sql_shadow_batch(const struct sql_shadow_dialect *dialect,
                              const char *position, uint64_t rows, struct arena *arena,
                              struct change_batch *batch, struct error *error)
 {
-    struct pass pass = {
-        .dialect = dialect, .session = session, .shadow = shadow, .arena = arena};
+    struct pass pass = {.dialect = dialect, .session = session, .shadow = shadow, .arena = arena};
     *batch = (struct change_batch){0};
     if (shadow->kind == SQL_SHADOW_MEND) {
         return mend(&pass, rows, batch, error);
