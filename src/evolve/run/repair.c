@@ -56,6 +56,11 @@ static enum status mark(struct schema_work *work, const struct schema_repair *re
     if (file == NULL && (applied || entry == NULL)) {
         return unknown_version(repair, error);
     }
+    if (entry != NULL && schema_entry_is_change(entry)) {
+        error_set(error, ERROR_MIGRATION_REFUSED, repair->version, "it is a declared change");
+        return error_hint(error, "`transhume change status` says where it stands; complete, abort "
+                                 "and skip bring it to its end.");
+    }
     bool repeats = file != NULL ? file->kind == MIGRATION_REPEATABLE : entry->version == NULL;
     struct history_row row = work_row(
         work, work->history.last_number + 1, applied ? HISTORY_MARK : HISTORY_UNMARK, HISTORY_DONE,
