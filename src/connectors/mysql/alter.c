@@ -243,6 +243,26 @@ static enum status still_ours(struct mysql_alter *session, struct error *error)
     return STATUS_OK;
 }
 
+/* In a Galera cluster a user lock is of one node, if it is to be had at all. */
+static void warn_of_cluster(struct mysql_alter *session)
+{
+    MYSQL_RES *rows = NULL;
+    struct error ignored = {0};
+    if (mysql_run(session->database, session->connection, "SHOW GLOBAL VARIABLES LIKE 'wsrep_on'",
+                  SQL_SHORT, ERROR_TARGET_LOCKED, &rows, &ignored) != STATUS_OK) {
+        return;
+    }
+    MYSQL_ROW row = mysql_fetch_row(rows);
+    if (row != NULL && row[1] != NULL && strcasecmp(row[1], "ON") == 0) {
+        log_write(
+            LOG_WARNING,
+            "%s: a node of a Galera cluster: the lock of the schema holds at this node alone; "
+            "change the schema through one node",
+            session->base.shown);
+    }
+    mysql_free_result(rows);
+}
+
 static enum status alter_lock(struct alter_session *base, const struct ledger_holder *self,
                               struct ledger_holder *found, struct error *error)
 {
@@ -257,6 +277,9 @@ static enum status alter_lock(struct alter_session *base, const struct ledger_ho
     }
     session->locked = got == 1;
     *found = (struct ledger_holder){0};
+    if (session->locked) {
+        warn_of_cluster(session);
+    }
     return session->locked ? STATUS_OK : find_holder(session, found, error);
 }
 
