@@ -214,6 +214,13 @@ class Writer(threading.Thread):
         self.join()
 
 
+def statements_by_hand(beginning, feed):
+    """Those of the manual."""
+    with open(os.path.join(support.ROOT, "docs", "following.md"), encoding="utf-8") as file:
+        block, = [block for block in file.read().split("```") if block.strip().startswith(beginning)]
+    return [line for line in block.replace("FEED", feed).strip().splitlines() if line]
+
+
 class Pair:
     """What holds for each source and target: subclasses say which."""
 
@@ -231,6 +238,10 @@ class Pair:
 
     def feeds_left(self):
         return self.source.feeds()
+
+    def feed_name(self):
+        with open(self.path(".transhume", "state.json"), encoding="utf-8") as file:
+            return json.load(file)["follow"]["feed"]
 
     def assert_same(self):
         for table in Bank.TABLES:
@@ -563,6 +574,19 @@ class WholePair(Pair):
 
 
 class SqliteToSqlite(WholePair, support.TestCase):
+    def test_the_feed_is_removed_by_hand(self):
+        """The target is gone for good."""
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        os.remove(self.path("copy.db"))
+        find, *rest = statements_by_hand("SELECT 'DROP TRIGGER", self.feed_name())
+        for drop, in self.source.connection.execute(find).fetchall():
+            self.source.connection.execute(drop)
+        for statement in rest:
+            self.source.connection.execute(statement)
+        self.steps(5)
+        self.assertEqual(self.source.connection.execute("SELECT name FROM sqlite_schema WHERE name GLOB '_transhume*' AND name <> '_transhume_feeds'").fetchall(), [])
+        self.assertEqual(self.source.connection.execute("SELECT * FROM _transhume_feeds").fetchall(), [])
+
     def test_a_way_back_through_a_plan(self):
         """Under other names; what is not all there can't be fed back."""
         self.source.make("CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT, born TEXT); INSERT INTO person VALUES (1, 'a', '1999-01-01');")
@@ -600,6 +624,17 @@ class OfPostgres:
 
 @support.inheriting(10)
 class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
+    def test_the_feed_is_removed_by_hand(self):
+        """The target is gone for good, in the middle of a cut-over."""
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        support.kill_at("cutover.after_fence", 1, "cutover", "--confirm", cwd=self.folder)
+        with self.assertRaises(AssertionError):
+            self.steps(5)
+        for statement in statements_by_hand("SELECT pg_drop_replication_slot", self.feed_name()):
+            self.server.psql(self.source.name, statement)
+        self.assertEqual(self.source.feeds(), [])
+        self.steps(5)
+
     computed, code_of_a_lost_column = "GENERATED ALWAYS AS (balance * 2) STORED", 1
 
     def sides(self):
