@@ -913,14 +913,14 @@ class Shop:
     UNNESTED = [(("basket", "$parent.id"), ("nr", "{ column: $ordinal }")), (("code", "'B{$parent.id}'"), ("nr", "'{$ordinal}'")),
                 (("basket", "$parent.id"), ("sku", "{ column: sku, cast: text }"))]
 
-    def __init__(self, side, seed):
-        self.side, self.random = side, random.Random(seed)
+    def __init__(self, side, seed, pages=True):
+        self.side, self.random, self.pages = side, random.Random(seed), pages
         side.make(self.SCHEMA)
 
     def plan(self, target):
         pick, lines = self.random, ["transhume: 1", "source: %s" % self.side.uri, "target: %s" % target.uri, "tables:"]
         for name in pick.sample(sorted(self.FIELDS), pick.randint(1, 3)):
-            cut = name in self.LISTS and pick.random() < 0.6
+            cut = name in self.LISTS and pick.random() < 0.6 and self.pages
             shares = cut and pick.random() < 0.3
             key, made = ("[pk, sk]", "'A{id}'") if shares else pick.choice(self.KEYS[name])
             lines += ["  %s_t:" % name, "    key: %s" % key, "    entities:", "      %s:" % name, "        from: %s" % name]
@@ -1006,6 +1006,7 @@ class Plans:
     """copy + follow equals a fresh copy of now. Subclasses say of what source, into what target."""
 
     SEEDS = 3
+    pages = True   # the target can be asked which it has
 
     def run_in(self, folder, told, *arguments):
         result = support.transhume(*arguments, "--quiet", cwd=folder)
@@ -1014,7 +1015,7 @@ class Plans:
     def try_seed(self, seed):
         folder = self.path(str(seed))
         os.mkdir(folder)
-        shop = Shop(self.source_side(os.path.join(folder, "shop.db")), seed)
+        shop = Shop(self.source_side(os.path.join(folder, "shop.db")), seed, self.pages)
         followed = self.target_side(os.path.join(folder, "followed.db"))
         shop.change(20)
         plan = shop.plan(followed)
