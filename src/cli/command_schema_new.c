@@ -32,6 +32,10 @@ static const char *next_version(const struct migration_set *set, struct arena *a
     for (uint32_t i = 0; i < set->count; i++) {
         highest = set->items[i].version != NULL ? set->items[i].version : highest;
     }
+    if (set->last_change != NULL && strcmp(migration_version_key(set->last_change, arena),
+                                           migration_version_key(highest, arena)) > 0) {
+        highest = set->last_change;
+    }
     size_t width = strspn(highest, "0123456789");
     if (width == STAMP_DIGITS) {
         char text[32];
@@ -50,7 +54,7 @@ static const char *next_version(const struct migration_set *set, struct arena *a
     for (size_t i = 0; i < width && number < UINT64_MAX / 100; i++) {
         number = number * 10 + (uint64_t)(highest[i] - '0');
     }
-    return arena_format(arena, "%0*" PRIu64, (int)(set->count == 0 ? WIDTH_FIRST : width),
+    return arena_format(arena, "%0*" PRIu64, (int)(strcmp(highest, "0") == 0 ? WIDTH_FIRST : width),
                         number + 1);
 }
 

@@ -26,10 +26,13 @@ KINDS = {
                     "create_constraint: {table: posts, name: short, type: check, columns: [title], check: length(title) < 9, "
                     "up: {title: 'left(title, 8)'}, down: {title: title}}",
                     "create_index: {table: posts, name: by_title, columns: [{column: title}]}", "drop_index: {name: users_age}"],
+    "follow": ["split_table: {table: users, into: contacts, columns: [mail]}",
+               "create_junction: {table: posts, column: user_id, references: {table: users, column: id}, name: authors, left: post_id, right: user_id}"],
     "tables": ["create_table: {name: pets, columns: [{name: id, type: serial, pk: true}, {name: owner, type: int, references: {table: users, column: id}}]}",
                "drop_table: {name: posts}", "sql: {up: 'CREATE SEQUENCE s', down: 'DROP SEQUENCE s'}"],
 }
-ROWS = ("SELECT * FROM users ORDER BY id", "SELECT * FROM posts ORDER BY 1", "SELECT * FROM articles ORDER BY 1", "SELECT * FROM pets ORDER BY 1")
+ROWS = ("SELECT * FROM users ORDER BY id", "SELECT * FROM posts ORDER BY 1", "SELECT * FROM articles ORDER BY 1", "SELECT * FROM pets ORDER BY 1",
+        "SELECT * FROM contacts ORDER BY 1", "SELECT * FROM authors ORDER BY 1, 2")
 
 
 class KillChange:

@@ -410,6 +410,14 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
         self.change("complete")
         self.assertIn("no change is under way", self.change("switch", code=5).err)
 
+    def test_change_files_count_in_the_numbering(self):
+        os.mkdir(self.path("migrations"))
+        self.change_file(["drop_table: {name: posts}"], os.path.join("migrations", "007_gone.change.yaml"))
+        self.run_program("schema", "new", "next")
+        self.assertIn("008_next.up.sql", os.listdir(self.path("migrations")))
+        self.write(os.path.join("migrations", "7_same.sql"), "SELECT 1;")
+        self.assertIn("its version is that of", self.run_program("schema", "up", self.uri, code=2).err)
+
     def test_check_says_what_would_be_done(self):
         path = self.change_file(["alter_column: {table: users, column: age, type: integer, up: age::integer, down: age::text}"])
         before = self.catalogue()

@@ -101,34 +101,45 @@ static void append_behind(const struct work *work, struct buffer *sql)
     append_values(work, work->position, sql);
 }
 
-/* The key of the last row of the batch, and how many there are. */
-static enum status find_end(struct work *work, json_t **end, uint64_t *rows, struct error *error)
+/* The key of the batch's last row; NULL: there are not so many any more. */
+static enum status find_end(struct work *work, json_t **end, struct error *error)
 {
     struct buffer sql = {0};
     PGresult *result = NULL;
     *end = NULL;
-    *rows = 0;
-    buffer_append_string(&sql, "SELECT n, ");
+    buffer_append_string(&sql, "SELECT ");
     append_keys(work, "::text", &sql);
-    buffer_append_string(&sql, " FROM (SELECT pg_catalog.row_number() OVER () AS n, ");
-    append_keys(work, "", &sql);
     buffer_append_string(&sql, " FROM (SELECT ");
     append_keys(work, "", &sql);
     postgres_append(&sql, " FROM %n.%n WHERE ", work->schema, work->table);
     append_behind(work, &sql);
     buffer_append_string(&sql, " ORDER BY ");
     append_keys(work, "", &sql);
-    buffer_format(&sql, " LIMIT %" PRIu64 ") a) b ORDER BY n DESC LIMIT 1", work->rows);
+    buffer_format(&sql, " OFFSET %" PRIu64 " LIMIT 1) last", work->rows - 1);
     if (query(work, &sql, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (PQntuples(result) > 0) {
-        *rows = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
         *end = json_array();
-        for (int i = 1; i < PQnfields(result); i++) {
+        for (int i = 0; i < PQnfields(result); i++) {
             json_array_append_new(*end, json_string(PQgetvalue(result, 0, i)));
         }
     }
+    PQclear(result);
+    return STATUS_OK;
+}
+
+/* How many are left behind the last whole batch. */
+static enum status count_left(struct work *work, uint64_t *rows, struct error *error)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    postgres_append(&sql, "SELECT count(*) FROM %n.%n WHERE ", work->schema, work->table);
+    append_behind(work, &sql);
+    if (query(work, &sql, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *rows = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
     PQclear(result);
     return STATUS_OK;
 }
@@ -147,20 +158,19 @@ static enum status range_by_key(struct work *work, struct buffer *where, struct 
                                 struct error *error)
 {
     json_t *end;
-    if (find_end(work, &end, &batch->rows, error) != STATUS_OK) {
+    if (find_end(work, &end, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (end == NULL) {
-        buffer_append_string(where, "false");
-        return STATUS_OK;
-    }
     append_behind(work, where);
+    if (end == NULL) {
+        return count_left(work, &batch->rows, error);
+    }
+    batch->rows = work->rows;
     buffer_append_string(where, " AND (");
     append_keys(work, "", where);
     buffer_append_string(where, ") <= ");
     append_values(work, end, where);
-    /* Who comes behind the last row of all is written through the trigger. */
-    batch->position = batch->rows < work->rows ? NULL : write_position(work, end);
+    batch->position = write_position(work, end);
     json_decref(end);
     return STATUS_OK;
 }
@@ -344,18 +354,17 @@ static enum status set_up(struct work *work, struct error *error)
 {
     struct postgres_alter *session = work->session;
     const char *version = json_string_value(json_object_get(work->tree, "fill"));
-    struct buffer sql = {0};
-    if (postgres_alter_catch_up(session, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    buffer_format(&sql, "SET LOCAL lock_timeout = %d", (int)LOCK_MS);
+    struct buffer *sql = &session->first; /* goes along with BEGIN */
+    buffer_format(sql, "SET LOCAL lock_timeout = %d; ", (int)LOCK_MS);
     if (version != NULL) {
-        postgres_append(&sql, "; SET LOCAL transhume.fill = %q; SET LOCAL transhume.sync = %q",
+        postgres_append(sql, "SET LOCAL transhume.fill = %q; SET LOCAL transhume.sync = %q; ",
                         version, version);
     }
-    enum status status = postgres_execute_buffer(session->database, session->connection, &sql,
-                                                 SQL_SHORT, ERROR_TARGET_WRITE, error);
-    return postgres_alter_lost(session, status, error);
+    if (session->within) {
+        return postgres_alter_catch_up(session, error);
+    }
+    buffer_clear(sql); /* a proof that is not noted has no transaction, and waits for nobody */
+    return STATUS_OK;
 }
 
 enum status postgres_change_batch(struct alter_session *base, const struct change_step *step,
@@ -374,8 +383,7 @@ enum status postgres_change_batch(struct alter_session *base, const struct chang
         status = json_array_size(work.keys) > 0 ? range_by_key(&work, &where, batch, error)
                                                 : range_by_page(&work, &where, batch, error);
     }
-    bool empty = where.length == strlen("false");
-    if (status == STATUS_OK && !empty) {
+    if (status == STATUS_OK) {
         status = choose(&work)(&work, &where, batch, error);
     }
     buffer_free(&where);

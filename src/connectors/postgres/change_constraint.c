@@ -74,6 +74,12 @@ enum status change_add_reference(struct compiler *compiler, struct altered_table
                                  const struct change_value *references, struct error *error)
 {
     struct buffer body = {0};
+    if (table->partitioned) {
+        return change_refused(compiler, error,
+                              "a foreign key of the partitioned table %s can't be proved beside "
+                              "running writers",
+                              table->name);
+    }
     buffer_format(&body, "FOREIGN KEY (%s)", columns);
     enum status status = change_append_reference(compiler, references, &body, error);
     const char *text = change_text_of(compiler, &body);

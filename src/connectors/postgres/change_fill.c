@@ -40,6 +40,17 @@ static void append_equal(const struct altered_column *column, bool equal, struct
                     equal ? "NOT " : "", column->up.text, column->type, cast);
 }
 
+/* Of a row that nobody wrote since, the value is the one that the column was made with: the
+ * expression, which may cost more than all else, need not be evaluated to know that. */
+static void append_pending(const struct altered_column *column, struct buffer *sql)
+{
+    buffer_append_string(sql, sql->length > 0 ? " OR " : "");
+    if (column->default_sql == NULL) {
+        postgres_append(sql, "%n IS NULL OR ", column->carrier);
+    }
+    append_equal(column, false, sql);
+}
+
 static void add_fill(struct compiler *compiler, const struct altered_table *table)
 {
     struct buffer text = {0};
@@ -63,8 +74,7 @@ static void add_fill(struct compiler *compiler, const struct altered_table *tabl
                                         column->type));
         buffer_append_byte(&text, ']');
         comma = ",";
-        buffer_append_string(&where, where.length > 0 ? " OR " : "");
-        append_equal(column, false, &where);
+        append_pending(column, &where);
         is_volatile = is_volatile || column->up.is_volatile;
     }
     buffer_append_string(&text, "],\"where\":");

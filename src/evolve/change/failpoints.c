@@ -19,6 +19,7 @@ static const char *const names[] = {"change.before_compile",
                                     "change.after_undo",
                                     "change.before_abort_end",
                                     "change.after_give_up",
+                                    "change.before_skip",
                                     NULL};
 
 const char *const *change_failpoints(void)

@@ -3,10 +3,9 @@
 #define TRANSHUME_EVOLVE_CHANGE_FILE_H
 
 #include "connectors/change.h"
-#include "evolve/folder/checksum.h"
+#include "evolve/folder/folder.h"
 #include "plan/faults.h"
 
-#define CHANGE_FILE_ENDING ".change.yaml"
 enum { CHANGE_FILE_BYTES_MAX = 1 << 20, CHANGE_OPERATIONS_MAX = 1000 };
 
 struct change_file {

@@ -13,8 +13,12 @@ static enum status refuse_other(const struct change_view *other, struct error *e
 {
     error_set(error, ERROR_CHANGE_REFUSED, other->version, "the change %s_%s is under way (%s)",
               other->version, other->name, change_state_name(other->state));
-    return error_hint(error, "One at a time: `transhume change complete` or `transhume change "
-                             "abort` ends it.");
+    return error_hint(error, "One at a time: %s.",
+                      other->state == CHANGE_ABORTING ? "`transhume change abort` ends its abort"
+                      : other->state == CHANGE_COMPLETING
+                          ? "`transhume change complete` ends it"
+                          : "`transhume change complete` or `transhume change "
+                            "abort` ends it");
 }
 
 static enum status refuse_schema(const struct schema_entry *entry, struct error *error)
@@ -126,7 +130,9 @@ static enum status start(struct change_work *work, const struct change_views *vi
         return STATUS_FAILED;
     }
     work->view.state = CHANGE_STARTED;
-    return STATUS_OK;
+    /* What failed before is over. */
+    return work->view.error == NULL ? STATUS_OK
+                                    : change_put_act(work, HISTORY_RUNNING, NULL, NULL, error);
 }
 
 /* ---------------------------------------------------------------- switch, complete, abort */
@@ -274,7 +280,7 @@ static enum status find_under_way(struct change_work *work, const struct change_
         return STATUS_OK;
     }
     if (views->count > 0 && views->items[views->count - 1].state == wanted &&
-        work->options->command != CHANGE_DO_SWITCH) {
+        work->options->command != CHANGE_DO_SWITCH && work->options->command != CHANGE_DO_SKIP) {
         work->view = views->items[views->count - 1];
         return STATUS_OK;
     }
@@ -296,6 +302,7 @@ static enum status act(struct change_work *work, const struct change_views *view
     }
     return command == CHANGE_DO_SWITCH     ? switch_over(work, error)
            : command == CHANGE_DO_COMPLETE ? complete(work, error)
+           : command == CHANGE_DO_SKIP     ? change_skip(work, error)
                                            : take_back(work, error);
 }
 

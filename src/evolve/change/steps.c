@@ -87,23 +87,27 @@ static void tell_part(void *context, double part, const char *doing)
     change_tell(watching->work, &event);
 }
 
-/* What the session's loss leaves to be found out keeps its code; all else is a statement's failure.
- */
-static enum status tell_failure(const struct change_step *step, struct error *error)
+enum status change_fail_step(const struct change_work *work, uint32_t number, struct error *error)
 {
     char message[sizeof(error->message)];
+    const struct change_view *view = &work->view;
+    const char *title = view->plan.steps[number - 1].title;
     enum error_class class = error->class;
+    bool completes = view->plan.steps[number - 1].phase == CHANGE_CONTRACT;
     if (error->class == ERROR_CLASS_RETRY || error->code == ERROR_NETWORK ||
         error->code == ERROR_TARGET_UNKNOWN_OUTCOME || error->code == ERROR_RUN_FENCED ||
         error->code == ERROR_INTERRUPTED) {
-        return error_context(error, "%s: ", step->title);
+        return error_context(error, "%s: ", title);
     }
     memcpy(message, error->message, sizeof(message));
-    error_set(error, ERROR_MIGRATION_FAILED, NULL, "%s: %s", step->title, message);
+    error_set(error, ERROR_MIGRATION_FAILED, NULL, "%s: %s", title, message);
     error->class = class;
-    if (step->phase == CHANGE_CONTRACT) {
-        return error_hint(error, "What was done before it stands. Once the cause is gone the same "
-                                 "command goes on.");
+    if (view->abort != 0 || completes) {
+        return error_hint(error,
+                          "Once the cause is gone the same command goes on. If it can't be: do by "
+                          "hand what the step is for, then `transhume change skip DB %" PRIu32
+                          " --confirm`, and the same command.",
+                          number);
     }
     return error_hint(error, "What was made before it stands. Once the cause is gone the same "
                              "command goes on; `transhume change abort` takes it back.");
@@ -132,7 +136,7 @@ enum status change_run_text(struct change_work *work, uint32_t number, const cha
         return STATUS_FAILED;
     }
     if (work->base.alter->run(work->base.session, &request, &answer, error) != STATUS_OK) {
-        return tell_failure(step, error);
+        return change_fail_step(work, number, error);
     }
     *rows = answer.counts ? answer.rows : 0;
     return failpoint_hit("change.after_statement", error);
@@ -148,7 +152,7 @@ enum status change_set_session(struct change_work *work, uint32_t number, struct
     const struct alter_request request = {
         .language = step->language, .text = step->settings, .length = strlen(step->settings)};
     if (work->base.alter->run(work->base.session, &request, &answer, error) != STATUS_OK) {
-        return tell_failure(step, error);
+        return change_fail_step(work, number, error);
     }
     return STATUS_OK;
 }

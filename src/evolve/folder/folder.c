@@ -197,6 +197,48 @@ static void find_doubles(struct migration_reader *reader)
     }
 }
 
+static bool is_change(const char *name)
+{
+    size_t length = strlen(name);
+    size_t ending = strlen(MIGRATION_CHANGE_ENDING);
+    return length > ending && strcmp(name + length - ending, MIGRATION_CHANGE_ENDING) == 0 &&
+           migration_version_length(name) > 0;
+}
+
+/* A version is that of one file, a migration or a change. */
+static void check_change(struct migration_reader *reader, const char *name, const char *key)
+{
+    for (uint32_t i = 0; i < reader->count; i++) {
+        const struct migration *item = &reader->items[i];
+        if (item->kind == MIGRATION_VERSIONED && strcmp(item->key, key) == 0) {
+            reader->faults->file = file_join(reader->arena, reader->folder, name);
+            plan_fault_at(reader->faults, ERROR_MIGRATION_INVALID, 1, 1,
+                          "give one of them another version", "its version is that of %s",
+                          item->up.path != NULL ? item->up.path : item->down.path);
+        }
+    }
+}
+
+static const char *find_changes(struct migration_reader *reader)
+{
+    const char *last = NULL;
+    const char *last_key = NULL;
+    for (uint32_t i = 0; i < reader->name_count; i++) {
+        const char *name = reader->names[i];
+        if (!is_change(name)) {
+            continue;
+        }
+        const char *version = arena_copy(reader->arena, name, migration_version_length(name));
+        const char *key = migration_version_key(version, reader->arena);
+        check_change(reader, name, key);
+        if (last == NULL || strcmp(key, last_key) > 0) {
+            last = version;
+            last_key = key;
+        }
+    }
+    return last;
+}
+
 enum status migration_folder_read(const char *folder, const char *format, struct arena *arena,
                                   struct migration_set *set, struct plan_faults *faults,
                                   struct error *error)
@@ -214,7 +256,8 @@ enum status migration_folder_read(const char *folder, const char *format, struct
     }
     sort_items(&reader, found->orders);
     find_doubles(&reader);
-    *set = (struct migration_set){folder, found->name, reader.items, reader.count, found->is_graph};
+    *set = (struct migration_set){folder,       found->name,     reader.items,
+                                  reader.count, found->is_graph, find_changes(&reader)};
     return plan_faults_result(faults, error);
 }
 

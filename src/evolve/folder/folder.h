@@ -8,10 +8,21 @@
 #include "evolve/folder/checksum.h"
 #include "plan/faults.h"
 
+/* Files of declared changes (evolve/change) count in the numbering, and are no migrations. */
+#define MIGRATION_CHANGE_ENDING ".change.yaml"
+
 enum migration_kind {
     MIGRATION_VERSIONED,
     MIGRATION_REPEATABLE, /* run again whenever its text changed; its name is its identity */
     MIGRATION_BASELINE    /* makes in one what all versions up to its own make */
+};
+
+/* Rows to be kept before a migration changes them: `-- transhume:before-image TABLE WHERE …` */
+struct before_image {
+    const char *table; /* as it is written */
+    const char *where; /* "WHERE …"; "": all of them */
+    const char *file;
+    uint32_t line;
 };
 
 /* What the comments at a text's beginning say, `-- transhume:NAME VALUE`. */
@@ -24,6 +35,8 @@ struct migration_options {
     uint32_t before_count;
     const struct schema_check *after;
     uint32_t after_count;
+    const struct before_image *images;
+    uint32_t image_count;
 };
 
 /* The way there, or the way back. */
@@ -58,7 +71,8 @@ struct migration_set {
     const char *format; /* "transhume", "flyway" … */
     struct migration *items;
     uint32_t count;
-    bool is_graph; /* migration_format.is_graph */
+    bool is_graph;           /* migration_format.is_graph */
+    const char *last_change; /* the highest version of a file of declared changes; NULL: none */
 };
 
 /* Does `key` come at or before `limit`? Numbers by their size, others by their place in the set. */
