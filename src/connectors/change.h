@@ -4,8 +4,8 @@
  * A change is a list of operations, as a file declares them. A connector compiles it once, against
  * the catalogue as it stands before anything is made, into steps: each a statement, or batches of
  * them, with its way back. The steps are written into the history before the first one runs, and
- * from then on they alone are followed: who goes on after a crash never compiles anew against a
- * catalogue that is half changed.
+ * from then on they alone are followed: a runner that resumes after a crash never compiles again
+ * against a catalogue that is half changed.
  *
  * A step that was begun may be run again from its beginning, and its way back may be run whether
  * the step was run wholly, in part or not at all. `stands` makes it so where the statements alone

@@ -118,6 +118,35 @@ class Changes(sql_case.ServerTarget):
                 self.assertEqual(now["users"][0], before["users"][0])
                 self.assertEqual(list(now), list(before))
 
+    def test_switched_and_back(self):
+        """Likewise once the new form is in use, where it is another table."""
+        for operations, plain in ONE_TABLE:
+            with self.subTest(operations=operations):
+                self.new()
+                before = self.dump()
+                self.begin(*operations)
+                if not [name for name in self.tables() if name.startswith("_transhume")]:
+                    self.change("abort", self.uri)
+                    continue
+                self.change("switch", self.uri)
+                self.ask("UPDATE users SET mail = 'z@x' WHERE id = 2; DELETE FROM users WHERE id = 3")
+                self.change("abort", self.uri)
+                now = self.dump()
+                self.assertEqual((now["users"][0], list(now)), (before["users"][0], list(before)))
+                self.assertEqual(self.ask("SELECT id, mail FROM users ORDER BY id"), [["1", "a@x"], ["2", "z@x"]])
+
+    def test_altered_behind_the_switch(self):
+        for statement in ("TRUNCATE t", "ALTER TABLE t ADD other int NULL"):
+            with self.subTest(statement=statement):
+                self.new("CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, 1), (2, 2)")
+                self.begin("alter: {table: t, with: MODIFY a bigint, way: shadow}")
+                self.change("switch", self.uri)
+                self.ask(statement)
+                now = self.dump()["t"]
+                self.assertIn("an abort needs", self.change("abort", self.uri, code=3).err)
+                self.change("complete", self.uri, "--confirm")
+                self.assertEqual(self.dump(), {"t": now})
+
     def test_completed(self):
         for operations, plain in ONE_TABLE:
             with self.subTest(operations=operations):

@@ -108,7 +108,7 @@ static void add_in_place(struct mysql_change_plan *plan, const struct mysql_chan
         plan, set->operation,
         arena_format(plan->arena, "in place, %s%s", trial->algorithm,
                      expands ? "" : ", when the change is completed"),
-        trial->rewrites ? "the server makes the whole table anew, and replicas do so behind it: "
+        trial->rewrites ? "the server rebuilds the whole table, and replicas do so behind it: "
                           "way: shadow goes in small steps"
         : has_down(set) ? "`down` is not used: the table itself is altered, and an abort is "
                           "possible until then"
@@ -273,8 +273,8 @@ static const char *view_stands(struct mysql_change_plan *plan, const char *name,
     struct buffer sql = {0};
     mysql_append(&sql,
                  "SELECT count(*) FROM information_schema.views WHERE table_schema = %q AND "
-                 "table_name = %q AND instr(view_definition, concat(' from `', %q, '`.`', %q, "
-                 "'`')) > 0",
+                 "table_name = %q AND instr(view_definition, concat(' from `', replace(%q, '`', "
+                 "'``'), '`.`', replace(%q, '`', '``'), '`')) > 0",
                  plan->session->database->sql.schema, name, plan->session->database->sql.schema,
                  of);
     return mysql_change_text(plan, &sql);
@@ -609,7 +609,7 @@ static enum status estimate(struct alter_session *session, const struct change_s
     struct buffer sql = {0};
     *rows = 0;
     enum status status = sql_shadow_read(step->text, arena, &words, error);
-    if (status == STATUS_OK && words.kind != SQL_SHADOW_MEND && words.kind != SQL_SHADOW_CLOSE) {
+    if (status == STATUS_OK && words.kind != SQL_SHADOW_DRAIN && words.kind != SQL_SHADOW_CLOSE) {
         /* behind the column `rows` MySQL has `filtered` and Extra, MariaDB only the latter */
         bool mariadb = mysql_alter_of(session)->database->mariadb;
         uint32_t behind = mariadb ? 2 : 3;

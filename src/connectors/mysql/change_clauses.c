@@ -300,7 +300,7 @@ static bool begins_with(const struct sql_span *span, const char *word)
     return span->length >= strlen(word) && strncasecmp(span->text, word, strlen(word)) == 0;
 }
 
-/* All that the column has, but for what is said anew. */
+/* All that the column has, but for what the operation says. */
 static void append_changed_column(struct buffer *sql, const struct clause *clause,
                                   const struct sql_column_named *column)
 {

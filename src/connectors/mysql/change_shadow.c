@@ -254,6 +254,7 @@ enum status mysql_change_plan_shadow(struct mysql_change_plan *plan,
                                 .set = set,
                                 .table = table,
                                 .after = &trial->after,
+                                .new_form = trial->stands,
                                 .shadow = mysql_change_name(plan, "new", table->name),
                                 .old = mysql_change_name(plan, "old", table->name),
                                 .queue = mysql_change_name(plan, "queue", table->name),
@@ -276,7 +277,7 @@ enum status mysql_change_plan_shadow(struct mysql_change_plan *plan,
     mysql_shadow_add_triggers(&self, false);
     mysql_shadow_add_batches(&self, CHANGE_FILL, SQL_SHADOW_COPY, "copy the rows that are there");
     mysql_shadow_add_indexes(&self);
-    mysql_shadow_add_batches(&self, CHANGE_FILL, SQL_SHADOW_MEND,
+    mysql_shadow_add_batches(&self, CHANGE_FILL, SQL_SHADOW_DRAIN,
                              "rows that did not fit, once more");
     struct buffer sql = {0};
     mysql_append(&sql, "ANALYZE TABLE %n", self.shadow);

@@ -20,7 +20,8 @@ struct mysql_shadow {
     const char *shadow, *old, *queue, *back_queue, *mode;
     const char *settings;
     const char *time_zone;
-    const char *form; /* a query: is the table as it was compiled? */
+    const char *form;     /* a query: is the table as it was compiled? */
+    const char *new_form; /* likewise, once it is switched: has it its new form? NULL: not known */
 };
 
 /* In the order that they are made in: a row that an INSERT brings into the shadow has to be deleted
@@ -39,7 +40,8 @@ const char *mysql_shadow_index_for(const struct mysql_shadow *self,
                                    const struct mysql_change_key *key);
 
 /* change_shadow_triggers.c */
-/* In the names of triggers, by event. */
+/* By event: DELETE, UPDATE, INSERT, and what names of triggers have. */
+extern const char *const mysql_shadow_event_names[MYSQL_SHADOW_EVENT_COUNT];
 extern const char *const mysql_shadow_forward_roles[MYSQL_SHADOW_EVENT_COUNT];
 extern const char *const mysql_shadow_back_roles[MYSQL_SHADOW_EVENT_COUNT];
 /* "a, b": the columns that are written, of the shadow; `down`: of the old table. */

@@ -79,9 +79,27 @@ static const char *bring_queued_back(const struct mysql_shadow *self)
     return mysql_change_text(self->plan, &sql);
 }
 
+/* Fails where the condition is not true: a variable can't be set to two rows. */
+static const char *demand(const struct mysql_shadow *self, const char *condition)
+{
+    return arena_format(self->plan->arena,
+                        "SET @_transhume_kept = (SELECT 1 UNION ALL (SELECT 2 FROM (SELECT 1 AS n) "
+                        "AS one WHERE NOT (%s)))",
+                        condition);
+}
+
+static const char *same_counts(const struct mysql_shadow *self)
+{
+    struct buffer sql = {0};
+    mysql_append(&sql, "(SELECT count(*) FROM %n) = (SELECT count(*) FROM %n)", self->table->name,
+                 self->old);
+    return mysql_change_text(self->plan, &sql);
+}
+
 /* Ahead of the names' way back, the last one first: rows that the old form did not take are tried
  * again. What it can't hold ends the abort there, and fails no writer. Then writes have to fit the
- * old form, and those rows follow that were written until then. */
+ * old form, and those rows follow that were written until then. What was done past the triggers
+ * keeps the tables from being renamed back. */
 static void add_way_back(struct mysql_shadow *self)
 {
     const char *out = "rows that the old form did not take leave it, ahead of an abort";
@@ -89,12 +107,25 @@ static void add_way_back(struct mysql_shadow *self)
                                     "rows that the old form did not take, whose keys are in %s, "
                                     "are copied into it",
                                     self->back_queue);
+    add_undo(self,
+             arena_format(self->plan->arena,
+                          "an abort needs as many rows in %s as in %s (else: more than 1 row)",
+                          self->old, self->table->name),
+             demand(self, same_counts(self)));
     add_undo(self, back, bring_queued_back(self));
     add_undo(self, out, take_queued_out(self));
     add_undo(self, "writes have to fit the old form, from an abort on",
              mysql_shadow_set_mode(self, "back"));
     add_undo(self, back, bring_queued_back(self));
     add_undo(self, out, take_queued_out(self));
+    if (self->new_form != NULL) {
+        add_undo(self,
+                 arena_format(self->plan->arena,
+                              "an abort needs %s in the form that the change gave it (else: more "
+                              "than 1 row)",
+                              self->table->name),
+                 demand(self, arena_format(self->plan->arena, "(%s)", self->new_form)));
+    }
 }
 
 /* All that can fail is tried while no writer feels it. */
@@ -103,7 +134,7 @@ void mysql_shadow_add_switch(struct mysql_shadow *self)
     struct buffer sql = {0};
     struct buffer undo = {0};
     mysql_shadow_add_triggers(self, true);
-    mysql_shadow_add_batches(self, CHANGE_SWITCH_WRITES, SQL_SHADOW_MEND,
+    mysql_shadow_add_batches(self, CHANGE_SWITCH_WRITES, SQL_SHADOW_DRAIN,
                              "rows that did not fit, once more");
     mysql_shadow_add_batches(self, CHANGE_SWITCH_WRITES, SQL_SHADOW_PROVE,
                              "compare both forms row by row, once more");
@@ -163,8 +194,10 @@ void mysql_shadow_add_contract(struct mysql_shadow *self)
                              mysql_shadow_drop_trigger(
                                  self, mysql_change_name(self->plan, mysql_shadow_back_roles[i],
                                                          self->table->name)));
-        mysql_shadow_add_statement(self, CHANGE_CONTRACT, "the old form is fed no more", &sql, NULL,
-                                   NULL);
+        mysql_shadow_add_statement(
+            self, CHANGE_CONTRACT,
+            arena_format(self->plan->arena, "drop the trigger on %s", mysql_shadow_event_names[i]),
+            &sql, NULL, NULL);
     }
     const char *const tables[] = {self->old, self->queue, self->back_queue, self->mode};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {

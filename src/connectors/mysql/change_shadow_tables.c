@@ -194,10 +194,12 @@ void mysql_shadow_add_tables(struct mysql_shadow *self)
                  "CREATE TABLE IF NOT EXISTS %n (id int NOT NULL PRIMARY KEY, mode varchar(8) NOT "
                  "NULL) ENGINE=InnoDB",
                  self->mode);
-    mysql_shadow_add_statement(self, CHANGE_EXPAND, "how strict its triggers are", &sql,
+    mysql_shadow_add_statement(self, CHANGE_EXPAND,
+                               "the mode of the triggers: whether they fail writers", &sql,
                                mysql_shadow_drop_table(self, self->mode), NULL);
     mysql_append(&sql, "REPLACE INTO %n VALUES (1, 'lenient')", self->mode);
-    mysql_shadow_add_statement(self, CHANGE_EXPAND, "they fail nobody", &sql, NULL, NULL);
+    mysql_shadow_add_statement(self, CHANGE_EXPAND, "the triggers fail no writer", &sql, NULL,
+                               NULL);
 }
 
 /* ---------------------------------------------------------------- indexes behind the copy */

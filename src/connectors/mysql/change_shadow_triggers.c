@@ -48,7 +48,8 @@ static const char *index_of(const struct mysql_shadow *self, bool down)
     return down ? self->key->name : mysql_shadow_index_for(self, self->key);
 }
 
-static const char *const event_names[MYSQL_SHADOW_EVENT_COUNT] = {"DELETE", "UPDATE", "INSERT"};
+const char *const mysql_shadow_event_names[MYSQL_SHADOW_EVENT_COUNT] = {"DELETE", "UPDATE",
+                                                                        "INSERT"};
 const char *const mysql_shadow_forward_roles[MYSQL_SHADOW_EVENT_COUNT] = {"del", "upd", "ins"};
 const char *const mysql_shadow_back_roles[MYSQL_SHADOW_EVENT_COUNT] = {"bdel", "bupd", "bins"};
 
@@ -271,16 +272,16 @@ void mysql_shadow_add_triggers(struct mysql_shadow *self, bool down)
             self->plan, (down ? mysql_shadow_back_roles : mysql_shadow_forward_roles)[i],
             self->table->name);
         struct buffer sql = {0};
-        mysql_append(&sql, "CREATE TRIGGER %n AFTER %s ON %n FOR EACH ROW ", name, event_names[i],
-                     down ? self->shadow : self->table->name);
+        mysql_append(&sql, "CREATE TRIGGER %n AFTER %s ON %n FOR EACH ROW ", name,
+                     mysql_shadow_event_names[i], down ? self->shadow : self->table->name);
         append_body(&sql, self, down, (enum mysql_shadow_event)i);
         mysql_change_add(
             self->plan,
             &(struct change_step){.phase = down ? CHANGE_SWITCH_WRITES : CHANGE_EXPAND,
                                   .operation = self->set->operation,
                                   .title = arena_format(self->plan->arena, "trigger on %s of %s%s",
-                                                        event_names[i], down ? "the new " : "",
-                                                        self->table->name),
+                                                        mysql_shadow_event_names[i],
+                                                        down ? "the new " : "", self->table->name),
                                   .text = mysql_change_text(self->plan, &sql),
                                   .undo = mysql_shadow_drop_trigger(self, name),
                                   .stands = trigger_stands(self, name),

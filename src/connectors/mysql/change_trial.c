@@ -51,7 +51,7 @@ static enum status set_mode(struct mysql_change_plan *plan, const struct mysql_c
     return run_text(plan, &sql, error);
 }
 
-/* By which it is seen that a table was made anew; NULL: the account may not see it. */
+/* The identity of a table, which a rebuild changes; NULL: the account may not see it. */
 static const char *ask_identity(struct mysql_change_plan *plan, const char *scratch)
 {
     struct buffer sql = {0};

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kinds[SQL_SHADOW_KIND_COUNT] = {"copy", "prove", "mend", "close"};
+static const char *const kinds[SQL_SHADOW_KIND_COUNT] = {"copy", "prove", "drain", "close"};
 
 /* ---------------------------------------------------------------- the words */
 

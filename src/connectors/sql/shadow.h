@@ -5,7 +5,7 @@
  * of a change keeps what they need.
  *
  * The words are one JSON object, made once by the compiler and kept in the history:
- *   kind       "copy", "prove", "mend", "close"
+ *   kind       "copy", "prove", "drain", "close"
  *   table, shadow, queue       names, quoted; no queue: ""
  *   hint       behind the table's name in FROM: an index to walk, or ""
  *   shadow_hint  likewise, of the shadow
@@ -37,7 +37,7 @@ enum { SQL_SHADOW_KEY_MAX = 16 };
 enum sql_shadow_kind {
     SQL_SHADOW_COPY,
     SQL_SHADOW_PROVE,
-    SQL_SHADOW_MEND,
+    SQL_SHADOW_DRAIN,
     SQL_SHADOW_CLOSE,
     SQL_SHADOW_KIND_COUNT
 };

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MEND_MAX = 200 };
+enum { DRAIN_MAX = 200 };
 
 struct pass {
     const struct sql_shadow_dialect *dialect;
@@ -252,7 +252,7 @@ static enum status copy(struct pass *pass, uint64_t rows, struct change_batch *b
 
 /* ---------------------------------------------------------------- the proof */
 
-/* " NOT EXISTS (…)": rows that wait in the queue are known to differ, and are mended. */
+/* " NOT EXISTS (…)": rows that wait in the queue are known to differ, and are copied later. */
 static void append_not_queued(struct buffer *sql, const struct sql_shadow *shadow,
                               const struct sql_shadow_list *key)
 {
@@ -419,8 +419,8 @@ static enum status copy_queued(struct pass *pass, const struct sql_shadow_list *
 
 /* One that does not fit may do so once all others that wait have made room: two rows may have
  * changed places. */
-static enum status mend_row(struct pass *pass, const struct sql_shadow_list *key, uint64_t *changed,
-                            struct error *error)
+static enum status drain_row(struct pass *pass, const struct sql_shadow_list *key,
+                             uint64_t *changed, struct error *error)
 {
     enum status status = copy_queued(pass, key, changed, error);
     if (status == STATUS_OK || error->class == ERROR_CLASS_RETRY) {
@@ -446,8 +446,8 @@ static const char *numbers_of(struct pass *pass, const struct sql_shadow_rows *r
     return copy;
 }
 
-static enum status mend_rows(struct pass *pass, const struct sql_shadow_rows *rows,
-                             struct change_batch *batch, struct error *error)
+static enum status drain_rows(struct pass *pass, const struct sql_shadow_rows *rows,
+                              struct change_batch *batch, struct error *error)
 {
     const char *numbers = numbers_of(pass, rows);
     struct buffer sql = {0};
@@ -458,7 +458,7 @@ static enum status mend_rows(struct pass *pass, const struct sql_shadow_rows *ro
         for (uint32_t j = 1; j < rows->columns && j <= SQL_SHADOW_KEY_MAX; j++) {
             key.items[key.count++] = rows->cells[i][j] != NULL ? rows->cells[i][j] : "NULL";
         }
-        status = mend_row(pass, &key, &changed, error);
+        status = drain_row(pass, &key, &changed, error);
         batch->changed += status == STATUS_OK ? changed : 0;
     }
     if (status != STATUS_OK) {
@@ -468,13 +468,13 @@ static enum status mend_rows(struct pass *pass, const struct sql_shadow_rows *ro
     return pass->dialect->run(pass->session, &sql, &changed, error);
 }
 
-static enum status mend(struct pass *pass, uint64_t want, struct change_batch *batch,
-                        struct error *error)
+static enum status drain(struct pass *pass, uint64_t want, struct change_batch *batch,
+                         struct error *error)
 {
     const struct sql_shadow *shadow = pass->shadow;
     struct sql_shadow_rows rows;
     struct buffer sql = {0};
-    want = want > MEND_MAX ? MEND_MAX : want;
+    want = want > DRAIN_MAX ? DRAIN_MAX : want;
     buffer_append_string(&sql, "SELECT t._n, ");
     append_list(&sql, &shadow->literal, "");
     buffer_format(&sql, " FROM %s AS t ORDER BY t._n LIMIT %" PRIu64, shadow->queue, want);
@@ -484,7 +484,7 @@ static enum status mend(struct pass *pass, uint64_t want, struct change_batch *b
     }
     batch->rows = rows.count;
     batch->position = rows.count < want ? NULL : "more";
-    return mend_rows(pass, &rows, batch, error);
+    return drain_rows(pass, &rows, batch, error);
 }
 
 /* ---------------------------------------------------------------- ahead of the switch */
@@ -550,18 +550,18 @@ static enum status close_queue(struct pass *pass, struct change_batch *batch, st
         return status == STATUS_OK ? check_counts(pass, error) : status;
     }
     buffer_append_string(&sql, shadow->lenient);
-    batch->position = "mend";
+    batch->position = "drain";
     return pass->dialect->run(pass->session, &sql, &changed, error);
 }
 
-static enum status mend_or_close(struct pass *pass, const char *position, uint64_t rows,
-                                 struct change_batch *batch, struct error *error)
+static enum status drain_or_close(struct pass *pass, const char *position, uint64_t rows,
+                                  struct change_batch *batch, struct error *error)
 {
-    if (position == NULL || strcmp(position, "mend") != 0) {
+    if (position == NULL || strcmp(position, "drain") != 0) {
         return close_queue(pass, batch, error);
     }
-    enum status status = mend(pass, rows, batch, error);
-    batch->position = batch->position != NULL ? "mend" : "close";
+    enum status status = drain(pass, rows, batch, error);
+    batch->position = batch->position != NULL ? "drain" : "close";
     return status;
 }
 
@@ -574,11 +574,11 @@ enum status sql_shadow_batch(const struct sql_shadow_dialect *dialect,
 {
     struct pass pass = {.dialect = dialect, .session = session, .shadow = shadow, .arena = arena};
     *batch = (struct change_batch){0};
-    if (shadow->kind == SQL_SHADOW_MEND) {
-        return mend(&pass, rows, batch, error);
+    if (shadow->kind == SQL_SHADOW_DRAIN) {
+        return drain(&pass, rows, batch, error);
     }
     if (shadow->kind == SQL_SHADOW_CLOSE) {
-        return mend_or_close(&pass, position, rows, batch, error);
+        return drain_or_close(&pass, position, rows, batch, error);
     }
     enum status status =
         position != NULL ? read_position(&pass, position, error) : find_end(&pass, error);

@@ -374,9 +374,9 @@ static enum status plan_shadow(struct shadowing *self, struct error *error)
     }
     add_triggers(self);
     add_batches(self, CHANGE_FILL, SQL_SHADOW_COPY, "copy the rows that are there");
-    add_batches(self, CHANGE_FILL, SQL_SHADOW_MEND, "rows that changed meanwhile");
+    add_batches(self, CHANGE_FILL, SQL_SHADOW_DRAIN, "rows that changed meanwhile");
     add_batches(self, CHANGE_PROVE, SQL_SHADOW_PROVE, "compare both forms row by row");
-    add_batches(self, CHANGE_CONTRACT, SQL_SHADOW_MEND, "rows that changed meanwhile");
+    add_batches(self, CHANGE_CONTRACT, SQL_SHADOW_DRAIN, "rows that changed meanwhile");
     status = add_switch(self, error);
     sqlite_change_tell(self->plan, self->operation,
                        "a second table, copied in small transactions, switched in one",

@@ -185,7 +185,7 @@ static enum status switch_over(struct change_work *work, struct error *error)
  * given up. */
 static bool can_give_up_abort(const struct change_view *view)
 {
-    bool can = view->state == CHANGE_ABORTING && change_is_done(view, CHANGE_OPEN);
+    bool can = view->abort != 0 && change_is_done(view, CHANGE_OPEN);
     for (uint32_t i = 0; can && i < view->plan.count; i++) {
         can = !view->steps[i].undone || !view->steps[i].begun || view->plan.steps[i].prepares;
     }
@@ -195,7 +195,8 @@ static bool can_give_up_abort(const struct change_view *view)
 static enum status complete(struct change_work *work, struct error *error)
 {
     struct change_view *view = &work->view;
-    if (can_give_up_abort(view) && change_give_up_abort(work, error) != STATUS_OK) {
+    if (view->state == CHANGE_ABORTING && can_give_up_abort(view) &&
+        change_give_up_abort(work, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (need_started(view, error) != STATUS_OK) {
@@ -251,7 +252,14 @@ static enum status take_back(struct change_work *work, struct error *error)
                   "its completion was begun: there is no way back");
         return error_hint(error, "`transhume change complete DB` goes on.");
     }
-    return change_take_back(work, error);
+    enum status status = change_take_back(work, error);
+    if (status == STATUS_FAILED && error->code == ERROR_MIGRATION_FAILED &&
+        can_give_up_abort(view)) {
+        return error_hint(error, "Nothing was taken back yet. Correct the rows and give the "
+                                 "command again, or keep the new schema: `transhume change "
+                                 "complete DB` gives the abort up.");
+    }
+    return status;
 }
 
 static enum status run_whole(struct change_work *work, const struct change_views *views,
