@@ -136,7 +136,8 @@ static enum status compile_all(struct compiler *compiler, struct change_plan *pl
             return STATUS_FAILED;
         }
     }
-    if (change_copy_attached(compiler, error) != STATUS_OK) {
+    if (change_copy_attached(compiler, error) != STATUS_OK ||
+        change_check_others(compiler, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     change_emit_triggers(compiler);

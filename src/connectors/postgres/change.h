@@ -14,7 +14,8 @@
 
 #define POSTGRES_CHANGE_PREFIX "_transhume_new_"
 #define POSTGRES_CHANGE_CHECK "_transhume_check_"
-/* Triggers fire in the order of their names' bytes: this one behind all others. */
+/* Triggers fire in the order of their names' bytes: this one behind all others, where none has a
+ * name that begins with something else than ASCII (struct altered_table: trigger). */
 #define POSTGRES_CHANGE_TRIGGER "~_transhume_sync"
 /* What tells a schema of views, with the schema of the tables behind it. */
 #define POSTGRES_CHANGE_COMMENT "transhume: views of "
@@ -24,6 +25,7 @@ struct altered_expression {
     const char *text; /* NULL: there is none */
     const bool *uses; /* by the column's number in its table */
     bool is_volatile; /* gives another value each time */
+    bool by_session;  /* gives another value in a session of other settings */
     bool looks_out;   /* names tables or functions by the search_path */
 };
 
@@ -60,8 +62,9 @@ struct altered_column {
 struct altered_table {
     struct altered_table *replacement; /* which the new version sees in its place; NULL: none */
     const char *name;                  /* in the new version */
-    const char *old; /* its name until the end; of a table that is made, what it is made as */
-    const char *oid; /* NULL: it is made */
+    const char *old;     /* its name until the end; of a table that is made, what it is made as */
+    const char *oid;     /* NULL: it is made */
+    const char *trigger; /* the name of the change's own */
     struct altered_column *columns;
     uint32_t count;
     uint32_t capacity;
@@ -222,6 +225,21 @@ void change_add_unique(struct compiler *compiler, struct altered_table *table, c
 enum status change_append_reference(struct compiler *compiler,
                                     const struct change_value *references, struct buffer *sql,
                                     struct error *error) MUST_USE;
+
+/* change_marks.c: statistics, storage, compression for the second column of one. */
+enum status change_keep_settings(struct compiler *compiler, const struct altered_table *table,
+                                 const struct altered_column *column, struct error *error) MUST_USE;
+/* Comments, replica identity, clustering for the copy of an index or a constraint, at the end. */
+enum status change_keep_marks(struct compiler *compiler, struct altered_table *table,
+                              const char *name, struct error *error) MUST_USE;
+/* A statement that drops the second column of partitions which were detached meanwhile; NULL: the
+ * table has no partitions. */
+const char *change_clean_detached(struct compiler *compiler, const struct altered_table *table,
+                                  const struct altered_column *column);
+
+/* change_others.c: triggers of others that the change can't live with are refused, and the names of
+ * its own ones are chosen. */
+enum status change_check_others(struct compiler *compiler, struct error *error) MUST_USE;
 
 /* change_table.c: has the server try a statement, before anything is made. */
 enum status change_try_out(struct compiler *compiler, const char *text,

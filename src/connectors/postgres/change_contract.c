@@ -35,7 +35,7 @@ static void drop_trigger(struct contracting *contracting, const char *place)
     if (change_has_trigger(table)) {
         add(contracting, arena_format(compiler->arena, "trigger and function of %s", table->name),
             change_sql(compiler, "DROP TRIGGER %n ON %s; DROP FUNCTION %n.%n()",
-                       POSTGRES_CHANGE_TRIGGER, place, compiler->schema,
+                       table->trigger, place, compiler->schema,
                        change_function_name(compiler, table)));
     }
 }

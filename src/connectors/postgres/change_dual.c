@@ -239,6 +239,9 @@ static enum status copy_attached(struct compiler *compiler, struct altered_table
             continue;
         }
         status = copy_one(compiler, table, column, &attached, error);
+        if (status == STATUS_OK) {
+            status = change_keep_marks(compiler, table, attached.name, error);
+        }
         if (strcmp(attached.kind, "referred") != 0 && strcmp(attached.kind, "other") != 0) {
             change_note_gone(compiler, attached.name); /* of several columns it is copied once */
         }
@@ -258,7 +261,8 @@ enum status change_copy_attached(struct compiler *compiler, struct error *error)
             }
             compiler->number = column->operation;
             compiler->operation = &compiler->change->operations[column->operation];
-            if (copy_attached(compiler, table, column, error) != STATUS_OK) {
+            if (change_keep_settings(compiler, table, column, error) != STATUS_OK ||
+                copy_attached(compiler, table, column, error) != STATUS_OK) {
                 return STATUS_FAILED;
             }
         }

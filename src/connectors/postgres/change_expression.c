@@ -169,6 +169,19 @@ static enum status read_nature(struct compiler *compiler, struct altered_express
     return STATUS_OK;
 }
 
+/* Asks the server by a generated column, which takes immutable expressions only. A failure leaves
+ * the transaction to be rolled back to its savepoint: it is the last thing asked. */
+static bool is_by_session(struct compiler *compiler, const char *text, const char *type)
+{
+    struct buffer sql = {0};
+    struct error ignored = {0};
+    postgres_append(&sql,
+                    "ALTER TABLE pg_temp." SCRATCH " ADD COLUMN " SCRATCH "_value %s GENERATED "
+                    "ALWAYS AS (CAST((%s\n) AS %s)) STORED",
+                    type, text, type);
+    return execute(compiler, &sql, &ignored) != STATUS_OK;
+}
+
 enum status change_read_expression(struct compiler *compiler, struct altered_table *table,
                                    const struct change_value *at, const char *text,
                                    const char *type, bool up, struct altered_expression *expression,
@@ -182,6 +195,9 @@ enum status change_read_expression(struct compiler *compiler, struct altered_tab
     }
     if (status == STATUS_OK) {
         status = read_nature(compiler, expression, &inner);
+    }
+    if (status == STATUS_OK) {
+        expression->by_session = is_by_session(compiler, text, type);
     }
     if (drop_scratch(compiler, error) != STATUS_OK) {
         return STATUS_FAILED;

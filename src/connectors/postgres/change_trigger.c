@@ -211,12 +211,27 @@ static void append_body(struct compiler *compiler, const struct altered_table *t
 
 /* ---------------------------------------------------------------- the trigger */
 
+/* Where an expression gives what the session is set to, all sessions' writes get what the rows got
+ * that were filled. */
+static const char *session_settings(const struct altered_table *table)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        if (table->columns[i].up.by_session || table->columns[i].down.by_session) {
+            return " SET timezone FROM CURRENT SET datestyle FROM CURRENT SET intervalstyle FROM "
+                   "CURRENT SET extra_float_digits FROM CURRENT SET bytea_output FROM CURRENT SET "
+                   "xmloption FROM CURRENT SET lc_monetary FROM CURRENT SET lc_numeric FROM "
+                   "CURRENT SET lc_time FROM CURRENT SET default_text_search_config FROM CURRENT";
+        }
+    }
+    return "";
+}
+
 static void emit(struct compiler *compiler, struct altered_table *table)
 {
     const char *function = function_name(compiler, table);
     const char *place = change_sql(compiler, "%n.%n", compiler->schema, table->old);
     const char *undo_trigger =
-        change_sql(compiler, "DROP TRIGGER IF EXISTS %n ON %s", POSTGRES_CHANGE_TRIGGER, place);
+        change_sql(compiler, "DROP TRIGGER IF EXISTS %n ON %s", table->trigger, place);
     const char *undo_function =
         change_sql(compiler, "DROP FUNCTION IF EXISTS %n.%n()", compiler->schema, function);
     struct buffer body = {0};
@@ -226,8 +241,8 @@ static void emit(struct compiler *compiler, struct altered_table *table)
                      arena_format(compiler->arena, "function that keeps %s equal", table->name),
                      change_sql(compiler,
                                 "CREATE OR REPLACE FUNCTION %n.%n() RETURNS trigger LANGUAGE "
-                                "plpgsql AS %q",
-                                compiler->schema, function, text),
+                                "plpgsql%s AS %q",
+                                compiler->schema, function, session_settings(table), text),
                      undo_function);
     struct change_step *step = change_statement(
         compiler, CHANGE_EXPAND, ALTER_LOCK_WRITES,
@@ -236,8 +251,8 @@ static void emit(struct compiler *compiler, struct altered_table *table)
                    "CREATE TRIGGER %n BEFORE INSERT OR UPDATE ON %s FOR EACH ROW WHEN "
                    "(pg_catalog.current_setting('transhume.fill', true) IS DISTINCT FROM %q) "
                    "EXECUTE FUNCTION %n.%n(); ALTER TABLE %s ENABLE ALWAYS TRIGGER %n",
-                   POSTGRES_CHANGE_TRIGGER, place, compiler->change->version, compiler->schema,
-                   function, place, POSTGRES_CHANGE_TRIGGER),
+                   table->trigger, place, compiler->change->version, compiler->schema, function,
+                   place, table->trigger),
         undo_trigger);
     step->joined = true;
 }
