@@ -358,7 +358,7 @@ static enum status set_up(struct work *work, struct error *error)
     if (postgres_alter_catch_up(session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_format(&sql, "SET LOCAL lock_timeout = %d", (int)LOCK_MS);
+    buffer_format(&sql, "SET LOCAL lock_timeout = %d; SET LOCAL row_security = off", (int)LOCK_MS);
     if (version != NULL) {
         postgres_append(&sql, "; SET LOCAL transhume.fill = %q; SET LOCAL transhume.sync = %q",
                         version, version);
