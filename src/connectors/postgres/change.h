@@ -248,6 +248,8 @@ enum status change_keep_marks(struct compiler *compiler, struct altered_table *t
  * table has no partitions. */
 const char *change_clean_detached(struct compiler *compiler, const struct altered_table *table,
                                   const struct altered_column *column);
+/* The same at the end, for all tables. */
+void change_emit_detached(struct compiler *compiler);
 
 /* change_others.c: triggers of others that the change can't live with are refused, and the names of
  * its own ones are chosen. */

@@ -172,6 +172,7 @@ enum status change_emit_contract(struct compiler *compiler, struct error *error)
     for (uint32_t i = 0; i < compiler->table_count; i++) {
         contract_group(compiler, i);
     }
+    change_emit_detached(compiler);
     for (uint32_t i = 0; i < compiler->table_count; i++) {
         buffer_free(&compiler->tables[i]->contract);
         buffer_free(&compiler->tables[i]->late);

@@ -23,7 +23,8 @@ static enum status check_dual(struct compiler *compiler, const struct altered_ta
     return STATUS_OK;
 }
 
-/* What the new type has: a collation that the column says is kept as long as there is one at all. */
+/* What the new type has: a collation that the column says is kept as long as there is one at all.
+ */
 static enum status read_type(struct compiler *compiler, struct altered_column *column,
                              const char *type, const char **collation, struct error *error)
 {
@@ -78,11 +79,13 @@ enum status change_make_dual(struct compiler *compiler, struct altered_table *ta
     }
     buffer_append_string(&sql, "; ");
     change_append_column_grants(place, column->old, column->carrier, &sql);
+    const char *detached = change_clean_detached(compiler, table, column);
     change_statement(
         compiler, CHANGE_EXPAND, ALTER_LOCK_ALL,
         arena_format(compiler->arena, "second column for %s.%s", table->name, column->name),
         change_text_of(compiler, &sql),
-        change_sql(compiler, "ALTER TABLE %s DROP COLUMN IF EXISTS %n", place, column->carrier));
+        change_sql(compiler, "ALTER TABLE %s DROP COLUMN IF EXISTS %n%s%s", place, column->carrier,
+                   detached != NULL ? "; " : "", detached != NULL ? detached : ""));
     if (column->sequences != NULL) {
         postgres_append(&table->contract, "ALTER SEQUENCE %s OWNED BY %s.%n;\n", column->sequences,
                         place, column->carrier);

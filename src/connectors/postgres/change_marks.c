@@ -94,12 +94,31 @@ const char *change_clean_detached(struct compiler *compiler, const struct altere
      */
     return change_sql(
         compiler,
-        "DO $transhume$ DECLARE t record; BEGIN FOR t IN SELECT a.attrelid::pg_catalog.regclass AS "
-        "place FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid "
-        "WHERE a.attname = %q AND NOT a.attisdropped AND c.relkind IN ('r', 'p') AND NOT "
-        "c.relispartition AND c.oid <> %s::pg_catalog.oid AND EXISTS (SELECT 1 FROM "
-        "pg_catalog.pg_attribute o WHERE o.attrelid = c.oid AND o.attname = %q AND NOT "
-        "o.attisdropped) LOOP EXECUTE pg_catalog.format('ALTER TABLE %%s DROP COLUMN %%I', t.place, "
-        "%q); END LOOP; END $transhume$",
+        "DO $transhume$ DECLARE t record; k record; BEGIN FOR t IN SELECT c.oid, "
+        "c.oid::pg_catalog.regclass AS place FROM pg_catalog.pg_attribute a JOIN "
+        "pg_catalog.pg_class c ON c.oid = a.attrelid WHERE a.attname = %q AND NOT a.attisdropped "
+        "AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.oid <> %s::pg_catalog.oid AND "
+        "EXISTS (SELECT 1 FROM pg_catalog.pg_attribute o WHERE o.attrelid = c.oid AND o.attname = "
+        "%q AND NOT o.attisdropped) LOOP FOR k IN SELECT n.conname FROM pg_catalog.pg_constraint n "
+        "WHERE n.conrelid = t.oid AND n.conname LIKE '\\_transhume\\_check\\_%%' LOOP EXECUTE "
+        "pg_catalog.format('ALTER TABLE %%s DROP CONSTRAINT %%I', t.place, k.conname); END LOOP; "
+        "EXECUTE pg_catalog.format('ALTER TABLE %%s DROP COLUMN %%I', t.place, %q); END LOOP; END "
+        "$transhume$",
         column->carrier, table->oid, column->old, column->carrier);
+}
+
+void change_emit_detached(struct compiler *compiler)
+{
+    for (uint32_t i = 0; i < compiler->table_count; i++) {
+        const struct altered_table *table = compiler->tables[i];
+        for (uint32_t j = 0; j < table->count && !table->dropped; j++) {
+            const struct altered_column *column = &table->columns[j];
+            if (table->partitioned && column->dual) {
+                change_statement(compiler, CHANGE_CONTRACT, ALTER_LOCK_NONE,
+                                 arena_format(compiler->arena,
+                                              "partitions of %s that were detached", table->name),
+                                 change_clean_detached(compiler, table, column), NULL);
+            }
+        }
+    }
 }
