@@ -32,9 +32,10 @@ static const char *next_version(const struct migration_set *set, struct arena *a
     for (uint32_t i = 0; i < set->count; i++) {
         highest = set->items[i].version != NULL ? set->items[i].version : highest;
     }
-    if (set->last_change != NULL && strcmp(migration_version_key(set->last_change, arena),
-                                           migration_version_key(highest, arena)) > 0) {
-        highest = set->last_change;
+    const char *last =
+        set->change_count > 0 ? set->changes[set->change_count - 1].version : highest;
+    if (strcmp(migration_version_key(last, arena), migration_version_key(highest, arena)) > 0) {
+        highest = last;
     }
     size_t width = strspn(highest, "0123456789");
     if (width == STAMP_DIGITS) {

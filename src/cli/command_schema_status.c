@@ -135,8 +135,40 @@ static void add_row(struct status_rows *rows, const struct migration *file,
     rows->count++;
 }
 
+/* Pending changes whose versions come before `key`; NULL: all that are left. */
+static void add_changes(struct status_rows *rows, const struct migration_set *set, const char *key,
+                        uint32_t *next)
+{
+    for (; *next < set->change_count; (*next)++) {
+        const struct migration_change *change = &set->changes[*next];
+        if (key != NULL && strcmp(change->key, key) >= 0) {
+            return;
+        }
+        if (!schema_change_is_pending(rows->history, set, change)) {
+            continue;
+        }
+        if (rows->table != NULL) {
+            table_add_text(rows->table, change->version);
+            table_add_text(rows->table, change->name);
+            table_add_text(rows->table, "pending change");
+            table_add_text(rows->table, "");
+            table_add_text(rows->table, "");
+        } else {
+            buffer_format(rows->out, "%s{\"version\":", rows->count > 0 ? "," : "");
+            cli_append_json_text(rows->out, change->version);
+            buffer_append_string(rows->out, ",\"name\":");
+            cli_append_json_text(rows->out, change->name);
+            buffer_append_string(rows->out, ",\"state\":\"pending change\",\"file\":");
+            cli_append_json_text(rows->out, change->path);
+            buffer_append_byte(rows->out, '}');
+        }
+        rows->count++;
+    }
+}
+
 static void add_rows(struct status_rows *rows, const struct migration_set *set)
 {
+    uint32_t next = 0;
     for (uint32_t i = 0; i < rows->history->count; i++) {
         const struct schema_entry *entry = &rows->history->entries[i];
         if (entry->file == NULL && (entry->stands || entry->unfinished)) {
@@ -145,17 +177,25 @@ static void add_rows(struct status_rows *rows, const struct migration_set *set)
     }
     for (uint32_t i = 0; i < set->count; i++) {
         const struct migration *file = &set->items[i];
+        if (file->kind == MIGRATION_VERSIONED) {
+            add_changes(rows, set, file->key, &next);
+        }
         if (file->kind != MIGRATION_BASELINE) {
             add_row(rows, file, schema_entry_of(rows->history, file));
         }
     }
+    add_changes(rows, set, NULL, &next);
 }
 
 /* ---------------------------------------------------------------- the command */
 
-static uint32_t count_pending(const struct schema_plan *plan)
+static uint32_t count_pending(const struct schema_history *history, const struct migration_set *set,
+                              const struct schema_plan *plan)
 {
     uint32_t count = 0;
+    for (uint32_t i = 0; i < set->change_count; i++) {
+        count += schema_change_is_pending(history, set, &set->changes[i]);
+    }
     for (uint32_t i = 0; i < plan->finding_count; i++) {
         count += plan->findings[i].kind == SCHEMA_PENDING || plan->findings[i].kind == SCHEMA_LATE;
     }
@@ -172,7 +212,8 @@ static void print_text(struct schema_call *schema, struct status_rows *rows, str
     } else {
         table_fit(rows->table, cli_terminal_columns(1));
         table_append(rows->table, cli_color(schema->call, 1), out);
-        buffer_format(out, "\n%u pending\n", count_pending(rows->plan));
+        buffer_format(out, "\n%u pending\n",
+                      count_pending(rows->history, &schema->set, rows->plan));
     }
     for (uint32_t i = 0; i < rows->plan->finding_count; i++) {
         const struct schema_finding *finding = &rows->plan->findings[i];
@@ -208,8 +249,8 @@ static void print_json(struct schema_call *schema, struct status_rows *rows, str
                                         [SCHEMA_SINCE_SAME] = "false",
                                         [SCHEMA_SINCE_CHANGED] = "true"};
     buffer_format(out, "],\"pending\":%u,\"problems\":%s,\"changed_since\":%s}\n",
-                  count_pending(rows->plan), is_problem(rows->plan) ? "true" : "false",
-                  since[rows->since]);
+                  count_pending(rows->history, &schema->set, rows->plan),
+                  is_problem(rows->plan) ? "true" : "false", since[rows->since]);
 }
 
 /* Of no database nothing is known. */
@@ -261,8 +302,9 @@ int command_schema_status(struct cli_call *call)
             print_text(&schema, &rows, &out);
         }
         bool found =
-            is_problem(&plan) || (cli_switch(call, CLI_EXIT_CODE) &&
-                                  (count_pending(&plan) > 0 || since == SCHEMA_SINCE_CHANGED));
+            is_problem(&plan) ||
+            (cli_switch(call, CLI_EXIT_CODE) &&
+             (count_pending(&history, &schema.set, &plan) > 0 || since == SCHEMA_SINCE_CHANGED));
         exit_status = cli_finish(&out, found ? 1 : 0);
     }
     schema_close(&schema);

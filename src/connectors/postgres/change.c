@@ -77,14 +77,22 @@ static enum status check_place(struct compiler *compiler, struct error *error)
 {
     PGresult *result = NULL;
     const char *const values[] = {compiler->new_schema};
-    if (change_query(compiler, "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", values,
-                     1, &result, error) != STATUS_OK) {
+    if (change_query(compiler,
+                     "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1), "
+                     "pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')",
+                     values, 1, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    bool taken = PQntuples(result) > 0;
+    bool taken = PQgetvalue(result, 0, 0)[0] == 't';
+    bool allowed = PQgetvalue(result, 0, 1)[0] == 't';
     PQclear(result);
-    if (!taken) {
+    if (!taken && allowed) {
         return STATUS_OK;
+    }
+    if (!allowed) {
+        error_set(error, ERROR_CHANGE_REFUSED, compiler->new_schema,
+                  "the role may not make the schema of the new version's views");
+        return error_hint(error, "GRANT CREATE ON DATABASE to it.");
     }
     error_set(error, ERROR_CHANGE_REFUSED, compiler->new_schema,
               "there is a schema of this name, and the new version's views are to be in one");
@@ -136,11 +144,14 @@ static enum status compile_all(struct compiler *compiler, struct change_plan *pl
             return STATUS_FAILED;
         }
     }
-    if (change_copy_attached(compiler, error) != STATUS_OK) {
+    if (change_copy_attached(compiler, error) != STATUS_OK ||
+        change_check_others(compiler, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     change_emit_triggers(compiler);
-    change_emit_fills(compiler);
+    if (change_emit_fills(compiler, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     change_emit_views(compiler);
     if (change_emit_contract(compiler, error) != STATUS_OK) {
         return STATUS_FAILED;

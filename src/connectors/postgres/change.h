@@ -14,7 +14,8 @@
 
 #define POSTGRES_CHANGE_PREFIX "_transhume_new_"
 #define POSTGRES_CHANGE_CHECK "_transhume_check_"
-/* Triggers fire in the order of their names' bytes: this one behind all others. */
+/* Triggers fire in the order of their names' bytes: this one behind all others, where none has a
+ * name that begins with something else than ASCII (struct altered_table: trigger). */
 #define POSTGRES_CHANGE_TRIGGER "~_transhume_sync"
 /* What tells a schema of views, with the schema of the tables behind it. */
 #define POSTGRES_CHANGE_COMMENT "transhume: views of "
@@ -24,6 +25,7 @@ struct altered_expression {
     const char *text; /* NULL: there is none */
     const bool *uses; /* by the column's number in its table */
     bool is_volatile; /* gives another value each time */
+    bool by_session;  /* gives another value in a session of other settings */
     bool looks_out;   /* names tables or functions by the search_path */
 };
 
@@ -37,14 +39,18 @@ struct altered_column {
     const char *old_default;
     const char *comment;
     const char *sequences; /* that it owns, as SQL; NULL */
+    const char *collation; /* as SQL; NULL: that of its type */
     int number;            /* attnum; 0: it is added */
     bool old_not_null;
     bool not_null; /* in the new version */
-    bool compares; /* with IS DISTINCT FROM */
+    bool compares; /* equal values are the same value: IS DISTINCT FROM sees each difference */
+    bool equality; /* the carrier's type has an operator for it */
     bool constant; /* its default is one */
     bool generated;
     bool identity;
     bool hidden; /* dropped in the new version */
+    bool moved;  /* hidden, since another table has it: a new version's INSERT has no default for it
+                  */
     bool dual;   /* the carrier is another column than the old one */
     bool made;   /* the carrier is made by the change */
     bool fills;  /* rows that are there get `up` */
@@ -60,14 +66,16 @@ struct altered_column {
 struct altered_table {
     struct altered_table *replacement; /* which the new version sees in its place; NULL: none */
     const char *name;                  /* in the new version */
-    const char *old; /* its name until the end; of a table that is made, what it is made as */
-    const char *oid; /* NULL: it is made */
+    const char *old;     /* its name until the end; of a table that is made, what it is made as */
+    const char *oid;     /* NULL: it is made */
+    const char *trigger; /* the name of the change's own */
     struct altered_column *columns;
     uint32_t count;
     uint32_t capacity;
     const char *const *keys; /* by which rows are filled */
     const char *const *key_types;
     uint32_t key_count;
+    uint32_t group; /* tables that follow each other: they contract in one transaction */
     bool dropped;
     bool touched; /* its view is not the table as it is */
     bool partitioned;
@@ -149,6 +157,10 @@ struct change_step *change_statement(struct compiler *compiler, enum change_phas
 void change_index_step(struct compiler *compiler, const char *title, const char *name,
                        const char *text, bool fresh);
 const char *change_text_of(struct compiler *compiler, struct buffer *buffer);
+/* A condition: do two values of one type differ (`equal`: are they the same)? NULL is a value.
+ * Where a type calls different values equal (citext, numeric, char) their images are compared. */
+const char *change_compare(struct compiler *compiler, bool compares, bool equal, const char *left,
+                           const char *right);
 
 /* ---------------------------------------------------------------- change_expression.c */
 
@@ -208,20 +220,78 @@ enum status change_dual_if(struct compiler *compiler, struct altered_table *tabl
                            struct altered_column *column, const struct change_value *up,
                            const struct change_value *down, struct error *error) MUST_USE;
 /* change_constraint.c: what is proved behind the filling, and held from then on. */
-void change_add_check(struct compiler *compiler, struct altered_table *table, const char *name,
-                      const char *expression);
+enum status change_add_check(struct compiler *compiler, struct altered_table *table,
+                             const char *name, const char *expression, bool no_inherit,
+                             struct error *error) MUST_USE;
 void change_add_not_null(struct compiler *compiler, struct altered_table *table,
                          struct altered_column *column);
 enum status change_add_reference(struct compiler *compiler, struct altered_table *table,
                                  const char *name, const char *columns,
-                                 const struct change_value *references,
+                                 const struct change_value *references, const char *deferrable,
                                  struct error *error) MUST_USE;
+/* `tail` of the index, `deferrable` of the constraint. */
 void change_add_unique(struct compiler *compiler, struct altered_table *table, const char *name,
-                       const char *columns, const char *kind, const char *tail);
+                       const char *columns, const char *kind, const char *tail,
+                       const char *deferrable);
 /* " REFERENCES t (c) ON DELETE …" */
 enum status change_append_reference(struct compiler *compiler,
                                     const struct change_value *references, struct buffer *sql,
                                     struct error *error) MUST_USE;
+
+/* change_marks.c: statistics, storage, compression for the second column of one. */
+enum status change_keep_settings(struct compiler *compiler, const struct altered_table *table,
+                                 const struct altered_column *column, struct error *error) MUST_USE;
+/* Comments, replica identity, clustering for the copy of an index or a constraint, at the end. */
+enum status change_keep_marks(struct compiler *compiler, struct altered_table *table,
+                              const char *name, struct error *error) MUST_USE;
+/* A statement that drops the second column of partitions which were detached meanwhile; NULL: the
+ * table has no partitions. */
+const char *change_clean_detached(struct compiler *compiler, const struct altered_table *table,
+                                  const struct altered_column *column);
+/* The same at the end, for all tables. */
+void change_emit_detached(struct compiler *compiler);
+
+/* change_others.c: triggers of others that the change can't live with are refused, and the names of
+ * its own ones are chosen. */
+enum status change_check_others(struct compiler *compiler, struct error *error) MUST_USE;
+
+/* change_check.c: what can't be carried is refused, before anything is made. */
+/* A type with checks of its own: a column of it is added by a rewrite of the table. */
+enum status change_check_domain(struct compiler *compiler, const struct altered_table *table,
+                                const struct change_value *at, const char *type,
+                                struct error *error) MUST_USE;
+/* Views, foreign keys of others and the like that stand on the column. */
+enum status change_check_attached(struct compiler *compiler, const struct altered_table *table,
+                                  const struct altered_column *column,
+                                  struct error *error) MUST_USE;
+/* Are all keys of the map columns of that list? ERROR_CHANGE_INVALID. */
+enum status change_check_keys(struct compiler *compiler, const struct change_value *map,
+                              const struct change_value *list, struct error *error) MUST_USE;
+/* Constraints and indexes on columns that go to another table: statements that make those for
+ * `part` which lie on these columns alone, each ended by ";\n"; others are refused. NULL `part`:
+ * all are refused but those whose kinds `ignored` names ("f": foreign keys, "i": indexes of one
+ * column). */
+enum status change_carry_attached(struct compiler *compiler, const struct altered_table *table,
+                                  const char *const *columns, uint32_t count, const char *part,
+                                  const char *ignored, struct buffer *sql,
+                                  struct error *error) MUST_USE;
+/* What a second table in place of this one would not have. */
+enum status change_check_copy(struct compiler *compiler, const struct altered_table *table,
+                              bool drop, struct error *error) MUST_USE;
+/* For people: triggers that fire for each row that is filled, publications that have it. */
+enum status change_warn_of(struct compiler *compiler, const struct altered_table *table,
+                           struct error *error) MUST_USE;
+
+/* change_grants.c: as blocks of PL/pgSQL, evaluated when they are run */
+/* The table's privileges, its owner's included, for another table or a view. Columns: pairs of a
+ * name there and here, as rows of VALUES; NULL: their names are the same. */
+void change_append_grants(const char *from, const char *to, const char *columns,
+                          struct buffer *sql);
+/* The privileges of one column for another one of the table. */
+void change_append_column_grants(const char *place, const char *from, const char *to,
+                                 struct buffer *sql);
+/* Who may use a schema may use the other one. */
+void change_append_usage(const char *from, const char *to, struct buffer *sql);
 
 /* change_table.c: has the server try a statement, before anything is made. */
 enum status change_try_out(struct compiler *compiler, const char *text,
@@ -237,7 +307,7 @@ const char *change_match(struct compiler *compiler, const struct altered_table *
 enum status change_need_key(const struct compiler *compiler, const struct altered_table *table,
                             struct error *error) MUST_USE;
 /* A trigger on `table` by which another one follows it. `body`: statements of PL/pgSQL. */
-void change_sync(struct compiler *compiler, struct altered_table *table, const char *to,
+void change_sync(struct compiler *compiler, struct altered_table *table, struct altered_table *to,
                  const char *body);
 
 /* change_fill.c: rows of one table as rows of another one, under the lock of the first one's. */
@@ -269,7 +339,7 @@ void change_prove(struct compiler *compiler, enum change_phase phase,
 void change_emit_triggers(struct compiler *compiler);
 bool change_has_trigger(const struct altered_table *table);
 const char *change_function_name(struct compiler *compiler, const struct altered_table *table);
-void change_emit_fills(struct compiler *compiler);
+enum status change_emit_fills(struct compiler *compiler, struct error *error) MUST_USE;
 void change_emit_views(struct compiler *compiler);
 /* A statement that drops all views of a schema. */
 const char *change_drop_views(struct compiler *compiler, const char *schema);

@@ -355,7 +355,7 @@ static enum status set_up(struct work *work, struct error *error)
     struct postgres_alter *session = work->session;
     const char *version = json_string_value(json_object_get(work->tree, "fill"));
     struct buffer *sql = &session->first; /* goes along with BEGIN */
-    buffer_format(sql, "SET LOCAL lock_timeout = %d; ", (int)LOCK_MS);
+    buffer_format(sql, "SET LOCAL lock_timeout = %d; SET LOCAL row_security = off; ", (int)LOCK_MS);
     if (version != NULL) {
         postgres_append(sql, "SET LOCAL transhume.fill = %q; SET LOCAL transhume.sync = %q; ",
                         version, version);

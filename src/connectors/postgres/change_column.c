@@ -45,18 +45,21 @@ static enum status add_constraints(struct compiler *compiler, const struct chang
     const struct change_value *references = change_get(value, "references");
     const char *columns = change_sql(compiler, "%n", column->carrier);
     if (check != NULL) {
-        change_add_check(compiler, table, chosen_name(compiler, check, "check", table, column),
-                         change_text(check, "constraint"));
+        if (change_add_check(compiler, table, chosen_name(compiler, check, "check", table, column),
+                             change_text(check, "constraint"), change_is_true(check, "no_inherit"),
+                             error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
     }
     if (unique != NULL && (unique->kind == CHANGE_MAP || change_is_true(value, "unique"))) {
         change_add_unique(compiler, table, chosen_name(compiler, unique, "key", table, column),
-                          columns, "UNIQUE", "");
+                          columns, "UNIQUE", "", "");
     }
     return references == NULL
                ? STATUS_OK
                : change_add_reference(compiler, table,
                                       chosen_name(compiler, references, "fkey", table, column),
-                                      columns, references, error);
+                                      columns, references, "", error);
 }
 
 /* ---------------------------------------------------------------- adding */
@@ -161,7 +164,8 @@ enum status change_add_column_op(struct compiler *compiler, const struct change_
     bool is_volatile;
     if (change_find_table(compiler, value, change_text(value, "table"), &table, error) !=
             STATUS_OK ||
-        check_added(compiler, value, table, error) != STATUS_OK) {
+        check_added(compiler, value, table, error) != STATUS_OK ||
+        change_check_domain(compiler, table, at, change_text(at, "type"), error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     struct altered_column made = {.operation = compiler->number,
@@ -171,7 +175,6 @@ enum status change_add_column_op(struct compiler *compiler, const struct change_
                                   .default_sql = change_text(at, "default"),
                                   .comment = change_text(at, "comment"),
                                   .not_null = !change_is_true(at, "nullable"),
-                                  .compares = true,
                                   .constant = true,
                                   .made = true};
     if (read_default(compiler, table, at, &made, &is_volatile, error) != STATUS_OK) {
@@ -203,33 +206,25 @@ enum status change_add_column_op(struct compiler *compiler, const struct change_
 
 /* ---------------------------------------------------------------- dropping, renaming */
 
-static enum status check_attached(struct compiler *compiler, const struct altered_table *table,
-                                  const struct altered_column *column, struct error *error)
+/* The constraints and indexes of a column, which go with it. */
+static enum status list_attached(struct compiler *compiler, const struct altered_table *table,
+                                 const struct altered_column *column, const char **warning,
+                                 struct error *error)
 {
     PGresult *result = NULL;
-    enum status status = STATUS_OK;
+    struct buffer text = {0};
     const char *number = arena_format(compiler->arena, "%d", column->number);
     const char *const values[] = {table->oid, number, compiler->old_views};
-    if (column->number == 0) {
-        return change_invalid(compiler, NULL, error, "%s is added by the same change",
-                              column->name);
-    }
     if (change_query(compiler, sql_change_attached, values, 3, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    for (int row = 0; row < PQntuples(result) && status == STATUS_OK; row++) {
-        const char *kind = PQgetvalue(result, row, 0);
-        if (strcmp(kind, "other") == 0) {
-            status = change_refused(compiler, error, "%s stands on %s.%s: drop it first",
-                                    PQgetvalue(result, row, 1), table->name, column->name);
-        } else if (strcmp(kind, "referred") == 0) {
-            status = change_refused(
-                compiler, error, "the foreign key %s of %s refers to %s.%s: drop it first",
-                PQgetvalue(result, row, 1), PQgetvalue(result, row, 2), table->name, column->name);
-        }
+    buffer_append_string(&text, "its values are gone with `complete`");
+    for (int row = 0; row < PQntuples(result); row++) {
+        buffer_format(&text, "%s%s", row > 0 ? ", " : ", and so are ", PQgetvalue(result, row, 1));
     }
     PQclear(result);
-    return status;
+    *warning = change_text_of(compiler, &text);
+    return STATUS_OK;
 }
 
 enum status change_drop_column(struct compiler *compiler, const struct change_value *value,
@@ -237,9 +232,11 @@ enum status change_drop_column(struct compiler *compiler, const struct change_va
 {
     struct altered_table *table;
     struct altered_column *column;
+    const char *warning;
     const struct change_value *down = change_get(value, "down");
     if (find_both(compiler, value, "column", &table, &column, error) != STATUS_OK ||
-        check_attached(compiler, table, column, error) != STATUS_OK) {
+        change_check_attached(compiler, table, column, error) != STATUS_OK ||
+        list_attached(compiler, table, column, &warning, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (column->dual || column->made) {
@@ -262,8 +259,7 @@ enum status change_drop_column(struct compiler *compiler, const struct change_va
     }
     touch(compiler, table);
     column->operation = compiler->number;
-    change_way_add(compiler, "hidden from the new version, dropped at the end",
-                   "its values are gone with `complete`");
+    change_way_add(compiler, "hidden from the new version, dropped at the end", warning);
     return STATUS_OK;
 }
 
@@ -497,7 +493,8 @@ enum status change_alter_column(struct compiler *compiler, const struct change_v
     change_way_add(compiler,
                    dual ? "a second column, kept equal by a trigger both ways, filled in batches"
                         : "in place: what it has to hold is proved first",
-                   NULL);
+                   dual ? "it is the table's last column then: INSERT has to name its columns"
+                        : NULL);
     alter_default(compiler, value, table, column);
     alter_comment(compiler, value, table, column);
     if (alter_null(compiler, value, table, column, error) != STATUS_OK) {

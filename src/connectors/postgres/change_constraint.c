@@ -26,12 +26,33 @@ static void add_validated(struct compiler *compiler, const struct altered_table 
     step->rewrites = true;
 }
 
-void change_add_check(struct compiler *compiler, struct altered_table *table, const char *name,
-                      const char *expression)
+/* Does the server take the constraint or index of the new version's columns? */
+static enum status try_text(struct compiler *compiler, const struct altered_table *table,
+                            const char *statement, struct error *error)
+{
+    const char *problem;
+    if (change_try(compiler, table, statement, &problem, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return problem == NULL ? STATUS_OK : change_invalid(compiler, NULL, error, "%s", problem);
+}
+
+enum status change_add_check(struct compiler *compiler, struct altered_table *table,
+                             const char *name, const char *expression, bool no_inherit,
+                             struct error *error)
 {
     const char *carried = change_carried(compiler, table, expression);
+    const char *check = arena_format(compiler->arena, "CHECK (%s\n)%s", carried,
+                                     no_inherit ? " NO INHERIT" : "");
+    if (try_text(compiler, table,
+                 arena_format(compiler->arena, "ALTER TABLE pg_temp._transhume_scratch ADD %s",
+                              check),
+                 error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     buffer_format(&table->holds, " AND (%s\n) IS NOT FALSE", carried);
-    add_validated(compiler, table, name, arena_format(compiler->arena, "CHECK (%s)", carried));
+    add_validated(compiler, table, name, check);
+    return STATUS_OK;
 }
 
 void change_add_not_null(struct compiler *compiler, struct altered_table *table,
@@ -56,7 +77,8 @@ void change_add_not_null(struct compiler *compiler, struct altered_table *table,
 }
 
 void change_add_unique(struct compiler *compiler, struct altered_table *table, const char *name,
-                       const char *columns, const char *kind, const char *tail)
+                       const char *columns, const char *kind, const char *tail,
+                       const char *deferrable)
 {
     bool fresh = table->oid == NULL;
     const char *text =
@@ -65,13 +87,14 @@ void change_add_unique(struct compiler *compiler, struct altered_table *table, c
     change_index_step(compiler,
                       arena_format(compiler->arena, "unique index %s of %s", name, table->name),
                       name, text, fresh);
-    postgres_append(&table->late, "ALTER TABLE %n.%n ADD CONSTRAINT %n %s USING INDEX %n;\n",
-                    compiler->schema, table->old, name, kind, name);
+    postgres_append(&table->late, "ALTER TABLE %n.%n ADD CONSTRAINT %n %s USING INDEX %n%s;\n",
+                    compiler->schema, table->old, name, kind, name, deferrable);
 }
 
 enum status change_add_reference(struct compiler *compiler, struct altered_table *table,
                                  const char *name, const char *columns,
-                                 const struct change_value *references, struct error *error)
+                                 const struct change_value *references, const char *deferrable,
+                                 struct error *error)
 {
     struct buffer body = {0};
     if (table->partitioned) {
@@ -82,6 +105,7 @@ enum status change_add_reference(struct compiler *compiler, struct altered_table
     }
     buffer_format(&body, "FOREIGN KEY (%s)", columns);
     enum status status = change_append_reference(compiler, references, &body, error);
+    buffer_append_string(&body, deferrable);
     const char *text = change_text_of(compiler, &body);
     if (status == STATUS_OK) {
         add_validated(compiler, table, name, text);
@@ -117,6 +141,33 @@ static enum status prepare_columns(struct compiler *compiler, const struct chang
     return status;
 }
 
+static const char *deferrable_of(const struct change_value *value)
+{
+    return change_is_true(value, "initially_deferred") ? " DEFERRABLE INITIALLY DEFERRED"
+           : change_is_true(value, "deferrable")       ? " DEFERRABLE"
+                                                       : "";
+}
+
+/* What is not carried is refused, not passed over. */
+static enum status check_options(struct compiler *compiler, const struct change_value *value,
+                                 struct error *error)
+{
+    enum { VERSION_NOT_DISTINCT = 150000 };
+    if (change_get(value, "index_parameters") != NULL) {
+        change_refused(compiler, error, "index_parameters are not carried to the index");
+        return error_hint(error, "Make a unique index by create_index instead.");
+    }
+    if (change_is_true(value, "nulls_not_distinct") &&
+        compiler->session->database->server_version < VERSION_NOT_DISTINCT) {
+        return change_refused(compiler, error,
+                              "NULLS NOT DISTINCT needs PostgreSQL 15 or later");
+    }
+    const struct change_value *columns = change_get(value, "columns");
+    return change_check_keys(compiler, change_get(value, "up"), columns, error) == STATUS_OK
+               ? change_check_keys(compiler, change_get(value, "down"), columns, error)
+               : STATUS_FAILED;
+}
+
 static enum status add_primary_key(struct compiler *compiler, const struct change_value *value,
                                    struct altered_table *table, const char *columns,
                                    struct error *error)
@@ -132,7 +183,8 @@ static enum status add_primary_key(struct compiler *compiler, const struct chang
             change_add_not_null(compiler, table, column);
         }
     }
-    change_add_unique(compiler, table, change_text(value, "name"), columns, "PRIMARY KEY", "");
+    change_add_unique(compiler, table, change_text(value, "name"), columns, "PRIMARY KEY", "",
+                      deferrable_of(value));
     return STATUS_OK;
 }
 
@@ -145,6 +197,7 @@ enum status change_create_constraint(struct compiler *compiler, const struct cha
     const char *type = change_text(value, "type");
     if (change_find_table(compiler, value, change_text(value, "table"), &table, error) !=
             STATUS_OK ||
+        check_options(compiler, value, error) != STATUS_OK ||
         prepare_columns(compiler, value, table, &columns, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -155,8 +208,8 @@ enum status change_create_constraint(struct compiler *compiler, const struct cha
         if (change_text(value, "check") == NULL) {
             return change_invalid(compiler, value, error, "a check needs 'check'");
         }
-        change_add_check(compiler, table, name, change_text(value, "check"));
-        return STATUS_OK;
+        return change_add_check(compiler, table, name, change_text(value, "check"),
+                                change_is_true(value, "no_inherit"), error);
     }
     if (strcasecmp(type, "exclude") == 0) {
         return change_refused(compiler, error,
@@ -169,7 +222,8 @@ enum status change_create_constraint(struct compiler *compiler, const struct cha
         const struct change_value *references = change_get(value, "references");
         return references == NULL
                    ? change_invalid(compiler, value, error, "it needs 'references'")
-                   : change_add_reference(compiler, table, name, columns, references, error);
+                   : change_add_reference(compiler, table, name, columns, references,
+                                          deferrable_of(value), error);
     }
     if (table->partitioned) {
         return change_refused(compiler, error,
@@ -179,7 +233,8 @@ enum status change_create_constraint(struct compiler *compiler, const struct cha
         return add_primary_key(compiler, value, table, columns, error);
     }
     change_add_unique(compiler, table, name, columns, "UNIQUE",
-                      change_is_true(value, "nulls_not_distinct") ? " NULLS NOT DISTINCT" : "");
+                      change_is_true(value, "nulls_not_distinct") ? " NULLS NOT DISTINCT" : "",
+                      deferrable_of(value));
     return STATUS_OK;
 }
 
@@ -214,6 +269,25 @@ static struct altered_column *column_of_old(const struct altered_table *table, c
     return NULL;
 }
 
+/* `up` and `down` by column name columns of the constraint only. */
+static enum status check_maps(struct compiler *compiler, const struct change_value *value,
+                              const struct altered_table *table, PGresult *result,
+                              struct error *error)
+{
+    uint32_t count = (uint32_t)PQntuples(result);
+    struct change_value *items = arena_allocate_zeroed(compiler->arena, count + 1, sizeof(*items));
+    for (uint32_t i = 0; i < count; i++) {
+        const struct altered_column *column =
+            column_of_old(table, PQgetvalue(result, (int)i, 0));
+        items[i] = (struct change_value){.kind = CHANGE_TEXT,
+                                         .text = column != NULL ? column->name : NULL};
+    }
+    const struct change_value list = {.kind = CHANGE_LIST, .items = items, .count = count};
+    return change_check_keys(compiler, change_get(value, "up"), &list, error) == STATUS_OK
+               ? change_check_keys(compiler, change_get(value, "down"), &list, error)
+               : STATUS_FAILED;
+}
+
 enum status change_drop_constraint(struct compiler *compiler, const struct change_value *value,
                                    struct error *error)
 {
@@ -230,6 +304,9 @@ enum status change_drop_constraint(struct compiler *compiler, const struct chang
                              ? STATUS_OK
                              : change_invalid(compiler, change_get(value, "name"), error,
                                               "%s has no constraint %s", table->name, name);
+    if (status == STATUS_OK) {
+        status = check_maps(compiler, value, table, result, error);
+    }
     for (int row = 0; row < PQntuples(result) && status == STATUS_OK; row++) {
         struct altered_column *column = column_of_old(table, PQgetvalue(result, row, 0));
         if (column != NULL) {

@@ -1,8 +1,10 @@
 /* The end: what only the old version needs goes, and columns and tables get their last names. All
- * of a table is one transaction, so that nobody sees it in between. */
+ * of a table, and of tables that follow each other, is one transaction, so that nobody sees it in
+ * between. */
 #include "connectors/postgres/change.h"
 #include <string.h>
 
+/* Of all tables that follow each other: nobody sees one of them without the others. */
 struct contracting {
     struct compiler *compiler;
     const struct altered_table *table;
@@ -35,7 +37,7 @@ static void drop_trigger(struct contracting *contracting, const char *place)
     if (change_has_trigger(table)) {
         add(contracting, arena_format(compiler->arena, "trigger and function of %s", table->name),
             change_sql(compiler, "DROP TRIGGER %n ON %s; DROP FUNCTION %n.%n()",
-                       POSTGRES_CHANGE_TRIGGER, place, compiler->schema,
+                       table->trigger, place, compiler->schema,
                        change_function_name(compiler, table)));
     }
 }
@@ -55,38 +57,83 @@ static void drop_columns(struct contracting *contracting, const char *place)
     }
 }
 
+static void rename_column(struct contracting *contracting, const char *place, const char *from,
+                          const char *to)
+{
+    struct compiler *compiler = contracting->compiler;
+    add(contracting,
+        arena_format(compiler->arena, "last name of %s.%s", contracting->table->name, from),
+        change_sql(compiler, "ALTER TABLE %s RENAME COLUMN %n TO %n", place, from, to));
+}
+
+/* Does another column have the name as yet? */
+static bool is_taken(const struct altered_table *table, const struct altered_column *column)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct altered_column *other = &table->columns[i];
+        if (other != column && !other->hidden && strcmp(other->carrier, column->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void rename_columns(struct contracting *contracting, const char *place)
 {
     struct compiler *compiler = contracting->compiler;
     const struct altered_table *table = contracting->table;
-    for (uint32_t i = 0; i < table->count; i++) {
-        const struct altered_column *column = &table->columns[i];
-        if (!column->hidden && strcmp(column->carrier, column->name) != 0) {
-            add(contracting,
-                arena_format(compiler->arena, "last name of %s.%s", table->name, column->name),
-                change_sql(compiler, "ALTER TABLE %s RENAME COLUMN %n TO %n", place,
-                           column->carrier, column->name));
+    for (int pass = 0; pass < 2; pass++) { /* names that others have come last */
+        for (uint32_t i = 0; i < table->count; i++) {
+            const struct altered_column *column = &table->columns[i];
+            const char *between =
+                change_short_name(compiler, POSTGRES_CHANGE_PREFIX "_", column->carrier);
+            if (column->hidden || strcmp(column->carrier, column->name) == 0) {
+                continue;
+            }
+            bool taken = is_taken(table, column);
+            if (pass == 0) {
+                rename_column(contracting, place, column->carrier, taken ? between : column->name);
+            } else if (taken) {
+                rename_column(contracting, place, between, column->name);
+            }
         }
     }
 }
 
-static void contract(struct compiler *compiler, const struct altered_table *table)
+static void contract(struct contracting *contracting, const struct altered_table *table)
 {
-    struct contracting contracting = {.compiler = compiler, .table = table};
+    struct compiler *compiler = contracting->compiler;
+    contracting->table = table;
     const char *place = change_sql(compiler, "%n.%n", compiler->schema, table->old);
     compiler->number = table->operation;
     if (table->dropped) {
-        add_statements(&contracting, &table->late);
+        add_statements(contracting, &table->contract);
+        add_statements(contracting, &table->late);
         return;
     }
-    drop_trigger(&contracting, place);
-    add_statements(&contracting, &table->contract);
-    drop_columns(&contracting, place);
-    rename_columns(&contracting, place);
-    add_statements(&contracting, &table->late);
+    drop_trigger(contracting, place);
+    add_statements(contracting, &table->contract);
+    drop_columns(contracting, place);
+    rename_columns(contracting, place);
+    add_statements(contracting, &table->late);
     if (strcmp(table->name, table->old) != 0) {
-        add(&contracting, arena_format(compiler->arena, "last name of %s", table->name),
+        add(contracting, arena_format(compiler->arena, "last name of %s", table->name),
             change_sql(compiler, "ALTER TABLE %s RENAME TO %n", place, table->name));
+    }
+}
+
+/* The tables of a group, once for its first one. */
+static void contract_group(struct compiler *compiler, uint32_t first)
+{
+    struct contracting contracting = {.compiler = compiler};
+    uint32_t group = compiler->tables[first]->group;
+    for (uint32_t i = 0; i < compiler->table_count; i++) {
+        if (compiler->tables[i]->group == group) {
+            if (i < first) {
+                return;
+            }
+            contract(&contracting, compiler->tables[i]);
+        }
     }
 }
 
@@ -123,7 +170,10 @@ enum status change_emit_contract(struct compiler *compiler, struct error *error)
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < compiler->table_count; i++) {
-        contract(compiler, compiler->tables[i]);
+        contract_group(compiler, i);
+    }
+    change_emit_detached(compiler);
+    for (uint32_t i = 0; i < compiler->table_count; i++) {
         buffer_free(&compiler->tables[i]->contract);
         buffer_free(&compiler->tables[i]->late);
         buffer_free(&compiler->tables[i]->holds);

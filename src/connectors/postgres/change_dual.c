@@ -23,6 +23,29 @@ static enum status check_dual(struct compiler *compiler, const struct altered_ta
     return STATUS_OK;
 }
 
+/* What the new type has: a collation that the column says is kept as long as there is one at all.
+ */
+static enum status read_type(struct compiler *compiler, struct altered_column *column,
+                             const char *type, const char **collation, struct error *error)
+{
+    PGresult *result = NULL;
+    const char *const values[] = {type};
+    if (change_query(compiler,
+                     "SELECT t.typcollation <> 0, t.typtype = 'e' OR EXISTS (SELECT 1 FROM "
+                     "pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod WHERE "
+                     "m.amname = 'btree' AND o.opcdefault AND o.opcintype = t.oid) FROM "
+                     "pg_catalog.pg_type t WHERE t.oid = pg_catalog.to_regtype($1)",
+                     values, 1, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool found = PQntuples(result) > 0;
+    *collation = found && PQgetvalue(result, 0, 0)[0] == 't' ? *collation : NULL;
+    column->equality = found && PQgetvalue(result, 0, 1)[0] == 't';
+    column->compares = false;
+    PQclear(result);
+    return STATUS_OK;
+}
+
 enum status change_make_dual(struct compiler *compiler, struct altered_table *table,
                              struct altered_column *column, const char *type, struct error *error)
 {
@@ -31,12 +54,18 @@ enum status change_make_dual(struct compiler *compiler, struct altered_table *ta
         return STATUS_FAILED;
     }
     bool casts = strcmp(type, column->type) != 0;
+    const char *collation = column->collation;
+    if (change_check_domain(compiler, table, NULL, type, error) != STATUS_OK ||
+        (casts && read_type(compiler, column, type, &collation, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
     column->dual = true;
     column->made = true;
     column->type = type;
     column->carrier = change_short_name(compiler, POSTGRES_CHANGE_PREFIX, column->old);
     struct buffer sql = {0};
-    postgres_append(&sql, "ALTER TABLE %s ADD COLUMN %n %s", place, column->carrier, type);
+    postgres_append(&sql, "ALTER TABLE %s ADD COLUMN %n %s%s%s", place, column->carrier, type,
+                    collation != NULL ? " COLLATE " : "", collation != NULL ? collation : "");
     if (column->default_sql != NULL) {
         column->default_sql =
             casts ? arena_format(compiler->arena, "CAST(%s AS %s)", column->default_sql, type)
@@ -48,11 +77,15 @@ enum status change_make_dual(struct compiler *compiler, struct altered_table *ta
         postgres_append(&sql, "; COMMENT ON COLUMN %s.%n IS %q", place, column->carrier,
                         column->comment);
     }
+    buffer_append_string(&sql, "; ");
+    change_append_column_grants(place, column->old, column->carrier, &sql);
+    const char *detached = change_clean_detached(compiler, table, column);
     change_statement(
         compiler, CHANGE_EXPAND, ALTER_LOCK_ALL,
         arena_format(compiler->arena, "second column for %s.%s", table->name, column->name),
         change_text_of(compiler, &sql),
-        change_sql(compiler, "ALTER TABLE %s DROP COLUMN IF EXISTS %n", place, column->carrier));
+        change_sql(compiler, "ALTER TABLE %s DROP COLUMN IF EXISTS %n%s%s", place, column->carrier,
+                   detached != NULL ? "; " : "", detached != NULL ? detached : ""));
     if (column->sequences != NULL) {
         postgres_append(&table->contract, "ALTER SEQUENCE %s OWNED BY %s.%n;\n", column->sequences,
                         place, column->carrier);
@@ -200,6 +233,12 @@ static enum status copy_one(struct compiler *compiler, struct altered_table *tab
     if (try_copy(compiler, table, column, attached, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    if (strcmp(kind, "foreign") == 0 && table->partitioned) {
+        return change_refused(compiler, error,
+                              "the foreign key %s of the partitioned table %s can't be proved "
+                              "beside running writers: drop it first",
+                              attached->name, table->name);
+    }
     if (strcmp(kind, "check") == 0 || strcmp(kind, "foreign") == 0) {
         add_constraint(compiler, table, attached);
     } else {
@@ -239,6 +278,9 @@ static enum status copy_attached(struct compiler *compiler, struct altered_table
             continue;
         }
         status = copy_one(compiler, table, column, &attached, error);
+        if (status == STATUS_OK) {
+            status = change_keep_marks(compiler, table, attached.name, error);
+        }
         if (strcmp(attached.kind, "referred") != 0 && strcmp(attached.kind, "other") != 0) {
             change_note_gone(compiler, attached.name); /* of several columns it is copied once */
         }
@@ -258,7 +300,8 @@ enum status change_copy_attached(struct compiler *compiler, struct error *error)
             }
             compiler->number = column->operation;
             compiler->operation = &compiler->change->operations[column->operation];
-            if (copy_attached(compiler, table, column, error) != STATUS_OK) {
+            if (change_keep_settings(compiler, table, column, error) != STATUS_OK ||
+                copy_attached(compiler, table, column, error) != STATUS_OK) {
                 return STATUS_FAILED;
             }
         }

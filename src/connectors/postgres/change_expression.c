@@ -5,6 +5,7 @@
  */
 #include "connectors/postgres/change.h"
 #include "sql/rename.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,10 +23,15 @@ const char *change_replace_name(struct compiler *compiler, const char *text, con
 const char *change_carried(struct compiler *compiler, const struct altered_table *table,
                            const char *text)
 {
-    for (uint32_t i = 0; i < table->count; i++) {
-        const struct altered_column *column = &table->columns[i];
-        if (!column->hidden && strcmp(column->name, column->carrier) != 0) {
-            text = change_replace_name(compiler, text, column->name, column->carrier);
+    /* By way of names that nothing has: one column may be called what another one was. */
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t i = 0; i < table->count; i++) {
+            const struct altered_column *column = &table->columns[i];
+            const char *between = arena_format(compiler->arena, SCRATCH "_%" PRIu32, i);
+            if (!column->hidden && strcmp(column->name, column->carrier) != 0) {
+                text = change_replace_name(compiler, text, pass == 0 ? column->name : between,
+                                           pass == 0 ? between : column->carrier);
+            }
         }
     }
     return text;
@@ -47,7 +53,10 @@ static void append_columns(const struct altered_table *table, bool up, struct bu
             type = column->type;
         }
         if (name != NULL) {
-            postgres_append(sql, "%s%n %s", comma, name, type);
+            const char *collation = up || !column->dual ? column->collation : NULL;
+            postgres_append(sql, "%s%n %s%s%s", comma, name, type,
+                            collation != NULL ? " COLLATE " : "",
+                            collation != NULL ? collation : "");
             comma = ", ";
         }
     }
@@ -59,11 +68,22 @@ static enum status execute(struct compiler *compiler, struct buffer *sql, struct
                                    SQL_LONG, ERROR_TARGET_SCHEMA, error);
 }
 
+/* On its own: a text that does not parse is not run at all, and there would be no savepoint. */
+static enum status set_savepoint(struct compiler *compiler, struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SAVEPOINT transhume_scratch");
+    return execute(compiler, &sql, error);
+}
+
 static enum status make_scratch(struct compiler *compiler, const struct altered_table *table,
                                 const char *text, const char *type, bool up, struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "SAVEPOINT transhume_scratch; CREATE TEMP TABLE " SCRATCH " (");
+    if (set_savepoint(compiler, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, "CREATE TEMP TABLE " SCRATCH " (");
     append_columns(table, up, &sql);
     postgres_append(&sql,
                     "); CREATE TEMP VIEW " SCRATCH "_view AS SELECT CAST((%s\n) AS %s) AS value "
@@ -86,7 +106,10 @@ enum status change_try(struct compiler *compiler, const struct altered_table *ta
     struct buffer sql = {0};
     const char *comma = "";
     *problem = NULL;
-    buffer_append_string(&sql, "SAVEPOINT transhume_scratch; CREATE TEMP TABLE " SCRATCH " (");
+    if (set_savepoint(compiler, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, "CREATE TEMP TABLE " SCRATCH " (");
     for (uint32_t i = 0; i < table->count; i++) {
         const struct altered_column *column = &table->columns[i];
         if (!column->hidden) {
@@ -132,15 +155,22 @@ static enum status read_uses(struct compiler *compiler, const struct altered_tab
             NULL, 0, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    const struct altered_column *generated = NULL;
     for (int row = 0; row < PQntuples(result); row++) {
         const struct altered_column *column = scratch_column(table, up, PQgetvalue(result, row, 0));
         if (column != NULL) {
             uses[column - table->columns] = true;
+            generated = column->generated ? column : generated;
         }
     }
     PQclear(result);
     expression->uses = uses;
-    return STATUS_OK;
+    return generated == NULL ? STATUS_OK
+                             : change_refused(compiler, error,
+                                              "%s is a generated column, which has no value yet "
+                                              "when a trigger reads it: write its expression "
+                                              "instead",
+                                              generated->name);
 }
 
 /* Functions that give another value each time, and names that the search_path decided. */
@@ -157,16 +187,32 @@ static enum status read_nature(struct compiler *compiler, struct altered_express
             "'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid AND d.refclassid IN "
             "('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass,"
             " 'pg_catalog.pg_operator'::pg_catalog.regclass) AND d.refobjid NOT IN ('pg_temp." SCRATCH
-            "'::pg_catalog.regclass, 'pg_temp." SCRATCH "_view'::pg_catalog.regclass)) FROM "
-            "pg_catalog.pg_rewrite r WHERE r.ev_class = 'pg_temp." SCRATCH
+            "'::pg_catalog.regclass, 'pg_temp." SCRATCH "_view'::pg_catalog.regclass)), "
+            "r.ev_action::text ~ ':varattno (0|-)' FROM pg_catalog.pg_rewrite r WHERE r.ev_class = 'pg_temp." SCRATCH
             "_view'::pg_catalog.regclass",
             NULL, 0, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     expression->is_volatile = PQntuples(result) > 0 && PQgetvalue(result, 0, 0)[0] == 't';
     expression->looks_out = PQntuples(result) > 0 && PQgetvalue(result, 0, 1)[0] == 't';
+    bool whole = PQntuples(result) > 0 && PQgetvalue(result, 0, 2)[0] == 't';
     PQclear(result);
-    return STATUS_OK;
+    return whole ? change_refused(compiler, error,
+                                  "it reads a whole row or a system column, which a trigger can't")
+                 : STATUS_OK;
+}
+
+/* Asks the server by a generated column, which takes immutable expressions only. A failure leaves
+ * the transaction to be rolled back to its savepoint: it is the last thing asked. */
+static bool is_by_session(struct compiler *compiler, const char *text, const char *type)
+{
+    struct buffer sql = {0};
+    struct error ignored = {0};
+    postgres_append(&sql,
+                    "ALTER TABLE pg_temp." SCRATCH " ADD COLUMN " SCRATCH "_value %s GENERATED "
+                    "ALWAYS AS (CAST((%s\n) AS %s)) STORED",
+                    type, text, type);
+    return execute(compiler, &sql, &ignored) != STATUS_OK;
 }
 
 enum status change_read_expression(struct compiler *compiler, struct altered_table *table,
@@ -183,7 +229,14 @@ enum status change_read_expression(struct compiler *compiler, struct altered_tab
     if (status == STATUS_OK) {
         status = read_nature(compiler, expression, &inner);
     }
+    if (status == STATUS_OK) {
+        expression->by_session = is_by_session(compiler, text, type);
+    }
     if (drop_scratch(compiler, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (status != STATUS_OK && inner.code == ERROR_CHANGE_REFUSED) {
+        *error = inner;
         return STATUS_FAILED;
     }
     return status == STATUS_OK

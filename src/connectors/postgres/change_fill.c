@@ -33,22 +33,26 @@ static void append_place(const struct compiler *compiler, const struct altered_t
 }
 
 /* "c IS NOT DISTINCT FROM CAST((expr) AS type)" */
-static void append_equal(const struct altered_column *column, bool equal, struct buffer *sql)
+static void append_equal(struct compiler *compiler, const struct altered_column *column,
+                         bool compares, bool equal, struct buffer *sql)
 {
-    const char *cast = column->compares ? "" : "::text";
-    postgres_append(sql, "%n%s IS %sDISTINCT FROM CAST((%s\n) AS %s)%s", column->carrier, cast,
-                    equal ? "NOT " : "", column->up.text, column->type, cast);
+    buffer_append_string(
+        sql, change_compare(compiler, compares, equal,
+                            change_sql(compiler, "%n", column->carrier),
+                            arena_format(compiler->arena, "CAST((%s\n) AS %s)", column->up.text,
+                                         column->type)));
 }
 
 /* Of a row that nobody wrote since, the value is the one that the column was made with: the
  * expression, which may cost more than all else, need not be evaluated to know that. */
-static void append_pending(const struct altered_column *column, struct buffer *sql)
+static void append_pending(struct compiler *compiler, const struct altered_column *column,
+                           struct buffer *sql)
 {
     buffer_append_string(sql, sql->length > 0 ? " OR " : "");
     if (column->default_sql == NULL) {
         postgres_append(sql, "%n IS NULL OR ", column->carrier);
     }
-    append_equal(column, false, sql);
+    append_equal(compiler, column, column->compares, false, sql);
 }
 
 static void add_fill(struct compiler *compiler, const struct altered_table *table)
@@ -74,7 +78,7 @@ static void add_fill(struct compiler *compiler, const struct altered_table *tabl
                                         column->type));
         buffer_append_byte(&text, ']');
         comma = ",";
-        append_pending(column, &where);
+        append_pending(compiler, column, &where);
         is_volatile = is_volatile || column->up.is_volatile;
     }
     buffer_append_string(&text, "],\"where\":");
@@ -190,10 +194,10 @@ static void add_proofs(struct compiler *compiler, struct altered_table *table)
             continue;
         }
         buffer_append_string(&holds, " AND ");
-        append_equal(column, true, &holds);
+        append_equal(compiler, column, column->compares, true, &holds);
         if (column->lossless) {
             buffer_append_string(&lossless, lossless.length > 0 ? " AND " : "");
-            append_equal(column, true, &lossless);
+            append_equal(compiler, column, column->equality, true, &lossless);
         }
     }
     buffer_append_buffer(&holds, &table->holds);
@@ -221,7 +225,7 @@ static bool has_fills(const struct altered_table *table)
     return false;
 }
 
-void change_emit_fills(struct compiler *compiler)
+enum status change_emit_fills(struct compiler *compiler, struct error *error)
 {
     for (uint32_t i = 0; i < compiler->table_count; i++) {
         struct altered_table *table = compiler->tables[i];
@@ -231,7 +235,11 @@ void change_emit_fills(struct compiler *compiler)
         compiler->number = table->operation;
         if (has_fills(table)) {
             add_fill(compiler, table);
+            if (change_warn_of(compiler, table, error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
         }
         add_proofs(compiler, table);
     }
+    return STATUS_OK;
 }

@@ -121,6 +121,18 @@ enum status change_create_index(struct compiler *compiler, const struct change_v
                       change_carried(compiler, table, change_text(value, "predicate")));
     }
     const char *text = change_text_of(compiler, &sql);
+    const char *problem = NULL;
+    if (status == STATUS_OK) {
+        const char *tried = strstr(text, " USING ");
+        status = change_try(compiler, table,
+                            arena_format(compiler->arena,
+                                         "CREATE INDEX ON pg_temp._transhume_scratch%s",
+                                         tried != NULL ? tried : ""),
+                            &problem, error);
+    }
+    if (problem != NULL) {
+        return change_invalid(compiler, value, error, "%s", problem);
+    }
     if (status == STATUS_OK) {
         change_index_step(compiler, arena_format(compiler->arena, "index %s", name), name, text,
                           fresh);

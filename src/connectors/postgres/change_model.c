@@ -120,6 +120,7 @@ struct altered_table *change_add_table(struct compiler *compiler)
     struct altered_table *table = arena_allocate_zeroed(compiler->arena, 1, sizeof *table);
     compiler->tables[compiler->table_count++] = table;
     table->operation = compiler->number;
+    table->group = compiler->table_count;
     return table;
 }
 
@@ -147,6 +148,8 @@ static void read_column(struct compiler *compiler, struct altered_table *table, 
     column->compares = cell_is_true(result, row, 8);
     column->constant = cell_is_true(result, row, 9);
     column->sequences = change_cell(compiler, result, row, 10);
+    column->collation = change_cell(compiler, result, row, 11);
+    column->equality = cell_is_true(result, row, 12);
 }
 
 static enum status read_columns(struct compiler *compiler, struct altered_table *table,
@@ -186,6 +189,31 @@ static enum status read_keys(struct compiler *compiler, struct altered_table *ta
     return STATUS_OK;
 }
 
+/* Tables whose rows the triggers or views of a change would not see as they are. */
+static enum status check_kind(const struct compiler *compiler, PGresult *result, const char *name,
+                              struct error *error)
+{
+    enum { VERSION_INVOKER = 150000 };
+    if (cell_is_true(result, 0, 2)) {
+        return change_refused(compiler, error,
+                              "%s is a partition: change the partitioned table instead", name);
+    }
+    if (cell_is_true(result, 0, 3)) {
+        return change_refused(compiler, error,
+                              "%s has tables that inherit from it, or inherits: rows of those "
+                              "would not go through its trigger",
+                              name);
+    }
+    if (cell_is_true(result, 0, 4) &&
+        compiler->session->database->server_version < VERSION_INVOKER) {
+        return change_refused(compiler, error,
+                              "%s has row security, which views before PostgreSQL 15 pass by: the "
+                              "new version would see all rows",
+                              name);
+    }
+    return STATUS_OK;
+}
+
 /* A table of the schema that the change has not named so far. */
 static enum status load_table(struct compiler *compiler, const char *name,
                               struct altered_table **table, struct error *error)
@@ -193,7 +221,10 @@ static enum status load_table(struct compiler *compiler, const char *name,
     PGresult *result = NULL;
     const char *const values[] = {compiler->schema, name};
     if (change_query(compiler,
-                     "SELECT c.oid, c.relkind = 'p' FROM pg_catalog.pg_class c JOIN "
+                     "SELECT c.oid, c.relkind = 'p', c.relispartition, NOT c.relispartition AND "
+                     "EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i LEFT JOIN pg_catalog.pg_class "
+                     "d ON d.oid = i.inhrelid WHERE i.inhrelid = c.oid OR (i.inhparent = c.oid AND "
+                     "NOT d.relispartition)), c.relrowsecurity FROM pg_catalog.pg_class c JOIN "
                      "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND "
                      "c.relname = $2 AND c.relkind IN ('r', 'p') AND c.relname NOT LIKE "
                      "'\\_transhume\\_%'",
@@ -209,8 +240,12 @@ static enum status load_table(struct compiler *compiler, const char *name,
     made->name = made->old = arena_copy_string(compiler->arena, name);
     made->oid = change_cell(compiler, result, 0, 0);
     made->partitioned = cell_is_true(result, 0, 1);
+    enum status status = check_kind(compiler, result, name, error);
     PQclear(result);
     *table = made;
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     return read_columns(compiler, made, error) == STATUS_OK ? read_keys(compiler, made, error)
                                                             : STATUS_FAILED;
 }

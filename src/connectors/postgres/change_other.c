@@ -46,6 +46,19 @@ enum status change_add_enum_value(struct compiler *compiler, const struct change
     return STATUS_OK;
 }
 
+/* Rows of a partition may be the old version's as well: an abort does not drop them. */
+static const char *drop_empty(struct compiler *compiler, const char *part)
+{
+    return change_sql(
+        compiler,
+        "DO $transhume$ DECLARE filled boolean; BEGIN IF pg_catalog.to_regclass(%q) IS NOT NULL THEN "
+        "LOCK TABLE %s IN ACCESS EXCLUSIVE MODE; SELECT EXISTS (SELECT 1 FROM %s) INTO filled; IF "
+        "filled THEN RAISE EXCEPTION 'the partition %% has rows: take them to another table, delete "
+        "them, and abort again', %q USING ERRCODE = 'object_not_in_prerequisite_state'; END IF; DROP "
+        "TABLE %s; END IF; END $transhume$",
+        part, part, part, part, part);
+}
+
 enum status change_add_partition(struct compiler *compiler, const struct change_value *value,
                                  struct error *error)
 {
@@ -68,8 +81,9 @@ enum status change_add_partition(struct compiler *compiler, const struct change_
                                 "CREATE TABLE %s (LIKE %s INCLUDING ALL); ALTER TABLE %s ATTACH "
                                 "PARTITION %s FOR VALUES %s",
                                 part, place, place, part, change_text(value, "values")),
-                     change_sql(compiler, "DROP TABLE IF EXISTS %s", part));
-    change_way_add(compiler, "made as a table and attached", NULL);
+                     drop_empty(compiler, part));
+    change_way_add(compiler, "made as a table and attached",
+                   "an abort is stopped by rows that are in it");
     return STATUS_OK;
 }
 

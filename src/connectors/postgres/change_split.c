@@ -9,6 +9,30 @@ struct chosen {
     uint32_t count;
 };
 
+/* May the column go to another table? */
+static enum status check_leaves(struct compiler *compiler, const struct altered_table *table,
+                                const struct altered_column *column, struct error *error)
+{
+    if (column->made || column->generated || column->identity) {
+        return change_refused(compiler, error, "%s.%s can't go to another table", table->name,
+                              column->name);
+    }
+    if (column->old == NULL || strcmp(column->old, column->name) != 0) {
+        return change_refused(compiler, error,
+                              "%s.%s has another name in the old version: rename it in a change of "
+                              "its own",
+                              table->name, column->name);
+    }
+    if (column->old_not_null && column->old_default == NULL) {
+        change_refused(compiler, error,
+                       "%s.%s is NOT NULL without a default: rows that the new version inserts "
+                       "have no value for it",
+                       table->name, column->name);
+        return error_hint(error, "Give it a default, or make it nullable, in a change before.");
+    }
+    return change_check_attached(compiler, table, column, error);
+}
+
 static enum status choose(struct compiler *compiler, struct altered_table *table,
                           const struct change_value *list, struct chosen *chosen,
                           struct error *error)
@@ -23,9 +47,8 @@ static enum status choose(struct compiler *compiler, struct altered_table *table
                                error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (column->made || column->generated || column->identity) {
-            return change_refused(compiler, error, "%s.%s can't go to another table", table->name,
-                                  column->name);
+        if (check_leaves(compiler, table, column, error) != STATUS_OK) {
+            return STATUS_FAILED;
         }
         chosen->items[chosen->count++] = column;
     }
@@ -76,10 +99,11 @@ static const char *equal(struct compiler *compiler, const struct chosen *chosen,
 {
     struct buffer sql = {0};
     for (uint32_t i = 0; i < chosen->count; i++) {
-        const char *cast = chosen->items[i]->compares ? "" : "::text";
         const char *name = chosen->items[i]->name;
-        postgres_append(&sql, "%s%s.%n%s IS NOT DISTINCT FROM %s.%n%s", i > 0 ? " AND " : "", left,
-                        name, cast, right, name, cast);
+        postgres_append(&sql, "%s%s", i > 0 ? " AND " : "",
+                        change_compare(compiler, chosen->items[i]->compares, true,
+                                       change_sql(compiler, "%s.%n", left, name),
+                                       change_sql(compiler, "%s.%n", right, name)));
     }
     return change_text_of(compiler, &sql);
 }
@@ -103,34 +127,78 @@ static enum status need_single_key(const struct compiler *compiler,
                : change_refused(compiler, error, "the key of %s has to be one column", table->name);
 }
 
-/* Rows that the new version inserts have none of these columns. */
+/* Rows that the new version inserts have none of these columns. On the way back, when the triggers
+ * are gone, they get the default, and the last step finds a check that shows there is no NULL. */
 static void let_null(struct compiler *compiler, const struct altered_table *table,
                      const struct chosen *chosen)
 {
     const char *place = change_place(compiler, table);
     for (uint32_t i = 0; i < chosen->count; i++) {
         const struct altered_column *column = chosen->items[i];
-        if (column->old_not_null) {
-            change_statement(
-                compiler, CHANGE_EXPAND, ALTER_LOCK_ALL,
-                arena_format(compiler->arena, "%s.%s may be NULL", table->name, column->name),
-                change_sql(compiler, "ALTER TABLE %s ALTER COLUMN %n DROP NOT NULL", place,
-                           column->old),
-                change_sql(compiler, "ALTER TABLE %s ALTER COLUMN %n SET NOT NULL", place,
-                           column->old));
+        if (!column->old_not_null) {
+            continue;
         }
+        const char *check = change_short_name(
+            compiler, POSTGRES_CHANGE_CHECK,
+            arena_format(compiler->arena, "%s_%s_back", table->old, column->old));
+        const char *drop = change_sql(compiler, "ALTER TABLE %s DROP CONSTRAINT IF EXISTS %n",
+                                      place, check);
+        change_statement(
+            compiler, CHANGE_EXPAND, ALTER_LOCK_ALL,
+            arena_format(compiler->arena, "%s.%s may be NULL", table->name, column->name),
+            change_sql(compiler, "ALTER TABLE %s ALTER COLUMN %n DROP NOT NULL", place,
+                       column->old),
+            change_sql(compiler, "ALTER TABLE %s ALTER COLUMN %n SET NOT NULL; %s", place,
+                       column->old, drop));
+        change_statement(
+            compiler, CHANGE_EXPAND, ALTER_LOCK_NONE,
+            arena_format(compiler->arena, "%s.%s: an abort looks for NULL", table->name,
+                         column->name),
+            "SELECT 1", change_sql(compiler, "ALTER TABLE %s VALIDATE CONSTRAINT %n", place, check));
+        change_statement(
+            compiler, CHANGE_EXPAND, ALTER_LOCK_NONE,
+            arena_format(compiler->arena, "%s.%s: an abort gives the default for NULL",
+                         table->name, column->name),
+            "SELECT 1",
+            change_sql(compiler,
+                       "%s; ALTER TABLE %s ADD CONSTRAINT %n CHECK (%n IS NOT NULL) NOT VALID; "
+                       "UPDATE %s SET %n = DEFAULT WHERE %n IS NULL",
+                       drop, place, check, column->old, place, column->old, column->old));
     }
+}
+
+/* What lies on the columns that leave, which is refused where it can't come along. */
+static enum status carry(struct compiler *compiler, const struct altered_table *table,
+                         const struct chosen *chosen, const char *part, const char *ignored,
+                         struct buffer *sql, struct error *error)
+{
+    const char *names[sizeof chosen->items / sizeof *chosen->items];
+    for (uint32_t i = 0; i < chosen->count; i++) {
+        names[i] = chosen->items[i]->old;
+    }
+    return change_carry_attached(compiler, table, names, chosen->count, part, ignored, sql, error);
 }
 
 static void hide(const struct chosen *chosen, uint32_t operation)
 {
     for (uint32_t i = 0; i < chosen->count; i++) {
-        chosen->items[i]->hidden = true;
+        chosen->items[i]->hidden = chosen->items[i]->moved = true;
         chosen->items[i]->operation = operation;
     }
 }
 
 /* ---------------------------------------------------------------- split */
+
+/* Rows of VALUES: the part's columns have the names that they had. */
+static const char *part_names(struct compiler *compiler, const struct altered_table *part)
+{
+    struct buffer sql = {0};
+    for (uint32_t i = 0; i < part->count; i++) {
+        postgres_append(&sql, "%s(%q, %q)", i > 0 ? ", " : "", part->columns[i].name,
+                        part->columns[i].name);
+    }
+    return change_text_of(compiler, &sql);
+}
 
 static enum status make_part(struct compiler *compiler, const struct altered_table *table,
                              const struct chosen *chosen, const char *name,
@@ -153,7 +221,9 @@ static enum status make_part(struct compiler *compiler, const struct altered_tab
         column->name = column->old = column->carrier = from->name;
         column->type = column->old_type = from->type;
         column->compares = from->compares;
-        postgres_append(&sql, "%n %s%s", column->name, column->type,
+        postgres_append(&sql, "%n %s%s%s%s", column->name, column->type,
+                        from->collation != NULL ? " COLLATE " : "",
+                        from->collation != NULL ? from->collation : "",
                         from->old_not_null ? " NOT NULL" : "");
         if (from->old_default != NULL && from->sequences == NULL) {
             buffer_format(&sql, " DEFAULT %s", from->old_default);
@@ -163,8 +233,13 @@ static enum status make_part(struct compiler *compiler, const struct altered_tab
     const char *key = keys(compiler, table, "");
     buffer_format(&sql,
                   "PRIMARY KEY (%s), FOREIGN KEY (%s) REFERENCES %s (%s) ON DELETE CASCADE ON "
-                  "UPDATE CASCADE)",
+                  "UPDATE CASCADE);\n",
                   key, key, change_place(compiler, table), key);
+    if (carry(compiler, table, chosen, place, "", &sql, error) != STATUS_OK) {
+        buffer_free(&sql);
+        return STATUS_FAILED;
+    }
+    change_append_grants(change_place(compiler, table), place, part_names(compiler, *part), &sql);
     (*part)->keys = table->keys;
     (*part)->key_types = table->key_types;
     (*part)->key_count = table->key_count;
@@ -184,7 +259,7 @@ static void follow_split(struct compiler *compiler, struct altered_table *table,
     const char *place = change_place(compiler, table);
     const char *part_place = change_place(compiler, part);
     change_sync(
-        compiler, table, part->old,
+        compiler, table, part,
         change_sql(
             compiler,
             "  IF TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND NOT (%s)) THEN\n    IF %s THEN\n"
@@ -196,7 +271,7 @@ static void follow_split(struct compiler *compiler, struct altered_table *table,
             set(compiler, chosen, "excluded"), part_place,
             change_match(compiler, table, "t", "NEW")));
     change_sync(
-        compiler, part, table->old,
+        compiler, part, table,
         change_sql(compiler,
                    "  IF TG_OP = 'DELETE' THEN\n    UPDATE %s AS t SET %s WHERE %s;\n  "
                    "ELSE\n    UPDATE %s AS t SET %s WHERE %s;\n  END IF;\n",
@@ -266,20 +341,25 @@ static void add_columns(struct compiler *compiler, struct altered_table *table,
         change_statement(
             compiler, CHANGE_EXPAND, ALTER_LOCK_ALL,
             arena_format(compiler->arena, "add column %s.%s", table->name, column->name),
-            change_sql(compiler, "ALTER TABLE %s ADD COLUMN %n %s", place, column->carrier,
-                       column->type),
+            change_sql(compiler, "ALTER TABLE %s ADD COLUMN %n %s%s%s", place, column->carrier,
+                       column->type, from->items[i]->collation != NULL ? " COLLATE " : "",
+                       from->items[i]->collation != NULL ? from->items[i]->collation : ""),
             change_sql(compiler, "ALTER TABLE %s DROP COLUMN IF EXISTS %n", place,
                        column->carrier));
     }
 }
 
-static enum status check_names(const struct compiler *compiler, const struct altered_table *table,
+static enum status check_names(struct compiler *compiler, const struct altered_table *table,
                                const struct chosen *from, struct error *error)
 {
     for (uint32_t i = 0; i < from->count; i++) {
-        if (change_column_named(table, from->items[i]->name) != NULL) {
+        const struct altered_column *column = from->items[i];
+        if (change_column_named(table, column->name) != NULL) {
             return change_invalid(compiler, NULL, error, "%s has a column %s", table->name,
-                                  from->items[i]->name);
+                                  column->name);
+        }
+        if (change_check_domain(compiler, table, NULL, column->type, error) != STATUS_OK) {
+            return STATUS_FAILED;
         }
     }
     return STATUS_OK;
@@ -331,7 +411,7 @@ static void follow_merge(struct compiler *compiler, struct altered_table *table,
     const char *from_place = change_place(compiler, from);
     const char *key = table->keys[0];
     change_sync(
-        compiler, from, table->old,
+        compiler, from, table,
         change_sql(compiler,
                    "  IF TG_OP = 'DELETE' OR (TG_OP = 'UPDATE' AND OLD.%n IS DISTINCT FROM NEW.%n) "
                    "THEN\n    UPDATE %s AS t SET %s WHERE t.%n = OLD.%n;\n  END IF;\n"
@@ -340,7 +420,7 @@ static void follow_merge(struct compiler *compiler, struct altered_table *table,
                    on, on, place, set(compiler, chosen, NULL), key, on, place,
                    set(compiler, chosen, "NEW"), key, on));
     change_sync(
-        compiler, table, from->old,
+        compiler, table, from,
         change_sql(compiler,
                    "  IF TG_OP = 'DELETE' THEN\n    NULL;\n"
                    "  ELSIF %s THEN\n    UPDATE %s AS t SET %s WHERE t.%n = NEW.%n;\n"
@@ -360,6 +440,7 @@ enum status change_merge_table(struct compiler *compiler, const struct change_va
     struct altered_table *from;
     struct altered_column *on;
     struct chosen chosen;
+    struct buffer ignored = {0};
     if (change_find_table(compiler, value, change_text(value, "table"), &table, error) !=
             STATUS_OK ||
         change_find_table(compiler, value, change_text(value, "from"), &from, error) != STATUS_OK ||
@@ -370,7 +451,9 @@ enum status change_merge_table(struct compiler *compiler, const struct change_va
         need_unique(compiler, from, on->old, error) != STATUS_OK ||
         choose(compiler, from, change_get(value, "columns"), &chosen, error) != STATUS_OK ||
         check_names(compiler, table, &chosen, error) != STATUS_OK ||
-        check_rest(compiler, from, &chosen, on->name, error) != STATUS_OK) {
+        check_rest(compiler, from, &chosen, on->name, error) != STATUS_OK ||
+        change_check_referrers(compiler, from, error) != STATUS_OK ||
+        carry(compiler, from, &chosen, NULL, "", &ignored, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     add_columns(compiler, table, &chosen);
@@ -402,6 +485,25 @@ enum status change_merge_table(struct compiler *compiler, const struct change_va
 
 /* ---------------------------------------------------------------- move */
 
+/* A row of the old version that gives no value of its own, or goes to another row, has the value
+ * that is there already: its neighbours have it, too. */
+static const char *adopts(struct compiler *compiler, const struct altered_column *column,
+                          const struct altered_table *to, const char *on, const char *key)
+{
+    const char *name = column->name;
+    if (column->old_default == NULL || !column->constant) {
+        return change_sql(compiler, "NEW.%n IS NULL", name);
+    }
+    return change_sql(
+        compiler, "NEW.%n IS NULL OR (%s AND EXISTS (SELECT 1 FROM %s AS t WHERE t.%n = NEW.%n AND "
+                  "t.%n IS NOT NULL))",
+        name,
+        change_compare(compiler, column->compares, true, change_sql(compiler, "NEW.%n", name),
+                       arena_format(compiler->arena, "CAST((%s) AS %s)", column->old_default,
+                                    column->old_type)),
+        change_place(compiler, to), key, on, name);
+}
+
 static void follow_move(struct compiler *compiler, struct altered_table *from,
                         struct altered_table *to, const char *on, const struct chosen *chosen)
 {
@@ -409,25 +511,28 @@ static void follow_move(struct compiler *compiler, struct altered_table *from,
     const char *to_place = change_place(compiler, to);
     const char *key = to->keys[0];
     const char *name = chosen->items[0]->name;
-    change_sync(
-        compiler, from, to->old,
-        change_sql(compiler,
-                   "  IF TG_OP = 'DELETE' THEN\n    NULL;\n"
-                   "  ELSIF TG_OP = 'INSERT' AND NEW.%n IS NULL THEN\n"
-                   "    UPDATE %s AS f SET %n = t.%n FROM %s AS t WHERE t.%n = NEW.%n AND %s;\n"
-                   "  ELSIF TG_OP = 'INSERT' OR NOT (%s) THEN\n"
-                   "    UPDATE %s AS t SET %n = NEW.%n WHERE t.%n = NEW.%n;\n"
-                   "    UPDATE %s AS f SET %n = NEW.%n WHERE f.%n = NEW.%n AND NOT (%s);\n"
-                   "  END IF;\n",
-                   name, from_place, name, name, to_place, key, on,
-                   change_match(compiler, from, "f", "NEW"), equal(compiler, chosen, "NEW", "OLD"),
-                   to_place, name, name, key, on, from_place, name, name, on, on,
-                   equal(compiler, chosen, "f", "NEW")));
-    change_sync(compiler, to, from->old,
+    const char *same = equal(compiler, chosen, "NEW", "OLD");
+    struct buffer body = {0};
+    postgres_append(&body,
+                    "  IF TG_OP = 'DELETE' THEN\n    NULL;\n"
+                    "  ELSIF (TG_OP = 'INSERT' AND (%s)) OR\n    (TG_OP = 'UPDATE' AND %s AND "
+                    "OLD.%n IS DISTINCT FROM NEW.%n) THEN\n"
+                    "    UPDATE %s AS f SET %n = t.%n FROM %s AS t WHERE t.%n = NEW.%n AND %s;\n",
+                    adopts(compiler, chosen->items[0], to, on, key), same, on, on, from_place, name,
+                    name, to_place, key, on, change_match(compiler, from, "f", "NEW"));
+    postgres_append(&body,
+                    "  ELSIF TG_OP = 'INSERT' OR NOT (%s) THEN\n"
+                    "    UPDATE %s AS t SET %n = NEW.%n WHERE t.%n = NEW.%n;\n"
+                    "    UPDATE %s AS f SET %n = NEW.%n WHERE f.%n = NEW.%n AND NOT (%s);\n"
+                    "  END IF;\n",
+                    same, to_place, name, name, key, on, from_place, name, name, on, on,
+                    equal(compiler, chosen, "f", "NEW"));
+    change_sync(compiler, from, to, change_text_of(compiler, &body));
+    change_sync(compiler, to, from,
                 change_sql(compiler,
                            "  IF TG_OP = 'UPDATE' AND NOT (%s) THEN\n"
                            "    UPDATE %s AS f SET %n = NEW.%n WHERE f.%n = NEW.%n;\n  END IF;\n",
-                           equal(compiler, chosen, "NEW", "OLD"), from_place, name, name, on, key));
+                           same, from_place, name, name, on, key));
 }
 
 enum status change_move_column(struct compiler *compiler, const struct change_value *value,
@@ -437,6 +542,7 @@ enum status change_move_column(struct compiler *compiler, const struct change_va
     struct altered_table *to;
     struct altered_column *on;
     struct chosen chosen = {.count = 1};
+    struct buffer ignored = {0};
     if (change_find_table(compiler, value, change_text(value, "from"), &from, error) != STATUS_OK ||
         change_find_table(compiler, value, change_text(value, "to"), &to, error) != STATUS_OK ||
         change_need_key(compiler, from, error) != STATUS_OK ||
@@ -445,7 +551,9 @@ enum status change_move_column(struct compiler *compiler, const struct change_va
                            error) != STATUS_OK ||
         change_find_column(compiler, from, change_get(value, "column"),
                            change_text(value, "column"), &chosen.items[0], error) != STATUS_OK ||
-        check_names(compiler, to, &chosen, error) != STATUS_OK) {
+        check_leaves(compiler, from, chosen.items[0], error) != STATUS_OK ||
+        check_names(compiler, to, &chosen, error) != STATUS_OK ||
+        carry(compiler, from, &chosen, NULL, "", &ignored, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     add_columns(compiler, to, &chosen);
@@ -501,6 +609,10 @@ static enum status make_pairs(struct pairs *pairs, const char *name, struct erro
         pairs->table->keys[0], pairs->right, pairs->column->type,
         change_place(compiler, pairs->other), pairs->key, pairs->left, pairs->right, place,
         pairs->right);
+    struct buffer sql = {0};
+    postgres_append(&sql, "%s; ", text);
+    change_append_grants(change_place(compiler, pairs->table), place, "(NULL::text, NULL::text)", &sql);
+    text = change_text_of(compiler, &sql);
     if (change_try_out(compiler, text, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -527,7 +639,7 @@ static void follow_pairs(const struct pairs *pairs)
     const char *key = pairs->table->keys[0];
     const char *column = pairs->column->old;
     change_sync(
-        compiler, pairs->table, pairs->pairs->old,
+        compiler, pairs->table, pairs->pairs,
         change_sql(compiler,
                    "  IF TG_OP = 'UPDATE' AND OLD.%n IS DISTINCT FROM NEW.%n THEN\n"
                    "    DELETE FROM %s AS p WHERE p.%n = OLD.%n AND p.%n = OLD.%n;\n  END IF;\n"
@@ -537,7 +649,7 @@ static void follow_pairs(const struct pairs *pairs)
                    column, column, pair_place, pairs->left, key, pairs->right, column, column,
                    pair_place, pairs->left, pairs->right, key, column));
     change_sync(
-        compiler, pairs->pairs, pairs->table->old,
+        compiler, pairs->pairs, pairs->table,
         change_sql(compiler,
                    "  IF TG_OP <> 'INSERT' THEN\n    UPDATE %s AS t SET %n = (SELECT p.%n FROM %s "
                    "AS p WHERE p.%n = OLD.%n ORDER BY p.%n LIMIT 1) WHERE t.%n = OLD.%n AND t.%n = "
@@ -556,6 +668,7 @@ enum status change_create_junction(struct compiler *compiler, const struct chang
                           .right = change_text(value, "right")};
     const struct change_value *references = change_get(value, "references");
     struct chosen chosen = {.count = 1};
+    struct buffer ignored = {0};
     if (change_find_table(compiler, value, change_text(value, "table"), &pairs.table, error) !=
             STATUS_OK ||
         change_find_table(compiler, references, change_text(references, "table"), &pairs.other,
@@ -569,6 +682,10 @@ enum status change_create_junction(struct compiler *compiler, const struct chang
     pairs.key = change_text(references, "column") != NULL ? change_text(references, "column")
                                                           : pairs.other->keys[0];
     chosen.items[0] = pairs.column;
+    if (check_leaves(compiler, pairs.table, pairs.column, error) != STATUS_OK ||
+        carry(compiler, pairs.table, &chosen, NULL, "fi", &ignored, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (make_pairs(&pairs, change_text(value, "name"), error) != STATUS_OK) {
         return STATUS_FAILED;
     }

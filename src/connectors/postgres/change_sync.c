@@ -32,15 +32,31 @@ enum status change_need_key(const struct compiler *compiler, const struct altere
                                 "%s has no primary key, by which rows are told apart", table->name);
 }
 
-void change_sync(struct compiler *compiler, struct altered_table *table, const char *to,
-                 const char *body)
+/* One of them does not contract without the other one. */
+static void join_groups(struct compiler *compiler, const struct altered_table *table,
+                        const struct altered_table *other)
 {
+    uint32_t from = other->group;
+    for (uint32_t i = 0; i < compiler->table_count; i++) {
+        if (compiler->tables[i]->group == from) {
+            compiler->tables[i]->group = table->group;
+        }
+    }
+}
+
+void change_sync(struct compiler *compiler, struct altered_table *table,
+                 struct altered_table *other, const char *body)
+{
+    const char *to = other->old;
     const char *place = change_place(compiler, table);
     const char *name = change_short_name(compiler, "_transhume_follow_",
                                          arena_format(compiler->arena, "%s_%s", to, table->old));
     const char *trigger = change_short_name(compiler, "~_transhume_follow_",
                                             arena_format(compiler->arena, "%s_%s", to, table->old));
     const char *version = compiler->change->version;
+    /* Who may write the one table need not be allowed to write the other one. */
+    const char *path = compiler->path[0] != '\0' ? compiler->path : "pg_catalog";
+    join_groups(compiler, table, other);
     const char *text = change_sql(
         compiler,
         "BEGIN\n  PERFORM pg_catalog.set_config('transhume.sync', %q, true);\n%s"
@@ -51,8 +67,8 @@ void change_sync(struct compiler *compiler, struct altered_table *table, const c
         arena_format(compiler->arena, "function by which %s follows %s", to, table->name),
         change_sql(compiler,
                    "CREATE OR REPLACE FUNCTION %n.%n() RETURNS trigger LANGUAGE "
-                   "plpgsql AS %q",
-                   compiler->schema, name, text),
+                   "plpgsql SECURITY DEFINER SET search_path = %s, pg_temp AS %q",
+                   compiler->schema, name, path, text),
         change_sql(compiler, "DROP FUNCTION IF EXISTS %n.%n()", compiler->schema, name));
     struct change_step *step = change_statement(
         compiler, CHANGE_EXPAND, ALTER_LOCK_WRITES,
@@ -163,10 +179,45 @@ static void follow(const struct copy *copy, struct altered_table *from, struct a
     buffer_append_string(&body, "  IF TG_OP <> 'DELETE' THEN\n");
     append_upsert(compiler, into, map, &body);
     buffer_append_string(&body, "  END IF;\n");
-    change_sync(compiler, from, into->old, change_text_of(compiler, &body));
+    change_sync(compiler, from, into, change_text_of(compiler, &body));
 }
 
 /* ---------------------------------------------------------------- copy_table */
+
+/* On the second table while it is empty. */
+static enum status append_foreign_keys(const struct copy *copy, const char *second,
+                                       struct buffer *sql, struct error *error)
+{
+    PGresult *result = NULL;
+    const char *const values[] = {copy->first->oid};
+    if (change_query(copy->compiler,
+                     "SELECT k.conname, pg_catalog.pg_get_constraintdef(k.oid) FROM "
+                     "pg_catalog.pg_constraint k WHERE k.conrelid = $1::pg_catalog.oid AND "
+                     "k.contype = 'f' ORDER BY 1",
+                     values, 1, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (int row = 0; row < PQntuples(result); row++) {
+        if (!change_is_gone(copy->compiler, PQgetvalue(result, row, 0))) {
+            postgres_append(sql, "ALTER TABLE %s ADD CONSTRAINT %n %s; ", second,
+                            PQgetvalue(result, row, 0), PQgetvalue(result, row, 1));
+        }
+    }
+    PQclear(result);
+    return STATUS_OK;
+}
+
+static void append_owner(const char *first, const char *second, struct buffer *sql)
+{
+    postgres_append(sql,
+                    "DO $transhume$ DECLARE o record; BEGIN FOR o IN SELECT "
+                    "pg_catalog.pg_get_userbyid(c.relowner) AS name FROM pg_catalog.pg_class c "
+                    "WHERE c.oid = pg_catalog.to_regclass(%q) AND "
+                    "pg_catalog.pg_get_userbyid(c.relowner) <> current_user LOOP EXECUTE "
+                    "pg_catalog.format('ALTER TABLE %%s OWNER TO %%I', %q, o.name); END LOOP; END "
+                    "$transhume$; ",
+                    first, second);
+}
 
 static enum status make_second(struct copy *copy, const struct change_value *value,
                                struct error *error)
@@ -198,7 +249,15 @@ static enum status make_second(struct copy *copy, const struct change_value *val
                             second, column->name, column->name, type);
         }
         column->type = column->old_type = type;
+        column->compares = column->equality = false;
     }
+    buffer_append_string(&sql, "; ");
+    if (append_foreign_keys(copy, second, &sql, error) != STATUS_OK) {
+        buffer_free(&sql);
+        return STATUS_FAILED;
+    }
+    append_owner(first, second, &sql);
+    change_append_grants(first, second, NULL, &sql);
     copy->second->keys = copy->first->keys;
     copy->second->key_types = copy->first->key_types;
     copy->second->key_count = copy->first->key_count;
@@ -222,20 +281,21 @@ static void prove_copy(const struct copy *copy, enum change_phase phase)
         change_match(compiler, copy->first, "s", change_sql(compiler, "%n", copy->first->old)));
     for (uint32_t i = 0; i < copy->second->count; i++) {
         const struct altered_column *column = &copy->second->columns[i];
-        const char *cast = column->compares ? "" : "::text";
         if (column->generated) {
             continue;
         }
         const char *text = expression_of(copy->columns, column->name);
-        postgres_append(&holds, " AND s.%n%s IS NOT DISTINCT FROM CAST((", column->name, cast);
-        if (text != NULL) {
-            /* Its names are the first table's, and the second one's come before them. */
-            postgres_append(&holds, "SELECT %s\n FROM (SELECT %n.*) AS %n", text, copy->first->old,
-                            copy->first->old);
-        } else {
-            postgres_append(&holds, "%n.%n", copy->first->old, column->name);
-        }
-        postgres_append(&holds, ") AS %s)%s", column->type, cast);
+        const char *first = copy->first->old;
+        /* Its names are the first table's, and the second one's come before them. */
+        const char *value = text != NULL
+                                ? change_sql(compiler, "CAST((SELECT %s\n FROM (SELECT %n.*) AS "
+                                                       "%n) AS %s)",
+                                             text, first, first, column->type)
+                                : change_sql(compiler, "CAST((%n.%n) AS %s)", first, column->name,
+                                             column->type);
+        postgres_append(&holds, " AND %s",
+                        change_compare(compiler, column->compares, true,
+                                       change_sql(compiler, "s.%n", column->name), value));
     }
     buffer_append_byte(&holds, ')');
     change_prove(
@@ -296,6 +356,31 @@ static void fill_copy(const struct copy *copy)
     change_fill_insert(compiler, &insertion);
 }
 
+/* Each column of both tables has a value that the server can make of the other one's. */
+static enum status check_values(struct copy *copy, struct altered_table *from,
+                                struct altered_table *into, const struct change_value *map,
+                                struct error *error)
+{
+    struct compiler *compiler = copy->compiler;
+    for (uint32_t i = 0; map != NULL && map->kind == CHANGE_MAP && i < map->count; i++) {
+        if (change_column_named(into, map->keys[i]) == NULL) {
+            return change_invalid(compiler, &map->items[i], error, "%s has no column %s",
+                                  into->name, map->keys[i]);
+        }
+    }
+    for (uint32_t i = 0; i < into->count; i++) {
+        const struct altered_column *column = &into->columns[i];
+        struct altered_expression expression;
+        const struct change_value *at = change_get(map, column->name);
+        if (!column->generated &&
+            change_read_expression(compiler, from, at, value_of(compiler, map, column),
+                                   column->type, true, &expression, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
 /* Sequences of the first one's columns would go with it. */
 static void take_sequences(const struct copy *copy)
 {
@@ -320,7 +405,11 @@ enum status change_copy_table(struct compiler *compiler, const struct change_val
         change_need_key(compiler, copy.first, error) != STATUS_OK ||
         (change_is_true(value, "drop") &&
          change_check_referrers(compiler, copy.first, error) != STATUS_OK) ||
-        make_second(&copy, value, error) != STATUS_OK) {
+        change_check_copy(compiler, copy.first, change_is_true(value, "drop"), error) !=
+            STATUS_OK ||
+        make_second(&copy, value, error) != STATUS_OK ||
+        check_values(&copy, copy.first, copy.second, copy.columns, error) != STATUS_OK ||
+        check_values(&copy, copy.second, copy.first, copy.back, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     follow(&copy, copy.first, copy.second, copy.columns);

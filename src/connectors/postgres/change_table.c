@@ -257,7 +257,12 @@ enum status change_try_out(struct compiler *compiler, const char *text, struct e
 {
     struct error inner = {0};
     struct buffer sql = {0};
-    buffer_format(&sql, "SAVEPOINT transhume_scratch; %s", text);
+    buffer_append_string(&sql, "SAVEPOINT transhume_scratch");
+    if (postgres_execute_buffer(compiler->session->database, compiler->session->connection, &sql,
+                                SQL_LONG, ERROR_TARGET_SCHEMA, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, text);
     enum status tried =
         postgres_execute_buffer(compiler->session->database, compiler->session->connection, &sql,
                                 SQL_LONG, ERROR_TARGET_SCHEMA, &inner);

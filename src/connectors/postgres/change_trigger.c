@@ -21,7 +21,7 @@ static bool is_pair(const struct altered_column *column)
 static bool has_pairs(const struct altered_table *table)
 {
     for (uint32_t i = 0; i < table->count; i++) {
-        if (is_pair(&table->columns[i])) {
+        if (is_pair(&table->columns[i]) || table->columns[i].moved) {
             return true;
         }
     }
@@ -36,20 +36,16 @@ static const char *function_name(struct compiler *compiler, const struct altered
 /* ---------------------------------------------------------------- what was written */
 
 /* "NEW.a IS DISTINCT FROM OLD.a" */
-static void append_differs(struct buffer *sql, const struct altered_column *column,
-                           const char *name, const char *other)
+static void append_differs(struct compiler *compiler, struct buffer *sql,
+                           const struct altered_column *column, const char *name)
 {
-    const char *cast = column->compares ? "" : "::text";
-    postgres_append(sql, "NEW.%n%s IS DISTINCT FROM ", name, cast);
-    if (other == NULL) {
-        postgres_append(sql, "OLD.%n%s", name, cast);
-    } else {
-        postgres_append(sql, "(%s)%s", other, cast);
-    }
+    buffer_append_string(sql, change_compare(compiler, column->compares, false,
+                                             change_sql(compiler, "NEW.%n", name),
+                                             change_sql(compiler, "OLD.%n", name)));
 }
 
 /* Is what the expression reads another value than before? */
-static void append_inputs(const struct altered_table *table,
+static void append_inputs(struct compiler *compiler, const struct altered_table *table,
                           const struct altered_expression *expression, bool up, struct buffer *sql)
 {
     const char * or = "";
@@ -59,22 +55,11 @@ static void append_inputs(const struct altered_table *table,
         const char *name = up && column->old != NULL ? column->old : column->carrier;
         if (expression->uses[i]) {
             buffer_append_string(sql, or);
-            append_differs(sql, column, name, NULL);
+            append_differs(compiler, sql, column, name);
             or = " OR ";
         }
     }
     buffer_append_string(sql, or [0] == '\0' ? "false)" : ")");
-}
-
-/* Was a side written by an INSERT: is it another value than its default? NULL default: NULL. */
-static void append_inserted(const struct altered_column *column, const char *name,
-                            const char *default_sql, struct buffer *sql)
-{
-    if (name == NULL || (default_sql != NULL && !column->constant) || column->identity) {
-        buffer_append_string(sql, "false");
-    } else {
-        append_differs(sql, column, name, default_sql != NULL ? default_sql : "NULL");
-    }
 }
 
 static const char *old_of(const struct altered_column *column)
@@ -87,8 +72,28 @@ static const char *new_of(const struct altered_column *column)
     return column->hidden ? NULL : column->carrier;
 }
 
+/* Was a side written by an INSERT: is it another value than its default? NULL default: NULL. */
+static void append_inserted(struct compiler *compiler, const struct altered_column *column,
+                            bool old, struct buffer *sql)
+{
+    const char *name = old ? old_of(column) : new_of(column);
+    const char *default_sql = old ? column->old_default : column->default_sql;
+    if (name == NULL || (default_sql != NULL && !column->constant) || column->identity) {
+        buffer_append_string(sql, "false");
+    } else if (default_sql == NULL) {
+        postgres_append(sql, "NEW.%n IS NOT NULL", name);
+    } else {
+        buffer_append_string(
+            sql, change_compare(compiler, column->compares, false,
+                                change_sql(compiler, "NEW.%n", name),
+                                arena_format(compiler->arena, "CAST((%s) AS %s)", default_sql,
+                                             old ? column->old_type : column->type)));
+    }
+}
+
 /* Sets up_N and down_N. */
-static void append_direction(const struct altered_table *table, uint32_t number, struct buffer *sql)
+static void append_direction(struct compiler *compiler, const struct altered_table *table,
+                             uint32_t number, struct buffer *sql)
 {
     const struct altered_column *column = &table->columns[number];
     const char *old = old_of(column);
@@ -96,26 +101,26 @@ static void append_direction(const struct altered_table *table, uint32_t number,
     bool up = column->up.text != NULL;
     bool down = column->down.text != NULL && old != NULL;
     buffer_append_string(sql, "  IF TG_OP = 'INSERT' THEN\n    was_old := ");
-    append_inserted(column, old, column->old_default, sql);
+    append_inserted(compiler, column, true, sql);
     buffer_append_string(sql, ";\n    was_new := ");
-    append_inserted(column, new, column->default_sql, sql);
+    append_inserted(compiler, column, false, sql);
     buffer_append_string(sql, ";\n    changes_up := true;\n    changes_down := true;\n  ELSE\n");
     buffer_append_string(sql, "    was_old := ");
     if (old != NULL) {
-        append_differs(sql, column, old, NULL);
+        append_differs(compiler, sql, column, old);
     } else {
         buffer_append_string(sql, "false");
     }
     buffer_append_string(sql, ";\n    was_new := ");
     if (new != NULL) {
-        append_differs(sql, column, new, NULL);
+        append_differs(compiler, sql, column, new);
     } else {
         buffer_append_string(sql, "false");
     }
     buffer_append_string(sql, ";\n    changes_up := NOT opened OR ");
-    append_inputs(table, &column->up, true, sql);
+    append_inputs(compiler, table, &column->up, true, sql);
     buffer_append_string(sql, ";\n    changes_down := ");
-    append_inputs(table, &column->down, false, sql);
+    append_inputs(compiler, table, &column->down, false, sql);
     buffer_append_string(sql, ";\n  END IF;\n");
     buffer_format(
         sql, "  up_%" PRIu32 " := %s;\n", number,
@@ -143,8 +148,10 @@ static void append_variables(const struct altered_table *table,
         bool old = up && column->old != NULL;
         const char *name = old ? column->old : column->name;
         const char *from = old ? column->old : column->carrier;
-        postgres_append(sql, "      %n %s := NEW.%n;\n", name,
-                        old ? column->old_type : column->type, from);
+        const char *collation = old || !column->dual ? column->collation : NULL;
+        postgres_append(sql, "      %n %s%s%s := NEW.%n;\n", name,
+                        old ? column->old_type : column->type, collation != NULL ? " COLLATE " : "",
+                        collation != NULL ? collation : "", from);
     }
 }
 
@@ -174,14 +181,47 @@ static void append_assignment(struct compiler *compiler, const struct altered_ta
     buffer_append_string(sql, "  END IF;\n");
 }
 
+/* A row that goes to another partition is deleted there and inserted here: nobody wrote it. */
+static void append_moved_row(const struct altered_table *table, bool leaves, struct buffer *sql)
+{
+    if (!table->partitioned) {
+        return;
+    }
+    buffer_append_string(
+        sql, leaves ? "  IF TG_OP = 'UPDATE' THEN\n    PERFORM "
+                      "pg_catalog.set_config('transhume.row', "
+                      "pg_catalog.md5(pg_catalog.to_jsonb(NEW)::text), true);\n  END IF;\n"
+                    : "  IF TG_OP = 'INSERT' AND pg_catalog.current_setting('transhume.row', true) "
+                      "=\n    pg_catalog.md5(pg_catalog.to_jsonb(NEW)::text) THEN\n    RETURN "
+                      "NEW;\n  END IF;\n");
+}
+
+/* The new version does not know of columns that another table has: it gave them no default. */
+static void append_no_defaults(const struct altered_table *table, struct buffer *sql)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct altered_column *column = &table->columns[i];
+        if (column->moved && column->old_default != NULL) {
+            postgres_append(sql,
+                            "  IF TG_OP = 'INSERT' AND newer THEN\n    NEW.%n := NULL;\n  END "
+                            "IF;\n",
+                            column->old);
+        }
+    }
+}
+
+/* The view is looked up in the catalogue, which needs no privilege on its schema. */
 static void append_body(struct compiler *compiler, const struct altered_table *table,
                         struct buffer *sql)
 {
-    const char *view = change_sql(compiler, "%n.%n", compiler->new_schema, table->name);
-    const char *plain = change_sql(compiler, "%n", table->name);
     buffer_append_string(sql, "#variable_conflict use_column\nDECLARE\n");
-    postgres_append(sql, "  opened boolean := pg_catalog.to_regclass(%q) IS NOT NULL;\n", view);
-    buffer_append_string(sql, "  newer boolean := false;\n  was_old boolean;\n  was_new boolean;\n"
+    postgres_append(sql,
+                    "  view_oid oid := (SELECT c.oid FROM pg_catalog.pg_class c JOIN "
+                    "pg_catalog.pg_namespace n ON n.oid = c.relnamespace\n    WHERE n.nspname = %q "
+                    "AND c.relname = %q);\n",
+                    compiler->new_schema, table->name);
+    buffer_append_string(sql, "  opened boolean := view_oid IS NOT NULL;\n"
+                              "  newer boolean := false;\n  was_old boolean;\n  was_new boolean;\n"
                               "  changes_up boolean;\n  changes_down boolean;\n"
                               "  path text := pg_catalog.current_setting('search_path');\n");
     for (uint32_t i = 0; i < table->count; i++) {
@@ -189,14 +229,17 @@ static void append_body(struct compiler *compiler, const struct altered_table *t
             buffer_format(sql, "  up_%" PRIu32 " boolean;\n  down_%" PRIu32 " boolean;\n", i, i);
         }
     }
+    buffer_append_string(sql, "BEGIN\n");
+    append_moved_row(table, false, sql);
     postgres_append(sql,
-                    "BEGIN\n  IF opened THEN\n    newer := coalesce(nullif("
+                    "  IF opened THEN\n    newer := coalesce(nullif("
                     "pg_catalog.current_setting('transhume.version', true), '') = %q,\n      "
-                    "pg_catalog.to_regclass(%q) = pg_catalog.to_regclass(%q), false);\n  END IF;\n",
-                    compiler->change->version, plain, view);
+                    "pg_catalog.to_regclass(%q)::oid = view_oid, false);\n  END IF;\n",
+                    compiler->change->version, change_sql(compiler, "%n", table->name));
+    append_no_defaults(table, sql);
     for (uint32_t i = 0; i < table->count; i++) {
         if (is_pair(&table->columns[i])) {
-            append_direction(table, i, sql);
+            append_direction(compiler, table, i, sql);
         }
     }
     for (uint32_t pass = 0; pass < 2; pass++) {
@@ -206,17 +249,33 @@ static void append_body(struct compiler *compiler, const struct altered_table *t
             }
         }
     }
+    append_moved_row(table, true, sql);
     buffer_append_string(sql, "  RETURN NEW;\nEND");
 }
 
 /* ---------------------------------------------------------------- the trigger */
+
+/* Where an expression gives what the session is set to, all sessions' writes get what the rows got
+ * that were filled. */
+static const char *session_settings(const struct altered_table *table)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        if (table->columns[i].up.by_session || table->columns[i].down.by_session) {
+            return " SET timezone FROM CURRENT SET datestyle FROM CURRENT SET intervalstyle FROM "
+                   "CURRENT SET extra_float_digits FROM CURRENT SET bytea_output FROM CURRENT SET "
+                   "xmloption FROM CURRENT SET lc_monetary FROM CURRENT SET lc_numeric FROM "
+                   "CURRENT SET lc_time FROM CURRENT SET default_text_search_config FROM CURRENT";
+        }
+    }
+    return "";
+}
 
 static void emit(struct compiler *compiler, struct altered_table *table)
 {
     const char *function = function_name(compiler, table);
     const char *place = change_sql(compiler, "%n.%n", compiler->schema, table->old);
     const char *undo_trigger =
-        change_sql(compiler, "DROP TRIGGER IF EXISTS %n ON %s", POSTGRES_CHANGE_TRIGGER, place);
+        change_sql(compiler, "DROP TRIGGER IF EXISTS %n ON %s", table->trigger, place);
     const char *undo_function =
         change_sql(compiler, "DROP FUNCTION IF EXISTS %n.%n()", compiler->schema, function);
     struct buffer body = {0};
@@ -226,8 +285,8 @@ static void emit(struct compiler *compiler, struct altered_table *table)
                      arena_format(compiler->arena, "function that keeps %s equal", table->name),
                      change_sql(compiler,
                                 "CREATE OR REPLACE FUNCTION %n.%n() RETURNS trigger LANGUAGE "
-                                "plpgsql AS %q",
-                                compiler->schema, function, text),
+                                "plpgsql%s AS %q",
+                                compiler->schema, function, session_settings(table), text),
                      undo_function);
     struct change_step *step = change_statement(
         compiler, CHANGE_EXPAND, ALTER_LOCK_WRITES,
@@ -236,8 +295,8 @@ static void emit(struct compiler *compiler, struct altered_table *table)
                    "CREATE TRIGGER %n BEFORE INSERT OR UPDATE ON %s FOR EACH ROW WHEN "
                    "(pg_catalog.current_setting('transhume.fill', true) IS DISTINCT FROM %q) "
                    "EXECUTE FUNCTION %n.%n(); ALTER TABLE %s ENABLE ALWAYS TRIGGER %n",
-                   POSTGRES_CHANGE_TRIGGER, place, compiler->change->version, compiler->schema,
-                   function, place, POSTGRES_CHANGE_TRIGGER),
+                   table->trigger, place, compiler->change->version, compiler->schema, function,
+                   place, table->trigger),
         undo_trigger);
     step->joined = true;
 }

@@ -52,19 +52,18 @@ static void append_defaults(const struct altered_table *table, const char *view,
     }
 }
 
-/* As a block of PL/pgSQL: the table's privileges, for its view. */
-static void append_grants(const char *table, const char *view, struct buffer *sql)
+/* Rows of VALUES: what a column is called in the table, or was, and in the view. */
+static const char *column_names(struct compiler *compiler, const struct altered_table *table)
 {
-    postgres_append(
-        sql,
-        "DO $transhume$ DECLARE g record; BEGIN FOR g IN SELECT CASE WHEN a.grantee = 0 THEN "
-        "'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS who, "
-        "a.privilege_type AS what FROM pg_catalog.pg_class c CROSS JOIN LATERAL "
-        "pg_catalog.aclexplode(c.relacl) a WHERE c.oid = pg_catalog.to_regclass(%q) AND a.grantee "
-        "<> c.relowner AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') LOOP "
-        "EXECUTE pg_catalog.format('GRANT %%s ON %%s TO %%s', g.what, %q, g.who); END LOOP; END "
-        "$transhume$",
-        table, view);
+    struct buffer sql = {0};
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct altered_column *column = &table->columns[i];
+        if (!column->hidden) {
+            postgres_append(&sql, "%s(%q, %q)", sql.length > 0 ? ", " : "",
+                            column->old != NULL ? column->old : column->carrier, column->name);
+        }
+    }
+    return sql.length > 0 ? change_text_of(compiler, &sql) : NULL;
 }
 
 static void add_view(struct compiler *compiler, const struct altered_table *table)
@@ -82,7 +81,7 @@ static void add_view(struct compiler *compiler, const struct altered_table *tabl
         arena_format(compiler->arena, "view of %s", table->name), change_text_of(compiler, &sql),
         change_sql(compiler, "DROP VIEW IF EXISTS %s", view));
     step->joined = true;
-    append_grants(place, view, &sql);
+    change_append_grants(place, view, column_names(compiler, seen), &sql);
     step = change_statement(compiler, CHANGE_OPEN, ALTER_LOCK_NONE,
                             arena_format(compiler->arena, "privileges of %s", table->name),
                             change_text_of(compiler, &sql), NULL);
@@ -102,16 +101,20 @@ static void add_other_views(struct compiler *compiler)
     postgres_append(
         &sql,
         "DO $transhume$ DECLARE t record; g record; BEGIN FOR t IN SELECT c.relname, c.relacl, "
-        "c.relowner FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+        "c.relowner, c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
         "c.relnamespace WHERE n.nspname = %q AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT "
         "c.relispartition AND c.relname NOT LIKE '\\_transhume\\_%%' AND NOT c.relname = ANY (%s) "
         "LOOP EXECUTE pg_catalog.format('CREATE VIEW %%I.%%I%s AS SELECT * FROM %%I.%%I', %q, "
         "t.relname, %q, t.relname); FOR g IN SELECT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE "
         "pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS who, "
-        "a.privilege_type AS what FROM pg_catalog.aclexplode(t.relacl) a WHERE a.grantee <> "
-        "t.relowner AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') LOOP EXECUTE "
-        "pg_catalog.format('GRANT %%s ON %%I.%%I TO %%s', g.what, %q, t.relname, g.who); END LOOP; "
-        "END LOOP; END $transhume$",
+        "a.privilege_type || coalesce(a.columns, '') AS what, CASE WHEN a.is_grantable THEN "
+        "' WITH GRANT OPTION' ELSE '' END AS further FROM (SELECT x.*, NULL::text AS columns FROM "
+        "pg_catalog.aclexplode(coalesce(t.relacl, pg_catalog.acldefault('r', t.relowner))) x UNION "
+        "ALL SELECT x.*, pg_catalog.format(' (%%I)', b.attname) FROM pg_catalog.pg_attribute b "
+        "CROSS JOIN LATERAL pg_catalog.aclexplode(b.attacl) x WHERE b.attrelid = t.oid) a WHERE "
+        "pg_catalog.pg_get_userbyid(a.grantee) <> current_user AND a.privilege_type IN ('SELECT', "
+        "'INSERT', 'UPDATE', 'DELETE') LOOP EXECUTE pg_catalog.format('GRANT %%s ON %%I.%%I TO "
+        "%%s%%s', g.what, %q, t.relname, g.who, g.further); END LOOP; END LOOP; END $transhume$",
         compiler->schema, buffer_string(&known), view_options(compiler), compiler->new_schema,
         compiler->schema, compiler->new_schema);
     buffer_free(&known);
@@ -140,15 +143,7 @@ static void add_schema(struct compiler *compiler)
     const char *comment = change_sql(compiler, POSTGRES_CHANGE_COMMENT "%s, version %s",
                                      compiler->schema, compiler->change->version);
     postgres_append(&sql, "%q; ", comment);
-    postgres_append(
-        &sql,
-        "DO $transhume$ DECLARE g record; BEGIN FOR g IN SELECT CASE WHEN a.grantee = 0 THEN "
-        "'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS who "
-        "FROM pg_catalog.pg_namespace n CROSS JOIN LATERAL pg_catalog.aclexplode(n.nspacl) a WHERE "
-        "n.nspname = %q AND a.privilege_type = 'USAGE' AND a.grantee <> (SELECT s.nspowner FROM "
-        "pg_catalog.pg_namespace s WHERE s.nspname = %q) LOOP EXECUTE pg_catalog.format('GRANT "
-        "USAGE ON SCHEMA %%I TO %%s', %q, g.who); END LOOP; END $transhume$",
-        compiler->schema, compiler->new_schema, compiler->new_schema);
+    change_append_usage(compiler->schema, compiler->new_schema, &sql);
     change_statement(
         compiler, CHANGE_OPEN, ALTER_LOCK_NONE,
         arena_format(compiler->arena, "schema %s of the new version", compiler->new_schema),

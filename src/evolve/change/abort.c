@@ -1,7 +1,6 @@
 /* The way back: what stands is undone, the last step first, as an act of its own. */
 #include "base/clock.h"
 #include "base/failpoint.h"
-#include "base/retry.h"
 #include "evolve/change/run_internal.h"
 #include <inttypes.h>
 
@@ -59,9 +58,8 @@ static enum status stands(struct change_work *work, uint32_t number, bool *stand
 
 static enum status undo(struct change_work *work, uint32_t number, struct error *error)
 {
-    enum { LOCK_PATIENCE_MS = 60000 };
     struct change_step_state *state = &work->view.steps[number - 1];
-    struct retry retry;
+    struct change_patience patience;
     bool is_there;
     if (stands(work, number, &is_there, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -70,12 +68,10 @@ static enum status undo(struct change_work *work, uint32_t number, struct error 
         state->undone = true;
         return STATUS_OK;
     }
-    retry_init(&retry, LOCK_PATIENCE_MS);
-    retry.stop_level = 1;
+    change_be_patient(work, &patience);
     enum status status = change_set_session(work, number, error);
     while (status == STATUS_OK && (status = undo_once(work, number, error)) != STATUS_OK &&
-           error->class == ERROR_CLASS_RETRY && error->code != ERROR_NETWORK &&
-           error->code != ERROR_TARGET_UNKNOWN_OUTCOME && retry_wait(&retry, error)) {
+           change_try_again(&patience, error)) {
         status = STATUS_OK;
     }
     if (change_settle_session(work, number, status, error) != STATUS_OK) {

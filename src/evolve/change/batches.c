@@ -1,12 +1,11 @@
 /* The batches of a step: each is a transaction with the note of how far it got. */
 #include "base/clock.h"
 #include "base/failpoint.h"
-#include "base/retry.h"
 #include "evolve/change/run_internal.h"
 #include <inttypes.h>
 #include <string.h>
 
-enum { ROWS_FIRST = 500, LOCK_PATIENCE_MIN_MS = 60000, LOCK_TRIES = 24, TELL_MS = 200 };
+enum { ROWS_FIRST = 500, TELL_MS = 200 };
 
 struct batches {
     struct change_work *work;
@@ -95,15 +94,12 @@ static enum status try_batch(struct batches *batches, struct change_batch *batch
 {
     struct change_work *work = batches->work;
     struct arena *arena = batches->arenas[batches->turn];
-    struct retry retry;
-    int64_t patience = LOCK_TRIES * work->options->schema.lock_ms;
-    retry_init(&retry, patience < LOCK_PATIENCE_MIN_MS ? LOCK_PATIENCE_MIN_MS : patience);
-    retry.stop_level = 1;
+    struct change_patience patience;
+    change_be_patient(work, &patience);
     arena_reset(arena);
     for (;;) {
         enum status status = commit_batch(batches, arena, batch, error);
-        if (status == STATUS_OK || error->code == ERROR_NETWORK ||
-            error->code == ERROR_TARGET_UNKNOWN_OUTCOME || !retry_wait(&retry, error)) {
+        if (status == STATUS_OK || !change_try_again(&patience, error)) {
             return status;
         }
         batches->want = batches->want / 2 > 0 ? batches->want / 2 : 1;

@@ -2,6 +2,7 @@
 #ifndef TRANSHUME_EVOLVE_CHANGE_RUN_INTERNAL_H
 #define TRANSHUME_EVOLVE_CHANGE_RUN_INTERNAL_H
 
+#include "base/retry.h"
 #include "connectors/load.h"
 #include "evolve/change/run.h"
 #include "evolve/run/session.h"
@@ -65,6 +66,22 @@ enum status change_settle_session(struct change_work *work, uint32_t number, enu
 bool change_is_bound(const struct change_work *work, const struct change_step *step);
 /* In front of a step; ERROR_INTERRUPTED. */
 enum status change_check_stop(const struct change_work *work, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- patience.c */
+
+/* One thing that others' locks may keep from being done. */
+struct change_patience {
+    struct retry retry;
+    int64_t lock_ms;  /* how long a lock is waited for */
+    int64_t begun_ms; /* monotonic: of this try */
+    uint32_t locks;   /* tries that failed at one */
+};
+
+void change_be_patient(const struct change_work *work, struct change_patience *patience);
+/* After a failure: waits, and true: try again. Not when the outcome is unknown. */
+bool change_try_again(struct change_patience *patience, struct error *error);
+/* The pause after a try of `tried_ms` that ended at a lock, the `times`th one in a row. */
+int64_t change_pause_ms(int64_t lock_ms, int64_t tried_ms, uint32_t times);
 
 /* ---------------------------------------------------------------- batches.c */
 

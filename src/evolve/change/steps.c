@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "base/retry.h"
 #include "base/signals.h"
 #include "evolve/change/run_internal.h"
 #include "evolve/change/stored.h"
@@ -14,8 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-
-enum { LOCK_PATIENCE_MIN_MS = 60000, LOCK_TRIES = 24 };
 
 void change_tell(const struct change_work *work, const struct change_event *event)
 {
@@ -242,24 +239,12 @@ static enum status run_joined(struct change_work *work, uint32_t number, uint32_
     return failpoint_hit("change.before_commit", error);
 }
 
-static bool is_lost(const struct error *error)
-{
-    return error->code == ERROR_NETWORK || error->code == ERROR_TARGET_UNKNOWN_OUTCOME;
-}
-
-static void begin_patience(const struct change_work *work, struct retry *retry)
-{
-    int64_t patience = LOCK_TRIES * work->options->schema.lock_ms;
-    retry_init(retry, patience < LOCK_PATIENCE_MIN_MS ? LOCK_PATIENCE_MIN_MS : patience);
-    retry->stop_level = 1;
-}
-
 static enum status run_bound(struct change_work *work, uint32_t number, uint32_t count,
                              struct error *error)
 {
     const struct schema_work *base = &work->base;
-    struct retry retry;
-    begin_patience(work, &retry);
+    struct change_patience patience;
+    change_be_patient(work, &patience);
     for (;;) {
         enum status status = base->alter->begin(base->session, error);
         if (status == STATUS_OK) {
@@ -268,7 +253,7 @@ static enum status run_bound(struct change_work *work, uint32_t number, uint32_t
         if (status == STATUS_OK) {
             break;
         }
-        if (is_lost(error) || !retry_wait(&retry, error)) {
+        if (!change_try_again(&patience, error)) {
             return status;
         }
     }
@@ -306,11 +291,11 @@ static enum status run_statement(struct change_work *work, uint32_t number, uint
 {
     const struct change_step *step = &work->view.plan.steps[number - 1];
     const struct schema_work *base = &work->base;
-    struct retry retry;
-    begin_patience(work, &retry);
+    struct change_patience patience;
+    change_be_patient(work, &patience);
     enum status status;
     while ((status = change_run_text(work, number, step->text, rows, error)) != STATUS_OK &&
-           error->code == ERROR_TARGET_LOCKED && retry_wait(&retry, error)) {
+           error->code == ERROR_TARGET_LOCKED && change_try_again(&patience, error)) {
     }
     if (status == STATUS_OK && base->alter->agree != NULL) {
         status = base->alter->agree(base->session, error);

@@ -219,24 +219,36 @@ static void check_change(struct migration_reader *reader, const char *name, cons
     }
 }
 
-static const char *find_changes(struct migration_reader *reader)
+static int compare_changes(const void *left, const void *right)
 {
-    const char *last = NULL;
-    const char *last_key = NULL;
+    const struct migration_change *a = left;
+    const struct migration_change *b = right;
+    return strcmp(a->key, b->key);
+}
+
+static void find_changes(struct migration_reader *reader, struct migration_set *set)
+{
+    struct migration_change *changes =
+        arena_allocate_zeroed(reader->arena, reader->name_count + 1, sizeof(*changes));
+    uint32_t count = 0;
     for (uint32_t i = 0; i < reader->name_count; i++) {
         const char *name = reader->names[i];
         if (!is_change(name)) {
             continue;
         }
-        const char *version = arena_copy(reader->arena, name, migration_version_length(name));
-        const char *key = migration_version_key(version, reader->arena);
-        check_change(reader, name, key);
-        if (last == NULL || strcmp(key, last_key) > 0) {
-            last = version;
-            last_key = key;
-        }
+        size_t length = migration_version_length(name);
+        struct migration_change *change = &changes[count++];
+        change->version = arena_copy(reader->arena, name, length);
+        change->key = migration_version_key(change->version, reader->arena);
+        change->path = file_join(reader->arena, reader->folder, name);
+        name += length + (name[length] == '_');
+        change->name =
+            arena_copy(reader->arena, name, strlen(name) - strlen(MIGRATION_CHANGE_ENDING));
+        check_change(reader, reader->names[i], change->key);
     }
-    return last;
+    qsort(changes, count, sizeof(*changes), compare_changes);
+    set->changes = changes;
+    set->change_count = count;
 }
 
 enum status migration_folder_read(const char *folder, const char *format, struct arena *arena,
@@ -256,8 +268,12 @@ enum status migration_folder_read(const char *folder, const char *format, struct
     }
     sort_items(&reader, found->orders);
     find_doubles(&reader);
-    *set = (struct migration_set){folder,       found->name,     reader.items,
-                                  reader.count, found->is_graph, find_changes(&reader)};
+    *set = (struct migration_set){.folder = folder,
+                                  .format = found->name,
+                                  .items = reader.items,
+                                  .count = reader.count,
+                                  .is_graph = found->is_graph};
+    find_changes(&reader, set);
     return plan_faults_result(faults, error);
 }
 

@@ -66,13 +66,22 @@ struct migration {
 
 /* In the order in which they are run: versions, then what is repeatable, by name. Baselines stand
  * in front of the version that they bear. */
+/* A file of declared changes, of which only its name is read here. */
+struct migration_change {
+    const char *version;
+    const char *name;
+    const char *key; /* migration_version_key */
+    const char *path;
+};
+
 struct migration_set {
     const char *folder;
     const char *format; /* "transhume", "flyway" … */
     struct migration *items;
     uint32_t count;
-    bool is_graph;           /* migration_format.is_graph */
-    const char *last_change; /* the highest version of a file of declared changes; NULL: none */
+    bool is_graph;                    /* migration_format.is_graph */
+    struct migration_change *changes; /* the lowest version first */
+    uint32_t change_count;
 };
 
 /* Does `key` come at or before `limit`? Numbers by their size, others by their place in the set. */

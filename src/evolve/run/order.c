@@ -63,6 +63,16 @@ static bool is_below_baseline(const struct planning *planning, const char *key)
     return baseline != NULL && migration_is_up_to(planning->set, key, baseline);
 }
 
+bool schema_change_is_pending(const struct schema_history *history, const struct migration_set *set,
+                              const struct migration_change *change)
+{
+    const char *baseline = history->baseline_key;
+    uint32_t found = name_index_find(&history->by_version, change->key, strlen(change->key));
+    bool known = found != NAME_INDEX_NONE &&
+                 (history->entries[found].stands || history->entries[found].unfinished);
+    return !known && (baseline == NULL || !migration_is_up_to(set, change->key, baseline));
+}
+
 static bool stands(const struct planning *planning, const struct migration *file,
                    const struct schema_entry *entry)
 {
@@ -368,7 +378,35 @@ static uint32_t count_resumed(const struct planning *planning, enum history_acti
     return count;
 }
 
-static void plan_up(struct planning *planning)
+/* The declared change that comes before the file; NULL: none is pending. */
+static const struct migration_change *change_before(const struct planning *planning,
+                                                    const struct migration *file)
+{
+    const struct migration_set *set = planning->set;
+    for (uint32_t i = 0; i < set->change_count && !planning->order->out_of_order; i++) {
+        const struct migration_change *change = &set->changes[i];
+        if (strcmp(change->key, file->key) < 0 &&
+            schema_change_is_pending(planning->history, set, change)) {
+            return change;
+        }
+    }
+    return NULL;
+}
+
+static enum status refuse_before_change(const struct migration *file,
+                                        const struct migration_change *change, struct error *error)
+{
+    error_set(error, ERROR_MIGRATION_REFUSED, file->up.path,
+              "the declared change %s comes before it, and is not completed", change->path);
+    return error_hint(
+        error,
+        "`transhume change start %s DB` and `transhume change complete DB`, then go on; "
+        "or `transhume schema up DB --out-of-order`.",
+        change->path);
+}
+
+/* What comes before a pending change is run; then there is nothing left but to say so. */
+static enum status plan_up(struct planning *planning, struct error *error)
 {
     uint32_t most = planning->order->most == 0 ? UINT32_MAX : planning->order->most;
     const struct migration *baseline = choose_baseline(planning);
@@ -386,7 +424,12 @@ static void plan_up(struct planning *planning)
             continue;
         }
         if (taken++ >= most || !is_within(planning, i)) {
-            return; /* nor what is repeatable: it is of all versions */
+            return STATUS_OK; /* nor what is repeatable: it is of all versions */
+        }
+        const struct migration_change *change = change_before(planning, file);
+        if (change != NULL) {
+            return planning->plan->count > 0 ? STATUS_OK
+                                             : refuse_before_change(file, change, error);
         }
         add_act(planning, HISTORY_UP, file, entry);
     }
@@ -398,6 +441,7 @@ static void plan_up(struct planning *planning)
             add_act(planning, HISTORY_REPEAT, file, entry);
         }
     }
+    return STATUS_OK;
 }
 
 /* Numbers by their size; others in the order in which they were applied. */
@@ -525,6 +569,5 @@ enum status schema_plan_make(const struct schema_history *history, const struct 
     if (order->down) {
         return plan_down(&planning, error);
     }
-    plan_up(&planning);
-    return STATUS_OK;
+    return plan_up(&planning, error);
 }

@@ -43,6 +43,10 @@ const struct schema_entry *schema_entry_of(const struct schema_history *history,
 /* Is it of a declared change, which has no file in the folder's sense and no way back? */
 bool schema_entry_is_change(const struct schema_entry *entry);
 
+/* Is the change of that file neither under way nor completed? */
+bool schema_change_is_pending(const struct schema_history *history, const struct migration_set *set,
+                              const struct migration_change *change);
+
 enum schema_finding_kind {
     SCHEMA_PENDING,      /* a file that is not applied */
     SCHEMA_CHANGED,      /* applied, and its file is another one by now */
@@ -98,8 +102,9 @@ enum status schema_plan_fill(struct schema_plan *plan, struct arena *arena,
 void schema_find(const struct schema_history *history, const struct migration_set *set,
                  struct arena *arena, struct schema_plan *plan);
 /*
- * What is to be run, in its order, beside the findings. STATUS_FAILED: ERROR_MIGRATION_REFUSED, the
- * history and the files do not fit; ERROR_USAGE: `to` is no version. The plan is there in either
+ * What is to be run, in its order, beside the findings, up to a declared change that is pending.
+ * STATUS_FAILED: ERROR_MIGRATION_REFUSED, the history and the files do not fit, or such a change is
+ * the next; ERROR_USAGE: `to` is no version. The plan is there in either
  * case, as far as it goes.
  */
 enum status schema_plan_make(const struct schema_history *history, const struct migration_set *set,
