@@ -138,6 +138,8 @@ void change_note_gone(struct compiler *compiler, const char *name);
 bool change_is_gone(const struct compiler *compiler, const char *name);
 enum status change_query(struct compiler *compiler, const char *sql, const char *const *values,
                          int count, PGresult **result, struct error *error) MUST_USE;
+enum status change_execute(struct compiler *compiler, const char *sql,
+                           struct error *error) MUST_USE;
 const char *change_cell(struct compiler *compiler, PGresult *result, int row, int column);
 /* A name of at most 63 bytes that tells what it is of. */
 const char *change_short_name(struct compiler *compiler, const char *prefix, const char *name);
@@ -244,6 +246,10 @@ enum status change_keep_settings(struct compiler *compiler, const struct altered
 /* Comments, replica identity, clustering for the copy of an index or a constraint, at the end. */
 enum status change_keep_marks(struct compiler *compiler, struct altered_table *table,
                               const char *name, struct error *error) MUST_USE;
+/* The column's default as one of another type. A constant is one in it, too: what the cast gives in
+ * this session it is for all. */
+enum status change_default_as(struct compiler *compiler, const struct altered_column *column,
+                              const char *type, const char **text, struct error *error) MUST_USE;
 /* A statement that drops the second column of partitions which were detached meanwhile; NULL: the
  * table has no partitions. */
 const char *change_clean_detached(struct compiler *compiler, const struct altered_table *table,

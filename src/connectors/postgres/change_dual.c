@@ -56,7 +56,9 @@ enum status change_make_dual(struct compiler *compiler, struct altered_table *ta
     bool casts = strcmp(type, column->type) != 0;
     const char *collation = column->collation;
     if (change_check_domain(compiler, table, NULL, type, error) != STATUS_OK ||
-        (casts && read_type(compiler, column, type, &collation, error) != STATUS_OK)) {
+        (casts && read_type(compiler, column, type, &collation, error) != STATUS_OK) ||
+        (casts && column->default_sql != NULL &&
+         change_default_as(compiler, column, type, &column->default_sql, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     column->dual = true;
@@ -67,9 +69,6 @@ enum status change_make_dual(struct compiler *compiler, struct altered_table *ta
     postgres_append(&sql, "ALTER TABLE %s ADD COLUMN %n %s%s%s", place, column->carrier, type,
                     collation != NULL ? " COLLATE " : "", collation != NULL ? collation : "");
     if (column->default_sql != NULL) {
-        column->default_sql =
-            casts ? arena_format(compiler->arena, "CAST(%s AS %s)", column->default_sql, type)
-                  : column->default_sql;
         postgres_append(&sql, "; ALTER TABLE %s ALTER COLUMN %n SET DEFAULT %s", place,
                         column->carrier, column->default_sql);
     }

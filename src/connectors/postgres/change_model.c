@@ -85,6 +85,12 @@ enum status change_query(struct compiler *compiler, const char *sql, const char 
                           parameters, count, SQL_LONG, ERROR_TARGET_SCHEMA, result, error);
 }
 
+enum status change_execute(struct compiler *compiler, const char *sql, struct error *error)
+{
+    return postgres_execute(compiler->session->database, compiler->session->connection, sql,
+                            SQL_SHORT, ERROR_TARGET_SCHEMA, error);
+}
+
 const char *change_cell(struct compiler *compiler, PGresult *result, int row, int column)
 {
     return PQgetisnull(result, row, column)

@@ -9,7 +9,7 @@ SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
          WHERE b.typtype = 'e' OR (b.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND b.typname IN ('bool', 'int2', 'int4', 'int8', 'text',
                'varchar', 'name', 'uuid', 'date', 'time', 'timestamp', 'timestamptz', 'bytea', 'oid', 'char')))
          AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation AND NOT l.collisdeterministic),
-       d.adbin IS NULL OR d.adbin::text ~ '^\{CONST ' OR d.adbin::text ~ '^\{FUNCEXPR [^{}]*:args \(\{CONST ',
+       d.adbin IS NULL OR d.adbin::text ~ '^\{CONST ' OR d.adbin::text ~ '^\{FUNCEXPR [^{}]*:funcformat [12] [^{}]*:args \(\{CONST ',
        (SELECT pg_catalog.string_agg(q.objid::pg_catalog.regclass::text, ', ') FROM pg_catalog.pg_depend q
          WHERE q.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND q.refclassid = q.classid
            AND q.refobjid = a.attrelid AND q.refobjsubid = a.attnum AND q.deptype = 'a'
