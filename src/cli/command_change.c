@@ -129,7 +129,7 @@ static enum status take_words(struct change_call *change, bool takes_file, const
 
 static void fill_options(struct change_call *change)
 {
-    enum { BATCH_MS = 25, LOCK_MS = 200 };
+    enum { BATCH_MS = 50, LOCK_MS = 200 };
     struct cli_call *call = change->schema.call;
     const struct cli_value *values = call->values;
     struct change_options *options = &change->options;

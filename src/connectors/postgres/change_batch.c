@@ -354,18 +354,17 @@ static enum status set_up(struct work *work, struct error *error)
 {
     struct postgres_alter *session = work->session;
     const char *version = json_string_value(json_object_get(work->tree, "fill"));
-    struct buffer sql = {0};
-    if (postgres_alter_catch_up(session, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    buffer_format(&sql, "SET LOCAL lock_timeout = %d; SET LOCAL row_security = off", (int)LOCK_MS);
+    struct buffer *sql = &session->first; /* goes along with BEGIN */
+    buffer_format(sql, "SET LOCAL lock_timeout = %d; SET LOCAL row_security = off; ", (int)LOCK_MS);
     if (version != NULL) {
-        postgres_append(&sql, "; SET LOCAL transhume.fill = %q; SET LOCAL transhume.sync = %q",
+        postgres_append(sql, "SET LOCAL transhume.fill = %q; SET LOCAL transhume.sync = %q; ",
                         version, version);
     }
-    enum status status = postgres_execute_buffer(session->database, session->connection, &sql,
-                                                 SQL_SHORT, ERROR_TARGET_WRITE, error);
-    return postgres_alter_lost(session, status, error);
+    if (session->within) {
+        return postgres_alter_catch_up(session, error);
+    }
+    buffer_clear(sql); /* a proof that is not noted has no transaction, and waits for nobody */
+    return STATUS_OK;
 }
 
 enum status postgres_change_batch(struct alter_session *base, const struct change_step *step,

@@ -25,8 +25,8 @@ const char *change_compare(struct compiler *compiler, bool compares, bool equal,
 {
     return compares ? arena_format(compiler->arena, "%s IS %sDISTINCT FROM %s", left,
                                    equal ? "NOT " : "", right)
-                    : arena_format(compiler->arena, "ROW(%s) OPERATOR(pg_catalog.*%s) ROW(%s)",
-                                   left, equal ? "=" : "<>", right);
+                    : arena_format(compiler->arena, "pg_catalog.record_image_%s(ROW(%s), ROW(%s))",
+                                   equal ? "eq" : "ne", left, right);
 }
 
 struct change_step *change_step_add(struct compiler *compiler, enum change_phase phase,
