@@ -35,6 +35,8 @@ struct altered_column {
     const char *carrier;     /* the column that has the new version's values */
     const char *type;        /* of the carrier */
     const char *old_type;    /* NULL: it is added */
+    const char *assigned;     /* the carrier's type without a length, which an assignment checks */
+    const char *old_assigned;
     const char *default_sql; /* of the carrier; NULL: none */
     const char *old_default;
     const char *comment;
@@ -215,6 +217,11 @@ change_operate change_sql_op;
 enum status change_make_dual(struct compiler *compiler, struct altered_table *table,
                              struct altered_column *column, const char *type,
                              struct error *error) MUST_USE;
+/* What a type has, for the column's carrier: a collation (may be NULL) is kept as long as there is
+ * one at all. */
+enum status change_read_type(struct compiler *compiler, struct altered_column *column,
+                             const char *type, const char **collation,
+                             struct error *error) MUST_USE;
 /* Indexes and constraints of columns that got a second one, for that: behind the filling. */
 enum status change_copy_attached(struct compiler *compiler, struct error *error) MUST_USE;
 /* change_column.c: a second column where `up` or `down` (may be NULL) say more than the column. */
@@ -284,6 +291,9 @@ enum status change_carry_attached(struct compiler *compiler, const struct altere
 /* What a second table in place of this one would not have. */
 enum status change_check_copy(struct compiler *compiler, const struct altered_table *table,
                               bool drop, struct error *error) MUST_USE;
+/* Triggers of others that our own one would not keep equal: behind it, or reading what it makes. */
+enum status change_check_triggers(struct compiler *compiler, const struct altered_table *table,
+                                  struct error *error) MUST_USE;
 /* For people: triggers that fire for each row that is filled, publications that have it. */
 enum status change_warn_of(struct compiler *compiler, const struct altered_table *table,
                            struct error *error) MUST_USE;
@@ -342,11 +352,11 @@ void change_prove(struct compiler *compiler, enum change_phase phase,
                   bool again);
 
 /* change_trigger.c, change_views.c, change_fill.c: what all operations together need */
-void change_emit_triggers(struct compiler *compiler);
+enum status change_emit_triggers(struct compiler *compiler, struct error *error) MUST_USE;
 bool change_has_trigger(const struct altered_table *table);
 const char *change_function_name(struct compiler *compiler, const struct altered_table *table);
 enum status change_emit_fills(struct compiler *compiler, struct error *error) MUST_USE;
-void change_emit_views(struct compiler *compiler);
+enum status change_emit_views(struct compiler *compiler, struct error *error) MUST_USE;
 /* A statement that drops all views of a schema. */
 const char *change_drop_views(struct compiler *compiler, const char *schema);
 enum status change_emit_contract(struct compiler *compiler, struct error *error) MUST_USE;

@@ -200,6 +200,59 @@ enum status change_check_copy(struct compiler *compiler, const struct altered_ta
                  : STATUS_OK;
 }
 
+/* ---------------------------------------------------------------- triggers of others */
+
+/* Columns that the trigger gives a value of the other version, as an array of texts. */
+static const char *paired_names(struct compiler *compiler, const struct altered_table *table)
+{
+    const char **names = arena_allocate_zeroed(compiler->arena, table->count + 1, sizeof(*names));
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct altered_column *column = &table->columns[i];
+        if (column->old != NULL && (column->dual || column->hidden)) {
+            names[count++] = column->old;
+        }
+    }
+    return name_list(compiler, names, count);
+}
+
+enum status change_check_triggers(struct compiler *compiler, const struct altered_table *table,
+                                  struct error *error)
+{
+    PGresult *result = NULL;
+    const char *const values[] = {table->oid, paired_names(compiler, table)};
+    if (table->oid == NULL) {
+        return STATUS_OK;
+    }
+    if (change_query(
+            compiler,
+            "SELECT t.tgname, t.tgname::text COLLATE \"C\" > '" POSTGRES_CHANGE_TRIGGER
+            "', c.name FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid "
+            "LEFT JOIN pg_catalog.unnest($2::text[]) AS c(name) ON p.prosrc ~* ('\\m' || "
+            "pg_catalog.regexp_replace(c.name, '\\W', '.', 'g') || '\\M') WHERE t.tgrelid = "
+            "$1::pg_catalog.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND (t.tgtype & 1) <> "
+            "0 AND (t.tgtype & 2) <> 0 AND (t.tgtype & 20) <> 0 AND (c.name IS NOT NULL OR "
+            "t.tgname::text COLLATE \"C\" > '" POSTGRES_CHANGE_TRIGGER "') LIMIT 1",
+            values, 2, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool found = PQntuples(result) > 0;
+    if (found && PQgetvalue(result, 0, 1)[0] == 't') {
+        change_refused(compiler, error,
+                       "the trigger %s of %s fires behind the one that keeps both versions equal",
+                       PQgetvalue(result, 0, 0), table->name);
+        (void)!error_hint(error, "Give it a name that comes before " POSTGRES_CHANGE_TRIGGER ".");
+    } else if (found) {
+        change_refused(compiler, error,
+                       "the trigger %s of %s names %s: when the new version writes, it fires before "
+                       "that has the new value",
+                       PQgetvalue(result, 0, 0), table->name, PQgetvalue(result, 0, 2));
+        (void)!error_hint(error, "Drop or disable it first, or have it not read the column.");
+    }
+    PQclear(result);
+    return found ? STATUS_FAILED : STATUS_OK;
+}
+
 /* ---------------------------------------------------------------- for people */
 
 enum status change_warn_of(struct compiler *compiler, const struct altered_table *table,

@@ -23,9 +23,7 @@ static enum status check_dual(struct compiler *compiler, const struct altered_ta
     return STATUS_OK;
 }
 
-/* What the new type has: a collation that the column says is kept as long as there is one at all.
- */
-static enum status read_type(struct compiler *compiler, struct altered_column *column,
+enum status change_read_type(struct compiler *compiler, struct altered_column *column,
                              const char *type, const char **collation, struct error *error)
 {
     PGresult *result = NULL;
@@ -33,7 +31,8 @@ static enum status read_type(struct compiler *compiler, struct altered_column *c
     if (change_query(compiler,
                      "SELECT t.typcollation <> 0, t.typtype = 'e' OR EXISTS (SELECT 1 FROM "
                      "pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod WHERE "
-                     "m.amname = 'btree' AND o.opcdefault AND o.opcintype = t.oid) FROM "
+                     "m.amname = 'btree' AND o.opcdefault AND o.opcintype = t.oid), "
+                     "pg_catalog.format_type(t.oid, -1) FROM "
                      "pg_catalog.pg_type t WHERE t.oid = pg_catalog.to_regtype($1)",
                      values, 1, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -41,6 +40,7 @@ static enum status read_type(struct compiler *compiler, struct altered_column *c
     bool found = PQntuples(result) > 0;
     *collation = found && PQgetvalue(result, 0, 0)[0] == 't' ? *collation : NULL;
     column->equality = found && PQgetvalue(result, 0, 1)[0] == 't';
+    column->assigned = found ? change_cell(compiler, result, 0, 2) : type;
     column->compares = false;
     PQclear(result);
     return STATUS_OK;
@@ -56,7 +56,7 @@ enum status change_make_dual(struct compiler *compiler, struct altered_table *ta
     bool casts = strcmp(type, column->type) != 0;
     const char *collation = column->collation;
     if (change_check_domain(compiler, table, NULL, type, error) != STATUS_OK ||
-        (casts && read_type(compiler, column, type, &collation, error) != STATUS_OK) ||
+        (casts && change_read_type(compiler, column, type, &collation, error) != STATUS_OK) ||
         (casts && column->default_sql != NULL &&
          change_default_as(compiler, column, type, &column->default_sql, error) != STATUS_OK)) {
         return STATUS_FAILED;
@@ -209,6 +209,29 @@ static enum status try_copy(struct compiler *compiler, const struct altered_tabl
     return error_hint(error, "Drop it by an operation in front of this one.");
 }
 
+/* Replication of the table would stop with the index that it goes by. */
+static enum status check_identity(struct compiler *compiler, const struct altered_table *table,
+                                  const struct attached *attached, struct error *error)
+{
+    PGresult *result = NULL;
+    const char *const values[] = {table->oid, attached->name};
+    if (change_query(compiler,
+                     "SELECT 1 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = "
+                     "i.indexrelid WHERE i.indrelid = $1::pg_catalog.oid AND i.indisreplident AND "
+                     "c.relname = $2",
+                     values, 2, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool found = PQntuples(result) > 0;
+    PQclear(result);
+    if (!found) {
+        return STATUS_OK;
+    }
+    change_refused(compiler, error, "%s is the replica identity of %s, and would be another index",
+                   attached->name, table->name);
+    return error_hint(error, "Give the table another replica identity first: FULL, for example.");
+}
+
 static enum status copy_one(struct compiler *compiler, struct altered_table *table,
                             const struct altered_column *column, const struct attached *attached,
                             struct error *error)
@@ -229,7 +252,8 @@ static enum status copy_one(struct compiler *compiler, struct altered_table *tab
                               "the exclusion constraint %s can't be made beside running writers",
                               attached->name);
     }
-    if (try_copy(compiler, table, column, attached, error) != STATUS_OK) {
+    if (try_copy(compiler, table, column, attached, error) != STATUS_OK ||
+        check_identity(compiler, table, attached, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (strcmp(kind, "foreign") == 0 && table->partitioned) {

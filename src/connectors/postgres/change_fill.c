@@ -75,7 +75,7 @@ static void add_fill(struct compiler *compiler, const struct altered_table *tabl
         append_text(&text, column->carrier);
         buffer_append_byte(&text, ',');
         append_text(&text, arena_format(compiler->arena, "CAST((%s\n) AS %s)", column->up.text,
-                                        column->type));
+                                        column->assigned));
         buffer_append_byte(&text, ']');
         comma = ",";
         append_pending(compiler, column, &where);

@@ -161,7 +161,7 @@ static void append_assignment(struct compiler *compiler, const struct altered_ta
     const struct altered_column *column = &table->columns[number];
     const struct altered_expression *expression = up ? &column->up : &column->down;
     const char *into = up ? column->carrier : column->old;
-    const char *type = up ? column->type : column->old_type;
+    const char *type = up ? column->assigned : column->old_assigned;
     if (expression->text == NULL || into == NULL || (!up && old_of(column) == NULL)) {
         return;
     }
@@ -301,15 +301,20 @@ static void emit(struct compiler *compiler, struct altered_table *table)
     step->joined = true;
 }
 
-void change_emit_triggers(struct compiler *compiler)
+enum status change_emit_triggers(struct compiler *compiler, struct error *error)
 {
     for (uint32_t i = 0; i < compiler->table_count; i++) {
         struct altered_table *table = compiler->tables[i];
         if (!table->dropped && has_pairs(table)) {
             compiler->number = table->operation;
+            compiler->operation = &compiler->change->operations[table->operation];
+            if (change_check_triggers(compiler, table, error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
             emit(compiler, table);
         }
     }
+    return STATUS_OK;
 }
 
 bool change_has_trigger(const struct altered_table *table)
