@@ -69,6 +69,25 @@ class BesideOnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.Te
                                           "AND NOT attisdropped"), [[columns]])
                 self.assertEqual(self.ask(sql), [["300"]])
 
+    def test_tables_take_each_others_names(self):
+        more = ITEMS + "; CREATE TABLE others (id int PRIMARY KEY, o text); INSERT INTO others VALUES (1, 'o')"
+        for operations, sql, expected in (
+                (("rename_table: {from: items, to: x}", "rename_table: {from: others, to: items}", "rename_table: {from: x, to: others}"),
+                 "SELECT (SELECT count(v) FROM others), (SELECT max(o) FROM items)", ["300", "o"]),
+                (("rename_table: {from: others, to: last}", "rename_table: {from: items, to: others}"),
+                 "SELECT (SELECT count(v) FROM others), (SELECT max(o) FROM last)", ["300", "o"]),
+                (("rename_table: {from: others, to: last}", WIDEN, "rename_table: {from: items, to: others}"),
+                 "SELECT (SELECT count(v) FROM others WHERE pg_typeof(v) = 'bigint'::regtype), (SELECT max(o) FROM last)", ["300", "o"]),
+                (("drop_table: {name: others}", "rename_table: {from: items, to: others}"), "SELECT count(v), to_regclass('items') FROM others", ["300", None])):
+            with self.subTest(operations):
+                self.uri = self.new_target()
+                self.ask(more)
+                self.settled(self.change_file(operations))
+                self.assertEqual(self.ask(sql), [expected])
+                self.assertEqual(self.new(sql), [expected])
+        failed = self.change("start", self.change_file(["create_table: {name: others, columns: [{name: id, type: int}]}"]), code=2)
+        self.assertIn("others is there already", failed.err)
+
     def test_types_that_compare_in_another_way(self):
         self.ask("ALTER TABLE items ADD a jsonb DEFAULT '{\"k\": 1}', ADD b json DEFAULT '{\"k\": 1}', ADD c text DEFAULT '(1,2)', ADD d text DEFAULT '<a/>'")
         self.change("start", self.change_file(["alter_column: {table: items, column: a, type: json}", "alter_column: {table: items, column: b, type: jsonb}",
