@@ -55,7 +55,11 @@ static enum status read_places(struct compiler *compiler, struct error *error)
     if (change_query(compiler,
                      "SELECT pg_catalog.array_agg(n.nspname ORDER BY n.oid)::text, "
                      "(pg_catalog.array_agg(n.nspname ORDER BY n.oid DESC))[1], "
-                     "pg_catalog.current_setting('search_path') FROM pg_catalog.pg_namespace n "
+                     "pg_catalog.current_setting('search_path'), (SELECT pg_catalog.string_agg("
+                     "pg_catalog.format(' SET %s = %L', s.name, s.setting), '') FROM "
+                     "pg_catalog.pg_settings s WHERE s.name IN ('TimeZone', 'DateStyle', "
+                     "'IntervalStyle', 'extra_float_digits', 'bytea_output')) FROM "
+                     "pg_catalog.pg_namespace n "
                      "WHERE pg_catalog.starts_with(pg_catalog.obj_description(n.oid, "
                      "'pg_namespace'), $1)",
                      values, 1, &result, error) != STATUS_OK) {
@@ -65,6 +69,7 @@ static enum status read_places(struct compiler *compiler, struct error *error)
     compiler->old_views = views != NULL ? views : "{}";
     compiler->old_schema = change_cell(compiler, result, 0, 1);
     compiler->path = change_cell(compiler, result, 0, 2);
+    compiler->settings = change_cell(compiler, result, 0, 3);
     PQclear(result);
     const char *place =
         compiler->change->place != NULL ? compiler->change->place : compiler->change->version;

@@ -25,15 +25,16 @@ struct altered_expression {
     const bool *uses; /* by the column's number in its table */
     bool is_volatile; /* gives another value each time */
     bool looks_out;   /* names tables or functions by the search_path */
+    bool by_settings; /* its value depends on settings of the session: time zone, DateStyle, … */
 };
 
 struct altered_column {
-    const char *name;        /* in the new version */
-    const char *old;         /* in the old one; NULL: it is added */
-    const char *carrier;     /* the column that has the new version's values */
-    const char *type;        /* of the carrier */
-    const char *old_type;    /* NULL: it is added */
-    const char *assigned;     /* the carrier's type without a length, which an assignment checks */
+    const char *name;     /* in the new version */
+    const char *old;      /* in the old one; NULL: it is added */
+    const char *carrier;  /* the column that has the new version's values */
+    const char *type;     /* of the carrier */
+    const char *old_type; /* NULL: it is added */
+    const char *assigned; /* the carrier's type without a length, which an assignment checks */
     const char *old_assigned;
     const char *default_sql; /* of the carrier; NULL: none */
     const char *old_default;
@@ -49,7 +50,8 @@ struct altered_column {
     bool generated;
     bool identity;
     bool hidden; /* dropped in the new version */
-    bool moved;  /* hidden, since another table has it: a new version's INSERT has no default for it */
+    bool moved;  /* hidden, since another table has it: a new version's INSERT has no default for it
+                  */
     bool dual;   /* the carrier is another column than the old one */
     bool made;   /* the carrier is made by the change */
     bool fills;  /* rows that are there get `up` */
@@ -97,6 +99,7 @@ struct compiler {
     uint32_t number;                          /* its own */
     const char *schema;
     const char *path;       /* the search_path that expressions are read with */
+    const char *settings;   /* of expressions whose values depend on some: clauses of a function */
     const char *new_schema; /* of views */
     const char *old_schema; /* NULL: the old version looks in the tables */
     const char *old_views;  /* schemas of views of former changes, as an array */
@@ -155,8 +158,8 @@ struct change_step *change_statement(struct compiler *compiler, enum change_phas
 void change_index_step(struct compiler *compiler, const char *title, const char *name,
                        const char *text, bool fresh);
 const char *change_text_of(struct compiler *compiler, struct buffer *buffer);
-/* A condition: do two values of one type differ (`equal`: are they the same)? NULL is a value. Where
- * a type calls different values equal (citext, numeric, char) their images are compared. */
+/* A condition: do two values of one type differ (`equal`: are they the same)? NULL is a value.
+ * Where a type calls different values equal (citext, numeric, char) their images are compared. */
 const char *change_compare(struct compiler *compiler, bool compares, bool equal, const char *left,
                            const char *right);
 
@@ -254,8 +257,9 @@ enum status change_check_attached(struct compiler *compiler, const struct altere
 enum status change_check_keys(struct compiler *compiler, const struct change_value *map,
                               const struct change_value *list, struct error *error) MUST_USE;
 /* Constraints and indexes on columns that go to another table: statements that make those for
- * `part` which lie on these columns alone, each ended by ";\n"; others are refused. NULL `part`: all
- * are refused but those whose kinds `ignored` names ("f": foreign keys, "i": indexes of one column). */
+ * `part` which lie on these columns alone, each ended by ";\n"; others are refused. NULL `part`:
+ * all are refused but those whose kinds `ignored` names ("f": foreign keys, "i": indexes of one
+ * column). */
 enum status change_carry_attached(struct compiler *compiler, const struct altered_table *table,
                                   const char *const *columns, uint32_t count, const char *part,
                                   const char *ignored, struct buffer *sql,

@@ -270,6 +270,13 @@ static enum status copy_one(struct compiler *compiler, struct altered_table *tab
                                   "running writers",
                                   attached->name);
         }
+        if (strcmp(kind, "unique") == 0 || strcmp(kind, "primary") == 0) {
+            change_way_add(
+                compiler,
+                arena_format(compiler->arena, "%s is there twice until the end", attached->name),
+                "an upsert (ON CONFLICT) that meets another one may fail on the copy: "
+                "have it tried again");
+        }
         add_index(compiler, table, attached);
     }
     return STATUS_OK;

@@ -189,18 +189,31 @@ static enum status read_nature(struct compiler *compiler, struct altered_express
             " 'pg_catalog.pg_operator'::pg_catalog.regclass) AND d.refobjid NOT IN ('pg_temp." SCRATCH
             "'::pg_catalog.regclass, 'pg_temp." SCRATCH "_view'::pg_catalog.regclass)), "
             "r.ev_action::text ~ ':varattno (0|-)' OR r.ev_action::text ~ "
-            "'^\\(\\{QUERY [^{]*:has(Aggs|WindowFuncs|TargetSRFs) true' FROM pg_catalog.pg_rewrite r WHERE r.ev_class = 'pg_temp." SCRATCH
+            "'^\\(\\{QUERY [^{]*:has(Aggs|WindowFuncs|TargetSRFs) true', "
+            "EXISTS (SELECT 1 FROM pg_catalog.regexp_matches(r.ev_action::text, "
+            "':(?:funcid|opfuncid) ([0-9]+)', 'g') AS m(found) JOIN pg_catalog.pg_proc p ON p.oid = "
+            "m.found[1]::pg_catalog.oid WHERE p.provolatile = 's') OR (r.ev_action::text ~ "
+            "'COERCEVIAIO' AND EXISTS (SELECT 1 FROM pg_catalog.pg_depend d JOIN "
+            "pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND (a.attnum = d.refobjsubid) "
+            "JOIN pg_catalog.pg_type t ON t.oid = a.atttypid WHERE d.classid = "
+            "'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid AND d.refobjsubid > 0 "
+            "AND (t.typcategory NOT IN ('N', 'S', 'B', 'E') OR t.typname LIKE 'float%')) OR "
+            "r.ev_action::text ~ 'COERCEVIAIO' AND EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a "
+            "JOIN pg_catalog.pg_type t ON t.oid = a.atttypid WHERE a.attrelid = r.ev_class AND "
+            "t.typcategory NOT IN ('N', 'S', 'B', 'E'))) FROM pg_catalog.pg_rewrite r WHERE r.ev_class = 'pg_temp." SCRATCH
             "_view'::pg_catalog.regclass",
             NULL, 0, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     expression->is_volatile = PQntuples(result) > 0 && PQgetvalue(result, 0, 0)[0] == 't';
     expression->looks_out = PQntuples(result) > 0 && PQgetvalue(result, 0, 1)[0] == 't';
+    expression->by_settings = PQntuples(result) > 0 && PQgetvalue(result, 0, 3)[0] == 't';
     bool whole = PQntuples(result) > 0 && PQgetvalue(result, 0, 2)[0] == 't';
     PQclear(result);
-    return whole ? change_refused(compiler, error,
-                                  "it reads a whole row, a system column or more than one row, which a "
-                                  "trigger can't")
+    return whole ? change_refused(
+                       compiler, error,
+                       "it reads a whole row, a system column or more than one row, which a "
+                       "trigger can't")
                  : STATUS_OK;
 }
 

@@ -84,10 +84,10 @@ static void append_inserted(struct compiler *compiler, const struct altered_colu
         postgres_append(sql, "NEW.%n IS NOT NULL", name);
     } else {
         buffer_append_string(
-            sql, change_compare(compiler, column->compares, false,
-                                change_sql(compiler, "NEW.%n", name),
-                                arena_format(compiler->arena, "CAST((%s) AS %s)", default_sql,
-                                             old ? column->old_type : column->type)));
+            sql,
+            change_compare(compiler, column->compares, false, change_sql(compiler, "NEW.%n", name),
+                           arena_format(compiler->arena, "CAST((%s) AS %s)", default_sql,
+                                        old ? column->old_type : column->type)));
     }
 }
 
@@ -255,6 +255,17 @@ static void append_body(struct compiler *compiler, const struct altered_table *t
 
 /* ---------------------------------------------------------------- the trigger */
 
+/* Then the trigger computes with the settings that rows are filled with, whosever session it is. */
+static bool depends_on_settings(const struct altered_table *table)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        if (table->columns[i].up.by_settings || table->columns[i].down.by_settings) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void emit(struct compiler *compiler, struct altered_table *table)
 {
     const char *function = function_name(compiler, table);
@@ -270,8 +281,9 @@ static void emit(struct compiler *compiler, struct altered_table *table)
                      arena_format(compiler->arena, "function that keeps %s equal", table->name),
                      change_sql(compiler,
                                 "CREATE OR REPLACE FUNCTION %n.%n() RETURNS trigger LANGUAGE "
-                                "plpgsql AS %q",
-                                compiler->schema, function, text),
+                                "plpgsql%s AS %q",
+                                compiler->schema, function,
+                                depends_on_settings(table) ? compiler->settings : "", text),
                      undo_function);
     struct change_step *step = change_statement(
         compiler, CHANGE_EXPAND, ALTER_LOCK_WRITES,
