@@ -163,6 +163,7 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
                 self.assertEqual(self.new(seen[1]), expected)
                 self.change("complete")
                 self.assertEqual(self.ask(sql), [end])
+                self.assertEqual(self.ask("SELECT (SELECT count(*) FROM pg_proc WHERE proname LIKE '\\_transhume%'), (SELECT count(*) FROM pg_trigger WHERE tgname LIKE '~%')"), [["0", "0"]])
 
     def test_move_a_column(self):
         self.ask("CREATE TABLE teams (id int PRIMARY KEY, name text); INSERT INTO teams SELECT g, 'team' || g FROM generate_series(1, 40) g; "
@@ -434,6 +435,25 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
                 expected = [[str(row - 9000)]] if fence else [["k%d" % row]]
                 self.assertEqual(self.ask("SELECT count(*) FROM posts WHERE id > 9000" if fence else "SELECT mail FROM contacts WHERE id = 7"), expected)
 
+    def test_an_abort_drops_no_row_of_a_second_table(self):
+        """Killed behind each commit of `abort`: a row that the second table takes is in the first one, too."""
+        self.change("start", self.change_file(["copy_table: {table: posts, to: second}"]))
+        row, taken = 9000, 0
+        for _ in range(12):
+            killed = self.attempt("abort", env={"TRANSHUME_FAILPOINT": "change.after_commit:kill"})
+            row += 1
+            try:
+                self.ask("INSERT INTO second (id, title) VALUES (%d, 'x')" % row)
+                taken += 1
+            except Exception:
+                pass
+            self.ask("INSERT INTO posts (id, title) VALUES (%d, 'y')" % (row + 1000))
+            if killed.code == 0:
+                break
+        else:
+            self.change("abort")
+        self.assertEqual(self.ask("SELECT count(*) FROM posts WHERE id BETWEEN 9001 AND 10000"), [[str(taken)]])
+
     def test_constraints_go_along(self):
         self.ask("ALTER TABLE users ADD UNIQUE (mail); CREATE INDEX by_left ON users (left_at) WHERE left_at > '2020-01-01'")
         self.change("run", self.change_file(["split_table: {table: users, into: contacts, columns: [mail, left_at]}"]))
@@ -458,6 +478,41 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
         self.assertEqual(self.ask("SELECT count(*) FROM p"), [["2"]])
         self.ask("DELETE FROM p WHERE a = 15")
         self.change("abort")
+
+    def test_a_partition_beside_a_default_one_and_one_that_is_pending(self):
+        self.ask("CREATE TABLE p (a int) PARTITION BY RANGE (a); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10); CREATE TABLE rest PARTITION OF p DEFAULT; INSERT INTO p VALUES (1), (99); "
+                 "CREATE TABLE q (a int) PARTITION BY RANGE (a); CREATE TABLE q1 PARTITION OF q FOR VALUES FROM (0) TO (10); INSERT INTO q VALUES (1)")
+        self.change("run", self.change_file(["drop_partition: {table: p, name: p1, keep: true}"]))
+        self.change("start", self.change_file(["drop_partition: {table: q, name: q1, keep: true}"]))
+        reader = self.server.session(self.database)
+        reader.ask("BEGIN; SELECT count(*) FROM q")
+        self.ask_failing("SET statement_timeout = 500; ALTER TABLE q DETACH PARTITION q1 CONCURRENTLY")
+        reader.close()
+        self.assertEqual(self.ask("SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = 'q1'::regclass"), [["t"]])
+        self.assertNotEqual(self.attempt("complete", env={"TRANSHUME_FAILPOINT": "change.after_statement:kill"}).code, 0)
+        self.change("complete")
+        self.assertEqual(self.ask("SELECT (SELECT count(*) FROM p), (SELECT count(*) FROM p1), (SELECT count(*) FROM q), (SELECT count(*) FROM q1)"), [["1", "1", "0", "1"]])
+
+    def ask_failing(self, sql):
+        with self.assertRaises(Exception):
+            self.ask(sql)
+
+    def test_values_by_settings_of_the_session(self):
+        self.ask("CREATE TABLE s (id int PRIMARY KEY, d date, z timestamptz); INSERT INTO s VALUES (1, '2026-06-02', '2026-06-01 23:00+00')")
+        self.change("start", self.change_file(["alter_column: {table: s, column: d, type: text, up: d::text, down: d::date, lossless: true}",
+                                               "alter_column: {table: s, column: z, type: date, up: z::date, down: z::timestamptz}"]))
+        self.old("SET datestyle = 'German, DMY'; SET timezone = 'Asia/Tokyo'; UPDATE s SET d = '2026-06-03', z = '2026-06-01 23:00+00'; INSERT INTO s VALUES (2, '2026-06-03', '2026-06-01 23:00+00')")
+        self.assertEqual(len(self.ask("SELECT DISTINCT _transhume_new_d, _transhume_new_z, z FROM s")), 1)
+        self.change("complete")
+
+    def test_an_abort_stops_at_rows_that_the_old_version_can_not_have(self):
+        self.ask("ALTER TABLE users ADD COLUMN must text; UPDATE users SET must = 'm' || id; ALTER TABLE users ALTER must SET NOT NULL")
+        self.change("start", self.change_file(["split_table: {table: users, into: musts, columns: [must]}"]))
+        self.new("INSERT INTO users (id, name) VALUES (9001, 'x')")
+        self.assertIn("have no value for", self.attempt("abort").err)
+        self.old("UPDATE users SET must = 'given' WHERE id = 9001; UPDATE users SET must = 'still' WHERE id = 7")
+        self.change("abort")
+        self.assertEqual(self.ask("SELECT (SELECT attnotnull FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname = 'must'), count(must) FROM users"), [["t", "2001"]])
 
     def test_names_in_a_ring(self):
         self.ask("CREATE TABLE r (b int, a int); INSERT INTO r VALUES (5, 6)")
@@ -484,7 +539,6 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
                 ("add_column: {table: plain, column: {name: h, type: small}, up: a}", 5, "the domain small has the constraint small_check"),
                 ("alter_column: {table: plain, column: b, type: small}", 5, "the domain small"),
                 ("split_table: {table: plain, into: part, columns: [b]}", 5, "the constraint plain_a_b_key of plain would be gone"),
-                ("split_table: {table: plain, into: part, columns: [n]}", 5, "NOT NULL without a default"),
                 ("split_table: {table: users, into: part, columns: [mail]}", 5, "stands on users.mail"),
                 ("copy_table: {table: numbered, to: second}", 5, "the identity id"),
                 ("copy_table: {table: ruled, to: second}", 5, "row security"),
@@ -496,9 +550,7 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
                 ("drop_constraint: {table: users, name: mail_is_set, up: {zzz: '1'}}", 2, "zzz is not one of its columns"),
                 ("create_constraint: {table: posts, name: k, type: check, columns: [title], check: nosuch > 1}", 2, "nosuch"),
                 ("create_index: {table: posts, name: k, columns: [{expression: lower(}]}", 2, "syntax error"),
-                ("alter_column: {table: fired, column: a, type: bigint}", 5, "the trigger twice of fired names a"),
-                ("alter_column: {table: late, column: a, type: bigint}", 5, "fires behind"),
-                ("alter_column: {table: known, column: id, type: bigint}", 5, "is the replica identity"),
+                ("alter_column: {table: fired, column: a, type: bigint}", 5, "the trigger twice with the function"),
                 ("alter_column: {table: pf, column: u, type: bigint}", 5, "can't be proved"),
                 ("add_column: {table: users, column: {name: k, type: int int, nullable: true}, up: '1'}", 2, "syntax error")):
             with self.subTest(operation):

@@ -145,10 +145,10 @@ static enum status compile_all(struct compiler *compiler, struct change_plan *pl
         }
     }
     if (change_copy_attached(compiler, error) != STATUS_OK ||
-        change_check_others(compiler, error) != STATUS_OK ||
-        change_emit_triggers(compiler, error) != STATUS_OK) {
+        change_check_others(compiler, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    change_emit_triggers(compiler);
     if (change_emit_fills(compiler, error) != STATUS_OK ||
         change_emit_views(compiler, error) != STATUS_OK ||
         change_emit_contract(compiler, error) != STATUS_OK) {

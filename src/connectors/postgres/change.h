@@ -30,12 +30,12 @@ struct altered_expression {
 };
 
 struct altered_column {
-    const char *name;        /* in the new version */
-    const char *old;         /* in the old one; NULL: it is added */
-    const char *carrier;     /* the column that has the new version's values */
-    const char *type;        /* of the carrier */
-    const char *old_type;    /* NULL: it is added */
-    const char *assigned;     /* the carrier's type without a length, which an assignment checks */
+    const char *name;     /* in the new version */
+    const char *old;      /* in the old one; NULL: it is added */
+    const char *carrier;  /* the column that has the new version's values */
+    const char *type;     /* of the carrier */
+    const char *old_type; /* NULL: it is added */
+    const char *assigned; /* the carrier's type without a length, which an assignment checks */
     const char *old_assigned;
     const char *default_sql; /* of the carrier; NULL: none */
     const char *old_default;
@@ -291,9 +291,6 @@ enum status change_carry_attached(struct compiler *compiler, const struct altere
 /* What a second table in place of this one would not have. */
 enum status change_check_copy(struct compiler *compiler, const struct altered_table *table,
                               bool drop, struct error *error) MUST_USE;
-/* Triggers of others that our own one would not keep equal: behind it, or reading what it makes. */
-enum status change_check_triggers(struct compiler *compiler, const struct altered_table *table,
-                                  struct error *error) MUST_USE;
 /* For people: triggers that fire for each row that is filled, publications that have it. */
 enum status change_warn_of(struct compiler *compiler, const struct altered_table *table,
                            struct error *error) MUST_USE;
@@ -352,7 +349,7 @@ void change_prove(struct compiler *compiler, enum change_phase phase,
                   bool again);
 
 /* change_trigger.c, change_views.c, change_fill.c: what all operations together need */
-enum status change_emit_triggers(struct compiler *compiler, struct error *error) MUST_USE;
+void change_emit_triggers(struct compiler *compiler);
 bool change_has_trigger(const struct altered_table *table);
 const char *change_function_name(struct compiler *compiler, const struct altered_table *table);
 enum status change_emit_fills(struct compiler *compiler, struct error *error) MUST_USE;

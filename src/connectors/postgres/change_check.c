@@ -13,14 +13,15 @@ enum status change_check_domain(struct compiler *compiler, const struct altered_
     if (table->oid == NULL) {
         return STATUS_OK;
     }
-    if (change_query(compiler,
-                     "WITH RECURSIVE d(oid, base) AS (SELECT t.oid, t.typbasetype FROM "
-                     "pg_catalog.pg_type t WHERE t.oid = pg_catalog.to_regtype($1) AND t.typtype = "
-                     "'d' UNION ALL SELECT t.oid, t.typbasetype FROM d JOIN pg_catalog.pg_type t ON "
-                     "t.oid = d.base AND t.typtype = 'd') SELECT k.conname FROM d JOIN "
-                     "pg_catalog.pg_constraint k ON k.contypid = d.oid UNION ALL SELECT 'NOT NULL' "
-                     "FROM d JOIN pg_catalog.pg_type t ON t.oid = d.oid WHERE t.typnotnull LIMIT 1",
-                     values, 1, &result, error) != STATUS_OK) {
+    if (change_query(
+            compiler,
+            "WITH RECURSIVE d(oid, base) AS (SELECT t.oid, t.typbasetype FROM "
+            "pg_catalog.pg_type t WHERE t.oid = pg_catalog.to_regtype($1) AND t.typtype = "
+            "'d' UNION ALL SELECT t.oid, t.typbasetype FROM d JOIN pg_catalog.pg_type t ON "
+            "t.oid = d.base AND t.typtype = 'd') SELECT k.conname FROM d JOIN "
+            "pg_catalog.pg_constraint k ON k.contypid = d.oid UNION ALL SELECT 'NOT NULL' "
+            "FROM d JOIN pg_catalog.pg_type t ON t.oid = d.oid WHERE t.typnotnull LIMIT 1",
+            values, 1, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     bool checked = PQntuples(result) > 0;
@@ -70,8 +71,8 @@ enum status change_check_keys(struct compiler *compiler, const struct change_val
     for (uint32_t i = 0; map != NULL && map->kind == CHANGE_MAP && i < map->count; i++) {
         bool known = false;
         for (uint32_t j = 0; list != NULL && j < list->count; j++) {
-            known = known || (list->items[j].text != NULL &&
-                              strcmp(list->items[j].text, map->keys[i]) == 0);
+            known = known ||
+                    (list->items[j].text != NULL && strcmp(list->items[j].text, map->keys[i]) == 0);
         }
         if (!known) {
             return change_invalid(compiler, &map->items[i], error, "%s is not one of its columns",
@@ -200,59 +201,6 @@ enum status change_check_copy(struct compiler *compiler, const struct altered_ta
                  : STATUS_OK;
 }
 
-/* ---------------------------------------------------------------- triggers of others */
-
-/* Columns that the trigger gives a value of the other version, as an array of texts. */
-static const char *paired_names(struct compiler *compiler, const struct altered_table *table)
-{
-    const char **names = arena_allocate_zeroed(compiler->arena, table->count + 1, sizeof(*names));
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < table->count; i++) {
-        const struct altered_column *column = &table->columns[i];
-        if (column->old != NULL && (column->dual || column->hidden)) {
-            names[count++] = column->old;
-        }
-    }
-    return name_list(compiler, names, count);
-}
-
-enum status change_check_triggers(struct compiler *compiler, const struct altered_table *table,
-                                  struct error *error)
-{
-    PGresult *result = NULL;
-    const char *const values[] = {table->oid, paired_names(compiler, table)};
-    if (table->oid == NULL) {
-        return STATUS_OK;
-    }
-    if (change_query(
-            compiler,
-            "SELECT t.tgname, t.tgname::text COLLATE \"C\" > '" POSTGRES_CHANGE_TRIGGER
-            "', c.name FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid "
-            "LEFT JOIN pg_catalog.unnest($2::text[]) AS c(name) ON p.prosrc ~* ('\\m' || "
-            "pg_catalog.regexp_replace(c.name, '\\W', '.', 'g') || '\\M') WHERE t.tgrelid = "
-            "$1::pg_catalog.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND (t.tgtype & 1) <> "
-            "0 AND (t.tgtype & 2) <> 0 AND (t.tgtype & 20) <> 0 AND (c.name IS NOT NULL OR "
-            "t.tgname::text COLLATE \"C\" > '" POSTGRES_CHANGE_TRIGGER "') LIMIT 1",
-            values, 2, &result, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    bool found = PQntuples(result) > 0;
-    if (found && PQgetvalue(result, 0, 1)[0] == 't') {
-        change_refused(compiler, error,
-                       "the trigger %s of %s fires behind the one that keeps both versions equal",
-                       PQgetvalue(result, 0, 0), table->name);
-        (void)!error_hint(error, "Give it a name that comes before " POSTGRES_CHANGE_TRIGGER ".");
-    } else if (found) {
-        change_refused(compiler, error,
-                       "the trigger %s of %s names %s: when the new version writes, it fires before "
-                       "that has the new value",
-                       PQgetvalue(result, 0, 0), table->name, PQgetvalue(result, 0, 2));
-        (void)!error_hint(error, "Drop or disable it first, or have it not read the column.");
-    }
-    PQclear(result);
-    return found ? STATUS_FAILED : STATUS_OK;
-}
-
 /* ---------------------------------------------------------------- for people */
 
 enum status change_warn_of(struct compiler *compiler, const struct altered_table *table,
@@ -276,17 +224,15 @@ enum status change_warn_of(struct compiler *compiler, const struct altered_table
     const char *publications = change_cell(compiler, result, 0, 1);
     PQclear(result);
     if (triggers != NULL) {
-        change_way_add(compiler,
-                       arena_format(compiler->arena, "rows of %s are filled by UPDATE",
-                                    table->name),
-                       arena_format(compiler->arena, "its triggers fire for each of them: %s",
-                                    triggers));
+        change_way_add(
+            compiler, arena_format(compiler->arena, "rows of %s are filled by UPDATE", table->name),
+            arena_format(compiler->arena, "its triggers fire for each of them: %s", triggers));
     }
     if (publications != NULL) {
-        change_way_add(compiler,
-                       arena_format(compiler->arena, "%s is in the publication %s", table->name,
-                                    publications),
-                       "its subscribers stop until they have the new columns, too");
+        change_way_add(
+            compiler,
+            arena_format(compiler->arena, "%s is in the publication %s", table->name, publications),
+            "its subscribers stop until they have the new columns, too");
     }
     return STATUS_OK;
 }

@@ -314,6 +314,12 @@ enum status change_rename_column(struct compiler *compiler, const struct change_
         return change_invalid(compiler, change_get(value, "to"), error, "%s has a column %s",
                               table->name, to);
     }
+    if (strspn(to, "abcdefghijklmnopqrstuvwxyz") == strlen(to) &&
+        strstr(" tableoid ctid xmin cmin xmax cmax ", arena_format(compiler->arena, " %s ", to)) !=
+            NULL) {
+        return change_invalid(compiler, change_get(value, "to"), error,
+                              "%s is the name of a system column", to);
+    }
     column->name = to;
     column->operation = compiler->number;
     touch(compiler, table);
@@ -356,10 +362,10 @@ static enum status make_dual(struct compiler *compiler, const struct second *sec
                               "%s is changed by the same change already", column->name);
     }
     /* Nothing said: the value itself, which is cast where it is assigned. */
-    const char *up = second->up != NULL ? second->up->text
-                                        : change_sql(compiler, "%n", column->old);
-    const char *down = second->down != NULL ? second->down->text
-                               : change_sql(compiler, "%n", column->name);
+    const char *up =
+        second->up != NULL ? second->up->text : change_sql(compiler, "%n", column->old);
+    const char *down =
+        second->down != NULL ? second->down->text : change_sql(compiler, "%n", column->name);
     struct altered_expression read;
     const struct change_value *up_at = second->up != NULL ? second->up : second->at;
     const struct change_value *down_at = second->down != NULL ? second->down : second->at;
@@ -469,6 +475,12 @@ enum status change_alter_column(struct compiler *compiler, const struct change_v
         return STATUS_FAILED;
     }
     type = column->type;
+    if (given != NULL && serial_type(given) != NULL) {
+        return change_refused(compiler, error,
+                              "numbers that count up can't be added beside running "
+                              "writers; say %s, and a default of nextval",
+                              serial_type(given));
+    }
     if (given != NULL &&
         canonical_type(compiler, change_get(value, "type"), given, &type, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -209,29 +209,6 @@ static enum status try_copy(struct compiler *compiler, const struct altered_tabl
     return error_hint(error, "Drop it by an operation in front of this one.");
 }
 
-/* Replication of the table would stop with the index that it goes by. */
-static enum status check_identity(struct compiler *compiler, const struct altered_table *table,
-                                  const struct attached *attached, struct error *error)
-{
-    PGresult *result = NULL;
-    const char *const values[] = {table->oid, attached->name};
-    if (change_query(compiler,
-                     "SELECT 1 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = "
-                     "i.indexrelid WHERE i.indrelid = $1::pg_catalog.oid AND i.indisreplident AND "
-                     "c.relname = $2",
-                     values, 2, &result, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    bool found = PQntuples(result) > 0;
-    PQclear(result);
-    if (!found) {
-        return STATUS_OK;
-    }
-    change_refused(compiler, error, "%s is the replica identity of %s, and would be another index",
-                   attached->name, table->name);
-    return error_hint(error, "Give the table another replica identity first: FULL, for example.");
-}
-
 static enum status copy_one(struct compiler *compiler, struct altered_table *table,
                             const struct altered_column *column, const struct attached *attached,
                             struct error *error)
@@ -252,8 +229,7 @@ static enum status copy_one(struct compiler *compiler, struct altered_table *tab
                               "the exclusion constraint %s can't be made beside running writers",
                               attached->name);
     }
-    if (try_copy(compiler, table, column, attached, error) != STATUS_OK ||
-        check_identity(compiler, table, attached, error) != STATUS_OK) {
+    if (try_copy(compiler, table, column, attached, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (strcmp(kind, "foreign") == 0 && table->partitioned) {
@@ -270,6 +246,13 @@ static enum status copy_one(struct compiler *compiler, struct altered_table *tab
                                   "the index %s of a partitioned table can't be made beside "
                                   "running writers",
                                   attached->name);
+        }
+        if (strcmp(kind, "unique") == 0 || strcmp(kind, "primary") == 0) {
+            change_way_add(
+                compiler,
+                arena_format(compiler->arena, "%s is there twice until the end", attached->name),
+                "an upsert (ON CONFLICT) that meets another one may fail on the copy: "
+                "have it tried again");
         }
         add_index(compiler, table, attached);
     }

@@ -232,15 +232,16 @@ static enum status load_table(struct compiler *compiler, const char *name,
 {
     PGresult *result = NULL;
     const char *const values[] = {compiler->schema, name};
-    if (change_query(compiler,
-                     "SELECT c.oid, c.relkind = 'p', c.relispartition, NOT c.relispartition AND "
-                     "EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i LEFT JOIN pg_catalog.pg_class "
-                     "d ON d.oid = i.inhrelid WHERE i.inhrelid = c.oid OR (i.inhparent = c.oid AND "
-                     "NOT d.relispartition)), c.relrowsecurity, pg_catalog.row_security_active(c.oid) FROM pg_catalog.pg_class c JOIN "
-                     "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND "
-                     "c.relname = $2 AND c.relkind IN ('r', 'p') AND c.relname NOT LIKE "
-                     "'\\_transhume\\_%'",
-                     values, 2, &result, error) != STATUS_OK) {
+    if (change_query(
+            compiler,
+            "SELECT c.oid, c.relkind = 'p', c.relispartition, NOT c.relispartition AND "
+            "EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i LEFT JOIN pg_catalog.pg_class "
+            "d ON d.oid = i.inhrelid WHERE i.inhrelid = c.oid OR (i.inhparent = c.oid AND "
+            "NOT d.relispartition)), c.relrowsecurity, pg_catalog.row_security_active(c.oid) FROM pg_catalog.pg_class c JOIN "
+            "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND "
+            "c.relname = $2 AND c.relkind IN ('r', 'p') AND c.relname NOT LIKE "
+            "'\\_transhume\\_%'",
+            values, 2, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (PQntuples(result) == 0) {

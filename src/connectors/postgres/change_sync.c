@@ -90,9 +90,8 @@ void change_sync(struct compiler *compiler, struct altered_table *table,
                    "(pg_catalog.current_setting('transhume.sync', true) IS DISTINCT FROM %q) "
                    "EXECUTE FUNCTION %n.%n(); ALTER TABLE %s ENABLE ALWAYS TRIGGER %n",
                    trigger, place, version, compiler->schema, name, place, trigger),
-        table->oid != NULL
-            ? change_sql(compiler, "DROP TRIGGER IF EXISTS %n ON %s", trigger, place)
-            : drop_with_table(compiler, table, other));
+        table->oid != NULL ? change_sql(compiler, "DROP TRIGGER IF EXISTS %n ON %s", trigger, place)
+                           : drop_with_table(compiler, table, other));
     step->joined = true;
     postgres_append(&table->contract, "DROP TRIGGER %n ON %s;\nDROP FUNCTION %n.%n();\n", trigger,
                     place, compiler->schema, name);
@@ -305,12 +304,12 @@ static void prove_copy(const struct copy *copy, enum change_phase phase)
         const char *text = expression_of(copy->columns, column->name);
         const char *first = copy->first->old;
         /* Its names are the first table's, and the second one's come before them. */
-        const char *value = text != NULL
-                                ? change_sql(compiler, "CAST((SELECT %s\n FROM (SELECT %n.*) AS "
-                                                       "%n) AS %s)",
-                                             text, first, first, column->type)
-                                : change_sql(compiler, "CAST((%n.%n) AS %s)", first, column->name,
-                                             column->type);
+        const char *value = text != NULL ? change_sql(compiler,
+                                                      "CAST((SELECT %s\n FROM (SELECT %n.*) AS "
+                                                      "%n) AS %s)",
+                                                      text, first, first, column->type)
+                                         : change_sql(compiler, "CAST((%n.%n) AS %s)", first,
+                                                      column->name, column->type);
         postgres_append(&holds, " AND %s",
                         change_compare(compiler, column->compares, true,
                                        change_sql(compiler, "s.%n", column->name), value));

@@ -84,10 +84,10 @@ static void append_inserted(struct compiler *compiler, const struct altered_colu
         postgres_append(sql, "NEW.%n IS NOT NULL", name);
     } else {
         buffer_append_string(
-            sql, change_compare(compiler, column->compares, false,
-                                change_sql(compiler, "NEW.%n", name),
-                                arena_format(compiler->arena, "CAST((%s) AS %s)", default_sql,
-                                             old ? column->old_type : column->type)));
+            sql,
+            change_compare(compiler, column->compares, false, change_sql(compiler, "NEW.%n", name),
+                           arena_format(compiler->arena, "CAST((%s) AS %s)", default_sql,
+                                        old ? column->old_type : column->type)));
     }
 }
 
@@ -301,20 +301,15 @@ static void emit(struct compiler *compiler, struct altered_table *table)
     step->joined = true;
 }
 
-enum status change_emit_triggers(struct compiler *compiler, struct error *error)
+void change_emit_triggers(struct compiler *compiler)
 {
     for (uint32_t i = 0; i < compiler->table_count; i++) {
         struct altered_table *table = compiler->tables[i];
         if (!table->dropped && has_pairs(table)) {
             compiler->number = table->operation;
-            compiler->operation = &compiler->change->operations[table->operation];
-            if (change_check_triggers(compiler, table, error) != STATUS_OK) {
-                return STATUS_FAILED;
-            }
             emit(compiler, table);
         }
     }
-    return STATUS_OK;
 }
 
 bool change_has_trigger(const struct altered_table *table)
