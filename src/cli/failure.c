@@ -320,6 +320,14 @@ static uint32_t count_lines(const char *lines)
     return count;
 }
 
+static const char *faulty_thing(const struct error *error)
+{
+    return error->code == ERROR_SETTINGS_INVALID    ? "settings"
+           : error->code == ERROR_MIGRATION_INVALID ? "migrations"
+           : error->code == ERROR_CHANGE_INVALID    ? "change"
+                                                    : "plan";
+}
+
 /* The object of one failure, with all faults as texts. */
 static void print_faults(const struct cli_call *call, const char *line, uint32_t count,
                          const struct error *error)
@@ -327,7 +335,7 @@ static void print_faults(const struct cli_call *call, const char *line, uint32_t
     struct buffer object = {0};
     char summary[64];
     snprintf(summary, sizeof(summary), "%u faults in the %s; nothing was touched", count,
-             error->code == ERROR_MIGRATION_INVALID ? "migrations" : "plan");
+             faulty_thing(error));
     begin_error(error_describe(error->code)->name, count == 1 ? error->message : summary, &object);
     append_member("object", error->object, &object);
     append_member("hint", count == 1 ? error->hint : "", &object);
@@ -366,10 +374,7 @@ int cli_fail_with_faults(const struct cli_call *call, struct buffer *faults,
     }
     if (count > 1) {
         log_write(LOG_ERROR, "%u faults in the %s; nothing was touched [%s]", count,
-                  error->code == ERROR_SETTINGS_INVALID    ? "settings"
-                  : error->code == ERROR_MIGRATION_INVALID ? "migrations"
-                                                           : "plan",
-                  code);
+                  faulty_thing(error), code);
     }
     if (tells_json) {
         print_faults(call, buffer_string(faults), count, error);

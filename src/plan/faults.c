@@ -11,6 +11,7 @@ void plan_faults_init(struct plan_faults *faults, const char *file, struct buffe
 {
     memset(faults, 0, sizeof *faults);
     faults->file = file;
+    faults->what = "plan";
     faults->lines = lines;
 }
 
@@ -87,7 +88,8 @@ enum status plan_faults_result(const struct plan_faults *faults, struct error *e
     }
     *error = faults->first;
     if (faults->count > 1) {
-        error_context(error, "%u faults in the plan, the first: ", (unsigned)faults->count);
+        error_context(error, "%u faults in the %s, the first: ", (unsigned)faults->count,
+                      faults->what);
     }
     return STATUS_FAILED;
 }

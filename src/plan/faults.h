@@ -11,6 +11,7 @@ enum { PLAN_FAULT_LINES_MAX = 200 };
 
 struct plan_faults {
     const char *file;     /* how the plan is named in messages */
+    const char *what;     /* "plan", or what else the file is */
     struct buffer *lines; /* one line a fault; may be NULL */
     struct error first;
     uint32_t count;

@@ -109,16 +109,24 @@ static struct plan_node *make_node(struct tree_reader *reader, enum plan_node_ki
     return node;
 }
 
+/* `thing` is YAML's, and not of the language of our files. */
+static void fault_foreign(struct tree_reader *reader, yaml_mark_t mark, const char *hint,
+                          const char *thing)
+{
+    char message[80];
+    snprintf(message, sizeof(message), "%s are not part of the %s language", thing,
+             reader->faults->what);
+    fault_at_mark(reader, mark, hint, message);
+}
+
 static void check_properties(struct tree_reader *reader, const yaml_char_t *anchor,
                              const yaml_char_t *tag, yaml_mark_t mark)
 {
     if (anchor != NULL) {
-        fault_at_mark(reader, mark, "write the value out",
-                      "anchors are not part of the plan language");
+        fault_foreign(reader, mark, "write the value out", "anchors");
     }
     if (tag != NULL) {
-        fault_at_mark(reader, mark, "quote a text, leave a number unquoted",
-                      "tags are not part of the plan language");
+        fault_foreign(reader, mark, "quote a text, leave a number unquoted", "tags");
     }
 }
 
@@ -321,8 +329,7 @@ static const struct plan_node *read_node(struct tree_reader *reader, yaml_event_
         node = read_list(reader, event);
         break;
     case YAML_ALIAS_EVENT:
-        fault_at_mark(reader, event->start_mark, "write the value out",
-                      "aliases are not part of the plan language");
+        fault_foreign(reader, event->start_mark, "write the value out", "aliases");
         node = make_node(reader, PLAN_NODE_SCALAR, event->start_mark);
         break;
     default:
@@ -419,8 +426,10 @@ const struct plan_node *plan_tree_read(const char *text, size_t length, struct a
     const struct plan_node *root = read_document(&reader);
     yaml_parser_delete(&reader.parser);
     if (root == NULL && faults->count == 0) {
-        plan_fault_at(faults, ERROR_PLAN_SYNTAX, 1, 1, "`transhume init SRC DST` writes one",
-                      "the plan is empty");
+        plan_fault_at(faults, ERROR_PLAN_SYNTAX, 1, 1,
+                      strcmp(faults->what, "plan") == 0 ? "`transhume init SRC DST` writes one"
+                                                        : NULL,
+                      "the %s is empty", faults->what);
     }
     return root;
 }

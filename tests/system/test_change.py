@@ -163,6 +163,7 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
                 self.assertEqual(self.new(seen[1]), expected)
                 self.change("complete")
                 self.assertEqual(self.ask(sql), [end])
+                self.assertEqual(self.ask("SELECT (SELECT count(*) FROM pg_proc WHERE proname LIKE '\\_transhume%'), (SELECT count(*) FROM pg_trigger WHERE tgname LIKE '~%')"), [["0", "0"]])
 
     def test_move_a_column(self):
         self.ask("CREATE TABLE teams (id int PRIMARY KEY, name text); INSERT INTO teams SELECT g, 'team' || g FROM generate_series(1, 40) g; "
@@ -290,6 +291,271 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
             self.new("SET ROLE change_app; SELECT * FROM posts")
         self.change("abort")
         self.ask("DROP OWNED BY change_app; DROP ROLE change_app")
+
+    # --- what other roles, types and constraints need
+
+    def attempt(self, command, *arguments, env=None):
+        """A command that may fail, or kill itself."""
+        extra = ("--confirm",) if command == "complete" else ()
+        return support.transhume("change", command, *arguments, self.uri, *extra, cwd=self.folder, env=env)
+
+    def role(self, name, *grants):
+        self.ask("DO $$ BEGIN IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = '%s') THEN DROP OWNED BY %s; DROP ROLE %s; END IF; END $$; CREATE ROLE %s LOGIN" % ((name,) * 4))
+        for grant in grants:
+            self.ask(grant + " TO " + name)
+
+    def test_roles_that_own_nothing_write_on(self):
+        """Each operation with triggers, by a role that has only its privileges on the old tables; nothing is granted to PUBLIC."""
+        cases = (
+            ("split_table: {table: users, into: contacts, columns: [mail]}", "contacts", "SELECT mail FROM contacts WHERE id = 9001"),
+            ("create_junction: {table: users, column: team, references: {table: teams, column: id}, name: memberships, left: user_id, right: team_id}", "memberships",
+             "SELECT team_id FROM memberships WHERE user_id = 9001"),
+            ("move_column: {from: users, to: teams, 'on': team, column: city}", "teams", "SELECT count(*) FROM teams"),
+            ("merge_table: {table: users, from: notes, on: user_id, columns: [body]}", "users", "SELECT count(*) FROM users WHERE id = 9001"),
+            ("copy_table: {table: users, to: second, columns: {age: \"age::int\"}, types: {age: integer}, back: {age: \"age::text\"}}", "second", "SELECT age FROM second WHERE id = 9001"),
+            ("alter_column: {table: users, column: age, type: integer, up: age::integer, down: age::text}", "users", "SELECT age + 0 FROM users WHERE id = 9001"),
+        )
+        for operation, made, seen in cases:
+            with self.subTest(operation):
+                self.uri = self.new_target()
+                self.ask(USERS)
+                self.ask(TEAMS)
+                self.ask("REVOKE ALL ON SCHEMA public FROM PUBLIC; ALTER TABLE users ADD COLUMN city text; UPDATE users SET city = 'c' || team")
+                self.role("change_app", "GRANT USAGE ON SCHEMA public", "GRANT SELECT, INSERT, UPDATE, DELETE ON users, teams, notes", "GRANT USAGE ON SEQUENCE users_id_seq, notes_id_seq")
+                self.change("start", self.change_file([operation]))
+                self.old("SET ROLE change_app; INSERT INTO users (id, name, mail, age, team) VALUES (9001, 'app', 'app@x', '7', 3); UPDATE users SET mail = 'app@y', age = '8' WHERE id = 9001; "
+                         "UPDATE users SET team = 4 WHERE id = 9001; UPDATE notes SET body = 'by the app' WHERE user_id = 5; DELETE FROM users WHERE id = 2000")
+                self.assertEqual(len(self.new("SET ROLE change_app; " + seen)), 1)
+                if made == "second":
+                    self.change("switch", "reads")
+                    self.change("switch", "writes")
+                self.change("complete")
+                self.ask("SET ROLE change_app; SELECT * FROM %s LIMIT 1" % made)
+                self.ask("DROP OWNED BY change_app")
+
+    def test_owners_and_roles_of_another_schema(self):
+        """A schema of its own without PUBLIC: its owner, a table's owner and a role with privileges on columns, none of them the one that makes the change."""
+        self.role("change_owner")
+        self.role("change_reader")
+        self.ask("CREATE SCHEMA app AUTHORIZATION change_owner; CREATE TABLE app.t (id int PRIMARY KEY, s text COLLATE \"C\" DEFAULT 'x', secret text); ALTER TABLE app.t OWNER TO change_owner; "
+                 "INSERT INTO app.t VALUES (1, '5', 'hidden'); GRANT USAGE ON SCHEMA app TO change_reader; GRANT SELECT, UPDATE (s) ON app.t TO change_reader; "
+                 "CREATE TABLE app.other (id int); ALTER TABLE app.other OWNER TO change_owner")
+        uri = self.uri
+        self.uri += "?schema=app"
+        try:
+            self.change("start", self.change_file(["alter_column: {table: t, column: s, up: s || '!', down: \"rtrim(s, '!')\"}"]))
+            self.ask("SET ROLE change_owner; SET search_path = app; INSERT INTO t VALUES (2, '6', 'hidden')")
+            self.ask("SET ROLE change_reader; SET search_path = app; UPDATE t SET s = '7' WHERE id = 1")
+            self.assertEqual(self.ask("SET ROLE change_reader; SET search_path = app_001; SELECT s FROM t ORDER BY id"), [["7!"], ["6!"]])
+            self.ask("SET ROLE change_reader; SET search_path = app_001; UPDATE t SET s = '8!' WHERE id = 1")
+            with self.assertRaises(Exception):
+                self.ask("SET ROLE change_reader; SET search_path = app_001; UPDATE t SET secret = ''")
+            self.ask("SET ROLE change_owner; SET search_path = app_001; INSERT INTO t VALUES (3, '9!', 'hidden'); INSERT INTO other VALUES (1)")
+            self.assertEqual(self.ask("SELECT s FROM app.t ORDER BY id"), [["8"], ["6"], ["9"]])
+            self.change("complete")
+            self.ask("SET ROLE change_reader; UPDATE app.t SET s = '10!' WHERE id = 3")
+            self.assertEqual(self.ask("SELECT s FROM app.t ORDER BY id"), [["8!"], ["6!"], ["10!"]])
+            self.assertEqual(self.ask("SELECT collname FROM pg_attribute JOIN pg_collation c ON c.oid = attcollation WHERE attrelid = 'app.t'::regclass AND attname = 's'"), [["C"]])
+        finally:
+            self.uri = uri
+            self.ask("DROP OWNED BY change_reader, change_owner CASCADE; DROP ROLE change_owner, change_reader")
+
+    def test_values_that_their_type_calls_equal(self):
+        self.ask("CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false); "
+                 "CREATE TABLE v (id int PRIMARY KEY, n numeric, c char(6), i interval, j jsonb, k text COLLATE nocase); INSERT INTO v VALUES (1, 1.0, 'a', '1 day', '1.0', 'Bob')")
+        self.change("start", self.change_file(["alter_column: {table: v, column: n, type: text, up: n::text, down: n::numeric}", "alter_column: {table: v, column: i, type: text, up: i::text, down: i::interval}",
+                                               "alter_column: {table: v, column: j, type: json, up: j::json, down: j::jsonb}", "alter_column: {table: v, column: k, up: k || '', down: k}",
+                                               "alter_column: {table: v, column: c, type: char(9), up: c, down: c}"]))
+        self.old("UPDATE v SET n = 1.00, i = '24 hours', j = '1.00', k = 'bob'")
+        self.assertEqual(self.new("SELECT n, i, j, k, c FROM v"), [["1.00", "24:00:00", "1.00", "bob", "a        "]])
+        self.change("complete")
+        self.assertEqual(self.ask("SELECT n, i, j, k FROM v"), [["1.00", "24:00:00", "1.00", "bob"]])
+
+    def test_a_length_never_cuts_a_value(self):
+        self.ask("CREATE TABLE w (id int PRIMARY KEY, a varchar(20), b text); INSERT INTO w VALUES (1, 'longer than five', 'x')")
+        failed = self.attempt("start", self.change_file(["alter_column: {table: w, column: a, type: varchar(5)}"]))
+        self.assertIn("value too long for type character varying(5)", failed.err)
+        self.change("abort")
+        self.change("start", self.change_file(["alter_column: {table: w, column: a, type: varchar(5), up: \"left(a, 5)\", down: a}"]))
+        self.assertEqual(self.new("SELECT a FROM w"), [["longe"]])
+
+    def test_a_row_goes_to_another_partition(self):
+        self.ask("CREATE TABLE p (id int, part int, a int, PRIMARY KEY (id, part)) PARTITION BY LIST (part); CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1); "
+                 "CREATE TABLE p2 PARTITION OF p FOR VALUES IN (2); INSERT INTO p VALUES (1, 1, 7), (2, 1, 0)")
+        self.change("start", self.change_file(["alter_column: {table: p, column: a, type: \"numeric(6,2)\", up: a, down: \"coalesce(a, 0)::int\"}"]))
+        self.new("UPDATE p SET a = 7.45 WHERE id = 1; UPDATE p SET a = NULL WHERE id = 2")
+        self.old("UPDATE p SET part = 2")
+        self.assertEqual(self.new("SELECT id, part, a FROM p ORDER BY id"), [["1", "2", "7.45"], ["2", "2", None]])
+        self.old("UPDATE p SET part = 1, a = 9 WHERE id = 1")
+        self.assertEqual(self.new("SELECT part, a FROM p WHERE id = 1"), [["1", "9.00"]])
+
+    def test_the_new_version_gives_no_default_of_a_column_that_moved(self):
+        self.ask(TEAMS)
+        self.ask("ALTER TABLE users ADD COLUMN city text DEFAULT 'std', ADD COLUMN tone text NOT NULL DEFAULT 'plain'; UPDATE users SET city = 'city' || team")
+        path = self.change_file(["move_column: {from: users, to: teams, 'on': team, column: city}", "split_table: {table: users, into: tones, columns: [tone]}"])
+        self.change("start", path)
+        self.new("INSERT INTO users (id, name, team) VALUES (9001, 'x', 3); INSERT INTO tones VALUES (9001, 'loud')")
+        self.assertEqual(self.ask("SELECT DISTINCT city FROM public.users WHERE team = 3 UNION ALL SELECT city FROM teams WHERE id = 3"), [["city3"], ["city3"]])
+        self.old("UPDATE users SET team = 4 WHERE id = 2; INSERT INTO users (id, name, team) VALUES (9002, 'y', 5)")
+        self.assertEqual(self.old("SELECT id, city, tone FROM users WHERE id IN (2, 9001, 9002) ORDER BY id"), [["2", "city4", "plain"], ["9001", "city3", "loud"], ["9002", "city5", "plain"]])
+        self.new("INSERT INTO users (id, name) VALUES (9003, 'z')")
+        self.change("abort")
+        self.assertEqual(self.ask("SELECT tone FROM users WHERE id = 9003"), [["plain"]])
+        self.assertEqual(self.ask("SELECT attnotnull FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname = 'tone'"), [["t"]])
+        self.change("start", path)
+        self.change("complete")
+        self.assertEqual(self.ask("SELECT tone FROM tones WHERE id = 9003"), [["plain"]])
+
+    def test_tables_that_follow_contract_together(self):
+        """Killed behind each commit of `complete`, no write that is accepted is gone, and none fails that could be made before."""
+        for operation, fence in (("split_table: {table: users, into: contacts, columns: [mail]}", False),
+                                 ("copy_table: {table: posts, to: second, drop: true}", True)):
+            with self.subTest(operation):
+                self.uri = self.new_target()
+                self.ask(USERS)
+                self.change("start", self.change_file([operation]))
+                if fence:
+                    self.change("switch", "reads")
+                    self.change("switch", "writes")
+                row = 9000
+                for _ in range(12):
+                    killed = self.attempt("complete", env={"TRANSHUME_FAILPOINT": "change.after_commit:kill"})
+                    row += 1
+                    if fence:
+                        try:
+                            self.ask("INSERT INTO posts (id, title) VALUES (%d, 'x')" % row)
+                        except Exception:
+                            row -= 1
+                    else:
+                        self.new("UPDATE contacts SET mail = 'k%d' WHERE id = 7" % row)
+                    if killed.code == 0:
+                        break
+                else:
+                    self.change("complete")
+                expected = [[str(row - 9000)]] if fence else [["k%d" % row]]
+                self.assertEqual(self.ask("SELECT count(*) FROM posts WHERE id > 9000" if fence else "SELECT mail FROM contacts WHERE id = 7"), expected)
+
+    def test_an_abort_drops_no_row_of_a_second_table(self):
+        """Killed behind each commit of `abort`: a row that the second table takes is in the first one, too."""
+        self.change("start", self.change_file(["copy_table: {table: posts, to: second}"]))
+        row, taken = 9000, 0
+        for _ in range(12):
+            killed = self.attempt("abort", env={"TRANSHUME_FAILPOINT": "change.after_commit:kill"})
+            row += 1
+            try:
+                self.ask("INSERT INTO second (id, title) VALUES (%d, 'x')" % row)
+                taken += 1
+            except Exception:
+                pass
+            self.ask("INSERT INTO posts (id, title) VALUES (%d, 'y')" % (row + 1000))
+            if killed.code == 0:
+                break
+        else:
+            self.change("abort")
+        self.assertEqual(self.ask("SELECT count(*) FROM posts WHERE id BETWEEN 9001 AND 10000"), [[str(taken)]])
+
+    def test_constraints_go_along(self):
+        self.ask("ALTER TABLE users ADD UNIQUE (mail); CREATE INDEX by_left ON users (left_at) WHERE left_at > '2020-01-01'")
+        self.change("run", self.change_file(["split_table: {table: users, into: contacts, columns: [mail, left_at]}"]))
+        self.assertEqual(self.ask("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'contacts'::regclass AND contype IN ('c', 'u') ORDER BY 1"),
+                         [["CHECK (((mail)::text <> 'x'::text))"], ["UNIQUE (mail)"]])
+        self.assertEqual(self.ask("SELECT count(*) FROM pg_indexes WHERE tablename = 'contacts' AND indexdef LIKE '%left_at > %'"), [["1"]])
+        self.ask("DROP SCHEMA public_001 CASCADE; ALTER TABLE posts ADD FOREIGN KEY (user_id) REFERENCES users")
+        self.role("change_app", "GRANT SELECT ON posts")
+        self.change("start", self.change_file(["copy_table: {table: posts, to: second, drop: true}", "create_constraint: {table: users, name: late, type: unique, columns: [age, name], deferrable: true, initially_deferred: true}"]))
+        self.change("switch", "reads")
+        self.change("switch", "writes")
+        self.change("complete")
+        self.assertEqual(self.ask("SELECT (SELECT count(*) FROM pg_constraint WHERE conrelid = 'posts'::regclass AND contype = 'f'), has_table_privilege('change_app', 'posts', 'select'), "
+                                  "(SELECT condeferrable AND condeferred FROM pg_constraint WHERE conname = 'late')"), [["1", "t", "t"]])
+        self.ask("DROP OWNED BY change_app; DROP ROLE change_app")
+
+    def test_an_abort_keeps_rows_of_a_new_partition(self):
+        self.ask("CREATE TABLE p (a int) PARTITION BY RANGE (a); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10); INSERT INTO p VALUES (1)")
+        self.change("start", self.change_file(["add_partition: {table: p, name: p2, values: FROM (10) TO (20)}"]))
+        self.old("INSERT INTO p VALUES (15)")
+        self.assertIn('the partition "public"."p2" has rows', self.attempt("abort").err)
+        self.assertEqual(self.ask("SELECT count(*) FROM p"), [["2"]])
+        self.ask("DELETE FROM p WHERE a = 15")
+        self.change("abort")
+
+    def test_a_partition_beside_a_default_one_and_one_that_is_pending(self):
+        self.ask("CREATE TABLE p (a int) PARTITION BY RANGE (a); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10); CREATE TABLE rest PARTITION OF p DEFAULT; INSERT INTO p VALUES (1), (99); "
+                 "CREATE TABLE q (a int) PARTITION BY RANGE (a); CREATE TABLE q1 PARTITION OF q FOR VALUES FROM (0) TO (10); INSERT INTO q VALUES (1)")
+        self.change("run", self.change_file(["drop_partition: {table: p, name: p1, keep: true}"]))
+        self.change("start", self.change_file(["drop_partition: {table: q, name: q1, keep: true}"]))
+        reader = self.server.session(self.database)
+        reader.ask("BEGIN; SELECT count(*) FROM q")
+        self.ask_failing("SET statement_timeout = 500; ALTER TABLE q DETACH PARTITION q1 CONCURRENTLY")
+        reader.close()
+        self.assertEqual(self.ask("SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = 'q1'::regclass"), [["t"]])
+        self.assertNotEqual(self.attempt("complete", env={"TRANSHUME_FAILPOINT": "change.after_statement:kill"}).code, 0)
+        self.change("complete")
+        self.assertEqual(self.ask("SELECT (SELECT count(*) FROM p), (SELECT count(*) FROM p1), (SELECT count(*) FROM q), (SELECT count(*) FROM q1)"), [["1", "1", "0", "1"]])
+
+    def ask_failing(self, sql):
+        with self.assertRaises(Exception):
+            self.ask(sql)
+
+    def test_values_by_settings_of_the_session(self):
+        self.ask("CREATE TABLE s (id int PRIMARY KEY, d date, z timestamptz); INSERT INTO s VALUES (1, '2026-06-02', '2026-06-01 23:00+00')")
+        self.change("start", self.change_file(["alter_column: {table: s, column: d, type: text, up: d::text, down: d::date, lossless: true}",
+                                               "alter_column: {table: s, column: z, type: date, up: z::date, down: z::timestamptz}"]))
+        self.old("SET datestyle = 'German, DMY'; SET timezone = 'Asia/Tokyo'; UPDATE s SET d = '2026-06-03', z = '2026-06-01 23:00+00'; INSERT INTO s VALUES (2, '2026-06-03', '2026-06-01 23:00+00')")
+        self.assertEqual(len(self.ask("SELECT DISTINCT _transhume_new_d, _transhume_new_z, z FROM s")), 1)
+        self.change("complete")
+
+    def test_an_abort_stops_at_rows_that_the_old_version_can_not_have(self):
+        self.ask("ALTER TABLE users ADD COLUMN must text; UPDATE users SET must = 'm' || id; ALTER TABLE users ALTER must SET NOT NULL")
+        self.change("start", self.change_file(["split_table: {table: users, into: musts, columns: [must]}"]))
+        self.new("INSERT INTO users (id, name) VALUES (9001, 'x')")
+        self.assertIn("have no value for", self.attempt("abort").err)
+        self.old("UPDATE users SET must = 'given' WHERE id = 9001; UPDATE users SET must = 'still' WHERE id = 7")
+        self.change("abort")
+        self.assertEqual(self.ask("SELECT (SELECT attnotnull FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname = 'must'), count(must) FROM users"), [["t", "2001"]])
+
+    def test_names_in_a_ring(self):
+        self.ask("CREATE TABLE r (b int, a int); INSERT INTO r VALUES (5, 6)")
+        self.change("run", self.change_file(["rename_column: {table: r, from: b, to: c}", "rename_column: {table: r, from: a, to: b}", "rename_column: {table: r, from: c, to: a}",
+                                             "create_constraint: {table: r, name: both, type: check, columns: [a], check: a < 6 AND b > 5}"]))
+        self.assertEqual(self.ask("SELECT a, b, pg_get_constraintdef((SELECT oid FROM pg_constraint WHERE conname = 'both')) FROM r"), [["5", "6", "CHECK (((a < 6) AND (b > 5)))"]])
+
+    def test_what_can_not_be_carried_is_refused(self):
+        self.ask("CREATE TABLE g (id int PRIMARY KEY, a int, g int GENERATED ALWAYS AS (a * 2) STORED, i int GENERATED ALWAYS AS IDENTITY, n text NOT NULL, b int, UNIQUE (a, b)); "
+                 "CREATE TABLE heir () INHERITS (g); CREATE TABLE plain (id int PRIMARY KEY, a int, g int GENERATED ALWAYS AS (a * 2) STORED, n text NOT NULL, b int, UNIQUE (a, b)); "
+                 "CREATE TABLE numbered (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY); CREATE TABLE ruled (id int PRIMARY KEY); ALTER TABLE ruled ENABLE ROW LEVEL SECURITY; "
+                 "CREATE DOMAIN small AS int CHECK (value < 100); CREATE VIEW seen AS SELECT mail FROM users; "
+                 "CREATE FUNCTION twice() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.b := NEW.a * 2; RETURN NEW; END'; CREATE TABLE fired (id int PRIMARY KEY, a int, b int); "
+                 "CREATE TRIGGER twice BEFORE INSERT OR UPDATE ON fired FOR EACH ROW EXECUTE FUNCTION twice(); CREATE TABLE late (id int PRIMARY KEY, a int); "
+                 "CREATE TRIGGER \"\u00e4rger\" BEFORE INSERT ON late FOR EACH ROW EXECUTE FUNCTION twice(); CREATE TABLE known (id int PRIMARY KEY); ALTER TABLE known REPLICA IDENTITY USING INDEX known_pkey; "
+                 "CREATE TABLE pf (a int, u int REFERENCES users) PARTITION BY LIST (a)")
+        before = self.catalogue()
+        for operation, code, words in (
+                ("add_column: {table: plain, column: {name: h, type: int, nullable: true}, up: g + 1}", 5, "g is a generated column"),
+                ("add_column: {table: plain, column: {name: h, type: text, nullable: true}, up: tableoid::text}", 5, "a system column"),
+                ("add_column: {table: plain, column: {name: h, type: text, nullable: true}, up: plain::text}", 5, "a whole row"),
+                ("add_column: {table: plain, column: {name: h, type: int, nullable: true}, up: max(a)}", 5, "more than one row"),
+                ("add_column: {table: g, column: {name: h, type: int}, up: a}", 5, "inherit"),
+                ("add_column: {table: plain, column: {name: h, type: small}, up: a}", 5, "the domain small has the constraint small_check"),
+                ("alter_column: {table: plain, column: b, type: small}", 5, "the domain small"),
+                ("split_table: {table: plain, into: part, columns: [b]}", 5, "the constraint plain_a_b_key of plain would be gone"),
+                ("split_table: {table: users, into: part, columns: [mail]}", 5, "stands on users.mail"),
+                ("copy_table: {table: numbered, to: second}", 5, "the identity id"),
+                ("copy_table: {table: ruled, to: second}", 5, "row security"),
+                ("copy_table: {table: fired, to: second}", 5, "the trigger twice"),
+                ("copy_table: {table: posts, to: second, columns: {title: title + nosuch}}", 2, "nosuch"),
+                ("copy_table: {table: posts, to: second, columns: {zzz: '1'}}", 2, "has no column zzz"),
+                ("copy_table: {table: posts, to: second, back: {title: nosuch}}", 2, "nosuch"),
+                ("create_constraint: {table: posts, name: k, type: check, columns: [title], check: title <> '', up: {zzz: '1'}}", 2, "zzz is not one of its columns"),
+                ("drop_constraint: {table: users, name: mail_is_set, up: {zzz: '1'}}", 2, "zzz is not one of its columns"),
+                ("create_constraint: {table: posts, name: k, type: check, columns: [title], check: nosuch > 1}", 2, "nosuch"),
+                ("create_index: {table: posts, name: k, columns: [{expression: lower(}]}", 2, "syntax error"),
+                ("alter_column: {table: fired, column: a, type: bigint}", 5, "the trigger twice with the function"),
+                ("alter_column: {table: pf, column: u, type: bigint}", 5, "can't be proved"),
+                ("add_column: {table: users, column: {name: k, type: int int, nullable: true}, up: '1'}", 2, "syntax error")):
+            with self.subTest(operation):
+                self.assertIn(words, self.change("check", self.change_file([operation]), code=code).err)
+        self.assertEqual(self.catalogue(), before)
 
     # --- writers meanwhile
 

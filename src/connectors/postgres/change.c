@@ -149,11 +149,9 @@ static enum status compile_all(struct compiler *compiler, struct change_plan *pl
         return STATUS_FAILED;
     }
     change_emit_triggers(compiler);
-    if (change_emit_fills(compiler, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    change_emit_views(compiler);
-    if (change_emit_contract(compiler, error) != STATUS_OK) {
+    if (change_emit_fills(compiler, error) != STATUS_OK ||
+        change_emit_views(compiler, error) != STATUS_OK ||
+        change_emit_contract(compiler, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     assemble(compiler, plan);

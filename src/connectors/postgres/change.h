@@ -30,11 +30,13 @@ struct altered_expression {
 };
 
 struct altered_column {
-    const char *name;        /* in the new version */
-    const char *old;         /* in the old one; NULL: it is added */
-    const char *carrier;     /* the column that has the new version's values */
-    const char *type;        /* of the carrier */
-    const char *old_type;    /* NULL: it is added */
+    const char *name;     /* in the new version */
+    const char *old;      /* in the old one; NULL: it is added */
+    const char *carrier;  /* the column that has the new version's values */
+    const char *type;     /* of the carrier */
+    const char *old_type; /* NULL: it is added */
+    const char *assigned; /* the carrier's type without a length, which an assignment checks */
+    const char *old_assigned;
     const char *default_sql; /* of the carrier; NULL: none */
     const char *old_default;
     const char *comment;
@@ -138,6 +140,8 @@ void change_note_gone(struct compiler *compiler, const char *name);
 bool change_is_gone(const struct compiler *compiler, const char *name);
 enum status change_query(struct compiler *compiler, const char *sql, const char *const *values,
                          int count, PGresult **result, struct error *error) MUST_USE;
+enum status change_execute(struct compiler *compiler, const char *sql,
+                           struct error *error) MUST_USE;
 const char *change_cell(struct compiler *compiler, PGresult *result, int row, int column);
 /* A name of at most 63 bytes that tells what it is of. */
 const char *change_short_name(struct compiler *compiler, const char *prefix, const char *name);
@@ -213,6 +217,11 @@ change_operate change_sql_op;
 enum status change_make_dual(struct compiler *compiler, struct altered_table *table,
                              struct altered_column *column, const char *type,
                              struct error *error) MUST_USE;
+/* What a type has, for the column's carrier: a collation (may be NULL) is kept as long as there is
+ * one at all. */
+enum status change_read_type(struct compiler *compiler, struct altered_column *column,
+                             const char *type, const char **collation,
+                             struct error *error) MUST_USE;
 /* Indexes and constraints of columns that got a second one, for that: behind the filling. */
 enum status change_copy_attached(struct compiler *compiler, struct error *error) MUST_USE;
 /* change_column.c: a second column where `up` or `down` (may be NULL) say more than the column. */
@@ -244,6 +253,10 @@ enum status change_keep_settings(struct compiler *compiler, const struct altered
 /* Comments, replica identity, clustering for the copy of an index or a constraint, at the end. */
 enum status change_keep_marks(struct compiler *compiler, struct altered_table *table,
                               const char *name, struct error *error) MUST_USE;
+/* The column's default as one of another type. A constant is one in it, too: what the cast gives in
+ * this session it is for all. */
+enum status change_default_as(struct compiler *compiler, const struct altered_column *column,
+                              const char *type, const char **text, struct error *error) MUST_USE;
 /* A statement that drops the second column of partitions which were detached meanwhile; NULL: the
  * table has no partitions. */
 const char *change_clean_detached(struct compiler *compiler, const struct altered_table *table,
@@ -340,7 +353,7 @@ void change_emit_triggers(struct compiler *compiler);
 bool change_has_trigger(const struct altered_table *table);
 const char *change_function_name(struct compiler *compiler, const struct altered_table *table);
 enum status change_emit_fills(struct compiler *compiler, struct error *error) MUST_USE;
-void change_emit_views(struct compiler *compiler);
+enum status change_emit_views(struct compiler *compiler, struct error *error) MUST_USE;
 /* A statement that drops all views of a schema. */
 const char *change_drop_views(struct compiler *compiler, const char *schema);
 enum status change_emit_contract(struct compiler *compiler, struct error *error) MUST_USE;

@@ -13,14 +13,15 @@ enum status change_check_domain(struct compiler *compiler, const struct altered_
     if (table->oid == NULL) {
         return STATUS_OK;
     }
-    if (change_query(compiler,
-                     "WITH RECURSIVE d(oid, base) AS (SELECT t.oid, t.typbasetype FROM "
-                     "pg_catalog.pg_type t WHERE t.oid = pg_catalog.to_regtype($1) AND t.typtype = "
-                     "'d' UNION ALL SELECT t.oid, t.typbasetype FROM d JOIN pg_catalog.pg_type t ON "
-                     "t.oid = d.base AND t.typtype = 'd') SELECT k.conname FROM d JOIN "
-                     "pg_catalog.pg_constraint k ON k.contypid = d.oid UNION ALL SELECT 'NOT NULL' "
-                     "FROM d JOIN pg_catalog.pg_type t ON t.oid = d.oid WHERE t.typnotnull LIMIT 1",
-                     values, 1, &result, error) != STATUS_OK) {
+    if (change_query(
+            compiler,
+            "WITH RECURSIVE d(oid, base) AS (SELECT t.oid, t.typbasetype FROM "
+            "pg_catalog.pg_type t WHERE t.oid = pg_catalog.to_regtype($1) AND t.typtype = "
+            "'d' UNION ALL SELECT t.oid, t.typbasetype FROM d JOIN pg_catalog.pg_type t ON "
+            "t.oid = d.base AND t.typtype = 'd') SELECT k.conname FROM d JOIN "
+            "pg_catalog.pg_constraint k ON k.contypid = d.oid UNION ALL SELECT 'NOT NULL' "
+            "FROM d JOIN pg_catalog.pg_type t ON t.oid = d.oid WHERE t.typnotnull LIMIT 1",
+            values, 1, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     bool checked = PQntuples(result) > 0;
@@ -70,8 +71,8 @@ enum status change_check_keys(struct compiler *compiler, const struct change_val
     for (uint32_t i = 0; map != NULL && map->kind == CHANGE_MAP && i < map->count; i++) {
         bool known = false;
         for (uint32_t j = 0; list != NULL && j < list->count; j++) {
-            known = known || (list->items[j].text != NULL &&
-                              strcmp(list->items[j].text, map->keys[i]) == 0);
+            known = known ||
+                    (list->items[j].text != NULL && strcmp(list->items[j].text, map->keys[i]) == 0);
         }
         if (!known) {
             return change_invalid(compiler, &map->items[i], error, "%s is not one of its columns",
@@ -223,17 +224,15 @@ enum status change_warn_of(struct compiler *compiler, const struct altered_table
     const char *publications = change_cell(compiler, result, 0, 1);
     PQclear(result);
     if (triggers != NULL) {
-        change_way_add(compiler,
-                       arena_format(compiler->arena, "rows of %s are filled by UPDATE",
-                                    table->name),
-                       arena_format(compiler->arena, "its triggers fire for each of them: %s",
-                                    triggers));
+        change_way_add(
+            compiler, arena_format(compiler->arena, "rows of %s are filled by UPDATE", table->name),
+            arena_format(compiler->arena, "its triggers fire for each of them: %s", triggers));
     }
     if (publications != NULL) {
-        change_way_add(compiler,
-                       arena_format(compiler->arena, "%s is in the publication %s", table->name,
-                                    publications),
-                       "its subscribers stop until they have the new columns, too");
+        change_way_add(
+            compiler,
+            arena_format(compiler->arena, "%s is in the publication %s", table->name, publications),
+            "its subscribers stop until they have the new columns, too");
     }
     return STATUS_OK;
 }

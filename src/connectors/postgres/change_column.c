@@ -155,6 +155,41 @@ static void make_column(struct compiler *compiler, const struct altered_table *t
         change_sql(compiler, "ALTER TABLE %s DROP COLUMN IF EXISTS %n", place, column->carrier));
 }
 
+/* The type as the server spells it. */
+static enum status canonical_type(struct compiler *compiler, const struct change_value *at,
+                                  const char *type, const char **found, struct error *error)
+{
+    struct error inner = {0};
+    PGresult *result = NULL;
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SAVEPOINT transhume_scratch");
+    if (postgres_execute_buffer(compiler->session->database, compiler->session->connection, &sql,
+                                SQL_LONG, ERROR_TARGET_SCHEMA, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *text =
+        arena_format(compiler->arena, "SELECT pg_catalog.format_type(a.atttypid, a.atttypmod) FROM "
+                                      "pg_catalog.pg_attribute a WHERE a.attrelid = "
+                                      "'pg_temp._transhume_scratch'::pg_catalog.regclass AND "
+                                      "a.attnum = 1");
+    buffer_format(&sql, "CREATE TEMP TABLE _transhume_scratch (x %s)", type);
+    enum status status =
+        postgres_execute_buffer(compiler->session->database, compiler->session->connection, &sql,
+                                SQL_LONG, ERROR_TARGET_SCHEMA, &inner);
+    if (status == STATUS_OK) {
+        status = change_query(compiler, text, NULL, 0, &result, &inner);
+        *found = status == STATUS_OK ? change_cell(compiler, result, 0, 0) : type;
+        PQclear(result);
+    }
+    buffer_append_string(&sql, "ROLLBACK TO SAVEPOINT transhume_scratch");
+    if (postgres_execute_buffer(compiler->session->database, compiler->session->connection, &sql,
+                                SQL_LONG, ERROR_TARGET_SCHEMA, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return status == STATUS_OK ? STATUS_OK
+                               : change_invalid(compiler, at, error, "%s", inner.message);
+}
+
 enum status change_add_column_op(struct compiler *compiler, const struct change_value *value,
                                  struct error *error)
 {
@@ -164,8 +199,7 @@ enum status change_add_column_op(struct compiler *compiler, const struct change_
     bool is_volatile;
     if (change_find_table(compiler, value, change_text(value, "table"), &table, error) !=
             STATUS_OK ||
-        check_added(compiler, value, table, error) != STATUS_OK ||
-        change_check_domain(compiler, table, at, change_text(at, "type"), error) != STATUS_OK) {
+        check_added(compiler, value, table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     struct altered_column made = {.operation = compiler->number,
@@ -177,7 +211,11 @@ enum status change_add_column_op(struct compiler *compiler, const struct change_
                                   .not_null = !change_is_true(at, "nullable"),
                                   .constant = true,
                                   .made = true};
-    if (read_default(compiler, table, at, &made, &is_volatile, error) != STATUS_OK) {
+    const char *collation = NULL;
+    if (canonical_type(compiler, at, made.type, &made.type, error) != STATUS_OK ||
+        change_check_domain(compiler, table, at, made.type, error) != STATUS_OK ||
+        change_read_type(compiler, &made, made.type, &collation, error) != STATUS_OK ||
+        read_default(compiler, table, at, &made, &is_volatile, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const char *text = up != NULL ? up->text : is_volatile ? made.default_sql : NULL;
@@ -276,6 +314,12 @@ enum status change_rename_column(struct compiler *compiler, const struct change_
         return change_invalid(compiler, change_get(value, "to"), error, "%s has a column %s",
                               table->name, to);
     }
+    if (strspn(to, "abcdefghijklmnopqrstuvwxyz") == strlen(to) &&
+        strstr(" tableoid ctid xmin cmin xmax cmax ", arena_format(compiler->arena, " %s ", to)) !=
+            NULL) {
+        return change_invalid(compiler, change_get(value, "to"), error,
+                              "%s is the name of a system column", to);
+    }
     column->name = to;
     column->operation = compiler->number;
     touch(compiler, table);
@@ -299,41 +343,6 @@ static bool is_itself(struct compiler *compiler, const char *text, const char *n
                : false;
 }
 
-/* The type as the server spells it. */
-static enum status canonical_type(struct compiler *compiler, const struct change_value *at,
-                                  const char *type, const char **found, struct error *error)
-{
-    struct error inner = {0};
-    PGresult *result = NULL;
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "SAVEPOINT transhume_scratch");
-    if (postgres_execute_buffer(compiler->session->database, compiler->session->connection, &sql,
-                                SQL_LONG, ERROR_TARGET_SCHEMA, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    const char *text =
-        arena_format(compiler->arena, "SELECT pg_catalog.format_type(a.atttypid, a.atttypmod) FROM "
-                                      "pg_catalog.pg_attribute a WHERE a.attrelid = "
-                                      "'pg_temp._transhume_scratch'::pg_catalog.regclass AND "
-                                      "a.attnum = 1");
-    buffer_format(&sql, "CREATE TEMP TABLE _transhume_scratch (x %s)", type);
-    enum status status =
-        postgres_execute_buffer(compiler->session->database, compiler->session->connection, &sql,
-                                SQL_LONG, ERROR_TARGET_SCHEMA, &inner);
-    if (status == STATUS_OK) {
-        status = change_query(compiler, text, NULL, 0, &result, &inner);
-        *found = status == STATUS_OK ? change_cell(compiler, result, 0, 0) : type;
-        PQclear(result);
-    }
-    buffer_append_string(&sql, "ROLLBACK TO SAVEPOINT transhume_scratch");
-    if (postgres_execute_buffer(compiler->session->database, compiler->session->connection, &sql,
-                                SQL_LONG, ERROR_TARGET_SCHEMA, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return status == STATUS_OK ? STATUS_OK
-                               : change_invalid(compiler, at, error, "%s", inner.message);
-}
-
 struct second {
     const struct change_value *at;
     const struct change_value *up;
@@ -352,13 +361,11 @@ static enum status make_dual(struct compiler *compiler, const struct second *sec
         return change_invalid(compiler, second->at, error,
                               "%s is changed by the same change already", column->name);
     }
-    bool casts = strcmp(type, old_type) != 0;
-    const char *up = second->up != NULL ? second->up->text
-                     : casts            ? change_sql(compiler, "CAST(%n AS %s)", column->old, type)
-                                        : change_sql(compiler, "%n", column->old);
-    const char *down = second->down != NULL ? second->down->text
-                       : casts ? change_sql(compiler, "CAST(%n AS %s)", column->name, old_type)
-                               : change_sql(compiler, "%n", column->name);
+    /* Nothing said: the value itself, which is cast where it is assigned. */
+    const char *up =
+        second->up != NULL ? second->up->text : change_sql(compiler, "%n", column->old);
+    const char *down =
+        second->down != NULL ? second->down->text : change_sql(compiler, "%n", column->name);
     struct altered_expression read;
     const struct change_value *up_at = second->up != NULL ? second->up : second->at;
     const struct change_value *down_at = second->down != NULL ? second->down : second->at;
@@ -468,6 +475,12 @@ enum status change_alter_column(struct compiler *compiler, const struct change_v
         return STATUS_FAILED;
     }
     type = column->type;
+    if (given != NULL && serial_type(given) != NULL) {
+        return change_refused(compiler, error,
+                              "numbers that count up can't be added beside running "
+                              "writers; say %s, and a default of nextval",
+                              serial_type(given));
+    }
     if (given != NULL &&
         canonical_type(compiler, change_get(value, "type"), given, &type, error) != STATUS_OK) {
         return STATUS_FAILED;

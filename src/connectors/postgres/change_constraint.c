@@ -42,12 +42,12 @@ enum status change_add_check(struct compiler *compiler, struct altered_table *ta
                              struct error *error)
 {
     const char *carried = change_carried(compiler, table, expression);
-    const char *check = arena_format(compiler->arena, "CHECK (%s\n)%s", carried,
-                                     no_inherit ? " NO INHERIT" : "");
-    if (try_text(compiler, table,
-                 arena_format(compiler->arena, "ALTER TABLE pg_temp._transhume_scratch ADD %s",
-                              check),
-                 error) != STATUS_OK) {
+    const char *check =
+        arena_format(compiler->arena, "CHECK (%s\n)%s", carried, no_inherit ? " NO INHERIT" : "");
+    if (try_text(
+            compiler, table,
+            arena_format(compiler->arena, "ALTER TABLE pg_temp._transhume_scratch ADD %s", check),
+            error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     buffer_format(&table->holds, " AND (%s\n) IS NOT FALSE", carried);
@@ -159,8 +159,7 @@ static enum status check_options(struct compiler *compiler, const struct change_
     }
     if (change_is_true(value, "nulls_not_distinct") &&
         compiler->session->database->server_version < VERSION_NOT_DISTINCT) {
-        return change_refused(compiler, error,
-                              "NULLS NOT DISTINCT needs PostgreSQL 15 or later");
+        return change_refused(compiler, error, "NULLS NOT DISTINCT needs PostgreSQL 15 or later");
     }
     const struct change_value *columns = change_get(value, "columns");
     return change_check_keys(compiler, change_get(value, "up"), columns, error) == STATUS_OK
@@ -220,10 +219,9 @@ enum status change_create_constraint(struct compiler *compiler, const struct cha
     }
     if (strcasecmp(type, "foreign_key") == 0) {
         const struct change_value *references = change_get(value, "references");
-        return references == NULL
-                   ? change_invalid(compiler, value, error, "it needs 'references'")
-                   : change_add_reference(compiler, table, name, columns, references,
-                                          deferrable_of(value), error);
+        return references == NULL ? change_invalid(compiler, value, error, "it needs 'references'")
+                                  : change_add_reference(compiler, table, name, columns, references,
+                                                         deferrable_of(value), error);
     }
     if (table->partitioned) {
         return change_refused(compiler, error,
@@ -277,8 +275,7 @@ static enum status check_maps(struct compiler *compiler, const struct change_val
     uint32_t count = (uint32_t)PQntuples(result);
     struct change_value *items = arena_allocate_zeroed(compiler->arena, count + 1, sizeof(*items));
     for (uint32_t i = 0; i < count; i++) {
-        const struct altered_column *column =
-            column_of_old(table, PQgetvalue(result, (int)i, 0));
+        const struct altered_column *column = column_of_old(table, PQgetvalue(result, (int)i, 0));
         items[i] = (struct change_value){.kind = CHANGE_TEXT,
                                          .text = column != NULL ? column->name : NULL};
     }

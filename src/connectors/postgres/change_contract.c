@@ -36,9 +36,8 @@ static void drop_trigger(struct contracting *contracting, const char *place)
     const struct altered_table *table = contracting->table;
     if (change_has_trigger(table)) {
         add(contracting, arena_format(compiler->arena, "trigger and function of %s", table->name),
-            change_sql(compiler, "DROP TRIGGER %n ON %s; DROP FUNCTION %n.%n()",
-                       table->trigger, place, compiler->schema,
-                       change_function_name(compiler, table)));
+            change_sql(compiler, "DROP TRIGGER %n ON %s; DROP FUNCTION %n.%n()", table->trigger,
+                       place, compiler->schema, change_function_name(compiler, table)));
     }
 }
 
@@ -100,6 +99,24 @@ static void rename_columns(struct contracting *contracting, const char *place)
     }
 }
 
+/* Has another table of the change the name as yet? */
+static bool is_had(const struct compiler *compiler, const struct altered_table *table)
+{
+    for (uint32_t i = 0; i < compiler->table_count; i++) {
+        const struct altered_table *other = compiler->tables[i];
+        if (other != table && other->oid != NULL && strcmp(other->old, table->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What a table is called until that one has given up the name. */
+static const char *name_between(struct compiler *compiler, const struct altered_table *table)
+{
+    return change_short_name(compiler, POSTGRES_CHANGE_PREFIX "_", table->old);
+}
+
 static void contract(struct contracting *contracting, const struct altered_table *table)
 {
     struct compiler *compiler = contracting->compiler;
@@ -118,7 +135,25 @@ static void contract(struct contracting *contracting, const struct altered_table
     add_statements(contracting, &table->late);
     if (strcmp(table->name, table->old) != 0) {
         add(contracting, arena_format(compiler->arena, "last name of %s", table->name),
-            change_sql(compiler, "ALTER TABLE %s RENAME TO %n", place, table->name));
+            change_sql(compiler, "ALTER TABLE %s RENAME TO %n", place,
+                       is_had(compiler, table) ? name_between(compiler, table) : table->name));
+    }
+}
+
+/* Names that other tables had, in one transaction. */
+static void take_names(struct compiler *compiler)
+{
+    struct contracting contracting = {.compiler = compiler};
+    for (uint32_t i = 0; i < compiler->table_count; i++) {
+        const struct altered_table *table = compiler->tables[i];
+        if (!table->dropped && strcmp(table->name, table->old) != 0 && is_had(compiler, table)) {
+            compiler->number = table->operation;
+            contracting.table = table;
+            add(&contracting,
+                arena_format(compiler->arena, "name %s, which another table had", table->name),
+                change_sql(compiler, "ALTER TABLE %n.%n RENAME TO %n", compiler->schema,
+                           name_between(compiler, table), table->name));
+        }
     }
 }
 
@@ -172,6 +207,7 @@ enum status change_emit_contract(struct compiler *compiler, struct error *error)
     for (uint32_t i = 0; i < compiler->table_count; i++) {
         contract_group(compiler, i);
     }
+    take_names(compiler);
     change_emit_detached(compiler);
     for (uint32_t i = 0; i < compiler->table_count; i++) {
         buffer_free(&compiler->tables[i]->contract);

@@ -23,9 +23,7 @@ static enum status check_dual(struct compiler *compiler, const struct altered_ta
     return STATUS_OK;
 }
 
-/* What the new type has: a collation that the column says is kept as long as there is one at all.
- */
-static enum status read_type(struct compiler *compiler, struct altered_column *column,
+enum status change_read_type(struct compiler *compiler, struct altered_column *column,
                              const char *type, const char **collation, struct error *error)
 {
     PGresult *result = NULL;
@@ -33,7 +31,8 @@ static enum status read_type(struct compiler *compiler, struct altered_column *c
     if (change_query(compiler,
                      "SELECT t.typcollation <> 0, t.typtype = 'e' OR EXISTS (SELECT 1 FROM "
                      "pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod WHERE "
-                     "m.amname = 'btree' AND o.opcdefault AND o.opcintype = t.oid) FROM "
+                     "m.amname = 'btree' AND o.opcdefault AND o.opcintype = t.oid), "
+                     "pg_catalog.format_type(t.oid, -1) FROM "
                      "pg_catalog.pg_type t WHERE t.oid = pg_catalog.to_regtype($1)",
                      values, 1, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -41,6 +40,7 @@ static enum status read_type(struct compiler *compiler, struct altered_column *c
     bool found = PQntuples(result) > 0;
     *collation = found && PQgetvalue(result, 0, 0)[0] == 't' ? *collation : NULL;
     column->equality = found && PQgetvalue(result, 0, 1)[0] == 't';
+    column->assigned = found ? change_cell(compiler, result, 0, 2) : type;
     column->compares = false;
     PQclear(result);
     return STATUS_OK;
@@ -56,7 +56,9 @@ enum status change_make_dual(struct compiler *compiler, struct altered_table *ta
     bool casts = strcmp(type, column->type) != 0;
     const char *collation = column->collation;
     if (change_check_domain(compiler, table, NULL, type, error) != STATUS_OK ||
-        (casts && read_type(compiler, column, type, &collation, error) != STATUS_OK)) {
+        (casts && change_read_type(compiler, column, type, &collation, error) != STATUS_OK) ||
+        (casts && column->default_sql != NULL &&
+         change_default_as(compiler, column, type, &column->default_sql, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     column->dual = true;
@@ -67,9 +69,6 @@ enum status change_make_dual(struct compiler *compiler, struct altered_table *ta
     postgres_append(&sql, "ALTER TABLE %s ADD COLUMN %n %s%s%s", place, column->carrier, type,
                     collation != NULL ? " COLLATE " : "", collation != NULL ? collation : "");
     if (column->default_sql != NULL) {
-        column->default_sql =
-            casts ? arena_format(compiler->arena, "CAST(%s AS %s)", column->default_sql, type)
-                  : column->default_sql;
         postgres_append(&sql, "; ALTER TABLE %s ALTER COLUMN %n SET DEFAULT %s", place,
                         column->carrier, column->default_sql);
     }
@@ -247,6 +246,13 @@ static enum status copy_one(struct compiler *compiler, struct altered_table *tab
                                   "the index %s of a partitioned table can't be made beside "
                                   "running writers",
                                   attached->name);
+        }
+        if (strcmp(kind, "unique") == 0 || strcmp(kind, "primary") == 0) {
+            change_way_add(
+                compiler,
+                arena_format(compiler->arena, "%s is there twice until the end", attached->name),
+                "an upsert (ON CONFLICT) that meets another one may fail on the copy: "
+                "have it tried again");
         }
         add_index(compiler, table, attached);
     }

@@ -188,7 +188,9 @@ static enum status read_nature(struct compiler *compiler, struct altered_express
             "('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass,"
             " 'pg_catalog.pg_operator'::pg_catalog.regclass) AND d.refobjid NOT IN ('pg_temp." SCRATCH
             "'::pg_catalog.regclass, 'pg_temp." SCRATCH "_view'::pg_catalog.regclass)), "
-            "r.ev_action::text ~ ':varattno (0|-)' FROM pg_catalog.pg_rewrite r WHERE r.ev_class = 'pg_temp." SCRATCH
+            "r.ev_action::text ~ ':varattno (0|-)' OR r.ev_action::text ~ "
+            "'^\\(\\{QUERY [^{]*:has(Aggs|WindowFuncs|TargetSRFs) true' "
+            "FROM pg_catalog.pg_rewrite r WHERE r.ev_class = 'pg_temp." SCRATCH
             "_view'::pg_catalog.regclass",
             NULL, 0, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -197,8 +199,10 @@ static enum status read_nature(struct compiler *compiler, struct altered_express
     expression->looks_out = PQntuples(result) > 0 && PQgetvalue(result, 0, 1)[0] == 't';
     bool whole = PQntuples(result) > 0 && PQgetvalue(result, 0, 2)[0] == 't';
     PQclear(result);
-    return whole ? change_refused(compiler, error,
-                                  "it reads a whole row or a system column, which a trigger can't")
+    return whole ? change_refused(
+                       compiler, error,
+                       "it reads a whole row, a system column or more than one row, which a "
+                       "trigger can't")
                  : STATUS_OK;
 }
 

@@ -36,11 +36,10 @@ static void append_place(const struct compiler *compiler, const struct altered_t
 static void append_equal(struct compiler *compiler, const struct altered_column *column,
                          bool compares, bool equal, struct buffer *sql)
 {
-    buffer_append_string(
-        sql, change_compare(compiler, compares, equal,
-                            change_sql(compiler, "%n", column->carrier),
-                            arena_format(compiler->arena, "CAST((%s\n) AS %s)", column->up.text,
-                                         column->type)));
+    buffer_append_string(sql, change_compare(compiler, compares, equal,
+                                             change_sql(compiler, "%n", column->carrier),
+                                             arena_format(compiler->arena, "CAST((%s\n) AS %s)",
+                                                          column->up.text, column->type)));
 }
 
 /* Of a row that nobody wrote since, the value is the one that the column was made with: the
@@ -75,7 +74,7 @@ static void add_fill(struct compiler *compiler, const struct altered_table *tabl
         append_text(&text, column->carrier);
         buffer_append_byte(&text, ',');
         append_text(&text, arena_format(compiler->arena, "CAST((%s\n) AS %s)", column->up.text,
-                                        column->type));
+                                        column->assigned));
         buffer_append_byte(&text, ']');
         comma = ",";
         append_pending(compiler, column, &where);

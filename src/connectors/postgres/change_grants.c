@@ -8,12 +8,13 @@
 /* A loop's query: who, what, whether it may be given on, by aclexplode of that list. */
 static void append_rights(const char *list, const char *from, const char *where, struct buffer *sql)
 {
-    buffer_format(sql,
-                  "SELECT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE "
-                  "pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS who, "
-                  "a.privilege_type AS what, CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' "
-                  "ELSE '' END AS further%s CROSS JOIN LATERAL pg_catalog.aclexplode(%s) a WHERE %s",
-                  from, list, where);
+    buffer_format(
+        sql,
+        "SELECT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE "
+        "pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS who, "
+        "a.privilege_type AS what, CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' "
+        "ELSE '' END AS further%s CROSS JOIN LATERAL pg_catalog.aclexplode(%s) a WHERE %s",
+        from, list, where);
 }
 
 void change_append_grants(const char *from, const char *to, const char *columns, struct buffer *sql)

@@ -77,6 +77,21 @@ static enum status find_index(struct compiler *compiler, const char *name, const
     return STATUS_OK;
 }
 
+/* Does the server take its columns and its predicate? */
+static enum status try_index(struct compiler *compiler, const struct altered_table *table,
+                             const struct change_value *at, const char *text, struct error *error)
+{
+    const char *problem;
+    const char *tried = strstr(text, " USING ");
+    if (change_try(compiler, table,
+                   arena_format(compiler->arena, "CREATE INDEX ON pg_temp._transhume_scratch%s",
+                                tried != NULL ? tried : ""),
+                   &problem, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return problem == NULL ? STATUS_OK : change_invalid(compiler, at, error, "%s", problem);
+}
+
 enum status change_create_index(struct compiler *compiler, const struct change_value *value,
                                 struct error *error)
 {
@@ -121,17 +136,8 @@ enum status change_create_index(struct compiler *compiler, const struct change_v
                       change_carried(compiler, table, change_text(value, "predicate")));
     }
     const char *text = change_text_of(compiler, &sql);
-    const char *problem = NULL;
     if (status == STATUS_OK) {
-        const char *tried = strstr(text, " USING ");
-        status = change_try(compiler, table,
-                            arena_format(compiler->arena,
-                                         "CREATE INDEX ON pg_temp._transhume_scratch%s",
-                                         tried != NULL ? tried : ""),
-                            &problem, error);
-    }
-    if (problem != NULL) {
-        return change_invalid(compiler, value, error, "%s", problem);
+        status = try_index(compiler, table, value, text, error);
     }
     if (status == STATUS_OK) {
         change_index_step(compiler, arena_format(compiler->arena, "index %s", name), name, text,

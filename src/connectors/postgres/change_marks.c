@@ -82,6 +82,31 @@ enum status change_keep_marks(struct compiler *compiler, struct altered_table *t
     return status;
 }
 
+/* ---------------------------------------------------------------- defaults */
+
+enum status change_default_as(struct compiler *compiler, const struct altered_column *column,
+                              const char *type, const char **text, struct error *error)
+{
+    struct error ignored = {0};
+    PGresult *result = NULL;
+    *text = arena_format(compiler->arena, "CAST(%s AS %s)", column->default_sql, type);
+    if (!column->constant) {
+        return STATUS_OK;
+    }
+    if (change_execute(compiler, "SAVEPOINT transhume_default", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *sql = arena_format(
+        compiler->arena, "SELECT pg_catalog.quote_literal(CAST(%s AS pg_catalog.text))", *text);
+    if (change_query(compiler, sql, NULL, 0, &result, &ignored) == STATUS_OK) {
+        const char *value = change_cell(compiler, result, 0, 0);
+        *text =
+            value == NULL ? *text : arena_format(compiler->arena, "CAST(%s AS %s)", value, type);
+        PQclear(result);
+    }
+    return change_execute(compiler, "ROLLBACK TO SAVEPOINT transhume_default", error);
+}
+
 /* ---------------------------------------------------------------- what was detached */
 
 const char *change_clean_detached(struct compiler *compiler, const struct altered_table *table,

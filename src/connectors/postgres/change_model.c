@@ -85,6 +85,12 @@ enum status change_query(struct compiler *compiler, const char *sql, const char 
                           parameters, count, SQL_LONG, ERROR_TARGET_SCHEMA, result, error);
 }
 
+enum status change_execute(struct compiler *compiler, const char *sql, struct error *error)
+{
+    return postgres_execute(compiler->session->database, compiler->session->connection, sql,
+                            SQL_SHORT, ERROR_TARGET_SCHEMA, error);
+}
+
 const char *change_cell(struct compiler *compiler, PGresult *result, int row, int column)
 {
     return PQgetisnull(result, row, column)
@@ -150,6 +156,7 @@ static void read_column(struct compiler *compiler, struct altered_table *table, 
     column->sequences = change_cell(compiler, result, row, 10);
     column->collation = change_cell(compiler, result, row, 11);
     column->equality = cell_is_true(result, row, 12);
+    column->assigned = column->old_assigned = change_cell(compiler, result, row, 13);
 }
 
 static enum status read_columns(struct compiler *compiler, struct altered_table *table,
@@ -204,6 +211,11 @@ static enum status check_kind(const struct compiler *compiler, PGresult *result,
                               "would not go through its trigger",
                               name);
     }
+    if (cell_is_true(result, 0, 5)) {
+        change_refused(compiler, error,
+                       "row security hides rows of %s from the role that makes the change", name);
+        return error_hint(error, "Make it as the table's owner, or as a role with BYPASSRLS.");
+    }
     if (cell_is_true(result, 0, 4) &&
         compiler->session->database->server_version < VERSION_INVOKER) {
         return change_refused(compiler, error,
@@ -220,15 +232,16 @@ static enum status load_table(struct compiler *compiler, const char *name,
 {
     PGresult *result = NULL;
     const char *const values[] = {compiler->schema, name};
-    if (change_query(compiler,
-                     "SELECT c.oid, c.relkind = 'p', c.relispartition, NOT c.relispartition AND "
-                     "EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i LEFT JOIN pg_catalog.pg_class "
-                     "d ON d.oid = i.inhrelid WHERE i.inhrelid = c.oid OR (i.inhparent = c.oid AND "
-                     "NOT d.relispartition)), c.relrowsecurity FROM pg_catalog.pg_class c JOIN "
-                     "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND "
-                     "c.relname = $2 AND c.relkind IN ('r', 'p') AND c.relname NOT LIKE "
-                     "'\\_transhume\\_%'",
-                     values, 2, &result, error) != STATUS_OK) {
+    if (change_query(
+            compiler,
+            "SELECT c.oid, c.relkind = 'p', c.relispartition, NOT c.relispartition AND "
+            "EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i LEFT JOIN pg_catalog.pg_class "
+            "d ON d.oid = i.inhrelid WHERE i.inhrelid = c.oid OR (i.inhparent = c.oid AND "
+            "NOT d.relispartition)), c.relrowsecurity, pg_catalog.row_security_active(c.oid) FROM pg_catalog.pg_class c JOIN "
+            "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND "
+            "c.relname = $2 AND c.relkind IN ('r', 'p') AND c.relname NOT LIKE "
+            "'\\_transhume\\_%'",
+            values, 2, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (PQntuples(result) == 0) {

@@ -87,37 +87,113 @@ enum status change_add_partition(struct compiler *compiler, const struct change_
     return STATUS_OK;
 }
 
+/* Is it a partition of the table? Is there a default one, beside which none is detached? */
+static enum status read_partition(struct compiler *compiler, const struct altered_table *table,
+                                  const char *name, bool *has_default, struct error *error)
+{
+    PGresult *result = NULL;
+    const char *const values[] = {table->oid, name, compiler->schema};
+    if (change_query(
+            compiler,
+            "SELECT p.partdefid <> 0 FROM pg_catalog.pg_partitioned_table p JOIN "
+            "pg_catalog.pg_inherits i ON i.inhparent = p.partrelid JOIN "
+            "pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE p.partrelid = "
+            "$1::pg_catalog.oid AND c.relname = $2 AND c.relnamespace = (SELECT n.oid FROM "
+            "pg_catalog.pg_namespace n WHERE n.nspname = $3)",
+            values, 3, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool found = PQntuples(result) > 0;
+    *has_default = found && PQgetvalue(result, 0, 0)[0] == 't';
+    PQclear(result);
+    return found ? STATUS_OK
+                 : change_invalid(compiler, NULL, error, "%s is not a partition of %s", name,
+                                  table->name);
+}
+
+/* A detaching that was broken off is pending: it is brought to its end. */
+static void detach_beside(struct compiler *compiler, const char *place, const char *name,
+                          const char *part)
+{
+    struct change_step *step = change_statement(
+        compiler, CHANGE_CONTRACT, ALTER_LOCK_NONE,
+        arena_format(compiler->arena, "detach partition %s", name),
+        change_sql(compiler, "ALTER TABLE %s DETACH PARTITION %s CONCURRENTLY", place, part), NULL);
+    step->alone = true;
+    step->stands = change_sql(compiler,
+                              "SELECT NOT EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i WHERE "
+                              "i.inhrelid = pg_catalog.to_regclass(%q) AND NOT i.inhdetachpending)",
+                              part);
+    const char *finalize =
+        change_sql(compiler, "ALTER TABLE %s DETACH PARTITION %s FINALIZE", place, part);
+    change_statement(compiler, CHANGE_CONTRACT, ALTER_LOCK_NONE,
+                     arena_format(compiler->arena, "partition %s is detached", name),
+                     change_sql(compiler,
+                                "DO $transhume$ BEGIN IF EXISTS (SELECT 1 FROM "
+                                "pg_catalog.pg_inherits i WHERE i.inhrelid = "
+                                "pg_catalog.to_regclass(%q)) THEN EXECUTE %q; END IF; END "
+                                "$transhume$",
+                                part, finalize),
+                     NULL);
+}
+
 enum status change_drop_partition(struct compiler *compiler, const struct change_value *value,
                                   struct error *error)
 {
     enum { VERSION_CONCURRENTLY = 140000 };
     struct altered_table *table;
+    bool has_default;
     const char *name = change_text(value, "name");
     if (change_find_table(compiler, value, change_text(value, "table"), &table, error) !=
-        STATUS_OK) {
+            STATUS_OK ||
+        read_partition(compiler, table, name, &has_default, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    bool beside = compiler->session->database->server_version >= VERSION_CONCURRENTLY;
+    bool beside =
+        !has_default && compiler->session->database->server_version >= VERSION_CONCURRENTLY;
+    const char *place = change_place(compiler, table);
     const char *part = change_sql(compiler, "%n.%n", compiler->schema, name);
-    struct change_step *step = change_statement(
-        compiler, CHANGE_CONTRACT, beside ? ALTER_LOCK_NONE : ALTER_LOCK_ALL,
-        arena_format(compiler->arena, "detach partition %s", name),
-        change_sql(compiler, "ALTER TABLE %n.%n DETACH PARTITION %s%s", compiler->schema,
-                   table->old, part, beside ? " CONCURRENTLY" : ""),
-        NULL);
-    step->alone = beside;
-    step->stands = change_sql(compiler,
-                              "SELECT NOT EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i WHERE "
-                              "i.inhrelid = pg_catalog.to_regclass(%q))",
-                              part);
+    if (beside) {
+        detach_beside(compiler, place, name, part);
+    } else {
+        change_statement(compiler, CHANGE_CONTRACT, ALTER_LOCK_ALL,
+                         arena_format(compiler->arena, "detach partition %s", name),
+                         change_sql(compiler, "ALTER TABLE %s DETACH PARTITION %s", place, part),
+                         NULL);
+    }
     if (!change_is_true(value, "keep")) {
         change_statement(compiler, CHANGE_CONTRACT, ALTER_LOCK_NONE,
                          arena_format(compiler->arena, "drop partition %s", name),
                          change_sql(compiler, "DROP TABLE %s", part), NULL);
     }
-    change_way_add(compiler, "detached at the end, beside running writers",
+    change_way_add(compiler,
+                   beside ? "detached at the end, beside running writers"
+                          : "detached at the end, under a short lock that shuts everybody out",
                    change_is_true(value, "keep") ? NULL : "its rows are gone with `complete`");
     return STATUS_OK;
+}
+
+static enum status check_identity(struct compiler *compiler, const struct altered_table *table,
+                                  const char *index, struct error *error)
+{
+    PGresult *result = NULL;
+    const char *const values[] = {table->oid, index};
+    if (change_query(
+            compiler,
+            "SELECT 1 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = "
+            "i.indexrelid WHERE i.indrelid = $1::pg_catalog.oid AND c.relname = $2 AND "
+            "i.indisunique AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL "
+            "AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = "
+            "i.indrelid AND a.attnum = ANY (i.indkey::int2[]) AND NOT a.attnotnull)",
+            values, 2, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool fits = PQntuples(result) > 0;
+    PQclear(result);
+    return fits ? STATUS_OK
+                : change_invalid(compiler, NULL, error,
+                                 "%s has no unique index %s over columns that are NOT NULL",
+                                 table->name, index);
 }
 
 enum status change_replica_identity(struct compiler *compiler, const struct change_value *value,
@@ -133,6 +209,9 @@ enum status change_replica_identity(struct compiler *compiler, const struct chan
     }
     if (strcasecmp(type, "index") == 0 && index == NULL) {
         return change_invalid(compiler, identity, error, "it needs 'index'");
+    }
+    if (index != NULL && check_identity(compiler, table, index, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     table->operation = compiler->number;
     postgres_append(&table->contract, "ALTER TABLE %n.%n REPLICA IDENTITY ", compiler->schema,

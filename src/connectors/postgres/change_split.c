@@ -23,13 +23,6 @@ static enum status check_leaves(struct compiler *compiler, const struct altered_
                               "its own",
                               table->name, column->name);
     }
-    if (column->old_not_null && column->old_default == NULL) {
-        change_refused(compiler, error,
-                       "%s.%s is NOT NULL without a default: rows that the new version inserts "
-                       "have no value for it",
-                       table->name, column->name);
-        return error_hint(error, "Give it a default, or make it nullable, in a change before.");
-    }
     return change_check_attached(compiler, table, column, error);
 }
 
@@ -127,43 +120,75 @@ static enum status need_single_key(const struct compiler *compiler,
                : change_refused(compiler, error, "the key of %s has to be one column", table->name);
 }
 
-/* Rows that the new version inserts have none of these columns. On the way back, when the triggers
- * are gone, they get the default, and the last step finds a check that shows there is no NULL. */
+/* Without a default an abort can't give the old version a value: it stops while the triggers are
+ * there, so that a value that a person gives reaches the new version's table, too. */
+static void stop_at_null(struct compiler *compiler, const struct altered_table *table,
+                         const struct altered_column *column)
+{
+    const char *place = change_place(compiler, table);
+    const char *message = change_sql(
+        compiler,
+        "rows of %s that the new version inserted have no value for %n, which is NOT NULL in the "
+        "old one: give them one, and abort again",
+        place, column->old);
+    change_statement(
+        compiler, CHANGE_OPEN, ALTER_LOCK_NONE,
+        arena_format(compiler->arena, "%s.%s: an abort looks for NULL", table->name, column->name),
+        "SELECT 1",
+        change_sql(
+            compiler,
+            "DO $transhume$ BEGIN IF EXISTS (SELECT 1 FROM %s WHERE %n IS NULL) THEN RAISE "
+            "EXCEPTION USING MESSAGE = %q, ERRCODE = 'object_not_in_prerequisite_state'; END "
+            "IF; END $transhume$",
+            place, column->old, message));
+}
+
+/* On the way back, when the triggers are gone: rows without a value get the default, and the last
+ * step finds a check that shows there is no NULL, so that it has not to look itself. */
+static void let_one_null(struct compiler *compiler, const struct altered_table *table,
+                         const struct altered_column *column)
+{
+    const char *place = change_place(compiler, table);
+    const char *check =
+        change_short_name(compiler, POSTGRES_CHANGE_CHECK,
+                          arena_format(compiler->arena, "%s_%s_back", table->old, column->old));
+    const char *drop =
+        change_sql(compiler, "ALTER TABLE %s DROP CONSTRAINT IF EXISTS %n", place, check);
+    change_statement(
+        compiler, CHANGE_EXPAND, ALTER_LOCK_ALL,
+        arena_format(compiler->arena, "%s.%s may be NULL", table->name, column->name),
+        change_sql(compiler, "ALTER TABLE %s ALTER COLUMN %n DROP NOT NULL", place, column->old),
+        change_sql(compiler, "ALTER TABLE %s ALTER COLUMN %n SET NOT NULL; %s", place, column->old,
+                   drop));
+    change_statement(
+        compiler, CHANGE_EXPAND, ALTER_LOCK_NONE,
+        arena_format(compiler->arena, "%s.%s: an abort validates it", table->name, column->name),
+        "SELECT 1", change_sql(compiler, "ALTER TABLE %s VALIDATE CONSTRAINT %n", place, check));
+    const char *fill = column->old_default == NULL
+                           ? ""
+                           : change_sql(compiler, "; UPDATE %s SET %n = DEFAULT WHERE %n IS NULL",
+                                        place, column->old, column->old);
+    change_statement(
+        compiler, CHANGE_EXPAND, ALTER_LOCK_NONE,
+        arena_format(compiler->arena, "%s.%s: an abort holds it NOT NULL", table->name,
+                     column->name),
+        "SELECT 1",
+        change_sql(compiler,
+                   "%s; ALTER TABLE %s ADD CONSTRAINT %n CHECK (%n IS NOT NULL) NOT VALID%s", drop,
+                   place, check, column->old, fill));
+    if (column->old_default == NULL) {
+        stop_at_null(compiler, table, column);
+    }
+}
+
+/* Rows that the new version inserts have none of these columns. */
 static void let_null(struct compiler *compiler, const struct altered_table *table,
                      const struct chosen *chosen)
 {
-    const char *place = change_place(compiler, table);
     for (uint32_t i = 0; i < chosen->count; i++) {
-        const struct altered_column *column = chosen->items[i];
-        if (!column->old_not_null) {
-            continue;
+        if (chosen->items[i]->old_not_null) {
+            let_one_null(compiler, table, chosen->items[i]);
         }
-        const char *check = change_short_name(
-            compiler, POSTGRES_CHANGE_CHECK,
-            arena_format(compiler->arena, "%s_%s_back", table->old, column->old));
-        const char *drop = change_sql(compiler, "ALTER TABLE %s DROP CONSTRAINT IF EXISTS %n",
-                                      place, check);
-        change_statement(
-            compiler, CHANGE_EXPAND, ALTER_LOCK_ALL,
-            arena_format(compiler->arena, "%s.%s may be NULL", table->name, column->name),
-            change_sql(compiler, "ALTER TABLE %s ALTER COLUMN %n DROP NOT NULL", place,
-                       column->old),
-            change_sql(compiler, "ALTER TABLE %s ALTER COLUMN %n SET NOT NULL; %s", place,
-                       column->old, drop));
-        change_statement(
-            compiler, CHANGE_EXPAND, ALTER_LOCK_NONE,
-            arena_format(compiler->arena, "%s.%s: an abort looks for NULL", table->name,
-                         column->name),
-            "SELECT 1", change_sql(compiler, "ALTER TABLE %s VALIDATE CONSTRAINT %n", place, check));
-        change_statement(
-            compiler, CHANGE_EXPAND, ALTER_LOCK_NONE,
-            arena_format(compiler->arena, "%s.%s: an abort gives the default for NULL",
-                         table->name, column->name),
-            "SELECT 1",
-            change_sql(compiler,
-                       "%s; ALTER TABLE %s ADD CONSTRAINT %n CHECK (%n IS NOT NULL) NOT VALID; "
-                       "UPDATE %s SET %n = DEFAULT WHERE %n IS NULL",
-                       drop, place, check, column->old, place, column->old, column->old));
     }
 }
 
@@ -495,8 +520,9 @@ static const char *adopts(struct compiler *compiler, const struct altered_column
         return change_sql(compiler, "NEW.%n IS NULL", name);
     }
     return change_sql(
-        compiler, "NEW.%n IS NULL OR (%s AND EXISTS (SELECT 1 FROM %s AS t WHERE t.%n = NEW.%n AND "
-                  "t.%n IS NOT NULL))",
+        compiler,
+        "NEW.%n IS NULL OR (%s AND EXISTS (SELECT 1 FROM %s AS t WHERE t.%n = NEW.%n AND "
+        "t.%n IS NOT NULL))",
         name,
         change_compare(compiler, column->compares, true, change_sql(compiler, "NEW.%n", name),
                        arena_format(compiler->arena, "CAST((%s) AS %s)", column->old_default,
@@ -611,7 +637,8 @@ static enum status make_pairs(struct pairs *pairs, const char *name, struct erro
         pairs->right);
     struct buffer sql = {0};
     postgres_append(&sql, "%s; ", text);
-    change_append_grants(change_place(compiler, pairs->table), place, "(NULL::text, NULL::text)", &sql);
+    change_append_grants(change_place(compiler, pairs->table), place, "(NULL::text, NULL::text)",
+                         &sql);
     text = change_text_of(compiler, &sql);
     if (change_try_out(compiler, text, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -23,13 +23,10 @@ const char *change_sql(struct compiler *compiler, const char *format, ...)
 const char *change_compare(struct compiler *compiler, bool compares, bool equal, const char *left,
                            const char *right)
 {
-    return compares
-               ? arena_format(compiler->arena, "%s IS %sDISTINCT FROM %s", left,
-                              equal ? "NOT " : "", right)
-               : arena_format(
-                     compiler->arena,
-                     "CAST(ROW(%s) AS record) OPERATOR(pg_catalog.*%s) CAST(ROW(%s) AS record)",
-                     left, equal ? "=" : "<>", right);
+    return compares ? arena_format(compiler->arena, "%s IS %sDISTINCT FROM %s", left,
+                                   equal ? "NOT " : "", right)
+                    : arena_format(compiler->arena, "pg_catalog.record_image_%s(ROW(%s), ROW(%s))",
+                                   equal ? "eq" : "ne", left, right);
 }
 
 struct change_step *change_step_add(struct compiler *compiler, enum change_phase phase,

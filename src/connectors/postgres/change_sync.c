@@ -44,6 +44,18 @@ static void join_groups(struct compiler *compiler, const struct altered_table *t
     }
 }
 
+/* The way back of a table that the change makes: it goes together with the trigger by which it
+ * follows, so that nobody writes a row that only it has, and nobody's write fails for its lack. */
+static const char *drop_with_table(struct compiler *compiler, const struct altered_table *table,
+                                   const struct altered_table *other)
+{
+    const char *trigger =
+        change_short_name(compiler, "~_transhume_follow_",
+                          arena_format(compiler->arena, "%s_%s", table->old, other->old));
+    return change_sql(compiler, "DROP TRIGGER IF EXISTS %n ON %s; DROP TABLE IF EXISTS %s", trigger,
+                      change_place(compiler, other), change_place(compiler, table));
+}
+
 void change_sync(struct compiler *compiler, struct altered_table *table,
                  struct altered_table *other, const char *body)
 {
@@ -78,7 +90,8 @@ void change_sync(struct compiler *compiler, struct altered_table *table,
                    "(pg_catalog.current_setting('transhume.sync', true) IS DISTINCT FROM %q) "
                    "EXECUTE FUNCTION %n.%n(); ALTER TABLE %s ENABLE ALWAYS TRIGGER %n",
                    trigger, place, version, compiler->schema, name, place, trigger),
-        change_sql(compiler, "DROP TRIGGER IF EXISTS %n ON %s", trigger, place));
+        table->oid != NULL ? change_sql(compiler, "DROP TRIGGER IF EXISTS %n ON %s", trigger, place)
+                           : drop_with_table(compiler, table, other));
     step->joined = true;
     postgres_append(&table->contract, "DROP TRIGGER %n ON %s;\nDROP FUNCTION %n.%n();\n", trigger,
                     place, compiler->schema, name);
@@ -126,7 +139,7 @@ static void append_values(struct compiler *compiler, const struct altered_table 
         const struct altered_column *column = &table->columns[i];
         if (!column->generated) {
             buffer_format(sql, "%sCAST((%s\n) AS %s)", comma, value_of(compiler, map, column),
-                          column->type);
+                          column->assigned != NULL ? column->assigned : column->type);
             comma = ", ";
         }
     }
@@ -248,8 +261,12 @@ static enum status make_second(struct copy *copy, const struct change_value *val
                             "%s USING NULL",
                             second, column->name, column->name, type);
         }
+        const char *collation = NULL;
         column->type = column->old_type = type;
-        column->compares = column->equality = false;
+        if (change_read_type(compiler, column, type, &collation, error) != STATUS_OK) {
+            buffer_free(&sql);
+            return STATUS_FAILED;
+        }
     }
     buffer_append_string(&sql, "; ");
     if (append_foreign_keys(copy, second, &sql, error) != STATUS_OK) {
@@ -287,12 +304,12 @@ static void prove_copy(const struct copy *copy, enum change_phase phase)
         const char *text = expression_of(copy->columns, column->name);
         const char *first = copy->first->old;
         /* Its names are the first table's, and the second one's come before them. */
-        const char *value = text != NULL
-                                ? change_sql(compiler, "CAST((SELECT %s\n FROM (SELECT %n.*) AS "
-                                                       "%n) AS %s)",
-                                             text, first, first, column->type)
-                                : change_sql(compiler, "CAST((%n.%n) AS %s)", first, column->name,
-                                             column->type);
+        const char *value = text != NULL ? change_sql(compiler,
+                                                      "CAST((SELECT %s\n FROM (SELECT %n.*) AS "
+                                                      "%n) AS %s)",
+                                                      text, first, first, column->type)
+                                         : change_sql(compiler, "CAST((%n.%n) AS %s)", first,
+                                                      column->name, column->type);
         postgres_append(&holds, " AND %s",
                         change_compare(compiler, column->compares, true,
                                        change_sql(compiler, "s.%n", column->name), value));

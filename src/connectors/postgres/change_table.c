@@ -230,8 +230,21 @@ static void note_columns(struct compiler *compiler, struct altered_table *table,
     }
 }
 
+/* Does the table that has the name give it up with the same change? */
+static bool is_given_up(const struct compiler *compiler, const char *name)
+{
+    for (uint32_t i = 0; i < compiler->table_count; i++) {
+        const struct altered_table *table = compiler->tables[i];
+        if (table->oid != NULL && strcmp(table->old, name) == 0) {
+            return table->dropped || strcmp(table->name, name) != 0;
+        }
+    }
+    return false;
+}
+
+/* `last`: the name is needed at the end only. */
 static enum status check_free(struct compiler *compiler, const struct change_value *at,
-                              const char *name, struct error *error)
+                              const char *name, bool last, struct error *error)
 {
     PGresult *result = NULL;
     const char *const values[] = {compiler->schema, name};
@@ -240,6 +253,9 @@ static enum status check_free(struct compiler *compiler, const struct change_val
         if (strcmp(table->name, name) == 0 && !table->dropped) {
             return change_invalid(compiler, at, error, "%s is there already", name);
         }
+    }
+    if (last && is_given_up(compiler, name)) {
+        return STATUS_OK;
     }
     if (change_query(compiler,
                      "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid "
@@ -303,7 +319,7 @@ enum status change_create_table(struct compiler *compiler, const struct change_v
     const struct change_value *columns = change_get(value, "columns");
     const struct change_value *constraints = change_get(value, "constraints");
     struct buffer sql = {0};
-    enum status status = check_free(compiler, value, name, error);
+    enum status status = check_free(compiler, value, name, false, error);
     postgres_append(&sql, "CREATE TABLE %n.%n (", compiler->schema, name);
     for (uint32_t i = 0; i < columns->count && status == STATUS_OK; i++) {
         buffer_append_string(&sql, i > 0 ? ", " : "");
@@ -395,7 +411,7 @@ enum status change_rename_table(struct compiler *compiler, const struct change_v
     const char *to = change_text(value, "to");
     if (change_find_table(compiler, value, change_text(value, "from"), &table, error) !=
             STATUS_OK ||
-        check_free(compiler, value, to, error) != STATUS_OK) {
+        check_free(compiler, value, to, true, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     table->name = to;

@@ -84,10 +84,10 @@ static void append_inserted(struct compiler *compiler, const struct altered_colu
         postgres_append(sql, "NEW.%n IS NOT NULL", name);
     } else {
         buffer_append_string(
-            sql, change_compare(compiler, column->compares, false,
-                                change_sql(compiler, "NEW.%n", name),
-                                arena_format(compiler->arena, "CAST((%s) AS %s)", default_sql,
-                                             old ? column->old_type : column->type)));
+            sql,
+            change_compare(compiler, column->compares, false, change_sql(compiler, "NEW.%n", name),
+                           arena_format(compiler->arena, "CAST((%s) AS %s)", default_sql,
+                                        old ? column->old_type : column->type)));
     }
 }
 
@@ -161,7 +161,7 @@ static void append_assignment(struct compiler *compiler, const struct altered_ta
     const struct altered_column *column = &table->columns[number];
     const struct altered_expression *expression = up ? &column->up : &column->down;
     const char *into = up ? column->carrier : column->old;
-    const char *type = up ? column->type : column->old_type;
+    const char *type = up ? column->assigned : column->old_assigned;
     if (expression->text == NULL || into == NULL || (!up && old_of(column) == NULL)) {
         return;
     }

@@ -151,8 +151,35 @@ static void add_schema(struct compiler *compiler)
         change_sql(compiler, "DROP SCHEMA IF EXISTS %n", compiler->new_schema));
 }
 
-void change_emit_views(struct compiler *compiler)
+/* A view reads all of its columns with the rights of who asks. */
+static enum status warn_of_columns(struct compiler *compiler, struct error *error)
 {
+    PGresult *result = NULL;
+    const char *const values[] = {compiler->schema};
+    if (change_query(compiler,
+                     "SELECT pg_catalog.string_agg(DISTINCT c.relname, ', ') FROM "
+                     "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+                     "c.relnamespace JOIN pg_catalog.pg_attribute t ON t.attrelid = c.oid CROSS "
+                     "JOIN LATERAL pg_catalog.aclexplode(t.attacl) a WHERE n.nspname = $1 AND "
+                     "a.privilege_type = 'SELECT'",
+                     values, 1, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *tables = change_cell(compiler, result, 0, 0);
+    PQclear(result);
+    if (tables != NULL) {
+        compiler->number = 0;
+        change_way_add(compiler, arena_format(compiler->arena, "views of %s", tables),
+                       "who may SELECT some of the columns only can't read the view");
+    }
+    return STATUS_OK;
+}
+
+enum status change_emit_views(struct compiler *compiler, struct error *error)
+{
+    if (warn_of_columns(compiler, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     compiler->number = UINT32_MAX;
     add_schema(compiler);
     for (uint32_t i = 0; i < compiler->table_count; i++) {
@@ -164,4 +191,5 @@ void change_emit_views(struct compiler *compiler)
     }
     compiler->number = UINT32_MAX;
     add_other_views(compiler);
+    return STATUS_OK;
 }

@@ -75,6 +75,7 @@ enum status change_file_parse(const char *text, size_t length, const char *name,
                               struct plan_faults *faults, struct error *error)
 {
     *file = (struct change_file){.path = arena_copy_string(arena, name)};
+    faults->what = "change";
     take_name(name, arena, file, faults);
     migration_checksum(text, length, file->checksum);
     const struct plan_node *root = plan_tree_read(text, length, arena, faults);

@@ -1,6 +1,6 @@
 -- The columns of a table, for a declared change: name, type, NOT NULL, default, generated, identity, comment, number, are equal
 -- values of it the same, its default is a constant, sequences that it owns, its collation where that is not that of its type, has
--- its type an operator for equality.
+-- its type an operator for equality, its type without a length.
 -- $1: the table's oid.
 SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
        CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END, a.attgenerated <> '', a.attidentity,
@@ -9,7 +9,7 @@ SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
          WHERE b.typtype = 'e' OR (b.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND b.typname IN ('bool', 'int2', 'int4', 'int8', 'text',
                'varchar', 'name', 'uuid', 'date', 'time', 'timestamp', 'timestamptz', 'bytea', 'oid', 'char')))
          AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation AND NOT l.collisdeterministic),
-       d.adbin IS NULL OR d.adbin::text ~ '^\{CONST ' OR d.adbin::text ~ '^\{FUNCEXPR [^{}]*:args \(\{CONST ',
+       d.adbin IS NULL OR d.adbin::text ~ '^\{CONST ' OR d.adbin::text ~ '^\{FUNCEXPR [^{}]*:funcformat [12] [^{}]*:args \(\{CONST ',
        (SELECT pg_catalog.string_agg(q.objid::pg_catalog.regclass::text, ', ') FROM pg_catalog.pg_depend q
          WHERE q.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND q.refclassid = q.classid
            AND q.refobjid = a.attrelid AND q.refobjsubid = a.attnum AND q.deptype = 'a'
@@ -21,7 +21,8 @@ SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
          SELECT 1 FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod AND m.amname IN ('btree', 'hash')
           WHERE o.opcdefault AND (o.opcintype = coalesce(nullif(t.typbasetype, 0), t.oid)
                                   OR (coalesce(nullif(t.typbasetype, 0), t.oid) = 'pg_catalog.varchar'::pg_catalog.regtype
-                                      AND o.opcintype = 'pg_catalog.text'::pg_catalog.regtype)))
+                                      AND o.opcintype = 'pg_catalog.text'::pg_catalog.regtype))),
+       pg_catalog.format_type(a.atttypid, -1)
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
   LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum

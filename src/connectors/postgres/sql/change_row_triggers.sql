@@ -1,7 +1,7 @@
 -- Row triggers of others on a table and its partitions that fire for INSERT or UPDATE, in the order in which they fire: its name, is it
 -- BEFORE, its function, does the function read the row as a whole, does it use the column of it.
 -- $1: the table's oid, $2: the column, as a regular expression has it.
-SELECT t.tgname, (t.tgtype & 2) <> 0, p.proname, p.prosrc ~* '\mnew\M\s*(::|\.\s*\*|,|\))',
+SELECT t.tgname, (t.tgtype & 2) <> 0, p.proname, p.prosrc ~* '\mnew\M\s*(::|\.\s*\*|,|\))|\musing\M[^;]*\mnew\M',
        p.prosrc ~* ('\m(new|old)\M\s*\.\s*"?' || $2 || '"?(?![[:alnum:]_])')
          OR (p.prosrc ~* '=\s*new\s*;' AND p.prosrc ~* ('\m' || $2 || '(?![[:alnum:]_])'))
          OR pg_catalog.encode(t.tgargs, 'escape') ~* ('\m' || $2 || '(?![[:alnum:]_])')
