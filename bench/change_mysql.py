@@ -98,7 +98,7 @@ def ours(bench, server):
     file = os.path.join(bench.scratch, "001_types.change.yaml")
     with open(file, "w", encoding="ascii") as out:
         out.write('operations:\n- alter: {table: t, with: "%s", way: shadow}\n' % CLAUSES)
-    return [bench.program, "change", "run", file, "mysql://root@127.0.0.1:%d/bench" % server.port, "--confirm"]
+    return [bench.program, "change", "run", file, "mysql://root@127.0.0.1:%d/bench" % server.port, "--confirm", "--batch-time", "50ms"]
 
 
 def theirs(_bench, server):

@@ -227,7 +227,8 @@ def lanes(bench, pair):
     pair.begin()
     pair.target.server.psql("dst", SLOW)
     for number, count in enumerate((1, 4), 1):
-        pair.source.server.psql("src", "UPDATE s SET v = %d" % number)
+        for rest in range(20):   # a transaction that comes in pieces would be applied by one lane
+            pair.source.server.psql("src", "UPDATE s SET v = %d WHERE id %% 20 = %d" % (number, rest))
         took[count] = bench.measure(pair.command("follow", "--catch-up", "--lanes", str(count))).wall_s
         pair.wait("SELECT count(*) FROM s WHERE v = %d" % number, rows)
     pair.end()

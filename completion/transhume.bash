@@ -107,13 +107,14 @@ _transhume() {
         'schema dump') options='--database --output --json --quiet --verbose --help --timeout' ;;
         'schema import') options='--dir --database --from --dry-run --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
         'schema baseline') options='--dir --database --from --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
-        'schema repair') options='--dir --database --from --mark-applied --mark-reverted --resume-from --accept-checksum --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
-        'change') options='start status switch complete abort run check' ;;
+        'schema repair') options='--dir --database --from --mark-applied --mark-reverted --resume-from --accept-checksum --drop-before-images --json --quiet --verbose --help --lock-wait --steal-lock --history-schema --timeout' ;;
+        'change') options='start status switch complete abort skip run check' ;;
         'change start') options='--database --dry-run --json --quiet --verbose --help --lock-wait --steal-lock --lock-timeout --statement-timeout --pause-running --pause-lag --pause-file --batch-time --nice --history-schema --timeout' ;;
         'change status') options='--database --json --quiet --verbose --help --history-schema --timeout' ;;
         'change switch') options='--database --json --quiet --verbose --help --lock-wait --steal-lock --lock-timeout --statement-timeout --history-schema --timeout' ;;
         'change complete') options='--database --json --quiet --verbose --help --confirm --lock-wait --steal-lock --lock-timeout --statement-timeout --pause-running --pause-lag --pause-file --batch-time --nice --history-schema --timeout' ;;
         'change abort') options='--database --json --quiet --verbose --help --lock-wait --steal-lock --lock-timeout --statement-timeout --history-schema --timeout' ;;
+        'change skip') options='--database --json --quiet --verbose --help --confirm --lock-wait --steal-lock --history-schema --timeout' ;;
         'change run') options='--database --dry-run --json --quiet --verbose --help --confirm --lock-wait --steal-lock --lock-timeout --statement-timeout --pause-running --pause-lag --pause-file --batch-time --nice --history-schema --timeout' ;;
         'change check') options='--database --json --quiet --verbose --help --history-schema --timeout' ;;
         'connectors') options='--json --quiet --verbose --help --color' ;;

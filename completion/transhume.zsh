@@ -693,6 +693,7 @@ _transhume() {
                 '--mark-reverted[VERSION is not applied, whatever the history says]' \
                 '--resume-from=[Statements of VERSION before its Nth are done; N is not]:N:' \
                 '--accept-checksum[The file of VERSION, as it is now, is what was applied]' \
+                '--drop-before-images[Drop the rows that VERSION kept from before it changed them]' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
@@ -711,6 +712,7 @@ _transhume() {
                 'switch:lead applications over to a second table'
                 'complete:remove what only the old version needs'
                 'abort:take the change back'
+                'skip:pass over a step that cannot succeed'
                 'run:start and complete in one'
                 'check:what a change would do'
             )
@@ -797,6 +799,19 @@ _transhume() {
                 '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
                 '--lock-timeout=[How long a statement waits for a lock on a table, each try]:TIME:' \
                 '--statement-timeout=[How long one statement may take]:TIME:' \
+                '--history-schema=[Keep the history in this schema of the database]:NAME:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '*:argument:_files' ;;
+            skip)
+                _arguments -s \
+                '--database=[The database, in place of DB]:URI:' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--confirm[Do what deletes or cannot be undone without asking]' \
+                '--lock-wait=[How long to wait for another process at work on the schema]:TIME:' \
+                '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_files' ;;

@@ -18,7 +18,7 @@ import time
 from .schema_diff import TIMEOUT_S, MariaDB, MySQL, Refused, first_line, run
 from .suites import Suite
 
-TABLE, SHADOW, OLD = "gh_ost_test", "_transhume_001_gh_ost_test", "_transhume_001_gh_ost_test_old"
+TABLE, SHADOW, OLD = "gh_ost_test", "_transhume_001_new_gh_ost_test", "_transhume_001_old_gh_ost_test"
 WORKERS = 4
 WRITES_S = 2.2   # for so long its event, which runs each second, writes beside each phase
 # What scripts of some cases do once the rows are copied.

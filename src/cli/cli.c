@@ -119,16 +119,6 @@ static char **copy_arguments(struct arena *arena, int count, char **arguments)
     return copies;
 }
 
-static int say_later(const struct cli_command *command)
-{
-    struct error error = {0};
-    error_set(&error, ERROR_NOT_IMPLEMENTED, command->name,
-              "this command (%s) comes with a later version", command->summary);
-    log_write_error(&error);
-    cli_print_error(NULL, &error, error_exit_status(&error));
-    return error_exit_status(&error);
-}
-
 enum { LOG_AS_JSON = 1 }; /* the second choice of --log-format */
 
 static void set_log_level(const struct cli_call *call)
@@ -223,9 +213,6 @@ static int dispatch(struct cli_call *call)
     if (cli_switch(call, CLI_HELP)) {
         help_append_command(call->command, &out);
         return cli_finish(&out, 0);
-    }
-    if (call->command->is_later) {
-        return say_later(call->command);
     }
     set_log_level(call);
     if (call->values[CLI_LOG_FORMAT].is_set && call->values[CLI_LOG_FORMAT].number == LOG_AS_JSON) {

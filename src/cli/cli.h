@@ -42,7 +42,6 @@ struct cli_command {
     const char *summary;     /* one line */
     const char *description; /* paragraphs, lines of their own; may be NULL */
     const char *examples;    /* a line each, "# comment" lines between; may be NULL */
-    bool is_later;           /* comes with a later version: says so and exits 2 */
     /* Of a subcommand: which options of its place it takes, besides those that every command has;
      * ended by CLI_OPTION_COUNT. NULL: all of them. */
     const enum cli_option_id *options;

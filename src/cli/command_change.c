@@ -1,6 +1,7 @@
 /* transhume change: the table of its subcommands, and what they share. */
 #include "cli/command_change.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define AT_DATABASE CLI_DATABASE, CLI_HISTORY_SCHEMA, CLI_TIMEOUT
@@ -15,6 +16,8 @@ static const enum cli_option_id complete_options[] = {AT_DATABASE, UNDER_LOCK, I
                                                       CLI_CONFIRM, CLI_JSON,   CLI_OPTION_COUNT};
 static const enum cli_option_id switch_options[] = {AT_DATABASE, UNDER_LOCK, CLI_JSON,
                                                     CLI_OPTION_COUNT};
+static const enum cli_option_id skip_options[] = {AT_DATABASE, CLI_LOCK_WAIT, CLI_STEAL_LOCK,
+                                                  CLI_CONFIRM, CLI_JSON,      CLI_OPTION_COUNT};
 static const enum cli_option_id look_options[] = {AT_DATABASE, CLI_JSON, CLI_OPTION_COUNT};
 
 const struct cli_command change_commands[] = {
@@ -71,6 +74,18 @@ const struct cli_command change_commands[] = {
      .examples = "transhume change abort postgres://app@db.example.org/shop",
      .options = switch_options,
      .run = command_change_abort},
+    {.name = "change skip",
+     .place = IN_CHANGE,
+     .arguments = "DB STEP",
+     .arguments_min = 1,
+     .arguments_max = 2,
+     .summary = "pass over a step that cannot succeed",
+     .description = "Of a completion or an abort that a step keeps from ending: once a person did "
+                    "by hand what it is for. STEP is its number in `change status`, and has to be "
+                    "the next one. Needs --confirm, or a yes on a terminal.",
+     .examples = "transhume change skip postgres://app@db.example.org/shop 12 --confirm",
+     .options = skip_options,
+     .run = command_change_skip},
     {.name = "change run",
      .place = IN_CHANGE,
      .arguments = "FILE DB",
@@ -98,12 +113,15 @@ const struct cli_command change_commands[] = {
 
 /* ---------------------------------------------------------------- the call */
 
-static bool is_switch(const char *word)
+/* The word behind the database: what is switched, or the step that is passed over. */
+static bool is_last_word(const struct cli_call *call, const char *word)
 {
-    return strcmp(word, "reads") == 0 || strcmp(word, "writes") == 0;
+    return call->command->run == command_change_skip
+               ? strspn(word, "0123456789") == strlen(word)
+               : strcmp(word, "reads") == 0 || strcmp(word, "writes") == 0;
 }
 
-/* FILE, DB (or --database), and of switch what is switched. */
+/* FILE, DB (or --database), and of switch and skip the last word. */
 static enum status take_words(struct change_call *change, bool takes_file, const char **path,
                               const char **uri, struct error *error)
 {
@@ -111,10 +129,10 @@ static enum status take_words(struct change_call *change, bool takes_file, const
     uint32_t next = 0;
     *uri = cli_text(call, CLI_DATABASE);
     *path = takes_file ? call->arguments[next++] : NULL;
-    if (next < call->argument_count && !is_switch(call->arguments[next])) {
+    if (next < call->argument_count && !is_last_word(call, call->arguments[next])) {
         *uri = call->arguments[next++];
     }
-    if (next < call->argument_count && is_switch(call->arguments[next])) {
+    if (next < call->argument_count && is_last_word(call, call->arguments[next])) {
         change->word = call->arguments[next++];
     }
     if (next < call->argument_count || *uri == NULL) {
@@ -144,6 +162,7 @@ static void fill_options(struct change_call *change)
         options->schema.lock_ms = LOCK_MS; /* applications are at work */
     }
     options->switches = change->word != NULL ? change->word[0] : 0;
+    options->step = change->word != NULL ? (uint32_t)strtoul(change->word, NULL, 10) : 0;
     options->pace = (struct change_pace){
         .batch_ms = values[CLI_BATCH_TIME].is_set ? values[CLI_BATCH_TIME].number : BATCH_MS,
         .nice = values[CLI_NICE].is_set ? (double)values[CLI_NICE].number : 0,

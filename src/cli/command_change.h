@@ -10,7 +10,7 @@ struct change_call {
     struct schema_call schema;
     struct change_file file;
     struct change_options options;
-    const char *word; /* of switch: "reads", "writes"; NULL */
+    const char *word; /* of switch: "reads", "writes"; of skip a number; NULL */
 };
 
 /* Reads the words and the file, opens the database, and fills the options; `looks`: nothing is made
@@ -23,6 +23,7 @@ int command_change_start(struct cli_call *call);
 int command_change_switch(struct cli_call *call);
 int command_change_complete(struct cli_call *call);
 int command_change_abort(struct cli_call *call);
+int command_change_skip(struct cli_call *call);
 int command_change_run(struct cli_call *call);
 int command_change_check(struct cli_call *call);
 int command_change_status(struct cli_call *call);

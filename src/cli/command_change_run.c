@@ -193,6 +193,13 @@ static int fail(struct change_call *change, const struct change_view *view, stru
 static enum status confirm(struct cli_call *call, enum change_command command, struct error *error)
 {
     bool final = command == CHANGE_DO_COMPLETE || command == CHANGE_DO_RUN;
+    if (command == CHANGE_DO_SKIP) {
+        if (cli_is_confirmed(call, "The step will not be run; what it is for you have done.")) {
+            return STATUS_OK;
+        }
+        error_set(error, ERROR_USAGE, call->command->name, "it was not confirmed");
+        return error_hint(error, "--confirm says that what the step is for is done by hand.");
+    }
     if (!final || cli_is_confirmed(call, "This removes what the old version needs, and can't be "
                                          "taken back.")) {
         return STATUS_OK;
@@ -250,6 +257,11 @@ int command_change_complete(struct cli_call *call)
 int command_change_abort(struct cli_call *call)
 {
     return run(call, CHANGE_DO_ABORT, false);
+}
+
+int command_change_skip(struct cli_call *call)
+{
+    return run(call, CHANGE_DO_SKIP, false);
 }
 
 int command_change_run(struct cli_call *call)

@@ -41,8 +41,9 @@ static const enum cli_option_id lint_options[] = {CLI_DATABASE, CLI_HISTORY_SCHE
                                                   AT_FOLDER,    CLI_DIALECT,        CLI_FORMAT,
                                                   CLI_JSON,     CLI_OPTION_COUNT};
 static const enum cli_option_id repair_options[] = {
-    AT_DATABASE,     AT_FOLDER,           UNDER_LOCK, CLI_MARK_APPLIED, CLI_MARK_REVERTED,
-    CLI_RESUME_FROM, CLI_ACCEPT_CHECKSUM, CLI_JSON,   CLI_OPTION_COUNT};
+    AT_DATABASE,       AT_FOLDER,       UNDER_LOCK,          CLI_MARK_APPLIED,
+    CLI_MARK_REVERTED, CLI_RESUME_FROM, CLI_ACCEPT_CHECKSUM, CLI_DROP_BEFORE_IMAGES,
+    CLI_JSON,          CLI_OPTION_COUNT};
 static const enum cli_option_id baseline_options[] = {AT_DATABASE, AT_FOLDER, UNDER_LOCK, CLI_JSON,
                                                       CLI_OPTION_COUNT};
 
@@ -191,7 +192,8 @@ const struct cli_command schema_commands[] = {
          "Notes in the history what a person has found out: that a version is applied "
          "(--mark-applied), is not (--mark-reverted), at which statement a broken off one is to go "
          "on (--resume-from), or that the file as it is now is what was applied "
-         "(--accept-checksum). Nothing is run.",
+         "(--accept-checksum). Nothing is run. --drop-before-images drops the rows that a version "
+         "kept before it changed them.",
      .examples = "transhume schema repair 012 shop.db --mark-applied\n"
                  "transhume schema repair 012 shop.db --resume-from 3",
      .options = repair_options,

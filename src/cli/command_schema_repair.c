@@ -12,7 +12,8 @@ static enum status take_kind(const struct cli_call *call, struct schema_repair *
     } kinds[] = {{CLI_MARK_APPLIED, SCHEMA_MARK_APPLIED},
                  {CLI_MARK_REVERTED, SCHEMA_MARK_REVERTED},
                  {CLI_RESUME_FROM, SCHEMA_RESUME_FROM},
-                 {CLI_ACCEPT_CHECKSUM, SCHEMA_ACCEPT_CHECKSUM}};
+                 {CLI_ACCEPT_CHECKSUM, SCHEMA_ACCEPT_CHECKSUM},
+                 {CLI_DROP_BEFORE_IMAGES, SCHEMA_DROP_IMAGES}};
     uint32_t count = 0;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         const struct cli_value *value = &call->values[kinds[i].option];
@@ -23,8 +24,8 @@ static enum status take_kind(const struct cli_call *call, struct schema_repair *
     }
     if (count != 1) {
         return error_set(error, ERROR_USAGE, call->command->name,
-                         "takes one of --mark-applied, --mark-reverted, --resume-from N and "
-                         "--accept-checksum");
+                         "takes one of --mark-applied, --mark-reverted, --resume-from N, "
+                         "--accept-checksum and --drop-before-images");
     }
     repair->step =
         repair->kind == SCHEMA_RESUME_FROM ? (uint32_t)call->values[CLI_RESUME_FROM].number : 0;
@@ -91,7 +92,8 @@ int command_schema_repair(struct cli_call *call)
     static const char *const words[] = {[SCHEMA_MARK_APPLIED] = "noted as applied",
                                         [SCHEMA_MARK_REVERTED] = "noted as not applied",
                                         [SCHEMA_RESUME_FROM] = "noted where it goes on",
-                                        [SCHEMA_ACCEPT_CHECKSUM] = "noted as it is now"};
+                                        [SCHEMA_ACCEPT_CHECKSUM] = "noted as it is now",
+                                        [SCHEMA_DROP_IMAGES] = "the rows that it kept are gone"};
     struct schema_call schema = {.call = call};
     struct schema_repair repair = {0};
     struct error error = {0};

@@ -77,6 +77,17 @@ static void say_done(const struct showing *showing, const struct schema_event *e
     buffer_free(&line);
 }
 
+static void say_kept(const struct showing *showing, const struct schema_event *event)
+{
+    struct buffer line = {0};
+    struct error ignored;
+    if (showing->lines) {
+        buffer_format(&line, "  %s\n", event->text);
+        (void)!cli_print(&line, &ignored);
+    }
+    buffer_free(&line);
+}
+
 static void say_waiting(const struct schema_event *event)
 {
     char since[32] = "";
@@ -97,6 +108,10 @@ static void observe(void *context, const struct schema_event *event)
     case SCHEMA_ENDS:
         wipe(showing);
         say_done(showing, event);
+        break;
+    case SCHEMA_KEEPS:
+        wipe(showing);
+        say_kept(showing, event);
         break;
     case SCHEMA_WAITS:
         say_waiting(event);

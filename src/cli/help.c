@@ -6,15 +6,10 @@
 
 enum { COLUMNS = 80, OPTION_COLUMN = 29, SUMMARY_COLUMN = 14 };
 
-/* `title` stands above them, if there are any. */
-static void append_command_list(struct buffer *out, const char *title, bool later)
+static void append_command_list(struct buffer *out)
 {
     for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
-        if (command->is_later == later) {
-            buffer_append_string(out, title);
-            title = "";
-            buffer_format(out, "  %-*s%s\n", SUMMARY_COLUMN, command->name, command->summary);
-        }
+        buffer_format(out, "  %-*s%s\n", SUMMARY_COLUMN, command->name, command->summary);
     }
 }
 
@@ -26,8 +21,7 @@ void help_append_overview(struct buffer *out)
         out, "transhume moves a database to another database: it checks first, copies in\n"
              "chunks that survive a crash, and counts at the end.\n\n"
              "usage: transhume COMMAND [OPTION…] [ARGUMENT…]\n\n");
-    append_command_list(out, "", false);
-    append_command_list(out, "\nwith later versions:\n", true);
+    append_command_list(out);
     buffer_append_string(
         out, "\na first run:\n"
              "  transhume migrate shop.db copy.db            a plain copy needs no plan\n"
@@ -169,10 +163,6 @@ static void append_subcommands(const struct cli_command *command, struct buffer 
 void help_append_command(const struct cli_command *command, struct buffer *out)
 {
     buffer_format(out, "transhume %s: %s\n\n", command->name, command->summary);
-    if (command->is_later) {
-        buffer_append_string(out, "This command comes with a later version.\n");
-        return;
-    }
     if (command->subcommands != NULL) {
         append_subcommands(command, out);
         return;

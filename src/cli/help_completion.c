@@ -20,10 +20,8 @@ static void append_command_names(struct buffer *out)
 {
     const char *separator = "";
     for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
-        if (!command->is_later) {
-            buffer_format(out, "%s%s", separator, command->name);
-            separator = " ";
-        }
+        buffer_format(out, "%s%s", separator, command->name);
+        separator = " ";
     }
 }
 
@@ -131,15 +129,13 @@ void help_append_bash(struct buffer *out)
     buffer_append_string(out, " --help --version' ;;\n");
     for (const struct cli_command *command = NULL;
          (command = cli_command_after(command)) != NULL;) {
-        if (!command->is_later) {
-            buffer_format(out, "        '%s') options='", command->name);
-            if (command->subcommands != NULL) {
-                append_subcommand_names(command, out);
-            } else {
-                append_option_names(command, out);
-            }
-            buffer_append_string(out, "' ;;\n");
+        buffer_format(out, "        '%s') options='", command->name);
+        if (command->subcommands != NULL) {
+            append_subcommand_names(command, out);
+        } else {
+            append_option_names(command, out);
         }
+        buffer_append_string(out, "' ;;\n");
     }
     buffer_append_string(out, "    esac\n"
                               "    if [[ $command == help ]]; then\n        options+=' ");
@@ -263,11 +259,9 @@ void help_append_zsh(struct buffer *out)
                          "    local -a commands\n"
                          "    commands=(\n");
     for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
-        if (!command->is_later) {
-            buffer_format(out, "        '%s:", command->name);
-            append_quoted(command->summary, true, out);
-            buffer_append_string(out, "'\n");
-        }
+        buffer_format(out, "        '%s:", command->name);
+        append_quoted(command->summary, true, out);
+        buffer_append_string(out, "'\n");
     }
     buffer_append_string(out, "    )\n"
                               "    if ((CURRENT == 2)); then\n"
@@ -281,7 +275,7 @@ void help_append_zsh(struct buffer *out)
     for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
         if (command->subcommands != NULL) {
             append_zsh_subcommands(command, out);
-        } else if (!command->is_later) {
+        } else {
             append_zsh_case(command, "        ", out);
         }
     }
@@ -330,12 +324,10 @@ void help_append_fish(struct buffer *out)
     buffer_append_string(
         out, "# fish completion for transhume. Written by `transhume help --as fish`.\n\n");
     for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
-        if (!command->is_later) {
-            buffer_format(out, "complete -c transhume -n __fish_use_subcommand -f -a %s -d '",
-                          command->name);
-            append_quoted(command->summary, false, out);
-            buffer_append_string(out, "'\n");
-        }
+        buffer_format(out, "complete -c transhume -n __fish_use_subcommand -f -a %s -d '",
+                      command->name);
+        append_quoted(command->summary, false, out);
+        buffer_append_string(out, "'\n");
     }
     for (const struct cli_command *command = NULL;
          (command = cli_command_after(command)) != NULL;) {

@@ -101,12 +101,7 @@ void help_append_markdown(struct buffer *out)
                          "the end. Every command has\n`--quiet`, `--verbose` and `--help`.\n");
     for (const struct cli_command *command = NULL;
          (command = cli_command_after(command)) != NULL;) {
-        if (command->is_later) {
-            buffer_format(out, "\n## transhume %s\n\nComes with a later version: %s.\n",
-                          command->name, command->summary);
-        } else {
-            append_markdown_command(command, out);
-        }
+        append_markdown_command(command, out);
     }
     append_markdown_options(out);
 }
@@ -264,9 +259,7 @@ void help_append_man(struct buffer *out)
     buffer_append_string(out, ".SH COMMANDS\n");
     for (const struct cli_command *command = NULL;
          (command = cli_command_after(command)) != NULL;) {
-        if (!command->is_later) {
-            append_man_command(command, out);
-        }
+        append_man_command(command, out);
     }
     buffer_append_string(
         out, ".SH OPTIONS\nEach option is followed by its values, default, environment variable "

@@ -162,9 +162,6 @@ static enum status take_word(struct parser *parser, const char *word, struct err
             cli_unknown_command(word, error);
             return STATUS_FAILED;
         }
-        if (call->command->is_later) {
-            parser->next = parser->count; /* its options are not known yet either */
-        }
         return STATUS_OK;
     }
     if (call->command->subcommands != NULL) {
@@ -227,8 +224,8 @@ static enum status check_arguments(const struct cli_call *call, struct error *er
 {
     const struct cli_command *command = call->command;
     /* Others may name one database alone. */
-    bool pair =
-        (command->place & (IN_ROLLBACK | IN_FINISH | IN_ANALYZE | IN_SCHEMA | IN_CHANGE | IN_HELP)) == 0;
+    bool pair = (command->place &
+                 (IN_ROLLBACK | IN_FINISH | IN_ANALYZE | IN_SCHEMA | IN_CHANGE | IN_HELP)) == 0;
     bool one_of_two = pair && command->arguments_max == 2 && call->argument_count == 1;
     if (call->argument_count >= command->arguments_min && !one_of_two) {
         return STATUS_OK;
@@ -281,7 +278,7 @@ enum status cli_parse(struct cli_call *call, int argument_count, char **argument
     if (parse_words(&parser, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (call->command == NULL || call->command->is_later || cli_switch(call, CLI_HELP)) {
+    if (call->command == NULL || cli_switch(call, CLI_HELP)) {
         return STATUS_OK;
     }
     if (call->command->subcommands != NULL) {

@@ -4,8 +4,8 @@
  * A change is a list of operations, as a file declares them. A connector compiles it once, against
  * the catalogue as it stands before anything is made, into steps: each a statement, or batches of
  * them, with its way back. The steps are written into the history before the first one runs, and
- * from then on they alone are followed: who goes on after a crash never compiles anew against a
- * catalogue that is half changed.
+ * from then on they alone are followed: a runner that resumes after a crash never compiles again
+ * against a catalogue that is half changed.
  *
  * A step that was begun may be run again from its beginning, and its way back may be run whether
  * the step was run wholly, in part or not at all. `stands` makes it so where the statements alone
@@ -89,11 +89,17 @@ struct change_step {
      * ahead of the transaction; settle_session, behind the step, takes it back. NULL: nothing. */
     const char *settings;
     enum alter_lock lock;
-    bool rewrites; /* takes as long as the table is large */
-    bool alone;    /* it may not stand in a transaction */
-    bool joined;   /* it is in one transaction with the step before it */
-    bool again;    /* CHANGE_PROVE: holds for both versions' writes; it is run again before
-                      CHANGE_CONTRACT */
+    bool rewrites;  /* takes as long as the table is large */
+    bool alone;     /* it may not stand in a transaction */
+    bool joined;    /* it is in one transaction with the step before it */
+    bool again;     /* CHANGE_PROVE: holds for both versions' writes; it is run again before
+                       CHANGE_CONTRACT */
+    bool held;      /* holds only for the steps right behind it, up to the first one that is not
+                       held: where one of these fails it is undone, and run again with it */
+    bool with_note; /* in one transaction with its note, though the engine does not take schema
+                       changes back: a statement that only writes rows */
+    bool prepares;  /* only its way back does something, which readies what is undone behind it: an
+                       abort that got no further may be given up */
 };
 
 /* How an operation is carried out, for people: "in place, INSTANT", "dual column, triggers". */

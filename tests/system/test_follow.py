@@ -214,6 +214,13 @@ class Writer(threading.Thread):
         self.join()
 
 
+def statements_by_hand(beginning, feed):
+    """Those of the manual."""
+    with open(os.path.join(support.ROOT, "docs", "following.md"), encoding="utf-8") as file:
+        block, = [block for block in file.read().split("```") if block.strip().startswith(beginning)]
+    return [line for line in block.replace("FEED", feed).strip().splitlines() if line]
+
+
 class Pair:
     """What holds for each source and target: subclasses say which."""
 
@@ -231,6 +238,10 @@ class Pair:
 
     def feeds_left(self):
         return self.source.feeds()
+
+    def feed_name(self):
+        with open(self.path(".transhume", "state.json"), encoding="utf-8") as file:
+            return json.load(file)["follow"]["feed"]
 
     def assert_same(self):
         for table in Bank.TABLES:
@@ -563,6 +574,19 @@ class WholePair(Pair):
 
 
 class SqliteToSqlite(WholePair, support.TestCase):
+    def test_the_feed_is_removed_by_hand(self):
+        """The target is gone for good."""
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        os.remove(self.path("copy.db"))
+        find, *rest = statements_by_hand("SELECT 'DROP TRIGGER", self.feed_name())
+        for drop, in self.source.connection.execute(find).fetchall():
+            self.source.connection.execute(drop)
+        for statement in rest:
+            self.source.connection.execute(statement)
+        self.steps(5)
+        self.assertEqual(self.source.connection.execute("SELECT name FROM sqlite_schema WHERE name GLOB '_transhume*' AND name <> '_transhume_feeds'").fetchall(), [])
+        self.assertEqual(self.source.connection.execute("SELECT * FROM _transhume_feeds").fetchall(), [])
+
     def test_a_way_back_through_a_plan(self):
         """Under other names; what is not all there can't be fed back."""
         self.source.make("CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT, born TEXT); INSERT INTO person VALUES (1, 'a', '1999-01-01');")
@@ -600,6 +624,17 @@ class OfPostgres:
 
 @support.inheriting(10)
 class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
+    def test_the_feed_is_removed_by_hand(self):
+        """The target is gone for good, in the middle of a cut-over."""
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        support.kill_at("cutover.after_fence", 1, "cutover", "--confirm", cwd=self.folder)
+        with self.assertRaises(AssertionError):
+            self.steps(5)
+        for statement in statements_by_hand("SELECT pg_drop_replication_slot", self.feed_name()):
+            self.server.psql(self.source.name, statement)
+        self.assertEqual(self.source.feeds(), [])
+        self.steps(5)
+
     computed, code_of_a_lost_column = "GENERATED ALWAYS AS (balance * 2) STORED", 1
 
     def sides(self):
@@ -878,14 +913,14 @@ class Shop:
     UNNESTED = [(("basket", "$parent.id"), ("nr", "{ column: $ordinal }")), (("code", "'B{$parent.id}'"), ("nr", "'{$ordinal}'")),
                 (("basket", "$parent.id"), ("sku", "{ column: sku, cast: text }"))]
 
-    def __init__(self, side, seed):
-        self.side, self.random = side, random.Random(seed)
+    def __init__(self, side, seed, pages=True):
+        self.side, self.random, self.pages = side, random.Random(seed), pages
         side.make(self.SCHEMA)
 
     def plan(self, target):
         pick, lines = self.random, ["transhume: 1", "source: %s" % self.side.uri, "target: %s" % target.uri, "tables:"]
         for name in pick.sample(sorted(self.FIELDS), pick.randint(1, 3)):
-            cut = name in self.LISTS and pick.random() < 0.6
+            cut = name in self.LISTS and pick.random() < 0.6 and self.pages
             shares = cut and pick.random() < 0.3
             key, made = ("[pk, sk]", "'A{id}'") if shares else pick.choice(self.KEYS[name])
             lines += ["  %s_t:" % name, "    key: %s" % key, "    entities:", "      %s:" % name, "        from: %s" % name]
@@ -971,6 +1006,7 @@ class Plans:
     """copy + follow equals a fresh copy of now. Subclasses say of what source, into what target."""
 
     SEEDS = 3
+    pages = True   # the target can be asked which it has
 
     def run_in(self, folder, told, *arguments):
         result = support.transhume(*arguments, "--quiet", cwd=folder)
@@ -979,7 +1015,7 @@ class Plans:
     def try_seed(self, seed):
         folder = self.path(str(seed))
         os.mkdir(folder)
-        shop = Shop(self.source_side(os.path.join(folder, "shop.db")), seed)
+        shop = Shop(self.source_side(os.path.join(folder, "shop.db")), seed, self.pages)
         followed = self.target_side(os.path.join(folder, "followed.db"))
         shop.change(20)
         plan = shop.plan(followed)

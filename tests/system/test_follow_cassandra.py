@@ -189,7 +189,7 @@ class PostgresToCassandra(test_follow.OfPostgres, ToCassandra, support.TestCase)
 
 
 class CassandraPlans(test_follow.Plans, support.TestCase):
-    SEEDS = 3
+    SEEDS, pages = 3, False
 
     @classmethod
     def setUpClass(cls):

@@ -210,7 +210,7 @@ class Objects:
 
 
 class JsonlPlans(test_follow.Plans, support.TestCase):
-    SEEDS = 3
+    SEEDS, pages = 3, False
 
     def source_side(self, path):
         return test_follow.SqliteSide(self, path)

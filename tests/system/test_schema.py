@@ -48,11 +48,21 @@ class SchemaCase:
         return self.schema("down", *arguments, self.uri, "--confirm", code=code)
 
     def status(self, *arguments, code=0):
-        found = json.loads(self.schema("status", self.uri, "--json", *arguments, code=code).out)
+        found = json.loads((support.transhume("schema", "status", self.uri, "--json", *arguments, cwd=self.folder) if code is None
+                            else self.schema("status", self.uri, "--json", *arguments, code=code)).out)
         return {row["version"] or row["name"]: row["state"] for row in found["migrations"]}
 
     def tables(self):
         raise NotImplementedError
+
+    def all_tables(self):
+        raise NotImplementedError
+
+    def run_to_kill(self, rule, *arguments):
+        """True: it was killed there, and did not pass by."""
+        result = support.transhume(*arguments, cwd=self.folder, env={"TRANSHUME_FAILPOINT": rule})
+        self.assertIn(result.code, (0, -signal.SIGKILL))
+        return result.code != 0
 
     def acts(self):
         return [tuple(row) for row in self.ask("SELECT action, state, version FROM _transhume_schema ORDER BY number")]
@@ -225,6 +235,94 @@ class SchemaCase:
         self.assertEqual(self.status(), {"001": "applied", "002": "pending"})
         self.schema("repair", "001", self.uri, "--resume-from", "1", code=5)
 
+    # --- rows as they were before
+
+    def kept(self):
+        try:
+            return [row[0] for row in self.ask("SELECT of_table FROM _transhume_schema_before ORDER BY act, image")]
+        except Exception:   # its table is made when it is needed
+            return []
+
+    def rows(self):
+        return [tuple(row) for row in self.ask("SELECT id, name, email FROM users ORDER BY id")]
+
+    def test_rows_are_kept_and_put_back(self):
+        self.first_files()
+        self.migration("003_names.sql", "-- transhume:before-image users WHERE id < 3\n-- transhume:before-image pairs\n-- migrate:up\n"
+                                        "UPDATE users SET name = 'gone', email = NULL WHERE id = 1;\nDELETE FROM users WHERE id = 2;\n"
+                                        "DELETE FROM pairs;\n-- migrate:down\nALTER TABLE users ADD COLUMN more INT;\n")
+        self.ask("CREATE TABLE pairs (a INT, b VARCHAR(9), c INT, PRIMARY KEY (a, b))")
+        self.ask("INSERT INTO pairs VALUES (1, 'x', 1), (1, 'y', NULL)")
+        self.up("2")
+        self.ask("INSERT INTO users VALUES (3, 'late', 'l')")
+        before = self.rows()
+        said = self.up().out
+        self.assertIn("2 rows of users are kept in _transhume_schema_before_3_1", said)
+        self.assertEqual(self.rows(), [("1", "gone", None), ("3", "late", "l")])
+        self.assertEqual(self.kept(), ["users", "pairs"])
+        self.ask("UPDATE users SET name = 'later' WHERE id = 3")
+        said = self.down().out
+        self.assertIn("users: 1 rows have their former values, 1 are back", said)
+        self.assertEqual(self.rows(), before[:2] + [("3", "later", "l")])
+        self.assertEqual(self.ask("SELECT a, b, c FROM pairs ORDER BY b"), [["1", "x", "1"], ["1", "y", None]])
+        self.assertEqual(self.kept(), [])
+        self.assertFalse(any("before_3" in name for name in self.all_tables()))
+        self.up()
+        self.assertIn("rows that it kept are gone", self.schema("repair", "003", self.uri, "--drop-before-images").out)
+        self.schema("repair", "003", self.uri, "--drop-before-images", code=2)
+        self.assertEqual(self.kept(), [])
+        self.ask("ALTER TABLE users DROP COLUMN more")
+        self.down()   # runs without them
+        self.assertEqual(self.rows(), [("1", "gone", None), ("3", "later", "l")])
+
+    def test_rows_that_a_failed_check_puts_back(self):
+        self.first_files()
+        self.up()
+        before = self.rows()
+        self.migration("003_a.sql", "-- transhume:before-image users\n-- transhume:transaction none\n-- transhume:after rows users unchanged\n"
+                                    "-- migrate:up\nCREATE TABLE a (x INT);\nDELETE FROM users WHERE id = 1;\n-- migrate:down\nDROP TABLE a;\n")
+        self.assertIn("It was taken back by migrations/003_a.sql", self.up(code=5).err)
+        self.assertEqual((self.rows(), self.kept(), self.tables()), (before, [], {"users"}))
+        self.migration("003_a.sql", "-- transhume:before-image users\n-- transhume:transaction none\n-- transhume:after rows users unchanged\n"
+                                    "CREATE TABLE a (x INT);\nDELETE FROM users WHERE id = 1;\n")
+        self.assertIn("The rows that it kept are put back", self.up(code=5).err)
+        self.assertEqual((self.rows(), self.kept()), (before, []))
+
+    def test_rows_of_keys_alone(self):
+        self.ask("CREATE TABLE k (a INT, b INT, PRIMARY KEY (a, b))")
+        self.ask("INSERT INTO k VALUES (1, 1), (2, 2)")
+        self.migration("001_a.sql", "-- transhume:before-image k\n-- migrate:up\nDELETE FROM k WHERE a = 2;\n-- migrate:down\nSELECT 1;\n")
+        self.up()
+        self.down()
+        self.assertEqual(self.ask("SELECT a, b FROM k ORDER BY a"), [["1", "1"], ["2", "2"]])
+
+    def test_rows_that_can_t_be_kept(self):
+        self.first_files()
+        self.up()
+        self.ask("CREATE TABLE keyless (x INT)")
+        self.migration("003_a.sql", "-- transhume:before-image keyless\nDELETE FROM keyless;\n")
+        self.assertIn("it has no primary key", self.up(code=5).err)
+        self.migration("003_a.sql", "-- transhume:before-image users id = 1\nDELETE FROM users;\n")
+        self.assertIn("TABLE WHERE … is expected", self.up(code=2).err)
+        self.assertEqual(len(self.rows()), 2)
+
+    def test_rows_are_kept_through_kills(self):
+        for point in ("evolve.after_image", "evolve.before_commit", "evolve.after_statement", "evolve.after_begin_row", "evolve.before_end_row"):
+            with self.subTest(point):
+                self.uri = self.new_target()
+                self.first_files()
+                self.migration("003_a.sql", "-- transhume:before-image users\n-- migrate:up\nUPDATE users SET name = 'u';\nCREATE TABLE a (x INT);\n"
+                                            "DELETE FROM users WHERE id = 2;\n-- migrate:down\nDROP TABLE a;\n")
+                self.up("2")
+                before = self.rows()
+                killed = self.run_to_kill(point + ":kill:1", "schema", "up", self.uri)
+                self.up()
+                self.assertEqual(self.rows(), [("1", "u", "x@example.org")])
+                self.run_to_kill(point + ":kill:1", "schema", "down", self.uri, "--confirm")
+                if self.status(code=None)["003"] != "pending":
+                    self.down()
+                self.assertEqual((self.rows(), self.kept(), killed), (before, [], killed))
+
     # --- what a command left
 
     def test_a_schema_that_somebody_changed(self):
@@ -274,6 +372,9 @@ class SchemaCase:
 class OnSqlite(sql_case.SqliteTarget, SchemaCase, support.TestCase):
     def tables(self):
         return {name for name, in self.ask("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_transhume%' ESCAPE '\\'")}
+
+    def all_tables(self):
+        return {name for name, in self.ask("SELECT name FROM sqlite_schema")}
 
     def test_a_table_made_anew(self):
         self.migration("001_a.sql", "CREATE TABLE p (id INTEGER PRIMARY KEY, v);\nCREATE TABLE c (p REFERENCES p (id) ON DELETE CASCADE);\n"
@@ -331,6 +432,9 @@ class OnPostgres(sql_case.ServerTarget, SchemaCase, support.TestCase):
     def tables(self):
         return {name for name, in self.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '\\_transhume%'")}
 
+    def all_tables(self):
+        return {name for name, in self.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+
     def test_what_can_t_be_in_a_transaction(self):
         self.migration("001_users.sql", USERS)
         self.migration("002_index.sql", "SET application_name = 'it';\nCREATE INDEX CONCURRENTLY users_name ON users (name);\n"
@@ -355,6 +459,9 @@ class OnMariadb(sql_case.ServerTarget, SchemaCase, support.TestCase):
 
     def tables(self):
         return {name for name, in self.ask("SHOW TABLES") if not name.startswith("_transhume")}
+
+    def all_tables(self):
+        return {name for name, in self.ask("SHOW TABLES")}
 
     def test_routines(self):
         self.migration("001_users.sql", USERS)

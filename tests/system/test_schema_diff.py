@@ -1,5 +1,6 @@
 """`transhume schema diff`: statements that lead from one schema to another, carried out by the server's own client."""
 import os
+import signal
 import sqlite3
 import sys
 import unittest
@@ -120,9 +121,31 @@ class OnServer(sql_case.ServerTarget, DiffCase):
     def apply(self, _place, sql):
         self.ask(sql)
 
+    def scratches(self):
+        raise NotImplementedError
+
+    def test_what_a_kill_leaves_behind(self):
+        """The next comparison drops it, and not that of one who is still there."""
+        place, wanted = self.make("CREATE TABLE t (a int);"), self.write("wanted.sql", "CREATE TABLE t (a int, b int);")
+        held = self.stopped_at(self.AFTER + ":stop:1", "schema", "diff", place, wanted)
+        self.assertEqual(len(self.scratches()), 1)
+        used = self.scratches()
+        self.run_program("schema", "diff", place, wanted, code=-signal.SIGKILL, env={"TRANSHUME_FAILPOINT": self.AFTER + ":kill:1"})
+        left = self.scratches()
+        self.assertEqual(len(left), 2)
+        self.wait_until("the server has let go of the killed one", lambda: self.diff(place, wanted) and self.scratches() == used)
+        held.send_signal(signal.SIGCONT)
+        self.assertEqual(support.finish(held).code, 0)
+        self.assertEqual(self.scratches(), set())
+
 
 class Postgres(OnServer, support.TestCase):
     SERVERS = postgres
+    AFTER = "postgres.after_scratch"
+
+    def scratches(self):
+        return {name for name, in self.ask("SELECT datname FROM pg_database WHERE datname LIKE '%transhume_scratch%'")}
+
     PAIRS = [
         ("serial, enum, view, index, comment",
          "CREATE TYPE st AS ENUM ('a', 'b'); CREATE TABLE u (id serial PRIMARY KEY, s st DEFAULT 'a', n text); CREATE VIEW v AS SELECT id, s, n FROM u;"
@@ -147,6 +170,11 @@ class Postgres(OnServer, support.TestCase):
 
 class MariaDB(OnServer, support.TestCase):
     SERVERS = mariadb
+    AFTER = "mysql.after_scratch"
+
+    def scratches(self):
+        return {name for name, in self.ask("SHOW DATABASES LIKE '%transhume\\\\_scratch%'")}
+
     PAIRS = [
         ("a column between, an index, options", "CREATE TABLE t (a int PRIMARY KEY, c int) COMMENT 'x';",
          "CREATE TABLE t (a int PRIMARY KEY, b varchar(9) NOT NULL DEFAULT 'y', c bigint, KEY k (b)) ROW_FORMAT=COMPRESSED;", "AFTER `a`"),

@@ -1,4 +1,5 @@
 """Several `transhume schema up` at once: one works, the others wait and then find nothing to do; who holds the lock is told, and can be ended."""
+import contextlib
 import os
 import re
 import signal
@@ -15,6 +16,34 @@ import postgres
 import servers
 import sql_case
 import support
+import tcp_proxy
+
+
+class Rewriting(tcp_proxy.Proxy):
+    """Puts a number of the same length in place of what the program asks for, in the order of `answers` (None: as it is)."""
+
+    def __init__(self, port, told, answers):
+        self.told, self.answers, self.seen = told, answers, {}
+        super().__init__(port)
+
+    def passers(self, program, server):
+        def forth():
+            seen = 0
+            with contextlib.suppress(OSError):
+                while piece := program.recv(tcp_proxy.PIECE):
+                    if self.told in piece:
+                        answer = self.answers[min(seen, len(self.answers) - 1)]
+                        seen += 1
+                        piece = piece.replace(self.told, answer if answer is not None else self.told)
+                    server.sendall(piece)
+            tcp_proxy.close(server)
+
+        def back():
+            with contextlib.suppress(OSError):
+                while piece := server.recv(tcp_proxy.PIECE):
+                    program.sendall(piece)
+            tcp_proxy.close(program)
+        return forth, back
 
 
 class LockCase:
@@ -82,7 +111,15 @@ class LockCase:
 
 class OnSqlite(sql_case.SqliteTarget, LockCase, support.TestCase):
     SLOW = "INSERT INTO b SELECT max(i) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) SELECT i FROM n);"
-    test_the_lock_is_stolen = None   # a process is ended by its system alone
+
+    def test_the_lock_is_stolen(self):
+        """There is no session of a server to be ended; it says so, and does not wait in silence."""
+        holder = self.hold()
+        failed = self.run_program("schema", "up", self.uri, "--steal-lock", code=5)
+        self.assertIn("--steal-lock can't end a session of SQLite; ", failed.err)
+        self.assertIn("end that one", failed.err)
+        self.assertNotIn("--steal-lock ends", self.run_program("schema", "up", self.uri, "--lock-wait", "0", code=5).err)
+        self.end(holder)
 
     def test_a_run_keeps_it_out(self):
         support.make_sqlite(self.path("source.db"), "CREATE TABLE t (a INTEGER PRIMARY KEY); INSERT INTO t VALUES (1);")
@@ -167,6 +204,20 @@ class OnPostgres(sql_case.ServerTarget, LockCase, support.TestCase):
 class OnMariadb(sql_case.ServerTarget, LockCase, support.TestCase):
     SERVERS = mariadb
     SLOW = "INSERT INTO b SELECT SLEEP(0.5);"
+
+    def test_proxies(self):
+        """Of ProxySQL and MaxScale what gives them away: a session's number of their own, or another one within a transaction."""
+        for told, answers in ((b"CONNECTION_ID()", [b"987654321012345"]),
+                              (b"@@session.pseudo_thread_id", [None, b"98765432101234567890123456"])):
+            with self.subTest(told), Rewriting(self.server.port, told, answers) as proxy:
+                uri = self.server.uri(self.database, via=proxy)
+                refused = self.run_program("schema", "up", uri, code=2)
+                self.assertIn("a proxy (ProxySQL, MaxScale) stands before the server", refused.err)
+                self.assertIn("?pooler=session", refused.err)
+                self.run_program("schema", "up", uri + "?pooler=session")
+        with Rewriting(self.server.port, b"nothing of that kind", []) as proxy:
+            self.assertEqual(self.run_program("schema", "up", self.server.uri(self.database, via=proxy)).out, "nothing to do\n")
+        self.assert_once(1, 2)
 
 
 if __name__ == "__main__":

@@ -129,16 +129,6 @@ static void test_faults(void **state)
     }
 }
 
-static void test_a_command_to_come_takes_anything(void **state)
-{
-    (void)state;
-    struct parsed parsed;
-    parse(&parsed, "change --level full --repair x y z");
-    assert_int_equal(parsed.status, STATUS_OK);
-    assert_true(parsed.call.command->is_later);
-    forget(&parsed);
-}
-
 static void test_flag_over_environment(void **state)
 {
     (void)state;
@@ -271,7 +261,6 @@ int main(void)
         cmocka_unit_test(test_words_that_look_like_flags),
         cmocka_unit_test(test_lists_are_kept_in_order),
         cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_a_command_to_come_takes_anything),
         cmocka_unit_test(test_flag_over_environment),
         cmocka_unit_test(test_secrets_stay_out_of_the_command_line_for_the_log),
         cmocka_unit_test(test_passwords_are_wiped_from_argv),

@@ -17,6 +17,7 @@ enum { BUILD_POLL_MS = 250 };
 
 struct compiler {
     struct change_builder builder;
+    struct alter_session *session;
     struct cassandra *cassandra;
     struct arena *arena;
     const struct change_operation *operation;
@@ -379,6 +380,30 @@ static enum status add_column(struct compiler *compiler, const struct change_val
     return STATUS_OK;
 }
 
+/* A query that counts 1 once the column was dropped since now: a column of that name may have been
+ * dropped before. */
+static enum status count_of_drops(struct compiler *compiler, const char *table, const char *column,
+                                  const char **query, struct error *error)
+{
+    const char *before;
+    const char *where = arena_format(
+        compiler->arena,
+        "FROM system_schema.dropped_columns WHERE keyspace_name = %s AND table_name = %s AND "
+        "column_name = %s",
+        literal(compiler, compiler->cassandra->keyspace), literal(compiler, table),
+        literal(compiler, column));
+    if (cassandra_alter.ask(
+            compiler->session,
+            arena_format(compiler->arena, "SELECT toUnixTimestamp(dropped_time) %s", where),
+            compiler->arena, &before, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *query =
+        arena_format(compiler->arena, "SELECT count(*) %s AND dropped_time > %s ALLOW FILTERING",
+                     where, before != NULL ? before : "0");
+    return STATUS_OK;
+}
+
 static enum status drop_column(struct compiler *compiler, const struct change_value *value,
                                struct error *error)
 {
@@ -398,18 +423,17 @@ static enum status drop_column(struct compiler *compiler, const struct change_va
                       "Leave `down` out: the application writes it as long as the old version "
                       "runs.");
     }
+    const char *dropped;
+    if (count_of_drops(compiler, table->name, column->name, &dropped, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     struct change_step *step =
         add(compiler, CHANGE_CONTRACT,
             arena_format(compiler->arena, "drop column %s.%s", table->name, column->name),
             arena_format(compiler->arena, "ALTER TABLE %s DROP %s", name_of(compiler, table->name),
                          name_of(compiler, column->name)),
             NULL);
-    step->stands =
-        arena_format(compiler->arena,
-                     "SELECT count(*) FROM system_schema.dropped_columns WHERE keyspace_name = "
-                     "%s AND table_name = %s AND column_name = %s",
-                     literal(compiler, compiler->cassandra->keyspace),
-                     literal(compiler, table->name), literal(compiler, column->name));
+    step->stands = dropped;
     change_builder_way(&compiler->builder, "dropped by `complete`", NULL);
     return STATUS_OK;
 }
@@ -611,6 +635,7 @@ static enum status change_compile(struct alter_session *session, const struct ch
                                   struct error *error)
 {
     struct compiler compiler = {.builder = {.arena = arena, .change = change},
+                                .session = session,
                                 .cassandra = cassandra_of(session->database),
                                 .arena = arena};
     for (uint32_t i = 0; i < change->count; i++) {

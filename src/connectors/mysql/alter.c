@@ -67,6 +67,55 @@ static enum status set_up(struct mysql_alter *session, struct error *error)
     return status == STATUS_OK ? mysql_alter_note_variables(session, error) : status;
 }
 
+/* The numbers of this session, as it is told and as the server that answers has it. */
+static enum status ask_session(struct mysql_alter *session, char numbers[64], bool *alike,
+                               struct error *error)
+{
+    MYSQL_RES *result = NULL;
+    if (mysql_run(session->database, session->connection,
+                  "SELECT CONNECTION_ID(), @@session.pseudo_thread_id, @@global.server_id",
+                  SQL_SHORT, ERROR_NETWORK, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    MYSQL_ROW row = mysql_fetch_row(result);
+    bool told = row != NULL && row[0] != NULL && row[1] != NULL && row[2] != NULL;
+    snprintf(numbers, 64, "%s %s", told ? row[1] : "", told ? row[2] : "");
+    *alike = !told || strcmp(row[0], row[1]) == 0;
+    mysql_free_result(result);
+    return STATUS_OK;
+}
+
+/*
+ * A proxy that gives statements of one client to several sessions (ProxySQL, MaxScale) gives itself
+ * away: it tells a number of its own, or another session or server answers within a transaction.
+ */
+static enum status refuse_pooler(struct mysql_alter *session, struct error *error)
+{
+    char before[64];
+    char within[64];
+    bool alike = true;
+    bool still = true;
+    if (session->database->trusts_pooler) {
+        return STATUS_OK;
+    }
+    if (ask_session(session, before, &alike, error) != STATUS_OK ||
+        mysql_run(session->database, session->connection, "START TRANSACTION", SQL_SHORT,
+                  ERROR_NETWORK, NULL, error) != STATUS_OK ||
+        ask_session(session, within, &still, error) != STATUS_OK ||
+        mysql_run(session->database, session->connection, "COMMIT", SQL_SHORT, ERROR_NETWORK, NULL,
+                  error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (alike && still && strcmp(before, within) == 0) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_USAGE, session->base.shown,
+              "a proxy (ProxySQL, MaxScale) stands before the server: neither a lock nor a setting "
+              "would hold in its sessions");
+    return error_hint(error, "Name the server itself; or, if the proxy keeps a session's "
+                             "connection to its end, say so with ?pooler=session.");
+}
+
 static enum status alter_open(struct database *database, const struct alter_open *options,
                               struct alter_session **opened, struct error *error)
 {
@@ -86,6 +135,7 @@ static enum status alter_open(struct database *database, const struct alter_open
              sql_name_hash(session->history_schema));
     enum status status = mysql_reach_known(self, &session->connection, error);
     status = status == STATUS_OK ? set_up(session, error) : status;
+    status = status == STATUS_OK ? refuse_pooler(session, error) : status;
     if (status != STATUS_OK) {
         alter_close(&session->base);
         return STATUS_FAILED;
@@ -178,8 +228,9 @@ static enum status find_holder(struct mysql_alter *session, struct ledger_holder
 static enum status still_ours(struct mysql_alter *session, struct error *error)
 {
     int64_t ours = 0;
-    if (ask_number(session, "SELECT IS_USED_LOCK(?) = CONNECTION_ID()", &ours, error) !=
-        STATUS_OK) {
+    if (ask_number(session,
+                   "SELECT IS_USED_LOCK(?) IN (CONNECTION_ID(), @@session.pseudo_thread_id)", &ours,
+                   error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (ours != 1) {
@@ -190,6 +241,26 @@ static enum status still_ours(struct mysql_alter *session, struct error *error)
         return STATUS_FAILED;
     }
     return STATUS_OK;
+}
+
+/* In a Galera cluster a user lock is of one node, if it is to be had at all. */
+static void warn_of_cluster(struct mysql_alter *session)
+{
+    MYSQL_RES *rows = NULL;
+    struct error ignored = {0};
+    if (mysql_run(session->database, session->connection, "SHOW GLOBAL VARIABLES LIKE 'wsrep_on'",
+                  SQL_SHORT, ERROR_TARGET_LOCKED, &rows, &ignored) != STATUS_OK) {
+        return;
+    }
+    MYSQL_ROW row = mysql_fetch_row(rows);
+    if (row != NULL && row[1] != NULL && strcasecmp(row[1], "ON") == 0) {
+        log_write(
+            LOG_WARNING,
+            "%s: a node of a Galera cluster: the lock of the schema holds at this node alone; "
+            "change the schema through one node",
+            session->base.shown);
+    }
+    mysql_free_result(rows);
 }
 
 static enum status alter_lock(struct alter_session *base, const struct ledger_holder *self,
@@ -206,6 +277,9 @@ static enum status alter_lock(struct alter_session *base, const struct ledger_ho
     }
     session->locked = got == 1;
     *found = (struct ledger_holder){0};
+    if (session->locked) {
+        warn_of_cluster(session);
+    }
     return session->locked ? STATUS_OK : find_holder(session, found, error);
 }
 

@@ -9,6 +9,9 @@
 /* Of a session that copies rows into a new form: triggers for the way back pass them over. */
 #define MYSQL_CHANGE_COPIES "@_transhume_copies"
 
+/* Ahead of 16 digits: the name of a table on which clauses are tried. */
+#define MYSQL_CHANGE_SCRATCH "_transhume_try_"
+
 /* ---------------------------------------------------------------- a table as it is */
 
 /* As information_schema has it; NULL: none. */
@@ -79,6 +82,14 @@ struct mysql_change_value {
     const char *old;    /* that column's name */
 };
 
+/* A foreign key that is added: of `columns` to `parent_columns`, both as lists of SQL. */
+struct mysql_change_link {
+    const char *name;
+    const char *clause; /* "CONSTRAINT `n` FOREIGN KEY …" */
+    const char *parent;
+    struct sql_shadow_list columns, parent_columns; /* quoted, with the prefixes t. and p. */
+};
+
 /* All that a change does to one table, as clauses of one ALTER TABLE. */
 struct mysql_change_set {
     const char *table;
@@ -91,6 +102,10 @@ struct mysql_change_set {
     const char *sql_mode; /* NULL: the session's */
     struct mysql_change_value *values;
     uint32_t value_count, value_capacity;
+    struct mysql_change_link links[SQL_SHADOW_KEY_MAX];
+    uint32_t link_count;
+    const char *unlinked[SQL_SHADOW_KEY_MAX]; /* foreign keys that are dropped */
+    uint32_t unlinked_count;
     uint32_t line, column;
 };
 
@@ -122,11 +137,12 @@ void mysql_change_tell(struct mysql_change_plan *plan, uint32_t operation, const
 const char *mysql_change_text(struct mysql_change_plan *plan, struct buffer *sql);
 enum status mysql_change_refuse(const struct mysql_change_set *set, struct error *error,
                                 const char *format, ...) PRINTF_LIKE(3, 4);
-/* "_transhume_VERSION_TABLESUFFIX", or where that is too long with a digest in it. */
-const char *mysql_change_name(struct mysql_change_plan *plan, const char *table,
-                              const char *suffix);
+/* "_transhume_VERSION_ROLE_TABLE", or where that is too long with a digest of the table's name. The
+ * role is one word, so that no two tables' names meet. */
+const char *mysql_change_name(struct mysql_change_plan *plan, const char *role, const char *table);
 
-/* change_clauses.c: adds an operation of a table to its clauses. STATUS_END: it is none of those. */
+/* change_clauses.c: adds an operation of a table to its clauses. STATUS_END: it is none of those.
+ */
 enum status mysql_change_add_clause(struct mysql_change_plan *plan, struct mysql_change_set *set,
                                     const struct mysql_change_table *table,
                                     const struct change_operation *operation,
@@ -135,13 +151,40 @@ bool mysql_change_is_clause(const char *kind);
 /* CREATE TABLE of an operation create_table. */
 void mysql_change_append_create(struct buffer *sql, const struct change_value *value);
 
-/* change_trial.c: tries the clauses on an empty copy. */
+/* change_links.c: the foreign keys that are added and dropped, as steps of their own. */
+void mysql_change_plan_links(struct mysql_change_plan *plan, const struct mysql_change_set *set);
+bool mysql_change_is_unlinked(const struct mysql_change_set *set, const char *name);
+
+/* change_trial.c: empty copies of tables are made and dropped between these two, by one session of
+ * the schema at a time. ERROR_TARGET_LOCKED. */
+enum status mysql_change_begin_trials(struct mysql_change_plan *plan, struct error *error) MUST_USE;
+void mysql_change_end_trials(struct mysql_change_plan *plan);
+/* Tries the clauses on an empty copy, and the expressions. */
 enum status mysql_change_try(struct mysql_change_plan *plan, const struct mysql_change_set *set,
                              const struct mysql_change_table *table,
                              struct mysql_change_trial *trial, struct error *error) MUST_USE;
 /* A query that is true once the table has the form that `like` has; NULL: it has it now. */
-enum status mysql_change_stands(struct mysql_change_plan *plan, const char *table,
-                                const char *like, const char **query, struct error *error) MUST_USE;
+enum status mysql_change_stands(struct mysql_change_plan *plan, const char *table, const char *like,
+                                const char **query, struct error *error) MUST_USE;
+
+void mysql_change_append_form(struct buffer *sql, const char *schema, const char *table);
+
+/* change_checks.c. ERROR_CHANGE_REFUSED: one of the names is a table's. */
+enum status mysql_change_check_names(struct mysql_change_plan *plan,
+                                     const struct mysql_change_set *set, const char *const *names,
+                                     uint32_t count, struct error *error) MUST_USE;
+/* Likewise: a foreign key of the table, or to it, could not be one of its new form. */
+enum status mysql_change_check_references(struct mysql_change_plan *plan,
+                                          const struct mysql_change_set *set,
+                                          const struct mysql_change_table *table,
+                                          const struct mysql_change_table *after,
+                                          struct error *error) MUST_USE;
+/* A query that is true under `settings` as long as the table has the form, the foreign keys and,
+ * but for those of these names, the triggers that it has now. */
+enum status mysql_change_watch_form(struct mysql_change_plan *plan, const char *table,
+                                    const char *settings, const char *const *triggers,
+                                    uint32_t count, const char **query,
+                                    struct error *error) MUST_USE;
 
 /* change_shadow.c */
 enum status mysql_change_plan_shadow(struct mysql_change_plan *plan,
@@ -160,9 +203,10 @@ struct mysql_change_pair {
 void mysql_change_append_value(struct buffer *sql, const struct mysql_change_table *table,
                                const struct mysql_change_pair *pair, const char *prefix, bool down,
                                const char *time_zone);
-/* Is it true that the shadow's `s` column is not what it gets? */
+/* Is it true that the column of `s` is not what it gets, of columns with `prefix`? */
 void mysql_change_append_differs(struct buffer *sql, const struct mysql_change_table *table,
-                                 const struct mysql_change_pair *pair, const char *time_zone);
+                                 const struct mysql_change_pair *pair, const char *prefix,
+                                 const char *time_zone);
 /* An expression that writes the column's value as a literal. */
 void mysql_change_append_literal(struct buffer *sql, const struct mysql_change_column *column);
 /* An expression with the names of the table's columns prefixed. */

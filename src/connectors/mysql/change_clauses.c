@@ -118,12 +118,8 @@ static void append_names(struct buffer *sql, const struct change_value *names)
 static void append_reference(struct buffer *sql, const struct change_value *reference,
                              const char *column, const struct change_value *columns)
 {
-    const char *name = change_text(reference, "name");
     const char *to = change_text(reference, "column");
     const char *const actions[][2] = {{"on_delete", "DELETE"}, {"on_update", "UPDATE"}};
-    if (name != NULL) {
-        mysql_append(sql, "CONSTRAINT %n ", name);
-    }
     buffer_append_string(sql, "FOREIGN KEY ");
     if (columns != NULL) {
         append_names(sql, columns);
@@ -142,6 +138,42 @@ static void append_reference(struct buffer *sql, const struct change_value *refe
             buffer_format(sql, " ON %s %s", actions[i][1], action);
         }
     }
+}
+
+static void list_columns(struct clause *clause, struct sql_shadow_list *list, const char *prefix,
+                         const struct change_value *names, const char *name)
+{
+    for (uint32_t i = 0; names != NULL && i < names->count && i < SQL_SHADOW_KEY_MAX; i++) {
+        list->items[list->count++] = format_sql(clause, "%s%n", prefix, names->items[i].text);
+    }
+    if (names == NULL) {
+        list->items[list->count++] = format_sql(clause, "%s%n", prefix, name);
+    }
+}
+
+static enum status add_link(struct clause *clause, const struct change_value *reference,
+                            const char *name, const char *column,
+                            const struct change_value *columns, struct error *error)
+{
+    struct mysql_change_set *set = clause->set;
+    const char *to = change_text(reference, "column");
+    struct buffer sql = {0};
+    if (set->link_count == SQL_SHADOW_KEY_MAX) {
+        return invalid(clause, error, "that many foreign keys are a change of their own");
+    }
+    struct mysql_change_link *link = &set->links[set->link_count++];
+    name = name != NULL ? name : change_text(reference, "name");
+    *link = (struct mysql_change_link){
+        .name = name != NULL ? name
+                             : arena_format(clause->plan->arena, "%s_%s_fkey", set->table, column),
+        .parent = change_text(reference, "table")};
+    mysql_append(&sql, "CONSTRAINT %n ", link->name);
+    append_reference(&sql, reference, column, columns);
+    link->clause = mysql_change_text(clause->plan, &sql);
+    list_columns(clause, &link->columns, "t.", columns, column);
+    list_columns(clause, &link->parent_columns, "p.", change_get(reference, "columns"),
+                 to != NULL ? to : "id");
+    return STATUS_OK;
 }
 
 /* "name type …" of a column of the file, without keys and references. */
@@ -171,8 +203,8 @@ static void append_column(struct buffer *sql, const struct change_value *column)
 }
 
 /* Unique, check and references of a column or of a change to one. */
-static void add_column_keys(struct clause *clause, const struct change_value *of,
-                            const char *column)
+static enum status add_column_keys(struct clause *clause, const struct change_value *of,
+                                   const char *column, struct error *error)
 {
     struct buffer *sql = &clause->set->clauses;
     const struct change_value *unique = change_get(of, "unique");
@@ -180,28 +212,23 @@ static void add_column_keys(struct clause *clause, const struct change_value *of
     const struct change_value *reference = change_get(of, "references");
     if (unique != NULL && (unique->kind == CHANGE_MAP || is_true(of, "unique"))) {
         const char *name = change_text(unique, "name");
-        name = name != NULL ? name
-                            : arena_format(clause->plan->arena, "%s_%s_key", clause->set->table,
-                                           column);
+        name = name != NULL
+                   ? name
+                   : arena_format(clause->plan->arena, "%s_%s_key", clause->set->table, column);
         begin_clause(clause);
         mysql_append(sql, "ADD UNIQUE INDEX %n (%n)", name, column);
         end_clause(clause, format_sql(clause, "DROP INDEX %n", name, NULL));
     }
     if (check != NULL) {
         const char *name = change_text(check, "name");
-        name = name != NULL ? name
-                            : arena_format(clause->plan->arena, "%s_%s_check", clause->set->table,
-                                           column);
+        name = name != NULL
+                   ? name
+                   : arena_format(clause->plan->arena, "%s_%s_check", clause->set->table, column);
         begin_clause(clause);
         mysql_append(sql, "ADD CONSTRAINT %n CHECK (%s)", name, change_text(check, "constraint"));
         end_clause(clause, format_sql(clause, "DROP CONSTRAINT %n", name, NULL));
     }
-    if (reference != NULL) {
-        begin_clause(clause);
-        buffer_append_string(sql, "ADD ");
-        append_reference(sql, reference, column, NULL);
-        end_clause(clause, NULL);
-    }
+    return reference != NULL ? add_link(clause, reference, NULL, column, NULL, error) : STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- columns */
@@ -213,14 +240,12 @@ static enum status add_column(struct clause *clause, struct error *error)
     const char *up = change_text(clause->value, "up");
     bool harmless = is_true(column, "nullable") || change_text(column, "default") != NULL ||
                     change_get(column, "generated") != NULL;
-    (void)error;
     begin_clause(clause);
     buffer_append_string(&clause->set->clauses, "ADD COLUMN ");
     append_column(&clause->set->clauses, column);
     add_value(clause, name, NULL, up, NULL);
     end_clause(clause, harmless ? format_sql(clause, "DROP COLUMN %n", name, NULL) : NULL);
-    add_column_keys(clause, column, name);
-    return STATUS_OK;
+    return add_column_keys(clause, column, name, error);
 }
 
 static enum status drop_column(struct clause *clause, struct error *error)
@@ -275,7 +300,7 @@ static bool begins_with(const struct sql_span *span, const char *word)
     return span->length >= strlen(word) && strncasecmp(span->text, word, strlen(word)) == 0;
 }
 
-/* All that the column has, but for what is said anew. */
+/* All that the column has, but for what the operation says. */
 static void append_changed_column(struct buffer *sql, const struct clause *clause,
                                   const struct sql_column_named *column)
 {
@@ -287,6 +312,9 @@ static void append_changed_column(struct buffer *sql, const struct clause *claus
     bool texts = type == NULL || strcasestr(type, "char") != NULL ||
                  strcasestr(type, "text") != NULL || strncasecmp(type, "enum", 4) == 0 ||
                  strncasecmp(type, "set", 3) == 0;
+    bool says_charset = type != NULL && (strcasestr(type, "character set") != NULL ||
+                                         strcasestr(type, "charset") != NULL ||
+                                         strcasestr(type, "collate") != NULL);
     if (type != NULL) {
         buffer_append_string(sql, type);
     } else {
@@ -300,8 +328,8 @@ static void append_changed_column(struct buffer *sql, const struct clause *claus
         bool no_more_default = nullable != NULL && strcasecmp(nullable, "false") == 0 &&
                                part->kind == SQL_CONSTRAINT_DEFAULT &&
                                begins_with(&part->expression, "NULL");
-        if ((of_text && !texts) || (null && nullable != NULL) || no_more_default ||
-            (part->kind == SQL_CONSTRAINT_DEFAULT && set != NULL) ||
+        if ((of_text && (!texts || says_charset)) || (null && nullable != NULL) ||
+            no_more_default || (part->kind == SQL_CONSTRAINT_DEFAULT && set != NULL) ||
             (begins_with(&part->span, "COMMENT") && comment != NULL)) {
             continue;
         }
@@ -331,6 +359,11 @@ static enum status alter_column(struct clause *clause, struct error *error)
     if (column == NULL) {
         return invalid(clause, error, "%s has no column %s", clause->set->table, name);
     }
+    if (is_true(value, "lossless")) {
+        return invalid(clause, error,
+                       "lossless is not proved on this server: what the old form "
+                       "can't hold keeps an abort from being carried out");
+    }
     if (redefines) {
         begin_clause(clause);
         mysql_append(&clause->set->clauses, "CHANGE COLUMN %n %n ", name,
@@ -342,8 +375,7 @@ static enum status alter_column(struct clause *clause, struct error *error)
         add_value(clause, then != NULL ? then : name, name, change_text(value, "up"),
                   change_text(value, "down"));
     }
-    add_column_keys(clause, value, then != NULL ? then : name);
-    return STATUS_OK;
+    return add_column_keys(clause, value, then != NULL ? then : name, error);
 }
 
 /* ---------------------------------------------------------------- indexes and constraints */
@@ -355,13 +387,16 @@ static enum status create_index(struct clause *clause, struct error *error)
     const char *method = change_text(value, "method");
     const char *name = change_text(value, "name");
     struct buffer *sql = &clause->set->clauses;
-    bool other = method != NULL && (strcasecmp(method, "fulltext") == 0 ||
-                                    strcasecmp(method, "spatial") == 0);
+    bool other = method != NULL &&
+                 (strcasecmp(method, "fulltext") == 0 || strcasecmp(method, "spatial") == 0);
     if (change_text(value, "predicate") != NULL || change_get(value, "include") != NULL) {
         return invalid(clause, error, "an index of this server has neither predicate nor include");
     }
     begin_clause(clause);
-    mysql_append(sql, "ADD %s%sINDEX %n", is_true(value, "unique") ? "UNIQUE " : other ? method : "",
+    mysql_append(sql, "ADD %s%sINDEX %n",
+                 is_true(value, "unique") ? "UNIQUE "
+                 : other                  ? method
+                                          : "",
                  other && !is_true(value, "unique") ? " " : "", name);
     if (method != NULL && !other) {
         buffer_format(sql, " USING %s", method);
@@ -404,6 +439,10 @@ static enum status create_constraint(struct clause *clause, struct error *error)
     const char *type = change_text(value, "type");
     struct buffer *sql = &clause->set->clauses;
     const char *undo = NULL;
+    if (strcmp(type, "foreign_key") == 0) {
+        return add_link(clause, change_get(value, "references"), name, NULL,
+                        change_get(value, "columns"), error);
+    }
     begin_clause(clause);
     if (strcmp(type, "unique") == 0) {
         mysql_append(sql, "ADD UNIQUE INDEX %n ", name);
@@ -415,9 +454,6 @@ static enum status create_constraint(struct clause *clause, struct error *error)
     } else if (strcmp(type, "primary_key") == 0) {
         buffer_append_string(sql, "ADD PRIMARY KEY ");
         append_names(sql, change_get(value, "columns"));
-    } else if (strcmp(type, "foreign_key") == 0) {
-        mysql_append(sql, "ADD CONSTRAINT %n ", name);
-        append_reference(sql, change_get(value, "references"), NULL, change_get(value, "columns"));
     } else {
         return invalid(clause, error, "this server has no constraints of the kind %s", type);
     }
@@ -447,12 +483,25 @@ static const char *constraint_drop(const struct clause *clause, const char *name
     return words;
 }
 
+static enum status drop_link(struct clause *clause, const char *name, struct error *error)
+{
+    struct mysql_change_set *set = clause->set;
+    if (set->unlinked_count == SQL_SHADOW_KEY_MAX) {
+        return invalid(clause, error, "that many foreign keys are a change of their own");
+    }
+    set->unlinked[set->unlinked_count++] = name;
+    return STATUS_OK;
+}
+
 static enum status drop_constraint(struct clause *clause, struct error *error)
 {
     const char *name = change_text(clause->value, "name");
     const char *words = constraint_drop(clause, name);
     if (words == NULL) {
         return invalid(clause, error, "%s has no constraint %s", clause->set->table, name);
+    }
+    if (strcmp(words, "DROP FOREIGN KEY") == 0) {
+        return drop_link(clause, name, error);
     }
     begin_clause(clause);
     if (strcasecmp(name, "PRIMARY") == 0) {
@@ -530,9 +579,9 @@ static enum status add_enum_value(struct clause *clause, struct error *error)
         return invalid(clause, error, "%s has no column %s of an enum", clause->set->table,
                        name != NULL ? name : "(none)");
     }
-    const char *type = arena_copy(clause->plan->arena, column->type.span.text,
-                                  column->type.span.length);
-    const char *place = before != NULL   ? find_label(type, before)
+    const char *type =
+        arena_copy(clause->plan->arena, column->type.span.text, column->type.span.length);
+    const char *place = before != NULL  ? find_label(type, before)
                         : after != NULL ? find_label(type, after)
                                         : strrchr(type, ')');
     if (place == NULL) {
@@ -563,15 +612,14 @@ static const char *action_undo(struct clause *clause, const struct sql_action *a
 {
     const struct sql_constraint *constraint = action->constraint;
     if (action->kind == SQL_ACTION_ADD_COLUMN && action->name.name != NULL && !action->if_exists) {
-        bool needed =
-            sql_column_constraint(&action->column, SQL_CONSTRAINT_NOT_NULL) != NULL &&
-            sql_column_constraint(&action->column, SQL_CONSTRAINT_DEFAULT) == NULL;
+        bool needed = sql_column_constraint(&action->column, SQL_CONSTRAINT_NOT_NULL) != NULL &&
+                      sql_column_constraint(&action->column, SQL_CONSTRAINT_DEFAULT) == NULL;
         return needed ? NULL : format_sql(clause, "DROP COLUMN %n", action->name.name, NULL);
     }
-    bool index = action->kind == SQL_ACTION_ADD_CONSTRAINT && constraint != NULL &&
-                 constraint->name.name != NULL &&
-                 (constraint->kind == SQL_CONSTRAINT_INDEX ||
-                  constraint->kind == SQL_CONSTRAINT_UNIQUE);
+    bool index =
+        action->kind == SQL_ACTION_ADD_CONSTRAINT && constraint != NULL &&
+        constraint->name.name != NULL &&
+        (constraint->kind == SQL_CONSTRAINT_INDEX || constraint->kind == SQL_CONSTRAINT_UNIQUE);
     return index ? format_sql(clause, "DROP INDEX %n", constraint->name.name, NULL) : NULL;
 }
 
@@ -585,12 +633,20 @@ static enum status take_action(struct clause *clause, const struct sql_action *a
     if (action->kind == SQL_ACTION_ALGORITHM || action->kind == SQL_ACTION_LOCK) {
         return invalid(clause, error, "leave ALGORITHM and LOCK out: `way` says what may be done");
     }
+    if (action->kind == SQL_ACTION_DROP_FOREIGN_KEY) {
+        return drop_link(clause, action->name.name, error);
+    }
+    if (action->kind == SQL_ACTION_ADD_CONSTRAINT && action->constraint != NULL &&
+        action->constraint->kind == SQL_CONSTRAINT_FOREIGN_KEY) {
+        return invalid(clause, error, "a foreign key is added by create_constraint");
+    }
     if (action->kind == SQL_ACTION_DROP_COLUMN) {
         add_value(clause, NULL, action->name.name, NULL, NULL);
     } else if (action->kind == SQL_ACTION_ADD_COLUMN) {
         add_value(clause, action->name.name, NULL, NULL, NULL);
     } else if (action->kind == SQL_ACTION_CHANGE_TYPE || action->kind == SQL_ACTION_RENAME_COLUMN) {
-        const char *then = action->new_name.name != NULL ? action->new_name.name : action->name.name;
+        const char *then =
+            action->new_name.name != NULL ? action->new_name.name : action->name.name;
         add_value(clause, then, action->name.name, NULL, NULL);
     }
     begin_clause(clause);

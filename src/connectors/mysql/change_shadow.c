@@ -7,42 +7,23 @@
  * queue    keys of rows whose change did not fit the shadow. The writer is not failed by that:
  *          the row is copied again later, and if it still does not fit, the change stops.
  * mode     one row: 'lenient', or from the switch on 'strict': then what does not fit the new form
- *          fails its writer, as it will from now on. It is read under a lock, so that who changes it
- *          has waited for all that were lenient.
- * back     the queue of the other direction: once renamed, the old table is written by triggers of
- *          the new one, so that the change can still be taken back.
+ *          fails its writer, as it will from now on. It is read under a lock, so that a change of
+ * it waits for all writers that were lenient. back     the queue of the other direction: once
+ * renamed, the old table is written by triggers of the new one, so that the change can still be
+ * taken back.
  *
- * Both triggers would answer each other: @_transhume_at holds the time of the statement (NOW(6), the
- * same all through it) while one of them writes. A value that is left behind by a transaction that
- * was rolled back is of another time, and shuts nothing out.
+ * Both triggers would answer each other: @_transhume_at holds the time of the statement (NOW(6),
+ * the same all through it) while one of them writes. A value that is left behind by a transaction
+ * that was rolled back is of another time, and shuts nothing out.
  */
-#include "connectors/mysql/change.h"
+#include "connectors/mysql/change_shadow.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-enum { PAIRS_MAX = 4096 };
-
-struct shadowing {
-    struct mysql_change_plan *plan;
-    const struct mysql_change_set *set;
-    const struct mysql_change_table *table, *after;
-    const struct mysql_change_key *key; /* of the table */
-    const struct mysql_change_pair *key_pairs[SQL_SHADOW_KEY_MAX];
-    struct mysql_change_pair *pairs; /* columns of the shadow that are written */
-    uint32_t pair_count;
-    struct mysql_change_pair *carried; /* columns that have the same value, generated ones too */
-    uint32_t carried_count;
-    struct mysql_change_pair *back; /* columns of the old table that are written */
-    uint32_t back_count;
-    const char *shadow, *old, *queue, *back_queue, *mode;
-    const char *settings;
-    const char *time_zone;
-};
-
 /* ---------------------------------------------------------------- columns */
 
-static bool is_dropped(const struct shadowing *self, const char *name)
+static bool is_dropped(const struct mysql_shadow *self, const char *name)
 {
     for (uint32_t i = 0; i < self->set->value_count; i++) {
         const struct mysql_change_value *value = &self->set->values[i];
@@ -54,7 +35,7 @@ static bool is_dropped(const struct shadowing *self, const char *name)
 }
 
 /* What is said of the column `name` of the new form; NULL: nothing. */
-static const struct mysql_change_value *value_of(const struct shadowing *self, const char *name)
+static const struct mysql_change_value *value_of(const struct mysql_shadow *self, const char *name)
 {
     for (uint32_t i = 0; i < self->set->value_count; i++) {
         const struct mysql_change_value *value = &self->set->values[i];
@@ -65,26 +46,25 @@ static const struct mysql_change_value *value_of(const struct shadowing *self, c
     return NULL;
 }
 
-static void pair_columns(struct shadowing *self)
+static void pair_columns(struct mysql_shadow *self)
 {
     struct arena *arena = self->plan->arena;
     self->pairs = arena_allocate_zeroed(arena, self->after->column_count + 1, sizeof *self->pairs);
     self->carried =
         arena_allocate_zeroed(arena, self->after->column_count + 1, sizeof *self->carried);
-    self->back = arena_allocate_zeroed(arena, self->table->column_count + self->after->column_count + 1,
-                                       sizeof *self->back);
+    self->back = arena_allocate_zeroed(
+        arena, self->table->column_count + self->after->column_count + 1, sizeof *self->back);
     for (uint32_t i = 0; i < self->after->column_count; i++) {
         const struct mysql_change_column *to = &self->after->columns[i];
         const struct mysql_change_value *value = value_of(self, to->name);
         const char *old = value != NULL && value->old != NULL ? value->old : to->name;
         bool fresh = (value != NULL && value->old == NULL) || is_dropped(self, old);
-        struct mysql_change_pair pair = {
-            .from = fresh && (value == NULL || value->old == NULL)
-                        ? NULL
-                        : mysql_change_column_of(self->table, old),
-            .to = to,
-            .up = value != NULL ? value->up : NULL,
-            .down = value != NULL ? value->down : NULL};
+        struct mysql_change_pair pair = {.from = fresh && (value == NULL || value->old == NULL)
+                                                     ? NULL
+                                                     : mysql_change_column_of(self->table, old),
+                                         .to = to,
+                                         .up = value != NULL ? value->up : NULL,
+                                         .down = value != NULL ? value->down : NULL};
         bool carries = pair.from != NULL || pair.up != NULL;
         if (carries && !to->generated) {
             self->pairs[self->pair_count++] = pair;
@@ -110,7 +90,7 @@ static void pair_columns(struct shadowing *self)
     }
 }
 
-static const struct mysql_change_pair *pair_from(const struct shadowing *self, const char *name)
+static const struct mysql_change_pair *pair_from(const struct mysql_shadow *self, const char *name)
 {
     for (uint32_t i = 0; i < self->carried_count; i++) {
         if (strcasecmp(self->carried[i].from->name, name) == 0) {
@@ -123,7 +103,8 @@ static const struct mysql_change_pair *pair_from(const struct shadowing *self, c
 /* ---------------------------------------------------------------- the key */
 
 /* An index of the new form that begins with these columns, in any order; NULL: there is none. */
-static const char *index_for(const struct shadowing *self, const struct mysql_change_key *key)
+const char *mysql_shadow_index_for(const struct mysql_shadow *self,
+                                   const struct mysql_change_key *key)
 {
     for (uint32_t i = 0; i < self->after->key_count; i++) {
         const struct mysql_change_key *index = &self->after->keys[i];
@@ -141,7 +122,7 @@ static const char *index_for(const struct shadowing *self, const struct mysql_ch
     return NULL;
 }
 
-static bool is_walkable(const struct shadowing *self, const struct mysql_change_key *key)
+static bool is_walkable(const struct mysql_shadow *self, const struct mysql_change_key *key)
 {
     bool fits = key->unique && key->count > 0;
     for (uint32_t i = 0; i < key->count && fits; i++) {
@@ -150,10 +131,10 @@ static bool is_walkable(const struct shadowing *self, const struct mysql_change_
         fits = column != NULL && pair_from(self, column->name) != NULL &&
                strcmp(column->data_type, "float") != 0 && strcmp(column->data_type, "double") != 0;
     }
-    return fits && index_for(self, key) != NULL;
+    return fits && mysql_shadow_index_for(self, key) != NULL;
 }
 
-static enum status choose_key(struct shadowing *self, struct error *error)
+static enum status choose_key(struct mysql_shadow *self, struct error *error)
 {
     for (uint32_t i = 0; i < self->table->key_count && self->key == NULL; i++) {
         if (is_walkable(self, &self->table->keys[i])) {
@@ -176,7 +157,7 @@ static enum status choose_key(struct shadowing *self, struct error *error)
 /* ---------------------------------------------------------------- what is refused */
 
 /* Rows that such a key writes or deletes no trigger sees. */
-static const char *cascade_of_itself(const struct shadowing *self)
+static const char *cascade_of_itself(const struct mysql_shadow *self)
 {
     for (uint32_t i = 0; i < self->table->outward_count; i++) {
         const struct mysql_change_reference *reference = &self->table->outward[i];
@@ -189,7 +170,7 @@ static const char *cascade_of_itself(const struct shadowing *self)
     return NULL;
 }
 
-static enum status check(const struct shadowing *self, struct error *error)
+static enum status check(const struct mysql_shadow *self, struct error *error)
 {
     const struct mysql_change_table *table = self->table;
     struct buffer names = {0};
@@ -229,669 +210,9 @@ static enum status check(const struct shadowing *self, struct error *error)
     return STATUS_OK;
 }
 
-/* ---------------------------------------------------------------- lists for SQL */
-
-static void append_into(struct buffer *sql, const struct mysql_change_pair *pairs, uint32_t count,
-                        bool down)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        mysql_append(sql, "%s%n", i > 0 ? ", " : "",
-                     down ? pairs[i].from->name : pairs[i].to->name);
-    }
-}
-
-static void append_values(struct buffer *sql, const struct shadowing *self, bool down,
-                          const char *prefix)
-{
-    const struct mysql_change_pair *pairs = down ? self->back : self->pairs;
-    uint32_t count = down ? self->back_count : self->pair_count;
-    for (uint32_t i = 0; i < count; i++) {
-        buffer_append_string(sql, i > 0 ? ", " : "");
-        mysql_change_append_value(sql, down ? self->after : self->table, &pairs[i], prefix, down,
-                                  self->time_zone);
-    }
-}
-
-/* " WHERE key = value" of the row that the trigger's `prefix` row has in the other table. */
-static void append_where(struct buffer *sql, const struct shadowing *self, bool down,
-                         const char *prefix)
-{
-    for (uint32_t i = 0; i < self->key->count; i++) {
-        const struct mysql_change_pair *pair = self->key_pairs[i];
-        mysql_append(sql, "%s%n = ", i > 0 ? " AND " : " WHERE ",
-                     down ? pair->from->name : pair->to->name);
-        mysql_change_append_value(sql, down ? self->after : self->table, pair, prefix, down,
-                                  self->time_zone);
-    }
-}
-
-/* ---------------------------------------------------------------- triggers */
-
-/* Of a table that was empty a moment ago the server would rather read all, and lock it. */
-static const char *index_of(const struct shadowing *self, bool down)
-{
-    return down ? self->key->name : index_for(self, self->key);
-}
-
-/* In the order that they are made in: a row that an INSERT brings into the shadow has to be deleted
- * with its own. */
-enum event { ON_DELETE, ON_UPDATE, ON_INSERT, EVENT_COUNT };
-static const char *const event_names[EVENT_COUNT] = {"DELETE", "UPDATE", "INSERT"};
-static const char *const forward_suffixes[EVENT_COUNT] = {"_del", "_upd", "_ins"};
-static const char *const back_suffixes[EVENT_COUNT] = {"_bdel", "_bupd", "_bins"};
-
-/* The key of the row into the queue that belongs to the direction. */
-static void append_enqueue(struct buffer *sql, const struct shadowing *self, bool down,
-                           const char *prefix)
-{
-    mysql_append(sql, "INSERT INTO %n (", down ? self->back_queue : self->queue);
-    for (uint32_t i = 0; i < self->key->count; i++) {
-        const struct mysql_change_pair *pair = self->key_pairs[i];
-        mysql_append(sql, "%n, ", down ? pair->to->name : pair->from->name);
-    }
-    buffer_append_string(sql, "_code, _words) VALUES (");
-    for (uint32_t i = 0; i < self->key->count; i++) {
-        const struct mysql_change_pair *pair = self->key_pairs[i];
-        mysql_append(sql, "%s%n, ", prefix, down ? pair->to->name : pair->from->name);
-    }
-    buffer_append_string(sql, "code, words);\n");
-}
-
-/* An INSERT IGNORE or UPDATE IGNORE of the writer's makes failures within its triggers warnings. */
-static void append_check(struct buffer *sql, const struct shadowing *self, bool down, bool updates)
-{
-    buffer_append_string(sql, "    IF ROW_COUNT() = 0");
-    if (updates) {
-        mysql_append(sql, " AND EXISTS (SELECT 1 FROM %n FORCE INDEX (%n)",
-                     down ? self->old : self->shadow, index_of(self, down));
-        append_where(sql, self, down, "OLD.");
-        buffer_append_byte(sql, ')');
-    }
-    buffer_append_string(sql, " THEN ");
-    append_enqueue(sql, self, down, "NEW.");
-    buffer_append_string(sql, "    END IF;\n");
-}
-
-/* What a parent's key refuses is refused in the new form as well. */
-static void append_handler(struct buffer *sql, const struct shadowing *self, bool down,
-                           enum event event)
-{
-    buffer_append_string(sql, "  DECLARE code INT;\n  DECLARE words TEXT;\n");
-    if (!down) {
-        buffer_append_string(sql, "  DECLARE strictness VARCHAR(8);\n");
-    }
-    buffer_append_string(sql, "  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN\n"
-                              "    GET DIAGNOSTICS CONDITION 1 code = MYSQL_ERRNO, words = "
-                              "MESSAGE_TEXT;\n    SET @_transhume_at = NULL;\n");
-    if (down) {
-        buffer_append_string(sql, "    IF code IN (1451, 1452) THEN RESIGNAL; END IF;\n");
-    } else {
-        mysql_append(sql,
-                     "    SELECT mode INTO strictness FROM %n WHERE id = 1 LOCK IN SHARE MODE;\n"
-                     "    IF strictness = 'strict' THEN RESIGNAL; END IF;\n",
-                     self->mode);
-    }
-    if (event != ON_INSERT) {
-        buffer_append_string(sql, "    ");
-        append_enqueue(sql, self, down, "OLD.");
-    }
-    if (event != ON_DELETE) {
-        buffer_append_string(sql, "    ");
-        append_enqueue(sql, self, down, "NEW.");
-    }
-    buffer_append_string(sql, "  END;\n");
-}
-
-static void append_insert(struct buffer *sql, const struct shadowing *self, bool down)
-{
-    mysql_append(sql, "INSERT INTO %n (", down ? self->old : self->shadow);
-    append_into(sql, down ? self->back : self->pairs, down ? self->back_count : self->pair_count,
-                down);
-    buffer_append_string(sql, ") VALUES (");
-    append_values(sql, self, down, "NEW.");
-    buffer_append_string(sql, ");\n");
-    append_check(sql, self, down, false);
-}
-
-static void append_delete(struct buffer *sql, const struct shadowing *self, bool down)
-{
-    mysql_append(sql, "DELETE s FROM %n AS s FORCE INDEX (%n)", down ? self->old : self->shadow,
-                 index_of(self, down));
-    append_where(sql, self, down, "OLD.");
-    buffer_append_string(sql, ";\n");
-}
-
-/* A row that the shadow does not have yet is copied later, unless its key brought it to where the
- * copy has been: then it is written whole. */
-static void append_update(struct buffer *sql, const struct shadowing *self, bool down)
-{
-    const struct mysql_change_pair *pairs = down ? self->back : self->pairs;
-    uint32_t count = down ? self->back_count : self->pair_count;
-    buffer_append_string(sql, "IF ");
-    for (uint32_t i = 0; i < self->key->count; i++) {
-        const struct mysql_change_pair *pair = self->key_pairs[i];
-        const char *name = down ? pair->to->name : pair->from->name;
-        mysql_append(sql, "%sOLD.%n <=> NEW.%n", i > 0 ? " AND " : "", name, name);
-    }
-    mysql_append(sql, " THEN\n      UPDATE %n FORCE INDEX (%n) SET ",
-                 down ? self->old : self->shadow, index_of(self, down));
-    for (uint32_t i = 0; i < count; i++) {
-        mysql_append(sql, "%s%n = ", i > 0 ? ", " : "",
-                     down ? pairs[i].from->name : pairs[i].to->name);
-        mysql_change_append_value(sql, down ? self->after : self->table, &pairs[i], "NEW.", down,
-                                  self->time_zone);
-    }
-    append_where(sql, self, down, "OLD.");
-    buffer_append_string(sql, ";\n");
-    append_check(sql, self, down, true);
-    buffer_append_string(sql, "    ELSE\n      ");
-    append_delete(sql, self, down);
-    buffer_append_string(sql, "      ");
-    append_insert(sql, self, down);
-    buffer_append_string(sql, "    END IF;\n");
-}
-
-static void append_body(struct buffer *sql, const struct shadowing *self, bool down,
-                        enum event event)
-{
-    buffer_append_string(sql, "BEGIN\n");
-    append_handler(sql, self, down, event);
-    buffer_format(sql,
-                  "  IF NOT (@_transhume_at <=> NOW(6))%s THEN\n"
-                  "    SET @_transhume_at = NOW(6);\n    ",
-                  down ? " AND " MYSQL_CHANGE_COPIES " IS NULL" : "");
-    if (event == ON_INSERT) {
-        append_insert(sql, self, down);
-    } else if (event == ON_UPDATE) {
-        append_update(sql, self, down);
-    } else {
-        append_delete(sql, self, down);
-    }
-    buffer_append_string(sql, "    SET @_transhume_at = NULL;\n  END IF;\nEND");
-}
-
-static const char *drop_trigger(const struct shadowing *self, const char *name)
-{
-    struct buffer sql = {0};
-    mysql_append(&sql, "DROP TRIGGER IF EXISTS %n", name);
-    return mysql_change_text(self->plan, &sql);
-}
-
-static const char *trigger_stands(const struct shadowing *self, const char *name)
-{
-    struct buffer sql = {0};
-    mysql_append(&sql,
-                 "SELECT count(*) FROM information_schema.triggers WHERE trigger_schema = %q AND "
-                 "trigger_name = %q",
-                 self->plan->session->database->sql.schema, name);
-    return mysql_change_text(self->plan, &sql);
-}
-
-static void add_triggers(struct shadowing *self, bool down)
-{
-    for (int i = 0; i < EVENT_COUNT; i++) {
-        const char *name = mysql_change_name(self->plan, self->table->name,
-                                             (down ? back_suffixes : forward_suffixes)[i]);
-        struct buffer sql = {0};
-        mysql_append(&sql, "CREATE TRIGGER %n AFTER %s ON %n FOR EACH ROW ", name,
-                     event_names[i], down ? self->shadow : self->table->name);
-        append_body(&sql, self, down, (enum event)i);
-        mysql_change_add(self->plan,
-                         &(struct change_step){
-                             .phase = down ? CHANGE_SWITCH_WRITES : CHANGE_EXPAND,
-                             .operation = self->set->operation,
-                             .title = arena_format(self->plan->arena, "trigger on %s of %s%s",
-                                                   event_names[i], down ? "the new " : "",
-                                                   self->table->name),
-                             .text = mysql_change_text(self->plan, &sql),
-                             .undo = drop_trigger(self, name),
-                             .stands = trigger_stands(self, name),
-                             .settings = self->settings,
-                             .lock = ALTER_LOCK_ALL,
-                             .alone = true});
-    }
-}
-
-/* ---------------------------------------------------------------- tables */
-
-static const char *drop_table(const struct shadowing *self, const char *name)
-{
-    struct buffer sql = {0};
-    mysql_append(&sql, "DROP TABLE IF EXISTS %n", name);
-    return mysql_change_text(self->plan, &sql);
-}
-
-static void add_statement(struct shadowing *self, enum change_phase phase, const char *title,
-                          struct buffer *sql, const char *undo, const char *stands)
-{
-    mysql_change_add(self->plan, &(struct change_step){.phase = phase,
-                                                       .operation = self->set->operation,
-                                                       .title = title,
-                                                       .text = mysql_change_text(self->plan, sql),
-                                                       .undo = undo,
-                                                       .stands = stands,
-                                                       .settings = self->settings,
-                                                       .alone = true});
-}
-
-/* A foreign key of the table itself is one of the shadow as well, by another name, since both stand
- * side by side. One that the server named follows the table's name when it is renamed. */
-static bool names_itself(const struct mysql_change_reference *reference, const char *table)
-{
-    size_t length = strlen(table);
-    return strncmp(reference->name, table, length) == 0 &&
-           strncmp(reference->name + length, "_ibfk_", 6) == 0;
-}
-
-static bool is_of_itself(const struct shadowing *self,
-                         const struct mysql_change_reference *reference)
-{
-    return strcasecmp(reference->parent, self->table->name) == 0;
-}
-
-static void append_reference(struct buffer *sql, const struct shadowing *self,
-                             const struct mysql_change_reference *reference, const char *name)
-{
-    const char *rest = strstr(reference->clause, " FOREIGN KEY ");
-    (void)self;
-    mysql_append(sql, "CONSTRAINT %n%s", name, rest);
-}
-
-static const char *shadow_reference_name(const struct shadowing *self,
-                                         const struct mysql_change_reference *reference)
-{
-    return names_itself(reference, self->table->name)
-               ? arena_format(self->plan->arena, "%s%s", self->shadow,
-                              reference->name + strlen(self->table->name))
-               : mysql_change_name(self->plan, reference->name, "_fk");
-}
-
-/* Does the column count up? It has to be the first one of a key. */
-static bool counts_up(const struct shadowing *self, const char *name)
-{
-    struct buffer lead = {0};
-    mysql_append(&lead, "\n  %n ", name);
-    const char *line = strstr(self->after->statement, buffer_string(&lead));
-    size_t length = line != NULL ? strcspn(line + 1, "\n") : 0;
-    bool found = line != NULL && memmem(line, length, " AUTO_INCREMENT", 15) != NULL;
-    buffer_free(&lead);
-    return found;
-}
-
-/* Is it a line of an index that may be made behind the copy, sorted in one go? Not those that rows
- * are found by, that refuse rows, or that a foreign key needs. */
-static bool is_later(const struct shadowing *self, const char *line, size_t length)
-{
-    static const char lead[] = "\n  KEY ";
-    if (length < sizeof lead || strncmp(line, lead, sizeof lead - 1) != 0 ||
-        self->table->outward_count > 0) {
-        return false;
-    }
-    for (uint32_t i = 0; i < self->after->key_count; i++) {
-        const struct mysql_change_key *key = &self->after->keys[i];
-        struct buffer name = {0};
-        mysql_append(&name, "%n ", key->name);
-        bool same = name.length < length - sizeof lead &&
-                    strncmp(line + sizeof lead - 1, name.data, name.length) == 0;
-        buffer_free(&name);
-        if (same) {
-            return strcmp(key->name, index_for(self, self->key)) != 0 &&
-                   (key->count == 0 || !counts_up(self, key->columns[0]));
-        }
-    }
-    return false;
-}
-
-/* The lines between "(" and ")" that stand, or the indexes that are made later, as clauses. */
-static uint32_t append_lines(struct buffer *sql, const struct shadowing *self, const char *begin,
-                             const char *end, bool later)
-{
-    uint32_t count = 0;
-    for (const char *line = begin; line < end;) {
-        size_t length = 1 + strcspn(line + 1, "\n");
-        size_t bare = length - (line[length - 1] == ',' ? 1 : 0);
-        if (is_later(self, line, length) == later) {
-            buffer_append_string(sql, count > 0 ? "," : "");
-            buffer_append_string(sql, later ? "\n  ADD" : "");
-            buffer_append(sql, line + (later ? 2 : 0), bare - (later ? 2 : 0));
-            count++;
-        }
-        line += length;
-    }
-    return count;
-}
-
-/* SHOW CREATE TABLE of the trial under the shadow's name, with the foreign keys. */
-static void append_create(struct buffer *sql, const struct shadowing *self)
-{
-    const char *body = strstr(self->after->statement, "(\n");
-    const char *end = strstr(body, "\n) ");
-    mysql_append(sql, "CREATE TABLE IF NOT EXISTS %n (", self->shadow);
-    append_lines(sql, self, body + 1, end, false);
-    for (uint32_t i = 0; i < self->table->outward_count; i++) {
-        const struct mysql_change_reference *reference = &self->table->outward[i];
-        if (reference->clause != NULL && !is_of_itself(self, reference)) {
-            buffer_append_string(sql, ",\n  ");
-            append_reference(sql, self, reference, shadow_reference_name(self, reference));
-        }
-    }
-    buffer_append_string(sql, end);
-}
-
-static void append_key_columns(struct buffer *sql, const struct shadowing *self, bool down)
-{
-    for (uint32_t i = 0; i < self->key->count; i++) {
-        const struct mysql_change_pair *pair = self->key_pairs[i];
-        const struct mysql_change_column *column = down ? pair->to : pair->from;
-        mysql_append(sql, ", %n %s", column->name, column->type);
-        if (column->charset != NULL) {
-            buffer_format(sql, " CHARACTER SET %s COLLATE %s", column->charset, column->collation);
-        }
-        buffer_append_string(sql, " NULL");
-    }
-}
-
-static void add_queue(struct shadowing *self, const char *name, bool down)
-{
-    struct buffer sql = {0};
-    mysql_append(&sql,
-                 "CREATE TABLE IF NOT EXISTS %n (_n bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY "
-                 "KEY",
-                 name);
-    append_key_columns(&sql, self, down);
-    buffer_append_string(&sql, ", _code int, _words text) ENGINE=InnoDB");
-    add_statement(self, CHANGE_EXPAND,
-                  down ? "the queue of the way back" : "the queue of rows that do not fit", &sql,
-                  drop_table(self, name), NULL);
-}
-
-static void add_tables(struct shadowing *self)
-{
-    struct buffer sql = {0};
-    append_create(&sql, self);
-    add_statement(self, CHANGE_EXPAND, "the new form, as a table beside it", &sql,
-                  drop_table(self, self->shadow), NULL);
-    add_queue(self, self->queue, false);
-    add_queue(self, self->back_queue, true);
-    mysql_append(&sql,
-                 "CREATE TABLE IF NOT EXISTS %n (id int NOT NULL PRIMARY KEY, mode varchar(8) NOT "
-                 "NULL) ENGINE=InnoDB",
-                 self->mode);
-    add_statement(self, CHANGE_EXPAND, "how strict its triggers are", &sql,
-                  drop_table(self, self->mode), NULL);
-    mysql_append(&sql, "REPLACE INTO %n VALUES (1, 'lenient')", self->mode);
-    add_statement(self, CHANGE_EXPAND, "they fail nobody", &sql, NULL, NULL);
-}
-
-/* ---------------------------------------------------------------- batches */
-
-/* What is there is carried over as it is, zero dates and numbers 0 included; what would be cut
- * fails. A proof looks at both tables as of one moment. */
-static const char *settings(const struct shadowing *self, bool proves)
-{
-    const struct mysql_database *database = self->plan->session->database;
-    bool old = database->mariadb ? database->version < 110101 : database->version < 50720;
-    const char *isolation = old ? "tx_isolation" : "transaction_isolation";
-    return arena_format(self->plan->arena,
-                        "SET " MYSQL_CHANGE_COPIES " = 1, SESSION sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,"
-                        "NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
-                        "foreign_key_checks = 0, %s = '%s'",
-                        isolation,
-                        proves || database->statement_log ? "REPEATABLE-READ" : "READ-COMMITTED");
-}
-
-static const char *quoted(const struct shadowing *self, const char *name)
-{
-    struct buffer sql = {0};
-    mysql_append(&sql, "%n", name);
-    return mysql_change_text(self->plan, &sql);
-}
-
-static const char *prefixed(const struct shadowing *self, const char *prefix, const char *name)
-{
-    struct buffer sql = {0};
-    mysql_append(&sql, "%s%n", prefix, name);
-    return mysql_change_text(self->plan, &sql);
-}
-
-static bool is_tight(const struct shadowing *self)
-{
-    for (uint32_t i = 0; i < self->key->count; i++) {
-        const struct mysql_change_pair *pair = self->key_pairs[i];
-        bool same_text =
-            pair->from->collation == NULL
-                ? pair->to->collation == NULL
-                : pair->to->collation != NULL &&
-                      strcmp(pair->from->collation, pair->to->collation) == 0;
-        if (!same_text || strcmp(pair->from->data_type, pair->to->data_type) != 0 ||
-            ((strcmp(pair->from->data_type, "enum") == 0 ||
-              strcmp(pair->from->data_type, "set") == 0) &&
-             strcmp(pair->from->type, pair->to->type) != 0)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void list_key(const struct shadowing *self, struct sql_shadow *words)
-{
-    for (uint32_t i = 0; i < self->key->count; i++) {
-        const struct mysql_change_pair *pair = self->key_pairs[i];
-        struct buffer literal = {0};
-        struct buffer at = {0};
-        mysql_change_append_literal(&literal, pair->from);
-        mysql_change_append_value(&at, self->table, pair, "t.", false, self->time_zone);
-        words->key.items[words->key.count++] = prefixed(self, "t.", pair->from->name);
-        words->literal.items[words->literal.count++] = mysql_change_text(self->plan, &literal);
-        words->at.items[words->at.count++] = mysql_change_text(self->plan, &at);
-        words->shadow_key.items[words->shadow_key.count++] = prefixed(self, "s.", pair->to->name);
-        words->queue_key.items[words->queue_key.count++] = prefixed(self, "q.", pair->from->name);
-    }
-}
-
-static const char *lock_words(const struct mysql_database *database)
-{
-    if (database->mariadb) {
-        return database->version >= 100300 ? " LOCK IN SHARE MODE NOWAIT" : " LOCK IN SHARE MODE";
-    }
-    return database->version >= 80001 ? " FOR SHARE NOWAIT" : " LOCK IN SHARE MODE";
-}
-
-/* A log of statements can't say which rows were passed over. */
-static const char *skip_words(const struct mysql_database *database)
-{
-    bool skips = database->version >= (database->mariadb ? 100600u : 80001u);
-    if (!skips || database->statement_log) {
-        return "";
-    }
-    return database->mariadb ? " LOCK IN SHARE MODE SKIP LOCKED" : " FOR SHARE SKIP LOCKED";
-}
-
-static const char *differs(const struct shadowing *self)
-{
-    struct buffer sql = {0};
-    buffer_append_byte(&sql, '(');
-    for (uint32_t i = 0; i < self->pair_count; i++) {
-        buffer_append_string(&sql, i > 0 ? " OR " : "");
-        mysql_change_append_differs(&sql, self->table, &self->pairs[i], self->time_zone);
-    }
-    buffer_append_byte(&sql, ')');
-    return mysql_change_text(self->plan, &sql);
-}
-
-static void add_batches(struct shadowing *self, enum change_phase phase, enum sql_shadow_kind kind,
-                        const char *title)
-{
-    struct buffer into = {0};
-    struct buffer values = {0};
-    append_into(&into, self->pairs, self->pair_count, false);
-    append_values(&values, self, false, "t.");
-    struct sql_shadow words = {.kind = kind,
-                               .table = quoted(self, self->table->name),
-                               .shadow = quoted(self, self->shadow),
-                               .queue = quoted(self, self->queue),
-                               .hint = arena_format(self->plan->arena, "FORCE INDEX (%s)",
-                                                    quoted(self, self->key->name)),
-                               .shadow_hint = arena_format(self->plan->arena, "FORCE INDEX (%s)",
-                                                           quoted(self, index_for(self, self->key))),
-                               .lock = lock_words(self->plan->session->database),
-                               .skip = skip_words(self->plan->session->database),
-                               .into = mysql_change_text(self->plan, &into),
-                               .values = mysql_change_text(self->plan, &values),
-                               .differs = kind == SQL_SHADOW_PROVE ? differs(self) : "",
-                               .tight = is_tight(self)};
-    list_key(self, &words);
-    mysql_change_add(self->plan,
-                     &(struct change_step){.phase = phase,
-                                           .kind = CHANGE_BATCHES,
-                                           .operation = self->set->operation,
-                                           .title = title,
-                                           .text = sql_shadow_write(&words, self->plan->arena),
-                                           .settings = kind == SQL_SHADOW_PROVE
-                                                           ? settings(self, true)
-                                                           : self->settings,
-                                           .rewrites = kind == SQL_SHADOW_COPY});
-}
-
-/* ---------------------------------------------------------------- indexes behind the copy */
-
-static void add_indexes(struct shadowing *self)
-{
-    const char *body = strstr(self->after->statement, "(\n");
-    const char *end = strstr(body, "\n) ");
-    struct buffer sql = {0};
-    struct buffer stands = {0};
-    mysql_append(&sql, "ALTER TABLE %n", self->shadow);
-    uint32_t count = append_lines(&sql, self, body + 1, end, true);
-    buffer_append_string(&sql, ",\n  ALGORITHM=INPLACE, LOCK=NONE");
-    mysql_append(&stands,
-                 "SELECT count(DISTINCT index_name) = %u FROM information_schema.statistics WHERE "
-                 "table_schema = %q AND table_name = %q",
-                 (unsigned)self->after->key_count, self->plan->session->database->sql.schema,
-                 self->shadow);
-    if (count > 0) {
-        add_statement(self, CHANGE_FILL, "the indexes of the new form", &sql, NULL,
-                      mysql_change_text(self->plan, &stands));
-    }
-    buffer_free(&sql);
-    buffer_free(&stands);
-}
-
-/* ---------------------------------------------------------------- the switch */
-
-/* There is no table of that name any more, and one of the other. */
-static const char *gone_stands(const struct shadowing *self, const char *gone, const char *there)
-{
-    const char *schema = self->plan->session->database->sql.schema;
-    struct buffer sql = {0};
-    mysql_append(&sql,
-                 "SELECT (SELECT count(*) FROM information_schema.tables WHERE table_schema = %q "
-                 "AND table_name = %q) = 0 AND (SELECT count(*) FROM information_schema.tables "
-                 "WHERE table_schema = %q AND table_name = %q) = 1",
-                 schema, gone, schema, there);
-    return mysql_change_text(self->plan, &sql);
-}
-
-static void append_rename(struct buffer *sql, const char *now, const char *then,
-                          const char *fresh)
-{
-    mysql_append(sql, "RENAME TABLE %n TO %n, %n TO %n", now, then, fresh, now);
-}
-
-static void add_switch(struct shadowing *self)
-{
-    struct buffer sql = {0};
-    struct buffer undo = {0};
-    add_triggers(self, true);
-    mysql_append(&undo, "UPDATE %n SET mode = 'lenient' WHERE id = 1", self->mode);
-    mysql_append(&sql, "UPDATE %n SET mode = 'strict' WHERE id = 1", self->mode);
-    add_statement(self, CHANGE_SWITCH_WRITES, "from now on writes have to fit the new form", &sql,
-                  mysql_change_text(self->plan, &undo), NULL);
-    add_batches(self, CHANGE_SWITCH_WRITES, SQL_SHADOW_MEND, "rows that did not fit, once more");
-    append_rename(&sql, self->table->name, self->old, self->shadow);
-    append_rename(&undo, self->table->name, self->shadow, self->old);
-    add_statement(self, CHANGE_SWITCH_WRITES, "both tables change their names", &sql,
-                  mysql_change_text(self->plan, &undo),
-                  gone_stands(self, self->shadow, self->old));
-    /* what the old table could not hold keeps the change from being taken back */
-    buffer_append_string(&sql, "DO 0");
-    mysql_append(&undo,
-                 "UPDATE %n SET mode = (SELECT 'back' UNION ALL SELECT 'no' FROM %n) WHERE id = 1",
-                 self->mode, self->back_queue);
-    add_statement(self, CHANGE_SWITCH_WRITES,
-                  arena_format(self->plan->arena,
-                               "the way back: %s has no rows that the old form can't hold",
-                               self->back_queue),
-                  &sql, mysql_change_text(self->plan, &undo), NULL);
-}
-
-/* ---------------------------------------------------------------- the end */
-
-/* Foreign keys that referred to the old table, or stood by another name, as one ALTER of their
- * table that looks at no rows. */
-static void add_reference_swap(struct shadowing *self, const char *table,
-                               const struct mysql_change_reference *reference, const char *drop)
-{
-    struct buffer sql = {0};
-    struct buffer stands = {0};
-    const char *schema = self->plan->session->database->sql.schema;
-    const char *spare = mysql_change_name(self->plan, reference->name, "_fk2");
-    bool renames = drop != NULL && strcmp(drop, reference->name) == 0;
-    const char *name = renames ? spare : reference->name;
-    mysql_append(&sql, "ALTER TABLE %n ", table);
-    if (drop != NULL) {
-        mysql_append(&sql, "DROP FOREIGN KEY %n, ", drop);
-    }
-    buffer_append_string(&sql, "ADD ");
-    append_reference(&sql, self, reference, name);
-    buffer_append_string(&sql, ", ALGORITHM=INPLACE, LOCK=NONE");
-    mysql_append(&stands,
-                 "SELECT count(*) FROM information_schema.referential_constraints WHERE "
-                 "constraint_schema = %q AND table_name = %q AND constraint_name = %q",
-                 schema, table, name);
-    add_statement(self, CHANGE_CONTRACT,
-                  arena_format(self->plan->arena, "the foreign key %s of %s", reference->name,
-                               table),
-                  &sql, NULL, mysql_change_text(self->plan, &stands));
-    if (renames) { /* back to its own name */
-        struct mysql_change_reference own = *reference;
-        add_reference_swap(self, table, &own, spare);
-    }
-}
-
-static void add_contract(struct shadowing *self)
-{
-    struct buffer sql = {0};
-    for (uint32_t i = 0; i < self->table->inward_count; i++) {
-        const struct mysql_change_reference *reference = &self->table->inward[i];
-        add_reference_swap(self, reference->table, reference, reference->name);
-    }
-    for (int i = 0; i < EVENT_COUNT; i++) {
-        buffer_append_string(
-            &sql, drop_trigger(self, mysql_change_name(self->plan, self->table->name,
-                                                       back_suffixes[i])));
-        add_statement(self, CHANGE_CONTRACT, "the old form is fed no more", &sql, NULL, NULL);
-    }
-    const char *const tables[] = {self->old, self->queue, self->back_queue, self->mode};
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        buffer_append_string(&sql, drop_table(self, tables[i]));
-        add_statement(self, CHANGE_CONTRACT,
-                      arena_format(self->plan->arena, "drop %s", tables[i]), &sql, NULL, NULL);
-    }
-    for (uint32_t i = 0; i < self->table->outward_count; i++) {
-        const struct mysql_change_reference *reference = &self->table->outward[i];
-        const char *now = is_of_itself(self, reference) ? NULL
-                                                        : shadow_reference_name(self, reference);
-        if (reference->clause != NULL &&
-            (now == NULL || !names_itself(reference, self->table->name))) {
-            add_reference_swap(self, self->table->name, reference, now);
-        }
-    }
-}
-
 /* ---------------------------------------------------------------- all of it */
 
-static enum status ask_zone(struct shadowing *self, struct error *error)
+static enum status ask_zone(struct mysql_shadow *self, struct error *error)
 {
     struct buffer sql = {0};
     struct sql_shadow_rows rows;
@@ -902,20 +223,43 @@ static enum status ask_zone(struct shadowing *self, struct error *error)
     return status;
 }
 
+static enum status look_ahead(struct mysql_shadow *self, struct error *error)
+{
+    const char *const names[] = {self->shadow, self->old, self->queue, self->back_queue,
+                                 self->mode};
+    const char *triggers[MYSQL_SHADOW_EVENT_COUNT];
+    for (int i = 0; i < MYSQL_SHADOW_EVENT_COUNT; i++) {
+        triggers[i] =
+            mysql_change_name(self->plan, mysql_shadow_forward_roles[i], self->table->name);
+    }
+    enum status status =
+        mysql_change_check_names(self->plan, self->set, names, sizeof names / sizeof *names, error);
+    if (status == STATUS_OK) {
+        status =
+            mysql_change_check_references(self->plan, self->set, self->table, self->after, error);
+    }
+    return status == STATUS_OK
+               ? mysql_change_watch_form(self->plan, self->table->name,
+                                         mysql_shadow_settings(self, true), triggers,
+                                         MYSQL_SHADOW_EVENT_COUNT, &self->form, error)
+               : status;
+}
+
 enum status mysql_change_plan_shadow(struct mysql_change_plan *plan,
                                      const struct mysql_change_set *set,
                                      const struct mysql_change_table *table,
                                      const struct mysql_change_trial *trial, struct error *error)
 {
-    struct shadowing self = {.plan = plan,
-                             .set = set,
-                             .table = table,
-                             .after = &trial->after,
-                             .shadow = mysql_change_name(plan, table->name, ""),
-                             .old = mysql_change_name(plan, table->name, "_old"),
-                             .queue = mysql_change_name(plan, table->name, "_queue"),
-                             .back_queue = mysql_change_name(plan, table->name, "_back"),
-                             .mode = mysql_change_name(plan, table->name, "_mode")};
+    struct mysql_shadow self = {.plan = plan,
+                                .set = set,
+                                .table = table,
+                                .after = &trial->after,
+                                .new_form = trial->stands,
+                                .shadow = mysql_change_name(plan, "new", table->name),
+                                .old = mysql_change_name(plan, "old", table->name),
+                                .queue = mysql_change_name(plan, "queue", table->name),
+                                .back_queue = mysql_change_name(plan, "back", table->name),
+                                .mode = mysql_change_name(plan, "mode", table->name)};
     enum status status = check(&self, error);
     if (status == STATUS_OK) {
         pair_columns(&self);
@@ -925,18 +269,23 @@ enum status mysql_change_plan_shadow(struct mysql_change_plan *plan,
     if (status != STATUS_OK) {
         return status;
     }
-    self.settings = settings(&self, false);
-    add_tables(&self);
-    add_triggers(&self, false);
-    add_batches(&self, CHANGE_FILL, SQL_SHADOW_COPY, "copy the rows that are there");
-    add_indexes(&self);
-    add_batches(&self, CHANGE_FILL, SQL_SHADOW_MEND, "rows that did not fit, once more");
+    self.settings = mysql_shadow_settings(&self, false);
+    if (look_ahead(&self, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    mysql_shadow_add_tables(&self);
+    mysql_shadow_add_triggers(&self, false);
+    mysql_shadow_add_batches(&self, CHANGE_FILL, SQL_SHADOW_COPY, "copy the rows that are there");
+    mysql_shadow_add_indexes(&self);
+    mysql_shadow_add_batches(&self, CHANGE_FILL, SQL_SHADOW_DRAIN,
+                             "rows that did not fit, once more");
     struct buffer sql = {0};
     mysql_append(&sql, "ANALYZE TABLE %n", self.shadow);
-    add_statement(&self, CHANGE_FILL, "statistics of the new form", &sql, NULL, NULL);
-    add_batches(&self, CHANGE_PROVE, SQL_SHADOW_PROVE, "compare both forms row by row");
-    add_switch(&self);
-    add_contract(&self);
+    mysql_shadow_add_statement(&self, CHANGE_FILL, "statistics of the new form", &sql, NULL, NULL);
+    mysql_shadow_add_batches(&self, CHANGE_PROVE, SQL_SHADOW_PROVE,
+                             "compare both forms row by row");
+    mysql_shadow_add_switch(&self);
+    mysql_shadow_add_contract(&self);
     mysql_change_tell(plan, set->operation,
                       arena_format(plan->arena,
                                    "a shadow table, fed by triggers, copied by %s, one RENAME",

@@ -19,8 +19,8 @@ enum status mysql_change_query(struct alter_session *base, struct buffer *sql, s
         return mysql_alter_lost(session, status, error);
     }
     rows->columns = mysql_num_fields(result);
-    rows->cells = arena_allocate_zeroed(arena, (size_t)mysql_num_rows(result) + 1,
-                                        sizeof *rows->cells);
+    rows->cells =
+        arena_allocate_zeroed(arena, (size_t)mysql_num_rows(result) + 1, sizeof *rows->cells);
     for (MYSQL_ROW row; (row = mysql_fetch_row(result)) != NULL;) {
         const char **cells = arena_allocate_zeroed(arena, rows->columns, sizeof *cells);
         unsigned long *lengths = mysql_fetch_lengths(result);
@@ -178,12 +178,13 @@ static enum status read_references(struct mysql_alter *session, bool inward, str
     const char *schema = session->database->sql.schema;
     struct buffer sql = {0};
     struct sql_shadow_rows rows;
-    mysql_append(&sql,
-                 "SELECT constraint_name, table_name, referenced_table_name, constraint_schema FROM "
-                 "information_schema.referential_constraints WHERE %s = %q AND %s = %q ORDER BY "
-                 "table_name, constraint_name",
-                 inward ? "unique_constraint_schema" : "constraint_schema", schema,
-                 inward ? "referenced_table_name" : "table_name", table->name);
+    mysql_append(
+        &sql,
+        "SELECT constraint_name, table_name, referenced_table_name, constraint_schema FROM "
+        "information_schema.referential_constraints WHERE %s = %q AND %s = %q ORDER BY "
+        "table_name, constraint_name",
+        inward ? "unique_constraint_schema" : "constraint_schema", schema,
+        inward ? "referenced_table_name" : "table_name", table->name);
     if (mysql_change_query(&session->base, &sql, arena, &rows, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -201,11 +202,11 @@ static enum status read_references(struct mysql_alter *session, bool inward, str
                       show(session, cell[1], arena, &statement, error) != STATUS_OK)) {
             statement = "";
         }
-        list[count++] = (struct mysql_change_reference){
-            .name = cell[0],
-            .table = cell[1],
-            .parent = cell[2],
-            .clause = reference_clause(statement, cell[0], arena)};
+        list[count++] =
+            (struct mysql_change_reference){.name = cell[0],
+                                            .table = cell[1],
+                                            .parent = cell[2],
+                                            .clause = reference_clause(statement, cell[0], arena)};
     }
     *(inward ? &table->inward : &table->outward) = list;
     *(inward ? &table->inward_count : &table->outward_count) = count;

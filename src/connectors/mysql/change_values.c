@@ -1,8 +1,8 @@
 /*
  * How a column's value gets from one form of a table to the other, in triggers and in copies alike.
  *
- * Between timestamp and the types without a time zone a server converts by the session's zone, which
- * is the writer's own in a trigger: the zone that the change was compiled in is spelled out.
+ * Between timestamp and the types without a time zone a server converts by the session's zone,
+ * which is the writer's own in a trigger: the zone that the change was compiled in is spelled out.
  */
 #include "connectors/mysql/change.h"
 #include <string.h>
@@ -126,8 +126,7 @@ static int numbers_of(const char *type, const char **begin)
 }
 
 /* `value` as the column `to` would hold it, of another type; "%s" of `cast` is the value. */
-static void append_cast(struct buffer *sql, const struct mysql_change_column *to,
-                        const char *value)
+static void append_cast(struct buffer *sql, const struct mysql_change_column *to, const char *value)
 {
     const char *numbers;
     int length = numbers_of(to->type, &numbers);
@@ -174,12 +173,13 @@ static void append_held(struct buffer *sql, const struct mysql_change_column *co
 }
 
 void mysql_change_append_differs(struct buffer *sql, const struct mysql_change_table *table,
-                                 const struct mysql_change_pair *pair, const char *time_zone)
+                                 const struct mysql_change_pair *pair, const char *prefix,
+                                 const char *time_zone)
 {
     struct buffer value = {0};
     struct buffer held = {0};
     bool same = pair->from != NULL && pair->up == NULL && is_same_type(pair->from, pair->to);
-    mysql_change_append_value(&value, table, pair, "t.", false, time_zone);
+    mysql_change_append_value(&value, table, pair, prefix, false, time_zone);
     mysql_append(&held, "s.%n", pair->to->name);
     if (!same && is_one_of(pair->to->data_type, "float|double")) {
         /* a number of fewer digits is the nearest one */

@@ -1,5 +1,6 @@
 /* Definitions of a database, and scratch databases beside it. */
 #include "connectors/mysql/definitions.h"
+#include "base/failpoint.h"
 #include "base/random.h"
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,38 @@ static enum status say(struct definition_session *session, struct buffer *sql, s
                             NULL, error);
 }
 
+/* Scratch databases whose owner was killed: it holds a user lock of that name, and is in it. */
+static void drop_abandoned(struct definition_session *session)
+{
+    static const char abandoned[] =
+        "SELECT s.schema_name FROM information_schema.schemata AS s WHERE s.schema_name LIKE "
+        "'\\_transhume\\_scratch\\_%' AND IS_USED_LOCK(s.schema_name) IS NULL AND NOT EXISTS "
+        "(SELECT 1 FROM information_schema.processlist AS p WHERE p.db = s.schema_name)";
+    MYSQL_RES *result = NULL;
+    struct error ignored;
+    if (mysql_run(session->self, session->connection, abandoned, SQL_SHORT, ERROR_SOURCE_READ,
+                  &result, &ignored) != STATUS_OK) {
+        return;
+    }
+    for (MYSQL_ROW row; (row = mysql_fetch_row(result)) != NULL;) {
+        struct buffer sql = {0};
+        mysql_append(&sql, "DROP DATABASE IF EXISTS %n", row[0]);
+        (void)!say(session, &sql, &ignored);
+    }
+    mysql_free_result(result);
+}
+
+/* For others to see that its owner is there. */
+static enum status hold_name(struct definition_session *session, const char *name,
+                             struct error *error)
+{
+    struct buffer sql = {0};
+    int64_t got = 0;
+    mysql_append(&sql, "SELECT GET_LOCK(%q, 0)", name);
+    return mysql_ask_number(session->self, session->connection, &sql, SQL_SHORT,
+                            ERROR_TARGET_SCHEMA, 0, &got, error);
+}
+
 static enum status make_scratch(struct definition_session *session, struct error *error)
 {
     struct mysql_database *self = session->self;
@@ -36,6 +69,10 @@ static enum status make_scratch(struct definition_session *session, struct error
     char name[NAME_BYTES];
     snprintf(name, sizeof name, "_transhume_scratch_%ld_%08llx", (long)getpid(),
              (unsigned long long)(random_uint64() & 0xffffffffu));
+    drop_abandoned(session);
+    if (hold_name(session, name, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     mysql_append(&sql,
                  "SELECT default_character_set_name, default_collation_name FROM "
                  "information_schema.schemata WHERE schema_name = %q",
@@ -57,7 +94,7 @@ static enum status make_scratch(struct definition_session *session, struct error
     }
     session->place = arena_copy_string(session->arena, name);
     session->scratch = true;
-    return STATUS_OK;
+    return failpoint_hit("mysql.after_scratch", error);
 }
 
 static enum status ask_account(struct definition_session *session, struct error *error)

@@ -1,8 +1,8 @@
 /* The MySQL and MariaDB connector's descriptor: options, opening, closing and the identity of a
  * database. */
 #include "base/memory.h"
-#include "connectors/mysql/definitions.h"
 #include "connectors/mysql/catalog.h"
+#include "connectors/mysql/definitions.h"
 #include "connectors/registry.h"
 #include "connectors/sql/link.h"
 #include <stdio.h>
@@ -45,35 +45,68 @@ static const struct connector_option options[] = {
      .default_text = "auto",
      .range = "auto|data|insert",
      .help = "target: bulk INSERTs (MariaDB), else LOAD DATA LOCAL; data, insert: always that"},
+    {.name = "pooler",
+     .type = OPTION_CHOICE,
+     .range = "refuse|session",
+     .help = "schema: session: a proxy (ProxySQL, MaxScale) keeps a session's connection to its "
+             "end; default: refuse proxies that are seen"},
 };
 
-static const char *const failpoints[] = {"mysql.before_empty",        "mysql.before_snapshot",
-                                         "mysql.snapshot_locked",     "mysql.snapshot_taken",
-                                         "mysql.before_slice",        "mysql.before_schema",
-                                         "mysql.after_intent",        "mysql.after_table",
-                                         "mysql.after_schema",        "mysql.before_note",
-                                         "mysql.after_note",          "mysql.before_keys_drop",
-                                         "mysql.after_keys_drop",     "mysql.before_put_back",
-                                         "mysql.after_put_back",      "mysql.before_notes_end",
-                                         "mysql.after_notes_end",     "mysql.chunk_begin",
-                                         "mysql.before_pull",         "mysql.after_pull",
-                                         "mysql.before_mark",         "mysql.before_commit",
-                                         "mysql.before_apply",        "mysql.after_apply",
-                                         "mysql.after_commit",        "mysql.before_index",
-                                         "mysql.after_index",         "mysql.before_taking",
-                                         "mysql.before_orphans",      "mysql.after_orphans",
-                                         "mysql.before_objects",      "mysql.after_object",
-                                         "mysql.after_objects",       "mysql.before_remove_objects",
-                                         "mysql.after_remove_object", "mysql.before_delete",
-                                         "mysql.after_delete",        "mysql.before_undo",
-                                         "mysql.after_undo",          "mysql.before_remove_table",
-                                         "mysql.after_rename",        "mysql.before_drop",
-                                         "mysql.after_remove_table",  "mysql.before_forget",
-                                         "mysql.after_forget",        "mysql.after_sweep",
-                                         "mysql.snapshot_begun",      "mysql.before_fill",
-                                         "mysql.after_fill",          "mysql.before_history",
-                                         "mysql.after_history",       "mysql.before_alter",
-                                         "mysql.after_alter",         NULL};
+static const char *const failpoints[] = {"mysql.after_scratch",
+                                         "mysql.before_empty",
+                                         "mysql.before_snapshot",
+                                         "mysql.snapshot_locked",
+                                         "mysql.snapshot_taken",
+                                         "mysql.before_slice",
+                                         "mysql.before_schema",
+                                         "mysql.after_intent",
+                                         "mysql.after_table",
+                                         "mysql.after_schema",
+                                         "mysql.before_note",
+                                         "mysql.after_note",
+                                         "mysql.before_keys_drop",
+                                         "mysql.after_keys_drop",
+                                         "mysql.before_put_back",
+                                         "mysql.after_put_back",
+                                         "mysql.before_notes_end",
+                                         "mysql.after_notes_end",
+                                         "mysql.chunk_begin",
+                                         "mysql.before_pull",
+                                         "mysql.after_pull",
+                                         "mysql.before_mark",
+                                         "mysql.before_commit",
+                                         "mysql.before_apply",
+                                         "mysql.after_apply",
+                                         "mysql.after_commit",
+                                         "mysql.before_index",
+                                         "mysql.after_index",
+                                         "mysql.before_taking",
+                                         "mysql.before_orphans",
+                                         "mysql.after_orphans",
+                                         "mysql.before_objects",
+                                         "mysql.after_object",
+                                         "mysql.after_objects",
+                                         "mysql.before_remove_objects",
+                                         "mysql.after_remove_object",
+                                         "mysql.before_delete",
+                                         "mysql.after_delete",
+                                         "mysql.before_undo",
+                                         "mysql.after_undo",
+                                         "mysql.before_remove_table",
+                                         "mysql.after_rename",
+                                         "mysql.before_drop",
+                                         "mysql.after_remove_table",
+                                         "mysql.before_forget",
+                                         "mysql.after_forget",
+                                         "mysql.after_sweep",
+                                         "mysql.snapshot_begun",
+                                         "mysql.before_fill",
+                                         "mysql.after_fill",
+                                         "mysql.before_history",
+                                         "mysql.after_history",
+                                         "mysql.before_alter",
+                                         "mysql.after_alter",
+                                         NULL};
 
 /* ---------------------------------------------------------------- how to connect */
 
@@ -278,6 +311,8 @@ static enum status open_all(struct mysql_database *self, const struct open_optio
                             struct error *error)
 {
     const struct uri *uri = open->uri;
+    const char *pooler = uri_parameter(uri, &transhume_connector, "pooler");
+    self->trusts_pooler = pooler != NULL && strcmp(pooler, "session") == 0;
     const char *load = uri_parameter(uri, &transhume_connector, "load");
     self->sql.shown = arena_copy_string(self->arena, uri->shown);
     if (choose_settings(self, open, error) != STATUS_OK ||

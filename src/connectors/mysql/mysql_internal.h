@@ -67,6 +67,7 @@ struct mysql_database {
     uint64_t packet_bytes_max; /* max_allowed_packet, as the run began */
     MYSQL *control;            /* the control thread's; source: within the snapshot once taken */
     struct mysql_held *held;   /* source: what the run reads, touched within the snapshot */
+    bool trusts_pooler; /* by option: a proxy before the server keeps a session's connection */
     bool lockless; /* by option: connections begin one after the other, without a lock */
     MYSQL *pool[MYSQL_POOL_MAX]; /* source: within the snapshot, in nobody's hand */
     uint32_t pool_count;

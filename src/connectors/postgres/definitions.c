@@ -1,10 +1,10 @@
 /* Definitions of a PostgreSQL database, and scratch databases beside it. */
 #include "connectors/postgres/definitions.h"
+#include "base/failpoint.h"
 #include "base/random.h"
 #include "postgres_sql.h"
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { COLUMNS_MAX = 64, NAME_BYTES = 64 };
 
@@ -54,13 +54,52 @@ static const char *named_spaces(const struct postgres_database *self, struct are
     return text;
 }
 
+/* A name that says whose it is: the process of this session at the server, and when it began. */
+static enum status name_scratch(struct postgres_database *self, char name[NAME_BYTES],
+                                struct error *error)
+{
+    PGresult *result = NULL;
+    if (postgres_query(self, self->control,
+                       "SELECT pid, extract(epoch FROM backend_start)::bigint FROM "
+                       "pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()",
+                       NULL, 0, SQL_SHORT, ERROR_TARGET_SCHEMA, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool told = PQntuples(result) == 1;
+    snprintf(name, NAME_BYTES, "_transhume_scratch_%s_%s_%04llx",
+             told ? PQgetvalue(result, 0, 0) : "0", told ? PQgetvalue(result, 0, 1) : "0",
+             (unsigned long long)(random_uint64() & 0xffffu));
+    PQclear(result);
+    return STATUS_OK;
+}
+
+/* Scratch databases whose owner was killed. One that somebody is connected to is not dropped. */
+static void drop_abandoned(struct postgres_database *self)
+{
+    PGresult *result = NULL;
+    struct error ignored;
+    if (postgres_query(self, self->control, sql_abandoned_scratch, NULL, 0, SQL_SHORT,
+                       ERROR_TARGET_SCHEMA, &result, &ignored) != STATUS_OK) {
+        return;
+    }
+    for (int i = 0; i < PQntuples(result); i++) {
+        struct buffer sql = {0};
+        postgres_append(&sql, "DROP DATABASE IF EXISTS %n", PQgetvalue(result, i, 0));
+        (void)!postgres_execute_buffer(self, self->control, &sql, SQL_LONG, ERROR_TARGET_SCHEMA,
+                                       &ignored);
+    }
+    PQclear(result);
+}
+
 static enum status make_scratch(struct definition_session *session, struct error *error)
 {
     struct postgres_database *self = session->self;
     struct buffer sql = {0};
     char name[NAME_BYTES];
-    snprintf(name, sizeof name, "_transhume_scratch_%ld_%08llx", (long)getpid(),
-             (unsigned long long)(random_uint64() & 0xffffffffu));
+    drop_abandoned(self);
+    if (name_scratch(self, name, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     postgres_append(&sql, "CREATE DATABASE %n TEMPLATE template0", name);
     if (postgres_execute_buffer(self, self->control, &sql, SQL_LONG, ERROR_TARGET_SCHEMA, error) !=
         STATUS_OK) {
@@ -68,6 +107,9 @@ static enum status make_scratch(struct definition_session *session, struct error
                                  "the role needs CREATEDB, or name another server with --server");
     }
     memcpy(session->scratch, name, sizeof name);
+    if (failpoint_hit("postgres.after_scratch", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (postgres_reach_database(self, name, &session->connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

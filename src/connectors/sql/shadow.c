@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kinds[SQL_SHADOW_KIND_COUNT] = {"copy", "prove", "mend"};
+static const char *const kinds[SQL_SHADOW_KIND_COUNT] = {"copy", "prove", "drain", "close"};
 
 /* ---------------------------------------------------------------- the words */
 
@@ -47,6 +47,9 @@ const char *sql_shadow_write(const struct sql_shadow *shadow, struct arena *aren
     put(root, "into", shadow->into);
     put(root, "values", shadow->values);
     put(root, "differs", shadow->differs);
+    put(root, "strict", shadow->strict);
+    put(root, "lenient", shadow->lenient);
+    put(root, "form", shadow->form);
     json_object_set_new(root, "key", list_json(&shadow->key));
     json_object_set_new(root, "literal", list_json(&shadow->literal));
     json_object_set_new(root, "at", list_json(&shadow->at));
@@ -64,7 +67,8 @@ static bool take_list(const json_t *array, struct arena *arena, struct sql_shado
     if (!json_is_array(array) || json_array_size(array) > SQL_SHADOW_KEY_MAX) {
         return false;
     }
-    json_array_foreach (array, index, item) {
+    json_array_foreach(array, index, item)
+    {
         if (!json_is_string(item)) {
             return false;
         }
@@ -102,6 +106,9 @@ enum status sql_shadow_read(const char *words, struct arena *arena, struct sql_s
     shadow->into = take(root, "into", arena);
     shadow->values = take(root, "values", arena);
     shadow->differs = take(root, "differs", arena);
+    shadow->strict = take(root, "strict", arena);
+    shadow->lenient = take(root, "lenient", arena);
+    shadow->form = take(root, "form", arena);
     shadow->tight = json_is_true(json_object_get(root, "tight"));
     known = known && take_list(json_object_get(root, "key"), arena, &shadow->key) &&
             take_list(json_object_get(root, "literal"), arena, &shadow->literal) &&
@@ -110,8 +117,9 @@ enum status sql_shadow_read(const char *words, struct arena *arena, struct sql_s
             take_list(json_object_get(root, "queue_key"), arena, &shadow->queue_key);
     json_decref(root);
     if (!known) {
-        return error_set(error, ERROR_FORMAT_NEWER, NULL,
-                         "a step of the change is written in words that this program does not know");
+        return error_set(
+            error, ERROR_FORMAT_NEWER, NULL,
+            "a step of the change is written in words that this program does not know");
     }
     return STATUS_OK;
 }

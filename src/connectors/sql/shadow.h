@@ -1,11 +1,11 @@
 /*
- * A shadow: a second table with the new form of one that stays in use. Triggers carry each change of
- * the first one over, batches copy the rows that were there before, and a proof compares both. What
- * the connectors of MySQL and SQLite share of it: the batches, and the words in which a step of a
- * change keeps what they need.
+ * A shadow: a second table with the new form of one that stays in use. Triggers carry each change
+ * of the first one over, batches copy the rows that were there before, and a proof compares both.
+ * What the connectors of MySQL and SQLite share of it: the batches, and the words in which a step
+ * of a change keeps what they need.
  *
  * The words are one JSON object, made once by the compiler and kept in the history:
- *   kind       "copy", "prove", "mend"
+ *   kind       "copy", "prove", "drain", "close"
  *   table, shadow, queue       names, quoted; no queue: ""
  *   hint       behind the table's name in FROM: an index to walk, or ""
  *   shadow_hint  likewise, of the shadow
@@ -21,6 +21,9 @@
  *   lock       behind a SELECT that other writers have to wait for, or ""
  *   skip       the same, which passes rows over that others hold; "": there is no such lock
  *   tight      do ranges of the key hold the same rows in both tables?
+ *   strict, lenient            of "close": statements by which triggers fail writers whose rows do
+ *                              not fit the shadow, and by which they fail nobody
+ *   form       of "close": a query that is true while the table is as it was compiled
  */
 #ifndef TRANSHUME_CONNECTORS_SQL_SHADOW_H
 #define TRANSHUME_CONNECTORS_SQL_SHADOW_H
@@ -31,7 +34,13 @@
 /* Keys of more columns are not walked along. */
 enum { SQL_SHADOW_KEY_MAX = 16 };
 
-enum sql_shadow_kind { SQL_SHADOW_COPY, SQL_SHADOW_PROVE, SQL_SHADOW_MEND, SQL_SHADOW_KIND_COUNT };
+enum sql_shadow_kind {
+    SQL_SHADOW_COPY,
+    SQL_SHADOW_PROVE,
+    SQL_SHADOW_DRAIN,
+    SQL_SHADOW_CLOSE,
+    SQL_SHADOW_KIND_COUNT
+};
 
 struct sql_shadow_list {
     const char *items[SQL_SHADOW_KEY_MAX];
@@ -44,6 +53,7 @@ struct sql_shadow {
     const char *table, *shadow, *queue;
     const char *hint, *shadow_hint, *lock, *skip;
     const char *into, *values, *differs;
+    const char *strict, *lenient, *form;
     struct sql_shadow_list key, literal, at, shadow_key, queue_key;
     bool tight;
 };

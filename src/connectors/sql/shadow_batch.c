@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MEND_MAX = 200 };
+enum { DRAIN_MAX = 200 };
 
 struct pass {
     const struct sql_shadow_dialect *dialect;
@@ -252,7 +252,7 @@ static enum status copy(struct pass *pass, uint64_t rows, struct change_batch *b
 
 /* ---------------------------------------------------------------- the proof */
 
-/* " NOT EXISTS (…)": rows that wait in the queue are known to differ, and are mended. */
+/* " NOT EXISTS (…)": rows that wait in the queue are known to differ, and are copied later. */
 static void append_not_queued(struct buffer *sql, const struct sql_shadow *shadow,
                               const struct sql_shadow_list *key)
 {
@@ -316,18 +316,23 @@ static enum status find_wrong(struct pass *pass, struct change_batch *batch, str
     return status;
 }
 
-/* Rows of the shadow that the table does not have: in this batch's range, or in all of it. */
-static enum status find_extra(struct pass *pass, bool all, struct change_batch *batch,
+/* Where rows of the shadow are looked for that the table does not have. */
+enum reach { IN_RANGE, BEHIND_END, EVERYWHERE };
+
+static enum status find_extra(struct pass *pass, enum reach reach, struct change_batch *batch,
                               struct error *error)
 {
     const struct sql_shadow *shadow = pass->shadow;
     struct buffer sql = {0};
     uint64_t extra = 0;
     buffer_format(&sql, "SELECT count(*) FROM %s AS s", shadow->shadow);
-    if (all) {
-        buffer_append_string(&sql, " WHERE 1 = 1");
-    } else {
+    if (reach == IN_RANGE) {
         append_range(&sql, pass, &shadow->shadow_key);
+    } else if (reach == BEHIND_END) {
+        buffer_append_string(&sql, " WHERE ");
+        sql_shadow_append_beside(&sql, &shadow->shadow_key, ">", &pass->end);
+    } else {
+        buffer_append_string(&sql, " WHERE 1 = 1");
     }
     buffer_format(&sql, " AND NOT EXISTS (SELECT 1 FROM %s AS t WHERE ", shadow->table);
     sql_shadow_append_same(&sql, &shadow->shadow_key, &shadow->at);
@@ -363,10 +368,11 @@ static enum status prove(struct pass *pass, uint64_t rows, struct change_batch *
     if (status == STATUS_OK && pass->shadow->tight) {
         status = count_shadow(pass, &shadow_count, error);
         if (status == STATUS_OK && shadow_count != counts[1]) {
-            status = find_extra(pass, false, batch, error);
+            status = find_extra(pass, IN_RANGE, batch, error);
         }
-    } else if (status == STATUS_OK && pass->last) {
-        status = find_extra(pass, true, batch, error);
+    }
+    if (status == STATUS_OK && pass->last) {
+        status = find_extra(pass, pass->shadow->tight ? BEHIND_END : EVERYWHERE, batch, error);
     }
     return status;
 }
@@ -413,8 +419,8 @@ static enum status copy_queued(struct pass *pass, const struct sql_shadow_list *
 
 /* One that does not fit may do so once all others that wait have made room: two rows may have
  * changed places. */
-static enum status mend_row(struct pass *pass, const struct sql_shadow_list *key,
-                            uint64_t *changed, struct error *error)
+static enum status drain_row(struct pass *pass, const struct sql_shadow_list *key,
+                             uint64_t *changed, struct error *error)
 {
     enum status status = copy_queued(pass, key, changed, error);
     if (status == STATUS_OK || error->class == ERROR_CLASS_RETRY) {
@@ -440,8 +446,8 @@ static const char *numbers_of(struct pass *pass, const struct sql_shadow_rows *r
     return copy;
 }
 
-static enum status mend_rows(struct pass *pass, const struct sql_shadow_rows *rows,
-                             struct change_batch *batch, struct error *error)
+static enum status drain_rows(struct pass *pass, const struct sql_shadow_rows *rows,
+                              struct change_batch *batch, struct error *error)
 {
     const char *numbers = numbers_of(pass, rows);
     struct buffer sql = {0};
@@ -452,7 +458,7 @@ static enum status mend_rows(struct pass *pass, const struct sql_shadow_rows *ro
         for (uint32_t j = 1; j < rows->columns && j <= SQL_SHADOW_KEY_MAX; j++) {
             key.items[key.count++] = rows->cells[i][j] != NULL ? rows->cells[i][j] : "NULL";
         }
-        status = mend_row(pass, &key, &changed, error);
+        status = drain_row(pass, &key, &changed, error);
         batch->changed += status == STATUS_OK ? changed : 0;
     }
     if (status != STATUS_OK) {
@@ -462,13 +468,13 @@ static enum status mend_rows(struct pass *pass, const struct sql_shadow_rows *ro
     return pass->dialect->run(pass->session, &sql, &changed, error);
 }
 
-static enum status mend(struct pass *pass, uint64_t want, struct change_batch *batch,
-                        struct error *error)
+static enum status drain(struct pass *pass, uint64_t want, struct change_batch *batch,
+                         struct error *error)
 {
     const struct sql_shadow *shadow = pass->shadow;
     struct sql_shadow_rows rows;
     struct buffer sql = {0};
-    want = want > MEND_MAX ? MEND_MAX : want;
+    want = want > DRAIN_MAX ? DRAIN_MAX : want;
     buffer_append_string(&sql, "SELECT t._n, ");
     append_list(&sql, &shadow->literal, "");
     buffer_format(&sql, " FROM %s AS t ORDER BY t._n LIMIT %" PRIu64, shadow->queue, want);
@@ -478,7 +484,85 @@ static enum status mend(struct pass *pass, uint64_t want, struct change_batch *b
     }
     batch->rows = rows.count;
     batch->position = rows.count < want ? NULL : "more";
-    return mend_rows(pass, &rows, batch, error);
+    return drain_rows(pass, &rows, batch, error);
+}
+
+/* ---------------------------------------------------------------- ahead of the switch */
+
+static enum status check_form(struct pass *pass, struct error *error)
+{
+    struct buffer sql = {0};
+    uint64_t same = 0;
+    buffer_append_string(&sql, pass->shadow->form);
+    if (ask_counts(pass, &sql, &same, 1, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (same != 1) {
+        error_set(error, ERROR_CHANGE_REFUSED, pass->shadow->table,
+                  "%s, its triggers or foreign keys were altered since the change was started: the "
+                  "new table has none of that",
+                  pass->shadow->table);
+        return error_hint(error, "`transhume change abort` takes the change back; start it again "
+                                 "with the table as it is now");
+    }
+    return STATUS_OK;
+}
+
+static enum status check_counts(struct pass *pass, struct error *error)
+{
+    struct buffer sql = {0};
+    uint64_t counts[2] = {0};
+    buffer_format(&sql, "SELECT (SELECT count(*) FROM %s), (SELECT count(*) FROM %s)",
+                  pass->shadow->table, pass->shadow->shadow);
+    if (ask_counts(pass, &sql, counts, 2, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (counts[0] != counts[1]) {
+        error_set(error, ERROR_CHANGE_UNPROVEN, pass->shadow->table,
+                  "%s has %" PRIu64 " rows, the new table %" PRIu64
+                  ": rows were written or removed past the triggers, as TRUNCATE does",
+                  pass->shadow->table, counts[0], counts[1]);
+        return error_hint(error, "`transhume change abort` takes the change back; start it again");
+    }
+    return STATUS_OK;
+}
+
+/*
+ * From its commit on what does not fit the shadow fails its writer; so no row may wait in the queue
+ * by then. A writer that was about to write into the queue has committed once `strict` has its
+ * lock, and rows that wait are copied with that lock given back: their writers may need it. What
+ * fails is rolled back, and leaves writers as they were.
+ */
+static enum status close_queue(struct pass *pass, struct change_batch *batch, struct error *error)
+{
+    const struct sql_shadow *shadow = pass->shadow;
+    struct buffer sql = {0};
+    uint64_t changed = 0;
+    uint64_t waiting = 0;
+    buffer_append_string(&sql, shadow->strict);
+    enum status status = pass->dialect->run(pass->session, &sql, &changed, error);
+    if (status == STATUS_OK) {
+        buffer_format(&sql, "SELECT count(*) FROM %s", shadow->queue);
+        status = ask_counts(pass, &sql, &waiting, 1, error);
+    }
+    if (status != STATUS_OK || waiting == 0) {
+        status = status == STATUS_OK ? check_form(pass, error) : status;
+        return status == STATUS_OK ? check_counts(pass, error) : status;
+    }
+    buffer_append_string(&sql, shadow->lenient);
+    batch->position = "drain";
+    return pass->dialect->run(pass->session, &sql, &changed, error);
+}
+
+static enum status drain_or_close(struct pass *pass, const char *position, uint64_t rows,
+                                  struct change_batch *batch, struct error *error)
+{
+    if (position == NULL || strcmp(position, "drain") != 0) {
+        return close_queue(pass, batch, error);
+    }
+    enum status status = drain(pass, rows, batch, error);
+    batch->position = batch->position != NULL ? "drain" : "close";
+    return status;
 }
 
 /* ---------------------------------------------------------------- one batch */
@@ -488,16 +572,20 @@ enum status sql_shadow_batch(const struct sql_shadow_dialect *dialect,
                              const char *position, uint64_t rows, struct arena *arena,
                              struct change_batch *batch, struct error *error)
 {
-    struct pass pass = {
-        .dialect = dialect, .session = session, .shadow = shadow, .arena = arena};
+    struct pass pass = {.dialect = dialect, .session = session, .shadow = shadow, .arena = arena};
     *batch = (struct change_batch){0};
-    if (shadow->kind == SQL_SHADOW_MEND) {
-        return mend(&pass, rows, batch, error);
+    if (shadow->kind == SQL_SHADOW_DRAIN) {
+        return drain(&pass, rows, batch, error);
+    }
+    if (shadow->kind == SQL_SHADOW_CLOSE) {
+        return drain_or_close(&pass, position, rows, batch, error);
     }
     enum status status =
         position != NULL ? read_position(&pass, position, error) : find_end(&pass, error);
     if (status != STATUS_OK || pass.end.count == 0) {
-        return status;
+        return status == STATUS_OK && shadow->kind == SQL_SHADOW_PROVE
+                   ? find_extra(&pass, EVERYWHERE, batch, error)
+                   : status;
     }
     status = shadow->kind == SQL_SHADOW_COPY ? copy(&pass, rows, batch, error)
                                              : prove(&pass, rows, batch, error);

@@ -425,5 +425,6 @@ const struct connector connector_sqlite = {
     .feed = &sqlite_feed,
     .apply = &sqlite_apply,
     .alter = &sqlite_alter,
+    .change = &sqlite_change,
     .definitions = &sqlite_definition_functions,
 };

@@ -1,6 +1,7 @@
 /* Change sets in files. */
 #include "engine/follow/spool_file.h"
 
+#include "base/failpoint.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "engine/follow/set_bytes.h"
@@ -179,7 +180,8 @@ enum status spool_writer_sync(struct spool_writer *writer, struct error *error)
     if (writer->descriptor < 0) {
         return STATUS_OK;
     }
-    if (flush(writer, error) != STATUS_OK) {
+    if (flush(writer, error) != STATUS_OK ||
+        failpoint_hit("follow.before_spool_sync", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return file_sync_data(writer->descriptor) == 0

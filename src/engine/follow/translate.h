@@ -21,7 +21,7 @@ struct follow_difference {
 };
 
 struct follow_translator; /* one thread's */
-struct touched_roots;     /* reread.h */
+struct touched_roots;     /* touched.h */
 
 /* How the records of its sets are made. */
 const struct followed_form *follow_form(const struct follow_translator *translator);

@@ -74,6 +74,7 @@ static const char *const names[] = {
     "follow.after_apply",
     "follow.before_lanes",
     "follow.after_lanes",
+    "follow.before_spool_sync",
     "cutover.after_fence",
     "cutover.after_step",
     "cutover.before_end",

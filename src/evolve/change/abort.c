@@ -23,7 +23,8 @@ static enum status undo_once(struct change_work *work, uint32_t number, struct e
     const struct schema_work *base = &work->base;
     const struct change_step *step = &work->view.plan.steps[number - 1];
     uint64_t rows = 0;
-    bool bound = base->alter->begin != NULL && base->alter->takes_back_ddl && !step->alone;
+    bool bound = change_is_bound(work, step) ||
+                 (base->alter->begin != NULL && base->alter->takes_back_ddl && !step->alone);
     if (bound && base->alter->begin(base->session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -78,7 +79,7 @@ static enum status undo(struct change_work *work, uint32_t number, struct error 
         status = STATUS_OK;
     }
     if (change_settle_session(work, number, status, error) != STATUS_OK) {
-        return status;
+        return STATUS_FAILED;
     }
     state->undone = true;
     const struct change_event event = {.kind = CHANGE_STEP_UNDONE,
@@ -111,6 +112,16 @@ static enum status end_abort(struct change_work *work, struct error *error)
         return STATUS_FAILED;
     }
     return base->alter->end(base->session, put_end(work, error), error);
+}
+
+enum status change_give_up_abort(struct change_work *work, struct error *error)
+{
+    if (put_abort(work, HISTORY_FAILED, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    work->view.abort = 0;
+    work->view.state = CHANGE_STARTED;
+    return failpoint_hit("change.after_give_up", error);
 }
 
 enum status change_take_back(struct change_work *work, struct error *error)

@@ -182,7 +182,7 @@ static enum status run_batches(struct change_work *work, uint32_t number, bool n
     work_relax(&work->base, true);
     status = status == STATUS_OK ? go(&batches, error) : status;
     work_relax(&work->base, false);
-    status = status == STATUS_OK ? judge(&batches, error) : status;
+    status = status == STATUS_OK ? judge(&batches, error) : change_fail_step(work, number, error);
     if (status == STATUS_OK) {
         state->done = state->done || noted;
         state->rows = batches.rows;

@@ -60,7 +60,10 @@ static bool is_choice(const char *choices, const char *text)
     for (const char *at = choices; at != NULL;) {
         const char *bar = strchr(at, '|');
         size_t size = bar == NULL ? strlen(at) : (size_t)(bar - at);
-        if (size == length && strncasecmp(at, text, size) == 0) {
+        /* Words of SQL, which are written in capitals, are taken in either. */
+        bool is_word = at[0] >= 'A' && at[0] <= 'Z';
+        if (size == length &&
+            (is_word ? strncasecmp(at, text, size) : strncmp(at, text, size)) == 0) {
             return true;
         }
         at = bar == NULL ? NULL : bar + 1;
@@ -71,7 +74,7 @@ static bool is_choice(const char *choices, const char *text)
 static bool is_list_of(const struct plan_node *node, enum plan_node_kind kind)
 {
     for (uint32_t i = 0; i < node->count; i++) {
-        if (node->items[i]->kind != kind) {
+        if (node->items[i]->kind != kind || plan_node_is_null(node->items[i])) {
             return false;
         }
     }
@@ -81,7 +84,7 @@ static bool is_list_of(const struct plan_node *node, enum plan_node_kind kind)
 static bool is_map_of_texts(const struct plan_node *node)
 {
     for (uint32_t i = 0; i < node->count; i++) {
-        if (node->items[i]->kind != PLAN_NODE_SCALAR) {
+        if (node->items[i]->kind != PLAN_NODE_SCALAR || plan_node_is_null(node->items[i])) {
             return false;
         }
     }
@@ -150,9 +153,35 @@ static void unknown_field(const struct plan_node *key, const struct change_shape
                "%s has no '%s'", shape->name, key->text);
 }
 
+/* What a constraint needs by its type, and a column of an index by itself. */
+static void check_needs(const struct plan_node *node, const struct change_shape *shape,
+                        struct plan_faults *faults)
+{
+    static const struct {
+        const char *type;
+        const char *field;
+    } needs[] = {{"unique", "columns"}, {"primary_key", "columns"},    {"foreign_key", "columns"},
+                 {"check", "check"},    {"foreign_key", "references"}, {"exclude", "exclude"}};
+    bool constraint = field_of(shape, "exclude") != NULL;
+    const char *type = plan_node_text(plan_node_get(node, "type"));
+    for (size_t i = 0; constraint && type != NULL && i < sizeof(needs) / sizeof(*needs); i++) {
+        if (strcmp(type, needs[i].type) == 0 && plan_node_get(node, needs[i].field) == NULL) {
+            plan_fault(faults, ERROR_CHANGE_INVALID, node, NULL,
+                       "a constraint of type %s needs '%s'", type, needs[i].field);
+        }
+    }
+    bool index_column = field_of(shape, "opclass") != NULL;
+    if (index_column && plan_node_get(node, "column") == NULL &&
+        plan_node_get(node, "expression") == NULL) {
+        plan_fault(faults, ERROR_CHANGE_INVALID, node, NULL,
+                   "a column of an index needs 'column' or 'expression'");
+    }
+}
+
 static void check_map(const struct plan_node *node, const struct change_shape *shape,
                       struct plan_faults *faults)
 {
+    check_needs(node, shape, faults);
     for (uint32_t i = 0; i < node->count; i++) {
         const struct change_field *field = field_of(shape, node->keys[i]->text);
         if (field == NULL) {

@@ -13,8 +13,12 @@ static enum status refuse_other(const struct change_view *other, struct error *e
 {
     error_set(error, ERROR_CHANGE_REFUSED, other->version, "the change %s_%s is under way (%s)",
               other->version, other->name, change_state_name(other->state));
-    return error_hint(error, "One at a time: `transhume change complete` or `transhume change "
-                             "abort` ends it.");
+    return error_hint(error, "One at a time: %s.",
+                      other->state == CHANGE_ABORTING ? "`transhume change abort` ends its abort"
+                      : other->state == CHANGE_COMPLETING
+                          ? "`transhume change complete` ends it"
+                          : "`transhume change complete` or `transhume change "
+                            "abort` ends it");
 }
 
 static enum status refuse_schema(const struct schema_entry *entry, struct error *error)
@@ -177,9 +181,24 @@ static enum status switch_over(struct change_work *work, struct error *error)
     return change_go(work, writes ? CHANGE_SWITCH_WRITES : CHANGE_SWITCH_READS, error);
 }
 
+/* An abort that could take nothing back yet, since a value does not fit the old schema, may be
+ * given up. */
+static bool can_give_up_abort(const struct change_view *view)
+{
+    bool can = view->abort != 0 && change_is_done(view, CHANGE_OPEN);
+    for (uint32_t i = 0; can && i < view->plan.count; i++) {
+        can = !view->steps[i].undone || !view->steps[i].begun || view->plan.steps[i].prepares;
+    }
+    return can;
+}
+
 static enum status complete(struct change_work *work, struct error *error)
 {
     struct change_view *view = &work->view;
+    if (view->state == CHANGE_ABORTING && can_give_up_abort(view) &&
+        change_give_up_abort(work, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (need_started(view, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -200,15 +219,47 @@ static enum status complete(struct change_work *work, struct error *error)
     return STATUS_OK;
 }
 
+/* Did its completion remove nothing yet? Its first statement may have failed on the rows. */
+static enum status is_untouched(struct change_work *work, bool *untouched, struct error *error)
+{
+    const struct change_view *view = &work->view;
+    *untouched = true;
+    for (uint32_t i = 0; i < view->plan.count && *untouched; i++) {
+        const struct change_step *step = &view->plan.steps[i];
+        const struct change_step_state *state = &view->steps[i];
+        enum change_stands stands = CHANGE_STANDS;
+        if (step->phase != CHANGE_CONTRACT || (!state->begun && !state->done)) {
+            continue;
+        }
+        if (!state->done && step->stands != NULL && !change_is_bound(work, step) &&
+            change_ask_stands(work, step, &stands, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        *untouched = stands == CHANGE_STANDS_NOT;
+    }
+    return STATUS_OK;
+}
+
 static enum status take_back(struct change_work *work, struct error *error)
 {
     const struct change_view *view = &work->view;
-    if (view->state == CHANGE_COMPLETING) {
+    bool untouched = true;
+    if (view->state == CHANGE_COMPLETING && is_untouched(work, &untouched, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!untouched) {
         error_set(error, ERROR_CHANGE_REFUSED, view->version,
                   "its completion was begun: there is no way back");
         return error_hint(error, "`transhume change complete DB` goes on.");
     }
-    return change_take_back(work, error);
+    enum status status = change_take_back(work, error);
+    if (status == STATUS_FAILED && error->code == ERROR_MIGRATION_FAILED &&
+        can_give_up_abort(view)) {
+        return error_hint(error, "Nothing was taken back yet. Correct the rows and give the "
+                                 "command again, or keep the new schema: `transhume change "
+                                 "complete DB` gives the abort up.");
+    }
+    return status;
 }
 
 static enum status run_whole(struct change_work *work, const struct change_views *views,
@@ -237,7 +288,7 @@ static enum status find_under_way(struct change_work *work, const struct change_
         return STATUS_OK;
     }
     if (views->count > 0 && views->items[views->count - 1].state == wanted &&
-        work->options->command != CHANGE_DO_SWITCH) {
+        work->options->command != CHANGE_DO_SWITCH && work->options->command != CHANGE_DO_SKIP) {
         work->view = views->items[views->count - 1];
         return STATUS_OK;
     }
@@ -259,6 +310,7 @@ static enum status act(struct change_work *work, const struct change_views *view
     }
     return command == CHANGE_DO_SWITCH     ? switch_over(work, error)
            : command == CHANGE_DO_COMPLETE ? complete(work, error)
+           : command == CHANGE_DO_SKIP     ? change_skip(work, error)
                                            : take_back(work, error);
 }
 

@@ -11,6 +11,7 @@ enum change_command {
     CHANGE_DO_SWITCH,   /* the next switch, or the one that is named */
     CHANGE_DO_COMPLETE, /* needs all before it */
     CHANGE_DO_ABORT,
+    CHANGE_DO_SKIP, /* passes a step over that cannot succeed */
     CHANGE_DO_RUN /* from the beginning to the end */
 };
 
@@ -49,6 +50,7 @@ struct change_options {
     enum change_command command;
     const struct change_file *file; /* of start and run */
     int switches; /* of switch: 'r' to the reads, 'w' to the writes, 0: the next */
+    uint32_t step; /* of skip */
     struct change_pace pace;
     void (*observe)(void *context, const struct change_event *event); /* may be NULL */
     void *context;

@@ -38,6 +38,10 @@ enum status change_go(struct change_work *work, enum change_phase last,
 /* Looks again at what holds for both versions' writes. */
 enum status change_prove_again(struct change_work *work, struct error *error) MUST_USE;
 void change_tell(const struct change_work *work, const struct change_event *event);
+/* Names the step, and says what next; what the session's loss leaves to be found out keeps its
+ * code. */
+enum status change_fail_step(const struct change_work *work, uint32_t number,
+                             struct error *error);
 /* Runs one statement of a step; the error names the operation. */
 enum status change_run_text(struct change_work *work, uint32_t number, const char *text,
                             uint64_t *rows, struct error *error) MUST_USE;
@@ -84,5 +88,12 @@ void change_pace_end(struct change_work *work);
 
 /* Takes the steps back that stand, the last one first. */
 enum status change_take_back(struct change_work *work, struct error *error) MUST_USE;
+/* Ends an abort that has taken nothing back: the change is started, as it was before. */
+enum status change_give_up_abort(struct change_work *work, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- skip.c */
+
+/* Notes the step of the options as done; it has to be the next one of a completion or an abort. */
+enum status change_skip(struct change_work *work, struct error *error) MUST_USE;
 
 #endif

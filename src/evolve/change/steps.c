@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/log.h"
 #include "base/retry.h"
 #include "base/signals.h"
 #include "evolve/change/run_internal.h"
@@ -86,23 +87,27 @@ static void tell_part(void *context, double part, const char *doing)
     change_tell(watching->work, &event);
 }
 
-/* What the session's loss leaves to be found out keeps its code; all else is a statement's failure.
- */
-static enum status tell_failure(const struct change_step *step, struct error *error)
+enum status change_fail_step(const struct change_work *work, uint32_t number, struct error *error)
 {
     char message[sizeof(error->message)];
+    const struct change_view *view = &work->view;
+    const char *title = view->plan.steps[number - 1].title;
     enum error_class class = error->class;
+    bool completes = view->plan.steps[number - 1].phase == CHANGE_CONTRACT;
     if (error->class == ERROR_CLASS_RETRY || error->code == ERROR_NETWORK ||
         error->code == ERROR_TARGET_UNKNOWN_OUTCOME || error->code == ERROR_RUN_FENCED ||
         error->code == ERROR_INTERRUPTED) {
-        return error_context(error, "%s: ", step->title);
+        return error_context(error, "%s: ", title);
     }
     memcpy(message, error->message, sizeof(message));
-    error_set(error, ERROR_MIGRATION_FAILED, NULL, "%s: %s", step->title, message);
+    error_set(error, ERROR_MIGRATION_FAILED, NULL, "%s: %s", title, message);
     error->class = class;
-    if (step->phase == CHANGE_CONTRACT) {
-        return error_hint(error, "What was done before it stands. Once the cause is gone the same "
-                                 "command goes on.");
+    if (view->abort != 0 || completes) {
+        return error_hint(error,
+                          "Once the cause is gone the same command goes on. If it can't be: do by "
+                          "hand what the step is for, then `transhume change skip DB %" PRIu32
+                          " --confirm`, and the same command.",
+                          number);
     }
     return error_hint(error, "What was made before it stands. Once the cause is gone the same "
                              "command goes on; `transhume change abort` takes it back.");
@@ -131,7 +136,7 @@ enum status change_run_text(struct change_work *work, uint32_t number, const cha
         return STATUS_FAILED;
     }
     if (work->base.alter->run(work->base.session, &request, &answer, error) != STATUS_OK) {
-        return tell_failure(step, error);
+        return change_fail_step(work, number, error);
     }
     *rows = answer.counts ? answer.rows : 0;
     return failpoint_hit("change.after_statement", error);
@@ -147,7 +152,7 @@ enum status change_set_session(struct change_work *work, uint32_t number, struct
     const struct alter_request request = {
         .language = step->language, .text = step->settings, .length = strlen(step->settings)};
     if (work->base.alter->run(work->base.session, &request, &answer, error) != STATUS_OK) {
-        return tell_failure(step, error);
+        return change_fail_step(work, number, error);
     }
     return STATUS_OK;
 }
@@ -194,7 +199,7 @@ bool change_is_bound(const struct change_work *work, const struct change_step *s
 {
     const struct alter_functions *alter = work->base.alter;
     return step->kind == CHANGE_STATEMENT && !step->alone && alter->begin != NULL &&
-           alter->takes_back_ddl;
+           (alter->takes_back_ddl || step->with_note);
 }
 
 static void tell_step(const struct change_work *work, uint32_t number, enum change_event_kind kind,
@@ -371,6 +376,44 @@ static enum status run_step(struct change_work *work, uint32_t number, uint32_t 
     return change_settle_session(work, number, status, error);
 }
 
+static enum status let_go_of(struct change_work *work, uint32_t number, struct error *error)
+{
+    const struct change_step *step = &work->view.plan.steps[number - 1];
+    struct change_step_state *state = &work->view.steps[number - 1];
+    uint64_t rows = 0;
+    enum status status = change_set_session(work, number, error);
+    if (status == STATUS_OK && step->undo != NULL) {
+        status = change_run_text(work, number, step->undo, &rows, error);
+    }
+    if (change_settle_session(work, number, status, error) != STATUS_OK ||
+        change_put_step(work, work->view.number, number, HISTORY_STEP_INTENT, 0, NULL, error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    state->done = false;
+    state->position = NULL;
+    return STATUS_OK;
+}
+
+/* A step failed: what may hold only for it, right ahead of it, is undone. */
+static void let_go(struct change_work *work, uint32_t failed, const struct error *failure)
+{
+    const struct change_plan *plan = &work->view.plan;
+    for (uint32_t i = failed; i > 0 && !is_lost(failure); i--) {
+        struct error error = {0};
+        if (!plan->steps[i - 1].held) {
+            if (i < failed) {
+                return;
+            }
+            continue;
+        }
+        if (let_go_of(work, i, &error) != STATUS_OK) {
+            log_write(LOG_WARNING, "%s: could not be taken back: %s", plan->steps[i - 1].title,
+                      error.message);
+        }
+    }
+}
+
 enum status change_go(struct change_work *work, enum change_phase last, struct error *error)
 {
     const struct change_plan *plan = &work->view.plan;
@@ -383,6 +426,7 @@ enum status change_go(struct change_work *work, enum change_phase last, struct e
         arena_reset(work->base.act_arena);
         if (change_check_stop(work, error) != STATUS_OK ||
             run_step(work, i + 1, &count, error) != STATUS_OK) {
+            let_go(work, i + 1, error);
             return STATUS_FAILED;
         }
     }

@@ -53,8 +53,8 @@ static void add_abort(struct reading *reading, const struct history_row *row)
 {
     const char *version = row->version != NULL ? row->version : "";
     struct change_view *view = change_of_version(reading->views, version);
-    if (view == NULL || view->state == CHANGE_COMPLETED) {
-        return;
+    if (view == NULL || view->state == CHANGE_COMPLETED || row->state == HISTORY_FAILED) {
+        return; /* or it was given up */
     }
     view->abort = row->number;
     view->state = row->state == HISTORY_DONE ? CHANGE_ABORTED : CHANGE_ABORTING;

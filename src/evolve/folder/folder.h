@@ -17,6 +17,14 @@ enum migration_kind {
     MIGRATION_BASELINE    /* makes in one what all versions up to its own make */
 };
 
+/* Rows to be kept before a migration changes them: `-- transhume:before-image TABLE WHERE …` */
+struct before_image {
+    const char *table; /* as it is written */
+    const char *where; /* "WHERE …"; "": all of them */
+    const char *file;
+    uint32_t line;
+};
+
 /* What the comments at a text's beginning say, `-- transhume:NAME VALUE`. */
 struct migration_options {
     bool apart;                        /* transaction none: each statement by itself */
@@ -27,6 +35,8 @@ struct migration_options {
     uint32_t before_count;
     const struct schema_check *after;
     uint32_t after_count;
+    const struct before_image *images;
+    uint32_t image_count;
 };
 
 /* The way there, or the way back. */

@@ -104,6 +104,28 @@ static void take_after(struct header *header, const char *value)
     add_check(header, value, true);
 }
 
+/* TABLE [WHERE …] */
+static void take_before_image(struct header *header, const char *value)
+{
+    struct migration_options *options = &header->into->options;
+    struct arena *arena = header->reader->arena;
+    size_t length = strcspn(value, " \t");
+    const char *where = value + length + strspn(value + length, " \t");
+    if (length == 0 || (*where != '\0' && strncasecmp(where, "WHERE ", 6) != 0)) {
+        fault(header, NULL, "TABLE WHERE … is expected, not", value);
+        return;
+    }
+    struct before_image *images =
+        arena_allocate_zeroed(arena, options->image_count + 1u, sizeof(*images));
+    if (options->image_count > 0) {
+        memcpy(images, options->images, options->image_count * sizeof(*images));
+    }
+    images[options->image_count++] =
+        (struct before_image){arena_copy(arena, value, length), arena_copy_string(arena, where),
+                              header->into->path, header->line};
+    options->images = images;
+}
+
 /* Those of single statements, and of lint: others read them. */
 static void take_nothing(struct header *header, const char *value)
 {
@@ -120,6 +142,7 @@ static const struct directive {
                   {"requires", take_requires},
                   {"before", take_before},
                   {"after", take_after},
+                  {"before-image", take_before_image},
                   {"done-when", take_nothing},
                   {"ignore", take_nothing},
                   {"ignore-file", take_nothing}};

@@ -62,9 +62,13 @@ static enum status run_transaction(struct schema_work *work, struct act_work *at
                                    const struct migration_segment *segment, struct error *error)
 {
     uint64_t rows;
-    enum status status = STATUS_OK;
+    enum status status =
+        work->alter->takes_back_ddl ? work_keep_images(work, at, error) : STATUS_OK;
     for (uint32_t i = 0; segment != NULL && i < segment->count && status == STATUS_OK; i++) {
         status = work_run_step(work, at, &at->steps.items[segment->first + i], &rows, error);
+    }
+    if (status == STATUS_OK) {
+        status = work_put_images_back(work, at, error);
     }
     if (status == STATUS_OK) {
         status = work_check_after(work, at, error);
@@ -113,9 +117,14 @@ static enum status work_whole(struct schema_work *work, struct act_work *at, str
     }
     const struct migration_segment *segment =
         bound < steps->segment_count ? &steps->segments[bound] : NULL;
+    /* A table of kept rows is made and dropped outside a transaction that it would commit. */
+    bool apart = !work->alter->takes_back_ddl;
     if (work_check_before(work, at, error) != STATUS_OK ||
+        work_find_images(work, at, error) != STATUS_OK ||
+        (apart && work_keep_images(work, at, error) != STATUS_OK) ||
         run_free_part(work, at, 0, bound, error) != STATUS_OK ||
         commit_segment(work, at, segment, error) != STATUS_OK ||
+        (apart && work_drop_images(work, at, error) != STATUS_OK) ||
         failpoint_hit("evolve.after_commit", error) != STATUS_OK) {
         return STATUS_FAILED;
     }

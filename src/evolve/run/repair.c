@@ -56,6 +56,11 @@ static enum status mark(struct schema_work *work, const struct schema_repair *re
     if (file == NULL && (applied || entry == NULL)) {
         return unknown_version(repair, error);
     }
+    if (entry != NULL && schema_entry_is_change(entry)) {
+        error_set(error, ERROR_MIGRATION_REFUSED, repair->version, "it is a declared change");
+        return error_hint(error, "`transhume change status` says where it stands; complete, abort "
+                                 "and skip bring it to its end.");
+    }
     bool repeats = file != NULL ? file->kind == MIGRATION_REPEATABLE : entry->version == NULL;
     struct history_row row = work_row(
         work, work->history.last_number + 1, applied ? HISTORY_MARK : HISTORY_UNMARK, HISTORY_DONE,
@@ -158,6 +163,27 @@ static enum status baseline(struct schema_work *work, const struct schema_repair
     return put(work, &row, error);
 }
 
+static enum status drop_images(struct schema_work *work, const struct schema_repair *repair,
+                               struct error *error)
+{
+    const struct schema_entry *entry = entry_of(work, repair->version);
+    if (entry == NULL) {
+        return unknown_version(repair, error);
+    }
+    const struct schema_act act = {.action = HISTORY_DOWN,
+                                   .entry = entry,
+                                   .version = entry->version,
+                                   .name = entry->name,
+                                   .resumes = true};
+    struct act_work at = {.act = &act};
+    if (work_find_images(work, &at, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return at.image_count > 0
+               ? work_drop_images(work, &at, error)
+               : error_set(error, ERROR_USAGE, repair->version, "no rows are kept of it");
+}
+
 enum status schema_repair(const struct schema_options *options, const struct schema_repair *repair,
                           struct error *error)
 {
@@ -165,7 +191,7 @@ enum status schema_repair(const struct schema_options *options, const struct sch
                                         const struct schema_repair *repair, struct error *error) = {
         [SCHEMA_MARK_APPLIED] = mark,       [SCHEMA_MARK_REVERTED] = mark,
         [SCHEMA_RESUME_FROM] = resume_from, [SCHEMA_ACCEPT_CHECKSUM] = accept,
-        [SCHEMA_BASELINE] = baseline,
+        [SCHEMA_DROP_IMAGES] = drop_images, [SCHEMA_BASELINE] = baseline,
     };
     struct schema_work work;
     work_init(&work, options);

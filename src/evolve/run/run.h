@@ -13,6 +13,7 @@ enum schema_event_kind {
     SCHEMA_PROGRESS,  /* it is still running: `part`, `text` */
     SCHEMA_ENDS,      /* the act is done: `steps`, `ms` */
     SCHEMA_SETTLED,   /* a statement whose end was not seen: `text` says what became of it */
+    SCHEMA_KEEPS,     /* rows are kept, or put back: `text` */
     SCHEMA_RECONNECTS /* the session was lost: `text` says why */
 };
 
@@ -95,6 +96,7 @@ enum schema_repair_kind {
     SCHEMA_MARK_REVERTED,
     SCHEMA_RESUME_FROM,     /* the statements before `step` are done, and it is not */
     SCHEMA_ACCEPT_CHECKSUM, /* the file as it is now is what was applied */
+    SCHEMA_DROP_IMAGES,     /* the rows that it kept are not needed any more */
     SCHEMA_BASELINE         /* the database is as this version and those below it leave it */
 };
 

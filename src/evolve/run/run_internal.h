@@ -10,10 +10,27 @@ struct act_work {
     const struct schema_act *act;
     struct migration_steps steps;
     struct history_row row;
-    const char **before; /* what the checks that compare answered before; NULL: not asked */
-    bool in_transaction; /* checks behind it are asked in the transaction of its statements */
+    const char **before;   /* what the checks that compare answered before; NULL: not asked */
+    uint32_t image_count;  /* of a way back: before-images that are put back */
+    const char *images_of; /* which ones, for a WHERE */
+    bool in_transaction;   /* checks behind it are asked in the transaction of its statements */
     int64_t began_ms;
 };
+
+/* ---------------------------------------------------------------- before_image.c */
+
+
+/* Keeps the rows that the file names; in the open transaction if there is one. */
+enum status work_keep_images(struct schema_work *work, const struct act_work *at,
+                             struct error *error) MUST_USE;
+/* Looks whether there are images that a way back puts back. Not in a transaction. */
+enum status work_find_images(struct schema_work *work, struct act_work *at,
+                             struct error *error) MUST_USE;
+/* Puts back the rows of those that were found, and drops them. */
+enum status work_put_images_back(struct schema_work *work, const struct act_work *at,
+                                 struct error *error) MUST_USE;
+enum status work_drop_images(struct schema_work *work, const struct act_work *at,
+                             struct error *error) MUST_USE;
 
 /* schema_hash.c: notes in the last act how the schema looks now. */
 void work_note_schema(struct schema_work *work);

@@ -90,8 +90,8 @@ enum status work_read(struct schema_work *work, struct error *error)
 
 /* ---------------------------------------------------------------- the lock */
 
-static enum status give_up(const struct ledger_holder *holder, int64_t waited_ms,
-                           struct error *error)
+static enum status give_up(const struct schema_work *work, const struct ledger_holder *holder,
+                           int64_t waited_ms, struct error *error)
 {
     char since[32];
     clock_format_utc(holder->since_us, since, sizeof(since));
@@ -100,8 +100,25 @@ static enum status give_up(const struct ledger_holder *holder, int64_t waited_ms
     return error_hint(error,
                       "Waited %" PRId64
                       " s for it (--lock-wait). Run the command again once it has "
-                      "ended; --steal-lock ends its session.",
-                      waited_ms / 1000);
+                      "ended%s",
+                      waited_ms / 1000,
+                      work->alter->end_holder != NULL ? "; --steal-lock ends its session."
+                      : holder->pid > 0               ? "; the lock goes with its process."
+                                                      : "; the lock is a lease that runs out.");
+}
+
+/* There is no session of a server to be ended: the lock goes with a process, or runs out. */
+static enum status refuse_stealing(const struct schema_work *work,
+                                   const struct ledger_holder *holder, struct error *error)
+{
+    const char *title = work->options->database->connector->title;
+    error_set(error, ERROR_RUN_HELD, NULL,
+              "--steal-lock can't end a session of %s; %s has the lock", title, holder->name);
+    return error_hint(error, work->options->database->lease_ms > 0
+                                 ? "the lock is a lease: it runs out by itself once its holder is "
+                                   "gone; without --steal-lock the command waits for it"
+                                 : "the lock goes with its process: end that one, or wait for it "
+                                   "without --steal-lock");
 }
 
 static void tell_of_waiting(const struct schema_work *work, const struct ledger_holder *holder,
@@ -124,7 +141,10 @@ static enum status take_lock(struct schema_work *work, struct error *error)
             return status;
         }
         int64_t now = clock_monotonic_ms();
-        if (work->options->steals_lock && !stolen && work->alter->end_holder != NULL) {
+        if (work->options->steals_lock && work->alter->end_holder == NULL) {
+            return refuse_stealing(work, &holder, error);
+        }
+        if (work->options->steals_lock && !stolen) {
             stolen = true;
             if (work->alter->end_holder(work->session, error) != STATUS_OK) {
                 return STATUS_FAILED;
@@ -132,7 +152,7 @@ static enum status take_lock(struct schema_work *work, struct error *error)
             continue;
         }
         if (now - begun >= work->options->lock_wait_ms) {
-            return give_up(&holder, now - begun, error);
+            return give_up(work, &holder, now - begun, error);
         }
         if (told == INT64_MIN || now - told >= TELL_AGAIN_MS) {
             tell_of_waiting(work, &holder, now - begun);

@@ -409,17 +409,42 @@ static enum status begin(struct stages *stages, struct error *error)
     const struct schema_act *act = stages->at->act;
     if (!act->resumes) {
         if (work_check_before(work, stages->at, error) != STATUS_OK ||
-            put_row(stages, HISTORY_RUNNING, NULL, error) != STATUS_OK) {
+            work_find_images(work, stages->at, error) != STATUS_OK ||
+            put_row(stages, HISTORY_RUNNING, NULL, error) != STATUS_OK ||
+            failpoint_hit("evolve.after_begin_row", error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        return failpoint_hit("evolve.after_begin_row", error);
+        return work_keep_images(work, stages->at, error);
     }
     if (work->alter->history_read_steps(work->session, stages->at->row.number, visit_step, stages,
                                         error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     stages->resumed = stages->noted_count > 0;
-    return verify_done(stages, error);
+    if (work_find_images(work, stages->at, error) != STATUS_OK ||
+        verify_done(stages, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    /* Rows are as they were as long as no statement was begun. */
+    return stages->resumed ? STATUS_OK : work_keep_images(work, stages->at, error);
+}
+
+/* Without a way back of the file the rows that were kept are put back; what else it did stands. */
+static void take_rows_back(struct stages *stages, const struct schema_entry *entry,
+                           struct error *error)
+{
+    struct error failure = {0};
+    const struct schema_act back = {.action = HISTORY_DOWN, .entry = entry, .name = entry->name};
+    struct act_work at = {.act = &back};
+    if (work_find_images(stages->work, &at, &failure) == STATUS_OK &&
+        work_put_images_back(stages->work, &at, &failure) == STATUS_OK) {
+        error_hint(error,
+                   "The rows that it kept are put back; what it did to the schema stands, and it "
+                   "is not finished.");
+    } else {
+        error_hint(error, "The rows that it kept could not be put back: %s: %s", failure.object,
+                   failure.message);
+    }
 }
 
 /* A check behind it failed: its own way back is run, as an act of its own. */
@@ -432,6 +457,11 @@ static void take_back(struct stages *stages, struct error *error)
                                        .act = stages->at->row,
                                        .file = act->file};
     struct error failure = {0};
+    bool has_images = act->text->options.image_count > 0;
+    if (act->action == HISTORY_UP && act->file->down.text == NULL && has_images) {
+        take_rows_back(stages, &entry, error);
+        return;
+    }
     if (act->action != HISTORY_UP || act->file->down.text == NULL) {
         error_hint(error,
                    "Its statements stand, and it is not finished: `%s` asks the check again.",
@@ -459,6 +489,9 @@ static enum status run_all(struct stages *stages, struct error *error)
         if (run_segment(stages, i, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
+    }
+    if (work_put_images_back(stages->work, stages->at, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     enum status status = work_check_after(stages->work, stages->at, error);
     if (status == STATUS_AGAIN) {

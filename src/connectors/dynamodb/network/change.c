@@ -220,7 +220,13 @@ static enum status drop_table(struct compiler *compiler, const struct change_val
     if (find_table(compiler, change_get(value, "name"), name, &table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    bool protects = json_is_true(json_object_get(table, "DeletionProtectionEnabled"));
     json_decref(table);
+    if (protects) {
+        return fail(compiler, ERROR_CHANGE_REFUSED, change_get(value, "name"), error,
+                    "the table is protected from deletion",
+                    "A change of its own, set_table with deletion_protection: false, comes first.");
+    }
     add(compiler, CHANGE_CONTRACT, arena_format(compiler->arena, "drop table %s", name),
         step_text(compiler, "DeleteTable", json_pack("{s:s}", "TableName", name), NULL, NULL), NULL,
         described(compiler, name, "lacks", json_pack("[s, s, s]", "Table", "TableName", name)));
@@ -368,7 +374,8 @@ static enum status set_capacity(struct compiler *compiler, const char *name,
     set_member(compiler, name, "capacity", billing(is, new_reads, new_writes),
                billing(was, reads, writes),
                is ? json_pack("[s, s, s, I]", "Table", "ProvisionedThroughput",
-                              "WriteCapacityUnits", (json_int_t)new_writes)
+                              new_writes != writes ? "WriteCapacityUnits" : "ReadCapacityUnits",
+                              (json_int_t)(new_writes != writes ? new_writes : new_reads))
                   : json_pack("[s, s, s, s]", "Table", "BillingModeSummary", "BillingMode",
                               "PAY_PER_REQUEST"));
     return STATUS_OK;

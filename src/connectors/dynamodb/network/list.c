@@ -33,7 +33,7 @@ static enum status write_request(const struct listing *listing, struct buffer *b
 {
     const char *partition = listing->what->table->key.names[0];
     const char *sort = listing->what->table->key.names[listing->what->wanted];
-    bool begins = listing->what->begins != NULL;
+    bool begins = listing->what->begins_length > 0; /* an empty text is refused */
     dynamodb_body_raw(body, "{");
     dynamodb_body_text(body, "TableName", listing->what->table->name);
     dynamodb_body_text(body, "KeyConditionExpression",
