@@ -167,7 +167,7 @@ class Changes(sql_case.ServerTarget):
         self.new()
         before = self.dump()
         operations = ["create_table: {name: pets, columns: [{name: id, type: int, pk: true}, {name: owner, type: int, references: {table: users, column: id}}], comment: animals}",
-                      "rename_table: {from: pages, to: articles}", "drop_table: {name: gone}", "sql: {up: 'CREATE TABLE extra (a int)', down: 'DROP TABLE extra'}"]
+                      "sql: {up: 'CREATE TABLE extra (a int)', down: 'DROP TABLE extra'}", "rename_table: {from: pages, to: articles}", "drop_table: {name: gone}"]
         self.ask("CREATE TABLE gone (a int)")
         before["gone"] = (self.definition("gone"), [])
         self.begin(*operations)

@@ -42,9 +42,9 @@ static enum status plan_create(struct mysql_change_plan *plan, uint32_t operatio
     return STATUS_OK;
 }
 
-/* Does an operation ahead of that one make a table of the name, or may it? */
+/* Does an operation ahead of that one make a table of the name? `maybe`: or SQL, which may. */
 static bool is_made_before(const struct mysql_change_plan *plan, uint32_t operation,
-                           const char *name)
+                           const char *name, bool maybe)
 {
     for (uint32_t i = 0; i < operation; i++) {
         const struct change_operation *other = &plan->change->operations[i];
@@ -52,7 +52,8 @@ static bool is_made_before(const struct mysql_change_plan *plan, uint32_t operat
             strcmp(other->kind, "create_table") == 0   ? change_text(&other->value, "name")
             : strcmp(other->kind, "rename_table") == 0 ? change_text(&other->value, "to")
                                                        : NULL;
-        if (strcmp(other->kind, "sql") == 0 || (made != NULL && strcmp(made, name) == 0)) {
+        if ((maybe && strcmp(other->kind, "sql") == 0) ||
+            (made != NULL && strcmp(made, name) == 0)) {
             return true;
         }
     }
@@ -82,7 +83,7 @@ static enum status need_table(struct mysql_change_plan *plan, uint32_t operation
     if (ask_kind(plan, name, &kind, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if ((kind == NULL && !is_made_before(plan, operation, name)) ||
+    if ((kind == NULL && !is_made_before(plan, operation, name, true)) ||
         (kind != NULL && strcmp(kind, "VIEW") == 0)) {
         return error_set(error, ERROR_CHANGE_INVALID, name, "line %u: %s",
                          plan->change->operations[operation].value.line,
@@ -190,7 +191,7 @@ static enum status plan_rename(struct mysql_change_plan *plan, uint32_t operatio
         ask_kind(plan, to, &taken, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (taken != NULL || is_made_before(plan, operation, to)) {
+    if (taken != NULL || is_made_before(plan, operation, to, false)) {
         taken = taken != NULL ? taken : "table";
         return error_set(error, ERROR_CHANGE_INVALID, to, "line %u: there is a %s of this name",
                          value->line, strcmp(taken, "VIEW") == 0 ? "view" : "table");
@@ -322,7 +323,7 @@ static enum status check_partition(struct mysql_change_plan *plan, uint32_t oper
         return STATUS_FAILED;
     }
     bool fits = rows.count > 0 && strcmp(rows.cells[0][0], "1") == 0;
-    return fits || is_made_before(plan, operation, table)
+    return fits || is_made_before(plan, operation, table, true)
                ? STATUS_OK
                : error_set(error, ERROR_CHANGE_INVALID, table, "line %u: there is %s partition %s",
                            value->line, adds ? "a" : "no", name);
