@@ -141,6 +141,11 @@ enum status mysql_change_refuse(const struct mysql_change_set *set, struct error
  * role is one word, so that no two tables' names meet. */
 const char *mysql_change_name(struct mysql_change_plan *plan, const char *role, const char *table);
 
+/* change_other.c: an operation that is none of a table's clauses. ERROR_CHANGE_REFUSED,
+ * ERROR_CHANGE_INVALID. */
+enum status mysql_change_plan_other(struct mysql_change_plan *plan, uint32_t operation,
+                                    struct error *error) MUST_USE;
+
 /* change_clauses.c: adds an operation of a table to its clauses. STATUS_END: it is none of those.
  */
 enum status mysql_change_add_clause(struct mysql_change_plan *plan, struct mysql_change_set *set,
