@@ -1,0 +1,276 @@
+/* Values as a hash's bytes and back, and as JSON. */
+#include "connectors/redis/redis.h"
+
+#include "base/text.h"
+#include "model/convert.h"
+#include "model/decimal.h"
+#include "model/json_writer.h"
+#include "model/number_text.h"
+#include "model/time_text.h"
+
+enum { NUMBER_BYTES_MAX = 40 /* a sign, 38 digits, a point */ };
+
+#define WIDENED "widened: Redis tells no number from its digits"
+
+const struct type_mapping redis_types[REDIS_TYPE_COUNT] = {
+    {"hash field: -?digits", VALUE_INT64, "canonical digits of 64 bits", "digits", "exact"},
+    {"hash field: digits", VALUE_UINT64, "canonical digits above 2^63", "digits", "exact"},
+    {"hash field: digits.digits", VALUE_DECIMAL, "up to 38 digits, the scale kept", "digits",
+     "exact up to 38 digits, else text"},
+    {"hash field: 1.5e+300", VALUE_FLOAT64, "with an exponent",
+     "shortest digits; without an exponent they come back as a decimal or whole number", "widened"},
+    {"hash field: float32", VALUE_FLOAT32, NULL, "shortest digits of the float32", "widened"},
+    {"hash field: UTF-8", VALUE_TEXT, "what is no number",
+     "as it is; what is a number's digits comes back as that number", WIDENED},
+    {"hash field: bytes", VALUE_BYTES, "what is no UTF-8",
+     "as they are; what is UTF-8 comes back as text", "widened"},
+    {"hash field: true, false", VALUE_BOOL, NULL, "true, false: comes back as text", "widened"},
+    {"hash field: 2024-02-29", VALUE_DATE, NULL, "ISO 8601: comes back as text", "widened"},
+    {"hash field: 23:59:59.5", VALUE_TIME, NULL, "ISO 8601: comes back as text", "widened"},
+    {"hash field: 2024-02-29T12:00:00Z", VALUE_TIMESTAMP, NULL, "ISO 8601: comes back as text",
+     "widened"},
+    {"hash field: P1Y2M3DT4H", VALUE_INTERVAL, NULL, "ISO 8601: comes back as text", "widened"},
+    {"hash field: UUID", VALUE_UUID, NULL, "36 characters: comes back as text", "widened"},
+    {"hash field: JSON", VALUE_JSON, NULL, "its text: comes back as text", "widened"},
+    {"list", VALUE_LIST, "the field value of a key's record",
+     "in a hash as JSON text; in form=json as it is", "widened"},
+    {"set", VALUE_SET, "the field value of a key's record",
+     "in a hash as JSON text; in form=json as an array", "widened"},
+    {"sorted set", VALUE_MAP, "the field value: member to score",
+     "in a hash as JSON text; in form=json as an object", "widened"},
+};
+
+/* ---------------------------------------------------------------- to bytes */
+
+static enum status append_large(const struct cell *cell, struct buffer *out, struct error *error)
+{
+    struct cell whole;
+    struct arena *arena = arena_create(0);
+    enum status status = convert_read_large(cell, REDIS_VALUE_BYTES_MAX, arena, &whole, error);
+    if (status == STATUS_OK) {
+        buffer_append(out, whole.bytes, whole.length);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+static void append_number(const struct cell *cell, struct buffer *out)
+{
+    char digits[NUMBER_TEXT_MAX];
+    size_t length = cell->kind == VALUE_UINT64    ? number_from_uint64(cell->u64, digits)
+                    : cell->kind == VALUE_FLOAT32 ? number_from_float32((float)cell->f64, digits)
+                                                  : number_from_double(cell->f64, digits);
+    buffer_append(out, digits, length);
+}
+
+static enum status refuse_escape(struct error *error)
+{
+    return error_set(error, ERROR_REJECT_TYPE, NULL,
+                     "a value of another database's own, which only that one understands");
+}
+
+static enum status append_bytes(const struct cell *cell, struct buffer *out, struct error *error)
+{
+    if (cell->length > REDIS_VALUE_BYTES_MAX) {
+        return convert_refuse_large(cell->length, REDIS_VALUE_BYTES_MAX, error);
+    }
+    buffer_append(out, cell->bytes, cell->length);
+    return STATUS_OK;
+}
+
+enum status redis_value_append(const struct cell *cell, struct buffer *out, struct error *error)
+{
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_MISSING:
+    case VALUE_NULL:
+        return STATUS_END;
+    case VALUE_BOOL:
+        buffer_append_string(out, cell->i64 != 0 ? "true" : "false");
+        return STATUS_OK;
+    case VALUE_INT64:
+        buffer_append_int64(out, cell->i64);
+        return STATUS_OK;
+    case VALUE_UINT64:
+    case VALUE_FLOAT32:
+    case VALUE_FLOAT64:
+        append_number(cell, out);
+        return STATUS_OK;
+    case VALUE_DECIMAL:
+        decimal_append(cell, out);
+        return STATUS_OK;
+    case VALUE_TEXT:
+    case VALUE_BYTES:
+    case VALUE_JSON:
+        return append_bytes(cell, out, error);
+    case VALUE_DATE:
+    case VALUE_TIME:
+    case VALUE_TIMESTAMP:
+    case VALUE_INTERVAL:
+        time_append(cell, out);
+        return STATUS_OK;
+    case VALUE_UUID:
+        value_append_uuid(out, cell->bytes);
+        return STATUS_OK;
+    case VALUE_LIST:
+    case VALUE_SET:
+    case VALUE_MAP:
+        return convert_append_json(cell, out, error);
+    case VALUE_LARGE:
+        return append_large(cell, out, error);
+    default:
+        return (cell->flags & CELL_ESCAPED_TEXT) != 0 ? append_bytes(cell, out, error)
+                                                      : refuse_escape(error);
+    }
+}
+
+/* ---------------------------------------------------------------- from bytes */
+
+static bool is_same(const char *bytes, size_t length, const char *other, size_t other_length)
+{
+    return length == other_length && memcmp(bytes, other, length) == 0;
+}
+
+/* Is it just what that kind of number is written as? */
+static bool read_whole(const char *bytes, size_t length, struct cell *cell)
+{
+    char digits[NUMBER_TEXT_MAX];
+    int64_t whole = 0;
+    uint64_t large = 0;
+    if (text_to_int64(bytes, length, &whole) == STATUS_OK) {
+        *cell = cell_int64(whole);
+        return is_same(bytes, length, digits, number_from_int64(whole, digits));
+    }
+    if (text_to_uint64(bytes, length, &large) == STATUS_OK) {
+        *cell = cell_uint64(large);
+        return is_same(bytes, length, digits, number_from_uint64(large, digits));
+    }
+    return false;
+}
+
+static bool read_decimal(const char *bytes, size_t length, struct arena *arena, struct cell *cell)
+{
+    struct buffer digits = {0};
+    if (decimal_parse(bytes, length, arena, cell) != STATUS_OK) {
+        return false;
+    }
+    decimal_append(cell, &digits);
+    bool same = is_same(bytes, length, digits.data, digits.length);
+    buffer_free(&digits);
+    return same;
+}
+
+static bool read_float(const char *bytes, size_t length, struct cell *cell)
+{
+    char digits[NUMBER_TEXT_MAX];
+    double value = 0;
+    if (number_to_double(bytes, length, &value) != STATUS_OK || value - value != 0) {
+        return false;
+    }
+    *cell = cell_float64(value);
+    return is_same(bytes, length, digits, number_from_double(value, digits));
+}
+
+static bool read_number(const char *bytes, size_t length, struct arena *arena, struct cell *cell)
+{
+    bool other = false; /* beside digits and a sign */
+    bool exponent = length == 2 && memcmp(bytes, "-0", 2) == 0; /* which only a float keeps */
+    for (size_t at = 0; at < length; at++) {
+        exponent = exponent || bytes[at] == 'e';
+        other = other || bytes[at] == '.';
+        if ((bytes[at] < '0' || bytes[at] > '9') && strchr("+-.e", bytes[at]) == NULL) {
+            return false;
+        }
+    }
+    return exponent                                   ? read_float(bytes, length, cell)
+           : !other && read_whole(bytes, length, cell) ? true
+                                                       : read_decimal(bytes, length, arena, cell);
+}
+
+void redis_value_read(const char *bytes, size_t length, struct arena *arena, struct cell *cell)
+{
+    bool may_be_number = length > 0 && length <= NUMBER_BYTES_MAX &&
+                         (bytes[0] == '-' || (bytes[0] >= '0' && bytes[0] <= '9'));
+    if (may_be_number && read_number(bytes, length, arena, cell)) {
+        return;
+    }
+    *cell = text_is_utf8(bytes, length) ? cell_text(bytes, length) : cell_bytes(bytes, length);
+}
+
+/* ---------------------------------------------------------------- JSON */
+
+static enum status append_json_value(const struct cell *cell, struct buffer *out,
+                                     struct error *error)
+{
+    struct cell whole;
+    if (cell->kind == VALUE_ESCAPE) {
+        return refuse_escape(error);
+    }
+    if (cell->kind != VALUE_LARGE) {
+        return convert_append_json(cell, out, error);
+    }
+    struct arena *arena = arena_create(0);
+    enum status status = convert_read_large(cell, REDIS_VALUE_BYTES_MAX, arena, &whole, error);
+    status = status == STATUS_OK ? convert_append_json(&whole, out, error) : status;
+    arena_destroy(arena);
+    return status;
+}
+
+enum status redis_json_append(const struct shape *shape, const struct cell *cells,
+                              struct buffer *out, struct error *error)
+{
+    uint32_t count = shape != NULL ? shape->field_count : cells->length;
+    enum status status = STATUS_OK;
+    buffer_append_byte(out, '{');
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
+        const struct cell *pair = shape != NULL ? NULL : &cells->items[2 * (size_t)at];
+        const struct cell *value = shape != NULL ? &cells[at] : pair + 1;
+        if (value->kind == VALUE_MISSING) {
+            continue;
+        }
+        if (buffer_last(out) != '{') {
+            buffer_append_byte(out, ',');
+        }
+        json_append_string(out, shape != NULL ? shape->fields[at].name : pair->text,
+                           shape != NULL ? shape->fields[at].name_length : pair->length);
+        buffer_append_byte(out, ':');
+        status = append_json_value(value, out, error);
+    }
+    buffer_append_byte(out, '}');
+    if (status == STATUS_OK && out->length > REDIS_VALUE_BYTES_MAX) {
+        status = convert_refuse_large(out->length, REDIS_VALUE_BYTES_MAX, error);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- normal form */
+
+static enum status copy_of(const struct buffer *text, struct arena *arena, const char **copy,
+                           struct error *error)
+{
+    *copy = arena_try_copy(arena, text->data, text->length);
+    return *copy != NULL ? STATUS_OK
+                         : error_set(error, ERROR_MEMORY, NULL,
+                                     "no memory for the normal form of a value");
+}
+
+enum status redis_normal_form(struct database *database, const struct cell *cell,
+                              struct arena *arena, struct cell *normal, struct error *error)
+{
+    bool json = redis_of(database)->form == REDIS_JSON;
+    struct buffer text = {0};
+    const char *copy = NULL;
+    if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
+        *normal = json ? *cell : cell_null();
+        return STATUS_OK;
+    }
+    enum status status =
+        json ? append_json_value(cell, &text, error) : redis_value_append(cell, &text, error);
+    status = status == STATUS_OK ? copy_of(&text, arena, &copy, error) : status;
+    if (status == STATUS_OK && json) {
+        status = convert_read_json(copy, text.length, arena, normal, error);
+    } else if (status == STATUS_OK) {
+        redis_value_read(copy, text.length, arena, normal);
+    }
+    buffer_free(&text);
+    return status;
+}
