@@ -118,7 +118,8 @@ static enum status read_login(struct redis_database *self, struct redis_login *l
         return refuse(self, "what follows the host is the database's number: redis://HOST/0",
                       error);
     }
-    login->database = (uint32_t)database;
+    self->number = (uint32_t)database;
+    login->database = self->number;
     login->user = self->uri->user;
     login->password = self->uri->password;
     if (login->password == NULL && environment != NULL && environment[0] != '\0') {

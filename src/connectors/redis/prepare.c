@@ -7,14 +7,18 @@
 
 /* ---------------------------------------------------------------- the claim */
 
-/* "id=7 addr=… name=transhume-RUN-3 …": the id, if the name is of the run and an older epoch. */
-static bool is_older(const char *line, const char *run_id, uint64_t epoch, int64_t *id)
+/* "id=7 addr=… name=transhume-RUN-3 … db=0 …": the id, if the name is of the run and an older epoch,
+ * in the same database. */
+static bool is_older(const char *line, const char *run_id, uint64_t epoch, uint32_t database,
+                     int64_t *id)
 {
     char wanted[80];
+    char in_database[24];
     uint64_t theirs = 0;
     int length = snprintf(wanted, sizeof(wanted), " name=transhume-%s-", run_id);
     const char *name = strstr(line, wanted);
-    if (name == NULL || strncmp(line, "id=", 3) != 0) {
+    snprintf(in_database, sizeof(in_database), " db=%u ", (unsigned)database);
+    if (name == NULL || strncmp(line, "id=", 3) != 0 || strstr(line, in_database) == NULL) {
         return false;
     }
     const char *digits = name + length;
@@ -60,7 +64,7 @@ static enum status end_older(struct redis_database *self, uint16_t node,
         if (end != NULL) {
             *end = '\0';
         }
-        if (is_older(list, claim->run_id, claim->epoch, &id)) {
+        if (is_older(list, claim->run_id, claim->epoch, self->number, &id)) {
             status = end_client(self, node, id, error);
         }
         list = end != NULL ? end + 1 : NULL;

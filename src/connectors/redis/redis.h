@@ -27,7 +27,7 @@ enum {
     REDIS_KEY_BYTES_MAX = 64 << 10,
     REDIS_RECORDS_MAX = 512, /* of one request */
     REDIS_REQUEST_BYTES_MAX = 256 << 10,
-    REDIS_SCAN_COUNT = 1000
+    REDIS_SCAN_COUNT = 4000
 };
 
 enum redis_form { REDIS_HASH, REDIS_JSON };
@@ -45,6 +45,7 @@ struct redis_database {
     struct redis_client *control; /* with the mutex */
     pthread_mutex_t control_mutex;
     enum redis_form form;
+    uint32_t number; /* of the database */
     char separator; /* of foreign keys: what is before it is the table */
     pthread_mutex_t mutex; /* of what follows */
     struct redis_source *source; /* catalog.c; NULL until it is needed */
