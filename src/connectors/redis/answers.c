@@ -176,7 +176,7 @@ static enum status read_own(struct keyed_connection *connection, const struct ke
     if (status == STATUS_OK) {
         const struct resp_value fields = {
             .type = RESP_LIST, .items = words.items + 2, .count = words.count - 2};
-        status = redis_record_read(form == REDIS_JSON ? &words.items[2] : &fields, form,
+        status = redis_record_read(form == REDIS_JSON ? &words.items[2] : &fields, form, NULL,
                                    connection->arena, own, error);
     }
     buffer_free(&command);
@@ -192,8 +192,8 @@ static enum keyed_outcome compare(struct keyed_connection *connection,
     struct cell key[KEYED_KEY_COLUMNS_MAX];
     struct cell there;
     struct cell own;
-    enum status status = redis_record_read(reply, connection->database->form, connection->arena,
-                                           &there, &ignored);
+    enum status status = redis_record_read(reply, connection->database->form, NULL,
+                                           connection->arena, &there, &ignored);
     if (status != STATUS_OK) {
         return status == STATUS_END ? KEYED_GONE : KEYED_OCCUPIED;
     }

@@ -164,7 +164,8 @@ static void add_noted(struct redis_database *self, struct redis_source *source,
         .prefix = arena_copy_string(source->arena, buffer_string(&prefix)),
         .type = note->form == REDIS_JSON ? REDIS_TYPE_JSON : REDIS_TYPE_HASH,
         .noted = true,
-        .key = note->key};
+        .key = note->key,
+        .columns = note->columns};
     if (is_wanted(self, note->table)) {
         add_table(source, capacity, &table);
     }

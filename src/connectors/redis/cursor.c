@@ -229,11 +229,11 @@ static enum status read_record(const struct cursor *cursor, const struct resp_va
     enum redis_type type = cursor->table->type;
     struct cell value;
     if (cursor->table->noted) {
-        return redis_record_read(reply, type == REDIS_TYPE_JSON ? REDIS_JSON : REDIS_HASH, arena,
-                                 record, error);
+        return redis_record_read(reply, type == REDIS_TYPE_JSON ? REDIS_JSON : REDIS_HASH,
+                                 cursor->table->columns, arena, record, error);
     }
     bool hash = type == REDIS_TYPE_HASH;
-    enum status status = hash ? redis_record_read(reply, REDIS_HASH, arena, &value, error)
+    enum status status = hash ? redis_record_read(reply, REDIS_HASH, NULL, arena, &value, error)
                               : redis_foreign_read(reply, type, arena, &value, error);
     return status == STATUS_OK ? with_key(key, &value, hash, arena, record, error) : status;
 }

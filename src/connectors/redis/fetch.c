@@ -14,8 +14,8 @@ static enum status refuse_reply(const struct resp_value *reply, struct error *er
     return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "Redis answers: %s", shown);
 }
 
-static enum status read_hash(const struct resp_value *reply, struct arena *arena,
-                             struct cell *record, struct error *error)
+static enum status read_hash(const struct resp_value *reply, const struct redis_columns *columns,
+                             struct arena *arena, struct cell *record, struct error *error)
 {
     if (reply->type != RESP_LIST) {
         return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "the key is no hash");
@@ -33,7 +33,8 @@ static enum status read_hash(const struct resp_value *reply, struct arena *arena
                              "the name of a hash's field is not UTF-8");
         }
         pairs[2 * (size_t)at] = cell_text(name.data, name.length);
-        redis_value_read(value.data, value.length, arena, &pairs[2 * (size_t)at + 1]);
+        redis_field_read(columns, name, value.data, value.length, arena,
+                         &pairs[2 * (size_t)at + 1]);
     }
     *record = cell_items(VALUE_MAP, pairs, count);
     return STATUS_OK;
@@ -53,13 +54,14 @@ static enum status read_json(const struct resp_value *reply, struct arena *arena
 }
 
 enum status redis_record_read(const struct resp_value *reply, enum redis_form form,
-                              struct arena *arena, struct cell *record, struct error *error)
+                              const struct redis_columns *columns, struct arena *arena,
+                              struct cell *record, struct error *error)
 {
     if (reply->type == RESP_ERROR) {
         return refuse_reply(reply, error);
     }
     return form == REDIS_JSON ? read_json(reply, arena, record, error)
-                              : read_hash(reply, arena, record, error);
+                              : read_hash(reply, columns, arena, record, error);
 }
 
 /* ---------------------------------------------------------------- fetch */
@@ -75,7 +77,7 @@ static enum status add_record(struct redis_lookup *lookup, enum redis_form form,
         redis_lookup_next(lookup, arena, &expiry, NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = redis_record_read(&reply, form, arena, &record, error);
+    enum status status = redis_record_read(&reply, form, NULL, arena, &record, error);
     if (status == STATUS_OK) {
         *batch_append(batch) = record;
         batch->envelopes[batch->row_count - 1].ttl_seconds =

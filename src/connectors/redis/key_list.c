@@ -144,7 +144,7 @@ uint64_t redis_key_list_count(const struct redis_key_list *list)
 
 bool redis_key_list_near(const struct redis_key_list *list, uint64_t *position, struct text *key)
 {
-    uint64_t at = *position / INDEX_EVERY;
+    uint64_t at = (*position + INDEX_EVERY - 1) / INDEX_EVERY;
     if (at >= list->index_count) {
         return false;
     }

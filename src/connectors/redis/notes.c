@@ -1,7 +1,9 @@
 /*
  * What the database itself notes of its tables, in the hash REDIS_NOTES: table → JSON.
  *
- *   {"form":"hash","key":["CustomerId"],"run":"20261128T…"}
+ *   {"form":"hash","key":["CustomerId"],"columns":{"CustomerId":"int64","Name":"text"},"run":"20261128T…"}
+ *
+ * A column's kind is the one that the run declared, by the names that plans have for kinds.
  */
 #include "connectors/redis/redis.h"
 
@@ -16,6 +18,24 @@ static enum status damaged(const char *table, struct error *error)
     return error_hint(error, "HDEL " REDIS_NOTES " with its name lets the table be made anew");
 }
 
+static struct redis_columns *read_columns(const json_t *object, struct arena *arena)
+{
+    struct redis_columns *made = arena_allocate_zeroed(arena, 1, sizeof(*made));
+    size_t count = json_object_size(object);
+    const char *name = NULL;
+    json_t *kind = NULL;
+    made->names.arena = arena;
+    made->kinds = arena_allocate_zeroed(arena, count + 1, sizeof(*made->kinds));
+    json_object_foreach((json_t *)(uintptr_t)object, name, kind)
+    {
+        const char *copy = arena_copy_string(arena, name);
+        const char *text = json_string_value(kind);
+        made->kinds[made->count] = text != NULL ? value_kind_by_name(text) : VALUE_KIND_COUNT;
+        (void)name_index_add(&made->names, copy, strlen(copy), made->count++);
+    }
+    return made;
+}
+
 static enum status read_note(const char *table, struct text text, struct arena *arena,
                              struct redis_note *note, struct error *error)
 {
@@ -27,6 +47,7 @@ static enum status read_note(const char *table, struct text text, struct arena *
     size_t count = json_array_size(key);
     const char **names = arena_allocate_zeroed(arena, count + 1, sizeof(*names));
     bool good = form != NULL && count <= KEYED_KEY_COLUMNS_MAX;
+    struct redis_columns *columns = read_columns(json_object_get(root, "columns"), arena);
     for (size_t at = 0; at < count && good; at++) {
         const char *name = json_string_value(json_array_get(key, at));
         good = name != NULL;
@@ -36,7 +57,8 @@ static enum status read_note(const char *table, struct text text, struct arena *
         .table = table,
         .form = form != NULL && strcmp(form, "json") == 0 ? REDIS_JSON : REDIS_HASH,
         .key = {names, (uint32_t)count},
-        .run = arena_copy_string(arena, run != NULL ? run : "")};
+        .run = arena_copy_string(arena, run != NULL ? run : ""),
+        .columns = columns};
     json_decref(root);
     return good ? STATUS_OK : damaged(table, error);
 }
@@ -107,7 +129,13 @@ enum status redis_note_put(struct redis_database *self, const struct target_tabl
         buffer_append_string(&json, at > 0 ? "," : "");
         json_append_string(&json, table->key.names[at], strlen(table->key.names[at]));
     }
-    buffer_append_string(&json, "],\"run\":");
+    buffer_append_string(&json, "],\"columns\":{");
+    for (uint32_t at = 0; at < table->column_count; at++) {
+        buffer_append_string(&json, at > 0 ? "," : "");
+        json_append_string(&json, table->columns[at].name, strlen(table->columns[at].name));
+        buffer_format(&json, ":\"%s\"", value_kind_name(table->columns[at].type.kind));
+    }
+    buffer_append_string(&json, "},\"run\":");
     json_append_string(&json, run, strlen(run));
     buffer_append_byte(&json, '}');
     resp_command(&command, "HSETNX", REDIS_NOTES, table->name, buffer_string(&json), NULL);

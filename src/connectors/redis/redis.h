@@ -14,6 +14,7 @@
 #ifndef TRANSHUME_CONNECTORS_REDIS_REDIS_H
 #define TRANSHUME_CONNECTORS_REDIS_REDIS_H
 
+#include "base/name_index.h"
 #include "connectors/keyed/keyed.h"
 #include "connectors/redis/protocol/client.h"
 #include <pthread.h>
@@ -83,6 +84,16 @@ extern const struct type_mapping redis_types[REDIS_TYPE_COUNT];
  * STATUS_FAILED: class REJECT. */
 enum status redis_value_append(const struct cell *cell, struct buffer *out,
                                struct error *error) MUST_USE;
+/* Columns whose kinds are known: text is text then, whatever it looks like. */
+struct redis_columns {
+    struct name_index names; /* number of a column by its name */
+    enum value_kind *kinds;
+    uint32_t count;
+};
+/* What the bytes under that name are: a value of the column's kind, if they are just what is written
+ * for one; else as redis_value_read. */
+void redis_field_read(const struct redis_columns *columns, struct text name, const char *bytes,
+                      size_t length, struct arena *arena, struct cell *cell);
 /* What such bytes are: a number where they are just the digits that it is written with, else text,
  * else bytes. Borrows them. */
 void redis_value_read(const char *bytes, size_t length, struct arena *arena, struct cell *cell);
@@ -132,6 +143,7 @@ struct redis_note {
     enum redis_form form;
     struct column_list key;
     const char *run; /* that made it; "": it was there */
+    struct redis_columns *columns;
 };
 
 /* STATUS_END: there is none. */
@@ -163,11 +175,11 @@ enum status redis_lookup_next(struct redis_lookup *lookup, struct arena *arena,
                               struct resp_value *reply, struct text *key,
                               struct error *error) MUST_USE;
 
-/* The fields of a hash as a MAP; of a JSON string the same. STATUS_END: nothing is there.
- * STATUS_FAILED of class REJECT: it can't be read. */
+/* The fields of a hash as a MAP; of a JSON string the same. `columns` may be NULL. STATUS_END:
+ * nothing is there. STATUS_FAILED of class REJECT: it can't be read. */
 enum status redis_record_read(const struct resp_value *reply, enum redis_form form,
-                              struct arena *arena, struct cell *record,
-                              struct error *error) MUST_USE;
+                              const struct redis_columns *columns, struct arena *arena,
+                              struct cell *record, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- target */
 

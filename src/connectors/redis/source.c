@@ -134,15 +134,10 @@ static enum status split(struct database *database, const struct read_request *r
     uint64_t begin = 0;
     *spans = arena_allocate_zeroed(arena, capacity, sizeof(**spans));
     *span_count = 0;
-    for (uint64_t next = step; next < count; next = begin + step) {
+    for (uint64_t at = step; at < count; at = begin + step) {
         struct text high;
-        uint64_t at = next;
         if (!redis_key_list_near(keys, &at, &high)) {
             break;
-        }
-        if (at <= begin) { /* what is kept in memory is not so fine */
-            step *= 2;
-            continue;
         }
         make_span(arena, begin > 0 ? &low : NULL, &high, at - begin, &(*spans)[(*span_count)++]);
         low = high;

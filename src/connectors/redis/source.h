@@ -27,6 +27,7 @@ struct redis_table {
     bool noted;   /* by REDIS_NOTES: its records have their keys in them */
     bool shared;  /* keys of other types have the same prefix */
     struct column_list key;
+    const struct redis_columns *columns; /* of noted ones */
     struct redis_key_list *keys; /* with redis_database.mutex; NULL: not listed yet */
 };
 
@@ -52,7 +53,8 @@ enum status redis_key_list_get(struct redis_database *self, struct redis_table *
                                struct redis_key_list **list, struct error *error) MUST_USE;
 void redis_key_list_destroy(struct redis_key_list *list); /* NULL is fine */
 uint64_t redis_key_list_count(const struct redis_key_list *list);
-/* The key at about that position: which it is, `*position` says. False: it has none. */
+/* The next key from that position on that is kept in memory: which it is, `*position` says. False:
+ * there is none. */
 bool redis_key_list_near(const struct redis_key_list *list, uint64_t *position, struct text *key);
 
 /* Keys from `low` on (NULL: from the first) and before `high` (NULL: to the last). */

@@ -81,6 +81,9 @@ static void check_features(const struct redis_database *self, const struct targe
         buffer_append_string(out, "existing: upsert is for hashes: a JSON document is replaced as a "
                                   "whole\n");
     }
+    if (table->key.count == 0) {
+        buffer_append_string(out, "it has no key: each record is under a key of its own in Redis\n");
+    }
     if (table->key.count > KEYED_KEY_COLUMNS_MAX) {
         buffer_format(out, "its key has more than %d columns\n", KEYED_KEY_COLUMNS_MAX);
     }

@@ -196,6 +196,62 @@ void redis_value_read(const char *bytes, size_t length, struct arena *arena, str
     *cell = text_is_utf8(bytes, length) ? cell_text(bytes, length) : cell_bytes(bytes, length);
 }
 
+/* ---------------------------------------------------------------- of a column */
+
+/* The value of that kind; false: the bytes are none. */
+static bool read_kind(enum value_kind kind, const char *bytes, size_t length, struct arena *arena,
+                      struct cell *cell)
+{
+    switch (kind) {
+    case VALUE_BYTES:
+        *cell = cell_bytes(bytes, length);
+        return true;
+    case VALUE_TEXT:
+        *cell = cell_text(bytes, length);
+        return text_is_utf8(bytes, length);
+    case VALUE_JSON:
+        *cell = cell_text(bytes, length);
+        cell->kind = VALUE_JSON;
+        return text_is_utf8(bytes, length);
+    case VALUE_BOOL:
+        *cell = cell_bool(length == 4);
+        return is_same(bytes, length, "true", 4) || is_same(bytes, length, "false", 5);
+    case VALUE_FLOAT64:
+        return read_float(bytes, length, cell);
+    case VALUE_DECIMAL:
+        return read_decimal(bytes, length, arena, cell);
+    case VALUE_DATE:
+        return time_parse_date(bytes, length, cell) == STATUS_OK;
+    case VALUE_TIME:
+        return time_parse_time(bytes, length, cell) == STATUS_OK;
+    case VALUE_TIMESTAMP:
+        return time_parse_timestamp(bytes, length, cell) == STATUS_OK;
+    case VALUE_INTERVAL:
+        return time_parse_interval(bytes, length, arena, cell) == STATUS_OK;
+    case VALUE_UUID:
+        return convert_read_uuid(bytes, length, arena, cell);
+    default:
+        return false;
+    }
+}
+
+void redis_field_read(const struct redis_columns *columns, struct text name, const char *bytes,
+                      size_t length, struct arena *arena, struct cell *cell)
+{
+    struct buffer again = {0};
+    struct error ignored;
+    uint32_t at = columns != NULL ? name_index_find(&columns->names, name.data, name.length)
+                                  : NAME_INDEX_NONE;
+    bool good = at != NAME_INDEX_NONE &&
+                read_kind(columns->kinds[at], bytes, length, arena, cell) &&
+                redis_value_append(cell, &again, &ignored) == STATUS_OK &&
+                is_same(bytes, length, again.data, again.length);
+    buffer_free(&again);
+    if (!good) {
+        redis_value_read(bytes, length, arena, cell);
+    }
+}
+
 /* ---------------------------------------------------------------- JSON */
 
 static enum status append_json_value(const struct cell *cell, struct buffer *out,
