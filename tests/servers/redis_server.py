@@ -99,15 +99,17 @@ class Client:
 
 
 class Server(DatabaseServer):
-    """No password; `options` are arguments of redis-server. Not shared between processes."""
+    """`options` are arguments of redis-server. Not shared between processes."""
     TITLE, PREFIX = "Redis", "redis-"
     READY_S = 30
 
-    def __init__(self, options=(), append_only=True, tls=False):
+    def __init__(self, options=(), append_only=True, tls=False, password=None):
+        self.password = password
         self.program = program()
         super().__init__()
         os.makedirs(self.data)
         self.options = ["--databases", str(DATABASES), "--save", "", "--appendonly", "yes" if append_only else "no", *options]
+        self.options += ["--requirepass", password] if password else []
         self.tls = tls
         if tls:
             key = self.make_certificate()
@@ -129,7 +131,7 @@ class Server(DatabaseServer):
         return [self.program, *port, "--bind", "127.0.0.1", "--dir", self.data, "--protected-mode", "no", *self.options]
 
     def question(self):
-        return [program("redis-cli"), "-e", "-p", str(self.port), "PING"]
+        return [program("redis-cli"), "-e", "-p", str(self.port), *(["-a", self.password] if self.password else []), "PING"]
 
     def kill(self):
         self.disconnect()
@@ -148,7 +150,7 @@ class Server(DatabaseServer):
 
     def client(self, number):
         if number not in self.clients:
-            self.clients[number] = Client(self.port, number)
+            self.clients[number] = Client(self.port, number, self.password)
         return self.clients[number]
 
     def ask(self, number, *words):
@@ -168,7 +170,7 @@ class SharedServer(Shared, Server):
     KIND = "redis_server"
 
     def attach(self):
-        self.clients = {}
+        self.clients, self.password = {}, None
 
     def stop(self):
         self.disconnect()

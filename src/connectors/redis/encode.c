@@ -7,16 +7,6 @@
 #include "model/decimal.h"
 #include <stdlib.h>
 
-/* Puts a hash where nothing is. ARGV: when it expires (ms since 1970) or '', then the fields. */
-const char redis_insert_script[] =
-    "if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end\n"
-    "for i = 2, #ARGV, 1000 do\n"
-    "  redis.call('HSET', KEYS[1], unpack(ARGV, i, math.min(i + 999, #ARGV)))\n"
-    "end\n"
-    "if ARGV[1] ~= '' then redis.call('PEXPIREAT', KEYS[1], ARGV[1]) end\n"
-    "return 1";
-const char redis_insert_sha[] = "4e370608e60c677e3ac20912b85dafc59f4874e4";
-
 static const char multi[] = "*1\r\n$5\r\nMULTI\r\n";
 static const char exec[] = "*1\r\n$4\r\nEXEC\r\n";
 
@@ -97,7 +87,6 @@ static void append_name(const struct encoding *encoding, uint32_t at)
     buffer_append(encoding->out, encoder->names.data + begin, encoder->name_ends[at] - begin);
 }
 
-/* A word whose length is known once it is written: its digits are put before it then. */
 static enum status append_word(struct buffer *out, const struct cell *cell, struct error *error)
 {
     char digits[24];
@@ -136,7 +125,7 @@ static enum status append_fields(const struct encoding *encoding, struct error *
     return STATUS_OK;
 }
 
-/* The lengths before the value are wrong where it is long: it is put behind them once it is known. */
+/* The key is written first, and its length put before it. */
 static enum status append_key(const struct encoding *encoding, struct error *error)
 {
     struct buffer *out = encoding->out;
@@ -258,31 +247,43 @@ static bool may_be_there(const struct keyed_record *record)
     return !record->table->created || record->repeated || record->table->may_repeat;
 }
 
-static enum status put_hash(const struct encoding *encoding, int64_t at_ms, struct error *error)
-{
-    bool deletes = may_be_there(encoding->record);
-    if (!deletes && at_ms == 0) {
-        return append_hset(encoding, error);
-    }
-    buffer_append(encoding->out, multi, sizeof(multi) - 1);
-    enum status status = deletes ? append_command(encoding, "DEL", 2, error) : STATUS_OK;
-    status = status == STATUS_OK ? append_hset(encoding, error) : status;
-    status = status == STATUS_OK ? append_expiry(encoding, at_ms, error) : status;
-    buffer_append(encoding->out, exec, sizeof(exec) - 1);
-    return status;
-}
-
-static enum status insert_hash(const struct encoding *encoding, int64_t at_ms,
-                               struct error *error)
+/* A command that runs a script: its key, when it expires; `more` arguments follow. */
+static enum status append_script(const struct encoding *encoding, enum redis_script_name name,
+                                 int64_t at_ms, uint64_t more, struct error *error)
 {
     char digits[24];
-    resp_begin(encoding->out, 5 + 2 * (uint64_t)count_values(encoding));
-    resp_string(encoding->out, "EVALSHA");
-    resp_string(encoding->out, redis_insert_sha);
+    /* control work comes by connections that have loaded nothing */
+    bool whole = encoding->encoder == NULL;
+    resp_begin(encoding->out, 5 + more);
+    resp_string(encoding->out, whole ? "EVAL" : "EVALSHA");
+    resp_string(encoding->out, whole ? redis_scripts[name].text : redis_scripts[name].sha);
     resp_string(encoding->out, "1");
     enum status status = append_key(encoding, error);
     resp_word(encoding->out, digits, at_ms > 0 ? text_from_int64(at_ms, digits) : 0);
+    return status;
+}
+
+static enum status run_on_hash(const struct encoding *encoding, enum redis_script_name name,
+                               int64_t at_ms, struct error *error)
+{
+    uint64_t more = 2 * (uint64_t)count_values(encoding);
+    enum status status = append_script(encoding, name, at_ms, more, error);
     return status == STATUS_OK ? append_fields(encoding, error) : status;
+}
+
+static enum status put_hash(const struct encoding *encoding, int64_t at_ms, struct error *error)
+{
+    if (may_be_there(encoding->record)) {
+        return run_on_hash(encoding, REDIS_SCRIPT_PUT, at_ms, error);
+    }
+    if (at_ms == 0) {
+        return append_hset(encoding, error);
+    }
+    buffer_append(encoding->out, multi, sizeof(multi) - 1);
+    enum status status = append_hset(encoding, error);
+    status = status == STATUS_OK ? append_expiry(encoding, at_ms, error) : status;
+    buffer_append(encoding->out, exec, sizeof(exec) - 1);
+    return status;
 }
 
 /* Fields of the table that are the record's to empty: its null ones, and those that it lacks where
@@ -342,24 +343,33 @@ static enum status update_hash(const struct encoding *encoding, int64_t at_ms,
     return status;
 }
 
+static enum status append_set(const struct encoding *encoding, bool insert, int64_t at_ms,
+                              const struct buffer *json, struct error *error)
+{
+    enum status status =
+        append_command(encoding, "SET", 3 + (uint64_t)insert + (at_ms > 0 ? 2 : 0), error);
+    resp_word(encoding->out, json->data, json->length);
+    if (insert) {
+        resp_string(encoding->out, "NX");
+    }
+    if (at_ms > 0) {
+        resp_string(encoding->out, "PXAT");
+        resp_number(encoding->out, at_ms);
+    }
+    return status;
+}
+
 static enum status set_json(const struct encoding *encoding, bool insert, int64_t at_ms,
                             struct error *error)
 {
     struct buffer json = {0};
     const struct keyed_record *record = encoding->record;
     enum status status = redis_json_append(record->shape, record->cells, &json, error);
-    if (status == STATUS_OK) {
-        status = append_command(encoding, "SET", 3 + (uint64_t)insert + (at_ms > 0 ? 2 : 0), error);
-    }
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && !insert && may_be_there(record)) {
+        status = append_script(encoding, REDIS_SCRIPT_PUT_JSON, at_ms, 1, error);
         resp_word(encoding->out, json.data, json.length);
-        if (insert) {
-            resp_string(encoding->out, "NX");
-        }
-        if (at_ms > 0) {
-            resp_string(encoding->out, "PXAT");
-            resp_number(encoding->out, at_ms);
-        }
+    } else if (status == STATUS_OK) {
+        status = append_set(encoding, insert, at_ms, &json, error);
     }
     buffer_free(&json);
     return status;
@@ -377,7 +387,7 @@ static enum status write_record(enum redis_form form, enum keyed_kind kind,
         return set_json(encoding, kind == KEYED_INSERT, at_ms, error);
     }
     return kind == KEYED_PUT      ? put_hash(encoding, at_ms, error)
-           : kind == KEYED_INSERT ? insert_hash(encoding, at_ms, error)
+           : kind == KEYED_INSERT ? run_on_hash(encoding, REDIS_SCRIPT_INSERT, at_ms, error)
                                   : update_hash(encoding, at_ms, error);
 }
 
@@ -439,7 +449,7 @@ struct text redis_key_of_commands(const char *bytes, size_t length)
     }
     at = (size_t)(line + 1 - bytes);
     struct text name = next_word(bytes, length, &at);
-    if (name.length == 7 && memcmp(name.data, "EVALSHA", 7) == 0) {
+    if (name.length >= 4 && memcmp(name.data, "EVAL", 4) == 0) {
         (void)next_word(bytes, length, &at);
         (void)next_word(bytes, length, &at);
     }

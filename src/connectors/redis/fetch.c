@@ -48,9 +48,14 @@ static enum status read_json(const struct resp_value *reply, struct arena *arena
     }
     enum status status =
         convert_read_json(reply->text.data, reply->text.length, arena, record, error);
-    return status == STATUS_OK && record->kind != VALUE_MAP
-               ? error_set(error, ERROR_REJECT_UNREADABLE, NULL, "the string is no JSON object")
-               : status;
+    if (status == STATUS_OK && record->kind != VALUE_MAP) {
+        return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "the string is no JSON object");
+    }
+    for (uint32_t at = 0; status == STATUS_OK && at < record->length; at++) {
+        struct cell *value = (struct cell *)(uintptr_t)&record->items[2 * (size_t)at + 1];
+        status = redis_json_bytes(value, arena, error);
+    }
+    return status;
 }
 
 enum status redis_record_read(const struct resp_value *reply, enum redis_form form,
@@ -83,7 +88,9 @@ static enum status add_record(struct redis_lookup *lookup, enum redis_form form,
         batch->envelopes[batch->row_count - 1].ttl_seconds =
             expiry.type == RESP_INTEGER && expiry.integer > 0 ? (expiry.integer + 999) / 1000 : 0;
     }
-    return status == STATUS_END ? STATUS_OK : status;
+    /* a key of another type is no record of the table, and no write of ours replaces it */
+    bool other = status == STATUS_FAILED && error->class == ERROR_CLASS_REJECT;
+    return status == STATUS_END || other ? STATUS_OK : status;
 }
 
 static enum status ask_for(struct redis_lookup *lookup, enum redis_form form,

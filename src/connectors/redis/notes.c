@@ -117,6 +117,76 @@ enum status redis_notes_read(struct redis_database *self, struct arena *arena,
     return status;
 }
 
+/* Columns of a table by its records' shapes; the newest first. */
+struct redis_known {
+    struct redis_known *next;
+    const char *table;
+    const char *columns; /* "Name":"text", … */
+};
+
+/* Of one name the kind that all shapes have of it. */
+static void append_columns(const struct check_request *request, struct arena *arena,
+                           struct buffer *json)
+{
+    struct name_index seen = {.arena = arena};
+    for (uint32_t at = 0; at < request->shape_count; at++) {
+        const struct shape *shape = request->shapes[at];
+        for (uint32_t field = 0; field < shape->field_count; field++) {
+            const struct shape_field *own = &shape->fields[field];
+            bool alone = true;
+            for (uint32_t other = 0; other < request->shape_count; other++) {
+                int32_t there = shape_field_find(request->shapes[other], own->name);
+                alone = alone && (there < 0 || request->shapes[other]->fields[there].type.kind ==
+                                                   own->type.kind);
+            }
+            if (!alone ||
+                name_index_add(&seen, own->name, own->name_length, 0) != NAME_INDEX_NONE) {
+                continue;
+            }
+            buffer_append_string(json, json->length > 0 ? "," : "");
+            json_append_string(json, own->name, own->name_length);
+            buffer_format(json, ":\"%s\"", value_kind_name(own->type.kind));
+        }
+    }
+}
+
+void redis_note_shapes(struct redis_database *self, const struct check_request *request)
+{
+    struct buffer json = {0};
+    struct arena *arena = arena_create(0);
+    append_columns(request, arena, &json);
+    pthread_mutex_lock(&self->mutex);
+    struct redis_known *made = arena_allocate_zeroed(self->arena, 1, sizeof(*made));
+    made->table = arena_copy_string(self->arena, request->table->name);
+    made->columns = arena_copy_string(self->arena, buffer_string(&json));
+    made->next = self->known;
+    self->known = made;
+    pthread_mutex_unlock(&self->mutex);
+    buffer_free(&json);
+    arena_destroy(arena);
+}
+
+static const char *known_columns(struct redis_database *self, const char *table)
+{
+    const char *columns = NULL;
+    pthread_mutex_lock(&self->mutex);
+    for (const struct redis_known *known = self->known; known != NULL && columns == NULL;
+         known = known->next) {
+        columns = strcmp(known->table, table) == 0 ? known->columns : NULL;
+    }
+    pthread_mutex_unlock(&self->mutex);
+    return columns;
+}
+
+static void append_declared(const struct target_table *table, struct buffer *json)
+{
+    for (uint32_t at = 0; at < table->column_count; at++) {
+        buffer_append_string(json, at > 0 ? "," : "");
+        json_append_string(json, table->columns[at].name, strlen(table->columns[at].name));
+        buffer_format(json, ":\"%s\"", value_kind_name(table->columns[at].type.kind));
+    }
+}
+
 enum status redis_note_put(struct redis_database *self, const struct target_table *table,
                            const char *run, struct error *error)
 {
@@ -124,16 +194,17 @@ enum status redis_note_put(struct redis_database *self, const struct target_tabl
     struct buffer json = {0};
     struct resp_value reply;
     struct arena *arena = arena_create(0);
+    const char *columns = known_columns(self, table->name);
     buffer_format(&json, "{\"form\":\"%s\",\"key\":[", self->form == REDIS_JSON ? "json" : "hash");
     for (uint32_t at = 0; at < table->key.count; at++) {
         buffer_append_string(&json, at > 0 ? "," : "");
         json_append_string(&json, table->key.names[at], strlen(table->key.names[at]));
     }
     buffer_append_string(&json, "],\"columns\":{");
-    for (uint32_t at = 0; at < table->column_count; at++) {
-        buffer_append_string(&json, at > 0 ? "," : "");
-        json_append_string(&json, table->columns[at].name, strlen(table->columns[at].name));
-        buffer_format(&json, ":\"%s\"", value_kind_name(table->columns[at].type.kind));
+    if (columns != NULL) {
+        buffer_append_string(&json, columns);
+    } else {
+        append_declared(table, &json);
     }
     buffer_append_string(&json, "},\"run\":");
     json_append_string(&json, run, strlen(run));

@@ -87,7 +87,7 @@ static enum status read_security(struct redis_database *self, struct redis_serve
                                  struct error *error)
 {
     const char *verify = option(self, "verify");
-    bool wanted = is_on(self, "tls") || strcmp(self->uri->scheme, "rediss") == 0 ||
+    bool wanted = is_on(self, "tls") || strncmp(self->uri->text, "rediss:", 7) == 0 ||
                   option(self, "ca_file") != NULL || option(self, "certificate") != NULL;
     options->login.plaintext_allowed = is_on(self, "plaintext");
     if (!wanted) {

@@ -50,6 +50,7 @@ struct redis_database {
     char separator; /* of foreign keys: what is before it is the table */
     pthread_mutex_t mutex; /* of what follows */
     struct redis_source *source; /* catalog.c; NULL until it is needed */
+    struct redis_known *known;   /* notes.c: columns of tables that were checked */
 };
 
 static inline struct redis_database *redis_of(struct database *database)
@@ -103,6 +104,9 @@ enum status redis_normal_form(struct database *database, const struct cell *cell
 enum status redis_json_append(const struct shape *shape, const struct cell *cells,
                               struct buffer *out, struct error *error) MUST_USE;
 
+/* Bytes that JSON has as {"$bytes":base64} become such again; another value stays. */
+enum status redis_json_bytes(struct cell *value, struct arena *arena, struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- key.c */
 
 /* The Redis key of a record: table->key.count cells. Class REJECT: a part is null or too long. */
@@ -153,6 +157,8 @@ enum status redis_note_read(struct redis_database *self, const char *table, stru
 enum status redis_notes_read(struct redis_database *self, struct arena *arena,
                              struct redis_note **notes, uint32_t *count,
                              struct error *error) MUST_USE;
+/* The fields of a table's records, for its note. */
+void redis_note_shapes(struct redis_database *self, const struct check_request *request);
 /* Unless there is one. */
 enum status redis_note_put(struct redis_database *self, const struct target_table *table,
                            const char *run, struct error *error) MUST_USE;

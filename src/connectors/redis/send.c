@@ -91,14 +91,18 @@ static void *encoder_of(struct keyed_connection *connection, uint32_t table,
 
 /* ---------------------------------------------------------------- channels */
 
-/* What INSERT runs; a server forgets it when it starts again. */
-static enum status load_script(struct redis_connection *connection, struct error *error)
+/* A server forgets them when it starts again. */
+static enum status load_scripts(struct redis_connection *connection, struct error *error)
 {
     struct buffer command = {0};
     struct resp_value reply;
     struct arena *arena = arena_create(0);
-    resp_command(&command, "SCRIPT", "LOAD", redis_insert_script, NULL);
-    enum status status = redis_connection_call(connection, &command, arena, &reply, error);
+    enum status status = STATUS_OK;
+    for (int name = 0; name < REDIS_SCRIPT_COUNT && status == STATUS_OK; name++) {
+        buffer_clear(&command);
+        resp_command(&command, "SCRIPT", "LOAD", redis_scripts[name].text, NULL);
+        status = redis_connection_call(connection, &command, arena, &reply, error);
+    }
     buffer_free(&command);
     arena_destroy(arena);
     return status;
@@ -141,7 +145,7 @@ static enum status open_channel(struct keyed_connection *connection, uint16_t no
     }
     enum status status =
         redis_server_connect(connection->database->server, node, &(*channel)->connection, error);
-    status = status == STATUS_OK ? load_script((*channel)->connection, error) : status;
+    status = status == STATUS_OK ? load_scripts((*channel)->connection, error) : status;
     if (status != STATUS_OK) {
         redis_connection_close((*channel)->connection);
         (*channel)->connection = NULL;

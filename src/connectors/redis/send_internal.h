@@ -19,8 +19,8 @@ void redis_encoder_destroy(struct redis_encoder *encoder); /* NULL is fine */
 
 /*
  * The commands of one record. Either one, which has one reply, or several from MULTI to EXEC.
- *   PUT      HSET key field value …; if something else may be there: MULTI, DEL, HSET …, EXEC
- *   INSERT   EVALSHA of redis_insert_script
+ *   PUT      HSET key field value …; where another record may be, a script
+ *   INSERT   a script
  *   UPDATE   HSET; where fields are null HDEL as well
  *   LOOK     HGETALL      DELETE   UNLINK        of JSON: SET, GET, UNLINK
  */
@@ -32,8 +32,20 @@ bool redis_is_transaction(const char *bytes, size_t length);
 /* The key that a record's commands are about. */
 struct text redis_key_of_commands(const char *bytes, size_t length);
 
-extern const char redis_insert_script[];
-extern const char redis_insert_sha[]; /* as EVALSHA names it */
+/* ---------------------------------------------------------------- scripts.c */
+
+enum redis_script_name {
+    REDIS_SCRIPT_INSERT,
+    REDIS_SCRIPT_PUT,
+    REDIS_SCRIPT_PUT_JSON,
+    REDIS_SCRIPT_COUNT
+};
+
+struct redis_script {
+    const char *text;
+    const char *sha; /* of the text, as EVALSHA names it */
+};
+extern const struct redis_script redis_scripts[REDIS_SCRIPT_COUNT];
 
 /* ---------------------------------------------------------------- send.c */
 

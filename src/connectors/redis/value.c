@@ -4,11 +4,14 @@
 #include "base/text.h"
 #include "model/convert.h"
 #include "model/decimal.h"
+#include "model/json_reader.h"
 #include "model/json_writer.h"
 #include "model/number_text.h"
 #include "model/time_text.h"
 
 enum { NUMBER_BYTES_MAX = 40 /* a sign, 38 digits, a point */ };
+
+#define BYTES_MEMBER "$bytes" /* JSON has no bytes */
 
 #define WIDENED "widened: Redis tells no number from its digits"
 
@@ -257,18 +260,50 @@ void redis_field_read(const struct redis_columns *columns, struct text name, con
 static enum status append_json_value(const struct cell *cell, struct buffer *out,
                                      struct error *error)
 {
-    struct cell whole;
+    struct cell whole = *cell;
+    enum status status = STATUS_OK;
     if (cell->kind == VALUE_ESCAPE) {
         return refuse_escape(error);
     }
-    if (cell->kind != VALUE_LARGE) {
-        return convert_append_json(cell, out, error);
-    }
     struct arena *arena = arena_create(0);
-    enum status status = convert_read_large(cell, REDIS_VALUE_BYTES_MAX, arena, &whole, error);
-    status = status == STATUS_OK ? convert_append_json(&whole, out, error) : status;
+    if (cell->kind == VALUE_LARGE) {
+        status = convert_read_large(cell, REDIS_VALUE_BYTES_MAX, arena, &whole, error);
+    } else if (cell->kind == VALUE_JSON) { /* one that is none would spoil the whole document */
+        struct cell ignored;
+        status = convert_read_json(cell->text, cell->length, arena, &ignored, error);
+    }
+    if (status == STATUS_OK && whole.kind == VALUE_BYTES) {
+        buffer_append_string(out, "{\"" BYTES_MEMBER "\":");
+        json_append_base64(out, whole.bytes, whole.length);
+        buffer_append_byte(out, '}');
+    } else if (status == STATUS_OK) {
+        status = convert_append_json(&whole, out, error);
+    }
     arena_destroy(arena);
     return status;
+}
+
+/* {"$bytes":"AP8="} is bytes again. */
+static enum status read_bytes_member(const struct cell *member, struct arena *arena,
+                                     struct cell *value, struct error *error)
+{
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    if (json_decode_base64(member->text, member->length, arena, &bytes, &count, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *value = cell_bytes(bytes, count);
+    return STATUS_OK;
+}
+
+enum status redis_json_bytes(struct cell *value, struct arena *arena, struct error *error)
+{
+    const struct cell *member =
+        value->kind == VALUE_MAP && value->length == 1 ? value_field(value, BYTES_MEMBER) : NULL;
+    return member != NULL && member->kind == VALUE_TEXT
+               ? read_bytes_member(member, arena, value, error)
+               : STATUS_OK;
 }
 
 enum status redis_json_append(const struct shape *shape, const struct cell *cells,
@@ -324,6 +359,7 @@ enum status redis_normal_form(struct database *database, const struct cell *cell
     status = status == STATUS_OK ? copy_of(&text, arena, &copy, error) : status;
     if (status == STATUS_OK && json) {
         status = convert_read_json(copy, text.length, arena, normal, error);
+        status = status == STATUS_OK ? redis_json_bytes(normal, arena, error) : status;
     } else if (status == STATUS_OK) {
         redis_value_read(copy, text.length, arena, normal);
     }
