@@ -215,8 +215,8 @@ static void take_single(struct keyed_connection *connection, uint16_t node,
         take_error(connection, node, flight, at, reply);
     } else if (kind == KEYED_LOOK) {
         redis_note_record(flight, at, compare(connection, flight->request, at, reply), NULL);
-    } else if (kind == KEYED_INSERT && (reply->type == RESP_NULL ||
-                                        (reply->type == RESP_INTEGER && reply->integer == 0))) {
+    } else if (kind == KEYED_INSERT &&
+               (reply->type == RESP_NULL || (reply->type == RESP_INTEGER && reply->integer == 0))) {
         redis_note_record(flight, at, KEYED_OCCUPIED, NULL);
     }
 }
@@ -276,8 +276,7 @@ static void take_wait(struct keyed_connection *connection, struct redis_owed *ow
 static bool is_plain(const struct redis_owed *owed, const struct text *raw)
 {
     enum keyed_kind kind = owed->flight != NULL ? owed->flight->request->kind : KEYED_KINDS;
-    return !owed->wait &&
-           (kind == KEYED_PUT || kind == KEYED_UPDATE || kind == KEYED_DELETE) &&
+    return !owed->wait && (kind == KEYED_PUT || kind == KEYED_UPDATE || kind == KEYED_DELETE) &&
            (raw->data[0] == ':' || raw->data[0] == '+') &&
            !redis_is_transaction(owed->flight->request->body.data +
                                      owed->flight->request->slots[owed->first].offset,

@@ -122,9 +122,8 @@ static enum status group_page(void *context, struct redis_client *client, uint16
     (void)client;
     (void)node;
     enum status status = ask_types(grouping, keys);
-    while (status == STATUS_OK &&
-           (status = redis_lookup_next(grouping->lookup, arena, &reply, &key, error)) ==
-               STATUS_OK) {
+    while (status == STATUS_OK && (status = redis_lookup_next(grouping->lookup, arena, &reply, &key,
+                                                              error)) == STATUS_OK) {
         struct group *group = group_of(grouping, prefix_of(grouping, key));
         status = group == NULL ? refuse_many(grouping, error) : STATUS_OK;
         if (status == STATUS_OK && !resp_is(&reply, "none")) { /* it has gone since */
@@ -154,8 +153,8 @@ static void add_table(struct redis_source *source, uint32_t *capacity,
     source->tables[source->table_count++] = *table;
 }
 
-static void add_noted(struct redis_database *self, struct redis_source *source,
-                      uint32_t *capacity, const struct redis_note *note)
+static void add_noted(struct redis_database *self, struct redis_source *source, uint32_t *capacity,
+                      const struct redis_note *note)
 {
     struct buffer prefix = {0};
     redis_key_prefix(note->table, &prefix);
@@ -172,8 +171,8 @@ static void add_noted(struct redis_database *self, struct redis_source *source,
     buffer_free(&prefix);
 }
 
-static void add_group(struct redis_database *self, struct redis_source *source,
-                      uint32_t *capacity, const struct group *group)
+static void add_group(struct redis_database *self, struct redis_source *source, uint32_t *capacity,
+                      const struct group *group)
 {
     static const char *const key_names[] = {REDIS_KEY_COLUMN};
     const char *base = group->prefix[0] != '\0' ? group->prefix : "_keys";
@@ -220,11 +219,9 @@ static enum status find_tables(struct redis_database *self, struct redis_source 
 {
     struct redis_note *notes = NULL;
     uint32_t capacity = 0;
-    struct grouping grouping = {.database = self,
-                                .arena = source->arena,
-                                .index = {.arena = source->arena}};
-    enum status status =
-        redis_notes_read(self, source->arena, &notes, &grouping.note_count, error);
+    struct grouping grouping = {
+        .database = self, .arena = source->arena, .index = {.arena = source->arena}};
+    enum status status = redis_notes_read(self, source->arena, &notes, &grouping.note_count, error);
     grouping.notes = notes;
     for (uint32_t at = 0; at < grouping.note_count && status == STATUS_OK; at++) {
         add_noted(self, source, &capacity, &notes[at]);

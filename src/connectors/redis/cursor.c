@@ -13,7 +13,7 @@ struct cursor {
     struct redis_table *table;
     struct redis_key_walk *walk; /* NULL: the request names its keys */
     struct redis_lookup *lookup;
-    uint32_t next_key;    /* of the request's */
+    uint32_t next_key; /* of the request's */
     struct arena *names;
     struct text **wanted; /* the request's keys, sorted, in `names` */
     uint32_t wanted_count;
@@ -32,8 +32,8 @@ static int compare_keys(const void *left, const void *right)
 }
 
 /* STATUS_END: no key of the table is made of it. */
-static enum status key_of(const struct cursor *cursor, const struct cell *cells,
-                          struct buffer *out, struct error *error)
+static enum status key_of(const struct cursor *cursor, const struct cell *cells, struct buffer *out,
+                          struct error *error)
 {
     const struct redis_table *table = cursor->table;
     const struct read_request *request = cursor->request;
@@ -111,22 +111,19 @@ static enum status open_walk(struct cursor *cursor, const struct span *span, str
     if (redis_key_list_get(cursor->reader->database, cursor->table, &list, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    cursor->walk =
-        redis_key_walk_create(list, has_low ? &low : NULL, has_high ? &high : NULL);
+    cursor->walk = redis_key_walk_create(list, has_low ? &low : NULL, has_high ? &high : NULL);
     return STATUS_OK;
 }
 
 enum status redis_cursor_open(struct reader *reader, const struct read_request *request,
-                              const struct span *span, struct cursor **cursor,
-                              struct error *error)
+                              const struct span *span, struct cursor **cursor, struct error *error)
 {
     struct cursor *made = memory_allocate_zeroed(1, sizeof(*made));
     made->reader = reader;
     made->request = request;
     made->names = arena_create(0);
     made->lookup = redis_lookup_create(reader->database);
-    enum status status =
-        redis_source_find(reader->database, request->table, &made->table, error);
+    enum status status = redis_source_find(reader->database, request->table, &made->table, error);
     if (status == STATUS_OK) {
         status = request->keys != NULL ? list_wanted(made, error) : open_walk(made, span, error);
     }
@@ -266,8 +263,8 @@ static void add_row(const struct cursor *cursor, struct batch *batch, const stru
 static void refuse(const struct cursor *cursor, struct batch *batch, const struct cell *key,
                    const struct error *why)
 {
-    struct cell *copy = arena_allocate_zeroed(
-        batch->arena, (size_t)cursor->table->key.count + 1, sizeof(*copy));
+    struct cell *copy =
+        arena_allocate_zeroed(batch->arena, (size_t)cursor->table->key.count + 1, sizeof(*copy));
     copy[0] = *key;
     batch_refuse(batch, why->code, why->message, copy, 1, key);
 }

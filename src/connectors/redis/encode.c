@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "model/decimal.h"
+#include "model/json_writer.h"
 #include <stdlib.h>
 
 static const char multi[] = "*1\r\n$5\r\nMULTI\r\n";
@@ -17,9 +18,9 @@ struct redis_encoder *redis_encoder_create(const struct shape *shape)
     struct redis_encoder *made = memory_allocate_zeroed(1, sizeof(*made));
     made->shape = shape;
     for (uint32_t at = 0; shape != NULL && at < shape->field_count; at++) {
-        made->name_ends =
-            at == 0 ? memory_allocate_zeroed(shape->field_count, sizeof(*made->name_ends))
-                    : made->name_ends;
+        made->name_ends = at == 0
+                              ? memory_allocate_zeroed(shape->field_count, sizeof(*made->name_ends))
+                              : made->name_ends;
         resp_word(&made->names, shape->fields[at].name, shape->fields[at].name_length);
         made->name_ends[at] = (uint32_t)made->names.length;
     }
@@ -149,8 +150,8 @@ static enum status append_key(const struct encoding *encoding, struct error *err
     return STATUS_OK;
 }
 
-static enum status append_command(const struct encoding *encoding, const char *name,
-                                  uint64_t words, struct error *error)
+static enum status append_command(const struct encoding *encoding, const char *name, uint64_t words,
+                                  struct error *error)
 {
     resp_begin(encoding->out, words);
     resp_string(encoding->out, name);
@@ -196,8 +197,7 @@ static bool read_seconds(const struct cell *cell, int64_t *seconds)
 }
 
 /* When the record expires: `*at_ms` since 1970; 0: never. STATUS_END: it has by now. */
-static enum status find_expiry(const struct encoding *encoding, int64_t *at_ms,
-                               struct error *error)
+static enum status find_expiry(const struct encoding *encoding, int64_t *at_ms, struct error *error)
 {
     enum { YEARS_MAX = 100000 };
     const struct keyed_record *record = encoding->record;
@@ -320,8 +320,7 @@ static uint32_t append_hdel(const struct encoding *encoding, struct buffer *name
     return count;
 }
 
-static enum status update_hash(const struct encoding *encoding, int64_t at_ms,
-                               struct error *error)
+static enum status update_hash(const struct encoding *encoding, int64_t at_ms, struct error *error)
 {
     struct buffer names = {0};
     uint32_t emptied = append_hdel(encoding, &names);
@@ -375,6 +374,52 @@ static enum status set_json(const struct encoding *encoding, bool insert, int64_
     return status;
 }
 
+/* The members that a record sets, its null ones, and those that it clears. */
+static enum status append_members(const struct encoding *encoding, struct buffer *members,
+                                  uint64_t *count, struct error *error)
+{
+    const struct target_table *table = encoding->record->table;
+    struct buffer word = {0};
+    enum status status = STATUS_OK;
+    for (uint32_t at = 0; at < encoding->count && status == STATUS_OK; at++) {
+        struct text name = name_at(encoding, at);
+        if (value_at(encoding, at)->kind == VALUE_MISSING) {
+            continue;
+        }
+        buffer_clear(&word);
+        json_append_string(&word, name.data, name.length);
+        resp_word(members, word.data, word.length);
+        buffer_clear(&word);
+        status = redis_json_value_append(value_at(encoding, at), &word, error);
+        resp_word(members, word.data, word.length);
+        *count += 1;
+    }
+    for (uint32_t at = 0; table->clears_others && at < table->column_count; at++) {
+        if (is_cleared(encoding, at)) {
+            buffer_clear(&word);
+            json_append_string(&word, table->columns[at].name, strlen(table->columns[at].name));
+            resp_word(members, word.data, word.length);
+            resp_word(members, "", 0);
+            *count += 1;
+        }
+    }
+    buffer_free(&word);
+    return status;
+}
+
+static enum status merge_json(const struct encoding *encoding, int64_t at_ms, struct error *error)
+{
+    struct buffer members = {0};
+    uint64_t count = 0;
+    enum status status = append_members(encoding, &members, &count, error);
+    if (status == STATUS_OK) {
+        status = append_script(encoding, REDIS_SCRIPT_MERGE, at_ms, 2 * count, error);
+        buffer_append_buffer(encoding->out, &members);
+    }
+    buffer_free(&members);
+    return status;
+}
+
 static enum status write_record(enum redis_form form, enum keyed_kind kind,
                                 const struct encoding *encoding, struct error *error)
 {
@@ -382,6 +427,9 @@ static enum status write_record(enum redis_form form, enum keyed_kind kind,
     enum status status = find_expiry(encoding, &at_ms, error);
     if (status != STATUS_OK) {
         return status;
+    }
+    if (form == REDIS_JSON && kind == KEYED_UPDATE) {
+        return merge_json(encoding, at_ms, error);
     }
     if (form == REDIS_JSON) {
         return set_json(encoding, kind == KEYED_INSERT, at_ms, error);
@@ -398,8 +446,7 @@ static enum status refuse_no_key(const struct keyed_record *record, struct error
 }
 
 enum status redis_encode(enum redis_form form, enum keyed_kind kind,
-                         const struct keyed_record *record, struct buffer *out,
-                         struct error *error)
+                         const struct keyed_record *record, struct buffer *out, struct error *error)
 {
     if (record->key == NULL) {
         return refuse_no_key(record, error);
@@ -407,9 +454,8 @@ enum status redis_encode(enum redis_form form, enum keyed_kind kind,
     const struct encoding encoding = {.record = record,
                                       .encoder = record->encoder,
                                       .count = kind == KEYED_DELETE || kind == KEYED_LOOK ? 0
-                                               : record->shape != NULL
-                                                   ? record->shape->field_count
-                                                   : record->cells->length,
+                                               : record->shape != NULL ? record->shape->field_count
+                                                                       : record->cells->length,
                                       .out = out};
     if (kind == KEYED_DELETE) {
         return append_command(&encoding, "UNLINK", 2, error);

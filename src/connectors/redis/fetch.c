@@ -127,8 +127,8 @@ enum status redis_fetch(struct database *database, const struct target_table *ta
     batch_add_envelopes(made);
     for (uint32_t asked = 0, read = 0; read < key_count && status == STATUS_OK; read++) {
         for (; asked < key_count && asked < read + WINDOW && status == STATUS_OK; asked++) {
-            status = ask_for(lookup, self->form, table, keys + (size_t)asked * table->key.count,
-                             error);
+            status =
+                ask_for(lookup, self->form, table, keys + (size_t)asked * table->key.count, error);
         }
         status = status == STATUS_OK ? add_record(lookup, self->form, made, error) : status;
     }
@@ -159,8 +159,8 @@ enum status redis_erase(struct database *database, const struct target_table *ta
             resp_begin(&command, 2);
             resp_string(&command, "UNLINK");
             resp_word(&command, name.data, name.length);
-            status = redis_control_write(self, name.data, name.length, &command, arena, &reply,
-                                         error);
+            status =
+                redis_control_write(self, name.data, name.length, &command, arena, &reply, error);
         }
         arena_reset(arena);
     }

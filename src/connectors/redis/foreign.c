@@ -1,4 +1,5 @@
-/* Keys that the database notes nothing of: strings, lists, sets, sorted sets and streams as values. */
+/* Keys that the database notes nothing of: strings, lists, sets, sorted sets and streams as values.
+ */
 #include "connectors/redis/source.h"
 
 #include "base/text.h"

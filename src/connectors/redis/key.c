@@ -1,4 +1,5 @@
-/* Keys: a table's name and the parts of a record's key, as one Redis key, and as bytes for the room. */
+/* Keys: a table's name and the parts of a record's key, as one Redis key, and as bytes for the
+ * room. */
 #include "connectors/redis/redis.h"
 
 #include "base/text.h"

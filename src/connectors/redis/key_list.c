@@ -37,8 +37,8 @@ struct redis_key_list {
 
 static enum status flush(struct redis_key_list *list, struct error *error)
 {
-    enum status status =
-        file_write_all(list->file, list->pending.data, list->pending.length, "a list of keys", error);
+    enum status status = file_write_all(list->file, list->pending.data, list->pending.length,
+                                        "a list of keys", error);
     buffer_clear(&list->pending);
     return status;
 }
@@ -229,8 +229,8 @@ static enum status fill(struct redis_key_walk *walk, size_t length, struct error
     walk->at = 0;
     size_t wanted = length > READ_BYTES ? length : READ_BYTES;
     buffer_reserve(window, wanted);
-    ssize_t got = file_read_at(walk->list->file, window->data + left, wanted - left,
-                               (off_t)walk->offset);
+    ssize_t got =
+        file_read_at(walk->list->file, window->data + left, wanted - left, (off_t)walk->offset);
     if (got < 0) {
         return error_set_errno(error, ERROR_SOURCE_READ, errno, walk->list->table->name,
                                "the list of its keys can't be read");

@@ -1,7 +1,8 @@
 /*
  * Commands in a pipeline, for reading by key: their replies in the order of the commands.
  *
- *   oldest ──> its node's connection: the next reply there is its own, since each node answers in order
+ *   oldest ──> its node's connection: the next reply there is its own, since each node answers in
+ * order
  *
  * What a broken connection leaves unanswered is sent again; a redirected command goes by itself.
  */
@@ -150,8 +151,7 @@ static enum status follow(struct redis_lookup *lookup, struct arena *arena,
 }
 
 enum status redis_lookup_next(struct redis_lookup *lookup, struct arena *arena,
-                              struct resp_value *reply, struct text *key,
-                              struct error *error)
+                              struct resp_value *reply, struct text *key, struct error *error)
 {
     struct retry retry;
     struct database *database = &lookup->database->keyed.base;

@@ -14,7 +14,8 @@
 
 static enum status damaged(const char *table, struct error *error)
 {
-    error_set(error, ERROR_TARGET_INVALID, table, "what " REDIS_NOTES " says of the table is damaged");
+    error_set(error, ERROR_TARGET_INVALID, table,
+              "what " REDIS_NOTES " says of the table is damaged");
     return error_hint(error, "HDEL " REDIS_NOTES " with its name lets the table be made anew");
 }
 
@@ -53,12 +54,12 @@ static enum status read_note(const char *table, struct text text, struct arena *
         good = name != NULL;
         names[at] = good ? arena_copy_string(arena, name) : NULL;
     }
-    *note = (struct redis_note){
-        .table = table,
-        .form = form != NULL && strcmp(form, "json") == 0 ? REDIS_JSON : REDIS_HASH,
-        .key = {names, (uint32_t)count},
-        .run = arena_copy_string(arena, run != NULL ? run : ""),
-        .columns = columns};
+    *note = (struct redis_note){.table = table,
+                                .form = form != NULL && strcmp(form, "json") == 0 ? REDIS_JSON
+                                                                                  : REDIS_HASH,
+                                .key = {names, (uint32_t)count},
+                                .run = arena_copy_string(arena, run != NULL ? run : ""),
+                                .columns = columns};
     json_decref(root);
     return good ? STATUS_OK : damaged(table, error);
 }

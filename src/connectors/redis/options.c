@@ -6,7 +6,12 @@
 #include "connectors/registry.h"
 #include <stdlib.h>
 
-enum { SEEDS_MAX = 32, PORT_DEFAULT = 6379, SENTINEL_PORT_DEFAULT = 26379, DATABASES_MAX = 1 << 20 };
+enum {
+    SEEDS_MAX = 32,
+    PORT_DEFAULT = 6379,
+    SENTINEL_PORT_DEFAULT = 26379,
+    DATABASES_MAX = 1 << 20
+};
 
 static const char *option(const struct redis_database *self, const char *name)
 {
@@ -19,8 +24,7 @@ static bool is_on(const struct redis_database *self, const char *name)
     return value != NULL && (strcmp(value, "true") == 0 || strcmp(value, "yes") == 0);
 }
 
-static enum status refuse(const struct redis_database *self, const char *what,
-                          struct error *error)
+static enum status refuse(const struct redis_database *self, const char *what, struct error *error)
 {
     error_set(error, ERROR_BAD_VALUE, self->uri->shown, "%s", what);
     return error_hint(error, "`transhume connectors redis` lists the options");
@@ -56,11 +60,11 @@ static enum status read_seeds(struct redis_database *self, struct redis_server_o
                               struct error *error)
 {
     struct redis_place *seeds = arena_allocate_zeroed(self->arena, SEEDS_MAX, sizeof(*seeds));
-    uint16_t port = self->uri->port != 0          ? self->uri->port
+    uint16_t port = self->uri->port != 0        ? self->uri->port
                     : options->sentinel != NULL ? SENTINEL_PORT_DEFAULT
                                                 : PORT_DEFAULT;
-    const char *list = self->uri->host != NULL && self->uri->host[0] != '\0' ? self->uri->host
-                                                                             : "127.0.0.1";
+    const char *list =
+        self->uri->host != NULL && self->uri->host[0] != '\0' ? self->uri->host : "127.0.0.1";
     uint32_t count = 0;
     if (strchr(list, ':') != NULL && strchr(list, ',') == NULL) { /* IPv6, without its brackets */
         snprintf(seeds[0].host, sizeof(seeds[0].host), "%s", list);
@@ -113,8 +117,8 @@ static enum status read_login(struct redis_database *self, struct redis_login *l
     const char *path = self->uri->path != NULL ? self->uri->path : "";
     const char *environment = getenv("REDISCLI_AUTH");
     uint64_t database = 0;
-    if (path[0] != '\0' && (text_to_uint64(path, strlen(path), &database) != STATUS_OK ||
-                            database > DATABASES_MAX)) {
+    if (path[0] != '\0' &&
+        (text_to_uint64(path, strlen(path), &database) != STATUS_OK || database > DATABASES_MAX)) {
         return refuse(self, "what follows the host is the database's number: redis://HOST/0",
                       error);
     }

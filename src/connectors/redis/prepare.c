@@ -1,4 +1,5 @@
-/* Making and removing tables: a note in the database of what is made, and the keys that go with it. */
+/* Making and removing tables: a note in the database of what is made, and the keys that go with it.
+ */
 #include "connectors/redis/redis.h"
 
 #include "base/failpoint.h"
@@ -7,8 +8,8 @@
 
 /* ---------------------------------------------------------------- the claim */
 
-/* "id=7 addr=… name=transhume-RUN-3 … db=0 …": the id, if the name is of the run and an older epoch,
- * in the same database. */
+/* "id=7 addr=… name=transhume-RUN-3 … db=0 …": the id, if the name is of the run and an older
+ * epoch, in the same database. */
 static bool is_older(const char *line, const char *run_id, uint64_t epoch, uint32_t database,
                      int64_t *id)
 {
@@ -132,9 +133,8 @@ static enum status prepare_table(struct redis_database *self, struct target_tabl
     bool filled = false;
     table->created = false;
     enum status there = redis_note_read(self, table->name, arena, &note, error);
-    if (there == STATUS_FAILED ||
-        keyed_made_read(&self->keyed.room, table->name, arena, &made, &made_by, error) !=
-            STATUS_OK) {
+    if (there == STATUS_FAILED || keyed_made_read(&self->keyed.room, table->name, arena, &made,
+                                                  &made_by, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (made == KEYED_MADE_DONE) {

@@ -11,7 +11,8 @@ static const char *const schemes[] = {"rediss", NULL};
 static const struct connector_option options[] = {
     {"form", OPTION_CHOICE, "hash", "hash|json", false,
      "Target: a record is a hash, or a string with a JSON object."},
-    {"cluster", OPTION_CHOICE, "auto", "auto|yes|no", false, "Is it a cluster? auto: the server says."},
+    {"cluster", OPTION_CHOICE, "auto", "auto|yes|no", false,
+     "Is it a cluster? auto: the server says."},
     {"sentinel", OPTION_TEXT, NULL, NULL, false,
      "The hosts are Sentinels, which are asked for the master of this name."},
     {"tls", OPTION_BOOLEAN, "no", NULL, false, "TLS, as by rediss://."},
@@ -68,8 +69,7 @@ enum status redis_control_write(struct redis_database *self, const char *key, si
 {
     struct redis_call call = {.slot = redis_slot_of(key, key_length),
                               .writes = true,
-                              .lease =
-                                  self->keyed.room.run_id != NULL ? &self->keyed.base : NULL};
+                              .lease = self->keyed.room.run_id != NULL ? &self->keyed.base : NULL};
     return redis_control(self, &call, command, arena, reply, error);
 }
 
@@ -111,8 +111,8 @@ static enum status connect(struct redis_database *self, const struct open_option
         return hint_at(error);
     }
     const struct redis_facts *facts = redis_server_facts(self->server);
-    snprintf(self->keyed.base.server, sizeof(self->keyed.base.server), "Redis %s%s",
-             facts->version, redis_server_is_cluster(self->server) ? ", a cluster" : "");
+    snprintf(self->keyed.base.server, sizeof(self->keyed.base.server), "Redis %s%s", facts->version,
+             redis_server_is_cluster(self->server) ? ", a cluster" : "");
     self->control = redis_client_create(self->server);
     return STATUS_OK;
 }
@@ -156,7 +156,8 @@ static enum status database_identity(struct database *database, struct arena *ar
                                      const char **identity, struct error *error)
 {
     struct redis_database *self = redis_of(database);
-    const char *path = self->uri->path != NULL && self->uri->path[0] != '\0' ? self->uri->path : "0";
+    const char *path =
+        self->uri->path != NULL && self->uri->path[0] != '\0' ? self->uri->path : "0";
     char place[300];
     if (redis_server_place(self->server, place, sizeof(place), error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -46,9 +46,9 @@ struct redis_database {
     struct redis_client *control; /* with the mutex */
     pthread_mutex_t control_mutex;
     enum redis_form form;
-    uint32_t number; /* of the database */
-    char separator; /* of foreign keys: what is before it is the table */
-    pthread_mutex_t mutex; /* of what follows */
+    uint32_t number;             /* of the database */
+    char separator;              /* of foreign keys: what is before it is the table */
+    pthread_mutex_t mutex;       /* of what follows */
     struct redis_source *source; /* catalog.c; NULL until it is needed */
     struct redis_known *known;   /* notes.c: columns of tables that were checked */
 };
@@ -91,8 +91,8 @@ struct redis_columns {
     enum value_kind *kinds;
     uint32_t count;
 };
-/* What the bytes under that name are: a value of the column's kind, if they are just what is written
- * for one; else as redis_value_read. */
+/* What the bytes under that name are: a value of the column's kind, if they are just what is
+ * written for one; else as redis_value_read. */
 void redis_field_read(const struct redis_columns *columns, struct text name, const char *bytes,
                       size_t length, struct arena *arena, struct cell *cell);
 /* What such bytes are: a number where they are just the digits that it is written with, else text,
@@ -100,6 +100,9 @@ void redis_field_read(const struct redis_columns *columns, struct text name, con
 void redis_value_read(const char *bytes, size_t length, struct arena *arena, struct cell *cell);
 enum status redis_normal_form(struct database *database, const struct cell *cell,
                               struct arena *arena, struct cell *normal, struct error *error);
+/* One of its values. */
+enum status redis_json_value_append(const struct cell *cell, struct buffer *out,
+                                    struct error *error) MUST_USE;
 /* A record's fields as one JSON object. `shape` NULL: `cells` is one MAP. */
 enum status redis_json_append(const struct shape *shape, const struct cell *cells,
                               struct buffer *out, struct error *error) MUST_USE;
@@ -124,15 +127,14 @@ bool redis_key_read(struct database *database, const struct target_table *table,
 
 typedef enum status redis_key_visit(void *context, const char *key, size_t length,
                                     struct error *error);
-/* Visits all keys that begin with `prefix` and are of the type (NULL: of any), of all nodes: each at
- * least once, as SCAN does; of those that come and go meanwhile perhaps. Anything but STATUS_OK ends
- * it with that status. */
+/* Visits all keys that begin with `prefix` and are of the type (NULL: of any), of all nodes: each
+ * at least once, as SCAN does; of those that come and go meanwhile perhaps. Anything but STATUS_OK
+ * ends it with that status. */
 enum status redis_scan(struct redis_database *self, const char *prefix, const char *type,
                        redis_key_visit *visit, void *context, struct error *error) MUST_USE;
 /* The same, each once: they are sorted on disk, and visited in that order. */
 enum status redis_scan_sorted(struct redis_database *self, const char *prefix, const char *type,
-                              redis_key_visit *visit, void *context,
-                              struct error *error) MUST_USE;
+                              redis_key_visit *visit, void *context, struct error *error) MUST_USE;
 /* Pages of keys of one node: `keys` are borrowed by the visitor. */
 typedef enum status redis_page_visit(void *context, struct redis_client *client, uint16_t node,
                                      const struct resp_value *keys, struct error *error);

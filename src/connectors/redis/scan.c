@@ -28,8 +28,8 @@ static void append_pattern(const char *prefix, struct buffer *out)
 }
 
 static enum status scan_node(struct redis_database *self, struct redis_client *client,
-                             uint16_t node, const struct pattern *pattern,
-                             redis_page_visit *visit, void *context, struct error *error)
+                             uint16_t node, const struct pattern *pattern, redis_page_visit *visit,
+                             void *context, struct error *error)
 {
     struct arena *arena = arena_create(0);
     struct buffer command = {0};
@@ -121,8 +121,8 @@ static enum status sort_key(void *context, const char *key, size_t length, struc
     return spill_sorter_add(context, key, length, error);
 }
 
-static enum status visit_sorted(struct spill_sorter *sorter, redis_key_visit *visit,
-                                void *context, struct error *error)
+static enum status visit_sorted(struct spill_sorter *sorter, redis_key_visit *visit, void *context,
+                                struct error *error)
 {
     struct buffer before = {0};
     const uint8_t *key = NULL;
@@ -130,8 +130,7 @@ static enum status visit_sorted(struct spill_sorter *sorter, redis_key_visit *vi
     bool any = false;
     enum status status;
     while ((status = spill_sorter_next(sorter, &key, &length, error)) == STATUS_OK) {
-        bool repeats =
-            any && before.length == length && memcmp(before.data, key, length) == 0;
+        bool repeats = any && before.length == length && memcmp(before.data, key, length) == 0;
         if (repeats) {
             continue;
         }

@@ -283,8 +283,7 @@ static enum status send(struct keyed_connection *connection, struct keyed_reques
         struct error why;
         uint16_t node = node_of_record(connection, flight, first);
         uint32_t count = run_length(connection, flight, first, node);
-        if (redis_send_records(connection, node, flight, first, count, false, &why) !=
-            STATUS_OK) {
+        if (redis_send_records(connection, node, flight, first, count, false, &why) != STATUS_OK) {
             if (why.class != ERROR_CLASS_RETRY && connection->stop.code == ERROR_NONE) {
                 connection->stop = why;
             }
@@ -317,8 +316,8 @@ static void work(struct keyed_connection *connection, uint16_t node)
     enum status status = redis_connection_flush(channel->connection, &why);
     status = status == STATUS_FAILED ? status : redis_take_replies(connection, node, &why);
     if (status != STATUS_FAILED && is_late(channel, clock_boottime_ms())) {
-        status = redis_connection_break(channel->connection,
-                                        "the server did not answer in time", &why);
+        status =
+            redis_connection_break(channel->connection, "the server did not answer in time", &why);
     }
     if (status == STATUS_FAILED) {
         redis_give_up(connection, channel, &why);
@@ -332,10 +331,10 @@ static uint32_t list_waits(struct keyed_connection *connection, struct stream_wa
     for (uint32_t node = 0; node < connection->channel_count; node++) {
         const struct redis_channel *channel = connection->channels[node];
         if (channel != NULL && channel->connection != NULL && channel->owed_count > 0) {
-            waits[count++] = (struct stream_wait){
-                .stream = redis_connection_stream(channel->connection),
-                .to_read = true,
-                .to_write = redis_connection_unsent(channel->connection) > 0};
+            waits[count++] =
+                (struct stream_wait){.stream = redis_connection_stream(channel->connection),
+                                     .to_read = true,
+                                     .to_write = redis_connection_unsent(channel->connection) > 0};
         }
     }
     return count;
@@ -405,8 +404,7 @@ static enum status poll(struct keyed_connection *connection, int64_t timeout_ms,
         if (connection->answered == NULL && left <= 0) {
             return STATUS_AGAIN;
         }
-        if (connection->answered == NULL &&
-            wait_for_any(connection, left, error) != STATUS_OK) {
+        if (connection->answered == NULL && wait_for_any(connection, left, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }

@@ -38,6 +38,7 @@ enum redis_script_name {
     REDIS_SCRIPT_INSERT,
     REDIS_SCRIPT_PUT,
     REDIS_SCRIPT_PUT_JSON,
+    REDIS_SCRIPT_MERGE,
     REDIS_SCRIPT_COUNT
 };
 
@@ -89,7 +90,7 @@ struct keyed_connection {
     struct redis_encoder *encoders;
     struct redis_flight *answered; /* first in, first out */
     struct redis_flight **answered_last;
-    struct redis_flight *given;    /* by the last poll */
+    struct redis_flight *given;   /* by the last poll */
     const struct error **reasons; /* of the last answer */
     uint32_t flights;
     int64_t refreshed_ms;

@@ -24,11 +24,11 @@ struct redis_table {
     const char *name;
     const char *prefix; /* of its keys; "": those without a separator */
     enum redis_type type;
-    bool noted;   /* by REDIS_NOTES: its records have their keys in them */
-    bool shared;  /* keys of other types have the same prefix */
+    bool noted;  /* by REDIS_NOTES: its records have their keys in them */
+    bool shared; /* keys of other types have the same prefix */
     struct column_list key;
     const struct redis_columns *columns; /* of noted ones */
-    struct redis_key_list *keys; /* with redis_database.mutex; NULL: not listed yet */
+    struct redis_key_list *keys;         /* with redis_database.mutex; NULL: not listed yet */
 };
 
 struct redis_source {
@@ -74,8 +74,7 @@ struct reader {
 
 /* As struct source_functions has them. */
 enum status redis_cursor_open(struct reader *reader, const struct read_request *request,
-                              const struct span *span, struct cursor **cursor,
-                              struct error *error);
+                              const struct span *span, struct cursor **cursor, struct error *error);
 enum status redis_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
                               struct batch **batch, struct error *error);
 void redis_cursor_close(struct cursor *cursor);

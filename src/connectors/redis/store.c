@@ -24,7 +24,8 @@
 
 enum { VALUE_BYTES_MAX = 4 << 20, PAGE_KEYS = 200 /* PAGE_TEXT */ };
 
-/* KEYS: values, keys. ARGV: key, the version that it has, text. 0: it has another; -1: no ledger. */
+/* KEYS: values, keys. ARGV: key, the version that it has, text. 0: it has another; -1: no ledger.
+ */
 static const char put_script[] =
     "if redis.call('HEXISTS', KEYS[1], '') == 0 then return -1 end\n"
     "local now = redis.call('HGET', KEYS[1], ARGV[1])\n"
@@ -75,8 +76,8 @@ static const struct database *lease_of(const struct store *store)
 
 /* Frees the command. */
 static enum status call(struct store *store, struct buffer *command, bool writes,
-                        const struct database *lease, struct arena *arena,
-                        struct resp_value *reply, struct error *error)
+                        const struct database *lease, struct arena *arena, struct resp_value *reply,
+                        struct error *error)
 {
     const struct redis_call what = {.command = command,
                                     .slot = redis_slot_of(LEDGER, strlen(LEDGER)),
@@ -206,9 +207,9 @@ static enum status visit_keys(struct store *store, const struct resp_value *keys
             continue;
         }
         const char *key = arena_copy(arena, name.data, name.length);
-        const struct text text = {arena_copy(arena, values.items[at].text.data,
-                                             values.items[at].text.length),
-                                  values.items[at].text.length};
+        const struct text text = {
+            arena_copy(arena, values.items[at].text.data, values.items[at].text.length),
+            values.items[at].text.length};
         status = read_value(key, text, &value, error);
         status = status == STATUS_OK ? visit(context, key, &value, error) : status;
     }
@@ -227,8 +228,8 @@ static enum status store_scan(struct store *store, const char *prefix, store_vis
     while (status == STATUS_OK && keys.count == PAGE_KEYS) {
         struct buffer command = {0};
         arena_reset(arena);
-        resp_command(&command, "ZRANGEBYLEX", KEYS, buffer_string(&from), end, "LIMIT", "0", PAGE_TEXT,
-                     NULL);
+        resp_command(&command, "ZRANGEBYLEX", KEYS, buffer_string(&from), end, "LIMIT", "0",
+                     PAGE_TEXT, NULL);
         status = call(store, &command, false, NULL, arena, &keys, error);
         if (status == STATUS_OK && keys.count > 0) {
             const struct text last = keys.items[keys.count - 1].text;

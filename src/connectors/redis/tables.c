@@ -69,20 +69,17 @@ static void check_name(const struct target_table *table, struct buffer *out)
     }
 }
 
-static void check_features(const struct redis_database *self, const struct target_table *table,
-                           struct buffer *out)
+static void check_features(const struct target_table *table, struct buffer *out)
 {
     if (table->index_count > 0) {
-        buffer_format(out, "the index \"%s\": indexes are not written into Redis; make an entity of "
-                           "its own with that key\n",
+        buffer_format(out,
+                      "the index \"%s\": indexes are not written into Redis; make an entity of "
+                      "its own with that key\n",
                       table->indexes[0].name);
     }
-    if (self->form == REDIS_JSON && table->existing == EXISTING_UPSERT) {
-        buffer_append_string(out, "existing: upsert is for hashes: a JSON document is replaced as a "
-                                  "whole\n");
-    }
     if (table->key.count == 0) {
-        buffer_append_string(out, "it has no key: each record is under a key of its own in Redis\n");
+        buffer_append_string(out,
+                             "it has no key: each record is under a key of its own in Redis\n");
     }
     if (table->key.count > KEYED_KEY_COLUMNS_MAX) {
         buffer_format(out, "its key has more than %d columns\n", KEYED_KEY_COLUMNS_MAX);
@@ -123,7 +120,7 @@ enum status redis_check_table(struct database *database, const struct check_requ
     struct arena *arena = arena_create(0);
     redis_note_shapes(self, request);
     check_name(request->table, out);
-    check_features(self, request->table, out);
+    check_features(request->table, out);
     enum status status = redis_note_read(self, request->table->name, arena, &note, error);
     if (status == STATUS_OK) {
         check_note(self, request->table, &note, out);
@@ -150,8 +147,7 @@ enum status redis_count(struct database *database, const struct target_table *ta
     struct buffer prefix = {0};
     *count = 0;
     redis_key_prefix(table->name, &prefix);
-    enum status status =
-        redis_scan_sorted(redis_of(database), buffer_string(&prefix), NULL,
+    enum status status = redis_scan_sorted(redis_of(database), buffer_string(&prefix), NULL,
                                            count_key, count, error);
     buffer_free(&prefix);
     return status;
@@ -183,14 +179,14 @@ static enum status delete_page(void *context, struct redis_client *client, uint1
             resp_word(&command, keys->items[at].text.data, keys->items[at].text.length);
         }
         const struct text key = keys->items[at - count].text;
-        const struct redis_call call = {
-            .command = &command,
-            .to_node = !cluster,
-            .node = node,
-            .slot = redis_slot_of(key.data, key.length),
-            .writes = true,
-            .lease = self->keyed.room.run_id != NULL ? &self->keyed.base : NULL,
-            .object = emptying->table};
+        const struct redis_call call = {.command = &command,
+                                        .to_node = !cluster,
+                                        .node = node,
+                                        .slot = redis_slot_of(key.data, key.length),
+                                        .writes = true,
+                                        .lease = self->keyed.room.run_id != NULL ? &self->keyed.base
+                                                                                 : NULL,
+                                        .object = emptying->table};
         status = redis_client_call(client, &call, arena, &reply, error);
         buffer_free(&command);
         arena_reset(arena);
@@ -225,8 +221,7 @@ enum status redis_empty(struct database *database, const struct target_table *co
 
 /* ---------------------------------------------------------------- caveats */
 
-enum status redis_target_caveats(struct database *database, struct buffer *out,
-                                 struct error *error)
+enum status redis_target_caveats(struct database *database, struct buffer *out, struct error *error)
 {
     const struct redis_facts *facts = redis_server_facts(redis_of(database)->server);
     (void)error;

@@ -66,6 +66,28 @@ static void append_number(const struct cell *cell, struct buffer *out)
     buffer_append(out, digits, length);
 }
 
+/* Of a float with an exponent JSON's reader makes a decimal with many zeros: it is that float
+ * again. */
+static void append_decimal(const struct cell *cell, struct buffer *out)
+{
+    enum { PLAIN_DIGITS = 21 /* of a float that is written without an exponent */ };
+    char digits[NUMBER_TEXT_MAX];
+    struct cell again;
+    if ((cell->flags & CELL_SMALL) == 0 && cell->length > PLAIN_DIGITS) {
+        struct arena *arena = arena_create(1024);
+        size_t length = number_from_double(decimal_to_double(cell), digits);
+        bool same = memchr(digits, 'e', length) != NULL &&
+                    decimal_parse(digits, length, arena, &again) == STATUS_OK &&
+                    decimal_compare(cell, &again) == 0;
+        arena_destroy(arena);
+        if (same) {
+            buffer_append(out, digits, length);
+            return;
+        }
+    }
+    decimal_append(cell, out);
+}
+
 static enum status refuse_escape(struct error *error)
 {
     return error_set(error, ERROR_REJECT_TYPE, NULL,
@@ -99,7 +121,7 @@ enum status redis_value_append(const struct cell *cell, struct buffer *out, stru
         append_number(cell, out);
         return STATUS_OK;
     case VALUE_DECIMAL:
-        decimal_append(cell, out);
+        append_decimal(cell, out);
         return STATUS_OK;
     case VALUE_TEXT:
     case VALUE_BYTES:
@@ -175,7 +197,7 @@ static bool read_float(const char *bytes, size_t length, struct cell *cell)
 
 static bool read_number(const char *bytes, size_t length, struct arena *arena, struct cell *cell)
 {
-    bool other = false; /* beside digits and a sign */
+    bool other = false;                                         /* beside digits and a sign */
     bool exponent = length == 2 && memcmp(bytes, "-0", 2) == 0; /* which only a float keeps */
     for (size_t at = 0; at < length; at++) {
         exponent = exponent || bytes[at] == 'e';
@@ -184,7 +206,7 @@ static bool read_number(const char *bytes, size_t length, struct arena *arena, s
             return false;
         }
     }
-    return exponent                                   ? read_float(bytes, length, cell)
+    return exponent                                    ? read_float(bytes, length, cell)
            : !other && read_whole(bytes, length, cell) ? true
                                                        : read_decimal(bytes, length, arena, cell);
 }
@@ -257,8 +279,8 @@ void redis_field_read(const struct redis_columns *columns, struct text name, con
 
 /* ---------------------------------------------------------------- JSON */
 
-static enum status append_json_value(const struct cell *cell, struct buffer *out,
-                                     struct error *error)
+enum status redis_json_value_append(const struct cell *cell, struct buffer *out,
+                                    struct error *error)
 {
     struct cell whole = *cell;
     enum status status = STATUS_OK;
@@ -324,7 +346,7 @@ enum status redis_json_append(const struct shape *shape, const struct cell *cell
         json_append_string(out, shape != NULL ? shape->fields[at].name : pair->text,
                            shape != NULL ? shape->fields[at].name_length : pair->length);
         buffer_append_byte(out, ':');
-        status = append_json_value(value, out, error);
+        status = redis_json_value_append(value, out, error);
     }
     buffer_append_byte(out, '}');
     if (status == STATUS_OK && out->length > REDIS_VALUE_BYTES_MAX) {
@@ -339,9 +361,9 @@ static enum status copy_of(const struct buffer *text, struct arena *arena, const
                            struct error *error)
 {
     *copy = arena_try_copy(arena, text->data, text->length);
-    return *copy != NULL ? STATUS_OK
-                         : error_set(error, ERROR_MEMORY, NULL,
-                                     "no memory for the normal form of a value");
+    return *copy != NULL
+               ? STATUS_OK
+               : error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
 }
 
 enum status redis_normal_form(struct database *database, const struct cell *cell,
@@ -355,7 +377,7 @@ enum status redis_normal_form(struct database *database, const struct cell *cell
         return STATUS_OK;
     }
     enum status status =
-        json ? append_json_value(cell, &text, error) : redis_value_append(cell, &text, error);
+        json ? redis_json_value_append(cell, &text, error) : redis_value_append(cell, &text, error);
     status = status == STATUS_OK ? copy_of(&text, arena, &copy, error) : status;
     if (status == STATUS_OK && json) {
         status = convert_read_json(copy, text.length, arena, normal, error);

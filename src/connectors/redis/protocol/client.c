@@ -106,16 +106,14 @@ static enum status try_call(struct redis_client *client, const struct redis_call
         uint16_t next = REDIS_NO_NODE;
         uint16_t slot = 0;
         if (call->lease != NULL &&
-            lease_check(call->lease, redis_server_timeout_ms(client->server), error) !=
-                STATUS_OK) {
+            lease_check(call->lease, redis_server_timeout_ms(client->server), error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         enum status status = redis_client_connection(client, node, &connection, error);
         if (status != STATUS_OK) {
             return status;
         }
-        status =
-            exchange(connection, call->command, call->replies, asking, arena, reply, error);
+        status = exchange(connection, call->command, call->replies, asking, arena, reply, error);
         if (status != STATUS_OK) {
             redis_client_drop(client, node);
             return status;

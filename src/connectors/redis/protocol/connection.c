@@ -136,8 +136,8 @@ enum status redis_connection_receive(struct redis_connection *connection, struct
         error_set(&why, ERROR_MEMORY, NULL, "no memory for an answer this large");
         return break_as(connection, &why, error);
     }
-    enum status status =
-        stream_read(connection->stream, incoming->data + incoming->length, RECEIVE_BYTES, &got, &why);
+    enum status status = stream_read(connection->stream, incoming->data + incoming->length,
+                                     RECEIVE_BYTES, &got, &why);
     if (status == STATUS_FAILED) {
         return break_as(connection, &why, error);
     }
@@ -205,7 +205,8 @@ enum status redis_connection_next(struct redis_connection *connection, struct ar
     enum status status;
     while ((status = redis_connection_reply(connection, &raw, error)) == STATUS_AGAIN) {
         enum status sent = redis_connection_flush(connection, error);
-        status = sent == STATUS_FAILED ? STATUS_FAILED : redis_connection_receive(connection, error);
+        status =
+            sent == STATUS_FAILED ? STATUS_FAILED : redis_connection_receive(connection, error);
         if (status == STATUS_AGAIN) {
             status = wait_for(connection, deadline_ms, error);
         }
@@ -231,8 +232,7 @@ enum status redis_connection_call(struct redis_connection *connection, const str
                                   struct arena *arena, struct resp_value *reply,
                                   struct error *error)
 {
-    enum status status =
-        redis_connection_send(connection, command->data, command->length, error);
+    enum status status = redis_connection_send(connection, command->data, command->length, error);
     return status == STATUS_OK ? redis_connection_next(connection, arena, reply, error) : status;
 }
 

@@ -3,8 +3,8 @@
  *
  *   HELLO 3 [AUTH user password], where that is unknown: AUTH; SELECT; CLIENT SETNAME; INFO
  *
- * One thread. A connection that failed stays so: every call gives the same error, of class RETRY where
- * another connection may do better.
+ * One thread. A connection that failed stays so: every call gives the same error, of class RETRY
+ * where another connection may do better.
  */
 #ifndef TRANSHUME_CONNECTORS_REDIS_PROTOCOL_CONNECTION_H
 #define TRANSHUME_CONNECTORS_REDIS_PROTOCOL_CONNECTION_H
@@ -25,10 +25,10 @@ struct redis_login {
 /* What a server said of itself when it was connected to. */
 struct redis_facts {
     char version[32];
-    char run_id[48];      /* another one after each start; "": it does not say */
+    char run_id[48]; /* another one after each start; "": it does not say */
     bool cluster;
     bool sentinel;
-    bool append_only;     /* what it acknowledged outlives its process */
+    bool append_only; /* what it acknowledged outlives its process */
     bool replica;
     uint32_t replicas;    /* connected to it */
     uint32_t rdb_version; /* of DUMP; 0: not known */
@@ -81,8 +81,8 @@ enum status redis_connection_break(struct redis_connection *connection, const ch
 /* ---------------------------------------------------------------- errors of servers */
 
 /* What an error that a server answered with means: its code and class.
- *   RETRY  LOADING, BUSY, TRYAGAIN, CLUSTERDOWN, MASTERDOWN, READONLY, NOREPLICAS; OOM is throttling
- *   STOP   NOAUTH, WRONGPASS, NOPERM, MISCONF, and what else there is */
+ *   RETRY  LOADING, BUSY, TRYAGAIN, CLUSTERDOWN, MASTERDOWN, READONLY, NOREPLICAS; OOM is
+ * throttling STOP   NOAUTH, WRONGPASS, NOPERM, MISCONF, and what else there is */
 enum status redis_refused(const struct resp_value *reply, const char *object, struct error *error);
 /* Does the error begin with that word? */
 bool redis_error_is(const struct resp_value *reply, const char *word);

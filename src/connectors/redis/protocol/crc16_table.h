@@ -1,4 +1,5 @@
-/* CRC16 of XMODEM, polynomial 0x1021, a byte at a time (Redis Cluster's specification, appendix A). */
+/* CRC16 of XMODEM, polynomial 0x1021, a byte at a time (Redis Cluster's specification, appendix A).
+ */
 #ifndef TRANSHUME_CONNECTORS_REDIS_PROTOCOL_CRC16_TABLE_H
 #define TRANSHUME_CONNECTORS_REDIS_PROTOCOL_CRC16_TABLE_H
 

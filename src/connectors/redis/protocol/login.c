@@ -42,13 +42,16 @@ enum status redis_refused(const struct resp_value *reply, const char *object, st
         error_set(error, ERROR_TARGET_THROTTLED, object, "Redis has no memory left: %s", shown);
         return error_hint(error, "raise its maxmemory, or let it evict what may go");
     }
-    if (is_one_of(reply, login) || (redis_error_is(reply, "ERR") && strstr(shown, "AUTH") != NULL)) {
+    if (is_one_of(reply, login) ||
+        (redis_error_is(reply, "ERR") && strstr(shown, "AUTH") != NULL)) {
         error_set(error, ERROR_CREDENTIALS, object, "Redis refuses the login: %s", shown);
-        return error_hint(error, "give the password by REDISCLI_AUTH, and a user's name in the URI");
+        return error_hint(error,
+                          "give the password by REDISCLI_AUTH, and a user's name in the URI");
     }
     if (redis_error_is(reply, "NOPERM")) {
         error_set(error, ERROR_PERMISSION, object, "Redis answers: %s", shown);
-        return error_hint(error, "docs/redis.md lists what the user has to be allowed (ACL SETUSER)");
+        return error_hint(error,
+                          "docs/redis.md lists what the user has to be allowed (ACL SETUSER)");
     }
     return error_set(error, ERROR_TARGET_WRITE, object, "Redis answers: %s", shown);
 }
@@ -193,7 +196,8 @@ static enum status learn_facts(struct login *login, struct error *error)
     struct text info = login->reply.text;
     copy_info(info, "redis_version", facts->version, sizeof(facts->version));
     copy_info(info, "run_id", facts->run_id, sizeof(facts->run_id));
-    facts->cluster = info_is(info, "cluster_enabled", "1") || info_is(info, "redis_mode", "cluster");
+    facts->cluster =
+        info_is(info, "cluster_enabled", "1") || info_is(info, "redis_mode", "cluster");
     facts->sentinel = info_is(info, "redis_mode", "sentinel");
     facts->append_only = info_is(info, "aof_enabled", "1");
     facts->replica = info_is(info, "role", "slave");

@@ -88,8 +88,8 @@ enum status resp_find_end(struct resp_scan *scan, const char *bytes, size_t leng
 {
     scan->left = scan->at == 0 ? 1 : scan->left;
     while (scan->left > 0) {
-        enum status status = scan->at < length ? find_one(scan, bytes, length, error)
-                                               : STATUS_AGAIN;
+        enum status status =
+            scan->at < length ? find_one(scan, bytes, length, error) : STATUS_AGAIN;
         if (status != STATUS_OK) {
             return status;
         }
@@ -180,8 +180,7 @@ static enum status read_value(struct reading *reading, int depth, struct resp_va
 {
     struct text line;
     int64_t size = 0;
-    enum status status =
-        read_line(reading->bytes, reading->length, reading->at, &line, error);
+    enum status status = read_line(reading->bytes, reading->length, reading->at, &line, error);
     if (status != STATUS_OK || line.length == 0) {
         return status == STATUS_FAILED ? STATUS_FAILED : refuse(error, "it is cut short");
     }

@@ -3,10 +3,12 @@
  *
  *   +text\r\n  -text\r\n  :integer\r\n  ,double\r\n  #t\r\n  (big number\r\n  _\r\n
  *   $length\r\nbytes\r\n   =length\r\ntxt:bytes\r\n   !length\r\nbytes\r\n    ($-1: null)
- *   *count\r\nreplies      ~count\r\n (set)   >count\r\n (push)   %count\r\n pairs   |count\r\n pairs
+ *   *count\r\nreplies      ~count\r\n (set)   >count\r\n (push)   %count\r\n pairs   |count\r\n
+ * pairs
  *
- * Source: redis.io/docs/latest/develop/reference/protocol-spec. Lengths, counts and depth are bounded before anything
- * is asked of memory. A reply is first looked for whole, without allocation, then read in place.
+ * Source: redis.io/docs/latest/develop/reference/protocol-spec. Lengths, counts and depth are
+ * bounded before anything is asked of memory. A reply is first looked for whole, without
+ * allocation, then read in place.
  */
 #ifndef TRANSHUME_CONNECTORS_REDIS_PROTOCOL_RESP_H
 #define TRANSHUME_CONNECTORS_REDIS_PROTOCOL_RESP_H
@@ -36,16 +38,16 @@ enum resp_type {
 /* Texts and items are borrowed from the bytes and the arena given to resp_read. */
 struct resp_value {
     enum resp_type type;
-    int64_t integer;   /* INTEGER; TEXT of a boolean: 0 or 1 */
-    struct text text;  /* SIMPLE, ERROR, TEXT */
+    int64_t integer;  /* INTEGER; TEXT of a boolean: 0 or 1 */
+    struct text text; /* SIMPLE, ERROR, TEXT */
     const struct resp_value *items;
     uint32_t count;
 };
 
 /* Looks for the end of a reply as its bytes come in. Zeroed: at the beginning of one. */
 struct resp_scan {
-    size_t at;      /* bytes looked at */
-    uint64_t left;  /* replies still inside, 0: not begun */
+    size_t at;     /* bytes looked at */
+    uint64_t left; /* replies still inside, 0: not begun */
 };
 
 /* STATUS_OK: the reply is the first scan->at bytes. STATUS_AGAIN: more has to come; call again with

@@ -117,8 +117,8 @@ bool redis_server_redirected(struct redis_server *server, const struct resp_valu
     memcpy(text, reply->text.data, reply->text.length);
     text[reply->text.length] = '\0';
     char *colon = strrchr(text, ':');
-    if (colon == NULL || sscanf(text, "%*s %u %n", &number, &place) != 1 ||
-        number >= REDIS_SLOTS || sscanf(colon + 1, "%u", &port) != 1 || port > UINT16_MAX) {
+    if (colon == NULL || sscanf(text, "%*s %u %n", &number, &place) != 1 || number >= REDIS_SLOTS ||
+        sscanf(colon + 1, "%u", &port) != 1 || port > UINT16_MAX) {
         return false;
     }
     *colon = '\0';
@@ -296,8 +296,7 @@ static enum status ask_sentinel(struct redis_server *server, const struct redis_
         status = error_hint(error, "sentinel= is the name in `sentinel monitor NAME …`");
     }
     if (status == STATUS_OK) {
-        const char *host =
-            arena_copy(arena, reply.items[0].text.data, reply.items[0].text.length);
+        const char *host = arena_copy(arena, reply.items[0].text.data, reply.items[0].text.length);
         give_all_slots(server, redis_server_node_at(server, host, (uint16_t)port));
     }
     redis_connection_close(connection);
