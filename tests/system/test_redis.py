@@ -1,4 +1,5 @@
 """Redis as a target and as a source, on real servers; what is there is read by a client of the tests' own (redis_server.Client)."""
+import decimal
 import json
 import os
 import random
@@ -142,6 +143,33 @@ tables:
         other = self.server.database()
         self.run_program("migrate", self.uri(), self.server.uri(other), "--state", "two", "--quiet", "--include", "session")
         self.assertTrue(4900 < self.server.ask(other, "TTL", "session:1") <= 5001)
+
+
+class Shop(RedisCase):
+    def test_the_ready_plan(self):
+        """examples/chinook-redis, against SQL of the test's own; killed and resumed."""
+        support.musicshop(self.path("shop.db"))
+        plan = os.path.join(support.ROOT, "examples", "chinook-redis", "transhume.yaml")
+        command = ["--plan", plan, "sqlite:shop.db", self.uri("?form=json"), "--state", "state"]
+        self.run_program("check", *command[:4])
+        support.kill_at("redis.after_answer", 4, "migrate", *command, "--chunk-rows", "300", cwd=self.folder)
+        self.run_program("resume", "--state", "state", "--quiet")
+        self.run_program("validate", "--state", "state", "--level", "full", "--quiet")
+        db = sqlite3.connect(self.path("shop.db"))
+        db.row_factory = sqlite3.Row
+        for customer in db.execute("SELECT c.*, e.FirstName || ' ' || e.LastName AS SupportRep FROM Customer c LEFT JOIN Employee e ON e.EmployeeId = c.SupportRepId"):
+            orders = list(db.execute("SELECT * FROM Invoice WHERE CustomerId = ?", (customer["CustomerId"],)))
+            found = json.loads(self.ask("GET", "customer:%d" % customer["CustomerId"]), parse_float=decimal.Decimal)
+            wanted = {name: customer[name] for name in customer.keys() if name != "SupportRepId" and customer[name] is not None}
+            wanted.update(Orders=len(orders), Spent=sum((decimal.Decimal(repr(order["Total"])) for order in orders), decimal.Decimal(0)))
+            self.assertEqual(found, wanted)
+            self.assertEqual(self.keys("order:%d:*" % customer["CustomerId"]), sorted(b"order:%d:%d" % (customer["CustomerId"], order["InvoiceId"]) for order in orders))
+        for line in db.execute("SELECT i.CustomerId, l.*, t.Name FROM InvoiceLine l JOIN Invoice i USING (InvoiceId) JOIN Track t USING (TrackId)"):
+            lines = {found["InvoiceLineId"]: found for found in json.loads(self.ask("GET", "order:%d:%d" % (line["CustomerId"], line["InvoiceId"])))["Lines"]}
+            self.assertEqual((lines[line["InvoiceLineId"]]["Track"], lines[line["InvoiceLineId"]]["Quantity"]), (line["Name"], line["Quantity"]))
+        for table, count in (("customer", "Customer"), ("order", "Invoice"), ("track", "Track"), ("playlist", "Playlist")):
+            self.assertEqual(len(self.keys(table + ":*")), db.execute("SELECT count(*) FROM " + count).fetchone()[0])
+        db.close()
 
 
 class CuttingProxy(Proxy):
