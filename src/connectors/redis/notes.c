@@ -125,6 +125,12 @@ struct redis_known {
     const char *columns; /* "Name":"text", … */
 };
 
+/* A column without a type of its own, as SQLite has them, says nothing of its values. */
+static bool tells_kind(const struct value_type *type)
+{
+    return !type->dynamic || (type->native != NULL && type->native[0] != '\0');
+}
+
 /* Of one name the kind that all shapes have of it. */
 static void append_columns(const struct check_request *request, struct arena *arena,
                            struct buffer *json)
@@ -140,7 +146,7 @@ static void append_columns(const struct check_request *request, struct arena *ar
                 alone = alone && (there < 0 || request->shapes[other]->fields[there].type.kind ==
                                                    own->type.kind);
             }
-            if (!alone ||
+            if (!alone || !tells_kind(&own->type) ||
                 name_index_add(&seen, own->name, own->name_length, 0) != NAME_INDEX_NONE) {
                 continue;
             }
@@ -181,10 +187,12 @@ static const char *known_columns(struct redis_database *self, const char *table)
 
 static void append_declared(const struct target_table *table, struct buffer *json)
 {
+    size_t begin = json->length;
     for (uint32_t at = 0; at < table->column_count; at++) {
-        buffer_append_string(json, at > 0 ? "," : "");
-        json_append_string(json, table->columns[at].name, strlen(table->columns[at].name));
-        buffer_format(json, ":\"%s\"", value_kind_name(table->columns[at].type.kind));
+        const struct schema_column *column = &table->columns[at];
+        buffer_append_string(json, json->length > begin ? "," : "");
+        json_append_string(json, column->name, strlen(column->name));
+        buffer_format(json, ":\"%s\"", value_kind_name(column->type.kind));
     }
 }
 
