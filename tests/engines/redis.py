@@ -1,6 +1,7 @@
 """Redis, through the tests' own client. Each place is a database of its own in the server that a test run shares."""
 import decimal
 import json
+import re
 
 import redis_server
 
@@ -31,7 +32,10 @@ def fit(tables):
 def text_of(tagged):
     tag, value = tagged
     if tag == "n":
-        return value if isinstance(value, str) else format(value, "f") if abs(value.adjusted()) < 30 else repr(float(value))
+        if isinstance(value, str) or -7 < value.adjusted() < 21:
+            return records.number_text(value)
+        shortest = re.sub("e([+-])0*", r"e\1", repr(float(value)))
+        return shortest if records.number(shortest) == tagged else format(value, "f")
     return value if tag in "sb" else "true" if value else "false"
 
 

@@ -13,10 +13,19 @@ static const char exec[] = "*1\r\n$4\r\nEXEC\r\n";
 
 /* ---------------------------------------------------------------- encoders */
 
-struct redis_encoder *redis_encoder_create(const struct shape *shape)
+struct redis_encoder *redis_encoder_create(struct redis_database *database, const char *table,
+                                           const struct shape *shape)
 {
     struct redis_encoder *made = memory_allocate_zeroed(1, sizeof(*made));
     made->shape = shape;
+    made->database = database;
+    made->table = table;
+    made->arena = arena_create(0);
+    made->kind_names.arena = made->arena;
+    made->kind_count = shape != NULL ? shape->field_count : 0;
+    made->kind_capacity = made->kind_count;
+    made->kinds = arena_allocate_zeroed(made->arena, (size_t)made->kind_count + 1,
+                                        sizeof(*made->kinds)); /* VALUE_MISSING */
     for (uint32_t at = 0; shape != NULL && at < shape->field_count; at++) {
         made->name_ends = at == 0
                               ? memory_allocate_zeroed(shape->field_count, sizeof(*made->name_ends))
@@ -32,6 +41,7 @@ void redis_encoder_destroy(struct redis_encoder *encoder)
     if (encoder != NULL) {
         buffer_free(&encoder->names);
         free(encoder->name_ends);
+        arena_destroy(encoder->arena);
         free(encoder);
     }
 }
@@ -41,7 +51,7 @@ void redis_encoder_destroy(struct redis_encoder *encoder)
 /* A record while it is encoded. */
 struct encoding {
     const struct keyed_record *record;
-    const struct redis_encoder *encoder;
+    struct redis_encoder *encoder;
     uint32_t count; /* fields, null ones included */
     struct buffer *out;
 };
@@ -108,6 +118,44 @@ static enum status append_word(struct buffer *out, const struct cell *cell, stru
     return status;
 }
 
+/* Where the encoder keeps what is known of the field's column. */
+static enum value_kind *known_kind(struct redis_encoder *encoder, uint32_t at, struct text name)
+{
+    if (encoder->shape != NULL) {
+        return &encoder->kinds[at];
+    }
+    uint32_t number = name_index_find(&encoder->kind_names, name.data, name.length);
+    if (number == NAME_INDEX_NONE) {
+        number = encoder->kind_count;
+        encoder->kinds = arena_make_room(encoder->arena, encoder->kinds, number,
+                                         &encoder->kind_capacity, sizeof(*encoder->kinds));
+        encoder->kinds[encoder->kind_count++] = VALUE_MISSING;
+        const char *copy = arena_copy(encoder->arena, name.data, name.length);
+        (void)name_index_add(&encoder->kind_names, copy, name.length, number);
+    }
+    return &encoder->kinds[number];
+}
+
+/* The table's note says of which kind the value is, before it is written. */
+static enum status note_kind(const struct encoding *encoding, uint32_t at,
+                             const struct cell *value, struct error *error)
+{
+    struct redis_encoder *encoder = encoding->encoder;
+    enum value_kind kind = redis_kind_of(value);
+    if (encoder == NULL) { /* of control work: it puts back what was written before */
+        return STATUS_OK;
+    }
+    struct text name = name_at(encoding, at);
+    enum value_kind *known = known_kind(encoder, at, name);
+    if (*known == kind || *known == REDIS_MIXED) {
+        return STATUS_OK;
+    }
+    enum status status =
+        redis_kind_meet(encoder->database, encoder->table, name, &kind, error);
+    *known = status == STATUS_OK ? kind : *known;
+    return status;
+}
+
 static enum status append_fields(const struct encoding *encoding, struct error *error)
 {
     char shown[80];
@@ -115,6 +163,9 @@ static enum status append_fields(const struct encoding *encoding, struct error *
         const struct cell *value = value_at(encoding, at);
         if (is_null(value)) {
             continue;
+        }
+        if (note_kind(encoding, at, value, error) != STATUS_OK) {
+            return STATUS_FAILED;
         }
         append_name(encoding, at);
         if (append_word(encoding->out, value, error) != STATUS_OK) {

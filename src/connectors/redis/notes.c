@@ -3,7 +3,8 @@
  *
  *   {"form":"hash","key":["CustomerId"],"columns":{"CustomerId":"int64","Name":"text"},"run":"20261128T…"}
  *
- * A column's kind is the one that the run declared, by the names that plans have for kinds.
+ * A column's kind is that of all values that were written to it (kinds.c), by the names that plans
+ * have for kinds; "mixed": they are of several.
  */
 #include "connectors/redis/redis.h"
 
@@ -118,84 +119,6 @@ enum status redis_notes_read(struct redis_database *self, struct arena *arena,
     return status;
 }
 
-/* Columns of a table by its records' shapes; the newest first. */
-struct redis_known {
-    struct redis_known *next;
-    const char *table;
-    const char *columns; /* "Name":"text", … */
-};
-
-/* A column without a type of its own, as SQLite has them, says nothing of its values. */
-static bool tells_kind(const struct value_type *type)
-{
-    return !type->dynamic || (type->native != NULL && type->native[0] != '\0');
-}
-
-/* Of one name the kind that all shapes have of it. */
-static void append_columns(const struct check_request *request, struct arena *arena,
-                           struct buffer *json)
-{
-    struct name_index seen = {.arena = arena};
-    for (uint32_t at = 0; at < request->shape_count; at++) {
-        const struct shape *shape = request->shapes[at];
-        for (uint32_t field = 0; field < shape->field_count; field++) {
-            const struct shape_field *own = &shape->fields[field];
-            bool alone = true;
-            for (uint32_t other = 0; other < request->shape_count; other++) {
-                int32_t there = shape_field_find(request->shapes[other], own->name);
-                alone = alone && (there < 0 || request->shapes[other]->fields[there].type.kind ==
-                                                   own->type.kind);
-            }
-            if (!alone || !tells_kind(&own->type) ||
-                name_index_add(&seen, own->name, own->name_length, 0) != NAME_INDEX_NONE) {
-                continue;
-            }
-            buffer_append_string(json, json->length > 0 ? "," : "");
-            json_append_string(json, own->name, own->name_length);
-            buffer_format(json, ":\"%s\"", value_kind_name(own->type.kind));
-        }
-    }
-}
-
-void redis_note_shapes(struct redis_database *self, const struct check_request *request)
-{
-    struct buffer json = {0};
-    struct arena *arena = arena_create(0);
-    append_columns(request, arena, &json);
-    pthread_mutex_lock(&self->mutex);
-    struct redis_known *made = arena_allocate_zeroed(self->arena, 1, sizeof(*made));
-    made->table = arena_copy_string(self->arena, request->table->name);
-    made->columns = arena_copy_string(self->arena, buffer_string(&json));
-    made->next = self->known;
-    self->known = made;
-    pthread_mutex_unlock(&self->mutex);
-    buffer_free(&json);
-    arena_destroy(arena);
-}
-
-static const char *known_columns(struct redis_database *self, const char *table)
-{
-    const char *columns = NULL;
-    pthread_mutex_lock(&self->mutex);
-    for (const struct redis_known *known = self->known; known != NULL && columns == NULL;
-         known = known->next) {
-        columns = strcmp(known->table, table) == 0 ? known->columns : NULL;
-    }
-    pthread_mutex_unlock(&self->mutex);
-    return columns;
-}
-
-static void append_declared(const struct target_table *table, struct buffer *json)
-{
-    size_t begin = json->length;
-    for (uint32_t at = 0; at < table->column_count; at++) {
-        const struct schema_column *column = &table->columns[at];
-        buffer_append_string(json, json->length > begin ? "," : "");
-        json_append_string(json, column->name, strlen(column->name));
-        buffer_format(json, ":\"%s\"", value_kind_name(column->type.kind));
-    }
-}
-
 enum status redis_note_put(struct redis_database *self, const struct target_table *table,
                            const char *run, struct error *error)
 {
@@ -203,22 +126,40 @@ enum status redis_note_put(struct redis_database *self, const struct target_tabl
     struct buffer json = {0};
     struct resp_value reply;
     struct arena *arena = arena_create(0);
-    const char *columns = known_columns(self, table->name);
     buffer_format(&json, "{\"form\":\"%s\",\"key\":[", self->form == REDIS_JSON ? "json" : "hash");
     for (uint32_t at = 0; at < table->key.count; at++) {
         buffer_append_string(&json, at > 0 ? "," : "");
         json_append_string(&json, table->key.names[at], strlen(table->key.names[at]));
     }
-    buffer_append_string(&json, "],\"columns\":{");
-    if (columns != NULL) {
-        buffer_append_string(&json, columns);
-    } else {
-        append_declared(table, &json);
-    }
-    buffer_append_string(&json, "},\"run\":");
+    buffer_append_string(&json, "],\"columns\":{},\"run\":");
     json_append_string(&json, run, strlen(run));
     buffer_append_byte(&json, '}');
     resp_command(&command, "HSETNX", REDIS_NOTES, table->name, buffer_string(&json), NULL);
+    enum status status = call(self, &command, true, arena, &reply, error);
+    buffer_free(&json);
+    arena_destroy(arena);
+    return status;
+}
+
+/* The note's texts and `columns`, as they are now. */
+enum status redis_note_replace(struct redis_database *self, const struct redis_note *note,
+                               struct text columns, struct error *error)
+{
+    struct buffer command = {0};
+    struct buffer json = {0};
+    struct resp_value reply;
+    struct arena *arena = arena_create(0);
+    buffer_format(&json, "{\"form\":\"%s\",\"key\":[", note->form == REDIS_JSON ? "json" : "hash");
+    for (uint32_t at = 0; at < note->key.count; at++) {
+        buffer_append_string(&json, at > 0 ? "," : "");
+        json_append_string(&json, note->key.names[at], strlen(note->key.names[at]));
+    }
+    buffer_append_string(&json, "],\"columns\":{");
+    buffer_append(&json, columns.data, columns.length);
+    buffer_append_string(&json, "},\"run\":");
+    json_append_string(&json, note->run, strlen(note->run));
+    buffer_append_byte(&json, '}');
+    resp_command(&command, "HSET", REDIS_NOTES, note->table, buffer_string(&json), NULL);
     enum status status = call(self, &command, true, arena, &reply, error);
     buffer_free(&json);
     arena_destroy(arena);

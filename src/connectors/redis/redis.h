@@ -50,7 +50,7 @@ struct redis_database {
     char separator;              /* of foreign keys: what is before it is the table */
     pthread_mutex_t mutex;       /* of what follows */
     struct redis_source *source; /* catalog.c; NULL until it is needed */
-    struct redis_known *known;   /* notes.c: columns of tables that were checked */
+    struct redis_kinds *kinds;   /* kinds.c: of tables that are written */
 };
 
 static inline struct redis_database *redis_of(struct database *database)
@@ -159,13 +159,26 @@ enum status redis_note_read(struct redis_database *self, const char *table, stru
 enum status redis_notes_read(struct redis_database *self, struct arena *arena,
                              struct redis_note **notes, uint32_t *count,
                              struct error *error) MUST_USE;
-/* The fields of a table's records, for its note. */
-void redis_note_shapes(struct redis_database *self, const struct check_request *request);
 /* Unless there is one. */
 enum status redis_note_put(struct redis_database *self, const struct target_table *table,
                            const char *run, struct error *error) MUST_USE;
+/* In place of the one that is there; `columns`: "Name":"text", … */
+enum status redis_note_replace(struct redis_database *self, const struct redis_note *note,
+                               struct text columns, struct error *error) MUST_USE;
 enum status redis_note_delete(struct redis_database *self, const char *table,
                               struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- kinds.c */
+
+#define REDIS_MIXED VALUE_KIND_COUNT
+
+/* As what kind of value a column has to know the cell: numbers are one, since their text tells
+ * them. VALUE_MISSING: of nothing. */
+enum value_kind redis_kind_of(const struct cell *cell);
+/* A value of the kind is about to be written under that name of the table: its note says so before
+ * this returns. `*kind` becomes what the column is by now; REDIS_MIXED: of several. Any thread. */
+enum status redis_kind_meet(struct redis_database *self, const char *table, struct text name,
+                            enum value_kind *kind, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- lookup.c */
 

@@ -82,8 +82,8 @@ static enum status connect(struct database *database, const struct target_table 
 static void *encoder_of(struct keyed_connection *connection, uint32_t table,
                         const struct shape *shape)
 {
-    (void)table;
-    struct redis_encoder *made = redis_encoder_create(shape);
+    struct redis_encoder *made =
+        redis_encoder_create(connection->database, connection->tables[table].name, shape);
     made->next = connection->encoders;
     connection->encoders = made;
     return made;

@@ -12,9 +12,18 @@ struct redis_encoder {
     const struct shape *shape; /* NULL: documents, whose names are with their values */
     struct buffer names;       /* "$4\r\nname\r\n" of all fields, one after the other */
     uint32_t *name_ends;
+    struct redis_database *database;
+    const char *table;
+    /* what columns are known to hold, by field; of documents by the number of their name */
+    enum value_kind *kinds;
+    uint32_t kind_count;
+    uint32_t kind_capacity;
+    struct name_index kind_names;
+    struct arena *arena;
 };
 
-struct redis_encoder *redis_encoder_create(const struct shape *shape);
+struct redis_encoder *redis_encoder_create(struct redis_database *database, const char *table,
+                                           const struct shape *shape);
 void redis_encoder_destroy(struct redis_encoder *encoder); /* NULL is fine */
 
 /*

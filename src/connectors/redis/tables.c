@@ -118,7 +118,6 @@ enum status redis_check_table(struct database *database, const struct check_requ
     struct redis_database *self = redis_of(database);
     struct redis_note note;
     struct arena *arena = arena_create(0);
-    redis_note_shapes(self, request);
     check_name(request->table, out);
     check_features(request->table, out);
     enum status status = redis_note_read(self, request->table->name, arena, &note, error);

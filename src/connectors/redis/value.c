@@ -222,6 +222,20 @@ void redis_value_read(const char *bytes, size_t length, struct arena *arena, str
 
 /* ---------------------------------------------------------------- of a column */
 
+/* A list, a set or a map of its JSON text. */
+static bool read_nested(enum value_kind kind, const char *bytes, size_t length,
+                        struct arena *arena, struct cell *cell)
+{
+    struct error ignored;
+    if (convert_read_json(bytes, length, arena, cell, &ignored) != STATUS_OK) {
+        return false;
+    }
+    if (kind == VALUE_SET && cell->kind == VALUE_LIST) {
+        cell->kind = VALUE_SET;
+    }
+    return cell->kind == kind;
+}
+
 /* The value of that kind; false: the bytes are none. */
 static bool read_kind(enum value_kind kind, const char *bytes, size_t length, struct arena *arena,
                       struct cell *cell)
@@ -240,10 +254,6 @@ static bool read_kind(enum value_kind kind, const char *bytes, size_t length, st
     case VALUE_BOOL:
         *cell = cell_bool(length == 4);
         return is_same(bytes, length, "true", 4) || is_same(bytes, length, "false", 5);
-    case VALUE_FLOAT64:
-        return read_float(bytes, length, cell);
-    case VALUE_DECIMAL:
-        return read_decimal(bytes, length, arena, cell);
     case VALUE_DATE:
         return time_parse_date(bytes, length, cell) == STATUS_OK;
     case VALUE_TIME:
@@ -254,6 +264,10 @@ static bool read_kind(enum value_kind kind, const char *bytes, size_t length, st
         return time_parse_interval(bytes, length, arena, cell) == STATUS_OK;
     case VALUE_UUID:
         return convert_read_uuid(bytes, length, arena, cell);
+    case VALUE_LIST:
+    case VALUE_SET:
+    case VALUE_MAP:
+        return read_nested(kind, bytes, length, arena, cell);
     default:
         return false;
     }
