@@ -297,16 +297,28 @@ enum status redis_source_find(struct redis_database *self, const char *name,
 
 /* ---------------------------------------------------------------- describe */
 
+/* What its note says, and that others may occur. */
+static struct value_type key_type(const struct redis_table *table, const char *name)
+{
+    struct value_type type = {.kind = VALUE_TEXT, .dynamic = true};
+    uint32_t at = name_index_find(&table->columns->names, name, strlen(name));
+    if (at != NAME_INDEX_NONE && table->columns->kinds[at] < VALUE_LIST) {
+        enum value_kind kind = table->columns->kinds[at];
+        type.kind = kind == VALUE_DECIMAL ? VALUE_INT64 : kind; /* mostly whole, as others say it */
+    }
+    return type;
+}
+
 static void describe_table(const struct redis_table *from, struct arena *arena,
                            struct schema_table *to)
 {
-    static const struct value_type any = {.kind = VALUE_TEXT, .dynamic = true};
+    static const struct value_type any = {.kind = VALUE_TEXT};
     struct schema_column *columns =
         arena_allocate_zeroed(arena, (size_t)from->key.count + 1, sizeof(*columns));
     for (uint32_t at = 0; at < from->key.count; at++) {
         columns[at] =
             (struct schema_column){.name = from->key.names[at], .type = any, .not_null = true};
-        columns[at].type.dynamic = from->noted;
+        columns[at].type = from->noted ? key_type(from, from->key.names[at]) : any;
     }
     *to = (struct schema_table){.kind = SCHEMA_TABLE,
                                 .name = from->name,

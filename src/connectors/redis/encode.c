@@ -137,8 +137,8 @@ static enum value_kind *known_kind(struct redis_encoder *encoder, uint32_t at, s
 }
 
 /* The table's note says of which kind the value is, before it is written. */
-static enum status note_kind(const struct encoding *encoding, uint32_t at,
-                             const struct cell *value, struct error *error)
+static enum status note_kind(const struct encoding *encoding, uint32_t at, const struct cell *value,
+                             struct error *error)
 {
     struct redis_encoder *encoder = encoding->encoder;
     enum value_kind kind = redis_kind_of(value);
@@ -147,11 +147,10 @@ static enum status note_kind(const struct encoding *encoding, uint32_t at,
     }
     struct text name = name_at(encoding, at);
     enum value_kind *known = known_kind(encoder, at, name);
-    if (*known == kind || *known == REDIS_MIXED) {
+    if (*known != VALUE_MISSING && redis_kind_holds(*known, kind)) {
         return STATUS_OK;
     }
-    enum status status =
-        redis_kind_meet(encoder->database, encoder->table, name, &kind, error);
+    enum status status = redis_kind_meet(encoder->database, encoder->table, name, &kind, error);
     *known = status == STATUS_OK ? kind : *known;
     return status;
 }

@@ -1,7 +1,7 @@
 /*
  * Which kinds of values the columns of tables hold, as they are written: Redis tells no number from
  * its digits, so the table's note has to. It is written before the first value of a kind, which is
- * seldom: a column has one kind, or is mixed for ever.
+ * seldom: a column has one kind, or one of numbers that holds all of them, or is mixed for ever.
  */
 #include "connectors/redis/redis.h"
 
@@ -30,12 +30,9 @@ enum value_kind redis_kind_of(const struct cell *cell)
     case VALUE_MISSING:
         return VALUE_MISSING;
     case VALUE_UINT64:
+        return VALUE_INT64;
     case VALUE_FLOAT32:
-    case VALUE_FLOAT64:
-    case VALUE_DECIMAL:
-        return VALUE_DECIMAL;
-    case VALUE_INT64:
-        return VALUE_DECIMAL;
+        return VALUE_FLOAT64;
     case VALUE_LARGE:
         return cell->large->kind;
     case VALUE_ESCAPE: /* a text, as it is not UTF-8 */
@@ -43,6 +40,18 @@ enum value_kind redis_kind_of(const struct cell *cell)
     default:
         return (enum value_kind)cell->kind;
     }
+}
+
+/* Whole numbers, decimals, floats: each of them holds those before it. 0: no number. */
+static int rank_of(enum value_kind kind)
+{
+    return kind == VALUE_INT64 ? 1 : kind == VALUE_DECIMAL ? 2 : kind == VALUE_FLOAT64 ? 3 : 0;
+}
+
+bool redis_kind_holds(enum value_kind column, enum value_kind kind)
+{
+    return column == kind || column == REDIS_MIXED ||
+           (rank_of(kind) > 0 && rank_of(column) >= rank_of(kind));
 }
 
 /* ---------------------------------------------------------------- what is known */
@@ -63,8 +72,7 @@ static void add_noted(struct redis_kinds *kinds, struct arena *arena)
     for (uint32_t slot = 0; slot < noted->names.capacity; slot++) {
         const struct name_index_slot *at = &noted->names.slots[slot];
         if (at->name != NULL) {
-            add_column(kinds, arena, (struct text){at->name, at->length},
-                       noted->kinds[at->value]);
+            add_column(kinds, arena, (struct text){at->name, at->length}, noted->kinds[at->value]);
         }
     }
 }
@@ -108,8 +116,8 @@ static enum status write_note(struct redis_database *self, const struct redis_ki
         buffer_format(&json, ":\"%s\"",
                       column->kind == REDIS_MIXED ? "mixed" : value_kind_name(column->kind));
     }
-    enum status status = redis_note_replace(self, &kinds->note,
-                                            (struct text){json.data, json.length}, error);
+    enum status status =
+        redis_note_replace(self, &kinds->note, (struct text){json.data, json.length}, error);
     buffer_free(&json);
     return status;
 }
@@ -131,9 +139,9 @@ static enum status meet(struct redis_database *self, const char *table, struct t
         return write_note(self, kinds, error);
     }
     struct column *column = &kinds->columns[at];
-    if (column->kind != *kind && column->kind != REDIS_MIXED) {
-        column->kind = REDIS_MIXED;
-        *kind = REDIS_MIXED;
+    if (!redis_kind_holds(column->kind, *kind)) {
+        column->kind = redis_kind_holds(*kind, column->kind) ? *kind : REDIS_MIXED;
+        *kind = column->kind;
         return write_note(self, kinds, error);
     }
     *kind = column->kind;

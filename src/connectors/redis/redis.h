@@ -172,9 +172,11 @@ enum status redis_note_delete(struct redis_database *self, const char *table,
 
 #define REDIS_MIXED VALUE_KIND_COUNT
 
-/* As what kind of value a column has to know the cell: numbers are one, since their text tells
- * them. VALUE_MISSING: of nothing. */
+/* As what kind of value a column has to know the cell: of numbers whole ones, decimals and floats.
+ * VALUE_MISSING: of nothing. */
 enum value_kind redis_kind_of(const struct cell *cell);
+/* Is a value of the kind read as such from a column that is known to hold those of `column`? */
+bool redis_kind_holds(enum value_kind column, enum value_kind kind);
 /* A value of the kind is about to be written under that name of the table: its note says so before
  * this returns. `*kind` becomes what the column is by now; REDIS_MIXED: of several. Any thread. */
 enum status redis_kind_meet(struct redis_database *self, const char *table, struct text name,

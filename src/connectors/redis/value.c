@@ -222,9 +222,17 @@ void redis_value_read(const char *bytes, size_t length, struct arena *arena, str
 
 /* ---------------------------------------------------------------- of a column */
 
+/* What is no digits and yet a number's. */
+static bool read_special(const char *bytes, size_t length, struct cell *cell)
+{
+    double value = 0;
+    *cell = cell_float64(number_to_double(bytes, length, &value) == STATUS_OK ? value : 0);
+    return length > 0 && value - value != 0;
+}
+
 /* A list, a set or a map of its JSON text. */
-static bool read_nested(enum value_kind kind, const char *bytes, size_t length,
-                        struct arena *arena, struct cell *cell)
+static bool read_nested(enum value_kind kind, const char *bytes, size_t length, struct arena *arena,
+                        struct cell *cell)
 {
     struct error ignored;
     if (convert_read_json(bytes, length, arena, cell, &ignored) != STATUS_OK) {
@@ -254,6 +262,10 @@ static bool read_kind(enum value_kind kind, const char *bytes, size_t length, st
     case VALUE_BOOL:
         *cell = cell_bool(length == 4);
         return is_same(bytes, length, "true", 4) || is_same(bytes, length, "false", 5);
+    case VALUE_FLOAT64:
+        return read_float(bytes, length, cell) || read_special(bytes, length, cell);
+    case VALUE_DECIMAL:
+        return read_special(bytes, length, cell);
     case VALUE_DATE:
         return time_parse_date(bytes, length, cell) == STATUS_OK;
     case VALUE_TIME:
