@@ -109,7 +109,7 @@ static const struct contract_entry entries[] = {
      .database = database_cassandra,
      .query = "SELECT value, id FROM things WHERE id < 3 ALLOW FILTERING"},
     {.name = "redis", .uri_format = "redis://127.0.0.1:%s", .database = database_redis},
-    {.name = "redis json",
+    {.name = "redis-json",
      .connector = "redis",
      .uri_format = "redis://127.0.0.1:%s?form=json",
      .database = database_redis},
