@@ -1,10 +1,12 @@
 /* The servers that contract tests share: begun by tests/servers/hold, asked by their own clients.
  */
 #include "contract.h"
+#include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +23,7 @@ static struct shared postgres = {.module = "postgres"};
 static struct shared mariadb = {.module = "mariadb"};
 static struct shared mysql = {.module = "mysql"};
 static struct shared cassandra = {.module = "cassandra_server"};
+static struct shared redis = {.module = "redis_server"};
 
 static void stop_one(struct shared *shared)
 {
@@ -37,6 +40,7 @@ static void stop(void)
     stop_one(&mariadb);
     stop_one(&mysql);
     stop_one(&cassandra);
+    stop_one(&redis);
 }
 
 /* The program says its port in one line, then waits until it is ended. */
@@ -153,5 +157,31 @@ bool database_cassandra(char address[64], const char **reason)
     }
     snprintf(address, 64, "%d/contract_%d_%u", cassandra.port, (int)getpid(),
              ++cassandra.databases);
+    return true;
+}
+
+/* Databases of a server are numbers: the next one, which a counter in the first of them gives. */
+static int next_number(int port)
+{
+    static const char increment[] = "INCR numbers\r\n";
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr = {htonl(INADDR_LOOPBACK)},
+                                  .sin_port = htons((uint16_t)port)};
+    char answer[32] = "";
+    int asking = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(asking, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(write(asking, increment, sizeof increment - 1), sizeof increment - 1);
+    assert_true(read(asking, answer, sizeof answer - 1) > 1);
+    close(asking);
+    return (int)strtol(answer + 1, NULL, 10);
+}
+
+bool database_redis(char address[64], const char **reason)
+{
+    if (!is_there(&redis)) {
+        *reason = "no Redis server (tests/servers/redis_server.py says why)";
+        return false;
+    }
+    snprintf(address, 64, "%d/%d", redis.port, next_number(redis.port));
     return true;
 }

@@ -19,6 +19,7 @@ import items
 import mariadb
 import mysql as mysql9
 import postgres
+import redis_server
 import servers
 import support
 from dynamodb_case import DynamodbCase
@@ -64,12 +65,12 @@ class RoundTrips(DynamodbCase):
         super().setUpClass()
         cls.second = servers.for_class(cls, cls.server_name)
         cls.second_client = items.client_of(cls.second)
-        cls.servers = {kind: cls.where_it_is(server) for kind, server in (("postgres", postgres), ("mysql", mariadb), ("mysql9", mysql9), ("cassandra", cassandra_server))}
+        cls.servers = {kind: cls.where_it_is(server) for kind, server in (("postgres", postgres), ("mysql", mariadb), ("mysql9", mysql9), ("cassandra", cassandra_server), ("redis", redis_server))}
 
     @classmethod
     def where_it_is(cls, server):
         try:
-            return (server.shared_for_class if server is cassandra_server else server.for_class)(cls)
+            return (server.shared_for_class if server in (cassandra_server, redis_server) else server.for_class)(cls)
         except unittest.SkipTest as reason:
             print("without it: %s" % reason, file=sys.stderr)
             return None
@@ -113,7 +114,7 @@ class RoundTrips(DynamodbCase):
             self.servers[kind].ask("", "; ".join("DROP DATABASE IF EXISTS %s; CREATE DATABASE %s" % (name, name) for name in "abc"))
         self.keyspaces = {}
         RandomDatabase(seed, os.path.join(folder, "made.db"), rows_max=30 if "dynamodb" in (there, over) else 150, simple=True,
-                       keyless={there, over}.isdisjoint((*DOCUMENTS, "cassandra")), **({"tables_named": "Name_%d_x"} if "cassandra" in (there, over) else {}))
+                       keyless={there, over}.isdisjoint((*DOCUMENTS, "cassandra", "redis")), **({"tables_named": "Name_%d_x"} if "cassandra" in (there, over) else {}))
         tables = neutral_tables(os.path.join(folder, "made.db"))
         self.types = {}
         self.mysql_types = {}
@@ -264,7 +265,7 @@ class RoundTrips(DynamodbCase):
         if kind == "dynamodb":
             return (self.second, self.second_client) if self.is_second(name) else (self.server, self.client)
         server = self.servers.get(kind)
-        if kind == "cassandra" and name not in self.keyspaces:
+        if kind in ("cassandra", "redis") and name not in self.keyspaces:
             self.keyspaces[name] = server.database()
         return (server, self.keyspaces.get(name, name)) if server else os.path.join(self.trip, name)
 

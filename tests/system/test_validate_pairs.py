@@ -16,6 +16,7 @@ import items
 import mariadb
 import mysql
 import postgres
+import redis_server
 import servers
 import support
 import test_validate
@@ -23,7 +24,7 @@ import validate_sql_case
 
 # Nobody else can change what is in the toy.
 PAIRS = [(source.NAME, target.NAME) for source, target in (engines.all_pairs() if support.SOAK else engines.pairs(support.SEED)) if target.NAME != "toy"]
-SERVERS = {"postgres": postgres, "mysql": mariadb, "mysql9": mysql, "cassandra": cassandra_server}
+SERVERS = {"postgres": postgres, "mysql": mariadb, "mysql9": mysql, "cassandra": cassandra_server, "redis": redis_server}
 LEVELS = ("count", "sample", "hash", "full")
 SCRIPT = """
 CREATE TABLE things(id INTEGER PRIMARY KEY, name TEXT NOT NULL, price DECIMAL(10,2), photo BLOB, note TEXT);
@@ -87,7 +88,7 @@ class Places(test_validate.Validate):
             items.empty(client)
             return "dynamodb://us-east-1?endpoint=" + server.endpoint, client
         if kind in SERVERS:
-            server = self.server(kind, SERVERS[kind].shared_for_class if kind == "cassandra" else SERVERS[kind].for_class)
+            server = self.server(kind, SERVERS[kind].shared_for_class if kind in ("cassandra", "redis") else SERVERS[kind].for_class)
             name = server.database()
             return server.uri(name), name
         name = "%s-%s%s" % (role, kind, ".db" if kind == "sqlite" else "")
@@ -111,6 +112,9 @@ class Pairs(Places):
             self.change(self.path(name), *DAMAGE.split(";"))
         elif kind == "cassandra":
             self.running[kind].run_script(name, DAMAGE.replace("; ", ";\n"))
+        elif kind == "redis":
+            for words in (("DEL", "things:7"), ("HSET", "things:11", "name", "other 11"), ("HSET", "things:9999", "id", "9999", "name", "new"), ("DEL", "words:w3")):
+                self.running[kind].ask(name, *words)
         elif kind in SERVERS:
             self.running[kind].ask(name, DAMAGE)
         elif kind == "dynamodb":

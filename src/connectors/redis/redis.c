@@ -1,0 +1,217 @@
+/* redis://HOST: the descriptor, opening, control work. */
+#include "connectors/redis/redis.h"
+
+#include "base/memory.h"
+#include <stdlib.h>
+
+enum { WRITERS_MAX = 4, READERS_MAX = 8, CHUNKS_OPEN_MAX = 4 };
+
+static const char *const schemes[] = {"rediss", NULL};
+
+static const struct connector_option options[] = {
+    {"form", OPTION_CHOICE, "hash", "hash|json", false,
+     "Target: a record is a hash, or a string with a JSON object."},
+    {"cluster", OPTION_CHOICE, "auto", "auto|yes|no", false,
+     "Is it a cluster? auto: the server says."},
+    {"sentinel", OPTION_TEXT, NULL, NULL, false,
+     "The hosts are Sentinels, which are asked for the master of this name."},
+    {"tls", OPTION_BOOLEAN, "no", NULL, false, "TLS, as by rediss://."},
+    {"ca_file", OPTION_TEXT, NULL, NULL, false,
+     "PEM certificates to trust instead of the system's; with it TLS is used."},
+    {"certificate", OPTION_TEXT, NULL, NULL, false, "PEM, for servers that ask for one."},
+    {"key", OPTION_TEXT, NULL, NULL, false, "PEM; else it is in the certificate's file."},
+    {"verify", OPTION_CHOICE, "peer", "peer|authority|none", false,
+     "What of the server's certificate is verified."},
+    {"plaintext", OPTION_BOOLEAN, "no", NULL, false,
+     "Allows a connection without TLS to a host that is not this one."},
+    {"requests", OPTION_INTEGER, "16", "1..256", false,
+     "Target: most requests of a writer in flight, each of up to 256 KiB."},
+    {"separator", OPTION_TEXT, ":", NULL, false,
+     "Source: what is before it in a key names the table, where the database notes none."},
+    {"lease", OPTION_INTEGER, "60", "1..3600", false,
+     "Target: seconds until a claim on a run expires; at least twice --timeout."},
+};
+
+static const char *const failpoints[] = {
+    KEYED_FAILPOINTS("redis"),
+    "redis.before_ledger",
+    "redis.after_ledger",
+    "redis.before_intent",
+    "redis.after_intent",
+    "redis.after_note",
+    "redis.after_made",
+    "redis.before_empty",
+    "redis.before_delete",
+    "redis.before_remove_table",
+    "redis.table_removed",
+    "redis.after_remove_table",
+    KEYED_APPLY_FAILPOINTS("redis"),
+    NULL,
+};
+
+/* ---------------------------------------------------------------- control work */
+
+enum status redis_control(struct redis_database *self, struct redis_call *call,
+                          struct buffer *command, struct arena *arena, struct resp_value *reply,
+                          struct error *error)
+{
+    call->command = command;
+    pthread_mutex_lock(&self->control_mutex);
+    enum status status = redis_client_call(self->control, call, arena, reply, error);
+    pthread_mutex_unlock(&self->control_mutex);
+    buffer_free(command);
+    return status;
+}
+
+enum status redis_control_write(struct redis_database *self, const char *key, size_t key_length,
+                                struct buffer *command, struct arena *arena,
+                                struct resp_value *reply, struct error *error)
+{
+    struct redis_call call = {.slot = redis_slot_of(key, key_length),
+                              .writes = true,
+                              .lease = self->keyed.room.run_id != NULL ? &self->keyed.base : NULL};
+    return redis_control(self, &call, command, arena, reply, error);
+}
+
+/* ---------------------------------------------------------------- opening */
+
+static void database_close(struct database *database)
+{
+    struct redis_database *self = redis_of(database);
+    if (self == NULL) {
+        return;
+    }
+    keyed_room_destroy(&self->keyed);
+    redis_source_destroy(self->source);
+    redis_client_destroy(self->control);
+    redis_server_destroy(self->server);
+    stream_tls_destroy(self->tls);
+    pthread_mutex_destroy(&self->control_mutex);
+    pthread_mutex_destroy(&self->mutex);
+    arena_destroy(self->arena);
+    free(self);
+}
+
+static enum status hint_at(struct error *error)
+{
+    if (error->code == ERROR_BAD_VALUE && error->hint[0] == '\0') {
+        error_hint(error, "write rediss:// for TLS; ?plaintext=yes sends it in the clear");
+    } else if (error->code == ERROR_NETWORK && error->hint[0] == '\0') {
+        error_hint(error, "is the server there, and does it speak TLS (rediss://) or not?");
+    }
+    return STATUS_FAILED;
+}
+
+static enum status connect(struct redis_database *self, const struct open_options *open,
+                           struct error *error)
+{
+    struct redis_server_options wanted;
+    if (redis_options_read(self, open, &wanted, error) != STATUS_OK ||
+        redis_server_create(&wanted, &self->server, error) != STATUS_OK) {
+        return hint_at(error);
+    }
+    const struct redis_facts *facts = redis_server_facts(self->server);
+    snprintf(self->keyed.base.server, sizeof(self->keyed.base.server), "Redis %s%s", facts->version,
+             redis_server_is_cluster(self->server) ? ", a cluster" : "");
+    self->control = redis_client_create(self->server);
+    return STATUS_OK;
+}
+
+static enum status database_open(const struct open_options *open, struct database **database,
+                                 struct error *error)
+{
+    struct redis_database *self = memory_allocate_zeroed(1, sizeof(*self));
+    *database = NULL;
+    pthread_mutex_init(&self->control_mutex, NULL);
+    pthread_mutex_init(&self->mutex, NULL);
+    self->keyed.base.connector = &connector_redis;
+    self->keyed.base.capabilities = connector_redis.capabilities;
+    self->keyed.base.limits = (struct connector_limits){.readers_max = READERS_MAX,
+                                                        .writers_max = WRITERS_MAX,
+                                                        .chunks_open_max = CHUNKS_OPEN_MAX,
+                                                        .record_bytes_max = REDIS_VALUE_BYTES_MAX,
+                                                        .nesting_max = 64};
+    keyed_room_init(&self->keyed, &redis_keyed_service, open);
+    self->mode = open->mode;
+    self->uri = open->uri;
+    self->spill_folder = open->spill_folder;
+    self->timeout_ms = open->timeout_ms;
+    self->catalog_tables = open->catalog_tables;
+    self->arena = arena_create(0);
+    if (connect(self, open, error) != STATUS_OK) {
+        database_close(&self->keyed.base);
+        return STATUS_FAILED;
+    }
+    if (open->mode == OPEN_SOURCE || self->form == REDIS_JSON) {
+        self->keyed.base.capabilities |= CAPABILITY_NESTED;
+    }
+    if (self->form == REDIS_JSON) {
+        self->keyed.base.capabilities |= CAPABILITY_MISSING;
+    }
+    *database = &self->keyed.base;
+    return STATUS_OK;
+}
+
+static enum status database_identity(struct database *database, struct arena *arena,
+                                     const char **identity, struct error *error)
+{
+    struct redis_database *self = redis_of(database);
+    const char *path =
+        self->uri->path != NULL && self->uri->path[0] != '\0' ? self->uri->path : "0";
+    char place[300];
+    if (redis_server_place(self->server, place, sizeof(place), error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *identity = arena_format(arena, "redis %s database %s", place, path);
+    return STATUS_OK;
+}
+
+static const struct target_functions target = {
+    .claimed = redis_claimed,
+    .released = keyed_released,
+    .empty = redis_empty,
+    .inspect = redis_inspect,
+    .check_table = redis_check_table,
+    .caveats = redis_target_caveats,
+    .prepare = redis_prepare,
+    .writer_open = keyed_writer_open,
+    .writer_close = keyed_writer_close,
+    .chunk_begin = keyed_chunk_begin,
+    .submit = keyed_submit,
+    .poll = keyed_poll,
+    .commit = keyed_commit,
+    .chunk_abandon = keyed_chunk_abandon,
+    .after_load = redis_after_load,
+    .fetch = redis_fetch,
+    .delete_records = keyed_delete,
+    .count = redis_count,
+    .settle_duplicates = keyed_settle,
+    .keys_are_equal = keyed_keys_are_equal,
+    .restore = keyed_restore,
+    .normal_form = redis_normal_form,
+};
+
+const struct connector connector_redis = {
+    .contract_version = CONNECTOR_CONTRACT_VERSION,
+    .name = "redis",
+    .title = "Redis",
+    .schemes = schemes,
+    .uri_help = "redis://[USER@]HOST[:PORT][/DATABASE]",
+    .capabilities = CAPABILITY_FREE_FIELDS | CAPABILITY_KEY_REQUIRED | CAPABILITY_ASYNCHRONOUS |
+                    CAPABILITY_COUNTS_EXACT | CAPABILITY_READS_BY_KEY,
+    .guarantee = GUARANTEE_IDEMPOTENT,
+    .options = options,
+    .option_count = sizeof(options) / sizeof(*options),
+    .types = redis_types,
+    .type_count = REDIS_TYPE_COUNT,
+    .failpoints = failpoints,
+    .open = database_open,
+    .close = database_close,
+    .identity = database_identity,
+    .catalog = &redis_catalog,
+    .source = &redis_source_functions,
+    .target = &target,
+    .store = &redis_store,
+    .apply = &keyed_apply,
+    .rollback = &redis_rollback,
+};

@@ -1,0 +1,162 @@
+/* All keys of a table, by SCAN on each node that has slots. */
+#include "connectors/redis/redis.h"
+
+#include "base/memory.h"
+#include "connectors/spill_sort.h"
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { SORT_BYTES = 8 << 20 };
+
+/* ---------------------------------------------------------------- pages */
+
+struct pattern {
+    struct buffer text;
+    const char *type; /* NULL: of any */
+};
+
+/* The prefix as a pattern of MATCH: what means something there is escaped. */
+static void append_pattern(const char *prefix, struct buffer *out)
+{
+    for (const char *at = prefix; *at != '\0'; at++) {
+        if (strchr("*?[]^\\", *at) != NULL) {
+            buffer_append_byte(out, '\\');
+        }
+        buffer_append_byte(out, *at);
+    }
+    buffer_append_byte(out, '*');
+}
+
+static enum status scan_node(struct redis_database *self, struct redis_client *client,
+                             uint16_t node, const struct pattern *pattern, redis_page_visit *visit,
+                             void *context, struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    struct buffer command = {0};
+    struct resp_value reply;
+    char cursor[24] = "0";
+    enum status status;
+    do {
+        arena_reset(arena);
+        buffer_clear(&command);
+        resp_begin(&command, pattern->type != NULL ? 8 : 6);
+        resp_string(&command, "SCAN");
+        resp_string(&command, cursor);
+        resp_string(&command, "MATCH");
+        resp_word(&command, pattern->text.data, pattern->text.length);
+        resp_string(&command, "COUNT");
+        resp_number(&command, REDIS_SCAN_COUNT);
+        if (pattern->type != NULL) {
+            resp_string(&command, "TYPE");
+            resp_string(&command, pattern->type);
+        }
+        const struct redis_call call = {.command = &command, .to_node = true, .node = node};
+        status = redis_client_call(client, &call, arena, &reply, error);
+        if (status == STATUS_OK &&
+            (reply.type != RESP_LIST || reply.count != 2 ||
+             reply.items[0].text.length >= sizeof(cursor) || reply.items[1].type != RESP_LIST)) {
+            status = error_set(error, ERROR_NETWORK_ANSWER, self->uri->shown,
+                               "SCAN's answer can't be understood");
+        }
+        if (status == STATUS_OK) {
+            snprintf(cursor, sizeof(cursor), "%.*s", (int)reply.items[0].text.length,
+                     reply.items[0].text.data);
+            status = visit(context, client, node, &reply.items[1], error);
+        }
+    } while (status == STATUS_OK && strcmp(cursor, "0") != 0);
+    buffer_free(&command);
+    arena_destroy(arena);
+    return status;
+}
+
+enum status redis_scan_pages(struct redis_database *self, const char *prefix, const char *type,
+                             redis_page_visit *visit, void *context, struct error *error)
+{
+    uint16_t nodes[REDIS_NODES_MAX];
+    uint32_t count = redis_server_masters(self->server, nodes);
+    struct redis_client *client = redis_client_create(self->server);
+    struct pattern pattern = {.type = type};
+    enum status status = STATUS_OK;
+    append_pattern(prefix, &pattern.text);
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
+        status = scan_node(self, client, nodes[at], &pattern, visit, context, error);
+    }
+    buffer_free(&pattern.text);
+    redis_client_destroy(client);
+    return status;
+}
+
+/* ---------------------------------------------------------------- keys */
+
+struct visiting {
+    redis_key_visit *visit;
+    void *context;
+};
+
+static enum status visit_page(void *context, struct redis_client *client, uint16_t node,
+                              const struct resp_value *keys, struct error *error)
+{
+    const struct visiting *visiting = context;
+    enum status status = STATUS_OK;
+    (void)client;
+    (void)node;
+    for (uint32_t at = 0; at < keys->count && status == STATUS_OK; at++) {
+        const struct text key = keys->items[at].text;
+        status = visiting->visit(visiting->context, key.data, key.length, error);
+    }
+    return status;
+}
+
+enum status redis_scan(struct redis_database *self, const char *prefix, const char *type,
+                       redis_key_visit *visit, void *context, struct error *error)
+{
+    struct visiting visiting = {visit, context};
+    return redis_scan_pages(self, prefix, type, visit_page, &visiting, error);
+}
+
+/* ---------------------------------------------------------------- each once */
+
+static enum status sort_key(void *context, const char *key, size_t length, struct error *error)
+{
+    return spill_sorter_add(context, key, length, error);
+}
+
+static enum status visit_sorted(struct spill_sorter *sorter, redis_key_visit *visit, void *context,
+                                struct error *error)
+{
+    struct buffer before = {0};
+    const uint8_t *key = NULL;
+    size_t length = 0;
+    bool any = false;
+    enum status status;
+    while ((status = spill_sorter_next(sorter, &key, &length, error)) == STATUS_OK) {
+        bool repeats = any && before.length == length && memcmp(before.data, key, length) == 0;
+        if (repeats) {
+            continue;
+        }
+        any = true;
+        buffer_clear(&before);
+        buffer_append(&before, key, length);
+        status = visit(context, before.data, length, error);
+        if (status != STATUS_OK) {
+            break;
+        }
+    }
+    buffer_free(&before);
+    return status;
+}
+
+enum status redis_scan_sorted(struct redis_database *self, const char *prefix, const char *type,
+                              redis_key_visit *visit, void *context, struct error *error)
+{
+    char *files = self->spill_folder != NULL
+                      ? memory_format("%s/redis-keys-%p", self->spill_folder, context)
+                      : memory_format("/tmp/transhume-redis-%d-%p", (int)getpid(), context);
+    struct spill_sorter *sorter = spill_sorter_create(files, SORT_BYTES);
+    enum status status = redis_scan(self, prefix, type, sort_key, sorter, error);
+    status = status == STATUS_OK ? spill_sorter_finish(sorter, error) : status;
+    status = status == STATUS_OK ? visit_sorted(sorter, visit, context, error) : status;
+    spill_sorter_destroy(sorter);
+    free(files);
+    return status == STATUS_END ? STATUS_OK : status;
+}
