@@ -191,6 +191,13 @@ static const struct target_functions target = {
     .normal_form = redis_normal_form,
 };
 
+static const struct apply_functions apply_functions = {
+    .open = keyed_apply_open,
+    .close = keyed_apply_close,
+    .position = keyed_apply_position,
+    .apply_sets = keyed_apply_sets,
+};
+
 const struct connector connector_redis = {
     .contract_version = CONNECTOR_CONTRACT_VERSION,
     .name = "redis",
@@ -212,6 +219,6 @@ const struct connector connector_redis = {
     .source = &redis_source_functions,
     .target = &target,
     .store = &redis_store,
-    .apply = &keyed_apply,
+    .apply = &apply_functions,
     .rollback = &redis_rollback,
 };
