@@ -360,11 +360,6 @@ static enum status attempt(struct change_work *work, struct error *error)
     return act(work, &views, error);
 }
 
-static bool is_lost(const struct error *error)
-{
-    return error->code == ERROR_NETWORK || error->code == ERROR_TARGET_UNKNOWN_OUTCOME;
-}
-
 enum status change_run(const struct change_options *options, struct arena *arena,
                        struct change_view *view, struct error *error)
 {
@@ -376,7 +371,7 @@ enum status change_run(const struct change_options *options, struct arena *arena
     work_begin(&work, options, arena);
     enum status status;
     while ((status = attempt(&work, error)) != STATUS_OK) {
-        if (!is_lost(error)) {
+        if (!change_is_lost(error)) {
             note_failure(&work, error);
             break;
         }

@@ -64,6 +64,8 @@ enum status change_settle_session(struct change_work *work, uint32_t number, enu
                                   struct error *error) MUST_USE;
 /* Is the step carried out in a transaction, with its note? */
 bool change_is_bound(const struct change_work *work, const struct change_step *step);
+/* Was the session lost, so that it has to be found out what became of the last statement? */
+bool change_is_lost(const struct error *error);
 /* In front of a step; ERROR_INTERRUPTED. */
 enum status change_check_stop(const struct change_work *work, struct error *error) MUST_USE;
 

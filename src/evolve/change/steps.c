@@ -31,6 +31,11 @@ enum status change_check_stop(const struct change_work *work, struct error *erro
                       work->options->schema.program);
 }
 
+bool change_is_lost(const struct error *error)
+{
+    return error->code == ERROR_NETWORK || error->code == ERROR_TARGET_UNKNOWN_OUTCOME;
+}
+
 /* ---------------------------------------------------------------- notes */
 
 enum status change_put_step(struct change_work *work, uint64_t act, uint32_t number,
@@ -384,7 +389,7 @@ static enum status let_go_of(struct change_work *work, uint32_t number, struct e
 static void let_go(struct change_work *work, uint32_t failed, const struct error *failure)
 {
     const struct change_plan *plan = &work->view.plan;
-    for (uint32_t i = failed; i > 0 && !is_lost(failure); i--) {
+    for (uint32_t i = failed; i > 0 && !change_is_lost(failure); i--) {
         struct error error = {0};
         if (!plan->steps[i - 1].held) {
             if (i < failed) {
