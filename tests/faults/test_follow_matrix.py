@@ -252,7 +252,7 @@ class Case:
         files = self.spooled()
         if struck and files:
             size = os.path.getsize(max(files))
-            os.truncate(max(files), size - min(size, self.pick.randint(1, 40)))
+            os.truncate(max(files), size - min(size, self.pick.randint(1, 8)))   # less than the shortest record
         return struck and bool(files)
 
     def spooled(self):

@@ -153,6 +153,7 @@ struct spool_writer {
     struct known_table *tables;
     uint32_t table_count;
     struct buffer pending; /* records that are not written yet */
+    bool unsynced;         /* some were written, and are not durable yet */
     struct buffer record;
 };
 
@@ -164,6 +165,7 @@ static enum status flush(struct spool_writer *writer, struct error *error)
     enum status status = file_write_all(writer->descriptor, writer->pending.data,
                                         writer->pending.length, writer->folder, error);
     buffer_clear(&writer->pending);
+    writer->unsynced = true;
     return status;
 }
 
@@ -180,14 +182,21 @@ enum status spool_writer_sync(struct spool_writer *writer, struct error *error)
     if (writer->descriptor < 0) {
         return STATUS_OK;
     }
-    if (flush(writer, error) != STATUS_OK ||
-        failpoint_hit("follow.before_spool_sync", error) != STATUS_OK) {
+    if (flush(writer, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return file_sync_data(writer->descriptor) == 0
-               ? STATUS_OK
-               : error_set_errno(error, ERROR_STATE_WRITE, errno, writer->folder,
-                                 "can't be made durable");
+    if (!writer->unsynced) {
+        return STATUS_OK;
+    }
+    if (failpoint_hit("follow.before_spool_sync", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (file_sync_data(writer->descriptor) != 0) {
+        return error_set_errno(error, ERROR_STATE_WRITE, errno, writer->folder,
+                               "can't be made durable");
+    }
+    writer->unsynced = false;
+    return STATUS_OK;
 }
 
 static enum status end_segment(struct spool_writer *writer, struct error *error)
