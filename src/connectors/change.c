@@ -20,3 +20,9 @@ const char *change_text(const struct change_value *map, const char *key)
     const struct change_value *value = change_get(map, key);
     return value != NULL && value->kind == CHANGE_TEXT ? value->text : NULL;
 }
+
+bool change_is_true(const struct change_value *map, const char *key)
+{
+    const char *text = change_text(map, key);
+    return text != NULL && strcmp(text, "true") == 0;
+}

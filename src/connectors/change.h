@@ -48,6 +48,8 @@ struct change {
 const struct change_value *change_get(const struct change_value *map, const char *key);
 /* Its text; NULL: it is not there, or null, or no text. */
 const char *change_text(const struct change_value *map, const char *key);
+/* Is it there, and true? */
+bool change_is_true(const struct change_value *map, const char *key);
 
 /* ---------------------------------------------------------------- what it becomes */
 
@@ -147,7 +149,7 @@ struct change_functions {
     enum status (*batch)(struct alter_session *session, const struct change_step *step,
                          const char *position, uint64_t rows, struct arena *arena,
                          struct change_batch *batch, struct error *error);
-    /* About how many records the batches of a step have to look at; 0: not known. */
+    /* Optional. About how many records the batches of a step have to look at; 0: not known. */
     enum status (*estimate)(struct alter_session *session, const struct change_step *step,
                             uint64_t *rows, struct error *error);
 };

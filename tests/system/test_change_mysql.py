@@ -251,7 +251,10 @@ class Changes(sql_case.ServerTarget):
         self.file('alter: {table: t, with: "MODIFY name varchar(90) NOT NULL, ADD COLUMN z int NOT NULL DEFAULT 3, MODIFY n bigint NOT NULL", way: shadow}')
         self.change("start", "001_c.change.yaml", self.uri, "--batch-time", "5ms")
         self.change("switch", self.uri)
-        self.change("abort", self.uri)
+        # The count of rows may stop an abort among writers, before anything is taken back; the same command goes on, as its hint says.
+        tries = [self.run_program("change", "abort", self.uri, code=None) for _ in range(8)]
+        self.assertTrue(all(one.code == 0 or "as many rows" in one.err for one in tries), [one.err for one in tries])
+        self.assertIn(0, [one.code for one in tries])
         self.change("start", "001_c.change.yaml", self.uri, "--batch-time", "5ms")
         self.change("switch", self.uri)
         self.change("complete", self.uri, "--confirm")

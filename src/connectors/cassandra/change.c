@@ -95,12 +95,6 @@ static struct change_step *add(struct compiler *compiler, enum change_phase phas
 
 /* ---------------------------------------------------------------- what is there */
 
-static bool is_true(const struct change_value *map, const char *key)
-{
-    const char *text = change_text(map, key);
-    return text != NULL && strcmp(text, "true") == 0;
-}
-
 static enum status refuse(struct compiler *compiler, const struct change_value *at,
                           struct error *error, const char *why, const char *instead)
 {
@@ -260,7 +254,7 @@ static enum status append_key(struct compiler *compiler, const struct change_val
     }
     for (uint32_t i = 0; i < columns->count; i++) {
         const struct change_value *column = &columns->items[i];
-        if (!is_true(column, "pk")) {
+        if (!change_is_true(column, "pk")) {
             continue;
         }
         buffer_append_string(out, count++ > 0 || partition != NULL ? ", " : ", PRIMARY KEY (");
@@ -357,7 +351,7 @@ static enum status add_column(struct compiler *compiler, const struct change_val
         return change_builder_fail(&compiler->builder, ERROR_CHANGE_INVALID, column, error,
                                    "table '%s' has a column '%s' already", table->name, name);
     }
-    if (is_true(column, "pk")) {
+    if (change_is_true(column, "pk")) {
         return refuse(compiler, column, error, "a table's key is its own for good",
                       "Make another table, and copy with `transhume migrate --follow` and a plan.");
     }
@@ -521,8 +515,8 @@ static enum status create_index(struct compiler *compiler, const struct change_v
                    error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (columns->count != 1 || is_true(value, "unique") || change_get(value, "predicate") != NULL ||
-        change_get(value, "include") != NULL) {
+    if (columns->count != 1 || change_is_true(value, "unique") ||
+        change_get(value, "predicate") != NULL || change_get(value, "include") != NULL) {
         return refuse(compiler, columns, error,
                       "an index of Cassandra is of one column, of all rows, and not unique", NULL);
     }
@@ -600,7 +594,7 @@ static enum status run_text(struct compiler *compiler, const struct change_value
                             struct error *error)
 {
     (void)error;
-    bool late = is_true(value, "on_complete");
+    bool late = change_is_true(value, "on_complete");
     const char *down = change_text(value, "down");
     add(compiler, late ? CHANGE_CONTRACT : CHANGE_EXPAND, "run a statement",
         change_text(value, "up"), down != NULL && down[0] != '\0' ? down : NULL);
@@ -667,15 +661,4 @@ static enum status change_batch(struct alter_session *session, const struct chan
     return STATUS_OK;
 }
 
-static enum status change_estimate(struct alter_session *session, const struct change_step *step,
-                                   uint64_t *rows, struct error *error)
-{
-    (void)session;
-    (void)step;
-    (void)error;
-    *rows = 0;
-    return STATUS_OK;
-}
-
-const struct change_functions cassandra_change = {
-    .compile = change_compile, .batch = change_batch, .estimate = change_estimate};
+const struct change_functions cassandra_change = {.compile = change_compile, .batch = change_batch};

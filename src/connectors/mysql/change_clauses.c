@@ -79,12 +79,6 @@ static void add_value(struct clause *clause, const char *column, const char *old
     }
 }
 
-static bool is_true(const struct change_value *map, const char *key)
-{
-    const char *text = change_text(map, key);
-    return text != NULL && strcasecmp(text, "true") == 0;
-}
-
 /* ---------------------------------------------------------------- pieces of clauses */
 
 /* A literal and the present time stand as they are; servers want parentheses around all else. */
@@ -187,14 +181,14 @@ static void append_column(struct buffer *sql, const struct change_value *column)
     if (expression != NULL) {
         buffer_format(sql, " GENERATED ALWAYS AS (%s) STORED", expression);
     }
-    buffer_append_string(sql, is_true(column, "nullable") ? " NULL" : " NOT NULL");
+    buffer_append_string(sql, change_is_true(column, "nullable") ? " NULL" : " NOT NULL");
     if (set != NULL) {
         append_default(sql, set);
     }
     if (change_get(generated, "identity") != NULL) {
         buffer_append_string(sql, " AUTO_INCREMENT");
     }
-    if (is_true(column, "pk")) {
+    if (change_is_true(column, "pk")) {
         buffer_append_string(sql, " PRIMARY KEY");
     }
     if (comment != NULL) {
@@ -210,7 +204,7 @@ static enum status add_column_keys(struct clause *clause, const struct change_va
     const struct change_value *unique = change_get(of, "unique");
     const struct change_value *check = change_get(of, "check");
     const struct change_value *reference = change_get(of, "references");
-    if (unique != NULL && (unique->kind == CHANGE_MAP || is_true(of, "unique"))) {
+    if (unique != NULL && (unique->kind == CHANGE_MAP || change_is_true(of, "unique"))) {
         const char *name = change_text(unique, "name");
         name = name != NULL
                    ? name
@@ -238,7 +232,7 @@ static enum status add_column(struct clause *clause, struct error *error)
     const struct change_value *column = change_get(clause->value, "column");
     const char *name = change_text(column, "name");
     const char *up = change_text(clause->value, "up");
-    bool harmless = is_true(column, "nullable") || change_text(column, "default") != NULL ||
+    bool harmless = change_is_true(column, "nullable") || change_text(column, "default") != NULL ||
                     change_get(column, "generated") != NULL;
     begin_clause(clause);
     buffer_append_string(&clause->set->clauses, "ADD COLUMN ");
@@ -337,7 +331,7 @@ static void append_changed_column(struct buffer *sql, const struct clause *claus
         buffer_append(sql, part->span.text, part->span.length);
     }
     if (nullable != NULL) {
-        buffer_append_string(sql, is_true(value, "nullable") ? " NULL" : " NOT NULL");
+        buffer_append_string(sql, change_is_true(value, "nullable") ? " NULL" : " NOT NULL");
     }
     if (set != NULL && set->kind == CHANGE_TEXT) {
         append_default(sql, set->text);
@@ -359,7 +353,7 @@ static enum status alter_column(struct clause *clause, struct error *error)
     if (column == NULL) {
         return invalid(clause, error, "%s has no column %s", clause->set->table, name);
     }
-    if (is_true(value, "lossless")) {
+    if (change_is_true(value, "lossless")) {
         return invalid(clause, error,
                        "lossless is not proved on this server: what the old form "
                        "can't hold keeps an abort from being carried out");
@@ -394,10 +388,10 @@ static enum status create_index(struct clause *clause, struct error *error)
     }
     begin_clause(clause);
     mysql_append(sql, "ADD %s%sINDEX %n",
-                 is_true(value, "unique") ? "UNIQUE "
-                 : other                  ? method
-                                          : "",
-                 other && !is_true(value, "unique") ? " " : "", name);
+                 change_is_true(value, "unique") ? "UNIQUE "
+                 : other                         ? method
+                                                 : "",
+                 other && !change_is_true(value, "unique") ? " " : "", name);
     if (method != NULL && !other) {
         buffer_format(sql, " USING %s", method);
     }
@@ -761,7 +755,8 @@ void mysql_change_append_create(struct buffer *sql, const struct change_value *v
         const struct change_value *check = change_get(column, "check");
         buffer_append_string(sql, i > 0 ? ", " : "");
         append_column(sql, column);
-        if (is_true(column, "unique") || change_get(change_get(column, "unique"), "name") != NULL) {
+        if (change_is_true(column, "unique") ||
+            change_get(change_get(column, "unique"), "name") != NULL) {
             buffer_append_string(sql, " UNIQUE");
         }
         if (check != NULL) {

@@ -134,7 +134,6 @@ enum status change_invalid(const struct compiler *compiler, const struct change_
                            struct error *error, const char *format, ...) PRINTF_LIKE(4, 5);
 enum status change_refused(const struct compiler *compiler, struct error *error, const char *format,
                            ...) PRINTF_LIKE(3, 4);
-bool change_is_true(const struct change_value *map, const char *key);
 /* Notes that a constraint or an index is dropped: no second column gets it. */
 void change_note_gone(struct compiler *compiler, const char *name);
 bool change_is_gone(const struct compiler *compiler, const char *name);

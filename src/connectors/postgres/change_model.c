@@ -45,12 +45,6 @@ enum status change_refused(const struct compiler *compiler, struct error *error,
     return fail(compiler, NULL, ERROR_CHANGE_REFUSED, message, error);
 }
 
-bool change_is_true(const struct change_value *map, const char *key)
-{
-    const char *text = change_text(map, key);
-    return text != NULL && strcmp(text, "true") == 0;
-}
-
 /* ---------------------------------------------------------------- what goes */
 
 void change_note_gone(struct compiler *compiler, const char *name)

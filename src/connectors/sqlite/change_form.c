@@ -82,12 +82,6 @@ void sqlite_change_form_close(struct sqlite_change_form *form)
 
 /* ---------------------------------------------------------------- pieces */
 
-static bool is_true(const struct change_value *map, const char *key)
-{
-    const char *text = change_text(map, key);
-    return text != NULL && strcasecmp(text, "true") == 0;
-}
-
 static void append_names(struct buffer *sql, const struct change_value *names)
 {
     for (uint32_t i = 0; names != NULL && i < names->count; i++) {
@@ -122,14 +116,14 @@ void sqlite_change_append_column(struct buffer *sql, const struct change_value *
     const char *set = change_text(column, "default");
     const struct change_value *check = change_get(column, "check");
     sqlite_append(sql, "%n %s", change_text(column, "name"), change_text(column, "type"));
-    if (is_true(column, "pk")) {
+    if (change_is_true(column, "pk")) {
         buffer_append_string(sql, " PRIMARY KEY");
     }
-    if (!is_true(column, "nullable")) {
+    if (!change_is_true(column, "nullable")) {
         buffer_append_string(sql, " NOT NULL");
     }
     if (change_get(column, "unique") != NULL &&
-        (is_true(column, "unique") || change_get(column, "unique")->kind == CHANGE_MAP)) {
+        (change_is_true(column, "unique") || change_get(column, "unique")->kind == CHANGE_MAP)) {
         buffer_append_string(sql, " UNIQUE");
     }
     if (set != NULL) {
@@ -184,8 +178,9 @@ void sqlite_change_append_index(struct buffer *sql, const struct change_value *v
 {
     const struct change_value *columns = change_get(value, "columns");
     const char *predicate = change_text(value, "predicate");
-    sqlite_append(sql, "CREATE %sINDEX %n ON %n (", is_true(value, "unique") ? "UNIQUE " : "",
-                  change_text(value, "name"), change_text(value, "table"));
+    sqlite_append(sql, "CREATE %sINDEX %n ON %n (",
+                  change_is_true(value, "unique") ? "UNIQUE " : "", change_text(value, "name"),
+                  change_text(value, "table"));
     for (uint32_t i = 0; columns != NULL && i < columns->count; i++) {
         const struct change_value *column = &columns->items[i];
         const char *expression = change_text(column, "expression");

@@ -16,12 +16,6 @@ struct shadowing {
     struct buffer into, values, differs;
 };
 
-static bool is_true(const struct change_value *map, const char *key)
-{
-    const char *text = change_text(map, key);
-    return text != NULL && strcasecmp(text, "true") == 0;
-}
-
 /* ---------------------------------------------------------------- by the schema alone */
 
 /* What SQLite writes into its schema, and no row of. */
@@ -31,7 +25,7 @@ static bool is_light(const struct change_operation *operation, uint64_t rows)
     const struct change_value *column = change_get(value, "column");
     if (strcmp(operation->kind, "add_column") == 0) {
         return change_text(value, "up") == NULL && change_get(column, "unique") == NULL &&
-               !is_true(column, "pk") && change_get(column, "check") == NULL;
+               !change_is_true(column, "pk") && change_get(column, "check") == NULL;
     }
     if (strcmp(operation->kind, "create_index") == 0) {
         return rows <= NEEDS_ROWS_MAX;

@@ -172,8 +172,10 @@ static enum status run_batches(struct change_work *work, uint32_t number, bool n
     batches.rows = noted && batches.position != NULL ? state->rows : 0;
     batches.began_rows = batches.rows;
     work->rows_ms = 0;
-    enum status status =
-        work->change->estimate(work->base.session, batches.step, &batches.total, error);
+    enum status status = STATUS_OK;
+    if (work->change->estimate != NULL) {
+        status = work->change->estimate(work->base.session, batches.step, &batches.total, error);
+    }
     tell(&batches, CHANGE_STEP_BEGINS);
     work_relax(&work->base, true);
     status = status == STATUS_OK ? go(&batches, error) : status;

@@ -411,7 +411,7 @@ static enum status estimate(struct change_work *work, uint64_t *rows, struct err
     const struct change_plan *plan = &work->view.plan;
     for (uint32_t i = 0; i < plan->count; i++) {
         /* What the change itself makes has no rows yet, and is none that could be asked of. */
-        if (plan->steps[i].kind == CHANGE_BATCHES &&
+        if (plan->steps[i].kind == CHANGE_BATCHES && work->change->estimate != NULL &&
             work->change->estimate(work->base.session, &plan->steps[i], &rows[i], error) !=
                 STATUS_OK) {
             return STATUS_FAILED;

@@ -131,12 +131,6 @@ static bool is_provisioned(const json_t *table)
 
 /* ---------------------------------------------------------------- tables */
 
-static bool is_true(const struct change_value *map, const char *key)
-{
-    const char *text = change_text(map, key);
-    return text != NULL && strcmp(text, "true") == 0;
-}
-
 static json_t *key_of(const struct change_value *columns, const char *field, json_t *definitions)
 {
     json_t *key = json_array();
@@ -144,7 +138,7 @@ static json_t *key_of(const struct change_value *columns, const char *field, jso
         const struct change_value *column = &columns->items[i];
         const char *name = change_text(column, field);
         const char *type = change_text(column, "type");
-        if (name == NULL || (strcmp(field, "name") == 0 && !is_true(column, "pk"))) {
+        if (name == NULL || (strcmp(field, "name") == 0 && !change_is_true(column, "pk"))) {
             continue;
         }
         json_array_append_new(key, json_pack("{s:s, s:s}", "AttributeName", name, "KeyType",
@@ -291,7 +285,7 @@ static enum status create_index(struct compiler *compiler, const struct change_v
         json_pack("{s:s, s:o, s:[{s:o}]}", "TableName", table_name, "AttributeDefinitions",
                   definitions, "GlobalSecondaryIndexUpdates", "Create", create);
     size_t count = json_array_size(definitions);
-    if (count == 0 || count > 2 || count != columns->count || is_true(value, "unique") ||
+    if (count == 0 || count > 2 || count != columns->count || change_is_true(value, "unique") ||
         change_get(value, "predicate") != NULL) {
         json_decref(input);
         return fail(compiler, ERROR_CHANGE_REFUSED, columns, error,
@@ -420,7 +414,7 @@ static enum status set_protection(struct compiler *compiler, const char *name,
     bool was = json_is_true(json_object_get(table, "DeletionProtectionEnabled"));
     was_class = was_class != NULL ? was_class : "STANDARD";
     if (change_text(options, "deletion_protection") != NULL &&
-        is_true(options, "deletion_protection") != was) {
+        change_is_true(options, "deletion_protection") != was) {
         set_member(compiler, name, "deletion protection",
                    json_pack("{s:b}", "DeletionProtectionEnabled", !was),
                    json_pack("{s:b}", "DeletionProtectionEnabled", was),
@@ -541,7 +535,7 @@ static enum status run_text(struct compiler *compiler, const struct change_value
                             struct error *error)
 {
     (void)error;
-    bool late = is_true(value, "on_complete");
+    bool late = change_is_true(value, "on_complete");
     const char *down = change_text(value, "down");
     add(compiler, late ? CHANGE_CONTRACT : CHANGE_EXPAND, "make a call", change_text(value, "up"),
         down != NULL && down[0] != '\0' ? down : NULL, NULL);
@@ -607,15 +601,5 @@ static enum status change_batch(struct alter_session *session, const struct chan
     return STATUS_OK;
 }
 
-static enum status change_estimate(struct alter_session *session, const struct change_step *step,
-                                   uint64_t *rows, struct error *error)
-{
-    (void)session;
-    (void)step;
-    (void)error;
-    *rows = 0;
-    return STATUS_OK;
-}
-
-const struct change_functions dynamodb_network_change = {
-    .compile = change_compile, .batch = change_batch, .estimate = change_estimate};
+const struct change_functions dynamodb_network_change = {.compile = change_compile,
+                                                         .batch = change_batch};
