@@ -194,6 +194,11 @@ const struct connector *registry_at(uint32_t index)
     return index < registry_count() ? modules[index - BUILT_IN_COUNT] : NULL;
 }
 
+bool registry_is_module(uint32_t index)
+{
+    return index >= BUILT_IN_COUNT;
+}
+
 static bool has_scheme(const struct connector *connector, const char *scheme)
 {
     return strcasecmp(connector->name, scheme) == 0 || has_name(connector->schemes, scheme);
