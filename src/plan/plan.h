@@ -132,7 +132,8 @@ struct plan_settings {
     const struct schema *there;        /* tables that are in the target, or NULL; borrowed */
     int existing;                      /* enum existing_policy that overrides the plan, or -1 */
     const struct time_zone *time_zone; /* of times that name none, where one is needed, or NULL */
-    const struct plan_note *notes;     /* come first among the plan's */
+    const char *names;             /* "keep", "lower", "snake" in place of the plan's, or NULL */
+    const struct plan_note *notes; /* come first among the plan's */
     uint32_t note_count;
 };
 

@@ -199,6 +199,7 @@ static void resolve_all(struct resolver *resolver)
     bool copy =
         resolver->document == NULL || plan_node_get(resolver->document->root, "tables") == NULL;
     resolver->plan->plain = copy;
+    names_resolve(resolver, copy);
     if (copy) {
         copy_resolve(resolver);
     } else {
