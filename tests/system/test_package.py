@@ -10,6 +10,7 @@ import unittest
 import package_support
 import support
 from package_support import output
+import mariadb
 
 TABLES = ("Album", "Artist", "Customer", "Invoice", "InvoiceLine", "Playlist", "PlaylistTrack", "Track")
 # From the install line to the first copied database, on a machine that has its packages downloaded.
@@ -101,6 +102,18 @@ class Packages(unittest.TestCase):
 @unittest.skipUnless(support.SOAK, "a second release of Debian is for soaks")
 class NewerPackages(Packages):
     suite = "trixie"
+
+    def release_starts(self):
+        """Log-ins that need a plugin of MariaDB's client library find the release's own: the system has none."""
+        place = super().release_starts()
+        with mariadb.Server() as server:
+            name = server.database()
+            server.ask("", "INSTALL SONAME 'auth_ed25519'; CREATE USER e@'127.0.0.1' IDENTIFIED VIA ed25519 USING PASSWORD('x y'); "
+                           "GRANT ALL ON *.* TO e@'127.0.0.1'")
+            self.system.output(place + "/bin/transhume", "migrate", "shop.db", server.uri(name).replace("root@", "e:x%20y@"), "--state", "network",
+                               folder="/tmp/release")
+            self.assertEqual(server.ask(name, "SELECT count(*) FROM Track"), [["3500"]])
+        return place
 
 
 @unittest.skipUnless(support.SOAK, "the image is for soaks")
