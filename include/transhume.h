@@ -80,7 +80,8 @@ struct transhume_result;
  * Runs the command and returns when it has ended. `*result` is the caller's to destroy; NULL only
  * where memory is out (TRANSHUME_FAILED). A program that cannot be started is TRANSHUME_USAGE with
  * the code "program-missing"; one that a signal ended is TRANSHUME_FAILED with "program-ended", and
- * one that printed more than 64 MiB with "output-too-large". All other codes are the program's.
+ * one that printed more than 64 MiB, and was stopped for it, with "output-too-large". All other
+ * codes are the program's.
  */
 TRANSHUME_EXPORT enum transhume_status transhume_call(const struct transhume_call *call,
                                                       struct transhume_result **result)

@@ -57,6 +57,7 @@ static void take_out(struct reading *reading, const char *bytes, size_t length)
     if (!reading->is_too_large &&
         !client_text_append(&reading->result->out, bytes, length, CLIENT_OUTPUT_BYTES_MAX)) {
         reading->is_too_large = true;
+        kill(reading->child.pid, SIGTERM);
     }
 }
 
@@ -104,15 +105,16 @@ static void await_end(struct reading *reading)
         ended = waitpid(reading->child.pid, &state, 0);
     } while (ended < 0 && errno == EINTR);
     int status = ended > 0 && WIFEXITED(state) ? WEXITSTATUS(state) : -1;
+    if (reading->is_too_large) {
+        client_fail(result, TRANSHUME_FAILED, "output-too-large", client_program(reading->call),
+                    "the program printed more than 64 MiB, and was asked to stop",
+                    "run the command in a shell");
+        return;
+    }
     if (status < TRANSHUME_DONE || status > TRANSHUME_REFUSED) {
         client_fail(result, TRANSHUME_FAILED, "program-ended", client_program(reading->call),
                     "the program did not end by itself",
                     "what it committed is kept: the command resume continues the run");
-        return;
-    }
-    if (reading->is_too_large) {
-        client_fail(result, TRANSHUME_FAILED, "output-too-large", client_program(reading->call),
-                    "the program printed more than 64 MiB", "run the command in a shell");
         return;
     }
     result->status = (enum transhume_status)status;

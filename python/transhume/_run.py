@@ -23,6 +23,8 @@ SETTINGS = {"TRANSHUME_JSON": "true", "TRANSHUME_LOG_FORMAT": "json", "TRANSHUME
             "TRANSHUME_VERBOSE": "true", "TRANSHUME_QUIET": ""}
 # Events that wait to be taken; when there are more, the program waits for its reader.
 EVENTS_WAITING_MAX = 10000
+OUTPUT_BYTES_MAX = 64 << 20
+READ_BYTES = 64 << 10
 INTERRUPTED = 4
 
 
@@ -55,9 +57,10 @@ class Run(Generic[Kind]):
         self._make = make
         self._events: "queue.Queue[Optional[AnyEvent]]" = queue.Queue(EVENTS_WAITING_MAX)
         self._out = b""
+        self._is_too_large = False
         self._ended = False
         named = os.fspath(program) if program is not None else os.environ.get("TRANSHUME") or "transhume"
-        words = [named, *command.split(), *_flags(options), "--", *map(os.fspath, arguments)]
+        words = [named, *command.split(), *_flags(options), "--", *[os.fspath(argument) for argument in arguments]]
         variables: Dict[str, str] = {**os.environ, **(environment or {}), **SETTINGS}
         try:
             self._process = subprocess.Popen(words, cwd=folder, env=variables, stdin=subprocess.DEVNULL,
@@ -84,7 +87,16 @@ class Run(Generic[Kind]):
 
     def _read_out(self) -> None:
         assert self._process.stdout is not None
-        self._out = self._process.stdout.read()
+        parts: List[bytes] = []
+        length = 0
+        for part in iter(lambda: self._process.stdout.read(READ_BYTES), b""):  # type: ignore[union-attr]
+            length += len(part)
+            if length <= OUTPUT_BYTES_MAX:
+                parts.append(part)
+            elif not self._is_too_large:
+                self._is_too_large = True
+                self._process.terminate()
+        self._out = b"".join(parts)
 
     def __iter__(self) -> Iterator[AnyEvent]:
         while not self._ended:
@@ -117,6 +129,9 @@ class Run(Generic[Kind]):
         differences (1, see `needs_attention`), what a check found.
         """
         status = self.wait()
+        if self._is_too_large:
+            raise FailedError("output-too-large", "the program printed more than 64 MiB, and was asked to stop", self.command,
+                              "run the command in a shell", 3)
         data = self._data()
         if status < 0 or status == INTERRUPTED or not data or isinstance(data.get("error"), dict):
             raise self._error(status, data or {})

@@ -33,7 +33,7 @@ int main(int count, char **arguments)
                            transhume_result_error_message(result), transhume_result_error_hint(result)};
     for (int i = 0; i < 5; i++) fprintf(stderr, "%s\n", parts[i] == NULL ? "-" : parts[i]);
     fprintf(stderr, "%" PRId64 " %" PRId64 "\n", transhume_result_count(result, "written"), transhume_result_count(result, "rows"));
-    fprintf(stderr, "%s", transhume_result_json(result));
+    fprintf(stderr, "%s", strlen(transhume_result_json(result)) > 1 << 20 ? "" : transhume_result_json(result));
     transhume_result_destroy(result);
     return status;
 }
@@ -120,6 +120,10 @@ class Library(support.TestCase):
         code, _, parts = self.probe("resume")
         self.assertEqual((code, parts["code"]), (0, "-"))
         self.assertEqual(self.items("copy.db"), self.items("shop.db"))
+
+    def test_endless_output_is_bounded(self):
+        code, events, parts = self.probe("status", program="/usr/bin/yes")
+        self.assertEqual((code, events, parts["code"]), (3, [], "output-too-large"))
 
     def test_nothing_but_the_interface_is_exported(self):
         path = os.path.join(self.libraries, "libtranshume.so.0")

@@ -89,6 +89,11 @@ class Runs(TestCase):
             transhume.migrate("a.db", "b.db", program=self.path("none"))
         self.assertEqual((caught.exception.code, caught.exception.object), ("program-missing", self.path("none")))
 
+    def test_endless_output_is_bounded(self):
+        with self.assertRaises(transhume.FailedError) as caught:
+            transhume.start("status", program="/usr/bin/yes").result()
+        self.assertEqual(caught.exception.code, "output-too-large")
+
     def test_a_killed_run_is_resumed(self):
         run = self.run_here(transhume.migrate, "shop.db", "copy.db", chunk_rows=100,
                             environment={"TRANSHUME_FAILPOINT": "sqlite.before_commit:kill:5"})
