@@ -219,7 +219,7 @@ PACKAGES = {package.name: package for package in (
     _cassandra("5.0.9"),
     _cassandra("4.1.10"),
     _cassandra("3.11.19", "org.apache.cassandra:cassandra-thrift:3.11.19"),   # whose classes it loads, used or not
-    _search("opensearch", "2.19.3", "org.opensearch.plugin:mapper-extras-client", "org.opensearch.index.mapper.MapperExtrasModulePlugin"),
+    _search("opensearch", "2.19.3", "org.opensearch.plugin:mapper-extras-client", "org.opensearch.index.mapper.MapperExtrasPlugin"),
     _search("elasticsearch", "7.10.2", "org.elasticsearch.plugin:mapper-extras-client", "org.elasticsearch.index.mapper.MapperExtrasPlugin"),
     _search("elasticsearch", "7.17.28", "org.elasticsearch.plugin:mapper-extras-client", "org.elasticsearch.index.mapper.MapperExtrasPlugin"),
     Package("opensearch-py", "2.8.0", "lib/python3*/site-packages/opensearchpy/__init__.py", (), 180, _venv("opensearch-py==2.8.0")),

@@ -211,7 +211,7 @@ tables:
         self.server.ask("DELETE", things + "4")
         self.server.ask("PUT", things + "77", {"id": 77, "name": "more", "city": None, "price": 1})
         self.run_program("validate", "--level", "full", "--quiet", code=1)
-        self.run_program("repair", "--delete-extra", "--confirm", "--quiet")
+        self.run_program("validate", "--level", "full", "--repair", "--delete-extra", "--confirm", "--quiet")
         self.assert_things(40)
 
 

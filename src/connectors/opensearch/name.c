@@ -89,16 +89,17 @@ static void append_part(const struct buffer *part, bool last, struct buffer *out
     }
 }
 
+/* Of the normal form: whoever has but that finds the same document. */
 static enum status part_text(const struct cell *cell, struct buffer *out, struct error *error)
 {
-    struct cell whole = *cell;
-    enum status status = STATUS_OK;
-    struct arena *arena = arena_create(0);
-    if (cell->kind == VALUE_LARGE) {
-        status = convert_read_large(cell, OPENSEARCH_ID_BYTES_MAX, arena, &whole, error);
+    struct cell normal;
+    if (cell->kind == VALUE_TEXT || cell->kind == VALUE_INT64) {
+        return convert_append_text(cell, true, out, error);
     }
+    struct arena *arena = arena_create(0);
+    enum status status = opensearch_normal_form(NULL, cell, arena, &normal, error);
     if (status == STATUS_OK) {
-        status = convert_append_text(&whole, true, out, error);
+        status = convert_append_text(&normal, true, out, error);
     }
     arena_destroy(arena);
     return status;
@@ -171,23 +172,7 @@ static enum value_kind kind_of_key(const struct target_table *table, const char 
     return kind;
 }
 
-static int digit_of(char byte)
-{
-    return byte >= '0' && byte <= '9'   ? byte - '0'
-           : byte >= 'a' && byte <= 'f' ? byte - 'a' + 10
-                                        : 0;
-}
-
-static struct cell bytes_of(const char *digits, size_t length, struct arena *arena)
-{
-    uint8_t *bytes = arena_allocate(arena, length / 2 + 1);
-    for (size_t at = 0; at < length / 2; at++) {
-        bytes[at] = (uint8_t)(digit_of(digits[2 * at]) << 4 | digit_of(digits[2 * at + 1]));
-    }
-    return cell_bytes(bytes, length / 2);
-}
-
-/* A part is of its column's kind again. */
+/* A part is a number again where its column is of such; else its normal form is a text. */
 bool opensearch_key_read(struct database *database, const struct target_table *table,
                          const uint8_t *bytes, size_t length, struct arena *arena, struct cell *key)
 {
@@ -206,9 +191,8 @@ bool opensearch_key_read(struct database *database, const struct target_table *t
         }
         const struct value_type type = {.kind = kind_of_key(table, table->key.names[at])};
         const struct cell text = cell_text(arena_copy(arena, bytes + LENGTH_BYTES, own), own);
-        if (type.kind == VALUE_BYTES) {
-            key[at] = bytes_of(text.text, own, arena);
-        } else if (convert_value(&text, &type, false, arena, &key[at], &ignored) != STATUS_OK) {
+        bool plain = !value_kind_is_number(type.kind) && type.kind != VALUE_BOOL;
+        if (plain || convert_value(&text, &type, false, arena, &key[at], &ignored) != STATUS_OK) {
             key[at] = text;
         }
         bytes += LENGTH_BYTES + own;

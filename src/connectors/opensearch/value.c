@@ -297,7 +297,7 @@ static enum status read_number(const struct value_type *type, struct text text, 
         read_float(VALUE_FLOAT64, text, arena, cell)) {
         return STATUS_OK;
     }
-    if (type->kind != VALUE_DECIMAL && is_whole(text) && read_whole(text, cell)) {
+    if (is_whole(text) && read_whole(text, cell)) {
         return STATUS_OK;
     }
     return decimal_parse(text.data, text.length, arena, cell) == STATUS_OK
@@ -437,16 +437,18 @@ enum status opensearch_document_read(const struct opensearch_columns *columns, s
 
 /* ---------------------------------------------------------------- normal form */
 
+/* As JSON is read where nothing is known of its column, so that it is the same whatever the column
+ * says. */
 static enum status through_json(const struct cell *cell, struct arena *arena, struct cell *normal,
                                 struct error *error)
 {
-    const struct value_type type = {.kind = cell->kind};
+    static const struct value_type any = {.kind = VALUE_TEXT, .dynamic = true};
     struct buffer json = {0};
     enum status status = opensearch_value_append(cell, &json, error);
     if (status == STATUS_OK) {
         const char *copy = arena_try_copy(arena, buffer_string(&json), json.length);
-        status = copy != NULL ? opensearch_value_read(&type, (struct text){copy, json.length},
-                                                      arena, normal, error)
+        status = copy != NULL ? opensearch_value_read(&any, (struct text){copy, json.length}, arena,
+                                                      normal, error)
                               : error_set(error, ERROR_MEMORY, NULL,
                                           "no memory for the normal form of a value");
     }
@@ -457,32 +459,16 @@ static enum status through_json(const struct cell *cell, struct arena *arena, st
 enum status opensearch_normal_form(struct database *database, const struct cell *cell,
                                    struct arena *arena, struct cell *normal, struct error *error)
 {
-    struct cell whole;
-    struct buffer ignored = {0};
-    enum status status = STATUS_OK;
     (void)database;
-    *normal = *cell;
     switch ((enum value_kind)cell->kind) {
-    case VALUE_FLOAT32:
-    case VALUE_FLOAT64:
-        status = append_float(cell, &ignored, error);
-        buffer_free(&ignored);
-        return status;
-    case VALUE_DECIMAL:
-        status = append_decimal(cell, &ignored, error);
-        buffer_free(&ignored);
-        return status;
-    case VALUE_JSON:
-    case VALUE_LIST:
-    case VALUE_SET:
-    case VALUE_MAP:
-    case VALUE_ESCAPE:
-        return through_json(cell, arena, normal, error);
-    case VALUE_LARGE:
-        status = convert_read_large(cell, OPENSEARCH_DOCUMENT_BYTES_MAX, arena, &whole, error);
-        *normal = whole;
-        return status;
-    default:
+    case VALUE_MISSING:
+    case VALUE_NULL:
+    case VALUE_BOOL:
+    case VALUE_INT64:
+    case VALUE_TEXT:
+        *normal = *cell;
         return STATUS_OK;
+    default:
+        return through_json(cell, arena, normal, error);
     }
 }
