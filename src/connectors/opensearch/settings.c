@@ -42,9 +42,11 @@ static enum status set_settings(struct opensearch_database *self, const char *ta
     return status;
 }
 
+/* Nothing is changed by it: it needs no lease. */
 enum status opensearch_refresh(struct opensearch_database *self, const char *table,
                                struct error *error)
 {
+    struct service_reply *reply = NULL;
     struct arena *arena = arena_create(0);
     const struct opensearch_request request = {.operation = "_refresh",
                                                .object = table,
@@ -52,8 +54,12 @@ enum status opensearch_refresh(struct opensearch_database *self, const char *tab
                                                .path =
                                                    opensearch_path(self, arena, table, "/_refresh"),
                                                .repeatable = true};
-    enum status status =
-        opensearch_control_write(self, &request, NULL, OPENSEARCH_FAULT_MISSING, NULL, error);
+    enum status status = opensearch_control(self, &request, NULL, &reply, error);
+    if (status == STATUS_OK && reply->fault != OPENSEARCH_FAULT_NONE &&
+        reply->fault != OPENSEARCH_FAULT_MISSING) {
+        status = error_copy(error, &reply->error);
+    }
+    service_reply_destroy(reply);
     arena_destroy(arena);
     return status;
 }
