@@ -59,6 +59,7 @@ complete -c transhume -n 'false; or __fish_seen_subcommand_from schema; and __fi
 complete -c transhume -n 'false; or __fish_seen_subcommand_from schema; and __fish_seen_subcommand_from repair' -l drop-before-images -d 'Drop the rows that VERSION kept from before it changed them'
 complete -c transhume -n '__fish_seen_subcommand_from init check migrate resume follow cutover validate' -l include -x -d 'Only source tables whose name matches (* and ?)'
 complete -c transhume -n '__fish_seen_subcommand_from init check migrate resume follow cutover validate' -l exclude -x -d 'No source tables whose name matches; wins over --include'
+complete -c transhume -n '__fish_seen_subcommand_from check migrate resume follow cutover validate' -l names -x -a 'keep lower snake' -d 'What tables and columns are called that the plan does not name'
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l out -r -F -d 'The folder to write the design into'
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l queries -r -F -d 'The queries that the target has to answer: SQL, or a log'
 complete -c transhume -n '__fish_seen_subcommand_from analyze; or __fish_seen_subcommand_from schema; and __fish_seen_subcommand_from lint' -l dialect -x -a 'postgres mysql sqlite' -d 'The dialect of SQL in files'

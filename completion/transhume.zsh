@@ -87,6 +87,7 @@ _transhume() {
                 '--state=[The state folder]:DIR:_files -/' \
                 '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
@@ -131,6 +132,7 @@ _transhume() {
                 '--state=[The state folder]:DIR:_files -/' \
                 '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
@@ -198,6 +200,7 @@ _transhume() {
                 '--state=[The state folder]:DIR:_files -/' \
                 '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
@@ -254,6 +257,7 @@ _transhume() {
                 '--state=[The state folder]:DIR:_files -/' \
                 '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
@@ -310,6 +314,7 @@ _transhume() {
                 '--state=[The state folder]:DIR:_files -/' \
                 '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
@@ -382,6 +387,7 @@ _transhume() {
                 '--state=[The state folder]:DIR:_files -/' \
                 '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \

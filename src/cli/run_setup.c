@@ -116,6 +116,7 @@ static void take_lists(const struct cli_call *call, struct run_options *options)
     options->exclude_count = call->values[CLI_EXCLUDE].list_count;
     options->renumber = call->values[CLI_RENUMBER].list;
     options->renumber_count = call->values[CLI_RENUMBER].list_count;
+    options->names = cli_text(call, CLI_NAMES);
 }
 
 static enum progress_mode progress_mode(const struct cli_call *call)

@@ -137,6 +137,7 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
         .exclude_count = options->exclude_count,
         .renumber = options->renumber,
         .renumber_count = options->renumber_count,
+        .names = options->names,
         .existing = options->existing,
         .max_rejects = options_reject_bound(options),
         .plan_rejects = options->plan_rejects,
