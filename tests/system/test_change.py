@@ -644,6 +644,22 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
         self.change("start", path)
         self.change("complete")
 
+    def test_a_row_whose_value_fails_is_named(self):
+        """What is ahead of it is filled by then; a table without a key has its pages."""
+        self.ask("DROP INDEX users_age; UPDATE users SET age = 'old' WHERE id = 1234; CREATE TABLE heap (a text); INSERT INTO heap SELECT g FROM generate_series(1, 900) g; INSERT INTO heap VALUES ('x')")
+        path = self.change_file(["alter_column: {table: users, column: age, type: int, up: age::int, down: age::text}"])
+        for _ in range(2):
+            failed = self.change("start", path, code=3)
+            self.assertIn("fill users: the row with the key (1234) does not fit the new schema: PostgreSQL says: invalid input syntax for type integer: \"old\"", failed.err)
+        self.assertEqual(self.ask("SELECT count(*) FROM users WHERE _transhume_new_age IS NOT NULL AND id < 1234"), [["1233"]])
+        self.ask("UPDATE users SET age = '5' WHERE id = 1234")
+        self.change("start", path)
+        self.change("complete")
+        heap = self.change_file(["add_column: {table: heap, column: {name: n, type: int}, up: a::int}"])
+        self.assertRegex(self.change("start", heap, code=3).err, r"fill heap: a row of page \d+ does not fit the new schema")
+        self.ask("DELETE FROM heap WHERE a = 'x'")
+        self.change("start", heap)
+
     def test_a_lost_value_keeps_it_from_being_completed(self):
         path = self.change_file(["alter_column: {table: users, column: age, type: numeric, up: age::numeric, down: \"round(age)::text\", lossless: true}"])
         self.change("start", path)
