@@ -692,10 +692,17 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
                 ("create_table: {name: users, columns: [{name: id, type: int}]}", 2, "users is there already"),
                 ("create_table: {name: t, columns: [{name: id, type: nothing}]}", 2, "nothing"),
                 ("drop_index: {name: users_pkey}", 2, "drop_constraint drops both"),
+                ("set_table: {table: users, options: {fillfactr: 70}}", 2, "fillfactr"),
+                ("set_table: {table: users, options: {fillfactor: 7}}", 2, "out of bounds"),
+                ("alter_column: {table: users, column: left_at, default: \"'never'\"}", 2, "never"),
+                ("alter_column: {table: numbered, column: id, default: '1'}", 2, "is an identity column"),
+                ("rename_constraint: {table: users, from: mail_is_set, to: users_pkey}", 2, "users has a constraint users_pkey already"),
                 ("rename_column: {table: users, from: nam, to: x}", 2, "users has no column nam")):
             with self.subTest(operation):
                 failed = self.change("start", self.change_file([operation]), code=code)
                 self.assertIn(words, failed.err)
+                if code == 2:
+                    self.assertRegex(failed.err, r"\d+_c\.change\.yaml:\d+:\d+")
         self.assertEqual(self.catalogue(), before)
         self.assertEqual(self.state(), [])
 
