@@ -16,28 +16,10 @@ void script_add(struct script *script, enum script_moment moment, const char *wh
     buffer_free(text);
 }
 
-static bool is_same(const char *left, const char *right)
-{
-    return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
-}
-
-static bool is_there(const struct script_request *request, const struct schema_object *object)
-{
-    for (uint32_t i = 0; request->there != NULL && i < request->there->object_count; i++) {
-        const struct schema_object *other = &request->there->objects[i];
-        if (is_same(schema_object_word(other), schema_object_word(object)) &&
-            is_same(other->name, object->name) && is_same(other->table, object->table)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool script_wants_object(const struct script_request *request, uint32_t number)
 {
     const struct schema_object *object = &request->objects->objects[number];
-    if (object->native_sql == NULL || (request->unfit != NULL && request->unfit[number]) ||
-        is_there(request, object)) {
+    if (object->native_sql == NULL || (request->unfit != NULL && request->unfit[number])) {
         return false;
     }
     for (uint32_t i = 0; object->table != NULL && i < request->table_count; i++) {

@@ -34,14 +34,18 @@ struct script_request {
     uint32_t table_count;
     const bool *missing; /* a table each: it is to be made */
     const struct schema *objects; /* of a same-engine plain copy; else NULL */
-    const struct schema *there;   /* what the target holds; NULL: nothing, or it is to be ignored */
+    const struct schema *there;   /* tables of the target; NULL: as if it held nothing at all */
     const bool *unfit; /* an object each: the target can't have it; NULL: it can have them all */
+    /* That the statements are to name in place of the target's own database, where a connection
+     * reaches several (MySQL); NULL: its own. Borrowed. */
+    const char *place;
 };
 
 /* Copies the texts; `text` is emptied. */
 void script_add(struct script *script, enum script_moment moment, const char *what,
                 const char *name, struct buffer *text);
-/* Is the object of a same-engine copy still to be made, along with its table or alone? */
+/* Is the object of a same-engine copy to be made, along with its table or alone, unless the target
+ * has one of its name? */
 bool script_wants_object(const struct script_request *request, uint32_t number);
 
 #endif

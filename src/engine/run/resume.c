@@ -589,7 +589,7 @@ static enum status reopen_if_changed(struct resume *resume, bool changed, struct
     if (failpoint_hit("resume.before_reopen", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (changed) {
+    if (changed && !run_moves(run, PARTS_SCHEMA)) {
         run_note(run, &run->status.mixed_snapshot);
         if (find_restarts(resume, &restart, error) != STATUS_OK ||
             (restart.stream_count > 0 && reopen_chunks(resume, &restart, error) != STATUS_OK)) {

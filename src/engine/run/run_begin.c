@@ -164,6 +164,17 @@ enum status run_retire_finished(struct run *run, struct error *error)
 
 /* ---- the run's own beginning */
 
+static const char *run_parts_name(enum parts_choice parts)
+{
+    return parts == PARTS_SCHEMA ? "schema" : parts == PARTS_DATA ? "data" : NULL;
+}
+
+bool run_moves(const struct run *run, enum parts_choice parts)
+{
+    const char *name = run_parts_name(parts);
+    return run->header.parts != NULL && name != NULL && strcmp(run->header.parts, name) == 0;
+}
+
 void run_fill_header(struct run *run)
 {
     struct run_session *session = run->session;
@@ -184,6 +195,7 @@ void run_fill_header(struct run *run)
     run->header.rebuilds_indexes = preflight_rebuilds_indexes(session);
     run->header.disables_triggers = preflight_disables_triggers(session);
     run->header.rejects_orphans = preflight_rejects_orphans(session);
+    run->header.parts = run_parts_name(session->options.parts);
     run->header.schemas = session->target->scope.others;
     run->header.reverse_of = session->options.reverse_of;
 }
@@ -227,8 +239,8 @@ static enum status split_streams(struct run *run, struct error *error)
     struct run_session *session = run->session;
     const struct plan *plan = session->plan;
     uint64_t capacity = 0;
-    if (session->options.reverse_of != NULL) {
-        return STATUS_OK; /* both sides are the same */
+    if (session->options.reverse_of != NULL || session->options.parts == PARTS_SCHEMA) {
+        return STATUS_OK; /* both sides are the same, or no record is read */
     }
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         struct span *spans;

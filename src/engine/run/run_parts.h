@@ -49,6 +49,8 @@ enum status run_clear_way(struct run *run, struct error *error) MUST_USE;
 /* Moves the finished run away, once nothing stands in the way of the one that begins: a migrate
  * that is refused leaves what `status` shows. */
 enum status run_retire_finished(struct run *run, struct error *error) MUST_USE;
+/* Does it move these parts alone, as its header says? */
+bool run_moves(const struct run *run, enum parts_choice parts);
 /* The header's parts that come from the session. */
 void run_fill_header(struct run *run);
 /* ledger.create, and what is around it. */
@@ -98,6 +100,8 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
                             const char ***absent, uint32_t *absent_count,
                             struct preflight *preflight, struct error *error) MUST_USE;
 void preflight_free(struct preflight *preflight);
+/* Views, triggers and so on that a new run makes; NULL: none. */
+const struct schema *preflight_objects(const struct run_session *session);
 /* The plan's tables as one list, as the connectors want it. */
 void preflight_tables(struct run_session *session, struct arena *arena,
                       struct target_table **tables);
