@@ -178,6 +178,7 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->parts = cli_switch(call, CLI_SCHEMA_ONLY) ? PARTS_SCHEMA
                      : cli_switch(call, CLI_DATA_ONLY) ? PARTS_DATA
                                                        : PARTS_ALL;
+    options->ignores_there = call->command->place == IN_DIFF;
     options->shows_ddl = cli_switch(call, CLI_DDL) || cli_switch(call, CLI_DRY_RUN);
     options->rollback_keys = cli_switch(call, CLI_ROLLBACK_KEYS);
     options->indexes = (enum indexes_choice)choice_or_unset(call, CLI_INDEXES);

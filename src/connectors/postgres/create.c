@@ -199,7 +199,7 @@ static enum status make_comments(const struct taker *taker)
     return status;
 }
 
-enum status postgres_create_table(const struct postgres_creation *creation,
+enum status postgres_create_statements(const struct postgres_creation *creation,
                                   const struct target_table *table, postgres_take_statement *take,
                                   void *context, struct error *error)
 {

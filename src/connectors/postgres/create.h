@@ -19,7 +19,7 @@ typedef enum status postgres_take_statement(void *context, const char *what, con
                                             struct buffer *sql, struct error *error);
 
 /* The table with those keys and unique indexes that records could break, and comments. */
-enum status postgres_create_table(const struct postgres_creation *creation,
+enum status postgres_create_statements(const struct postgres_creation *creation,
                                   const struct target_table *table, postgres_take_statement *take,
                                   void *context, struct error *error) MUST_USE;
 /* "name type DEFAULT … NOT NULL" */

@@ -348,7 +348,7 @@ enum status postgres_make_keys(struct postgres_database *self, const struct targ
 
 /* ---------------------------------------------------------------- showing it */
 
-/* A table as prepare would leave it: with what postgres_create_table makes along with it. */
+/* A table as prepare would leave it: with what postgres_create_statements makes along with it. */
 static struct postgres_table new_table(struct keys *keys, const struct target_table *table)
 {
     struct schema_table *schema = arena_allocate_zeroed(keys->arena, 1, sizeof *schema);

@@ -71,7 +71,7 @@ static enum status show_tables(struct showing *showing, const struct postgres_cr
     for (uint32_t i = 0; status == STATUS_OK && i < request->table_count; i++) {
         const struct target_table *table = &request->tables[i];
         if (request->missing[i]) {
-            status = postgres_create_table(creation, table, take, showing, error);
+            status = postgres_create_statements(creation, table, take, showing, error);
             show_objects(showing, request, SCHEMA_WITH_TABLES, table->name);
         }
     }

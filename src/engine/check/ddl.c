@@ -40,6 +40,26 @@ enum status ddl_script(struct run_session *session, const struct ddl_request *re
     return target->script(session->target, &wanted, script, error);
 }
 
+enum status run_script(struct run_session *session, const char *place, struct script *script,
+                       struct error *error)
+{
+    struct target_table *tables = NULL;
+    const struct column_list others = session->target->scope.others;
+    if (place != NULL && others.count > 0) {
+        error_set(error, ERROR_NOT_IMPLEMENTED, session->target_uri->shown,
+                  "tables of several databases can't be compared at once");
+        return error_hint(error, "name one of them with --schema");
+    }
+    preflight_tables(session, session->arena, &tables);
+    const struct ddl_request request = {.tables = tables, .fresh = true, .place = place};
+    return ddl_script(session, &request, script, error);
+}
+
+const char *run_target_uri(const struct run_session *session)
+{
+    return session->target_uri->text;
+}
+
 /* ---------------------------------------------------------------- columns */
 
 struct listing {

@@ -701,6 +701,7 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     /* the changes in between put it right */
     result->mixed_snapshot = run->status.mixed_snapshot && run->header.feed == NULL;
     result->no_snapshot = run->status.no_snapshot;
+    result->schema_only = run_moves(run, PARTS_SCHEMA);
     result->is_overtaken = run->is_overtaken;
     result->has_ledger = run->claimed;
     result->broken_references = run->status.broken_references;

@@ -103,6 +103,7 @@ struct run_options {
     bool no_hashes;     /* no hash sums in the done marks */
     bool strict;        /* refuse if anything of the source is left out */
     bool shows_ddl;     /* check: fills check_report.ddl */
+    bool ignores_there; /* diff: the plan is resolved as if the target held no tables */
     enum parts_choice parts; /* of a new run and its check; a resume asks the ledger */
     bool rollback_keys; /* keys of what is written are kept for every table, so that rollback can
                            go by key; costs the express lane */
@@ -224,6 +225,15 @@ enum status run_check(struct run_session *session, struct check_report *report,
 enum status run_sample(struct run_session *session, uint32_t count, bool json, struct buffer *out,
                        struct error *error) MUST_USE;
 
+/* ---- diff */
+struct script; /* connectors/script.h */
+/* The statements that would make the plan's tables and objects in a target that holds nothing; none
+ * of a target whose tables need none. `place` as script_request has it. */
+enum status run_script(struct run_session *session, const char *place, struct script *script,
+                       struct error *error) MUST_USE;
+/* The target's URI, secrets included: for opening it once more. */
+const char *run_target_uri(const struct run_session *session);
+
 /* ---- migrate and resume */
 struct run_result {
     char run_id[40];
@@ -236,6 +246,7 @@ struct run_result {
     bool is_overtaken; /* a session that is opened anew goes on, with the source's new columns */
     bool mixed_snapshot;
     bool no_snapshot; /* the source knows none */
+    bool schema_only; /* it made tables and moved no records */
     bool has_ledger;  /* the run was this process's to write: the target is not untouched */
     const char *rejects_folder;   /* NULL if nothing was rejected */
     const char *report_file;      /* NULL: there is none */
