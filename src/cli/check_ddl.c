@@ -12,8 +12,8 @@ enum { LINE_BYTES = 4096 };
 
 static void append_columns(const struct check_ddl *ddl, bool color, struct buffer *out)
 {
-    static const char *const titles[] = {"table", "column", "from", "source type", "target type",
-                                         NULL};
+    static const char *const titles[] = {"table",       "column",      "from",
+                                         "source type", "target type", NULL};
     struct table *table = table_create(titles);
     for (uint32_t i = 0; i < ddl->column_count; i++) {
         const struct check_column *column = &ddl->columns[i];
@@ -79,8 +79,8 @@ static void append_statement(const struct script_statement *statement, struct bu
     }
 }
 
-static void append_moment(const struct check_ddl *ddl, enum script_moment moment,
-                          const char *title, struct buffer *out)
+static void append_moment(const struct check_ddl *ddl, enum script_moment moment, const char *title,
+                          struct buffer *out)
 {
     bool any = false;
     for (uint32_t i = 0; i < ddl->statement_count; i++) {

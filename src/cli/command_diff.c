@@ -29,10 +29,10 @@ static enum status list(void *context, const char *place, struct arena *arena,
     struct diff_made *made = arena_allocate_zeroed(arena, (size_t)script.count + 1, sizeof *made);
     for (uint32_t i = 0; i < script.count; i++) {
         const struct script_statement *statement = &script.statements[i];
-        made[i] = (struct diff_made){.text = statement->text,
-                                     .name = arena_format(arena, "%s %s", statement->what,
-                                                          statement->name),
-                                     .optional = !is_needed(statement->what)};
+        made[i] = (struct diff_made){
+            .text = statement->text,
+            .name = arena_format(arena, "%s %s", statement->what, statement->name),
+            .optional = !is_needed(statement->what)};
     }
     *statements = made;
     *count = script.count;

@@ -32,7 +32,7 @@ struct script {
 struct script_request {
     const struct target_table *tables;
     uint32_t table_count;
-    const bool *missing; /* a table each: it is to be made */
+    const bool *missing;          /* a table each: it is to be made */
     const struct schema *objects; /* of a same-engine plain copy; else NULL */
     const struct schema *there;   /* tables of the target; NULL: as if it held nothing at all */
     const bool *unfit; /* an object each: the target can't have it; NULL: it can have them all */

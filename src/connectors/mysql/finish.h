@@ -57,8 +57,7 @@ void mysql_show_comment(const struct mysql_database *self, const struct target_t
                         struct script *script);
 void mysql_show_indexes(const struct mysql_database *self, const struct target_table *table,
                         struct script *script);
-void mysql_show_references(const struct mysql_database *self,
-                           const struct script_request *request, const struct target_table *table,
-                           struct script *script);
+void mysql_show_references(const struct mysql_database *self, const struct script_request *request,
+                           const struct target_table *table, struct script *script);
 
 #endif

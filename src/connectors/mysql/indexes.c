@@ -170,10 +170,10 @@ static bool collect_late(const struct mysql_database *self, const struct target_
 {
     struct mysql_definition definition;
     struct buffer told = {0};
-    enum status status = table->same_engine == NULL
-                             ? STATUS_END
-                             : mysql_definition_of(self, table->same_engine, NULL, arena,
-                                                   &definition, &told);
+    enum status status =
+        table->same_engine == NULL
+            ? STATUS_END
+            : mysql_definition_of(self, table->same_engine, NULL, arena, &definition, &told);
     buffer_free(&told);
     if (status != STATUS_OK) {
         return false;

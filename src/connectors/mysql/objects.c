@@ -230,9 +230,8 @@ static struct words take_apart(const struct schema_object *object)
 {
     const char *text = object->native_sql;
     const char *end = strchr(text, '\n');
-    struct words words = {{text, end != NULL ? (size_t)(end - text) : 0},
-                          end != NULL ? end + 1 : text,
-                          {text, 0}};
+    struct words words = {
+        {text, end != NULL ? (size_t)(end - text) : 0}, end != NULL ? end + 1 : text, {text, 0}};
     if (strcmp(object->what, "event") == 0) {
         words.enabled = mysql_enabled(words.statement);
     } else {
@@ -262,8 +261,7 @@ static enum status make(struct maker *maker, const struct schema_object *object,
         return error_set(problem, ERROR_TARGET_SCHEMA, object->name,
                          "what the source tells is no statement that makes it");
     }
-    enum status status =
-        set_session(maker, words.settings.data, words.settings.length, problem);
+    enum status status = set_session(maker, words.settings.data, words.settings.length, problem);
     append_made(&translated, maker->self, &words, &notes);
     status =
         status == STATUS_OK ? create(maker, object, buffer_string(&translated), problem) : status;

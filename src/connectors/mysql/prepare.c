@@ -231,8 +231,8 @@ static void pick_clauses(const struct mysql_definition *definition,
         bool key_clause = definition->kinds[i] == MYSQL_CLAUSE_KEY;
         with_table[i] = definition->kinds[i] != MYSQL_CLAUSE_REFERENCE &&
                         (!key_clause || comes_with_table(clause, *has_key ? NULL : counted));
-        *has_key = *has_key || (with_table[i] && key_clause &&
-                                mysql_definition_begins_with(clause, counted));
+        *has_key = *has_key ||
+                   (with_table[i] && key_clause && mysql_definition_begins_with(clause, counted));
     }
 }
 
@@ -365,8 +365,7 @@ static enum status create(struct mysql_database *self, MYSQL *connection,
 }
 
 void mysql_append_new_table(struct buffer *sql, const struct mysql_database *self,
-                            const struct target_table *table, const char *from,
-                            struct arena *arena)
+                            const struct target_table *table, const char *from, struct arena *arena)
 {
     struct mysql_definition definition;
     struct buffer notes = {0}; /* told by tell_changed */

@@ -243,9 +243,8 @@ static bool has_partner(const struct script_request *request, const char *name)
     return request->there != NULL && schema_find_table(request->there, name) != NULL;
 }
 
-void mysql_show_references(const struct mysql_database *self,
-                           const struct script_request *request, const struct target_table *table,
-                           struct script *script)
+void mysql_show_references(const struct mysql_database *self, const struct script_request *request,
+                           const struct target_table *table, struct script *script)
 {
     for (uint32_t i = 0; i < sql_foreign_key_count(table); i++) {
         const struct sql_foreign_key reference = sql_foreign_key_of(table, i);

@@ -211,8 +211,8 @@ enum status mysql_session_mark(struct mysql_database *self, MYSQL *connection,
 /* Ends others that work on that epoch of a run: sql_end_sessions. */
 enum status mysql_sessions_end(struct mysql_database *self, MYSQL *connection, const char *run_id,
                                uint64_t epoch, struct error *error) MUST_USE;
-/* The same of the session that holds a user lock, whose name is SQL; `own_too`: also if it is one of
- * this process, but not this one. */
+/* The same of the session that holds a user lock, whose name is SQL; `own_too`: also if it is one
+ * of this process, but not this one. */
 enum status mysql_holder_end(struct mysql_database *self, MYSQL *connection, const char *lock,
                              bool own_too, struct error *error) MUST_USE;
 

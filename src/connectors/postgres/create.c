@@ -200,8 +200,9 @@ static enum status make_comments(const struct taker *taker)
 }
 
 enum status postgres_create_statements(const struct postgres_creation *creation,
-                                  const struct target_table *table, postgres_take_statement *take,
-                                  void *context, struct error *error)
+                                       const struct target_table *table,
+                                       postgres_take_statement *take, void *context,
+                                       struct error *error)
 {
     const struct taker taker = {creation, table, take, context, error};
     const struct schema_table *same = table->same_engine;

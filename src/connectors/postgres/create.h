@@ -20,8 +20,9 @@ typedef enum status postgres_take_statement(void *context, const char *what, con
 
 /* The table with those keys and unique indexes that records could break, and comments. */
 enum status postgres_create_statements(const struct postgres_creation *creation,
-                                  const struct target_table *table, postgres_take_statement *take,
-                                  void *context, struct error *error) MUST_USE;
+                                       const struct target_table *table,
+                                       postgres_take_statement *take, void *context,
+                                       struct error *error) MUST_USE;
 /* "name type DEFAULT … NOT NULL" */
 void postgres_append_new_column(struct buffer *sql, const struct schema_column *column);
 /* "numeric(10,2)", or "serial" */

@@ -363,8 +363,8 @@ static struct postgres_table new_table(struct keys *keys, const struct target_ta
     for (uint32_t i = 0; table->same_engine == NULL && i < table->index_count; i++) {
         const struct target_index *index = &table->indexes[i];
         if (index->unique && !postgres_key_is_late(table, index)) {
-            indexes[schema->index_count++] =
-                (struct schema_index){.name = index->name, .columns = index->columns, .unique = true};
+            indexes[schema->index_count++] = (struct schema_index){
+                .name = index->name, .columns = index->columns, .unique = true};
         }
     }
     return (struct postgres_table){.schema = schema};

@@ -307,7 +307,8 @@ enum status postgres_schemas_make(struct postgres_database *self, PGconn *connec
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < others.count; i++) {
         bool there = false;
-        if (request->objects == NULL && !has_table_in(self, request->tables, request->table_count, others.names[i])) {
+        if (request->objects == NULL &&
+            !has_table_in(self, request->tables, request->table_count, others.names[i])) {
             continue;
         }
         status = is_schema_there(&maker, others.names[i], &there);

@@ -103,10 +103,10 @@ static enum status make_table(struct preparing *preparing, struct target_table *
                                                .catalog = self->tables,
                                                .whole = request->objects != NULL};
     table->created = true;
-    enum status status = postgres_create_statements(&creation, table, send, preparing, preparing->error);
+    enum status status =
+        postgres_create_statements(&creation, table, send, preparing, preparing->error);
     if (status == STATUS_OK) {
-        status =
-            postgres_note_made(self, preparing->connection, table->name, preparing->error);
+        status = postgres_note_made(self, preparing->connection, table->name, preparing->error);
     }
     if (status == STATUS_OK) {
         status = postgres_objects_make(self, preparing->connection, table, 1, request->objects,

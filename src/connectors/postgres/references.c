@@ -185,8 +185,7 @@ static void append_reference(struct buffer *sql, const struct postgres_database 
                              const struct target_table *table,
                              const struct sql_foreign_key *reference, const char *name)
 {
-    postgres_append(sql, "ALTER TABLE %t ADD CONSTRAINT %n", &self->sql, table->name,
-                    name);
+    postgres_append(sql, "ALTER TABLE %t ADD CONSTRAINT %n", &self->sql, table->name, name);
     if (reference->native_sql != NULL) {
         size_t end = ends_unchecked(reference) ? sizeof unchecked - 1 : 0;
         buffer_append_byte(sql, ' ');

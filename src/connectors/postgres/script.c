@@ -97,8 +97,8 @@ enum status postgres_script(struct database *database, const struct script_reque
     const struct postgres_creation creation = {.self = self,
                                                .tables = request->tables,
                                                .table_count = request->table_count,
-                                               .catalog = request->there != NULL ? self->tables
-                                                                                 : &nothing,
+                                               .catalog =
+                                                   request->there != NULL ? self->tables : &nothing,
                                                .whole = request->objects != NULL};
     show_objects(&showing, request, SCHEMA_BEFORE_TABLES, NULL);
     enum status status = show_tables(&showing, &creation, request, error);

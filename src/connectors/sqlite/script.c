@@ -52,8 +52,8 @@ static enum status show_objects(struct sqlite_database *self, const struct scrip
             continue;
         }
         if (request->there != NULL) {
-            status = sqlite_schema_find(self, types[kind], object->name, script->arena, &known,
-                                        error);
+            status =
+                sqlite_schema_find(self, types[kind], object->name, script->arena, &known, error);
         }
         if (status == STATUS_FAILED) {
             return status;

@@ -126,8 +126,7 @@ static enum status add_column(struct listing *listing, const struct plan_table *
     struct run_session *session = listing->session;
     const struct target_functions *target = session->target->connector->target;
     const struct plan_entity *entity = NULL;
-    const struct mapping_field *field =
-        find_field(session->plan, table, column->name, &entity);
+    const struct mapping_field *field = find_field(session->plan, table, column->name, &entity);
     const struct schema_column *origin = field != NULL ? field->origin : NULL;
     struct buffer type = {0};
     enum status status =
@@ -151,10 +150,10 @@ static enum status add_column(struct listing *listing, const struct plan_table *
     } else {
         made->from = field != NULL ? origin_of(field) : "the source's key";
     }
-    if (!is_same_type(made->from_type, made->type)) {
-        made->why = field != NULL && field->reason != NULL
-                        ? field->reason
-                        : written_as(session, column->type.kind, listing->arena);
+    if (field != NULL && field->reason != NULL) {
+        made->why = field->reason;
+    } else if (!is_same_type(made->from_type, made->type)) {
+        made->why = written_as(session, column->type.kind, listing->arena);
     }
     return STATUS_OK;
 }

@@ -180,7 +180,7 @@ struct check_column {
     const char *from;      /* the source's column, or what makes the values: "a template" */
     const char *from_type; /* as the source declares it; NULL: it is computed */
     const char *type;      /* as the target declares it; NULL: it declares none */
-    const char *why;       /* the types differ; NULL: they do not */
+    const char *why;       /* its values change their type; NULL: they do not */
 };
 struct script_statement; /* connectors/script.h */
 struct check_ddl {

@@ -26,8 +26,8 @@ struct diff_maker {
 };
 
 struct diff_options {
-    const char *from;   /* what is there */
-    const char *to;     /* what is wanted */
+    const char *from;               /* what is there */
+    const char *to;                 /* what is wanted */
     const struct diff_maker *maker; /* NULL: `to` says it; else that is "" */
     const char *server; /* the URI of the server that scratch places are made on; NULL: a side's */
     const char *const *renames; /* "old=new" of tables, "table.old=new" of columns */

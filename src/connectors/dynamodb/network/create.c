@@ -370,8 +370,7 @@ static enum status create_table(struct dynamodb_network *network, const struct t
 
 /* ---------------------------------------------------------------- time to live */
 
-static void append_ttl(struct buffer *body, const struct target_table *table,
-                       const char *attribute)
+static void append_ttl(struct buffer *body, const struct target_table *table, const char *attribute)
 {
     dynamodb_body_raw(body, "{");
     dynamodb_body_text(body, "TableName", table->name);
@@ -546,9 +545,8 @@ static enum status show_table(struct dynamodb_network *network, const struct tar
     return STATUS_OK;
 }
 
-enum status dynamodb_network_script(struct database *database,
-                                    const struct script_request *request, struct script *script,
-                                    struct error *error)
+enum status dynamodb_network_script(struct database *database, const struct script_request *request,
+                                    struct script *script, struct error *error)
 {
     struct dynamodb_network *network = dynamodb_network_of(database);
     enum status status = STATUS_OK;
