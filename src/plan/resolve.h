@@ -205,6 +205,7 @@ struct resolver {
     struct plan_list relations;         /* struct plan_relation */
     struct plan_list type_rules;        /* struct type_rule, of resolve_types.c */
     struct plan_list wide_tables;       /* struct wide_table: large ones that were looked into */
+    struct plan_list masks;             /* struct masked, of resolve_mask.c */
     struct plan_list table_keys;        /* struct table_key: those that were asked for */
     /* that columns of the target may name: the plan's, then the source's */
     const struct schema_record_type *record_types;
@@ -275,6 +276,12 @@ void names_fault_collision(struct resolver *resolver, const char *table, const c
                            const char *second, const char *both);
 /* Has the table or one of its columns another name in the target? */
 bool names_touch(struct resolver *resolver, const struct schema_table *table);
+
+/* resolve_mask.c */
+/* Reads the rules: once relations are known, and before streams are finished. */
+void masks_resolve(struct resolver *resolver);
+/* Those of a finished stream's columns. */
+void masks_take(struct resolver *resolver, struct plan_stream *stream);
 
 /* resolve_relations.c: before anything follows a path */
 void relations_resolve(struct resolver *resolver);

@@ -166,7 +166,7 @@ void plan_substitute(const struct plan_node *root, struct arena *arena, struct p
     for (uint32_t i = 0; root->kind == PLAN_NODE_MAP && i < root->count; i++) {
         const char *key = root->keys[i]->text;
         substitution.in_uri = strcmp(key, "source") == 0 || strcmp(key, "target") == 0;
-        substitution.secret = strcmp(key, "alerts") == 0;
+        substitution.secret = strcmp(key, "alerts") == 0 || strcmp(key, "mask") == 0;
         if (strcmp(key, "tables") != 0) {
             substitute(&substitution, root->items[i]);
         }
