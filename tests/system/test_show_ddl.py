@@ -8,6 +8,9 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
+import cassandra_server
+import dynamodb_case
+import items
 import mariadb
 import postgres
 import sql_case
@@ -161,8 +164,9 @@ INSERT INTO person (name, mood) VALUES ('Ada', 'glad'); INSERT INTO pet (person,
         self.assert_no_difference(self.server.uri(self.made(self.PEOPLE)), self.made())
 
     def test_differences(self):
-        key, = [s["name"] for s in self.shown(self.shop(), self.server.uri(self.made()))["statements"] if s["text"].endswith("NOT VALID")]
-        self.assert_found(self.shop(), self.made(), 'ALTER TABLE person ALTER paid TYPE numeric(12,2), DROP gone; DROP INDEX by_person; CREATE TABLE other (id int); '
+        shop = self.shop()
+        key, = [s["name"] for s in self.shown(shop, self.server.uri(self.made()))["statements"] if s["text"].endswith("NOT VALID")]
+        self.assert_found(shop, self.made(), 'ALTER TABLE person ALTER paid TYPE numeric(12,2), DROP gone; DROP INDEX by_person; CREATE TABLE other (id int); '
                           'ALTER TABLE "order" DROP CONSTRAINT "%s"; ALTER TABLE "order" ADD more int' % key,
                           [("alter", "column", "person.paid"), ("create", "column", "person.gone"), ("create", "index", "order.by_person"), ("drop", "table", "other"),
                            ("create", "foreign key", "order." + key), ("drop", "column", "order.more")])
@@ -219,6 +223,72 @@ INSERT INTO person (name, mood) VALUES ('Ada', 'glad'); INSERT INTO pet VALUES (
                           [("alter", "column", "person.paid"), ("create", "column", "person.gone"), ("create", "index", "order.by_code"), ("drop", "table", "other"), ("drop", "column", "order.more")])
 
 
+class IntoCassandra(Shown):
+    """The statements that were shown make the same tables in another keyspace."""
+    PLAN = """transhume: 1
+source: %s
+target: %s
+tables:
+  orders:
+    key: { partition: [person], clustering: [{ id: desc }] }
+    indexes: { by_code: { columns: [code] } }
+    entities: { o: { from: order } }
+"""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = cassandra_server.shared_for_class(cls)
+
+    def told(self, keyspace):
+        columns = self.server.ask(keyspace, "SELECT table_name, column_name, kind, type, clustering_order FROM system_schema.columns WHERE keyspace_name = '%s'" % keyspace)
+        indexes = self.server.ask(keyspace, "SELECT table_name, index_name FROM system_schema.indexes WHERE keyspace_name = '%s'" % keyspace)
+        return sorted(tuple(row) for row in columns if "_transhume" not in row[0]), sorted(tuple(row) for row in indexes)
+
+    def test_a_plan(self):
+        one, other = self.server.database(), self.server.database()
+        plan = self.write("p.yaml", self.PLAN % (self.shop(), self.server.uri(one)))
+        report = self.shown("--plan", plan)
+        self.assertEqual([s["what"] for s in report["statements"]], ["table", "index"])
+        self.assertIn("bigint", {c["target_type"] for c in report["columns"]})
+        self.assertEqual(self.told(one)[0], [])
+        for statement in report["statements"]:
+            self.server.ask(other, statement["text"].replace(one, other))
+        self.run_program("migrate", "--plan", plan)
+        self.assertEqual(self.told(one), self.told(other))
+
+
+class IntoDynamodb(dynamodb_case.DynamodbCase, Shown):
+    """The request that was shown makes the same table, sent by another client."""
+    PLAN = """transhume: 1
+source: %s
+target: %s
+tables:
+  orders:
+    key: { partition: PK, sort: id }
+    indexes: { by_code: { partition: code } }
+    entities: { o: { from: order, fields: { PK: "P#{person}", id: copy, code: copy } } }
+"""
+
+    def described(self):
+        table = self.client.describe_table(TableName="orders")["Table"]
+        return table["KeySchema"], table["BillingModeSummary"]["BillingMode"], sorted(map(str, table["AttributeDefinitions"])), [
+            (index["IndexName"], index["KeySchema"], index["Projection"]) for index in table["GlobalSecondaryIndexes"]]
+
+    def test_a_plan(self):
+        plan = self.write("p.yaml", self.PLAN % (self.shop(), self.uri()))
+        report = json.loads(self.run_aws("check", "--ddl", "--json", "--plan", plan).out)
+        self.assertEqual({c["column"]: c["target_type"] for c in report["columns"]}, {"PK": "S", "id": "N", "code": "S"})
+        statement, = report["statements"]
+        action, request = statement["text"].split(" ", 1)
+        self.assertEqual((action, items.tables(self.client)), ("CreateTable", []))
+        self.client.create_table(**json.loads(request))
+        self.client.get_waiter("table_exists").wait(TableName="orders", WaiterConfig={"Delay": 1})
+        by_hand = self.described()
+        items.empty(self.client)
+        self.run_aws("migrate", "--plan", plan)
+        self.assertEqual(self.described(), by_hand)
+
+
 class Parts(Shown):
     """--schema-only and --data-only, of which the one fills what the other has made."""
 
@@ -254,6 +324,16 @@ class Parts(Shown):
             db.execute("CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT, born TEXT, paid NUMERIC, gone BOOLEAN)")
             db.execute("INSERT INTO person (id, name) VALUES (7, 'Cy')")
         self.migrate("--schema-only")
+        self.assertEqual(self.ask("copy.db", "SELECT id, name FROM person"), [(7, "Cy")])
+        self.assertIn("order", self.objects())
+
+    def test_schema_only_beside_records_is_resumed(self):
+        self.shop()
+        with contextlib.closing(sqlite3.connect(self.path("copy.db"))) as db, db:
+            db.execute("CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT, born TEXT, paid NUMERIC, gone BOOLEAN)")
+            db.execute("INSERT INTO person (id, name) VALUES (7, 'Cy')")
+        self.run_program("migrate", "--schema-only", "sqlite:shop.db", "sqlite:copy.db", code=-9, env={"TRANSHUME_FAILPOINT": "engine.after_claim:kill"})
+        self.run_program("resume")
         self.assertEqual(self.ask("copy.db", "SELECT id, name FROM person"), [(7, "Cy")])
         self.assertIn("order", self.objects())
 

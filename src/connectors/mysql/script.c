@@ -48,6 +48,7 @@ enum status mysql_script(struct database *database, const struct script_request 
         return STATUS_FAILED;
     }
     const char *schema = self->sql.schema;
+    /* every name that is appended goes by it */
     self->sql.schema = request->place != NULL ? request->place : schema;
     enum status status =
         mysql_show_objects(self, connection, request, MYSQL_BEFORE_TABLES, script, error);

@@ -541,6 +541,7 @@ static enum status read_ledger(struct resume *resume, struct error *error)
         return STATUS_FAILED;
     }
     run_set_kind(run, resume->header.kind);
+    run->session->options.parts = run_parts_read(resume->header.parts);
     run->header = resume->header;
     undo_resume(run);
     return look_whether_it_follows(resume, error) == STATUS_OK &&

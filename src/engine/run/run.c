@@ -227,33 +227,6 @@ static enum status persist(struct run *run, enum status (*step)(struct run *run,
     return status;
 }
 
-/* Of a same-engine copy. */
-static const struct schema *objects_of(const struct run *run)
-{
-    return run_moves(run, PARTS_DATA) ? NULL : run->session->plan->same_engine_objects;
-}
-
-/* With --data-only prepare must find nothing to make, also of a run that is continued. */
-static enum status require_tables(struct run *run, struct error *error)
-{
-    const struct target_functions *target = run->session->target->connector->target;
-    uint32_t count = run->table_count;
-    if (!run_moves(run, PARTS_DATA) || target->script == NULL) {
-        return STATUS_OK;
-    }
-    bool *there = arena_allocate_zeroed(run->arena, (size_t)count + 1, sizeof *there);
-    bool *filled = arena_allocate_zeroed(run->arena, (size_t)count + 1, sizeof *filled);
-    enum status status =
-        target->inspect(run->session->target, run->tables, count, there, filled, error);
-    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
-        if (!there[i]) {
-            status = error_set(error, ERROR_TARGET_SCHEMA, run->tables[i].name,
-                               "the table is gone, and --data-only makes none");
-        }
-    }
-    return status;
-}
-
 static enum status prepare_target(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
@@ -261,12 +234,12 @@ static enum status prepare_target(struct run *run, struct error *error)
     const struct prepare_request request = {
         .tables = run->tables,
         .table_count = run->table_count,
-        .objects = objects_of(run),
+        .objects = run_objects(run),
         .rebuilds_indexes = untouched && run->header.rebuilds_indexes,
         .disables_triggers = untouched && run->header.disables_triggers};
     const struct target_functions *target = session->target->connector->target;
     if (failpoint_hit("engine.before_prepare", error) != STATUS_OK ||
-        require_tables(run, error) != STATUS_OK ||
+        run_require_tables(run, error) != STATUS_OK ||
         target->prepare(session->target, &request, error) != STATUS_OK ||
         (target->later_prepare != NULL &&
          target->later_prepare(session->target, run->tables, run->table_count, error) !=
@@ -436,7 +409,7 @@ static enum status build(struct run *run, struct error *error)
     }
     struct after_load_request request = {.tables = run->tables,
                                          .table_count = run->table_count,
-                                         .objects = objects_of(run),
+                                         .objects = run_objects(run),
                                          .progress = say,
                                          .rebuilds_indexes = run->header.rebuilds_indexes,
                                          .rejects_orphans = run->header.rejects_orphans,
@@ -462,7 +435,7 @@ enum status run_prime_target(struct run *run, struct error *error)
         run->counted[i].known = false;
     }
     /* the way back makes nothing of what is there */
-    const struct schema *objects = reverse_is(run) ? NULL : objects_of(run);
+    const struct schema *objects = reverse_is(run) ? NULL : run_objects(run);
     struct after_load_request request = {.tables = run->tables,
                                          .table_count = run->table_count,
                                          .objects = objects,

@@ -164,17 +164,6 @@ enum status run_retire_finished(struct run *run, struct error *error)
 
 /* ---- the run's own beginning */
 
-static const char *run_parts_name(enum parts_choice parts)
-{
-    return parts == PARTS_SCHEMA ? "schema" : parts == PARTS_DATA ? "data" : NULL;
-}
-
-bool run_moves(const struct run *run, enum parts_choice parts)
-{
-    const char *name = run_parts_name(parts);
-    return run->header.parts != NULL && name != NULL && strcmp(run->header.parts, name) == 0;
-}
-
 void run_fill_header(struct run *run)
 {
     struct run_session *session = run->session;

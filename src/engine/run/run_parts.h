@@ -49,8 +49,6 @@ enum status run_clear_way(struct run *run, struct error *error) MUST_USE;
 /* Moves the finished run away, once nothing stands in the way of the one that begins: a migrate
  * that is refused leaves what `status` shows. */
 enum status run_retire_finished(struct run *run, struct error *error) MUST_USE;
-/* Does it move these parts alone, as its header says? */
-bool run_moves(const struct run *run, enum parts_choice parts);
 /* The header's parts that come from the session. */
 void run_fill_header(struct run *run);
 /* ledger.create, and what is around it. */
@@ -61,6 +59,17 @@ enum status run_create_ledger(struct run *run, struct error *error) MUST_USE;
  * began, and leaves nothing to go on with, since that would only double what is there.
  */
 enum status run_check_overtaken(struct run *run, struct error *error) MUST_USE;
+
+/* ---- parts.c */
+/* As the header has it: "schema", "data"; NULL: both. */
+const char *run_parts_name(enum parts_choice parts);
+enum parts_choice run_parts_read(const char *name);
+/* Does it move these parts alone, as its header says? */
+bool run_moves(const struct run *run, enum parts_choice parts);
+/* Views, triggers and so on that it makes; NULL: none. */
+const struct schema *run_objects(const struct run *run);
+/* With --data-only prepare must find nothing to make, also of a run that is continued. */
+enum status run_require_tables(struct run *run, struct error *error) MUST_USE;
 
 /* ---- preflight.c: what would make a run refuse, one line each; the worst exit status. */
 struct preflight {
