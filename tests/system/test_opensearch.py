@@ -127,6 +127,75 @@ tables:
         self.assertIn("not an IP string literal", self.rejects()[0]["reason"])
 
 
+EVERY = {"boolean": [True, False, "true", [True, False]], "byte": [-128, "5"], "short": [32767], "integer": [-2147483648], "long": [9223372036854775807, -9007199254740993, [1, 2, 3], "12"],
+         "unsigned_long": ["18446744073709551615", 9007199254740993], "half_float": ["0.5"], "float": ["0.1", "0.123456789012345"], "double": ["1e300", "-0.0", "0.30000000000000004", "1.50"],
+         "scaled_float": ["12.340", "7"], "text": ["caf\u00e9 \U0001f411", "", ["a", "b"]], "keyword": ["x" * 400], "wildcard": ["a*b"], "binary": ["AP8=", "aGVsbG8="],
+         "date": ["2024-02-29T12:00:00Z", "2024-02-29", 1709208000000, "2024-02-29T12:00:00.123+02:00"], "date_nanos": ["2024-02-29T12:00:00.123456789Z"], "ip": ["10.0.0.1", "2001:db8::1"],
+         "geo_point": [{"lat": 41.12, "lon": -71.34}, "41.12,-71.34", [-71.34, 41.12], "POINT (-71.34 41.12)"], "integer_range": [{"gte": 10, "lt": 20}], "long_range": [{"gt": 9007199254740993}], "float_range": [{"gte": 0.5}], "double_range": [{"gte": 0.1, "lte": 0.3}],
+         "date_range": [{"gte": "2024-01-01", "lte": "2024-12-31"}],
+         "ip_range": ["10.0.0.0/8"], "object": [{"a": {"b": [1, None, 2]}}], "nested": [[{"a": 1}, {"a": 2}], {"a": 3}],
+         "flat_object": [{"k": {"deep": "v"}}], "completion": ["one", {"input": ["a", "b"], "weight": 3}], "search_as_you_type": ["quick fox"], "rank_feature": [8.25], "rank_features": [{"a": 0.5}],
+         "token_count": ["three little words"], "match_only_text": ["only text"]}
+MORE = {"object": {"dynamic": True}, "nested": {"dynamic": True}, "scaled_float": {"scaling_factor": 100}, "token_count": {"analyzer": "standard"}, "keyword": {"ignore_above": 100}}
+
+
+def documents_of(values):
+    """{id: JSON text} of documents with one field each, whose numbers are written with just these digits, and one that lacks all and one of nulls."""
+    found = {}
+    for word, each in values.items():
+        for at, value in enumerate(each):
+            digits = word in ("unsigned_long", "half_float", "float", "double", "scaled_float") and isinstance(value, str)
+            found["%s-%d" % (word, at)] = '{"f_%s":%s}' % (word, value if digits else json.dumps(value))
+    found["none"] = "{}"
+    found["null"] = json.dumps({"f_" + word: None for word in values if word not in ("rank_feature", "rank_features")})
+    return found
+
+
+class Types(SearchCase):
+    def make(self, values):
+        self.server.ask("PUT", "/%severy" % self.prefix, {"settings": {"analysis": {"analyzer": {"mine": {"type": "custom", "tokenizer": "standard"}}}}, "mappings": {
+            "dynamic": "strict", "properties": {"f_" + word: {"type": word, **MORE.get(word, {})} for word in values}}})
+        self.server.bulk(self.prefix + "every", documents_of(values))
+
+    def sources(self, prefix):
+        """{id: the _source's text}, with the digits of its numbers but for zeros at their end."""
+        self.server.ask("POST", "/%severy/_refresh" % prefix)
+        return {key: json.dumps(source, default=lambda number: str(number.normalize()), sort_keys=True) for key, source in self.server.documents(prefix + "every").items()}
+
+    def test_from_index_to_index(self):
+        """Every type of the server: the same documents, down to the last digit, under the same mapping and analysis."""
+        self.make(EVERY)
+        other = self.server.database()
+        self.run_program("migrate", self.uri(), self.server.uri(other), "--quiet")
+        self.run_program("validate", "--level", "full", "--quiet")
+        self.assertEqual(self.sources(other), self.sources(self.prefix))
+        there, made = (self.server.ask("GET", "/%severy" % prefix)[prefix + "every"] for prefix in (self.prefix, other))
+        self.assertEqual({**made["mappings"], "_meta": None}, {**there["mappings"], "_meta": None})
+        self.assertEqual(made["settings"]["index"]["analysis"], there["settings"]["index"]["analysis"])
+
+    def test_by_way_of_files(self):
+        """Out into JSON lines and in again: JSON is the same, whatever has become of the types."""
+        self.make(EVERY)
+        other = self.server.database()
+        self.run_program("migrate", self.uri(), "jsonl:out", "--quiet")
+        self.run_program("migrate", "jsonl:out", self.server.uri(other), "--state", "in", "--quiet")
+        self.assertEqual(self.sources(other), self.sources(self.prefix))
+
+    def test_what_is_refused_by_name(self):
+        for name, mapping in (("no_source", {"_source": {"enabled": False}}), ("cut", {"_source": {"excludes": ["b"]}}), ("routed", {"_routing": {"required": True}})):
+            with self.subTest(name):
+                self.prefix = self.server.database()
+                self.server.ask("PUT", "/%s%s" % (self.prefix, name), {"mappings": {**mapping, "properties": {"a": {"type": "keyword"}}}})
+                result = self.run_program("migrate", self.uri(), "out.db", "--state", name, code=2)
+                self.assertIn(name, result.err)
+                self.assertRegex(result.err, "_source|routing")
+        self.prefix = self.server.database()
+        self.server.ask("PUT", "/%sloose" % self.prefix, {"mappings": {"dynamic": False, "properties": {"a": {"type": "keyword"}}}})
+        self.server.bulk(self.prefix + "loose", {"1": {"a": "x"}, "2": {"a": "y", "b": "not in the mapping"}})
+        self.run_program("migrate", self.uri(), "loose.db", "--state", "loose", "--quiet", code=1)
+        self.assertIn("a field b", self.rejects("loose")[0]["reason"])
+
+
 class CuttingProxy(Proxy):
     """Cuts every connection after some hundred KB, in either direction, at any byte."""
 
