@@ -1,9 +1,18 @@
 """OpenSearch as a target and as a source, on a real server; what is there is read by Python's own HTTP client (opensearch_server.Server.ask)."""
+import base64
+import hashlib
+import hmac
+import http.client
+import http.server
 import json
 import os
 import random
 import sqlite3
+import ssl
+import subprocess
+import threading
 import unittest
+import urllib.parse
 from decimal import Decimal
 
 import opensearch_server
@@ -282,6 +291,180 @@ tables:
         self.run_program("validate", "--level", "full", "--quiet", code=1)
         self.run_program("validate", "--level", "full", "--repair", "--delete-extra", "--confirm", "--quiet")
         self.assert_things(40)
+
+
+def signature(method, target, headers, body, secret):
+    """What AWS's documentation says that the Authorization header is (Signature Version 4), by code of the test's own."""
+    scope = headers["Authorization"].partition("Credential=")[2].partition(",")[0].split("/", 1)[1]
+    names = headers["Authorization"].partition("SignedHeaders=")[2].partition(",")[0]
+    path, _, query = target.partition("?")
+    pairs = sorted(part if "=" in part else part + "=" for part in query.split("&")) if query else []
+    canonical = "\n".join([method, urllib.parse.quote(path, safe="/~"), "&".join(pairs), *("%s:%s" % (name, " ".join(headers[name].split())) for name in names.split(";")),
+                           "", names, hashlib.sha256(body).hexdigest()])
+    key = ("AWS4" + secret).encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    text = "\n".join(["AWS4-HMAC-SHA256", headers["X-Amz-Date"], scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    return scope, hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+class Gate:
+    """Stands before a server, and asks `judge(method, target, headers, body)` about each request: None lets it pass, else it is the status and the answer; a
+    function is called with the server's answer. A real server without the plugins of the vendors asks nobody who he is, and does not throttle when it is told to."""
+
+    def __init__(self, port, judge, certificate=None):
+        gate = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_one(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                said = judge(self.command, self.path, self.headers, body)
+                status, answer = said if isinstance(said, tuple) else gate.forward(self.command, self.path, self.headers, body)
+                answer = said(answer) if callable(said) else answer
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(answer)
+
+            do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = handle_one
+
+            def log_message(self, *_):
+                """Nothing."""
+
+        self.server_port, self.requests = port, 0
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.port = self.server.server_address[1]
+
+    def forward(self, method, target, headers, body):
+        connection = http.client.HTTPConnection("127.0.0.1", self.server_port, timeout=60)
+        connection.request(method, target, body, {"Content-Type": headers["Content-Type"]} if headers["Content-Type"] else {})
+        answer = connection.getresponse()
+        found = answer.status, answer.read()
+        connection.close()
+        return found
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Gates(SearchCase):
+    def refuse_unless(self, wanted):
+        denied = json.dumps({"error": {"type": "security_exception", "reason": "no permission"}, "status": 401}).encode()
+        return lambda _method, _target, headers, _body: None if headers["Authorization"] == wanted else (401, denied)
+
+    def at(self, gate, user="", options=""):
+        return "opensearch://%s127.0.0.1:%d/%s%s" % (user, gate.port, self.prefix, options)
+
+    def test_basic_and_api_key(self):
+        self.many(20)
+        for user, options, wanted in (("me:s3cret-word@", "", "Basic " + base64.b64encode(b"me:s3cret-word").decode()), ("", "?api_key=a2V5OnNlY3JldA%3D%3D", "ApiKey a2V5OnNlY3JldA==")):
+            with self.subTest(wanted.split()[0]), Gate(self.server.port, self.refuse_unless(wanted)) as gate:
+                self.prefix = self.server.database()
+                self.run_program("migrate", "source.db", self.at(gate, user, options), "--state", wanted.split()[0], "--quiet")
+                self.assert_things(20)
+                wrong = self.run_program("migrate", "source.db", self.at(gate, user.replace("word", "else"), options.replace("a2V5", "b2V5")), "--state", "wrong", code=2)
+                self.assertIn("[credentials]", wrong.err)
+                self.assertNotIn("s3cret-else", wrong.err)
+
+    def test_signed(self):
+        """Each request is signed as AWS says, queries and paths with percent signs too."""
+        self.many(20)
+        faults = []
+
+        def judge(method, target, headers, body):
+            scope, wanted = signature(method, target, headers, body, "a-secret/of+mine")
+            if not scope.endswith("/eu-central-1/es/aws4_request") or headers["Authorization"].rpartition("Signature=")[2] != wanted:
+                faults.append((method, target))
+        with Gate(self.server.port, judge) as gate:
+            keys = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "a-secret/of+mine", "AWS_EC2_METADATA_DISABLED": "true"}
+            result = support.transhume("migrate", "source.db", self.at(gate, options="?aws=es&region=eu-central-1&tls=no"), "--quiet", cwd=self.folder, env=keys)
+            self.assert_code(result, 0)
+        self.assertEqual(faults, [])
+        self.assert_things(20)
+
+    def test_tls(self):
+        self.many(20)
+        key, certificate = self.path("key.pem"), self.path("root.pem")
+        subprocess.run(["openssl", "req", "-new", "-x509", "-days", "30", "-nodes", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+        with Gate(self.server.port, lambda *_: None, certificate=(certificate, key)) as gate:
+            self.run_program("migrate", "source.db", self.at(gate, options="?tls=yes&ca_file=" + certificate), "--quiet")
+            self.assert_things(20)
+            self.assertIn("[tls]", self.run_program("migrate", "source.db", self.at(gate, options="?tls=yes"), "--state", "other", code=3).err)
+
+    def test_throttled(self):
+        """429 for whole requests, and for single documents of one that else succeeds: all are written in the end, once."""
+        self.many(3000)
+        draw, counts = random.Random(support.SEED), {"whole": 0, "some": 0}
+        busy = {"type": "rejected_execution_exception", "reason": "rejected execution of coordinating operation"}
+
+        def some(answer):
+            found = json.loads(answer)
+            for item in found.get("items", []):
+                if draw.random() < 0.1:
+                    found["errors"] = True
+                    next(iter(item.values())).update(status=429, error=busy)
+                    counts["some"] += 1
+            return json.dumps(found).encode()
+
+        def judge(_method, target, _headers, _body):
+            if "things/_bulk" not in target or counts["whole"] + counts["some"] > 400:
+                return None
+            if draw.random() < 0.3:
+                counts["whole"] += 1
+                return 429, json.dumps({"error": busy, "status": 429}).encode()
+            return some
+        with Gate(self.server.port, judge) as gate:
+            self.run_program("migrate", "source.db", self.at(gate), "--chunk-rows", "500", "--quiet")
+        self.assertGreater(counts["some"], 20)
+        self.assertGreater(counts["whole"], 0)
+        self.assert_things(3000)
+        self.assertEqual(self.rejects(), [])
+
+
+class Shop(SearchCase):
+    def test_the_ready_plan(self):
+        """examples/chinook-opensearch, against SQL of the test's own; killed and resumed."""
+        support.musicshop(self.path("shop.db"))
+        plan = os.path.join(support.ROOT, "examples", "chinook-opensearch", "transhume.yaml")
+        command = ["--plan", plan, "sqlite:shop.db", self.uri(), "--state", "state"]
+        self.run_program("check", *command[:4])
+        support.kill_at("opensearch.after_answer", 4, "migrate", *command, "--chunk-rows", "300", cwd=self.folder)
+        self.run_program("resume", "--state", "state", "--quiet")
+        self.run_program("validate", "--state", "state", "--level", "full", "--quiet")
+        db = sqlite3.connect(self.path("shop.db"))
+        db.row_factory = sqlite3.Row
+        customers, orders, tracks = self.documents("customer"), self.documents("order"), self.documents("track")
+        for customer in db.execute("SELECT * FROM Customer"):
+            own = list(db.execute("SELECT * FROM Invoice WHERE CustomerId = ?", (customer["CustomerId"],)))
+            found = customers[str(customer["CustomerId"])]
+            self.assertEqual((found["Email"], found["Orders"], found["Spent"]), (customer["Email"], len(own), sum((Decimal(repr(order["Total"])) for order in own), Decimal(0))))
+        lines = list(db.execute("SELECT i.CustomerId, l.*, t.Name FROM InvoiceLine l JOIN Invoice i USING (InvoiceId) JOIN Track t USING (TrackId)"))
+        self.assertEqual(sum(len(order["Lines"]) for order in orders.values()), len(lines))
+        for line in lines:
+            found = {each["InvoiceLineId"]: each for each in orders["%d:%d" % (line["CustomerId"], line["InvoiceId"])]["Lines"]}[line["InvoiceLineId"]]
+            self.assertEqual((found["Track"], found["Quantity"], found["UnitPrice"]), (line["Name"], line["Quantity"], Decimal(repr(line["UnitPrice"]))))
+        for table, count in (("customer", "Customer"), ("order", "Invoice"), ("track", "Track"), ("playlist", "Playlist")):
+            self.assertEqual(len(self.documents(table)), db.execute("SELECT count(*) FROM " + count).fetchone()[0])
+        artist = db.execute("SELECT ar.Name FROM Track t JOIN Album a USING (AlbumId) JOIN Artist ar USING (ArtistId) WHERE TrackId = 7").fetchone()[0]
+        self.assertEqual(tracks["7"]["Artist"], artist)
+        nested = {"query": {"nested": {"path": "Lines", "query": {"term": {"Lines.InvoiceLineId": lines[5]["InvoiceLineId"]}}}}}
+        self.assertEqual([hit["_id"] for hit in self.server.ask("POST", "/%sorder/_search" % self.prefix, nested)["hits"]["hits"]], ["%d:%d" % (lines[5]["CustomerId"], lines[5]["InvoiceId"])])
+        db.close()
 
 
 if __name__ == "__main__":
