@@ -159,7 +159,7 @@ class Server(DatabaseServer):
         lines = "".join(json.dumps({"index": {"_id": key}}) + "\n" + (document if isinstance(document, str) else json.dumps(document)) + "\n" for key, document in documents.items())
         answer = self.ask("POST", "/%s/_bulk?refresh=true" % index, lines)
         if answer["errors"]:
-            raise AssertionError(json.dumps(answer, default=str)[:2000])
+            raise AssertionError(json.dumps([item for item in answer["items"] if item["index"]["status"] >= 300], default=str)[:2000])
 
     def database(self, options=""):
         """Prefixes of no other process and no other class."""

@@ -1,9 +1,18 @@
 """OpenSearch as a target and as a source, on a real server; what is there is read by Python's own HTTP client (opensearch_server.Server.ask)."""
+import base64
+import hashlib
+import hmac
+import http.client
+import http.server
 import json
 import os
 import random
 import sqlite3
+import ssl
+import subprocess
+import threading
 import unittest
+import urllib.parse
 from decimal import Decimal
 
 import opensearch_server
@@ -127,6 +136,124 @@ tables:
         self.assertIn("not an IP string literal", self.rejects()[0]["reason"])
 
 
+EVERY = {"boolean": [True, False, "true", [True, False]], "byte": [-128, "5"], "short": [32767], "integer": [-2147483648], "long": [9223372036854775807, -9007199254740993, [1, 2, 3], "12"],
+         "unsigned_long": ["18446744073709551615", 9007199254740993], "half_float": ["0.5"], "float": ["0.1", "0.123456789012345"], "double": ["1e300", "-0.0", "0.30000000000000004", "1.50"],
+         "scaled_float": ["12.340", "7"], "text": ["caf\u00e9 \U0001f411", "", ["a", "b"]], "keyword": ["x" * 400], "wildcard": ["a*b"], "binary": ["AP8=", "aGVsbG8="],
+         "date": ["2024-02-29T12:00:00Z", "2024-02-29", 1709208000000, "2024-02-29T12:00:00.123+02:00"], "date_nanos": ["2024-02-29T12:00:00.123456789Z"], "ip": ["10.0.0.1", "2001:db8::1"],
+         "geo_point": [{"lat": 41.12, "lon": -71.34}, "41.12,-71.34", [-71.34, 41.12], "POINT (-71.34 41.12)"], "integer_range": [{"gte": 10, "lt": 20}], "long_range": [{"gt": 9007199254740993}], "float_range": [{"gte": 0.5}], "double_range": [{"gte": 0.1, "lte": 0.3}],
+         "date_range": [{"gte": "2024-01-01", "lte": "2024-12-31"}],
+         "ip_range": ["10.0.0.0/8"], "object": [{"a": {"b": [1, None, 2]}}], "nested": [[{"a": 1}, {"a": 2}], {"a": 3}],
+         "flat_object": [{"k": {"deep": "v"}}], "completion": ["one", {"input": ["a", "b"], "weight": 3}], "search_as_you_type": ["quick fox"], "rank_feature": [8.25], "rank_features": [{"a": 0.5}],
+         "token_count": ["three little words"], "match_only_text": ["only text"]}
+MORE = {"object": {"dynamic": True}, "nested": {"dynamic": True}, "scaled_float": {"scaling_factor": 100}, "token_count": {"analyzer": "standard"}, "keyword": {"ignore_above": 100}}
+
+
+def documents_of(values):
+    """{id: JSON text} of documents with one field each, whose numbers are written with just these digits, and one that lacks all and one of nulls."""
+    found = {}
+    for word, each in values.items():
+        for at, value in enumerate(each):
+            digits = word in ("unsigned_long", "half_float", "float", "double", "scaled_float") and isinstance(value, str)
+            found["%s-%d" % (word, at)] = '{"f_%s":%s}' % (word, value if digits else json.dumps(value))
+    found["none"] = "{}"
+    found["null"] = json.dumps({"f_" + word: None for word in values if word not in ("rank_feature", "rank_features")})
+    return found
+
+
+class Types(SearchCase):
+    def make(self, values):
+        self.server.ask("PUT", "/%severy" % self.prefix, {"settings": {"analysis": {"analyzer": {"mine": {"type": "custom", "tokenizer": "standard"}}}}, "mappings": {
+            "dynamic": "strict", "properties": {"f_" + word: {"type": word, **MORE.get(word, {})} for word in values}}})
+        self.server.bulk(self.prefix + "every", documents_of(values))
+
+    def sources(self, prefix):
+        """{id: the _source's text}, with the digits of its numbers but for zeros at their end."""
+        self.server.ask("POST", "/%severy/_refresh" % prefix)
+        return {key: json.dumps(source, default=lambda number: str(number.normalize()), sort_keys=True) for key, source in self.server.documents(prefix + "every").items()}
+
+    def test_from_index_to_index(self):
+        """Every type of the server: the same documents, down to the last digit, under the same mapping and analysis."""
+        self.make(EVERY)
+        other = self.server.database()
+        self.run_program("migrate", self.uri(), self.server.uri(other), "--quiet")
+        self.run_program("validate", "--level", "full", "--quiet")
+        self.assertEqual(self.sources(other), self.sources(self.prefix))
+        there, made = (self.server.ask("GET", "/%severy" % prefix)[prefix + "every"] for prefix in (self.prefix, other))
+        self.assertEqual({**made["mappings"], "_meta": None}, {**there["mappings"], "_meta": None})
+        self.assertEqual(made["settings"]["index"]["analysis"], there["settings"]["index"]["analysis"])
+
+    def test_by_way_of_files(self):
+        """Out into JSON lines and in again: JSON is the same, whatever has become of the types."""
+        self.make(EVERY)
+        other = self.server.database()
+        self.run_program("migrate", self.uri(), "jsonl:out", "--quiet")
+        self.run_program("migrate", "jsonl:out", self.server.uri(other), "--state", "in", "--quiet")
+        self.assertEqual(self.sources(other), self.sources(self.prefix))
+
+    def test_what_is_refused_by_name(self):
+        for name, mapping in (("no_source", {"_source": {"enabled": False}}), ("cut", {"_source": {"excludes": ["b"]}}), ("routed", {"_routing": {"required": True}})):
+            with self.subTest(name):
+                self.prefix = self.server.database()
+                self.server.ask("PUT", "/%s%s" % (self.prefix, name), {"mappings": {**mapping, "properties": {"a": {"type": "keyword"}}}})
+                result = self.run_program("migrate", self.uri(), "out.db", "--state", name, code=2)
+                self.assertIn(name, result.err)
+                self.assertRegex(result.err, "_source|routing")
+        self.prefix = self.server.database()
+        self.server.ask("PUT", "/%sloose" % self.prefix, {"mappings": {"dynamic": False, "properties": {"a": {"type": "keyword"}}}})
+        self.server.bulk(self.prefix + "loose", {"1": {"a": "x"}, "2": {"a": "y", "b": "not in the mapping"}})
+        self.run_program("migrate", self.uri(), "loose.db", "--state", "loose", "--quiet", code=1)
+        self.assertIn("a field b", self.rejects("loose")[0]["reason"])
+
+
+class Sources(SearchCase):
+    def fill(self, rows, shards):
+        self.server.ask("PUT", "/%sthings" % self.prefix, {"settings": {"number_of_shards": shards}, "mappings": {"properties": {
+            "name": {"type": "keyword"}, "price": {"type": "double"}}}})
+        self.server.bulk(self.prefix + "things", {"id %d" % i: {"name": "name %d" % i, "price": i / 4} for i in range(rows)})
+
+    def test_slices_of_shards(self):
+        """Several slices of each of several shards, killed on the way: each document once, with its id."""
+        self.fill(2000, 3)
+        support.kill_at("sqlite.before_commit", 9, "migrate", self.uri(), "out.db", "--chunk-rows", "150", "--quiet", cwd=self.folder)
+        self.run_program("resume", "--quiet")
+        with sqlite3.connect(self.path("out.db")) as db:
+            self.assertEqual(sorted(db.execute('SELECT _id, name, CAST(price AS REAL) FROM things')), sorted(("id %d" % i, "name %d" % i, i / 4) for i in range(2000)))
+        self.run_program("validate", "--level", "full", "--quiet")
+
+    def test_ids_stay(self):
+        """From an index that nobody noted anything of into another one: the ids are the same."""
+        self.fill(30, 1)
+        other = self.server.database()
+        self.run_program("migrate", self.uri(), self.server.uri(other), "--quiet")
+        self.assertEqual(self.server.documents(other + "things"), self.documents("things"))
+
+    def test_routed_documents_are_told(self):
+        self.fill(5, 2)
+        self.server.ask("PUT", "/%sthings/_doc/far?routing=elsewhere&refresh=true" % self.prefix, {"name": "routed", "price": 1})
+        self.run_program("migrate", self.uri(), "out.db", "--quiet", code=1)
+        self.assertEqual([reject["key"] for reject in self.rejects()], [{"_id": "far"}])
+        self.assertIn("a routing of its own", self.rejects()[0]["reason"])
+
+
+class Elastic(support.TestCase):
+    """Elasticsearch: 7.10 has neither points in time nor unsigned_long, 7.17 has both its own ways."""
+
+    def test_there_and_back(self):
+        for package in support.drawn(["elasticsearch-7.10", "elasticsearch-7.17"], 1, self.id()):
+            with self.subTest(package), opensearch_server.Server(package) as server:
+                support.make_sqlite(self.path(package + ".db"), MANY % 900)
+                at = server.uri("e-", "?shards=2").replace("opensearch:", "elasticsearch:")
+                support.kill_at("opensearch.after_answer", 2, "migrate", package + ".db", at, "--state", package, "--chunk-rows", "200", "--quiet", cwd=self.folder)
+                self.run_program("resume", "--state", package, "--quiet")
+                found = server.documents("e-things")
+                self.assertEqual({key: found[key]["name"] for key in found}, {str(i): "name %d" % i for i in range(1, 901)})
+                self.run_program("validate", "--state", package, "--level", "full", "--quiet")
+                self.run_program("migrate", at.partition("?")[0], package + "-back.db", "--state", package + "-back", "--chunk-rows", "100", "--include", "things", "--quiet")
+                with sqlite3.connect(self.path(package + ".db")) as source, sqlite3.connect(self.path(package + "-back.db")) as back:
+                    query = "SELECT id, name, city, CAST(price AS REAL) FROM things ORDER BY id"
+                    self.assertEqual(back.execute(query).fetchall(), source.execute(query).fetchall())
+
+
 class CuttingProxy(Proxy):
     """Cuts every connection after some hundred KB, in either direction, at any byte."""
 
@@ -213,6 +340,180 @@ tables:
         self.run_program("validate", "--level", "full", "--quiet", code=1)
         self.run_program("validate", "--level", "full", "--repair", "--delete-extra", "--confirm", "--quiet")
         self.assert_things(40)
+
+
+def signature(method, target, headers, body, secret):
+    """What AWS's documentation says that the Authorization header is (Signature Version 4), by code of the test's own."""
+    scope = headers["Authorization"].partition("Credential=")[2].partition(",")[0].split("/", 1)[1]
+    names = headers["Authorization"].partition("SignedHeaders=")[2].partition(",")[0]
+    path, _, query = target.partition("?")
+    pairs = sorted(part if "=" in part else part + "=" for part in query.split("&")) if query else []
+    canonical = "\n".join([method, urllib.parse.quote(path, safe="/~"), "&".join(pairs), *("%s:%s" % (name, " ".join(headers[name].split())) for name in names.split(";")),
+                           "", names, hashlib.sha256(body).hexdigest()])
+    key = ("AWS4" + secret).encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    text = "\n".join(["AWS4-HMAC-SHA256", headers["X-Amz-Date"], scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    return scope, hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+class Gate:
+    """Stands before a server, and asks `judge(method, target, headers, body)` about each request: None lets it pass, else it is the status and the answer; a
+    function is called with the server's answer. A real server without the plugins of the vendors asks nobody who he is, and does not throttle when it is told to."""
+
+    def __init__(self, port, judge, certificate=None):
+        gate = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_one(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                said = judge(self.command, self.path, self.headers, body)
+                status, answer = said if isinstance(said, tuple) else gate.forward(self.command, self.path, self.headers, body)
+                answer = said(answer) if callable(said) else answer
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(answer)
+
+            do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = handle_one
+
+            def log_message(self, *_):
+                """Nothing."""
+
+        self.server_port, self.requests = port, 0
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.port = self.server.server_address[1]
+
+    def forward(self, method, target, headers, body):
+        connection = http.client.HTTPConnection("127.0.0.1", self.server_port, timeout=60)
+        connection.request(method, target, body, {"Content-Type": headers["Content-Type"]} if headers["Content-Type"] else {})
+        answer = connection.getresponse()
+        found = answer.status, answer.read()
+        connection.close()
+        return found
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Gates(SearchCase):
+    def refuse_unless(self, wanted):
+        denied = json.dumps({"error": {"type": "security_exception", "reason": "no permission"}, "status": 401}).encode()
+        return lambda _method, _target, headers, _body: None if headers["Authorization"] == wanted else (401, denied)
+
+    def at(self, gate, user="", options=""):
+        return "opensearch://%s127.0.0.1:%d/%s%s" % (user, gate.port, self.prefix, options)
+
+    def test_basic_and_api_key(self):
+        self.many(20)
+        for user, options, wanted in (("me:s3cret-word@", "", "Basic " + base64.b64encode(b"me:s3cret-word").decode()), ("", "?api_key=a2V5OnNlY3JldA%3D%3D", "ApiKey a2V5OnNlY3JldA==")):
+            with self.subTest(wanted.split()[0]), Gate(self.server.port, self.refuse_unless(wanted)) as gate:
+                self.prefix = self.server.database()
+                self.run_program("migrate", "source.db", self.at(gate, user, options), "--state", wanted.split()[0], "--quiet")
+                self.assert_things(20)
+                wrong = self.run_program("migrate", "source.db", self.at(gate, user.replace("word", "else"), options.replace("a2V5", "b2V5")), "--state", "wrong", code=2)
+                self.assertIn("[credentials]", wrong.err)
+                self.assertNotIn("s3cret-else", wrong.err)
+
+    def test_signed(self):
+        """Each request is signed as AWS says, queries and paths with percent signs too."""
+        self.many(20)
+        faults = []
+
+        def judge(method, target, headers, body):
+            scope, wanted = signature(method, target, headers, body, "a-secret/of+mine")
+            if not scope.endswith("/eu-central-1/es/aws4_request") or headers["Authorization"].rpartition("Signature=")[2] != wanted:
+                faults.append((method, target))
+        with Gate(self.server.port, judge) as gate:
+            keys = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "a-secret/of+mine", "AWS_EC2_METADATA_DISABLED": "true"}
+            result = support.transhume("migrate", "source.db", self.at(gate, options="?aws=es&region=eu-central-1&tls=no"), "--quiet", cwd=self.folder, env=keys)
+            self.assert_code(result, 0)
+        self.assertEqual(faults, [])
+        self.assert_things(20)
+
+    def test_tls(self):
+        self.many(20)
+        key, certificate = self.path("key.pem"), self.path("root.pem")
+        subprocess.run(["openssl", "req", "-new", "-x509", "-days", "30", "-nodes", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+        with Gate(self.server.port, lambda *_: None, certificate=(certificate, key)) as gate:
+            self.run_program("migrate", "source.db", self.at(gate, options="?tls=yes&ca_file=" + certificate), "--quiet")
+            self.assert_things(20)
+            self.assertIn("[tls]", self.run_program("migrate", "source.db", self.at(gate, options="?tls=yes"), "--state", "other", code=3).err)
+
+    def test_throttled(self):
+        """429 for whole requests, and for single documents of one that else succeeds: all are written in the end, once."""
+        self.many(3000)
+        draw, counts = random.Random(support.SEED), {"whole": 0, "some": 0}
+        busy = {"type": "rejected_execution_exception", "reason": "rejected execution of coordinating operation"}
+
+        def some(answer):
+            found = json.loads(answer)
+            for item in found.get("items", []):
+                if draw.random() < 0.1:
+                    found["errors"] = True
+                    next(iter(item.values())).update(status=429, error=busy)
+                    counts["some"] += 1
+            return json.dumps(found).encode()
+
+        def judge(_method, target, _headers, _body):
+            if "things/_bulk" not in target or counts["whole"] + counts["some"] > 400:
+                return None
+            if draw.random() < 0.3:
+                counts["whole"] += 1
+                return 429, json.dumps({"error": busy, "status": 429}).encode()
+            return some
+        with Gate(self.server.port, judge) as gate:
+            self.run_program("migrate", "source.db", self.at(gate), "--chunk-rows", "500", "--quiet")
+        self.assertGreater(counts["some"], 20)
+        self.assertGreater(counts["whole"], 0)
+        self.assert_things(3000)
+        self.assertEqual(self.rejects(), [])
+
+
+class Shop(SearchCase):
+    def test_the_ready_plan(self):
+        """examples/chinook-opensearch, against SQL of the test's own; killed and resumed."""
+        support.musicshop(self.path("shop.db"))
+        plan = os.path.join(support.ROOT, "examples", "chinook-opensearch", "transhume.yaml")
+        command = ["--plan", plan, "sqlite:shop.db", self.uri(), "--state", "state"]
+        self.run_program("check", *command[:4])
+        support.kill_at("opensearch.after_answer", 4, "migrate", *command, "--chunk-rows", "300", cwd=self.folder)
+        self.run_program("resume", "--state", "state", "--quiet")
+        self.run_program("validate", "--state", "state", "--level", "full", "--quiet")
+        db = sqlite3.connect(self.path("shop.db"))
+        db.row_factory = sqlite3.Row
+        customers, orders, tracks = self.documents("customer"), self.documents("order"), self.documents("track")
+        for customer in db.execute("SELECT * FROM Customer"):
+            own = list(db.execute("SELECT * FROM Invoice WHERE CustomerId = ?", (customer["CustomerId"],)))
+            found = customers[str(customer["CustomerId"])]
+            self.assertEqual((found["Email"], found["Orders"], found["Spent"]), (customer["Email"], len(own), sum((Decimal(repr(order["Total"])) for order in own), Decimal(0))))
+        lines = list(db.execute("SELECT i.CustomerId, l.*, t.Name FROM InvoiceLine l JOIN Invoice i USING (InvoiceId) JOIN Track t USING (TrackId)"))
+        self.assertEqual(sum(len(order["Lines"]) for order in orders.values()), len(lines))
+        for line in lines:
+            found = {each["InvoiceLineId"]: each for each in orders["%d:%d" % (line["CustomerId"], line["InvoiceId"])]["Lines"]}[line["InvoiceLineId"]]
+            self.assertEqual((found["Track"], found["Quantity"], found["UnitPrice"]), (line["Name"], line["Quantity"], Decimal(repr(line["UnitPrice"]))))
+        for table, count in (("customer", "Customer"), ("order", "Invoice"), ("track", "Track"), ("playlist", "Playlist")):
+            self.assertEqual(len(self.documents(table)), db.execute("SELECT count(*) FROM " + count).fetchone()[0])
+        artist = db.execute("SELECT ar.Name FROM Track t JOIN Album a USING (AlbumId) JOIN Artist ar USING (ArtistId) WHERE TrackId = 7").fetchone()[0]
+        self.assertEqual(tracks["7"]["Artist"], artist)
+        nested = {"query": {"nested": {"path": "Lines", "query": {"term": {"Lines.InvoiceLineId": lines[5]["InvoiceLineId"]}}}}}
+        self.assertEqual([hit["_id"] for hit in self.server.ask("POST", "/%sorder/_search" % self.prefix, nested)["hits"]["hits"]], ["%d:%d" % (lines[5]["CustomerId"], lines[5]["InvoiceId"])])
+        db.close()
 
 
 if __name__ == "__main__":

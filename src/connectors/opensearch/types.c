@@ -58,7 +58,7 @@ const struct type_mapping opensearch_types[OPENSEARCH_TYPE_COUNT] = {
     {"object, not searched", VALUE_JSON, "with a note, its text", "its text, line ends as blanks",
      "exact"},
     {"object", VALUE_MAP, AS_JSON, "of records whose fields are known", "exact"},
-    {"nested", VALUE_LIST, AS_JSON, "of lists of such records", "exact"},
+    {"nested", VALUE_LIST, AS_JSON, "of lists of such records, or where a plan says so", "exact"},
     {"object, not searched", VALUE_MAP, AS_JSON, "of other maps", "exact"},
     {"object, not searched", VALUE_LIST, AS_JSON, "of lists whose elements are not known", "exact"},
     {"object, not searched", VALUE_SET, "with a note", "an array", "exact"},
@@ -320,7 +320,11 @@ static void append_field(const struct opensearch_dialect *dialect, const struct 
     bool composed = strcmp(word, "object") == 0 || strcmp(word, "nested") == 0;
     bool searched = composed && fields != NULL && depth < DEPTH_MAX && are_plain_names(fields);
     if (composed && !searched) {
-        buffer_append_string(out, "{\"type\":\"object\",\"enabled\":false}");
+        if (type->native != NULL) { /* a plan's own word: the server finds out the fields */
+            buffer_format(out, "{\"type\":\"%s\",\"dynamic\":true}", word);
+        } else {
+            buffer_append_string(out, "{\"type\":\"object\",\"enabled\":false}");
+        }
         return;
     }
     buffer_format(out, "{\"type\":\"%s\"", word);

@@ -8,6 +8,7 @@
 #include "model/json_writer.h"
 #include "model/number_text.h"
 #include "model/time_text.h"
+#include <math.h>
 
 /* ---------------------------------------------------------------- to JSON */
 
@@ -17,6 +18,10 @@ static enum status append_float(const struct cell *cell, struct buffer *out, str
     if (cell->f64 - cell->f64 != 0) {
         return error_set(error, ERROR_REJECT_NUMBER, NULL,
                          "NaN and infinities are no numbers of JSON");
+    }
+    if (cell->f64 == 0 && signbit(cell->f64)) { /* to many readers -0 is a whole number */
+        buffer_append_string(out, "-0.0");
+        return STATUS_OK;
     }
     buffer_append(out, digits,
                   cell->kind == VALUE_FLOAT32 ? number_from_float32((float)cell->f64, digits)
@@ -289,7 +294,8 @@ static bool read_whole(struct text text, struct cell *cell)
 static enum status read_number(const struct value_type *type, struct text text, struct arena *arena,
                                struct cell *cell, struct error *error)
 {
-    bool minus_zero = text.length == 2 && memcmp(text.data, "-0", 2) == 0;
+    bool minus_zero = (text.length == 2 && memcmp(text.data, "-0", 2) == 0) ||
+                      (text.length == 4 && memcmp(text.data, "-0.0", 4) == 0);
     if (type->kind == VALUE_FLOAT32 && read_float(VALUE_FLOAT32, text, arena, cell)) {
         return STATUS_OK;
     }
