@@ -234,11 +234,17 @@ static enum status split_streams(struct run *run, struct error *error)
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         struct span *spans;
         uint32_t count;
-        if (session->source->connector->source->split(
-                session->source, &plan->streams[i].request,
-                session_chunk_rows(session, &plan->streams[i]), run->arena, &spans, &count,
-                error) != STATUS_OK) {
+        /* the bounds of chunks are keys, which the ledger keeps: of masked ones there are none */
+        bool masked = plan_stream_masks_key(&plan->streams[i]);
+        uint64_t rows = masked ? UINT64_MAX : session_chunk_rows(session, &plan->streams[i]);
+        if (session->source->connector->source->split(session->source, &plan->streams[i].request,
+                                                      rows, run->arena, &spans, &count,
+                                                      error) != STATUS_OK) {
             return STATUS_FAILED;
+        }
+        for (uint32_t k = 0; masked && k < count; k++) {
+            spans[k].printable = "masked keys";
+            spans[k].last_id = NULL;
         }
         add_chunks(run, i, spans, count, &capacity);
     }
