@@ -99,6 +99,9 @@ struct cli_value {
         *list_places; /* LIST: where on the command line each stood; NULL: it is not from there */
 };
 
+/* Is it one of the words for a switch that is on ("true", "yes", "on", "1")? NULL is not. */
+bool cli_is_on(const char *text);
+
 /* Sets one value from a text; `where` names the origin in messages ("--jobs", "TRANSHUME_JOBS"). A
  * list grows. Texts are borrowed, lists live in `arena`. */
 enum status cli_value_set(struct cli_value *value, const struct cli_option *option,

@@ -644,6 +644,16 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
         self.change("start", path)
         self.change("complete")
 
+    def test_a_row_whose_value_can_not_be_made_is_named(self):
+        self.ask("UPDATE users SET age = 'x' WHERE id = 1777")
+        path = self.change_file(['alter_column: {table: users, column: age, type: integer, up: "age::integer", down: age::text}'])
+        for _ in range(2):
+            self.assertIn('the row with the key ["1777"] of users: ', self.change("start", path, code=3).err)
+        self.ask("UPDATE users SET age = '7' WHERE id = 1777")
+        self.change("start", path)
+        self.change("complete")
+        self.assertEqual(self.ask("SELECT age FROM users WHERE id = 1777"), [["7"]])
+
     def test_a_lost_value_keeps_it_from_being_completed(self):
         path = self.change_file(["alter_column: {table: users, column: age, type: numeric, up: age::numeric, down: \"round(age)::text\", lossless: true}"])
         self.change("start", path)
@@ -697,7 +707,7 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
         self.change("start", first)
         self.assertIn("001_c is under way", self.change("start", second, code=5).err)
         os.mkdir(self.path("migrations"))
-        self.write(os.path.join("migrations", "009_x.sql"), "CREATE TABLE x (a int);\n")
+        self.write(os.path.join("migrations", "001.5_x.sql"), "CREATE TABLE x (a int);\n")
         self.assertIn("the declared change c is under way", self.run_program("schema", "up", self.uri, code=5).err)
         self.write(os.path.basename(first), open(self.path(os.path.basename(first)), encoding="utf-8").read() + "# other\n")
         self.assertIn("the file was changed", self.change("start", first, code=5).err)

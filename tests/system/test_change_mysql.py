@@ -251,13 +251,7 @@ class Changes(sql_case.ServerTarget):
         self.file('alter: {table: t, with: "MODIFY name varchar(90) NOT NULL, ADD COLUMN z int NOT NULL DEFAULT 3, MODIFY n bigint NOT NULL", way: shadow}')
         self.change("start", "001_c.change.yaml", self.uri, "--batch-time", "5ms")
         self.change("switch", self.uri)
-        # The count of rows may stop an abort among writers, before anything is taken back; the same command goes on, as its hint says.
-        for _ in range(8):
-            result = support.finish(support.start("change", "abort", self.uri, cwd=self.folder))
-            if result.code == 0:
-                break
-            self.assertIn("as many rows", result.err)
-        self.assertEqual(result.code, 0, result.err)
+        self.change("abort", self.uri)
         self.change("start", "001_c.change.yaml", self.uri, "--batch-time", "5ms")
         self.change("switch", self.uri)
         self.change("complete", self.uri, "--confirm")

@@ -9,6 +9,7 @@
 #include "model/json_tree.h"
 #include "model/json_writer.h"
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -367,6 +368,16 @@ static enum status set_up(struct work *work, struct error *error)
     return STATUS_OK;
 }
 
+/* Of a batch of one row the key says which one could not be made. */
+static void name_row(const struct work *work, const struct change_batch *batch, struct error *error)
+{
+    struct error reason = *error;
+    if (work->rows == 1 && batch->position != NULL && json_array_size(work->keys) > 0) {
+        snprintf(error->message, sizeof error->message, "the row with the key %s of %s: %.400s",
+                 batch->position, work->table, reason.message);
+    }
+}
+
 enum status postgres_change_batch(struct alter_session *base, const struct change_step *step,
                                   const char *position, uint64_t rows, struct arena *arena,
                                   struct change_batch *batch, struct error *error)
@@ -385,6 +396,9 @@ enum status postgres_change_batch(struct alter_session *base, const struct chang
     }
     if (status == STATUS_OK) {
         status = choose(&work)(&work, &where, batch, error);
+        if (status != STATUS_OK) {
+            name_row(&work, batch, error);
+        }
     }
     buffer_free(&where);
     work_end(&work);
