@@ -12,6 +12,7 @@ import cassandra_server
 import dynamodb_case
 import items
 import mariadb
+import opensearch_server
 import postgres
 import sql_case
 import support
@@ -287,6 +288,31 @@ tables:
         items.empty(self.client)
         self.run_aws("migrate", "--plan", plan)
         self.assertEqual(self.described(), by_hand)
+
+
+class IntoOpensearch(Shown):
+    """The requests that were shown make the same mappings, sent by another client."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = opensearch_server.shared_for_class(cls)
+
+    def mappings(self, prefix):
+        """{table: its mapping} without what it says of the run."""
+        found = self.server.ask("GET", "/%s*/_mapping" % prefix)
+        return {name[len(prefix):]: {key: value for key, value in index["mappings"].items() if key != "_meta"} for name, index in found.items() if "_transhume" not in name}
+
+    def test_a_copy(self):
+        prefix, by_hand = self.server.database(), self.server.database()
+        shop, target = self.shop(), self.server.uri(prefix)
+        shown = self.texts("--include", "person", shop, target)
+        self.assertEqual(self.mappings(prefix), {})
+        for text in shown:
+            method, path, body = text.split(" ", 2)
+            self.server.ask(method, path.replace(prefix, by_hand), body)
+        self.run_program("migrate", "--quiet", "--include", "person", shop, target)
+        self.assertEqual(set(self.mappings(prefix)), {"person"})
+        self.assertEqual(self.mappings(prefix), self.mappings(by_hand))
 
 
 class Parts(Shown):

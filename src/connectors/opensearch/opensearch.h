@@ -214,6 +214,8 @@ enum status opensearch_inspect(struct database *database, const struct target_ta
                                struct error *error);
 enum status opensearch_check_table(struct database *database, const struct check_request *request,
                                    struct buffer *out, struct error *error);
+enum status opensearch_script(struct database *self, const struct script_request *request,
+                              struct script *script, struct error *error);
 enum status opensearch_prepare(struct database *database, const struct prepare_request *request,
                                struct error *error);
 enum status opensearch_after_load(struct database *database, struct after_load_request *request,
