@@ -191,6 +191,7 @@ int cli_roll_back_unfinished(struct cli_call *call, const char *plan_path);
 int command_analyze(struct cli_call *call);
 int command_init(struct cli_call *call);
 int command_check(struct cli_call *call);
+int command_diff(struct cli_call *call);
 int command_migrate(struct cli_call *call);
 int command_cutover(struct cli_call *call);
 int command_resume(struct cli_call *call);
