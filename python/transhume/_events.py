@@ -78,14 +78,14 @@ def pick(kind: Any, data: Mapping[str, Any], /, **others: Any) -> Any:
 
 
 def parse(line: str) -> AnyEvent:
-    """A line of the program's standard error."""
+    """A line of the program's standard error. One that another version of it wrote in another form is a message."""
     try:
         data = json.loads(line)
-    except ValueError:
-        return Event(kind="message", text=line)
-    if isinstance(data, dict) and "kind" in data:
-        return pick(Event, data)  # type: ignore[no-any-return]
-    if isinstance(data, dict) and "phase" in data:
-        entities = tuple(pick(EntityProgress, entity) for entity in data.get("entities", ()))
-        return pick(Progress, data, entities=entities)  # type: ignore[no-any-return]
+        if isinstance(data, dict) and "kind" in data:
+            return pick(Event, data)  # type: ignore[no-any-return]
+        if isinstance(data, dict) and "phase" in data:
+            entities = tuple(pick(EntityProgress, entity) for entity in data.get("entities", ()))
+            return pick(Progress, data, entities=entities)  # type: ignore[no-any-return]
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        pass
     return Event(kind="message", text=line)

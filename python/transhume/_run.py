@@ -133,6 +133,8 @@ class Run(Generic[Kind]):
             raise FailedError("output-too-large", "the program printed more than 64 MiB, and was asked to stop", self.command,
                               "run the command in a shell", 3)
         data = self._data()
+        if data is None and status in (0, 1):   # a command whose results are no JSON: the plan of `init`, a page
+            data = {"text": self._out.decode("utf-8", "replace")}
         if status < 0 or status == INTERRUPTED or not data or isinstance(data.get("error"), dict):
             raise self._error(status, data or {})
         return self._make(status, data)

@@ -127,6 +127,11 @@ class Runs(TestCase):
         with self.assertRaises(ValueError):
             self.run_here(transhume.migrate, "shop.db", "copy.db", dry_run=True)
 
+    def test_what_is_no_json_is_a_text(self):
+        """`init` prints a plan."""
+        result = self.run_here(transhume.start, "init", "shop.db", "copy.db", output="-").result()
+        self.assertIn("transhume: 1", result.data["text"])
+
     def test_arguments_that_look_like_options(self):
         self.database("--version.db", 3)
         self.assertEqual(self.run_here(transhume.migrate, "--version.db", "copy.db").result().written, 3)
