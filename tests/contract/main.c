@@ -113,6 +113,7 @@ static const struct contract_entry entries[] = {
      .connector = "redis",
      .uri_format = "redis://127.0.0.1:%s?form=json",
      .database = database_redis},
+    {.name = "mongodb", .uri_format = "mongodb://127.0.0.1:%s", .database = database_mongodb},
     {.name = "postgres",
      .alter = &postgres_alter_words,
      .uri_format = "postgres://postgres@127.0.0.1:%s",
