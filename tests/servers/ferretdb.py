@@ -53,14 +53,19 @@ class Storage(postgres.Server):
         self.start()
         self.psql(self.MAINTENANCE, "CREATE EXTENSION IF NOT EXISTS documentdb CASCADE")
 
+    def _make_data(self, made):
+        super()._make_data(made)
+        os.mkdir(os.path.join(made, "pg_wal", "summaries"))   # as PostgreSQL 17 and newer have it
+
     def _guard(self):
+        """It looks at its programs before it runs them, which needs the right to at every step."""
         if os.geteuid() != 0:
             return super()._guard()
         try:
             pwd.getpwnam(self.USER)
         except KeyError:
             raise unittest.SkipTest("no FerretDB: there is no user %s to run its PostgreSQL as" % self.USER) from None
-        return ["setpriv", "--reuid=" + self.USER, "--regid=" + self.USER, "--init-groups", "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--pdeathsig", "KILL"]
+        return ["setpriv", "--reuid=" + self.USER, "--regid=" + self.USER, "--init-groups", "--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--pdeathsig", "KILL"]
 
 
 class Server(DatabaseServer):

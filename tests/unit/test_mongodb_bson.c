@@ -107,7 +107,8 @@ static void test_escapes(void **state)
                                                 .value = (const uint8_t *)cases[at].value,
                                                 .value_length = cases[at].length};
         assert_int_equal(mongodb_read_cell(&element, arena, 10, &cell, &error), STATUS_OK);
-        assert_int_equal(cell.kind, VALUE_ESCAPE);
+        assert_int_equal(cell.kind, VALUE_TEXT);
+        assert_int_equal(cell.aux, cases[at].type);
         assert_int_equal(cell.length, strlen(cases[at].text));
         assert_memory_equal(cell.bytes, cases[at].text, cell.length);
         write_one(&cell, &bytes);

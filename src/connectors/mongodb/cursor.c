@@ -11,6 +11,7 @@ struct cursor {
     struct mongodb_collection collection;
     mongoc_collection_t *handle;
     mongoc_cursor_t *cursor;
+    bool ended; /* it may not be asked again */
 };
 
 /* ---------------------------------------------------------------- filters */
@@ -27,7 +28,7 @@ static enum status key_of(const struct cursor *cursor, const struct cell *cells,
                 key[part] = cells[at];
             }
         }
-        if (key[part].kind == VALUE_ESCAPE && key[part].aux != ESCAPE_MONGODB) {
+        if (key[part].kind == VALUE_ESCAPE) {
             return error_set(error, ERROR_REJECT_TYPE, cursor->collection.name,
                              "a key is of another engine");
         }
@@ -272,7 +273,7 @@ enum status mongodb_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t
 {
     uint32_t columns = cursor->request->column_count;
     struct batch *made = batch_create_for_cursor(columns > 0 ? columns : 1, rows_max, bytes_max);
-    enum status status = STATUS_OK;
+    enum status status = cursor->ended ? STATUS_END : STATUS_OK;
     *batch = NULL;
     batch_add_envelopes(made);
     while (status == STATUS_OK && made->row_count + made->refused_count < rows_max &&
@@ -280,6 +281,7 @@ enum status mongodb_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t
         status = add_next(cursor, made, error);
     }
     bool empty = made->row_count + made->refused_count == 0;
+    cursor->ended = cursor->ended || status == STATUS_END;
     if (status == STATUS_FAILED || (status == STATUS_END && empty)) {
         batch_destroy(made);
         return status;

@@ -131,9 +131,9 @@ enum status mongodb_find(const uint8_t *bytes, size_t length, const char *name,
 
 /* ---------------------------------------------------------------- MongoDB's own */
 
-/* As canonical extended JSON, which the same engine reads again. */
-static enum status read_escape(const struct mongodb_element *element, struct arena *arena,
-                               struct cell *cell, struct error *error)
+/* As canonical extended JSON, which the same engine reads again: the type is the text's aux. */
+static enum status read_own(const struct mongodb_element *element, struct arena *arena,
+                            struct cell *cell, struct error *error)
 {
     static const char head[] = "{ \"v\" : ";
     struct buffer document = {0};
@@ -156,9 +156,8 @@ static enum status read_escape(const struct mongodb_element *element, struct are
     if (text == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a value");
     }
-    *cell = cell_bytes(text, text_length);
-    cell->kind = VALUE_ESCAPE;
-    cell->aux = ESCAPE_MONGODB;
+    *cell = cell_text(text, text_length);
+    cell->aux = element->type;
     return STATUS_OK;
 }
 
@@ -189,7 +188,7 @@ static enum status read_decimal(const struct mongodb_element *element, struct ar
         return damaged(error);
     }
     bool zero = text[0] == '-' && strpbrk(text, "123456789Nn") == NULL;
-    return zero ? read_escape(element, arena, cell, error) : STATUS_OK;
+    return zero ? read_own(element, arena, cell, error) : STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- texts and bytes */
@@ -321,7 +320,7 @@ static enum status read_date(const struct mongodb_element *element, struct arena
     int64_t ms = (int64_t)bytes_get_le(element->value, 8);
     int64_t us = 0;
     if (__builtin_mul_overflow(ms, (int64_t)US_A_MS, &us)) {
-        return read_escape(element, arena, cell, error);
+        return read_own(element, arena, cell, error);
     }
     *cell = (struct cell){.kind = VALUE_TIMESTAMP, .flags = CELL_ZONED, .i64 = us};
     return STATUS_OK;
@@ -368,7 +367,7 @@ enum status mongodb_read_cell(const struct mongodb_element *element, struct aren
     case BSON_TYPE_DECIMAL128:
         return read_decimal(element, arena, cell, error);
     default:
-        return read_escape(element, arena, cell, error);
+        return read_own(element, arena, cell, error);
     }
 }
 

@@ -32,13 +32,12 @@ const struct type_mapping mongodb_types[MONGODB_TYPE_COUNT] = {
     {"object, array", VALUE_JSON, NULL,
      "documents; a number with a fraction is a double if one is just that number, else a decimal",
      "widened"},
-    {"date", VALUE_ESCAPE, "beyond the year 294,000: as below", NULL, HINTED},
-    {"timestamp", VALUE_ESCAPE, "canonical extended JSON, which other databases get as text", NULL,
-     HINTED},
-    {"regex", VALUE_ESCAPE, "the same", NULL, HINTED},
-    {"minKey, maxKey", VALUE_ESCAPE, "the same", NULL, HINTED},
-    {"undefined", VALUE_ESCAPE, "the same", NULL, HINTED},
-    {"dbPointer, javascriptWithScope", VALUE_ESCAPE, "the same", NULL, HINTED},
+    {"date", VALUE_TEXT, "beyond the year 294,000: as below", NULL, HINTED},
+    {"timestamp", VALUE_TEXT, "its canonical extended JSON", NULL, HINTED},
+    {"regex", VALUE_TEXT, "the same", NULL, HINTED},
+    {"minKey, maxKey", VALUE_TEXT, "the same", NULL, HINTED},
+    {"undefined", VALUE_TEXT, "the same", NULL, HINTED},
+    {"dbPointer, javascriptWithScope", VALUE_TEXT, "the same", NULL, HINTED},
 };
 
 /* Written and read again, but for what does not change by that. */

@@ -191,6 +191,38 @@ static enum status write_uint64(struct buffer *out, const char *name, size_t len
     return STATUS_OK;
 }
 
+/* ---------------------------------------------------------------- MongoDB's own */
+
+/* Such a value of a source of MongoDB comes as its canonical extended JSON. False: the text is no
+ * value of that type any more. */
+static bool write_own(struct buffer *out, const char *name, size_t length, const struct cell *cell)
+{
+    bson_error_t ignored;
+    struct error none;
+    struct buffer json = {0};
+    struct mongodb_element element = {0};
+    buffer_append_string(&json, "{\"v\":");
+    buffer_append(&json, cell->text, cell->length);
+    buffer_append_byte(&json, '}');
+    bson_t *made = bson_new_from_json((const uint8_t *)json.data, (ssize_t)json.length, &ignored);
+    bool good = made != NULL &&
+                mongodb_find(bson_get_data(made), made->len, "v", &element, &none) == STATUS_OK &&
+                element.type == cell->aux;
+    if (good) {
+        mongodb_write_head(out, element.type, name, length);
+        buffer_append(out, element.value, element.value_length);
+    }
+    bson_destroy(made);
+    buffer_free(&json);
+    return good;
+}
+
+static bool is_own(const struct cell *cell)
+{
+    return cell->aux != 0 && cell->aux != BSON_TYPE_OID && cell->aux != BSON_TYPE_CODE &&
+           cell->aux != BSON_TYPE_SYMBOL;
+}
+
 /* ---------------------------------------------------------------- texts and bytes */
 
 static void write_oid(struct buffer *out, const char *name, size_t length, const struct cell *cell)
@@ -218,6 +250,9 @@ static enum status write_text(struct buffer *out, const char *name, size_t lengt
     }
     if (is_oid(cell)) {
         write_oid(out, name, length, cell);
+        return STATUS_OK;
+    }
+    if (is_own(cell) && write_own(out, name, length, cell)) {
         return STATUS_OK;
     }
     bool other = cell->aux == BSON_TYPE_CODE || cell->aux == BSON_TYPE_SYMBOL;
@@ -383,39 +418,6 @@ static enum status write_json(struct buffer *out, const char *name, size_t lengt
     return status;
 }
 
-/* ---------------------------------------------------------------- MongoDB's own */
-
-/* The text is the value in canonical extended JSON. */
-static enum status write_escape(struct buffer *out, const char *name, size_t length,
-                                const struct cell *cell, struct error *error)
-{
-    bson_error_t why;
-    struct buffer json = {0};
-    struct mongodb_element element;
-    if (cell->aux != ESCAPE_MONGODB) {
-        return (cell->flags & CELL_ESCAPED_TEXT) != 0
-                   ? write_bytes(out, name, length, cell, 0, error)
-                   : refuse_type("a value of another database's own, which only that one "
-                                 "understands",
-                                 error);
-    }
-    buffer_append_string(&json, "{\"v\":");
-    buffer_append(&json, cell->bytes, cell->length);
-    buffer_append_byte(&json, '}');
-    bson_t *made = bson_new_from_json((const uint8_t *)json.data, (ssize_t)json.length, &why);
-    enum status status = made == NULL
-                             ? refuse_type("a value of MongoDB's own is damaged", error)
-                             : mongodb_find(bson_get_data(made), made->len, "v", &element, error);
-    if (status == STATUS_OK) {
-        mongodb_write_head(out, element.type, name, length);
-        buffer_append(out, element.value, element.value_length);
-    }
-    bson_destroy(made);
-    buffer_free(&json);
-    return status == STATUS_END ? refuse_type("a value of MongoDB's own is damaged", error)
-                                : status;
-}
-
 /* ---------------------------------------------------------------- any value */
 
 static enum status write_nested(struct buffer *out, const char *name, size_t length,
@@ -460,7 +462,11 @@ static enum status write_other(struct buffer *out, const char *name, size_t leng
     case VALUE_LARGE:
         return write_large(out, name, length, cell, error);
     case VALUE_ESCAPE:
-        return write_escape(out, name, length, cell, error);
+        return (cell->flags & CELL_ESCAPED_TEXT) != 0
+                   ? write_bytes(out, name, length, cell, 0, error)
+                   : refuse_type("a value of another database's own, which only that one "
+                                 "understands",
+                                 error);
     default:
         return write_nested(out, name, length, cell, depth, error);
     }
