@@ -30,7 +30,7 @@ bool mongodb_express_accepts(struct database *database, struct database *source)
 
 static void forget_reasons(struct pulling *pulling)
 {
-    for (uint32_t at = 0; pulling->flight.reasons != NULL && at < pulling->request->count; at++) {
+    for (uint32_t at = 0; pulling->flight.reasons != NULL && at < pulling->flight.count; at++) {
         free(pulling->flight.reasons[at]);
     }
     free(pulling->flight.reasons);
@@ -179,6 +179,7 @@ enum status mongodb_express_chunk(struct writer *writer, struct database *source
         1, sizeof(*pulling->request) + MONGODB_RECORDS_MAX * sizeof(struct keyed_slot));
     pulling->request->kind = KEYED_PUT;
     pulling->flight.request = pulling->request;
+    pulling->flight.count = MONGODB_RECORDS_MAX;
     pulling->flight.outcomes =
         memory_allocate_zeroed(MONGODB_RECORDS_MAX, sizeof(*pulling->flight.outcomes));
     enum status status = pull_span(pulling, mongodb_of(source), request, span, error);

@@ -18,7 +18,7 @@ struct encoder_link {
 static void free_flight(struct mongodb_flight *flight)
 {
     if (flight != NULL) {
-        for (uint32_t at = 0; flight->reasons != NULL && at < flight->request->count; at++) {
+        for (uint32_t at = 0; flight->reasons != NULL && at < flight->count; at++) {
             free(flight->reasons[at]);
         }
         free(flight->reasons);
@@ -33,8 +33,7 @@ void mongodb_note_record(struct mongodb_flight *flight, uint32_t at, enum keyed_
     flight->outcomes[at] = outcome;
     if (reason != NULL && reason->code != ERROR_NONE) {
         if (flight->reasons == NULL) {
-            flight->reasons =
-                memory_allocate_zeroed(flight->request->count, sizeof(*flight->reasons));
+            flight->reasons = memory_allocate_zeroed(flight->count, sizeof(*flight->reasons));
         }
         if (flight->reasons[at] == NULL) {
             flight->reasons[at] = memory_allocate(sizeof(*reason));
@@ -209,6 +208,7 @@ static enum status send_request(struct keyed_connection *connection, struct keye
     }
     struct mongodb_flight *flight = memory_allocate_zeroed(1, sizeof(*flight));
     flight->request = request;
+    flight->count = request->count;
     flight->outcomes = memory_allocate_zeroed(request->count, sizeof(*flight->outcomes));
     error_clear(&flight->whole);
     connection->under_way++;
@@ -310,6 +310,7 @@ static enum status write_one(struct database *database, enum keyed_kind kind,
         memory_allocate_zeroed(1, sizeof(*request) + sizeof(request->slots[0]));
     struct mongodb_flight *flight = memory_allocate_zeroed(1, sizeof(*flight));
     flight->request = request;
+    flight->count = 1;
     flight->outcomes = memory_allocate_zeroed(1, sizeof(*flight->outcomes));
     request->kind = kind;
     request->count = 1;

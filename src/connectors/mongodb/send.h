@@ -15,12 +15,13 @@
  * change while it is under way: kind, table, body, and where the records are in it. */
 struct mongodb_flight {
     struct mongodb_flight *next;
-    struct keyed_request *request;
-    enum keyed_outcome *outcomes; /* one a record */
-    struct error **reasons;       /* of records; NULL: none */
-    struct error whole;           /* of all of it, where `failed` or `lost` */
-    bool failed;                  /* the writer fails */
-    bool lost;                    /* nobody knows what was done of it */
+    struct keyed_request *request; /* it may be gone once it was answered */
+    uint32_t count;                /* of its records */
+    enum keyed_outcome *outcomes;  /* one a record */
+    struct error **reasons;        /* of records; NULL: none */
+    struct error whole;            /* of all of it, where `failed` or `lost` */
+    bool failed;                   /* the writer fails */
+    bool lost;                     /* nobody knows what was done of it */
     bool throttled;
 };
 
