@@ -1,7 +1,7 @@
 """Runs one unittest module for tests/run and tells of each test as it starts and ends.
 
     worker.py [--drawn] MODULE-NAME FILE [NAME...]    NAMEs: only tests whose full names hold one of them
-                                                      --drawn: of each family of tests one, see one_database_each
+                                                      --drawn: of each family of tests one, see one_database_each, and of long modules a share, see runner/budgets.py
 
 One JSON object a line on stdout, behind a mark that tells it from what the tests print.
 """
@@ -13,6 +13,8 @@ import signal
 import sys
 import time
 import unittest
+
+from runner import budgets
 
 MARK = "\x1etest\x1e"
 
@@ -113,7 +115,10 @@ def main():
         suite = unittest.TestSuite(test for test in tests_in(suite)
                                    if any(name in result.name_of(test) for name in wanted))
     if drawn:
-        suite = unittest.TestSuite(sorted(one_database_each(tests_in(suite)), key=lambda test: test.id()))
+        tests = list(one_database_each(tests_in(suite)))
+        kept = [test for test in tests if budgets.is_drawn(module_name, test.id(), os.environ.get("TRANSHUME_SEED"))] or tests[:1]
+        suite = unittest.TestSuite(sorted(kept, key=lambda test: test.id()))
+        tell(event="left", count=len(tests) - len(kept))
     suite.run(result)
     tell(event="complete")
 

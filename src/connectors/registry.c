@@ -24,12 +24,13 @@ extern const struct connector connector_csv;
 extern const struct connector connector_dynamodb;
 extern const struct connector connector_dynamodb_json;
 extern const struct connector connector_jsonl;
+extern const struct connector connector_opensearch;
 extern const struct connector connector_redis;
 extern const struct connector connector_sqlite;
 
 static const struct connector *const built_in[] = {
     &connector_sqlite, &connector_csv,       &connector_dynamodb_json, &connector_dynamodb,
-    &connector_jsonl,  &connector_cassandra, &connector_redis,
+    &connector_jsonl,  &connector_cassandra, &connector_redis,         &connector_opensearch,
 };
 enum { BUILT_IN_COUNT = sizeof built_in / sizeof built_in[0] };
 
@@ -193,6 +194,11 @@ const struct connector *registry_at(uint32_t index)
         return built_in[index];
     }
     return index < registry_count() ? modules[index - BUILT_IN_COUNT] : NULL;
+}
+
+bool registry_is_module(uint32_t index)
+{
+    return index >= BUILT_IN_COUNT;
 }
 
 static bool has_scheme(const struct connector *connector, const char *scheme)

@@ -353,6 +353,35 @@ static void put_matches(struct text_writer *writer, const struct mapping *mappin
     buffer_append_string(writer->out, mapping->distinct ? " distinct" : "");
 }
 
+/* The key itself stays unknown: what a fixed text becomes by it tells one from another. */
+static void put_masks(const struct text_writer *of, const struct read_request *request,
+                      uint32_t base, const struct plan_mask *masks, uint32_t count)
+{
+    struct text_writer writer = *of;
+    writer.request = request;
+    writer.column_base = base;
+    writer.unnest = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t hash[2];
+        char hex[33];
+        siphash_128(&masks[i].mask->key, "key", 3, hash);
+        text_from_hash(hash[0], hash[1], hex);
+        buffer_append_string(writer.out, "  masked ");
+        put_column(&writer, masks[i].column);
+        put_name(writer.out, masks[i].text);
+        buffer_format(writer.out, " %.16s %" PRIu32 "\n", hex, masks[i].mask->characters_max);
+    }
+}
+
+static void put_all_masks(const struct text_writer *writer, const struct plan_stream *stream)
+{
+    put_masks(writer, root_request(stream), 0, stream->masks, stream->mask_count);
+    for (uint32_t i = 0; i < stream->child_count; i++) {
+        const struct plan_child *child = &stream->children[i];
+        put_masks(writer, &child->request, child->root_key_count, child->masks, child->mask_count);
+    }
+}
+
 static void put_entity(struct buffer *out, const struct plan *plan,
                        const struct plan_entity *entity)
 {
@@ -385,6 +414,7 @@ static void put_entity(struct buffer *out, const struct plan *plan,
     }
     buffer_append_byte(out, '\n');
     put_fields(&writer, mapping);
+    put_all_masks(&writer, stream);
 }
 
 /* Nothing where the target knows no orders and static columns. */

@@ -6,6 +6,7 @@
 #include "plan/document_parts.h"
 #include "plan/faults.h"
 #include "plan/grammar.h"
+#include "plan/substitute.h"
 #include "plan/tree.h"
 #include <stdio.h>
 
@@ -26,6 +27,7 @@ static enum status parse(struct plan_document *document, struct buffer *lines, s
     const struct plan_node *root =
         plan_tree_read(document->text, document->length, document->arena, &faults);
     if (root != NULL) {
+        plan_substitute(root, document->arena, &faults);
         register_endpoint(root, "source");
         register_endpoint(root, "target");
         grammar_check(root, &faults);

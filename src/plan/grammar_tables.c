@@ -159,6 +159,24 @@ static const struct grammar_key alerts_keys[] = {
 };
 const struct grammar_map grammar_alerts = {"a file of alerts", alerts_keys, COUNT(alerts_keys)};
 
+#define LETTERS "keep|lower|snake"
+
+static const struct grammar_key names_keys[] = {
+    {"letters", FORM_CHOICE, NULL, LETTERS, false, false, "as they are, small, or in snake case"},
+    {"prefix", FORM_TEXT, NULL, NULL, false, false, "before the name of each table"},
+    {"tables", FORM_TEXTS, NULL, NULL, false, false,
+     "PATTERN: NAME; the first that fits, and its * is the pattern's"},
+    {"columns", FORM_TEXTS, NULL, NULL, false, false, "the same for columns"},
+};
+static const struct grammar_map names_map = {"names", names_keys, COUNT(names_keys)};
+
+static const struct grammar_key mask_keys[] = {
+    {"key", FORM_TEXT, NULL, NULL, false, false, "a secret that masks are made with"},
+    {"columns", FORM_TEXTS, NULL, NULL, true, false,
+     "TABLE.COLUMN, a pattern: hash, redact, partial or fake"},
+};
+static const struct grammar_map mask_map = {"mask", mask_keys, COUNT(mask_keys)};
+
 static const struct grammar_key plan_keys[] = {
     {"transhume", FORM_WHOLE, NULL, NULL, true, false, "the version of the plan language: 1"},
     {"source", FORM_TEXT, NULL, NULL, false, false, "URI of the source"},
@@ -168,6 +186,9 @@ static const struct grammar_key plan_keys[] = {
      "schemas of the source; MySQL, MariaDB: databases"},
     {"include", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "patterns of source tables"},
     {"exclude", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "patterns of source tables"},
+    {"names", FORM_CHOICE | FORM_MAP, &names_map, LETTERS, false, false,
+     "what tables and columns are called that the plan does not name"},
+    {"mask", FORM_MAP, &mask_map, NULL, false, false, "values that the target is not to have"},
     {"unmatched", FORM_CHOICE | FORM_TEXTS, NULL, "reject|skip", false, false,
      "records that fit no entity's match"},
     {"relations", FORM_RELATIONS, NULL, NULL, false, false,

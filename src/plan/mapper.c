@@ -89,6 +89,7 @@ static void make_states(struct mapper *mapper)
     mapper->taken =
         memory_allocate_zeroed((size_t)stream->entity_count + 1, sizeof(struct batch *));
     mapper->scratch = arena_create(0);
+    mapper_masks_make(mapper);
     for (uint32_t i = 0; i < shared->aggregate_count; i++) {
         if (shared->aggregates[i].function == AGGREGATE_SUM) {
             decimal_sum_init(&mapper->aggregates[i].sum);
@@ -137,6 +138,7 @@ void mapper_destroy(struct mapper *mapper)
     batch_destroy(mapper->reject_keeper);
     arena_destroy(mapper->reject_arena);
     arena_destroy(mapper->scratch);
+    mapper_masks_free(mapper);
     buffer_free(&mapper->text);
     buffer_free(&mapper->bytes);
     free(mapper->entities);
@@ -397,6 +399,7 @@ enum status mapper_map_batch(struct mapper *mapper, struct batch *batch, struct 
         batch_destroy(batch);
         return STATUS_OK;
     }
+    mapper_mask_batch(mapper, batch);
     if (mapper->entity_count == 1 && mapper->entities[0].mapping->identity &&
         !mapper->shared->documents) {
         pass_identity(mapper, batch);
@@ -437,7 +440,7 @@ static void begin(struct mapper *mapper, const struct cell *parent)
 enum status mapper_begin_row(struct mapper *mapper, const struct batch *batch, uint32_t row,
                              bool *wanted, struct error *error)
 {
-    const struct cell *cells = batch_row(batch, row);
+    const struct cell *cells = mapper_mask_parent(mapper, batch_row(batch, row));
     const struct record_envelope *envelope =
         batch->envelopes != NULL ? &batch->envelopes[row] : NULL;
     *wanted = true;
@@ -466,8 +469,9 @@ enum status mapper_child(struct mapper *mapper, uint32_t child, const struct cel
     if (envelope != NULL && envelope->write_time_us > mapper->newest_write_us) {
         mapper->newest_write_us = envelope->write_time_us;
     }
-    enum status status = mapper_aggregates_add(mapper, child, row, error);
-    return status == STATUS_OK ? mapper_lists_add(mapper, child, row, error) : status;
+    const struct cell *cells = mapper_mask_child(mapper, child, row);
+    enum status status = mapper_aggregates_add(mapper, child, cells, error);
+    return status == STATUS_OK ? mapper_lists_add(mapper, child, cells, error) : status;
 }
 
 enum status mapper_end(struct mapper *mapper, struct error *error)

@@ -108,6 +108,9 @@ struct mapper {
     struct arena *reject_arena;
     struct batch *reject_keeper; /* a batch without records, for the large values of rejects */
     struct arena *scratch;       /* reset a record */
+    struct arena *mask_arena;    /* of the parent's and the child's masked cells; NULL: no masks */
+    struct cell *masked_parent;
+    struct cell *masked_child;
     struct buffer text;
     struct buffer bytes;
     const struct cell *parent;              /* between begin and end */
@@ -282,6 +285,16 @@ enum status mapper_nested_fill(struct making *making, struct list_state *top,
                                struct error *error) MUST_USE;
 /* "item 2: lines, item 1: " before what is wrong with an item. */
 void mapper_nested_name(const struct list_state *list, uint32_t item, struct error *error);
+
+/* mapper_mask.c */
+void mapper_masks_make(struct mapper *mapper);
+void mapper_masks_free(struct mapper *mapper);
+/* In place. */
+void mapper_mask_batch(const struct mapper *mapper, struct batch *batch);
+/* The row, or a copy that is masked: a parent's lives until the next one, a child's until the next.
+ */
+const struct cell *mapper_mask_parent(struct mapper *mapper, const struct cell *row);
+const struct cell *mapper_mask_child(struct mapper *mapper, uint32_t child, const struct cell *row);
 
 /* A reject-class error, or one that stops the run? */
 static inline bool mapper_is_reject(const struct error *error)

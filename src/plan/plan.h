@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "connectors/connector.h"
 #include "model/batch.h"
+#include "model/mask.h"
 #include "plan/document.h"
 
 struct mapping; /* one entity's program: plan/mapper.c runs it */
@@ -18,9 +19,18 @@ struct mapping; /* one entity's program: plan/mapper.c runs it */
  * mapping needs. Where it can't, the engine finds them for each root row (engine/join/joining.h),
  * without a key. Children for lists within items stand behind those for the outer lists.
  */
+/* A column whose values are masked before anything is made of its rows. */
+struct plan_mask {
+    uint32_t column; /* of the rows, as the mapper is given them */
+    const struct mask *mask;
+    const char *text; /* as the plan says it */
+};
+
 struct plan_child {
     struct read_request request;
     uint32_t root_key_count;
+    const struct plan_mask *masks;
+    uint32_t mask_count;
     bool aggregate_only; /* consumed before lists are built */
     const char *path;    /* "InvoiceLine", "Album.Track": for messages */
 };
@@ -46,6 +56,9 @@ struct plan_stream {
     uint32_t entity_count;
     bool identity; /* one entity takes every column as it is: batches pass untouched */
     bool express;  /* identity, same engine, whole table: the target may pull */
+    const struct plan_mask *masks;
+    uint32_t mask_count;
+    bool masks_rows; /* these, or its children's: records are not as the source has them */
 };
 
 struct plan_entity {
@@ -132,7 +145,8 @@ struct plan_settings {
     const struct schema *there;        /* tables that are in the target, or NULL; borrowed */
     int existing;                      /* enum existing_policy that overrides the plan, or -1 */
     const struct time_zone *time_zone; /* of times that name none, where one is needed, or NULL */
-    const struct plan_note *notes;     /* come first among the plan's */
+    const char *names;             /* "keep", "lower", "snake" in place of the plan's, or NULL */
+    const struct plan_note *notes; /* come first among the plan's */
     uint32_t note_count;
 };
 

@@ -159,7 +159,8 @@ static void mark_streams(struct resolver *resolver)
         /* made a moment ago, in this arena */
         struct plan_stream *made = (struct plan_stream *)&resolver->plan->streams[i];
         const struct entity_builder *entity = *(struct entity_builder **)stream->entities.items[0];
-        made->identity = entity->mapping->identity && !entity->mapping->identity_omits_nulls;
+        made->identity = entity->mapping->identity && !entity->mapping->identity_omits_nulls &&
+                         !made->masks_rows;
         made->request.partitions = made->identity && resolver->same_engine &&
                                    entity->table->there == NULL &&
                                    entity->table->target.key_shape.static_columns.count > 0;
@@ -199,6 +200,7 @@ static void resolve_all(struct resolver *resolver)
     bool copy =
         resolver->document == NULL || plan_node_get(resolver->document->root, "tables") == NULL;
     resolver->plan->plain = copy;
+    names_resolve(resolver, copy);
     if (copy) {
         copy_resolve(resolver);
     } else {
@@ -211,6 +213,10 @@ static void resolve_all(struct resolver *resolver)
         renumber_resolve(resolver);
     }
     if (resolve_stopped(resolver) || resolver->faults.count > 0) {
+        return;
+    }
+    masks_resolve(resolver);
+    if (resolver->faults.count > 0) {
         return;
     }
     streams_finish(resolver);

@@ -8,6 +8,7 @@
 #include "plan/expression.h"
 #include "plan/faults.h"
 #include "plan/mapping.h"
+#include "plan/name_case.h"
 #include "plan/plan.h"
 #include "plan/scalar.h"
 #include "plan/tree.h"
@@ -204,11 +205,18 @@ struct resolver {
     struct plan_list relations;         /* struct plan_relation */
     struct plan_list type_rules;        /* struct type_rule, of resolve_types.c */
     struct plan_list wide_tables;       /* struct wide_table: large ones that were looked into */
+    struct plan_list masks;             /* struct masked, of resolve_mask.c */
     struct plan_list table_keys;        /* struct table_key: those that were asked for */
     /* that columns of the target may name: the plan's, then the source's */
     const struct schema_record_type *record_types;
     uint32_t record_type_count;
     uint32_t entity_count;
+    struct {
+        bool said;
+        bool change; /* a plain copy: a table or a column has another name in the target */
+        enum name_case letters;
+        const char *prefix;
+    } names;
     bool source_documents;
     bool source_nested;
     bool source_joins;
@@ -256,6 +264,24 @@ const struct schema_table *resolve_source_table(struct resolver *resolver,
                                                 const struct plan_node *node, const char *name);
 /* A text or a list of texts as a column_list. */
 struct column_list resolve_names(struct resolver *resolver, const struct plan_node *node);
+
+/* resolve_names.c */
+/* Reads the rules: before any table is resolved. `copy`: all tables go by them, and two of one name
+ * are a fault. */
+void names_resolve(struct resolver *resolver, bool copy);
+const char *names_of_table(struct resolver *resolver, const char *name);
+const char *names_of_column(struct resolver *resolver, const char *name);
+/* Two names of the source, of columns of `table` or ("") of tables, would become one. */
+void names_fault_collision(struct resolver *resolver, const char *table, const char *first,
+                           const char *second, const char *both);
+/* Has the table or one of its columns another name in the target? */
+bool names_touch(struct resolver *resolver, const struct schema_table *table);
+
+/* resolve_mask.c */
+/* Reads the rules: once relations are known, and before streams are finished. */
+void masks_resolve(struct resolver *resolver);
+/* Those of a finished stream's columns. */
+void masks_take(struct resolver *resolver, struct plan_stream *stream);
 
 /* resolve_relations.c: before anything follows a path */
 void relations_resolve(struct resolver *resolver);

@@ -117,10 +117,11 @@ static void note_left_behind(struct resolver *resolver)
 
 static void copy_table(struct resolver *resolver, const struct schema_table *from)
 {
-    const struct schema_table *there = there_find(resolver, from->name);
+    const char *called = names_of_table(resolver, from->name);
+    const struct schema_table *there = there_find(resolver, called);
     bool folded = (resolver->target->capabilities & CAPABILITY_FOLDED_NAMES) != 0;
     const char *name =
-        there != NULL && !folded ? arena_copy_string(resolver->arena, there->name) : from->name;
+        there != NULL && !folded ? arena_copy_string(resolver->arena, there->name) : called;
     struct table_builder *table = table_add(resolver, name);
     struct entity_builder *entity = entity_add(resolver, table, from->name);
     table_take_whole(resolver, table, from);
@@ -185,7 +186,7 @@ void copy_resolve(struct resolver *resolver)
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, NULL, "patterns are * and ?, case counts",
                    "include and exclude leave no table");
     }
-    if (resolver->same_engine) {
+    if (resolver->same_engine && !resolver->names.change) {
         keep_objects(resolver);
     } else {
         note_left_behind(resolver);

@@ -17,6 +17,11 @@ static void collect_named(struct resolver *resolver, const struct plan_node *fie
     }
 }
 
+static bool is_named(const struct name_index *named, const char *name)
+{
+    return name_index_find(named, name, strlen(name)) != NAME_INDEX_NONE;
+}
+
 /* What is to be left out must be there to be left out: of a slip the column that was meant would
  * be copied. */
 static void check_dropped(struct resolver *resolver, const struct schema_table *table,
@@ -48,20 +53,28 @@ void star_resolve(struct resolver *resolver, const struct scope *scope,
 {
     const struct schema_table *table = scope->table;
     struct name_index named = {0};
+    struct name_index made = {.arena = resolver->arena};
     collect_named(resolver, fields, &named);
     for (uint32_t i = 0; i < table->column_count && !resolve_stopped(resolver); i++) {
         const struct schema_column *column = &table->columns[i];
-        size_t length = strlen(column->name);
-        if (column->hidden || name_index_find(&named, column->name, length) != NAME_INDEX_NONE ||
+        const char *name = names_of_column(resolver, column->name);
+        if (column->hidden || is_named(&named, column->name) || is_named(&named, name) ||
             (leave_generated && column->generated != GENERATED_NO) ||
             type_rules_drop(resolver, table, column)) {
             continue;
         }
+        uint32_t other = name_index_find(&made, name, strlen(name));
+        if (other != NAME_INDEX_NONE) {
+            names_fault_collision(resolver, table->name != NULL ? table->name : "the query",
+                                  table->columns[other].name, column->name, name);
+            continue;
+        }
+        (void)name_index_add(&made, name, strlen(name), i);
         struct mapping_field *field = resolve_add(resolver, out, sizeof *field);
         bool nested = column->type.kind == VALUE_LIST || column->type.kind == VALUE_SET ||
                       column->type.kind == VALUE_MAP;
-        field->name = column->name;
-        field->name_length = (uint32_t)length;
+        field->name = name;
+        field->name_length = (uint32_t)strlen(name);
         field->name_plain = template_is_plain(field->name, field->name_length);
         field->kind = FIELD_VALUE;
         field->direct = resolver->target_nested || !nested;

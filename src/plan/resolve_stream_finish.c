@@ -365,6 +365,7 @@ static void finish_stream(struct resolver *resolver, struct stream_builder *stre
     make_root(resolver, stream, stream->request.query != NULL ? stream->facts.key : none, made);
     check_joins(resolver, stream, NULL, made->joined != NULL ? made->joined : &made->request);
     make_children(resolver, stream, made);
+    masks_take(resolver, made);
     uint32_t *entities =
         resolve_allocate(resolver, stream->entities.count + (size_t)1, sizeof *entities);
     for (uint32_t i = 0; i < stream->entities.count; i++) {

@@ -466,7 +466,8 @@ static void resolve_properties(struct resolver *resolver, struct table_builder *
 void table_take_whole(struct resolver *resolver, struct table_builder *table,
                       const struct schema_table *from)
 {
-    if (resolver->same_engine && !type_rules_touch(resolver, from)) {
+    if (resolver->same_engine && !type_rules_touch(resolver, from) &&
+        !names_touch(resolver, from)) {
         table->whole = from;
     }
 }

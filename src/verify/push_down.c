@@ -115,10 +115,11 @@ static const char *check_types(const struct verify *verify, const struct verify_
 static bool is_plain(const struct plan_entity *entity, const struct plan_stream *stream)
 {
     const struct mapping *mapping = entity->mapping;
-    return stream->request.table != NULL && stream->request.join_count == 0 &&
-           stream->request.column_count > 0 && stream->joined == NULL && stream->child_count == 0 &&
-           entity->shape->field_count > 0 && !entity->is_pages && mapping != NULL &&
-           mapping->all_direct && mapping->match_count == 0 && mapping->same_count == 0 &&
+    return !stream->masks_rows && stream->request.table != NULL &&
+           stream->request.join_count == 0 && stream->request.column_count > 0 &&
+           stream->joined == NULL && stream->child_count == 0 && entity->shape->field_count > 0 &&
+           !entity->is_pages && mapping != NULL && mapping->all_direct &&
+           mapping->match_count == 0 && mapping->same_count == 0 &&
            mapping->field_count == entity->shape->field_count;
 }
 

@@ -309,7 +309,8 @@ static bool is_ranged(const struct verify *verify, const struct verify_table *ta
     const char *key = table->plan->target.key.names[0];
     uint32_t bits = bits_of(schema_find_table(session->plan->source_schema, stream->request.table),
                             stream->key_names[0]);
-    if (stream->entity_count != 1 || bits == 0 || bits > bits_of(table->actual, key)) {
+    if (stream->entity_count != 1 || stream->masks_rows || bits == 0 ||
+        bits > bits_of(table->actual, key)) {
         return false;
     }
     const char *there = number_spans(session->source, &stream->request, stream->key_names[0]);

@@ -24,6 +24,7 @@ static struct shared mariadb = {.module = "mariadb"};
 static struct shared mysql = {.module = "mysql"};
 static struct shared cassandra = {.module = "cassandra_server"};
 static struct shared redis = {.module = "redis_server"};
+static struct shared opensearch = {.module = "opensearch_server"};
 static struct shared mongodb = {.module = "ferretdb"};
 
 static void stop_one(struct shared *shared)
@@ -42,6 +43,7 @@ static void stop(void)
     stop_one(&mysql);
     stop_one(&cassandra);
     stop_one(&redis);
+    stop_one(&opensearch);
     stop_one(&mongodb);
 }
 
@@ -185,6 +187,16 @@ bool database_redis(char address[64], const char **reason)
         return false;
     }
     snprintf(address, 64, "%d/%d", redis.port, next_number(redis.port));
+    return true;
+}
+
+bool database_opensearch(char address[64], const char **reason)
+{
+    if (!is_there(&opensearch)) {
+        *reason = "no OpenSearch server (tests/servers/opensearch_server.py says why)";
+        return false;
+    }
+    snprintf(address, 64, "%d/c%d-%u-", opensearch.port, (int)getpid(), ++opensearch.databases);
     return true;
 }
 

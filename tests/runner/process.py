@@ -20,6 +20,7 @@ class Process:
 
     def __init__(self, command, environment, time_limit):
         self.stalled = False
+        self.left = 0  # tests that this run leaves out
         self.tail = collections.deque()
         self.tail_bytes = 0
         self.processor_seconds = 0.0  # its own and those of the processes that it waited for
@@ -148,6 +149,8 @@ def run_python(module, process, wanted):
             outcomes.append(Outcome(event["name"], event["result"], event["seconds"],
                                     event["detail"]))
             current = None
+        elif event["event"] == "left":
+            process.left = event["count"]
         else:
             complete = True
     ended = process.wait()

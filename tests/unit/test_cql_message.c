@@ -100,6 +100,66 @@ static void batches_have_their_bytes(void **state)
     buffer_free(&out);
 }
 
+static struct text text_of_id(const void *context, struct text id)
+{
+    return id.length == 2 && memcmp(id.data, "id", 2) == 0 ? text_of(context) : (struct text){0};
+}
+
+static void what_was_prepared_is_said_in_texts(void **state)
+{
+    (void)state;
+    struct buffer body = {0};
+    struct buffer out = {0};
+    struct cql_parameters full = {.consistency = CQL_ONE,
+                                  .serial_consistency = CQL_LOCAL_SERIAL,
+                                  .timestamp_us = 258,
+                                  .page_size = 100,
+                                  .paging_state = {(const uint8_t *)"ps", 2},
+                                  .skip_metadata = true};
+    struct cql_bound bound = {.id = text_of("id"),
+                              .metadata_id = text_of("md"),
+                              .values = "\xff\xff\xff\xfe\0\0\0\1v",
+                              .values_length = 9,
+                              .value_count = 2};
+    struct cql_bound text = bound;
+    text.query = text_of("Q");
+    for (uint8_t version = 3; version <= 5; version++) {
+        struct buffer expected = {0};
+        cql_write_statement(&body, version, &bound, &full);
+        full.skip_metadata = false;
+        cql_write_statement(&expected, version, &text, &full);
+        full.skip_metadata = true;
+        assert_true(cql_write_as_texts(&out, version, CQL_EXECUTE, &body, text_of_id, "Q"));
+        assert_int_equal(out.length, expected.length);
+        assert_memory_equal(out.data, expected.data, out.length);
+        buffer_clear(&out);
+        buffer_clear(&expected);
+        assert_false(cql_write_as_texts(&out, version, CQL_EXECUTE, &body, text_of_id, ""));
+        buffer_clear(&out);
+        buffer_clear(&body);
+
+        size_t begin = cql_write_batch_begin(&body, CQL_BATCH_LOGGED);
+        cql_write_batch_add(&body, &bound);
+        cql_write_batch_add(&body, &text);
+        cql_write_batch_end(&body, version, begin, 2, &full);
+        begin = cql_write_batch_begin(&expected, CQL_BATCH_LOGGED);
+        cql_write_batch_add(&expected, &text);
+        cql_write_batch_add(&expected, &text);
+        cql_write_batch_end(&expected, version, begin, 2, &full);
+        assert_true(cql_write_as_texts(&out, version, CQL_BATCH, &body, text_of_id, "Q"));
+        assert_int_equal(out.length, expected.length);
+        assert_memory_equal(out.data, expected.data, out.length);
+        buffer_free(&expected);
+        buffer_clear(&out);
+        buffer_clear(&body);
+    }
+    buffer_append(&body, "\0\2i", 3);
+    assert_false(cql_write_as_texts(&out, 4, CQL_EXECUTE, &body, text_of_id, "Q"));
+    assert_false(cql_write_as_texts(&out, 4, CQL_QUERY, &body, text_of_id, "Q"));
+    buffer_free(&body);
+    buffer_free(&out);
+}
+
 static void consistencies_have_names(void **state)
 {
     (void)state;
@@ -382,6 +442,7 @@ int main(void)
         cmocka_unit_test(requests_have_their_bytes),
         cmocka_unit_test(statements_have_their_bytes),
         cmocka_unit_test(batches_have_their_bytes),
+        cmocka_unit_test(what_was_prepared_is_said_in_texts),
         cmocka_unit_test(consistencies_have_names),
         cmocka_unit_test(errors_are_decoded_with_all_that_they_say),
         cmocka_unit_test(failures_say_what_happened),

@@ -355,6 +355,24 @@ static void unprepared_once(struct cql_peer *peer, const struct cql_peer_request
     answer_once(peer, request, out, CQL_UNPREPARED, NULL);
 }
 
+/* A node whose cache has no room for the statement. */
+static void always_unprepared(struct cql_peer *peer, const struct cql_peer_request *request,
+                              struct buffer *out)
+{
+    if (request->opcode == CQL_PREPARE) {
+        cql_peer_say_prepared(out, request);
+    } else if (request->opcode == CQL_EXECUTE) {
+        cql_peer_say_unprepared(out, request);
+    } else {
+        struct cql_reader reader = cql_reader_of(request->body, request->length);
+        struct text query = cql_read_long_string(&reader);
+        assert_int_equal(query.length, strlen("SELECT k"));
+        assert_memory_equal(query.data, "SELECT k", query.length);
+        atomic_fetch_add((_Atomic int *)peer->context, 1);
+        cql_peer_say_void(out, request);
+    }
+}
+
 typedef void answer_function(struct cql_peer *, const struct cql_peer_request *, struct buffer *);
 
 /* One call of a prepared statement against nodes that answer so. */
@@ -417,6 +435,15 @@ static void statements_are_prepared_again(void **state)
     struct error error = {0};
     assert_int_equal(run_against(unprepared_once, 1, &reply, &error), STATUS_OK);
     assert_int_equal(reply.attempts, 2);
+}
+
+static void a_statement_that_is_always_forgotten_goes_as_a_text(void **state)
+{
+    (void)state;
+    struct cql_reply reply;
+    struct error error = {0};
+    assert_int_equal(run_against(always_unprepared, 1, &reply, &error), STATUS_OK);
+    assert_int_equal(reply.attempts, 5);
 }
 
 /* ---------------------------------------------------------------- losses */
@@ -688,6 +715,7 @@ int main(void)
         cmocka_unit_test(what_was_not_done_is_tried_elsewhere),
         cmocka_unit_test(what_may_have_been_done_is_told),
         cmocka_unit_test(statements_are_prepared_again),
+        cmocka_unit_test(a_statement_that_is_always_forgotten_goes_as_a_text),
         cmocka_unit_test(no_answer_in_time_is_told),
         cmocka_unit_test(a_lost_connection_leaves_outcomes_unknown),
         cmocka_unit_test(nodes_that_are_gone_are_done_without),

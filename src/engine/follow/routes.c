@@ -121,6 +121,7 @@ static const char *why_not(const struct run_session *session, const struct plan_
            : joins_too_much(stream)     ? "it joins by more than 32 columns"
            : stream->joined != NULL     ? "the source can't join, and it looks something up"
            : mapping->stream->documents ? "it reads documents"
+           : stream->masks_rows         ? "its rows are masked, and changes are not"
            : mapping->distinct          ? "of equal records it keeps one, so that none has an owner"
            : entity->is_pages && why_no_pages(session, mapping, &table->target) != NULL
                ? why_no_pages(session, mapping, &table->target)

@@ -290,6 +290,9 @@ json_t *options_describe(const struct run_options *options)
     }
     json_object_set_new(settings, "include", json_texts(options->include, options->include_count));
     json_object_set_new(settings, "exclude", json_texts(options->exclude, options->exclude_count));
+    if (options->names != NULL) {
+        json_object_set_new(settings, "names", json_text(options->names));
+    }
     if (options->schemas.count > 0) {
         json_object_set_new(settings, "schemas",
                             json_texts(options->schemas.names, options->schemas.count));

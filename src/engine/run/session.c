@@ -158,6 +158,9 @@ static enum status take_from_local_run(struct run_session *session, struct past_
         options->renumber = local.renumber;
         options->renumber_count = local.renumber_count;
     }
+    if (options->names == NULL) {
+        options->names = local.names;
+    }
     if (options->schemas.count == 0 && !given) {
         options->schemas = local.schemas;
     }
@@ -609,6 +612,7 @@ static enum status resolve_described(struct run_session *session, const struct l
                                            .exclude_count = options->exclude_count,
                                            .renumber = options->renumber,
                                            .renumber_count = options->renumber_count,
+                                           .names = options->names,
                                            .there = session->there,
                                            .existing = options->existing,
                                            .notes = learnt->notes,

@@ -330,6 +330,7 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         .plan_rejects = bound_member(object, "plan_rejects"),
         .time_zone = keep(object, "time_zone", arena),
         .plan_time_zone = keep(object, "plan_time_zone", arena),
+        .names = keep(object, "names", arena),
     };
     if (run->id == NULL || run->kind == NULL || run->id[0] == '\0' ||
         strchr(run->id, '/') != NULL || run->id[0] == '.') {
@@ -358,6 +359,9 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
         "exclude", json_texts(run->exclude, run->exclude_count), "existing", run->existing);
     if (run->renumber_count > 0) {
         json_object_set_new(object, "renumber", json_texts(run->renumber, run->renumber_count));
+    }
+    if (run->names != NULL) {
+        json_object_set_new(object, "names", json_text(run->names));
     }
     if (run->schemas.count > 0) {
         json_object_set_new(object, "schemas", json_texts(run->schemas.names, run->schemas.count));

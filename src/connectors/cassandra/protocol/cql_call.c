@@ -2,6 +2,7 @@
 #include "connectors/cassandra/protocol/cql_session_internal.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include <stdlib.h>
 
@@ -236,6 +237,39 @@ static bool prepare_again(struct cql_session *session, struct call *call, struct
     return true;
 }
 
+static struct text text_of_prepared(const void *context, struct text id)
+{
+    const struct prepared *prepared = prepared_of(context, id);
+    const char *text = prepared != NULL ? prepared->public.text : "";
+    return (struct text){text, strlen(text)};
+}
+
+/* A node whose cache has no room for the statement forgets it as soon as it is prepared: caches of
+ * Cassandra 4.0 and later let nothing new in that would push out what is asked for more often. The
+ * statement goes along as a text then, which costs the node its parsing. */
+static bool send_as_text(struct cql_session *session, struct call *call, struct text id)
+{
+    struct prepared *prepared = prepared_of(session, id);
+    struct buffer body = {0};
+    if (prepared == NULL || !cql_write_as_texts(&body, session->version, call->opcode, &call->body,
+                                                text_of_prepared, session)) {
+        buffer_free(&body);
+        return false;
+    }
+    buffer_free(&call->body);
+    call->body = body;
+    prepared->forgotten = true;
+    call->opcode = call->opcode == CQL_EXECUTE ? CQL_QUERY : call->opcode;
+    if (!session->told_of_texts) {
+        session->told_of_texts = true;
+        log_write(LOG_WARNING,
+                  "a node forgets statements as soon as they are prepared: they are sent as texts, "
+                  "which is slower; prepared_statements_cache_size of cassandra.yaml is its room");
+    }
+    cql_call_dispatch(session, call);
+    return true;
+}
+
 /* The statement is known to the node now; or its answer is that of the calls, too; or there is
  * none, and other nodes may serve. */
 static void end_prepare(struct cql_session *session, struct call *prepare)
@@ -284,7 +318,8 @@ static bool survives(struct cql_session *session, struct call *call)
     }
     switch (response.error.code) {
     case CQL_UNPREPARED:
-        return prepare_again(session, call, response.error.unprepared_id);
+        return prepare_again(session, call, response.error.unprepared_id) ||
+               send_as_text(session, call, response.error.unprepared_id);
     case CQL_BOOTSTRAPPING:
         return move_on(session, call);
     case CQL_UNAVAILABLE:

@@ -166,3 +166,66 @@ void cql_write_batch_end(struct buffer *to, uint8_t version, size_t begin, size_
     write_flags(to, version, flags_of(parameters));
     write_last(to, parameters);
 }
+
+/* ---------------------------------------------------------------- without prepared statements */
+
+static bool write_text_of(struct buffer *to, struct cql_reader *from, cql_text_of *text_of,
+                          const void *context)
+{
+    struct text text = text_of(context, cql_read_short_bytes(from));
+    cql_write_long_string(to, text);
+    return text.length > 0;
+}
+
+static bool write_query(struct buffer *to, uint8_t version, struct cql_reader *from,
+                        cql_text_of *text_of, const void *context)
+{
+    bool known = write_text_of(to, from, text_of, context);
+    if (version >= 5) {
+        (void)cql_read_short_bytes(from); /* of the metadata */
+    }
+    cql_write_short(to, cql_read_short(from));
+    int flags = version >= 5 ? (int)cql_read_int(from) : cql_read_byte(from);
+    write_flags(to, version, flags & ~SKIP_METADATA);
+    return known;
+}
+
+static bool write_batch(struct buffer *to, struct cql_reader *from, cql_text_of *text_of,
+                        const void *context)
+{
+    cql_write_byte(to, cql_read_byte(from));
+    uint16_t count = cql_read_short(from);
+    bool known = true;
+    cql_write_short(to, count);
+    for (uint16_t at = 0; at < count && known && !from->failed; at++) {
+        bool prepared = cql_read_byte(from) != 0;
+        cql_write_byte(to, 0);
+        if (prepared) {
+            known = write_text_of(to, from, text_of, context);
+        } else {
+            cql_write_long_string(to, cql_read_long_string(from));
+        }
+        uint16_t values = cql_read_short(from);
+        cql_write_short(to, values);
+        for (uint16_t value = 0; value < values && !from->failed; value++) {
+            const uint8_t *begin = from->at;
+            (void)cql_read_value(from);
+            buffer_append(to, begin, (size_t)(from->at - begin));
+        }
+    }
+    return known;
+}
+
+bool cql_write_as_texts(struct buffer *to, uint8_t version, enum cql_opcode opcode,
+                        const struct buffer *body, cql_text_of *text_of, const void *context)
+{
+    struct cql_reader from = cql_reader_of(body->data, body->length);
+    bool known = opcode == CQL_EXECUTE ? write_query(to, version, &from, text_of, context)
+                 : opcode == CQL_BATCH ? write_batch(to, &from, text_of, context)
+                                       : false;
+    if (!known || from.failed) {
+        return false;
+    }
+    buffer_append(to, from.at, cql_reader_left(&from));
+    return true;
+}

@@ -104,6 +104,17 @@ void cql_write_batch_add(struct buffer *to, const struct cql_bound *bound);
 void cql_write_batch_end(struct buffer *to, uint8_t version, size_t begin, size_t count,
                          const struct cql_parameters *parameters);
 
+/* The text of the prepared statement with that id; empty: nobody knows it. */
+typedef struct text cql_text_of(const void *context, struct text id);
+/*
+ * Writes what the body of an EXECUTE or a BATCH asks for with its statements as texts: the body of
+ * a QUERY, whose answer brings its metadata along, or of such a BATCH. False, with nothing of use
+ * in `to`: it is no such body, or a text is not known.
+ */
+bool cql_write_as_texts(struct buffer *to, uint8_t version, enum cql_opcode opcode,
+                        const struct buffer *body, cql_text_of *text_of,
+                        const void *context) MUST_USE;
+
 /* ---------------------------------------------------------------- responses */
 
 /* What is decoded is borrowed from the body, and lists are in the caller's arena. */

@@ -388,11 +388,12 @@ static struct cql_bound bind(const struct cql_statement *statement)
                               .values_length = statement->values_length,
                               .value_count = statement->value_count};
     const struct prepared *prepared = prepared_of(statement);
-    if (prepared != NULL) {
+    if (prepared != NULL && !prepared->forgotten) {
         bound.id = prepared->id;
         bound.metadata_id = prepared->metadata_id;
     } else {
-        bound.query = (struct text){statement->text, strlen(statement->text)};
+        const char *text = prepared != NULL ? prepared->public.text : statement->text;
+        bound.query = (struct text){text, strlen(text)};
     }
     return bound;
 }
@@ -414,9 +415,9 @@ static void write_single(struct cql_session *session, struct call *to,
                          const struct cql_statement *statement, struct cql_parameters *parameters)
 {
     struct cql_bound bound = bind(statement);
-    to->opcode = statement->prepared != NULL ? CQL_EXECUTE : CQL_QUERY;
+    to->opcode = bound.query.length == 0 ? CQL_EXECUTE : CQL_QUERY;
     to->prepared = prepared_of(statement);
-    if (to->prepared != NULL && session->version >= 5) {
+    if (to->opcode == CQL_EXECUTE && session->version >= 5) {
         to->columns = to->prepared->public.columns;
         parameters->skip_metadata = to->columns.list != NULL;
     }

@@ -68,6 +68,7 @@ struct prepared {
     struct text metadata_id;
     struct keyspace *keyspace; /* NULL: not known */
     struct arena *arena;
+    bool forgotten; /* a node forgets it at once: it is sent as a text */
 };
 
 enum call_kind {
@@ -117,6 +118,7 @@ enum watch {
 };
 
 struct cql_session {
+    bool told_of_texts;
     struct cql_session_options options; /* texts are copies */
     uint8_t version;                    /* 0: not known yet */
     struct node **nodes;

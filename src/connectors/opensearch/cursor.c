@@ -1,0 +1,524 @@
+/*
+ * Reading a span, page by page. Where the server has points in time, a page is a search in one of
+ * the span's shard, that goes on after the last document (search_after); else it is the next part
+ * of a scroll. What was written since the first page is not seen.
+ */
+#include "connectors/opensearch/page.h"
+#include "connectors/opensearch/source.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "model/json_writer.h"
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define KEEP_ALIVE "5m"
+
+enum {
+    PAGE_FIRST = 200, /* documents */
+    PAGE_MIN = 4,
+    PAGE_MAX = 2000,
+    PAGE_BYTES = 2 << 20, /* that a page should have */
+    IDS_MAX = 200
+};
+
+struct cursor {
+    struct reader *reader;
+    const struct read_request *request;
+    struct opensearch_index *index;
+    struct opensearch_slice slice;
+    bool all_shards;
+    bool scrolls;
+    bool begun; /* a point or a scroll is open in this shard */
+    bool ended; /* nothing is left of the span */
+    uint32_t page_size;
+    struct buffer context; /* the id of the point or the scroll */
+    struct buffer after;   /* the last document's sort values, as JSON */
+    struct text *ids;      /* the request's keys */
+    uint32_t id_count;
+    uint32_t next_id;
+    struct arena *ids_arena;
+    /* the page */
+    struct buffer body;
+    struct arena *arena;
+    struct opensearch_page page;
+    uint32_t next_hit;
+};
+
+/* ---------------------------------------------------------------- requests */
+
+/* Takes path and body over. A scroll that lost an answer can't go on: it is asked but once. */
+static enum status ask(struct cursor *cursor, const char *method, struct buffer *path,
+                       struct buffer *body, bool once, struct service_reply **reply,
+                       struct error *error)
+{
+    enum status status = STATUS_OK;
+    const struct opensearch_request request = {.operation = "_search",
+                                               .object = cursor->index->table,
+                                               .method = method,
+                                               .path = buffer_string(path),
+                                               .body = body->data,
+                                               .body_length = body->length,
+                                               .repeatable = !once};
+    *reply = NULL;
+    if (!once) {
+        status = opensearch_client_call(cursor->reader->client, &request, reply, error);
+    } else {
+        status = opensearch_client_submit(cursor->reader->client, &request, error);
+        while (status == STATUS_OK && *reply == NULL) {
+            status = opensearch_client_poll(cursor->reader->client,
+                                            cursor->reader->database->timeout_ms, reply, error);
+            status = status == STATUS_AGAIN ? STATUS_OK : status;
+        }
+        if (status == STATUS_OK && (*reply)->error.code != ERROR_NONE) {
+            status = error_copy(error, &(*reply)->error);
+            error->class = ERROR_CLASS_STOP;
+        }
+    }
+    buffer_free(path);
+    buffer_free(body);
+    return status;
+}
+
+static void append_index(const struct cursor *cursor, struct buffer *path)
+{
+    buffer_append_byte(path, '/');
+    opensearch_append_encoded(path, cursor->index->name, strlen(cursor->index->name));
+}
+
+static void append_slice(const struct cursor *cursor, struct buffer *body)
+{
+    if (cursor->slice.slices > 1) {
+        buffer_format(body, ",\"slice\":{\"id\":%" PRIu32 ",\"max\":%" PRIu32 "}",
+                      cursor->slice.slice, cursor->slice.slices);
+    }
+}
+
+/* STATUS_END: the server has no points in time. */
+static enum status open_point(struct cursor *cursor, struct error *error)
+{
+    struct buffer path = {0};
+    struct buffer body = {0};
+    struct service_reply *reply = NULL;
+    bool elastic = cursor->reader->database->facts.elasticsearch;
+    append_index(cursor, &path);
+    buffer_format(&path, "%s?keep_alive=" KEEP_ALIVE "&preference=_shards%%3A%" PRIu32,
+                  elastic ? "/_pit" : "/_search/point_in_time", cursor->slice.shard);
+    enum status status = ask(cursor, "POST", &path, &body, false, &reply, error);
+    if (status == STATUS_OK && reply->fault != OPENSEARCH_FAULT_NONE) {
+        status = reply->fault == OPENSEARCH_FAULT_INVALID ? STATUS_END
+                                                          : error_copy(error, &reply->error);
+    }
+    json_t *root =
+        status == STATUS_OK ? opensearch_reply_parse(reply, cursor->index->table, error) : NULL;
+    const char *id = json_string_value(json_object_get(root, elastic ? "id" : "pit_id"));
+    if (status == STATUS_OK && id == NULL) {
+        status = root == NULL ? STATUS_FAILED
+                              : error_set(error, ERROR_NETWORK_ANSWER, cursor->index->table,
+                                          "the answer has no point in time");
+    } else if (status == STATUS_OK) {
+        buffer_clear(&cursor->context);
+        buffer_append_string(&cursor->context, id);
+        cursor->begun = true;
+    }
+    json_decref(root);
+    service_reply_destroy(reply);
+    return status;
+}
+
+static void append_context(const struct cursor *cursor, const char *name, struct buffer *body)
+{
+    buffer_format(body, "\"%s\":", name);
+    json_append_string(body, cursor->context.data, cursor->context.length);
+}
+
+static void search_point(const struct cursor *cursor, struct buffer *path, struct buffer *body)
+{
+    bool elastic = cursor->reader->database->facts.elasticsearch;
+    buffer_append_string(path, "/_search?allow_partial_search_results=false");
+    buffer_format(body, "{\"size\":%" PRIu32 ",\"track_total_hits\":false,\"pit\":{",
+                  cursor->page_size);
+    append_context(cursor, "id", body);
+    buffer_format(body, ",\"keep_alive\":\"" KEEP_ALIVE "\"},\"sort\":[{\"%s\":\"asc\"}]",
+                  elastic ? "_shard_doc" : "_doc");
+    append_slice(cursor, body);
+    if (cursor->after.length > 0) {
+        buffer_append_string(body, ",\"search_after\":");
+        buffer_append_buffer(body, &cursor->after);
+    }
+    buffer_append_byte(body, '}');
+}
+
+static void search_scroll(const struct cursor *cursor, struct buffer *path, struct buffer *body)
+{
+    if (cursor->begun) {
+        buffer_append_string(path, "/_search/scroll");
+        buffer_append_string(body, "{\"scroll\":\"" KEEP_ALIVE "\",");
+        append_context(cursor, "scroll_id", body);
+        buffer_append_byte(body, '}');
+        return;
+    }
+    append_index(cursor, path);
+    buffer_format(path,
+                  "/_search?allow_partial_search_results=false&preference=_shards%%3A%" PRIu32
+                  "&scroll=" KEEP_ALIVE,
+                  cursor->slice.shard);
+    buffer_format(body, "{\"size\":%" PRIu32 ",\"sort\":[\"_doc\"]", cursor->page_size);
+    append_slice(cursor, body);
+    buffer_append_byte(body, '}');
+}
+
+/* Best effort: the server forgets it by itself in some minutes. */
+static void close_context(struct cursor *cursor)
+{
+    struct error ignored;
+    struct buffer path = {0};
+    struct buffer body = {0};
+    struct service_reply *reply = NULL;
+    bool elastic = cursor->reader->database->facts.elasticsearch;
+    if (!cursor->begun) {
+        return;
+    }
+    buffer_append_string(&path, cursor->scrolls ? "/_search/scroll"
+                                : elastic       ? "/_pit"
+                                                : "/_search/point_in_time");
+    const char *name = cursor->scrolls ? "scroll_id" : elastic ? "id" : "pit_id";
+    buffer_append_byte(&body, '{');
+    if (elastic && !cursor->scrolls) {
+        append_context(cursor, name, &body);
+        buffer_append_byte(&body, '}');
+    } else {
+        buffer_format(&body, "\"%s\":[", name);
+        json_append_string(&body, cursor->context.data, cursor->context.length);
+        buffer_append_string(&body, "]}");
+    }
+    (void)!ask(cursor, "DELETE", &path, &body, true, &reply, &ignored);
+    service_reply_destroy(reply);
+    cursor->begun = false;
+}
+
+/* ---------------------------------------------------------------- the request's keys */
+
+static enum status id_of(const struct cursor *cursor, const struct cell *cells, struct buffer *out,
+                         struct error *error)
+{
+    const struct read_request *request = cursor->request;
+    const struct target_table as_target = {.name = cursor->index->table, .key = cursor->index->key};
+    struct cell key[KEYED_KEY_COLUMNS_MAX] = {0};
+    struct error why;
+    for (uint32_t part = 0; part < as_target.key.count; part++) {
+        for (uint32_t at = 0; at < request->root_key.count; at++) {
+            if (strcmp(request->root_key.names[at], as_target.key.names[part]) == 0) {
+                key[part] = cells[at];
+            }
+        }
+        if (key[part].kind == VALUE_ESCAPE) {
+            return error_set(error, ERROR_REJECT_TYPE, as_target.name,
+                             "a key is of another engine");
+        }
+    }
+    enum status status = opensearch_id_append(&as_target, key, out, &why);
+    return status == STATUS_FAILED && why.class == ERROR_CLASS_REJECT ? STATUS_END
+           : status == STATUS_FAILED                                  ? error_copy(error, &why)
+                                                                      : status;
+}
+
+static enum status check_key(const struct cursor *cursor, struct error *error)
+{
+    const struct read_request *request = cursor->request;
+    struct column_list key = cursor->index->key;
+    uint32_t found = 0;
+    for (uint32_t part = 0; part < key.count; part++) {
+        found += column_list_holds(request->root_key, key.names[part]);
+    }
+    return found == key.count && found == request->root_key.count &&
+                   key.count <= KEYED_KEY_COLUMNS_MAX
+               ? STATUS_OK
+               : error_set(error, ERROR_NOT_IMPLEMENTED, request->name,
+                           "documents are found by the whole key of their table only");
+}
+
+/* Each once. */
+static enum status list_ids(struct cursor *cursor, struct error *error)
+{
+    const struct read_request *request = cursor->request;
+    struct arena *arena = arena_create(0);
+    struct name_index seen = {.arena = arena};
+    struct buffer id = {0};
+    enum status status = check_key(cursor, error);
+    cursor->ids_arena = arena;
+    cursor->ids =
+        arena_allocate_zeroed(arena, (size_t)request->key_count + 1, sizeof(*cursor->ids));
+    for (uint32_t at = 0; at < request->key_count && status == STATUS_OK; at++) {
+        buffer_clear(&id);
+        status = id_of(cursor, request->keys + (size_t)at * request->root_key.count, &id, error);
+        if (status == STATUS_OK && id.length > 0) {
+            const char *copy = arena_copy(arena, id.data, id.length);
+            if (name_index_add(&seen, copy, id.length, at) == NAME_INDEX_NONE) {
+                cursor->ids[cursor->id_count++] = (struct text){copy, id.length};
+            }
+        }
+        status = status == STATUS_END ? STATUS_OK : status;
+    }
+    buffer_free(&id);
+    return status;
+}
+
+static void search_ids(struct cursor *cursor, struct buffer *path, struct buffer *body)
+{
+    append_index(cursor, path);
+    buffer_append_string(path, "/_mget");
+    buffer_append_string(body, "{\"ids\":[");
+    for (uint32_t at = 0; at < IDS_MAX && cursor->next_id < cursor->id_count; at++) {
+        const struct text *id = &cursor->ids[cursor->next_id++];
+        if (at > 0) {
+            buffer_append_byte(body, ',');
+        }
+        json_append_string(body, id->data, id->length);
+    }
+    buffer_append_string(body, "]}");
+    cursor->ended = cursor->next_id == cursor->id_count;
+}
+
+/* ---------------------------------------------------------------- open and close */
+
+enum status opensearch_cursor_open(struct reader *reader, const struct read_request *request,
+                                   const struct span *span, struct cursor **cursor,
+                                   struct error *error)
+{
+    struct cursor *made = memory_allocate_zeroed(1, sizeof(*made));
+    made->reader = reader;
+    made->request = request;
+    made->page_size = PAGE_FIRST;
+    made->arena = arena_create(0);
+    made->scrolls = !reader->database->facts.points;
+    made->all_shards = span == NULL;
+    made->slice = (struct opensearch_slice){0, 0, 1};
+    enum status status =
+        opensearch_source_find(reader->database, request->table, &made->index, error);
+    if (status == STATUS_OK && span != NULL && !opensearch_slice_read(span, &made->slice)) {
+        status =
+            error_set(error, ERROR_LEDGER_INVALID, request->table, "a span's bounds are damaged");
+    }
+    if (status == STATUS_OK && request->keys != NULL) {
+        status = list_ids(made, error);
+        made->ended = made->id_count == 0;
+    }
+    if (status != STATUS_OK) {
+        opensearch_cursor_close(made);
+        return status;
+    }
+    *cursor = made;
+    return STATUS_OK;
+}
+
+void opensearch_cursor_close(struct cursor *cursor)
+{
+    if (cursor != NULL) {
+        close_context(cursor);
+        buffer_free(&cursor->context);
+        buffer_free(&cursor->after);
+        buffer_free(&cursor->body);
+        arena_destroy(cursor->ids_arena);
+        arena_destroy(cursor->arena);
+        free(cursor);
+    }
+}
+
+/* ---------------------------------------------------------------- pages */
+
+static enum status read_page(struct cursor *cursor, struct service_reply *reply,
+                             struct error *error)
+{
+    struct buffer body = cursor->body;
+    cursor->body = reply->body;
+    reply->body = body;
+    arena_reset(cursor->arena);
+    cursor->next_hit = 0;
+    enum status status = opensearch_page_read(cursor->body.data, cursor->body.length, cursor->arena,
+                                              &cursor->page, error);
+    if (status == STATUS_OK && cursor->page.incomplete) {
+        status =
+            error_set(error, ERROR_NETWORK, cursor->index->table, "not all shards have answered");
+    } else if (status != STATUS_OK) {
+        error_recode(error, ERROR_NETWORK_ANSWER);
+    }
+    return status;
+}
+
+/* What the next page goes on with. */
+static void note_place(struct cursor *cursor)
+{
+    const struct opensearch_page *page = &cursor->page;
+    const struct text id = cursor->scrolls ? page->scroll_id : page->point_id;
+    if (id.data != NULL && cursor->request->keys == NULL) {
+        buffer_clear(&cursor->context);
+        buffer_append(&cursor->context, id.data, id.length);
+        cursor->begun = true;
+    }
+    if (page->count > 0) {
+        const struct text sort = page->hits[page->count - 1].sort;
+        uint64_t each = cursor->body.length / page->count + 1;
+        uint64_t size = PAGE_BYTES / each;
+        buffer_clear(&cursor->after);
+        buffer_append(&cursor->after, sort.data, sort.length);
+        cursor->page_size = size < PAGE_MIN   ? PAGE_MIN
+                            : size > PAGE_MAX ? PAGE_MAX
+                                              : (uint32_t)size;
+    }
+}
+
+static void end_shard(struct cursor *cursor)
+{
+    close_context(cursor);
+    buffer_clear(&cursor->after);
+    cursor->slice.shard++;
+    cursor->ended = !cursor->all_shards || cursor->slice.shard >= cursor->index->shards;
+}
+
+static enum status next_page(struct cursor *cursor, struct error *error)
+{
+    struct buffer path = {0};
+    struct buffer body = {0};
+    struct service_reply *reply = NULL;
+    bool by_key = cursor->request->keys != NULL;
+    enum status status = STATUS_OK;
+    if (!by_key && !cursor->scrolls && !cursor->begun) {
+        status = open_point(cursor, error);
+        cursor->scrolls = status == STATUS_END;
+        status = status == STATUS_END ? STATUS_OK : status;
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (by_key) {
+        search_ids(cursor, &path, &body);
+    } else if (cursor->scrolls) {
+        search_scroll(cursor, &path, &body);
+    } else {
+        search_point(cursor, &path, &body);
+    }
+    bool once = !by_key && cursor->scrolls && cursor->begun;
+    status = ask(cursor, "POST", &path, &body, once, &reply, error);
+    if (status == STATUS_OK && reply->fault != OPENSEARCH_FAULT_NONE) {
+        status = error_copy(error, &reply->error);
+        error_recode(error, ERROR_SOURCE_READ);
+    }
+    status = status == STATUS_OK ? read_page(cursor, reply, error) : status;
+    service_reply_destroy(reply);
+    if (status == STATUS_OK) {
+        note_place(cursor);
+        if (cursor->page.count == 0 && !by_key) {
+            end_shard(cursor);
+        }
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- records */
+
+static struct cell find_field(const struct cell *record, const char *name)
+{
+    const struct cell *found = value_field(record, name);
+    return found != NULL ? *found : cell_missing();
+}
+
+/* What no column is of would be lost. */
+static enum status check_fields(const struct cursor *cursor, const struct cell *record,
+                                struct error *error)
+{
+    for (uint32_t at = 0; at < record->length; at++) {
+        const struct cell *name = &record->items[2 * (size_t)at];
+        if (name_index_find(&cursor->index->columns.names, name->text, name->length) ==
+            NAME_INDEX_NONE) {
+            char shown[100];
+            text_printable(name->text, name->length, shown, sizeof(shown));
+            return error_set(error, ERROR_REJECT_UNREADABLE, NULL,
+                             "the document has a field %s, which its index's mapping does not "
+                             "know by that name",
+                             shown);
+        }
+    }
+    return STATUS_OK;
+}
+
+static void add_row(const struct cursor *cursor, struct batch *batch, const struct cell *record)
+{
+    const struct opensearch_index *index = cursor->index;
+    struct cell *row = batch_append(batch);
+    struct record_envelope *envelope = &batch->envelopes[batch->row_count - 1];
+    *envelope = (struct record_envelope){0};
+    for (uint32_t at = 0; at < cursor->request->column_count; at++) {
+        row[at] = find_field(record, cursor->request->columns[at].name);
+    }
+    if (cursor->request->column_count == 0) {
+        struct cell *key =
+            arena_allocate_zeroed(batch->arena, (size_t)index->key.count + 1, sizeof(*key));
+        for (uint32_t at = 0; at < index->key.count; at++) {
+            key[at] = find_field(record, index->key.names[at]);
+        }
+        *row = *record;
+        envelope->source_key = key;
+        envelope->source_key_count = index->key.count;
+    }
+}
+
+static enum status add_hit(struct cursor *cursor, const struct opensearch_hit *hit,
+                           struct batch *batch, struct error *error)
+{
+    struct cell record;
+    struct error why;
+    struct arena *arena = batch->arena;
+    const char *copy = arena_try_copy(arena, hit->source.data, hit->source.length);
+    const char *id = arena_copy(arena, hit->id.data, hit->id.length);
+    if (copy == NULL) {
+        return error_set(error, ERROR_MEMORY, cursor->index->table, "no memory for a document");
+    }
+    error_clear(&why);
+    enum status status =
+        opensearch_document_read(&cursor->index->columns, (struct text){id, hit->id.length},
+                                 (struct text){copy, hit->source.length}, arena, &record, &why);
+    if (status == STATUS_OK && hit->routed) {
+        status = error_set(&why, ERROR_REJECT_UNREADABLE, NULL,
+                           "the document has a routing of its own, which is not carried");
+    }
+    status = status == STATUS_OK ? check_fields(cursor, &record, &why) : status;
+    if (status == STATUS_OK) {
+        add_row(cursor, batch, &record);
+        return STATUS_OK;
+    }
+    struct cell *key =
+        arena_allocate_zeroed(arena, (size_t)cursor->index->key.count + 1, sizeof(*key));
+    const struct cell raw = cell_text(copy, hit->source.length);
+    key[0] = cell_text(id, hit->id.length);
+    batch_refuse(batch, why.code, why.message, key, 1, &raw);
+    return STATUS_OK;
+}
+
+enum status opensearch_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
+                                   struct batch **batch, struct error *error)
+{
+    uint32_t columns = cursor->request->column_count;
+    struct batch *made = batch_create_for_cursor(columns > 0 ? columns : 1, rows_max, bytes_max);
+    enum status status = STATUS_OK;
+    *batch = NULL;
+    batch_add_envelopes(made);
+    while (status == STATUS_OK && made->row_count + made->refused_count < rows_max &&
+           (made->row_count == 0 || batch_bytes(made) < bytes_max)) {
+        if (cursor->next_hit < cursor->page.count) {
+            const struct opensearch_hit *hit = &cursor->page.hits[cursor->next_hit++];
+            status = hit->source.data != NULL ? add_hit(cursor, hit, made, error) : STATUS_OK;
+        } else if (cursor->ended) {
+            status = STATUS_END;
+        } else {
+            status = next_page(cursor, error);
+        }
+    }
+    bool empty = made->row_count + made->refused_count == 0;
+    if (status == STATUS_FAILED || (status == STATUS_END && empty)) {
+        batch_destroy(made);
+        return status;
+    }
+    *batch = made;
+    return STATUS_OK;
+}

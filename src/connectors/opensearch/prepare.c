@@ -1,0 +1,214 @@
+/* Making and removing indexes: an intent in the ledger, the index with the run in its mapping, then
+ * which index it is. */
+#include "connectors/opensearch/opensearch.h"
+
+#include "base/failpoint.h"
+#include "base/log.h"
+
+/* ---------------------------------------------------------------- making */
+
+/* STATUS_END: there is no index of the table. */
+static enum status find_one(struct opensearch_database *self, const char *table,
+                            struct arena *arena, struct opensearch_index **index,
+                            struct error *error)
+{
+    uint32_t count = 0;
+    enum status status = opensearch_describe(self, table, arena, index, &count, error);
+    if (status == STATUS_OK && count > 1) {
+        error_set(error, ERROR_TARGET_SCHEMA, table, "it is an alias of %u indexes",
+                  (unsigned)count);
+        return error_hint(error, "an alias of one index can be written");
+    }
+    return status;
+}
+
+static enum status create_index(struct opensearch_database *self, const struct target_table *table,
+                                struct arena *arena, struct error *error)
+{
+    struct buffer body = {0};
+    const struct opensearch_request request = {.operation = "PUT INDEX",
+                                               .object = table->name,
+                                               .method = "PUT",
+                                               .path =
+                                                   opensearch_path(self, arena, table->name, "")};
+    opensearch_create_append(self, table, self->keyed.room.run_id, &body);
+    enum status status =
+        opensearch_control_write(self, &request, &body, OPENSEARCH_FAULT_EXISTS, NULL, error);
+    return status == STATUS_FAILED && error->class == ERROR_CLASS_STOP &&
+                   error->code == ERROR_TARGET_WRITE
+               ? error_recode(error, ERROR_TARGET_SCHEMA)
+               : status;
+}
+
+static bool is_of_run(const struct opensearch_database *self, const struct opensearch_index *index)
+{
+    return index->run != NULL && strcmp(index->run, self->keyed.room.run_id) == 0;
+}
+
+static enum status make_table(struct opensearch_database *self, struct target_table *table,
+                              enum keyed_made made, struct arena *arena, struct error *error)
+{
+    struct keyed_room *room = &self->keyed.room;
+    struct opensearch_index *index = NULL;
+    if (made == KEYED_MADE_NOT && (failpoint_hit("opensearch.before_intent", error) != STATUS_OK ||
+                                   keyed_made_intend(room, table->name, error) != STATUS_OK ||
+                                   failpoint_hit("opensearch.after_intent", error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    if (create_index(self, table, arena, error) != STATUS_OK ||
+        failpoint_hit("opensearch.after_index", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = find_one(self, table->name, arena, &index, error);
+    if (status != STATUS_OK || !is_of_run(self, index)) {
+        return status == STATUS_FAILED
+                   ? status
+                   : error_set(error, ERROR_TARGET_SCHEMA, table->name,
+                               "somebody else has made or deleted the index meanwhile");
+    }
+    if (keyed_made_done(room, table->name, index->uuid != NULL ? index->uuid : "", error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    table->created = true;
+    return failpoint_hit("opensearch.after_made", error);
+}
+
+static enum status refuse_lost(const char *table, struct error *error)
+{
+    error_set(error, ERROR_TARGET_SCHEMA, table,
+              "the run made this index, and it is not there any more");
+    return error_hint(error, "start again: `transhume reset --confirm`, then `transhume migrate`");
+}
+
+/* One that was deleted comes again, without its mapping, with the next document that is written. */
+static bool is_the_same(const struct opensearch_index *index, const char *uuid)
+{
+    return index->uuid == NULL || strcmp(index->uuid, uuid) == 0;
+}
+
+static enum status prepare_table(struct opensearch_database *self, struct target_table *table,
+                                 struct arena *arena, struct error *error)
+{
+    struct opensearch_index *index = NULL;
+    enum keyed_made made = KEYED_MADE_NOT;
+    const char *uuid = NULL;
+    table->created = false;
+    enum status there = find_one(self, table->name, arena, &index, error);
+    if (there == STATUS_FAILED ||
+        keyed_made_read(&self->keyed.room, table->name, arena, &made, &uuid, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (made == KEYED_MADE_DONE) {
+        table->created = true;
+        return there == STATUS_OK && is_the_same(index, uuid) ? STATUS_OK
+                                                              : refuse_lost(table->name, error);
+    }
+    if (there == STATUS_END || (made == KEYED_MADE_INTENDED && is_of_run(self, index))) {
+        return make_table(self, table, made, arena, error);
+    }
+    return opensearch_suspend(self, table->name, arena, error);
+}
+
+enum status opensearch_prepare(struct database *database, const struct prepare_request *request,
+                               struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    enum status status = STATUS_OK;
+    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
+        arena_reset(arena);
+        status = prepare_table(opensearch_of(database), &request->tables[at], arena, error);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+/* ---------------------------------------------------------------- after the load */
+
+static enum status finish_table(struct opensearch_database *self, const struct target_table *table,
+                                struct arena *arena, struct error *error)
+{
+    struct opensearch_index *index = NULL;
+    enum keyed_made made = KEYED_MADE_NOT;
+    const char *uuid = NULL;
+    enum status status = find_one(self, table->name, arena, &index, error);
+    if (status == STATUS_FAILED ||
+        keyed_made_read(&self->keyed.room, table->name, arena, &made, &uuid, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (made == KEYED_MADE_DONE && (status == STATUS_END || !is_the_same(index, uuid))) {
+        return refuse_lost(table->name, error);
+    }
+    return opensearch_resume(self, table, error);
+}
+
+enum status opensearch_after_load(struct database *database, struct after_load_request *request,
+                                  struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    enum status status = STATUS_OK;
+    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
+        arena_reset(arena);
+        status = finish_table(opensearch_of(database), &request->tables[at], arena, error);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+/* ---------------------------------------------------------------- removing */
+
+static enum status delete_index(struct opensearch_database *self, const char *name,
+                                struct error *error)
+{
+    struct buffer path = {0};
+    buffer_append_byte(&path, '/');
+    opensearch_append_encoded(&path, name, strlen(name));
+    const struct opensearch_request request = {.operation = "DELETE INDEX",
+                                               .object = name,
+                                               .method = "DELETE",
+                                               .path = buffer_string(&path)};
+    enum status status =
+        opensearch_control_write(self, &request, NULL, OPENSEARCH_FAULT_MISSING, NULL, error);
+    buffer_free(&path);
+    return status;
+}
+
+/* An index that the run did not finish to note is its own if its mapping says so. */
+static enum status remove_made(struct opensearch_database *self, const struct target_table *table,
+                               struct arena *arena, struct error *error)
+{
+    struct opensearch_index *index = NULL;
+    enum keyed_made made = KEYED_MADE_NOT;
+    const char *uuid = NULL;
+    if (keyed_made_read(&self->keyed.room, table->name, arena, &made, &uuid, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (made == KEYED_MADE_NOT) {
+        return STATUS_OK; /* removed already, or never made */
+    }
+    enum status status = find_one(self, table->name, arena, &index, error);
+    if (status == STATUS_OK && is_of_run(self, index)) {
+        status = delete_index(self, index->name, error);
+    } else if (status == STATUS_OK) {
+        log_write(LOG_WARNING, "table %s: its index is another one by now, and stays", table->name);
+    }
+    status = status == STATUS_END ? STATUS_OK : status;
+    status = status == STATUS_OK ? failpoint_hit("opensearch.table_removed", error) : status;
+    return status == STATUS_OK ? keyed_made_forget(&self->keyed.room, table->name, error) : status;
+}
+
+static enum status remove_table(struct database *database, const struct target_table *table,
+                                struct error *error)
+{
+    struct opensearch_database *self = opensearch_of(database);
+    struct arena *arena = arena_create(0);
+    enum status status = failpoint_hit("opensearch.before_remove_table", error);
+    if (status == STATUS_OK) {
+        status = table->created ? remove_made(self, table, arena, error)
+                                : opensearch_empty_table(self, table->name, error);
+    }
+    arena_destroy(arena);
+    return status == STATUS_OK ? failpoint_hit("opensearch.after_remove_table", error) : status;
+}
+
+const struct rollback_functions opensearch_rollback = {.remove_table = remove_table};

@@ -1,0 +1,265 @@
+/*
+ * `mask:` of a plan: columns of the source whose values the target is not to have. A rule is for
+ * all columns that its pattern fits; what a foreign key leads from one to another is masked on both
+ * sides alike, so that references hold. The mapper masks rows before anything is made of them.
+ */
+#include "base/text.h"
+#include "model/mask.h"
+#include "plan/resolve.h"
+#include <string.h>
+
+struct masked {
+    const struct schema_table *table;
+    const struct schema_column *column;
+    struct mask *mask;
+    const char *text; /* of the rule */
+    const struct plan_node *node;
+};
+
+static const struct plan_node *mask_node(const struct resolver *resolver, const char *key)
+{
+    return resolver->document != NULL
+               ? plan_node_get(plan_node_get(resolver->document->root, "mask"), key)
+               : NULL;
+}
+
+static struct masked *find(const struct resolver *resolver, const struct schema_table *table,
+                           const char *column)
+{
+    for (uint32_t i = 0; i < resolver->masks.count; i++) {
+        struct masked *masked = resolver->masks.items[i];
+        if (masked->table == table && strcmp(masked->column->name, column) == 0) {
+            return masked;
+        }
+    }
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- rules */
+
+static bool has_key(struct resolver *resolver, struct mask *mask, const struct plan_node *node)
+{
+    const struct plan_node *key = mask_node(resolver, "key");
+    if (key != NULL && key->length > 0) {
+        mask_set_key(mask, key->text);
+        return true;
+    }
+    if (mask_needs_key(mask)) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
+                   "say mask: { key: \"${NAME}\" } or \"${file:PATH}\"; who has it can find out "
+                   "which values were masked",
+                   "'%s' needs a key", node->text);
+        return false;
+    }
+    return true;
+}
+
+static void add(struct resolver *resolver, const struct schema_table *table,
+                const struct schema_column *column, const struct plan_node *node)
+{
+    struct error error = {0};
+    struct mask *mask = resolve_allocate(resolver, 1, sizeof *mask);
+    if (find(resolver, table, column->name) != NULL) {
+        return; /* the first rule that fits holds */
+    }
+    if (mask_parse(node->text, resolver->arena, mask, &error) != STATUS_OK) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, error.hint, "%s", error.message);
+        return;
+    }
+    if (!has_key(resolver, mask, node)) {
+        return;
+    }
+    bool text = column->type.kind == VALUE_TEXT && column->type.precision > 0;
+    mask->characters_max = text ? (uint32_t)column->type.precision : 0;
+    struct masked *masked = resolve_add(resolver, &resolver->masks, sizeof *masked);
+    *masked = (struct masked){table, column, mask, node->text, node};
+}
+
+/* TABLE.COLUMN, patterns; what fits nothing would leave a column as it is. */
+static void apply_rule(struct resolver *resolver, const struct plan_node *pattern,
+                       const struct plan_node *node)
+{
+    const struct schema *schema = resolver->schema;
+    struct buffer name = {0};
+    bool fits = false;
+    uint32_t faults = resolver->faults.count;
+    for (uint32_t t = 0; t < schema->table_count && resolver->faults.count == faults; t++) {
+        const struct schema_table *table = &schema->tables[t];
+        for (uint32_t c = 0; c < table->column_count && resolver->faults.count == faults; c++) {
+            buffer_clear(&name);
+            buffer_format(&name, "%s.%s", table->name, table->columns[c].name);
+            if (text_matches(pattern->text, buffer_string(&name))) {
+                fits = true;
+                add(resolver, table, &table->columns[c], node);
+            }
+        }
+    }
+    buffer_free(&name);
+    if (!fits) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, pattern,
+                   "write TABLE.COLUMN; * and ? stand for any characters",
+                   "no column of the source is '%s', which is to be masked", pattern->text);
+    }
+}
+
+/* ---------------------------------------------------------------- references */
+
+static uint32_t shorter(uint32_t one, uint32_t other)
+{
+    return one == 0 || (other != 0 && other < one) ? other : one;
+}
+
+/* True: something changed. */
+static bool agree(struct resolver *resolver, const struct schema_table *from, const char *column,
+                  const struct schema_table *to, const char *referenced)
+{
+    struct masked *child = find(resolver, from, column);
+    struct masked *parent = find(resolver, to, referenced);
+    if (child == NULL && parent == NULL) {
+        return false;
+    }
+    if (child != NULL && parent != NULL) {
+        if (strcmp(child->text, parent->text) != 0) {
+            plan_fault(&resolver->faults, ERROR_PLAN_INVALID, child->node,
+                       "give both the same mask",
+                       "%s.%s refers to %s.%s and is masked in another way", from->name, column,
+                       to->name, referenced);
+            return false;
+        }
+        uint32_t most = shorter(child->mask->characters_max, parent->mask->characters_max);
+        bool changed = child->mask->characters_max != most || parent->mask->characters_max != most;
+        child->mask->characters_max = parent->mask->characters_max = most;
+        return changed;
+    }
+    const struct schema_table *table = child != NULL ? to : from;
+    int at = resolve_find_column(resolver, table, child != NULL ? referenced : column);
+    if (at >= 0) {
+        add(resolver, table, &table->columns[at], child != NULL ? child->node : parent->node);
+    }
+    return at >= 0;
+}
+
+static bool agree_by_key(struct resolver *resolver, const struct schema_table *from,
+                         const struct schema_foreign_key *key)
+{
+    const struct schema_table *to = schema_find_table(resolver->schema, key->references);
+    bool changed = false;
+    if (to == NULL) {
+        return false;
+    }
+    struct column_list referenced =
+        key->referenced_columns.count > 0 ? key->referenced_columns : to->primary_key;
+    for (uint32_t i = 0; i < key->columns.count && i < referenced.count; i++) {
+        changed |= agree(resolver, from, key->columns.names[i], to, referenced.names[i]);
+    }
+    return changed;
+}
+
+static bool agree_once(struct resolver *resolver)
+{
+    bool changed = false;
+    for (uint32_t t = 0; t < resolver->schema->table_count; t++) {
+        const struct schema_table *table = &resolver->schema->tables[t];
+        for (uint32_t i = 0; i < table->foreign_key_count; i++) {
+            changed |= agree_by_key(resolver, table, &table->foreign_keys[i]);
+        }
+    }
+    for (uint32_t i = 0; i < resolver->relations.count; i++) {
+        const struct plan_relation *relation = resolver->relations.items[i];
+        changed |= agree_by_key(resolver, relation->from, &relation->key);
+    }
+    return changed;
+}
+
+/* ---------------------------------------------------------------- checks */
+
+static bool is_alone_unique(const struct masked *masked)
+{
+    const char *names[] = {masked->column->name};
+    return schema_is_unique(masked->table, (struct column_list){names, 1});
+}
+
+static void check(struct resolver *resolver, struct masked *masked)
+{
+    const char *why = mask_fit(masked->mask, masked->column->type.kind, resolver->arena);
+    if (why != NULL) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, masked->node, NULL, "%s.%s: %s",
+                   masked->table->name, masked->column->name, why);
+    } else if (masked->mask->kind != MASK_HASH && is_alone_unique(masked)) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, masked->node,
+                   "use hash, which keeps values apart",
+                   "%s.%s is unique, and by '%s' two of its values may become one",
+                   masked->table->name, masked->column->name, masked->text);
+    }
+    if (masked->mask->kind == MASK_HASH && masked->column->loose != NULL) {
+        resolve_note(resolver, true, masked->table->name,
+                     "%s: the source takes texts for equal that hash makes different (%s)",
+                     masked->column->name, masked->column->loose);
+    }
+}
+
+void masks_resolve(struct resolver *resolver)
+{
+    const struct plan_node *columns = mask_node(resolver, "columns");
+    if (columns == NULL) {
+        return;
+    }
+    if (resolver->source_documents) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, columns,
+                   "mask a copy of it in a database with columns",
+                   "the records of this source are documents, whose fields can't be masked");
+        return;
+    }
+    for (uint32_t i = 0; i < columns->count; i++) {
+        apply_rule(resolver, columns->keys[i], columns->items[i]);
+    }
+    while (resolver->faults.count == 0 && agree_once(resolver)) {
+    }
+    for (uint32_t i = 0; i < resolver->masks.count && resolver->faults.count == 0; i++) {
+        check(resolver, resolver->masks.items[i]);
+    }
+}
+
+/* ---------------------------------------------------------------- streams */
+
+static const struct plan_mask *take(struct resolver *resolver, const struct read_request *request,
+                                    uint32_t first, uint32_t *count)
+{
+    struct plan_list list = {0};
+    for (uint32_t i = first; i < request->column_count; i++) {
+        const struct read_column *column = &request->columns[i];
+        const char *name = column->join < 0 ? request->table : request->joins[column->join].table;
+        const struct schema_table *table =
+            name != NULL ? schema_find_table(resolver->schema, name) : NULL;
+        const struct masked *masked =
+            table != NULL && !column->presence ? find(resolver, table, column->name) : NULL;
+        if (masked != NULL) {
+            struct plan_mask *mask = resolve_add(resolver, &list, sizeof *mask);
+            *mask = (struct plan_mask){i - first, masked->mask, masked->text};
+        }
+    }
+    return resolve_array(resolver, &list, sizeof(struct plan_mask), count);
+}
+
+void masks_take(struct resolver *resolver, struct plan_stream *stream)
+{
+    if (resolver->masks.count == 0) {
+        return;
+    }
+    if (stream->request.query != NULL) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, mask_node(resolver, "columns"),
+                   "read a table by from:",
+                   "'%s' is a query, whose columns can't be masked: it might show what is masked "
+                   "elsewhere",
+                   stream->name);
+        return;
+    }
+    const struct read_request *rows = stream->joined != NULL ? stream->joined : &stream->request;
+    stream->masks = take(resolver, rows, 0, &stream->mask_count);
+    stream->masks_rows = stream->mask_count > 0;
+    for (uint32_t i = 0; i < stream->child_count; i++) {
+        struct plan_child *child = &stream->children[i];
+        child->masks = take(resolver, &child->request, child->root_key_count, &child->mask_count);
+        stream->masks_rows = stream->masks_rows || child->mask_count > 0;
+    }
+}

@@ -1,0 +1,174 @@
+#include "plan/substitute.h"
+
+#include "base/file.h"
+#include "base/secret.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { FILE_BYTES_MAX = 64 << 10 };
+
+struct substitution {
+    struct arena *arena;
+    struct plan_faults *faults;
+    const struct plan_node *node; /* the text at hand */
+    bool in_uri;
+    bool secret;
+};
+
+#define FAULT(substitution, hint, ...) \
+    plan_fault((substitution)->faults, ERROR_PLAN_INVALID, (substitution)->node, hint, __VA_ARGS__)
+
+/* ---------------------------------------------------------------- values */
+
+static const char *read_file(const struct substitution *substitution, const char *path)
+{
+    struct error error = {0};
+    size_t length = 0;
+    char *text = NULL;
+    enum status status =
+        file_read_all(path, FILE_BYTES_MAX, substitution->arena, &text, &length, &error);
+    if (status != STATUS_OK) {
+        FAULT(substitution, "paths are relative to the current folder",
+              "the file %s can't be read: %s", path,
+              status == STATUS_END ? "there is none of that name" : error.message);
+        return NULL;
+    }
+    length -= length > 0 && text[length - 1] == '\n';
+    length -= length > 0 && text[length - 1] == '\r';
+    text[length] = '\0';
+    if (strlen(text) != length) {
+        FAULT(substitution, NULL, "the file %s has a NUL character", path);
+        return NULL;
+    }
+    secret_register(text, length);
+    return text;
+}
+
+static const char *read_variable(const struct substitution *substitution, char *name)
+{
+    char *otherwise = strstr(name, ":-");
+    if (otherwise != NULL) {
+        *otherwise = '\0';
+        otherwise += 2;
+    }
+    const char *value = getenv(name);
+    if (otherwise != NULL && (value == NULL || *value == '\0')) {
+        return otherwise;
+    }
+    if (value == NULL) {
+        FAULT(substitution, "set it, or give a text for where it is not set: ${NAME:-TEXT}",
+              "the environment has no variable %s", name);
+        return NULL;
+    }
+    if (substitution->secret) {
+        secret_register(value, strlen(value));
+    }
+    return arena_copy_string(substitution->arena, value);
+}
+
+static const char *value_of(const struct substitution *substitution, const char *name,
+                            size_t length)
+{
+    static const char file[] = "file:";
+    char *copy = arena_copy(substitution->arena, name, length);
+    if (length == 0) {
+        FAULT(substitution, "write ${NAME} or ${file:PATH}; $${ is ${ itself", "${} names nothing");
+        return NULL;
+    }
+    return strncmp(copy, file, strlen(file)) == 0 ? read_file(substitution, copy + strlen(file))
+                                                  : read_variable(substitution, copy);
+}
+
+/* ---------------------------------------------------------------- texts */
+
+static bool is_unreserved(char byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= '0' && byte <= '9') || (byte != '\0' && strchr("-._~", byte) != NULL);
+}
+
+/* A slash stays one in a path, not in a password. */
+static void append_encoded(const char *value, bool slashes, struct buffer *out)
+{
+    for (; *value != '\0'; value++) {
+        if (is_unreserved(*value) || (*value == '/' && slashes)) {
+            buffer_append_byte(out, *value);
+        } else {
+            buffer_format(out, "%%%02X", (unsigned)(unsigned char)*value);
+        }
+    }
+}
+
+/* Is it all of the text? Then it is a URI, not a part of one. */
+static bool is_all(const char *text, const char *begin, const char *end)
+{
+    return begin == text && end[1] == '\0';
+}
+
+/* False: a fault was said. */
+static bool expand(const struct substitution *substitution, const char *text, struct buffer *out)
+{
+    const char *at = text;
+    for (const char *begin; (begin = strstr(at, "${")) != NULL;) {
+        buffer_append(out, at, (size_t)(begin - at));
+        const char *end = strchr(begin, '}');
+        if (begin > at && begin[-1] == '$') {
+            out->length--;
+            buffer_append_string(out, "${");
+            at = begin + 2;
+            continue;
+        }
+        if (end == NULL) {
+            FAULT(substitution, "$${ is ${ itself", "${ has no end");
+            return false;
+        }
+        const char *value = value_of(substitution, begin + 2, (size_t)(end - begin) - 2);
+        if (value == NULL) {
+            return false;
+        }
+        if (substitution->in_uri && !is_all(text, begin, end)) {
+            append_encoded(value, strchr(end, '@') == NULL, out);
+        } else {
+            buffer_append_string(out, value);
+        }
+        at = end + 1;
+    }
+    buffer_append_string(out, at);
+    return true;
+}
+
+/* The tree is the reader's, and not yet seen by anybody else. */
+static void substitute(struct substitution *substitution, const struct plan_node *node)
+{
+    for (uint32_t i = 0; i < node->count; i++) {
+        substitute(substitution, node->items[i]);
+    }
+    if (node->kind != PLAN_NODE_SCALAR || node->text == NULL || strstr(node->text, "${") == NULL) {
+        return;
+    }
+    struct plan_node *changed = (struct plan_node *)(uintptr_t)node;
+    struct buffer text = {0};
+    substitution->node = node;
+    if (expand(substitution, node->text, &text)) {
+        /* a number is one, although braces are quoted */
+        const char *begin = strstr(node->text, "${");
+        const char *end = strchr(node->text, '}');
+        changed->quoted = node->quoted && (end == NULL || !is_all(node->text, begin, end));
+        changed->text = arena_copy_string(substitution->arena, buffer_string(&text));
+        changed->length = (uint32_t)text.length;
+    }
+    buffer_free(&text);
+}
+
+void plan_substitute(const struct plan_node *root, struct arena *arena, struct plan_faults *faults)
+{
+    struct substitution substitution = {.arena = arena, .faults = faults};
+    for (uint32_t i = 0; root->kind == PLAN_NODE_MAP && i < root->count; i++) {
+        const char *key = root->keys[i]->text;
+        substitution.in_uri = strcmp(key, "source") == 0 || strcmp(key, "target") == 0;
+        substitution.secret = strcmp(key, "alerts") == 0 || strcmp(key, "mask") == 0;
+        if (strcmp(key, "tables") != 0) {
+            substitute(&substitution, root->items[i]);
+        }
+    }
+}

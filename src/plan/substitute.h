@@ -1,0 +1,23 @@
+/* ${NAME} and ${file:PATH} in a plan: what the environment and files say. */
+#ifndef TRANSHUME_PLAN_SUBSTITUTE_H
+#define TRANSHUME_PLAN_SUBSTITUTE_H
+
+#include "plan/document.h"
+#include "plan/faults.h"
+
+/*
+ * Puts into each text of the plan but those under `tables`, whose templates have braces of their
+ * own, what it asks for:
+ *
+ *   ${NAME}          the environment variable; a fault if there is none
+ *   ${NAME:-TEXT}    the same, and TEXT where there is none or it is empty
+ *   ${file:PATH}     the file's text, at most 64 KiB, without the line break at its end
+ *   $${              ${ itself
+ *
+ * In `source` and `target`, where it is a part of a URI, it is percent-encoded. What comes from
+ * files, and all under `alerts`, is registered as secret; passwords of URIs are the caller's to
+ * register.
+ */
+void plan_substitute(const struct plan_node *root, struct arena *arena, struct plan_faults *faults);
+
+#endif

@@ -1,0 +1,192 @@
+"""Starts a real OpenSearch (or Elasticsearch) of one node on a free port of the loopback, and stops it for sure.
+
+    class Copy(support.TestCase):
+        @classmethod
+        def setUpClass(cls):
+            cls.server = opensearch_server.shared_for_class(cls)    # skips with the reason if it can't be had
+
+    server.database()                  a prefix that no other test's indexes have
+    server.ask(METHOD, PATH, BODY)     what the server answers, by Python's own HTTP client; its numbers as they are written
+
+The distributions come from Maven Central into the cache of test servers. A node is ready some five seconds after its start.
+"""
+import decimal
+import glob
+import http.client
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import time
+import unittest
+
+import cache
+from database_server import DatabaseServer, Shared, link_or_copy
+from servers import free_port
+
+ANSWER_S = 120
+JVM = """-Xss512k -XX:MaxDirectMemorySize=256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError -Djava.security.manager=allow -Dfile.encoding=UTF-8
+-Djna.nosys=true -Djava.locale.providers=SPI,COMPAT -Dio.netty.noUnsafe=true -Dio.netty.noKeySetOptimization=true -Dio.netty.recycler.maxCapacityPerThread=0
+-Dio.netty.allocator.numDirectArenas=0 -Dlog4j.shutdownHookEnabled=false -Dlog4j2.disable.jmx=true --add-opens=java.base/java.io=ALL-UNNAMED""".split()
+SETTINGS = {"cluster.name": "test", "node.name": "n1", "network.host": "127.0.0.1", "discovery.type": "single-node",
+            "cluster.routing.allocation.disk.threshold_enabled": "false", "cluster.max_shards_per_node": 20000}
+
+
+class Refused(Exception):
+    """The server answered with an error: its status and the answer."""
+
+    def __init__(self, status, answer):
+        super().__init__("%d: %s" % (status, answer))
+        self.status, self.answer = status, answer
+
+
+def numbers(text):
+    """JSON with the digits of its numbers kept."""
+    return json.loads(text, parse_float=decimal.Decimal)
+
+
+class Server(DatabaseServer):
+    """A node without passwords. `settings` are lines of its configuration. Not shared between processes."""
+    TITLE, PREFIX, USER = "OpenSearch", "os-", "nobody"
+    READY_S, STOP_S = 120, 20
+
+    def __init__(self, package="opensearch-2.19", settings=None, heap="512m"):
+        if os.environ.get("TRANSHUME_SERVERS") == "none":
+            raise unittest.SkipTest("no OpenSearch: TRANSHUME_SERVERS=none")
+        try:
+            self.home = os.path.dirname(os.path.dirname(cache.get(package)))
+        except (KeyError, cache.Unavailable) as fault:
+            raise unittest.SkipTest("no OpenSearch: %s" % fault) from None
+        self.engine = package.partition("-")[0]
+        self.settings, self.heap, self.transport = {**SETTINGS, **(settings or {})}, heap, 0
+        super().__init__()
+        self.start()
+
+    def give(self, *paths):
+        if os.geteuid() == 0:
+            owner = pwd.getpwnam(self.USER)
+            for path in paths:
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+
+    def _guard(self):
+        if os.geteuid() != 0:
+            return ["setpriv", "--pdeathsig", "KILL"]
+        owner = pwd.getpwnam(self.USER)
+        return ["setpriv", "--reuid=%d" % owner.pw_uid, "--regid=%d" % owner.pw_gid, "--clear-groups", "--pdeathsig", "KILL"]
+
+    def _configure(self):
+        self.transport = self.transport or free_port()
+        self.library = self._library()
+        for name in ("config", "logs", "tmp", "data"):
+            os.makedirs(os.path.join(self.folder, name), exist_ok=True)
+        shutil.copy(os.path.join(self.home, "config", "log4j2.properties"), os.path.join(self.folder, "config"))
+        settings = {**self.settings, "http.port": self.port, "transport.port": self.transport, "path.data": self.data, "path.logs": os.path.join(self.folder, "logs")}
+        with open(os.path.join(self.folder, "config", self.engine + ".yml"), "w", encoding="utf-8") as file:
+            file.write("".join("%s: %s\n" % pair for pair in settings.items()))
+        for path, folders, files in os.walk(self.folder):
+            self.give(path, *(os.path.join(path, name) for name in folders + files))
+
+    def _library(self):
+        """Where the user that it runs as may read it: a copy beside the data if the cache is root's alone."""
+        if os.geteuid() != 0:
+            return self.home
+        probe = subprocess.run([*self.guard, "test", "-r", glob.glob(os.path.join(self.home, "lib", "*.jar"))[0]], check=False)
+        if probe.returncode == 0:
+            return self.home
+        copy = os.path.join(self.folder, "home")
+        if not os.path.isdir(copy):
+            shutil.copytree(self.home, copy, copy_function=link_or_copy)
+        return copy
+
+    def command(self):
+        main = "org.%s.bootstrap.%s" % (self.engine, "OpenSearch" if self.engine == "opensearch" else "Elasticsearch")
+        names = ("es",) if self.engine == "elasticsearch" else ("opensearch", "es")
+        own = [part for name in names for part in ("-D%s.networkaddress.cache.ttl=60" % name, "-D%s.networkaddress.cache.negative.ttl=10" % name,
+                                                   "-D%s.path.home=%s" % (name, self.library), "-D%s.path.conf=%s/config" % (name, self.folder),
+                                                   "-D%s.distribution.type=zip" % name, "-D%s.distribution.flavor=oss" % name)]
+        return ["env", "LIBFFI_TMPDIR=%s/tmp" % self.folder, "java", "-Xms" + self.heap, "-Xmx" + self.heap, *JVM, "-Djava.io.tmpdir=%s/tmp" % self.folder, *own,
+                "-cp", os.path.join(self.library, "lib", "*"), main]
+
+    def _start_once(self):
+        self._configure()
+        with open(os.path.join(self.folder, self.LOGS[0]), "ab") as log:
+            self.process = subprocess.Popen(self.guard + self.command(), cwd=self.library, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        deadline = time.monotonic() + self.READY_S
+        while self.process.poll() is None:
+            if self._answers():
+                return True
+            if time.monotonic() > deadline:
+                raise AssertionError("%s did not answer within %d s:\n%s" % (self.TITLE, self.READY_S, self.log()))
+            time.sleep(0.1)
+        self.transport = 0
+        return False
+
+    def _answers(self):
+        try:
+            return self.ask("GET", "/_cluster/health?wait_for_status=yellow&timeout=1s")["status"] in ("yellow", "green")
+        except (OSError, http.client.HTTPException, Refused):
+            return False
+
+    # --- what tests ask
+
+    def ask(self, method, path, body=None, raw=False):
+        """`body`: a text, or what becomes JSON; `raw`: the answer's text."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_S)
+        try:
+            text = body if isinstance(body, (str, bytes, type(None))) else json.dumps(body)
+            kind = "application/x-ndjson" if "_bulk" in path else "application/json"
+            connection.request(method, path, text.encode() if isinstance(text, str) else text, {"Content-Type": kind} if text is not None else {})
+            answer = connection.getresponse()
+            found = answer.read().decode()
+            if answer.status >= 300:
+                raise Refused(answer.status, found)
+            return found if raw else numbers(found) if found else {}
+        finally:
+            connection.close()
+
+    def documents(self, index, size=10000):
+        """{id: _source} of an index, all that was written; the digits of numbers are kept."""
+        self.ask("POST", "/%s/_refresh" % index)
+        hits = self.ask("POST", "/%s/_search" % index, {"size": size, "query": {"match_all": {}}})["hits"]["hits"]
+        return {hit["_id"]: hit["_source"] for hit in hits}
+
+    def indexes(self, prefix):
+        return sorted(self.ask("GET", "/%s*?expand_wildcards=all" % prefix))
+
+    def bulk(self, index, documents):
+        """Puts {id: document}."""
+        lines = "".join(json.dumps({"index": {"_id": key}}) + "\n" + (document if isinstance(document, str) else json.dumps(document)) + "\n" for key, document in documents.items())
+        answer = self.ask("POST", "/%s/_bulk?refresh=true" % index, lines)
+        if answer["errors"]:
+            raise AssertionError(json.dumps(answer, default=str)[:2000])
+
+    def database(self, options=""):
+        """Prefixes of no other process and no other class."""
+        return "t%d%s-" % (os.getpid(), os.urandom(4).hex())
+
+    def drop_databases(self):
+        """They are small, and end with the server."""
+
+    def uri(self, name, options="", via=None):
+        """`options` begin with a question mark."""
+        return "opensearch://127.0.0.1:%d/%s%s" % ((via or self).port, name, options)
+
+
+class SharedServer(Shared, Server):
+    """The pool's."""
+    KIND = "opensearch_server"
+
+    def attach(self):
+        self.engine = "opensearch"
+
+    def stop(self):
+        """The pool's business."""
+
+
+Server.SHARED = SharedServer
+for_class, shared_for_class = Server.for_class, Server.shared_for_class
+
+
+def for_pool():
+    return Server()

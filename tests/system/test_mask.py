@@ -1,0 +1,123 @@
+"""`mask:` of a plan: values that the target is not to have, the same wherever they stand."""
+import json
+import os
+import sqlite3
+import unittest
+
+import support
+
+SOURCE = """CREATE TABLE person(email VARCHAR(60) PRIMARY KEY, name TEXT, phone TEXT, born DATE, salary INTEGER, note TEXT);
+CREATE TABLE account(id INTEGER PRIMARY KEY, owner VARCHAR(60) REFERENCES person(email), total INTEGER);
+CREATE TABLE entry(id INTEGER PRIMARY KEY, account INTEGER NOT NULL REFERENCES account(id), text TEXT);
+"""
+HEAD = """transhume: 1
+source: sqlite:src.db
+target: %s
+mask:
+  key: "${KEY:-a key}"
+  columns:
+    person.email: hash
+    "*.name": fake name
+    person.phone: partial 2
+    person.born: redact 2000-01-01
+    person.note: redact
+    account.id: hash
+"""
+
+
+class Mask(support.TestCase):
+    def setUp(self):
+        super().setUp()
+        database = sqlite3.connect(self.path("src.db"))
+        database.executescript(SOURCE)
+        for number in range(1, 41):
+            database.execute("INSERT INTO person VALUES(?, ?, ?, ?, ?, ?)",
+                             ("p%d@secret.test" % number, "Secret %d" % (number % 5), "+49 %06d" % number, "1970-01-%02d" % (number % 28 + 1), number, None if number % 2 else "secret"))
+            database.execute("INSERT INTO account VALUES(?, ?, ?)", (number * 1000, "p%d@secret.test" % (number % 7 + 1), number))
+            database.executemany("INSERT INTO entry(account, text) VALUES(?, ?)", [(number * 1000, "e%d" % part) for part in range(3)])
+        database.commit()
+        database.close()
+
+    def rows(self, statement, name="out.db"):
+        database = sqlite3.connect(self.path(name))
+        try:
+            return database.execute(statement).fetchall()
+        finally:
+            database.close()
+
+    def migrate(self, plan, code=0, **more):
+        self.write("p.yaml", plan)
+        return self.run_program("migrate", "--plan", "p.yaml", code=code, **more)
+
+    def test_a_whole_database(self):
+        self.migrate(HEAD % "sqlite:out.db")
+        self.assertEqual(self.rows("SELECT count(*) FROM person"), [(40,)])
+        self.assertNotIn("secret", json.dumps(self.rows("SELECT * FROM person") + self.rows("SELECT * FROM account")).lower())
+        joined = "SELECT count(*), sum(total), count(DISTINCT owner) FROM account JOIN person ON owner = email JOIN entry ON entry.account = account.id"
+        self.assertEqual(self.rows(joined), self.rows(joined, "src.db"))
+        self.assertEqual(self.rows("PRAGMA foreign_key_check"), [])
+        self.assertEqual(self.rows("SELECT count(DISTINCT name), sum(salary), count(note), min(born), max(born) FROM person"), [(5, 820, 20, "2000-01-01", "2000-01-01")])
+        self.assertEqual(self.rows("SELECT DISTINCT note FROM person ORDER BY 1"), [(None,), ("***",)])
+        self.assertEqual(self.rows("SELECT phone FROM person WHERE phone NOT LIKE '+** ****__'"), [])
+        self.assertEqual(self.rows("SELECT count(*) FROM account JOIN entry ON account.id = entry.account WHERE account.id % 1000 = 0"), [(0,)])
+        self.run_program("validate", "--plan", "p.yaml", "--level", "full")
+        self.run_program("validate", "--plan", "p.yaml", "--level", "hash")
+        for folder, _, names in os.walk(self.path(".transhume")):
+            for name in names:
+                with open(os.path.join(folder, name), "rb") as file:
+                    self.assertNotIn(b"@secret.test", file.read())
+
+    def test_what_is_made_of_masked_columns_is_masked(self):
+        """Templates, expressions, lists and their keys, lookups."""
+        self.migrate(HEAD % "jsonl:out" + """tables:
+  owners:
+    key: Id
+    from: person
+    fields:
+      Id: "P#{email}"
+      Length: { sql: "length(email)", cast: int64 }
+      Accounts:
+        embed: account
+        fields: { id: copy, Name: { lookup: person, column: name }, total: copy }
+""")
+        records = []
+        for name in os.listdir(self.path("out", "owners")):
+            with open(self.path("out", "owners", name), encoding="utf-8") as file:
+                records += [json.loads(line) for line in file]
+        self.assertEqual(len(records), 40)
+        self.assertEqual({record["Length"] for record in records}, {32})
+        self.assertEqual(sum(item["total"] for record in records for item in record.get("Accounts") or ()), 820)
+        self.assertNotIn("secret", json.dumps(records).lower())
+        self.assertEqual(sum(item["id"] % 1000 == 0 for record in records for item in record.get("Accounts") or ()), 0)
+        self.run_program("validate", "--plan", "p.yaml", "--level", "full")
+
+    def test_killed_and_resumed_with_the_same_key(self):
+        plan = HEAD % "sqlite:out.db" + "options: { chunk_rows: 5 }\n"
+        self.write("p.yaml", plan)
+        self.run_program("migrate", "--plan", "p.yaml", code=-9, env={"TRANSHUME_FAILPOINT": "engine.before_commit:kill:3"})
+        self.assertIn("plan", self.run_program("resume", code=5, env={"KEY": "another"}).err)
+        self.run_program("resume")
+        self.assertEqual(self.rows("PRAGMA foreign_key_check"), [])
+        self.run_program("validate", "--plan", "p.yaml", "--level", "full")
+
+    def test_what_is_refused(self):
+        columns = 'transhume: 1\nsource: sqlite:src.db\ntarget: sqlite:out.db\nmask: { key: k, columns: { "%s": "%s" } }\n%s'
+        for column, mask, more, line in (
+                ("person.mail", "hash", "", "no column of the source is 'person.mail'"),
+                ("person.email", "redact", "", "person.email is unique, and by 'redact' two of its values may become one"),
+                ("person.salary", "partial", "", "partial and fake are for texts"),
+                ("person.salary", "redact soon", "", "'soon' is no value of its kind"),
+                ("person.name", "fake animal", "", "'fake animal' is no mask"),
+                ("account.total", "hash", "tables: { q: { query: 'SELECT * FROM account', key: id } }", "is a query, whose columns can't be masked")):
+            self.assertIn(line, self.migrate(columns % (column, mask, more), code=2).err)
+        both = (columns % ("person.email", "hash", "")).replace('"hash" }', '"hash", account.owner: "fake email" }')
+        self.assertIn("account.owner refers to person.email and is masked in another way", self.migrate(both, code=2).err)
+        self.assertIn("'hash' needs a key", self.migrate((columns % ("person.email", "hash", "")).replace("key: k, ", ""), code=2).err)
+        told = self.run_program("migrate", "--plan", "p.yaml", "--follow", "--catch-up", code=2)
+        self.assertIn("needs a key", told.err)
+        self.migrate(columns % ("person.name", "hash", ""), code=0)
+        self.assertIn("its rows are masked", self.run_program("migrate", "--plan", "p.yaml", "--existing", "upsert", "--follow", "--catch-up", code=2).err)
+
+
+if __name__ == "__main__":
+    unittest.main()
