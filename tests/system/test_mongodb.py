@@ -255,7 +255,7 @@ tables:
     def test_what_a_table_can_not_be(self):
         support.make_sqlite(self.path("source.db"), 'CREATE TABLE "a$b" (id INTEGER PRIMARY KEY); INSERT INTO "a$b" VALUES (1); CREATE TABLE t (a INTEGER PRIMARY KEY, _id TEXT);')
         result = self.run_program("check", "source.db", self.uri(), code=2)
-        self.assertIn("has a $", result.out + result.err)
+        self.assertIn("begins with a dot or has a $", result.out + result.err)
         self.assertIn("a field is named _id and is not the key", result.out + result.err)
         self.run_program("migrate", "source.db", self.uri(), code=2)
         self.assertEqual(set(self.there.list_collection_names()) - OWN, set())

@@ -77,8 +77,9 @@ static void check_name(const struct mongodb_database *self, const struct target_
         buffer_append_string(out, "names that begin with system. or " MONGODB_OWN_PREFIX
                                   " are the server's and the program's own\n");
     }
-    if (table->name[0] == '\0' || strchr(table->name, '$') != NULL) {
-        buffer_append_string(out, "its name is empty or has a $, which no collection can have\n");
+    if (table->name[0] == '\0' || table->name[0] == '.' || strchr(table->name, '$') != NULL) {
+        buffer_append_string(
+            out, "its name is empty, begins with a dot or has a $, which no collection can have\n");
     }
     if (length > MONGODB_NAME_BYTES_MAX) {
         buffer_format(out,
