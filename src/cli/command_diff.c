@@ -1,6 +1,7 @@
 /* transhume diff: the schema that the plan makes beside the one that the target has. */
 #include "cli/cli.h"
 
+#include "base/signals.h"
 #include "connectors/script.h"
 #include "evolve/diff/diff.h"
 #include <string.h>
@@ -81,6 +82,7 @@ int command_diff(struct cli_call *call)
     if (cli_find_plan(call, &plan_path, &error) != STATUS_OK) {
         return cli_fail(call, &error);
     }
+    signals_setup(); /* what is made in between is dropped */
     if (cli_open_session(call, plan_path, &session, &exit_status) == STATUS_OK) {
         exit_status = compare(call, session);
     }

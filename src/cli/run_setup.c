@@ -251,6 +251,10 @@ static enum status check_parts(const struct cli_call *call, struct error *error)
                              cli_option_at(others[i])->name);
         }
     }
+    if (cli_switch(call, CLI_DATA_ONLY) && call->values[CLI_FOLLOW].is_set) {
+        return error_set(error, ERROR_USAGE, call->command->name,
+                         "--data-only adds no columns, and --follow may have to: leave one out");
+    }
     return STATUS_OK;
 }
 

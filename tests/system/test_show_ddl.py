@@ -365,7 +365,7 @@ class Parts(Shown):
 
     def test_a_killed_one_is_resumed(self):
         self.shop()
-        for rule in ("engine.after_prepare", "engine.after_after_load"):
+        for rule in ("engine.before_ledger_create", "engine.after_prepare", "engine.after_after_load"):
             with self.subTest(rule):
                 for name in ("copy.db", "copy.db-wal", "copy.db-shm"):
                     if os.path.exists(self.path(name)):
@@ -409,6 +409,7 @@ class Parts(Shown):
         self.shop()
         for other in ("--data-only", "--follow"):
             self.assertIn("moves no records", self.run_program("migrate", "--schema-only", other, "sqlite:shop.db", "sqlite:copy.db", code=2).err)
+        self.assertIn("--data-only adds no columns", self.run_program("migrate", "--data-only", "--follow", "sqlite:shop.db", "sqlite:copy.db", code=2).err)
         self.assertIn("has no tables that are made", self.run_program("migrate", "--schema-only", "sqlite:shop.db", "jsonl:out", code=2).err)
         self.assertFalse(os.path.exists(self.path("out")))
 

@@ -18,12 +18,14 @@ static const char strict_hint[] = "--strict wants the source whole";
 
 bool preflight_rebuilds_indexes(const struct run_session *session)
 {
-    return session->options.indexes == INDEXES_REBUILD && session->options.rejects_file == NULL;
+    return session->options.indexes == INDEXES_REBUILD && session->options.rejects_file == NULL &&
+           session->options.parts != PARTS_SCHEMA;
 }
 
 bool preflight_disables_triggers(const struct run_session *session)
 {
-    return session->options.triggers == TRIGGERS_DISABLE && !session->options.repairing;
+    return session->options.triggers == TRIGGERS_DISABLE && !session->options.repairing &&
+           session->options.parts != PARTS_SCHEMA;
 }
 
 bool preflight_rejects_orphans(const struct run_session *session)

@@ -65,6 +65,7 @@ static enum status find_run(struct resume *resume, struct error *error)
     bool is_open = status == STATUS_OK && !local.finished;
     if (is_open) {
         run->session->options.follow |= local.follows;
+        run->session->options.parts = run_parts_read(local.parts); /* what has no ledger yet */
         take_reject_bound(run, &local);
         status = ledger_load(run->session->ledger, local.id, run->arena, &resume->ledger, error);
         if (status == STATUS_END && local.begun) {

@@ -138,6 +138,7 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
         .renumber = options->renumber,
         .renumber_count = options->renumber_count,
         .names = options->names,
+        .parts = run_parts_name(options->parts),
         .existing = options->existing,
         .max_rejects = options_reject_bound(options),
         .plan_rejects = options->plan_rejects,

@@ -331,6 +331,7 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         .time_zone = keep(object, "time_zone", arena),
         .plan_time_zone = keep(object, "plan_time_zone", arena),
         .names = keep(object, "names", arena),
+        .parts = keep(object, "parts", arena),
     };
     if (run->id == NULL || run->kind == NULL || run->id[0] == '\0' ||
         strchr(run->id, '/') != NULL || run->id[0] == '.') {
@@ -359,6 +360,9 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
         "exclude", json_texts(run->exclude, run->exclude_count), "existing", run->existing);
     if (run->renumber_count > 0) {
         json_object_set_new(object, "renumber", json_texts(run->renumber, run->renumber_count));
+    }
+    if (run->parts != NULL) {
+        json_object_set_new(object, "parts", json_text(run->parts));
     }
     if (run->names != NULL) {
         json_object_set_new(object, "names", json_text(run->names));

@@ -99,6 +99,7 @@ struct local_run {
     uint32_t exclude_count;
     const char *const *renumber;
     uint32_t renumber_count;
+    const char *parts; /* "schema" or "data" where it moves these alone; NULL: all */
     const char *names; /* as --names says; NULL: as the plan does */
     int existing;
     int64_t max_rejects;        /* --fail-fast as 0; -1: no bound */
