@@ -175,6 +175,12 @@ static void read_note(struct opensearch_index *index, struct arena *arena, const
     read_properties(index, arena, properties, &capacity);
 }
 
+static bool has_prefix(const struct opensearch_database *self, const char *name)
+{
+    size_t prefix = strlen(self->prefix);
+    return name[0] != '.' && strncmp(name, self->prefix, prefix) == 0 && name[prefix] != '\0';
+}
+
 static void read_index(const struct opensearch_database *self, const char *name,
                        const json_t *described, struct arena *arena, struct opensearch_index *index)
 {
@@ -183,7 +189,8 @@ static void read_index(const struct opensearch_database *self, const char *name,
     const char *shards = json_string_value(json_object_get(settings, "number_of_shards"));
     uint64_t count = 1;
     *index = (struct opensearch_index){.name = arena_copy_string(arena, name)};
-    index->table = index->name + strlen(self->prefix);
+    /* an alias may stand for an index without the prefix */
+    index->table = has_prefix(self, name) ? index->name + strlen(self->prefix) : index->name;
     index->uuid = text_of(arena, settings, "uuid");
     index->refresh_interval = text_of(arena, settings, "refresh_interval");
     index->replicas = text_of(arena, settings, "number_of_replicas");
@@ -205,12 +212,6 @@ static int compare_indexes(const void *left, const void *right)
 {
     return strcmp(((const struct opensearch_index *)left)->table,
                   ((const struct opensearch_index *)right)->table);
-}
-
-static bool has_prefix(const struct opensearch_database *self, const char *name)
-{
-    size_t prefix = strlen(self->prefix);
-    return name[0] != '.' && strncmp(name, self->prefix, prefix) == 0 && name[prefix] != '\0';
 }
 
 /* Hidden ones too, but for ledgers: of this prefix and of others. */
