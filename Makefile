@@ -8,6 +8,8 @@ comma := ,
 BUILD ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 PREFIX ?= /usr/local
 DESTDIR ?=
+# Where packages are put.
+OUT ?= dist
 # The distribution's python3, whatever else is first on PATH.
 PYTHON ?= /usr/bin/python3
 # How long each fuzz target runs.
@@ -16,7 +18,7 @@ FUZZ_SECONDS ?= 60
 T ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps build build-tests configure demo check test soak fuzz coverage servers weights bench compare install format lint clean
+.PHONY: all help deps build build-tests configure demo check test soak fuzz coverage servers weights bench compare install deb release image wheel format lint clean
 
 all: ## build the program (installs nothing; names what is missing)
 	@tools/deps check build
@@ -100,6 +102,25 @@ install: ## install program, docs, man page, completions and sample generator un
 	@ninja -C $(BUILD)
 	@DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild
 
+# A package is of the build as it is: with optimisation, without sanitizers.
+package = @tools/deps install build package && $(MAKE) --no-print-directory build && tools/package/$(1) $(BUILD) $(OUT)
+
+deb: ## make Debian packages of program and C library in OUT=dist
+	$(call package,deb)
+
+release: ## make a tarball that runs on Debian 12 and newer, with its libraries beside it, in OUT=dist
+	$(call package,release)
+
+image: ## make an OCI image with nothing else in it, in OUT=dist
+	@tools/deps install image
+	$(call package,image)
+
+wheel: ## make the wheel of the Python package in OUT=dist
+	@tools/deps install package
+	@rm -rf $(OUT)/python && mkdir -p $(OUT) && cp -r python $(OUT)/python
+	@$(PYTHON) -m pip wheel --quiet --no-deps --no-build-isolation --disable-pip-version-check --wheel-dir $(OUT) $(OUT)/python
+	@rm -rf $(OUT)/python && ls $(OUT)/*.whl
+
 format: ## lay out the C files as .clang-format says
 	@tools/deps install lint
 	@tools/lint --fix-format
@@ -110,4 +131,4 @@ lint: ## layout, linters, layers, banned functions
 	@tools/lint $(BUILD)
 
 clean: ## remove what was built
-	rm -rf build build-fuzz build-address-undefined build-address build-undefined build-thread build-coverage demo
+	rm -rf build build-fuzz build-address-undefined build-address build-undefined build-thread build-coverage demo dist

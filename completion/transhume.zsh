@@ -7,6 +7,7 @@ _transhume() {
         'init:write a plan'
         'analyze:design the target'
         'check:check plan and databases, estimate the run'
+        'diff:compare the target'\''s schema with the plan'\''s'
         'migrate:copy'
         'resume:continue an unfinished run'
         'follow:continue to apply the source'\''s changes'
@@ -92,6 +93,9 @@ _transhume() {
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
                 '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
+                '--ddl[Print the columns and statements of the tables that migrate would make]' \
+                '--schema-only[Make the target'\''s tables and what goes with them; move no records]' \
+                '--data-only[Move records into tables that are there; make nothing]' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity; validate\: compare N random ones]:N:' \
                 '--settings=[Take the settings of a migration script (migrator_settings.yaml)]:FILE:_files' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
@@ -126,6 +130,19 @@ _transhume() {
                 '--estimate-time=[How long to read the source for the estimate]:TIME:' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
                 '*:argument:_files' ;;
+        diff)
+            _arguments -s \
+                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
+                '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
+                '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
+                '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '*:argument:_files' ;;
         migrate)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
@@ -138,6 +155,8 @@ _transhume() {
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
                 '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
+                '--schema-only[Make the target'\''s tables and what goes with them; move no records]' \
+                '--data-only[Move records into tables that are there; make nothing]' \
                 '--rejects=[Load the corrected records of a reject file instead of reading the source]:FILE:_files' \
                 '--settings=[Take the settings of a migration script (migrator_settings.yaml)]:FILE:_files' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \

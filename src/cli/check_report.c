@@ -1,4 +1,5 @@
 /* What `check` and `migrate --dry-run` print. */
+#include "cli/check_ddl.h"
 #include "cli/cli.h"
 
 #include "base/text.h"
@@ -165,6 +166,7 @@ static void append_text(const struct check_report *report, struct buffer *sample
     append_list("notes", report->notes, report->note_count, out);
     append_follow(&report->follow, out);
     append_list("problems", report->problems, report->problem_count, out);
+    cli_append_ddl(&report->ddl, color, out);
     if (sample->length > 0) {
         buffer_append_string(out, "\nsample: the first records as they will arrive\n\n");
         buffer_append(out, sample->data, sample->length);
@@ -240,6 +242,7 @@ static void append_json(const struct check_report *report, struct buffer *sample
     append_json_lines("notes", report->notes, report->note_count, out);
     append_json_lines("problems", report->problems, report->problem_count, out);
     append_json_follow(&report->follow, out);
+    cli_append_ddl_json(&report->ddl, out);
     buffer_append_string(out, ",\"samples\":[");
     while (sample->length > 0 && sample->data[sample->length - 1] == '\n') {
         sample->length--;

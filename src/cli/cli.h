@@ -92,12 +92,12 @@ void cli_append_command(const struct cli_call *call, const char *name, struct bu
  * may be NULL.
  */
 int cli_fail(const struct cli_call *call, const struct error *error);
-/* With --json on the command line, whatever else is wrong with it, each failure is told on stdout
- * as well: {"format":1,"error":{…}}. */
+/* With --json on the command line, whatever else is wrong with it, or TRANSHUME_JSON, each failure
+ * is told on stdout as well: {"format":1,"error":{…}}. */
 void cli_expect_json(int argument_count, char **arguments);
 /* {"code","message","object","hint","exit"}, as it was told. */
 void cli_append_error(const struct error *told, int exit_status, struct buffer *out);
-/* Prints that object, if --json was given. */
+/* Prints that object, if JSON is wanted. */
 void cli_print_error(const struct cli_call *call, const struct error *told, int exit_status);
 /* Commands in backquotes get the --plan and --state of the call, so that they can be pasted. */
 void cli_append_placed(const struct cli_call *call, const char *text, struct buffer *out);
@@ -191,6 +191,7 @@ int cli_roll_back_unfinished(struct cli_call *call, const char *plan_path);
 int command_analyze(struct cli_call *call);
 int command_init(struct cli_call *call);
 int command_check(struct cli_call *call);
+int command_diff(struct cli_call *call);
 int command_migrate(struct cli_call *call);
 int command_cutover(struct cli_call *call);
 int command_resume(struct cli_call *call);

@@ -47,6 +47,19 @@ static const struct cli_command commands[] = {
                  "transhume check --sample 2\n"
                  "transhume check shop.db copy.db --json",
      .run = command_check},
+    {.name = "diff",
+     .place = IN_DIFF,
+     .arguments = "[SRC DST]",
+     .arguments_max = 2,
+     .summary = "compare the target's schema with the plan's",
+     .description =
+         "Compares what migrate would make of the source's schema in an empty target with what DST "
+         "holds: tables, columns, types, keys, indexes, references, views and triggers. Exits with "
+         "0 if they are equal, else 1. What migrate would make is loaded into a scratch database "
+         "on the target's server, in memory for SQLite. Nothing else is changed.",
+     .examples = "transhume diff shop.db copy.db\n"
+                 "transhume diff --plan orders.yaml --json",
+     .run = command_diff},
     {.name = "migrate",
      .place = IN_MIGRATE,
      .arguments = "[SRC DST]",

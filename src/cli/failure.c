@@ -200,6 +200,7 @@ static bool tells_json;
 
 void cli_expect_json(int argument_count, char **arguments)
 {
+    tells_json = cli_is_on(getenv(cli_option_at(CLI_JSON)->environment));
     for (int i = 1; i < argument_count && strcmp(arguments[i], "--") != 0; i++) {
         tells_json = tells_json || strcmp(arguments[i], "--json") == 0;
     }

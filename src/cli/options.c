@@ -70,6 +70,12 @@ static enum status parse_switch(const char *text, int64_t *number)
     return STATUS_FAILED;
 }
 
+bool cli_is_on(const char *text)
+{
+    int64_t number = 0;
+    return text != NULL && parse_switch(text, &number) == STATUS_OK && number != 0;
+}
+
 /* "90", "90s", "500ms", "5m", "2h" into milliseconds. */
 static enum status parse_time(const char *text, int64_t *number)
 {

@@ -31,11 +31,12 @@ enum cli_place {
     IN_CUTOVER = 1 << 18,
     IN_SCHEMA = 1 << 19, /* which of its subcommands, their own lists say */
     IN_CHANGE = 1 << 20, /* likewise */
+    IN_DIFF = 1 << 21,
     IN_RUN = IN_MIGRATE | IN_RESUME | IN_CUTOVER,
     IN_LONG = IN_RUN | IN_VALIDATE | IN_ROLLBACK,
     IN_STATE = IN_STATUS | IN_RESET | IN_REPORT,
     IN_LISTS = IN_CONNECTORS | IN_FAILPOINTS | IN_VERSION,
-    IN_ALL = (1 << 21) - 1
+    IN_ALL = (1 << 22) - 1
 };
 
 enum cli_option_id {
@@ -97,6 +98,9 @@ struct cli_value {
     const int
         *list_places; /* LIST: where on the command line each stood; NULL: it is not from there */
 };
+
+/* Is it one of the words for a switch that is on ("true", "yes", "on", "1")? NULL is not. */
+bool cli_is_on(const char *text);
 
 /* Sets one value from a text; `where` names the origin in messages ("--jobs", "TRANSHUME_JOBS"). A
  * list grows. Texts are borrowed, lists live in `arena`. */

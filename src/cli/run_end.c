@@ -80,6 +80,7 @@ static void append_json(const struct run_result *result, const struct error *err
     append_json_count("differences", result->differences, out);
     append_json_count("broken_references", result->broken_references, out);
     append_json_count("warnings", result->warning_count, out);
+    buffer_append_string(out, result->schema_only ? ",\"schema_only\":true" : "");
     buffer_format(out, ",\"snapshot\":\"%s\",\"not_carried\":%s", snapshot_name(result),
                   result->not_carried_list == NULL ? "[]" : result->not_carried_list);
     append_json_entities(result->progress, out);
@@ -118,6 +119,9 @@ static void append_text(const struct cli_call *call, const struct run_session *s
     buffer_append_byte(out, '\n');
     cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
     buffer_free(&line);
+    if (result->schema_only) {
+        buffer_append_string(out, "--schema-only: no records were moved\n");
+    }
     append_not_carried(result, out);
     if (result->report_file != NULL) {
         buffer_format(out, "report: %s\n", result->report_file);

@@ -175,6 +175,11 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->no_express = cli_switch(call, CLI_NO_EXPRESS);
     options->no_hashes = cli_switch(call, CLI_NO_HASHES);
     options->strict = cli_switch(call, CLI_STRICT);
+    options->parts = cli_switch(call, CLI_SCHEMA_ONLY) ? PARTS_SCHEMA
+                     : cli_switch(call, CLI_DATA_ONLY) ? PARTS_DATA
+                                                       : PARTS_ALL;
+    options->ignores_there = call->command->place == IN_DIFF;
+    options->shows_ddl = cli_switch(call, CLI_DDL) || cli_switch(call, CLI_DRY_RUN);
     options->rollback_keys = cli_switch(call, CLI_ROLLBACK_KEYS);
     options->indexes = (enum indexes_choice)choice_or_unset(call, CLI_INDEXES);
     options->triggers = (enum triggers_choice)choice_or_unset(call, CLI_TRIGGERS);
@@ -235,6 +240,20 @@ enum status cli_go_on(struct cli_call *call, const char *plan_path, enum status 
     return status;
 }
 
+/* Options that contradict each other. */
+static enum status check_parts(const struct cli_call *call, struct error *error)
+{
+    static const enum cli_option_id others[] = {CLI_DATA_ONLY, CLI_FOLLOW, CLI_REJECTS};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (cli_switch(call, CLI_SCHEMA_ONLY) && call->values[others[i]].is_set) {
+            return error_set(error, ERROR_USAGE, call->command->name,
+                             "--schema-only moves no records: it does not go with --%s",
+                             cli_option_at(others[i])->name);
+        }
+    }
+    return STATUS_OK;
+}
+
 enum status cli_open_session(struct cli_call *call, const char *plan_path,
                              struct run_session **session, int *exit_status)
 {
@@ -242,7 +261,8 @@ enum status cli_open_session(struct cli_call *call, const char *plan_path,
     struct buffer faults = {0};
     struct run_options options;
     cli_run_options(call, plan_path, &options);
-    enum status status = run_open(&options, session, &faults, &error);
+    enum status status = check_parts(call, &error);
+    status = status == STATUS_OK ? run_open(&options, session, &faults, &error) : status;
     if (status != STATUS_OK) {
         *exit_status = cli_fail_with_faults(call, &faults, &error);
     } else if (run_plan(*session)->entity_count == 0) {

@@ -131,6 +131,8 @@ struct change_batch {
     uint64_t changed;        /* of these */
     uint64_t wrong;          /* of a proof: that differ */
     const char *first_wrong; /* the key of the first one, for people */
+    bool one_failed;         /* beside a failure: a record's value made it, and with fewer records
+                                it would be found out which; not set once there is only one */
 };
 
 struct change_functions {
@@ -144,7 +146,8 @@ struct change_functions {
     /*
      * The next batch of a step, about `rows` records behind `position` (NULL: from the beginning),
      * in the open transaction where the engine has them. A record that was written meanwhile is
-     * never given an older value. ERROR_TARGET_LOCKED, class RETRY, as of alter_functions.run.
+     * never given an older value. ERROR_TARGET_LOCKED, class RETRY, as of alter_functions.run. A
+     * record whose value makes it fail is named; to find it the batch may ask for fewer records.
      */
     enum status (*batch)(struct alter_session *session, const struct change_step *step,
                          const char *position, uint64_t rows, struct arena *arena,

@@ -51,7 +51,7 @@ enum status change_builder_fail(const struct change_builder *builder, enum error
     va_start(arguments, format);
     vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
-    snprintf(object, sizeof(object), "%s_%s:%u:%u", builder->change->version, builder->change->name,
-             (unsigned)at->line, (unsigned)at->column);
+    snprintf(object, sizeof(object), "%s_%s.change.yaml:%u:%u", builder->change->version,
+             builder->change->name, (unsigned)at->line, (unsigned)at->column);
     return error_set(error, code, object, "%s: %s", operation->kind, message);
 }

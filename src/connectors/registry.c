@@ -41,8 +41,9 @@ struct loadable {
 };
 static const char *const postgres_schemes[] = {"postgres", "postgresql", NULL};
 static const char *const mysql_schemes[] = {"mysql", "mariadb", NULL};
-static const struct loadable loadables[] = {{"postgres", postgres_schemes},
-                                            {"mysql", mysql_schemes}};
+static const char *const mongodb_schemes[] = {"mongodb", "mongodb+srv", NULL};
+static const struct loadable loadables[] = {
+    {"postgres", postgres_schemes}, {"mysql", mysql_schemes}, {"mongodb", mongodb_schemes}};
 enum { LOADABLE_COUNT = sizeof loadables / sizeof loadables[0] };
 
 /* Written by the control thread alone, before there are others. */
@@ -193,6 +194,11 @@ const struct connector *registry_at(uint32_t index)
         return built_in[index];
     }
     return index < registry_count() ? modules[index - BUILT_IN_COUNT] : NULL;
+}
+
+bool registry_is_module(uint32_t index)
+{
+    return index >= BUILT_IN_COUNT;
 }
 
 static bool has_scheme(const struct connector *connector, const char *scheme)

@@ -18,6 +18,8 @@ void registry_load_all(void);
 /* Built in or loaded so far. */
 uint32_t registry_count(void);
 const struct connector *registry_at(uint32_t index);
+/* Is it one of a module? */
+bool registry_is_module(uint32_t index);
 /* Loads its module if need be; NULL: there is none, or it can't be loaded. Control thread. */
 const struct connector *registry_find(const char *scheme);
 

@@ -2,6 +2,7 @@
 #ifndef TRANSHUME_CONNECTORS_TARGET_H
 #define TRANSHUME_CONNECTORS_TARGET_H
 
+#include "connectors/script.h"
 #include "connectors/source.h"
 #include "connectors/store.h"
 
@@ -341,6 +342,21 @@ struct target_functions {
      * nothing. */
     enum status (*foretell)(struct database *self, const struct prepare_request *request,
                             struct buffer *out, struct error *error);
+    /*
+     * Optional: the statements by which prepare and after_load would make the tables and objects,
+     * built by the functions that build theirs, in their order. Not in it: what depends on records
+     * (counters, statistics), notes of this program's own, and another try of what the server
+     * refused. NULL: the target's tables need no statements. Changes nothing. Control thread.
+     */
+    enum status (*script)(struct database *self, const struct script_request *request,
+                          struct script *script, struct error *error);
+    /*
+     * Optional: appends the words by which `column` of `table` would be declared ("numeric(10,2)").
+     * STATUS_END: the target gives its columns no types. Changes nothing. Control thread.
+     */
+    enum status (*column_type)(struct database *self, const struct target_table *table,
+                               const struct schema_column *column, struct buffer *out,
+                               struct error *error);
     /*
      * Makes the missing tables. `objects` are made here or in after_load, as the engine needs.
      * Repeating it after a crash is safe: what carries this run's mark or stands in its ledger is

@@ -45,6 +45,11 @@ void learnt_type_add(struct learnt_type *learnt, const struct cell *cell, struct
         return;
     }
     learnt->kinds |= 1u << cell->kind;
+    if (cell->kind == VALUE_TIMESTAMP) {
+        bool zoned = (cell->flags & CELL_ZONED) != 0;
+        learnt->zoned = learnt->zoned || zoned;
+        learnt->bare = learnt->bare || !zoned;
+    }
     if (value_kind_is_number((enum value_kind)cell->kind)) {
         learn_digits(learnt, cell, scratch);
     }
@@ -54,6 +59,8 @@ void learnt_type_merge(struct learnt_type *into, const struct learnt_type *from)
 {
     into->kinds |= from->kinds;
     into->negative = into->negative || from->negative;
+    into->zoned = into->zoned || from->zoned;
+    into->bare = into->bare || from->bare;
     into->beyond_float = into->beyond_float || from->beyond_float;
     into->whole_digits =
         into->whole_digits > from->whole_digits ? into->whole_digits : from->whole_digits;
@@ -88,9 +95,10 @@ struct value_type learnt_type_decide(const struct learnt_type *learnt)
     if (learnt->kinds != 0 && (learnt->kinds & ~numbers) == 0) {
         return decide_number(learnt);
     }
-    for (uint32_t kind = 0; kind < VALUE_KIND_COUNT; kind++) {
+    bool mixed = learnt->zoned && learnt->bare;
+    for (uint32_t kind = 0; kind < VALUE_KIND_COUNT && !mixed; kind++) {
         if (learnt->kinds == 1u << kind) {
-            return (struct value_type){.kind = (enum value_kind)kind};
+            return (struct value_type){.kind = (enum value_kind)kind, .zoned = learnt->zoned};
         }
     }
     return (struct value_type){.kind = VALUE_TEXT, .dynamic = true};

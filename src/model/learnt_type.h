@@ -10,6 +10,8 @@ struct learnt_type {
     uint32_t kinds; /* 1 << enum value_kind of each value that is not null */
     bool negative;
     bool beyond_float; /* a number that no float holds exactly */
+    bool zoned;        /* a timestamp that is an instant */
+    bool bare;         /* a timestamp that names no zone */
     int64_t whole_digits;
     int64_t scale;
 };

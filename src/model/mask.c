@@ -6,7 +6,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-enum { HASH_DIGITS = 32, HASH_DIGITS_MIN = 12, KEEP_DEFAULT = 4 };
+enum { HASH_DIGITS = 32, HASH_DIGITS_MIN = 12, HASH_BYTES = 16, KEEP_DEFAULT = 4 };
 
 static const char *const fakes[] = {"name",  "first_name", "last_name", "email",
                                     "phone", "street",     "city",      "company"};
@@ -110,6 +110,9 @@ const char *mask_fit(struct mask *mask, enum value_kind kind, struct arena *aren
         if (!hashes(kind)) {
             return "hash is for texts, bytes, UUIDs and whole numbers; use redact VALUE";
         }
+        if (kind == VALUE_BYTES && mask->characters_max > 0 && mask->characters_max < HASH_BYTES) {
+            return "the column is too short for a hash, which takes 16 bytes";
+        }
         return kind == VALUE_TEXT && mask->characters_max > 0 &&
                        mask->characters_max < HASH_DIGITS_MIN
                    ? "the column is too short for a hash, which takes 12 characters at least"
@@ -124,10 +127,10 @@ const char *mask_fit(struct mask *mask, enum value_kind kind, struct arena *aren
 /* ---------------------------------------------------------------- whole numbers */
 
 /*
- * Numbers are permuted within ranges, [1, 2^7), [2^7, 2^15), [2^15, 2^31), [2^31, 2^63), so that
- * each has another one and still fits its column: by a Feistel network over twice `half` bits,
- * gone through until the range is met again ("cycle walking": Black and Rogaway, "Ciphers with
- * Arbitrary Finite Domains").
+ * Numbers are permuted within ranges, [1, 2^7), [2^7, 2^15), [2^15, 2^31), [2^31, 2^63), and the
+ * rest, of which the last one ends with what the column holds, so that each has another one and
+ * still fits: by a Feistel network over twice `half` bits, gone through until the range is met
+ * again ("cycle walking": Black and Rogaway, "Ciphers with Arbitrary Finite Domains").
  */
 static uint64_t permute_once(const struct siphash_key *key, int half, uint64_t value)
 {
@@ -146,38 +149,43 @@ static uint64_t permute_once(const struct siphash_key *key, int half, uint64_t v
     return left << half | right;
 }
 
-static uint64_t permute(const struct siphash_key *key, uint64_t value)
+static uint64_t permute(const struct mask *mask, uint64_t value)
 {
     static const struct {
         uint64_t from;
-        uint64_t behind; /* 0: no bound */
+        uint64_t last;
         int half;
-    } ranges[] = {{1, UINT64_C(1) << 7, 4},
-                  {UINT64_C(1) << 7, UINT64_C(1) << 15, 8},
-                  {UINT64_C(1) << 15, UINT64_C(1) << 31, 16},
-                  {UINT64_C(1) << 31, UINT64_C(1) << 63, 32},
-                  {UINT64_C(1) << 63, 0, 32}};
+    } ranges[] = {{1, (UINT64_C(1) << 7) - 1, 4},
+                  {UINT64_C(1) << 7, (UINT64_C(1) << 15) - 1, 8},
+                  {UINT64_C(1) << 15, (UINT64_C(1) << 31) - 1, 16},
+                  {UINT64_C(1) << 31, (UINT64_C(1) << 63) - 1, 32},
+                  {UINT64_C(1) << 63, UINT64_MAX, 32}};
     if (value == 0) {
         return 0; /* there are columns that count where 0 is written */
     }
     size_t at = 0;
-    while (ranges[at].behind != 0 && value >= ranges[at].behind) {
+    while (value > ranges[at].last) {
         at++;
     }
+    uint64_t last = ranges[at].last < mask->highest ? ranges[at].last : mask->highest;
     uint64_t made = value;
     do {
-        made = permute_once(key, ranges[at].half, made);
-    } while (made < ranges[at].from || (ranges[at].behind != 0 && made >= ranges[at].behind));
+        made = permute_once(&mask->key, ranges[at].half, made);
+    } while (made < ranges[at].from || made > last);
     return made;
 }
 
-static void hash_signed(const struct mask *mask, struct cell *cell)
+/* False: it is none that the column is said to hold. */
+static bool hash_number(const struct mask *mask, struct cell *cell)
 {
-    if (cell->i64 != INT64_MIN) {
-        int64_t made =
-            (int64_t)permute(&mask->key, (uint64_t)(cell->i64 < 0 ? -cell->i64 : cell->i64));
-        cell->i64 = cell->i64 < 0 ? -made : made;
+    bool negative = cell->kind == VALUE_INT64 && cell->i64 < 0;
+    uint64_t size = negative ? UINT64_C(0) - cell->u64 : cell->u64;
+    if (size > mask->highest) {
+        return false;
     }
+    uint64_t made = permute(mask, size);
+    cell->u64 = negative ? UINT64_C(0) - made : made;
+    return true;
 }
 
 /* ---------------------------------------------------------------- texts and bytes */
@@ -205,10 +213,11 @@ static void hash_bytes(const struct mask *mask, struct arena *arena, struct cell
     *cell = cell_text(arena_copy(arena, hex, length), length);
 }
 
+/* Signs and blanks between letters and digits. */
 static bool is_shown(utf8proc_int32_t point)
 {
     utf8proc_category_t category = utf8proc_category(point);
-    return category > UTF8PROC_CATEGORY_NO || category == UTF8PROC_CATEGORY_CN;
+    return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_ZP;
 }
 
 static void mask_partly(const struct mask *mask, struct arena *arena, struct cell *cell)
@@ -284,10 +293,10 @@ void mask_cell(const struct mask *mask, struct arena *arena, struct cell *cell)
     }
     if (mask->kind == MASK_REDACT) {
         *cell = mask->constant;
-    } else if (mask->kind == MASK_HASH && kind == VALUE_INT64) {
-        hash_signed(mask, cell);
-    } else if (mask->kind == MASK_HASH && kind == VALUE_UINT64) {
-        cell->u64 = permute(&mask->key, cell->u64);
+    } else if (mask->kind == MASK_HASH && (kind == VALUE_INT64 || kind == VALUE_UINT64)) {
+        if (!hash_number(mask, cell)) {
+            omit(mask, arena, cell);
+        }
     } else if (mask->kind == MASK_HASH && hashes(kind)) {
         hash_bytes(mask, arena, cell);
     } else if (mask->kind == MASK_PARTIAL && kind == VALUE_TEXT) {

@@ -37,7 +37,8 @@ struct mask {
     enum mask_kind kind;
     enum mask_fake fake;
     uint32_t keep;           /* MASK_PARTIAL: characters */
-    uint32_t characters_max; /* of texts made; 0: no bound */
+    uint32_t characters_max; /* of texts and bytes made; 0: no bound */
+    uint64_t highest;        /* of whole numbers made */
     const char *said;        /* MASK_REDACT: as written; NULL: the kind's own */
     struct cell constant;    /* MASK_REDACT, once it is known of which kind: mask_fix */
     struct siphash_key key;

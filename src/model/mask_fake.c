@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
+#include <utf8proc.h>
 
 static const char *const first_names[] = {
     "Ada",   "Adam",   "Agnes", "Alan",   "Alice",  "Amir",  "Ana",   "Anton",  "Aylin",
@@ -68,14 +69,25 @@ static void append_email(uint64_t bits[2], struct buffer *out)
                   CHOOSE(&bits[0], domains));
 }
 
-/* Other digits in the form of the old number. */
+/* Other digits in the form of the old number; letters, which are none of a number's, become x. */
 static void append_phone(uint64_t bits[2], const char *like, size_t length, struct buffer *out)
 {
     uint64_t left = bits[0];
-    for (size_t i = 0; i < length; i++) {
-        left = left < 10 ? bits[1] + i : left;
-        buffer_append_byte(out, isdigit((unsigned char)like[i]) ? (char)('0' + take(&left, 10))
-                                                                : like[i]);
+    utf8proc_ssize_t size = 0;
+    for (size_t at = 0; at < length; at += (size_t)size) {
+        utf8proc_int32_t point = 0;
+        size = utf8proc_iterate((const utf8proc_uint8_t *)like + at,
+                                (utf8proc_ssize_t)(length - at), &point);
+        size = size > 0 ? size : 1;
+        utf8proc_category_t category = utf8proc_category(point);
+        left = left < 10 ? bits[1] + at : left;
+        if (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO) {
+            buffer_append_byte(out, (char)('0' + take(&left, 10)));
+        } else if (category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_ZS) {
+            buffer_append(out, like + at, (size_t)size);
+        } else {
+            buffer_append_byte(out, 'x');
+        }
     }
 }
 

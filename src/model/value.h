@@ -36,6 +36,8 @@
  * CELL_SPECIAL on DATE and TIMESTAMP: i64 is CELL_INFINITY, CELL_MINUS_INFINITY or CELL_ZERO_DATE.
  * CELL_FROM_FLOAT on a small DECIMAL: the source stored a binary float whose shortest digits these
  * are; (double)i64 / 10^aux is that float again.
+ * INT64, TEXT, BYTES: aux is a hint of the type that the source keeps the value in, which only a
+ * target of the same engine looks at; 0: none. Values that differ in it alone are equal.
  * Pointers are borrowed from the batch's arena (or from something that outlives the batch).
  */
 enum value_kind {

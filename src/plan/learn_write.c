@@ -87,7 +87,8 @@ static const char *type_word(struct writer *writer, const struct learnt_field *f
         return arena_format(writer->plan->arena, "decimal(%d,%d)", (int)type.precision,
                             (int)type.scale);
     }
-    return value_kind_name(type.kind);
+    return type.kind == VALUE_TIMESTAMP && type.zoned ? "timestamp with time zone"
+                                                      : value_kind_name(type.kind);
 }
 
 /* "text, int64": the kinds of its values. */

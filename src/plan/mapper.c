@@ -316,9 +316,16 @@ static enum status pass_refused(struct mapper *mapper, const struct batch *batch
         struct error reason;
         struct record_envelope envelope = {.source_key = refused->source_key,
                                            .source_key_count = refused->source_key_count};
-        error_set(&reason, refused->code, NULL, "%s", refused->reason);
-        if (mapper_refuse_unreadable(mapper, &envelope, &reason, &refused->raw, error) !=
-            STATUS_OK) {
+        const struct cell none = cell_null();
+        bool masked = mapper->stream->masks_rows; /* what could not be read can't be masked */
+        if (masked) {
+            envelope.source_key = NULL;
+            envelope.source_key_count = 0;
+        }
+        error_set(&reason, refused->code, NULL, "%s",
+                  masked ? "the source could not read it; its values are masked" : refused->reason);
+        if (mapper_refuse_unreadable(mapper, &envelope, &reason, masked ? &none : &refused->raw,
+                                     error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }

@@ -149,6 +149,7 @@ struct mapping_field {
     const char *origin_name;            /* of a document's field taken as it is */
     const struct plan_renumber *renumber; /* whose keys it holds; NULL: it is as the source's */
     const struct plan_node *type_rule;    /* the target's own type, by a rule; NULL: none */
+    const char *reason; /* why its type is not that of the column it takes; NULL: nobody chose it */
 };
 
 enum aggregate_function {

@@ -61,6 +61,18 @@ struct plan_stream {
     bool masks_rows; /* these, or its children's: records are not as the source has them */
 };
 
+/* Is a part of what its records are named by masked? */
+static inline bool plan_stream_masks_key(const struct plan_stream *stream)
+{
+    bool masks = false;
+    for (uint32_t i = 0; i < stream->mask_count; i++) {
+        for (uint32_t k = 0; k < stream->key_count; k++) {
+            masks = masks || stream->masks[i].column == stream->key_columns[k];
+        }
+    }
+    return masks;
+}
+
 struct plan_entity {
     uint32_t number; /* order in the plan: the lower one wins a duplicate key */
     const char *name;
@@ -125,6 +137,7 @@ struct plan {
     uint32_t renumber_count;
     const struct schema *source_schema; /* borrowed */
     const struct time_zone *time_zone; /* of times that name none; NULL: they have none; borrowed */
+    bool masks_values;                 /* some of the source's are not to be seen anywhere */
     bool plain;                        /* a copy of tables: it reads no view and no query */
     /* with views, triggers …; NULL unless it is a plain same-engine copy */
     const struct schema *same_engine_objects;

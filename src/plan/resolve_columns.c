@@ -62,6 +62,9 @@ static void settle_type(struct resolver *resolver, const struct table_builder *t
                         const struct entity_builder *entity, struct mapping_field *field)
 {
     const struct plan_node *type = table_column_type(table, field->name);
+    if (type != NULL) {
+        field->reason = "by `columns:` in the plan";
+    }
     type = type != NULL ? type : field->type_rule;
     if (resolver->target_sql && type != NULL) {
         apply_type(resolver, type, field);

@@ -131,6 +131,7 @@ static void resolve_cast(struct field_maker *maker)
         maker->failed |= !cast_check(maker->resolver, cast, &maker->field, &type);
     }
     maker->field.cast = true;
+    maker->field.reason = "by `cast:` in the plan";
     maker->field.type = type;
 }
 

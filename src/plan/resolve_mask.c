@@ -69,8 +69,11 @@ static void add(struct resolver *resolver, const struct schema_table *table,
     if (!has_key(resolver, mask, node)) {
         return;
     }
-    bool text = column->type.kind == VALUE_TEXT && column->type.precision > 0;
-    mask->characters_max = text ? (uint32_t)column->type.precision : 0;
+    const struct value_type *type = &column->type;
+    bool limited = (type->kind == VALUE_TEXT || type->kind == VALUE_BYTES) && type->precision > 0;
+    uint32_t bits = type->bits == 0 ? 64 : type->bits;
+    mask->characters_max = limited ? (uint32_t)type->precision : 0;
+    mask->highest = type->kind == VALUE_UINT64 ? UINT64_MAX : (UINT64_C(1) << (bits - 1)) - 1;
     struct masked *masked = resolve_add(resolver, &resolver->masks, sizeof *masked);
     *masked = (struct masked){table, column, mask, node->text, node};
 }
@@ -109,12 +112,29 @@ static uint32_t shorter(uint32_t one, uint32_t other)
     return one == 0 || (other != 0 && other < one) ? other : one;
 }
 
+/* What one side holds has to fit the other one as well. */
+static bool share_bounds(struct mask *one, struct mask *other)
+{
+    uint32_t most = shorter(one->characters_max, other->characters_max);
+    uint64_t highest = one->highest < other->highest ? one->highest : other->highest;
+    bool changed = one->characters_max != most || other->characters_max != most ||
+                   one->highest != highest || other->highest != highest;
+    one->characters_max = other->characters_max = most;
+    one->highest = other->highest = highest;
+    return changed;
+}
+
 /* True: something changed. */
 static bool agree(struct resolver *resolver, const struct schema_table *from, const char *column,
                   const struct schema_table *to, const char *referenced)
 {
-    struct masked *child = find(resolver, from, column);
-    struct masked *parent = find(resolver, to, referenced);
+    int from_at = resolve_find_column(resolver, from, column);
+    int to_at = resolve_find_column(resolver, to, referenced);
+    if (from_at < 0 || to_at < 0) {
+        return false;
+    }
+    struct masked *child = find(resolver, from, from->columns[from_at].name);
+    struct masked *parent = find(resolver, to, to->columns[to_at].name);
     if (child == NULL && parent == NULL) {
         return false;
     }
@@ -126,17 +146,15 @@ static bool agree(struct resolver *resolver, const struct schema_table *from, co
                        to->name, referenced);
             return false;
         }
-        uint32_t most = shorter(child->mask->characters_max, parent->mask->characters_max);
-        bool changed = child->mask->characters_max != most || parent->mask->characters_max != most;
-        child->mask->characters_max = parent->mask->characters_max = most;
-        return changed;
+        return share_bounds(child->mask, parent->mask);
     }
-    const struct schema_table *table = child != NULL ? to : from;
-    int at = resolve_find_column(resolver, table, child != NULL ? referenced : column);
-    if (at >= 0) {
-        add(resolver, table, &table->columns[at], child != NULL ? child->node : parent->node);
+    uint32_t before = resolver->masks.count;
+    if (child != NULL) {
+        add(resolver, to, &to->columns[to_at], child->node);
+    } else {
+        add(resolver, from, &from->columns[from_at], parent->node);
     }
-    return at >= 0;
+    return resolver->masks.count > before;
 }
 
 static bool agree_by_key(struct resolver *resolver, const struct schema_table *from,
@@ -173,10 +191,33 @@ static bool agree_once(struct resolver *resolver)
 
 /* ---------------------------------------------------------------- checks */
 
-static bool is_alone_unique(const struct masked *masked)
+/* Is it a part of what tells two records apart? */
+static bool is_of_a_key(const struct masked *masked)
 {
-    const char *names[] = {masked->column->name};
-    return schema_is_unique(masked->table, (struct column_list){names, 1});
+    const struct schema_table *table = masked->table;
+    bool part = column_list_holds(table->primary_key, masked->column->name);
+    for (uint32_t i = 0; i < table->index_count && !part; i++) {
+        const struct schema_index *index = &table->indexes[i];
+        part = index->unique && column_list_holds(index->columns, masked->column->name);
+    }
+    return part;
+}
+
+static void check_key(struct resolver *resolver, const struct masked *masked)
+{
+    enum { KEEPS_APART = 32 };
+    uint32_t most = masked->mask->characters_max;
+    bool cut = masked->column->type.kind == VALUE_TEXT && most > 0 && most < KEEPS_APART;
+    if (is_of_a_key(masked) && (masked->mask->kind != MASK_HASH || cut)) {
+        plan_fault(
+            &resolver->faults, ERROR_PLAN_INVALID, masked->node,
+            cut && masked->mask->kind == MASK_HASH
+                ? "a hash that keeps values apart takes 32 characters: leave the column as it "
+                  "is, or the table out"
+                : "use hash, which keeps values apart",
+            "%s.%s belongs to a key, and by '%s' two of its values may become one",
+            masked->table->name, masked->column->name, masked->text);
+    }
 }
 
 static void check(struct resolver *resolver, struct masked *masked)
@@ -185,11 +226,8 @@ static void check(struct resolver *resolver, struct masked *masked)
     if (why != NULL) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, masked->node, NULL, "%s.%s: %s",
                    masked->table->name, masked->column->name, why);
-    } else if (masked->mask->kind != MASK_HASH && is_alone_unique(masked)) {
-        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, masked->node,
-                   "use hash, which keeps values apart",
-                   "%s.%s is unique, and by '%s' two of its values may become one",
-                   masked->table->name, masked->column->name, masked->text);
+    } else {
+        check_key(resolver, masked);
     }
     if (masked->mask->kind == MASK_HASH && masked->column->loose != NULL) {
         resolve_note(resolver, true, masked->table->name,
@@ -215,6 +253,11 @@ void masks_resolve(struct resolver *resolver)
     }
     while (resolver->faults.count == 0 && agree_once(resolver)) {
     }
+    if (resolver->plan->renumber_count > 0) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, columns,
+                   "mask a copy of it, then merge that",
+                   "new keys (renumber) can't be told of masked ones");
+    }
     for (uint32_t i = 0; i < resolver->masks.count && resolver->faults.count == 0; i++) {
         check(resolver, resolver->masks.items[i]);
     }
@@ -222,10 +265,25 @@ void masks_resolve(struct resolver *resolver)
 
 /* ---------------------------------------------------------------- streams */
 
+/* A view may show what is masked under the name of its table. */
+static void check_view(struct resolver *resolver, const struct schema_table *table)
+{
+    if (table != NULL && table->kind != SCHEMA_TABLE) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, mask_node(resolver, "columns"),
+                   "read its tables", "'%s' is no table, and might show what is masked in one",
+                   table->name);
+    }
+}
+
 static const struct plan_mask *take(struct resolver *resolver, const struct read_request *request,
                                     uint32_t first, uint32_t *count)
 {
     struct plan_list list = {0};
+    check_view(resolver,
+               request->table != NULL ? schema_find_table(resolver->schema, request->table) : NULL);
+    for (uint32_t i = 0; i < request->join_count; i++) {
+        check_view(resolver, schema_find_table(resolver->schema, request->joins[i].table));
+    }
     for (uint32_t i = first; i < request->column_count; i++) {
         const struct read_column *column = &request->columns[i];
         const char *name = column->join < 0 ? request->table : request->joins[column->join].table;
@@ -254,6 +312,7 @@ void masks_take(struct resolver *resolver, struct plan_stream *stream)
                    stream->name);
         return;
     }
+    resolver->plan->masks_values = true;
     const struct read_request *rows = stream->joined != NULL ? stream->joined : &stream->request;
     stream->masks = take(resolver, rows, 0, &stream->mask_count);
     stream->masks_rows = stream->mask_count > 0;

@@ -90,7 +90,8 @@ static void append_prefixed(const struct resolver *resolver, const char *name, s
 {
     struct buffer small = {0};
     name_case_append(resolver->names.letters, name, strlen(name), &small);
-    const char *whole = small.length > 0 ? buffer_string(&small) : name;
+    bool empty = small.length == 0 || small.data[small.length - 1] == '.';
+    const char *whole = empty ? name : buffer_string(&small);
     const char *dot = strrchr(whole, '.');
     size_t schema = dot != NULL ? (size_t)(dot + 1 - whole) : 0;
     buffer_append(out, whole, schema);

@@ -100,6 +100,7 @@ static void become(const struct own_field *own, struct value_type type)
 
 static void tell(const struct own_field *own, const char *what, const char *why)
 {
+    own->field->reason = why;
     resolve_note(own->resolver, false, own->table->name,
                  "%s (%s) becomes %s, %s; `types: keep` keeps it", own->column->name,
                  own->column->type.native, what, why);
@@ -115,6 +116,7 @@ static bool become_list(const struct own_field *own)
     }
     become(own, (struct value_type){.kind = own->resolver->target_nested ? VALUE_LIST : VALUE_JSON,
                                     .element = type->element});
+    own->field->reason = "since its values are arrays";
     return true;
 }
 

@@ -210,6 +210,7 @@ static void apply_cast(struct resolver *resolver, const struct type_rule *rule,
     field->cast = true;
     field->direct = false;
     field->type = rule->becomes;
+    field->reason = resolve_format(resolver, "by the rule %s under `types:`", rule->name->text);
 }
 
 /* In place of nulls, so that two values may become one. */
@@ -256,6 +257,9 @@ static void apply_type(struct resolver *resolver, struct type_rule *rule,
 {
     field->allow_loss |= rule->lossy;
     field->type_rule = rule->type;
+    if (rule->type != NULL) {
+        field->reason = resolve_format(resolver, "by the rule %s under `types:`", rule->name->text);
+    }
     if (rule->cast != NULL && rule->becomes.kind != VALUE_MISSING) {
         apply_cast(resolver, rule, field);
     }

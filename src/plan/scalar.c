@@ -145,6 +145,11 @@ bool scalar_parse_type(const char *text, struct value_type *type)
 {
     size_t length = strcspn(text, " (");
     memset(type, 0, sizeof *type);
+    if (strcmp(text, "timestamp with time zone") == 0) {
+        type->kind = VALUE_TIMESTAMP;
+        type->zoned = true;
+        return true;
+    }
     for (uint32_t i = 0; i < scalar_cast_name_count; i++) {
         const char *name = scalar_cast_names[i];
         if (strlen(name) == length && memcmp(name, text, length) == 0) {

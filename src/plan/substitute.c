@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/secret.h"
+#include "plan/tree.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,7 +142,11 @@ static bool expand(const struct substitution *substitution, const char *text, st
 static void substitute(struct substitution *substitution, const struct plan_node *node)
 {
     for (uint32_t i = 0; i < node->count; i++) {
+        bool in_uri = substitution->in_uri;
+        bool ledger = node->kind == PLAN_NODE_MAP && strcmp(node->keys[i]->text, "ledger") == 0;
+        substitution->in_uri = in_uri || ledger;
         substitute(substitution, node->items[i]);
+        substitution->in_uri = in_uri;
     }
     if (node->kind != PLAN_NODE_SCALAR || node->text == NULL || strstr(node->text, "${") == NULL) {
         return;
@@ -160,6 +165,18 @@ static void substitute(struct substitution *substitution, const struct plan_node
     buffer_free(&text);
 }
 
+/* Who has the plan's text, which the ledger keeps in the target, must not have the key of masks. */
+static void check_mask_key(struct substitution *substitution, const struct plan_node *mask)
+{
+    const struct plan_node *key = plan_node_get(mask, "key");
+    const char *text = plan_node_text(key);
+    if (text != NULL && (strstr(text, "${") == NULL || strstr(text, ":-") != NULL)) {
+        substitution->node = key;
+        FAULT(substitution, "write ${NAME} or ${file:PATH}, without a text for where it is not set",
+              "the key of masks stands in the plan, which the target keeps");
+    }
+}
+
 void plan_substitute(const struct plan_node *root, struct arena *arena, struct plan_faults *faults)
 {
     struct substitution substitution = {.arena = arena, .faults = faults};
@@ -167,6 +184,9 @@ void plan_substitute(const struct plan_node *root, struct arena *arena, struct p
         const char *key = root->keys[i]->text;
         substitution.in_uri = strcmp(key, "source") == 0 || strcmp(key, "target") == 0;
         substitution.secret = strcmp(key, "alerts") == 0 || strcmp(key, "mask") == 0;
+        if (strcmp(key, "mask") == 0) {
+            check_mask_key(&substitution, root->items[i]);
+        }
         if (strcmp(key, "tables") != 0) {
             substitute(&substitution, root->items[i]);
         }

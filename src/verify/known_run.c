@@ -56,7 +56,8 @@ static enum status refuse_plan(const struct verify *verify, const struct ledger_
 
 static bool is_copy(const struct ledger_header *header)
 {
-    return header->kind != NULL && strcmp(header->kind, "copy") == 0;
+    bool records = header->parts == NULL || strcmp(header->parts, "schema") != 0;
+    return header->kind != NULL && strcmp(header->kind, "copy") == 0 && records;
 }
 
 static bool is_of(const struct ledger_header *header, const struct ledger_header *other)
@@ -147,6 +148,9 @@ static enum status check_plan(struct verify *verify, const struct ledger_header 
                               struct error *error)
 {
     const struct run_session *session = verify->session;
+    if (header->parts != NULL && strcmp(header->parts, "schema") == 0) {
+        verify_note(verify, "run %s made tables and no records (--schema-only)", header->run_id);
+    }
     if (strcmp(header->mapping_hash, session->plan->mapping_hash) == 0 ||
         has_followed(session->plan, header, verify->arena)) {
         if (is_copy(header) && renumber_take(session->plan, header, error) != STATUS_OK) {

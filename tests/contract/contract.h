@@ -81,6 +81,8 @@ bool database_mysql(char address[64], const char **reason);
 bool database_redis(char address[64], const char **reason);
 /* "PORT/PREFIX" that no other indexes have. */
 bool database_opensearch(char address[64], const char **reason);
+/* The same of a database, which is there with its first collection. */
+bool database_mongodb(char address[64], const char **reason);
 /* The same of a keyspace, which the connector makes itself. */
 bool database_cassandra(char address[64], const char **reason);
 

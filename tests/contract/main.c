@@ -116,6 +116,7 @@ static const struct contract_entry entries[] = {
     {.name = "opensearch",
      .uri_format = "opensearch://127.0.0.1:%s",
      .database = database_opensearch},
+    {.name = "mongodb", .uri_format = "mongodb://127.0.0.1:%s", .database = database_mongodb},
     {.name = "postgres",
      .alter = &postgres_alter_words,
      .uri_format = "postgres://postgres@127.0.0.1:%s",

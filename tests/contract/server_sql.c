@@ -25,6 +25,7 @@ static struct shared mysql = {.module = "mysql"};
 static struct shared cassandra = {.module = "cassandra_server"};
 static struct shared redis = {.module = "redis_server"};
 static struct shared opensearch = {.module = "opensearch_server"};
+static struct shared mongodb = {.module = "ferretdb"};
 
 static void stop_one(struct shared *shared)
 {
@@ -43,6 +44,7 @@ static void stop(void)
     stop_one(&cassandra);
     stop_one(&redis);
     stop_one(&opensearch);
+    stop_one(&mongodb);
 }
 
 /* The program says its port in one line, then waits until it is ended. */
@@ -195,5 +197,16 @@ bool database_opensearch(char address[64], const char **reason)
         return false;
     }
     snprintf(address, 64, "%d/c%d-%u-", opensearch.port, (int)getpid(), ++opensearch.databases);
+    return true;
+}
+
+/* A database is there with its first collection. */
+bool database_mongodb(char address[64], const char **reason)
+{
+    if (!is_there(&mongodb)) {
+        *reason = "no FerretDB server (tests/servers/ferretdb.py says why)";
+        return false;
+    }
+    snprintf(address, 64, "%d/contract_%d_%u", mongodb.port, (int)getpid(), ++mongodb.databases);
     return true;
 }

@@ -15,6 +15,7 @@ import unittest
 
 import cassandra_server
 import engines
+import ferretdb
 import items
 import mariadb
 import mysql as mysql9
@@ -65,12 +66,12 @@ class RoundTrips(DynamodbCase):
         super().setUpClass()
         cls.second = servers.for_class(cls, cls.server_name)
         cls.second_client = items.client_of(cls.second)
-        cls.servers = {kind: cls.where_it_is(server) for kind, server in (("postgres", postgres), ("mysql", mariadb), ("mysql9", mysql9), ("cassandra", cassandra_server), ("redis", redis_server))}
+        cls.servers = {kind: cls.where_it_is(server) for kind, server in (("postgres", postgres), ("mysql", mariadb), ("mysql9", mysql9), ("cassandra", cassandra_server), ("redis", redis_server), ("mongodb", ferretdb))}
 
     @classmethod
     def where_it_is(cls, server):
         try:
-            return (server.shared_for_class if server in (cassandra_server, redis_server) else server.for_class)(cls)
+            return (server.shared_for_class if server in (cassandra_server, redis_server, ferretdb) else server.for_class)(cls)
         except unittest.SkipTest as reason:
             print("without it: %s" % reason, file=sys.stderr)
             return None
@@ -114,7 +115,7 @@ class RoundTrips(DynamodbCase):
             self.servers[kind].ask("", "; ".join("DROP DATABASE IF EXISTS %s; CREATE DATABASE %s" % (name, name) for name in "abc"))
         self.keyspaces = {}
         RandomDatabase(seed, os.path.join(folder, "made.db"), rows_max=30 if "dynamodb" in (there, over) else 150, simple=True,
-                       keyless={there, over}.isdisjoint((*DOCUMENTS, "cassandra", "redis")), **({"tables_named": "Name_%d_x"} if "cassandra" in (there, over) else {}))
+                       keyless={there, over}.isdisjoint((*DOCUMENTS, "cassandra", "redis", "mongodb")), **({"tables_named": "Name_%d_x"} if "cassandra" in (there, over) else {}))
         tables = neutral_tables(os.path.join(folder, "made.db"))
         self.types = {}
         self.mysql_types = {}
@@ -265,7 +266,7 @@ class RoundTrips(DynamodbCase):
         if kind == "dynamodb":
             return (self.second, self.second_client) if self.is_second(name) else (self.server, self.client)
         server = self.servers.get(kind)
-        if kind in ("cassandra", "redis") and name not in self.keyspaces:
+        if kind in ("cassandra", "redis", "mongodb") and name not in self.keyspaces:
             self.keyspaces[name] = server.database()
         return (server, self.keyspaces.get(name, name)) if server else os.path.join(self.trip, name)
 

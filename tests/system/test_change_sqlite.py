@@ -1,5 +1,6 @@
 """`transhume change` on SQLite: each operation there and back, and a writer beside the copy."""
 import contextlib
+import os
 import random
 import sqlite3
 import threading
@@ -81,6 +82,21 @@ class ChangesOfSqlite(sql_case.SqliteTarget, support.TestCase):
                     self.assertEqual(self.ask("SELECT what FROM log WHERE what = 'fay'"), [["fay"]])
                     self.assertEqual(self.ask("PRAGMA foreign_key_check"), [])
                 self.assertEqual(self.ask("PRAGMA integrity_check"), [["ok"]])
+
+    def test_what_stands_is_not_gone_below(self):
+        """007 and 7 are one version; what is below one that stands would be made on another schema than it was written for."""
+        uri = self.new("light")
+        os.rename(self.path("001_c.change.yaml"), self.path("005_c.change.yaml"))
+        self.run_program("change", "run", "005_c.change.yaml", uri, "--confirm")
+        for name, line in (("003_d", "005_c, which is above it, is applied"), ("5_d", "005_c of this version is applied"), ("0004.2_d", "which is above it")):
+            self.write(name + ".change.yaml", "operations:\n- create_table: {name: pets, columns: [{name: id, type: INTEGER, pk: true}]}\n")
+            self.assertIn(line, self.run_program("change", "start", name + ".change.yaml", uri, code=5).err)
+        os.rename(self.path("003_d.change.yaml"), self.path("10_d.change.yaml"))
+        self.run_program("change", "start", "10_d.change.yaml", uri)
+        os.rename(self.path("10_d.change.yaml"), self.path("11_d.change.yaml"))
+        self.assertIn("is under way", self.run_program("change", "start", "11_d.change.yaml", uri, code=5).err)
+        self.run_program("change", "abort", uri)
+        self.run_program("change", "run", "11_d.change.yaml", uri, "--confirm")
 
     def test_writer(self):
         uri = self.new("type")

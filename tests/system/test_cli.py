@@ -91,8 +91,25 @@ class Help(TestCase):
         self.assertRegex(result.out, r"\Atranshume \d+\.\d+\.\d+\nconnector contract \d+\n")
         self.assertEqual(self.run_program("--version").out, result.out)
         parsed = json.loads(self.run_program("version", "--json").out)
-        self.assertIn("sqlite", parsed["libraries"])
+        for name, version in parsed["libraries"].items():
+            self.assertRegex(version, r"\A\d+(\.\d+)+\Z", name)
+            self.assertRegex(result.out, r"(?m)^%s +%s$" % (name, re.escape(version)))
+        self.assertLessEqual({"sqlite", "openssl", "libcurl", "pg_query", "glibc"}, set(parsed["libraries"]))
         self.assertIn(parsed["version"], result.out)
+        modules = {connector["name"]: connector["module"] for connector in parsed["connectors"]}
+        self.assertEqual((modules["sqlite"], modules["postgres"], modules["mysql"]), (False, True, True))
+        self.assertRegex(parsed["build"]["compiler"], r"\A(gcc|clang) \d+")
+        self.assertEqual(parsed["build"]["c_standard"], 201710)
+
+    def test_json_by_the_environment(self):
+        """For every command, and for failures before there is one; others do not mind."""
+        for word in ("true", "1", "YES"):
+            self.assertEqual(json.loads(self.run_program("version", env={"TRANSHUME_JSON": word}).out)["format"], 1)
+        for arguments in (("frobnicate",), ("migrate", "--no-such"), ("migrate", "none.db", "copy.db")):
+            result = self.run_program(*arguments, code=2, env={"TRANSHUME_JSON": "true"})
+            self.assertEqual(json.loads(result.out)["error"]["exit"], 2, arguments)
+            self.assertEqual(self.run_program(*arguments, code=2, env={"TRANSHUME_JSON": "false"}).out, "")
+        self.assertIn("usage:", self.run_program("help", "migrate", env={"TRANSHUME_JSON": "true"}).out)
 
     def test_commands_with_subcommands_name_them(self):
         for command in GROUPS:

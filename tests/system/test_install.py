@@ -59,10 +59,10 @@ class Install(support.TestCase):
                     count += 1
         self.assertGreater(count, 40)
 
-    def test_nothing_but_pages_and_plans(self):
+    def test_nothing_but_pages_plans_and_the_example(self):
         place = self.installed("share", "doc", "transhume")
         found = {os.path.splitext(name)[1] for _, _, names in os.walk(place) for name in names}
-        self.assertEqual(found, {".md", ".png", ".yaml", ""})
+        self.assertEqual(found, {".md", ".png", ".yaml", ".c", ""})
         self.assertFalse(shutil.which("generate", path=os.path.join(place, "docs")))
 
 

@@ -1,4 +1,5 @@
 """`mask:` of a plan: values that the target is not to have, the same wherever they stand."""
+import base64
 import json
 import os
 import sqlite3
@@ -6,15 +7,16 @@ import unittest
 
 import support
 
-SOURCE = """CREATE TABLE person(email VARCHAR(60) PRIMARY KEY, name TEXT, phone TEXT, born DATE, salary INTEGER, note TEXT);
+SOURCE = """CREATE TABLE person(email VARCHAR(60) PRIMARY KEY, name TEXT, phone TEXT, born DATE, salary INTEGER, note TEXT) WITHOUT ROWID;
 CREATE TABLE account(id INTEGER PRIMARY KEY, owner VARCHAR(60) REFERENCES person(email), total INTEGER);
+CREATE VIEW seen AS SELECT name FROM person;
 CREATE TABLE entry(id INTEGER PRIMARY KEY, account INTEGER NOT NULL REFERENCES account(id), text TEXT);
 """
 HEAD = """transhume: 1
 source: sqlite:src.db
 target: %s
 mask:
-  key: "${KEY:-a key}"
+  key: "${file:key}"
   columns:
     person.email: hash
     "*.name": fake name
@@ -28,6 +30,7 @@ mask:
 class Mask(support.TestCase):
     def setUp(self):
         super().setUp()
+        self.write("key", "k-0123456789")
         database = sqlite3.connect(self.path("src.db"))
         database.executescript(SOURCE)
         for number in range(1, 41):
@@ -59,13 +62,15 @@ class Mask(support.TestCase):
         self.assertEqual(self.rows("SELECT count(DISTINCT name), sum(salary), count(note), min(born), max(born) FROM person"), [(5, 820, 20, "2000-01-01", "2000-01-01")])
         self.assertEqual(self.rows("SELECT DISTINCT note FROM person ORDER BY 1"), [(None,), ("***",)])
         self.assertEqual(self.rows("SELECT phone FROM person WHERE phone NOT LIKE '+** ****__'"), [])
-        self.assertEqual(self.rows("SELECT count(*) FROM account JOIN entry ON account.id = entry.account WHERE account.id % 1000 = 0"), [(0,)])
+        self.assertEqual(self.rows("SELECT count(*) FROM account JOIN entry ON account.id = entry.account WHERE account.id = total * 1000"), [(0,)])
         self.run_program("validate", "--plan", "p.yaml", "--level", "full")
         self.run_program("validate", "--plan", "p.yaml", "--level", "hash")
-        for folder, _, names in os.walk(self.path(".transhume")):
-            for name in names:
-                with open(os.path.join(folder, name), "rb") as file:
-                    self.assertNotIn(b"@secret.test", file.read())
+        kept = [self.path("out.db")] + [os.path.join(folder, name) for folder, _, names in os.walk(self.path(".transhume")) for name in names]
+        wanted = [b"@secret.test", b"k-0123456789"] + [base64.b64encode(b"x" * by + b"@secret.test")[4:12] for by in (1, 2, 3)]
+        for path in kept:   # the ledger is in the target
+            with open(path, "rb") as file:
+                text = file.read()
+            self.assertEqual([one for one in wanted if one in text], [], path)
 
     def test_what_is_made_of_masked_columns_is_masked(self):
         """Templates, expressions, lists and their keys, lookups."""
@@ -88,23 +93,25 @@ class Mask(support.TestCase):
         self.assertEqual({record["Length"] for record in records}, {32})
         self.assertEqual(sum(item["total"] for record in records for item in record.get("Accounts") or ()), 820)
         self.assertNotIn("secret", json.dumps(records).lower())
-        self.assertEqual(sum(item["id"] % 1000 == 0 for record in records for item in record.get("Accounts") or ()), 0)
+        self.assertEqual(sum(item["id"] == item["total"] * 1000 for record in records for item in record.get("Accounts") or ()), 0)
         self.run_program("validate", "--plan", "p.yaml", "--level", "full")
 
     def test_killed_and_resumed_with_the_same_key(self):
         plan = HEAD % "sqlite:out.db" + "options: { chunk_rows: 5 }\n"
         self.write("p.yaml", plan)
         self.run_program("migrate", "--plan", "p.yaml", code=-9, env={"TRANSHUME_FAILPOINT": "engine.before_commit:kill:3"})
-        self.assertIn("plan", self.run_program("resume", code=5, env={"KEY": "another"}).err)
+        self.write("key", "another")
+        self.assertIn("plan", self.run_program("resume", code=5).err)
+        self.write("key", "k-0123456789")
         self.run_program("resume")
         self.assertEqual(self.rows("PRAGMA foreign_key_check"), [])
         self.run_program("validate", "--plan", "p.yaml", "--level", "full")
 
     def test_what_is_refused(self):
-        columns = 'transhume: 1\nsource: sqlite:src.db\ntarget: sqlite:out.db\nmask: { key: k, columns: { "%s": "%s" } }\n%s'
+        columns = 'transhume: 1\nsource: sqlite:src.db\ntarget: sqlite:out.db\nmask: { key: "${file:key}", columns: { "%s": "%s" } }\n%s'
         for column, mask, more, line in (
                 ("person.mail", "hash", "", "no column of the source is 'person.mail'"),
-                ("person.email", "redact", "", "person.email is unique, and by 'redact' two of its values may become one"),
+                ("person.email", "redact", "", "person.email belongs to a key, and by 'redact' two of its values may become one"),
                 ("person.salary", "partial", "", "partial and fake are for texts"),
                 ("person.salary", "redact soon", "", "'soon' is no value of its kind"),
                 ("person.name", "fake animal", "", "'fake animal' is no mask"),
@@ -112,7 +119,10 @@ class Mask(support.TestCase):
             self.assertIn(line, self.migrate(columns % (column, mask, more), code=2).err)
         both = (columns % ("person.email", "hash", "")).replace('"hash" }', '"hash", account.owner: "fake email" }')
         self.assertIn("account.owner refers to person.email and is masked in another way", self.migrate(both, code=2).err)
-        self.assertIn("'hash' needs a key", self.migrate((columns % ("person.email", "hash", "")).replace("key: k, ", ""), code=2).err)
+        self.assertIn("'hash' needs a key", self.migrate((columns % ("person.email", "hash", "")).replace('key: "${file:key}", ', ""), code=2).err)
+        self.assertIn("the key of masks stands in the plan", self.migrate((columns % ("person.email", "hash", "")).replace("${file:key}", "${KEY:-k}"), code=2).err)
+        self.assertIn("is no table", self.migrate(columns % ("person.name", "hash", "tables: { v: { from: seen, key: name } }"), code=2).err)
+        self.migrate((columns % ("person.email", "hash", "")).replace('key: "${file:key}", ', ""), code=2)
         told = self.run_program("migrate", "--plan", "p.yaml", "--follow", "--catch-up", code=2)
         self.assertIn("needs a key", told.err)
         self.migrate(columns % ("person.name", "hash", ""), code=0)

@@ -205,6 +205,55 @@ class Types(SearchCase):
         self.assertIn("a field b", self.rejects("loose")[0]["reason"])
 
 
+class Sources(SearchCase):
+    def fill(self, rows, shards):
+        self.server.ask("PUT", "/%sthings" % self.prefix, {"settings": {"number_of_shards": shards}, "mappings": {"properties": {
+            "name": {"type": "keyword"}, "price": {"type": "double"}}}})
+        self.server.bulk(self.prefix + "things", {"id %d" % i: {"name": "name %d" % i, "price": i / 4} for i in range(rows)})
+
+    def test_slices_of_shards(self):
+        """Several slices of each of several shards, killed on the way: each document once, with its id."""
+        self.fill(2000, 3)
+        support.kill_at("sqlite.before_commit", 9, "migrate", self.uri(), "out.db", "--chunk-rows", "150", "--quiet", cwd=self.folder)
+        self.run_program("resume", "--quiet")
+        with sqlite3.connect(self.path("out.db")) as db:
+            self.assertEqual(sorted(db.execute('SELECT _id, name, CAST(price AS REAL) FROM things')), sorted(("id %d" % i, "name %d" % i, i / 4) for i in range(2000)))
+        self.run_program("validate", "--level", "full", "--quiet")
+
+    def test_ids_stay(self):
+        """From an index that nobody noted anything of into another one: the ids are the same."""
+        self.fill(30, 1)
+        other = self.server.database()
+        self.run_program("migrate", self.uri(), self.server.uri(other), "--quiet")
+        self.assertEqual(self.server.documents(other + "things"), self.documents("things"))
+
+    def test_routed_documents_are_told(self):
+        self.fill(5, 2)
+        self.server.ask("PUT", "/%sthings/_doc/far?routing=elsewhere&refresh=true" % self.prefix, {"name": "routed", "price": 1})
+        self.run_program("migrate", self.uri(), "out.db", "--quiet", code=1)
+        self.assertEqual([reject["key"] for reject in self.rejects()], [{"_id": "far"}])
+        self.assertIn("a routing of its own", self.rejects()[0]["reason"])
+
+
+class Elastic(support.TestCase):
+    """Elasticsearch: 7.10 has no unsigned_long; both are read by scrolls."""
+
+    def test_there_and_back(self):
+        for package in support.drawn(["elasticsearch-7.10", "elasticsearch-7.17"], 1, self.id()):
+            with self.subTest(package), opensearch_server.Server(package) as server:
+                support.make_sqlite(self.path(package + ".db"), MANY % 900)
+                at = server.uri("e-", "?shards=2").replace("opensearch:", "elasticsearch:")
+                support.kill_at("opensearch.after_answer", 2, "migrate", package + ".db", at, "--state", package, "--chunk-rows", "200", "--quiet", cwd=self.folder)
+                self.run_program("resume", "--state", package, "--quiet")
+                found = server.documents("e-things")
+                self.assertEqual({key: found[key]["name"] for key in found}, {str(i): "name %d" % i for i in range(1, 901)})
+                self.run_program("validate", "--state", package, "--level", "full", "--quiet")
+                self.run_program("migrate", at.partition("?")[0], package + "-back.db", "--state", package + "-back", "--chunk-rows", "100", "--include", "things", "--quiet")
+                with sqlite3.connect(self.path(package + ".db")) as source, sqlite3.connect(self.path(package + "-back.db")) as back:
+                    query = "SELECT id, name, city, CAST(price AS REAL) FROM things ORDER BY id"
+                    self.assertEqual(back.execute(query).fetchall(), source.execute(query).fetchall())
+
+
 class CuttingProxy(Proxy):
     """Cuts every connection after some hundred KB, in either direction, at any byte."""
 

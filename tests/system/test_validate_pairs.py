@@ -12,6 +12,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
 import cassandra_server
 import engines
+import ferretdb
 import items
 import mariadb
 import mysql
@@ -24,7 +25,7 @@ import validate_sql_case
 
 # Nobody else can change what is in the toy.
 PAIRS = [(source.NAME, target.NAME) for source, target in (engines.all_pairs() if support.SOAK else engines.pairs(support.SEED)) if target.NAME != "toy"]
-SERVERS = {"postgres": postgres, "mysql": mariadb, "mysql9": mysql, "cassandra": cassandra_server, "redis": redis_server}
+SERVERS = {"postgres": postgres, "mysql": mariadb, "mysql9": mysql, "cassandra": cassandra_server, "redis": redis_server, "mongodb": ferretdb}
 LEVELS = ("count", "sample", "hash", "full")
 SCRIPT = """
 CREATE TABLE things(id INTEGER PRIMARY KEY, name TEXT NOT NULL, price DECIMAL(10,2), photo BLOB, note TEXT);
@@ -88,7 +89,7 @@ class Places(test_validate.Validate):
             items.empty(client)
             return "dynamodb://us-east-1?endpoint=" + server.endpoint, client
         if kind in SERVERS:
-            server = self.server(kind, SERVERS[kind].shared_for_class if kind in ("cassandra", "redis") else SERVERS[kind].for_class)
+            server = self.server(kind, SERVERS[kind].shared_for_class if kind in ("cassandra", "redis", "mongodb") else SERVERS[kind].for_class)
             name = server.database()
             return server.uri(name), name
         name = "%s-%s%s" % (role, kind, ".db" if kind == "sqlite" else "")
@@ -115,6 +116,12 @@ class Pairs(Places):
         elif kind == "redis":
             for words in (("DEL", "things:7"), ("HSET", "things:11", "name", "other 11"), ("HSET", "things:9999", "id", "9999", "name", "new"), ("DEL", "words:w3")):
                 self.running[kind].ask(name, *words)
+        elif kind == "mongodb":
+            there = self.running[kind].client()[name]
+            there.things.delete_one({"_id": 7})
+            there.things.update_one({"_id": 11}, {"$set": {"name": "other 11"}})
+            there.things.insert_one({"_id": 9999, "id": 9999, "name": "new"})
+            there.words.delete_one({"_id": "w3"})
         elif kind in SERVERS:
             self.running[kind].ask(name, DAMAGE)
         elif kind == "dynamodb":

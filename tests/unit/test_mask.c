@@ -10,6 +10,7 @@ static struct mask mask_of(struct arena *arena, const char *text, enum value_kin
     struct error error = {0};
     assert_int_equal(mask_parse(text, arena, &mask, &error), STATUS_OK);
     mask_set_key(&mask, "a key");
+    mask.highest = kind == VALUE_UINT64 ? UINT64_MAX : INT64_MAX;
     assert_null(mask_fit(&mask, kind, arena));
     return mask;
 }
@@ -19,8 +20,7 @@ static struct mask mask_of(struct arena *arena, const char *text, enum value_kin
 static void the_hash_is_siphash(void **state)
 {
     (void)state;
-    const struct siphash_key key = {
-        {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)}};
+    const struct siphash_key key = {{UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)}};
     uint64_t hash[2];
     siphash_128(&key, "", 0, hash);
     assert_memory_equal(hash, "\xa3\x81\x7f\x04\xba\x25\xa8\xe6\x6d\xf6\x72\x14\xc7\x55\x02\x93",
@@ -64,10 +64,20 @@ static void numbers_stay_apart_and_fit(void **state)
         assert_int_equal(llabs(made) < 2147483648, llabs(large[i]) < 2147483648);
     }
     assert_int_equal(hashed(&mask, arena, 0), 0);
-    assert_int_equal(hashed(&mask, arena, INT64_MIN), INT64_MIN);
     struct cell most = cell_uint64(UINT64_MAX);
-    mask_cell(&mask, arena, &most);
+    struct mask whole = mask_of(arena, "hash", VALUE_UINT64);
+    mask_cell(&whole, arena, &most);
     assert_true(most.u64 >= UINT64_C(1) << 63 && most.u64 != UINT64_MAX);
+    mask.highest = 200; /* a column's of eight bits without a sign */
+    for (int64_t value = 128; value <= 200; value++) {
+        assert_in_range(hashed(&mask, arena, value), 128, 200);
+    }
+    struct cell beyond = cell_int64(201);
+    mask_cell(&mask, arena, &beyond);
+    assert_int_equal(beyond.kind, VALUE_ESCAPE);
+    beyond = cell_int64(INT64_MIN);
+    mask_cell(&mask, arena, &beyond);
+    assert_int_equal(beyond.kind, VALUE_ESCAPE);
     free(taken);
     arena_destroy(arena);
 }
@@ -147,8 +157,8 @@ static void what_can_not_be_is_told(void **state)
     struct arena *arena = arena_create(0);
     struct mask mask;
     struct error error = {0};
-    static const char *const wrong[] = {"", "hash 1", "redacted", "partial x", "partial -1",
-                                        "fake", "fake animal", "shuffle"};
+    static const char *const wrong[] = {"",           "hash 1", "redacted",    "partial x",
+                                        "partial -1", "fake",   "fake animal", "shuffle"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         assert_int_equal(mask_parse(wrong[i], arena, &mask, &error), STATUS_FAILED);
     }
@@ -168,8 +178,8 @@ static void what_can_not_be_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_hash_is_siphash), cmocka_unit_test(numbers_stay_apart_and_fit),
-        cmocka_unit_test(texts_are_masked),    cmocka_unit_test(other_kinds),
+        cmocka_unit_test(the_hash_is_siphash),     cmocka_unit_test(numbers_stay_apart_and_fit),
+        cmocka_unit_test(texts_are_masked),        cmocka_unit_test(other_kinds),
         cmocka_unit_test(what_can_not_be_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

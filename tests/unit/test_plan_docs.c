@@ -144,6 +144,7 @@ static void every_example_does_what_it_says(void **state)
 
 int main(void)
 {
+    setenv("MASK_KEY", "for examples", 1);
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_example_does_what_it_says)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

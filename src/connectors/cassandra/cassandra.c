@@ -221,15 +221,20 @@ static enum status look_for_keyspace(struct cassandra *self, struct error *error
                                    "?replication=dc1:3,dc2:2");
 }
 
+void cassandra_append_keyspace(const struct cassandra *self, struct buffer *text)
+{
+    buffer_append_string(text, "CREATE KEYSPACE IF NOT EXISTS ");
+    cql_name_append((struct text){self->keyspace, strlen(self->keyspace)}, text);
+    buffer_format(text, " WITH replication = %s", self->settings.replication);
+}
+
 enum status cassandra_make_keyspace(struct cassandra *self, struct error *error)
 {
     if (self->keyspace_there) {
         return STATUS_OK;
     }
     struct buffer text = {0};
-    buffer_append_string(&text, "CREATE KEYSPACE IF NOT EXISTS ");
-    cql_name_append((struct text){self->keyspace, strlen(self->keyspace)}, &text);
-    buffer_format(&text, " WITH replication = %s", self->settings.replication);
+    cassandra_append_keyspace(self, &text);
     enum status status = failpoint_hit("cassandra.before_keyspace", error);
     if (status == STATUS_OK) {
         status = cassandra_define(self, buffer_string(&text), error);
@@ -383,6 +388,8 @@ static const struct target_functions target = {
     .check_table = cassandra_check_table,
     .try_open = cassandra_try_open,
     .try_value = cassandra_try_value,
+    .script = cassandra_script,
+    .column_type = cassandra_column_type,
     .prepare = cassandra_prepare,
     .add_columns = cassandra_add_columns,
     .writer_open = keyed_writer_open,

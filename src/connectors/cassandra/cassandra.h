@@ -135,6 +135,8 @@ enum status cassandra_agree(struct cassandra *self, struct error *error) MUST_US
 
 /* Target: makes the keyspace if it is not there and may be made. Repeatable. */
 enum status cassandra_make_keyspace(struct cassandra *self, struct error *error) MUST_USE;
+/* CREATE KEYSPACE */
+void cassandra_append_keyspace(const struct cassandra *self, struct buffer *text);
 
 /* Appends "keyspace"."table" as CQL has it. */
 void cassandra_append_table(const struct cassandra *self, const char *table, struct buffer *out);

@@ -129,17 +129,23 @@ static enum status append_definition(struct cassandra *self, const struct target
 /* ---------------------------------------------------------------- indexes */
 
 /* Names of indexes are of the keyspace: the plan's own, else the server makes one. */
+static void append_index(struct cassandra *self, const struct target_table *table,
+                         const struct target_index *index, struct buffer *text)
+{
+    buffer_append_string(text, "CREATE INDEX IF NOT EXISTS ");
+    cql_name_append(text_of(index->name), text);
+    buffer_append_string(text, " ON ");
+    cassandra_append_table(self, table->name, text);
+    buffer_append_string(text, " (");
+    cql_name_append(text_of(index->columns.names[0]), text);
+    buffer_append_byte(text, ')');
+}
+
 static enum status make_index(struct cassandra *self, const struct target_table *table,
                               const struct target_index *index, struct error *error)
 {
     struct buffer text = {0};
-    buffer_append_string(&text, "CREATE INDEX IF NOT EXISTS ");
-    cql_name_append(text_of(index->name), &text);
-    buffer_append_string(&text, " ON ");
-    cassandra_append_table(self, table->name, &text);
-    buffer_append_string(&text, " (");
-    cql_name_append(text_of(index->columns.names[0]), &text);
-    buffer_append_byte(&text, ')');
+    append_index(self, table, index, &text);
     enum status status = cassandra_define(self, buffer_string(&text), error);
     buffer_free(&text);
     return status;
@@ -385,4 +391,68 @@ enum status cassandra_prepare(struct database *database, const struct prepare_re
     cassandra_layouts_forget(self);
     arena_destroy(arena);
     return status;
+}
+
+/* ---------------------------------------------------------------- showing it */
+
+static enum status show_table(struct cassandra *self, const struct target_table *table,
+                              struct script *script, struct error *error)
+{
+    struct buffer text = {0};
+    cassandra_types_show(self, table, script);
+    if (append_definition(self, table, true, script->arena, &text, error) != STATUS_OK) {
+        buffer_free(&text);
+        return STATUS_FAILED;
+    }
+    script_add(script, SCRIPT_BEFORE_LOAD, "table", table->name, &text);
+    return STATUS_OK;
+}
+
+static void show_indexes(struct cassandra *self, const struct target_table *table,
+                         struct script *script)
+{
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        struct buffer text = {0};
+        if (cassandra_makes_index(table, &table->indexes[i])) {
+            append_index(self, table, &table->indexes[i], &text);
+            script_add(script, SCRIPT_AFTER_LOAD, "index", table->indexes[i].name, &text);
+        }
+    }
+}
+
+enum status cassandra_script(struct database *database, const struct script_request *request,
+                             struct script *script, struct error *error)
+{
+    struct cassandra *self = cassandra_of(database);
+    enum status status = STATUS_OK;
+    struct buffer text = {0};
+    if (!self->keyspace_there) {
+        cassandra_append_keyspace(self, &text);
+        script_add(script, SCRIPT_BEFORE_LOAD, "keyspace", self->keyspace, &text);
+    }
+    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
+        status = request->missing[at] ? show_table(self, &request->tables[at], script, error)
+                                      : STATUS_OK;
+    }
+    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
+        if (request->missing[at]) {
+            show_indexes(self, &request->tables[at], script);
+        }
+    }
+    return status;
+}
+
+enum status cassandra_column_type(struct database *database, const struct target_table *table,
+                                  const struct schema_column *column, struct buffer *out,
+                                  struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    const struct cql_type *type = cassandra_new_type(table, column, arena);
+    (void)database;
+    (void)error;
+    if (type != NULL) {
+        cql_type_append(type, out);
+    }
+    arena_destroy(arena);
+    return STATUS_OK;
 }

@@ -162,13 +162,19 @@ enum status cassandra_types_check(struct cassandra *self, const struct target_ta
 
 /* ---------------------------------------------------------------- making */
 
+static void append_type(struct cassandra *self, const struct cql_type *type, const char *fields,
+                        struct arena *arena, struct buffer *text)
+{
+    buffer_append_string(text, "CREATE TYPE IF NOT EXISTS ");
+    cassandra_append_table(self, name_of(type, arena), text);
+    buffer_format(text, " %s", fields);
+}
+
 static enum status create_type(struct cassandra *self, const struct cql_type *type,
                                const char *fields, struct arena *arena, struct error *error)
 {
     struct buffer text = {0};
-    buffer_append_string(&text, "CREATE TYPE IF NOT EXISTS ");
-    cassandra_append_table(self, name_of(type, arena), &text);
-    buffer_format(&text, " %s", fields);
+    append_type(self, type, fields, arena, &text);
     enum status status = cassandra_define(self, buffer_string(&text), error);
     buffer_free(&text);
     return status == STATUS_OK ? status : error_context(error, "type %s: ", name_of(type, arena));
@@ -214,6 +220,34 @@ enum status cassandra_types_make(struct cassandra *self, const struct target_tab
         status = make_type(self, table, list.types[at], there, arena, error);
     }
     return status;
+}
+
+static bool is_shown(const struct script *script, const char *name)
+{
+    for (uint32_t i = 0; i < script->count; i++) {
+        if (strcmp(script->statements[i].what, "type") == 0 &&
+            strcmp(script->statements[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void cassandra_types_show(struct cassandra *self, const struct target_table *table,
+                          struct script *script)
+{
+    struct type_list list;
+    collect_of_table(table, script->arena, &list);
+    for (uint32_t at = 0; at < list.count; at++) {
+        const struct cql_type *type = list.types[at];
+        const char *name = name_of(type, script->arena);
+        struct buffer text = {0};
+        if (!is_shown(script, name)) {
+            append_type(self, type, fields_of(type, is_given(table, type), script->arena),
+                        script->arena, &text);
+            script_add(script, SCRIPT_BEFORE_LOAD, "type", name, &text);
+        }
+    }
 }
 
 /* ---------------------------------------------------------------- taking a run back */

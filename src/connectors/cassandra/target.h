@@ -31,6 +31,11 @@ enum status cassandra_inspect(struct database *self, const struct target_table *
                               struct error *error);
 enum status cassandra_check_table(struct database *self, const struct check_request *request,
                                   struct buffer *out, struct error *error);
+enum status cassandra_script(struct database *self, const struct script_request *request,
+                             struct script *script, struct error *error);
+enum status cassandra_column_type(struct database *self, const struct target_table *table,
+                                  const struct schema_column *column, struct buffer *out,
+                                  struct error *error);
 enum status cassandra_prepare(struct database *self, const struct prepare_request *request,
                               struct error *error);
 enum status cassandra_add_columns(struct database *self, const struct target_table *table,
@@ -72,6 +77,9 @@ enum status cassandra_types_check(struct cassandra *self, const struct target_ta
 /* Makes those that are not there; the store notes them. Repeatable. */
 enum status cassandra_types_make(struct cassandra *self, const struct target_table *table,
                                  struct arena *arena, struct error *error) MUST_USE;
+/* Adds to the script the types that the table needs and that are not in it yet. */
+void cassandra_types_show(struct cassandra *self, const struct target_table *table,
+                          struct script *script);
 /* Drops those that the claimed run made, but for what tables still use: those that the run made
  * itself are waited for, of others the log tells. */
 enum status cassandra_types_drop(struct cassandra *self, struct arena *arena,

@@ -281,6 +281,9 @@ enum status keyed_writer_open(struct database *self, const struct target_table *
                               uint32_t table_count, uint64_t epoch, struct writer **writer,
                               struct error *error);
 void keyed_writer_close(struct writer *writer);
+/* Of a writer: for connectors that put a chunk's records there by themselves (express_chunk). */
+struct database *keyed_writer_database(const struct writer *writer);
+const struct target_table *keyed_writer_table(const struct writer *writer, uint32_t table);
 enum status keyed_chunk_begin(struct writer *writer, uint64_t chunk, uint32_t attempt,
                               struct error *error);
 enum status keyed_submit(struct writer *writer, uint64_t chunk, uint32_t table, struct batch *batch,

@@ -195,6 +195,16 @@ struct writer_chunk *keyed_find_chunk(struct writer *writer, uint64_t number)
     return chunk;
 }
 
+struct database *keyed_writer_database(const struct writer *writer)
+{
+    return writer->database;
+}
+
+const struct target_table *keyed_writer_table(const struct writer *writer, uint32_t table)
+{
+    return &writer->tables[table];
+}
+
 enum status keyed_chunk_begin(struct writer *writer, uint64_t number, uint32_t attempt,
                               struct error *error)
 {

@@ -79,12 +79,13 @@ static const char *bring_queued_back(const struct mysql_shadow *self)
     return mysql_change_text(self->plan, &sql);
 }
 
-/* Fails where the condition is not true: a variable can't be set to two rows. */
+/* Fails where the condition is not true: two rows are no value. A SELECT sees all tables as of one
+ * moment; what a SET reads it reads as the tables are by then, one after the other. */
 static const char *demand(const struct mysql_shadow *self, const char *condition)
 {
     return arena_format(self->plan->arena,
-                        "SET @_transhume_kept = (SELECT 1 UNION ALL (SELECT 2 FROM (SELECT 1 AS n) "
-                        "AS one WHERE NOT (%s)))",
+                        "SELECT (SELECT 1 UNION ALL (SELECT 2 FROM (SELECT 1 AS n) AS one WHERE "
+                        "NOT (%s)))",
                         condition);
 }
 

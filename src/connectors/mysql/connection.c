@@ -1,10 +1,12 @@
 /* Connections: made, set up, asked, and never waited for without an end. */
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/signals.h"
 #include "connectors/mysql/locks.h"
 #include <errmsg.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { SLICE_MS = 250, NET_BUFFER_BYTES = 64 << 10 /* of 8 KiB each send is a call */ };
 
@@ -214,6 +217,20 @@ static void choose_tls(const struct mysql_settings *settings, enum mysql_tls tls
                    tls == MYSQL_TLS_VERIFY_FULL ? &yes : &no);
 }
 
+/* A release has the library's plugins beside the modules; the library looks where it was built for.
+ */
+static void choose_plugins(MYSQL *connection)
+{
+    char program[PATH_MAX];
+    char plugins[PATH_MAX + 32];
+    if (getenv("MARIADB_PLUGIN_DIR") == NULL && file_program_folder(program, sizeof program)) {
+        snprintf(plugins, sizeof plugins, "%s/../lib/transhume/plugin", program);
+        if (access(plugins, X_OK) == 0) {
+            mysql_optionsv(connection, MYSQL_PLUGIN_DIR, plugins);
+        }
+    }
+}
+
 static void choose_options(const struct mysql_database *self, enum mysql_tls tls, MYSQL *connection)
 {
     const struct mysql_settings *settings = &self->settings;
@@ -243,6 +260,7 @@ static void choose_options(const struct mysql_database *self, enum mysql_tls tls
                          "client_ed25519,dialog,mysql_clear_password"
                        : "mysql_native_password,caching_sha2_password,sha256_password,"
                          "client_ed25519");
+    choose_plugins(connection);
     choose_tls(settings, tls, connection);
     mysql_set_local_infile_handler(connection, refuse_file, read_nothing, end_nothing, say_refused,
                                    NULL);

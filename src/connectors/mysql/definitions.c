@@ -125,6 +125,11 @@ static enum status use_place(struct definition_session *session, struct error *e
     return say(session, &sql, error) == STATUS_OK ? ask_account(session, error) : STATUS_FAILED;
 }
 
+static const char *place(const struct definition_session *session)
+{
+    return session->place;
+}
+
 static void close_session(struct definition_session *session)
 {
     struct buffer sql = {0};
@@ -385,6 +390,7 @@ const struct definition_functions mysql_definition_functions = {
     .folds_names = false,
     .open = open_session,
     .close = close_session,
+    .place = place,
     .run = run,
     .read = read_definitions,
     .emit = emit,

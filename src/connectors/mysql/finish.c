@@ -57,35 +57,48 @@ enum status mysql_finisher_fail(struct mysql_finisher *finisher, const struct er
 
 /* ---------------------------------------------------------------- counter, comment, statistics */
 
-/* The comment that the source's table has, instead of this run's mark. Where the mark is gone, it
- * was put back before. */
-static enum status put_comment_back(struct mysql_finisher *finisher,
-                                    const struct target_table *table,
-                                    const struct mysql_table *facts)
+/* The comment that the source's table has, instead of this run's mark. */
+static void append_comment(struct buffer *sql, const struct mysql_database *self,
+                           const struct target_table *table, struct arena *arena)
 {
     struct mysql_definition definition = {0};
-    struct buffer sql = {0};
     const char *statement = table->same_engine != NULL ? table->same_engine->native_sql : NULL;
-    if (!mysql_is_marked(finisher->self, facts)) {
-        return STATUS_OK;
-    }
-    bool known = statement != NULL &&
-                 mysql_definition_read(statement, finisher->arena, &definition) == STATUS_OK;
+    bool known =
+        statement != NULL && mysql_definition_read(statement, arena, &definition) == STATUS_OK;
     const char *found = known ? strstr(definition.options.data, " COMMENT='") : NULL;
-    mysql_finisher_begin(&sql, finisher, table->name);
-    buffer_append_string(&sql, "COMMENT=");
+    mysql_append(sql, "ALTER TABLE %t COMMENT=", &self->sql, table->name);
     if (found != NULL) {
         const char *begin = found + strlen(" COMMENT=");
         const char *end = begin + 1;
         while (*end != '\0' && (*end != '\'' || end[1] == '\'')) {
             end += (*end == '\\' || *end == '\'') && end[1] != '\0' ? 2 : 1;
         }
-        buffer_append(&sql, begin, (size_t)(end - begin) + (*end == '\''));
+        buffer_append(sql, begin, (size_t)(end - begin) + (*end == '\''));
     } else if (table->comment != NULL) {
-        mysql_append_string(&sql, table->comment);
+        mysql_append_string(sql, table->comment);
     } else {
-        buffer_append_string(&sql, "''");
+        buffer_append_string(sql, "''");
     }
+}
+
+void mysql_show_comment(const struct mysql_database *self, const struct target_table *table,
+                        struct script *script)
+{
+    struct buffer sql = {0};
+    append_comment(&sql, self, table, script->arena);
+    script_add(script, SCRIPT_AFTER_LOAD, "comment", table->name, &sql);
+}
+
+/* Where the mark is gone, the comment was put back before. */
+static enum status put_comment_back(struct mysql_finisher *finisher,
+                                    const struct target_table *table,
+                                    const struct mysql_table *facts)
+{
+    struct buffer sql = {0};
+    if (!mysql_is_marked(finisher->self, facts)) {
+        return STATUS_OK;
+    }
+    append_comment(&sql, finisher->self, table, finisher->arena);
     return mysql_finisher_run(finisher, &sql, table->name, SQL_LONG);
 }
 

@@ -52,4 +52,12 @@ enum status mysql_make_indexes(struct mysql_finisher *finisher, const struct tar
 enum status mysql_make_references(struct mysql_finisher *finisher, const struct target_table *table,
                                   const struct mysql_table *facts) MUST_USE;
 
+/* finish.c, indexes.c, references.c: add to the script what would be sent for a new table. */
+void mysql_show_comment(const struct mysql_database *self, const struct target_table *table,
+                        struct script *script);
+void mysql_show_indexes(const struct mysql_database *self, const struct target_table *table,
+                        struct script *script);
+void mysql_show_references(const struct mysql_database *self, const struct script_request *request,
+                           const struct target_table *table, struct script *script);
+
 #endif

@@ -55,35 +55,43 @@ static bool collect_same(struct mysql_finisher *finisher, const struct target_ta
     return true;
 }
 
-static void collect_planned(struct mysql_finisher *finisher, const struct target_table *table,
-                            const struct mysql_table *facts, struct clauses *clauses)
+static void collect_planned(const struct mysql_database *self, struct arena *arena,
+                            const struct target_table *table, const struct mysql_table *facts,
+                            struct clauses *clauses)
 {
-    const struct mysql_layout layout = mysql_layout_make(finisher->self, table, finisher->arena);
+    const struct mysql_layout layout = mysql_layout_make(self, table, arena);
     struct buffer words = {0};
     clauses->texts =
-        arena_allocate_zeroed(finisher->arena, (size_t)table->index_count + 1, sizeof(struct text));
+        arena_allocate_zeroed(arena, (size_t)table->index_count + 1, sizeof(struct text));
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct target_index *index = &table->indexes[i];
         if ((!index->unique && layout.faults[i] != NULL) || has_index(facts, index->name)) {
             continue;
         }
         buffer_clear(&words);
-        mysql_layout_append_index(finisher->self, table, &layout, index, &words);
-        const char *copy = arena_copy(finisher->arena, words.data, words.length);
+        mysql_layout_append_index(self, table, &layout, index, &words);
+        const char *copy = arena_copy(arena, words.data, words.length);
         clauses->texts[clauses->count++] = (struct text){copy, words.length};
     }
     buffer_free(&words);
+}
+
+static void append_indexes(struct buffer *sql, const struct mysql_database *self,
+                           const struct target_table *table, const struct text *clauses,
+                           uint32_t count)
+{
+    mysql_append(sql, "ALTER TABLE %t ", &self->sql, table->name);
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_append_string(sql, i > 0 ? ", ADD " : "ADD ");
+        buffer_append(sql, clauses[i].data, clauses[i].length);
+    }
 }
 
 static enum status add_indexes(struct mysql_finisher *finisher, const struct target_table *table,
                                const struct text *clauses, uint32_t count, struct error *error)
 {
     struct buffer sql = {0};
-    mysql_finisher_begin(&sql, finisher, table->name);
-    for (uint32_t i = 0; i < count; i++) {
-        buffer_append_string(&sql, i > 0 ? ", ADD " : "ADD ");
-        buffer_append(&sql, clauses[i].data, clauses[i].length);
-    }
+    append_indexes(&sql, finisher->self, table, clauses, count);
     return mysql_finisher_alter(finisher, &sql, table->name, SQL_BUILD, error);
 }
 
@@ -136,7 +144,7 @@ enum status mysql_make_indexes(struct mysql_finisher *finisher, const struct tar
     struct clauses clauses = {0};
     struct error problem = {0};
     if (!collect_same(finisher, table, facts, &clauses)) {
-        collect_planned(finisher, table, facts, &clauses);
+        collect_planned(finisher->self, finisher->arena, table, facts, &clauses);
     }
     if (clauses.count == 0) {
         return STATUS_OK;
@@ -152,4 +160,61 @@ enum status mysql_make_indexes(struct mysql_finisher *finisher, const struct tar
         status = mysql_finisher_fail(finisher, &problem);
     }
     return status == STATUS_OK ? failpoint_hit("mysql.after_index", finisher->error) : status;
+}
+
+/* ---------------------------------------------------------------- showing it */
+
+/* Of the source's statement those that did not come with the table. False: there is none. */
+static bool collect_late(const struct mysql_database *self, const struct target_table *table,
+                         struct arena *arena, struct clauses *clauses)
+{
+    struct mysql_definition definition;
+    struct buffer told = {0};
+    enum status status =
+        table->same_engine == NULL
+            ? STATUS_END
+            : mysql_definition_of(self, table->same_engine, NULL, arena, &definition, &told);
+    buffer_free(&told);
+    if (status != STATUS_OK) {
+        return false;
+    }
+    bool *late = arena_allocate_zeroed(arena, (size_t)definition.count + 1, sizeof *late);
+    mysql_pick_late_keys(&definition, table, late);
+    clauses->texts = definition.clauses;
+    for (uint32_t i = 0; i < definition.count; i++) {
+        if (late[i]) {
+            clauses->texts[clauses->count++] = definition.clauses[i];
+        }
+    }
+    return true;
+}
+
+/* A table as prepare leaves it: with its unique indexes. */
+static struct mysql_table new_table(const struct target_table *table, struct arena *arena)
+{
+    struct schema_table *schema = arena_allocate_zeroed(arena, 1, sizeof *schema);
+    struct schema_index *indexes =
+        arena_allocate_zeroed(arena, (size_t)table->index_count + 1, sizeof *indexes);
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        if (table->indexes[i].unique) {
+            indexes[schema->index_count++].name = table->indexes[i].name;
+        }
+    }
+    schema->indexes = indexes;
+    return (struct mysql_table){.schema = schema};
+}
+
+void mysql_show_indexes(const struct mysql_database *self, const struct target_table *table,
+                        struct script *script)
+{
+    struct clauses clauses = {0};
+    struct buffer sql = {0};
+    if (!collect_late(self, table, script->arena, &clauses)) {
+        const struct mysql_table facts = new_table(table, script->arena);
+        collect_planned(self, script->arena, table, &facts, &clauses);
+    }
+    if (clauses.count > 0) {
+        append_indexes(&sql, self, table, clauses.texts, clauses.count);
+        script_add(script, SCRIPT_AFTER_LOAD, "index", table->name, &sql);
+    }
 }

@@ -58,12 +58,12 @@ static bool is_detail(const struct schema_object *object)
 
 /* ---------------------------------------------------------------- the statement */
 
-/* In the words of this database, of whose name the source's knows nothing. */
-static void append_statement(struct buffer *sql, const struct maker *maker,
-                             const struct schema_object *object, const char *statement)
+/* In the words of this database, of whose name the source's knows nothing. `from`: that one's. */
+static void append_statement(struct buffer *sql, const struct mysql_database *self,
+                             const char *from, const struct schema_object *object,
+                             const char *statement)
 {
-    const char *from = maker->objects->settings;
-    const char *to = maker->self->sql.schema;
+    const char *to = self->sql.schema;
     if (object->kind == SCHEMA_OBJECT_TRIGGER) {
         mysql_append_trigger(sql, statement, to);
     } else if (object->kind == SCHEMA_OBJECT_VIEW && from != NULL && strcmp(from, to) != 0) {
@@ -184,14 +184,14 @@ static enum status create(struct maker *maker, const struct schema_object *objec
 {
     struct buffer sql = {0};
     const struct text definer = mysql_definer(statement);
-    append_statement(&sql, maker, object, statement);
+    append_statement(&sql, maker->self, maker->objects->settings, object, statement);
     enum status status = send(maker, &sql, problem);
     if (status == STATUS_OK || problem->native_code != RIGHT_MISSING || definer.length == 0) {
         return status;
     }
     struct buffer bare = {0};
     append_without(&bare, statement, definer, "");
-    append_statement(&sql, maker, object, buffer_string(&bare));
+    append_statement(&sql, maker->self, maker->objects->settings, object, buffer_string(&bare));
     buffer_free(&bare);
     *problem = (struct error){0};
     status = send(maker, &sql, problem);
@@ -219,35 +219,58 @@ static void tell_translated(const struct schema_object *object, struct buffer *n
     }
 }
 
+/* A source's text: how the session is set, the statement, and where that enables an event. */
+struct words {
+    struct text settings; /* empty: no first line says any */
+    const char *statement;
+    struct text enabled;
+};
+
+static struct words take_apart(const struct schema_object *object)
+{
+    const char *text = object->native_sql;
+    const char *end = strchr(text, '\n');
+    struct words words = {
+        {text, end != NULL ? (size_t)(end - text) : 0}, end != NULL ? end + 1 : text, {text, 0}};
+    if (strcmp(object->what, "event") == 0) {
+        words.enabled = mysql_enabled(words.statement);
+    } else {
+        words.enabled.data = words.statement;
+    }
+    return words;
+}
+
+/* With collations that this server has, and an event disabled. */
+static void append_made(struct buffer *sql, const struct mysql_database *self,
+                        const struct words *words, struct buffer *notes)
+{
+    struct buffer made = {0};
+    append_without(&made, words->statement, words->enabled, "DISABLE");
+    mysql_append_translated(sql, self, buffer_string(&made), notes);
+    buffer_free(&made);
+}
+
 static enum status make(struct maker *maker, const struct schema_object *object,
                         struct error *problem)
 {
-    const char *settings = object->native_sql;
-    const char *end = strchr(settings, '\n');
-    size_t length = end != NULL ? (size_t)(end - settings) : 0; /* without a first line: none */
-    const char *statement = end != NULL ? end + 1 : settings;
-    const bool event = strcmp(object->what, "event") == 0;
-    const struct text enabled = event ? mysql_enabled(statement) : (struct text){statement, 0};
-    struct buffer made = {0};
+    const struct words words = take_apart(object);
     struct buffer translated = {0};
     struct buffer notes = {0};
-    if (is_detail(object) ? !mysql_sets(statement, object->name)
-                          : !mysql_makes(statement, object->what, object->name)) {
+    if (is_detail(object) ? !mysql_sets(words.statement, object->name)
+                          : !mysql_makes(words.statement, object->what, object->name)) {
         return error_set(problem, ERROR_TARGET_SCHEMA, object->name,
                          "what the source tells is no statement that makes it");
     }
-    enum status status = set_session(maker, settings, length, problem);
-    append_without(&made, statement, enabled, "DISABLE");
-    mysql_append_translated(&translated, maker->self, buffer_string(&made), &notes);
+    enum status status = set_session(maker, words.settings.data, words.settings.length, problem);
+    append_made(&translated, maker->self, &words, &notes);
     status =
         status == STATUS_OK ? create(maker, object, buffer_string(&translated), problem) : status;
-    buffer_free(&made);
     buffer_free(&translated);
     if (status == STATUS_OK) {
         tell_translated(object, &notes);
     }
     buffer_free(&notes);
-    if (status == STATUS_OK && enabled.length > 0) {
+    if (status == STATUS_OK && words.enabled.length > 0) {
         tell_disabled(object);
     }
     if (status == STATUS_OK) {
@@ -501,4 +524,53 @@ enum status mysql_objects_make(struct mysql_database *self, const struct target_
     status = persist(&maker);
     arena_destroy(maker.arena);
     return status;
+}
+
+/* ---------------------------------------------------------------- showing it */
+
+static void show_object(const struct mysql_database *self, const struct script_request *request,
+                        const struct schema_object *object, enum script_moment moment,
+                        struct script *script)
+{
+    const struct words words = take_apart(object);
+    struct buffer translated = {0};
+    struct buffer notes = {0};
+    struct buffer sql = {0};
+    if (words.settings.length > 0) {
+        mysql_append_settings(&sql, self, words.settings.data, words.settings.length);
+        script_add(script, moment, "setting", object->name, &sql);
+    }
+    append_made(&translated, self, &words, &notes);
+    append_statement(&sql, self, request->objects->settings, object, buffer_string(&translated));
+    script_add(script, moment, schema_object_word(object), object->name, &sql);
+    buffer_free(&translated);
+    buffer_free(&notes);
+}
+
+/* One of its name stays as it is. A detail goes along with the object before it. */
+enum status mysql_show_objects(struct mysql_database *self, MYSQL *connection,
+                               const struct script_request *request, enum mysql_moment moment,
+                               struct script *script, struct error *error)
+{
+    uint32_t count = request->objects != NULL ? request->objects->object_count : 0;
+    bool shown_before = false;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct schema_object *object = &request->objects->objects[i];
+        bool early = object->stage == SCHEMA_BEFORE_TABLES;
+        bool there = is_detail(object) && !shown_before;
+        if (early != (moment == MYSQL_BEFORE_TABLES) || !script_wants_object(request, i)) {
+            continue;
+        }
+        if (!is_detail(object) && request->there != NULL &&
+            mysql_object_is_there(self, connection, object->what, object->name, &there, error) !=
+                STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        shown_before = !there;
+        if (!there) {
+            show_object(self, request, object, early ? SCRIPT_BEFORE_LOAD : SCRIPT_AFTER_LOAD,
+                        script);
+        }
+    }
+    return STATUS_OK;
 }

@@ -76,6 +76,12 @@ enum status mysql_object_compare(struct mysql_database *self, MYSQL *connection,
 /* It was made, but its text could not be read: nobody knows of a later change. */
 bool mysql_object_is_unknown(const struct mysql_noted *noted);
 
+/* Adds to the script what mysql_objects_make would send at first; one that needs another on a later
+ * try. After mysql_read_collations. */
+enum status mysql_show_objects(struct mysql_database *self, MYSQL *connection,
+                               const struct script_request *request, enum mysql_moment moment,
+                               struct script *script, struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- objects_drop.c */
 
 /* Drops what the claimed run made before its tables, and nobody else uses. */

@@ -5,11 +5,13 @@
  */
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "connectors/mysql/crew.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/rebuild.h"
 #include "connectors/mysql/translate.h"
 #include "connectors/sql/finding.h"
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -216,26 +218,50 @@ static bool comes_with_table(const struct text *clause, const char *counted)
            (counted != NULL && mysql_definition_begins_with(clause, counted));
 }
 
-/* All clauses but references and the keys that come after the load. */
-static void append_clauses(struct buffer *sql, const struct mysql_definition *definition,
-                           const struct target_table *table)
+/* All clauses but references and the keys that come after the load. A flag each; `*has_key`: InnoDB
+ * gets one for the column that numbers itself. */
+static void pick_clauses(const struct mysql_definition *definition,
+                         const struct target_table *table, bool *with_table, bool *has_key)
 {
     const char *counted = counted_column(table->same_engine);
     struct column_list key = table->same_engine->primary_key;
-    bool has_key = counted == NULL || (key.count > 0 && strcmp(key.names[0], counted) == 0);
-    uint32_t written = 0;
+    *has_key = counted == NULL || (key.count > 0 && strcmp(key.names[0], counted) == 0);
     for (uint32_t i = 0; i < definition->count; i++) {
         const struct text *clause = &definition->clauses[i];
         bool key_clause = definition->kinds[i] == MYSQL_CLAUSE_KEY;
-        if (definition->kinds[i] == MYSQL_CLAUSE_REFERENCE ||
-            (key_clause && !comes_with_table(clause, has_key ? NULL : counted))) {
-            continue;
-        }
-        has_key = has_key || (key_clause && mysql_definition_begins_with(clause, counted));
-        buffer_append_string(sql, written++ > 0 ? ", " : "");
-        buffer_append(sql, clause->data, clause->length);
+        with_table[i] = definition->kinds[i] != MYSQL_CLAUSE_REFERENCE &&
+                        (!key_clause || comes_with_table(clause, *has_key ? NULL : counted));
+        *has_key = *has_key ||
+                   (with_table[i] && key_clause && mysql_definition_begins_with(clause, counted));
     }
+}
+
+void mysql_pick_late_keys(const struct mysql_definition *definition,
+                          const struct target_table *table, bool *late)
+{
+    bool has_key = false;
+    pick_clauses(definition, table, late, &has_key);
+    for (uint32_t i = 0; i < definition->count; i++) {
+        late[i] = !late[i] && definition->kinds[i] == MYSQL_CLAUSE_KEY;
+    }
+}
+
+static void append_clauses(struct buffer *sql, const struct mysql_definition *definition,
+                           const struct target_table *table)
+{
+    bool *with_table = memory_allocate_zeroed((size_t)definition->count + 1, sizeof *with_table);
+    bool has_key = false;
+    uint32_t written = 0;
+    pick_clauses(definition, table, with_table, &has_key);
+    for (uint32_t i = 0; i < definition->count; i++) {
+        if (with_table[i]) {
+            buffer_append_string(sql, written++ > 0 ? ", " : "");
+            buffer_append(sql, definition->clauses[i].data, definition->clauses[i].length);
+        }
+    }
+    free(with_table);
     if (!has_key) { /* Aria and MyISAM count within a group of rows, too */
+        const char *counted = counted_column(table->same_engine);
         mysql_append(sql, ", KEY (%n)", counted);
         log_write(LOG_WARNING,
                   "%s: %s gets a key of its own: InnoDB numbers no column without one, and not "
@@ -336,6 +362,21 @@ static enum status create(struct mysql_database *self, MYSQL *connection,
     warn_of_left_out(table, &layout);
     append_planned(&sql, self, table, &layout);
     return run(self, connection, &sql, table->name, error);
+}
+
+void mysql_append_new_table(struct buffer *sql, const struct mysql_database *self,
+                            const struct target_table *table, const char *from, struct arena *arena)
+{
+    struct mysql_definition definition;
+    struct buffer notes = {0}; /* told by tell_changed */
+    if (table->same_engine != NULL && mysql_definition_of(self, table->same_engine, from, arena,
+                                                          &definition, &notes) == STATUS_OK) {
+        append_same(sql, self, table, &definition);
+    } else {
+        const struct mysql_layout layout = mysql_layout_make(self, table, arena);
+        append_planned(sql, self, table, &layout);
+    }
+    buffer_free(&notes);
 }
 
 /* The keys that the run writes into a table that holds others: so that its own are told apart. The

@@ -159,14 +159,14 @@ static enum status find_partner(struct mysql_finisher *finisher, const struct ta
     return STATUS_END;
 }
 
-static void append_reference(struct buffer *sql, const struct mysql_finisher *finisher,
+static void append_reference(struct buffer *sql, const struct mysql_database *self,
                              const struct target_table *table,
                              const struct sql_foreign_key *reference, const char *name)
 {
-    mysql_finisher_begin(sql, finisher, table->name);
+    mysql_append(sql, "ALTER TABLE %t ", &self->sql, table->name);
     mysql_append(sql, "ADD CONSTRAINT %n FOREIGN KEY (", name);
     mysql_append_names(sql, NULL, reference->columns);
-    mysql_append(sql, ") REFERENCES %t (", &finisher->self->sql, reference->table);
+    mysql_append(sql, ") REFERENCES %t (", &self->sql, reference->table);
     mysql_append_names(sql, NULL, reference->referenced);
     buffer_append_byte(sql, ')');
     sql_append_actions(sql, reference->on_delete, reference->on_update);
@@ -178,7 +178,7 @@ static enum status make_reference(struct mysql_finisher *finisher, const struct 
                                   struct error *problem)
 {
     struct buffer sql = {0};
-    append_reference(&sql, finisher, table, reference, name);
+    append_reference(&sql, finisher->self, table, reference, name);
     return mysql_finisher_alter(finisher, &sql, table->name,
                                 is_indexed(facts, reference->columns) ? SQL_LONG : SQL_BUILD,
                                 problem);
@@ -229,4 +229,31 @@ enum status mysql_make_references(struct mysql_finisher *finisher, const struct 
         status = add_reference(finisher, table, facts, &reference, i);
     }
     return status;
+}
+
+/* ---------------------------------------------------------------- showing it */
+
+static bool has_partner(const struct script_request *request, const char *name)
+{
+    for (uint32_t i = 0; i < request->table_count; i++) {
+        if (strcasecmp(request->tables[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return request->there != NULL && schema_find_table(request->there, name) != NULL;
+}
+
+void mysql_show_references(const struct mysql_database *self, const struct script_request *request,
+                           const struct target_table *table, struct script *script)
+{
+    for (uint32_t i = 0; i < sql_foreign_key_count(table); i++) {
+        const struct sql_foreign_key reference = sql_foreign_key_of(table, i);
+        char name[MYSQL_NAME_BYTES_MAX + 1];
+        struct buffer sql = {0};
+        if (has_partner(request, reference.table)) {
+            name_reference(table, &reference, i, name);
+            append_reference(&sql, self, table, &reference, name);
+            script_add(script, SCRIPT_AFTER_LOAD, "foreign key", name, &sql);
+        }
+    }
 }

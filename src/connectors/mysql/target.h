@@ -49,6 +49,17 @@ void mysql_rights_free(struct mysql_rights *rights); /* what is not in an arena;
 /* prepare.c */
 enum status mysql_add_columns(struct database *self, const struct target_table *table,
                               struct column_list columns, struct error *error);
+/* CREATE TABLE as it is tried first: in the source's own words where there are any. `from`: the
+ * source's database, or NULL. */
+void mysql_append_new_table(struct buffer *sql, const struct mysql_database *self,
+                            const struct target_table *table, const char *from,
+                            struct arena *arena);
+/* script.c */
+enum status mysql_script(struct database *self, const struct script_request *request,
+                         struct script *script, struct error *error);
+enum status mysql_column_type(struct database *self, const struct target_table *table,
+                              const struct schema_column *column, struct buffer *out,
+                              struct error *error);
 enum status mysql_prepare(struct database *self, const struct prepare_request *request,
                           struct error *error);
 /* Does the table's comment say that the claimed run is making it? */
@@ -92,6 +103,9 @@ struct mysql_definition {
     uint32_t count;
     struct text options; /* "ENGINE=InnoDB DEFAULT CHARSET=…" and partitions */
 };
+/* prepare.c: the secondary keys that come after the load; a flag a clause. */
+void mysql_pick_late_keys(const struct mysql_definition *definition,
+                          const struct target_table *table, bool *late);
 
 /* STATUS_END: it is not of that form. Texts are borrowed from `statement`. */
 enum status mysql_definition_read(const char *statement, struct arena *arena,
@@ -197,8 +211,8 @@ enum status mysql_session_mark(struct mysql_database *self, MYSQL *connection,
 /* Ends others that work on that epoch of a run: sql_end_sessions. */
 enum status mysql_sessions_end(struct mysql_database *self, MYSQL *connection, const char *run_id,
                                uint64_t epoch, struct error *error) MUST_USE;
-/* The same of the session that holds a user lock, whose name is SQL; `own_too`: also if it is one of
- * this process, but not this one. */
+/* The same of the session that holds a user lock, whose name is SQL; `own_too`: also if it is one
+ * of this process, but not this one. */
 enum status mysql_holder_end(struct mysql_database *self, MYSQL *connection, const char *lock,
                              bool own_too, struct error *error) MUST_USE;
 

@@ -433,7 +433,7 @@ static void append_settings(const struct opensearch_database *self,
         buffer_format(out, "\"mapping.total_fields.limit\":%u,",
                       (unsigned)(table->column_count * FIELDS_EACH));
     }
-    if (analysis != NULL) {
+    if (json_is_object(analysis)) {
         buffer_append_string(out, "\"analysis\":");
         (void)json_tree_append(analysis, JSON_COMPACT, out);
         buffer_append_byte(out, ',');

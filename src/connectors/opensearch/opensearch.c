@@ -260,6 +260,7 @@ static const struct target_functions target = {
     .empty = opensearch_empty,
     .inspect = opensearch_inspect,
     .check_table = opensearch_check_table,
+    .script = opensearch_script,
     .prepare = opensearch_prepare,
     .writer_open = keyed_writer_open,
     .writer_close = keyed_writer_close,

@@ -224,6 +224,8 @@ enum status opensearch_check_table(struct database *database, const struct check
 enum status opensearch_find_one(struct opensearch_database *self, const char *table,
                                 struct arena *arena, struct opensearch_index **index,
                                 struct error *error) MUST_USE;
+enum status opensearch_script(struct database *self, const struct script_request *request,
+                              struct script *script, struct error *error);
 enum status opensearch_prepare(struct database *database, const struct prepare_request *request,
                                struct error *error);
 enum status opensearch_after_load(struct database *database, struct after_load_request *request,

@@ -122,6 +122,27 @@ enum status opensearch_prepare(struct database *database, const struct prepare_r
     return status;
 }
 
+/* "PUT /index {…}" for each; the run, which is not known before it begins, stands as RUN. */
+enum status opensearch_script(struct database *database, const struct script_request *request,
+                              struct script *script, struct error *error)
+{
+    struct opensearch_database *self = opensearch_of(database);
+    (void)error;
+    for (uint32_t at = 0; at < request->table_count; at++) {
+        const struct target_table *table = &request->tables[at];
+        struct buffer body = {0};
+        struct buffer text = {0};
+        if (request->missing[at]) {
+            opensearch_create_append(self, table, "RUN", &body);
+            buffer_format(&text, "PUT %s %s", opensearch_path(self, script->arena, table->name, ""),
+                          buffer_string(&body));
+            buffer_free(&body);
+            script_add(script, SCRIPT_BEFORE_LOAD, "index", table->name, &text);
+        }
+    }
+    return STATUS_OK;
+}
+
 /* ---------------------------------------------------------------- after the load */
 
 static enum status finish_table(struct opensearch_database *self, const struct target_table *table,

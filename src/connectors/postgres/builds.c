@@ -480,6 +480,13 @@ static enum status run_all(struct builds *builds)
     return status;
 }
 
+void postgres_builds_sort(struct postgres_build *builds, uint32_t count)
+{
+    if (count > 0) {
+        qsort(builds, count, sizeof *builds, compare_builds);
+    }
+}
+
 enum status postgres_builds_run(struct postgres_database *self, struct postgres_build *list,
                                 uint32_t count, uint32_t at_once,
                                 const struct postgres_errand *meanwhile,
@@ -494,7 +501,7 @@ enum status postgres_builds_run(struct postgres_database *self, struct postgres_
     if (count == 0) {
         return meanwhile != NULL ? meanwhile->run(meanwhile->context, error) : STATUS_OK;
     }
-    qsort(list, count, sizeof *list, compare_builds);
+    postgres_builds_sort(list, count);
     builds.builder_count = at_once < count ? at_once : count;
     builds.builder_count =
         builds.builder_count < POSTGRES_BUILDERS_MAX ? builds.builder_count : POSTGRES_BUILDERS_MAX;

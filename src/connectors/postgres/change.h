@@ -194,10 +194,10 @@ change_operate change_rename_table;
 change_operate change_set_table;
 change_operate change_copy_table;  /* change_sync.c */
 change_operate change_split_table; /* change_split.c */
-change_operate change_merge_table;
+change_operate change_merge_table; /* change_move.c */
 change_operate change_move_column;
-change_operate change_create_junction;
-change_operate change_add_column_op; /* change_column.c */
+change_operate change_create_junction; /* change_pairs.c */
+change_operate change_add_column_op;   /* change_column.c */
 change_operate change_drop_column;
 change_operate change_rename_column;
 change_operate change_alter_column;

@@ -23,6 +23,7 @@ struct work {
     const char *table;
     const json_t *keys;
     uint64_t rows;
+    const char *last; /* of the batch's rows, for people */
     struct arena *arena;
 };
 
@@ -41,7 +42,7 @@ static void work_end(struct work *work)
 static enum status work_begin(struct alter_session *base, const struct change_step *step,
                               const char *position, struct work *work, struct error *error)
 {
-    *work = (struct work){.session = postgres_alter_of(base)};
+    *work = (struct work){.session = postgres_alter_of(base), .last = "a row"};
     if (json_tree_parse(step->text, strlen(step->text), 0, "a step of batches",
                         ERROR_LEDGER_INVALID, &work->tree, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -153,6 +154,18 @@ static const char *write_position(const struct work *work, const json_t *list)
     return position;
 }
 
+static const char *show_key(const struct work *work, const json_t *key)
+{
+    struct buffer text = {0};
+    for (size_t i = 0; i < json_array_size(key); i++) {
+        buffer_format(&text, "%s%s", i > 0 ? ", " : "", item(key, i));
+    }
+    const char *shown =
+        arena_format(work->arena, "the row with the key (%.200s)", buffer_string(&text));
+    buffer_free(&text);
+    return shown;
+}
+
 /* The condition of the batch's rows in `where`, and what stands behind it. */
 static enum status range_by_key(struct work *work, struct buffer *where, struct change_batch *batch,
                                 struct error *error)
@@ -171,6 +184,7 @@ static enum status range_by_key(struct work *work, struct buffer *where, struct 
     buffer_append_string(where, ") <= ");
     append_values(work, end, where);
     batch->position = write_position(work, end);
+    work->last = show_key(work, end);
     json_decref(end);
     return STATUS_OK;
 }
@@ -211,6 +225,7 @@ static enum status range_by_page(struct work *work, struct buffer *where,
     uint64_t next = from + (pages < 1 ? 1 : (uint64_t)pages);
     buffer_format(where, "ctid >= '(%" PRIu64 ",0)'::tid AND ctid < '(%" PRIu64 ",0)'::tid", from,
                   next);
+    work->last = arena_format(work->arena, "a row of page %" PRIu64, from);
     batch->rows = (uint64_t)((double)(next - from) * rows_per_page);
     batch->position =
         next >= end ? NULL
@@ -348,6 +363,22 @@ static run_range *choose(const struct work *work)
                                                          : fill;
 }
 
+/* Where a value made the batch fail: its row is named once the batch has no other one. */
+static void name_row(const struct work *work, struct change_batch *batch, struct error *error)
+{
+    const struct error inner = *error;
+    enum error_code of_record;
+    if (!postgres_is_state_of_record(inner.native_state, &of_record)) {
+        return;
+    }
+    batch->one_failed = work->rows > 1;
+    if (!batch->one_failed) {
+        error_set(error, inner.code, work->table, "%s does not fit the new schema: %.500s",
+                  work->last, inner.message);
+        error_hint(error, "correct the row and run the command again, or abort the change");
+    }
+}
+
 /* Who holds a row's lock for long holds up the batch, and it those whose rows it has locked: it
  * gives up soon, and is tried again. */
 static enum status set_up(struct work *work, struct error *error)
@@ -385,6 +416,9 @@ enum status postgres_change_batch(struct alter_session *base, const struct chang
     }
     if (status == STATUS_OK) {
         status = choose(&work)(&work, &where, batch, error);
+        if (status != STATUS_OK) {
+            name_row(&work, batch, error);
+        }
     }
     buffer_free(&where);
     work_end(&work);

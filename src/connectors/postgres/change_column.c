@@ -416,13 +416,49 @@ static enum status alter_null(struct compiler *compiler, const struct change_val
     return STATUS_OK;
 }
 
-static void alter_default(struct compiler *compiler, const struct change_value *value,
-                          struct altered_table *table, struct altered_column *column)
+/* What a statement of the file makes ahead of it the default may use. */
+static bool may_be_made(const struct compiler *compiler)
+{
+    bool made = false;
+    for (uint32_t i = 0; i < compiler->number && !made; i++) {
+        made = strcmp(compiler->change->operations[i].kind, "sql") == 0;
+    }
+    return made;
+}
+
+static enum status check_default(struct compiler *compiler, const struct change_value *at,
+                                 const struct altered_table *table,
+                                 const struct altered_column *column, struct error *error)
+{
+    const char *problem = NULL;
+    if (column->identity || column->generated) {
+        return change_invalid(compiler, at, error, "%s.%s is %s column, which has no default",
+                              table->name, column->name,
+                              column->identity ? "an identity" : "a generated");
+    }
+    if (at->kind != CHANGE_TEXT || may_be_made(compiler)) {
+        return STATUS_OK;
+    }
+    const char *statement = change_sql(
+        compiler, "ALTER TABLE pg_temp._transhume_scratch ALTER COLUMN %n SET DEFAULT %s",
+        column->carrier, at->text);
+    if (change_try(compiler, table, statement, &problem, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return problem == NULL ? STATUS_OK : change_invalid(compiler, at, error, "%s", problem);
+}
+
+static enum status alter_default(struct compiler *compiler, const struct change_value *value,
+                                 struct altered_table *table, struct altered_column *column,
+                                 struct error *error)
 {
     const struct change_value *given = change_get(value, "default");
     const char *place = change_sql(compiler, "%n.%n", compiler->schema, table->old);
     if (given == NULL) {
-        return;
+        return STATUS_OK;
+    }
+    if (check_default(compiler, given, table, column, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     column->default_sql = given->kind == CHANGE_TEXT ? given->text : NULL;
     if (column->dual) {
@@ -435,7 +471,7 @@ static void alter_default(struct compiler *compiler, const struct change_value *
                 : change_sql(compiler, "ALTER TABLE %s ALTER COLUMN %n DROP DEFAULT", place,
                              column->carrier),
             NULL);
-        return;
+        return STATUS_OK;
     }
     column->view_default = true;
     if (column->default_sql != NULL) {
@@ -445,6 +481,7 @@ static void alter_default(struct compiler *compiler, const struct change_value *
         postgres_append(&table->contract, "ALTER TABLE %s ALTER COLUMN %n DROP DEFAULT;\n", place,
                         column->carrier);
     }
+    return STATUS_OK;
 }
 
 static void alter_comment(struct compiler *compiler, const struct change_value *value,
@@ -508,9 +545,9 @@ enum status change_alter_column(struct compiler *compiler, const struct change_v
                         : "in place: what it has to hold is proved first",
                    dual ? "it is the table's last column then: INSERT has to name its columns"
                         : NULL);
-    alter_default(compiler, value, table, column);
     alter_comment(compiler, value, table, column);
-    if (alter_null(compiler, value, table, column, error) != STATUS_OK) {
+    if (alter_default(compiler, value, table, column, error) != STATUS_OK ||
+        alter_null(compiler, value, table, column, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return add_constraints(compiler, value, table, column, error);

@@ -329,12 +329,30 @@ enum status change_drop_constraint(struct compiler *compiler, const struct chang
     return STATUS_OK;
 }
 
+/* Will it have given up its name by then? */
+static bool is_renamed(const struct compiler *compiler, const struct altered_table *table,
+                       const char *name)
+{
+    bool renamed = false;
+    for (uint32_t i = 0; i < compiler->number && !renamed; i++) {
+        const struct change_operation *operation = &compiler->change->operations[i];
+        const char *from = change_text(&operation->value, "from");
+        const char *of = change_text(&operation->value, "table");
+        renamed = strcmp(operation->kind, "rename_constraint") == 0 && from != NULL && of != NULL &&
+                  strcmp(from, name) == 0 &&
+                  (strcmp(of, table->name) == 0 || strcmp(of, table->old) == 0);
+    }
+    return renamed;
+}
+
 enum status change_rename_constraint(struct compiler *compiler, const struct change_value *value,
                                      struct error *error)
 {
     struct altered_table *table;
     PGresult *result = NULL;
+    PGresult *taken = NULL;
     const char *from = change_text(value, "from");
+    const char *to = change_text(value, "to");
     if (change_find_table(compiler, value, change_text(value, "table"), &table, error) !=
             STATUS_OK ||
         columns_of(compiler, table, from, &result, error) != STATUS_OK) {
@@ -346,8 +364,18 @@ enum status change_rename_constraint(struct compiler *compiler, const struct cha
         return change_invalid(compiler, change_get(value, "from"), error, "%s has no constraint %s",
                               table->name, from);
     }
+    if (columns_of(compiler, table, to, &taken, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool is_free =
+        PQntuples(taken) == 0 || change_is_gone(compiler, to) || is_renamed(compiler, table, to);
+    PQclear(taken);
+    if (!is_free) {
+        return change_invalid(compiler, change_get(value, "to"), error,
+                              "%s has a constraint %s already", table->name, to);
+    }
     postgres_append(&table->contract, "ALTER TABLE %s RENAME CONSTRAINT %n TO %n;\n",
-                    place_of(compiler, table), from, change_text(value, "to"));
+                    place_of(compiler, table), from, to);
     table->operation = compiler->number;
     change_way_add(compiler, "at the end", NULL);
     return STATUS_OK;

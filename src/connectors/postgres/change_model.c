@@ -18,8 +18,8 @@ static enum status fail(const struct compiler *compiler, const struct change_val
 {
     char object[OBJECT_BYTES];
     const struct change_value *place = at != NULL ? at : &compiler->operation->value;
-    snprintf(object, sizeof object, "%s_%s:%" PRIu32 ":%" PRIu32, compiler->change->version,
-             compiler->change->name, place->line, place->column);
+    snprintf(object, sizeof object, "%s_%s.change.yaml:%" PRIu32 ":%" PRIu32,
+             compiler->change->version, compiler->change->name, place->line, place->column);
     return error_set(error, code, object, "%s: %s", compiler->operation->kind, message);
 }
 

@@ -421,6 +421,18 @@ enum status change_rename_table(struct compiler *compiler, const struct change_v
     return STATUS_OK;
 }
 
+/* Over a table that has nothing to lock. */
+static enum status try_options(struct compiler *compiler, const struct altered_table *table,
+                               const char *options, struct error *error)
+{
+    return change_try_out(compiler,
+                          arena_format(compiler->arena,
+                                       "CREATE TEMP TABLE _transhume_scratch (k int)%s; ALTER "
+                                       "TABLE pg_temp._transhume_scratch SET%s",
+                                       table->partitioned ? " PARTITION BY LIST (k)" : "", options),
+                          error);
+}
+
 enum status change_set_table(struct compiler *compiler, const struct change_value *value,
                              struct error *error)
 {
@@ -432,9 +444,12 @@ enum status change_set_table(struct compiler *compiler, const struct change_valu
         return STATUS_FAILED;
     }
     append_options(value, &options);
+    enum status status = STATUS_OK;
     if (options.length > 0) {
+        const char *set = buffer_string(&options) + strlen(" WITH");
+        status = try_options(compiler, table, set, error);
         postgres_append(&table->contract, "ALTER TABLE %n.%n SET%s;\n", compiler->schema,
-                        table->old, buffer_string(&options) + strlen(" WITH"));
+                        table->old, set);
     }
     buffer_free(&options);
     if (comment != NULL && comment->kind == CHANGE_TEXT) {
@@ -446,5 +461,5 @@ enum status change_set_table(struct compiler *compiler, const struct change_valu
     }
     table->operation = compiler->number;
     change_way_add(compiler, "in place, at the end", NULL);
-    return STATUS_OK;
+    return status;
 }

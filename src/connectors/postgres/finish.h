@@ -31,6 +31,11 @@ enum status postgres_finisher_run(struct postgres_finisher *finisher, struct buf
  * are to go, they are gone before the keys are made for good. */
 enum status postgres_make_references(struct postgres_finisher *finisher) MUST_USE;
 
+/* Adds to the script what postgres_make_references would send. Of partitioned tables the run then
+ * makes each key without NOT VALID, which these refuse. */
+void postgres_show_references(const struct postgres_database *self,
+                              const struct script_request *request, struct script *script);
+
 /* revalidate.c: of tables that were there, the keys that an earlier run left unvalidated, if they
  * are obeyed now. */
 enum status postgres_validate_left(const struct postgres_finisher *finisher) MUST_USE;

@@ -271,6 +271,13 @@ static void find_builds(struct keys *keys, const struct target_table *table,
 
 /* ---------------------------------------------------------------- making it */
 
+static void append_add_key(struct buffer *sql, const struct keys *keys,
+                           const struct target_table *table, const char *name)
+{
+    postgres_append(sql, "ALTER TABLE %t ADD CONSTRAINT %n PRIMARY KEY USING INDEX %n",
+                    &keys->self->sql, table->name, name, name);
+}
+
 /* The constraints take the indexes that were made for them. */
 static enum status add_keys(struct keys *keys, const struct target_table *tables,
                             uint32_t table_count, const char *const *names,
@@ -284,8 +291,7 @@ static enum status add_keys(struct keys *keys, const struct target_table *tables
         if (names[i] == NULL) {
             continue;
         }
-        postgres_append(&sql, "ALTER TABLE %t ADD CONSTRAINT %n PRIMARY KEY USING INDEX %n",
-                        &keys->self->sql, tables[i].name, names[i], names[i]);
+        append_add_key(&sql, keys, &tables[i], names[i]);
         builds[count++] =
             (struct postgres_build){.table = &tables[i],
                                     .owner = tables[i].name,
@@ -298,10 +304,10 @@ static enum status add_keys(struct keys *keys, const struct target_table *tables
     return postgres_builds_run(keys->self, builds, count, 1, NULL, progress, error);
 }
 
-enum status postgres_make_keys(struct postgres_database *self, const struct target_table *tables,
-                               uint32_t table_count, const struct postgres_catalog *catalog,
-                               struct arena *arena, void (*progress)(const char *what),
-                               struct error *error)
+/* Room for the builds of all tables. */
+static struct keys begin_keys(struct postgres_database *self, const struct target_table *tables,
+                              uint32_t table_count, const struct postgres_catalog *catalog,
+                              struct arena *arena)
 {
     struct keys keys = {.self = self,
                         .arena = arena,
@@ -309,12 +315,21 @@ enum status postgres_make_keys(struct postgres_database *self, const struct targ
                         .table_count = table_count,
                         .catalog = catalog};
     size_t most = 1;
-    int64_t bytes = 0;
     for (uint32_t i = 0; i < table_count; i++) {
         const struct schema_table *same = tables[i].same_engine;
         most += 1 + (same != NULL ? same->index_count : tables[i].index_count);
     }
     keys.builds = arena_allocate_zeroed(arena, most, sizeof *keys.builds);
+    return keys;
+}
+
+enum status postgres_make_keys(struct postgres_database *self, const struct target_table *tables,
+                               uint32_t table_count, const struct postgres_catalog *catalog,
+                               struct arena *arena, void (*progress)(const char *what),
+                               struct error *error)
+{
+    struct keys keys = begin_keys(self, tables, table_count, catalog, arena);
+    int64_t bytes = 0;
     const char **names = arena_allocate_zeroed(arena, (size_t)table_count + 1, sizeof *names);
     for (uint32_t i = 0; i < table_count; i++) {
         const struct postgres_table *facts =
@@ -329,4 +344,56 @@ enum status postgres_make_keys(struct postgres_database *self, const struct targ
         postgres_builds_run(self, keys.builds, keys.count, at_once, NULL, progress, error);
     return status == STATUS_OK ? add_keys(&keys, tables, table_count, names, progress, error)
                                : status;
+}
+
+/* ---------------------------------------------------------------- showing it */
+
+/* A table as prepare would leave it: with what postgres_create_statements makes along with it. */
+static struct postgres_table new_table(struct keys *keys, const struct target_table *table)
+{
+    struct schema_table *schema = arena_allocate_zeroed(keys->arena, 1, sizeof *schema);
+    struct schema_index *indexes =
+        arena_allocate_zeroed(keys->arena, (size_t)table->index_count + 1, sizeof *indexes);
+    schema->name = table->name;
+    schema->indexes = indexes;
+    if (!postgres_key_is_late(table, NULL)) {
+        schema->primary_key =
+            table->same_engine != NULL ? table->same_engine->primary_key : table->key;
+    }
+    for (uint32_t i = 0; table->same_engine == NULL && i < table->index_count; i++) {
+        const struct target_index *index = &table->indexes[i];
+        if (index->unique && !postgres_key_is_late(table, index)) {
+            indexes[schema->index_count++] = (struct schema_index){
+                .name = index->name, .columns = index->columns, .unique = true};
+        }
+    }
+    return (struct postgres_table){.schema = schema};
+}
+
+void postgres_show_keys(struct postgres_database *self, const struct script_request *request,
+                        const struct postgres_catalog *catalog, struct script *script)
+{
+    struct keys keys =
+        begin_keys(self, request->tables, request->table_count, catalog, script->arena);
+    const char **names =
+        arena_allocate_zeroed(script->arena, (size_t)request->table_count + 1, sizeof *names);
+    for (uint32_t i = 0; i < request->table_count; i++) {
+        if (request->missing[i]) {
+            const struct postgres_table facts = new_table(&keys, &request->tables[i]);
+            find_builds(&keys, &request->tables[i], &facts, &names[i]);
+        }
+    }
+    postgres_builds_sort(keys.builds, keys.count);
+    for (uint32_t i = 0; i < keys.count; i++) {
+        struct buffer sql = {0};
+        buffer_append_string(&sql, keys.builds[i].sql);
+        script_add(script, SCRIPT_AFTER_LOAD, "index", keys.builds[i].name, &sql);
+    }
+    for (uint32_t i = 0; i < request->table_count; i++) {
+        struct buffer sql = {0};
+        if (names[i] != NULL) {
+            append_add_key(&sql, &keys, &request->tables[i], names[i]);
+            script_add(script, SCRIPT_AFTER_LOAD, "key", names[i], &sql);
+        }
+    }
 }

@@ -27,6 +27,10 @@ enum status postgres_make_keys(struct postgres_database *self, const struct targ
                                struct arena *arena, void (*progress)(const char *what),
                                struct error *error) MUST_USE;
 
+/* Adds to the script what postgres_make_keys would send. `catalog`: of what is there already. */
+void postgres_show_keys(struct postgres_database *self, const struct script_request *request,
+                        const struct postgres_catalog *catalog, struct script *script);
+
 /* ---------------------------------------------------------------- builds.c */
 
 /* Whom a build shuts out of its table. */
@@ -70,6 +74,8 @@ struct postgres_errand {
     enum status (*run)(void *context, struct error *error);
     void *context;
 };
+/* The order in which they are begun. */
+void postgres_builds_sort(struct postgres_build *builds, uint32_t count);
 /*
  * Runs them all, up to `at_once` together, and once they are begun `meanwhile` (NULL: nothing); a
  * unique index that fails for the sake of records makes them move away, and is tried again once.

@@ -255,13 +255,19 @@ static enum status is_schema_there(struct maker *maker, const char *schema, bool
     return status;
 }
 
-static bool has_table_in(const struct maker *maker, const char *schema)
+static bool has_table_in(const struct postgres_database *self, const struct target_table *tables,
+                         uint32_t table_count, const char *schema)
 {
     bool found = false;
-    for (uint32_t i = 0; !found && i < maker->table_count; i++) {
-        found = strcmp(sql_place_of(&maker->self->sql, maker->tables[i].name).schema, schema) == 0;
+    for (uint32_t i = 0; !found && i < table_count; i++) {
+        found = strcmp(sql_place_of(&self->sql, tables[i].name).schema, schema) == 0;
     }
     return found;
+}
+
+static void append_schema(struct buffer *sql, const char *schema)
+{
+    postgres_append(sql, "CREATE SCHEMA %n", schema);
 }
 
 static enum status make_schema(struct maker *maker, const char *schema)
@@ -270,7 +276,7 @@ static enum status make_schema(struct maker *maker, const char *schema)
     struct buffer make = {0};
     struct buffer drop = {0};
     postgres_append_name(&name, schema);
-    buffer_format(&make, "CREATE SCHEMA %s", buffer_string(&name));
+    append_schema(&make, schema);
     buffer_format(&drop, "DROP SCHEMA %s", buffer_string(&name));
     /* as objects.sql has its name */
     const struct schema_object object = {.what = "schema",
@@ -301,11 +307,36 @@ enum status postgres_schemas_make(struct postgres_database *self, PGconn *connec
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < others.count; i++) {
         bool there = false;
-        if (request->objects == NULL && !has_table_in(&maker, others.names[i])) {
+        if (request->objects == NULL &&
+            !has_table_in(self, request->tables, request->table_count, others.names[i])) {
             continue;
         }
         status = is_schema_there(&maker, others.names[i], &there);
         status = status == STATUS_OK && !there ? make_schema(&maker, others.names[i]) : status;
+    }
+    return status;
+}
+
+enum status postgres_schemas_show(struct postgres_database *self, PGconn *connection,
+                                  const struct script_request *request, struct script *script,
+                                  struct error *error)
+{
+    struct maker maker = {.self = self, .connection = connection, .error = error};
+    const struct column_list others = self->sql.base.scope.others;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < others.count; i++) {
+        bool there = false;
+        struct buffer sql = {0};
+        if (request->objects == NULL &&
+            !has_table_in(self, request->tables, request->table_count, others.names[i])) {
+            continue;
+        }
+        status =
+            request->there != NULL ? is_schema_there(&maker, others.names[i], &there) : STATUS_OK;
+        if (status == STATUS_OK && !there) {
+            append_schema(&sql, others.names[i]);
+            script_add(script, SCRIPT_BEFORE_LOAD, "schema", others.names[i], &sql);
+        }
     }
     return status;
 }

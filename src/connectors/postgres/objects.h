@@ -24,6 +24,10 @@ enum status postgres_objects_make(struct postgres_database *self, PGconn *connec
 enum status postgres_schemas_make(struct postgres_database *self, PGconn *connection,
                                   const struct prepare_request *request,
                                   struct error *error) MUST_USE;
+/* Adds to the script those that postgres_schemas_make would make. */
+enum status postgres_schemas_show(struct postgres_database *self, PGconn *connection,
+                                  const struct script_request *request, struct script *script,
+                                  struct error *error) MUST_USE;
 /* After all are made: notes how they stand, so that a rollback knows those changed since. */
 enum status postgres_objects_remember(struct postgres_database *self, PGconn *connection,
                                       struct error *error) MUST_USE;

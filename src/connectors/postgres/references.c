@@ -147,6 +147,12 @@ static void tell_of_orphans(struct postgres_finisher *finisher, const struct tar
     buffer_free(&orphans);
 }
 
+static void append_validation(struct buffer *sql, const struct postgres_database *self,
+                              const struct target_table *table, const char *name)
+{
+    postgres_append(sql, "ALTER TABLE %t VALIDATE CONSTRAINT %n", &self->sql, table->name, name);
+}
+
 /* A key that not every row obeys is said, and stays unvalidated. */
 static enum status validate(struct postgres_finisher *finisher, const struct target_table *table,
                             const struct sql_foreign_key *reference, const char *name)
@@ -159,8 +165,7 @@ static enum status validate(struct postgres_finisher *finisher, const struct tar
     if (failpoint_hit("postgres.before_validation", finisher->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    postgres_append(&sql, "ALTER TABLE %t VALIDATE CONSTRAINT %n", &finisher->self->sql,
-                    table->name, name);
+    append_validation(&sql, finisher->self, table, name);
     enum status status = postgres_finisher_run(&trying, &sql, table->name, name, true);
     if (status != STATUS_OK && strcmp(problem.native_state, "23503") == 0) {
         char what[POSTGRES_NAME_BYTES_MAX + 64];
@@ -176,12 +181,11 @@ static enum status validate(struct postgres_finisher *finisher, const struct tar
 }
 
 /* "ALTER TABLE … ADD CONSTRAINT … FOREIGN KEY …", not yet " NOT VALID". */
-static void append_reference(struct buffer *sql, const struct postgres_finisher *finisher,
+static void append_reference(struct buffer *sql, const struct postgres_database *self,
                              const struct target_table *table,
                              const struct sql_foreign_key *reference, const char *name)
 {
-    postgres_append(sql, "ALTER TABLE %t ADD CONSTRAINT %n", &finisher->self->sql, table->name,
-                    name);
+    postgres_append(sql, "ALTER TABLE %t ADD CONSTRAINT %n", &self->sql, table->name, name);
     if (reference->native_sql != NULL) {
         size_t end = ends_unchecked(reference) ? sizeof unchecked - 1 : 0;
         buffer_append_byte(sql, ' ');
@@ -195,7 +199,7 @@ static void append_reference(struct buffer *sql, const struct postgres_finisher 
         postgres_append(sql, "%n.%n", reference->schema,
                         reference->table + strlen(reference->schema) + 1);
     } else {
-        postgres_append_table(sql, finisher->self, reference->table);
+        postgres_append_table(sql, self, reference->table);
     }
     if (reference->referenced.count > 0) {
         buffer_append_string(sql, " (");
@@ -234,7 +238,7 @@ static enum status make_reference(struct postgres_finisher *finisher,
     struct buffer sql = {0};
     struct postgres_finisher trying = *finisher;
     trying.error = problem;
-    append_reference(&sql, finisher, table, reference, name);
+    append_reference(&sql, finisher->self, table, reference, name);
     buffer_append_string(&sql, not_yet ? unchecked : "");
     return postgres_finisher_run(&trying, &sql, table->name, name, false);
 }
@@ -394,4 +398,35 @@ enum status postgres_make_references(struct postgres_finisher *finisher)
     finisher->again = true;
     status = take_orphans(finisher);
     return status == STATUS_OK ? add_all_references(finisher) : status;
+}
+
+static void show_reference(const struct postgres_database *self, const struct target_table *table,
+                           uint32_t number, struct script *script)
+{
+    const struct sql_foreign_key reference = sql_foreign_key_of(table, number);
+    bool enforced = !postgres_is_unenforced(reference.native_sql);
+    char name[POSTGRES_NAME_BYTES_MAX + 1];
+    struct buffer sql = {0};
+    if (postgres_unknown_reference(self, reference.native_sql) != NULL) {
+        return;
+    }
+    name_reference(table, &reference, number, name);
+    append_reference(&sql, self, table, &reference, name);
+    buffer_append_string(&sql, enforced ? unchecked : "");
+    script_add(script, SCRIPT_AFTER_LOAD, "foreign key", name, &sql);
+    if (enforced) {
+        append_validation(&sql, self, table, name);
+        script_add(script, SCRIPT_AFTER_LOAD, "foreign key", name, &sql);
+    }
+}
+
+void postgres_show_references(const struct postgres_database *self,
+                              const struct script_request *request, struct script *script)
+{
+    for (uint32_t i = 0; i < request->table_count; i++) {
+        const struct target_table *table = &request->tables[i];
+        for (uint32_t k = 0; request->missing[i] && k < sql_foreign_key_count(table); k++) {
+            show_reference(self, table, k, script);
+        }
+    }
 }

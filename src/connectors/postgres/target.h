@@ -70,6 +70,12 @@ enum status postgres_add_columns(struct database *self, const struct target_tabl
                                  struct column_list columns, struct error *error);
 enum status postgres_prepare(struct database *self, const struct prepare_request *request,
                              struct error *error);
+/* script.c */
+enum status postgres_script(struct database *self, const struct script_request *request,
+                            struct script *script, struct error *error);
+enum status postgres_column_type(struct database *self, const struct target_table *table,
+                                 const struct schema_column *column, struct buffer *out,
+                                 struct error *error);
 /* finish.c */
 enum status postgres_after_load(struct database *self, struct after_load_request *request,
                                 struct error *error);

@@ -498,7 +498,7 @@ static enum status check_form(struct pass *pass, struct error *error)
         return STATUS_FAILED;
     }
     if (same != 1) {
-        error_set(error, ERROR_CHANGE_REFUSED, pass->shadow->table,
+        error_set(error, ERROR_CHANGE_UNPROVEN, pass->shadow->table,
                   "%s, its triggers or foreign keys were altered since the change was started: the "
                   "new table has none of that",
                   pass->shadow->table);

@@ -120,7 +120,7 @@ static bool affinity_keeps(enum sqlite_affinity affinity, enum value_kind kind)
     }
 }
 
-static void append_type(const struct schema_column *column, struct buffer *out)
+void sqlite_schema_append_type(const struct schema_column *column, struct buffer *out)
 {
     const struct value_type *type = &column->type;
     const char *native = type->native;
@@ -128,14 +128,24 @@ static void append_type(const struct schema_column *column, struct buffer *out)
     /* A dynamic column may hold any class, and its declared type decided which: it stays. */
     if (native != NULL && type_is_plain(native) &&
         (type->dynamic || affinity_keeps(sqlite_affinity_of(native), type->kind))) {
-        buffer_format(out, " %s", native);
+        buffer_append_string(out, native);
     } else if (type->dynamic) {
         return;
     } else if (type->kind == VALUE_DECIMAL && type->precision > 0) {
-        buffer_format(out, " NUMERIC(%d,%d)", type->precision, type->scale);
-    } else if (type_of_kind(type->kind)[0] != '\0') {
-        buffer_format(out, " %s", type_of_kind(type->kind));
+        buffer_format(out, "NUMERIC(%d,%d)", type->precision, type->scale);
+    } else {
+        buffer_append_string(out, type_of_kind(type->kind));
     }
+}
+
+static void append_type(const struct schema_column *column, struct buffer *out)
+{
+    struct buffer words = {0};
+    sqlite_schema_append_type(column, &words);
+    if (words.length > 0) {
+        buffer_format(out, " %s", buffer_string(&words));
+    }
+    buffer_free(&words);
 }
 
 /* ---------------------------------------------------------------- columns */

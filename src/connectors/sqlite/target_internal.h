@@ -108,9 +108,25 @@ void sqlite_schema_append_table(const struct target_table *table, bool counts, s
 /* What ALTER TABLE … ADD COLUMN wants. */
 void sqlite_schema_append_column(const struct target_table *table,
                                  const struct schema_column *column, struct buffer *out);
+/* "NUMERIC(10,2)"; nothing where a column has no type. */
+void sqlite_schema_append_type(const struct schema_column *column, struct buffer *out);
 /* CREATE [UNIQUE] INDEX for an index of the plan. */
 void sqlite_schema_append_index(const struct target_table *table, const struct target_index *index,
                                 struct buffer *out);
+/* One statement; frees it. `what` it makes: "table", "index". */
+typedef enum status sqlite_take_statement(void *context, const char *what, const char *name,
+                                          struct buffer *sql, struct error *error);
+/* The statements that make a table, with its unique indexes, one by one: prepare runs them, script
+ * shows them. `objects` as prepare gets them. */
+enum status sqlite_create_table(const struct target_table *table, const struct schema *objects,
+                                sqlite_take_statement *take, void *context,
+                                struct error *error) MUST_USE;
+/* script.c */
+enum status sqlite_script(struct database *database, const struct script_request *request,
+                          struct script *script, struct error *error);
+enum status sqlite_column_type(struct database *database, const struct target_table *table,
+                               const struct schema_column *column, struct buffer *out,
+                               struct error *error);
 /*
  * Runs one CREATE statement that came from another database: it has to be one statement that
  * creates the object of that type ("table", "index", "view", "trigger") and name, and does nothing

@@ -342,24 +342,6 @@ static enum status carry_numbers(struct sqlite_database *self, const struct sett
 
 /* ---------------------------------------------------------------- tables */
 
-static enum status make_unique_indexes(struct sqlite_database *self,
-                                       const struct target_table *table, struct error *error)
-{
-    enum status status = STATUS_OK;
-
-    /* now and not after the load, so that a second record under one value is one reject */
-    for (uint32_t i = 0; status == STATUS_OK && i < table->index_count; i++) {
-        struct buffer sql = {0};
-        if (table->indexes[i].unique) {
-            sqlite_schema_append_index(table, &table->indexes[i], &sql);
-            status = sqlite_schema_create(self, "index", table->indexes[i].name,
-                                          buffer_string(&sql), error);
-        }
-        buffer_free(&sql);
-    }
-    return status;
-}
-
 static bool has_sequence(const struct schema *objects, const char *table)
 {
     for (uint32_t i = 0; objects != NULL && i < objects->object_count; i++) {
@@ -372,21 +354,37 @@ static bool has_sequence(const struct schema *objects, const char *table)
     return false;
 }
 
-static enum status make_table(struct sqlite_database *self, const struct target_table *table,
-                              const struct schema *objects, struct error *error)
+enum status sqlite_create_table(const struct target_table *table, const struct schema *objects,
+                                sqlite_take_statement *take, void *context, struct error *error)
 {
     const struct schema_table *same = table->same_engine;
+    bool whole = same != NULL && same->kind == SCHEMA_TABLE && same->native_sql != NULL &&
+                 sqlite_same_name(same->name, table->name);
     struct buffer sql = {0};
-    enum status status;
 
-    if (same != NULL && same->kind == SCHEMA_TABLE && same->native_sql != NULL &&
-        sqlite_same_name(same->name, table->name)) {
-        return sqlite_schema_create(self, "table", table->name, same->native_sql, error);
+    if (whole) {
+        buffer_append_string(&sql, same->native_sql);
+    } else {
+        sqlite_schema_append_table(table, has_sequence(objects, table->name), &sql);
     }
-    sqlite_schema_append_table(table, has_sequence(objects, table->name), &sql);
-    status = sqlite_schema_create(self, "table", table->name, buffer_string(&sql), error);
-    buffer_free(&sql);
-    return status == STATUS_OK ? make_unique_indexes(self, table, error) : status;
+    enum status status = take(context, "table", table->name, &sql, error);
+    /* now and not after the load, so that a second record under one value is one reject */
+    for (uint32_t i = 0; !whole && status == STATUS_OK && i < table->index_count; i++) {
+        if (table->indexes[i].unique) {
+            sqlite_schema_append_index(table, &table->indexes[i], &sql);
+            status = take(context, "index", table->indexes[i].name, &sql, error);
+        }
+    }
+    return status;
+}
+
+static enum status send(void *context, const char *what, const char *name, struct buffer *sql,
+                        struct error *error)
+{
+    struct sqlite_database *self = context;
+    enum status status = sqlite_schema_create(self, what, name, buffer_string(sql), error);
+    buffer_free(sql);
+    return status;
 }
 
 static enum status prepare_table(struct sqlite_database *self, struct target_table *table,
@@ -415,7 +413,7 @@ static enum status prepare_table(struct sqlite_database *self, struct target_tab
         return STATUS_FAILED;
     }
     table->created = true;
-    status = make_table(self, table, objects, error);
+    status = sqlite_create_table(table, objects, send, self, error);
     return status == STATUS_OK ? sqlite_ledger_note_made(self, table->name, error) : status;
 }
 

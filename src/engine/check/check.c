@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "engine/check/ddl.h"
 #include "engine/check/foresee.h"
 #include "engine/check/orphans.h"
 #include "engine/check/partitions.h"
@@ -39,6 +40,8 @@ struct report {
     struct foresight *foresight;
     double milliseconds; /* of the whole run, estimated */
     struct preflight preflight;
+    const char **absent; /* tables of the plan that the target does not have */
+    uint32_t absent_count;
 };
 
 /* What was read of one stream. */
@@ -160,11 +163,9 @@ static enum status check_ledger(struct report *report, struct error *error)
 static enum status find_problems(struct report *report, struct error *error)
 {
     struct preflight *preflight = &report->preflight;
-    const char **absent;
-    uint32_t absent_count;
     preflight_tables(report->session, report->out->arena, &report->tables);
-    enum status status =
-        preflight_check(report->session, report->tables, &absent, &absent_count, preflight, error);
+    enum status status = preflight_check(report->session, report->tables, &report->absent,
+                                         &report->absent_count, preflight, error);
     if (status == STATUS_OK && preflight->count > 0) {
         worsen(report, error_exit_status(&preflight->first));
         add_each_line(report, &preflight->problems, add_problem);
@@ -651,6 +652,30 @@ static enum status foresee_following(struct report *report, struct error *error)
     return STATUS_OK;
 }
 
+static enum status show_ddl(struct report *report, struct error *error)
+{
+    struct run_session *session = report->session;
+    struct check_ddl *ddl = &report->out->ddl;
+    struct script script = {.arena = report->out->arena};
+    const struct ddl_request request = {.tables = report->tables,
+                                        .absent = report->absent,
+                                        .absent_count = report->absent_count,
+                                        .unfit = report->preflight.unfit_objects};
+    ddl->asked = session->options.shows_ddl;
+    ddl->scripted = session->target->connector->target->script != NULL;
+    if (!ddl->asked) {
+        return STATUS_OK;
+    }
+    if (ddl_columns(session, &request, report->out->arena, &ddl->columns, &ddl->column_count,
+                    error) != STATUS_OK ||
+        ddl_script(session, &request, &script, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    ddl->statements = script.statements;
+    ddl->statement_count = script.count;
+    return STATUS_OK;
+}
+
 enum status run_check(struct run_session *session, struct check_report *out, struct error *error)
 {
     struct report report = {.session = session, .out = out};
@@ -664,6 +689,7 @@ enum status run_check(struct run_session *session, struct check_report *out, str
                                      session_describe_streams(session, error) != STATUS_OK ||
                                      renumber_measure(session, error) != STATUS_OK));
     failed = failed || find_notes(&report, error) != STATUS_OK ||
+             show_ddl(&report, error) != STATUS_OK ||
              foresee_following(&report, error) != STATUS_OK ||
              (readable && read_some(&report, error) != STATUS_OK);
     preflight_free(&report.preflight);

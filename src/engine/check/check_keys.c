@@ -129,7 +129,11 @@ static void show_key(const struct key_reader *reader, const struct cell *key)
         buffer_append_string(&reader->result->shown, i > 0 ? ", " : "");
         buffer_append_string(&reader->result->shown, reader->stream->key_names[i]);
         buffer_append_string(&reader->result->shown, " = ");
-        value_print(&key[i], SHOWN_BYTES_MAX, &reader->result->shown);
+        if (reader->stream->masks_rows) {
+            buffer_append_string(&reader->result->shown, "(masked)");
+        } else {
+            value_print(&key[i], SHOWN_BYTES_MAX, &reader->result->shown);
+        }
     }
 }
 

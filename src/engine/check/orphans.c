@@ -90,7 +90,7 @@ static bool place(struct looking *looking)
 
 /* ---------------------------------------------------------------- reading */
 
-static void take_row(const struct cell *cells, uint32_t count, struct found *found)
+static void take_row(const struct cell *cells, uint32_t count, bool shows, struct found *found)
 {
     bool whole = true; /* with a null among its columns a key refers to nothing */
     for (uint32_t i = 0; i < count; i++) {
@@ -102,7 +102,11 @@ static void take_row(const struct cell *cells, uint32_t count, struct found *fou
     }
     for (uint32_t i = 0; found->orphans == 0 && i < count; i++) {
         buffer_append_string(&found->first, i > 0 ? ", " : "");
-        value_print(&cells[i], SHOWN_BYTES, &found->first);
+        if (shows) {
+            value_print(&cells[i], SHOWN_BYTES, &found->first);
+        } else {
+            buffer_append_string(&found->first, "(masked)");
+        }
     }
     found->orphans++;
 }
@@ -122,7 +126,8 @@ static enum status read_rows(const struct looking *looking, const struct read_re
            (status = source->cursor_next(cursor, FORESEE_RECORDS, BATCH_BYTES, &batch, error)) ==
                STATUS_OK) {
         for (uint32_t row = 0; row < batch->row_count && found->seen < FORESEE_RECORDS; row++) {
-            take_row(&batch->cells[(size_t)row * batch->width], request->column_count - 1, found);
+            take_row(&batch->cells[(size_t)row * batch->width], request->column_count - 1,
+                     !looking->session->plan->masks_values, found);
         }
         batch_destroy(batch);
     }

@@ -161,7 +161,11 @@ static void take_groups(struct looking *looking, const struct source_columns *co
         buffer_append_string(&shown, columns->count == 0 ? "all records" : "");
         for (uint32_t at = 0; at < columns->count; at++) {
             buffer_format(&shown, "%s%s = ", at > 0 ? ", " : "", columns->names[at]);
-            value_print(&cells[at], SHOWN_BYTES_MAX, &shown);
+            if (looking->stream->masks_rows) {
+                buffer_append_string(&shown, "(masked)");
+            } else {
+                value_print(&cells[at], SHOWN_BYTES_MAX, &shown);
+            }
         }
         if (rows->kind == VALUE_INT64) {
             tell(looking, buffer_string(&shown), (double)rows->i64 * share, row_bytes);

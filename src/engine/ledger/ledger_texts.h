@@ -16,6 +16,7 @@
  *          "renumbered":{TABLE:N…},                        (new keys are old ones + N)
  *          "indexes":"rebuild","triggers":"disable",       (only where they are)
  *          "broken_references":"reject",                   (likewise)
+ *          "parts":"schema"|"data",                        (where it is not both)
  *          "schemas":[NAME…],                              (the target's, besides its own)
  *          "takes_out":true,                               (a repair that deletes records)
  *          "keeps_taken":true,                             (and they can be put back)
@@ -108,6 +109,7 @@ struct ledger_header {
     bool disables_triggers;     /* likewise */
     struct column_list schemas; /* of the target besides its own, of which tables are */
     bool rejects_orphans;       /* --broken-references reject */
+    const char *parts;          /* "schema", "data"; NULL: both */
     bool takes_out;             /* a repair that deletes records */
     bool keeps_taken;           /* and they can be put back; earlier versions refuse by takes_out */
     const char *delete_hash;    /* of a repair's delete.jsonl; NULL: before 0.2 */

@@ -50,6 +50,11 @@ static void repeat_chunks(struct target_table *table)
     }
 }
 
+const struct schema *preflight_objects(const struct run_session *session)
+{
+    return session->options.parts == PARTS_DATA ? NULL : session->plan->same_engine_objects;
+}
+
 void preflight_tables(struct run_session *session, struct arena *arena,
                       struct target_table **tables)
 {
@@ -72,7 +77,7 @@ enum status preflight_foretell(struct run_session *session, struct target_table 
     const struct target_functions *target = session->target->connector->target;
     const struct prepare_request request = {.tables = tables,
                                             .table_count = session->plan->table_count,
-                                            .objects = session->plan->same_engine_objects,
+                                            .objects = preflight_objects(session),
                                             .rebuilds_indexes = preflight_rebuilds_indexes(session),
                                             .disables_triggers =
                                                 preflight_disables_triggers(session)};
@@ -241,7 +246,7 @@ static enum status check_objects(struct run_session *session, struct preflight *
                                  struct error *error)
 {
     const struct target_functions *target = session->target->connector->target;
-    const struct schema *objects = session->plan->same_engine_objects;
+    const struct schema *objects = preflight_objects(session);
     struct buffer lines = {0};
     struct error problem;
     if (objects == NULL || target->check_objects == NULL) {
@@ -310,7 +315,7 @@ static enum status check_changed(const struct run_session *session,
         return STATUS_OK;
     }
     enum status status = target->tell_changed(session->target, tables, session->plan->table_count,
-                                              session->plan->same_engine_objects, &lines, error);
+                                              preflight_objects(session), &lines, error);
     char *next = take_lines(&lines);
     for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
         const char *tab = strchr(line, '\t');
@@ -330,7 +335,7 @@ static enum status check_unfit_objects(const struct run_session *session,
                                        struct preflight *preflight, struct error *error)
 {
     const struct target_functions *target = session->target->connector->target;
-    const struct schema *objects = session->plan->same_engine_objects;
+    const struct schema *objects = preflight_objects(session);
     size_t begin = preflight->unfit.length;
     if (objects == NULL || objects->object_count == 0 || target->tell_unfit_objects == NULL) {
         return STATUS_OK;
@@ -462,6 +467,28 @@ static void check_emptiness(const struct target_table *table, bool record_exists
     add_problem(preflight, &problem);
 }
 
+/* With --data-only a table that is not there, and what would be made for those that are. */
+static void check_parts(const struct run_session *session, const char *const *absent,
+                        uint32_t absent_count, struct preflight *preflight)
+{
+    bool declares = session->target->connector->target->script != NULL;
+    struct error problem;
+    if (session->options.parts == PARTS_SCHEMA && !declares) {
+        error_set(&problem, ERROR_BAD_VALUE, session->target_uri->shown,
+                  "--schema-only: %s has no tables that are made before their records",
+                  session->target->connector->title);
+        error_hint(&problem, "leave it out");
+        add_problem(preflight, &problem);
+    }
+    for (uint32_t i = 0; session->options.parts == PARTS_DATA && declares && i < absent_count;
+         i++) {
+        error_set(&problem, ERROR_PLAN_INVALID, absent[i],
+                  "the target has no such table, and --data-only makes none");
+        error_hint(&problem, "`transhume migrate --schema-only` makes it");
+        add_problem(preflight, &problem);
+    }
+}
+
 /* Warnings of a plan say what is left out. */
 static void check_strict(const struct run_session *session, struct preflight *preflight)
 {
@@ -537,7 +564,9 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
         }
         check_names(session, tables, i, preflight);
         check_index_names(session, tables, i, preflight);
-        check_emptiness(&session->plan->tables[i].target, record_exists[i], preflight);
+        if (session->options.parts != PARTS_SCHEMA) {
+            check_emptiness(&session->plan->tables[i].target, record_exists[i], preflight);
+        }
         if (!table_exists[i]) {
             (*absent)[(*absent_count)++] = tables[i].name;
         }
@@ -546,6 +575,7 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
         check_unfit_objects(session, preflight, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    check_parts(session, *absent, *absent_count, preflight);
     check_strict(session, preflight);
     check_orphans(session, preflight);
     struct error untold;

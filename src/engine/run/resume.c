@@ -541,6 +541,7 @@ static enum status read_ledger(struct resume *resume, struct error *error)
         return STATUS_FAILED;
     }
     run_set_kind(run, resume->header.kind);
+    run->session->options.parts = run_parts_read(resume->header.parts);
     run->header = resume->header;
     undo_resume(run);
     return look_whether_it_follows(resume, error) == STATUS_OK &&
@@ -589,7 +590,7 @@ static enum status reopen_if_changed(struct resume *resume, bool changed, struct
     if (failpoint_hit("resume.before_reopen", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (changed) {
+    if (changed && !run_moves(run, PARTS_SCHEMA)) {
         run_note(run, &run->status.mixed_snapshot);
         if (find_restarts(resume, &restart, error) != STATUS_OK ||
             (restart.stream_count > 0 && reopen_chunks(resume, &restart, error) != STATUS_OK)) {

@@ -234,11 +234,12 @@ static enum status prepare_target(struct run *run, struct error *error)
     const struct prepare_request request = {
         .tables = run->tables,
         .table_count = run->table_count,
-        .objects = session->plan->same_engine_objects,
+        .objects = run_objects(run),
         .rebuilds_indexes = untouched && run->header.rebuilds_indexes,
         .disables_triggers = untouched && run->header.disables_triggers};
     const struct target_functions *target = session->target->connector->target;
     if (failpoint_hit("engine.before_prepare", error) != STATUS_OK ||
+        run_require_tables(run, error) != STATUS_OK ||
         target->prepare(session->target, &request, error) != STATUS_OK ||
         (target->later_prepare != NULL &&
          target->later_prepare(session->target, run->tables, run->table_count, error) !=
@@ -408,7 +409,7 @@ static enum status build(struct run *run, struct error *error)
     }
     struct after_load_request request = {.tables = run->tables,
                                          .table_count = run->table_count,
-                                         .objects = session->plan->same_engine_objects,
+                                         .objects = run_objects(run),
                                          .progress = say,
                                          .rebuilds_indexes = run->header.rebuilds_indexes,
                                          .rejects_orphans = run->header.rejects_orphans,
@@ -434,7 +435,7 @@ enum status run_prime_target(struct run *run, struct error *error)
         run->counted[i].known = false;
     }
     /* the way back makes nothing of what is there */
-    const struct schema *objects = reverse_is(run) ? NULL : run->session->plan->same_engine_objects;
+    const struct schema *objects = reverse_is(run) ? NULL : run_objects(run);
     struct after_load_request request = {.tables = run->tables,
                                          .table_count = run->table_count,
                                          .objects = objects,
@@ -673,6 +674,7 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     /* the changes in between put it right */
     result->mixed_snapshot = run->status.mixed_snapshot && run->header.feed == NULL;
     result->no_snapshot = run->status.no_snapshot;
+    result->schema_only = run_moves(run, PARTS_SCHEMA);
     result->is_overtaken = run->is_overtaken;
     result->has_ledger = run->claimed;
     result->broken_references = run->status.broken_references;

@@ -19,6 +19,13 @@ enum nested_choice { NESTED_UNSET, NESTED_JSON, NESTED_TABLES };
 /* Of tables that the run makes. */
 enum broken_references_choice { BROKEN_UNSET, BROKEN_KEEP, BROKEN_REJECT };
 
+/* What a run moves. */
+enum parts_choice {
+    PARTS_ALL,
+    PARTS_SCHEMA, /* tables and all that goes with them, no records */
+    PARTS_DATA    /* records into tables that are there; nothing is made */
+};
+
 /* A resync's steps (engine/follow/resync.h); a comparison comes in between. */
 enum resync_choice { RESYNC_NOT, RESYNC_BEGIN, RESYNC_END };
 /* What a resume of a run that follows is for. */
@@ -95,6 +102,9 @@ struct run_options {
     bool no_express;    /* general path even where the express lane would do (tests, benches) */
     bool no_hashes;     /* no hash sums in the done marks */
     bool strict;        /* refuse if anything of the source is left out */
+    bool shows_ddl;     /* check: fills check_report.ddl */
+    bool ignores_there; /* diff: the plan is resolved as if the target held no tables */
+    enum parts_choice parts; /* of a new run and its check; a resume asks the ledger */
     bool rollback_keys; /* keys of what is written are kept for every table, so that rollback can
                            go by key; costs the express lane */
     enum indexes_choice indexes;   /* rebuild: dropped for the load, and made again after it */
@@ -163,8 +173,27 @@ struct check_follow {
     struct check_list native;       /* the server's own replication, where it would do as well */
     struct check_list native_lacks; /* and what it would not do */
 };
+/* check --ddl: a column of a table that the run makes. */
+struct check_column {
+    const char *table;
+    const char *name;
+    const char *from;      /* the source's column, or what makes the values: "a template" */
+    const char *from_type; /* as the source declares it; NULL: it is computed */
+    const char *type;      /* as the target declares it; NULL: it declares none */
+    const char *why;       /* its values change their type; NULL: they do not */
+};
+struct script_statement; /* connectors/script.h */
+struct check_ddl {
+    bool asked;
+    bool scripted; /* the target's tables need statements */
+    const struct check_column *columns;
+    uint32_t column_count;
+    const struct script_statement *statements; /* in the order in which they run */
+    uint32_t statement_count;
+};
 struct check_report {
     struct check_follow follow;
+    struct check_ddl ddl;
     struct check_entity *entities;
     uint32_t entity_count;
     enum guarantee guarantee;
@@ -196,6 +225,15 @@ enum status run_check(struct run_session *session, struct check_report *report,
 enum status run_sample(struct run_session *session, uint32_t count, bool json, struct buffer *out,
                        struct error *error) MUST_USE;
 
+/* ---- diff */
+struct script; /* connectors/script.h */
+/* The statements that would make the plan's tables and objects in a target that holds nothing; none
+ * of a target whose tables need none. `place` as script_request has it. */
+enum status run_script(struct run_session *session, const char *place, struct script *script,
+                       struct error *error) MUST_USE;
+/* The target's URI, secrets included: for opening it once more. */
+const char *run_target_uri(const struct run_session *session);
+
 /* ---- migrate and resume */
 struct run_result {
     char run_id[40];
@@ -208,6 +246,7 @@ struct run_result {
     bool is_overtaken; /* a session that is opened anew goes on, with the source's new columns */
     bool mixed_snapshot;
     bool no_snapshot; /* the source knows none */
+    bool schema_only; /* it made tables and moved no records */
     bool has_ledger;  /* the run was this process's to write: the target is not untouched */
     const char *rejects_folder;   /* NULL if nothing was rejected */
     const char *report_file;      /* NULL: there is none */

@@ -184,6 +184,7 @@ void run_fill_header(struct run *run)
     run->header.rebuilds_indexes = preflight_rebuilds_indexes(session);
     run->header.disables_triggers = preflight_disables_triggers(session);
     run->header.rejects_orphans = preflight_rejects_orphans(session);
+    run->header.parts = run_parts_name(session->options.parts);
     run->header.schemas = session->target->scope.others;
     run->header.reverse_of = session->options.reverse_of;
 }
@@ -227,17 +228,23 @@ static enum status split_streams(struct run *run, struct error *error)
     struct run_session *session = run->session;
     const struct plan *plan = session->plan;
     uint64_t capacity = 0;
-    if (session->options.reverse_of != NULL) {
-        return STATUS_OK; /* both sides are the same */
+    if (session->options.reverse_of != NULL || session->options.parts == PARTS_SCHEMA) {
+        return STATUS_OK; /* both sides are the same, or no record is read */
     }
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         struct span *spans;
         uint32_t count;
-        if (session->source->connector->source->split(
-                session->source, &plan->streams[i].request,
-                session_chunk_rows(session, &plan->streams[i]), run->arena, &spans, &count,
-                error) != STATUS_OK) {
+        /* the bounds of chunks are keys, which the ledger keeps: of masked ones there are none */
+        bool masked = plan_stream_masks_key(&plan->streams[i]);
+        uint64_t rows = masked ? UINT64_MAX : session_chunk_rows(session, &plan->streams[i]);
+        if (session->source->connector->source->split(session->source, &plan->streams[i].request,
+                                                      rows, run->arena, &spans, &count,
+                                                      error) != STATUS_OK) {
             return STATUS_FAILED;
+        }
+        for (uint32_t k = 0; masked && k < count; k++) {
+            spans[k].printable = "masked keys";
+            spans[k].last_id = NULL;
         }
         add_chunks(run, i, spans, count, &capacity);
     }

@@ -60,6 +60,17 @@ enum status run_create_ledger(struct run *run, struct error *error) MUST_USE;
  */
 enum status run_check_overtaken(struct run *run, struct error *error) MUST_USE;
 
+/* ---- parts.c */
+/* As the header has it: "schema", "data"; NULL: both. */
+const char *run_parts_name(enum parts_choice parts);
+enum parts_choice run_parts_read(const char *name);
+/* Does it move these parts alone, as its header says? */
+bool run_moves(const struct run *run, enum parts_choice parts);
+/* Views, triggers and so on that it makes; NULL: none. */
+const struct schema *run_objects(const struct run *run);
+/* With --data-only prepare must find nothing to make, also of a run that is continued. */
+enum status run_require_tables(struct run *run, struct error *error) MUST_USE;
+
 /* ---- preflight.c: what would make a run refuse, one line each; the worst exit status. */
 struct preflight {
     struct buffer problems;
@@ -98,6 +109,8 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
                             const char ***absent, uint32_t *absent_count,
                             struct preflight *preflight, struct error *error) MUST_USE;
 void preflight_free(struct preflight *preflight);
+/* Views, triggers and so on that a new run makes; NULL: none. */
+const struct schema *preflight_objects(const struct run_session *session);
 /* The plan's tables as one list, as the connectors want it. */
 void preflight_tables(struct run_session *session, struct arena *arena,
                       struct target_table **tables);

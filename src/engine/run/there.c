@@ -133,7 +133,8 @@ enum status there_describe(struct run_session *session, struct schema **there, s
     struct column_list names = {0};
     bool any = false;
     *there = NULL;
-    if ((target->capabilities & CAPABILITY_SQL_SCHEMA) == 0 || connector->target->names == NULL) {
+    if (session->options.ignores_there || (target->capabilities & CAPABILITY_SQL_SCHEMA) == 0 ||
+        connector->target->names == NULL) {
         return STATUS_OK;
     }
     struct arena *arena = arena_create(0);

@@ -88,7 +88,8 @@ static enum status commit_batch(struct batches *batches, struct arena *arena,
     return base->alter->end(base->session, status, error);
 }
 
-/* A deadlock, a lock that others hold: the batch is tried again, with fewer rows. */
+/* A deadlock, a lock that others hold, a row that fails and is to be named: the batch is tried
+ * again with fewer rows. */
 static enum status try_batch(struct batches *batches, struct change_batch *batch,
                              struct error *error)
 {
@@ -99,9 +100,15 @@ static enum status try_batch(struct batches *batches, struct change_batch *batch
     arena_reset(arena);
     for (;;) {
         enum status status = commit_batch(batches, arena, batch, error);
-        if (status == STATUS_OK || !change_try_again(&patience, error)) {
+        if (status == STATUS_OK) {
             return status;
         }
+        bool divides = batch->one_failed && batches->want > 1;
+        if (divides ? change_check_stop(work, error) != STATUS_OK
+                    : !change_try_again(&patience, error)) {
+            return STATUS_FAILED;
+        }
+        error_clear(error);
         batches->want = batches->want / 2 > 0 ? batches->want / 2 : 1;
     }
 }

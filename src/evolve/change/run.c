@@ -4,6 +4,7 @@
 #include "base/retry.h"
 #include "evolve/change/run_internal.h"
 #include "evolve/change/stored.h"
+#include "evolve/folder/version.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -30,6 +31,24 @@ static enum status refuse_schema(const struct schema_entry *entry, struct error 
                              "says what is true of it.");
 }
 
+/* What stands may have been made on the change's version, or on what it leaves. */
+static enum status check_order(const struct change_work *work, const struct change *change,
+                               const struct schema_entry *entry, struct error *error)
+{
+    const char *ours = migration_version_key(change->version, work->arena);
+    const char *theirs = migration_version_key(entry->version, work->arena);
+    int order = strcmp(theirs, ours);
+    bool ordered = migration_version_is_number(ours) && migration_version_is_number(theirs);
+    if (order < 0 || (order > 0 && !ordered)) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_CHANGE_REFUSED, change->version,
+              order == 0 ? "%s_%s of this version is applied"
+                         : "%s_%s, which is above it, is applied",
+              entry->version, entry->name);
+    return error_hint(error, "Give the change's file the next version.");
+}
+
 /* Nothing that versioned files began may be half done. */
 static enum status check_schema(const struct change_work *work, const struct change *change,
                                 struct error *error)
@@ -41,11 +60,9 @@ static enum status check_schema(const struct change_work *work, const struct cha
         if (entry->unfinished && !ours) {
             return refuse_schema(entry, error);
         }
-        if (!ours && entry->stands && entry->version != NULL &&
-            strcmp(entry->version, change->version) == 0) {
-            error_set(error, ERROR_CHANGE_REFUSED, change->version,
-                      "a migration of this version is applied");
-            return error_hint(error, "Give the change's file the next version.");
+        if (entry->stands && entry->version != NULL &&
+            check_order(work, change, entry, error) != STATUS_OK) {
+            return STATUS_FAILED;
         }
     }
     return STATUS_OK;

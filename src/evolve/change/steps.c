@@ -98,7 +98,7 @@ enum status change_fail_step(const struct change_work *work, uint32_t number, st
     bool completes = view->plan.steps[number - 1].phase == CHANGE_CONTRACT;
     if (error->class == ERROR_CLASS_RETRY || error->code == ERROR_NETWORK ||
         error->code == ERROR_TARGET_UNKNOWN_OUTCOME || error->code == ERROR_RUN_FENCED ||
-        error->code == ERROR_INTERRUPTED) {
+        error->code == ERROR_INTERRUPTED || error->code == ERROR_CHANGE_UNPROVEN) {
         return error_context(error, "%s: ", title);
     }
     memcpy(message, error->message, sizeof(message));

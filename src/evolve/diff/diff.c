@@ -437,6 +437,7 @@ enum status diff_run(const struct diff_options *options, struct arena *arena,
         .arena = arena,
         .from.text = options->from,
         .to.text = options->to,
+        .to.maker = options->maker,
         .result = result,
     };
     *result = (struct diff_result){0};

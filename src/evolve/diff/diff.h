@@ -11,9 +11,24 @@
 #include "base/buffer.h"
 #include "connectors/connector.h"
 
+/* A statement of a side that no file holds. */
+struct diff_made {
+    const char *text;
+    const char *name;
+    bool optional; /* what a migration reports and leaves out where the server refuses it */
+};
+/* Such a side: its statements, in the arena. `place`: what they have to name in place of the
+ * database; NULL: its own name. */
+struct diff_maker {
+    enum status (*list)(void *context, const char *place, struct arena *arena,
+                        const struct diff_made **statements, uint32_t *count, struct error *error);
+    void *context;
+};
+
 struct diff_options {
-    const char *from;   /* what is there */
-    const char *to;     /* what is wanted */
+    const char *from;               /* what is there */
+    const char *to;                 /* what is wanted */
+    const struct diff_maker *maker; /* NULL: `to` says it; else that is "" */
     const char *server; /* the URI of the server that scratch places are made on; NULL: a side's */
     const char *const *renames; /* "old=new" of tables, "table.old=new" of columns */
     uint32_t rename_count;

@@ -1,6 +1,7 @@
 /* One side of a comparison: a database, or files that are loaded into a scratch place. */
 #include "evolve/diff/side.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "connectors/registry.h"
 #include "evolve/folder/folder.h"
@@ -232,6 +233,58 @@ static enum status load_folder(struct diff_side *side, const char *path, struct 
     return load_parts(side, path, arena, error);
 }
 
+/* ---------------------------------------------------------------- statements */
+
+/* What refers to something that comes later is tried again after it. */
+static bool run_round(struct diff_side *side, const struct diff_made *statements, uint32_t count,
+                      bool *done, struct error *problem, uint32_t *failed)
+{
+    bool any = false;
+    *failed = UINT32_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        struct error error = {0};
+        if (done[i]) {
+            continue;
+        }
+        done[i] = side->functions->run(side->session, statements[i].text,
+                                       strlen(statements[i].text), &error) == STATUS_OK;
+        any = any || done[i];
+        if (!done[i] && (*failed == UINT32_MAX || statements[*failed].optional)) {
+            *problem = error;
+            *failed = i;
+        }
+    }
+    return any && *failed != UINT32_MAX;
+}
+
+static enum status make(struct diff_side *side, struct arena *arena, struct error *error)
+{
+    const struct definition_functions *functions = side->functions;
+    const char *place = functions->place != NULL ? functions->place(side->session) : NULL;
+    const struct diff_made *statements = NULL;
+    uint32_t count = 0;
+    uint32_t failed = UINT32_MAX;
+    struct error problem = {0};
+    if (side->maker->list(side->maker->context, place, arena, &statements, &count, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool *done = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *done);
+    while (run_round(side, statements, count, done, &problem, &failed)) {
+    }
+    if (failed != UINT32_MAX && !statements[failed].optional) {
+        error_copy(error, &problem);
+        return error_context(error, "%s: ", statements[failed].name);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (!done[i]) {
+            log_write(LOG_WARNING, "%s is not compared: the target does not take it",
+                      statements[i].name);
+        }
+    }
+    return STATUS_OK;
+}
+
 /* ---------------------------------------------------------------- a side */
 
 enum status diff_side_open(struct diff_side *side, const struct diff_server *scratch,
@@ -242,6 +295,9 @@ enum status diff_side_open(struct diff_side *side, const struct diff_server *scr
     side->functions = in_files ? scratch->functions : side->server.functions;
     if (side->functions->open(in_files ? scratch->database : side->server.database, in_files,
                               &side->session, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (side->maker != NULL && make(side, arena, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (in_files && side->text[0] != '\0') {

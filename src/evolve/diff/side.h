@@ -18,6 +18,7 @@ struct diff_side {
     struct definition_session *session;
     struct definitions definitions;
     struct diff_renames renames;
+    const struct diff_maker *maker; /* of a side in files: what it is filled with; may be NULL */
 };
 
 /* A file of SQL, a folder, or "": no URI. */

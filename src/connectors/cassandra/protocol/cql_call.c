@@ -9,7 +9,8 @@
 enum {
     BODY_KEPT_BYTES = 8 << 10,
     PREPARED_AGAIN_MAX = 3,
-    LINK_TURNS_MAX = 64, /* replies in a row from one link */
+    PREPARED_EVER_MAX = 200, /* of all statements of a batch */
+    LINK_TURNS_MAX = 64,     /* replies in a row from one link */
     WAIT_MS_MAX = 1000
 };
 
@@ -215,7 +216,15 @@ static struct prepared *prepared_of(const struct cql_session *session, struct te
 static bool prepare_again(struct cql_session *session, struct call *call, struct text id)
 {
     struct prepared *prepared = prepared_of(session, id);
-    if (prepared == NULL || call->prepared_again++ >= PREPARED_AGAIN_MAX) {
+    if (prepared == NULL) {
+        return false;
+    }
+    if (call->unprepared != prepared) { /* another one of a batch */
+        call->unprepared = prepared;
+        call->prepared_again = 0;
+    }
+    if (call->prepared_again++ >= PREPARED_AGAIN_MAX ||
+        call->prepared_ever++ >= PREPARED_EVER_MAX) {
         return false;
     }
     for (struct call *other = session->preparing; other != NULL; other = other->next_preparing) {

@@ -99,6 +99,8 @@ struct call {
     uint64_t tried;    /* nodes by index, as far as there are bits */
     uint32_t attempts;
     uint32_t prepared_again;
+    uint32_t prepared_ever;
+    const struct prepared *unprepared; /* which that counts */
     bool was_unavailable;
     bool conditional; /* a write that may be accepted although too few replicas are there for it */
     struct call_list waiting;    /* CALL_PREPARE: for this */

@@ -17,6 +17,9 @@ enum {
     CREATE_TRIES_MAX = 60
 };
 
+/* In place of the run's, which is not known before it begins. */
+static const char shown_run_id[] = "RUN";
+
 /* ---------------------------------------------------------------- the request */
 
 /* "on_demand" or the plan's own text of { read: 5, write: 5 }. */
@@ -367,16 +370,21 @@ static enum status create_table(struct dynamodb_network *network, const struct t
 
 /* ---------------------------------------------------------------- time to live */
 
+static void append_ttl(struct buffer *body, const struct target_table *table, const char *attribute)
+{
+    dynamodb_body_raw(body, "{");
+    dynamodb_body_text(body, "TableName", table->name);
+    dynamodb_body_raw(body, ",\"TimeToLiveSpecification\":{\"Enabled\":true");
+    dynamodb_body_text(body, "AttributeName", attribute);
+    dynamodb_body_raw(body, "}}");
+}
+
 static enum status enable_ttl(struct dynamodb_network *network, const struct target_table *table,
                               const char *attribute, struct error *error)
 {
     struct buffer body = {0};
     struct service_reply *response = NULL;
-    dynamodb_body_raw(&body, "{");
-    dynamodb_body_text(&body, "TableName", table->name);
-    dynamodb_body_raw(&body, ",\"TimeToLiveSpecification\":{\"Enabled\":true");
-    dynamodb_body_text(&body, "AttributeName", attribute);
-    dynamodb_body_raw(&body, "}}");
+    append_ttl(&body, table, attribute);
     enum status status =
         dynamodb_network_write(network, "UpdateTimeToLive", table->name, &body, &response, error);
     buffer_free(&body);
@@ -504,4 +512,64 @@ enum status dynamodb_network_prepare(struct database *self, const struct prepare
     }
     arena_destroy(arena);
     return status;
+}
+
+/* ---------------------------------------------------------------- showing it */
+
+static void show_request(struct script *script, const char *action, const char *what,
+                         const struct target_table *table, struct buffer *body)
+{
+    struct buffer text = {0};
+    buffer_format(&text, "%s %s", action, buffer_string(body));
+    buffer_free(body);
+    script_add(script, SCRIPT_BEFORE_LOAD, what, table->name, &text);
+}
+
+static enum status show_table(struct dynamodb_network *network, const struct target_table *table,
+                              struct script *script, struct error *error)
+{
+    const struct dynamodb_known *known = dynamodb_network_keys(network, table, NULL, 0, NULL);
+    struct buffer body = {0};
+    json_t *whole = NULL;
+    if (dynamodb_whole_read(table, &whole, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    append_definition(&body, table, known, whole, shown_run_id);
+    show_request(script, "CreateTable", "table", table, &body);
+    const char *attribute = table->ttl != NULL ? table->ttl : dynamodb_whole_ttl(whole);
+    if (attribute != NULL) {
+        append_ttl(&body, table, attribute);
+        show_request(script, "UpdateTimeToLive", "time to live", table, &body);
+    }
+    json_decref(whole);
+    return STATUS_OK;
+}
+
+enum status dynamodb_network_script(struct database *database, const struct script_request *request,
+                                    struct script *script, struct error *error)
+{
+    struct dynamodb_network *network = dynamodb_network_of(database);
+    enum status status = STATUS_OK;
+    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
+        status = request->missing[at] ? show_table(network, &request->tables[at], script, error)
+                                      : STATUS_OK;
+    }
+    return status;
+}
+
+enum status dynamodb_network_column_type(struct database *database,
+                                         const struct target_table *table,
+                                         const struct schema_column *column, struct buffer *out,
+                                         struct error *error)
+{
+    const struct dynamodb_known *known =
+        dynamodb_network_keys(dynamodb_network_of(database), table, NULL, 0, NULL);
+    (void)error;
+    for (uint32_t at = 0; at < known->key_count; at++) {
+        if (strcmp(known->keys[at].name, column->name) == 0) {
+            buffer_append_byte(out, known->keys[at].letter);
+            return STATUS_OK;
+        }
+    }
+    return STATUS_END;
 }

@@ -48,6 +48,11 @@ enum status dynamodb_network_count(struct database *self, const struct target_ta
 enum status dynamodb_network_fetch(struct database *self, const struct target_table *table,
                                    const struct cell *keys, uint32_t key_count,
                                    struct batch **batch, struct error *error);
+enum status dynamodb_network_script(struct database *self, const struct script_request *request,
+                                    struct script *script, struct error *error);
+enum status dynamodb_network_column_type(struct database *self, const struct target_table *table,
+                                         const struct schema_column *column, struct buffer *out,
+                                         struct error *error);
 enum status dynamodb_network_prepare(struct database *self, const struct prepare_request *request,
                                      struct error *error);
 enum status dynamodb_network_after_load(struct database *self, struct after_load_request *request,

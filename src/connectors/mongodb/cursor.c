@@ -1,0 +1,291 @@
+/* Reading a span: a find in the order of _id, or by keys. */
+#include "connectors/mongodb/source.h"
+
+#include "base/memory.h"
+#include <stdlib.h>
+
+struct cursor {
+    struct reader *reader;
+    const struct read_request *request;
+    struct arena *arena;
+    struct mongodb_collection collection;
+    mongoc_collection_t *handle;
+    mongoc_cursor_t *cursor;
+    bool ended; /* it may not be asked again */
+};
+
+/* ---------------------------------------------------------------- filters */
+
+/* The request's cells in the order of the collection's key. */
+static enum status key_of(const struct cursor *cursor, const struct cell *cells, struct cell *key,
+                          struct error *error)
+{
+    const struct read_request *request = cursor->request;
+    for (uint32_t part = 0; part < cursor->collection.key.count; part++) {
+        key[part] = cell_missing();
+        for (uint32_t at = 0; at < request->root_key.count; at++) {
+            if (strcmp(request->root_key.names[at], cursor->collection.key.names[part]) == 0) {
+                key[part] = cells[at];
+            }
+        }
+        if (key[part].kind == VALUE_ESCAPE) {
+            return error_set(error, ERROR_REJECT_TYPE, cursor->collection.name,
+                             "a key is of another engine");
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status check_columns(const struct cursor *cursor, struct error *error)
+{
+    const struct read_request *request = cursor->request;
+    uint32_t found = 0;
+    for (uint32_t part = 0; part < cursor->collection.key.count; part++) {
+        found += column_list_holds(request->root_key, cursor->collection.key.names[part]);
+    }
+    return found == cursor->collection.key.count && found == request->root_key.count
+               ? STATUS_OK
+               : error_set(error, ERROR_NOT_IMPLEMENTED, request->name,
+                           "MongoDB finds records by the whole key of their collection only");
+}
+
+/* A text may stand for the ObjectId that was read as it. */
+static bool may_be_oid(const struct cursor *cursor, const struct cell *key)
+{
+    return cursor->collection.key.count == 1 && key->kind == VALUE_TEXT && key->length == 24 &&
+           key->aux != BSON_TYPE_OID;
+}
+
+static void append_id(const struct buffer *id, uint32_t *count, struct buffer *filter)
+{
+    char digits[12];
+    size_t named = 1 + strlen(MONGODB_ID) + 1; /* type and name of the element _id */
+    size_t width = mongodb_write_index((*count)++, digits);
+    mongodb_write_head(filter, (uint8_t)id->data[0], digits, width);
+    buffer_append(filter, id->data + named, id->length - named);
+}
+
+/* Of what can be no key of the collection nothing is found. */
+static enum status append_key(const struct cursor *cursor, const struct cell *cells,
+                              uint32_t *count, struct buffer *filter, struct error *error)
+{
+    struct cell key[KEYED_KEY_COLUMNS_MAX];
+    struct buffer id = {0};
+    struct error why;
+    if (key_of(cursor, cells, key, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = mongodb_key_append(cursor->collection.key, key, &id, &why);
+    if (status == STATUS_OK) {
+        append_id(&id, count, filter);
+        if (may_be_oid(cursor, &key[0])) {
+            key[0].aux = BSON_TYPE_OID;
+            buffer_clear(&id);
+            status = mongodb_key_append(cursor->collection.key, key, &id, &why);
+            append_id(&id, count, filter);
+        }
+    }
+    buffer_free(&id);
+    return status == STATUS_OK || why.class == ERROR_CLASS_REJECT ? STATUS_OK
+                                                                  : error_copy(error, &why);
+}
+
+static enum status filter_keys(const struct cursor *cursor, struct buffer *filter,
+                               struct error *error)
+{
+    const struct read_request *request = cursor->request;
+    uint32_t count = 0;
+    enum status status = check_columns(cursor, error);
+    size_t whole = mongodb_write_begin(filter);
+    size_t field = mongodb_write_open(filter, MONGODB_ID, BSON_TYPE_DOCUMENT);
+    size_t list = mongodb_write_open(filter, "$in", BSON_TYPE_ARRAY);
+    for (uint32_t at = 0; at < request->key_count && status == STATUS_OK; at++) {
+        status = append_key(cursor, request->keys + (size_t)at * request->root_key.count, &count,
+                            filter, error);
+    }
+    mongodb_write_end(filter, list);
+    mongodb_write_end(filter, field);
+    mongodb_write_end(filter, whole);
+    return status;
+}
+
+static enum status filter_span(const struct cursor *cursor, const struct span *span,
+                               struct buffer *filter, struct error *error)
+{
+    struct mongodb_element low;
+    struct mongodb_element high;
+    bool has_low = false;
+    bool has_high = false;
+    if (span != NULL && !mongodb_span_read(span, &low, &has_low, &high, &has_high)) {
+        return error_set(error, ERROR_LEDGER_INVALID, cursor->collection.name,
+                         "a span's bounds are damaged");
+    }
+    return mongodb_span_filter(has_low ? &low : NULL, has_high ? &high : NULL, filter, error);
+}
+
+/* ---------------------------------------------------------------- open and close */
+
+/* {sort: {_id: 1}, batchSize: N, noCursorTimeout: true} */
+static void write_options(const struct cursor *cursor, struct buffer *options)
+{
+    size_t whole = mongodb_write_begin(options);
+    if (!cursor->collection.view) {
+        size_t sort = mongodb_write_open(options, "sort", BSON_TYPE_DOCUMENT);
+        mongodb_write_int32(options, MONGODB_ID, 1);
+        mongodb_write_end(options, sort);
+    }
+    if (cursor->reader->database->page_documents > 0) {
+        mongodb_write_int32(options, "batchSize",
+                            (int32_t)cursor->reader->database->page_documents);
+    }
+    mongodb_write_end(options, whole);
+}
+
+static enum status begin(struct cursor *cursor, const struct span *span, struct error *error)
+{
+    struct mongodb_database *self = cursor->reader->database;
+    struct buffer filter = {0};
+    struct buffer options = {0};
+    bson_t query;
+    bson_t view;
+    enum status status = cursor->request->keys != NULL ? filter_keys(cursor, &filter, error)
+                                                       : filter_span(cursor, span, &filter, error);
+    if (status == STATUS_OK) {
+        write_options(cursor, &options);
+        mongodb_write_view(&filter, &query);
+        mongodb_write_view(&options, &view);
+        cursor->handle = mongoc_client_get_collection(cursor->reader->client, self->name,
+                                                      cursor->collection.name);
+        cursor->cursor = mongoc_collection_find_with_opts(cursor->handle, &query, &view, NULL);
+    }
+    buffer_free(&filter);
+    buffer_free(&options);
+    return status;
+}
+
+enum status mongodb_cursor_open(struct reader *reader, const struct read_request *request,
+                                const struct span *span, struct cursor **cursor,
+                                struct error *error)
+{
+    struct cursor *made = memory_allocate_zeroed(1, sizeof(*made));
+    made->reader = reader;
+    made->request = request;
+    made->arena = arena_create(0);
+    enum status status = mongodb_collection_find(reader->database, request->table, made->arena,
+                                                 &made->collection, error);
+    status = status == STATUS_OK ? begin(made, span, error) : status;
+    if (status != STATUS_OK) {
+        mongodb_cursor_close(made);
+        return status;
+    }
+    *cursor = made;
+    return STATUS_OK;
+}
+
+void mongodb_cursor_close(struct cursor *cursor)
+{
+    if (cursor != NULL) {
+        if (cursor->cursor != NULL) {
+            mongoc_cursor_destroy(cursor->cursor);
+        }
+        if (cursor->handle != NULL) {
+            mongoc_collection_destroy(cursor->handle);
+        }
+        arena_destroy(cursor->arena);
+        free(cursor);
+    }
+}
+
+/* ---------------------------------------------------------------- records */
+
+static struct cell find_field(const struct cell *record, const char *name)
+{
+    const struct cell *found = value_field(record, name);
+    return found != NULL ? *found : cell_missing();
+}
+
+static void add_row(const struct cursor *cursor, struct batch *batch, const struct cell *record)
+{
+    struct column_list key_names = cursor->collection.key;
+    struct cell *row = batch_append(batch);
+    struct record_envelope *envelope = &batch->envelopes[batch->row_count - 1];
+    *envelope = (struct record_envelope){0};
+    for (uint32_t at = 0; at < cursor->request->column_count; at++) {
+        row[at] = find_field(record, cursor->request->columns[at].name);
+    }
+    if (cursor->request->column_count == 0) {
+        struct cell *key =
+            arena_allocate_zeroed(batch->arena, (size_t)key_names.count + 1, sizeof(*key));
+        for (uint32_t at = 0; at < key_names.count; at++) {
+            key[at] = find_field(record, key_names.names[at]);
+        }
+        *row = *record;
+        envelope->source_key = key;
+        envelope->source_key_count = key_names.count;
+    }
+}
+
+/* The value of _id names the record that can't be read. */
+static void refuse(struct batch *batch, const bson_t *document, const struct error *why)
+{
+    struct mongodb_element element;
+    struct error ignored;
+    struct cell *key = arena_allocate_zeroed(batch->arena, 1, sizeof(*key));
+    const struct cell raw =
+        cell_bytes(arena_copy(batch->arena, bson_get_data(document), document->len), document->len);
+    bool named =
+        mongodb_find(bson_get_data(document), document->len, MONGODB_ID, &element, &ignored) ==
+            STATUS_OK &&
+        mongodb_read_cell(&element, batch->arena, MONGODB_DEPTH_MAX, key, &ignored) == STATUS_OK;
+    batch_refuse(batch, why->code, why->message, key, named ? 1 : 0, &raw);
+}
+
+/* STATUS_END: there was the last one. */
+static enum status add_next(const struct cursor *cursor, struct batch *batch, struct error *error)
+{
+    bson_error_t what;
+    struct cell record;
+    struct error why;
+    const bson_t *document = NULL;
+    const bson_t *reply = NULL;
+    if (!mongoc_cursor_next(cursor->cursor, &document)) {
+        return mongoc_cursor_error_document(cursor->cursor, &what, &reply)
+                   ? mongodb_failure(cursor->reader->database, &what, reply,
+                                     cursor->collection.name, error)
+                   : STATUS_END;
+    }
+    error_clear(&why);
+    enum status status =
+        mongodb_read_document(bson_get_data(document), document->len, cursor->collection.left_out,
+                              batch->arena, &record, &why);
+    if (status == STATUS_OK) {
+        add_row(cursor, batch, &record);
+    } else if (why.class == ERROR_CLASS_REJECT) {
+        refuse(batch, document, &why);
+    } else {
+        return error_copy(error, &why);
+    }
+    return STATUS_OK;
+}
+
+enum status mongodb_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
+                                struct batch **batch, struct error *error)
+{
+    uint32_t columns = cursor->request->column_count;
+    struct batch *made = batch_create_for_cursor(columns > 0 ? columns : 1, rows_max, bytes_max);
+    enum status status = cursor->ended ? STATUS_END : STATUS_OK;
+    *batch = NULL;
+    batch_add_envelopes(made);
+    while (status == STATUS_OK && made->row_count + made->refused_count < rows_max &&
+           (made->row_count == 0 || batch_bytes(made) < bytes_max)) {
+        status = add_next(cursor, made, error);
+    }
+    bool empty = made->row_count + made->refused_count == 0;
+    cursor->ended = cursor->ended || status == STATUS_END;
+    if (status == STATUS_FAILED || (status == STATUS_END && empty)) {
+        batch_destroy(made);
+        return status;
+    }
+    *batch = made;
+    return STATUS_OK;
+}

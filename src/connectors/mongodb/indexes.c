@@ -1,0 +1,98 @@
+/* Indexes of a plan. */
+#include "connectors/mongodb/mongodb.h"
+
+#include "base/failpoint.h"
+
+static bool may_be_null(const struct target_table *table, const char *column)
+{
+    for (uint32_t at = 0; at < table->column_count; at++) {
+        if (strcmp(table->columns[at].name, column) == 0) {
+            return !table->columns[at].not_null;
+        }
+    }
+    return true;
+}
+
+/* Of SQL's unique indexes only values count that are there: {COLUMN: {$type: [all but null]}}. */
+static void write_filter(const struct target_table *table, const struct target_index *index,
+                         struct buffer *bytes)
+{
+    static const int32_t types[] = {1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 18, 19};
+    char digits[12];
+    size_t filter = mongodb_write_open(bytes, "partialFilterExpression", BSON_TYPE_DOCUMENT);
+    for (uint32_t at = 0; at < index->columns.count; at++) {
+        if (may_be_null(table, index->columns.names[at])) {
+            size_t field = mongodb_write_open(bytes, index->columns.names[at], BSON_TYPE_DOCUMENT);
+            size_t list = mongodb_write_open(bytes, "$type", BSON_TYPE_ARRAY);
+            for (uint32_t type = 0; type < sizeof(types) / sizeof(*types); type++) {
+                (void)mongodb_write_index(type, digits);
+                mongodb_write_int32(bytes, digits, types[type]);
+            }
+            mongodb_write_end(bytes, list);
+            mongodb_write_end(bytes, field);
+        }
+    }
+    mongodb_write_end(bytes, filter);
+}
+
+static bool has_nulls(const struct target_table *table, const struct target_index *index)
+{
+    bool found = false;
+    for (uint32_t at = 0; at < index->columns.count; at++) {
+        found = found || may_be_null(table, index->columns.names[at]);
+    }
+    return found;
+}
+
+/* {key: {A: 1, B: 1}, name: NAME, unique: true} */
+static void write_index(const struct target_table *table, const struct target_index *index,
+                        const char *digits, struct buffer *bytes)
+{
+    size_t whole = mongodb_write_open(bytes, digits, BSON_TYPE_DOCUMENT);
+    size_t key = mongodb_write_open(bytes, "key", BSON_TYPE_DOCUMENT);
+    for (uint32_t at = 0; at < index->columns.count; at++) {
+        mongodb_write_int32(bytes, index->columns.names[at], 1);
+    }
+    mongodb_write_end(bytes, key);
+    mongodb_write_text(bytes, "name", index->name, strlen(index->name));
+    if (index->unique) {
+        mongodb_write_bool(bytes, "unique", true);
+    }
+    if (index->unique && has_nulls(table, index)) {
+        write_filter(table, index, bytes);
+    }
+    mongodb_write_end(bytes, whole);
+}
+
+static enum status make_index(struct mongodb_database *self, const struct target_table *table,
+                              const struct target_index *index, struct error *error)
+{
+    struct buffer bytes = {0};
+    bson_t view;
+    enum status status = failpoint_hit("mongodb.before_index", error);
+    if (status == STATUS_OK) {
+        size_t command = mongodb_write_begin(&bytes);
+        mongodb_write_text(&bytes, "createIndexes", table->name, strlen(table->name));
+        size_t list = mongodb_write_open(&bytes, "indexes", BSON_TYPE_ARRAY);
+        write_index(table, index, "0", &bytes);
+        mongodb_write_end(&bytes, list);
+        mongodb_write_concern(&bytes);
+        mongodb_write_end(&bytes, command);
+        mongodb_write_view(&bytes, &view);
+        status = mongodb_control_long(self, MONGODB_WRITE, &view, NULL, error);
+    }
+    buffer_free(&bytes);
+    return status == STATUS_FAILED ? error_context(error, "index %s: ", index->name) : status;
+}
+
+enum status mongodb_indexes_make(struct mongodb_database *self, const struct target_table *table,
+                                 bool unique, struct error *error)
+{
+    enum status status = mongodb_whole_indexes(self, table, unique, error);
+    for (uint32_t at = 0; at < table->index_count && status == STATUS_OK; at++) {
+        if (table->indexes[at].unique == unique) {
+            status = make_index(self, table, &table->indexes[at], error);
+        }
+    }
+    return status;
+}

@@ -1,0 +1,124 @@
+/* Keys: the element _id of a document, and bytes for the room. */
+#include "connectors/mongodb/mongodb.h"
+
+#include "base/bytes.h"
+#include "base/text.h"
+#include "model/decimal.h"
+#include <math.h>
+
+enum { PART_HEAD_BYTES = 5 /* uint8 type, uint32 length, big-endian */ };
+
+bool mongodb_key_is_id(struct column_list key)
+{
+    return key.count == 1 && strcmp(key.names[0], MONGODB_ID) == 0;
+}
+
+/* ---------------------------------------------------------------- _id */
+
+static enum status refuse_part(const char *name, const char *what, enum error_code code,
+                               struct error *error)
+{
+    char shown[80];
+    text_printable(name, strlen(name), shown, sizeof(shown));
+    return error_set(error, code, NULL, "%s %s", shown, what);
+}
+
+/* A part under that name. */
+static enum status append_part(const char *column, const char *name, const struct cell *cell,
+                               bool whole, struct buffer *out, struct error *error)
+{
+    size_t begin = out->length;
+    if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
+        return refuse_part(column, "is null, and a part of the key", ERROR_REJECT_KEY_NULL, error);
+    }
+    if (mongodb_write_cell(out, name, strlen(name), cell, MONGODB_DEPTH_MAX - 1, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    uint8_t type = (uint8_t)out->data[begin];
+    bool refused =
+        type == BSON_TYPE_ARRAY || type == BSON_TYPE_REGEX || type == BSON_TYPE_UNDEFINED;
+    return whole && refused
+               ? refuse_part(column, "is of a type that _id can't have", ERROR_REJECT_TYPE, error)
+               : STATUS_OK;
+}
+
+enum status mongodb_key_append(struct column_list names, const struct cell *key, struct buffer *out,
+                               struct error *error)
+{
+    if (names.count == 1) {
+        return append_part(names.names[0], MONGODB_ID, &key[0], true, out, error);
+    }
+    enum status status = STATUS_OK;
+    size_t begin = mongodb_write_open(out, MONGODB_ID, BSON_TYPE_DOCUMENT);
+    for (uint32_t at = 0; at < names.count && status == STATUS_OK; at++) {
+        status = append_part(names.names[at], names.names[at], &key[at], false, out, error);
+    }
+    mongodb_write_end(out, begin);
+    return status;
+}
+
+/* ---------------------------------------------------------------- for the room */
+
+/* The server takes 1, 1.0 and 1.00 for one key, whatever their types are. */
+static struct cell plain_number(const struct cell *cell)
+{
+    int64_t whole = 0;
+    if (cell->kind == VALUE_INT64) {
+        return cell_int64(cell->i64);
+    }
+    if (cell->kind == VALUE_UINT64 && cell->u64 <= INT64_MAX) {
+        return cell_int64(cell->i64);
+    }
+    if ((cell->kind == VALUE_FLOAT64 || cell->kind == VALUE_FLOAT32) && cell->f64 >= -0x1p63 &&
+        cell->f64 < 0x1p63 && trunc(cell->f64) == cell->f64) {
+        return cell_int64((int64_t)cell->f64);
+    }
+    if (cell->kind == VALUE_DECIMAL && decimal_to_int64(cell, &whole) == STATUS_OK) {
+        return cell_int64(whole);
+    }
+    struct cell small;
+    if (cell->kind == VALUE_DECIMAL && decimal_to_small(cell, &small)) {
+        return decimal_small_normal(&small);
+    }
+    return *cell;
+}
+
+enum status mongodb_key_bytes(struct database *database, const struct target_table *table,
+                              const struct cell *key, struct buffer *out, struct error *error)
+{
+    (void)database;
+    for (uint32_t at = 0; at < table->key.count; at++) {
+        size_t begin = out->length;
+        const struct cell plain = plain_number(&key[at]);
+        buffer_append(out, "\0\0\0\0", PART_HEAD_BYTES - 1);
+        /* type, an empty name and the value: the NUL of the name stays */
+        if (append_part(table->key.names[at], "", &plain, false, out, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        bytes_put_be((uint8_t *)out->data + begin, out->length - begin - (PART_HEAD_BYTES - 1), 4);
+    }
+    return STATUS_OK;
+}
+
+bool mongodb_key_read(struct database *database, const struct target_table *table,
+                      const uint8_t *bytes, size_t length, struct arena *arena, struct cell *key)
+{
+    struct error ignored;
+    (void)database;
+    for (uint32_t at = 0; at < table->key.count; at++) {
+        uint64_t own = length >= PART_HEAD_BYTES ? bytes_get_be(bytes, 4) : UINT64_MAX;
+        if (own < 2 || own > length - 4) {
+            return false;
+        }
+        const struct mongodb_element element = {
+            .type = bytes[4], .value = bytes + 6, .value_length = (uint32_t)own - 2};
+        if (mongodb_read_cell(&element, arena, MONGODB_DEPTH_MAX, &key[at], &ignored) !=
+            STATUS_OK) {
+            return false;
+        }
+        bytes += 4 + own;
+        length -= 4 + (size_t)own;
+    }
+    return length == 0;
+}

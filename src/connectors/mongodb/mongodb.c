@@ -1,0 +1,297 @@
+/* mongodb://HOST/DATABASE: the descriptor, opening. */
+#include "connectors/mongodb/mongodb.h"
+
+#include "base/memory.h"
+#include "connectors/report.h"
+#include <stdlib.h>
+
+enum { WRITERS_MAX = 4, READERS_MAX = 8, CHUNKS_OPEN_MAX = 4, PATIENCE_MS = 4 * 3600 * 1000 };
+
+static const char *const schemes[] = {"mongodb+srv", NULL};
+
+static const struct connector_option options[] = {
+    {"replicaSet", OPTION_TEXT, NULL, NULL, false, "The replica set that the hosts are of."},
+    {"directConnection", OPTION_BOOLEAN, "no", NULL, false,
+     "Only this host, whatever replica set it is of."},
+    {"authSource", OPTION_TEXT, NULL, NULL, false,
+     "The database that knows the user; else the URI's."},
+    {"authMechanism", OPTION_CHOICE, NULL,
+     "SCRAM-SHA-1|SCRAM-SHA-256|PLAIN|MONGODB-X509|GSSAPI|MONGODB-AWS", false,
+     "How to log in; else the server says."},
+    {"readPreference", OPTION_CHOICE, "primary", "primary|secondary", false,
+     "Source: secondary reads from one where there is any."},
+    {"tls", OPTION_BOOLEAN, "no", NULL, false, "TLS; mongodb+srv:// always has it."},
+    {"tlsCAFile", OPTION_TEXT, NULL, NULL, false,
+     "PEM certificates to trust instead of the system's; with it TLS is used."},
+    {"tlsCertificateKeyFile", OPTION_TEXT, NULL, NULL, false,
+     "PEM with certificate and key, for servers that ask for one."},
+    {"verify", OPTION_CHOICE, "peer", "peer|authority|none", false,
+     "What of the server's certificate is verified."},
+    {"plaintext", OPTION_BOOLEAN, "no", NULL, false,
+     "Allows a connection without TLS to a host that is not this one."},
+    {"requests", OPTION_INTEGER, "2", "1..32", false,
+     "Target: most requests of a writer in flight, each on a connection of its own."},
+    {"page", OPTION_INTEGER, "0", "0..100000", false,
+     "Source: documents of one answer; 0: as many as 16 MiB hold."},
+    {"lease", OPTION_INTEGER, "60", "1..3600", false,
+     "Target: seconds until a claim on a run expires; at least twice --timeout."},
+};
+
+static const char *const failpoints[] = {
+    KEYED_FAILPOINTS("mongodb"),
+    "mongodb.before_ledger",
+    "mongodb.after_ledger",
+    "mongodb.before_intent",
+    "mongodb.after_intent",
+    "mongodb.after_note",
+    "mongodb.after_create",
+    "mongodb.after_made",
+    "mongodb.before_empty",
+    "mongodb.before_delete",
+    "mongodb.before_index",
+    "mongodb.before_remove_table",
+    "mongodb.table_removed",
+    "mongodb.after_remove_table",
+    KEYED_APPLY_FAILPOINTS("mongodb"),
+    NULL,
+};
+
+/* ---------------------------------------------------------------- opening */
+
+static void database_close(struct database *database)
+{
+    struct mongodb_database *self = mongodb_of(database);
+    if (self == NULL) {
+        return;
+    }
+    keyed_room_destroy(&self->keyed);
+    mongodb_client_return(self, self->control);
+    if (self->patient != NULL) {
+        mongoc_client_destroy(self->patient);
+    }
+    if (self->pool != NULL) {
+        mongoc_client_pool_destroy(self->pool);
+    }
+    pthread_mutex_destroy(&self->control_mutex);
+    arena_destroy(self->arena);
+    free(self);
+}
+
+/* The library's own words would go to standard error. */
+static void silence(mongoc_log_level_t level, const char *domain, const char *message,
+                    void *context)
+{
+    (void)level;
+    (void)domain;
+    (void)message;
+    (void)context;
+}
+
+static enum status ask(struct mongodb_database *self, const char *command, bson_t *reply,
+                       struct error *error)
+{
+    struct buffer bytes = {0};
+    bson_t view;
+    size_t begin = mongodb_write_begin(&bytes);
+    mongodb_write_int32(&bytes, command, 1);
+    mongodb_write_end(&bytes, begin);
+    mongodb_write_view(&bytes, &view);
+    enum status status = mongodb_control(self, MONGODB_READ, &view, reply, error);
+    buffer_free(&bytes);
+    return status;
+}
+
+/* Which server it is; a failure to log in shows here first. */
+static enum status greet(struct mongodb_database *self, struct error *error)
+{
+    bson_t reply;
+    enum status status = ask(self, "hello", &reply, error);
+    if (status == STATUS_OK) {
+        const char *kind = mongodb_text(&reply, "msg");
+        self->transactions = mongodb_text(&reply, "setName") != NULL ||
+                             (kind != NULL && strcmp(kind, "isdbgrid") == 0);
+    }
+    bson_destroy(&reply);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = ask(self, "buildInfo", &reply, error);
+    if (status == STATUS_OK) {
+        const char *version = mongodb_text(&reply, "version");
+        snprintf(self->keyed.base.server, sizeof(self->keyed.base.server), "MongoDB %s%s",
+                 version != NULL ? version : "", self->transactions ? ", a replica set" : "");
+    }
+    bson_destroy(&reply);
+    return status;
+}
+
+static void tell_link(struct mongodb_database *self, const mongoc_uri_t *uri)
+{
+    bool tls = mongoc_uri_get_tls(uri);
+    const char *verify = mongodb_option(self, "verify");
+    bool plaintext = strcmp(mongodb_option(self, "plaintext"), "yes") == 0 ||
+                     strcmp(mongodb_option(self, "plaintext"), "true") == 0;
+    enum link_security security = tls && strcmp(verify, "none") == 0 ? LINK_UNVERIFIED
+                                  : tls && strcmp(verify, "authority") == 0
+                                      ? LINK_AUTHORITY_VERIFIED
+                                  : tls       ? LINK_PEER_VERIFIED
+                                  : plaintext ? LINK_PLAINTEXT
+                                              : LINK_PLAINTEXT_LOOPBACK;
+    report_link(&self->keyed.base, security, tls ? "TLS" : NULL, NULL);
+}
+
+/* It connects when it is first used. */
+static enum status make_patient(struct mongodb_database *self, const mongoc_uri_t *uri,
+                                struct error *error)
+{
+    bson_error_t why;
+    mongoc_uri_t *own = mongoc_uri_copy(uri);
+    (void)mongoc_uri_set_option_as_int32(own, MONGOC_URI_SOCKETTIMEOUTMS, PATIENCE_MS);
+    self->patient = mongoc_client_new_from_uri_with_error(own, &why);
+    mongoc_uri_destroy(own);
+    if (self->patient == NULL) {
+        return error_set(error, ERROR_BAD_VALUE, self->uri->shown, "%s", why.message);
+    }
+    (void)mongoc_client_set_error_api(self->patient, 2);
+    return STATUS_OK;
+}
+
+static enum status open_pool(struct mongodb_database *self, const struct open_options *open,
+                             struct error *error)
+{
+    mongoc_uri_t *uri = NULL;
+    bson_error_t why;
+    enum status status = mongodb_options_read(self, open, &uri, error);
+    if (status == STATUS_OK) {
+        self->pool = mongoc_client_pool_new_with_error(uri, &why);
+        if (self->pool == NULL) {
+            status = error_set(error, ERROR_BAD_VALUE, self->uri->shown, "%s", why.message);
+        }
+    }
+    if (status == STATUS_OK) {
+        (void)mongoc_client_pool_set_error_api(self->pool, 2);
+        self->control = mongodb_client_take(self);
+        status = greet(self, error);
+    }
+    if (status == STATUS_OK) {
+        status = make_patient(self, uri, error);
+    }
+    if (status == STATUS_OK) {
+        tell_link(self, uri);
+    }
+    if (uri != NULL) {
+        mongoc_uri_destroy(uri);
+    }
+    return status;
+}
+
+static enum status database_open(const struct open_options *open, struct database **database,
+                                 struct error *error)
+{
+    struct mongodb_database *self = memory_allocate_zeroed(1, sizeof(*self));
+    *database = NULL;
+    mongoc_log_set_handler(silence, NULL);
+    mongoc_init();
+    pthread_mutex_init(&self->control_mutex, NULL);
+    self->keyed.base.connector = &transhume_connector;
+    self->keyed.base.capabilities = transhume_connector.capabilities;
+    self->keyed.base.limits =
+        (struct connector_limits){.readers_max = READERS_MAX,
+                                  .writers_max = WRITERS_MAX,
+                                  .chunks_open_max = CHUNKS_OPEN_MAX,
+                                  .record_bytes_max = MONGODB_DOCUMENT_BYTES_MAX,
+                                  .name_bytes_max = MONGODB_NAME_BYTES_MAX,
+                                  .nesting_max = MONGODB_DEPTH_MAX};
+    keyed_room_init(&self->keyed, &mongodb_keyed_service, open);
+    self->mode = open->mode;
+    self->uri = open->uri;
+    self->timeout_ms = open->timeout_ms;
+    self->catalog_tables = open->catalog_tables;
+    self->arena = arena_create(0);
+    if (open_pool(self, open, error) != STATUS_OK) {
+        database_close(&self->keyed.base);
+        return STATUS_FAILED;
+    }
+    *database = &self->keyed.base;
+    return STATUS_OK;
+}
+
+/* A replica set is one, whichever of its hosts the URI names. */
+static enum status database_identity(struct database *database, struct arena *arena,
+                                     const char **identity, struct error *error)
+{
+    struct mongodb_database *self = mongodb_of(database);
+    bson_t reply;
+    enum status status = ask(self, "hello", &reply, error);
+    const char *set = status == STATUS_OK ? mongodb_text(&reply, "setName") : NULL;
+    if (status == STATUS_OK && set != NULL) {
+        *identity = arena_format(arena, "mongodb set %s database %s", set, self->name);
+    } else if (status == STATUS_OK) {
+        *identity = arena_format(
+            arena, "mongodb %s port %u database %s",
+            self->uri->host != NULL && self->uri->host[0] != '\0' ? self->uri->host : "127.0.0.1",
+            self->uri->port != 0 ? (unsigned)self->uri->port : 27017U, self->name);
+    }
+    bson_destroy(&reply);
+    return status;
+}
+
+static const struct target_functions target = {
+    .claimed = keyed_claimed,
+    .released = keyed_released,
+    .empty = mongodb_empty,
+    .inspect = mongodb_inspect,
+    .check_table = mongodb_check_table,
+    .caveats = mongodb_caveats,
+    .prepare = mongodb_prepare,
+    .writer_open = keyed_writer_open,
+    .writer_close = keyed_writer_close,
+    .chunk_begin = keyed_chunk_begin,
+    .submit = keyed_submit,
+    .poll = keyed_poll,
+    .commit = keyed_commit,
+    .chunk_abandon = keyed_chunk_abandon,
+    .after_load = mongodb_after_load,
+    .fetch = mongodb_fetch,
+    .delete_records = keyed_delete,
+    .count = mongodb_count,
+    .settle_duplicates = keyed_settle,
+    .keys_are_equal = keyed_keys_are_equal,
+    .restore = keyed_restore,
+    .normal_form = mongodb_normal_form,
+    .express_accepts = mongodb_express_accepts,
+    .express_chunk = mongodb_express_chunk,
+};
+
+static const struct apply_functions apply_functions = {
+    .open = keyed_apply_open,
+    .close = keyed_apply_close,
+    .position = keyed_apply_position,
+    .apply_sets = keyed_apply_sets,
+};
+
+const struct connector transhume_connector = {
+    .contract_version = CONNECTOR_CONTRACT_VERSION,
+    .name = "mongodb",
+    .title = "MongoDB",
+    .schemes = schemes,
+    .uri_help = "mongodb://[USER@]HOST[:PORT][,HOST…]/DATABASE",
+    .capabilities = CAPABILITY_NESTED | CAPABILITY_FREE_FIELDS | CAPABILITY_MISSING |
+                    CAPABILITY_KEY_REQUIRED | CAPABILITY_ASYNCHRONOUS | CAPABILITY_COUNTS_EXACT |
+                    CAPABILITY_READS_BY_KEY,
+    .guarantee = GUARANTEE_IDEMPOTENT,
+    .options = options,
+    .option_count = sizeof(options) / sizeof(*options),
+    .types = mongodb_types,
+    .type_count = MONGODB_TYPE_COUNT,
+    .failpoints = failpoints,
+    .open = database_open,
+    .close = database_close,
+    .identity = database_identity,
+    .catalog = &mongodb_catalog,
+    .source = &mongodb_source_functions,
+    .target = &target,
+    .store = &mongodb_store,
+    .apply = &apply_functions,
+    .rollback = &mongodb_rollback,
+};

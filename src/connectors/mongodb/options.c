@@ -1,0 +1,206 @@
+/* Options of a URI, which bear the names that MongoDB's own clients know. */
+#include "connectors/mongodb/mongodb.h"
+
+#include "base/secret.h"
+#include "base/text.h"
+#include "connectors/registry.h"
+#include <stdlib.h>
+
+enum { POOL_CLIENTS_MAX = 256 };
+
+const char *mongodb_option(const struct mongodb_database *self, const char *name)
+{
+    const char *value = uri_parameter(self->uri, &transhume_connector, name);
+    return value != NULL ? value : "";
+}
+
+static bool is_on(const struct mongodb_database *self, const char *name)
+{
+    const char *value = mongodb_option(self, name);
+    return strcmp(value, "true") == 0 || strcmp(value, "yes") == 0;
+}
+
+static uint64_t number_of(const struct mongodb_database *self, const char *name)
+{
+    const char *text = mongodb_option(self, name);
+    uint64_t number = 0;
+    return text_to_uint64(text, strlen(text), &number) == STATUS_OK ? number : 0;
+}
+
+static enum status refuse(const struct mongodb_database *self, const char *what, const char *hint,
+                          struct error *error)
+{
+    error_set(error, ERROR_BAD_VALUE, self->uri->shown, "%s", what);
+    return error_hint(error, "%s", hint);
+}
+
+/* ---------------------------------------------------------------- hosts */
+
+static bool is_srv(const struct mongodb_database *self)
+{
+    return strcmp(self->uri->scheme, "mongodb+srv") == 0;
+}
+
+/* HOST, HOST:PORT, [ADDRESS] or [ADDRESS]:PORT, with commas between them. */
+static void append_hosts(const struct mongodb_database *self, struct buffer *out)
+{
+    const char *hosts =
+        self->uri->host != NULL && self->uri->host[0] != '\0' ? self->uri->host : "127.0.0.1";
+    bool bare_ipv6 = strchr(hosts, ':') != NULL && strchr(hosts, ',') == NULL && hosts[0] != '[';
+    buffer_format(out, bare_ipv6 ? "[%s]" : "%s", hosts);
+    if (self->uri->port != 0) {
+        buffer_format(out, ":%u", (unsigned)self->uri->port);
+    }
+}
+
+static bool is_loopback(const char *host)
+{
+    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
+           strcmp(host, "localhost") == 0 || host[0] == '/';
+}
+
+static bool are_loopback(const mongoc_uri_t *uri)
+{
+    bool loopback = mongoc_uri_get_srv_hostname(uri) == NULL;
+    for (const mongoc_host_list_t *host = mongoc_uri_get_hosts(uri); host != NULL;
+         host = host->next) {
+        loopback = loopback && is_loopback(host->host);
+    }
+    return loopback;
+}
+
+/* ---------------------------------------------------------------- security */
+
+static enum status set_login(const struct mongodb_database *self, mongoc_uri_t *uri,
+                             struct error *error)
+{
+    const char *password = self->uri->password;
+    const char *environment = getenv("MONGODB_PASSWORD");
+    const char *mechanism = mongodb_option(self, "authMechanism");
+    if (password == NULL && environment != NULL && environment[0] != '\0' &&
+        self->uri->user != NULL) {
+        password = environment;
+        secret_register(environment, strlen(environment));
+    }
+    bool good = (self->uri->user == NULL || mongoc_uri_set_username(uri, self->uri->user)) &&
+                (password == NULL || mongoc_uri_set_password(uri, password)) &&
+                (mechanism[0] == '\0' || mongoc_uri_set_auth_mechanism(uri, mechanism));
+    const char *source = mongodb_option(self, "authSource");
+    good = good && (source[0] == '\0' || mongoc_uri_set_auth_source(uri, source));
+    return good ? STATUS_OK
+                : refuse(self, "the user, the password or how to log in can't be read",
+                         "`transhume connectors mongodb` lists the options", error);
+}
+
+static enum status set_security(const struct mongodb_database *self, mongoc_uri_t *uri,
+                                struct error *error)
+{
+    static const struct {
+        const char *option;
+        const char *setting;
+    } files[] = {{"tlsCAFile", MONGOC_URI_TLSCAFILE},
+                 {"tlsCertificateKeyFile", MONGOC_URI_TLSCERTIFICATEKEYFILE}};
+    const char *verify = mongodb_option(self, "verify");
+    bool wanted = is_on(self, "tls") || is_srv(self);
+    for (size_t at = 0; at < sizeof(files) / sizeof(*files); at++) {
+        const char *file = mongodb_option(self, files[at].option);
+        if (file[0] != '\0') {
+            wanted = true;
+            (void)mongoc_uri_set_option_as_utf8(uri, files[at].setting, file);
+        }
+    }
+    if (!wanted && !are_loopback(uri) && !is_on(self, "plaintext")) {
+        return refuse(self, "without TLS only connections to this machine are made",
+                      "write ?tls=yes, or ?plaintext=yes to send all in the clear", error);
+    }
+    (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_TLS, wanted);
+    if (wanted && strcmp(verify, "authority") == 0) {
+        (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_TLSALLOWINVALIDHOSTNAMES, true);
+    } else if (wanted && strcmp(verify, "none") == 0) {
+        (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_TLSINSECURE, true);
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- all of them */
+
+/* Half of the deadline finds a server, half of it is for the answer. */
+static void set_times(const struct mongodb_database *self, mongoc_uri_t *uri)
+{
+    int64_t half_ms = self->timeout_ms / 2;
+    int32_t wait_ms = half_ms > INT32_MAX ? INT32_MAX : half_ms < 1 ? 1 : (int32_t)half_ms;
+    (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, wait_ms);
+    (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, wait_ms);
+    (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, wait_ms);
+    (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE, POOL_CLIENTS_MAX);
+}
+
+static enum status set_rest(const struct mongodb_database *self, mongoc_uri_t *uri,
+                            struct error *error)
+{
+    const char *replica_set = mongodb_option(self, "replicaSet");
+    const char *preference = mongodb_option(self, "readPreference");
+    if (replica_set[0] != '\0' &&
+        !mongoc_uri_set_option_as_utf8(uri, MONGOC_URI_REPLICASET, replica_set)) {
+        return refuse(self, "the name of the replica set can't be read",
+                      "`transhume connectors mongodb` lists the options", error);
+    }
+    if (is_on(self, "directConnection")) {
+        (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_DIRECTCONNECTION, true);
+    }
+    if (self->mode == OPEN_SOURCE && strcmp(preference, "secondary") == 0) {
+        mongoc_read_prefs_t *chosen = mongoc_read_prefs_new(MONGOC_READ_SECONDARY_PREFERRED);
+        mongoc_uri_set_read_prefs_t(uri, chosen);
+        mongoc_read_prefs_destroy(chosen);
+    }
+    (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, true);
+    (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYWRITES, true);
+    (void)mongoc_uri_set_appname(uri, "transhume");
+    set_times(self, uri);
+    return STATUS_OK;
+}
+
+/* What no name of a database has. */
+static bool is_database_name(const char *name)
+{
+    return name != NULL && name[0] != '\0' && strlen(name) < 64 &&
+           strpbrk(name, "/\\. \"$*<>:|?") == NULL;
+}
+
+static enum status make_uri(const struct mongodb_database *self, mongoc_uri_t **uri,
+                            struct error *error)
+{
+    bson_error_t why;
+    struct buffer text = {0};
+    buffer_format(&text, "%s://", self->uri->scheme);
+    append_hosts(self, &text);
+    buffer_format(&text, "/%s", self->name);
+    *uri = mongoc_uri_new_with_error(buffer_string(&text), &why);
+    buffer_free(&text);
+    return *uri != NULL ? STATUS_OK
+                        : refuse(self, why.message,
+                                 "it is written mongodb://HOST[:PORT][,HOST…]/DATABASE", error);
+}
+
+enum status mongodb_options_read(struct mongodb_database *self, const struct open_options *open,
+                                 mongoc_uri_t **uri, struct error *error)
+{
+    *uri = NULL;
+    if (!is_database_name(self->uri->path)) {
+        return refuse(self, "the URI names no database, or one that can't be",
+                      "it is written mongodb://HOST[:PORT][,HOST…]/DATABASE", error);
+    }
+    self->name = self->uri->path;
+    if (make_uri(self, uri, error) != STATUS_OK || set_rest(self, *uri, error) != STATUS_OK ||
+        set_login(self, *uri, error) != STATUS_OK || set_security(self, *uri, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (open->mode == OPEN_TARGET) {
+        int64_t lease_ms = (int64_t)number_of(self, "lease") * 1000;
+        int64_t least_ms = 2 * open->timeout_ms;
+        self->keyed.base.lease_ms = lease_ms > least_ms ? lease_ms : least_ms;
+    }
+    self->page_documents = (uint32_t)number_of(self, "page");
+    self->keyed.room.in_flight_max = (uint32_t)number_of(self, "requests");
+    return STATUS_OK;
+}

@@ -1,0 +1,142 @@
+/* Making and removing collections: a note in the database of what is made, and its documents. */
+#include "connectors/mongodb/mongodb.h"
+
+#include "base/failpoint.h"
+
+/* ---------------------------------------------------------------- making */
+
+static enum status create_collection(struct mongodb_database *self,
+                                     const struct target_table *table, struct error *error)
+{
+    bson_t command = BSON_INITIALIZER;
+    bson_t concern;
+    (void)bson_append_utf8(&command, "create", -1, table->name, -1);
+    mongodb_whole_options(table, &command);
+    (void)bson_append_document_begin(&command, "writeConcern", -1, &concern);
+    (void)bson_append_utf8(&concern, "w", -1, "majority", -1);
+    (void)bson_append_document_end(&command, &concern);
+    enum status status = mongodb_control(self, MONGODB_WRITE, &command, NULL, error);
+    bson_destroy(&command);
+    bool there = status == STATUS_FAILED && error->native_code == MONGODB_COLLECTION_EXISTS;
+    return there ? STATUS_OK : status;
+}
+
+static enum status make_table(struct mongodb_database *self, struct target_table *table,
+                              enum keyed_made made, struct error *error)
+{
+    struct keyed_room *room = &self->keyed.room;
+    if (made == KEYED_MADE_NOT && (failpoint_hit("mongodb.before_intent", error) != STATUS_OK ||
+                                   keyed_made_intend(room, table->name, error) != STATUS_OK ||
+                                   failpoint_hit("mongodb.after_intent", error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    if (mongodb_note_put(self, table, room->run_id, error) != STATUS_OK ||
+        failpoint_hit("mongodb.after_note", error) != STATUS_OK ||
+        create_collection(self, table, error) != STATUS_OK ||
+        failpoint_hit("mongodb.after_create", error) != STATUS_OK ||
+        mongodb_indexes_make(self, table, true, error) != STATUS_OK ||
+        keyed_made_done(room, table->name, room->run_id, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    table->created = true;
+    return failpoint_hit("mongodb.after_made", error);
+}
+
+static enum status refuse_lost(const char *table, struct error *error)
+{
+    error_set(error, ERROR_TARGET_SCHEMA, table,
+              "the run made this collection, and it is not there any more");
+    return error_hint(error, "start again: `transhume reset --confirm`, then `transhume migrate`");
+}
+
+static enum status prepare_table(struct mongodb_database *self, struct target_table *table,
+                                 struct arena *arena, struct error *error)
+{
+    struct mongodb_note note = {0};
+    enum keyed_made made = KEYED_MADE_NOT;
+    const char *made_by = NULL;
+    bool exists = false;
+    table->created = false;
+    enum status noted = mongodb_note_read(self, table->name, arena, &note, error);
+    if (noted == STATUS_FAILED ||
+        mongodb_collection_exists(self, table->name, &exists, error) != STATUS_OK ||
+        keyed_made_read(&self->keyed.room, table->name, arena, &made, &made_by, error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (made == KEYED_MADE_DONE) {
+        table->created = true;
+        return exists ? STATUS_OK : refuse_lost(table->name, error);
+    }
+    if (made == KEYED_MADE_INTENDED || !exists) {
+        /* a note without its collection is left of one that somebody dropped */
+        bool stale = made == KEYED_MADE_NOT && noted == STATUS_OK;
+        if (stale && mongodb_note_delete(self, table->name, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        return make_table(self, table, made, error);
+    }
+    return noted == STATUS_OK ? STATUS_OK : mongodb_note_put(self, table, "", error);
+}
+
+enum status mongodb_prepare(struct database *database, const struct prepare_request *request,
+                            struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    enum status status = STATUS_OK;
+    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
+        arena_reset(arena);
+        status = prepare_table(mongodb_of(database), &request->tables[at], arena, error);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+/* Indexes that refuse no record are made once the records are there. */
+enum status mongodb_after_load(struct database *database, struct after_load_request *request,
+                               struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
+        if (request->tables[at].created) {
+            status = mongodb_indexes_make(mongodb_of(database), &request->tables[at], false, error);
+        }
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- removing */
+
+static enum status remove_made(struct mongodb_database *self, const struct target_table *table,
+                               struct arena *arena, struct error *error)
+{
+    enum keyed_made made = KEYED_MADE_NOT;
+    const char *made_by = NULL;
+    if (keyed_made_read(&self->keyed.room, table->name, arena, &made, &made_by, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (made == KEYED_MADE_NOT) {
+        return STATUS_OK; /* removed already, or never made */
+    }
+    enum status status = mongodb_drop_collection(self, table->name, error);
+    status = status == STATUS_OK ? mongodb_note_delete(self, table->name, error) : status;
+    status = status == STATUS_OK ? failpoint_hit("mongodb.table_removed", error) : status;
+    return status == STATUS_OK ? keyed_made_forget(&self->keyed.room, table->name, error) : status;
+}
+
+static enum status remove_table(struct database *database, const struct target_table *table,
+                                struct error *error)
+{
+    struct mongodb_database *self = mongodb_of(database);
+    struct arena *arena = arena_create(0);
+    enum status status = failpoint_hit("mongodb.before_remove_table", error);
+    if (status == STATUS_OK) {
+        status = table->created ? remove_made(self, table, arena, error)
+                                : mongodb_empty_collection(self, table->name, error);
+    }
+    arena_destroy(arena);
+    return status == STATUS_OK ? failpoint_hit("mongodb.after_remove_table", error) : status;
+}
+
+const struct rollback_functions mongodb_rollback = {.remove_table = remove_table};

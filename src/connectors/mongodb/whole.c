@@ -1,0 +1,190 @@
+/*
+ * What a copy from MongoDB to MongoDB carries of a collection besides its documents, as canonical
+ * extended JSON:
+ *
+ *   {options: {validator: …, collation: …, …}, indexes: [{key: …, name: …, unique: …}, …]}
+ *
+ * as listCollections and listIndexes tell it. The index on _id is not among them.
+ */
+#include "connectors/mongodb/mongodb.h"
+
+#include "base/failpoint.h"
+
+/* ---------------------------------------------------------------- of a source */
+
+static void append_options(const bson_t *facts, bson_t *out)
+{
+    bson_iter_t at;
+    uint32_t length = 0;
+    const uint8_t *bytes = NULL;
+    bson_t options;
+    if (bson_iter_init_find(&at, facts, "options") && BSON_ITER_HOLDS_DOCUMENT(&at)) {
+        bson_iter_document(&at, &length, &bytes);
+        if (bson_init_static(&options, bytes, length)) {
+            (void)bson_append_document(out, "options", -1, &options);
+        }
+    }
+}
+
+static enum status read_options(struct mongodb_database *self, const char *name, bson_t *out,
+                                struct error *error)
+{
+    bson_error_t why;
+    const bson_t *facts = NULL;
+    const bson_t *reply = NULL;
+    bson_t only = BSON_INITIALIZER;
+    bson_t filter;
+    enum status status = STATUS_OK;
+    (void)bson_append_document_begin(&only, "filter", -1, &filter);
+    (void)bson_append_utf8(&filter, "name", -1, name, -1);
+    (void)bson_append_document_end(&only, &filter);
+    mongoc_database_t *database = mongoc_client_get_database(self->control, self->name);
+    mongoc_cursor_t *cursor = mongoc_database_find_collections_with_opts(database, &only);
+    if (mongoc_cursor_next(cursor, &facts)) {
+        append_options(facts, out);
+    } else if (mongoc_cursor_error_document(cursor, &why, &reply)) {
+        status = mongodb_failure(self, &why, reply, name, error);
+    }
+    mongoc_cursor_destroy(cursor);
+    mongoc_database_destroy(database);
+    bson_destroy(&only);
+    return status;
+}
+
+/* What the server adds by itself is left out. */
+static void append_index(const bson_t *facts, uint32_t place, bson_t *list)
+{
+    bson_t index = BSON_INITIALIZER;
+    char digits[12];
+    (void)mongodb_write_index(place, digits);
+    bson_copy_to_excluding_noinit(facts, &index, "v", "ns", "background", NULL);
+    (void)bson_append_document(list, digits, -1, &index);
+    bson_destroy(&index);
+}
+
+static enum status read_indexes(struct mongodb_database *self, const char *name, bson_t *out,
+                                struct error *error)
+{
+    bson_error_t why;
+    const bson_t *facts = NULL;
+    const bson_t *reply = NULL;
+    bson_t list;
+    uint32_t count = 0;
+    enum status status = STATUS_OK;
+    (void)bson_append_array_begin(out, "indexes", -1, &list);
+    mongoc_collection_t *collection = mongoc_client_get_collection(self->control, self->name, name);
+    mongoc_cursor_t *cursor = mongoc_collection_find_indexes_with_opts(collection, NULL);
+    while (mongoc_cursor_next(cursor, &facts)) {
+        const char *index = mongodb_text(facts, "name");
+        if (index == NULL || strcmp(index, "_id_") != 0) {
+            append_index(facts, count++, &list);
+        }
+    }
+    if (mongoc_cursor_error_document(cursor, &why, &reply) && why.code != MONGODB_NO_COLLECTION) {
+        status = mongodb_failure(self, &why, reply, name, error);
+    }
+    mongoc_cursor_destroy(cursor);
+    mongoc_collection_destroy(collection);
+    (void)bson_append_array_end(out, &list);
+    return status;
+}
+
+enum status mongodb_settings(struct database *database, const char *const *tables, uint32_t count,
+                             struct arena *arena, const char **settings, struct error *error)
+{
+    struct mongodb_database *self = mongodb_of(database);
+    enum status status = STATUS_OK;
+    pthread_mutex_lock(&self->control_mutex);
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
+        bson_t facts = BSON_INITIALIZER;
+        status = read_options(self, tables[at], &facts, error);
+        status = status == STATUS_OK ? read_indexes(self, tables[at], &facts, error) : status;
+        if (status == STATUS_OK) {
+            char *json = bson_as_canonical_extended_json(&facts, NULL);
+            settings[at] = json != NULL ? arena_copy_string(arena, json) : NULL;
+            bson_free(json);
+        }
+        bson_destroy(&facts);
+    }
+    pthread_mutex_unlock(&self->control_mutex);
+    return status;
+}
+
+/* ---------------------------------------------------------------- of a target */
+
+static bson_t *parse(const struct target_table *table)
+{
+    bson_error_t ignored;
+    return table->same_engine != NULL && table->settings != NULL
+               ? bson_new_from_json((const uint8_t *)table->settings, -1, &ignored)
+               : NULL;
+}
+
+void mongodb_whole_options(const struct target_table *table, bson_t *command)
+{
+    bson_t *facts = parse(table);
+    bson_iter_t at;
+    bson_iter_t option;
+    if (facts != NULL && bson_iter_init_find(&at, facts, "options") &&
+        bson_iter_recurse(&at, &option)) {
+        while (bson_iter_next(&option)) {
+            (void)bson_append_iter(command, bson_iter_key(&option), -1, &option);
+        }
+    }
+    bson_destroy(facts);
+}
+
+static enum status make_index(struct mongodb_database *self, const struct target_table *table,
+                              const bson_t *index, struct error *error)
+{
+    bson_t command = BSON_INITIALIZER;
+    bson_t list;
+    enum status status = failpoint_hit("mongodb.before_index", error);
+    (void)bson_append_utf8(&command, "createIndexes", -1, table->name, -1);
+    (void)bson_append_array_begin(&command, "indexes", -1, &list);
+    (void)bson_append_document(&list, "0", -1, index);
+    (void)bson_append_array_end(&command, &list);
+    if (status == STATUS_OK) {
+        status = mongodb_control_long(self, MONGODB_WRITE, &command, NULL, error);
+    }
+    if (status == STATUS_FAILED) {
+        const char *name = mongodb_text(index, "name");
+        error_context(error, "index %s: ", name != NULL ? name : "without a name");
+        error_hint(error, "drop it in the source, or write a plan that names the collection");
+    }
+    bson_destroy(&command);
+    return status;
+}
+
+static bool is_unique(const bson_t *index)
+{
+    bson_iter_t at;
+    return bson_iter_init_find(&at, index, "unique") && bson_iter_as_bool(&at);
+}
+
+enum status mongodb_whole_indexes(struct mongodb_database *self, const struct target_table *table,
+                                  bool unique, struct error *error)
+{
+    bson_t *facts = parse(table);
+    bson_iter_t list;
+    bson_iter_t at;
+    enum status status = STATUS_OK;
+    if (facts == NULL || !bson_iter_init_find(&list, facts, "indexes") ||
+        !bson_iter_recurse(&list, &at)) {
+        bson_destroy(facts);
+        return STATUS_OK;
+    }
+    while (status == STATUS_OK && bson_iter_next(&at)) {
+        uint32_t length = 0;
+        const uint8_t *bytes = NULL;
+        bson_t index;
+        if (BSON_ITER_HOLDS_DOCUMENT(&at)) {
+            bson_iter_document(&at, &length, &bytes);
+            if (bson_init_static(&index, bytes, length) && is_unique(&index) == unique) {
+                status = make_index(self, table, &index, error);
+            }
+        }
+    }
+    bson_destroy(facts);
+    return status;
+}
