@@ -358,7 +358,9 @@ static void judge(void *self, const struct service_request *request, uint64_t ma
                     from->tls_protocol, from->tls_cipher);
     }
     if (service_judge_no_answer(from, reply)) {
-        reply->fault = OPENSEARCH_FAULT_NETWORK;
+        bool too_long = from->cut && from->error.class == ERROR_CLASS_STOP;
+        reply->fault = too_long ? OPENSEARCH_FAULT_LONG_ANSWER : OPENSEARCH_FAULT_NETWORK;
+        reply->verdict = too_long ? SERVICE_REJECT : reply->verdict;
         return;
     }
     bool head = strcmp(request->method, "HEAD") == 0;
@@ -467,6 +469,16 @@ json_t *opensearch_reply_parse(const struct service_reply *reply, const char *ob
         return NULL;
     }
     return root;
+}
+
+bool opensearch_reply_no_index(const struct service_reply *reply)
+{
+    struct answer answer;
+    if (reply->fault != OPENSEARCH_FAULT_MISSING) {
+        return false;
+    }
+    read_answer(&reply->body, &answer);
+    return strcmp(answer.type, "index_not_found_exception") == 0;
 }
 
 void opensearch_append_encoded(struct buffer *out, const char *text, size_t length)

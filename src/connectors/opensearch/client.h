@@ -27,7 +27,7 @@ struct opensearch_service_options {
     const char *user;    /* with `password`: basic authentication; NULL: none */
     const char *password;
     const char *api_key;       /* as the server gave it, encoded; NULL: none */
-    const char *aws_service;   /* "es", "aoss": requests are signed; NULL: they are not */
+    const char *aws_service;   /* "es": requests are signed; NULL: they are not */
     const char *region;        /* NULL: environment, then profile */
     const char *profile;       /* NULL: AWS_PROFILE, then "default" */
     const char *ca_file;       /* NULL: the system's */
@@ -51,11 +51,12 @@ enum opensearch_fault {
     OPENSEARCH_FAULT_REFUSED,   /* 401, 403: stop */
     OPENSEARCH_FAULT_OTHER,     /* something else answers here: stop */
     /* the request's own: the caller judges */
-    OPENSEARCH_FAULT_MISSING,   /* 404: no such index, no such document */
-    OPENSEARCH_FAULT_CONFLICT,  /* 409: another version is there */
-    OPENSEARCH_FAULT_EXISTS,    /* 400 resource_already_exists_exception */
-    OPENSEARCH_FAULT_TOO_LARGE, /* 413 */
-    OPENSEARCH_FAULT_INVALID    /* other 4xx */
+    OPENSEARCH_FAULT_MISSING,    /* 404: no such index, no such document */
+    OPENSEARCH_FAULT_CONFLICT,   /* 409: another version is there */
+    OPENSEARCH_FAULT_EXISTS,     /* 400 resource_already_exists_exception */
+    OPENSEARCH_FAULT_TOO_LARGE,  /* 413 */
+    OPENSEARCH_FAULT_INVALID,    /* other 4xx */
+    OPENSEARCH_FAULT_LONG_ANSWER /* the answer is above what is held of one */
 };
 
 struct opensearch_request {
@@ -95,6 +96,8 @@ enum status opensearch_client_call(struct opensearch_client *client,
  * exactly are no matter in what is read so. */
 json_t *opensearch_reply_parse(const struct service_reply *reply, const char *object,
                                struct error *error);
+/* Does the answer say that there is no such index? A 404 may mean other things. */
+bool opensearch_reply_no_index(const struct service_reply *reply);
 /* Percent-encodes what a path or query may not hold as it is (RFC 3986: all but unreserved). */
 void opensearch_append_encoded(struct buffer *out, const char *text, size_t length);
 

@@ -1,7 +1,11 @@
 /*
- * Reading a span, page by page. Where the server has points in time, a page is a search in one of
- * the span's shard, that goes on after the last document (search_after); else it is the next part
- * of a scroll. What was written since the first page is not seen.
+ * Reading a span, page by page. With OpenSearch's points in time, a page is a search in one of the
+ * span's shard, that goes on after the last document (search_after); else it is the next part of a
+ * scroll. What was written since the first page is not seen.
+ *
+ * Elasticsearch is read by scrolls: it cuts slices of a point by the numbers that documents have in
+ * one copy of the shard, so that two points have different ones. Slices of a scroll are made of
+ * ids. (Elasticsearch: "Paginate search results", "Slicing".)
  */
 #include "connectors/opensearch/page.h"
 #include "connectors/opensearch/source.h"
@@ -15,8 +19,8 @@
 #define KEEP_ALIVE "5m"
 
 enum {
-    PAGE_FIRST = 200, /* documents */
-    PAGE_MIN = 4,
+    PAGE_FIRST = 20, /* documents */
+    PAGE_MIN = 1,
     PAGE_MAX = 2000,
     PAGE_BYTES = 2 << 20, /* that a page should have */
     IDS_MAX = 200
@@ -29,14 +33,17 @@ struct cursor {
     struct opensearch_slice slice;
     bool all_shards;
     bool scrolls;
-    bool begun; /* a point or a scroll is open in this shard */
-    bool ended; /* nothing is left of the span */
+    bool begun;    /* a point or a scroll is open in this shard */
+    bool measured; /* a scroll's pages have the size that suits its documents */
+    bool ended;    /* nothing is left of the span */
     uint32_t page_size;
     struct buffer context; /* the id of the point or the scroll */
     struct buffer after;   /* the last document's sort values, as JSON */
     struct text *ids;      /* the request's keys */
     uint32_t id_count;
     uint32_t next_id;
+    uint32_t page_id; /* the first one of the page */
+    uint32_t ids_max; /* of a page */
     struct arena *ids_arena;
     /* the page */
     struct buffer body;
@@ -100,10 +107,10 @@ static enum status open_point(struct cursor *cursor, struct error *error)
     struct buffer path = {0};
     struct buffer body = {0};
     struct service_reply *reply = NULL;
-    bool elastic = cursor->reader->database->facts.elasticsearch;
     append_index(cursor, &path);
-    buffer_format(&path, "%s?keep_alive=" KEEP_ALIVE "&preference=_shards%%3A%" PRIu32,
-                  elastic ? "/_pit" : "/_search/point_in_time", cursor->slice.shard);
+    buffer_format(&path,
+                  "/_search/point_in_time?keep_alive=" KEEP_ALIVE "&preference=_shards%%3A%" PRIu32,
+                  cursor->slice.shard);
     enum status status = ask(cursor, "POST", &path, &body, false, &reply, error);
     if (status == STATUS_OK && reply->fault != OPENSEARCH_FAULT_NONE) {
         status = reply->fault == OPENSEARCH_FAULT_INVALID ? STATUS_END
@@ -111,7 +118,7 @@ static enum status open_point(struct cursor *cursor, struct error *error)
     }
     json_t *root =
         status == STATUS_OK ? opensearch_reply_parse(reply, cursor->index->table, error) : NULL;
-    const char *id = json_string_value(json_object_get(root, elastic ? "id" : "pit_id"));
+    const char *id = json_string_value(json_object_get(root, "pit_id"));
     if (status == STATUS_OK && id == NULL) {
         status = root == NULL ? STATUS_FAILED
                               : error_set(error, ERROR_NETWORK_ANSWER, cursor->index->table,
@@ -134,13 +141,11 @@ static void append_context(const struct cursor *cursor, const char *name, struct
 
 static void search_point(const struct cursor *cursor, struct buffer *path, struct buffer *body)
 {
-    bool elastic = cursor->reader->database->facts.elasticsearch;
     buffer_append_string(path, "/_search?allow_partial_search_results=false");
     buffer_format(body, "{\"size\":%" PRIu32 ",\"track_total_hits\":false,\"pit\":{",
                   cursor->page_size);
     append_context(cursor, "id", body);
-    buffer_format(body, ",\"keep_alive\":\"" KEEP_ALIVE "\"},\"sort\":[{\"%s\":\"asc\"}]",
-                  elastic ? "_shard_doc" : "_doc");
+    buffer_append_string(body, ",\"keep_alive\":\"" KEEP_ALIVE "\"},\"sort\":[{\"_doc\":\"asc\"}]");
     append_slice(cursor, body);
     if (cursor->after.length > 0) {
         buffer_append_string(body, ",\"search_after\":");
@@ -175,23 +180,13 @@ static void close_context(struct cursor *cursor)
     struct buffer path = {0};
     struct buffer body = {0};
     struct service_reply *reply = NULL;
-    bool elastic = cursor->reader->database->facts.elasticsearch;
     if (!cursor->begun) {
         return;
     }
-    buffer_append_string(&path, cursor->scrolls ? "/_search/scroll"
-                                : elastic       ? "/_pit"
-                                                : "/_search/point_in_time");
-    const char *name = cursor->scrolls ? "scroll_id" : elastic ? "id" : "pit_id";
-    buffer_append_byte(&body, '{');
-    if (elastic && !cursor->scrolls) {
-        append_context(cursor, name, &body);
-        buffer_append_byte(&body, '}');
-    } else {
-        buffer_format(&body, "\"%s\":[", name);
-        json_append_string(&body, cursor->context.data, cursor->context.length);
-        buffer_append_string(&body, "]}");
-    }
+    buffer_append_string(&path, cursor->scrolls ? "/_search/scroll" : "/_search/point_in_time");
+    buffer_format(&body, "{\"%s\":[", cursor->scrolls ? "scroll_id" : "pit_id");
+    json_append_string(&body, cursor->context.data, cursor->context.length);
+    buffer_append_string(&body, "]}");
     (void)!ask(cursor, "DELETE", &path, &body, true, &reply, &ignored);
     service_reply_destroy(reply);
     cursor->begun = false;
@@ -269,7 +264,8 @@ static void search_ids(struct cursor *cursor, struct buffer *path, struct buffer
     append_index(cursor, path);
     buffer_append_string(path, "/_mget");
     buffer_append_string(body, "{\"ids\":[");
-    for (uint32_t at = 0; at < IDS_MAX && cursor->next_id < cursor->id_count; at++) {
+    cursor->page_id = cursor->next_id;
+    for (uint32_t at = 0; at < cursor->ids_max && cursor->next_id < cursor->id_count; at++) {
         const struct text *id = &cursor->ids[cursor->next_id++];
         if (at > 0) {
             buffer_append_byte(body, ',');
@@ -290,6 +286,7 @@ enum status opensearch_cursor_open(struct reader *reader, const struct read_requ
     made->reader = reader;
     made->request = request;
     made->page_size = PAGE_FIRST;
+    made->ids_max = IDS_MAX;
     made->arena = arena_create(0);
     made->scrolls = !reader->database->facts.points;
     made->all_shards = span == NULL;
@@ -376,6 +373,53 @@ static void end_shard(struct cursor *cursor)
     cursor->ended = !cursor->all_shards || cursor->slice.shard >= cursor->index->shards;
 }
 
+/* Fewer documents in the next try. False: of a scroll that has begun, or of one document. */
+static bool shrink_page(struct cursor *cursor)
+{
+    bool by_key = cursor->request->keys != NULL;
+    uint32_t *size = by_key ? &cursor->ids_max : &cursor->page_size;
+    if (*size <= PAGE_MIN || (!by_key && cursor->scrolls && cursor->begun)) {
+        return false;
+    }
+    *size /= 2;
+    if (by_key) {
+        cursor->next_id = cursor->page_id;
+        cursor->ended = false;
+    }
+    return true;
+}
+
+/* The size of a scroll's pages is said once: its first page shows how large documents are, and
+ * all begins again with pages of that size. True: it does. */
+static bool begin_again(struct cursor *cursor, uint32_t asked)
+{
+    if (!cursor->scrolls || cursor->measured) {
+        return false;
+    }
+    cursor->measured = true;
+    if (cursor->page.count < asked) {
+        return false;
+    }
+    close_context(cursor);
+    cursor->page.count = 0;
+    return true;
+}
+
+static enum status take_page(struct cursor *cursor, struct service_reply *reply,
+                             struct error *error)
+{
+    bool by_key = cursor->request->keys != NULL;
+    uint32_t asked = cursor->page_size;
+    enum status status = read_page(cursor, reply, error);
+    if (status == STATUS_OK) {
+        note_place(cursor);
+        if (!by_key && !begin_again(cursor, asked) && cursor->page.count == 0) {
+            end_shard(cursor);
+        }
+    }
+    return status;
+}
+
 static enum status next_page(struct cursor *cursor, struct error *error)
 {
     struct buffer path = {0};
@@ -400,18 +444,14 @@ static enum status next_page(struct cursor *cursor, struct error *error)
     }
     bool once = !by_key && cursor->scrolls && cursor->begun;
     status = ask(cursor, "POST", &path, &body, once, &reply, error);
-    if (status == STATUS_OK && reply->fault != OPENSEARCH_FAULT_NONE) {
+    bool too_long = status == STATUS_OK && reply->fault == OPENSEARCH_FAULT_LONG_ANSWER;
+    if (status == STATUS_OK && reply->fault == OPENSEARCH_FAULT_NONE) {
+        status = take_page(cursor, reply, error);
+    } else if (status == STATUS_OK && !(too_long && shrink_page(cursor))) {
         status = error_copy(error, &reply->error);
         error_recode(error, ERROR_SOURCE_READ);
     }
-    status = status == STATUS_OK ? read_page(cursor, reply, error) : status;
     service_reply_destroy(reply);
-    if (status == STATUS_OK) {
-        note_place(cursor);
-        if (cursor->page.count == 0 && !by_key) {
-            end_shard(cursor);
-        }
-    }
     return status;
 }
 
@@ -495,6 +535,18 @@ static enum status add_hit(struct cursor *cursor, const struct opensearch_hit *h
     return STATUS_OK;
 }
 
+/* One that was asked for by its id may be absent, and only then. */
+static enum status take_hit(struct cursor *cursor, const struct opensearch_hit *hit,
+                            struct batch *batch, struct error *error)
+{
+    if (hit->source.data != NULL) {
+        return add_hit(cursor, hit, batch, error);
+    }
+    return hit->absent && cursor->request->keys != NULL
+               ? STATUS_OK
+               : opensearch_hit_refuse(hit, cursor->index->table, error);
+}
+
 enum status opensearch_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
                                    struct batch **batch, struct error *error)
 {
@@ -507,7 +559,7 @@ enum status opensearch_cursor_next(struct cursor *cursor, uint32_t rows_max, siz
            (made->row_count == 0 || batch_bytes(made) < bytes_max)) {
         if (cursor->next_hit < cursor->page.count) {
             const struct opensearch_hit *hit = &cursor->page.hits[cursor->next_hit++];
-            status = hit->source.data != NULL ? add_hit(cursor, hit, made, error) : STATUS_OK;
+            status = take_hit(cursor, hit, made, error);
         } else if (cursor->ended) {
             status = STATUS_END;
         } else {

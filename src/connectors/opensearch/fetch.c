@@ -42,7 +42,34 @@ static enum status append_ids(const struct target_table *table, const struct cel
     return status;
 }
 
-static enum status take_page(const struct opensearch_columns *columns,
+/* A document that is there and can't be read must not count as one that is not there. */
+static enum status take_hit(const struct opensearch_columns *columns, const char *table,
+                            const struct opensearch_hit *hit, struct batch *batch,
+                            struct error *error)
+{
+    struct cell record;
+    struct error why;
+    static const char no_index[] = "index_not_found_exception";
+    bool gone = hit->failed && hit->fault.length == sizeof(no_index) - 1 &&
+                memcmp(hit->fault.data, no_index, sizeof(no_index) - 1) == 0;
+    if (hit->source.data == NULL) {
+        return hit->absent || gone ? STATUS_OK : opensearch_hit_refuse(hit, table, error);
+    }
+    error_clear(&why);
+    if (opensearch_document_read(columns, hit->id, hit->source, batch->arena, &record, &why) !=
+        STATUS_OK) {
+        char id[80];
+        text_printable(hit->id.data, hit->id.length, id, sizeof(id));
+        error_set(error, ERROR_NETWORK_ANSWER, table, "the document %s can't be read: %s", id,
+                  why.message);
+        error->class = ERROR_CLASS_STOP;
+        return STATUS_FAILED;
+    }
+    *batch_append(batch) = record;
+    return STATUS_OK;
+}
+
+static enum status take_page(const struct opensearch_columns *columns, const char *table,
                              const struct service_reply *reply, struct batch *batch,
                              struct error *error)
 {
@@ -53,20 +80,16 @@ static enum status take_page(const struct opensearch_columns *columns,
         return error_set(error, ERROR_MEMORY, NULL, "no memory for the documents of an answer");
     }
     enum status status = opensearch_page_read(text, reply->body.length, arena, &page, error);
+    if (status != STATUS_OK) {
+        return error_recode(error, ERROR_NETWORK_ANSWER);
+    }
     for (uint32_t at = 0; status == STATUS_OK && at < page.count; at++) {
-        struct cell record;
-        const struct opensearch_hit *hit = &page.hits[at];
-        if (hit->source.data == NULL) {
-            continue;
-        }
-        status = opensearch_document_read(columns, hit->id, hit->source, arena, &record, error);
-        if (status == STATUS_OK) {
-            *batch_append(batch) = record;
-        }
+        status = take_hit(columns, table, &page.hits[at], batch, error);
     }
     return status;
 }
 
+/* STATUS_AGAIN: the answer would be too long; fewer keys at once. */
 static enum status fetch_some(struct opensearch_database *self, const struct target_table *table,
                               const struct opensearch_columns *columns, const struct cell *keys,
                               uint32_t count, struct batch *batch, struct error *error)
@@ -86,8 +109,10 @@ static enum status fetch_some(struct opensearch_database *self, const struct tar
     }
     status = opensearch_control(self, &request, &body, &reply, error);
     if (status == STATUS_OK && reply->fault == OPENSEARCH_FAULT_NONE) {
-        status = take_page(columns, reply, batch, error);
-    } else if (status == STATUS_OK && reply->fault != OPENSEARCH_FAULT_MISSING) {
+        status = take_page(columns, table->name, reply, batch, error);
+    } else if (status == STATUS_OK && reply->fault == OPENSEARCH_FAULT_LONG_ANSWER && count > 1) {
+        status = STATUS_AGAIN;
+    } else if (status == STATUS_OK && !opensearch_reply_no_index(reply)) {
         status = error_copy(error, &reply->error);
     }
     service_reply_destroy(reply);
@@ -103,11 +128,18 @@ enum status opensearch_fetch(struct database *database, const struct target_tabl
     enum status status = STATUS_OK;
     columns_of(table, made->arena, &columns);
     batch_add_envelopes(made);
-    for (uint32_t at = 0; at < key_count && status == STATUS_OK; at += KEYS_MAX) {
-        uint32_t left = key_count - at;
+    uint32_t each = KEYS_MAX;
+    uint32_t at = 0;
+    while (at < key_count && status == STATUS_OK) {
+        uint32_t count = key_count - at < each ? key_count - at : each;
         status = fetch_some(opensearch_of(database), table, &columns,
-                            keys + (size_t)at * table->key.count, left < KEYS_MAX ? left : KEYS_MAX,
-                            made, error);
+                            keys + (size_t)at * table->key.count, count, made, error);
+        if (status == STATUS_AGAIN) {
+            each = count / 2;
+            status = STATUS_OK;
+        } else {
+            at += count;
+        }
     }
     if (status != STATUS_OK) {
         batch_destroy(made);

@@ -17,6 +17,10 @@ static const char *find_lacking(const json_t *mapping, const json_t *settings)
     const json_t *own = json_object_get(json_object_get(settings, "mapping"), "source");
     const char *set = json_string_value(json_object_get(own, "mode"));
     const char *index = json_string_value(json_object_get(settings, "mode"));
+    const char *closed = json_string_value(json_object_get(settings, "verified_before_close"));
+    if (closed != NULL && strcmp(closed, "true") == 0) {
+        return "it is closed; open it (POST INDEX/_open)";
+    }
     if (json_is_false(json_object_get(source, "enabled"))) {
         return "its mapping keeps no _source, so that its documents can't be read";
     }
@@ -171,6 +175,12 @@ static void read_note(struct opensearch_index *index, struct arena *arena, const
     read_properties(index, arena, properties, &capacity);
 }
 
+static bool has_prefix(const struct opensearch_database *self, const char *name)
+{
+    size_t prefix = strlen(self->prefix);
+    return name[0] != '.' && strncmp(name, self->prefix, prefix) == 0 && name[prefix] != '\0';
+}
+
 static void read_index(const struct opensearch_database *self, const char *name,
                        const json_t *described, struct arena *arena, struct opensearch_index *index)
 {
@@ -179,7 +189,8 @@ static void read_index(const struct opensearch_database *self, const char *name,
     const char *shards = json_string_value(json_object_get(settings, "number_of_shards"));
     uint64_t count = 1;
     *index = (struct opensearch_index){.name = arena_copy_string(arena, name)};
-    index->table = index->name + strlen(self->prefix);
+    /* an alias may stand for an index without the prefix */
+    index->table = has_prefix(self, name) ? index->name + strlen(self->prefix) : index->name;
     index->uuid = text_of(arena, settings, "uuid");
     index->refresh_interval = text_of(arena, settings, "refresh_interval");
     index->replicas = text_of(arena, settings, "number_of_replicas");
@@ -203,11 +214,77 @@ static int compare_indexes(const void *left, const void *right)
                   ((const struct opensearch_index *)right)->table);
 }
 
-static bool is_meant(const struct opensearch_database *self, const char *name)
+/* Hidden ones too, but for ledgers: of this prefix and of others. */
+static bool is_meant(const struct opensearch_database *self, const char *name,
+                     const json_t *described)
 {
-    size_t prefix = strlen(self->prefix);
-    return name[0] != '.' && strncmp(name, self->prefix, prefix) == 0 && name[prefix] != '\0' &&
-           !opensearch_is_own(self, name);
+    const json_t *settings = json_object_get(json_object_get(described, "settings"), "index");
+    const char *hidden = json_string_value(json_object_get(settings, "hidden"));
+    size_t length = strlen(name);
+    size_t ledger = strlen(OPENSEARCH_LEDGER);
+    bool ledger_like = hidden != NULL && strcmp(hidden, "true") == 0 && length >= ledger &&
+                       strcmp(name + length - ledger, OPENSEARCH_LEDGER) == 0;
+    return has_prefix(self, name) && !ledger_like && !opensearch_is_own(self, name);
+}
+
+struct found_indexes {
+    struct opensearch_index *indexes;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+static struct opensearch_index *add_index(const struct opensearch_database *self, const char *name,
+                                          const json_t *described, struct arena *arena,
+                                          struct found_indexes *found)
+{
+    found->indexes = arena_make_room(arena, found->indexes, found->count, &found->capacity,
+                                     sizeof(*found->indexes));
+    struct opensearch_index *index = &found->indexes[found->count++];
+    read_index(self, name, described, arena, index);
+    return index;
+}
+
+/* A data stream is told of by its name, once: its indexes have names of the server's own. */
+static void add_stream(const struct opensearch_database *self, const char *stream,
+                       const json_t *described, struct arena *arena, struct found_indexes *found)
+{
+    for (uint32_t at = 0; at < found->count; at++) {
+        if (strcmp(found->indexes[at].name, stream) == 0) {
+            return;
+        }
+    }
+    struct opensearch_index *index = add_index(self, stream, described, arena, found);
+    index->lacking = "it is a data stream, which is not carried; copy it into an index (_reindex)";
+}
+
+static void add_any(const struct opensearch_database *self, const json_t *root, struct arena *arena,
+                    struct found_indexes *found)
+{
+    const char *name = NULL;
+    const json_t *described = NULL;
+    json_object_foreach((json_t *)(uintptr_t)root, name, described)
+    {
+        const char *stream = json_string_value(json_object_get(described, "data_stream"));
+        if (stream != NULL && has_prefix(self, stream)) {
+            add_stream(self, stream, described, arena, found);
+        } else if (stream == NULL && is_meant(self, name, described)) {
+            (void)add_index(self, name, described, arena, found);
+        }
+    }
+}
+
+static void add_named(const struct opensearch_database *self, const json_t *root,
+                      struct arena *arena, struct found_indexes *found)
+{
+    const char *name = NULL;
+    const json_t *described = NULL;
+    json_object_foreach((json_t *)(uintptr_t)root, name, described)
+    {
+        struct opensearch_index *index = add_index(self, name, described, arena, found);
+        if (json_is_string(json_object_get(described, "data_stream"))) {
+            index->lacking = "it is a data stream, which is not written";
+        }
+    }
 }
 
 enum status opensearch_describe(struct opensearch_database *self, const char *table,
@@ -215,32 +292,27 @@ enum status opensearch_describe(struct opensearch_database *self, const char *ta
                                 uint32_t *count, struct error *error)
 {
     json_t *root = NULL;
-    const char *name = NULL;
-    const json_t *described = NULL;
-    uint32_t capacity = 0;
+    struct found_indexes found = {0};
     struct buffer pattern = {0};
     buffer_append_byte(&pattern, '/');
     opensearch_index_append(self, table != NULL ? table : "", &pattern);
-    buffer_append_string(&pattern, table != NULL ? "" : "%2A");
+    buffer_append_string(&pattern, table != NULL ? "" : "%2A?expand_wildcards=all");
     const struct opensearch_request request = {.operation = "GET INDEX",
                                                .object = table,
                                                .method = "GET",
                                                .path = buffer_string(&pattern),
                                                .repeatable = true};
     enum status status = opensearch_control_ask(self, &request, NULL, &root, error);
-    *indexes = NULL;
-    *count = 0;
-    json_object_foreach(root, name, described)
-    {
-        if (table == NULL && !is_meant(self, name)) {
-            continue;
-        }
-        *indexes = arena_make_room(arena, *indexes, *count, &capacity, sizeof(**indexes));
-        read_index(self, name, described, arena, &(*indexes)[(*count)++]);
+    if (table != NULL) {
+        add_named(self, root, arena, &found);
+    } else {
+        add_any(self, root, arena, &found);
     }
-    if (*count > 1) {
-        qsort(*indexes, *count, sizeof(**indexes), compare_indexes);
+    if (found.count > 1) {
+        qsort(found.indexes, found.count, sizeof(*found.indexes), compare_indexes);
     }
+    *indexes = found.indexes;
+    *count = found.count;
     json_decref(root);
     buffer_free(&pattern);
     if (status == STATUS_OK && table != NULL && *count == 0) {

@@ -3,17 +3,32 @@
 
 #include "model/convert.h"
 #include <ctype.h>
+#include <utf8proc.h>
 
 enum { LENGTH_BYTES = 4 };
 
 /* ---------------------------------------------------------------- indexes */
 
+static char small_of(char letter)
+{
+    return letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a') : letter;
+}
+
 static void append_small(const char *text, struct buffer *out)
 {
     for (; *text != '\0'; text++) {
-        char small = *text >= 'A' && *text <= 'Z' ? (char)(*text - 'A' + 'a') : *text;
+        char small = small_of(*text);
         opensearch_append_encoded(out, &small, 1);
     }
+}
+
+const char *opensearch_prefix_copy(struct arena *arena, const char *prefix)
+{
+    char *copy = arena_copy(arena, prefix, strlen(prefix));
+    for (char *at = copy; *at != '\0'; at++) {
+        *at = small_of(*at);
+    }
+    return copy;
 }
 
 void opensearch_index_append(const struct opensearch_database *self, const char *table,
@@ -35,6 +50,31 @@ const char *opensearch_path(const struct opensearch_database *self, struct arena
     return made;
 }
 
+/* Other capital letters than A to Z, which the server refuses and are not folded here. */
+static bool has_capital(const char *text)
+{
+    const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)text;
+    utf8proc_int32_t point = 0;
+    utf8proc_ssize_t size = 0;
+    bool found = false;
+    while (*at != '\0' && (size = utf8proc_iterate(at, -1, &point)) > 0) {
+        found = found || (point > 0x7f && utf8proc_tolower(point) != point);
+        at += size;
+    }
+    return found;
+}
+
+const char *opensearch_prefix_fault(const char *prefix)
+{
+    for (const char *at = prefix; *at != '\0'; at++) {
+        if (iscntrl((unsigned char)*at) != 0 || strchr("\\/*?\"<>| ,#:", *at) != NULL) {
+            return "the prefix: names of indexes have no blanks and none of \\ / * ? \" < > | , # : "
+                   "in them";
+        }
+    }
+    return has_capital(prefix) ? "the prefix: names of indexes have small letters only" : NULL;
+}
+
 const char *opensearch_name_fault(const struct opensearch_database *self, const char *table)
 {
     const char *begin = self->prefix[0] != '\0' ? self->prefix : table;
@@ -53,6 +93,10 @@ const char *opensearch_name_fault(const struct opensearch_database *self, const 
             return "names of indexes have no blanks and none of \\ / * ? \" < > | , # : in them; "
                    "rename it in the plan";
         }
+    }
+    if (has_capital(table)) {
+        return "names of indexes have small letters only, and only A to Z are made small by "
+               "themselves; rename it in the plan";
     }
     return strcmp(table, OPENSEARCH_LEDGER) == 0 ? "the ledger is called so" : NULL;
 }
@@ -120,7 +164,12 @@ enum status opensearch_id_append(const struct target_table *table, const struct 
             break;
         }
         status = part_text(&key[at], &part, error);
-        if (is_id && part.length > 0) {
+        if (is_id && status == STATUS_OK && part.length == 0) {
+            status = error_set(error, ERROR_REJECT_KEY_NULL, NULL,
+                               "its _id is empty, which no document can have");
+            break;
+        }
+        if (is_id) {
             buffer_append(out, part.data, part.length);
         } else {
             append_part(&part, last, out);

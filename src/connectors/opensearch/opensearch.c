@@ -20,7 +20,8 @@ static const struct connector_option options[] = {
     {"api_key", OPTION_TEXT, NULL, NULL, true,
      "An API key, encoded as the server gave it; also OPENSEARCH_API_KEY."},
     {"aws", OPTION_CHOICE, "no", "no|es|aoss", false,
-     "Requests are signed (SigV4) for a managed domain (es) or a serverless collection (aoss)."},
+     "es: requests are signed (SigV4) for a managed domain. Serverless collections (aoss) are "
+     "refused."},
     {"region", OPTION_TEXT, NULL, NULL, false,
      "With aws: the region; else AWS_REGION or the profile's."},
     {"profile", OPTION_TEXT, NULL, NULL, false, "With aws: the profile; else AWS_PROFILE."},
@@ -104,7 +105,7 @@ enum status opensearch_control_ask(struct opensearch_database *self,
     struct service_reply *reply = NULL;
     *root = NULL;
     enum status status = opensearch_control(self, request, body, &reply, error);
-    if (status == STATUS_OK && reply->fault == OPENSEARCH_FAULT_MISSING) {
+    if (status == STATUS_OK && opensearch_reply_no_index(reply)) {
         status = STATUS_END;
     } else if (status == STATUS_OK && reply->fault != OPENSEARCH_FAULT_NONE) {
         status = error_copy(error, &reply->error);
@@ -135,16 +136,33 @@ static void database_close(struct database *database)
     free(self);
 }
 
+/* STATUS_END: the server has no such page. */
+static enum status ask_root(struct opensearch_database *self, json_t **root, struct error *error)
+{
+    struct service_reply *reply = NULL;
+    const struct opensearch_request request = {
+        .operation = "GET /", .method = "GET", .path = "/", .repeatable = true};
+    *root = NULL;
+    enum status status = opensearch_control(self, &request, NULL, &reply, error);
+    if (status == STATUS_OK && reply->fault == OPENSEARCH_FAULT_MISSING) {
+        status = STATUS_END;
+    } else if (status == STATUS_OK && reply->fault != OPENSEARCH_FAULT_NONE) {
+        status = error_copy(error, &reply->error);
+    } else if (status == STATUS_OK) {
+        *root = opensearch_reply_parse(reply, self->uri->shown, error);
+        status = *root != NULL ? STATUS_OK : STATUS_FAILED;
+    }
+    service_reply_destroy(reply);
+    return status;
+}
+
 /* {"version":{"distribution":"opensearch","number":"2.19.3",…},…}; a server without the page, as
  * Elasticsearch's smallest build, says nothing. */
 static enum status ask_facts(struct opensearch_database *self, struct error *error)
 {
     json_t *root = NULL;
-    const struct opensearch_request request = {
-        .operation = "GET /", .method = "GET", .path = "/", .repeatable = true};
-    enum status status = opensearch_control_ask(self, &request, NULL, &root, error);
-    if (status == STATUS_FAILED) {
-        return status;
+    if (ask_root(self, &root, error) == STATUS_FAILED) {
+        return STATUS_FAILED;
     }
     const json_t *version = json_object_get(root, "version");
     const char *distribution = json_string_value(json_object_get(version, "distribution"));
@@ -159,7 +177,7 @@ static enum status ask_facts(struct opensearch_database *self, struct error *err
     }
     bool bare = flavor != NULL && strcmp(flavor, "oss") == 0 && facts->major < 8;
     uint32_t level = facts->major * 100 + facts->minor;
-    facts->points = facts->elasticsearch ? level >= 712 : level >= 204;
+    facts->points = !facts->elasticsearch && level >= 204;
     self->dialect.unsigned_long = facts->elasticsearch ? level >= 710 && !bare : level >= 208;
     snprintf(self->keyed.base.server, sizeof(self->keyed.base.server), "%s %.30s",
              facts->elasticsearch ? "Elasticsearch" : "OpenSearch", number != NULL ? number : "");
@@ -221,9 +239,7 @@ static enum status database_identity(struct database *database, struct arena *ar
 {
     struct opensearch_database *self = opensearch_of(database);
     json_t *root = NULL;
-    const struct opensearch_request request = {
-        .operation = "GET /", .method = "GET", .path = "/", .repeatable = true};
-    if (opensearch_control_ask(self, &request, NULL, &root, error) == STATUS_FAILED) {
+    if (ask_root(self, &root, error) == STATUS_FAILED) {
         return STATUS_FAILED;
     }
     const char *uuid = json_string_value(json_object_get(root, "cluster_uuid"));

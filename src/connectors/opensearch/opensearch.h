@@ -39,7 +39,7 @@ struct opensearch_facts {
     bool elasticsearch;
     uint32_t major;
     uint32_t minor;
-    bool points; /* it has points in time */
+    bool points; /* slices of its points in time are made of ids */
 };
 
 struct opensearch_source;
@@ -91,7 +91,8 @@ enum status opensearch_control_write(struct opensearch_database *self,
                                      const struct opensearch_request *request, struct buffer *body,
                                      enum opensearch_fault allowed, enum opensearch_fault *fault,
                                      struct error *error) MUST_USE;
-/* The same of a question: `*root` (the caller's) is the answer. STATUS_END: FAULT_MISSING. */
+/* The same of a question: `*root` (the caller's) is the answer. STATUS_END: there is no such
+ * index. */
 enum status opensearch_control_ask(struct opensearch_database *self,
                                    const struct opensearch_request *request, struct buffer *body,
                                    json_t **root, struct error *error) MUST_USE;
@@ -104,6 +105,10 @@ void opensearch_index_append(const struct opensearch_database *self, const char 
 /* "/INDEX" and what follows it, in the arena. */
 const char *opensearch_path(const struct opensearch_database *self, struct arena *arena,
                             const char *table, const char *rest);
+/* A prefix in small letters, as names of indexes are. */
+const char *opensearch_prefix_copy(struct arena *arena, const char *prefix);
+/* Why names of indexes do not begin so; NULL: they may. */
+const char *opensearch_prefix_fault(const char *prefix);
 /* Why no index can be called as the table is; NULL: one can. */
 const char *opensearch_name_fault(const struct opensearch_database *self, const char *table);
 /* Is the name of an index one of the program's own? */
@@ -214,6 +219,11 @@ enum status opensearch_inspect(struct database *database, const struct target_ta
                                struct error *error);
 enum status opensearch_check_table(struct database *database, const struct check_request *request,
                                    struct buffer *out, struct error *error);
+/* The index of a table, or the one that an alias of that name stands for. STATUS_END: there is
+ * none. ERROR_TARGET_SCHEMA: an alias of several. */
+enum status opensearch_find_one(struct opensearch_database *self, const char *table,
+                                struct arena *arena, struct opensearch_index **index,
+                                struct error *error) MUST_USE;
 enum status opensearch_script(struct database *self, const struct script_request *request,
                               struct script *script, struct error *error);
 enum status opensearch_prepare(struct database *database, const struct prepare_request *request,

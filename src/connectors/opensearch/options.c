@@ -49,7 +49,11 @@ static enum status read_place(struct opensearch_database *self,
     if (strchr(path, '/') != NULL) {
         return refuse(self, "what follows the host is one prefix for names of indexes", error);
     }
-    self->prefix = arena_copy_string(self->arena, path);
+    self->prefix = opensearch_prefix_copy(self->arena, path);
+    const char *fault = opensearch_prefix_fault(self->prefix);
+    if (fault != NULL) {
+        return refuse(self, fault, error);
+    }
     bool plain_port = managed && port == TLS_PORT_DEFAULT; /* as the server's own Host has it */
     options->url = plain_port ? arena_format(self->arena, "https://%s", host)
                               : arena_format(self->arena, "%s://%s%s%s:%u", tls ? "https" : "http",
@@ -71,6 +75,13 @@ static enum status read_login(struct opensearch_database *self,
     options->aws_service = option(self, "aws");
     if (options->aws_service != NULL && strcmp(options->aws_service, "no") == 0) {
         options->aws_service = NULL;
+    }
+    if (options->aws_service != NULL && strcmp(options->aws_service, "aoss") == 0) {
+        return refuse(self,
+                      "aws=aoss: serverless collections have neither refreshes nor points in time, "
+                      "and ids of documents are not always the sender's: they are no source and no "
+                      "target",
+                      error);
     }
     options->api_key = key;
     options->user = self->uri->user;

@@ -1,6 +1,7 @@
 /* Pages of documents, taken apart without looking into the documents. */
 #include "connectors/opensearch/page.h"
 
+#include "base/text.h"
 #include "model/json_reader.h"
 #include <string.h>
 
@@ -52,6 +53,34 @@ static enum status skip_value(struct json_reader *reader, struct error *error)
     return json_reader_skip(reader, JSON_TOKEN_KEY, error);
 }
 
+/* {"type":"index_not_found_exception","reason":…,"caused_by":{…}}, or a text of old servers. */
+static enum status read_fault(struct json_reader *reader, struct opensearch_hit *hit,
+                              struct error *error)
+{
+    enum json_token token = JSON_TOKEN_END;
+    hit->failed = true;
+    enum status status = json_reader_next(reader, &token, error);
+    if (status == STATUS_OK && token != JSON_TOKEN_OBJECT_BEGIN) {
+        return json_reader_skip(reader, token, error);
+    }
+    status = status == STATUS_OK ? json_reader_next(reader, &token, error) : status;
+    while (status == STATUS_OK && token == JSON_TOKEN_KEY) {
+        status = is_named(reader, "type") ? take_string(reader, &hit->fault, error)
+                                          : skip_value(reader, error);
+        status = status == STATUS_OK ? json_reader_next(reader, &token, error) : status;
+    }
+    return status;
+}
+
+static enum status read_found(struct json_reader *reader, struct opensearch_hit *hit,
+                              struct error *error)
+{
+    enum json_token token = JSON_TOKEN_END;
+    enum status status = json_reader_next(reader, &token, error);
+    hit->absent = status == STATUS_OK && token == JSON_TOKEN_FALSE;
+    return status == STATUS_OK ? json_reader_skip(reader, token, error) : status;
+}
+
 static enum status read_hit(struct reading *reading, struct error *error)
 {
     struct json_reader *reader = &reading->reader;
@@ -72,6 +101,10 @@ static enum status read_hit(struct reading *reading, struct error *error)
         } else if (is_named(reader, "_routing")) {
             status = take_string(reader, &routing, error);
             hit->routed = routing.data != NULL;
+        } else if (is_named(reader, "found")) {
+            status = read_found(reader, hit, error);
+        } else if (is_named(reader, "error")) {
+            status = read_fault(reader, hit, error);
         } else {
             status = skip_value(reader, error);
         }
@@ -181,4 +214,21 @@ enum status opensearch_page_read(const char *text, size_t length, struct arena *
         status = status == STATUS_OK ? json_reader_next(&reading.reader, &token, error) : status;
     }
     return status;
+}
+
+enum status opensearch_hit_refuse(const struct opensearch_hit *hit, const char *object,
+                                  struct error *error)
+{
+    char id[80];
+    char fault[80];
+    text_printable(hit->id.data, hit->id.length, id, sizeof(id));
+    if (!hit->failed) {
+        error_set(error, ERROR_NETWORK_ANSWER, object, "the document %s comes without its _source",
+                  id);
+        error->class = ERROR_CLASS_STOP;
+        return STATUS_FAILED;
+    }
+    text_printable(hit->fault.data, hit->fault.length, fault, sizeof(fault));
+    return error_set(error, ERROR_NETWORK, object, "the document %s could not be read: %s", id,
+                     fault[0] != '\0' ? fault : "the server says no reason");
 }

@@ -7,10 +7,9 @@
 
 /* ---------------------------------------------------------------- making */
 
-/* STATUS_END: there is no index of the table. */
-static enum status find_one(struct opensearch_database *self, const char *table,
-                            struct arena *arena, struct opensearch_index **index,
-                            struct error *error)
+enum status opensearch_find_one(struct opensearch_database *self, const char *table,
+                                struct arena *arena, struct opensearch_index **index,
+                                struct error *error)
 {
     uint32_t count = 0;
     enum status status = opensearch_describe(self, table, arena, index, &count, error);
@@ -59,7 +58,7 @@ static enum status make_table(struct opensearch_database *self, struct target_ta
         failpoint_hit("opensearch.after_index", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = find_one(self, table->name, arena, &index, error);
+    enum status status = opensearch_find_one(self, table->name, arena, &index, error);
     if (status != STATUS_OK || !is_of_run(self, index)) {
         return status == STATUS_FAILED
                    ? status
@@ -94,7 +93,7 @@ static enum status prepare_table(struct opensearch_database *self, struct target
     enum keyed_made made = KEYED_MADE_NOT;
     const char *uuid = NULL;
     table->created = false;
-    enum status there = find_one(self, table->name, arena, &index, error);
+    enum status there = opensearch_find_one(self, table->name, arena, &index, error);
     if (there == STATUS_FAILED ||
         keyed_made_read(&self->keyed.room, table->name, arena, &made, &uuid, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -152,7 +151,7 @@ static enum status finish_table(struct opensearch_database *self, const struct t
     struct opensearch_index *index = NULL;
     enum keyed_made made = KEYED_MADE_NOT;
     const char *uuid = NULL;
-    enum status status = find_one(self, table->name, arena, &index, error);
+    enum status status = opensearch_find_one(self, table->name, arena, &index, error);
     if (status == STATUS_FAILED ||
         keyed_made_read(&self->keyed.room, table->name, arena, &made, &uuid, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -207,7 +206,7 @@ static enum status remove_made(struct opensearch_database *self, const struct ta
     if (made == KEYED_MADE_NOT) {
         return STATUS_OK; /* removed already, or never made */
     }
-    enum status status = find_one(self, table->name, arena, &index, error);
+    enum status status = opensearch_find_one(self, table->name, arena, &index, error);
     if (status == STATUS_OK && is_of_run(self, index)) {
         status = delete_index(self, index->name, error);
     } else if (status == STATUS_OK) {

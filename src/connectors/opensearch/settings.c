@@ -56,7 +56,7 @@ enum status opensearch_refresh(struct opensearch_database *self, const char *tab
                                                .repeatable = true};
     enum status status = opensearch_control(self, &request, NULL, &reply, error);
     if (status == STATUS_OK && reply->fault != OPENSEARCH_FAULT_NONE &&
-        reply->fault != OPENSEARCH_FAULT_MISSING) {
+        !opensearch_reply_no_index(reply)) {
         status = error_copy(error, &reply->error);
     }
     service_reply_destroy(reply);

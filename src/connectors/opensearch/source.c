@@ -30,11 +30,11 @@ static enum status snapshot(struct database *database, uint32_t reader_count, st
     struct opensearch_database *self = opensearch_of(database);
     struct service_reply *reply = NULL;
     (void)reader_count;
-    const struct opensearch_request request = {.operation = "_refresh",
-                                               .method = "POST",
-                                               .path =
-                                                   opensearch_path(self, arena, "", "%2A/_refresh"),
-                                               .repeatable = true};
+    const struct opensearch_request request = {
+        .operation = "_refresh",
+        .method = "POST",
+        .path = opensearch_path(self, arena, "", "%2A/_refresh?expand_wildcards=open%2Chidden"),
+        .repeatable = true};
     *token = "none";
     enum status status = opensearch_control(self, &request, NULL, &reply, error);
     service_reply_destroy(reply);

@@ -193,12 +193,16 @@ static enum status store_get(struct store *store, const char *key, struct arena 
 
 /* ---------------------------------------------------------------- scanning */
 
+/* STATUS_END: there is no such index. */
 static enum status refresh(struct store *store, struct error *error)
 {
     struct buffer path = {0};
     struct service_reply *reply = NULL;
     begin_path(store, "/_refresh", &path);
     enum status status = call(store, "POST", &path, NULL, NULL, &reply, error);
+    if (status == STATUS_END && !opensearch_reply_no_index(reply)) {
+        status = error_copy(error, &reply->error);
+    }
     service_reply_destroy(reply);
     return status;
 }

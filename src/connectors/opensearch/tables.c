@@ -4,27 +4,41 @@
 #include "base/failpoint.h"
 #include "model/json_tree.h"
 #include "model/json_writer.h"
+#include <inttypes.h>
 
 enum { EMPTY_DOCUMENTS = 2000 /* of one request */, HTTP_MISSING = 404 };
 
 /* ---------------------------------------------------------------- counting */
+
+/* "/INDEX" and what follows it: an alias may have a filter, and hide documents of its index. */
+static const char *index_path(struct arena *arena, const struct opensearch_index *index,
+                              const char *rest)
+{
+    struct buffer path = {0};
+    buffer_append_byte(&path, '/');
+    opensearch_append_encoded(&path, index->name, strlen(index->name));
+    buffer_append_string(&path, rest);
+    const char *made = arena_copy(arena, path.data, path.length);
+    buffer_free(&path);
+    return made;
+}
 
 /* What was written before is counted, too. STATUS_END: there is no index. */
 static enum status count_documents(struct opensearch_database *self, const char *table,
                                    uint64_t *count, struct error *error)
 {
     json_t *root = NULL;
+    struct opensearch_index *index = NULL;
+    struct opensearch_request request = {
+        .operation = "_count", .object = table, .method = "GET", .repeatable = true};
     struct arena *arena = arena_create(0);
-    const struct opensearch_request request = {.operation = "_count",
-                                               .object = table,
-                                               .method = "GET",
-                                               .path =
-                                                   opensearch_path(self, arena, table, "/_count"),
-                                               .repeatable = true};
     *count = 0;
-    enum status status = opensearch_refresh(self, table, error);
-    status =
-        status == STATUS_OK ? opensearch_control_ask(self, &request, NULL, &root, error) : status;
+    enum status status = opensearch_find_one(self, table, arena, &index, error);
+    status = status == STATUS_OK ? opensearch_refresh(self, table, error) : status;
+    if (status == STATUS_OK) {
+        request.path = index_path(arena, index, "/_count");
+        status = opensearch_control_ask(self, &request, NULL, &root, error);
+    }
     if (status == STATUS_OK) {
         const json_t *shards = json_object_get(root, "_shards");
         *count = (uint64_t)json_integer_value(json_object_get(root, "count"));
@@ -44,45 +58,18 @@ enum status opensearch_count(struct database *database, const struct target_tabl
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-/* ---------------------------------------------------------------- inspect */
-
-static const struct opensearch_index *find_index(const struct opensearch_index *indexes,
-                                                 uint32_t count,
-                                                 const struct opensearch_database *self,
-                                                 const char *table)
-{
-    const struct opensearch_index *found = NULL;
-    struct buffer name = {0};
-    opensearch_index_append(self, table, &name);
-    for (uint32_t at = 0; at < count; at++) {
-        struct buffer other = {0};
-        opensearch_append_encoded(&other, indexes[at].name, strlen(indexes[at].name));
-        found = strcmp(buffer_string(&other), buffer_string(&name)) == 0 ? &indexes[at] : found;
-        buffer_free(&other);
-    }
-    buffer_free(&name);
-    return found;
-}
-
 enum status opensearch_inspect(struct database *database, const struct target_table *tables,
                                uint32_t table_count, bool *table_exists, bool *record_exists,
                                struct error *error)
 {
-    struct opensearch_database *self = opensearch_of(database);
-    struct opensearch_index *indexes = NULL;
-    uint32_t count = 0;
-    struct arena *arena = arena_create(0);
-    enum status status = opensearch_describe(self, NULL, arena, &indexes, &count, error);
+    enum status status = STATUS_OK;
     for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
         uint64_t documents = 0;
-        table_exists[at] = find_index(indexes, count, self, tables[at].name) != NULL;
-        if (table_exists[at]) {
-            status = count_documents(self, tables[at].name, &documents, error);
-            status = status == STATUS_END ? STATUS_OK : status;
-        }
+        status = count_documents(opensearch_of(database), tables[at].name, &documents, error);
+        table_exists[at] = status == STATUS_OK;
         record_exists[at] = documents > 0;
+        status = status == STATUS_END ? STATUS_OK : status;
     }
-    arena_destroy(arena);
     return status;
 }
 
@@ -117,6 +104,28 @@ static bool is_metadata(const char *name)
     return found;
 }
 
+/* The server merges objects of an update into those that are there, and writes numbers anew. */
+static const char *find_upsert_fault(const struct value_type *type)
+{
+    switch (type->kind) {
+    case VALUE_DECIMAL:
+        return ": updating a document writes its numbers anew, as floats; write `existing: "
+               "replace`, or cast it to text\n";
+    case VALUE_JSON:
+    case VALUE_MAP:
+    case VALUE_LIST:
+    case VALUE_SET:
+        break;
+    default:
+        if (!type->dynamic) {
+            return NULL;
+        }
+        break;
+    }
+    return ": updating a document merges objects into those that are there, and writes numbers in "
+           "them anew; write `existing: replace`\n";
+}
+
 static void check_columns(const struct target_table *table, struct buffer *out)
 {
     bool is_id = opensearch_key_is_id(table->key);
@@ -133,10 +142,9 @@ static void check_columns(const struct target_table *table, struct buffer *out)
                                              : ": the server has a field of its own by that name; "
                                                "rename it in the plan\n");
         } else if (table->existing == EXISTING_UPSERT && !table->created &&
-                   table->columns[at].type.kind == VALUE_DECIMAL) {
+                   find_upsert_fault(&table->columns[at].type) != NULL) {
             append_shown(name, out);
-            buffer_append_string(out, ": updating a document writes its numbers anew, as floats; "
-                                      "write `existing: replace`, or cast it to text\n");
+            buffer_append_string(out, find_upsert_fault(&table->columns[at].type));
         }
     }
 }
@@ -209,7 +217,10 @@ enum status opensearch_check_table(struct database *database, const struct check
         buffer_format(out, "%s\n", fault);
     } else {
         status = opensearch_describe(self, table->name, arena, &indexes, &count, error);
-        if (status == STATUS_OK) {
+        if (status == STATUS_OK && count > 1) {
+            buffer_format(out, "it is an alias of %u indexes; an alias of one can be written\n",
+                          (unsigned)count);
+        } else if (status == STATUS_OK) {
             check_index(table, &indexes[0], out);
         }
     }
@@ -219,45 +230,73 @@ enum status opensearch_check_table(struct database *database, const struct check
 
 /* ---------------------------------------------------------------- emptying */
 
-/* Ids of some documents, as deletes of a _bulk. */
+static void append_delete(const json_t *hit, struct buffer *deletes)
+{
+    const char *id = json_string_value(json_object_get(hit, "_id"));
+    const char *routing = json_string_value(json_object_get(hit, "_routing"));
+    if (id == NULL) {
+        return;
+    }
+    buffer_append_string(deletes, "{\"delete\":{\"_id\":");
+    json_append_string(deletes, id, strlen(id));
+    if (routing != NULL) {
+        buffer_append_string(deletes, ",\"routing\":");
+        json_append_string(deletes, routing, strlen(routing));
+    }
+    buffer_append_string(deletes, "}}\n");
+}
+
+/* Ids of some documents, as deletes of a _bulk; `*left`: how many there are in all. */
 static enum status list_some(struct opensearch_database *self, const char *table,
-                             struct arena *arena, struct buffer *deletes, struct error *error)
+                             struct arena *arena, struct buffer *deletes, int64_t *left,
+                             struct error *error)
 {
     json_t *root = NULL;
     struct buffer body = {0};
-    const struct opensearch_request request = {
-        .operation = "_search",
-        .object = table,
-        .method = "POST",
-        .path = opensearch_path(self, arena, table, "/_search?allow_partial_search_results=false"),
-        .repeatable = true};
-    buffer_format(&body, "{\"size\":%d,\"_source\":false,\"query\":{\"match_all\":{}}}",
+    struct opensearch_index *index = NULL;
+    struct opensearch_request request = {
+        .operation = "_search", .object = table, .method = "POST", .repeatable = true};
+    enum status status = opensearch_find_one(self, table, arena, &index, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    request.path = index_path(arena, index, "/_search?allow_partial_search_results=false");
+    buffer_format(&body,
+                  "{\"size\":%d,\"_source\":false,\"track_total_hits\":true,"
+                  "\"query\":{\"match_all\":{}}}",
                   (int)EMPTY_DOCUMENTS);
-    enum status status = opensearch_control_ask(self, &request, &body, &root, error);
-    const json_t *hits = json_object_get(json_object_get(root, "hits"), "hits");
+    status = opensearch_control_ask(self, &request, &body, &root, error);
+    const json_t *found = json_object_get(root, "hits");
+    const json_t *hits = json_object_get(found, "hits");
+    *left = json_integer_value(json_object_get(json_object_get(found, "total"), "value"));
     for (size_t at = 0; at < json_array_size(hits); at++) {
-        const char *id = json_string_value(json_object_get(json_array_get(hits, at), "_id"));
-        if (id != NULL) {
-            buffer_append_string(deletes, "{\"delete\":{\"_id\":");
-            json_append_string(deletes, id, strlen(id));
-            buffer_append_string(deletes, "}}\n");
-        }
+        append_delete(json_array_get(hits, at), deletes);
     }
     json_decref(root);
     return status;
 }
 
+/* A round that leaves as many documents as there were would be repeated for ever. */
 enum status opensearch_empty_table(struct opensearch_database *self, const char *table,
                                    struct error *error)
 {
     struct arena *arena = arena_create(0);
     enum status status = STATUS_OK;
+    int64_t before = INT64_MAX;
     bool more = true;
     while (status == STATUS_OK && more) {
         struct buffer deletes = {0};
+        int64_t left = 0;
         arena_reset(arena);
         status = opensearch_refresh(self, table, error);
-        status = status == STATUS_OK ? list_some(self, table, arena, &deletes, error) : status;
+        if (status == STATUS_OK) {
+            status = list_some(self, table, arena, &deletes, &left, error);
+        }
+        if (status == STATUS_OK && left > 0 && (left >= before || deletes.length == 0)) {
+            status = error_set(error, ERROR_TARGET_WRITE, table,
+                               "%" PRId64 " of its documents can't be deleted by their ids", left);
+        }
+        before = left;
         more = status == STATUS_OK && deletes.length > 0;
         status = more ? opensearch_bulk_now(self, table, &deletes, HTTP_MISSING, error) : status;
         buffer_free(&deletes);
