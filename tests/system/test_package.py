@@ -55,7 +55,7 @@ class Packages(unittest.TestCase):
         self.assertEqual(len(source["Track"]), 3500)
         version = json.loads(self.system.output(program, "version", "--json"))
         modules = {connector["name"] for connector in version["connectors"] if connector["module"]}
-        self.assertEqual(modules, {"postgres", "mysql"})
+        self.assertEqual(modules, {"postgres", "mysql", "mongodb"})
 
     def installed_used_and_purged(self):
         before = self.system.files()

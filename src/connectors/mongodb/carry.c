@@ -150,6 +150,22 @@ struct document_error {
     bool of_id; /* a document with that _id is there */
 };
 
+/* The name of the index that a message tells of: behind `index: ` up to a blank, or in quotes. */
+static bool tells_of_id(const char *message)
+{
+    static const char id[] = "_id_";
+    const char *plain = strstr(message, "index: ");
+    const char *quoted = strstr(message, "Index '");
+    const char *name = plain != NULL ? plain + 7 : quoted != NULL ? quoted + 7 : "";
+    size_t length = strcspn(name, plain != NULL ? " " : "'");
+    const char *behind = length >= 2 ? memchr(name, '$', length) : NULL; /* older: ns.$_id_ */
+    if (plain != NULL && behind != NULL) {
+        length -= (size_t)(behind + 1 - name);
+        name = behind + 1;
+    }
+    return length == strlen(id) && memcmp(name, id, length) == 0;
+}
+
 static bool is_of_id(const bson_iter_t *error, const char *message)
 {
     bson_iter_t field;
@@ -159,7 +175,7 @@ static bool is_of_id(const bson_iter_t *error, const char *message)
         bson_iter_next(&pattern)) {
         return strcmp(bson_iter_key(&pattern), MONGODB_ID) == 0 && !bson_iter_next(&pattern);
     }
-    return strstr(message, "_id_") != NULL;
+    return tells_of_id(message);
 }
 
 static bool read_error(const bson_iter_t *at, struct document_error *error)
@@ -183,6 +199,20 @@ static bool read_error(const bson_iter_t *at, struct document_error *error)
     return true;
 }
 
+/* Is it the document that the server does not take? All else is the server's own trouble, which no
+ * document is rejected for. */
+static bool is_of_document(int64_t code)
+{
+    static const int64_t codes[] = {2,     9,     14,    28,    40,    51,   52,    53,
+                                    54,    55,    56,    57,    66,    121,  10334, 11000,
+                                    11001, 12582, 16755, 17280, 17419, 17420};
+    bool found = false;
+    for (size_t at = 0; at < sizeof codes / sizeof codes[0]; at++) {
+        found = found || codes[at] == code;
+    }
+    return found;
+}
+
 /* The outcome of a document that the server refused. */
 static enum keyed_outcome outcome_of(const struct mongodb_lane *lane, enum verb verb,
                                      const struct document_error *error, struct error *reason)
@@ -204,30 +234,35 @@ static enum keyed_outcome outcome_of(const struct mongodb_lane *lane, enum verb 
     return KEYED_REFUSED;
 }
 
-/* Sets the outcomes of those that the reply tells of; of the others they are as they were. Returns
- * how many were occupied. */
-static uint32_t take_errors(struct mongodb_lane *lane, struct mongodb_flight *flight,
-                            enum verb verb, const struct picked *picked, const bson_t *reply)
+/* Sets the outcomes of those that the reply tells of, and counts those that were occupied; of the
+ * others they are as they were. */
+static enum status take_errors(struct mongodb_lane *lane, struct mongodb_flight *flight,
+                               enum verb verb, const struct picked *picked, const bson_t *reply,
+                               uint32_t *occupied, struct error *why)
 {
     bson_iter_t list;
     bson_iter_t at;
     struct document_error error;
     struct error reason;
-    uint32_t occupied = 0;
     if (!bson_iter_init_find(&list, reply, "writeErrors") || !BSON_ITER_HOLDS_ARRAY(&list) ||
         !bson_iter_recurse(&list, &at)) {
-        return 0;
+        return STATUS_OK;
     }
     while (bson_iter_next(&at)) {
         if (!read_error(&at, &error) || error.at >= picked->count) {
             continue;
         }
         enum keyed_outcome outcome = outcome_of(lane, verb, &error, &reason);
-        occupied += outcome == KEYED_OCCUPIED;
+        *occupied += outcome == KEYED_OCCUPIED;
+        if (outcome == KEYED_REFUSED && !is_of_document(error.code)) {
+            error_set(why, ERROR_TARGET_WRITE, NULL, "%s", error.message);
+            why->native_code = error.code;
+            return STATUS_FAILED;
+        }
         mongodb_note_record(flight, place_of(picked, error.at), outcome,
                             outcome == KEYED_OCCUPIED ? NULL : &reason);
     }
-    return occupied;
+    return STATUS_OK;
 }
 
 static void fail(struct mongodb_flight *flight, const struct error *why)
@@ -257,8 +292,8 @@ static bool carry(struct mongodb_lane *lane, struct mongodb_flight *flight, enum
     mongodb_write_view(&lane->command, &view);
     enum status status = mongodb_call(self, lane->client, MONGODB_WRITE, &view, &reply, &why);
     if (status == STATUS_OK) {
-        *occupied = take_errors(lane, flight, verb, picked, &reply);
-        if (bson_has_field(&reply, "writeConcernError")) {
+        status = take_errors(lane, flight, verb, picked, &reply, occupied, &why);
+        if (status == STATUS_OK && bson_has_field(&reply, "writeConcernError")) {
             status = error_set(&why, ERROR_NETWORK, NULL,
                                "not as many servers acknowledged the write as should");
         }

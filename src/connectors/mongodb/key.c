@@ -38,6 +38,13 @@ static enum status append_part(const char *column, const char *name, const struc
     uint8_t type = (uint8_t)out->data[begin];
     bool refused =
         type == BSON_TYPE_ARRAY || type == BSON_TYPE_REGEX || type == BSON_TYPE_UNDEFINED;
+    /* a filter would take it for an operator */
+    bool operates = type == BSON_TYPE_DOCUMENT && out->length > begin + strlen(name) + 7 &&
+                    out->data[begin + strlen(name) + 7] == '$';
+    if (operates) {
+        return refuse_part(column, "begins with a field whose name begins with $",
+                           ERROR_REJECT_TYPE, error);
+    }
     return whole && refused
                ? refuse_part(column, "is of a type that _id can't have", ERROR_REJECT_TYPE, error)
                : STATUS_OK;

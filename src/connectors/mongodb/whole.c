@@ -1,6 +1,6 @@
 /*
- * What a copy from MongoDB to MongoDB carries of a collection besides its documents, as canonical
- * extended JSON:
+ * What a copy from MongoDB to MongoDB carries of a collection besides its documents, as the
+ * base64 of a document:
  *
  *   {options: {validator: …, collation: …, …}, indexes: [{key: …, name: …, unique: …}, …]}
  *
@@ -9,6 +9,9 @@
 #include "connectors/mongodb/mongodb.h"
 
 #include "base/failpoint.h"
+#include "model/json_reader.h"
+#include "model/json_writer.h"
+#include <string.h>
 
 /* ---------------------------------------------------------------- of a source */
 
@@ -89,6 +92,16 @@ static enum status read_indexes(struct mongodb_database *self, const char *name,
     return status;
 }
 
+/* The bytes as a text: extended JSON, as libbson writes it, is not all that libbson reads. */
+static const char *as_text(const bson_t *facts, struct arena *arena)
+{
+    struct buffer text = {0};
+    json_append_base64_part(&text, bson_get_data(facts), facts->len);
+    const char *copy = arena_copy_string(arena, buffer_string(&text));
+    buffer_free(&text);
+    return copy;
+}
+
 enum status mongodb_settings(struct database *database, const char *const *tables, uint32_t count,
                              struct arena *arena, const char **settings, struct error *error)
 {
@@ -100,9 +113,7 @@ enum status mongodb_settings(struct database *database, const char *const *table
         status = read_options(self, tables[at], &facts, error);
         status = status == STATUS_OK ? read_indexes(self, tables[at], &facts, error) : status;
         if (status == STATUS_OK) {
-            char *json = bson_as_canonical_extended_json(&facts, NULL);
-            settings[at] = json != NULL ? arena_copy_string(arena, json) : NULL;
-            bson_free(json);
+            settings[at] = as_text(&facts, arena);
         }
         bson_destroy(&facts);
     }
@@ -114,10 +125,18 @@ enum status mongodb_settings(struct database *database, const char *const *table
 
 static bson_t *parse(const struct target_table *table)
 {
-    bson_error_t ignored;
-    return table->same_engine != NULL && table->settings != NULL
-               ? bson_new_from_json((const uint8_t *)table->settings, -1, &ignored)
-               : NULL;
+    struct arena *arena = arena_create(0);
+    struct error ignored;
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    bson_t *facts = NULL;
+    if (table->same_engine != NULL && table->settings != NULL &&
+        json_decode_base64(table->settings, strlen(table->settings), arena, &bytes, &count,
+                           &ignored) == STATUS_OK) {
+        facts = bson_new_from_data(bytes, count);
+    }
+    arena_destroy(arena);
+    return facts;
 }
 
 void mongodb_whole_options(const struct target_table *table, bson_t *command)
