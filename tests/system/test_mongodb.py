@@ -4,6 +4,7 @@ import decimal
 import json
 import os
 import random
+import signal
 import sqlite3
 import struct
 import uuid
@@ -113,6 +114,20 @@ class Copies(MongodbCase):
             there.insert_one({"_id": 99, "customer": 7})
             self.run_program("migrate", "--existing", policy, "--state", policy, "source.db", self.uri(), "--quiet", code=1)
             self.assertEqual(sorted(document["_id"] for document in there.find()), [2, 99], policy)
+
+    def test_a_collection_that_somebody_makes_meanwhile(self):
+        """Between the look and the making: it stays theirs, and no rollback drops it."""
+        self.many(300)
+        process = self.stopped_at("mongodb.after_note:stop", "migrate", "source.db", self.uri(), "--quiet")
+        self.there.things.insert_one({"_id": 5000, "name": "theirs"})
+        process.send_signal(signal.SIGCONT)
+        result = support.finish(process)
+        self.assert_code(result, 3)
+        self.assertIn("somebody made the collection meanwhile", result.err)
+        self.assertEqual(self.documents("things"), [{"_id": 5000, "name": "theirs"}])
+        support.transhume("resume", "--quiet", cwd=self.folder)
+        support.transhume("rollback", "--run", self.run_id(), "--confirm", "--quiet", cwd=self.folder)
+        self.assertEqual(self.there.things.find_one({"_id": 5000}), {"_id": 5000, "name": "theirs"})
 
     def test_two_records_under_one_key(self):
         support.make_sqlite(self.path("source.db"), "CREATE TABLE t (a INTEGER PRIMARY KEY, k TEXT, v TEXT);"

@@ -5,10 +5,8 @@
 
 /* ---------------------------------------------------------------- making */
 
-/* `mine`: it was to be made by an earlier attempt, whose answer may be lost. */
 static enum status create_collection(struct mongodb_database *self,
-                                     const struct target_table *table, bool mine,
-                                     struct error *error)
+                                     const struct target_table *table, struct error *error)
 {
     bson_t command = BSON_INITIALIZER;
     bson_t concern;
@@ -20,12 +18,28 @@ static enum status create_collection(struct mongodb_database *self,
     enum status status = mongodb_control(self, MONGODB_WRITE, &command, NULL, error);
     bson_destroy(&command);
     bool there = status == STATUS_FAILED && error->native_code == MONGODB_COLLECTION_EXISTS;
-    if (there && !mine) {
-        error_set(error, ERROR_TARGET_SCHEMA, table->name,
-                  "somebody made the collection meanwhile");
-        return error_hint(error, "See what it is; `existing:` says what to do with its documents.");
-    }
     return there ? STATUS_OK : status;
+}
+
+/* Newer servers answer the making of what is there with success. A run writes no document before
+ * it has noted that the collection is its own: one that holds any is somebody else's, and stays. */
+static enum status claim_collection(struct mongodb_database *self, const struct target_table *table,
+                                    struct error *error)
+{
+    bool exists = false;
+    bool filled = false;
+    if (mongodb_inspect(&self->keyed.base, table, 1, &exists, &filled, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!filled) {
+        return STATUS_OK;
+    }
+    if (keyed_made_forget(&self->keyed.room, table->name, error) != STATUS_OK ||
+        mongodb_note_delete(self, table->name, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    error_set(error, ERROR_TARGET_SCHEMA, table->name, "somebody made the collection meanwhile");
+    return error_hint(error, "See what it is; `existing:` says what to do with its documents.");
 }
 
 static enum status make_table(struct mongodb_database *self, struct target_table *table,
@@ -39,8 +53,9 @@ static enum status make_table(struct mongodb_database *self, struct target_table
     }
     if (mongodb_note_put(self, table, room->run_id, error) != STATUS_OK ||
         failpoint_hit("mongodb.after_note", error) != STATUS_OK ||
-        create_collection(self, table, made != KEYED_MADE_NOT, error) != STATUS_OK ||
+        create_collection(self, table, error) != STATUS_OK ||
         failpoint_hit("mongodb.after_create", error) != STATUS_OK ||
+        claim_collection(self, table, error) != STATUS_OK ||
         mongodb_indexes_make(self, table, true, error) != STATUS_OK ||
         keyed_made_done(room, table->name, room->run_id, error) != STATUS_OK) {
         return STATUS_FAILED;
