@@ -135,6 +135,18 @@ class Changes(sql_case.ServerTarget):
                 self.assertEqual((now["users"][0], list(now)), (before["users"][0], list(before)))
                 self.assertEqual(self.ask("SELECT id, mail FROM users ORDER BY id"), [["1", "a@x"], ["2", "z@x"]])
 
+    def test_compared_before_the_switch(self):
+        """Once more, unless this very process has just compared all rows."""
+        for apart in (False, True):
+            with self.subTest(apart=apart):
+                self.new("CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, 1), (2, 2)")
+                self.file("alter: {table: t, with: MODIFY a bigint, way: shadow}")
+                if apart:
+                    self.change("start", "001_c.change.yaml", self.uri)
+                done = self.change("run", "001_c.change.yaml", self.uri, "--confirm")
+                self.assertEqual("compare both forms row by row, once more" in done.out + done.err, apart)
+                self.assertEqual(self.dump()["t"][1], [["1", "1"], ["2", "2"]])
+
     def test_altered_behind_the_switch(self):
         for statement in ("TRUNCATE t", "ALTER TABLE t ADD other int NULL"):
             with self.subTest(statement=statement):
