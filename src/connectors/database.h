@@ -91,7 +91,9 @@ enum existing_policy {
     EXISTING_APPEND,
     EXISTING_UPSERT,
     EXISTING_REPLACE,
-    EXISTING_SKIP
+    EXISTING_SKIP,
+    /* a word of plans alone: such a table is EXISTING_REFUSE with target_table.empties */
+    EXISTING_TRUNCATE
 };
 
 /* One URI or plan option of a connector ("?endpoint=…"): parsed, listed by `transhume
