@@ -1,4 +1,5 @@
-/* transhume migrate --mirror: what is missing is copied, what is there is compared and put right. */
+/* transhume migrate --mirror: what is missing is copied, what is there is compared and put right.
+ */
 #include "cli/cli.h"
 
 #include "base/log.h"
@@ -12,9 +13,9 @@ enum { DIFFERENCES_SHOWN = 100 };
 /* Options that say something else of records that are there. */
 static enum status check_options(const struct cli_call *call, struct error *error)
 {
-    static const enum cli_option_id others[] = {
-        CLI_EXISTING, CLI_FOLLOW,  CLI_REJECTS, CLI_SCHEMA_ONLY, CLI_DATA_ONLY,
-        CLI_RESTART,  CLI_RENUMBER};
+    static const enum cli_option_id others[] = {CLI_EXISTING,    CLI_FOLLOW,    CLI_REJECTS,
+                                                CLI_SCHEMA_ONLY, CLI_DATA_ONLY, CLI_RESTART,
+                                                CLI_RENUMBER};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         if (call->values[others[i]].is_set) {
             return error_set(error, ERROR_USAGE, call->command->name,

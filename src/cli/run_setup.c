@@ -219,8 +219,8 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->validating = call->command->place == IN_VALIDATE || call->compares;
     options->full = cli_switch(call, CLI_FULL);
     options->mirrors = cli_switch(call, CLI_MIRROR) || call->mirrors;
-    options->may_repair = options->validating &&
-                          (cli_switch(call, CLI_REPAIR) || cli_is_mirroring(call));
+    options->may_repair =
+        options->validating && (cli_switch(call, CLI_REPAIR) || cli_is_mirroring(call));
     options->observer = call->observer;
     options->progress = progress_mode(call);
     options->color = cli_color(call, STDERR_FILENO);

@@ -251,8 +251,8 @@ struct database {
     /* Source: set by the engine before feed.open: the tables whose changes are followed. count 0:
      * any may be. */
     struct column_list followed;
-    /* Source: set by the engine before the snapshot, how many cursors a reader has open at most at once: a table's and one for
-     * each that is embedded or aggregated; 0 is as good as 1. */
+    /* Source: set by the engine before the snapshot, how many cursors a reader has open at most at
+     * once: a table's and one for each that is embedded or aggregated; 0 is as good as 1. */
     uint32_t cursors_each;
     /* Target, and where one is read: set by the engine after the opening. Times that name no zone
      * are of this one where they go into a column with zones; NULL: such a record is rejected. */

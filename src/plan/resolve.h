@@ -155,9 +155,9 @@ struct entity_builder {
     struct list_builder *pages;
     uint32_t page_size;
     bool document_star;
-    struct plan_list star_except; /* const char * */
-    struct plan_list matches;     /* struct mapping_match */
-    struct plan_list sames;       /* struct mapping_same */
+    struct plan_list star_except;   /* const char * */
+    struct plan_list matches;       /* struct mapping_match */
+    struct plan_list sames;         /* struct mapping_same */
     const struct plan_since *since; /* NULL: all of its rows are read */
     bool unnests;
     bool distinct;

@@ -27,9 +27,10 @@ enum existing_policy since_policy(struct resolver *resolver, struct table_builde
         return EXISTING_UPSERT;
     }
     if (policy != EXISTING_UPSERT && policy != EXISTING_REPLACE) {
-        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, said != NULL ? said : table->name_node,
-                   "leave it out, or say upsert or replace",
-                   "`since` brings records again that are there, which only upsert and replace take");
+        plan_fault(
+            &resolver->faults, ERROR_PLAN_INVALID, said != NULL ? said : table->name_node,
+            "leave it out, or say upsert or replace",
+            "`since` brings records again that are there, which only upsert and replace take");
     }
     return policy;
 }
@@ -90,9 +91,10 @@ static const struct schema_column *find_column(struct resolver *resolver,
 {
     const struct source_functions *source = resolver->source->connector->source;
     if (source == NULL || source->since_query == NULL) {
-        refuse(resolver, node, "leave it out, or let the run follow the source: --follow",
-               "this source can't be asked for what changed; `since` works with SQLite, PostgreSQL, "
-               "MySQL and MariaDB");
+        refuse(
+            resolver, node, "leave it out, or let the run follow the source: --follow",
+            "this source can't be asked for what changed; `since` works with SQLite, PostgreSQL, "
+            "MySQL and MariaDB");
         return NULL;
     }
     if (entity->from == NULL || entity->is_pages || entity->from->kind == SCHEMA_QUERY) {
@@ -131,12 +133,12 @@ void since_resolve(struct resolver *resolver, struct entity_builder *entity)
         return;
     }
     struct plan_since *since = resolve_allocate(resolver, 1, sizeof *since);
-    *since = (struct plan_since){.column = column->name,
-                                 .nullable = !column->not_null,
-                                 .deletes =
-                                     deletes != NULL && strcmp(deletes->text, "compare") == 0,
-                                 .entity = entity->name,
-                                 .table = entity->table->name};
+    *since =
+        (struct plan_since){.column = column->name,
+                            .nullable = !column->not_null,
+                            .deletes = deletes != NULL && strcmp(deletes->text, "compare") == 0,
+                            .entity = entity->name,
+                            .table = entity->table->name};
     if (overlap != NULL) {
         read_overlap(resolver, overlap, &column->type, since);
     }
@@ -150,7 +152,8 @@ static bool is_same(const struct plan_since *left, const struct plan_since *righ
             left->overlap == right->overlap && left->deletes == right->deletes);
 }
 
-/* All that a stream feeds is made of the rows that are read; all of a table is compared, or none. */
+/* All that a stream feeds is made of the rows that are read; all of a table is compared, or none.
+ */
 static void check_company(struct resolver *resolver, const struct entity_builder *entity,
                           const struct plan_since *since)
 {

@@ -462,7 +462,7 @@ enum status mysql_request_compile(struct mysql_database *self, MYSQL *connection
 }
 
 enum status mysql_since_query(struct database *self, const struct read_request *request,
-                          struct buffer *query, struct error *error)
+                              struct buffer *query, struct error *error)
 {
     struct sql_database *database = sql_database_of(self);
     const struct sql_by_key_words words = sql_request_words(database, &dialect);

@@ -487,7 +487,7 @@ enum status postgres_request_compile(struct postgres_database *self, PGconn *con
 }
 
 enum status postgres_since_query(struct database *self, const struct read_request *request,
-                          struct buffer *query, struct error *error)
+                                 struct buffer *query, struct error *error)
 {
     struct sql_database *database = sql_database_of(self);
     const struct sql_by_key_words words = sql_request_words(database, &dialect);

@@ -129,7 +129,7 @@ struct ledger_header {
     const char *delete_hash;    /* of its delete.jsonl; NULL: before 0.2 */
     struct ledger_since *since; /* a stream each that has it */
     uint32_t since_count;
-    const char *input_hash;     /* kind rejects */
+    const char *input_hash; /* kind rejects */
     int64_t input_bytes;
 };
 enum status ledger_header_make(const struct ledger_header *header, struct arena *arena,

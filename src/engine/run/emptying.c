@@ -94,10 +94,11 @@ bool emptying_refuse(const struct run_session *session, uint32_t number, struct 
         return true;
     }
     if (referrer != NULL) {
-        error_set(problem, ERROR_TARGET_NOT_EMPTY, table->name,
-                  "a foreign key of %s refers to it, whose records stay: `existing: truncate` would "
-                  "leave them without a partner",
-                  referrer);
+        error_set(
+            problem, ERROR_TARGET_NOT_EMPTY, table->name,
+            "a foreign key of %s refers to it, whose records stay: `existing: truncate` would "
+            "leave them without a partner",
+            referrer);
         error_hint(problem, "truncate both, or leave this one out with --exclude");
         return true;
     }
@@ -175,8 +176,7 @@ static const struct shape *key_shape(const struct target_table *table, struct ar
         fields[i].name = table->key.names[i];
         fields[i].name_length = (uint32_t)strlen(table->key.names[i]);
     }
-    *shape = (struct shape){
-        .name = table->name, .fields = fields, .field_count = table->key.count};
+    *shape = (struct shape){.name = table->name, .fields = fields, .field_count = table->key.count};
     return shape;
 }
 

@@ -459,8 +459,8 @@ static enum status check_source(struct run_session *session, struct preflight *p
     return status;
 }
 
-static void check_emptiness(const struct run_session *session, uint32_t number,
-                            bool record_exists, struct preflight *preflight)
+static void check_emptiness(const struct run_session *session, uint32_t number, bool record_exists,
+                            struct preflight *preflight)
 {
     const struct target_table *table = &session->plan->tables[number].target;
     struct error problem = {0};

@@ -473,8 +473,8 @@ static enum status begin(struct run *run, struct error *error)
     if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK ||
         session_describe_streams(session, error) != STATUS_OK ||
         warn_of_partitions(run, error) != STATUS_OK || since_begin(run, error) != STATUS_OK ||
-        split_streams(run, error) != STATUS_OK ||
-        run_index_chunks(run, error) != STATUS_OK || read_identity(run, error) != STATUS_OK) {
+        split_streams(run, error) != STATUS_OK || run_index_chunks(run, error) != STATUS_OK ||
+        read_identity(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     fill_stream_facts(run);

@@ -71,19 +71,23 @@ static enum status take_answer(struct cursor *cursor, const struct source_functi
 static enum status ask(struct run_session *session, const struct plan_stream *stream,
                        struct arena *arena, struct answer *answer, struct error *error)
 {
-    static const struct read_column columns[ANSWER_COLUMNS] = {
-        {.join = -1, .name = "highest"}, {.join = -1, .name = "changed"}, {.join = -1, .name = "nulls"}};
+    static const struct read_column columns[ANSWER_COLUMNS] = {{.join = -1, .name = "highest"},
+                                                               {.join = -1, .name = "changed"},
+                                                               {.join = -1, .name = "nulls"}};
     struct database *source = session->source;
     const struct source_functions *functions = source->connector->source;
     struct buffer query = {0};
-    struct reader *reader = NULL;
+    struct reader *reader = session->sample_reader; /* the copy has no more than its own */
     struct cursor *cursor = NULL;
+    session->sample_reader = NULL;
     enum status status = functions->since_query(source, &stream->request, &query, error);
     const struct read_request request = {.name = stream->name,
                                          .query = buffer_string(&query),
                                          .columns = columns,
                                          .column_count = ANSWER_COLUMNS};
-    status = status == STATUS_OK ? functions->reader_open(source, &reader, error) : status;
+    if (status == STATUS_OK && reader == NULL) {
+        status = session_reader_open(session, &reader, error);
+    }
     status = status == STATUS_OK ? functions->cursor_open(reader, &request, NULL, &cursor, error)
                                  : status;
     if (status == STATUS_OK) {
@@ -91,7 +95,7 @@ static enum status ask(struct run_session *session, const struct plan_stream *st
         functions->cursor_close(cursor);
     }
     if (reader != NULL) {
-        functions->reader_close(reader);
+        session_reader_keep(session, reader);
     }
     buffer_free(&query);
     return status;
@@ -162,8 +166,8 @@ static bool is_filled(const struct run_session *session, const struct ledger_tab
 {
     bool filled = decided != NULL;
     for (uint32_t i = 0; filled && i < stream->entity_count; i++) {
-        filled = decided[session->plan->entities[stream->entities[i]].table].was ==
-                 LEDGER_WAS_FILLED;
+        filled =
+            decided[session->plan->entities[stream->entities[i]].table].was == LEDGER_WAS_FILLED;
     }
     return filled;
 }
@@ -203,9 +207,8 @@ static enum status decide(struct run_session *session, struct plan_stream *strea
 
 static bool can_be_bound(const struct cell *value)
 {
-    return value->kind == VALUE_INT64 || value->kind == VALUE_UINT64 ||
-           value->kind == VALUE_DATE || value->kind == VALUE_TIMESTAMP ||
-           value->kind == VALUE_TEXT;
+    return value->kind == VALUE_INT64 || value->kind == VALUE_UINT64 || value->kind == VALUE_DATE ||
+           value->kind == VALUE_TIMESTAMP || value->kind == VALUE_TEXT;
 }
 
 static void append_line(const struct plan_stream *stream, const struct watermark *mark,
@@ -244,10 +247,11 @@ static enum status note_header(struct run *run, const struct plan_stream *stream
                                   .before = mark->text};
     if (highest->kind != VALUE_NULL && highest->kind != VALUE_MISSING) {
         if (!can_be_bound(highest)) {
-            error_set(error, ERROR_PLAN_INVALID, stream->since->table,
-                      "`since` can't go by %s: its highest value is no whole number, date, timestamp "
-                      "or text",
-                      stream->since->column);
+            error_set(
+                error, ERROR_PLAN_INVALID, stream->since->table,
+                "`since` can't go by %s: its highest value is no whole number, date, timestamp "
+                "or text",
+                stream->since->column);
             return error_hint(error, "name another column, or leave `since` out");
         }
         if (write_value(highest, run->arena, &made->next, error) != STATUS_OK) {
@@ -382,11 +386,10 @@ static enum status move(struct run *run, const struct ledger_since *since, struc
         return STATUS_OK;
     }
     struct arena *arena = arena_create(0);
-    json_t *object =
-        json_pack("{s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "format", CONTROL_FORMAT, "table",
-                  since->table, "entity", since->entity, "column", since->column, "source",
-                  run->header.source_identity, "mapping", run->header.mapping_hash, "run", run->id,
-                  "value", since->next);
+    json_t *object = json_pack("{s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "format", CONTROL_FORMAT,
+                               "table", since->table, "entity", since->entity, "column",
+                               since->column, "source", run->header.source_identity, "mapping",
+                               run->header.mapping_hash, "run", run->id, "value", since->next);
     const char *text = NULL;
     enum status status = json_to_arena(object, arena, &text, error);
     status = status == STATUS_OK ? ledger_put_watermark(run->session->ledger, since->table,

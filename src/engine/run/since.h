@@ -6,11 +6,12 @@
 
 /*
  * The watermark of an entity is the highest value that its column had in the snapshot of the last
- * run that wrote everything it read: {"format":2,"column","source":IDENTITY,"mapping":HASH,"run":ID,
- * "value":TEXT}, in the ledger (ledger_positions.h). A run reads what is at or above it, less the
- * overlap, and what has NULL there. The bound is in the run's header, so that each attempt has the
- * same; the watermark moves once the run has written and counted everything, and stays where a record
- * was rejected, so that it is read again. A target table that is missing or empty is read whole.
+ * run that wrote everything it read:
+ * {"format":2,"column","source":IDENTITY,"mapping":HASH,"run":ID, "value":TEXT}, in the ledger
+ * (ledger_positions.h). A run reads what is at or above it, less the overlap, and what has NULL
+ * there. The bound is in the run's header, so that each attempt has the same; the watermark moves
+ * once the run has written and counted everything, and stays where a record was rejected, so that
+ * it is read again. A target table that is missing or empty is read whole.
  */
 
 /* Of a run that begins, once its snapshot is taken: bounds into the plan's requests and the header.
@@ -18,7 +19,8 @@
 enum status since_begin(struct run *run, struct error *error) MUST_USE;
 /* Of a run that is continued: the bounds that it began with. */
 enum status since_resume(struct run *run, struct error *error) MUST_USE;
-/* How many rows a chunk of the stream's whole table is to have for its changed ones to be `rows`. */
+/* How many rows a chunk of the stream's whole table is to have for its changed ones to be `rows`.
+ */
 uint64_t since_chunk_rows(const struct run *run, const struct plan_stream *stream, uint64_t rows);
 /* All is written and counted: moves the watermarks. */
 enum status since_end(struct run *run, struct error *error) MUST_USE;

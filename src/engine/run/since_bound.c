@@ -23,8 +23,8 @@ static int64_t in_units_of(int64_t milliseconds, int64_t unit)
 
 static enum status refuse(const struct plan_since *since, const char *what, struct error *error)
 {
-    error_set(error, ERROR_PLAN_INVALID, since->table, "the overlap does not fit %s: its values are %s",
-              since->column, what);
+    error_set(error, ERROR_PLAN_INVALID, since->table,
+              "the overlap does not fit %s: its values are %s", since->column, what);
     return error_hint(error, "say a whole number for numbers, a length like 5m for times, or leave "
                              "`overlap` out");
 }
@@ -62,20 +62,19 @@ static bool move_text(const struct cell *value, int64_t overlap, struct arena *a
 {
     char moved[64];
     const char *text = value->text;
-    bool moment = value->length >= MOMENT_LENGTH &&
-                  is_digits(text, "0000-00-00T00:00:00", MOMENT_LENGTH);
-    if (!moment &&
-        (value->length != DAY_LENGTH || !is_digits(text, "0000-00-00", DAY_LENGTH))) {
+    bool moment =
+        value->length >= MOMENT_LENGTH && is_digits(text, "0000-00-00T00:00:00", MOMENT_LENGTH);
+    if (!moment && (value->length != DAY_LENGTH || !is_digits(text, "0000-00-00", DAY_LENGTH))) {
         return false;
     }
-    int64_t days = time_days_from_civil(number_at(text, 0, 4), number_at(text, 5, 2),
-                                        number_at(text, 8, 2));
+    int64_t days =
+        time_days_from_civil(number_at(text, 0, 4), number_at(text, 5, 2), number_at(text, 8, 2));
     int64_t second = moment ? number_at(text, 11, 2) * 3600 + number_at(text, 14, 2) * 60 +
                                   number_at(text, 17, 2)
                             : 0;
-    int64_t by = moment ? in_units_of(overlap, MILLISECONDS_SECOND)
-                        : in_units_of(overlap, (int64_t)SECONDS_DAY * MILLISECONDS_SECOND) *
-                              SECONDS_DAY;
+    int64_t by =
+        moment ? in_units_of(overlap, MILLISECONDS_SECOND)
+               : in_units_of(overlap, (int64_t)SECONDS_DAY * MILLISECONDS_SECOND) * SECONDS_DAY;
     int64_t at = less(days * SECONDS_DAY + second, by);
     int64_t day = at >= 0 ? at / SECONDS_DAY : -((SECONDS_DAY - 1 - at) / SECONDS_DAY);
     int64_t year;
@@ -114,8 +113,8 @@ enum status since_bound_of(const struct plan_since *since, const struct cell *va
         bound->u64 = value->u64 < (uint64_t)overlap ? 0 : value->u64 - (uint64_t)overlap;
         return time ? refuse(since, "whole numbers", error) : STATUS_OK;
     case VALUE_DATE:
-        bound->i64 = less(value->i64,
-                          in_units_of(overlap, (int64_t)SECONDS_DAY * MILLISECONDS_SECOND));
+        bound->i64 =
+            less(value->i64, in_units_of(overlap, (int64_t)SECONDS_DAY * MILLISECONDS_SECOND));
         return time ? STATUS_OK : refuse(since, "dates", error);
     case VALUE_TIMESTAMP:
         bound->i64 = less(value->i64, overlap * MICROSECONDS_MILLISECOND);
