@@ -263,8 +263,8 @@ struct database {
     /* Target: set by the engine before anything is written: what the run writes and deletes stands
      * as it is, and no trigger of the database fires. */
     bool triggers_off;
-    /* Target: likewise: the run puts right what a comparison found, so that what it writes has to
-     * be what is read afterwards, whatever newer thing stands in its way. */
+    /* Target: likewise: the run puts right what a comparison found, or empties tables, so that what
+     * it writes has to be what is read afterwards, whatever newer thing stands in its way. */
     bool repairs;
     struct schema_scope scope; /* set at the opening, and by catalog_functions.use_scope */
     /* What the server is, "PostgreSQL 15.8", set at the opening; "": it does not say, or is none */

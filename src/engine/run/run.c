@@ -569,7 +569,8 @@ enum status run_execute(struct run *run, struct error *error)
 {
     struct progress *progress = &run->session->progress;
     run->session->target->triggers_off = run->repairs;
-    run->session->target->repairs = run->repairs;
+    /* what is deleted first must not outlive what is written after it */
+    run->session->target->repairs = run->repairs || run->header.takes_out;
     if (run->loads_rejects) {
         rejects_load_make_stream(run);
     }
