@@ -48,6 +48,20 @@ static bool is_ordered(enum value_kind kind)
            kind == VALUE_TIMESTAMP || kind == VALUE_TEXT;
 }
 
+/* Also days, which no other length of time here has a use for. */
+static bool read_length(const struct plan_node *node, uint64_t *milliseconds)
+{
+    enum { DAY_MS = 86400000 };
+    int64_t days;
+    if (node->length > 1 && node->text[node->length - 1] == 'd' &&
+        text_to_int64(node->text, node->length - 1, &days) == STATUS_OK && days >= 0 &&
+        days < INT64_MAX / DAY_MS) {
+        *milliseconds = (uint64_t)days * DAY_MS;
+        return true;
+    }
+    return text_to_milliseconds(node->text, milliseconds) == STATUS_OK;
+}
+
 static void read_overlap(struct resolver *resolver, const struct plan_node *node,
                          const struct value_type *type, struct plan_since *since)
 {
@@ -59,8 +73,7 @@ static void read_overlap(struct resolver *resolver, const struct plan_node *node
         }
         return;
     }
-    if (number || text_to_milliseconds(node->text, &milliseconds) != STATUS_OK ||
-        milliseconds > INT64_MAX / MILLISECONDS) {
+    if (number || !read_length(node, &milliseconds) || milliseconds > INT64_MAX / MILLISECONDS) {
         refuse(resolver, node, "overlap: 5m, or a whole number for a column of numbers",
                "that is no length of time");
         return;
