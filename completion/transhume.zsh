@@ -91,12 +91,13 @@ _transhume() {
                 '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
-                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip truncate)' \
                 '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '--ddl[Print the columns and statements of the tables that migrate would make]' \
                 '--schema-only[Make the target'\''s tables and what goes with them; move no records]' \
                 '--data-only[Move records into tables that are there; make nothing]' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity; validate\: compare N random ones]:N:' \
+                '--full[Read tables with since whole, whatever earlier runs read]' \
                 '--settings=[Take the settings of a migration script (migrator_settings.yaml)]:FILE:_files' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
@@ -152,11 +153,13 @@ _transhume() {
                 '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
-                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip truncate)' \
                 '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
                 '--schema-only[Make the target'\''s tables and what goes with them; move no records]' \
                 '--data-only[Move records into tables that are there; make nothing]' \
+                '--full[Read tables with since whole, whatever earlier runs read]' \
+                '--mirror[Make the target'\''s tables equal to the source, deletions included]' \
                 '--rejects=[Load the corrected records of a reject file instead of reading the source]:FILE:_files' \
                 '--settings=[Take the settings of a migration script (migrator_settings.yaml)]:FILE:_files' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
@@ -222,7 +225,7 @@ _transhume() {
                 '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
-                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip truncate)' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
                 '--log-format=[How lines of stderr and of --log-file look]:HOW:(text json)' \
@@ -279,7 +282,7 @@ _transhume() {
                 '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
-                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip truncate)' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
                 '--log-format=[How lines of stderr and of --log-file look]:HOW:(text json)' \
@@ -336,7 +339,7 @@ _transhume() {
                 '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
-                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip truncate)' \
                 '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
@@ -409,7 +412,7 @@ _transhume() {
                 '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
-                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip truncate)' \
                 '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity; validate\: compare N random ones]:N:' \
                 '(-l --level)'{-l+,--level=}'[How much to compare]:LEVEL:(count sample hash full)' \

@@ -27,6 +27,8 @@ struct cli_call {
     bool compares;                     /* it compares both sides */
     const char *state_folder;          /* in place of the one that was said; NULL: that one */
     bool goes_on;                      /* with the run that this process was at work on */
+    bool deletes;                      /* it looks for what the source has no more */
+    bool mirrors;                      /* resume: it is a part of migrate --mirror */
     enum resync_choice resync;         /* what follow --resync is about to do */
     const struct verify_result *found; /* what it compared; NULL: nothing */
 };
@@ -186,6 +188,28 @@ int cli_fail_rollback(const struct cli_call *call, const struct rollback_report 
 void cli_warn_of_rollback(const struct rollback_report *report);
 /* migrate --restart: rolls the unfinished run back, if there is one; 0: go on. */
 int cli_roll_back_unfinished(struct cli_call *call, const char *plan_path);
+
+/* validate_end.c */
+struct verify_options;
+/* What a validation found, and what a repair did, as tables or JSON; the exit status comes back. */
+int cli_tell_validation(const struct cli_call *call, const struct verify_result *result);
+/* Repairs what verify_run found, if it is to be and there is anything, and tells of both. */
+int cli_end_validation(struct cli_call *call, struct run_session *session, enum status status,
+                       struct verify_result *result, struct error *error);
+
+/* command_mirror.c: migrate --mirror, and what goes on with it. */
+int command_mirror(struct cli_call *call, const char *plan_path);
+/* After a run that ended with `exit_status`: compares the tables whose entities say `deletes:
+ * compare` and deletes what is extra; the session is closed before. */
+int cli_end_with_deletes(struct cli_call *call, const char *plan_path, struct run_session *session,
+                         int exit_status);
+/* Does it write, or only look? */
+static inline bool cli_is_mirroring(const struct cli_call *call)
+{
+    return call->mirrors || call->deletes ||
+           (cli_switch(call, CLI_MIRROR) && cli_switch(call, CLI_CONFIRM) &&
+            !cli_switch(call, CLI_DRY_RUN));
+}
 
 /* One function a command; command_NAME.c */
 int command_analyze(struct cli_call *call);

@@ -23,6 +23,9 @@ int command_migrate(struct cli_call *call)
     if (found != STATUS_OK) {
         return cli_fail(call, &error);
     }
+    if (cli_switch(call, CLI_MIRROR)) {
+        return command_mirror(call, plan_path);
+    }
     signals_setup();
     run_end_set_log_level(call);
     if (cli_switch(call, CLI_RESTART) && !cli_switch(call, CLI_DRY_RUN)) {
@@ -44,6 +47,7 @@ int command_migrate(struct cli_call *call)
             return exit_status;
         }
         exit_status = run_end(call, session, status, &result, &error);
+        return cli_end_with_deletes(call, plan_path, session, exit_status);
     }
     run_close(session);
     return exit_status;

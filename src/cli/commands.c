@@ -73,6 +73,7 @@ static const struct cli_command commands[] = {
      .examples = "transhume migrate shop.db copy.db\n"
                  "transhume migrate --include Track shop.db csv:-\n"
                  "transhume migrate --plan orders.yaml --jobs 4\n"
+                 "transhume migrate --mirror --confirm shop.db copy.db\n"
                  "transhume migrate --dry-run",
      .run = command_migrate},
     {.name = "resume",

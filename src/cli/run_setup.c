@@ -195,6 +195,8 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->lanes = (uint32_t)number_or(call, CLI_LANES, 0);
     options->retained_bytes_max = number_or(call, CLI_MAX_RETAINED, 0);
     options->drop_when_full = cli_switch(call, CLI_DROP_WHEN_FULL);
+    options->confirmed = cli_switch(call, CLI_CONFIRM) || cli_switch(call, CLI_DRY_RUN) ||
+                         call->command->place == IN_CHECK;
     options->no_before_images = cli_switch(call, CLI_NO_BEFORE_IMAGES);
     if (!call->goes_on) {
         options->refresh = call->values[CLI_REFRESH].list;
@@ -215,7 +217,10 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     }
     options->reverse = cli_switch(call, CLI_REVERSE);
     options->validating = call->command->place == IN_VALIDATE || call->compares;
-    options->may_repair = options->validating && cli_switch(call, CLI_REPAIR);
+    options->full = cli_switch(call, CLI_FULL);
+    options->mirrors = cli_switch(call, CLI_MIRROR) || call->mirrors;
+    options->may_repair =
+        options->validating && (cli_switch(call, CLI_REPAIR) || cli_is_mirroring(call));
     options->observer = call->observer;
     options->progress = progress_mode(call);
     options->color = cli_color(call, STDERR_FILENO);

@@ -96,6 +96,8 @@ struct target_table {
     /* with it: the run took records out. What undo can't take back yet it keeps, and tells as
      * `left` (struct undo_counts): it may need one of those that undo_deleted puts back */
     bool takes_out;
+    /* existing: truncate: the run deletes the records that are there before it writes any */
+    bool empties;
     /* an upsert also empties those of `columns` that its record does not fill: they are of other
      * entities, and a record is of one */
     bool clears_others;
@@ -283,7 +285,8 @@ struct target_functions {
      * nothing else is in it. What somebody works with is left alone. Repeatable.
      */
     enum status (*tidy)(struct database *self, bool rolled_back, struct error *error);
-    /* Empties tables that the claimed run made (a physical stream that starts over).
+    /* Empties tables that the claimed run made (a physical stream that starts over), and with
+     * CAPABILITY_TRANSACTIONS those with `empties`, of which nothing is kept, before it writes.
      * Repeating it is safe. */
     enum status (*empty)(struct database *self, const struct target_table *const *tables,
                          uint32_t table_count, struct error *error);

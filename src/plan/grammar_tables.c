@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define POLICIES "refuse|append|upsert|replace|skip"
+#define POLICIES "refuse|append|upsert|replace|skip|truncate"
 #define EPOCH_UNITS "epoch_s|epoch_ms|epoch_us|epoch_ns"
 
 static const struct grammar_key option_keys[] = {
@@ -84,6 +84,9 @@ static const struct grammar_map column_map = {"a column", column_keys, COUNT(col
         {"match", FORM_VALUES, NULL, NULL, false, false, "what the entity's records have"},        \
         {"unnest", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "a nested list as rows"},      \
         {"distinct", FORM_BOOLEAN, NULL, NULL, false, false, "one of many equal records"},         \
+        {"since", FORM_TEXT, NULL, NULL, false, false, "a column: only what changed since"},       \
+        {"overlap", FORM_TEXT, NULL, NULL, false, false, "how far before that it begins: 5m"},     \
+        {"deletes", FORM_CHOICE, NULL, "keep|compare", false, false, "of what the source lost"},   \
     {                                                                                              \
         "fields", FORM_FIELDS, NULL, NULL, false, false, "what the records hold"                   \
     }

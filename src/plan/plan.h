@@ -35,6 +35,18 @@ struct plan_child {
     const char *path;    /* "InvoiceLine", "Album.Track": for messages */
 };
 
+/* Only what changed since the last run is read: records whose column is at or behind the highest
+ * value that it had then, less the overlap. */
+struct plan_since {
+    const char *column; /* of the root */
+    bool nullable;
+    int64_t overlap; /* in the column's own unit, or milliseconds; 0: none */
+    bool overlap_is_time;
+    bool deletes;       /* what the source has no more is looked for by a comparison */
+    const char *entity; /* the first that the stream feeds, and its table: its watermark's name */
+    const char *table;
+};
+
 struct plan_stream {
     uint32_t number;
     const char *name;            /* of the root: the table, or the entity for a query */
@@ -58,6 +70,7 @@ struct plan_stream {
     bool express;  /* identity, same engine, whole table: the target may pull */
     const struct plan_mask *masks;
     uint32_t mask_count;
+    const struct plan_since *since; /* NULL: all of it is read */
     bool masks_rows; /* these, or its children's: records are not as the source has them */
 };
 
@@ -93,6 +106,7 @@ struct plan_table {
     struct target_table target;
     const uint32_t *entities;
     uint32_t entity_count;
+    bool incremental;        /* fed by streams with `since`, and upserted for that reason */
     bool keys_proven;        /* no two records made can share a key */
     const char *keys_reason; /* how it was proved, or why not */
     bool rows_apart;         /* no two that are made of different rows can */

@@ -139,6 +139,7 @@ static void make_tables(struct resolver *resolver)
             entities[j] = ((const struct entity_builder *)table->entities.items[j])->number;
         }
         made->target = table->target;
+        made->incremental = table->incremental;
         made->entities = entities;
         made->entity_count = table->entities.count;
         keys_prove(resolver, table, made);

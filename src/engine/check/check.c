@@ -11,9 +11,11 @@
 #include "engine/follow/follow_foresee.h"
 #include "engine/join/joining.h"
 #include "engine/rollback/undo.h"
+#include "engine/run/emptying.h"
 #include "engine/run/home.h"
 #include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
+#include "engine/run/since.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -236,6 +238,12 @@ static enum status add_undo_notes(struct report *report, struct error *error)
     struct buffer notes = {0};
     enum status status =
         undo_decide(report->session, report->tables, report->out->arena, &decision, &notes, error);
+    if (status == STATUS_OK) {
+        status = since_tell(report->session, decision.tables, &notes, error);
+    }
+    if (status == STATUS_OK) {
+        status = emptying_tell(report->session, decision.tables, &notes, error);
+    }
     if (status == STATUS_OK) {
         add_each_line(report, &notes, add_note);
     }

@@ -158,6 +158,9 @@ enum status ledger_header_make(const struct ledger_header *header, struct arena 
     if (object != NULL && header->before_id != NULL) {
         failed |= json_object_set_new(object, "before", json_text(header->before_id)) != 0;
     }
+    if (object != NULL && header->since_count > 0) {
+        failed |= json_object_set_new(object, "since", ledger_since_make(header)) != 0;
+    }
     if (object != NULL && header->input_hash != NULL) {
         failed |= json_object_set_new(object, "input",
                                       json_pack("{s:s,s:I}", "xxh3", header->input_hash, "bytes",
@@ -257,6 +260,7 @@ enum status ledger_header_read(const char *text, struct arena *arena, struct led
     header->schemas = schemas_read(object, arena);
     status = status == STATUS_OK ? ledger_tables_read(object, arena, header, error) : status;
     status = status == STATUS_OK ? feed_read(object, arena, header, error) : status;
+    status = status == STATUS_OK ? ledger_since_read(object, arena, header, error) : status;
     if (status == STATUS_OK &&
         (header->run_id == NULL || header->kind == NULL || header->source_identity == NULL ||
          header->fingerprint == NULL || header->target_identity == NULL ||

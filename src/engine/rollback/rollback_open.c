@@ -441,7 +441,9 @@ static void make_tables(struct rollback *rollback)
                                                     .created = table->was == LEDGER_WAS_ABSENT};
         rollback->report.tables[i].name = table->name;
     }
-    rollback->session.target->triggers_off = strcmp(run->header.kind, "repair") == 0;
+    /* as they were deleted */
+    rollback->session.target->triggers_off =
+        strcmp(run->header.kind, "repair") == 0 || run->header.takes_out;
     rollback->report.table_count = count;
     rollback->report.run_id = run->id;
     rollback->report.target = rollback->session.target_uri->shown;

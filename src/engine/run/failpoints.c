@@ -63,6 +63,7 @@ static const char *const names[] = {
     "engine.state_before_rename",
     "engine.before_repair_delete",
     "engine.after_repair_delete",
+    "engine.after_emptying",
     "engine.before_after_load",
     "engine.after_fill",
     "engine.after_after_load",

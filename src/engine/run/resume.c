@@ -16,6 +16,7 @@
 #include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
 #include "engine/run/schema_lines.h"
+#include "engine/run/since.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +66,7 @@ static enum status find_run(struct resume *resume, struct error *error)
     bool is_open = status == STATUS_OK && !local.finished;
     if (is_open) {
         run->session->options.follow |= local.follows;
+        run->session->options.mirrors |= local.mirrors;
         run->session->options.parts = run_parts_read(local.parts); /* what has no ledger yet */
         take_reject_bound(run, &local);
         status = ledger_load(run->session->ledger, local.id, run->arena, &resume->ledger, error);
@@ -545,6 +547,9 @@ static enum status read_ledger(struct resume *resume, struct error *error)
     run->session->options.parts = run_parts_read(resume->header.parts);
     run->header = resume->header;
     undo_resume(run);
+    if (since_resume(run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     return look_whether_it_follows(resume, error) == STATUS_OK &&
                    check_match(resume, error) == STATUS_OK &&
                    (run->loads_rejects || resume->leaves ||

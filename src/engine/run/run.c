@@ -16,11 +16,13 @@
 #include "engine/rejects/rejects_load.h"
 #include "engine/rollback/unfilled.h"
 #include "engine/run/claim.h"
+#include "engine/run/emptying.h"
 #include "engine/run/home.h"
 #include "engine/run/options.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/repair_delete.h"
 #include "engine/run/run_parts.h"
+#include "engine/run/since.h"
 
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -143,6 +145,7 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
         .max_rejects = options_reject_bound(options),
         .plan_rejects = options->plan_rejects,
         .follows = options->follow,
+        .mirrors = options->mirrors,
         .time_zone = options->time_zone,
         .plan_time_zone = plan_document_option(run->session->document, "time_zone")};
     return local_run_write(&run->folder, &local, error);
@@ -530,6 +533,7 @@ static enum status follow_on(struct run *run, struct error *error)
 static enum status complete(struct run *run, struct error *error)
 {
     enum status status = check_counts(run, error);
+    status = status == STATUS_OK ? persist(run, since_end, error) : status;
     if (status != STATUS_OK || failpoint_hit("engine.before_completed", error) != STATUS_OK) {
         return status == STATUS_OK ? STATUS_FAILED : status;
     }
@@ -565,7 +569,8 @@ enum status run_execute(struct run *run, struct error *error)
 {
     struct progress *progress = &run->session->progress;
     run->session->target->triggers_off = run->repairs;
-    run->session->target->repairs = run->repairs;
+    /* what is deleted first must not outlive what is written after it */
+    run->session->target->repairs = run->repairs || run->header.takes_out;
     if (run->loads_rejects) {
         rejects_load_make_stream(run);
     }
@@ -594,7 +599,8 @@ enum status run_execute(struct run *run, struct error *error)
             spool_begin(run, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (run->repairs && repair_delete_listed(run, error) != STATUS_OK) {
+        if ((run->repairs ? repair_delete_listed(run, error) : emptying_run(run, error)) !=
+            STATUS_OK) {
             return stopped_or_failed(error);
         }
         struct retention_watch *watch;

@@ -130,6 +130,10 @@ struct run_options {
     const char *before_command; /* for /bin/sh; NULL: none */
     const char *fence_command;  /* in place of the connector's own fence */
     const char *after_command;
+    bool full;                 /* what has `since` is read whole, whatever earlier runs read */
+    bool mirrors;              /* migrate --mirror: tables that hold records are left alone, since
+                                  a comparison puts them right */
+    bool confirmed;            /* what deletes records may, or nothing is written: check */
     bool no_before_images;     /* nothing is kept of records that are overwritten */
     bool resuming;             /* resume: endpoints and filters that are not given are those of the
                                   unfinished run in the state folder */
@@ -235,6 +239,9 @@ enum status run_script(struct run_session *session, const char *place, struct sc
 const char *run_target_uri(const struct run_session *session);
 
 /* ---- migrate and resume */
+/* How many of the plan's tables hold records, and how many are missing or empty. */
+enum status run_count_filled(struct run_session *session, uint32_t *filled, uint32_t *unfilled,
+                             struct error *error) MUST_USE;
 struct run_result {
     char run_id[40];
     struct progress *progress; /* counters per entity; owned by the session */
@@ -282,6 +289,8 @@ enum status run_state_read(const char *state_folder, struct buffer *json,
                            struct error *error) MUST_USE;
 /* Is there a run that the state folder is about? A damaged one will say so itself. */
 enum status run_is_known(const char *state_folder, bool *known, struct error *error) MUST_USE;
+/* Is a part of migrate --mirror unfinished there? */
+bool run_is_unfinished_mirror(const char *state_folder);
 /* Has the run ended that the state folder is about? */
 bool run_is_finished(const char *state_folder);
 /* Forgets the local state; `kept` says what stays in the target. A live run is refused. */

@@ -97,6 +97,7 @@ struct run {
     bool loads_rejects; /* migrate --rejects: the source is a file of mended records */
     struct ledger_header header;
     struct ledger_status status;
+    uint64_t *whole_rows;        /* a stream each: of those with a bound, what the root has */
     struct target_table *tables; /* the plan's, in its order */
     uint32_t table_count;
     struct ledger_chunk *chunks;

@@ -453,16 +453,36 @@ enum status run_is_known(const char *state_folder, bool *known, struct error *er
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
-bool run_is_finished(const char *state_folder)
+static bool ask_local(const char *state_folder, bool (*question)(const struct local_run *local))
 {
     struct state_folder folder;
     struct local_run local;
     struct error ignored = {0};
     struct arena *arena = arena_create(0);
-    bool finished = state_folder_name(&folder, state_folder, arena, &ignored) == STATUS_OK &&
-                    local_run_read(&folder, arena, &local, &ignored) == STATUS_OK && local.finished;
+    bool answer = state_folder_name(&folder, state_folder, arena, &ignored) == STATUS_OK &&
+                  local_run_read(&folder, arena, &local, &ignored) == STATUS_OK && question(&local);
     arena_destroy(arena);
-    return finished;
+    return answer;
+}
+
+static bool is_finished(const struct local_run *local)
+{
+    return local->finished;
+}
+
+bool run_is_finished(const char *state_folder)
+{
+    return ask_local(state_folder, is_finished);
+}
+
+static bool is_unfinished_mirror(const struct local_run *local)
+{
+    return local->mirrors && !local->finished && !local->rolling_back;
+}
+
+bool run_is_unfinished_mirror(const char *state_folder)
+{
+    return ask_local(state_folder, is_unfinished_mirror);
 }
 
 static void say_kept(const struct local_run *local, struct buffer *kept)
