@@ -11,7 +11,8 @@
 #include "model/mask.h"
 #include "plan/document.h"
 
-struct mapping; /* one entity's program: plan/mapper.c runs it */
+struct plan_hook; /* plan/hooks.h */
+struct mapping;   /* one entity's program: plan/mapper.c runs it */
 
 /*
  * Child rows of a stream's roots. Where the source joins they come ordered with the roots, and the
@@ -139,6 +140,8 @@ struct plan {
     const struct time_zone *time_zone; /* of times that name none; NULL: they have none; borrowed */
     bool masks_values;                 /* some of the source's are not to be seen anywhere */
     bool plain;                        /* a copy of tables: it reads no view and no query */
+    const struct plan_hook *hooks;     /* in the order in which those of one moment run */
+    uint32_t hook_count;
     /* with views, triggers …; NULL unless it is a plain same-engine copy */
     const struct schema *same_engine_objects;
     /* The resolved mapping as canonical text: two plans that make the same records from the same

@@ -19,8 +19,10 @@
 #include "engine/run/past_runs.h"
 #include "engine/run/schema_lines.h"
 #include "engine/run/there.h"
+#include "engine/subset/subset.h"
 #include "model/time_zone.h"
 #include "observe/observer.h"
+#include "plan/connections.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -137,8 +139,10 @@ static enum status take_from_local_run(struct run_session *session, struct past_
         return STATUS_OK;
     }
     if (!named) {
-        options->source_uri = local.source;
-        options->target_uri = local.target;
+        options->source_uri = connection_recall(local.source_name, local.source, session->arena);
+        options->target_uri = connection_recall(local.target_name, local.target, session->arena);
+        options->source_name = local.source_name;
+        options->target_name = local.target_name;
     }
     if (options->plan_path == NULL && !given) {
         options->plan_path = local.plan_path;
@@ -160,6 +164,10 @@ static enum status take_from_local_run(struct run_session *session, struct past_
     }
     if (options->names == NULL) {
         options->names = local.names;
+    }
+    if (options->sample_rows == 0) {
+        options->sample_rows = local.sample_rows;
+        options->sample_seed = local.sample_seed;
     }
     if (options->schemas.count == 0 && !given) {
         options->schemas = local.schemas;
@@ -538,6 +546,46 @@ static enum status prepare_joining(struct run_session *session, struct error *er
     return STATUS_OK;
 }
 
+static enum status prepare_subset(struct run_session *session, struct error *error)
+{
+    struct state_folder folder;
+    const struct run_options *options = &session->options;
+    if (options->sample_rows == 0) {
+        return STATUS_OK;
+    }
+    if (options->follow) {
+        error_set(error, ERROR_USAGE, "--sample-rows", "does not go with --follow");
+        return error_hint(error, "a change may be of a row that was not chosen: copy the part, or "
+                                 "follow all of it");
+    }
+    if (state_folder_name(&folder, session->state_path, session->arena, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const struct subset_options wanted = {.source = session->source,
+                                          .schema = session->schema,
+                                          .plan = session->plan,
+                                          .spill_folder =
+                                              make_spill_folder(&folder, folder.spill_source),
+                                          .memory_bytes = options_cache_bytes(options),
+                                          .rows = options->sample_rows,
+                                          .seed = options->sample_seed};
+    session->subset = subset_create(&wanted);
+    return STATUS_OK;
+}
+
+enum status session_sample(struct run_session *session, uint64_t rows, uint64_t seed,
+                           struct error *error)
+{
+    if (session->options.sample_rows == rows && session->options.sample_seed == seed) {
+        return STATUS_OK;
+    }
+    subset_destroy(session->subset);
+    session->subset = NULL;
+    session->options.sample_rows = rows;
+    session->options.sample_seed = seed;
+    return prepare_subset(session, error);
+}
+
 /* What tables that are copied whole bring along beside their schema. */
 static enum status find_settings(struct run_session *session, struct error *error)
 {
@@ -621,7 +669,8 @@ static enum status resolve_described(struct run_session *session, const struct l
     if (plan_resolve(session->document, session->source, session->schema, session->target,
                      &settings, &session->plan, faults, error) != STATUS_OK ||
         find_settings(session, error) != STATUS_OK ||
-        prepare_joining(session, error) != STATUS_OK) {
+        prepare_joining(session, error) != STATUS_OK ||
+        prepare_subset(session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     circles_find(session);
@@ -775,6 +824,7 @@ void run_close(struct run_session *session)
     }
     free(session->spare_readers);
     joining_destroy(session->joining);
+    subset_destroy(session->subset);
     plan_destroy(session->plan);
     if (session->schema != NULL) {
         arena_destroy(session->schema->arena);
