@@ -207,6 +207,7 @@ struct resolver {
     struct plan_list wide_tables;       /* struct wide_table: large ones that were looked into */
     struct plan_list masks;             /* struct masked, of resolve_mask.c */
     struct plan_list hooks;             /* struct plan_hook */
+    struct plan_list shuffles;          /* struct plan_shuffle */
     struct plan_list table_keys;        /* struct table_key: those that were asked for */
     /* that columns of the target may name: the plan's, then the source's */
     const struct schema_record_type *record_types;

@@ -61,7 +61,8 @@ class Sample(support.TestCase):
         rows = self.rows("a.db")
         whole = self.rows("shop.db")
         for table in self.TABLES:
-            self.assertGreaterEqual(len(rows[table]), 12 if table == "region" else 20, table)
+            # of letters only those of chosen customers, and these have written few
+            self.assertGreaterEqual(len(rows[table]), {"region": 12, "letter": 5}.get(table, 20), table)
             self.assertLess(len(rows[table]), len(whole[table]) // 2 if table != "region" else 13, table)
             self.assertLessEqual(set(rows[table]), set(whole[table]))
         self.assertEqual(len(rows["lonely"]), 20)
@@ -118,7 +119,12 @@ class Sample(support.TestCase):
 
     def test_records_of_documents_and_tables_that_do_not_join(self):
         """Of a source without foreign keys each table is chosen from by itself; a list comes whole."""
-        self.run_program("migrate", "shop.db", "jsonl:docs", "--state", "docs.state")
+        with contextlib.closing(sqlite3.connect(self.path("shop.db"))) as database:
+            database.row_factory = sqlite3.Row
+            for table in self.TABLES:
+                os.makedirs(self.path("docs", table))
+                with open(self.path("docs", table, "part-1.jsonl"), "w", encoding="utf-8") as file:
+                    file.writelines(json.dumps(dict(row)) + "\n" for row in database.execute("SELECT * FROM " + table))
         self.run_program("migrate", "jsonl:docs", "part.db", "--sample-rows", "30", "--state", "part.state")
         with contextlib.closing(sqlite3.connect(self.path("part.db"))) as database:
             for table in ("customer", "lonely", "orders", "letter"):

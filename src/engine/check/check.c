@@ -711,13 +711,10 @@ static enum status choose_rows(struct report *report, struct error *error)
 {
     struct run_session *session = report->session;
     const struct plan *plan = session->plan;
-    if (session->subset == NULL) {
-        return STATUS_OK;
-    }
-    if (subset_prepare(session->subset, NULL, error) != STATUS_OK) {
+    if (session_choose_rows(session, NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    for (uint32_t i = 0; i < plan->entity_count; i++) {
+    for (uint32_t i = 0; session->subset != NULL && i < plan->entity_count; i++) {
         const struct plan_entity *entity = &plan->entities[i];
         const struct subset_count count = subset_count_of(session->subset, entity->stream);
         struct check_entity *out = &report->out->entities[i];

@@ -3,7 +3,6 @@
 
 #include "engine/copy/reading.h"
 #include "engine/join/joining.h"
-#include "engine/subset/subset.h"
 
 enum status sampling_reader(struct run_session *session, struct reader **reader,
                             struct error *error)
@@ -59,7 +58,7 @@ enum status sampling_read_span(struct run_session *session, struct run *run,
     struct worker worker = {.copy = &copy};
     if (!copy.run->loads_rejects &&
         (sampling_reader(session, &worker.reader, error) != STATUS_OK ||
-         (session->subset != NULL && subset_prepare(session->subset, NULL, error) != STATUS_OK) ||
+         session_choose_rows(session, NULL, error) != STATUS_OK ||
          (session->joining != NULL &&
           joining_prepare(session->joining, NULL, error) != STATUS_OK))) {
         return STATUS_FAILED;

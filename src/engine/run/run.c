@@ -22,7 +22,6 @@
 #include "engine/run/past_runs.h"
 #include "engine/run/repair_delete.h"
 #include "engine/run/run_parts.h"
-#include "engine/subset/subset.h"
 
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -295,7 +294,7 @@ enum status run_prepare_source(struct run *run, struct error *error)
     progress_enter(&session->progress, PROGRESS_PREPARE);
     if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK ||
         source->prepare(session->source, requests, count, say, error) != STATUS_OK ||
-        (session->subset != NULL && subset_prepare(session->subset, say, error) != STATUS_OK) ||
+        session_choose_rows(session, say, error) != STATUS_OK ||
         (session->joining != NULL && joining_prepare(session->joining, say, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }

@@ -19,6 +19,7 @@
 #include "engine/run/past_runs.h"
 #include "engine/run/schema_lines.h"
 #include "engine/run/there.h"
+#include "engine/shuffle/shuffle.h"
 #include "engine/subset/subset.h"
 #include "model/time_zone.h"
 #include "observe/observer.h"
@@ -252,9 +253,7 @@ static void take_time_zone(struct run_session *session, const struct past_run *p
     }
 }
 
-/* The folder for sorted runs, made now since a database is opened with it; NULL where none can
- * be. */
-static const char *make_spill_folder(const struct state_folder *folder, const char *path)
+const char *session_make_spill_folder(const struct state_folder *folder, const char *path)
 {
     struct error ignored; /* a run will say it when it makes its own folders; check needs none */
     struct stat facts;
@@ -324,8 +323,8 @@ static enum status open_database(struct run_session *session, const char *text, 
     const struct open_options open = {
         .mode = mode,
         .uri = *uri,
-        .spill_folder = make_spill_folder(&folder, mode == OPEN_SOURCE ? folder.spill_source
-                                                                       : folder.spill_target),
+        .spill_folder = session_make_spill_folder(
+            &folder, mode == OPEN_SOURCE ? folder.spill_source : folder.spill_target),
         .memory_bytes = options_cache_bytes(&session->options),
         .timeout_ms = session->options.timeout_ms,
         .read_only = session->options.validating,
@@ -534,56 +533,16 @@ static enum status prepare_joining(struct run_session *session, struct error *er
     if (state_folder_name(&folder, session->state_path, session->arena, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    const struct joining_options options = {.source = session->source,
-                                            .schema = session->schema,
-                                            .plan = session->plan,
-                                            .spill_folder =
-                                                make_spill_folder(&folder, folder.spill_source),
-                                            .memory_bytes = options_cache_bytes(&session->options),
-                                            .reader_count = session_reader_count(session),
-                                            .patience_ms = session_patience_ms(session)};
+    const struct joining_options options = {
+        .source = session->source,
+        .schema = session->schema,
+        .plan = session->plan,
+        .spill_folder = session_make_spill_folder(&folder, folder.spill_source),
+        .memory_bytes = options_cache_bytes(&session->options),
+        .reader_count = session_reader_count(session),
+        .patience_ms = session_patience_ms(session)};
     joining_create(&options, &session->joining);
     return STATUS_OK;
-}
-
-static enum status prepare_subset(struct run_session *session, struct error *error)
-{
-    struct state_folder folder;
-    const struct run_options *options = &session->options;
-    if (options->sample_rows == 0) {
-        return STATUS_OK;
-    }
-    if (options->follow) {
-        error_set(error, ERROR_USAGE, "--sample-rows", "does not go with --follow");
-        return error_hint(error, "a change may be of a row that was not chosen: copy the part, or "
-                                 "follow all of it");
-    }
-    if (state_folder_name(&folder, session->state_path, session->arena, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    const struct subset_options wanted = {.source = session->source,
-                                          .schema = session->schema,
-                                          .plan = session->plan,
-                                          .spill_folder =
-                                              make_spill_folder(&folder, folder.spill_source),
-                                          .memory_bytes = options_cache_bytes(options),
-                                          .rows = options->sample_rows,
-                                          .seed = options->sample_seed};
-    session->subset = subset_create(&wanted);
-    return STATUS_OK;
-}
-
-enum status session_sample(struct run_session *session, uint64_t rows, uint64_t seed,
-                           struct error *error)
-{
-    if (session->options.sample_rows == rows && session->options.sample_seed == seed) {
-        return STATUS_OK;
-    }
-    subset_destroy(session->subset);
-    session->subset = NULL;
-    session->options.sample_rows = rows;
-    session->options.sample_seed = seed;
-    return prepare_subset(session, error);
 }
 
 /* What tables that are copied whole bring along beside their schema. */
@@ -670,7 +629,7 @@ static enum status resolve_described(struct run_session *session, const struct l
                      &settings, &session->plan, faults, error) != STATUS_OK ||
         find_settings(session, error) != STATUS_OK ||
         prepare_joining(session, error) != STATUS_OK ||
-        prepare_subset(session, error) != STATUS_OK) {
+        session_sample_prepare(session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     circles_find(session);
@@ -825,6 +784,7 @@ void run_close(struct run_session *session)
     free(session->spare_readers);
     joining_destroy(session->joining);
     subset_destroy(session->subset);
+    shuffle_destroy(session->shuffle);
     plan_destroy(session->plan);
     if (session->schema != NULL) {
         arena_destroy(session->schema->arena);

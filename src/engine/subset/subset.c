@@ -199,16 +199,18 @@ static enum status keep_hashes(struct subset *subset, sqlite3 *output, uint32_t 
     return status;
 }
 
-enum status subset_prepare(struct subset *subset, void (*progress)(const char *what),
-                           struct error *error)
+bool subset_is_prepared(const struct subset *subset)
+{
+    return subset->prepared;
+}
+
+enum status subset_prepare(struct subset *subset, struct reader *reader,
+                           void (*progress)(const char *what), struct error *error)
 {
     sqlite3 *output = NULL;
-    if (subset->prepared) {
-        return STATUS_OK;
-    }
     enum status status = open_file(subset, &output, error);
     for (uint32_t i = 0; status == STATUS_OK && i < subset->node_count; i++) {
-        status = subset_read(subset, &subset->nodes[i], i, output, progress, error);
+        status = subset_read(subset, &subset->nodes[i], i, reader, output, progress, error);
     }
     status = status == STATUS_OK ? subset_choose(subset, output, error) : status;
     for (uint32_t i = 0; status == STATUS_OK && i < subset->node_count; i++) {
@@ -265,14 +267,13 @@ enum status subset_keeps(const struct subset *subset, uint32_t stream, const str
     const struct subset_stream *from = &subset->streams[stream];
     const struct subset_node *node = &subset->nodes[from->node];
     uint8_t hash[SUBSET_HASH_BYTES];
-    bool is_null = false;
     uint32_t count =
         node->whole != NULL && node->whole->column_count > 0 ? node->whole->column_count : 1;
     enum status status = node->whole != NULL
                              ? subset_hash_whole(subset, row, count, &scratch->bytes, hash, error)
                              : subset_hash(subset, row, from->key_positions, node->key.count,
-                                           &scratch->bytes, hash, &is_null, error);
-    *keeps = status == STATUS_OK && !is_null && is_chosen(node, hash);
+                                           &scratch->bytes, hash, NULL, error);
+    *keeps = status == STATUS_OK && is_chosen(node, hash);
     return status;
 }
 

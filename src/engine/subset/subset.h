@@ -45,10 +45,11 @@ struct subset_count {
 struct subset *subset_create(const struct subset_options *options);
 /* NULL is fine. The files are removed. */
 void subset_destroy(struct subset *subset);
-/* Reads and chooses; nothing if that was done. `progress` (may be NULL) gets a word on it.
+bool subset_is_prepared(const struct subset *subset);
+/* Reads with this reader, and chooses. `progress` (may be NULL) gets a word on it.
  * ERROR_INTERRUPTED: a stop was asked for. */
-enum status subset_prepare(struct subset *subset, void (*progress)(const char *what),
-                           struct error *error) MUST_USE;
+enum status subset_prepare(struct subset *subset, struct reader *reader,
+                           void (*progress)(const char *what), struct error *error) MUST_USE;
 /* After subset_prepare. */
 struct subset_count subset_count_of(const struct subset *subset, uint32_t stream);
 

@@ -66,7 +66,8 @@ struct subset {
 /* subset_plan.c: nodes, references and what is read. */
 void subset_plan(struct subset *subset);
 
-/* The hash of such cells; false: one of them is null, or equals nothing. */
+/* The hash of such cells. `is_null` NULL: nulls are values, too (SQLite lets them into keys); else
+ * it says that one of the cells equals nothing, and there is no hash. */
 enum status subset_hash(const struct subset *subset, const struct cell *row,
                         const uint32_t *positions, uint32_t count, struct buffer *scratch,
                         uint8_t *hash, bool *is_null, struct error *error) MUST_USE;
@@ -76,7 +77,7 @@ enum status subset_hash_whole(const struct subset *subset, const struct cell *ro
 
 /* subset_read.c: the keys of a node's rows into its table. */
 enum status subset_read(struct subset *subset, struct subset_node *node, uint32_t number,
-                        sqlite3 *output, void (*progress)(const char *what),
+                        struct reader *reader, sqlite3 *output, void (*progress)(const char *what),
                         struct error *error) MUST_USE;
 /* subset_choose.c: fills all c<n>, and the counts. */
 enum status subset_choose(struct subset *subset, sqlite3 *output, struct error *error) MUST_USE;

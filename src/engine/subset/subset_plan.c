@@ -50,7 +50,7 @@ static bool has_key(const struct subset *subset, const struct schema_table *tabl
 {
     const struct plan *plan = subset->options.plan;
     bool has = table != NULL && table->kind == SCHEMA_TABLE && table->primary_key.count > 0 &&
-               table->primary_key_not_null && !table->has_heirs;
+               !table->has_heirs;
     for (uint32_t i = 0; has && i < plan->stream_count; i++) {
         const struct plan_stream *stream = &plan->streams[i];
         has = table_of(subset, stream) != table ||

@@ -23,16 +23,19 @@ enum status subset_hash(const struct subset *subset, const struct cell *row,
                         const uint32_t *positions, uint32_t count, struct buffer *scratch,
                         uint8_t *hash, bool *is_null, struct error *error)
 {
-    *is_null = false;
+    bool none = false;
     buffer_clear(scratch);
-    for (uint32_t i = 0; i < count && !*is_null; i++) {
+    for (uint32_t i = 0; i < count && !none; i++) {
         const struct cell *cell = &row[positions[i]];
-        *is_null = order_bytes_matches_nothing(cell);
-        if (!*is_null && order_bytes_append(cell, scratch, error) != STATUS_OK) {
+        none = is_null != NULL && order_bytes_matches_nothing(cell);
+        if (!none && order_bytes_append(cell, scratch, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
-    if (!*is_null) {
+    if (is_null != NULL) {
+        *is_null = none;
+    }
+    if (!none) {
         put_hash(subset, scratch, hash);
     }
     return STATUS_OK;
@@ -57,6 +60,7 @@ enum status subset_hash_whole(const struct subset *subset, const struct cell *ro
 struct subset_reading {
     struct subset *subset;
     struct subset_node *node;
+    struct reader *reader;
     sqlite3 *output;
     sqlite3_stmt *insert;
     struct buffer scratch;
@@ -68,9 +72,9 @@ static enum status bind(struct subset_reading *reading, int number, const struct
                         const uint32_t *positions, uint32_t count, struct error *error)
 {
     uint8_t *hash = reading->hashes + (size_t)(number - 1) * SUBSET_HASH_BYTES;
-    bool is_null;
-    if (subset_hash(reading->subset, row, positions, count, &reading->scratch, hash, &is_null,
-                    error) != STATUS_OK) {
+    bool is_null = false;
+    if (subset_hash(reading->subset, row, positions, count, &reading->scratch, hash,
+                    number == 1 ? NULL : &is_null, error) != STATUS_OK) {
         return error_context(error, "%s: ", reading->node->name);
     }
     int result = is_null ? sqlite3_bind_null(reading->insert, number)
@@ -132,12 +136,9 @@ static enum status read_rows(struct subset_reading *reading, struct error *error
 {
     struct database *self = reading->subset->options.source;
     const struct source_functions *source = self->connector->source;
-    struct reader *reader = NULL;
     struct cursor *cursor = NULL;
-    enum status status = source->reader_open(self, &reader, error);
-    if (status == STATUS_OK) {
-        status = source->cursor_open(reader, &reading->node->request, NULL, &cursor, error);
-    }
+    enum status status =
+        source->cursor_open(reading->reader, &reading->node->request, NULL, &cursor, error);
     while (status == STATUS_OK) {
         struct batch *batch = NULL;
         status = signals_stop_level() > 0
@@ -152,9 +153,6 @@ static enum status read_rows(struct subset_reading *reading, struct error *error
     }
     if (cursor != NULL) {
         source->cursor_close(cursor);
-    }
-    if (reader != NULL) {
-        source->reader_close(reader);
     }
     return status == STATUS_END ? STATUS_OK : status;
 }
@@ -210,11 +208,13 @@ static enum status make_indexes(struct subset_reading *reading, uint32_t number,
 }
 
 enum status subset_read(struct subset *subset, struct subset_node *node, uint32_t number,
-                        sqlite3 *output, void (*progress)(const char *what), struct error *error)
+                        struct reader *reader, sqlite3 *output, void (*progress)(const char *what),
+                        struct error *error)
 {
     struct subset_reading reading = {
         .subset = subset,
         .node = node,
+        .reader = reader,
         .output = output,
         .hashes = arena_allocate_zeroed(
             subset->arena, 1u + node->reference_count + node->alternative_count, SUBSET_HASH_BYTES),
