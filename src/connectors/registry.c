@@ -183,6 +183,27 @@ void registry_load_all(void)
     }
 }
 
+const char *const *registry_schemes(struct arena *arena)
+{
+    const char **names = arena_allocate_zeroed(arena, 8 * CONNECTORS_MAX, sizeof *names);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < registry_count(); i++) {
+        names[count++] = registry_at(i)->name;
+        for (const char *const *scheme = registry_at(i)->schemes;
+             scheme != NULL && *scheme != NULL && count < 4 * CONNECTORS_MAX; scheme++) {
+            names[count++] = *scheme;
+        }
+    }
+    for (uint32_t i = 0; i < LOADABLE_COUNT; i++) {
+        bool loaded = find_loaded(loadables[i].name) != NULL;
+        for (const char *const *scheme = loadables[i].schemes; !loaded && *scheme != NULL;
+             scheme++) {
+            names[count++] = *scheme;
+        }
+    }
+    return names;
+}
+
 uint32_t registry_count(void)
 {
     return BUILT_IN_COUNT + module_count;

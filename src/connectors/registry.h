@@ -15,6 +15,9 @@ enum status registry_load_modules(struct error *error) MUST_USE;
  * Control thread. */
 void registry_load_all(void);
 
+/* What URIs may begin with, also of connectors that are not loaded; NULL ends the list. */
+const char *const *registry_schemes(struct arena *arena);
+
 /* Built in or loaded so far. */
 uint32_t registry_count(void);
 const struct connector *registry_at(uint32_t index);

@@ -397,6 +397,13 @@ struct target_functions {
     enum status (*poll)(struct writer *writer, int64_t timeout_ms, struct batch_result *result,
                         struct error *error);
     /*
+     * Optional, for targets with CAPABILITY_TRANSACTIONS: runs one statement of the user's as a
+     * part of the open chunk: right behind chunk_begin, or once all of its results were polled.
+     * Rows that it returns go nowhere. A failure of class RETRY lets the chunk begin again.
+     */
+    enum status (*chunk_run)(struct writer *writer, uint64_t chunk, const char *sql,
+                             struct error *error);
+    /*
      * All results of the chunk were polled: makes it durable and done, in one step where there are
      * transactions (the epoch checked last: ERROR_RUN_FENCED). ERROR_TARGET_UNKNOWN_OUTCOME:
      * ledger.done tells after reconnecting.

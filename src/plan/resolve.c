@@ -230,6 +230,7 @@ static void resolve_all(struct resolver *resolver)
         widened_note(resolver);
         type_rules_note_unused(resolver);
         mark_streams(resolver);
+        hooks_resolve(resolver);
     }
 }
 
