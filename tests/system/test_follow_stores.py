@@ -123,7 +123,7 @@ class SqliteToOpensearch(ToStore, support.TestCase):
         index = self.target.prefix + "account"
         self.server.ask("PUT", "/" + index, {"mappings": {"properties": {"id": {"type": "long"}, "balance": {"type": "long"}, "mine": {"type": "keyword"}}}})
         self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: '%s'\nexisting: upsert\ntables:\n  account: { key: id, from: account, "
-                                "fields: { id: { column: id, cast: int64 }, balance: { column: balance, cast: int64 } } }\n" % (self.source.uri, self.target.uri))
+                                "fields: { id: copy, balance: { column: balance, cast: int64 } } }\n" % (self.source.uri, self.target.uri))
         self.run_program("migrate", "--plan", "plan.yaml", "--follow", "--catch-up")
         for key in range(1, 5):
             self.server.ask("POST", "/%s/_update/%d" % (index, key), {"doc": {"mine": "x"}})

@@ -118,7 +118,7 @@ class Templates(SearchCase):
         self.make({"index.default_pipeline": pipeline})
         self.addCleanup(self.server.ask, "DELETE", "/_ingest/pipeline/" + pipeline)
         checked = self.run_program("check", "source.db", self.uri())
-        self.assertIn("sends documents through the pipeline %s" % pipeline, checked.out + checked.err)
+        self.assertIn("sends documents through the pipeline %s" % pipeline, " ".join(checked.out.split()))
 
     def test_an_old_one(self):
         """The old kind is not asked for, but seen in the index that was made: nothing is written into it."""
