@@ -486,6 +486,13 @@ struct target_functions {
     enum status (*count)(struct database *self, const struct target_table *table, uint64_t *count,
                          struct error *error);
     /*
+     * Optional: what the run wrote is whole and counted, and readers are shown it from now on, as
+     * by an alias that is switched to it; the ledger notes first how it was. Repeatable. Control
+     * thread.
+     */
+    enum status (*publish)(struct database *self, const struct target_table *tables,
+                           uint32_t table_count, struct error *error);
+    /*
      * Optional, for targets without CAPABILITY_KEY_ENFORCED, and for those that make keys in
      * after_load, which are asked about every table that this run created: after the last chunk
      * and after_load, finds records of this run that share a key (or the columns of another unique

@@ -498,6 +498,14 @@ static enum status forget_keys(struct run *run, struct error *error)
     return settles ? ledger_forget_keys(run->session->ledger, run->id, error) : STATUS_OK;
 }
 
+static enum status publish(struct run *run, struct error *error)
+{
+    struct database *target = run->session->target;
+    return target->connector->target->publish != NULL
+               ? target->connector->target->publish(target, run->tables, run->table_count, error)
+               : STATUS_OK;
+}
+
 /* Its copy is whole and counted. What hooks do to it afterwards is not counted. */
 static enum status check_counts(struct run *run, struct error *error)
 {
@@ -509,6 +517,7 @@ static enum status check_counts(struct run *run, struct error *error)
     enum status status = begun ? STATUS_OK : persist(run, reconcile_run, error);
     status = status == STATUS_OK ? persist(run, unfilled_note, error) : status;
     status = status == STATUS_OK ? repair_delete_tell_partnerless(run, error) : status;
+    status = status == STATUS_OK ? persist(run, publish, error) : status;
     status = status == STATUS_OK ? persist(run, forget_keys, error) : status;
     if (status == STATUS_OK && hooks_after(run, error) != STATUS_OK) {
         return stopped_or_failed(error);
