@@ -210,6 +210,9 @@ struct database_report {
      * and won't; connectors/lease.h */
     _Atomic int64_t lease_end_ms;
     struct database_link links[LINK_SECURITY_COUNT]; /* by enum link_security */
+    /* Source: the server does not know the snapshot's moment any more, and what was read since is
+     * of a later one */
+    _Atomic bool moved;
 };
 
 /*

@@ -6,8 +6,61 @@
 
 /* ---------------------------------------------------------------- looking */
 
-enum status mongodb_collection_exists(struct mongodb_database *self, const char *name, bool *exists,
-                                      struct error *error)
+static bool is_option_set(const bson_iter_t *options, const char *name)
+{
+    bson_iter_t at;
+    return bson_iter_recurse(options, &at) && bson_iter_find(&at, name) && bson_iter_as_bool(&at);
+}
+
+static void read_uuid(const bson_iter_t *info, struct mongodb_facts *facts)
+{
+    bson_iter_t at;
+    bson_subtype_t subtype = BSON_SUBTYPE_BINARY;
+    uint32_t length = 0;
+    const uint8_t *bytes = NULL;
+    if (bson_iter_recurse(info, &at) && bson_iter_find(&at, "uuid") &&
+        BSON_ITER_HOLDS_BINARY(&at)) {
+        bson_iter_binary(&at, &subtype, &length, &bytes);
+        if (length == MONGODB_UUID_BYTES) {
+            memcpy(facts->uuid, bytes, length);
+            facts->has_uuid = true;
+        }
+    }
+}
+
+void mongodb_facts_read(const bson_t *document, struct mongodb_facts *facts)
+{
+    bson_iter_t at;
+    const char *type = mongodb_text(document, "type");
+    *facts = (struct mongodb_facts){.exists = true,
+                                    .view = type != NULL && strcmp(type, "view") == 0,
+                                    .time_series = type != NULL && strcmp(type, "timeseries") == 0};
+    if (bson_iter_init_find(&at, document, "options") && BSON_ITER_HOLDS_DOCUMENT(&at)) {
+        facts->capped = is_option_set(&at, "capped");
+    }
+    if (bson_iter_init_find(&at, document, "info") && BSON_ITER_HOLDS_DOCUMENT(&at)) {
+        read_uuid(&at, facts);
+    }
+}
+
+/* The first of the documents in a cursor's first answer. */
+static bool first_document(const bson_t *reply, bson_t *first)
+{
+    bson_iter_t at;
+    bson_iter_t found;
+    uint32_t length = 0;
+    const uint8_t *bytes = NULL;
+    if (!bson_iter_init(&at, reply) ||
+        !bson_iter_find_descendant(&at, "cursor.firstBatch.0", &found) ||
+        !BSON_ITER_HOLDS_DOCUMENT(&found)) {
+        return false;
+    }
+    bson_iter_document(&found, &length, &bytes);
+    return bson_init_static(first, bytes, length);
+}
+
+enum status mongodb_collection_look(struct mongodb_database *self, const char *name,
+                                    struct mongodb_facts *facts, struct error *error)
 {
     struct buffer bytes = {0};
     bson_t view;
@@ -17,13 +70,14 @@ enum status mongodb_collection_exists(struct mongodb_database *self, const char 
     size_t filter = mongodb_write_open(&bytes, "filter", BSON_TYPE_DOCUMENT);
     mongodb_write_text(&bytes, "name", name, strlen(name));
     mongodb_write_end(&bytes, filter);
-    mongodb_write_bool(&bytes, "nameOnly", true);
     mongodb_write_end(&bytes, command);
     mongodb_write_view(&bytes, &view);
     enum status status = mongodb_control(self, MONGODB_READ, &view, &reply, error);
-    bson_iter_t list;
-    *exists = status == STATUS_OK && bson_iter_init(&list, &reply) &&
-              bson_iter_find_descendant(&list, "cursor.firstBatch.0", &(bson_iter_t){0});
+    bson_t found;
+    *facts = (struct mongodb_facts){0};
+    if (status == STATUS_OK && first_document(&reply, &found)) {
+        mongodb_facts_read(&found, facts);
+    }
     bson_destroy(&reply);
     buffer_free(&bytes);
     return status;
@@ -42,9 +96,8 @@ static enum status holds_any(struct mongodb_database *self, const char *name, bo
     mongodb_write_end(&bytes, command);
     mongodb_write_view(&bytes, &view);
     enum status status = mongodb_control(self, MONGODB_READ, &view, &reply, error);
-    bson_iter_t list;
-    *any = status == STATUS_OK && bson_iter_init(&list, &reply) &&
-           bson_iter_find_descendant(&list, "cursor.firstBatch.0", &(bson_iter_t){0});
+    bson_t found;
+    *any = status == STATUS_OK && first_document(&reply, &found);
     bson_destroy(&reply);
     buffer_free(&bytes);
     return status;
@@ -58,8 +111,10 @@ enum status mongodb_inspect(struct database *database, const struct target_table
     enum status status = STATUS_OK;
     for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
         record_exists[at] = false;
-        status = mongodb_collection_exists(self, tables[at].name, &table_exists[at], error);
-        if (status == STATUS_OK && table_exists[at]) {
+        struct mongodb_facts facts;
+        status = mongodb_collection_look(self, tables[at].name, &facts, error);
+        table_exists[at] = facts.exists;
+        if (status == STATUS_OK && facts.exists) {
             status = holds_any(self, tables[at].name, &record_exists[at], error);
         }
     }
@@ -122,6 +177,26 @@ static void check_fields(const struct check_request *request, struct buffer *out
     }
 }
 
+/* `made`: of its source, if it is to be made as that is. */
+static void check_kind(const struct mongodb_facts *facts, const struct mongodb_facts *made,
+                       struct buffer *out)
+{
+    if (facts->view) {
+        buffer_append_string(out, "it is a view, which takes no documents\n");
+    }
+    if (facts->time_series || (!facts->exists && made->time_series)) {
+        buffer_append_string(out,
+                             "it is a time series: its documents have no unique _id, so that a run "
+                             "that is interrupted would leave some twice; name a field that is "
+                             "unique as the key of a collection of another name\n");
+    }
+    if (facts->capped) {
+        buffer_append_string(out,
+                             "it is a capped collection, which deletes its oldest documents by "
+                             "itself when it is full\n");
+    }
+}
+
 static void append_names(struct buffer *out, struct column_list key)
 {
     char shown[128];
@@ -137,12 +212,20 @@ enum status mongodb_check_table(struct database *database, const struct check_re
     struct mongodb_database *self = mongodb_of(database);
     const struct target_table *table = request->table;
     struct mongodb_note note;
+    struct mongodb_facts facts;
+    struct mongodb_facts made;
     struct arena *arena = arena_create(0);
     check_name(self, table, out);
     check_features(table, out);
     check_fields(request, out);
-    enum status status = mongodb_note_read(self, table->name, arena, &note, error);
-    if (status == STATUS_OK && !column_list_is_equal(note.key, table->key)) {
+    enum status status = STATUS_FAILED;
+    if (mongodb_collection_look(self, table->name, &facts, error) == STATUS_OK &&
+        mongodb_whole_facts(table, &made, error) == STATUS_OK) {
+        check_kind(&facts, &made, out);
+        status = mongodb_note_read(self, table->name, arena, &note, error);
+    }
+    if (status == STATUS_OK && mongodb_note_is_of(&note, &facts) &&
+        !column_list_is_equal(note.key, table->key)) {
         buffer_append_string(out, "the collection is there with the key ");
         append_names(out, note.key);
         buffer_append_string(out, ", the plan says ");
@@ -253,17 +336,4 @@ enum status mongodb_empty(struct database *database, const struct target_table *
         }
     }
     return status;
-}
-
-/* ---------------------------------------------------------------- caveats */
-
-enum status mongodb_caveats(struct database *database, struct buffer *out, struct error *error)
-{
-    (void)error;
-    if (!mongodb_of(database)->transactions) {
-        buffer_append_string(out,
-                             "the server is no replica set: what it acknowledges is lost if it "
-                             "ends before its journal is on disk\n");
-    }
-    return STATUS_OK;
 }

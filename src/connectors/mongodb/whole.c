@@ -123,25 +123,49 @@ enum status mongodb_settings(struct database *database, const char *const *table
 
 /* ---------------------------------------------------------------- of a target */
 
-static bson_t *parse(const struct target_table *table)
+/* `*facts`: the caller's; NULL: nothing is carried. */
+static enum status parse(const struct target_table *table, bson_t **facts, struct error *error)
 {
-    struct arena *arena = arena_create(0);
-    struct error ignored;
     uint8_t *bytes = NULL;
     size_t count = 0;
-    bson_t *facts = NULL;
-    if (table->same_engine != NULL && table->settings != NULL &&
-        json_decode_base64(table->settings, strlen(table->settings), arena, &bytes, &count,
-                           &ignored) == STATUS_OK) {
-        facts = bson_new_from_data(bytes, count);
+    *facts = NULL;
+    if (table->same_engine == NULL || table->settings == NULL) {
+        return STATUS_OK;
+    }
+    struct arena *arena = arena_create(0);
+    if (json_decode_base64(table->settings, strlen(table->settings), arena, &bytes, &count,
+                           error) == STATUS_OK) {
+        *facts = bson_new_from_data(bytes, count);
     }
     arena_destroy(arena);
-    return facts;
+    return *facts != NULL ? STATUS_OK
+                          : error_set(error, ERROR_SOURCE_READ, table->name,
+                                      "the options and indexes that the source told of the "
+                                      "collection are no document");
 }
 
-void mongodb_whole_options(const struct target_table *table, bson_t *command)
+enum status mongodb_whole_facts(const struct target_table *table, struct mongodb_facts *facts,
+                                struct error *error)
 {
-    bson_t *facts = parse(table);
+    bson_t *told = NULL;
+    enum status status = parse(table, &told, error);
+    *facts = (struct mongodb_facts){0};
+    if (told != NULL) {
+        bson_iter_t at;
+        bson_iter_t found;
+        mongodb_facts_read(told, facts);
+        facts->time_series = bson_iter_init(&at, told) &&
+                             bson_iter_find_descendant(&at, "options.timeseries", &found);
+    }
+    bson_destroy(told);
+    return status;
+}
+
+enum status mongodb_whole_options(const struct target_table *table, bson_t *command,
+                                  struct error *error)
+{
+    bson_t *facts = NULL;
+    enum status status = parse(table, &facts, error);
     bson_iter_t at;
     bson_iter_t option;
     if (facts != NULL && bson_iter_init_find(&at, facts, "options") &&
@@ -151,6 +175,7 @@ void mongodb_whole_options(const struct target_table *table, bson_t *command)
         }
     }
     bson_destroy(facts);
+    return status;
 }
 
 static enum status make_index(struct mongodb_database *self, const struct target_table *table,
@@ -163,6 +188,7 @@ static enum status make_index(struct mongodb_database *self, const struct target
     (void)bson_append_array_begin(&command, "indexes", -1, &list);
     (void)bson_append_document(&list, "0", -1, index);
     (void)bson_append_array_end(&command, &list);
+    mongodb_append_concern(&command);
     if (status == STATUS_OK) {
         status = mongodb_control_long(self, MONGODB_WRITE, &command, NULL, error);
     }
@@ -184,14 +210,14 @@ static bool is_unique(const bson_t *index)
 enum status mongodb_whole_indexes(struct mongodb_database *self, const struct target_table *table,
                                   bool unique, struct error *error)
 {
-    bson_t *facts = parse(table);
+    bson_t *facts = NULL;
     bson_iter_t list;
     bson_iter_t at;
-    enum status status = STATUS_OK;
+    enum status status = parse(table, &facts, error);
     if (facts == NULL || !bson_iter_init_find(&list, facts, "indexes") ||
         !bson_iter_recurse(&list, &at)) {
         bson_destroy(facts);
-        return STATUS_OK;
+        return status;
     }
     while (status == STATUS_OK && bson_iter_next(&at)) {
         uint32_t length = 0;

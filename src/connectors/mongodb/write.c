@@ -87,6 +87,12 @@ void mongodb_write_bool(struct buffer *out, const char *name, bool value)
     buffer_append_byte(out, (char)value);
 }
 
+void mongodb_write_timestamp(struct buffer *out, const char *name, uint64_t value)
+{
+    mongodb_write_head(out, BSON_TYPE_TIMESTAMP, name, strlen(name));
+    put_number(out, value, 8);
+}
+
 size_t mongodb_write_open(struct buffer *out, const char *name, uint8_t type)
 {
     mongodb_write_head(out, type, name, strlen(name));
@@ -97,7 +103,17 @@ void mongodb_write_concern(struct buffer *out)
 {
     size_t begin = mongodb_write_open(out, "writeConcern", BSON_TYPE_DOCUMENT);
     mongodb_write_text(out, "w", "majority", strlen("majority"));
+    mongodb_write_bool(out, "j", true);
     mongodb_write_end(out, begin);
+}
+
+void mongodb_append_concern(bson_t *command)
+{
+    bson_t concern;
+    (void)bson_append_document_begin(command, "writeConcern", -1, &concern);
+    (void)bson_append_utf8(&concern, "w", -1, "majority", -1);
+    (void)bson_append_bool(&concern, "j", -1, true);
+    (void)bson_append_document_end(command, &concern);
 }
 
 size_t mongodb_write_index(uint32_t index, char digits[12])

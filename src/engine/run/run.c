@@ -378,6 +378,9 @@ static enum status copy_chunks(struct run *run, struct error *error)
     if (!run->session->stuck) {
         copy_destroy(copy);
     }
+    if (atomic_load(&run->session->source->report.moved)) {
+        run_note(run, &run->status.mixed_snapshot);
+    }
     take_counts(run);
     return status;
 }
