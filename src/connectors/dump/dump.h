@@ -161,6 +161,8 @@ void dump_ddl_free(struct dump_ddl *ddl);
 /* Makes inventory->schema and the streams. */
 enum status dump_tables_make(struct dump_database *self, struct dump_ddl *ddl,
                              struct error *error) MUST_USE;
+/* The place of a column: bytewise, else without ASCII case; -1: it is not there. */
+int32_t dump_find_name(struct column_list columns, const char *name);
 /* NULL: there is no such table, and `error` says so. */
 const struct schema_table *dump_tables_find(const struct dump_database *self, const char *name,
                                             const struct dump_stream **stream, struct error *error);

@@ -6,6 +6,7 @@
  */
 #include "base/bytes.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "connectors/defaults.h"
 #include "connectors/dump/dump.h"
 #include "connectors/dump/dump_row.h"
@@ -36,13 +37,13 @@ struct cursor {
     uint32_t segment_end;
     struct dump_text *text;
     struct buffer window;
-    size_t at;       /* in the window */
-    uint64_t offset; /* of `at` in the script */
-    uint64_t end;    /* of the rows that are read now */
-    uint32_t line;   /* of `at` */
-    uint32_t header; /* of these rows; UINT32_MAX: none yet */
-    uint32_t fields; /* that a row of it has; 0: the first one tells */
-    struct wanted *wanted;
+    size_t at;             /* in the window */
+    uint64_t offset;       /* of `at` in the script */
+    uint64_t end;          /* of the rows that are read now */
+    uint32_t line;         /* of `at` */
+    uint32_t header;       /* of these rows; UINT32_MAX: none yet */
+    uint32_t fields;       /* that a row of it has; 0: the first one tells */
+    struct wanted *wanted; /* the request's columns, and behind them those of the key */
     struct dump_literal *literals;
     struct dump_encoding *encoding;
 };
@@ -235,7 +236,8 @@ static enum status source_cursor_open(struct reader *reader, const struct read_r
         source_cursor_close(made);
         return STATUS_FAILED;
     }
-    made->wanted = memory_allocate_zeroed((size_t)request->column_count + 1, sizeof *made->wanted);
+    made->wanted = memory_allocate_zeroed(
+        (size_t)request->column_count + made->table->primary_key.count + 1, sizeof *made->wanted);
     made->literals =
         memory_allocate_zeroed((size_t)made->stream->columns.count + 1, sizeof *made->literals);
     buffer_reserve(&made->window, READ_BYTES);
@@ -244,21 +246,6 @@ static enum status source_cursor_open(struct reader *reader, const struct read_r
 }
 
 /* ---------------------------------------------------------------- columns of a header */
-
-static int32_t find_name(struct column_list list, const char *name)
-{
-    for (uint32_t i = 0; i < list.count; i++) {
-        if (strcmp(list.names[i], name) == 0) {
-            return (int32_t)i;
-        }
-    }
-    for (uint32_t i = 0; i < list.count; i++) {
-        if (strcasecmp(list.names[i], name) == 0) {
-            return (int32_t)i;
-        }
-    }
-    return -1;
-}
 
 /* Rows that do not say a column have its default, which only the database can make. */
 static enum status check_absent(const struct cursor *cursor, const struct dump_header *header,
@@ -288,7 +275,7 @@ static enum status find_column(const struct cursor *cursor, const struct dump_he
                          name);
     }
     wanted->column = &cursor->table->columns[at];
-    int32_t literal = find_name(said, name);
+    int32_t literal = dump_find_name(said, name);
     if (literal < 0) {
         return check_absent(cursor, header, wanted->column, error);
     }
@@ -300,29 +287,15 @@ static enum status find_columns(struct cursor *cursor, const struct dump_header 
                                 struct column_list said, struct error *error)
 {
     const struct read_request *request = cursor->request;
-    for (uint32_t i = 0; i < request->column_count; i++) {
-        if (find_column(cursor, header, said, request->columns[i].name, &cursor->wanted[i],
-                        error) != STATUS_OK) {
+    const struct column_list *key = &cursor->table->primary_key;
+    for (uint32_t i = 0; i < request->column_count + key->count; i++) {
+        const char *name = i < request->column_count ? request->columns[i].name
+                                                     : key->names[i - request->column_count];
+        if (find_column(cursor, header, said, name, &cursor->wanted[i], error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
     cursor->fields = said.count;
-    return STATUS_OK;
-}
-
-/* Every column of the header is one of the table, and none is there twice. */
-static enum status check_said(const struct cursor *cursor, const struct dump_header *header,
-                              struct column_list said, struct error *error)
-{
-    for (uint32_t i = 0; i < said.count; i++) {
-        if (find_name(cursor->stream->columns, said.names[i]) < 0 ||
-            find_name(said, said.names[i]) < (int32_t)i) {
-            error_set(error, ERROR_SOURCE_INVALID, dump_place(cursor->self, header->line).text,
-                      "the table %s has no column %s, or rows say it twice", cursor->table->name,
-                      said.names[i]);
-            return error_hint(error, "the dump is damaged, or its schema is not that of its rows");
-        }
-    }
     return STATUS_OK;
 }
 
@@ -336,9 +309,6 @@ static enum status use_header(struct cursor *cursor, uint32_t number, struct err
     dump_encoding_close(cursor->encoding);
     cursor->encoding = NULL;
     cursor->header = number;
-    if (check_said(cursor, header, said, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
     return dump_encoding_open(header->session.encoding, &cursor->encoding, error) == STATUS_OK
                ? find_columns(cursor, header, said, error)
                : STATUS_FAILED;
@@ -357,7 +327,7 @@ static enum status use_field_count(struct cursor *cursor, const struct dump_head
     if (header->columns.count == 0 && fields == cursor->stream->columns.count) {
         return find_columns(cursor, header, cursor->stream->columns, error);
     }
-    error_set(error, ERROR_SOURCE_INVALID, dump_place(cursor->self, cursor->line).text,
+    error_set(error, ERROR_SOURCE_READ, dump_place(cursor->self, cursor->line).text,
               "a row of %s has %u values, and should have %u", cursor->table->name, fields,
               cursor->fields);
     return error_hint(error, "the dump is damaged there, or its schema is not that of its rows");
@@ -429,20 +399,6 @@ static enum status open_segments(struct cursor *cursor, struct error *error)
 
 /* ---------------------------------------------------------------- rows */
 
-static void refuse_row(const struct cursor *cursor, struct batch *batch, const char *name,
-                       const char *why, const char *row, size_t length)
-{
-    enum { SHOWN_BYTES = 1024 };
-    struct cell key[2] = {cell_int64(cursor->line), cell_int64((int64_t)cursor->offset)};
-    struct cell *keys = arena_allocate(batch->arena, sizeof key);
-    size_t shown = length < SHOWN_BYTES ? length : SHOWN_BYTES;
-    struct cell raw = cell_bytes(arena_copy(batch->arena, row, shown), shown);
-    memcpy(keys, key, sizeof key);
-    const char *reason = arena_format(batch->arena, "%s:%u: the value of %s %s",
-                                      cursor->self->shown, cursor->line, name, why);
-    batch_refuse(batch, ERROR_REJECT_UNREADABLE, reason, keys, 2, &raw);
-}
-
 static bool read_cell(struct cursor *cursor, const struct dump_header *header,
                       const struct wanted *wanted, struct arena *arena, struct cell *cell,
                       const char **why)
@@ -462,6 +418,45 @@ static bool read_cell(struct cursor *cursor, const struct dump_header *header,
                                &cursor->literals[wanted->literal], cursor->encoding, arena, cell,
                                why) == STATUS_OK;
     }
+}
+
+/* What names the row that is read: its key, as far as it can be read, or its place. */
+static const struct cell *row_key(struct cursor *cursor, const struct dump_header *header,
+                                  struct arena *arena, uint32_t *count)
+{
+    const struct wanted *wanted = cursor->wanted + cursor->request->column_count;
+    uint32_t parts = cursor->table->primary_key.count;
+    struct cell *key = arena_allocate_zeroed(arena, (size_t)parts + 2, sizeof *key);
+    *count = parts > 0 ? parts : 2;
+    if (parts == 0) {
+        key[0] = cell_int64(cursor->line);
+        key[1] = cell_int64((int64_t)cursor->offset);
+    }
+    for (uint32_t i = 0; i < parts; i++) {
+        const char *why = "";
+        if (!read_cell(cursor, header, &wanted[i], arena, &key[i], &why)) {
+            const struct dump_literal *literal = &cursor->literals[wanted[i].literal];
+            key[i] = text_is_utf8(literal->text, literal->length)
+                         ? cell_text(literal->text, literal->length)
+                         : cell_bytes(literal->text, literal->length);
+        }
+    }
+    return key;
+}
+
+static void refuse_row(struct cursor *cursor, const struct dump_header *header, struct batch *batch,
+                       const char *name, const char *why, size_t length)
+{
+    enum { SHOWN_BYTES = 1024 };
+    const char *row = cursor->window.data + cursor->at;
+    uint32_t parts = 0;
+    const struct cell *key = row_key(cursor, header, batch->arena, &parts);
+    size_t shown = text_clip(row, length, SHOWN_BYTES);
+    const char *copy = arena_copy(batch->arena, row, shown);
+    struct cell raw = text_is_utf8(copy, shown) ? cell_text(copy, shown) : cell_bytes(copy, shown);
+    const char *reason = arena_format(batch->arena, "%s:%u: the value of %s %s",
+                                      cursor->self->shown, cursor->line, name, why);
+    batch_refuse(batch, ERROR_REJECT_UNREADABLE, reason, key, parts, &raw);
 }
 
 /* Of the `length` bytes at the window's place. */
@@ -488,7 +483,7 @@ static enum status read_row(struct cursor *cursor, const struct dump_header *hea
         const char *why = "";
         if (!read_cell(cursor, header, &cursor->wanted[i], batch->arena, &cells[i], &why)) {
             batch_drop_last(batch);
-            refuse_row(cursor, batch, cursor->request->columns[i].name, why, row, kept);
+            refuse_row(cursor, header, batch, cursor->request->columns[i].name, why, kept);
             return STATUS_OK;
         }
     }
@@ -574,6 +569,28 @@ static enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, 
     return STATUS_OK;
 }
 
+/* ---------------------------------------------------------------- caveats */
+
+/* The server shows six digits of a float, and that is what mysqldump writes. */
+static enum status source_caveats(struct database *database, struct buffer *out,
+                                  struct error *error)
+{
+    const struct dump_inventory *inventory = &dump_of(database)->inventory;
+    const struct schema *schema = &inventory->schema;
+    (void)error;
+    for (uint32_t i = 0; inventory->language == SQL_MYSQL && i < schema->table_count; i++) {
+        for (uint32_t j = 0; j < schema->tables[i].column_count; j++) {
+            if (schema->tables[i].columns[j].type.kind == VALUE_FLOAT32) {
+                buffer_format(out,
+                              "%s.%s: of a float mysqldump writes six digits; the others are not "
+                              "in the dump\n",
+                              schema->tables[i].name, schema->tables[i].columns[j].name);
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
 const struct source_functions dump_source = {
     .holds = dump_holds,
     .snapshot = source_snapshot,
@@ -586,4 +603,5 @@ const struct source_functions dump_source = {
     .cursor_open = source_cursor_open,
     .cursor_next = source_cursor_next,
     .cursor_close = source_cursor_close,
+    .caveats = source_caveats,
 };

@@ -160,6 +160,55 @@ static void drop_generated(struct dump_database *self, struct dump_ddl *ddl,
     }
 }
 
+/* ---------------------------------------------------------------- columns that rows say */
+
+int32_t dump_find_name(struct column_list columns, const char *name)
+{
+    for (uint32_t i = 0; i < columns.count; i++) {
+        if (strcmp(columns.names[i], name) == 0) {
+            return (int32_t)i;
+        }
+    }
+    for (uint32_t i = 0; i < columns.count; i++) {
+        if (strcasecmp(columns.names[i], name) == 0) {
+            return (int32_t)i;
+        }
+    }
+    return -1;
+}
+
+/* Every column of the header is one of the table, and none is there twice. */
+static enum status check_header(const struct dump_database *self, const struct dump_header *header,
+                                uint32_t owner, struct error *error)
+{
+    const struct dump_stream *stream = &self->inventory.streams[owner];
+    for (uint32_t i = 0; i < header->columns.count; i++) {
+        const char *name = header->columns.names[i];
+        if (dump_find_name(stream->columns, name) < 0 ||
+            dump_find_name(header->columns, name) < (int32_t)i) {
+            error_set(error, ERROR_SOURCE_INVALID, dump_place(self, header->line).text,
+                      "the table %s has no column %s, or the rows say it twice",
+                      self->inventory.schema.tables[owner].name, name);
+            return error_hint(error, "the dump is damaged, or its schema is not that of its rows");
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status check_headers(const struct dump_database *self, const int32_t *owners,
+                                 struct error *error)
+{
+    const struct dump_inventory *inventory = &self->inventory;
+    for (uint32_t i = 0; i < inventory->headers.length / sizeof(struct dump_header); i++) {
+        const struct dump_header *header = dump_header_at(inventory, i);
+        int32_t owner = owners[header->table];
+        if (owner >= 0 && check_header(self, header, (uint32_t)owner, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
 /* ---------------------------------------------------------------- whose rows they are */
 
 static const char *parent_of(const struct dump_ddl *ddl, const char *name)
@@ -269,7 +318,8 @@ static enum status share_rows(struct dump_database *self, const struct dump_ddl 
         arena_allocate_zeroed(inventory->arena, (size_t)stream_count + 1, sizeof *counts);
     struct dump_segment **lists =
         arena_allocate_zeroed(inventory->arena, (size_t)stream_count + 1, sizeof *lists);
-    if (find_owners(self, ddl, owners, counts, error) != STATUS_OK) {
+    if (find_owners(self, ddl, owners, counts, error) != STATUS_OK ||
+        check_headers(self, owners, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < stream_count; i++) {
