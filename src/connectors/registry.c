@@ -21,6 +21,7 @@ enum { CONNECTORS_MAX = 32, URI_BYTES_MAX = 8192 };
 
 extern const struct connector connector_cassandra;
 extern const struct connector connector_csv;
+extern const struct connector connector_dump;
 extern const struct connector connector_dynamodb;
 extern const struct connector connector_dynamodb_json;
 extern const struct connector connector_jsonl;
@@ -29,8 +30,9 @@ extern const struct connector connector_redis;
 extern const struct connector connector_sqlite;
 
 static const struct connector *const built_in[] = {
-    &connector_sqlite, &connector_csv,       &connector_dynamodb_json, &connector_dynamodb,
-    &connector_jsonl,  &connector_cassandra, &connector_redis,         &connector_opensearch,
+    &connector_sqlite,    &connector_csv,   &connector_dynamodb_json,
+    &connector_dynamodb,  &connector_dump,  &connector_jsonl,
+    &connector_cassandra, &connector_redis, &connector_opensearch,
 };
 enum { BUILT_IN_COUNT = sizeof built_in / sizeof built_in[0] };
 

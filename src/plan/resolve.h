@@ -229,6 +229,7 @@ struct resolver {
     bool target_nested;
     bool target_sql;
     bool same_engine;
+    bool same_words; /* types of the source are named as those of the target */
     struct error fatal; /* of a database that was asked; code NONE: none */
 };
 
