@@ -50,6 +50,17 @@ static const char *option_type_name(enum option_type type)
     return names[type];
 }
 
+/* What another build of the program has. */
+static void append_lacking(struct buffer *out)
+{
+    const char *how = NULL;
+    const char *name = registry_lacking(0, &how);
+    for (uint32_t i = 0; name != NULL; i++) {
+        buffer_format(out, "%snot in this build: %s (%s)\n", i == 0 ? "\n" : "", name, how);
+        name = registry_lacking(i + 1, &how);
+    }
+}
+
 static void append_overview(bool color, struct buffer *out)
 {
     static const char *const titles[] = {"connector", "database", "URI", "guarantee", NULL};
@@ -67,6 +78,7 @@ static void append_overview(bool color, struct buffer *out)
     table_fit(table, cli_prose_columns(STDOUT_FILENO));
     table_append(table, color, out);
     table_destroy(table);
+    append_lacking(out);
     buffer_append_string(out,
                          "\n`transhume connectors NAME` shows one with its options and types.\n");
 }

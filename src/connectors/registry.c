@@ -40,12 +40,18 @@ enum { BUILT_IN_COUNT = sizeof built_in / sizeof built_in[0] };
 struct loadable {
     const char *name; /* of the connector; its file is NAME.so */
     const char *const *schemes;
+    const char *how; /* its module is built only where its library is: how to get that; NULL: always */
 };
 static const char *const postgres_schemes[] = {"postgres", "postgresql", NULL};
 static const char *const mysql_schemes[] = {"mysql", "mariadb", NULL};
 static const char *const mongodb_schemes[] = {"mongodb", "mongodb+srv", NULL};
+static const char *const parquet_schemes[] = {"parquet", NULL};
 static const struct loadable loadables[] = {
-    {"postgres", postgres_schemes}, {"mysql", mysql_schemes}, {"mongodb", mongodb_schemes}};
+    {"postgres", postgres_schemes, NULL},
+    {"mysql", mysql_schemes, NULL},
+    {"mongodb", mongodb_schemes, NULL},
+    {"parquet", parquet_schemes, "it is built with the library carquet: `tools/carquet` gets that, then build again"},
+};
 enum { LOADABLE_COUNT = sizeof loadables / sizeof loadables[0] };
 
 /* Written by the control thread alone, before there are others. */
@@ -138,6 +144,13 @@ static bool find_module(const char *name, char *path, size_t capacity)
     return false;
 }
 
+static bool is_there(const struct loadable *loadable)
+{
+    char path[PATH_MAX + 64];
+    return find_loaded(loadable->name) != NULL ||
+           find_module(loadable->name, path, sizeof path);
+}
+
 static enum status load_loadable(const struct loadable *loadable, struct error *error)
 {
     char path[PATH_MAX + 64];
@@ -147,6 +160,9 @@ static enum status load_loadable(const struct loadable *loadable, struct error *
     if (!find_module(loadable->name, path, sizeof path)) {
         error_set(error, ERROR_MODULE, loadable->name, "its module %s.so is not there",
                   loadable->name);
+        if (loadable->how != NULL) {
+            return error_hint(error, "%s", loadable->how);
+        }
         error_hint(error, "it belongs beside the program or in ../lib/transhume: install transhume "
                           "whole, with `make install`");
         return STATUS_FAILED;
@@ -179,7 +195,8 @@ void registry_load_all(void)
 {
     for (uint32_t i = 0; i < LOADABLE_COUNT; i++) {
         struct error error = {0};
-        if (load_loadable(&loadables[i], &error) != STATUS_OK) {
+        bool lacks = loadables[i].how != NULL && !is_there(&loadables[i]);
+        if (!lacks && load_loadable(&loadables[i], &error) != STATUS_OK) {
             log_write(LOG_WARNING, "%s: %s", error.object, error.message);
         }
     }
@@ -204,6 +221,17 @@ const char *const *registry_schemes(struct arena *arena)
         }
     }
     return names;
+}
+
+const char *registry_lacking(uint32_t index, const char **how)
+{
+    for (uint32_t i = 0; i < LOADABLE_COUNT; i++) {
+        if (loadables[i].how != NULL && !is_there(&loadables[i]) && index-- == 0) {
+            *how = loadables[i].how;
+            return loadables[i].name;
+        }
+    }
+    return NULL;
 }
 
 uint32_t registry_count(void)
