@@ -118,6 +118,7 @@ _transhume() {
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity; validate\: compare N random ones]:N:' \
                 '--sample-rows=[Only N rows of each table, and those that they refer to]:N:' \
                 '--sample-seed=[Another seed chooses other rows for --sample-rows]:N:' \
+                '--full[Read tables with since whole, whatever earlier runs read]' \
                 '--settings=[Take the settings of a migration script (migrator_settings.yaml)]:FILE:_files' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
@@ -184,6 +185,8 @@ _transhume() {
                 '--data-only[Move records into tables that are there; make nothing]' \
                 '--sample-rows=[Only N rows of each table, and those that they refer to]:N:' \
                 '--sample-seed=[Another seed chooses other rows for --sample-rows]:N:' \
+                '--full[Read tables with since whole, whatever earlier runs read]' \
+                '--mirror[Make the target'\''s tables equal to the source, deletions included]' \
                 '--rejects=[Load the corrected records of a reject file instead of reading the source]:FILE:_files' \
                 '--settings=[Take the settings of a migration script (migrator_settings.yaml)]:FILE:_files' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
@@ -252,7 +255,7 @@ _transhume() {
                 '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
-                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip truncate)' \
                 '--sample-rows=[Only N rows of each table, and those that they refer to]:N:' \
                 '--sample-seed=[Another seed chooses other rows for --sample-rows]:N:' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
@@ -315,7 +318,7 @@ _transhume() {
                 '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
-                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip truncate)' \
                 '--sample-rows=[Only N rows of each table, and those that they refer to]:N:' \
                 '--sample-seed=[Another seed chooses other rows for --sample-rows]:N:' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
