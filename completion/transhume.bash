@@ -7,13 +7,15 @@ _transhume() {
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            --state) state=(--state "${COMP_WORDS[++i]}") ;;
             --plan|-p|--state|--run|--dir|--database|--to|--from|--format|--server|--renamed|--resume-from|--include|--exclude|--names|--out|--queries|--dialect|--for|--foreign-keys|--advisor|--naming|--clusters|--renumber|--schema|--existing|--nested|--sample|-s|--sample-rows|--sample-seed|--level|-l|--limit|--rejects|--settings|--log-file|--log-level|--log-format|--metrics|--metrics-file|--push-gateway|--statsd|--dashboard|--token|--alerts|--notify|--output|-o|--datasource|--push|--token-file|--ca-file|--as|--progress|--max-rejects|--broken-references|--lanes|--max-retained|--refresh|--max-lag|--max-pause|--before|--fence|--after|--lock-wait|--lock-timeout|--statement-timeout|--jobs|-j|--profile|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--pause-file|--batch-time|--nice|--indexes|--triggers|--algorithm|--move|--merge|--split|--rename|--vectors|--weights|--advisor-model|--advisor-url|--advisor-key-file|--advisor-ca-file|--advisor-pause|--ledger|--begun-hooks|--connections|--history-schema|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
             -*) ;;
             *)
                 command+=${command:+ }${COMP_WORDS[i]}
                 case $command in schema|change) ;; *) break ;; esac ;;
         esac
+    done
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        [[ ${COMP_WORDS[i]} == --state ]] && state=(--state "${COMP_WORDS[i + 1]}")
     done
     case $previous in
         --run)

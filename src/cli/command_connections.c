@@ -158,12 +158,15 @@ static void append_trials(const struct cli_call *call, const struct trial *trial
         table_append(table, cli_color(call, STDOUT_FILENO), out);
     }
     table_destroy(table);
+    struct buffer line = {0};
     if (count == 0) {
-        buffer_format(out, "no connections: write NAME: URI, a line each, into %s\n",
+        buffer_format(&line, "no connections: write NAME: URI, a line each, into %s",
                       path == NULL ? "a file, and name it with --connections" : path);
     } else if (!test) {
-        buffer_format(out, "\nfrom %s; `transhume connections test` tries them\n", path);
+        buffer_format(&line, "\nfrom %s; `transhume connections test` tries them", path);
     }
+    cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
+    buffer_free(&line);
 }
 
 /* Those that were named, or all. STATUS_FAILED: there is none of such a name. */

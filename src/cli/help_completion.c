@@ -124,8 +124,7 @@ void help_append_bash(struct buffer *out)
              "    local -a state=() schemes\n"
              "    COMPREPLY=()\n"
              "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-             "        case ${COMP_WORDS[i]} in\n"
-             "            --state) state=(--state \"${COMP_WORDS[++i]}\") ;;\n            ");
+             "        case ${COMP_WORDS[i]} in\n            ");
     append_pattern(takes_argument, out);
     buffer_append_string(out, ") ((i++)) ;;\n"
                               "            -*) ;;\n"
@@ -134,7 +133,11 @@ void help_append_bash(struct buffer *out)
                               "                case $command in ");
     append_parents(out);
     buffer_append_string(out, ") ;; *) break ;; esac ;;\n"
-                              "        esac\n    done\n");
+                              "        esac\n    done\n"
+                              "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+                              "        [[ ${COMP_WORDS[i]} == --state ]] && state=(--state "
+                              "\"${COMP_WORDS[i + 1]}\")\n"
+                              "    done\n");
     append_bash_values(out);
     buffer_append_string(out, "    case $command in\n        '') options='");
     append_command_names(out);

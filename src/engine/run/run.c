@@ -605,7 +605,8 @@ enum status run_execute(struct run *run, struct error *error)
          run_check_overtaken(run, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
-    if (hooks_check(run->session, error) != STATUS_OK) {
+    if (run->status.phase < LEDGER_FOLLOWING && !run->loads_rejects &&
+        hooks_check(run->session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     tell_begin(run);

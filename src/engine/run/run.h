@@ -227,6 +227,8 @@ struct check_report {
     bool foreseen_emptied;     /* references that stay NULL */
     struct arena *arena;       /* frees it all */
 };
+/* What a run of the session is about to do: three lines at most. */
+void run_decided(const struct run_session *session, struct buffer *out);
 /* What source and target promise after any crash. */
 enum guarantee run_guarantee(const struct run_session *session);
 /* "exactly once", "idempotent", "at least once" */
