@@ -224,14 +224,16 @@ static bool objects_prepare(struct fixture *fixture)
     struct buffer lines = {0};
     const struct connector *connector = fixture->target->connector;
     if (!connector->rollback || !connector->rollback->remove_objects ||
-        !connector->target->check_objects) { /* what it takes back is no view */
+        !connector->alter) { /* without statements there are no views, but aliases or the like */
         return false;
     }
     scene_begin_run(fixture, first_run, EXISTING_REFUSE);
     scene_write(fixture, 1, 0, 2, "v");
-    check_ok(connector->target->check_objects(fixture->target, &objects, &lines, &error), &error,
-             "check_objects");
-    assert_int_equal(lines.length, 0);
+    if (connector->target->check_objects) {
+        check_ok(connector->target->check_objects(fixture->target, &objects, &lines, &error),
+                 &error, "check_objects");
+        assert_int_equal(lines.length, 0);
+    }
     check_ok(connector->target->after_load(fixture->target,
                                            &(struct after_load_request){.tables = &fixture->table,
                                                                         .table_count = 1,

@@ -473,6 +473,22 @@ static enum status merge_json(const struct encoding *encoding, int64_t at_ms, st
 
 /* ---------------------------------------------------------------- with indexes */
 
+/* A day, as one that is read back is: "2024-02-29", "2024-02-29T12:00:00Z". */
+static bool is_day(const char *text, size_t length)
+{
+    size_t at = length > 0 && text[0] == '-' ? 1 : 0;
+    size_t begin = at;
+    while (at < length && text[at] >= '0' && text[at] <= '9') {
+        at++;
+    }
+    bool good = at > begin && length - at >= 6 && (length - at == 6 || text[at + 6] == 'T');
+    for (size_t part = 0; part < 2 && good; part++, at += 3) {
+        good = text[at] == '-' && text[at + 1] >= '0' && text[at + 1] <= '9' &&
+               text[at + 2] >= '0' && text[at + 2] <= '9';
+    }
+    return good;
+}
+
 /* The script makes a number of its text. */
 static bool can_sort_by(const struct cell *value)
 {
@@ -488,6 +504,8 @@ static bool can_sort_by(const struct cell *value)
     case VALUE_DATE:
     case VALUE_TIMESTAMP:
         return (value->flags & CELL_SPECIAL) == 0;
+    case VALUE_TEXT:
+        return is_day(value->text, value->length);
     default:
         return is_null(value) || value->kind == VALUE_INT64 || value->kind == VALUE_UINT64;
     }
