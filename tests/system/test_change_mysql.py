@@ -504,7 +504,7 @@ class Changes(sql_case.ServerTarget):
                  ("add_column: {table: c, column: {name: z, type: int, nullable: true}, up: id + nosuch}", 2, "nosuch"),
                  ("alter_column: {table: c, column: pcode, type: varchar(9), up: 'cast(pcode as char)', down: 'nosuch(pcode)'}", 2, "nosuch"),
                  ("alter_column: {table: c, column: id, type: bigint, down: id, lossless: true}", 2, "lossless is not proved"), ("sql: {up: 'UPDATE p SET code = 1'}", 2, "sql needs `down`"),
-                 ("sql: {up: ALTER TABEL p ADD z int, on_complete: true}", 2, "line 2: "), ("sql: {up: 'DELETE FROM later', down: INSERT TO later}", 2, "line 2: "),
+                 ("sql: {up: ALTER TABEL p ADD z int, on_complete: true}", 2, "001_c.change.yaml: line 2: "), ("sql: {up: 'DELETE FROM later', down: INSERT TO later}", 2, "001_c.change.yaml: line 2: "),
                  ("drop_table: {name: p}", 5, "of c refers to it")]
         for operation, code, words in cases:
             with self.subTest(operation=operation):
