@@ -99,6 +99,7 @@ class ReplicaSet:
         self.done = {}               # (session, number): the answer
         self.repeats = 0             # writes that were done already
         self.cursors = {}            # which session a cursor is of
+        self.made = []               # commands that make collections
         self.faults = []             # what was not as the specifications have it
         self.strikes = []
         self.members = []
@@ -166,6 +167,8 @@ class ReplicaSet:
             name = next(iter(command))
             if name in ("hello", "isMaster", "ismaster"):
                 return None, ("hello", None)
+            if name == "create":
+                self.made.append(dict(command))
             session = bytes(command.pop("lsid", {}).get("id", b""))
             number = command.pop("txnNumber", None)
             if name in WRITES and self.primary != member.number:

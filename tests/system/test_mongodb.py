@@ -53,7 +53,7 @@ class MongodbCase(support.TestCase):
     def lines(self, table, folder="out"):
         """The records of a folder of JSON lines, by their first field."""
         found = [json.loads(line) for name in os.listdir(self.path(folder, table)) for line in support.read_lines(self.path(folder, table, name))]
-        return sorted(found, key=lambda record: next(iter(record.values())))
+        return sorted(found, key=lambda record: json.dumps(next(iter(record.values()))))
 
     def many(self, rows):
         support.make_sqlite(self.path("source.db"), MANY % rows)
@@ -106,11 +106,11 @@ class Copies(MongodbCase):
                 self.assert_things(3000)
 
     def test_connections_that_break(self):
-        self.many(12000)
+        self.many(20000)
         with CuttingProxy(self.server.port, random.Random(support.SEED)) as proxy:
             self.run_program("migrate", "source.db", "mongodb://127.0.0.1:%d/%s" % (proxy.port, self.name), "--chunk-rows", "1000", "--quiet")
             self.assertGreater(proxy.cuts, 2)
-        self.assert_things(12000)
+        self.assert_things(20000)
 
     def test_an_index_whose_name_holds_that_of_id(self):
         """Who is refused by it is a reject, whatever is done about records that are there."""
@@ -141,7 +141,6 @@ class Copies(MongodbCase):
         """What was noted of the one says nothing of the other, where the server tells them apart: their documents are read as they are, and appended to under another key."""
         self.many(3)
         self.run_program("migrate", "source.db", self.uri(), "--quiet")
-        self.run_program("finish", "--force", "--quiet")
         first = self.facts("things").get("info", {}).get("uuid")
         self.there.things.drop()
         self.there.things.insert_many([{"_id": "a", "v": 1}, {"_id": "b", "v": 2}])
@@ -188,22 +187,10 @@ tables:
             self.assertIn("the index by_name is not made", result.out + result.err)
             self.assertNotIn("the index by_city is not made", result.out + result.err)
         self.assertEqual(sorted(self.there.things.index_information()), ["_id_", "mine"])
-
-    def test_validators(self):
-        """Made from the types of columns that hold no others, on demand; all documents of the run satisfy them, and one of another type does not."""
-        support.make_sqlite(self.path("source.db"), """CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL, score REAL, raw BLOB) STRICT;
-INSERT INTO t VALUES (1, 'one', 1.5, x'00'), (2, 'two', NULL, NULL)""")
-        self.run_program("migrate", "source.db", self.uri("?validator=warn"), "--quiet")
-        options = self.there.t.options()
-        self.assertEqual(options["validationAction"], "warn")
-        self.assertEqual(options["validator"], {"$jsonSchema": {"bsonType": "object", "required": ["id"], "properties": {
-            "id": {"bsonType": ["int", "long"]}, "name": {"bsonType": ["string"]}, "score": {"bsonType": ["double", "null"]}, "raw": {"bsonType": ["binData", "null"]}}}})
-        self.assertEqual(self.there.t.count_documents(options["validator"]), 2)
-        self.there.t.insert_one({"_id": 3, "id": "three"})
-        self.assertEqual(self.there.t.count_documents(options["validator"]), 2)
-        self.name = self.server.database()
-        self.run_program("migrate", "source.db", self.uri(), "--state", "without", "--quiet")
-        self.assertEqual(self.there.t.options(), {})
+        other = self.server.database()
+        self.server.client()[other].things.insert_one({"_id": 7000})
+        result = self.run_program("migrate", "--existing", "append", self.uri(), self.uri(name=other), "--state", "whole")
+        self.assertIn("the index mine is not made", result.err)
 
     def test_two_records_under_one_key(self):
         support.make_sqlite(self.path("source.db"), "CREATE TABLE t (a INTEGER PRIMARY KEY, k TEXT, v TEXT);"
@@ -553,7 +540,7 @@ class Kinds(MongodbCase):
         result = self.run_told({"name": "readings", "type": "timeseries", "options": {"timeseries": {"timeField": "at"}}}, "migrate", "mongodb://127.0.0.1:PORT/" + self.name,
                                self.uri(name=self.server.database()), code=2)
         self.assertIn("readings", result.err)
-        self.assertIn("it has no key", result.err)
+        self.assertIn("has no key", result.err)
 
 
 class Doors(MongodbCase):
@@ -561,7 +548,7 @@ class Doors(MongodbCase):
 
     def test_hosts(self):
         self.many(1)
-        for host, options in (("127.0.0.1.example.org", ""), ("10.0.0.1", ""), ("127.0.0.1,127.0.0.2", ""), ("127.0.0.1", "?replicaSet=rs0"), ("localhost,[::1]", "?replicaSet=rs0")):
+        for host, options in (("127.0.0.1.example.org", ""), ("10.0.0.1", ""), ("127.0.0.1,127.0.0.2", ""), ("127.0.0.1", "?replicaSet=rs0")):
             with self.subTest(host=host, options=options):
                 result = self.run_program("migrate", "source.db", "mongodb://%s/x%s" % (host, options), code=2)
                 self.assertIn("without TLS only connections to this machine are made", result.err)

@@ -22,7 +22,7 @@ class SecondServer(support.TestCase):
         self.name = self.server.database()
 
     def test_there_compared_and_back(self):
-        support.make_sqlite(self.path("source.db"), ODD + "CREATE INDEX by_t ON odd (t)")
+        support.make_sqlite(self.path("source.db"), ODD)
         self.run_program("migrate", "source.db", self.server.uri(self.name), "--quiet")
         odd = self.server.documents(self.name, "odd")
         self.assertEqual(odd[1], {"_id": {"$numberInt": "2"}, "id": {"$numberInt": "2"}, "t": "007", "n": {"$numberDecimal": "1.5"}, "r": {"$numberDouble": "1e+300"},
@@ -46,10 +46,11 @@ class SecondServer(support.TestCase):
         whole, planned = self.server.database(), self.server.database()
         self.run_program("migrate", self.server.uri(self.name), self.server.uri(whole), "--quiet")
         self.assertEqual(self.server.documents(whole, "all"), json.loads(VALUES))
-        self.write("plan.yaml", 'transhume: 1\nsource: "%s"\ntarget: "%s"\ntables:\n  all: { key: [_id], from: all, nulls: keep, fields: { "*": copy, added: { const: yes } } }\n' % (
+        self.write("plan.yaml", 'transhume: 1\nsource: "%s"\ntarget: "%s"\ntables:\n  all: { key: [_id], from: all, nulls: keep, fields: { "*": copy, added: { const: yes } }, indexes: { by_int: { columns: [int] } } }\n' % (
             self.server.uri(self.name), self.server.uri(planned)))
         self.run_program("migrate", "--plan", "plan.yaml", "--state", "planned", "--quiet")
         self.assertEqual(self.server.documents(planned, "all"), [{**document, "added": "yes"} for document in json.loads(VALUES)])
+        self.assertEqual(self.server.ask(planned, "indexes", "all"), {"_id_": [["_id", 1]], "by_int": [["int", 1]]})
 
     def test_a_document_that_is_there(self):
         """This server names the index of _id as MongoDB does: a duplicate is told from others."""

@@ -151,25 +151,30 @@ static enum status find_lacking(struct mongodb_database *self, const struct targ
     return status;
 }
 
+void mongodb_index_tell_lacking(const char *table, const char *index, const char *head,
+                                struct buffer *out)
+{
+    char shown[2][128];
+    text_printable(table, strlen(table), shown[0], sizeof(shown[0]));
+    text_printable(index, strlen(index), shown[1], sizeof(shown[1]));
+    buffer_format(out, "%s%s: the index %s is not made, since the collection is there already\n",
+                  head, shown[0], shown[1]);
+}
+
 enum status mongodb_indexes_tell_lacking(struct mongodb_database *self,
                                          const struct target_table *table, const char *head,
                                          struct buffer *out, struct error *error)
 {
-    char shown[2][128];
-    if (table->index_count == 0) {
-        return STATUS_OK;
+    enum status status = mongodb_whole_tell_lacking(self, table, head, out, error);
+    if (status != STATUS_OK || table->index_count == 0) {
+        return status;
     }
     bool *lacking = memory_allocate_zeroed(table->index_count, sizeof(*lacking));
     memset(lacking, true, table->index_count * sizeof(*lacking));
-    enum status status = find_lacking(self, table, lacking, error);
+    status = find_lacking(self, table, lacking, error);
     for (uint32_t at = 0; at < table->index_count && status == STATUS_OK; at++) {
-        const char *name = table->indexes[at].name;
         if (lacking[at]) {
-            text_printable(table->name, strlen(table->name), shown[0], sizeof(shown[0]));
-            text_printable(name, strlen(name), shown[1], sizeof(shown[1]));
-            buffer_format(out,
-                          "%s%s: the index %s is not made, since the collection is there already\n",
-                          head, shown[0], shown[1]);
+            mongodb_index_tell_lacking(table->name, table->indexes[at].name, head, out);
         }
     }
     free(lacking);

@@ -156,6 +156,10 @@ size_t mongodb_write_index(uint32_t index, char digits[12]);
  * such value; what was appended is the caller's to cut off. */
 enum status mongodb_write_cell(struct buffer *out, const char *name, size_t length,
                                const struct cell *cell, int depth, struct error *error) MUST_USE;
+/* The same where the head of the element, a byte for the type and the name with its NUL, is ready.
+ */
+enum status mongodb_write_field(struct buffer *out, const char *head, size_t length,
+                                const struct cell *cell, int depth, struct error *error) MUST_USE;
 /* Class REJECT: the name has a NUL. */
 enum status mongodb_check_name(const char *name, size_t length, struct error *error) MUST_USE;
 /* The finished document in the buffer, borrowed. */
@@ -295,7 +299,11 @@ enum status mongodb_erase(struct database *database, const struct target_table *
 /* Is there a collection (or a view) of that name, and what is it? */
 enum status mongodb_collection_look(struct mongodb_database *self, const char *name,
                                     struct mongodb_facts *facts, struct error *error) MUST_USE;
-/* What listCollections says of one that is there. */
+/* What listCollections says of it, into `told`, which the caller destroys in any case. STATUS_END:
+ * it is not there. */
+enum status mongodb_collection_tell(struct mongodb_database *self, const char *name, bson_t *told,
+                                    struct error *error) MUST_USE;
+/* The same as facts. */
 void mongodb_facts_read(const bson_t *document, struct mongodb_facts *facts);
 enum status mongodb_forget_run(struct database *database, const char *run_id, bool rolled_back,
                                struct error *error);
@@ -328,6 +336,11 @@ enum status mongodb_whole_facts(const struct target_table *table, struct mongodb
 enum status mongodb_whole_indexes(struct mongodb_database *self, const struct target_table *table,
                                   bool unique, struct error *error) MUST_USE;
 
+/* As mongodb_indexes_tell_lacking, of these. */
+enum status mongodb_whole_tell_lacking(struct mongodb_database *self,
+                                       const struct target_table *table, const char *head,
+                                       struct buffer *out, struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- indexes.c */
 
 /* Makes the plan's indexes of the table, those that are `unique` or the others. */
@@ -339,6 +352,8 @@ enum status mongodb_indexes_make(struct mongodb_database *self, const struct tar
 enum status mongodb_indexes_tell_lacking(struct mongodb_database *self,
                                          const struct target_table *table, const char *head,
                                          struct buffer *out, struct error *error) MUST_USE;
+void mongodb_index_tell_lacking(const char *table, const char *index, const char *head,
+                                struct buffer *out);
 enum status mongodb_tell_changed(struct database *database, const struct target_table *tables,
                                  uint32_t table_count, const struct schema *objects,
                                  struct buffer *out, struct error *error);

@@ -43,44 +43,52 @@ void mongodb_facts_read(const bson_t *document, struct mongodb_facts *facts)
     }
 }
 
-/* The first of the documents in a cursor's first answer. */
-static bool first_document(const bson_t *reply, bson_t *first)
+/* The driver asks for one name; a server that knows no filters tells of all. */
+enum status mongodb_collection_tell(struct mongodb_database *self, const char *name, bson_t *told,
+                                    struct error *error)
 {
-    bson_iter_t at;
-    bson_iter_t found;
-    uint32_t length = 0;
-    const uint8_t *bytes = NULL;
-    if (!bson_iter_init(&at, reply) ||
-        !bson_iter_find_descendant(&at, "cursor.firstBatch.0", &found) ||
-        !BSON_ITER_HOLDS_DOCUMENT(&found)) {
-        return false;
+    bson_error_t why;
+    bson_t options = BSON_INITIALIZER;
+    bson_t filter;
+    const bson_t *document = NULL;
+    const bson_t *reply = NULL;
+    enum status status = STATUS_END;
+    (void)bson_append_document_begin(&options, "filter", -1, &filter);
+    (void)bson_append_utf8(&filter, "name", -1, name, -1);
+    (void)bson_append_document_end(&options, &filter);
+    bson_init(told);
+    pthread_mutex_lock(&self->control_mutex);
+    mongoc_database_t *database = mongoc_client_get_database(self->control, self->name);
+    mongoc_cursor_t *cursor = mongoc_database_find_collections_with_opts(database, &options);
+    while (status == STATUS_END && mongoc_cursor_next(cursor, &document)) {
+        const char *found = mongodb_text(document, "name");
+        if (found != NULL && strcmp(found, name) == 0) {
+            bson_destroy(told);
+            bson_copy_to(document, told);
+            status = STATUS_OK;
+        }
     }
-    bson_iter_document(&found, &length, &bytes);
-    return bson_init_static(first, bytes, length);
+    if (status == STATUS_END && mongoc_cursor_error_document(cursor, &why, &reply)) {
+        status = mongodb_failure(self, &why, reply, name, error);
+    }
+    mongoc_cursor_destroy(cursor);
+    mongoc_database_destroy(database);
+    pthread_mutex_unlock(&self->control_mutex);
+    bson_destroy(&options);
+    return status;
 }
 
 enum status mongodb_collection_look(struct mongodb_database *self, const char *name,
                                     struct mongodb_facts *facts, struct error *error)
 {
-    struct buffer bytes = {0};
-    bson_t view;
-    bson_t reply;
-    size_t command = mongodb_write_begin(&bytes);
-    mongodb_write_int32(&bytes, "listCollections", 1);
-    size_t filter = mongodb_write_open(&bytes, "filter", BSON_TYPE_DOCUMENT);
-    mongodb_write_text(&bytes, "name", name, strlen(name));
-    mongodb_write_end(&bytes, filter);
-    mongodb_write_end(&bytes, command);
-    mongodb_write_view(&bytes, &view);
-    enum status status = mongodb_control(self, MONGODB_READ, &view, &reply, error);
-    bson_t found;
+    bson_t told;
+    enum status status = mongodb_collection_tell(self, name, &told, error);
     *facts = (struct mongodb_facts){0};
-    if (status == STATUS_OK && first_document(&reply, &found)) {
-        mongodb_facts_read(&found, facts);
+    if (status == STATUS_OK) {
+        mongodb_facts_read(&told, facts);
     }
-    bson_destroy(&reply);
-    buffer_free(&bytes);
-    return status;
+    bson_destroy(&told);
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 static enum status holds_any(struct mongodb_database *self, const char *name, bool *any,
@@ -96,8 +104,9 @@ static enum status holds_any(struct mongodb_database *self, const char *name, bo
     mongodb_write_end(&bytes, command);
     mongodb_write_view(&bytes, &view);
     enum status status = mongodb_control(self, MONGODB_READ, &view, &reply, error);
-    bson_t found;
-    *any = status == STATUS_OK && first_document(&reply, &found);
+    bson_iter_t list;
+    *any = status == STATUS_OK && bson_iter_init(&list, &reply) &&
+           bson_iter_find_descendant(&list, "cursor.firstBatch.0", &(bson_iter_t){0});
     bson_destroy(&reply);
     buffer_free(&bytes);
     return status;

@@ -32,26 +32,13 @@ static void append_options(const bson_t *facts, bson_t *out)
 static enum status read_options(struct mongodb_database *self, const char *name, bson_t *out,
                                 struct error *error)
 {
-    bson_error_t why;
-    const bson_t *facts = NULL;
-    const bson_t *reply = NULL;
-    bson_t only = BSON_INITIALIZER;
-    bson_t filter;
-    enum status status = STATUS_OK;
-    (void)bson_append_document_begin(&only, "filter", -1, &filter);
-    (void)bson_append_utf8(&filter, "name", -1, name, -1);
-    (void)bson_append_document_end(&only, &filter);
-    mongoc_database_t *database = mongoc_client_get_database(self->control, self->name);
-    mongoc_cursor_t *cursor = mongoc_database_find_collections_with_opts(database, &only);
-    if (mongoc_cursor_next(cursor, &facts)) {
-        append_options(facts, out);
-    } else if (mongoc_cursor_error_document(cursor, &why, &reply)) {
-        status = mongodb_failure(self, &why, reply, name, error);
+    bson_t told;
+    enum status status = mongodb_collection_tell(self, name, &told, error);
+    if (status == STATUS_OK) {
+        append_options(&told, out);
     }
-    mongoc_cursor_destroy(cursor);
-    mongoc_database_destroy(database);
-    bson_destroy(&only);
-    return status;
+    bson_destroy(&told);
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 /* What the server adds by itself is left out. */
@@ -75,6 +62,7 @@ static enum status read_indexes(struct mongodb_database *self, const char *name,
     uint32_t count = 0;
     enum status status = STATUS_OK;
     (void)bson_append_array_begin(out, "indexes", -1, &list);
+    pthread_mutex_lock(&self->control_mutex);
     mongoc_collection_t *collection = mongoc_client_get_collection(self->control, self->name, name);
     mongoc_cursor_t *cursor = mongoc_collection_find_indexes_with_opts(collection, NULL);
     while (mongoc_cursor_next(cursor, &facts)) {
@@ -88,6 +76,7 @@ static enum status read_indexes(struct mongodb_database *self, const char *name,
     }
     mongoc_cursor_destroy(cursor);
     mongoc_collection_destroy(collection);
+    pthread_mutex_unlock(&self->control_mutex);
     (void)bson_append_array_end(out, &list);
     return status;
 }
@@ -107,7 +96,6 @@ enum status mongodb_settings(struct database *database, const char *const *table
 {
     struct mongodb_database *self = mongodb_of(database);
     enum status status = STATUS_OK;
-    pthread_mutex_lock(&self->control_mutex);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         bson_t facts = BSON_INITIALIZER;
         status = read_options(self, tables[at], &facts, error);
@@ -117,7 +105,6 @@ enum status mongodb_settings(struct database *database, const char *const *table
         }
         bson_destroy(&facts);
     }
-    pthread_mutex_unlock(&self->control_mutex);
     return status;
 }
 
@@ -231,5 +218,61 @@ enum status mongodb_whole_indexes(struct mongodb_database *self, const struct ta
         }
     }
     bson_destroy(facts);
+    return status;
+}
+
+/* ---------------------------------------------------------------- of collections that are there */
+
+static bool next_index(bson_iter_t *list, bson_t *index)
+{
+    uint32_t length = 0;
+    const uint8_t *bytes = NULL;
+    while (bson_iter_next(list)) {
+        if (BSON_ITER_HOLDS_DOCUMENT(list)) {
+            bson_iter_document(list, &length, &bytes);
+            return bson_init_static(index, bytes, length);
+        }
+    }
+    return false;
+}
+
+static bool begin_indexes(const bson_t *facts, bson_iter_t *list)
+{
+    bson_iter_t at;
+    return bson_iter_init_find(&at, facts, "indexes") && bson_iter_recurse(&at, list);
+}
+
+static bool is_there(const bson_t *there, const bson_t *wanted)
+{
+    bson_iter_t list;
+    bson_t index;
+    bool found = false;
+    for (bool more = begin_indexes(there, &list); more && !found;) {
+        more = next_index(&list, &index);
+        found = more && bson_equal(&index, wanted);
+    }
+    return found;
+}
+
+enum status mongodb_whole_tell_lacking(struct mongodb_database *self,
+                                       const struct target_table *table, const char *head,
+                                       struct buffer *out, struct error *error)
+{
+    bson_t *facts = NULL;
+    bson_t there = BSON_INITIALIZER;
+    bson_t index;
+    bson_iter_t list;
+    enum status status = parse(table, &facts, error);
+    if (facts != NULL && begin_indexes(facts, &list)) {
+        status = read_indexes(self, table->name, &there, error);
+        while (status == STATUS_OK && next_index(&list, &index)) {
+            const char *name = mongodb_text(&index, "name");
+            if (!is_there(&there, &index)) {
+                mongodb_index_tell_lacking(table->name, name != NULL ? name : "", head, out);
+            }
+        }
+    }
+    bson_destroy(facts);
+    bson_destroy(&there);
     return status;
 }
