@@ -352,7 +352,10 @@ static bool build_tree(const carquet_schema_t *schema, struct arena *arena, stru
             node->element = carquet_schema_get_element(schema, begin);
             node->name = arena_copy_string(arena, carquet_schema_node_name(node->element));
             node->leaf = begin == end;
-            if (parent == NULL || parent->leaf) {
+            /* the very element that carquet takes for the leaf, not one that only looks like it */
+            bool same = !node->leaf || carquet_schema_column_name(schema, leaf - 1) ==
+                                           carquet_schema_node_name(node->element);
+            if (parent == NULL || parent->leaf || !same) {
                 return false;
             }
             *(parent->last != NULL ? &parent->last->next : &parent->first) = node;
