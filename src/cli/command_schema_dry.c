@@ -187,7 +187,7 @@ static void look_at_tables(struct dry *dry)
     }
     if (schema_know(schema->call, schema->named, &dry->known, &ignored) != STATUS_OK) {
         log_write(LOG_WARNING, "the sizes of tables are not known: %s", ignored.message);
-        dry->known.schema = NULL;
+        schema_known_close(&dry->known);
     }
 }
 

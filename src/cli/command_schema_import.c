@@ -77,17 +77,23 @@ int command_schema_import(struct cli_call *call)
     struct buffer out = {0};
     const char *uri = NULL;
     bool dry_run = cli_switch(call, CLI_DRY_RUN);
-    if (schema_take_words(&schema, false, &uri, &error) != STATUS_OK ||
-        schema_read_folder(&schema, &error) != STATUS_OK ||
-        schema_open(&schema, uri, dry_run, &error) != STATUS_OK) {
-        return schema_fail(&schema, &error);
+    enum status status = schema_take_words(&schema, false, &uri, &error);
+    if (status == STATUS_OK) {
+        status = schema_read_folder(&schema, &error);
     }
-    schema_fill_options(&schema, &options);
-    if (migration_import(&options, cli_text(call, CLI_FROM), dry_run, call->arena, &report,
-                         &error) != STATUS_OK) {
-        return schema_fail(&schema, &error);
+    if (status == STATUS_OK) {
+        status = schema_open(&schema, uri, dry_run, &error);
     }
+    if (status == STATUS_OK) {
+        schema_fill_options(&schema, &options);
+        status = migration_import(&options, cli_text(call, CLI_FROM), dry_run, call->arena, &report,
+                                  &error);
+    }
+    int exit_status = status == STATUS_OK ? 0 : schema_fail(&schema, &error);
     schema_close(&schema);
+    if (status != STATUS_OK) {
+        return exit_status;
+    }
     if (cli_switch(call, CLI_JSON)) {
         append_json(&report, &out);
     } else {

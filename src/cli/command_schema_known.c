@@ -112,4 +112,8 @@ void schema_known_close(struct schema_known *known)
         known->connector->close(known->database);
         known->database = NULL;
     }
+    if (known->schema != NULL) {
+        arena_destroy(known->schema->arena);
+        known->schema = NULL;
+    }
 }

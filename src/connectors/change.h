@@ -100,6 +100,8 @@ struct change_step {
                        held: where one of these fails it is undone, and run again with it */
     bool with_note; /* in one transaction with its note, though the engine does not take schema
                        changes back: a statement that only writes rows */
+    bool repeats;   /* batches that only read what those of CHANGE_PROVE of the same operation did:
+                       passed over by a run that has just seen those to their end */
     bool prepares;  /* only its way back does something, which readies what is undone behind it: an
                        abort that got no further may be given up */
 };

@@ -135,6 +135,18 @@ class Changes(sql_case.ServerTarget):
                 self.assertEqual((now["users"][0], list(now)), (before["users"][0], list(before)))
                 self.assertEqual(self.ask("SELECT id, mail FROM users ORDER BY id"), [["1", "a@x"], ["2", "z@x"]])
 
+    def test_compared_before_the_switch(self):
+        """Once more, unless this very process has just compared all rows."""
+        for apart in (False, True):
+            with self.subTest(apart=apart):
+                self.new("CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, 1), (2, 2)")
+                self.file("alter: {table: t, with: MODIFY a bigint, way: shadow}")
+                if apart:
+                    self.change("start", "001_c.change.yaml", self.uri)
+                done = self.change("run", "001_c.change.yaml", self.uri, "--confirm")
+                self.assertEqual("compare both forms row by row, once more" in done.out + done.err, apart)
+                self.assertEqual(self.dump()["t"][1], [["1", "1"], ["2", "2"]])
+
     def test_altered_behind_the_switch(self):
         for statement in ("TRUNCATE t", "ALTER TABLE t ADD other int NULL"):
             with self.subTest(statement=statement):
@@ -492,7 +504,7 @@ class Changes(sql_case.ServerTarget):
                  ("add_column: {table: c, column: {name: z, type: int, nullable: true}, up: id + nosuch}", 2, "nosuch"),
                  ("alter_column: {table: c, column: pcode, type: varchar(9), up: 'cast(pcode as char)', down: 'nosuch(pcode)'}", 2, "nosuch"),
                  ("alter_column: {table: c, column: id, type: bigint, down: id, lossless: true}", 2, "lossless is not proved"), ("sql: {up: 'UPDATE p SET code = 1'}", 2, "sql needs `down`"),
-                 ("sql: {up: ALTER TABEL p ADD z int, on_complete: true}", 2, "line 2: "), ("sql: {up: 'DELETE FROM later', down: INSERT TO later}", 2, "line 2: "),
+                 ("sql: {up: ALTER TABEL p ADD z int, on_complete: true}", 2, "001_c.change.yaml: line 2: "), ("sql: {up: 'DELETE FROM later', down: INSERT TO later}", 2, "001_c.change.yaml: line 2: "),
                  ("drop_table: {name: p}", 5, "of c refers to it")]
         for operation, code, words in cases:
             with self.subTest(operation=operation):

@@ -135,6 +135,7 @@ static void test_stored(void **state)
          .alone = true,
          .joined = true,
          .again = true,
+         .repeats = true,
          .language = ALTER_CQL},
         {.phase = CHANGE_CONTRACT, .title = "c", .text = "", .lock = ALTER_LOCK_WRITES},
     };
@@ -151,7 +152,8 @@ static void test_stored(void **state)
     assert_string_equal(buffer_string(&again), buffer_string(&text));
     assert_int_equal(read.count, 4);
     assert_string_equal(read.steps[0].title, steps[0].title);
-    assert_true(read.steps[2].alone && read.steps[2].joined && read.steps[2].again);
+    assert_true(read.steps[2].alone && read.steps[2].joined && read.steps[2].again &&
+                read.steps[2].repeats);
     assert_int_equal(read.steps[2].language, ALTER_CQL);
     assert_int_equal(read.steps[1].operation, UINT32_MAX);
     assert_string_equal(read.ways[1].warning, "careful");

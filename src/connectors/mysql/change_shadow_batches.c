@@ -133,16 +133,17 @@ void mysql_shadow_add_batches(struct mysql_shadow *self, enum change_phase phase
         .form = kind == SQL_SHADOW_CLOSE ? self->form : NULL,
         .tight = is_tight(self)};
     list_key(self, &words);
-    mysql_change_add(self->plan,
-                     &(struct change_step){.phase = phase,
-                                           .kind = CHANGE_BATCHES,
-                                           .operation = self->set->operation,
-                                           .title = title,
-                                           .text = sql_shadow_write(&words, self->plan->arena),
-                                           .settings = mysql_shadow_settings(self, reads),
-                                           .undo = kind == SQL_SHADOW_CLOSE
-                                                       ? mysql_shadow_set_mode(self, "lenient")
-                                                       : NULL,
-                                           .held = reads && phase == CHANGE_SWITCH_WRITES,
-                                           .rewrites = kind == SQL_SHADOW_COPY});
+    mysql_change_add(
+        self->plan,
+        &(struct change_step){
+            .phase = phase,
+            .kind = CHANGE_BATCHES,
+            .operation = self->set->operation,
+            .title = title,
+            .text = sql_shadow_write(&words, self->plan->arena),
+            .settings = mysql_shadow_settings(self, reads),
+            .undo = kind == SQL_SHADOW_CLOSE ? mysql_shadow_set_mode(self, "lenient") : NULL,
+            .held = reads && phase == CHANGE_SWITCH_WRITES,
+            .repeats = kind == SQL_SHADOW_PROVE && phase == CHANGE_SWITCH_WRITES,
+            .rewrites = kind == SQL_SHADOW_COPY});
 }

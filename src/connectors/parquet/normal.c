@@ -6,8 +6,8 @@
 #include "model/number_text.h"
 #include <math.h>
 
-/* Numbers by value, since a column has one type of them, and decimals one scale: whole ones that fit
- * are int64, others stay floats or decimals, the latter without zeros at their end. */
+/* Numbers by value, since a column has one type of them, and decimals one scale: whole ones that
+ * fit are int64, others stay floats or decimals, the latter without zeros at their end. */
 static struct cell normal_float(const struct cell *cell)
 {
     char digits[NUMBER_TEXT_MAX];

@@ -17,7 +17,7 @@ static const struct connector_option options[] = {
      "Target: compression within the files."},
     {"file_bytes", OPTION_BYTES, "128MiB", "1KiB..1TiB", false,
      "Target: most bytes of records in a file, before they are encoded."},
-    {"row_group_bytes", OPTION_BYTES, "8MiB", "64KiB..1GiB", false,
+    {"row_group_bytes", OPTION_BYTES, "4MiB", "64KiB..1GiB", false,
      "Target: bytes of records in a row group, before they are encoded."},
     {"timestamps", OPTION_CHOICE, "auto", "auto|millis|micros|nanos", false,
      "Target: what times count; auto: microseconds, or nanoseconds where a column has such."},
@@ -89,7 +89,7 @@ static enum status read_options(struct folder *folder, const struct uri *uri, st
     if (text_to_bytes(bytes, &database->row_group_bytes) != STATUS_OK ||
         database->row_group_bytes < 64 << 10 || database->row_group_bytes > 1 << 30) {
         error_set(error, ERROR_BAD_VALUE, uri->shown, "row_group_bytes is from 64KiB to 1GiB");
-        return error_hint(error, "write for example parquet:DIR?row_group_bytes=8MiB");
+        return error_hint(error, "write for example parquet:DIR?row_group_bytes=16MiB");
     }
     database->unit_given = strcmp(unit, "auto") != 0;
     database->unit = strcmp(unit, "millis") == 0  ? CARQUET_TIME_UNIT_MILLIS

@@ -190,6 +190,7 @@ static enum status run_batches(struct change_work *work, uint32_t number, bool n
     status = status == STATUS_OK ? judge(&batches, error) : change_fail_step(work, number, error);
     if (status == STATUS_OK) {
         state->done = state->done || noted;
+        state->seen = batches.began_rows == 0;
         state->rows = batches.rows;
         tell(&batches, CHANGE_STEP_ENDS);
     }

@@ -70,12 +70,23 @@ static enum status check_schema(const struct change_work *work, const struct cha
 
 /* ---------------------------------------------------------------- start */
 
+/* A connector knows the line of what it can't do, and not the file. */
+static void name_file(const struct change_work *work, struct error *error)
+{
+    if (strncmp(error->message, "line ", strlen("line ")) == 0) {
+        error_context(error, "%s: ", work->options->file->path);
+    }
+}
+
 static enum status compile(struct change_work *work, const struct change *change,
                            struct error *error)
 {
-    if (failpoint_hit("change.before_compile", error) != STATUS_OK ||
-        work->change->compile(work->base.session, change, work->arena, &work->view.plan, error) !=
-            STATUS_OK) {
+    if (failpoint_hit("change.before_compile", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (work->change->compile(work->base.session, change, work->arena, &work->view.plan, error) !=
+        STATUS_OK) {
+        name_file(work, error);
         return STATUS_FAILED;
     }
     uint32_t count = work->view.plan.count;

@@ -12,7 +12,7 @@ enum change_command {
     CHANGE_DO_COMPLETE, /* needs all before it */
     CHANGE_DO_ABORT,
     CHANGE_DO_SKIP, /* passes a step over that cannot succeed */
-    CHANGE_DO_RUN /* from the beginning to the end */
+    CHANGE_DO_RUN   /* from the beginning to the end */
 };
 
 enum change_event_kind {
@@ -49,7 +49,7 @@ struct change_options {
     struct schema_options schema; /* session and waits; `set`, `order` are not looked at */
     enum change_command command;
     const struct change_file *file; /* of start and run */
-    int switches; /* of switch: 'r' to the reads, 'w' to the writes, 0: the next */
+    int switches;  /* of switch: 'r' to the reads, 'w' to the writes, 0: the next */
     uint32_t step; /* of skip */
     struct change_pace pace;
     void (*observe)(void *context, const struct change_event *event); /* may be NULL */
@@ -74,6 +74,7 @@ struct change_step_state {
     uint64_t rows;
     const char *position; /* of batches that go on; NULL */
     bool undone;          /* by an abort that is under way */
+    bool seen;            /* its batches, wholly, by this process */
 };
 
 /* One change as the history has it. Lives in the arena that it was read into. */

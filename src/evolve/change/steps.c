@@ -338,6 +338,29 @@ static enum status run_alone(struct change_work *work, uint32_t number, struct e
 
 /* ---------------------------------------------------------------- all of them */
 
+/* Was what it repeats seen by this process? A change that rests in between is looked at again. */
+static bool is_seen(const struct change_work *work, uint32_t number)
+{
+    const struct change_plan *plan = &work->view.plan;
+    const struct change_step *step = &plan->steps[number - 1];
+    bool seen = false;
+    for (uint32_t i = 0; step->repeats && i < number - 1; i++) {
+        if (plan->steps[i].phase == CHANGE_PROVE && plan->steps[i].kind == CHANGE_BATCHES &&
+            plan->steps[i].operation == step->operation) {
+            seen = work->view.steps[i].seen;
+        }
+    }
+    return seen;
+}
+
+static enum status pass_over(struct change_work *work, uint32_t number, struct error *error)
+{
+    enum status status =
+        change_put_step(work, work->view.number, number, HISTORY_STEP_DONE, 0, NULL, error);
+    work->view.steps[number - 1].done = status == STATUS_OK;
+    return status;
+}
+
 static enum status run_step_set(struct change_work *work, uint32_t number, uint32_t *count,
                                 struct error *error)
 {
@@ -415,7 +438,8 @@ enum status change_go(struct change_work *work, enum change_phase last, struct e
         }
         arena_reset(work->base.act_arena);
         if (change_check_stop(work, error) != STATUS_OK ||
-            run_step(work, i + 1, &count, error) != STATUS_OK) {
+            (is_seen(work, i + 1) ? pass_over(work, i + 1, error)
+                                  : run_step(work, i + 1, &count, error)) != STATUS_OK) {
             let_go(work, i + 1, error);
             return STATUS_FAILED;
         }
