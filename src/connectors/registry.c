@@ -40,7 +40,8 @@ enum { BUILT_IN_COUNT = sizeof built_in / sizeof built_in[0] };
 struct loadable {
     const char *name; /* of the connector; its file is NAME.so */
     const char *const *schemes;
-    const char *how; /* its module is built only where its library is: how to get that; NULL: always */
+    const char
+        *how; /* its module is built only where its library is: how to get that; NULL: always */
 };
 static const char *const postgres_schemes[] = {"postgres", "postgresql", NULL};
 static const char *const mysql_schemes[] = {"mysql", "mariadb", NULL};
@@ -50,7 +51,8 @@ static const struct loadable loadables[] = {
     {"postgres", postgres_schemes, NULL},
     {"mysql", mysql_schemes, NULL},
     {"mongodb", mongodb_schemes, NULL},
-    {"parquet", parquet_schemes, "it is built with the library carquet: `tools/carquet` gets that, then build again"},
+    {"parquet", parquet_schemes,
+     "it is built with the library carquet: `tools/carquet` gets that, then build again"},
 };
 enum { LOADABLE_COUNT = sizeof loadables / sizeof loadables[0] };
 
@@ -147,8 +149,7 @@ static bool find_module(const char *name, char *path, size_t capacity)
 static bool is_there(const struct loadable *loadable)
 {
     char path[PATH_MAX + 64];
-    return find_loaded(loadable->name) != NULL ||
-           find_module(loadable->name, path, sizeof path);
+    return find_loaded(loadable->name) != NULL || find_module(loadable->name, path, sizeof path);
 }
 
 static enum status load_loadable(const struct loadable *loadable, struct error *error)

@@ -270,6 +270,9 @@ PACKAGES = {package.name: package for package in (
     # What people write such an analysis with, for the bench: some gigabytes.
     Package("sentence-transformers", "6.2.0", "lib/python3*/site-packages/sentence_transformers/__init__.py", (), 1800,
             _venv("sentence-transformers==6.2.0", "torch==2.15.0", "scikit-learn==1.7.2", "matplotlib"), slow=True),
+    # Two who read and write Parquet, and DuckDB's reader of SQLite for the bench.
+    Package("parquet-hands", "1.4.4", "lib/python3*/site-packages/duckdb/__init__.py", (), 600,
+            _venv("duckdb==1.4.4", "duckdb-ext-sqlite==1.4.4.20260205", "pyarrow==26.0.1", "pytz==2026.6")),
     # Tools whose histories of migrations are taken over.
     Package("liquibase", "4.28.1", "node_modules/liquibase/dist/liquibase/liquibase", ("npm", "java"), 300, _npm("liquibase@4.28.1")),
     Package("drizzle", "0.45.4", "node_modules/drizzle-kit/bin.cjs", ("npm",), 300,

@@ -3,6 +3,7 @@
     parquet_oracle.py arrow FILE...       the rows of the files as JSON: one list of objects
     parquet_oracle.py duckdb FILE...      the same by DuckDB
     parquet_oracle.py schema FILE         {column: its Arrow type}, and how the file was written
+    parquet_oracle.py odd FOLDER          a file whose texts are not all UTF-8
     parquet_oracle.py make FOLDER         files of many writers' ways, and FOLDER/expected.json beside them
 
 Values are told as [kind, text], so that nothing is lost on the way.
@@ -128,10 +129,19 @@ def make(folder):
         json.dump([told(row) for row in table.to_pylist()], file)
 
 
+def odd(folder):
+    """A text that is none: bytes that were declared as one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    os.makedirs(os.path.join(folder, "texts"))
+    words = pa.array([b"one", b"tw\xc3(", "dr\u00fc".encode()], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"id": pa.array([1, 2, 3], pa.int32()), "word": words}), os.path.join(folder, "texts", "x.parquet"))
+
+
 if __name__ == "__main__":
     command, *rest = sys.argv[1:]
-    if command == "make":
-        make(*rest)
+    if command in ("make", "odd"):
+        (make if command == "make" else odd)(*rest)
     elif command == "schema":
         json.dump(schema(*rest), sys.stdout)
     else:

@@ -222,10 +222,9 @@ static enum status split_files(struct splitting *splitting, uint64_t span_bytes,
 static enum status mean_bytes(struct splitting *splitting, struct error *error)
 {
     const struct folder_packing *packing = splitting->folder->format->packing;
-    return packing != NULL ? packing->row_bytes(splitting->folder, splitting->table,
-                                                &splitting->mean, error)
-                           : sample_line_bytes(splitting->table, &splitting->mean,
-                                               splitting->arena, error);
+    return packing != NULL
+               ? packing->row_bytes(splitting->folder, splitting->table, &splitting->mean, error)
+               : sample_line_bytes(splitting->table, &splitting->mean, splitting->arena, error);
 }
 
 static enum status source_split(struct database *self, const struct read_request *request,

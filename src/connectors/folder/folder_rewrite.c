@@ -21,9 +21,9 @@ static enum status no_memory(struct error *error)
 
 /* ---------------------------------------------------------------- the records that stay */
 
-static enum status copy_records(struct folder_rewriting *rewriting,
-                                struct folder_decoder *decoder, struct folder_sink *output,
-                                struct buffer *text, struct error *error)
+static enum status copy_records(struct folder_rewriting *rewriting, struct folder_decoder *decoder,
+                                struct folder_sink *output, struct buffer *text,
+                                struct error *error)
 {
     const struct folder_format *format = rewriting->folder->format;
     uint64_t number = 0;

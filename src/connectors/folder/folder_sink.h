@@ -1,4 +1,5 @@
-/* A data file that is being written: the bytes of its records as they are, or packed by its format. */
+/* A data file that is being written: the bytes of its records as they are, or packed by its format.
+ */
 #ifndef TRANSHUME_CONNECTORS_FOLDER_FOLDER_SINK_H
 #define TRANSHUME_CONNECTORS_FOLDER_FOLDER_SINK_H
 

@@ -91,11 +91,11 @@ static struct merged *add_column(struct merging *merging, const struct parquet_n
         merging->capacity = capacity;
     }
     struct merged *column = &merging->columns[merging->count++];
-    *column = (struct merged){.name = node->name,
-                              .type = node->type,
-                              .not_null = !node->optional && node->form != PARQUET_LIST &&
-                                          file == 0,
-                              .first = file_name};
+    *column =
+        (struct merged){.name = node->name,
+                        .type = node->type,
+                        .not_null = !node->optional && node->form != PARQUET_LIST && file == 0,
+                        .first = file_name};
     return column;
 }
 
@@ -106,10 +106,9 @@ static enum status refuse_types(const struct merging *merging, const struct merg
     char name[96];
     text_printable(column->name, strlen(column->name), name, sizeof(name));
     error_set(error, ERROR_SOURCE_INVALID, merging->table->name,
-              "column %s is %s%s in %s, and %s%s in %s", name,
-              value_kind_name(column->type.kind), column->type.zoned ? " with a zone" : "",
-              column->first, value_kind_name(node->type.kind),
-              node->type.zoned ? " with a zone" : "", file_name);
+              "column %s is %s%s in %s, and %s%s in %s", name, value_kind_name(column->type.kind),
+              column->type.zoned ? " with a zone" : "", column->first,
+              value_kind_name(node->type.kind), node->type.zoned ? " with a zone" : "", file_name);
     return error_hint(error, "the files of a table have one type a column: give the others a "
                              "folder, and a table, of their own");
 }
@@ -190,8 +189,8 @@ static void note_groups(struct merging *merging, const struct parquet_file *file
     merging->rows += file->rows;
 }
 
-static enum status merge_file(struct merging *merging, uint32_t number,
-                              struct parquet_facts *facts, struct error *error)
+static enum status merge_file(struct merging *merging, uint32_t number, struct parquet_facts *facts,
+                              struct error *error)
 {
     struct parquet_file *file = NULL;
     char *path = folder_file_path(merging->arena, merging->table, number);
@@ -226,8 +225,7 @@ static bool stands_for(const struct value_type *declared, const struct value_typ
     }
 }
 
-static void declare(const struct folder_sidecar *sidecar, const char *name,
-                    struct value_type *type)
+static void declare(const struct folder_sidecar *sidecar, const char *name, struct value_type *type)
 {
     for (uint32_t at = 0; at < sidecar->column_count; at++) {
         const struct schema_column *declared = &sidecar->columns[at];
@@ -262,8 +260,7 @@ static const char *tell(const struct merging *merging)
                           merging->table->file_count, name);
         }
     }
-    const char *kept =
-        told.length > 0 ? arena_copy(merging->arena, told.data, told.length) : NULL;
+    const char *kept = told.length > 0 ? arena_copy(merging->arena, told.data, told.length) : NULL;
     buffer_free(&told);
     return kept;
 }

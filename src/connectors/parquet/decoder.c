@@ -100,8 +100,8 @@ static void want_columns(struct folder_decoder *decoder, struct folder *folder)
     decoder->cells = arena_allocate_zeroed(decoder->arena, (size_t)request->column_count + 1,
                                            sizeof(*decoder->cells));
     for (uint32_t at = 0; at < request->column_count; at++) {
-        decoder->cells[at] = positions[at] >= 0                        ? want(decoder, positions[at])
-                             : positions[at] == FOLDER_COLUMN_FILE     ? CELL_FILE
+        decoder->cells[at] = positions[at] >= 0                    ? want(decoder, positions[at])
+                             : positions[at] == FOLDER_COLUMN_FILE ? CELL_FILE
                              : positions[at] == FOLDER_COLUMN_POSITION ? CELL_ROW
                                                                        : CELL_NULL;
     }
@@ -111,8 +111,8 @@ static void want_columns(struct folder_decoder *decoder, struct folder *folder)
     }
 }
 
-static enum status want_all(struct folder_decoder *decoder, struct folder *folder,
-                            const char *name, struct error *error)
+static enum status want_all(struct folder_decoder *decoder, struct folder *folder, const char *name,
+                            struct error *error)
 {
     struct folder_sidecar sidecar;
     const struct parquet_layout *layout = &decoder->file->layout;
@@ -128,8 +128,8 @@ static enum status want_all(struct folder_decoder *decoder, struct folder *folde
     return STATUS_OK;
 }
 
-static enum status prepare(struct folder_decoder *decoder, struct folder *folder,
-                           const char *name, struct error *error)
+static enum status prepare(struct folder_decoder *decoder, struct folder *folder, const char *name,
+                           struct error *error)
 {
     uint32_t leaves = 0;
     enum status status = STATUS_OK;
@@ -145,8 +145,8 @@ static enum status prepare(struct folder_decoder *decoder, struct folder *folder
     }
     decoder->assembly = (struct parquet_assembly){
         .file = decoder->file,
-        .cursors = parquet_cursors_create(decoder->file, &decoder->file->layout, leaves,
-                                          decoder->arena),
+        .cursors =
+            parquet_cursors_create(decoder->file, &decoder->file->layout, leaves, decoder->arena),
     };
     return status;
 }
@@ -264,8 +264,7 @@ static void convert(struct parquet_assembly *assembly, const struct wanted *want
     error_clear(&why);
     type.dynamic = true;
     if (convert_value(cell, &type, false, assembly->arena, &converted, &why) != STATUS_OK) {
-        error_set(&assembly->why, why.code, NULL, "column %s: %s", wanted->node->name,
-                  why.message);
+        error_set(&assembly->why, why.code, NULL, "column %s: %s", wanted->node->name, why.message);
         return;
     }
     *cell = converted;
@@ -277,8 +276,7 @@ static enum status assemble_row(struct folder_decoder *decoder, struct error *er
     for (uint32_t at = 0; at < decoder->wanted_count; at++) {
         struct wanted *wanted = &decoder->wanted[at];
         if (check_begins(decoder, wanted->node, error) != STATUS_OK ||
-            parquet_assemble(&decoder->assembly, wanted->node, &wanted->cell, error) !=
-                STATUS_OK) {
+            parquet_assemble(&decoder->assembly, wanted->node, &wanted->cell, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         if (wanted->type != NULL) {
@@ -312,8 +310,8 @@ static void refuse(struct folder_decoder *decoder, struct batch *batch)
     if (convert_append_json(&document, &text, &ignored) != STATUS_OK) {
         buffer_clear(&text);
     }
-    folder_refuse_record(batch, decoder->file_name, decoder->row + 1, place,
-                         buffer_string(&text), text.length, &decoder->assembly.why);
+    folder_refuse_record(batch, decoder->file_name, decoder->row + 1, place, buffer_string(&text),
+                         text.length, &decoder->assembly.why);
     buffer_free(&text);
 }
 
@@ -376,8 +374,8 @@ enum status parquet_raw_next(struct folder_decoder *decoder, const char **bytes,
     buffer_clear(&decoder->raw);
     buffer_append(&decoder->raw, &whole, sizeof(whole));
     for (uint32_t leaf = 0; leaf < decoder->file->layout.leaf_count; leaf++) {
-        if (parquet_row_append(&decoder->assembly, &decoder->assembly.cursors[leaf],
-                               &decoder->raw, error) != STATUS_OK) {
+        if (parquet_row_append(&decoder->assembly, &decoder->assembly.cursors[leaf], &decoder->raw,
+                               error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -394,8 +392,8 @@ enum status parquet_raw_read(struct folder_decoder *decoder, const char *bytes, 
                              struct arena *arena, struct cell *record, struct error *error)
 {
     struct parquet_assembly assembly = {.arena = arena};
-    if (parquet_row_parse(&decoder->file->layout, bytes, length, arena, &assembly.cursors,
-                          error) != STATUS_OK) {
+    if (parquet_row_parse(&decoder->file->layout, bytes, length, arena, &assembly.cursors, error) !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t at = 0; at < decoder->wanted_count; at++) {

@@ -122,18 +122,16 @@ static enum status apart_record(struct folder_encoder *encoder, const struct par
             return STATUS_FAILED;
         }
     }
-    return found == cell->length
-               ? STATUS_OK
-               : error_set(error, ERROR_REJECT_TYPE, NULL,
-                           "it has a field that the column's type does not name");
+    return found == cell->length ? STATUS_OK
+                                 : error_set(error, ERROR_REJECT_TYPE, NULL,
+                                             "it has a field that the column's type does not name");
 }
 
 static enum status apart_elements(struct folder_encoder *encoder, const struct parquet_node *node,
                                   const struct cell *cell, int16_t repetition, struct error *error)
 {
     bool map = node->form == PARQUET_MAP;
-    bool fits = map ? cell->kind == VALUE_MAP
-                    : cell->kind == VALUE_LIST || cell->kind == VALUE_SET;
+    bool fits = map ? cell->kind == VALUE_MAP : cell->kind == VALUE_LIST || cell->kind == VALUE_SET;
     if (!fits) {
         return refuse_kind(node, cell, error);
     }

@@ -19,8 +19,7 @@ enum status parquet_file_damaged(const struct parquet_file *file, const char *wh
 {
     char clean[256];
     text_printable(why, strlen(why), clean, sizeof(clean));
-    error_set(error,
-              file->code == ERROR_SOURCE_READ ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID,
+    error_set(error, file->code == ERROR_SOURCE_READ ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID,
               file->path, "the Parquet file is damaged, or not understood: %s", clean);
     return error_hint(error, "fetch or write the file again; another program that reads Parquet "
                              "tells whether it is whole");
@@ -47,8 +46,7 @@ static enum status cant_open(const struct parquet_file *file, int reason, struct
 }
 
 /* Before carquet looks at it: a line that says more of what is no such file at all. */
-static enum status check_magic(const struct parquet_file *file, int descriptor,
-                               struct error *error)
+static enum status check_magic(const struct parquet_file *file, int descriptor, struct error *error)
 {
     char head[MAGIC_BYTES] = {0};
     char tail[MAGIC_BYTES] = {0};
@@ -81,8 +79,7 @@ static enum status read_groups(struct parquet_file *file, struct error *error)
                                              sizeof(*file->group_rows));
     for (uint32_t at = 0; at < file->group_count; at++) {
         if (carquet_reader_row_group_metadata(file->reader, (int32_t)at, &facts) != CARQUET_OK ||
-            facts.num_rows < 0 || facts.num_rows > INT64_MAX / 2 ||
-            file->rows > INT64_MAX / 2) {
+            facts.num_rows < 0 || facts.num_rows > INT64_MAX / 2 || file->rows > INT64_MAX / 2) {
             return parquet_file_damaged(file, "a row group has no number of rows", error);
         }
         file->group_rows[at] = (uint64_t)facts.num_rows;

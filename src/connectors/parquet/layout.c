@@ -149,8 +149,7 @@ static void choose_time(const struct parquet_database *database, struct parquet_
         return;
     }
     carquet_time_unit_t unit = unit_of(database, &node->type);
-    choose(node,
-           unit == CARQUET_TIME_UNIT_MILLIS ? CARQUET_PHYSICAL_INT32 : CARQUET_PHYSICAL_INT64,
+    choose(node, unit == CARQUET_TIME_UNIT_MILLIS ? CARQUET_PHYSICAL_INT32 : CARQUET_PHYSICAL_INT64,
            CARQUET_LOGICAL_TIME, 0);
     node->logical.params.time.unit = unit;
 }
@@ -339,9 +338,9 @@ static bool build_tree(const carquet_schema_t *schema, struct arena *arena, stru
                !carquet_schema_node_is_leaf(carquet_schema_get_element(schema, end))) {
             end++;
         }
-        int32_t depth = end < count ? carquet_schema_column_path(schema, leaf++, path,
-                                                                 PARQUET_DEPTH_MAX + 2)
-                                    : 0;
+        int32_t depth =
+            end < count ? carquet_schema_column_path(schema, leaf++, path, PARQUET_DEPTH_MAX + 2)
+                        : 0;
         int32_t level = depth - (end - begin);
         if (depth < 1 || depth > PARQUET_DEPTH_MAX || level < 1) {
             return false;
@@ -352,7 +351,10 @@ static bool build_tree(const carquet_schema_t *schema, struct arena *arena, stru
             node->element = carquet_schema_get_element(schema, begin);
             node->name = arena_copy_string(arena, carquet_schema_node_name(node->element));
             node->leaf = begin == end;
-            if (parent == NULL || parent->leaf) {
+            /* the very element that carquet takes for the leaf, not one that only looks like it */
+            bool same = !node->leaf || carquet_schema_column_name(schema, leaf - 1) ==
+                                           carquet_schema_node_name(node->element);
+            if (parent == NULL || parent->leaf || !same) {
                 return false;
             }
             *(parent->last != NULL ? &parent->last->next : &parent->first) = node;
@@ -515,9 +517,8 @@ static void read_map(const struct raw_node *pair, struct arena *arena, struct pa
     node->children = arena_allocate_zeroed(arena, 2, sizeof(*node->children));
     read_node(pair->first, false, arena, &node->children[0]);
     read_node(pair->last, false, arena, &node->children[1]);
-    node->type = (struct value_type){.kind = VALUE_MAP,
-                                     .key = &node->children[0].type,
-                                     .element = &node->children[1].type};
+    node->type = (struct value_type){
+        .kind = VALUE_MAP, .key = &node->children[0].type, .element = &node->children[1].type};
 }
 
 static bool is_repeated(const struct raw_node *raw)
@@ -542,8 +543,7 @@ static void read_group(const struct raw_node *raw, struct arena *arena, struct p
     if (logical == CARQUET_LOGICAL_LIST && repeats) {
         bool own = is_own_element(raw, only);
         read_list(own ? only : only->first, own, arena, node);
-    } else if (logical == CARQUET_LOGICAL_MAP && repeats && !only->leaf &&
-               only->child_count == 2) {
+    } else if (logical == CARQUET_LOGICAL_MAP && repeats && !only->leaf && only->child_count == 2) {
         read_map(only, arena, node);
     } else {
         read_record(raw, arena, node);

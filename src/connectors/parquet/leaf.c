@@ -107,9 +107,8 @@ enum status parquet_cursor_fill(struct parquet_cursor *cursor, struct error *err
     if (cursor->column == NULL && open_column(cursor, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    int64_t count =
-        carquet_column_read_batch_ex(cursor->column, cursor->values, cursor->capacity,
-                                     cursor->definitions, cursor->repetitions, &why);
+    int64_t count = carquet_column_read_batch_ex(cursor->column, cursor->values, cursor->capacity,
+                                                 cursor->definitions, cursor->repetitions, &why);
     if (count < 0 || why.code != CARQUET_OK) {
         return parquet_file_failed(cursor->file, &why, error);
     }

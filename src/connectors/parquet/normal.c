@@ -6,29 +6,37 @@
 #include "model/number_text.h"
 #include <math.h>
 
-/* Numbers by value: a column has one type of them and one scale. Only what is no decimal stays a
- * float. */
-static enum status normal_float(const struct cell *cell, struct arena *arena, struct cell *normal,
-                                struct error *error)
+/* Numbers by value, since a column has one type of them, and decimals one scale: whole ones that
+ * fit are int64, others stay floats or decimals, the latter without zeros at their end. */
+static struct cell normal_float(const struct cell *cell)
 {
     char digits[NUMBER_TEXT_MAX];
-    *normal = cell_float64(cell->f64);
-    if (!isfinite(cell->f64) || (cell->f64 == 0 && signbit(cell->f64))) {
-        return STATUS_OK;
+    double value = cell->f64;
+    if (cell->kind == VALUE_FLOAT32 && isfinite(value)) {
+        size_t length = number_from_float32((float)value, digits);
+        if (number_to_double(digits, length, &value) != STATUS_OK) {
+            value = cell->f64;
+        }
     }
-    size_t length = cell->kind == VALUE_FLOAT32 ? number_from_float32((float)cell->f64, digits)
-                                                : number_from_double(cell->f64, digits);
-    return decimal_parse(digits, length, arena, normal) == STATUS_OK
-               ? STATUS_OK
-               : error_set(error, ERROR_REJECT_NUMBER, NULL, "the number has no digits");
+    bool whole = value > -0x1p63 && value < 0x1p63 && value == (double)(int64_t)value &&
+                 !(value == 0 && signbit(value));
+    return whole ? cell_int64((int64_t)value) : cell_float64(value);
 }
 
 static enum status normal_decimal(const struct cell *decimal, struct arena *arena,
                                   struct cell *normal, struct error *error)
 {
     struct buffer digits = {0};
-    if (decimal_special(decimal) != 0) {
-        *normal = *decimal;
+    int64_t whole = 0;
+    if ((decimal->flags & CELL_SMALL) != 0) {
+        *normal = decimal_small_normal(decimal);
+        normal->flags = (uint8_t)(normal->flags & ~CELL_FROM_FLOAT);
+        *normal = normal->aux == 0 ? cell_int64(normal->i64) : *normal;
+        return STATUS_OK;
+    }
+    *normal = *decimal;
+    if (decimal_special(decimal) != 0 || decimal_to_int64(decimal, &whole) == STATUS_OK) {
+        *normal = decimal_special(decimal) != 0 ? *decimal : cell_int64(whole);
         return STATUS_OK;
     }
     decimal_append_normal(decimal, &digits);
@@ -40,8 +48,8 @@ static enum status normal_decimal(const struct cell *decimal, struct arena *aren
 }
 
 /* Lists and maps of a known type and those that are JSON texts alike. */
-static enum status normal_nested(const struct cell *cell, struct arena *arena,
-                                 struct cell *normal, struct error *error)
+static enum status normal_nested(const struct cell *cell, struct arena *arena, struct cell *normal,
+                                 struct error *error)
 {
     struct buffer text = {0};
     enum status status = convert_append_json(cell, &text, error);
@@ -49,8 +57,7 @@ static enum status normal_nested(const struct cell *cell, struct arena *arena,
     if (status == STATUS_OK && copy == NULL) {
         status = error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
     }
-    *normal =
-        (struct cell){.kind = VALUE_JSON, .length = (uint32_t)text.length, .text = copy};
+    *normal = (struct cell){.kind = VALUE_JSON, .length = (uint32_t)text.length, .text = copy};
     buffer_free(&text);
     return status;
 }
@@ -58,27 +65,22 @@ static enum status normal_nested(const struct cell *cell, struct arena *arena,
 enum status parquet_normal_form(struct folder *folder, const struct cell *cell, struct arena *arena,
                                 struct cell *normal, struct error *error)
 {
-    struct cell number = *cell;
     (void)folder;
     *normal = *cell;
     switch ((enum value_kind)cell->kind) {
     case VALUE_MISSING:
         *normal = cell_null();
         return STATUS_OK;
-    case VALUE_INT64:
-        number = decimal_from_int64(cell->i64, arena);
-        break;
     case VALUE_UINT64:
-        number = decimal_from_uint64(cell->u64, arena);
-        break;
+        *normal = cell->u64 > INT64_MAX ? decimal_from_uint64(cell->u64, arena)
+                                        : cell_int64((int64_t)cell->u64);
+        return STATUS_OK;
     case VALUE_FLOAT32:
     case VALUE_FLOAT64:
-        if (normal_float(cell, arena, &number, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        break;
+        *normal = normal_float(cell);
+        return STATUS_OK;
     case VALUE_DECIMAL:
-        break;
+        return normal_decimal(cell, arena, normal, error);
     case VALUE_LIST:
     case VALUE_SET:
     case VALUE_MAP:
@@ -86,9 +88,4 @@ enum status parquet_normal_form(struct folder *folder, const struct cell *cell, 
     default:
         return STATUS_OK;
     }
-    if (number.kind != VALUE_DECIMAL) {
-        *normal = number;
-        return STATUS_OK;
-    }
-    return normal_decimal(&number, arena, normal, error);
 }

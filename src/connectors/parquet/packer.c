@@ -127,8 +127,7 @@ enum status parquet_pack_open(struct folder *folder, const char *path,
     made->stream = descriptor >= 0 ? fdopen(descriptor, "w+b") : NULL;
     enum status status = STATUS_OK;
     if (made->stream == NULL) {
-        status =
-            error_set_errno(error, ERROR_TARGET_WRITE, errno, path, "can't create the file");
+        status = error_set_errno(error, ERROR_TARGET_WRITE, errno, path, "can't create the file");
         if (descriptor >= 0) {
             close(descriptor);
         }

@@ -7,7 +7,7 @@
 #include "connectors/registry.h"
 #include <string.h>
 
-enum { CHUNKS_OPEN_MAX = 2, WRITERS_MAX = 16, READERS_MAX = 16, COLUMNS_MAX = 10000 };
+enum { CHUNKS_OPEN_MAX = 1, WRITERS_MAX = 16, READERS_MAX = 16, COLUMNS_MAX = 10000 };
 
 static const char *const read_suffixes[] = {".parq", ".pq", NULL};
 static const char *const suffixes[] = {".parquet", ".parq", ".pq", NULL};
@@ -17,7 +17,7 @@ static const struct connector_option options[] = {
      "Target: compression within the files."},
     {"file_bytes", OPTION_BYTES, "128MiB", "1KiB..1TiB", false,
      "Target: most bytes of records in a file, before they are encoded."},
-    {"row_group_bytes", OPTION_BYTES, "16MiB", "64KiB..1GiB", false,
+    {"row_group_bytes", OPTION_BYTES, "4MiB", "64KiB..1GiB", false,
      "Target: bytes of records in a row group, before they are encoded."},
     {"timestamps", OPTION_CHOICE, "auto", "auto|millis|micros|nanos", false,
      "Target: what times count; auto: microseconds, or nanoseconds where a column has such."},

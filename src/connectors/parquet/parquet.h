@@ -195,8 +195,8 @@ enum status parquet_assemble(struct parquet_assembly *assembly, const struct par
 enum status parquet_row_append(struct parquet_assembly *assembly, struct parquet_cursor *cursor,
                                struct buffer *out, struct error *error) MUST_USE;
 /* Takes a row apart: cursors of all leaves, in `arena`. STATUS_FAILED: it is none. */
-enum status parquet_row_parse(const struct parquet_layout *layout, const char *bytes,
-                              size_t length, struct arena *arena, struct parquet_cursor **cursors,
+enum status parquet_row_parse(const struct parquet_layout *layout, const char *bytes, size_t length,
+                              struct arena *arena, struct parquet_cursor **cursors,
                               struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- encoder.c, packer.c */

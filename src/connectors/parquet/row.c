@@ -247,10 +247,8 @@ static bool take_leaf(struct row_reader *reader, struct parquet_cursor *cursor)
         return false;
     }
     cursor->count = count;
-    cursor->definitions =
-        arena_allocate_zeroed(reader->arena, count, sizeof(*cursor->definitions));
-    cursor->repetitions =
-        arena_allocate_zeroed(reader->arena, count, sizeof(*cursor->repetitions));
+    cursor->definitions = arena_allocate_zeroed(reader->arena, count, sizeof(*cursor->definitions));
+    cursor->repetitions = arena_allocate_zeroed(reader->arena, count, sizeof(*cursor->repetitions));
     cursor->values = arena_allocate_zeroed(reader->arena, count, cursor->value_size);
     for (uint32_t at = 0; at < count; at++) {
         uint8_t definition = 0;
@@ -270,8 +268,8 @@ static bool take_leaf(struct row_reader *reader, struct parquet_cursor *cursor)
     return true;
 }
 
-enum status parquet_row_parse(const struct parquet_layout *layout, const char *bytes,
-                              size_t length, struct arena *arena, struct parquet_cursor **cursors,
+enum status parquet_row_parse(const struct parquet_layout *layout, const char *bytes, size_t length,
+                              struct arena *arena, struct parquet_cursor **cursors,
                               struct error *error)
 {
     uint32_t whole = 0;

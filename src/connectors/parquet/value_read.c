@@ -128,18 +128,16 @@ static enum status read_decimal(const struct parquet_node *node, const void *val
 {
     carquet_byte_array_t bytes;
     uint8_t wide[8];
-    bool integer = node->physical == CARQUET_PHYSICAL_INT32 ||
-                   node->physical == CARQUET_PHYSICAL_INT64;
+    bool integer =
+        node->physical == CARQUET_PHYSICAL_INT32 || node->physical == CARQUET_PHYSICAL_INT64;
     if (integer) {
         int64_t number =
             node->physical == CARQUET_PHYSICAL_INT32 ? int32_of(value) : int64_of(value);
         int32_t scale = node->logical.params.decimal.scale;
         if (scale <= 18 && number > -INT64_C(1000000000000000000) &&
             number < INT64_C(1000000000000000000)) {
-            *cell = (struct cell){.kind = VALUE_DECIMAL,
-                                  .flags = CELL_SMALL,
-                                  .aux = (uint16_t)scale,
-                                  .i64 = number};
+            *cell = (struct cell){
+                .kind = VALUE_DECIMAL, .flags = CELL_SMALL, .aux = (uint16_t)scale, .i64 = number};
             return STATUS_OK;
         }
         for (size_t at = 0; at < sizeof(wide); at++) {
@@ -172,10 +170,8 @@ static enum status read_time(const struct parquet_node *node, const void *value,
 
 static struct cell timestamp_of(int64_t us, int64_t ns, bool zoned)
 {
-    return (struct cell){.kind = VALUE_TIMESTAMP,
-                         .flags = zoned ? CELL_ZONED : 0,
-                         .aux = (uint16_t)ns,
-                         .i64 = us};
+    return (struct cell){
+        .kind = VALUE_TIMESTAMP, .flags = zoned ? CELL_ZONED : 0, .aux = (uint16_t)ns, .i64 = us};
 }
 
 static int64_t floor_divide(int64_t number, int64_t by)

@@ -235,8 +235,8 @@ static bool is_same(const struct parquet_node *node, const struct cell *cell)
 static enum status convert(const struct parquet_node *node, const struct cell *cell,
                            struct arena *scratch, struct cell *converted, struct error *error)
 {
-    bool both = value_kind_is_number((enum value_kind)cell->kind) &&
-                value_kind_is_number(node->type.kind);
+    bool both =
+        value_kind_is_number((enum value_kind)cell->kind) && value_kind_is_number(node->type.kind);
     bool zone = cell->kind == VALUE_TIMESTAMP && node->type.kind == VALUE_TIMESTAMP;
     struct value_type type = node->type;
     type.dynamic = type.dynamic || type.kind == VALUE_DECIMAL; /* its limits are told later */
@@ -291,8 +291,7 @@ enum status parquet_value_append(const struct parquet_node *node, const struct c
                                  struct arena *scratch, struct buffer *out, struct error *error)
 {
     struct cell converted = *cell;
-    if (!is_same(node, cell) &&
-        convert(node, cell, scratch, &converted, error) != STATUS_OK) {
+    if (!is_same(node, cell) && convert(node, cell, scratch, &converted, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return append_converted(node, &converted, scratch, out, error);
