@@ -551,7 +551,9 @@ static uint8_t *put_straight(uint8_t *at, const struct cell *cell, uint8_t *type
     case VALUE_TEXT:
         *type = BSON_TYPE_UTF8;
         bytes_put_le(at, (uint64_t)cell->length + 1, 4);
-        memcpy(at + 4, cell->text, cell->length);
+        if (cell->length > 0) {
+            memcpy(at + 4, cell->text, cell->length);
+        }
         at[4 + cell->length] = '\0';
         return at + 4 + cell->length + 1;
     case VALUE_DECIMAL:
