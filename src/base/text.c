@@ -35,6 +35,9 @@ static size_t sequence_length(const uint8_t *bytes, size_t available)
 
 int text_is_utf8(const void *bytes, size_t length)
 {
+    if (length == 0) {
+        return 1; /* `bytes` may be NULL */
+    }
     const uint8_t *position = bytes;
     const uint8_t *end = position + length;
     while (position < end) {

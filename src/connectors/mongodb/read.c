@@ -131,6 +131,26 @@ enum status mongodb_find(const uint8_t *bytes, size_t length, const char *name,
 
 /* ---------------------------------------------------------------- MongoDB's own */
 
+/* Does the text that libbson made say all of the value? Its writer ends texts at the first NUL. */
+static bool survives(const struct mongodb_element *element, const struct cell *cell)
+{
+    bson_error_t ignored;
+    struct error none;
+    struct buffer json = {0};
+    struct mongodb_element again;
+    buffer_append_string(&json, "{\"v\":");
+    buffer_append(&json, cell->text, cell->length);
+    buffer_append_byte(&json, '}');
+    bson_t *made = bson_new_from_json((const uint8_t *)json.data, (ssize_t)json.length, &ignored);
+    bool same = made != NULL &&
+                mongodb_find(bson_get_data(made), made->len, "v", &again, &none) == STATUS_OK &&
+                again.type == element->type && again.value_length == element->value_length &&
+                memcmp(again.value, element->value, again.value_length) == 0;
+    bson_destroy(made);
+    buffer_free(&json);
+    return same;
+}
+
 /* As canonical extended JSON, which the same engine reads again: the type is the text's aux. */
 static enum status read_own(const struct mongodb_element *element, struct arena *arena,
                             struct cell *cell, struct error *error)
@@ -158,7 +178,11 @@ static enum status read_own(const struct mongodb_element *element, struct arena 
     }
     *cell = cell_text(text, text_length);
     cell->aux = element->type;
-    return STATUS_OK;
+    return survives(element, cell)
+               ? STATUS_OK
+               : error_set(error, ERROR_REJECT_UNREADABLE, NULL,
+                           "a value of code, of a pointer or of a pattern can't be told in extended "
+                           "JSON without loss");
 }
 
 /* ---------------------------------------------------------------- numbers */
