@@ -96,7 +96,7 @@ static const struct contract_entry entries[] = {
     {.name = "dynamodb-json", .uri_format = "dynamodb-json:%s"},
     {.name = "csv", .uri_format = "csv:%s"},
     {.name = "jsonl", .uri_format = "jsonl:%s"},
-    {.name = "parquet", .uri_format = "parquet:%s"},
+    {.name = "parquet", .uri_format = "parquet:%s", .one_kind = true},
     {.name = "toy", .alter = &toy_alter_words, .uri_format = "toy:%s"},
     {.name = "dynamodb",
      .alter = &dynamodb_alter_words,
