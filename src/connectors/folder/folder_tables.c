@@ -39,7 +39,7 @@ enum status folder_check_table(struct database *self, const struct check_request
     }
     if (table->existing != EXISTING_REFUSE) {
         buffer_append_string(out, "existing: a folder of files finds no record by its key; only "
-                                  "`existing: refuse` works here\n");
+                                  "`existing: refuse` and `truncate` work here\n");
     }
     of(self)->format->check_table(of(self), table, request->shapes, request->shape_count, out);
     return STATUS_OK;
