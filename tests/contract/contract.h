@@ -46,6 +46,8 @@ struct contract_entry {
     /* NULL, or a query of the database's own that gives value and id of "things" with an id < 3 */
     const char *query;
     const struct contract_alter *alter; /* NULL: the connector changes no schemas */
+    bool one_kind; /* a column takes values of its own kind alone, whatever else may occur in it:
+                      "value" takes texts, and every other value is a reject */
 };
 
 /* A target database in a folder of its own, with one table and a run under way. */

@@ -12,6 +12,10 @@ CORPUS_BYTES_MAX = 24 << 10
 TARGETS = sorted(name[5:-2] for name in os.listdir(HERE) if name.startswith("fuzz_") and name.endswith(".c"))
 
 
+# Of a module that is built only where its library is.
+LACKING = {"parquet"} - {name for name in TARGETS if os.path.exists(os.path.join(support.BUILD, name + ".so"))}
+
+
 class Replay(unittest.TestCase):
     def corpus(self, target):
         folder = os.path.join(HERE, "corpus", target)
@@ -19,7 +23,7 @@ class Replay(unittest.TestCase):
 
     def test_each_target_over_its_corpus(self):
         self.assertEqual(sorted(os.listdir(os.path.join(HERE, "corpus"))), TARGETS)
-        for target in TARGETS:
+        for target in sorted(set(TARGETS) - LACKING):
             with self.subTest(target=target):
                 inputs = self.corpus(target)
                 done = subprocess.run([os.path.join(support.BUILD, "fuzz_" + target), *inputs], stdin=subprocess.DEVNULL,

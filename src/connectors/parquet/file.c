@@ -31,8 +31,10 @@ enum status parquet_file_failed(const struct parquet_file *file, const carquet_e
     if (why->code == CARQUET_ERROR_OUT_OF_MEMORY) {
         return error_set(error, ERROR_MEMORY, file->path, "no memory for a page of the file");
     }
-    return parquet_file_damaged(
-        file, why->message[0] != '\0' ? why->message : carquet_status_string(why->code), error);
+    const char *words = why->code == CARQUET_OK   ? "a page can't be decoded"
+                        : why->message[0] != '\0' ? why->message
+                                                  : carquet_status_string(why->code);
+    return parquet_file_damaged(file, words, error);
 }
 
 uint64_t parquet_place_of_row(uint64_t bytes, uint64_t rows, uint64_t row)
