@@ -6,6 +6,17 @@
 
 /* ---------------------------------------------------------------- indexes */
 
+/* A server without any index has nothing to copy; a prefix that none has is most likely wrong. */
+static enum status refuse_none(const struct opensearch_database *self, struct error *error)
+{
+    if (self->mode != OPEN_SOURCE || self->prefix[0] == '\0') {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_SOURCE_MISSING, self->uri->shown,
+              "no index has a name that begins with %s", self->prefix);
+    return error_hint(error, "what follows the host is a prefix for names of indexes");
+}
+
 enum status opensearch_source_get(struct opensearch_database *self,
                                   struct opensearch_source **source, struct error *error)
 {
@@ -16,6 +27,9 @@ enum status opensearch_source_get(struct opensearch_database *self,
         struct opensearch_source *made = arena_allocate_zeroed(arena, 1, sizeof(*made));
         made->arena = arena;
         status = opensearch_describe(self, NULL, arena, &made->indexes, &made->count, error);
+        if (status == STATUS_OK && made->count == 0) {
+            status = refuse_none(self, error);
+        }
         if (status == STATUS_OK) {
             self->source = made;
         } else {

@@ -231,6 +231,11 @@ static void read_answer(const struct buffer *body, struct answer *answer)
     json_decref(root);
 }
 
+static bool is_block(const struct answer *answer)
+{
+    return strcmp(answer->type, OPENSEARCH_BLOCK) == 0;
+}
+
 static enum opensearch_fault fault_of(uint32_t status, const struct answer *answer)
 {
     switch (status) {
@@ -246,8 +251,8 @@ static enum opensearch_fault fault_of(uint32_t status, const struct answer *answ
         return OPENSEARCH_FAULT_CONFLICT;
     case 413:
         return OPENSEARCH_FAULT_TOO_LARGE;
-    case 429:
-        return OPENSEARCH_FAULT_THROTTLED;
+    case 429: /* a disk that is full does not get emptier by waiting */
+        return is_block(answer) ? OPENSEARCH_FAULT_REFUSED : OPENSEARCH_FAULT_THROTTLED;
     default:
         break;
     }
@@ -261,11 +266,6 @@ static enum opensearch_fault fault_of(uint32_t status, const struct answer *answ
                    strcmp(answer->type, "index_already_exists_exception") == 0
                ? OPENSEARCH_FAULT_EXISTS
                : OPENSEARCH_FAULT_INVALID;
-}
-
-static bool is_block(const struct answer *answer)
-{
-    return strcmp(answer->type, "cluster_block_exception") == 0;
 }
 
 static enum error_code code_of(enum opensearch_fault fault, bool source, uint32_t status,
@@ -303,8 +303,7 @@ static enum service_verdict verdict_of(enum opensearch_fault fault)
 static void set_hint(struct error *error, bool block)
 {
     if (block) {
-        error_hint(error, "free disk space or lift the block (PUT INDEX/_settings), then "
-                          "`transhume resume`");
+        error_hint(error, OPENSEARCH_BLOCK_HINT);
     } else if (error->code == ERROR_PERMISSION) {
         error_hint(error, "docs/opensearch.md lists the permissions that are needed");
     } else if (error->code == ERROR_CREDENTIALS) {

@@ -59,6 +59,11 @@ enum opensearch_fault {
     OPENSEARCH_FAULT_LONG_ANSWER /* the answer is above what is held of one */
 };
 
+/* The type of error of what is blocked, as on a disk that is nearly full (flood stage). */
+#define OPENSEARCH_BLOCK "cluster_block_exception"
+#define OPENSEARCH_BLOCK_HINT \
+    "free disk space or lift the block (PUT INDEX/_settings), then `transhume resume`"
+
 struct opensearch_request {
     const char *operation; /* what errors call it: "_bulk"; a literal */
     const char *object;    /* what errors speak of; NULL: the endpoint */

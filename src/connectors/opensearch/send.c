@@ -234,6 +234,8 @@ static enum status take_item(struct keyed_connection *connection,
         *outcome = KEYED_DONE;
         return STATUS_OK;
     }
+    const char *type = json_string_value(json_object_get(fault, "type"));
+    bool blocked = type != NULL && strcmp(type, OPENSEARCH_BLOCK) == 0;
     if (status == 409 && connection->applies && table->created) {
         return refuse_outrun(table->name, error);
     }
@@ -245,15 +247,15 @@ static enum status take_item(struct keyed_connection *connection,
                    : request->kind == KEYED_PUT && table->created ? KEYED_DONE
                    : request->kind == KEYED_UPDATE                ? KEYED_AGAIN
                                                                   : KEYED_REFUSED;
-    } else if (status == 429 || status >= 500) {
+    } else if (!blocked && (status == 429 || status >= 500)) {
         *outcome = KEYED_AGAIN;
         answer->throttled = answer->throttled || status == 429;
         answer->unknown = answer->unknown || status >= 500;
-    } else if (status == 403 || status == 404) {
+    } else if (blocked || status == 403 || status == 404) {
         error_copy(error, reason);
         error_recode(error, status == 404 ? ERROR_TARGET_MISSING : ERROR_TARGET_WRITE);
         snprintf(error->object, sizeof(error->object), "%s", table->name);
-        return STATUS_FAILED;
+        return blocked ? error_hint(error, OPENSEARCH_BLOCK_HINT) : STATUS_FAILED;
     } else {
         *outcome = KEYED_REFUSED;
         return STATUS_OK;

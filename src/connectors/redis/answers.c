@@ -125,7 +125,7 @@ static void take_error(struct keyed_connection *connection, uint16_t node,
     }
     bool of_record = redis_error_is(reply, "WRONGTYPE") || redis_error_is(reply, "ERR") ||
                      redis_error_is(reply, "EXECABORT");
-    if (of_record && why.code == ERROR_TARGET_WRITE) {
+    if (of_record && !redis_is_full(reply) && why.code == ERROR_TARGET_WRITE) {
         error_recode(&why, ERROR_REJECT_CONSTRAINT);
         redis_note_record(flight, at, KEYED_REFUSED, &why);
         return;

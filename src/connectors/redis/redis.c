@@ -102,6 +102,15 @@ static enum status hint_at(struct error *error)
     return STATUS_FAILED;
 }
 
+/* A Sentinel or a cluster knows better; what is behind it may change. */
+static enum status refuse_replica(const struct redis_database *self,
+                                  const struct redis_facts *facts, struct error *error)
+{
+    error_set(error, ERROR_TARGET_INVALID, self->uri->shown,
+              "it is a replica, which nothing can be written to");
+    return error_hint(error, "write to its master, %s:%s", facts->master_host, facts->master_port);
+}
+
 static enum status connect(struct redis_database *self, const struct open_options *open,
                            struct error *error)
 {
@@ -114,7 +123,9 @@ static enum status connect(struct redis_database *self, const struct open_option
     snprintf(self->keyed.base.server, sizeof(self->keyed.base.server), "Redis %s%s", facts->version,
              redis_server_is_cluster(self->server) ? ", a cluster" : "");
     self->control = redis_client_create(self->server);
-    return STATUS_OK;
+    return self->mode == OPEN_TARGET && facts->replica && !redis_server_is_cluster(self->server)
+               ? refuse_replica(self, facts, error)
+               : STATUS_OK;
 }
 
 static enum status database_open(const struct open_options *open, struct database **database,

@@ -30,6 +30,8 @@ struct redis_facts {
     bool sentinel;
     bool append_only; /* what it acknowledged outlives its process */
     bool replica;
+    char master_host[64]; /* of a replica */
+    char master_port[8];
     uint32_t replicas;    /* connected to it */
     uint32_t rdb_version; /* of DUMP; 0: not known */
 };
@@ -81,9 +83,11 @@ enum status redis_connection_break(struct redis_connection *connection, const ch
 /* ---------------------------------------------------------------- errors of servers */
 
 /* What an error that a server answered with means: its code and class.
- *   RETRY  LOADING, BUSY, TRYAGAIN, CLUSTERDOWN, MASTERDOWN, READONLY, NOREPLICAS; OOM is
- * throttling STOP   NOAUTH, WRONGPASS, NOPERM, MISCONF, and what else there is */
+ *   RETRY  LOADING, BUSY, TRYAGAIN, CLUSTERDOWN, MASTERDOWN, READONLY, NOREPLICAS
+ *   STOP   NOAUTH, WRONGPASS, NOPERM, MISCONF, OOM, and what else there is */
 enum status redis_refused(const struct resp_value *reply, const char *object, struct error *error);
+/* Has the server no memory for what was asked, be it by a script? */
+bool redis_is_full(const struct resp_value *reply);
 /* Does the error begin with that word? */
 bool redis_error_is(const struct resp_value *reply, const char *word);
 

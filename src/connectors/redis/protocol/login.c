@@ -27,6 +27,17 @@ static bool is_one_of(const struct resp_value *reply, const char *const *words)
     return found;
 }
 
+bool redis_is_full(const struct resp_value *reply)
+{
+    static const char words[] =
+        "OOM command not allowed"; /* in Redis 6 a script's within "ERR …" */
+    bool found = false;
+    for (size_t at = 0; at + sizeof(words) - 1 <= reply->text.length && !found; at++) {
+        found = memcmp(reply->text.data + at, words, sizeof(words) - 1) == 0;
+    }
+    return reply->type == RESP_ERROR && found;
+}
+
 enum status redis_refused(const struct resp_value *reply, const char *object, struct error *error)
 {
     static const char *const passing[] = {"LOADING",    "BUSY",     "TRYAGAIN",   "CLUSTERDOWN",
@@ -38,9 +49,9 @@ enum status redis_refused(const struct resp_value *reply, const char *object, st
     if (is_one_of(reply, passing)) {
         return error_set(error, ERROR_NETWORK, object, "Redis answers: %s", shown);
     }
-    if (redis_error_is(reply, "OOM")) {
-        error_set(error, ERROR_TARGET_THROTTLED, object, "Redis has no memory left: %s", shown);
-        return error_hint(error, "raise its maxmemory, or let it evict what may go");
+    if (redis_is_full(reply)) {
+        error_set(error, ERROR_TARGET_WRITE, object, "Redis has no memory left: %s", shown);
+        return error_hint(error, "raise its maxmemory, then `transhume resume`");
     }
     if (is_one_of(reply, login) ||
         (redis_error_is(reply, "ERR") && strstr(shown, "AUTH") != NULL)) {
@@ -136,7 +147,16 @@ static enum status select_database(struct login *login, struct error *error)
     resp_begin(&login->command, 2);
     resp_string(&login->command, "SELECT");
     resp_number(&login->command, login->with->database);
-    return ask(login, error) == STATUS_OK ? check(login, error) : STATUS_FAILED;
+    if (ask(login, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (redis_error_is(&login->reply, "ERR")) {
+        error_set(error, ERROR_BAD_VALUE, login->connection->place, "it has no database %u",
+                  (unsigned)login->with->database);
+        return error_hint(error, "redis://HOST/NUMBER; a cluster has 0 alone, another server as "
+                                 "many as `databases` in its configuration says");
+    }
+    return check(login, error);
 }
 
 /* By it a take-over finds the connections of the process before. */
@@ -201,6 +221,8 @@ static enum status learn_facts(struct login *login, struct error *error)
     facts->sentinel = info_is(info, "redis_mode", "sentinel");
     facts->append_only = info_is(info, "aof_enabled", "1");
     facts->replica = info_is(info, "role", "slave");
+    copy_info(info, "master_host", facts->master_host, sizeof(facts->master_host));
+    copy_info(info, "master_port", facts->master_port, sizeof(facts->master_port));
     struct text count = info_of(info, "connected_slaves");
     if (text_to_uint64(count.data, count.length, &replicas) == STATUS_OK) {
         facts->replicas = (uint32_t)replicas;
