@@ -16,6 +16,7 @@ struct verify_result;
 struct cli_call {
     const struct cli_command *command;
     const char *arguments[CLI_ARGUMENTS_MAX];
+    const char *named[CLI_ARGUMENTS_MAX]; /* the argument as "@NAME", whose URI it is; or NULL */
     uint32_t argument_count;
     struct cli_value values[CLI_OPTION_COUNT];
     struct run_parameter *parameters; /* of a settings file */
@@ -33,12 +34,24 @@ struct cli_call {
     const struct verify_result *found; /* what it compared; NULL: nothing */
 };
 
+/* The headings of the list of commands, in their order. */
+enum cli_command_group {
+    CLI_COMMANDS_MOVE,
+    CLI_COMMANDS_FOLLOW,
+    CLI_COMMANDS_LOOK,
+    CLI_COMMANDS_UNDO,
+    CLI_COMMANDS_SCHEMA,
+    CLI_COMMANDS_HELP,
+    CLI_COMMANDS_COUNT
+};
+
 /* One command: its help, and what runs it. Of one with subcommands each of these is a command whose
  * name begins with its own: "schema up". */
 struct cli_command {
     const char *name;
-    uint32_t place;        /* its bit for options */
-    const char *arguments; /* "[SRC DST]", for the usage line */
+    uint32_t place;               /* its bit for options */
+    enum cli_command_group group; /* of the first ones; subcommands are in that of their own */
+    const char *arguments;        /* "[SRC DST]", for the usage line */
     uint32_t arguments_min;
     uint32_t arguments_max;
     const char *summary;     /* one line */
@@ -135,6 +148,11 @@ struct alert_config;
 enum status cli_read_alerts(struct cli_call *call, const struct alert_config **config,
                             struct buffer *faults, struct error *error) MUST_USE;
 
+/* command_connections.c */
+/* Names of connections among arguments and options become their URIs; --connections says of which
+ * file. */
+enum status cli_expand_connections(struct cli_call *call, struct error *error) MUST_USE;
+
 /* run_setup.c */
 /* A URI as it is shown, without what is shown as "***": a connection takes that from elsewhere. */
 const char *cli_without_hidden(const char *shown, struct arena *arena);
@@ -228,6 +246,8 @@ int command_rollback(struct cli_call *call);
 int command_finish(struct cli_call *call);
 int command_reset(struct cli_call *call);
 int command_alerts(struct cli_call *call);
+int command_complete(struct cli_call *call);
+int command_connections(struct cli_call *call);
 int command_connectors(struct cli_call *call);
 int command_grafana(struct cli_call *call);
 int command_failpoints(struct cli_call *call);

@@ -210,6 +210,9 @@ struct database_report {
      * and won't; connectors/lease.h */
     _Atomic int64_t lease_end_ms;
     struct database_link links[LINK_SECURITY_COUNT]; /* by enum link_security */
+    /* Source: the server does not know the snapshot's moment any more, and what was read since is
+     * of a later one */
+    _Atomic bool moved;
 };
 
 /*
@@ -267,6 +270,9 @@ struct database {
      * it writes has to be what is read afterwards, whatever newer thing stands in its way. */
     bool repairs;
     struct schema_scope scope; /* set at the opening, and by catalog_functions.use_scope */
+    /* Source: the connector in whose words its types are, where they are not its own, as a dump's
+     * are those of the database that it is of; NULL: its own */
+    const char *words_of;
     /* What the server is, "PostgreSQL 15.8", set at the opening; "": it does not say, or is none */
     char server[64];
     struct database_report report;

@@ -209,6 +209,8 @@ struct resolver {
     struct plan_list type_rules;        /* struct type_rule, of resolve_types.c */
     struct plan_list wide_tables;       /* struct wide_table: large ones that were looked into */
     struct plan_list masks;             /* struct masked, of resolve_mask.c */
+    struct plan_list hooks;             /* struct plan_hook */
+    struct plan_list shuffles;          /* struct plan_shuffle */
     struct plan_list table_keys;        /* struct table_key: those that were asked for */
     /* that columns of the target may name: the plan's, then the source's */
     const struct schema_record_type *record_types;
@@ -227,6 +229,7 @@ struct resolver {
     bool target_nested;
     bool target_sql;
     bool same_engine;
+    bool same_words; /* types of the source are named as those of the target */
     struct error fatal; /* of a database that was asked; code NONE: none */
 };
 
@@ -283,6 +286,8 @@ bool names_touch(struct resolver *resolver, const struct schema_table *table);
 /* resolve_mask.c */
 /* Reads the rules: once relations are known, and before streams are finished. */
 void masks_resolve(struct resolver *resolver);
+/* resolve_hooks.c; behind make_tables */
+void hooks_resolve(struct resolver *resolver);
 /* Those of a finished stream's columns. */
 void masks_take(struct resolver *resolver, struct plan_stream *stream);
 

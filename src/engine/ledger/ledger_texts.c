@@ -135,6 +135,12 @@ enum status ledger_header_make(const struct ledger_header *header, struct arena 
     if (object != NULL && header->rejects_orphans) {
         failed |= json_object_set_new(object, "broken_references", json_string("reject")) != 0;
     }
+    if (object != NULL && header->sample_rows > 0) {
+        failed |= json_object_set_new(object, "sample_rows",
+                                      json_integer((json_int_t)header->sample_rows)) != 0;
+        failed |= json_object_set_new(object, "sample_seed",
+                                      json_integer((json_int_t)header->sample_seed)) != 0;
+    }
     if (object != NULL && header->parts != NULL) {
         failed |= json_object_set_new(object, "parts", json_string(header->parts)) != 0;
     }
@@ -250,6 +256,8 @@ enum status ledger_header_read(const char *text, struct arena *arena, struct led
         .rebuilds_indexes = strcmp(json_member_text(object, "indexes", ""), "rebuild") == 0,
         .disables_triggers = strcmp(json_member_text(object, "triggers", ""), "disable") == 0,
         .rejects_orphans = strcmp(json_member_text(object, "broken_references", ""), "reject") == 0,
+        .sample_rows = (uint64_t)json_member_integer(object, "sample_rows", 0),
+        .sample_seed = (uint64_t)json_member_integer(object, "sample_seed", 0),
         .parts = keep_text(object, "parts", arena),
         .takes_out = json_member_true(object, "takes_out"),
         .keeps_taken = json_member_true(object, "keeps_taken"),

@@ -16,6 +16,7 @@
  *          "renumbered":{TABLE:N…},                        (new keys are old ones + N)
  *          "indexes":"rebuild","triggers":"disable",       (only where they are)
  *          "broken_references":"reject",                   (likewise)
+ *          "sample_rows":N,"sample_seed":N,                (of a part of the source)
  *          "parts":"schema"|"data",                        (where it is not both)
  *          "schemas":[NAME…],                              (the target's, besides its own)
  *          "takes_out":true,                               (it deletes records that were there)
@@ -123,6 +124,8 @@ struct ledger_header {
     bool disables_triggers;     /* likewise */
     struct column_list schemas; /* of the target besides its own, of which tables are */
     bool rejects_orphans;       /* --broken-references reject */
+    uint64_t sample_rows;       /* 0: all */
+    uint64_t sample_seed;
     const char *parts;          /* "schema", "data"; NULL: both */
     bool takes_out;             /* a repair that deletes records, or a copy that empties tables */
     bool keeps_taken;           /* and they can be put back; earlier versions refuse by takes_out */

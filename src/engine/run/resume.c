@@ -545,6 +545,10 @@ static enum status read_ledger(struct resume *resume, struct error *error)
     }
     run_set_kind(run, resume->header.kind);
     run->session->options.parts = run_parts_read(resume->header.parts);
+    if (session_sample(run->session, resume->header.sample_rows, resume->header.sample_seed,
+                       error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     run->header = resume->header;
     undo_resume(run);
     if (since_resume(run, error) != STATUS_OK) {
@@ -616,6 +620,7 @@ static enum status go_on(struct run *run, struct error *error)
     enum status status = find_run(&resume, error);
     if (status == STATUS_AGAIN) {
         random_run_id(run->id);
+        run->begins_again = true;
         log_write(LOG_INFO, "the run had not begun: beginning it");
         status = run->loads_rejects ? rejects_load_begin(run, error) : run_begin(run, error);
         return status == STATUS_OK ? run_execute(run, error) : status;

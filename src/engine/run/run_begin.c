@@ -12,9 +12,11 @@
 #include "engine/run/claim.h"
 #include "engine/run/emptying.h"
 #include "engine/run/home.h"
+#include "engine/run/hooks.h"
 #include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
 #include "engine/run/since.h"
+#include "plan/hooks.h"
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -186,6 +188,8 @@ void run_fill_header(struct run *run)
     run->header.rebuilds_indexes = preflight_rebuilds_indexes(session);
     run->header.disables_triggers = preflight_disables_triggers(session);
     run->header.rejects_orphans = preflight_rejects_orphans(session);
+    run->header.sample_rows = session->options.sample_rows;
+    run->header.sample_seed = session->options.sample_seed;
     run->header.parts = run_parts_name(session->options.parts);
     run->header.schemas = session->target->scope.others;
     run->header.reverse_of = session->options.reverse_of;
@@ -458,15 +462,25 @@ static enum status measure_keys(struct run *run, struct error *error)
                : STATUS_FAILED;
 }
 
+/* What they do the snapshot shows; a kill meanwhile leaves a run that `resume` begins again. */
+static enum status run_first_hooks(struct run *run, struct error *error)
+{
+    if (hooks_has(run, HOOK_BEFORE) && run_write_local(run, false, false, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return hooks_before_run(run, run->begins_again, error);
+}
+
 static enum status begin(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
-    if (check_target(run, error) != STATUS_OK || undo_begin(run, error) != STATUS_OK ||
+    if (hooks_check(session, error) != STATUS_OK || check_target(run, error) != STATUS_OK ||
+        undo_begin(run, error) != STATUS_OK ||
         (session->options.follow && follow_begin(run, error) != STATUS_OK) ||
         measure_keys(run, error) != STATUS_OK || tell_foretold(run, error) != STATUS_OK ||
         run_retire_finished(run, error) != STATUS_OK ||
         state_folder_make_rooms(&run->folder, error) != STATUS_OK ||
-        emptying_begin(run, error) != STATUS_OK) {
+        run_first_hooks(run, error) != STATUS_OK || emptying_begin(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     progress_enter(&session->progress, PROGRESS_PREPARE);

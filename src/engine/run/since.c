@@ -1,6 +1,7 @@
 /* Watermarks: found and asked for when a run begins, moved when it ends. */
 #include "engine/run/since.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "engine/ledger/json_text.h"
@@ -205,8 +206,12 @@ static enum status decide(struct run_session *session, struct plan_stream *strea
     return ask(session, stream, arena, answer, error);
 }
 
+/* What is behind every other moment would hide all that comes later. */
 static bool can_be_bound(const struct cell *value)
 {
+    if ((value->flags & CELL_SPECIAL) != 0) {
+        return false;
+    }
     return value->kind == VALUE_INT64 || value->kind == VALUE_UINT64 || value->kind == VALUE_DATE ||
            value->kind == VALUE_TIMESTAMP || value->kind == VALUE_TEXT;
 }
@@ -234,6 +239,21 @@ static void append_line(const struct plan_stream *stream, const struct watermark
     buffer_append_byte(out, '\n');
 }
 
+static void warn_of_future(const struct plan_since *since, const struct cell *highest)
+{
+    enum { DAY_SECONDS = 86400, SECOND_MICROSECONDS = 1000000 };
+    int64_t days = clock_utc_us() / SECOND_MICROSECONDS / DAY_SECONDS;
+    bool future = (highest->kind == VALUE_DATE && highest->i64 > days + 1) ||
+                  (highest->kind == VALUE_TIMESTAMP &&
+                   highest->i64 / SECOND_MICROSECONDS / DAY_SECONDS > days + 1);
+    if (future) {
+        log_write(LOG_WARNING,
+                  "%s: the highest %s lies in the future: the next run does not read what changes "
+                  "before that moment",
+                  since->table, since->column);
+    }
+}
+
 static enum status note_header(struct run *run, const struct plan_stream *stream,
                                const struct watermark *mark, const struct answer *answer,
                                struct error *error)
@@ -249,11 +269,13 @@ static enum status note_header(struct run *run, const struct plan_stream *stream
         if (!can_be_bound(highest)) {
             error_set(
                 error, ERROR_PLAN_INVALID, stream->since->table,
-                "`since` can't go by %s: its highest value is no whole number, date, timestamp "
-                "or text",
+                "`since` can't go by %s: its highest value is no whole number, finite date, finite "
+                "timestamp or text",
                 stream->since->column);
-            return error_hint(error, "name another column, or leave `since` out");
+            return error_hint(error, "correct the record, name another column, or leave `since` "
+                                     "out");
         }
+        warn_of_future(stream->since, highest);
         if (write_value(highest, run->arena, &made->next, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
