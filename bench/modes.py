@@ -1,6 +1,7 @@
 """A nightly run of a table of which one record in a hundred changed, by `since` and by `migrate --mirror`, beside a full copy.
 
-The targets are kept from night to night, as those of a nightly job are, and so are the state folders. In the source the column of `since` has an index.
+The records that changed lie together, as the latest ones do, or all over the table, where nearly each of its pages has one. The targets are kept from night to
+night, as those of a nightly job are, and so are the state folders. In the source the column of `since` has an index.
 """
 import os
 import shutil
@@ -11,7 +12,8 @@ import sql_servers
 
 NAME = "modes"
 PLAN = "transhume: 1\ntables:\n  t: { key: [id], from: t, since: created }\n"
-CHANGE = "UPDATE t SET a = 'changed in night %d', created = '2030-01-%02d 00:00:00' WHERE id %% 100 = %d"
+CHANGE = "UPDATE t SET a = 'changed in night %d', created = '2030-01-%02d 00:00:00' WHERE "
+PATTERNS = ("together", "all over")
 
 
 class Sqlite:
@@ -56,15 +58,15 @@ class Postgres:
 
 def run(bench):
     rows = bench.size(2000000, 100000)
-    yield from compare(bench, Sqlite(bench, rows))
-    yield from sql_servers.run_with(NAME, {"postgres"}, lambda ends: compare(bench, Postgres(bench, rows, ends["postgres"])))
+    yield from compare(bench, Sqlite(bench, rows), rows)
+    yield from sql_servers.run_with(NAME, {"postgres"}, lambda ends: compare(bench, Postgres(bench, rows, ends["postgres"]), rows))
 
 
 def nightly(bench, ends, target, state, *more):
     return [bench.program, "migrate", "--progress", "none", "--state", os.path.join(bench.scratch, state), *more, ends.from_uri, target]
 
 
-def compare(bench, ends):
+def compare(bench, ends, rows):
     plan = os.path.join(bench.scratch, "since.yaml")
     with open(plan, "w", encoding="utf-8") as file:
         file.write(PLAN)
@@ -74,16 +76,19 @@ def compare(bench, ends):
     mirror = nightly(bench, ends, ends.empty("mirrored"), "state-mirror", "--mirror", "--confirm")
     bench.measure(since)
     bench.measure(mirror)
-    copies, changed, mirrored = [], [], []
+    copies, changed, mirrored = [], {pattern: [] for pattern in PATTERNS}, {pattern: [] for pattern in PATTERNS}
     for night in range(1, bench.repeat + 1):
         copies.append(bench.measure(bench.migrate(ends.from_uri, ends.empty("whole"))))
-        ends.ask(CHANGE % (night, night, night))
-        changed.append(bench.measure(since))
-        mirrored.append(bench.measure(mirror))
+        for number, pattern in enumerate(PATTERNS):
+            where = "id % 100 = " + str(night) if number else "id > %d AND id <= %d" % (rows - night * rows // 100, rows - (night - 1) * rows // 100)
+            ends.ask(CHANGE % (night, 2 * night + number) + where)
+            changed[pattern].append(bench.measure(since))
+            mirrored[pattern].append(bench.measure(mirror))
     bench.measure([bench.program, "validate", "--progress", "none", "--state", os.path.join(bench.scratch, "state-since"), "--plan", plan, ends.from_uri, since[-1]])
     whole = harness.median(copies, harness.wall_s)
-    yield harness.at_most(NAME, ends.title + ": since, 1 % changed, against a full copy", harness.median(changed, harness.wall_s) / whole, 0.15, "x")
-    yield harness.at_most(NAME, ends.title + ": --mirror, 1 % changed, against a full copy", harness.median(mirrored, harness.wall_s) / whole, 0.6, "x")
-    yield harness.fact(NAME, ends.title + ": seconds of a copy, of since, of --mirror", "%.2f, %.2f, %.2f" % (
-        whole, harness.median(changed, harness.wall_s), harness.median(mirrored, harness.wall_s)))
-    yield harness.memory(NAME, changed + mirrored)
+    for pattern in PATTERNS:
+        by_since, by_mirror = (harness.median(runs[pattern], harness.wall_s) for runs in (changed, mirrored))
+        yield harness.at_most(NAME, "%s: since, 1 %% changed %s, against a full copy" % (ends.title, pattern), by_since / whole, 0.15, "x")
+        yield harness.at_most(NAME, "%s: --mirror, 1 %% changed %s, against a full copy" % (ends.title, pattern), by_mirror / whole, 0.6, "x")
+        yield harness.fact(NAME, ends.title + ", " + pattern + ": seconds of a copy, of since, of --mirror", "%.2f, %.2f, %.2f" % (whole, by_since, by_mirror))
+    yield harness.memory(NAME, [run for runs in (changed, mirrored) for pattern in PATTERNS for run in runs[pattern]])

@@ -30,7 +30,7 @@
 #include <string.h>
 
 enum {
-    FORMAT = 3,
+    FORMAT = 4,
     HASH_BYTES = 16,
     ATTEMPTS_MAX = 1 << 30,
     RANGE_BYTES_MIN = 20, /* two empty texts, an estimate, no sums */
@@ -129,7 +129,7 @@ static void put_table(struct buffer *out, const struct verify_table *table)
     put(out, table->range_count, 4);
     for (uint32_t i = 0; i < table->range_count; i++) {
         put_span(out, &table->ranges[i].span);
-        put_sums(out, table->ranges[i].parts, VERIFY_RANGE_PARTS);
+        put_sums(out, table->ranges[i].parts, table->ranges[i].part_count);
     }
 }
 
@@ -306,7 +306,16 @@ static void take_ranges(struct input *input, struct verify *verify, struct verif
     memset(table->ranges, 0, count * sizeof(*table->ranges));
     for (uint32_t i = 0; i < count && !input->failed; i++) {
         table->ranges[i].span = take_span(input);
-        take_sums(input, table->ranges[i].parts, VERIFY_RANGE_PARTS);
+        table->ranges[i].part_count = verify_range_parts(count, verify->table_count);
+        table->ranges[i].parts = arena_try_allocate(
+            verify->arena, table->ranges[i].part_count * sizeof(*table->ranges[i].parts));
+        if (table->ranges[i].parts == NULL) {
+            input->failed = true;
+            return;
+        }
+        memset(table->ranges[i].parts, 0,
+               table->ranges[i].part_count * sizeof(*table->ranges[i].parts));
+        take_sums(input, table->ranges[i].parts, table->ranges[i].part_count);
     }
     table->range_count = input->failed ? 0 : count;
 }

@@ -121,14 +121,24 @@ static bool is_left_out(const struct former *former, const struct cell *cell)
     return cell->kind == VALUE_MISSING || (cell->kind == VALUE_NULL && former->null_is_missing);
 }
 
+static bool is_of_key(const struct record_form *form, const struct form_field *field)
+{
+    for (uint32_t i = 0; i < form->key.count; i++) {
+        if (strcmp(form->key.names[i], field->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum status take_fields(struct former *former, const struct record_form *form,
-                               const struct cell *cells, struct error *error)
+                               const struct cell *cells, bool key_only, struct error *error)
 {
     for (uint32_t i = 0; i < form->field_count; i++) {
         const struct form_field *from = &form->fields[i];
         const struct cell *raw = &cells[from->cell];
         struct former_field *to = &former->fields[former->count];
-        if (is_left_out(former, raw)) {
+        if (is_left_out(former, raw) || (key_only && !is_of_key(form, from))) {
             continue;
         }
         if (normal(former, from, raw, &to->value, error) != STATUS_OK) {
@@ -270,8 +280,8 @@ static void take_key(struct former *former, const struct record_form *form)
     }
 }
 
-enum status former_take(struct former *former, const struct record_form *form,
-                        const struct cell *cells, struct error *error)
+static enum status take(struct former *former, const struct record_form *form,
+                        const struct cell *cells, bool key_only, struct error *error)
 {
     uint32_t fields = form->fields == NULL ? cells->length : form->field_count;
     if (arena_bytes(former->arena) > RESET_BYTES) {
@@ -284,10 +294,22 @@ enum status former_take(struct former *former, const struct record_form *form,
     }
     reserve(former, fields + 1);
     enum status status = form->fields == NULL ? take_document(former, form, cells, error)
-                                              : take_fields(former, form, cells, error);
+                                              : take_fields(former, form, cells, key_only, error);
     if (status == STATUS_OK) {
         former->hash = canonical_hash_bytes(former->bytes.data, former->bytes.length);
         take_key(former, form);
     }
     return status;
+}
+
+enum status former_take(struct former *former, const struct record_form *form,
+                        const struct cell *cells, struct error *error)
+{
+    return take(former, form, cells, false, error);
+}
+
+enum status former_take_key(struct former *former, const struct record_form *form,
+                            const struct cell *cells, struct error *error)
+{
+    return take(former, form, cells, true, error);
 }

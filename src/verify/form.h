@@ -65,6 +65,10 @@ void former_free(struct former *former);
 /* Takes one record in hand. */
 enum status former_take(struct former *former, const struct record_form *form,
                         const struct cell *cells, struct error *error) MUST_USE;
+/* The same of a record with declared fields, and of these its key's alone: `key` and `has_key` are
+ * those of the record, `hash` is not. */
+enum status former_take_key(struct former *former, const struct record_form *form,
+                            const struct cell *cells, struct error *error) MUST_USE;
 /* The field of that name of the record in hand; NULL: it has none. */
 const struct former_field *former_find(const struct former *former, const char *name,
                                        size_t length);

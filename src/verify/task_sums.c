@@ -181,8 +181,11 @@ enum status task_sums_give(struct task_sums *sums, const struct verify_task *tas
                            struct error *error)
 {
     struct verify *verify = sums->verify;
-    for (uint32_t i = 0; task->range != NULL && i < VERIFY_RANGE_PARTS; i++) {
-        verify_sum_add(&task->range->parts[i], sums->parts[i].low, sums->parts[i].high);
+    for (uint32_t i = 0; task->range != NULL && i < VERIFY_RANGE_PARTS_MAX; i++) {
+        if ((sums->parts[i].low | sums->parts[i].high) != 0) {
+            verify_sum_add(verify_range_sum(task->range, i), sums->parts[i].low,
+                           sums->parts[i].high);
+        }
     }
     memset(sums->parts, 0, sizeof(sums->parts));
     atomic_fetch_add(&verify->rows, sums->rows);

@@ -20,11 +20,11 @@ struct task_sums {
     struct own_buckets *buckets; /* a table each; without memory until something is added */
     struct own_buckets *spare;   /* all zero */
     uint32_t spare_count;
-    uint32_t capacity;                               /* buckets, of each of them */
-    struct canonical_hash parts[VERIFY_RANGE_PARTS]; /* of the task's range */
-    struct verify_column_sum *columns[2];            /* as verify->columns; NULL: none are summed */
-    struct own_counts *entities;                     /* an entity each */
-    uint64_t target_rows;                            /* of the task's table */
+    uint32_t capacity;                                   /* buckets, of each of them */
+    struct canonical_hash parts[VERIFY_RANGE_PARTS_MAX]; /* of the task's range */
+    struct verify_column_sum *columns[2]; /* as verify->columns; NULL: none are summed */
+    struct own_counts *entities;          /* an entity each */
+    uint64_t target_rows;                 /* of the task's table */
     uint64_t unreadable;
     struct buffer named; /* of these, as unreadable.h has them */
     uint64_t named_count;

@@ -8,7 +8,7 @@
 enum {
     SPAN_ROWS = 65536,
     RANGE_ROWS = 32768,
-    RANGES_MAX = 4096, /* of a table: each takes 2 KiB */
+    RANGES_MAX = 4096, /* of a table: of so many each takes 1 KiB */
     SPANS_A_READER = 4,
     SPAN_ROWS_MIN = 2048
 };
@@ -52,7 +52,11 @@ static void make_ranges(struct verify *verify, struct verify_table *table, const
     table->ranges = arena_allocate_zeroed(verify->arena, (size_t)count + 1, sizeof(*table->ranges));
     table->range_count = count;
     for (uint32_t i = 0; i < count; i++) {
-        table->ranges[i].span = spans[i];
+        uint32_t parts = verify_range_parts(count, verify->table_count);
+        table->ranges[i] = (struct verify_range){
+            .span = spans[i],
+            .parts = arena_allocate_zeroed(verify->arena, parts, sizeof(*table->ranges[i].parts)),
+            .part_count = parts};
     }
 }
 

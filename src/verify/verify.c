@@ -168,8 +168,10 @@ static uint64_t expected_bytes(const struct verify *verify, struct spill_options
     for (uint32_t i = 0; i < verify->table_count; i++) {
         const struct verify_table *table = &verify->tables[i];
         uint64_t bad = 0;
-        uint64_t all = table->buckets != NULL ? table->bucket_mask + 1u
-                                              : (uint64_t)table->range_count * VERIFY_RANGE_PARTS;
+        uint64_t all = table->buckets != NULL
+                           ? table->bucket_mask + 1u
+                           : (uint64_t)table->range_count *
+                                 verify_range_parts(table->range_count, verify->table_count);
         for (uint64_t j = 0; table->buckets != NULL && j < all; j++) {
             bad += !verify_bucket_is_even(table, (uint32_t)j);
         }

@@ -32,20 +32,42 @@ static inline void verify_sum_add(struct verify_sum *sum, uint64_t low, uint64_t
  * A range of keys that both sides read by the same bounds; its records are summed into parts by a
  * hash of their key, so that of a bad range only some need to be matched.
  */
-enum { VERIFY_RANGE_PARTS = 64 };
+enum {
+    VERIFY_RANGE_PARTS_MIN = 64,
+    VERIFY_RANGE_PARTS_MAX = 4096,
+    VERIFY_RANGE_PARTS_TOTAL = 1 << 18 /* of all tables, unless they have more ranges: 4 MiB */
+};
 struct verify_range {
     struct span span;
-    struct verify_sum parts[VERIFY_RANGE_PARTS];
+    struct verify_sum *parts;
+    uint32_t part_count; /* a power of two */
 };
+/* How many parts each of a table's ranges has: where there are few ranges, they are fine enough for
+ * the second reading to be about little else than what differs. */
+static inline uint32_t verify_range_parts(uint32_t range_count, uint32_t table_count)
+{
+    uint32_t parts = VERIFY_RANGE_PARTS_MAX;
+    while (parts > VERIFY_RANGE_PARTS_MIN &&
+           (uint64_t)parts * range_count * table_count > VERIFY_RANGE_PARTS_TOTAL) {
+        parts /= 2;
+    }
+    return parts;
+}
+/* Among as many as a range can have; those of one that has fewer are told apart by the lower bits.
+ */
 static inline uint32_t verify_range_part(const struct canonical_hash *key)
 {
-    return (uint32_t)key->low & (VERIFY_RANGE_PARTS - 1);
+    return (uint32_t)key->low & (VERIFY_RANGE_PARTS_MAX - 1);
+}
+static inline struct verify_sum *verify_range_sum(const struct verify_range *range, uint32_t part)
+{
+    return &range->parts[part & (range->part_count - 1)];
 }
 /* How many of its parts differ. */
 static inline uint32_t verify_range_bad_parts(const struct verify_range *range)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < VERIFY_RANGE_PARTS; i++) {
+    for (uint32_t i = 0; i < range->part_count; i++) {
         count += !verify_sum_is_zero(&range->parts[i]);
     }
     return count;
