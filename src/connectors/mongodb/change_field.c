@@ -118,11 +118,14 @@ static const char *wrong_type(struct mongodb_compiler *compiler, const struct ch
     const char *name = mongodb_quoted(compiler, change_text(column, "name"));
     const char *type = change_text(column, "type");
     bool nullable = change_is_true(column, "nullable");
-    const char *right = strcmp(type, "any") == 0
-                            ? arena_format(compiler->arena, "{%s: {\"$exists\": true%s}}", name,
-                                           nullable ? "" : ", \"$ne\": null")
-                            : arena_format(compiler->arena, "{%s: {\"$type\": [\"%s\"%s]}}", name,
-                                           type, nullable ? ", \"null\"" : "");
+    const char *own = strcmp(type, "any") == 0
+                          ? arena_format(compiler->arena, "{%s: {\"$exists\": true%s}}", name,
+                                         nullable ? "" : ", \"$ne\": null")
+                          : arena_format(compiler->arena, "{%s: {\"$type\": \"%s\"}}", name, type);
+    /* not $type with a list, which libbson takes for a value of Extended JSON */
+    const char *right =
+        nullable ? arena_format(compiler->arena, "%s, {%s: {\"$type\": \"null\"}}", own, name)
+                 : own;
     return missing
                ? arena_format(compiler->arena, "{\"$nor\": [%s]}", right)
                : arena_format(compiler->arena, "{\"$and\": [%s, {\"$nor\": [%s]}]}",
