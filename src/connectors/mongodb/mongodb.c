@@ -1,5 +1,5 @@
 /* mongodb://HOST/DATABASE: the descriptor, opening. */
-#include "connectors/mongodb/mongodb.h"
+#include "connectors/mongodb/alter.h"
 
 #include "base/memory.h"
 #include "connectors/report.h"
@@ -50,6 +50,10 @@ static const char *const failpoints[] = {
     KEYED_FAILPOINTS("mongodb"),
     "mongodb.before_ledger",
     "mongodb.after_ledger",
+    "mongodb.before_history",
+    "mongodb.after_history",
+    "mongodb.before_alter",
+    "mongodb.after_alter",
     "mongodb.before_intent",
     "mongodb.after_intent",
     "mongodb.after_note",
@@ -377,4 +381,6 @@ const struct connector transhume_connector = {
     .store = &mongodb_store,
     .apply = &apply_functions,
     .rollback = &mongodb_rollback,
+    .alter = &mongodb_alter,
+    .change = &mongodb_change,
 };

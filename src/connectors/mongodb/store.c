@@ -1,5 +1,6 @@
 /*
- * The store: the collection MONGODB_LEDGER, a document for each key, changed under a condition.
+ * The store: a collection (MONGODB_LEDGER, and the history of a schema), a document for each key,
+ * changed under a condition.
  *
  *   {_id: key, version: int64, text: string}
  *   {_id: "", format: 2}                      the place itself
@@ -7,7 +8,7 @@
  * What replaces a version is as safe as that condition. What puts an absent key or deletes any
  * version is sent only while the lease lasts, once this process has claimed a run.
  */
-#include "connectors/mongodb/mongodb.h"
+#include "connectors/mongodb/alter.h"
 
 #include "base/failpoint.h"
 #include "base/memory.h"
@@ -19,15 +20,22 @@ enum { VALUE_BYTES_MAX = 4 << 20, FORMAT = 2 };
 struct store {
     struct mongodb_database *database;
     mongoc_client_t *client;
+    const char *collection;
 };
+
+struct store *mongodb_store_open_in(struct database *self, const char *collection)
+{
+    struct store *made = memory_allocate_zeroed(1, sizeof(*made));
+    made->database = mongodb_of(self);
+    made->client = mongodb_client_take(made->database);
+    made->collection = collection;
+    return made;
+}
 
 static enum status store_open(struct database *self, struct store **store, struct error *error)
 {
-    struct store *made = memory_allocate_zeroed(1, sizeof(*made));
     (void)error;
-    made->database = mongodb_of(self);
-    made->client = mongodb_client_take(made->database);
-    *store = made;
+    *store = mongodb_store_open_in(self, MONGODB_LEDGER);
     return STATUS_OK;
 }
 
@@ -60,7 +68,7 @@ static enum status write_one(struct store *store, struct buffer *command, int64_
     enum status status =
         mongodb_call(store->database, store->client, MONGODB_WRITE, &view, NULL, &reply, error);
     if (status == STATUS_OK) {
-        status = mongodb_write_outcome(store->database, &reply, MONGODB_LEDGER, error);
+        status = mongodb_write_outcome(store->database, &reply, store->collection, error);
         *matched = mongodb_number(&reply, "n", 0);
     }
     bson_destroy(&reply);
@@ -79,7 +87,7 @@ static enum status store_create(struct store *store, struct error *error)
     enum status status = failpoint_hit("mongodb.before_ledger", error);
     if (status == STATUS_OK) {
         size_t whole = mongodb_write_begin(&command);
-        mongodb_write_text(&command, "insert", MONGODB_LEDGER, strlen(MONGODB_LEDGER));
+        mongodb_write_text(&command, "insert", store->collection, strlen(store->collection));
         size_t list = mongodb_write_open(&command, "documents", BSON_TYPE_ARRAY);
         size_t place = mongodb_write_open(&command, "0", BSON_TYPE_DOCUMENT);
         mongodb_write_text(&command, MONGODB_ID, "", 0);
@@ -99,7 +107,7 @@ static enum status store_drop(struct store *store, struct error *error)
     struct buffer command = {0};
     bson_t view;
     size_t whole = mongodb_write_begin(&command);
-    mongodb_write_text(&command, "drop", MONGODB_LEDGER, strlen(MONGODB_LEDGER));
+    mongodb_write_text(&command, "drop", store->collection, strlen(store->collection));
     mongodb_write_concern(&command);
     mongodb_write_end(&command, whole);
     mongodb_write_view(&command, &view);
@@ -152,13 +160,13 @@ static enum status find(struct store *store, struct buffer *filter, found_docume
     (void)bson_append_document_end(&sorted, &order);
     mongodb_write_view(filter, &view);
     mongoc_collection_t *collection =
-        mongoc_client_get_collection(store->client, store->database->name, MONGODB_LEDGER);
+        mongoc_client_get_collection(store->client, store->database->name, store->collection);
     mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(collection, &view, &sorted, NULL);
     while (status == STATUS_OK && mongoc_cursor_next(cursor, &document)) {
         status = found(context, document, error);
     }
     if (status == STATUS_OK && mongoc_cursor_error_document(cursor, &why, &reply)) {
-        status = mongodb_failure(store->database, &why, reply, MONGODB_LEDGER, error);
+        status = mongodb_failure(store->database, &why, reply, store->collection, error);
     }
     mongoc_cursor_destroy(cursor);
     mongoc_collection_destroy(collection);
@@ -189,8 +197,9 @@ static enum status check_format(struct store *store, struct error *error)
     filter_key("", &filter);
     enum status status = find(store, &filter, see_format, &format, error);
     if (status == STATUS_OK && format != FORMAT) {
-        status = error_set(error, format > FORMAT ? ERROR_FORMAT_NEWER : ERROR_LEDGER_INVALID,
-                           MONGODB_LEDGER, "the ledger is of another format than %d", (int)FORMAT);
+        status =
+            error_set(error, format > FORMAT ? ERROR_FORMAT_NEWER : ERROR_LEDGER_INVALID,
+                      store->collection, "the ledger is of another format than %d", (int)FORMAT);
     }
     return status;
 }
@@ -266,7 +275,7 @@ static enum status insert(struct store *store, const char *key, const char *text
     struct buffer command = {0};
     int64_t matched = 0;
     size_t whole = mongodb_write_begin(&command);
-    mongodb_write_text(&command, "insert", MONGODB_LEDGER, strlen(MONGODB_LEDGER));
+    mongodb_write_text(&command, "insert", store->collection, strlen(store->collection));
     size_t list = mongodb_write_open(&command, "documents", BSON_TYPE_ARRAY);
     size_t document = mongodb_write_open(&command, "0", BSON_TYPE_DOCUMENT);
     mongodb_write_text(&command, MONGODB_ID, key, strlen(key));
@@ -295,7 +304,7 @@ static enum status update(struct store *store, const char *key, const char *text
     struct buffer command = {0};
     int64_t matched = 0;
     size_t whole = mongodb_write_begin(&command);
-    mongodb_write_text(&command, "update", MONGODB_LEDGER, strlen(MONGODB_LEDGER));
+    mongodb_write_text(&command, "update", store->collection, strlen(store->collection));
     size_t list = mongodb_write_open(&command, "updates", BSON_TYPE_ARRAY);
     size_t item = mongodb_write_open(&command, "0", BSON_TYPE_DOCUMENT);
     append_condition(key, expected, &command);
@@ -335,7 +344,7 @@ static enum status store_delete_if(struct store *store, const char *key, uint64_
         return STATUS_FAILED;
     }
     size_t whole = mongodb_write_begin(&command);
-    mongodb_write_text(&command, "delete", MONGODB_LEDGER, strlen(MONGODB_LEDGER));
+    mongodb_write_text(&command, "delete", store->collection, strlen(store->collection));
     size_t list = mongodb_write_open(&command, "deletes", BSON_TYPE_ARRAY);
     size_t item = mongodb_write_open(&command, "0", BSON_TYPE_DOCUMENT);
     append_condition(key, expected, &command);

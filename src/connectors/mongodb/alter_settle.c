@@ -1,0 +1,179 @@
+/*
+ * What became of a step whose session is gone. A server carries out a command that changes a schema
+ * whole or not at all, and most of them may be sent again; of the others it is looked what stands.
+ */
+#include "connectors/mongodb/alter.h"
+
+#include "model/json_writer.h"
+#include <string.h>
+
+static bool is(const struct mongodb_step *step, const char *name)
+{
+    return strcmp(step->name, name) == 0;
+}
+
+/* ---------------------------------------------------------------- commands that may be repeated */
+
+/* Operators whose second effect is none. */
+static bool repeats_operators(const bson_iter_t *change)
+{
+    static const char *const operators[] = {"$set", "$unset",    "$setOnInsert", "$min",
+                                            "$max", "$addToSet", "$pull",        "$rename"};
+    bson_iter_t at;
+    bool repeats = bson_iter_recurse(change, &at);
+    while (repeats && bson_iter_next(&at)) {
+        bool found = bson_iter_key(&at)[0] != '$'; /* a whole document */
+        for (size_t i = 0; i < sizeof(operators) / sizeof(*operators); i++) {
+            found = found || strcmp(operators[i], bson_iter_key(&at)) == 0;
+        }
+        repeats = found;
+    }
+    return repeats;
+}
+
+/* Of an update with a pipeline it can't be told: it may read what it writes. */
+static bool repeats_updates(const bson_t *command)
+{
+    bson_iter_t list;
+    bson_iter_t at;
+    bson_iter_t change;
+    bool repeats = bson_iter_init_find(&list, command, "updates") && bson_iter_recurse(&list, &at);
+    while (repeats && bson_iter_next(&at)) {
+        repeats = bson_iter_recurse(&at, &change) && bson_iter_find(&change, "u") &&
+                  BSON_ITER_HOLDS_DOCUMENT(&change) && repeats_operators(&change);
+    }
+    return repeats;
+}
+
+/* $merge whose whenMatched is a pipeline, or "fail", does something else the second time. */
+static bool repeats_pipeline(const bson_t *command)
+{
+    bson_iter_t list;
+    bson_iter_t at;
+    bson_iter_t stage;
+    bson_iter_t matched;
+    bool repeats = bson_iter_init_find(&list, command, "pipeline") && bson_iter_recurse(&list, &at);
+    while (repeats && bson_iter_next(&at)) {
+        if (bson_iter_recurse(&at, &stage) &&
+            bson_iter_find_descendant(&stage, "$merge.whenMatched", &matched)) {
+            repeats = BSON_ITER_HOLDS_UTF8(&matched) &&
+                      strcmp(bson_iter_utf8(&matched, NULL), "fail") != 0;
+        }
+    }
+    return repeats;
+}
+
+static bool repeats(const struct mongodb_step *step)
+{
+    static const char *const names[] = {"createIndexes", "collMod",        "delete",
+                                        "find",          "count",          "listIndexes",
+                                        "distinct",      "listCollections"};
+    bool found = (is(step, "update") && repeats_updates(&step->command)) ||
+                 (is(step, "aggregate") && repeats_pipeline(&step->command));
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        found = found || is(step, names[i]);
+    }
+    return found;
+}
+
+/* ---------------------------------------------------------------- commands that show */
+
+/* The part behind "DATABASE.". */
+static const char *plain_name(const struct mongodb_database *self, const char *whole)
+{
+    return whole + strlen(self->name) + 1;
+}
+
+static enum status settle_rename(struct mongodb_database *self, const struct mongodb_step *step,
+                                 enum alter_settled *settled, struct error *error)
+{
+    bool from = false;
+    bool to = false;
+    const char *target = mongodb_text(&step->command, "to");
+    *settled = ALTER_UNKNOWN;
+    if (step->object == NULL || target == NULL) {
+        return STATUS_OK;
+    }
+    enum status status =
+        mongodb_collection_exists(self, plain_name(self, step->object), &from, error);
+    if (status == STATUS_OK) {
+        status = mongodb_collection_exists(self, plain_name(self, target), &to, error);
+    }
+    if (status == STATUS_OK) {
+        *settled = from ? ALTER_ABSENT : to ? ALTER_APPLIED : ALTER_UNKNOWN;
+    }
+    return status;
+}
+
+/* An index by its name; by its key, or all of them, it can't be told. */
+static enum status settle_dropped_index(struct alter_session *session,
+                                        const struct mongodb_step *step,
+                                        enum alter_settled *settled, struct error *error)
+{
+    const char *index = mongodb_text(&step->command, "index");
+    bson_iter_t list;
+    bson_iter_t at;
+    bson_t reply;
+    *settled = ALTER_UNKNOWN;
+    if (step->object == NULL || index == NULL) {
+        return STATUS_OK;
+    }
+    struct buffer text = {0};
+    buffer_append_string(&text, "{\"listIndexes\": ");
+    json_append_string(&text, step->object, strlen(step->object));
+    buffer_append_string(&text, "}");
+    enum status status = mongodb_step_run(session, buffer_string(&text), &reply, error);
+    buffer_free(&text);
+    *settled = ALTER_APPLIED;
+    bool listed = status == STATUS_OK && bson_iter_init(&list, &reply) &&
+                  bson_iter_find_descendant(&list, "cursor.firstBatch", &at) &&
+                  bson_iter_recurse(&at, &list);
+    while (listed && bson_iter_next(&list)) {
+        if (bson_iter_recurse(&list, &at) && bson_iter_find(&at, "name") &&
+            BSON_ITER_HOLDS_UTF8(&at) && strcmp(bson_iter_utf8(&at, NULL), index) == 0) {
+            *settled = ALTER_ABSENT;
+        }
+    }
+    bson_destroy(&reply);
+    return status;
+}
+
+static enum status settle_step(struct alter_session *session, const struct mongodb_step *step,
+                               enum alter_settled *settled, struct error *error)
+{
+    struct mongodb_database *self = mongodb_of(session->database);
+    bool exists = false;
+    *settled = repeats(step) ? ALTER_ABSENT : ALTER_UNKNOWN;
+    if (step->admin) {
+        return settle_rename(self, step, settled, error);
+    }
+    if (is(step, "dropIndexes")) {
+        return settle_dropped_index(session, step, settled, error);
+    }
+    if ((!is(step, "create") && !is(step, "drop")) || step->object == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = mongodb_collection_exists(self, step->object, &exists, error);
+    if (status == STATUS_OK) {
+        *settled = exists == is(step, "create") ? ALTER_APPLIED : ALTER_ABSENT;
+    }
+    return status;
+}
+
+enum status mongodb_alter_settle(struct alter_session *session, const struct alter_request *request,
+                                 const struct alter_object *objects, uint32_t count,
+                                 const char *before, enum alter_settled *settled,
+                                 struct error *error)
+{
+    struct mongodb_step step;
+    (void)objects;
+    (void)count;
+    (void)before;
+    if (mongodb_step_read(mongodb_of(session->database), request->text, request->length, &step,
+                          NULL, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = settle_step(session, &step, settled, error);
+    mongodb_step_free(&step);
+    return status;
+}
