@@ -38,23 +38,14 @@ static const struct connector_option options[] = {
 };
 
 static const char *const failpoints[] = {
-    KEYED_FAILPOINTS("opensearch"),
-    "opensearch.before_ledger",
-    "opensearch.after_ledger",
-    "opensearch.before_intent",
-    "opensearch.after_intent",
-    "opensearch.after_index",
-    "opensearch.after_made",
-    "opensearch.before_suspend",
-    "opensearch.after_suspend",
-    "opensearch.before_resume",
-    "opensearch.after_resume",
-    "opensearch.before_empty",
-    "opensearch.before_delete",
-    "opensearch.before_remove_table",
-    "opensearch.table_removed",
-    "opensearch.after_remove_table",
-    NULL,
+    KEYED_FAILPOINTS("opensearch"),  "opensearch.before_ledger",       "opensearch.after_ledger",
+    "opensearch.before_intent",      "opensearch.after_intent",        "opensearch.after_index",
+    "opensearch.after_made",         "opensearch.before_suspend",      "opensearch.after_suspend",
+    "opensearch.before_resume",      "opensearch.after_resume",        "opensearch.before_empty",
+    "opensearch.before_delete",      "opensearch.before_remove_table", "opensearch.table_removed",
+    "opensearch.after_remove_table", "opensearch.before_history",      "opensearch.after_history",
+    "opensearch.before_alter",       "opensearch.after_alter",         "opensearch.before_task",
+    "opensearch.after_task",         "opensearch.in_give_back",        NULL,
 };
 
 /* ---------------------------------------------------------------- control work */
@@ -302,4 +293,6 @@ const struct connector connector_opensearch = {
     .target = &target,
     .store = &opensearch_store,
     .rollback = &opensearch_rollback,
+    .alter = &opensearch_alter,
+    .change = &opensearch_change,
 };

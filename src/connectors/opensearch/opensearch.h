@@ -25,6 +25,8 @@
 
 #define OPENSEARCH_ID "_id"
 #define OPENSEARCH_LEDGER "transhume-ledger" /* behind the prefix */
+#define OPENSEARCH_HISTORY \
+    "transhume-schema" /* likewise: HISTORY_TABLE as an index may be called */
 
 enum {
     OPENSEARCH_NAME_BYTES_MAX = 255,
@@ -208,6 +210,11 @@ enum status opensearch_forget_run(struct database *database, const char *run_id,
 
 extern const struct keyed_service opensearch_keyed_service;
 extern const struct store_functions opensearch_store;
+/* store_functions.open of another index than the ledger's; `place` is a literal. */
+enum status opensearch_store_open_in(struct database *self, const char *place, struct store **store,
+                                     struct error *error) MUST_USE;
+extern const struct alter_functions opensearch_alter;
+extern const struct change_functions opensearch_change;
 extern const struct rollback_functions opensearch_rollback;
 extern const struct catalog_functions opensearch_catalog;
 extern const struct source_functions opensearch_source_functions;
