@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+import time
 import unittest
 
 import opensearch_server
@@ -68,7 +69,7 @@ class Files(SearchCase, Case):
     def test_checks(self):
         self.put("PUT /${prefix}a\n", "001_a.up.http")
         self.put('before:\n  - "query HEAD /${prefix}a => true"\n', "001_a.checks.yaml")
-        self.assertIn("false; expected: true", self.run_program("schema", "up", self.uri, code=4).err)
+        self.assertIn("false; expected: true", self.run_program("schema", "up", self.uri, code=5).err)
         self.assertEqual(self.indexes(), [])
         self.put('before:\n  - "query DELETE /${prefix}a => true"\n', "001_a.checks.yaml")
         self.assertIn("is no question", self.run_program("schema", "up", self.uri, code=3).err)
@@ -120,11 +121,10 @@ class Files(SearchCase, Case):
         self.run_program("schema", "baseline", "1", self.uri)
         self.run_program("schema", "up", self.uri)
         self.assertEqual(self.indexes(), ["b"])
-        rows = json.loads(self.run_program("schema", "status", self.uri, "--json").out)["migrations"]
-        self.assertEqual([row["version"] for row in rows if row["state"] == "applied"], ["002"])
+        self.assertEqual(self.run_program("schema", "up", self.uri).out, "nothing to do\n")
         self.put("PUT /${prefix}b\n", "003_b.up.http")
         self.run_program("schema", "up", self.uri, code=3)
-        self.run_program("schema", "repair", "003", self.uri, "--mark-applied", "--confirm")
+        self.run_program("schema", "repair", "003", self.uri, "--mark-applied")
         self.assertEqual(self.run_program("schema", "up", self.uri).out, "nothing to do\n")
 
 
@@ -255,7 +255,9 @@ class Changes(SearchCase, Declares):
         self.ask("PUT", "/~users/_settings", {"index.gc_deletes": "0s"})
         self.change("start", self.declare(self.COPY), self.where())
         self.ask("DELETE", "/~users/_doc/3?refresh=true")
-        self.ask("PUT", "/~users/_doc/3?refresh=true&version=1&version_type=external_gte", {"name": "again", "mail": "m", "n": 3})
+        time.sleep(0.5)   # the server looks at its clock now and then
+        self.ask("POST", "/~users/_refresh")
+        self.assertLess(self.ask("PUT", "/~users/_doc/3?refresh=true", {"name": "again", "mail": "m", "n": 3})["_version"], 6)
         before = self.documents("users")
         self.change("switch", self.where(), "writes")
         self.assertEqual(self.documents("users"), self.expected(before))
@@ -265,7 +267,7 @@ class Changes(SearchCase, Declares):
         self.change("start", file, self.where())
         self.change("switch", self.where(), "writes")
         self.ask("PUT", "/~users/_doc/1?refresh=true", {"name": "one", "mail": "m", "n": "n1"})
-        self.assertIn("has no `down`", self.change("abort", self.where(), code=5).err)
+        self.assertIn("has no `down`", self.change("abort", self.where(), code=3).err)
         self.ask("PUT", "/~users/_doc/2?refresh=true", {"name": "two", "mail": "m", "n": "n2"})   # and nobody is shut out
         self.assertEqual(self.stands_for("users"), ["users_010"])
 

@@ -101,7 +101,7 @@ static void tell_block(struct opensearch_alter *session, const struct opensearch
     if (opensearch_call_ends(call, "/_block/write")) {
         session->blocked_ms = begun_ms;
     } else if (session->blocked_ms != 0 && opensearch_call_ends(call, "/_aliases")) {
-        log_write(LOG_INFO, "writes were shut out for %" PRId64 " ms",
+        log_write(LOG_WARNING, "writes were shut out for %" PRId64 " ms",
                   clock_monotonic_ms() - session->blocked_ms);
         session->blocked_ms = 0;
     }

@@ -348,6 +348,37 @@ static void add_in_place(struct opensearch_compiler *compiler, const struct chan
                        "can't remove one");
 }
 
+/* A field that an aborted change left in the mapping is as good as none: it is the same, and no
+ * document has it. */
+static enum status check_absent(struct opensearch_compiler *compiler,
+                                const struct opensearch_place *place,
+                                const struct change_value *name, const json_t *property,
+                                struct error *error)
+{
+    const json_t *is = json_object_get(json_object_get(place->mapping, "properties"), name->text);
+    json_t *root = NULL;
+    struct buffer body = {0};
+    if (is == NULL) {
+        return STATUS_OK;
+    }
+    json_t *query = json_pack("{s:{s:{s:s}}}", "query", "exists", "field", name->text);
+    (void)json_tree_append(query, JSON_COMPACT, &body);
+    json_decref(query);
+    enum status status =
+        opensearch_alter_ask(compiler->session, "POST", path(compiler, place->index, "/_count"),
+                             buffer_string(&body), &root, error);
+    bool unused = json_integer_value(json_object_get(root, "count")) == 0;
+    json_decref(root);
+    buffer_free(&body);
+    if (status == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    return unused && json_equal(is, property) == 1
+               ? STATUS_OK
+               : change_builder_fail(&compiler->builder, ERROR_CHANGE_INVALID, name, error,
+                                     "'%s' has a field '%s' already", place->name, name->text);
+}
+
 static enum status add_column(struct opensearch_compiler *compiler,
                               const struct change_value *value, struct error *error)
 {
@@ -367,11 +398,11 @@ static enum status add_column(struct opensearch_compiler *compiler,
     if (opensearch_find_place(compiler, value, "table", &place, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (json_object_get(json_object_get(place.mapping, "properties"), name->text) != NULL) {
-        return change_builder_fail(&compiler->builder, ERROR_CHANGE_INVALID, name, error,
-                                   "'%s' has a field '%s' already", place.name, name->text);
-    }
     if (opensearch_read_type(compiler, change_get(column, "type"), &property, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (check_absent(compiler, &place, name, property, error) != STATUS_OK) {
+        json_decref(property);
         return STATUS_FAILED;
     }
     add_in_place(compiler, value, &place, property);

@@ -91,7 +91,7 @@ static enum status block(struct opensearch_alter *session, const char *index, bo
 static enum status go(struct opensearch_alter *session, const struct opensearch_move *move,
                       bool compares, uint64_t *wrong, struct error *error)
 {
-    enum { ROWS = 500 };
+    uint64_t rows = 500;
     struct arena *arenas[2] = {arena_create(0), arena_create(0)};
     const char *position = NULL;
     enum status status = STATUS_OK;
@@ -99,10 +99,16 @@ static enum status go(struct opensearch_alter *session, const struct opensearch_
     do {
         struct change_batch batch = {0};
         arena_reset(arenas[turn]);
-        status = compares ? opensearch_move_compare(session, move, position, ROWS, arenas[turn],
+        status = compares ? opensearch_move_compare(session, move, position, rows, arenas[turn],
                                                     &batch, error)
-                          : opensearch_move_copy(session, move, position, ROWS, arenas[turn],
+                          : opensearch_move_copy(session, move, position, rows, arenas[turn],
                                                  &batch, error);
+        if (status != STATUS_OK && batch.one_failed && rows > 1) {
+            rows /= 2;
+            status = STATUS_OK;
+            error_clear(error);
+            continue;
+        }
         *wrong += batch.wrong;
         position = batch.position;
         turn = 1 - turn;
@@ -213,7 +219,7 @@ static enum status run_back(struct opensearch_alter *session, const json_t *tree
         }
         return STATUS_FAILED;
     }
-    log_write(LOG_INFO, "%s stands for %s again; writes to it were shut out for %" PRId64 " ms",
+    log_write(LOG_WARNING, "%s stands for %s again; writes to it were shut out for %" PRId64 " ms",
               text_of(tree, "alias"), move.to, clock_monotonic_ms() - begun_ms);
     return STATUS_OK;
 }

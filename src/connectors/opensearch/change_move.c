@@ -82,30 +82,49 @@ static uint64_t number(const json_t *object, const char *name)
     return value > 0 ? (uint64_t)value : 0;
 }
 
-/* _reindex or _update_by_query, to its end. */
-static enum status do_now(struct opensearch_alter *session, const char *path, const char *body,
-                          const char *index, uint64_t *total, uint64_t *changed,
-                          struct error *error)
+/* What became of documents; a failure names the first one. */
+static enum status read_answer(const json_t *root, const char *index, uint64_t *total,
+                               uint64_t *changed, struct error *error)
 {
-    json_t *root = NULL;
-    enum status status = opensearch_alter_ask(session, "POST", path, body, &root, error);
     const json_t *failure = json_array_get(json_object_get(root, "failures"), 0);
     const json_t *cause = json_object_get(failure, "cause");
     const char *id = json_string_value(json_object_get(failure, "id"));
     const char *why = json_string_value(json_object_get(cause, "reason"));
     const char *deeper =
         json_string_value(json_object_get(json_object_get(cause, "caused_by"), "reason"));
-    if (status == STATUS_END) {
-        status = error_set(error, ERROR_TARGET_MISSING, index, "the index is not there any more");
-    }
-    if (status == STATUS_OK && failure != NULL) {
-        status = error_set(error, ERROR_TARGET_WRITE, index, "document %s: %.400s%s%.300s",
-                           id != NULL ? id : "?", why != NULL ? why : "it failed",
-                           deeper != NULL ? ": " : "", deeper != NULL ? deeper : "");
-    }
     *total = number(root, "total");
     *changed = number(root, "created") + number(root, "updated");
+    return failure == NULL
+               ? STATUS_OK
+               : error_set(error, ERROR_TARGET_WRITE, index, "document %s: %.400s%s%.300s",
+                           id != NULL ? id : "?", why != NULL ? why : "it failed",
+                           deeper != NULL ? ": " : "", deeper != NULL ? deeper : "");
+}
+
+/* _reindex or _update_by_query, to its end. Where a document fails the answer is a failure, too. */
+static enum status do_now(struct opensearch_alter *session, const char *path,
+                          const struct buffer *body, const char *index, uint64_t *total,
+                          uint64_t *changed, struct error *error)
+{
+    struct service_reply *reply = NULL;
+    struct alter_answer ignored;
+    const struct opensearch_call call = {
+        .method = "POST", .path = path, .body = body->data, .body_length = body->length};
+    if (opensearch_alter_send(session, &call, &reply, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = opensearch_alter_judge(&call, reply, &ignored, error);
+    bool tells = status == STATUS_OK || reply->fault >= OPENSEARCH_FAULT_CONFLICT;
+    json_t *root =
+        tells ? json_tree_load(reply->body.data, reply->body.length, JSON_ALLOW_NUL, NULL) : NULL;
+    if (json_is_array(json_object_get(root, "failures"))) {
+        status = read_answer(root, index, total, changed, error);
+    } else if (status == STATUS_OK) {
+        status = error_set(error, ERROR_NETWORK_ANSWER, index,
+                           "the answer does not say what became of the documents");
+    }
     json_decref(root);
+    service_reply_destroy(reply);
     return status;
 }
 
@@ -448,6 +467,8 @@ static enum status compare_page(struct opensearch_alter *session,
         status =
             status == STATUS_OK ? look_again(session, move, again, arena, batch, error) : status;
     }
+    /* an answer that is too long is shorter with fewer documents */
+    batch->one_failed = status != STATUS_OK && rows > 1;
     pass->low = behind_page(hits, rows, pass->low, pass->high);
     pass->changed += batch->wrong;
     batch->rows = count;
@@ -542,7 +563,7 @@ static enum status fill_page(struct opensearch_alter *session, const struct open
                         opensearch_change_path(arena, move->from,
                                                "/_update_by_query?conflicts=proceed&"
                                                "wait_for_completion=true"),
-                        buffer_string(&body), move->from, &batch->rows, &changed, error);
+                        &body, move->from, &batch->rows, &changed, error);
     }
     buffer_free(&body);
     pass->low = end + 1;

@@ -8,6 +8,8 @@
  * suspended while they fill    send.c     writing, for the keyed fetch.c                  documents
  * by id                                 room catalog.c, source.c, cursor.c, page.c reading
  *
+ * The schema changed in place: alter_session.h, change_session.h.
+ *
  * A table T is the index PREFIXt (in small letters), a record of it a document whose id is made of
  * its key: the parts as text with ':' between them; in all but the last one ':' is %3A, in all '%'
  * is %25, and an empty one is '%'. A key that is the column _id alone is the id itself.
