@@ -31,6 +31,9 @@ static const struct connector_option options[] = {
      "Target: replicas of indexes that are made, once they are loaded; else the server's default."},
     {"suspend", OPTION_BOOLEAN, "yes", NULL, false,
      "Target: no refresh while an index is loaded, and no replica of one that is made."},
+    {"alias", OPTION_TEXT, NULL, NULL, false,
+     "Target: the alias that is switched to each new index once it is loaded and counted; {table} "
+     "in it is the table's name."},
     {"requests", OPTION_INTEGER, "2", "1..64", false,
      "Target: most requests of a writer in flight, each of up to 1 MiB."},
     {"lease", OPTION_INTEGER, "60", "1..3600", false,
@@ -38,14 +41,35 @@ static const struct connector_option options[] = {
 };
 
 static const char *const failpoints[] = {
-    KEYED_FAILPOINTS("opensearch"),  "opensearch.before_ledger",       "opensearch.after_ledger",
-    "opensearch.before_intent",      "opensearch.after_intent",        "opensearch.after_index",
-    "opensearch.after_made",         "opensearch.before_suspend",      "opensearch.after_suspend",
-    "opensearch.before_resume",      "opensearch.after_resume",        "opensearch.before_empty",
-    "opensearch.before_delete",      "opensearch.before_remove_table", "opensearch.table_removed",
-    "opensearch.after_remove_table", "opensearch.before_history",      "opensearch.after_history",
-    "opensearch.before_alter",       "opensearch.after_alter",         "opensearch.before_task",
-    "opensearch.after_task",         "opensearch.in_give_back",        NULL,
+    KEYED_FAILPOINTS("opensearch"),
+    "opensearch.before_ledger",
+    "opensearch.after_ledger",
+    "opensearch.before_intent",
+    "opensearch.after_intent",
+    "opensearch.after_index",
+    "opensearch.after_made",
+    "opensearch.before_suspend",
+    "opensearch.after_suspend",
+    "opensearch.before_resume",
+    "opensearch.after_resume",
+    "opensearch.before_switch",
+    "opensearch.after_switch",
+    "opensearch.before_switch_back",
+    "opensearch.after_switch_back",
+    "opensearch.before_empty",
+    "opensearch.before_delete",
+    "opensearch.before_remove_table",
+    "opensearch.table_removed",
+    "opensearch.after_remove_table",
+    "opensearch.before_history",
+    "opensearch.after_history",
+    "opensearch.before_alter",
+    "opensearch.after_alter",
+    "opensearch.before_task",
+    "opensearch.after_task",
+    "opensearch.in_give_back",
+    KEYED_APPLY_FAILPOINTS("opensearch"),
+    NULL,
 };
 
 /* ---------------------------------------------------------------- control work */
@@ -251,6 +275,7 @@ static const struct target_functions target = {
     .empty = opensearch_empty,
     .inspect = opensearch_inspect,
     .check_table = opensearch_check_table,
+    .tell_changed = opensearch_tell_changed,
     .script = opensearch_script,
     .prepare = opensearch_prepare,
     .writer_open = keyed_writer_open,
@@ -264,10 +289,18 @@ static const struct target_functions target = {
     .fetch = opensearch_fetch,
     .delete_records = keyed_delete,
     .count = opensearch_count,
+    .publish = opensearch_publish,
     .settle_duplicates = keyed_settle,
     .keys_are_equal = keyed_keys_are_equal,
     .restore = keyed_restore,
     .normal_form = opensearch_normal_form,
+};
+
+static const struct apply_functions apply_functions = {
+    .open = opensearch_apply_open,
+    .close = keyed_apply_close,
+    .position = keyed_apply_position,
+    .apply_sets = keyed_apply_sets,
 };
 
 const struct connector connector_opensearch = {
@@ -292,6 +325,7 @@ const struct connector connector_opensearch = {
     .source = &opensearch_source_functions,
     .target = &target,
     .store = &opensearch_store,
+    .apply = &apply_functions,
     .rollback = &opensearch_rollback,
     .alter = &opensearch_alter,
     .change = &opensearch_change,
