@@ -32,7 +32,7 @@ static char *fill_in(const struct opensearch_alter *session, const char *text, s
             buffer_append_byte(&out, text[at++]);
         }
     }
-    char *copy = arena_copy(arena, out.data, out.length);
+    char *copy = arena_copy(arena, buffer_string(&out), out.length);
     *filled = out.length;
     buffer_free(&out);
     return copy;
@@ -236,7 +236,8 @@ enum status opensearch_alter_judge(const struct opensearch_call *call,
     }
     snprintf(answer->state, sizeof(answer->state), "%u", (unsigned)reply->status % 1000000);
     error_copy(error, &reply->error);
-    if (reply->unknown_outcome && reply->fault < OPENSEARCH_FAULT_MISSING) {
+    bool only_asks = strcmp(call->method, "GET") == 0 || strcmp(call->method, "HEAD") == 0;
+    if (reply->unknown_outcome && reply->fault < OPENSEARCH_FAULT_MISSING && !only_asks) {
         return error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, call->path,
                          "it is not known whether %s was carried out: %.500s", call->method,
                          reply->error.message);

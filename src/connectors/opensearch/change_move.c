@@ -376,12 +376,17 @@ static enum status copy_again(struct opensearch_alter *session, const struct ope
     uint64_t total = 0;
     uint64_t changed = 0;
     enum status status = STATUS_OK;
-    if (json_array_size(again) > 0) {
+    json_t *ids = json_array();
+    for (size_t i = 0; i < json_array_size(again); i++) {
+        json_array_append(ids, json_object_get(json_array_get(again, i), "_id"));
+    }
+    if (json_array_size(ids) > 0) {
         buffer_append_string(&query, "{\"ids\":{\"values\":");
-        (void)json_tree_append(again, JSON_COMPACT, &query);
+        (void)json_tree_append(ids, JSON_COMPACT, &query);
         buffer_append_string(&query, "}}");
         status = reindex(session, move, buffer_string(&query), false, &total, &changed, error);
     }
+    json_decref(ids);
     buffer_free(&query);
     return status;
 }
@@ -394,10 +399,9 @@ static void count_wrong(const char *id, struct arena *arena, struct change_batch
 }
 
 /* While others write, what the copy has not yet is no fault. */
-static void compare_one(const struct opensearch_move *move, const json_t *hit, const json_t *found,
+static void compare_one(const struct opensearch_move *move, json_t *hit, const json_t *found,
                         json_t *again)
 {
-    const char *id = json_string_value(json_object_get(hit, "_id"));
     bool there = json_is_true(json_object_get(found, "found"));
     int64_t old = version_of(hit);
     int64_t new = there ? version_of(found) : 0;
@@ -406,7 +410,7 @@ static void compare_one(const struct opensearch_move *move, const json_t *hit, c
         return;
     }
     if (new > old || (new == old &&there) || move->final) {
-        json_array_append_new(again, json_string(id));
+        json_array_append(again, hit);
     }
 }
 
@@ -415,15 +419,11 @@ static enum status look_again(struct opensearch_alter *session, const struct ope
                               const json_t *again, struct arena *arena, struct change_batch *batch,
                               struct error *error)
 {
-    json_t *hits = json_array();
     json_t *olds = NULL;
     json_t *news = NULL;
-    for (size_t i = 0; i < json_array_size(again); i++) {
-        json_array_append_new(hits, json_pack("{s:O}", "_id", json_array_get(again, i)));
-    }
-    enum status status = opensearch_fetch_same(session, move->from, hits, true, &olds, error);
+    enum status status = opensearch_fetch_same(session, move->from, again, true, &olds, error);
     status = status == STATUS_OK
-                 ? opensearch_fetch_same(session, move->to, hits, true, &news, error)
+                 ? opensearch_fetch_same(session, move->to, again, true, &news, error)
                  : status;
     for (size_t i = 0; status == STATUS_OK && i < json_array_size(again); i++) {
         const json_t *old = json_array_get(json_object_get(olds, "docs"), i);
@@ -433,10 +433,9 @@ static enum status look_again(struct opensearch_alter *session, const struct ope
             !is_same(move, json_object_get(old, "_source"), json_object_get(new, "_source"));
         bool moves = !move->final && version_of(old) > version_of(new);
         if (differs && !moves) {
-            count_wrong(json_string_value(json_array_get(again, i)), arena, batch);
+            count_wrong(json_string_value(json_object_get(old, "_id")), arena, batch);
         }
     }
-    json_decref(hits);
     json_decref(olds);
     json_decref(news);
     return status;
