@@ -138,7 +138,7 @@ def _cassandra(version, *more):
 
 # A search engine's distribution has but one of its modules: others are their jars, without those that it has, beside a file that says what they are.
 MODULE = """import glob, os, sys, zipfile
-folder, engine, version, name, main = sys.argv[1:]
+folder, jars, engine, version, name, main = sys.argv[1:]
 for archive in glob.glob(os.path.join(folder, "*.zip")):
     with zipfile.ZipFile(archive) as files:
         files.extractall(folder)
@@ -147,24 +147,35 @@ home = os.path.join(folder, "%s-%s" % (engine, version))
 module = os.path.join(home, "modules", name)
 os.makedirs(module, exist_ok=True)
 there = {os.path.basename(jar) for jar in glob.glob(os.path.join(home, "lib", "*.jar"))}
-for jar in glob.glob(os.path.join(folder, "jars", "*.jar")):
+for jar in glob.glob(os.path.join(jars, "jars", "*.jar")):
     if os.path.basename(jar) not in there:
         os.rename(jar, os.path.join(module, os.path.basename(jar)))
 facts = {"description": name, "version": version, "name": name, "classname": main, "java.version": "1.8", engine + ".version": version,
          "extended.plugins": "", "has.native.controller": "false"}
 with open(os.path.join(module, "plugin-descriptor.properties"), "w", encoding="ascii") as file:
     file.write("".join("%s=%s\\n" % pair for pair in facts.items()))
+if name == "lang-painless":  # scripts become classes
+    with open(os.path.join(module, "plugin-security.policy"), "w", encoding="ascii") as file:
+        file.write("".join('grant { permission java.lang.RuntimePermission "%s"; };\\n' % what for what in ("createClassLoader", "getClassLoader")))
 os.system("chmod -R a+rX '%s'" % folder)
 """
 
 
-def _search(engine, version, module, main):
-    """The smallest distribution of OpenSearch or Elasticsearch, with the module that knows scaled_float and the like."""
+def _module(folder, engine, version, artifact, main):
+    """A module with its jars, which are looked for in a folder of its own."""
+    name = artifact.removesuffix("-client")
+    jars = os.path.join(folder, name)
+    return [["mkdir", "-p", jars], *_jars("org.%s.plugin:%s:%s" % (engine, artifact, version))(jars),
+            [VENV_PYTHON, "-c", MODULE, folder, jars, engine, version, name, "org.%s.%s" % (engine, main)], ["rm", "-rf", jars]]
+
+
+def _search(engine, version, more=()):
+    """The smallest distribution of OpenSearch or Elasticsearch, with the module that knows scaled_float and the like, and `more`: pairs of artifact and class."""
     def commands(folder):
+        modules = (("mapper-extras-client", "index.mapper.MapperExtrasPlugin"), *more)
         return [["mvn", "-q", "-B", "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy",
                  "-Dartifact=org.%s.distribution.integ-test-zip:%s:%s:zip" % (engine, engine, version), "-DoutputDirectory=" + folder],
-                *_jars("%s:%s" % (module, version))(folder),
-                [VENV_PYTHON, "-c", MODULE, folder, engine, version, "mapper-extras", main]]
+                *(command for module in modules for command in _module(folder, engine, version, *module))]
     return Package("%s-%s" % (engine, version.rpartition(".")[0]), version, "%s-%s/lib/%s-[0-9]*.jar" % (engine, version, engine), ("mvn", "java"), 600, commands,
                    slow=engine == "elasticsearch")
 
@@ -251,9 +262,10 @@ PACKAGES = {package.name: package for package in (
     _cassandra("5.0.9"),
     _cassandra("4.1.10"),
     _cassandra("3.11.19", "org.apache.cassandra:cassandra-thrift:3.11.19"),   # whose classes it loads, used or not
-    _search("opensearch", "2.19.3", "org.opensearch.plugin:mapper-extras-client", "org.opensearch.index.mapper.MapperExtrasPlugin"),
-    _search("elasticsearch", "7.10.2", "org.elasticsearch.plugin:mapper-extras-client", "org.elasticsearch.index.mapper.MapperExtrasPlugin"),
-    _search("elasticsearch", "7.17.28", "org.elasticsearch.plugin:mapper-extras-client", "org.elasticsearch.index.mapper.MapperExtrasPlugin"),
+    _search("opensearch", "2.19.6", (("reindex-client", "index.reindex.ReindexPlugin"), ("lang-painless", "painless.PainlessPlugin"),
+                                     ("analysis-common", "analysis.common.CommonAnalysisPlugin"))),
+    _search("elasticsearch", "7.10.2"),
+    _search("elasticsearch", "7.17.28"),
     Package("opensearch-py", "2.8.0", "lib/python3*/site-packages/opensearchpy/__init__.py", (), 180, _venv("opensearch-py==2.8.0")),
     Package("cassandra-driver", "3.30.1", "lib/python3*/site-packages/cassandra/__init__.py", (), 180, _venv("cassandra-driver==3.30.1")),
     Package("ferretdb", "2.7.0", "bin/ferretdb", ("go",), 900, _ferretdb("2.7.0")),

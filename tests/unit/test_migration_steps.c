@@ -204,6 +204,37 @@ static void test_other_languages(void **state)
     buffer_free(&out);
 }
 
+static void test_requests(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *parts;
+    } cases[] = {
+        {"PUT /a\n\n{\"x\":\n 1}\n\nDELETE /b\n", "PUT /a\n\n{\"x\":\n 1}|DELETE /b|"},
+        {"# one\r\nPUT /a\r\nAllow-Status: 404\r\n\r\n{}\r\n// two\r\n\r\nHEAD /b",
+         "PUT /a\r\nAllow-Status: 404\r\n\r\n{}|HEAD /b|"},
+        {"POST /_bulk\n{\"index\":{}}\n{\"a\":\"PUT /x\"}\n\n",
+         "POST /_bulk\n{\"index\":{}}\n{\"a\":\"PUT /x\"}|"},
+        {"### a\n-- b\n\n", ""},
+        {"\n{}\nPUT /a", "{}! a request is expected here, as in \"PUT /index\"|PUT /a|"},
+        {"PUT /a\n# c\n{}", "PUT /a|{}! a request is expected here, as in \"PUT /index\"|"},
+    };
+    struct buffer out = {0};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *rest = cases[i].text;
+        const char *end = rest + strlen(rest);
+        struct migration_part part;
+        while (migration_next_http(&rest, end, &part)) {
+            buffer_append(&out, part.text, part.length);
+            buffer_format(&out, "%s%s|", part.fault != NULL ? "! " : "",
+                          part.fault != NULL ? part.fault : "");
+        }
+        assert_buffer(&out, cases[i].parts);
+    }
+    buffer_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +242,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_a_step_knows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_other_languages, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_requests, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -214,16 +214,21 @@ static int compare_indexes(const void *left, const void *right)
                   ((const struct opensearch_index *)right)->table);
 }
 
-/* Hidden ones too, but for ledgers: of this prefix and of others. */
+static bool ends_in(const char *name, const char *end)
+{
+    size_t length = strlen(name);
+    size_t size = strlen(end);
+    return length >= size && strcmp(name + length - size, end) == 0;
+}
+
+/* Hidden ones too, but for ledgers and histories: of this prefix and of others. */
 static bool is_meant(const struct opensearch_database *self, const char *name,
                      const json_t *described)
 {
     const json_t *settings = json_object_get(json_object_get(described, "settings"), "index");
     const char *hidden = json_string_value(json_object_get(settings, "hidden"));
-    size_t length = strlen(name);
-    size_t ledger = strlen(OPENSEARCH_LEDGER);
-    bool ledger_like = hidden != NULL && strcmp(hidden, "true") == 0 && length >= ledger &&
-                       strcmp(name + length - ledger, OPENSEARCH_LEDGER) == 0;
+    bool ledger_like = hidden != NULL && strcmp(hidden, "true") == 0 &&
+                       (ends_in(name, OPENSEARCH_LEDGER) || ends_in(name, OPENSEARCH_HISTORY));
     return has_prefix(self, name) && !ledger_like && !opensearch_is_own(self, name);
 }
 

@@ -112,14 +112,17 @@ const char *opensearch_name_fault(const struct opensearch_database *self, const 
         return "names of indexes have small letters only, and only A to Z are made small by "
                "themselves; rename it in the plan";
     }
-    return strcmp(table, OPENSEARCH_LEDGER) == 0 ? "the ledger is called so" : NULL;
+    return strcmp(table, OPENSEARCH_LEDGER) == 0    ? "the ledger is called so"
+           : strcmp(table, OPENSEARCH_HISTORY) == 0 ? "the history of the schema is called so"
+                                                    : NULL;
 }
 
 bool opensearch_is_own(const struct opensearch_database *self, const char *index)
 {
     size_t prefix = strlen(self->prefix);
     return strncmp(index, self->prefix, prefix) == 0 &&
-           strcmp(index + prefix, OPENSEARCH_LEDGER) == 0;
+           (strcmp(index + prefix, OPENSEARCH_LEDGER) == 0 ||
+            strcmp(index + prefix, OPENSEARCH_HISTORY) == 0);
 }
 
 /* ---------------------------------------------------------------- ids */

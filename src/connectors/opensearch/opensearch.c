@@ -61,6 +61,13 @@ static const char *const failpoints[] = {
     "opensearch.before_remove_table",
     "opensearch.table_removed",
     "opensearch.after_remove_table",
+    "opensearch.before_history",
+    "opensearch.after_history",
+    "opensearch.before_alter",
+    "opensearch.after_alter",
+    "opensearch.before_task",
+    "opensearch.after_task",
+    "opensearch.in_give_back",
     KEYED_APPLY_FAILPOINTS("opensearch"),
     NULL,
 };
@@ -320,4 +327,6 @@ const struct connector connector_opensearch = {
     .store = &opensearch_store,
     .apply = &apply_functions,
     .rollback = &opensearch_rollback,
+    .alter = &opensearch_alter,
+    .change = &opensearch_change,
 };

@@ -15,6 +15,8 @@
  *   fetch.c                   documents by id
  *   catalog.c, source.c, cursor.c, page.c   reading
  *
+ * The schema changed in place: alter_session.h, change_session.h.
+ *
  * A table T is the index PREFIXt (in small letters), a record of it a document whose id is made of
  * its key: the parts as text with ':' between them; in all but the last one ':' is %3A, in all '%'
  * is %25, and an empty one is '%'. A key that is the column _id alone is the id itself.
@@ -32,6 +34,8 @@
 
 #define OPENSEARCH_ID "_id"
 #define OPENSEARCH_LEDGER "transhume-ledger" /* behind the prefix */
+#define OPENSEARCH_HISTORY \
+    "transhume-schema" /* likewise: HISTORY_TABLE as an index may be called */
 
 enum {
     OPENSEARCH_NAME_BYTES_MAX = 255,
@@ -260,6 +264,11 @@ enum status opensearch_apply_open(struct database *database, const struct apply_
 
 extern const struct keyed_service opensearch_keyed_service;
 extern const struct store_functions opensearch_store;
+/* store_functions.open of another index than the ledger's; `place` is a literal. */
+enum status opensearch_store_open_in(struct database *self, const char *place, struct store **store,
+                                     struct error *error) MUST_USE;
+extern const struct alter_functions opensearch_alter;
+extern const struct change_functions opensearch_change;
 extern const struct rollback_functions opensearch_rollback;
 extern const struct catalog_functions opensearch_catalog;
 extern const struct source_functions opensearch_source_functions;

@@ -1,5 +1,6 @@
 /*
- * The store: an index of its own, PREFIXtranshume-ledger, of which each document is a key:
+ * The store: an index of its own, PREFIXtranshume-ledger (of the history of a schema
+ * PREFIXtranshume-schema), of which each document is a key:
  *
  *   _id, key               version   text
  *   run/0b6c…/status       3         {"phase":"loading",…}
@@ -25,18 +26,26 @@ enum { VALUE_BYTES_MAX = 384 * 1024, PAGE_KEYS = 200 };
 struct store {
     struct opensearch_database *database;
     struct opensearch_client *client;
+    const char *place; /* the index, behind the prefix */
 };
 
-static enum status store_open(struct database *self, struct store **store, struct error *error)
+enum status opensearch_store_open_in(struct database *self, const char *place, struct store **store,
+                                     struct error *error)
 {
     struct store *made = memory_allocate_zeroed(1, sizeof(*made));
     made->database = opensearch_of(self);
+    made->place = place;
     if (opensearch_client_create(made->database->service, 1, &made->client, error) != STATUS_OK) {
         free(made);
         return STATUS_FAILED;
     }
     *store = made;
     return STATUS_OK;
+}
+
+static enum status store_open(struct database *self, struct store **store, struct error *error)
+{
+    return opensearch_store_open_in(self, OPENSEARCH_LEDGER, store, error);
 }
 
 static void store_close(struct store *store)
@@ -59,7 +68,7 @@ static const struct database *lease_of(const struct store *store)
 static void begin_path(const struct store *store, const char *rest, struct buffer *path)
 {
     buffer_append_byte(path, '/');
-    opensearch_index_append(store->database, OPENSEARCH_LEDGER, path);
+    opensearch_index_append(store->database, store->place, path);
     buffer_append_string(path, rest);
 }
 
@@ -76,7 +85,7 @@ static enum status call(struct store *store, const char *method, struct buffer *
                         struct service_reply **reply, struct error *error)
 {
     const struct opensearch_request request = {.operation = "the ledger",
-                                               .object = OPENSEARCH_LEDGER,
+                                               .object = store->place,
                                                .method = method,
                                                .path = buffer_string(path),
                                                .body = body != NULL ? body->data : NULL,

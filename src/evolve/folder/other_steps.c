@@ -4,6 +4,8 @@
  *   CQL    statements end at ";" outside strings ('…', "…", $$…$$), comments (--, //, /\* *\/) and
  *          BEGIN [UNLOGGED|COUNTER] BATCH … APPLY BATCH
  *   JSON   one object, or an array of them, each a step
+ *   HTTP   a line "METHOD /path", lines of headers, the body; up to the next such line, or to a
+ * line that begins with "#", "//" or "--"
  */
 #include "evolve/folder/steps.h"
 #include <string.h>
@@ -169,5 +171,72 @@ bool migration_next_json(const char **rest, const char *end, struct migration_pa
                                        : NULL;
     part->length = (size_t)(at - part->text);
     *rest = part->fault != NULL ? end : at;
+    return true;
+}
+
+/* ---------------------------------------------------------------- HTTP */
+
+/* Of the line alone, without its end. */
+static size_t line_length(const char *at, const char *end)
+{
+    const char *stop = memchr(at, '\n', (size_t)(end - at));
+    return stop == NULL ? (size_t)(end - at) : (size_t)(stop - at);
+}
+
+static bool is_request_line(const char *at, const char *end)
+{
+    static const char *const methods[] = {"GET ", "PUT ", "POST ", "DELETE ", "HEAD ", "PATCH "};
+    for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
+        if (begins(at, end, methods[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_comment_line(const char *at, const char *end)
+{
+    return begins(at, end, "#") || begins(at, end, "//") || begins(at, end, "--");
+}
+
+static bool is_blank_line(const char *at, size_t length)
+{
+    size_t blanks = 0;
+    while (blanks < length && strchr(" \t\r", at[blanks]) != NULL) {
+        blanks++;
+    }
+    return blanks == length;
+}
+
+static const char *next_line(const char *at, size_t length, const char *end)
+{
+    return at + length < end ? at + length + 1 : end;
+}
+
+bool migration_next_http(const char **rest, const char *end, struct migration_part *part)
+{
+    const char *at = *rest;
+    const char *last = NULL; /* behind what is no blank */
+    *part = (struct migration_part){.comments = at};
+    while (at < end) {
+        size_t length = line_length(at, end);
+        bool begins_one = is_request_line(at, end);
+        if (part->text != NULL && (begins_one || is_comment_line(at, end))) {
+            break;
+        }
+        if (part->text == NULL && !is_comment_line(at, end) && !is_blank_line(at, length)) {
+            part->text = at;
+            part->fault = begins_one ? NULL : "a request is expected here, as in \"PUT /index\"";
+        }
+        if (part->text != NULL && !is_blank_line(at, length)) {
+            last = at + length - (length > 0 && at[length - 1] == '\r');
+        }
+        at = next_line(at, length, end);
+    }
+    *rest = at;
+    if (part->text == NULL) {
+        return false;
+    }
+    part->length = (size_t)(last - part->text);
     return true;
 }

@@ -314,18 +314,20 @@ static void take_part(struct reading *reading, const struct migration_part *part
     }
 }
 
-/* Of requests over HTTP a file is one step. */
+static bool next_part(enum alter_language language, const char **rest, const char *end,
+                      struct migration_part *part)
+{
+    return language == ALTER_CQL    ? migration_next_cql(rest, end, part)
+           : language == ALTER_HTTP ? migration_next_http(rest, end, part)
+                                    : migration_next_json(rest, end, part);
+}
+
 static void read_other(struct reading *reading)
 {
     const char *rest = reading->text->text;
     const char *end = rest + reading->text->length;
-    struct migration_part part = {.text = rest, .length = reading->text->length, .comments = rest};
-    if (reading->language == ALTER_HTTP) {
-        take_part(reading, &part);
-        return;
-    }
-    while (reading->language == ALTER_CQL ? migration_next_cql(&rest, end, &part)
-                                          : migration_next_json(&rest, end, &part)) {
+    struct migration_part part;
+    while (next_part(reading->language, &rest, end, &part)) {
         take_part(reading, &part);
     }
 }

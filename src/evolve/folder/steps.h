@@ -66,6 +66,7 @@ struct migration_part {
 /* Takes the next part of `*rest`, which ends at `end`. False: nothing is left. */
 bool migration_next_cql(const char **rest, const char *end, struct migration_part *part);
 bool migration_next_json(const char **rest, const char *end, struct migration_part *part);
+bool migration_next_http(const char **rest, const char *end, struct migration_part *part);
 
 /* segments.c */
 void migration_cut_segments(const struct migration_options *options,
