@@ -31,6 +31,7 @@ help: ## list these targets
 
 deps: ## install what building, testing and linting need, through apt
 	@tools/deps install build test browser lint coverage
+	@tools/carquet >/dev/null || echo 'Without carquet, the program is built without Parquet.'
 
 configure:
 	@tools/configure $(BUILD) '$(SANITIZE)'

@@ -2,18 +2,25 @@
 
 _transhume() {
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local command= i options=
+    local command= i options= names
+    local -a state=() schemes
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            --plan|-p|--state|--run|--dir|--database|--to|--from|--format|--server|--renamed|--resume-from|--include|--exclude|--names|--out|--queries|--dialect|--for|--foreign-keys|--advisor|--naming|--clusters|--renumber|--schema|--existing|--nested|--sample|-s|--level|-l|--limit|--rejects|--settings|--log-file|--log-level|--log-format|--metrics|--metrics-file|--push-gateway|--statsd|--dashboard|--token|--alerts|--notify|--output|-o|--datasource|--push|--token-file|--ca-file|--as|--progress|--max-rejects|--broken-references|--lanes|--max-retained|--refresh|--max-lag|--max-pause|--before|--fence|--after|--lock-wait|--lock-timeout|--statement-timeout|--jobs|-j|--profile|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--pause-file|--batch-time|--nice|--indexes|--triggers|--algorithm|--move|--merge|--split|--rename|--vectors|--weights|--advisor-model|--advisor-url|--advisor-key-file|--advisor-ca-file|--advisor-pause|--ledger|--history-schema|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
+            --plan|-p|--state|--run|--dir|--database|--to|--from|--format|--server|--renamed|--resume-from|--include|--exclude|--names|--out|--queries|--dialect|--for|--foreign-keys|--advisor|--naming|--clusters|--renumber|--schema|--existing|--nested|--sample|-s|--sample-rows|--sample-seed|--level|-l|--limit|--rejects|--settings|--log-file|--log-level|--log-format|--metrics|--metrics-file|--push-gateway|--statsd|--dashboard|--token|--alerts|--notify|--output|-o|--datasource|--push|--token-file|--ca-file|--as|--progress|--max-rejects|--broken-references|--lanes|--max-retained|--refresh|--max-lag|--max-pause|--before|--fence|--after|--lock-wait|--lock-timeout|--statement-timeout|--jobs|-j|--profile|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--pause-file|--batch-time|--nice|--indexes|--triggers|--algorithm|--move|--merge|--split|--rename|--vectors|--weights|--advisor-model|--advisor-url|--advisor-key-file|--advisor-ca-file|--advisor-pause|--ledger|--begun-hooks|--connections|--history-schema|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
             -*) ;;
             *)
                 command+=${command:+ }${COMP_WORDS[i]}
                 case $command in schema|change) ;; *) break ;; esac ;;
         esac
     done
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        [[ ${COMP_WORDS[i]} == --state ]] && state=(--state "${COMP_WORDS[i + 1]}")
+    done
     case $previous in
+        --run)
+            mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" complete runs "${state[@]}" 2>/dev/null)" -- "$word")
+            return ;;
         --format)
             mapfile -t COMPREPLY < <(compgen -W 'text json sarif github' -- "$word")
             return ;;
@@ -36,7 +43,7 @@ _transhume() {
             mapfile -t COMPREPLY < <(compgen -W 'plain classic' -- "$word")
             return ;;
         --existing)
-            mapfile -t COMPREPLY < <(compgen -W 'refuse append upsert replace skip' -- "$word")
+            mapfile -t COMPREPLY < <(compgen -W 'refuse append upsert replace skip truncate' -- "$word")
             return ;;
         --nested)
             mapfile -t COMPREPLY < <(compgen -W 'json tables' -- "$word")
@@ -71,32 +78,35 @@ _transhume() {
         --algorithm)
             mapfile -t COMPREPLY < <(compgen -W 'kmeans dbscan agglomerative' -- "$word")
             return ;;
+        --begun-hooks)
+            mapfile -t COMPREPLY < <(compgen -W 'skip repeat' -- "$word")
+            return ;;
         --color)
             mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$word")
             return ;;
-        --plan|-p|--state|--dir|--out|--queries|--rejects|--settings|--log-file|--metrics-file|--alerts|--output|-o|--token-file|--ca-file|--pause-file|--vectors|--weights|--advisor-key-file|--advisor-ca-file)
+        --plan|-p|--state|--dir|--out|--queries|--rejects|--settings|--log-file|--metrics-file|--alerts|--output|-o|--token-file|--ca-file|--pause-file|--vectors|--weights|--advisor-key-file|--advisor-ca-file|--connections)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return ;;
-        --run|--database|--to|--from|--server|--renamed|--resume-from|--include|--exclude|--clusters|--renumber|--schema|--sample|-s|--limit|--metrics|--push-gateway|--statsd|--dashboard|--token|--notify|--datasource|--push|--max-rejects|--lanes|--max-retained|--refresh|--max-lag|--max-pause|--before|--fence|--after|--lock-wait|--lock-timeout|--statement-timeout|--jobs|-j|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--batch-time|--nice|--move|--merge|--split|--rename|--advisor-model|--advisor-url|--advisor-pause|--ledger|--history-schema|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed)
+        --run|--database|--to|--from|--server|--renamed|--resume-from|--include|--exclude|--clusters|--renumber|--schema|--sample|-s|--sample-rows|--sample-seed|--limit|--metrics|--push-gateway|--statsd|--dashboard|--token|--notify|--datasource|--push|--max-rejects|--lanes|--max-retained|--refresh|--max-lag|--max-pause|--before|--fence|--after|--lock-wait|--lock-timeout|--statement-timeout|--jobs|-j|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--batch-time|--nice|--move|--merge|--split|--rename|--advisor-model|--advisor-url|--advisor-pause|--ledger|--history-schema|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed)
             return ;;
     esac
     case $command in
-        '') options='init analyze check diff migrate resume follow cutover status validate rollback report serve finish reset grafana alerts schema change connectors help version failpoints --help --version' ;;
-        'init') options='--include --exclude --schema --output --force --quiet --verbose --help --time-zone --timeout' ;;
-        'analyze') options='--out --queries --dialect --for --foreign-keys --minimize-duplication --single-table --prove --advisor --show-prompt --naming --clusters --interactive --schema --quiet --verbose --help --algorithm --move --merge --split --rename --vectors --weights --advisor-model --advisor-url --advisor-key-file --advisor-ca-file --advisor-pause --timeout' ;;
-        'check') options='--plan --state --include --exclude --names --renumber --schema --existing --nested --ddl --schema-only --data-only --sample --settings --log-file --log-level --log-format --json --quiet --verbose --help --strict --broken-references --rollback-keys --no-before-images --follow --jobs --profile --memory --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --chunk-rows --batch-rows --batch-bytes --estimate-time --color' ;;
-        'diff') options='--plan --include --exclude --names --schema --json --quiet --verbose --help --timeout' ;;
-        'migrate') options='--plan --state --include --exclude --names --renumber --schema --existing --nested --dry-run --schema-only --data-only --rejects --settings --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --strict --broken-references --rollback-keys --no-before-images --follow --spool --catch-up --lanes --max-retained --drop-when-full --restart --confirm --jobs --profile --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
-        'resume') options='--plan --state --include --exclude --names --renumber --schema --existing --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --spool --catch-up --lanes --resync --max-retained --drop-when-full --refresh --take-over --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
-        'follow') options='--plan --state --include --exclude --names --renumber --schema --existing --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --spool --catch-up --lanes --resync --max-retained --drop-when-full --refresh --take-over --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
-        'cutover') options='--plan --state --include --exclude --names --renumber --schema --existing --dry-run --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --lanes --max-lag --max-pause --before --fence --after --reverse --no-validate --abandon --back --take-over --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
+        '') options='init analyze check diff migrate resume follow cutover status validate rollback report serve finish reset grafana alerts schema change connections connectors help version complete failpoints --help --version' ;;
+        'init') options='--include --exclude --schema --output --force --quiet --verbose --help --connections --time-zone --timeout' ;;
+        'analyze') options='--out --queries --dialect --for --foreign-keys --minimize-duplication --single-table --prove --advisor --show-prompt --naming --clusters --interactive --schema --quiet --verbose --help --algorithm --move --merge --split --rename --vectors --weights --advisor-model --advisor-url --advisor-key-file --advisor-ca-file --advisor-pause --connections --timeout' ;;
+        'check') options='--plan --state --include --exclude --names --renumber --schema --existing --nested --ddl --schema-only --data-only --sample --sample-rows --sample-seed --full --settings --log-file --log-level --log-format --json --quiet --verbose --help --strict --broken-references --rollback-keys --no-before-images --follow --jobs --profile --memory --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --no-hooks --allow-commands --connections --time-zone --timeout --chunk-rows --batch-rows --batch-bytes --estimate-time --color' ;;
+        'diff') options='--plan --include --exclude --names --schema --json --quiet --verbose --help --connections --timeout' ;;
+        'migrate') options='--plan --state --include --exclude --names --renumber --schema --existing --nested --dry-run --schema-only --data-only --sample-rows --sample-seed --full --mirror --rejects --settings --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --strict --broken-references --rollback-keys --no-before-images --follow --spool --catch-up --lanes --max-retained --drop-when-full --restart --confirm --jobs --profile --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --no-hooks --allow-commands --connections --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
+        'resume') options='--plan --state --include --exclude --names --renumber --schema --existing --sample-rows --sample-seed --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --spool --catch-up --lanes --resync --max-retained --drop-when-full --refresh --take-over --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --no-hooks --allow-commands --begun-hooks --connections --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
+        'follow') options='--plan --state --include --exclude --names --renumber --schema --existing --sample-rows --sample-seed --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --spool --catch-up --lanes --resync --max-retained --drop-when-full --refresh --take-over --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --no-hooks --allow-commands --begun-hooks --connections --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
+        'cutover') options='--plan --state --include --exclude --names --renumber --schema --existing --dry-run --sample-rows --sample-seed --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --max-rejects --fail-fast --lanes --max-lag --max-pause --before --fence --after --reverse --no-validate --abandon --back --take-over --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --no-hooks --allow-commands --connections --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
         'status') options='--plan --state --watch --json --quiet --verbose --help --color' ;;
-        'validate') options='--plan --state --include --exclude --names --renumber --schema --existing --nested --sample --level --limit --repair --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --delete-extra --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --push-down --ledger --time-zone --timeout --stall --seed --color' ;;
-        'rollback') options='--plan --state --run --dry-run --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --json --quiet --verbose --help --take-over --confirm --ledger --timeout --color' ;;
+        'validate') options='--plan --state --include --exclude --names --renumber --schema --existing --nested --sample --sample-rows --sample-seed --level --limit --repair --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --progress --json --quiet --verbose --help --delete-extra --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --push-down --ledger --connections --time-zone --timeout --stall --seed --color' ;;
+        'rollback') options='--plan --state --run --dry-run --log-file --log-level --log-format --metrics --metrics-file --push-gateway --statsd --dashboard --token --allow-control --alerts --notify --json --quiet --verbose --help --take-over --confirm --ledger --connections --timeout --color' ;;
         'report') options='--plan --state --run --output --json --quiet --verbose --help' ;;
-        'serve') options='--dashboard --token --allow-control --quiet --verbose --help --ledger' ;;
-        'finish') options='--plan --state --dry-run --log-file --log-level --log-format --json --quiet --verbose --help --take-over --confirm --ledger --timeout --color' ;;
+        'serve') options='--dashboard --token --allow-control --quiet --verbose --help --ledger --connections' ;;
+        'finish') options='--plan --state --dry-run --log-file --log-level --log-format --json --quiet --verbose --help --take-over --confirm --ledger --connections --timeout --color' ;;
         'reset') options='--plan --state --quiet --verbose --help --confirm' ;;
         'grafana') options='--output --rules --datasource --push --token-file --ca-file --quiet --verbose --help' ;;
         'alerts') options='--plan --alerts --notify --quiet --verbose --help' ;;
@@ -121,18 +131,34 @@ _transhume() {
         'change skip') options='--database --json --quiet --verbose --help --confirm --lock-wait --steal-lock --history-schema --timeout' ;;
         'change run') options='--database --dry-run --json --quiet --verbose --help --confirm --lock-wait --steal-lock --lock-timeout --statement-timeout --pause-running --pause-lag --pause-file --batch-time --nice --history-schema --timeout' ;;
         'change check') options='--database --json --quiet --verbose --help --history-schema --timeout' ;;
+        'connections') options='--json --quiet --verbose --help --connections --timeout --color' ;;
         'connectors') options='--json --quiet --verbose --help --color' ;;
         'help') options='--as --quiet --verbose --help' ;;
         'version') options='--json --quiet --verbose --help --color' ;;
+        'complete') options='--state --quiet --verbose --help --connections' ;;
         'failpoints') options='--json --quiet --verbose --help --color' ;;
     esac
     if [[ $command == help ]]; then
-        options+=' init analyze check diff migrate resume follow cutover status validate rollback report serve finish reset grafana alerts schema change connectors help version failpoints'
+        options+=' init analyze check diff migrate resume follow cutover status validate rollback report serve finish reset grafana alerts schema change connections connectors help version complete failpoints'
+        options+=" $("${COMP_WORDS[0]}" complete errors 2>/dev/null)"
+    elif [[ -n $command && ($word == @* || $previous == @) ]]; then
+        names=$("${COMP_WORDS[0]}" complete connections 2>/dev/null)
+        if [[ $COMP_WORDBREAKS == *@* ]]; then
+            names=${names//@/} word=${word#@}
+        fi
+        mapfile -t COMPREPLY < <(compgen -W "$names" -- "$word")
+        return
     elif [[ $command == @(schema|change) ]]; then
         :
     elif [[ -n $command && $word != -* ]]; then
-        compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        if ((${#COMPREPLY[@]} > 0)) || [[ -z $word ]]; then
+            compopt -o filenames
+            return
+        fi
+        mapfile -t schemes < <(compgen -W "$("${COMP_WORDS[0]}" complete schemes 2>/dev/null)" -- "$word")
+        compopt -o nospace
+        COMPREPLY=("${schemes[@]}")
         return
     fi
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")

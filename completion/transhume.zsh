@@ -1,6 +1,21 @@
 #compdef transhume
 # zsh completion for transhume. Written by `transhume help --as zsh`.
 
+_transhume_words() {
+    local -a found
+    found=(${(f)"$(transhume complete $1 2>/dev/null)"})
+    compadd ${@:2} -a found
+}
+
+_transhume_database() {
+    if [[ $PREFIX == @* ]]; then
+        _transhume_words connections
+    else
+        _files
+        _transhume_words schemes -S ''
+    fi
+}
+
 _transhume() {
     local -a commands
     commands=(
@@ -23,9 +38,11 @@ _transhume() {
         'alerts:try who is told of trouble'
         'schema:versioned schema changes'
         'change:declared schema changes without downtime'
+        'connections:list or try named connections'
         'connectors:list databases, their options and types'
         'help:help for a command or an error code'
         'version:versions of the program and its libraries'
+        'complete:words for a shell'\''s completion'
         'failpoints:list the places where tests make it fail'
     )
     if ((CURRENT == 2)); then
@@ -46,9 +63,10 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
         analyze)
             _arguments -s \
                 '--out=[The folder to write the design into]:DIR:_files -/' \
@@ -80,8 +98,9 @@ _transhume() {
                 '--advisor-key-file=[A file that holds the model'\''s key]:FILE:_files' \
                 '--advisor-ca-file=[PEM certificates to trust for --advisor-url]:FILE:_files' \
                 '--advisor-pause=[How long to wait between the two prompts]:TIME:' \
+                '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
         check)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
@@ -91,12 +110,15 @@ _transhume() {
                 '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
-                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip truncate)' \
                 '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '--ddl[Print the columns and statements of the tables that migrate would make]' \
                 '--schema-only[Make the target'\''s tables and what goes with them; move no records]' \
                 '--data-only[Move records into tables that are there; make nothing]' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity; validate\: compare N random ones]:N:' \
+                '--sample-rows=[Only N rows of each table, and those that they refer to]:N:' \
+                '--sample-seed=[Another seed chooses other rows for --sample-rows]:N:' \
+                '--full[Read tables with since whole, whatever earlier runs read]' \
                 '--settings=[Take the settings of a migration script (migrator_settings.yaml)]:FILE:_files' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
@@ -122,6 +144,9 @@ _transhume() {
                 '--triggers=[What to do with triggers of existing target tables]:WHAT:(keep disable)' \
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
+                '--allow-commands[Let the plan'\''s hooks run commands]' \
+                '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '--chunk-rows=[Source rows in a chunk, the unit of commit and of resume]:N:' \
@@ -129,7 +154,7 @@ _transhume() {
                 '--batch-bytes=[Bytes in a batch, approximately]:BYTES:' \
                 '--estimate-time=[How long to read the source for the estimate]:TIME:' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
         diff)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
@@ -141,8 +166,9 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
         migrate)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
@@ -152,11 +178,15 @@ _transhume() {
                 '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
-                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip truncate)' \
                 '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
                 '--schema-only[Make the target'\''s tables and what goes with them; move no records]' \
                 '--data-only[Move records into tables that are there; make nothing]' \
+                '--sample-rows=[Only N rows of each table, and those that they refer to]:N:' \
+                '--sample-seed=[Another seed chooses other rows for --sample-rows]:N:' \
+                '--full[Read tables with since whole, whatever earlier runs read]' \
+                '--mirror[Make the target'\''s tables equal to the source, deletions included]' \
                 '--rejects=[Load the corrected records of a reject file instead of reading the source]:FILE:_files' \
                 '--settings=[Take the settings of a migration script (migrator_settings.yaml)]:FILE:_files' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
@@ -204,6 +234,9 @@ _transhume() {
                 '--triggers=[What to do with triggers of existing target tables]:WHAT:(keep disable)' \
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
+                '--allow-commands[Let the plan'\''s hooks run commands]' \
+                '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '--stall=[Report a stall after TIME without progress; fail after ten times as long]:TIME:' \
@@ -212,7 +245,7 @@ _transhume() {
                 '--batch-bytes=[Bytes in a batch, approximately]:BYTES:' \
                 '--no-hashes[Store no hash sums of written data in the ledger]' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
         resume)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
@@ -222,7 +255,9 @@ _transhume() {
                 '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
-                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip truncate)' \
+                '--sample-rows=[Only N rows of each table, and those that they refer to]:N:' \
+                '--sample-seed=[Another seed chooses other rows for --sample-rows]:N:' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
                 '--log-format=[How lines of stderr and of --log-file look]:HOW:(text json)' \
@@ -261,6 +296,10 @@ _transhume() {
                 '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
+                '--allow-commands[Let the plan'\''s hooks run commands]' \
+                '--begun-hooks=[What to do with hooks that had begun and are not known to be done]:WHAT:(skip repeat)' \
+                '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '--stall=[Report a stall after TIME without progress; fail after ten times as long]:TIME:' \
@@ -269,7 +308,7 @@ _transhume() {
                 '--batch-bytes=[Bytes in a batch, approximately]:BYTES:' \
                 '--no-hashes[Store no hash sums of written data in the ledger]' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
         follow)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
@@ -279,7 +318,9 @@ _transhume() {
                 '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
-                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip truncate)' \
+                '--sample-rows=[Only N rows of each table, and those that they refer to]:N:' \
+                '--sample-seed=[Another seed chooses other rows for --sample-rows]:N:' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
                 '--log-format=[How lines of stderr and of --log-file look]:HOW:(text json)' \
@@ -318,6 +359,10 @@ _transhume() {
                 '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
+                '--allow-commands[Let the plan'\''s hooks run commands]' \
+                '--begun-hooks=[What to do with hooks that had begun and are not known to be done]:WHAT:(skip repeat)' \
+                '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '--stall=[Report a stall after TIME without progress; fail after ten times as long]:TIME:' \
@@ -326,7 +371,7 @@ _transhume() {
                 '--batch-bytes=[Bytes in a batch, approximately]:BYTES:' \
                 '--no-hashes[Store no hash sums of written data in the ledger]' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
         cutover)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
@@ -336,8 +381,10 @@ _transhume() {
                 '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
-                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip truncate)' \
                 '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
+                '--sample-rows=[Only N rows of each table, and those that they refer to]:N:' \
+                '--sample-seed=[Another seed chooses other rows for --sample-rows]:N:' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
                 '--log-format=[How lines of stderr and of --log-file look]:HOW:(text json)' \
@@ -380,6 +427,9 @@ _transhume() {
                 '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
+                '--allow-commands[Let the plan'\''s hooks run commands]' \
+                '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '--stall=[Report a stall after TIME without progress; fail after ten times as long]:TIME:' \
@@ -388,7 +438,7 @@ _transhume() {
                 '--batch-bytes=[Bytes in a batch, approximately]:BYTES:' \
                 '--no-hashes[Store no hash sums of written data in the ledger]' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
         status)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
@@ -399,7 +449,7 @@ _transhume() {
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
         validate)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
@@ -409,9 +459,11 @@ _transhume() {
                 '--names=[What tables and columns are called that the plan does not name]:HOW:(keep lower snake)' \
                 '*--renumber=[Give the records of an existing target table new keys, after those that are there]:TABLE:' \
                 '*--schema=[Source schemas (MySQL\: databases), comma-separated]:NAMES:' \
-                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip truncate)' \
                 '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity; validate\: compare N random ones]:N:' \
+                '--sample-rows=[Only N rows of each table, and those that they refer to]:N:' \
+                '--sample-seed=[Another seed chooses other rows for --sample-rows]:N:' \
                 '(-l --level)'{-l+,--level=}'[How much to compare]:LEVEL:(count sample hash full)' \
                 '--limit=[Show the first N differences]:N:' \
                 '--repair[Write missing and different records into the target]' \
@@ -445,17 +497,18 @@ _transhume() {
                 '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
                 '--push-down[At level hash\: let SQL servers hash their own rows]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '--stall=[Report a stall after TIME without progress; fail after ten times as long]:TIME:' \
                 '--seed=[Seed of the random sample, to compare the same records again]:N:' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
         rollback)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
                 '--state=[The state folder]:DIR:_files -/' \
-                '--run=[Which run]:ID:' \
+                '--run=[Which run]:ID:_transhume_words runs' \
                 '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
@@ -476,20 +529,21 @@ _transhume() {
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
         report)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
                 '--state=[The state folder]:DIR:_files -/' \
-                '--run=[Which run]:ID:' \
+                '--run=[Which run]:ID:_transhume_words runs' \
                 '(-o --output)'{-o+,--output=}'[The file to write; - is stdout]:FILE:_files' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
         serve)
             _arguments -s \
                 '--dashboard=[Show the run in a browser while it goes on]:[ADDR:]PORT:' \
@@ -499,7 +553,8 @@ _transhume() {
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
-                '*:argument:_files' ;;
+                '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
+                '*:argument:_transhume_database' ;;
         finish)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
@@ -515,9 +570,10 @@ _transhume() {
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
         reset)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
@@ -526,7 +582,7 @@ _transhume() {
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
         grafana)
             _arguments -s \
                 '(-o --output)'{-o+,--output=}'[The file to write; - is stdout]:FILE:_files' \
@@ -538,7 +594,7 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
         alerts)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
@@ -547,7 +603,7 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
         schema)
             local -a subcommands
             subcommands=(
@@ -589,7 +645,7 @@ _transhume() {
                 '--statement-timeout=[How long one statement may take]:TIME:' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
             down)
                 _arguments -s \
                 '--dir=[The folder of migrations]:DIR:_files -/' \
@@ -608,7 +664,7 @@ _transhume() {
                 '--statement-timeout=[How long one statement may take]:TIME:' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
             status)
                 _arguments -s \
                 '--dir=[The folder of migrations]:DIR:_files -/' \
@@ -622,7 +678,7 @@ _transhume() {
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
             new)
                 _arguments -s \
                 '--dir=[The folder of migrations]:DIR:_files -/' \
@@ -630,7 +686,7 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
             lint)
                 _arguments -s \
                 '--dir=[The folder of migrations]:DIR:_files -/' \
@@ -644,7 +700,7 @@ _transhume() {
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
             diff)
                 _arguments -s \
                 '--exit-code[Exit with 1 if migrations are pending]' \
@@ -658,7 +714,7 @@ _transhume() {
                 '--allow-drop[Also write what drops tables, columns and the like]' \
                 '--blocking[The plain forms of statements, also where a slower one shuts nobody out]' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
             drift)
                 _arguments -s \
                 '--dir=[The folder of migrations]:DIR:_files -/' \
@@ -669,7 +725,7 @@ _transhume() {
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
             dump)
                 _arguments -s \
                 '--database=[The database, in place of DB]:URI:' \
@@ -679,7 +735,7 @@ _transhume() {
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
             import)
                 _arguments -s \
                 '--dir=[The folder of migrations]:DIR:_files -/' \
@@ -694,7 +750,7 @@ _transhume() {
                 '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
             baseline)
                 _arguments -s \
                 '--dir=[The folder of migrations]:DIR:_files -/' \
@@ -708,7 +764,7 @@ _transhume() {
                 '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
             repair)
                 _arguments -s \
                 '--dir=[The folder of migrations]:DIR:_files -/' \
@@ -727,7 +783,7 @@ _transhume() {
                 '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
             esac ;;
         change)
             local -a subcommands
@@ -768,7 +824,7 @@ _transhume() {
                 '--nice=[Sleep N times as long as a batch took behind each]:N:' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
             status)
                 _arguments -s \
                 '--database=[The database, in place of DB]:URI:' \
@@ -778,7 +834,7 @@ _transhume() {
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
             switch)
                 _arguments -s \
                 '--database=[The database, in place of DB]:URI:' \
@@ -792,7 +848,7 @@ _transhume() {
                 '--statement-timeout=[How long one statement may take]:TIME:' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
             complete)
                 _arguments -s \
                 '--database=[The database, in place of DB]:URI:' \
@@ -812,7 +868,7 @@ _transhume() {
                 '--nice=[Sleep N times as long as a batch took behind each]:N:' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
             abort)
                 _arguments -s \
                 '--database=[The database, in place of DB]:URI:' \
@@ -826,7 +882,7 @@ _transhume() {
                 '--statement-timeout=[How long one statement may take]:TIME:' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
             skip)
                 _arguments -s \
                 '--database=[The database, in place of DB]:URI:' \
@@ -839,7 +895,7 @@ _transhume() {
                 '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
             run)
                 _arguments -s \
                 '--database=[The database, in place of DB]:URI:' \
@@ -860,7 +916,7 @@ _transhume() {
                 '--nice=[Sleep N times as long as a batch took behind each]:N:' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
             check)
                 _arguments -s \
                 '--database=[The database, in place of DB]:URI:' \
@@ -870,8 +926,18 @@ _transhume() {
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
             esac ;;
+        connections)
+            _arguments -s \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
+                '*:argument:_transhume_database' ;;
         connectors)
             _arguments -s \
                 '--json[Results on stdout as JSON]' \
@@ -879,14 +945,14 @@ _transhume() {
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
         help)
             _arguments -s \
                 '--as=[All help as a page or script]:FORM:(text markdown man bash zsh fish errors settings)' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
-                '*:argument:{_describe command commands}' ;;
+                '*:argument:{_describe command commands; _transhume_words errors}' ;;
         version)
             _arguments -s \
                 '--json[Results on stdout as JSON]' \
@@ -894,7 +960,15 @@ _transhume() {
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
+        complete)
+            _arguments -s \
+                '--state=[The state folder]:DIR:_files -/' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
+                '*:argument:_transhume_database' ;;
         failpoints)
             _arguments -s \
                 '--json[Results on stdout as JSON]' \
@@ -902,7 +976,7 @@ _transhume() {
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
-                '*:argument:_files' ;;
+                '*:argument:_transhume_database' ;;
     esac
 }
 

@@ -164,6 +164,7 @@ static void append_text(const struct check_report *report, struct buffer *sample
     append_unproven_keys(report, out);
     append_estimate(report, out);
     append_list("notes", report->notes, report->note_count, out);
+    append_list("hooks, which run besides", report->hooks.lines, report->hooks.count, out);
     append_follow(&report->follow, out);
     append_list("problems", report->problems, report->problem_count, out);
     cli_append_ddl(&report->ddl, color, out);
@@ -205,6 +206,10 @@ static void append_json_entities(const struct check_report *report, struct buffe
         append_json_number("bytes", entity->bytes, out);
         buffer_append_string(out, ",\"keys\":");
         cli_append_json_text(out, entity->keys);
+        if (entity->chosen >= 0) {
+            append_json_number("chosen", entity->chosen, out);
+            append_json_number("partners", entity->partners, out);
+        }
         buffer_format(out, ",\"lane\":\"%s\"", entity->express ? "express" : "general");
         buffer_append_byte(out, '}');
     }
@@ -241,6 +246,7 @@ static void append_json(const struct check_report *report, struct buffer *sample
     append_json_entities(report, out);
     append_json_lines("notes", report->notes, report->note_count, out);
     append_json_lines("problems", report->problems, report->problem_count, out);
+    append_json_lines("hooks", report->hooks.lines, report->hooks.count, out);
     append_json_follow(&report->follow, out);
     cli_append_ddl_json(&report->ddl, out);
     buffer_append_string(out, ",\"samples\":[");

@@ -155,6 +155,9 @@ static enum status take_settings(struct cli_call *call, int *exit_status)
     struct buffer faults = {0};
     enum status status = settings_apply(call, &faults, &error);
     if (status == STATUS_OK) {
+        status = cli_expand_connections(call, &error);
+    }
+    if (status == STATUS_OK) {
         status = open_log(call, &error);
     }
     if (status != STATUS_OK) {

@@ -16,6 +16,7 @@ struct verify_result;
 struct cli_call {
     const struct cli_command *command;
     const char *arguments[CLI_ARGUMENTS_MAX];
+    const char *named[CLI_ARGUMENTS_MAX]; /* the argument as "@NAME", whose URI it is; or NULL */
     uint32_t argument_count;
     struct cli_value values[CLI_OPTION_COUNT];
     struct run_parameter *parameters; /* of a settings file */
@@ -27,16 +28,30 @@ struct cli_call {
     bool compares;                     /* it compares both sides */
     const char *state_folder;          /* in place of the one that was said; NULL: that one */
     bool goes_on;                      /* with the run that this process was at work on */
+    bool deletes;                      /* it looks for what the source has no more */
+    bool mirrors;                      /* resume: it is a part of migrate --mirror */
     enum resync_choice resync;         /* what follow --resync is about to do */
     const struct verify_result *found; /* what it compared; NULL: nothing */
+};
+
+/* The headings of the list of commands, in their order. */
+enum cli_command_group {
+    CLI_COMMANDS_MOVE,
+    CLI_COMMANDS_FOLLOW,
+    CLI_COMMANDS_LOOK,
+    CLI_COMMANDS_UNDO,
+    CLI_COMMANDS_SCHEMA,
+    CLI_COMMANDS_HELP,
+    CLI_COMMANDS_COUNT
 };
 
 /* One command: its help, and what runs it. Of one with subcommands each of these is a command whose
  * name begins with its own: "schema up". */
 struct cli_command {
     const char *name;
-    uint32_t place;        /* its bit for options */
-    const char *arguments; /* "[SRC DST]", for the usage line */
+    uint32_t place;               /* its bit for options */
+    enum cli_command_group group; /* of the first ones; subcommands are in that of their own */
+    const char *arguments;        /* "[SRC DST]", for the usage line */
     uint32_t arguments_min;
     uint32_t arguments_max;
     const char *summary;     /* one line */
@@ -133,6 +148,11 @@ struct alert_config;
 enum status cli_read_alerts(struct cli_call *call, const struct alert_config **config,
                             struct buffer *faults, struct error *error) MUST_USE;
 
+/* command_connections.c */
+/* Names of connections among arguments and options become their URIs; --connections says of which
+ * file. */
+enum status cli_expand_connections(struct cli_call *call, struct error *error) MUST_USE;
+
 /* run_setup.c */
 /* A URI as it is shown, without what is shown as "***": a connection takes that from elsewhere. */
 const char *cli_without_hidden(const char *shown, struct arena *arena);
@@ -187,6 +207,28 @@ void cli_warn_of_rollback(const struct rollback_report *report);
 /* migrate --restart: rolls the unfinished run back, if there is one; 0: go on. */
 int cli_roll_back_unfinished(struct cli_call *call, const char *plan_path);
 
+/* validate_end.c */
+struct verify_options;
+/* What a validation found, and what a repair did, as tables or JSON; the exit status comes back. */
+int cli_tell_validation(const struct cli_call *call, const struct verify_result *result);
+/* Repairs what verify_run found, if it is to be and there is anything, and tells of both. */
+int cli_end_validation(struct cli_call *call, struct run_session *session, enum status status,
+                       struct verify_result *result, struct error *error);
+
+/* command_mirror.c: migrate --mirror, and what goes on with it. */
+int command_mirror(struct cli_call *call, const char *plan_path);
+/* After a run that ended with `exit_status`: compares the tables whose entities say `deletes:
+ * compare` and deletes what is extra; the session is closed before. */
+int cli_end_with_deletes(struct cli_call *call, const char *plan_path, struct run_session *session,
+                         int exit_status);
+/* Does it write, or only look? */
+static inline bool cli_is_mirroring(const struct cli_call *call)
+{
+    return call->mirrors || call->deletes ||
+           (cli_switch(call, CLI_MIRROR) && cli_switch(call, CLI_CONFIRM) &&
+            !cli_switch(call, CLI_DRY_RUN));
+}
+
 /* One function a command; command_NAME.c */
 int command_analyze(struct cli_call *call);
 int command_init(struct cli_call *call);
@@ -204,6 +246,8 @@ int command_rollback(struct cli_call *call);
 int command_finish(struct cli_call *call);
 int command_reset(struct cli_call *call);
 int command_alerts(struct cli_call *call);
+int command_complete(struct cli_call *call);
+int command_connections(struct cli_call *call);
 int command_connectors(struct cli_call *call);
 int command_grafana(struct cli_call *call);
 int command_failpoints(struct cli_call *call);

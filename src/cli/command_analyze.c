@@ -81,9 +81,10 @@ static enum status describe(struct analyzing *analyzing, struct error *error)
         status = figures_read(source, analyzing->schema, FIGURES_ROWS_DEFAULT, call->arena,
                               &analyzing->figures, error);
     }
-    analyzing->language = strcmp(source->connector->name, "mysql") == 0    ? SQL_MYSQL
-                          : strcmp(source->connector->name, "sqlite") == 0 ? SQL_SQLITE
-                                                                           : SQL_POSTGRES;
+    const char *words = source->words_of != NULL ? source->words_of : source->connector->name;
+    analyzing->language = strcmp(words, "mysql") == 0    ? SQL_MYSQL
+                          : strcmp(words, "sqlite") == 0 ? SQL_SQLITE
+                                                         : SQL_POSTGRES;
     analyzing->is_sqlite = analyzing->language == SQL_SQLITE;
     close_database(source);
     return status;

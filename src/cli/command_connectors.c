@@ -30,7 +30,7 @@ static const struct capability_name capabilities[] = {
     {CAPABILITY_REFERENCES, "references", "foreign keys are checked with each write"},
     {CAPABILITY_STREAMS, "streams", "the path - is standard input and output"},
 };
-enum { CAPABILITY_COUNT = sizeof(capabilities) / sizeof(capabilities[0]) };
+enum { CAPABILITY_COUNT = sizeof(capabilities) / sizeof(capabilities[0]), MEANING_COLUMN = 20 };
 
 static const char *directions(const struct connector *connector)
 {
@@ -50,6 +50,17 @@ static const char *option_type_name(enum option_type type)
     return names[type];
 }
 
+/* What another build of the program has. */
+static void append_lacking(struct buffer *out)
+{
+    const char *how = NULL;
+    const char *name = registry_lacking(0, &how);
+    for (uint32_t i = 0; name != NULL; i++) {
+        buffer_format(out, "%snot in this build: %s (%s)\n", i == 0 ? "\n" : "", name, how);
+        name = registry_lacking(i + 1, &how);
+    }
+}
+
 static void append_overview(bool color, struct buffer *out)
 {
     static const char *const titles[] = {"connector", "database", "URI", "guarantee", NULL};
@@ -67,8 +78,10 @@ static void append_overview(bool color, struct buffer *out)
     table_fit(table, cli_prose_columns(STDOUT_FILENO));
     table_append(table, color, out);
     table_destroy(table);
-    buffer_append_string(out,
-                         "\n`transhume connectors NAME` shows one with its options and types.\n");
+    append_lacking(out);
+    buffer_append_byte(out, '\n');
+    cli_append_wrapped(out, "`transhume connectors NAME` shows one with its options and types.", 0,
+                       cli_prose_columns(STDOUT_FILENO));
 }
 
 static void append_capabilities(const struct connector *connector, struct buffer *out)
@@ -76,7 +89,12 @@ static void append_capabilities(const struct connector *connector, struct buffer
     buffer_append_string(out, "\ncapabilities:\n");
     for (size_t i = 0; i < CAPABILITY_COUNT; i++) {
         if ((connector->capabilities & capabilities[i].bit) != 0) {
-            buffer_format(out, "  %-17s %s\n", capabilities[i].name, capabilities[i].meaning);
+            struct buffer folded = {0};
+            cli_append_wrapped(&folded, capabilities[i].meaning, MEANING_COLUMN,
+                               cli_prose_columns(STDOUT_FILENO));
+            buffer_format(out, "  %-17s %s", capabilities[i].name,
+                          buffer_string(&folded) + MEANING_COLUMN);
+            buffer_free(&folded);
         }
     }
 }

@@ -74,9 +74,12 @@ static enum status write_proposal(const struct cli_call *call, const struct uri 
                                   const struct plan_settings *settings, struct buffer *yaml,
                                   struct error *error)
 {
-    const char *from = cli_without_hidden(source_uri->shown, call->arena);
-    const char *to = cli_without_hidden(target_uri->shown, call->arena);
-    if (strcmp(from, source_uri->shown) != 0 || strcmp(to, target_uri->shown) != 0) {
+    const char *from = call->named[0] != NULL ? call->named[0]
+                                              : cli_without_hidden(source_uri->shown, call->arena);
+    const char *to = call->named[1] != NULL ? call->named[1]
+                                            : cli_without_hidden(target_uri->shown, call->arena);
+    if ((from != call->named[0] && strcmp(from, source_uri->shown) != 0) ||
+        (to != call->named[1] && strcmp(to, target_uri->shown) != 0)) {
         log_write(LOG_WARNING, "passwords are left out of the plan: keep them in ~/.pgpass "
                                "(PostgreSQL) or ~/.my.cnf (MySQL, MariaDB)");
     }

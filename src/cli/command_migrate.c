@@ -2,7 +2,34 @@
 #include "cli/cli.h"
 
 #include "base/signals.h"
+#include "base/text.h"
 #include "cli/run_end.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* For people at a terminal, above the bars: a line is cut rather than folded. */
+static void tell_decided(const struct cli_call *call, const struct run_session *session)
+{
+    const struct cli_value *progress = &call->values[CLI_PROGRESS];
+    uint32_t columns = cli_terminal_columns(STDERR_FILENO);
+    struct buffer out = {0};
+    bool shows =
+        !progress->is_set || progress->number == PROGRESS_AUTO || progress->number == PROGRESS_BAR;
+    if ((columns == 0 && !cli_switch(call, CLI_VERBOSE)) || !shows || cli_switch(call, CLI_QUIET)) {
+        return;
+    }
+    run_decided(session, &out);
+    for (const char *at = buffer_string(&out); *at != '\0';) {
+        char line[512];
+        size_t length = strcspn(at, "\n");
+        size_t room = columns > 0 && columns < sizeof line ? columns : sizeof line;
+        text_printable(at, length, line, room);
+        dprintf(STDERR_FILENO, "%s\n", line);
+        at += length + (at[length] == '\n');
+    }
+    buffer_free(&out);
+}
 
 int command_migrate(struct cli_call *call)
 {
@@ -23,6 +50,9 @@ int command_migrate(struct cli_call *call)
     if (found != STATUS_OK) {
         return cli_fail(call, &error);
     }
+    if (cli_switch(call, CLI_MIRROR)) {
+        return command_mirror(call, plan_path);
+    }
     signals_setup();
     run_end_set_log_level(call);
     if (cli_switch(call, CLI_RESTART) && !cli_switch(call, CLI_DRY_RUN)) {
@@ -38,12 +68,14 @@ int command_migrate(struct cli_call *call)
         exit_status = cli_check(call, session, 0, true);
     } else {
         struct run_result result = {0};
+        tell_decided(call, session);
         enum status status = run_migrate(session, &result, &error);
         status = cli_go_on(call, plan_path, status, &session, &result, &error, &exit_status);
         if (status == STATUS_END) {
             return exit_status;
         }
         exit_status = run_end(call, session, status, &result, &error);
+        return cli_end_with_deletes(call, plan_path, session, exit_status);
     }
     run_close(session);
     return exit_status;

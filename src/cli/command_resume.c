@@ -16,6 +16,10 @@ int command_resume(struct cli_call *call)
     if (cli_find_plan_of_run(call, &plan_path, &error) != STATUS_OK) {
         return cli_fail(call, &error);
     }
+    if (run_is_unfinished_mirror(cli_state_folder(call, plan_path))) {
+        call->mirrors = true;
+        return command_mirror(call, plan_path);
+    }
     signals_setup();
     run_end_set_log_level(call);
     if (cli_open_session(call, plan_path, &session, &exit_status) != STATUS_OK) {
@@ -28,6 +32,5 @@ int command_resume(struct cli_call *call)
         return exit_status;
     }
     exit_status = run_end(call, session, status, &result, &error);
-    run_close(session);
-    return exit_status;
+    return cli_end_with_deletes(call, plan_path, session, exit_status);
 }

@@ -83,9 +83,19 @@ static bool takes_argument(const struct cli_option *option)
     return option->argument != NULL;
 }
 
+/* Words that the program prints. */
+static void append_bash_words(const char *what, const char *more, struct buffer *out)
+{
+    buffer_format(out, "compgen -W \"$(\"${COMP_WORDS[0]}\" complete %s%s 2>/dev/null)\"", what,
+                  more);
+}
+
 static void append_bash_values(struct buffer *out)
 {
-    buffer_append_string(out, "    case $previous in\n");
+    buffer_append_string(out, "    case $previous in\n"
+                              "        --run)\n            mapfile -t COMPREPLY < <(");
+    append_bash_words("runs", " \"${state[@]}\"", out);
+    buffer_append_string(out, " -- \"$word\")\n            return ;;\n");
     for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
         const struct cli_option *option = cli_option_at((enum cli_option_id)i);
         if (option->type == CLI_TYPE_CHOICE) {
@@ -110,7 +120,8 @@ void help_append_bash(struct buffer *out)
         out, "# bash completion for transhume. Written by `transhume help --as bash`.\n\n"
              "_transhume() {\n"
              "    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}\n"
-             "    local command= i options=\n"
+             "    local command= i options= names\n"
+             "    local -a state=() schemes\n"
              "    COMPREPLY=()\n"
              "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
              "        case ${COMP_WORDS[i]} in\n            ");
@@ -122,7 +133,11 @@ void help_append_bash(struct buffer *out)
                               "                case $command in ");
     append_parents(out);
     buffer_append_string(out, ") ;; *) break ;; esac ;;\n"
-                              "        esac\n    done\n");
+                              "        esac\n    done\n"
+                              "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+                              "        [[ ${COMP_WORDS[i]} == --state ]] && state=(--state "
+                              "\"${COMP_WORDS[i + 1]}\")\n"
+                              "    done\n");
     append_bash_values(out);
     buffer_append_string(out, "    case $command in\n        '') options='");
     append_command_names(out);
@@ -140,17 +155,37 @@ void help_append_bash(struct buffer *out)
     buffer_append_string(out, "    esac\n"
                               "    if [[ $command == help ]]; then\n        options+=' ");
     append_command_names(out);
-    buffer_append_string(out, "'\n    elif [[ $command == @(");
+    buffer_append_string(out,
+                         "'\n"
+                         "        options+=\" $(\"${COMP_WORDS[0]}\" complete errors "
+                         "2>/dev/null)\"\n"
+                         "    elif [[ -n $command && ($word == @* || $previous == @) ]]; then\n"
+                         "        names=$(\"${COMP_WORDS[0]}\" complete connections "
+                         "2>/dev/null)\n"
+                         "        if [[ $COMP_WORDBREAKS == *@* ]]; then\n"
+                         "            names=${names//@/} word=${word#@}\n"
+                         "        fi\n"
+                         "        mapfile -t COMPREPLY < <(compgen -W \"$names\" -- \"$word\")\n"
+                         "        return\n"
+                         "    elif [[ $command == @(");
     append_parents(out);
     buffer_append_string(out,
                          ") ]]; then\n        :\n    elif [[ -n $command && $word != -* ]]; then\n"
-                         "        compopt -o filenames\n"
                          "        mapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n"
-                         "        return\n"
-                         "    fi\n"
-                         "    mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$word\")\n"
-                         "}\n"
-                         "complete -F _transhume transhume\n");
+                         "        if ((${#COMPREPLY[@]} > 0)) || [[ -z $word ]]; then\n"
+                         "            compopt -o filenames\n"
+                         "            return\n"
+                         "        fi\n"
+                         "        mapfile -t schemes < <(");
+    append_bash_words("schemes", "", out);
+    buffer_append_string(out, " -- \"$word\")\n"
+                              "        compopt -o nospace\n"
+                              "        COMPREPLY=(\"${schemes[@]}\")\n"
+                              "        return\n"
+                              "    fi\n"
+                              "    mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$word\")\n"
+                              "}\n"
+                              "complete -F _transhume transhume\n");
 }
 
 /* For single quotes of both shells; zsh's specs also take [ ] and : for their own. */
@@ -199,6 +234,8 @@ static void append_zsh_spec(const struct cli_option *option, struct buffer *out)
             buffer_append_byte(out, '(');
             append_choices(option->range, out);
             buffer_append_byte(out, ')');
+        } else if (option->id == CLI_RUN) {
+            buffer_append_string(out, "_transhume_words runs");
         } else if (completes_files(option)) {
             buffer_append_string(out,
                                  strcmp(option->argument, "DIR") == 0 ? "_files -/" : "_files");
@@ -220,7 +257,8 @@ static void append_zsh_case(const struct cli_command *command, const char *inden
     }
     bool is_help = strcmp(command->name, "help") == 0;
     buffer_format(out, "                '*:argument:%s' ;;\n",
-                  is_help ? "{_describe command commands}" : "_files");
+                  is_help ? "{_describe command commands; _transhume_words errors}"
+                          : "_transhume_database");
 }
 
 static void append_zsh_subcommands(const struct cli_command *command, struct buffer *out)
@@ -255,6 +293,19 @@ void help_append_zsh(struct buffer *out)
     buffer_append_string(out,
                          "#compdef transhume\n"
                          "# zsh completion for transhume. Written by `transhume help --as zsh`.\n\n"
+                         "_transhume_words() {\n"
+                         "    local -a found\n"
+                         "    found=(${(f)\"$(transhume complete $1 2>/dev/null)\"})\n"
+                         "    compadd ${@:2} -a found\n"
+                         "}\n\n"
+                         "_transhume_database() {\n"
+                         "    if [[ $PREFIX == @* ]]; then\n"
+                         "        _transhume_words connections\n"
+                         "    else\n"
+                         "        _files\n"
+                         "        _transhume_words schemes -S ''\n"
+                         "    fi\n"
+                         "}\n\n"
                          "_transhume() {\n"
                          "    local -a commands\n"
                          "    commands=(\n");
@@ -340,6 +391,14 @@ void help_append_fish(struct buffer *out)
             buffer_append_string(out, "'\n");
         }
     }
+    buffer_append_string(
+        out,
+        "complete -c transhume -n 'not __fish_use_subcommand; and string match -q \"@*\" -- "
+        "(commandline -ct)' -a '(transhume complete connections)'\n"
+        "complete -c transhume -n 'not __fish_use_subcommand' -a '(transhume complete "
+        "schemes)'\n"
+        "complete -c transhume -n '__fish_seen_subcommand_from help' -f -a '(transhume complete "
+        "errors)'\n");
     for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
         const struct cli_option *option = cli_option_at((enum cli_option_id)i);
         buffer_append_string(out, "complete -c transhume -n '");
@@ -348,7 +407,9 @@ void help_append_fish(struct buffer *out)
         if (option->letter != 0) {
             buffer_format(out, " -s %c", option->letter);
         }
-        if (option->type == CLI_TYPE_CHOICE) {
+        if (option->id == CLI_RUN) {
+            buffer_append_string(out, " -x -a '(transhume complete runs)'");
+        } else if (option->type == CLI_TYPE_CHOICE) {
             buffer_append_string(out, " -x -a '");
             append_choices(option->range, out);
             buffer_append_byte(out, '\'');

@@ -32,11 +32,13 @@ enum cli_place {
     IN_SCHEMA = 1 << 19, /* which of its subcommands, their own lists say */
     IN_CHANGE = 1 << 20, /* likewise */
     IN_DIFF = 1 << 21,
+    IN_CONNECTIONS = 1 << 22,
+    IN_COMPLETE = 1 << 23,
     IN_RUN = IN_MIGRATE | IN_RESUME | IN_CUTOVER,
     IN_LONG = IN_RUN | IN_VALIDATE | IN_ROLLBACK,
     IN_STATE = IN_STATUS | IN_RESET | IN_REPORT,
-    IN_LISTS = IN_CONNECTORS | IN_FAILPOINTS | IN_VERSION,
-    IN_ALL = (1 << 22) - 1
+    IN_LISTS = IN_CONNECTORS | IN_CONNECTIONS | IN_FAILPOINTS | IN_VERSION,
+    IN_ALL = (1 << 24) - 1
 };
 
 enum cli_option_id {

@@ -107,7 +107,8 @@ static void append_text(const struct cli_call *call, const struct run_session *s
                                             "a mixed snapshot of the source",
                                             "no snapshot, the source knows none"};
     char seconds[32];
-    progress_append_table(result->progress, result->seconds, cli_color(call, STDOUT_FILENO), out);
+    progress_append_table(result->progress, result->seconds, cli_color(call, STDOUT_FILENO),
+                          cli_terminal_columns(STDOUT_FILENO), out);
     text_human_seconds(result->seconds, seconds, sizeof(seconds));
     struct buffer line = {0};
     buffer_format(&line, "run %s: %s after %s; %s; %s", result->run_id,

@@ -135,6 +135,8 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     if (call->argument_count == 2) {
         options->source_uri = call->arguments[0];
         options->target_uri = call->arguments[1];
+        options->source_name = call->named[0];
+        options->target_name = call->named[1];
     }
     options->parameters = call->parameters;
     options->parameter_count = call->parameter_count;
@@ -195,6 +197,8 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->lanes = (uint32_t)number_or(call, CLI_LANES, 0);
     options->retained_bytes_max = number_or(call, CLI_MAX_RETAINED, 0);
     options->drop_when_full = cli_switch(call, CLI_DROP_WHEN_FULL);
+    options->confirmed = cli_switch(call, CLI_CONFIRM) || cli_switch(call, CLI_DRY_RUN) ||
+                         call->command->place == IN_CHECK;
     options->no_before_images = cli_switch(call, CLI_NO_BEFORE_IMAGES);
     if (!call->goes_on) {
         options->refresh = call->values[CLI_REFRESH].list;
@@ -207,6 +211,11 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->before_command = cli_text(call, CLI_BEFORE);
     options->fence_command = cli_text(call, CLI_FENCE);
     options->after_command = cli_text(call, CLI_AFTER);
+    options->sample_rows = number_or(call, CLI_SAMPLE_ROWS, 0);
+    options->sample_seed = number_or(call, CLI_SAMPLE_SEED, 0);
+    options->no_hooks = cli_switch(call, CLI_NO_HOOKS);
+    options->allow_commands = cli_switch(call, CLI_ALLOW_COMMANDS);
+    options->begun_hooks = (enum begun_hooks_choice)choice_or_unset(call, CLI_BEGUN_HOOKS);
     options->cut_over = call->cut_over;
     options->resync = call->resync;
     if (call->found != NULL) {
@@ -215,7 +224,10 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     }
     options->reverse = cli_switch(call, CLI_REVERSE);
     options->validating = call->command->place == IN_VALIDATE || call->compares;
-    options->may_repair = options->validating && cli_switch(call, CLI_REPAIR);
+    options->full = cli_switch(call, CLI_FULL);
+    options->mirrors = cli_switch(call, CLI_MIRROR) || call->mirrors;
+    options->may_repair =
+        options->validating && (cli_switch(call, CLI_REPAIR) || cli_is_mirroring(call));
     options->observer = call->observer;
     options->progress = progress_mode(call);
     options->color = cli_color(call, STDERR_FILENO);

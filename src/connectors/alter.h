@@ -33,6 +33,8 @@ enum { ALTER_LANGUAGE_COUNT = ALTER_MONGO + 1 };
 struct alter_open {
     const char *program;        /* "transhume schema up", for the server's list of sessions */
     const char *history_schema; /* where the history is; NULL: in the schema that is changed */
+    bool beside;                /* the database is read or written meanwhile, and keeps its own
+                                   connections */
     bool only_looks;            /* nothing is made or written; `lock` is not called */
 };
 

@@ -91,7 +91,9 @@ enum existing_policy {
     EXISTING_APPEND,
     EXISTING_UPSERT,
     EXISTING_REPLACE,
-    EXISTING_SKIP
+    EXISTING_SKIP,
+    /* a word of plans alone: such a table is EXISTING_REFUSE with target_table.empties */
+    EXISTING_TRUNCATE
 };
 
 /* One URI or plan option of a connector ("?endpoint=…"): parsed, listed by `transhume
@@ -208,6 +210,9 @@ struct database_report {
      * and won't; connectors/lease.h */
     _Atomic int64_t lease_end_ms;
     struct database_link links[LINK_SECURITY_COUNT]; /* by enum link_security */
+    /* Source: the server does not know the snapshot's moment any more, and what was read since is
+     * of a later one */
+    _Atomic bool moved;
 };
 
 /*
@@ -249,8 +254,8 @@ struct database {
     /* Source: set by the engine before feed.open: the tables whose changes are followed. count 0:
      * any may be. */
     struct column_list followed;
-    /* Source: set by the engine before the snapshot, how many cursors a reader has open at most at once: a table's and one for
-     * each that is embedded or aggregated; 0 is as good as 1. */
+    /* Source: set by the engine before the snapshot, how many cursors a reader has open at most at
+     * once: a table's and one for each that is embedded or aggregated; 0 is as good as 1. */
     uint32_t cursors_each;
     /* Target, and where one is read: set by the engine after the opening. Times that name no zone
      * are of this one where they go into a column with zones; NULL: such a record is rejected. */
@@ -261,10 +266,13 @@ struct database {
     /* Target: set by the engine before anything is written: what the run writes and deletes stands
      * as it is, and no trigger of the database fires. */
     bool triggers_off;
-    /* Target: likewise: the run puts right what a comparison found, so that what it writes has to
-     * be what is read afterwards, whatever newer thing stands in its way. */
+    /* Target: likewise: the run puts right what a comparison found, or empties tables, so that what
+     * it writes has to be what is read afterwards, whatever newer thing stands in its way. */
     bool repairs;
     struct schema_scope scope; /* set at the opening, and by catalog_functions.use_scope */
+    /* Source: the connector in whose words its types are, where they are not its own, as a dump's
+     * are those of the database that it is of; NULL: its own */
+    const char *words_of;
     /* What the server is, "PostgreSQL 15.8", set at the opening; "": it does not say, or is none */
     char server[64];
     struct database_report report;

@@ -21,6 +21,7 @@ enum { CONNECTORS_MAX = 32, URI_BYTES_MAX = 8192 };
 
 extern const struct connector connector_cassandra;
 extern const struct connector connector_csv;
+extern const struct connector connector_dump;
 extern const struct connector connector_dynamodb;
 extern const struct connector connector_dynamodb_json;
 extern const struct connector connector_jsonl;
@@ -29,8 +30,9 @@ extern const struct connector connector_redis;
 extern const struct connector connector_sqlite;
 
 static const struct connector *const built_in[] = {
-    &connector_sqlite, &connector_csv,       &connector_dynamodb_json, &connector_dynamodb,
-    &connector_jsonl,  &connector_cassandra, &connector_redis,         &connector_opensearch,
+    &connector_sqlite,    &connector_csv,   &connector_dynamodb_json,
+    &connector_dynamodb,  &connector_dump,  &connector_jsonl,
+    &connector_cassandra, &connector_redis, &connector_opensearch,
 };
 enum { BUILT_IN_COUNT = sizeof built_in / sizeof built_in[0] };
 
@@ -38,12 +40,20 @@ enum { BUILT_IN_COUNT = sizeof built_in / sizeof built_in[0] };
 struct loadable {
     const char *name; /* of the connector; its file is NAME.so */
     const char *const *schemes;
+    const char
+        *how; /* its module is built only where its library is: how to get that; NULL: always */
 };
 static const char *const postgres_schemes[] = {"postgres", "postgresql", NULL};
 static const char *const mysql_schemes[] = {"mysql", "mariadb", NULL};
 static const char *const mongodb_schemes[] = {"mongodb", "mongodb+srv", NULL};
+static const char *const parquet_schemes[] = {"parquet", NULL};
 static const struct loadable loadables[] = {
-    {"postgres", postgres_schemes}, {"mysql", mysql_schemes}, {"mongodb", mongodb_schemes}};
+    {"postgres", postgres_schemes, NULL},
+    {"mysql", mysql_schemes, NULL},
+    {"mongodb", mongodb_schemes, NULL},
+    {"parquet", parquet_schemes,
+     "it is built with the library carquet: `tools/carquet` gets that, then build again"},
+};
 enum { LOADABLE_COUNT = sizeof loadables / sizeof loadables[0] };
 
 /* Written by the control thread alone, before there are others. */
@@ -136,6 +146,12 @@ static bool find_module(const char *name, char *path, size_t capacity)
     return false;
 }
 
+static bool is_there(const struct loadable *loadable)
+{
+    char path[PATH_MAX + 64];
+    return find_loaded(loadable->name) != NULL || find_module(loadable->name, path, sizeof path);
+}
+
 static enum status load_loadable(const struct loadable *loadable, struct error *error)
 {
     char path[PATH_MAX + 64];
@@ -145,6 +161,9 @@ static enum status load_loadable(const struct loadable *loadable, struct error *
     if (!find_module(loadable->name, path, sizeof path)) {
         error_set(error, ERROR_MODULE, loadable->name, "its module %s.so is not there",
                   loadable->name);
+        if (loadable->how != NULL) {
+            return error_hint(error, "%s", loadable->how);
+        }
         error_hint(error, "it belongs beside the program or in ../lib/transhume: install transhume "
                           "whole, with `make install`");
         return STATUS_FAILED;
@@ -177,10 +196,43 @@ void registry_load_all(void)
 {
     for (uint32_t i = 0; i < LOADABLE_COUNT; i++) {
         struct error error = {0};
-        if (load_loadable(&loadables[i], &error) != STATUS_OK) {
+        bool lacks = loadables[i].how != NULL && !is_there(&loadables[i]);
+        if (!lacks && load_loadable(&loadables[i], &error) != STATUS_OK) {
             log_write(LOG_WARNING, "%s: %s", error.object, error.message);
         }
     }
+}
+
+const char *const *registry_schemes(struct arena *arena)
+{
+    const char **names = arena_allocate_zeroed(arena, 8 * CONNECTORS_MAX, sizeof *names);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < registry_count(); i++) {
+        names[count++] = registry_at(i)->name;
+        for (const char *const *scheme = registry_at(i)->schemes;
+             scheme != NULL && *scheme != NULL && count < 4 * CONNECTORS_MAX; scheme++) {
+            names[count++] = *scheme;
+        }
+    }
+    for (uint32_t i = 0; i < LOADABLE_COUNT; i++) {
+        bool loaded = find_loaded(loadables[i].name) != NULL;
+        for (const char *const *scheme = loadables[i].schemes; !loaded && *scheme != NULL;
+             scheme++) {
+            names[count++] = *scheme;
+        }
+    }
+    return names;
+}
+
+const char *registry_lacking(uint32_t index, const char **how)
+{
+    for (uint32_t i = 0; i < LOADABLE_COUNT; i++) {
+        if (loadables[i].how != NULL && !is_there(&loadables[i]) && index-- == 0) {
+            *how = loadables[i].how;
+            return loadables[i].name;
+        }
+    }
+    return NULL;
 }
 
 uint32_t registry_count(void)

@@ -15,6 +15,12 @@ enum status registry_load_modules(struct error *error) MUST_USE;
  * Control thread. */
 void registry_load_all(void);
 
+/* What URIs may begin with, also of connectors that are not loaded; NULL ends the list. */
+const char *const *registry_schemes(struct arena *arena);
+/* The connectors whose modules are built only where their libraries are, and that are not there: by
+ * `index` from 0 their names, and how to get them; NULL: no more. */
+const char *registry_lacking(uint32_t index, const char **how);
+
 /* Built in or loaded so far. */
 uint32_t registry_count(void);
 const struct connector *registry_at(uint32_t index);

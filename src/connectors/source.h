@@ -126,6 +126,12 @@ struct read_request {
      * same columns, joins and order. The span is NULL. NULL: all roots. */
     const struct cell *keys;
     uint32_t key_count;
+    /* With source_functions.since_query: only the roots whose column `since` is at or above the
+     * bound in the database's own order; with `since_nulls` also those where it is NULL. A NULL
+     * bound: all roots. `digest` is not asked for besides. */
+    const char *since;
+    const struct cell *since_bound;
+    bool since_nulls;
     const struct digest *digest; /* NULL: all rows; else those of these buckets, ascending: */
     const uint32_t *buckets;
     uint32_t bucket_count;
@@ -213,6 +219,14 @@ struct source_functions {
     enum status (*split)(struct database *self, const struct read_request *request,
                          uint64_t rows_wanted, struct arena *arena, struct span **spans,
                          uint32_t *span_count, struct error *error);
+    /*
+     * Optional: the text of a query with three columns: `highest`, the highest value that the
+     * request's `since` has in its root, NULL without any; `changed`, how many roots meet
+     * since_bound (without one: 0); `nulls`, in how many it is NULL. Control thread. NULL: the
+     * source reads no request with since_bound.
+     */
+    enum status (*since_query)(struct database *self, const struct read_request *request,
+                               struct buffer *query, struct error *error);
     /*
      * Told of every request before any is read, so that what has no usable index can be sorted once
      * to `spill_folder`. Within the snapshot. May take long: `progress` (may be NULL) is called

@@ -96,6 +96,8 @@ struct target_table {
     /* with it: the run took records out. What undo can't take back yet it keeps, and tells as
      * `left` (struct undo_counts): it may need one of those that undo_deleted puts back */
     bool takes_out;
+    /* existing: truncate: the run deletes the records that are there before it writes any */
+    bool empties;
     /* an upsert also empties those of `columns` that its record does not fill: they are of other
      * entities, and a record is of one */
     bool clears_others;
@@ -283,7 +285,8 @@ struct target_functions {
      * nothing else is in it. What somebody works with is left alone. Repeatable.
      */
     enum status (*tidy)(struct database *self, bool rolled_back, struct error *error);
-    /* Empties tables that the claimed run made (a physical stream that starts over).
+    /* Empties tables that the claimed run made (a physical stream that starts over), and with
+     * CAPABILITY_TRANSACTIONS those with `empties`, of which nothing is kept, before it writes.
      * Repeating it is safe. */
     enum status (*empty)(struct database *self, const struct target_table *const *tables,
                          uint32_t table_count, struct error *error);
@@ -394,6 +397,13 @@ struct target_functions {
     enum status (*poll)(struct writer *writer, int64_t timeout_ms, struct batch_result *result,
                         struct error *error);
     /*
+     * Optional, for targets with CAPABILITY_TRANSACTIONS: runs one statement of the user's as a
+     * part of the open chunk: right behind chunk_begin, or once all of its results were polled.
+     * Rows that it returns go nowhere. A failure of class RETRY lets the chunk begin again.
+     */
+    enum status (*chunk_run)(struct writer *writer, uint64_t chunk, const char *sql,
+                             struct error *error);
+    /*
      * All results of the chunk were polled: makes it durable and done, in one step where there are
      * transactions (the epoch checked last: ERROR_RUN_FENCED). ERROR_TARGET_UNKNOWN_OUTCOME:
      * ledger.done tells after reconnecting.
@@ -475,6 +485,13 @@ struct target_functions {
     /* Records in the table now. */
     enum status (*count)(struct database *self, const struct target_table *table, uint64_t *count,
                          struct error *error);
+    /*
+     * Optional: what the run wrote is whole and counted, and readers are shown it from now on, as
+     * by an alias that is switched to it; the ledger notes first how it was. Repeatable. Control
+     * thread.
+     */
+    enum status (*publish)(struct database *self, const struct target_table *tables,
+                           uint32_t table_count, struct error *error);
     /*
      * Optional, for targets without CAPABILITY_KEY_ENFORCED, and for those that make keys in
      * after_load, which are asked about every table that this run created: after the last chunk

@@ -62,13 +62,17 @@ enum status mask_parse(const char *text, struct arena *arena, struct mask *mask,
     if (length == 4 && memcmp(word.data, "fake", 4) == 0) {
         return parse_fake(more, mask, error);
     }
+    if (length == 7 && memcmp(word.data, "shuffle", 7) == 0 && *more == '\0') {
+        mask->kind = MASK_SHUFFLE;
+        return STATUS_OK;
+    }
     error_set(error, ERROR_PLAN_INVALID, NULL, "'%s' is no mask", text);
-    return error_hint(error, "hash, redact [VALUE], partial [N] or fake WHAT");
+    return error_hint(error, "hash, redact [VALUE], partial [N], fake WHAT or shuffle");
 }
 
 bool mask_needs_key(const struct mask *mask)
 {
-    return mask->kind == MASK_HASH || mask->kind == MASK_FAKE;
+    return mask->kind == MASK_HASH || mask->kind == MASK_FAKE || mask->kind == MASK_SHUFFLE;
 }
 
 void mask_set_key(struct mask *mask, const char *text)
@@ -119,6 +123,8 @@ const char *mask_fit(struct mask *mask, enum value_kind kind, struct arena *aren
                    : NULL;
     case MASK_REDACT:
         return fit_redact(mask, kind, arena);
+    case MASK_SHUFFLE:
+        return NULL;
     default:
         return kind == VALUE_TEXT ? NULL : "partial and fake are for texts; use redact VALUE";
     }
@@ -273,9 +279,9 @@ static void make_up(const struct mask *mask, struct arena *arena, struct cell *c
 
 /* ---------------------------------------------------------------- cells */
 
-static void omit(const struct mask *mask, struct arena *arena, struct cell *cell)
+void mask_omit(const struct mask *mask, struct arena *arena, struct cell *cell)
 {
-    static const char *const names[] = {"hash", "redact", "partial", "fake"};
+    static const char *const names[] = {"hash", "redact", "partial", "fake", "shuffle"};
     const char *why = arena_format(arena, "a %s can't be masked by %s",
                                    value_kind_name((enum value_kind)cell->kind), names[mask->kind]);
     *cell = (struct cell){.kind = VALUE_ESCAPE,
@@ -295,7 +301,7 @@ void mask_cell(const struct mask *mask, struct arena *arena, struct cell *cell)
         *cell = mask->constant;
     } else if (mask->kind == MASK_HASH && (kind == VALUE_INT64 || kind == VALUE_UINT64)) {
         if (!hash_number(mask, cell)) {
-            omit(mask, arena, cell);
+            mask_omit(mask, arena, cell);
         }
     } else if (mask->kind == MASK_HASH && hashes(kind)) {
         hash_bytes(mask, arena, cell);
@@ -304,6 +310,6 @@ void mask_cell(const struct mask *mask, struct arena *arena, struct cell *cell)
     } else if (mask->kind == MASK_FAKE && kind == VALUE_TEXT) {
         make_up(mask, arena, cell);
     } else {
-        omit(mask, arena, cell);
+        mask_omit(mask, arena, cell);
     }
 }

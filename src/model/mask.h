@@ -8,9 +8,11 @@
  *   partial [N]   a text's last N characters (4), and * for each letter and digit before them
  *   fake WHAT     a made-up name, first_name, last_name, email, phone, street, city or company;
  *                 the same for equal values, and maybe for others
+ *   shuffle       the value of another row of the table; which, its caller knows, since it depends
+ * on all rows
  *
- * What is null stays null. All depends on the value and the key alone, so that equal values are
- * equal behind it, in whatever table, chunk or run.
+ * What is null stays null, but for shuffle. All depends on the value and the key alone, so that
+ * equal values are equal behind it, in whatever table, chunk or run.
  */
 #ifndef TRANSHUME_MODEL_MASK_H
 #define TRANSHUME_MODEL_MASK_H
@@ -21,7 +23,7 @@
 #include "model/value.h"
 #include <stdbool.h>
 
-enum mask_kind { MASK_HASH, MASK_REDACT, MASK_PARTIAL, MASK_FAKE };
+enum mask_kind { MASK_HASH, MASK_REDACT, MASK_PARTIAL, MASK_FAKE, MASK_SHUFFLE };
 enum mask_fake {
     MASK_FAKE_NAME,
     MASK_FAKE_FIRST_NAME,
@@ -60,6 +62,8 @@ const char *mask_fit(struct mask *mask, enum value_kind kind, struct arena *aren
  * is a reject.
  */
 void mask_cell(const struct mask *mask, struct arena *arena, struct cell *cell);
+/* Makes it that ESCAPE_OMITTED. */
+void mask_omit(const struct mask *mask, struct arena *arena, struct cell *cell);
 
 /* mask_fake.c: appends the made-up text that 128 bits stand for. `like`: of a phone number. */
 struct buffer;

@@ -460,7 +460,7 @@ static void add_row(struct table *table, const char *name, const struct progress
 }
 
 void progress_append_table(const struct progress *progress, double seconds, bool color,
-                           struct buffer *out)
+                           uint32_t columns, struct buffer *out)
 {
     struct progress_view all = {0};
     sum_entities(progress, &all);
@@ -486,6 +486,7 @@ void progress_append_table(const struct progress *progress, double seconds, bool
         table_rule(table);
         add_row(table, "total", &all, seconds, extra);
     }
+    table_fit(table, columns);
     table_append(table, color, out);
     table_destroy(table);
 }

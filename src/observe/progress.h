@@ -154,9 +154,10 @@ enum status progress_display_start(struct progress *progress, enum progress_mode
 void progress_display_stop(struct progress_display *display);
 
 /* The end table, for stdout: entity, read, written, rejected, skipped, bytes, seconds; retries and
- * fallbacks where there are any. */
+ * fallbacks where there are any. No wider than `columns`, as far as it goes; 0: as wide as it is.
+ */
 void progress_append_table(const struct progress *progress, double seconds, bool color,
-                           struct buffer *out);
+                           uint32_t columns, struct buffer *out);
 /* For how long an entity moved in this attempt, of `whole` seconds. */
 double progress_entity_seconds(const struct progress_entity *entity, double whole);
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-enum { COLUMNS_MAX = 16, CELL_BYTES_MAX = 400, GAP = 2, FITTED_MIN = 12 };
+enum { COLUMNS_MAX = 16, CELL_BYTES_MAX = 400, GAP = 2, FITTED_MIN = 12, NARROW_MIN = 6 };
 
 /* Marks a row that is a line. */
 static const char rule_mark[] = "";
@@ -234,16 +234,21 @@ static void fit(const struct table *table, uint32_t *widths)
     for (uint32_t column = 0; column < table->column_count; column++) {
         total += widths[column];
     }
+    uint32_t least = FITTED_MIN;
     while (table->fit > 0 && total > table->fit) {
         uint32_t widest = COLUMNS_MAX;
         for (uint32_t column = 0; column < table->column_count; column++) {
-            if (!is_right(table, column) && widths[column] > FITTED_MIN &&
+            if (!is_right(table, column) && widths[column] > least &&
                 (widest == COLUMNS_MAX || widths[column] >= widths[widest])) {
                 widest = column;
             }
         }
-        if (widest == COLUMNS_MAX) {
+        if (widest == COLUMNS_MAX && least == NARROW_MIN) {
             return;
+        }
+        if (widest == COLUMNS_MAX) {
+            least = NARROW_MIN; /* words are broken on a narrow terminal alone */
+            continue;
         }
         widths[widest]--;
         total--;

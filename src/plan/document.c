@@ -3,12 +3,30 @@
 
 #include "base/file.h"
 #include "base/secret.h"
+#include "plan/connections.h"
 #include "plan/document_parts.h"
 #include "plan/faults.h"
 #include "plan/grammar.h"
 #include "plan/substitute.h"
 #include "plan/tree.h"
 #include <stdio.h>
+#include <string.h>
+
+/* A connection's name becomes its URI, in a tree that nobody else has seen. */
+static void expand_name(const struct plan_node *map, const char *key, struct arena *arena,
+                        struct plan_faults *faults)
+{
+    struct plan_node *node = (struct plan_node *)(uintptr_t)plan_node_get(map, key);
+    struct error error = {0};
+    if (plan_node_text(node) == NULL) {
+        return;
+    }
+    if (connection_expand(&node->text, arena, &error) != STATUS_OK) {
+        plan_fault(faults, error.code, node, error.hint[0] != '\0' ? error.hint : NULL, "%s: %s",
+                   error.object, error.message);
+    }
+    node->length = (uint32_t)strlen(node->text);
+}
 
 /* What quotes and escapes stand for is only known now. */
 static void register_endpoint(const struct plan_node *root, const char *name)
@@ -28,6 +46,9 @@ static enum status parse(struct plan_document *document, struct buffer *lines, s
         plan_tree_read(document->text, document->length, document->arena, &faults);
     if (root != NULL) {
         plan_substitute(root, document->arena, &faults);
+        expand_name(root, "source", document->arena, &faults);
+        expand_name(root, "target", document->arena, &faults);
+        expand_name(plan_node_get(root, "options"), "ledger", document->arena, &faults);
         register_endpoint(root, "source");
         register_endpoint(root, "target");
         grammar_check(root, &faults);

@@ -54,7 +54,8 @@ static const char *form_names[] = {"a text",
                                    "tables, each with COLUMN: TABLE.COLUMN",
                                    NULL, /* FORM_LIST says it */
                                    "types, each with FIELD: TYPE",
-                                   "names, each with a single value or a map of such"};
+                                   "names, each with a single value or a map of such",
+                                   "a text, a map, or a list of these"};
 
 static void describe_forms(const struct grammar_key *key, char *out, size_t capacity)
 {
@@ -174,6 +175,31 @@ static void check_named(const struct grammar_key *key, const struct plan_node *n
     }
 }
 
+/* False: it is none. */
+static bool check_item(const struct grammar_key *key, const struct plan_node *node,
+                       struct plan_faults *faults)
+{
+    if (node->kind == PLAN_NODE_MAP) {
+        check_map(key->map, node, faults);
+        return true;
+    }
+    return is_text(node);
+}
+
+static void check_items(const struct grammar_key *key, const struct plan_node *node,
+                        struct plan_faults *faults)
+{
+    if (node->count == 0) {
+        plan_fault(faults, ERROR_PLAN_INVALID, node, NULL, "an empty list");
+    }
+    for (uint32_t i = 0; i < node->count; i++) {
+        if (!check_item(key, node->items[i], faults)) {
+            plan_fault(faults, ERROR_PLAN_INVALID, node->items[i], NULL,
+                       "%s was expected here: a text or a map", key->map->what);
+        }
+    }
+}
+
 /* "did you mean 'X'?" where one of the words that may stand here is near; else NULL. */
 static const char *nearest_choice(const struct grammar_key *key, const struct plan_node *node,
                                   char *hint, size_t capacity)
@@ -227,6 +253,13 @@ static void check_value(const struct grammar_key *key, const struct plan_node *n
             check_fields(node, faults);
             return;
         }
+    }
+    if ((key->forms & FORM_ITEMS) != 0 && node->kind == PLAN_NODE_LIST) {
+        check_items(key, node, faults);
+        return;
+    }
+    if ((key->forms & FORM_ITEMS) != 0 && check_item(key, node, faults)) {
+        return;
     }
     char expected[256];
     describe_forms(key, expected, sizeof expected);

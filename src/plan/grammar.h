@@ -25,7 +25,8 @@ enum grammar_form {
     FORM_ORDERED = 1 << 12,   /* of FORM_LIST: an item may be a map of a name to one of `choices` */
     FORM_RECORDS = 1 << 13,   /* as FORM_RELATIONS */
     FORM_PROPERTIES =
-        1 << 14 /* names of the user's choice, each value a single one or FORM_VALUES */
+        1 << 14,         /* names of the user's choice, each value a single one or FORM_VALUES */
+    FORM_ITEMS = 1 << 15 /* a text, a map with the keys of `map`, or a list of these */
 };
 
 struct grammar_map;

@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define POLICIES "refuse|append|upsert|replace|skip"
+#define POLICIES "refuse|append|upsert|replace|skip|truncate"
 #define EPOCH_UNITS "epoch_s|epoch_ms|epoch_us|epoch_ns"
 
 static const struct grammar_key option_keys[] = {
@@ -73,6 +73,22 @@ static const struct grammar_key column_keys[] = {
 };
 static const struct grammar_map column_map = {"a column", column_keys, COUNT(column_keys)};
 
+static const struct grammar_key hook_keys[] = {
+    {"sql", FORM_TEXT, NULL, NULL, false, false, "statements"},
+    {"in", FORM_CHOICE, NULL, "target|source", false, false, "the database that runs the SQL"},
+    {"command", FORM_TEXT | FORM_LIST, NULL, NULL, false, false,
+     "for /bin/sh, or a program and its arguments; needs --allow-commands"},
+    {"timeout", FORM_TEXT, NULL, NULL, false, false, "the longest that it may take"},
+    {"once", FORM_BOOLEAN, NULL, NULL, false, false,
+     "false: a resume runs it again if it had begun and is not known to be done"},
+};
+static const struct grammar_map hook_map = {"a hook", hook_keys, COUNT(hook_keys)};
+
+#define HOOK_KEY(name, help)                                  \
+    {                                                         \
+        name, FORM_ITEMS, &hook_map, NULL, false, false, help \
+    }
+
 #define ENTITY_KEYS                                                                                \
     {"from", FORM_TEXT, NULL, NULL, false, false, "the source table or view"},                     \
         {"query", FORM_TEXT, NULL, NULL, false, false, "a SELECT in the source's language"},       \
@@ -84,6 +100,9 @@ static const struct grammar_map column_map = {"a column", column_keys, COUNT(col
         {"match", FORM_VALUES, NULL, NULL, false, false, "what the entity's records have"},        \
         {"unnest", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "a nested list as rows"},      \
         {"distinct", FORM_BOOLEAN, NULL, NULL, false, false, "one of many equal records"},         \
+        {"since", FORM_TEXT, NULL, NULL, false, false, "a column: only what changed since"},       \
+        {"overlap", FORM_TEXT, NULL, NULL, false, false, "how far before that it begins: 5m"},     \
+        {"deletes", FORM_CHOICE, NULL, "keep|compare", false, false, "of what the source lost"},   \
     {                                                                                              \
         "fields", FORM_FIELDS, NULL, NULL, false, false, "what the records hold"                   \
     }
@@ -109,6 +128,10 @@ static const struct grammar_key table_keys[] = {
     {"references", FORM_TEXTS, NULL, NULL, false, false, "SQL: COLUMN: TABLE.COLUMN"},
     {"renumber", FORM_BOOLEAN, NULL, NULL, false, false,
      "SQL: its records get new keys, after those that are there"},
+    HOOK_KEY("before", "SQL and commands before its first record"),
+    HOOK_KEY("after", "the same, once it is whole"),
+    HOOK_KEY("before_chunk", "SQL in each chunk's transaction, before its records"),
+    HOOK_KEY("after_chunk", "the same, behind them"),
     {"entities", FORM_NAMED, &grammar_entity, NULL, false, false, "the kinds of its records"},
     ENTITY_KEYS,
 };
@@ -199,6 +222,9 @@ static const struct grammar_key plan_keys[] = {
      "rules for the types of columns that are copied as they are; the first that fits holds"},
     {"options", FORM_MAP, &option_map, NULL, false, false, "how the run goes"},
     {"alerts", FORM_NAMED, &receiver_map, NULL, false, false, "who is told of trouble"},
+    HOOK_KEY("before", "SQL and commands before anything is made or written"),
+    HOOK_KEY("after", "the same, once all is counted"),
+    HOOK_KEY("on_failure", "the same, each time that the run fails"),
     {"tables", FORM_NAMED, &grammar_table, NULL, false, false, "the target's tables"},
 };
 const struct grammar_map grammar_plan = {"a plan", plan_keys, COUNT(plan_keys)};

@@ -29,11 +29,31 @@ void mapper_masks_free(struct mapper *mapper)
     free(mapper->masked_child);
 }
 
+/* A row that was not there when the values changed places has none: its record is a reject. */
+static void take_shuffled(const struct plan_mask *mask, struct arena *arena, struct cell *row)
+{
+    const struct plan_shuffle *shuffle = mask->shuffle;
+    struct cell key[PLAN_SHUFFLE_KEY_MAX];
+    struct error error = {0};
+    uint32_t count = shuffle->key.count;
+    for (uint32_t i = 0; i < count; i++) {
+        key[i] = row[mask->key[i]];
+    }
+    if (shuffle->take == NULL ||
+        shuffle->take(shuffle->context, key, arena, &row[mask->column], &error) != STATUS_OK) {
+        mask_omit(mask->mask, arena, &row[mask->column]);
+    }
+}
+
 static void mask(const struct plan_mask *masks, uint32_t count, struct arena *arena,
                  struct cell *row)
 {
     for (uint32_t i = 0; i < count; i++) {
-        mask_cell(masks[i].mask, arena, &row[masks[i].column]);
+        if (masks[i].shuffle != NULL) {
+            take_shuffled(&masks[i], arena, row);
+        } else {
+            mask_cell(masks[i].mask, arena, &row[masks[i].column]);
+        }
     }
 }
 

@@ -11,7 +11,8 @@
 #include "model/mask.h"
 #include "plan/document.h"
 
-struct mapping; /* one entity's program: plan/mapper.c runs it */
+struct plan_hook; /* plan/hooks.h */
+struct mapping;   /* one entity's program: plan/mapper.c runs it */
 
 /*
  * Child rows of a stream's roots. Where the source joins they come ordered with the roots, and the
@@ -23,7 +24,22 @@ struct mapping; /* one entity's program: plan/mapper.c runs it */
 struct plan_mask {
     uint32_t column; /* of the rows, as the mapper is given them */
     const struct mask *mask;
-    const char *text; /* as the plan says it */
+    const char *text;                   /* as the plan says it */
+    const struct plan_shuffle *shuffle; /* of MASK_SHUFFLE; these come first */
+    const uint32_t *key;                /* with it: where the cells of its table's key are */
+};
+
+enum { PLAN_SHUFFLE_KEY_MAX = 32 };
+/* A column whose values change places among the rows of its table. Who runs the plan sets `take`
+ * before rows are mapped: the value of the row with that key. Any thread. */
+struct plan_shuffle {
+    const struct schema_table *table;
+    const char *column;
+    struct column_list key; /* of the table: that tells its rows apart */
+    const struct mask *mask;
+    void *context;
+    enum status (*take)(void *context, const struct cell *key, struct arena *arena,
+                        struct cell *value, struct error *error);
 };
 
 struct plan_child {
@@ -33,6 +49,18 @@ struct plan_child {
     uint32_t mask_count;
     bool aggregate_only; /* consumed before lists are built */
     const char *path;    /* "InvoiceLine", "Album.Track": for messages */
+};
+
+/* Only what changed since the last run is read: records whose column is at or behind the highest
+ * value that it had then, less the overlap. */
+struct plan_since {
+    const char *column; /* of the root */
+    bool nullable;
+    int64_t overlap; /* in the column's own unit, or milliseconds; 0: none */
+    bool overlap_is_time;
+    bool deletes;       /* what the source has no more is looked for by a comparison */
+    const char *entity; /* the first that the stream feeds, and its table: its watermark's name */
+    const char *table;
 };
 
 struct plan_stream {
@@ -58,6 +86,7 @@ struct plan_stream {
     bool express;  /* identity, same engine, whole table: the target may pull */
     const struct plan_mask *masks;
     uint32_t mask_count;
+    const struct plan_since *since; /* NULL: all of it is read */
     bool masks_rows; /* these, or its children's: records are not as the source has them */
 };
 
@@ -93,6 +122,7 @@ struct plan_table {
     struct target_table target;
     const uint32_t *entities;
     uint32_t entity_count;
+    bool incremental;        /* fed by streams with `since`, and upserted for that reason */
     bool keys_proven;        /* no two records made can share a key */
     const char *keys_reason; /* how it was proved, or why not */
     bool rows_apart;         /* no two that are made of different rows can */
@@ -139,6 +169,10 @@ struct plan {
     const struct time_zone *time_zone; /* of times that name none; NULL: they have none; borrowed */
     bool masks_values;                 /* some of the source's are not to be seen anywhere */
     bool plain;                        /* a copy of tables: it reads no view and no query */
+    struct plan_shuffle *const *shuffles;
+    uint32_t shuffle_count;
+    const struct plan_hook *hooks; /* in the order in which those of one moment run */
+    uint32_t hook_count;
     /* with views, triggers …; NULL unless it is a plain same-engine copy */
     const struct schema *same_engine_objects;
     /* The resolved mapping as canonical text: two plans that make the same records from the same

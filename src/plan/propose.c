@@ -98,8 +98,9 @@ static void write_head(struct proposal *proposal, const char *source_uri, const 
     buffer_append_string(out, "\ntarget: ");
     propose_append_quoted(out, target_uri);
     buffer_append_string(
-        out, "\nexisting: refuse     # or append, upsert, replace, skip: what to do about "
-             "records that are there\n");
+        out,
+        "\nexisting: refuse     # or append, upsert, replace, skip, truncate: what to do about "
+        "records that are there\n");
     if (zone == NULL) {
         buffer_append_string(out, "# options: { jobs: 2, memory: 48MiB, max_rejects: 0 }\n\n");
         return;

@@ -139,6 +139,7 @@ static void make_tables(struct resolver *resolver)
             entities[j] = ((const struct entity_builder *)table->entities.items[j])->number;
         }
         made->target = table->target;
+        made->incremental = table->incremental;
         made->entities = entities;
         made->entity_count = table->entities.count;
         keys_prove(resolver, table, made);
@@ -229,6 +230,7 @@ static void resolve_all(struct resolver *resolver)
         widened_note(resolver);
         type_rules_note_unused(resolver);
         mark_streams(resolver);
+        hooks_resolve(resolver);
     }
 }
 
@@ -259,6 +261,10 @@ static void init_resolver(struct resolver *resolver)
     resolver->target_nested = (target & CAPABILITY_NESTED) != 0;
     resolver->target_sql = (target & CAPABILITY_SQL_SCHEMA) != 0;
     resolver->same_engine = resolver->source->connector == resolver->target->connector;
+    resolver->same_words =
+        resolver->same_engine ||
+        (resolver->source->words_of != NULL &&
+         strcmp(resolver->source->words_of, resolver->target->connector->name) == 0);
 }
 
 enum status plan_resolve(const struct plan_document *document, struct database *source,

@@ -98,6 +98,7 @@ struct stream_builder {
     struct plan_list parts;       /* struct mapping_part */
     bool skip_unmatched;
     struct stream_mapping *mapping;
+    const struct plan_since *since;
     uint32_t field_column_count; /* columns of the request that fields asked for: the first ones */
     bool has_pages;
 };
@@ -154,9 +155,10 @@ struct entity_builder {
     struct list_builder *pages;
     uint32_t page_size;
     bool document_star;
-    struct plan_list star_except; /* const char * */
-    struct plan_list matches;     /* struct mapping_match */
-    struct plan_list sames;       /* struct mapping_same */
+    struct plan_list star_except;   /* const char * */
+    struct plan_list matches;       /* struct mapping_match */
+    struct plan_list sames;         /* struct mapping_same */
+    const struct plan_since *since; /* NULL: all of its rows are read */
     bool unnests;
     bool distinct;
     struct shape *shape;
@@ -171,6 +173,7 @@ struct table_builder {
     const struct plan_node *name_node;
     struct plan_list entities; /* struct entity_builder */
     struct target_table target;
+    bool incremental;
     bool key_given;
     const struct schema_table *there; /* in the target already; NULL: it is to be made */
     const struct schema_table *whole; /* the one source table that it is a copy of; NULL: none */
@@ -206,6 +209,8 @@ struct resolver {
     struct plan_list type_rules;        /* struct type_rule, of resolve_types.c */
     struct plan_list wide_tables;       /* struct wide_table: large ones that were looked into */
     struct plan_list masks;             /* struct masked, of resolve_mask.c */
+    struct plan_list hooks;             /* struct plan_hook */
+    struct plan_list shuffles;          /* struct plan_shuffle */
     struct plan_list table_keys;        /* struct table_key: those that were asked for */
     /* that columns of the target may name: the plan's, then the source's */
     const struct schema_record_type *record_types;
@@ -224,6 +229,7 @@ struct resolver {
     bool target_nested;
     bool target_sql;
     bool same_engine;
+    bool same_words; /* types of the source are named as those of the target */
     struct error fatal; /* of a database that was asked; code NONE: none */
 };
 
@@ -280,8 +286,18 @@ bool names_touch(struct resolver *resolver, const struct schema_table *table);
 /* resolve_mask.c */
 /* Reads the rules: once relations are known, and before streams are finished. */
 void masks_resolve(struct resolver *resolver);
+/* resolve_hooks.c; behind make_tables */
+void hooks_resolve(struct resolver *resolver);
 /* Those of a finished stream's columns. */
 void masks_take(struct resolver *resolver, struct plan_stream *stream);
+
+/* resolve_since.c: of an entity; of a stream, once its entities are known; what becomes of records
+ * that are there in a table that is fed so. */
+void since_resolve(struct resolver *resolver, struct entity_builder *entity);
+void since_take(struct resolver *resolver, const struct stream_builder *stream,
+                struct plan_stream *made);
+enum existing_policy since_policy(struct resolver *resolver, struct table_builder *table,
+                                  enum existing_policy policy);
 
 /* resolve_relations.c: before anything follows a path */
 void relations_resolve(struct resolver *resolver);

@@ -231,7 +231,7 @@ struct column_words carry_understood(struct resolver *resolver, const struct sch
     const struct catalog_functions *catalog = resolver->target->connector->catalog;
     struct column_words understood = {true, true, true};
     struct error error = {0};
-    if (!resolver->same_engine || catalog == NULL || catalog->understands == NULL ||
+    if (!resolver->same_words || catalog == NULL || catalog->understands == NULL ||
         resolver->plan->same_engine_objects != NULL || resolve_stopped(resolver)) {
         return understood;
     }

@@ -70,7 +70,7 @@ static void settle_type(struct resolver *resolver, const struct table_builder *t
         apply_type(resolver, type, field);
         return;
     }
-    if (!resolver->same_engine || field->origin == NULL ||
+    if (!resolver->same_words || field->origin == NULL ||
         (table->whole == NULL && !carry_understood(resolver, field->origin).type)) {
         field->type.native = NULL;
     }

@@ -305,6 +305,7 @@ static void resolve_conditions(struct resolver *resolver, struct entity_builder 
     if (when != NULL) {
         entity->when = scope_expression(resolver, &entity->scope, when);
     }
+    since_resolve(resolver, entity);
     if (size != NULL && !entity->is_pages) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, size, NULL, "'size' is for pages");
     }

@@ -14,6 +14,7 @@ struct masked {
     struct mask *mask;
     const char *text; /* of the rule */
     const struct plan_node *node;
+    struct plan_shuffle *shuffle; /* of MASK_SHUFFLE, once it is checked */
 };
 
 static const struct plan_node *mask_node(const struct resolver *resolver, const char *key)
@@ -75,7 +76,7 @@ static void add(struct resolver *resolver, const struct schema_table *table,
     mask->characters_max = limited ? (uint32_t)type->precision : 0;
     mask->highest = type->kind == VALUE_UINT64 ? UINT64_MAX : (UINT64_C(1) << (bits - 1)) - 1;
     struct masked *masked = resolve_add(resolver, &resolver->masks, sizeof *masked);
-    *masked = (struct masked){table, column, mask, node->text, node};
+    *masked = (struct masked){table, column, mask, node->text, node, NULL};
 }
 
 /* TABLE.COLUMN, patterns; what fits nothing would leave a column as it is. */
@@ -220,6 +221,40 @@ static void check_key(struct resolver *resolver, const struct masked *masked)
     }
 }
 
+static bool is_of_a_reference(const struct masked *masked)
+{
+    const struct schema_table *table = masked->table;
+    bool part = false;
+    for (uint32_t i = 0; i < table->foreign_key_count && !part; i++) {
+        part = column_list_holds(table->foreign_keys[i].columns, masked->column->name);
+    }
+    return part;
+}
+
+/* Rows are told apart by the primary key, which none of the other masks has touched yet. */
+static void check_shuffle(struct resolver *resolver, struct masked *masked)
+{
+    const struct schema_table *table = masked->table;
+    const char *why =
+        is_of_a_reference(masked) ? "it refers to another table, which would not agree"
+        : table->primary_key.count == 0 || !table->primary_key_not_null
+            ? "the table has no primary key that tells its rows apart"
+        : table->primary_key.count > PLAN_SHUFFLE_KEY_MAX ? "its primary key has too many columns"
+        : table->has_heirs ? "rows of other tables are read as its own"
+                           : NULL;
+    if (why != NULL) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, masked->node,
+                   "use hash, fake or redact VALUE", "%s.%s can't be shuffled: %s", table->name,
+                   masked->column->name, why);
+        return;
+    }
+    masked->shuffle = resolve_add(resolver, &resolver->shuffles, sizeof *masked->shuffle);
+    *masked->shuffle = (struct plan_shuffle){.table = table,
+                                             .column = masked->column->name,
+                                             .key = table->primary_key,
+                                             .mask = masked->mask};
+}
+
 static void check(struct resolver *resolver, struct masked *masked)
 {
     const char *why = mask_fit(masked->mask, masked->column->type.kind, resolver->arena);
@@ -228,6 +263,9 @@ static void check(struct resolver *resolver, struct masked *masked)
                    masked->table->name, masked->column->name, why);
     } else {
         check_key(resolver, masked);
+    }
+    if (masked->mask->kind == MASK_SHUFFLE && resolver->faults.count == 0) {
+        check_shuffle(resolver, masked);
     }
     if (masked->mask->kind == MASK_HASH && masked->column->loose != NULL) {
         resolve_note(resolver, true, masked->table->name,
@@ -261,6 +299,8 @@ void masks_resolve(struct resolver *resolver)
     for (uint32_t i = 0; i < resolver->masks.count && resolver->faults.count == 0; i++) {
         check(resolver, resolver->masks.items[i]);
     }
+    resolver->plan->shuffles = (struct plan_shuffle *const *)resolver->shuffles.items;
+    resolver->plan->shuffle_count = resolver->shuffles.count;
 }
 
 /* ---------------------------------------------------------------- streams */
@@ -275,6 +315,44 @@ static void check_view(struct resolver *resolver, const struct schema_table *tab
     }
 }
 
+/* Where the key's cells are; NULL, with a fault: the row does not bring it. */
+static const uint32_t *find_key(struct resolver *resolver, const struct read_request *request,
+                                uint32_t column, const struct masked *masked)
+{
+    const struct column_list key = masked->shuffle->key;
+    uint32_t *at = resolve_allocate(resolver, key.count + 1u, sizeof *at);
+    bool found = request->columns[column].join < 0;
+    for (uint32_t i = 0; found && i < key.count; i++) {
+        while (at[i] < request->column_count &&
+               (request->columns[at[i]].join >= 0 || request->columns[at[i]].presence ||
+                strcmp(request->columns[at[i]].name, key.names[i]) != 0)) {
+            at[i]++;
+        }
+        found = at[i] < request->column_count;
+    }
+    if (!found) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, masked->node,
+                   "leave it out there, or use hash, fake or redact VALUE",
+                   "%s.%s is shuffled, and '%s' reads it as a part of another table's records",
+                   masked->table->name, masked->column->name, request->name);
+        return NULL;
+    }
+    return at;
+}
+
+static void add_mask(struct resolver *resolver, const struct read_request *request, uint32_t first,
+                     uint32_t column, const struct masked *masked, struct plan_list *list)
+{
+    struct plan_mask *mask = resolve_add(resolver, list, sizeof *mask);
+    *mask = (struct plan_mask){.column = column - first,
+                               .mask = masked->mask,
+                               .text = masked->text,
+                               .shuffle = masked->shuffle};
+    if (masked->shuffle != NULL) {
+        mask->key = find_key(resolver, request, column, masked);
+    }
+}
+
 static const struct plan_mask *take(struct resolver *resolver, const struct read_request *request,
                                     uint32_t first, uint32_t *count)
 {
@@ -284,16 +362,18 @@ static const struct plan_mask *take(struct resolver *resolver, const struct read
     for (uint32_t i = 0; i < request->join_count; i++) {
         check_view(resolver, schema_find_table(resolver->schema, request->joins[i].table));
     }
-    for (uint32_t i = first; i < request->column_count; i++) {
+    /* shuffled ones first: they look at the key as it is */
+    for (uint32_t turn = 0; turn < 2 * (request->column_count - first); turn++) {
+        uint32_t i = first + turn % (request->column_count - first);
+        bool shuffles = turn < request->column_count - first;
         const struct read_column *column = &request->columns[i];
         const char *name = column->join < 0 ? request->table : request->joins[column->join].table;
         const struct schema_table *table =
             name != NULL ? schema_find_table(resolver->schema, name) : NULL;
         const struct masked *masked =
             table != NULL && !column->presence ? find(resolver, table, column->name) : NULL;
-        if (masked != NULL) {
-            struct plan_mask *mask = resolve_add(resolver, &list, sizeof *mask);
-            *mask = (struct plan_mask){i - first, masked->mask, masked->text};
+        if (masked != NULL && (masked->shuffle != NULL) == shuffles) {
+            add_mask(resolver, request, first, i, masked, &list);
         }
     }
     return resolve_array(resolver, &list, sizeof(struct plan_mask), count);

@@ -377,7 +377,7 @@ void own_apply(struct resolver *resolver, const struct schema_table *table,
                const struct schema_column *column, const struct table_builder *target,
                struct mapping_field *field)
 {
-    if (resolver->same_engine || table == NULL || column == NULL || keeps_types(resolver)) {
+    if (resolver->same_words || table == NULL || column == NULL || keeps_types(resolver)) {
         return;
     }
     const struct own_field own = {

@@ -71,6 +71,10 @@ static bool find_key(struct resolver *resolver, const struct table_builder *tabl
 {
     const struct target_functions *target = resolver->target->connector->target;
     *renumbering = (struct renumbering){.table = table};
+    if (table->target.empties) {
+        refuse(resolver, table, "`existing: truncate` leaves no keys in the target to come after");
+        return false;
+    }
     if (target->highest_key == NULL) {
         refuse(resolver, table, "the target can't tell its highest key");
         return false;

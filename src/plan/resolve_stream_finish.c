@@ -366,6 +366,7 @@ static void finish_stream(struct resolver *resolver, struct stream_builder *stre
     check_joins(resolver, stream, NULL, made->joined != NULL ? made->joined : &made->request);
     make_children(resolver, stream, made);
     masks_take(resolver, made);
+    since_take(resolver, stream, made);
     uint32_t *entities =
         resolve_allocate(resolver, stream->entities.count + (size_t)1, sizeof *entities);
     for (uint32_t i = 0; i < stream->entities.count; i++) {

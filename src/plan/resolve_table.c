@@ -346,7 +346,8 @@ static void resolve_indexes(struct resolver *resolver, struct table_builder *tab
 
 /* ---------------------------------------------------------------- the rest */
 
-static const char *const policy_names[] = {"refuse", "append", "upsert", "replace", "skip"};
+static const char *const policy_names[] = {"refuse",  "append", "upsert",
+                                           "replace", "skip",   "truncate"};
 
 static enum existing_policy resolve_existing(const struct resolver *resolver,
                                              const struct table_builder *table)
@@ -481,7 +482,11 @@ void table_resolve(struct resolver *resolver, struct table_builder *table)
         table->there = NULL;
     }
     table->target.same_engine = table->whole;
-    table->target.existing = resolve_existing(resolver, table);
+    table->target.existing = since_policy(resolver, table, resolve_existing(resolver, table));
+    table->target.empties = table->target.existing == EXISTING_TRUNCATE;
+    if (table->target.empties) {
+        table->target.existing = EXISTING_REFUSE;
+    }
     table->target.billing = resolve_billing(resolver, plan_node_get(table->node, "billing"));
     table->target.record_types = resolver->record_types;
     table->target.record_type_count = resolver->record_type_count;

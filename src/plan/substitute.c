@@ -12,6 +12,7 @@ struct substitution {
     struct arena *arena;
     struct plan_faults *faults;
     const struct plan_node *node; /* the text at hand */
+    const char *folder;           /* that files are relative to; NULL: the current one */
     bool in_uri;
     bool secret;
 };
@@ -26,10 +27,15 @@ static const char *read_file(const struct substitution *substitution, const char
     struct error error = {0};
     size_t length = 0;
     char *text = NULL;
+    if (substitution->folder != NULL && path[0] != '/') {
+        path = file_join(substitution->arena, substitution->folder, path);
+    }
     enum status status =
         file_read_all(path, FILE_BYTES_MAX, substitution->arena, &text, &length, &error);
     if (status != STATUS_OK) {
-        FAULT(substitution, "paths are relative to the current folder",
+        FAULT(substitution,
+              substitution->folder == NULL ? "paths are relative to the current folder"
+                                           : "paths are relative to this file's folder",
               "the file %s can't be read: %s", path,
               status == STATUS_END ? "there is none of that name" : error.message);
         return NULL;
@@ -175,6 +181,17 @@ static void check_mask_key(struct substitution *substitution, const struct plan_
         FAULT(substitution, "write ${NAME} or ${file:PATH}, without a text for where it is not set",
               "the key of masks stands in the plan, which the target keeps");
     }
+}
+
+const char *plan_substitute_uri(const struct plan_node *node, const char *folder,
+                                struct arena *arena, struct plan_faults *faults)
+{
+    struct substitution substitution = {
+        .arena = arena, .faults = faults, .folder = folder, .in_uri = true};
+    struct plan_node *copy = arena_allocate_zeroed(arena, 1, sizeof *copy);
+    *copy = *node;
+    substitute(&substitution, copy);
+    return copy->text;
 }
 
 void plan_substitute(const struct plan_node *root, struct arena *arena, struct plan_faults *faults)

@@ -20,4 +20,8 @@
  */
 void plan_substitute(const struct plan_node *root, struct arena *arena, struct plan_faults *faults);
 
+/* The URI of `node` with the same done to it, in the arena; files are relative to `folder`. */
+const char *plan_substitute_uri(const struct plan_node *node, const char *folder,
+                                struct arena *arena, struct plan_faults *faults);
+
 #endif

@@ -48,8 +48,8 @@ static enum status count_stream(struct verify *verify, const struct plan_stream 
 {
     struct database *source = verify->session->source;
     int64_t rows = -1;
-    if (source->connector->source->count == NULL || !makes_one_each(verify, stream) ||
-        feeds_distinct(verify, stream)) {
+    if (verify->session->subset != NULL || source->connector->source->count == NULL ||
+        !makes_one_each(verify, stream) || feeds_distinct(verify, stream)) {
         return STATUS_OK;
     }
     if (source->connector->source->count(source, &stream->request, &rows, error) != STATUS_OK) {

@@ -243,9 +243,10 @@ static void decide_mode(struct verify *verify, struct verify_table *table)
 {
     const struct target_table *target = &table->plan->target;
     bool made = ledger_status_is_created(&verify->run->status, target->name);
-    table->owned = made || target->existing == EXISTING_REFUSE;
+    bool whole = made || table->plan->incremental; /* it is upserted for that reason alone */
+    table->owned = whole || target->existing == EXISTING_REFUSE;
     table->keys_only = target->existing == EXISTING_SKIP && !made;
-    table->restricted = target->existing == EXISTING_UPSERT && !made;
+    table->restricted = target->existing == EXISTING_UPSERT && !whole;
     table->distinct = is_distinct(verify, table);
     table->joined = !table->owned || table->distinct;
 }

@@ -219,7 +219,8 @@ static enum status read_again(struct verify *verify, struct error *error)
 /* What is to be read, and what of it an earlier process has read. */
 static enum status list_tasks(struct verify *verify, struct task_list *list, struct error *error)
 {
-    enum status status = verify->options.push_down ? steps_push_down(verify, error) : STATUS_OK;
+    bool pushes = verify->options.push_down && verify->session->subset == NULL;
+    enum status status = pushes ? steps_push_down(verify, error) : STATUS_OK;
     status = status == STATUS_OK ? checkpoint_open(verify, error) : status;
     if (status == STATUS_OK) {
         verify_make_buckets(verify);

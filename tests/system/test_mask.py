@@ -1,5 +1,6 @@
 """`mask:` of a plan: values that the target is not to have, the same wherever they stand."""
 import base64
+import contextlib
 import json
 import os
 import sqlite3
@@ -125,8 +126,132 @@ class Mask(support.TestCase):
         self.migrate((columns % ("person.email", "hash", "")).replace('key: "${file:key}", ', ""), code=2)
         told = self.run_program("migrate", "--plan", "p.yaml", "--follow", "--catch-up", code=2)
         self.assertIn("needs a key", told.err)
-        self.migrate(columns % ("person.name", "hash", ""), code=0)
-        self.assertIn("its rows are masked", self.run_program("migrate", "--plan", "p.yaml", "--existing", "upsert", "--follow", "--catch-up", code=2).err)
+
+    # ---- shuffle
+
+    SHUFFLED = HEAD.replace("person.note: redact", "person.note: redact\n    person.salary: shuffle\n    account.total: shuffle\n    entry.text: shuffle")
+
+    def test_shuffled_values_are_those_that_were_there(self):
+        self.migrate(self.SHUFFLED % "sqlite:out.db")
+        for statement in ("SELECT salary FROM person ORDER BY 1", "SELECT total FROM account ORDER BY 1", "SELECT text FROM entry ORDER BY 1"):
+            self.assertEqual(self.rows(statement), self.rows(statement, "src.db"))
+        rows = self.rows("SELECT id, text FROM entry ORDER BY id")
+        self.assertNotEqual(rows, self.rows("SELECT id, text FROM entry ORDER BY id", "src.db"))
+        self.assertGreater(sum(text != "e%d" % ((id - 1) % 3) for id, text in rows), 40)
+        self.assertEqual(self.rows("PRAGMA foreign_key_check"), [])
+        self.run_program("validate", "--plan", "p.yaml", "--level", "full")
+        self.run_program("validate", "--plan", "p.yaml", "--level", "hash")
+
+    def test_each_column_is_shuffled_its_own_way(self):
+        """Else two columns of a row would tell whose they were."""
+        database = sqlite3.connect(self.path("src.db"))
+        with database:
+            database.execute("CREATE TABLE pair(id INTEGER PRIMARY KEY, one INTEGER, other INTEGER)")
+            database.executemany("INSERT INTO pair VALUES(?, ?, ?)", [(n, n, n) for n in range(1, 201)])
+        database.close()
+        self.migrate((HEAD % "sqlite:out.db").replace("person.note: redact", "person.note: redact\n    pair.one: shuffle\n    pair.other: shuffle"))
+        self.assertLess(self.rows("SELECT count(*) FROM pair WHERE one = other")[0][0], 20)
+        self.assertLess(self.rows("SELECT count(*) FROM pair WHERE one = id")[0][0], 20)
+
+    def test_the_key_says_which_and_chunks_do_not(self):
+        statement = "SELECT id, text FROM entry ORDER BY id"
+        self.migrate(self.SHUFFLED % "sqlite:out.db")
+        killed = support.kill_at("engine.after_commit", 3, "migrate", "--plan", "p.yaml", "sqlite:src.db", "sqlite:two.db", "--state", "two",
+                                 "--chunk-rows", "20", cwd=self.folder)
+        self.assert_code(killed, -9)
+        self.run_program("resume", "--state", "two")
+        self.assertEqual(self.rows(statement), self.rows(statement, "two.db"))
+        self.write("key", "another-0123456789")
+        self.run_program("migrate", "--plan", "p.yaml", "sqlite:src.db", "sqlite:three.db", "--state", "three")
+        self.assertNotEqual(self.rows(statement), self.rows(statement, "three.db"))
+
+    def test_what_can_not_be_shuffled(self):
+        columns = 'transhume: 1\nsource: sqlite:src.db\ntarget: sqlite:out.db\nmask: { key: "${file:key}", columns: { %s: shuffle } }\n%s\n'
+        for column, more, line in (
+                ("person.email", "", "person.email belongs to a key"),
+                ("account.owner", "", "account.owner can't be shuffled: it refers to another table"),
+                ("entry.account", "", "entry.account"),
+                ("person.name", "tables: { a: { from: account, fields: { id: copy, n: { lookup: person, column: name } } } }", "reads it as a part of another table's records")):
+            with self.subTest(column + more):
+                self.assertIn(line, self.migrate(columns % (column, more), code=2).err)
+        self.migrate(columns % ("person.salary", ""))
+        self.assertIn("its values are shuffled", self.run_program("migrate", "--plan", "p.yaml", "sqlite:src.db", "sqlite:new.db", "--state", "new", "--follow", "--catch-up", code=2).err)
+
+
+class Followed(support.TestCase):
+    """What is followed is masked as the copy was: in the end the target is what a copy of now would be."""
+    PLAN = """transhume: 1
+source: sqlite:src.db
+target: %s
+mask:
+  key: "${file:key}"
+  columns: { person.email: hash, "*.name": fake name, person.note: redact, account.id: hash }
+"""
+    LISTS = """tables:
+  owners:
+    from: person
+    key: email
+    fields:
+      email: copy
+      name: copy
+      accounts: { embed: account, order: id, fields: { id: copy, total: copy } }
+"""
+
+    def setUp(self):
+        super().setUp()
+        self.write("key", "k-0123456789")
+        with self.source() as database:
+            database.executescript(SOURCE)
+            database.executemany("INSERT INTO person VALUES(?, ?, NULL, NULL, ?, 'secret')", [("p%d@secret.test" % n, "Secret %d" % n, n) for n in range(30)])
+            database.executemany("INSERT INTO account VALUES(?, ?, ?)", [(n * 1000, "p%d@secret.test" % (n % 30), n) for n in range(1, 60)])
+            database.executemany("INSERT INTO entry(account, text) VALUES(?, ?)", [(n * 1000, "e") for n in range(1, 60)])
+
+    @contextlib.contextmanager
+    def source(self):
+        with contextlib.closing(sqlite3.connect(self.path("src.db"))) as database, database:
+            yield database
+
+    def change(self):
+        with self.source() as database:
+            database.execute("INSERT INTO person VALUES('new@secret.test', 'Secret new', NULL, NULL, 1, 'secret')")
+            database.execute("UPDATE person SET name = 'Secret other', note = 'secret more' WHERE salary < 5")
+            database.execute("UPDATE account SET id = id + 7, owner = 'new@secret.test' WHERE id IN (3000, 4000)")
+            database.execute("UPDATE entry SET account = 3007 WHERE account = 3000")
+            database.execute("DELETE FROM entry WHERE account > 50000 OR account = 4000")
+            database.execute("DELETE FROM account WHERE id > 50000")
+            database.execute("DELETE FROM person WHERE email = 'p29@secret.test' AND NOT EXISTS (SELECT 1 FROM account WHERE owner = email)")
+
+    def contents(self, name):
+        with contextlib.closing(sqlite3.connect(self.path(name))) as database:
+            tables = [row[0] for row in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_transhume%' ESCAPE '\\' ORDER BY 1")]
+            return {table: sorted(database.execute("SELECT * FROM %s" % table).fetchall(), key=repr) for table in tables}
+
+    def follow(self, more, killed=None):
+        self.write("p.yaml", self.PLAN % "sqlite:out.db" + more)
+        self.run_program("migrate", "--plan", "p.yaml", "--follow", "--catch-up")
+        self.change()
+        if killed:
+            self.assert_code(support.kill_at(killed, 1, "follow", "--plan", "p.yaml", "--catch-up", cwd=self.folder), -9)
+        self.run_program("follow", "--plan", "p.yaml", "--catch-up")
+        self.run_program("migrate", "--plan", "p.yaml", "sqlite:src.db", "sqlite:now.db", "--state", "now")
+        found = self.contents("out.db")
+        self.assertEqual(found, self.contents("now.db"))
+        self.assertNotIn("secret", json.dumps(found).lower())
+
+    def test_rows(self):
+        self.follow("")
+
+    def test_rows_after_a_kill(self):
+        self.follow("", killed="sqlite.after_apply")
+
+    def test_lists_and_their_roots(self):
+        self.follow(self.LISTS)
+
+    def test_no_way_back(self):
+        self.write("p.yaml", self.PLAN % "sqlite:out.db")
+        self.run_program("migrate", "--plan", "p.yaml", "--follow", "--catch-up")
+        told = self.run_program("cutover", "--plan", "p.yaml", "--reverse", "--confirm", code=3).err
+        self.assertIn("its values are masked, and would be fed back", told)
 
 
 if __name__ == "__main__":

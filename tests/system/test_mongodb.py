@@ -47,6 +47,14 @@ class MongodbCase(support.TestCase):
         return [{field: value.to_decimal() if hasattr(value, "to_decimal") else value for field, value in document.items()}
                 for document in self.server.client()[name or self.name][collection].find().sort("_id", 1)]
 
+    def facts(self, collection):
+        return next(self.there.list_collections(filter={"name": collection}))
+
+    def lines(self, table, folder="out"):
+        """The records of a folder of JSON lines, by their first field."""
+        found = [json.loads(line) for name in os.listdir(self.path(folder, table)) for line in support.read_lines(self.path(folder, table, name))]
+        return sorted(found, key=lambda record: json.dumps(next(iter(record.values()))))
+
     def many(self, rows):
         support.make_sqlite(self.path("source.db"), MANY % rows)
 
@@ -98,22 +106,22 @@ class Copies(MongodbCase):
                 self.assert_things(3000)
 
     def test_connections_that_break(self):
-        self.many(60000)
+        self.many(20000)
         with CuttingProxy(self.server.port, random.Random(support.SEED)) as proxy:
-            self.run_program("migrate", "source.db", "mongodb://127.0.0.1:%d/%s" % (proxy.port, self.name), "--chunk-rows", "3000", "--quiet")
+            self.run_program("migrate", "source.db", "mongodb://127.0.0.1:%d/%s" % (proxy.port, self.name), "--chunk-rows", "1000", "--quiet")
             self.assertGreater(proxy.cuts, 2)
-        self.assert_things(60000)
+        self.assert_things(20000)
 
     def test_an_index_whose_name_holds_that_of_id(self):
         """Who is refused by it is a reject, whatever is done about records that are there."""
         support.make_sqlite(self.path("source.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, customer INTEGER); INSERT INTO t VALUES (1, 7), (2, 8)")
-        there = self.server.client()[self.name].t
-        there.create_index("customer", unique=True, name="customer_id_1")
-        for policy in ("append", "skip", "replace", "upsert"):
-            there.delete_many({})
+        for number, (name, policy) in enumerate((("customer_id_1", "append"), ("customer_id_1", "upsert"), ("x$_id_", "replace"), ("_id_ x", "skip"), ("_id_ dup key: x", "append"))):
+            self.name = self.server.database()
+            there = self.server.client()[self.name].t
+            there.create_index("customer", unique=True, name=name)
             there.insert_one({"_id": 99, "customer": 7})
-            self.run_program("migrate", "--existing", policy, "--state", policy, "source.db", self.uri(), "--quiet", code=1)
-            self.assertEqual(sorted(document["_id"] for document in there.find()), [2, 99], policy)
+            self.run_program("migrate", "--existing", policy, "--state", str(number), "source.db", self.uri(), "--quiet", code=1)
+            self.assertEqual(sorted(document["_id"] for document in there.find()), [2, 99], (name, policy))
 
     def test_a_collection_that_somebody_makes_meanwhile(self):
         """Between the look and the making: it stays theirs, and no rollback drops it."""
@@ -128,6 +136,61 @@ class Copies(MongodbCase):
         support.transhume("resume", "--quiet", cwd=self.folder)
         support.transhume("rollback", "--run", self.run_id(), "--confirm", "--quiet", cwd=self.folder)
         self.assertEqual(self.there.things.find_one({"_id": 5000}), {"_id": 5000, "name": "theirs"})
+
+    def test_a_collection_that_was_dropped_and_made_by_others(self):
+        """What was noted of the one says nothing of the other, where the server tells them apart: their documents are read as they are, and appended to under another key."""
+        self.many(3)
+        self.run_program("migrate", "source.db", self.uri(), "--quiet")
+        first = self.facts("things").get("info", {}).get("uuid")
+        self.there.things.drop()
+        self.there.things.insert_many([{"_id": "a", "v": 1}, {"_id": "b", "v": 2}])
+        if first is None or first == self.facts("things")["info"]["uuid"]:
+            self.skipTest("the server gives its collections no uuids")
+        self.run_program("migrate", self.uri(), "jsonl:out", "--state", "out-state", "--quiet")
+        self.assertEqual(self.lines("things"), [{"_id": "a", "v": 1}, {"_id": "b", "v": 2}])
+
+    def test_documents_of_others_among_ours(self):
+        """A document whose _id is not made of the key as that of ours is: no part of it is left out in silence. A number of another type is the same number."""
+        self.many(3)
+        self.run_program("migrate", "source.db", self.uri(), "--quiet")
+        self.there.things.insert_many([{"_id": "theirs", "id": 77, "name": "x"}, {"_id": 78, "id": 78.0, "name": "y"}, {"_id": "keyless", "name": "z"}])
+        self.run_program("migrate", self.uri(), "jsonl:out", "--state", "out-state", "--quiet", code=1)
+        self.assertEqual([line["id"] for line in self.lines("things")], [1, 2, 3, 78])
+        rejects = self.rejects("out-state")
+        self.assertEqual(sorted(reject["key"]["_id"] if isinstance(reject["key"], dict) and "_id" in reject["key"] else list(reject["key"].values())[0] for reject in rejects), ["keyless", "theirs"])
+        self.assertTrue(all("_id is not made of its key (id)" in json.dumps(reject) for reject in rejects))
+
+    def test_a_note_of_another_run(self):
+        """A rollback deletes what its own run noted, and no more."""
+        self.many(3)
+        self.there.things.insert_one({"_id": 9, "id": 9})
+        self.there["_transhume_tables"].insert_one({"_id": "other", "key": ["a"], "run": "20200101T000000-somebody"})
+        self.run_program("migrate", "--existing", "append", "--rollback-keys", "source.db", self.uri(), "--quiet")
+        self.assertEqual([note["_id"] for note in self.documents("_transhume_tables")], ["other", "things"])
+        self.run_program("rollback", "--run", self.run_id(), "--confirm", "--quiet")
+        self.assertEqual([note["_id"] for note in self.documents("_transhume_tables")], ["other"])
+        self.assertEqual(self.documents("things"), [{"_id": 9, "id": 9}])
+
+    def test_indexes_of_a_plan_in_a_collection_that_is_there(self):
+        """They are not made there, which `check` and the run say; one that serves under another name is as good."""
+        self.many(3)
+        self.there.things.create_index("city", name="mine")
+        self.write("plan.yaml", """transhume: 1
+source: source.db
+target: "%s"
+existing: append
+tables:
+  things: { key: [id], from: things, indexes: { by_city: { columns: [city] }, by_name: { columns: [name], unique: true } } }
+""" % self.uri())
+        for command in (["check", "--plan", "plan.yaml"], ["migrate", "--plan", "plan.yaml"]):
+            result = self.run_program(*command)
+            self.assertIn("the index by_name is not made", result.out + result.err)
+            self.assertNotIn("the index by_city is not made", result.out + result.err)
+        self.assertEqual(sorted(self.there.things.index_information()), ["_id_", "mine"])
+        other = self.server.database()
+        self.server.client()[other].things.insert_one({"_id": 7000})
+        result = self.run_program("migrate", "--existing", "append", self.uri(), self.uri(name=other), "--state", "whole")
+        self.assertIn("the index mine is not made", result.err)
 
     def test_two_records_under_one_key(self):
         support.make_sqlite(self.path("source.db"), "CREATE TABLE t (a INTEGER PRIMARY KEY, k TEXT, v TEXT);"
@@ -381,6 +444,13 @@ class Same(MongodbCase):
         self.assertEqual(there.all.options(), self.there.all.options())
         self.run_program("validate", "--level", "full", "--quiet")
 
+    def test_a_document_of_nearly_16_mib_behind_small_ones(self):
+        """A command has no more than one of these."""
+        self.there.t.insert_many([{"_id": i, "v": "x" * 1000} for i in range(900)] + [{"_id": 1000, "v": "y" * ((16 << 20) - 100)}, {"_id": 1001, "v": "z"}])
+        other = self.server.database()
+        self.run_program("migrate", self.uri(), self.uri(name=other), "--quiet")
+        self.assertEqual(self.raw(other, "t"), self.raw(self.name, "t"))
+
     def test_killed(self):
         self.there.many.insert_many([{"_id": i, "n": "x" * (i % 50)} for i in range(5000)])
         other = self.server.database()
@@ -442,6 +512,48 @@ class Struck(MongodbCase):
         self.assertIn("not authorized on shop", result.err)
 
 
+class Kinds(MongodbCase):
+    """Kinds of collections that FerretDB has none of: the proxy makes its answers say so."""
+
+    def run_told(self, facts, *command, code):
+        with BsonProxy(self.server.port) as proxy:
+            reply = {"ok": 1.0, "cursor": {"id": 0, "ns": self.name + ".$cmd.listCollections", "firstBatch": [facts]}}
+            for _ in range(20):
+                proxy.after("listCollections", reply)
+            return self.run_program(*[word.replace("PORT", str(proxy.port)) for word in command], code=code)
+
+    def test_targets_that_lose_or_double(self):
+        """A time series has no unique _id, a capped collection drops its oldest documents: neither takes a run's."""
+        self.many(3)
+        uri = "mongodb://127.0.0.1:PORT/" + self.name
+        for facts, reason in (({"name": "things", "type": "timeseries", "options": {"timeseries": {"timeField": "at"}}}, "it is a time series"),
+                              ({"name": "things", "type": "collection", "options": {"capped": True, "size": 4096}}, "it is a capped collection"),
+                              ({"name": "things", "type": "view", "options": {"viewOn": "x", "pipeline": []}}, "it is a view")):
+            with self.subTest(reason):
+                result = self.run_told(facts, "migrate", "--existing", "append", "source.db", uri, code=2)
+                self.assertIn(reason, result.err)
+        self.assertEqual(set(self.there.list_collection_names()) - OWN, set())
+
+    def test_a_time_series_as_a_source(self):
+        """It has no key: a copy of it whole is refused, by its name."""
+        self.there.readings.insert_many([{"_id": 1, "v": 1}, {"_id": 2, "v": 2}])
+        result = self.run_told({"name": "readings", "type": "timeseries", "options": {"timeseries": {"timeField": "at"}}}, "migrate", "mongodb://127.0.0.1:PORT/" + self.name,
+                               self.uri(name=self.server.database()), code=2)
+        self.assertIn("readings", result.err)
+        self.assertIn("has no key", result.err)
+
+
+class Doors(MongodbCase):
+    """What is not sent in the clear."""
+
+    def test_hosts(self):
+        self.many(1)
+        for host, options in (("127.0.0.1.example.org", ""), ("10.0.0.1", ""), ("127.0.0.1,127.0.0.2", ""), ("127.0.0.1", "?replicaSet=rs0")):
+            with self.subTest(host=host, options=options):
+                result = self.run_program("migrate", "source.db", "mongodb://%s/x%s" % (host, options), code=2)
+                self.assertIn("without TLS only connections to this machine are made", result.err)
+
+
 class Spans(MongodbCase):
     def test_ids_of_all_types_tile(self):
         """Chunks are ranges of _id; those of several types, NaN among them, are each read once."""
@@ -450,11 +562,14 @@ class Spans(MongodbCase):
                Binary(b"aa", 5), ObjectId("507f1f77bcf86cd799439011"), ObjectId("507f1f77bcf86cd799439012"), False, True, datetime.datetime(1969, 1, 1), datetime.datetime(2024, 1, 1), Timestamp(1, 1),
                Timestamp(2, 1), MaxKey()]
         self.there.mixed.insert_many([{"_id": each, "n": n} for n, each in enumerate(ids)])
+        others = [MinKey(), Decimal128("NaN"), 1, 2, MaxKey()]
+        self.there.others.insert_many([{"_id": each, "n": n} for n, each in enumerate(others)])
         for rows in (1, 2, 3, 7):
             with self.subTest(rows=rows):
                 out = "out-%d" % rows
                 state = "state-%d" % rows
                 self.run_program("migrate", self.uri(), "jsonl:" + out, "--chunk-rows", str(rows), "--state", state, "--quiet", code=1)
+                self.assertEqual(sorted(line["n"] for line in self.lines("others", out)), list(range(len(others))))
                 found = [line for name in os.listdir(self.path(out, "mixed")) for line in support.read_lines(self.path(out, "mixed", name))]
                 rejected = [json.loads(line) for name in os.listdir(self.path(state, "rejects")) for line in support.read_lines(self.path(state, "rejects", name))]
                 self.assertEqual([reject["code"] for reject in rejected], ["key-null"])   # of files null is no key

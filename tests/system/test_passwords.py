@@ -88,6 +88,18 @@ class Passwords:
         self.say("validate", "--plan", "plan.yaml")
         self.say("validate")
 
+    def test_by_a_named_connection(self):
+        """The state keeps the name, and the file of connections the password."""
+        self.write("connections.yaml", "there: '%s'\n" % self.uri)
+        os.chmod(self.path("connections.yaml"), 0o600)
+        self.env["TRANSHUME_CONNECTIONS"] = "connections.yaml"
+        killed = support.kill_at("engine.after_commit", 2, "migrate", "--chunk-rows", "20", "shop.db", "@there", cwd=self.folder, env=self.env)
+        self.assert_code(killed, -9)
+        self.say("resume")
+        self.say("validate")
+        self.say("rollback", "--run", self.run_id(), "--confirm")
+        self.assertEqual(self.tables(), [])
+
     def test_the_uri_again_means_the_tables_of_the_run(self):
         self.say("migrate", "--quiet", "--include", "customer", "shop.db", self.uri)
         self.say("validate", "shop.db", self.uri)

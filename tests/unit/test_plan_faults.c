@@ -108,7 +108,7 @@ static void form(void **state)
         {"transhume: 1\nsorce: a\n", ERROR_PLAN_INVALID,
          "p.yaml:2:1: 'sorce' is no key of a plan; did you mean 'source'?"},
         {"transhume: 1\nexisting: maybe\n", ERROR_PLAN_INVALID,
-         "p.yaml:2:11: 'existing' is refuse|append|upsert|replace|skip, not 'maybe'"},
+         "p.yaml:2:11: 'existing' is refuse|append|upsert|replace|skip|truncate, not 'maybe'"},
         {"transhume: 1\noptions: { jbos: 4 }\n", ERROR_PLAN_INVALID, "did you mean 'jobs'?"},
         {"transhume: 1\noptions: { jobs: many }\n", ERROR_PLAN_INVALID, "'jobs' is a whole number"},
         {TABLE("frm: Artist"), ERROR_PLAN_INVALID,
@@ -348,7 +348,7 @@ static void words_of_a_few(void **state)
     (void)state;
     static const struct fault_case cases[] = {
         {"transhume: 1\nexisting: refus\n", ERROR_PLAN_INVALID,
-         "p.yaml:2:11: 'existing' is refuse|append|upsert|replace|skip, not 'refus'; did you mean "
+         "p.yaml:2:11: 'existing' is refuse|append|upsert|replace|skip|truncate, not 'refus'; did you mean "
          "'refuse'?"},
         {"transhume: 1\nexisting: Upsert\n", ERROR_PLAN_INVALID, "did you mean 'upsert'?"},
         {"transhume: 1\noptions: { express: flase }\n", ERROR_PLAN_INVALID,

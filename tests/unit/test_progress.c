@@ -344,7 +344,7 @@ static void test_end_table(void **state)
                                                    .bytes = 2048,
                                                    .first_ms = 1000,
                                                    .last_ms = 2500};
-    progress_append_table(&fixture.progress, 2.04, false, &fixture.out);
+    progress_append_table(&fixture.progress, 2.04, false, 0, &fixture.out);
     assert_non_null(strstr(text(&fixture), "customer"));
     assert_non_null(strstr(text(&fixture), "2.0 KiB"));
     assert_non_null(strstr(text(&fixture), " 1.5\n"));

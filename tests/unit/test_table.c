@@ -80,7 +80,7 @@ static void there_is_a_least_width(void **state)
     struct table *table = make();
     table_fit(table, 1);
     table_append(table, false, &narrow);
-    table_fit(table, 12 + 2 + 7 + 2 + 12);
+    table_fit(table, 6 + 2 + 7 + 2 + 6);
     table_append(table, false, &least);
     assert_string_equal(buffer_string(&narrow), buffer_string(&least));
     assert_non_null(strstr(buffer_string(&narrow), "1,763"));

@@ -481,7 +481,7 @@ enum status cassandra_prove(struct database *database, const struct target_table
 {
     struct cassandra *self = cassandra_of(database);
     const struct batch *batch = result->batch;
-    bool whole = table->created || table->existing == EXISTING_REPLACE;
+    bool whole = table->created || table->empties || table->existing == EXISTING_REPLACE;
     struct proving proving = {
         .self = self,
         .table = *table,

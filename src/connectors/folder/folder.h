@@ -105,12 +105,13 @@ enum status folder_identity(struct database *self, struct arena *arena, const ch
 enum status folder_normal_form(struct database *self, const struct cell *cell, struct arena *arena,
                                struct cell *normal, struct error *error);
 
-/* What every connector of files has in its descriptor. */
-#define FOLDER_GROUPS                                                                    \
+/* What every connector of files has in its descriptor, and those that changes can be applied to. */
+#define FOLDER_KEPT_GROUPS                                                               \
     .contract_version = CONNECTOR_CONTRACT_VERSION, .guarantee = GUARANTEE_EXACTLY_ONCE, \
     .close = folder_close, .identity = folder_identity, .catalog = &folder_catalog,      \
     .source = &folder_source, .target = &folder_target, .store = &folder_store,          \
-    .lock = &folder_lock, .rollback = &folder_rollback, .apply = &folder_apply
+    .lock = &folder_lock, .rollback = &folder_rollback
+#define FOLDER_GROUPS FOLDER_KEPT_GROUPS, .apply = &folder_apply
 
 #define FOLDER_OPTIONS                                                                \
     {"compression", OPTION_CHOICE,                                                    \

@@ -36,6 +36,31 @@ struct folder_range {
                               appended to the file since the snapshot. UINT64_MAX: no bound */
 };
 
+/*
+ * Of formats whose files are not their records one after the other (Parquet keeps them by column).
+ * What their encoder_append appends and their raw_next gives is a form of the format's own, without
+ * an end of line, of which a pack makes the file. Nothing of it outlives the file.
+ */
+struct folder_pack;
+struct folder_packing {
+    /* Creates the file (0600; it must not exist) for records of `encoder`, or, with that NULL, of
+     * the file that `decoder` reads; both outlive the pack. Any thread. */
+    enum status (*open)(struct folder *folder, const char *path,
+                        const struct folder_encoder *encoder, const struct folder_decoder *decoder,
+                        struct folder_pack **pack, struct error *error);
+    /* Whole records. */
+    enum status (*write)(struct folder_pack *pack, const void *bytes, size_t length,
+                         struct error *error);
+    /* Ends the file, makes it durable and closes it; the pack is gone, also when it fails. */
+    enum status (*finish)(struct folder_pack *pack, struct error *error);
+    void (*abandon)(struct folder_pack *pack);
+    /* How many records a target's file has. */
+    enum status (*count)(const char *path, uint64_t *records, struct error *error);
+    /* How many bytes of the files a record of a source's table takes, about; 0: it has none. */
+    enum status (*row_bytes)(struct folder *folder, const struct folder_table *table,
+                             uint64_t *bytes, struct error *error);
+};
+
 struct folder_format {
     const struct connector *connector;
     size_t database_bytes; /* of the connector's own struct, whose head is a struct folder */
@@ -56,6 +81,10 @@ struct folder_format {
     uint32_t source_capabilities;
     uint32_t target_capabilities;
     struct connector_limits limits;
+
+    /* NULL: files are their records one after the other. With it a file takes records of one
+     * encoder only, and the room reads no option `compression` and no `change_seconds`. */
+    const struct folder_packing *packing;
 
     /* ------------------------------------------------------------ tables of a target */
 

@@ -26,11 +26,29 @@
 const char *const folder_failpoints[] = {FAILPOINTS, NULL};
 const char *const folder_learning_failpoints[] = {FAILPOINTS, "files.first_reading", NULL};
 
+static enum status read_file_bytes(struct folder *folder, const struct uri *uri,
+                                   struct error *error)
+{
+    const struct connector *connector = folder->format->connector;
+    const char *file_bytes = uri_parameter(uri, connector, "file_bytes");
+    if (text_to_bytes(file_bytes, &folder->file_bytes_max) != STATUS_OK ||
+        folder->file_bytes_max < 1024 || folder->file_bytes_max > (uint64_t)1 << 40) {
+        error_set(error, ERROR_BAD_VALUE, uri->shown, "file_bytes is from 1KiB to 1TiB");
+        return error_hint(error, "write for example %s:DIR?file_bytes=128MiB", connector->name);
+    }
+    return STATUS_OK;
+}
+
 static enum status read_options(struct folder *folder, const struct uri *uri, struct error *error)
 {
     const struct connector *connector = folder->format->connector;
+    if (read_file_bytes(folder, uri, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (folder->format->packing != NULL) {
+        return STATUS_OK;
+    }
     const char *compression = uri_parameter(uri, connector, "compression");
-    const char *file_bytes = uri_parameter(uri, connector, "file_bytes");
     if (strcmp(compression, "gzip") == 0) {
         folder->compression = FOLDER_GZIP;
     } else if (strcmp(compression, "zstd") == 0) {
@@ -38,11 +56,6 @@ static enum status read_options(struct folder *folder, const struct uri *uri, st
     } else if (strcmp(compression, "none") != 0) {
         error_set(error, ERROR_BAD_VALUE, uri->shown, "compression is none, gzip or zstd");
         return error_hint(error, "write for example %s:DIR?compression=gzip", connector->name);
-    }
-    if (text_to_bytes(file_bytes, &folder->file_bytes_max) != STATUS_OK ||
-        folder->file_bytes_max < 1024 || folder->file_bytes_max > (uint64_t)1 << 40) {
-        error_set(error, ERROR_BAD_VALUE, uri->shown, "file_bytes is from 1KiB to 1TiB");
-        return error_hint(error, "write for example %s:DIR?file_bytes=128MiB", connector->name);
     }
     const char *seconds = uri_parameter(uri, connector, "change_seconds");
     if (text_to_int64(seconds, strlen(seconds), &folder->change_seconds) != STATUS_OK ||

@@ -219,13 +219,21 @@ static enum status split_files(struct splitting *splitting, uint64_t span_bytes,
     return STATUS_OK;
 }
 
+static enum status mean_bytes(struct splitting *splitting, struct error *error)
+{
+    const struct folder_packing *packing = splitting->folder->format->packing;
+    return packing != NULL
+               ? packing->row_bytes(splitting->folder, splitting->table, &splitting->mean, error)
+               : sample_line_bytes(splitting->table, &splitting->mean, splitting->arena, error);
+}
+
 static enum status source_split(struct database *self, const struct read_request *request,
                                 uint64_t rows_wanted, struct arena *arena, struct span **spans,
                                 uint32_t *span_count, struct error *error)
 {
     struct splitting splitting = {.arena = arena, .folder = (struct folder *)self};
     if (find_table(self, request, &splitting.table, error) != STATUS_OK ||
-        sample_line_bytes(splitting.table, &splitting.mean, arena, error) != STATUS_OK) {
+        mean_bytes(&splitting, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     uint64_t rows = rows_wanted > SPAN_BYTES_MAX ? SPAN_BYTES_MAX : rows_wanted;

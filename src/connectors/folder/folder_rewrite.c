@@ -1,6 +1,7 @@
 /* Files written again, and put back. */
 #include "connectors/folder/folder_rewrite.h"
 #include "connectors/folder/folder_claim.h"
+#include "connectors/folder/folder_sink.h"
 
 #include "base/failpoint.h"
 #include "base/file.h"
@@ -20,18 +21,14 @@ static enum status no_memory(struct error *error)
 
 /* ---------------------------------------------------------------- the records that stay */
 
-static enum status copy_records(struct folder_rewriting *rewriting, const char *from,
-                                struct folder_output *output, struct buffer *text,
+static enum status copy_records(struct folder_rewriting *rewriting, struct folder_decoder *decoder,
+                                struct folder_sink *output, struct buffer *text,
                                 struct error *error)
 {
     const struct folder_format *format = rewriting->folder->format;
-    struct folder_decoder *decoder = NULL;
     uint64_t number = 0;
     enum status status =
-        folder_segment_open(rewriting->folder, rewriting->table, from, &decoder, error);
-    if (status == STATUS_OK && format->raw_head != NULL) {
-        status = format->raw_head(decoder, text, error);
-    }
+        format->raw_head != NULL ? format->raw_head(decoder, text, error) : STATUS_OK;
     while (status == STATUS_OK) {
         const char *bytes = NULL;
         size_t length = 0;
@@ -52,32 +49,38 @@ static enum status copy_records(struct folder_rewriting *rewriting, const char *
             status = no_memory(error);
         }
         if (status == STATUS_OK && text->length >= WRITE_BYTES) {
-            status = folder_output_write(output, text->data, text->length, error);
+            status = folder_sink_write(output, text->data, text->length, error);
             buffer_clear(text);
         }
     }
-    format->decoder_close(decoder);
-    return status == STATUS_END ? folder_output_write(output, text->data, text->length, error)
+    return status == STATUS_END ? folder_sink_write(output, text->data, text->length, error)
                                 : status;
 }
 
 static enum status write_new(struct folder_rewriting *rewriting, const char *from,
                              const char *writing, struct folder_print *print, struct error *error)
 {
-    struct folder_output *output = NULL;
+    struct folder *folder = rewriting->folder;
+    struct folder_decoder *decoder = NULL;
+    struct folder_sink *output = NULL;
     struct buffer text = {0};
     unlink(writing); /* an attempt's that was killed */
-    if (folder_output_open(writing, folder_compression_of(rewriting->file), &output, error) !=
-        STATUS_OK) {
-        return STATUS_FAILED;
+    enum status status = folder_segment_open(folder, rewriting->table, from, &decoder, error);
+    if (status == STATUS_OK) {
+        status = folder_sink_open(folder, writing, folder_compression_of(rewriting->file), NULL,
+                                  decoder, &output, error);
     }
-    enum status status = copy_records(rewriting, from, output, &text, error);
+    if (status == STATUS_OK) {
+        status = copy_records(rewriting, decoder, output, &text, error);
+    }
+    if (status == STATUS_OK) {
+        status = folder_sink_finish(output, print, error);
+    } else {
+        folder_sink_abandon(output);
+    }
+    folder->format->decoder_close(decoder);
     buffer_free(&text);
-    if (status != STATUS_OK) {
-        folder_output_abandon(output);
-        return STATUS_FAILED;
-    }
-    return folder_output_finish(output, print, error);
+    return status;
 }
 
 /* ---------------------------------------------------------------- the old file */

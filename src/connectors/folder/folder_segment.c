@@ -63,12 +63,13 @@ static enum status write_buffer(struct folder_stream *stream, size_t length, str
     struct buffer *buffer = &stream->buffer;
     if (stream->output == NULL) {
         unlink(stream->last_part->writing_path); /* an abandoned attempt's */
-        if (folder_output_open(stream->last_part->writing_path, stream->folder->compression,
-                               &stream->output, error) != STATUS_OK) {
+        if (folder_sink_open(stream->folder, stream->last_part->writing_path,
+                             stream->folder->compression, stream->part_encoder, NULL,
+                             &stream->output, error) != STATUS_OK) {
             return broken(stream);
         }
     }
-    if (folder_output_write(stream->output, buffer->data, length, error) != STATUS_OK) {
+    if (folder_sink_write(stream->output, buffer->data, length, error) != STATUS_OK) {
         return broken(stream);
     }
     memmove(buffer->data, buffer->data + length, buffer->length - length);
@@ -82,10 +83,10 @@ static enum status end_part(struct folder_stream *stream, size_t end, struct err
     if (write_buffer(stream, end, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    struct folder_output *output = stream->output;
+    struct folder_sink *output = stream->output;
     stream->output = NULL;
     stream->last_part_ended = true;
-    return folder_output_finish(output, &stream->last_part->print, error) == STATUS_OK
+    return folder_sink_finish(output, &stream->last_part->print, error) == STATUS_OK
                ? STATUS_OK
                : broken(stream);
 }
@@ -113,6 +114,12 @@ static void add_ordinal(struct folder_stream *stream, uint64_t ordinal)
     part->ordinals[part->ordinals_count++] = (struct folder_ordinals){ordinal, 1};
 }
 
+/* A file's head, or its columns, are those of one shape. */
+static bool is_of_one_encoder(const struct folder_format *format)
+{
+    return format->encoder_head != NULL || format->packing != NULL;
+}
+
 enum status folder_stream_add(struct folder_stream *stream, size_t start, uint64_t ordinal,
                               struct error *error)
 {
@@ -120,8 +127,7 @@ enum status folder_stream_add(struct folder_stream *stream, size_t start, uint64
     struct folder_part *part = stream->last_part;
     if (part != NULL && !stream->last_part_ended &&
         (part->bytes + bytes > stream->folder->file_bytes_max ||
-         (stream->part_encoder != stream->encoder &&
-          stream->folder->format->encoder_head != NULL))) {
+         (stream->part_encoder != stream->encoder && is_of_one_encoder(stream->folder->format)))) {
         if (end_part(stream, start, error) != STATUS_OK ||
             failpoint_hit("files.after_part", error) != STATUS_OK) {
             return STATUS_FAILED;
@@ -183,7 +189,7 @@ enum status folder_stream_publish(struct folder_stream *stream, struct error *er
 
 void folder_stream_free(struct folder_stream *stream, bool all, struct buffer *spare)
 {
-    folder_output_abandon(stream->output);
+    folder_sink_abandon(stream->output);
     stream->output = NULL;
     for (struct folder_part *part = stream->parts; part != NULL; part = part->next) {
         if (!part->published) {

@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_CONNECTORS_FOLDER_FOLDER_SEGMENT_H
 #define TRANSHUME_CONNECTORS_FOLDER_FOLDER_SEGMENT_H
 
-#include "connectors/folder/folder.h"
+#include "connectors/folder/folder_sink.h"
 
 /* A segment: being written (the stream's last part), durable under tmp/, or in the table's
  * folder. */
@@ -35,7 +35,7 @@ struct folder_stream {
     struct folder_encoder *encoder; /* of the record in hand; set before folder_stream_add */
     struct folder_encoder *part_encoder;
     struct buffer buffer;         /* encoded and not yet written */
-    struct folder_output *output; /* of the last part; NULL: nothing was written yet */
+    struct folder_sink *output;   /* of the last part; NULL: nothing was written yet */
     struct folder_part *parts;
     struct folder_part *last_part;
     uint32_t part_count;

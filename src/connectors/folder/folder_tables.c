@@ -39,7 +39,7 @@ enum status folder_check_table(struct database *self, const struct check_request
     }
     if (table->existing != EXISTING_REFUSE) {
         buffer_append_string(out, "existing: a folder of files finds no record by its key; only "
-                                  "`existing: refuse` works here\n");
+                                  "`existing: refuse` and `truncate` work here\n");
     }
     of(self)->format->check_table(of(self), table, request->shapes, request->shape_count, out);
     return STATUS_OK;
@@ -60,6 +60,18 @@ static enum status check_place(const char *path, struct error *error)
     return error_hint(error, "move it away, or give another folder as the target");
 }
 
+static enum status has_content(const struct folder *folder, const char *file, bool *has,
+                               struct error *error)
+{
+    uint64_t records = 0;
+    if (folder->format->packing == NULL) {
+        return folder_has_content(file, has, error);
+    }
+    enum status status = folder->format->packing->count(file, &records, error);
+    *has = records > 0;
+    return status;
+}
+
 static enum status inspect_one(struct folder *folder, const char *table, bool *exists,
                                bool *has_records, struct error *error)
 {
@@ -75,7 +87,7 @@ static enum status inspect_one(struct folder *folder, const char *table, bool *e
     *exists = status == STATUS_OK;
     for (uint32_t at = 0; at < count && status == STATUS_OK && !*has_records; at++) {
         char *file = file_join(arena, path, files[at].name);
-        status = folder_has_content(file, has_records, error);
+        status = has_content(folder, file, has_records, error);
     }
     arena_destroy(arena);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -119,6 +131,9 @@ enum status folder_count_records(struct folder *folder, const char *table, const
     const char *bytes = NULL;
     size_t length = 0;
     *count = 0;
+    if (folder->format->packing != NULL) {
+        return folder->format->packing->count(path, count, error);
+    }
     enum status status = folder_segment_open(folder, table, path, &decoder, error);
     while (status == STATUS_OK) {
         status = folder->format->raw_next(decoder, &bytes, &length, error);

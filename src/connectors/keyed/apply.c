@@ -322,7 +322,8 @@ static enum status find_part(struct applying *applying, const struct place *plac
     const struct target_table *of = &applying->apply->tables[table];
     const struct cell *base = NULL;
     *document = make_document(applying->scratch, shape, change->after, NULL, of, old);
-    if (of->ttl == NULL && stays(applying, table, old, *document)) {
+    if (of->ttl == NULL && !applying->apply->room->service->applies_whole &&
+        stays(applying, table, old, *document)) {
         const struct key_state *state = find_state(applying);
         *mode = state == NULL || state->mode == APPLY_PART ? APPLY_PART : APPLY_WHOLE;
         if (state != NULL && state->document != NULL) {
@@ -373,17 +374,25 @@ static enum status note_gone(struct applying *applying, const struct place *plac
 
 /* A whole record as the part of its row that the plan has fields for, unless a delete went before
  * it. A document does not tell which fields it lacks. */
-static void keep_others(struct applying *applying, const struct place *place, uint32_t table,
-                        const struct cell *key, enum apply_mode *mode)
+static enum status keep_others(struct applying *applying, const struct place *place, uint32_t table,
+                               const struct cell *key, enum apply_mode *mode,
+                               const struct cell **document)
 {
     struct error ignored = {0};
+    const struct cell *base = NULL;
     const struct change_table *of = &place->set->tables[place->change->table];
     if (*mode != APPLY_WHOLE || of->shape == NULL || !applying->apply->keeps_others[table] ||
         append_key(applying, table, key, &ignored) != STATUS_OK) {
-        return;
+        return STATUS_OK;
+    }
+    if (applying->apply->room->service->applies_whole) {
+        enum status status = find_base(applying, table, key, &base);
+        *document = base != NULL ? lay_over(applying->scratch, *document, base) : *document;
+        return status;
     }
     const struct key_state *state = find_state(applying);
     *mode = state == NULL || state->mode == APPLY_PART ? APPLY_PART : APPLY_WHOLE;
+    return STATUS_OK;
 }
 
 static enum status note_put(struct applying *applying, const struct place *place, uint32_t table,
@@ -400,8 +409,8 @@ static enum status note_put(struct applying *applying, const struct place *place
     }
     bool moves = mode == APPLY_WHOLE && place->change->operation != RECORD_INSERT;
     bool has_key = keyed_find_key(of, NULL, document, key);
-    if (has_key) {
-        keep_others(applying, place, table, key, &mode);
+    if (has_key && keep_others(applying, place, table, key, &mode, &document) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     if (moves && note_gone(applying, place, table, old) != STATUS_OK) {
         return STATUS_FAILED;

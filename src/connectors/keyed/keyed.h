@@ -146,6 +146,10 @@ struct keyed_service {
     enum keyed_guard guard;
     /* A record that was written twice may not be what it is: elements of its lists add up. */
     bool repeats_add_up;
+    /* Changes are applied by PUT and DELETE alone: of what did not change the record that is there
+     * is read first. For databases whose UPDATE bears no version, or changes more than its fields.
+     */
+    bool applies_whole;
     const char *const *failpoints; /* KEYED_FAILPOINTS */
 
     /* `tables` stay as long as the connection. */
@@ -199,7 +203,7 @@ struct keyed_service {
     enum status (*poll)(struct keyed_connection *connection, int64_t timeout_ms,
                         struct keyed_answer *answer, struct error *error);
     /*
-     * Optional, with KEYED_GUARD_NEWER, for applying changes: a time for writes (µs since 1970),
+     * Optional, where writes bear a time or version, for applying changes: a time (µs since 1970),
      * well above `after_us` and all that this process has written, and what a connection writes
      * from then on bears it. So changes keep their order whatever is late.
      */

@@ -18,7 +18,11 @@
 #include <stdlib.h>
 
 /* Of single documents; https://github.com/mongodb/mongo/blob/v6.0/src/mongo/base/error_codes.yml */
-enum document_code { CODE_TOO_LARGE = 10334, CODE_TOO_LARGE_RESULT = 17419 };
+enum document_code {
+    CODE_TOO_LARGE = 10334,
+    CODE_TOO_LARGE_RESULT = 17419,
+    CODE_TOO_LARGE_INSERT = 17420
+};
 
 /* Documents of a request that are sent together: their places in it, in order. */
 struct picked {
@@ -124,6 +128,9 @@ static void write_command(struct mongodb_lane *lane, const struct mongodb_flight
     mongodb_write_text(out, names[verb], table, strlen(table));
     mongodb_write_bool(out, "ordered", false);
     mongodb_write_concern(out);
+    if (lane->session != NULL) {
+        mongodb_write_int64(out, "txnNumber", ++lane->number);
+    }
     size_t list = mongodb_write_open(out, lists[verb], BSON_TYPE_ARRAY);
     for (uint32_t at = 0; at < picked->count; at++) {
         struct text document = record_of(flight, place_of(picked, at));
@@ -150,23 +157,24 @@ struct document_error {
     bool of_id; /* a document with that _id is there */
 };
 
-/* The name of the index that a message tells of: behind `index: ` up to a blank, or in quotes. */
-static bool tells_of_id(const char *message)
+/* Is it the index of _id that a message names, whatever names other indexes have? MongoDB names it
+ * behind the collection, DocumentDB at the message's end. */
+static bool tells_of_id(const struct mongodb_lane *lane, const char *table, const char *message)
 {
-    static const char id[] = "_id_";
-    const char *plain = strstr(message, "index: ");
-    const char *quoted = strstr(message, "Index '");
-    const char *name = plain != NULL ? plain + 7 : quoted != NULL ? quoted + 7 : "";
-    size_t length = strcspn(name, plain != NULL ? " " : "'");
-    const char *behind = length >= 2 ? memchr(name, '$', length) : NULL; /* older: ns.$_id_ */
-    if (plain != NULL && behind != NULL) {
-        length -= (size_t)(behind + 1 - name);
-        name = behind + 1;
-    }
-    return length == strlen(id) && memcmp(name, id, length) == 0;
+    static const char quoted[] = "Index '_id_'";
+    size_t length = strlen(message);
+    size_t tail = sizeof(quoted) - 1;
+    char *plain =
+        memory_format("E11000 duplicate key error collection: %s.%s index: _id_ dup key: ",
+                      lane->connection->database->name, table);
+    bool found = strncmp(message, plain, strlen(plain)) == 0 ||
+                 (length >= tail && strcmp(message + length - tail, quoted) == 0);
+    free(plain);
+    return found;
 }
 
-static bool is_of_id(const bson_iter_t *error, const char *message)
+static bool is_of_id(const struct mongodb_lane *lane, const char *table, const bson_iter_t *error,
+                     const char *message)
 {
     bson_iter_t field;
     bson_iter_t pattern;
@@ -175,10 +183,11 @@ static bool is_of_id(const bson_iter_t *error, const char *message)
         bson_iter_next(&pattern)) {
         return strcmp(bson_iter_key(&pattern), MONGODB_ID) == 0 && !bson_iter_next(&pattern);
     }
-    return tells_of_id(message);
+    return tells_of_id(lane, table, message);
 }
 
-static bool read_error(const bson_iter_t *at, struct document_error *error)
+static bool read_error(const struct mongodb_lane *lane, const char *table, const bson_iter_t *at,
+                       struct document_error *error)
 {
     bson_iter_t field;
     *error = (struct document_error){.message = "the server refused the document"};
@@ -195,7 +204,8 @@ static bool read_error(const bson_iter_t *at, struct document_error *error)
             error->message = bson_iter_utf8(&field, NULL);
         }
     }
-    error->of_id = error->code == MONGODB_DUPLICATE_KEY && is_of_id(at, error->message);
+    error->of_id =
+        error->code == MONGODB_DUPLICATE_KEY && is_of_id(lane, table, at, error->message);
     return true;
 }
 
@@ -213,6 +223,11 @@ static bool is_of_document(int64_t code)
     return found;
 }
 
+static bool is_too_large(int64_t code)
+{
+    return code == CODE_TOO_LARGE || code == CODE_TOO_LARGE_RESULT || code == CODE_TOO_LARGE_INSERT;
+}
+
 /* The outcome of a document that the server refused. */
 static enum keyed_outcome outcome_of(const struct mongodb_lane *lane, enum verb verb,
                                      const struct document_error *error, struct error *reason)
@@ -227,9 +242,8 @@ static enum keyed_outcome outcome_of(const struct mongodb_lane *lane, enum verb 
     if (reason->class == ERROR_CLASS_RETRY) {
         return KEYED_AGAIN;
     }
-    bool large = error->code == CODE_TOO_LARGE || error->code == CODE_TOO_LARGE_RESULT;
-    error_set(reason, large ? ERROR_REJECT_TOO_LARGE : ERROR_REJECT_CONSTRAINT, NULL, "%s",
-              error->message);
+    error_set(reason, is_too_large(error->code) ? ERROR_REJECT_TOO_LARGE : ERROR_REJECT_CONSTRAINT,
+              NULL, "%s", error->message);
     reason->native_code = error->code;
     return KEYED_REFUSED;
 }
@@ -244,12 +258,13 @@ static enum status take_errors(struct mongodb_lane *lane, struct mongodb_flight 
     bson_iter_t at;
     struct document_error error;
     struct error reason;
+    const char *table = lane->connection->tables[flight->request->table].name;
     if (!bson_iter_init_find(&list, reply, "writeErrors") || !BSON_ITER_HOLDS_ARRAY(&list) ||
         !bson_iter_recurse(&list, &at)) {
         return STATUS_OK;
     }
     while (bson_iter_next(&at)) {
-        if (!read_error(&at, &error) || error.at >= picked->count) {
+        if (!read_error(lane, table, &at, &error) || error.at >= picked->count) {
             continue;
         }
         enum keyed_outcome outcome = outcome_of(lane, verb, &error, &reason);
@@ -273,24 +288,44 @@ static void fail(struct mongodb_flight *flight, const struct error *why)
     flight->failed = !flight->lost;
 }
 
+/*
+ * Sends a command and waits for its answer; in a session once more after a failure that may pass,
+ * under the same number, by which the server knows what it has done.
+ * https://github.com/mongodb/specifications/blob/master/source/retryable-writes/retryable-writes.md
+ */
+static enum status call(struct mongodb_lane *lane, const bson_t *command, bson_t *reply,
+                        struct error *why)
+{
+    struct mongodb_database *self = lane->connection->database;
+    bool claimed = self->keyed.room.run_id != NULL;
+    enum status status = STATUS_FAILED;
+    bson_init(reply);
+    for (int tries = 0; tries < (lane->session != NULL ? 2 : 1); tries++) {
+        if (claimed && lease_check(&self->keyed.base, self->timeout_ms, why) != STATUS_OK) {
+            break;
+        }
+        bson_destroy(reply);
+        status =
+            mongodb_call(self, lane->client, MONGODB_WRITE, command, lane->options, reply, why);
+        if (status == STATUS_OK || why->code != ERROR_NETWORK) {
+            break;
+        }
+    }
+    return status;
+}
+
 /* Sends one command about the picked documents. False: the flight failed or is lost. */
 static bool carry(struct mongodb_lane *lane, struct mongodb_flight *flight, enum verb verb,
                   const struct picked *picked, uint32_t *occupied)
 {
-    struct mongodb_database *self = lane->connection->database;
     struct error why;
     bson_t view;
     bson_t reply;
     error_clear(&why);
     *occupied = 0;
-    if (self->keyed.room.run_id != NULL &&
-        lease_check(&self->keyed.base, self->timeout_ms, &why) != STATUS_OK) {
-        fail(flight, &why);
-        return false;
-    }
     write_command(lane, flight, verb, picked);
     mongodb_write_view(&lane->command, &view);
-    enum status status = mongodb_call(self, lane->client, MONGODB_WRITE, &view, &reply, &why);
+    enum status status = call(lane, &view, &reply, &why);
     if (status == STATUS_OK) {
         status = take_errors(lane, flight, verb, picked, &reply, occupied, &why);
         if (status == STATUS_OK && bson_has_field(&reply, "writeConcernError")) {
@@ -299,6 +334,11 @@ static bool carry(struct mongodb_lane *lane, struct mongodb_flight *flight, enum
         }
     }
     bson_destroy(&reply);
+    if (status == STATUS_FAILED && picked->count == 1 && is_too_large(why.native_code)) {
+        error_recode(&why, ERROR_REJECT_TOO_LARGE); /* its key is twice in the command */
+        mongodb_note_record(flight, place_of(picked, 0), KEYED_REFUSED, &why);
+        return true;
+    }
     if (status != STATUS_OK) {
         fail(flight, &why);
     }

@@ -32,22 +32,23 @@ static void add_collection(struct mongodb_database *self, const bson_t *facts, s
                            struct mongodb_collection **list, uint32_t *count, uint32_t *capacity)
 {
     const char *name = mongodb_text(facts, "name");
-    const char *type = mongodb_text(facts, "type");
     if (name == NULL || is_own(name) || !is_wanted(self, name)) {
         return;
     }
     *list = arena_make_room(arena, *list, *count, capacity, sizeof(**list));
-    (*list)[(*count)++] =
-        (struct mongodb_collection){.name = arena_copy_string(arena, name),
-                                    .view = type != NULL && strcmp(type, "view") == 0,
-                                    .key = {id_names, 1}};
+    struct mongodb_collection *made = &(*list)[(*count)++];
+    *made = (struct mongodb_collection){.name = arena_copy_string(arena, name)};
+    mongodb_facts_read(facts, &made->facts);
+    made->key =
+        made->facts.time_series ? (struct column_list){NULL, 0} : (struct column_list){id_names, 1};
 }
 
 static void take_note(struct mongodb_collection *list, uint32_t count,
                       const struct mongodb_note *note)
 {
     for (uint32_t at = 0; at < count; at++) {
-        if (strcmp(list[at].name, note->table) == 0 && !mongodb_key_is_id(note->key)) {
+        if (strcmp(list[at].name, note->table) == 0 && !mongodb_key_is_id(note->key) &&
+            !list[at].facts.time_series && mongodb_note_is_of(note, &list[at].facts)) {
             list[at].key = note->key;
             list[at].left_out = MONGODB_ID;
         }
@@ -95,16 +96,17 @@ enum status mongodb_collection_find(struct mongodb_database *self, const char *n
                                     struct error *error)
 {
     struct mongodb_note note;
-    bool exists = false;
-    if (mongodb_collection_exists(self, name, &exists, error) != STATUS_OK) {
+    struct mongodb_facts facts;
+    if (mongodb_collection_look(self, name, &facts, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (!exists) {
+    if (!facts.exists) {
         error_set(error, ERROR_SOURCE_MISSING, name, "there is no such collection in %s",
                   self->name);
         return error_hint(error, "look at the host and the name of the database");
     }
-    *collection = (struct mongodb_collection){.name = name, .key = {id_names, 1}};
+    *collection = (struct mongodb_collection){
+        .name = name, .facts = facts, .key = {id_names, facts.time_series ? 0 : 1}};
     enum status status = mongodb_note_read(self, name, arena, &note, error);
     if (status == STATUS_OK) {
         take_note(collection, 1, &note);
@@ -169,11 +171,11 @@ static enum status describe_collection(struct mongodb_database *self,
     struct cell first = cell_null();
     struct cell last = cell_null();
     struct arena *scratch = arena_create(0);
-    uint32_t count = from->view ? 0 : from->key.count;
+    uint32_t count = from->facts.view ? 0 : from->key.count;
     struct schema_column *columns =
         arena_allocate_zeroed(arena, (size_t)count + 1, sizeof(*columns));
     enum status status =
-        from->view ? STATUS_END : read_end(self, from->name, 1, scratch, &first, error);
+        count == 0 ? STATUS_END : read_end(self, from->name, 1, scratch, &first, error);
     status = status == STATUS_OK ? read_end(self, from->name, -1, scratch, &last, error) : status;
     for (uint32_t at = 0; at < count; at++) {
         columns[at] = (struct schema_column){.name = arena_copy_string(arena, from->key.names[at]),
@@ -184,7 +186,7 @@ static enum status describe_collection(struct mongodb_database *self,
     for (uint32_t at = 0; at < count; at++) {
         names[at] = columns[at].name;
     }
-    *to = (struct schema_table){.kind = from->view ? SCHEMA_VIEW : SCHEMA_TABLE,
+    *to = (struct schema_table){.kind = from->facts.view ? SCHEMA_VIEW : SCHEMA_TABLE,
                                 .name = arena_copy_string(arena, from->name),
                                 .columns = columns,
                                 .column_count = count,

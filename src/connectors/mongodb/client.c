@@ -11,10 +11,11 @@ enum server_code {
     CODE_TOO_MANY_REQUESTS = 16500
 };
 
-/* A server that is about to change its part, or can't be reached: others may answer soon. */
-static const int64_t passing_codes[] = {6,     7,     43,    46,    50,    63,   89,   91,
-                                        112,   133,   150,   189,   234,   262,  9001, 10058,
-                                        10107, 11600, 11602, 13388, 13435, 13436};
+/* A server that is about to change its part, is busy, or can't be reached: it or others may answer
+ * soon. */
+static const int64_t passing_codes[] = {6,     7,     24,    43,    46,    50,    63,    89,
+                                        91,    112,   133,   150,   189,   234,   262,   9001,
+                                        10058, 10107, 11600, 11601, 11602, 13388, 13435, 13436};
 
 static bool is_passing(int64_t code)
 {
@@ -92,14 +93,27 @@ static enum status failure_of_client(const struct mongodb_database *self, const 
                : STATUS_FAILED;
 }
 
+/* What the server, or the driver for it, says of whether a repeat is worth it. */
+static bool is_labelled_passing(const bson_t *reply)
+{
+    return reply != NULL && (mongoc_error_has_label(reply, "RetryableWriteError") ||
+                             mongoc_error_has_label(reply, "TransientTransactionError"));
+}
+
 enum status mongodb_failure(const struct mongodb_database *self, const bson_error_t *what,
                             const bson_t *reply, const char *object, struct error *error)
 {
-    (void)reply;
-    return what->domain == MONGOC_ERROR_SERVER || what->domain == MONGOC_ERROR_QUERY ||
-                   what->domain == MONGOC_ERROR_WRITE_CONCERN
-               ? mongodb_failure_of_code(self, what->code, what->message, object, error)
-               : failure_of_client(self, what, object, error);
+    bool of_server = what->domain == MONGOC_ERROR_SERVER || what->domain == MONGOC_ERROR_QUERY ||
+                     what->domain == MONGOC_ERROR_WRITE_CONCERN;
+    if (!of_server) {
+        return failure_of_client(self, what, object, error);
+    }
+    (void)mongodb_failure_of_code(self, what->code, what->message, object, error);
+    if (error->class != ERROR_CLASS_RETRY && is_labelled_passing(reply)) {
+        error_set(error, ERROR_NETWORK, object, "%s", what->message);
+        error->native_code = what->code;
+    }
+    return STATUS_FAILED;
 }
 
 /* ---------------------------------------------------------------- calls */
@@ -120,20 +134,23 @@ static bool tells_of_writes(const bson_t *reply)
 }
 
 enum status mongodb_call(const struct mongodb_database *self, mongoc_client_t *client,
-                         enum mongodb_call_kind kind, const bson_t *command, bson_t *reply,
-                         struct error *error)
+                         enum mongodb_call_kind kind, const bson_t *command, const bson_t *options,
+                         bson_t *reply, struct error *error)
 {
     bson_error_t why;
     bson_t own;
     bson_t *to = reply != NULL ? reply : &own;
     bool done =
         kind == MONGODB_READ
-            ? mongoc_client_read_command_with_opts(client, self->name, command, NULL, NULL, to,
+            ? mongoc_client_read_command_with_opts(client, self->name, command, NULL, options, to,
                                                    &why)
-            : mongoc_client_command_with_opts(client, self->name, command, NULL, NULL, to, &why);
+            : mongoc_client_command_with_opts(client, self->name, command, NULL, options, to, &why);
     enum status status = STATUS_OK;
-    if (!done && !(kind == MONGODB_WRITE && tells_of_writes(to))) {
+    if (!done && !(kind != MONGODB_READ && tells_of_writes(to))) {
         status = mongodb_failure(self, &why, to, object_of(command), error);
+    } else if (reply == NULL && kind != MONGODB_READ &&
+               mongodb_write_outcome(self, to, object_of(command), error) != STATUS_OK) {
+        status = STATUS_FAILED;
     }
     if (reply == NULL) {
         bson_destroy(&own);
@@ -144,7 +161,7 @@ enum status mongodb_call(const struct mongodb_database *self, mongoc_client_t *c
 static enum status check_lease(const struct mongodb_database *self, enum mongodb_call_kind kind,
                                struct error *error)
 {
-    return kind == MONGODB_WRITE && self->keyed.room.run_id != NULL
+    return kind != MONGODB_READ && self->keyed.room.run_id != NULL
                ? lease_check(&self->keyed.base, self->timeout_ms, error)
                : STATUS_OK;
 }
@@ -160,7 +177,7 @@ static enum status control(struct mongodb_database *self, mongoc_client_t *clien
         return STATUS_FAILED;
     }
     pthread_mutex_lock(&self->control_mutex);
-    enum status status = mongodb_call(self, client, kind, command, reply, error);
+    enum status status = mongodb_call(self, client, kind, command, NULL, reply, error);
     pthread_mutex_unlock(&self->control_mutex);
     return status;
 }

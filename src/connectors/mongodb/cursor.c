@@ -1,7 +1,9 @@
 /* Reading a span: a find in the order of _id, or by keys. */
+#include "connectors/mongodb/find.h"
 #include "connectors/mongodb/source.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 #include <stdlib.h>
 
 struct cursor {
@@ -9,8 +11,7 @@ struct cursor {
     const struct read_request *request;
     struct arena *arena;
     struct mongodb_collection collection;
-    mongoc_collection_t *handle;
-    mongoc_cursor_t *cursor;
+    struct mongodb_find find;
     bool ended; /* it may not be asked again */
 };
 
@@ -125,38 +126,35 @@ static enum status filter_span(const struct cursor *cursor, const struct span *s
 
 /* ---------------------------------------------------------------- open and close */
 
-/* {sort: {_id: 1}, batchSize: N, noCursorTimeout: true} */
-static void write_options(const struct cursor *cursor, struct buffer *options)
+void mongodb_collection_write_options(const struct mongodb_collection *collection,
+                                      uint32_t page_documents, struct buffer *options)
 {
     size_t whole = mongodb_write_begin(options);
-    if (!cursor->collection.view) {
+    if (mongodb_collection_is_cut(collection) || collection->facts.capped) {
         size_t sort = mongodb_write_open(options, "sort", BSON_TYPE_DOCUMENT);
-        mongodb_write_int32(options, MONGODB_ID, 1);
+        mongodb_write_int32(options, collection->facts.capped ? "$natural" : MONGODB_ID, 1);
         mongodb_write_end(options, sort);
     }
-    if (cursor->reader->database->page_documents > 0) {
-        mongodb_write_int32(options, "batchSize",
-                            (int32_t)cursor->reader->database->page_documents);
+    if (page_documents > 0) {
+        mongodb_write_int32(options, "batchSize", (int32_t)page_documents);
     }
     mongodb_write_end(options, whole);
 }
 
 static enum status begin(struct cursor *cursor, const struct span *span, struct error *error)
 {
-    struct mongodb_database *self = cursor->reader->database;
     struct buffer filter = {0};
     struct buffer options = {0};
-    bson_t query;
-    bson_t view;
     enum status status = cursor->request->keys != NULL ? filter_keys(cursor, &filter, error)
                                                        : filter_span(cursor, span, &filter, error);
     if (status == STATUS_OK) {
-        write_options(cursor, &options);
-        mongodb_write_view(&filter, &query);
-        mongodb_write_view(&options, &view);
-        cursor->handle = mongoc_client_get_collection(cursor->reader->client, self->name,
-                                                      cursor->collection.name);
-        cursor->cursor = mongoc_collection_find_with_opts(cursor->handle, &query, &view, NULL);
+        cursor->find = (struct mongodb_find){.database = cursor->reader->database,
+                                             .client = cursor->reader->client,
+                                             .name = cursor->collection.name,
+                                             .as_of_now = cursor->collection.facts.capped};
+        mongodb_collection_write_options(&cursor->collection,
+                                         cursor->reader->database->page_documents, &options);
+        status = mongodb_find_begin(&cursor->find, &filter, &options, error);
     }
     buffer_free(&filter);
     buffer_free(&options);
@@ -185,12 +183,7 @@ enum status mongodb_cursor_open(struct reader *reader, const struct read_request
 void mongodb_cursor_close(struct cursor *cursor)
 {
     if (cursor != NULL) {
-        if (cursor->cursor != NULL) {
-            mongoc_cursor_destroy(cursor->cursor);
-        }
-        if (cursor->handle != NULL) {
-            mongoc_collection_destroy(cursor->handle);
-        }
+        mongodb_find_end(&cursor->find);
         arena_destroy(cursor->arena);
         free(cursor);
     }
@@ -240,24 +233,40 @@ static void refuse(struct batch *batch, const bson_t *document, const struct err
     batch_refuse(batch, why->code, why->message, key, named ? 1 : 0, &raw);
 }
 
-/* STATUS_END: there was the last one. */
-static enum status add_next(const struct cursor *cursor, struct batch *batch, struct error *error)
+/* Of a collection whose _id is left out, since a run made it of other fields: a document of
+ * somebody else's, whose _id says something of its own, is read by nobody in silence. */
+static enum status check_id(const struct cursor *cursor, const bson_t *document,
+                            struct error *error)
 {
-    bson_error_t what;
+    char shown[80];
+    if (cursor->collection.left_out == NULL ||
+        mongodb_key_is_made_of(cursor->collection.key, bson_get_data(document), document->len)) {
+        return STATUS_OK;
+    }
+    const char *first = cursor->collection.key.names[0];
+    text_printable(first, strlen(first), shown, sizeof(shown));
+    return error_set(error, ERROR_REJECT_TYPE, NULL,
+                     "its _id is not made of its key (%s%s) as that of others is; without the "
+                     "collection's document in " MONGODB_NOTES " _id itself is the key",
+                     shown, cursor->collection.key.count > 1 ? ", …" : "");
+}
+
+/* STATUS_END: there was the last one. */
+static enum status add_next(struct cursor *cursor, struct batch *batch, struct error *error)
+{
     struct cell record;
     struct error why;
     const bson_t *document = NULL;
-    const bson_t *reply = NULL;
-    if (!mongoc_cursor_next(cursor->cursor, &document)) {
-        return mongoc_cursor_error_document(cursor->cursor, &what, &reply)
-                   ? mongodb_failure(cursor->reader->database, &what, reply,
-                                     cursor->collection.name, error)
-                   : STATUS_END;
+    enum status status = mongodb_find_next(&cursor->find, &document, error);
+    if (status != STATUS_OK) {
+        return status;
     }
     error_clear(&why);
-    enum status status =
-        mongodb_read_document(bson_get_data(document), document->len, cursor->collection.left_out,
-                              batch->arena, &record, &why);
+    status = check_id(cursor, document, &why);
+    status = status == STATUS_OK
+                 ? mongodb_read_document(bson_get_data(document), document->len,
+                                         cursor->collection.left_out, batch->arena, &record, &why)
+                 : status;
     if (status == STATUS_OK) {
         add_row(cursor, batch, &record);
     } else if (why.class == ERROR_CLASS_REJECT) {

@@ -11,6 +11,7 @@
 struct mongodb_encoder {
     int32_t id_field; /* the field _id of the shape; -1: it has none */
     bool odd_names;   /* one of its fields can't be named in $set */
+    char *heads;      /* of its elements, one behind the other; NULL: not made */
 };
 
 /* What $set would take for a path or an operator. */
@@ -30,15 +31,30 @@ static struct mongodb_encoder encoder_of(const struct shape *shape)
     return made;
 }
 
+static char *make_heads(const struct shape *shape)
+{
+    struct buffer heads = {0};
+    for (uint32_t at = 0; at < shape->field_count; at++) {
+        mongodb_write_head(&heads, 0, shape->fields[at].name, shape->fields[at].name_length);
+    }
+    return heads.data;
+}
+
 struct mongodb_encoder *mongodb_encoder_create(const struct shape *shape)
 {
     struct mongodb_encoder *made = memory_allocate(sizeof(*made));
     *made = shape != NULL ? encoder_of(shape) : (struct mongodb_encoder){.id_field = -1};
+    if (shape != NULL) {
+        made->heads = make_heads(shape);
+    }
     return made;
 }
 
 void mongodb_encoder_destroy(struct mongodb_encoder *encoder)
 {
+    if (encoder != NULL) {
+        free(encoder->heads);
+    }
     free(encoder);
 }
 
@@ -95,9 +111,30 @@ static enum status explain(const struct encoding *encoding, uint32_t at, struct 
     return error_context(error, "%s: ", shown);
 }
 
+/* All fields of a shape but _id, whose heads are ready. */
+static enum status append_shape(const struct encoding *encoding, struct error *error)
+{
+    const struct keyed_record *record = encoding->record;
+    const char *head = encoding->encoder.heads;
+    for (uint32_t at = 0; at < encoding->count; at++) {
+        const struct cell *cell = &record->cells[at];
+        size_t length = (size_t)record->shape->fields[at].name_length + 2;
+        if (cell->kind != VALUE_MISSING && (int32_t)at != encoding->encoder.id_field &&
+            mongodb_write_field(encoding->out, head, length, cell, MONGODB_DEPTH_MAX - 1, error) !=
+                STATUS_OK) {
+            return explain(encoding, at, error);
+        }
+        head += length;
+    }
+    return STATUS_OK;
+}
+
 /* All fields but _id. */
 static enum status append_fields(const struct encoding *encoding, struct error *error)
 {
+    if (encoding->record->shape != NULL && encoding->encoder.heads != NULL) {
+        return append_shape(encoding, error);
+    }
     bool document = encoding->record->shape == NULL;
     for (uint32_t at = 0; at < encoding->count; at++) {
         struct text name = name_at(encoding, at);

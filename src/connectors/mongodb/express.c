@@ -2,6 +2,7 @@
  * The express lane: documents of another MongoDB go into this one as they are, byte for byte,
  * within chunks. What is refused, or has no _id in front, goes the general path.
  */
+#include "connectors/mongodb/find.h"
 #include "connectors/mongodb/send.h"
 #include "connectors/mongodb/source.h"
 
@@ -94,31 +95,28 @@ static enum status add_document(struct pulling *pulling, const bson_t *document)
     return STATUS_OK;
 }
 
-static bool is_full(const struct pulling *pulling)
+/* A command has no more than the largest document and a little, so that one may go alone. */
+static bool has_room(const struct pulling *pulling, size_t length)
 {
-    return pulling->request->count == MONGODB_RECORDS_MAX ||
-           pulling->request->body.length >= MONGODB_REQUEST_BYTES_MAX;
+    const struct keyed_request *request = pulling->request;
+    return request->count == 0 || (request->count < MONGODB_RECORDS_MAX &&
+                                   request->body.length + length <= MONGODB_REQUEST_BYTES_MAX);
 }
 
 /* ---------------------------------------------------------------- a span */
 
-static enum status pull_all(struct pulling *pulling, struct mongodb_database *from,
-                            mongoc_cursor_t *cursor, const char *name, struct error *error)
+static enum status pull_all(struct pulling *pulling, struct mongodb_find *find, struct error *error)
 {
-    bson_error_t why;
     const bson_t *document = NULL;
-    const bson_t *reply = NULL;
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && mongoc_cursor_next(cursor, &document)) {
-        status = add_document(pulling, document);
-        if (status == STATUS_OK && is_full(pulling)) {
+    while (status == STATUS_OK &&
+           (status = mongodb_find_next(find, &document, error)) == STATUS_OK) {
+        if (!has_room(pulling, document->len)) {
             status = put_all(pulling, error);
         }
+        status = status == STATUS_OK ? add_document(pulling, document) : status;
     }
-    if (status == STATUS_OK && mongoc_cursor_error_document(cursor, &why, &reply)) {
-        return mongodb_failure(from, &why, reply, name, error);
-    }
-    return status == STATUS_OK ? put_all(pulling, error) : status;
+    return status == STATUS_END ? put_all(pulling, error) : status;
 }
 
 static enum status pull_span(struct pulling *pulling, struct mongodb_database *from,
@@ -130,30 +128,30 @@ static enum status pull_span(struct pulling *pulling, struct mongodb_database *f
     bool has_low = false;
     bool has_high = false;
     struct buffer filter = {0};
-    bson_t query;
-    bson_t options = BSON_INITIALIZER;
-    bson_t order;
-    if (!mongodb_span_read(span, &low, &has_low, &high, &has_high) ||
-        mongodb_span_filter(has_low ? &low : NULL, has_high ? &high : NULL, &filter, error) !=
-            STATUS_OK) {
-        buffer_free(&filter);
-        return error_set(error, ERROR_LEDGER_INVALID, request->table,
-                         "a span's bounds are damaged");
+    struct buffer options = {0};
+    struct mongodb_collection collection;
+    struct arena *arena = arena_create(0);
+    enum status status = mongodb_collection_find(from, request->table, arena, &collection, error);
+    if (status == STATUS_OK && (!mongodb_span_read(span, &low, &has_low, &high, &has_high) ||
+                                mongodb_span_filter(has_low ? &low : NULL, has_high ? &high : NULL,
+                                                    &filter, error) != STATUS_OK)) {
+        status =
+            error_set(error, ERROR_LEDGER_INVALID, request->table, "a span's bounds are damaged");
     }
-    (void)bson_append_document_begin(&options, "sort", -1, &order);
-    (void)bson_append_int32(&order, MONGODB_ID, -1, 1);
-    (void)bson_append_document_end(&options, &order);
-    mongodb_write_view(&filter, &query);
-    mongoc_client_t *client = mongodb_client_take(from);
-    mongoc_collection_t *collection =
-        mongoc_client_get_collection(client, from->name, request->table);
-    mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(collection, &query, &options, NULL);
-    enum status status = pull_all(pulling, from, cursor, request->table, error);
-    mongoc_cursor_destroy(cursor);
-    mongoc_collection_destroy(collection);
-    mongodb_client_return(from, client);
-    bson_destroy(&options);
+    if (status == STATUS_OK) {
+        struct mongodb_find find = {.database = from,
+                                    .client = mongodb_client_take(from),
+                                    .name = request->table,
+                                    .as_of_now = collection.facts.capped};
+        mongodb_collection_write_options(&collection, from->page_documents, &options);
+        status = mongodb_find_begin(&find, &filter, &options, error);
+        status = status == STATUS_OK ? pull_all(pulling, &find, error) : status;
+        mongodb_find_end(&find);
+        mongodb_client_return(from, find.client);
+    }
+    buffer_free(&options);
     buffer_free(&filter);
+    arena_destroy(arena);
     return status;
 }
 
@@ -173,8 +171,7 @@ enum status mongodb_express_chunk(struct writer *writer, struct database *source
     pulling->connection = (struct keyed_connection){.database = mongodb_of(pulling->database),
                                                     .tables = to,
                                                     .holds_others = &pulling->holds_others};
-    pulling->lane.connection = &pulling->connection;
-    pulling->lane.client = mongodb_client_take(pulling->connection.database);
+    mongodb_lane_open(&pulling->lane, &pulling->connection);
     pulling->request = memory_allocate_zeroed(
         1, sizeof(*pulling->request) + MONGODB_RECORDS_MAX * sizeof(struct keyed_slot));
     pulling->request->kind = KEYED_PUT;
@@ -186,8 +183,7 @@ enum status mongodb_express_chunk(struct writer *writer, struct database *source
     *rows = pulling->rows;
     atomic_fetch_sub(&pulling->database->report.pulled_rows, pulling->rows);
     forget_reasons(pulling);
-    mongodb_client_return(pulling->connection.database, pulling->lane.client);
-    buffer_free(&pulling->lane.command);
+    mongodb_lane_close(&pulling->lane);
     buffer_free(&pulling->request->body);
     free(pulling->flight.outcomes);
     free(pulling->request);

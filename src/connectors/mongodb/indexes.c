@@ -2,6 +2,9 @@
 #include "connectors/mongodb/mongodb.h"
 
 #include "base/failpoint.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include <stdlib.h>
 
 static bool may_be_null(const struct target_table *table, const char *column)
 {
@@ -92,6 +95,104 @@ enum status mongodb_indexes_make(struct mongodb_database *self, const struct tar
     for (uint32_t at = 0; at < table->index_count && status == STATUS_OK; at++) {
         if (table->indexes[at].unique == unique) {
             status = make_index(self, table, &table->indexes[at], error);
+        }
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- of collections that are there */
+
+/* Is it on these fields, ascending, and does it refuse duplicates if the plan's has to? */
+static bool serves(const bson_t *facts, const struct target_index *index)
+{
+    bson_iter_t at;
+    bson_iter_t field;
+    uint32_t count = 0;
+    if (index->unique && !(bson_iter_init_find(&at, facts, "unique") && bson_iter_as_bool(&at))) {
+        return false;
+    }
+    if (!bson_iter_init_find(&at, facts, "key") || !BSON_ITER_HOLDS_DOCUMENT(&at) ||
+        !bson_iter_recurse(&at, &field)) {
+        return false;
+    }
+    while (bson_iter_next(&field)) {
+        if (count == index->columns.count ||
+            strcmp(bson_iter_key(&field), index->columns.names[count]) != 0 ||
+            bson_iter_as_int64(&field) != 1) {
+            return false;
+        }
+        count++;
+    }
+    return count == index->columns.count;
+}
+
+static enum status find_lacking(struct mongodb_database *self, const struct target_table *table,
+                                bool *lacking, struct error *error)
+{
+    bson_error_t why;
+    const bson_t *facts = NULL;
+    const bson_t *reply = NULL;
+    enum status status = STATUS_OK;
+    pthread_mutex_lock(&self->control_mutex);
+    mongoc_collection_t *collection =
+        mongoc_client_get_collection(self->control, self->name, table->name);
+    mongoc_cursor_t *cursor = mongoc_collection_find_indexes_with_opts(collection, NULL);
+    while (mongoc_cursor_next(cursor, &facts)) {
+        for (uint32_t at = 0; at < table->index_count; at++) {
+            lacking[at] = lacking[at] && !serves(facts, &table->indexes[at]);
+        }
+    }
+    if (mongoc_cursor_error_document(cursor, &why, &reply)) {
+        status = mongodb_failure(self, &why, reply, table->name, error);
+    }
+    mongoc_cursor_destroy(cursor);
+    mongoc_collection_destroy(collection);
+    pthread_mutex_unlock(&self->control_mutex);
+    return status;
+}
+
+void mongodb_index_tell_lacking(const char *table, const char *index, const char *head,
+                                struct buffer *out)
+{
+    char shown[2][128];
+    text_printable(table, strlen(table), shown[0], sizeof(shown[0]));
+    text_printable(index, strlen(index), shown[1], sizeof(shown[1]));
+    buffer_format(out, "%s%s: the index %s is not made, since the collection is there already\n",
+                  head, shown[0], shown[1]);
+}
+
+enum status mongodb_indexes_tell_lacking(struct mongodb_database *self,
+                                         const struct target_table *table, const char *head,
+                                         struct buffer *out, struct error *error)
+{
+    enum status status = mongodb_whole_tell_lacking(self, table, head, out, error);
+    if (status != STATUS_OK || table->index_count == 0) {
+        return status;
+    }
+    bool *lacking = memory_allocate_zeroed(table->index_count, sizeof(*lacking));
+    memset(lacking, true, table->index_count * sizeof(*lacking));
+    status = find_lacking(self, table, lacking, error);
+    for (uint32_t at = 0; at < table->index_count && status == STATUS_OK; at++) {
+        if (lacking[at]) {
+            mongodb_index_tell_lacking(table->name, table->indexes[at].name, head, out);
+        }
+    }
+    free(lacking);
+    return status;
+}
+
+enum status mongodb_tell_changed(struct database *database, const struct target_table *tables,
+                                 uint32_t table_count, const struct schema *objects,
+                                 struct buffer *out, struct error *error)
+{
+    struct mongodb_database *self = mongodb_of(database);
+    enum status status = STATUS_OK;
+    (void)objects;
+    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
+        struct mongodb_facts facts;
+        status = mongodb_collection_look(self, tables[at].name, &facts, error);
+        if (status == STATUS_OK && facts.exists) {
+            status = mongodb_indexes_tell_lacking(self, &tables[at], "index\t", out, error);
         }
     }
     return status;

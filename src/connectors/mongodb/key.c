@@ -91,6 +91,64 @@ static struct cell plain_number(const struct cell *cell)
     return *cell;
 }
 
+/* The value in the form in which equal keys have equal bytes. */
+static bool append_plain(const struct mongodb_element *element, struct arena *arena,
+                         struct buffer *out)
+{
+    struct cell cell;
+    struct error ignored;
+    if (mongodb_read_cell(element, arena, MONGODB_DEPTH_MAX, &cell, &ignored) != STATUS_OK) {
+        return false;
+    }
+    const struct cell plain = plain_number(&cell);
+    return mongodb_write_cell(out, "", 0, &plain, MONGODB_DEPTH_MAX, &ignored) == STATUS_OK;
+}
+
+static bool is_same_value(const struct mongodb_element *left, const struct mongodb_element *right)
+{
+    if (left->type == right->type && left->value_length == right->value_length &&
+        memcmp(left->value, right->value, left->value_length) == 0) {
+        return true;
+    }
+    struct arena *arena = arena_create(0);
+    struct buffer first = {0};
+    struct buffer second = {0};
+    bool same = append_plain(left, arena, &first) && append_plain(right, arena, &second) &&
+                first.length == second.length && memcmp(first.data, second.data, first.length) == 0;
+    buffer_free(&first);
+    buffer_free(&second);
+    arena_destroy(arena);
+    return same;
+}
+
+bool mongodb_key_is_made_of(struct column_list names, const uint8_t *document, size_t length)
+{
+    struct mongodb_walk parts;
+    struct mongodb_element id;
+    struct mongodb_element part;
+    struct mongodb_element field;
+    struct error ignored;
+    if (mongodb_find(document, length, MONGODB_ID, &id, &ignored) != STATUS_OK) {
+        return false;
+    }
+    if (names.count == 1) {
+        return mongodb_find(document, length, names.names[0], &field, &ignored) == STATUS_OK &&
+               is_same_value(&id, &field);
+    }
+    if (id.type != BSON_TYPE_DOCUMENT || !mongodb_walk_begin(&parts, id.value, id.value_length)) {
+        return false;
+    }
+    for (uint32_t at = 0; at < names.count; at++) {
+        if (mongodb_walk_next(&parts, &part, &ignored) != STATUS_OK ||
+            strcmp(part.name, names.names[at]) != 0 ||
+            mongodb_find(document, length, names.names[at], &field, &ignored) != STATUS_OK ||
+            !is_same_value(&part, &field)) {
+            return false;
+        }
+    }
+    return mongodb_walk_next(&parts, &part, &ignored) == STATUS_END;
+}
+
 enum status mongodb_key_bytes(struct database *database, const struct target_table *table,
                               const struct cell *key, struct buffer *out, struct error *error)
 {

@@ -5,7 +5,13 @@
 #include "connectors/report.h"
 #include <stdlib.h>
 
-enum { WRITERS_MAX = 4, READERS_MAX = 8, CHUNKS_OPEN_MAX = 4, PATIENCE_MS = 4 * 3600 * 1000 };
+enum {
+    WRITERS_MAX = 4,
+    READERS_MAX = 8,
+    CHUNKS_OPEN_MAX = 4,
+    PATIENCE_MS = 4 * 3600 * 1000,
+    SNAPSHOT_WIRE_VERSION = 13 /* MongoDB 5.0 */
+};
 
 static const char *const schemes[] = {"mongodb+srv", NULL};
 
@@ -33,6 +39,9 @@ static const struct connector_option options[] = {
      "Target: most requests of a writer in flight, each on a connection of its own."},
     {"page", OPTION_INTEGER, "0", "0..100000", false,
      "Source: documents of one answer; 0: as many as 16 MiB hold."},
+    {"validator", OPTION_CHOICE, "none", "none|warn|error", false,
+     "Target: what collections that a run makes do about documents that are not of the plan's "
+     "types."},
     {"lease", OPTION_INTEGER, "60", "1..3600", false,
      "Target: seconds until a claim on a run expires; at least twice --timeout."},
 };
@@ -105,19 +114,57 @@ static enum status ask(struct mongodb_database *self, const char *command, bson_
     return status;
 }
 
+/* Servers before 4.4 know it under an older name. */
+static enum status ask_hello(struct mongodb_database *self, bson_t *reply, struct error *error)
+{
+    enum status status = ask(self, "hello", reply, error);
+    if (status == STATUS_FAILED && error->native_code == MONGODB_NO_COMMAND) {
+        bson_destroy(reply);
+        status = ask(self, "isMaster", reply, error);
+    }
+    return status;
+}
+
+static bool is_true(const bson_t *document, const char *name)
+{
+    bson_iter_t at;
+    return bson_iter_init_find(&at, document, name) && bson_iter_as_bool(&at);
+}
+
+/* Reached alone, a secondary would refuse every write. */
+static enum status check_part(const struct mongodb_database *self, const bson_t *hello,
+                              struct error *error)
+{
+    const char *primary = mongodb_text(hello, "primary");
+    if (self->mode != OPEN_TARGET || !is_true(hello, "secondary")) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_TARGET_INVALID, self->uri->shown,
+              "the server is a secondary of the replica set %s, which takes no writes",
+              mongodb_text(hello, "setName"));
+    return error_hint(error, "write to its primary, %s",
+                      primary != NULL ? primary : "once it has one");
+}
+
 /* Which server it is; a failure to log in shows here first. */
 static enum status greet(struct mongodb_database *self, struct error *error)
 {
     bson_t reply;
-    enum status status = ask(self, "hello", &reply, error);
+    enum status status = ask_hello(self, &reply, error);
     if (status == STATUS_OK) {
         const char *kind = mongodb_text(&reply, "msg");
         self->transactions = mongodb_text(&reply, "setName") != NULL ||
                              (kind != NULL && strcmp(kind, "isdbgrid") == 0);
+        self->snapshots = self->transactions && self->mode == OPEN_SOURCE &&
+                          mongodb_number(&reply, "maxWireVersion", 0) >= SNAPSHOT_WIRE_VERSION;
+        status = check_part(self, &reply, error);
     }
     bson_destroy(&reply);
     if (status != STATUS_OK) {
         return status;
+    }
+    if (self->snapshots) {
+        self->keyed.base.capabilities |= CAPABILITY_SNAPSHOT;
     }
     status = ask(self, "buildInfo", &reply, error);
     if (status == STATUS_OK) {
@@ -220,16 +267,51 @@ static enum status database_open(const struct open_options *open, struct databas
     return STATUS_OK;
 }
 
-/* A replica set is one, whichever of its hosts the URI names. */
+static int compare_names(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+/* The members that a hello names, in order, with blanks between them. */
+static const char *list_hosts(const bson_t *hello, struct arena *arena)
+{
+    const char **names = NULL;
+    uint32_t count = 0;
+    uint32_t capacity = 0;
+    bson_iter_t list;
+    bson_iter_t at;
+    struct buffer text = {0};
+    if (bson_iter_init_find(&list, hello, "hosts") && BSON_ITER_HOLDS_ARRAY(&list) &&
+        bson_iter_recurse(&list, &at)) {
+        while (bson_iter_next(&at)) {
+            names = arena_make_room(arena, names, count, &capacity, sizeof(*names));
+            names[count++] = BSON_ITER_HOLDS_UTF8(&at)
+                                 ? arena_copy_string(arena, bson_iter_utf8(&at, NULL))
+                                 : "";
+        }
+    }
+    if (count > 1) {
+        qsort(names, count, sizeof(*names), compare_names);
+    }
+    for (uint32_t at_name = 0; at_name < count; at_name++) {
+        buffer_format(&text, " %s", names[at_name]);
+    }
+    const char *copy = arena_copy_string(arena, buffer_string(&text));
+    buffer_free(&text);
+    return copy;
+}
+
+/* A replica set is one, whichever of its hosts the URI names; two may have one name. */
 static enum status database_identity(struct database *database, struct arena *arena,
                                      const char **identity, struct error *error)
 {
     struct mongodb_database *self = mongodb_of(database);
     bson_t reply;
-    enum status status = ask(self, "hello", &reply, error);
+    enum status status = ask_hello(self, &reply, error);
     const char *set = status == STATUS_OK ? mongodb_text(&reply, "setName") : NULL;
     if (status == STATUS_OK && set != NULL) {
-        *identity = arena_format(arena, "mongodb set %s database %s", set, self->name);
+        *identity = arena_format(arena, "mongodb set %s of%s database %s", set,
+                                 list_hosts(&reply, arena), self->name);
     } else if (status == STATUS_OK) {
         *identity = arena_format(
             arena, "mongodb %s port %u database %s",
@@ -246,7 +328,7 @@ static const struct target_functions target = {
     .empty = mongodb_empty,
     .inspect = mongodb_inspect,
     .check_table = mongodb_check_table,
-    .caveats = mongodb_caveats,
+    .tell_changed = mongodb_tell_changed,
     .prepare = mongodb_prepare,
     .writer_open = keyed_writer_open,
     .writer_close = keyed_writer_close,
@@ -263,6 +345,7 @@ static const struct target_functions target = {
     .keys_are_equal = keyed_keys_are_equal,
     .restore = keyed_restore,
     .normal_form = mongodb_normal_form,
+    .forget_run = mongodb_forget_run,
     .express_accepts = mongodb_express_accepts,
     .express_chunk = mongodb_express_chunk,
 };

@@ -7,7 +7,7 @@
  *   notes.c, prepare.c, tables.c, indexes.c                    collections that are there, and made
  *   store.c                the ledger                          fetch.c      records by key
  *   express.c, whole.c     documents as they are, and what is kept of their collection
- *   catalog.c, source.c, span.c, cursor.c                      reading
+ *   catalog.c, source.c, span.c, cursor.c, find.c              reading
  *
  * A table is a collection, a record a document. Its _id is the value of the key's column, or, of a
  * key of several columns, a document of these in their order. A key that is _id itself is not
@@ -48,6 +48,9 @@ struct mongodb_database {
     mongoc_client_t *patient; /* likewise: for what may take the server long */
     pthread_mutex_t control_mutex;
     bool transactions; /* a replica set or a sharded cluster */
+    bool snapshots;    /* source: it can be read as of one time */
+    /* source: the time that readers read as of, the seconds in the upper half; 0: none */
+    _Atomic uint64_t moment;
 };
 
 static inline struct mongodb_database *mongodb_of(struct database *database)
@@ -69,15 +72,23 @@ const char *mongodb_option(const struct mongodb_database *self, const char *name
 /* ---------------------------------------------------------------- client.c */
 
 /* Codes of the server that have a meaning of their own; in error.native_code. */
-enum { MONGODB_NO_COLLECTION = 26, MONGODB_COLLECTION_EXISTS = 48, MONGODB_DUPLICATE_KEY = 11000 };
+enum {
+    MONGODB_NO_COLLECTION = 26,
+    MONGODB_COLLECTION_EXISTS = 48,
+    MONGODB_NO_COMMAND = 59,
+    MONGODB_SNAPSHOT_TOO_OLD = 239,
+    MONGODB_SNAPSHOT_UNAVAILABLE = 246,
+    MONGODB_DUPLICATE_KEY = 11000
+};
 
 enum mongodb_call_kind { MONGODB_READ, MONGODB_WRITE };
 
-/* Runs a command in the database. `reply` (may be NULL) is initialised in any case, and the
- * caller's. Errors of single writes and of the write concern are in the reply, and no failure. */
+/* Runs a command in the database; `options` (may be NULL) as libmongoc takes them. `reply` is
+ * initialised in any case, and the caller's. Errors of single writes and of the write concern are
+ * in the reply, and no failure; where `reply` is NULL they are one. */
 enum status mongodb_call(const struct mongodb_database *self, mongoc_client_t *client,
-                         enum mongodb_call_kind kind, const bson_t *command, bson_t *reply,
-                         struct error *error) MUST_USE;
+                         enum mongodb_call_kind kind, const bson_t *command, const bson_t *options,
+                         bson_t *reply, struct error *error) MUST_USE;
 /* The same on the control client; any thread. Of writes, once a run is claimed, only while the
  * lease lasts. */
 enum status mongodb_control(struct mongodb_database *self, enum mongodb_call_kind kind,
@@ -132,8 +143,11 @@ void mongodb_write_text(struct buffer *out, const char *name, const char *text, 
 void mongodb_write_int32(struct buffer *out, const char *name, int32_t value);
 void mongodb_write_int64(struct buffer *out, const char *name, int64_t value);
 void mongodb_write_bool(struct buffer *out, const char *name, bool value);
+/* Seconds in the upper half. */
+void mongodb_write_timestamp(struct buffer *out, const char *name, uint64_t value);
 /* Writes are acknowledged once most of a replica set has them, in its journal. */
 void mongodb_write_concern(struct buffer *out);
+void mongodb_append_concern(bson_t *command); /* the same */
 /* A document or an array within another one; both end with mongodb_write_end. */
 size_t mongodb_write_open(struct buffer *out, const char *name, uint8_t type);
 /* An element of an array. `digits` needs 12 bytes; the length comes back. */
@@ -142,6 +156,10 @@ size_t mongodb_write_index(uint32_t index, char digits[12]);
  * such value; what was appended is the caller's to cut off. */
 enum status mongodb_write_cell(struct buffer *out, const char *name, size_t length,
                                const struct cell *cell, int depth, struct error *error) MUST_USE;
+/* The same where the head of the element, a byte for the type and the name with its NUL, is ready.
+ */
+enum status mongodb_write_field(struct buffer *out, const char *head, size_t length,
+                                const struct cell *cell, int depth, struct error *error) MUST_USE;
 /* Class REJECT: the name has a NUL. */
 enum status mongodb_check_name(const char *name, size_t length, struct error *error) MUST_USE;
 /* The finished document in the buffer, borrowed. */
@@ -188,6 +206,9 @@ bool mongodb_key_is_id(struct column_list key);
  * key. */
 enum status mongodb_key_append(struct column_list names, const struct cell *key, struct buffer *out,
                                struct error *error) MUST_USE;
+/* Is the document's _id what its fields of these names make, as mongodb_key_append has it? Numbers
+ * of different types may be equal. */
+bool mongodb_key_is_made_of(struct column_list names, const uint8_t *document, size_t length);
 /* For struct keyed_service: the same bytes without the element's name, and back. */
 enum status mongodb_key_bytes(struct database *database, const struct target_table *table,
                               const struct cell *key, struct buffer *out, struct error *error);
@@ -211,11 +232,26 @@ enum status mongodb_encode(enum keyed_kind kind, const struct keyed_record *reco
 
 /* ---------------------------------------------------------------- notes.c */
 
+enum { MONGODB_UUID_BYTES = 16 };
+
+/* Of a collection; tables.c. */
+struct mongodb_facts {
+    bool exists;
+    bool view;
+    bool time_series; /* its documents have no unique _id */
+    bool capped;   /* it keeps the order of insertions, and deletes its oldest documents itself */
+    bool has_uuid; /* another one under its name has another */
+    uint8_t uuid[MONGODB_UUID_BYTES];
+};
+
 struct mongodb_note {
     const char *table;
     struct column_list key;
-    const char *run; /* that made the collection; "": it was there */
+    bool has_uuid; /* of the collection, where the server gives it */
+    uint8_t uuid[MONGODB_UUID_BYTES];
 };
+/* False: the note is of a collection that was dropped since. */
+bool mongodb_note_is_of(const struct mongodb_note *note, const struct mongodb_facts *facts);
 /* STATUS_END: there is none. */
 enum status mongodb_note_read(struct mongodb_database *self, const char *table, struct arena *arena,
                               struct mongodb_note *note, struct error *error) MUST_USE;
@@ -223,10 +259,15 @@ enum status mongodb_note_read(struct mongodb_database *self, const char *table, 
 enum status mongodb_notes_read(struct mongodb_database *self, struct arena *arena,
                                struct mongodb_note **notes, uint32_t *count,
                                struct error *error) MUST_USE;
-/* Unless there is one. */
+/* Unless there is one. `facts`: of the collection; NULL: it is not made yet. */
 enum status mongodb_note_put(struct mongodb_database *self, const struct target_table *table,
-                             const char *run, struct error *error) MUST_USE;
-enum status mongodb_note_delete(struct mongodb_database *self, const char *table,
+                             const char *run, const struct mongodb_facts *facts,
+                             struct error *error) MUST_USE;
+/* The run's note gets the collection's uuid, if there is one. */
+enum status mongodb_note_complete(struct mongodb_database *self, const char *table, const char *run,
+                                  const struct mongodb_facts *facts, struct error *error) MUST_USE;
+/* Those of a table, of a run, or both; NULL: of all. */
+enum status mongodb_note_delete(struct mongodb_database *self, const char *table, const char *run,
                                 struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- target */
@@ -255,10 +296,17 @@ enum status mongodb_fetch(struct database *database, const struct target_table *
                           struct error *error);
 enum status mongodb_erase(struct database *database, const struct target_table *table,
                           const struct cell *keys, uint32_t count, struct error *error);
-enum status mongodb_caveats(struct database *database, struct buffer *out, struct error *error);
-/* Is there a collection (or a view) of that name? */
-enum status mongodb_collection_exists(struct mongodb_database *self, const char *name, bool *exists,
-                                      struct error *error) MUST_USE;
+/* Is there a collection (or a view) of that name, and what is it? */
+enum status mongodb_collection_look(struct mongodb_database *self, const char *name,
+                                    struct mongodb_facts *facts, struct error *error) MUST_USE;
+/* What listCollections says of it, into `told`, which the caller destroys in any case. STATUS_END:
+ * it is not there. */
+enum status mongodb_collection_tell(struct mongodb_database *self, const char *name, bson_t *told,
+                                    struct error *error) MUST_USE;
+/* The same as facts. */
+void mongodb_facts_read(const bson_t *document, struct mongodb_facts *facts);
+enum status mongodb_forget_run(struct database *database, const char *run_id, bool rolled_back,
+                               struct error *error);
 /* Deletes all of its documents. */
 enum status mongodb_empty_collection(struct mongodb_database *self, const char *name,
                                      struct error *error) MUST_USE;
@@ -279,16 +327,43 @@ enum status mongodb_express_chunk(struct writer *writer, struct database *source
 enum status mongodb_settings(struct database *database, const char *const *tables, uint32_t count,
                              struct arena *arena, const char **settings, struct error *error);
 /* The options of a same-engine copy, for `create`; nothing of another table. */
-void mongodb_whole_options(const struct target_table *table, bson_t *command);
+enum status mongodb_whole_options(const struct target_table *table, bson_t *command,
+                                  struct error *error) MUST_USE;
+/* Which of them the collection would be made with: time_series, capped. */
+enum status mongodb_whole_facts(const struct target_table *table, struct mongodb_facts *facts,
+                                struct error *error) MUST_USE;
 /* Its indexes, those that are `unique` or the others. */
 enum status mongodb_whole_indexes(struct mongodb_database *self, const struct target_table *table,
                                   bool unique, struct error *error) MUST_USE;
+
+/* As mongodb_indexes_tell_lacking, of these. */
+enum status mongodb_whole_tell_lacking(struct mongodb_database *self,
+                                       const struct target_table *table, const char *head,
+                                       struct buffer *out, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- indexes.c */
 
 /* Makes the plan's indexes of the table, those that are `unique` or the others. */
 enum status mongodb_indexes_make(struct mongodb_database *self, const struct target_table *table,
                                  bool unique, struct error *error) MUST_USE;
+
+/* A line, begun by `head`, for each of the plan's that a collection lacks that is there: they are
+ * not made in it. */
+enum status mongodb_indexes_tell_lacking(struct mongodb_database *self,
+                                         const struct target_table *table, const char *head,
+                                         struct buffer *out, struct error *error) MUST_USE;
+void mongodb_index_tell_lacking(const char *table, const char *index, const char *head,
+                                struct buffer *out);
+enum status mongodb_tell_changed(struct database *database, const struct target_table *tables,
+                                 uint32_t table_count, const struct schema *objects,
+                                 struct buffer *out, struct error *error);
+
+/* ---------------------------------------------------------------- validator.c */
+
+/* For `create`: a validator made from the columns' types, if the URI asks for one. Tables whose
+ * options come from their source have theirs. */
+void mongodb_validator_append(const struct mongodb_database *self, const struct target_table *table,
+                              bson_t *command);
 
 /* ---------------------------------------------------------------- span.c */
 

@@ -1,15 +1,24 @@
 /*
  * What the database itself notes of collections that runs made, in the collection MONGODB_NOTES:
  *
- *   {_id: "Album", key: ["AlbumId"], run: "20261128T…"}
+ *   {_id: "Album", key: ["AlbumId"], run: "20261128T…", uuid: UUID}
  *
  * It is how a later run and a way back know which fields the key is made of. A key that is _id
- * itself is noted, too.
+ * itself is noted, too. `run` wrote the note; `uuid` is the collection's, where the server gives
+ * one, so that a note of one that was dropped says nothing of another under its name.
  */
 #include "connectors/mongodb/mongodb.h"
 
 #include "base/text.h"
 #include <stdlib.h>
+
+enum { UUID_HEAD_BYTES = 5 /* length and subtype */ };
+
+bool mongodb_note_is_of(const struct mongodb_note *note, const struct mongodb_facts *facts)
+{
+    return !note->has_uuid || !facts->has_uuid ||
+           memcmp(note->uuid, facts->uuid, MONGODB_UUID_BYTES) == 0;
+}
 
 static enum status damaged(const char *table, struct error *error)
 {
@@ -43,14 +52,19 @@ static enum status read_note(const bson_t *document, struct arena *arena, struct
                              struct error *error)
 {
     struct mongodb_element key;
+    struct mongodb_element uuid;
     const char *table = mongodb_text(document, MONGODB_ID);
-    const char *run = mongodb_text(document, "run");
     if (table == NULL ||
         mongodb_find(bson_get_data(document), document->len, "key", &key, error) != STATUS_OK) {
         return damaged(table, error);
     }
-    *note = (struct mongodb_note){.table = arena_copy_string(arena, table),
-                                  .run = arena_copy_string(arena, run != NULL ? run : "")};
+    *note = (struct mongodb_note){.table = arena_copy_string(arena, table)};
+    if (mongodb_find(bson_get_data(document), document->len, "uuid", &uuid, error) == STATUS_OK &&
+        uuid.type == BSON_TYPE_BINARY &&
+        uuid.value_length == UUID_HEAD_BYTES + MONGODB_UUID_BYTES) {
+        memcpy(note->uuid, uuid.value + UUID_HEAD_BYTES, MONGODB_UUID_BYTES);
+        note->has_uuid = true;
+    }
     return read_key(&key, note->table, arena, &note->key, error);
 }
 
@@ -116,8 +130,29 @@ enum status mongodb_note_read(struct mongodb_database *self, const char *table, 
     return status == STATUS_OK && count == 0 ? STATUS_END : status;
 }
 
+/* NULL: any. */
+static void append_filter(const char *table, const char *run, struct buffer *out)
+{
+    size_t filter = mongodb_write_open(out, "q", BSON_TYPE_DOCUMENT);
+    if (table != NULL) {
+        mongodb_write_text(out, MONGODB_ID, table, strlen(table));
+    }
+    if (run != NULL) {
+        mongodb_write_text(out, "run", run, strlen(run));
+    }
+    mongodb_write_end(out, filter);
+}
+
+static void append_uuid(const struct mongodb_facts *facts, struct buffer *out)
+{
+    mongodb_write_head(out, BSON_TYPE_BINARY, "uuid", strlen("uuid"));
+    buffer_append(out, "\x10\0\0\0\x04", UUID_HEAD_BYTES);
+    buffer_append(out, facts->uuid, MONGODB_UUID_BYTES);
+}
+
 enum status mongodb_note_put(struct mongodb_database *self, const struct target_table *table,
-                             const char *run, struct error *error)
+                             const char *run, const struct mongodb_facts *facts,
+                             struct error *error)
 {
     struct buffer bytes = {0};
     bson_t view;
@@ -134,6 +169,9 @@ enum status mongodb_note_put(struct mongodb_database *self, const struct target_
     }
     mongodb_write_end(&bytes, key);
     mongodb_write_text(&bytes, "run", run, strlen(run));
+    if (facts != NULL && facts->has_uuid) {
+        append_uuid(facts, &bytes);
+    }
     mongodb_write_end(&bytes, note);
     mongodb_write_end(&bytes, list);
     mongodb_write_concern(&bytes);
@@ -144,7 +182,35 @@ enum status mongodb_note_put(struct mongodb_database *self, const struct target_
     return status == STATUS_AGAIN ? STATUS_OK : status;
 }
 
-enum status mongodb_note_delete(struct mongodb_database *self, const char *table,
+enum status mongodb_note_complete(struct mongodb_database *self, const char *table, const char *run,
+                                  const struct mongodb_facts *facts, struct error *error)
+{
+    struct buffer bytes = {0};
+    bson_t view;
+    if (!facts->has_uuid) {
+        return STATUS_OK;
+    }
+    size_t command = mongodb_write_begin(&bytes);
+    mongodb_write_text(&bytes, "update", MONGODB_NOTES, strlen(MONGODB_NOTES));
+    size_t list = mongodb_write_open(&bytes, "updates", BSON_TYPE_ARRAY);
+    size_t item = mongodb_write_open(&bytes, "0", BSON_TYPE_DOCUMENT);
+    append_filter(table, run, &bytes);
+    size_t update = mongodb_write_open(&bytes, "u", BSON_TYPE_DOCUMENT);
+    size_t set = mongodb_write_open(&bytes, "$set", BSON_TYPE_DOCUMENT);
+    append_uuid(facts, &bytes);
+    mongodb_write_end(&bytes, set);
+    mongodb_write_end(&bytes, update);
+    mongodb_write_end(&bytes, item);
+    mongodb_write_end(&bytes, list);
+    mongodb_write_concern(&bytes);
+    mongodb_write_end(&bytes, command);
+    mongodb_write_view(&bytes, &view);
+    enum status status = mongodb_control_write(self, &view, NULL, error);
+    buffer_free(&bytes);
+    return status;
+}
+
+enum status mongodb_note_delete(struct mongodb_database *self, const char *table, const char *run,
                                 struct error *error)
 {
     struct buffer bytes = {0};
@@ -153,10 +219,8 @@ enum status mongodb_note_delete(struct mongodb_database *self, const char *table
     mongodb_write_text(&bytes, "delete", MONGODB_NOTES, strlen(MONGODB_NOTES));
     size_t list = mongodb_write_open(&bytes, "deletes", BSON_TYPE_ARRAY);
     size_t item = mongodb_write_open(&bytes, "0", BSON_TYPE_DOCUMENT);
-    size_t filter = mongodb_write_open(&bytes, "q", BSON_TYPE_DOCUMENT);
-    mongodb_write_text(&bytes, MONGODB_ID, table, strlen(table));
-    mongodb_write_end(&bytes, filter);
-    mongodb_write_int32(&bytes, "limit", 1);
+    append_filter(table, run, &bytes);
+    mongodb_write_int32(&bytes, "limit", 0);
     mongodb_write_end(&bytes, item);
     mongodb_write_end(&bytes, list);
     mongodb_write_concern(&bytes);

@@ -4,6 +4,7 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "connectors/registry.h"
+#include "net/http.h"
 #include <stdlib.h>
 
 enum { POOL_CLIENTS_MAX = 256 };
@@ -53,18 +54,12 @@ static void append_hosts(const struct mongodb_database *self, struct buffer *out
     }
 }
 
-static bool is_loopback(const char *host)
-{
-    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
-           strcmp(host, "localhost") == 0 || host[0] == '/';
-}
-
 static bool are_loopback(const mongoc_uri_t *uri)
 {
     bool loopback = mongoc_uri_get_srv_hostname(uri) == NULL;
     for (const mongoc_host_list_t *host = mongoc_uri_get_hosts(uri); host != NULL;
          host = host->next) {
-        loopback = loopback && is_loopback(host->host);
+        loopback = loopback && (host->host[0] == '/' || http_host_is_loopback(host->host));
     }
     return loopback;
 }
@@ -92,6 +87,25 @@ static enum status set_login(const struct mongodb_database *self, mongoc_uri_t *
                          "`transhume connectors mongodb` lists the options", error);
 }
 
+/* In the clear the driver goes to this one host alone: members of a replica set tell of others. */
+static enum status keep_on_this_machine(const struct mongodb_database *self, mongoc_uri_t *uri,
+                                        struct error *error)
+{
+    static const char hint[] = "write ?tls=yes, or ?plaintext=yes to send all in the clear";
+    const mongoc_host_list_t *hosts = mongoc_uri_get_hosts(uri);
+    if (!are_loopback(uri)) {
+        return refuse(self, "without TLS only connections to this machine are made", hint, error);
+    }
+    if (mongodb_option(self, "replicaSet")[0] != '\0' || (hosts != NULL && hosts->next != NULL)) {
+        return refuse(self,
+                      "a replica set says itself where its members are, and without TLS only "
+                      "connections to this machine are made",
+                      hint, error);
+    }
+    (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_DIRECTCONNECTION, true);
+    return STATUS_OK;
+}
+
 static enum status set_security(const struct mongodb_database *self, mongoc_uri_t *uri,
                                 struct error *error)
 {
@@ -109,9 +123,9 @@ static enum status set_security(const struct mongodb_database *self, mongoc_uri_
             (void)mongoc_uri_set_option_as_utf8(uri, files[at].setting, file);
         }
     }
-    if (!wanted && !are_loopback(uri) && !is_on(self, "plaintext")) {
-        return refuse(self, "without TLS only connections to this machine are made",
-                      "write ?tls=yes, or ?plaintext=yes to send all in the clear", error);
+    if (!wanted && !is_on(self, "plaintext") &&
+        keep_on_this_machine(self, uri, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_TLS, wanted);
     if (wanted && strcmp(verify, "authority") == 0) {
@@ -145,9 +159,12 @@ static enum status set_rest(const struct mongodb_database *self, mongoc_uri_t *u
         return refuse(self, "the name of the replica set can't be read",
                       "`transhume connectors mongodb` lists the options", error);
     }
-    if (is_on(self, "directConnection")) {
-        (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_DIRECTCONNECTION, true);
+    bool direct = is_on(self, "directConnection");
+    const mongoc_host_list_t *hosts = mongoc_uri_get_hosts(uri);
+    if (direct && (is_srv(self) || (hosts != NULL && hosts->next != NULL))) {
+        return refuse(self, "directConnection is of one host", "name that host alone", error);
     }
+    (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_DIRECTCONNECTION, direct);
     if (self->mode == OPEN_SOURCE && strcmp(preference, "secondary") == 0) {
         mongoc_read_prefs_t *chosen = mongoc_read_prefs_new(MONGOC_READ_SECONDARY_PREFERRED);
         mongoc_uri_set_read_prefs_t(uri, chosen);

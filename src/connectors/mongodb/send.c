@@ -44,6 +44,50 @@ void mongodb_note_record(struct mongodb_flight *flight, uint32_t at, enum keyed_
 
 /* ---------------------------------------------------------------- lanes */
 
+static void close_session(struct mongodb_lane *lane)
+{
+    if (lane->session != NULL) {
+        mongoc_client_session_destroy(lane->session);
+        bson_destroy(lane->options);
+        lane->session = NULL;
+        lane->options = NULL;
+    }
+}
+
+/* A server without sessions has retries of the room's alone. */
+static void open_session(struct mongodb_lane *lane)
+{
+    bson_error_t ignored;
+    mongoc_session_opt_t *how = mongoc_session_opts_new();
+    mongoc_session_opts_set_causal_consistency(how, false);
+    lane->session = mongoc_client_start_session(lane->client, how, &ignored);
+    mongoc_session_opts_destroy(how);
+    lane->options = lane->session != NULL ? bson_new() : NULL;
+    if (lane->session != NULL &&
+        !mongoc_client_session_append(lane->session, lane->options, &ignored)) {
+        close_session(lane);
+    }
+}
+
+void mongodb_lane_open(struct mongodb_lane *lane, struct keyed_connection *connection)
+{
+    lane->connection = connection;
+    lane->client = mongodb_client_take(connection->database);
+    if (connection->database->transactions) {
+        open_session(lane);
+    }
+}
+
+void mongodb_lane_close(struct mongodb_lane *lane)
+{
+    if (lane->client == NULL) {
+        return;
+    }
+    close_session(lane);
+    mongodb_client_return(lane->connection->database, lane->client);
+    buffer_free(&lane->command);
+}
+
 static struct mongodb_flight *next_waiting(struct keyed_connection *connection)
 {
     while (connection->waiting == NULL && !connection->ending) {
@@ -92,8 +136,7 @@ static int start_thread(struct mongodb_lane *lane)
 static enum status start_lane(struct keyed_connection *connection, struct mongodb_lane *lane,
                               struct error *error)
 {
-    lane->connection = connection;
-    lane->client = mongodb_client_take(connection->database);
+    mongodb_lane_open(lane, connection);
     int failure = start_thread(lane);
     lane->started = failure == 0;
     return failure == 0 ? STATUS_OK
@@ -114,8 +157,7 @@ static void end_lanes(struct keyed_connection *connection)
         if (lane->started) {
             pthread_join(lane->thread, NULL);
         }
-        mongodb_client_return(connection->database, lane->client);
-        buffer_free(&lane->command);
+        mongodb_lane_close(lane);
     }
 }
 
@@ -318,16 +360,15 @@ static enum status write_one(struct database *database, enum keyed_kind kind,
     enum status status = mongodb_encode(kind, &own, &request->body, error);
     if (status == STATUS_OK) {
         request->slots[0].length = (uint32_t)request->body.length;
-        lane.client = mongodb_client_take(connection.database);
+        mongodb_lane_open(&lane, &connection);
         mongodb_carry_out(&lane, flight);
-        mongodb_client_return(connection.database, lane.client);
+        mongodb_lane_close(&lane);
         bool done = !flight->failed && !flight->lost && flight->outcomes[0] == KEYED_DONE;
         const struct error *why = flight->reasons != NULL && flight->reasons[0] != NULL
                                       ? flight->reasons[0]
                                       : &flight->whole;
         status = done ? STATUS_OK : error_copy(error, why);
     }
-    buffer_free(&lane.command);
     buffer_free(&request->body);
     free_flight(flight);
     free(request);

@@ -30,6 +30,9 @@ struct mongodb_lane {
     pthread_t thread;
     struct keyed_connection *connection;
     mongoc_client_t *client;
+    mongoc_client_session_t *session; /* of a replica set; NULL: none */
+    bson_t *options;                  /* with it: what names it */
+    int64_t number;                   /* with it: of the last write */
     struct buffer command;
     bool started;
 };
@@ -56,6 +59,9 @@ struct keyed_connection {
 
 /* ---------------------------------------------------------------- carry.c */
 
+/* A client of the pool for the lane, and of a replica set a session; and back. */
+void mongodb_lane_open(struct mongodb_lane *lane, struct keyed_connection *connection);
+void mongodb_lane_close(struct mongodb_lane *lane); /* of one that was not opened, too */
 /* Sends the request of the flight and fills in what came of it. A lane's thread. */
 void mongodb_carry_out(struct mongodb_lane *lane, struct mongodb_flight *flight);
 void mongodb_note_record(struct mongodb_flight *flight, uint32_t at, enum keyed_outcome outcome,

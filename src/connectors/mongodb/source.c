@@ -1,6 +1,8 @@
-/* MongoDB as a source: spans are ranges of _id. It knows no snapshot yet. */
+/* MongoDB as a source: spans are ranges of _id. */
 #include "connectors/mongodb/source.h"
+#include "connectors/mongodb/find.h"
 
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "connectors/defaults.h"
 #include <stdlib.h>
@@ -23,12 +25,10 @@ static enum status find_collection(struct database *database, const struct read_
 static enum status snapshot(struct database *database, uint32_t reader_count, struct arena *arena,
                             const char **token, struct error *error)
 {
-    (void)database;
+    struct mongodb_database *self = mongodb_of(database);
     (void)reader_count;
-    (void)arena;
-    (void)error;
     *token = "none";
-    return STATUS_OK;
+    return self->snapshots ? mongodb_moment_take(self, arena, token, error) : STATUS_OK;
 }
 
 /* What the server remembers; -1: it does not say. */
@@ -52,9 +52,10 @@ static enum status describe_stream(struct database *database, const struct read_
     enum status status = find_collection(database, request, arena, &collection, error);
     if (status == STATUS_OK) {
         *facts = (struct stream_facts){
-            .keyed = !collection.view,
-            .key_unique = !collection.view,
-            .row_count = collection.view ? -1 : estimate(mongodb_of(database), collection.name),
+            .keyed = !collection.facts.view && !collection.facts.time_series,
+            .key_unique = !collection.facts.view && !collection.facts.time_series,
+            .row_count =
+                collection.facts.view ? -1 : estimate(mongodb_of(database), collection.name),
             .key = collection.key};
     }
     return status;
@@ -173,14 +174,40 @@ static enum status find_bound(struct mongodb_database *self, const char *name,
     return status;
 }
 
-/* NaN is no bound: nothing compares with it. */
+/* Nothing compares with NaN; with the lowest and the highest key values of all types do. */
 static bool is_bound(const struct bound *bound)
 {
+    const uint64_t nan_bits = UINT64_C(0x7c00) << 48; /* of the upper half of a Decimal128 */
     double value = 0;
-    if (bound->element.type == BSON_TYPE_DOUBLE) {
+    uint64_t high = 0;
+    switch (bound->element.type) {
+    case BSON_TYPE_DOUBLE:
         memcpy(&value, bound->element.value, sizeof(value));
+        return value == value;
+    case BSON_TYPE_DECIMAL128:
+        high = bytes_get_le(bound->element.value + 8, 8);
+        return (high & nan_bits) != nan_bits;
+    default:
+        return bound->element.type != BSON_TYPE_MINKEY && bound->element.type != BSON_TYPE_MAXKEY;
     }
-    return value == value;
+}
+
+/* About `step` documents behind `low`. Values that are no bounds are at most two in a row. */
+static enum status find_next_bound(struct mongodb_database *self, const char *name,
+                                   const struct bound *low, uint64_t step, struct bound *high,
+                                   struct error *error)
+{
+    enum status status = find_bound(self, name, low, step, high, error);
+    for (uint64_t more = 1; more <= 2 && status == STATUS_OK && !high->open && !is_bound(high);
+         more++) {
+        buffer_free(&high->document);
+        status = find_bound(self, name, low, step + more, high, error);
+    }
+    if (status == STATUS_OK && !high->open && !is_bound(high)) {
+        buffer_free(&high->document);
+        *high = (struct bound){.open = true};
+    }
+    return status;
 }
 
 static enum status cut(struct mongodb_database *self, const char *name, uint64_t step,
@@ -195,11 +222,7 @@ static enum status cut(struct mongodb_database *self, const char *name, uint64_t
     *span_count = 0;
     while (!last && status == STATUS_OK) {
         struct bound high;
-        status = find_bound(self, name, &low, step, &high, error);
-        if (status == STATUS_OK && !high.open && !is_bound(&high)) {
-            buffer_free(&high.document);
-            high = (struct bound){.open = true};
-        }
+        status = find_next_bound(self, name, &low, step, &high, error);
         if (status == STATUS_OK) {
             *spans = arena_make_room(arena, *spans, *span_count, &capacity, sizeof(**spans));
             make_span(arena, &low, &high, step, &(*spans)[(*span_count)++]);
@@ -220,7 +243,7 @@ static enum status split(struct database *database, const struct read_request *r
     if (find_collection(database, request, arena, &collection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (collection.view) {
+    if (!mongodb_collection_is_cut(&collection)) {
         const struct bound open = {.open = true};
         *spans = arena_allocate_zeroed(arena, 1, sizeof(**spans));
         *span_count = 1;

@@ -7,10 +7,16 @@
 /* A collection or a view that is read. */
 struct mongodb_collection {
     const char *name;
-    bool view;
-    struct column_list key; /* as noted; else _id */
+    struct mongodb_facts facts;
+    struct column_list key; /* as noted; else _id; none of a time series */
     const char *left_out;   /* a field that its documents are read without; NULL: none */
 };
+
+/* It is cut into ranges of _id. */
+static inline bool mongodb_collection_is_cut(const struct mongodb_collection *collection)
+{
+    return !collection->facts.view && !collection->facts.time_series && !collection->facts.capped;
+}
 
 /* STATUS_FAILED with ERROR_SOURCE_MISSING: there is none of that name. */
 enum status mongodb_collection_find(struct mongodb_database *self, const char *name,
@@ -20,6 +26,11 @@ enum status mongodb_collection_find(struct mongodb_database *self, const char *n
 enum status mongodb_collections_list(struct mongodb_database *self, struct arena *arena,
                                      struct mongodb_collection **collections, uint32_t *count,
                                      struct error *error) MUST_USE;
+
+/* How a find command reads it, as the fields of a document: in the order of _id; a capped one in
+ * that of its insertions. `page_documents` of one answer; 0: the server's choice. */
+void mongodb_collection_write_options(const struct mongodb_collection *collection,
+                                      uint32_t page_documents, struct buffer *options);
 
 struct reader {
     struct mongodb_database *database;

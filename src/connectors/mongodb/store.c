@@ -66,7 +66,7 @@ static enum status write_one(struct store *store, struct buffer *command, int64_
     bson_t reply;
     mongodb_write_view(command, &view);
     enum status status =
-        mongodb_call(store->database, store->client, MONGODB_WRITE, &view, &reply, error);
+        mongodb_call(store->database, store->client, MONGODB_WRITE, &view, NULL, &reply, error);
     if (status == STATUS_OK) {
         status = mongodb_write_outcome(store->database, &reply, store->collection, error);
         *matched = mongodb_number(&reply, "n", 0);
@@ -108,10 +108,11 @@ static enum status store_drop(struct store *store, struct error *error)
     bson_t view;
     size_t whole = mongodb_write_begin(&command);
     mongodb_write_text(&command, "drop", store->collection, strlen(store->collection));
+    mongodb_write_concern(&command);
     mongodb_write_end(&command, whole);
     mongodb_write_view(&command, &view);
     enum status status =
-        mongodb_call(store->database, store->client, MONGODB_WRITE, &view, NULL, error);
+        mongodb_call(store->database, store->client, MONGODB_WRITE, &view, NULL, NULL, error);
     buffer_free(&command);
     bool absent = status == STATUS_FAILED && error->native_code == MONGODB_NO_COLLECTION;
     return absent ? STATUS_OK : status;

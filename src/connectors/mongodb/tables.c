@@ -6,27 +6,89 @@
 
 /* ---------------------------------------------------------------- looking */
 
-enum status mongodb_collection_exists(struct mongodb_database *self, const char *name, bool *exists,
-                                      struct error *error)
+static bool is_option_set(const bson_iter_t *options, const char *name)
 {
-    struct buffer bytes = {0};
-    bson_t view;
-    bson_t reply;
-    size_t command = mongodb_write_begin(&bytes);
-    mongodb_write_int32(&bytes, "listCollections", 1);
-    size_t filter = mongodb_write_open(&bytes, "filter", BSON_TYPE_DOCUMENT);
-    mongodb_write_text(&bytes, "name", name, strlen(name));
-    mongodb_write_end(&bytes, filter);
-    mongodb_write_bool(&bytes, "nameOnly", true);
-    mongodb_write_end(&bytes, command);
-    mongodb_write_view(&bytes, &view);
-    enum status status = mongodb_control(self, MONGODB_READ, &view, &reply, error);
-    bson_iter_t list;
-    *exists = status == STATUS_OK && bson_iter_init(&list, &reply) &&
-              bson_iter_find_descendant(&list, "cursor.firstBatch.0", &(bson_iter_t){0});
-    bson_destroy(&reply);
-    buffer_free(&bytes);
+    bson_iter_t at;
+    return bson_iter_recurse(options, &at) && bson_iter_find(&at, name) && bson_iter_as_bool(&at);
+}
+
+static void read_uuid(const bson_iter_t *info, struct mongodb_facts *facts)
+{
+    bson_iter_t at;
+    bson_subtype_t subtype = BSON_SUBTYPE_BINARY;
+    uint32_t length = 0;
+    const uint8_t *bytes = NULL;
+    if (bson_iter_recurse(info, &at) && bson_iter_find(&at, "uuid") &&
+        BSON_ITER_HOLDS_BINARY(&at)) {
+        bson_iter_binary(&at, &subtype, &length, &bytes);
+        if (length == MONGODB_UUID_BYTES) {
+            memcpy(facts->uuid, bytes, length);
+            facts->has_uuid = true;
+        }
+    }
+}
+
+void mongodb_facts_read(const bson_t *document, struct mongodb_facts *facts)
+{
+    bson_iter_t at;
+    const char *type = mongodb_text(document, "type");
+    *facts = (struct mongodb_facts){.exists = true,
+                                    .view = type != NULL && strcmp(type, "view") == 0,
+                                    .time_series = type != NULL && strcmp(type, "timeseries") == 0};
+    if (bson_iter_init_find(&at, document, "options") && BSON_ITER_HOLDS_DOCUMENT(&at)) {
+        facts->capped = is_option_set(&at, "capped");
+    }
+    if (bson_iter_init_find(&at, document, "info") && BSON_ITER_HOLDS_DOCUMENT(&at)) {
+        read_uuid(&at, facts);
+    }
+}
+
+/* The driver asks for one name; a server that knows no filters tells of all. */
+enum status mongodb_collection_tell(struct mongodb_database *self, const char *name, bson_t *told,
+                                    struct error *error)
+{
+    bson_error_t why;
+    bson_t options = BSON_INITIALIZER;
+    bson_t filter;
+    const bson_t *document = NULL;
+    const bson_t *reply = NULL;
+    enum status status = STATUS_END;
+    (void)bson_append_document_begin(&options, "filter", -1, &filter);
+    (void)bson_append_utf8(&filter, "name", -1, name, -1);
+    (void)bson_append_document_end(&options, &filter);
+    bson_init(told);
+    pthread_mutex_lock(&self->control_mutex);
+    mongoc_database_t *database = mongoc_client_get_database(self->control, self->name);
+    mongoc_cursor_t *cursor = mongoc_database_find_collections_with_opts(database, &options);
+    while (status == STATUS_END && mongoc_cursor_next(cursor, &document)) {
+        const char *found = mongodb_text(document, "name");
+        if (found != NULL && strcmp(found, name) == 0) {
+            bson_destroy(told);
+            bson_copy_to(document, told);
+            status = STATUS_OK;
+        }
+    }
+    if (status == STATUS_END && mongoc_cursor_error_document(cursor, &why, &reply)) {
+        status = mongodb_failure(self, &why, reply, name, error);
+    }
+    mongoc_cursor_destroy(cursor);
+    mongoc_database_destroy(database);
+    pthread_mutex_unlock(&self->control_mutex);
+    bson_destroy(&options);
     return status;
+}
+
+enum status mongodb_collection_look(struct mongodb_database *self, const char *name,
+                                    struct mongodb_facts *facts, struct error *error)
+{
+    bson_t told;
+    enum status status = mongodb_collection_tell(self, name, &told, error);
+    *facts = (struct mongodb_facts){0};
+    if (status == STATUS_OK) {
+        mongodb_facts_read(&told, facts);
+    }
+    bson_destroy(&told);
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 static enum status holds_any(struct mongodb_database *self, const char *name, bool *any,
@@ -58,8 +120,10 @@ enum status mongodb_inspect(struct database *database, const struct target_table
     enum status status = STATUS_OK;
     for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
         record_exists[at] = false;
-        status = mongodb_collection_exists(self, tables[at].name, &table_exists[at], error);
-        if (status == STATUS_OK && table_exists[at]) {
+        struct mongodb_facts facts;
+        status = mongodb_collection_look(self, tables[at].name, &facts, error);
+        table_exists[at] = facts.exists;
+        if (status == STATUS_OK && facts.exists) {
             status = holds_any(self, tables[at].name, &record_exists[at], error);
         }
     }
@@ -122,6 +186,26 @@ static void check_fields(const struct check_request *request, struct buffer *out
     }
 }
 
+/* `made`: of its source, if it is to be made as that is. */
+static void check_kind(const struct mongodb_facts *facts, const struct mongodb_facts *made,
+                       struct buffer *out)
+{
+    if (facts->view) {
+        buffer_append_string(out, "it is a view, which takes no documents\n");
+    }
+    if (facts->time_series || (!facts->exists && made->time_series)) {
+        buffer_append_string(out,
+                             "it is a time series: its documents have no unique _id, so that a run "
+                             "that is interrupted would leave some twice; name a field that is "
+                             "unique as the key of a collection of another name\n");
+    }
+    if (facts->capped) {
+        buffer_append_string(out,
+                             "it is a capped collection, which deletes its oldest documents by "
+                             "itself when it is full\n");
+    }
+}
+
 static void append_names(struct buffer *out, struct column_list key)
 {
     char shown[128];
@@ -137,12 +221,20 @@ enum status mongodb_check_table(struct database *database, const struct check_re
     struct mongodb_database *self = mongodb_of(database);
     const struct target_table *table = request->table;
     struct mongodb_note note;
+    struct mongodb_facts facts;
+    struct mongodb_facts made;
     struct arena *arena = arena_create(0);
     check_name(self, table, out);
     check_features(table, out);
     check_fields(request, out);
-    enum status status = mongodb_note_read(self, table->name, arena, &note, error);
-    if (status == STATUS_OK && !column_list_is_equal(note.key, table->key)) {
+    enum status status = STATUS_FAILED;
+    if (mongodb_collection_look(self, table->name, &facts, error) == STATUS_OK &&
+        mongodb_whole_facts(table, &made, error) == STATUS_OK) {
+        check_kind(&facts, &made, out);
+        status = mongodb_note_read(self, table->name, arena, &note, error);
+    }
+    if (status == STATUS_OK && mongodb_note_is_of(&note, &facts) &&
+        !column_list_is_equal(note.key, table->key)) {
         buffer_append_string(out, "the collection is there with the key ");
         append_names(out, note.key);
         buffer_append_string(out, ", the plan says ");
@@ -253,17 +345,4 @@ enum status mongodb_empty(struct database *database, const struct target_table *
         }
     }
     return status;
-}
-
-/* ---------------------------------------------------------------- caveats */
-
-enum status mongodb_caveats(struct database *database, struct buffer *out, struct error *error)
-{
-    (void)error;
-    if (!mongodb_of(database)->transactions) {
-        buffer_append_string(out,
-                             "the server is no replica set: what it acknowledges is lost if it "
-                             "ends before its journal is on disk\n");
-    }
-    return STATUS_OK;
 }

@@ -60,6 +60,13 @@ enum status mongodb_normal_form(struct database *database, const struct cell *ce
             return STATUS_OK;
         }
         break;
+    case VALUE_DECIMAL:
+        if ((cell->flags & CELL_SMALL) != 0) { /* as read.c makes it of those digits */
+            *normal = *cell;
+            normal->flags = CELL_SMALL;
+            return STATUS_OK;
+        }
+        break;
     default:
         break;
     }

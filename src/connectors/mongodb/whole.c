@@ -32,26 +32,13 @@ static void append_options(const bson_t *facts, bson_t *out)
 static enum status read_options(struct mongodb_database *self, const char *name, bson_t *out,
                                 struct error *error)
 {
-    bson_error_t why;
-    const bson_t *facts = NULL;
-    const bson_t *reply = NULL;
-    bson_t only = BSON_INITIALIZER;
-    bson_t filter;
-    enum status status = STATUS_OK;
-    (void)bson_append_document_begin(&only, "filter", -1, &filter);
-    (void)bson_append_utf8(&filter, "name", -1, name, -1);
-    (void)bson_append_document_end(&only, &filter);
-    mongoc_database_t *database = mongoc_client_get_database(self->control, self->name);
-    mongoc_cursor_t *cursor = mongoc_database_find_collections_with_opts(database, &only);
-    if (mongoc_cursor_next(cursor, &facts)) {
-        append_options(facts, out);
-    } else if (mongoc_cursor_error_document(cursor, &why, &reply)) {
-        status = mongodb_failure(self, &why, reply, name, error);
+    bson_t told;
+    enum status status = mongodb_collection_tell(self, name, &told, error);
+    if (status == STATUS_OK) {
+        append_options(&told, out);
     }
-    mongoc_cursor_destroy(cursor);
-    mongoc_database_destroy(database);
-    bson_destroy(&only);
-    return status;
+    bson_destroy(&told);
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 /* What the server adds by itself is left out. */
@@ -75,6 +62,7 @@ static enum status read_indexes(struct mongodb_database *self, const char *name,
     uint32_t count = 0;
     enum status status = STATUS_OK;
     (void)bson_append_array_begin(out, "indexes", -1, &list);
+    pthread_mutex_lock(&self->control_mutex);
     mongoc_collection_t *collection = mongoc_client_get_collection(self->control, self->name, name);
     mongoc_cursor_t *cursor = mongoc_collection_find_indexes_with_opts(collection, NULL);
     while (mongoc_cursor_next(cursor, &facts)) {
@@ -88,6 +76,7 @@ static enum status read_indexes(struct mongodb_database *self, const char *name,
     }
     mongoc_cursor_destroy(cursor);
     mongoc_collection_destroy(collection);
+    pthread_mutex_unlock(&self->control_mutex);
     (void)bson_append_array_end(out, &list);
     return status;
 }
@@ -107,7 +96,6 @@ enum status mongodb_settings(struct database *database, const char *const *table
 {
     struct mongodb_database *self = mongodb_of(database);
     enum status status = STATUS_OK;
-    pthread_mutex_lock(&self->control_mutex);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         bson_t facts = BSON_INITIALIZER;
         status = read_options(self, tables[at], &facts, error);
@@ -117,31 +105,54 @@ enum status mongodb_settings(struct database *database, const char *const *table
         }
         bson_destroy(&facts);
     }
-    pthread_mutex_unlock(&self->control_mutex);
     return status;
 }
 
 /* ---------------------------------------------------------------- of a target */
 
-static bson_t *parse(const struct target_table *table)
+/* `*facts`: the caller's; NULL: nothing is carried. */
+static enum status parse(const struct target_table *table, bson_t **facts, struct error *error)
 {
-    struct arena *arena = arena_create(0);
-    struct error ignored;
     uint8_t *bytes = NULL;
     size_t count = 0;
-    bson_t *facts = NULL;
-    if (table->same_engine != NULL && table->settings != NULL &&
-        json_decode_base64(table->settings, strlen(table->settings), arena, &bytes, &count,
-                           &ignored) == STATUS_OK) {
-        facts = bson_new_from_data(bytes, count);
+    *facts = NULL;
+    if (table->same_engine == NULL || table->settings == NULL) {
+        return STATUS_OK;
+    }
+    struct arena *arena = arena_create(0);
+    if (json_decode_base64(table->settings, strlen(table->settings), arena, &bytes, &count,
+                           error) == STATUS_OK) {
+        *facts = bson_new_from_data(bytes, count);
     }
     arena_destroy(arena);
-    return facts;
+    return *facts != NULL ? STATUS_OK
+                          : error_set(error, ERROR_SOURCE_READ, table->name,
+                                      "the options and indexes that the source told of the "
+                                      "collection are no document");
 }
 
-void mongodb_whole_options(const struct target_table *table, bson_t *command)
+enum status mongodb_whole_facts(const struct target_table *table, struct mongodb_facts *facts,
+                                struct error *error)
 {
-    bson_t *facts = parse(table);
+    bson_t *told = NULL;
+    enum status status = parse(table, &told, error);
+    *facts = (struct mongodb_facts){0};
+    if (told != NULL) {
+        bson_iter_t at;
+        bson_iter_t found;
+        mongodb_facts_read(told, facts);
+        facts->time_series = bson_iter_init(&at, told) &&
+                             bson_iter_find_descendant(&at, "options.timeseries", &found);
+    }
+    bson_destroy(told);
+    return status;
+}
+
+enum status mongodb_whole_options(const struct target_table *table, bson_t *command,
+                                  struct error *error)
+{
+    bson_t *facts = NULL;
+    enum status status = parse(table, &facts, error);
     bson_iter_t at;
     bson_iter_t option;
     if (facts != NULL && bson_iter_init_find(&at, facts, "options") &&
@@ -151,6 +162,7 @@ void mongodb_whole_options(const struct target_table *table, bson_t *command)
         }
     }
     bson_destroy(facts);
+    return status;
 }
 
 static enum status make_index(struct mongodb_database *self, const struct target_table *table,
@@ -163,6 +175,7 @@ static enum status make_index(struct mongodb_database *self, const struct target
     (void)bson_append_array_begin(&command, "indexes", -1, &list);
     (void)bson_append_document(&list, "0", -1, index);
     (void)bson_append_array_end(&command, &list);
+    mongodb_append_concern(&command);
     if (status == STATUS_OK) {
         status = mongodb_control_long(self, MONGODB_WRITE, &command, NULL, error);
     }
@@ -184,14 +197,14 @@ static bool is_unique(const bson_t *index)
 enum status mongodb_whole_indexes(struct mongodb_database *self, const struct target_table *table,
                                   bool unique, struct error *error)
 {
-    bson_t *facts = parse(table);
+    bson_t *facts = NULL;
     bson_iter_t list;
     bson_iter_t at;
-    enum status status = STATUS_OK;
+    enum status status = parse(table, &facts, error);
     if (facts == NULL || !bson_iter_init_find(&list, facts, "indexes") ||
         !bson_iter_recurse(&list, &at)) {
         bson_destroy(facts);
-        return STATUS_OK;
+        return status;
     }
     while (status == STATUS_OK && bson_iter_next(&at)) {
         uint32_t length = 0;
@@ -205,5 +218,61 @@ enum status mongodb_whole_indexes(struct mongodb_database *self, const struct ta
         }
     }
     bson_destroy(facts);
+    return status;
+}
+
+/* ---------------------------------------------------------------- of collections that are there */
+
+static bool next_index(bson_iter_t *list, bson_t *index)
+{
+    uint32_t length = 0;
+    const uint8_t *bytes = NULL;
+    while (bson_iter_next(list)) {
+        if (BSON_ITER_HOLDS_DOCUMENT(list)) {
+            bson_iter_document(list, &length, &bytes);
+            return bson_init_static(index, bytes, length);
+        }
+    }
+    return false;
+}
+
+static bool begin_indexes(const bson_t *facts, bson_iter_t *list)
+{
+    bson_iter_t at;
+    return bson_iter_init_find(&at, facts, "indexes") && bson_iter_recurse(&at, list);
+}
+
+static bool is_there(const bson_t *there, const bson_t *wanted)
+{
+    bson_iter_t list;
+    bson_t index;
+    bool found = false;
+    for (bool more = begin_indexes(there, &list); more && !found;) {
+        more = next_index(&list, &index);
+        found = more && bson_equal(&index, wanted);
+    }
+    return found;
+}
+
+enum status mongodb_whole_tell_lacking(struct mongodb_database *self,
+                                       const struct target_table *table, const char *head,
+                                       struct buffer *out, struct error *error)
+{
+    bson_t *facts = NULL;
+    bson_t there = BSON_INITIALIZER;
+    bson_t index;
+    bson_iter_t list;
+    enum status status = parse(table, &facts, error);
+    if (facts != NULL && begin_indexes(facts, &list)) {
+        status = read_indexes(self, table->name, &there, error);
+        while (status == STATUS_OK && next_index(&list, &index)) {
+            const char *name = mongodb_text(&index, "name");
+            if (!is_there(&there, &index)) {
+                mongodb_index_tell_lacking(table->name, name != NULL ? name : "", head, out);
+            }
+        }
+    }
+    bson_destroy(facts);
+    bson_destroy(&there);
     return status;
 }

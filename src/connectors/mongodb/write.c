@@ -12,6 +12,7 @@ enum {
     DECIMAL_BIAS = 6176,
     DECIMAL_EXPONENT_BIT = 49,
     DAY_MS = 86400000,
+    STRAIGHT_BYTES = 16, /* of a value, without those of a text */
     US_A_MS = 1000
 };
 
@@ -87,6 +88,12 @@ void mongodb_write_bool(struct buffer *out, const char *name, bool value)
     buffer_append_byte(out, (char)value);
 }
 
+void mongodb_write_timestamp(struct buffer *out, const char *name, uint64_t value)
+{
+    mongodb_write_head(out, BSON_TYPE_TIMESTAMP, name, strlen(name));
+    put_number(out, value, 8);
+}
+
 size_t mongodb_write_open(struct buffer *out, const char *name, uint8_t type)
 {
     mongodb_write_head(out, type, name, strlen(name));
@@ -97,7 +104,17 @@ void mongodb_write_concern(struct buffer *out)
 {
     size_t begin = mongodb_write_open(out, "writeConcern", BSON_TYPE_DOCUMENT);
     mongodb_write_text(out, "w", "majority", strlen("majority"));
+    mongodb_write_bool(out, "j", true);
     mongodb_write_end(out, begin);
+}
+
+void mongodb_append_concern(bson_t *command)
+{
+    bson_t concern;
+    (void)bson_append_document_begin(command, "writeConcern", -1, &concern);
+    (void)bson_append_utf8(&concern, "w", -1, "majority", -1);
+    (void)bson_append_bool(&concern, "j", -1, true);
+    (void)bson_append_document_end(command, &concern);
 }
 
 size_t mongodb_write_index(uint32_t index, char digits[12])
@@ -493,4 +510,73 @@ enum status mongodb_write_cell(struct buffer *out, const char *name, size_t leng
     default:
         return write_other(out, name, length, cell, depth, error);
     }
+}
+
+/* ---------------------------------------------------------------- fields of a shape */
+
+static bool goes_straight(const struct cell *cell)
+{
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_NULL:
+    case VALUE_INT64:
+    case VALUE_FLOAT64:
+        return true;
+    case VALUE_TEXT:
+        return cell->aux == 0 && cell->length < MONGODB_DOCUMENT_BYTES_MAX;
+    case VALUE_DECIMAL:
+        return (cell->flags & CELL_SMALL) != 0;
+    default:
+        return false;
+    }
+}
+
+/* Writes the value of one that does, and says its type; what is behind the value comes back. */
+static uint8_t *put_straight(uint8_t *at, const struct cell *cell, uint8_t *type)
+{
+    uint64_t sign = cell->i64 < 0 ? UINT64_C(1) << 63 : 0;
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_INT64:
+        if (cell->aux != BSON_TYPE_INT64 && cell->i64 >= INT32_MIN && cell->i64 <= INT32_MAX) {
+            *type = BSON_TYPE_INT32;
+            bytes_put_le(at, cell->u64, 4);
+            return at + 4;
+        }
+        *type = BSON_TYPE_INT64;
+        bytes_put_le(at, cell->u64, 8);
+        return at + 8;
+    case VALUE_FLOAT64:
+        *type = BSON_TYPE_DOUBLE;
+        memcpy(at, &cell->f64, 8);
+        return at + 8;
+    case VALUE_TEXT:
+        *type = BSON_TYPE_UTF8;
+        bytes_put_le(at, (uint64_t)cell->length + 1, 4);
+        memcpy(at + 4, cell->text, cell->length);
+        at[4 + cell->length] = '\0';
+        return at + 4 + cell->length + 1;
+    case VALUE_DECIMAL:
+        *type = BSON_TYPE_DECIMAL128;
+        bytes_put_le(at, sign != 0 ? 0 - cell->u64 : cell->u64, 8);
+        bytes_put_le(at + 8, sign | (uint64_t)(DECIMAL_BIAS - cell->aux) << DECIMAL_EXPONENT_BIT,
+                     8);
+        return at + 16;
+    default:
+        *type = BSON_TYPE_NULL;
+        return at;
+    }
+}
+
+enum status mongodb_write_field(struct buffer *out, const char *head, size_t length,
+                                const struct cell *cell, int depth, struct error *error)
+{
+    uint8_t type = 0;
+    if (!goes_straight(cell)) {
+        return mongodb_write_cell(out, head + 1, length - 2, cell, depth, error);
+    }
+    buffer_reserve(out, length + STRAIGHT_BYTES + (cell->kind == VALUE_TEXT ? cell->length : 0));
+    uint8_t *begin = (uint8_t *)out->data + out->length;
+    memcpy(begin, head, length);
+    out->length = (size_t)(put_straight(begin + length, cell, &type) - (uint8_t *)out->data);
+    begin[0] = type;
+    return STATUS_OK;
 }

@@ -244,6 +244,7 @@ const struct source_functions mysql_source_functions = {
     .accepts = mysql_accepts,
     .split = mysql_split,
     .number_spans = sql_number_spans_of,
+    .since_query = mysql_since_query,
     .prepare = source_prepares_nothing,
     .reader_open = reader_open,
     .reader_close = reader_close,

@@ -461,6 +461,14 @@ enum status mysql_request_compile(struct mysql_database *self, MYSQL *connection
     return compile(self, connection, request, span, false, arena, compiled, error);
 }
 
+enum status mysql_since_query(struct database *self, const struct read_request *request,
+                              struct buffer *query, struct error *error)
+{
+    struct sql_database *database = sql_database_of(self);
+    const struct sql_by_key_words words = sql_request_words(database, &dialect);
+    return sql_since_query(database, request, &words, query, error);
+}
+
 enum status mysql_digest_compile(struct mysql_database *self, MYSQL *connection,
                                  const struct read_request *request, const struct span *span,
                                  struct arena *arena, struct buffer *sql, struct error *error)

@@ -106,6 +106,8 @@ enum status mysql_large_make(struct mysql_database *self, const struct mysql_req
                              struct cell *cells, struct error *error) MUST_USE;
 
 /* "SELECT …" of the digest that the request has. `sql` is the caller's to free. */
+enum status mysql_since_query(struct database *self, const struct read_request *request,
+                              struct buffer *query, struct error *error) MUST_USE;
 enum status mysql_digest_compile(struct mysql_database *self, MYSQL *connection,
                                  const struct read_request *request, const struct span *span,
                                  struct arena *arena, struct buffer *sql,

@@ -224,6 +224,7 @@ const struct target_functions mysql_target_functions = {
     .chunk_begin = mysql_writer_chunk_begin,
     .submit = mysql_writer_submit,
     .poll = mysql_writer_poll,
+    .chunk_run = mysql_writer_run,
     .commit = mysql_writer_commit,
     .chunk_abandon = mysql_writer_chunk_abandon,
     .later_prepare = mysql_later_prepare,

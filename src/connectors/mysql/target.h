@@ -275,6 +275,8 @@ enum status mysql_writer_submit(struct writer *writer, uint64_t chunk, uint32_t 
                                 struct batch *batch, struct error *error);
 enum status mysql_writer_poll(struct writer *writer, int64_t timeout_ms,
                               struct batch_result *result, struct error *error);
+enum status mysql_writer_run(struct writer *writer, uint64_t chunk, const char *sql,
+                             struct error *error) MUST_USE;
 enum status mysql_writer_commit(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
                                 struct error *error);
 void mysql_writer_chunk_abandon(struct writer *writer, uint64_t chunk);

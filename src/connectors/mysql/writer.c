@@ -297,6 +297,19 @@ static enum status send_commit(struct writer *writer, struct error *error)
     return status;
 }
 
+enum status mysql_writer_run(struct writer *writer, uint64_t chunk, const char *sql,
+                             struct error *error)
+{
+    (void)chunk;
+    if (!writer->sql.begun && mysql_run(writer->database, writer->connection, "START TRANSACTION",
+                                        SQL_SHORT, ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    writer->sql.begun = true;
+    return mysql_run(writer->database, writer->connection, sql, SQL_LONG, ERROR_TARGET_WRITE, NULL,
+                     error);
+}
+
 enum status mysql_writer_commit(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
                                 struct error *error)
 {

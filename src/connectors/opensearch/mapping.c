@@ -10,7 +10,7 @@
 /* ---------------------------------------------------------------- what can't be read */
 
 /* Documents whose _source is left out, cut or made up again are not what was put in. */
-static const char *find_lacking(const json_t *mapping, const json_t *settings)
+const char *opensearch_find_lacking(const json_t *mapping, const json_t *settings)
 {
     const json_t *source = json_object_get(mapping, "_source");
     const char *mode = json_string_value(json_object_get(source, "mode"));
@@ -194,7 +194,7 @@ static void read_index(const struct opensearch_database *self, const char *name,
     index->uuid = text_of(arena, settings, "uuid");
     index->refresh_interval = text_of(arena, settings, "refresh_interval");
     index->replicas = text_of(arena, settings, "number_of_replicas");
-    index->lacking = find_lacking(mapping, settings);
+    index->lacking = opensearch_find_lacking(mapping, settings);
     if (index->lacking == NULL) {
         index->lacking = find_join(json_object_get(mapping, "properties"));
     }

@@ -64,13 +64,29 @@ static bool has_capital(const char *text)
     return found;
 }
 
+static bool has_odd(const char *text)
+{
+    bool found = false;
+    for (const char *at = text; *at != '\0'; at++) {
+        found = found || iscntrl((unsigned char)*at) != 0 || strchr("\\/*?\"<>| ,#:", *at) != NULL;
+    }
+    return found;
+}
+
+const char *opensearch_alias_fault(const char *alias)
+{
+    if (alias[0] == '\0' || strchr("-_+", alias[0]) != NULL) {
+        return "alias: it is not empty, and does not begin with - _ or +";
+    }
+    return has_odd(alias) ? "alias: it has no blanks and none of \\ / * ? \" < > | , # : in it"
+                          : NULL;
+}
+
 const char *opensearch_prefix_fault(const char *prefix)
 {
-    for (const char *at = prefix; *at != '\0'; at++) {
-        if (iscntrl((unsigned char)*at) != 0 || strchr("\\/*?\"<>| ,#:", *at) != NULL) {
-            return "the prefix: names of indexes have no blanks and none of \\ / * ? \" < > | , # : "
-                   "in them";
-        }
+    if (has_odd(prefix)) {
+        return "the prefix: names of indexes have no blanks and none of \\ / * ? \" < > | , # : in "
+               "them";
     }
     return has_capital(prefix) ? "the prefix: names of indexes have small letters only" : NULL;
 }
@@ -88,11 +104,9 @@ const char *opensearch_name_fault(const struct opensearch_database *self, const 
         return "names of indexes do not begin with - _ + or a dot; rename it in the plan, or put a "
                "prefix behind the host";
     }
-    for (const char *at = table; *at != '\0'; at++) {
-        if (iscntrl((unsigned char)*at) != 0 || strchr("\\/*?\"<>| ,#:", *at) != NULL) {
-            return "names of indexes have no blanks and none of \\ / * ? \" < > | , # : in them; "
-                   "rename it in the plan";
-        }
+    if (has_odd(table)) {
+        return "names of indexes have no blanks and none of \\ / * ? \" < > | , # : in them; "
+               "rename it in the plan";
     }
     if (has_capital(table)) {
         return "names of indexes have small letters only, and only A to Z are made small by "

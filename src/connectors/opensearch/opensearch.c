@@ -31,6 +31,9 @@ static const struct connector_option options[] = {
      "Target: replicas of indexes that are made, once they are loaded; else the server's default."},
     {"suspend", OPTION_BOOLEAN, "yes", NULL, false,
      "Target: no refresh while an index is loaded, and no replica of one that is made."},
+    {"alias", OPTION_TEXT, NULL, NULL, false,
+     "Target: the alias that is switched to each new index once it is loaded and counted; {table} "
+     "in it is the table's name."},
     {"requests", OPTION_INTEGER, "2", "1..64", false,
      "Target: most requests of a writer in flight, each of up to 1 MiB."},
     {"lease", OPTION_INTEGER, "60", "1..3600", false,
@@ -49,11 +52,16 @@ static const char *const failpoints[] = {
     "opensearch.after_suspend",
     "opensearch.before_resume",
     "opensearch.after_resume",
+    "opensearch.before_switch",
+    "opensearch.after_switch",
+    "opensearch.before_switch_back",
+    "opensearch.after_switch_back",
     "opensearch.before_empty",
     "opensearch.before_delete",
     "opensearch.before_remove_table",
     "opensearch.table_removed",
     "opensearch.after_remove_table",
+    KEYED_APPLY_FAILPOINTS("opensearch"),
     NULL,
 };
 
@@ -260,6 +268,7 @@ static const struct target_functions target = {
     .empty = opensearch_empty,
     .inspect = opensearch_inspect,
     .check_table = opensearch_check_table,
+    .tell_changed = opensearch_tell_changed,
     .script = opensearch_script,
     .prepare = opensearch_prepare,
     .writer_open = keyed_writer_open,
@@ -273,10 +282,18 @@ static const struct target_functions target = {
     .fetch = opensearch_fetch,
     .delete_records = keyed_delete,
     .count = opensearch_count,
+    .publish = opensearch_publish,
     .settle_duplicates = keyed_settle,
     .keys_are_equal = keyed_keys_are_equal,
     .restore = keyed_restore,
     .normal_form = opensearch_normal_form,
+};
+
+static const struct apply_functions apply_functions = {
+    .open = opensearch_apply_open,
+    .close = keyed_apply_close,
+    .position = keyed_apply_position,
+    .apply_sets = keyed_apply_sets,
 };
 
 const struct connector connector_opensearch = {
@@ -301,5 +318,6 @@ const struct connector connector_opensearch = {
     .source = &opensearch_source_functions,
     .target = &target,
     .store = &opensearch_store,
+    .apply = &apply_functions,
     .rollback = &opensearch_rollback,
 };

@@ -1,12 +1,19 @@
 /*
  * opensearch://HOST[:PORT][/PREFIX]: what the files of this connector share.
  *
- *   opensearch.c, options.c  the descriptor, options, opening     client.c   requests and answers
- *   types.c, mapping.c       types of fields, mappings            value.c    values as JSON and
- * back name.c                   names of indexes, ids of documents   store.c    the store tables.c
- * indexes that are there               prepare.c  making, removing them settings.c what is
- * suspended while they fill    send.c     writing, for the keyed fetch.c                  documents
- * by id                                 room catalog.c, source.c, cursor.c, page.c reading
+ *   opensearch.c, options.c   the descriptor, options, opening
+ *   client.c                  requests and answers
+ *   types.c, mapping.c        types of fields, mappings
+ *   name.c                    names of indexes, ids of documents
+ *   value.c                   values as JSON and back
+ *   store.c                   the store
+ *   tables.c                  indexes that are there
+ *   prepare.c, template.c     making and removing them; what templates would make of them
+ *   settings.c                what is suspended while they fill
+ *   alias.c                   aliases that are switched once they are filled
+ *   send.c, version.c         writing, for the keyed room
+ *   fetch.c                   documents by id
+ *   catalog.c, source.c, cursor.c, page.c   reading
  *
  * A table T is the index PREFIXt (in small letters), a record of it a document whose id is made of
  * its key: the parts as text with ':' between them; in all but the last one ':' is %3A, in all '%'
@@ -60,6 +67,7 @@ struct opensearch_database {
     const char *shards;               /* of indexes that are made; NULL: as the server has it */
     const char *replicas;             /* likewise, once they are loaded */
     bool suspends;                    /* settings, while an index is loaded */
+    const char *alias;                /* the option; NULL: none */
     _Atomic int64_t version;          /* the last one that a writer was given */
     pthread_mutex_t mutex;            /* of what follows */
     struct opensearch_source *source; /* catalog.c; NULL until it is needed */
@@ -109,6 +117,8 @@ const char *opensearch_path(const struct opensearch_database *self, struct arena
 const char *opensearch_prefix_copy(struct arena *arena, const char *prefix);
 /* Why names of indexes do not begin so; NULL: they may. */
 const char *opensearch_prefix_fault(const char *prefix);
+/* Why no alias can be called so; NULL: one can. */
+const char *opensearch_alias_fault(const char *alias);
 /* Why no index can be called as the table is; NULL: one can. */
 const char *opensearch_name_fault(const struct opensearch_database *self, const char *table);
 /* Is the name of an index one of the program's own? */
@@ -186,6 +196,9 @@ struct opensearch_index {
 enum status opensearch_describe(struct opensearch_database *self, const char *table,
                                 struct arena *arena, struct opensearch_index **indexes,
                                 uint32_t *count, struct error *error) MUST_USE;
+/* Why documents of an index with that mapping and those settings ("index" of them) can't be read
+ * or written; NULL: they can. */
+const char *opensearch_find_lacking(const json_t *mapping, const json_t *settings);
 /* The body that makes the table's index for the claimed run. */
 void opensearch_create_append(const struct opensearch_database *self,
                               const struct target_table *table, const char *run_id,
@@ -203,6 +216,45 @@ enum status opensearch_refresh(struct opensearch_database *self, const char *tab
                                struct error *error) MUST_USE;
 enum status opensearch_forget_run(struct database *database, const char *run_id, bool rolled_back,
                                   struct error *error);
+
+/* ---------------------------------------------------------------- alias.c */
+
+/* The alias that is to stand for the table's index, in the arena; NULL: none is wanted. */
+const char *opensearch_alias_of(const struct opensearch_database *self, struct arena *arena,
+                                const char *table);
+/* ERROR_BAD_VALUE: two of the tables would have one alias. */
+enum status opensearch_alias_check_all(const struct opensearch_database *self,
+                                       const struct target_table *tables, uint32_t table_count,
+                                       struct error *error) MUST_USE;
+/* What keeps the alias from being switched to the table's index, one line each. */
+enum status opensearch_alias_check(struct opensearch_database *self,
+                                   const struct target_table *table, struct buffer *out,
+                                   struct error *error) MUST_USE;
+/* For struct target_functions and struct rollback_functions. */
+enum status opensearch_publish(struct database *database, const struct target_table *tables,
+                               uint32_t table_count, struct error *error);
+enum status opensearch_remove_objects(struct database *database, bool dry_run, struct buffer *what,
+                                      struct error *error);
+
+/* ---------------------------------------------------------------- template.c */
+
+/* What index templates of the server bring into an index that the run would make: what keeps it
+ * from being filled or read in `refused`, what changes documents in `told`, one line each. */
+enum status opensearch_template_check(struct opensearch_database *self, const char *table,
+                                      struct buffer *refused, struct buffer *told,
+                                      struct error *error) MUST_USE;
+enum status opensearch_tell_changed(struct database *database, const struct target_table *tables,
+                                    uint32_t table_count, const struct schema *objects,
+                                    struct buffer *out, struct error *error);
+
+/* ---------------------------------------------------------------- version.c */
+
+/* Above those of all writers and changes of the run before. Any thread. */
+int64_t opensearch_next_version(struct opensearch_database *self);
+int64_t opensearch_time_for_changes(struct database *database, int64_t after_us);
+/* keyed_apply_open, told which tables the run made. */
+enum status opensearch_apply_open(struct database *database, const struct apply_request *request,
+                                  struct apply **apply, struct error *error);
 
 /* ---------------------------------------------------------------- target */
 

@@ -110,6 +110,11 @@ enum status opensearch_options_read(struct opensearch_database *self,
     self->shards = option(self, "shards");
     self->replicas = option(self, "replicas");
     self->suspends = is_on(self, "suspend");
+    self->alias = option(self, "alias");
+    const char *fault = self->alias != NULL ? opensearch_alias_fault(self->alias) : NULL;
+    if (fault != NULL) {
+        return refuse(self, fault, error);
+    }
     if (open->mode == OPEN_TARGET) {
         int64_t lease_ms = (int64_t)number_of(self, "lease") * 1000;
         int64_t least_ms = 2 * open->timeout_ms;

@@ -65,6 +65,12 @@ static enum status make_table(struct opensearch_database *self, struct target_ta
                    : error_set(error, ERROR_TARGET_SCHEMA, table->name,
                                "somebody else has made or deleted the index meanwhile");
     }
+    if (index->lacking != NULL) { /* by a template of the server */
+        error_set(error, ERROR_TARGET_SCHEMA, table->name, "the index was made, and %s",
+                  index->lacking);
+        return error_hint(error, "look at the server's index templates; `transhume rollback` "
+                                 "deletes the index");
+    }
     if (keyed_made_done(room, table->name, index->uuid != NULL ? index->uuid : "", error) !=
         STATUS_OK) {
         return STATUS_FAILED;
@@ -231,4 +237,7 @@ static enum status remove_table(struct database *database, const struct target_t
     return status == STATUS_OK ? failpoint_hit("opensearch.after_remove_table", error) : status;
 }
 
-const struct rollback_functions opensearch_rollback = {.remove_table = remove_table};
+const struct rollback_functions opensearch_rollback = {
+    .remove_table = remove_table,
+    .remove_objects = opensearch_remove_objects,
+};

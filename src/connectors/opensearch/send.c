@@ -12,11 +12,9 @@
  */
 #include "connectors/opensearch/opensearch.h"
 
-#include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/memory.h"
 #include "connectors/opensearch/page.h"
-#include "connectors/store_key.h"
 #include "model/json_tree.h"
 #include "model/json_writer.h"
 #include <inttypes.h>
@@ -25,89 +23,21 @@
 /* Statuses and errors of the items alone, percent-encoded. */
 #define BULK "/_bulk?filter_path=errors%2Citems.%2A.status%2Citems.%2A.error"
 
-enum { ERASE_MAX = 500, ITEM_TEXT_BYTES = 400, VERSION_STEP = 1 << 20 };
-static const int64_t claim_step = (int64_t)1 << 40; /* about 12 days of microseconds */
+enum { ERASE_MAX = 500, ITEM_TEXT_BYTES = 400 };
 
 struct keyed_connection {
     struct opensearch_database *database;
     struct opensearch_client *client;
     const struct target_table *tables;
     const char **paths; /* of _bulk, one a table */
-    int64_t version;
+    int64_t version;    /* of what it writes into indexes that the run made */
+    bool applies;       /* changes, whose versions are above all others of the run */
     struct arena *arena;
     struct service_reply *reply; /* the last one */
     struct arena *reasons_arena; /* its reasons */
     enum keyed_outcome outcomes[OPENSEARCH_RECORDS_MAX];
     const struct error *reasons[OPENSEARCH_RECORDS_MAX];
 };
-
-/* ---------------------------------------------------------------- versions */
-
-static int64_t largest(int64_t left, int64_t right)
-{
-    return left > right ? left : right;
-}
-
-/* Has the note that text? A try that was not answered may have written it. */
-static bool is_noted(struct keyed_room *room, const char *key, const char *text,
-                     struct arena *arena)
-{
-    struct error ignored;
-    struct store_value value;
-    return room->home->connector->store->get(room->store, key, arena, &value, &ignored) ==
-               STATUS_OK &&
-           value.length == strlen(text) && memcmp(value.text, text, value.length) == 0;
-}
-
-/* Above those of the run's claims before this one, whatever their clocks said. */
-enum status opensearch_claimed(struct database *database, const struct run_claim *claim,
-                               struct error *error)
-{
-    struct opensearch_database *self = opensearch_of(database);
-    struct keyed_room *room = &self->keyed.room;
-    struct store_value value = {0};
-    char key[STORE_KEY_BYTES];
-    char digits[24];
-    int64_t before = 0;
-    uint64_t version = 0;
-    if (keyed_claimed(database, claim, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    const struct store_functions *store = room->home->connector->store;
-    struct arena *arena = arena_create(0);
-    store_note_key(key, claim->run_id, "version", "writes");
-    enum status status = store->get(room->store, key, arena, &value, error);
-    if (status == STATUS_OK && text_to_int64(value.text, value.length, &before) != STATUS_OK) {
-        status = error_set(error, ERROR_LEDGER_INVALID, key, "the note is damaged");
-    }
-    if (status == STATUS_FAILED) {
-        arena_destroy(arena);
-        return status;
-    }
-    int64_t now = largest(clock_utc_us(), before + claim_step);
-    now = largest(now, atomic_load(&self->version));
-    atomic_store(&self->version, now);
-    int length = snprintf(digits, sizeof(digits), "%" PRId64, now);
-    status =
-        store->put_if(room->store, key, digits, (size_t)length, value.version, &version, error);
-    if (status == STATUS_AGAIN && is_noted(room, key, digits, arena)) {
-        status = STATUS_OK;
-    }
-    arena_destroy(arena);
-    return status == STATUS_AGAIN ? error_set(error, ERROR_RUN_FENCED, claim->run_id,
-                                              "another attempt has taken this run over")
-                                  : status;
-}
-
-static int64_t next_version(struct opensearch_database *self)
-{
-    int64_t last = atomic_load(&self->version);
-    int64_t next = 0;
-    do {
-        next = largest(clock_utc_us(), last + VERSION_STEP);
-    } while (!atomic_compare_exchange_weak(&self->version, &last, next));
-    return next;
-}
 
 /* ---------------------------------------------------------------- connections */
 
@@ -129,7 +59,7 @@ static enum status connect(struct database *database, const struct target_table 
     struct keyed_connection *made = memory_allocate_zeroed(1, sizeof(*made));
     made->database = opensearch_of(database);
     made->tables = tables;
-    made->version = next_version(made->database);
+    made->version = opensearch_next_version(made->database);
     made->arena = arena_create(0);
     made->reasons_arena = arena_create(0);
     made->paths = arena_allocate_zeroed(made->arena, (size_t)table_count + 1, sizeof(char *));
@@ -159,7 +89,10 @@ static void add_nothing(struct keyed_connection *connection, enum keyed_kind kin
 
 static const char *action_of(enum keyed_kind kind)
 {
-    return kind == KEYED_INSERT ? "create" : kind == KEYED_UPDATE ? "update" : "index";
+    return kind == KEYED_INSERT   ? "create"
+           : kind == KEYED_UPDATE ? "update"
+           : kind == KEYED_DELETE ? "delete"
+                                  : "index";
 }
 
 /* `version` 0: none. */
@@ -201,6 +134,9 @@ static enum status append_record(enum keyed_kind kind, const struct keyed_record
                                  int64_t version, struct buffer *out, struct error *error)
 {
     enum status status = append_action(kind, record->table, record->key, version, out, error);
+    if (kind == KEYED_DELETE) {
+        return status;
+    }
     if (kind == KEYED_UPDATE) {
         buffer_append_string(out, "{\"doc_as_upsert\":true,\"doc\":");
     }
@@ -232,7 +168,7 @@ static enum status encode(struct keyed_connection *connection, enum keyed_kind k
         opensearch_append_encoded(out, id.data, id.length);
         buffer_free(&id);
     } else {
-        bool versioned = kind == KEYED_PUT && record->table->created;
+        bool versioned = (kind == KEYED_PUT || kind == KEYED_DELETE) && record->table->created;
         status = append_record(kind, record, versioned ? connection->version : 0, out, error);
     }
     if (status != STATUS_OK) {
@@ -245,16 +181,16 @@ static enum status send(struct keyed_connection *connection, struct keyed_reques
                         struct error *error)
 {
     bool look = request->kind == KEYED_LOOK;
-    const struct opensearch_request what = {.operation = look ? "GET _doc" : "_bulk",
-                                            .object = connection->tables[request->table].name,
-                                            .method = look ? "GET" : "POST",
-                                            .path = look ? buffer_string(&request->body)
-                                                         : connection->paths[request->table],
-                                            .body = look ? NULL : request->body.data,
-                                            .body_length = look ? 0 : request->body.length,
-                                            .repeatable = look || request->kind == KEYED_PUT,
-                                            .lease = &connection->database->keyed.base,
-                                            .context = request};
+    const struct opensearch_request what = {
+        .operation = look ? "GET _doc" : "_bulk",
+        .object = connection->tables[request->table].name,
+        .method = look ? "GET" : "POST",
+        .path = look ? buffer_string(&request->body) : connection->paths[request->table],
+        .body = look ? NULL : request->body.data,
+        .body_length = look ? 0 : request->body.length,
+        .repeatable = look || request->kind == KEYED_PUT || request->kind == KEYED_DELETE,
+        .lease = &connection->database->keyed.base,
+        .context = request};
     return opensearch_client_submit(connection->client, &what, error);
 }
 
@@ -277,6 +213,15 @@ static void read_reason(const json_t *fault, struct error *reason)
               text[0] != '\0' ? text : "the server refuses the document");
 }
 
+/* What follows the source writes with versions above all that the run gave before. */
+static enum status refuse_outrun(const char *table, struct error *error)
+{
+    error_set(error, ERROR_TARGET_WRITE, table,
+              "a document bears a version above that of the change: somebody else has written it, "
+              "with versions of their own");
+    return error_hint(error, "write the document again without a version, then follow on");
+}
+
 /* STATUS_FAILED: no other record will fare better. */
 static enum status take_item(struct keyed_connection *connection,
                              const struct keyed_request *request, uint32_t at, int64_t status,
@@ -284,9 +229,13 @@ static enum status take_item(struct keyed_connection *connection,
 {
     const struct target_table *table = &connection->tables[request->table];
     enum keyed_outcome *outcome = &connection->outcomes[at];
-    if (status >= 200 && status < 300) {
+    bool absent = request->kind == KEYED_DELETE && status == 404 && fault == NULL;
+    if ((status >= 200 && status < 300) || absent) {
         *outcome = KEYED_DONE;
         return STATUS_OK;
+    }
+    if (status == 409 && connection->applies && table->created) {
+        return refuse_outrun(table->name, error);
     }
     struct error *reason = arena_allocate_zeroed(connection->reasons_arena, 1, sizeof(*reason));
     read_reason(fault, reason);
@@ -558,15 +507,24 @@ enum status opensearch_erase(struct database *database, const struct target_tabl
     return status;
 }
 
-static const char *const failpoints[] = {KEYED_FAILPOINTS("opensearch")};
+static void set_time(struct keyed_connection *connection, int64_t time_us)
+{
+    connection->version = time_us;
+    connection->applies = true;
+}
+
+static const char *const failpoints[] = {KEYED_FAILPOINTS("opensearch"),
+                                         KEYED_APPLY_FAILPOINTS("opensearch")};
 
 const struct keyed_service opensearch_keyed_service = {
     .records_max = {[KEYED_PUT] = OPENSEARCH_RECORDS_MAX,
                     [KEYED_INSERT] = OPENSEARCH_RECORDS_MAX,
                     [KEYED_UPDATE] = OPENSEARCH_RECORDS_MAX,
-                    [KEYED_LOOK] = 1},
+                    [KEYED_LOOK] = 1,
+                    [KEYED_DELETE] = OPENSEARCH_RECORDS_MAX},
     .request_bytes_max = OPENSEARCH_REQUEST_BYTES_MAX,
     .guard = KEYED_GUARD_NONE,
+    .applies_whole = true,
     .failpoints = failpoints,
     .connect = connect,
     .disconnect = disconnect,
@@ -577,6 +535,8 @@ const struct keyed_service opensearch_keyed_service = {
     .read_key = opensearch_key_read,
     .send = send,
     .poll = poll,
+    .time = opensearch_time_for_changes,
+    .set_time = set_time,
     .write = write_one,
     .erase = opensearch_erase,
     .erase_max = ERASE_MAX,

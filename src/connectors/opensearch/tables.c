@@ -62,7 +62,8 @@ enum status opensearch_inspect(struct database *database, const struct target_ta
                                uint32_t table_count, bool *table_exists, bool *record_exists,
                                struct error *error)
 {
-    enum status status = STATUS_OK;
+    enum status status =
+        opensearch_alias_check_all(opensearch_of(database), tables, table_count, error);
     for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
         uint64_t documents = 0;
         status = count_documents(opensearch_of(database), tables[at].name, &documents, error);
@@ -222,6 +223,11 @@ enum status opensearch_check_table(struct database *database, const struct check
                           (unsigned)count);
         } else if (status == STATUS_OK) {
             check_index(table, &indexes[0], out);
+        } else if (status == STATUS_END) {
+            status = opensearch_template_check(self, table->name, out, NULL, error);
+        }
+        if (status != STATUS_FAILED) {
+            status = opensearch_alias_check(self, table, out, error);
         }
     }
     arena_destroy(arena);

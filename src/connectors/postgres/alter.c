@@ -111,11 +111,12 @@ static char *first_words(const char *program)
 
 /* The control connection, where nothing is done with it yet: a connection costs some milliseconds.
  * Who needs it later has it made anew. */
-static enum status connect(struct postgres_alter *session, const char **before, struct error *error)
+static enum status connect(struct postgres_alter *session, bool beside, const char **before,
+                           struct error *error)
 {
     struct postgres_database *self = session->database;
     *before = "";
-    if (self->control != NULL && self->sql.run_id == NULL && !self->pooled &&
+    if (!beside && self->control != NULL && self->sql.run_id == NULL && !self->pooled &&
         atomic_load(&self->control_store) == NULL && PQstatus(self->control) == CONNECTION_OK &&
         PQtransactionStatus(self->control) == PQTRANS_IDLE) {
         session->connection = self->control;
@@ -150,7 +151,7 @@ static enum status alter_open(struct database *database, const struct alter_open
     session->program =
         options->program != NULL && !is_named(self) ? first_words(options->program) : NULL;
     choose_lock(session);
-    enum status status = connect(session, &before, error);
+    enum status status = connect(session, options->beside, &before, error);
     status = status == STATUS_OK ? set_up(session, before, error) : status;
     if (status != STATUS_OK) {
         alter_close(&session->base);

@@ -393,6 +393,7 @@ const struct source_functions postgres_source_functions = {
     .append_groups = sql_append_groups,
     .split = postgres_split,
     .number_spans = sql_number_spans_of,
+    .since_query = postgres_since_query,
     .prepare = source_prepares_nothing,
     .reader_open = reader_open,
     .reader_close = reader_close,

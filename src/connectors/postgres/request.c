@@ -486,6 +486,14 @@ enum status postgres_request_compile(struct postgres_database *self, PGconn *con
     return compile(self, connection, request, span, false, arena, compiled, error);
 }
 
+enum status postgres_since_query(struct database *self, const struct read_request *request,
+                                 struct buffer *query, struct error *error)
+{
+    struct sql_database *database = sql_database_of(self);
+    const struct sql_by_key_words words = sql_request_words(database, &dialect);
+    return sql_since_query(database, request, &words, query, error);
+}
+
 enum status postgres_digest_compile(struct postgres_database *self, PGconn *connection,
                                     const struct read_request *request, const struct span *span,
                                     struct arena *arena, struct buffer *sql, struct error *error)

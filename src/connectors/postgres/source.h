@@ -75,6 +75,8 @@ enum status postgres_request_compile(struct postgres_database *self, PGconn *con
                                      struct error *error) MUST_USE;
 
 /* "SELECT …" of the digest that the request has. `sql` is the caller's to free. */
+enum status postgres_since_query(struct database *self, const struct read_request *request,
+                                 struct buffer *query, struct error *error) MUST_USE;
 enum status postgres_digest_compile(struct postgres_database *self, PGconn *connection,
                                     const struct read_request *request, const struct span *span,
                                     struct arena *arena, struct buffer *sql,

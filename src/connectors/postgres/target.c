@@ -254,6 +254,7 @@ const struct target_functions postgres_target_functions = {
     .chunk_begin = postgres_writer_chunk_begin,
     .submit = postgres_writer_submit,
     .poll = postgres_writer_poll,
+    .chunk_run = postgres_writer_run,
     .commit = postgres_writer_commit,
     .chunk_abandon = postgres_writer_chunk_abandon,
     .later_prepare = postgres_later_prepare,

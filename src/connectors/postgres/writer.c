@@ -223,6 +223,21 @@ static enum status send_commit(struct writer *writer, struct error *error)
     return status;
 }
 
+enum status postgres_writer_run(struct writer *writer, uint64_t chunk, const char *sql,
+                                struct error *error)
+{
+    (void)chunk;
+    if (writer_segment_finish(writer, true, error) != STATUS_OK ||
+        (!writer->sql.begun &&
+         postgres_execute(writer->database, writer->connection, "BEGIN", SQL_SHORT,
+                          ERROR_TARGET_WRITE, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    writer->sql.begun = true;
+    return postgres_execute(writer->database, writer->connection, sql, SQL_LONG, ERROR_TARGET_WRITE,
+                            error);
+}
+
 enum status postgres_writer_commit(struct writer *writer, uint64_t chunk,
                                    const struct done_mark *mark, struct error *error)
 {

@@ -168,7 +168,7 @@ static enum status read_own(struct keyed_connection *connection, const struct ke
     as_new.table = &table;
     as_new.repeated = false;
     as_new.envelope = NULL;
-    enum status status = redis_encode(form, KEYED_PUT, &as_new, &command, error);
+    enum status status = redis_encode(form, KEYED_PUT, &as_new, NULL, &command, error);
     if (status == STATUS_OK) {
         const char *copy = arena_copy(connection->arena, command.data, command.length);
         status = resp_read(copy, command.length, connection->arena, &words, error);

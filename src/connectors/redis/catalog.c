@@ -39,6 +39,7 @@ struct grouping {
     struct redis_lookup *lookup;
     const struct redis_note *notes;
     uint32_t note_count;
+    const char *const *indexes;
     struct name_index index;
     struct group *groups;
     uint32_t count;
@@ -52,6 +53,16 @@ static bool is_own(struct text key)
     for (size_t at = 0; at < sizeof(own) / sizeof(*own); at++) {
         size_t length = strlen(own[at]);
         found = found || (key.length >= length && memcmp(key.data, own[at], length) == 0);
+    }
+    return found;
+}
+
+bool redis_is_index(const char *const *indexes, const char *key, size_t length)
+{
+    bool found = false;
+    for (; indexes != NULL && *indexes != NULL && !found; indexes++) {
+        size_t prefix = strlen(*indexes);
+        found = length >= prefix && memcmp(key, *indexes, prefix) == 0;
     }
     return found;
 }
@@ -103,7 +114,8 @@ static enum status ask_types(struct grouping *grouping, const struct resp_value 
     for (uint32_t at = 0; at < keys->count; at++) {
         const struct text key = keys->items[at].text;
         struct buffer command = {0};
-        if (is_own(key) || is_noted(grouping, prefix_of(grouping, key))) {
+        if (is_own(key) || is_noted(grouping, prefix_of(grouping, key)) ||
+            redis_is_index(grouping->indexes, key.data, key.length)) {
             continue;
         }
         redis_foreign_command(REDIS_TYPE_OTHER, key, &command);
@@ -191,6 +203,7 @@ static void add_group(struct redis_database *self, struct redis_source *source, 
                           : arena_format(source->arena, "%s%c", group->prefix, self->separator),
             .type = (enum redis_type)type,
             .shared = types > 1 || group->prefix[0] == '\0',
+            .indexes = source->indexes,
             .key = {key_names, 1}};
         if (is_wanted(self, table.name)) {
             add_table(source, capacity, &table);
@@ -202,6 +215,20 @@ static int compare_tables(const void *left, const void *right)
 {
     return strcmp(((const struct redis_table *)left)->name,
                   ((const struct redis_table *)right)->name);
+}
+
+static void list_indexes(struct redis_source *source, const struct redis_note *notes,
+                         uint32_t count)
+{
+    uint32_t found = 0;
+    source->indexes =
+        arena_allocate_zeroed(source->arena, (size_t)count + 1, sizeof(*source->indexes));
+    for (uint32_t at = 0; at < count; at++) {
+        if (notes[at].indexes.count > 0) {
+            source->indexes[found++] =
+                arena_format(source->arena, REDIS_INDEX_PREFIX "%s:", notes[at].table);
+        }
+    }
 }
 
 /* All that is asked for is noted: no key need be looked at. */
@@ -223,6 +250,8 @@ static enum status find_tables(struct redis_database *self, struct redis_source 
         .database = self, .arena = source->arena, .index = {.arena = source->arena}};
     enum status status = redis_notes_read(self, source->arena, &notes, &grouping.note_count, error);
     grouping.notes = notes;
+    list_indexes(source, notes, status == STATUS_OK ? grouping.note_count : 0);
+    grouping.indexes = source->indexes;
     for (uint32_t at = 0; at < grouping.note_count && status == STATUS_OK; at++) {
         add_noted(self, source, &capacity, &notes[at]);
     }

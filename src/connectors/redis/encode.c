@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "model/decimal.h"
 #include "model/json_writer.h"
+#include <math.h>
 #include <stdlib.h>
 
 static const char multi[] = "*1\r\n$5\r\nMULTI\r\n";
@@ -470,6 +471,122 @@ static enum status merge_json(const struct encoding *encoding, int64_t at_ms, st
     return status;
 }
 
+/* ---------------------------------------------------------------- with indexes */
+
+/* A day, as one that is read back is: "2024-02-29", "2024-02-29T12:00:00Z". */
+static bool is_day(const char *text, size_t length)
+{
+    size_t at = length > 0 && text[0] == '-' ? 1 : 0;
+    size_t begin = at;
+    while (at < length && text[at] >= '0' && text[at] <= '9') {
+        at++;
+    }
+    bool good = at > begin && length - at >= 6 && (length - at == 6 || text[at + 6] == 'T');
+    for (size_t part = 0; part < 2 && good; part++, at += 3) {
+        good = text[at] == '-' && text[at + 1] >= '0' && text[at + 1] <= '9' &&
+               text[at + 2] >= '0' && text[at + 2] <= '9';
+    }
+    return good;
+}
+
+/* The script makes a number of its text. */
+static bool can_sort_by(const struct cell *value)
+{
+    double number = 0;
+    switch ((enum value_kind)value->kind) {
+    case VALUE_FLOAT32:
+    case VALUE_FLOAT64:
+        number = value->f64;
+        break;
+    case VALUE_DECIMAL:
+        number = decimal_to_double(value);
+        break;
+    case VALUE_DATE:
+    case VALUE_TIMESTAMP:
+        return (value->flags & CELL_SPECIAL) == 0;
+    case VALUE_TEXT:
+        return is_day(value->text, value->length);
+    default:
+        return is_null(value) || value->kind == VALUE_INT64 || value->kind == VALUE_UINT64;
+    }
+    return isfinite(number) != 0;
+}
+
+static enum status check_sorted(const struct encoding *encoding, const struct redis_index *index,
+                                struct error *error)
+{
+    const char *name = index->columns.names[index->columns.count - 1];
+    const struct cell *value = index->sorted ? find_field(encoding, name) : NULL;
+    return value == NULL || can_sort_by(value)
+               ? STATUS_OK
+               : error_set(error, ERROR_REJECT_TYPE, NULL,
+                           "%s is no number or time, by which the index \"%s\" is sorted", name,
+                           index->name);
+}
+
+/* What the script is told of the indexes; `*count` words. */
+static enum status append_indexes(const struct encoding *encoding,
+                                  const struct redis_indexes *indexes, struct buffer *words,
+                                  uint64_t *count, struct error *error)
+{
+    enum status status = STATUS_OK;
+    resp_number(words, indexes->count);
+    *count += 1;
+    for (uint32_t at = 0; at < indexes->count && status == STATUS_OK; at++) {
+        const struct redis_index *index = &indexes->items[at];
+        status = check_sorted(encoding, index, error);
+        resp_string(words, index->base);
+        resp_string(words, index->sorted ? "1" : "0");
+        resp_number(words, index->columns.count);
+        for (uint32_t column = 0; column < index->columns.count; column++) {
+            resp_string(words, index->columns.names[column]);
+        }
+        *count += 3 + (uint64_t)index->columns.count;
+    }
+    return status;
+}
+
+static enum status run_with_indexes(const struct encoding *encoding, enum keyed_kind kind,
+                                    const struct redis_indexes *indexes, struct error *error)
+{
+    static const char *const modes[] = {[KEYED_PUT] = "put",
+                                        [KEYED_INSERT] = "insert",
+                                        [KEYED_UPDATE] = "update",
+                                        [KEYED_DELETE] = "delete"};
+    struct buffer words = {0};
+    struct buffer names = {0};
+    uint64_t count = 2;
+    resp_string(&words, modes[kind]);
+    enum status status = append_indexes(encoding, indexes, &words, &count, error);
+    uint32_t emptied = kind == KEYED_UPDATE ? append_hdel(encoding, &names) : 0;
+    resp_number(&words, emptied);
+    buffer_append_buffer(&words, &names);
+    count += emptied + 2 * (uint64_t)count_values(encoding);
+    status = status == STATUS_OK ? append_script(encoding, REDIS_SCRIPT_INDEXED, 0, count, error)
+                                 : status;
+    if (status == STATUS_OK) {
+        buffer_append_buffer(encoding->out, &words);
+        status = append_fields(encoding, error);
+    }
+    buffer_free(&words);
+    buffer_free(&names);
+    return status;
+}
+
+static enum status write_indexed(const struct encoding *encoding, enum keyed_kind kind,
+                                 const struct redis_indexes *indexes, struct error *error)
+{
+    int64_t at_ms = 0;
+    enum status status = kind == KEYED_DELETE ? STATUS_OK : find_expiry(encoding, &at_ms, error);
+    if (status == STATUS_OK && at_ms > 0) {
+        return error_set(error, ERROR_REJECT_CONSTRAINT, NULL,
+                         "it expires, and would stay in the table's indexes");
+    }
+    return status == STATUS_OK ? run_with_indexes(encoding, kind, indexes, error) : status;
+}
+
+/* ---------------------------------------------------------------- any record */
+
 static enum status write_record(enum redis_form form, enum keyed_kind kind,
                                 const struct encoding *encoding, struct error *error)
 {
@@ -496,7 +613,8 @@ static enum status refuse_no_key(const struct keyed_record *record, struct error
 }
 
 enum status redis_encode(enum redis_form form, enum keyed_kind kind,
-                         const struct keyed_record *record, struct buffer *out, struct error *error)
+                         const struct keyed_record *record, const struct redis_indexes *indexes,
+                         struct buffer *out, struct error *error)
 {
     if (record->key == NULL) {
         return refuse_no_key(record, error);
@@ -507,6 +625,9 @@ enum status redis_encode(enum redis_form form, enum keyed_kind kind,
                                                : record->shape != NULL ? record->shape->field_count
                                                                        : record->cells->length,
                                       .out = out};
+    if (indexes != NULL && indexes->count > 0 && kind != KEYED_LOOK) {
+        return write_indexed(&encoding, kind, indexes, error);
+    }
     if (kind == KEYED_DELETE) {
         return append_command(&encoding, "UNLINK", 2, error);
     }

@@ -1,7 +1,6 @@
 /* Records by their keys: reading them, deleting them. */
 #include "connectors/redis/redis.h"
 
-#include "base/failpoint.h"
 #include "base/text.h"
 #include "model/convert.h"
 
@@ -138,33 +137,5 @@ enum status redis_fetch(struct database *database, const struct target_table *ta
         made = NULL;
     }
     *batch = made;
-    return status;
-}
-
-/* ---------------------------------------------------------------- erase */
-
-enum status redis_erase(struct database *database, const struct target_table *table,
-                        const struct cell *keys, uint32_t count, struct error *error)
-{
-    struct redis_database *self = redis_of(database);
-    struct buffer name = {0};
-    struct arena *arena = arena_create(0);
-    enum status status = failpoint_hit("redis.before_delete", error);
-    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
-        struct buffer command = {0};
-        struct resp_value reply;
-        buffer_clear(&name);
-        status = redis_key_append(table, keys + (size_t)at * table->key.count, &name, error);
-        if (status == STATUS_OK) {
-            resp_begin(&command, 2);
-            resp_string(&command, "UNLINK");
-            resp_word(&command, name.data, name.length);
-            status =
-                redis_control_write(self, name.data, name.length, &command, arena, &reply, error);
-        }
-        arena_reset(arena);
-    }
-    buffer_free(&name);
-    arena_destroy(arena);
     return status;
 }

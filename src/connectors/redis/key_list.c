@@ -43,10 +43,13 @@ static enum status flush(struct redis_key_list *list, struct error *error)
     return status;
 }
 
-/* Of keys without a separator those with one are left out, and what is the program's own. */
+/* Of keys without a separator those with one are left out; the program's own are, and indexes. */
 static bool is_of_table(const struct redis_key_list *list, const char *key, size_t length)
 {
     static const char own[] = "{" REDIS_OWN_PREFIX;
+    if (redis_is_index(list->table->indexes, key, length)) {
+        return false;
+    }
     if (list->table->prefix[0] != '\0') {
         return true;
     }

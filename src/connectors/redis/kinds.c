@@ -148,6 +148,32 @@ static enum status meet(struct redis_database *self, const char *table, struct t
     return STATUS_OK;
 }
 
+void redis_kinds_forget(struct redis_database *self, const char *table)
+{
+    pthread_mutex_lock(&self->mutex);
+    struct redis_kinds **link = &self->kinds;
+    while (*link != NULL) {
+        bool same = strcmp((*link)->note.table, table) == 0;
+        if (same) {
+            *link = (*link)->next;
+        } else {
+            link = &(*link)->next;
+        }
+    }
+    pthread_mutex_unlock(&self->mutex);
+}
+
+enum status redis_indexes_find(struct redis_database *self, const char *table,
+                               const struct redis_indexes **indexes, struct error *error)
+{
+    struct redis_kinds *kinds = NULL;
+    pthread_mutex_lock(&self->mutex);
+    enum status status = find_table(self, table, &kinds, error);
+    *indexes = status == STATUS_OK ? &kinds->note.indexes : NULL;
+    pthread_mutex_unlock(&self->mutex);
+    return status;
+}
+
 enum status redis_kind_meet(struct redis_database *self, const char *table, struct text name,
                             enum value_kind *kind, struct error *error)
 {

@@ -1,7 +1,8 @@
 /*
  * What the database itself notes of its tables, in the hash REDIS_NOTES: table → JSON.
  *
- *   {"form":"hash","key":["CustomerId"],"columns":{"CustomerId":"int64","Name":"text"},"run":"20261128T…"}
+ *   {"form":"hash","key":["CustomerId"],"columns":{"CustomerId":"int64","Name":"text"},"indexes":{…},
+ *    "run":"20261128T…"}
  *
  * A column's kind is that of all values that were written to it (kinds.c), by the names that plans
  * have for kinds; "mixed": they are of several.
@@ -61,6 +62,8 @@ static enum status read_note(const char *table, struct text text, struct arena *
                                 .key = {names, (uint32_t)count},
                                 .run = arena_copy_string(arena, run != NULL ? run : ""),
                                 .columns = columns};
+    good =
+        redis_indexes_read(json_object_get(root, "indexes"), table, arena, &note->indexes) && good;
     json_decref(root);
     return good ? STATUS_OK : damaged(table, error);
 }
@@ -119,24 +122,50 @@ enum status redis_notes_read(struct redis_database *self, struct arena *arena,
     return status;
 }
 
-enum status redis_note_put(struct redis_database *self, const struct target_table *table,
-                           const char *run, struct error *error)
+static void append_note(const struct redis_note *note, struct text columns, struct buffer *json)
+{
+    buffer_format(json, "{\"form\":\"%s\",\"key\":[", note->form == REDIS_JSON ? "json" : "hash");
+    for (uint32_t at = 0; at < note->key.count; at++) {
+        buffer_append_string(json, at > 0 ? "," : "");
+        json_append_string(json, note->key.names[at], strlen(note->key.names[at]));
+    }
+    buffer_append_string(json, "],\"columns\":{");
+    buffer_append(json, columns.data, columns.length);
+    buffer_append_byte(json, '}');
+    if (note->indexes.count > 0) {
+        buffer_append_string(json, ",\"indexes\":");
+        redis_indexes_append(&note->indexes, json);
+    }
+    buffer_append_string(json, ",\"run\":");
+    json_append_string(json, note->run, strlen(note->run));
+    buffer_append_byte(json, '}');
+}
+
+static enum status write_note(struct redis_database *self, const char *verb,
+                              const struct redis_note *note, struct text columns,
+                              struct error *error)
 {
     struct buffer command = {0};
     struct buffer json = {0};
     struct resp_value reply;
     struct arena *arena = arena_create(0);
-    buffer_format(&json, "{\"form\":\"%s\",\"key\":[", self->form == REDIS_JSON ? "json" : "hash");
-    for (uint32_t at = 0; at < table->key.count; at++) {
-        buffer_append_string(&json, at > 0 ? "," : "");
-        json_append_string(&json, table->key.names[at], strlen(table->key.names[at]));
-    }
-    buffer_append_string(&json, "],\"columns\":{},\"run\":");
-    json_append_string(&json, run, strlen(run));
-    buffer_append_byte(&json, '}');
-    resp_command(&command, "HSETNX", REDIS_NOTES, table->name, buffer_string(&json), NULL);
+    append_note(note, columns, &json);
+    resp_command(&command, verb, REDIS_NOTES, note->table, buffer_string(&json), NULL);
     enum status status = call(self, &command, true, arena, &reply, error);
     buffer_free(&json);
+    arena_destroy(arena);
+    return status;
+}
+
+enum status redis_note_put(struct redis_database *self, const struct target_table *table,
+                           const char *run, struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    struct redis_note note = {
+        .table = table->name, .form = self->form, .key = table->key, .run = run};
+    redis_indexes_of_plan(table, arena, &note.indexes);
+    enum status status = write_note(self, "HSETNX", &note, (struct text){"", 0}, error);
+    redis_kinds_forget(self, table->name);
     arena_destroy(arena);
     return status;
 }
@@ -145,25 +174,7 @@ enum status redis_note_put(struct redis_database *self, const struct target_tabl
 enum status redis_note_replace(struct redis_database *self, const struct redis_note *note,
                                struct text columns, struct error *error)
 {
-    struct buffer command = {0};
-    struct buffer json = {0};
-    struct resp_value reply;
-    struct arena *arena = arena_create(0);
-    buffer_format(&json, "{\"form\":\"%s\",\"key\":[", note->form == REDIS_JSON ? "json" : "hash");
-    for (uint32_t at = 0; at < note->key.count; at++) {
-        buffer_append_string(&json, at > 0 ? "," : "");
-        json_append_string(&json, note->key.names[at], strlen(note->key.names[at]));
-    }
-    buffer_append_string(&json, "],\"columns\":{");
-    buffer_append(&json, columns.data, columns.length);
-    buffer_append_string(&json, "},\"run\":");
-    json_append_string(&json, note->run, strlen(note->run));
-    buffer_append_byte(&json, '}');
-    resp_command(&command, "HSET", REDIS_NOTES, note->table, buffer_string(&json), NULL);
-    enum status status = call(self, &command, true, arena, &reply, error);
-    buffer_free(&json);
-    arena_destroy(arena);
-    return status;
+    return write_note(self, "HSET", note, columns, error);
 }
 
 enum status redis_note_delete(struct redis_database *self, const char *table, struct error *error)
@@ -173,6 +184,7 @@ enum status redis_note_delete(struct redis_database *self, const char *table, st
     struct arena *arena = arena_create(0);
     resp_command(&command, "HDEL", REDIS_NOTES, table, NULL);
     enum status status = call(self, &command, true, arena, &reply, error);
+    redis_kinds_forget(self, table);
     arena_destroy(arena);
     return status;
 }

@@ -5,6 +5,7 @@
  *   value.c, key.c      values and keys as Redis has them    store.c     the store
  *   tables.c, notes.c   tables that are there                prepare.c   making and removing them
  *   encode.c, send.c    writing, for the keyed room          fetch.c     records by key
+ *   indexes.c           sets of keys that are kept with them express.c   keys as DUMP has them
  *   source.c, catalog.c, cursor.c, key_list.c  reading       scan.c      all keys
  *
  * A table T is the keys T:PART[:PART…], one a record: a hash, or (form=json) a string that holds a
@@ -17,11 +18,13 @@
 #include "base/name_index.h"
 #include "connectors/keyed/keyed.h"
 #include "connectors/redis/protocol/client.h"
+#include <jansson.h>
 #include <pthread.h>
 #include <stdio.h>
 
 #define REDIS_NOTES "transhume:tables" /* table → JSON, see notes.c */
 #define REDIS_OWN_PREFIX "_transhume"  /* and {_transhume…: the ledger's */
+#define REDIS_INDEX_PREFIX "idx:"
 
 enum {
     REDIS_VALUE_BYTES_MAX = 64 << 20, /* of one value: what is held whole */
@@ -141,6 +144,31 @@ typedef enum status redis_page_visit(void *context, struct redis_client *client,
 enum status redis_scan_pages(struct redis_database *self, const char *prefix, const char *type,
                              redis_page_visit *visit, void *context, struct error *error) MUST_USE;
 
+/* ---------------------------------------------------------------- indexes.c */
+
+struct redis_index {
+    const char *name;
+    const char *base; /* "idx:TABLE:INDEX" */
+    struct column_list columns;
+    bool sorted; /* by the last column */
+};
+struct redis_indexes {
+    struct redis_index *items;
+    uint32_t count;
+};
+
+/* What the plan wants; borrows its texts. */
+void redis_indexes_of_plan(const struct target_table *table, struct arena *arena,
+                           struct redis_indexes *indexes);
+/* As JSON, and back (false: it is damaged). */
+void redis_indexes_append(const struct redis_indexes *indexes, struct buffer *json);
+bool redis_indexes_read(const json_t *tree, const char *table, struct arena *arena,
+                        struct redis_indexes *indexes);
+/* What keeps the plan's from being kept, one line each. `noted`: those that a table has which is
+ * there; NULL: there is none. */
+void redis_indexes_check(const struct redis_database *self, const struct target_table *table,
+                         const struct redis_indexes *noted, struct buffer *out);
+
 /* ---------------------------------------------------------------- notes.c */
 
 /* What the database notes of a table. Texts in the arena that it was read into. */
@@ -150,6 +178,7 @@ struct redis_note {
     struct column_list key;
     const char *run; /* that made it; "": it was there */
     struct redis_columns *columns;
+    struct redis_indexes indexes;
 };
 
 /* STATUS_END: there is none. */
@@ -181,6 +210,11 @@ bool redis_kind_holds(enum value_kind column, enum value_kind kind);
  * this returns. `*kind` becomes what the column is by now; REDIS_MIXED: of several. Any thread. */
 enum status redis_kind_meet(struct redis_database *self, const char *table, struct text name,
                             enum value_kind *kind, struct error *error) MUST_USE;
+/* Its note is another one by now. Any thread. */
+void redis_kinds_forget(struct redis_database *self, const char *table);
+/* The indexes of a table by its note, which live as long as the database. Any thread. */
+enum status redis_indexes_find(struct redis_database *self, const char *table,
+                               const struct redis_indexes **indexes, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- lookup.c */
 

@@ -93,9 +93,77 @@ static const char merge[] =
     "if ARGV[1] ~= '' then redis.call('PEXPIREAT', KEYS[1], ARGV[1]) end\n"
     "return 1";
 
+/*
+ * A hash and its places in the table's indexes. ARGV: an empty one, put, insert, update or delete,
+ * how many indexes there are; of each its base, 1 if it is sorted, how many columns it is of,
+ * these; how many fields to empty, these; then fields and values. Times are seconds since 1970 in a
+ * sorted set, by the days of the proleptic Gregorian calendar.
+ */
+static const char indexed[] =
+    "local key, mode, at, indexes = KEYS[1], ARGV[2], 4, {}\n"
+    "local kind = redis.call('TYPE', key).ok\n"
+    "if mode == 'insert' and kind ~= 'none' then return 0 end\n"
+    "if kind ~= 'none' and kind ~= 'hash' then\n"
+    "  if mode == 'delete' then return redis.call('UNLINK', key) end\n"
+    "  return redis.error_reply('WRONGTYPE the key holds a ' .. kind)\n"
+    "end\n"
+    "for i = 1, tonumber(ARGV[3]) do\n"
+    "  local index = {base = ARGV[at], sorted = ARGV[at + 1] == '1', names = {}}\n"
+    "  for j = 1, tonumber(ARGV[at + 2]) do index.names[j] = ARGV[at + 2 + j] end\n"
+    "  at = at + 3 + #index.names\n"
+    "  index.equal = index.sorted and #index.names - 1 or #index.names\n"
+    "  indexes[i] = index\n"
+    "end\n"
+    "local function number(text)\n"
+    "  if tonumber(text) then return text end\n"
+    "  local y, m, d, rest = string.match(text, '^(%-?%d+)%-(%d%d)%-(%d%d)(.*)$')\n"
+    "  if not y then return nil end\n"
+    "  y, m, d = tonumber(y), tonumber(m), tonumber(d)\n"
+    "  if m <= 2 then y, m = y - 1, m + 12 end\n"
+    "  local days = 365 * y + math.floor(y / 4) - math.floor(y / 100) + math.floor(y / 400)\n"
+    "    + math.floor((153 * (m - 3) + 2) / 5) + d - 1 - 719468\n"
+    "  local h, n, s = string.match(rest, '^[T ](%d%d):(%d%d):(%d%d%.?%d*)')\n"
+    "  return string.format('%.17g', days * 86400 + (h and h * 3600 + n * 60 + s or 0))\n"
+    "end\n"
+    "local function place(index)\n"
+    "  local found, score = index.base, nil\n"
+    "  for i, name in ipairs(index.names) do\n"
+    "    local value = redis.call('HGET', key, name)\n"
+    "    if not value then return nil end\n"
+    "    if i > index.equal then\n"
+    "      score = number(value)\n"
+    "      if not score then return nil end\n"
+    "    else\n"
+    "      if i < index.equal then value = string.gsub(string.gsub(value, '%%', '%%25'), ':', '%%3A') end\n"
+    "      found = found .. ':' .. value\n"
+    "    end\n"
+    "  end\n"
+    "  return found, score\n"
+    "end\n"
+    "for _, index in ipairs(indexes) do\n"
+    "  index.old = kind == 'hash' and place(index) or nil\n"
+    "end\n"
+    "local names = tonumber(ARGV[at])\n"
+    "if mode == 'put' or mode == 'delete' then redis.call('DEL', key) end\n"
+    "for i = at + names + 1, #ARGV, 1000 do\n"
+    "  redis.call('HSET', key, unpack(ARGV, i, math.min(i + 999, #ARGV)))\n"
+    "end\n"
+    "for i = at + 1, at + names, 1000 do\n"
+    "  redis.call('HDEL', key, unpack(ARGV, i, math.min(i + 999, at + names)))\n"
+    "end\n"
+    "for _, index in ipairs(indexes) do\n"
+    "  local new, score\n"
+    "  if mode ~= 'delete' then new, score = place(index) end\n"
+    "  if index.old and index.old ~= new then redis.call(index.sorted and 'ZREM' or 'SREM', index.old, key) end\n"
+    "  if new and index.sorted then redis.call('ZADD', new, score, key)\n"
+    "  elseif new then redis.call('SADD', new, key) end\n"
+    "end\n"
+    "return 1";
+
 const struct redis_script redis_scripts[REDIS_SCRIPT_COUNT] = {
     [REDIS_SCRIPT_INSERT] = {insert, "4e370608e60c677e3ac20912b85dafc59f4874e4"},
     [REDIS_SCRIPT_PUT] = {put, "fd931cb258643be8486377e841b4216374be1abf"},
     [REDIS_SCRIPT_MERGE] = {merge, "9f5654931b53d95fbb7082d2427311950cf79ef6"},
+    [REDIS_SCRIPT_INDEXED] = {indexed, "d0840faf748fc8aee6f401c73ab4a250165b29e8"},
     [REDIS_SCRIPT_PUT_JSON] = {put_json, "0cd4a9a330fdb295de12c2f7dbed735223fbf7bd"},
 };

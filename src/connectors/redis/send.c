@@ -8,6 +8,7 @@
 #include "connectors/redis/send_internal.h"
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/memory.h"
 #include <stdlib.h>
 
@@ -58,6 +59,7 @@ static void disconnect(struct keyed_connection *connection)
         connection->encoders = next;
     }
     free(connection->reasons);
+    free(connection->indexes);
     arena_destroy(connection->arena);
     free(connection);
 }
@@ -67,14 +69,21 @@ static enum status connect(struct database *database, const struct target_table 
                            struct keyed_connection **connection, struct error *error)
 {
     struct keyed_connection *made = memory_allocate_zeroed(1, sizeof(*made));
-    (void)table_count;
+    enum status status = STATUS_OK;
     (void)in_flight_max;
-    (void)error;
     made->database = redis_of(database);
     made->tables = tables;
     made->answered_last = &made->answered;
     made->arena = arena_create(0);
     made->reasons = memory_allocate_zeroed(REDIS_RECORDS_MAX, sizeof(*made->reasons));
+    made->indexes = memory_allocate_zeroed((size_t)table_count + 1, sizeof(*made->indexes));
+    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
+        status = redis_indexes_find(made->database, tables[at].name, &made->indexes[at], error);
+    }
+    if (status != STATUS_OK) {
+        disconnect(made);
+        return STATUS_FAILED;
+    }
     *connection = made;
     return STATUS_OK;
 }
@@ -426,7 +435,9 @@ static enum status encode(struct keyed_connection *connection, enum keyed_kind k
                           struct error *error)
 {
     size_t start = out->length;
-    enum status status = redis_encode(connection->database->form, kind, record, out, error);
+    const struct redis_indexes *indexes = connection->indexes[record->table - connection->tables];
+    enum status status =
+        redis_encode(connection->database->form, kind, record, indexes, out, error);
     if (status != STATUS_OK) {
         out->length = start;
     }
@@ -459,7 +470,10 @@ static enum status write_one(struct database *database, enum keyed_kind kind,
     struct arena *arena = arena_create(0);
     own.encoder = NULL;
     own.repeated = true;
-    enum status status = redis_encode(self->form, kind, &own, &command, error);
+    const struct redis_indexes *indexes = NULL;
+    enum status status = redis_indexes_find(self, record->table->name, &indexes, error);
+    status = status == STATUS_OK ? redis_encode(self->form, kind, &own, indexes, &command, error)
+                                 : status;
     if (status == STATUS_OK) {
         const struct text key = redis_key_of_commands(command.data, command.length);
         struct redis_call call = {.replies = reply_count(&command),
@@ -472,6 +486,18 @@ static enum status write_one(struct database *database, enum keyed_kind kind,
     buffer_free(&command);
     arena_destroy(arena);
     return status == STATUS_END ? STATUS_OK : status;
+}
+
+enum status redis_erase(struct database *database, const struct target_table *table,
+                        const struct cell *keys, uint32_t count, struct error *error)
+{
+    enum status status = failpoint_hit("redis.before_delete", error);
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
+        const struct keyed_record record = {.table = table,
+                                            .key = keys + (size_t)at * table->key.count};
+        status = write_one(database, KEYED_DELETE, &record, error);
+    }
+    return status;
 }
 
 static const char *const failpoints[] = {KEYED_FAILPOINTS("redis"),

@@ -32,10 +32,11 @@ void redis_encoder_destroy(struct redis_encoder *encoder); /* NULL is fine */
  *   INSERT   a script
  *   UPDATE   HSET; where fields are null HDEL as well
  *   LOOK     HGETALL      DELETE   UNLINK        of JSON: SET, GET, UNLINK
+ * Where the table has indexes (NULL: it has none), a script does all but LOOK.
  */
 enum status redis_encode(enum redis_form form, enum keyed_kind kind,
-                         const struct keyed_record *record, struct buffer *out,
-                         struct error *error) MUST_USE;
+                         const struct keyed_record *record, const struct redis_indexes *indexes,
+                         struct buffer *out, struct error *error) MUST_USE;
 /* Does it begin with MULTI? */
 bool redis_is_transaction(const char *bytes, size_t length);
 /* The key that a record's commands are about. */
@@ -48,6 +49,7 @@ enum redis_script_name {
     REDIS_SCRIPT_PUT,
     REDIS_SCRIPT_PUT_JSON,
     REDIS_SCRIPT_MERGE,
+    REDIS_SCRIPT_INDEXED,
     REDIS_SCRIPT_COUNT
 };
 
@@ -94,6 +96,7 @@ struct redis_channel {
 struct keyed_connection {
     struct redis_database *database;
     const struct target_table *tables;
+    const struct redis_indexes **indexes;            /* of each table; owned */
     struct redis_channel *channels[REDIS_NODES_MAX]; /* by node; NULL: never used */
     uint32_t channel_count;                          /* above the last one used */
     struct redis_encoder *encoders;

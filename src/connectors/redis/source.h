@@ -28,11 +28,13 @@ struct redis_table {
     bool shared; /* keys of other types have the same prefix */
     struct column_list key;
     const struct redis_columns *columns; /* of noted ones */
-    struct redis_key_list *keys;         /* with redis_database.mutex; NULL: not listed yet */
+    const char *const *indexes;  /* keys that begin so, up to NULL, are indexes of noted ones */
+    struct redis_key_list *keys; /* with redis_database.mutex; NULL: not listed yet */
 };
 
 struct redis_source {
     struct arena *arena;
+    const char **indexes;       /* "idx:TABLE:" of noted tables that have any, up to NULL */
     struct redis_table *tables; /* by name */
     uint32_t table_count;
 };
@@ -44,6 +46,9 @@ enum status redis_source_find(struct redis_database *self, const char *name,
                               struct redis_table **table, struct error *error) MUST_USE;
 /* "hash", as TYPE and SCAN say it. */
 const char *redis_type_name(enum redis_type type);
+
+/* Does the key begin with one of them? */
+bool redis_is_index(const char *const *indexes, const char *key, size_t length);
 
 /* ---------------------------------------------------------------- key_list.c */
 

@@ -71,12 +71,6 @@ static void check_name(const struct target_table *table, struct buffer *out)
 
 static void check_features(const struct target_table *table, struct buffer *out)
 {
-    if (table->index_count > 0) {
-        buffer_format(out,
-                      "the index \"%s\": indexes are not written into Redis; make an entity of "
-                      "its own with that key\n",
-                      table->indexes[0].name);
-    }
     if (table->key.count == 0) {
         buffer_append_string(out,
                              "it has no key: each record is under a key of its own in Redis\n");
@@ -120,9 +114,15 @@ enum status redis_check_table(struct database *database, const struct check_requ
     struct arena *arena = arena_create(0);
     check_name(request->table, out);
     check_features(request->table, out);
+    const struct redis_indexes none = {0};
+    bool any = false;
     enum status status = redis_note_read(self, request->table->name, arena, &note, error);
     if (status == STATUS_OK) {
         check_note(self, request->table, &note, out);
+        redis_indexes_check(self, request->table, &note.indexes, out);
+    } else if (status == STATUS_END && request->table->index_count > 0) {
+        status = holds_any(self, request->table->name, &any, error);
+        redis_indexes_check(self, request->table, any ? &none : NULL, out);
     }
     arena_destroy(arena);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -198,9 +198,19 @@ enum status redis_empty_table(struct redis_database *self, const char *table, st
 {
     struct emptying emptying = {self, table};
     struct buffer prefix = {0};
+    const struct redis_indexes *indexes = NULL;
     redis_key_prefix(table, &prefix);
-    enum status status =
-        redis_scan_pages(self, buffer_string(&prefix), NULL, delete_page, &emptying, error);
+    enum status status = redis_indexes_find(self, table, &indexes, error);
+    status = status == STATUS_OK ? redis_scan_pages(self, buffer_string(&prefix), NULL, delete_page,
+                                                    &emptying, error)
+                                 : status;
+    if (status == STATUS_OK && indexes->count > 0) {
+        buffer_clear(&prefix);
+        buffer_append_string(&prefix, REDIS_INDEX_PREFIX);
+        redis_key_prefix(table, &prefix);
+        status =
+            redis_scan_pages(self, buffer_string(&prefix), NULL, delete_page, &emptying, error);
+    }
     buffer_free(&prefix);
     return status;
 }

@@ -166,3 +166,81 @@ enum status sql_append_by_key(const struct read_request *request,
     buffer_append_byte(sql, ')');
     return STATUS_OK;
 }
+
+/* ---------------------------------------------------------------- what changed since */
+
+enum status sql_append_since(const struct read_request *request,
+                             const struct sql_by_key_words *words,
+                             sql_append_root_column *append_column, void *context,
+                             struct buffer *sql, struct error *error)
+{
+    const struct by_key self = {.request = request,
+                                .words = words,
+                                .append_column = append_column,
+                                .context = context,
+                                .sql = sql,
+                                .error = error};
+    buffer_append_byte(sql, '(');
+    if (append_column(context, request->since) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(sql, " >= ");
+    if (append_value(&self, request->since_bound) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (request->since_nulls) {
+        buffer_append_string(sql, " OR ");
+        if (append_column(context, request->since) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        buffer_append_string(sql, words->is_null);
+    }
+    buffer_append_byte(sql, ')');
+    return STATUS_OK;
+}
+
+struct asking {
+    struct sql_database *self;
+    struct buffer *query;
+};
+
+static enum status append_own_column(void *context, const char *name)
+{
+    const struct asking *asking = context;
+    asking->self->dialect->append_name(asking->query, name);
+    return STATUS_OK;
+}
+
+static void append_count(const struct asking *asking, const struct read_request *request)
+{
+    buffer_append_string(asking->query, "(SELECT count(*) FROM ");
+    asking->self->dialect->append_table(asking->query, asking->self, request->table);
+    buffer_append_string(asking->query, " WHERE ");
+}
+
+enum status sql_since_query(struct sql_database *self, const struct read_request *request,
+                            const struct sql_by_key_words *words, struct buffer *query,
+                            struct error *error)
+{
+    struct asking asking = {self, query};
+    struct read_request bounded = *request;
+    enum status status = STATUS_OK;
+    bounded.since_nulls = false;
+    buffer_append_string(query, "SELECT (SELECT max(");
+    self->dialect->append_name(query, request->since);
+    buffer_append_string(query, ") FROM ");
+    self->dialect->append_table(query, self, request->table);
+    buffer_append_string(query, ") AS highest, ");
+    if (request->since_bound != NULL) {
+        append_count(&asking, request);
+        status = sql_append_since(&bounded, words, append_own_column, &asking, query, error);
+    }
+    buffer_append_string(query, request->since_bound != NULL ? ") AS changed, " : "0 AS changed, ");
+    if (request->since_nulls) {
+        append_count(&asking, request);
+        self->dialect->append_name(query, request->since);
+        buffer_append_string(query, words->is_null);
+    }
+    buffer_append_string(query, request->since_nulls ? ") AS nulls" : "0 AS nulls");
+    return status;
+}

@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "connectors/connector.h"
+#include "connectors/sql/database.h"
 #include "connectors/sql/normal.h"
 
 /* How a database writes it. */
@@ -26,5 +27,16 @@ enum status sql_append_by_key(const struct read_request *request,
                               const struct sql_by_key_words *words,
                               sql_append_root_column *append_column, void *context,
                               struct buffer *sql, struct error *error) MUST_USE;
+
+/* "(column >= bound OR column IS NULL)" of read_request.since; the bound alone without
+ * since_nulls. */
+enum status sql_append_since(const struct read_request *request,
+                             const struct sql_by_key_words *words,
+                             sql_append_root_column *append_column, void *context,
+                             struct buffer *sql, struct error *error) MUST_USE;
+/* What source_functions.since_query hands out. */
+enum status sql_since_query(struct sql_database *self, const struct read_request *request,
+                            const struct sql_by_key_words *words, struct buffer *query,
+                            struct error *error) MUST_USE;
 
 #endif

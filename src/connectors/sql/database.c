@@ -169,11 +169,13 @@ enum status sql_run_fenced(const char *shown, struct error *error)
 
 /* ---------------------------------------------------------------- tables that start again */
 
-static enum status empty_table(struct sql_database *self, const char *name, struct error *error)
+static enum status empty_table(struct sql_database *self, const struct target_table *table,
+                               struct error *error)
 {
+    const char *name = table->name;
     struct buffer sql = {0};
-    bool made = false;
-    if (self->dialect->is_made(self, name, &made, error) != STATUS_OK) {
+    bool made = table->empties;
+    if (!made && self->dialect->is_made(self, name, &made, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (!made) {
@@ -263,9 +265,17 @@ enum status sql_empty(struct database *database, const struct target_table *cons
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
+    bool silent = self->base.triggers_off;
+    struct error ignored = {0};
+    status = silent ? self->dialect->silence(self, true, error) : STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        status = empty_table(self, tables[i]->name, error);
+        status = empty_table(self, tables[i], error);
     }
     status = status == STATUS_OK ? self->dialect->check_claim(self, error) : status;
+    if (silent) {
+        bool good = status == STATUS_OK;
+        enum status back = self->dialect->silence(self, false, good ? error : &ignored);
+        status = good ? back : status;
+    }
     return sql_end_between(self, "before_empty", NULL, status, error);
 }

@@ -326,6 +326,18 @@ static enum status append_root_column(void *context, const char *name)
     return sql_request_column(context, -1, name);
 }
 
+struct sql_by_key_words sql_request_words(const struct sql_database *database,
+                                          const struct sql_request_dialect *dialect)
+{
+    return (struct sql_by_key_words){.rules = dialect->rules,
+                                     .append_text = database->dialect->append_text,
+                                     .name_time = dialect->name_time,
+                                     .is_null = dialect->is_null,
+                                     .quotes_numbers = dialect->quotes_numbers,
+                                     .bytes_before = dialect->bytes_before,
+                                     .bytes_behind = dialect->bytes_behind};
+}
+
 /* The rows of the span, and of these those of the buckets that are asked for. */
 static enum status append_where(struct sql_request *request, const struct span *span)
 {
@@ -337,16 +349,17 @@ static enum status append_where(struct sql_request *request, const struct span *
     if (!request->sums && request->asked->digest != NULL) {
         return sql_digest_append_wanted(request, sql->length > before ? " AND " : " WHERE ");
     }
+    const struct sql_by_key_words words = sql_request_words(request->database, request->dialect);
+    if (request->asked->since_bound != NULL) {
+        buffer_append_string(&request->out->sql, sql->length > before ? " AND " : " WHERE ");
+        if (sql_append_since(request->asked, &words, append_root_column, request,
+                             &request->out->sql, request->error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
     if (request->asked->keys == NULL) {
         return STATUS_OK;
     }
-    const struct sql_by_key_words words = {.rules = request->dialect->rules,
-                                           .append_text = request->database->dialect->append_text,
-                                           .name_time = request->dialect->name_time,
-                                           .is_null = request->dialect->is_null,
-                                           .quotes_numbers = request->dialect->quotes_numbers,
-                                           .bytes_before = request->dialect->bytes_before,
-                                           .bytes_behind = request->dialect->bytes_behind};
     buffer_append_string(&request->out->sql, sql->length > before ? " AND " : " WHERE ");
     return sql_append_by_key(request->asked, &words, append_root_column, request,
                              &request->out->sql, request->error);

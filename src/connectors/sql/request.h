@@ -4,6 +4,7 @@
 #define TRANSHUME_CONNECTORS_SQL_REQUEST_H
 
 #include "base/buffer.h"
+#include "connectors/sql/by_key.h"
 #include "connectors/sql/database.h"
 
 struct sql_request_dialect;
@@ -67,6 +68,9 @@ struct sql_request_dialect {
     enum status (*append_span)(struct sql_request *request, const struct span *span);
 };
 
+/* Its literals, as by_key.h wants them. */
+struct sql_by_key_words sql_request_words(const struct sql_database *database,
+                                          const struct sql_request_dialect *dialect);
 /* Finds the tables and writes the SELECT; out->sql is freed if that fails. */
 enum status sql_request_write(struct sql_request *request, const struct span *span) MUST_USE;
 

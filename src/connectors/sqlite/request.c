@@ -200,6 +200,7 @@ static bool walks_rowids(const struct compiler *compiler, const struct span_boun
     int64_t results = (compiler->options.mode == READ_CAREFUL ? 2 : 1) * (int64_t)column_count + 2;
     return compiler->options.may_hand_over && root != NULL && root->schema->kind == SCHEMA_TABLE &&
            root->schema->row_key != NULL && root->key_count == 0 && !bounds->by_key &&
+           request->since_bound == NULL && /* an index of it is quicker */
            request->join_count == 0 && (request->order_count == 0 || !request->ordered) &&
            results <= compiler->self->sql.base.limits.request_columns_max;
 }
@@ -273,7 +274,8 @@ static enum status append_from(struct compiler *compiler)
         buffer_append_string(sql, " AS _t0");
     } else {
         sqlite_append(sql, "%s.%n AS _t0", compiler->options.schema, compiler->root->schema->name);
-        if (compiler->root->schema->kind == SCHEMA_TABLE && compiler->root->key_count == 0) {
+        if (compiler->root->schema->kind == SCHEMA_TABLE && compiler->root->key_count == 0 &&
+            compiler->request->since_bound == NULL) {
             /* the rowid's order, whichever columns are asked for */
             buffer_append_string(sql, " NOT INDEXED");
         }
@@ -321,16 +323,30 @@ static enum status append_root_column(void *context, const char *name)
     return join_append_column(&compiler->out->sql, "_t0", compiler->root, name, compiler->error);
 }
 
+enum status sqlite_since_query(struct database *self, const struct read_request *request,
+                               struct buffer *query, struct error *error)
+{
+    return sql_since_query(sql_database_of(self), request, &by_key_words, query, error);
+}
+
 static enum status append_where(struct compiler *compiler, const struct span *span,
                                 const struct span_bounds *bounds)
 {
     struct buffer *sql = &compiler->out->sql;
     bool by_key = compiler->request->keys != NULL;
-    if (compiler->out->hands_over || bounds->has_low || bounds->has_high || by_key) {
+    bool since = compiler->request->since_bound != NULL;
+    if (compiler->out->hands_over || bounds->has_low || bounds->has_high || by_key || since) {
         buffer_append_string(sql, " WHERE 1");
     }
     if (append_span(compiler, span, bounds) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    if (since) {
+        buffer_append_string(sql, " AND ");
+        if (sql_append_since(compiler->request, &by_key_words, append_root_column, compiler, sql,
+                             compiler->error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
     }
     if (by_key) {
         buffer_append_string(sql, " AND ");

@@ -601,5 +601,6 @@ const struct source_functions sqlite_source_functions = {
     .cursor_next = source_cursor_next,
     .cursor_close = source_cursor_close,
     .number_spans = source_number_spans,
+    .since_query = sqlite_since_query,
     .caveats = source_caveats,
 };

@@ -198,6 +198,8 @@ void sqlite_give_pages(sqlite3 *connection, bool gives);
  * Tables that `prepare` had to sort are not used here: requests with joins are refused
  * (STATUS_AGAIN).
  */
+enum status sqlite_since_query(struct database *self, const struct read_request *request,
+                               struct buffer *query, struct error *error) MUST_USE;
 enum status sqlite_express_select(struct sqlite_database *source,
                                   const struct read_request *request, const struct span *span,
                                   const char *schema, struct buffer *sql,

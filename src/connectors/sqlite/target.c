@@ -440,6 +440,7 @@ const struct target_functions sqlite_target = {
     .chunk_begin = sqlite_writer_chunk_begin,
     .submit = sqlite_writer_submit,
     .poll = sqlite_writer_poll,
+    .chunk_run = sqlite_writer_run,
     .commit = sqlite_writer_commit,
     .chunk_abandon = sqlite_writer_chunk_abandon,
     .after_load = sqlite_target_after_load,

@@ -329,6 +329,19 @@ static enum status commit_transaction(struct writer *writer, const struct done_m
     return status;
 }
 
+enum status sqlite_writer_run(struct writer *writer, uint64_t chunk, const char *sql,
+                              struct error *error)
+{
+    if (check_open(writer, chunk, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    int result = sqlite3_exec(writer->connection, sql, NULL, NULL, NULL);
+    return result == SQLITE_OK
+               ? STATUS_OK
+               : sqlite_target_error(writer->database, writer->connection, result,
+                                     ERROR_TARGET_WRITE, "the statement failed", error);
+}
+
 enum status sqlite_writer_commit(struct writer *writer, uint64_t chunk,
                                  const struct done_mark *mark, struct error *error)
 {

@@ -11,9 +11,13 @@
 #include "engine/follow/follow_foresee.h"
 #include "engine/join/joining.h"
 #include "engine/rollback/undo.h"
+#include "engine/run/emptying.h"
 #include "engine/run/home.h"
+#include "engine/run/hooks.h"
 #include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
+#include "engine/run/since.h"
+#include "engine/subset/subset.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -236,6 +240,12 @@ static enum status add_undo_notes(struct report *report, struct error *error)
     struct buffer notes = {0};
     enum status status =
         undo_decide(report->session, report->tables, report->out->arena, &decision, &notes, error);
+    if (status == STATUS_OK) {
+        status = since_tell(report->session, decision.tables, &notes, error);
+    }
+    if (status == STATUS_OK) {
+        status = emptying_tell(report->session, decision.tables, &notes, error);
+    }
     if (status == STATUS_OK) {
         add_each_line(report, &notes, add_note);
     }
@@ -582,6 +592,8 @@ static void list_entities(struct report *report)
             .records = -1,
             .bytes = -1,
             .keys = keys_text(report, table),
+            .chosen = -1,
+            .partners = -1,
             .express = session_is_express(report->session, &plan->streams[entity->stream])};
     }
 }
@@ -652,6 +664,32 @@ static enum status foresee_following(struct report *report, struct error *error)
     return STATUS_OK;
 }
 
+/* What the plan runs beside the copy, and whether it may. */
+static void show_hooks(struct report *report)
+{
+    struct run_session *session = report->session;
+    struct buffer lines = {0};
+    struct error error = {0};
+    const char **list = NULL;
+    uint32_t count = 0;
+    uint32_t capacity = 0;
+    hooks_describe(session, &lines);
+    char *copy = lines.length == 0 ? NULL : memory_copy_string(buffer_string(&lines));
+    char *next = copy;
+    for (char *line; (line = strsep(&next, "\n")) != NULL && *line != '\0';) {
+        add_line(report, &list, &count, &capacity, line);
+    }
+    free(copy);
+    report->out->hooks = (struct check_list){list, count};
+    buffer_clear(&lines);
+    if (hooks_check(session, &error) != STATUS_OK) {
+        buffer_format(&lines, "%s: %s; %s", error.object, error.message, error.hint);
+        add_problem(report, buffer_string(&lines));
+        worsen(report, error_exit_status(&error));
+    }
+    buffer_free(&lines);
+}
+
 static enum status show_ddl(struct report *report, struct error *error)
 {
     struct run_session *session = report->session;
@@ -676,6 +714,42 @@ static enum status show_ddl(struct report *report, struct error *error)
     return STATUS_OK;
 }
 
+/* Which rows --sample-rows chooses, which takes reading their keys. */
+static enum status choose_rows(struct report *report, struct error *error)
+{
+    struct run_session *session = report->session;
+    const struct plan *plan = session->plan;
+    if (session_choose_rows(session, NULL, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; session->subset != NULL && i < plan->entity_count; i++) {
+        const struct plan_entity *entity = &plan->entities[i];
+        const struct subset_count count = subset_count_of(session->subset, entity->stream);
+        struct check_entity *out = &report->out->entities[i];
+        struct buffer line = {0};
+        out->chosen = (int64_t)count.chosen;
+        out->partners = (int64_t)count.partners;
+        buffer_format(
+            &line, "%s: %" PRIu64 " of %" PRIu64 " rows, and %" PRIu64 " that chosen ones refer to",
+            entity->name, count.chosen, count.rows, count.partners);
+        add_note(report, buffer_string(&line));
+        buffer_free(&line);
+    }
+    return STATUS_OK;
+}
+
+/* What is read is no sample of these any more, but their number is known. */
+static void count_chosen(struct report *report)
+{
+    const struct plan *plan = report->session->plan;
+    for (uint32_t i = 0; report->session->subset != NULL && i < plan->entity_count; i++) {
+        struct check_entity *out = &report->out->entities[i];
+        if (session_makes_one_each(&plan->entities[i])) {
+            out->records = out->chosen + out->partners;
+        }
+    }
+}
+
 enum status run_check(struct run_session *session, struct check_report *out, struct error *error)
 {
     struct report report = {.session = session, .out = out};
@@ -683,6 +757,7 @@ enum status run_check(struct run_session *session, struct check_report *out, str
     out->guarantee = run_guarantee(session);
     out->guarantee_text = guarantee_text(session);
     list_entities(&report);
+    show_hooks(&report);
     bool failed = find_problems(&report, error) != STATUS_OK;
     bool readable = report.preflight.lacking_count == 0;
     failed = failed || (readable && (session_snapshot(session, 1, error) != STATUS_OK ||
@@ -691,7 +766,9 @@ enum status run_check(struct run_session *session, struct check_report *out, str
     failed = failed || find_notes(&report, error) != STATUS_OK ||
              show_ddl(&report, error) != STATUS_OK ||
              foresee_following(&report, error) != STATUS_OK ||
-             (readable && read_some(&report, error) != STATUS_OK);
+             (readable &&
+              (choose_rows(&report, error) != STATUS_OK || read_some(&report, error) != STATUS_OK));
+    count_chosen(&report);
     preflight_free(&report.preflight);
     if (failed) {
         arena_destroy(out->arena);

@@ -58,6 +58,7 @@ enum status sampling_read_span(struct run_session *session, struct run *run,
     struct worker worker = {.copy = &copy};
     if (!copy.run->loads_rejects &&
         (sampling_reader(session, &worker.reader, error) != STATUS_OK ||
+         session_choose_rows(session, NULL, error) != STATUS_OK ||
          (session->joining != NULL &&
           joining_prepare(session->joining, NULL, error) != STATUS_OK))) {
         return STATUS_FAILED;

@@ -150,13 +150,40 @@ static enum status feed_children(struct merge *merge, uint32_t number, const str
     }
 }
 
+/* Of a parent that --sample-rows left out. */
+static enum status pass_over_children(struct merge *merge, const struct cell *parent,
+                                      struct error *error)
+{
+    for (uint32_t i = 0; !merge->searches && i < merge->child_count; i++) {
+        const struct cell *row;
+        enum status status = peek(merge, &merge->children[i], &row, error);
+        while (status == STATUS_OK && row != NULL && belongs(merge->reading->stream, parent, row)) {
+            merge->children[i].row++;
+            status = peek(merge, &merge->children[i], &row, error);
+        }
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status merge_parent(struct merge *merge, const struct batch *batch, uint32_t number,
                                 struct error *error)
 {
     struct reading *reading = merge->reading;
     const struct cell *parent = batch_row(batch, number);
     bool wanted = true;
+    bool keeps = true;
     merge->has_children = false;
+    /* rows that were looked up for are filtered before that */
+    if (merge->looked_up == NULL && reading_keeps(reading, parent, &keeps, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!keeps) {
+        reading->root_rows++;
+        return pass_over_children(merge, parent, error);
+    }
     if (mapper_begin_row(reading->mapper, batch, number, &wanted, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -8,6 +8,7 @@
 #include "engine/join/joining.h"
 #include "plan/mapper.h"
 
+struct subset_scratch; /* engine/subset/subset.h */
 struct reading {
     struct worker *worker;
     struct work *work;
@@ -21,6 +22,7 @@ struct reading {
     uint64_t root_rows;    /* read since the last parcel */
     uint32_t rows_max;
     size_t bytes_max;
+    struct subset_scratch *subset; /* NULL: none was needed yet */
     uint32_t widened_rows; /* to ask for next where look-ups are added here; 0: the chunk begins */
     /* Instead of the ring, for check and sample: takes the parcel over; STATUS_END: that is
      * enough. */
@@ -44,6 +46,9 @@ enum status reading_send(struct reading *reading, struct parcel *parcel,
 /* Hands over what the mapper has ready. */
 enum status reading_take(struct reading *reading, struct error *error) MUST_USE;
 bool reading_is_full(const struct reading *reading);
+/* --sample-rows: is the row one of those that were chosen? */
+enum status reading_keeps(struct reading *reading, const struct cell *row, bool *keeps,
+                          struct error *error) MUST_USE;
 /* What finds the rows of a request that the engine joins. */
 enum status reading_search(struct reading *reading, const struct read_request *request,
                            struct joining_search **search, struct error *error) MUST_USE;

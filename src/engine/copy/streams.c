@@ -89,9 +89,9 @@ bool session_is_express(const struct run_session *session, const struct plan_str
     const struct run_options *options = &session->options;
     bool capped = options->rows_per_second_max > 0 || options->bytes_per_second_max > 0 ||
                   care_is_wanted(options);
-    return stream->express && !options->no_express && !capped && !home_repeats_chunks(session) &&
-           !looks_at_records(session, stream) && target->express_accepts != NULL &&
-           target->express_chunk != NULL &&
+    return stream->express && !options->no_express && options->sample_rows == 0 && !capped &&
+           !home_repeats_chunks(session) && !looks_at_records(session, stream) &&
+           target->express_accepts != NULL && target->express_chunk != NULL &&
            target->express_accepts(session->target, session->source);
 }
 

@@ -6,6 +6,7 @@
 #include "base/signals.h"
 #include "engine/rejects/rejects_load.h"
 #include "engine/run/options.h"
+#include "engine/subset/subset.h"
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -203,6 +204,38 @@ enum status reading_search(struct reading *reading, const struct read_request *r
     return joining_search_of(reading->joining, request, search, error);
 }
 
+static const struct subset *subset_of(struct reading *reading)
+{
+    const struct subset *subset = reading->worker->copy->session->subset;
+    if (subset != NULL && reading->subset == NULL) {
+        reading->subset = subset_scratch_create();
+    }
+    return subset;
+}
+
+enum status reading_keeps(struct reading *reading, const struct cell *row, bool *keeps,
+                          struct error *error)
+{
+    const struct subset *subset = subset_of(reading);
+    *keeps = true;
+    return subset == NULL
+               ? STATUS_OK
+               : subset_keeps(subset, reading->stream->number, row, reading->subset, keeps, error);
+}
+
+/* Of rows of the stream's root, as its request brings them; a batch that fails is gone. */
+static enum status filter(struct reading *reading, struct batch **batch, struct error *error)
+{
+    const struct subset *subset = subset_of(reading);
+    if (subset == NULL || subset_filter(subset, reading->stream->number, *batch, reading->subset,
+                                        error) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    batch_destroy(*batch);
+    *batch = NULL;
+    return STATUS_FAILED;
+}
+
 enum { WIDENED_ROWS_FIRST = 64 };
 
 /* What look-ups add is known once they are made: batches grow while they stay below the bound. */
@@ -224,6 +257,7 @@ enum status reading_next(struct reading *reading, struct cursor *cursor,
     uint32_t asked = reading->widened_rows > 0 ? reading->widened_rows : WIDENED_ROWS_FIRST;
     asked = asked < reading->rows_max ? asked : reading->rows_max;
     enum status status = source->cursor_next(cursor, asked, reading->bytes_max, batch, error);
+    status = status == STATUS_OK ? filter(reading, batch, error) : status;
     status = status == STATUS_OK ? joining_widen(search, *batch, batch, error) : status;
     if (status == STATUS_OK) {
         reading->widened_rows = next_rows(reading, asked, *batch);
@@ -249,6 +283,10 @@ static enum status read_batches(struct reading *reading, struct error *error)
     struct batch *batch;
     while ((status = reading_next(reading, cursor, search, &batch, error)) == STATUS_OK) {
         status = reading_account(reading, batch->row_count, batch_bytes(batch));
+        if (status == STATUS_OK && search == NULL && filter(reading, &batch, error) != STATUS_OK) {
+            status = STATUS_FAILED;
+            batch = NULL;
+        }
         if (status != STATUS_OK) {
             batch_destroy(batch);
         } else {
@@ -380,6 +418,7 @@ void reading_free(struct reading *reading)
     joining_reader_close(reading->joining);
     mapper_destroy(reading->mapper);
     record_hasher_free(&reading->hasher);
+    subset_scratch_destroy(reading->subset);
     free(reading->tallies);
 }
 

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "engine/rejects/reject_name.h"
 #include "engine/run/options.h"
+#include "plan/hooks.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,10 @@ static enum status begin_attempt(struct writing *writing, struct open_chunk *chu
         return STATUS_FAILED;
     }
     chunk->begun = true;
-    return failpoint_hit("engine.chunk_started", error);
+    chunk->hooked = false;
+    return writing_run_hooks(writing, chunk, HOOK_BEFORE_CHUNK, error) == STATUS_OK
+               ? failpoint_hit("engine.chunk_started", error)
+               : STATUS_FAILED;
 }
 
 enum status writing_begin(struct writing *writing, uint64_t index, struct work *work,

@@ -39,6 +39,7 @@ struct open_chunk {
     bool backwards;       /* so they were tried last */
     int64_t began_ms;
     char *mark_text; /* of the commit that is being tried */
+    bool hooked;     /* the hooks behind its records ran in this attempt */
 };
 
 struct writing {
@@ -55,6 +56,10 @@ struct writing {
     struct stranger_search *search; /* NULL: none yet */
 };
 
+/* Runs the plan's SQL of that moment (enum hook_moment) in the chunk's transaction: writing_hooks.c
+ */
+enum status writing_run_hooks(struct writing *writing, const struct open_chunk *chunk, int moment,
+                              struct error *error) MUST_USE;
 /* Begins the chunk at the target and puts it last. The work is the chunk's from now on, also when
  * it fails. */
 enum status writing_begin(struct writing *writing, uint64_t index, struct work *work,

@@ -8,6 +8,7 @@
 #include "connectors/lease.h"
 #include "engine/run/run_chunks.h"
 #include "engine/run/state.h"
+#include "plan/hooks.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,7 +191,12 @@ enum status writing_commit(struct writing *writing, struct error *error)
     struct ledger_rejects rejects;
     copy_show(writing->worker, "commits");
     if (check_sums(writing, chunk, error) != STATUS_OK ||
-        failpoint_hit("engine.before_rejects_sync", error) != STATUS_OK ||
+        (!chunk->hooked &&
+         writing_run_hooks(writing, chunk, HOOK_AFTER_CHUNK, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    chunk->hooked = true;
+    if (failpoint_hit("engine.before_rejects_sync", error) != STATUS_OK ||
         reject_file_sync(&chunk->rejects, &rejects, error) != STATUS_OK ||
         failpoint_hit("engine.after_rejects_sync", error) != STATUS_OK ||
         make_mark(writing, chunk, &rejects, error) != STATUS_OK ||

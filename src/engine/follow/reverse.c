@@ -75,6 +75,11 @@ enum status reverse_check(const struct run_session *session, struct error *error
     const struct connector *target = session->target->connector;
     const struct connector *source = session->source->connector;
     enum status status = STATUS_OK;
+    if (session->plan->masks_values) {
+        error_set(error, ERROR_FOLLOW, session->target_uri->shown,
+                  "its values are masked, and would be fed back in place of the true ones");
+        return error_hint(error, "cut over without --reverse");
+    }
     if (target->feed == NULL) {
         error_set(error, ERROR_FOLLOW, session->target_uri->shown,
                   "the changes of %s can't be followed, so that nothing can be fed back",

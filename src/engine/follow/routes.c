@@ -111,6 +111,15 @@ static const char *why_no_pages(const struct run_session *session, const struct 
                     : NULL;
 }
 
+static bool shuffles(const struct plan_stream *stream)
+{
+    bool shuffles = false;
+    for (uint32_t i = 0; i < stream->mask_count; i++) {
+        shuffles = shuffles || stream->masks[i].shuffle != NULL;
+    }
+    return shuffles;
+}
+
 static const char *why_not(const struct run_session *session, const struct plan_stream *stream,
                            const struct plan_entity *entity, const struct plan_table *table)
 {
@@ -121,8 +130,9 @@ static const char *why_not(const struct run_session *session, const struct plan_
            : joins_too_much(stream)     ? "it joins by more than 32 columns"
            : stream->joined != NULL     ? "the source can't join, and it looks something up"
            : mapping->stream->documents ? "it reads documents"
-           : stream->masks_rows         ? "its rows are masked, and changes are not"
-           : mapping->distinct          ? "of equal records it keeps one, so that none has an owner"
+           : shuffles(stream)
+               ? "its values are shuffled, and those of a new row would have no place"
+           : mapping->distinct ? "of equal records it keeps one, so that none has an owner"
            : entity->is_pages && why_no_pages(session, mapping, &table->target) != NULL
                ? why_no_pages(session, mapping, &table->target)
            : mapping->unnest != NULL && !table->rows_apart

@@ -122,11 +122,15 @@ static enum status note_guest(void *context, const char *key, const struct store
     return STATUS_OK;
 }
 
-/* Is something of runs kept here whose ledger is elsewhere? */
+/* Is something of runs kept here whose ledger is elsewhere, or a watermark for those to come? */
 static enum status has_guests(struct ledger *ledger, bool *any, struct error *error)
 {
     *any = false;
-    return ledger->functions->scan(ledger->store, STORE_GUEST_PREFIX, note_guest, any, error);
+    enum status status =
+        ledger->functions->scan(ledger->store, STORE_GUEST_PREFIX, note_guest, any, error);
+    return status == STATUS_OK && !*any
+               ? ledger->functions->scan(ledger->store, LEDGER_WATERMARKS, note_guest, any, error)
+               : status;
 }
 
 static enum status is_last(struct ledger *ledger, const char *run_id, struct arena *arena,

@@ -53,6 +53,9 @@ enum status ledger_put(struct ledger *ledger, struct store *store, const char *k
 enum status ledger_delete_prefix(struct ledger *ledger, const char *prefix,
                                  struct error *error) MUST_USE;
 
+/* What keys of watermarks begin with. */
+#define LEDGER_WATERMARKS "watermark/"
+
 /* ---- ledger_load.c */
 
 struct ledger_runs {

@@ -1,4 +1,4 @@
-/* Positions of feeds, and intents. */
+/* Positions of feeds, intents, and watermarks. */
 #include "engine/ledger/ledger_positions.h"
 
 #include "connectors/store_key.h"
@@ -8,6 +8,7 @@
 #include "model/json_reader.h"
 #include "model/json_writer.h"
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static void intent_key(char key[STORE_KEY_BYTES], const char *run_id, const char *name)
@@ -104,4 +105,48 @@ enum status ledger_delete_intent(struct ledger *ledger, const char *run_id, cons
     char key[STORE_KEY_BYTES];
     intent_key(key, run_id, name);
     return ledger->functions->delete_if(ledger->store, key, STORE_ANY_VERSION, error);
+}
+
+/* Two names can't be taken for two others. */
+static void watermark_key(const struct ledger *ledger, const char *table, const char *entity,
+                          struct arena *arena, char key[STORE_KEY_BYTES])
+{
+    char prefix[STORE_KEY_BYTES];
+    snprintf(prefix, sizeof prefix, LEDGER_WATERMARKS "%s/", ledger->target_hash);
+    store_name_key(key, prefix, arena_format(arena, "%zu/%s/%s", strlen(table), table, entity));
+}
+
+enum status ledger_get_watermark(struct ledger *ledger, const char *table, const char *entity,
+                                 struct arena *arena, const char **text, struct error *error)
+{
+    char key[STORE_KEY_BYTES];
+    struct store_value value;
+    watermark_key(ledger, table, entity, arena, key);
+    enum status status = ledger_get(ledger, key, arena, &value, error);
+    *text = status == STATUS_OK ? value.text : NULL;
+    return status;
+}
+
+enum status ledger_put_watermark(struct ledger *ledger, const char *table, const char *entity,
+                                 const char *text, struct error *error)
+{
+    char key[STORE_KEY_BYTES];
+    struct store_value value = {0};
+    struct arena *arena = arena_create(1024);
+    watermark_key(ledger, table, entity, arena, key);
+    enum status status;
+    if (text == NULL) {
+        status = ledger->functions->delete_if(ledger->store, key, STORE_ANY_VERSION, error);
+    } else {
+        status = ledger_get(ledger, key, arena, &value, error);
+        status = status == STATUS_FAILED
+                     ? status
+                     : ledger_put(ledger, ledger->store, key, text,
+                                  status == STATUS_OK ? value.version : STORE_ABSENT, NULL, error);
+    }
+    arena_destroy(arena);
+    return status == STATUS_AGAIN
+               ? error_set(error, ERROR_RUN_FENCED, table,
+                           "another run stored how far it was read at the same time")
+               : status;
 }

@@ -1,4 +1,4 @@
-/* What else a ledger keeps: positions of feeds, and intents. */
+/* What else a ledger keeps: positions of feeds, intents, and watermarks. */
 #ifndef TRANSHUME_ENGINE_LEDGER_LEDGER_POSITIONS_H
 #define TRANSHUME_ENGINE_LEDGER_LEDGER_POSITIONS_H
 
@@ -36,5 +36,18 @@ enum status ledger_get_intent(struct ledger *ledger, const char *run_id, const c
                               struct arena *arena, const char **text, struct error *error) MUST_USE;
 enum status ledger_delete_intent(struct ledger *ledger, const char *run_id, const char *name,
                                  struct error *error) MUST_USE;
+
+/*
+ * A watermark says up to where an entity with `since` was read: a JSON object of the engine's
+ * (engine/run/since.h). It is of a table and entity of the target, outlives its runs, and keeps the
+ * ledger's place when the last run is gone.
+ */
+/* STATUS_END: there is none; `*text` is then NULL. */
+enum status ledger_get_watermark(struct ledger *ledger, const char *table, const char *entity,
+                                 struct arena *arena, const char **text,
+                                 struct error *error) MUST_USE;
+/* In the place of the former one; NULL: removes it. */
+enum status ledger_put_watermark(struct ledger *ledger, const char *table, const char *entity,
+                                 const char *text, struct error *error) MUST_USE;
 
 #endif

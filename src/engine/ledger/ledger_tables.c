@@ -46,12 +46,15 @@ json_t *ledger_tables_make(const struct ledger_header *header)
     json_t *tables = json_array();
     for (uint32_t i = 0; i < header->table_count; i++) {
         const struct ledger_table *table = &header->tables[i];
-        json_array_append_new(tables,
-                              json_pack("{s:o,s:o,s:s,s:s,s:b,s:b,s:o}", "name",
-                                        json_text(table->name), "key", names_make(table->key),
-                                        "existing", existing_names[table->existing], "was",
-                                        was_names[table->was], "undo", table->keeps_undo, "settles",
-                                        table->settles, "entities", entities_make(table)));
+        json_t *made =
+            json_pack("{s:o,s:o,s:s,s:s,s:b,s:b,s:o}", "name", json_text(table->name), "key",
+                      names_make(table->key), "existing", existing_names[table->existing], "was",
+                      was_names[table->was], "undo", table->keeps_undo, "settles", table->settles,
+                      "entities", entities_make(table));
+        if (table->empties) {
+            json_object_set_new(made, "empties", json_true());
+        }
+        json_array_append_new(tables, made);
     }
     if (json_array_size(tables) == header->table_count) {
         return tables;
@@ -140,7 +143,8 @@ static enum status table_read(const json_t *object, struct arena *arena, struct 
                                    .existing = (enum existing_policy)existing,
                                    .was = (enum ledger_table_was)was,
                                    .keeps_undo = json_member_true(object, "undo"),
-                                   .settles = json_member_true(object, "settles")};
+                                   .settles = json_member_true(object, "settles"),
+                                   .empties = json_member_true(object, "empties")};
     if (table->name == NULL) {
         return no_memory(error);
     }
@@ -165,6 +169,52 @@ enum status ledger_tables_read(const json_t *header_object, struct arena *arena,
     for (uint32_t i = 0; i < header->table_count; i++) {
         if (table_read(json_array_get(list, i), arena, &header->tables[i], error) != STATUS_OK) {
             return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---- since */
+
+json_t *ledger_since_make(const struct ledger_header *header)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < header->since_count; i++) {
+        const struct ledger_since *since = &header->since[i];
+        json_array_append_new(
+            list, json_pack("{s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "stream", (json_int_t)since->stream,
+                            "table", json_text(since->table), "entity", json_text(since->entity),
+                            "column", json_text(since->column), "bound", json_text(since->bound),
+                            "next", json_text(since->next), "before", json_text(since->before)));
+    }
+    return list;
+}
+
+static const char *since_text(const json_t *object, const char *name, struct arena *arena)
+{
+    const char *text = json_member_text(object, name, NULL);
+    return text != NULL ? arena_copy_string(arena, text) : NULL;
+}
+
+enum status ledger_since_read(const json_t *header_object, struct arena *arena,
+                              struct ledger_header *header, struct error *error)
+{
+    const json_t *list = json_object_get(header_object, "since");
+    header->since_count = (uint32_t)json_array_size(list);
+    header->since = arena_allocate_zeroed(arena, header->since_count + 1u, sizeof *header->since);
+    for (uint32_t i = 0; i < header->since_count; i++) {
+        const json_t *object = json_array_get(list, i);
+        struct ledger_since *since = &header->since[i];
+        *since = (struct ledger_since){
+            .stream = (uint32_t)json_member_integer(object, "stream", UINT32_MAX),
+            .table = since_text(object, "table", arena),
+            .entity = since_text(object, "entity", arena),
+            .column = since_text(object, "column", arena),
+            .bound = since_text(object, "bound", arena),
+            .next = since_text(object, "next", arena),
+            .before = since_text(object, "before", arena)};
+        if (since->table == NULL || since->entity == NULL || since->column == NULL) {
+            return damaged("what it reads since when is not as it was written", error);
         }
     }
     return STATUS_OK;

@@ -11,6 +11,11 @@ json_t *ledger_tables_make(const struct ledger_header *header);
 enum status ledger_tables_read(const json_t *header_object, struct arena *arena,
                                struct ledger_header *header, struct error *error) MUST_USE;
 
+/* The same of `since`. */
+json_t *ledger_since_make(const struct ledger_header *header);
+enum status ledger_since_read(const json_t *header_object, struct arena *arena,
+                              struct ledger_header *header, struct error *error) MUST_USE;
+
 /* "append" and the like. */
 const char *ledger_existing_name(enum existing_policy policy);
 

@@ -135,6 +135,12 @@ enum status ledger_header_make(const struct ledger_header *header, struct arena 
     if (object != NULL && header->rejects_orphans) {
         failed |= json_object_set_new(object, "broken_references", json_string("reject")) != 0;
     }
+    if (object != NULL && header->sample_rows > 0) {
+        failed |= json_object_set_new(object, "sample_rows",
+                                      json_integer((json_int_t)header->sample_rows)) != 0;
+        failed |= json_object_set_new(object, "sample_seed",
+                                      json_integer((json_int_t)header->sample_seed)) != 0;
+    }
     if (object != NULL && header->parts != NULL) {
         failed |= json_object_set_new(object, "parts", json_string(header->parts)) != 0;
     }
@@ -157,6 +163,9 @@ enum status ledger_header_make(const struct ledger_header *header, struct arena 
     }
     if (object != NULL && header->before_id != NULL) {
         failed |= json_object_set_new(object, "before", json_text(header->before_id)) != 0;
+    }
+    if (object != NULL && header->since_count > 0) {
+        failed |= json_object_set_new(object, "since", ledger_since_make(header)) != 0;
     }
     if (object != NULL && header->input_hash != NULL) {
         failed |= json_object_set_new(object, "input",
@@ -247,6 +256,8 @@ enum status ledger_header_read(const char *text, struct arena *arena, struct led
         .rebuilds_indexes = strcmp(json_member_text(object, "indexes", ""), "rebuild") == 0,
         .disables_triggers = strcmp(json_member_text(object, "triggers", ""), "disable") == 0,
         .rejects_orphans = strcmp(json_member_text(object, "broken_references", ""), "reject") == 0,
+        .sample_rows = (uint64_t)json_member_integer(object, "sample_rows", 0),
+        .sample_seed = (uint64_t)json_member_integer(object, "sample_seed", 0),
         .parts = keep_text(object, "parts", arena),
         .takes_out = json_member_true(object, "takes_out"),
         .keeps_taken = json_member_true(object, "keeps_taken"),
@@ -257,6 +268,7 @@ enum status ledger_header_read(const char *text, struct arena *arena, struct led
     header->schemas = schemas_read(object, arena);
     status = status == STATUS_OK ? ledger_tables_read(object, arena, header, error) : status;
     status = status == STATUS_OK ? feed_read(object, arena, header, error) : status;
+    status = status == STATUS_OK ? ledger_since_read(object, arena, header, error) : status;
     if (status == STATUS_OK &&
         (header->run_id == NULL || header->kind == NULL || header->source_identity == NULL ||
          header->fingerprint == NULL || header->target_identity == NULL ||

@@ -12,15 +12,17 @@
  *          "schema":TEXT,"plan":TEXT|null,"mapping":TEXT,"mapping_hash":HEX,
  *          "streams":[{"name","keyed","records"}],"absent_tables":[NAME…],
  *          "tables":[{"name","key":[…],"existing","was":"absent"|"empty"|"records","undo",
- *                     "settles","entities":[{"entity":n,"fields":[…]}]}],
+ *                     "settles","empties":true,"entities":[{"entity":n,"fields":[…]}]}],
  *          "renumbered":{TABLE:N…},                        (new keys are old ones + N)
  *          "indexes":"rebuild","triggers":"disable",       (only where they are)
  *          "broken_references":"reject",                   (likewise)
+ *          "sample_rows":N,"sample_seed":N,                (of a part of the source)
  *          "parts":"schema"|"data",                        (where it is not both)
  *          "schemas":[NAME…],                              (the target's, besides its own)
- *          "takes_out":true,                               (a repair that deletes records)
+ *          "takes_out":true,                               (it deletes records that were there)
  *          "keeps_taken":true,                             (and they can be put back)
- *          "delete":HEX,                                   (a repair: xxh3 of delete.jsonl)
+ *          "delete":HEX,                                   (likewise: xxh3 of delete.jsonl)
+ *          "since":[{"stream","table","entity","column","bound","next","before"}…],
  *          "before":ID,                                    (the before-images in the state folder)
  *          "input":{"xxh3":HEX,"bytes":N}}                          (input: kind rejects only)
  * status  {"format":1,"phase":…,"created":[TABLE…],"mixed_snapshot":…,"no_snapshot":…,
@@ -67,6 +69,7 @@ struct ledger_table {
     enum ledger_table_was was;
     bool keeps_undo;
     bool settles;
+    bool empties; /* its records are deleted before the load */
     struct ledger_table_entity *entities;
     uint32_t entity_count;
 };
@@ -75,6 +78,18 @@ struct ledger_table {
 struct ledger_renumbered {
     const char *table;
     int64_t by;
+};
+
+/* Of a stream with `since`: what it reads, and what its next run is to go on from; values as
+ * typed_json.h writes them. */
+struct ledger_since {
+    uint32_t stream;
+    const char *table; /* with the entity the watermark's name */
+    const char *entity;
+    const char *column;
+    const char *bound;  /* NULL: all of it is read */
+    const char *next;   /* the column's highest value; NULL: it has none */
+    const char *before; /* the watermark that the run found; NULL: none */
 };
 
 /* What the header is made of, and what is compared on resume. All borrowed. */
@@ -109,11 +124,15 @@ struct ledger_header {
     bool disables_triggers;     /* likewise */
     struct column_list schemas; /* of the target besides its own, of which tables are */
     bool rejects_orphans;       /* --broken-references reject */
+    uint64_t sample_rows;       /* 0: all */
+    uint64_t sample_seed;
     const char *parts;          /* "schema", "data"; NULL: both */
-    bool takes_out;             /* a repair that deletes records */
+    bool takes_out;             /* a repair that deletes records, or a copy that empties tables */
     bool keeps_taken;           /* and they can be put back; earlier versions refuse by takes_out */
-    const char *delete_hash;    /* of a repair's delete.jsonl; NULL: before 0.2 */
-    const char *input_hash;     /* kind rejects */
+    const char *delete_hash;    /* of its delete.jsonl; NULL: before 0.2 */
+    struct ledger_since *since; /* a stream each that has it */
+    uint32_t since_count;
+    const char *input_hash; /* kind rejects */
     int64_t input_bytes;
 };
 enum status ledger_header_make(const struct ledger_header *header, struct arena *arena,

@@ -7,6 +7,7 @@
 #include "engine/rollback/before.h"
 #include "engine/rollback/rollback_parts.h"
 #include "engine/run/claim.h"
+#include "engine/run/since.h"
 #include "observe/observer.h"
 #include <inttypes.h>
 #include <string.h>
@@ -328,7 +329,10 @@ static enum status forget(struct rollback *rollback, struct error *error)
     struct retry retry;
     session_retry_begin(&rollback->session, &retry);
     do {
-        status = ledger_forget(rollback->session.ledger, run->id, run->epoch, true, error);
+        status = since_take_back(rollback->session.ledger, &run->header, error);
+        status = status == STATUS_OK
+                     ? ledger_forget(rollback->session.ledger, run->id, run->epoch, true, error)
+                     : status;
     } while (session_tries_again(&retry, &status, error));
     if (status != STATUS_OK) {
         return status;

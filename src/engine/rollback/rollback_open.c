@@ -13,6 +13,7 @@
 #include "engine/run/options.h"
 #include "engine/run/past_runs.h"
 #include "observe/observer.h"
+#include "plan/connections.h"
 #include "plan/document.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +47,7 @@ static enum status find_target(struct rollback *rollback, const struct rollback_
     struct error why = {0};
     (void)rollback_find_local(&rollback->run.folder, options->run_id, rollback->run.arena, &local,
                               &why);
-    const char *known = local.target;
+    const char *known = connection_recall(local.target_name, local.target, rollback->run.arena);
     error_clear(error);
     if (known == NULL && options->target_uri == NULL && !may_be_unknown(&why)) {
         error_copy(error, &why);
@@ -441,7 +442,9 @@ static void make_tables(struct rollback *rollback)
                                                     .created = table->was == LEDGER_WAS_ABSENT};
         rollback->report.tables[i].name = table->name;
     }
-    rollback->session.target->triggers_off = strcmp(run->header.kind, "repair") == 0;
+    /* as they were deleted */
+    rollback->session.target->triggers_off =
+        strcmp(run->header.kind, "repair") == 0 || run->header.takes_out;
     rollback->report.table_count = count;
     rollback->report.run_id = run->id;
     rollback->report.target = rollback->session.target_uri->shown;

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "engine/copy/care.h"
 #include "engine/copy/circles.h"
+#include "engine/run/emptying.h"
 #include "engine/run/home.h"
 #include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
@@ -172,10 +173,12 @@ static const char *const *const *find_leaving_out(const struct run_session *sess
 }
 
 static enum status check_table(struct run_session *session, uint32_t number,
-                               const struct target_table *table, struct preflight *preflight,
-                               struct error *error)
+                               const struct target_table *table, bool record_exists,
+                               struct preflight *preflight, struct error *error)
 {
     const struct plan *plan = session->plan;
+    bool empties = table->empties && record_exists && session->options.rejects_file == NULL &&
+                   session->options.parts != PARTS_SCHEMA;
     const struct plan_table *planned = &plan->tables[number];
     struct buffer lines = {0};
     struct error problem;
@@ -189,8 +192,9 @@ static enum status check_table(struct run_session *session, uint32_t number,
                                           .shape_count = planned->entity_count,
                                           .leaving_out = find_leaving_out(session, planned),
                                           .rebuilds_indexes = preflight_rebuilds_indexes(session),
-                                          .disables_triggers =
-                                              preflight_disables_triggers(session)};
+                                          .disables_triggers = preflight_disables_triggers(session),
+                                          .triggers_off = empties,
+                                          .loses_records = empties};
     enum status status =
         session->target->connector->target->check_table(session->target, &request, &lines, error);
     free(shapes);
@@ -455,17 +459,24 @@ static enum status check_source(struct run_session *session, struct preflight *p
     return status;
 }
 
-static void check_emptiness(const struct target_table *table, bool record_exists,
+static void check_emptiness(const struct run_session *session, uint32_t number, bool record_exists,
                             struct preflight *preflight)
 {
-    struct error problem;
-    if (table->existing != EXISTING_REFUSE || !record_exists) {
+    const struct target_table *table = &session->plan->tables[number].target;
+    struct error problem = {0};
+    if (table->existing != EXISTING_REFUSE || !record_exists || session->options.mirrors) {
+        return;
+    }
+    if (table->empties) {
+        if (session->options.rejects_file == NULL && emptying_refuse(session, number, &problem)) {
+            add_problem(preflight, &problem);
+        }
         return;
     }
     error_set(&problem, ERROR_TARGET_NOT_EMPTY, table->name, "there are records in it already");
     error_hint(&problem,
-               "say what to do with them: `existing:` or --existing append, upsert, replace or "
-               "skip; leave the table out with --exclude; or name an empty target");
+               "say what to do with them: `existing:` or --existing append, upsert, replace, "
+               "skip or truncate; leave the table out with --exclude; or name an empty target");
     add_problem(preflight, &problem);
 }
 
@@ -510,6 +521,24 @@ static bool refers(const struct target_table *table)
 {
     return table->same_engine != NULL ? table->same_engine->foreign_key_count > 0
                                       : table->reference_count > 0;
+}
+
+/* What deletes records of the target is agreed to. */
+static void check_deletes(const struct run_session *session, struct preflight *preflight)
+{
+    const struct plan *plan = session->plan;
+    const struct run_options *options = &session->options;
+    struct error problem = {0};
+    for (uint32_t i = 0; i < plan->stream_count; i++) {
+        const struct plan_since *since = plan->streams[i].since;
+        if (since != NULL && since->deletes && !options->confirmed && !options->resuming &&
+            options->rejects_file == NULL) {
+            error_set(&problem, ERROR_TARGET_NOT_EMPTY, since->table,
+                      "`deletes: compare` deletes what the source has no more");
+            error_hint(&problem, "say --confirm if that is wanted");
+            add_problem(preflight, &problem);
+        }
+    }
 }
 
 /* Records without a partner are looked for in the table, where nothing says whose they are. */
@@ -558,7 +587,7 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
     }
     for (uint32_t i = 0; i < count; i++) {
         if (check_repeats(session, i, preflight) &&
-            check_table(session, i, &tables[i], preflight, error) != STATUS_OK) {
+            check_table(session, i, &tables[i], record_exists[i], preflight, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         if (check_unfit(session, &tables[i], preflight, error) != STATUS_OK) {
@@ -567,7 +596,7 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
         check_names(session, tables, i, preflight);
         check_index_names(session, tables, i, preflight);
         if (session->options.parts != PARTS_SCHEMA) {
-            check_emptiness(&session->plan->tables[i].target, record_exists[i], preflight);
+            check_emptiness(session, i, record_exists[i], preflight);
         }
         if (!table_exists[i]) {
             (*absent)[(*absent_count)++] = tables[i].name;
@@ -580,6 +609,7 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
     check_parts(session, *absent, *absent_count, preflight);
     check_strict(session, preflight);
     check_orphans(session, preflight);
+    check_deletes(session, preflight);
     struct error untold;
     enum status status = care_check(session, &untold, error);
     if (status == STATUS_END) {

@@ -401,7 +401,7 @@ enum status repair_delete_listed(struct run *run, struct error *error)
     }
     struct deleting deleting = {.run = run, .arena = arena_create(0)};
     char *path = file_join(run->arena, run->folder.path, "delete.jsonl");
-    enum status status = check_list(run, path, error);
+    enum status status = run->repairs ? check_list(run, path, error) : STATUS_OK;
     if (status == STATUS_OK) {
         status = delete_of_tables(&deleting, path, error);
     }

@@ -22,7 +22,7 @@ enum status repair_delete_parse(const struct run *run, const char *line, size_t 
 /* Before the run's header is written: it vouches for the list, which has to be the one that was
  * made (options.delete_hash). */
 enum status repair_delete_bind(struct run *run, struct error *error) MUST_USE;
-/* Durable on return. */
+/* Durable on return. Also of a run that empties tables (emptying.h), which has its own list. */
 enum status repair_delete_listed(struct run *run, struct error *error) MUST_USE;
 /*
  * Once all is out and written, in each attempt that comes so far: asks the target which records

@@ -16,6 +16,7 @@
 #include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
 #include "engine/run/schema_lines.h"
+#include "engine/run/since.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +66,7 @@ static enum status find_run(struct resume *resume, struct error *error)
     bool is_open = status == STATUS_OK && !local.finished;
     if (is_open) {
         run->session->options.follow |= local.follows;
+        run->session->options.mirrors |= local.mirrors;
         run->session->options.parts = run_parts_read(local.parts); /* what has no ledger yet */
         take_reject_bound(run, &local);
         status = ledger_load(run->session->ledger, local.id, run->arena, &resume->ledger, error);
@@ -543,8 +545,15 @@ static enum status read_ledger(struct resume *resume, struct error *error)
     }
     run_set_kind(run, resume->header.kind);
     run->session->options.parts = run_parts_read(resume->header.parts);
+    if (session_sample(run->session, resume->header.sample_rows, resume->header.sample_seed,
+                       error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     run->header = resume->header;
     undo_resume(run);
+    if (since_resume(run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     return look_whether_it_follows(resume, error) == STATUS_OK &&
                    check_match(resume, error) == STATUS_OK &&
                    (run->loads_rejects || resume->leaves ||
@@ -611,6 +620,7 @@ static enum status go_on(struct run *run, struct error *error)
     enum status status = find_run(&resume, error);
     if (status == STATUS_AGAIN) {
         random_run_id(run->id);
+        run->begins_again = true;
         log_write(LOG_INFO, "the run had not begun: beginning it");
         status = run->loads_rejects ? rejects_load_begin(run, error) : run_begin(run, error);
         return status == STATUS_OK ? run_execute(run, error) : status;

@@ -16,11 +16,14 @@
 #include "engine/rejects/rejects_load.h"
 #include "engine/rollback/unfilled.h"
 #include "engine/run/claim.h"
+#include "engine/run/emptying.h"
 #include "engine/run/home.h"
+#include "engine/run/hooks.h"
 #include "engine/run/options.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/repair_delete.h"
 #include "engine/run/run_parts.h"
+#include "engine/run/since.h"
 
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -127,6 +130,8 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
         .finished = finished,
         .source = run->session->source_uri->shown,
         .target = run->session->target_uri->shown,
+        .source_name = options->source_name,
+        .target_name = options->target_name,
         .ledger = home_is_elsewhere(run->session) ? run->session->home_uri->shown : NULL,
         .plan_path = options->plan_path,
         .learned = run->session->learned,
@@ -137,12 +142,15 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
         .exclude_count = options->exclude_count,
         .renumber = options->renumber,
         .renumber_count = options->renumber_count,
+        .sample_rows = options->sample_rows,
+        .sample_seed = options->sample_seed,
         .names = options->names,
         .parts = run_parts_name(options->parts),
         .existing = options->existing,
         .max_rejects = options_reject_bound(options),
         .plan_rejects = options->plan_rejects,
         .follows = options->follow,
+        .mirrors = options->mirrors,
         .time_zone = options->time_zone,
         .plan_time_zone = plan_document_option(run->session->document, "time_zone")};
     return local_run_write(&run->folder, &local, error);
@@ -289,6 +297,7 @@ enum status run_prepare_source(struct run *run, struct error *error)
     progress_enter(&session->progress, PROGRESS_PREPARE);
     if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK ||
         source->prepare(session->source, requests, count, say, error) != STATUS_OK ||
+        session_choose_rows(session, say, error) != STATUS_OK ||
         (session->joining != NULL && joining_prepare(session->joining, say, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
@@ -368,6 +377,9 @@ static enum status copy_chunks(struct run *run, struct error *error)
     enum status status = copy_run(copy, state_tick, error);
     if (!run->session->stuck) {
         copy_destroy(copy);
+    }
+    if (atomic_load(&run->session->source->report.moved)) {
+        run_note(run, &run->status.mixed_snapshot);
     }
     take_counts(run);
     return status;
@@ -489,14 +501,31 @@ static enum status forget_keys(struct run *run, struct error *error)
     return settles ? ledger_forget_keys(run->session->ledger, run->id, error) : STATUS_OK;
 }
 
-/* Its copy is whole and counted. */
+static enum status publish(struct run *run, struct error *error)
+{
+    struct database *target = run->session->target;
+    return target->connector->target->publish != NULL
+               ? target->connector->target->publish(target, run->tables, run->table_count, error)
+               : STATUS_OK;
+}
+
+/* Its copy is whole and counted. What hooks do to it afterwards is not counted. */
 static enum status check_counts(struct run *run, struct error *error)
 {
+    bool begun;
     progress_enter(&run->session->progress, PROGRESS_COUNT);
-    enum status status = persist(run, reconcile_run, error);
+    if (hooks_after_begun(run, &begun, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = begun ? STATUS_OK : persist(run, reconcile_run, error);
     status = status == STATUS_OK ? persist(run, unfilled_note, error) : status;
     status = status == STATUS_OK ? repair_delete_tell_partnerless(run, error) : status;
-    return status == STATUS_OK ? persist(run, forget_keys, error) : status;
+    status = status == STATUS_OK ? persist(run, publish, error) : status;
+    status = status == STATUS_OK ? persist(run, forget_keys, error) : status;
+    if (status == STATUS_OK && hooks_after(run, error) != STATUS_OK) {
+        return stopped_or_failed(error);
+    }
+    return status;
 }
 
 static enum status follow_on(struct run *run, struct error *error)
@@ -530,6 +559,7 @@ static enum status follow_on(struct run *run, struct error *error)
 static enum status complete(struct run *run, struct error *error)
 {
     enum status status = check_counts(run, error);
+    status = status == STATUS_OK ? persist(run, since_end, error) : status;
     if (status != STATUS_OK || failpoint_hit("engine.before_completed", error) != STATUS_OK) {
         return status == STATUS_OK ? STATUS_FAILED : status;
     }
@@ -565,13 +595,18 @@ enum status run_execute(struct run *run, struct error *error)
 {
     struct progress *progress = &run->session->progress;
     run->session->target->triggers_off = run->repairs;
-    run->session->target->repairs = run->repairs;
+    /* what is deleted first must not outlive what is written after it */
+    run->session->target->repairs = run->repairs || run->header.takes_out;
     if (run->loads_rejects) {
         rejects_load_make_stream(run);
     }
     if (failpoint_hit("engine.after_claim", error) != STATUS_OK ||
         (!run->loads_rejects && run->status.phase == LEDGER_PREPARED &&
          run_check_overtaken(run, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    if (run->status.phase < LEDGER_FOLLOWING && !run->loads_rejects &&
+        hooks_check(run->session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     tell_begin(run);
@@ -590,11 +625,15 @@ enum status run_execute(struct run *run, struct error *error)
         return follow_on(run, error);
     }
     if (run->status.phase < LEDGER_LOADED) {
+        if (hooks_keep(run, error) != STATUS_OK || hooks_before_tables(run, error) != STATUS_OK) {
+            return stopped_or_failed(error);
+        }
         if (run_put_phase(run, LEDGER_COPYING, error) != STATUS_OK ||
             spool_begin(run, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (run->repairs && repair_delete_listed(run, error) != STATUS_OK) {
+        if ((run->repairs ? repair_delete_listed(run, error) : emptying_run(run, error)) !=
+            STATUS_OK) {
             return stopped_or_failed(error);
         }
         struct retention_watch *watch;
@@ -754,6 +793,9 @@ enum status run_conclude(struct run *run, enum status status, struct run_result 
         if (run->folder.lock >= 0) {
             log_write(LOG_DEBUG, "failed: %s%s: %s", error->context, error->object, error->message);
         }
+    }
+    if (status == STATUS_FAILED && run->claimed && !run->session->stuck) {
+        hooks_on_failure(run, error);
     }
     tell_ledger(run, status, error);
     if (run->state_ready) {

@@ -26,6 +26,9 @@ enum parts_choice {
     PARTS_DATA    /* records into tables that are there; nothing is made */
 };
 
+/* What becomes of hooks that had begun and are not known to be done. */
+enum begun_hooks_choice { BEGUN_HOOKS_UNSET, BEGUN_HOOKS_SKIP, BEGUN_HOOKS_REPEAT };
+
 /* A resync's steps (engine/follow/resync.h); a comparison comes in between. */
 enum resync_choice { RESYNC_NOT, RESYNC_BEGIN, RESYNC_END };
 /* What a resume of a run that follows is for. */
@@ -56,6 +59,9 @@ struct run_options {
     const char *plan_path;  /* NULL: no plan, a plain copy */
     const char *source_uri; /* replaces the plan's; needed without a plan */
     const char *target_uri;
+    const char
+        *source_name; /* "@NAME" of the connection that source_uri is of; NULL: it is none's */
+    const char *target_name;
     const struct run_parameter
         *parameters; /* for source_uri and target_uri, as parameters.h says */
     uint32_t parameter_count;
@@ -130,6 +136,15 @@ struct run_options {
     const char *before_command; /* for /bin/sh; NULL: none */
     const char *fence_command;  /* in place of the connector's own fence */
     const char *after_command;
+    bool full;            /* what has `since` is read whole, whatever earlier runs read */
+    bool mirrors;         /* migrate --mirror: tables that hold records are left alone, since
+                             a comparison puts them right */
+    bool confirmed;       /* what deletes records may, or nothing is written: check */
+    uint64_t sample_rows; /* a part of the source: engine/subset/subset.h; 0: all of it */
+    uint64_t sample_seed;
+    bool no_hooks;       /* none of the plan's hooks runs */
+    bool allow_commands; /* those that are commands may */
+    enum begun_hooks_choice begun_hooks;
     bool no_before_images;     /* nothing is kept of records that are overwritten */
     bool resuming;             /* resume: endpoints and filters that are not given are those of the
                                   unfinished run in the state folder */
@@ -156,6 +171,8 @@ struct check_entity {
     int64_t records;  /* -1: not known before the run */
     int64_t bytes;    /* estimate */
     const char *keys; /* proven, or checked at the end, and why */
+    int64_t chosen;   /* of these, by --sample-rows; -1: all */
+    int64_t partners; /* of the chosen ones, because others refer to them */
     bool express;     /* the target pulls it from the source itself */
 };
 struct check_list {
@@ -193,6 +210,7 @@ struct check_ddl {
 };
 struct check_report {
     struct check_follow follow;
+    struct check_list hooks; /* what the plan runs besides, a line each */
     struct check_ddl ddl;
     struct check_entity *entities;
     uint32_t entity_count;
@@ -209,6 +227,8 @@ struct check_report {
     bool foreseen_emptied;     /* references that stay NULL */
     struct arena *arena;       /* frees it all */
 };
+/* What a run of the session is about to do: three lines at most. */
+void run_decided(const struct run_session *session, struct buffer *out);
 /* What source and target promise after any crash. */
 enum guarantee run_guarantee(const struct run_session *session);
 /* "exactly once", "idempotent", "at least once" */
@@ -235,6 +255,9 @@ enum status run_script(struct run_session *session, const char *place, struct sc
 const char *run_target_uri(const struct run_session *session);
 
 /* ---- migrate and resume */
+/* How many of the plan's tables hold records, and how many are missing or empty. */
+enum status run_count_filled(struct run_session *session, uint32_t *filled, uint32_t *unfilled,
+                             struct error *error) MUST_USE;
 struct run_result {
     char run_id[40];
     struct progress *progress; /* counters per entity; owned by the session */
@@ -282,6 +305,11 @@ enum status run_state_read(const char *state_folder, struct buffer *json,
                            struct error *error) MUST_USE;
 /* Is there a run that the state folder is about? A damaged one will say so itself. */
 enum status run_is_known(const char *state_folder, bool *known, struct error *error) MUST_USE;
+/* Is a part of migrate --mirror unfinished there? */
+bool run_is_unfinished_mirror(const char *state_folder);
+/* The ids of the runs that the state folder knows, the newest first, in the arena. */
+enum status run_ids(const char *state_folder, struct arena *arena, const char ***ids,
+                    uint32_t *count, struct error *error) MUST_USE;
 /* Has the run ended that the state folder is about? */
 bool run_is_finished(const char *state_folder);
 /* Forgets the local state; `kept` says what stays in the target. A live run is refused. */

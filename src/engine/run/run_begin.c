@@ -10,9 +10,13 @@
 #include "engine/rollback/before.h"
 #include "engine/rollback/undo.h"
 #include "engine/run/claim.h"
+#include "engine/run/emptying.h"
 #include "engine/run/home.h"
+#include "engine/run/hooks.h"
 #include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
+#include "engine/run/since.h"
+#include "plan/hooks.h"
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -184,6 +188,8 @@ void run_fill_header(struct run *run)
     run->header.rebuilds_indexes = preflight_rebuilds_indexes(session);
     run->header.disables_triggers = preflight_disables_triggers(session);
     run->header.rejects_orphans = preflight_rejects_orphans(session);
+    run->header.sample_rows = session->options.sample_rows;
+    run->header.sample_seed = session->options.sample_seed;
     run->header.parts = run_parts_name(session->options.parts);
     run->header.schemas = session->target->scope.others;
     run->header.reverse_of = session->options.reverse_of;
@@ -223,6 +229,19 @@ static void add_chunks(struct run *run, uint32_t stream, const struct span *span
     }
 }
 
+/* Does it go into a table that holds records, which a mirror compares? */
+static bool is_compared(const struct run *run, const struct plan_stream *stream)
+{
+    const struct plan *plan = run->session->plan;
+    bool compared = false;
+    for (uint32_t i = 0; run->session->options.mirrors && i < stream->entity_count; i++) {
+        uint32_t table = plan->entities[stream->entities[i]].table;
+        compared = compared || (table < run->header.table_count &&
+                                run->header.tables[table].was == LEDGER_WAS_FILLED);
+    }
+    return compared;
+}
+
 static enum status split_streams(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
@@ -234,9 +253,13 @@ static enum status split_streams(struct run *run, struct error *error)
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         struct span *spans;
         uint32_t count;
+        if (is_compared(run, &plan->streams[i])) {
+            continue;
+        }
         /* the bounds of chunks are keys, which the ledger keeps: of masked ones there are none */
         bool masked = plan_stream_masks_key(&plan->streams[i]);
         uint64_t rows = masked ? UINT64_MAX : session_chunk_rows(session, &plan->streams[i]);
+        rows = masked ? rows : since_chunk_rows(run, &plan->streams[i], rows);
         if (session->source->connector->source->split(session->source, &plan->streams[i].request,
                                                       rows, run->arena, &spans, &count,
                                                       error) != STATUS_OK) {
@@ -439,21 +462,33 @@ static enum status measure_keys(struct run *run, struct error *error)
                : STATUS_FAILED;
 }
 
+/* What they do the snapshot shows; a kill meanwhile leaves a run that `resume` begins again. */
+static enum status run_first_hooks(struct run *run, struct error *error)
+{
+    if (hooks_has(run, HOOK_BEFORE) && run_write_local(run, false, false, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return hooks_before_run(run, run->begins_again, error);
+}
+
 static enum status begin(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
-    if (check_target(run, error) != STATUS_OK || undo_begin(run, error) != STATUS_OK ||
+    if (hooks_check(session, error) != STATUS_OK || check_target(run, error) != STATUS_OK ||
+        undo_begin(run, error) != STATUS_OK ||
         (session->options.follow && follow_begin(run, error) != STATUS_OK) ||
         measure_keys(run, error) != STATUS_OK || tell_foretold(run, error) != STATUS_OK ||
         run_retire_finished(run, error) != STATUS_OK ||
-        state_folder_make_rooms(&run->folder, error) != STATUS_OK) {
+        state_folder_make_rooms(&run->folder, error) != STATUS_OK ||
+        run_first_hooks(run, error) != STATUS_OK || emptying_begin(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     progress_enter(&session->progress, PROGRESS_PREPARE);
     if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK ||
         session_describe_streams(session, error) != STATUS_OK ||
-        warn_of_partitions(run, error) != STATUS_OK || split_streams(run, error) != STATUS_OK ||
-        run_index_chunks(run, error) != STATUS_OK || read_identity(run, error) != STATUS_OK) {
+        warn_of_partitions(run, error) != STATUS_OK || since_begin(run, error) != STATUS_OK ||
+        split_streams(run, error) != STATUS_OK || run_index_chunks(run, error) != STATUS_OK ||
+        read_identity(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     fill_stream_facts(run);
@@ -479,4 +514,24 @@ enum status run_begin(struct run *run, struct error *error)
     }
     follow_abandon(run);
     return STATUS_FAILED;
+}
+
+enum status run_count_filled(struct run_session *session, uint32_t *filled, uint32_t *unfilled,
+                             struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    struct target_table *tables;
+    uint32_t count = session->plan->table_count;
+    bool *exists = arena_allocate_zeroed(arena, count + 1u, sizeof(bool));
+    bool *holds = arena_allocate_zeroed(arena, count + 1u, sizeof(bool));
+    *filled = 0;
+    preflight_tables(session, arena, &tables);
+    enum status status = session->target->connector->target->inspect(session->target, tables, count,
+                                                                     exists, holds, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+        *filled += holds[i];
+    }
+    *unfilled = count - *filled;
+    arena_destroy(arena);
+    return status;
 }

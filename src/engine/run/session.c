@@ -19,8 +19,11 @@
 #include "engine/run/past_runs.h"
 #include "engine/run/schema_lines.h"
 #include "engine/run/there.h"
+#include "engine/shuffle/shuffle.h"
+#include "engine/subset/subset.h"
 #include "model/time_zone.h"
 #include "observe/observer.h"
+#include "plan/connections.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -137,8 +140,10 @@ static enum status take_from_local_run(struct run_session *session, struct past_
         return STATUS_OK;
     }
     if (!named) {
-        options->source_uri = local.source;
-        options->target_uri = local.target;
+        options->source_uri = connection_recall(local.source_name, local.source, session->arena);
+        options->target_uri = connection_recall(local.target_name, local.target, session->arena);
+        options->source_name = local.source_name;
+        options->target_name = local.target_name;
     }
     if (options->plan_path == NULL && !given) {
         options->plan_path = local.plan_path;
@@ -160,6 +165,10 @@ static enum status take_from_local_run(struct run_session *session, struct past_
     }
     if (options->names == NULL) {
         options->names = local.names;
+    }
+    if (options->sample_rows == 0) {
+        options->sample_rows = local.sample_rows;
+        options->sample_seed = local.sample_seed;
     }
     if (options->schemas.count == 0 && !given) {
         options->schemas = local.schemas;
@@ -244,9 +253,7 @@ static void take_time_zone(struct run_session *session, const struct past_run *p
     }
 }
 
-/* The folder for sorted runs, made now since a database is opened with it; NULL where none can
- * be. */
-static const char *make_spill_folder(const struct state_folder *folder, const char *path)
+const char *session_make_spill_folder(const struct state_folder *folder, const char *path)
 {
     struct error ignored; /* a run will say it when it makes its own folders; check needs none */
     struct stat facts;
@@ -316,8 +323,8 @@ static enum status open_database(struct run_session *session, const char *text, 
     const struct open_options open = {
         .mode = mode,
         .uri = *uri,
-        .spill_folder = make_spill_folder(&folder, mode == OPEN_SOURCE ? folder.spill_source
-                                                                       : folder.spill_target),
+        .spill_folder = session_make_spill_folder(
+            &folder, mode == OPEN_SOURCE ? folder.spill_source : folder.spill_target),
         .memory_bytes = options_cache_bytes(&session->options),
         .timeout_ms = session->options.timeout_ms,
         .read_only = session->options.validating,
@@ -526,14 +533,14 @@ static enum status prepare_joining(struct run_session *session, struct error *er
     if (state_folder_name(&folder, session->state_path, session->arena, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    const struct joining_options options = {.source = session->source,
-                                            .schema = session->schema,
-                                            .plan = session->plan,
-                                            .spill_folder =
-                                                make_spill_folder(&folder, folder.spill_source),
-                                            .memory_bytes = options_cache_bytes(&session->options),
-                                            .reader_count = session_reader_count(session),
-                                            .patience_ms = session_patience_ms(session)};
+    const struct joining_options options = {
+        .source = session->source,
+        .schema = session->schema,
+        .plan = session->plan,
+        .spill_folder = session_make_spill_folder(&folder, folder.spill_source),
+        .memory_bytes = options_cache_bytes(&session->options),
+        .reader_count = session_reader_count(session),
+        .patience_ms = session_patience_ms(session)};
     joining_create(&options, &session->joining);
     return STATUS_OK;
 }
@@ -621,7 +628,8 @@ static enum status resolve_described(struct run_session *session, const struct l
     if (plan_resolve(session->document, session->source, session->schema, session->target,
                      &settings, &session->plan, faults, error) != STATUS_OK ||
         find_settings(session, error) != STATUS_OK ||
-        prepare_joining(session, error) != STATUS_OK) {
+        prepare_joining(session, error) != STATUS_OK ||
+        session_sample_prepare(session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     circles_find(session);
@@ -775,6 +783,8 @@ void run_close(struct run_session *session)
     }
     free(session->spare_readers);
     joining_destroy(session->joining);
+    subset_destroy(session->subset);
+    shuffle_destroy(session->shuffle);
     plan_destroy(session->plan);
     if (session->schema != NULL) {
         arena_destroy(session->schema->arena);

@@ -23,6 +23,8 @@ struct copy;
 struct metrics;
 struct run;
 struct spool;
+struct shuffle;
+struct subset;
 
 /* What kind of run it is, in ledger and state: "copy", "rejects", "repair". */
 const char *run_kind(const struct run *run);
@@ -61,6 +63,8 @@ struct run_session {
     const bool *unreadable;  /* a stream each: check found that it can't be read; may be NULL */
     const char *snapshot;    /* the token; NULL: not taken yet */
     bool values_asked;       /* session_ask_values */
+    struct shuffle *shuffle; /* NULL: no column is shuffled */
+    struct subset *subset;   /* NULL: all of the source is read */
     struct joining *joining; /* NULL: the source joins itself, or nothing is joined */
     struct reader *sample_reader;
     struct reader **spare_readers; /* of a copy that ended, for one that may follow */
@@ -90,13 +94,15 @@ struct run {
     const char *finished_id; /* of the run in the state folder that makes way for this one */
     uint64_t epoch;
     bool claimed;
-    bool took_over; /* from a holder with a lease: what it had in hand is compared */
+    bool begins_again; /* a resume of one that had not come to its ledger */
+    bool took_over;    /* from a holder with a lease: what it had in hand is compared */
     struct claim_keeper *keeper;
     bool left_extra;    /* of a repair: fewer went than it was to take out */
     bool repairs;       /* validate --repair: loads_rejects is true as well */
     bool loads_rejects; /* migrate --rejects: the source is a file of mended records */
     struct ledger_header header;
     struct ledger_status status;
+    uint64_t *whole_rows;        /* a stream each: of those with a bound, what the root has */
     struct target_table *tables; /* the plan's, in its order */
     uint32_t table_count;
     struct ledger_chunk *chunks;
@@ -145,6 +151,18 @@ struct run {
 /* Nothing is read of the source any more: its snapshot goes, where the target needs no second look
  * at it. */
 enum status session_leave_source(struct run_session *session, struct error *error) MUST_USE;
+/* The folder for sorted runs, made now since a database is opened with it; NULL where none can
+ * be. */
+const char *session_make_spill_folder(const struct state_folder *folder, const char *path);
+/* ---- sample_rows.c: --sample-rows, engine/subset/subset.h */
+/* Once the plan is resolved. */
+enum status session_sample_prepare(struct run_session *session, struct error *error) MUST_USE;
+/* A run that is gone on with says which part of the source it copies. */
+enum status session_sample(struct run_session *session, uint64_t rows, uint64_t seed,
+                           struct error *error) MUST_USE;
+/* Within the snapshot: chooses the rows, and shuffles, unless that was done. Control thread. */
+enum status session_choose_rows(struct run_session *session, void (*progress)(const char *what),
+                                struct error *error) MUST_USE;
 /* Validating: closes the mirror and all readers, so that the target can be written. */
 void session_leave_mirror(struct run_session *session);
 /* A reader within the snapshot: a spare one if there is any. */

@@ -453,16 +453,59 @@ enum status run_is_known(const char *state_folder, bool *known, struct error *er
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
-bool run_is_finished(const char *state_folder)
+enum status run_ids(const char *state_folder, struct arena *arena, const char ***ids,
+                    uint32_t *count, struct error *error)
+{
+    struct state_folder folder;
+    struct local_run current;
+    struct past_run *past;
+    uint32_t past_count;
+    *count = 0;
+    if (state_folder_name(&folder, state_folder, arena, error) != STATUS_OK ||
+        past_runs_list(&folder, arena, &past, &past_count, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *ids = arena_allocate_zeroed(arena, past_count + 1u, sizeof **ids);
+    enum status status = local_run_read(&folder, arena, &current, error);
+    if (status == STATUS_OK) {
+        (*ids)[(*count)++] = current.id;
+    }
+    for (uint32_t i = 0; i < past_count; i++) {
+        (*ids)[(*count)++] = past[i].local.id;
+    }
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+static bool ask_local(const char *state_folder, bool (*question)(const struct local_run *local))
 {
     struct state_folder folder;
     struct local_run local;
     struct error ignored = {0};
     struct arena *arena = arena_create(0);
-    bool finished = state_folder_name(&folder, state_folder, arena, &ignored) == STATUS_OK &&
-                    local_run_read(&folder, arena, &local, &ignored) == STATUS_OK && local.finished;
+    bool answer = state_folder_name(&folder, state_folder, arena, &ignored) == STATUS_OK &&
+                  local_run_read(&folder, arena, &local, &ignored) == STATUS_OK && question(&local);
     arena_destroy(arena);
-    return finished;
+    return answer;
+}
+
+static bool is_finished(const struct local_run *local)
+{
+    return local->finished;
+}
+
+bool run_is_finished(const char *state_folder)
+{
+    return ask_local(state_folder, is_finished);
+}
+
+static bool is_unfinished_mirror(const struct local_run *local)
+{
+    return local->mirrors && !local->finished && !local->rolling_back;
+}
+
+bool run_is_unfinished_mirror(const char *state_folder)
+{
+    return ask_local(state_folder, is_unfinished_mirror);
 }
 
 static void say_kept(const struct local_run *local, struct buffer *kept)

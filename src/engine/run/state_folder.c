@@ -18,9 +18,9 @@ enum { RUN_FILE_BYTES_MAX = 4 << 20 };
 /* Of one run, in the order in which they are moved away with it. run.json goes last: until then a
  * crash leaves a run that is known as finished. */
 static const char *const file_names[] = {
-    "input.jsonl",  "plan.yaml",       "transhume.log",  "metrics.jsonl", "events.jsonl",
-    "chunks.jsonl", "validation.json", "validate.jsonl", "report.html",   "report.json",
-    "report.md",    "state.json",      "run.json"};
+    "input.jsonl",  "plan.yaml",  "transhume.log",   "metrics.jsonl",  "events.jsonl",
+    "chunks.jsonl", "hooks.json", "validation.json", "validate.jsonl", "report.html",
+    "report.json",  "report.md",  "state.json",      "run.json"};
 enum { FILE_COUNT = sizeof(file_names) / sizeof(file_names[0]) };
 
 static const char *const room_names[] = {"rejects", "before"};
@@ -321,15 +321,20 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         .rolling_back = json_member_true(object, "rolling_back"),
         .source = keep(object, "source", arena),
         .target = keep(object, "target", arena),
+        .source_name = keep(object, "source_name", arena),
+        .target_name = keep(object, "target_name", arena),
         .ledger = keep(object, "ledger", arena),
         .plan_path = keep(object, "plan", arena),
         .follows = json_member_true(object, "follows"),
+        .mirrors = json_member_true(object, "mirrors"),
         .learned = json_member_true(object, "learned"),
         .existing = (int)json_member_integer(object, "existing", -1),
         .max_rejects = bound_member(object, "max_rejects"),
         .plan_rejects = bound_member(object, "plan_rejects"),
         .time_zone = keep(object, "time_zone", arena),
         .plan_time_zone = keep(object, "plan_time_zone", arena),
+        .sample_rows = (uint64_t)json_member_integer(object, "sample_rows", 0),
+        .sample_seed = (uint64_t)json_member_integer(object, "sample_seed", 0),
         .names = keep(object, "names", arena),
         .parts = keep(object, "parts", arena),
     };
@@ -361,6 +366,16 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
     if (run->renumber_count > 0) {
         json_object_set_new(object, "renumber", json_texts(run->renumber, run->renumber_count));
     }
+    if (run->sample_rows > 0) {
+        json_object_set_new(object, "sample_rows", json_integer((json_int_t)run->sample_rows));
+        json_object_set_new(object, "sample_seed", json_integer((json_int_t)run->sample_seed));
+    }
+    if (run->source_name != NULL) {
+        json_object_set_new(object, "source_name", json_text(run->source_name));
+    }
+    if (run->target_name != NULL) {
+        json_object_set_new(object, "target_name", json_text(run->target_name));
+    }
     if (run->parts != NULL) {
         json_object_set_new(object, "parts", json_text(run->parts));
     }
@@ -372,6 +387,9 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
     }
     if (run->follows) {
         json_object_set_new(object, "follows", json_true());
+    }
+    if (run->mirrors) {
+        json_object_set_new(object, "mirrors", json_true());
     }
     if (run->learned) {
         json_object_set_new(object, "learned", json_true());

@@ -20,6 +20,7 @@
  *   spill/full    records of a validation at level full, which one that was broken off leaves
  *   events.jsonl    what happened: observe/event/event_stream.h
  *   metrics.jsonl   throughput over time: observe/metrics.h
+ *   hooks.json      which hooks ran before the ledger was made: hooks.h
  *   chunks.jsonl    the chunks that are done: chunk_log.h
  *   validation.json what `validate` found last of this run; validation-other.json of another plan
  *                   or database
@@ -88,9 +89,12 @@ struct local_run {
     bool rolling_back;  /* it may be gone from the target: what is left to do is here */
     const char *source; /* URIs without secrets */
     const char *target;
+    const char *source_name; /* the connection that was named for it; NULL: none */
+    const char *target_name;
     const char *ledger;         /* NULL: it is in the target */
     const char *plan_path;      /* NULL: a plain copy */
     bool follows;               /* migrate --follow */
+    bool mirrors;               /* it is a part of migrate --mirror */
     bool learned;               /* the tables of its own copy of the plan were learned by it */
     struct column_list schemas; /* of the source; none: it has none */
     const char *const *include;
@@ -99,7 +103,9 @@ struct local_run {
     uint32_t exclude_count;
     const char *const *renumber;
     uint32_t renumber_count;
-    const char *parts; /* "schema" or "data" where it moves these alone; NULL: all */
+    const char *parts;    /* "schema" or "data" where it moves these alone; NULL: all */
+    uint64_t sample_rows; /* 0: all of the source */
+    uint64_t sample_seed;
     const char *names; /* as --names says; NULL: as the plan does */
     int existing;
     int64_t max_rejects;        /* --fail-fast as 0; -1: no bound */

@@ -1,0 +1,197 @@
+/* The statements of a dump that say how its rows are to be read. */
+#include "connectors/dump/dump.h"
+#include "model/time_zone.h"
+#include "sql/cursor.h"
+#include <string.h>
+#include <strings.h>
+
+struct dump_session dump_session_default(enum sql_language language)
+{
+    bool mysql = language == SQL_MYSQL;
+    return (struct dump_session){
+        .backslashes = mysql, .double_quotes = mysql, .zone_known = !mysql};
+}
+
+/* ---------------------------------------------------------------- encodings */
+
+/*
+ * Those whose bytes below 0x80 are ASCII's wherever they stand, so that quotes and backslashes can
+ * be found without knowing more; of MySQL's names and PostgreSQL's. NULL: UTF-8.
+ */
+static bool known_encoding(const char *name, const char **encoding)
+{
+    static const char *const names[][2] = {
+        {"utf8", NULL},
+        {"utf-8", NULL},
+        {"utf8mb4", NULL},
+        {"utf8mb3", NULL},
+        {"unicode", NULL},
+        {"ascii", NULL},
+        {"latin2", "LATIN2"},
+        {"latin5", "LATIN5"},
+        {"latin7", "ISO-8859-13"},
+        {"greek", "ISO-8859-7"},
+        {"hebrew", "ISO-8859-8"},
+        {"cp1250", "CP1250"},
+        {"cp1251", "CP1251"},
+        {"cp1256", "CP1256"},
+        {"cp1257", "CP1257"},
+        {"koi8r", "KOI8-R"},
+        {"koi8u", "KOI8-U"},
+        {"cp850", "CP850"},
+        {"cp852", "CP852"},
+        {"cp866", "CP866"},
+        {"latin9", "ISO-8859-15"},
+        {"win1250", "CP1250"},
+        {"win1251", "CP1251"},
+        {"win1252", "CP1252"},
+        {"win1253", "CP1253"},
+        {"win1254", "CP1254"},
+        {"win1257", "CP1257"},
+        {"iso_8859_5", "ISO-8859-5"},
+        {"euc_jp", "EUC-JP"},
+        {"euc_kr", "EUC-KR"},
+        {"ujis", "EUC-JP"},
+        {"euckr", "EUC-KR"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcasecmp(names[i][0], name) == 0) {
+            *encoding = names[i][1];
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status set_encoding(struct dump_database *self, struct dump_session *session,
+                                const char *name, uint32_t line, struct error *error)
+{
+    /* MySQL's latin1 is Windows' */
+    bool latin1 = strcasecmp(name, "latin1") == 0;
+    if (latin1) {
+        session->encoding = self->inventory.language == SQL_MYSQL ? "CP1252" : "LATIN1";
+        return STATUS_OK;
+    }
+    if (known_encoding(name, &session->encoding)) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_SOURCE_INVALID, dump_place(self, line).text,
+              "texts of the encoding %s can't be read", name);
+    return error_hint(error, "dump again in UTF-8: pg_dump --encoding=UTF8, mysqldump "
+                             "--default-character-set=utf8mb4");
+}
+
+/* ---------------------------------------------------------------- one setting */
+
+static enum status set_zone(struct dump_database *self, struct dump_session *session,
+                            const char *name, uint32_t line, struct error *error)
+{
+    session->zone_known = true;
+    session->zone = NULL;
+    if (strcmp(name, "+00:00") == 0 || strcasecmp(name, "UTC") == 0) {
+        return STATUS_OK;
+    }
+    if (time_zone_make(name, self->inventory.arena, &session->zone, error) != STATUS_OK) {
+        return error_context(error, "%s: ", dump_place(self, line).text);
+    }
+    return STATUS_OK;
+}
+
+static bool holds_word(const char *list, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = list; at != NULL; at = strchr(at, ',')) {
+        at += *at == ',' ? 1 : 0;
+        at += strspn(at, " ");
+        if (strncasecmp(at, word, length) == 0 && (at[length] == ',' || at[length] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status set_one(struct dump_database *self, struct dump_session *session,
+                           const char *name, const char *value, uint32_t line, struct error *error)
+{
+    bool mysql = self->inventory.language == SQL_MYSQL;
+    if (strcasecmp(name, mysql ? "NAMES" : "client_encoding") == 0) {
+        return set_encoding(self, session, value, line, error);
+    }
+    if (mysql && strcasecmp(name, "TIME_ZONE") == 0) {
+        return set_zone(self, session, value, line, error);
+    }
+    if (mysql && strcasecmp(name, "SQL_MODE") == 0) {
+        session->backslashes = !holds_word(value, "NO_BACKSLASH_ESCAPES");
+        session->double_quotes = !holds_word(value, "ANSI_QUOTES") && !holds_word(value, "ANSI");
+    } else if (!mysql && strcasecmp(name, "standard_conforming_strings") == 0) {
+        session->backslashes = strcasecmp(value, "off") == 0;
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- SET */
+
+/* The name that a value is given: SESSION x, @@session.x, x. NULL: a variable of the user's. */
+static const char *take_setting(struct sql_cursor *at, struct arena *arena)
+{
+    const char *name = NULL;
+    sql_take_one_of(at, "SESSION|GLOBAL|LOCAL");
+    for (;;) {
+        if (at->token.kind == SQL_TOKEN_PARAMETER) {
+            const char *text = at->token.text;
+            bool system = at->token.length > 2 && text[0] == '@' && text[1] == '@';
+            name = system ? arena_copy(arena, text + 2, at->token.length - 2) : NULL;
+        } else if (at->token.kind == SQL_TOKEN_WORD) {
+            name = arena_copy(arena, at->token.text, at->token.length);
+        } else {
+            return name;
+        }
+        sql_advance(at);
+        if (!sql_take_mark(at, '.')) {
+            return name;
+        }
+    }
+}
+
+static const char *text_of(const struct sql_cursor *at, struct arena *arena)
+{
+    struct buffer text = {0};
+    if (at->token.kind == SQL_TOKEN_STRING) {
+        sql_token_append_string(&at->token, at->lexer.language, &text);
+    } else if (at->token.kind == SQL_TOKEN_WORD) {
+        buffer_append(&text, at->token.text, at->token.length);
+    } else {
+        return NULL;
+    }
+    const char *copy = arena_copy_string(arena, buffer_string(&text));
+    buffer_free(&text);
+    return copy;
+}
+
+enum status dump_session_set(struct dump_database *self, struct dump_session *session,
+                             const struct sql_piece *piece, struct error *error)
+{
+    struct arena *arena = arena_create(1024);
+    struct sql_cursor at;
+    enum status status = STATUS_OK;
+    sql_cursor_of_piece(&at, self->inventory.language, piece);
+    if (!sql_take(&at, "SET")) {
+        arena_destroy(arena);
+        return STATUS_OK;
+    }
+    do {
+        uint32_t line = at.token.place.line;
+        const char *name = take_setting(&at, arena);
+        if (sql_token_is_operator(&at.token, "=") || sql_token_is_operator(&at.token, ":=") ||
+            sql_at(&at, "TO")) {
+            sql_advance(&at);
+        }
+        const char *value = text_of(&at, arena);
+        if (name != NULL && value != NULL) {
+            status = set_one(self, session, name, value, line, error);
+        }
+        sql_skip_clause(&at);
+    } while (status == STATUS_OK && sql_take_mark(&at, ','));
+    arena_destroy(arena);
+    return status;
+}

@@ -1,0 +1,490 @@
+"""Parquet as source and target: values both ways, files of others, broken files, kills, repairs and rollbacks.
+
+What was written is read by pyarrow and by DuckDB, and what is read was written by pyarrow (parquet_oracle.py).
+"""
+import base64
+import decimal
+import glob
+import json
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import unittest
+
+import support
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "servers"))
+import cache  # noqa: E402
+
+ORACLE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "parquet_oracle.py")
+MODULE = os.path.join(os.path.dirname(support.PROGRAM), "parquet.so")
+SCRIPT = """
+CREATE TABLE plain(id INTEGER PRIMARY KEY, i INTEGER, t TEXT, b BLOB, n NUMERIC(10,2), wide DECIMAL(30,4), r REAL, note VARCHAR(20));
+CREATE TABLE keyless(word TEXT, n INTEGER);
+CREATE TABLE "a/b .c\u00e9"(x TEXT PRIMARY KEY NOT NULL, "q""y" INTEGER) WITHOUT ROWID;
+CREATE TABLE child(id INTEGER PRIMARY KEY, plain_id INTEGER REFERENCES plain(id), u TEXT UNIQUE);
+CREATE INDEX child_plain ON child(plain_id);
+CREATE TABLE empty_one(id INTEGER PRIMARY KEY, v TEXT);
+"""
+ROWS = 300
+
+
+def setUpModule():
+    if not os.path.exists(MODULE):
+        raise unittest.SkipTest("this build has no Parquet: tools/carquet gets its library")
+
+
+def make(path):
+    support.make_sqlite(path, SCRIPT)
+    edges = [0, 1, -1, 2**63 - 1, -2**63, 9007199254740993]
+    floats = [0.0, -0.0, 0.1, 1.5e300, 5e-324, float("inf"), -float("inf"), 0.30000000000000004]
+    texts = ["", "text", "caf\u00e9 \U0001f411", "a\0b", "quotes \" '", "x" * 5000, None]
+    with sqlite3.connect(path) as db:
+        db.executemany("INSERT INTO plain VALUES (?,?,?,?,?,?,?,?)", [
+            (row, edges[row % 6] if row % 8 else None, texts[row % 7], [b"", b"\x00\xff", None][row % 3], row / 4 if row % 5 else None,
+             row * 10**9 if row % 2 else -row, floats[row % 8], "note %d" % (row % 9)) for row in range(1, ROWS + 1)])
+        db.executemany("INSERT INTO keyless VALUES (?,?)", [("w%d" % (row % 3), row % 2) for row in range(200)])
+        db.executemany('INSERT INTO "a/b .c\u00e9" VALUES (?,?)', [("k%d" % row, row) for row in range(30)])
+        db.executemany("INSERT INTO child VALUES (?,?,?)", [(row, 1 + row % 30, "u%d" % row) for row in range(300)])
+    db.close()
+    return path
+
+
+class ParquetCase(support.TestCase):
+    maxDiff = 4000
+
+    def hands(self, *arguments):
+        """What the oracle says, as JSON."""
+        try:
+            python = os.path.normpath(os.path.join(os.path.dirname(cache.get("parquet-hands")), "..", "..", "..", "..", "bin", "python"))
+        except cache.Unavailable as fault:
+            self.skipTest(str(fault))
+        done = subprocess.run([python, ORACLE, *arguments], cwd=self.folder, check=True, stdout=subprocess.PIPE)
+        return json.loads(done.stdout) if done.stdout else None
+
+    def files(self, folder, table):
+        return sorted(glob.glob(self.path(folder, table, "*.parquet")))
+
+    def records(self, table, folder="j"):
+        """Of JSON lines that the program wrote, as Python's json reads them."""
+        found = []
+        for path in sorted(glob.glob(self.path(folder, table, "*.jsonl"))):
+            found += [json.loads(line, parse_float=decimal.Decimal, parse_int=decimal.Decimal) for line in support.read_lines(path)]
+        return found
+
+
+class BothWays(ParquetCase):
+
+    def test_back_as_it_was(self):
+        """Every kind of SQLite in a column of its own, keys, names, tables without a key, through each codec."""
+        make(self.path("a.db"))
+        for codec in ("zstd", "snappy", "gzip", "lz4", "brotli", "none"):
+            with self.subTest(codec=codec):
+                self.run_program("migrate", "--state", "s" + codec, "--chunk-rows", "70", "a.db", "parquet:%s?compression=%s" % (codec, codec))
+                self.run_program("migrate", "--state", "b" + codec, "parquet:" + codec, codec + ".db")
+                for table in ("plain", "keyless", "a/b .c\u00e9", "child", "empty_one"):
+                    self.assertEqual(self.rows(codec + ".db", table), self.rows("a.db", table))
+
+    def rows(self, path, table):
+        db = sqlite3.connect(self.path(path))
+        columns = [row[1] for row in db.execute("PRAGMA table_info(%s)" % support.quoted(table))]
+        names = ", ".join("typeof({0}), {0}".format(support.quoted(column)) for column in columns)
+        found = sorted(map(repr, db.execute("SELECT %s FROM %s" % (names, support.quoted(table)))))
+        db.close()
+        return columns, found
+
+    def test_others_read_the_same(self):
+        make(self.path("a.db"))
+        self.run_program("migrate", "--chunk-rows", "140", "a.db", "parquet:out?row_group_bytes=64KiB")
+        db = sqlite3.connect(self.path("a.db"))
+        rows = db.execute("SELECT * FROM plain ORDER BY id").fetchall()
+        db.close()
+        expected = [[["number", str(id_)], None if i is None else ["number", str(i)], None if t is None else ["text", t],
+                     None if b is None else ["bytes", b.hex()], None if n is None else ["decimal", "%.2f" % n], ["decimal", "%d.0000" % wide],
+                     ["number", repr(r)], ["text", note]] for id_, i, t, b, n, wide, r, note in rows]
+        paths = self.files("out", "plain")
+        self.assertGreater(len(paths), 2)
+        for reader in ("arrow", "duckdb"):
+            found = sorted((list(row.values()) for row in self.hands(reader, *paths)), key=lambda row: int(row[0][1]))
+            self.assertEqual(found, expected, reader)
+        said = self.hands("schema", paths[0])
+        self.assertEqual(said["types"], {
+            "id": "int64 not null", "i": "int64", "t": "string", "b": "binary", "n": "decimal128(10, 2)", "wide": "decimal128(30, 4)",
+            "r": "double", "note": "string"})
+        self.assertEqual(said["compression"], "ZSTD")
+        self.assertGreater(said["row_groups"], 1)
+
+    def test_the_definition_keeps_keys_indexes_and_references(self):
+        make(self.path("a.db"))
+        self.run_program("migrate", "a.db", "parquet:out")
+        self.run_program("migrate", "--state", "s2", "parquet:out", "back.db")
+        db = sqlite3.connect(self.path("back.db"))
+        self.assertEqual(db.execute("PRAGMA foreign_key_list(child)").fetchone()[2:5], ("plain", "plain_id", "id"))
+        self.assertIn("child_plain", [row[1] for row in db.execute("PRAGMA index_list(child)")])
+        db.close()
+
+    CASTS = """
+transhume: 1
+source: a.db
+target: parquet:out%s
+tables:
+  typed:
+    key: [id]
+    from: v
+    fields:
+      id: copy
+      d:  { column: d, cast: date }
+      t:  { column: t, cast: time }
+      ts: { column: ts, cast: timestamp }
+      u:  { column: u, cast: uuid }
+      n:  { column: n, cast: "decimal(38,3)" }
+      free: { column: n, cast: decimal }
+      f:  { column: f, cast: float32, lossy: allow }
+      b:  { column: b, cast: bool }
+      j:  { column: j, cast: json }
+      l:  { column: l, cast: list }
+      i:  { column: i, cast: interval }
+      big: { column: big, cast: uint64 }
+"""
+
+    def test_typed_columns(self):
+        """Kinds that SQLite lacks: as others see them, and back the same, by the definition also those that are texts."""
+        support.make_sqlite(self.path("a.db"), """
+            CREATE TABLE v(id INTEGER PRIMARY KEY, d TEXT, t TEXT, ts TEXT, u TEXT, n TEXT, f REAL, b INTEGER, j TEXT, l TEXT, i TEXT, big TEXT);
+            INSERT INTO v VALUES
+              (1, '2024-02-29', '23:59:59.5', '2024-02-29T12:00:00.000001', '123e4567-e89b-12d3-a456-426614174000', '1.500', 0.5, 1,
+               '{"k": [1, 2.50, null]}', '[1,"a"]', 'P1DT2H', '18446744073709551615'),
+              (2, '0001-01-01', '00:00:00', '9999-12-31T23:59:59', '00000000-0000-0000-0000-000000000000',
+               '-12345678901234567890123456789012345.678', -0.25, 0, 'null', '[]', 'PT0S', '0'),
+              (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);""")
+        self.write("transhume.yaml", self.CASTS % "")
+        self.run_program("migrate")
+        expected = [
+            {"id": ["number", "1"], "d": ["date", "2024-02-29"], "t": ["time", "23:59:59.500000"], "ts": ["timestamp", "2024-02-29T12:00:00.000001"],
+             "u": ["uuid", "123e4567-e89b-12d3-a456-426614174000"], "n": ["decimal", "1.500"], "free": ["text", "1.500"], "f": ["number", "0.5"],
+             "b": ["bool", "true"], "j": ["text", '{"k": [1, 2.50, null]}'], "l": ["text", '[1,"a"]'], "i": ["text", "P1DT2H"],
+             "big": ["number", "18446744073709551615"]},
+            {"id": ["number", "2"], "d": ["date", "0001-01-01"], "t": ["time", "00:00:00"], "ts": ["timestamp", "9999-12-31T23:59:59"],
+             "u": ["uuid", "00000000-0000-0000-0000-000000000000"], "n": ["decimal", "-12345678901234567890123456789012345.678"],
+             "free": ["text", "-12345678901234567890123456789012345.678"], "f": ["number", "-0.25"], "b": ["bool", "false"], "j": ["text", "null"],
+             "l": ["text", "[]"], "i": ["text", "PT0S"], "big": ["number", "0"]},
+            dict.fromkeys(("id", "d", "t", "ts", "u", "n", "free", "f", "b", "j", "l", "i", "big"))]
+        expected[2]["id"] = ["number", "3"]
+        for reader in ("arrow", "duckdb"):
+            self.assertEqual(self.hands(reader, *self.files("out", "typed")), expected, reader)
+        self.run_program("migrate", "--state", "s2", "parquet:out", "jsonl:j")
+        one, two, _ = self.records("typed")
+        self.assertEqual((str(one["n"]), str(one["free"]), one["l"], one["big"]), ("1.500", "1.500", [1, "a"], 2**64 - 1))
+        self.assertEqual((str(two["n"]), two["i"], two["j"]), ("-12345678901234567890123456789012345.678", "PT0S", {"$json": "null"}))
+        with open(self.path("j", "_transhume", "tables", "typed.json"), encoding="utf-8") as file:
+            types = {column["name"]: column["type"] for column in json.load(file)["columns"]}
+        self.assertEqual(types, {"id": "int64", "d": "date", "t": "time", "ts": "timestamp", "u": "uuid", "n": "decimal", "free": "decimal",
+                                 "f": "float32", "b": "bool", "j": "json", "l": "list", "i": "interval", "big": "uint64"})
+        for unit, lost in (("millis", True), ("nanos", True), ("micros", False)):
+            with self.subTest(unit=unit):
+                self.write("transhume.yaml", self.CASTS.replace("out", unit) % ("?timestamps=" + unit))
+                self.run_program("migrate", "--state", "s-" + unit, code=1 if lost else 0)
+
+    def test_nested(self):
+        """Lists, structs and maps of somebody else's file go through Parquet and come out as they were."""
+        self.hands("make", "in")
+        shutil.rmtree(self.path("in", "delta"))
+        self.run_program("migrate", "--include", "plain", "parquet:in", "parquet:out")
+        types = ("list", "lists", "struct", "people", "map")
+        with open(self.path("in", "expected.json"), encoding="utf-8") as file:
+            expected = {row["id"][1]: [row[name] for name in types] for row in json.load(file)}
+        found = {row["id"][1]: [row[name] for name in types] for row in self.hands("arrow", *self.files("out", "plain"))}
+        self.assertEqual(found, expected)
+        self.assertEqual(len(self.hands("duckdb", *self.files("out", "plain"))), 1000)
+        said = self.hands("schema", self.files("out", "plain")[0])["types"]
+        self.assertEqual((said["i8"], said["u16"], said["i32"], said["u64"]), ("int8", "int32", "int32", "uint64"))
+        self.run_program("validate", "--level", "full")
+
+
+class Rejected(ParquetCase):
+
+    def test_what_does_not_fit_is_named(self):
+        support.make_sqlite(self.path("a.db"), """
+            CREATE TABLE v(id INTEGER PRIMARY KEY, n NUMERIC(6,2), i INTEGER, t TEXT NOT NULL);
+            INSERT INTO v VALUES (1, 1234.56, 1, 'a'), (2, 12345.6, 2, 'b'), (3, 0.125, 3, 'c'), (4, 'word', 4, 'd'), (5, 5, 'five', 'e'),
+                                 (6, 6, 6.0, 'f'), (7, 7, 7.5, 'g'), (8, 8, 8, x'00ff');""")
+        self.run_program("migrate", "a.db", "parquet:out", code=1)
+        rows = self.hands("arrow", *self.files("out", "v"))
+        self.assertEqual([row["id"][1] for row in rows], ["1", "6"])
+        reasons = {reject["key"]["id"] if isinstance(reject["key"], dict) else reject["key"][0]: reject["reason"] for reject in self.rejects()}
+        self.assertEqual(set(reasons), {2, 3, 4, 5, 7, 8})
+        for number, column in ((2, "n"), (3, "n"), (4, "n"), (5, "i"), (7, "i"), (8, "t")):
+            self.assertIn("column %s: " % column, reasons[number])
+
+    def test_times_that_parquet_lacks(self):
+        support.make_sqlite(self.path("a.db"), """
+            CREATE TABLE v(id INTEGER PRIMARY KEY, d TEXT, t TEXT);
+            INSERT INTO v VALUES (1, '2024-01-01', '12:00:00'), (2, 'infinity', NULL), (3, NULL, '24:00:00'), (4, NULL, '12:00:00.0000001');""")
+        self.write("transhume.yaml", """
+transhume: 1
+source: a.db
+target: parquet:out
+tables: { v: { key: [id], from: v, fields: { id: copy, d: { column: d, cast: date }, t: { column: t, cast: time } } } }
+""")
+        self.run_program("migrate", code=1)
+        self.assertEqual([row["id"][1] for row in self.hands("duckdb", *self.files("out", "v"))], ["1"])
+        self.assertEqual(len(self.rejects()), 3)
+
+
+class OfOthers(ParquetCase):
+    """Every type of pyarrow's, by each way that it writes them, against what pyarrow itself says that it wrote."""
+
+    WAYS = ("plain", "snappy", "gzip", "zstd", "lz4", "brotli", "pages_v2", "groups", "int96", "old", "small_decimals", "flat_lists", "delta")
+    MAPS = ("map",)
+
+    def value(self, told, name=""):
+        if told is None or isinstance(told, dict):
+            return told and {key: self.value(inner) for key, inner in told.items()}
+        if len(told) == 2 and all(isinstance(part, str) for part in told):
+            kind, text = told
+            return {"number": decimal.Decimal, "decimal": decimal.Decimal, "bool": "true".__eq__,
+                    "bytes": lambda hexes: base64.b64encode(bytes.fromhex(hexes)).decode()}.get(kind, self.plain_time)(text)
+        values = [self.value(inner) for inner in told]
+        return dict(values) if name in self.MAPS else values
+
+    @staticmethod
+    def plain_time(text):
+        """Without zeros at the end of a second, and UTC as Z."""
+        text = text.replace("+00:00", "Z")
+        if "." in text and ":" in text:
+            zone = "Z" if text.endswith("Z") else ""
+            text = text.removesuffix("Z").rstrip("0").rstrip(".") + zone
+        return text
+
+    def found(self, value):
+        if isinstance(value, dict):
+            if set(value) == {"$float64"}:
+                return decimal.Decimal(value["$float64"])
+            if set(value) == {"$bytes"}:
+                return value["$bytes"]
+            return {key: self.found(inner) for key, inner in value.items()}
+        return [self.found(inner) for inner in value] if isinstance(value, list) else value
+
+    def test_every_type_in_every_way(self):
+        self.hands("make", "in")
+        with open(self.path("in", "expected.json"), encoding="utf-8") as file:
+            rows = [{name: self.value(told, name) for name, told in row.items()} for row in json.load(file)]
+        with decimal.localcontext(decimal.Context(prec=100)):
+            self.run_program("migrate", "parquet:in", "jsonl:j")
+            for way in self.WAYS:
+                records = sorted(self.records(way), key=lambda record: record["id"])
+                self.assertEqual(len(records), len(rows), way)
+                for name in rows[0]:
+                    if way == "old" and name in ("ts_us", "tz_us"):
+                        continue  # pyarrow cut them to milliseconds
+                    expected = [row[name] for row in rows]
+                    if way == "int96" and name == "tz_us":
+                        expected = [instant and instant.removesuffix("Z") for instant in expected]  # INT96 has no zone
+                    got = [self.found(record.get(name)) for record in records]
+                    different = [(record["id"], one, other) for record, one, other in zip(records, got, expected) if one != other]
+                    self.assertEqual(different[:3], [], "%s of %s" % (name, way))
+
+    def test_one_file_and_a_folder_of_files(self):
+        self.hands("make", "in")
+        shutil.copy(self.path("in", "groups", "part-0.parquet"), self.path("one.parquet"))
+        os.makedirs(self.path("spark", "t"))
+        for number in range(3):
+            shutil.copy(self.path("in", "snappy", "part-0.parquet"), self.path("spark", "t", "part-%05d-1a2b.snappy.parquet" % number))
+        for name in ("_SUCCESS", ".part-00000.crc"):
+            self.write(os.path.join("spark", "t", name), "")
+        self.run_program("migrate", "--state", "s1", "parquet:one.parquet", "jsonl:j")
+        self.assertEqual(len(self.records("one")), 1000)
+        self.run_program("migrate", "--state", "s2", "--chunk-rows", "100", "parquet:spark", "jsonl:k")
+        self.assertEqual(len(self.records("t", "k")), 3000)
+
+    def test_different_columns_and_types(self):
+        support.make_sqlite(self.path("a.db"), "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT); INSERT INTO t VALUES (1, 'one');")
+        support.make_sqlite(self.path("b.db"), "CREATE TABLE t(a INTEGER PRIMARY KEY, c REAL); INSERT INTO t VALUES (2, 0.5);")
+        support.make_sqlite(self.path("c.db"), "CREATE TABLE t(a TEXT PRIMARY KEY); INSERT INTO t VALUES ('x');")
+        os.makedirs(self.path("all", "t"))
+        for name in "abc":
+            self.run_program("migrate", "--state", "s" + name, name + ".db", "parquet:" + name)
+            path, = self.files(name, "t")
+            if name != "c":
+                shutil.copy(path, self.path("all", "t", name + ".parquet"))
+        said = self.run_program("check", "--state", "sk", "parquet:all", "jsonl:k")
+        self.assertIn("have no column b", said.out + said.err)
+        self.run_program("migrate", "--state", "sj", "parquet:all", "jsonl:j")
+        self.assertEqual(sorted(self.records("t"), key=lambda record: record["a"]),
+                         [{"a": 1, "b": "one", "c": None}, {"a": 2, "b": None, "c": decimal.Decimal("0.5")}])
+        path, = self.files("c", "t")
+        shutil.copy(path, self.path("all", "t", "c.parquet"))
+        said = self.run_program("migrate", "--state", "sl", "parquet:all", "jsonl:l", code=2)
+        self.assertIn("column a is int64 in a.parquet, and text in c.parquet", said.err)
+
+    def test_folders_of_partitions_are_refused(self):
+        support.make_sqlite(self.path("a.db"), "CREATE TABLE t(a INTEGER PRIMARY KEY); INSERT INTO t VALUES (1);")
+        self.run_program("migrate", "a.db", "parquet:one")
+        os.makedirs(self.path("all", "t", "year=2024"))
+        shutil.copy(self.files("one", "t")[0], self.path("all", "t", "year=2024", "x.parquet"))
+        said = self.run_program("migrate", "--state", "s2", "parquet:all", "jsonl:j", code=2)
+        self.assertIn("year=2024", said.err)
+
+
+class Broken(ParquetCase):
+
+    def refused(self, name, codes=(2, 3)):
+        """One line that names the file, and a hint; never a signal."""
+        said = support.transhume("migrate", "--state", "s", "--restart", "parquet:in", "jsonl:j", cwd=self.folder)
+        self.assertIn(said.code, codes, said.err)
+        errors = [line for line in said.err.splitlines() if line.startswith("error:")]
+        self.assertEqual(len(errors), 1, said.err)
+        self.assertIn(name, errors[0])
+        for folder in ("s", "j"):
+            shutil.rmtree(self.path(folder), ignore_errors=True)
+
+    def test_what_is_no_parquet_file(self):
+        support.make_sqlite(self.path("a.db"), "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT); INSERT INTO t VALUES (1, 'x'), (2, 'y');")
+        self.run_program("migrate", "a.db", "parquet:out")
+        with open(self.files("out", "t")[0], "rb") as file:
+            good = file.read()
+        os.makedirs(self.path("in", "t"))
+        for what, data in (("nothing", b""), ("text", b"id,name\n1,x\n" * 10), ("cut", good[:-20]), ("headless", b"XXXX" + good[4:]),
+                           ("encrypted", b"PARE" + good[4:-4] + b"PARE"), ("long footer", good[:-8] + b"\xff\xff\xff\x7f" + b"PAR1"),
+                           ("magic alone", b"PAR1" + bytes(8) + b"PAR1")):
+            with self.subTest(what=what):
+                with open(self.path("in", "t", "x.parquet"), "wb") as file:
+                    file.write(data)
+                self.refused("x.parquet")
+
+    def test_damaged_bytes(self):
+        """Files with a few bytes changed, cut or doubled: read, or refused in one line, but never worse."""
+        self.hands("make", "made")
+        draw = random.Random(support.SEED)
+        os.makedirs(self.path("in", "t"))
+        sources = []
+        for way in ("plain", "snappy", "pages_v2", "delta"):
+            with open(self.path("made", way, "part-0.parquet"), "rb") as file:
+                sources.append(file.read())
+        for number in range(400 if support.SOAK else 60):
+            data = bytearray(draw.choice(sources))
+            footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+            for _ in range(draw.choice((1, 1, 2, 8))):
+                place = draw.randrange(footer, len(data) - 8) if draw.random() < 0.6 else draw.randrange(4, footer)
+                data[place] = draw.randrange(256)
+            with open(self.path("in", "t", "x.parquet"), "wb") as file:
+                file.write(data)
+            said = support.transhume("migrate", "-q", "--state", "s", "parquet:in", "jsonl:j", cwd=self.folder)
+            self.assertIn(said.code, (0, 1, 2, 3), "number %d of seed %s: %s" % (number, support.SEED, said.err))
+            if said.code > 1:
+                self.assertEqual(len([line for line in said.err.splitlines() if line.startswith("error:")]), 1, said.err)
+            for folder in ("s", "j"):
+                shutil.rmtree(self.path(folder), ignore_errors=True)
+
+    def test_checksums_are_looked_at(self):
+        support.make_sqlite(self.path("a.db"), "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT); INSERT INTO t VALUES (1, 'one'), (2, 'tw\u00fc'), (3, 'x');")
+        self.run_program("migrate", "a.db", "parquet:in?compression=none")
+        path, = self.files("in", "t")
+        with open(path, "rb") as file:
+            data = file.read()
+        place = data.index("tw\u00fc".encode())
+        with open(path, "wb") as file:
+            file.write(data[:place] + b"tww\xbc" + data[place + 4:])
+        self.refused(os.path.basename(path))
+
+    def test_texts_that_are_not_utf8_are_rejected(self):
+        self.hands("odd", "in")
+        self.run_program("migrate", "parquet:in", "jsonl:j", code=1)
+        self.assertEqual([record["id"] for record in self.records("texts")], [1, 3])
+        reject, = self.rejects()
+        self.assertIn("field word: the text is not UTF-8", reject["reason"])
+        self.assertIn("row 2", reject["reason"])
+
+
+class Runs(ParquetCase):
+
+    POINTS = ("files.before_sync", "files.before_rename", "files.after_rename", "files.after_part", "files.after_table")
+
+    def test_kills_and_resumes(self):
+        make(self.path("a.db"))
+        for point in self.POINTS:
+            with self.subTest(point=point):
+                arguments = ("--chunk-rows", "50", "a.db", "parquet:%s?file_bytes=16KiB" % point)
+                killed = support.kill_at(point, 3, "migrate", "--state", "s" + point, *arguments, cwd=self.folder)
+                self.assertEqual(killed.code, -9)
+                self.run_program("resume", "--state", "s" + point)
+                found = [int(row["id"][1]) for row in self.hands("arrow", *self.files(point, "plain"))]
+                self.assertEqual(sorted(found), list(range(1, ROWS + 1)))
+                self.assertEqual(len(self.hands("duckdb", *self.files(point, "keyless"))), 200)
+
+    def test_repair(self):
+        """Extra records go out of their files, missing and different ones are written again."""
+        make(self.path("a.db"))
+        self.run_program("migrate", "--chunk-rows", "100", "a.db", "parquet:out")
+        before = self.hands("arrow", *self.files("out", "plain"))
+        with sqlite3.connect(self.path("a.db")) as db:
+            db.execute("DELETE FROM plain WHERE id % 50 = 0")
+            db.execute("UPDATE plain SET note = 'changed' WHERE id % 50 = 1")
+            db.execute("INSERT INTO plain(id, note) VALUES (1000, 'new')")
+        db.close()
+        self.run_program("validate", "--level", "full", code=1)
+        self.run_program("validate", "--level", "full", "--repair", "--delete-extra", "--confirm")
+        found = {int(row["id"][1]): row["note"][1] for row in self.hands("duckdb", *self.files("out", "plain"))}
+        expected = {int(row["id"][1]): row["note"][1] for row in before if int(row["id"][1]) % 50}
+        expected.update({number: "changed" for number in expected if number % 50 == 1})
+        expected[1000] = "new"
+        self.assertEqual(found, expected)
+        self.assertEqual(len(self.hands("arrow", *self.files("out", "plain"))), len(expected))
+
+    def test_rollback(self):
+        make(self.path("a.db"))
+        self.run_program("migrate", "a.db", "parquet:out")
+        self.run_program("rollback", "--confirm", "--run", self.run_id())
+        self.assertEqual(glob.glob(self.path("out", "*", "*.parquet")), [])
+
+    def test_duplicate_keys_settle(self):
+        support.make_sqlite(self.path("a.db"), "CREATE TABLE t(a INTEGER, b TEXT);")
+        with sqlite3.connect(self.path("a.db")) as db:
+            db.executemany("INSERT INTO t VALUES (?, ?)", [(row % 40, "b%d" % row) for row in range(50)])
+        db.close()
+        self.write("transhume.yaml", """
+transhume: 1
+source: a.db
+target: parquet:out
+tables: { t: { key: [a], from: t, fields: { "*": copy } } }
+""")
+        self.run_program("migrate", "--chunk-rows", "20", code=1)
+        rows = self.hands("arrow", *self.files("out", "t"))
+        self.assertEqual(sorted((int(row["a"][1]), row["b"][1]) for row in rows), [(number, "b%d" % number) for number in range(40)])
+        self.assertEqual(len(self.rejects()), 10)
+
+    def test_a_second_run_is_refused(self):
+        make(self.path("a.db"))
+        self.run_program("migrate", "a.db", "parquet:out")
+        self.run_program("migrate", "--state", "s2", "a.db", "parquet:out", code=5)
+
+    def test_large_groups_stay_in_bounds(self):
+        """A row group of 100 MiB of texts is read and written in less memory than it has."""
+        support.make_sqlite(self.path("a.db"), "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT);")
+        with sqlite3.connect(self.path("a.db")) as db:
+            db.executemany("INSERT INTO t VALUES (?, ?)", ((row, "%06d" % row * 340) for row in range(50000)))
+        db.close()
+        self.run_program("migrate", "a.db", "parquet:out?row_group_bytes=1GiB&file_bytes=1GiB", "--chunk-rows", "100000")
+        said = self.hands("schema", self.files("out", "t")[0])
+        self.assertEqual((said["row_groups"], said["rows"]), (1, 50000))
+        read = support.transhume("migrate", "--state", "s2", "parquet:out", "jsonl:j", cwd=self.folder)
+        self.assert_code(read, 0)
+        self.assertEqual(sum(len(list(support.read_lines(path))) for path in glob.glob(self.path("j", "t", "*.jsonl"))), 50000)
+
+
+class Module(support.TestCase):
+
+    def test_a_build_without_it_says_so(self):
+        os.makedirs(self.path("bin"))
+        shutil.copy(support.PROGRAM, self.path("bin", "transhume"))
+        for arguments, code in ((("migrate", "parquet:a", "jsonl:b"), 2), (("connectors",), 0)):
+            done = subprocess.run([self.path("bin", "transhume"), *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+            self.assertEqual(done.returncode, code)
+            self.assertIn("tools/carquet", done.stdout.decode())
+
+
+if __name__ == "__main__":
+    unittest.main()
