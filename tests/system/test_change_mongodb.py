@@ -168,6 +168,20 @@ class OnMongodb(support.TestCase, Declares):
         self.assertEqual(self.documents()["'late'"], {"_id": "late", "label": "of the old version"})
         self.assertFalse(any("name" in user for user in self.documents().values()))
 
+    def test_taken_back_while_both_versions_write(self):
+        """No value is lost that either version alone has written, before the switch and behind it."""
+        for switches in (False, True):
+            with self.subTest(switches=switches):
+                self.change("start", self.declare([{"rename_column": {"table": "users", "from": "name", "to": "label"}}]), self.where())
+                if switches:
+                    self.change("switch", self.where(), "writes")
+                self.users.insert_one({"_id": "new", "label": "of the new version"})
+                self.users.insert_one({"_id": "old", "name": "of the old version"})
+                self.change("abort", self.where())
+                self.assertEqual([self.documents()[key] for key in ("'new'", "'old'")], [{"_id": "new", "name": "of the new version"}, {"_id": "old", "name": "of the old version"}])
+                self.users.delete_many({"_id": {"$in": ["new", "old"]}})
+                self.assertEqual(self.seen(), self.before)
+
     def test_a_copy_while_others_write(self):
         file = self.declare([{"copy_table": {"table": "users", "to": "v2_users", "columns": {"name": "$name", "mails": '["$mail"]'}}}])
         self.change("start", file, self.where())

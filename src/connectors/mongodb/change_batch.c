@@ -231,13 +231,23 @@ static enum status find_high(struct batching *it, struct error *error)
     return status == STATUS_OK ? set_range(it, &it->high, error) : status;
 }
 
+/* `filter` NULL: about how many there are, as the server keeps it in mind; else exactly, for which
+ * an empty filter has to name something. */
 static enum status count(struct batching *it, const bson_t *filter, uint64_t *rows,
                          struct error *error)
 {
     bson_t command;
     bson_t reply;
+    bson_t all;
+    bson_t exists;
     begin_command(it, "count", &command);
-    if (filter != NULL) {
+    if (filter != NULL && bson_empty(filter)) {
+        (void)bson_append_document_begin(&command, "query", -1, &all);
+        (void)bson_append_document_begin(&all, MONGODB_ID, -1, &exists);
+        (void)bson_append_bool(&exists, "$exists", -1, true);
+        (void)bson_append_document_end(&all, &exists);
+        (void)bson_append_document_end(&command, &all);
+    } else if (filter != NULL) {
         (void)bson_append_document(&command, "query", -1, filter);
     }
     enum status status = send_command(it, &command, &reply, error);
@@ -548,7 +558,7 @@ static enum status run_range(struct batching *it, struct change_batch *batch, st
 
 static enum status run_whole(struct batching *it, struct change_batch *batch, struct error *error)
 {
-    enum status status = count(it, NULL, &batch->rows, error);
+    enum status status = count(it, &it->range, &batch->rows, error);
     status = status == STATUS_OK ? prove(it, true, batch, error) : status;
     batch->position = status == STATUS_OK ? next_place(it) : NULL;
     return status;

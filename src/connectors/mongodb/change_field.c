@@ -262,6 +262,19 @@ struct renaming {
     const char *move;                /* a pipeline: the value under the new name alone */
 };
 
+/* What the new version alone wrote gets the old name, and then the new one goes everywhere. */
+static const char *copy_back(struct mongodb_compiler *compiler, const struct renaming *it)
+{
+    const char *has_to = mongodb_exists(compiler, it->to, true);
+    return arena_format(
+        compiler->arena,
+        "{\"update\": %s, \"updates\": [{\"q\": {\"$and\": [%s, %s]}, "
+        "\"u\": [{\"$set\": {%s: %s}}], \"multi\": true}, {\"q\": %s, \"u\": %s, \"multi\": true}]}",
+        mongodb_quoted(compiler, it->collection), has_to, mongodb_exists(compiler, it->from, false),
+        mongodb_quoted(compiler, it->from), mongodb_path(compiler, it->to), has_to,
+        unset(compiler, it->to));
+}
+
 static void add_copy(struct mongodb_compiler *compiler, const struct renaming *it)
 {
     struct arena *arena = compiler->arena;
@@ -274,8 +287,7 @@ static void add_copy(struct mongodb_compiler *compiler, const struct renaming *i
             compiler, it->collection,
             arena_format(arena, "{\"$expr\": {\"$ne\": [%s, %s]}}", from, to),
             arena_format(arena, "[{\"$set\": {%s: %s}}]", mongodb_quoted(compiler, it->to), from)),
-        mongodb_update_all(compiler, it->collection, mongodb_exists(compiler, it->to, true),
-                           unset(compiler, it->to)));
+        copy_back(compiler, it));
 }
 
 static void add_switch(struct mongodb_compiler *compiler, const struct renaming *it)
