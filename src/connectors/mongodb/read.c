@@ -180,9 +180,10 @@ static enum status read_own(const struct mongodb_element *element, struct arena 
     cell->aux = element->type;
     return survives(element, cell)
                ? STATUS_OK
-               : error_set(error, ERROR_REJECT_UNREADABLE, NULL,
-                           "a value of code, of a pointer or of a pattern can't be told in extended "
-                           "JSON without loss");
+               : error_set(
+                     error, ERROR_REJECT_UNREADABLE, NULL,
+                     "a value of code, of a pointer or of a pattern can't be told in extended "
+                     "JSON without loss");
 }
 
 /* ---------------------------------------------------------------- numbers */
