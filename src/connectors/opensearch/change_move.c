@@ -148,8 +148,8 @@ static enum status reindex(struct opensearch_alter *session, const struct opense
     buffer_append_string(&body, external ? ",\"version_type\":\"external\"}" : "}");
     append_script(move->script, &body);
     buffer_append_byte(&body, '}');
-    enum status status = do_now(session, "/_reindex?wait_for_completion=true", buffer_string(&body),
-                                move->to, total, changed, error);
+    enum status status = do_now(session, "/_reindex?wait_for_completion=true", &body, move->to,
+                                total, changed, error);
     buffer_free(&body);
     return status;
 }
