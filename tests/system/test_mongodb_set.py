@@ -66,17 +66,19 @@ class Writes(SetCase):
         self.assert_things(10)
 
     def test_validators(self):
-        """Made from the types of columns that hold no others, on demand; all documents of the run satisfy them, and one of another type does not. FerretDB takes them, and keeps none."""
+        """Made on demand from the types of the key and of what has an index; all documents of the run satisfy them, and one of another type does not. FerretDB takes them, and keeps none."""
         support.make_sqlite(self.path("source.db"), """CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL, score REAL, raw BLOB) STRICT;
 INSERT INTO t VALUES (1, 'one', 1.5, x'00'), (2, 'two', NULL, NULL)""")
+        plan = 'transhume: 1\nsource: source.db\ntarget: "%s"\ntables:\n  t: { key: [id], from: t, nulls: keep, indexes: { by_name: { columns: [name, score] } } }\n'
         for action in ("warn", "none", "error"):
             self.name = self.server.database()
-            self.run_program("migrate", "source.db", self.set_uri(options="&validator=" + action), "--state", action, "--quiet")
+            self.write("plan.yaml", plan % self.set_uri(options="&validator=" + action))
+            self.run_program("migrate", "--plan", "plan.yaml", "--state", action, "--quiet")
         made = [command for command in self.members.made if command["create"] == "t"]
         self.assertEqual([command.get("validationAction") for command in made], ["warn", None, "error"])
         self.assertNotIn("validator", made[1])
         self.assertEqual(made[2]["validator"], {"$jsonSchema": {"bsonType": "object", "required": ["id"], "properties": {
-            "id": {"bsonType": ["int", "long"]}, "name": {"bsonType": ["string"]}, "score": {"bsonType": ["double", "null"]}, "raw": {"bsonType": ["binData", "null"]}}}})
+            "id": {"bsonType": ["int", "long"]}, "name": {"bsonType": ["string"]}, "score": {"bsonType": ["double", "null"]}}}})
         self.assertEqual(self.there.t.count_documents(made[2]["validator"]), 2)
         self.there.t.insert_one({"_id": 3, "id": "three"})
         self.assertEqual(self.there.t.count_documents(made[2]["validator"]), 2)

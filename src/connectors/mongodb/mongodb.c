@@ -40,8 +40,8 @@ static const struct connector_option options[] = {
     {"page", OPTION_INTEGER, "0", "0..100000", false,
      "Source: documents of one answer; 0: as many as 16 MiB hold."},
     {"validator", OPTION_CHOICE, "none", "none|warn|error", false,
-     "Target: what collections that a run makes do about documents that are not of the plan's "
-     "types."},
+     "Target: what collections that a run makes do about documents whose key or indexed fields "
+     "are of other types than the plan's."},
     {"lease", OPTION_INTEGER, "60", "1..3600", false,
      "Target: seconds until a claim on a run expires; at least twice --timeout."},
 };

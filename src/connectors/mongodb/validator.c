@@ -1,5 +1,6 @@
 /*
- * Validators of collections that a run makes, from the types of the plan's columns:
+ * Validators of collections that a run makes, from the types of the columns that a plan declares to
+ * a target without fixed fields, those of its key and indexes:
  *
  *   {$jsonSchema: {bsonType: "object", required: [KEY, …],
  *                  properties: {COLUMN: {bsonType: [TYPE, …]}, …}}}
