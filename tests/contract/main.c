@@ -88,6 +88,20 @@ static const struct contract_alter dynamodb_alter_words = {
     .count = "{\"operation\":\"Scan\",\"input\":{\"TableName\":\"altered\",\"Select\":\"COUNT\"}}",
     .wrong = "{\"operation\":\"PutItem\",\"input\":{\"TableName\":\"nothing\",\"Item\":{}}}"};
 
+static const struct contract_alter mongodb_alter_words = {
+    .language = ALTER_MONGO,
+    .create = "{\"create\":\"altered\"}",
+    .insert = "{\"insert\":\"altered\",\"documents\":[{\"_id\":1}]}",
+    .count = "{\"count\":\"altered\"}",
+    .wrong = "{\"insert\":\"altered\",\"documents\":7}"};
+
+static const struct contract_alter opensearch_alter_words = {
+    .language = ALTER_HTTP,
+    .create = "PUT /altered",
+    .insert = "PUT /altered/_doc/1?refresh=true\n\n{\"a\":1}",
+    .count = "GET /altered/_count",
+    .wrong = "PUT /altered/_nothing/1\n\n{}"};
+
 static const struct contract_entry entries[] = {
     {.name = "sqlite",
      .alter = &sqlite_alter_words,
@@ -115,9 +129,13 @@ static const struct contract_entry entries[] = {
      .uri_format = "redis://127.0.0.1:%s?form=json",
      .database = database_redis},
     {.name = "opensearch",
+     .alter = &opensearch_alter_words,
      .uri_format = "opensearch://127.0.0.1:%s",
      .database = database_opensearch},
-    {.name = "mongodb", .uri_format = "mongodb://127.0.0.1:%s", .database = database_mongodb},
+    {.name = "mongodb",
+     .alter = &mongodb_alter_words,
+     .uri_format = "mongodb://127.0.0.1:%s",
+     .database = database_mongodb},
     {.name = "postgres",
      .alter = &postgres_alter_words,
      .uri_format = "postgres://postgres@127.0.0.1:%s",
