@@ -23,7 +23,8 @@ struct contract_alter {
     enum alter_language language;
     const char *create;
     const char *insert;  /* a row, with answer.rows 1 */
-    const char *count;   /* of its rows; fails where there is no table */
+    const char *count;   /* of its rows; fails where there is no table, or gives no answer */
+    bool counts_missing; /* none where there is no table */
     const char *alter;   /* NULL: none that waits for others */
     const char *wrong;   /* fails */
     const char *endless; /* NULL: there is none */

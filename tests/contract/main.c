@@ -93,6 +93,7 @@ static const struct contract_alter mongodb_alter_words = {
     .create = "{\"create\":\"altered\"}",
     .insert = "{\"insert\":\"altered\",\"documents\":[{\"_id\":1}]}",
     .count = "{\"count\":\"altered\"}",
+    .counts_missing = true,
     .wrong = "{\"insert\":\"altered\",\"documents\":7}"};
 
 static const struct contract_alter opensearch_alter_words = {

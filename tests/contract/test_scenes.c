@@ -223,8 +223,9 @@ static bool objects_prepare(struct fixture *fixture)
     struct error error = {0};
     struct buffer lines = {0};
     const struct connector *connector = fixture->target->connector;
-    if (!connector->rollback || !connector->rollback->remove_objects ||
-        !connector->alter) { /* without statements there are no views, but aliases or the like */
+    if (!connector->rollback || !connector->rollback->remove_objects || !connector->alter ||
+        (connector->alter->languages & (1u << ALTER_SQL)) ==
+            0) { /* without statements there are no views, but aliases or the like */
         return false;
     }
     scene_begin_run(fixture, first_run, EXISTING_REFUSE);
