@@ -98,10 +98,10 @@ static const struct contract_alter mongodb_alter_words = {
 
 static const struct contract_alter opensearch_alter_words = {
     .language = ALTER_HTTP,
-    .create = "PUT /altered",
-    .insert = "PUT /altered/_doc/1?refresh=true\n\n{\"a\":1}",
-    .count = "GET /altered/_count",
-    .wrong = "PUT /altered/_nothing/1\n\n{}"};
+    .create = "PUT /${prefix}altered",
+    .insert = "PUT /${prefix}altered/_doc/1?refresh=true\n\n{\"a\":1}",
+    .count = "GET /${prefix}altered/_count",
+    .wrong = "PUT /${prefix}altered/_nothing/1\n\n{}"};
 
 static const struct contract_entry entries[] = {
     {.name = "sqlite",
