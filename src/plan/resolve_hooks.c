@@ -63,7 +63,8 @@ static bool cut_sql(const struct hook_list *list, const struct database *databas
     struct sql_splitter splitter;
     struct sql_piece piece;
     struct plan_list found = {0};
-    enum sql_language language = database->connector->alter->sql;
+    const struct alter_functions *alter = database->connector->alter;
+    enum sql_language language = (alter->languages & 1u << ALTER_SQL) != 0 ? alter->sql : SQL_CQL;
     sql_splitter_init(&splitter, language);
     sql_splitter_window(&splitter, node->text, node->length, true);
     while (sql_splitter_next(&splitter, &piece) == STATUS_OK) {

@@ -1,35 +1,16 @@
 #include "engine/shuffle/shuffle.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/signals.h"
+#include "engine/spill/spill_file.h"
 #include "model/cell_bytes.h"
 #include "model/order_bytes.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-enum {
-    HASH_BYTES = 16,
-    BATCH_ROWS = 4096,
-    BATCH_BYTES = 1 << 20,
-    CACHE_BYTES_LEAST = 1 << 20,
-    CACHE_BYTES_MOST = 16 << 20,
-    WRITE_BYTES = 256 << 10,
-    STEPS_BETWEEN_LOOKS = 10000,
-    PROGRESS_ROWS = 1000000
-};
-
-/* A file without a name, mapped. */
-struct mapping_of_file {
-    const uint8_t *bytes; /* NULL: it is empty */
-    size_t length;
-};
+enum { BATCH_ROWS = 4096, BATCH_BYTES = 1 << 20, PROGRESS_ROWS = 1000000 };
 
 enum part { PART_HASHES, PART_PLACES, PART_VALUES, PART_COUNT };
 
@@ -37,7 +18,7 @@ enum part { PART_HASHES, PART_PLACES, PART_VALUES, PART_COUNT };
 struct shuffled {
     struct shuffle *shuffle;
     struct plan_shuffle *plan;
-    struct mapping_of_file parts[PART_COUNT];
+    struct spill_mapping parts[PART_COUNT];
 };
 
 struct shuffle {
@@ -47,7 +28,6 @@ struct shuffle {
     const char *spill_folder;
     uint64_t memory_bytes;
     struct shuffled *columns;
-    char *path; /* of the SQLite file; NULL: it is not there */
     bool prepared;
 };
 
@@ -71,26 +51,14 @@ struct shuffle *shuffle_create(struct database *source, struct plan *plan, const
     return shuffle;
 }
 
-static void remove_file(struct shuffle *shuffle)
-{
-    if (shuffle->path != NULL) {
-        (void)unlink(shuffle->path);
-        shuffle->path = NULL;
-    }
-}
-
 void shuffle_destroy(struct shuffle *shuffle)
 {
     if (shuffle == NULL) {
         return;
     }
-    remove_file(shuffle);
     for (uint32_t i = 0; i < shuffle->plan->shuffle_count; i++) {
         for (int part = 0; part < PART_COUNT; part++) {
-            struct mapping_of_file *file = &shuffle->columns[i].parts[part];
-            if (file->bytes != NULL) {
-                (void)munmap((void *)(uintptr_t)file->bytes, file->length);
-            }
+            spill_mapping_free(&shuffle->columns[i].parts[part]);
         }
     }
     arena_destroy(shuffle->arena);
@@ -102,83 +70,11 @@ bool shuffle_is_prepared(const struct shuffle *shuffle)
     return shuffle->prepared;
 }
 
-/* ---------------------------------------------------------------- the file */
-
-static enum status fail(const struct shuffle *shuffle, sqlite3 *file, int result,
-                        struct error *error)
-{
-    int kind = result & 0xff;
-    if (kind == SQLITE_NOMEM || result == SQLITE_IOERR_NOMEM) {
-        memory_exhausted(0);
-    }
-    enum error_code code = kind == SQLITE_FULL        ? ERROR_DISK_FULL
-                           : kind == SQLITE_INTERRUPT ? ERROR_INTERRUPTED
-                                                      : ERROR_STATE_WRITE;
-    return error_set(error, code, shuffle->path, "values can't be shuffled: %s",
-                     file != NULL ? sqlite3_errmsg(file) : sqlite3_errstr(result));
-}
-
-static enum status execute(const struct shuffle *shuffle, sqlite3 *file, const char *sql,
-                           struct error *error)
-{
-    int result = sqlite3_exec(file, sql, NULL, NULL, NULL);
-    return result == SQLITE_OK ? STATUS_OK : fail(shuffle, file, result, error);
-}
-
-static int is_stopped(void *ignored)
-{
-    (void)ignored;
-    return signals_stop_level() > 0;
-}
-
-static enum status make_new_file(const char *path, int *descriptor, struct error *error)
-{
-    *descriptor = file_open(path, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
-    return *descriptor >= 0 ? STATUS_OK
-                            : error_set_errno(error, ERROR_STATE_WRITE, errno, path,
-                                              "a file to shuffle in can't be made");
-}
-
-static enum status open_file(struct shuffle *shuffle, sqlite3 **file, struct error *error)
-{
-    uint64_t random = 0;
-    int descriptor = -1;
-    uint64_t cache = shuffle->memory_bytes / 2;
-    cache = cache < CACHE_BYTES_LEAST  ? CACHE_BYTES_LEAST
-            : cache > CACHE_BYTES_MOST ? CACHE_BYTES_MOST
-                                       : cache;
-    if (shuffle->spill_folder == NULL) {
-        return error_set(error, ERROR_STATE_WRITE, NULL,
-                         "shuffle needs a state folder to sort in, and none could be made");
-    }
-    sqlite3_randomness(sizeof random, &random);
-    shuffle->path = arena_format(shuffle->arena, "%s/shuffle-%016" PRIx64 ".spill",
-                                 shuffle->spill_folder, random);
-    if (file_make_folder(shuffle->spill_folder, error) != STATUS_OK ||
-        make_new_file(shuffle->path, &descriptor, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    close(descriptor);
-    int result = sqlite3_open_v2(
-        shuffle->path, file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
-        NULL);
-    if (result != SQLITE_OK) {
-        return fail(shuffle, *file, result, error);
-    }
-    sqlite3_progress_handler(*file, STEPS_BETWEEN_LOOKS, is_stopped, NULL);
-    char sql[200];
-    (void)snprintf(sql, sizeof sql,
-                   "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = "
-                   "EXCLUSIVE; PRAGMA cache_size = -%llu; BEGIN",
-                   (unsigned long long)(cache >> 10));
-    return execute(shuffle, *file, sql, error);
-}
-
 /* ---------------------------------------------------------------- rows */
 
 /* The two hashes of a row's key. */
 static enum status hash_key(const struct plan_shuffle *plan, const struct cell *key,
-                            struct buffer *scratch, uint8_t hashes[2][HASH_BYTES],
+                            struct buffer *scratch, uint8_t hashes[2][SPILL_HASH_BYTES],
                             struct error *error)
 {
     buffer_clear(scratch);
@@ -194,14 +90,14 @@ static enum status hash_key(const struct plan_shuffle *plan, const struct cell *
         buffer_append_byte(scratch, (char)('a' + which));
         siphash_128(&plan->mask->key, scratch->data, scratch->length, words);
         scratch->length--;
-        memcpy(hashes[which], words, HASH_BYTES);
+        memcpy(hashes[which], words, SPILL_HASH_BYTES);
     }
     return STATUS_OK;
 }
 
 struct reading_rows {
     struct shuffled *column;
-    sqlite3 *file;
+    struct spill_file file;
     sqlite3_stmt *insert;
     struct buffer scratch;
     struct buffer value;
@@ -214,15 +110,14 @@ static enum status take_row(struct reading_rows *reading, const struct cell *row
                             struct error *error)
 {
     const struct plan_shuffle *plan = reading->column->plan;
-    const struct shuffle *shuffle = reading->column->shuffle;
-    uint8_t hashes[2][HASH_BYTES];
+    uint8_t hashes[2][SPILL_HASH_BYTES];
     buffer_clear(&reading->value);
     if (hash_key(plan, row, &reading->scratch, hashes, error) != STATUS_OK ||
         cell_bytes_append(&row[plan->key.count], &reading->value, error) != STATUS_OK) {
         return error_context(error, "%s: ", plan->table->name);
     }
-    sqlite3_bind_blob(reading->insert, 1, hashes[0], HASH_BYTES, SQLITE_STATIC);
-    sqlite3_bind_blob(reading->insert, 2, hashes[1], HASH_BYTES, SQLITE_STATIC);
+    sqlite3_bind_blob(reading->insert, 1, hashes[0], SPILL_HASH_BYTES, SQLITE_STATIC);
+    sqlite3_bind_blob(reading->insert, 2, hashes[1], SPILL_HASH_BYTES, SQLITE_STATIC);
     sqlite3_bind_blob64(reading->insert, 3, reading->value.data, reading->value.length,
                         SQLITE_STATIC);
     (void)sqlite3_step(reading->insert);
@@ -234,7 +129,7 @@ static enum status take_row(struct reading_rows *reading, const struct cell *row
                        plan->column, (unsigned long long)reading->rows);
         reading->progress(what);
     }
-    return result == SQLITE_OK ? STATUS_OK : fail(shuffle, reading->file, result, error);
+    return result == SQLITE_OK ? STATUS_OK : spill_file_fail(&reading->file, result, error);
 }
 
 static enum status read_rows(struct reading_rows *reading, struct reader *reader,
@@ -275,142 +170,40 @@ static enum status read_rows(struct reading_rows *reading, struct reader *reader
 
 /* ---------------------------------------------------------------- what is kept */
 
-/* One of the files while it is written. */
-struct writing_part {
-    const struct shuffle *shuffle;
-    int descriptor;
-    struct buffer bytes;
-    size_t length;
-};
-
-static enum status put(struct writing_part *part, const void *bytes, size_t length,
-                       struct error *error)
+static enum status keep(struct shuffled *column, const struct spill_file *file, struct error *error)
 {
-    buffer_append(&part->bytes, bytes, length);
-    part->length += length;
-    if (part->bytes.length < WRITE_BYTES) {
-        return STATUS_OK;
-    }
-    enum status status = file_write_all(part->descriptor, part->bytes.data, part->bytes.length,
-                                        part->shuffle->path, error);
-    buffer_clear(&part->bytes);
-    return status;
-}
-
-static enum status begin_part(struct shuffle *shuffle, int number, struct writing_part *part,
-                              struct error *error)
-{
-    char *path = arena_format(shuffle->arena, "%s.%d", shuffle->path, number);
-    *part = (struct writing_part){.shuffle = shuffle, .descriptor = -1};
-    enum status status = make_new_file(path, &part->descriptor, error);
-    (void)unlink(path);
-    return status;
-}
-
-static enum status end_part(struct writing_part *part, enum status status,
-                            struct mapping_of_file *file, struct error *error)
-{
-    if (status == STATUS_OK && part->bytes.length > 0) {
-        status = file_write_all(part->descriptor, part->bytes.data, part->bytes.length,
-                                part->shuffle->path, error);
-    }
-    if (status == STATUS_OK && part->length > 0) {
-        void *mapped = mmap(NULL, part->length, PROT_READ, MAP_SHARED, part->descriptor, 0);
-        if (mapped == MAP_FAILED) {
-            status = error_set_errno(error, ERROR_STATE_WRITE, errno, part->shuffle->path,
-                                     "shuffled values can't be mapped");
-        } else {
-            *file = (struct mapping_of_file){mapped, part->length};
-        }
-    }
-    if (part->descriptor >= 0) {
-        close(part->descriptor);
-    }
-    buffer_free(&part->bytes);
-    return status;
-}
-
-/* The rows of a query, in its order: hashes, or values with their places. */
-static enum status put_rows(struct shuffle *shuffle, sqlite3 *file, const char *sql,
-                            struct writing_part *first, struct writing_part *places,
-                            struct error *error)
-{
-    sqlite3_stmt *statement = NULL;
-    enum status status = STATUS_OK;
-    int result = sqlite3_prepare_v2(file, sql, -1, &statement, NULL);
-    while (result == SQLITE_OK && status == STATUS_OK &&
-           (result = sqlite3_step(statement)) == SQLITE_ROW) {
-        uint64_t place = first->length;
-        if (places != NULL) {
-            status = put(places, &place, sizeof place, error);
-        }
-        if (status == STATUS_OK) {
-            status = put(first, sqlite3_column_blob(statement, 0),
-                         (size_t)sqlite3_column_bytes(statement, 0), error);
-        }
-        result = SQLITE_OK;
-    }
-    if (status == STATUS_OK && result != SQLITE_DONE) {
-        status = fail(shuffle, file, result, error);
-    }
-    sqlite3_finalize(statement);
-    return status;
-}
-
-static enum status keep(struct shuffled *column, sqlite3 *file, struct error *error)
-{
-    struct writing_part parts[PART_COUNT];
+    struct spill_part parts[PART_COUNT];
     enum status status = STATUS_OK;
     for (int i = 0; i < PART_COUNT; i++) {
-        enum status begun = begin_part(column->shuffle, i, &parts[i], error);
+        enum status begun = spill_part_begin(&parts[i], file, i, error);
         status = status == STATUS_OK ? begun : status;
     }
     if (status == STATUS_OK) {
-        status = put_rows(column->shuffle, file, "SELECT a FROM s ORDER BY a", &parts[PART_HASHES],
-                          NULL, error);
+        status = spill_part_put_rows(&parts[PART_HASHES], NULL, file, "SELECT a FROM s ORDER BY a",
+                                     error);
     }
     if (status == STATUS_OK) {
-        status = put_rows(column->shuffle, file, "SELECT v FROM s ORDER BY b", &parts[PART_VALUES],
-                          &parts[PART_PLACES], error);
+        status = spill_part_put_rows(&parts[PART_VALUES], &parts[PART_PLACES], file,
+                                     "SELECT v FROM s ORDER BY b", error);
     }
     if (status == STATUS_OK) {
         uint64_t end = parts[PART_VALUES].length;
-        status = put(&parts[PART_PLACES], &end, sizeof end, error);
+        status = spill_part_put(&parts[PART_PLACES], &end, sizeof end, error);
     }
     for (int i = 0; i < PART_COUNT; i++) {
-        status = end_part(&parts[i], status, &column->parts[i], error);
+        status = spill_part_end(&parts[i], status, &column->parts[i], error);
     }
     return status;
 }
 
 /* ---------------------------------------------------------------- looked up */
 
-/* The place of the row in the first order; SIZE_MAX: it was not there. */
-static size_t place_of(const struct mapping_of_file *file, const uint8_t *hash)
-{
-    size_t low = 0;
-    size_t high = file->length / HASH_BYTES;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = memcmp(file->bytes + middle * HASH_BYTES, hash, HASH_BYTES);
-        if (order == 0) {
-            return middle;
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return SIZE_MAX;
-}
-
 /* Any thread. */
 static enum status take(void *context, const struct cell *key, struct arena *arena,
                         struct cell *value, struct error *error)
 {
     const struct shuffled *column = context;
-    uint8_t hashes[2][HASH_BYTES];
+    uint8_t hashes[2][SPILL_HASH_BYTES];
     struct buffer scratch = {0};
     uint64_t places[2];
     enum status status = hash_key(column->plan, key, &scratch, hashes, error);
@@ -418,7 +211,7 @@ static enum status take(void *context, const struct cell *key, struct arena *are
     if (status != STATUS_OK) {
         return status;
     }
-    size_t at = place_of(&column->parts[PART_HASHES], hashes[0]);
+    size_t at = spill_mapping_find(&column->parts[PART_HASHES], hashes[0]);
     if (at == SIZE_MAX) {
         return error_set(error, ERROR_REJECT_TYPE, column->plan->table->name,
                          "its row was not there when the values were shuffled");
@@ -433,24 +226,19 @@ static enum status prepare_column(struct shuffled *column, struct reader *reader
 {
     struct shuffle *shuffle = column->shuffle;
     struct reading_rows reading = {.column = column, .progress = progress};
-    enum status status = open_file(shuffle, &reading.file, error);
-    status =
-        status == STATUS_OK
-            ? execute(shuffle, reading.file,
-                      "CREATE TABLE s(a BLOB PRIMARY KEY, b BLOB, v BLOB) WITHOUT ROWID", error)
-            : status;
+    enum status status = spill_file_open(&reading.file, shuffle->spill_folder, "shuffle",
+                                         shuffle->memory_bytes, shuffle->arena, error);
     if (status == STATUS_OK) {
-        int result = sqlite3_prepare_v2(reading.file, "INSERT OR IGNORE INTO s VALUES(?, ?, ?)", -1,
-                                        &reading.insert, NULL);
-        status = result == SQLITE_OK ? STATUS_OK : fail(shuffle, reading.file, result, error);
+        status = spill_file_execute(&reading.file, "CREATE TABLE s(a BLOB, b BLOB, v BLOB)", error);
+    }
+    if (status == STATUS_OK) {
+        status = spill_file_prepare(&reading.file, "INSERT INTO s VALUES(?, ?, ?)", &reading.insert,
+                                    error);
     }
     status = status == STATUS_OK ? read_rows(&reading, reader, error) : status;
-    status = status == STATUS_OK ? execute(shuffle, reading.file, "CREATE INDEX sb ON s(b)", error)
-                                 : status;
-    status = status == STATUS_OK ? keep(column, reading.file, error) : status;
+    status = status == STATUS_OK ? keep(column, &reading.file, error) : status;
     sqlite3_finalize(reading.insert);
-    sqlite3_close(reading.file);
-    remove_file(shuffle);
+    spill_file_close(&reading.file);
     buffer_free(&reading.scratch);
     buffer_free(&reading.value);
     return status;

@@ -59,8 +59,8 @@ static void append_condition(const struct subset *subset, const struct subset_no
     }
 }
 
-static enum status add(const struct subset *subset, sqlite3 *output, uint32_t number, bool all,
-                       uint64_t most, struct error *error)
+static enum status add(const struct subset *subset, const struct spill_file *file, uint32_t number,
+                       bool all, uint64_t most, struct error *error)
 {
     struct buffer sql = {0};
     buffer_format(
@@ -69,32 +69,34 @@ static enum status add(const struct subset *subset, sqlite3 *output, uint32_t nu
         (unsigned)number, (unsigned)number, (unsigned)number);
     append_condition(subset, &subset->nodes[number], all, &sql);
     buffer_format(&sql, ") ORDER BY h LIMIT %" PRIu64, most);
-    enum status status = subset_execute(subset, output, buffer_string(&sql), error);
+    enum status status = spill_file_execute(file, buffer_string(&sql), error);
     buffer_free(&sql);
     return status;
 }
 
-static enum status choose_from(struct subset *subset, sqlite3 *output, uint32_t number,
-                               struct error *error)
+static enum status choose_from(struct subset *subset, const struct spill_file *file,
+                               uint32_t number, struct error *error)
 {
     struct subset_node *node = &subset->nodes[number];
     uint64_t most = subset->options.rows < INT64_MAX ? subset->options.rows : INT64_MAX;
     bool refers = false;
-    enum status status = add(subset, output, number, true, most, error);
-    node->count.chosen = status == STATUS_OK ? (uint64_t)sqlite3_changes64(output) : 0;
+    enum status status = add(subset, file, number, true, most, error);
+    node->count.chosen = status == STATUS_OK ? (uint64_t)sqlite3_changes64(file->connection) : 0;
     for (uint32_t i = 0; i < node->reference_count; i++) {
         refers = refers || counts(subset, node, i);
     }
     if (status == STATUS_OK && refers && node->count.chosen < most) {
-        status = add(subset, output, number, false, most - node->count.chosen, error);
-        node->count.chosen += status == STATUS_OK ? (uint64_t)sqlite3_changes64(output) : 0;
+        status = add(subset, file, number, false, most - node->count.chosen, error);
+        node->count.chosen +=
+            status == STATUS_OK ? (uint64_t)sqlite3_changes64(file->connection) : 0;
     }
     node->chosen_from = true;
     return status;
 }
 
 /* Partners first; within a circle the first of the plan. */
-static enum status choose_from_all(struct subset *subset, sqlite3 *output, struct error *error)
+static enum status choose_from_all(struct subset *subset, const struct spill_file *file,
+                                   struct error *error)
 {
     enum status status = STATUS_OK;
     for (uint32_t left = subset->node_count; status == STATUS_OK && left > 0; left--) {
@@ -106,15 +108,15 @@ static enum status choose_from_all(struct subset *subset, sqlite3 *output, struc
                 next = is_ready(subset, &subset->nodes[i]) ? i : next;
             }
         }
-        status = choose_from(subset, output, next < subset->node_count ? next : first, error);
+        status = choose_from(subset, file, next < subset->node_count ? next : first, error);
     }
     return status;
 }
 
 /* ---------------------------------------------------------------- partners */
 
-static enum status add_partners(const struct subset *subset, sqlite3 *output, uint32_t number,
-                                struct error *error)
+static enum status add_partners(const struct subset *subset, const struct spill_file *file,
+                                uint32_t number, struct error *error)
 {
     const struct subset_node *node = &subset->nodes[number];
     enum status status = STATUS_OK;
@@ -134,14 +136,14 @@ static enum status add_partners(const struct subset *subset, sqlite3 *output, ui
         }
         buffer_format(&sql, " = t.f%u WHERE p.h NOT IN (SELECT h FROM c%u)", (unsigned)i,
                       (unsigned)reference->node);
-        status = subset_execute(subset, output, buffer_string(&sql), error);
+        status = spill_file_execute(file, buffer_string(&sql), error);
         buffer_free(&sql);
     }
     return status;
 }
 
 /* What was found becomes chosen, and is looked from next. */
-static enum status take_found(struct subset *subset, sqlite3 *output, uint32_t number,
+static enum status take_found(struct subset *subset, const struct spill_file *file, uint32_t number,
                               uint64_t *found, struct error *error)
 {
     struct buffer sql = {0};
@@ -150,40 +152,41 @@ static enum status take_found(struct subset *subset, sqlite3 *output, uint32_t n
                   "DELETE FROM w%u; INSERT INTO w%u SELECT h FROM x%u; DELETE FROM x%u;"
                   "INSERT INTO c%u SELECT h FROM w%u",
                   n, n, n, n, n, n);
-    enum status status = subset_execute(subset, output, buffer_string(&sql), error);
+    enum status status = spill_file_execute(file, buffer_string(&sql), error);
     buffer_free(&sql);
     if (status == STATUS_OK) {
-        uint64_t taken = (uint64_t)sqlite3_changes64(output);
+        uint64_t taken = (uint64_t)sqlite3_changes64(file->connection);
         subset->nodes[number].count.partners += taken;
         *found += taken;
     }
     return status;
 }
 
-static enum status begin_looking(const struct subset *subset, sqlite3 *output, struct error *error)
+static enum status begin_looking(const struct subset *subset, const struct spill_file *file,
+                                 struct error *error)
 {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < subset->node_count; i++) {
         struct buffer sql = {0};
         buffer_format(&sql, "INSERT INTO w%u SELECT h FROM c%u", (unsigned)i, (unsigned)i);
-        status = subset_execute(subset, output, buffer_string(&sql), error);
+        status = spill_file_execute(file, buffer_string(&sql), error);
         buffer_free(&sql);
     }
     return status;
 }
 
-enum status subset_choose(struct subset *subset, sqlite3 *output, struct error *error)
+enum status subset_choose(struct subset *subset, const struct spill_file *file, struct error *error)
 {
     uint64_t found = 1;
-    enum status status = choose_from_all(subset, output, error);
-    status = status == STATUS_OK ? begin_looking(subset, output, error) : status;
+    enum status status = choose_from_all(subset, file, error);
+    status = status == STATUS_OK ? begin_looking(subset, file, error) : status;
     while (status == STATUS_OK && found > 0) {
         found = 0;
         for (uint32_t i = 0; status == STATUS_OK && i < subset->node_count; i++) {
-            status = add_partners(subset, output, i, error);
+            status = add_partners(subset, file, i, error);
         }
         for (uint32_t i = 0; status == STATUS_OK && i < subset->node_count; i++) {
-            status = take_found(subset, output, i, &found, error);
+            status = take_found(subset, file, i, &found, error);
         }
     }
     return status;

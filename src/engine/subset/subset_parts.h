@@ -4,18 +4,17 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "engine/spill/spill_file.h"
 #include "engine/subset/subset.h"
-#include <sqlite3.h>
 #include <xxhash.h>
-
-enum { SUBSET_HASH_BYTES = 16 };
 
 /*
  * In the SQLite file, of node number n:
  *
- *   t<n>(h BLOB PRIMARY KEY,   hash of the key, or of all that is read of a row
+ *   t<n>(h BLOB,               hash of the key, or of all that is read of a row
  *        f0 BLOB, …            a reference each: the hash that its partner has, NULL: it has none
  *        u0 BLOB …)            an alternative key each, which references name
+ *   i<n>                       an index of all of it by h: sorted once, and read instead of it
  *   c<n>(h)                    the chosen ones
  *   w<n>(h), x<n>(h)           of these, whose partners are looked for now and next
  */
@@ -44,8 +43,7 @@ struct subset_node {
     uint32_t alternative_count;
     bool chosen_from; /* while they are chosen from in turn */
     struct subset_count count;
-    const uint8_t *hashes; /* the chosen ones, ascending, mapped */
-    size_t hash_count;
+    struct spill_mapping hashes; /* the chosen ones, ascending */
 };
 
 struct subset_stream {
@@ -59,7 +57,6 @@ struct subset {
     struct subset_node *nodes;
     uint32_t node_count;
     struct subset_stream *streams; /* a stream of the plan each */
-    char *path;                    /* of the SQLite file; NULL: it is not there */
     bool prepared;
 };
 
@@ -77,14 +74,10 @@ enum status subset_hash_whole(const struct subset *subset, const struct cell *ro
 
 /* subset_read.c: the keys of a node's rows into its table. */
 enum status subset_read(struct subset *subset, struct subset_node *node, uint32_t number,
-                        struct reader *reader, sqlite3 *output, void (*progress)(const char *what),
-                        struct error *error) MUST_USE;
+                        struct reader *reader, const struct spill_file *file,
+                        void (*progress)(const char *what), struct error *error) MUST_USE;
 /* subset_choose.c: fills all c<n>, and the counts. */
-enum status subset_choose(struct subset *subset, sqlite3 *output, struct error *error) MUST_USE;
-
-enum status subset_error(const struct subset *subset, sqlite3 *output, int result,
-                         struct error *error);
-enum status subset_execute(const struct subset *subset, sqlite3 *output, const char *sql,
-                           struct error *error) MUST_USE;
+enum status subset_choose(struct subset *subset, const struct spill_file *file,
+                          struct error *error) MUST_USE;
 
 #endif

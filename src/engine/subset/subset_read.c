@@ -16,7 +16,7 @@ static void put_hash(const struct subset *subset, const struct buffer *bytes, ui
     XXH128_canonical_t canonical;
     XXH128_canonicalFromHash(
         &canonical, XXH3_128bits_withSeed(bytes->data, bytes->length, subset->options.seed));
-    memcpy(hash, canonical.digest, SUBSET_HASH_BYTES);
+    memcpy(hash, canonical.digest, SPILL_HASH_BYTES);
 }
 
 enum status subset_hash(const struct subset *subset, const struct cell *row,
@@ -61,7 +61,7 @@ struct subset_reading {
     struct subset *subset;
     struct subset_node *node;
     struct reader *reader;
-    sqlite3 *output;
+    const struct spill_file *file;
     sqlite3_stmt *insert;
     struct buffer scratch;
     uint8_t *hashes; /* of one row */
@@ -71,17 +71,16 @@ struct subset_reading {
 static enum status bind(struct subset_reading *reading, int number, const struct cell *row,
                         const uint32_t *positions, uint32_t count, struct error *error)
 {
-    uint8_t *hash = reading->hashes + (size_t)(number - 1) * SUBSET_HASH_BYTES;
+    uint8_t *hash = reading->hashes + (size_t)(number - 1) * SPILL_HASH_BYTES;
     bool is_null = false;
     if (subset_hash(reading->subset, row, positions, count, &reading->scratch, hash,
                     number == 1 ? NULL : &is_null, error) != STATUS_OK) {
         return error_context(error, "%s: ", reading->node->name);
     }
-    int result = is_null ? sqlite3_bind_null(reading->insert, number)
-                         : sqlite3_bind_blob(reading->insert, number, hash, SUBSET_HASH_BYTES,
-                                             SQLITE_STATIC);
-    return result == SQLITE_OK ? STATUS_OK
-                               : subset_error(reading->subset, reading->output, result, error);
+    int result =
+        is_null ? sqlite3_bind_null(reading->insert, number)
+                : sqlite3_bind_blob(reading->insert, number, hash, SPILL_HASH_BYTES, SQLITE_STATIC);
+    return result == SQLITE_OK ? STATUS_OK : spill_file_fail(reading->file, result, error);
 }
 
 static enum status bind_row_hash(struct subset_reading *reading, const struct cell *row,
@@ -97,7 +96,7 @@ static enum status bind_row_hash(struct subset_reading *reading, const struct ce
         STATUS_OK) {
         return error_context(error, "%s: ", node->name);
     }
-    sqlite3_bind_blob(reading->insert, 1, reading->hashes, SUBSET_HASH_BYTES, SQLITE_STATIC);
+    sqlite3_bind_blob(reading->insert, 1, reading->hashes, SPILL_HASH_BYTES, SQLITE_STATIC);
     return STATUS_OK;
 }
 
@@ -128,8 +127,7 @@ static enum status take_row(struct subset_reading *reading, const struct cell *r
                        (unsigned long long)node->count.rows);
         reading->progress(what);
     }
-    return result == SQLITE_OK ? STATUS_OK
-                               : subset_error(reading->subset, reading->output, result, error);
+    return result == SQLITE_OK ? STATUS_OK : spill_file_fail(reading->file, result, error);
 }
 
 static enum status read_rows(struct subset_reading *reading, struct error *error)
@@ -163,61 +161,68 @@ static enum status make_tables(struct subset_reading *reading, uint32_t number, 
 {
     const struct subset_node *node = reading->node;
     struct buffer sql = {0};
-    buffer_format(&sql, "CREATE TABLE t%u(h BLOB PRIMARY KEY", (unsigned)number);
+    buffer_format(&sql, "CREATE TABLE t%u(h BLOB", (unsigned)number);
     for (uint32_t i = 0; i < node->reference_count; i++) {
         buffer_format(&sql, ", f%u BLOB", (unsigned)i);
     }
     for (uint32_t i = 0; i < node->alternative_count; i++) {
         buffer_format(&sql, ", u%u BLOB", (unsigned)i);
     }
-    buffer_append_string(&sql, ") WITHOUT ROWID;");
+    buffer_append_string(&sql, ");");
     for (const char *kind = "cwx"; *kind != '\0'; kind++) {
         buffer_format(&sql, "CREATE TABLE %c%u(h BLOB PRIMARY KEY) WITHOUT ROWID;", *kind,
                       (unsigned)number);
     }
-    enum status status =
-        subset_execute(reading->subset, reading->output, buffer_string(&sql), error);
+    enum status status = spill_file_execute(reading->file, buffer_string(&sql), error);
     buffer_clear(&sql);
-    buffer_format(&sql, "INSERT OR IGNORE INTO t%u VALUES(?", (unsigned)number);
+    buffer_format(&sql, "INSERT INTO t%u VALUES(?", (unsigned)number);
     for (uint32_t i = 0; i < node->reference_count + node->alternative_count; i++) {
         buffer_append_string(&sql, ",?");
     }
     buffer_append_byte(&sql, ')');
     if (status == STATUS_OK) {
-        int result =
-            sqlite3_prepare_v2(reading->output, buffer_string(&sql), -1, &reading->insert, NULL);
-        status = result == SQLITE_OK
-                     ? STATUS_OK
-                     : subset_error(reading->subset, reading->output, result, error);
+        int result = sqlite3_prepare_v2(reading->file->connection, buffer_string(&sql), -1,
+                                        &reading->insert, NULL);
+        status = result == SQLITE_OK ? STATUS_OK : spill_file_fail(reading->file, result, error);
     }
     buffer_free(&sql);
     return status;
 }
 
+/* Of all that is in it, so that rows are sorted once and never looked up. */
 static enum status make_indexes(struct subset_reading *reading, uint32_t number,
                                 struct error *error)
 {
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; status == STATUS_OK && i < reading->node->alternative_count; i++) {
-        char sql[64];
-        (void)snprintf(sql, sizeof sql, "CREATE INDEX a%u_%u ON t%u(u%u)", (unsigned)number,
-                       (unsigned)i, (unsigned)number, (unsigned)i);
-        status = subset_execute(reading->subset, reading->output, sql, error);
+    const struct subset_node *node = reading->node;
+    struct buffer sql = {0};
+    unsigned n = (unsigned)number;
+    buffer_format(&sql, "CREATE INDEX i%u ON t%u(h", n, n);
+    for (uint32_t i = 0; i < node->reference_count; i++) {
+        buffer_format(&sql, ", f%u", (unsigned)i);
     }
+    for (uint32_t i = 0; i < node->alternative_count; i++) {
+        buffer_format(&sql, ", u%u", (unsigned)i);
+    }
+    buffer_append_string(&sql, ");");
+    for (uint32_t i = 0; i < node->alternative_count; i++) {
+        buffer_format(&sql, "CREATE INDEX a%u_%u ON t%u(u%u, h);", n, (unsigned)i, n, (unsigned)i);
+    }
+    enum status status = spill_file_execute(reading->file, buffer_string(&sql), error);
+    buffer_free(&sql);
     return status;
 }
 
 enum status subset_read(struct subset *subset, struct subset_node *node, uint32_t number,
-                        struct reader *reader, sqlite3 *output, void (*progress)(const char *what),
-                        struct error *error)
+                        struct reader *reader, const struct spill_file *file,
+                        void (*progress)(const char *what), struct error *error)
 {
     struct subset_reading reading = {
         .subset = subset,
         .node = node,
         .reader = reader,
-        .output = output,
+        .file = file,
         .hashes = arena_allocate_zeroed(
-            subset->arena, 1u + node->reference_count + node->alternative_count, SUBSET_HASH_BYTES),
+            subset->arena, 1u + node->reference_count + node->alternative_count, SPILL_HASH_BYTES),
         .progress = progress};
     node->count = (struct subset_count){0};
     enum status status = make_tables(&reading, number, error);
