@@ -87,20 +87,20 @@ static const char *plain_name(const struct mongodb_database *self, const char *w
 static enum status settle_rename(struct mongodb_database *self, const struct mongodb_step *step,
                                  enum alter_settled *settled, struct error *error)
 {
-    bool from = false;
-    bool to = false;
+    struct mongodb_facts from = {0};
+    struct mongodb_facts to = {0};
     const char *target = mongodb_text(&step->command, "to");
     *settled = ALTER_UNKNOWN;
     if (step->object == NULL || target == NULL) {
         return STATUS_OK;
     }
     enum status status =
-        mongodb_collection_exists(self, plain_name(self, step->object), &from, error);
+        mongodb_collection_look(self, plain_name(self, step->object), &from, error);
     if (status == STATUS_OK) {
-        status = mongodb_collection_exists(self, plain_name(self, target), &to, error);
+        status = mongodb_collection_look(self, plain_name(self, target), &to, error);
     }
     if (status == STATUS_OK) {
-        *settled = from ? ALTER_ABSENT : to ? ALTER_APPLIED : ALTER_UNKNOWN;
+        *settled = from.exists ? ALTER_ABSENT : to.exists ? ALTER_APPLIED : ALTER_UNKNOWN;
     }
     return status;
 }
@@ -142,7 +142,7 @@ static enum status settle_step(struct alter_session *session, const struct mongo
                                enum alter_settled *settled, struct error *error)
 {
     struct mongodb_database *self = mongodb_of(session->database);
-    bool exists = false;
+    struct mongodb_facts facts;
     *settled = repeats(step) ? ALTER_ABSENT : ALTER_UNKNOWN;
     if (step->admin) {
         return settle_rename(self, step, settled, error);
@@ -153,9 +153,9 @@ static enum status settle_step(struct alter_session *session, const struct mongo
     if ((!is(step, "create") && !is(step, "drop")) || step->object == NULL) {
         return STATUS_OK;
     }
-    enum status status = mongodb_collection_exists(self, step->object, &exists, error);
+    enum status status = mongodb_collection_look(self, step->object, &facts, error);
     if (status == STATUS_OK) {
-        *settled = exists == is(step, "create") ? ALTER_APPLIED : ALTER_ABSENT;
+        *settled = facts.exists == is(step, "create") ? ALTER_APPLIED : ALTER_ABSENT;
     }
     return status;
 }

@@ -79,7 +79,10 @@ static bool is_made_before(const struct mongodb_compiler *compiler, const char *
 static enum status is_there(struct mongodb_compiler *compiler, const char *name, bool *there,
                             struct error *error)
 {
-    return mongodb_collection_exists(compiler->mongodb, name, there, error);
+    struct mongodb_facts facts = {0};
+    enum status status = mongodb_collection_look(compiler->mongodb, name, &facts, error);
+    *there = facts.exists;
+    return status;
 }
 
 enum status mongodb_find_collection(struct mongodb_compiler *compiler,
