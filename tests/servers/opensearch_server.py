@@ -148,8 +148,12 @@ class Server(DatabaseServer):
     def documents(self, index, size=10000):
         """{id: _source} of an index, all that was written; the digits of numbers are kept."""
         self.ask("POST", "/%s/_refresh" % index)
-        hits = self.ask("POST", "/%s/_search" % index, {"size": size, "query": {"match_all": {}}})["hits"]["hits"]
-        return {hit["_id"]: hit["_source"] for hit in hits}
+        page = self.ask("POST", "/%s/_search?scroll=1m" % index, {"size": size, "query": {"match_all": {}}})
+        found = {}
+        while page["hits"]["hits"]:
+            found.update((hit["_id"], hit["_source"]) for hit in page["hits"]["hits"])
+            page = self.ask("POST", "/_search/scroll", {"scroll": "1m", "scroll_id": page["_scroll_id"]}) if len(page["hits"]["hits"]) == size else {"hits": {"hits": []}}
+        return found
 
     def indexes(self, prefix):
         return sorted(self.ask("GET", "/%s*?expand_wildcards=all" % prefix))

@@ -138,7 +138,7 @@ class Search(Deep, SearchCase):
         """What the server refuses to nest so deep is a reject with its reason; the others are written."""
         self.run_program("migrate", "--plan", self.deep_plan(self.uri()), code=1)
         self.assertEqual([reject["code"] for reject in self.rejects()], ["type"])
-        print(self.rejects()[0]["reason"])
+        self.assertNotEqual(self.rejects()[0]["reason"], "")
         self.assertEqual(list(self.documents("deep")), ["1"])
 
     def test_seventeen_megabytes(self):
