@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* carquet keeps the pages of texts until a column reader is closed. */
-enum { ENTRIES_MAX = 1024, ENTRIES_LEAST = 16, ENTRIES_BYTES = 4 << 20, KEPT_BYTES_MAX = 4 << 20 };
+enum { ENTRIES_MAX = 1024, ENTRIES_LEAST = 16, ENTRIES_BYTES = 4 << 20, KEPT_BYTES_MAX = 2 << 20 };
 
 struct parquet_cursor *parquet_cursors_create(struct parquet_file *file,
                                               const struct parquet_layout *layout,
