@@ -12,12 +12,13 @@ import sql_servers
 
 NAME = "modes"
 PLAN = "transhume: 1\ntables:\n  t: { key: [id], from: t, since: created }\n"
-CHANGE = "UPDATE t SET a = 'changed in night %d', created = '2030-01-%02d 00:00:00' WHERE "
+CHANGE = "UPDATE t SET a = 'changed in night %d', created = %s WHERE "
 PATTERNS = ("together", "all over")
 
 
 class Sqlite:
     title = "SQLite to SQLite"
+    MOMENT = "'2030-01-%02d ' || time(id %% 86400, 'unixepoch')"   # hardly two are the same
 
     def __init__(self, bench, rows):
         self.folder = bench.scratch
@@ -41,6 +42,7 @@ class Sqlite:
 
 class Postgres:
     title = "PostgreSQL to PostgreSQL"
+    MOMENT = "timestamp '2030-01-%02d' + id %% 86400 * interval '1 second'"
 
     def __init__(self, bench, rows, server):
         self.server = server
@@ -81,7 +83,7 @@ def compare(bench, ends, rows):
         copies.append(bench.measure(bench.migrate(ends.from_uri, ends.empty("whole"))))
         for number, pattern in enumerate(PATTERNS):
             where = "id % 100 = " + str(night) if number else "id > %d AND id <= %d" % (rows - night * rows // 100, rows - (night - 1) * rows // 100)
-            ends.ask(CHANGE % (night, 2 * night + number) + where)
+            ends.ask(CHANGE % (night, ends.MOMENT % (2 * night + number)) + where)
             changed[pattern].append(bench.measure(since))
             mirrored[pattern].append(bench.measure(mirror))
     bench.measure([bench.program, "validate", "--progress", "none", "--state", os.path.join(bench.scratch, "state-since"), "--plan", plan, ends.from_uri, since[-1]])
