@@ -148,8 +148,8 @@ static enum status reindex(struct opensearch_alter *session, const struct opense
     buffer_append_string(&body, external ? ",\"version_type\":\"external\"}" : "}");
     append_script(move->script, &body);
     buffer_append_byte(&body, '}');
-    enum status status = do_now(session, "/_reindex?wait_for_completion=true", buffer_string(&body),
-                                move->to, total, changed, error);
+    enum status status = do_now(session, "/_reindex?wait_for_completion=true", &body, move->to,
+                                total, changed, error);
     buffer_free(&body);
     return status;
 }
@@ -409,7 +409,7 @@ static void compare_one(const struct opensearch_move *move, json_t *hit, const j
         is_same(move, json_object_get(hit, "_source"), json_object_get(found, "_source"))) {
         return;
     }
-    if (new > old || (new == old &&there) || move->final) {
+    if ((there && new >= old) || move->final) {
         json_array_append(again, hit);
     }
 }
