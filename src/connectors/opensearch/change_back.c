@@ -96,7 +96,7 @@ static enum status go(struct opensearch_alter *session, const struct opensearch_
     const char *position = NULL;
     enum status status = STATUS_OK;
     int turn = 0;
-    do {
+    for (bool over = false; status == STATUS_OK && !over;) {
         struct change_batch batch = {0};
         arena_reset(arenas[turn]);
         status = compares ? opensearch_move_compare(session, move, position, rows, arenas[turn],
@@ -107,12 +107,13 @@ static enum status go(struct opensearch_alter *session, const struct opensearch_
             rows /= 2;
             status = STATUS_OK;
             error_clear(error);
-            continue;
+        } else {
+            *wrong += batch.wrong;
+            position = batch.position;
+            over = position == NULL;
+            turn = 1 - turn;
         }
-        *wrong += batch.wrong;
-        position = batch.position;
-        turn = 1 - turn;
-    } while (status == STATUS_OK && position != NULL);
+    }
     arena_destroy(arenas[0]);
     arena_destroy(arenas[1]);
     return status;

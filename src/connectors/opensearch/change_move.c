@@ -409,7 +409,7 @@ static void compare_one(const struct opensearch_move *move, json_t *hit, const j
         is_same(move, json_object_get(hit, "_source"), json_object_get(found, "_source"))) {
         return;
     }
-    if (new > old || (new == old &&there) || move->final) {
+    if ((there && new >= old) || move->final) {
         json_array_append(again, hit);
     }
 }
