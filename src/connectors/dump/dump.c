@@ -19,6 +19,7 @@ static const struct connector_option options[] = {
      "Zone of MySQL's timestamps in a dump made with --skip-tz-utc."},
     {"pg_restore", OPTION_TEXT, "pg_restore", NULL, false,
      "The program that reads archives of pg_dump."},
+    FOLDER_STAGE_OPTIONS,
     {"record_bytes", OPTION_BYTES, "64MiB", "1KiB..1GiB", false,
      "Largest row, as it is written in the dump."},
 };
@@ -79,6 +80,7 @@ static void dump_close(struct database *database)
     if (self != NULL) {
         dump_inventory_free(&self->inventory);
         dump_input_close(self->input);
+        folder_stage_destroy(self->stage);
         arena_destroy(self->arena);
         free(self);
     }
@@ -94,7 +96,12 @@ static enum status open_dump(struct dump_database *self, const struct open_optio
                                  "by standard input");
     }
     if (read_options(self, open->uri, error) != STATUS_OK ||
-        dump_input_open(path, open->spill_folder,
+        (folder_stage_is(path) &&
+         folder_stage_make(open, &connector_dump, NULL, NULL, &self->stage, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    path = self->stage != NULL ? folder_stage_path(self->stage) : path;
+    if (dump_input_open(path, open->spill_folder,
                         uri_parameter(open->uri, &connector_dump, "pg_restore"), &self->input,
                         error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -123,8 +130,10 @@ static enum status dump_open(const struct open_options *open, struct database **
 static enum status dump_identity(struct database *database, struct arena *arena,
                                  const char **identity, struct error *error)
 {
+    const struct dump_database *self = (const struct dump_database *)database;
     (void)error;
-    *identity = dump_input_identity(((struct dump_database *)database)->input, arena);
+    *identity = self->stage != NULL ? folder_stage_identity(self->stage)
+                                    : dump_input_identity(self->input, arena);
     return STATUS_OK;
 }
 

@@ -25,6 +25,7 @@
 #include "base/buffer.h"
 #include "connectors/connector.h"
 #include "connectors/dump/dump_input.h"
+#include "connectors/folder/folder_stage.h"
 #include "sql/lexer.h"
 
 struct time_zone;
@@ -91,6 +92,7 @@ struct dump_database {
     struct database base;
     struct arena *arena;
     const char *shown;
+    struct folder_stage *stage; /* what was fetched of S3; NULL: the file is local */
     struct dump_input *input;
     bool language_given;
     enum sql_language language;

@@ -26,6 +26,7 @@
 #include "connectors/folder/compression.h"
 #include "connectors/folder/folder_format.h"
 #include "connectors/folder/folder_log.h"
+#include "connectors/folder/folder_stage.h"
 #include <pthread.h>
 
 enum { FOLDER_FORMAT = 1, FOLDER_TAG_LENGTH = 16, FOLDER_SEGMENT_NAME_MAX = 128 };
@@ -78,6 +79,7 @@ struct folder {
     char *path; /* "-": standard input */
     char *root; /* what _transhume is in: path, or the folder of the one file that path is */
     struct folder_pipe *pipe;        /* of standard input or output; else NULL */
+    struct folder_stage *stage;      /* what was fetched of S3; else NULL */
     struct connector pipe_connector; /* of standard output: the format's, but for what it can't */
     enum open_mode mode;
     enum folder_compression compression;
@@ -113,19 +115,19 @@ enum status folder_normal_form(struct database *self, const struct cell *cell, s
     .lock = &folder_lock, .rollback = &folder_rollback
 #define FOLDER_GROUPS FOLDER_KEPT_GROUPS, .apply = &folder_apply
 
-#define FOLDER_OPTIONS                                                                \
-    {"compression", OPTION_CHOICE,                                                    \
-     "none",        "none|gzip|zstd",                                                 \
-     false,         "Compression of new data files; files are read by their names."}, \
-        {"change_seconds",                                                            \
-         OPTION_INTEGER,                                                              \
-         "60",                                                                        \
-         "0..86400",                                                                  \
-         false,                                                                       \
-         "While following: age at which a file of changes is whole."},                \
-    {                                                                                 \
-        "file_bytes", OPTION_BYTES, "128MiB", "1KiB..1TiB", false,                    \
-            "Most bytes of records in a data file, before compression."               \
+#define FOLDER_OPTIONS                                                                       \
+    {"compression", OPTION_CHOICE,                                                           \
+     "none",        "none|gzip|zstd",                                                        \
+     false,         "Compression of new data files; files are read by their names."},        \
+        FOLDER_STAGE_OPTIONS, {"change_seconds",                                             \
+                               OPTION_INTEGER,                                               \
+                               "60",                                                         \
+                               "0..86400",                                                   \
+                               false,                                                        \
+                               "While following: age at which a file of changes is whole."}, \
+    {                                                                                        \
+        "file_bytes", OPTION_BYTES, "128MiB", "1KiB..1TiB", false,                           \
+            "Most bytes of records in a data file, before compression."                      \
     }
 /* Of formats with loose_files. */
 #define FOLDER_PIPE_OPTION                                         \

@@ -158,8 +158,35 @@ static enum status check_folder(struct folder *folder, bool read_only, struct er
     return STATUS_OK;
 }
 
+static bool is_read(const void *context, const char *name)
+{
+    return folder_is_read(context, name);
+}
+
+/* A source's objects become files; nothing is written there. */
+static enum status open_stage(struct folder *folder, const struct open_options *open,
+                              struct error *error)
+{
+    const struct folder_format *format = folder->format;
+    if (folder->mode == OPEN_TARGET) {
+        error_set(error, ERROR_NOT_IMPLEMENTED, open->uri->shown,
+                  "files can't be written to S3 yet");
+        return error_hint(error, "write %s:DIR, then: aws s3 sync DIR s3://BUCKET/PREFIX",
+                          format->connector->name);
+    }
+    if (folder_stage_make(open, format->connector, is_read, format, &folder->stage, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    free(folder->path);
+    folder->path = memory_copy_string(folder_stage_path(folder->stage));
+    folder->root = folder->path;
+    return STATUS_OK;
+}
+
 static void close_opened(struct folder *folder)
 {
+    folder_stage_destroy(folder->stage);
     folder_released(&folder->base);
     run_lock_give_back(&folder->lock_descriptor);
     folder_log_free(&folder->log);
@@ -202,7 +229,8 @@ static enum status open_folder(struct folder *folder, const struct folder_format
         folder->path[length - 1] = '\0';
     }
     folder->root = folder->path;
-    if (read_options(folder, open->uri, error) != STATUS_OK) {
+    if (read_options(folder, open->uri, error) != STATUS_OK ||
+        (folder_stage_is(folder->path) && open_stage(folder, open, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     enum status status = uri_is_stream(open->uri, format->connector)
@@ -235,6 +263,10 @@ enum status folder_identity(struct database *self, struct arena *arena, const ch
     const char *name = NULL;
     if (folder->pipe != NULL) {
         *identity = folder->mode == OPEN_SOURCE ? "standard input" : "standard output";
+        return STATUS_OK;
+    }
+    if (folder->stage != NULL) {
+        *identity = folder_stage_identity(folder->stage);
         return STATUS_OK;
     }
     char *real = realpath(folder->path, NULL);

@@ -1,0 +1,277 @@
+/* Fetching a prefix of a bucket into a folder. */
+#include "connectors/folder/folder_stage.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "connectors/folder/folder.h"
+#include "connectors/registry.h"
+#include "net/s3.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#define SCHEME "s3://"
+enum { NAME_BYTES_MAX = 255, PARTS_MAX = 3 };
+
+struct folder_stage {
+    struct arena *arena;
+    char *folder;
+    const char *path;
+    const char *identity;
+};
+
+bool folder_stage_is(const char *path)
+{
+    return strncmp(path, SCHEME, strlen(SCHEME)) == 0;
+}
+
+const char *folder_stage_path(const struct folder_stage *stage)
+{
+    return stage->path;
+}
+
+const char *folder_stage_identity(const struct folder_stage *stage)
+{
+    return stage->identity;
+}
+
+void folder_stage_destroy(struct folder_stage *stage)
+{
+    struct error ignored = {0};
+    if (stage == NULL) {
+        return;
+    }
+    if (stage->folder != NULL && file_remove_tree(stage->folder, &ignored) != STATUS_OK) {
+        log_write(LOG_WARNING, "%s: the copies of objects can't be removed: %s", stage->folder,
+                  ignored.message);
+    }
+    free(stage->folder);
+    arena_destroy(stage->arena);
+    free(stage);
+}
+
+/* ---------------------------------------------------------------- addresses */
+
+struct address {
+    const char *bucket;
+    const char *prefix; /* without a slash at its end; "": all of the bucket */
+};
+
+static enum status read_address(const struct uri *uri, struct arena *arena, struct address *address,
+                                struct error *error)
+{
+    const char *text = uri->path + strlen(SCHEME);
+    size_t length = strcspn(text, "/");
+    if (length == 0) {
+        error_set(error, ERROR_USAGE, uri->shown, "the URI names no bucket");
+        return error_hint(error, "write s3://BUCKET/PREFIX");
+    }
+    address->bucket = arena_copy(arena, text, length);
+    const char *prefix = text[length] == '/' ? text + length + 1 : "";
+    size_t end = strlen(prefix);
+    while (end > 0 && prefix[end - 1] == '/') {
+        end--;
+    }
+    address->prefix = arena_copy(arena, prefix, end);
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- files */
+
+struct staging {
+    struct folder_stage *stage;
+    struct s3_bucket *bucket;
+    bool (*wants)(const void *context, const char *name);
+    const void *context;
+    uint32_t files;
+    const char *last; /* the file that was fetched last */
+};
+
+static bool is_name(const char *name, size_t length)
+{
+    return length > 0 && length <= NAME_BYTES_MAX && !(length == 1 && name[0] == '.') &&
+           !(length == 2 && name[0] == '.' && name[1] == '.');
+}
+
+/* The parts of a path are names, and no more than a table's definition has. */
+static bool is_below(const char *path)
+{
+    size_t parts = 0;
+    for (const char *at = path;; at++) {
+        size_t length = strcspn(at, "/");
+        if (++parts > PARTS_MAX || !is_name(at, length)) {
+            return false;
+        }
+        at += length;
+        if (*at == '\0') {
+            return true;
+        }
+    }
+}
+
+/* Of this program's own folder only definitions say something of records. */
+static bool is_wanted(const struct staging *staging, const char *path)
+{
+    static const char own[] = "_transhume/";
+    static const char definitions[] = "_transhume/tables/";
+    const char *slash = strrchr(path, '/');
+    if (strncmp(path, own, strlen(own)) == 0) {
+        return strncmp(path, definitions, strlen(definitions)) == 0;
+    }
+    return staging->wants == NULL ||
+           staging->wants(staging->context, slash != NULL ? slash + 1 : path);
+}
+
+static void set_time(int descriptor, const struct s3_object *object)
+{
+    enum { NANOSECONDS = 1000000000 };
+    uint64_t hash = XXH3_64bits(object->etag, strlen(object->etag));
+    const struct timespec times[2] = {
+        {.tv_nsec = UTIME_NOW},
+        {.tv_sec = object->modified_ms / 1000, .tv_nsec = (long)(hash % NANOSECONDS)}};
+    (void)futimens(descriptor, times);
+}
+
+static enum status fetch(struct staging *staging, const struct s3_object *object, const char *name,
+                         struct error *error)
+{
+    struct arena *arena = staging->stage->arena;
+    char *path = file_join(arena, staging->stage->folder, name);
+    char *folder = arena_copy(arena, path, (size_t)(strrchr(path, '/') - path));
+    if (file_make_folder(folder, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    int descriptor = file_open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (descriptor < 0) {
+        return error_set_errno(error, ERROR_STATE_WRITE, errno, path, "can't keep the object %s",
+                               object->key);
+    }
+    enum status status = s3_fetch(staging->bucket, object, descriptor, path, error);
+    set_time(descriptor, object);
+    close(descriptor);
+    staging->files++;
+    staging->last = path;
+    return status;
+}
+
+/* ---------------------------------------------------------------- all objects */
+
+static enum status fetch_below(struct staging *staging, const char *prefix, struct error *error)
+{
+    struct arena *arena = staging->stage->arena;
+    const char *begin = prefix[0] != '\0' ? arena_format(arena, "%s/", prefix) : "";
+    struct s3_object *objects = NULL;
+    uint32_t count = 0;
+    enum status status = s3_list(staging->bucket, begin, arena, &objects, &count, error);
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        const char *name = objects[i].key + strlen(begin);
+        if (strncmp(objects[i].key, begin, strlen(begin)) != 0 || !is_below(name)) {
+            log_write(LOG_INFO, "s3: %s is left out: no table has a file there", objects[i].key);
+        } else if (is_wanted(staging, name)) {
+            status = fetch(staging, &objects[i], name, error);
+        }
+    }
+    return status;
+}
+
+/* The one object that the address names. STATUS_END: there is none. */
+static enum status fetch_one(struct staging *staging, const char *key, struct error *error)
+{
+    struct s3_object *objects = NULL;
+    uint32_t count = 0;
+    const char *slash = strrchr(key, '/');
+    const char *name = slash != NULL ? slash + 1 : key;
+    enum status status =
+        s3_list(staging->bucket, key, staging->stage->arena, &objects, &count, error);
+    if (status != STATUS_OK || count == 0 || strcmp(objects[0].key, key) != 0 ||
+        !is_name(name, strlen(name))) {
+        return status == STATUS_OK ? STATUS_END : status;
+    }
+    status = fetch(staging, &objects[0], name, error);
+    staging->stage->path = staging->last;
+    return status;
+}
+
+static enum status fetch_all(struct staging *staging, const struct uri *uri,
+                             const struct address *address, struct error *error)
+{
+    enum status status =
+        address->prefix[0] != '\0' ? fetch_one(staging, address->prefix, error) : STATUS_END;
+    if (status != STATUS_END) {
+        return status;
+    }
+    status = fetch_below(staging, address->prefix, error);
+    if (status == STATUS_OK && staging->files == 0) {
+        error_set(error, ERROR_SOURCE_MISSING, uri->shown,
+                  "the bucket has no such object, and none below it that is read");
+        return error_hint(error, "check the prefix; aws s3 ls s3://%s/%s shows what is there",
+                          address->bucket, address->prefix);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- making a stage */
+
+static enum status make_folder(struct folder_stage *stage, const char *spill_folder,
+                               struct error *error)
+{
+    const char *temporary = getenv("TMPDIR");
+    const char *parent = temporary != NULL && temporary[0] == '/' ? temporary : "/tmp";
+    if (spill_folder != NULL) {
+        parent = folder_parent(stage->arena, spill_folder);
+    }
+    char *path = memory_format("%s/transhume-s3-XXXXXX", parent);
+    if (mkdtemp(path) == NULL) {
+        int reason = errno;
+        error_set_errno(error, ERROR_STATE_WRITE, reason, path,
+                        "can't make a folder for the objects of S3");
+        free(path);
+        return STATUS_FAILED;
+    }
+    stage->folder = path;
+    stage->path = path;
+    return STATUS_OK;
+}
+
+static const char *given(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
+enum status folder_stage_make(const struct open_options *open, const struct connector *connector,
+                              bool (*wants)(const void *context, const char *name),
+                              const void *context, struct folder_stage **stage, struct error *error)
+{
+    struct folder_stage *made = memory_allocate_zeroed(1, sizeof *made);
+    struct staging staging = {.stage = made, .wants = wants, .context = context};
+    struct address address = {0};
+    *stage = NULL;
+    made->arena = arena_create(0);
+    enum status status = read_address(open->uri, made->arena, &address, error);
+    if (status == STATUS_OK) {
+        const struct s3_options options = {
+            .bucket = address.bucket,
+            .endpoint = given(uri_parameter(open->uri, connector, "endpoint")),
+            .region = given(uri_parameter(open->uri, connector, "region")),
+            .timeout_ms = open->timeout_ms};
+        status = s3_bucket_open(&options, &staging.bucket, error);
+    }
+    status = status == STATUS_OK ? make_folder(made, open->spill_folder, error) : status;
+    status = status == STATUS_OK ? fetch_all(&staging, open->uri, &address, error) : status;
+    if (status == STATUS_OK) {
+        made->identity =
+            arena_format(made->arena, "s3 %s/%s", s3_bucket_place(staging.bucket), address.prefix);
+    }
+    s3_bucket_close(staging.bucket);
+    if (status != STATUS_OK) {
+        folder_stage_destroy(made);
+        return STATUS_FAILED;
+    }
+    *stage = made;
+    return STATUS_OK;
+}

@@ -1,0 +1,26 @@
+/* An answer to ListObjectsV2, which is anybody's. */
+#include "support.h"
+
+#include "net/s3.h"
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct arena *arena = arena_create(0);
+    struct s3_page page;
+    struct error error = {0};
+    const char *text = arena_copy(arena, size > 0 ? (const void *)data : "", size);
+    if (s3_page_read(text, size, arena, &page, &error) != STATUS_OK) {
+        fuzz_check_error(&error);
+        arena_destroy(arena);
+        return 0;
+    }
+    for (uint32_t i = 0; i < page.count; i++) {
+        FUZZ_REQUIRE(strlen(page.objects[i].key) <= size);
+        FUZZ_REQUIRE(strlen(page.objects[i].etag) <= size);
+        FUZZ_REQUIRE(page.objects[i].bytes <= INT64_MAX);
+    }
+    FUZZ_REQUIRE(page.next == NULL || strlen(page.next) <= size);
+    arena_destroy(arena);
+    return 0;
+}
