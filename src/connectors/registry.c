@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -79,8 +80,20 @@ static enum error_code code_of_failed_load(int system_errno)
     }
 }
 
+/* libmongoc keeps counters in shared memory that is named by the process's id, from the moment that
+ * it is loaded; where one of that id was killed it would find the name taken, and print so. */
+static void remove_stale_counters(void)
+{
+    char name[32];
+    snprintf(name, sizeof name, "/mongoc-%ld", (long)getpid());
+    (void)shm_unlink(name);
+}
+
 static enum status load_module(const char *path, struct error *error)
 {
+    if (strstr(path, "mongodb") != NULL) {
+        remove_stale_counters();
+    }
     errno = 0;
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {

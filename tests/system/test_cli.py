@@ -121,6 +121,14 @@ class Help(TestCase):
         self.assertEqual(os.listdir(self.folder), [])
 
 
+class Modules(support.TestCase):
+    def test_what_a_killed_process_of_the_same_id_left(self):
+        """libmongoc prints a line when it is loaded and finds it."""
+        for _ in range(2):
+            done = subprocess.run(["sh", "-c", 'touch /dev/shm/mongoc-$$; exec "$0" version --json', support.PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=True)
+            self.assertEqual(done.stderr, "")
+
+
 class Pages(TestCase):
     """What is generated from the tables is as the program would write it now."""
 
