@@ -54,8 +54,18 @@ enum status history_store_put(struct alter_session *session, const struct histor
                               struct error *error);
 enum status history_store_put_step(struct alter_session *session, const struct history_step *step,
                                    struct error *error);
+/* Such a session has no settings: nothing to put back. */
+enum status history_store_settle_session(struct alter_session *session, struct error *error);
 /* While a request of this process's waits for the server: renews the lease once a third of it is
  * over. */
 enum status history_store_keep(struct alter_session *session, struct error *error) MUST_USE;
+
+/* What each alter_functions of such a database has. */
+#define HISTORY_STORE_FUNCTIONS                                                                   \
+    .lock = history_store_lock, .settle_session = history_store_settle_session,                   \
+    .history_make = history_store_make, .history_read = history_store_read,                       \
+    .history_read_steps = history_store_read_steps, .history_down_text = history_store_down_text, \
+    .history_claim_read = history_store_claim_read, .history_claim = history_store_claim,         \
+    .history_put = history_store_put, .history_put_step = history_store_put_step
 
 #endif

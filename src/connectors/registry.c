@@ -37,23 +37,35 @@ static const struct connector *const built_in[] = {
 };
 enum { BUILT_IN_COUNT = sizeof built_in / sizeof built_in[0] };
 
+/* libmongoc keeps counters in shared memory that is named by the process's id, from the moment that
+ * it is loaded; where a process of that id was killed it would find the name taken, and print so.
+ */
+static void remove_stale_counters(void)
+{
+    char name[32];
+    snprintf(name, sizeof name, "/mongoc-%ld", (long)getpid());
+    (void)shm_unlink(name);
+}
+
 /* Connectors with a client library of their own: each is loaded when a URI names it. */
 struct loadable {
     const char *name; /* of the connector; its file is NAME.so */
     const char *const *schemes;
-    const char
-        *how; /* its module is built only where its library is: how to get that; NULL: always */
+    /* to get the library without which its module is not built; NULL: it always is */
+    const char *how;
+    void (*before_load)(void); /* NULL: nothing */
 };
 static const char *const postgres_schemes[] = {"postgres", "postgresql", NULL};
 static const char *const mysql_schemes[] = {"mysql", "mariadb", NULL};
 static const char *const mongodb_schemes[] = {"mongodb", "mongodb+srv", NULL};
 static const char *const parquet_schemes[] = {"parquet", NULL};
 static const struct loadable loadables[] = {
-    {"postgres", postgres_schemes, NULL},
-    {"mysql", mysql_schemes, NULL},
-    {"mongodb", mongodb_schemes, NULL},
-    {"parquet", parquet_schemes,
-     "it is built with the library carquet: `tools/carquet` gets that, then build again"},
+    {.name = "postgres", .schemes = postgres_schemes},
+    {.name = "mysql", .schemes = mysql_schemes},
+    {.name = "mongodb", .schemes = mongodb_schemes, .before_load = remove_stale_counters},
+    {.name = "parquet",
+     .schemes = parquet_schemes,
+     .how = "it is built with the library carquet: `tools/carquet` gets that, then build again"},
 };
 enum { LOADABLE_COUNT = sizeof loadables / sizeof loadables[0] };
 
@@ -80,20 +92,8 @@ static enum error_code code_of_failed_load(int system_errno)
     }
 }
 
-/* libmongoc keeps counters in shared memory that is named by the process's id, from the moment that
- * it is loaded; where one of that id was killed it would find the name taken, and print so. */
-static void remove_stale_counters(void)
-{
-    char name[32];
-    snprintf(name, sizeof name, "/mongoc-%ld", (long)getpid());
-    (void)shm_unlink(name);
-}
-
 static enum status load_module(const char *path, struct error *error)
 {
-    if (strstr(path, "mongodb") != NULL) {
-        remove_stale_counters();
-    }
     errno = 0;
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {
@@ -180,6 +180,9 @@ static enum status load_loadable(const struct loadable *loadable, struct error *
         error_hint(error, "it belongs beside the program or in ../lib/transhume: install transhume "
                           "whole, with `make install`");
         return STATUS_FAILED;
+    }
+    if (loadable->before_load != NULL) {
+        loadable->before_load();
     }
     return load_module(path, error);
 }

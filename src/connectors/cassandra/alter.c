@@ -73,14 +73,6 @@ static enum status connect(struct cassandra_alter *session, struct error *error)
                                     : cql_session_open(&options, &session->session, error);
 }
 
-/* Settings of a session there are none. */
-static enum status alter_settle_session(struct alter_session *base, struct error *error)
-{
-    (void)base;
-    (void)error;
-    return STATUS_OK;
-}
-
 static enum status alter_agree(struct alter_session *base, struct error *error)
 {
     return cassandra_agree(alter_of(base)->cassandra, error);
@@ -283,22 +275,9 @@ static enum status alter_settle(struct alter_session *base, const struct alter_r
 }
 
 const struct alter_functions cassandra_alter = {
-    .languages = 1u << ALTER_CQL,
-    .open = alter_open,
-    .close = alter_close,
-    .lock = history_store_lock,
-    .run = alter_run,
-    .ask = alter_ask,
-    .settle_session = alter_settle_session,
-    .history_make = history_store_make,
-    .history_read = history_store_read,
-    .history_read_steps = history_store_read_steps,
-    .history_down_text = history_store_down_text,
-    .history_claim_read = history_store_claim_read,
-    .history_claim = history_store_claim,
-    .history_put = history_store_put,
-    .history_put_step = history_store_put_step,
-    .witness = alter_witness,
-    .settle = alter_settle,
+    HISTORY_STORE_FUNCTIONS,  .languages = 1u << ALTER_CQL,
+    .open = alter_open,       .close = alter_close,
+    .run = alter_run,         .ask = alter_ask,
+    .witness = alter_witness, .settle = alter_settle,
     .agree = alter_agree,
 };

@@ -9,8 +9,9 @@
  *                          DIR/FILE; or the one object that is called PREFIX
  *
  * DIR is made beside the run's spill folder, which the engine empties once its databases are open,
- * or in TMPDIR (/tmp) where there is none; it is removed with the stage. A file's time of change is its object's, in whole seconds, and behind them a hash
- * of its ETag: so what tells that files have changed tells that objects have.
+ * or in TMPDIR (/tmp) where there is none; it is removed with the stage. A file's time of change is
+ * its object's, in whole seconds, and behind them a hash of its ETag: so what tells that files have
+ * changed tells that objects have.
  */
 struct folder_stage;
 

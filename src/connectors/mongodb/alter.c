@@ -39,14 +39,6 @@ static void alter_close(struct alter_session *session)
     }
 }
 
-/* Settings of a session there are none. */
-static enum status alter_settle_session(struct alter_session *session, struct error *error)
-{
-    (void)session;
-    (void)error;
-    return STATUS_OK;
-}
-
 /* ---------------------------------------------------------------- statements */
 
 static void take_answer(const struct mongodb_step *step, const bson_t *reply,
@@ -110,20 +102,11 @@ static enum status alter_ask(struct alter_session *session, const char *sql, str
 }
 
 const struct alter_functions mongodb_alter = {
+    HISTORY_STORE_FUNCTIONS,
     .languages = 1u << ALTER_MONGO,
     .open = alter_open,
     .close = alter_close,
-    .lock = history_store_lock,
     .run = alter_run,
     .ask = alter_ask,
-    .settle_session = alter_settle_session,
-    .history_make = history_store_make,
-    .history_read = history_store_read,
-    .history_read_steps = history_store_read_steps,
-    .history_down_text = history_store_down_text,
-    .history_claim_read = history_store_claim_read,
-    .history_claim = history_store_claim,
-    .history_put = history_store_put,
-    .history_put_step = history_store_put_step,
     .settle = mongodb_alter_settle,
 };

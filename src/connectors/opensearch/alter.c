@@ -48,14 +48,6 @@ static enum status alter_open(struct database *database, const struct alter_open
     return STATUS_OK;
 }
 
-/* Settings of a session there are none. */
-static enum status alter_settle_session(struct alter_session *session, struct error *error)
-{
-    (void)session;
-    (void)error;
-    return STATUS_OK;
-}
-
 /* ---------------------------------------------------------------- running */
 
 /* A _bulk answers 200 though records of it failed. */
@@ -204,20 +196,11 @@ static enum status alter_ask(struct alter_session *base, const char *sql, struct
 }
 
 const struct alter_functions opensearch_alter = {
+    HISTORY_STORE_FUNCTIONS,
     .languages = 1u << ALTER_HTTP,
     .open = alter_open,
     .close = alter_close,
-    .lock = history_store_lock,
     .run = alter_run,
     .ask = alter_ask,
-    .settle_session = alter_settle_session,
-    .history_make = history_store_make,
-    .history_read = history_store_read,
-    .history_read_steps = history_store_read_steps,
-    .history_down_text = history_store_down_text,
-    .history_claim_read = history_store_claim_read,
-    .history_claim = history_store_claim,
-    .history_put = history_store_put,
-    .history_put_step = history_store_put_step,
     .settle = opensearch_alter_settle,
 };

@@ -1,4 +1,4 @@
-/* The arithmetic of `since`: a value moved back by an overlap, and the higher one of two. */
+/* The arithmetic of `since`: a value moved back by an overlap. */
 #ifndef TRANSHUME_ENGINE_SINCE_BOUND_H
 #define TRANSHUME_ENGINE_SINCE_BOUND_H
 

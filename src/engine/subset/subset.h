@@ -7,7 +7,7 @@
  * rows are chosen, and theirs, until none is missing, in circles and within a table, too. So a
  * table has N rows and those that others need, and each foreign key of the target finds its partner
  * if it did in the source. Rows without a key, rows of a query and documents are told apart by all
- * that is read of them, and have no partners (rows without a key: are nobody's). Lists that a
+ * that is read of them, and have no partners; nothing can refer to rows without a key. Lists that a
  * record embeds come with it, whole.
  *
  * The keys of all rows and what they refer to are read once into a private SQLite file in the spill

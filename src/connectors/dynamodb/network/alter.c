@@ -52,13 +52,6 @@ static void alter_close(struct alter_session *session)
     }
 }
 
-static enum status alter_settle_session(struct alter_session *session, struct error *error)
-{
-    (void)session;
-    (void)error;
-    return STATUS_OK;
-}
-
 /* ---------------------------------------------------------------- steps */
 
 struct step {
@@ -427,20 +420,8 @@ static enum status alter_settle(struct alter_session *session, const struct alte
 }
 
 const struct alter_functions dynamodb_network_alter = {
-    .languages = 1u << ALTER_DYNAMODB,
-    .open = alter_open,
-    .close = alter_close,
-    .lock = history_store_lock,
-    .run = alter_run,
-    .ask = alter_ask,
-    .settle_session = alter_settle_session,
-    .history_make = history_store_make,
-    .history_read = history_store_read,
-    .history_read_steps = history_store_read_steps,
-    .history_down_text = history_store_down_text,
-    .history_claim_read = history_store_claim_read,
-    .history_claim = history_store_claim,
-    .history_put = history_store_put,
-    .history_put_step = history_store_put_step,
+    HISTORY_STORE_FUNCTIONS, .languages = 1u << ALTER_DYNAMODB,
+    .open = alter_open,      .close = alter_close,
+    .run = alter_run,        .ask = alter_ask,
     .settle = alter_settle,
 };
