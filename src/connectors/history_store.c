@@ -155,6 +155,22 @@ static enum status get(struct alter_session *session, const char *key, json_t **
     return status == STATUS_END ? STATUS_OK : status;
 }
 
+/* Of a declared change: nothing could be resumed, or taken back, without its steps. */
+static bool is_plan(const json_t *object)
+{
+    const char *action = json_string_value(json_object_get(object, "action"));
+    return action != NULL && strcmp(action, history_action_name(HISTORY_CHANGE)) == 0;
+}
+
+static enum status refuse_long(const char *key, size_t length, size_t length_max,
+                               struct error *error)
+{
+    error_set(error, ERROR_CHANGE_REFUSED, key,
+              "the steps of the change are %zu bytes long, and the history keeps %zu in one value",
+              length, length_max);
+    return error_hint(error, "Make several changes of it, one behind the other.");
+}
+
 /* Takes the object. STATUS_AGAIN: the key has another version. */
 static enum status put(struct alter_session *session, const char *key, json_t *object,
                        uint64_t expected, uint64_t *version, struct error *error)
@@ -164,6 +180,12 @@ static enum status put(struct alter_session *session, const char *key, json_t *o
     put_number(object, "format", FORMAT);
     bool whole = json_tree_append(object, JSON_COMPACT | JSON_SORT_KEYS, &text) != 0;
     enum status status = STATUS_FAILED;
+    if (whole && text.length > session->functions->value_bytes_max && is_plan(object)) {
+        size_t length = text.length;
+        json_decref(object);
+        buffer_free(&text);
+        return refuse_long(key, length, session->functions->value_bytes_max, error);
+    }
     if (whole && text.length > session->functions->value_bytes_max &&
         json_object_del(object, "down_text") == 0) { /* then the file is needed to take it back */
         buffer_clear(&text);

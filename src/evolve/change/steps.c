@@ -270,6 +270,28 @@ static enum status run_bound(struct change_work *work, uint32_t number, uint32_t
 
 /* ---------------------------------------------------------------- alone */
 
+/* What is there before the step was ever begun is somebody else's: an abort would remove it with
+ * what they put in. Where schema changes are taken back by a transaction a step that fails has no
+ * way back, and needs no such look. */
+static enum status keep_others(struct change_work *work, uint32_t number, struct error *error)
+{
+    const struct change_step *step = &work->view.plan.steps[number - 1];
+    enum change_stands stands;
+    if (work->base.alter->begin != NULL || step->stands == NULL || step->undo == NULL) {
+        return STATUS_OK;
+    }
+    if (change_ask_stands(work, step, &stands, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (stands == CHANGE_STANDS_NOT) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_CHANGE_REFUSED, NULL, "%s: it is there already, and not by this change",
+              step->title);
+    return error_hint(error, "Remove or rename it, and give the command again; `transhume change "
+                             "abort` leaves it as it is.");
+}
+
 /* Of one that was begun before. `*runs`: it has to be run. */
 static enum status settle(struct change_work *work, uint32_t number, bool *runs,
                           struct error *error)
@@ -316,7 +338,8 @@ static enum status run_alone(struct change_work *work, uint32_t number, struct e
     if (work_verify(&work->base, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (state->begun && settle(work, number, &runs, error) != STATUS_OK) {
+    if ((state->begun ? settle(work, number, &runs, error) : keep_others(work, number, error)) !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
     if (runs) {
