@@ -1,5 +1,6 @@
 """Declared changes of MongoDB's collections, on FerretDB: started, killed, taken back, switched, completed; what others write meanwhile. pymongo writes and reads."""
 import copy
+import datetime
 import json
 import os
 import unittest
@@ -131,6 +132,21 @@ class OnMongodb(support.TestCase, Declares):
         wanted = {key: {"_id": user["_id"], "label": user["name"], "old": user["old"], "at": user["at"]} for key, user in before["users"][2].items()}
         self.assertEqual(self.documents(), wanted)
 
+    def test_types_and_filters(self):
+        """All types by their names, of which the C library takes some for binary values; so it does with filters of several types."""
+        import bson
+        values = {"bool": ("true", True), "double": ("1.5", 1.5), "decimal": ('"2.50"', bson.Decimal128("2.50")), "array": ("[1]", [1]), "object": ('{"a": 1}', {"a": 1}), "long": ("7", 7),
+                  "date": ('{"$date": "2026-01-31T00:00:00Z"}', datetime.datetime(2026, 1, 31, tzinfo=datetime.timezone.utc)), "binData": ('{"$binary": {"base64": "AQI=", "subType": "00"}}', b"\x01\x02")}
+        several = '{"old": {"$type": ["string", "object"]}}'
+        self.change("start", self.declare([{"add_column": {"table": "users", "column": {"name": "a_" + name, "type": name, "default": text}}} for name, (text, _) in values.items()] +
+                                          [{"sql": {"up": '{"update": "users", "updates": [{"q": {"mail": {"$not": {"$type": 8}}}, "u": {"$set": {"found": 1}}, "multi": true}]}', "on_complete": True}},
+                                           {"set_table": {"table": "users", "options": {"validator": several}}}]), self.where())
+        self.change("complete", self.where(), "--confirm")
+        for user in self.documents().values():
+            self.assertEqual({name: user["a_" + name] for name in values}, {name: value for name, (_, value) in values.items()})
+            self.assertEqual(user["found"], 1)
+        self.assertEqual(self.seen()["users"][0]["validator"]["old"]["$type"], ["string", "object"])
+
     def test_a_value_that_cannot_be_made(self):
         self.users.update_one({"_id": 17}, {"$set": {"mail": "12x"}})
         self.users.update_many({"_id": {"$ne": 17}}, {"$set": {"mail": "12"}})
@@ -181,6 +197,46 @@ class OnMongodb(support.TestCase, Declares):
                 self.assertEqual([self.documents()[key] for key in ("'new'", "'old'")], [{"_id": "new", "name": "of the new version"}, {"_id": "old", "name": "of the old version"}])
                 self.users.delete_many({"_id": {"$in": ["new", "old"]}})
                 self.assertEqual(self.seen(), self.before)
+
+    def test_what_is_within_lists(self):
+        """A pipeline would write into each element of a list, and over a plain value: such documents stay as they are, and stop the change."""
+        rename = self.declare([{"rename_column": {"table": "users", "from": "at.day", "to": "at.since"}}])
+        add = self.declare([{"add_column": {"table": "users", "column": {"name": "at.zone", "type": "string", "default": '"UTC"'}}}], "011_zone.change.yaml")
+        for odd in ([{"day": 1}, {"day": 2}], 7, None):
+            self.users.insert_one({"_id": "odd", "at": odd})
+            before = self.seen()
+            for file in (rename, add) if isinstance(odd, list) else (add,):
+                self.assertIn("the document with _id odd has a list or a plain value", self.change("start", file, self.where(), code=5).err)
+                self.assertEqual(self.seen(), before)
+            self.users.delete_one({"_id": "odd"})
+        self.change("start", rename, self.where())
+        late = {"_id": "late", "at": [{"day": 1}, {"other": 2}]}
+        self.users.insert_one(late)
+        self.assertIn("the first one with _id late", self.change("switch", self.where(), "writes", code=5).err)
+        self.assertEqual(self.users.find_one({"_id": "late"}), late)
+        self.change("abort", self.where())
+        self.assertEqual(self.users.find_one({"_id": "late"}), late)
+        self.users.delete_one({"_id": "late"})
+        self.assertEqual(self.seen(), self.before)
+
+    def test_what_the_new_version_wrote_while_names_are_copied(self):
+        file = self.declare([{"rename_column": {"table": "users", "from": "name", "to": "label"}}])
+        self.change("start", file, self.where(), code=-9, TRANSHUME_FAILPOINT="change.before_batch:kill:1")
+        self.users.insert_one({"_id": "new", "label": "of the new version"})
+        self.change("start", file, self.where())
+        self.assertEqual(self.documents()["'new'"], {"_id": "new", "label": "of the new version"})
+
+    def test_a_collection_that_somebody_else_made(self):
+        """After the change was compiled, and before its own step: an abort leaves it as it is."""
+        for operation, name in (({"create_table": {"name": "notes", "columns": [{"name": "_id", "type": "any"}]}}, "notes"),
+                                ({"copy_table": {"table": "users", "to": "v2_users"}}, "v2_users")):
+            with self.subTest(name):
+                file = self.declare([operation])
+                self.change("start", file, self.where(), code=-9, TRANSHUME_FAILPOINT="change.after_begin_row:kill:1")
+                self.there[name].insert_one({"_id": 1, "text": "mine"})
+                self.assertIn("it is there already, and not by this change", self.change("start", file, self.where(), code=5).err)
+                self.change("abort", self.where())
+                self.assertEqual(self.documents(name), {"1": {"_id": 1, "text": "mine"}})
 
     def test_a_copy_while_others_write(self):
         file = self.declare([{"copy_table": {"table": "users", "to": "v2_users", "columns": {"name": "$name", "mails": '["$mail"]'}}}])

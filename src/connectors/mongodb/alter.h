@@ -3,6 +3,7 @@
  *
  *   alter.c                    sessions, the lock, statements, questions
  *   alter_step.c               a step as text, and sending it
+ *   alter_json.c               texts as BSON
  *   alter_settle.c             what became of a step whose session is gone
  *   change.c                   operations on collections
  *   change_field.c, change_index.c, change_validator.c, change_copy.c    on what they hold
@@ -75,6 +76,11 @@ const char *mongodb_step_answer(const struct mongodb_step *step, const bson_t *r
 bool mongodb_first_document(const bson_t *reply, bson_iter_t *at);
 /* A value as a text for people and comparisons, in the arena; NULL: null. */
 const char *mongodb_value_text(const bson_iter_t *at, struct arena *arena);
+
+/* ---------------------------------------------------------------- alter_json.c */
+
+/* bson_new_from_json of filters, too; the caller's. NULL: `why` (may be NULL) says why not. */
+bson_t *mongodb_json_read(const char *text, size_t length, bson_error_t *why);
 
 /* ---------------------------------------------------------------- alter_settle.c */
 

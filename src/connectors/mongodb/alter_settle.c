@@ -14,6 +14,37 @@ static bool is(const struct mongodb_step *step, const char *name)
 
 /* ---------------------------------------------------------------- commands that may be repeated */
 
+/* By an _id: the second time it finds the same document, or none. */
+static bool names_one(const bson_iter_t *item)
+{
+    bson_iter_t query;
+    bson_iter_t at;
+    return bson_iter_recurse(item, &query) && bson_iter_find(&query, "q") &&
+           BSON_ITER_HOLDS_DOCUMENT(&query) && bson_iter_recurse(&query, &at) &&
+           bson_iter_find(&at, MONGODB_ID) && !BSON_ITER_HOLDS_DOCUMENT(&at);
+}
+
+/* Does the member say so: "multi": true, "limit": 0? */
+static bool says(const bson_iter_t *item, const char *name, int64_t value)
+{
+    bson_iter_t at;
+    return bson_iter_recurse(item, &at) && bson_iter_find(&at, name) &&
+           (BSON_ITER_HOLDS_NUMBER(&at) || BSON_ITER_HOLDS_BOOL(&at)) &&
+           bson_iter_as_int64(&at) == value;
+}
+
+/* One that deletes any document of several would delete another one the second time. */
+static bool repeats_deletes(const bson_t *command)
+{
+    bson_iter_t list;
+    bson_iter_t at;
+    bool repeats = bson_iter_init_find(&list, command, "deletes") && bson_iter_recurse(&list, &at);
+    while (repeats && bson_iter_next(&at)) {
+        repeats = names_one(&at) || says(&at, "limit", 0);
+    }
+    return repeats;
+}
+
 /* Operators whose second effect is none. */
 static bool repeats_operators(const bson_iter_t *change)
 {
@@ -31,30 +62,58 @@ static bool repeats_operators(const bson_iter_t *change)
     return repeats;
 }
 
-/* Of an update with a pipeline it can't be told: it may read what it writes. */
+/* Of an update with a pipeline it can't be told: it may read what it writes. Nor of one that
+ * changes any document of several, which would find another one, and of several that may find what
+ * those behind them have changed. */
 static bool repeats_updates(const bson_t *command)
 {
     bson_iter_t list;
     bson_iter_t at;
     bson_iter_t change;
+    uint32_t wide = 0;
+    uint32_t count = 0;
     bool repeats = bson_iter_init_find(&list, command, "updates") && bson_iter_recurse(&list, &at);
     while (repeats && bson_iter_next(&at)) {
-        repeats = bson_iter_recurse(&at, &change) && bson_iter_find(&change, "u") &&
+        bool one = names_one(&at);
+        count++;
+        wide += one ? 0 : 1;
+        repeats = (one || says(&at, "multi", 1)) && (wide == 0 || count == 1) &&
+                  bson_iter_recurse(&at, &change) && bson_iter_find(&change, "u") &&
                   BSON_ITER_HOLDS_DOCUMENT(&change) && repeats_operators(&change);
     }
     return repeats;
 }
 
-/* $merge whose whenMatched is a pipeline, or "fail", does something else the second time. */
+/* The collection that a stage writes; NULL: it is none that writes, or names a database as well. */
+static const char *written_by(const bson_iter_t *stage)
+{
+    static const char *const places[] = {"$out", "$merge", "$merge.into"};
+    const char *found = NULL;
+    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+        bson_iter_t own;
+        bson_iter_t at;
+        if (bson_iter_recurse(stage, &own) && bson_iter_find_descendant(&own, places[i], &at) &&
+            BSON_ITER_HOLDS_UTF8(&at)) {
+            found = bson_iter_utf8(&at, NULL);
+        }
+    }
+    return found;
+}
+
+/* $merge whose whenMatched is a pipeline, or "fail", does something else the second time; and so
+ * does one that reads what it writes. */
 static bool repeats_pipeline(const bson_t *command)
 {
     bson_iter_t list;
     bson_iter_t at;
     bson_iter_t stage;
     bson_iter_t matched;
+    const char *read = mongodb_text(command, "aggregate");
     bool repeats = bson_iter_init_find(&list, command, "pipeline") && bson_iter_recurse(&list, &at);
     while (repeats && bson_iter_next(&at)) {
-        if (bson_iter_recurse(&at, &stage) &&
+        const char *written = written_by(&at);
+        repeats = read == NULL || written == NULL || strcmp(read, written) != 0;
+        if (repeats && bson_iter_recurse(&at, &stage) &&
             bson_iter_find_descendant(&stage, "$merge.whenMatched", &matched)) {
             repeats = BSON_ITER_HOLDS_UTF8(&matched) &&
                       strcmp(bson_iter_utf8(&matched, NULL), "fail") != 0;
@@ -65,10 +124,10 @@ static bool repeats_pipeline(const bson_t *command)
 
 static bool repeats(const struct mongodb_step *step)
 {
-    static const char *const names[] = {"createIndexes", "collMod",        "delete",
-                                        "find",          "count",          "listIndexes",
-                                        "distinct",      "listCollections"};
-    bool found = (is(step, "update") && repeats_updates(&step->command)) ||
+    static const char *const names[] = {"createIndexes", "collMod",  "find",           "count",
+                                        "listIndexes",   "distinct", "listCollections"};
+    bool found = (is(step, "delete") && repeats_deletes(&step->command)) ||
+                 (is(step, "update") && repeats_updates(&step->command)) ||
                  (is(step, "aggregate") && repeats_pipeline(&step->command));
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         found = found || is(step, names[i]);

@@ -35,7 +35,7 @@ static enum status read_json(const char *text, size_t length, bson_t *document, 
                              struct error *error)
 {
     bson_error_t why = {0};
-    bson_t *read = bson_new_from_json((const uint8_t *)text, (ssize_t)length, &why);
+    bson_t *read = mongodb_json_read(text, length, &why);
     if (read == NULL) {
         *fault = place_of(why.message, length);
         error_set(error, ERROR_TARGET_WRITE, NULL, "it is no JSON: %s", why.message);

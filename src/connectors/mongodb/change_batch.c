@@ -60,7 +60,7 @@ static enum status damaged(const char *what, struct error *error)
 static enum status read_json(const char *text, bson_t *document, const char *what,
                              struct error *error)
 {
-    bson_t *read = bson_new_from_json((const uint8_t *)text, -1, NULL);
+    bson_t *read = mongodb_json_read(text, strlen(text), NULL);
     if (read == NULL) {
         bson_init(document);
         return damaged(what, error);

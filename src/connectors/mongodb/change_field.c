@@ -6,6 +6,10 @@
  *   rename   until `switch writes` the old name counts, and the new one is a copy of it; the switch
  *            renames in each document, and a document that gets the old name later is one that the
  *            old version still writes: `complete` takes it over, or stops where both names differ
+ *
+ * A pipeline that sets "a.b" writes it into each element where a is a list, and replaces an `a`
+ * that is no object. Such documents are left as they are, and keep a change from starting or from
+ * being proved.
  */
 #include "connectors/mongodb/alter.h"
 
@@ -54,6 +58,68 @@ static enum status keep_absent(struct mongodb_compiler *compiler, const char *co
                                      "documents of '%s' have a field '%s' already", collection,
                                      at->text)
                : STATUS_OK;
+}
+
+/* The outer parts of a path are objects, or not there. (In a filter "$type": "object" is also true
+ * of a list that has one.) NULL: a name without parts, which each document can have. */
+static const char *fits(struct mongodb_compiler *compiler, const char *field)
+{
+    struct buffer out = {0};
+    for (const char *dot = strchr(field, '.'); dot != NULL; dot = strchr(dot + 1, '.')) {
+        const char *outer = arena_format(compiler->arena, "%.*s", (int)(dot - field), field);
+        const char *name = mongodb_quoted(compiler, outer);
+        buffer_format(
+            &out,
+            "%s{\"$or\": [%s, {\"$and\": [{%s: {\"$type\": \"object\"}}, {\"$nor\": [{%s: "
+            "{\"$type\": \"array\"}}]}]}]}",
+            out.length > 0 ? ", " : "{\"$and\": [", mongodb_exists(compiler, outer, false), name,
+            name);
+    }
+    buffer_append_string(&out, out.length > 0 ? "]}" : "");
+    if (out.length == 0) {
+        buffer_free(&out);
+        return NULL;
+    }
+    return mongodb_taken(compiler, &out);
+}
+
+/* The filter, of documents that can have the field. */
+static const char *among_fitting(struct mongodb_compiler *compiler, const char *field,
+                                 const char *match)
+{
+    const char *fitting = fits(compiler, field);
+    return fitting == NULL ? match
+                           : arena_format(compiler->arena, "{\"$and\": [%s, %s]}", match, fitting);
+}
+
+/* All documents that the filter finds can have the field. */
+static enum status keep_fitting(struct mongodb_compiler *compiler, const char *collection,
+                                const struct change_value *at, const char *match,
+                                struct error *error)
+{
+    const char *id = NULL;
+    const char *fitting = fits(compiler, at->text);
+    if (fitting == NULL) {
+        return STATUS_OK;
+    }
+    const char *text = arena_format(
+        compiler->arena,
+        "{\"aggregate\": %s, \"pipeline\": [{\"$match\": {\"$and\": [%s, {\"$nor\": [%s]}]}}, "
+        "{\"$limit\": 1}, {\"$project\": {\"_id\": 1}}], \"cursor\": {}}",
+        mongodb_quoted(compiler, collection), match, fitting);
+    if (mongodb_ask(compiler, text, &id, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (id == NULL) {
+        return STATUS_OK;
+    }
+    return mongodb_refuse(compiler, at, error,
+                          arena_format(compiler->arena,
+                                       "the document with _id %.200s has a list or a plain value "
+                                       "where the field's outer part is",
+                                       id),
+                          "Only what is within objects can be changed so; `copy_table` makes "
+                          "documents of another shape.");
 }
 
 /* A unique index over a field that leaves would find the same nothing in all documents. */
@@ -122,7 +188,6 @@ static const char *wrong_type(struct mongodb_compiler *compiler, const struct ch
                           ? arena_format(compiler->arena, "{%s: {\"$exists\": true%s}}", name,
                                          nullable ? "" : ", \"$ne\": null")
                           : arena_format(compiler->arena, "{%s: {\"$type\": \"%s\"}}", name, type);
-    /* not $type with a list, which libbson takes for a value of Extended JSON */
     const char *right =
         nullable ? arena_format(compiler->arena, "%s, {%s: {\"$type\": \"null\"}}", own, name)
                  : own;
@@ -169,9 +234,10 @@ static void fill_field(struct mongodb_compiler *compiler, const char *collection
 {
     const char *name = change_text(column, "name");
     const char *title = arena_format(compiler->arena, "%s.%s", collection, name);
-    const char *fill = update_stage(compiler, collection, mongodb_exists(compiler, name, false),
-                                    arena_format(compiler->arena, "[{\"$set\": {%s: %s}}]",
-                                                 mongodb_quoted(compiler, name), expression));
+    const char *fill = update_stage(
+        compiler, collection, among_fitting(compiler, name, mongodb_exists(compiler, name, false)),
+        arena_format(compiler->arena, "[{\"$set\": {%s: %s}}]", mongodb_quoted(compiler, name),
+                     expression));
     mongodb_add_batches(
         compiler, CHANGE_FILL, arena_format(compiler->arena, "fill %s", title), fill,
         mongodb_update_all(compiler, collection, mongodb_exists(compiler, name, true),
@@ -199,7 +265,8 @@ enum status mongodb_add_field(struct mongodb_compiler *compiler, const struct ch
         mongodb_check_field(compiler, name, error) != STATUS_OK ||
         check_column(compiler, column, error) != STATUS_OK ||
         value_of(compiler, value, &expression, error) != STATUS_OK ||
-        (!made && keep_absent(compiler, table->text, name, error) != STATUS_OK)) {
+        (!made && (keep_absent(compiler, table->text, name, error) != STATUS_OK ||
+                   keep_fitting(compiler, table->text, name, "{}", error) != STATUS_OK))) {
         return STATUS_FAILED;
     }
     if (expression == NULL) {
@@ -225,7 +292,9 @@ enum status mongodb_drop_field(struct mongodb_compiler *compiler, const struct c
     const struct change_value *at = change_get(value, "column");
     if (mongodb_find_collection(compiler, table, NULL, error) != STATUS_OK ||
         mongodb_check_field(compiler, at, error) != STATUS_OK ||
-        keep_out_of_unique(compiler, table->text, at, error) != STATUS_OK) {
+        keep_out_of_unique(compiler, table->text, at, error) != STATUS_OK ||
+        keep_fitting(compiler, table->text, at, mongodb_exists(compiler, at->text, true), error) !=
+            STATUS_OK) {
         return STATUS_FAILED;
     }
     if (change_get(value, "down") != NULL) {
@@ -259,8 +328,17 @@ struct renaming {
     const char *collection;
     const char *from, *to;           /* names */
     const char *has_from, *lacks_to; /* filters */
+    const char *moves;               /* likewise: has the old name, and can have the new one */
     const char *move;                /* a pipeline: the value under the new name alone */
 };
+
+/* Documents that have the new name alone, and can have the old one. */
+static const char *lacks_from(struct mongodb_compiler *compiler, const struct renaming *it)
+{
+    return among_fitting(
+        compiler, it->to,
+        among_fitting(compiler, it->from, mongodb_exists(compiler, it->from, false)));
+}
 
 /* What the new version alone wrote gets the old name, and then the new one goes everywhere. */
 static const char *copy_back(struct mongodb_compiler *compiler, const struct renaming *it)
@@ -270,7 +348,7 @@ static const char *copy_back(struct mongodb_compiler *compiler, const struct ren
         compiler->arena,
         "{\"update\": %s, \"updates\": [{\"q\": {\"$and\": [%s, %s]}, "
         "\"u\": [{\"$set\": {%s: %s}}], \"multi\": true}, {\"q\": %s, \"u\": %s, \"multi\": true}]}",
-        mongodb_quoted(compiler, it->collection), has_to, mongodb_exists(compiler, it->from, false),
+        mongodb_quoted(compiler, it->collection), has_to, lacks_from(compiler, it),
         mongodb_quoted(compiler, it->from), mongodb_path(compiler, it->to), has_to,
         unset(compiler, it->to));
 }
@@ -285,7 +363,8 @@ static void add_copy(struct mongodb_compiler *compiler, const struct renaming *i
         arena_format(arena, "copy %s.%s to %s", it->collection, it->from, it->to),
         update_stage(
             compiler, it->collection,
-            arena_format(arena, "{\"$expr\": {\"$ne\": [%s, %s]}}", from, to),
+            arena_format(arena, "{\"$and\": [%s, {\"$expr\": {\"$ne\": [%s, %s]}}]}", it->moves,
+                         from, to),
             arena_format(arena, "[{\"$set\": {%s: %s}}]", mongodb_quoted(compiler, it->to), from)),
         copy_back(compiler, it));
 }
@@ -296,13 +375,13 @@ static void add_switch(struct mongodb_compiler *compiler, const struct renaming 
     const char *back = mongodb_update_all(
         compiler, it->collection,
         arena_format(arena, "{\"$and\": [%s, %s]}", mongodb_exists(compiler, it->to, true),
-                     mongodb_exists(compiler, it->from, false)),
+                     lacks_from(compiler, it)),
         arena_format(arena, "[{\"$set\": {%s: %s}}]", mongodb_quoted(compiler, it->from),
                      mongodb_path(compiler, it->to)));
     mongodb_add_batches(compiler, CHANGE_SWITCH_WRITES,
                         arena_format(arena, "rename %s.%s to %s", it->collection, it->from, it->to),
                         arena_format(arena, "%s, %s",
-                                     update_stage(compiler, it->collection, it->has_from, it->move),
+                                     update_stage(compiler, it->collection, it->moves, it->move),
                                      prove_stage(compiler, it->collection, it->has_from)),
                         back);
 }
@@ -310,7 +389,7 @@ static void add_switch(struct mongodb_compiler *compiler, const struct renaming 
 static void add_late(struct mongodb_compiler *compiler, const struct renaming *it)
 {
     struct arena *arena = compiler->arena;
-    const char *late = arena_format(arena, "{\"$and\": [%s, %s]}", it->has_from, it->lacks_to);
+    const char *late = arena_format(arena, "{\"$and\": [%s, %s]}", it->moves, it->lacks_to);
     const char *same =
         arena_format(arena, "{\"$and\": [%s, {\"$expr\": {\"$eq\": [%s, %s]}}]}", it->has_from,
                      mongodb_path(compiler, it->from), mongodb_path(compiler, it->to));
@@ -337,14 +416,18 @@ static enum status rename_to(struct mongodb_compiler *compiler, const struct cha
     if (is_within(from->text, to->text) || is_within(to->text, from->text)) {
         return mongodb_invalid(compiler, to, error, "one of both names is within the other", NULL);
     }
-    if (keep_absent(compiler, table->text, to, error) != STATUS_OK) {
+    const char *has_from = mongodb_exists(compiler, from->text, true);
+    if (keep_absent(compiler, table->text, to, error) != STATUS_OK ||
+        keep_fitting(compiler, table->text, from, has_from, error) != STATUS_OK ||
+        keep_fitting(compiler, table->text, to, has_from, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const struct renaming renaming = {
         .collection = table->text,
         .from = from->text,
         .to = to->text,
-        .has_from = mongodb_exists(compiler, from->text, true),
+        .has_from = has_from,
+        .moves = among_fitting(compiler, to->text, among_fitting(compiler, from->text, has_from)),
         .lacks_to = mongodb_exists(compiler, to->text, false),
         .move = arena_format(compiler->arena, "[{\"$set\": {%s: %s}}, {\"$unset\": %s}]",
                              mongodb_quoted(compiler, to->text), mongodb_path(compiler, from->text),

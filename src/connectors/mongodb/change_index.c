@@ -177,7 +177,7 @@ static const char *option_of(struct mongodb_compiler *compiler, const struct cha
     const char *options = change_text(value, "storage_parameters");
     const char *found = NULL;
     bson_iter_t at;
-    bson_t *read = options != NULL ? bson_new_from_json((const uint8_t *)options, -1, NULL) : NULL;
+    bson_t *read = options != NULL ? mongodb_json_read(options, strlen(options), NULL) : NULL;
     if (read != NULL && bson_iter_init_find(&at, read, name)) {
         found = BSON_ITER_HOLDS_NULL(&at) ? NULL : mongodb_value_text(&at, compiler->arena);
     }

@@ -32,7 +32,7 @@ static bool is_json(struct mongodb_compiler *compiler, const char *text, bool *d
     bson_error_t why = {0};
     bson_iter_t at;
     const char *whole = arena_format(compiler->arena, "{\"v\": %s}", text);
-    bson_t *read = bson_new_from_json((const uint8_t *)whole, -1, &why);
+    bson_t *read = mongodb_json_read(whole, strlen(whole), &why);
     /* one value, and nothing that ends it early: 1, "w": 2 */
     bool valid = read != NULL && bson_count_keys(read) == 1 && bson_iter_init_find(&at, read, "v");
     *document = valid && BSON_ITER_HOLDS_DOCUMENT(&at);

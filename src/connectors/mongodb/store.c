@@ -120,21 +120,21 @@ static enum status store_drop(struct store *store, struct error *error)
 
 /* ---------------------------------------------------------------- reading */
 
-static enum status damaged(const char *key, struct error *error)
+static enum status damaged(const struct store *store, const char *key, struct error *error)
 {
-    return error_set(error, ERROR_LEDGER_INVALID, MONGODB_LEDGER,
-                     "the ledger's value of %s is damaged", key);
+    return error_set(error, ERROR_LEDGER_INVALID, store->collection,
+                     "the value of %s in it is damaged", key);
 }
 
 /* Borrows the document. */
-static enum status read_value(const bson_t *document, const char *key, struct store_value *value,
-                              struct error *error)
+static enum status read_value(const struct store *store, const bson_t *document, const char *key,
+                              struct store_value *value, struct error *error)
 {
     bson_iter_t at;
     uint32_t length = 0;
     int64_t version = mongodb_number(document, "version", 0);
     if (version < 1 || !bson_iter_init_find(&at, document, "text") || !BSON_ITER_HOLDS_UTF8(&at)) {
-        return damaged(key, error);
+        return damaged(store, key, error);
     }
     value->text = bson_iter_utf8(&at, &length);
     value->length = length;
@@ -197,14 +197,14 @@ static enum status check_format(struct store *store, struct error *error)
     filter_key("", &filter);
     enum status status = find(store, &filter, see_format, &format, error);
     if (status == STATUS_OK && format != FORMAT) {
-        status =
-            error_set(error, format > FORMAT ? ERROR_FORMAT_NEWER : ERROR_LEDGER_INVALID,
-                      store->collection, "the ledger is of another format than %d", (int)FORMAT);
+        status = error_set(error, format > FORMAT ? ERROR_FORMAT_NEWER : ERROR_LEDGER_INVALID,
+                           store->collection, "it is of another format than %d", (int)FORMAT);
     }
     return status;
 }
 
 struct getting {
+    const struct store *store;
     const char *key;
     struct arena *arena;
     struct store_value *value;
@@ -214,7 +214,7 @@ struct getting {
 static enum status take_value(void *context, const bson_t *document, struct error *error)
 {
     struct getting *getting = context;
-    enum status status = read_value(document, getting->key, getting->value, error);
+    enum status status = read_value(getting->store, document, getting->key, getting->value, error);
     if (status == STATUS_OK) {
         getting->found = true;
         getting->value->text =
@@ -227,13 +227,14 @@ static enum status store_get(struct store *store, const char *key, struct arena 
                              struct store_value *value, struct error *error)
 {
     struct buffer filter = {0};
-    struct getting getting = {key, arena, value, false};
+    struct getting getting = {store, key, arena, value, false};
     filter_key(key, &filter);
     enum status status = find(store, &filter, take_value, &getting, error);
     return status == STATUS_OK && !getting.found ? STATUS_END : status;
 }
 
 struct scanning {
+    const struct store *store;
     store_visit *visit;
     void *context;
 };
@@ -246,7 +247,7 @@ static enum status visit_document(void *context, const bson_t *document, struct 
     if (key == NULL || key[0] == '\0') {
         return STATUS_OK;
     }
-    enum status status = read_value(document, key, &value, error);
+    enum status status = read_value(scanning->store, document, key, &value, error);
     return status == STATUS_OK ? scanning->visit(scanning->context, key, &value, error) : status;
 }
 
@@ -255,7 +256,7 @@ static enum status store_scan(struct store *store, const char *prefix, store_vis
                               void *context, struct error *error)
 {
     struct buffer filter = {0};
-    struct scanning scanning = {visit, context};
+    struct scanning scanning = {store, visit, context};
     char *end = memory_format("%s\x7f", prefix);
     size_t begin = mongodb_write_begin(&filter);
     size_t range = mongodb_write_open(&filter, MONGODB_ID, BSON_TYPE_DOCUMENT);
