@@ -106,6 +106,18 @@ class Files(SearchCase, Case):
                     self.assertTrue(came)
                     self.assertEqual((self.indexes(), self.stands_for("name")), (["a", "b"], ["a"]))
 
+    def test_a_name_that_goes_from_an_index_to_an_alias(self):
+        """In one request: that the name still stands for something does not say that it was not carried out."""
+        self.put('PUT /${prefix}b\n\nPOST /_aliases\n\n{"actions": [{"remove_index": {"index": "${prefix}old"}}, {"add": {"index": "${prefix}b", "alias": "${prefix}old"}}]}\n', "001_x.up.http")
+        for point, occurrence in (("evolve.before_statement", 2), ("evolve.after_statement", 2), ("opensearch.after_alter", 2)):
+            with self.subTest(point):
+                self.prefix = self.server.database()
+                self.uri = self.where()
+                self.ask("PUT", "/~old")
+                came, _ = self.killed_and_resumed(point, occurrence)
+                self.assertTrue(came)
+                self.assertEqual((self.indexes(), self.stands_for("old")), (["b"], ["b"]))
+
     def test_a_task_that_was_under_way(self):
         """An update that counts is not made twice: the server goes on with it, and the next run waits for its end."""
         self.ask("PUT", "/~t")
@@ -263,14 +275,74 @@ class Changes(SearchCase, Declares):
         self.change("switch", self.where(), "writes")
         self.assertEqual(self.documents("users"), self.expected(before))
 
-    def test_a_way_back_that_would_lose_something(self):
-        file = self.declare([{"alter_column": {"table": "users", "column": "n", "type": "keyword", "up": "'n' + ctx._source.n"}}])
+    def test_a_document_that_was_made_again_while_it_is_copied(self):
+        """Between the copy and the proof, where what is left of its deleted copy has a higher version; another one that was deleted makes up for it in the counts."""
+        for i in range(5):
+            self.ask("PUT", "/~users/_doc/3?refresh=true", {"name": "often", "mail": str(i), "n": i})
+        file = self.declare(self.COPY)
+        self.change("start", file, self.where(), code=-9, TRANSHUME_FAILPOINT="change.in_batch:kill:1")
+        self.ask("PUT", "/~users/_settings", {"index.gc_deletes": "0s"})   # of the old index alone
+        self.ask("DELETE", "/~users/_doc/3?refresh=true")
+        self.change("start", file, self.where(), code=-9, TRANSHUME_FAILPOINT="change.after_batch:kill:2")
+        self.assertRaises(opensearch_server.Refused, self.ask, "GET", "/~users_010/_doc/3")
+        time.sleep(0.5)   # the server looks at its clock now and then
+        self.ask("POST", "/~users/_refresh")
+        self.ask("PUT", "/~users/_doc/3?refresh=true", {"name": "again", "mail": "m", "n": 3})
+        self.ask("DELETE", "/~users/_doc/5?refresh=true")
+        before = self.documents("users")
         self.change("start", file, self.where())
         self.change("switch", self.where(), "writes")
-        self.ask("PUT", "/~users/_doc/1?refresh=true", {"name": "one", "mail": "m", "n": "n1"})
+        self.assertEqual(self.documents("users"), self.expected(before))
+
+    def test_values_that_a_search_does_not_find(self):
+        """`exists` is false of null, and of a field that is not indexed: what the new version wrote stays all the same, and `abort` takes it out."""
+        kept = '{"type": "keyword", "index": false, "doc_values": false}'
+        file = self.declare([{"add_column": {"table": "users", "column": {"name": name, "type": type_}, "up": "'old'"}} for name, type_ in (("kept", kept), ("null'd", "keyword"))])
+        self.change("start", file, self.where())
+        self.assertEqual({(document["kept"], document["null'd"]) for document in self.documents("users").values()}, {("old", "old")})
+        self.ask("PUT", "/~users/_doc/1?refresh=true", {"name": "one", "kept": "new", "null'd": None})
+        self.change("switch", self.where(), "writes")
+        self.assertEqual(self.documents("users")["1"], {"name": "one", "kept": "new", "null'd": None})
+        self.change("abort", self.where())
+        self.assertFalse(any("kept" in document or "null'd" in document for document in self.documents("users").values()))
+
+    def test_an_index_that_somebody_else_made(self):
+        """After the change was compiled, and before its own step: an abort leaves it as it is."""
+        file = self.declare([{"create_table": {"name": "tags", "columns": [{"name": "a", "type": "keyword"}]}}])
+        self.change("start", file, self.where(), code=-9, TRANSHUME_FAILPOINT="change.after_begin_row:kill:1")
+        self.ask("PUT", "/~tags/_doc/1?refresh=true", {"a": "mine"})
+        self.assertIn("it is there already, and not by this change", self.change("start", file, self.where(), code=5).err)
+        self.change("abort", self.where())
+        self.assertEqual(self.documents("tags"), {"1": {"a": "mine"}})
+
+    def test_steps_that_the_history_cannot_keep(self):
+        long = json.dumps({"filter": {"own": {"type": "stop", "stopwords": ["word%06d" % i for i in range(40000)]}}})
+        file = self.declare([{"create_table": {"name": "tags", "columns": [{"name": "a", "type": "keyword"}], "options": {"analysis": long}}}])
+        self.assertIn("Make several changes of it", self.change("start", file, self.where(), code=5).err)
+        self.assertEqual(self.seen(), self.before)
+
+    def assert_one_way(self, operation, document):
+        """There is a way back only as long as nobody wrote."""
+        file = self.declare([operation])
+        self.change("start", file, self.where())
+        self.change("switch", self.where(), "writes")
+        self.ask("PUT", "/~users/_doc/1?refresh=true", document)
         self.assertIn("has no `down`", self.change("abort", self.where(), code=3).err)
-        self.ask("PUT", "/~users/_doc/2?refresh=true", {"name": "two", "mail": "m", "n": "n2"})   # and nobody is shut out
+        self.ask("PUT", "/~users/_doc/2?refresh=true", document)   # and nobody is shut out
         self.assertEqual(self.stands_for("users"), ["users_010"])
+
+    def test_a_way_back_that_would_lose_something(self):
+        self.assert_one_way({"alter_column": {"table": "users", "column": "n", "type": "keyword", "up": "'n' + ctx._source.n"}}, {"name": "one", "mail": "m", "n": "n1"})
+
+    def test_a_dropped_field_on_the_way_back(self):
+        """The old index still has it of documents that nobody wrote; of one that was written it would be lost."""
+        operation = {"drop_column": {"table": "users", "column": "n"}}
+        file = self.declare([operation])
+        self.change("start", file, self.where())
+        self.change("switch", self.where(), "writes")
+        self.change("abort", self.where())
+        self.assertEqual(self.documents("users")["1"], {"name": "n1", "mail": "m1", "n": 1})
+        self.assert_one_way(operation, {"name": "one", "mail": "m"})
 
     def test_a_value_that_does_not_fit(self):
         file = self.declare([{"alter_column": {"table": "users", "column": "name", "type": "long"}}])

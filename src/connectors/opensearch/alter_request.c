@@ -201,7 +201,9 @@ static bool repeats(const struct opensearch_call *call)
         }
     }
     bool deletes = strcmp(call->method, "DELETE") == 0;
-    bool makes = strcmp(call->method, "PUT") == 0 && strchr(call->path + 1, '/') == NULL;
+    bool makes = strcmp(call->method, "PUT") == 0 &&
+                 (strchr(call->path + 1, '/') == NULL || strstr(call->path, "/_create/") != NULL ||
+                  strstr(call->path, "op_type=create") != NULL);
     return strcmp(call->method, "GET") == 0 || strcmp(call->method, "HEAD") == 0 ||
            (deletes && call->allowed == 404) || (strcmp(call->method, "PUT") == 0 && !makes);
 }

@@ -1,6 +1,6 @@
 /* What became of a request whose answer was not seen: many may be made again, of others what they
  * make or delete is there or not. */
-#include "connectors/opensearch/alter_session.h"
+#include "connectors/opensearch/change_session.h"
 
 #include "model/json_tree.h"
 #include <string.h>
@@ -43,12 +43,25 @@ static bool bulk_repeats(const struct opensearch_call *call)
     return !body_has(call, "\"create\"") && !body_has(call, "\"update\"") && ids >= actions;
 }
 
+/* A part of what a search finds, of which the second time would be another one; ids that are made
+ * anew. */
+static bool is_different_again(const struct opensearch_call *call)
+{
+    const char *document = strstr(call->path, "/_doc/");
+    return path_has(call, "max_docs=") || body_has(call, "\"max_docs\"") ||
+           (opensearch_call_ends(call, "/_reindex") && body_has(call, "ctx._id")) ||
+           (document != NULL && strcspn(document + strlen("/_doc/"), "?") == 0);
+}
+
 /* Does making the request again leave the same? */
 static bool repeats(const struct opensearch_call *call)
 {
     static const char *const harmless[] = {
         "/_refresh", "/_flush",       "/_close",   "/_open",       "/_count",
         "/_search",  "/_cache/clear", "/_reindex", "/_forcemerge", "/_delete_by_query"};
+    if (is_different_again(call)) {
+        return false;
+    }
     if (is(call, "GET") || is(call, "HEAD") || (is(call, "PUT") && !is_index(call))) {
         return !path_has(call, "/_create/") && !path_has(call, "op_type=create");
     }
@@ -86,14 +99,19 @@ static const char *find_witness(const struct opensearch_call *call, struct arena
                : NULL;
 }
 
-/* Of _aliases, which is carried out whole or not: what it removes is there or not. */
-static const char *find_removal(const struct opensearch_call *call, struct arena *arena)
+/* Of _aliases, which is carried out whole or not: what it removes. */
+struct removal {
+    const char *index; /* NULL: it removes nothing */
+    const char *alias; /* of it; NULL: the index itself */
+};
+
+static struct removal find_removal(const struct opensearch_call *call, struct arena *arena)
 {
-    const char *place = NULL;
+    struct removal found = {0};
     json_t *root =
         call->body != NULL ? json_tree_load(call->body, call->body_length, 0, NULL) : NULL;
     const json_t *actions = json_object_get(root, "actions");
-    for (size_t i = 0; place == NULL && i < json_array_size(actions); i++) {
+    for (size_t i = 0; found.index == NULL && i < json_array_size(actions); i++) {
         const json_t *action = json_array_get(actions, i);
         const json_t *whole = json_object_get(action, "remove_index");
         const json_t *part = json_object_get(action, "remove");
@@ -101,12 +119,12 @@ static const char *find_removal(const struct opensearch_call *call, struct arena
             json_string_value(json_object_get(whole != NULL ? whole : part, "index"));
         const char *alias = json_string_value(json_object_get(part, "alias"));
         if (index != NULL && (whole != NULL || alias != NULL)) {
-            place = whole != NULL ? arena_format(arena, "/%s", index)
-                                  : arena_format(arena, "/%s/_alias/%s", index, alias);
+            found.index = arena_copy_string(arena, index);
+            found.alias = whole != NULL ? NULL : arena_copy_string(arena, alias);
         }
     }
     json_decref(root);
-    return place;
+    return found;
 }
 
 static enum status look(struct opensearch_alter *session, const char *place, bool wanted,
@@ -118,6 +136,26 @@ static enum status look(struct opensearch_alter *session, const char *place, boo
     }
     *settled = found == wanted ? ALTER_APPLIED : ALTER_ABSENT;
     return STATUS_OK;
+}
+
+/* Where an index was removed its name may stand for another one, as the same request makes it. */
+static enum status look_for_removed(struct opensearch_alter *session, const struct removal *removal,
+                                    struct arena *arena, enum alter_settled *settled,
+                                    struct error *error)
+{
+    json_t *root = NULL;
+    const char *index = opensearch_change_path(arena, removal->index, "");
+    if (removal->alias != NULL) {
+        const char *alias = opensearch_change_path(arena, removal->alias, "");
+        return look(session, arena_format(arena, "%s/_alias%s", index, alias), false, settled,
+                    error);
+    }
+    enum status status = opensearch_alter_ask(
+        session, "GET", arena_format(arena, "%s/_alias", index), NULL, &root, error);
+    *settled = status == STATUS_OK && json_object_get(root, removal->index) != NULL ? ALTER_ABSENT
+                                                                                    : ALTER_APPLIED;
+    json_decref(root);
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 static enum status settle_call(struct opensearch_alter *session, const struct opensearch_call *call,
@@ -132,14 +170,16 @@ static enum status settle_call(struct opensearch_alter *session, const struct op
             return joined;
         }
     }
-    const char *place = opensearch_call_ends(call, "/_aliases")
-                            ? find_removal(call, arena)
-                            : find_witness(call, arena, &is_there);
+    bool leads = opensearch_call_ends(call, "/_aliases");
+    const struct removal removal = leads ? find_removal(call, arena) : (struct removal){0};
+    if (removal.index != NULL) {
+        return look_for_removed(session, &removal, arena, settled, error);
+    }
+    const char *place = leads ? NULL : find_witness(call, arena, &is_there);
     if (place != NULL) {
         return look(session, place, is_there, settled, error);
     }
-    *settled =
-        repeats(call) || opensearch_call_ends(call, "/_aliases") ? ALTER_ABSENT : ALTER_UNKNOWN;
+    *settled = repeats(call) || leads ? ALTER_ABSENT : ALTER_UNKNOWN;
     return STATUS_OK;
 }
 

@@ -265,14 +265,19 @@ static enum status set_table(struct opensearch_compiler *compiler, const struct 
 
 /* ---------------------------------------------------------------- fields */
 
+/* A value that is there stays: a search does not find all fields that documents have ("exists" is
+ * false of null, and of a field that is not indexed). */
 static const char *fill_text(struct opensearch_compiler *compiler,
                              const struct opensearch_place *place, const char *field,
                              const char *up)
 {
     struct buffer script = {0};
     struct buffer text = {0};
+    buffer_append_string(&script, "if (ctx._source.containsKey(");
+    opensearch_append_quoted(field, &script);
+    buffer_append_string(&script, ")) { ctx.op = 'noop'; } else { ");
     opensearch_append_field(field, &script);
-    buffer_format(&script, " = (%s);", up);
+    buffer_format(&script, " = (%s); }", up);
     json_t *tree = json_pack("{s:s, s:s, s:s, s:s}", "do", "fill", "from", place->index, "field",
                              field, "script", buffer_string(&script));
     (void)json_tree_append(tree, JSON_COMPACT, &text);
@@ -288,17 +293,17 @@ static const char *removal(struct opensearch_compiler *compiler,
                            const struct opensearch_place *place, const char *field)
 {
     struct buffer script = {0};
-    opensearch_append_field(field, &script);
-    const char *access = buffer_string(&script);
-    const char *name = access + strlen("ctx._source[");
-    const char *source =
-        arena_format(compiler->arena, "ctx._source.remove(%.*s)", (int)(strlen(name) - 1), name);
+    buffer_append_string(&script, "if (ctx._source.containsKey(");
+    opensearch_append_quoted(field, &script);
+    buffer_append_string(&script, ")) { ctx._source.remove(");
+    opensearch_append_quoted(field, &script);
+    buffer_append_string(&script, "); } else { ctx.op = 'noop'; }");
+    const char *text =
+        request(compiler, "POST",
+                path(compiler, place->index, "/_update_by_query?conflicts=proceed&refresh=true"),
+                json_pack("{s:{s:s}}", "script", "source", buffer_string(&script)), 404);
     buffer_free(&script);
-    return request(compiler, "POST",
-                   path(compiler, place->index, "/_update_by_query?conflicts=proceed&refresh=true"),
-                   json_pack("{s:{s:{s:s}}, s:{s:s}}", "query", "exists", "field", field, "script",
-                             "source", source),
-                   404);
+    return text;
 }
 
 static void add_fill(struct opensearch_compiler *compiler, const struct opensearch_place *place,

@@ -18,8 +18,7 @@ void opensearch_append_field(const char *name, struct buffer *out)
     buffer_append_string(out, "']");
 }
 
-/* "'name'" */
-static void append_quoted(const char *name, struct buffer *out)
+void opensearch_append_quoted(const char *name, struct buffer *out)
 {
     struct buffer field = {0};
     opensearch_append_field(name, &field);
@@ -34,7 +33,7 @@ static void append_value(const char *name, const char *expression, bool only_abs
 {
     if (only_absent) {
         buffer_append_string(out, "if (!ctx._source.containsKey(");
-        append_quoted(name, out);
+        opensearch_append_quoted(name, out);
         buffer_append_string(out, ")) { ");
     }
     opensearch_append_field(name, out);
@@ -45,18 +44,18 @@ static void append_value(const char *name, const char *expression, bool only_abs
 static void append_removal(const char *name, struct buffer *out)
 {
     buffer_append_string(out, "ctx._source.remove(");
-    append_quoted(name, out);
+    opensearch_append_quoted(name, out);
     buffer_append_string(out, "); ");
 }
 
 static void append_rename(const char *from, const char *to, struct buffer *out)
 {
     buffer_append_string(out, "if (ctx._source.containsKey(");
-    append_quoted(from, out);
+    opensearch_append_quoted(from, out);
     buffer_append_string(out, ")) { ");
     opensearch_append_field(to, out);
     buffer_append_string(out, " = ctx._source.remove(");
-    append_quoted(from, out);
+    opensearch_append_quoted(from, out);
     buffer_append_string(out, "); } ");
 }
 
@@ -207,6 +206,8 @@ enum status opensearch_copy_drop(struct opensearch_compiler *compiler,
     if (down != NULL) {
         append_value(at->text, down, true, &back);
         put_down_first(copy, &back);
+    } else {
+        copy->one_way = at->text; /* a document that is copied back comes without its value */
     }
     return STATUS_OK;
 }

@@ -5,7 +5,8 @@
  *   change_place.c   a table as it is found; texts of requests
  *   change_copy.c    tables that are copied into a new index: what it becomes, and the steps
  *   change_script.c  the scripts of a copy, for both ways
- *   change_move.c    the batches of copying, filling and comparing
+ *   change_move.c    the batches of copying and filling
+ *   change_compare.c   those of comparing
  *   change_pages.c   documents in the order of their sequence numbers
  *   change_back.c    steps that are no single request: taking a switch back, deleting
  *
@@ -99,7 +100,7 @@ struct opensearch_copy {
     json_t *renamed;     /* [[OLD, NEW]] in their order */
     json_t *dropped;     /* [NAME] */
     json_t *computed;    /* [NAME in the new index] whose values are not the old ones */
-    const char *one_way; /* what has `up` and no `down`; NULL: nothing has */
+    const char *one_way; /* a field whose old values no `down` makes; NULL: there is none */
 };
 
 /* Does one of the change's operations need a copy of the table? */
@@ -131,6 +132,8 @@ enum status opensearch_copy_alter(struct opensearch_compiler *compiler,
                                   struct error *error) MUST_USE;
 /* "ctx._source['name']" with the name quoted. */
 void opensearch_append_field(const char *name, struct buffer *out);
+/* "'name'" */
+void opensearch_append_quoted(const char *name, struct buffer *out);
 
 /* ---------------------------------------------------------------- change_pages.c */
 
@@ -184,6 +187,45 @@ enum status opensearch_move_copy(struct opensearch_alter *session,
                                  const struct opensearch_move *move, const char *position,
                                  uint64_t rows, struct arena *arena, struct change_batch *batch,
                                  struct error *error) MUST_USE;
+
+/* What is left of a pass, as positions of batches have it. */
+struct opensearch_pass {
+    int64_t low;
+    int64_t high;
+    int64_t next;
+    uint64_t round;
+    uint64_t changed;
+};
+bool opensearch_pass_read(const char *position, struct opensearch_pass *pass);
+const char *opensearch_pass_write(const struct opensearch_pass *pass, struct arena *arena);
+enum status opensearch_pass_begin(struct opensearch_alter *session, const char *index, int64_t low,
+                                  uint64_t round, struct opensearch_pass *pass,
+                                  struct error *error) MUST_USE;
+/* Of a sweep behind a pass: how far it is, and what of the pass is still needed. */
+bool opensearch_sweep_read(const char *position, int64_t *low, int64_t *high,
+                           struct opensearch_pass *pass);
+const char *opensearch_sweep_write(int64_t low, int64_t high, const struct opensearch_pass *pass,
+                                   struct arena *arena);
+/* Deletes from the new index what the old one has not; `*low`: where the next page begins. */
+enum status opensearch_sweep_page(struct opensearch_alter *session,
+                                  const struct opensearch_move *move, int64_t *low, int64_t high,
+                                  struct change_batch *batch, struct error *error) MUST_USE;
+/* A page, and where the one behind it begins. */
+enum status opensearch_take_page(struct opensearch_alter *session, const char *index, int64_t low,
+                                 int64_t high, uint64_t rows, bool whole, json_t **root,
+                                 const json_t **hits, int64_t *next, struct error *error) MUST_USE;
+struct opensearch_outcome {
+    uint64_t total;
+    uint64_t changed;
+    uint64_t conflicts; /* others wrote them meanwhile, or they have that version already */
+};
+/* Copies what `query` (JSON) finds. `external`: an older version loses against a newer one, and
+ * what is there with the same one is passed over. */
+enum status opensearch_reindex(struct opensearch_alter *session, const struct opensearch_move *move,
+                               const char *query, bool external, struct opensearch_outcome *outcome,
+                               struct error *error) MUST_USE;
+
+/* change_compare.c */
 enum status opensearch_move_compare(struct opensearch_alter *session,
                                     const struct opensearch_move *move, const char *position,
                                     uint64_t rows, struct arena *arena, struct change_batch *batch,

@@ -148,20 +148,20 @@ struct place {
     uint64_t term;
 };
 
-static enum status refuse_damaged(const char *key, struct error *error)
+static enum status refuse_damaged(const struct store *store, const char *key, struct error *error)
 {
-    return error_set(error, ERROR_LEDGER_INVALID, OPENSEARCH_LEDGER,
-                     "the ledger's document %s is damaged", key);
+    return error_set(error, ERROR_LEDGER_INVALID, store->place, "the document %s in it is damaged",
+                     key);
 }
 
-static enum status read_source(const json_t *found, const char *key, struct arena *arena,
-                               struct store_value *value, struct error *error)
+static enum status read_source(const struct store *store, const json_t *found, const char *key,
+                               struct arena *arena, struct store_value *value, struct error *error)
 {
     const json_t *source = json_object_get(found, "_source");
     const json_t *text = json_object_get(source, "text");
     const json_t *version = json_object_get(source, "version");
     if (!json_is_string(text) || !json_is_integer(version) || json_integer_value(version) < 1) {
-        return refuse_damaged(key, error);
+        return refuse_damaged(store, key, error);
     }
     value->version = (uint64_t)json_integer_value(version);
     value->length = json_string_length(text);
@@ -178,7 +178,7 @@ static enum status get_place(struct store *store, const char *key, struct arena 
     append_key_path(store, "/_doc/", key, &path);
     enum status status = call(store, "GET", &path, NULL, NULL, &reply, error);
     if (status == STATUS_OK) {
-        root = opensearch_reply_parse(reply, OPENSEARCH_LEDGER, error);
+        root = opensearch_reply_parse(reply, store->place, error);
         status = root == NULL                                    ? STATUS_FAILED
                  : !json_is_true(json_object_get(root, "found")) ? STATUS_END
                                                                  : STATUS_OK;
@@ -186,7 +186,7 @@ static enum status get_place(struct store *store, const char *key, struct arena 
     if (status == STATUS_OK) {
         place->sequence = (uint64_t)json_integer_value(json_object_get(root, "_seq_no"));
         place->term = (uint64_t)json_integer_value(json_object_get(root, "_primary_term"));
-        status = read_source(root, key, arena, value, error);
+        status = read_source(store, root, key, arena, value, error);
     }
     json_decref(root);
     service_reply_destroy(reply);
@@ -230,8 +230,8 @@ static void append_search(const char *prefix, const struct buffer *last, struct 
     buffer_append_byte(body, '}');
 }
 
-static enum status visit_hits(const json_t *hits, store_visit *visit, void *context,
-                              struct buffer *last, struct error *error)
+static enum status visit_hits(const struct store *store, const json_t *hits, store_visit *visit,
+                              void *context, struct buffer *last, struct error *error)
 {
     enum status status = STATUS_OK;
     struct arena *arena = arena_create(0);
@@ -240,8 +240,8 @@ static enum status visit_hits(const json_t *hits, store_visit *visit, void *cont
         const char *key = json_string_value(json_object_get(hit, "_id"));
         struct store_value value;
         arena_reset(arena);
-        status =
-            key == NULL ? refuse_damaged("", error) : read_source(hit, key, arena, &value, error);
+        status = key == NULL ? refuse_damaged(store, "", error)
+                             : read_source(store, hit, key, arena, &value, error);
         if (status == STATUS_OK) {
             buffer_clear(last);
             buffer_append_string(last, key);
@@ -266,9 +266,10 @@ static enum status scan_page(struct store *store, const char *prefix, store_visi
     buffer_clear(last);
     enum status status = call(store, "POST", &path, &body, NULL, &reply, error);
     if (status == STATUS_OK) {
-        root = opensearch_reply_parse(reply, OPENSEARCH_LEDGER, error);
+        root = opensearch_reply_parse(reply, store->place, error);
         const json_t *hits = json_object_get(json_object_get(root, "hits"), "hits");
-        status = root != NULL ? visit_hits(hits, visit, context, last, error) : STATUS_FAILED;
+        status =
+            root != NULL ? visit_hits(store, hits, visit, context, last, error) : STATUS_FAILED;
         if (json_array_size(hits) < PAGE_KEYS) {
             buffer_clear(last);
         }
@@ -347,8 +348,8 @@ static enum status store_put_if(struct store *store, const char *key, const char
     enum status status =
         call(store, "PUT", &path, &body, absent ? lease_of(store) : NULL, &reply, error);
     service_reply_destroy(reply);
-    return status == STATUS_END ? error_set(error, ERROR_TARGET_MISSING, OPENSEARCH_LEDGER,
-                                            "the ledger's index is not there any more")
+    return status == STATUS_END ? error_set(error, ERROR_TARGET_MISSING, store->place,
+                                            "the index is not there any more")
                                 : status;
 }
 
