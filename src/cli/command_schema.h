@@ -57,6 +57,7 @@ int command_schema_new(struct cli_call *call);
 int command_schema_repair(struct cli_call *call);
 int command_schema_baseline(struct cli_call *call);
 int command_schema_lint(struct cli_call *call);
+enum lint_kind schema_lint_kind(enum alter_language language);
 int command_schema_diff(struct cli_call *call);
 int command_schema_drift(struct cli_call *call);
 int command_schema_dump(struct cli_call *call);

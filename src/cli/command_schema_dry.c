@@ -92,7 +92,7 @@ static void judge(const struct dry *dry, const struct schema_act *act,
 {
     const struct lint_input input = {
         .file = act->text->path,
-        .kind = act->file == NULL || act->file->language == ALTER_SQL ? LINT_SQL : LINT_DYNAMODB,
+        .kind = schema_lint_kind(schema_act_language(act, dry->schema->alter)),
         .language = dry->schema->alter->sql,
         .server_version = dry->known.version,
         .schema = dry->known.schema};
@@ -113,8 +113,9 @@ static void append_step(const struct dry *dry, const struct schema_act *act,
     if (cost.lock_known || cost.work != LINT_WORK_NONE || step->class == SQL_CLASS_DDL) {
         append_cost(&cost, step->place.line, out);
     }
+    enum alter_language language = schema_act_language(act, dry->schema->alter);
     buffer_append(out, step->text, step->length);
-    buffer_append_string(out, ";\n");
+    buffer_append_string(out, language == ALTER_SQL || language == ALTER_CQL ? ";\n" : "\n");
     if (step->data != NULL) {
         buffer_append(out, step->data, step->data_length);
         buffer_append_string(out, "\\.\n");
@@ -165,7 +166,7 @@ static enum status append_acts(const struct dry *dry, const struct schema_plan *
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct schema_act *act = &plan->acts[i];
         struct migration_steps steps;
-        enum alter_language language = act->file != NULL ? act->file->language : ALTER_SQL;
+        enum alter_language language = schema_act_language(act, schema->alter);
         if (migration_read_steps(act->text, language, schema->alter, schema->call->arena, &steps,
                                  &faults, error) != STATUS_OK) {
             return STATUS_FAILED;

@@ -18,7 +18,7 @@ struct linting {
     struct schema_history history; /* of the database */
 };
 
-static enum lint_kind kind_of(enum alter_language language)
+enum lint_kind schema_lint_kind(enum alter_language language)
 {
     static const enum lint_kind kinds[ALTER_LANGUAGE_COUNT] = {[ALTER_SQL] = LINT_SQL,
                                                                [ALTER_CQL] = LINT_CQL,
@@ -39,7 +39,7 @@ static void lint_part(struct linting *linting, const struct migration *item,
         .file = text->path,
         .text = text->whole,
         .length = (size_t)(text->text + text->length - text->whole),
-        .kind = kind_of(item->language),
+        .kind = schema_lint_kind(item->language),
         .server_version = linting->known.version,
         .schema = linting->known.schema,
         .language = linting->has_language

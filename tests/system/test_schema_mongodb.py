@@ -57,6 +57,55 @@ class OnMongodb(Case, support.TestCase):
         self.assertEqual(self.collections(), set())
         self.assertIn("2 migrations applied", self.up().out)
 
+    def test_a_way_back_whose_file_is_gone(self):
+        """The history has kept it, in the database's own language."""
+        self.put_commands("001_users.up.mongo.json", {"create": "users"})
+        self.put_commands("001_users.down.mongo.json", {"drop": "users"})
+        self.up()
+        for way in ("up", "down"):
+            os.remove(self.path("migrations/001_users.%s.mongo.json" % way))
+        self.put_commands("002_more.mongo.json", {"create": "more"})
+        self.run_program("schema", "down", self.uri, "--confirm")
+        self.assertEqual(self.collections(), set())
+
+    def test_dry_run(self):
+        """Costs are those of MongoDB's rules, and what is shown is no SQL."""
+        self.put_commands("001_x.mongo.json", {"create": "t"}, {"drop": "t"})
+        self.put_commands("002_y.mongo.json", {"update": "t", "updates": [{"q": {}, "u": {"$set": {"a": 1}}, "multi": True}]})
+        shown = self.run_program("schema", "up", self.uri, "--dry-run").out
+        self.assertIn('"create": "t"', shown)
+        self.assertNotIn(";", shown)
+        told = json.loads(self.run_program("schema", "up", self.uri, "--dry-run", "--json").out)
+        self.assertEqual([len(act["statements"]) for act in told["would"]], [2, 1])
+        self.assertEqual(self.collections(), set())
+
+    def test_golang_migrate(self):
+        """Its collection, and the names of its files."""
+        for number in (1, 2, 10):
+            self.put_commands("%d_c.up.json" % number, {"create": "c%d" % number})
+            self.put_commands("%d_c.down.json" % number, {"drop": "c%d" % number})
+        self.there.create_collection("c1")
+        self.there.create_collection("c2")
+        self.assertIn("no table of another tool", self.run_program("schema", "import", self.uri, code=2).err)
+        self.there.schema_migrations.insert_one({"version": 2, "dirty": True})
+        self.assertIn("began it and did not end it", self.run_program("schema", "import", self.uri, code=5).err)
+        self.there.schema_migrations.update_one({}, {"$set": {"dirty": False}})
+        self.there.migrate_advisory_lock.insert_one({"locking_key": 0, "pid": 1, "hostname": "builder"})
+        self.assertIn("holds its lock: builder", self.run_program("schema", "import", self.uri, code=5).err)
+        self.there.migrate_advisory_lock.delete_many({})
+        told = json.loads(self.run_program("schema", "import", self.uri, "--json").out)
+        self.assertEqual((told["tool"], {row["version"]: row["state"] for row in told["migrations"]}), ("golang-migrate", {"1": "applied", "2": "applied", "10": "pending"}))
+        self.assertIn("1 migration applied", self.up().out)
+        self.run_program("schema", "down", "3", self.uri, "--confirm")
+        self.assertEqual(self.collections(), {"schema_migrations", "migrate_advisory_lock"})
+
+    def test_what_is_compared_in_SQL_alone(self):
+        self.put_commands("001_a.mongo.json", {"create": "a"})
+        for words in (("diff", "", self.uri), ("drift", self.uri), ("dump", self.uri)):
+            refused = self.run_program("schema", *words, code=2)
+            self.assertIn("MongoDB", refused.err)
+            self.assertEqual(refused.err.count("error"), 1)
+
     def test_what_the_server_refuses(self):
         """The commands ahead of it stand, and it may be put right."""
         self.put_commands("001_x.mongo.json", {"create": "t"}, {"insert": "t", "documents": [{"_id": 1}]}, {"insert": "t", "documents": [{"_id": 1}]}, {"create": "u"})
@@ -91,6 +140,21 @@ class OnMongodb(Case, support.TestCase):
         self.run_program("schema", "repair", "001", self.uri, "--resume-from", "4")
         self.up()
         self.assertEqual(list(self.there.t.find()), [{"_id": 1, "v": 5}])
+
+    def test_what_may_be_repeated(self):
+        """What would find other documents the second time is asked; what finds the same ones is sent again."""
+        for command, repeats in (({"delete": "t", "deletes": [{"q": {"v": 1}, "limit": 1}]}, False), ({"delete": "t", "deletes": [{"q": {"v": 1}, "limit": 0}]}, True),
+                                 ({"update": "t", "updates": [{"q": {"v": 1}, "u": {"$set": {"v": 2}}}]}, False), ({"update": "t", "updates": [{"q": {"v": 1}, "u": {"$set": {"v": 2}}, "multi": True}]}, True),
+                                 ({"update": "t", "updates": [{"q": {"v": one}, "u": {"$set": {"v": one + 1}}, "multi": True} for one in (2, 1)]}, False),
+                                 ({"aggregate": "t", "pipeline": [{"$project": {"v": {"$add": ["$v", 1]}}}, {"$merge": {"into": "t"}}], "cursor": {}}, False)):
+            with self.subTest(command=command):
+                self.new_database()
+                self.there.t.insert_many([{"_id": i, "v": 1} for i in range(3)])
+                self.put_commands("001_x.mongo.json", command)
+                self.up(code=-signal.SIGKILL, TRANSHUME_FAILPOINT="evolve.after_statement:kill:1")
+                stands = list(self.there.t.find())
+                self.up(code=0 if repeats else 5)
+                self.assertEqual(list(self.there.t.find()), stands)
 
     def test_checks(self):
         self.put_commands("001_t.mongo.json", {"insert": "t", "documents": [{"_id": i, "v": i % 3} for i in range(9)]})

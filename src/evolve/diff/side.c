@@ -36,9 +36,9 @@ enum status diff_open_database(const char *text, const struct diff_options *opti
         return STATUS_FAILED;
     }
     if (connector->definitions == NULL) {
-        error_set(error, ERROR_NOT_IMPLEMENTED, uri->shown, "schemas of %s can't be compared yet",
-                  connector->title);
-        return error_hint(error, "PostgreSQL, MySQL, MariaDB and SQLite can");
+        error_set(error, ERROR_NOT_IMPLEMENTED, uri->shown,
+                  "schemas of %s are not compared or dumped", connector->title);
+        return error_hint(error, "those of PostgreSQL, MySQL, MariaDB and SQLite are");
     }
     const struct open_options open = {.mode = OPEN_SOURCE,
                                       .uri = uri,

@@ -1,13 +1,16 @@
 /*
  * The project's own layout:
  *
- *   001_users.up.sql  001_users.down.sql    the way there and the way back, in two files
- *   002_email.sql                           or in one, under lines `-- migrate:up`, `--
- * migrate:down`; without them all of it is the way there 010_all.baseline.sql for an empty
- * database, in place of 001 to 010 R_views.sql                             repeatable: run again
- * when its text changed 002_email.checks.yaml                   checks, beside those of its header
+ *   001_users.up.sql        the way there, and
+ *   001_users.down.sql      the way back, in two files;
+ *   002_email.sql           or in one, under lines `-- migrate:up` and `-- migrate:down`; without
+ *                           them all of it is the way there
+ *   010_all.baseline.sql    for an empty database, in place of 001 to 010
+ *   R_views.sql             repeatable: run again when its text changed
+ *   002_email.checks.yaml   checks, beside those of its header
  *
- * In place of .sql there may be .cql, .dynamodb.json, .http, .mongo.json.
+ * In place of .sql there may be .cql, .dynamodb.json, .http, .mongo.json. NAME.up.json and
+ * NAME.down.json are commands of MongoDB, too: golang-migrate has them.
  */
 #include "base/file.h"
 #include "evolve/folder/folder.h"
@@ -39,6 +42,7 @@ static size_t take_ending(const char *name, struct file_name *taken)
 {
     static const char *const roles[] = {
         [ROLE_UP] = ".up", [ROLE_DOWN] = ".down", [ROLE_BASELINE] = ".baseline"};
+    static const char *const of_migrate[] = {[ROLE_UP] = ".up.json", [ROLE_DOWN] = ".down.json"};
     size_t length = strlen(name);
     taken->role = ROLE_WHOLE;
     if (ends_with(name, length, ".checks.yaml")) {
@@ -59,6 +63,13 @@ static size_t take_ending(const char *name, struct file_name *taken)
             }
         }
         return length;
+    }
+    for (int role = ROLE_UP; role <= ROLE_DOWN; role++) {
+        if (ends_with(name, length, of_migrate[role])) {
+            taken->language = ALTER_MONGO;
+            taken->role = (enum role)role;
+            return length - strlen(of_migrate[role]);
+        }
     }
     return 0;
 }

@@ -24,7 +24,8 @@ struct import_history {
 };
 
 /*
- * A tool's table, and what SQL finds in it. Expressions are of one row. `state` answers
+ * A tool's table, and what SQL finds in it; or its collection, with one document, of which `parts`,
+ * `state` and `locked` are the commands that find them. Expressions are of one row. `state` answers
  *
  *   stands, failed     this migration
  *   up to              it and all below it; "failed up to" that it failed itself
@@ -34,6 +35,7 @@ struct import_history {
  * Rows count in their order: a later one takes back what an earlier one said of the same id.
  */
 struct import_tool {
+    enum alter_language language; /* of what is asked: ALTER_SQL, or ALTER_MONGO */
     const char *name;
     const char *title;
     const char *table;    /* for people */

@@ -133,14 +133,36 @@ static enum status refuse_locked(struct import_reader *reader, const struct impo
     return error_hint(error, "%s", tool->locked_hint);
 }
 
+/* The one document of a collection. */
+static enum status read_document(struct import_reader *reader, const struct import_tool *tool,
+                                 struct error *error)
+{
+    struct row row = {0};
+    const char *dirty = NULL;
+    if (ask(reader, tool->parts[0], &row.id, error) != STATUS_OK ||
+        ask(reader, tool->state, &dirty, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (row.id != NULL && row.id[0] != '-') { /* -1: all were taken back */
+        row.state = dirty != NULL && strcmp(dirty, "true") == 0 ? "failed up to" : "up to";
+        take_row(reader->history, tool, &row);
+    }
+    return STATUS_OK;
+}
+
 enum status import_read(struct import_reader *reader, const struct import_tool *tool,
                         struct error *error)
 {
     const char *text = NULL;
     struct arena *arena = reader->history->arena;
-    if (refuse_locked(reader, tool, error) != STATUS_OK ||
-        ask(reader, arena_format(arena, "SELECT count(*) %s", tool->from), &text, error) !=
-            STATUS_OK) {
+    if (refuse_locked(reader, tool, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (tool->language == ALTER_MONGO) {
+        return read_document(reader, tool, error);
+    }
+    if (ask(reader, arena_format(arena, "SELECT count(*) %s", tool->from), &text, error) !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
     uint64_t count = text != NULL ? strtoull(text, NULL, 10) : 0;

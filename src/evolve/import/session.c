@@ -130,6 +130,7 @@ static const struct import_tool *find_table(struct import_reader *reader, const 
     struct error ignored = {0};
     for (const struct import_tool *tool = import_tools; tool->name != NULL; tool++) {
         if ((name == NULL || strcmp(tool->name, name) == 0) &&
+            (reader->alter->languages & (1u << tool->language)) != 0 &&
             within(reader, tool, probe, &ignored)) {
             return tool;
         }

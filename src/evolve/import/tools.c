@@ -32,6 +32,19 @@ const struct import_tool import_tools[] = {
      .state = "CASE WHEN dirty THEN 'failed up to' ELSE 'up to' END",
      .from = "FROM schema_migrations",
      .order = "ORDER BY version"},
+#define ONE_DOCUMENT(collection, field)                                               \
+    "{\"find\": \"" collection "\", \"projection\": {\"_id\": 0, \"" field "\": 1}, " \
+    "\"limit\": 1, \"singleBatch\": true}"
+    {.language = ALTER_MONGO,
+     .name = "golang-migrate",
+     .title = "golang-migrate",
+     .table = "schema_migrations",
+     .probe = ONE_DOCUMENT("schema_migrations", "dirty"),
+     .parts = {ONE_DOCUMENT("schema_migrations", "version")},
+     .state = ONE_DOCUMENT("schema_migrations", "dirty"),
+     .locked = ONE_DOCUMENT("migrate_advisory_lock", "hostname"),
+     .locked_hint = "wait for it; if it is gone, delete what is in migrate_advisory_lock"},
+#undef ONE_DOCUMENT
     {.name = "rails",
      .title = "Rails",
      .table = "schema_migrations",

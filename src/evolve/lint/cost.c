@@ -225,7 +225,11 @@ void lint_cost_of(const struct lint_input *input, const char *text, size_t lengt
     *cost = (struct lint_cost){.rows = -1, .bytes = -1, .seconds = -1};
     sql_splitter_init(&splitter, input->language);
     sql_splitter_window(&splitter, text, length, true);
-    if (input->kind != LINT_SQL || sql_splitter_next(&splitter, &judging.piece) != STATUS_OK) {
+    if (input->kind != LINT_SQL) { /* what its rules find is all that is known */
+        judge_findings(&judging, &known);
+        return;
+    }
+    if (sql_splitter_next(&splitter, &judging.piece) != STATUS_OK) {
         return;
     }
     sql_statement_read(input->language, &judging.piece, arena, &judging.parsed);

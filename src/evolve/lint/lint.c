@@ -101,10 +101,10 @@ enum lint_kind lint_kind_of(const char *file)
     static const struct {
         const char *ending;
         enum lint_kind kind;
-    } endings[] = {{".cql", LINT_CQL},
-                   {".dynamodb.json", LINT_DYNAMODB},
-                   {".http", LINT_HTTP},
-                   {".mongo.json", LINT_MONGO}};
+    } endings[] = {{".cql", LINT_CQL},        {".dynamodb.json", LINT_DYNAMODB},
+                   {".http", LINT_HTTP},      {".mongo.json", LINT_MONGO},
+                   {".up.json", LINT_MONGO}, /* as golang-migrate has them */
+                   {".down.json", LINT_MONGO}};
     size_t length = strlen(file);
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
         size_t ending = strlen(endings[i].ending);

@@ -191,8 +191,8 @@ static enum status read_steps(struct schema_work *work, struct act_work *at, str
     const struct schema_act *act = at->act;
     plan_faults_init(&faults, act->text->path, &lines);
     enum status status =
-        migration_read_steps(act->text, act->file != NULL ? act->file->language : ALTER_SQL,
-                             work->alter, work->act_arena, &at->steps, &faults, error);
+        migration_read_steps(act->text, schema_act_language(act, work->alter), work->alter,
+                             work->act_arena, &at->steps, &faults, error);
     buffer_free(&lines);
     return status;
 }

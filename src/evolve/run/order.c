@@ -248,6 +248,19 @@ static enum status refuse(const struct planning *planning, struct error *error)
 
 /* ---------------------------------------------------------------- acts */
 
+enum alter_language schema_act_language(const struct schema_act *act,
+                                        const struct alter_functions *alter)
+{
+    uint32_t language = 0;
+    if (act->file != NULL) {
+        return act->file->language;
+    }
+    while (language + 1 < ALTER_LANGUAGE_COUNT && (alter->languages & (1u << language)) == 0) {
+        language++;
+    }
+    return (enum alter_language)language;
+}
+
 /* The file's way back, if it has one; else the history is asked for it. */
 static void take_way_back(struct schema_act *act)
 {

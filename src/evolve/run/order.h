@@ -75,6 +75,10 @@ struct schema_act {
     bool resumes;                      /* the entry's act goes on */
 };
 
+/* Of the act's file; of a way back that only the history has, the database's own. */
+enum alter_language schema_act_language(const struct schema_act *act,
+                                        const struct alter_functions *alter);
+
 struct schema_order {
     bool down;
     bool finishes;     /* nothing but what is unfinished */

@@ -35,9 +35,8 @@ void work_request(const struct schema_work *work, const struct act_work *at,
     /* What builds an index beside others' work waits for all of them: a short limit would break it
      * off again and again. */
     int64_t lock_ms = step->class == SQL_CLASS_ALONE ? 0 : work->options->lock_ms;
-    const struct migration *file = at->act->file;
     *request =
-        (struct alter_request){.language = file != NULL ? file->language : ALTER_SQL,
+        (struct alter_request){.language = schema_act_language(at->act, work->alter),
                                .text = step->text,
                                .length = step->length,
                                .data = step->data,
