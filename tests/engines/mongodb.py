@@ -12,6 +12,7 @@ WORDS = r"\bmongodb\b|SERVERS"
 SOURCES = ("src/connectors/mongodb/", "src/connectors/keyed/")
 NOTES = "_transhume_tables"
 OWN = "_transhume"
+KEY_MAX = 600
 
 
 def uri(at):
@@ -46,6 +47,8 @@ def fit(tables):
                 if tag == "n" and not isinstance(value, str) and (len(value.as_tuple().digits) > 34 or not -6000 < value.adjusted() < 6000):
                     del record[column]
         records.fit_for_keys(table)
+        # An index of FerretDB has no longer entries.
+        table.records = [record for record in table.records if sum(len(record[column][1]) for column in table.key if record[column][0] in "sb") <= KEY_MAX]
     return found
 
 

@@ -135,6 +135,9 @@ class Server(DatabaseServer):
         self.count += 1
         return self.name_of(self.count)
 
+    def empty(self, name):
+        self.client().drop_database(name)
+
     def drop_databases(self):
         """Those made since the last call."""
         for count in range(self.dropped + 1, self.count + 1):

@@ -10,6 +10,7 @@
 
 The distributions come from Maven Central into the cache of test servers. A node is ready some five seconds after its start.
 """
+import contextlib
 import decimal
 import glob
 import http.client
@@ -26,11 +27,15 @@ from database_server import DatabaseServer, Shared, link_or_copy
 from servers import free_port
 
 ANSWER_S = 120
+# How long a request is sent again that found the server short of memory for a moment.
+SHORT_S, PAUSE_S = 60, 0.2
 JVM = """-Xss512k -XX:MaxDirectMemorySize=256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError -Djava.security.manager=allow -Dfile.encoding=UTF-8
 -Djna.nosys=true -Djava.locale.providers=SPI,COMPAT -Dio.netty.noUnsafe=true -Dio.netty.noKeySetOptimization=true -Dio.netty.recycler.maxCapacityPerThread=0
 -Dio.netty.allocator.numDirectArenas=0 -Dlog4j.shutdownHookEnabled=false -Dlog4j2.disable.jmx=true --add-opens=java.base/java.io=ALL-UNNAMED""".split()
 SETTINGS = {"cluster.name": "test", "node.name": "n1", "network.host": "127.0.0.1", "discovery.type": "single-node",
-            "cluster.routing.allocation.disk.threshold_enabled": "false", "cluster.max_shards_per_node": 20000}
+            "cluster.routing.allocation.disk.threshold_enabled": "false", "cluster.max_shards_per_node": 20000,
+            # It would refuse requests for garbage that the serial collector has not taken away yet.
+            "indices.breaker.total.use_real_memory": "false"}
 
 
 class Refused(Exception):
@@ -51,7 +56,7 @@ class Server(DatabaseServer):
     TITLE, PREFIX, USER = "OpenSearch", "os-", "nobody"
     READY_S, STOP_S = 120, 20
 
-    def __init__(self, package="opensearch-2.19", settings=None, heap="512m"):
+    def __init__(self, package="opensearch-2.19", settings=None, heap="768m"):
         if os.environ.get("TRANSHUME_SERVERS") == "none":
             raise unittest.SkipTest("no OpenSearch: TRANSHUME_SERVERS=none")
         try:
@@ -59,7 +64,7 @@ class Server(DatabaseServer):
         except (KeyError, cache.Unavailable) as fault:
             raise unittest.SkipTest("no OpenSearch: %s" % fault) from None
         self.engine = package.partition("-")[0]
-        self.settings, self.heap, self.transport = {**SETTINGS, **(settings or {})}, heap, 0
+        self.settings, self.heap, self.transport, self.prefixes = {**SETTINGS, **(settings or {})}, heap, 0, []
         super().__init__()
         self.start()
 
@@ -131,7 +136,17 @@ class Server(DatabaseServer):
     # --- what tests ask
 
     def ask(self, method, path, body=None, raw=False):
-        """`body`: a text, or what becomes JSON; `raw`: the answer's text."""
+        """`body`: a text, or what becomes JSON; `raw`: the answer's text. Sent again while the server says that it is short of memory for a moment."""
+        deadline = time.monotonic() + SHORT_S
+        while True:
+            try:
+                return self.ask_once(method, path, body, raw)
+            except Refused as refused:
+                if refused.status != 429 or "TRANSIENT" not in refused.answer or time.monotonic() > deadline:
+                    raise
+                time.sleep(PAUSE_S)
+
+    def ask_once(self, method, path, body=None, raw=False):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_S)
         try:
             text = body if isinstance(body, (str, bytes, type(None))) else json.dumps(body)
@@ -167,10 +182,19 @@ class Server(DatabaseServer):
 
     def database(self, options=""):
         """Prefixes of no other process and no other class."""
-        return "t%d%s-" % (os.getpid(), os.urandom(4).hex())
+        self.prefixes.append("t%d%s-" % (os.getpid(), os.urandom(4).hex()))
+        return self.prefixes[-1]
+
+    def empty(self, prefix):
+        """Deletes all that has this prefix: each index takes some of the server's memory."""
+        for path in ("/_data_stream/%s*", "/_index_template/%s*", "/%s*?expand_wildcards=all"):
+            with contextlib.suppress(Refused):
+                self.ask("DELETE", path % prefix)
 
     def drop_databases(self):
-        """They are small, and end with the server."""
+        for prefix in self.prefixes:
+            self.empty(prefix)
+        self.prefixes = []
 
     def uri(self, name, options="", via=None):
         """`options` begin with a question mark."""
@@ -182,10 +206,7 @@ class SharedServer(Shared, Server):
     KIND = "opensearch_server"
 
     def attach(self):
-        self.engine = "opensearch"
-
-    def stop(self):
-        """The pool's business."""
+        self.engine, self.prefixes = "opensearch", []
 
 
 Server.SHARED = SharedServer

@@ -159,6 +159,9 @@ class Server(DatabaseServer):
     def database(self, options=""):
         return self.ask(0, "INCR", "numbers")
 
+    def empty(self, number):
+        self.ask(number, "FLUSHDB")
+
     def drop_databases(self):
         """They are small."""
 

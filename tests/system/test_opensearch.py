@@ -1,5 +1,6 @@
 """OpenSearch as a target and as a source, on a real server; what is there is read by Python's own HTTP client (opensearch_server.Server.ask)."""
 import base64
+import collections
 import hashlib
 import hmac
 import http.client
@@ -484,6 +485,47 @@ class Gates(SearchCase):
         self.assertGreater(counts["whole"], 0)
         self.assert_things(3000)
         self.assertEqual(self.rejects(), [])
+
+
+    def test_short_of_memory(self):
+        """Breakers of the server refuse requests of every kind, and records of a _bulk: nothing is lost there, in a validation, back by points and by scrolls, in a repair, or taken back."""
+        self.many(600)
+        draw, scrolls, refused = random.Random(support.SEED), [], collections.Counter()
+        short = {"type": "circuit_breaking_exception", "bytes_wanted": 499607122, "bytes_limit": 493030604, "durability": "TRANSIENT",
+                 "reason": "[parent] Data too large, data for [<http_request>] would be [499607122/476.4mb], which is larger than the limit of [493030604/470.1mb]"}
+
+        def some(answer):
+            found = json.loads(answer)
+            item = next(iter(found["items"][-1].values()))
+            found["errors"] = True
+            item.update(status=429, error=short)
+            return json.dumps(found).encode()
+
+        def judge(method, target, _headers, body):
+            kind = "%s %s" % (method, next((word for word in ("_bulk", "_mget", "scroll", "_search", "_doc", "_count", "_create") if word in target), "other"))
+            if draw.random() < 0.1:
+                refused[kind] += 1
+                return 429, json.dumps({"error": {"root_cause": [short], **short}, "status": 429}).encode()
+            deletes = b'{"delete"' in body
+            if "_bulk" in target and (draw.random() < 0.1 or deletes and not refused["deletes"]):
+                refused["deletes" if deletes else "items"] += 1
+                return some
+            return (lambda answer: answer.replace(b'"distribution" : "opensearch",', b"").replace(b'"number" : "2.', b'"number" : "8.')) if target == "/" and scrolls else None
+        with Gate(self.server.port, judge) as gate:
+            self.run_program("migrate", "source.db", self.at(gate), "--chunk-rows", "100", "--quiet")
+            self.assert_things(600)
+            for number in range(601, 640):
+                self.server.ask("PUT", "/%sthings/_doc/%d" % (self.prefix, number), {"id": number, "name": "more", "city": None, "price": 1})
+            self.run_program("validate", "--level", "full", "--repair", "--delete-extra", "--confirm", "--quiet")
+            self.assert_things(600)
+            for state in ("points", "scrolls"):
+                self.run_program("migrate", self.at(gate), state + ".db", "--state", state, "--chunk-rows", "100", "--quiet")
+                with sqlite3.connect(self.path(state + ".db")) as db:
+                    self.assertEqual(db.execute("SELECT count(*), count(DISTINCT id), sum(id) FROM things").fetchall(), [(600, 600, 180300)])
+                scrolls.append(state)
+            self.run_program("rollback", "--run", self.run_id(), "--confirm", "--quiet")  # of the repair
+        self.assertEqual(len(self.documents("things")), 639)
+        self.assertLess({"items", "deletes", "POST _bulk", "POST scroll", "POST _search"}, set(refused))
 
 
 class Refusals(SearchCase):

@@ -363,6 +363,16 @@ class Servers(support.TestCase):
         self.assertEqual(result.code, 3, result.err)
         self.assertIn("append-only", result.err)
 
+    def test_keys_that_have_expired(self):
+        """They count among a database's keys until the server has deleted them, and no SCAN tells of them: records are counted all the same."""
+        self.many(50)
+        server = self.own(options=["--enable-debug-command", "local"])
+        server.ask(0, "DEBUG", "SET-ACTIVE-EXPIRE", "0")
+        for i in range(20):
+            server.ask(0, "SET", "other:%d" % i, "x", "PX", "1")
+        self.run_program("migrate", "source.db", server.uri(0), "--quiet")
+        self.assert_things(lambda *words: server.ask(0, *words), 50)
+
     def test_a_password(self):
         server = self.own(password="very secret")
         self.many(10)

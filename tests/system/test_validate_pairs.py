@@ -16,6 +16,7 @@ import ferretdb
 import items
 import mariadb
 import mysql
+import opensearch_server
 import postgres
 import redis_server
 import servers
@@ -25,7 +26,7 @@ import validate_sql_case
 
 # Nobody else can change what is in the toy.
 PAIRS = [(source.NAME, target.NAME) for source, target in (engines.all_pairs() if support.SOAK else engines.pairs(support.SEED)) if target.NAME != "toy"]
-SERVERS = {"postgres": postgres, "mysql": mariadb, "mysql9": mysql, "cassandra": cassandra_server, "redis": redis_server, "mongodb": ferretdb}
+SERVERS = {"postgres": postgres, "mysql": mariadb, "mysql9": mysql, "cassandra": cassandra_server, "redis": redis_server, "mongodb": ferretdb, "opensearch": opensearch_server}
 LEVELS = ("count", "sample", "hash", "full")
 SCRIPT = """
 CREATE TABLE things(id INTEGER PRIMARY KEY, name TEXT NOT NULL, price DECIMAL(10,2), photo BLOB, note TEXT);
@@ -89,7 +90,7 @@ class Places(test_validate.Validate):
             items.empty(client)
             return "dynamodb://us-east-1?endpoint=" + server.endpoint, client
         if kind in SERVERS:
-            server = self.server(kind, SERVERS[kind].shared_for_class if kind in ("cassandra", "redis", "mongodb") else SERVERS[kind].for_class)
+            server = self.server(kind, SERVERS[kind].shared_for_class if kind in ("cassandra", "redis", "mongodb", "opensearch") else SERVERS[kind].for_class)
             name = server.database()
             return server.uri(name), name
         name = "%s-%s%s" % (role, kind, ".db" if kind == "sqlite" else "")
@@ -122,6 +123,10 @@ class Pairs(Places):
             there.things.update_one({"_id": 11}, {"$set": {"name": "other 11"}})
             there.things.insert_one({"_id": 9999, "id": 9999, "name": "new"})
             there.words.delete_one({"_id": "w3"})
+        elif kind == "opensearch":
+            for method, path, body in (("DELETE", "things/_doc/7", None), ("POST", "things/_update/11", {"doc": {"name": "other 11"}}),
+                                       ("PUT", "things/_doc/9999", {"id": 9999, "name": "new"}), ("DELETE", "words/_doc/w3", None)):
+                self.running[kind].ask(method, "/%s%s" % (name, path), body)
         elif kind in SERVERS:
             self.running[kind].ask(name, DAMAGE)
         elif kind == "dynamodb":
@@ -207,6 +212,9 @@ class Pairs(Places):
 
     def test_from_cassandra(self):
         self.from_kind("cassandra")
+
+    def test_from_opensearch(self):
+        self.from_kind("opensearch")
 
     def test_from_csv(self):
         self.from_kind("csv")

@@ -147,8 +147,53 @@ static void both_ways_give_one_sum(void **state)
     assert_memory_not_equal(&without, &plain, sizeof(plain));
 }
 
+static struct canonical_hash hash_of_map(struct record_hasher *hasher, struct cell *pairs,
+                                         uint32_t count)
+{
+    struct canonical_hash hash = {0};
+    struct cell document = {.kind = VALUE_MAP, .length = count, .items = pairs};
+    const struct batch batch = {.arena = arena, .cells = &document, .width = 1, .row_count = 1};
+    assert_int_equal(record_hash(hasher, &batch, 0, &hash, &error), STATUS_OK);
+    return hash;
+}
+
+/* {"a":1,"b":{"c":true,"d":2},"e":null} and others that are it, or nearly. */
+static void fields_of_documents_have_no_order(void **state)
+{
+    (void)state;
+    static const struct target_functions functions = {.normal_form = normal_form};
+    static const struct connector connector = {.target = &functions};
+    for (int tells_missing = 0; tells_missing < 2; tells_missing++) {
+        struct database database = {.connector = &connector,
+                                    .capabilities = tells_missing ? CAPABILITY_MISSING : 0};
+        struct record_hasher hasher;
+        record_hasher_init(&hasher, &database, NULL);
+        struct cell inner[] = {cell_text("c", 1), cell_bool(1), cell_text("d", 1), cell_int64(2)};
+        struct cell turned[] = {inner[2], inner[3], inner[0], inner[1]};
+        struct cell map = {.kind = VALUE_MAP, .length = 2, .items = inner};
+        struct cell other = {.kind = VALUE_MAP, .length = 2, .items = turned};
+        struct cell first[] = {cell_text("a", 1), cell_int64(1), cell_text("b", 1), map,
+                               cell_text("e", 1), cell_null()};
+        struct cell last[] = {first[4], first[5], first[2], first[3], first[0], first[1]};
+        struct cell within[] = {first[0], first[1], first[2], other, first[4], first[5]};
+        struct cell named[] = {cell_text("b", 1), first[1], cell_text("a", 1),
+                               first[3],          first[4], first[5]};
+        struct canonical_hash hash = hash_of_map(&hasher, first, 3);
+        struct canonical_hash same = hash_of_map(&hasher, last, 3);
+        struct canonical_hash inside = hash_of_map(&hasher, within, 3);
+        struct canonical_hash swapped = hash_of_map(&hasher, named, 3);
+        struct canonical_hash without = hash_of_map(&hasher, first, 2);
+        assert_memory_equal(&hash, &same, sizeof(hash));
+        assert_memory_not_equal(&hash, &inside, sizeof(hash));
+        assert_memory_not_equal(&hash, &swapped, sizeof(hash));
+        assert_int_equal(memcmp(&hash, &without, sizeof(hash)) == 0, !tells_missing);
+        record_hasher_free(&hasher);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(both_ways_give_one_sum)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(both_ways_give_one_sum),
+                                       cmocka_unit_test(fields_of_documents_have_no_order)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -480,6 +480,19 @@ bool opensearch_reply_no_index(const struct service_reply *reply)
     return strcmp(answer.type, "index_not_found_exception") == 0;
 }
 
+/* 429 {"error":{"type":"circuit_breaking_exception","reason":"[parent] Data too large, data for
+ * [<http_request>] would be …"}}: other names in the brackets are of work that had begun. */
+bool opensearch_reply_unheard(const struct service_reply *reply)
+{
+    struct answer answer;
+    if (reply->fault != OPENSEARCH_FAULT_THROTTLED) {
+        return false;
+    }
+    read_answer(&reply->body, &answer);
+    return strcmp(answer.type, "circuit_breaking_exception") == 0 &&
+           strstr(answer.reason, "[<http_request>]") != NULL;
+}
+
 void opensearch_append_encoded(struct buffer *out, const char *text, size_t length)
 {
     static const char digits[] = "0123456789ABCDEF";

@@ -103,6 +103,9 @@ json_t *opensearch_reply_parse(const struct service_reply *reply, const char *ob
                                struct error *error);
 /* Does the answer say that there is no such index? A 404 may mean other things. */
 bool opensearch_reply_no_index(const struct service_reply *reply);
+/* Did the server refuse the request before it looked at it, since its memory is short for a moment?
+ * Then it may be sent again, whatever it asks for. */
+bool opensearch_reply_unheard(const struct service_reply *reply);
 /* Percent-encodes what a path or query may not hold as it is (RFC 3986: all but unreserved). */
 void opensearch_append_encoded(struct buffer *out, const char *text, size_t length);
 

@@ -11,6 +11,7 @@
 #include "connectors/opensearch/source.h"
 
 #include "base/memory.h"
+#include "base/retry.h"
 #include "base/text.h"
 #include "model/json_writer.h"
 #include <inttypes.h>
@@ -36,6 +37,7 @@ struct cursor {
     bool begun;    /* a point or a scroll is open in this shard */
     bool measured; /* a scroll's pages have the size that suits its documents */
     bool ended;    /* nothing is left of the span */
+    bool lost;     /* a scroll's answer did not come: the span has to be read anew */
     uint32_t page_size;
     struct buffer context; /* the id of the point or the scroll */
     struct buffer after;   /* the last document's sort values, as JSON */
@@ -54,12 +56,44 @@ struct cursor {
 
 /* ---------------------------------------------------------------- requests */
 
-/* Takes path and body over. A scroll that lost an answer can't go on: it is asked but once. */
+/* Sends once, and again while the server refuses requests before it looks at them. A scroll that
+ * lost an answer can't go on. */
+static enum status ask_once(struct cursor *cursor, const struct opensearch_request *request,
+                            struct service_reply **reply, struct error *error)
+{
+    struct opensearch_database *self = cursor->reader->database;
+    struct database *database = &self->keyed.base;
+    struct retry retry;
+    enum status status = STATUS_OK;
+    bool again = true;
+    bool closes = strcmp(request->method, "DELETE") == 0;
+    retry_init(&retry, closes ? 0 : RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
+    retry.cancelled = &database->hurried;
+    retry.counter = &database->report.counts.retries;
+    while (status == STATUS_OK && again) {
+        service_reply_destroy(*reply);
+        *reply = NULL;
+        status = opensearch_client_submit(cursor->reader->client, request, error);
+        while (status == STATUS_OK && *reply == NULL) {
+            status = opensearch_client_poll(cursor->reader->client, self->timeout_ms, reply, error);
+            status = status == STATUS_AGAIN ? STATUS_OK : status;
+        }
+        again = status == STATUS_OK && opensearch_reply_unheard(*reply) &&
+                retry_wait(&retry, &(*reply)->error);
+    }
+    if (status == STATUS_OK && (*reply)->error.code != ERROR_NONE) {
+        bool forgotten = (*reply)->fault == OPENSEARCH_FAULT_MISSING;
+        status = error_copy(error, &(*reply)->error);
+        error->class = forgotten ? ERROR_CLASS_RETRY : error->class;
+    }
+    return status;
+}
+
+/* Takes path and body over. */
 static enum status ask(struct cursor *cursor, const char *method, struct buffer *path,
                        struct buffer *body, bool once, struct service_reply **reply,
                        struct error *error)
 {
-    enum status status = STATUS_OK;
     const struct opensearch_request request = {.operation = "_search",
                                                .object = cursor->index->table,
                                                .method = method,
@@ -68,20 +102,9 @@ static enum status ask(struct cursor *cursor, const char *method, struct buffer 
                                                .body_length = body->length,
                                                .repeatable = !once};
     *reply = NULL;
-    if (!once) {
-        status = opensearch_client_call(cursor->reader->client, &request, reply, error);
-    } else {
-        status = opensearch_client_submit(cursor->reader->client, &request, error);
-        while (status == STATUS_OK && *reply == NULL) {
-            status = opensearch_client_poll(cursor->reader->client,
-                                            cursor->reader->database->timeout_ms, reply, error);
-            status = status == STATUS_AGAIN ? STATUS_OK : status;
-        }
-        if (status == STATUS_OK && (*reply)->error.code != ERROR_NONE) {
-            status = error_copy(error, &(*reply)->error);
-            error->class = ERROR_CLASS_STOP;
-        }
-    }
+    enum status status =
+        once ? ask_once(cursor, &request, reply, error)
+             : opensearch_client_call(cursor->reader->client, &request, reply, error);
     buffer_free(path);
     buffer_free(body);
     return status;
@@ -427,6 +450,10 @@ static enum status next_page(struct cursor *cursor, struct error *error)
     struct service_reply *reply = NULL;
     bool by_key = cursor->request->keys != NULL;
     enum status status = STATUS_OK;
+    if (cursor->lost) {
+        return error_set(error, ERROR_SOURCE_READ, cursor->index->table,
+                         "a scroll goes no further than the page that was lost");
+    }
     if (!by_key && !cursor->scrolls && !cursor->begun) {
         status = open_point(cursor, error);
         cursor->scrolls = status == STATUS_END;
@@ -444,6 +471,7 @@ static enum status next_page(struct cursor *cursor, struct error *error)
     }
     bool once = !by_key && cursor->scrolls && cursor->begun;
     status = ask(cursor, "POST", &path, &body, once, &reply, error);
+    cursor->lost = once && status != STATUS_OK;
     bool too_long = status == STATUS_OK && reply->fault == OPENSEARCH_FAULT_LONG_ANSWER;
     if (status == STATUS_OK && reply->fault == OPENSEARCH_FAULT_NONE) {
         status = take_page(cursor, reply, error);

@@ -14,6 +14,7 @@
 
 #include "base/failpoint.h"
 #include "base/memory.h"
+#include "base/retry.h"
 #include "connectors/opensearch/page.h"
 #include "model/json_tree.h"
 #include "model/json_writer.h"
@@ -446,10 +447,12 @@ static enum status poll(struct keyed_connection *connection, int64_t timeout_ms,
 
 /* ---------------------------------------------------------------- control work */
 
-enum status opensearch_bulk_now(struct opensearch_database *self, const char *table,
-                                struct buffer *body, int64_t allowed, struct error *error)
+/* The body's copy is sent. Items are tried again by the caller: class RETRY. */
+static enum status bulk_once(struct opensearch_database *self, const char *table,
+                             const struct buffer *body, int64_t allowed, struct error *error)
 {
     json_t *root = NULL;
+    struct buffer copy = {0};
     struct arena *arena = arena_create(0);
     const struct opensearch_request request = {
         .operation = "_bulk",
@@ -457,7 +460,8 @@ enum status opensearch_bulk_now(struct opensearch_database *self, const char *ta
         .method = "POST",
         .path = opensearch_path(self, arena, table, BULK),
         .lease = self->keyed.room.run_id != NULL ? &self->keyed.base : NULL};
-    enum status status = opensearch_control_ask(self, &request, body, &root, error);
+    buffer_append_buffer(&copy, body);
+    enum status status = opensearch_control_ask(self, &request, &copy, &root, error);
     const json_t *items = json_object_get(root, "items");
     for (size_t at = 0; at < json_array_size(items) && status == STATUS_OK; at++) {
         const json_t *item = json_object_iter_value(json_object_iter(json_array_get(items, at)));
@@ -473,6 +477,23 @@ enum status opensearch_bulk_now(struct opensearch_database *self, const char *ta
     return status == STATUS_END
                ? error_set(error, ERROR_TARGET_MISSING, table, "its index is not there any more")
                : status;
+}
+
+enum status opensearch_bulk_now(struct opensearch_database *self, const char *table,
+                                struct buffer *body, int64_t allowed, struct error *error)
+{
+    struct retry retry;
+    struct database *database = &self->keyed.base;
+    enum status status = STATUS_OK;
+    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
+    retry.cancelled = &database->hurried;
+    retry.counter = &database->report.counts.retries;
+    do {
+        status = bulk_once(self, table, body, allowed, error);
+    } while (status == STATUS_FAILED && error->code == ERROR_TARGET_THROTTLED &&
+             retry_wait(&retry, error));
+    buffer_free(body);
+    return status;
 }
 
 static enum status write_one(struct database *database, enum keyed_kind kind,

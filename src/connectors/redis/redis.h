@@ -5,7 +5,7 @@
  *   value.c, key.c      values and keys as Redis has them    store.c     the store
  *   tables.c, notes.c   tables that are there                prepare.c   making and removing them
  *   encode.c, send.c    writing, for the keyed room          fetch.c     records by key
- *   indexes.c           sets of keys that are kept with them express.c   keys as DUMP has them
+ *   indexes.c           sets of keys that are kept with them foreign.c   keys of others
  *   source.c, catalog.c, cursor.c, key_list.c  reading       scan.c      all keys
  *
  * A table T is the keys T:PART[:PART…], one a record: a hash, or (form=json) a string that holds a
@@ -138,6 +138,9 @@ enum status redis_scan(struct redis_database *self, const char *prefix, const ch
 /* The same, each once: they are sorted on disk, and visited in that order. */
 enum status redis_scan_sorted(struct redis_database *self, const char *prefix, const char *type,
                               redis_key_visit *visit, void *context, struct error *error) MUST_USE;
+/* How many keys begin with `prefix`. */
+enum status redis_scan_count(struct redis_database *self, const char *prefix, uint64_t *count,
+                             struct error *error) MUST_USE;
 /* Pages of keys of one node: `keys` are borrowed by the visitor. */
 typedef enum status redis_page_visit(void *context, struct redis_client *client, uint16_t node,
                                      const struct resp_value *keys, struct error *error);

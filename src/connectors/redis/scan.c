@@ -86,6 +86,134 @@ enum status redis_scan_pages(struct redis_database *self, const char *prefix, co
     return status;
 }
 
+/* ---------------------------------------------------------------- counting */
+
+/* A page's next cursor, its keys, and those of them that begin with the prefix. */
+static const char count_page[] =
+    "local page = redis.call('SCAN', ARGV[1], 'COUNT', ARGV[3])\n"
+    "local found = 0\n"
+    "for _, key in ipairs(page[2]) do\n"
+    "  if string.sub(key, 1, #ARGV[2]) == ARGV[2] then found = found + 1 end\n"
+    "end\n"
+    "return {page[1], #page[2], found}\n";
+
+struct counting {
+    struct redis_client *client;
+    uint16_t node;
+    struct arena *arena;
+    struct buffer command;
+};
+
+static enum status ask(struct counting *counting, struct resp_value *reply, struct error *error)
+{
+    const struct redis_call call = {
+        .command = &counting->command, .to_node = true, .node = counting->node};
+    enum status status = redis_client_call(counting->client, &call, counting->arena, reply, error);
+    buffer_clear(&counting->command);
+    return status;
+}
+
+/* All keys of the node. */
+static enum status ask_size(struct counting *counting, int64_t *size, struct error *error)
+{
+    struct resp_value reply;
+    resp_command(&counting->command, "DBSIZE", NULL);
+    enum status status = ask(counting, &reply, error);
+    *size = status == STATUS_OK && reply.type == RESP_INTEGER ? reply.integer : -1;
+    return status;
+}
+
+/* It runs no such script, or none while its memory is full. */
+static bool is_refused(enum status status, const struct error *error)
+{
+    return status == STATUS_FAILED &&
+           (error->code == ERROR_TARGET_WRITE || error->code == ERROR_PERMISSION);
+}
+
+/* `*seen` -1: it can't be told so. */
+static enum status count_pages(struct counting *counting, const char *prefix, int64_t *seen,
+                               int64_t *found, struct error *error)
+{
+    struct resp_value reply;
+    char cursor[24] = "0";
+    enum status status = STATUS_OK;
+    *seen = *found = 0;
+    do {
+        arena_reset(counting->arena);
+        resp_begin(&counting->command, 6);
+        resp_string(&counting->command, "EVAL");
+        resp_string(&counting->command, count_page);
+        resp_string(&counting->command, "0");
+        resp_string(&counting->command, cursor);
+        resp_string(&counting->command, prefix);
+        resp_number(&counting->command, REDIS_SCAN_COUNT);
+        status = ask(counting, &reply, error);
+        bool good = status == STATUS_OK && reply.type == RESP_LIST && reply.count == 3 &&
+                    reply.items[0].text.length < sizeof(cursor) &&
+                    reply.items[1].type == RESP_INTEGER && reply.items[2].type == RESP_INTEGER;
+        if (!good) {
+            *seen = -1;
+            return is_refused(status, error) ? STATUS_OK : status;
+        }
+        snprintf(cursor, sizeof(cursor), "%.*s", (int)reply.items[0].text.length,
+                 reply.items[0].text.data);
+        *seen += reply.items[1].integer;
+        *found += reply.items[2].integer;
+    } while (strcmp(cursor, "0") != 0);
+    return status;
+}
+
+/* SCAN tells of each key once at least: of none twice, if it told of as many as there are. */
+static enum status count_node(struct counting *counting, const char *prefix, uint64_t *count,
+                              bool *exact, struct error *error)
+{
+    int64_t before = 0;
+    int64_t after = 0;
+    int64_t seen = 0;
+    int64_t found = 0;
+    enum status status = ask_size(counting, &before, error);
+    status = status == STATUS_OK ? count_pages(counting, prefix, &seen, &found, error) : status;
+    status = status == STATUS_OK ? ask_size(counting, &after, error) : status;
+    *exact = status == STATUS_OK && before >= 0 && seen == before && seen == after;
+    *count += (uint64_t)found;
+    return status;
+}
+
+static enum status count_key(void *context, const char *key, size_t length, struct error *error)
+{
+    uint64_t *count = context;
+    (void)key;
+    (void)length;
+    (void)error;
+    ++*count;
+    return STATUS_OK;
+}
+
+enum status redis_scan_count(struct redis_database *self, const char *prefix, uint64_t *count,
+                             struct error *error)
+{
+    uint16_t nodes[REDIS_NODES_MAX];
+    uint32_t node_count = redis_server_masters(self->server, nodes);
+    struct counting counting = {.client = redis_client_create(self->server),
+                                .arena = arena_create(0)};
+    enum status status = STATUS_OK;
+    bool exact = true;
+    *count = 0;
+    for (uint32_t at = 0; at < node_count && status == STATUS_OK && exact; at++) {
+        counting.node = nodes[at];
+        status = count_node(&counting, prefix, count, &exact, error);
+    }
+    buffer_free(&counting.command);
+    arena_destroy(counting.arena);
+    redis_client_destroy(counting.client);
+    if (status == STATUS_OK && exact) {
+        return STATUS_OK;
+    }
+    *count = 0; /* keys come, go or expire, or there is no other way */
+    return status == STATUS_OK ? redis_scan_sorted(self, prefix, NULL, count_key, count, error)
+                               : status;
+}
+
 /* ---------------------------------------------------------------- keys */
 
 struct visiting {

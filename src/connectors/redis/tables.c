@@ -130,24 +130,12 @@ enum status redis_check_table(struct database *database, const struct check_requ
 
 /* ---------------------------------------------------------------- counting */
 
-static enum status count_key(void *context, const char *key, size_t length, struct error *error)
-{
-    uint64_t *count = context;
-    (void)key;
-    (void)length;
-    (void)error;
-    ++*count;
-    return STATUS_OK;
-}
-
 enum status redis_count(struct database *database, const struct target_table *table,
                         uint64_t *count, struct error *error)
 {
     struct buffer prefix = {0};
-    *count = 0;
     redis_key_prefix(table->name, &prefix);
-    enum status status = redis_scan_sorted(redis_of(database), buffer_string(&prefix), NULL,
-                                           count_key, count, error);
+    enum status status = redis_scan_count(redis_of(database), buffer_string(&prefix), count, error);
     buffer_free(&prefix);
     return status;
 }

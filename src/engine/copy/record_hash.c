@@ -108,13 +108,48 @@ static enum status add_fields(struct record_hasher *hasher, const struct batch *
     return STATUS_OK;
 }
 
-/* A document is one value, and no field of anything. */
+/* Has it fields, whose names are texts? */
+static bool has_fields(const struct cell *cell)
+{
+    bool has = cell->kind == VALUE_MAP;
+    for (uint32_t at = 0; has && at < cell->length; at++) {
+        has = cell->items[2 * (size_t)at].kind == VALUE_TEXT;
+    }
+    return has;
+}
+
+/* Not every target keeps the order of a document's fields, nor those that are null. */
+static enum status hash_fields(struct record_hasher *hasher, const struct stored_form *form,
+                               const struct cell *document, struct canonical_hash *hash,
+                               struct error *error)
+{
+    bool nulls = (hasher->target->capabilities & CAPABILITY_MISSING) != 0;
+    hasher->fields.sum = (struct canonical_hash){0};
+    for (uint32_t at = 0; at < document->length; at++) {
+        const struct cell *name = &document->items[2 * (size_t)at];
+        struct cell normal;
+        if (make_normal(hasher, form, at, name + 1, &normal, error) != STATUS_OK ||
+            ((nulls || normal.kind != VALUE_NULL) &&
+             field_hash_add_cell(&hasher->fields, field_hash_seed(name->text, name->length),
+                                 &normal, error) != STATUS_OK)) {
+            return STATUS_FAILED;
+        }
+    }
+    *hash = field_hash_take(&hasher->fields);
+    return STATUS_OK;
+}
+
+/* Of no shape: what is no document is one value. */
 static enum status hash_document(struct record_hasher *hasher, const struct batch *batch,
                                  const struct cell *cell, struct canonical_hash *hash,
                                  struct error *error)
 {
     struct cell normal;
-    return make_normal(hasher, form_of(hasher, batch), 0, cell, &normal, error) == STATUS_OK
+    const struct stored_form *form = form_of(hasher, batch);
+    if (has_fields(cell)) {
+        return hash_fields(hasher, form, cell, hash, error);
+    }
+    return make_normal(hasher, form, 0, cell, &normal, error) == STATUS_OK
                ? canonical_hash_cells(&normal, 1, &hasher->fields.scratch, hash, error)
                : STATUS_FAILED;
 }
