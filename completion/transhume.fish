@@ -92,6 +92,7 @@ complete -c transhume -n '__fish_seen_subcommand_from check migrate resume follo
 complete -c transhume -n '__fish_seen_subcommand_from check migrate resume follow cutover validate' -l sample-seed -x -d 'Another seed chooses other rows for --sample-rows'
 complete -c transhume -n '__fish_seen_subcommand_from validate' -l level -s l -x -a 'count sample hash full' -d 'How much to compare'
 complete -c transhume -n '__fish_seen_subcommand_from validate' -l limit -x -d 'Show the first N differences'
+complete -c transhume -n '__fish_seen_subcommand_from check migrate resume follow cutover' -l since -x -d 'Of tables with this column, only what changed since the last run'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l full -d 'Read tables with since whole, whatever earlier runs read'
 complete -c transhume -n '__fish_seen_subcommand_from migrate' -l mirror -d 'Make the target\'s tables equal to the source, deletions included'
 complete -c transhume -n '__fish_seen_subcommand_from validate' -l repair -d 'Write missing and different records into the target'

@@ -118,6 +118,7 @@ _transhume() {
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity; validate\: compare N random ones]:N:' \
                 '--sample-rows=[Only N rows of each table, and those that they refer to]:N:' \
                 '--sample-seed=[Another seed chooses other rows for --sample-rows]:N:' \
+                '--since=[Of tables with this column, only what changed since the last run]:COLUMN:' \
                 '--full[Read tables with since whole, whatever earlier runs read]' \
                 '--settings=[Take the settings of a migration script (migrator_settings.yaml)]:FILE:_files' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
@@ -185,6 +186,7 @@ _transhume() {
                 '--data-only[Move records into tables that are there; make nothing]' \
                 '--sample-rows=[Only N rows of each table, and those that they refer to]:N:' \
                 '--sample-seed=[Another seed chooses other rows for --sample-rows]:N:' \
+                '--since=[Of tables with this column, only what changed since the last run]:COLUMN:' \
                 '--full[Read tables with since whole, whatever earlier runs read]' \
                 '--mirror[Make the target'\''s tables equal to the source, deletions included]' \
                 '--rejects=[Load the corrected records of a reject file instead of reading the source]:FILE:_files' \
@@ -258,6 +260,7 @@ _transhume() {
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip truncate)' \
                 '--sample-rows=[Only N rows of each table, and those that they refer to]:N:' \
                 '--sample-seed=[Another seed chooses other rows for --sample-rows]:N:' \
+                '--since=[Of tables with this column, only what changed since the last run]:COLUMN:' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
                 '--log-format=[How lines of stderr and of --log-file look]:HOW:(text json)' \
@@ -321,6 +324,7 @@ _transhume() {
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip truncate)' \
                 '--sample-rows=[Only N rows of each table, and those that they refer to]:N:' \
                 '--sample-seed=[Another seed chooses other rows for --sample-rows]:N:' \
+                '--since=[Of tables with this column, only what changed since the last run]:COLUMN:' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
                 '--log-format=[How lines of stderr and of --log-file look]:HOW:(text json)' \
@@ -385,6 +389,7 @@ _transhume() {
                 '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
                 '--sample-rows=[Only N rows of each table, and those that they refer to]:N:' \
                 '--sample-seed=[Another seed chooses other rows for --sample-rows]:N:' \
+                '--since=[Of tables with this column, only what changed since the last run]:COLUMN:' \
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
                 '--log-format=[How lines of stderr and of --log-file look]:HOW:(text json)' \

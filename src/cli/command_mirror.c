@@ -126,7 +126,7 @@ static uint32_t list_compared(const struct plan *plan, struct arena *arena, cons
     *names = arena_allocate_zeroed(arena, plan->stream_count + 1u, sizeof(char *));
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         const struct plan_stream *stream = &plan->streams[i];
-        if (stream->since != NULL && stream->since->deletes) {
+        if (stream->deletes) {
             (*names)[count++] = arena_copy_string(arena, stream->request.table);
         }
     }

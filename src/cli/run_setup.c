@@ -117,6 +117,7 @@ static void take_lists(const struct cli_call *call, struct run_options *options)
     options->renumber = call->values[CLI_RENUMBER].list;
     options->renumber_count = call->values[CLI_RENUMBER].list_count;
     options->names = cli_text(call, CLI_NAMES);
+    options->since = cli_text(call, CLI_SINCE);
 }
 
 static enum progress_mode progress_mode(const struct cli_call *call)

@@ -184,6 +184,14 @@ const struct grammar_map grammar_alerts = {"a file of alerts", alerts_keys, COUN
 
 #define LETTERS "keep|lower|snake"
 
+static const struct grammar_key since_keys[] = {
+    {"column", FORM_TEXT, NULL, NULL, true, false, "of the tables that have it"},
+    {"overlap", FORM_TEXT, NULL, NULL, false, false,
+     "how far before the last value reading begins"},
+    {"deletes", FORM_CHOICE, NULL, "keep|compare", false, false, "what the source has no more"},
+};
+static const struct grammar_map since_map = {"since", since_keys, COUNT(since_keys)};
+
 static const struct grammar_key names_keys[] = {
     {"letters", FORM_CHOICE, NULL, LETTERS, false, false, "as they are, small, or in snake case"},
     {"prefix", FORM_TEXT, NULL, NULL, false, false, "before the name of each table"},
@@ -212,6 +220,8 @@ static const struct grammar_key plan_keys[] = {
     {"names", FORM_CHOICE | FORM_MAP, &names_map, LETTERS, false, false,
      "what tables and columns are called that the plan does not name"},
     {"mask", FORM_MAP, &mask_map, NULL, false, false, "values that the target is not to have"},
+    {"since", FORM_TEXT | FORM_MAP, &since_map, NULL, false, false,
+     "a column: of each table that has it, only what changed since"},
     {"unmatched", FORM_CHOICE | FORM_TEXTS, NULL, "reject|skip", false, false,
      "records that fit no entity's match"},
     {"relations", FORM_RELATIONS, NULL, NULL, false, false,

@@ -87,6 +87,7 @@ struct plan_stream {
     const struct plan_mask *masks;
     uint32_t mask_count;
     const struct plan_since *since; /* NULL: all of it is read */
+    bool deletes;    /* after the load, what the source has no more is looked for by a comparison */
     bool masks_rows; /* these, or its children's: records are not as the source has them */
 };
 
@@ -193,6 +194,7 @@ struct plan_settings {
     int existing;                      /* enum existing_policy that overrides the plan, or -1 */
     const struct time_zone *time_zone; /* of times that name none, where one is needed, or NULL */
     const char *names;             /* "keep", "lower", "snake" in place of the plan's, or NULL */
+    const char *since;             /* the column of the plan's `since`, in its place, or NULL */
     const struct plan_note *notes; /* come first among the plan's */
     uint32_t note_count;
 };

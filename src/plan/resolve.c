@@ -202,12 +202,14 @@ static void resolve_all(struct resolver *resolver)
         resolver->document == NULL || plan_node_get(resolver->document->root, "tables") == NULL;
     resolver->plan->plain = copy;
     names_resolve(resolver, copy);
+    since_take_common(resolver);
     if (copy) {
         copy_resolve(resolver);
     } else {
         document_resolve(resolver);
     }
     if (!resolve_stopped(resolver)) {
+        since_check_common(resolver);
         resolve_tables(resolver);
     }
     if (!resolve_stopped(resolver) && resolver->faults.count == 0) {

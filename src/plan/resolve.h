@@ -222,6 +222,13 @@ struct resolver {
         enum name_case letters;
         const char *prefix;
     } names;
+    struct {
+        const char *column; /* NULL: nothing is said for all tables */
+        const struct plan_node *node;
+        const struct plan_node *overlap;
+        const struct plan_node *deletes;
+        bool found; /* a table has the column */
+    } since;
     bool source_documents;
     bool source_nested;
     bool source_joins;
@@ -229,7 +236,7 @@ struct resolver {
     bool target_nested;
     bool target_sql;
     bool same_engine;
-    bool same_words; /* types of the source are named as those of the target */
+    bool same_words;    /* types of the source are named as those of the target */
     struct error fatal; /* of a database that was asked; code NONE: none */
 };
 
@@ -294,6 +301,10 @@ void masks_take(struct resolver *resolver, struct plan_stream *stream);
 /* resolve_since.c: of an entity; of a stream, once its entities are known; what becomes of records
  * that are there in a table that is fed so. */
 void since_resolve(struct resolver *resolver, struct entity_builder *entity);
+/* What the plan or `--since` says of all tables: before any of them is resolved, and when they are
+ * (a column that none has is a fault). */
+void since_take_common(struct resolver *resolver);
+void since_check_common(struct resolver *resolver);
 void since_take(struct resolver *resolver, const struct stream_builder *stream,
                 struct plan_stream *made);
 enum existing_policy since_policy(struct resolver *resolver, struct table_builder *table,

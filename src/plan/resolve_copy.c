@@ -128,6 +128,7 @@ static void copy_table(struct resolver *resolver, const struct schema_table *fro
     entity_use_table(resolver, entity, from);
     if (!entity->failed) {
         fields_copy_all(resolver, entity);
+        since_resolve(resolver, entity);
     }
 }
 

@@ -5,40 +5,107 @@
 
 enum { MILLISECONDS = 1000 };
 
-static bool is_incremental(const struct table_builder *table)
+#define UNASKED_HINT "leave it out, or let the run follow the source: --follow"
+#define UNASKED                                                                                  \
+    "this source can't be asked for what changed; `since` works with SQLite, PostgreSQL, MySQL " \
+    "and MariaDB"
+
+static void refuse(struct resolver *resolver, const struct plan_node *node, const char *hint,
+                   const char *why)
+{
+    plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, hint, "%s", why);
+}
+
+/* ---------------------------------------------------------------- of all tables */
+
+static bool is_asked(const struct resolver *resolver)
+{
+    const struct source_functions *source = resolver->source->connector->source;
+    return source != NULL && source->since_query != NULL;
+}
+
+void since_take_common(struct resolver *resolver)
+{
+    const struct plan_node *node =
+        resolver->document != NULL ? plan_node_get(resolver->document->root, "since") : NULL;
+    const struct plan_node *column =
+        node != NULL && node->kind == PLAN_NODE_MAP ? plan_node_get(node, "column") : node;
+    const char *given = resolver->settings != NULL ? resolver->settings->since : NULL;
+    resolver->since.column = given != NULL ? given : plan_node_text(column);
+    resolver->since.node = node;
+    if (node != NULL && node->kind == PLAN_NODE_MAP) {
+        resolver->since.overlap = plan_node_get(node, "overlap");
+        resolver->since.deletes = plan_node_get(node, "deletes");
+    }
+    if (resolver->since.column != NULL && !is_asked(resolver)) {
+        refuse(resolver, node, UNASKED_HINT, UNASKED);
+        resolver->since.column = NULL;
+    }
+}
+
+void since_check_common(struct resolver *resolver)
+{
+    if (resolver->since.column != NULL && !resolver->since.found && resolver->faults.count == 0) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, resolver->since.node,
+                   "name a column that changes with each record, as `updated_at`",
+                   "no table that is read has a column '%s'", resolver->since.column);
+    }
+}
+
+/* Is what all tables are told meant for the entity as well? */
+static bool is_meant(const struct resolver *resolver, const struct entity_builder *entity)
+{
+    return resolver->since.column != NULL && plan_node_get(entity->node, "since") == NULL &&
+           plan_node_get(entity->node, "unnest") == NULL && entity->from != NULL &&
+           !entity->is_pages && entity->from->kind == SCHEMA_TABLE;
+}
+
+static bool compares(const struct plan_node *deletes)
+{
+    return deletes != NULL && strcmp(deletes->text, "compare") == 0;
+}
+
+/* ---------------------------------------------------------------- of a table */
+
+static bool is_incremental(const struct resolver *resolver, const struct table_builder *table)
 {
     bool any = false;
     for (uint32_t i = 0; i < table->entities.count; i++) {
         const struct entity_builder *entity = table->entities.items[i];
-        any = any || (entity->node != NULL && plan_node_get(entity->node, "since") != NULL);
+        any = any || plan_node_get(entity->node, "since") != NULL || is_meant(resolver, entity);
     }
     return any;
+}
+
+/* Does what all tables are told only leave it whole, since it has not the column? */
+static bool is_whole(const struct table_builder *table)
+{
+    bool whole = true;
+    for (uint32_t i = 0; i < table->entities.count; i++) {
+        const struct entity_builder *entity = table->entities.items[i];
+        whole = whole && entity->since == NULL && plan_node_get(entity->node, "since") == NULL;
+    }
+    return whole;
 }
 
 enum existing_policy since_policy(struct resolver *resolver, struct table_builder *table,
                                   enum existing_policy policy)
 {
     const struct plan_node *said = plan_node_get(table->node, "existing");
-    if (!is_incremental(table)) {
+    if (!is_incremental(resolver, table)) {
         return policy;
     }
     if (policy == EXISTING_REFUSE && said == NULL) {
         table->incremental = true;
         return EXISTING_UPSERT;
     }
-    if (policy != EXISTING_UPSERT && policy != EXISTING_REPLACE) {
+    if (policy != EXISTING_UPSERT && policy != EXISTING_REPLACE && !is_whole(table)) {
         plan_fault(
             &resolver->faults, ERROR_PLAN_INVALID, said != NULL ? said : table->name_node,
             "leave it out, or say upsert or replace",
             "`since` brings records again that are there, which only upsert and replace take");
     }
     return policy;
-}
-
-static void refuse(struct resolver *resolver, const struct plan_node *node, const char *hint,
-                   const char *why)
-{
-    plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, hint, "%s", why);
 }
 
 /* Can values of that type be put in order, and be moved back by an overlap? */
@@ -98,16 +165,28 @@ static void refuse_alone(struct resolver *resolver, const struct plan_node *node
 }
 
 /* NULL: it can't be read so; the fault is told. */
+static const struct schema_column *check_order(struct resolver *resolver,
+                                               const struct entity_builder *entity,
+                                               const struct plan_node *node,
+                                               const struct schema_column *column)
+{
+    if (!is_ordered(column->type.kind)) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
+                   "name a column of whole numbers, dates, timestamps or texts",
+                   "'since' can't go by %s.%s, which is %s", entity->from->name, column->name,
+                   column->type.native != NULL ? column->type.native
+                                               : value_kind_name(column->type.kind));
+        return NULL;
+    }
+    return column;
+}
+
 static const struct schema_column *find_column(struct resolver *resolver,
                                                const struct entity_builder *entity,
                                                const struct plan_node *node)
 {
-    const struct source_functions *source = resolver->source->connector->source;
-    if (source == NULL || source->since_query == NULL) {
-        refuse(
-            resolver, node, "leave it out, or let the run follow the source: --follow",
-            "this source can't be asked for what changed; `since` works with SQLite, PostgreSQL, "
-            "MySQL and MariaDB");
+    if (!is_asked(resolver)) {
+        refuse(resolver, node, UNASKED_HINT, UNASKED);
         return NULL;
     }
     if (entity->from == NULL || entity->is_pages || entity->from->kind == SCHEMA_QUERY) {
@@ -120,16 +199,20 @@ static const struct schema_column *find_column(struct resolver *resolver,
                    entity->from->name, node->text);
         return NULL;
     }
-    const struct schema_column *found = &entity->from->columns[column];
-    if (!is_ordered(found->type.kind)) {
-        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
-                   "name a column of whole numbers, dates, timestamps or texts",
-                   "'since' can't go by %s, which is %s", node->text,
-                   found->type.native != NULL ? found->type.native
-                                              : value_kind_name(found->type.kind));
+    return check_order(resolver, entity, node, &entity->from->columns[column]);
+}
+
+static const struct schema_column *find_common(struct resolver *resolver,
+                                               const struct entity_builder *entity)
+{
+    int column = schema_find_column(entity->from, resolver->since.column);
+    if (column < 0) {
+        resolve_note(resolver, false, entity->from->name,
+                     "it has no column '%s': all of it is read each time", resolver->since.column);
         return NULL;
     }
-    return found;
+    resolver->since.found = true;
+    return check_order(resolver, entity, resolver->since.node, &entity->from->columns[column]);
 }
 
 void since_resolve(struct resolver *resolver, struct entity_builder *entity)
@@ -137,21 +220,26 @@ void since_resolve(struct resolver *resolver, struct entity_builder *entity)
     const struct plan_node *node = plan_node_get(entity->node, "since");
     const struct plan_node *overlap = plan_node_get(entity->node, "overlap");
     const struct plan_node *deletes = plan_node_get(entity->node, "deletes");
+    bool common = is_meant(resolver, entity);
     if (node == NULL) {
         refuse_alone(resolver, entity->node);
+        overlap = resolver->since.overlap;
+        deletes = resolver->since.deletes;
+    }
+    if (node == NULL && !common) {
         return;
     }
-    const struct schema_column *column = find_column(resolver, entity, node);
+    const struct schema_column *column =
+        common ? find_common(resolver, entity) : find_column(resolver, entity, node);
     if (column == NULL || entity->stream == NULL) {
         return;
     }
     struct plan_since *since = resolve_allocate(resolver, 1, sizeof *since);
-    *since =
-        (struct plan_since){.column = column->name,
-                            .nullable = !column->not_null,
-                            .deletes = deletes != NULL && strcmp(deletes->text, "compare") == 0,
-                            .entity = entity->name,
-                            .table = entity->table->name};
+    *since = (struct plan_since){.column = column->name,
+                                 .nullable = !column->not_null,
+                                 .deletes = compares(deletes),
+                                 .entity = entity->name,
+                                 .table = entity->table->name};
     if (overlap != NULL) {
         read_overlap(resolver, overlap, &column->type, since);
     }
@@ -207,6 +295,9 @@ void since_take(struct resolver *resolver, const struct stream_builder *stream,
                      "counted",
                      since->column, stream->name);
     }
+    bool whole = since == NULL && stream->entities.count > 0 &&
+                 is_meant(resolver, *(struct entity_builder **)stream->entities.items[0]);
+    made->deletes = since != NULL ? since->deletes : whole && compares(resolver->since.deletes);
     made->since = since;
     made->request.since = since != NULL ? since->column : NULL;
     made->request.since_nulls = since != NULL && since->nullable;

@@ -177,6 +177,41 @@ class Since(support.TestCase):
         self.assertIn("'overlap' goes with 'since'", self.run_program("check", "--plan", "p.yaml", code=2).err)
         self.write("in/item.csv", "id,seen\n1,2024-01-01\n") if False else None
 
+    def test_a_column_of_all_tables(self):
+        """--since, and `since` at the top: tables without the column are read whole, and none is refused for what is there."""
+        self.change("CREATE TABLE small(id INTEGER PRIMARY KEY NOT NULL, w TEXT); INSERT INTO small VALUES(1, 'one')")
+        self.write("top.yaml", "transhume: 1\nsource: src.db\ntarget: out.db\nsince: { column: seen, overlap: 90s, deletes: compare }\n")
+        for words in (("src.db", "line.db", "--since", "seen"), ("--plan", "top.yaml", "--confirm")):
+            with self.subTest(words[0]):
+                counts = []
+                for script in ("SELECT 1", "UPDATE item SET v = 'new', seen = '2024-03-01' WHERE id = 3; INSERT INTO small VALUES(2, 'two')",
+                               "DELETE FROM small WHERE id = 2; DELETE FROM item WHERE id = 7; UPDATE item SET seen = '2024-02-01' WHERE id = 3"):
+                    self.change(script)
+                    told = self.run_program("migrate", "--json", "--state", "s-" + words[1], *words).out
+                    counts.append({entity["entity"]: entity["read"] for entity in json.loads(told.splitlines()[0])["entities"]})
+                self.assertEqual([count["small"] for count in counts], [1, 2, 1])
+                self.assertEqual(counts[1]["item"], 2 if words[0] == "src.db" else 1)
+                self.change("INSERT INTO item SELECT 7, 'v7', '2024-01-01 00:07:00', NULL, 7, ''")
+        self.assertEqual(self.rows("SELECT id, v, seen FROM item WHERE id <> 7 ORDER BY id"), self.rows("SELECT id, v, seen FROM item WHERE id <> 7 ORDER BY id", "src.db"))
+        self.assertEqual(self.rows("SELECT count(*) FROM item WHERE id = 7 UNION ALL SELECT count(*) FROM small"), [(0,), (1,)])
+
+    def test_what_is_refused_of_all_tables(self):
+        for words, reason in ((("src.db", "out.db", "--since", "nothing"), "no table that is read has a column 'nothing'"),
+                              (("src.db", "out.db", "--since", "seen", "--existing", "append"), "only upsert and replace take"),
+                              (("csv:.", "out.db", "--since", "seen"), "can't be asked for what changed")):
+            with self.subTest(reason):
+                self.write("a.csv", "id,seen\n1,2\n")
+                self.assertIn(reason, " ".join(self.run_program("check", *words, code=2).err.split()))
+
+    def test_what_no_run_read_is_no_damage(self):
+        self.plan()
+        self.read()
+        self.change("UPDATE item SET v = 'unseen' WHERE id = 5")
+        self.read()
+        told = " ".join(self.run_program("validate", "--plan", "p.yaml", code=1).out.split())
+        self.assertIn("read only what had changed by seen", told)
+        self.assertNotIn("damage", told)
+
     def test_another_column_or_source_is_not_gone_on_with(self):
         self.plan()
         self.read()

@@ -206,7 +206,7 @@ static enum status fill_options(struct run *run, struct run_options *options, st
     if (look_for_open(run, folder, &options->resuming, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    options->names = NULL;
+    options->names = options->since = NULL;
     if (session->document == NULL && session->options.names == NULL) {
         for (uint32_t i = 0; i < plan->table_count; i++) {
             names[i] = plan->tables[i].target.name;

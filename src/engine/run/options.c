@@ -293,6 +293,9 @@ json_t *options_describe(const struct run_options *options)
     if (options->names != NULL) {
         json_object_set_new(settings, "names", json_text(options->names));
     }
+    if (options->since != NULL) {
+        json_object_set_new(settings, "since", json_text(options->since));
+    }
     if (options->schemas.count > 0) {
         json_object_set_new(settings, "schemas",
                             json_texts(options->schemas.names, options->schemas.count));

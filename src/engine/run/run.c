@@ -145,6 +145,7 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
         .sample_rows = options->sample_rows,
         .sample_seed = options->sample_seed,
         .names = options->names,
+        .since = options->since,
         .parts = run_parts_name(options->parts),
         .existing = options->existing,
         .max_rejects = options_reject_bound(options),

@@ -85,6 +85,7 @@ struct run_options {
     const char *const *renumber; /* target tables whose records get new keys */
     uint32_t renumber_count;
     const char *names;            /* "keep", "lower" or "snake" in place of the plan's; or NULL */
+    const char *since;            /* a column, in place of the plan's; or NULL */
     uint64_t rows_per_second_max; /* 0: no cap */
     uint64_t bytes_per_second_max;
     uint64_t read_units_per_second_max; /* capacity units of the source; 0: no cap */

@@ -166,6 +166,9 @@ static enum status take_from_local_run(struct run_session *session, struct past_
     if (options->names == NULL) {
         options->names = local.names;
     }
+    if (options->since == NULL) {
+        options->since = local.since;
+    }
     if (options->sample_rows == 0) {
         options->sample_rows = local.sample_rows;
         options->sample_seed = local.sample_seed;
@@ -620,6 +623,7 @@ static enum status resolve_described(struct run_session *session, const struct l
                                            .renumber = options->renumber,
                                            .renumber_count = options->renumber_count,
                                            .names = options->names,
+                                           .since = options->since,
                                            .there = session->there,
                                            .existing = options->existing,
                                            .notes = learnt->notes,

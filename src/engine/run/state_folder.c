@@ -336,6 +336,7 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         .sample_rows = (uint64_t)json_member_integer(object, "sample_rows", 0),
         .sample_seed = (uint64_t)json_member_integer(object, "sample_seed", 0),
         .names = keep(object, "names", arena),
+        .since = keep(object, "since", arena),
         .parts = keep(object, "parts", arena),
     };
     if (run->id == NULL || run->kind == NULL || run->id[0] == '\0' ||
@@ -381,6 +382,9 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
     }
     if (run->names != NULL) {
         json_object_set_new(object, "names", json_text(run->names));
+    }
+    if (run->since != NULL) {
+        json_object_set_new(object, "since", json_text(run->since));
     }
     if (run->schemas.count > 0) {
         json_object_set_new(object, "schemas", json_texts(run->schemas.names, run->schemas.count));

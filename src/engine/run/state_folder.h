@@ -107,6 +107,7 @@ struct local_run {
     uint64_t sample_rows; /* 0: all of the source */
     uint64_t sample_seed;
     const char *names; /* as --names says; NULL: as the plan does */
+    const char *since; /* as --since says; NULL: as the plan does */
     int existing;
     int64_t max_rejects;        /* --fail-fast as 0; -1: no bound */
     int64_t plan_rejects;       /* the bound that the plan named; -1: none */
