@@ -102,6 +102,8 @@ struct change_step {
                        changes back: a statement that only writes rows */
     bool repeats;   /* batches that only read what those of CHANGE_PROVE of the same operation did:
                        passed over by a run that has just seen those to their end */
+    bool said;      /* `text` is the file's own, and `stands` NULL: where its end was not seen
+                       alter_functions.settle says whether it may be run again */
     bool prepares;  /* only its way back does something, which readies what is undone behind it: an
                        abort that got no further may be given up */
 };

@@ -333,6 +333,31 @@ class OnMongodb(support.TestCase, Declares):
             with self.subTest(operation=operation):
                 self.assert_refused(operation, words, code)
 
+    def test_a_command_that_was_under_way(self):
+        """An insert may not be repeated: a person says what became of it. A delete of all that it finds is repeated."""
+        file = self.declare([{"sql": {"up": '{"insert": "kept", "documents": [{"text": "once"}]}'}}, {"sql": {"up": '{"delete": "gone", "deletes": [{"q": {}, "limit": 0}]}'}}])
+        self.change("start", file, self.where(), code=-9, TRANSHUME_FAILPOINT="change.after_statement:kill:1")
+        refused = self.change("start", file, self.where(), code=5)
+        self.assertIn("can't be told whether it was carried out", refused.err)
+        self.assertEqual(self.there.kept.count_documents({"text": "once"}), 1)
+        step = refused.err.split("transhume change skip DB ")[1].split()[0]
+        self.change("skip", self.where(), step, "--confirm")
+        self.change("start", file, self.where(), code=-9, TRANSHUME_FAILPOINT="change.after_statement:kill:1")
+        self.change("start", file, self.where())
+        self.change("complete", self.where(), "--confirm")
+        self.assertEqual((self.there.kept.count_documents({"text": "once"}), self.there.gone.count_documents({})), (1, 0))
+
+    def test_a_command_that_the_server_refused(self):
+        """It was not carried out: once the cause is gone, it is run."""
+        self.there.kept.create_index("text", unique=True)
+        self.there.kept.insert_one({"_id": 7, "text": "once"})
+        file = self.declare([{"sql": {"up": '{"insert": "kept", "documents": [{"text": "once"}]}'}}])
+        self.change("start", file, self.where(), code=3)
+        self.change("start", file, self.where(), code=3)
+        self.there.kept.delete_one({"_id": 7})
+        self.change("start", file, self.where())
+        self.assertEqual(self.there.kept.count_documents({"text": "once"}), 1)
+
     def test_what_the_server_refuses(self):
         file = self.declare([{"add_column": {"table": "users", "column": {"name": "x", "type": "int", "default": "1"}}}, {"sql": {"up": '{"nonsense": 1}', "on_complete": True}},
                              {"drop_table": {"name": "gone"}}])

@@ -164,6 +164,9 @@ class OnMongodb(Case, support.TestCase):
         self.put("before:\n  - '%s => 4'\n" % zeros, "002_x.checks.yaml")
         refused = self.up(code=5)
         self.assertIn("expected: 4", refused.err)
+        for command in ('{"delete": "t", "deletes": [{"q": {}, "limit": 0}]}', '{"aggregate": "t", "pipeline": [{"$match": {}}, {"$out": "u"}], "cursor": {}}'):
+            self.put("before:\n  - 'query %s => 9'\n" % command, "002_x.checks.yaml")
+            self.assertIn("is no question", self.up(code=3).err)
         self.assertEqual(self.there.t.count_documents({}), 9)
         self.put("before:\n  - '%s => 3'\nafter:\n  - '%s => 6'\n  - '%s => unchanged'\n" % (zeros, whole, total), "002_x.checks.yaml")
         self.up()

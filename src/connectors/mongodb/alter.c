@@ -94,6 +94,11 @@ static enum status alter_ask(struct alter_session *session, const char *sql, str
         STATUS_OK) {
         return STATUS_FAILED;
     }
+    if (mongodb_step_writes(&step)) {
+        error_set(error, ERROR_TARGET_WRITE, step.object, "%s is no question", step.name);
+        mongodb_step_free(&step);
+        return STATUS_FAILED;
+    }
     enum status status = mongodb_step_send(session, &step, NULL, &reply, error);
     *text = status == STATUS_OK ? mongodb_step_answer(&step, &reply, arena) : NULL;
     bson_destroy(&reply);

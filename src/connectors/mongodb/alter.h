@@ -56,6 +56,8 @@ enum status mongodb_step_read(const struct mongodb_database *self, const char *t
                               struct mongodb_step *step, size_t *fault,
                               struct error *error) MUST_USE;
 void mongodb_step_free(struct mongodb_step *step);
+/* Does it change documents or collections, so that it is no question? */
+bool mongodb_step_writes(const struct mongodb_step *step);
 
 /*
  * Sends a step and waits as long as it takes, or `request->time_ms` (`request` may be NULL); the

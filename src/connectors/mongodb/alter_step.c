@@ -97,6 +97,29 @@ static bool is_harmless(const char *name)
     return is_one_of(name, names, sizeof(names) / sizeof(*names));
 }
 
+/* Has its pipeline a stage that writes what it finds? */
+static bool has_writing_stage(const bson_t *command)
+{
+    bson_iter_t list;
+    bson_iter_t at;
+    bson_iter_t stage;
+    bool found = false;
+    bool listed = bson_iter_init_find(&list, command, "pipeline") && bson_iter_recurse(&list, &at);
+    while (listed && !found && bson_iter_next(&at)) {
+        found = bson_iter_recurse(&at, &stage) && bson_iter_next(&stage) &&
+                (strcmp(bson_iter_key(&stage), "$out") == 0 ||
+                 strcmp(bson_iter_key(&stage), "$merge") == 0);
+    }
+    return found;
+}
+
+bool mongodb_step_writes(const struct mongodb_step *step)
+{
+    static const char *const others[] = {"findandmodify", "dropDatabase", "mapReduce", "bulkWrite"};
+    return writes(step->name) || is_one_of(step->name, others, sizeof(others) / sizeof(*others)) ||
+           has_writing_stage(&step->command);
+}
+
 /* The name with its database in front. */
 static void complete_name(const struct mongodb_database *self, const char *name, char *whole)
 {

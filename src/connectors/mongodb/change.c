@@ -212,10 +212,11 @@ static enum status run_text(struct mongodb_compiler *compiler, const struct chan
         (has_down && mongodb_json_document(compiler, change_get(value, "down"), error) == NULL)) {
         return STATUS_FAILED;
     }
-    mongodb_add(compiler, late ? CHANGE_CONTRACT : CHANGE_EXPAND, "run a command",
-                change_text(value, "up"), has_down ? down : NULL, NULL);
-    change_builder_way(&compiler->builder, late ? "as it is, by `complete`" : "as it is",
-                       "whether it may be run again after a crash is not known");
+    struct change_step *step =
+        mongodb_add(compiler, late ? CHANGE_CONTRACT : CHANGE_EXPAND, "run a command",
+                    change_text(value, "up"), has_down ? down : NULL, NULL);
+    step->said = true;
+    change_builder_way(&compiler->builder, late ? "as it is, by `complete`" : "as it is", NULL);
     return STATUS_OK;
 }
 

@@ -459,10 +459,10 @@ static enum status run_text(struct opensearch_compiler *compiler, const struct c
                                    change_get(value, "up"), error,
                                    "a request is expected, as in \"PUT /index\"");
     }
-    opensearch_add_step(compiler, late ? CHANGE_CONTRACT : CHANGE_EXPAND, "make a request", up,
-                        down, NULL);
-    change_builder_way(&compiler->builder, late ? "as it is, by `complete`" : "as it is",
-                       "whether it may be made again after a crash is not known");
+    struct change_step *step = opensearch_add_step(compiler, late ? CHANGE_CONTRACT : CHANGE_EXPAND,
+                                                   "make a request", up, down, NULL);
+    step->said = true;
+    change_builder_way(&compiler->builder, late ? "as it is, by `complete`" : "as it is", NULL);
     return STATUS_OK;
 }
 

@@ -13,6 +13,11 @@ static uint32_t next_step(const struct change_view *view)
             }
         }
     }
+    for (uint32_t i = 0; view->state == CHANGE_STARTING && i < view->plan.count; i++) {
+        if (!view->steps[i].done) { /* one of which it can't be told whether it was carried out */
+            return view->steps[i].begun && view->plan.steps[i].said ? i + 1 : 0;
+        }
+    }
     for (uint32_t i = view->plan.count; view->state == CHANGE_ABORTING && i > 0; i--) {
         if (view->steps[i - 1].begun && !view->steps[i - 1].undone) {
             return i;
@@ -46,7 +51,7 @@ enum status change_skip(struct change_work *work, struct error *error)
         change_put_step(work, act, next, HISTORY_STEP_DONE, 0, NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    view->steps[next - 1].done = view->state == CHANGE_COMPLETING || view->steps[next - 1].done;
+    view->steps[next - 1].done = view->state != CHANGE_ABORTING || view->steps[next - 1].done;
     view->steps[next - 1].undone = view->state == CHANGE_ABORTING;
     return STATUS_OK;
 }

@@ -292,6 +292,46 @@ static enum status keep_others(struct change_work *work, uint32_t number, struct
                              "abort` leaves it as it is.");
 }
 
+/* Noted of a step that the server refused in plain sight: it was not carried out. */
+#define REFUSED "refused"
+
+/* Of one whose text is the file's own: it may be anything, and is not run a second time unless the
+ * database knows that this does no harm. */
+static enum status settle_said(struct change_work *work, uint32_t number, bool *runs,
+                               struct error *error)
+{
+    const struct change_step *step = &work->view.plan.steps[number - 1];
+    const struct change_step_state *state = &work->view.steps[number - 1];
+    const struct alter_functions *alter = work->base.alter;
+    struct watching watching = {work, number, clock_monotonic_ms()};
+    enum alter_settled settled = ALTER_UNKNOWN;
+    const struct alter_request request = {.language = step->language,
+                                          .text = step->text,
+                                          .length = strlen(step->text),
+                                          .time_ms = work->options->schema.statement_ms,
+                                          .progress = tell_part,
+                                          .context = &watching};
+    if (alter->settle == NULL ||
+        (state->position != NULL && strcmp(state->position, REFUSED) == 0)) {
+        return STATUS_OK;
+    }
+    if (alter->settle(work->base.session, &request, NULL, 0, NULL, &settled, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *runs = settled == ALTER_ABSENT;
+    if (settled == ALTER_ABSENT || settled == ALTER_APPLIED) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_CHANGE_REFUSED, NULL,
+              "%s: it can't be told whether it was carried out when the last run ended",
+              step->title);
+    return error_hint(
+        error,
+        "See whether it was, and do it by hand if not; then `transhume change skip DB "
+        "%" PRIu32 " --confirm`, and the same command.",
+        number);
+}
+
 /* Of one that was begun before. `*runs`: it has to be run. */
 static enum status settle(struct change_work *work, uint32_t number, bool *runs,
                           struct error *error)
@@ -300,6 +340,9 @@ static enum status settle(struct change_work *work, uint32_t number, bool *runs,
     enum change_stands stands;
     uint64_t rows;
     *runs = true;
+    if (step->said) {
+        return settle_said(work, number, runs, error);
+    }
     if (step->stands == NULL) {
         return STATUS_OK;
     }
@@ -330,6 +373,18 @@ static enum status run_statement(struct change_work *work, uint32_t number, uint
     return status;
 }
 
+/* Of a step whose text is the file's own: that it failed says that it may be run again. */
+static void note_refusal(struct change_work *work, uint32_t number, const struct error *failure)
+{
+    struct error error = {0};
+    bool plain = failure->code == ERROR_MIGRATION_FAILED || failure->code == ERROR_TARGET_LOCKED;
+    if (work->view.plan.steps[number - 1].said && plain &&
+        change_put_step(work, work->view.number, number, HISTORY_STEP_INTENT, 0, REFUSED, &error) !=
+            STATUS_OK) {
+        log_write(LOG_WARNING, "the failure could not be noted in the history: %s", error.message);
+    }
+}
+
 static enum status run_alone(struct change_work *work, uint32_t number, struct error *error)
 {
     struct change_step_state *state = &work->view.steps[number - 1];
@@ -344,10 +399,13 @@ static enum status run_alone(struct change_work *work, uint32_t number, struct e
     }
     if (runs) {
         state->begun = true;
-        if (change_put_step(work, work->view.number, number, HISTORY_STEP_INTENT, 0, NULL, error) !=
+        if (change_put_step(work, work->view.number, number, HISTORY_STEP_INTENT, 0, "", error) !=
                 STATUS_OK ||
-            failpoint_hit("change.after_intent", error) != STATUS_OK ||
-            run_statement(work, number, &rows, error) != STATUS_OK) {
+            failpoint_hit("change.after_intent", error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (run_statement(work, number, &rows, error) != STATUS_OK) {
+            note_refusal(work, number, error);
             return STATUS_FAILED;
         }
     }

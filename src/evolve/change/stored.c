@@ -4,7 +4,8 @@
  *            "text":"…","undo":"…","stands":null,"settings":null,"lock":2,
  *            "flags":"ajg"}]}
  *
- * flags: r rewrites, a alone, j joined, g again, h held, n with_note, o repeats, p prepares.
+ * flags: r rewrites, a alone, j joined, g again, h held, n with_note, o repeats, p prepares, s
+ * said.
  */
 #include "evolve/change/stored.h"
 
@@ -48,11 +49,12 @@ static void append_step(const struct change_step *step, struct buffer *out)
 {
     buffer_format(out,
                   "{\"phase\":\"%s\",\"kind\":\"%s\",\"operation\":%" PRIu32
-                  ",\"language\":%d,\"lock\":%d,\"flags\":\"%s%s%s%s%s%s%s%s\"",
+                  ",\"language\":%d,\"lock\":%d,\"flags\":\"%s%s%s%s%s%s%s%s%s\"",
                   phases[step->phase], kinds[step->kind], step->operation, (int)step->language,
                   (int)step->lock, step->rewrites ? "r" : "", step->alone ? "a" : "",
                   step->joined ? "j" : "", step->again ? "g" : "", step->held ? "h" : "",
-                  step->with_note ? "n" : "", step->repeats ? "o" : "", step->prepares ? "p" : "");
+                  step->with_note ? "n" : "", step->repeats ? "o" : "", step->prepares ? "p" : "",
+                  step->said ? "s" : "");
     append_text(out, "title", step->title);
     append_text(out, "text", step->text);
     append_text(out, "undo", step->undo);
@@ -152,7 +154,8 @@ static void read_step(struct reading *reading, const json_t *map, struct change_
         .held = strchr(flags, 'h') != NULL,
         .with_note = strchr(flags, 'n') != NULL,
         .repeats = strchr(flags, 'o') != NULL,
-        .prepares = strchr(flags, 'p') != NULL};
+        .prepares = strchr(flags, 'p') != NULL,
+        .said = strchr(flags, 's') != NULL};
 }
 
 static void read_steps(struct reading *reading, const json_t *list, struct change_plan *plan)
