@@ -9,6 +9,7 @@ import faulthandler
 import json
 import os
 import random
+import resource
 import signal
 import sys
 import time
@@ -46,11 +47,17 @@ def one_database_each(tests):
         yield random.Random("%s %s" % (os.environ.get("TRANSHUME_SEED"), family[0]._testMethodName)).choice(family)
 
 
+def processor_seconds():
+    """Of this process and of those that it waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
 class TellingResult(unittest.TestResult):
     def __init__(self, module_name):
         super().__init__()
         self.module_name = module_name
-        self.start = time.monotonic()
+        self.start, self.used = time.monotonic(), processor_seconds()
         self.result = None
         self.detail = ""
 
@@ -60,7 +67,7 @@ class TellingResult(unittest.TestResult):
 
     def startTest(self, test):
         super().startTest(test)
-        self.start = time.monotonic()
+        self.start, self.used = time.monotonic(), processor_seconds()
         self.result, self.detail = "passed", ""
         tell(event="start", name=self.name_of(test))
 
@@ -70,7 +77,7 @@ class TellingResult(unittest.TestResult):
 
     def tell_end(self, test):
         tell(event="end", name=self.name_of(test), result=self.result, detail=self.detail,
-             seconds=round(time.monotonic() - self.start, 3))
+             seconds=round(time.monotonic() - self.start, 3), processor=round(processor_seconds() - self.used, 2))
         self.result = None
 
     def note(self, test, result, detail):
@@ -116,7 +123,10 @@ def main():
                                    if any(name in result.name_of(test) for name in wanted))
     if drawn:
         tests = list(one_database_each(tests_in(suite)))
-        kept = [test for test in tests if budgets.is_drawn(module_name, test.id(), os.environ.get("TRANSHUME_SEED"))] or tests[:1]
+        seed = os.environ.get("TRANSHUME_SEED")
+        kept = [test for test in tests if budgets.is_drawn(module_name, test.id(), seed)] or tests[:1]
+        left = budgets.left_out(module_name, map(result.name_of, kept), seed)
+        kept = [test for test in kept if result.name_of(test) not in left]
         suite = unittest.TestSuite(sorted(kept, key=lambda test: test.id()))
         tell(event="left", count=len(tests) - len(kept))
     suite.run(result)

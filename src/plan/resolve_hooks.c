@@ -246,7 +246,12 @@ static void take_list(struct resolver *resolver, const struct plan_node *map,
     struct hook_list list = {resolver, moment, table, table_name, 0};
     bool is_list = node != NULL && node->kind == PLAN_NODE_LIST;
     uint32_t count = node == NULL ? 0 : is_list ? node->count : 1;
-    for (uint32_t i = 0; i < count && resolver->hooks.count < HOOKS_MAX; i++) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (resolver->hooks.count == HOOKS_MAX) {
+            FAULT(&list, node, "write several statements into one hook",
+                  "a plan has %d hooks at most", HOOKS_MAX);
+            return;
+        }
         take_hook(&list, is_list ? node->items[i] : node);
     }
 }

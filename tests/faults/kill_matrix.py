@@ -23,7 +23,7 @@ from chinook_expected import item_of
 # How many cases of a pair are tried; None: all. `cases` is for each other kind of fault (strikes.py).
 Sample = collections.namedtuple("Sample", "kills instants resume_points cases kills_least")
 WHOLE = Sample(None, 200, None, None, 6)
-THOROUGH = Sample(15, 3, 4, 5, 6)
+THOROUGH = Sample(10, 2, 3, 3, 6)
 BRIEF = Sample(3, 1, 1, 1, 2)
 RESUMES_MAX = 30
 

@@ -13,7 +13,7 @@ import sql_case
 import support
 import taking_back
 
-CASES = 4   # of a kind and an act
+CASES = 2   # of a kind and an act
 TABLES = ("CREATE TABLE top (id int PRIMARY KEY); INSERT INTO top VALUES (1), (2);"
           "CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, name varchar(40) NOT NULL, n int NOT NULL, top int, KEY by_n (n), CONSTRAINT up FOREIGN KEY (top) REFERENCES top (id));"
           "INSERT INTO t (name, n, top) WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 900) SELECT concat('row ', i), i, i %% 2 + 1 FROM s;"
@@ -30,6 +30,8 @@ KINDS = {
 
 
 class KillChange:
+    one_database_each = True
+
     def setUp(self):
         super().setUp()
         self.folders = 0
@@ -110,6 +112,7 @@ class KillOnMysql(sql_case.ServerTarget, KillChange, support.TestCase):
 
 class Death:
     """The server is slain in the middle of a command, and begun again."""
+    one_database_each = True
 
     @classmethod
     def setUpClass(cls):

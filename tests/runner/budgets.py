@@ -3,15 +3,20 @@
 The budgets are processor seconds of the module and of the processes that it waited for, which hardly depend on other load. The speed
 of the processor is measured between modules (`Pace`), and a slower one gets longer budgets. A module that needs more than the usual
 budget has its own line here, with a reason. Before raising one, look for what could be made smaller.
+
+    python3 tests/runner/budgets.py build/tests.json >tests/runner/long_tests      after `make test`: which tests are long
 """
 import hashlib
 import json
+import math
 import os
+import random
 import statistics
 import subprocess
 import sys
 
-from .process import Outcome
+if __package__:
+    from .process import Outcome
 
 USUAL_S = 60
 MATRIX = "each fault case is a run, a resume and a comparison"
@@ -38,6 +43,11 @@ SHARES = {name: share for share, names in {
         "system/test_validate_constructs system/test_validate_mysql system/test_dead_server system/test_report_connections system/test_mysql_rebuild system/test_dynamodb_exchange "
         "system/test_pauses system/test_distinct_sql system/test_bad_input_servers system/test_long_statements system/test_postgres_locks system/test_files_odd"),
 }.items() for name in names.split()}
+# Few tests take most of the time. Of those of a module that take longer than this, which the file long_tests names, `make test` runs one in so many
+# and at least one, whatever else the module has; a soak runs all.
+LONG_S = 0.5
+LONG_SHARE = 3
+LONG_TESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "long_tests")
 # What the process of `Pace` takes on the reference machine.
 REFERENCE_S = 0.0090
 PACE_COMMAND = [sys.executable, "-I", "-S", "-c", "pass"]
@@ -63,6 +73,17 @@ def is_drawn(module, test, seed):
     """Is the test one of those that `make test` runs? The same for one seed wherever the test stands in its module."""
     digest = hashlib.sha256(("%s %s" % (seed, test)).encode()).digest()
     return int.from_bytes(digest[:4], "big") % SHARES.get(module, 1) == 0
+
+
+def long_tests():
+    with open(LONG_TESTS, encoding="utf-8") as file:
+        return {line.strip() for line in file}
+
+
+def left_out(module, tests, seed):
+    """Names of the long ones among the tests of a module that `make test` leaves to a soak; of those of SHARES a share is run as it is."""
+    long = sorted(long_tests().intersection(tests)) if module not in SHARES else []
+    return set(long) - set(random.Random("%s %s" % (seed, module)).sample(long, math.ceil(len(long) / LONG_SHARE)))
 
 
 def of(module):
@@ -100,3 +121,20 @@ def save(build, record):
     whole = dict(load(build), **record)
     with open(record_path(build), "w", encoding="utf-8") as file:
         json.dump(whole, file, indent=0, sort_keys=True)
+
+
+def save_tests(build, processor):
+    """{test: processor seconds}, added to what is there, of which nothing is forgotten: a run does not run all."""
+    path = os.path.join(build, "tests.json")
+    try:
+        with open(path, encoding="utf-8") as file:
+            whole = json.load(file)
+    except (OSError, ValueError):
+        whole = {}
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({**whole, **processor}, file, indent=0, sort_keys=True)
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1], encoding="utf-8") as record:
+        print("\n".join(sorted(name for name, took in json.load(record).items() if took >= LONG_S)))

@@ -19,7 +19,7 @@ class Pool:
         self.path = os.path.join(self.folder, "socket")
         self.environment = environment
         self.holders, self.answers, self.lock = {}, {}, threading.Lock()
-        self.processor_seconds = 0.0
+        self.processor_seconds = {}  # of each kind of server, once it has ended
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(self.path)
         self.socket.listen()
@@ -56,11 +56,11 @@ class Pool:
             for holder in self.holders.values():
                 if holder.poll() is None:
                     holder.terminate()
-            for holder in self.holders.values():
+            for kind, holder in self.holders.items():
                 try:
                     _, status, usage = os.wait4(holder.pid, 0)
                     holder.returncode = os.waitstatus_to_exitcode(status)
-                    self.processor_seconds += usage.ru_utime + usage.ru_stime
+                    self.processor_seconds[kind] = usage.ru_utime + usage.ru_stime
                 except ChildProcessError:
                     pass  # it ended before
                 holder.stdout.close()

@@ -54,7 +54,8 @@ class Package:
 def _venv(*requirements):
     def commands(folder):
         return [[VENV_PYTHON, "-m", "venv", "--clear", folder],
-                [os.path.join(folder, "bin", "pip"), "install", "--quiet",
+                # what is imported is compiled then: most of it never is
+                [os.path.join(folder, "bin", "pip"), "install", "--quiet", "--no-compile",
                  "--disable-pip-version-check", *requirements]]
     return commands
 
@@ -216,16 +217,16 @@ def _documentdb(folder):
             [os.path.join(HERE, "wrap_programs"), folder, DOCUMENTDB]]
 
 
-# Without files that say which version it is, its build is another one.
+# Without files that say which version it is, its build is another one. Its build costs more than all that tests ask of it: nothing is optimised.
 FERRETDB = """set -eu
 folder=$1 version=$2
-export GOPATH="$folder/go" GOCACHE="$folder/gocache" GOTOOLCHAIN=local GOFLAGS=-modcacherw
+export GOPATH="$folder/go" GOCACHE="$folder/gocache" GOTOOLCHAIN=local GOFLAGS=-modcacherw CGO_ENABLED=0
 mkdir -p "$folder/build" "$folder/bin" && cd "$folder/build"
 printf 'module x\\ngo 1.22\\n' >go.mod
 module=$(go mod download -json "github.com/FerretDB/FerretDB/v2@v$version" | sed -n 's/.*"Dir": "\\(.*\\)",/\\1/p')
 cp -r "$module" source && chmod -R u+w source && cd source/build/version
 for pair in "version v$version" "commit unknown" "branch main" "package unknown"; do printf '%s' "${pair#* }" >"${pair%% *}.txt"; done
-cd ../.. && nice go build -buildvcs=false -p 2 -o "$folder/bin/ferretdb" ./cmd/ferretdb
+cd ../.. && nice go build -buildvcs=false -p 2 -gcflags='all=-N -l' -ldflags='-s -w' -o "$folder/bin/ferretdb" ./cmd/ferretdb
 cd "$folder" && rm -rf build go gocache
 """
 
@@ -381,8 +382,10 @@ def _run_commands(package):
     os.makedirs(package.folder)
     for command in package.commands(package.folder):
         try:
+            # Maven ends before what it compiles would pay
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, timeout=package.seconds, check=False)
+                                  stderr=subprocess.STDOUT, timeout=package.seconds, check=False,
+                                  env={"MAVEN_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC", **os.environ})
         except (OSError, subprocess.TimeoutExpired) as fault:
             raise Unavailable("%s can't be fetched: %s" % (package.name, fault)) from fault
         if done.returncode != 0:

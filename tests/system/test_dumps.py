@@ -160,6 +160,7 @@ class Sqlite(SameAsLive, DumpCase):
 
 class Refusals(DumpCase):
     """What is not understood is one line with the file's name and the line."""
+    FOOT = "-- Dump completed on 2026-01-02 03:04:05\n"
     HEAD = "-- MySQL dump 10.13\n/*!40101 SET NAMES utf8mb4 */;\nCREATE TABLE `t` (`id` int NOT NULL, `v` varchar(20), PRIMARY KEY (`id`)) ENGINE=InnoDB;\n"
 
     def refused(self, text, *words, head=HEAD, code=2):
@@ -184,7 +185,29 @@ class Refusals(DumpCase):
                 ("CREATE TABLE z (at timestamp NULL);\nINSERT INTO z VALUES ('2024-01-01 00:00:00');\n", ("bad.sql:5", "time zone"))):
             with self.subTest(text=text):
                 self.refused(text, *words)
-        self.refused("INSERT INTO t VALUES (1,'a'),\n(1);\n", "bad.sql:5", "a row of t has 1 values, and should have 2", code=3)
+        self.refused("INSERT INTO t VALUES (1,'a'),\n(1);\n" + self.FOOT, "bad.sql:5", "a row of t has 1 values, and should have 2", code=3)
+
+    def test_what_is_not_whole(self):
+        """A program that is stopped between two statements leaves a script that says nothing of it but by what is missing."""
+        rows, postgres = "INSERT INTO t VALUES (1,'a');\n", "--\n-- PostgreSQL database dump\n--\nCREATE TABLE public.t (id integer, v text);\n"
+        sqlite = "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);\n" + rows
+        for head, text, words in ((self.HEAD, rows, ("bad.sql:4", 'no "-- Dump completed"')), (postgres, rows, ('no "-- PostgreSQL database dump complete"',)),
+                                  (sqlite, "", ('no "COMMIT;"',)), (sqlite, "ROLLBACK; -- due to errors\n", ("bad.sql:5", "ROLLBACK takes")),
+                                  (postgres, rows + "DROP SCHEMA public CASCADE;\n", ("bad.sql:6", "a schema or a database is dropped"))):
+            with self.subTest(head=head, text=text):
+                self.refused(text, *words, head=head)
+
+    def test_one_dump_behind_another(self):
+        """What is dropped and made again has the rows of the second dump alone, as a server would have it."""
+        second = self.HEAD.replace("CREATE TABLE", "DROP TABLE IF EXISTS `t`;\nCREATE TABLE").replace(", PRIMARY KEY (`id`)", "")
+        dump = self.script("two.sql", self.HEAD + "INSERT INTO t VALUES (1,'old'),(2,'old');\n" + self.FOOT + second + "INSERT INTO `t` VALUES (1,'new');\n" + self.FOOT)
+        self.assertEqual(contents(self.copied(dump, "two.db"))["t"][1], ["(1, b'new')"])
+
+    def test_line_breaks_of_windows(self):
+        """They end the lines of COPY, and are no part of the last value."""
+        text = "SET client_encoding = 'UTF8';\nCREATE TABLE public.t (id integer, v text);\nCOPY public.t (id, v) FROM stdin;\n1\ta\n2\tb\\r\n\\.\n"
+        dump = self.script("windows.sql", text.replace("\n", "\r\n"))
+        self.assertEqual(contents(self.copied(dump + "?dialect=postgres", "windows.db"))["t"][1], ["(1, b'a')", "(2, b'b\\r')"])
 
     def test_files(self):
         for name, content, words in (("utf16.sql", "PRAGMA".encode("utf-16"), "UTF-16"), ("noise", b"\0\1\2", "no SQL script"),
@@ -196,7 +219,7 @@ class Refusals(DumpCase):
         self.assertIn("can't be a target", self.run_program("init", "sqlite:x.db", "dump:y.sql", code=2).err)
 
     def test_a_value_that_is_none_is_a_reject_with_its_line(self):
-        dump = self.script("values.sql", self.HEAD + "INSERT INTO t VALUES (1,'a'),\n('x','b'),\n(3,now()),(4,'d');\n")
+        dump = self.script("values.sql", self.HEAD + "INSERT INTO t VALUES (1,'a'),\n('x','b'),\n(3,now()),(4,'d');\n" + self.FOOT)
         self.run_program("migrate", dump, "sqlite:" + self.path("values.db"), code=1)
         found = self.rejects()
         self.assertEqual(len(found), 2)
@@ -204,7 +227,7 @@ class Refusals(DumpCase):
         self.assertIn("values.sql:6: the value of v is an expression", str(found[1]))
 
     def test_rows_larger_than_the_limit(self):
-        dump = self.script("long.sql", self.HEAD + "INSERT INTO t VALUES (1,'%s');\n" % ("x" * (3 << 20)))
+        dump = self.script("long.sql", self.HEAD + "INSERT INTO t VALUES (1,'%s');\n" % ("x" * (3 << 20)) + self.FOOT)
         self.assertIn("long.sql:4: a row is larger than record_bytes",
                       self.run_program("migrate", dump + "?record_bytes=1MiB", "sqlite:" + self.path("a.db"), code=2).err)
         self.run_program("migrate", dump, "sqlite:" + self.path("a.db"))
@@ -214,7 +237,7 @@ class Refusals(DumpCase):
         with open(self.path("line.sql"), "w", encoding="utf-8") as file:
             file.write(self.HEAD + "INSERT INTO `t` VALUES ")
             file.write(",".join("(%d,'%s')" % (number, "y" * 20) for number in range(1500000)))
-            file.write(";\n")
+            file.write(";\n" + self.FOOT)
         before = "import resource, subprocess, sys; r = subprocess.run(sys.argv[1:]); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(r.returncode)"
         said = subprocess.run([sys.executable, "-c", before, support.PROGRAM, "migrate", "--quiet", "dump:" + self.path("line.sql"), "sqlite:" + self.path("line.db")],
                               cwd=self.folder, stdout=subprocess.PIPE, check=True, timeout=support.TIME_LIMIT_S).stdout

@@ -7,6 +7,7 @@ import sys
 import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
+import cassandra_server
 import mariadb
 import postgres
 import support
@@ -294,6 +295,43 @@ class MariaDb(Servers, support.TestCase):
         self.assertIn("it commits what was written before it", self.run_program("check", "--plan", "p.yaml", code=2).err)
 
 
+class Cassandra(support.TestCase):
+    """CQL before and after; a chunk has no transaction that it could be part of."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = cassandra_server.shared_for_class(cls)
+
+    def setUp(self):
+        super().setUp()
+        support.make_sqlite(self.path("src.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES(1, 'x'), (2, 'y')")
+        self.name = self.server.database()
+
+    def plan(self, *lines):
+        self.write("p.yaml", "transhume: 1\nsource: sqlite:src.db\ntarget: %s\ntables:\n  t: { from: t, key: { partition: [id] }, fields: { '*': copy }%s }\n%s\n" % (
+            self.server.uri(self.name), *lines))
+
+    def test_killed_and_resumed(self):
+        """What ran before the kill runs once."""
+        self.plan("", "before: 'CREATE TABLE trace (what text PRIMARY KEY, times int); -- a comment\n\n  INSERT INTO trace (what, times) VALUES (''a; b'', 1)'\n"
+                      "after: \"UPDATE t SET v = 'after' WHERE id = 1\"")
+        killed = support.kill_at("engine.before_after_load", 1, "migrate", "--plan", "p.yaml", cwd=self.folder)
+        self.assert_code(killed, -9)
+        self.run_program("resume", "--plan", "p.yaml")
+        self.assertEqual(self.server.ask(self.name, "SELECT * FROM trace"), [("a; b", 1)])
+        self.assertEqual(sorted(self.server.ask(self.name, "SELECT id, v FROM t")), [(1, "after"), (2, "y")])
+
+    def test_what_fails(self):
+        self.plan("", "before: 'SELECT * FROM nowhere'")
+        told = self.run_program("migrate", "--plan", "p.yaml", code=3).err
+        self.assertIn("the hook `before` failed: SELECT * FROM nowhere", told)
+        self.assertEqual(told.count("error: "), 1)
+
+    def test_none_in_a_chunk(self):
+        self.plan(", after_chunk: 'SELECT 1'", "")
+        self.assertIn("writes chunks without a transaction", self.run_program("check", "--plan", "p.yaml", code=2).err)
+
+
 class Refused(support.TestCase):
     def refuse(self, text, part):
         with self.subTest(part):
@@ -311,6 +349,7 @@ class Refused(support.TestCase):
         self.refuse("before: { command: x, in: source }\n", "'in' is for SQL")
         self.refuse("before: { sql: 'SELECT 1', timeout: soon }\n", "'soon' is no time")
         self.refuse("before: []\n", "an empty list")
+        self.refuse("before: [%s]\n" % ", ".join(["'SELECT 1'"] * 1001), "a plan has 1000 hooks at most")
         self.refuse("before: [[x]]\n", "a hook was expected here")
         self.refuse("before: \"'open\"\n", "its SQL has a string that does not end")
         self.refuse("before: '-- nothing'\n", "its SQL has no statement")

@@ -82,11 +82,14 @@ class Scripts(support.TestCase):
         for line in needs:
             self.assertEqual(line.count("|"), 3, line)
             self.assertNotIn("'", line)
+        libraries = collections.defaultdict(list)  # files that nobody may execute
         for group, package, sign, _ in (line.split("|") for line in needs):
-            if sign.startswith("file:"):  # libraries are files that nobody may execute
-                named = run(os.path.join(support.ROOT, "tools", "deps"), "check", group)
-                self.assertEqual(package in named.stdout + named.stderr,
-                                 not os.path.exists(sign[5:]), package)
+            if sign.startswith("file:"):
+                libraries[group].append((package, sign[5:]))
+        for group, packages in libraries.items():
+            named = run(os.path.join(support.ROOT, "tools", "deps"), "check", group)
+            for package, path in packages:
+                self.assertEqual(package in named.stdout + named.stderr, not os.path.exists(path), package)
 
 
 class Layers(TreeTestCase):
@@ -320,14 +323,14 @@ class B(unittest.TestCase):
                   ("char *volatile a = malloc(9); if (a[9]) puts(\"\"); free(a);", 1, "Invalid read"),
                   ("if (fork() == 0) { %s kill(getpid(), 9); } wait(0);" % lose, 0, "")))
         self.unit("")
-        self.tree({"tests/valgrind.supp": "", "tests/system/test_b.py": """
+        module = """
 import os, subprocess, unittest
 class B(unittest.TestCase):
-    def test_one(self):
-        environment = dict(os.environ, TRANSHUME_FAILPOINT="a:kill:1")
-        subprocess.run([os.environ["TRANSHUME"]], env=environment, check=True)
-    def test_two(self): subprocess.run([os.environ["TRANSHUME"]], check=True)
-"""})
+    def test_there(self):
+        subprocess.run([os.environ["TRANSHUME"]], env=dict(os.environ, **%r), check=True)
+"""
+        killed = {"TRANSHUME_FAILPOINT": "a:kill:1"}
+        self.tree({"tests/valgrind.supp": "", "tests/system/test_b.py": module % killed, "tests/system/test_c.py": module % {}})
         for body, failed, words in cases:
             self.write("a.c", "#include <signal.h>\n#include <stdio.h>\n#include <stdlib.h>\n"
                        "#include <sys/wait.h>\n#include <unistd.h>\nstatic char *lost;\n"
@@ -336,14 +339,14 @@ class B(unittest.TestCase):
             built = run("gcc", "-g", "-O0", "-o", self.path("build", "test_a"), self.path("a.c"))
             self.assertEqual((built.returncode, built.stderr), (0, ""))
             shutil.copy(self.path("build", "test_a"), self.path("build", "transhume"))
-            for name, fails in (("unit/test_a", failed), ("test_two", failed),
-                                ("test_one", failed and body != lose)):
-                with self.subTest(body=body, name=name):
-                    if "fork" in body and name == "test_two":
-                        continue  # a child that no failpoint kills loses memory for good
-                    result = self.run_tests("--valgrind", name)
-                    self.assertEqual(result.returncode, fails, result.stdout)
-                    self.assertIn(words if fails else "", result.stdout)
+            # a child that no failpoint kills loses memory for good
+            fails = {"unit/test_a": failed, "system/test_b": failed and body != lose, **({} if "fork" in body else {"system/test_c": failed})}
+            with self.subTest(body=body):
+                result = self.run_tests("--valgrind", *fails)
+                self.assertEqual(result.returncode, int(any(fails.values())), result.stdout)
+                self.assertIn(words if failed else "", result.stdout)
+                for name, wrong in fails.items():
+                    self.assertRegex(result.stdout, r"(?m)^%s +%s " % ("FAILED" if wrong else "ok", name))
 
     def test_a_module_that_takes_too_long_fails_the_run(self):
         """By its processor seconds, which the run prints and keeps."""
@@ -355,7 +358,7 @@ class B(unittest.TestCase):
             budgets = file.read()
         os.mkdir(self.path("tests", "runner"))
         for name in os.listdir(os.path.join(TESTS, "runner")):
-            if name.endswith(".py"):
+            if os.path.isfile(os.path.join(TESTS, "runner", name)):
                 shutil.copy(os.path.join(TESTS, "runner", name), self.path("tests", "runner", name))
         self.write("tests/runner/budgets.py", budgets.replace("USUAL_S = ", "USUAL_S = 0.001 * "))
         result = self.run_tests()

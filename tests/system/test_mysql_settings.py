@@ -79,6 +79,22 @@ class Settings(MysqlCase):
                 self.run_program("validate", "--level", "hash", "--repair", "--confirm", *pair)
                 self.assert_same(source, target)
 
+    def test_schemas_compared(self):
+        """All tables of both sides are seen, as they are, though names are quoted in another way and lists are cut."""
+        source = self.made("CREATE TABLE a (id int PRIMARY KEY, v varchar(9) DEFAULT 'it''s'); CREATE TABLE b LIKE a; CREATE TABLE c LIKE a; CREATE VIEW w AS SELECT id FROM a")
+        target = self.made()
+        for name, value in {**ODD, "sql_mode": "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'", "max_statement_time": "0"}.items():
+            self.addCleanup(self.server.ask, "", "SET GLOBAL %s = DEFAULT" % name)
+            self.server.ask("", "SET GLOBAL %s = %s" % (name, value))
+        pair = [self.server.uri(source), self.server.uri(target)]
+        self.run_program("migrate", "--quiet", *pair)
+        self.assertIn("as the plan makes it", self.run_program("diff", *pair).out)
+        self.plain(target, "DROP TABLE c; ALTER TABLE a ADD x int")
+        told = self.run_program("diff", *pair, code=1).out
+        self.assertIn("+ table c", told)
+        self.assertIn("column a.x", told)
+        self.assertEqual(self.plain("", "SHOW DATABASES LIKE '%scratch%'"), [])
+
     def test_by_way_of_sqlite(self):
         source, target = self.sides()
         tables = ("parent", "child", "nokey", "versioned", "parted")

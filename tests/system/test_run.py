@@ -76,10 +76,22 @@ class Budgets(support.TestCase):
         pace.seconds = [0.1 * module().budgets.REFERENCE_S, 3 * module().budgets.REFERENCE_S, 9.0]
         self.assertAlmostEqual(pace.factor(), 3.0)
 
+    def test_of_long_tests_a_share_is_run(self):
+        """Of each module at least one, and all that are not long."""
+        budgets = module().budgets
+        long = {"system/test_a.A.test_%d" % number for number in range(7)} | {"system/test_b.B.test_only"}
+        with mock.patch.object(budgets, "long_tests", lambda: long):
+            left = [budgets.left_out("system/test_a", [*(name for name in long if "test_a" in name), "system/test_a.A.test_short"], seed) for seed in "112"]
+            self.assertEqual(budgets.left_out("system/test_b", {"system/test_b.B.test_only"}, "1"), set())
+        self.assertEqual([len(names) for names in left], [4, 4, 4])
+        self.assertEqual(left[0], left[1])
+        self.assertLessEqual(left[0] | left[2], long - {"system/test_b.B.test_only"})
+
     def test_each_line_of_the_table_is_a_module_and_has_a_reason(self):
         run = module()
         names = [found.name for found in run.find_modules(support.BUILD)]
         self.assertEqual(run.budgets.unknown(names), [])
+        self.assertEqual({name.partition(".")[0] for name in run.budgets.long_tests()} - set(names), set())
         self.assertTrue(all(seconds > run.budgets.USUAL_S and reason for seconds, reason in run.budgets.LARGER.values()))
         self.assertEqual(set(run.WAITING) - set(names), set())
 
@@ -115,7 +127,8 @@ signal.pause()
             started = [int(line) for line in file]
         self.assertEqual(len(started), 3)
         self.pool.end()
-        self.assertGreater(self.pool.processor_seconds, 0)
+        self.assertEqual(sorted(self.pool.processor_seconds), ["one", "two"])
+        self.assertGreater(sum(self.pool.processor_seconds.values()), 0)
         for process in started:
             self.assertRaises(ProcessLookupError, os.kill, process, 0)
         self.assertEqual(sorted(os.listdir(self.folder)), ["hold", "started"])

@@ -55,7 +55,8 @@ class Tables(S3Case):
         self.put("export/2024/a b+c%20d&\u00fc.csv", "id,v\n1,x\n")
         self.put("export/2024/", "")
         self.put("export/2024/_transhume/ledger.log", "no file of a table")
-        self.put("export/2024/deep/er/and/deeper.csv", "id\n9\n")
+        self.put("export/2024/deep/er/and/deeper.txt", "not read")
+        self.put("export/2024/deep/er/and/", "")
         self.put("export/2024/notes.txt", "not read")
         self.put("export/2024x/other.csv", "id\n1\n")
         for prefix in ("export/2024", "export/2024/"):
@@ -66,6 +67,12 @@ class Tables(S3Case):
                 self.assertEqual(db.execute("SELECT * FROM people ORDER BY id").fetchall(), [(1, "Anna"), (2, "Bo"), (3, "Cy")])
                 db.close()
         self.assert_nothing_is_left()
+
+    def test_data_too_deep_are_refused(self):
+        self.put("hive/t/year=2026/month=1/part.csv", "id\n1\n")
+        self.put("hive/other.csv", "id\n1\n")
+        said = self.run_aws("migrate", "--quiet", self.uri("csv", "hive"), "sqlite:" + self.path("deep.db"), code=2).err
+        self.assertIn("error: hive/t/year=2026/month=1/part.csv: the object lies too deep", said)
 
     def test_what_a_run_wrote_keeps_its_types(self):
         """The definitions of a folder that this program wrote go with it into the bucket."""

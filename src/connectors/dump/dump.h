@@ -118,6 +118,11 @@ static inline const struct dump_header *dump_header_at(const struct dump_invento
  * the line. Control thread. */
 enum status dump_inventory_read(struct dump_database *self, struct error *error) MUST_USE;
 void dump_inventory_free(struct dump_inventory *inventory);
+/* Of any table, so far. */
+bool dump_inventory_has_rows(const struct dump_inventory *inventory);
+/* DROP TABLE: those that the script had of it so far. `space` may be NULL. */
+void dump_inventory_drop_rows(struct dump_inventory *inventory, const char *space,
+                              const char *name);
 /* "FILE:LINE"; any thread. */
 struct dump_place {
     char text[256];

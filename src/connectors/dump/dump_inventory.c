@@ -3,10 +3,12 @@
 #include "base/text.h"
 #include "connectors/dump/dump.h"
 #include "connectors/dump/dump_row.h"
+#include "connectors/dump/dump_whole.h"
 #include "sql/cursor.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { READ_BYTES = 1 << 20, LOOK_BYTES = 64 * 1024 };
 
@@ -21,6 +23,7 @@ struct scan {
     bool last;       /* the script ends with the window */
     struct sql_splitter splitter;
     struct dump_session session;
+    struct dump_whole whole;
     struct dump_ddl ddl;
     struct name_index tables; /* "space.name" */
 };
@@ -80,6 +83,7 @@ static enum status more(struct scan *scan, struct error *error)
     }
     enum status status =
         dump_text_read(scan->text, scan->window.data + left, wanted, &length, error);
+    dump_whole_read(&scan->whole, scan->window.data + left, length);
     scan->window.length += length;
     scan->last = status == STATUS_END;
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -262,6 +266,33 @@ static enum status take_rows(struct scan *scan, const struct dump_header *wanted
     }
 }
 
+/* ---------------------------------------------------------------- tables that are dropped */
+
+bool dump_inventory_has_rows(const struct dump_inventory *inventory)
+{
+    const struct dump_table *tables =
+        (const struct dump_table *)(const void *)inventory->tables.data;
+    size_t count = inventory->tables.length / sizeof *tables;
+    size_t at = 0;
+    while (at < count && tables[at].segments.length == 0) {
+        at++;
+    }
+    return at < count;
+}
+
+void dump_inventory_drop_rows(struct dump_inventory *inventory, const char *space, const char *name)
+{
+    struct dump_table *tables = (struct dump_table *)(void *)inventory->tables.data;
+    for (size_t i = 0; i < inventory->tables.length / sizeof *tables; i++) {
+        bool same = inventory->language == SQL_POSTGRES ? strcmp(tables[i].name, name) == 0
+                                                        : strcasecmp(tables[i].name, name) == 0;
+        if (same &&
+            (space == NULL || tables[i].space == NULL || strcmp(tables[i].space, space) == 0)) {
+            buffer_clear(&tables[i].segments);
+        }
+    }
+}
+
 /* ---------------------------------------------------------------- headers */
 
 /* "(a, b)", if it stands here. False: something else is in the parentheses. */
@@ -358,6 +389,12 @@ static enum status take_piece(struct scan *scan, const struct sql_piece *piece, 
                       error);
     }
     if (piece->kind == SQL_PIECE_STATEMENT) {
+        if (!dump_whole_statement(&scan->whole, scan->inventory->language, piece)) {
+            return refuse(scan, piece->place.line, "ROLLBACK takes the dump's rows back",
+                          "its program could not read the database to the end; mend the database "
+                          "(SQLite: .recover), and dump again",
+                          error);
+        }
         enum status status = take_copy(scan, piece, &copies, error);
         if (status != STATUS_OK || copies) {
             return status;
@@ -466,6 +503,7 @@ static enum status recognise(struct scan *scan, struct error *error)
         return refuse(scan, 1, "its beginning does not show which database it is of",
                       "say it: dump:FILE?dialect=postgres, mysql or sqlite", error);
     }
+    dump_whole_begin(&scan->whole, window_at(scan), window_left(scan));
     self->language = language;
     scan->inventory->language = language;
     scan->session = dump_session_default(language);
@@ -476,6 +514,19 @@ static enum status recognise(struct scan *scan, struct error *error)
     self->base.words_of = words[language];
     sql_splitter_init(&scan->splitter, language);
     return STATUS_OK;
+}
+
+/* A program that was stopped may have stopped between two statements. */
+static enum status check_whole(const struct scan *scan, struct error *error)
+{
+    const char *missing = dump_whole_missing(&scan->whole);
+    if (missing == NULL) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_SOURCE_INVALID, dump_place(scan->self, scan->line).text,
+              "the dump is not whole: at its end stands no \"%s\"", missing);
+    return error_hint(error, "dump again, and look at the exit status; or add that line, if all "
+                             "that you want is there");
 }
 
 enum status dump_inventory_read(struct dump_database *self, struct error *error)
@@ -491,6 +542,7 @@ enum status dump_inventory_read(struct dump_database *self, struct error *error)
     }
     if (status == STATUS_END) {
         status = dump_tables_make(self, &scan.ddl, error);
+        status = status == STATUS_OK ? check_whole(&scan, error) : status;
     }
     dump_ddl_free(&scan.ddl);
     buffer_free(&scan.window);

@@ -106,10 +106,16 @@ static void leave_other(struct statement *statement)
 {
     char what[32];
     char name[80];
+    struct sql_name found = {0};
     const struct sql_token kind = statement->at.token;
     sql_advance(&statement->at);
-    text_printable(kind.text, kind.length, what, sizeof what);
+    bool event = sql_token_is_word(&kind, "EVENT") && sql_take(&statement->at, "TRIGGER");
+    text_printable(event ? "event trigger" : kind.text, event ? 13 : kind.length, what,
+                   sizeof what);
     text_printable(statement->at.token.text, statement->at.token.length, name, sizeof name);
+    if (sql_take_name(&statement->at, statement->scratch, &found)) {
+        text_printable(found.name, strlen(found.name), name, sizeof name);
+    }
     for (char *at = what; *at != '\0'; at++) {
         *at = (char)(*at >= 'A' && *at <= 'Z' ? *at | 0x20 : *at);
     }
@@ -177,7 +183,25 @@ static void see_owner(const struct statement *statement, const struct sql_object
     }
 }
 
-static void take_definition(struct statement *statement)
+/* Two dumps one behind another: the second makes again what the first made, rows and all. */
+static enum status drop_rows(struct statement *statement, const struct sql_object_name *objects,
+                             uint32_t count, struct error *error)
+{
+    struct dump_inventory *inventory = &statement->self->inventory;
+    for (uint32_t i = 0; i < count && objects[i].act == SQL_ACT_DROP; i++) {
+        if (objects[i].kind == SQL_OBJECT_TABLE) {
+            dump_inventory_drop_rows(inventory, objects[i].schema, objects[i].name);
+        } else if ((objects[i].kind == SQL_OBJECT_SCHEMA ||
+                    objects[i].kind == SQL_OBJECT_DATABASE) &&
+                   dump_inventory_has_rows(inventory)) {
+            return refuse(statement, "a schema or a database is dropped after rows of tables",
+                          "dump each database into a file of its own", error);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status take_definition(struct statement *statement, struct error *error)
 {
     struct sql_object_name *objects = NULL;
     uint32_t count = sql_objects_named(statement->self->inventory.language, statement->piece,
@@ -190,7 +214,10 @@ static void take_definition(struct statement *statement)
         } else if (creates) {
             leave_other(statement);
         }
-        return;
+        return STATUS_OK;
+    }
+    if (drop_rows(statement, objects, count, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     switch (objects[0].kind) {
     case SQL_OBJECT_TABLE:
@@ -214,6 +241,7 @@ static void take_definition(struct statement *statement)
             leave_object(statement, &objects[0]);
         }
     }
+    return STATUS_OK;
 }
 
 /* CREATE VIRTUAL TABLE name USING …, outside of the schema's rows. */
@@ -303,8 +331,7 @@ static enum status take_statement(struct statement *statement, struct error *err
         return STATUS_OK;
     }
     if (sql_at_one_of(at, "CREATE|ALTER|DROP")) {
-        take_definition(statement);
-        return STATUS_OK;
+        return take_definition(statement, error);
     }
     if (sql_at_words(at, "COMMENT ON")) {
         append_statement(statement);

@@ -459,15 +459,20 @@ static void refuse_row(struct cursor *cursor, const struct dump_header *header, 
     batch_refuse(batch, ERROR_REJECT_UNREADABLE, reason, key, parts, &raw);
 }
 
+/* Of a line of COPY, without its break. One of Windows is a break, too: a carriage return that
+ * belongs to a value is written as \\r. */
+static size_t line_length(const char *row, size_t length)
+{
+    size_t kept = length > 0 && row[length - 1] == '\n' ? length - 1 : length;
+    return kept > 0 && row[kept - 1] == '\r' ? kept - 1 : kept;
+}
+
 /* Of the `length` bytes at the window's place. */
 static enum status read_row(struct cursor *cursor, const struct dump_header *header, size_t length,
                             struct batch *batch, struct error *error)
 {
     const char *row = cursor->window.data + cursor->at;
-    size_t kept = length;
-    while (header->copy && kept > 0 && row[kept - 1] == '\n') {
-        kept--;
-    }
+    size_t kept = header->copy ? line_length(row, length) : length;
     char *text = arena_try_copy(batch->arena, row, kept);
     if (text == NULL) {
         return error_set(error, ERROR_MEMORY, cursor->self->shown,

@@ -161,6 +161,22 @@ static enum status fetch(struct staging *staging, const struct s3_object *object
 
 /* ---------------------------------------------------------------- all objects */
 
+/* As in a folder, data are refused where they would not be read. */
+static enum status leave_out(const struct staging *staging, const struct s3_object *object,
+                             struct error *error)
+{
+    const char *slash = strrchr(object->key, '/');
+    bool data = staging->wants != NULL && object->bytes > 0 &&
+                staging->wants(staging->context, slash != NULL ? slash + 1 : object->key);
+    if (!data) {
+        log_write(LOG_INFO, "s3: %s is left out: no table has a file there", object->key);
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_SOURCE_INVALID, object->key,
+              "the object lies too deep to be of a table, and would not be read");
+    return error_hint(error, "name the prefix that its folder lies in");
+}
+
 static enum status fetch_below(struct staging *staging, const char *prefix, struct error *error)
 {
     struct arena *arena = staging->stage->arena;
@@ -171,7 +187,7 @@ static enum status fetch_below(struct staging *staging, const char *prefix, stru
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         const char *name = objects[i].key + strlen(begin);
         if (strncmp(objects[i].key, begin, strlen(begin)) != 0 || !is_below(name)) {
-            log_write(LOG_INFO, "s3: %s is left out: no table has a file there", objects[i].key);
+            status = leave_out(staging, &objects[i], error);
         } else if (is_wanted(staging, name)) {
             status = fetch(staging, &objects[i], name, error);
         }

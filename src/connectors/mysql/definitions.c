@@ -8,9 +8,15 @@
 
 enum { NAME_BYTES = 64 };
 
+/*
+ * Two connections: what SHOW CREATE says, and how much of a list comes, depends on the session's
+ * settings (sql_mode, sql_select_limit, …), so that reading has those that all of this program's
+ * connections have. Files are run as the server would run them for others.
+ */
 struct definition_session {
     struct mysql_database *self;
-    MYSQL *connection;
+    MYSQL *connection; /* reads */
+    MYSQL *runs;       /* scratch: what files say */
     struct arena *arena;
     const char *place; /* the database that is read */
     bool scratch;
@@ -112,17 +118,27 @@ static enum status ask_account(struct definition_session *session, struct error 
 
 static enum status use_place(struct definition_session *session, struct error *error)
 {
-    static const char *const settings[] = {"SET NAMES utf8mb4", "SET foreign_key_checks = 0",
-                                           "SET sql_quote_show_create = 1"};
     struct buffer sql = {0};
-    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-        buffer_append_string(&sql, settings[i]);
-        if (say(session, &sql, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-    }
     mysql_append(&sql, "USE %n", session->place);
     return say(session, &sql, error) == STATUS_OK ? ask_account(session, error) : STATUS_FAILED;
+}
+
+/* Beside the one that reads, which meanwhile holds the scratch place's name. */
+static enum status reach_place(struct definition_session *session, struct error *error)
+{
+    static const char settings[] =
+        "SET NAMES utf8mb4, SESSION foreign_key_checks = 0, wait_timeout = 604800";
+    struct buffer sql = {0};
+    if (mysql_reach(session->self, &session->runs, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, settings);
+    enum status status = mysql_run_buffer(session->self, session->runs, &sql, SQL_SHORT,
+                                          ERROR_TARGET_SCHEMA, NULL, error);
+    mysql_append(&sql, "USE %n", session->place);
+    return status == STATUS_OK ? mysql_run_buffer(session->self, session->runs, &sql, SQL_SHORT,
+                                                  ERROR_TARGET_SCHEMA, NULL, error)
+                               : STATUS_FAILED;
 }
 
 static const char *place(const struct definition_session *session)
@@ -141,6 +157,7 @@ static void close_session(struct definition_session *session)
         mysql_append(&sql, "DROP DATABASE IF EXISTS %n", session->place);
         (void)!say(session, &sql, &ignored);
     }
+    mysql_disconnect(session->runs);
     mysql_disconnect(session->connection);
     arena_destroy(session->arena);
 }
@@ -152,9 +169,10 @@ static enum status open_session(struct database *database, bool scratch,
     struct arena *arena = arena_create(0);
     struct definition_session *made = arena_allocate_zeroed(arena, 1, sizeof *made);
     *made = (struct definition_session){.self = self, .arena = arena, .place = self->sql.schema};
-    enum status status = mysql_reach(self, &made->connection, error);
+    enum status status = mysql_connect(self, &made->connection, error);
     if (status == STATUS_OK && scratch) {
         status = make_scratch(made, error);
+        status = status == STATUS_OK ? reach_place(made, error) : status;
     }
     status = status == STATUS_OK ? use_place(made, error) : status;
     *session = made;
@@ -178,8 +196,8 @@ static enum status run(struct definition_session *session, const char *text, siz
                                            &session->enabled_capacity, sizeof *session->enabled);
         session->enabled[session->enabled_count++] = event;
     }
-    return mysql_run_buffer(session->self, session->connection, &sql, SQL_BUILD,
-                            ERROR_TARGET_SCHEMA, NULL, error);
+    return mysql_run_buffer(session->self, session->runs, &sql, SQL_BUILD, ERROR_TARGET_SCHEMA,
+                            NULL, error);
 }
 
 /* ---------------------------------------------------------------- reading */
